@@ -1,0 +1,56 @@
+"""Everything seqcls raises on purpose.
+
+    SeqclsError                 base; the command line prints its one line and exits with ``exit_code``
+    ├── UsageError              an option or argument that cannot be right (exit 2)
+    ├── SourceError             an input that cannot be opened or read at all
+    │   └── NoFramesError       it opened, but holds no frame
+    ├── GeometryError           no ultrasound region can be found, or the stated one does not fit
+    ├── ModelError              a model file that is missing, damaged, of another format, or does not fit the task
+    ├── DataError               labels, frames or folders that cannot be trained on
+    ├── EngineError             the inference library or the device refuses
+    └── OutputError             a result cannot be written
+
+Every message is one line that says what is wrong and what to do next.
+"""
+
+from __future__ import annotations
+
+
+class SeqclsError(Exception):
+    """Base of all errors raised on purpose; ``str(error)`` is one line for a person."""
+
+    exit_code = 1
+
+
+class UsageError(SeqclsError):
+    """An option or argument that cannot be right."""
+
+    exit_code = 2
+
+
+class SourceError(SeqclsError):
+    """An input that cannot be opened or read at all."""
+
+
+class NoFramesError(SourceError):
+    """The input opened, but holds no frame."""
+
+
+class GeometryError(SeqclsError):
+    """No ultrasound region can be found, or the stated one does not fit the picture."""
+
+
+class ModelError(SeqclsError):
+    """A model file that is missing, damaged, of another format, or made for another task."""
+
+
+class DataError(SeqclsError):
+    """Labels, frames or folders that cannot be trained on."""
+
+
+class EngineError(SeqclsError):
+    """The inference library or the device refuses."""
+
+
+class OutputError(SeqclsError):
+    """A result cannot be written."""

@@ -1,0 +1,72 @@
+"""Writing files so that a reader, or a power cut, never meets half of one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from seqcls.errors import OutputError
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path in the same folder; when the block ends well it replaces ``path`` in one step.
+
+    The folder is made when absent. An error inside the block leaves ``path`` as it was. Raises OutputError where the
+    folder or the file cannot be written.
+    """
+    path = Path(path)
+    make_folder(path.parent)
+    # The suffix stays last: writers that look at it (cv2, matplotlib) must see the real one.
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        yield temporary
+        with temporary.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}; choose another place with -o") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write UTF-8 text with \\n line ends, atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(text.encode("utf-8"))
+
+
+def make_folder(folder: str | Path) -> Path:
+    """Make the folder and its parents; raises OutputError where that cannot be."""
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make folder {folder}: {error.strerror or error}; choose another with -o") from error
+    return folder
+
+
+def require_writable(folder: str | Path) -> Path:
+    """Make the folder and prove, before hours of work, that a file can be written there; raises OutputError."""
+    folder = make_folder(folder)
+    probe = folder / f".seqcls-{os.getpid()}"
+    try:
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(f"cannot write into {folder}: {error.strerror or error}; choose another with -o") from error
+    return folder
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself durable; Windows has no such call for folders."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,191 @@
+"""The records that pass between the stages; frozen, slotted, without behaviour beyond what derives from their fields.
+
+Times are float seconds named ``*_s`` counted from the clip's first presented frame; positions are ints named
+``index``, counted from 0 in presentation order. Nothing accepts both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+State = Literal["present", "absent", "unknown"]
+Verdict = Literal["complete", "truncated", "damaged", "unknown"]
+
+#: Durations are compared with this tolerance: PTS in 1/90000 s units do not add up exactly in float seconds.
+TIME_TOLERANCE_S = 1e-6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture of a clip or a feed.
+
+    ``image`` is (H, W) uint8 gray or (H, W, 3) uint8 BGR; later stages never write into it.
+    ``damaged`` says why the decoder distrusts the picture, or is empty.
+    """
+
+    index: int
+    time_s: float
+    duration_s: float
+    image: NDArray[np.uint8]
+    damaged: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A stretch [start_s, end_s) for which there is no frame to judge, and why."""
+
+    start_s: float
+    end_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameScore:
+    """What the engine (or a smoother) says of one frame.
+
+    ``scores`` is (K,) float32 in 0..1, one per organ, or None when the frame cannot be judged and ``reason`` says why.
+    """
+
+    index: int
+    time_s: float
+    duration_s: float
+    scores: NDArray[np.float32] | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """From ``start_s`` on the organ's state is ``state``; this was certain at ``final_s`` and never changes after.
+
+    ``index`` is the first frame of the new state (for a gap: the first frame after it).
+    """
+
+    organ: str
+    state: State
+    start_s: float
+    index: int
+    final_s: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """One stretch [start_s, end_s) of one state of one organ; an organ's intervals cover the clip without holes.
+
+    ``start_index`` and ``end_index`` are the first and last frame inside, or -1 and -1 when no frame lies inside.
+    ``mean_score`` and ``peak_score`` are over the smoothed scores of the frames inside, NaN when there is none.
+    """
+
+    organ: str
+    state: State
+    start_s: float
+    end_s: float
+    start_index: int
+    end_index: int
+    mean_score: float
+    peak_score: float
+    reason: str = ""
+
+    @property
+    def duration_s(self) -> float:
+        return self.end_s - self.start_s
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Where every received frame went: ``received == classified + skipped + dropped + rejected``.
+
+    classified: scored by the engine. skipped: judged by another frame's score (sampling). dropped: thrown away because
+    the machine could not keep up (live). rejected: cannot be judged (lost, black, frozen, no contact).
+    """
+
+    received: int = 0
+    classified: int = 0
+    skipped: int = 0
+    dropped: int = 0
+    rejected: int = 0
+
+    @property
+    def balanced(self) -> bool:
+        return self.received == self.classified + self.skipped + self.dropped + self.rejected
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceInfo:
+    """What a source says of itself before the first frame; declared values are hints, often wrong.
+
+    ``region`` is an ultrasound region stated by the source itself (DICOM), in pixels (x0, y0, x1, y1), half-open.
+    ``name`` is fit to be shown: no credentials.
+    """
+
+    name: str
+    kind: Literal["file", "dicom", "images", "camera", "stream", "openigtlink", "frames"]
+    container: str = ""
+    codec: str = ""
+    width: int = 0
+    height: int = 0
+    declared_frames: int | None = None
+    declared_duration_s: float | None = None
+    rate_hz: float | None = None
+    region: tuple[int, int, int, int] | None = None
+    has_clock: bool = True
+    details: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceReport:
+    """What a source says of itself after the last frame."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+    delivered: int = 0
+    gaps: tuple[Gap, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoreTable:
+    """Every frame's scores, before and after smoothing, so that post-processing can be replayed without the model.
+
+    ``index`` (T,) int64, ``time_s`` and ``duration_s`` (T,) float64, ``raw`` and ``smooth`` (T, K) float32 with rows of
+    NaN where a frame cannot be judged; ``reason`` holds T strings, empty where it can.
+    """
+
+    organs: tuple[str, ...]
+    index: NDArray[np.int64]
+    time_s: NDArray[np.float64]
+    duration_s: NDArray[np.float64]
+    raw: NDArray[np.float32]
+    smooth: NDArray[np.float32]
+    reason: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Timeline:
+    """The answer: when each organ is in view, what could not be judged, and how the answer came about."""
+
+    source: SourceInfo
+    organs: tuple[str, ...]
+    start_s: float
+    end_s: float
+    intervals: tuple[Interval, ...]
+    gaps: tuple[Gap, ...]
+    scores: ScoreTable
+    ledger: Ledger
+    report: SourceReport
+    warnings: tuple[str, ...] = ()
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def coverage(self) -> float:
+        """Fraction of the clip's duration that could be judged, 0..1."""
+        total_s = self.end_s - self.start_s
+        unknown_s = sum(gap.end_s - gap.start_s for gap in self.gaps)
+        return 1.0 if total_s <= 0 else max(0.0, 1.0 - unknown_s / total_s)
+
+    def of(self, organ: str, state: State | None = None) -> tuple[Interval, ...]:
+        """The organ's intervals in order, of one state when stated."""
+        return tuple(i for i in self.intervals if i.organ == organ and (state is None or i.state == state))

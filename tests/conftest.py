@@ -1,0 +1,25 @@
+"""What every test may use: the folder of real clips, where there is one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+
+
+def real_clips_folder() -> Path:
+    """``$SEQCLS_REAL_CLIPS``, else ``shared/data/real-clips`` beside the project."""
+    stated = os.environ.get("SEQCLS_REAL_CLIPS")
+    return Path(stated) if stated else HERE.parent.parent / "shared" / "data" / "real-clips"
+
+
+@pytest.fixture(scope="session")
+def real_clips() -> Path:
+    """Folder that holds ``clips/`` and ``intervals.json``; skips where it is absent."""
+    folder = real_clips_folder()
+    if not (folder / "intervals.json").is_file():
+        pytest.skip(f"no real clips at {folder}: set SEQCLS_REAL_CLIPS to their folder")
+    return folder
