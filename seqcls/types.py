@@ -165,7 +165,11 @@ class ScoreTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Timeline:
-    """The answer: when each organ is in view, what could not be judged, and how the answer came about."""
+    """The answer: when each organ is in view, what could not be judged, and how the answer came about.
+
+    ``thumbnails`` are a few of the pictures that the engine saw, (S, S) uint8 with their times, spread over the clip;
+    they hold nothing from outside the ultrasound region and are not kept on disk.
+    """
 
     source: SourceInfo
     organs: tuple[str, ...]
@@ -178,6 +182,7 @@ class Timeline:
     report: SourceReport
     warnings: tuple[str, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
+    thumbnails: tuple[tuple[float, NDArray[np.uint8]], ...] = ()
 
     @property
     def coverage(self) -> float:

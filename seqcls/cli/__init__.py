@@ -1,0 +1,69 @@
+"""The command line: parse, call, print. Results go to stdout, progress and messages to stderr.
+
+Exit codes: 0 done; 1 a seqcls error, told in one line; 2 wrong usage; 3 finished, but an input was incomplete or
+damaged; 130 interrupted, with everything so far written.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+import seqcls
+from seqcls.cli import data, demo, results, run, train
+from seqcls.errors import SeqclsError
+
+app = typer.Typer(
+    name="seqcls",
+    help=f"From an ultrasound clip to a timeline of when each organ is in view.\n\n{seqcls.DISCLAIMER}",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(demo.demo)
+app.command("inspect")(data.inspect)
+app.command("extract")(data.extract)
+app.command("train")(train.train)
+app.command("evaluate")(train.evaluate)
+app.command("run")(run.run)
+app.command("replay")(results.replay)
+app.command("export")(results.export)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"seqcls {seqcls.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point: errors raised on purpose become one line on stderr and their exit code."""
+    # Windows consoles and pipes may not know the strip's glyphs; better a question mark than a crash.
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")
+    try:
+        app()
+    except SeqclsError as error:
+        print(f"seqcls: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("seqcls: interrupted", file=sys.stderr)  # noqa: T201
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our stdout has gone (`seqcls run … | head`): nothing is wrong with us.
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,101 @@
+"""What every command shares: consoles, progress, and a Ctrl-C that ends work in order."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+#: Called with how much is done and, where it has become known, the new total.
+Advance = Callable[[int], None]
+PLAIN_EVERY_S = 5.0
+
+
+def results() -> Console:
+    """stdout. Where it is not a terminal, lines are not cut to a guessed width."""
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 110)
+
+
+def messages() -> Console:
+    """stderr."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """One line on stderr, taken literally."""
+    messages().print(text, markup=False)
+
+
+def warn(text: str) -> None:
+    messages().print(Text("warning: ", style="yellow") + Text(text))
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.0f}/s" if task.speed else "")
+
+
+@contextmanager
+def progress(label: str, total: int | None, unit: str = "frames") -> Iterator[Advance]:
+    """A bar with rate and time left on a terminal, a plain line every few seconds elsewhere."""
+    console = messages()
+    if not console.is_terminal:
+        yield _plain(label, total, unit)
+        return
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda done: bar.update(task, completed=done, total=None if total is None else max(total, done))
+
+
+def _plain(label: str, total: int | None, unit: str) -> Advance:
+    began = last = time.monotonic()
+
+    def advance(done: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < PLAIN_EVERY_S:
+            return
+        last = now
+        rate = done / (now - began)
+        left = f", {max(0.0, (total - done) / rate):.0f} s left" if total and rate > 0 else ""
+        say(f"{label}: {done}{f'/{total}' if total else ''} {unit}, {rate:.0f}/s{left}")
+
+    return advance
+
+
+@contextmanager
+def ends_in_order() -> Iterator[Callable[[], bool]]:
+    """Yield a question, "should I stop?". The first Ctrl-C makes it true, the second interrupts at once."""
+    asked = False
+
+    def on_interrupt(signal_number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        say("stopping in order, what is done is kept (Ctrl-C again to stop at once)")
+
+    try:
+        before: Any = signal.signal(signal.SIGINT, on_interrupt)
+    except ValueError:  # not the main thread: somebody else handles signals
+        yield lambda: False
+        return
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)

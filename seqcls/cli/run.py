@@ -1,0 +1,262 @@
+"""`seqcls run`: clips in, timelines out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seqcls.cli import console, show
+from seqcls.errors import ModelError, OutputError, SeqclsError, UsageError
+
+if TYPE_CHECKING:
+    from seqcls.intervals import IntervalOptions
+    from seqcls.runner import Detector
+    from seqcls.smoothing import SmoothingOptions
+    from seqcls.types import Timeline
+
+FROM_MODEL = "[default: the model's]"
+
+Model = Annotated[
+    Path | None,
+    typer.Option(
+        "-m", "--model", help="Model file. [default: $SEQCLS_MODEL, else the newest in the working directory]"
+    ),
+]
+Smoothing = Annotated[
+    str | None, typer.Option(help=f"none, exponential, median, mean or hmm. {FROM_MODEL}", rich_help_panel="Smoothing")
+]
+Window = Annotated[float | None, typer.Option(help=f"Window of median and mean, seconds. {FROM_MODEL}")]
+LookAhead = Annotated[
+    float | None, typer.Option(help="Part of the window after the frame, seconds. [default: half of a stated window]")
+]
+TimeConstant = Annotated[float | None, typer.Option(help=f"Of exponential smoothing, seconds. {FROM_MODEL}")]
+Dwell = Annotated[float | None, typer.Option(help=f"Mean stay in a state for hmm, seconds. {FROM_MODEL}")]
+Onset = Annotated[float | None, typer.Option(help=f"Presence begins at this score. {FROM_MODEL}")]
+Offset = Annotated[float | None, typer.Option(help=f"Presence ends below this score. {FROM_MODEL}")]
+MinPresent = Annotated[float | None, typer.Option(help=f"Drop presence shorter than this, seconds. {FROM_MODEL}")]
+MinAbsent = Annotated[float | None, typer.Option(help=f"Bridge absence shorter than this, seconds. {FROM_MODEL}")]
+Pad = Annotated[float | None, typer.Option(help=f"Widen presence on both sides, seconds. {FROM_MODEL}")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the results that the folder already holds.")]
+
+
+def run(
+    sources: Annotated[
+        list[str], typer.Argument(metavar="SOURCE...", help="Clip, folder, glob, DICOM, image folder, or camera index.")
+    ],
+    model: Model = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Folder for the results. [default: NAME-timeline]")
+    ] = None,
+    smoothing: Smoothing = None,
+    window: Window = None,
+    look_ahead: LookAhead = None,
+    time_constant: TimeConstant = None,
+    dwell: Dwell = None,
+    onset: Onset = None,
+    offset: Offset = None,
+    min_present: MinPresent = None,
+    min_absent: MinAbsent = None,
+    pad: Pad = None,
+    gate: Annotated[bool, typer.Option("--gate/--no-gate", help="Call black, frozen or empty frames unknown.")] = True,
+    region: Annotated[
+        str | None, typer.Option(help=f"Ultrasound region: auto, none, or x0,y0,x1,y1 in pixels. {FROM_MODEL}")
+    ] = None,
+    fps: Annotated[float | None, typer.Option(help="Frames per second of an image sequence.")] = None,
+    reader: Annotated[str, typer.Option(help="How files are read: pyav or opencv.")] = "pyav",
+    engine: Annotated[str, typer.Option(help="auto or torch.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
+    batch_size: Annotated[int, typer.Option(min=1, help="Frames scored together.")] = 16,
+    overwrite: Overwrite = False,
+) -> None:
+    """Find when each organ is in view. Writes intervals.csv, scores.csv, timeline.json and timeline.png."""
+    from seqcls.sources import expand
+
+    path = find_model(model)
+    specs = expand(sources)
+    folders = _folders(specs, output, overwrite)
+    detector = _load(path, engine, device, precision, gate, region)
+    detector = replace(
+        detector,
+        smoothing=changed_smoothing(detector.smoothing, smoothing, window, look_ahead, time_constant, dwell),
+        intervals=changed_intervals(detector.intervals, onset, offset, min_present, min_absent, pad),
+    )
+    console.say(f"model {path} ({', '.join(detector.organs)}); {detector.engine.description}")
+    code = run_all(detector, specs, folders, batch_size=batch_size, source_options={"reader": reader, "rate_hz": fps})
+    if code:
+        raise typer.Exit(code)
+
+
+def run_all(
+    detector: Detector, specs: Sequence[str], folders: Sequence[Path], *, batch_size: int, source_options: dict[str, Any]
+) -> int:
+    """Run every source into its folder; a source that fails is told and the others go on. Returns the exit code."""
+    from seqcls.exports import write_intervals_csv
+
+    done: list[Timeline] = []
+    failed, damaged = 0, 0
+    with console.ends_in_order() as should_stop:
+        for spec, folder in zip(specs, folders, strict=True):
+            try:
+                timeline = _run_one(detector, spec, folder, batch_size, source_options, should_stop)
+            except OutputError:
+                raise  # the next source would meet the same full or forbidden disk
+            except SeqclsError as error:
+                if len(specs) == 1:
+                    raise
+                failed += 1
+                console.say(f"seqcls: {error}")
+                continue
+            show.show_timeline(console.results(), timeline)
+            done.append(timeline)
+            damaged += timeline.report.verdict in ("truncated", "damaged")
+            if should_stop():
+                break
+        interrupted = should_stop()
+    if len(specs) > 1:
+        write_intervals_csv(done, folders[0].parent / "intervals.csv")
+        console.say(f"{len(done)} of {len(specs)} done, {failed} failed, {damaged} damaged; {folders[0].parent}")
+    elif done:
+        console.say(f"wrote {folders[0]}: intervals.csv, scores.csv, timeline.json, timeline.png")
+    if interrupted:
+        return 130
+    return 1 if failed else 3 if damaged else 0
+
+
+def _run_one(
+    detector: Detector, spec: str, folder: Path, batch_size: int, source_options: dict[str, Any], should_stop: Any
+) -> Timeline:
+    from seqcls.exports import write_run
+    from seqcls.report.picture import write_picture
+    from seqcls.sources import open_source
+
+    with open_source(spec, **source_options) as source:
+        info = source.info
+        with console.progress(info.name, info.declared_frames) as advance:
+            timeline = detector.analyze(
+                source,
+                batch_size=batch_size,
+                on_progress=lambda done, time_s: advance(done),
+                should_stop=should_stop,
+            )
+    write_run(timeline, folder)
+    write_picture(timeline, folder / "timeline.png")
+    return timeline
+
+
+def find_model(stated: Path | None) -> Path:
+    """The stated model, else $SEQCLS_MODEL, else the newest that lies in the working directory or the demo's folder."""
+    if stated is not None:
+        return stated
+    environment = os.environ.get("SEQCLS_MODEL")
+    if environment:
+        console.say(f"using $SEQCLS_MODEL: {environment}")
+        return Path(environment)
+    found = [*Path().glob("*.safetensors"), *Path("seqcls-demo").glob("*.safetensors")]
+    if not found:
+        raise ModelError(
+            "no model: name one with -m, set SEQCLS_MODEL, or make one with `seqcls train DATA` or `seqcls demo`"
+        )
+    newest = max(found, key=lambda path: path.stat().st_mtime)
+    console.say(f"no -m: using the newest model here, {newest}")
+    return newest
+
+
+def _load(path: Path, engine: str, device: str, precision: str, gate: bool, region: str | None) -> Detector:
+    from seqcls.gate import GateOptions
+    from seqcls.runner import load
+
+    detector = load(path, engine=engine, device=device, precision=precision, gate=GateOptions(enabled=gate))
+    if region is None:
+        return detector
+    geometry = replace(detector.header.geometry, region=parse_region(region))
+    return replace(detector, header=replace(detector.header, geometry=geometry))
+
+
+def parse_region(text: str) -> Any:
+    """auto, none, or four whole numbers."""
+    if text in ("auto", "none"):
+        return text
+    try:
+        x0, y0, x1, y1 = (int(number) for number in text.split(","))
+    except ValueError:
+        raise UsageError(f"--region takes auto, none or x0,y0,x1,y1 in whole pixels, not {text!r}") from None
+    return x0, y0, x1, y1
+
+
+def changed_smoothing(
+    model: SmoothingOptions,
+    kind: str | None,
+    window_s: float | None,
+    look_ahead_s: float | None,
+    time_constant_s: float | None,
+    dwell_s: float | None,
+) -> SmoothingOptions:
+    if window_s is not None and look_ahead_s is None:
+        look_ahead_s = window_s / 2
+    stated = {
+        "kind": kind,
+        "window_s": window_s,
+        "look_ahead_s": look_ahead_s,
+        "time_constant_s": time_constant_s,
+        "dwell_s": dwell_s,
+    }
+    return replace(model, **{name: value for name, value in stated.items() if value is not None})  # type: ignore[arg-type]
+
+
+def changed_intervals(
+    model: Sequence[IntervalOptions],
+    onset: float | None,
+    offset: float | None,
+    min_present_s: float | None,
+    min_absent_s: float | None,
+    pad_s: float | None,
+) -> tuple[IntervalOptions, ...]:
+    stated = {
+        "onset": onset,
+        "offset": offset,
+        "min_present_s": min_present_s,
+        "min_absent_s": min_absent_s,
+        "pad_s": pad_s,
+    }
+    changes = {name: value for name, value in stated.items() if value is not None}
+    if onset is not None and offset is None:
+        # A lower onset must not fail on the model's higher offset.
+        return tuple(replace(o, **changes, offset=min(o.offset, onset)) for o in model)
+    return tuple(replace(o, **changes) for o in model)
+
+
+def _folders(specs: Sequence[str], output: Path | None, overwrite: bool) -> list[Path]:
+    """One folder per source; all proved writable, and free unless ``overwrite``, before the work begins."""
+    from seqcls.files import require_writable
+
+    names = _names(specs)
+    if len(specs) == 1:
+        folders = [Path(f"{names[0]}-timeline") if output is None else output]
+    else:
+        root = Path("seqcls-timelines") if output is None else output
+        folders = [root / name for name in names]
+    for folder in folders:
+        if (folder / "timeline.json").exists() and not overwrite:
+            raise OutputError(f"{folder} already holds a run: add --overwrite, or choose another folder with -o")
+    require_writable(folders[0] if len(specs) == 1 else folders[0].parent)
+    return folders
+
+
+def _names(specs: Sequence[str]) -> list[str]:
+    """A short, distinct, file-system-safe name per source."""
+    names: list[str] = []
+    for spec in specs:
+        stem = "camera-" + spec if spec.isdigit() else Path(spec).stem
+        base = "".join(c if c.isalnum() or c in "-_.+ ()" else "_" for c in stem).strip(". ") or "clip"
+        name, count = base, 1
+        while name.lower() in {n.lower() for n in names}:
+            count += 1
+            name = f"{base}-{count}"
+        names.append(name)
+    return names

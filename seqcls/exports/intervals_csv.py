@@ -1,0 +1,50 @@
+"""intervals.csv: one row per interval; each organ's rows cover the clip without holes."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from seqcls.exports.cells import index_cell, score_cell, seconds_cell, text_cell
+from seqcls.files import write_text
+from seqcls.types import Timeline
+
+COLUMNS = (
+    "file",
+    "organ",
+    "state",
+    "start_s",
+    "end_s",
+    "start_frame",
+    "end_frame",
+    "mean_score",
+    "peak_score",
+    "reason",
+)
+
+
+def write_intervals_csv(timeline: Timeline | Sequence[Timeline], path: str | Path) -> None:
+    """Write one or several timelines as one table: times in seconds, [start_s, end_s), frames inclusive, from 0."""
+    timelines = [timeline] if isinstance(timeline, Timeline) else timeline
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for one in timelines:
+        for i in one.intervals:
+            writer.writerow(
+                (
+                    text_cell(one.source.name),
+                    text_cell(i.organ),
+                    i.state,
+                    seconds_cell(i.start_s),
+                    seconds_cell(i.end_s),
+                    index_cell(i.start_index),
+                    index_cell(i.end_index),
+                    score_cell(i.mean_score),
+                    score_cell(i.peak_score),
+                    text_cell(i.reason),
+                )
+            )
+    write_text(path, text.getvalue())

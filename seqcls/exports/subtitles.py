@@ -1,0 +1,56 @@
+"""Subtitles: the organs in view, shown by any video player over the clip.
+
+WebVTT: https://www.w3.org/TR/webvtt1/. SRT has no standard; this is what VLC, mpv and ffmpeg read.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from seqcls.files import write_text
+from seqcls.types import Timeline
+
+
+def write_vtt(timeline: Timeline, path: str | Path) -> None:
+    """One cue per stretch during which the same organs are in view."""
+    cues = [f"{_clock(a, '.')} --> {_clock(b, '.')}\n{_escaped(text)}\n" for a, b, text in _cues(timeline)]
+    note = "NOTE Research software, not a medical device.\n"
+    write_text(path, "\n".join(["WEBVTT\n", note, *cues]))
+
+
+def write_srt(timeline: Timeline, path: str | Path) -> None:
+    """As ``write_vtt``, in SubRip form."""
+    cues = [
+        f"{number}\n{_clock(a, ',')} --> {_clock(b, ',')}\n{text.replace('-->', '->')}\n"
+        for number, (a, b, text) in enumerate(_cues(timeline), start=1)
+    ]
+    write_text(path, "\n".join(cues))
+
+
+def _cues(timeline: Timeline) -> list[tuple[int, int, str]]:
+    """(start, end, text) in whole milliseconds, in order, none overlapping: players stack overlapping cues badly."""
+    spans = [
+        (round(i.start_s * 1000), round(i.end_s * 1000), i.organ if i.state == "present" else f"{i.organ}?")
+        for i in timeline.intervals
+        if i.state != "absent"
+    ]
+    marks = sorted({mark for a, b, _ in spans for mark in (a, b)})
+    cues: list[tuple[int, int, str]] = []
+    for start, end in zip(marks, marks[1:], strict=False):
+        text = " · ".join(label for a, b, label in spans if a <= start < b)
+        if text and cues and cues[-1][1:] == (start, text):
+            cues[-1] = (cues[-1][0], end, text)
+        elif text:
+            cues.append((start, end, text))
+    return cues
+
+
+def _clock(milliseconds: int, point: str) -> str:
+    seconds, ms = divmod(milliseconds, 1000)
+    minutes, s = divmod(seconds, 60)
+    hours, m = divmod(minutes, 60)
+    return f"{hours:02d}:{m:02d}:{s:02d}{point}{ms:03d}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", " ")

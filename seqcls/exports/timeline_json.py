@@ -1,0 +1,103 @@
+"""timeline.json: the whole answer but the per-frame scores, which lie beside it in scores.csv.
+
+`format` counts up when a reader of the old one would go wrong. Numbers that do not exist (mean of no score) are null.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import seqcls
+from seqcls.errors import DataError
+from seqcls.exports.scores_csv import read_scores_csv
+from seqcls.files import write_text
+from seqcls.types import Gap, Interval, Ledger, SourceInfo, SourceReport, Timeline
+
+FORMAT = 1
+
+
+def write_timeline_json(timeline: Timeline, path: str | Path) -> None:
+    """Write one timeline. Raises OutputError."""
+    body = {
+        "format": FORMAT,
+        "made_by": f"seqcls {seqcls.__version__}",
+        "note": seqcls.DISCLAIMER,
+        "source": asdict(timeline.source),
+        "organs": list(timeline.organs),
+        "start_s": timeline.start_s,
+        "end_s": timeline.end_s,
+        "coverage": timeline.coverage,
+        "intervals": [asdict(interval) for interval in timeline.intervals],
+        "gaps": [asdict(gap) for gap in timeline.gaps],
+        "ledger": asdict(timeline.ledger),
+        "report": asdict(timeline.report),
+        "warnings": list(timeline.warnings),
+        "provenance": timeline.provenance,
+    }
+    text = json.dumps(_without_nan(body), indent=1, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def read_run(folder: str | Path) -> Timeline:
+    """Read a finished run back from its folder (or its timeline.json). Raises DataError."""
+    path = Path(folder)
+    path = path / "timeline.json" if path.is_dir() else path
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"no run at {folder}: expected {path}; make one with `seqcls run CLIP -o DIR`") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is not a timeline that seqcls wrote ({error})") from error
+    if not isinstance(body, dict) or body.get("format") != FORMAT:
+        found = body.get("format") if isinstance(body, dict) else None
+        raise DataError(f"{path} has timeline format {found}, this seqcls reads {FORMAT}; run the clip again")
+    organs = tuple(body["organs"])
+    scores = read_scores_csv(path.with_name("scores.csv"), organs)
+    try:
+        return Timeline(
+            source=SourceInfo(**_tuples(body["source"])),
+            organs=organs,
+            start_s=body["start_s"],
+            end_s=body["end_s"],
+            intervals=tuple(Interval(**_nan_scores(i)) for i in body["intervals"]),
+            gaps=tuple(Gap(**gap) for gap in body["gaps"]),
+            scores=scores,
+            ledger=Ledger(**body["ledger"]),
+            report=_report(body["report"]),
+            warnings=tuple(body["warnings"]),
+            provenance=body["provenance"],
+        )
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{path} lacks or misstates {error}; run the clip again") from error
+
+
+def _report(body: dict[str, Any]) -> SourceReport:
+    gaps = tuple(Gap(**gap) for gap in body["gaps"])
+    return SourceReport(body["verdict"], tuple(body["reasons"]), body["delivered"], gaps)
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(inner) for inner in value]
+    return value
+
+
+def _nan_scores(body: dict[str, Any]) -> dict[str, Any]:
+    return {key: math.nan if value is None else value for key, value in body.items()}
+
+
+def _tuples(body: dict[str, Any]) -> dict[str, Any]:
+    """JSON knows only lists; records hold tuples."""
+    return {key: _tuple(value) for key, value in body.items()}
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(_tuple(inner) for inner in value) if isinstance(value, list) else value

@@ -1,0 +1,86 @@
+"""timeline.png: thumbnails, a strip per organ, and the scores that led to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import seqcls
+from seqcls.files import atomic_path
+from seqcls.types import Timeline
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe & Ito 2008, https://jfly.uni-koeln.de/color/: told apart under every common colour blindness.
+PRESENT, UNKNOWN, SCORE = "#0072B2", "#E69F00", "#D55E00"
+MOST_POINTS = 4000
+
+
+def write_picture(timeline: Timeline, path: str | Path) -> None:
+    """Write the timeline as a PNG, 1100 pixels wide. Raises OutputError."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    organs = timeline.organs
+    thumbnails = bool(timeline.thumbnails)
+    ratios = [1.1] * thumbnails + [1.0] * len(organs)
+    figure = Figure(figsize=(11, 0.9 + 1.25 * sum(ratios)), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(len(ratios), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": ratios})[:, 0]
+    if thumbnails:
+        _draw_thumbnails(axes[0], timeline)
+    for column, organ in enumerate(organs):
+        _draw_organ(axes[column + thumbnails], timeline, column, organ)
+    axes[-1].set_xlabel("seconds")
+    axes[-1].set_xlim(timeline.start_s, max(timeline.end_s, timeline.start_s + 1e-3))
+    figure.suptitle(_literal(timeline.source.name), fontsize=11, x=0.01, ha="left", weight="bold")
+    figure.supxlabel(seqcls.DISCLAIMER, fontsize=8, color="#555555", x=0.99, ha="right")
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png")
+
+
+def _draw_thumbnails(ax: Axes, timeline: Timeline) -> None:
+    """Each picture stands where its frame lies in time, as far as there is room."""
+    span_s = max(timeline.end_s - timeline.start_s, 1e-3)
+    count = 10
+    for slot in range(count):
+        left = timeline.start_s + span_s * slot / count
+        middle_s = left + span_s / count / 2
+        _, picture = min(timeline.thumbnails, key=lambda thumbnail: abs(thumbnail[0] - middle_s))
+        gap = 0.02 * span_s / count
+        extent = (left + gap, left + span_s / count - gap, 0, 1)
+        ax.imshow(picture, cmap="gray", vmin=0, vmax=255, extent=extent, aspect="auto", interpolation="bilinear")
+    ax.set_ylim(0, 1)
+    ax.axis("off")
+
+
+def _draw_organ(ax: Axes, timeline: Timeline, column: int, organ: str) -> None:
+    scores = timeline.scores
+    step = max(1, len(scores.index) // MOST_POINTS)
+    time_s = scores.time_s[::step]
+    ax.plot(time_s, scores.raw[::step, column], color=SCORE, lw=0.6, alpha=0.5)
+    ax.plot(time_s, scores.smooth[::step, column], color=SCORE, lw=1.4)
+    for interval in timeline.of(organ):
+        if interval.state == "present":
+            ax.axvspan(interval.start_s, interval.end_s, color=PRESENT, alpha=0.25, lw=0)
+            ax.axvspan(interval.start_s, interval.end_s, ymin=0.9, color=PRESENT, lw=0)
+        elif interval.state == "unknown":
+            ax.axvspan(interval.start_s, interval.end_s, facecolor="none", edgecolor=UNKNOWN, hatch="///", lw=0)
+    options = timeline.provenance.get("intervals", {}).get(organ, {})
+    for name in ("onset", "offset"):
+        if name in options:
+            ax.axhline(options[name], color="#888888", lw=0.7, ls=":")
+    present_s = float(np.sum([i.duration_s for i in timeline.of(organ, "present")]))
+    ax.set_title(_literal(f"{organ}: in view for {present_s:.1f} s"), fontsize=10, loc="left")
+    ax.set_ylim(-0.03, 1.14)
+    ax.set_yticks([0, 0.5, 1])
+    ax.tick_params(labelsize=8)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def _literal(text: str) -> str:
+    """File names may hold $, which matplotlib would take for the start of a formula."""
+    return text.replace("$", r"\$")

@@ -1,0 +1,367 @@
+"""From frames to a timeline: the stages joined, the same way for a finished clip and for a live feed.
+
+    frames -> prepare (region, gate, geometry) -> score (engine, in batches) -> smooth -> intervals
+
+Every stage takes items in stream order and gives them on in the same order; ``analyze`` is ``stream`` run to the end,
+with a thread that reads ahead.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcls.engines import Engine, open_engine
+from seqcls.errors import NoFramesError, UsageError
+from seqcls.gate import Gate, GateOptions
+from seqcls.geometry import Region, RegionFinder
+from seqcls.intervals import IntervalOptions, intervals_from_events
+from seqcls.modelfile import ModelHeader
+from seqcls.postprocess import PostProcess, unknown_stretches
+from seqcls.smoothing import SmoothingOptions
+from seqcls.sources import Source, open_source
+from seqcls.types import Event, Frame, FrameScore, Gap, Ledger, SourceInfo, SourceReport, Timeline
+
+#: Called with the number of frames done so far and the time reached in the clip, in seconds.
+Progress = Callable[[int, float], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A frame on its way to the engine: ``picture`` (S, S) uint8, or None when it cannot be judged, for ``reason``."""
+
+    index: int
+    time_s: float
+    duration_s: float
+    picture: NDArray[np.uint8] | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detector:
+    """A model ready to run. Frozen: whatever changes during a run belongs to the run.
+
+    ``intervals`` holds one entry per organ, in the order of ``header.organs``.
+    """
+
+    header: ModelHeader
+    engine: Engine
+    smoothing: SmoothingOptions
+    intervals: tuple[IntervalOptions, ...]
+    gate: GateOptions = field(default_factory=GateOptions)
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def organs(self) -> tuple[str, ...]:
+        return self.header.organs
+
+    def stream(
+        self, frames: Iterable[Frame | Gap], *, batch_size: int = 1, hint: tuple[int, int, int, int] | None = None
+    ) -> Iterator[Event]:
+        """Events as soon as each is certain; frames may come from anywhere, for as long as they like.
+
+        ``batch_size`` frames are scored together; it changes the speed, never the events. ``hint`` is an ultrasound
+        region stated by the source, in pixels (x0, y0, x1, y1).
+        """
+        yield from _Run(self, hint).events(frames, batch_size)
+
+    def analyze(
+        self,
+        source: str | Path | Source | Iterable[Frame | Gap],
+        *,
+        batch_size: int = 16,
+        on_progress: Progress | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> Timeline:
+        """Run a whole clip and return its timeline.
+
+        ``source`` is whatever ``open_source`` takes, an opened source (left open), or frames. ``should_stop`` is asked
+        before every frame; once it says yes, the timeline covers what was read so far. Raises SourceError when the
+        source cannot be opened, NoFramesError when it holds no frame.
+        """
+        with ExitStack() as stack:
+            if isinstance(source, (str, Path)):
+                opened: Source | _Frames = stack.enter_context(closing(open_source(source)))
+            else:
+                opened = source if isinstance(source, Source) else _Frames(source)
+            run = _Run(self, opened.info.region)
+            stopped = threading.Event()
+            frames = _until(opened, should_stop, stopped)
+            events = list(run.events(frames, batch_size, read_ahead=4 * batch_size, on_progress=on_progress))
+            report = opened.report()
+        if stopped.is_set():
+            report = replace(report, verdict="unknown", reasons=("interrupted before the end", *report.reasons))
+        return run.timeline(events, opened.info, report)
+
+
+def load(
+    path: str | Path,
+    *,
+    engine: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    smoothing: SmoothingOptions | None = None,
+    intervals: IntervalOptions | tuple[IntervalOptions, ...] | None = None,
+    gate: GateOptions | None = None,
+) -> Detector:
+    """Open a model file; what is not stated is taken from the model.
+
+    One ``intervals`` serves every organ; a tuple holds one per organ. Raises ModelError, EngineError or UsageError.
+    """
+    opened = open_engine(path, engine=engine, device=device, precision=precision)
+    header = opened.header
+    if intervals is None:
+        intervals = header.intervals
+    elif isinstance(intervals, IntervalOptions):
+        intervals = (intervals,) * len(header.organs)
+    if len(intervals) != len(header.organs):
+        raise UsageError(f"{len(header.organs)} organs need as many interval options, not {len(intervals)}")
+    return Detector(
+        header=header,
+        engine=opened,
+        smoothing=header.smoothing if smoothing is None else smoothing,
+        intervals=intervals,
+        gate=GateOptions() if gate is None else gate,
+        provenance={"model": Path(path).name, "model_dataset": header.dataset_hash, "model_version": header.version},
+    )
+
+
+class _Run:
+    """What changes while one clip or feed is analysed."""
+
+    def __init__(self, detector: Detector, hint: tuple[int, int, int, int] | None) -> None:
+        self._detector = detector
+        self._hint = hint
+        self._regions: list[Region] = []
+        self._received = 0
+        self._start_s: float | None = None
+        self._end_s = 0.0
+        self._thumbnails = _Thumbnails()
+        self._process = PostProcess(detector.organs, detector.smoothing, detector.intervals)
+
+    def events(
+        self,
+        frames: Iterable[Frame | Gap],
+        batch_size: int,
+        read_ahead: int = 0,
+        on_progress: Progress | None = None,
+    ) -> Iterator[Event]:
+        prepared: Iterator[Prepared | Gap] = self._prepare(frames)
+        if read_ahead:
+            prepared = _read_ahead(prepared, read_ahead)
+        with closing(prepared):  # type: ignore[type-var]  # both are generators
+            for item in _score(prepared, self._detector.engine, batch_size):
+                yield from self._process.push(item)
+                if on_progress is not None and isinstance(item, FrameScore):
+                    on_progress(item.index + 1, item.time_s)
+        yield from self._process.close(self._end_s)
+
+    def _prepare(self, frames: Iterable[Frame | Gap]) -> Iterator[Prepared | Gap]:
+        """Find the region, ask the gate, letterbox. Items wait until the region is known, anew for each picture size."""
+        geometry = self._detector.header.geometry
+        gate = Gate(self._detector.gate)
+        finder, hint = RegionFinder(geometry, self._hint), self._hint
+        region: Region | None = None
+        size: tuple[int, ...] = ()
+        held: list[Frame | Gap] = []
+        for item in frames:
+            self._account(item)
+            if isinstance(item, Frame):
+                if size and item.image.shape[:2] != size:
+                    if held:
+                        yield from self._judge(held, finder.finish(), gate)
+                        held = []
+                    finder, region, hint = RegionFinder(geometry), None, None
+                size = item.image.shape[:2]
+                if region is None:
+                    region = finder.push(item.image)
+            held.append(item)
+            if region is not None or not size:
+                yield from self._judge(held, region, gate)
+                held = []
+        if held:
+            yield from self._judge(held, finder.finish(), gate)
+
+    def _judge(self, items: list[Frame | Gap], region: Region | None, gate: Gate) -> Iterator[Prepared | Gap]:
+        geometry = self._detector.header.geometry
+        if region is not None and region not in self._regions:
+            self._regions.append(region)
+        for item in items:
+            if isinstance(item, Gap):
+                yield item
+                continue
+            assert region is not None, "frames are judged only once their region is known"
+            reason = item.damaged if item.damaged else gate.check(item.image, region, item.time_s)
+            picture = None if reason else geometry.apply(item.image, region)
+            if picture is not None:
+                self._thumbnails.offer(item.time_s, picture)
+            yield Prepared(item.index, item.time_s, item.duration_s, picture, reason)
+
+    def _account(self, item: Frame | Gap) -> None:
+        if isinstance(item, Gap):
+            start_s, end_s = item.start_s, item.end_s
+        else:
+            start_s, end_s = item.time_s, item.time_s + item.duration_s
+            self._received += 1
+        self._start_s = start_s if self._start_s is None else self._start_s
+        self._end_s = max(self._end_s, end_s)
+
+    def timeline(self, events: list[Event], info: SourceInfo, report: SourceReport) -> Timeline:
+        if self._received == 0:
+            raise NoFramesError(f"{info.name}: holds no frame that can be decoded; is the file whole?")
+        organs = self._detector.organs
+        scores = self._process.table()
+        rejected = sum(1 for reason in scores.reason if reason)
+        ledger = Ledger(received=self._received, classified=len(scores.index) - rejected, rejected=rejected)
+        assert ledger.balanced, f"frames went missing inside seqcls: {ledger}"
+        intervals = intervals_from_events(events, scores, self._end_s)
+        return Timeline(
+            source=info,
+            organs=organs,
+            start_s=0.0 if self._start_s is None else self._start_s,
+            end_s=self._end_s,
+            intervals=intervals,
+            gaps=unknown_stretches(intervals, organs),
+            scores=scores,
+            ledger=ledger,
+            report=report,
+            warnings=self._warnings(),
+            provenance=self._provenance(),
+            thumbnails=tuple(self._thumbnails.kept),
+        )
+
+    def _warnings(self) -> tuple[str, ...]:
+        return ()
+
+    def _provenance(self) -> dict[str, Any]:
+        detector = self._detector
+        return {
+            **detector.provenance,
+            "engine": detector.engine.description,
+            "smoothing": asdict(detector.smoothing),
+            "intervals": {o: asdict(i) for o, i in zip(detector.organs, detector.intervals, strict=True)},
+            "gate": asdict(detector.gate),
+            "geometry": detector.header.geometry.to_dict(),
+            "regions": [asdict(region) for region in self._regions],
+        }
+
+
+class _Thumbnails:
+    """At most MOST pictures, evenly spread over a clip whose length nobody knows beforehand."""
+
+    MOST = 32
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[float, NDArray[np.uint8]]] = []
+        self._offered = 0
+        self._every = 1
+
+    def offer(self, time_s: float, picture: NDArray[np.uint8]) -> None:
+        if self._offered % self._every == 0:
+            self.kept.append((time_s, picture))
+        self._offered += 1
+        if len(self.kept) > self.MOST:
+            self.kept = self.kept[::2]
+            self._every *= 2
+
+
+def _score(items: Iterable[Prepared | Gap], engine: Engine, batch_size: int) -> Iterator[FrameScore | Gap]:
+    """Score in batches; items that need no score wait with the others, so that order is kept."""
+    waiting: list[Prepared | Gap] = []
+    pictures: list[NDArray[np.uint8]] = []
+    for item in items:
+        waiting.append(item)
+        if isinstance(item, Prepared) and item.picture is not None:
+            pictures.append(item.picture)
+        # The last bound keeps memory flat, and a feed talking, through hours of frames that cannot be judged.
+        if len(pictures) == batch_size or not pictures or len(waiting) >= 8 * batch_size:
+            yield from _release(waiting, pictures, engine)
+            waiting, pictures = [], []
+    yield from _release(waiting, pictures, engine)
+
+
+def _release(
+    waiting: list[Prepared | Gap], pictures: list[NDArray[np.uint8]], engine: Engine
+) -> Iterator[FrameScore | Gap]:
+    scores = iter(engine.scores(np.stack(pictures)) if pictures else ())
+    for item in waiting:
+        if isinstance(item, Gap):
+            yield item
+        else:
+            own = None if item.picture is None else next(scores)
+            yield FrameScore(item.index, item.time_s, item.duration_s, own, item.reason)
+
+
+def _until(
+    items: Iterable[Frame | Gap], should_stop: Callable[[], bool] | None, stopped: threading.Event
+) -> Iterator[Frame | Gap]:
+    for item in items:
+        if should_stop is not None and should_stop():
+            stopped.set()
+            return
+        yield item
+
+
+def _read_ahead(items: Iterator[Prepared | Gap], depth: int) -> Iterator[Prepared | Gap]:
+    """Run ``items`` in a thread, at most ``depth`` ahead. The thread has ended when this generator has."""
+    waiting: queue.Queue[Prepared | Gap | BaseException | None] = queue.Queue(depth)
+    abandoned = threading.Event()
+
+    def put(item: Prepared | Gap | BaseException | None) -> bool:
+        while not abandoned.is_set():
+            try:
+                waiting.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def work() -> None:
+        try:
+            if all(put(item) for item in items):
+                put(None)
+        except BaseException as error:  # whatever it is, it belongs to the consumer
+            put(error)
+
+    thread = threading.Thread(target=work, name="seqcls-reader", daemon=True)
+    thread.start()
+    try:
+        while (item := waiting.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        abandoned.set()
+        thread.join()
+
+
+class _Frames:
+    """Bare frames dressed as a source."""
+
+    def __init__(self, frames: Iterable[Frame | Gap]) -> None:
+        self.info = SourceInfo(name="frames", kind="frames")
+        self._frames = frames
+        self._delivered = 0
+        self._gaps: list[Gap] = []
+        self._ended = False
+
+    def __iter__(self) -> Iterator[Frame | Gap]:
+        for item in self._frames:
+            if isinstance(item, Gap):
+                self._gaps.append(item)
+            else:
+                self._delivered += 1
+            yield item
+        self._ended = True
+
+    def report(self) -> SourceReport:
+        verdict = "complete" if self._ended else "unknown"
+        return SourceReport(verdict, (), self._delivered, tuple(self._gaps))  # type: ignore[arg-type]
