@@ -99,9 +99,9 @@ def build(
 ) -> tuple[GrayResNet, str]:
     """A network of K outputs and one line saying where its weights come from.
 
-    weights: ``imagenet`` (downloaded once by torchvision), ``none`` (random, by ``seed``), ``auto`` (the first, else the
-    second), or a file: a seqcls model or a torchvision ResNet-18 state dict in safetensors, or, with ``import_pickle``,
-    the latter in a .pth (read with weights_only=True). A last layer of another size is started anew.
+    weights: ``imagenet`` (downloaded once by torchvision), ``none`` (random, by ``seed``), ``auto`` (the first, else
+    the second), or a file: a seqcls model or a torchvision ResNet-18 state dict in safetensors, or, with
+    ``import_pickle``, the latter in a .pth (read with weights_only=True). A last layer of another size starts anew.
     Raises ModelError where weights were asked for and cannot be had.
     """
     with torch.random.fork_rng(devices=[]):
@@ -126,7 +126,7 @@ def read_weights(path: Path, *, import_pickle: bool = False) -> dict[str, Tensor
         raise ModelError(f"no weights at {path}; name a .safetensors file, or imagenet or none")
     if path.suffix.lower() == ".safetensors":
         try:
-            return cast(dict[str, Tensor], load_file(path))
+            return load_file(path)
         except (SafetensorError, OSError, ValueError) as error:
             raise ModelError(f"{path} is not a whole safetensors file; copy it again") from error
     if not import_pickle:
@@ -147,8 +147,7 @@ def read_weights(path: Path, *, import_pickle: bool = False) -> dict[str, Tensor
 def gray_weights(state: dict[str, Tensor], mean: float, std: float) -> dict[str, Tensor]:
     """A colour ResNet's state dict for one gray plane; see the top of this file."""
     weight = state["conv1.weight"].float()  # (64, 3, 7, 7)
-    to = {"dtype": weight.dtype, "device": weight.device}
-    channel_mean, channel_std = torch.tensor(IMAGENET_MEAN, **to), torch.tensor(IMAGENET_STD, **to)
+    channel_mean, channel_std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
     folded = dict(state)
     folded["conv1.weight"] = (weight * (std / channel_std)[:, None, None]).sum(dim=1, keepdim=True)
     shift = weight.sum(dim=(2, 3)) @ ((mean - channel_mean) / channel_std)  # (64,)

@@ -69,11 +69,23 @@ class ModelHeader:
         if not self.intervals:
             object.__setattr__(self, "intervals", (IntervalOptions(),) * count)
         if len(self.calibration) != count or not all(_is_calibration(pair) for pair in self.calibration):
-            raise ModelError(f"calibration must be one finite (a > 0, b) for each of {count} organs: {self.calibration}")
+            raise ModelError(f"calibration must be a finite (a > 0, b) for each of {count} organs: {self.calibration}")
         if len(self.intervals) != count:
             raise ModelError(f"{len(self.intervals)} sets of interval options for {count} organs")
         if not (math.isfinite(self.mean) and math.isfinite(self.std) and self.std > 0):
             raise ModelError(f"normalisation must be finite with std above 0, not mean {self.mean} and std {self.std}")
+
+    def probabilities(self, logits: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """Calibrated probabilities (N, K) float32 of raw logits (N, K), by way of float64.
+
+        float32 sigmoids differ in the last bit with an element's place in its vector; after rounding these do not.
+        """
+        slope, shift = np.array(self.calibration, np.float64).T  # (K,), (K,)
+        odds = slope * np.asarray(logits, np.float64) + shift
+        # exp never overflows: its argument is -|odds|.
+        small = np.exp(-np.abs(odds))
+        result: NDArray[np.float32] = (np.where(odds >= 0, 1.0, small) / (1 + small)).astype(np.float32)
+        return result
 
     def to_json(self) -> str:
         """The header as one JSON text."""

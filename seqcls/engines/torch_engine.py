@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from seqcls.errors import EngineError
@@ -42,13 +41,10 @@ class TorchEngine:
         model = GrayResNet(len(header.organs), mean=header.mean, std=header.std)
         model.load(dict(tensors))
         _fuse_norms(model.eval())
+        self._weight = model.net.fc.weight.detach().double().numpy()  # (K, 512)
+        self._bias = model.net.fc.bias.detach().double().numpy()
         try:
-            # The last layer stays in float32: it is where half precision would cost accuracy.
-            self._weight = model.net.fc.weight.detach().to(self._device)  # (K, 512)
-            self._bias = model.net.fc.bias.detach().to(self._device)
-            self._model = model.to(device=self._device, dtype=self._dtype, memory_format=torch.channels_last)
-            pairs = torch.tensor(header.calibration, dtype=torch.float32, device=self._device)  # (K, 2)
-            self._slope, self._shift = pairs.unbind(dim=1)
+            self._model = model.to(self._device, self._dtype).to(memory_format=torch.channels_last)
             self._sizes = self._agreeing_sizes() if consistent else tuple(range(1, FULL_BATCH + 1))
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:200]
@@ -77,11 +73,10 @@ class TorchEngine:
     def _forward(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         with torch.inference_mode():
             batch = torch.from_numpy(np.ascontiguousarray(images)).to(self._device)
-            features = self._model.features(batch).float()  # (N, 512)
-            # Not a matrix product: BLAS sums in another order for every number of rows.
-            logits = (features[:, None, :] * self._weight).sum(dim=-1) + self._bias
-            scores: Tensor = torch.sigmoid(self._slope * logits + self._shift)
-            return scores.cpu().numpy()
+            features = self._model.features(batch).float().cpu().numpy().astype(np.float64)  # (N, 512)
+        # Row by row in float64, not a matrix product: BLAS sums in another order for every number of rows.
+        logits = (features[:, None, :] * self._weight).sum(axis=-1) + self._bias
+        return self.header.probabilities(logits)
 
     def _agreeing_sizes(self) -> tuple[int, ...]:
         """Batch sizes, ascending up to the full one, whose results are those of the full one to the bit."""

@@ -1,0 +1,122 @@
+"""From validation logits to probabilities and thresholds, one organ at a time. Pure numpy.
+
+Frames of a clip are near copies of each other, and presence is often rare. So every (clip, class) pair counts alike,
+each class half: probabilities hold under even odds, which is also what smoothing by ``hmm`` takes them for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from seqcls.intervals import IntervalOptions
+
+Floats = NDArray[np.float64]
+
+#: Fewer (clip, class) pairs of either class than this say too little to move anything.
+LEAST_CLIPS = 2
+LEAST_FRAMES = 20
+_STEEPEST = 4.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """A threshold amid the plateau [low, high] of thresholds that do about as well, and its balanced accuracy."""
+
+    value: float
+    low: float
+    high: float
+    balanced_accuracy: float
+
+
+def frame_weights(truth: ArrayLike, clips: Sequence[str] | NDArray[np.str_]) -> Floats:
+    """(N,) weights: each class sums to one half, within it each clip to the same. truth: (N,) 0 or 1."""
+    positive, names = np.asarray(truth) > 0.5, np.unique(np.asarray(clips), return_inverse=True)[1]
+    weights = np.zeros(len(positive))
+    for label in (False, True):
+        inside = positive == label
+        if inside.any():
+            counts = np.bincount(names[inside], minlength=int(names.max()) + 1)
+            weights[inside] = 0.5 / ((counts > 0).sum() * counts[names[inside]])
+    return weights
+
+
+def enough(truth: ArrayLike, clips: Sequence[str] | NDArray[np.str_]) -> bool:
+    """Whether both classes have enough clips and frames to calibrate and to choose thresholds by."""
+    positive, names = np.asarray(truth) > 0.5, np.asarray(clips)
+    return all(
+        len(np.unique(names[inside])) >= LEAST_CLIPS and int(inside.sum()) >= LEAST_FRAMES
+        for inside in (positive, ~positive)
+    )
+
+
+def fit_calibration(
+    logits: ArrayLike, truth: ArrayLike, clips: Sequence[str] | NDArray[np.str_]
+) -> tuple[float, float]:
+    """(a, b) of probability = sigmoid(a * logit + b), after Platt 1999 ("Probabilistic outputs for support vector
+    machines"), by Newton's method.
+
+    Held near the identity by priors, log a ~ N(0, 0.7) and b ~ N(0, 1), against as much evidence as there are
+    (clip, class) pairs: classes that are wholly apart would otherwise drive ``a`` to infinity. (1, 0) where the
+    evidence is too thin.
+    """
+    z, y = np.asarray(logits, np.float64), (np.asarray(truth) > 0.5).astype(np.float64)
+    if not enough(y, clips):
+        return 1.0, 0.0
+    pairs = len({(str(clip), bool(one)) for clip, one in zip(np.asarray(clips), y, strict=True)})
+    weights = frame_weights(y, clips) * pairs
+    y = (y * pairs + 1) / (pairs + 2)  # Platt's targets, short of 0 and 1
+    prior = np.diag([1 / 0.7**2, 1.0])
+    theta = np.zeros(2)  # log a, b
+    for _ in range(50):
+        slope = np.exp(theta[0])
+        p = _sigmoid(slope * z + theta[1])
+        change = np.stack([slope * z, np.ones_like(z)])  # (2, N): the odds by log a, by b
+        gradient = change @ (weights * (p - y)) + prior @ theta
+        curvature = (change * (weights * np.maximum(p * (1 - p), 1e-6))) @ change.T + prior
+        step = np.linalg.solve(curvature, gradient)
+        theta = theta - step / max(1.0, float(np.abs(step).max()))
+        if np.abs(step).max() < 1e-8:
+            break
+    limit = np.log(_STEEPEST)
+    return float(np.exp(np.clip(theta[0], -limit, limit))), float(np.clip(theta[1], -_STEEPEST, _STEEPEST))
+
+
+def choose_threshold(scores: ArrayLike, truth: ArrayLike, clips: Sequence[str] | NDArray[np.str_]) -> Threshold:
+    """The middle of the widest run of thresholds whose balanced accuracy is within 0.005 of the best.
+
+    The best threshold itself lies on the edge of one frame's score and does not carry over; the middle of a plateau
+    keeps its distance to both sides. Held within 0.3..0.7.
+    """
+    s, positive, weights = np.asarray(scores, np.float64), np.asarray(truth) > 0.5, frame_weights(truth, clips)
+    grid = np.arange(1, 100) / 100
+    accuracy = np.array([weights[(s >= threshold) == positive].sum() for threshold in grid])
+    good = accuracy >= accuracy.max() - 0.005
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], good.astype(np.int8), [0]]))).reshape(-1, 2)
+    first, after = edges[np.argmax(edges[:, 1] - edges[:, 0])]
+    low, high = float(grid[first]), float(grid[after - 1])
+    value = float(np.clip((low + high) / 2, 0.3, 0.7))
+    return Threshold(value=round(value, 3), low=low, high=high, balanced_accuracy=float(accuracy[first:after].max()))
+
+
+def operating_point(
+    scores: ArrayLike, truth: ArrayLike, clips: Sequence[str] | NDArray[np.str_]
+) -> tuple[IntervalOptions, Threshold | None]:
+    """Interval options with thresholds for these calibrated scores, the defaults where the evidence is too thin.
+
+    The offset keeps the defaults' share of the onset.
+    """
+    default = IntervalOptions()
+    if not enough(truth, clips):
+        return default, None
+    onset = choose_threshold(scores, truth, clips)
+    offset = round(onset.value * default.offset / default.onset, 3)
+    return IntervalOptions(onset=onset.value, offset=offset), onset
+
+
+def _sigmoid(x: Floats) -> Floats:
+    small = np.exp(-np.abs(x))
+    return np.asarray(np.where(x >= 0, 1.0, small) / (1 + small))

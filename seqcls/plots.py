@@ -1,0 +1,84 @@
+"""Pictures of a training: learning curves as CSV, JSON and PNG. Matplotlib's objects, no pyplot: no global state."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from seqcls.files import atomic_path, write_text
+
+#: Okabe and Ito 2008, "Color Universal Design": told apart by everyone.
+BLUE, ORANGE, GREEN, GRAY = "#0072B2", "#D55E00", "#009E73", "#999999"
+
+
+def write_history(history: Sequence[Any], folder: str | Path) -> tuple[Path, ...]:
+    """Write ``history.csv``, ``history.json`` and ``learning-curves.png`` of ``train.Epoch`` records; their paths.
+
+    Raises OutputError.
+    """
+    records = [asdict(epoch) for epoch in history]
+    table = io.StringIO()
+    if records:
+        writer = csv.DictWriter(table, fieldnames=list(records[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(records)
+    folder = Path(folder)
+    paths = folder / "history.csv", folder / "history.json", folder / "learning-curves.png"
+    write_text(paths[0], table.getvalue())
+    # JSON has no NaN.
+    known = [{key: None if _is_nan(value) else value for key, value in record.items()} for record in records]
+    write_text(paths[1], json.dumps(known, indent=1, allow_nan=False) + "\n")
+    draw_history(history, paths[2])
+    return paths
+
+
+def draw_history(history: Sequence[Any], path: str | Path) -> None:
+    """Loss, validation AUROC and learning rate by epoch, one above the other, as a PNG. Raises OutputError."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=(7, 7), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    loss, area, rate = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 1.4))
+    epochs = [epoch.number for epoch in history]
+    best = max((epoch.number for epoch in history if epoch.best), default=None)
+    _curve(loss, epochs, [epoch.loss for epoch in history], BLUE, "o", "training")
+    _curve(loss, epochs, [epoch.validation_loss for epoch in history], ORANGE, "s", "validation")
+    loss.set(ylabel="loss", ylim=(0, None))
+    areas = [epoch.auroc for epoch in history]
+    _curve(area, epochs, areas, GREEN, "D", "validation")
+    area.set(ylabel="AUROC")
+    if all(_is_nan(value) for value in areas):
+        area.text(0.5, 0.5, "no validation shows both classes", transform=area.transAxes, ha="center", color=GRAY)
+        area.set(yticks=[])
+    _curve(rate, epochs, [epoch.lr for epoch in history], GRAY, "", "")
+    rate.set(ylabel="learning rate", xlabel="epoch", ylim=(0, None))
+    rate.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for axes in (loss, area, rate):
+        axes.grid(color="#dddddd", linewidth=0.6)
+        axes.spines[["top", "right"]].set_visible(False)
+        if best is not None:
+            axes.axvline(best, color="black", linewidth=0.8, linestyle=":")
+    if best is not None:
+        loss.set_title(f"kept: epoch {best} (dotted)", loc="left", fontsize=10)
+    if any(line.get_label()[0] != "_" for line in loss.get_lines()):
+        loss.legend(frameon=False)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary)
+
+
+def _curve(axes: Any, x: Sequence[int], y: Sequence[float], color: str, marker: str, label: str) -> None:
+    if any(not _is_nan(value) for value in y):
+        small = 3 if len(x) > 1 else 6
+        axes.plot(x, y, color=color, marker=marker or None, markersize=small, linewidth=1.6, label=label or None)
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)

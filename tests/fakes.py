@@ -1,0 +1,60 @@
+"""Stand-ins that compute something visible: brightness is the classifier, a gray level is the organ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcls.gate import GateOptions
+from seqcls.geometry import Geometry
+from seqcls.intervals import IntervalOptions
+from seqcls.modelfile import ModelHeader
+from seqcls.runner import Detector
+from seqcls.smoothing import SmoothingOptions
+from seqcls.types import Frame, Gap
+
+SIZE = 16
+
+
+class BrightnessEngine:
+    """First organ: mean brightness / 255. Second organ: its complement. Remembers the batch sizes that it was given."""
+
+    description = "brightness"
+
+    def __init__(self, header: ModelHeader) -> None:
+        self.header = header
+        self.batches: list[int] = []
+
+    def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        assert images.dtype == np.uint8 and images.shape[1:] == (SIZE, SIZE)
+        self.batches.append(len(images))
+        bright = images.reshape(len(images), -1).mean(axis=1) / 255
+        return np.stack([bright, 1 - bright], axis=1).astype(np.float32)[:, : len(self.header.organs)]
+
+
+def detector(
+    organs: tuple[str, ...] = ("liver", "kidney"),
+    smoothing: SmoothingOptions | None = None,
+    intervals: IntervalOptions | None = None,
+    gate: bool = False,
+) -> Detector:
+    header = ModelHeader(organs=organs, geometry=Geometry(size=SIZE, region="none"), version="test")
+    return Detector(
+        header=header,
+        engine=BrightnessEngine(header),
+        smoothing=SmoothingOptions(kind="none") if smoothing is None else smoothing,
+        intervals=(IntervalOptions() if intervals is None else intervals,) * len(organs),
+        gate=GateOptions(enabled=gate),
+    )
+
+
+def frames(
+    levels: Sequence[float | None], rate_hz: float = 10.0, size: tuple[int, int] = (32, 32)
+) -> Iterator[Frame | Gap]:
+    """One frame per level (0..1); None is a damaged frame. A little texture keeps frames from being all alike."""
+    rng = np.random.default_rng(0)
+    for index, level in enumerate(levels):
+        image = np.clip(rng.normal(255 * (0.5 if level is None else level), 3, size), 0, 255).astype(np.uint8)
+        yield Frame(index, index / rate_hz, 1 / rate_hz, image, "corrupt packet" if level is None else "")
