@@ -59,9 +59,9 @@ def fit_calibration(
     """(a, b) of probability = sigmoid(a * logit + b), after Platt 1999 ("Probabilistic outputs for support vector
     machines"), by Newton's method.
 
-    Held near the identity by priors, log a ~ N(0, 0.7) and b ~ N(0, 1), against as much evidence as there are
-    (clip, class) pairs: classes that are wholly apart would otherwise drive ``a`` to infinity. (1, 0) where the
-    evidence is too thin.
+    Fitted as a * (logit - centre), held near the identity by priors, log a ~ N(0, 0.7) and centre ~ N(0, 2), against
+    as much evidence as there are (clip, class) pairs: classes that are wholly apart would otherwise drive ``a`` to
+    infinity. (1, 0) where the evidence is too thin.
     """
     z, y = np.asarray(logits, np.float64), (np.asarray(truth) > 0.5).astype(np.float64)
     if not enough(y, clips):
@@ -69,20 +69,22 @@ def fit_calibration(
     pairs = len({(str(clip), bool(one)) for clip, one in zip(np.asarray(clips), y, strict=True)})
     weights = frame_weights(y, clips) * pairs
     y = (y * pairs + 1) / (pairs + 2)  # Platt's targets, short of 0 and 1
-    prior = np.diag([1 / 0.7**2, 1.0])
-    theta = np.zeros(2)  # log a, b
-    for _ in range(50):
+    prior = np.diag([1 / 0.7**2, 1 / 2.0**2])
+    theta = np.zeros(2)  # log a, centre
+    for _ in range(100):
         slope = np.exp(theta[0])
-        p = _sigmoid(slope * z + theta[1])
-        change = np.stack([slope * z, np.ones_like(z)])  # (2, N): the odds by log a, by b
+        odds = slope * (z - theta[1])
+        p = _sigmoid(odds)
+        change = np.stack([odds, np.full_like(z, -slope)])  # (2, N): of the odds with log a and with the centre
         gradient = change @ (weights * (p - y)) + prior @ theta
         curvature = (change * (weights * np.maximum(p * (1 - p), 1e-6))) @ change.T + prior
         step = np.linalg.solve(curvature, gradient)
-        theta = theta - step / max(1.0, float(np.abs(step).max()))
-        if np.abs(step).max() < 1e-8:
+        theta = theta - 0.5 * step / max(1.0, float(np.abs(step).max()))
+        if np.abs(step).max() < 1e-9:
             break
     limit = np.log(_STEEPEST)
-    return float(np.exp(np.clip(theta[0], -limit, limit))), float(np.clip(theta[1], -_STEEPEST, _STEEPEST))
+    slope = float(np.exp(np.clip(theta[0], -limit, limit)))
+    return slope, -slope * float(theta[1])
 
 
 def choose_threshold(scores: ArrayLike, truth: ArrayLike, clips: Sequence[str] | NDArray[np.str_]) -> Threshold:

@@ -8,7 +8,7 @@ tested on that patient.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from seqcls.dataset import FrameSet
 from seqcls.errors import DataError
 from seqcls.metrics import Estimate, FrameMetrics, auroc, bootstrap, frame_metrics
-from seqcls.train import Indices, TrainResult, train
+from seqcls.model import GrayResNet
+from seqcls.train import Indices, TrainResult, predict, train
 from seqcls.trainoptions import TrainOptions
 
 _NONE = np.empty(0, np.int64)
@@ -82,7 +83,7 @@ def cross_validate(
         notes += said
         if not columns:
             continue
-        part = _only(frames, columns)
+        part = frames.of_organs([frames.organs[column] for column in columns])
         result = train(
             part, options, train_index=rows, validation_index=_NONE, on_step=on_step, should_stop=should_stop
         )
@@ -138,9 +139,6 @@ def split_groups(
 
 def score_frames(result: TrainResult, images: NDArray[np.uint8], options: TrainOptions) -> NDArray[np.float32]:
     """(N, K) float32 probabilities of (N, S, S) uint8 by a trained model, calibrated as its header says."""
-    from seqcls.model import GrayResNet
-    from seqcls.train import predict
-
     model = GrayResNet(len(result.header.organs), mean=result.header.mean, std=result.header.std)
     model.load(result.tensors)
     return result.header.probabilities(predict(model, images, options))
@@ -159,13 +157,6 @@ def _trainable(
             state = "present" if not known.any() else "absent"
             notes.append(f"only {', '.join(left_out)} shows {organ} {state}, so {organ} is not tested there")
     return columns, notes
-
-
-def _only(frames: FrameSet, columns: list[int]) -> FrameSet:
-    if len(columns) == len(frames.organs):
-        return frames
-    organs = tuple(frames.organs[column] for column in columns)
-    return replace(frames, organs=organs, targets=frames.targets[:, columns], mask=frames.mask[:, columns])
 
 
 def _by_organ(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seqcls.cli import console
 from seqcls.cli.run import parse_region
 from seqcls.errors import OutputError
+
+if TYPE_CHECKING:
+    from seqcls.labels import ClipLabels
 
 
 def inspect(
@@ -73,4 +76,30 @@ def extract(
     from seqcls.extract import extract as extract_frames
     from seqcls.geometry import Geometry
 
-    raise NotImplementedError((ExtractOptions, extract_frames, Geometry))
+    found = labelled_clips(clips, labels, patients)
+    options = ExtractOptions(
+        geometry=Geometry(region=parse_region(region)),
+        every=every,
+        validation=validation,
+        seed=seed,
+        leaky_random_split=split_frames_at_random,
+        overwrite=overwrite,
+    )
+    with console.progress("extracting", None) as advance:
+        summary = extract_frames(found, output, options, on_frame=advance)
+    out = console.results()
+    for split in ("train", "validation"):
+        for organ in summary.organs:
+            present, absent = (summary.counts.get((split, organ, state), 0) for state in ("present", "absent"))
+            if present or absent:
+                out.print(f"{split:<11} {organ}: {present} present, {absent} absent", markup=False)
+    for message in summary.messages:
+        console.warn(message)
+    console.say(f"wrote {output}: {summary.frames} frames of {summary.clips} clips")
+
+
+def labelled_clips(clips: Path, labels: Path, patients: str | None) -> list[tuple[Path, ClipLabels]]:
+    """The clips that a label file names, found, with their patients."""
+    from seqcls.labels import match_clips, read_labels, with_patients
+
+    return match_clips(with_patients(read_labels(labels), patients), clips, labels)

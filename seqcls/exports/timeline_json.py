@@ -38,7 +38,7 @@ def write_timeline_json(timeline: Timeline, path: str | Path) -> None:
         "warnings": list(timeline.warnings),
         "provenance": timeline.provenance,
     }
-    text = json.dumps(_without_nan(body), indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(without_nan(body), indent=1, ensure_ascii=False, allow_nan=False)
     write_text(path, text + "\n")
 
 
@@ -80,13 +80,13 @@ def _report(body: dict[str, Any]) -> SourceReport:
     return SourceReport(body["verdict"], tuple(body["reasons"]), body["delivered"], gaps)
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {key: _without_nan(inner) for key, inner in value.items()}
+        return {key: without_nan(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_without_nan(inner) for inner in value]
+        return [without_nan(inner) for inner in value]
     return value
 
 

@@ -1,0 +1,92 @@
+"""What every kind of input has in common: the protocol, the bounds, and the checks before anything is opened."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, TypeVar, runtime_checkable
+
+from seqcls.errors import SourceError
+from seqcls.types import Frame, Gap, SourceInfo, SourceReport
+
+#: Larger pictures are refused before they are decoded: 10,000 x 10,000 is 50 times what scanners make.
+MOST_PIXELS = 100_000_000
+
+
+@runtime_checkable
+class Source(Protocol):
+    """A clip or a feed: iterate once, then ask for the report, then close (or use ``with``).
+
+    Items come in stream order; frame indices count from 0 without holes, times never decrease.
+    ``report`` is valid once the iteration ended, also when the consumer left early.
+    """
+
+    info: SourceInfo
+
+    def __iter__(self) -> Iterator[Frame | Gap]: ...
+    def report(self) -> SourceReport: ...
+    def close(self) -> None: ...
+
+
+_Self = TypeVar("_Self", bound="OneWay")
+
+
+class OneWay:
+    """Base of the sources here: read once, close as often as you like."""
+
+    name = ""
+
+    def __init__(self) -> None:
+        self._started = False
+        self._closed = False
+
+    def __iter__(self) -> Iterator[Frame | Gap]:
+        if self._closed:
+            raise SourceError(f"{self.name}: is closed; open it again")
+        if self._started:
+            raise SourceError(f"{self.name}: was read already; open it again")
+        self._started = True
+        return self._items()
+
+    def _items(self) -> Iterator[Frame | Gap]:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        self._closed = True
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def require_regular_file(path: Path) -> int:
+    """Size in bytes. Anything but a regular file is refused: opening a FIFO hangs for ever, a device may do anything."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - follows links, as opening does
+    except FileNotFoundError:
+        raise SourceError(f"{path}: no such file; check the name") from None
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{path}: cannot be looked at ({error}); check the name and its permissions") from None
+    if stat.S_ISDIR(status.st_mode):
+        raise SourceError(f"{path}: is a folder, not a clip; name a file in it")
+    if not stat.S_ISREG(status.st_mode):
+        raise SourceError(f"{path}: is not a regular file (a pipe or device); save the clip to a file first")
+    if status.st_size == 0:
+        raise SourceError(f"{path}: is empty (0 bytes); was the copy interrupted?")
+    return status.st_size
+
+
+def require_sane_size(name: str, width: int, height: int) -> None:
+    if width < 1 or height < 1:
+        raise SourceError(f"{name}: the picture size {width}x{height} makes no sense; is the file whole?")
+    if width * height > MOST_PIXELS:
+        raise SourceError(
+            f"{name}: {width}x{height} is more than {MOST_PIXELS // 1_000_000} megapixels; scale the clip down first"
+        )

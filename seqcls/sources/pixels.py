@@ -1,0 +1,46 @@
+"""From a decoded FFmpeg frame to the (H, W) uint8 gray or (H, W, 3) uint8 BGR picture of a ``Frame``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+# Broadcast range: black is 16, white 235 (ITU-R BT.601). The models see 0..255, as every RGB decoder would show it.
+EXPAND = np.clip(np.rint((np.arange(256) - 16) * (255 / 219)), 0, 255).astype(np.uint8)
+
+_PLANAR_8_BIT = frozenset({"yuv420p", "yuv422p", "yuv444p", "yuv440p", "yuv411p", "yuv410p", "nv12", "nv21"})
+_FULL_8_BIT = frozenset({"yuvj420p", "yuvj422p", "yuvj444p", "yuvj440p", "yuvj411p", "gray", "gray8"})
+_JPEG_RANGE = 2  # AVCOL_RANGE_JPEG
+
+
+def gray(frame: Any) -> NDArray[np.uint8]:
+    """(H, W) uint8, 0..255: the Y plane where there is one of 8 bits, else what swscale makes of it."""
+    name = frame.format.name
+    if name in _FULL_8_BIT:
+        return _rotated(luma(frame).copy(), frame.rotation)
+    if name in _PLANAR_8_BIT:
+        plane = luma(frame)
+        full = frame.color_range == _JPEG_RANGE
+        return _rotated(plane.copy() if full else cv2.LUT(plane, EXPAND), frame.rotation)
+    return _rotated(frame.to_ndarray(format="gray"), frame.rotation)
+
+
+def bgr(frame: Any) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8."""
+    return _rotated(frame.to_ndarray(format="bgr24"), frame.rotation)
+
+
+def luma(frame: Any) -> NDArray[np.uint8]:
+    """(H, W) uint8 view of the first plane as it lies; valid as long as the frame is."""
+    plane = frame.planes[0]
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    return rows[: frame.height, : frame.width]
+
+
+def _rotated(image: NDArray[np.uint8], degrees: int) -> NDArray[np.uint8]:
+    """Turn counter-clockwise by what the display matrix says, in quarter turns."""
+    turns = round(degrees / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
