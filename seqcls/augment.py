@@ -1,8 +1,7 @@
 """Random changes to training pictures that another patient, probe or scanner setting could have made.
 
-Everything works on a whole batch at once, in float32 of 0..255. B-mode is log-compressed, so gain adds, dynamic range
-multiplies, and speckle is noise of the same size at every brightness (Kaplan and Ma 1994, 10.1121/1.408577). What is
-exactly black (outside the sector, or no echo) stays so, as it does on a scanner.
+Everything works on a whole batch at once, in float32 of 0..1, and multiplies rather than adds: what is black (outside
+the sector, or no echo) stays black, as it does on a scanner.
 """
 
 from __future__ import annotations
@@ -11,25 +10,34 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn.functional import affine_grid, grid_sample, interpolate
+from torch.nn.functional import affine_grid, conv2d, grid_sample, interpolate
 
 from seqcls.trainoptions import AugmentOptions
 
+#: How steep soft edges are, per side of the picture: a few pixels wide.
+_SHADOW_TOP, _WEDGE_EDGE = 40.0, 60.0
 
-def augment(images: Tensor, options: AugmentOptions, generator: torch.Generator) -> Tensor:
-    """(N, S, S) uint8 to (N, S, S) float32 of 0..255, changed at random; ``generator`` must be of the same device."""
+
+def augment(
+    images: Tensor, targets: Tensor, known: Tensor, options: AugmentOptions, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Changed pictures, and what is now to be learned from them.
+
+    images (N, S, S) uint8 to (N, S, S) float32 of 0..255; targets (N, K) float32 of 0 or 1; known (N, K) bool: what is
+    labelled. Only a curtain changes the latter two. ``generator`` must be of the images' device.
+    """
     pictures = images.float()
     if not options.active:
-        return pictures
+        return pictures, targets, known
     draw = _Draw(len(images), images.device, generator)
-    pictures = _move(pictures, options, draw)
     if options.strength == 0:
-        return pictures
-    echo = pictures > 1.0
-    pictures = _tone(pictures, options, draw)
-    pictures = _speckle(pictures, options, draw)
-    pictures = _hide(pictures, options, draw)
-    return torch.where(echo, pictures, 0.0).clamp_(0, 255)
+        mirrored = draw.chance(0.5)
+        return torch.where(mirrored, pictures.flip(-1), pictures), targets, known
+    pictures = _tone(_move(pictures / 255, options, draw), options, draw)
+    pictures, targets, known = _curtain(pictures, targets, known, options, draw)
+    pictures = _texture(pictures, options, draw)
+    pictures = pictures * _shadows(pictures, options, draw) * _sides(pictures, options, draw)
+    return torch.where(_box(pictures, options, draw), 0.0, pictures) * 255, targets, known
 
 
 class _Draw:
@@ -41,65 +49,128 @@ class _Draw:
     def even(self, low: float = -1.0, high: float = 1.0) -> Tensor:
         return torch.rand(self.count, 1, 1, device=self.device, generator=self.generator) * (high - low) + low
 
-    def factor(self, most: float) -> Tensor:
-        """Even on a log scale between 1 / (1 + most) and 1 + most."""
-        return torch.exp(self.even() * math.log1p(most))
-
     def chance(self, share: float) -> Tensor:
         return torch.rand(self.count, 1, 1, device=self.device, generator=self.generator) < share
 
     def noise(self, height: int, width: int) -> Tensor:
         return torch.randn(self.count, height, width, device=self.device, generator=self.generator)
 
+    def order(self) -> Tensor:
+        return torch.randperm(self.count, device=self.device, generator=self.generator)
+
 
 def _move(pictures: Tensor, options: AugmentOptions, draw: _Draw) -> Tensor:
-    """Rotation, scale, stretch, shear, shift and mirroring in one resampling; what comes in from outside is black."""
+    """Rotation, zoom, stretch, shift and mirroring in one resampling; what comes in from outside is black."""
     strength = options.strength
     angle = draw.even() * math.radians(options.rotation_deg) * strength
-    zoom, stretch = draw.factor(options.scale * strength), draw.factor(options.stretch * strength)
-    # A shift is a share of the side, and the side is 2 long in the places of affine_grid.
-    shear, right, down = (draw.even() * strength * most for most in (options.shear, *(2 * options.shift,) * 2))
+    zoom = draw.even() * options.scale * strength
+    deep = zoom + draw.even() * options.stretch * strength
+    # The side is 2 long in the places of affine_grid; probes slide across more than they lift.
+    right, down = draw.even() * 2 * options.shift * strength, draw.even() * options.shift * strength
     mirror = torch.where(draw.chance(0.5 if options.flip else 0.0), -1.0, 1.0)
-    if strength == 0:
-        return torch.where(mirror < 0, pictures.flip(-1), pictures)
     cosine, sine = torch.cos(angle), torch.sin(angle)
-    # From places in the result to places in the picture, both in -1..1.
-    across = torch.cat([mirror * zoom * stretch * cosine, mirror * zoom * (shear - sine), right], dim=2)
-    along = torch.cat([zoom / stretch * sine, zoom / stretch * cosine, down], dim=2)
+    # From places in the result to places in the picture.
+    across = torch.cat([mirror * cosine * torch.exp(-zoom), -sine * torch.exp(-deep), right], dim=2)
+    along = torch.cat([mirror * sine * torch.exp(-zoom), cosine * torch.exp(-deep), down], dim=2)
     maps = torch.cat([across, along], dim=1)  # (N, 2, 3)
     places = affine_grid(maps, [len(pictures), 1, *pictures.shape[1:]], align_corners=False)
     return grid_sample(pictures.unsqueeze(1), places, mode="bilinear", align_corners=False).squeeze(1)
 
 
 def _tone(pictures: Tensor, options: AugmentOptions, draw: _Draw) -> Tensor:
-    """Gamma, dynamic range (about mid-gray), gain, and time-gain compensation (a slope or a bend over depth)."""
-    strength, height = options.strength, pictures.shape[1]
-    bent = (pictures / 255).clamp_min_(1e-4).pow_(draw.factor(options.gamma * strength)).mul_(255)
-    depth = torch.linspace(-1, 1, height, device=pictures.device).view(1, height, 1)
-    slope = draw.even() * depth + draw.even() * (depth.square() - 1 / 3)
-    gain = draw.even() * options.gain * strength + slope * (options.tgc * strength / 2)
-    return (bent - 64) * draw.factor(options.contrast * strength) + 64 + gain
+    """Rejection of weak echoes, gamma, gain, and gain curves over depth (time-gain compensation) and across."""
+    strength, (height, width) = options.strength, pictures.shape[1:]
+    floor = draw.even(0, 1) * min(0.9, options.reject * strength)
+    pictures = ((pictures - floor) / (1 - floor)).clamp_min(0)
+    pictures = pictures.clamp_min(1e-4).pow(torch.exp(draw.even() * options.gamma * strength)) * (pictures > 0)
+    gain = draw.even() * options.gain * strength
+    deep = _curve(draw, height) * options.depth_gain * strength
+    wide = _curve(draw, width) * options.lateral_gain * strength
+    return (pictures * torch.exp(gain + deep.transpose(1, 2) + wide)).clamp(0, 1)
 
 
-def _speckle(pictures: Tensor, options: AugmentOptions, draw: _Draw) -> Tensor:
-    """Noise with the grain of speckle, wider than deep, on some; blur, as of a lower frequency, on others."""
+def _curve(draw: _Draw, size: int) -> Tensor:
+    """(N, 1, S) smooth random curve through four standard normal knots."""
+    return interpolate(draw.noise(1, 4), size=size, mode="linear", align_corners=True)
+
+
+def _curtain(
+    pictures: Tensor, targets: Tensor, known: Tensor, options: AugmentOptions, draw: _Draw
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Behind a slanted, more or less soft edge another picture of the batch begins, as lung slides before liver.
+
+    An organ is present where either picture shows it, but not to be judged where less than half of the picture that
+    shows it is left. Kin to CutMix (Yun et al. 2019, 10.1109/ICCV.2019.00612), without its in-between targets.
+    """
+    across, along = _axes(pictures)
+    used = draw.chance(min(1.0, options.curtain * options.strength))
+    edge = draw.even(0.25, 0.75) + draw.even(-0.4, 0.4) * (along - 0.5)
+    own = torch.sigmoid((across - edge) * torch.exp(draw.even(math.log(8), math.log(60))))
+    own = torch.where(draw.chance(0.5), own, 1 - own)
+    other = draw.order()
+    mixed = pictures * own + pictures[other] * (1 - own)
+    left = own.mean(dim=(1, 2)).unsqueeze(1)  # (N, 1)
+    shown = targets * left + targets[other] * (1 - left)
+    judged = known & known[other] & ((shown == 0) | (shown >= 0.5))
+    changed = used.view(-1, 1)
+    return (
+        torch.where(used, mixed, pictures),
+        torch.where(changed, (shown > 0).to(targets.dtype), targets),
+        torch.where(changed, judged, known),
+    )
+
+
+def _texture(pictures: Tensor, options: AugmentOptions, draw: _Draw) -> Tensor:
+    """Blur or sharpening, as of another frequency, and multiplied noise, fine or coarse, as speckle is."""
+    amount = draw.even(-1, 1) * min(1.0, options.sharpen * options.strength) * draw.chance(0.6)
+    pictures = pictures + amount * (pictures - _blur(pictures))
+    fine = draw.noise(*pictures.shape[1:])
+    grain = torch.where(draw.chance(0.5), fine, _blur(fine) * 2.5)
+    return (pictures * (1 + draw.even(0, 1) * options.speckle * options.strength * grain)).clamp(0, 1)
+
+
+def _blur(pictures: Tensor) -> Tensor:
+    row = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0], device=pictures.device) / 16
+    return conv2d(pictures.unsqueeze(1), (row[:, None] * row)[None, None], padding=2).squeeze(1)
+
+
+def _shadows(pictures: Tensor, options: AugmentOptions, draw: _Draw) -> Tensor:
+    """Up to two soft dark strips that fan out downwards from some depth on: bone, gas, lost contact."""
+    across, along = _axes(pictures)
+    light = torch.ones_like(pictures)
+    for _ in range(2):
+        used = draw.chance(min(1.0, options.shadow * options.strength))
+        centre = 0.5 + (draw.even(0, 1) - 0.5) * (0.4 + 1.2 * along)
+        strip = torch.exp(-((across - centre) / draw.even(0.03, 0.15)).square())
+        depth = torch.sigmoid((along - draw.even(0, 0.5)) * _SHADOW_TOP)
+        light = light * (1 - used * draw.even(0.3, 1.0) * strip * depth)
+    return light
+
+
+def _sides(pictures: Tensor, options: AugmentOptions, draw: _Draw) -> Tensor:
+    """One side or both are black beyond a scan line: a narrower sector, or no contact there."""
+    across, along = _axes(pictures)
+    used = draw.chance(min(1.0, options.wedge * options.strength))
+    half = draw.even(0.15, 0.5) / 2
+    left = torch.sigmoid((across - (0.5 - half - draw.even(0.1, 0.75) * along)) * _WEDGE_EDGE)
+    right = torch.sigmoid((0.5 + half + draw.even(0.1, 0.75) * along - across) * _WEDGE_EDGE)
+    both, is_left = draw.chance(0.4), draw.chance(0.5)
+    light = torch.where(both | is_left, left, 1.0) * torch.where(both | ~is_left, right, 1.0)
+    return torch.where(used, light, 1.0)
+
+
+def _box(pictures: Tensor, options: AugmentOptions, draw: _Draw) -> Tensor:
+    """(N, S, S) bool: a box to be blacked out (cutout, DeVries and Taylor 2017, arXiv 1708.04552)."""
+    across, along = _axes(pictures)
+    used = draw.chance(min(1.0, options.cutout * options.strength))
+    wide = (across - draw.even(0, 1)).abs() < draw.even(0.05, 0.175)
+    deep = (along - draw.even(0, 1)).abs() < draw.even(0.05, 0.175)
+    return used & wide & deep
+
+
+def _axes(pictures: Tensor) -> tuple[Tensor, Tensor]:
+    """Places 0..1 of the pixels' centres: (1, 1, S) across and (1, S, 1) along."""
     height, width = pictures.shape[1:]
-    grain = draw.noise(height, (width + 1) // 2).unsqueeze(1)
-    grain = interpolate(grain, size=(height, width), mode="bilinear", align_corners=False).squeeze(1)
-    noisy = pictures + grain * draw.even(0, options.speckle * options.strength)
-    soft = torch.nn.functional.avg_pool2d(pictures.unsqueeze(1), 3, 1, 1, count_include_pad=False).squeeze(1)
-    return torch.where(draw.chance(min(1.0, options.blur * options.strength)), soft, noisy)
-
-
-def _hide(pictures: Tensor, options: AugmentOptions, draw: _Draw) -> Tensor:
-    """A soft dark strip from a random depth downwards (bone, gas, lost contact), and a black box."""
-    height, width = pictures.shape[1:]
-    across = torch.linspace(0, 1, width, device=pictures.device).view(1, 1, width)
-    along = torch.linspace(0, 1, height, device=pictures.device).view(1, height, 1)
-    strip = torch.exp(-((across - draw.even(0, 1)) / draw.even(0.03, 0.12)).square())
-    strip = strip * torch.sigmoid((along - draw.even(0, 0.6)) * 30) * draw.even(0.4, 1.0)
-    shaded = draw.chance(min(1.0, options.shadow * options.strength))
-    pictures = pictures * torch.where(shaded, 1 - strip, 1.0)
-    wide = (across - draw.even(0, 1)).abs() < draw.even(0.05, 0.18)
-    deep = (along - draw.even(0, 1)).abs() < draw.even(0.05, 0.18)
-    return torch.where(wide & deep & draw.chance(min(1.0, options.cutout * options.strength)), 0.0, pictures)
+    across = (torch.arange(width, device=pictures.device) + 0.5) / width
+    along = (torch.arange(height, device=pictures.device) + 0.5) / height
+    return across.view(1, 1, -1), along.view(1, -1, 1)

@@ -89,7 +89,7 @@ def cross_validate(
         )
         if interrupted := result.interrupted:
             break
-        scores[np.ix_(tested, columns)] = score_frames(result, frames.images[tested], options)
+        scores[tested[:, None], columns] = score_frames(result, frames.images[tested], options)
         fold = Fold(groups=left_out, index=tested, result=result, metrics=_by_organ(frames, scores, tested, columns))
         done.append(fold)
         if on_fold is not None:
@@ -127,7 +127,7 @@ def split_groups(
         return tuple((name,) for name in names)
     if folds < 2:
         raise DataError(f"{folds} folds leave nothing to compare; ask for 2 or more")
-    present = (frames.mask & (frames.targets > 0.5)).any(axis=1)
+    present: NDArray[np.bool_] = np.any(frames.mask & (frames.targets > 0.5), axis=1)
     load = {name: (int(present[groups == name].sum()), int((groups == name).sum())) for name in names}
     parts: list[list[str]] = [[] for _ in range(folds)]
     for name in sorted(names, key=lambda name: (load[name], name), reverse=True):

@@ -19,7 +19,7 @@ import io
 import pickle
 import socket
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from numpy.typing import NDArray
@@ -30,8 +30,6 @@ from torchvision.models import ResNet18_Weights, resnet18
 
 from seqcls.errors import EngineError, ModelError, UsageError
 from seqcls.modelfile import GRAY_MEAN, GRAY_STD, resnet18_shapes
-
-Weights = Literal["auto", "imagenet", "none"] | Path
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -89,7 +87,7 @@ class GrayResNet(nn.Module):
 def build(
     outputs: int,
     *,
-    weights: Weights = "none",
+    weights: str | Path = "none",
     mean: float = GRAY_MEAN,
     std: float = GRAY_STD,
     dropout: float = 0.0,
@@ -107,15 +105,15 @@ def build(
         torch.manual_seed(seed)
         model = GrayResNet(outputs, mean=mean, std=std, dropout=dropout)
     said = "random weights"
-    if isinstance(weights, Path):
-        said = _start_from(model, read_weights(weights, import_pickle=import_pickle), str(weights))
-    elif weights == "imagenet":
+    if weights == "imagenet":
         said = _start_from(model, _imagenet(), "ImageNet")
     elif weights == "auto":
         try:
             said = _start_from(model, _imagenet(), "ImageNet")
         except ModelError as error:
             said = f"random weights, because {error}"
+    elif weights != "none":
+        said = _start_from(model, read_weights(Path(weights), import_pickle=import_pickle), str(weights))
     return model.to(memory_format=torch.channels_last), said
 
 

@@ -11,7 +11,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from torch import Tensor
 from seqcls import __version__
 from seqcls.augment import augment
 from seqcls.calibration import fit_calibration, operating_point
-from seqcls.dataset import FrameSet
+from seqcls.dataset import FrameSet, leakage
 from seqcls.errors import DataError
 from seqcls.metrics import FrameMetrics, auroc, frame_metrics
 from seqcls.model import GrayResNet, build, choose_device, choose_precision
@@ -88,7 +87,7 @@ def train(
     check_classes(frames, rows)
     model, said = build(
         len(frames.organs),
-        weights=options.weights if options.weights in ("auto", "imagenet", "none") else Path(options.weights),
+        weights=options.weights,
         dropout=options.dropout,
         import_pickle=options.import_pickle,
         seed=options.seed,
@@ -121,7 +120,7 @@ def train(
         index=held_out,
         scores=scores,
         metrics=metrics,
-        messages=(f"started from {said}", *messages),
+        messages=(f"started from {said}", *_leaks(frames, train_index is None and validation_index is None), *messages),
         interrupted=fitted.interrupted,
     )
 
@@ -170,13 +169,13 @@ def _fit(
                 break
             drawn = torch.from_numpy(sampler.draw(options.batch_size))
             x, y, known = (part[drawn].to(device) for part in (images, targets, mask))
-            x = augment(x, options.augment, changes)
+            x, y, known = augment(x, y, known, options.augment, changes)
             x, y, known = mixup(x, y, known, options.mixup, sampler.random)
             with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
                 logits = model(x)
             loss = masked_loss(logits, y, known, options)
             optimizer.zero_grad(set_to_none=True)
-            scaler.scale(loss).backward()
+            torch.autograd.backward(scaler.scale(loss))
             if options.clip_norm > 0:
                 scaler.unscale_(optimizer)
                 torch.nn.utils.clip_grad_norm_(model.parameters(), options.clip_norm)
@@ -203,7 +202,7 @@ def _fit(
             loss=mean_loss,
             validation_loss=validation_loss,
             auroc=value,
-            lr=schedule.get_last_lr()[0],
+            lr=float(schedule.get_last_lr()[0]),
             seconds=seconds,
             images_per_s=steps_per_epoch * options.batch_size / seconds,
             best=is_best,
@@ -332,6 +331,13 @@ def _header(
         training=training,
     )
     return header, tuple(messages)
+
+
+def _leaks(frames: FrameSet, by_split: bool) -> tuple[str, ...]:
+    copies = leakage(frames) if by_split else 0
+    total = int((frames.split == "validation").sum())
+    told = f"{copies} of {total} validation frames are near copies of training frames: the validation flatters"
+    return (f"{told}; split by patient",) if copies else ()
 
 
 def _counts(frames: FrameSet, rows: Indices) -> dict[str, Any]:

@@ -22,33 +22,37 @@ class AugmentOptions:
 
     strength: 0 leaves every picture as it is. flip: mirror every second picture left to right, whatever the strength;
     switch it off where the side matters.
-    rotation_deg, shift (share of the side), scale (depth and width, as a factor of up to 1 + scale or down to its
-    inverse), stretch (width against depth, likewise), shear.
-    gain (gray levels), contrast and gamma (factors like scale), tgc (gray levels of the top against the bottom),
-    speckle (gray levels), blur (share of the pictures).
-    shadow, cutout: share of the pictures that get a dark strip along the beam, or a black box.
+    rotation_deg, shift (share of the side across, half of it along), scale and stretch (logarithms of the zoom and of
+    depth against width).
+    gamma and gain (logarithms), depth_gain and lateral_gain (deviation of the logarithm of a smooth curve down or
+    across the picture), reject (gray level 0..1 below which all turns black).
+    sharpen (from as much blur to as much sharpening, on 6 of 10 pictures), speckle (relative deviation).
+    shadow, wedge, cutout, curtain: share of the pictures that get dark strips along the beams, black sides, a black
+    box, or a part of another picture behind a slanted edge.
     """
 
     strength: float = 1.0
     flip: bool = True
-    rotation_deg: float = 12.0
-    shift: float = 0.08
-    scale: float = 0.25
-    stretch: float = 0.12
-    shear: float = 0.08
-    gain: float = 25.0
-    contrast: float = 0.35
-    gamma: float = 0.4
-    tgc: float = 25.0
-    speckle: float = 10.0
-    blur: float = 0.2
-    shadow: float = 0.25
-    cutout: float = 0.25
+    rotation_deg: float = 15.0
+    shift: float = 0.15
+    scale: float = 0.35
+    stretch: float = 0.25
+    gamma: float = 0.7
+    gain: float = 0.5
+    depth_gain: float = 0.45
+    lateral_gain: float = 0.3
+    reject: float = 0.12
+    sharpen: float = 1.0
+    speckle: float = 0.3
+    shadow: float = 0.6
+    wedge: float = 0.5
+    cutout: float = 0.4
+    curtain: float = 0.35
 
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__:
             _require(self, name, least=0)
-        for name in ("blur", "shadow", "cutout"):
+        for name in ("shadow", "wedge", "cutout", "curtain"):
             _require(self, name, most=1)
 
     @property

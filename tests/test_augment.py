@@ -42,9 +42,7 @@ def test_all_amounts_zero_change_nothing_to_speak_of() -> None:
 
 def test_a_seed_gives_the_same_pictures_again_and_each_picture_its_own_change() -> None:
     options = AugmentOptions()
-    first, again, other = (
-        augment(pictures(), options, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)
-    )
+    first, again, other = (augment(pictures(), options, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert len(torch.unique(first.flatten(1), dim=0)) == len(first)
@@ -62,7 +60,9 @@ def test_flip_mirrors_about_half_of_them_exactly() -> None:
 
 @pytest.mark.parametrize("name", ["gain", "tgc", "speckle", "contrast", "gamma", "shadow", "cutout", "blur"])
 def test_what_is_black_stays_black(name: str) -> None:
-    out = changed(**{name: 1.0 if name in ("shadow", "cutout", "blur") else 20.0 if name in ("gain", "tgc", "speckle") else 0.5})
+    out = changed(
+        **{name: 1.0 if name in ("shadow", "cutout", "blur") else 20.0 if name in ("gain", "tgc", "speckle") else 0.5}
+    )
     assert out[pictures() == 0].abs().max() == 0
     assert (out - pictures()).abs().max() > 1  # but something happened
 

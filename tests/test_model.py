@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import urllib.error
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def as_colour(images: torch.Tensor) -> torch.Tensor:
 
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: object, **kwargs: object) -> None:
-        print("Downloading: ...")  # as torch.hub does, on stdout
+        sys.stdout.write("Downloading: ...\n")  # as torch.hub does, on stdout
         raise urllib.error.URLError("no route\nto host")
 
     monkeypatch.setattr(ResNet18_Weights, "get_state_dict", refuse)

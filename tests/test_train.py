@@ -187,7 +187,9 @@ def test_a_frozen_backbone_does_not_move(frames: FrameSet) -> None:
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_other_optimizers_and_constant_rate(frames: FrameSet, optimizer: str) -> None:
-    result = train(frames, replace(QUICK, epochs=1, optimizer=optimizer, schedule="constant", samples_per_epoch=48, warmup=0.0))
+    result = train(
+        frames, replace(QUICK, epochs=1, optimizer=optimizer, schedule="constant", samples_per_epoch=48, warmup=0.0)
+    )
     assert math.isfinite(result.history[0].loss)
     assert result.history[0].lr == QUICK.lr
 
@@ -197,7 +199,7 @@ def test_bfloat16_trains(frames: FrameSet) -> None:
 
 
 def test_a_loss_that_explodes_is_said(frames: FrameSet) -> None:
-    with pytest.raises(DataError, match="the loss became .* lower --lr"):
+    with pytest.raises(DataError, match=r"the loss became .* lower --lr"):
         train(frames, replace(QUICK, lr=1e30, clip_norm=0.0, optimizer="sgd", warmup=0.0))
 
 
@@ -299,7 +301,11 @@ def test_the_average_follows_slowly() -> None:
 def scores_of(shift: float, count: int = 400, clips: int = 8) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     truth = np.arange(count) % 2
-    return rng.normal(np.where(truth, 2, -2) + shift, 1.0), truth, np.array([f"c{i * clips // count}" for i in range(count)])
+    return (
+        rng.normal(np.where(truth, 2, -2) + shift, 1.0),
+        truth,
+        np.array([f"c{i * clips // count}" for i in range(count)]),
+    )
 
 
 def test_calibration_takes_a_shift_away() -> None:
@@ -326,7 +332,11 @@ def test_presence_being_rare_moves_nothing() -> None:
 @pytest.mark.parametrize("few", ["one clip of a class", "few frames", "none"])
 def test_thin_evidence_changes_nothing(few: str) -> None:
     logits, truth, clips = scores_of(2.0)
-    keep = {"one clip of a class": (truth == 0) | (clips == "c3"), "few frames": np.arange(400) < 30, "none": np.zeros(400, bool)}[few]
+    keep = {
+        "one clip of a class": (truth == 0) | (clips == "c3"),
+        "few frames": np.arange(400) < 30,
+        "none": np.zeros(400, bool),
+    }[few]
     assert not enough(truth[keep], clips[keep])
     assert fit_calibration(logits[keep], truth[keep], clips[keep]) == (1.0, 0.0)
     assert operating_point(logits[keep], truth[keep], clips[keep]) == (IntervalOptions(), None)
@@ -440,7 +450,9 @@ def test_history_is_written_for_people_and_programs(result: module.TrainResult, 
 
 
 def test_history_without_validation_is_drawn_too(tmp_path: Path) -> None:
-    epoch = Epoch(number=1, loss=0.5, validation_loss=math.nan, auroc=math.nan, lr=0.1, seconds=1, images_per_s=9, best=True)
+    epoch = Epoch(
+        number=1, loss=0.5, validation_loss=math.nan, auroc=math.nan, lr=0.1, seconds=1, images_per_s=9, best=True
+    )
     paths = write_history([epoch], tmp_path)
     assert json.loads(paths[1].read_text())[0]["auroc"] is None
     assert paths[2].stat().st_size > 1000

@@ -1,0 +1,165 @@
+"""Label files: what they say, and one clear line for everything that can be wrong in them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from seqcls.errors import DataError, UsageError
+from seqcls.labels import match_clips, read_labels, with_patients
+
+HEAD = "file,organ,start_s,end_s,state"
+
+
+def write(folder: Path, text: str, name: str = "labels.csv") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_csv_spans_are_half_open_seconds(tmp_path: Path) -> None:
+    path = write(tmp_path, f"{HEAD}\na.mp4,liver,0,1.5,absent\na.mp4,liver,1.5,2,present\na.mp4,kidney,0.2,1,ignore\n")
+    (clip,) = read_labels(path)
+    assert clip.organs == ("kidney", "liver")
+    states = [clip.state_at("liver", -1, t) for t in (0.0, 1.49, 1.5, 1.99, 2.0)]
+    assert states == ["absent", "absent", "present", "present", None]
+    assert clip.state_at("kidney", 0, 0.1) is None and clip.state_at("kidney", 0, 0.5) == "ignore"
+    assert clip.state_at("spleen", 0, 0.5) is None
+
+
+def test_a_frame_a_hair_before_the_edge_belongs_to_the_later_span(tmp_path: Path) -> None:
+    (clip,) = read_labels(write(tmp_path, f"{HEAD}\na.mp4,liver,0,0.3,absent\na.mp4,liver,0.3,1,present\n"))
+    assert clip.state_at("liver", 3, 3 * 0.1) == "present" and clip.state_at("liver", 3, 0.3 - 1e-9) == "present"
+
+
+def test_json_ranges_are_inclusive_frames(tmp_path: Path) -> None:
+    segments = [{"start": 0, "end": 4, "label": 1}, {"start": 5, "end": 5, "label": -1}, {"start": 6, "end": 9, "label": 0}]
+    body = {"clips": [{"task": "liver", "file": "clips/a.mp4", "patient": "P1", "segments": segments}]}
+    (clip,) = read_labels(write(tmp_path, json.dumps(body), "l.json"))
+    states = [clip.state_at("liver", i, 99.0) for i in (0, 4, 5, 6, 9, 10)]
+    assert states == ["present", "present", "ignore", "absent", "absent", None]
+    assert clip.patient == "P1" and clip.last_index() == 9
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeff" + HEAD + "\na.mp4,liver,0,1,present\n",
+        HEAD.replace(",", ";") + "\r\na.mp4;liver;0;1,0;present\r\n",
+        HEAD.replace(",", "\t") + "\na.mp4\tliver\t0\t1\tPRESENT\n\n",
+        "state,end_s,start_s,organ,file,note\n1,1,0,liver,a.mp4,x\n",
+    ],
+    ids=["byte order mark", "semicolons and decimal commas", "tabs, upper case, blank line", "other order"],
+)
+def test_spellings_of_spreadsheets(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_bytes(text.encode("utf-8"))
+    (clip,) = read_labels(path)
+    assert clip.state_at("liver", 0, 0.5) == "present"
+
+
+BAD = [
+    ("no column", "file,organ,start_s,end_s\n", "lacks the column state"),
+    ("unknown state", f"{HEAD}\na,liver,0,1,maybe\n", "line 2: state 'maybe'"),
+    ("ends before it starts", f"{HEAD}\na,liver,2,1,present\n", "line 2: end_s 1 is not after"),
+    ("zero length", f"{HEAD}\na,liver,1,1,present\n", "is not after"),
+    ("negative", f"{HEAD}\na,liver,-1,1,present\n", "start_s must be 0 or more"),
+    ("not a number", f"{HEAD}\na,liver,zero,1,present\n", "'zero' is not a number"),
+    ("infinite", f"{HEAD}\na,liver,0,inf,present\n", "end_s must be"),
+    ("nan", f"{HEAD}\na,liver,nan,1,present\n", "start_s must be"),
+    ("empty cell", f"{HEAD}\na,,0,1,present\n", "organ is empty"),
+    ("short row", f"{HEAD}\na,liver,0\n", "end_s is empty"),
+    ("overlap", f"{HEAD}\na,liver,0,2,present\na,liver,1,3,absent\n", "line 3: overlaps .*line 2"),
+    ("twice the same", f"{HEAD}\na,liver,0,2,present\na,liver,0,2,present\n", "overlaps"),
+    ("two patients", f"{HEAD},patient\na,liver,0,2,present,P1\na,liver,2,3,present,P2\n", "more than one patient"),
+    ("header alone", f"{HEAD}\n", "holds no label"),
+    ("nothing", "", "lacks the column file"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), [b[1:] for b in BAD], ids=[b[0] for b in BAD])
+def test_bad_csv_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        read_labels(write(tmp_path, text))
+    assert "\n" not in str(caught.value)
+
+
+def clip_json(**changes: object) -> str:
+    clip = {"task": "liver", "file": "a.mp4", "segments": [{"start": 0, "end": 4, "label": 1}], **changes}
+    return json.dumps({"clips": [clip]})
+
+
+BAD_JSON = [
+    ("not json", "{", "is not JSON"),
+    ("a list", "[]", 'no list "clips"'),
+    ("no file", clip_json(file=None), "'file' is missing"),
+    ("no segments", clip_json(segments=3), "'segments' is missing"),
+    ("fraction", clip_json(segments=[{"start": 0.5, "end": 2, "label": 1}]), "'start' is missing or not of type int"),
+    ("backwards", clip_json(segments=[{"start": 5, "end": 2, "label": 1}]), "0 <= start <= end"),
+    ("label 2", clip_json(segments=[{"start": 0, "end": 2, "label": 2}]), "state '2'"),
+    (
+        "overlap",
+        clip_json(segments=[{"start": 0, "end": 2, "label": 1}, {"start": 2, "end": 3, "label": 0}]),
+        "overlaps",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), [b[1:] for b in BAD_JSON], ids=[b[0] for b in BAD_JSON])
+def test_bad_json_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_labels(write(tmp_path, text, "l.json"))
+
+
+def test_neighbouring_json_ranges_do_not_overlap(tmp_path: Path) -> None:
+    segments = [{"start": 0, "end": 2, "label": 1}, {"start": 3, "end": 3, "label": 0}]
+    assert len(read_labels(write(tmp_path, clip_json(segments=segments), "l.json"))[0].spans) == 2
+
+
+def test_missing_file_and_unknown_suffix(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no label file"):
+        read_labels(tmp_path / "none.csv")
+    with pytest.raises(DataError, match=r"\.csv or \.json"):
+        read_labels(write(tmp_path, "x", "labels.xlsx"))
+
+
+def test_who_the_patient_is(tmp_path: Path) -> None:
+    rows = ["x/pat1_a.mp4,liver,0,1,present,", "x/pat1_b.mp4,liver,0,1,absent,", "y.mp4,liver,0,1,present,P9", "z.mp4,liver,0,1,absent,"]
+    labels = read_labels(write(tmp_path, f"{HEAD},patient\n" + "\n".join(rows)))
+    assert [c.patient for c in with_patients(labels, r"(pat\d+)")] == ["pat1", "pat1", "P9", "z.mp4"]
+    assert [c.patient for c in with_patients(labels, None)] == ["x/pat1_a.mp4", "x/pat1_b.mp4", "P9", "z.mp4"]
+    for wrong in ("(", "pat", "(a)(b)"):
+        with pytest.raises(UsageError):
+            with_patients(labels, wrong)
+
+
+def test_clips_are_found_by_path_or_by_unique_name(tmp_path: Path) -> None:
+    for name in ("clips/a.mp4", "clips/deep/b.mp4", "clips/one/c.mp4", "clips/two/c.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+
+    def find(file: str) -> Path:
+        labels = read_labels(write(tmp_path, f"{HEAD}\n{file},liver,0,1,present\n"))
+        return match_clips(labels, tmp_path / "clips", tmp_path / "labels.csv")[0][0]
+
+    assert find("a.mp4") == tmp_path / "clips/a.mp4"
+    assert find("clips/a.mp4") == tmp_path / "clips/a.mp4"
+    assert find("elsewhere/b.mp4") == tmp_path / "clips/deep/b.mp4"
+    assert find("one\\c.mp4") == tmp_path / "clips/one/c.mp4"
+    with pytest.raises(DataError, match=r"holds 2 files of that name"):
+        find("c.mp4")
+    with pytest.raises(DataError, match=r"names ghost\.mp4, which is not in"):
+        find("ghost.mp4")
+
+
+@pytest.mark.real
+def test_the_real_labels_count_as_they_say(real_clips: Path) -> None:
+    body = json.loads((real_clips / "intervals.json").read_text(encoding="utf-8"))
+    labels = {clip.file: clip for clip in read_labels(real_clips / "intervals.json")}
+    assert len(labels) == 16
+    for clip in body["clips"]:
+        found = [labels[clip["file"]].state_at("organ", i, 0.0) for i in range(clip["frames"])]
+        counts = {"1": found.count("present"), "0": found.count("absent"), "-1": found.count("ignore")}
+        assert counts == clip["counts"], clip["file"]
