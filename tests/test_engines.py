@@ -17,7 +17,7 @@ from seqcls.geometry import Geometry
 from seqcls.model import GrayResNet, build
 from seqcls.modelfile import ModelHeader, write_model
 
-SIZE = 48
+SIZE = 32
 HEADER = ModelHeader(
     organs=("a", "b", "c"), geometry=Geometry(size=SIZE), calibration=((1.5, 0.3), (0.7, -0.2), (1.0, 0.0))
 )
@@ -27,7 +27,7 @@ HEADER = ModelHeader(
 def images() -> NDArray[np.uint8]:
     """Noise, each picture of its own brightness: noise alone is all one to a network."""
     rng = np.random.default_rng(1)
-    return (rng.random((70, SIZE, SIZE)) * rng.integers(20, 256, (70, 1, 1))).astype(np.uint8)
+    return (rng.random((66, SIZE, SIZE)) * rng.integers(20, 256, (66, 1, 1))).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_scores_are_the_networks_calibrated(engine: Engine, net: GrayResNet, ima
     assert scores == pytest.approx(expected, abs=1e-4 if "fp32" in engine.description else 0.05)
 
 
-@pytest.mark.parametrize("chunk", [1, 2, 3, 7, 16, 33, 64])
+@pytest.mark.parametrize("chunk", [1, 2, 7, 64])
 def test_a_frames_score_does_not_depend_on_its_mates(engine: Engine, images: NDArray[np.uint8], chunk: int) -> None:
     whole = engine.scores(images)
     parts = np.concatenate([engine.scores(images[i : i + chunk]) for i in range(0, len(images), chunk)])

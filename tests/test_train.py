@@ -30,7 +30,7 @@ from seqcls.trainoptions import AugmentOptions, TrainOptions
 SIZE = 32
 CALM = AugmentOptions(strength=0.2)
 QUICK = TrainOptions(
-    epochs=4, samples_per_epoch=96, batch_size=16, lr=2e-3, weights="none", device="cpu", precision="fp32", augment=CALM,
+    epochs=4, batch_size=16, samples_per_epoch=32, lr=2e-3, weights="none", device="cpu", precision="fp32", augment=CALM,
     ema=0.8, mixup=0.0,
 )  # fmt: skip
 
@@ -73,7 +73,7 @@ def frames() -> FrameSet:
 
 @pytest.fixture(scope="module")
 def result(frames: FrameSet) -> module.TrainResult:
-    return train(frames, replace(QUICK, epochs=6))
+    return train(frames, replace(QUICK, epochs=6, samples_per_epoch=96))
 
 
 def test_it_learns_and_knows_what_it_learned(result: module.TrainResult, frames: FrameSet) -> None:
@@ -138,7 +138,7 @@ def test_the_best_epoch_is_kept_not_the_last(frames: FrameSet, monkeypatch: pyte
     values = iter([(0.5, 0.7), (0.4, 0.9), (0.3, 0.9), (0.6, 0.8)])
     kept: list[dict] = []
     monkeypatch.setattr(module, "_validate", lambda model, *rest: (kept.append(model.tensors()), next(values))[1])
-    result = train(frames, replace(QUICK, samples_per_epoch=32))
+    result = train(frames, QUICK)
     assert [epoch.best for epoch in result.history] == [True, True, True, False]  # a tie goes to the lower loss
     assert np.array_equal(result.tensors["conv1.weight"], kept[2]["conv1.weight"])
     assert not np.array_equal(result.tensors["conv1.weight"], kept[3]["conv1.weight"])
@@ -147,7 +147,7 @@ def test_the_best_epoch_is_kept_not_the_last(frames: FrameSet, monkeypatch: pyte
 def test_patience_ends_it(frames: FrameSet, monkeypatch: pytest.MonkeyPatch) -> None:
     values = iter([0.9, 0.8, 0.8, 0.95])
     monkeypatch.setattr(module, "_validate", lambda *args: (0.5, next(values)))
-    result = train(frames, replace(QUICK, samples_per_epoch=32, patience=2))
+    result = train(frames, replace(QUICK, patience=2))
     assert len(result.history) == 3
     assert result.header.training["best_epoch"] == 1
 
@@ -195,7 +195,7 @@ def test_other_optimizers_and_constant_rate(frames: FrameSet, optimizer: str) ->
 
 
 def test_bfloat16_trains(frames: FrameSet) -> None:
-    assert train(frames, replace(QUICK, epochs=1, precision="bf16", samples_per_epoch=32)).history[0].loss < 2
+    assert train(frames, replace(QUICK, epochs=1, precision="bf16")).history[0].loss < 2
 
 
 def test_a_loss_that_explodes_is_said(frames: FrameSet) -> None:
@@ -365,7 +365,7 @@ def test_weights_are_even_over_classes_and_clips() -> None:
 def test_leaving_patients_out() -> None:
     frames = frame_set()
     seen: list = []
-    outcome = cross_validate(frames, replace(QUICK, epochs=1, samples_per_epoch=32), on_fold=seen.append)
+    outcome = cross_validate(frames, replace(QUICK, epochs=1), on_fold=seen.append)
     assert [fold.groups for fold in outcome.folds] == [("p0",), ("p1",), ("p2",)]
     assert len(seen) == 3
     assert outcome.unit == "patient"
@@ -386,7 +386,7 @@ def test_presence_in_one_patient_only_is_said_not_averaged() -> None:
     frames = frame_set()
     targets = frames.targets.copy()
     targets[frames.patient != "p0", 0] = 0.0
-    outcome = cross_validate(replace(frames, targets=targets), replace(QUICK, epochs=1, samples_per_epoch=32))
+    outcome = cross_validate(replace(frames, targets=targets), replace(QUICK, epochs=1))
     assert outcome.notes == ("only p0 shows disc present, so disc is not tested there",)
     left_out = frames.patient == "p0"
     assert np.isnan(outcome.scores[left_out, 0]).all()

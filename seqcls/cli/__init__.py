@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import seqcls
-from seqcls.cli import data, results, run, train
+from seqcls.cli import data, demo, results, run, train
 from seqcls.errors import SeqclsError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
+app.command("demo")(demo.demo)
 app.command("inspect")(data.inspect)
 app.command("extract")(data.extract)
 app.command("train")(train.train)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import numpy as np
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from seqcls.types import State, Timeline
+
+if TYPE_CHECKING:
+    from seqcls.evaluate import ClipTruth
 
 # Told apart by shape as well as by colour: one man in twelve does not see red against green.
 GLYPHS: dict[State, tuple[str, str]] = {
@@ -38,6 +44,20 @@ def strip(timeline: Timeline, organ: str, width: int) -> Text:
     return text
 
 
+def truth_strips(clip: ClipTruth, width: int) -> RenderableType:
+    """What was there, beside what was found: one line each per organ; `·` is not to be judged."""
+    timeline, cells = clip.timeline, _cells(clip.timeline, width)
+    grid = _grid(timeline)
+    for column, organ in enumerate(timeline.organs):
+        truth = Text()
+        for codes in np.array_split(clip.codes[:, column], cells):
+            glyph, style = ("█", "green") if (codes == 1).any() else ("─", "bright_black")
+            truth.append(*(("·", "bright_black") if (codes == -1).all() else (glyph, style)))
+        grid.add_row(Text(organ, style="bold"), strip(timeline, organ, cells), "found")
+        grid.add_row("", truth, "truth")
+    return grid
+
+
 def _axis(timeline: Timeline, width: int) -> Text:
     left, right = clock(timeline.start_s), clock(timeline.end_s)
     middle = clock((timeline.start_s + timeline.end_s) / 2)
@@ -47,17 +67,30 @@ def _axis(timeline: Timeline, width: int) -> Text:
 
 def timeline_strips(timeline: Timeline, width: int) -> RenderableType:
     """All organs' strips over one time axis."""
-    label_width = max(len(organ) for organ in timeline.organs) + 2
-    cells = max(20, width - label_width - 16)
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(width=label_width)
-    grid.add_column(no_wrap=True)
-    grid.add_column(justify="right")
+    cells = _cells(timeline, width)
+    grid = _grid(timeline)
     for organ in timeline.organs:
         present_s = sum(i.duration_s for i in timeline.of(organ, "present"))
         share = present_s / max(1e-9, timeline.end_s - timeline.start_s)
         grid.add_row(Text(organ, style="bold"), strip(timeline, organ, cells), f"{present_s:.2f} s {share:4.0%}")
     grid.add_row("", _axis(timeline, cells), "")
+    return grid
+
+
+def _label_width(timeline: Timeline) -> int:
+    return max(len(organ) for organ in timeline.organs) + 2
+
+
+def _cells(timeline: Timeline, width: int) -> int:
+    """How many cells a strip has, beside its name and a figure."""
+    return max(20, width - _label_width(timeline) - 16)
+
+
+def _grid(timeline: Timeline) -> Table:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=_label_width(timeline))
+    grid.add_column(no_wrap=True)
+    grid.add_column(justify="right")
     return grid
 
 

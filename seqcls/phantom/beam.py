@@ -1,0 +1,241 @@
+"""From a painted section to B-mode: what one probe and scanner make of it, in the probe's own beam coordinates.
+
+The picture is computed as (rows, beams): rows run along the beam, columns over the probe's face. A painted section gives
+echo level, texture and loss of each place; speckle is a Rayleigh field (complex scatterers through the point-spread
+function) fixed to the tissue, so that it moves with it and decorrelates as the probe leaves the plane.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcls.phantom.anatomy import DEEP, Anatomy, Points, Tissue, uneven
+
+Gray = NDArray[np.uint8]
+Float = NDArray[np.float32]
+
+ROWS, BEAMS = 384, 256
+_SHIFT = 4  # cv2's fixed-point bits for corners between pixels
+_ECHO_MIN, _ECHO_STEP = -45.0, 0.4  # dB at byte 0 and per byte of the painted map
+_TEXTURE_STEP, _LOSS_STEP = 0.05, 0.05
+_MARGIN_MM = 75.0  # how far speckle reaches to either side of the midline beyond the probe
+_SLAB_ROWS = 12  # spare rows for tissue pressed up and down
+_PLANES, _PLANE_MM = 6, 1.1  # elevational correlation of a 5-12 MHz array is about a millimetre
+_STREAK_MM = 4.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """Shape of the field of view (mm; radians) and what the scanner does with the echoes (dB)."""
+
+    kind: Literal["linear", "convex"]
+    depth: float
+    aperture: float  # linear: width of the face
+    radius: float  # convex: of the face
+    half_angle: float
+    axial: float  # point-spread function, standard deviation
+    lateral: float
+    focus: float
+    range_db: float
+    gain: float
+    tgc: tuple[float, float, float]  # at the face, half-way, at full depth
+    speckle: float  # contrast left by compounding, 1 = none
+    noise: float
+    gamma: float
+
+    def half_width(self, depth: float) -> float:
+        """Half the width of the view at a depth, mm."""
+        if self.kind == "linear":
+            return 0.5 * self.aperture
+        return (self.radius + depth) * float(np.tan(self.half_angle))
+
+    def to_beam(self, points: Points, columns: int, rows: int) -> Float:
+        """(N, 2) mm relative to the middle of the face -> (N, 2) column, row."""
+        x, y = points[:, 0], points[:, 1]
+        if self.kind == "linear":
+            across, along = x / self.aperture, y
+        else:
+            across = np.arctan2(x, y + self.radius) / (2 * self.half_angle)
+            # Skin yields to a curved face: depth bends by only part of what rigid tissue would show.
+            along = y + 0.4 * (np.hypot(x, y + self.radius) - self.radius - y)
+        beam = np.stack([(across + 0.5) * columns - 0.5, along / self.depth * rows - 0.5], axis=1)
+        return np.clip(beam, -4000, 4000).astype(np.float32)
+
+    def cell_areas(self, columns: int, rows: int) -> Float:
+        """(rows, 1) mm2 of one beam cell per row."""
+        depth = (np.arange(rows, dtype=np.float32)[:, None] + 0.5) * self.depth / rows
+        width = np.full_like(depth, self.aperture) if self.kind == "linear" else 2 * self.half_angle * (self.radius + depth)
+        return np.asarray(width * self.depth / (rows * columns), np.float32)
+
+
+def draw_probe(rng: np.random.Generator, geometry: Literal["linear", "convex"] | None) -> Probe:
+    """Draw one scanner and its settings."""
+    u = rng.uniform
+    linear_drawn = rng.random() < 0.6
+    kind: Literal["linear", "convex"] = geometry if geometry is not None else ("linear" if linear_drawn else "convex")
+    linear = kind == "linear"
+    depth = u(42, 56) if linear else u(58, 76)
+    return Probe(
+        kind=kind, depth=depth, aperture=u(38, 50), radius=u(38, 58), half_angle=np.radians(u(24, 31)),
+        axial=u(0.11, 0.17) if linear else u(0.18, 0.26), lateral=u(0.32, 0.5) if linear else u(0.5, 0.75),
+        focus=depth * u(0.3, 0.6), range_db=u(54, 72), gain=u(-7, 7), tgc=(u(-3, 3), u(-3, 3), u(-12, 2)),
+        speckle=u(0.55, 0.95), noise=u(-34, -24), gamma=u(0.85, 1.2),
+    )  # fmt: skip
+
+
+class Painting:
+    """A section in beam coordinates: three bytes per place for echo, texture and loss. A Canvas of anatomy.py."""
+
+    def __init__(self, probe: Probe, a: Anatomy, x: float, z: float, tilt: float, press: float) -> None:
+        self._probe, self._anatomy, self._z = probe, a, z
+        self._origin = np.array([x, press], np.float32)
+        self._turn = np.array([[np.cos(tilt), np.sin(tilt)], [-np.sin(tilt), np.cos(tilt)]], np.float32)
+        half = 1.1 * probe.half_width(probe.depth) + 6
+        self.left, self.right = x - half, x + half
+
+    def clear(self) -> None:
+        """Begin a painting."""
+        self.map: Gray = np.empty((ROWS, BEAMS, 3), np.uint8)
+        self.map[:] = _bytes(DEEP)
+
+    def corners(self, points: Points, columns: int = BEAMS, rows: int = ROWS) -> Float:
+        """Neck coordinates -> beam coordinates of this view."""
+        moved = (uneven(self._anatomy, points, self._z) - self._origin) @ self._turn
+        return self._probe.to_beam(moved, columns, rows)
+
+    def fill(self, points: Points, tissue: Tissue) -> None:
+        corners = self.corners(points)
+        if self._outside(corners):
+            return
+        cv2.fillPoly(self.map, [_fixed(corners)], _bytes(tissue), cv2.LINE_AA, _SHIFT)
+
+    def line(self, points: Points, tissue: Tissue, width_mm: float = 0.5) -> None:
+        corners = self.corners(points)
+        if self._outside(corners):
+            return
+        width = max(1, round(width_mm * ROWS / self._probe.depth * 0.6))
+        cv2.polylines(self.map, [_fixed(corners)], False, _bytes(tissue), width, cv2.LINE_AA, _SHIFT)
+
+    def below(self, points: Points, tissue: Tissue) -> None:
+        """Everything from this line down along the beams, as behind air."""
+        corners = self.corners(points)
+        if corners[:, 0].max() < 0 or corners[:, 0].min() > BEAMS or corners[:, 1].min() > ROWS:
+            return
+        inset = 0.05 * (corners[-1, 0] - corners[0, 0])  # beams are wider than a line and see past the edge
+        floor = np.array([[corners[-1, 0] - inset, ROWS + 5], [corners[0, 0] + inset, ROWS + 5]], np.float32)
+        cv2.fillPoly(self.map, [_fixed(np.concatenate([corners, floor]))], _bytes(tissue), cv2.LINE_AA, _SHIFT)
+
+    @staticmethod
+    def _outside(corners: Float) -> bool:
+        low, high = corners.min(axis=0), corners.max(axis=0)
+        return bool(high[0] < -3 or low[0] > BEAMS + 3 or high[1] < -3 or low[1] > ROWS + 3)
+
+
+class Scanner:
+    """One probe's picture of painted sections. Holds the speckle of one sweep; ``picture`` may be called in any order."""
+
+    def __init__(self, probe: Probe, rng: np.random.Generator) -> None:
+        self._probe = probe
+        face = 2 * probe.half_width(0.4 * probe.depth)
+        self._columns_per_mm = BEAMS / face
+        self._rows_per_mm = ROWS / probe.depth
+        columns = BEAMS + int(2 * _MARGIN_MM * self._columns_per_mm)
+        shape = (ROWS + 2 * _SLAB_ROWS, columns)
+        self._speckle = [self._scatterers(rng, shape) for _ in range(_PLANES)]
+        self._streaks = [self._streaky(rng, shape) for _ in range(3)]
+        noise = cv2.blur(rng.standard_normal((ROWS * 2, BEAMS * 2, 2), dtype=np.float32), (2, 1))
+        self._noise = np.asarray(_decibels(noise), np.float32)
+        depth = np.linspace(0, probe.depth, ROWS, dtype=np.float32)[:, None]
+        tgc = np.interp(depth, [0, 0.5 * probe.depth, probe.depth], probe.tgc).astype(np.float32)
+        self._level = tgc + 0.115 * depth + probe.gain  # gain over depth makes up for the usual loss
+        self._noise_level = probe.noise + probe.gain + 0.16 * depth
+        self._ringing = _ringing(depth, rng) + probe.gain
+        self._dimming = np.clip(depth / 6, 0, 1)
+        self._tone = _tone_curve(probe)
+        self._offset = rng.integers(0, ROWS, (4096, 2))
+
+    def _scatterers(self, rng: np.random.Generator, shape: tuple[int, int]) -> Float:
+        """Complex scatterers through a point-spread function that is narrowest at the focus; (rows, columns, 2)."""
+        probe = self._probe
+        raw = rng.standard_normal((*shape, 2), dtype=np.float32)
+        axial, lateral = probe.axial * self._rows_per_mm, probe.lateral * self._columns_per_mm
+        sharp = cv2.GaussianBlur(raw, (0, 0), sigmaX=lateral, sigmaY=axial)
+        broad = cv2.GaussianBlur(sharp, (0, 0), sigmaX=1.3 * lateral, sigmaY=0.6 * axial)
+        depth = np.linspace(0, probe.depth, shape[0], dtype=np.float32)[:, None, None]
+        away = np.clip(np.abs(depth - probe.focus) / (0.6 * probe.depth), 0, 1)
+        field = (1 - away) * sharp / sharp.std() + away * broad / broad.std()
+        return np.asarray(field / field.std(axis=(1, 2), keepdims=True), np.float32)
+
+    def _streaky(self, rng: np.random.Generator, shape: tuple[int, int]) -> Float:
+        """Fibres and septa, long across and thin along the beam, on uneven ground; unit deviation."""
+        raw = rng.standard_normal(shape, dtype=np.float32)
+        fibres = cv2.GaussianBlur(raw, (0, 0), sigmaX=1.2 * self._columns_per_mm, sigmaY=0.2 * self._rows_per_mm)
+        # Large patches from a small field: a wide blur costs more than a resize.
+        small = cv2.GaussianBlur(raw[::16, ::16].copy(), (0, 0), sigmaX=1.5, sigmaY=1.0)
+        patches = cv2.resize(small, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
+        return np.asarray(0.8 * fibres / fibres.std() + 0.6 * patches / patches.std(), np.float32)
+
+    def picture(self, painting: Painting, x: float, z: float, press: float, index: int, contact: Float | None, dim: Float | None) -> Gray:
+        """(ROWS, BEAMS) uint8. ``contact`` is (BEAMS,) 0..1, None where the whole face touches; ``dim`` is dB per beam."""
+        probe = self._probe
+        soft = painting.map
+        for row, width in ((0, 5), (ROWS // 4, 5), (ROWS // 2, 7), (3 * ROWS // 4, 9)):  # the beam widens with depth
+            soft[row : row + ROWS // 4] = cv2.blur(soft[row : row + ROWS // 4], (width, 3))
+        echo, texture, loss = cv2.split(soft)
+        level = cv2.log(cv2.magnitude(*cv2.split(self._at(self._speckle, z / _PLANE_MM, x, press))))
+        level *= np.float32(8.686 * probe.speckle)  # 20 log10
+        level += cv2.multiply(self._at(self._streaks, z / _STREAK_MM, x, press), texture, scale=_TEXTURE_STEP, dtype=5)
+        level += cv2.multiply(echo, _ECHO_STEP, dtype=5)
+        lost = np.cumsum(loss, axis=0, dtype=np.float32)
+        lost *= np.float32(_LOSS_STEP * probe.depth / ROWS)
+        level -= lost
+        if dim is not None:
+            level -= dim * self._dimming
+        level += self._level + np.float32(_ECHO_MIN)
+        if contact is not None:
+            level = self._ringing + contact * (level - self._ringing)
+        row, column = self._offset[index % len(self._offset)]
+        noise = self._noise[row : row + ROWS, column % BEAMS : column % BEAMS + BEAMS] + self._noise_level
+        level = cv2.max(level, noise)
+        scaled = cv2.convertScaleAbs(cv2.max(level + np.float32(0.36 * probe.range_db), 0.0), alpha=255 / probe.range_db)
+        return np.asarray(cv2.LUT(scaled, self._tone), np.uint8)
+
+    def _at(self, planes: list[Float], z: float, x: float, press: float) -> Float:
+        """The field at this position: between two planes, with weights that keep its deviation."""
+        k = int(np.floor(z))
+        t = 0.5 * np.pi * (z - k)
+        column = (x + _MARGIN_MM) * self._columns_per_mm
+        row = _SLAB_ROWS + press * self._rows_per_mm
+        shift = np.array([[1, 0, -column], [0, 1, -row]], np.float32)
+        parts = [cv2.warpAffine(planes[(k + n) % len(planes)], shift, (BEAMS, ROWS)) for n in (0, 1)]
+        return np.asarray(cv2.addWeighted(parts[0], float(np.cos(t)), parts[1], float(np.sin(t)), 1e-6), np.float32)
+
+
+def _ringing(depth: Float, rng: np.random.Generator) -> Float:
+    """(rows, 1) dB of a face in air: bands that repeat and die away."""
+    spacing = rng.uniform(1.8, 3.0)
+    bands = np.cos(2 * np.pi * depth / spacing) * 7 + 9
+    return np.asarray(bands - 3.2 * depth, np.float32)
+
+
+def _tone_curve(probe: Probe) -> Gray:
+    tone = 255 * (np.arange(256) / 255) ** probe.gamma
+    return np.asarray(np.round(tone), np.uint8)
+
+
+def _decibels(field: Float) -> Float:
+    return np.asarray(8.686 * 0.6 * np.log(np.hypot(field[..., 0], field[..., 1]) + 1e-6), np.float32)
+
+
+def _bytes(tissue: Tissue) -> tuple[float, float, float]:
+    echo = (tissue.echo - _ECHO_MIN) / _ECHO_STEP
+    return min(255.0, max(0.0, echo)), tissue.texture / _TEXTURE_STEP, min(255.0, tissue.loss / _LOSS_STEP)
+
+
+def _fixed(corners: Float) -> NDArray[np.int32]:
+    return np.round(corners * (1 << _SHIFT)).astype(np.int32)

@@ -1,0 +1,183 @@
+"""One sweep, frame by frame, with what is in view."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcls.errors import UsageError
+from seqcls.phantom import anatomy, beam, motion
+from seqcls.phantom.anatomy import ORGANS, Anatomy
+from seqcls.phantom.beam import BEAMS, Float, Gray, Painting, Probe, Scanner
+from seqcls.phantom.screen import Screen
+
+TruthState = Literal["present", "absent", "ignore"]
+
+#: Visible part of an organ's typical cross-section: below the first it is absent (and not drawn), from the second on present.
+ABSENT_BELOW, PRESENT_FROM = 0.03, 0.22
+#: More than this part of the probe's face off the skin: no contact.
+_LIFTED = 0.3
+_GRID = 96  # visibility is measured on a coarse grid of beam cells
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepOptions:
+    """Which sweep. ``patient`` fixes anatomy, scanner and settings; ``sweep`` the probe's way over the neck.
+
+    ``geometry`` None leaves it to the patient. Raises UsageError for values that cannot be drawn.
+    """
+
+    patient: int
+    sweep: int = 0
+    width: int = 640
+    height: int = 480
+    rate_hz: float = 25.0
+    duration_s: float = 20.0
+    furniture: bool = True
+    geometry: Literal["linear", "convex"] | None = None
+    contact_loss: bool = True
+
+    def __post_init__(self) -> None:
+        if self.patient < 0 or self.sweep < 0:
+            raise UsageError("patient and sweep are numbers from 0 up")
+        if not (64 <= self.width <= 4096 and 64 <= self.height <= 4096 and self.width % 2 == self.height % 2 == 0):
+            raise UsageError(f"a phantom of {self.width}x{self.height} pixels: use even numbers from 64 to 4096")
+        if not 1 <= self.rate_hz <= 200:
+            raise UsageError(f"a phantom at {self.rate_hz} frames/s: use 1 to 200")
+        if not self.frames:
+            raise UsageError(f"a phantom of {self.duration_s} s at {self.rate_hz} frames/s has no frame: make it longer")
+        if self.geometry not in (None, "linear", "convex"):
+            raise UsageError(f"no probe geometry {self.geometry!r}: use linear, convex or none")
+
+    @property
+    def frames(self) -> int:
+        return round(self.duration_s * self.rate_hz) if 0 < self.duration_s < 1e6 else 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PhantomFrame:
+    """``image`` (height, width) uint8; ``states`` and ``visible`` per organ, ``visible`` as a part of its typical area.
+
+    ``contact`` is False while the probe is off the skin: every state is then ``ignore``.
+    """
+
+    index: int
+    time_s: float
+    image: Gray
+    states: dict[str, TruthState]
+    visible: dict[str, float]
+    contact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is known of one moment before anything is drawn."""
+
+    pose: motion.Pose
+    contact: Float | None  # (BEAMS,) 0..1
+    dim: Float | None  # (BEAMS,) dB
+    in_contact: bool
+    visible: dict[str, float]
+    states: dict[str, TruthState]
+
+
+class Session:
+    """One patient on one scanner with one way over the neck."""
+
+    def __init__(self, options: SweepOptions) -> None:
+        self.options = options
+        patient = np.random.default_rng([options.patient, 0x5E9C15])
+        self.anatomy: Anatomy = anatomy.person(patient)
+        self.probe: Probe = beam.draw_probe(patient, options.geometry)
+        self._layout_seed = int(patient.integers(2**31))
+        rng = np.random.default_rng([options.patient, options.sweep, 0x5E9C15])
+        self.motion = motion.plan(rng, self.anatomy, self.probe, options.duration_s, options.contact_loss)
+        self._speckle_seed = int(rng.integers(2**31))
+        self._cells = self.probe.cell_areas(_GRID, _GRID)
+
+    def view(self, time_s: float) -> View:
+        pose = self.motion.pose(time_s)
+        lifted, from_left = self.motion.lifted(time_s)
+        contact = _touching(lifted, from_left) if lifted else None
+        visible = {organ: self._visible(organ, pose, contact) for organ in ORGANS}
+        in_contact = lifted < _LIFTED
+        states = {organ: _state(part) if in_contact else "ignore" for organ, part in visible.items()}
+        return View(pose, contact, self._dim(time_s), in_contact, visible, states)
+
+    def _visible(self, organ: str, pose: motion.Pose, contact: Float | None) -> float:
+        outlines = anatomy.organ_outlines(self.anatomy, organ, pose.z)
+        if not outlines:
+            return 0.0
+        painting = self._painting(pose)
+        mask = np.zeros((_GRID, _GRID), np.uint8)
+        for outline in outlines:
+            corners = painting.corners(outline, _GRID, _GRID)
+            cv2.fillPoly(mask, [np.round(corners * 16).astype(np.int32)], 1, shift=4)
+        half = anatomy.hidden_half_width(self.anatomy, pose.z)
+        if half > 0:
+            edges = painting.corners(np.array([[-half, 12], [half, 12]], np.float32), _GRID, _GRID)[:, 0]
+            mask[:, max(0, int(edges[0])) : max(0, int(edges[1]))] = 0
+        cells = mask * self._cells
+        if contact is not None:
+            cells *= cv2.resize(contact[None], (_GRID, 1)) > 0.5
+        return float(cells.sum()) / self.anatomy.typical_area(organ)
+
+    def _dim(self, time_s: float) -> Float | None:
+        across = (np.arange(BEAMS, dtype=np.float32) + 0.5) / BEAMS
+        dim: Float | None = None
+        for bubble in self.motion.bubbles:
+            loss = bubble.loss(time_s)
+            if loss > 0:
+                shade = np.float32(loss) * np.exp(-(((across - bubble.place(time_s)) / bubble.width) ** 2))
+                dim = shade if dim is None else dim + shade
+        return dim
+
+    def frames(self, without: frozenset[str] = frozenset()) -> Iterator[PhantomFrame]:
+        """Every frame in order; ``without`` leaves organs undrawn (and is for tests)."""
+        options = self.options
+        scanner = Scanner(self.probe, np.random.default_rng(self._speckle_seed))
+        screen = Screen(
+            self.probe, np.random.default_rng(self._layout_seed), options.width, options.height, options.furniture
+        )
+        for index in range(options.frames):
+            time_s = index / options.rate_hz
+            view = self.view(time_s)
+            unseen = {organ for organ, part in view.visible.items() if part < ABSENT_BELOW}
+            picture = self._picture(scanner, view, index, without | unseen)
+            image = screen.show(picture, time_s)
+            yield PhantomFrame(index, time_s, image, view.states, view.visible, view.in_contact)
+
+    def _picture(self, scanner: Scanner, view: View, index: int, without: frozenset[str]) -> Gray:
+        pose = view.pose
+        painting = self._painting(pose)
+        painting.clear()
+        anatomy.paint(painting, self.anatomy, pose.z, pose.pulse, pose.breath, without)
+        return scanner.picture(painting, pose.x, pose.z, pose.press, index, view.contact, view.dim)
+
+    def _painting(self, pose: motion.Pose) -> Painting:
+        return Painting(self.probe, self.anatomy, pose.x, pose.z, pose.tilt, pose.press)
+
+
+def sweep(options: SweepOptions) -> Iterator[PhantomFrame]:
+    """Draw the sweep's frames one by one, at ``index / rate_hz`` seconds. Same options, same pixels."""
+    return Session(options).frames()
+
+
+def _state(visible: float) -> TruthState:
+    if visible < ABSENT_BELOW:
+        return "absent"
+    return "present" if visible >= PRESENT_FROM else "ignore"
+
+
+def _touching(lifted: float, from_left: bool) -> Float:
+    """(BEAMS,) 0..1: how well each beam's place on the face touches the skin."""
+    across = (np.arange(BEAMS, dtype=np.float32) + 0.5) / BEAMS
+    if not from_left:
+        across = across[::-1]
+    touching: NDArray[np.float32] = np.clip((across - lifted) / 0.06 + 0.5, 0, 1)
+    return touching

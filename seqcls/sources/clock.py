@@ -1,0 +1,224 @@
+"""From what a decoder gives to frames and gaps on the clip's time axis.
+
+A decoder gives pictures in the order in which they are shown; the times on them may be missing, repeated, scrambled or
+interrupted. ``Clock`` puts them right, holding back one picture to know how long the one before it lasts, and finds the
+stretches from which pictures are missing. It works in the stream's ticks, so that times stay exact.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from seqcls.types import Frame, Gap
+
+#: Decoders reorder at most this many pictures (H.264's limit), so times farther apart are not just scrambled.
+DEEPEST_REORDER = 16
+
+#: A picture is missed when the next comes later than this many periods.
+LATE = 1.5
+
+#: Packets this small hold no picture: MPEG-4 marks a repeated picture so.
+EMPTY_PACKET_BYTES = 8
+
+_RECENT = 9
+
+
+@dataclass(slots=True)
+class _Held:
+    tick: int
+    duration: int
+    image: Any
+    damaged: str
+
+
+class Clock:
+    """One run's clock. ``base`` is seconds per tick, ``period`` the nominal ticks per frame, ``start`` the first tick.
+
+    ``strict``: the rate does not vary in this container, so a late picture alone is proof of a loss. ``alarms`` are
+    reasons to distrust the clip, ``notes`` are repairs that cost nothing.
+    """
+
+    def __init__(self, base: Fraction, period: int, start: int | None, *, strict: bool = False) -> None:
+        self.delivered = 0
+        self.end_s = 0.0
+        self.gaps: list[Gap] = []
+        self.alarms: list[str] = []
+        self.scrambled = False
+        self.repeated = 0
+        self.unstamped = 0
+        self._base, self._start, self._strict = base, start, strict
+        self._origin: int | None = None
+        self._offset = 0
+        self._held: _Held | None = None
+        self._last_emitted: int | None = None
+        self._distances: deque[int] = deque([max(1, period)], maxlen=_RECENT)
+        self._waiting: dict[int, int] = {}  # tick of a packet whose picture has not come yet -> its size
+        self._trouble_left = 0
+        self._repeats = 0
+
+    @property
+    def period(self) -> int:
+        """Ticks from picture to picture, lately."""
+        return sorted(self._distances)[len(self._distances) // 2]
+
+    @property
+    def period_s(self) -> float:
+        return self._seconds(self.period)
+
+    @property
+    def notes(self) -> list[str]:
+        said = []
+        if self.scrambled:
+            said.append("times were out of order and have been sorted")
+        if self.repeated:
+            said.append(f"{self.repeated} repeated times were moved apart")
+        if self.unstamped:
+            said.append(f"{self.unstamped} frames without a time follow one period after the frame before")
+        return said
+
+    def packet(self, tick: int | None, size: int) -> None:
+        """A packet is about to be decoded; a picture with its time should come of it."""
+        if tick is not None and size > EMPTY_PACKET_BYTES:
+            self._waiting[tick + self._offset] = size
+            if len(self._waiting) > 512:
+                del self._waiting[next(iter(self._waiting))]
+
+    def trouble(self) -> None:
+        """Something was lost about here; threads in the decoder make "here" a little vague."""
+        self._trouble_left = 4 * DEEPEST_REORDER
+
+    def picture(self, tick: int | None, duration: int | None, image: Any, damaged: str) -> Iterator[Frame | Gap]:
+        """The next picture; yields the one before it, and the gap between them."""
+        held = self._held
+        stamp = self._stamp(tick)
+        self._held = _Held(stamp, 0 if duration is None else duration, image, damaged)
+        if held is not None:
+            yield from self._emit(held, stamp)
+        self._trouble_left = max(0, self._trouble_left - 1)
+
+    def finish(self) -> Iterator[Frame | Gap]:
+        """The stream has ended: yields the last picture, and the gap behind it when packets stayed without one."""
+        held, self._held = self._held, None
+        if held is not None:
+            length = held.duration if 0 < held.duration <= 4 * self.period else self.period
+            yield from self._place(held, length)
+            left = [tick for tick in self._waiting if tick > held.tick + length // 2]
+            if left and not self.scrambled:
+                yield self._gap(held.tick + length, max(left) + self.period, len(left))
+
+    def gap_to(self, end_s: float, reason: str) -> Gap:
+        """The stretch from the last picture's end to the end that the file declares."""
+        self.gaps.append(Gap(self.end_s, end_s, reason))
+        return self.gaps[-1]
+
+    def _stamp(self, raw: int | None) -> int:
+        held = self._held
+        if raw is None:
+            self.unstamped += 1
+            return self._first() if held is None else held.tick + self.period
+        tick = raw + self._offset
+        self._waiting.pop(tick, None)
+        if held is None:
+            return tick
+        if self.scrambled:
+            return self._smallest(tick)
+        if tick == held.tick:
+            self.repeated += 1
+            self._repeats += 1
+            # Halfway and ever closer: the next sound time must still lie ahead.
+            return held.tick + max(1, self.period >> min(self._repeats, 8))
+        if tick > held.tick:
+            self._repeats = 0
+            return tick if not self._absurd(tick - held.tick) else self._continue(tick, "forward")
+        if held.tick - tick <= DEEPEST_REORDER * self.period and not self._repeats:
+            return self._sort(held, tick)
+        if self._repeats:
+            return held.tick  # a little late behind a repeated time
+        return self._continue(tick, "back")
+
+    def _first(self) -> int:
+        return 0 if self._start is None else self._start
+
+    def _absurd(self, distance: int) -> bool:
+        return self._seconds(distance) > 3600 and distance > 1000 * self.period
+
+    def _continue(self, tick: int, way: str) -> int:
+        """The clock was set anew in the middle: count on from the held picture."""
+        assert self._held is not None
+        going_on = self._held.tick + self.period
+        self.alarms.append(f"the clip's clock jumps {way} at {self._time_s(self._held.tick):.2f} s; counted on from there")
+        self._offset += going_on - tick
+        self._waiting.clear()
+        return going_on
+
+    def _sort(self, held: _Held, tick: int) -> int:
+        """Times came in the order of decoding: from now on each picture takes the smallest that waits (cf. liver_sweep)."""
+        self.scrambled = True
+        self._waiting[held.tick] = self._waiting[tick] = EMPTY_PACKET_BYTES + 1
+        held.tick = self._smallest(held.tick)
+        return self._smallest(tick)
+
+    def _smallest(self, own: int) -> int:
+        """Take the smallest waiting time that lies after the last picture given out."""
+        self._waiting[own] = EMPTY_PACKET_BYTES + 1
+        floor = self._last_emitted if self._last_emitted is not None else min(self._waiting) - 1
+        choice = min((tick for tick in self._waiting if tick > floor), default=floor + self.period)
+        if own - choice > DEEPEST_REORDER * self.period:
+            choice = own
+        for tick in [t for t in self._waiting if t <= choice]:
+            del self._waiting[tick]
+        if self._held is not None:
+            choice = max(choice, self._held.tick) if choice >= self._held.tick else choice
+        return choice
+
+    def _emit(self, held: _Held, following: int) -> Iterator[Frame | Gap]:
+        distance = following - held.tick
+        own = held.duration if 0 < held.duration <= 4 * self.period else self.period
+        lost = [tick for tick in self._waiting if held.tick < tick < following]
+        proved = bool(lost) or self._trouble_left > 0 or (self._strict and self._regular)
+        if proved and not self.scrambled and distance > LATE * min(own, self.period):
+            yield from self._place(held, own)
+            yield self._gap(held.tick + own, following, len(lost))
+        else:
+            yield from self._place(held, distance)
+            self._distances.append(max(1, distance))
+        if not self.scrambled:
+            for tick in [t for t in self._waiting if t < following]:
+                del self._waiting[tick]
+
+    @property
+    def _regular(self) -> bool:
+        return len(self._distances) == _RECENT and max(self._distances) <= 1.1 * min(self._distances)
+
+    def _place(self, held: _Held, length: int) -> Iterator[Frame | Gap]:
+        """Give the picture out; the first one decides where the clip begins."""
+        if self._origin is None:
+            self._origin = held.tick
+            lead = held.tick - self._first() if self._start is not None else 0
+            lost = [tick for tick in self._waiting if tick < held.tick]
+            if lead > self.period // 2 and (lost or self._trouble_left) and self._seconds(lead) < 3600:
+                self._origin = held.tick - lead
+                yield self._gap(self._origin, held.tick, len(lost))
+        time_s = self._time_s(held.tick)
+        end_s = self._time_s(held.tick + length)
+        yield Frame(self.delivered, time_s, end_s - time_s, held.image, held.damaged)
+        self.delivered += 1
+        self.end_s = max(self.end_s, end_s)
+        self._last_emitted = held.tick
+
+    def _gap(self, start: int, end: int, lost: int) -> Gap:
+        count = lost if lost else max(1, round((end - start) / self.period))
+        reason = f"{count} frame{'s' if count > 1 else ''} lost"
+        self.gaps.append(Gap(self._time_s(start), self._time_s(end), reason))
+        self._trouble_left = 0
+        return self.gaps[-1]
+
+    def _time_s(self, tick: int) -> float:
+        return self._seconds(tick - (self._first() if self._origin is None else self._origin))
+
+    def _seconds(self, ticks: int) -> float:
+        return ticks * self._base.numerator / self._base.denominator
