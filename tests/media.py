@@ -175,7 +175,17 @@ def write_clip(path: Path, recipe: Recipe, picture: Callable[[int], NDArray[np.u
     return path
 
 
-MUTATIONS = ("cut 1 %", "cut 10 %", "cut 50 %", "cut 99 %", "hole", "small hole", "bit flips", "swapped blocks", "zeros")
+MUTATIONS = (
+    "cut 1 %",
+    "cut 10 %",
+    "cut 50 %",
+    "cut 99 %",
+    "hole",
+    "small hole",
+    "bit flips",
+    "swapped blocks",
+    "zeros",
+)
 
 
 def mutate(data: bytes, kind: str, seed: int) -> bytes:

@@ -60,7 +60,7 @@ def test_scores_are_the_networks_calibrated(engine: Engine, net: GrayResNet, ima
     expected = 1 / (1 + np.exp(-(slope * logits + shift)))
     assert expected.std(axis=0).min() > 0.1  # the pictures differ, or the next line would hold for a constant
     assert scores.dtype == np.float32
-    assert scores == pytest.approx(expected, abs=1e-4 if "fp32" in engine.description else 0.05)
+    assert scores == pytest.approx(expected, abs=1e-4 if "fp32" in engine.description else 0.1)
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 7, 64])

@@ -1,8 +1,8 @@
-"""From a painted section to B-mode: what one probe and scanner make of it, in the probe's own beam coordinates.
+"""From a painted section to B-mode: what one probe and scanner make of it, in beam coordinates.
 
-The picture is computed as (rows, beams): rows run along the beam, columns over the probe's face. A painted section gives
-echo level, texture and loss of each place; speckle is a Rayleigh field (complex scatterers through the point-spread
-function) fixed to the tissue, so that it moves with it and decorrelates as the probe leaves the plane.
+The picture is computed as (rows, beams): rows run along the beam, columns over the probe's face. A painted section
+gives echo level, texture and loss of each place; speckle is a Rayleigh field (complex scatterers through the
+point-spread function) fixed to the tissue, so that it moves with it and decorrelates as the probe leaves the plane.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.phantom.anatomy import DEEP, Anatomy, Points, Tissue, uneven
+from seqcls.phantom.anatomy import Anatomy, Points, Tissue, uneven
+from seqcls.phantom.section import DEEP
 
 Gray = NDArray[np.uint8]
 Float = NDArray[np.float32]
@@ -69,8 +70,9 @@ class Probe:
     def cell_areas(self, columns: int, rows: int) -> Float:
         """(rows, 1) mm2 of one beam cell per row."""
         depth = (np.arange(rows, dtype=np.float32)[:, None] + 0.5) * self.depth / rows
-        width = np.full_like(depth, self.aperture) if self.kind == "linear" else 2 * self.half_angle * (self.radius + depth)
-        return np.asarray(width * self.depth / (rows * columns), np.float32)
+        linear = self.kind == "linear"
+        width = np.full_like(depth, self.aperture) if linear else 2 * self.half_angle * (self.radius + depth)
+        return np.asarray(width * (self.depth / (rows * columns)), np.float32)
 
 
 def draw_probe(rng: np.random.Generator, geometry: Literal["linear", "convex"] | None) -> Probe:
@@ -92,8 +94,8 @@ class Painting:
     """A section in beam coordinates: three bytes per place for echo, texture and loss. A Canvas of anatomy.py."""
 
     def __init__(self, probe: Probe, a: Anatomy, x: float, z: float, tilt: float, press: float) -> None:
-        self._probe, self._anatomy, self._z = probe, a, z
-        self._origin = np.array([x, press], np.float32)
+        self._probe, self._anatomy, self.z = probe, a, z
+        self.origin = np.array([x, press], np.float32)
         self._turn = np.array([[np.cos(tilt), np.sin(tilt)], [-np.sin(tilt), np.cos(tilt)]], np.float32)
         half = 1.1 * probe.half_width(probe.depth) + 6
         self.left, self.right = x - half, x + half
@@ -105,8 +107,8 @@ class Painting:
 
     def corners(self, points: Points, columns: int = BEAMS, rows: int = ROWS) -> Float:
         """Neck coordinates -> beam coordinates of this view."""
-        moved = (uneven(self._anatomy, points, self._z) - self._origin) @ self._turn
-        return self._probe.to_beam(moved, columns, rows)
+        moved = (uneven(self._anatomy, points, self.z) - self.origin) @ self._turn
+        return self._probe.to_beam(moved.astype(np.float32), columns, rows)
 
     def fill(self, points: Points, tissue: Tissue) -> None:
         corners = self.corners(points)
@@ -137,7 +139,7 @@ class Painting:
 
 
 class Scanner:
-    """One probe's picture of painted sections. Holds the speckle of one sweep; ``picture`` may be called in any order."""
+    """One probe's picture of painted sections, with the speckle of one sweep."""
 
     def __init__(self, probe: Probe, rng: np.random.Generator) -> None:
         self._probe = probe
@@ -148,16 +150,16 @@ class Scanner:
         shape = (ROWS + 2 * _SLAB_ROWS, columns)
         self._speckle = [self._scatterers(rng, shape) for _ in range(_PLANES)]
         self._streaks = [self._streaky(rng, shape) for _ in range(3)]
-        noise = cv2.blur(rng.standard_normal((ROWS * 2, BEAMS * 2, 2), dtype=np.float32), (2, 1))
-        self._noise = np.asarray(_decibels(noise), np.float32)
+        self._noise = _noise(rng)
         depth = np.linspace(0, probe.depth, ROWS, dtype=np.float32)[:, None]
         tgc = np.interp(depth, [0, 0.5 * probe.depth, probe.depth], probe.tgc).astype(np.float32)
-        self._level = tgc + 0.115 * depth + probe.gain  # gain over depth makes up for the usual loss
-        self._noise_level = probe.noise + probe.gain + 0.16 * depth
+        # Gain over depth makes up for the usual loss.
+        self._level = tgc + 0.115 * depth + np.float32(probe.gain + _ECHO_MIN)
+        self._noise_level = np.float32(probe.noise + probe.gain) + np.float32(0.16) * depth
         self._ringing = _ringing(depth, rng) + probe.gain
         self._dimming = np.clip(depth / 6, 0, 1)
         self._tone = _tone_curve(probe)
-        self._offset = rng.integers(0, ROWS, (4096, 2))
+        self._offset = rng.integers(0, BEAMS, (4096, 2))
 
     def _scatterers(self, rng: np.random.Generator, shape: tuple[int, int]) -> Float:
         """Complex scatterers through a point-spread function that is narrowest at the focus; (rows, columns, 2)."""
@@ -180,40 +182,48 @@ class Scanner:
         patches = cv2.resize(small, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
         return np.asarray(0.8 * fibres / fibres.std() + 0.6 * patches / patches.std(), np.float32)
 
-    def picture(self, painting: Painting, x: float, z: float, press: float, index: int, contact: Float | None, dim: Float | None) -> Gray:
-        """(ROWS, BEAMS) uint8. ``contact`` is (BEAMS,) 0..1, None where the whole face touches; ``dim`` is dB per beam."""
+    def picture(self, painting: Painting, index: int, contact: Float | None, dim: Float | None) -> Gray:
+        """(ROWS, BEAMS) uint8. ``contact`` is (BEAMS,) 0..1, or None for all of the face; ``dim`` is (BEAMS,) dB."""
         probe = self._probe
-        soft = painting.map
-        for row, width in ((0, 5), (ROWS // 4, 5), (ROWS // 2, 7), (3 * ROWS // 4, 9)):  # the beam widens with depth
-            soft[row : row + ROWS // 4] = cv2.blur(soft[row : row + ROWS // 4], (width, 3))
-        echo, texture, loss = cv2.split(soft)
-        level = cv2.log(cv2.magnitude(*cv2.split(self._at(self._speckle, z / _PLANE_MM, x, press))))
+        echo, texture, loss = cv2.split(_widened(painting.map))
+        speckle = self._at(self._speckle, painting, _PLANE_MM)
+        level = np.asarray(cv2.log(cv2.magnitude(speckle[..., 0], speckle[..., 1])), np.float32)
         level *= np.float32(8.686 * probe.speckle)  # 20 log10
-        level += cv2.multiply(self._at(self._streaks, z / _STREAK_MM, x, press), texture, scale=_TEXTURE_STEP, dtype=5)
-        level += cv2.multiply(echo, _ECHO_STEP, dtype=5)
-        lost = np.cumsum(loss, axis=0, dtype=np.float32)
-        lost *= np.float32(_LOSS_STEP * probe.depth / ROWS)
-        level -= lost
+        level += self._at(self._streaks, painting, _STREAK_MM) * (texture * np.float32(_TEXTURE_STEP))
+        level += echo * np.float32(_ECHO_STEP)
+        level -= np.cumsum(loss, axis=0, dtype=np.float32) * np.float32(_LOSS_STEP * probe.depth / ROWS)
         if dim is not None:
             level -= dim * self._dimming
-        level += self._level + np.float32(_ECHO_MIN)
+        level += self._level
         if contact is not None:
             level = self._ringing + contact * (level - self._ringing)
         row, column = self._offset[index % len(self._offset)]
-        noise = self._noise[row : row + ROWS, column % BEAMS : column % BEAMS + BEAMS] + self._noise_level
-        level = cv2.max(level, noise)
-        scaled = cv2.convertScaleAbs(cv2.max(level + np.float32(0.36 * probe.range_db), 0.0), alpha=255 / probe.range_db)
-        return np.asarray(cv2.LUT(scaled, self._tone), np.uint8)
+        noise = self._noise[row : row + ROWS, column : column + BEAMS] + self._noise_level
+        np.maximum(level, noise, out=level)
+        level += np.float32(0.36 * probe.range_db)
+        np.clip(level * np.float32(255 / probe.range_db), 0, 255, out=level)
+        return np.asarray(cv2.LUT(level.astype(np.uint8), self._tone), np.uint8)
 
-    def _at(self, planes: list[Float], z: float, x: float, press: float) -> Float:
-        """The field at this position: between two planes, with weights that keep its deviation."""
-        k = int(np.floor(z))
-        t = 0.5 * np.pi * (z - k)
+    def _at(self, planes: list[Float], painting: Painting, spacing_mm: float) -> Float:
+        """The field where the probe is: between two planes, with weights that keep its deviation."""
+        x, press = painting.origin
+        plane = painting.z / spacing_mm
+        k = int(np.floor(plane))
+        t = 0.5 * np.pi * (plane - k)
         column = (x + _MARGIN_MM) * self._columns_per_mm
         row = _SLAB_ROWS + press * self._rows_per_mm
         shift = np.array([[1, 0, -column], [0, 1, -row]], np.float32)
         parts = [cv2.warpAffine(planes[(k + n) % len(planes)], shift, (BEAMS, ROWS)) for n in (0, 1)]
         return np.asarray(cv2.addWeighted(parts[0], float(np.cos(t)), parts[1], float(np.sin(t)), 1e-6), np.float32)
+
+
+def _widened(painted: Gray) -> Gray:
+    """The beam blurs across, more so with depth."""
+    out = np.empty_like(painted)
+    step = ROWS // 4
+    for row, width in ((0, 5), (step, 5), (2 * step, 7), (3 * step, 9)):
+        out[row : row + step] = cv2.blur(painted[row : row + step], (width, 3))
+    return out
 
 
 def _ringing(depth: Float, rng: np.random.Generator) -> Float:
@@ -228,8 +238,10 @@ def _tone_curve(probe: Probe) -> Gray:
     return np.asarray(np.round(tone), np.uint8)
 
 
-def _decibels(field: Float) -> Float:
-    return np.asarray(8.686 * 0.6 * np.log(np.hypot(field[..., 0], field[..., 1]) + 1e-6), np.float32)
+def _noise(rng: np.random.Generator) -> Float:
+    """Electronic noise in dB; larger than a picture, so that each takes another part."""
+    raw = np.asarray(cv2.blur(rng.standard_normal((ROWS * 2, BEAMS * 2, 2), dtype=np.float32), (2, 1)), np.float32)
+    return np.asarray(5.2 * np.log(np.hypot(raw[..., 0], raw[..., 1]) + 1e-6), np.float32)
 
 
 def _bytes(tissue: Tissue) -> tuple[float, float, float]:

@@ -1,6 +1,6 @@
 """How the probe travels: over the neck from level to level, with a hand's tremor, and now and then losing the skin.
 
-Everything is a function of time alone, so that the same sweep at another frame rate shows the same neck at the same time.
+Everything is a function of time alone: the same sweep at another frame rate shows the same neck at the same time.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from seqcls.phantom.beam import Probe
 _ROUTES = ("STRVTBM", "MTLTRVT", "VTBMBTL", "LTBTRVW", "WTRTBMT", "STVRTBM", "BTVWSTM", "LTMBTRV")
 _STATION_S = 2.9
 _DWELL = 0.34  # part of the time spent resting at stations
+_LIFT_S = 0.08  # how quickly the probe comes off
 
 
 class Pose(NamedTuple):
@@ -41,6 +42,16 @@ class Lift:
     end_s: float
     from_left: bool
     reach: float
+
+    @property
+    def full(self) -> bool:
+        """Whether all of the face comes off."""
+        return self.reach > 1
+
+    def part(self, time_s: float) -> float:
+        """Part of the face that is off the skin, about 0..1."""
+        ramp = min(time_s - self.start_s, self.end_s - time_s) / _LIFT_S
+        return self.reach * min(1.0, max(0.0, ramp))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +98,14 @@ class Motion:
             breath=breath,
         )
 
-    def lifted(self, time_s: float) -> tuple[float, bool]:
-        """Part of the probe's face that is off the skin, 0..1, and whether it lifts from the left."""
-        for lift in self.lifts:
-            if lift.start_s <= time_s < lift.end_s:
-                edge_s = 0.08
-                part = min(time_s - lift.start_s, lift.end_s - time_s) / edge_s
-                return lift.reach * min(1.0, part), lift.from_left
-        return 0.0, True
+    def lift(self, time_s: float) -> Lift | None:
+        """The lift that is under way, if any."""
+        return next((lift for lift in self.lifts if lift.start_s <= time_s < lift.end_s), None)
 
 
 def plan(rng: np.random.Generator, a: Anatomy, probe: Probe, duration_s: float, contact_loss: bool) -> Motion:
     """Draw one sweep over the neck of ``a``."""
+    u = rng.uniform
     count = max(3, round(duration_s / _STATION_S))
     route = ""
     while len(route) < count:
@@ -120,10 +127,7 @@ def plan(rng: np.random.Generator, a: Anatomy, probe: Probe, duration_s: float, 
         pulse_hz=rng.uniform(0.9, 1.5),
         breath_hz=rng.uniform(0.2, 0.35),
         lifts=_lifts(rng, duration_s) if contact_loss else (),
-        bubbles=tuple(
-            Bubble(rng.uniform(0, 1), rng.uniform(0.04, 0.2), rng.uniform(3, 14), rng.uniform(0.03, 0.2), rng.uniform(0, 6.3))
-            for _ in range(3)
-        ),
+        bubbles=tuple(Bubble(u(0, 1), u(0.04, 0.2), u(3, 16), u(0.03, 0.2), u(0, 6.3)) for _ in range(4)),
     )
 
 
@@ -134,12 +138,12 @@ def _station(rng: np.random.Generator, a: Anatomy, probe: Probe, name: str) -> t
     depth = a.front(middle) + a.trachea_ry
     beside = probe.half_width(depth) + a.trachea_rx + 2.0
     beyond = probe.half_width(depth + 0.7 * max(a.lobe_ry)) + a.lobe_reach + 2.0
-    x = 4 * rng.uniform(-1, 1)
+    x = 8 * rng.uniform(-1, 1)
     first = min(z for z, _ in a.lobe_z)
     last = max(z for _, z in a.lobe_z)
     return {
         "S": (x, -20 + 7 * jitter),
-        "L": (x, min(a.larynx_z[0] + 8 + 6 * jitter, first - 4)),
+        "L": (x, rng.uniform(a.larynx_z[0] + 2, min(a.cricoid_z[1] - 1.5, first - 4))),
         "T": (x, middle),
         "R": (beside + 1 * jitter, middle),
         "V": (beyond + 3 + 3 * jitter, middle),

@@ -33,7 +33,7 @@ class Screen:
         beam_x = ((across + 0.5) * BEAMS - 0.5)[self._box].astype(np.float32)
         beam_y = (along / probe.depth * ROWS - 0.5)[self._box].astype(np.float32)
         self._maps = cv2.convertMaps(beam_x, beam_y, cv2.CV_16SC2)
-        self._background = np.zeros((height, width), np.uint8)
+        self._background: Gray = np.zeros((height, width), np.uint8)
         self._clock: tuple[int, int] | None = None
         self._text = height / 480
         if furniture:
@@ -42,14 +42,13 @@ class Screen:
 
     def show(self, picture: Gray, time_s: float) -> Gray:
         """(height, width) uint8 with the beam picture in its sector."""
-        image = self._background.copy()
+        image: Gray = self._background.copy()
         sector = cv2.remap(picture, *self._maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        cv2.copyTo(sector, self._mask, image[self._box])
         if self._clock is not None:
             seconds = int(time_s) % 86400 + 36000
             text = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
             self._write(image, text, *self._clock)
-            image[self._box][self._mask > 0] = sector[self._mask > 0]
+        cv2.copyTo(sector, self._mask, image[self._box])
         return image
 
     def _write(self, image: Gray, text: str, x: float, y: float, size: float = 0.38, shade: int = 190) -> None:

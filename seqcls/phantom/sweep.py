@@ -11,17 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import UsageError
-from seqcls.phantom import anatomy, beam, motion
+from seqcls.phantom import anatomy, beam, motion, section
 from seqcls.phantom.anatomy import ORGANS, Anatomy
 from seqcls.phantom.beam import BEAMS, Float, Gray, Painting, Probe, Scanner
 from seqcls.phantom.screen import Screen
 
 TruthState = Literal["present", "absent", "ignore"]
 
-#: Visible part of an organ's typical cross-section: below the first it is absent (and not drawn), from the second on present.
-ABSENT_BELOW, PRESENT_FROM = 0.03, 0.22
-#: More than this part of the probe's face off the skin: no contact.
-_LIFTED = 0.3
+#: Visible part of an organ's typical cross-section: below the first absent (and not drawn), from the second present.
+ABSENT_BELOW, PRESENT_FROM = 0.03, 0.25
 _GRID = 96  # visibility is measured on a coarse grid of beam cells
 
 
@@ -50,7 +48,7 @@ class SweepOptions:
         if not 1 <= self.rate_hz <= 200:
             raise UsageError(f"a phantom at {self.rate_hz} frames/s: use 1 to 200")
         if not self.frames:
-            raise UsageError(f"a phantom of {self.duration_s} s at {self.rate_hz} frames/s has no frame: make it longer")
+            raise UsageError(f"a phantom of {self.duration_s} s at {self.rate_hz} frames/s has no frames: lengthen it")
         if self.geometry not in (None, "linear", "convex"):
             raise UsageError(f"no probe geometry {self.geometry!r}: use linear, convex or none")
 
@@ -61,7 +59,8 @@ class SweepOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PhantomFrame:
-    """``image`` (height, width) uint8; ``states`` and ``visible`` per organ, ``visible`` as a part of its typical area.
+    """``image`` (height, width) uint8; ``states`` and ``visible`` per organ, ``visible`` as a part of its typical
+    area inside the field of view (contact or not).
 
     ``contact`` is False while the probe is off the skin: every state is then ``ignore``.
     """
@@ -102,30 +101,36 @@ class Session:
 
     def view(self, time_s: float) -> View:
         pose = self.motion.pose(time_s)
-        lifted, from_left = self.motion.lifted(time_s)
-        contact = _touching(lifted, from_left) if lifted else None
-        visible = {organ: self._visible(organ, pose, contact) for organ in ORGANS}
-        in_contact = lifted < _LIFTED
-        states = {organ: _state(part) if in_contact else "ignore" for organ, part in visible.items()}
+        lift = self.motion.lift(time_s)
+        contact = None if lift is None else _touching(lift.part(time_s), lift.from_left)
+        in_contact = lift is None or not lift.full
+        visible: dict[str, float] = {}
+        states: dict[str, TruthState] = {}
+        for organ in ORGANS:
+            cells = self._in_view(organ, pose)
+            visible[organ] = self._part(organ, cells)
+            # Where a lifted edge alone hides the organ, neither answer would be fair.
+            touched = visible[organ] if contact is None else self._part(organ, cells * (_over_cells(contact) > 0.5))
+            state = _state(visible[organ])
+            states[organ] = state if in_contact and state == _state(touched) else "ignore"
         return View(pose, contact, self._dim(time_s), in_contact, visible, states)
 
-    def _visible(self, organ: str, pose: motion.Pose, contact: Float | None) -> float:
-        outlines = anatomy.organ_outlines(self.anatomy, organ, pose.z)
-        if not outlines:
-            return 0.0
+    def _in_view(self, organ: str, pose: motion.Pose) -> Gray:
+        """(_GRID, _GRID) uint8: 1 in the beam cells that hold the organ, with bone in front left out."""
         painting = self._painting(pose)
         mask = np.zeros((_GRID, _GRID), np.uint8)
-        for outline in outlines:
+        for outline in anatomy.organ_outlines(self.anatomy, organ, pose.z):
             corners = painting.corners(outline, _GRID, _GRID)
             cv2.fillPoly(mask, [np.round(corners * 16).astype(np.int32)], 1, shift=4)
         half = anatomy.hidden_half_width(self.anatomy, pose.z)
         if half > 0:
             edges = painting.corners(np.array([[-half, 12], [half, 12]], np.float32), _GRID, _GRID)[:, 0]
             mask[:, max(0, int(edges[0])) : max(0, int(edges[1]))] = 0
-        cells = mask * self._cells
-        if contact is not None:
-            cells *= cv2.resize(contact[None], (_GRID, 1)) > 0.5
-        return float(cells.sum()) / self.anatomy.typical_area(organ)
+        return mask
+
+    def _part(self, organ: str, cells: NDArray[np.generic]) -> float:
+        """Area of the cells as a part of the organ's typical cross-section."""
+        return float((cells * self._cells).sum()) / self.anatomy.typical_area(organ)
 
     def _dim(self, time_s: float) -> Float | None:
         across = (np.arange(BEAMS, dtype=np.float32) + 0.5) / BEAMS
@@ -156,8 +161,8 @@ class Session:
         pose = view.pose
         painting = self._painting(pose)
         painting.clear()
-        anatomy.paint(painting, self.anatomy, pose.z, pose.pulse, pose.breath, without)
-        return scanner.picture(painting, pose.x, pose.z, pose.press, index, view.contact, view.dim)
+        section.paint(painting, self.anatomy, pose.z, pose.pulse, pose.breath, without)
+        return scanner.picture(painting, index, view.contact, view.dim)
 
     def _painting(self, pose: motion.Pose) -> Painting:
         return Painting(self.probe, self.anatomy, pose.x, pose.z, pose.tilt, pose.press)
@@ -172,6 +177,10 @@ def _state(visible: float) -> TruthState:
     if visible < ABSENT_BELOW:
         return "absent"
     return "present" if visible >= PRESENT_FROM else "ignore"
+
+
+def _over_cells(contact: Float) -> Float:
+    return np.interp(np.arange(_GRID) + 0.5, (np.arange(BEAMS) + 0.5) * _GRID / BEAMS, contact).astype(np.float32)
 
 
 def _touching(lifted: float, from_left: bool) -> Float:

@@ -76,7 +76,8 @@ def write_sweep(
 def write_labels(path: str | Path, truths: Iterable[SweepTruth]) -> None:
     """Write the clips' truth as a label file: ``file, organ, start_s, end_s, state, patient``.
 
-    Every border is written a moment before its frame, so that no rounding of a container's clock moves the frame across.
+    Every border is written a moment before its frame, so that no rounding of a container's clock moves the frame
+    across.
     """
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")

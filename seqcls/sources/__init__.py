@@ -3,28 +3,62 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from seqcls.errors import SourceError, UsageError
 from seqcls.sources.base import Source
-from seqcls.sources.find import expand
+from seqcls.sources.find import expand, is_image
+from seqcls.sources.sniff import kind_of
 
 __all__ = ["Source", "expand", "open_source"]
 
 
-def open_source(
-    spec: str | Path,
-    *,
-    reader: Literal["pyav", "opencv"] | str = "pyav",
-    rate_hz: float | None = None,
-    color: bool = False,
-) -> Source:
-    """Open a clip or feed; see ``Source``. Raises SourceError in one line that says what to do."""
-    from seqcls.sources.video import VideoSource
+def open_source(spec: str | Path, *, reader: str = "pyav", rate_hz: float | None = None, color: bool = False) -> Source:
+    """Open one clip or feed, to be iterated once and closed.
 
+    ``spec``: a video or DICOM file, a folder or pattern of images, or a camera's number as text. ``reader``: "pyav" or
+    "opencv", for video files. ``rate_hz``: frames per second of sources without a clock of their own (images, some
+    DICOM). ``color``: pictures are (H, W) uint8 gray, or (H, W, 3) uint8 BGR when True.
+
+    Raises SourceError when the source cannot be opened, UsageError for an option that cannot be right.
+    """
     if reader not in ("pyav", "opencv"):
         raise UsageError(f"reader must be pyav or opencv, not {reader!r}")
+    if rate_hz is not None and not 0 < rate_hz <= 10_000:
+        raise UsageError(f"the rate must lie between 0 and 10,000 frames per second, not {rate_hz:g}")
     path = Path(spec)
-    if not path.exists():
-        raise SourceError(f"no such file: {spec}")
+    if isinstance(spec, str) and spec.isdecimal() and not path.exists():
+        from seqcls.sources.opencv import Camera
+
+        return Camera(int(spec), color=color)
+    if path.is_dir() or (is_image(path) and not path.exists()):
+        return _open_images(path, rate_hz, color)
+    return _open_file(path, reader, rate_hz, color)
+
+
+def _open_file(path: Path, reader: str, rate_hz: float | None, color: bool) -> Source:
+    from seqcls.sources.base import require_regular_file
+
+    require_regular_file(path)
+    try:
+        kind = kind_of(path)
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
+    if kind == "dicom":
+        from seqcls.sources.dicom import open_dicom
+
+        return open_dicom(path, rate_hz=rate_hz, color=color)
+    if kind == "image":
+        return _open_images(path, rate_hz, color)
+    if reader == "opencv":
+        from seqcls.sources.opencv import OpenCVFile
+
+        return OpenCVFile(path, color=color)
+    from seqcls.sources.video import VideoSource
+
     return VideoSource(path, color=color)
+
+
+def _open_images(path: Path, rate_hz: float | None, color: bool) -> Source:
+    from seqcls.sources.images import ImageSequence
+
+    return ImageSequence(path, rate_hz=rate_hz, color=color)

@@ -119,13 +119,14 @@ class Clock:
         held = self._held
         if raw is None:
             self.unstamped += 1
-            return self._first() if held is None else held.tick + self.period
+            self._repeats += 1
+            return self._next(None if held is None else held.tick)
         tick = raw + self._offset
         self._waiting.pop(tick, None)
         if held is None:
             return tick
         if self.scrambled:
-            return self._smallest(tick)
+            return self._smallest(held.tick, tick)
         if tick == held.tick:
             self.repeated += 1
             self._repeats += 1
@@ -137,7 +138,7 @@ class Clock:
         if held.tick - tick <= DEEPEST_REORDER * self.period and not self._repeats:
             return self._sort(held, tick)
         if self._repeats:
-            return held.tick  # a little late behind a repeated time
+            return held.tick  # a little late behind a time that was made up
         return self._continue(tick, "back")
 
     def _first(self) -> int:
@@ -150,30 +151,33 @@ class Clock:
         """The clock was set anew in the middle: count on from the held picture."""
         assert self._held is not None
         going_on = self._held.tick + self.period
-        self.alarms.append(f"the clip's clock jumps {way} at {self._time_s(self._held.tick):.2f} s; counted on from there")
+        self.alarms.append(
+            f"the clip's clock jumps {way} at {self._time_s(self._held.tick):.2f} s; counted on from there"
+        )
         self._offset += going_on - tick
         self._waiting.clear()
         return going_on
 
     def _sort(self, held: _Held, tick: int) -> int:
-        """Times came in the order of decoding: from now on each picture takes the smallest that waits (cf. liver_sweep)."""
+        """Times came in the order of decoding: from now on each picture takes the smallest one that waits."""
         self.scrambled = True
-        self._waiting[held.tick] = self._waiting[tick] = EMPTY_PACKET_BYTES + 1
-        held.tick = self._smallest(held.tick)
-        return self._smallest(tick)
+        self._waiting[tick] = EMPTY_PACKET_BYTES + 1
+        held.tick = self._smallest(self._last_emitted, held.tick)
+        return self._smallest(held.tick, tick)
 
-    def _smallest(self, own: int) -> int:
-        """Take the smallest waiting time that lies after the last picture given out."""
+    def _smallest(self, floor: int | None, own: int) -> int:
+        """Take the smallest waiting time behind ``floor``; the picture's own time waits for a later one."""
         self._waiting[own] = EMPTY_PACKET_BYTES + 1
-        floor = self._last_emitted if self._last_emitted is not None else min(self._waiting) - 1
-        choice = min((tick for tick in self._waiting if tick > floor), default=floor + self.period)
+        ahead = [tick for tick in self._waiting if floor is None or tick > floor]
+        choice = min(ahead) if ahead else self._next(floor)
         if own - choice > DEEPEST_REORDER * self.period:
-            choice = own
+            choice = own  # what waited so long belongs to a picture that never came
         for tick in [t for t in self._waiting if t <= choice]:
             del self._waiting[tick]
-        if self._held is not None:
-            choice = max(choice, self._held.tick) if choice >= self._held.tick else choice
         return choice
+
+    def _next(self, floor: int | None) -> int:
+        return self._first() if floor is None else floor + self.period
 
     def _emit(self, held: _Held, following: int) -> Iterator[Frame | Gap]:
         distance = following - held.tick

@@ -3,8 +3,107 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from seqcls.errors import SourceError
+from seqcls.sources.sniff import DICOM_SUFFIXES, IMAGE_SUFFIXES, VIDEO_SUFFIXES, kind_of
+
+_CLIP_SUFFIXES = frozenset({*VIDEO_SUFFIXES, *DICOM_SUFFIXES})
 
 
 def expand(specs: Sequence[str]) -> list[str]:
-    return [p for s in specs for p in (sorted(glob.glob(s)) or [s])]
+    """Concrete sources in natural order, each once: clip files, folders or patterns of images, camera numbers.
+
+    A folder stands for the clips in it and below it; one that holds only images is one clip itself. Patterns are
+    expanded here because not every shell does. Raises SourceError, naming what is missing.
+    """
+    found: dict[str, None] = {}
+    images = 0
+    for spec in specs:
+        for one in _expand_one(str(spec)):
+            found[one] = None
+            images += is_image(Path(one)) and Path(one).is_file()
+    if images > 1:
+        raise SourceError(f"{images} single images: name their folder, or quote the pattern, to read them as one clip")
+    return list(found)
+
+
+def _expand_one(spec: str) -> list[str]:
+    if spec.isdecimal() and not Path(spec).exists():
+        return [spec]
+    path = Path(spec)
+    if path.is_dir():
+        return _in_folder(path)
+    if path.exists():
+        return [spec]
+    if re.search(r"%(0\d+)?d", path.name) and is_image(path):
+        return [spec]
+    if glob.has_magic(spec):
+        return _matching(spec)
+    raise SourceError(f"{spec}: no such file or folder; check the name")
+
+
+def _in_folder(folder: Path) -> list[str]:
+    clips = sorted(_clips_below(folder), key=lambda path: natural(str(path)))
+    if not clips:
+        raise SourceError(
+            f"{folder}: holds no clip and no image; name a folder with mp4, mpeg, DICOM or the like in it"
+        )
+    return [str(path) for path in clips]
+
+
+def _clips_below(folder: Path) -> Iterator[Path]:
+    try:
+        entries = list(folder.iterdir())
+    except OSError as error:
+        raise SourceError(f"{folder}: cannot be listed ({error.strerror}); check its permissions") from None
+    clips = [path for path in entries if is_clip(path)]
+    if not clips and any(is_image(path) and path.is_file() for path in entries):
+        yield folder
+    yield from clips
+    for path in entries:
+        # A link to a folder may lead back up.
+        if path.is_dir() and not path.is_symlink() and not path.name.startswith("."):
+            yield from _clips_below(path)
+
+
+def _matching(pattern: str) -> list[str]:
+    names = sorted(glob.glob(pattern, recursive=True), key=natural)
+    if not names:
+        raise SourceError(f"{pattern}: nothing fits this pattern; check the folder and the suffix")
+    if all(is_image(Path(name)) for name in names):
+        return [pattern]  # one image sequence
+    chosen: list[str] = []
+    for name in names:
+        path = Path(name)
+        if path.is_dir():
+            chosen += [str(clip) for clip in sorted(_clips_below(path), key=lambda clip: natural(str(clip)))]
+        elif is_clip(path):
+            chosen.append(name)
+    if not chosen:
+        raise SourceError(f"{pattern}: none of the {len(names)} files that fit is a clip; check the suffix")
+    return chosen
+
+
+def is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+
+
+def is_clip(path: Path) -> bool:
+    """By suffix; a file without one is a clip when it is DICOM, as scanners name them (IM0001)."""
+    if path.name.startswith(".") or not path.is_file():
+        return False
+    if path.suffix.lower() in _CLIP_SUFFIXES:
+        return True
+    try:
+        return not path.suffix and kind_of(path) == "dicom"
+    except OSError:
+        return False
+
+
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """Sort key under which "frame 2" stands before "frame 10"."""
+    parts = re.split(r"(\d+)", name.casefold())
+    return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part]

@@ -39,6 +39,11 @@ _STARTS: tuple[tuple[bytes, str], ...] = (
     (b"\x1a\x45\xdf\xa3", "matroska"),
     (b"\x00\x00\x01\xba", "mpeg"),
     (b"\x00\x00\x01\xb3", "mpegvideo"),
+    (b"\x00\x00\x00\x01\x67", "h264"),
+    (b"\x00\x00\x00\x01\x27", "h264"),
+    (b"\x00\x00\x00\x01\x09", "h264"),
+    (b"\x00\x00\x00\x01\x40\x01", "hevc"),
+    (b"\x00\x00\x00\x01\x46\x01", "hevc"),
     (b"GIF87a", "gif"),
     (b"GIF89a", "gif"),
     (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "asf"),
@@ -51,9 +56,13 @@ _STARTS: tuple[tuple[bytes, str], ...] = (
 
 def kind_of(path: Path) -> str:
     """FFmpeg demuxer name, "dicom", "image", or "" when neither bytes nor suffix are known. Raises OSError."""
+    return kind_by_bytes(path) or _kind_by_suffix(path)
+
+
+def kind_by_bytes(path: Path) -> str:
+    """As ``kind_of``, trusting only the bytes."""
     with path.open("rb") as stream:
-        head = stream.read(HEAD_BYTES)
-    return _kind_by_bytes(head) or _kind_by_suffix(path)
+        return _kind_by_bytes(stream.read(HEAD_BYTES))
 
 
 def _kind_by_bytes(head: bytes) -> str:

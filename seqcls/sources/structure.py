@@ -7,6 +7,7 @@ better: they state the length of what follows. Only contradictions count; a cont
 from __future__ import annotations
 
 import mmap
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ def _broken(position: int) -> Structure:
 
 def _mov(data: mmap.mmap) -> Structure:
     """ISO/IEC 14496-12: boxes of 4 bytes size, 4 bytes type."""
-    size, position, seen = len(data), 0, set()
+    size, position, seen = len(data), 0, set[bytes]()
     while position + 8 <= size:
         length, kind = struct.unpack_from(">I4s", data, position)
         header = 8
@@ -70,9 +71,13 @@ def _mov(data: mmap.mmap) -> Structure:
     return Structure()
 
 
+_AVI_CHUNK = re.compile(rb"\d\d(?:d[bc]|wb|tx|sb|pc|iv)|ix\d\d|JUNK|LIST|idx1|rec |INFO")
+
+
 def _avi(data: mmap.mmap) -> Structure:
     """RIFF: chunks of 4 bytes name, 4 bytes size, padded to even; the pictures lie in LIST movi."""
     size, position = len(data), 0
+    streams = struct.unpack_from("<I", data, 56)[0] if data[24:28] == b"avih" else 100
     while position + 12 <= size and data[position : position + 4] == b"RIFF":
         (length,) = struct.unpack_from("<I", data, position + 4)
         end = position + 8 + length
@@ -80,14 +85,17 @@ def _avi(data: mmap.mmap) -> Structure:
             return Structure()  # a recorder that never came back to fill in the size
         if end > size:
             return _short(end, size)
-        inside = position + 12
+        inside, in_movi = position + 12, False
         while inside + 8 <= end:
             name, length = struct.unpack_from("<4sI", data, inside)
-            if not all(32 <= c < 127 for c in name):
-                return _broken(inside)
             if name == b"LIST" and data[inside + 8 : inside + 12] in (b"movi", b"rec "):
                 inside += 12
+                in_movi = True
                 continue
+            if not all(32 <= c < 127 for c in name) or (in_movi and not _AVI_CHUNK.fullmatch(name)):
+                return _broken(inside)
+            if name[:2].isdigit() and int(name[:2]) >= streams:
+                return _broken(inside)
             inside += 8 + length + (length & 1)
             if inside > end + 1:
                 return _broken(inside - 8 - length)
@@ -207,8 +215,16 @@ def _gif(data: mmap.mmap) -> Structure:
             position += 11 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
         else:
             return _broken(position)
+        lengths: set[int] = set()
         while position < size and data[position]:
-            position += 1 + data[position]
+            length = data[position]
+            following = position + 1 + length
+            # Writers fill the blocks of a picture, all but the last, so unequal ones are not what was written.
+            if mark == 0x2C and following < size and data[following]:
+                lengths.add(length)
+                if len(lengths) > 1:
+                    return _broken(position)
+            position = following
         position += 1
     return Structure(missing="the file ends before the mark that ends a gif", frames=None)
 

@@ -1,72 +1,311 @@
-"""Video files through PyAV, packet by packet."""
+"""Video files through PyAV, packet by packet: what one damaged packet costs is its own pictures, and it is told."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from seqcls.errors import SourceError
-from seqcls.sources.base import OneWay, require_regular_file, require_sane_size
-from seqcls.types import Frame, Gap, SourceInfo, SourceReport
+from seqcls.sources.base import MOST_PIXELS, OneWay, require_regular_file, require_sane_size
+from seqcls.sources.clock import EMPTY_PACKET_BYTES, Clock
+from seqcls.sources.sniff import VIDEO_SUFFIXES, kind_of
+from seqcls.sources.structure import examine
+from seqcls.types import Frame, Gap, SourceInfo, SourceReport, Verdict
+
+#: FFmpeg demuxers that may be used; nothing here opens another file.
+BARE_STREAMS = frozenset({"mpegvideo", "h264", "hevc"})
+DEMUXERS = frozenset(VIDEO_SUFFIXES.values()) | BARE_STREAMS
+
+#: A demuxer that fails this often in a row has nothing more to give.
+MOST_FAILURES = 20
+
+#: More decoding threads than these only cost memory: each holds pictures.
+MOST_THREADS = 8
+
+#: Without a rate, and before two pictures told one.
+FALLBACK_RATE = Fraction(25)
+
+_MOST_REASONS = 8
 
 
 class VideoSource(OneWay):
-    def __init__(self, path: Path, *, color: bool = False) -> None:
-        super().__init__()
-        import av
+    """One video file. ``color=False`` gives (H, W) gray, True (H, W, 3) BGR pictures.
 
-        self.name = path.name
+    ``rate_hz`` serves a bare stream, which has no clock of its own.
+
+    Raises SourceError when it cannot be opened as video; damage met later is told in ``report()``.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        color: bool = False,
+        name: str = "",
+        kind: Literal["file", "dicom"] = "file",
+        region: tuple[int, int, int, int] | None = None,
+        rate_hz: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.name = name if name else path.name
+        self._path, self._color = path, color
         require_regular_file(path)
+        self._demuxer = _demuxer_of(path)
+        self._container = _open(path, self._demuxer, rate_hz)
         try:
-            self._container: Any = av.open(str(path), options={"protocol_whitelist": "file"})
-            self._stream: Any = self._container.streams.video[0]
-        except Exception as error:
-            raise SourceError(f"{path}: cannot be read as video ({error})") from error
-        self._stream.thread_type = "AUTO"
-        context = self._stream.codec_context
-        require_sane_size(self.name, context.width, context.height)
-        self._color = color
-        self._n = 0
+            self._stream = _choose_stream(self._container, path)
+            self.info = self._describe(kind, region)
+        except BaseException:
+            self._container.close()
+            raise
+        self._errors: dict[str, int] = {}
+        self._alarms: list[str] = []
+        self._packets_seen = 0
         self._ended = False
-        rate = self._stream.average_rate
-        self.info = SourceInfo(
-            name=path.name,
-            kind="file",
-            container=self._container.format.name,
-            codec=context.name,
+        self._truncated = False
+        self._clock = self._make_clock()
+
+    def _describe(self, kind: Literal["file", "dicom"], region: tuple[int, int, int, int] | None) -> SourceInfo:
+        stream, context = self._stream, self._stream.codec_context
+        require_sane_size(self.name, context.width, context.height)
+        context.thread_type = "AUTO"
+        context.thread_count = min(MOST_THREADS, os.cpu_count() or 1)
+        context.options = {"max_pixels": str(MOST_PIXELS)}
+        videos = len(self._container.streams.video)
+        details = [("pixel format", str(context.pix_fmt)), ("time base", f"{stream.time_base}")]
+        if videos > 1:
+            details.append(("video streams", f"{videos}, of which number {stream.index} is read"))
+        return SourceInfo(
+            name=self.name,
+            kind=kind,
+            container=str(self._container.format.name),
+            codec=str(context.codec.canonical_name),
             width=context.width,
             height=context.height,
-            declared_frames=self._stream.frames if self._stream.frames else None,
-            rate_hz=float(rate) if rate else None,
+            declared_frames=stream.frames if stream.frames > 0 else None,
+            declared_duration_s=self._declared_duration_s(),
+            rate_hz=_sane_rate(stream),
+            region=region,
+            details=tuple(details),
         )
+
+    def _make_clock(self) -> Clock:
+        stream = self._stream
+        rate = stream.average_rate if self.info.rate_hz is not None else FALLBACK_RATE
+        base = Fraction(stream.time_base)
+        # FFmpeg's MPEG demuxers know no variable rate; in the others a late picture may be meant.
+        strict = self._demuxer in ("mpeg", "mpegts")
+        return Clock(base, round(1 / (rate * base)), stream.start_time, strict=strict)
 
     def _items(self) -> Iterator[Frame | Gap]:
         from seqcls.sources.pixels import bgr, gray
 
-        picture = bgr if self._color else gray
-        period_s = 1 / self.info.rate_hz if self.info.rate_hz else 0.04
-        base = float(self._stream.time_base)
-        start: int | None = self._stream.start_time
-        last_s = -period_s
-        for packet in self._container.demux(self._stream):
+        picture_of, clock = bgr if self._color else gray, self._clock
+        size: tuple[int, ...] = ()
+        for decoded in self._decoded():
             try:
-                frames = packet.decode()
-            except Exception:
+                image = picture_of(decoded)
+            except Exception as error:  # a pixel format that swscale cannot read, memory
+                self._trouble(error)
                 continue
-            for frame in frames:
-                if start is None:
-                    start = frame.pts or 0
-                time_s = (frame.pts - start) * base if frame.pts is not None else last_s + period_s
-                time_s = max(time_s, last_s + 1e-6)
-                yield Frame(self._n, time_s, period_s, picture(frame))
-                last_s = time_s
-                self._n += 1
+            if size and image.shape != size:
+                self._alarms.append(
+                    f"the picture size changes from {size[1]}x{size[0]} to {image.shape[1]}x{image.shape[0]}"
+                    f" at {clock.end_s:.2f} s"
+                )
+            size = image.shape
+            stamp = decoded.pts if decoded.pts is not None else decoded.dts
+            yield from clock.picture(stamp, decoded.duration, image, self._distrust(decoded))
+        yield from clock.finish()
+        yield from self._judge_the_end()
         self._ended = True
 
+    def _decoded(self) -> Iterator[Any]:
+        for packet in self._packets():
+            if packet.is_corrupt:
+                self._count("packets marked as damaged by the container")
+                self._clock.trouble()
+            if not packet.is_discard:
+                self._clock.packet(packet.pts, packet.size)
+                self._packets_seen += packet.size > EMPTY_PACKET_BYTES
+            yield from self._decode(packet)
+        for _ in range(MOST_FAILURES):  # an error while flushing leaves more to flush
+            flushed = self._decode(None)
+            if not flushed:
+                return
+            yield from flushed
+
+    def _packets(self) -> Iterator[Any]:
+        """The stream's packets; after an error the demuxer is asked again, it may find its way."""
+        demux, failures, end = self._container.demux(), 0, None
+        while failures < MOST_FAILURES:
+            try:
+                packet = next(demux)
+            except StopIteration:
+                return
+            except Exception as error:
+                self._trouble(error)
+                failures += 1
+                demux = self._container.demux()
+                continue
+            failures = 0
+            if packet.size == 0 or packet.stream_index != self._stream.index:
+                end = None
+                continue
+            if self._demuxer == "matroska" and end is not None and packet.pos is not None and packet.pos - end > 1024:
+                self._clock.trouble()  # bytes were skipped to find the next packet
+            end = packet.pos + packet.size if packet.pos is not None else None
+            yield packet
+
+    def _decode(self, packet: Any) -> list[Any]:
+        try:
+            frames: list[Any] = self._stream.codec_context.decode(packet)
+        except EOFError:
+            return []
+        except Exception as error:
+            self._trouble(error)
+            return []
+        return frames
+
+    def _distrust(self, decoded: Any) -> str:
+        if not decoded.is_corrupt:
+            return ""
+        self._count("pictures that the decoder calls damaged")
+        return "damaged picture"
+
+    def _trouble(self, error: Exception) -> None:
+        self._count(f"decoding errors ({_in_short(error)})")
+        self._clock.trouble()
+
+    def _count(self, what: str) -> None:
+        if what in self._errors or len(self._errors) < _MOST_REASONS:
+            self._errors[what] = self._errors.get(what, 0) + 1
+
+    def _judge_the_end(self) -> Iterator[Gap]:
+        """Compare what came with what the file promised; a promised rest that never came is a gap."""
+        structure, clock, info = examine(self._path, self._demuxer), self._clock, self.info
+        if structure.missing:
+            self._truncated = True
+            self._alarms.append(structure.missing)
+        if structure.broken:
+            self._alarms.append(structure.broken)
+        if structure.frames is not None and structure.frames != clock.delivered:
+            self._alarms.append(f"{clock.delivered} of {structure.frames} frames could be read")
+        if self._one_picture_per_packet and clock.delivered < self._packets_seen:
+            self._alarms.append(f"{clock.delivered} of {self._packets_seen} frames could be decoded")
+        declared_s = info.declared_duration_s
+        if declared_s is None or self._demuxer in ("mpeg", "mpegts", "avi", "gif", "mpegvideo"):
+            return  # a guess by FFmpeg or a number that recorders get wrong
+        if declared_s - clock.end_s > 1.5 * clock.period_s + 0.002:
+            self._truncated = True
+            self._alarms.append(f"ends at {clock.end_s:.2f} s though it says that it lasts {declared_s:.2f} s")
+            if declared_s < 100 * max(clock.end_s, 1.0):
+                yield clock.gap_to(declared_s, "the clip ends early")
+
+    @property
+    def _one_picture_per_packet(self) -> bool:
+        """VP8 has packets that show nothing; H.264 may have a packet for each field."""
+        fields = abs(self._packets_seen - 2 * self._clock.delivered) <= 2
+        return self._demuxer in ("mov", "matroska") and self.info.codec != "vp8" and not fields
+
+    def _declared_duration_s(self) -> float | None:
+        stream, container = self._stream, self._container
+        if stream.duration is not None and stream.duration > 0:
+            return float(stream.duration * stream.time_base)
+        stated = _tagged_duration_s(stream.metadata.get("DURATION", ""))
+        if stated is not None:
+            return stated
+        # The container lasts as long as its longest stream; that says nothing of ours beside a sound track.
+        if container.duration is not None and container.duration > 0 and len(container.streams) == 1:
+            return float(container.duration / 1_000_000)
+        return None
+
     def report(self) -> SourceReport:
-        return SourceReport("complete" if self._ended else "unknown", (), self._n)
+        clock = self._clock
+        counted = [f"{count} {what}" for what, count in self._errors.items()]
+        lost = [f"{gap.reason} at {gap.start_s:.2f} s" for gap in clock.gaps if gap.reason.endswith("lost")]
+        if len(lost) > _MOST_REASONS:
+            lost = [*lost[:_MOST_REASONS], f"and {len(lost) - _MOST_REASONS} more gaps"]
+        alarms = [*self._alarms, *clock.alarms, *lost, *counted]
+        if self._ended and clock.delivered == 0:
+            alarms.append("no frame could be decoded")
+        verdict: Verdict = "complete"
+        if self._truncated:
+            verdict = "truncated"
+        elif alarms:
+            verdict = "damaged"
+        elif not self._ended:
+            verdict = "unknown"
+        reasons = [*alarms, *clock.notes]
+        if not self._ended:
+            reasons.append("not read to the end")
+        return SourceReport(verdict, tuple(reasons), clock.delivered, tuple(clock.gaps))
 
     def close(self) -> None:
         super().close()
         self._container.close()
+
+
+def _demuxer_of(path: Path) -> str:
+    try:
+        kind = kind_of(path)
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
+    if kind not in DEMUXERS:
+        raise SourceError(
+            f"{path}: is no clip that seqcls reads; save it as mp4, mov, mkv, webm, avi, mpeg, ts, gif or DICOM"
+        )
+    return kind
+
+
+def _open(path: Path, demuxer: str, rate_hz: float | None) -> Any:
+    import av
+
+    # An absolute path cannot be taken for a protocol such as "concat:".
+    target: Any = os.path.abspath(path)  # noqa: PTH100 - Path.resolve would follow links
+    options = {"protocol_whitelist": "file", "max_pixels": str(MOST_PIXELS)}
+    if demuxer in BARE_STREAMS and rate_hz is not None:
+        options["framerate"] = f"{rate_hz:.6f}"
+    try:
+        return av.open(target, format=demuxer, options=options, metadata_errors="replace")
+    except Exception as error:  # FFmpeg's errors, and UnicodeError from names and metadata
+        raise SourceError(
+            f"{path}: cannot be opened as video ({_in_short(error)}); it is damaged or cut short: get a fresh copy"
+        ) from None
+
+
+def _choose_stream(container: Any, path: Path) -> Any:
+    """The first video stream that can be decoded and is not a cover picture."""
+    from av.stream import Disposition
+
+    streams = list(container.streams.video)
+    if not streams:
+        raise SourceError(f"{path}: holds no video stream; is it a sound recording?")
+    decodable = [s for s in streams if s.codec_context is not None]
+    if not decodable:
+        raise SourceError(f"{path}: its codec cannot be decoded here; convert it to H.264 first")
+    films = [s for s in decodable if not s.disposition & Disposition.attached_pic]
+    return (films if films else decodable)[0]
+
+
+def _sane_rate(stream: Any) -> float | None:
+    rate = stream.average_rate
+    return float(rate) if rate is not None and 0.01 <= rate <= 2000 else None
+
+
+def _tagged_duration_s(text: str) -> float | None:
+    """Matroska's statistics tag, as 00:00:01.600000000."""
+    try:
+        hours, minutes, seconds = text.split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        return None
+
+
+def _in_short(error: Exception) -> str:
+    """One line without the file's path in it."""
+    text = getattr(error, "strerror", None)
+    return " ".join(str(text if text else error).split())[:120] or type(error).__name__

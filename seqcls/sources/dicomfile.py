@@ -1,0 +1,170 @@
+"""Where the frames lie in a DICOM file, found from the pixel data itself, so that NumberOfFrames need not be believed.
+
+PS3.5 A.4: encapsulated pixel data is a run of items (FFFE,E000), the first being a table of offsets, often empty, closed
+by (FFFE,E0DD). Native pixel data is one block of frames of equal length.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from seqcls.errors import SourceError
+
+_UNDEFINED = 0xFFFFFFFF
+_ITEM, _END = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
+_LONG_VRS = (b"OB", b"OW", b"UN", b"OF", b"OD", b"OL", b"OV")
+
+#: Starts of a JPEG, JPEG-LS or JPEG 2000 code stream: a fragment that begins so begins a frame.
+_CODE_STREAMS = (b"\xff\xd8", b"\xff\x4f", b"\x00\x00\x00\x0c")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of the file."""
+
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """Frames as lists of pieces; ``missing`` says why the file holds less than it should, or is empty."""
+
+    frames: tuple[tuple[Piece, ...], ...]
+    missing: str = ""
+
+
+def read_header(path: Path) -> tuple[Any, int]:
+    """The data set up to the pixels, and where in the file these begin. Raises SourceError."""
+    from pydicom import dcmread
+
+    try:
+        with path.open("rb") as stream:
+            header = dcmread(stream, stop_before_pixels=True, force=True)
+            position = stream.tell()
+        uid = header.file_meta.TransferSyntaxUID
+        if "Rows" not in header or "Columns" not in header:
+            raise SourceError(
+                f"{path}: is DICOM without a picture (a report or a waveform); name an image or cine file"
+            )
+    except SourceError:
+        raise
+    except Exception as error:  # pydicom raises nearly anything on damaged files
+        raise SourceError(f"{path}: cannot be read as DICOM ({type(error).__name__}: {_line(error)})") from None
+    if str(uid) == "1.2.840.10008.1.2.1.99":
+        raise SourceError(f"{path}: is deflated DICOM; convert it first, for example with `dcmconv +te`")
+    return header, position
+
+
+def find_frames(path: Path, header: Any, position: int) -> Pixels:
+    """Locate every frame without reading it."""
+    little = bool(header.original_encoding[1])
+    implicit = bool(header.original_encoding[0])
+    with path.open("rb") as stream:
+        size = path.stat().st_size
+        stream.seek(position)
+        length = _pixel_length(stream, implicit, little)
+        if length is None:
+            return Pixels((), "the file ends before the pixel data")
+        start = stream.tell()
+        if length == _UNDEFINED:
+            return _encapsulated(stream, size, int(header.get("NumberOfFrames", 1) or 1))
+    return _native(header, start, min(length, size - start), length)
+
+
+def read_pieces(stream: BinaryIO, pieces: Sequence[Piece]) -> bytes:
+    parts = []
+    for piece in pieces:
+        stream.seek(piece.offset)
+        parts.append(stream.read(piece.length))
+    return b"".join(parts)
+
+
+def _pixel_length(stream: BinaryIO, implicit: bool, little: bool) -> int | None:
+    order = "<" if little else ">"
+    head = stream.read(8)
+    if len(head) < 8 or struct.unpack(order + "HH", head[:4]) not in ((0x7FE0, 0x0010),):
+        return None
+    if implicit:
+        return int(struct.unpack(order + "I", head[4:])[0])
+    if head[4:6] not in _LONG_VRS:
+        return None
+    rest = stream.read(4)
+    return int(struct.unpack(order + "I", rest)[0]) if len(rest) == 4 else None
+
+
+def _native(header: Any, start: int, available: int, declared: int) -> Pixels:
+    samples, bits = int(header.get("SamplesPerPixel", 1)), int(header.get("BitsAllocated", 8))
+    per_pixel = 2 if header.get("PhotometricInterpretation") == "YBR_FULL_422" else samples
+    length = int(header.Rows) * int(header.Columns) * per_pixel * bits // 8
+    if length < 1:
+        return Pixels((), "the picture has no size")
+    frames = tuple((Piece(start + k * length, length),) for k in range(available // length))
+    return Pixels(frames, f"the file ends {declared - available:,} bytes early" if available < declared else "")
+
+
+def _encapsulated(stream: BinaryIO, size: int, declared: int) -> Pixels:
+    table, fragments, missing = _items(stream, size)
+    if not fragments:
+        return Pixels((), missing if missing else "the pixel data is empty")
+    if len(fragments) == declared:
+        return Pixels(tuple((piece,) for piece in fragments), missing)
+    if declared == 1 and not missing and _starts(stream, fragments) <= 1:
+        return Pixels((tuple(fragments),), missing)
+    base = fragments[0].offset - 8
+    starts = {base + offset for offset in table}
+    if len(starts) > 1 and all(any(piece.offset - 8 == s for piece in fragments) for s in starts if s < size):
+        begins = [piece.offset - 8 in starts for piece in fragments]
+    else:
+        begins = [_begins(stream, piece) for piece in fragments]
+        if not any(begins):
+            begins = [True] * len(fragments)  # RLE has no mark, and PS3.5 allows it one fragment per frame only
+    frames: list[list[Piece]] = []
+    for piece, first in zip(fragments, begins, strict=True):
+        if first or not frames:
+            frames.append([])
+        frames[-1].append(piece)
+    return Pixels(tuple(tuple(frame) for frame in frames), missing)
+
+
+def _items(stream: BinaryIO, size: int) -> tuple[list[int], list[Piece], str]:
+    """The offset table, the fragments, and why they end early. Encapsulated data is always little endian."""
+    table: list[int] = []
+    fragments: list[Piece] = []
+    first = True
+    while True:
+        head = stream.read(8)
+        if len(head) < 8:
+            return table, fragments, "the file ends before its pixel data does"
+        group, element, length = struct.unpack("<HHI", head)
+        if (group, element) == _END:
+            return table, fragments, ""
+        if (group, element) != _ITEM:
+            return table, fragments, f"the pixel data breaks at byte {stream.tell() - 8:,}"
+        start = stream.tell()
+        if first:
+            content = stream.read(min(length, size - start))
+            table = [int(offset) for (offset,) in struct.iter_unpack("<I", content[: len(content) // 4 * 4])]
+        elif start + length > size:
+            return table, fragments, "the file ends inside a frame"
+        else:
+            fragments.append(Piece(start, length))
+            stream.seek(start + length)
+        first = False
+
+
+def _begins(stream: BinaryIO, piece: Piece) -> bool:
+    stream.seek(piece.offset)
+    return stream.read(4).startswith(_CODE_STREAMS)
+
+
+def _starts(stream: BinaryIO, fragments: Sequence[Piece]) -> int:
+    return sum(_begins(stream, piece) for piece in fragments)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:120]
