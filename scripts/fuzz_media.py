@@ -209,7 +209,7 @@ def peak_memory(path: str, queue: Any) -> None:
 
 
 def long_clip(folder: Path, hours: float) -> int:
-    """A clip of hours is the packets of a minute over and over; its resident memory must not be a minute's times 240."""
+    """Peak memory on the packets of a minute, and on the same over and over for hours; 1 when it grew."""
     from fractions import Fraction
 
     import av
@@ -270,7 +270,8 @@ def main() -> int:
     unflagged = sum(n for (_, kind), n in tally.items() if kind == "short, unflagged")
     bad = sum(n for (_, kind), n in tally.items() if kind in ("crash", "hang", "error"))
     print(
-        f"{options.count} damaged files: {bad} crashes, hangs or errors; {unflagged} of {short} short results unflagged; "
+        f"{options.count} damaged files: {bad} crashes, hangs or errors; "
+        f"{unflagged} of {short} short results unflagged; "
         f"{len(alarms)} false alarms on {len(clean)} clean clips and {len(real_clips())} real ones; "
         f"{time.perf_counter() - began:.0f} s"
     )

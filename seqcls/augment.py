@@ -33,11 +33,14 @@ def augment(
     if options.strength == 0:
         mirrored = draw.chance(0.5)
         return torch.where(mirrored, pictures.flip(-1), pictures), targets, known
-    pictures = _tone(_move(pictures / 255, options, draw), options, draw)
-    pictures, targets, known = _curtain(pictures, targets, known, options, draw)
-    pictures = _texture(pictures, options, draw)
-    pictures = pictures * _shadows(pictures, options, draw) * _sides(pictures, options, draw)
-    return torch.where(_box(pictures, options, draw), 0.0, pictures) * 255, targets, known
+    changed = _tone(_move(pictures / 255, options, draw), options, draw)
+    changed, shown, judged = _curtain(changed, targets, known, options, draw)
+    changed = _texture(changed, options, draw)
+    changed = changed * _shadows(changed, options, draw) * _sides(changed, options, draw)
+    changed = torch.where(_box(changed, options, draw), 0.0, changed) * 255
+    clean = draw.chance(options.clean)
+    row = clean.view(-1, 1)
+    return torch.where(clean, pictures, changed), torch.where(row, targets, shown), torch.where(row, known, judged)
 
 
 class _Draw:
@@ -99,19 +102,19 @@ def _curtain(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Behind a slanted, more or less soft edge another picture of the batch begins, as lung slides before liver.
 
-    An organ is present where either picture shows it, but not to be judged where less than half of the picture that
-    shows it is left. Kin to CutMix (Yun et al. 2019, 10.1109/ICCV.2019.00612), without its in-between targets.
+    An organ is present where either picture shows it, but not to be judged where too little is left of those that do.
+    Kin to CutMix (Yun et al. 2019, 10.1109/ICCV.2019.00612), without its in-between targets.
     """
     across, along = _axes(pictures)
     used = draw.chance(min(1.0, options.curtain * options.strength))
-    edge = draw.even(0.25, 0.75) + draw.even(-0.4, 0.4) * (along - 0.5)
+    edge = draw.even(0.2, 0.8) + draw.even(-0.4, 0.4) * (along - 0.5)
     own = torch.sigmoid((across - edge) * torch.exp(draw.even(math.log(8), math.log(60))))
     own = torch.where(draw.chance(0.5), own, 1 - own)
     other = draw.order()
     mixed = pictures * own + pictures[other] * (1 - own)
     left = own.mean(dim=(1, 2)).unsqueeze(1)  # (N, 1)
     shown = targets * left + targets[other] * (1 - left)
-    judged = known & known[other] & ((shown == 0) | (shown >= 0.5))
+    judged = known & known[other] & ((shown == 0) | (shown >= options.curtain_least))
     changed = used.view(-1, 1)
     return (
         torch.where(used, mixed, pictures),

@@ -111,6 +111,7 @@ def train(
         "seconds": round(time.perf_counter() - started_s, 1),
         "torch": torch.__version__,
         "device": str(choose_device(options.device)),
+        "leaked_frames": leakage(frames) if train_index is None and validation_index is None else 0,
         **header.training,
     }
     return TrainResult(
@@ -120,7 +121,7 @@ def train(
         index=held_out,
         scores=scores,
         metrics=metrics,
-        messages=(f"started from {said}", *_leaks(frames, train_index is None and validation_index is None), *messages),
+        messages=(f"started from {said}", *messages),
         interrupted=fitted.interrupted,
     )
 
@@ -331,13 +332,6 @@ def _header(
         training=training,
     )
     return header, tuple(messages)
-
-
-def _leaks(frames: FrameSet, by_split: bool) -> tuple[str, ...]:
-    copies = leakage(frames) if by_split else 0
-    total = int((frames.split == "validation").sum())
-    told = f"{copies} of {total} validation frames are near copies of training frames: the validation flatters"
-    return (f"{told}; split by patient",) if copies else ()
 
 
 def _counts(frames: FrameSet, rows: Indices) -> dict[str, Any]:

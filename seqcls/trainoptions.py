@@ -20,18 +20,21 @@ SIZE_PRETRAINED, SIZE_SCRATCH = 224, 112
 class AugmentOptions:
     """How far training pictures are changed; every amount is drawn afresh per picture, times ``strength``.
 
-    strength: 0 leaves every picture as it is. flip: mirror every second picture left to right, whatever the strength;
-    switch it off where the side matters.
+    strength: 0 leaves every picture as it is. clean: share of the pictures that are left as they are at any strength,
+    so that batch norms and thresholds fit unchanged pictures too. flip: mirror every second one of the others left to
+    right, whatever the strength; switch it off where the side matters.
     rotation_deg, shift (share of the side across, half of it along), scale and stretch (logarithms of the zoom and of
     depth against width).
     gamma and gain (logarithms), depth_gain and lateral_gain (deviation of the logarithm of a smooth curve down or
     across the picture), reject (gray level 0..1 below which all turns black).
     sharpen (from as much blur to as much sharpening, on 6 of 10 pictures), speckle (relative deviation).
     shadow, wedge, cutout, curtain: share of the pictures that get dark strips along the beams, black sides, a black
-    box, or a part of another picture behind a slanted edge.
+    box, or a part of another picture behind a slanted edge; curtain_least: share of the area that must be left of the
+    pictures that show an organ for it to count as present, below which it is not judged.
     """
 
     strength: float = 1.0
+    clean: float = 0.3
     flip: bool = True
     rotation_deg: float = 15.0
     shift: float = 0.15
@@ -47,12 +50,13 @@ class AugmentOptions:
     shadow: float = 0.6
     wedge: float = 0.5
     cutout: float = 0.4
-    curtain: float = 0.35
+    curtain: float = 0.5
+    curtain_least: float = 0.25
 
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__:
             _require(self, name, least=0)
-        for name in ("shadow", "wedge", "cutout", "curtain"):
+        for name in ("clean", "shadow", "wedge", "cutout", "curtain", "curtain_least"):
             _require(self, name, most=1)
 
     @property
@@ -77,7 +81,7 @@ class TrainOptions:
     validation, 0 never. clip_norm: longest gradient, 0 any.
     """
 
-    epochs: int = 20
+    epochs: int = 15
     samples_per_epoch: int = 1024
     batch_size: int = 32
     lr: float = 1e-3

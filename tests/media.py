@@ -164,7 +164,7 @@ def write_clip(path: Path, recipe: Recipe, picture: Callable[[int], NDArray[np.u
         if recipe.rotation:
             stream.set_display_rotation(recipe.rotation)
         for k in range(len(recipe.times_ms) if recipe.times_ms else recipe.frames):
-            drawn = draw(k, recipe.width, recipe.height, recipe.noise) if picture is None else picture(k)
+            drawn = _stored(k, recipe) if picture is None else picture(k)
             frame = av.VideoFrame.from_ndarray(drawn, format="gray" if drawn.ndim == 2 else "bgr24")
             if recipe.pix_fmt != frame.format.name:
                 frame = frame.reformat(format=recipe.pix_fmt)
@@ -173,6 +173,13 @@ def write_clip(path: Path, recipe: Recipe, picture: Callable[[int], NDArray[np.u
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+def _stored(number: int, recipe: Recipe) -> NDArray[np.uint8]:
+    """The picture as it lies in the file, so that it stands upright once turned as the file says."""
+    turns = recipe.rotation // 90
+    width, height = (recipe.height, recipe.width) if turns % 2 else (recipe.width, recipe.height)
+    return np.ascontiguousarray(np.rot90(draw(number, width, height, recipe.noise), -turns))
 
 
 MUTATIONS = (

@@ -40,12 +40,23 @@ def test_strength_zero_is_the_identity() -> None:
     assert out.dtype == torch.float32
 
 
+def test_a_share_of_the_pictures_stays_as_it_is() -> None:
+    images = torch.randint(0, 256, (300, SIZE, SIZE), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    targets, known = torch.arange(300.0).view(-1, 1) % 2, torch.arange(300).view(-1, 1) % 3 > 0
+    out, shown, judged = augment(images, targets, known, AugmentOptions(), torch.Generator().manual_seed(0))
+    clean = (out == images).flatten(1).all(dim=1)
+    assert 60 < int(clean.sum()) < 120
+    assert torch.equal(shown[clean], targets[clean])
+    assert torch.equal(judged[clean], known[clean])
+    assert not torch.equal(judged, known)
+
+
 def test_all_amounts_zero_change_nothing_to_speak_of() -> None:
     assert (changed() - pictures().float()).abs().max() < 0.05
 
 
 def test_a_seed_gives_the_same_pictures_again_and_each_picture_its_own_change() -> None:
-    first, again, other = (apply(pictures(), AugmentOptions(), seed) for seed in (0, 0, 1))
+    first, again, other = (apply(pictures(), AugmentOptions(clean=0), seed) for seed in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert len(torch.unique(first.flatten(1), dim=0)) == len(first)
@@ -162,7 +173,7 @@ def test_a_curtain_shows_two_pictures_and_says_what_holds_of_them() -> None:
     present = torch.arange(count) % 2 == 0
     images = torch.where(present, 200, 50).to(torch.uint8).view(-1, 1, 1).expand(count, SIZE, SIZE).contiguous()
     known = torch.arange(count).view(-1, 1) % 5 != 0
-    options = AugmentOptions(**{**OFF, "flip": False, "curtain": 1.0})
+    options = AugmentOptions(**{**OFF, "flip": False, "curtain": 1.0, "curtain_least": 0.5})
     out, targets, judged = augment(
         images, present.float().view(-1, 1), known, options, torch.Generator().manual_seed(0)
     )

@@ -35,6 +35,15 @@ _HALF = np.linspace(np.pi, 2 * np.pi, 19, dtype=np.float32)
 _ARCH = np.stack([np.cos(_HALF), np.sin(_HALF)], axis=1)  # upper half, from image left to right
 
 
+class Bends(NamedTuple):
+    """Waves that displace everything: (2, n) 1/mm in the section, (n,) 1/mm along z, (n,) phases, (n, 2) mm."""
+
+    across: NDArray[np.float32]
+    along: NDArray[np.float32]
+    phase: NDArray[np.float32]
+    shift: NDArray[np.float32]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anatomy:
     """One person. ``*_z`` are levels, all lengths mm; pairs are (image left, image right)."""
@@ -63,7 +72,7 @@ class Anatomy:
     muscle: float
     gland: Tissue
     phases: tuple[float, ...]
-    bends: tuple[tuple[float, float, float, float, float, float], ...]
+    bends: Bends
     rings: float
 
     @property
@@ -120,24 +129,28 @@ def person(rng: np.random.Generator) -> Anatomy:
         ),
         carotid_r=u(2.7, 3.6) * s, jugular_r=u(3.0, 6.0) * s, muscle=u(-2.5, 2.5),
         gland=Tissue(echo + u(-2, 2), u(1.5, 3.0)), phases=tuple(u(0, 2 * np.pi, 12)),
-        bends=tuple(_bend(rng, mm, size) for mm, size in _BENDS),
+        bends=_bends(rng),
         rings=u(2.2, 3.6),
     )  # fmt: skip
 
 
-def _bend(rng: np.random.Generator, wavelength: float, size: float) -> tuple[float, float, float, float, float, float]:
-    way = rng.uniform(0, 2 * np.pi)
-    k = 2 * np.pi / (wavelength * rng.uniform(0.8, 1.25))
-    return k * np.cos(way), k * np.sin(way), rng.uniform(0.04, 0.12), rng.uniform(0, 6.3), size, -0.7 * size
+def _bends(rng: np.random.Generator) -> Bends:
+    way = rng.uniform(0, 2 * np.pi, len(_BENDS))
+    length, size = np.array(_BENDS).T
+    k = 2 * np.pi / (length * rng.uniform(0.8, 1.25, len(_BENDS)))
+    return Bends(
+        across=np.stack([k * np.cos(way), k * np.sin(way)]).astype(np.float32),
+        along=rng.uniform(0.04, 0.12, len(_BENDS)).astype(np.float32),
+        phase=rng.uniform(0, 2 * np.pi, len(_BENDS)).astype(np.float32),
+        shift=np.stack([size, -0.7 * size], axis=1).astype(np.float32),
+    )
 
 
 def uneven(a: Anatomy, points: Points, z: float) -> Points:
     """No outline of a body is an ellipse: shift every place a little, smoothly over the section and along the neck."""
-    out = points.astype(np.float32)
-    for kx, ky, kz, phase, dx, dy in a.bends:
-        wave = np.sin(points @ np.array([kx, ky], np.float32) + np.float32(kz * z + phase))
-        out += wave[:, None] * np.array([dx, dy], np.float32)
-    return out
+    b = a.bends
+    waves = np.sin(points @ b.across + (b.along * np.float32(z) + b.phase))
+    return np.asarray(points + waves @ b.shift, np.float32)
 
 
 def ellipse(x: float, y: float, rx: float, ry: float, turn: float = 0.0, drop: float = 0.0) -> Points:
@@ -157,7 +170,7 @@ def arch(x: float, y: float, rx: float, ry: float) -> Points:
 def organ_outlines(a: Anatomy, organ: str, z: float) -> list[Points]:
     """Outlines of the organ in the section at ``z``; empty where it does not reach."""
     if organ == "trachea":
-        size = ramp(z - a.trachea_z[0], 1.8)
+        size = ramp(z - a.trachea_z[0], 3.0)
         if size <= 0 or z > a.trachea_z[1] + 12:
             return []
         return [ellipse(0.0, a.front(z) + a.trachea_ry, a.trachea_rx * size, a.trachea_ry * size)]
@@ -173,7 +186,7 @@ def organ_outlines(a: Anatomy, organ: str, z: float) -> list[Points]:
 
 def hidden_half_width(a: Anatomy, z: float) -> float:
     """mm to either side of the midline that the breast bone hides at this level."""
-    return 45.0 * ramp(z - a.trachea_z[1], 6.0)
+    return 45.0 * ramp(z - a.trachea_z[1], 16.0)
 
 
 def ramp(value: float, over: float) -> float:

@@ -24,7 +24,7 @@ ROWS, BEAMS = 384, 256
 _SHIFT = 4  # cv2's fixed-point bits for corners between pixels
 _ECHO_MIN, _ECHO_STEP = -45.0, 0.4  # dB at byte 0 and per byte of the painted map
 _TEXTURE_STEP, _LOSS_STEP = 0.05, 0.05
-_MARGIN_MM = 75.0  # how far speckle reaches to either side of the midline beyond the probe
+_SLAB_MM = 90.0  # travel before speckle repeats
 _SLAB_ROWS = 12  # spare rows for tissue pressed up and down
 _PLANES, _PLANE_MM = 6, 1.1  # elevational correlation of a 5-12 MHz array is about a millimetre
 _STREAK_MM = 4.0
@@ -64,8 +64,10 @@ class Probe:
             across = np.arctan2(x, y + self.radius) / (2 * self.half_angle)
             # Skin yields to a curved face: depth bends by only part of what rigid tissue would show.
             along = y + 0.4 * (np.hypot(x, y + self.radius) - self.radius - y)
-        beam = np.stack([(across + 0.5) * columns - 0.5, along / self.depth * rows - 0.5], axis=1)
-        return np.clip(beam, -4000, 4000).astype(np.float32)
+        beam = np.empty((len(points), 2), np.float32)
+        beam[:, 0] = (across + 0.5) * columns - 0.5
+        beam[:, 1] = along * (rows / self.depth) - 0.5
+        return beam
 
     def cell_areas(self, columns: int, rows: int) -> Float:
         """(rows, 1) mm2 of one beam cell per row."""
@@ -90,6 +92,14 @@ def draw_probe(rng: np.random.Generator, geometry: Literal["linear", "convex"] |
     )  # fmt: skip
 
 
+def _bytes(tissue: Tissue) -> tuple[float, float, float]:
+    echo = (tissue.echo - _ECHO_MIN) / _ECHO_STEP
+    return min(255.0, max(0.0, echo)), tissue.texture / _TEXTURE_STEP, min(255.0, tissue.loss / _LOSS_STEP)
+
+
+_BACKGROUND: Gray = np.full((ROWS, BEAMS, 3), _bytes(DEEP), np.uint8)
+
+
 class Painting:
     """A section in beam coordinates: three bytes per place for echo, texture and loss. A Canvas of anatomy.py."""
 
@@ -102,8 +112,7 @@ class Painting:
 
     def clear(self) -> None:
         """Begin a painting."""
-        self.map: Gray = np.empty((ROWS, BEAMS, 3), np.uint8)
-        self.map[:] = _bytes(DEEP)
+        self.map = _BACKGROUND.copy()
 
     def corners(self, points: Points, columns: int = BEAMS, rows: int = ROWS) -> Float:
         """Neck coordinates -> beam coordinates of this view."""
@@ -146,7 +155,7 @@ class Scanner:
         face = 2 * probe.half_width(0.4 * probe.depth)
         self._columns_per_mm = BEAMS / face
         self._rows_per_mm = ROWS / probe.depth
-        columns = BEAMS + int(2 * _MARGIN_MM * self._columns_per_mm)
+        columns = BEAMS + int(_SLAB_MM * self._columns_per_mm)
         shape = (ROWS + 2 * _SLAB_ROWS, columns)
         self._speckle = [self._scatterers(rng, shape) for _ in range(_PLANES)]
         self._streaks = [self._streaky(rng, shape) for _ in range(3)]
@@ -187,11 +196,13 @@ class Scanner:
         probe = self._probe
         echo, texture, loss = cv2.split(_widened(painting.map))
         speckle = self._at(self._speckle, painting, _PLANE_MM)
-        level = np.asarray(cv2.log(cv2.magnitude(speckle[..., 0], speckle[..., 1])), np.float32)
+        level = np.asarray(cv2.log(cv2.magnitude(*cv2.split(speckle))), np.float32)
         level *= np.float32(8.686 * probe.speckle)  # 20 log10
         level += self._at(self._streaks, painting, _STREAK_MM) * (texture * np.float32(_TEXTURE_STEP))
         level += echo * np.float32(_ECHO_STEP)
-        level -= np.cumsum(loss, axis=0, dtype=np.float32) * np.float32(_LOSS_STEP * probe.depth / ROWS)
+        lost = np.cumsum(loss[::2], axis=0, dtype=np.float32)
+        lost *= np.float32(2 * _LOSS_STEP * probe.depth / ROWS)
+        level -= np.asarray(cv2.resize(lost, (BEAMS, ROWS)), np.float32)
         if dim is not None:
             level -= dim * self._dimming
         level += self._level
@@ -210,11 +221,12 @@ class Scanner:
         plane = painting.z / spacing_mm
         k = int(np.floor(plane))
         t = 0.5 * np.pi * (plane - k)
-        column = (x + _MARGIN_MM) * self._columns_per_mm
-        row = _SLAB_ROWS + press * self._rows_per_mm
-        shift = np.array([[1, 0, -column], [0, 1, -row]], np.float32)
-        parts = [cv2.warpAffine(planes[(k + n) % len(planes)], shift, (BEAMS, ROWS)) for n in (0, 1)]
-        return np.asarray(cv2.addWeighted(parts[0], float(np.cos(t)), parts[1], float(np.sin(t)), 1e-6), np.float32)
+        # Whole beams and rows: a grain is several of them wide, and a shift between them costs four times as much.
+        row = min(max(round(_SLAB_ROWS + press * self._rows_per_mm), 0), 2 * _SLAB_ROWS)
+        column = round((x + 0.5 * _SLAB_MM) * self._columns_per_mm) % (planes[0].shape[1] - BEAMS)
+        here = np.s_[row : row + ROWS, column : column + BEAMS]
+        one, two = planes[k % len(planes)][here], planes[(k + 1) % len(planes)][here]
+        return np.asarray(cv2.addWeighted(one, float(np.cos(t)), two, float(np.sin(t)), 1e-6), np.float32)
 
 
 def _widened(painted: Gray) -> Gray:
@@ -227,10 +239,11 @@ def _widened(painted: Gray) -> Gray:
 
 
 def _ringing(depth: Float, rng: np.random.Generator) -> Float:
-    """(rows, 1) dB of a face in air: bands that repeat and die away."""
+    """(ROWS, BEAMS) dB of a face in air: bands that repeat and die away."""
     spacing = rng.uniform(1.8, 3.0)
     bands = np.cos(2 * np.pi * depth / spacing) * 7 + 9
-    return np.asarray(bands - 3.2 * depth, np.float32)
+    uneven_face = cv2.blur(rng.standard_normal((1, BEAMS), dtype=np.float32), (9, 1)) * 4
+    return np.asarray(bands - 3.2 * depth + uneven_face, np.float32)
 
 
 def _tone_curve(probe: Probe) -> Gray:
@@ -242,11 +255,6 @@ def _noise(rng: np.random.Generator) -> Float:
     """Electronic noise in dB; larger than a picture, so that each takes another part."""
     raw = np.asarray(cv2.blur(rng.standard_normal((ROWS * 2, BEAMS * 2, 2), dtype=np.float32), (2, 1)), np.float32)
     return np.asarray(5.2 * np.log(np.hypot(raw[..., 0], raw[..., 1]) + 1e-6), np.float32)
-
-
-def _bytes(tissue: Tissue) -> tuple[float, float, float]:
-    echo = (tissue.echo - _ECHO_MIN) / _ECHO_STEP
-    return min(255.0, max(0.0, echo)), tissue.texture / _TEXTURE_STEP, min(255.0, tissue.loss / _LOSS_STEP)
 
 
 def _fixed(corners: Float) -> NDArray[np.int32]:

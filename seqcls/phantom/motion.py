@@ -19,7 +19,7 @@ from seqcls.phantom.beam import Probe
 # of each route switch both organs, whatever the duration.
 _ROUTES = ("STRVTBM", "MTLTRVT", "VTBMBTL", "LTBTRVW", "WTRTBMT", "STVRTBM", "BTVWSTM", "LTMBTRV")
 _STATION_S = 2.9
-_DWELL = 0.34  # part of the time spent resting at stations
+_DWELL = 0.28  # part of the time spent resting at stations
 _LIFT_S = 0.08  # how quickly the probe comes off
 
 

@@ -89,6 +89,6 @@ def _layout(probe: Probe, rng: np.random.Generator, width: int, height: int) -> 
         tall = reach - probe.radius * np.cos(probe.half_angle)
         wide = 2 * reach * np.sin(probe.half_angle)
     share = rng.uniform(0.82, 0.9)
-    scale = min(share * height / tall, (0.76 if probe.kind == "linear" else 0.94) * width / wide)
+    scale = min(share * height / tall, (0.76 if probe.kind == "linear" else 0.88) * width / wide)
     centre = width * rng.uniform(0.48, 0.52)
     return float(scale), float(centre), float(max(0.055 * height, rng.uniform(0.055, 0.08) * height))

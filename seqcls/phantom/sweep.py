@@ -19,7 +19,7 @@ from seqcls.phantom.screen import Screen
 TruthState = Literal["present", "absent", "ignore"]
 
 #: Visible part of an organ's typical cross-section: below the first absent (and not drawn), from the second present.
-ABSENT_BELOW, PRESENT_FROM = 0.03, 0.25
+ABSENT_BELOW, PRESENT_FROM = 0.02, 0.3
 _GRID = 96  # visibility is measured on a coarse grid of beam cells
 
 
@@ -110,7 +110,7 @@ class Session:
             cells = self._in_view(organ, pose)
             visible[organ] = self._part(organ, cells)
             # Where a lifted edge alone hides the organ, neither answer would be fair.
-            touched = visible[organ] if contact is None else self._part(organ, cells * (_over_cells(contact) > 0.5))
+            touched = visible[organ] if contact is None else self._part(organ, cells * _over_cells(contact))
             state = _state(visible[organ])
             states[organ] = state if in_contact and state == _state(touched) else "ignore"
         return View(pose, contact, self._dim(time_s), in_contact, visible, states)
@@ -128,7 +128,7 @@ class Session:
             mask[:, max(0, int(edges[0])) : max(0, int(edges[1]))] = 0
         return mask
 
-    def _part(self, organ: str, cells: NDArray[np.generic]) -> float:
+    def _part(self, organ: str, cells: Gray | Float) -> float:
         """Area of the cells as a part of the organ's typical cross-section."""
         return float((cells * self._cells).sum()) / self.anatomy.typical_area(organ)
 
@@ -180,7 +180,9 @@ def _state(visible: float) -> TruthState:
 
 
 def _over_cells(contact: Float) -> Float:
-    return np.interp(np.arange(_GRID) + 0.5, (np.arange(BEAMS) + 0.5) * _GRID / BEAMS, contact).astype(np.float32)
+    """(BEAMS,) 0..1 -> (_GRID,) 0 or 1."""
+    beams = (np.arange(BEAMS) + 0.5) * _GRID / BEAMS
+    return np.asarray(np.interp(np.arange(_GRID) + 0.5, beams, contact) > 0.5, np.float32)
 
 
 def _touching(lifted: float, from_left: bool) -> Float:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # Okabe & Ito 2008, https://jfly.uni-koeln.de/color/: told apart under every common colour blindness.
 PRESENT, UNKNOWN, SCORE = "#0072B2", "#E69F00", "#D55E00"
+LEGEND = "Blue: in view. Hatched: could not be judged. Line: score, with its thresholds dotted"
 MOST_POINTS = 4000
 
 
@@ -26,7 +27,7 @@ def write_picture(timeline: Timeline, path: str | Path) -> None:
 
     organs = timeline.organs
     thumbnails = bool(timeline.thumbnails)
-    ratios = [1.1] * thumbnails + [1.0] * len(organs)
+    ratios = [1.0] * (thumbnails + len(organs))
     figure = Figure(figsize=(11, 0.9 + 1.25 * sum(ratios)), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(ratios), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": ratios})[:, 0]
@@ -37,7 +38,7 @@ def write_picture(timeline: Timeline, path: str | Path) -> None:
     axes[-1].set_xlabel("seconds")
     axes[-1].set_xlim(timeline.start_s, max(timeline.end_s, timeline.start_s + 1e-3))
     figure.suptitle(_literal(timeline.source.name), fontsize=11, x=0.01, ha="left", weight="bold")
-    figure.supxlabel(seqcls.DISCLAIMER, fontsize=8, color="#555555", x=0.99, ha="right")
+    figure.supxlabel(f"{LEGEND}. {seqcls.DISCLAIMER}", fontsize=8, color="#555555", x=0.99, ha="right")
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png")
 

@@ -67,7 +67,7 @@ class OneWay:
 
 
 def require_regular_file(path: Path) -> int:
-    """Size in bytes. Anything but a regular file is refused: opening a FIFO hangs for ever, a device may do anything."""
+    """Size in bytes. Anything but a regular file is refused: a FIFO hangs for ever, a device may do anything."""
     try:
         status = os.stat(path)  # noqa: PTH116 - follows links, as opening does
     except FileNotFoundError:

@@ -114,14 +114,14 @@ class DicomSource(OneWay):
         import cv2
 
         if meaning == "PALETTE COLOR":
-            from pydicom.pixels import apply_color_lut
+            from pydicom.pixels.processing import apply_color_lut
 
             array = apply_color_lut(array, self._header)
             array = (array >> 8 if array.dtype.itemsize > 1 else array).astype(np.uint8)
         if array.dtype != np.uint8 or self._levels is not None:
             array = self._to_8_bit(array)
         if meaning == "MONOCHROME1":
-            array = 255 - array
+            array = cv2.bitwise_not(array)
         if array.ndim == 3:
             array = np.ascontiguousarray(array)
             return np.asarray(cv2.cvtColor(array, cv2.COLOR_RGB2BGR if self._color else cv2.COLOR_RGB2GRAY), np.uint8)
@@ -132,7 +132,7 @@ class DicomSource(OneWay):
     def _to_8_bit(self, array: NDArray[Any]) -> NDArray[np.uint8]:
         low, high = (0.0, 255.0) if self._levels is None else self._levels
         scaled = (array.astype(np.float32) - low) * (255 / max(high - low, 1e-6))
-        return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(np.rint(scaled), 0, 255), np.uint8)
 
     def _find_levels(self) -> tuple[tuple[float, float] | None, str]:
         """Which stored values become 0 and 255 for pictures of more than 8 bits, and how that was found."""
@@ -239,7 +239,7 @@ _PIXEL_MODULE = (
 
 def _decoder(header: Any, path: Path) -> Any:
     """pydicom's decoder for the file, or None for lossless JPEG, which FFmpeg decodes. Raises SourceError."""
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
 
     uid = header.file_meta.TransferSyntaxUID
     try:

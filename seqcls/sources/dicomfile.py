@@ -1,7 +1,7 @@
-"""Where the frames lie in a DICOM file, found from the pixel data itself, so that NumberOfFrames need not be believed.
+"""Where the frames lie in a DICOM file, found from the pixel data, so that NumberOfFrames need not be believed.
 
-PS3.5 A.4: encapsulated pixel data is a run of items (FFFE,E000), the first being a table of offsets, often empty, closed
-by (FFFE,E0DD). Native pixel data is one block of frames of equal length.
+PS3.5 A.4: encapsulated pixel data is a run of items (FFFE,E000), the first being a table of offsets, often empty,
+closed by (FFFE,E0DD). Native pixel data is one block of frames of equal length.
 """
 
 from __future__ import annotations

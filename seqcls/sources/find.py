@@ -70,7 +70,7 @@ def _clips_below(folder: Path) -> Iterator[Path]:
 
 
 def _matching(pattern: str) -> list[str]:
-    names = sorted(glob.glob(pattern, recursive=True), key=natural)
+    names = sorted(glob.glob(pattern, recursive=True), key=natural)  # noqa: PTH207 - it takes absolute patterns
     if not names:
         raise SourceError(f"{pattern}: nothing fits this pattern; check the folder and the suffix")
     if all(is_image(Path(name)) for name in names):

@@ -93,7 +93,8 @@ def _find(spec: Path) -> list[tuple[int, Path]]:
         return [(0, spec)]
     if _NUMBER.search(spec.name):
         return _numbered(spec)
-    return _in_order([Path(name) for name in glob.glob(str(spec)) if is_image(Path(name))], spec)
+    names = glob.glob(str(spec))  # noqa: PTH207 - it takes absolute patterns
+    return _in_order([Path(name) for name in names if is_image(Path(name))], spec)
 
 
 def _in_order(paths: Sequence[Path], spec: Path) -> list[tuple[int, Path]]:

@@ -1,4 +1,4 @@
-"""Cameras, and files on request, through OpenCV. It cannot tell the end of a file from an error, so it says "unknown"."""
+"""Cameras, and files on request, through OpenCV, which cannot tell a file's end from an error: it says "unknown"."""
 
 from __future__ import annotations
 
@@ -128,11 +128,11 @@ class Camera(OneWay):
             self._delivered += 1
             last_s = time_s
 
-    def _convert(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _convert(self, picture: Any) -> NDArray[np.uint8]:
         import cv2
 
         if self._color or picture.ndim == 2:
-            return picture
+            return np.asarray(picture, np.uint8)
         return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)
 
     def report(self) -> SourceReport:

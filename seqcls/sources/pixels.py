@@ -19,12 +19,10 @@ _JPEG_RANGE = 2  # AVCOL_RANGE_JPEG
 def gray(frame: Any) -> NDArray[np.uint8]:
     """(H, W) uint8, 0..255: the Y plane where there is one of 8 bits, else what swscale makes of it."""
     name = frame.format.name
-    if name in _FULL_8_BIT:
+    if name in _FULL_8_BIT or (name in _PLANAR_8_BIT and frame.color_range == _JPEG_RANGE):
         return _rotated(luma(frame).copy(), frame.rotation)
     if name in _PLANAR_8_BIT:
-        plane = luma(frame)
-        full = frame.color_range == _JPEG_RANGE
-        return _rotated(plane.copy() if full else cv2.LUT(plane, EXPAND), frame.rotation)
+        return _rotated(np.asarray(cv2.LUT(luma(frame), EXPAND), np.uint8), frame.rotation)
     return _rotated(frame.to_ndarray(format="gray"), frame.rotation)
 
 

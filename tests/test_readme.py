@@ -1,0 +1,78 @@
+"""The README does what it says: its Python and its commands are run, as they stand."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from drawn import labelled_folder, write_clip
+
+README = Path(__file__).resolve().parent.parent / "README.md"
+#: Small, so that the README's commands end in seconds; they are given as environment-free extra options.
+QUICK = {"train": ["--weights", "none", "--size", "32", "--epochs", "2", "--samples-per-epoch", "64", "--batch-size", "16"]}
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+def commands() -> list[list[str]]:
+    lines = [line[2:] for block in blocks("console") for line in block.splitlines() if line.startswith("$ seqcls ")]
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the README's commands speak of."""
+    folder = tmp_path_factory.mktemp("readme")
+    labelled_folder(folder, clips=3, organ="thyroid")
+    write_clip(folder / "clip.mp4", [5 <= i < 25 for i in range(30)], seed=9)
+    (folder / "archive/2024").mkdir(parents=True)
+    from pydicom.data import get_testdata_file
+
+    cine = get_testdata_file("examples_ybr_color.dcm")
+    assert cine is not None
+    shutil.copy(cine, folder / "archive/2024/cine.dcm")
+    return folder
+
+
+def test_the_commands_run_in_order(workplace: Path) -> None:
+    ran = []
+    for command in commands():
+        made = {"extract": "data", "train": "organ.safetensors"}.get(command[1])
+        if made is not None and (workplace / made).exists():
+            continue  # the README names these twice
+        done = subprocess.run(
+            [sys.executable, "-m", "seqcls", *command[1:], *QUICK.get(command[1], [])],
+            cwd=workplace,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
+        ran.append(command[1])
+    assert set(ran) == {"inspect", "extract", "train", "evaluate", "run", "replay", "export"}
+    for name in ("intervals.csv", "scores.csv", "timeline.json", "timeline.png", "timeline.vtt", "timeline.srt"):
+        assert (workplace / "result" / name).is_file()
+
+
+def test_the_python_runs(workplace: Path) -> None:
+    (code,) = blocks("python")
+    assert (workplace / "organ.safetensors").is_file(), "made by the commands before"
+    done = subprocess.run([sys.executable, "-c", code], cwd=workplace, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_two_set_up_commands_are_there() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert "$ pip install . && seqcls demo" in text and "$ pip install '.[dev]' && pytest" in text
+
+
+def test_every_file_that_the_readme_names_exists() -> None:
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", README.read_text(encoding="utf-8")):
+        assert (README.parent / link).exists(), link
