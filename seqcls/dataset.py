@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,13 @@ MOST_PIXELS = 100_000_000
 #: Pictures of one size looked at to find their ultrasound region.
 SAMPLE = 24
 FIXED_COLUMNS = ("path", "clip", "patient", "time_s", "split")
-_SPLITS = {"train": "train", "training": "train", "validation": "validation", "val": "validation", "valid": "validation"}
+_SPLITS = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "val": "validation",
+    "valid": "validation",
+}
 _FOLDER = re.compile(r"^(?P<organ>.+?)[ _-]+(?P<state>present|absent)$", re.IGNORECASE)
 _LAYOUT = "DATA/train/<organ> present/*.png and DATA/train/<organ> absent/*.png, or what `seqcls extract` wrote"
 
@@ -159,7 +166,7 @@ class ClipReading:
         """What a person should know."""
         said = []
         if self.report.verdict in ("truncated", "damaged"):
-            said.append(f"{name} is {self.report.verdict}: {'; '.join(self.report.reasons)}; what could be read is used")
+            said.append(f"{name} is {self.report.verdict}: {'; '.join(self.report.reasons)}; the rest is used")
         if self.labelled_to >= self.frames:
             said.append(f"{name} has {self.frames} frames, but is labelled up to frame {self.labelled_to}")
         return said
@@ -170,7 +177,7 @@ def labelled_frames(
 ) -> Iterator[tuple[Frame, Region, tuple[tuple[str, bool], ...]]]:
     """Frames that are labelled present or absent for an organ, each with the clip's region and its states."""
     reading.labelled_to = labels.last_index()
-    with open_source(path) as source:
+    with closing(open_source(path)) as source:
         finder, region = RegionFinder(geometry, source.info.region), None
         held: list[Frame] = []
         for item in source:
@@ -430,5 +437,11 @@ def refuse_to_overwrite(folder: Path, overwrite: bool) -> None:
 
 def describe(geometry: Geometry, organs: Sequence[str], digest: str, clips: Sequence[dict[str, Any]]) -> str:
     """dataset.json."""
-    body = {"format": FORMAT, "geometry": geometry.to_dict(), "organs": list(organs), "hash": digest, "clips": list(clips)}
+    body = {
+        "format": FORMAT,
+        "geometry": geometry.to_dict(),
+        "organs": list(organs),
+        "hash": digest,
+        "clips": list(clips),
+    }
     return json.dumps(body, indent=1, ensure_ascii=False) + "\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -134,12 +135,24 @@ def figures(clips: Sequence[ClipTruth]) -> Evaluation:
             OrganFigures(
                 organ=organ,
                 frames=frame_metrics(truth, score, threshold=threshold),
-                auroc=bootstrap(lambda at, t=truth, s=score: auroc(t[at], s[at]), patients, rounds=200),
-                accuracy=bootstrap(lambda at, r=right: float(r[at].mean()), patients, rounds=200),
+                auroc=_over_patients(partial(_auroc_at, truth, score), patients),
+                accuracy=_over_patients(partial(_share_at, right), patients),
                 intervals=interval_metrics([clip.intervals(column) for clip in clips]),
             )
         )
     return Evaluation(organs=tuple(organs), clips=tuple(clips))
+
+
+def _over_patients(figure: Callable[[NDArray[np.int64]], float], patients: NDArray[np.str_]) -> Estimate:
+    return bootstrap(figure, patients, rounds=200)
+
+
+def _auroc_at(truth: NDArray[np.int8], score: NDArray[np.float64], at: NDArray[np.int64]) -> float:
+    return auroc(truth[at], score[at])
+
+
+def _share_at(right: NDArray[np.bool_], at: NDArray[np.int64]) -> float:
+    return float(right[at].mean())
 
 
 def clip_accuracy(clip: ClipTruth, column: int) -> float:

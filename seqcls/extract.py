@@ -123,7 +123,8 @@ class _Writer:
         for number, (frame, region, states) in enumerate(frames):
             if number % options.every:
                 continue
-            ok, data = cv2.imencode(".png", options.geometry.crop(frame.image, region), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+            crop = options.geometry.crop(frame.image, region)
+            ok, data = cv2.imencode(".png", crop, [cv2.IMWRITE_PNG_COMPRESSION, 1])
             if not ok:
                 raise DataError(f"{path.name}: frame {frame.index} cannot be written as PNG")
             split = self._split(labels.patient)

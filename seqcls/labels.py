@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import math
 import re
@@ -142,7 +143,9 @@ def with_patients(clips: Iterable[ClipLabels], pattern: str | None) -> list[Clip
     return known
 
 
-def match_clips(labels: Sequence[ClipLabels], root: str | Path, label_file: str | Path) -> list[tuple[Path, ClipLabels]]:
+def match_clips(
+    labels: Sequence[ClipLabels], root: str | Path, label_file: str | Path
+) -> list[tuple[Path, ClipLabels]]:
     """Find each labelled clip: below ``root``, beside the label file, or by a file name that is unique below ``root``.
 
     Raises DataError that names the first clip which is not there.
@@ -253,6 +256,6 @@ def _refuse_overlaps(spans: Sequence[LabelledSpan], path: Path) -> None:
         own = sorted((span for span in spans if span.organ == organ), key=lambda span: span.limits)
         if len({span.by_frame for span in own}) > 1:
             raise DataError(f"{path}: {own[0].file}: {organ} is labelled both by frame and by second")
-        for one, other in zip(own, own[1:], strict=False):
+        for one, other in itertools.pairwise(own):
             if other.limits[0] < one.limits[1] - TIME_TOLERANCE_S:
                 raise DataError(f"{other.where}: overlaps {one.where} for {organ}; make them meet or remove one")

@@ -58,6 +58,10 @@ def draw_history(history: Sequence[Any], path: str | Path) -> None:
     if all(_is_nan(value) for value in areas):
         area.text(0.5, 0.5, "no validation shows both classes", transform=area.transAxes, ha="center", color=GRAY)
         area.set(yticks=[])
+    else:
+        least = min(value for value in areas if not _is_nan(value))
+        margin = 0.05 * max(0.02, 1 - least)  # nothing lies above 1, so no axis pretends so
+        area.set_ylim(min(0.98, least) - margin, 1 + margin)
     _curve(rate, epochs, [epoch.lr for epoch in history], GRAY, "", "")
     rate.set(ylabel="learning rate", xlabel="epoch", ylim=(0, None))
     rate.xaxis.set_major_locator(MaxNLocator(integer=True))

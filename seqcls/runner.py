@@ -165,10 +165,10 @@ class _Run:
         yield from self._process.close(self._end_s)
 
     def _prepare(self, frames: Iterable[Frame | Gap]) -> Iterator[Prepared | Gap]:
-        """Find the region, ask the gate, letterbox. Items wait until the region is known, anew for each picture size."""
+        """Find the region, ask the gate, letterbox. Items wait until the region is known, anew for each size."""
         geometry = self._detector.header.geometry
         gate = Gate(self._detector.gate)
-        finder, hint = RegionFinder(geometry, self._hint), self._hint
+        finder, _hint = RegionFinder(geometry, self._hint), self._hint
         region: Region | None = None
         size: tuple[int, ...] = ()
         held: list[Frame | Gap] = []
@@ -179,7 +179,7 @@ class _Run:
                     if held:
                         yield from self._judge(held, finder.finish(), gate)
                         held = []
-                    finder, region, hint = RegionFinder(geometry), None, None
+                    finder, region, _hint = RegionFinder(geometry), None, None
                 size = item.image.shape[:2]
                 if region is None:
                     region = finder.push(item.image)

@@ -30,8 +30,8 @@ def hold_out(groups: Mapping[str, Shown], share: float | None, seed: int) -> tup
     if share is None and len(fewest[1]) < LEAST_GROUPS:
         (organ, state), names = fewest
         return frozenset(), (
-            f"only {len(names)} of {len(groups)} patients or clips show {organ} {state}: too few to hold some out, so all"
-            " are for training; see how it fares on unseen patients with `seqcls train --folds groups`"
+            f"only {len(names)} of {len(groups)} patients or clips show {organ} {state}: too few to hold some out,"
+            " so all are for training; see how it fares on unseen patients with `seqcls train --folds groups`"
         )
     if len(fewest[1]) < 2:
         (organ, state), _ = fewest
@@ -48,7 +48,7 @@ def hold_out(groups: Mapping[str, Shown], share: float | None, seed: int) -> tup
         if name not in held and all(set(names) - held - {name} for names in carriers.values()):
             held.add(name)
     if not all(set(names) - held for names in carriers.values()):
-        raise DataError("no split shows every organ present and absent on both sides; label more, or use --validation 0")
+        raise DataError("no split shows every organ in both states on both sides; label more, or use --validation 0")
     return frozenset(held), ""
 
 

@@ -72,12 +72,15 @@ def train(
     *,
     train_index: Indices | None = None,
     validation_index: Indices | None = None,
+    out_of_fold: NDArray[np.float32] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
     on_step: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> TrainResult:
     """Train on the rows of the split ``train``, select and calibrate on those of ``validation``, unless rows are given.
 
+    out_of_fold: (N, K) probabilities by models that did not see the frame (``cross_validate``), NaN for none;
+    where nothing is held out, calibration and thresholds come from them.
     on_step(done, total) follows every batch. Once ``should_stop()`` is true, training ends in order with the best so
     far. Raises DataError where there is nothing to tell apart, ModelError for the weights, EngineError for the device.
     """
@@ -97,7 +100,10 @@ def train(
         fitted = _fit(model, frames, rows, held_out, options, on_epoch, on_step, should_stop)
     model.load(fitted.tensors)
     logits = predict(model, frames.images[held_out], options)
-    header, messages = _header(frames, rows, held_out, logits, options)
+    if len(held_out) or out_of_fold is None:
+        header, messages = _header(frames, rows, held_out, logits)
+    else:
+        header, messages = _header(frames, rows, rows, _logits(out_of_fold[rows]))
     scores = header.probabilities(logits)
     metrics = _metrics(frames, held_out, scores, header) if len(held_out) else None
     best = fitted.history[fitted.best - 1] if fitted.best else None
@@ -296,24 +302,27 @@ def _validate(model: GrayResNet, frames: FrameSet, rows: Indices, options: Train
     if not len(rows):
         return math.nan, math.nan
     logits, known = predict(model, frames.images[rows], options), frames.mask[rows]
-    targets = frames.targets[rows]
+    targets = _targets(frames)[rows]
     plain = replace(options, label_smoothing=0.0, loss="bce")
-    loss = masked_loss(torch.from_numpy(logits), torch.from_numpy(targets), torch.from_numpy(known), plain)
-    areas = [auroc(targets[use, k], logits[use, k]) for k, use in enumerate(known.T)]
+    loss = masked_loss(torch.from_numpy(logits), targets, torch.from_numpy(known), plain)
+    areas = [auroc(frames.targets[rows, k][use], logits[use, k]) for k, use in enumerate(known.T)]
     defined = [area for area in areas if not math.isnan(area)]
     return float(loss), float(np.mean(defined)) if defined else math.nan
 
 
 def _header(
-    frames: FrameSet, rows: Indices, held_out: Indices, logits: NDArray[np.float32], options: TrainOptions
+    frames: FrameSet, rows: Indices, judged: Indices, logits: NDArray[np.float32]
 ) -> tuple[ModelHeader, tuple[str, ...]]:
-    """The header with calibration and thresholds from the held-out rows, and what a person should know of them."""
+    """The header with calibration and thresholds from the judged rows, and what a person should know of them.
+
+    logits: (J, K) by models that did not train on those rows, NaN where there is none.
+    """
     pairs, intervals, messages = [], [], []
     chosen: dict[str, Any] = {}
     plain = ModelHeader(organs=frames.organs, geometry=frames.geometry)
     for column, organ in enumerate(frames.organs):
-        known = frames.mask[held_out, column]
-        truth, clips = frames.targets[held_out, column][known], frames.clip[held_out][known]
+        known = frames.mask[judged, column] & ~np.isnan(logits[:, column])
+        truth, clips = frames.targets[judged, column][known], frames.clip[judged][known]
         pair = fit_calibration(logits[known, column], truth, clips)
         scores = replace(plain, calibration=(pair,) * len(frames.organs)).probabilities(logits)[known, column]
         tuned, threshold = operating_point(scores, truth, clips)
@@ -322,7 +331,7 @@ def _header(
         chosen[organ] = None if threshold is None else asdict(threshold)
         if threshold is None:
             messages.append(f"too few validation clips show {organ} both present and absent: default thresholds kept")
-    training = {"classes": _counts(frames, rows), "validation": _counts(frames, held_out), "thresholds": chosen}
+    training = {"classes": _counts(frames, rows), "validation": _counts(frames, judged), "thresholds": chosen}
     header = replace(
         plain,
         calibration=tuple(pairs),
@@ -332,6 +341,12 @@ def _header(
         training=training,
     )
     return header, tuple(messages)
+
+
+def _logits(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The inverse of the sigmoid, finite for float32's 0 and 1."""
+    p = np.clip(probabilities.astype(np.float64), 1e-7, 1 - 1e-7)
+    return np.asarray(np.log(p / (1 - p)), np.float32)
 
 
 def _counts(frames: FrameSet, rows: Indices) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class AugmentOptions:
     """
 
     strength: float = 1.0
-    clean: float = 0.3
+    clean: float = 0.0
     flip: bool = True
     rotation_deg: float = 15.0
     shift: float = 0.15
@@ -81,8 +81,8 @@ class TrainOptions:
     validation, 0 never. clip_norm: longest gradient, 0 any.
     """
 
-    epochs: int = 15
-    samples_per_epoch: int = 1024
+    epochs: int = 12
+    samples_per_epoch: int = 768
     batch_size: int = 32
     lr: float = 1e-3
     optimizer: Optimizer = "adamw"
@@ -91,10 +91,10 @@ class TrainOptions:
     warmup: float = 0.1
     loss: Loss = "bce"
     focal_gamma: float = 2.0
-    label_smoothing: float = 0.05
+    label_smoothing: float = 0.0
     balance: bool = True
     augment: AugmentOptions = field(default_factory=AugmentOptions)
-    mixup: float = 0.2
+    mixup: float = 0.0
     dropout: float = 0.0
     ema: float = 0.97
     clip_norm: float = 5.0

@@ -45,7 +45,12 @@ def labelled_folder(folder: Path, clips: int = 3, organ: str = "node") -> tuple[
     for number in range(clips):
         name = f"neck {number}.mp4"
         write_clip(folder / "clips" / name, [10 <= i < 30 for i in range(40)], seed=number)
-        for start, end, state in ((0, 0.9, "absent"), (0.9, 1.1, "ignore"), (1.1, 3.0, "present"), (3.0, 4.0, "absent")):
+        for start, end, state in (
+            (0, 0.9, "absent"),
+            (0.9, 1.1, "ignore"),
+            (1.1, 3.0, "present"),
+            (3.0, 4.0, "absent"),
+        ):
             lines.append(f"{name},{organ},{start},{end},{state},P{number}")
     labels = folder / "labels.csv"
     labels.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -36,14 +36,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "split": {"errors", "labels"},
     "extract": {"types", "errors", "files", "geometry", "sources", "labels", "split", "dataset", "cv2"},
     "dataset": {"types", "errors", "files", "geometry", "sources", "labels", "split", "cv2", "PIL", "torch"},
-    "augment": {"errors", "torch"},
+    "augment": {"errors", "trainoptions", "torch"},
+    "calibration": {"intervals"},
     "metrics": {"types", "errors", "sklearn"},
     "plots": {"files", "matplotlib"},
-    "train": {"types", "errors", "files", "geometry", "smoothing", "intervals", "modelfile", "model", "dataset", "augment", "metrics", "plots", "trainoptions", "torch"},
+    "train": {"types", "errors", "files", "geometry", "smoothing", "intervals", "modelfile", "model", "dataset", "augment", "metrics", "calibration", "trainoptions", "torch"},
+    "crossvalidation": {"errors", "dataset", "metrics", "model", "train", "trainoptions"},
     "trainoptions": {"errors"},
     "evaluate": {"types", "errors", "files", "labels", "runner", "sources", "metrics", "dataset", "plots", "intervals", "postprocess"},
     "phantom": {"cv2", "av", "errors", "labels", "files", "types"},
-    "demo": {"types", "errors", "files", "phantom", "labels", "extract", "dataset", "train", "trainoptions", "runner", "evaluate", "metrics", "exports", "report", "modelfile", "geometry", "sources", "intervals"},
+    "demo": {"types", "errors", "files", "phantom", "labels", "extract", "dataset", "train", "trainoptions", "runner", "evaluate", "metrics", "plots", "exports", "report", "modelfile", "geometry", "sources", "intervals"},
 }  # fmt: skip
 COMMAND_LINE = {"cli", "__main__"}  # may import everything, and alone typer and rich
 

@@ -17,7 +17,20 @@ from drawn import labelled_folder, write_clip
 
 from seqcls.cli import main
 
-TRAIN = ["--weights", "none", "--size", "32", "--epochs", "4", "--samples-per-epoch", "96", "--batch-size", "16", "--seed", "1"]
+TRAIN = [
+    "--weights",
+    "none",
+    "--size",
+    "32",
+    "--epochs",
+    "4",
+    "--samples-per-epoch",
+    "96",
+    "--batch-size",
+    "16",
+    "--seed",
+    "1",
+]
 
 
 @dataclass
@@ -87,7 +100,12 @@ def test_from_clips_to_timeline(seqcls: Seqcls, trained: Trained, tmp_path: Path
     clip = write_clip(tmp_path / "unseen.mp4", [15 <= i < 35 for i in range(50)], seed=77)
     done = seqcls("run", clip, "-m", trained.model, "-o", "out")
     assert done.code == 0, done.err
-    assert sorted(p.name for p in Path("out").iterdir()) == ["intervals.csv", "scores.csv", "timeline.json", "timeline.png"]
+    assert sorted(p.name for p in Path("out").iterdir()) == [
+        "intervals.csv",
+        "scores.csv",
+        "timeline.json",
+        "timeline.png",
+    ]
     with Path("out/intervals.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [r["state"] for r in rows] == ["absent", "present", "absent"]
@@ -133,7 +151,9 @@ def test_evaluate_compares_with_labels(seqcls: Seqcls, trained: Trained) -> None
 
 
 def test_training_straight_from_clips_and_cross_validation(seqcls: Seqcls, trained: Trained) -> None:
-    done = seqcls("train", trained.clips, "--labels", trained.labels, "-o", "m.safetensors", *TRAIN, "--folds", "groups")
+    done = seqcls(
+        "train", trained.clips, "--labels", trained.labels, "-o", "m.safetensors", *TRAIN, "--folds", "groups"
+    )
     assert done.code == 0, done.err
     assert "left out P1: node AUROC" in done.out and "cross-validation by patient" in done.out
     for name in ("cross-validation.csv", "history.csv", "learning-curves.png"):
@@ -141,7 +161,9 @@ def test_training_straight_from_clips_and_cross_validation(seqcls: Seqcls, train
     assert Path("m.safetensors").is_file()
 
 
-def test_the_newest_model_is_found_and_named(seqcls: Seqcls, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_newest_model_is_found_and_named(
+    seqcls: Seqcls, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clip = write_clip(tmp_path / "x.mp4", [True] * 20)
     none = seqcls("run", clip)
     assert none.code == 1 and "no model: name one with -m" in one_line(none)
@@ -252,7 +274,16 @@ def test_unknown_options_exit_with_2(seqcls: Seqcls) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for child processes")
 def test_ctrl_c_ends_a_training_in_order(trained: Trained, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "seqcls", "train", str(trained.data), "-o", str(tmp_path / "m.safetensors"), *TRAIN]
+    command = [
+        sys.executable,
+        "-m",
+        "seqcls",
+        "train",
+        str(trained.data),
+        "-o",
+        str(tmp_path / "m.safetensors"),
+        *TRAIN,
+    ]
     command[command.index("--epochs") + 1] = "100000"
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
         assert process.stderr is not None

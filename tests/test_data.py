@@ -70,7 +70,9 @@ def test_extract_writes_what_is_labelled(clips: tuple[Path, Path], tmp_path: Pat
     with (tmp_path / "data/frames.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == 114 and all((tmp_path / "data" / r["path"]).is_file() for r in rows)
-    assert {r["patient"] for r in rows if r["split"] == "validation"} & {r["patient"] for r in rows if r["split"] == "train"} == set()
+    assert {r["patient"] for r in rows if r["split"] == "validation"} & {
+        r["patient"] for r in rows if r["split"] == "train"
+    } == set()
     one = next(r for r in rows if r["path"].endswith("neck 0_000011.png"))
     assert one["node"] == "1" and float(one["time_s"]) == pytest.approx(1.1)
     body = json.loads((tmp_path / "data/dataset.json").read_text(encoding="utf-8"))
@@ -109,7 +111,12 @@ def test_a_failing_extraction_leaves_nothing(clips: tuple[Path, Path], tmp_path:
 
 def test_two_organs_share_their_frames(tmp_path: Path) -> None:
     write_clip(tmp_path / "a.mp4", [i >= 10 for i in range(20)])
-    rows = ["a.mp4,liver,0,1,absent", "a.mp4,liver,1,2,present", "a.mp4,kidney,0,0.5,present", "a.mp4,kidney,0.5,1.0,absent"]
+    rows = [
+        "a.mp4,liver,0,1,absent",
+        "a.mp4,liver,1,2,present",
+        "a.mp4,kidney,0,0.5,present",
+        "a.mp4,kidney,0.5,1.0,absent",
+    ]
     labels = tmp_path / "l.csv"
     labels.write_text("file,organ,start_s,end_s,state\n" + "\n".join(rows))
     extract(found(tmp_path / "a.mp4", labels), tmp_path / "data", ExtractOptions())
@@ -178,7 +185,13 @@ def tree(root: Path, names: dict[str, int]) -> Path:
 
 
 def test_a_tree_of_ones_own(tmp_path: Path) -> None:
-    names = {"train/Thyroid_Present": 6, "train/thyroid absent": 5, "val/thyroid-present": 3, "val/thyroid-ABSENT": 2, "train/notes": 0}
+    names = {
+        "train/Thyroid_Present": 6,
+        "train/thyroid absent": 5,
+        "val/thyroid-present": 3,
+        "val/thyroid-ABSENT": 2,
+        "train/notes": 0,
+    }
     frames = load_frames(tree(tmp_path, names), SMALL)
     assert frames.organs == ("thyroid",)
     assert (frames.split == "validation").sum() == 5 and frames.targets.sum() == 9 and frames.mask.all()
@@ -191,7 +204,10 @@ def test_a_tree_without_split_is_all_for_training(tmp_path: Path) -> None:
 
 
 def test_one_picture_in_two_organs_folders_is_one_frame(tmp_path: Path) -> None:
-    root = tree(tmp_path, {"train/thyroid present": 4, "train/trachea present": 4, "train/thyroid absent": 2, "train/trachea absent": 2})
+    root = tree(
+        tmp_path,
+        {"train/thyroid present": 4, "train/trachea present": 4, "train/thyroid absent": 2, "train/trachea absent": 2},
+    )
     frames = load_frames(root, SMALL)
     assert len(frames.images) == 6 and frames.mask.all() and frames.organs == ("thyroid", "trachea")
 
@@ -264,7 +280,10 @@ def test_the_hash_follows_content_and_labels(clips: tuple[Path, Path], tmp_path:
 
 
 def test_organs_can_be_picked(tmp_path: Path) -> None:
-    root = tree(tmp_path, {"train/thyroid present": 2, "train/thyroid absent": 2, "train/trachea present": 2, "train/trachea absent": 3})
+    root = tree(
+        tmp_path,
+        {"train/thyroid present": 2, "train/thyroid absent": 2, "train/trachea present": 2, "train/trachea absent": 3},
+    )
     frames = load_frames(root, SMALL)
     assert frames.of_organs(["trachea"]).targets.shape[1] == 1
     with pytest.raises(DataError, match="no label for spleen: the data know thyroid, trachea"):
@@ -272,11 +291,18 @@ def test_organs_can_be_picked(tmp_path: Path) -> None:
 
 
 def test_near_duplicates_across_the_split_are_counted(tmp_path: Path) -> None:
-    frames = load_frames(tree(tmp_path, {"train/n present": 6, "train/n absent": 6, "val/n present": 6, "val/n absent": 6}), SMALL)
+    frames = load_frames(
+        tree(tmp_path, {"train/n present": 6, "train/n absent": 6, "val/n present": 6, "val/n absent": 6}), SMALL
+    )
     assert leakage(frames) == 12
     apart = np.where(frames.split == "validation", "validation", "train")
     turned = np.where((apart == "validation")[:, None, None], frames.images[:, ::-1, ::-1], frames.images)
-    assert leakage(FrameSet(**{**{k: getattr(frames, k) for k in frames.__slots__}, "images": np.ascontiguousarray(turned)})) <= 1
+    assert (
+        leakage(
+            FrameSet(**{**{k: getattr(frames, k) for k in frames.__slots__}, "images": np.ascontiguousarray(turned)})
+        )
+        <= 1
+    )
 
 
 @pytest.mark.real

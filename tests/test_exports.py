@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import math
 from pathlib import Path
@@ -27,11 +28,21 @@ def rows(path: Path) -> list[dict[str, str]]:
 def test_intervals_csv_covers_the_clip_without_holes(tmp_path: Path) -> None:
     write_intervals_csv(TWO, tmp_path / "i.csv")
     table = rows(tmp_path / "i.csv")
-    assert list(table[0])[:9] == "file organ state start_s end_s start_frame end_frame mean_score peak_score".split()
+    assert list(table[0])[:9] == [
+        "file",
+        "organ",
+        "state",
+        "start_s",
+        "end_s",
+        "start_frame",
+        "end_frame",
+        "mean_score",
+        "peak_score",
+    ]
     for organ in TWO.organs:
         own = [r for r in table if r["organ"] == organ]
         assert own[0]["start_s"] == "0.000000" and float(own[-1]["end_s"]) == pytest.approx(TWO.end_s)
-        assert all(a["end_s"] == b["start_s"] for a, b in zip(own, own[1:], strict=False))
+        assert all(a["end_s"] == b["start_s"] for a, b in itertools.pairwise(own))
         frames = [f for r in own if r["start_frame"] for f in range(int(r["start_frame"]), int(r["end_frame"]) + 1)]
         assert frames == list(range(20))
     assert {r["state"] for r in table} == {"present", "absent", "unknown"}
@@ -51,7 +62,9 @@ def test_a_run_comes_back_as_it_was(tmp_path: Path) -> None:
         TWO.report,
     )
     for name in ("index", "time_s", "duration_s", "raw", "smooth"):
-        assert np.array_equal(getattr(back.scores, name), getattr(TWO.scores, name), equal_nan=name in ("raw", "smooth")), name
+        assert np.array_equal(
+            getattr(back.scores, name), getattr(TWO.scores, name), equal_nan=name in ("raw", "smooth")
+        ), name
     assert back.scores.reason == TWO.scores.reason and back.coverage == TWO.coverage
 
 

@@ -35,7 +35,11 @@ def test_a_frame_a_hair_before_the_edge_belongs_to_the_later_span(tmp_path: Path
 
 
 def test_json_ranges_are_inclusive_frames(tmp_path: Path) -> None:
-    segments = [{"start": 0, "end": 4, "label": 1}, {"start": 5, "end": 5, "label": -1}, {"start": 6, "end": 9, "label": 0}]
+    segments = [
+        {"start": 0, "end": 4, "label": 1},
+        {"start": 5, "end": 5, "label": -1},
+        {"start": 6, "end": 9, "label": 0},
+    ]
     body = {"clips": [{"task": "liver", "file": "clips/a.mp4", "patient": "P1", "segments": segments}]}
     (clip,) = read_labels(write(tmp_path, json.dumps(body), "l.json"))
     states = [clip.state_at("liver", i, 99.0) for i in (0, 4, 5, 6, 9, 10)]
@@ -126,7 +130,12 @@ def test_missing_file_and_unknown_suffix(tmp_path: Path) -> None:
 
 
 def test_who_the_patient_is(tmp_path: Path) -> None:
-    rows = ["x/pat1_a.mp4,liver,0,1,present,", "x/pat1_b.mp4,liver,0,1,absent,", "y.mp4,liver,0,1,present,P9", "z.mp4,liver,0,1,absent,"]
+    rows = [
+        "x/pat1_a.mp4,liver,0,1,present,",
+        "x/pat1_b.mp4,liver,0,1,absent,",
+        "y.mp4,liver,0,1,present,P9",
+        "z.mp4,liver,0,1,absent,",
+    ]
     labels = read_labels(write(tmp_path, f"{HEAD},patient\n" + "\n".join(rows)))
     assert [c.patient for c in with_patients(labels, r"(pat\d+)")] == ["pat1", "pat1", "P9", "z.mp4"]
     assert [c.patient for c in with_patients(labels, None)] == ["x/pat1_a.mp4", "x/pat1_b.mp4", "P9", "z.mp4"]

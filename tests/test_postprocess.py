@@ -25,7 +25,10 @@ SMOOTHERS = [
 @pytest.mark.parametrize("smoothing", SMOOTHERS, ids=lambda o: o.kind)
 def test_replay_with_the_same_options_gives_the_same_timeline(smoothing: SmoothingOptions, tmp_path: Path) -> None:
     before = timeline(
-        liver="..PPPP?PPPP...m..P..PPP", kidney="PPP....?.......PPPP....", gaps=(Gap(1.5, 2.5, "lost"),), smoothing=smoothing
+        liver="..PPPP?PPPP...m..P..PPP",
+        kidney="PPP....?.......PPPP....",
+        gaps=(Gap(1.5, 2.5, "lost"),),
+        smoothing=smoothing,
     )
     write_run(before, tmp_path)
     after = replay(read_run(tmp_path), smoothing, [IntervalOptions()] * 2)

@@ -42,7 +42,9 @@ def test_a_clip_becomes_a_timeline() -> None:
 @pytest.mark.parametrize("smoothing", SMOOTHERS, ids=lambda o: o.kind)
 @settings(max_examples=25, deadline=None)
 @given(
-    levels=st.lists(st.tuples(st.sampled_from([0.05, 0.3, 0.45, 0.6, 0.95, None]), st.integers(1, 12)), min_size=1, max_size=10)
+    levels=st.lists(
+        st.tuples(st.sampled_from([0.05, 0.3, 0.45, 0.6, 0.95, None]), st.integers(1, 12)), min_size=1, max_size=10
+    )
 )
 def test_chunks_of_any_size_give_identical_events(
     smoothing: SmoothingOptions, levels: list[tuple[float | None, int]]

@@ -78,6 +78,8 @@ def result(frames: FrameSet) -> module.TrainResult:
 
 def test_it_learns_and_knows_what_it_learned(result: module.TrainResult, frames: FrameSet) -> None:
     assert result.history[-1].loss < result.history[0].loss
+    assert all(math.isfinite(epoch.validation_loss) for epoch in result.history)  # unlabelled targets are NaN here
+    assert result.header.training["best_epoch"] > 1
     assert result.metrics is not None
     assert result.metrics[0].auroc > 0.97
     assert np.array_equal(result.index, np.flatnonzero(frames.split == "validation"))

@@ -48,5 +48,8 @@ def timeline(
         scores=table,
         ledger=Ledger(received=len(rows), classified=len(rows) - rejected, rejected=rejected),
         report=SourceReport("complete", (), len(rows), gaps),
-        provenance={"smoothing": asdict(smoothing), "intervals": {n: asdict(o) for n, o in zip(names, options, strict=True)}},
+        provenance={
+            "smoothing": asdict(smoothing),
+            "intervals": {n: asdict(o) for n, o in zip(names, options, strict=True)},
+        },
     )

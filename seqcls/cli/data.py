@@ -57,7 +57,7 @@ def extract(
     ] = None,
     validation: Annotated[
         float | None,
-        typer.Option(help="Share of patients held out for validation; 0 for none. [default: 0.2 where there are enough]"),
+        typer.Option(help="Share of patients held out, 0 for none. [default: 0.2 where there are enough]"),
     ] = None,
     every: Annotated[int, typer.Option(min=1, help="Keep every n-th labelled frame.")] = 1,
     region: Annotated[str, typer.Option(help="Ultrasound region: auto, none, or x0,y0,x1,y1 in pixels.")] = "auto",
@@ -66,7 +66,7 @@ def extract(
         bool,
         typer.Option(
             "--leaky-random-split",
-            help="Split by frame, not by patient: neighbours land on both sides and accuracy is overstated by 5 to 30 %.",
+            help="Split by frame, not by patient: it overstates accuracy by 5 to 30 %.",
         ),
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier extraction.")] = False,

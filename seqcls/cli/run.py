@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -50,7 +51,7 @@ def run(
     ],
     model: Model = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Folder for the results. [default: NAME-timeline]")
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Folder of results. [default: NAME-timeline]")
     ] = None,
     smoothing: Smoothing = None,
     window: Window = None,
@@ -93,7 +94,12 @@ def run(
 
 
 def run_all(
-    detector: Detector, specs: Sequence[str], folders: Sequence[Path], *, batch_size: int, source_options: dict[str, Any]
+    detector: Detector,
+    specs: Sequence[str],
+    folders: Sequence[Path],
+    *,
+    batch_size: int,
+    source_options: dict[str, Any],
 ) -> int:
     """Run every source into its folder; a source that fails is told and the others go on. Returns the exit code."""
     from seqcls.exports import write_intervals_csv
@@ -135,7 +141,7 @@ def _run_one(
     from seqcls.report.picture import write_picture
     from seqcls.sources import open_source
 
-    with open_source(spec, **source_options) as source:
+    with closing(open_source(spec, **source_options)) as source:
         info = source.info
         with console.progress(info.name, info.declared_frames) as advance:
             timeline = detector.analyze(

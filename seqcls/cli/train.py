@@ -6,7 +6,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.table import Table
@@ -29,9 +29,9 @@ def train(
     data: Annotated[
         Path, typer.Argument(metavar="DATA", help="Folder of frames, or with --labels a folder of clips (or one clip).")
     ],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="MODEL", help="Model file to write.")
-    ] = Path("organ.safetensors"),
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="MODEL", help="Model file to write.")] = Path(
+        "organ.safetensors"
+    ),
     labels: Annotated[
         Path | None, typer.Option("--labels", "-l", help="Label file: train straight from clips.")
     ] = None,
@@ -42,7 +42,7 @@ def train(
     folds: Annotated[
         str | None,
         typer.Option(
-            "--folds", help="Before the model: cross-validate, leaving out patients; a number, or 'groups' for each alone."
+            "--folds", help="Cross-validate first, leaving out patients: a number, or 'groups' for each alone."
         ),
     ] = None,
     weights: Annotated[
@@ -58,7 +58,7 @@ def train(
         ),
     ] = None,
     epochs: Annotated[int, typer.Option(min=1)] = _T.epochs,
-    samples_per_epoch: Annotated[int, typer.Option(min=0, help="0: as many as there are frames.")] = _T.samples_per_epoch,
+    samples_per_epoch: Annotated[int, typer.Option(min=0, help="0: as many as frames.")] = _T.samples_per_epoch,
     batch_size: Annotated[int, typer.Option(min=2)] = _T.batch_size,
     lr: Annotated[float, typer.Option("--lr", help="Highest learning rate.")] = _T.lr,
     optimizer: Annotated[str, typer.Option(help="adamw, adam or sgd.")] = _T.optimizer,
@@ -74,12 +74,12 @@ def train(
     mixup: Annotated[float, typer.Option(min=0, help="Alpha; 0 for none.")] = _T.mixup,
     dropout: Annotated[float, typer.Option()] = _T.dropout,
     ema: Annotated[float, typer.Option(help="Decay of the averaged weights; 0 keeps the last.")] = _T.ema,
-    freeze_epochs: Annotated[int, typer.Option(min=0, help="Only the last layer learns for so long.")] = _T.freeze_epochs,
-    patience: Annotated[int, typer.Option(min=0, help="Stop after so many epochs without gain; 0 never.")] = _T.patience,
+    freeze_epochs: Annotated[int, typer.Option(min=0, help="Of the last layer alone.")] = _T.freeze_epochs,
+    patience: Annotated[int, typer.Option(min=0, help="Epochs without gain; 0 never stops.")] = _T.patience,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = _T.device,
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = _T.precision,
     seed: Annotated[int, typer.Option(min=0)] = _T.seed,
-    skip_corrupt: Annotated[bool, typer.Option("--skip-corrupt", help="Leave out pictures that cannot be read.")] = False,
+    skip_corrupt: Annotated[bool, typer.Option("--skip-corrupt", help="Leave out unreadable pictures.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model file.")] = False,
 ) -> None:
     """Fine-tune ResNet-18 on labelled frames or clips; calibrate; choose the operating point; save one file."""
@@ -117,13 +117,13 @@ def train(
     side = size if size is not None else SIZE_SCRATCH if options.weights == "none" else SIZE_PRETRAINED
     frames = load(data, labels, patients, organ, side, skip_corrupt)
     with console.ends_in_order() as should_stop:
-        if folds is not None:
-            cross_validate(frames, options, folds, output, should_stop)
+        unseen = None if folds is None else cross_validate(frames, options, folds, output, should_stop)
         if not should_stop():
             with console.progress("training", total_steps(frames, options), "steps") as advance:
                 result = train_frames(
                     frames,
                     options,
+                    out_of_fold=None if unseen is None else unseen.scores,
                     on_epoch=EpochLines(options.epochs),
                     on_step=lambda done, total: advance(done),
                     should_stop=should_stop,
@@ -177,9 +177,7 @@ def load(
     geometry = Geometry(size=size)
     if labels is None:
         with console.progress("reading frames", None) as advance:
-            frames = load_frames(
-                data, geometry, skip_corrupt=skip_corrupt, progress=lambda done, total: advance(done)
-            )
+            frames = load_frames(data, geometry, skip_corrupt=skip_corrupt, progress=lambda done, total: advance(done))
     else:
         clips = labelled_clips(data, labels, patients)
         with console.progress("reading clips", len(clips), "clips") as advance:
@@ -244,16 +242,23 @@ def _frame_table(title: str, organs: tuple[str, ...], metrics: Any) -> Table:
     return table
 
 
-def cross_validate(frames: FrameSet, options: TrainOptions, folds: str, output: Path, should_stop: Any) -> None:
-    """Train once per fold, show the figures, and keep them beside the model."""
+def cross_validate(
+    frames: FrameSet, options: TrainOptions, folds: str, output: Path, should_stop: Any
+) -> CrossValidation | None:
+    """Train once per fold, show the figures, and keep them beside the model. None when interrupted."""
     from seqcls.crossvalidation import cross_validate as validate
+    from seqcls.crossvalidation import grouping, split_groups
     from seqcls.files import write_text
 
     if folds != "groups" and not (folds.isdigit() and int(folds) >= 2):
         raise UsageError(f"--folds takes 2 or more, or 'groups', not {folds!r}")
+    count: int | Literal["groups"] = "groups" if folds == "groups" else int(folds)
     out = console.results()
+    steps, finished = total_steps(frames, options), 0
 
     def show(fold: Fold) -> None:
+        nonlocal finished
+        finished += 1
         for name, metrics in zip(frames.organs, fold.metrics, strict=True):
             if metrics is not None:
                 out.print(
@@ -262,22 +267,23 @@ def cross_validate(frames: FrameSet, options: TrainOptions, folds: str, output: 
                     markup=False,
                 )
 
-    with console.progress("cross-validation", total_steps(frames, options), "steps") as advance:
+    rounds = len(split_groups(frames, grouping(frames)[1], count))
+    with console.progress("cross-validation", rounds * steps, "steps") as advance:
         result: CrossValidation = validate(
             frames,
             options,
-            folds if folds == "groups" else int(folds),  # type: ignore[arg-type]
+            count,
             on_fold=show,
-            on_step=lambda done, total: advance(done),
+            on_step=lambda done, total: advance(finished * steps + done),
             should_stop=should_stop,
         )
     if result.interrupted:
-        return
+        return None
     out.print(_frame_table(f"cross-validation by {result.unit}, pooled", frames.organs, result.metrics))
     for name, area, share in zip(frames.organs, result.auroc, result.accuracy, strict=True):
         out.print(
             f"{name}: AUROC {area.value:.4f} [{area.low:.4f}, {area.high:.4f}],"
-            f" accuracy {share.value:.4f} [{share.low:.4f}, {share.high:.4f}] (95 %, over {area.groups} {result.unit}s)",
+            f" accuracy {share.value:.4f} [{share.low:.4f}, {share.high:.4f}] (95 %, {area.groups} {result.unit}s)",
             markup=False,
         )
     for note in result.notes:
@@ -289,6 +295,7 @@ def cross_validate(frames: FrameSet, options: TrainOptions, folds: str, output: 
         rows.append(f"{frames.clip[at]},{frames.patient[at]},{frames.time_s[at]}," + ",".join(cells))
     write_text(path, "\n".join(rows) + "\n")
     console.say(f"wrote {path}")
+    return result
 
 
 def evaluate(

@@ -45,7 +45,7 @@ def export(timeline: Timeline, path: str | Path, kind: str = "") -> None:
 
 
 def write_run(timeline: Timeline, folder: str | Path) -> None:
-    """Write what `seqcls run` leaves: intervals.csv, scores.csv, and last timeline.json, which marks the run as whole."""
+    """Write what `seqcls run` leaves: intervals.csv, scores.csv, and last timeline.json: then the run is whole."""
     folder = Path(folder)
     write_intervals_csv(timeline, folder / "intervals.csv")
     write_scores_csv(timeline, folder / "scores.csv")

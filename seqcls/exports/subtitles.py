@@ -5,6 +5,7 @@ WebVTT: https://www.w3.org/TR/webvtt1/. SRT has no standard; this is what VLC, m
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 from seqcls.files import write_text
@@ -36,7 +37,7 @@ def _cues(timeline: Timeline) -> list[tuple[int, int, str]]:
     ]
     marks = sorted({mark for a, b, _ in spans for mark in (a, b)})
     cues: list[tuple[int, int, str]] = []
-    for start, end in zip(marks, marks[1:], strict=False):
+    for start, end in itertools.pairwise(marks):
         text = " · ".join(label for a, b, label in spans if a <= start < b)
         if text and cues and cues[-1][1:] == (start, text):
             cues[-1] = (cues[-1][0], end, text)

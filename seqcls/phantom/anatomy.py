@@ -170,8 +170,8 @@ def arch(x: float, y: float, rx: float, ry: float) -> Points:
 def organ_outlines(a: Anatomy, organ: str, z: float) -> list[Points]:
     """Outlines of the organ in the section at ``z``; empty where it does not reach."""
     if organ == "trachea":
-        size = ramp(z - a.trachea_z[0], 3.0)
-        if size <= 0 or z > a.trachea_z[1] + 12:
+        size = ramp(z - a.trachea_z[0], 5.0)
+        if size <= 0 or z > a.trachea_z[1] + 20:
             return []
         return [ellipse(0.0, a.front(z) + a.trachea_ry, a.trachea_rx * size, a.trachea_ry * size)]
     outlines = []
@@ -186,7 +186,7 @@ def organ_outlines(a: Anatomy, organ: str, z: float) -> list[Points]:
 
 def hidden_half_width(a: Anatomy, z: float) -> float:
     """mm to either side of the midline that the breast bone hides at this level."""
-    return 45.0 * ramp(z - a.trachea_z[1], 16.0)
+    return 45.0 * ramp(z - a.trachea_z[1], 28.0)
 
 
 def ramp(value: float, over: float) -> float:
@@ -196,4 +196,4 @@ def ramp(value: float, over: float) -> float:
 def lobe_size(a: Anatomy, side: int, z: float) -> float:
     start, end = a.lobe_z[side]
     t = abs(2 * (z - start) / (end - start) - 1)
-    return float(np.sqrt(max(0.0, 1 - t**3)))
+    return float(np.sqrt(max(0.0, 1 - t**2.2)))

@@ -115,7 +115,8 @@ def plan(rng: np.random.Generator, a: Anatomy, probe: Probe, duration_s: float, 
     points = np.array([(x * side, z) for x, z in stations])
     rests = rng.uniform(0.7, 1.3, count)
     rests *= _DWELL * duration_s / rests.sum()
-    moves = np.hypot(*np.diff(points, axis=0).T) + 12
+    # Along the neck an organ ends within a millimetre or two: slower there than sideways.
+    moves = np.hypot(*(np.diff(points, axis=0) * (1.0, 1.5)).T) + 12
     moves *= (1 - _DWELL) * duration_s / moves.sum()
     times = np.cumsum(np.stack([rests, np.append(moves, 0.0)], axis=1).ravel())
     times = np.concatenate([[0.0], times[:-1]])
@@ -148,14 +149,14 @@ def _station(rng: np.random.Generator, a: Anatomy, probe: Probe, name: str) -> t
         "R": (beside + 1 * jitter, middle),
         "V": (beyond + 3 + 3 * jitter, middle),
         "B": (x, 0.5 * (last + a.trachea_z[1]) + 1.5 * jitter),
-        "M": (x, a.trachea_z[1] + 10 + 2 * jitter),
+        "M": (x, a.trachea_z[1] + 12 + 2 * jitter),
         "W": (beyond - 6 + 3 * jitter, 2 + 8 * jitter),
     }[name]
 
 
 def _lifts(rng: np.random.Generator, duration_s: float) -> tuple[Lift, ...]:
-    """About one full loss of contact in ten seconds, and as many small ones at an edge, none overlapping."""
-    slots = max(1, int(duration_s / 5))
+    """About one full loss of contact in 13 seconds, and as many small ones at an edge, none overlapping."""
+    slots = max(1, int(duration_s / 6.5))
     lifts = []
     for k in range(slots):
         full = k % 2 == int(rng.integers(2)) or slots == 1

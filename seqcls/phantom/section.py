@@ -176,7 +176,7 @@ def _trachea(canvas: Canvas, a: Anatomy, z: float) -> None:
     outlines = organ_outlines(a, "trachea", z)
     if not outlines:
         return
-    size = ramp(z - a.trachea_z[0], 3.0)
+    size = ramp(z - a.trachea_z[0], 5.0)
     rx, ry = a.trachea_rx * size, a.trachea_ry * size
     centre = a.front(z) + a.trachea_ry
     ring = 0.5 + 0.5 * np.cos(2 * np.pi * z / 5.5)  # cartilage rings and the ligaments between them

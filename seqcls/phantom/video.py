@@ -168,7 +168,7 @@ def _stream(av: Any, container: Any, path: Path, options: SweepOptions, crf: int
     if not available:
         raise OutputError(f"this FFmpeg has no codec to write {path.name}; install PyAV from its wheel")
     codec = available[0]
-    settings = {"crf": str(crf), "preset": "veryfast"} if codec == "libx264" else {"qscale": "3"}
+    settings = {"crf": str(crf), "preset": "veryfast"} if codec == "libx264" else {"qmin": "2", "qmax": "3"}
     rate = Fraction(options.rate_hz).limit_denominator(1001)
     stream = container.add_stream(codec, rate=rate, options=settings)
     stream.width, stream.height = options.width, options.height

@@ -219,6 +219,7 @@ class Clock:
         reason = f"{count} frame{'s' if count > 1 else ''} lost"
         self.gaps.append(Gap(self._time_s(start), self._time_s(end), reason))
         self._trouble_left = 0
+        self.end_s = max(self.end_s, self.gaps[-1].end_s)
         return self.gaps[-1]
 
     def _time_s(self, tick: int) -> float:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import tempfile
+import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +33,23 @@ _FRAMES_TO_LEVEL = 8
 
 def open_dicom(path: Path, *, rate_hz: float | None = None, color: bool = False) -> Source:
     """Open a DICOM file; ``rate_hz`` is used when the file states no times. Raises SourceError."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # scanners bend the standard daily; what matters is checked here
+            return _open(path, rate_hz, color)
+    except SourceError:
+        raise
+    except Exception as error:  # pydicom reads values only when asked for, and raises nearly anything
+        raise SourceError(f"{path}: cannot be read as DICOM ({type(error).__name__}); get a fresh copy") from None
+
+
+def _open(path: Path, rate_hz: float | None, color: bool) -> Source:
     header, position = read_header(path)
     require_sane_size(path.name, int(header.Columns), int(header.Rows))
     pixels = find_frames(path, header, position)
     if not pixels.frames:
-        raise SourceError(f"{path}: holds no picture ({pixels.missing}); get a fresh copy")
+        why = pixels.missing if pixels.missing else "its pixel data is shorter than one frame"
+        raise SourceError(f"{path}: holds no picture ({why}); get a fresh copy")
     if str(header.file_meta.TransferSyntaxUID).startswith(VIDEO_SYNTAXES):
         return DicomVideo(path, header, pixels, color=color)
     return DicomSource(path, header, pixels, rate_hz=rate_hz, color=color)
@@ -181,6 +195,7 @@ class DicomVideo:
 
     def __init__(self, path: Path, header: Any, pixels: Pixels, *, color: bool) -> None:
         self._missing = pixels.missing
+        self._declared = int(header.NumberOfFrames) if header.get("NumberOfFrames") else None
         # Not opened by name while open here: Windows does not share.
         with (
             tempfile.NamedTemporaryFile(prefix="seqcls-", suffix=".bin", delete=False) as target,
@@ -209,9 +224,13 @@ class DicomVideo:
 
     def report(self) -> SourceReport:
         told = self._video.report()
+        reasons = told.reasons
+        if told.verdict != "unknown" and self._declared not in (None, told.delivered):
+            # Only told: the stream inside knows better than the header how long it is.
+            reasons = (*reasons, f"holds {told.delivered} frames but says that it has {self._declared}")
         if not self._missing:
-            return told
-        return SourceReport("truncated", (self._missing, *told.reasons), told.delivered, told.gaps)
+            return replace(told, reasons=reasons)
+        return SourceReport("truncated", (self._missing, *reasons), told.delivered, told.gaps)
 
     def close(self) -> None:
         self._video.close()

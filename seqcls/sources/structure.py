@@ -59,16 +59,20 @@ def _mov(data: mmap.mmap) -> Structure:
         if length == 1:
             (length,) = struct.unpack_from(">Q", data, position + 8)
             header = 16
-        whole = {b"moov", b"mdat"} <= seen and b"moof" not in seen
-        if length == 0 or (kind == bytes(4) and whole):
-            break  # to the end of the file; or padding behind a whole film
+        if length == 0 or (kind == bytes(4) and _whole(seen)):
+            return Structure()  # to the end of the file; or padding behind a whole film
         if length < header or not kind.isalnum():
-            return Structure() if whole else _broken(position)
+            return Structure() if _whole(seen) else _broken(position)
         if position + length > size:
-            return Structure() if whole and kind not in (b"moov", b"mdat") else _short(position + length, size)
+            return Structure() if _whole(seen) and kind not in (b"moov", b"mdat") else _short(position + length, size)
         seen.add(kind)
         position += length
-    return Structure()
+    return Structure() if position == size or _whole(seen) else _short(position + 8, size)
+
+
+def _whole(seen: set[bytes]) -> bool:
+    """A film that is not in fragments is complete with these; what follows may be anything."""
+    return {b"moov", b"mdat"} <= seen and b"moof" not in seen
 
 
 _AVI_CHUNK = re.compile(rb"\d\d(?:d[bc]|wb|tx|sb|pc|iv)|ix\d\d|JUNK|LIST|idx1|rec |INFO")
@@ -180,7 +184,9 @@ def _program_stream(data: mmap.mmap) -> Structure:
             position += 6 + length
         else:
             return _broken(position)
-    return _short(position, size) if position > size else Structure()
+    if position > size:
+        return _short(position, size)
+    return Structure() if position == size else _short(position + 6, size)  # half a start code is left
 
 
 def _transport_stream(data: mmap.mmap) -> Structure:

@@ -1,0 +1,8 @@
+"""Where the ultrasound is in a picture, and how it becomes what the model sees."""
+
+from __future__ import annotations
+
+from seqcls.geometry.geometry import Geometry, RegionFinder, to_gray
+from seqcls.geometry.region import KINDS, Region, layout_warning, outline_mask
+
+__all__ = ["KINDS", "Geometry", "Region", "RegionFinder", "layout_warning", "outline_mask", "to_gray"]

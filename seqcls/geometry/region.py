@@ -1,0 +1,108 @@
+"""Where the ultrasound is in a picture, and what of it may be shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcls.errors import GeometryError
+
+Image = NDArray[np.uint8]
+
+#: What ``Region.kind`` may say. full: the whole picture. stated: a box that somebody gave, its shape unknown.
+KINDS = ("linear", "convex", "phased", "full", "stated")
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A half-open box [x0, x1) x [y0, y1) in a picture of ``width`` x ``height`` pixels.
+
+    ``polygon`` is the outline of the sector in picture pixels, inclusive and inside the box; () is the whole box. What
+    lies outside it (names are burnt in there) is never shown. ``kind`` is one of KINDS. Raises GeometryError for a box
+    that is empty or leaves the picture.
+    """
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+    width: int
+    height: int
+    polygon: tuple[tuple[int, int], ...] = ()
+    kind: str = "full"
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.x0 < self.x1 <= self.width and 0 <= self.y0 < self.y1 <= self.height):
+            box = f"{self.x0},{self.y0},{self.x1},{self.y1}"
+            raise GeometryError(f"region {box} does not fit a picture of {self.width}x{self.height}; state it anew")
+        if self.kind not in KINDS:
+            raise GeometryError(f"region of unknown kind {self.kind!r}; known: {', '.join(KINDS)}")
+        if self.polygon and len(self.polygon) < 3:
+            raise GeometryError(f"a region's outline needs 3 corners, not {len(self.polygon)}")
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        return self.x0, self.y0, self.x1, self.y1
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**asdict(self), "polygon": [list(corner) for corner in self.polygon]}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Region:
+        """The inverse of ``to_dict``; raises GeometryError for anything else."""
+        try:
+            numbers = [int(record[name]) for name in ("x0", "y0", "x1", "y1", "width", "height")]
+            polygon = tuple((int(x), int(y)) for x, y in record["polygon"])
+            return cls(*numbers, polygon, str(record["kind"]))  # type: ignore[arg-type]  # six ints
+        except (KeyError, TypeError, ValueError) as error:
+            raise GeometryError(f"not a stored region ({error}); make the file anew") from error
+
+
+@lru_cache(maxsize=64)
+def outline_mask(region: Region) -> Image | None:
+    """(y1 - y0, x1 - x0) uint8, 255 inside the outline; None when that is the whole box. Do not write into it."""
+    if not region.polygon:
+        return None
+    mask = np.zeros((region.y1 - region.y0, region.x1 - region.x0), np.uint8)
+    cv2.fillPoly(mask, [np.array(region.polygon, np.int32) - (region.x0, region.y0)], 255)
+    mask.flags.writeable = False
+    return None if mask.all() else mask
+
+
+def layout_warning(region: Region, trained: Sequence[Mapping[str, Any]]) -> str:
+    """One line when the region looks unlike every region that a model was trained on, else "".
+
+    ``trained`` holds stored regions (``Region.to_dict``). Alike is: the same kind (full and stated match any), an
+    aspect ratio within a factor of 1.5, and at least a third of the trained height and width in pixels. Nothing known
+    of the training is no reason to warn.
+    """
+    known = [Region.from_dict(record) for record in trained]
+    if not known:
+        return ""
+    faults = [_unlike(region, other) for other in known]
+    if "" in faults:
+        return ""
+    shown = f"{region.kind} {region.x1 - region.x0}x{region.y1 - region.y0}"
+    kinds = ", ".join(sorted({other.kind for other in known}))
+    return f"the clip's region ({shown}) is unlike the training clips ({kinds}): {faults[0]}; check it with inspect"
+
+
+def _unlike(region: Region, other: Region) -> str:
+    anything = ("full", "stated")
+    if region.kind != other.kind and region.kind not in anything and other.kind not in anything:
+        return f"{region.kind}, not {other.kind}"
+    size = region.x1 - region.x0, region.y1 - region.y0
+    trained = other.x1 - other.x0, other.y1 - other.y0
+    ratio = (size[0] / size[1]) / (trained[0] / trained[1])
+    if not 1 / 1.5 <= ratio <= 1.5:
+        return f"another shape, {size[0]}x{size[1]} against {trained[0]}x{trained[1]}"
+    if 3 * size[0] < trained[0] or 3 * size[1] < trained[1]:
+        return f"far smaller, {size[0]}x{size[1]} against {trained[0]}x{trained[1]}"
+    return ""

@@ -1,0 +1,185 @@
+"""From evidence to outline: the dense part of the picture that moves, and the fan or rectangle that explains it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcls.geometry.evidence import Evidence, Mask
+
+Points = NDArray[np.int32]
+
+#: A component smaller than this part of the picture is no ultrasound.
+LEAST_AREA = 0.04
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """The line x = offset + slope * y along one side of the sector, ``support`` rows of evidence ending on it."""
+
+    offset: float
+    slope: float
+    support: int
+
+    def at(self, y: float) -> float:
+        return self.offset + self.slope * y
+
+
+def outline(evidence: Evidence) -> tuple[Points, str] | None:
+    """Corners (n, 2) int32 of a convex outline in reduced pixels and its kind, or None where nothing is found."""
+    tissue = _tissue(evidence)
+    if tissue is None:
+        return None
+    sides = _sides(tissue)
+    if sides is not None:
+        tissue = _with_fragments(tissue, evidence, *sides)
+        sides = _sides(tissue) or sides
+    hull = _hull(tissue)
+    if sides is None:
+        return hull, "convex"
+    filled, kind = _completed(tissue, *sides)
+    extra = filled & ~_drawn(hull, tissue.shape)
+    if (extra & evidence.furniture).sum() > 0.002 * tissue.size:
+        return hull, kind
+    beyond = tissue & ~cv2.dilate(filled.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+    return _hull(filled if beyond.sum() <= 0.002 * tissue.sum() else filled | tissue), kind
+
+
+def _tissue(evidence: Evidence) -> Mask | None:
+    """The main component; by what moves alone where what is seen goes far beyond it (a lit panel around the sector)."""
+    seen = _main(_dense(evidence.seen | evidence.active), evidence.active)
+    moving = _main(_dense(evidence.active), evidence.active)
+    if moving is None or seen is None:
+        return seen
+    if _area(_hull(seen)) <= 1.35 * _area(_hull(moving)):
+        return seen
+    return moving
+
+
+def _dense(mask: Mask) -> Mask:
+    """Drops text, ticks and traces: pixels stay where at least half of their neighbourhood is set."""
+    side = max(3, round(0.02 * max(mask.shape))) | 1
+    dense: Mask = cv2.blur(mask.astype(np.float32), (side, side), borderType=cv2.BORDER_REPLICATE) >= 0.5
+    return dense & mask
+
+
+def _main(mask: Mask, active: Mask) -> Mask | None:
+    """The component with the largest area, where what moves counts four times."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    if count < 2:
+        return None
+    moving = np.bincount(labels[active], minlength=count)
+    worth = stats[:, cv2.CC_STAT_AREA] + 3 * moving
+    worth[0] = 0
+    best = int(worth.argmax())
+    found: Mask = labels == best
+    return found if _area(_hull(found)) >= LEAST_AREA * mask.size else None
+
+
+def _hull(mask: Mask) -> Points:
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    hull: Points = cv2.convexHull(np.concatenate(contours))[:, 0, :]
+    return hull
+
+
+def _area(hull: Points) -> float:
+    return float(cv2.contourArea(hull)) + 0.5 * float(cv2.arcLength(hull, True)) + 1  # of pixels, not of their centres
+
+
+def _drawn(corners: NDArray[np.float64] | Points, shape: tuple[int, ...]) -> Mask:
+    canvas = np.zeros(shape, np.uint8)
+    cv2.fillPoly(canvas, [np.round(np.asarray(corners) * 16).astype(np.int32)], 1, shift=4)
+    return canvas > 0
+
+
+def _sides(tissue: Mask) -> tuple[Side, Side] | None:
+    """Both sides as straight lines; a side that lies in the dark mirrors the other one."""
+    rows = np.flatnonzero(tissue.any(axis=1))
+    first = tissue[rows].argmax(axis=1)
+    last = tissue.shape[1] - 1 - tissue[rows, ::-1].argmax(axis=1)
+    width = tissue.shape[1]
+    left = _line(rows, first, first > 1)
+    mirrored = _line(rows, width - 1 - last, last < width - 2)
+    right = None if mirrored is None else Side(width - 1 - mirrored.offset, -mirrored.slope, mirrored.support)
+    least = 0.15 * len(rows)
+    if left is None or right is None or max(left.support, right.support) < least:
+        return None
+    if abs(left.slope + right.slope) < 0.12 and min(left.support, right.support) >= least:
+        return left, right
+    # The face of the probe, always bright, tells the axis.
+    face = slice(0, max(1, len(rows) // 12))
+    axis = float(first[face].min() + last[face].max()) / 2
+    if left.support >= right.support:
+        return left, Side(2 * axis - left.offset, -left.slope, 0)
+    return Side(2 * axis - right.offset, -right.slope, 0), right
+
+
+def _line(rows: NDArray[np.intp], edge: NDArray[np.intp], usable: NDArray[np.bool_]) -> Side | None:
+    """The line that most of the edge points lie on, among those that widen with depth and cut nothing off."""
+    y, x = rows[usable].astype(np.float64), edge[usable].astype(np.float64)
+    if len(y) < 12:
+        return None
+    sample = np.unique(np.linspace(0, len(y) - 1, 40).round().astype(int))
+    i, j = (a.ravel() for a in np.meshgrid(sample, sample, indexing="ij"))
+    i, j = i[y[j] - y[i] >= 6], j[y[j] - y[i] >= 6]
+    slope = (x[j] - x[i]) / (y[j] - y[i])
+    offset = x[i] - slope * y[i]
+    keep = (slope <= 0.05) & (slope > -4)
+    slope, offset = slope[keep], offset[keep]
+    if not len(slope):
+        return None
+    away = x[None, :] - (offset[:, None] + slope[:, None] * y[None, :])  # (lines, rows), negative: outside
+    near = (np.abs(away) <= 2.0).sum(axis=1)
+    cut = (away < -3.0).sum(axis=1)
+    best = int((near - 2 * cut).argmax())
+    on = np.abs(away[best]) <= 2.0
+    fit = np.polyfit(y[on], x[on], 1) if on.sum() >= 12 else (slope[best], offset[best])
+    return Side(float(fit[1]), float(fit[0]), int(near[best]))
+
+
+def _with_fragments(tissue: Mask, evidence: Evidence, left: Side, right: Side) -> Mask:
+    """Adds what moves between the sides though a dark band parts it from the rest (deep noise below a shadow)."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(_dense(evidence.active).astype(np.uint8))
+    columns = np.arange(tissue.shape[1])
+    rows = np.arange(tissue.shape[0])[:, None]
+    between = (columns >= left.offset + left.slope * rows - 3) & (columns <= right.offset + right.slope * rows + 3)
+    inside = np.bincount(labels[between], minlength=count)
+    areas = stats[:, cv2.CC_STAT_AREA]
+    good = (areas >= 0.002 * tissue.size) & (inside >= 0.8 * areas)
+    good[0] = False
+    result: Mask = tissue | good[labels]
+    return result
+
+
+def _completed(tissue: Mask, left: Side, right: Side) -> tuple[Mask, str]:
+    """The whole fan or rectangle between the sides, no deeper and no wider than its evidence on either half."""
+    y, x = np.nonzero(tissue)
+    spread = right.slope - left.slope
+    if spread < 0.1:
+        top, bottom = _reach(y, (right.offset - left.offset) * np.ones(tissue.shape[0]))
+        corners = [(left.at(top), top), (right.at(top), top), (right.at(bottom), bottom), (left.at(bottom), bottom)]
+        return _drawn(np.array(corners), tissue.shape), "linear"
+    apex_y = (left.offset - right.offset) / spread
+    apex_x = left.at(apex_y)
+    radius = np.hypot(x - apex_x, y - apex_y).round().astype(np.intp)
+    angle = np.linspace(np.arctan(left.slope), np.arctan(right.slope), 64)
+    near, far = _reach(radius, (angle[-1] - angle[0]) * np.arange(radius.max() + 1))
+    way = np.stack([np.sin(angle), np.cos(angle)], axis=1)
+    arc = (apex_x, apex_y) + far * way
+    fan = np.concatenate([arc, [(apex_x, apex_y) + near * way[-1], (apex_x, apex_y) + near * way[0]]])
+    filled = _drawn(fan, tissue.shape)
+    reach = max(apex_x - x.min(), x.max() - apex_x) + 1
+    filled[int(y.max()) + 1 :] = False
+    filled[:, : max(0, int(apex_x - reach))] = False
+    filled[:, int(apex_x + reach) + 1 :] = False
+    return filled, "phased" if near < 0.15 * far else "convex"
+
+
+def _reach(place: NDArray[np.intp], full: NDArray[np.float64]) -> tuple[int, int]:
+    """First and last depth at which at least a twentieth of the ``full`` width is tissue: a marker dot is narrower."""
+    filled = np.bincount(place, minlength=len(full)) >= np.maximum(1, 0.05 * full)
+    found = np.flatnonzero(filled)
+    return int(found[0]), int(found[-1])
