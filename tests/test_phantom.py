@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from itertools import groupby, pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -19,7 +20,7 @@ from seqcls.phantom import ORGANS, PhantomFrame, SweepOptions, sweep, write_labe
 from seqcls.phantom.screen import Screen
 from seqcls.phantom.sweep import Session, View
 
-SMALL = {"width": 160, "height": 120}
+SMALL: dict[str, Any] = {"width": 160, "height": 120}
 
 
 def views(options: SweepOptions) -> list[View]:
@@ -47,9 +48,9 @@ def test_same_options_same_pixels() -> None:
 
 
 @pytest.mark.parametrize("change", [{"patient": 4}, {"sweep": 2}, {"geometry": "convex"}], ids=str)
-def test_another_seed_is_another_sweep(change: dict[str, object]) -> None:
-    plain = {"patient": 3, "sweep": 1, "duration_s": 0.2, "geometry": "linear", **SMALL}
-    one, two = pictures(SweepOptions(**plain)), pictures(SweepOptions(**{**plain, **change}))  # type: ignore[arg-type]
+def test_another_seed_is_another_sweep(change: dict[str, Any]) -> None:
+    plain: dict[str, Any] = {"patient": 3, "sweep": 1, "duration_s": 0.2, "geometry": "linear", **SMALL}
+    one, two = pictures(SweepOptions(**plain)), pictures(SweepOptions(**{**plain, **change}))
     assert np.abs(one.astype(int) - two).mean() > 3
 
 
@@ -154,10 +155,10 @@ def test_the_organ_is_drawn_where_the_truth_says(patient: int, organ: str) -> No
 
 @pytest.mark.parametrize("patient", [0, 4])
 def test_furniture_lies_outside_the_sector(patient: int) -> None:
-    options = {"patient": patient, "duration_s": 0.2, "width": 320, "height": 240}
-    inside = sector(SweepOptions(**options))  # type: ignore[arg-type]
-    plain = pictures(SweepOptions(**options, furniture=False))  # type: ignore[arg-type]
-    furnished = pictures(SweepOptions(**options))  # type: ignore[arg-type]
+    options: dict[str, Any] = {"patient": patient, "duration_s": 0.2, "width": 320, "height": 240}
+    inside = sector(SweepOptions(**options))
+    plain = pictures(SweepOptions(**options, furniture=False))
+    furnished = pictures(SweepOptions(**options))
     assert np.array_equal(plain[:, inside], furnished[:, inside])
     assert not plain[:, ~inside].any() and (furnished[:, ~inside] > 100).any()
 
@@ -294,6 +295,6 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
      {"duration_s": float("nan")}, {"rate_hz": float("inf")}],
     ids=str,
 )  # fmt: skip
-def test_impossible_options_are_refused(options: dict[str, object]) -> None:
+def test_impossible_options_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
-        SweepOptions(**{"patient": 0, **options})  # type: ignore[arg-type]
+        SweepOptions(**{"patient": 0, **options})

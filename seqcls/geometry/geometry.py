@@ -94,7 +94,7 @@ class RegionFinder:
         self._box: Box = (0, 0, 0, 0)
         self._statistics = Statistics(1, 1)
         self._pushed = 0
-        self._next_look = self.FRAMES
+        self._usable = 0
 
     def push(self, image: Image) -> Region | None:
         """The Region as soon as it is decided, else None. Raises GeometryError when the picture size changes."""
@@ -102,10 +102,12 @@ class RegionFinder:
         self._pushed += 1
         if self._geometry.region != "auto" or self._pushed >= self.MOST:
             return self.finish()
-        if self._statistics.frames >= self._next_look:
-            self._next_look *= 2
-            return self._search()
-        return None
+        if self._usable < self.FRAMES:
+            return None
+        region = self._search()
+        if region is None:  # menus, a desktop: what comes next may be ultrasound
+            self._restart()
+        return region
 
     def add(self, image: Image) -> None:
         """Take a frame into account without asking for a decision."""
@@ -113,7 +115,7 @@ class RegionFinder:
         if self._size is None:
             self._size = size
             self._box = (0, 0, *size) if self._hint is None else _clipped(self._hint, *size)
-            self._statistics = Statistics(self._box[2] - self._box[0], self._box[3] - self._box[1])
+            self._restart()
         elif size != self._size:
             raise GeometryError(f"the picture size changes from {self._size} to {size}; start a new search")
         if self._geometry.region == "auto":
@@ -121,6 +123,7 @@ class RegionFinder:
             gray = to_gray(image[y0:y1, x0:x1])
             if not is_blank(gray):
                 self._statistics.add(gray)
+                self._usable += 1
 
     def finish(self) -> Region:
         """Decide from what there is: the whole picture (or hint) where nothing is found.
@@ -134,10 +137,14 @@ class RegionFinder:
             return Region(0, 0, *self._size, *self._size)
         if isinstance(stated, tuple):
             return Region(*stated, *self._size, kind="stated")
-        found = self._search() if self._statistics.frames else None
+        found = self._search() if len(self._statistics) else None
         if found is not None:
             return found
         return Region(*self._box, *self._size, kind="full" if self._box == (0, 0, *self._size) else "stated")
+
+    def _restart(self) -> None:
+        x0, y0, x1, y1 = self._box
+        self._statistics, self._usable = Statistics(x1 - x0, y1 - y0), 0
 
     def _search(self) -> Region | None:
         assert self._size is not None, "a search needs a picture"

@@ -61,7 +61,7 @@ def _tissue(evidence: Evidence) -> Mask | None:
 
 def _dense(mask: Mask) -> Mask:
     """Drops text, ticks and traces: pixels stay where at least half of their neighbourhood is set."""
-    side = max(3, round(0.02 * max(mask.shape))) | 1
+    side = max(5, round(0.024 * max(mask.shape))) | 1
     dense: Mask = cv2.blur(mask.astype(np.float32), (side, side), borderType=cv2.BORDER_REPLICATE) >= 0.5
     return dense & mask
 
@@ -104,17 +104,21 @@ def _sides(tissue: Mask) -> tuple[Side, Side] | None:
     left = _line(rows, first, first > 1)
     mirrored = _line(rows, width - 1 - last, last < width - 2)
     right = None if mirrored is None else Side(width - 1 - mirrored.offset, -mirrored.slope, mirrored.support)
-    least = 0.15 * len(rows)
-    if left is None or right is None or max(left.support, right.support) < least:
-        return None
-    if abs(left.slope + right.slope) < 0.12 and min(left.support, right.support) >= least:
-        return left, right
-    # The face of the probe, always bright, tells the axis.
+    # The face of the probe echoes over its whole width, whatever lies in the dark below.
     face = slice(0, max(1, len(rows) // 12))
-    axis = float(first[face].min() + last[face].max()) / 2
+    start, end = float(first[face].min()), float(last[face].max())
+    left = Side(0, 0, 0) if left is None and start <= 1 else left
+    right = Side(width - 1, 0, 0) if right is None and end >= width - 2 else right
+    if left is None or right is None:
+        return None
+    firm = 0.3 * len(rows)
+    if abs(left.slope + right.slope) < 0.1 or min(left.support, right.support) >= firm:
+        return left, right
+    if max(left.support, right.support) < firm:
+        return None
     if left.support >= right.support:
-        return left, Side(2 * axis - left.offset, -left.slope, 0)
-    return Side(2 * axis - right.offset, -right.slope, 0), right
+        return left, Side(start + end - left.offset, -left.slope, 0)
+    return Side(start + end - right.offset, -right.slope, 0), right
 
 
 def _line(rows: NDArray[np.intp], edge: NDArray[np.intp], usable: NDArray[np.bool_]) -> Side | None:
@@ -134,7 +138,7 @@ def _line(rows: NDArray[np.intp], edge: NDArray[np.intp], usable: NDArray[np.boo
     away = x[None, :] - (offset[:, None] + slope[:, None] * y[None, :])  # (lines, rows), negative: outside
     near = (np.abs(away) <= 2.0).sum(axis=1)
     cut = (away < -3.0).sum(axis=1)
-    best = int((near - 2 * cut).argmax())
+    best = int((near - 8 * cut).argmax())
     on = np.abs(away[best]) <= 2.0
     fit = np.polyfit(y[on], x[on], 1) if on.sum() >= 12 else (slope[best], offset[best])
     return Side(float(fit[1]), float(fit[0]), int(near[best]))

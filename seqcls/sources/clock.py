@@ -1,8 +1,9 @@
 """From what a decoder gives to frames and gaps on the clip's time axis.
 
 A decoder gives pictures in the order in which they are shown; the times on them may be missing, repeated, scrambled or
-interrupted. ``Clock`` puts them right, holding back one picture to know how long the one before it lasts, and finds the
-stretches from which pictures are missing. It works in the stream's ticks, so that times stay exact.
+interrupted. ``Clock`` puts them right and finds the stretches from which pictures are missing. It holds back one picture
+to know how long the one before it lasts, and a few more where packets are missed until it is plain whether they are
+lost. It works in the stream's ticks, so that times stay exact.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ DEEPEST_REORDER = 16
 
 #: A picture is missed when the next comes later than this many periods.
 LATE = 1.5
+
+#: A clock that leaps this far was set anew; nobody scans so long without a picture.
+LEAP_S = 3600.0
 
 #: Packets this small hold no picture: MPEG-4 marks a repeated picture so.
 EMPTY_PACKET_BYTES = 8
@@ -53,12 +57,13 @@ class Clock:
         self._base, self._start, self._strict = base, start, strict
         self._origin: int | None = None
         self._offset = 0
-        self._held: _Held | None = None
+        self._held: deque[_Held] = deque()
         self._last_emitted: int | None = None
         self._distances: deque[int] = deque([max(1, period)], maxlen=_RECENT)
         self._waiting: dict[int, int] = {}  # tick of a packet whose picture has not come yet -> its size
         self._trouble_left = 0
-        self._repeats = 0
+        self._sound: int | None = None  # the last time that was not made up
+        self._made_up = 0
 
     @property
     def period(self) -> int:
@@ -92,23 +97,24 @@ class Clock:
         self._trouble_left = 4 * DEEPEST_REORDER
 
     def picture(self, tick: int | None, duration: int | None, image: Any, damaged: str) -> Iterator[Frame | Gap]:
-        """The next picture; yields the one before it, and the gap between them."""
-        held = self._held
+        """The next picture; yields those before it whose times are certain now, and the gaps between them."""
         stamp = self._stamp(tick)
-        self._held = _Held(stamp, 0 if duration is None else duration, image, damaged)
-        if held is not None:
-            yield from self._emit(held, stamp)
+        self._held.append(_Held(stamp, 0 if duration is None else duration, image, damaged))
+        while len(self._held) > 1 and not self._may_be_scrambled():
+            yield from self._emit(self._held.popleft(), self._held[0].tick)
         self._trouble_left = max(0, self._trouble_left - 1)
 
     def finish(self) -> Iterator[Frame | Gap]:
-        """The stream has ended: yields the last picture, and the gap behind it when packets stayed without one."""
-        held, self._held = self._held, None
-        if held is not None:
-            length = held.duration if 0 < held.duration <= 4 * self.period else self.period
-            yield from self._place(held, length)
-            left = [tick for tick in self._waiting if tick > held.tick + length // 2]
+        """The stream has ended: yields the rest, and the gap behind it when packets stayed without a picture."""
+        while len(self._held) > 1:
+            yield from self._emit(self._held.popleft(), self._held[0].tick)
+        if self._held:
+            last = self._held.popleft()
+            length = self._own(last)
+            yield from self._place(last, length)
+            left = [tick for tick in self._waiting if tick > last.tick + length // 2]
             if left and not self.scrambled:
-                yield self._gap(held.tick + length, max(left) + self.period, len(left))
+                yield self._gap(last.tick + length, max(left) + self.period, len(left))
 
     def gap_to(self, end_s: float, reason: str) -> Gap:
         """The stretch from the last picture's end to the end that the file declares."""
@@ -116,54 +122,60 @@ class Clock:
         return self.gaps[-1]
 
     def _stamp(self, raw: int | None) -> int:
-        held = self._held
+        """The picture's place on the time axis, never before the one of the picture before it."""
+        last = self._held[-1].tick if self._held else None
         if raw is None:
             self.unstamped += 1
-            self._repeats += 1
-            return self._next(None if held is None else held.tick)
+            self._made_up += 1
+            return self._next(last)
         tick = raw + self._offset
         self._waiting.pop(tick, None)
-        if held is None:
+        if last is None:
+            self._sound = tick
             return tick
         if self.scrambled:
-            return self._smallest(held.tick, tick)
-        if tick == held.tick:
+            return self._smallest(last, tick)
+        if tick == self._sound:
             self.repeated += 1
-            self._repeats += 1
+            self._made_up += 1
             # Halfway and ever closer: the next sound time must still lie ahead.
-            return held.tick + max(1, self.period >> min(self._repeats, 8))
-        if tick > held.tick:
-            self._repeats = 0
-            return tick if not self._absurd(tick - held.tick) else self._continue(tick, "forward")
-        if held.tick - tick <= DEEPEST_REORDER * self.period and not self._repeats:
-            return self._sort(held, tick)
-        if self._repeats:
-            return held.tick  # a little late behind a time that was made up
-        return self._continue(tick, "back")
+            return last + max(1, self.period >> min(self._made_up, 8))
+        if tick > last:
+            if self._seconds(tick - last) > LEAP_S and tick - last > 1000 * self.period:
+                return self._continue(last, tick, "forward")
+            self._sound, self._made_up = tick, 0
+            return tick
+        if self._made_up and self._sound is not None and tick > self._sound:
+            self._sound = tick
+            return last  # a little late behind a time that was made up
+        if last - tick <= DEEPEST_REORDER * self.period:
+            return self._sort(tick)
+        return self._continue(last, tick, "back")
 
-    def _first(self) -> int:
-        return 0 if self._start is None else self._start
-
-    def _absurd(self, distance: int) -> bool:
-        return self._seconds(distance) > 3600 and distance > 1000 * self.period
-
-    def _continue(self, tick: int, way: str) -> int:
-        """The clock was set anew in the middle: count on from the held picture."""
-        assert self._held is not None
-        going_on = self._held.tick + self.period
-        self.alarms.append(
-            f"the clip's clock jumps {way} at {self._time_s(self._held.tick):.2f} s; counted on from there"
-        )
-        self._offset += going_on - tick
+    def _continue(self, last: int, tick: int, way: str) -> int:
+        """The clock was set anew in the middle: count on from the picture before."""
+        self.alarms.append(f"the clip's clock jumps {way} at {self._time_s(last):.2f} s; counted on from there")
+        self._offset += self._next(last) - tick
         self._waiting.clear()
-        return going_on
+        self._sound, self._made_up = self._next(last), 0
+        return self._next(last)
 
-    def _sort(self, held: _Held, tick: int) -> int:
+    def _may_be_scrambled(self) -> bool:
+        """Packets wait from before the next picture: lost, or their times belong to pictures still to be shown."""
+        first, second = self._held[0].tick, self._held[1].tick
+        if self.scrambled or len(self._held) > DEEPEST_REORDER or second - first <= LATE * self.period:
+            return False
+        return any(first < tick < second for tick in self._waiting)
+
+    def _sort(self, tick: int) -> int:
         """Times came in the order of decoding: from now on each picture takes the smallest one that waits."""
         self.scrambled = True
-        self._waiting[tick] = EMPTY_PACKET_BYTES + 1
-        held.tick = self._smallest(self._last_emitted, held.tick)
-        return self._smallest(held.tick, tick)
+        for late in (tick, *(held.tick for held in self._held)):
+            self._waiting[late] = EMPTY_PACKET_BYTES + 1
+        floor = self._last_emitted
+        for held in self._held:
+            held.tick = floor = self._smallest(floor, held.tick)
+        return self._smallest(floor, tick)
 
     def _smallest(self, floor: int | None, own: int) -> int:
         """Take the smallest waiting time behind ``floor``; the picture's own time waits for a later one."""
@@ -179,9 +191,16 @@ class Clock:
     def _next(self, floor: int | None) -> int:
         return self._first() if floor is None else floor + self.period
 
+    def _first(self) -> int:
+        return 0 if self._start is None else self._start
+
+    def _own(self, held: _Held) -> int:
+        """How long the picture says that it lasts, where that can be."""
+        return held.duration if 0 < held.duration <= 4 * self.period else self.period
+
     def _emit(self, held: _Held, following: int) -> Iterator[Frame | Gap]:
         distance = following - held.tick
-        own = held.duration if 0 < held.duration <= 4 * self.period else self.period
+        own = self._own(held)
         lost = [tick for tick in self._waiting if held.tick < tick < following]
         proved = bool(lost) or self._trouble_left > 0 or (self._strict and self._regular)
         if proved and not self.scrambled and distance > LATE * min(own, self.period):
@@ -204,7 +223,7 @@ class Clock:
             self._origin = held.tick
             lead = held.tick - self._first() if self._start is not None else 0
             lost = [tick for tick in self._waiting if tick < held.tick]
-            if lead > self.period // 2 and (lost or self._trouble_left) and self._seconds(lead) < 3600:
+            if lead > self.period // 2 and (lost or self._trouble_left) and self._seconds(lead) < LEAP_S:
                 self._origin = held.tick - lead
                 yield self._gap(self._origin, held.tick, len(lost))
         time_s = self._time_s(held.tick)

@@ -1,0 +1,133 @@
+"""Times as decoders give them, put right: missing, repeated, scrambled, interrupted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqcls.sources.clock import Clock
+from seqcls.types import Frame, Gap
+
+MS = Fraction(1, 1000)
+IMAGE = np.zeros((1, 1), np.uint8)
+
+
+def run(
+    ticks: Sequence[int | None], *, duration: int | None = 40, clock: Clock | None = None
+) -> tuple[list[Frame | Gap], Clock]:
+    clock = Clock(MS, 40, None) if clock is None else clock
+    items: list[Frame | Gap] = []
+    for tick in ticks:
+        items += clock.picture(tick, duration, IMAGE, "")
+    return [*items, *clock.finish()], clock
+
+
+def times_ms(items: Sequence[Frame | Gap]) -> list[float]:
+    return [round(1000 * item.time_s, 6) for item in items if isinstance(item, Frame)]
+
+
+CASES: dict[str, tuple[list[int | None], list[float]]] = {
+    "regular": ([0, 40, 80], [0, 40, 80]),
+    "one frame": ([500], [0]),
+    "starts late": ([1000, 1040, 1080], [0, 40, 80]),
+    "starts before zero": ([-80, -40, 0], [0, 40, 80]),
+    "variable": ([0, 10, 200, 210], [0, 10, 200, 210]),
+    "none at all": ([None, None, None], [0, 40, 80]),
+    "one missing": ([0, None, 80, 120], [0, 40, 80, 120]),
+    "first missing": ([None, 40, 80], [0, 40, 80]),
+    "one repeated": ([0, 40, 40, 80, 120], [0, 40, 60, 80, 120]),
+    "twice repeated": ([0, 40, 40, 40, 80], [0, 40, 60, 70, 80]),
+    "pairs swapped": ([40, 0, 120, 80, 200, 160], [0, 40, 80, 120, 160, 200]),
+    "clock set back": ([0, 40, 80, 100_000, 100_040, 0, 40], [0, 40, 80, 100_000, 100_040, 100_080, 100_120]),
+    "clock leaps a day": ([0, 40, 80_000_000, 80_000_040], [0, 40, 80, 120]),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_times(name: str) -> None:
+    ticks, expected = CASES[name]
+    clock = Clock(MS, 40, None)
+    for tick in ticks:  # packets come before their pictures
+        clock.packet(tick, 100)
+    items, clock = run(ticks, clock=clock)
+    assert times_ms(items) == expected
+    assert bool(clock.alarms) == ("clock" in name)
+    assert bool(clock.notes) == any(word in name for word in ("missing", "repeated", "swapped", "none"))
+    assert not clock.gaps
+
+
+def test_a_deep_pyramid_in_decoding_order_is_sorted() -> None:
+    order = [0, 160, 120, 200, 80, 280, 240, 320, 40, 360]  # shown order, stamped in the order of decoding
+    clock = Clock(MS, 40, 0)
+    items: list[Frame | Gap] = []
+    for tick in sorted(order):
+        clock.packet(tick, 100)
+    for tick in order:
+        items += clock.picture(tick, 40, IMAGE, "")
+    items += clock.finish()
+    assert times_ms(items) == sorted(order) and clock.scrambled and not clock.gaps
+
+
+def test_a_late_picture_is_a_gap_only_when_something_is_known_to_be_lost() -> None:
+    pause, _ = run([0, 40, 80, 400, 440])
+    assert not any(isinstance(item, Gap) for item in pause)
+    assert [round(item.duration_s, 6) for item in pause if isinstance(item, Frame)] == [0.04, 0.04, 0.32, 0.04, 0.04]
+
+    clock = Clock(MS, 40, None)
+    for tick in range(0, 480, 40):
+        clock.packet(tick, 100)
+    lost, _ = run([0, 40, 80, 400, 440], clock=clock)
+    gap = lost[3]
+    assert isinstance(gap, Gap) and (gap.start_s, gap.end_s) == (pytest.approx(0.12), pytest.approx(0.40))
+    assert gap.reason == "7 frames lost"
+
+    clock = Clock(MS, 40, None)
+    clock.trouble()
+    troubled, _ = run([0, 40, 80, 400, 440], clock=clock)
+    assert [type(item) for item in troubled] == [Frame, Frame, Frame, Gap, Frame, Frame]
+
+
+def test_where_the_rate_cannot_vary_a_late_picture_is_a_gap() -> None:
+    ticks = [40 * k for k in range(20)]
+    strict = Clock(MS, 40, None, strict=True)
+    items, _ = run([*ticks, 880, 920], clock=strict)
+    assert isinstance(items[20], Gap) and items[20].reason == "2 frames lost"
+    irregular = Clock(MS, 40, None, strict=True)
+    items, _ = run([k * 40 + (k % 3) * 9 for k in range(20)] + [1100], clock=irregular)
+    assert not any(isinstance(item, Gap) for item in items)
+
+
+def test_packets_that_hold_no_picture_are_not_missed() -> None:
+    clock = Clock(MS, 40, None)
+    for tick in range(0, 480, 40):
+        clock.packet(tick, 7)
+    items, _ = run([0, 40, 80, 400, 440], clock=clock)
+    assert not any(isinstance(item, Gap) for item in items)
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(-(10**6), 10**6)), min_size=1, max_size=60))
+def test_whatever_comes_the_frames_go_out_once_and_forward(ticks: list[int | None]) -> None:
+    clock = Clock(MS, 40, 0)
+    for tick in ticks[::2]:
+        clock.packet(tick, 100)
+    items, _ = run(ticks, clock=clock)
+    frames = [item for item in items if isinstance(item, Frame)]
+    assert [frame.index for frame in frames] == list(range(len(ticks))) and clock.delivered == len(ticks)
+    starts = [item.time_s if isinstance(item, Frame) else item.start_s for item in items]
+    assert starts == sorted(starts) and starts[0] == 0.0
+    assert all(frame.duration_s >= 0 for frame in frames)
+    assert all(gap.end_s > gap.start_s for gap in clock.gaps)
+
+
+@given(st.lists(st.integers(1, 500), min_size=1, max_size=60))
+def test_sound_times_pass_unchanged(steps: list[int]) -> None:
+    ticks = np.cumsum([0, *steps]).tolist()
+    items, clock = run(ticks, duration=None)
+    assert times_ms(items) == ticks and not clock.alarms and not clock.notes
+    frames = [item for item in items if isinstance(item, Frame)]
+    assert [f.duration_s for f in frames[:-1]] == pytest.approx([s / 1000 for s in steps])
