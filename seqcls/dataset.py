@@ -56,6 +56,7 @@ class FrameSet:
     images (N, S, S) uint8; targets (N, K) float32, 1 present, 0 absent, 0 where ``mask`` (N, K) bool says not labelled.
     clip, patient, split (N,) str, split is "train" or "validation"; time_s (N,) float64, NaN where not known.
     geometry: how a clip's frames become such images. hash: of the files and labels. messages: for a person.
+    regions: the different ultrasound regions of the clips (``Region.to_dict``).
     """
 
     images: Picture
@@ -69,6 +70,7 @@ class FrameSet:
     geometry: Geometry
     hash: str = ""
     messages: tuple[str, ...] = ()
+    regions: tuple[dict[str, Any], ...] = ()
 
     def of_organs(self, organs: Sequence[str]) -> FrameSet:
         """The same frames, labelled for these organs only. Raises DataError for one that is not there."""
@@ -106,8 +108,9 @@ def load_frames(
     rows = _table(root) if extracted else _tree(root)
     organs = tuple(sorted({organ for row in rows for organ, _ in row.states}))
     _require_both_states(rows, organs, root)
+    regions: list[dict[str, Any]] = []
     if extracted:
-        geometry = _geometry_of(root, geometry.size)
+        geometry, regions = _described(root, geometry.size)
     pictures, digests, bad = _read_all(rows, skip_corrupt, progress)
     rows = [row for row, picture in zip(rows, pictures, strict=True) if picture is not None]
     whole = [picture for picture in pictures if picture is not None]
@@ -116,10 +119,10 @@ def load_frames(
     cropper = Geometry(size=geometry.size, region="none") if extracted else geometry
     if not extracted:
         rows, whole, digests = _merge_same(rows, whole, [d for d in digests if d])
-    images = _letterboxed(whole, cropper)
+    images, found = _letterboxed(whole, cropper)
     messages = [f"left out {len(bad)} pictures that cannot be read, the first is {bad[0]}"] if bad else []
     digest = _hash(rows, [d for d in digests if d], root)
-    return _frame_set(rows, images, organs, geometry, digest, messages)
+    return _frame_set(rows, images, organs, geometry, digest, messages, regions if extracted else found)
 
 
 def frames_from_clips(
@@ -134,6 +137,7 @@ def frames_from_clips(
     rows: list[Row] = []
     images: list[Picture] = []
     messages: list[str] = []
+    regions: list[dict[str, Any]] = []
     digest = hashlib.sha256()
     held, said = hold_out(groups_of(clips), validation, seed)
     messages += [said] if said else []
@@ -146,11 +150,13 @@ def frames_from_clips(
             rows.append(Row(path, labels.file, labels.patient, frame.time_s, split, states))
             images.append(image)
         messages += reading.messages(path.name)
+        if reading.region is not None:
+            regions.append(reading.region.to_dict())
         if progress is not None:
             progress(done + 1, len(clips))
     organs = tuple(sorted({organ for row in rows for organ, _ in row.states}))
     _require_both_states(rows, organs, clips[0][0].parent)
-    return _frame_set(rows, np.stack(images), organs, geometry, digest.hexdigest(), messages)
+    return _frame_set(rows, np.stack(images), organs, geometry, digest.hexdigest(), messages, regions)
 
 
 class ClipReading:
@@ -302,11 +308,13 @@ def _require_both_states(rows: Sequence[Row], organs: Sequence[str], where: Path
         raise DataError(f"{where}: nothing is labelled present or absent")
 
 
-def _geometry_of(root: Path, size: int) -> Geometry:
+def _described(root: Path, size: int) -> tuple[Geometry, list[dict[str, Any]]]:
+    """The geometry and the clips' regions that extract wrote down."""
     path = root / "dataset.json"
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
-        return Geometry.from_dict({**body["geometry"], "size": size})
+        regions = [clip["region"] for clip in body["clips"] if clip["region"] is not None]
+        return Geometry.from_dict({**body["geometry"], "size": size}), regions
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing beside frames.csv; extract the clips again") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -372,13 +380,14 @@ def _merge_same(
     return kept
 
 
-def _letterboxed(pictures: Sequence[Picture], geometry: Geometry) -> Picture:
-    """(N, S, S); the region is found once for all pictures of one size, which come from one scanner layout."""
+def _letterboxed(pictures: Sequence[Picture], geometry: Geometry) -> tuple[Picture, list[dict[str, Any]]]:
+    """(N, S, S), and the regions: one for all pictures of one size, which come from one scanner layout."""
     regions: dict[tuple[int, ...], Region] = {}
     for size in {picture.shape for picture in pictures}:
         same = [picture for picture in pictures if picture.shape == size]
         regions[size] = geometry.find(same[:: max(1, len(same) // SAMPLE)][:SAMPLE])
-    return np.stack([geometry.apply(picture, regions[picture.shape]) for picture in pictures])
+    images = np.stack([geometry.apply(picture, regions[picture.shape]) for picture in pictures])
+    return images, [region.to_dict() for region in regions.values()]
 
 
 def _frame_set(
@@ -388,6 +397,7 @@ def _frame_set(
     geometry: Geometry,
     digest: str,
     messages: Sequence[str],
+    regions: Sequence[dict[str, Any]],
 ) -> FrameSet:
     targets = np.zeros((len(rows), len(organs)), np.float32)
     mask = np.zeros((len(rows), len(organs)), bool)
@@ -407,6 +417,7 @@ def _frame_set(
         geometry=geometry,
         hash=digest,
         messages=tuple(messages),
+        regions=tuple({json.dumps(region): region for region in regions}.values()),
     )
 
 

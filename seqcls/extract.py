@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +137,7 @@ class _Writer:
         if len(self._rows) == before:
             self._messages.append(f"{path.name}: no frame is labelled present or absent")
         self._messages += reading.messages(path.name)
-        region_found = None if reading.region is None else asdict(reading.region)
+        region_found = None if reading.region is None else reading.region.to_dict()
         self._clips.append(
             {
                 "file": labels.file,

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from seqcls.engines import Engine, open_engine
 from seqcls.errors import NoFramesError, UsageError
 from seqcls.gate import Gate, GateOptions
-from seqcls.geometry import Region, RegionFinder
+from seqcls.geometry import Region, RegionFinder, layout_warning
 from seqcls.intervals import IntervalOptions, intervals_from_events
 from seqcls.modelfile import ModelHeader
 from seqcls.postprocess import PostProcess, unknown_stretches
@@ -239,7 +239,9 @@ class _Run:
         )
 
     def _warnings(self) -> tuple[str, ...]:
-        return ()
+        trained = self._detector.header.training.get("regions", [])
+        said = (layout_warning(region, trained) for region in self._regions)
+        return tuple(dict.fromkeys(warning for warning in said if warning))
 
     def _provenance(self) -> dict[str, Any]:
         detector = self._detector
@@ -250,7 +252,7 @@ class _Run:
             "intervals": {o: asdict(i) for o, i in zip(detector.organs, detector.intervals, strict=True)},
             "gate": asdict(detector.gate),
             "geometry": detector.header.geometry.to_dict(),
-            "regions": [asdict(region) for region in self._regions],
+            "regions": [region.to_dict() for region in self._regions],
         }
 
 

@@ -332,6 +332,7 @@ def _header(
         if threshold is None:
             messages.append(f"too few validation clips show {organ} both present and absent: default thresholds kept")
     training = {"classes": _counts(frames, rows), "validation": _counts(frames, judged), "thresholds": chosen}
+    training["regions"] = list(frames.regions)
     header = replace(
         plain,
         calibration=tuple(pairs),

@@ -116,10 +116,13 @@ def _moving(page: Image, furniture: Collection[str], index: int, sector: NDArray
     height, width = page.shape
     if "clock" in furniture:
         cv2.putText(page, f"10:41:{index // 2:02d}.{index * 37 % 100:02d}", (width - 120, 14), FONT, 0.42, 220, 1, cv2.LINE_AA)
-    if "ecg" in furniture:
+    if "ecg" in furniture:  # a still trace that a moving gap redraws
         x = np.arange(width)
-        beat = height - 22 - 14 * np.exp(-(((x - 6 * index) % 60 - 30) / 3.0) ** 2)
-        cv2.polylines(page, [np.stack([x, beat], axis=1).round().astype(np.int32)], False, 200, 1, cv2.LINE_AA)
+        beat = height - 40 - 14 * np.exp(-((((x + 10) % 90 - 45) / 3.0) ** 2)) + 3 * np.sin(x / 9)
+        line = np.stack([x, beat], axis=1).round().astype(np.int32)
+        cut = 23 * index % width
+        for part in (line[:cut], line[cut + 16 :]):
+            cv2.polylines(page, [part], False, 200, 1, cv2.LINE_AA)
     if "cursor" in furniture:
         x, y = 20 + 7 * index, height - 40 - 3 * index
         cv2.fillPoly(page, [np.array([[x, y], [x, y + 14], [x + 10, y + 10]])], 240)

@@ -44,7 +44,7 @@ def outline(evidence: Evidence) -> tuple[Points, str] | None:
     extra = filled & ~_drawn(hull, tissue.shape)
     if (extra & evidence.furniture).sum() > 0.002 * tissue.size:
         return hull, kind
-    beyond = tissue & ~cv2.dilate(filled.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+    beyond = tissue & ~_wider(filled, 0.004)
     return _hull(filled if beyond.sum() <= 0.002 * tissue.sum() else filled | tissue), kind
 
 
@@ -54,9 +54,11 @@ def _tissue(evidence: Evidence) -> Mask | None:
     moving = _main(_dense(evidence.active), evidence.active)
     if moving is None or seen is None:
         return seen
-    if _area(_hull(seen)) <= 1.35 * _area(_hull(moving)):
-        return seen
-    return moving
+    around = _hull(moving)
+    beyond = seen & evidence.furniture & ~_wider(_drawn(around, seen.shape), 0.02)
+    if _area(_hull(seen)) > 1.35 * _area(around) or beyond.sum() > 0.01 * seen.sum():
+        return moving
+    return seen
 
 
 def _dense(mask: Mask) -> Mask:
@@ -95,6 +97,12 @@ def _drawn(corners: NDArray[np.float64] | Points, shape: tuple[int, ...]) -> Mas
     return canvas > 0
 
 
+def _wider(mask: Mask, part: float) -> Mask:
+    """The mask grown by a part of the picture's longer side."""
+    side = 2 * max(1, round(part * max(mask.shape))) + 1
+    return cv2.dilate(mask.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
+
+
 def _sides(tissue: Mask) -> tuple[Side, Side] | None:
     """Both sides as straight lines; a side that lies in the dark mirrors the other one."""
     rows = np.flatnonzero(tissue.any(axis=1))
@@ -123,24 +131,27 @@ def _sides(tissue: Mask) -> tuple[Side, Side] | None:
 
 def _line(rows: NDArray[np.intp], edge: NDArray[np.intp], usable: NDArray[np.bool_]) -> Side | None:
     """The line that most of the edge points lie on, among those that widen with depth and cut nothing off."""
-    y, x = rows[usable].astype(np.float64), edge[usable].astype(np.float64)
-    if len(y) < 12:
+    y, x = rows.astype(np.float64), edge.astype(np.float64)
+    choice = np.flatnonzero(usable)
+    if len(choice) < 12:
         return None
-    sample = np.unique(np.linspace(0, len(y) - 1, 40).round().astype(int))
+    sample = choice[np.unique(np.linspace(0, len(choice) - 1, 40).round().astype(int))]
     i, j = (a.ravel() for a in np.meshgrid(sample, sample, indexing="ij"))
     i, j = i[y[j] - y[i] >= 6], j[y[j] - y[i] >= 6]
     slope = (x[j] - x[i]) / (y[j] - y[i])
-    offset = x[i] - slope * y[i]
-    keep = (slope <= 0.05) & (slope > -4)
-    slope, offset = slope[keep], offset[keep]
+    widens = (slope <= 0.05) & (slope > -4)
+    i, slope = i[widens], slope[widens]
     if not len(slope):
         return None
-    away = x[None, :] - (offset[:, None] + slope[:, None] * y[None, :])  # (lines, rows), negative: outside
-    near = (np.abs(away) <= 2.0).sum(axis=1)
-    cut = (away < -3.0).sum(axis=1)
-    best = int((near - 8 * cut).argmax())
-    on = np.abs(away[best]) <= 2.0
-    fit = np.polyfit(y[on], x[on], 1) if on.sum() >= 12 else (slope[best], offset[best])
+    offset = x[i] - slope * y[i]
+    away = x - (offset[:, None] + slope[:, None] * y)  # (lines, rows), negative: outside
+    near = ((np.abs(away) <= 2.0) & usable).sum(axis=1)
+    worth = near - 30 * (away < -3.0).sum(axis=1)
+    best = int(worth.argmax())
+    on = (np.abs(away[best]) <= 2.0) & usable
+    if worth[best] <= 0 or on.sum() < 12:
+        return None
+    fit = np.polyfit(y[on], x[on], 1)
     return Side(float(fit[1]), float(fit[0]), int(near[best]))
 
 
@@ -176,7 +187,9 @@ def _completed(tissue: Mask, left: Side, right: Side) -> tuple[Mask, str]:
     fan = np.concatenate([arc, [(apex_x, apex_y) + near * way[-1], (apex_x, apex_y) + near * way[0]]])
     filled = _drawn(fan, tissue.shape)
     reach = max(apex_x - x.min(), x.max() - apex_x) + 1
-    filled[int(y.max()) + 1 :] = False
+    rows = np.flatnonzero(np.bincount(y) > 0.01 * tissue.shape[1])
+    filled[: rows[0]] = False
+    filled[rows[-1] + 1 :] = False
     filled[:, : max(0, int(apex_x - reach))] = False
     filled[:, int(apex_x + reach) + 1 :] = False
     return filled, "phased" if near < 0.15 * far else "convex"

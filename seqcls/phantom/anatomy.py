@@ -184,9 +184,9 @@ def organ_outlines(a: Anatomy, organ: str, z: float) -> list[Points]:
     return outlines
 
 
-def hidden_half_width(a: Anatomy, z: float) -> float:
-    """mm to either side of the midline that the breast bone hides at this level."""
-    return 45.0 * ramp(z - a.trachea_z[1], 28.0)
+def notch(a: Anatomy, z: float) -> float:
+    """Half the width in mm that collar bones and breast bone leave open at this level; 0 where they have closed."""
+    return float(np.interp(z - a.trachea_z[1], (-12, -5, 4), (70, 14, 0)))
 
 
 def ramp(value: float, over: float) -> float:

@@ -18,8 +18,8 @@ from seqcls.phantom.anatomy import (
     Tissue,
     arch,
     ellipse,
-    hidden_half_width,
     lobe_size,
+    notch,
     organ_outlines,
     ramp,
 )
@@ -263,11 +263,12 @@ def _bones(canvas: Canvas, a: Anatomy, z: float) -> None:
     if abs(z) < 4:
         size = np.sqrt(1 - (z / 4) ** 2)
         _bone(canvas, arch(0, a.top + 9, a.hyoid_half * size, 5 * size + 0.5), BONE.echo, 1.2)
-    half = hidden_half_width(a, z)
-    if half > 0:
-        x = np.linspace(-half, half, 15, dtype=np.float32)
-        y = a.top + 2.5 + 0.0022 * x**2
-        _bone(canvas, np.stack([x, y.astype(np.float32)], axis=1), BONE.echo, 1.2)
+    gap = notch(a, z)
+    for sign in (-1, 1):
+        x = np.linspace(sign * gap, sign * 90, 30, dtype=np.float32)[::sign]  # from left to right
+        y = a.top + 2.5 + 0.0012 * x**2
+        if gap < 70:
+            _bone(canvas, np.stack([x, y.astype(np.float32)], axis=1), BONE.echo, 1.2)
 
 
 def _surface(canvas: Canvas, a: Anatomy, z: float) -> None:

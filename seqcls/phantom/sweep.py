@@ -122,10 +122,10 @@ class Session:
         for outline in anatomy.organ_outlines(self.anatomy, organ, pose.z):
             corners = painting.corners(outline, _GRID, _GRID)
             cv2.fillPoly(mask, [np.round(corners * 16).astype(np.int32)], 1, shift=4)
-        half = anatomy.hidden_half_width(self.anatomy, pose.z)
-        if half > 0:
-            edges = painting.corners(np.array([[-half, 12], [half, 12]], np.float32), _GRID, _GRID)[:, 0]
-            mask[:, max(0, int(edges[0])) : max(0, int(edges[1]))] = 0
+        gap = anatomy.notch(self.anatomy, pose.z)
+        left, right = painting.corners(np.array([[-gap, 12], [gap, 12]], np.float32), _GRID, _GRID)[:, 0]
+        mask[:, : max(0, round(float(left)))] = 0
+        mask[:, max(0, round(float(right))) :] = 0
         return mask
 
     def _part(self, organ: str, cells: Gray | Float) -> float:

@@ -1,9 +1,9 @@
 """From what a decoder gives to frames and gaps on the clip's time axis.
 
 A decoder gives pictures in the order in which they are shown; the times on them may be missing, repeated, scrambled or
-interrupted. ``Clock`` puts them right and finds the stretches from which pictures are missing. It holds back one picture
-to know how long the one before it lasts, and a few more where packets are missed until it is plain whether they are
-lost. It works in the stream's ticks, so that times stay exact.
+interrupted. ``Clock`` puts them right and finds the stretches from which pictures are missing. It holds back one
+picture to know how long the one before it lasts, and a few more where packets are missed until it is plain whether
+they are lost. It works in the stream's ticks, so that times stay exact.
 """
 
 from __future__ import annotations

@@ -140,14 +140,19 @@ def _size(path: Path) -> tuple[int, int]:
 
 
 def _read(path: Path, color: bool) -> NDArray[np.uint8]:
-    import cv2
+    """(H, W) gray or (H, W, 3) BGR. Pillow, unlike OpenCV, does not fill up a file that ends early."""
+    from PIL import Image, ImageOps
 
     _size(path)
-    data = np.fromfile(path, np.uint8)  # cv2.imread cannot open every name on Windows
     try:
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR if color else cv2.IMREAD_GRAYSCALE)
-    except cv2.error:
-        image = None
-    if image is None:
-        raise SourceError(f"{path.name}: cannot be decoded")
-    return np.asarray(image, np.uint8)
+        with Image.open(path) as opened:
+            picture = ImageOps.exif_transpose(opened)
+            if picture.mode.startswith(("I", "F")):  # 16 bits, in the upper half of which a gray level lies
+                deep = np.asarray(picture).astype(np.int64)
+                gray = np.asarray(np.clip(deep >> 8, 0, 255), np.uint8)
+                return np.stack([gray, gray, gray], axis=-1) if color else gray
+            if color:
+                return np.ascontiguousarray(np.asarray(picture.convert("RGB"), np.uint8)[..., ::-1])
+            return np.array(picture.convert("L"), np.uint8)
+    except Exception as error:  # as in _size, and whatever the decoders raise on damage
+        raise SourceError(f"{path.name}: cannot be decoded ({type(error).__name__})") from None
