@@ -210,11 +210,9 @@ def peak_memory(path: str, queue: Any) -> None:
 
 def long_clip(folder: Path, hours: float) -> int:
     """Peak memory on the packets of a minute, and on the same over and over for hours; 1 when it grew."""
-    from fractions import Fraction
-
     import av
 
-    minute = media.recipe("mkv h264", frames=1500, width=320, height=240, rate=Fraction(25))
+    minute = media.recipe("mkv h264", frames=1500, width=320, height=240, options=(*media.X264, ("bf", "0")))
     short = media.write_clip(folder / "minute.mkv", minute, lambda k: media.draw(k % 1024, 320, 240))
     long = folder / "hours.mkv"
     with av.open(str(short)) as source, av.open(str(long), "w") as target:
@@ -224,7 +222,7 @@ def long_clip(folder: Path, hours: float) -> int:
         for turn in range(round(hours * 60)):
             for packet in packets:
                 again = av.Packet(bytes(packet))
-                again.pts, again.dts = packet.pts + turn * 60_000, packet.dts + turn * 60_000
+                again.pts = again.dts = packet.pts + turn * 60_000  # Matroska counts milliseconds
                 again.duration, again.time_base = packet.duration, packet.time_base
                 again.is_keyframe, again.stream = packet.is_keyframe, copy
                 target.mux(again)

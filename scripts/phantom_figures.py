@@ -48,8 +48,9 @@ def show(evaluation: Evaluation) -> None:
         frames, intervals = organ.frames, organ.intervals
         onset, offset = intervals.onset_median_s * RATE_HZ, intervals.offset_median_s * RATE_HZ
         print(
-            f"{organ.organ}: AUROC {frames.auroc:.4f}, accuracy {frames.accuracy:.4f}, F1@50 {intervals.f1_at[2]:.3f},"
-            f" edit {intervals.edit:.3f}, found {intervals.found}/{intervals.presences}, false {intervals.false_events},"
+            f"{organ.organ}: AUROC {frames.auroc:.4f}, accuracy {frames.accuracy:.4f},"
+            f" F1@50 {intervals.f1_at[2]:.3f}, edit {intervals.edit:.3f},"
+            f" found {intervals.found}/{intervals.presences}, false {intervals.false_events},"
             f" onset/offset error median {onset:.1f}/{offset:.1f} frames",
             flush=True,
         )
@@ -69,7 +70,9 @@ def main(arguments: argparse.Namespace) -> int:
     frames = load_frames(out / "data", Geometry(size=arguments.size))
     said(f"extracted {len(frames.images)} frames")
     options = TrainOptions(weights="none", epochs=arguments.epochs, seed=arguments.seed)
-    result = train(frames, options, on_epoch=lambda e: said(f"epoch {e.number}: loss {e.loss:.3f}, AUROC {e.auroc:.4f}"))
+    result = train(
+        frames, options, on_epoch=lambda e: said(f"epoch {e.number}: loss {e.loss:.3f}, AUROC {e.auroc:.4f}")
+    )
     model = out / "neck.safetensors"
     write_model(model, result.header, result.tensors)
     evaluation = evaluate_clips(load(model), unseen)

@@ -331,8 +331,12 @@ def _header(
         chosen[organ] = None if threshold is None else asdict(threshold)
         if threshold is None:
             messages.append(f"too few validation clips show {organ} both present and absent: default thresholds kept")
-    training = {"classes": _counts(frames, rows), "validation": _counts(frames, judged), "thresholds": chosen}
-    training["regions"] = list(frames.regions)
+    training = {
+        "classes": _counts(frames, rows),
+        "validation": _counts(frames, judged),
+        "thresholds": chosen,
+        "regions": list(frames.regions),
+    }
     header = replace(
         plain,
         calibration=tuple(pairs),

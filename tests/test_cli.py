@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -270,6 +271,28 @@ def test_wrong_usage_exits_with_2(
 def test_unknown_options_exit_with_2(seqcls: Seqcls) -> None:
     assert seqcls("run", "--colour").code == 2
     assert seqcls("fly").code == 2
+
+
+def test_an_interrupted_run_keeps_what_was_read(
+    seqcls: Seqcls, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from seqcls.cli import console
+
+    asked = iter(range(10_000))
+
+    @contextlib.contextmanager
+    def after_thirty_frames() -> Iterator[Callable[[], bool]]:
+        yield lambda: next(asked) >= 30
+
+    monkeypatch.setattr(console, "ends_in_order", after_thirty_frames)
+    for name in "ab":
+        write_clip(tmp_path / f"{name}.mp4", [True] * 50)
+    done = seqcls("run", "a.mp4", "b.mp4", "-m", trained.model, "-o", "out")
+    assert done.code == 130 and "interrupted before the end" in done.out
+    with Path("out/intervals.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert float(rows[-1]["end_s"]) == pytest.approx(3.0) and {r["file"] for r in rows} == {"a.mp4"}
+    assert json.loads(Path("out/a/timeline.json").read_text(encoding="utf-8"))["ledger"]["received"] == 30
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for child processes")

@@ -61,8 +61,8 @@ def test_a_patient_keeps_anatomy_and_scanner_over_sweeps() -> None:
 
 
 def test_patients_differ_visibly() -> None:
-    means = [pictures(SweepOptions(patient=p, duration_s=0.04, furniture=False, **SMALL)).mean() for p in range(12)]
-    assert len({round(m) for m in means}) >= 8 and max(means) > 1.5 * min(means)
+    means = [pictures(SweepOptions(patient=p, duration_s=0.04, furniture=False, **SMALL)).mean() for p in range(8)]
+    assert len({round(m) for m in means}) >= 6 and max(means) > 1.5 * min(means)
     assert {Session(SweepOptions(patient=p)).probe.kind for p in range(12)} == {"linear", "convex"}
 
 
@@ -100,7 +100,7 @@ def test_the_organs_come_and_go_apart() -> None:
 
 def test_every_change_of_state_passes_through_ignore_and_shortly() -> None:
     lengths = []
-    for patient in range(12):
+    for patient in range(6):
         seen = views(SweepOptions(patient=patient, contact_loss=False))
         for organ in ORGANS:
             runs = [(s, len(list(g))) for s, g in groupby(v.states[organ] for v in seen)]
@@ -137,9 +137,9 @@ def test_a_short_sweep_still_shows_both_states(duration_s: float) -> None:
 
 
 @pytest.mark.parametrize("organ", ORGANS)
-@pytest.mark.parametrize("patient", [0, 2, 4])
+@pytest.mark.parametrize("patient", [0, 4])
 def test_the_organ_is_drawn_where_the_truth_says(patient: int, organ: str) -> None:
-    options = SweepOptions(patient=patient, rate_hz=3, contact_loss=False, furniture=False, width=320, height=240)
+    options = SweepOptions(patient=patient, rate_hz=2, contact_loss=False, furniture=False, **SMALL)
     inside = sector(options)
     states = set()
     for with_it, without in zip(Session(options).frames(), Session(options).frames(frozenset({organ})), strict=True):
@@ -163,7 +163,7 @@ def test_furniture_lies_outside_the_sector(patient: int) -> None:
     assert not plain[:, ~inside].any() and (furnished[:, ~inside] > 100).any()
 
 
-@pytest.mark.parametrize("patient", [0, 2, 4])
+@pytest.mark.parametrize("patient", [0, 4])
 def test_lost_contact_is_visible_and_nothing_is_claimed(patient: int) -> None:
     options = SweepOptions(patient=patient, duration_s=4, furniture=False, **SMALL)
     inside = sector(options)
@@ -179,14 +179,14 @@ def test_lost_contact_is_visible_and_nothing_is_claimed(patient: int) -> None:
 
 def test_speckle_follows_the_tissue_and_changes_with_the_plane() -> None:
     """Neighbouring frames of a moving probe resemble each other; a second apart, their grain does not."""
-    session = Session(SweepOptions(patient=0, duration_s=6, contact_loss=False, furniture=False, width=320, height=240))
+    session = Session(SweepOptions(patient=0, duration_s=4, contact_loss=False, furniture=False, width=320, height=240))
     inside = cv2.erode(sector(session.options).astype(np.uint8), np.ones((9, 9))) > 0
     grain = []
     for frame in session.frames():
         smooth = cv2.GaussianBlur(frame.image.astype(np.float32), (0, 0), 4)
         grain.append((frame.image - smooth)[inside])
-    near = np.median([np.corrcoef(grain[k], grain[k + 1])[0, 1] for k in range(0, 149, 7)])
-    far = np.median([np.corrcoef(grain[k], grain[k + 25])[0, 1] for k in range(0, 125, 7)])
+    near = np.median([np.corrcoef(grain[k], grain[k + 1])[0, 1] for k in range(0, 99, 7)])
+    far = np.median([np.corrcoef(grain[k], grain[k + 25])[0, 1] for k in range(0, 75, 7)])
     assert near > 0.4 and far < 0.6 * near
 
 
@@ -240,13 +240,13 @@ def _coarse(images: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @pytest.mark.parametrize("name", ["a.mp4", "b.avi"])
 def test_a_written_sweep_reads_back(tmp_path: Path, name: str) -> None:
-    options = SweepOptions(patient=2, duration_s=4, rate_hz=25, **SMALL)
+    options = SweepOptions(patient=2, duration_s=2, rate_hz=25, **SMALL)
     calls: list[tuple[int, int]] = []
     truth = write_sweep(tmp_path / name, options, progress=lambda done, total: calls.append((done, total)))
     with av.open(str(tmp_path / name)) as clip:
         frames = [(float(f.time), f.to_ndarray(format="gray")) for f in clip.decode(video=0)]
-    assert calls == [(k + 1, 100) for k in range(100)]
-    assert [t for t, _ in frames] == pytest.approx([k / 25 for k in range(100)], abs=1e-3)
+    assert calls == [(k + 1, 50) for k in range(50)]
+    assert [t for t, _ in frames] == pytest.approx([k / 25 for k in range(50)], abs=1e-3)
     written = pictures(options)
     drift = [np.abs(image.astype(int) - wanted).mean() for (_, image), wanted in zip(frames, written, strict=True)]
     assert max(drift) < 8

@@ -21,12 +21,22 @@ class Evidence:
 
     seen: unlike the background in a fifth of the frames. active: changes in a quarter of the steps between frames; so
     neither holds for what a clock, a cursor or an ECG trace merely passes over. furniture: bright and still.
+    inside: where ultrasound may be at all; the others are False elsewhere.
     """
 
     seen: Mask
     active: Mask
     furniture: Mask
+    inside: Mask
     scale: tuple[float, float]
+
+    def within(self, box: tuple[int, int, int, int]) -> Evidence:
+        """Restricted to a box of picture pixels."""
+        inside = np.zeros_like(self.inside)
+        x0, x1 = (round(x / self.scale[0]) for x in box[::2])
+        y0, y1 = (round(y / self.scale[1]) for y in box[1::2])
+        inside[y0:y1, x0:x1] = True
+        return Evidence(self.seen & inside, self.active & inside, self.furniture & inside, inside, self.scale)
 
 
 class Statistics:
@@ -56,21 +66,21 @@ class Statistics:
         background = _background(brightest, change)
         # On a lit screen a dark, still pixel is as likely a frame around the sector; one picture alone cannot tell.
         unlike = cv2.subtract if len(self._frames) > 1 else cv2.absdiff
-        level, change_before = np.full_like(change, background), self._frames[0]
+        level, before = np.full_like(change, background), self._frames[0]
         lit, dim, moves, stirs = (np.zeros(change.shape, np.float32) for _ in range(4))
         for frame in self._frames:
-            light, step = unlike(frame, level), cv2.absdiff(frame, change_before)
-            cv2.accumulate(cv2.compare(light, 2, cv2.CMP_GT), lit)
-            cv2.accumulate(cv2.min(light, 8), dim)
-            cv2.accumulate(cv2.compare(step, 1, cv2.CMP_GT), moves)
-            cv2.accumulate(cv2.min(step, 3), stirs)
-            change_before = frame
+            light, step = unlike(frame, level), cv2.absdiff(frame, before)
+            lit += light > 2
+            dim += np.minimum(light, 8)
+            moves += step > 1
+            stirs += np.minimum(step, 3)
+            before = frame
         frames, steps = len(self._frames), max(1, len(self._frames) - 1)
         peak = unlike(brightest, level)
         # Deep noise is 1 to 6 levels bright, too little for single pixels; codec ripples are 1 or 2 in few frames.
-        seen = (lit >= 0.2 * 255 * frames) | ((cv2.blur(dim, (3, 3)) > 1.5 * frames) & (peak >= 2))
-        active = (moves >= 0.25 * 255 * steps) | ((cv2.blur(stirs, (3, 3)) > 0.5 * steps) & (change >= 2))
-        return Evidence(seen, active, (change <= 3) & (peak > 24), self.scale)
+        seen = (lit >= 0.2 * frames) | ((cv2.blur(dim, (3, 3)) > 1.5 * frames) & (peak >= 2))
+        active = (moves >= 0.25 * steps) | ((cv2.blur(stirs, (3, 3)) > 0.5 * steps) & (change >= 2))
+        return Evidence(seen, active, (change <= 3) & (peak > 24), np.ones(change.shape, bool), self.scale)
 
 
 def _reduced(gray: Image, size: tuple[int, int]) -> Image:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from seqcls.errors import GeometryError
 from seqcls.geometry.evidence import Statistics
 from seqcls.geometry.region import Region, outline_mask
-from seqcls.geometry.sector import outline
+from seqcls.geometry.sector import covers, cuts, outline
 
 Image = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
@@ -56,7 +56,7 @@ class Geometry:
             raise GeometryError(f"a region of {region.width}x{region.height} is not for a picture of {width}x{height}")
         gray = to_gray(image[region.y0 : region.y1, region.x0 : region.x1])
         mask = outline_mask(region)
-        return np.ascontiguousarray(gray) if mask is None else cv2.bitwise_and(gray, mask)
+        return np.ascontiguousarray(gray) if mask is None else np.asarray(cv2.bitwise_and(gray, mask), np.uint8)
 
     def apply(self, image: Image, region: Region) -> Image:
         """(H, W) or (H, W, 3) uint8 -> (S, S) uint8: ``crop``, then scaled to fit without stretching, rest black."""
@@ -71,8 +71,10 @@ class Geometry:
         """The inverse of ``to_dict``; raises GeometryError for anything else."""
         try:
             region = record["region"]
-            box = tuple(int(value) for value in region) if isinstance(region, (list, tuple)) else region
-            return cls(size=int(record["size"]), region=box)
+            if isinstance(region, (list, tuple)):
+                x0, y0, x1, y1 = (int(value) for value in region)
+                region = (x0, y0, x1, y1)
+            return cls(size=int(record["size"]), region=region)
         except (KeyError, TypeError, ValueError) as error:
             raise GeometryError(f"not a stored geometry ({error}); make the file anew") from error
 
@@ -81,7 +83,7 @@ class RegionFinder:
     """Finds a clip's region from its first usable frames only, so that live and offline agree.
 
     Push frames of one size until a Region comes back; for another picture size make a new finder. Dark frames do not
-    count towards FRAMES, nor does the search end at FRAMES while nothing is found; at most MOST frames are waited for.
+    count towards FRAMES. While nothing is found in FRAMES of them the next ones are looked at; MOST pushes end the wait.
     """
 
     FRAMES = 24
@@ -91,7 +93,6 @@ class RegionFinder:
         self._geometry = geometry
         self._hint = hint
         self._size: tuple[int, int] | None = None
-        self._box: Box = (0, 0, 0, 0)
         self._statistics = Statistics(1, 1)
         self._pushed = 0
         self._usable = 0
@@ -106,81 +107,92 @@ class RegionFinder:
             return None
         region = self._search()
         if region is None:  # menus, a desktop: what comes next may be ultrasound
-            self._restart()
+            self._statistics, self._usable = Statistics(*self._sized()), 0
         return region
 
     def add(self, image: Image) -> None:
         """Take a frame into account without asking for a decision."""
         size = image.shape[1], image.shape[0]
         if self._size is None:
-            self._size = size
-            self._box = (0, 0, *size) if self._hint is None else _clipped(self._hint, *size)
-            self._restart()
+            self._size, self._statistics = size, Statistics(*size)
         elif size != self._size:
             raise GeometryError(f"the picture size changes from {self._size} to {size}; start a new search")
         if self._geometry.region == "auto":
-            x0, y0, x1, y1 = self._box
-            gray = to_gray(image[y0:y1, x0:x1])
+            gray = to_gray(image)
             if not is_blank(gray):
                 self._statistics.add(gray)
                 self._usable += 1
 
     def finish(self) -> Region:
-        """Decide from what there is: the whole picture (or hint) where nothing is found.
+        """Decide from what there is: the source's box, else the whole picture, where nothing is found.
 
         Raises GeometryError when there was no frame at all, or the stated region does not fit.
         """
-        if self._size is None:
-            raise GeometryError("no picture to find the ultrasound region in; is the clip empty?")
+        width, height = self._sized()
         stated = self._geometry.region
         if stated == "none":
-            return Region(0, 0, *self._size, *self._size)
+            return Region(0, 0, width, height, width, height)
         if isinstance(stated, tuple):
-            return Region(*stated, *self._size, kind="stated")
+            return Region(*stated, width, height, kind="stated")
         found = self._search() if len(self._statistics) else None
         if found is not None:
             return found
-        return Region(*self._box, *self._size, kind="full" if self._box == (0, 0, *self._size) else "stated")
-
-    def _restart(self) -> None:
-        x0, y0, x1, y1 = self._box
-        self._statistics, self._usable = Statistics(x1 - x0, y1 - y0), 0
+        box = self._box()
+        return Region(0, 0, width, height, width, height) if box is None else Region(*box, width, height, kind="stated")
 
     def _search(self) -> Region | None:
-        assert self._size is not None, "a search needs a picture"
         evidence = self._statistics.evidence()
-        found = outline(evidence)
-        if found is None:
+        whole, box = outline(evidence), self._box()
+        found = whole
+        if box is not None:
+            found = outline(evidence.within(box))
+            if found is None or whole is None:
+                return None
+            # Scanners have stated boxes for pictures of another size: one that cuts through the sector is not believed.
+            if cuts(evidence.within(box).inside, whole[0]) and covers(whole[0], found[0], evidence.seen.shape):
+                found, box = whole, None
+        return None if found is None else _region(*found, evidence.scale, box, self._sized())
+
+    def _sized(self) -> tuple[int, int]:
+        if self._size is None:
+            raise GeometryError("no picture to find the ultrasound region in; is the clip empty?")
+        return self._size
+
+    def _box(self) -> Box | None:
+        """The part of the source's box inside the picture; one that misses it is no hint."""
+        if self._hint is None:
             return None
-        return _region(found[0], found[1], evidence.scale, self._box, self._size)
+        width, height = self._sized()
+        x0, y0 = max(0, self._hint[0]), max(0, self._hint[1])
+        x1, y1 = min(width, self._hint[2]), min(height, self._hint[3])
+        return (x0, y0, x1, y1) if x1 - x0 >= 16 and y1 - y0 >= 16 else None
 
 
 def to_gray(image: Image) -> Image:
     """(H, W) or (H, W, 3) BGR uint8 -> (H, W) uint8 with the weights of ITU-R BT.601."""
     if image.ndim == 2:
         return image
-    return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
 
 
 def letterbox(gray: Image, size: int) -> Image:
     """(H, W) uint8 -> (size, size) uint8, centred, not stretched, rest black.
 
-    Far larger pictures are first averaged over k x k blocks (exact, fast in cv2), then scaled by less than 2 linearly:
-    as free of aliasing as INTER_AREA in one step and several times its speed.
+    Halved by averaging 2 x 2 pixels (which cv2 has in SIMD, unlike other factors) until less than a factor of 2 is left
+    for linear interpolation: as free of aliasing as INTER_AREA in one step, at several times its speed.
     """
-    height, width = gray.shape
-    factor = max(height, width) // size
-    if factor >= 2:
-        down, across = -height % factor, -width % factor
-        if down or across:
-            gray = cv2.copyMakeBorder(gray, 0, down, 0, across, cv2.BORDER_CONSTANT, value=0)
-        height, width = gray.shape
-        gray = cv2.resize(gray, (width // factor, height // factor), interpolation=cv2.INTER_AREA)
+    reduced, (height, width) = gray, gray.shape
+    while max(reduced.shape) >= 2 * size:
+        h, w = reduced.shape
+        if h % 2 or w % 2:  # the odd row or column counts half
+            reduced = np.asarray(cv2.copyMakeBorder(reduced, 0, h % 2, 0, w % 2, cv2.BORDER_REPLICATE), np.uint8)
+        h, w = (h + 1) // 2, (w + 1) // 2
+        reduced = np.asarray(cv2.resize(reduced, (w, h), interpolation=cv2.INTER_AREA), np.uint8)
     scale = size / max(height, width)
     w, h = max(1, round(width * scale)), max(1, round(height * scale))
     out = np.zeros((size, size), np.uint8)
     y, x = (size - h) // 2, (size - w) // 2
-    out[y : y + h, x : x + w] = cv2.resize(gray, (w, h), interpolation=cv2.INTER_LINEAR)
+    out[y : y + h, x : x + w] = cv2.resize(reduced, (w, h), interpolation=cv2.INTER_LINEAR)
     return out
 
 
@@ -190,16 +202,18 @@ def is_blank(gray: Image) -> bool:
     return bool(np.count_nonzero(sample > 24) < 0.002 * sample.size)
 
 
-def _region(corners: NDArray[np.int32], kind: str, scale: tuple[float, float], box: Box, size: tuple[int, int]) -> Region:
-    """Corners in reduced pixels of the box -> Region of the picture, a little wider than found, at most the box."""
-    x0, y0, x1, y1 = box
-    middle = corners.mean(axis=0)
-    way = np.sign(corners - middle)
-    wide = (corners + 0.5) * scale - 0.5 + way * 1.5 * np.array(scale) + (x0, y0)
+def _region(
+    corners: NDArray[np.int32], kind: str, scale: tuple[float, float], box: Box | None, size: tuple[int, int]
+) -> Region:
+    """Corners in reduced pixels -> Region of the picture, a pixel and a half wider than found, at most the box."""
+    x0, y0, x1, y1 = (0, 0, *size) if box is None else box
+    way = np.sign(corners - corners.mean(axis=0))
+    wide = (corners + 0.5) * scale - 0.5 + way * 1.5 * np.array(scale)
     wide = np.clip(np.round(wide), (x0, y0), (x1 - 1, y1 - 1)).astype(np.int32)
     hull = cv2.convexHull(wide)[:, 0, :]
-    left, top = hull.min(axis=0)
-    right, bottom = hull.max(axis=0) + 1
+    (left, top), (right, bottom) = hull.min(axis=0), hull.max(axis=0) + 1
+    if cv2.contourArea(hull) >= 0.985 * (size[0] - 1) * (size[1] - 1):
+        return Region(0, 0, *size, *size, kind="full")
     polygon = tuple((int(x), int(y)) for x, y in hull)
     return Region(int(left), int(top), int(right), int(bottom), *size, polygon, kind)
 
@@ -208,9 +222,3 @@ def _require_box(box: Box) -> None:
     if len(box) != 4 or not (0 <= box[0] < box[2] and 0 <= box[1] < box[3]):
         shown = ",".join(str(value) for value in box)
         raise GeometryError(f"region {shown} is empty or negative: use x0,y0,x1,y1 with x0 < x1 and y0 < y1")
-
-
-def _clipped(hint: Box, width: int, height: int) -> Box:
-    """The part of a source's box inside the picture; a box that misses it is no hint."""
-    x0, y0, x1, y1 = max(0, hint[0]), max(0, hint[1]), min(width, hint[2]), min(height, hint[3])
-    return (x0, y0, x1, y1) if x1 - x0 >= 16 and y1 - y0 >= 16 else (0, 0, width, height)

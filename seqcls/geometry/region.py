@@ -58,9 +58,9 @@ class Region:
     def from_dict(cls, record: Mapping[str, Any]) -> Region:
         """The inverse of ``to_dict``; raises GeometryError for anything else."""
         try:
-            numbers = [int(record[name]) for name in ("x0", "y0", "x1", "y1", "width", "height")]
+            x0, y0, x1, y1, width, height = (int(record[n]) for n in ("x0", "y0", "x1", "y1", "width", "height"))
             polygon = tuple((int(x), int(y)) for x, y in record["polygon"])
-            return cls(*numbers, polygon, str(record["kind"]))  # type: ignore[arg-type]  # six ints
+            return cls(x0, y0, x1, y1, width, height, polygon, str(record["kind"]))
         except (KeyError, TypeError, ValueError) as error:
             raise GeometryError(f"not a stored region ({error}); make the file anew") from error
 

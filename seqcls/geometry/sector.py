@@ -40,7 +40,10 @@ def outline(evidence: Evidence) -> tuple[Points, str] | None:
     hull = _hull(tissue)
     if sides is None:
         return hull, "convex"
-    filled, kind = _completed(tissue, *sides)
+    filled, kind = _completed(tissue, *sides, to_bottom=False)
+    if _is_cropped(_hull(filled | tissue), evidence):
+        filled, kind = _completed(tissue, *sides, to_bottom=True)
+    filled &= evidence.inside
     extra = filled & ~_drawn(hull, tissue.shape)
     if (extra & evidence.furniture).sum() > 0.002 * tissue.size:
         return hull, kind
@@ -48,11 +51,25 @@ def outline(evidence: Evidence) -> tuple[Points, str] | None:
     return _hull(filled if beyond.sum() <= 0.002 * tissue.sum() else filled | tissue), kind
 
 
+def cuts(box: Mask, whole: Points) -> bool:
+    """Whether the box cuts a good part of an outline off, but not most of it."""
+    drawn = _drawn(whole, box.shape)
+    return bool(0.4 <= (drawn & box).sum() / drawn.sum() <= 0.95)
+
+
+def covers(whole: Points, part: Points, shape: tuple[int, ...]) -> bool:
+    """Whether the outline ``part`` lies, but for a fifth, in the outline ``whole``."""
+    drawn = _drawn(part, shape)
+    return bool((drawn & _drawn(whole, shape)).sum() >= 0.8 * drawn.sum())
+
+
 def _tissue(evidence: Evidence) -> Mask | None:
     """The main component; by what moves alone where what is seen goes far beyond it (a lit panel around the sector)."""
     seen = _main(_dense(evidence.seen | evidence.active), evidence.active)
-    moving = _main(_dense(evidence.active), evidence.active)
-    if moving is None or seen is None:
+    if seen is None:
+        return None
+    moving = _large(_dense(evidence.active) & seen)
+    if moving is None or _area(_hull(moving)) < LEAST_AREA * moving.size:
         return seen
     around = _hull(moving)
     beyond = seen & evidence.furniture & ~_wider(_drawn(around, seen.shape), 0.02)
@@ -61,11 +78,28 @@ def _tissue(evidence: Evidence) -> Mask | None:
     return seen
 
 
+def _large(mask: Mask) -> Mask | None:
+    """The components of at least 0.2 % of the picture: smaller ones may be digits."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    good = stats[:, cv2.CC_STAT_AREA] >= 0.002 * mask.size
+    good[0] = False
+    return good[labels] if good.any() else None
+
+
+def _is_cropped(hull: Points, evidence: Evidence) -> bool:
+    """Whether somebody cut the picture down to the sector already: hardly a rim, and nothing printed outside."""
+    (height, width), (x, y, w, h) = evidence.seen.shape, cv2.boundingRect(hull)
+    narrow = max(x / width, y / height, 1 - (x + w) / width) <= 0.03 and 1 - (y + h) / height <= 0.1
+    outside = ~_wider(_drawn(hull, evidence.seen.shape), 0.004)
+    printed = (evidence.furniture | _dense(evidence.seen)) & outside
+    return narrow and bool(evidence.inside.all()) and int(printed.sum()) <= 0.0002 * printed.size
+
+
 def _dense(mask: Mask) -> Mask:
     """Drops text, ticks and traces: pixels stay where at least half of their neighbourhood is set."""
     side = max(5, round(0.024 * max(mask.shape))) | 1
-    dense: Mask = cv2.blur(mask.astype(np.float32), (side, side), borderType=cv2.BORDER_REPLICATE) >= 0.5
-    return dense & mask
+    dense = cv2.blur(mask.astype(np.float32), (side, side), borderType=cv2.BORDER_REPLICATE) >= 0.5
+    return np.asarray(dense & mask, bool)
 
 
 def _main(mask: Mask, active: Mask) -> Mask | None:
@@ -83,8 +117,7 @@ def _main(mask: Mask, active: Mask) -> Mask | None:
 
 def _hull(mask: Mask) -> Points:
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    hull: Points = cv2.convexHull(np.concatenate(contours))[:, 0, :]
-    return hull
+    return np.asarray(cv2.convexHull(np.concatenate(contours))[:, 0, :], np.int32)
 
 
 def _area(hull: Points) -> float:
@@ -109,8 +142,9 @@ def _sides(tissue: Mask) -> tuple[Side, Side] | None:
     first = tissue[rows].argmax(axis=1)
     last = tissue.shape[1] - 1 - tissue[rows, ::-1].argmax(axis=1)
     width = tissue.shape[1]
-    left = _line(rows, first, first > 1)
-    mirrored = _line(rows, width - 1 - last, last < width - 2)
+    blur = max(3.0, 0.015 * width)  # codecs smear deep noise over their blocks
+    left = _line(rows, first, first > 1, blur)
+    mirrored = _line(rows, width - 1 - last, last < width - 2, blur)
     right = None if mirrored is None else Side(width - 1 - mirrored.offset, -mirrored.slope, mirrored.support)
     # The face of the probe echoes over its whole width, whatever lies in the dark below.
     face = slice(0, max(1, len(rows) // 12))
@@ -129,7 +163,7 @@ def _sides(tissue: Mask) -> tuple[Side, Side] | None:
     return Side(start + end - right.offset, -right.slope, 0), right
 
 
-def _line(rows: NDArray[np.intp], edge: NDArray[np.intp], usable: NDArray[np.bool_]) -> Side | None:
+def _line(rows: NDArray[np.intp], edge: NDArray[np.intp], usable: NDArray[np.bool_], blur: float) -> Side | None:
     """The line that most of the edge points lie on, among those that widen with depth and cut nothing off."""
     y, x = rows.astype(np.float64), edge.astype(np.float64)
     choice = np.flatnonzero(usable)
@@ -146,7 +180,7 @@ def _line(rows: NDArray[np.intp], edge: NDArray[np.intp], usable: NDArray[np.boo
     offset = x[i] - slope * y[i]
     away = x - (offset[:, None] + slope[:, None] * y)  # (lines, rows), negative: outside
     near = ((np.abs(away) <= 2.0) & usable).sum(axis=1)
-    worth = near - 30 * (away < -3.0).sum(axis=1)
+    worth = near - 30 * (away < -blur).sum(axis=1)
     best = int(worth.argmax())
     on = (np.abs(away[best]) <= 2.0) & usable
     if worth[best] <= 0 or on.sum() < 12:
@@ -169,12 +203,16 @@ def _with_fragments(tissue: Mask, evidence: Evidence, left: Side, right: Side) -
     return result
 
 
-def _completed(tissue: Mask, left: Side, right: Side) -> tuple[Mask, str]:
-    """The whole fan or rectangle between the sides, no deeper and no wider than its evidence on either half."""
+def _completed(tissue: Mask, left: Side, right: Side, to_bottom: bool) -> tuple[Mask, str]:
+    """The whole fan or rectangle between the sides, no deeper and no wider than its evidence on either half.
+
+    ``to_bottom``: down to the picture's last row, for nothing but ultrasound can be there.
+    """
     y, x = np.nonzero(tissue)
     spread = right.slope - left.slope
     if spread < 0.1:
         top, bottom = _reach(y, (right.offset - left.offset) * np.ones(tissue.shape[0]))
+        bottom = tissue.shape[0] - 1 if to_bottom else bottom
         corners = [(left.at(top), top), (right.at(top), top), (right.at(bottom), bottom), (left.at(bottom), bottom)]
         return _drawn(np.array(corners), tissue.shape), "linear"
     apex_y = (left.offset - right.offset) / spread
@@ -182,17 +220,20 @@ def _completed(tissue: Mask, left: Side, right: Side) -> tuple[Mask, str]:
     radius = np.hypot(x - apex_x, y - apex_y).round().astype(np.intp)
     angle = np.linspace(np.arctan(left.slope), np.arctan(right.slope), 64)
     near, far = _reach(radius, (angle[-1] - angle[0]) * np.arange(radius.max() + 1))
+    kind = "phased" if near < 0.2 * far else "convex"
+    if to_bottom:
+        far = max(far, int(tissue.shape[0] - apex_y))
     way = np.stack([np.sin(angle), np.cos(angle)], axis=1)
     arc = (apex_x, apex_y) + far * way
     fan = np.concatenate([arc, [(apex_x, apex_y) + near * way[-1], (apex_x, apex_y) + near * way[0]]])
     filled = _drawn(fan, tissue.shape)
-    reach = max(apex_x - x.min(), x.max() - apex_x) + 1
     rows = np.flatnonzero(np.bincount(y) > 0.01 * tissue.shape[1])
+    reach = max(apex_x - x.min(), x.max() - apex_x) + 1
     filled[: rows[0]] = False
-    filled[rows[-1] + 1 :] = False
+    filled[tissue.shape[0] if to_bottom else rows[-1] + 1 :] = False
     filled[:, : max(0, int(apex_x - reach))] = False
     filled[:, int(apex_x + reach) + 1 :] = False
-    return filled, "phased" if near < 0.15 * far else "convex"
+    return filled, kind
 
 
 def _reach(place: NDArray[np.intp], full: NDArray[np.float64]) -> tuple[int, int]:
