@@ -210,10 +210,13 @@ def peak_memory(path: str, queue: Any) -> None:
 
 def long_clip(folder: Path, hours: float) -> int:
     """Peak memory on the packets of a minute, and on the same over and over for hours; 1 when it grew."""
+    from fractions import Fraction
+
     import av
 
-    minute = media.recipe("mkv h264", frames=1500, width=320, height=240, options=(*media.X264, ("bf", "0")))
-    short = media.write_clip(folder / "minute.mkv", minute, lambda k: media.draw(k % 1024, 320, 240))
+    options = (*media.X264, ("bf", "0"))
+    minute = media.recipe("mkv h264", frames=600, rate=Fraction(10), width=96, height=80, options=options)
+    short = media.write_clip(folder / "minute.mkv", minute)
     long = folder / "hours.mkv"
     with av.open(str(short)) as source, av.open(str(long), "w") as target:
         stream = source.streams.video[0]

@@ -26,7 +26,7 @@ from seqcls.runner import load
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 MOST_BYTES = 1_000_000
 #: A patient whom the demo's model never saw.
-SWEEP = SweepOptions(patient=UNSEEN + 1, width=480, height=360, rate_hz=20.0, duration_s=12.0)
+SWEEP = SweepOptions(patient=UNSEEN + 1, width=400, height=300, rate_hz=20.0, duration_s=14.0)
 
 
 @contextlib.contextmanager
@@ -42,7 +42,7 @@ def make(model: Path | None) -> int:
             demo(Path(scratch) / "demo", DemoOptions(), stage)
             model = Path(scratch) / "demo" / MODEL
         clip = SAMPLES / "neck.mp4"
-        write_labels(SAMPLES / "neck-truth.csv", [write_sweep(clip, SWEEP)])
+        write_labels(SAMPLES / "neck-truth.csv", [write_sweep(clip, SWEEP, crf=30)])
         timeline = load(model).analyze(clip)
     export(timeline, SAMPLES / "neck-timeline.json")
     write_intervals_csv(timeline, SAMPLES / "neck-intervals.csv")

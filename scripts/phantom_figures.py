@@ -33,13 +33,14 @@ RATE_HZ = 25.0
 
 
 def draw(folder: Path, patients: range, rate_hz: float) -> list[tuple[Path, ClipLabels]]:
-    """One sweep of 20 s per patient, and its labels."""
-    folder.mkdir(parents=True, exist_ok=True)
-    truths = [
-        write_sweep(folder / f"neck{patient:04d}.mp4", SweepOptions(patient=patient, rate_hz=rate_hz))
-        for patient in patients
-    ]
-    write_labels(folder / "labels.csv", truths)
+    """One sweep of 20 s per patient, and its labels; kept from an earlier run into the same folder."""
+    if not (folder / "labels.csv").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        truths = [
+            write_sweep(folder / f"neck{patient:04d}.mp4", SweepOptions(patient=patient, rate_hz=rate_hz))
+            for patient in patients
+        ]
+        write_labels(folder / "labels.csv", truths)
     return match_clips(read_labels(folder / "labels.csv"), folder, folder / "labels.csv")
 
 

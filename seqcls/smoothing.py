@@ -33,8 +33,8 @@ class SmoothingOptions:
     """
 
     kind: SmoothingKind = "mean"
-    window_s: float = 0.4
-    look_ahead_s: float = 0.2
+    window_s: float = 0.5
+    look_ahead_s: float = 0.25
     time_constant_s: float = 0.2
     dwell_s: float = 2.0
 

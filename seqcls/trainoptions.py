@@ -51,7 +51,7 @@ class AugmentOptions:
     wedge: float = 0.5
     cutout: float = 0.4
     curtain: float = 0.5
-    curtain_least: float = 0.25
+    curtain_least: float = 0.35
 
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__:
@@ -82,7 +82,7 @@ class TrainOptions:
     """
 
     epochs: int = 12
-    samples_per_epoch: int = 768
+    samples_per_epoch: int = 1024
     batch_size: int = 32
     lr: float = 1e-3
     optimizer: Optimizer = "adamw"
@@ -91,7 +91,7 @@ class TrainOptions:
     warmup: float = 0.1
     loss: Loss = "bce"
     focal_gamma: float = 2.0
-    label_smoothing: float = 0.0
+    label_smoothing: float = 0.05
     balance: bool = True
     augment: AugmentOptions = field(default_factory=AugmentOptions)
     mixup: float = 0.0

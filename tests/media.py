@@ -103,6 +103,16 @@ RECIPES = (
     Recipe("mkv mpeg4 120", ".mkv", "mpeg4", rate=Fraction(120)),
     Recipe("avi mpeg4 two frames", ".avi", "mpeg4", frames=2),
     Recipe("webm vp9 one frame", ".webm", "libvpx-vp9", frames=1, options=VP9),
+    Recipe("avi mpeg4 with B-frames", ".avi", "mpeg4", options=(("bf", "2"),)),
+    Recipe("avi h264", ".avi", "libx264", options=(*X264, ("bf", "0"))),
+    Recipe("webm vp9 live", ".webm", "libvpx-vp9", options=VP9, muxer_options=(("live", "1"),)),
+    Recipe("mkv h264 index first", ".mkv", "libx264", options=X264, muxer_options=(("cues_to_front", "1"),)),
+    Recipe("m2ts h264", ".m2ts", "libx264", options=X264, muxer="mpegts", muxer_options=(("mpegts_m2ts_mode", "1"),)),
+    Recipe("mp4 h264 faststart", ".mp4", "libx264", options=X264, muxer_options=(("movflags", "faststart"),)),
+    Recipe("mov h264 index in fragments", ".mov", "libx264", options=X264, muxer_options=(("movflags", "frag_every_frame"),)),
+    Recipe("wmv", ".wmv", "wmv2"),
+    Recipe("mp4 h264 closed pyramid", ".mp4", "libx264", options=(("bf", "5"), ("b-pyramid", "normal"))),
+    Recipe("mp4 h264 intra refresh", ".mp4", "libx264", options=(("intra-refresh", "1"), ("g", "10"))),
     Recipe("mkv h264 23.976 long", ".mkv", "libx264", frames=150, rate=Fraction(24000, 1001), options=X264),
 )  # fmt: skip
 

@@ -17,9 +17,12 @@ import cv2
 import numpy as np
 import pytest
 from media import MUTATIONS, RECIPES, Recipe, draw, mutate, numbers, read_number, recipe, write_clip
+from PIL import Image
 
 from seqcls.errors import SourceError, UsageError
 from seqcls.sources import Source, open_source
+from seqcls.sources.sniff import kind_of
+from seqcls.sources.structure import Structure, examine
 from seqcls.types import Frame, Gap, SourceReport
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -270,13 +273,23 @@ def test_leaving_early_is_told_and_everything_is_let_go(reader: str, tmp_path: P
     assert report.verdict == "unknown" and report.reasons[-1] == "not read to the end"
     with pytest.raises(SourceError, match="open it again"):
         iter(source)
-    source.close()  # type: ignore[attr-defined]
-    source.close()  # type: ignore[attr-defined]
+    source.close()
+    source.close()
     assert source.report().verdict == "unknown"
     with pytest.raises(SourceError, match="open it again"):
         iter(source)
     path.unlink()  # Windows refuses while a handle is open
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("reader", ["pyav", "opencv"])
+def test_closing_in_the_middle_ends_the_frames(reader: str, tmp_path: Path) -> None:
+    source = open_source(make(tmp_path, "mp4 h264"), reader=reader)
+    items = iter(source)
+    first = next(items)
+    source.close()
+    assert isinstance(first, Frame) and list(items) == []
+    assert source.report().verdict == "unknown" and source.report().delivered < 40
 
 
 def test_importing_loads_no_library() -> None:
@@ -302,6 +315,48 @@ def test_a_cut_clip_is_truncated(name: str, kept: float, tmp_path: Path) -> None
     assert len(frames) < 40 and report.verdict == "truncated"
     whole = [number for number in numbers([f.image for f in frames]) if number is not None]
     assert whole == sorted(whole) and len(whole) >= 40 * kept - 18
+
+
+PADDED = ("mp4 h264", "mkv h264", "avi mpeg4", "mpg mpeg2", "ts h264", "gif")
+
+
+@pytest.mark.parametrize("name", PADDED)
+def test_padding_behind_a_whole_clip_is_no_damage(name: str, tmp_path: Path) -> None:
+    path = make(tmp_path, name)
+    path.write_bytes(path.read_bytes() + bytes(3000))
+    assert read(path)[2].verdict == "complete"
+
+
+def test_padding_inside_and_unstated_lengths_are_no_damage(tmp_path: Path) -> None:
+    path = make(tmp_path, "mpg mpeg2")
+    data = path.read_bytes()
+    middle = data.index(b"\x00\x00\x01\xba", len(data) // 2)
+    path.write_bytes(data[:middle] + bytes(500) + data[middle:])
+    assert read(path)[2].verdict == "complete"
+    path = make(tmp_path, "avi mpeg4")  # a recorder that never came back to state the length
+    data = path.read_bytes()
+    path.write_bytes(data[:4] + bytes(4) + data[8:])
+    assert read(path)[2].verdict == "complete"
+
+
+@pytest.mark.parametrize(
+    "grow", [list, lambda images: [image.convert("RGB") for image in images]], ids=["gray", "color"]
+)
+def test_gifs_of_another_writer_are_whole(grow: Any, tmp_path: Path) -> None:
+    images = grow([Image.fromarray(draw(k, noise=0)) for k in range(8)])
+    images[0].save(tmp_path / "a.gif", save_all=True, append_images=images[1:], duration=50)
+    frames, _, report = read(tmp_path / "a.gif")
+    assert numbers([f.image for f in frames]) == list(range(8)) and report.verdict == "complete"
+    assert [f.time_s for f in frames] == pytest.approx([0.05 * k for k in range(8)])
+
+
+@pytest.mark.parametrize("name", ["mpg mpeg2", "ts mpeg2", "avi mjpeg", "mkv ffv1 gray", "gif"])
+def test_a_hole_in_the_file_is_seen_in_its_structure(name: str, tmp_path: Path) -> None:
+    path = make(tmp_path, name)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2] + data[len(data) // 2 + 301 :])
+    assert read(path)[2].verdict in ("damaged", "truncated")
+    assert examine(path, kind_of(path)) != Structure()
 
 
 def test_the_rest_that_the_file_promises_is_a_gap(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ class RegionFinder:
     """Finds a clip's region from its first usable frames only, so that live and offline agree.
 
     Push frames of one size until a Region comes back; for another picture size make a new finder. Dark frames do not
-    count towards FRAMES. While nothing is found in FRAMES of them the next ones are looked at; MOST pushes end the wait.
+    count towards FRAMES. While nothing is found in FRAMES of them, the next ones are looked at, up to MOST pushes.
     """
 
     FRAMES = 24
@@ -179,15 +179,13 @@ def letterbox(gray: Image, size: int) -> Image:
     """(H, W) uint8 -> (size, size) uint8, centred, not stretched, rest black.
 
     Halved by averaging 2 x 2 pixels (which cv2 has in SIMD, unlike other factors) until less than a factor of 2 is left
-    for linear interpolation: as free of aliasing as INTER_AREA in one step, at several times its speed.
+    for linear interpolation: as free of aliasing as INTER_AREA in one step, at several times its speed. The last row
+    or column of an odd size is dropped: padding would cost more than all the rest.
     """
     reduced, (height, width) = gray, gray.shape
-    while max(reduced.shape) >= 2 * size:
-        h, w = reduced.shape
-        if h % 2 or w % 2:  # the odd row or column counts half
-            reduced = np.asarray(cv2.copyMakeBorder(reduced, 0, h % 2, 0, w % 2, cv2.BORDER_REPLICATE), np.uint8)
-        h, w = (h + 1) // 2, (w + 1) // 2
-        reduced = np.asarray(cv2.resize(reduced, (w, h), interpolation=cv2.INTER_AREA), np.uint8)
+    while max(reduced.shape) >= 2 * size and min(reduced.shape) >= 2:
+        h, w = reduced.shape[0] // 2, reduced.shape[1] // 2
+        reduced = np.asarray(cv2.resize(reduced[: 2 * h, : 2 * w], (w, h), interpolation=cv2.INTER_AREA), np.uint8)
     scale = size / max(height, width)
     w, h = max(1, round(width * scale)), max(1, round(height * scale))
     out = np.zeros((size, size), np.uint8)
@@ -211,11 +209,18 @@ def _region(
     wide = (corners + 0.5) * scale - 0.5 + way * 1.5 * np.array(scale)
     wide = np.clip(np.round(wide), (x0, y0), (x1 - 1, y1 - 1)).astype(np.int32)
     hull = cv2.convexHull(wide)[:, 0, :]
-    (left, top), (right, bottom) = hull.min(axis=0), hull.max(axis=0) + 1
     if cv2.contourArea(hull) >= 0.985 * (size[0] - 1) * (size[1] - 1):
         return Region(0, 0, *size, *size, kind="full")
-    polygon = tuple((int(x), int(y)) for x, y in hull)
-    return Region(int(left), int(top), int(right), int(bottom), *size, polygon, kind)
+    (left, top), (right, bottom) = hull.min(axis=0), hull.max(axis=0) + 1
+    left, right = _in_eights(int(left), int(right), size[0])
+    top, bottom = _in_eights(int(top), int(bottom), size[1])
+    return Region(left, top, right, bottom, *size, tuple((int(x), int(y)) for x, y in hull), kind)
+
+
+def _in_eights(start: int, end: int, limit: int) -> tuple[int, int]:
+    """The stretch [start, end) lengthened to a multiple of 8, where 0 to ``limit`` allows: it can be halved unhurt."""
+    end = min(limit, end + -(end - start) % 8)
+    return max(0, start - -(end - start) % 8), end
 
 
 def _require_box(box: Box) -> None:

@@ -126,7 +126,7 @@ def _area(hull: Points) -> float:
 
 def _drawn(corners: NDArray[np.float64] | Points, shape: tuple[int, ...]) -> Mask:
     canvas = np.zeros(shape, np.uint8)
-    cv2.fillPoly(canvas, [np.round(np.asarray(corners) * 16).astype(np.int32)], 1, shift=4)
+    cv2.fillPoly(canvas, [np.asarray(np.round(corners * 16.0), np.int32)], 1, shift=4)
     return canvas > 0
 
 

@@ -62,6 +62,8 @@ class OpenCVFile(OneWay):
         import cv2
 
         while True:
+            if self._closed:
+                return
             done, picture = self._capture.read()
             if not done:
                 break

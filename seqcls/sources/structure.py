@@ -6,14 +6,12 @@ better: they state the length of what follows. Only contradictions count; a cont
 
 from __future__ import annotations
 
-import mmap
 import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
+from typing import Any, BinaryIO
 
 #: Walking reads a little everywhere in the file; beyond this size that would cost more than it tells.
 MOST_BYTES = 4 << 30
@@ -36,10 +34,39 @@ def examine(path: Path, kind: str) -> Structure:
     try:
         if path.stat().st_size > MOST_BYTES:
             return Structure()
-        with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return walk(data)
+        with path.open("rb", buffering=0) as stream:
+            return walk(_Bytes(stream, path.stat().st_size))
     except (OSError, ValueError, struct.error, IndexError):
         return Structure()
+
+
+class _Bytes:
+    """A file as a sequence of bytes, read in blocks. A memory map would count the whole file as resident memory."""
+
+    BLOCK = 1 << 14
+
+    def __init__(self, stream: Any, size: int) -> None:
+        self._stream: BinaryIO = stream
+        self._size = size
+        self._start, self._block = 0, b""
+
+    def __len__(self) -> int:
+        return self._size
+
+    def read(self, start: int, length: int) -> bytes:
+        """As many of these bytes as there are."""
+        offset = start - self._start
+        if not 0 <= offset <= len(self._block) - length:
+            self._stream.seek(start)
+            self._start, self._block, offset = start, self._stream.read(max(length, self.BLOCK)), 0
+        return self._block[offset : offset + length]
+
+    def __getitem__(self, position: int) -> int:
+        return self.read(position, 1)[0]
+
+
+def _unpack(form: str, data: _Bytes, position: int) -> tuple[Any, ...]:
+    return struct.unpack(form, data.read(position, struct.calcsize(form)))
 
 
 def _short(end: int, size: int) -> Structure:
@@ -50,14 +77,14 @@ def _broken(position: int) -> Structure:
     return Structure(broken=f"the container's structure breaks at byte {position:,}")
 
 
-def _mov(data: mmap.mmap) -> Structure:
+def _mov(data: _Bytes) -> Structure:
     """ISO/IEC 14496-12: boxes of 4 bytes size, 4 bytes type."""
     size, position, seen = len(data), 0, set[bytes]()
     while position + 8 <= size:
-        length, kind = struct.unpack_from(">I4s", data, position)
+        length, kind = _unpack(">I4s", data, position)
         header = 8
         if length == 1:
-            (length,) = struct.unpack_from(">Q", data, position + 8)
+            (length,) = _unpack(">Q", data, position + 8)
             header = 16
         if length == 0 or (kind == bytes(4) and _whole(seen)):
             return Structure()  # to the end of the file; or padding behind a whole film
@@ -78,12 +105,12 @@ def _whole(seen: set[bytes]) -> bool:
 _AVI_CHUNK = re.compile(rb"\d\d(?:d[bc]|wb|tx|sb|pc|iv)|ix\d\d|JUNK|LIST|idx1|rec |INFO")
 
 
-def _avi(data: mmap.mmap) -> Structure:
+def _avi(data: _Bytes) -> Structure:
     """RIFF: chunks of 4 bytes name, 4 bytes size, padded to even; the pictures lie in LIST movi."""
     size, position = len(data), 0
-    streams = struct.unpack_from("<I", data, 56)[0] if data[24:28] == b"avih" else 100
-    while position + 12 <= size and data[position : position + 4] == b"RIFF":
-        (length,) = struct.unpack_from("<I", data, position + 4)
+    streams = _unpack("<I", data, 56)[0] if data.read(24, 4) == b"avih" else 100
+    while position + 12 <= size and data.read(position, 4) == b"RIFF":
+        (length,) = _unpack("<I", data, position + 4)
         end = position + 8 + length
         if length in (0, 0xFFFFFFFF):
             return Structure()  # a recorder that never came back to fill in the size
@@ -91,8 +118,8 @@ def _avi(data: mmap.mmap) -> Structure:
             return _short(end, size)
         inside, in_movi = position + 12, False
         while inside + 8 <= end:
-            name, length = struct.unpack_from("<4sI", data, inside)
-            if name == b"LIST" and data[inside + 8 : inside + 12] in (b"movi", b"rec "):
+            name, length = _unpack("<4sI", data, inside)
+            if name == b"LIST" and data.read(inside + 8, 4) in (b"movi", b"rec "):
                 inside += 12
                 in_movi = True
                 continue
@@ -114,7 +141,7 @@ _EBML_IN_CLUSTER = frozenset({0xE7, 0xA3, 0xA0, 0xA7, 0xAB, 0x5854, 0xEC, 0xBF})
 _CLUSTER = 0x1F43B675
 
 
-def _matroska(data: mmap.mmap) -> Structure:
+def _matroska(data: _Bytes) -> Structure:
     """RFC 8794 and 9559: elements of a variable-length id and size; all ones means unknown size."""
     size = len(data)
     _, length, position = _element(data, 0)
@@ -145,33 +172,33 @@ def _matroska(data: mmap.mmap) -> Structure:
     return Structure()
 
 
-def _element(data: mmap.mmap, position: int) -> tuple[int, int | None, int]:
+def _element(data: _Bytes, position: int) -> tuple[int, int | None, int]:
     """Id, size of the content (None when unknown), position of the content."""
     first = data[position]
     width = 9 - first.bit_length()
     if width > 4:
         return 0, None, position + 1
-    identifier = int.from_bytes(data[position : position + width], "big")
+    identifier = int.from_bytes(data.read(position, width), "big")
     position += width
     first = data[position]
     width = 9 - first.bit_length()
     if width > 8:
         return 0, None, position + 1
-    value = int.from_bytes(data[position : position + width], "big") & ((1 << 7 * width) - 1)
+    value = int.from_bytes(data.read(position, width), "big") & ((1 << 7 * width) - 1)
     return identifier, None if value == (1 << 7 * width) - 1 else value, position + width
 
 
-def _program_stream(data: mmap.mmap) -> Structure:
+def _program_stream(data: _Bytes) -> Structure:
     """ISO/IEC 13818-1 2.5: pack headers and PES packets, each with a start code and, but for packs, a length."""
     size, position = len(data), 0
     while position + 6 <= size:
-        code = data[position : position + 4]
+        code = data.read(position, 4)
         if code[:3] != b"\x00\x00\x01":
-            if not any(data[position : position + 64]):
-                following = data.find(b"\x00\x00\x01\xba", position)
-                if following < 0:
+            if not any(data.read(position, 64)):
+                following = _after_zeros(data, position)
+                if following == size:
                     return Structure()
-                position = following
+                position = following - 2  # a start code itself begins with two zeros
                 continue
             return _broken(position)
         if code[3] == 0xB9:
@@ -180,7 +207,7 @@ def _program_stream(data: mmap.mmap) -> Structure:
             second = data[position + 4] >> 6 == 1  # MPEG-2's pack is longer than MPEG-1's
             position += 14 + (data[position + 13] & 7) if second else 12
         elif code[3] >= 0xBB:
-            (length,) = struct.unpack_from(">H", data, position + 4)
+            (length,) = _unpack(">H", data, position + 4)
             position += 6 + length
         else:
             return _broken(position)
@@ -189,22 +216,31 @@ def _program_stream(data: mmap.mmap) -> Structure:
     return Structure() if position == size else _short(position + 6, size)  # half a start code is left
 
 
-def _transport_stream(data: mmap.mmap) -> Structure:
+def _transport_stream(data: _Bytes) -> Structure:
     """ISO/IEC 13818-1 2.4: packets of 188 bytes that begin with 0x47 (192 with a time in front, as on discs)."""
     size = len(data)
     first, step = (0, 188) if data[0] == 0x47 and data[188] == 0x47 else (4, 192)
-    if data[first] != 0x47:
-        return _broken(0)
-    marks = np.frombuffer(data, np.uint8)[first::step]
-    wrong = np.flatnonzero(marks != 0x47)
-    position = int(wrong[0]) * step if len(wrong) else -1
-    del marks, wrong  # the map cannot be closed while a view of it lives
-    if position >= 0:
-        return _broken(position)
+    for position in range(0, size - step + 1, step * 1024):
+        block = data.read(position, step * 1024)
+        marks = block[first::step]
+        wrong = len(marks) - len(marks.lstrip(b"\x47"))
+        if wrong < len(marks):
+            position += wrong * step
+            return Structure() if _after_zeros(data, position) == size else _broken(position)
     return Structure(missing="the file ends inside a packet") if size % step else Structure()
 
 
-def _gif(data: mmap.mmap) -> Structure:
+def _after_zeros(data: _Bytes, position: int) -> int:
+    """The first place from here on that is not zero: files are padded so."""
+    while block := data.read(position, _Bytes.BLOCK):
+        rest = block.lstrip(b"\x00")
+        position += len(block) - len(rest)
+        if rest:
+            break
+    return position
+
+
+def _gif(data: _Bytes) -> Structure:
     """GIF89a: header, colour table, then blocks; every picture begins with 0x2C, the file ends with 0x3B."""
     flags = data[10]
     position = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
@@ -235,7 +271,7 @@ def _gif(data: mmap.mmap) -> Structure:
     return Structure(missing="the file ends before the mark that ends a gif", frames=None)
 
 
-_WALKS: dict[str, Callable[[mmap.mmap], Structure]] = {
+_WALKS: dict[str, Callable[[_Bytes], Structure]] = {
     "mov": _mov,
     "avi": _avi,
     "matroska": _matroska,

@@ -119,6 +119,8 @@ class VideoSource(OneWay):
             size = image.shape
             stamp = decoded.pts if decoded.pts is not None else decoded.dts
             yield from clock.picture(stamp, decoded.duration, image, self._distrust(decoded))
+        if self._closed:
+            return
         yield from clock.finish()
         yield from self._judge_the_end()
         self._ended = True
@@ -132,7 +134,7 @@ class VideoSource(OneWay):
                 self._clock.packet(packet.pts, packet.size)
                 self._packets_seen += packet.size > EMPTY_PACKET_BYTES
             yield from self._decode(packet)
-        for _ in range(MOST_FAILURES):  # an error while flushing leaves more to flush
+        for _ in range(0 if self._closed else MOST_FAILURES):  # an error while flushing leaves more to flush
             flushed = self._decode(None)
             if not flushed:
                 return
@@ -141,7 +143,7 @@ class VideoSource(OneWay):
     def _packets(self) -> Iterator[Any]:
         """The stream's packets; after an error the demuxer is asked again, it may find its way."""
         demux, failures, end = self._container.demux(), 0, None
-        while failures < MOST_FAILURES:
+        while failures < MOST_FAILURES and not self._closed:
             try:
                 packet = next(demux)
             except StopIteration:
@@ -227,9 +229,7 @@ class VideoSource(OneWay):
         clock = self._clock
         counted = [f"{count} {what}" for what, count in self._errors.items()]
         lost = [f"{gap.reason} at {gap.start_s:.2f} s" for gap in clock.gaps if gap.reason.endswith("lost")]
-        if len(lost) > _MOST_REASONS:
-            lost = [*lost[:_MOST_REASONS], f"and {len(lost) - _MOST_REASONS} more gaps"]
-        alarms = [*self._alarms, *clock.alarms, *lost, *counted]
+        alarms = [*_few(self._alarms), *_few(clock.alarms), *_few(lost), *counted]
         if self._ended and clock.delivered == 0:
             alarms.append("no frame could be decoded")
         verdict: Verdict = "complete"
@@ -303,6 +303,11 @@ def _tagged_duration_s(text: str) -> float | None:
         return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
     except ValueError:
         return None
+
+
+def _few(lines: list[str]) -> list[str]:
+    more = len(lines) - _MOST_REASONS
+    return lines if more <= 0 else [*lines[:_MOST_REASONS], f"and {more} more like the last"]
 
 
 def _in_short(error: Exception) -> str:
