@@ -169,6 +169,7 @@ def write_clip(path: Path, recipe: Recipe, picture: Callable[[int], NDArray[np.u
     with av.open(str(path), "w", format=recipe.muxer or None, options=dict(recipe.muxer_options)) as container:
         stream = container.add_stream(recipe.codec, rate=recipe.rate, options=dict(recipe.options))
         stream.width, stream.height, stream.pix_fmt = recipe.width, recipe.height, recipe.pix_fmt
+        stream.codec_context.thread_count = 1  # the same bytes everywhere
         stream.time_base = base
         stream.codec_context.time_base = base
         if recipe.rotation:
