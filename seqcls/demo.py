@@ -19,7 +19,7 @@ from seqcls.plots import write_history
 from seqcls.report.picture import write_picture
 from seqcls.runner import load
 from seqcls.train import Epoch, train
-from seqcls.trainoptions import TrainOptions
+from seqcls.trainoptions import AugmentOptions, TrainOptions
 from seqcls.types import Timeline
 
 #: Nobody's number among those trained on.
@@ -65,7 +65,11 @@ def demo(
         extract(clips, folder / DATA, chosen, on_frame=advance)
     frames = load_frames(folder / DATA, Geometry(size=options.size))
     train_options = TrainOptions(
-        weights="none", epochs=options.epochs, samples_per_epoch=options.samples_per_epoch, seed=options.seed
+        weights="none",
+        epochs=options.epochs,
+        samples_per_epoch=options.samples_per_epoch,
+        augment=AugmentOptions(strength=0.3),  # phantoms differ enough among themselves
+        seed=options.seed,
     )
     with stage("training", options.epochs * (options.samples_per_epoch // train_options.batch_size)) as advance:
         result = train(frames, train_options, on_epoch=on_epoch, on_step=lambda done, total: advance(done))
