@@ -18,7 +18,8 @@ from seqcls.dataset import FrameSet
 from seqcls.errors import DataError
 from seqcls.metrics import Estimate, FrameMetrics, auroc, bootstrap, frame_metrics
 from seqcls.model import GrayResNet
-from seqcls.train import Indices, TrainResult, predict, train
+from seqcls.sampling import Indices
+from seqcls.train import TrainResult, predict, train
 from seqcls.trainoptions import TrainOptions
 
 _NONE = np.empty(0, np.int64)

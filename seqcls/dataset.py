@@ -5,14 +5,11 @@ Pictures are kept as uint8: 50 MB per 1,000 frames of 224 pixels.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 import json
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,28 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from seqcls.errors import DataError, OutputError
-from seqcls.geometry import Geometry, Region, RegionFinder
+from seqcls.clipframes import ClipReading, groups_of, labelled_frames
+from seqcls.errors import DataError
+from seqcls.frametable import LAYOUT, Row, read_description, read_table, read_tree
+from seqcls.geometry import Geometry, Region
 from seqcls.labels import ClipLabels
-from seqcls.sources import open_source
 from seqcls.split import hold_out
-from seqcls.types import Frame, SourceReport
 
-FORMAT = 1
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 MOST_PIXELS = 100_000_000
 #: Pictures of one size looked at to find their ultrasound region.
 SAMPLE = 24
-FIXED_COLUMNS = ("path", "clip", "patient", "time_s", "split")
-_SPLITS = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "val": "validation",
-    "valid": "validation",
-}
-_FOLDER = re.compile(r"^(?P<organ>.+?)[ _-]+(?P<state>present|absent)$", re.IGNORECASE)
-_LAYOUT = "DATA/train/<organ> present/*.png and DATA/train/<organ> absent/*.png, or what `seqcls extract` wrote"
 
 Picture = NDArray[np.uint8]
 Advance = Callable[[int, int], None]
@@ -81,18 +66,6 @@ class FrameSet:
         return replace(self, organs=tuple(organs), targets=self.targets[:, columns], mask=self.mask[:, columns])
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One frame on disk; ``states`` holds True or False per organ that is labelled."""
-
-    path: Path
-    clip: str
-    patient: str
-    time_s: float
-    split: str
-    states: tuple[tuple[str, bool], ...]
-
-
 def load_frames(
     root: str | Path, geometry: Geometry, *, skip_corrupt: bool = False, progress: Advance | None = None
 ) -> FrameSet:
@@ -103,14 +76,14 @@ def load_frames(
     """
     root = Path(root)
     if not root.is_dir():
-        raise DataError(f"no folder at {root}; expected {_LAYOUT}")
+        raise DataError(f"no folder at {root}; expected {LAYOUT}")
     extracted = (root / "frames.csv").is_file()
-    rows = _table(root) if extracted else _tree(root)
+    rows = read_table(root) if extracted else read_tree(root)
     organs = tuple(sorted({organ for row in rows for organ, _ in row.states}))
     _require_both_states(rows, organs, root)
     regions: list[dict[str, Any]] = []
     if extracted:
-        geometry, regions = _described(root, geometry.size)
+        geometry, regions = read_description(root, geometry.size)
     pictures, digests, bad = _read_all(rows, skip_corrupt, progress)
     rows = [row for row, picture in zip(rows, pictures, strict=True) if picture is not None]
     whole = [picture for picture in pictures if picture is not None]
@@ -159,63 +132,6 @@ def frames_from_clips(
     return _frame_set(rows, np.stack(images), organs, geometry, digest.hexdigest(), messages, regions)
 
 
-class ClipReading:
-    """What one clip came to, filled in while ``labelled_frames`` reads it."""
-
-    def __init__(self) -> None:
-        self.region: Region | None = None
-        self.report = SourceReport("unknown")
-        self.frames = 0
-        self.labelled_to = -1
-
-    def messages(self, name: str) -> list[str]:
-        """What a person should know."""
-        said = []
-        if self.report.verdict in ("truncated", "damaged"):
-            said.append(f"{name} is {self.report.verdict}: {'; '.join(self.report.reasons)}; the rest is used")
-        if self.labelled_to >= self.frames:
-            said.append(f"{name} has {self.frames} frames, but is labelled up to frame {self.labelled_to}")
-        return said
-
-
-def labelled_frames(
-    path: Path, labels: ClipLabels, geometry: Geometry, reading: ClipReading
-) -> Iterator[tuple[Frame, Region, tuple[tuple[str, bool], ...]]]:
-    """Frames that are labelled present or absent for an organ, each with the clip's region and its states."""
-    reading.labelled_to = labels.last_index()
-    with closing(open_source(path)) as source:
-        finder, region = RegionFinder(geometry, source.info.region), None
-        held: list[Frame] = []
-        for item in source:
-            if not isinstance(item, Frame):
-                continue
-            reading.frames += 1
-            if held and item.image.shape != held[0].image.shape:
-                raise DataError(f"{path.name} changes its picture size at frame {item.index}; cut it there first")
-            if region is None:
-                region = finder.push(item.image)
-                held.append(item)
-                if region is None:
-                    continue
-                ready = held
-            else:
-                ready = [item]
-            yield from _labelled(ready, labels, region)
-        if region is None and held:
-            region = finder.finish()
-            yield from _labelled(held, labels, region)
-        reading.region, reading.report = region, source.report()
-
-
-def groups_of(clips: Sequence[tuple[Path, ClipLabels]]) -> dict[str, set[tuple[str, str]]]:
-    """Per patient: which organs are labelled present or absent in any clip."""
-    groups: dict[str, set[tuple[str, str]]] = {}
-    for _, labels in clips:
-        shown = {(span.organ, str(span.state)) for span in labels.spans if span.state != "ignore"}
-        groups.setdefault(labels.patient, set()).update(shown)
-    return groups
-
-
 def leakage(frames: FrameSet) -> int:
     """How many validation frames look the same as a training frame (equal 64-bit difference hash of the crop).
 
@@ -227,77 +143,6 @@ def leakage(frames: FrameSet) -> int:
     return sum(one in train for one in hashes[frames.split == "validation"].tolist())
 
 
-def _labelled(
-    frames: Sequence[Frame], labels: ClipLabels, region: Region
-) -> Iterator[tuple[Frame, Region, tuple[tuple[str, bool], ...]]]:
-    for frame in frames:
-        found = [(organ, labels.state_at(organ, frame.index, frame.time_s)) for organ in labels.organs]
-        states = tuple((organ, state == "present") for organ, state in found if state in ("present", "absent"))
-        if states and not frame.damaged:
-            yield frame, region, states
-
-
-def _table(root: Path) -> list[Row]:
-    """frames.csv, as extract writes it."""
-    path = root / "frames.csv"
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.DictReader(stream)
-        names = list(reader.fieldnames or ())
-        missing = [name for name in FIXED_COLUMNS if name not in names]
-        if missing:
-            raise DataError(f"{path} lacks the column {missing[0]}; extract the clips again")
-        organs = [name for name in names if name not in FIXED_COLUMNS]
-        rows = []
-        for cells in reader:
-            where = f"{path}, line {reader.line_num}"
-            wrong = [organ for organ in organs if cells[organ] not in ("0", "1", "")]
-            if wrong:
-                raise DataError(f"{where}: {wrong[0]} is {cells[wrong[0]]!r}, not 1, 0 or empty")
-            split = _SPLITS.get(cells["split"])
-            if split is None:
-                raise DataError(f"{where}: split is {cells['split']!r}, not train or validation")
-            relative = Path(cells["path"])
-            if relative.is_absolute() or ".." in relative.parts:
-                raise DataError(f"{where}: {cells['path']} leads out of the folder")
-            states = tuple((organ, cells[organ] == "1") for organ in organs if cells[organ])
-            time_s = float(cells["time_s"]) if cells["time_s"] else float("nan")
-            rows.append(Row(root / relative, cells["clip"], cells["patient"], time_s, split, states))
-    if not rows:
-        raise DataError(f"{path} holds no frame; extract the clips again")
-    return rows
-
-
-def _tree(root: Path) -> list[Row]:
-    """A tree of folders: the split, then `<organ> present` or `<organ> absent`; without a split all is for training."""
-    tops = [(folder, _SPLITS[folder.name.lower()]) for folder in _folders(root) if folder.name.lower() in _SPLITS]
-    rows = []
-    for top, split in tops if tops else [(root, "train")]:
-        for folder in _folders(top):
-            match = _FOLDER.match(folder.name)
-            if match is None:
-                continue
-            organ = re.sub(r"[_\s-]+", " ", match["organ"]).strip().lower()
-            present = match["state"].lower() == "present"
-            files = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
-            if not files:
-                raise DataError(f"{folder} holds no picture ({', '.join(SUFFIXES)}): every organ needs both states")
-            for path in files:
-                clip = _clip_of(path.stem) or f"{split}/{folder.name}"
-                rows.append(Row(path, clip, clip, float("nan"), split, ((organ, present),)))
-    if not rows:
-        raise DataError(f"{root} holds no frames in a layout that seqcls knows; expected {_LAYOUT}")
-    return rows
-
-
-def _folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-
-
-def _clip_of(stem: str) -> str:
-    """`neck01_000123` and `neck01-frame123` are frames of the clip neck01."""
-    return re.sub(r"[ _.-]*(frame|img|image)?[ _.-]*\d+$", "", stem, flags=re.IGNORECASE)
-
-
 def _require_both_states(rows: Sequence[Row], organs: Sequence[str], where: Path) -> None:
     for organ in organs:
         seen = {state for row in rows for name, state in row.states if name == organ and row.split == "train"}
@@ -306,19 +151,6 @@ def _require_both_states(rows: Sequence[Row], organs: Sequence[str], where: Path
                 raise DataError(f"{where}: no training frame shows {organ} {word}; label some, or leave {organ} out")
     if not organs:
         raise DataError(f"{where}: nothing is labelled present or absent")
-
-
-def _described(root: Path, size: int) -> tuple[Geometry, list[dict[str, Any]]]:
-    """The geometry and the clips' regions that extract wrote down."""
-    path = root / "dataset.json"
-    try:
-        body = json.loads(path.read_text(encoding="utf-8"))
-        regions = [clip["region"] for clip in body["clips"] if clip["region"] is not None]
-        return Geometry.from_dict({**body["geometry"], "size": size}), regions
-    except FileNotFoundError as error:
-        raise DataError(f"{path} is missing beside frames.csv; extract the clips again") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} is damaged ({error}); extract the clips again") from error
 
 
 def _read_all(
@@ -434,25 +266,3 @@ def _difference_hash(image: Picture) -> int:
     small = cv2.resize(image, (9, 8), interpolation=cv2.INTER_AREA).astype(np.int16)
     bits = (small[:, 1:] > small[:, :-1]).ravel()
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
-
-
-def refuse_to_overwrite(folder: Path, overwrite: bool) -> None:
-    """Raise OutputError unless the folder is free, or holds frames of ours that may be replaced."""
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
-    if not (folder / "dataset.json").is_file():
-        raise OutputError(f"{folder} holds something else than extracted frames: choose another folder with -o")
-    if not overwrite:
-        raise OutputError(f"{folder} already holds extracted frames: add --overwrite, or choose another with -o")
-
-
-def describe(geometry: Geometry, organs: Sequence[str], digest: str, clips: Sequence[dict[str, Any]]) -> str:
-    """dataset.json."""
-    body = {
-        "format": FORMAT,
-        "geometry": geometry.to_dict(),
-        "organs": list(organs),
-        "hash": digest,
-        "clips": list(clips),
-    }
-    return json.dumps(body, indent=1, ensure_ascii=False) + "\n"

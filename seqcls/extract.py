@@ -16,16 +16,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from seqcls.dataset import (
-    FIXED_COLUMNS,
-    ClipReading,
-    describe,
-    groups_of,
-    labelled_frames,
-    refuse_to_overwrite,
-)
+from seqcls.clipframes import ClipReading, groups_of, labelled_frames
 from seqcls.errors import DataError, OutputError, UsageError
 from seqcls.files import require_writable, write_text
+from seqcls.frametable import FIXED_COLUMNS, describe, refuse_to_overwrite
 from seqcls.geometry import Geometry
 from seqcls.labels import ClipLabels
 from seqcls.split import hold_out

@@ -313,7 +313,8 @@ def test_a_cut_clip_is_truncated(name: str, kept: float, tmp_path: Path) -> None
     path.write_bytes(data[: int(len(data) * kept) + 1])
     frames, _, report = read(path)
     assert len(frames) < 40 and report.verdict == "truncated"
-    whole = [number for number in numbers([f.image for f in frames]) if number is not None]
+    sound = numbers([f.image for f in frames if not f.damaged])  # the last picture may be half of one, and says so
+    whole = [number for number in sound if number is not None]
     assert whole == sorted(whole) and len(whole) >= 40 * kept - 18
 
 

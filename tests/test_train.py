@@ -24,7 +24,8 @@ from seqcls.intervals import IntervalOptions
 from seqcls.metrics import auroc
 from seqcls.modelfile import read_model, write_model
 from seqcls.plots import write_history
-from seqcls.train import Epoch, Sampler, masked_loss, mixup, train
+from seqcls.sampling import Sampler
+from seqcls.train import Epoch, masked_loss, mixup, train
 from seqcls.trainoptions import AugmentOptions, TrainOptions
 
 SIZE = 32
