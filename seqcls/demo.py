@@ -38,7 +38,7 @@ class DemoOptions:
     duration_s: float = 14.0
     rate_hz: float = 12.5
     size: int = 96
-    epochs: int = 8
+    epochs: int = 10
     samples_per_epoch: int = 768
     seed: int = 0
 

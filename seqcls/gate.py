@@ -86,7 +86,7 @@ def _differ(a: Image, b: Image) -> bool:
     Within a second at least a fifth of it does in every real clip. Of a frozen picture beside a running clock at most
     2 % does after H.264 at crf 23, MPEG-2, MPEG-4, MJPEG or HEVC; 8 % at crf 30 with two key frames a second.
     """
-    lit = np.count_nonzero(cv2.max(a, b) > _LIT)
+    lit = int(np.count_nonzero(cv2.max(a, b) > _LIT))
     return int(np.count_nonzero(cv2.absdiff(a, b) > 6)) > 0.05 * lit
 
 
@@ -114,9 +114,9 @@ class _View:
         face, upper, middle = (self.grid[rows] for rows in self._sample.zones)
         of_face, of_upper, of_middle = self._sample.zone_pixels
         return (
-            np.count_nonzero(face > 50) > 0.05 * of_face
-            and np.count_nonzero(upper > 30) < 0.05 * of_upper
-            and np.count_nonzero(middle > 30) < 0.004 * of_middle
+            int(np.count_nonzero(face > 50)) > 0.05 * of_face
+            and int(np.count_nonzero(upper > 30)) < 0.05 * of_upper
+            and int(np.count_nonzero(middle > 30)) < 0.004 * of_middle
         )
 
     def is_not_ultrasound(self) -> bool:
