@@ -5,6 +5,7 @@ Outside the region names are burnt in: the sheet blanks it unless asked not to.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -96,7 +97,7 @@ def inspect_clip(spec: str | Path, geometry: Geometry, out_png: str | Path, *, s
     if not times:
         raise NoFramesError(f"{info.name}: holds no frame that can be decoded; is the file whole?")
     _write(Path(out_png), _sheet(spread.chosen(), geometry, info.name, show_all))
-    waits = [after - before for before, after in zip(times, times[1:], strict=False)]
+    waits = [after - before for before, after in itertools.pairwise(times)]
     return InspectReport(
         info=info,
         report=report,
