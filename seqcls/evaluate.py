@@ -18,6 +18,7 @@ from seqcls.metrics import (
     Estimate,
     FrameMetrics,
     IntervalMetrics,
+    Span,
     auroc,
     bootstrap,
     frame_metrics,
@@ -25,7 +26,7 @@ from seqcls.metrics import (
     spans_of,
 )
 from seqcls.runner import Detector
-from seqcls.types import Timeline
+from seqcls.types import TIME_TOLERANCE_S, Timeline
 
 PRESENT, ABSENT, IGNORE = 1, 0, -1
 _CODES = {"present": PRESENT, "absent": ABSENT, "ignore": IGNORE, None: IGNORE}
@@ -40,14 +41,19 @@ class ClipTruth:
     codes: NDArray[np.int8]
 
     def intervals(self, column: int) -> ClipIntervals:
-        """The organ's stretches as labelled and as found. What could not be judged counts as not found."""
+        """The organ's stretches as labelled and as found. What could not be judged counts as not found.
+
+        Presences on both sides of an ignored stretch are one presence, in the labels and in what was found alike.
+        """
         timeline, codes = self.timeline, self.codes[:, column]
         time_s, end_s = timeline.scores.time_s, timeline.end_s
         organ = timeline.organs[column]
+        ignore = spans_of(codes == IGNORE, time_s, end_s)
+        found = tuple((i.start_s, i.end_s) for i in timeline.of(organ, "present"))
         return ClipIntervals(
-            truth=spans_of(codes == PRESENT, time_s, end_s),
-            prediction=tuple((i.start_s, i.end_s) for i in timeline.of(organ, "present")),
-            ignore=spans_of(codes == IGNORE, time_s, end_s),
+            truth=_joined(spans_of(codes == PRESENT, time_s, end_s), ignore),
+            prediction=_joined(found, ignore),
+            ignore=ignore,
             start_s=timeline.start_s,
             end_s=end_s,
             group=self.patient,
@@ -141,6 +147,20 @@ def figures(clips: Sequence[ClipTruth]) -> Evaluation:
             )
         )
     return Evaluation(organs=tuple(organs), clips=tuple(clips))
+
+
+def _joined(spans: Sequence[Span], ignore: Sequence[Span]) -> tuple[Span, ...]:
+    """Presences with nothing but one ignored stretch between them are one: nobody says that it was interrupted."""
+    joined: list[Span] = []
+    for start_s, end_s in spans:
+        between = (joined[-1][1], start_s) if joined else None
+        if between is not None and any(
+            a <= between[0] + TIME_TOLERANCE_S and between[1] <= b + TIME_TOLERANCE_S for a, b in ignore
+        ):
+            joined[-1] = (joined[-1][0], end_s)
+        else:
+            joined.append((start_s, end_s))
+    return tuple(joined)
 
 
 def _over_patients(figure: Callable[[NDArray[np.int64]], float], patients: NDArray[np.str_]) -> Estimate:

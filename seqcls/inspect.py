@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -112,7 +112,7 @@ def inspect_clip(spec: str | Path, geometry: Geometry, out_png: str | Path, *, s
 
 
 def _judged(
-    source: Iterator[Frame | Gap], geometry: Geometry, hint: tuple[int, int, int, int] | None
+    source: Iterable[Frame | Gap], geometry: Geometry, hint: tuple[int, int, int, int] | None
 ) -> Iterator[_Seen]:
     """Each frame with its region and the gate's reason, as the runner sees them."""
     gate, finder, region = Gate(GateOptions()), RegionFinder(geometry, hint), None

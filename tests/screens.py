@@ -38,7 +38,9 @@ def sector_of(kind: str, width: int, height: int) -> NDArray[np.bool_]:
     }[kind]
     away, down = x - apex * width, y - top * height
     radius = np.hypot(away, down)
-    inside = (np.abs(np.arctan2(away, down)) <= np.radians(half)) & (radius >= inner * height) & (radius <= outer * height)
+    inside = (
+        (np.abs(np.arctan2(away, down)) <= np.radians(half)) & (radius >= inner * height) & (radius <= outer * height)
+    )
     return inside & (y >= 0.1 * height) & (y < 0.9 * height) if kind == "trapezoid" else inside
 
 
@@ -101,7 +103,9 @@ def _page(kind: str, furniture: Collection[str], width: int, height: int, sector
             x = min(width - 2, columns[-1] + 10)
             cv2.line(page, (x - (6 if tick % 5 == 0 else 3), y), (x, y), 170, 1)
     if "bar" in furniture:
-        page[height // 5 : height // 2, width - 18 : width - 6] = np.linspace(255, 0, height // 2 - height // 5)[:, None]
+        page[height // 5 : height // 2, width - 18 : width - 6] = np.linspace(255, 0, height // 2 - height // 5)[
+            :, None
+        ]
     if "logo" in furniture:
         cv2.circle(page, (width - 60, 24), 15, 210, -1)
         cv2.putText(page, "us", (width - 70, 28), FONT, 0.5, 20, 2, cv2.LINE_AA)
@@ -115,7 +119,9 @@ def _page(kind: str, furniture: Collection[str], width: int, height: int, sector
 def _moving(page: Image, furniture: Collection[str], index: int, sector: NDArray[np.bool_]) -> Image:
     height, width = page.shape
     if "clock" in furniture:
-        cv2.putText(page, f"10:41:{index // 2:02d}.{index * 37 % 100:02d}", (width - 120, 14), FONT, 0.42, 220, 1, cv2.LINE_AA)
+        cv2.putText(
+            page, f"10:41:{index // 2:02d}.{index * 37 % 100:02d}", (width - 120, 14), FONT, 0.42, 220, 1, cv2.LINE_AA
+        )
     if "ecg" in furniture:  # a still trace that a moving gap redraws
         x = np.arange(width)
         beat = height - 40 - 14 * np.exp(-((((x + 10) % 90 - 45) / 3.0) ** 2)) + 3 * np.sin(x / 9)

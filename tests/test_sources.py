@@ -21,8 +21,10 @@ from PIL import Image
 
 from seqcls.errors import SourceError, UsageError
 from seqcls.sources import Source, open_source
+from seqcls.sources.clock import Clock
 from seqcls.sources.sniff import kind_of
 from seqcls.sources.structure import Structure, examine
+from seqcls.sources.video import VideoSource
 from seqcls.types import Frame, Gap, SourceReport
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -222,7 +224,7 @@ REFUSED = {
     "fifo": _mkfifo,
     "sound only": _sound_only,
     "huge": _huge,
-    "concat script": lambda p: p.write_text(f"ffconcat version 1.0\nfile '{p.parent / 'other.mp4'}'\n"),
+    "concat script": lambda p: p.write_text("ffconcat version 1.0\nfile other.mp4\n"),
     "hls list": lambda p: p.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nother.mp4\n#EXT-X-ENDLIST\n"),
     "dash": lambda p: p.write_text("<?xml version='1.0'?><MPD xmlns='urn:mpeg:dash:schema:mpd:2011'></MPD>"),
 }
@@ -412,6 +414,24 @@ def test_lost_pictures_at_the_start_and_at_the_end_are_gaps_too(tmp_path: Path) 
     assert frames[0].time_s == pytest.approx(0.12) and len(frames) == 35
     assert [(g.start_s, g.end_s) for g in gaps] == [pytest.approx((0.0, 0.12)), pytest.approx((1.52, 1.60))]
     assert report.verdict == "damaged"
+
+
+def test_a_damaged_picture_is_told_every_time(tmp_path: Path) -> None:
+    """With frame threads FFmpeg forgot the mark in one read of 25."""
+    path = make(tmp_path, "ts h264")
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * 0.3) + 1])
+    said = {(tuple(f.damaged for f in frames), report) for frames, _, report in (read(path) for _ in range(60))}
+    assert len(said) == 1 and said.pop()[0][-1] == "damaged picture"
+
+
+def test_a_picture_that_vanishes_without_a_word_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No error, and no time to tell by: only the count of packets knows."""
+    decode, calls = VideoSource._decode, itertools.count()
+    monkeypatch.setattr(VideoSource, "_decode", lambda self, p: [] if next(calls) == 38 else decode(self, p))
+    monkeypatch.setattr(Clock, "packet", lambda self, tick, size: None)
+    frames, _, report = read(make(tmp_path, "mp4 h264 without B-frames", options=(("g", "1"), ("bf", "0"))))
+    assert len(frames) == 39 and report.verdict == "damaged" and "39 of 40" in report.reasons[0]
 
 
 def test_two_recordings_in_one_file_are_told_apart(tmp_path: Path) -> None:
