@@ -62,7 +62,9 @@ def test_the_sector_is_found(kind: str, case: str) -> None:
     assert_fits(drawn, AUTO.find(drawn.images), 0.94 if kind == "trapezoid" else 0.95)
 
 
-@pytest.mark.parametrize(("kind", "named"), [("linear", "linear"), ("convex", "convex"), ("phased", "phased"), ("full", "full")])
+@pytest.mark.parametrize(
+    ("kind", "named"), [("linear", "linear"), ("convex", "convex"), ("phased", "phased"), ("full", "full")]
+)
 def test_the_kind_is_named(kind: str, named: str) -> None:
     assert AUTO.find(screen(kind, frames=4).images).kind == named
 
@@ -132,7 +134,9 @@ def test_a_hint_keeps_the_search_inside() -> None:
     images = [np.hstack([a, b]) for a, b in zip(left.images, right.images, strict=True)]
     region = AUTO.find(images, hint=(240, 0, 480, 240))
     assert region.x0 >= 240
-    assert_fits(Screen(images, np.hstack([np.zeros_like(right.sector), right.sector]), np.zeros((240, 480), bool)), region, 0.93)
+    assert_fits(
+        Screen(images, np.hstack([np.zeros_like(right.sector), right.sector]), np.zeros((240, 480), bool)), region, 0.93
+    )
 
 
 def test_a_hint_that_cuts_through_the_sector_is_not_believed() -> None:
@@ -209,7 +213,10 @@ def test_a_stated_region_must_fit(box: tuple[int, int, int, int]) -> None:
         Geometry(region=box).find([np.zeros((100, 200), np.uint8)])
 
 
-@pytest.mark.parametrize("options", [{"size": 8}, {"region": (5, 5, 5, 9)}, {"region": (-1, 0, 5, 5)}, {"region": "all"}, {"region": (1, 2, 3)}])
+@pytest.mark.parametrize(
+    "options",
+    [{"size": 8}, {"region": (5, 5, 5, 9)}, {"region": (-1, 0, 5, 5)}, {"region": "all"}, {"region": (1, 2, 3)}],
+)
 def test_options_that_cannot_be_right(options: dict[str, Any]) -> None:
     with pytest.raises(GeometryError):
         Geometry(**options)
@@ -223,7 +230,9 @@ def test_nothing_outside_the_outline_is_shown() -> None:
     region = AUTO.find(drawn.images)
     blank = drawn.images[-1].copy()
     blank[~shown(region)] = 0
-    np.testing.assert_array_equal(AUTO.crop(drawn.images[-1], region), blank[region.y0 : region.y1, region.x0 : region.x1])
+    np.testing.assert_array_equal(
+        AUTO.crop(drawn.images[-1], region), blank[region.y0 : region.y1, region.x0 : region.x1]
+    )
     np.testing.assert_array_equal(AUTO.apply(drawn.images[-1], region), AUTO.apply(blank, region))
 
 
@@ -238,7 +247,9 @@ def test_a_stored_crop_gives_the_same_picture(size: int, box: tuple[int, int, in
     np.testing.assert_array_equal(geometry.apply(image, region), plain.apply(crop, plain.find([crop])))
 
 
-@pytest.mark.parametrize(("height", "width"), [(100, 200), (200, 100), (64, 64), (30, 40), (501, 999), (64, 1), (700, 300)])
+@pytest.mark.parametrize(
+    ("height", "width"), [(100, 200), (200, 100), (64, 64), (30, 40), (501, 999), (64, 1), (700, 300)]
+)
 def test_the_letterbox_does_not_stretch(height: int, width: int) -> None:
     out = letterbox(np.full((height, width), 200, np.uint8), 64)
     rows, columns = np.flatnonzero(out.any(axis=1)), np.flatnonzero(out.any(axis=0))
@@ -294,13 +305,24 @@ def test_a_region_survives_json() -> None:
     assert region.to_dict()["polygon"] == [[1, 2], [29, 2], [9, 39]]
 
 
-@pytest.mark.parametrize("record", [{}, {"size": 224}, {"size": "x", "region": "auto"}, {"size": 224, "region": [1, 2]}, {"size": 3, "region": "none"}])
+@pytest.mark.parametrize(
+    "record",
+    [
+        {},
+        {"size": 224},
+        {"size": "x", "region": "auto"},
+        {"size": 224, "region": [1, 2]},
+        {"size": 3, "region": "none"},
+    ],
+)
 def test_a_damaged_geometry_is_refused(record: dict[str, Any]) -> None:
     with pytest.raises(GeometryError):
         Geometry.from_dict(record)
 
 
-@pytest.mark.parametrize("change", [{"x0": 30}, {"y1": 61}, {"kind": "round"}, {"polygon": ((1, 2), (3, 4))}, {"x0": -1}])
+@pytest.mark.parametrize(
+    "change", [{"x0": 30}, {"y1": 61}, {"kind": "round"}, {"polygon": ((1, 2), (3, 4))}, {"x0": -1}]
+)
 def test_a_region_that_cannot_be_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(GeometryError):
         replace(Region(1, 2, 30, 40, 50, 60), **change)
