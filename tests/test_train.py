@@ -255,6 +255,21 @@ def test_balanced_draws_give_classes_and_clips_their_due(frames: FrameSet) -> No
     assert frames.targets[anything, 0].mean() == pytest.approx(0.25, abs=0.03)
 
 
+def test_a_clip_that_shows_both_classes_stands_for_neither() -> None:
+    frames = frame_set(clips=8, frames=20)
+    targets = frames.targets.copy()
+    targets[np.isin(frames.clip, [f"clip{n}" for n in range(2, 8)]), 0] = 0  # absent only
+    targets[frames.clip == "clip1", 0] = 1  # present only
+    targets[frames.clip == "clip0", 0] = np.arange(20) < 4
+    frames = replace(frames, targets=targets, mask=np.ones_like(frames.mask))
+    frames = frames.of_organs(frames.organs[:1])
+    rows = np.arange(len(frames.clip))
+    drawn = Sampler(frames, rows, np.random.default_rng(0), balance=True).draw(4000)
+    inside = drawn[frames.clip[drawn] == "clip0"]
+    assert frames.targets[inside, 0].mean() == pytest.approx(0.5, abs=0.04)
+    assert len(inside) / len(drawn) == pytest.approx(0.5, abs=0.04)
+
+
 def test_a_clip_of_many_frames_counts_no_more_than_a_short_one() -> None:
     long = frame_set(clips=4, frames=40)
     rows = np.flatnonzero((long.clip != "clip0") | (np.arange(len(long.clip)) % 40 >= 38))  # clip0: 2 of 40 frames

@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 from rich.table import Table
 
 from seqcls.cli import console, run
@@ -123,7 +125,7 @@ def train(
                 result = train_frames(
                     frames,
                     options,
-                    out_of_fold=None if unseen is None else unseen.scores,
+                    out_of_fold=unseen,
                     on_epoch=EpochLines(options.epochs),
                     on_step=lambda done, total: advance(done),
                     should_stop=should_stop,
@@ -244,11 +246,16 @@ def _frame_table(title: str, organs: tuple[str, ...], metrics: Any) -> Table:
 
 def cross_validate(
     frames: FrameSet, options: TrainOptions, folds: str, output: Path, should_stop: Any
-) -> CrossValidation | None:
-    """Train once per fold, show the figures, and keep them beside the model. None when interrupted."""
+) -> NDArray[np.float32] | None:
+    """Train once per fold, show the figures, and keep them beside the model.
+
+    Returns the scores to calibrate on, or None: with few patients each fold is a task of its own, and what it says of
+    the scale of scores does not carry over to a model that has seen them all.
+    """
     from seqcls.crossvalidation import cross_validate as validate
     from seqcls.crossvalidation import grouping, split_groups
     from seqcls.files import write_text
+    from seqcls.split import LEAST_GROUPS
 
     if folds != "groups" and not (folds.isdigit() and int(folds) >= 2):
         raise UsageError(f"--folds takes 2 or more, or 'groups', not {folds!r}")
@@ -295,7 +302,16 @@ def cross_validate(
         rows.append(f"{frames.clip[at]},{frames.patient[at]},{frames.time_s[at]}," + ",".join(cells))
     write_text(path, "\n".join(rows) + "\n")
     console.say(f"wrote {path}")
-    return result
+    groups = grouping(frames)[1]
+    carriers = [
+        len(np.unique(groups[frames.mask[:, k] & ((frames.targets[:, k] > 0.5) == state)]))
+        for k in range(len(frames.organs))
+        for state in (True, False)
+    ]
+    if min(carriers) < LEAST_GROUPS:
+        console.say("too few patients to calibrate on their scores: default thresholds are kept")
+        return None
+    return result.scores
 
 
 def evaluate(
