@@ -71,7 +71,7 @@ class VideoSource(OneWay):
     def _describe(self, kind: Literal["file", "dicom"], region: tuple[int, int, int, int] | None) -> SourceInfo:
         stream, context = self._stream, self._stream.codec_context
         require_sane_size(self.name, context.width, context.height)
-        # Not frame threads: with them FFmpeg sets the mark of a damaged picture too late, now and then (6 of 150 reads).
+        # Not frame threads: with those FFmpeg now and then forgets to mark a damaged picture (6 of 150 reads).
         context.thread_type = "SLICE"
         context.thread_count = min(MOST_THREADS, os.cpu_count() or 1)
         context.options = {"max_pixels": str(MOST_PIXELS)}
