@@ -101,6 +101,12 @@ def test_black_is_told_whatever_is_printed_outside() -> None:
     assert run([black]) == ["black"]
 
 
+def test_black_is_told_whatever_is_printed_in_the_corners_of_the_box() -> None:
+    black = np.zeros((360, 480), np.uint8)
+    cv2.putText(black, "ID 12345", (REGION.x0, REGION.y0 + 30), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 255, 2)
+    assert run([black]) == ["black"]
+
+
 def air(noise: int, depth: int = 40) -> Image:
     """Bands that die out with depth below the probe's face, and noise."""
     y = np.arange(360)[:, None] - 24
@@ -118,6 +124,19 @@ def test_one_piece_of_tissue_in_the_depth_is_contact() -> None:
     """The edge of the probe still touches: a tenth of the width shows tissue."""
     image = air(6)
     image[60:280, 150:185] = DRAWN.images[0][60:280, 150:185]
+    assert run([image]) == [""]
+
+
+def test_tissue_under_the_skin_only_is_contact() -> None:
+    """Lung: the pleura at a quarter of the depth, and nothing below."""
+    image = air(6)
+    image[95:120, 150:220] = DRAWN.images[0][95:120, 150:220]
+    assert run([image]) == [""]
+
+
+def test_a_streak_behind_bone_is_contact() -> None:
+    image = air(6)
+    image[130:230, 236:244] = 80
     assert run([image]) == [""]
 
 

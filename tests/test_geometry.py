@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -62,6 +64,33 @@ def test_the_sector_is_found(kind: str, case: str) -> None:
     assert_fits(drawn, AUTO.find(drawn.images), 0.94 if kind == "trapezoid" else 0.95)
 
 
+@pytest.mark.parametrize("kind", ["linear", "convex", "phased"])
+@pytest.mark.parametrize(
+    ("codec", "pixels", "bits"),
+    [("libx264", "yuv420p", 600_000), ("mpeg2video", "yuv420p", 1_500_000), ("mjpeg", "yuvj420p", 6_000_000)],
+)
+def test_the_sector_is_found_in_a_recording(kind: str, codec: str, pixels: str, bits: int) -> None:
+    """Codecs leave ripples all around what moves and what is written."""
+    drawn = screen(kind, (*FURNITURE, "menu"), dark_side="left" if codec == "libx264" else "")
+    region = AUTO.find(recorded(drawn.images, codec, pixels, bits))
+    assert_fits(drawn, region, 0.93)
+
+
+def recorded(images: list[NDArray[np.uint8]], codec: str, pixels: str, bits: int) -> list[NDArray[np.uint8]]:
+    """The luma planes after a codec."""
+    stored = io.BytesIO()
+    with av.open(stored, "w", format="mpegts" if codec == "mpeg2video" else "matroska") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.height, stream.width = images[0].shape
+        stream.pix_fmt, stream.bit_rate = pixels, bits
+        for image in images:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="gray").reformat(format=pixels)))
+        container.mux(stream.encode())
+    stored.seek(0)
+    with av.open(stored) as container:
+        return [frame.to_ndarray(format="gray") for frame in container.decode(video=0)]
+
+
 @pytest.mark.parametrize(
     ("kind", "named"), [("linear", "linear"), ("convex", "convex"), ("phased", "phased"), ("full", "full")]
 )
@@ -99,6 +128,14 @@ def test_deep_noise_behind_a_black_band_belongs_to_the_sector() -> None:
         level = np.where(np.arange(360)[:, None] < 150, 120, np.where(np.arange(360)[:, None] < 220, 0, 5))
         images.append((np.clip(speckle(rng, 480, 360) * level, 0, 255) * sector).astype(np.uint8))
     assert_fits(Screen(images, sector, np.zeros_like(sector)), AUTO.find(images))
+
+
+def test_a_still_and_dim_panel_around_is_left_out() -> None:
+    drawn = screen("convex")
+    panel = np.full((360, 480), 14, np.uint8)
+    panel[:12] = panel[-12:] = panel[:, :12] = panel[:, -12:] = 0
+    images = [np.where(drawn.sector, image, panel) for image in drawn.images]
+    assert_fits(drawn, AUTO.find(images), 0.94)
 
 
 def test_two_moving_pictures_become_one_region() -> None:

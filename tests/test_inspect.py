@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from screens import screen
 
 from seqcls.errors import OutputError, SourceError
-from seqcls.geometry import Geometry
-from seqcls.inspect import inspect_clip
+from seqcls.geometry import Geometry, Region
+from seqcls.inspect import _Seen, _Spread, inspect_clip
+from seqcls.types import Frame
 
 DRAWN = screen("convex", ("text", "logo", "clock"), frames=30)
 
@@ -97,6 +98,18 @@ def test_a_short_clip(tmp_path: Path) -> None:
 def test_a_stated_region_is_taken(clip: Path, tmp_path: Path) -> None:
     report = inspect_clip(clip, Geometry(region=(100, 50, 300, 250)), tmp_path / "sheet.png")
     assert [(region.box, region.kind) for region in report.regions] == [((100, 50, 300, 250), "stated")]
+
+
+@pytest.mark.parametrize("frames", [1, 12, 13, 24, 25, 100, 1000])
+def test_tiles_are_spread_evenly(frames: int) -> None:
+    spread, region = _Spread(), Region(0, 0, 2, 2, 2, 2)
+    for index in range(frames):
+        spread.offer(_Seen(Frame(index, index / 10, 0.1, np.zeros((2, 2), np.uint8)), region, ""))
+    at = [seen.frame.index for seen in spread.chosen()]
+    assert len(at) == min(12, frames) and at == sorted(set(at))
+    if frames > 12:
+        steps = np.diff(at)
+        assert at[0] == 0 and steps.max() <= 2 * steps.min() and frames - at[-1] <= steps.max()
 
 
 def test_errors_are_for_people(clip: Path, tmp_path: Path) -> None:

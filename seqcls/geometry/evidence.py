@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,6 +16,9 @@ Mask = NDArray[np.bool_]
 
 #: The search runs on pictures reduced to this longer side: an outline is then right to two pixels of a 1280 one.
 SEARCH_SIDE = 640
+
+#: Ripples of a codec, as a part of the brightest level within 8 pixels.
+RIPPLE = 0.08
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,21 +72,28 @@ class Statistics:
         background = _background(brightest, change)
         # On a lit screen a dark, still pixel is as likely a frame around the sector; one picture alone cannot tell.
         unlike = cv2.subtract if len(self._frames) > 1 else cv2.absdiff
-        level, before = np.full_like(change, background), self._frames[0]
-        lit, dim, moves, stirs = (np.zeros(change.shape, np.float32) for _ in range(4))
-        for frame in self._frames:
-            light, step = unlike(frame, level), cv2.absdiff(frame, before)
-            lit += light > 2
-            dim += np.minimum(light, 8)
-            moves += step > 1
-            stirs += np.minimum(step, 3)
-            before = frame
-        frames, steps = len(self._frames), max(1, len(self._frames) - 1)
+        level = np.full_like(change, background)
+        lights = [unlike(frame, level) for frame in self._frames]
+        steps = [cv2.absdiff(a, b) for a, b in itertools.pairwise(self._frames)] or [np.zeros_like(change)]
+        # Codecs leave ripples around whatever is bright, as far as their blocks reach: there more is asked for.
+        ripple = RIPPLE * cv2.dilate(_mean(lights), np.ones((17, 17), np.uint8))
+        lit = _mean([light > np.maximum(ripple, 2) for light in lights])
+        dim = cv2.blur(_mean([np.minimum(light, 8) for light in lights]), (3, 3))
+        seen = (lit >= 0.2) | ((dim > 1.5) & (_mean(lights) > ripple))
+        moves = _mean([step > 1 for step in steps])
+        stirs = cv2.blur(_mean([np.minimum(step, 3) for step in steps]), (3, 3))
+        active = ((moves >= 0.25) | (stirs > 0.5)) & (change > np.maximum(ripple, 1))
         peak = unlike(brightest, level)
-        # Deep noise is 1 to 6 levels bright, too little for single pixels; codec ripples are 1 or 2 in few frames.
-        seen = (lit >= 0.2 * frames) | ((cv2.blur(dim, (3, 3)) > 1.5 * frames) & (peak >= 2))
-        active = (moves >= 0.25 * steps) | ((cv2.blur(stirs, (3, 3)) > 0.5 * steps) & (change >= 2))
-        return Evidence(seen, active, (change <= 3) & (peak > 24), np.ones(change.shape, bool), self.scale)
+        still = change <= 3 + 0.03 * peak
+        return Evidence(seen, active, still & (peak > 24), np.ones(change.shape, bool), self.scale)
+
+
+def _mean(images: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
+    """Per pixel, of at least one image."""
+    total = np.zeros(images[0].shape, np.float32)
+    for image in images:
+        total += image
+    return np.asarray(total / len(images), np.float32)
 
 
 def _reduced(gray: Image, size: tuple[int, int]) -> Image:
