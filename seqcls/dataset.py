@@ -1,6 +1,6 @@
 """Frames in memory, ready to train on: from an extracted folder, from a folder tree of one's own, or from clips.
 
-Pictures are kept as uint8: 50 MB per 1,000 frames of 224 pixels.
+Letterboxed pictures are kept as uint8, 50 MB per 1,000 frames of 224 pixels; whole ones only while they are read.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from PIL import Image
 
 from seqcls.clipframes import ClipReading, groups_of, labelled_frames
 from seqcls.errors import DataError
-from seqcls.frametable import LAYOUT, Row, read_description, read_table, read_tree
+from seqcls.frametable import LAYOUT, Row, dataset_hash, read_description, read_table, read_tree
 from seqcls.geometry import Geometry, Region
 from seqcls.labels import ClipLabels
 from seqcls.split import hold_out
@@ -78,24 +79,26 @@ def load_frames(
     if not root.is_dir():
         raise DataError(f"no folder at {root}; expected {LAYOUT}")
     extracted = (root / "frames.csv").is_file()
-    rows = read_table(root) if extracted else read_tree(root)
+    rows, messages = (read_table(root), []) if extracted else read_tree(root)
     organs = tuple(sorted({organ for row in rows for organ, _ in row.states}))
     _require_both_states(rows, organs, root)
-    regions: list[dict[str, Any]] = []
     if extracted:
         geometry, regions = read_description(root, geometry.size)
-    pictures, digests, bad = _read_all(rows, skip_corrupt, progress)
-    rows = [row for row, picture in zip(rows, pictures, strict=True) if picture is not None]
-    whole = [picture for picture in pictures if picture is not None]
-    if not whole:
-        raise DataError(f"{root} holds no picture that can be read")
-    cropper = Geometry(size=geometry.size, region="none") if extracted else geometry
+        letterbox = partial(_letterbox, Geometry(size=geometry.size, region="none"), {})
+    else:
+        found = _find_regions(rows, geometry)
+        regions = [region.to_dict() for region in found.values()]
+        letterbox = partial(_letterbox, geometry, found)
+    images, digests, bad = _read_all(rows, geometry.size, letterbox, skip_corrupt, progress)
+    kept = [at for at, digest in enumerate(digests) if digest]
+    rows, digests = [rows[at] for at in kept], [digests[at] for at in kept]
+    if bad:
+        messages = [*messages, f"left out {len(bad)} pictures that cannot be read, the first is {bad[0]}"]
+        _require_both_states(rows, organs, root)
     if not extracted:
-        rows, whole, digests = _merge_same(rows, whole, [d for d in digests if d])
-    images, found = _letterboxed(whole, cropper)
-    messages = [f"left out {len(bad)} pictures that cannot be read, the first is {bad[0]}"] if bad else []
-    digest = _hash(rows, [d for d in digests if d], root)
-    return _frame_set(rows, images, organs, geometry, digest, messages, regions if extracted else found)
+        rows, digests, kept = _merge_same(rows, digests, kept)
+    images = images if len(kept) == len(images) else images[kept]
+    return _frame_set(rows, images, organs, geometry, dataset_hash(rows, digests, root), messages, regions)
 
 
 def frames_from_clips(
@@ -153,73 +156,118 @@ def _require_both_states(rows: Sequence[Row], organs: Sequence[str], where: Path
         raise DataError(f"{where}: nothing is labelled present or absent")
 
 
+def _find_regions(rows: Sequence[Row], geometry: Geometry) -> dict[tuple[int, ...], Region]:
+    """The region of each picture size: pictures of one size come from one scanner layout.
+
+    Headers alone are read, but for a sample, so that never more than SAMPLE whole pictures are in memory.
+    """
+    sizes: dict[tuple[int, int], list[Path]] = {}
+    for row in rows:
+        size = _header_size(row.path)
+        if size is not None:
+            sizes.setdefault(size, []).append(row.path)
+    regions: dict[tuple[int, ...], Region] = {}
+    for _, paths in sorted(sizes.items()):
+        pictures = [_read(path)[0] for path in paths[:: max(1, len(paths) // SAMPLE)][:SAMPLE]]
+        sample = [picture for picture in pictures if picture is not None]
+        for shape in sorted({picture.shape for picture in sample}):  # a turned photograph is wide in its header only
+            if shape not in regions:
+                regions[shape] = geometry.find([picture for picture in sample if picture.shape == shape])
+    return regions
+
+
+def _letterbox(geometry: Geometry, regions: dict[tuple[int, ...], Region], picture: Picture) -> Picture:
+    """(S, S) by the region of this size, or, where it is not known, by the picture's own."""
+    region = regions.get(picture.shape)
+    return geometry.apply(picture, geometry.find([picture]) if region is None else region)
+
+
 def _read_all(
-    rows: Sequence[Row], skip_corrupt: bool, progress: Advance | None
-) -> tuple[list[Picture | None], list[str], list[str]]:
-    """Pictures (None where unreadable), their digests, and the names of the unreadable."""
-    pictures: list[Picture | None] = []
-    digests, bad = [], []
+    rows: Sequence[Row],
+    size: int,
+    letterbox: Callable[[Picture], Picture],
+    skip_corrupt: bool,
+    progress: Advance | None,
+) -> tuple[Picture, list[str], list[str]]:
+    """(N, S, S), digests ("" where unreadable), and the names of the unreadable. Whole pictures are not kept."""
+    images = np.zeros((len(rows), size, size), np.uint8)
+
+    def read(at: int) -> str:
+        picture, digest = _read(rows[at].path)
+        if picture is not None:
+            images[at] = letterbox(picture)
+        return digest
+
+    digests: list[str] = []
+    bad: list[str] = []
     with ThreadPoolExecutor(4) as pool:
-        for row, (picture, digest) in zip(rows, pool.map(lambda r: _read(r.path), rows), strict=True):
-            if picture is None:
+        for row, digest in zip(rows, pool.map(read, range(len(rows))), strict=True):
+            if not digest:
                 if not skip_corrupt:
                     pool.shutdown(cancel_futures=True)
                     raise DataError(
                         f"{row.path} cannot be read as a picture: replace or remove it, or add --skip-corrupt"
                     )
                 bad.append(str(row.path))
-            pictures.append(picture)
             digests.append(digest)
             if progress is not None:
-                progress(len(pictures), len(rows))
-    return pictures, digests, bad
+                progress(len(digests), len(rows))
+    return images, digests, bad
+
+
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+    cv2.error,
+)
+
+
+def _header_size(source: Path | io.BytesIO) -> tuple[int, int] | None:
+    """(width, height) without decoding, None where there is no such header or more than MOST_PIXELS."""
+    try:
+        with Image.open(source) as header:
+            return header.size if header.width * header.height <= MOST_PIXELS else None
+    except _UNREADABLE:
+        return None
 
 
 def _read(path: Path) -> tuple[Picture | None, str]:
     try:
         data = path.read_bytes()
         # A small file can unfold to gigabytes: the header is asked before anything is decoded.
+        if _header_size(io.BytesIO(data)) is None:
+            return None, ""
         with Image.open(io.BytesIO(data)) as header:
-            if header.width * header.height > MOST_PIXELS:
-                return None, ""
+            if header.format == "PNG":
+                header.verify()  # 0.1 ms; libpng would print a line of its own to stderr
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning, cv2.error):
+    except _UNREADABLE:
         return None, ""
     if picture is None:
         return None, ""
     return np.asarray(picture, np.uint8), hashlib.sha256(data).hexdigest()
 
 
-def _merge_same(
-    rows: list[Row], pictures: list[Picture], digests: list[str]
-) -> tuple[list[Row], list[Picture], list[str]]:
+def _merge_same(rows: list[Row], digests: list[str], kept: list[int]) -> tuple[list[Row], list[str], list[int]]:
     """A picture that lies in several organs' folders of one split, same name and content, is one frame."""
     merged: dict[tuple[str, str, str], int] = {}
-    kept: tuple[list[Row], list[Picture], list[str]] = ([], [], [])
-    for row, picture, digest in zip(rows, pictures, digests, strict=True):
-        key = (row.split, row.path.name, digest)
-        at = merged.get(key)
-        if at is None:
-            merged[key] = len(kept[0])
-            for column, value in zip(kept, (row, picture, digest), strict=True):
-                column.append(value)  # type: ignore[attr-defined]
+    out: tuple[list[Row], list[str], list[int]] = ([], [], [])
+    for row, digest, image in zip(rows, digests, kept, strict=True):
+        at = merged.setdefault((row.split, row.path.name, digest), len(out[0]))
+        if at == len(out[0]):
+            out[0].append(row)
+            out[1].append(digest)
+            out[2].append(image)
             continue
-        known = dict(kept[0][at].states)
+        known = dict(out[0][at].states)
         for organ, state in row.states:
             if known.get(organ, state) != state:
                 raise DataError(f"{row.path} lies in {organ} present and in {organ} absent: remove one")
-        kept[0][at] = replace(kept[0][at], states=tuple({**known, **dict(row.states)}.items()))
-    return kept
-
-
-def _letterboxed(pictures: Sequence[Picture], geometry: Geometry) -> tuple[Picture, list[dict[str, Any]]]:
-    """(N, S, S), and the regions: one for all pictures of one size, which come from one scanner layout."""
-    regions: dict[tuple[int, ...], Region] = {}
-    for size in {picture.shape for picture in pictures}:
-        same = [picture for picture in pictures if picture.shape == size]
-        regions[size] = geometry.find(same[:: max(1, len(same) // SAMPLE)][:SAMPLE])
-    images = np.stack([geometry.apply(picture, regions[picture.shape]) for picture in pictures])
-    return images, [region.to_dict() for region in regions.values()]
+        out[0][at] = replace(out[0][at], states=tuple({**known, **dict(row.states)}.items()))
+    return out
 
 
 def _frame_set(
@@ -251,15 +299,6 @@ def _frame_set(
         messages=tuple(messages),
         regions=tuple({json.dumps(region): region for region in regions}.values()),
     )
-
-
-def _hash(rows: Sequence[Row], digests: Sequence[str], root: Path) -> str:
-    """Of paths, contents and labels, in an order of its own: the same data give the same hash on any machine."""
-    lines = sorted(
-        f"{row.path.relative_to(root).as_posix()} {digest} {row.split} {sorted(row.states)}"
-        for row, digest in zip(rows, digests, strict=True)
-    )
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _difference_hash(image: Picture) -> int:

@@ -19,7 +19,7 @@ import numpy as np
 from seqcls.clipframes import ClipReading, groups_of, labelled_frames
 from seqcls.errors import DataError, OutputError, UsageError
 from seqcls.files import require_writable, write_text
-from seqcls.frametable import FIXED_COLUMNS, describe, refuse_to_overwrite
+from seqcls.frametable import FIXED_COLUMNS, Row, dataset_hash, describe, refuse_to_overwrite
 from seqcls.geometry import Geometry
 from seqcls.labels import ClipLabels
 from seqcls.split import hold_out
@@ -67,28 +67,50 @@ def extract(
     """Write `out/train|validation/<organ> present|absent/*.png`, frames.csv and dataset.json.
 
     A frame that is labelled for several organs lies in one folder for each (as a hard link where the disk can). The
-    folder appears only when all is done. Raises DataError, SourceError, OutputError, UsageError.
+    folder appears only when all is done; an earlier extraction stays until then. Raises DataError, SourceError,
+    OutputError, UsageError.
     """
-    out = Path(out)
+    out = Path(out).resolve()  # "." has no name to derive the others from, and a link cannot be replaced by a folder
+    _refuse_column_names(clips)
     refuse_to_overwrite(out, options.overwrite)
     require_writable(out.parent)
     held, said = frozenset[str](), ""
     if not options.leaky_random_split:
         held, said = hold_out(groups_of(clips), options.validation, options.seed)
     partial = out.with_name(f".{out.name}.{os.getpid()}.part")
+    shutil.rmtree(partial, ignore_errors=True)  # of a process killed long ago that had the same number
     writer = _Writer(partial, options, held, on_frame)
     try:
         for path, labels in clips:
             writer.add(path, labels)
         summary = writer.finish([said] if said else [])
-        if out.exists():
-            shutil.rmtree(out)
-        partial.replace(out)
+        refuse_to_overwrite(out, options.overwrite)  # again: extracting takes minutes, and others may have written
+        _replace(out, partial)
     except OSError as error:
         raise OutputError(f"cannot write {out}: {error.strerror or error}; choose another place with -o") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return summary
+
+
+def _replace(out: Path, new: Path) -> None:
+    """Put ``new`` in the place of ``out``. Where that fails, what was there stays."""
+    old = out.with_name(f".{out.name}.{os.getpid()}.old")
+    if out.exists():
+        out.replace(old)
+    try:
+        new.replace(out)
+    except BaseException:
+        if old.exists():
+            old.replace(out)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _refuse_column_names(clips: Sequence[tuple[Path, ClipLabels]]) -> None:
+    for organ in {organ for _, labels in clips for organ in labels.organs}:
+        if organ.lower() in FIXED_COLUMNS:
+            raise DataError(f"an organ cannot be called {organ!r}, which is a column of frames.csv; rename it")
 
 
 class _Writer:
@@ -103,7 +125,7 @@ class _Writer:
         self._on_frame = on_frame
         self._random = np.random.default_rng(options.seed)
         self._stems: set[str] = set()
-        self._rows: list[tuple[str, str, str, float, str, dict[str, bool]]] = []
+        self._rows: list[Row] = []
         self._digests: list[str] = []
         self._clips: list[dict[str, Any]] = []
         self._messages: list[str] = []
@@ -124,7 +146,7 @@ class _Writer:
             split = self._split(labels.patient)
             name = f"{stem}_{frame.index:06d}.png"
             first = self._write(data.tobytes(), split, name, dict(states))
-            self._rows.append((first, labels.file, labels.patient, frame.time_s, split, dict(states)))
+            self._rows.append(Row(first, labels.file, labels.patient, frame.time_s, split, states))
             self._digests.append(hashlib.sha256(data.tobytes()).hexdigest())
             if self._on_frame is not None:
                 self._on_frame(len(self._rows))
@@ -144,12 +166,13 @@ class _Writer:
 
     def finish(self, messages: list[str]) -> ExtractSummary:
         """Write the tables; raises DataError when nothing was extracted or an organ lacks a state."""
-        organs = tuple(sorted({organ for *_, states in self._rows for organ in states}))
+        organs = tuple(sorted({organ for row in self._rows for organ, _ in row.states}))
         counts: dict[tuple[str, str, str], int] = {}
-        for *_, split, states in self._rows:
-            for organ, present in states.items():
-                key = (split, organ, "present" if present else "absent")
+        for row in self._rows:
+            for organ, present in row.states:
+                key = (row.split, organ, "present" if present else "absent")
                 counts[key] = counts.get(key, 0) + 1
+        messages += self._about_validation(organs, counts)
         for organ in organs:
             for state in ("present", "absent"):
                 if not counts.get(("train", organ, state)):
@@ -159,13 +182,29 @@ class _Writer:
         text = io.StringIO(newline="")
         table = csv.writer(text, lineterminator="\n")
         table.writerow((*FIXED_COLUMNS, *organs))
-        for path, clip, patient, time_s, split, states in self._rows:
+        for row in self._rows:
+            states = dict(row.states)
             cells = ("" if organ not in states else int(states[organ]) for organ in organs)
-            table.writerow((path, clip, patient, f"{time_s:.6f}", split, *cells))
+            path = row.path.relative_to(self._root).as_posix()
+            table.writerow((path, row.clip, row.patient, f"{row.time_s:.6f}", row.split, *cells))
         write_text(self._root / "frames.csv", text.getvalue())
-        digest = hashlib.sha256("\n".join(sorted(self._digests)).encode() + text.getvalue().encode()).hexdigest()
+        digest = dataset_hash(self._rows, self._digests, self._root)
         write_text(self._root / "dataset.json", describe(self._options.geometry, organs, digest, self._clips))
         return ExtractSummary(len(self._rows), len(self._clips), organs, counts, (*messages, *self._messages))
+
+    def _about_validation(self, organs: Sequence[str], counts: dict[tuple[str, str, str], int]) -> list[str]:
+        """What its figures are worth: the split is made from labels, and a clip may hold fewer frames than labelled."""
+        said = []
+        if self._options.leaky_random_split:
+            said.append(
+                "frames are split at random: a patient stands on both sides, and the figures flatter by 5 to 30 %"
+            )
+        if any(split == "validation" for split, _, _ in counts):
+            for organ in organs:
+                for state in ("present", "absent"):
+                    if not counts.get(("validation", organ, state)):
+                        said.append(f"no validation frame shows {organ} {state}: its figures will say little")
+        return said
 
     def _split(self, patient: str) -> str:
         if self._options.leaky_random_split:
@@ -183,8 +222,8 @@ class _Writer:
         self._stems.add(stem.lower())
         return stem
 
-    def _write(self, data: bytes, split: str, name: str, states: dict[str, bool]) -> str:
-        """Write the frame once and link it for every further organ; the first path, relative, with slashes."""
+    def _write(self, data: bytes, split: str, name: str, states: dict[str, bool]) -> Path:
+        """Write the frame once and link it for every further organ; the first path."""
         first: Path | None = None
         for organ, present in states.items():
             folder = self._root / split / f"{organ} {'present' if present else 'absent'}"
@@ -199,4 +238,4 @@ class _Writer:
             except OSError:  # FAT, some network drives
                 path.write_bytes(data)
         assert first is not None
-        return first.relative_to(self._root).as_posix()
+        return first

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import io
 import json
 import re
 from collections.abc import Sequence
@@ -15,6 +17,9 @@ from seqcls.geometry import Geometry
 
 FORMAT = 1
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+#: What `extract` writes besides the frames, and what file managers leave behind.
+_TABLES = ("frames.csv", "dataset.json")
+_CLUTTER = (".ds_store", "thumbs.db", "desktop.ini")
 FIXED_COLUMNS = ("path", "clip", "patient", "time_s", "split")
 _SPLITS = {
     "train": "train",
@@ -40,43 +45,59 @@ class Row:
 
 
 def read_table(root: Path) -> list[Row]:
-    """frames.csv, as extract writes it."""
+    """frames.csv, as extract writes it. Raises DataError that names the line."""
     path = root / "frames.csv"
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.DictReader(stream)
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        reader = csv.DictReader(io.StringIO(text, newline=""))
         names = list(reader.fieldnames or ())
         missing = [name for name in FIXED_COLUMNS if name not in names]
         if missing:
             raise DataError(f"{path} lacks the column {missing[0]}; extract the clips again")
         organs = [name for name in names if name not in FIXED_COLUMNS]
-        rows = []
-        for cells in reader:
-            where = f"{path}, line {reader.line_num}"
-            wrong = [organ for organ in organs if cells[organ] not in ("0", "1", "")]
-            if wrong:
-                raise DataError(f"{where}: {wrong[0]} is {cells[wrong[0]]!r}, not 1, 0 or empty")
-            split = _SPLITS.get(cells["split"])
-            if split is None:
-                raise DataError(f"{where}: split is {cells['split']!r}, not train or validation")
-            relative = Path(cells["path"])
-            if relative.is_absolute() or ".." in relative.parts:
-                raise DataError(f"{where}: {cells['path']} leads out of the folder")
-            states = tuple((organ, cells[organ] == "1") for organ in organs if cells[organ])
-            time_s = float(cells["time_s"]) if cells["time_s"] else float("nan")
-            rows.append(Row(root / relative, cells["clip"], cells["patient"], time_s, split, states))
+        rows = [_row(cells, organs, root, f"{path}, line {reader.line_num}") for cells in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read ({error}); extract the clips again") from error
     if not rows:
         raise DataError(f"{path} holds no frame; extract the clips again")
     return rows
 
 
-def read_tree(root: Path) -> list[Row]:
-    """A tree of folders: the split, then `<organ> present` or `<organ> absent`; without a split all is for training."""
+def _row(cells: dict[str, str], organs: Sequence[str], root: Path, where: str) -> Row:
+    wrong = [organ for organ in organs if cells[organ] not in ("0", "1", "")]
+    if wrong:
+        raise DataError(f"{where}: {wrong[0]} is {cells[wrong[0]]!r}, not 1, 0 or empty")
+    split = _SPLITS.get(cells["split"])
+    if split is None:
+        raise DataError(f"{where}: split is {cells['split']!r}, not train or validation")
+    relative = Path(cells["path"])
+    if relative.is_absolute() or ".." in relative.parts:
+        raise DataError(f"{where}: {cells['path']} leads out of the folder")
+    try:
+        time_s = float(cells["time_s"]) if cells["time_s"] else float("nan")
+    except ValueError:
+        raise DataError(f"{where}: time_s is {cells['time_s']!r}, not a number of seconds") from None
+    states = tuple((organ, cells[organ] == "1") for organ in organs if cells[organ])
+    return Row(root / relative, cells["clip"], cells["patient"], time_s, split, states)
+
+
+def read_tree(root: Path) -> tuple[list[Row], list[str]]:
+    """A tree of folders: the split, then `<organ> present` or `<organ> absent`; without a split all is for training.
+
+    Also what a person should know: folders of pictures that are left aside, as a misspelt one or a test set, which must
+    not choose the model.
+    """
+    if (root / "dataset.json").is_file():
+        # The pictures are crops already: searching them for the ultrasound region once more would crop them again.
+        raise DataError(f"{root / 'frames.csv'} is missing beside dataset.json; extract the clips again")
     tops = [(folder, _SPLITS[folder.name.lower()]) for folder in _folders(root) if folder.name.lower() in _SPLITS]
     rows = []
+    aside = [folder for folder in _folders(root) if tops and folder.name.lower() not in _SPLITS]
     for top, split in tops if tops else [(root, "train")]:
         for folder in _folders(top):
             match = _FOLDER.match(folder.name)
             if match is None:
+                aside.append(folder)
                 continue
             organ = re.sub(r"[_\s-]+", " ", match["organ"]).strip().lower()
             present = match["state"].lower() == "present"
@@ -88,7 +109,8 @@ def read_tree(root: Path) -> list[Row]:
                 rows.append(Row(path, clip, clip, float("nan"), split, ((organ, present),)))
     if not rows:
         raise DataError(f"{root} holds no frames in a layout that seqcls knows; expected {LAYOUT}")
-    return rows
+    with_pictures = [f for f in aside if any(p.suffix.lower() in SUFFIXES for p in f.rglob("*"))]
+    return rows, [f"{folder} is left aside: it is no part of {LAYOUT}" for folder in with_pictures]
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -105,6 +127,10 @@ def read_description(root: Path, size: int) -> tuple[Geometry, list[dict[str, An
     path = root / "dataset.json"
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
+        if body["format"] != FORMAT:
+            raise DataError(
+                f"{path} is of format {body['format']}, this seqcls reads {FORMAT}; extract the clips again"
+            )
         regions = [clip["region"] for clip in body["clips"] if clip["region"] is not None]
         return Geometry.from_dict({**body["geometry"], "size": size}), regions
     except FileNotFoundError as error:
@@ -114,13 +140,45 @@ def read_description(root: Path, size: int) -> tuple[Geometry, list[dict[str, An
 
 
 def refuse_to_overwrite(folder: Path, overwrite: bool) -> None:
-    """Raise OutputError unless the folder is free, or holds frames of ours that may be replaced."""
+    """Raise OutputError unless the folder is free, or holds frames of ours, and nothing else, that may be replaced."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not (folder / "dataset.json").is_file():
         raise OutputError(f"{folder} holds something else than extracted frames: choose another folder with -o")
     if not overwrite:
         raise OutputError(f"{folder} already holds extracted frames: add --overwrite, or choose another with -o")
+    foreign = _foreign(folder)
+    if foreign:
+        more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+        raise OutputError(
+            f"{folder} also holds {foreign[0]}{more}, which `extract` did not write: move it away, or choose another"
+            " folder with -o"
+        )
+
+
+def _foreign(folder: Path) -> list[str]:
+    """Files that no extraction wrote: a model saved beside its frames, say, would be lost with them."""
+    try:
+        ours = {row.path.name for row in read_table(folder)}
+    except DataError:
+        ours = set()
+    found = []
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        frame = len(parts) == 3 and parts[0] in ("train", "validation") and parts[2] in ours
+        table = len(parts) == 1 and parts[0] in _TABLES
+        if not (path.is_dir() or frame or table or path.name.lower() in _CLUTTER):
+            found.append(path.relative_to(folder).as_posix())
+    return found
+
+
+def dataset_hash(rows: Sequence[Row], digests: Sequence[str], root: Path) -> str:
+    """Of paths, contents and labels, in an order of its own: the same data give the same hash on any machine."""
+    lines = sorted(
+        f"{row.path.relative_to(root).as_posix()} {digest} {row.split} {sorted(row.states)}"
+        for row, digest in zip(rows, digests, strict=True)
+    )
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def describe(geometry: Geometry, organs: Sequence[str], digest: str, clips: Sequence[dict[str, Any]]) -> str:

@@ -13,7 +13,7 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -31,6 +31,8 @@ _STATES: dict[str, Label] = {
     "-1": "ignore",
 }
 _COLUMNS = ("file", "organ", "start_s", "end_s", "state")
+#: An organ's name becomes a folder's name, on Windows too.
+_UNFIT_FOR_FOLDERS = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +99,12 @@ def read_labels(path: str | Path) -> list[ClipLabels]:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError as error:
         raise DataError(f"no label file at {path}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as UTF-8 text: {error}") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}; name a .csv or .json file") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text (byte {error.start}); save it as 'CSV UTF-8'") from error
+    if "\0" in text:
+        raise DataError(f"{path} is not text, it holds zero bytes; save it as 'CSV UTF-8'")
     if path.suffix.lower() == ".json":
         spans = _from_json(text, path)
     elif path.suffix.lower() in (".csv", ".tsv", ".txt"):
@@ -107,6 +113,7 @@ def read_labels(path: str | Path) -> list[ClipLabels]:
         raise DataError(f"{path}: labels are read from .csv or .json, not {path.suffix}")
     if not spans:
         raise DataError(f"{path} holds no label; the columns are {','.join(_COLUMNS)}")
+    _refuse_organ_names(spans)
     clips = []
     for file in dict.fromkeys(span.file for span in spans):
         own = [span for span in spans if span.file == file]
@@ -148,30 +155,46 @@ def match_clips(
 ) -> list[tuple[Path, ClipLabels]]:
     """Find each labelled clip: below ``root``, beside the label file, or by a file name that is unique below ``root``.
 
-    Raises DataError that names the first clip which is not there.
+    Raises DataError that names the first clip which is not there, or is named twice in different ways: its labels would
+    contradict each other unseen, and its frames could stand on both sides of a split.
     """
     root, beside = Path(root), Path(label_file).parent
     if not root.exists():
         raise DataError(f"no folder or clip at {root}")
     if root.is_file():
-        own = [clip for clip in labels if PurePosixPath(clip.file).name == root.name]
+        own = [clip for clip in labels if _relative(clip.file).name == root.name]
+        if len(own) > 1:
+            own = [clip for clip in own if root.resolve().as_posix().endswith("/" + _relative(clip.file).as_posix())]
         if not own:
             raise DataError(f"{label_file} has no label for {root.name}")
+        if len(own) > 1:
+            names = " and ".join(clip.file for clip in own)
+            raise DataError(f"{label_file} names {root.name} as {names}: name every clip in one way")
         return [(root, own[0])]
     by_name: dict[str, list[Path]] = {}
     for path in sorted(root.rglob("*")):
         by_name.setdefault(path.name, []).append(path)
     found = []
+    taken: dict[Path, str] = {}
     for clip in labels:
-        relative = Path(*PurePosixPath(clip.file.replace("\\", "/")).parts)
+        relative = _relative(clip.file)
         direct = [base / relative for base in (root, root.parent, beside) if (base / relative).exists()]
         named = by_name.get(relative.name, [])
         if not direct and len(named) > 1:
             raise DataError(f"{label_file} names {clip.file}, and {root} holds {len(named)} files of that name")
         if not direct and not named:
             raise DataError(f"{label_file} names {clip.file}, which is not in {root}; mend the name or the folder")
-        found.append(((direct or named)[0], clip))
+        path = (direct or named)[0]
+        other = taken.setdefault(path.resolve(), clip.file)
+        if other != clip.file:
+            raise DataError(f"{label_file} names one clip both {other} and {clip.file}: name it in one way")
+        found.append((path, clip))
     return found
+
+
+def _relative(file: str) -> Path:
+    """As the label file says, with either kind of slash."""
+    return Path(*PurePosixPath(file.replace("\\", "/")).parts)
 
 
 def _from_csv(text: str, path: Path) -> list[LabelledSpan]:
@@ -184,7 +207,7 @@ def _from_csv(text: str, path: Path) -> list[LabelledSpan]:
         raise DataError(f"{path} lacks the column {missing[0]}; the first line must be {','.join(_COLUMNS)}[,patient]")
     rows.fieldnames = header
     spans = []
-    for row in rows:
+    for row in _readable(rows, path):
         where = f"{path}, line {rows.line_num}"
         cells = {name: (row.get(name) or "").strip() for name in (*_COLUMNS, "patient")}
         if not any(cells.values()):
@@ -202,18 +225,29 @@ def _from_csv(text: str, path: Path) -> list[LabelledSpan]:
     return spans
 
 
+def _readable(rows: csv.DictReader[str], path: Path) -> Iterator[dict[str, str]]:
+    """The rows; a quote that is never closed makes the rest of the file one cell, which csv refuses at 128 KiB."""
+    try:
+        yield from rows
+    except csv.Error as error:
+        raise DataError(f"{path}, line {rows.line_num}: {error}; look for a quote that is not closed") from error
+
+
 def _from_json(text: str, path: Path) -> list[LabelledSpan]:
     try:
         body = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not JSON: {error}") from error
     if not isinstance(body, dict) or not isinstance(body.get("clips"), list):
         raise DataError(f'{path} has no list "clips"')
     spans = []
     for number, clip in enumerate(body["clips"]):
         where = f"{path}, clip {number}"
-        organ, file = _field(clip, "task", str, where), _field(clip, "file", str, where)
-        patient = str(clip.get("patient", ""))
+        organ, file = (_field(clip, name, str, where).strip() for name in ("task", "file"))
+        for name, value in (("task", organ), ("file", file)):
+            if not value:
+                raise DataError(f"{where}: {name!r} is empty")
+        patient = _patient(clip.get("patient"), where)
         for at, segment in enumerate(_field(clip, "segments", list, where)):
             place = f"{where} ({file}), segment {at}"
             start, end = _field(segment, "start", int, place), _field(segment, "end", int, place)
@@ -233,6 +267,15 @@ def _field(body: Any, name: str, kind: type, where: str) -> Any:
     return value
 
 
+def _patient(value: Any, where: str) -> str:
+    """Empty for null: clips of unknown patients are not one patient."""
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise DataError(f"{where}: 'patient' must be a text or a number")
+    return str(value).strip()
+
+
 def _state(text: str, where: str) -> Label:
     state = _STATES.get(text.lower())
     if state is None:
@@ -248,6 +291,22 @@ def _seconds(text: str, name: str, where: str) -> float:
     if not (math.isfinite(value) and value >= 0):
         raise DataError(f"{where}: {name} must be 0 or more seconds, not {text}")
     return value
+
+
+def _refuse_organ_names(spans: Sequence[LabelledSpan]) -> None:
+    """Two spellings would be two outputs of the network, and one folder where upper and lower case are the same."""
+    spelt: dict[str, LabelledSpan] = {}
+    for span in spans:
+        unfit = _UNFIT_FOR_FOLDERS.search(span.organ)
+        if unfit is not None:
+            raise DataError(
+                f"{span.where}: organ {span.organ!r} must not hold {unfit[0]!r}: folders are named after it"
+            )
+        first = spelt.setdefault(re.sub(r"[_\s-]+", " ", span.organ).strip().casefold(), span)
+        if first.organ != span.organ:
+            raise DataError(
+                f"{span.where}: organ {span.organ!r} is {first.organ!r} in {first.where}: spell it in one way"
+            )
 
 
 def _refuse_overlaps(spans: Sequence[LabelledSpan], path: Path) -> None:

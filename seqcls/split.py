@@ -23,6 +23,8 @@ def hold_out(groups: Mapping[str, Shown], share: float | None, seed: int) -> tup
     enough. Deterministic for one ``seed``. Raises DataError where a stated share cannot be held out so.
     """
     states = sorted(set().union(*groups.values()))
+    if not states:
+        raise DataError("no clip is labelled present or absent, there is nothing to learn from; label some stretches")
     carriers = {state: sorted(name for name, shown in groups.items() if state in shown) for state in states}
     if share == 0:
         return frozenset(), "no validation set, as asked for"

@@ -80,6 +80,15 @@ BAD = [
     ("two patients", f"{HEAD},patient\na,liver,0,2,present,P1\na,liver,2,3,present,P2\n", "more than one patient"),
     ("header alone", f"{HEAD}\n", "holds no label"),
     ("nothing", "", "lacks the column file"),
+    ("zero bytes", f"{HEAD}\na\0.mp4,liver,0,1,present\n", "is not text"),
+    ("a cell without end", f'{HEAD}\n"{"a" * 140_000},liver,0,1,present\n', "a quote that is not closed"),
+    (
+        "two spellings",
+        f"{HEAD}\na,Left lobe,0,1,present\nb,left_lobe,0,1,absent\n",
+        "line 3: organ 'left_lobe' is 'Left lobe' in .*line 2",
+    ),
+    ("a path as organ", f"{HEAD}\na,../../liver,0,1,present\n", "line 2: organ '../../liver' must not hold '/'"),
+    ("a colon", f"{HEAD}\na,lobe: left,0,1,present\n", "must not hold ':'"),
 ]
 
 
@@ -102,6 +111,10 @@ BAD_JSON = [
     ("no segments", clip_json(segments=3), "'segments' is missing"),
     ("fraction", clip_json(segments=[{"start": 0.5, "end": 2, "label": 1}]), "'start' is missing or not of type int"),
     ("backwards", clip_json(segments=[{"start": 5, "end": 2, "label": 1}]), "0 <= start <= end"),
+    ("nested without end", "[" * 100_000, "is not JSON"),
+    ("empty organ", clip_json(task=" "), "'task' is empty"),
+    ("empty file", clip_json(file=""), "'file' is empty"),
+    ("list of patients", clip_json(patient=["P1"]), "'patient' must be"),
     ("label 2", clip_json(segments=[{"start": 0, "end": 2, "label": 2}]), "state '2'"),
     (
         "overlap",
@@ -115,6 +128,20 @@ BAD_JSON = [
 def test_bad_json_is_one_line(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         read_labels(write(tmp_path, text, "l.json"))
+
+
+@pytest.mark.parametrize(("patient", "read"), [(None, ""), ("", ""), (" P1 ", "P1"), (7, "7")], ids=str)
+def test_patients_of_json(tmp_path: Path, patient: object, read: str) -> None:
+    assert read_labels(write(tmp_path, clip_json(patient=patient), "l.json"))[0].patient == read
+
+
+def test_what_is_no_text_is_told_with_a_way_out(tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_bytes(f"{HEAD}\nM\u00fcller.mp4,liver,0,1,present\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"is not UTF-8 text .* save it as 'CSV UTF-8'"):
+        read_labels(tmp_path / "l.csv")
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(DataError, match=r"folder\.csv cannot be read"):
+        read_labels(tmp_path / "folder.csv")
 
 
 def test_neighbouring_json_ranges_do_not_overlap(tmp_path: Path) -> None:
@@ -161,6 +188,22 @@ def test_clips_are_found_by_path_or_by_unique_name(tmp_path: Path) -> None:
         find("c.mp4")
     with pytest.raises(DataError, match=r"names ghost\.mp4, which is not in"):
         find("ghost.mp4")
+
+
+def test_one_clip_under_two_names_is_refused(tmp_path: Path) -> None:
+    """Its labels would contradict each other unseen, and it could be trained on and held out at once."""
+    for name in ("clips/a.mp4", "clips/b/a.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    path = write(tmp_path, f"{HEAD}\nclips/a.mp4,liver,0,1,present\na.mp4,liver,0,1,absent\n")
+    with pytest.raises(DataError, match=r"names one clip both clips/a\.mp4 and a\.mp4"):
+        match_clips(read_labels(path), tmp_path / "clips", path)
+    with pytest.raises(DataError, match=r"names a\.mp4 as clips/a\.mp4 and a\.mp4"):
+        match_clips(read_labels(path), tmp_path / "clips/a.mp4", path)
+    path = write(tmp_path, f"{HEAD}\na.mp4,liver,0,1,present\nb/a.mp4,liver,0,1,absent\n")
+    assert len(match_clips(read_labels(path), tmp_path / "clips", path)) == 2
+    (single,) = match_clips(read_labels(path)[1:], tmp_path / "clips/b/a.mp4", path)
+    assert single[1].file == "b/a.mp4"
 
 
 @pytest.mark.real
