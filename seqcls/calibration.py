@@ -20,6 +20,8 @@ Floats = NDArray[np.float64]
 LEAST_CLIPS = 2
 LEAST_FRAMES = 20
 _STEEPEST = 4.0
+#: So many clips of either class are believed as much as the calibration's own one half.
+_BELIEF = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,19 +90,22 @@ def fit_calibration(
 
 
 def choose_threshold(scores: ArrayLike, truth: ArrayLike, clips: Sequence[str] | NDArray[np.str_]) -> Threshold:
-    """The middle of the widest run of thresholds whose balanced accuracy is within 0.005 of the best.
+    """The middle of the widest run of thresholds whose balanced accuracy is within 0.005 of the best, drawn to 0.5.
 
     The best threshold itself lies on the edge of one frame's score and does not carry over; the middle of a plateau
-    keeps its distance to both sides. Held within 0.3..0.7.
+    keeps its distance to both sides. Calibrated scores have their best threshold near one half; few clips say little
+    against that, so the middle counts n / (n + 8), n the clips of the scarcer class. Held within 0.3..0.7.
     """
     s, positive, weights = np.asarray(scores, np.float64), np.asarray(truth) > 0.5, frame_weights(truth, clips)
+    names = np.asarray(clips)
+    count = min(len(np.unique(names[positive])), len(np.unique(names[~positive])))
     grid = np.arange(1, 100) / 100
     accuracy = np.array([weights[(s >= threshold) == positive].sum() for threshold in grid])
     good = accuracy >= accuracy.max() - 0.005
     edges = np.flatnonzero(np.diff(np.concatenate([[0], good.astype(np.int8), [0]]))).reshape(-1, 2)
     first, after = edges[np.argmax(edges[:, 1] - edges[:, 0])]
     low, high = float(grid[first]), float(grid[after - 1])
-    value = float(np.clip((low + high) / 2, 0.3, 0.7))
+    value = float(np.clip(0.5 + ((low + high) / 2 - 0.5) * count / (count + _BELIEF), 0.3, 0.7))
     return Threshold(value=round(value, 3), low=low, high=high, balanced_accuracy=float(accuracy[first:after].max()))
 
 
