@@ -54,6 +54,33 @@ class _Run:
     reason: str = ""
 
 
+class Hysteresis:
+    """Whether a score counts as presence: from ``onset`` on until below ``offset``.
+
+    A stretch of ``min_absent_s`` without a score ends an interval, and with it what this remembers.
+    """
+
+    def __init__(self, options: IntervalOptions) -> None:
+        self._options = options
+        self._high = False
+        self._blind_since_s = math.inf
+
+    def judge(self, score: float, now_s: float) -> bool:
+        """Whether ``score`` at ``now_s`` is presence."""
+        if now_s - self._blind_since_s >= self._options.min_absent_s - TIME_TOLERANCE_S:
+            self._high = False
+        self._blind_since_s = math.inf
+        if score >= self._options.onset:
+            self._high = True
+        elif score < self._options.offset:
+            self._high = False
+        return self._high
+
+    def blind(self, now_s: float) -> None:
+        """From ``now_s`` on there is no score."""
+        self._blind_since_s = min(self._blind_since_s, now_s)
+
+
 class IntervalBuilder:
     """The state machine of one organ in one run.
 
@@ -65,8 +92,7 @@ class IntervalBuilder:
         self._organ = organ
         self._options = options
         self._now_s = -math.inf
-        self._high = False
-        self._blind_since_s = math.inf  # start of the unjudged stretch we are in
+        self._hysteresis = Hysteresis(options)
         self._last: _Run | None = None  # the raw run we are in
         self._settled: _Run | None = None  # the last run told to the world
         self._pending: list[_Run] = []  # raw runs after it, still open to bridging or dropping
@@ -81,7 +107,7 @@ class IntervalBuilder:
         if score is None or math.isnan(score):
             self._enter("unknown", index, reason)
         else:
-            self._enter("present" if self._is_high(score) else "absent", index)
+            self._enter("present" if self._hysteresis.judge(score, self._now_s) else "absent", index)
         return self._padding.push(events + self._settle(), self._now_s, index, self._certain_s())
 
     def gap(self, gap: Gap) -> list[Event]:
@@ -102,17 +128,9 @@ class IntervalBuilder:
         """What holds now, as far as it is certain."""
         return "unknown" if self._settled is None else self._settled.state
 
-    def _is_high(self, score: float) -> bool:
-        if self._lasted(self._blind_since_s, self._options.min_absent_s):
-            self._high = False  # a gap that ends an interval also forgets the hysteresis
-        if score >= self._options.onset:
-            self._high = True
-        elif score < self._options.offset:
-            self._high = False
-        return self._high
-
     def _enter(self, state: State, index: int, reason: str = "") -> None:
-        self._blind_since_s = min(self._blind_since_s, self._now_s) if state == "unknown" else math.inf
+        if state == "unknown":
+            self._hysteresis.blind(self._now_s)
         if self._last is None or (self._last.state, self._last.reason) != (state, reason):
             self._last = _Run(state, self._now_s, index, reason)
             self._pending.append(self._last)

@@ -14,7 +14,7 @@ from seqcls.types import Event, FrameScore, Gap, Interval, ScoreTable, Timeline
 
 
 class PostProcess:
-    """Smoothing and the state machines of one run; keeps every score. 24 + 8 K bytes per frame."""
+    """Smoothing and the state machines of one run; keeps every score. 25 + 8 K bytes per frame."""
 
     def __init__(
         self, organs: tuple[str, ...], smoothing: SmoothingOptions, intervals: Sequence[IntervalOptions]
@@ -27,6 +27,7 @@ class PostProcess:
         self._raw = array("f")
         self._smooth = array("f")
         self._reasons: list[str] = []
+        self._measured = array("b")
 
     def push(self, item: FrameScore | Gap) -> Iterator[Event]:
         """Take a raw item, give the events that became certain."""
@@ -35,6 +36,7 @@ class PostProcess:
             self._times_s.extend((item.time_s, item.duration_s))
             self._raw.extend(self._row(item))
             self._reasons.append(item.reason)
+            self._measured.append(item.measured)
         for ready in self._smoother.push(item):
             yield from self._build(ready)
 
@@ -56,6 +58,7 @@ class PostProcess:
             raw=np.array(self._raw, np.float32).reshape(-1, len(self._organs)),
             smooth=np.array(self._smooth, np.float32).reshape(-1, len(self._organs)),
             reason=tuple(self._reasons),
+            measured=np.array(self._measured, np.bool_),
         )
 
     def _build(self, item: FrameScore | Gap) -> Iterator[Event]:
@@ -109,5 +112,12 @@ def _items(timeline: Timeline) -> Iterator[FrameScore | Gap]:
         while gaps and gaps[0].end_s <= time_s:
             yield gaps.pop(0)
         raw = None if np.isnan(scores.raw[row]).all() else scores.raw[row]
-        yield FrameScore(int(scores.index[row]), time_s, float(scores.duration_s[row]), raw, scores.reason[row])
+        yield FrameScore(
+            index=int(scores.index[row]),
+            time_s=time_s,
+            duration_s=float(scores.duration_s[row]),
+            scores=raw,
+            reason=scores.reason[row],
+            measured=bool(scores.measured[row]),
+        )
     yield from gaps

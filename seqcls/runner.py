@@ -1,6 +1,7 @@
 """From frames to a timeline: the stages joined, the same way for a finished clip and for a live feed.
 
-    frames -> prepare (region, gate, geometry) -> score (engine, in batches) -> smooth -> intervals
+    frames -> prepare (region, gate, geometry) -> score (engine: every frame in batches, or an adaptive choice)
+           -> smooth -> intervals
 
 Every stage takes items in stream order and gives them on in the same order; ``analyze`` is ``stream`` run to the end,
 with a thread that reads ahead.
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls.adaptive import BLOCK, AdaptiveScorer, SamplingOptions
 from seqcls.engines import Engine, open_engine
 from seqcls.errors import NoFramesError, UsageError
 from seqcls.gate import Gate, GateOptions
@@ -26,6 +28,7 @@ from seqcls.geometry import Region, RegionFinder, layout_warning
 from seqcls.intervals import IntervalOptions, intervals_from_events
 from seqcls.modelfile import ModelHeader
 from seqcls.postprocess import PostProcess, unknown_stretches
+from seqcls.scoring import Prepared, score_every
 from seqcls.smoothing import SmoothingOptions
 from seqcls.sources import Source, open_source
 from seqcls.types import Event, Frame, FrameScore, Gap, Ledger, SourceInfo, SourceReport, Timeline
@@ -34,22 +37,12 @@ from seqcls.types import Event, Frame, FrameScore, Gap, Ledger, SourceInfo, Sour
 Progress = Callable[[int, float], None]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Prepared:
-    """A frame on its way to the engine: ``picture`` (S, S) uint8, or None when it cannot be judged, for ``reason``."""
-
-    index: int
-    time_s: float
-    duration_s: float
-    picture: NDArray[np.uint8] | None
-    reason: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detector:
     """A model ready to run. Frozen: whatever changes during a run belongs to the run.
 
-    ``intervals`` holds one entry per organ, in the order of ``header.organs``.
+    ``intervals`` holds one entry per organ, in the order of ``header.organs``. ``sampling`` is for whole clips, where
+    frames can wait for each other: ``stream`` scores every frame.
     """
 
     header: ModelHeader
@@ -57,6 +50,7 @@ class Detector:
     smoothing: SmoothingOptions
     intervals: tuple[IntervalOptions, ...]
     gate: GateOptions = field(default_factory=GateOptions)
+    sampling: SamplingOptions = field(default_factory=SamplingOptions)
     provenance: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -71,7 +65,8 @@ class Detector:
         ``batch_size`` frames are scored together; it changes the speed, never the events. ``hint`` is an ultrasound
         region stated by the source, in pixels (x0, y0, x1, y1).
         """
-        yield from _Run(self, hint).events(frames, batch_size)
+        run = _Run(replace(self, sampling=SamplingOptions()), hint)
+        yield from run.events(frames, batch_size)
 
     def analyze(
         self,
@@ -95,7 +90,8 @@ class Detector:
             run = _Run(self, opened.info.region)
             stopped = threading.Event()
             frames = _until(opened, should_stop, stopped)
-            events = list(run.events(frames, batch_size, read_ahead=4 * batch_size, on_progress=on_progress))
+            ahead = max(4 * batch_size, 2 * BLOCK if self.sampling.kind == "adaptive" else 0)
+            events = list(run.events(frames, batch_size, read_ahead=ahead, on_progress=on_progress))
             report = opened.report()
         if stopped.is_set():
             report = replace(report, verdict="unknown", reasons=("interrupted before the end", *report.reasons))
@@ -111,6 +107,7 @@ def load(
     smoothing: SmoothingOptions | None = None,
     intervals: IntervalOptions | tuple[IntervalOptions, ...] | None = None,
     gate: GateOptions | None = None,
+    sampling: SamplingOptions | None = None,
 ) -> Detector:
     """Open a model file; what is not stated is taken from the model.
 
@@ -130,6 +127,7 @@ def load(
         smoothing=header.smoothing if smoothing is None else smoothing,
         intervals=intervals,
         gate=GateOptions() if gate is None else gate,
+        sampling=SamplingOptions() if sampling is None else sampling,
         provenance={"model": Path(path).name, "model_dataset": header.dataset_hash, "model_version": header.version},
     )
 
@@ -146,6 +144,9 @@ class _Run:
         self._end_s = 0.0
         self._thumbnails = _Thumbnails()
         self._process = PostProcess(detector.organs, detector.smoothing, detector.intervals)
+        self._adaptive: AdaptiveScorer | None = None
+        if detector.sampling.kind == "adaptive":
+            self._adaptive = AdaptiveScorer(detector.engine, detector.smoothing, detector.intervals, detector.sampling)
 
     def events(
         self,
@@ -158,7 +159,11 @@ class _Run:
         if read_ahead:
             prepared = _read_ahead(prepared, read_ahead)
         with closing(prepared):  # type: ignore[type-var]  # both are generators
-            for item in _score(prepared, self._detector.engine, batch_size):
+            if self._adaptive is None:
+                scored = score_every(prepared, self._detector.engine, batch_size)
+            else:
+                scored = self._adaptive.scores(prepared)
+            for item in scored:
                 yield from self._process.push(item)
                 if on_progress is not None and isinstance(item, FrameScore):
                     on_progress(item.index + 1, item.time_s)
@@ -220,7 +225,13 @@ class _Run:
         organs = self._detector.organs
         scores = self._process.table()
         rejected = sum(1 for reason in scores.reason if reason)
-        ledger = Ledger(received=self._received, classified=len(scores.index) - rejected, rejected=rejected)
+        skipped = int(np.count_nonzero(~scores.measured))
+        ledger = Ledger(
+            received=self._received,
+            classified=len(scores.index) - rejected - skipped,
+            skipped=skipped,
+            rejected=rejected,
+        )
         assert ledger.balanced, f"frames went missing inside seqcls: {ledger}"
         intervals = intervals_from_events(events, scores, self._end_s)
         return Timeline(
@@ -251,9 +262,16 @@ class _Run:
             "smoothing": asdict(detector.smoothing),
             "intervals": {o: asdict(i) for o, i in zip(detector.organs, detector.intervals, strict=True)},
             "gate": asdict(detector.gate),
+            "sampling": self._sampling(),
             "geometry": detector.header.geometry.to_dict(),
             "regions": [region.to_dict() for region in self._regions],
         }
+
+    def _sampling(self) -> dict[str, Any]:
+        said = asdict(self._detector.sampling)
+        if self._adaptive is not None:
+            said |= {"step_s": self._adaptive.step_s, "undecided": self._adaptive.undecided}
+        return said
 
 
 class _Thumbnails:
@@ -273,33 +291,6 @@ class _Thumbnails:
         if len(self.kept) > self.MOST:
             self.kept = self.kept[::2]
             self._every *= 2
-
-
-def _score(items: Iterable[Prepared | Gap], engine: Engine, batch_size: int) -> Iterator[FrameScore | Gap]:
-    """Score in batches; items that need no score wait with the others, so that order is kept."""
-    waiting: list[Prepared | Gap] = []
-    pictures: list[NDArray[np.uint8]] = []
-    for item in items:
-        waiting.append(item)
-        if isinstance(item, Prepared) and item.picture is not None:
-            pictures.append(item.picture)
-        # The last bound keeps memory flat, and a feed talking, through hours of frames that cannot be judged.
-        if len(pictures) == batch_size or not pictures or len(waiting) >= 8 * batch_size:
-            yield from _release(waiting, pictures, engine)
-            waiting, pictures = [], []
-    yield from _release(waiting, pictures, engine)
-
-
-def _release(
-    waiting: list[Prepared | Gap], pictures: list[NDArray[np.uint8]], engine: Engine
-) -> Iterator[FrameScore | Gap]:
-    scores = iter(engine.scores(np.stack(pictures)) if pictures else ())
-    for item in waiting:
-        if isinstance(item, Gap):
-            yield item
-        else:
-            own = None if item.picture is None else next(scores)
-            yield FrameScore(item.index, item.time_s, item.duration_s, own, item.reason)
 
 
 def _until(

@@ -198,4 +198,4 @@ class _Window:
 
 
 def _with_scores(item: FrameScore, scores: NDArray[np.float64]) -> FrameScore:
-    return FrameScore(item.index, item.time_s, item.duration_s, scores.astype(np.float32), item.reason)
+    return FrameScore(item.index, item.time_s, item.duration_s, scores.astype(np.float32), item.reason, item.measured)

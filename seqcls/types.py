@@ -48,6 +48,7 @@ class FrameScore:
     """What the engine (or a smoother) says of one frame.
 
     ``scores`` is (K,) float32 in 0..1, one per organ, or None when the frame cannot be judged and ``reason`` says why.
+    ``measured`` is False where the engine did not see this frame and other frames' scores stand in (sampling).
     """
 
     index: int
@@ -55,6 +56,7 @@ class FrameScore:
     duration_s: float
     scores: NDArray[np.float32] | None
     reason: str = ""
+    measured: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,8 @@ class ScoreTable:
     """Every frame's scores, before and after smoothing, so that post-processing can be replayed without the model.
 
     ``index`` (T,) int64, ``time_s`` and ``duration_s`` (T,) float64, ``raw`` and ``smooth`` (T, K) float32 with rows of
-    NaN where a frame cannot be judged; ``reason`` holds T strings, empty where it can.
+    NaN where a frame cannot be judged; ``reason`` holds T strings, empty where it can. ``measured`` (T,) bool is False
+    where a frame's raw score was inferred from other frames' (adaptive sampling).
     """
 
     organs: tuple[str, ...]
@@ -161,6 +164,7 @@ class ScoreTable:
     raw: NDArray[np.float32]
     smooth: NDArray[np.float32]
     reason: tuple[str, ...]
+    measured: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -69,6 +69,10 @@ def run(
     ] = None,
     fps: Annotated[float | None, typer.Option(help="Frames per second of an image sequence.")] = None,
     reader: Annotated[str, typer.Option(help="How files are read: pyav or opencv.")] = "pyav",
+    sampling: Annotated[
+        str,
+        typer.Option(help="every: score each frame. adaptive: score fewer, with the same intervals as a rule."),
+    ] = "every",
     engine: Annotated[str, typer.Option(help="auto or torch.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
@@ -81,7 +85,7 @@ def run(
     path = find_model(model)
     specs = expand(sources)
     folders = _folders(specs, output, overwrite)
-    detector = _load(path, engine, device, precision, gate, region)
+    detector = _load(path, engine, device, precision, gate, region, sampling)
     detector = replace(
         detector,
         smoothing=changed_smoothing(detector.smoothing, smoothing, window, look_ahead, time_constant, dwell),
@@ -173,11 +177,21 @@ def find_model(stated: Path | None) -> Path:
     return newest
 
 
-def _load(path: Path, engine: str, device: str, precision: str, gate: bool, region: str | None) -> Detector:
+def _load(
+    path: Path, engine: str, device: str, precision: str, gate: bool, region: str | None, sampling: str
+) -> Detector:
+    from seqcls.adaptive import SamplingOptions
     from seqcls.gate import GateOptions
     from seqcls.runner import load
 
-    detector = load(path, engine=engine, device=device, precision=precision, gate=GateOptions(enabled=gate))
+    detector = load(
+        path,
+        engine=engine,
+        device=device,
+        precision=precision,
+        gate=GateOptions(enabled=gate),
+        sampling=SamplingOptions(kind=sampling),  # type: ignore[arg-type]  # it refuses other names itself
+    )
     if region is None:
         return detector
     geometry = replace(detector.header.geometry, region=parse_region(region))

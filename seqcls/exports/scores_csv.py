@@ -1,7 +1,8 @@
 """scores.csv: every frame's scores, exact enough that a replay gives the same floats.
 
-Columns: frame, time_s, duration_s, reason, then per organ `<organ>` (from the model) and `<organ> smoothed`. Scores are
-written with 9 significant digits, times with 17: what a float32 and a float64 need to survive the trip.
+Columns: file, frame, time_s, duration_s, reason, measured (0 where the engine did not see the frame and its scores are
+inferred, see adaptive.py), then per organ `<organ>` (from the model) and `<organ> smoothed`. Scores are written with 9
+significant digits, times with 17: what a float32 and a float64 need to survive the trip.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from seqcls.exports.cells import text_cell
 from seqcls.files import atomic_path
 from seqcls.types import ScoreTable, Timeline
 
-_FIXED = ("file", "frame", "time_s", "duration_s", "reason")
+_FIXED = ("file", "frame", "time_s", "duration_s", "reason", "measured")
 
 
 def write_scores_csv(timeline: Timeline, path: str | Path) -> None:
@@ -37,6 +38,7 @@ def write_scores_csv(timeline: Timeline, path: str | Path) -> None:
                     repr(float(scores.time_s[row])),
                     repr(float(scores.duration_s[row])),
                     text_cell(scores.reason[row]),
+                    int(scores.measured[row]),
                     *("" if np.isnan(value) else f"{value:.9g}" for value in pairs),
                 )
             )
@@ -51,7 +53,7 @@ def read_scores_csv(path: str | Path, organs: tuple[str, ...]) -> ScoreTable:
         if len(rows[0]) != len(_FIXED) + 2 * len(organs):
             raise ValueError(f"{len(rows[0])} columns")
         body = rows[1:]
-        values = np.array([[float(cell) if cell else np.nan for cell in row[5:]] for row in body], np.float32)
+        values = np.array([[float(cell) if cell else np.nan for cell in row[6:]] for row in body], np.float32)
         values = values.reshape(len(body), len(organs), 2)
         return ScoreTable(
             organs=organs,
@@ -61,6 +63,7 @@ def read_scores_csv(path: str | Path, organs: tuple[str, ...]) -> ScoreTable:
             raw=values[:, :, 0],
             smooth=values[:, :, 1],
             reason=tuple(row[4].removeprefix("'") for row in body),
+            measured=np.array([int(row[5]) for row in body], np.bool_),
         )
     except FileNotFoundError as error:
         raise DataError(f"no scores at {path}: a run's folder holds timeline.json and scores.csv") from error

@@ -1,0 +1,50 @@
+"""From prepared pictures to raw scores: every frame, in batches. ``adaptive`` does it with fewer inferences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcls.engines import Engine
+from seqcls.types import FrameScore, Gap
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A frame on its way to the engine: ``picture`` (S, S) uint8, or None when it cannot be judged, for ``reason``."""
+
+    index: int
+    time_s: float
+    duration_s: float
+    picture: NDArray[np.uint8] | None
+    reason: str
+
+
+def score_every(items: Iterable[Prepared | Gap], engine: Engine, batch_size: int) -> Iterator[FrameScore | Gap]:
+    """Score in batches; items that need no score wait with the others, so that order is kept."""
+    waiting: list[Prepared | Gap] = []
+    pictures: list[NDArray[np.uint8]] = []
+    for item in items:
+        waiting.append(item)
+        if isinstance(item, Prepared) and item.picture is not None:
+            pictures.append(item.picture)
+        # The last bound keeps memory flat, and a feed talking, through hours of frames that cannot be judged.
+        if len(pictures) == batch_size or not pictures or len(waiting) >= 8 * batch_size:
+            yield from _release(waiting, pictures, engine)
+            waiting, pictures = [], []
+    yield from _release(waiting, pictures, engine)
+
+
+def _release(
+    waiting: list[Prepared | Gap], pictures: list[NDArray[np.uint8]], engine: Engine
+) -> Iterator[FrameScore | Gap]:
+    scores = iter(engine.scores(np.stack(pictures)) if pictures else ())
+    for item in waiting:
+        if isinstance(item, Gap):
+            yield item
+        else:
+            own = None if item.picture is None else next(scores)
+            yield FrameScore(item.index, item.time_s, item.duration_s, own, item.reason)

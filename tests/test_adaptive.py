@@ -1,0 +1,258 @@
+"""Adaptive sampling: fewer inferences, the same intervals wherever the stated assumption holds."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fakes import detector, frames
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from seqcls.adaptive import AdaptiveScorer, SamplingOptions, shortest_s
+from seqcls.errors import UsageError
+from seqcls.exports import read_run, write_run
+from seqcls.intervals import IntervalOptions, intervals_from_events
+from seqcls.postprocess import PostProcess
+from seqcls.scoring import Prepared, score_every
+from seqcls.smoothing import SmoothingOptions
+from seqcls.types import FrameScore, Gap, Interval
+
+RATE_HZ = 25.0
+ORGANS = ("liver", "kidney")
+SMOOTHERS = [
+    SmoothingOptions(kind="none"),
+    SmoothingOptions(),
+    SmoothingOptions(kind="mean", window_s=0.4, look_ahead_s=0.0),
+    SmoothingOptions(kind="median", window_s=0.6, look_ahead_s=0.2),
+    SmoothingOptions(kind="exponential"),
+    SmoothingOptions(kind="hmm"),
+]
+INTERVALS = (IntervalOptions(), IntervalOptions(onset=0.7, offset=0.6, min_present_s=0.4, pad_s=0.1))
+
+
+class Table:
+    """An engine that reads a frame's number from its picture and looks the scores up; counts what it was asked."""
+
+    description = "table"
+
+    def __init__(self, scores: NDArray[np.float32]) -> None:
+        self._scores = scores
+        self.asked: list[int] = []
+
+    def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        index = images.reshape(len(images), 4).copy().view(np.int32)[:, 0]
+        self.asked += index.tolist()
+        return self._scores[index]
+
+
+def prepared(count: int, unknown: set[int] = frozenset(), pictures: list[int] | None = None) -> list[Prepared]:  # type: ignore[assignment]
+    shown = list(range(count)) if pictures is None else pictures
+    return [
+        Prepared(i, i / RATE_HZ, 1 / RATE_HZ, None, "black")
+        if i in unknown
+        else Prepared(i, i / RATE_HZ, 1 / RATE_HZ, np.array([shown[i]], np.int32).view(np.uint8).reshape(2, 2), "")
+        for i in range(count)
+    ]
+
+
+def timeline(items: list[FrameScore | Gap], smoothing: SmoothingOptions) -> list[tuple[str, str, float, float, int]]:
+    process = PostProcess(ORGANS, smoothing, INTERVALS)
+    events = [event for item in items for event in process.push(item)]
+    end_s = max(i.end_s if isinstance(i, Gap) else i.time_s + i.duration_s for i in items)
+    events += process.close(end_s)
+    found: tuple[Interval, ...] = intervals_from_events(events, process.table(), end_s)
+    return [(i.organ, i.state, i.start_s, i.end_s, i.start_index) for i in found]
+
+
+def adaptive(
+    items: list[Prepared | Gap], scores: NDArray[np.float32], smoothing: SmoothingOptions, options: SamplingOptions
+) -> tuple[list[FrameScore | Gap], Table, AdaptiveScorer]:
+    engine = Table(scores)
+    scorer = AdaptiveScorer(engine, smoothing, INTERVALS, options)  # type: ignore[arg-type]
+    return list(scorer.scores(items)), engine, scorer
+
+
+def every(items: list[Prepared | Gap], scores: NDArray[np.float32]) -> list[FrameScore | Gap]:
+    return list(score_every(items, Table(scores), 16))  # type: ignore[arg-type]
+
+
+def steady(seed: int, count: int, step_s: float, margin: float) -> NDArray[np.float32]:
+    """Scores under the assumption: levels that last longer than step_s, and noise of at most margin / 2 around them."""
+    rng = np.random.default_rng(seed)
+    columns = []
+    for _ in ORGANS:
+        level: list[float] = []
+        while len(level) < count:
+            level += [rng.uniform()] * (int(step_s * RATE_HZ) + 2 + int(rng.exponential(15)))
+        noise = rng.uniform(-margin / 2, margin / 2, count) * rng.choice([0.0, 0.3, 1.0])
+        columns.append(np.clip(np.array(level[:count]) + noise, 0, 1))
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+@pytest.mark.parametrize("smoothing", SMOOTHERS, ids=lambda o: f"{o.kind}-{o.delay_s}")
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 10**9), count=st.integers(1, 600), step_s=st.sampled_from([0.0, 0.12, 0.3, 1.0]), data=st.data()
+)
+def test_intervals_are_those_of_every_frame(
+    smoothing: SmoothingOptions, seed: int, count: int, step_s: float, data: st.DataObject
+) -> None:
+    margin = data.draw(st.sampled_from([0.05, 0.2]))
+    scores = steady(seed, count, step_s, margin)
+    hidden = data.draw(st.sets(st.integers(0, count - 1), max_size=10))
+    items: list[Prepared | Gap] = list(prepared(count, hidden))
+    if data.draw(st.booleans()):  # a hole in the clip
+        place = data.draw(st.integers(0, count))
+        items = [
+            *items[:place],
+            Gap(place / RATE_HZ, place / RATE_HZ + 1.5, "lost"),
+            *(Prepared(i.index, i.time_s + 1.5, i.duration_s, i.picture, i.reason) for i in items[place:]),  # type: ignore[union-attr]
+        ]
+    options = SamplingOptions(kind="adaptive", step_s=step_s, margin=margin)
+    got, engine, scorer = adaptive(items, scores, smoothing, options)
+    assert len(got) == len(items) and len(engine.asked) == len(set(engine.asked))
+    if scorer.undecided == 0:
+        assert timeline(got, smoothing) == timeline(every(items, scores), smoothing)
+    else:
+        assert smoothing.kind in ("exponential", "hmm")
+
+
+def test_undecided_frames_are_rare_in_filters_that_never_forget() -> None:
+    undecided = 0
+    for seed in range(20):
+        for smoothing in SMOOTHERS[4:]:
+            options = SamplingOptions(kind="adaptive", step_s=0.2)
+            undecided += adaptive(prepared(400), steady(seed, 400, 0.2, 0.2), smoothing, options)[2].undecided  # type: ignore[arg-type]
+    assert undecided <= 8  # of 16,000 frames
+
+
+def test_few_frames_are_measured_where_nothing_moves_and_all_are_told() -> None:
+    scores = np.full((2000, 2), 0.05, np.float32)
+    scores[700:1400] = 0.95
+    got, engine, _ = adaptive(prepared(2000), scores, SmoothingOptions(), SamplingOptions(kind="adaptive"))  # type: ignore[arg-type]
+    step = shortest_s(SmoothingOptions(), INTERVALS) * RATE_HZ
+    assert len(engine.asked) < 2000 / math.floor(step) + 60
+    assert [s.index for s in got if s.measured] == sorted(engine.asked)  # type: ignore[union-attr]
+    assert len(got) == 2000 and all(s.scores is not None for s in got)  # type: ignore[union-attr]
+
+
+def test_where_scores_are_uncertain_every_frame_is_measured() -> None:
+    scores = np.full((300, 2), 0.05, np.float32)
+    scores[100:200] = 0.5  # amid the thresholds: any margin reaches across
+    got, engine, _ = adaptive(prepared(300), scores, SmoothingOptions(), SamplingOptions(kind="adaptive"))  # type: ignore[arg-type]
+    inside = [i for i in engine.asked if 110 <= i < 190]
+    assert len(inside) > 0.5 * 80
+    assert timeline(got, SmoothingOptions()) == timeline(every(prepared(300), scores), SmoothingOptions())  # type: ignore[arg-type]
+
+
+def test_what_the_assumption_forbids_can_be_missed() -> None:
+    """The limit that the documentation states: a burst between two measured frames stays hidden."""
+    scores = np.full((300, 2), 0.05, np.float32)
+    scores[102:112] = 0.95  # 0.4 s, reportable, but shorter than the distance asked for
+    wide = SamplingOptions(kind="adaptive", step_s=1.0)
+    none = SmoothingOptions(kind="none")
+    assert timeline(adaptive(prepared(300), scores, none, wide)[0], none) != timeline(
+        every(prepared(300), scores), none
+    )  # type: ignore[arg-type]
+    own = SamplingOptions(kind="adaptive")
+    assert timeline(adaptive(prepared(300), scores, none, own)[0], none) == timeline(every(prepared(300), scores), none)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("smoothing", SMOOTHERS[:4], ids=lambda o: f"{o.kind}-{o.delay_s}")
+@pytest.mark.parametrize("high", [True, False], ids=["burst", "dip"])
+def test_nothing_shorter_than_the_shortest_is_ever_reported(smoothing: SmoothingOptions, high: bool) -> None:
+    least = shortest_s(smoothing, INTERVALS[:1])
+    rate_hz = 1000.0
+    for length_s, told in ((least - 0.004, False), (least + 0.06, True)):
+        value = np.full(3000, 0.0 if high else 1.0, np.float32)
+        value[1000 : 1000 + round(length_s * rate_hz)] = 1.0 if high else 0.0
+        process = PostProcess(("liver",), smoothing, INTERVALS[:1])
+        events = [
+            event
+            for i, own in enumerate(value)
+            for event in process.push(FrameScore(i, i / rate_hz, 1 / rate_hz, np.array([own], np.float32)))
+        ] + list(process.close(3.0))
+        reported = any(event.state == ("present" if high else "absent") for event in events[1:])
+        # The bound is that of the quicker of burst and dip; the other may need longer.
+        assert not reported or told
+
+
+@pytest.mark.parametrize("closing_repeat", [False, True])
+def test_repeated_pictures_cost_nothing(closing_repeat: bool) -> None:
+    shown = [0] * 100 + list(range(1, 51)) + [50] * 100 * closing_repeat
+    scores = np.linspace(0, 0.9, 60).astype(np.float32)[:, None].repeat(2, axis=1)
+    items: list[Prepared | Gap] = list(prepared(len(shown), pictures=shown))
+    got, engine, _ = adaptive(
+        items, scores, SmoothingOptions(kind="none"), SamplingOptions(kind="adaptive", step_s=0.0)
+    )
+    assert len(engine.asked) <= 52 + 1  # once each; a block's border may ask again
+    assert [float(s.scores[0]) for s in got] == [float(scores[k, 0]) for k in shown]  # type: ignore[union-attr, index]
+
+
+def test_hours_of_unknown_frames_are_let_go() -> None:
+    engine = Table(np.zeros((5000, 2), np.float32))
+    scorer = AdaptiveScorer(engine, SmoothingOptions(), INTERVALS, SamplingOptions(kind="adaptive"))  # type: ignore[arg-type]
+    taken = 0
+
+    def items():  # type: ignore[no-untyped-def]
+        nonlocal taken
+        for item in prepared(5000, set(range(10, 5000))):
+            taken += 1
+            yield item
+
+    most = max(taken - given for given, _ in enumerate(scorer.scores(items())))
+    assert most < 400
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"kind": "some"}, {"step_s": -1.0}, {"step_s": math.nan}, {"margin": 1.5}, {"margin": math.nan}],
+    ids=str,
+)
+def test_impossible_sampling(wrong: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match="sampling"):
+        SamplingOptions(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_whole_clip_and_what_is_written_of_it(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    levels: list[float | None] = [0.05] * 60 + [0.9] * 80 + [None] * 3 + [0.05] * 100
+    plain = detector()
+    few = replace(plain, sampling=SamplingOptions(kind="adaptive"))
+    whole, sampled = plain.analyze(frames(levels)), few.analyze(frames(levels))
+    assert [(i.state, i.start_s, i.end_s) for i in sampled.intervals] == [
+        (i.state, i.start_s, i.end_s) for i in whole.intervals
+    ]
+    ledger = sampled.ledger
+    assert ledger.balanced and ledger.rejected == 3 and ledger.skipped > 50
+    assert ledger.classified == int(sampled.scores.measured.sum()) - 3
+    assert whole.ledger.skipped == 0 and whole.scores.measured.all()
+    assert sampled.provenance["sampling"]["kind"] == "adaptive" and sampled.provenance["sampling"]["undecided"] == 0
+    write_run(sampled, tmp_path)
+    assert read_run(tmp_path).scores.measured.tolist() == sampled.scores.measured.tolist()
+    # A stream cannot wait: every frame is scored.
+    assert [str(e) for e in few.stream(frames(levels))] == [str(e) for e in plain.stream(frames(levels))]
+
+
+@pytest.mark.real
+def test_real_clips_keep_their_intervals(real_clips: Path) -> None:
+    from dataclasses import replace
+
+    from seqcls.sources import expand
+
+    edges = 0
+    for clip in expand([str(real_clips)])[:6]:
+        level = float(np.median(detector(gate=True).analyze(clip).scores.raw[:, 0]))  # so that it is crossed
+        options = IntervalOptions(onset=level, offset=level - 0.002, min_present_s=0.1, min_absent_s=0.1)
+        plain = detector(("liver",), SmoothingOptions(), options, gate=True)
+        few = replace(plain, sampling=SamplingOptions(kind="adaptive", margin=0.02))
+        whole, sampled = plain.analyze(clip), few.analyze(clip)
+        spans = [[(i.state, i.start_s, i.end_s) for i in found.intervals] for found in (whole, sampled)]
+        assert spans[0] == spans[1]
+        edges += len(spans[0]) - 1
+    assert edges > 12
