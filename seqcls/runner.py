@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -66,7 +66,8 @@ class Detector:
         region stated by the source, in pixels (x0, y0, x1, y1).
         """
         run = _Run(replace(self, sampling=SamplingOptions()), hint)
-        yield from run.events(frames, batch_size)
+        with closing(run.prepare(frames)) as prepared:
+            yield from run.events(prepared, batch_size)
 
     def analyze(
         self,
@@ -82,20 +83,63 @@ class Detector:
         before every frame; once it says yes, the timeline covers what was read so far. Raises SourceError when the
         source cannot be opened, NoFramesError when it holds no frame.
         """
+        with closing(self.start(source, batch_size=batch_size, should_stop=should_stop)) as analysis:
+            return analysis.finish(on_progress)
+
+    def start(
+        self,
+        source: str | Path | Source | Iterable[Frame | Gap],
+        *,
+        batch_size: int = 16,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> Analysis:
+        """Begin to read a clip, for ``Analysis.finish`` to score. Raises SourceError when it cannot be opened."""
+        return Analysis(self, source, batch_size=batch_size, should_stop=should_stop)
+
+
+class Analysis:
+    """One clip: read and prepared by a thread of its own from the beginning, as far as its queue holds; scored later.
+
+    Starting a clip before the one in front of it is finished keeps the engine busy through many short clips. Close it
+    in any case: the thread has ended, and a source opened here is closed, once ``close`` returns.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        source: str | Path | Source | Iterable[Frame | Gap],
+        *,
+        batch_size: int = 16,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> None:
+        self._batch_size = batch_size
+        self._stopped = threading.Event()
         with ExitStack() as stack:
             if isinstance(source, (str, Path)):
-                opened: Source | _Frames = stack.enter_context(closing(open_source(source)))
+                self._source: Source | _Frames = stack.enter_context(closing(open_source(source)))
             else:
-                opened = source if isinstance(source, Source) else _Frames(source)
-            run = _Run(self, opened.info.region)
-            stopped = threading.Event()
-            frames = _until(opened, should_stop, stopped)
-            ahead = max(4 * batch_size, 2 * BLOCK if self.sampling.kind == "adaptive" else 0)
-            events = list(run.events(frames, batch_size, read_ahead=ahead, on_progress=on_progress))
-            report = opened.report()
-        if stopped.is_set():
+                self._source = source if isinstance(source, Source) else _Frames(source)
+            self._run = _Run(detector, self._source.info.region)
+            frames = _until(self._source, should_stop, self._stopped)
+            depth = max(4 * batch_size, 2 * BLOCK if detector.sampling.kind == "adaptive" else 0)
+            self._prepared = stack.enter_context(closing(_ReadAhead(self._run.prepare(frames), depth)))
+            self._open = stack.pop_all()
+
+    @property
+    def info(self) -> SourceInfo:
+        """What the source says of itself."""
+        return self._source.info
+
+    def finish(self, on_progress: Progress | None = None) -> Timeline:
+        """Score what is read, to the end. Raises NoFramesError, EngineError, and what reading raises."""
+        events = list(self._run.events(self._prepared, self._batch_size, on_progress))
+        report = self._source.report()
+        if self._stopped.is_set():
             report = replace(report, verdict="unknown", reasons=("interrupted before the end", *report.reasons))
-        return run.timeline(events, opened.info, report)
+        return self._run.timeline(events, self._source.info, report)
+
+    def close(self) -> None:
+        self._open.close()
 
 
 def load(
@@ -149,27 +193,19 @@ class _Run:
             self._adaptive = AdaptiveScorer(detector.engine, detector.smoothing, detector.intervals, detector.sampling)
 
     def events(
-        self,
-        frames: Iterable[Frame | Gap],
-        batch_size: int,
-        read_ahead: int = 0,
-        on_progress: Progress | None = None,
+        self, prepared: Iterable[Prepared | Gap], batch_size: int, on_progress: Progress | None = None
     ) -> Iterator[Event]:
-        prepared: Iterator[Prepared | Gap] = self._prepare(frames)
-        if read_ahead:
-            prepared = _read_ahead(prepared, read_ahead)
-        with closing(prepared):  # type: ignore[type-var]  # both are generators
-            if self._adaptive is None:
-                scored = score_every(prepared, self._detector.engine, batch_size)
-            else:
-                scored = self._adaptive.scores(prepared)
-            for item in scored:
-                yield from self._process.push(item)
-                if on_progress is not None and isinstance(item, FrameScore):
-                    on_progress(item.index + 1, item.time_s)
+        if self._adaptive is None:
+            scored = score_every(prepared, self._detector.engine, batch_size)
+        else:
+            scored = self._adaptive.scores(prepared)
+        for item in scored:
+            yield from self._process.push(item)
+            if on_progress is not None and isinstance(item, FrameScore):
+                on_progress(item.index + 1, item.time_s)
         yield from self._process.close(self._end_s)
 
-    def _prepare(self, frames: Iterable[Frame | Gap]) -> Iterator[Prepared | Gap]:
+    def prepare(self, frames: Iterable[Frame | Gap]) -> Generator[Prepared | Gap, None, None]:
         """Find the region, ask the gate, letterbox. Items wait until the region is known, anew for each size."""
         geometry = self._detector.header.geometry
         gate = Gate(self._detector.gate)
@@ -303,37 +339,42 @@ def _until(
         yield item
 
 
-def _read_ahead(items: Iterator[Prepared | Gap], depth: int) -> Iterator[Prepared | Gap]:
-    """Run ``items`` in a thread, at most ``depth`` ahead. The thread has ended when this generator has."""
-    waiting: queue.Queue[Prepared | Gap | BaseException | None] = queue.Queue(depth)
-    abandoned = threading.Event()
+class _ReadAhead:
+    """Runs ``items`` in a thread, at most ``depth`` ahead, from now on. The thread has ended when ``close`` returns."""
 
-    def put(item: Prepared | Gap | BaseException | None) -> bool:
-        while not abandoned.is_set():
+    def __init__(self, items: Generator[Prepared | Gap, None, None], depth: int) -> None:
+        self._items = items
+        self._waiting: queue.Queue[Prepared | Gap | BaseException | None] = queue.Queue(depth)
+        self._abandoned = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="seqcls-reader", daemon=True)
+        self._thread.start()
+
+    def __iter__(self) -> Iterator[Prepared | Gap]:
+        while (item := self._waiting.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+
+    def close(self) -> None:
+        self._abandoned.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        try:
+            with closing(self._items):
+                if all(self._put(item) for item in self._items):
+                    self._put(None)
+        except BaseException as error:  # whatever it is, it belongs to the consumer
+            self._put(error)
+
+    def _put(self, item: Prepared | Gap | BaseException | None) -> bool:
+        while not self._abandoned.is_set():
             try:
-                waiting.put(item, timeout=0.1)
+                self._waiting.put(item, timeout=0.1)
             except queue.Full:
                 continue
             return True
         return False
-
-    def work() -> None:
-        try:
-            if all(put(item) for item in items):
-                put(None)
-        except BaseException as error:  # whatever it is, it belongs to the consumer
-            put(error)
-
-    thread = threading.Thread(target=work, name="seqcls-reader", daemon=True)
-    thread.start()
-    try:
-        while (item := waiting.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        abandoned.set()
-        thread.join()
 
 
 class _Frames:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -199,3 +200,28 @@ def test_a_missing_model_is_one_line(tmp_path: object) -> None:
     with pytest.raises(ModelError, match=r"nowhere\.safetensors"):
         load("nowhere.safetensors")
     assert UsageError.exit_code == 2
+
+
+# Several clips
+
+
+def test_a_started_clip_is_read_before_it_is_finished() -> None:
+    read = threading.Event()
+
+    def feed() -> Iterator[Frame | Gap]:
+        yield from frames([0.9] * 10)
+        read.set()
+
+    with closing(detector().start(feed())) as later:
+        assert read.wait(20)
+        first = detector().analyze(frames([0.1] * 5))
+        timeline = later.finish()
+    assert len(first.scores.index) == 5 and len(timeline.scores.index) == 10
+    assert timeline.report.verdict == "complete"
+
+
+def test_a_started_clip_that_is_never_finished_leaves_no_thread() -> None:
+    before = threading.active_count()
+    with closing(detector().start(frames([0.5] * 5000))):
+        assert threading.active_count() == before + 1
+    assert threading.active_count() == before

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +16,7 @@ from seqcls.errors import ModelError, OutputError, SeqclsError, UsageError
 
 if TYPE_CHECKING:
     from seqcls.intervals import IntervalOptions
-    from seqcls.runner import Detector
+    from seqcls.runner import Analysis, Detector
     from seqcls.smoothing import SmoothingOptions
     from seqcls.types import Timeline
 
@@ -110,10 +110,13 @@ def run_all(
 
     done: list[Timeline] = []
     failed, damaged = 0, 0
-    with console.ends_in_order() as should_stop:
-        for spec, folder in zip(specs, folders, strict=True):
+    with (
+        console.ends_in_order() as should_stop,
+        _Started(detector, specs, batch_size, source_options, should_stop) as started,
+    ):
+        for analysis, folder in zip(started, folders, strict=True):
             try:
-                timeline = _run_one(detector, spec, folder, batch_size, source_options, should_stop)
+                timeline = _finish(analysis, folder)
             except OutputError:
                 raise  # the next source would meet the same full or forbidden disk
             except SeqclsError as error:
@@ -138,25 +141,73 @@ def run_all(
     return 1 if failed else 3 if damaged else 0
 
 
-def _run_one(
-    detector: Detector, spec: str, folder: Path, batch_size: int, source_options: dict[str, Any], should_stop: Any
-) -> Timeline:
+def _finish(analysis: Analysis | SeqclsError, folder: Path) -> Timeline:
     from seqcls.exports import write_run
     from seqcls.report.picture import write_picture
-    from seqcls.sources import open_source
 
-    with closing(open_source(spec, **source_options)) as source:
-        info = source.info
-        with console.progress(info.name, info.declared_frames) as advance:
-            timeline = detector.analyze(
-                source,
-                batch_size=batch_size,
-                on_progress=lambda done, time_s: advance(done),
-                should_stop=should_stop,
-            )
+    if isinstance(analysis, SeqclsError):
+        raise analysis
+    info = analysis.info
+    with console.progress(info.name, info.declared_frames) as advance:
+        timeline = analysis.finish(lambda done, time_s: advance(done))
     write_run(timeline, folder)
     write_picture(timeline, folder / "timeline.png")
     return timeline
+
+
+class _Started:
+    """Sources in order, each an Analysis that is reading already, or why it cannot be opened.
+
+    Files are started up to AHEAD clips early, so that the engine need not wait while the next one is opened; a camera
+    is started when its turn has come.
+    """
+
+    AHEAD = 2
+
+    def __init__(
+        self,
+        detector: Detector,
+        specs: Sequence[str],
+        batch_size: int,
+        source_options: dict[str, Any],
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self._detector = detector
+        self._specs = specs
+        self._batch_size = batch_size
+        self._source_options = source_options
+        self._should_stop = should_stop
+        self._running: dict[int, tuple[Analysis | SeqclsError, ExitStack]] = {}
+
+    def __iter__(self) -> Iterator[Analysis | SeqclsError]:
+        for number in range(len(self._specs)):
+            for later in range(number, min(number + 1 + self.AHEAD, len(self._specs))):
+                if later == number or Path(self._specs[later]).exists():
+                    self._start(later)
+            yield self._running[number][0]
+            self._running.pop(number)[1].close()
+
+    def __enter__(self) -> _Started:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for _, stack in self._running.values():
+            stack.close()
+
+    def _start(self, number: int) -> None:
+        from seqcls.sources import open_source
+
+        if number in self._running:
+            return
+        with ExitStack() as stack:
+            try:
+                source = stack.enter_context(closing(open_source(self._specs[number], **self._source_options)))
+                started: Analysis | SeqclsError = stack.enter_context(
+                    closing(self._detector.start(source, batch_size=self._batch_size, should_stop=self._should_stop))
+                )
+            except SeqclsError as error:
+                started = error
+            self._running[number] = started, stack.pop_all()
 
 
 def find_model(stated: Path | None) -> Path:

@@ -1,0 +1,242 @@
+"""What seqcls costs against the plain loop, in one run on one machine: the figures that the README quotes.
+
+    python scripts/bench.py -o /tmp/bench                  # about 10 minutes on 2 cores
+    python scripts/bench.py -o /tmp/bench --only reading   # or: running, shell, growth, training
+
+The plain loop is what everybody writes first: OpenCV, PIL, torchvision transforms, one frame at a time, float32. It
+stands here in full. Rates are medians of cases measured in turns; only their ratios carry over to another machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+# Read by OpenMP when torch is loaded; what the command line does too.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+import cv2
+from PIL import Image
+
+from seqcls import bench
+from seqcls.errors import EngineError
+from seqcls.geometry import Geometry
+from seqcls.modelfile import read_header, write_model
+from seqcls.phantom import SweepOptions, write_sweep
+from seqcls.runner import load
+
+SIZE = 224
+Facts = dict[str, Any]
+
+
+def plain_transforms() -> Callable[[Any], Any]:
+    from torchvision import transforms
+
+    return transforms.Compose(
+        [
+            transforms.Resize((SIZE, SIZE)),
+            transforms.ToTensor(),
+            transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ]
+    )
+
+
+def plain_reading(clip: Path) -> int:
+    """cv2.VideoCapture.read + PIL + torchvision transforms."""
+    prepare, capture, count = plain_transforms(), cv2.VideoCapture(str(clip)), 0
+    while True:
+        good, image = capture.read()
+        if not good:
+            return count
+        prepare(Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)))
+        count += 1
+
+
+def plain_loop(clip: Path) -> int:
+    """The same, and a ResNet-18 in float32, frame by frame."""
+    import torch
+    from torchvision.models import resnet18
+
+    model = resnet18(weights=None, num_classes=2).eval()
+    prepare, capture, scores = plain_transforms(), cv2.VideoCapture(str(clip)), []
+    with torch.no_grad():
+        while True:
+            good, image = capture.read()
+            if not good:
+                return len(scores)
+            picture = prepare(Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)))
+            scores.append(torch.softmax(model(picture[None]), dim=1)[0, 1].item())
+
+
+def said(text: str) -> None:
+    print(text, flush=True)
+
+
+def reading(clip: Path, repeats: int) -> list[bench.Result]:
+    cases = [
+        bench.Case("plain reading", lambda: plain_reading(clip)),
+        bench.reading(clip),
+        bench.preparing(clip, Geometry(size=SIZE)),
+    ]
+    return bench.measure(cases, repeats)
+
+
+def running(clip: Path, models: dict[str, Path], repeats: int, facts: Facts) -> list[bench.Result]:
+    """End to end and engines alone. models: ``fp32`` and where made ``int8``, for OpenVINO."""
+    cases = [bench.Case("plain loop", lambda: plain_loop(clip))]
+    pictures = bench.pictures_of(clip, read_header(models["fp32"]).geometry, 64)
+    for engine, precision in (
+        ("torch", "fp32"),
+        ("torch", "bf16"),
+        ("openvino", "fp32"),
+        ("openvino", "bf16"),
+        ("openvino", "int8"),
+        ("onnx", "fp32"),
+    ):
+        if precision == "int8" and "int8" not in models:
+            continue
+        name = f"{engine} {precision}"
+        try:
+            detector = load(models["int8" if precision == "int8" else "fp32"], engine=engine, precision=precision)
+        except EngineError as error:
+            said(f"left out: {name}: {error}")
+            continue
+        cases.append(bench.scoring(f"{name}, engine alone", detector.engine, pictures))
+        cases.append(bench.running(name, detector, clip))
+        if (engine, precision) in (("openvino", "fp32"), ("openvino", "int8")):
+            few = bench.with_sampling(detector, "adaptive")
+            cases.append(bench.running(f"{name}, adaptive", few, clip))
+            ledger = few.analyze(clip).ledger
+            facts[f"{name}, adaptive"] = f"{ledger.classified} of {ledger.received} frames measured"
+            single = bench.latency(detector, clip)
+            facts[f"{name}, one frame at a time"] = f"{single.p50:.1f} / {single.p95:.1f} / {single.p99:.1f} ms"
+    return bench.measure(cases, repeats)
+
+
+def shell(folder: Path, model: Path, facts: Facts) -> None:
+    """From the shell: start-up, and a 10 s clip."""
+    clip = folder / "ten-seconds.mp4"
+    if not clip.exists():
+        write_sweep(clip, SweepOptions(patient=3, width=1024, height=768, rate_hz=30.0, duration_s=10.0))
+
+    def timed(*arguments: str) -> float:
+        took_s = []
+        for _ in range(3):
+            began_s = time.perf_counter()
+            subprocess.run([sys.executable, "-m", "seqcls", *arguments], check=True, capture_output=True)
+            took_s.append(time.perf_counter() - began_s)
+        return sorted(took_s)[1]
+
+    facts["seqcls --help"] = f"{timed('--help'):.2f} s"
+    out = str(folder / "shell")
+    for sampling in ("every", "adaptive"):
+        took_s = timed("run", str(clip), "-m", str(model), "-o", out, "--overwrite", "--sampling", sampling)
+        facts[f"a 10 s clip from the shell, {model.name}, {sampling}"] = f"{took_s:.2f} s"
+
+
+MEMORY = """
+import resource, sys, threading, time
+from pathlib import Path
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+from fakes import detector
+most = [0.0]
+def watch():
+    while True:
+        most[0] = max(most[0], resident())
+        time.sleep(0.05)
+threading.Thread(target=watch, daemon=True).start()
+began = time.perf_counter()
+frames = detector().analyze(sys.argv[1]).ledger.received
+print(frames, time.perf_counter() - began, most[0])
+"""
+
+
+def growth(folder: Path, facts: Facts) -> None:
+    """Time and memory of ever longer clips: reading, region, gate, smoothing and intervals, with a trivial engine."""
+    tests = Path(__file__).resolve().parent.parent / "tests"
+    sweep = folder / "one-minute.mp4"
+    if not sweep.exists():
+        write_sweep(sweep, SweepOptions(patient=2, duration_s=60.0, rate_hz=25.0, width=320, height=240))
+    for minutes in (1, 10, 100):
+        clip = repeated(sweep, folder / f"{minutes}-minutes.mp4", minutes)
+        environment = {**os.environ, "PYTHONPATH": str(tests)}
+        done = subprocess.run(
+            [sys.executable, "-c", MEMORY, str(clip)], check=True, capture_output=True, text=True, env=environment
+        )
+        frames, seconds, mebibytes = (float(word) for word in done.stdout.split())
+        each_us = 1e6 * seconds / frames
+        facts[f"{minutes} min of clip"] = f"{frames:.0f} frames, {each_us:.0f} us each, {mebibytes:.0f} MiB at most"
+
+
+def repeated(clip: Path, target: Path, times: int) -> Path:
+    """The clip's packets, again and again, with times that go on."""
+    if target.exists():
+        return target
+    import av
+
+    with av.open(str(target), "w") as out:
+        stream, shift = None, 0
+        for _ in range(times):
+            with av.open(str(clip)) as source:
+                video = source.streams.video[0]
+                if stream is None:
+                    stream = out.add_stream_from_template(video)
+                end = 0
+                for packet in source.demux(video):
+                    if packet.dts is None:
+                        continue
+                    end = max(end, packet.pts + (packet.duration or 0))
+                    packet.pts, packet.dts, packet.stream = packet.pts + shift, packet.dts + shift, stream
+                    out.mux(packet)
+                shift += end
+    return target
+
+
+def main(arguments: argparse.Namespace) -> int:
+    out: Path = arguments.output
+    out.mkdir(parents=True, exist_ok=True)
+    clip = out / "sweep-1024x768.mp4"
+    if not clip.exists():
+        write_sweep(clip, SweepOptions(patient=1, width=1024, height=768, rate_hz=30.0, duration_s=arguments.seconds))
+    models = {"fp32": arguments.model or out / "random.safetensors"}
+    if arguments.model is None:
+        write_model(models["fp32"], *bench.random_model(SIZE))
+    if arguments.int8 is not None:
+        models["int8"] = arguments.int8
+    facts: Facts = {"clip": f"1024x768 H.264, 30 frames/s, {arguments.seconds:g} s; ResNet-18 at {SIZE} pixels"}
+    wanted = arguments.only or ["reading", "running", "shell", "growth"]
+    if "reading" in wanted:
+        report(out / "reading", reading(clip, arguments.repeats), facts, "plain reading")
+    if "shell" in wanted:
+        shell(out, models.get("int8", models["fp32"]), facts)
+    if "growth" in wanted:
+        growth(out, facts)
+    if "running" in wanted:
+        report(out, running(clip, models, arguments.repeats, facts), facts, "plain loop")
+    for key, value in facts.items():
+        said(f"{key}: {value}")
+    return 0
+
+
+def report(folder: Path, results: list[bench.Result], facts: Facts, reference: str) -> None:
+    for row in bench.table(results, reference):
+        said("  ".join(f"{cell:>14}" if place else f"{cell:32}" for place, cell in enumerate(row)))
+    bench.write_report(folder, results, facts, reference=reference)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--model", type=Path, help="trained at 224 pixels; random weights without")
+    parser.add_argument("--int8", type=Path, help="the same, converted by `seqcls convert --precision int8`")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--only", nargs="*", choices=["reading", "running", "shell", "growth"])
+    sys.exit(main(parser.parse_args()))

@@ -1,0 +1,250 @@
+"""How fast this machine is at each stage: cases measured in turns within one run, as medians and ratios.
+
+Rates wander with whatever else a machine does; cases that take turns wander alike, so their ratio stays.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcls import __version__
+from seqcls.engines import Engine
+from seqcls.errors import EngineError, NoFramesError
+from seqcls.files import atomic_path, write_text
+from seqcls.geometry import Geometry, RegionFinder
+from seqcls.modelfile import ModelHeader, Tensors, resnet18_shapes
+from seqcls.plots import BLUE, GRAY
+from seqcls.runner import Detector
+from seqcls.sources import open_source
+from seqcls.types import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Something to measure: ``work`` does it once and returns how many frames it did."""
+
+    name: str
+    work: Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Frames per second of each repeat of a case; ``note`` says why there are none."""
+
+    name: str
+    rates: tuple[float, ...]
+    note: str = ""
+
+    @property
+    def median(self) -> float:
+        """Frames per second; NaN where the case could not be run."""
+        return statistics.median(self.rates) if self.rates else float("nan")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """Milliseconds from a frame handed over to its score, one frame at a time."""
+
+    p50: float
+    p95: float
+    p99: float
+    frames: int
+
+
+def measure(
+    cases: Sequence[Case],
+    repeats: int = 3,
+    *,
+    on_progress: Callable[[int], None] | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> list[Result]:
+    """Run all cases in turn, ``repeats`` times, after one round that does not count (caches, compilation).
+
+    A case that raises EngineError is noted and left out.
+    """
+    rates: dict[str, list[float]] = {case.name: [] for case in cases}
+    notes: dict[str, str] = {}
+    done = 0
+    for repeat in range(-1, repeats):
+        for case in cases:
+            if case.name not in notes:
+                try:
+                    began_s = clock()
+                    frames = case.work()
+                    if repeat >= 0:
+                        rates[case.name].append(frames / max(clock() - began_s, 1e-9))
+                except EngineError as error:
+                    notes[case.name] = str(error)
+            done += 1
+            if on_progress is not None:
+                on_progress(done)
+    return [Result(case.name, tuple(rates[case.name]), notes.get(case.name, "")) for case in cases]
+
+
+def reading(clip: str | Path) -> Case:
+    """Frames read and thrown away."""
+
+    def work() -> int:
+        with open_source(clip) as source:
+            return sum(isinstance(item, Frame) for item in source)
+
+    return Case("read", work)
+
+
+def preparing(clip: str | Path, geometry: Geometry) -> Case:
+    """Frames read, region found, cut out and scaled, by one thread."""
+
+    def work() -> int:
+        finder, region, count = RegionFinder(geometry), None, 0
+        with open_source(clip) as source:
+            for item in source:
+                if isinstance(item, Frame):
+                    region = finder.push(item.image) if region is None else region
+                    if region is not None:
+                        geometry.apply(item.image, region)
+                    count += 1
+        return count
+
+    return Case("read + geometry", work)
+
+
+def scoring(name: str, engine: Engine, pictures: NDArray[np.uint8], batch_size: int = 16) -> Case:
+    """The engine alone. pictures: (N, S, S) uint8."""
+
+    def work() -> int:
+        for start in range(0, len(pictures), batch_size):
+            engine.scores(pictures[start : start + batch_size])
+        return len(pictures)
+
+    return Case(name, work)
+
+
+def running(name: str, detector: Detector, clip: str | Path) -> Case:
+    """The whole way from a file to its timeline."""
+    return Case(name, lambda: detector.analyze(clip).ledger.received)
+
+
+def latency(detector: Detector, clip: str | Path, most: int = 300) -> Latency:
+    """One frame at a time, as a live feed brings them: region, gate, geometry and engine, without waiting for frames.
+
+    The first 30 do not count: the region is being looked for. Raises NoFramesError for a clip that is shorter.
+    """
+    geometry, took_ms = detector.header.geometry, []
+    finder, region = RegionFinder(geometry), None
+    with open_source(clip) as source:
+        for number, item in enumerate(islice((i for i in source if isinstance(i, Frame)), most)):
+            began_s = time.perf_counter()
+            region = finder.push(item.image) if region is None else region
+            if region is not None:
+                detector.engine.scores(geometry.apply(item.image, region)[None])
+            if number >= 30:
+                took_ms.append((time.perf_counter() - began_s) * 1e3)
+    if not took_ms:
+        raise NoFramesError(f"{clip}: too short to measure a latency by; take a clip of more than 30 frames")
+    p50, p95, p99 = (float(value) for value in np.percentile(took_ms, (50, 95, 99)))
+    return Latency(p50=p50, p95=p95, p99=p99, frames=len(took_ms))
+
+
+def pictures_of(clip: str | Path, geometry: Geometry, most: int = 128) -> NDArray[np.uint8]:
+    """(N, S, S) uint8, the clip's first N <= ``most`` frames as the engine sees them. Raises NoFramesError."""
+    with open_source(clip) as source:
+        images = [item.image for item in islice((i for i in source if isinstance(i, Frame)), most)]
+    if not images:
+        raise NoFramesError(f"{clip}: holds no frame that can be decoded; is the file whole?")
+    images = [image for image in images if image.shape == images[0].shape]
+    region = geometry.find(images)
+    return np.stack([geometry.apply(image, region) for image in images])
+
+
+def random_model(size: int = 224, organs: tuple[str, ...] = ("organ",)) -> tuple[ModelHeader, Tensors]:
+    """A model that takes its time and means nothing: He's random weights, norms that change nothing."""
+    header = ModelHeader(organs=organs, geometry=Geometry(size=size), version=__version__)
+    draws, tensors = np.random.default_rng(0), {}
+    for name, shape in resnet18_shapes(len(organs)).items():
+        if len(shape) > 1:
+            spread = (2 / np.prod(shape[1:])) ** 0.5
+            tensors[name] = draws.normal(0, spread, shape).astype(np.float32)
+        else:
+            keeps = name.endswith(("running_var", "weight"))
+            tensors[name] = np.full(shape, 1.0 if keeps else 0.0, np.float32)
+    return header, tensors
+
+
+def machine() -> dict[str, str]:
+    """What the figures were taken on."""
+    name = platform.processor()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+        name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
+    return {
+        "processor": name,
+        "cores": str(os.cpu_count()),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "seqcls": __version__,
+    }
+
+
+def table(results: Sequence[Result], reference: str | None = None) -> list[tuple[str, str, str]]:
+    """(name, frames/s, ratio to the reference) as text, for a terminal or Markdown."""
+    by_name = {result.name: result for result in results}
+    base = by_name[reference].median if reference is not None else float("nan")
+    rows = []
+    for result in results:
+        rate = f"{result.median:,.0f}" if result.rates else "-"
+        ratio = f"{result.median / base:.2f}" if result.rates and base == base else ""
+        rows.append((result.name, rate if not result.note else result.note, ratio))
+    return rows
+
+
+def write_report(
+    folder: str | Path, results: Sequence[Result], facts: dict[str, Any], *, reference: str | None = None
+) -> tuple[Path, Path, Path]:
+    """Write bench.md, bench.json and bench.png into ``folder``; facts: what else is to be known. Raises OutputError."""
+    folder = Path(folder)
+    paths = folder / "bench.md", folder / "bench.json", folder / "bench.png"
+    lines = [f"Measured on {machine()['processor']}, {machine()['cores']} cores; medians, cases in turns.", ""]
+    head = ("what", "frames/s", f"times {reference}" if reference else "")
+    lines += [" | ".join(("", *head, "")).strip(), "|---|---:|---:|"]
+    lines += [f"| {name} | {rate} | {ratio} |" for name, rate, ratio in table(results, reference)]
+    lines += ["", *(f"- {key}: {value}" for key, value in facts.items())]
+    write_text(paths[0], "\n".join(lines) + "\n")
+    record = {"machine": machine(), "results": [asdict(r) for r in results], "facts": facts, "reference": reference}
+    write_text(paths[1], json.dumps(record, indent=1) + "\n")
+    _draw(paths[2], [result for result in results if result.rates], reference)
+    return paths
+
+
+def _draw(path: Path, results: Sequence[Result], reference: str | None) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 0.9 + 0.32 * len(results)), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    for place, result in enumerate(reversed(results)):
+        axes.barh(place, result.median, color=GRAY if result.name == reference else BLUE)
+        axes.plot(result.rates, [place] * len(result.rates), "k|", markersize=8)
+        axes.text(result.median, place, f"  {result.median:,.0f}", va="center")
+    axes.set_yticks(range(len(results)), [result.name for result in reversed(results)])
+    axes.set_xlabel("frames per second; ticks: single repeats")
+    axes.margins(x=0.12)
+    axes.spines[["top", "right"]].set_visible(False)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png")
+
+
+def with_sampling(detector: Detector, kind: Literal["every", "adaptive"]) -> Detector:
+    """The same detector with another sampling."""
+    return replace(detector, sampling=replace(detector.sampling, kind=kind))
