@@ -9,7 +9,6 @@ with a thread that reads ahead.
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.adaptive import BLOCK, AdaptiveScorer, SamplingOptions
+from seqcls.ahead import ReadAhead
 from seqcls.engines import Engine, open_engine
 from seqcls.errors import NoFramesError, UsageError
 from seqcls.gate import Gate, GateOptions
@@ -122,7 +122,7 @@ class Analysis:
             self._run = _Run(detector, self._source.info.region)
             frames = _until(self._source, should_stop, self._stopped)
             depth = max(4 * batch_size, 2 * BLOCK if detector.sampling.kind == "adaptive" else 0)
-            self._prepared = stack.enter_context(closing(_ReadAhead(self._run.prepare(frames), depth)))
+            self._prepared = stack.enter_context(closing(ReadAhead(self._run.prepare(frames), depth)))
             self._open = stack.pop_all()
 
     @property
@@ -337,44 +337,6 @@ def _until(
             stopped.set()
             return
         yield item
-
-
-class _ReadAhead:
-    """Runs ``items`` in a thread, at most ``depth`` ahead, from now on. The thread has ended when ``close`` returns."""
-
-    def __init__(self, items: Generator[Prepared | Gap, None, None], depth: int) -> None:
-        self._items = items
-        self._waiting: queue.Queue[Prepared | Gap | BaseException | None] = queue.Queue(depth)
-        self._abandoned = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="seqcls-reader", daemon=True)
-        self._thread.start()
-
-    def __iter__(self) -> Iterator[Prepared | Gap]:
-        while (item := self._waiting.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-
-    def close(self) -> None:
-        self._abandoned.set()
-        self._thread.join()
-
-    def _work(self) -> None:
-        try:
-            with closing(self._items):
-                if all(self._put(item) for item in self._items):
-                    self._put(None)
-        except BaseException as error:  # whatever it is, it belongs to the consumer
-            self._put(error)
-
-    def _put(self, item: Prepared | Gap | BaseException | None) -> bool:
-        while not self._abandoned.is_set():
-            try:
-                self._waiting.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            return True
-        return False
 
 
 class _Frames:

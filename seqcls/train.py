@@ -9,7 +9,8 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqcls import __version__
+from seqcls.ahead import ReadAhead
 from seqcls.augment import augment
 from seqcls.calibration import fit_calibration, operating_point
 from seqcls.dataset import FrameSet, leakage
@@ -28,6 +30,11 @@ from seqcls.model import GrayResNet, build, choose_device, choose_precision
 from seqcls.modelfile import ModelHeader, Tensors
 from seqcls.sampling import Indices, Sampler, check_classes
 from seqcls.trainoptions import TrainOptions
+
+#: (N, S, S) float32 pictures of 0..255, (N, K) targets, (N, K) what of them is labelled.
+Batch = tuple[Tensor, Tensor, Tensor]
+#: Drawn and changed by a thread of its own while the network learns from the one before.
+BATCHES_AHEAD = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +103,8 @@ def train(
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)  # dropout draws from the global generator
-        fitted = _fit(model, frames, rows, held_out, options, on_epoch, on_step, should_stop)
+        with closing(ReadAhead(_batches(frames, rows, options), BATCHES_AHEAD)) as ahead:
+            fitted = _fit(model, iter(ahead), frames, rows, held_out, options, on_epoch, on_step, should_stop)
     model.load(fitted.tensors)
     logits = predict(model, frames.images[held_out], options)
     if len(held_out) or out_of_fold is None:
@@ -141,6 +149,7 @@ class _Fitted:
 
 def _fit(
     model: GrayResNet,
+    batches: Iterator[Batch],
     frames: FrameSet,
     rows: Indices,
     held_out: Indices,
@@ -149,16 +158,12 @@ def _fit(
     on_step: Callable[[int, int], None] | None,
     should_stop: Callable[[], bool],
 ) -> _Fitted:
-    """The loop."""
+    """The loop. batches: as many as it takes."""
     device = choose_device(options.device)
     dtype = choose_precision(options.precision, device)
     model = model.to(device)
     average = copy.deepcopy(model).eval()
-    images, targets, mask = torch.from_numpy(frames.images), _targets(frames), torch.from_numpy(frames.mask)
-    sampler = Sampler(frames, rows, np.random.default_rng(options.seed), balance=options.balance)
-    changes = torch.Generator(device=device).manual_seed(options.seed)
-    samples = options.samples_per_epoch if options.samples_per_epoch else len(rows)
-    steps_per_epoch = max(1, samples // options.batch_size)
+    steps_per_epoch = _steps_per_epoch(options, rows)
     total = steps_per_epoch * options.epochs
     optimizer = _optimizer(model, options)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _lr_factor(step, total, options))
@@ -173,10 +178,7 @@ def _fit(
         for _ in range(steps_per_epoch):
             if interrupted := should_stop():
                 break
-            drawn = torch.from_numpy(sampler.draw(options.batch_size))
-            x, y, known = (part[drawn].to(device) for part in (images, targets, mask))
-            x, y, known = augment(x, y, known, options.augment, changes)
-            x, y, known = mixup(x, y, known, options.mixup, sampler.random)
+            x, y, known = next(batches)
             with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
                 logits = model(x)
             loss = masked_loss(logits, y, known, options)
@@ -220,6 +222,24 @@ def _fit(
             break
     _, number, tensors = best if best is not None else ((0.0, 0.0), 0, average.tensors())
     return _Fitted(tensors, tuple(history), number, interrupted)
+
+
+def _steps_per_epoch(options: TrainOptions, rows: Indices) -> int:
+    samples = options.samples_per_epoch if options.samples_per_epoch else len(rows)
+    return max(1, samples // options.batch_size)
+
+
+def _batches(frames: FrameSet, rows: Indices, options: TrainOptions) -> Generator[Batch, None, None]:
+    """All batches of a training, drawn and changed, on the device. Random numbers are its own: it may run ahead."""
+    device = choose_device(options.device)
+    images, targets, mask = torch.from_numpy(frames.images), _targets(frames), torch.from_numpy(frames.mask)
+    sampler = Sampler(frames, rows, np.random.default_rng(options.seed), balance=options.balance)
+    changes = torch.Generator(device=device).manual_seed(options.seed)
+    for _ in range(options.epochs * _steps_per_epoch(options, rows)):
+        drawn = torch.from_numpy(sampler.draw(options.batch_size))
+        x, y, known = (part[drawn].to(device) for part in (images, targets, mask))
+        x, y, known = augment(x, y, known, options.augment, changes)
+        yield mixup(x, y, known, options.mixup, sampler.random)
 
 
 def masked_loss(logits: Tensor, targets: Tensor, known: Tensor, options: TrainOptions) -> Tensor:
