@@ -14,11 +14,22 @@ from seqcls.types import Event, FrameScore, Gap, Interval, ScoreTable, Timeline
 
 
 class PostProcess:
-    """Smoothing and the state machines of one run; keeps every score. 25 + 8 K bytes per frame."""
+    """Smoothing and the state machines of one run.
+
+    Keeps every score, 25 + 8 K bytes per frame, unless ``keep`` is False (a feed that is watched for days).
+    latest: the last frame that was smoothed, late by the smoother's delay.
+    """
 
     def __init__(
-        self, organs: tuple[str, ...], smoothing: SmoothingOptions, intervals: Sequence[IntervalOptions]
+        self,
+        organs: tuple[str, ...],
+        smoothing: SmoothingOptions,
+        intervals: Sequence[IntervalOptions],
+        *,
+        keep: bool = True,
     ) -> None:
+        self._keep = keep
+        self.latest: FrameScore | None = None
         self._organs = organs
         self._smoother = open_smoother(smoothing)
         self._builders = [IntervalBuilder(o, i) for o, i in zip(organs, intervals, strict=True)]
@@ -31,7 +42,7 @@ class PostProcess:
 
     def push(self, item: FrameScore | Gap) -> Iterator[Event]:
         """Take a raw item, give the events that became certain."""
-        if isinstance(item, FrameScore):
+        if isinstance(item, FrameScore) and self._keep:
             self._index.append(item.index)
             self._times_s.extend((item.time_s, item.duration_s))
             self._raw.extend(self._row(item))
@@ -48,7 +59,8 @@ class PostProcess:
             yield from builder.close(end_s)
 
     def table(self) -> ScoreTable:
-        """All scores so far; after ``close`` every frame has its smoothed score."""
+        """All scores so far; after ``close`` every frame has its smoothed score. Not without ``keep``."""
+        assert self._keep, "this run keeps no scores"
         times_s = np.array(self._times_s, np.float64).reshape(-1, 2)
         return ScoreTable(
             organs=self._organs,
@@ -63,7 +75,9 @@ class PostProcess:
 
     def _build(self, item: FrameScore | Gap) -> Iterator[Event]:
         if isinstance(item, FrameScore):
-            self._smooth.extend(self._row(item))
+            self.latest = item
+            if self._keep:
+                self._smooth.extend(self._row(item))
         for column, builder in enumerate(self._builders):
             if isinstance(item, Gap):
                 yield from builder.gap(item)

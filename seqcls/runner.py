@@ -10,25 +10,25 @@ with a thread that reads ahead.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seqcls.adaptive import BLOCK, AdaptiveScorer, SamplingOptions
 from seqcls.ahead import ReadAhead
 from seqcls.engines import Engine, open_engine
 from seqcls.errors import NoFramesError, UsageError
-from seqcls.gate import Gate, GateOptions
-from seqcls.geometry import Region, RegionFinder, layout_warning
+from seqcls.gate import GateOptions
+from seqcls.geometry import layout_warning
 from seqcls.intervals import IntervalOptions, intervals_from_events
 from seqcls.modelfile import ModelHeader
 from seqcls.postprocess import PostProcess, unknown_stretches
-from seqcls.scoring import Prepared, score_every
+from seqcls.prepare import Preparation, Prepared
+from seqcls.scoring import score_every
 from seqcls.smoothing import SmoothingOptions
 from seqcls.sources import Source, open_source
 from seqcls.types import Event, Frame, FrameScore, Gap, Ledger, SourceInfo, SourceReport, Timeline
@@ -66,7 +66,7 @@ class Detector:
         region stated by the source, in pixels (x0, y0, x1, y1).
         """
         run = _Run(replace(self, sampling=SamplingOptions()), hint)
-        with closing(run.prepare(frames)) as prepared:
+        with closing(run.preparation.prepare(frames)) as prepared:
             yield from run.events(prepared, batch_size)
 
     def analyze(
@@ -122,7 +122,7 @@ class Analysis:
             self._run = _Run(detector, self._source.info.region)
             frames = _until(self._source, should_stop, self._stopped)
             depth = max(4 * batch_size, 2 * BLOCK if detector.sampling.kind == "adaptive" else 0)
-            self._prepared = stack.enter_context(closing(ReadAhead(self._run.prepare(frames), depth)))
+            self._prepared = stack.enter_context(closing(ReadAhead(self._run.preparation.prepare(frames), depth)))
             self._open = stack.pop_all()
 
     @property
@@ -181,12 +181,7 @@ class _Run:
 
     def __init__(self, detector: Detector, hint: tuple[int, int, int, int] | None) -> None:
         self._detector = detector
-        self._hint = hint
-        self._regions: list[Region] = []
-        self._received = 0
-        self._start_s: float | None = None
-        self._end_s = 0.0
-        self._thumbnails = _Thumbnails()
+        self.preparation = Preparation(detector.header.geometry, detector.gate, hint)
         self._process = PostProcess(detector.organs, detector.smoothing, detector.intervals)
         self._adaptive: AdaptiveScorer | None = None
         if detector.sampling.kind == "adaptive":
@@ -203,78 +198,29 @@ class _Run:
             yield from self._process.push(item)
             if on_progress is not None and isinstance(item, FrameScore):
                 on_progress(item.index + 1, item.time_s)
-        yield from self._process.close(self._end_s)
-
-    def prepare(self, frames: Iterable[Frame | Gap]) -> Generator[Prepared | Gap, None, None]:
-        """Find the region, ask the gate, letterbox. Items wait until the region is known, anew for each size."""
-        geometry = self._detector.header.geometry
-        gate = Gate(self._detector.gate)
-        finder, _hint = RegionFinder(geometry, self._hint), self._hint
-        region: Region | None = None
-        size: tuple[int, ...] = ()
-        held: list[Frame | Gap] = []
-        for item in frames:
-            self._account(item)
-            if isinstance(item, Frame):
-                if size and item.image.shape[:2] != size:
-                    if held:
-                        yield from self._judge(held, finder.finish(), gate)
-                        held = []
-                    finder, region, _hint = RegionFinder(geometry), None, None
-                size = item.image.shape[:2]
-                if region is None:
-                    region = finder.push(item.image)
-            held.append(item)
-            if region is not None or not size:
-                yield from self._judge(held, region, gate)
-                held = []
-        if held:
-            yield from self._judge(held, finder.finish(), gate)
-
-    def _judge(self, items: list[Frame | Gap], region: Region | None, gate: Gate) -> Iterator[Prepared | Gap]:
-        geometry = self._detector.header.geometry
-        if region is not None and region not in self._regions:
-            self._regions.append(region)
-        for item in items:
-            if isinstance(item, Gap):
-                yield item
-                continue
-            assert region is not None, "frames are judged only once their region is known"
-            reason = item.damaged if item.damaged else gate.check(item.image, region, item.time_s)
-            picture = None if reason else geometry.apply(item.image, region)
-            if picture is not None:
-                self._thumbnails.offer(item.time_s, picture)
-            yield Prepared(item.index, item.time_s, item.duration_s, picture, reason)
-
-    def _account(self, item: Frame | Gap) -> None:
-        if isinstance(item, Gap):
-            start_s, end_s = item.start_s, item.end_s
-        else:
-            start_s, end_s = item.time_s, item.time_s + item.duration_s
-            self._received += 1
-        self._start_s = start_s if self._start_s is None else self._start_s
-        self._end_s = max(self._end_s, end_s)
+        yield from self._process.close(self.preparation.end_s)
 
     def timeline(self, events: list[Event], info: SourceInfo, report: SourceReport) -> Timeline:
-        if self._received == 0:
+        prepared = self.preparation
+        if prepared.received == 0:
             raise NoFramesError(f"{info.name}: holds no frame that can be decoded; is the file whole?")
         organs = self._detector.organs
         scores = self._process.table()
         rejected = sum(1 for reason in scores.reason if reason)
         skipped = int(np.count_nonzero(~scores.measured))
         ledger = Ledger(
-            received=self._received,
+            received=prepared.received,
             classified=len(scores.index) - rejected - skipped,
             skipped=skipped,
             rejected=rejected,
         )
         assert ledger.balanced, f"frames went missing inside seqcls: {ledger}"
-        intervals = intervals_from_events(events, scores, self._end_s)
+        intervals = intervals_from_events(events, scores, prepared.end_s)
         return Timeline(
             source=info,
             organs=organs,
-            start_s=0.0 if self._start_s is None else self._start_s,
-            end_s=self._end_s,
+            start_s=0.0 if prepared.start_s is None else prepared.start_s,
+            end_s=prepared.end_s,
             intervals=intervals,
             gaps=unknown_stretches(intervals, organs),
             scores=scores,
@@ -282,12 +228,12 @@ class _Run:
             report=report,
             warnings=self._warnings(),
             provenance=self._provenance(),
-            thumbnails=tuple(self._thumbnails.kept),
+            thumbnails=tuple(prepared.thumbnails.kept),
         )
 
     def _warnings(self) -> tuple[str, ...]:
         trained = self._detector.header.training.get("regions", [])
-        said = (layout_warning(region, trained) for region in self._regions)
+        said = (layout_warning(region, trained) for region in self.preparation.regions)
         return tuple(dict.fromkeys(warning for warning in said if warning))
 
     def _provenance(self) -> dict[str, Any]:
@@ -300,7 +246,7 @@ class _Run:
             "gate": asdict(detector.gate),
             "sampling": self._sampling(),
             "geometry": detector.header.geometry.to_dict(),
-            "regions": [region.to_dict() for region in self._regions],
+            "regions": [region.to_dict() for region in self.preparation.regions],
         }
 
     def _sampling(self) -> dict[str, Any]:
@@ -308,25 +254,6 @@ class _Run:
         if self._adaptive is not None:
             said |= {"step_s": self._adaptive.step_s, "undecided": self._adaptive.undecided}
         return said
-
-
-class _Thumbnails:
-    """At most MOST pictures, evenly spread over a clip whose length nobody knows beforehand."""
-
-    MOST = 32
-
-    def __init__(self) -> None:
-        self.kept: list[tuple[float, NDArray[np.uint8]]] = []
-        self._offered = 0
-        self._every = 1
-
-    def offer(self, time_s: float, picture: NDArray[np.uint8]) -> None:
-        if self._offered % self._every == 0:
-            self.kept.append((time_s, picture))
-        self._offered += 1
-        if len(self.kept) > self.MOST:
-            self.kept = self.kept[::2]
-            self._every *= 2
 
 
 def _until(

@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.engines import Engine
+from seqcls.prepare import Prepared
 from seqcls.types import FrameScore, Gap
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Prepared:
-    """A frame on its way to the engine: ``picture`` (S, S) uint8, or None when it cannot be judged, for ``reason``."""
-
-    index: int
-    time_s: float
-    duration_s: float
-    picture: NDArray[np.uint8] | None
-    reason: str
 
 
 def score_every(items: Iterable[Prepared | Gap], engine: Engine, batch_size: int) -> Iterator[FrameScore | Gap]:
