@@ -40,6 +40,12 @@ class PostProcess:
         self._reasons: list[str] = []
         self._measured = array("b")
 
+    def forget(self) -> None:
+        """Keep no scores from now on, and those kept no longer."""
+        self._keep = False
+        for kept in (self._index, self._times_s, self._raw, self._smooth, self._reasons, self._measured):
+            del kept[:]
+
     def push(self, item: FrameScore | Gap) -> Iterator[Event]:
         """Take a raw item, give the events that became certain."""
         if isinstance(item, FrameScore) and self._keep:

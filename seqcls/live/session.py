@@ -1,0 +1,303 @@
+"""One live run: the stages of a clip's analysis fed by a source that never waits, with everything written down at once.
+
+The same preparation, scoring, smoothing and state machines as offline; only who waits for whom differs. Nothing here
+grows with time.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import Any, Protocol
+
+from seqcls.errors import UsageError
+from seqcls.geometry import layout_warning
+from seqcls.journal import JournalWriter, Resumption
+from seqcls.live.feed import Feed, Keep, frames_of
+from seqcls.live.latency import LatencyMeter
+from seqcls.live.tracks import Track
+from seqcls.live.view import FeedState, LiveView
+from seqcls.postprocess import PostProcess
+from seqcls.prepare import Preparation
+from seqcls.runner import Detector
+from seqcls.scoring import score_every
+from seqcls.sources import Source
+from seqcls.types import Event, Frame, FrameScore, Gap, Ledger, Verdict
+
+#: How many messages are kept for showing.
+MESSAGES = 5
+_RATE_OVER_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveOptions:
+    """keep: drop the oldest waiting frame when more than ``waiting`` wait, or make the source wait.
+
+    view_every_s: time between snapshots for people. duration_s: when to stop by oneself. with_picture: whether
+    snapshots carry the frame.
+    """
+
+    keep: Keep = "latest"
+    waiting: int = 8
+    view_every_s: float = 0.1
+    duration_s: float = math.inf
+    with_picture: bool = False
+
+    def __post_init__(self) -> None:
+        if self.keep not in ("latest", "every"):
+            raise UsageError(f"keep must be latest or every, not {self.keep!r}")
+        if self.waiting < 1:
+            raise UsageError(f"at least 1 frame must be allowed to wait, not {self.waiting}")
+        for name in ("view_every_s", "duration_s"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"{name} must be above 0 seconds, not {getattr(self, name)}")
+
+
+class Outlet(Protocol):
+    """Told of every event as soon as it is certain; never raises into the run."""
+
+    def event(self, event: Event) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveSummary:
+    """What a live run came to. latency_ms: (p50, p95, p99) from arrival to decision."""
+
+    end_s: float
+    ledger: Ledger
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    latency_ms: tuple[float, float, float]
+    warnings: tuple[str, ...]
+
+
+class LiveSession:
+    """Watches one source until it ends, ``should_stop`` says so, or the time is over.
+
+    ``feed_state`` may be called from any thread. ``on_frame`` sees every frame that arrives, in the reading thread.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        source: Source,
+        *,
+        options: LiveOptions,
+        journal: JournalWriter | None = None,
+        resumed: Resumption | None = None,
+        outlets: Sequence[Outlet] = (),
+        on_view: Callable[[LiveView], None] | None = None,
+        on_frame: Callable[[Frame], None] | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._detector = detector
+        self._source = source
+        self._options = options
+        self._journal = journal
+        self._outlets = outlets
+        self._on_view = on_view
+        self._on_frame = on_frame
+        self._should_stop = should_stop
+        self._clock = clock
+        self._resumed = resumed
+        if resumed is None:
+            self._process = PostProcess(detector.organs, detector.smoothing, detector.intervals, keep=False)
+        else:
+            self._process = resumed.process
+            self._process.forget()
+        self._preparation = Preparation(detector.header.geometry, detector.gate, source.info.region)
+        self._tracks = [Track(o, i) for o, i in zip(detector.organs, detector.intervals, strict=True)]
+        self._latency = LatencyMeter()
+        self._arrived_s: dict[int, float] = {}
+        self._classified = self._rejected = 0
+        self._started_s = clock()
+        self._shown_s = -math.inf
+        self._rates: deque[tuple[float, int]] = deque()
+        self._frame: Frame | None = None
+        self._state: tuple[FeedState, str, float] = ("connecting", "", 0.0)
+        self._state_lock = threading.Lock()
+        self._messages: deque[str] = deque(maxlen=MESSAGES)
+        self._began = datetime.now(timezone.utc).astimezone().isoformat(timespec="seconds")
+
+    def feed_state(self, state: FeedState, reason: str = "") -> None:
+        """The connection is from now on in this state."""
+        with self._state_lock:
+            if self._state[:2] == (state, reason):
+                return
+            self._state = (state, reason, self._clock() - self._started_s)
+        if self._journal is not None:
+            self._journal.state(state, reason)
+
+    def say(self, message: str) -> None:
+        """Something that a person should know; from any thread."""
+        self._messages.append(message)
+
+    def run(self) -> LiveSummary:
+        """Watch. Whatever ends it, every frame is accounted for and the journal closed. Raises EngineError, and what
+        the source raises when it cannot go on."""
+        shift_index, shift_s = (0, 0.0) if self._resumed is None else (self._resumed.next_index, self._resumed.time_s)
+        if self._resumed is not None:
+            self._tell(list(self._resumed.untold))
+        feed = Feed(
+            frames_of(self._source, shift_index, shift_s),
+            keep=self._options.keep,
+            most=self._options.waiting,
+            on_frame=self._on_frame,
+            clock=self._clock,
+        )
+        problem = ""
+        try:
+            with closing(self._preparation.prepare(self._items(feed))) as prepared:
+                for item in score_every(prepared, self._detector.engine, 1):
+                    self._take(item, feed)
+        except BaseException as error:
+            problem = "interrupted" if isinstance(error, KeyboardInterrupt) else " ".join(str(error).split())
+            raise
+        finally:
+            summary = self._finish(feed, problem)
+        return summary
+
+    def _items(self, feed: Feed) -> Iterator[Frame | Gap]:
+        while True:
+            over = self._clock() - self._started_s >= self._options.duration_s
+            if stopping := over or self._should_stop():
+                feed.stop()
+            arrival = feed.take(0.0 if stopping else self._options.view_every_s)
+            if arrival is not None:
+                if isinstance(arrival.item, Frame):
+                    self._arrived_s[arrival.item.index] = arrival.at_s
+                    self._frame = arrival.item
+                    if self._state[0] == "connecting":
+                        self.feed_state("running")
+                yield arrival.item
+            elif stopping or feed.ended:
+                return
+            else:
+                self._show(feed)
+
+    def _take(self, item: FrameScore | Gap, feed: Feed) -> None:
+        events = list(self._process.push(item))
+        if self._journal is not None:
+            self._journal.write(item, *events)
+        self._tell(events)
+        if isinstance(item, FrameScore):
+            self._rejected += bool(item.reason)
+            self._classified += not item.reason
+            self._latency.add(self._clock() - self._arrived_s.pop(item.index))
+            for column, track in enumerate(self._tracks):
+                track.scored(self._process.latest, column)
+        self._show(feed)
+
+    def _tell(self, events: list[Event]) -> None:
+        for event in events:
+            self._tracks[self._detector.organs.index(event.organ)].changed(event)
+            for outlet in self._outlets:
+                outlet.event(event)
+
+    def _finish(self, feed: Feed, problem: str) -> LiveSummary:
+        feed.stop()
+        self._source.close()
+        feed.join(5.0)
+        end_s = max(self._preparation.end_s, 0.0 if self._resumed is None else self._resumed.end_s)
+        events = list(self._process.close(end_s))
+        self._tell(events)
+        ledger = self._ledger(feed)
+        # After an error, frames that nobody took any more are as good as dropped.
+        missing = ledger.received - ledger.classified - ledger.dropped - ledger.rejected
+        ledger = replace(ledger, dropped=ledger.dropped + missing)
+        assert missing == 0 or problem, f"frames went missing inside seqcls: {ledger}"
+        report = self._source.report()
+        verdict: Verdict = "unknown" if problem else report.verdict
+        reasons = (problem, *report.reasons) if problem else report.reasons
+        said = (layout_warning(region, self._detector.header.training.get("regions", [])) for region in self._regions())
+        warnings = tuple(dict.fromkeys(warning for warning in said if warning))
+        p50, p95, p99 = self._latency.percentiles_ms(50, 95, 99)
+        self.feed_state("stopped", problem)
+        if self._journal is not None:
+            self._journal.write(*events)
+            self._journal.finish(
+                end_s=end_s,
+                ledger=ledger,
+                verdict=verdict,
+                reasons=reasons,
+                warnings=warnings,
+                provenance=self._provenance((p50, p95, p99)),
+            )
+        self._show(feed, now=True)
+        return LiveSummary(
+            end_s=end_s,
+            ledger=ledger,
+            verdict=verdict,
+            reasons=reasons,
+            latency_ms=(p50, p95, p99),
+            warnings=warnings,
+        )
+
+    def _regions(self) -> list[Any]:
+        return self._preparation.regions
+
+    def _provenance(self, latency_ms: tuple[float, float, float]) -> dict[str, Any]:
+        named = zip(("p50", "p95", "p99"), latency_ms, strict=True)
+        return {
+            "latency_ms": {name: None if math.isnan(ms) else round(ms, 2) for name, ms in named},
+            "regions": [region.to_dict() for region in self._regions()],
+        }
+
+    def _ledger(self, feed: Feed) -> Ledger:
+        """So far, with what earlier sessions of a resumed run count."""
+        before = Ledger() if self._resumed is None else self._resumed.ledger
+        return Ledger(
+            received=before.received + feed.received,
+            classified=before.classified + self._classified,
+            skipped=before.skipped,
+            dropped=before.dropped + feed.dropped,
+            rejected=before.rejected + self._rejected,
+        )
+
+    def _show(self, feed: Feed, *, now: bool = False) -> None:
+        clock_s = self._clock()
+        if self._on_view is None or (clock_s - self._shown_s < self._options.view_every_s and not now):
+            return
+        self._shown_s = clock_s
+        self._rates.append((clock_s, feed.received))
+        while clock_s - self._rates[0][0] > _RATE_OVER_S:
+            self._rates.popleft()
+        (first_s, first), (last_s, last) = self._rates[0], self._rates[-1]
+        with self._state_lock:
+            state, reason, since_s = self._state
+        p50, p95, p99 = self._latency.percentiles_ms(50, 95, 99)
+        messages = list(self._messages)
+        if self._journal is not None and self._journal.failed:
+            messages.append(self._journal.failed)
+        self._on_view(
+            LiveView(
+                source=self._source.info.name,
+                feed=state,
+                feed_since_s=since_s,
+                feed_reason=reason,
+                now_s=clock_s - self._started_s + (0.0 if self._resumed is None else self._resumed.time_s),
+                organs=tuple(track.view(state) for track in self._tracks),
+                ledger=self._ledger(feed),
+                rate_hz=(last - first) / (last_s - first_s) if last_s > first_s else 0.0,
+                latency_ms=(p50, p95, p99),
+                picture=self._picture(),
+                messages=tuple(messages),
+                started=self._began,
+            )
+        )
+
+    def _picture(self) -> Any:
+        """The ultrasound region of the newest frame; never anything from outside it."""
+        frame, region = self._frame, self._preparation.region
+        if not self._options.with_picture or frame is None or region is None:
+            return None
+        if frame.image.shape[:2] != (region.height, region.width):
+            return None
+        return self._detector.header.geometry.crop(frame.image, region)
