@@ -80,22 +80,25 @@ def _plain(label: str, total: int | None, unit: str) -> Advance:
 
 @contextmanager
 def ends_in_order() -> Iterator[Callable[[], bool]]:
-    """Yield a question, "should I stop?". The first Ctrl-C makes it true, the second interrupts at once."""
+    """Yield a question, "should I stop?". The first Ctrl-C or SIGTERM makes it true, the second interrupts at once."""
     asked = False
 
-    def on_interrupt(signal_number: int, frame: FrameType | None) -> None:
+    def on_signal(signal_number: int, frame: FrameType | None) -> None:
         nonlocal asked
         if asked:
             raise KeyboardInterrupt
         asked = True
         say("stopping in order, what is done is kept (Ctrl-C again to stop at once)")
 
+    before: dict[int, Any] = {}
     try:
-        before: Any = signal.signal(signal.SIGINT, on_interrupt)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before[number] = signal.signal(number, on_signal)
     except ValueError:  # not the main thread: somebody else handles signals
         yield lambda: False
         return
     try:
         yield lambda: asked
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

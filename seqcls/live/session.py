@@ -17,7 +17,7 @@ from datetime import datetime, timezone
 from typing import Any, Protocol
 
 from seqcls.errors import UsageError
-from seqcls.geometry import layout_warning
+from seqcls.geometry import Region, layout_warning
 from seqcls.journal import JournalWriter, Resumption
 from seqcls.live.feed import Feed, Keep, frames_of
 from seqcls.live.latency import LatencyMeter
@@ -80,7 +80,8 @@ class LiveSummary:
 class LiveSession:
     """Watches one source until it ends, ``should_stop`` says so, or the time is over.
 
-    ``feed_state`` may be called from any thread. ``on_frame`` sees every frame that arrives, in the reading thread.
+    ``feed_state`` and ``say`` may be called from any thread. ``on_frame`` sees every frame that arrives, in the reading
+    thread; ``on_taken`` those that are not dropped, in the thread of ``run``, before their events.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class LiveSession:
         outlets: Sequence[Outlet] = (),
         on_view: Callable[[LiveView], None] | None = None,
         on_frame: Callable[[Frame], None] | None = None,
+        on_taken: Callable[[Frame], None] | None = None,
         should_stop: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -104,6 +106,7 @@ class LiveSession:
         self._outlets = outlets
         self._on_view = on_view
         self._on_frame = on_frame
+        self._on_taken = on_taken
         self._should_stop = should_stop
         self._clock = clock
         self._resumed = resumed
@@ -125,6 +128,11 @@ class LiveSession:
         self._state_lock = threading.Lock()
         self._messages: deque[str] = deque(maxlen=MESSAGES)
         self._began = datetime.now(timezone.utc).astimezone().isoformat(timespec="seconds")
+
+    @property
+    def region(self) -> Region | None:
+        """The ultrasound region in use, None until it is found."""
+        return self._preparation.region
 
     def feed_state(self, state: FeedState, reason: str = "") -> None:
         """The connection is from now on in this state."""
@@ -174,6 +182,8 @@ class LiveSession:
                 if isinstance(arrival.item, Frame):
                     self._arrived_s[arrival.item.index] = arrival.at_s
                     self._frame = arrival.item
+                    if self._on_taken is not None:
+                        self._on_taken(arrival.item)
                     if self._state[0] == "connecting":
                         self.feed_state("running")
                 yield arrival.item
@@ -216,7 +226,8 @@ class LiveSession:
         report = self._source.report()
         verdict: Verdict = "unknown" if problem else report.verdict
         reasons = (problem, *report.reasons) if problem else report.reasons
-        said = (layout_warning(region, self._detector.header.training.get("regions", [])) for region in self._regions())
+        trained = self._detector.header.training.get("regions", [])
+        said = (layout_warning(region, trained) for region in self._preparation.regions)
         warnings = tuple(dict.fromkeys(warning for warning in said if warning))
         p50, p95, p99 = self._latency.percentiles_ms(50, 95, 99)
         self.feed_state("stopped", problem)
@@ -240,14 +251,11 @@ class LiveSession:
             warnings=warnings,
         )
 
-    def _regions(self) -> list[Any]:
-        return self._preparation.regions
-
     def _provenance(self, latency_ms: tuple[float, float, float]) -> dict[str, Any]:
         named = zip(("p50", "p95", "p99"), latency_ms, strict=True)
         return {
             "latency_ms": {name: None if math.isnan(ms) else round(ms, 2) for name, ms in named},
-            "regions": [region.to_dict() for region in self._regions()],
+            "regions": [region.to_dict() for region in self._preparation.regions],
         }
 
     def _ledger(self, feed: Feed) -> Ledger:
