@@ -1,7 +1,8 @@
 """One model, one file: safetensors with everything needed to use it in a JSON header. Read without torch.
 
 The header lies in the safetensors metadata under ``seqcls``; the tensors are the network's, in float32, under
-torchvision's names. Nothing here ever unpickles anything.
+torchvision's names. Nothing here ever unpickles anything. What `seqcls convert` makes of a model carries the same
+header.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from seqcls.converted import CONVERTED, notes_of
 from seqcls.errors import ModelError, SeqclsError
 from seqcls.files import atomic_path
 from seqcls.geometry import Geometry
@@ -147,8 +149,19 @@ def write_model(path: str | Path, header: ModelHeader, tensors: Mapping[str, NDA
 
 
 def read_header(path: str | Path) -> ModelHeader:
-    """The header alone: quick, whatever the size of the file. Raises ModelError."""
-    return _read(Path(path), with_tensors=False)[0]
+    """The header alone, of a .safetensors or a converted .xml or .onnx. Raises ModelError."""
+    path = Path(path)
+    if path.suffix.lower() in CONVERTED:
+        return header_of(notes_of(path)["header"], path)
+    return _read(path, with_tensors=False)[0]
+
+
+def header_of(text: str, path: Path) -> ModelHeader:
+    """The header from the text found in ``path``, which the ModelError names."""
+    try:
+        return ModelHeader.from_json(text)
+    except ModelError as error:
+        raise ModelError(f"{path} cannot be used: {error}") from error
 
 
 def read_model(path: str | Path, *, expect_organs: Sequence[str] | None = None) -> tuple[ModelHeader, Tensors]:
@@ -165,6 +178,10 @@ def read_model(path: str | Path, *, expect_organs: Sequence[str] | None = None) 
 def _read(path: Path, *, with_tensors: bool) -> tuple[ModelHeader, Tensors]:
     if not path.is_file():
         raise ModelError(f"no model at {path}; train one with `seqcls train` or name another with -m")
+    if path.suffix.lower() in CONVERTED:
+        raise ModelError(f"{path} is a converted model, which can be run only; name the .safetensors it was made from")
+    if path.suffix.lower() == ".bin" and path.with_suffix(".xml").is_file():
+        raise ModelError(f"{path} holds weights alone; name {path.with_suffix('.xml').name}, which goes with it")
     if path.suffix.lower() in _PICKLES:
         raise ModelError(
             f"{path} may be a pickle, which can run code and is never loaded as a model; "
@@ -184,10 +201,7 @@ def _read(path: Path, *, with_tensors: bool) -> tuple[ModelHeader, Tensors]:
             f"{path} holds tensors but no seqcls header, so it is no seqcls model; "
             f"`seqcls train --weights {path.name}` can start from it"
         )
-    try:
-        return ModelHeader.from_json(text), tensors
-    except ModelError as error:
-        raise ModelError(f"{path} cannot be used: {error}") from error
+    return header_of(text, path), tensors
 
 
 def _misfit(header: ModelHeader, tensors: Mapping[str, NDArray[Any]]) -> str:

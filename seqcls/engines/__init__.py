@@ -2,57 +2,125 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import platform
+import shutil
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from seqcls.converted import CONVERTED
+from seqcls.engines.base import Engine
 from seqcls.errors import EngineError, UsageError
 from seqcls.modelfile import ModelHeader, read_model
 
+__all__ = ["ENGINES", "Engine", "Model", "choose_engine", "open_engine"]
+
+#: A .safetensors model's two parts.
+Parts = tuple[ModelHeader, Mapping[str, NDArray[Any]]]
 #: A model file, or its two parts.
-Model = str | Path | tuple[ModelHeader, Mapping[str, NDArray[Any]]]
+Model = str | Path | Parts
 
 
-class Engine(Protocol):
-    """A model ready to score; holds no state of any run."""
-
-    header: ModelHeader
-    #: Library, device and precision, in words.
-    description: str
-
-    def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, S, S) uint8 to calibrated probabilities (N, K) float32; a frame's result is its own, whoever its mates.
-
-        Raises EngineError for pictures of another shape or type, and when the library refuses.
-        """
-        ...
+def _openvino(model: Path | Parts, device: str, precision: str) -> Engine:
+    try:
+        from seqcls.engines.openvino_engine import OpenVINOEngine
+    except ImportError as error:
+        raise EngineError(f"OpenVINO cannot be used ({error}); pip install openvino, or use --engine torch") from error
+    return OpenVINOEngine(model, device=device, precision=precision)
 
 
-def _torch(model: tuple[ModelHeader, Mapping[str, NDArray[Any]]], device: str, precision: str) -> Engine:
+def _torch(model: Path | Parts, device: str, precision: str) -> Engine:
     try:
         from seqcls.engines.torch_engine import TorchEngine
     except ImportError as error:
         raise EngineError(f"PyTorch cannot be used ({error}); pip install torch torchvision") from error
-    return TorchEngine(*model, device=device, precision=precision)
+    header, tensors = read_model(model) if isinstance(model, Path) else model
+    return TorchEngine(header, tensors, device=device, precision=precision)
 
 
-#: In the order in which ``auto`` tries them.
-ENGINES: dict[str, Callable[[tuple[ModelHeader, Mapping[str, NDArray[Any]]], str, str], Engine]] = {
+def _onnx(model: Path | Parts, device: str, precision: str) -> Engine:
+    try:
+        from seqcls.engines.onnx_engine import ONNXEngine
+    except ImportError as error:
+        raise EngineError(f"ONNX Runtime cannot be used ({error}); pip install 'seqcls[onnx]'") from error
+    return ONNXEngine(model, device=device, precision=precision)
+
+
+ENGINES: dict[str, Callable[[Path | Parts, str, str], Engine]] = {
+    "openvino": _openvino,
     "torch": _torch,
+    "onnx": _onnx,
 }
+#: Converted models run in one library only.
+_ENGINE_OF = {".xml": "openvino", ".onnx": "onnx"}
 
 
 def open_engine(model: Model, *, engine: str = "auto", device: str = "auto", precision: str = "auto") -> Engine:
-    """An engine for a model file, or for a header with its tensors.
+    """An engine for a model file (.safetensors, .xml, .onnx), or for a header with its tensors.
 
-    engine: a key of ``ENGINES`` or ``auto``; device: auto, cpu, cuda, mps; precision: auto, fp32, bf16, fp16.
-    Raises ModelError for the file, EngineError for the device or library, UsageError for unknown names.
+    engine: a key of ``ENGINES`` or ``auto``; device: auto, cpu, cuda, mps; precision: auto, fp32, bf16, fp16, int8.
+    The description says what was chosen, and after ``auto`` why. Raises ModelError for the file, EngineError for the
+    device or library, UsageError for unknown names.
     """
     if engine not in ("auto", *ENGINES):
         raise UsageError(f"unknown engine {engine!r}: choose one of {', '.join(('auto', *ENGINES))}")
-    opened = model if isinstance(model, tuple) else read_model(model)
-    name = next(iter(ENGINES)) if engine == "auto" else engine
-    return ENGINES[name](opened, device, precision)
+    source = model if isinstance(model, tuple) else Path(model)
+    suffix = source.suffix.lower() if isinstance(source, Path) else ""
+    if suffix in CONVERTED and engine not in ("auto", _ENGINE_OF[suffix]):
+        raise UsageError(f"{source} runs with --engine {_ENGINE_OF[suffix]} only; name the .safetensors for {engine}")
+    if isinstance(source, Path) and suffix not in CONVERTED:
+        source = read_model(source)  # a fault of the file is told before one of the library
+    name, why = (_ENGINE_OF[suffix], "") if suffix in CONVERTED else (engine, "")
+    if name == "auto":
+        name, why = choose_engine(device)
+    opened = ENGINES[name](source, device, precision)
+    if why:
+        opened.description += f" ({why})"
+    return opened
+
+
+def choose_engine(device: str = "auto") -> tuple[str, str]:
+    """The engine that ``auto`` means on this machine, and why. Imports torch only where there may be a GPU for it."""
+    if device not in ("auto", "cpu"):
+        return "torch", f"for {device}"
+    sight = _gpu_in_sight() if device == "auto" else ""
+    if sight and (found := _torch_device()) != "cpu":
+        return "torch", f"for the {found} device"
+    gpu = f"PyTorch cannot use the {sight}" if sight else "no GPU" if device == "auto" else "on the CPU"
+    if _installed("openvino"):
+        return "openvino", f"{gpu}: OpenVINO is the fastest"
+    if _installed("torch"):
+        return "torch", f"{gpu}, and OpenVINO is not installed"
+    if _installed("onnxruntime"):
+        return "onnx", f"{gpu}, and neither OpenVINO nor PyTorch is installed"
+    raise EngineError("no inference library is installed; pip install openvino, or torch and torchvision")
+
+
+def _gpu_in_sight() -> str:
+    """What on this machine might be a GPU that PyTorch can use, or "" where there is plainly none."""
+    if sys.platform == "darwin":
+        return "Apple GPU" if platform.machine() == "arm64" else ""
+    if os.name == "nt":
+        driver = Path(os.environ.get("SYSTEMROOT", r"C:\Windows"), "System32", "nvcuda.dll")
+        return "NVIDIA driver" if driver.exists() or shutil.which("nvidia-smi") else ""
+    # The driver, its container form, Windows' subsystem for Linux, and AMD's driver.
+    places = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+    return "GPU driver" if any(Path(place).exists() for place in places) else ""
+
+
+def _torch_device() -> str:
+    """cuda, mps or cpu, as PyTorch finds it."""
+    try:
+        from seqcls.model import choose_device
+    except ImportError:
+        return "cpu"
+    return str(choose_device("auto").type)
+
+
+def _installed(library: str) -> bool:
+    return importlib.util.find_spec(library) is not None

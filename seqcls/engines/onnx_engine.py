@@ -1,0 +1,86 @@
+"""Scoring with ONNX Runtime on the processor; torch is not needed, not even to open a .safetensors model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from seqcls.engines.base import Forward, OneByOne, needs_conversion, processors, reason, require_precision
+from seqcls.engines.onnx_model import build, read_onnx
+from seqcls.errors import EngineError
+from seqcls.modelfile import ModelHeader
+from seqcls.network import network
+
+
+class ONNXEngine(OneByOne):
+    """A model in ONNX Runtime's hands; see ``OneByOne``."""
+
+    def __init__(
+        self,
+        model: Path | tuple[ModelHeader, Mapping[str, NDArray[Any]]],
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+    ) -> None:
+        require_precision(precision)
+        if device not in ("auto", "cpu"):
+            raise EngineError(f"seqcls runs ONNX Runtime on the processor, not on {device}; use --device cpu")
+        if isinstance(model, Path):
+            self._model, header, kept = read_onnx(model)
+        else:
+            self._model, header, kept = build(network(*model)).SerializeToString(), model[0], "fp32"
+        self.precision = _choose(precision, kept)
+        self._pool = ThreadPoolExecutor(processors(), thread_name_prefix="seqcls-onnx")
+        self._forward = self._open(threads=1)
+        super().__init__(header, "ONNX Runtime", streamed=self._all, spread=lambda: self._open(threads=processors()))
+        self.description = f"ONNX Runtime {onnxruntime.__version__}, cpu, {self.precision}"
+
+    def _all(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        logits = np.empty((len(images), len(self.header.organs)), np.float32)
+        futures = [self._pool.submit(self._forward, images[row : row + 1]) for row in range(len(images))]
+        try:
+            for row, future in enumerate(futures):
+                logits[row] = future.result()[0]
+        finally:
+            for future in futures:
+                future.cancel()  # after an error or Ctrl-C; what is done or under way is not touched
+        return logits
+
+    def _open(self, *, threads: int) -> Forward:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        # Threads that spin while they wait take the processor from decoding.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        try:
+            session = onnxruntime.InferenceSession(self._model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # its exceptions have no common base but this one
+            raise EngineError(f"ONNX Runtime refuses the model ({reason(error)}); try --engine torch") from error
+
+        def forward(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+            try:
+                (logits,) = session.run(["logits"], {"images": images})
+            except Exception as error:
+                raise RuntimeError(reason(error)) from error
+            return np.asarray(logits, np.float32)
+
+        return forward
+
+
+def _choose(precision: str, kept: str) -> str:
+    """The precision to compute in, for weights kept in ``kept``. Raises EngineError."""
+    if kept == "int8":
+        if precision not in ("auto", "int8"):
+            raise EngineError(f"this model was converted to int8; run the .safetensors for {precision}")
+        return "int8"
+    if precision == "int8":
+        raise needs_conversion("ONNX Runtime", "onnx")
+    if precision in ("bf16", "fp16"):
+        raise EngineError(f"ONNX Runtime has no fast {precision} on a processor; use --precision fp32 or auto")
+    return "fp32"
