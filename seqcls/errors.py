@@ -9,6 +9,7 @@
     ├── DataError               labels, frames or folders that cannot be trained on
     ├── EngineError             the inference library or the device refuses
     └── OutputError             a result cannot be written
+        └── DiskFullError       the disk gave out during a run, which went on without its journal (exit 4)
 
 Every message is one line that says what is wrong and what to do next.
 """
@@ -54,3 +55,9 @@ class EngineError(SeqclsError):
 
 class OutputError(SeqclsError):
     """A result cannot be written."""
+
+
+class DiskFullError(OutputError):
+    """The disk is full, over quota or broken: the run went on, but its record on disk is incomplete."""
+
+    exit_code = 4

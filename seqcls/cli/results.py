@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seqcls.cli import console, run, show
 from seqcls.errors import OutputError, UsageError
+
+if TYPE_CHECKING:
+    from seqcls.intervals import IntervalOptions
+    from seqcls.smoothing import SmoothingOptions
+    from seqcls.types import Timeline
+
+    #: Makes the timeline again, with options changed from those that were used.
+    Again = Callable[
+        [
+            Callable[[SmoothingOptions], SmoothingOptions],
+            Callable[[Sequence[IntervalOptions]], tuple[IntervalOptions, ...]],
+        ],
+        Timeline,
+    ]
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `seqcls run` wrote.")]
 
@@ -43,7 +58,7 @@ def export(
 
 
 def replay(
-    folder: Run,
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `seqcls run` wrote, or a journal.")],
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="DIR", help="Write the new timeline there. [default: only show it]"),
@@ -60,33 +75,61 @@ def replay(
     pad: run.Pad = None,
     overwrite: run.Overwrite = False,
 ) -> None:
-    """Smooth and find intervals again, from a run's kept scores, with other options; needs no model and no clip."""
-    from seqcls.exports import read_run, write_run
+    """Smooth and find intervals again, from a run's kept scores, with other options; needs no model and no clip.
+
+    Takes a journal too, also that of a run that crashed or still goes on (exit code 3).
+    """
+    if output is not None and (output / "timeline.json").exists() and not overwrite:
+        raise OutputError(f"{output} already holds a run: add --overwrite, or choose another folder with -o")
+    journal = _journal_at(folder)
+    again = _from_folder(folder) if journal is None else _from_journal(journal)
+    after = again(
+        lambda used: run.changed_smoothing(used, smoothing, window, look_ahead, time_constant, dwell),
+        lambda used: run.changed_intervals(used, onset, offset, min_present, min_absent, pad),
+    )
+    _show_and_write(after, output)
+    if journal is not None and after.report.verdict in ("truncated", "damaged"):
+        raise typer.Exit(3)
+
+
+def _journal_at(path: Path) -> Path | None:
+    """The journal that is meant; a folder's own counts only where the run did not get to write its timeline."""
+    from seqcls.journal import JOURNAL_NAME
+
+    if path.is_dir():
+        inside = path / JOURNAL_NAME
+        return inside if inside.is_file() and not (path / "timeline.json").exists() else None
+    return path if path.is_file() and path.suffix.lower() != ".json" else None
+
+
+def _from_folder(folder: Path) -> Again:
+    from seqcls.exports import read_run
     from seqcls.intervals import IntervalOptions
     from seqcls.postprocess import replay as replay_run
-    from seqcls.report.picture import write_picture
     from seqcls.smoothing import SmoothingOptions
 
     before = read_run(folder)
-    if output is not None and (output / "timeline.json").exists() and not overwrite:
-        raise OutputError(f"{output} already holds a run: add --overwrite, or choose another folder with -o")
-    used = before.provenance
-    after = replay_run(
-        before,
-        run.changed_smoothing(
-            SmoothingOptions(**used["smoothing"]), smoothing, window, look_ahead, time_constant, dwell
-        ),
-        run.changed_intervals(
-            [IntervalOptions(**used["intervals"][organ]) for organ in before.organs],
-            onset,
-            offset,
-            min_present,
-            min_absent,
-            pad,
-        ),
+    smoothing = SmoothingOptions(**before.provenance["smoothing"])
+    intervals = [IntervalOptions(**before.provenance["intervals"][organ]) for organ in before.organs]
+    return lambda smoother, finder: replay_run(before, smoother(smoothing), finder(intervals))
+
+
+def _from_journal(path: Path) -> Again:
+    from seqcls.journal import read_journal, timeline_from_journal
+
+    journal = read_journal(path)
+    opening = journal.opening
+    return lambda smoother, finder: timeline_from_journal(
+        journal, smoother(opening.smoothing), finder(opening.intervals)
     )
-    show.show_timeline(console.results(), after)
+
+
+def _show_and_write(timeline: Timeline, output: Path | None) -> None:
+    from seqcls.exports import write_run
+    from seqcls.report.picture import write_picture
+
+    show.show_timeline(console.results(), timeline)
     if output is not None:
-        write_run(after, output)
-        write_picture(after, output / "timeline.png")
+        write_run(timeline, output)
+        write_picture(timeline, output / "timeline.png")
         console.say(f"wrote {output}")

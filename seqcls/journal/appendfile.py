@@ -1,0 +1,141 @@
+"""A file that whole lines are appended to, by one writer at a time; a line that failed half-way is taken back."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+from pathlib import Path
+
+from seqcls.errors import DataError, OutputError
+from seqcls.files import make_folder
+
+_CHUNK = 1 << 16
+# Windows locks are mandatory: this byte lies beyond the data (a week at 30 frames/s), so that readers are let in.
+_LOCKED_BYTE = (1 << 31) - 2
+
+
+class AppendFile:
+    """Opens ``path``, which must not be there yet (``create``) or must be, and locks it against other writers.
+
+    The lock goes with the process, however it ends; it is not to be inherited by forked children. Where the file
+    system knows no locks there is none. Raises OutputError, or DataError where there is nothing to go on with.
+    """
+
+    def __init__(self, path: str | Path, *, create: bool) -> None:
+        self.path = Path(path)
+        flags = os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0)
+        if create:
+            make_folder(self.path.parent)
+            flags |= os.O_CREAT | os.O_EXCL
+        try:
+            self._fd = os.open(self.path, flags, 0o666)
+        except FileExistsError:
+            raise OutputError(f"{path} is there already: go on with it by --resume, or choose another place") from None
+        except FileNotFoundError:
+            raise DataError(f"no journal at {path}: nothing to resume") from None
+        except OSError as error:
+            raise OutputError(f"cannot write {path}: {error.strerror or error}; choose another place") from None
+        #: Bytes of the last ``append`` that went in.
+        self.went_in = 0
+        # True from before a write until it is known to be whole: whatever interrupts it leaves this set.
+        self._torn = not create
+        try:
+            _lock(self._fd)
+            if create:
+                _sync_folder(self.path.parent)
+        except BlockingIOError:
+            os.close(self._fd)
+            raise OutputError(f"{path} is being written by another run: stop it, or choose another place") from None
+
+    def append(self, data: bytes) -> None:
+        """Hand whole lines to the operating system. Raises OSError; then a beginning of ``data`` may have gone in."""
+        self.went_in = 0
+        if self._torn:
+            self.heal()
+        self._torn = True
+        while self.went_in < len(data):
+            written = os.write(self._fd, memoryview(data)[self.went_in :])
+            if written <= 0:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            self.went_in += written
+        self._torn = False
+
+    def heal(self) -> int:
+        """Cut off what follows the last whole line; returns how many bytes that was. Raises OSError."""
+        size = os.fstat(self._fd).st_size
+        whole = self._whole(size)
+        if whole < size:
+            os.ftruncate(self._fd, whole)
+        self._torn = False
+        return size - whole
+
+    def sync(self) -> None:
+        """Put everything on the disk. Raises OSError."""
+        os.fsync(self._fd)
+
+    def close(self) -> None:
+        """Give up file and lock; idempotent."""
+        if self._fd >= 0:
+            _unlock(self._fd)
+            os.close(self._fd)
+            self._fd = -1
+
+    def _whole(self, size: int) -> int:
+        end = size
+        while end > 0:
+            start = max(0, end - _CHUNK)
+            os.lseek(self._fd, start, os.SEEK_SET)
+            found = os.read(self._fd, end - start).rfind(b"\n")
+            if found >= 0:
+                return start + found + 1
+            end = start
+        return 0
+
+
+def _lock(descriptor: int) -> None:
+    """Raises BlockingIOError when another writer has it."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError as error:
+            raise BlockingIOError from error
+    else:
+        import fcntl
+
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError:
+            return
+
+
+def _unlock(descriptor: int) -> None:
+    """Only Windows may take its time after a file was closed."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+        with contextlib.suppress(OSError):
+            msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name itself durable; Windows has no such call, and some file systems refuse it."""
+    if sys.platform == "win32":
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        return
+    finally:
+        os.close(descriptor)

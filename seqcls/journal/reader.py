@@ -1,0 +1,153 @@
+"""Reading a journal, however torn: every record that is whole, and a report of what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from seqcls.errors import DataError
+from seqcls.journal.record import MOST_LINE_BYTES, Close, Entry, Opening, Record, Resume, decode
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What a journal lost: lines that are no record, numbers that are missing, bytes after the last whole line."""
+
+    bad_lines: int = 0
+    lost_records: int = 0
+    torn_bytes: int = 0
+
+    @property
+    def said(self) -> str:
+        """One line for a person, or nothing."""
+        parts = (
+            f"{self.bad_lines} damaged lines" if self.bad_lines else "",
+            f"{self.lost_records} records missing" if self.lost_records else "",
+            f"{self.torn_bytes} bytes of an unfinished record" if self.torn_bytes else "",
+        )
+        return ", ".join(part for part in parts if part)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Journal:
+    """A journal that has been read once: what it is, how whole, and its records for reading again.
+
+    ``closed`` is the last record where the run ended in order, else None. ``count`` records are whole, the last of
+    them has ``last_number``. Iterating reads the file anew, up to the ``size`` it had, one record at a time: a day of
+    30 frames/s need not fit into memory. What is appended meanwhile is not seen.
+    """
+
+    path: Path
+    size: int
+    opening: Opening
+    sessions: tuple[str, ...]
+    closed: Close | None
+    count: int
+    last_number: int
+    damage: Damage
+
+    def __iter__(self) -> Iterator[Record]:
+        return (entry.record for entry in self.entries())
+
+    def entries(self) -> Iterator[Entry]:
+        """The records with their places. Raises DataError where the file has gone."""
+        with open_journal(self.path) as stream:
+            yield from _Pass(self.path, stream, self.size).entries()
+
+
+def read_journal(path: str | Path) -> Journal:
+    """Read a journal through. Lines that are no record (checksum, JSON, types, over 1 MiB) are counted and passed over.
+
+    Raises DataError where there is no such file, it holds no readable `open` record, or its format is newer.
+    """
+    path = Path(path)
+    with open_journal(path) as stream:
+        size = stream.seek(0, 2)
+        stream.seek(0)
+        reading = _Pass(path, stream, size)
+        count, sessions, last = 0, [], None
+        for last in reading.entries():
+            count += 1
+            if isinstance(last.record, (Opening, Resume)):
+                sessions.append(last.record.session)
+    if last is None or reading.opening is None:
+        raise DataError(f"{path} holds no journal that can be read: its first record is missing or damaged")
+    return Journal(
+        path=path,
+        size=size,
+        opening=reading.opening,
+        sessions=tuple(sessions),
+        closed=last.record if isinstance(last.record, Close) else None,
+        count=count,
+        last_number=last.number,
+        damage=Damage(reading.bad_lines, reading.lost_records, reading.torn_bytes),
+    )
+
+
+class _Pass:
+    """One reading from front to back; the counts are valid once ``entries`` has ended."""
+
+    def __init__(self, path: Path, stream: BinaryIO, size: int) -> None:
+        self.opening: Opening | None = None
+        self.bad_lines = 0
+        self.lost_records = 0
+        self.torn_bytes = 0
+        self._path = path
+        self._stream = stream
+        self._left = size
+
+    def entries(self) -> Iterator[Entry]:
+        expected, damaged = 0, False
+        for line in self._lines():
+            entry = self._entry(line, expected)
+            if entry is None:
+                self.bad_lines += 1
+                damaged = True
+                continue
+            self.lost_records += entry.number - expected
+            damaged |= entry.number > expected
+            yield replace(entry, after_damage=True) if damaged else entry
+            expected, damaged = entry.number + 1, False
+
+    def _entry(self, line: bytes, expected: int) -> Entry | None:
+        try:
+            entry = decode(line, None if self.opening is None else len(self.opening.organs))
+        except ValueError:
+            return None
+        except DataError as error:
+            raise DataError(f"{self._path}: {error}") from None
+        if isinstance(entry.record, Opening) is (self.opening is not None) or entry.number < expected:
+            return None  # a second `open`, a record before the first, or one that was there already
+        if isinstance(entry.record, Opening):
+            self.opening = entry.record
+        return entry
+
+    def _lines(self) -> Iterator[bytes]:
+        """Lines without their ends; an empty one stands for a line too long to be a record."""
+        unfinished = 0
+        try:
+            while self._left > 0 and (part := self._stream.readline(min(self._left, MOST_LINE_BYTES))):
+                self._left -= len(part)
+                if not part.endswith(b"\n"):
+                    unfinished += len(part)
+                    continue
+                yield b"" if unfinished else part[:-1]
+                unfinished = 0
+        except OSError as error:
+            raise DataError(f"{self._path} cannot be read ({error.strerror}): copy it to a sound disk") from None
+        self.torn_bytes = unfinished
+
+
+def open_journal(path: str | Path) -> BinaryIO:
+    """The bytes of a regular file. Raises DataError."""
+    path = Path(path)
+    try:
+        if path.exists() and not path.is_file():
+            raise DataError(f"{path} is not a file: name the journal itself")
+        return path.open("rb")
+    except FileNotFoundError:
+        raise DataError(f"no journal at {path}") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}): check its permissions") from None

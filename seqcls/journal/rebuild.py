@@ -1,0 +1,163 @@
+"""From a journal back to the run: the same items through the same post-processing, hence the same timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+
+from seqcls.errors import NoFramesError, UsageError
+from seqcls.intervals import IntervalOptions, intervals_from_events
+from seqcls.journal.reader import Journal
+from seqcls.journal.record import NOT_RECORDED, Entry, Opening, Resume
+from seqcls.postprocess import PostProcess, unknown_stretches
+from seqcls.smoothing import SmoothingOptions
+from seqcls.types import TIME_TOLERANCE_S, Event, FrameScore, Gap, Ledger, SourceReport, Timeline, Verdict
+
+
+def timeline_from_journal(
+    journal: Journal,
+    smoothing: SmoothingOptions | None = None,
+    intervals: Sequence[IntervalOptions] | None = None,
+) -> Timeline:
+    """The run's timeline, by its own options where none are stated; ``intervals`` holds one entry per organ.
+
+    Stretches that are missing are gaps, "not recorded". The verdict is ``truncated`` where the run did not end in
+    order, else ``damaged`` where records are missing, else the run's own. Raises NoFramesError where nothing was
+    recorded, UsageError for options that do not fit.
+    """
+    opening = journal.opening
+    smoothing = opening.smoothing if smoothing is None else smoothing
+    intervals = opening.intervals if intervals is None else tuple(intervals)
+    if len(intervals) != len(opening.organs):
+        raise UsageError(f"{len(opening.organs)} organs need as many interval options, not {len(intervals)}")
+    run = Rebuilt(opening, smoothing, intervals)
+    for entry in journal.entries():
+        run.take(entry)
+    if run.start_s is None:
+        raise NoFramesError(f"{journal.path} ends before the first frame: there is nothing to show")
+    closed = journal.closed
+    end_s = run.end_s if closed is None else max(run.end_s, closed.end_s)
+    events = [*run.events, *run.process.close(end_s)]
+    scores = run.process.table()
+    found = intervals_from_events(events, scores, end_s)
+    ledger = run.ledger if closed is None else closed.ledger
+    return Timeline(
+        source=opening.source,
+        organs=opening.organs,
+        start_s=run.start_s,
+        end_s=end_s,
+        intervals=found,
+        gaps=unknown_stretches(found, opening.organs),
+        scores=scores,
+        ledger=ledger,
+        report=SourceReport(_verdict(journal), _reasons(journal, run), ledger.received, tuple(run.gaps)),
+        warnings=() if closed is None else closed.warnings,
+        provenance={
+            **opening.provenance,
+            **({} if closed is None else closed.provenance),
+            "smoothing": asdict(smoothing),
+            "intervals": {o: asdict(i) for o, i in zip(opening.organs, intervals, strict=True)},
+            "journal": {"sessions": list(journal.sessions), "began": opening.wall},
+        },
+    )
+
+
+class Rebuilt:
+    """What the run knew after the entries that were taken.
+
+    ``events`` are all that became certain, ``told`` those that the run recorded itself. ``seen_at_s`` and ``seen_s``
+    are the time of day (seconds since 1970) and the stream time of the last item.
+    """
+
+    def __init__(self, opening: Opening, smoothing: SmoothingOptions, intervals: Sequence[IntervalOptions]) -> None:
+        self.process = PostProcess(opening.organs, smoothing, intervals)
+        self.events: list[Event] = []
+        self.told: set[Event] = set()
+        self.gaps: list[Gap] = []
+        self.start_s: float | None = None
+        self.end_s = 0.0
+        self.next_index = 0
+        self.seen_at_s: float | None = None
+        self.seen_s = 0.0
+        self._session_began_s = 0.0
+        self._damaged = False
+        self._frames = self._rejected = self._skipped = self._dropped = 0
+
+    @property
+    def ledger(self) -> Ledger:
+        """By the records: numbers that frames skip were dropped, unless records are missing there."""
+        return Ledger(
+            received=self._frames + self._dropped,
+            classified=self._frames - self._rejected - self._skipped,
+            skipped=self._skipped,
+            dropped=self._dropped,
+            rejected=self._rejected,
+        )
+
+    def take(self, entry: Entry) -> None:
+        """The next entry."""
+        record = entry.record
+        self._damaged |= entry.after_damage
+        if isinstance(record, (Opening, Resume)):
+            self._session_began_s = datetime.fromisoformat(record.wall).timestamp()
+        if isinstance(record, Resume):
+            self.miss(record.time_s)
+            self._damaged = False
+        elif isinstance(record, Event):
+            self.told.add(record)
+        elif isinstance(record, FrameScore):
+            self._take_frame(record)
+            self.seen_at_s, self.seen_s = self._session_began_s + entry.at_s, record.time_s
+        elif isinstance(record, Gap):
+            if self._damaged:
+                self.miss(record.start_s)
+            self._push(record, record.start_s, record.end_s)
+            self.seen_at_s, self.seen_s = self._session_began_s + entry.at_s, record.end_s
+
+    def miss(self, until_s: float) -> Gap | None:
+        """Nothing is known from the end of what was recorded until ``until_s``; the gap, where there is one."""
+        if until_s <= self.end_s + TIME_TOLERANCE_S:
+            return None
+        gap = Gap(self.end_s, until_s, NOT_RECORDED)
+        self._push(gap, gap.start_s, gap.end_s)
+        return gap
+
+    def _take_frame(self, frame: FrameScore) -> None:
+        if self._damaged:
+            # What was lost may have been no frame but an event: then nothing is missing.
+            slack_s = frame.duration_s if frame.index == self.next_index else 0.0
+            if frame.time_s > self.end_s + slack_s:
+                self.miss(frame.time_s)
+        else:
+            self._dropped += max(0, frame.index - self.next_index)
+        self.next_index = frame.index + 1
+        self._frames += 1
+        self._rejected += bool(frame.reason)
+        self._skipped += not frame.measured
+        self._push(frame, frame.time_s, frame.time_s + frame.duration_s)
+
+    def _push(self, item: FrameScore | Gap, start_s: float, end_s: float) -> None:
+        if isinstance(item, Gap):
+            self.gaps.append(item)
+        self._damaged = False
+        self.start_s = start_s if self.start_s is None else self.start_s
+        self.end_s = max(self.end_s, end_s)
+        self.events.extend(self.process.push(item))
+
+
+def _verdict(journal: Journal) -> Verdict:
+    if journal.closed is None:
+        return "truncated"
+    return "damaged" if journal.damage.said else journal.closed.verdict
+
+
+def _reasons(journal: Journal, run: Rebuilt) -> tuple[str, ...]:
+    missing_s = sum(gap.end_s - gap.start_s for gap in run.gaps if gap.reason == NOT_RECORDED)
+    said = (
+        "" if journal.closed is not None else "the recording ended without being closed (crash, kill or power cut)",
+        f"the journal is damaged: {journal.damage.said}" if journal.damage.said else "",
+        f"{missing_s:.1f} s in between were not recorded" if missing_s else "",
+    )
+    before = () if journal.closed is None else journal.closed.reasons
+    return (*before, *(reason for reason in said if reason))

@@ -1,0 +1,307 @@
+"""What a journal holds, and how one record becomes one line.
+
+A line is the CRC-32 of the JSON as 8 lower-case hex digits, a blank, the JSON in ASCII without line breaks, ``\\n``:
+
+    5f1c0a9e {"n":17,"at":0.51,"kind":"frame","index":12,"time_s":0.48,"duration_s":0.04,"scores":[0.03,0.91]}
+
+``less run.journal`` reads it; ``cut -c10- run.journal | jq 'select(.kind == "event")'`` picks from it. Every record has
+
+    n      its number in the file, from 0; a number that is missing is a record that was lost
+    at     seconds on the monotonic clock since its session began (the `open` or `resume` record before it)
+    kind   open | frame | gap | event | state | resume | close
+
+and the fields of the record of that kind below, as they are named there; lists stand for tuples. Scores are float32
+and times float64, each in as many digits as it needs: both come back bit for bit. Numbers that JSON lacks are the
+strings "nan", "inf" and "-inf"; ``scores`` is null, and ``reason`` says why, where a frame could not be judged;
+``measured`` is there only where it is false. Passwords in URLs, and the values in their queries, never reach the file.
+
+``format`` counts up when a reader of the old one would go wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import zlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
+from typing import Any, get_args
+
+import numpy as np
+
+from seqcls.errors import DataError, UsageError
+from seqcls.intervals import IntervalOptions
+from seqcls.smoothing import SmoothingOptions
+from seqcls.types import Event, FrameScore, Gap, Ledger, SourceInfo, State, Verdict
+
+FORMAT = 1
+#: A longer line is no record: what a reader must hold at once.
+MOST_LINE_BYTES = 1 << 20
+#: Reason of the stretches that are missing from a journal.
+NOT_RECORDED = "not recorded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Opening:
+    """`open`, the first record: what the run is. ``wall`` is the time of day in ISO 8601 with its offset from UTC."""
+
+    session: str
+    organs: tuple[str, ...]
+    smoothing: SmoothingOptions
+    intervals: tuple[IntervalOptions, ...]
+    source: SourceInfo
+    provenance: dict[str, Any]
+    wall: str
+    monotonic_s: float
+    seqcls: str
+    format: int = FORMAT
+
+
+@dataclass(frozen=True, slots=True)
+class FeedState:
+    """`state`: the feed is connecting, running, stalled, retrying or stopped from now on."""
+
+    state: str
+    reason: str
+    wall: str
+    monotonic_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    """`resume`: a new session goes on with the run; its stream time begins at ``time_s``.
+
+    From the end of what was recorded before until there, nothing is known. ``after`` is the session that it follows.
+    """
+
+    session: str
+    after: str
+    time_s: float
+    wall: str
+    monotonic_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Close:
+    """`close`: the run ended in order. ``warnings`` and ``provenance`` are what became known only during the run."""
+
+    end_s: float
+    ledger: Ledger
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    provenance: dict[str, Any] = field(default_factory=dict)
+    wall: str
+    monotonic_s: float
+
+
+Record = Opening | FrameScore | Gap | Event | FeedState | Resume | Close
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """A record where it stands; ``after_damage`` when something between it and the one before cannot be read."""
+
+    number: int
+    at_s: float
+    record: Record
+    after_damage: bool = False
+
+
+def encode(number: int, at_s: float, record: Record) -> bytes:
+    """The record's line, with its end."""
+    kind, body = (
+        ("frame", _frame_body(record)) if isinstance(record, FrameScore) else (_KINDS[type(record)], asdict(record))
+    )
+    plain = {"n": number, "at": round(at_s, 6), "kind": kind, **_plain(body)}
+    data = json.dumps(plain, separators=(",", ":"), allow_nan=False).encode("ascii")
+    return b"%08x %s\n" % (zlib.crc32(data), data)
+
+
+def decode(line: bytes, organs: int | None) -> Entry:
+    """The record of a line without its end; ``organs`` is how many scores a frame has, where that is known.
+
+    Raises ValueError for anything that ``encode`` did not write, DataError for a run of a newer format.
+    """
+    data = line[9:]
+    if line[:9] != b"%08x " % zlib.crc32(data):
+        raise ValueError("checksum")
+    try:
+        body = json.loads(data)
+        number, at_s = _whole(body["n"]), _number(body["at"])
+        if body["kind"] == "frame":
+            return Entry(number, at_s, _frame(body, organs))
+        return Entry(number, at_s, _DECODERS[body["kind"]](body))
+    except (LookupError, AttributeError, TypeError, ArithmeticError, RecursionError, UsageError) as error:
+        raise ValueError(str(error)) from None
+
+
+def _frame_body(frame: FrameScore) -> dict[str, Any]:
+    body: dict[str, Any] = {"index": frame.index, "time_s": frame.time_s, "duration_s": frame.duration_s}
+    body["scores"] = None if frame.scores is None else [_shortest(score) for score in frame.scores]
+    if frame.reason:
+        body["reason"] = frame.reason
+    if not frame.measured:
+        body["measured"] = False
+    return body
+
+
+def _shortest(score: np.float32) -> float:
+    """0.9 rather than 0.8999999761581421, where both are the same float32, also after the detour over float64."""
+    score = np.float32(score)
+    number = float(str(score))
+    return number if np.float32(number) == score else float(score)
+
+
+def _frame(body: dict[str, Any], organs: int | None) -> FrameScore:
+    scores = None
+    if body["scores"] is not None:
+        with np.errstate(over="ignore"):
+            scores = np.array([_number(score, finite=False) for score in body["scores"]], np.float32)
+        if organs is not None and len(scores) != organs:
+            raise ValueError(f"{len(scores)} scores for {organs} organs")
+    measured = body.get("measured", True)
+    if not isinstance(measured, bool):
+        raise TypeError("measured")
+    times_s = (_number(body["time_s"]), _number(body["duration_s"]))
+    return FrameScore(_whole(body["index"]), *times_s, scores, _text(body.get("reason", "")), measured)
+
+
+def _opening(body: dict[str, Any]) -> Opening:
+    if _whole(body["format"]) > FORMAT:
+        raise DataError(
+            f"written by seqcls {body.get('seqcls')} in journal format {body['format']}, this seqcls reads {FORMAT}:"
+            " update seqcls"
+        )
+    organs = _texts(body["organs"])
+    intervals = tuple(IntervalOptions(**options) for options in body["intervals"])
+    if not organs or len(organs) != len(intervals):
+        raise ValueError("organs and interval options differ in number")
+    # A later version's source may say more of itself.
+    known = {f.name for f in fields(SourceInfo)} & set(body["source"])
+    _text(body["source"]["name"])
+    return Opening(
+        session=_text(body["session"]),
+        organs=organs,
+        smoothing=SmoothingOptions(**body["smoothing"]),
+        intervals=intervals,
+        source=SourceInfo(**{name: _tuple(body["source"][name]) for name in known}),
+        provenance=dict(body["provenance"]),
+        seqcls=_text(body["seqcls"]),
+        format=body["format"],
+        **_stamp(body),
+    )
+
+
+def _gap(body: dict[str, Any]) -> Gap:
+    return Gap(_number(body["start_s"]), _number(body["end_s"]), _text(body["reason"]))
+
+
+def _event(body: dict[str, Any]) -> Event:
+    return Event(
+        _text(body["organ"]),
+        _one_of(get_args(State), body["state"]),
+        _number(body["start_s"]),
+        _whole(body["index"]),
+        _number(body["final_s"]),
+        _text(body["reason"]),
+    )
+
+
+def _state(body: dict[str, Any]) -> FeedState:
+    return FeedState(_text(body["state"]), _text(body["reason"]), **_stamp(body))
+
+
+def _resume(body: dict[str, Any]) -> Resume:
+    return Resume(
+        session=_text(body["session"]), after=_text(body["after"]), time_s=_number(body["time_s"]), **_stamp(body)
+    )
+
+
+def _close(body: dict[str, Any]) -> Close:
+    return Close(
+        end_s=_number(body["end_s"]),
+        ledger=Ledger(**{name: _whole(count) for name, count in body["ledger"].items()}),
+        verdict=_one_of(get_args(Verdict), body["verdict"]),
+        reasons=_texts(body["reasons"]),
+        warnings=_texts(body["warnings"]),
+        provenance=dict(body["provenance"]),
+        **_stamp(body),
+    )
+
+
+_KINDS: dict[type, str] = {
+    Opening: "open", Gap: "gap", Event: "event", FeedState: "state", Resume: "resume", Close: "close"
+}  # fmt: skip
+_DECODERS: dict[str, Callable[[dict[str, Any]], Record]] = {
+    "open": _opening, "gap": _gap, "event": _event, "state": _state, "resume": _resume, "close": _close
+}  # fmt: skip
+
+
+def _stamp(body: dict[str, Any]) -> dict[str, Any]:
+    if datetime.fromisoformat(_text(body["wall"])).tzinfo is None:
+        raise ValueError("a time of day without its offset from UTC")
+    return {"wall": body["wall"], "monotonic_s": _number(body["monotonic_s"])}
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 63:
+        raise TypeError(f"{value!r} is no count")
+    return value
+
+
+def _number(value: Any, *, finite: bool = True) -> float:
+    known = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not known and (finite or value not in ("nan", "inf", "-inf")):
+        raise TypeError(f"{value!r} is no number")
+    number = float(value)
+    if finite and not math.isfinite(number):
+        raise ValueError(f"{value!r} is not finite")
+    return number
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r} is no list")
+    return tuple(_text(inner) for inner in value)
+
+
+def _one_of(names: tuple[Any, ...], value: Any) -> Any:
+    if value not in names:
+        raise ValueError(f"{value!r} is none of {names}")
+    return value
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(_tuple(inner) for inner in value) if isinstance(value, list) else value
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold; a run must not fail because something odd stands in its provenance."""
+    if isinstance(value, str):
+        return _without_secrets(value)
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else str(float(value))
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    return _plain(value.tolist()) if isinstance(value, (np.generic, np.ndarray)) else _without_secrets(str(value))
+
+
+def _without_secrets(text: str) -> str:
+    """The second fence: sources name themselves without credentials, but a library's error message may quote a URL."""
+    if "://" not in text:
+        return text
+    text = re.sub(r"://\S*@", "://***@", text)
+    return re.sub(r"([?&;][^=&;\s]*=)[^&;\s]*", r"\1***", text)

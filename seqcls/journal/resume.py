@@ -1,0 +1,108 @@
+"""Going on with a run after a crash, a kill or a power cut."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from seqcls.errors import OutputError
+from seqcls.journal.appendfile import AppendFile
+from seqcls.journal.reader import Journal, open_journal, read_journal
+from seqcls.journal.rebuild import Rebuilt
+from seqcls.journal.record import Opening, Resume
+from seqcls.journal.writer import JournalWriter, Monotonic, Wall, begin, utc_now
+from seqcls.postprocess import PostProcess
+from seqcls.types import Event, Gap, Ledger
+
+#: Farther apart, the clock was set rather than the time passed (machines without a battery start in 1970).
+MOST_APART_S = 30 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Resumption:
+    """What a run needs to go on.
+
+    ``process`` has taken every recorded item and the gap; ``events`` are all that became certain so far, ``untold``
+    those of them that no journal line says were passed on. The new session's frames are numbered from ``next_index``
+    and lie at ``time_s`` plus the time since its beginning. ``ledger``, ``gaps``, ``start_s`` (None: nothing yet) and
+    ``end_s`` are the totals so far, with the gap. ``gap`` is what was not recorded, ``healed_bytes`` what was cut off,
+    ``journal`` what was found.
+    """
+
+    writer: JournalWriter
+    opening: Opening
+    sessions: tuple[str, ...]
+    process: PostProcess
+    events: tuple[Event, ...]
+    untold: tuple[Event, ...]
+    gap: Gap | None
+    gaps: tuple[Gap, ...]
+    next_index: int
+    start_s: float | None
+    end_s: float
+    time_s: float
+    ledger: Ledger
+    healed_bytes: int
+    journal: Journal
+
+
+def resume(
+    path: str | Path, *, session: str | None = None, monotonic: Monotonic = time.monotonic, wall: Wall = utc_now
+) -> Resumption:
+    """Open a journal to append to it, with the state that its run had.
+
+    An unfinished last line is cut off. The time that passed by the clock on the wall since the last item, never less
+    than none, becomes a gap. Raises DataError where there is no journal to go on with, OutputError where another run
+    writes it or it cannot be written, DiskFullError where there is no space.
+    """
+    open_journal(path).close()  # a folder or a pipe is refused in the reader's words
+    file = AppendFile(path, create=False)
+    try:
+        journal = read_journal(path)  # before anything is changed: it may be no journal at all
+        healed_bytes = file.heal()
+        run = _rebuilt(journal)
+        time_s = _now_s(run, wall().timestamp())
+        gap = run.miss(time_s)
+        session = uuid.uuid4().hex[:12] if session is None else session
+        writer = JournalWriter(file, session, number=journal.last_number + 1, monotonic=monotonic, wall=wall)
+        begin(writer, Resume(session=session, after=journal.sessions[-1], time_s=time_s, **writer.stamp()))
+    except OSError as error:
+        file.close()
+        raise OutputError(f"cannot mend {path}: {error.strerror or error}; copy it to another disk") from None
+    except BaseException:
+        file.close()
+        raise
+    return Resumption(
+        writer=writer,
+        opening=journal.opening,
+        sessions=(*journal.sessions, session),
+        process=run.process,
+        events=tuple(run.events),
+        untold=tuple(event for event in run.events if event not in run.told),
+        gap=gap,
+        gaps=tuple(run.gaps),
+        next_index=run.next_index,
+        start_s=run.start_s,
+        end_s=run.end_s,
+        time_s=time_s,
+        ledger=run.ledger,
+        healed_bytes=healed_bytes,
+        journal=journal,
+    )
+
+
+def _rebuilt(journal: Journal) -> Rebuilt:
+    run = Rebuilt(journal.opening, journal.opening.smoothing, journal.opening.intervals)
+    for entry in journal.entries():
+        run.take(entry)
+    return run
+
+
+def _now_s(run: Rebuilt, wall_s: float) -> float:
+    """Stream time of this moment; at least the end of what there is, also when the clock was set back."""
+    if run.seen_at_s is None:
+        return run.end_s
+    elapsed_s = wall_s - run.seen_at_s
+    return max(run.end_s, run.seen_s + elapsed_s) if elapsed_s <= MOST_APART_S else run.end_s

@@ -1,0 +1,215 @@
+"""Writing a journal: every record is in the operating system's hands before ``write`` returns.
+
+That survives the death of the process; what a power cut may take is bounded by an fsync at most every second.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import seqcls
+from seqcls.errors import DiskFullError
+from seqcls.intervals import IntervalOptions
+from seqcls.journal.appendfile import AppendFile
+from seqcls.journal.record import MOST_LINE_BYTES, Close, FeedState, Opening, Record, Resume, encode
+from seqcls.smoothing import SmoothingOptions
+from seqcls.types import Event, FrameScore, Gap, Ledger, SourceInfo, Verdict
+
+#: How often records are forced to the disk, and how often a full disk is tried again.
+SYNC_EVERY_S = 1.0
+RETRY_EVERY_S = 1.0
+
+Monotonic = Callable[[], float]
+Wall = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The time of day, with its offset."""
+    return datetime.now(timezone.utc)
+
+
+class JournalWriter:
+    """Appends records; made by ``create_journal`` or ``resume``. May be used from several threads.
+
+    A disk that is full or broken never raises into the run: ``failed`` then says so in one line and stays, ``dropped``
+    counts the records that are missing, and writing is tried again every second. The caller ends with the exit code of
+    ``DiskFullError`` where ``failed`` is not empty.
+    """
+
+    def __init__(
+        self, file: AppendFile, session: str, *, number: int = 0, monotonic: Monotonic = time.monotonic,
+        wall: Wall = utc_now,
+    ) -> None:  # fmt: skip
+        self.session = session
+        self.failed = ""
+        self.dropped = 0
+        self._file = file
+        self._number = number
+        self._monotonic = monotonic
+        self._wall = wall
+        self._began_s = self._synced_s = monotonic()
+        self._retry_s: float | None = None
+        self._unsynced = False
+        self._closed = False
+        self._lock = threading.Lock()
+
+    @property
+    def path(self) -> Path:
+        return self._file.path
+
+    def write(self, *records: FrameScore | Gap | Event | FeedState) -> bool:
+        """Append records in order, in one piece; True when all of them are in the operating system's hands."""
+        return self._write(records)
+
+    def state(self, state: str, reason: str = "") -> bool:
+        """Append that the feed is from now on connecting, running, stalled, retrying or stopped."""
+        return self._write((FeedState(state, reason, **self.stamp()),))
+
+    def finish(
+        self,
+        *,
+        end_s: float,
+        ledger: Ledger,
+        verdict: Verdict,
+        reasons: Sequence[str] = (),
+        warnings: Sequence[str] = (),
+        provenance: dict[str, Any] | None = None,
+    ) -> bool:
+        """Append that the run ended in order, with what it found, and close. Totals are of all sessions."""
+        close = Close(
+            end_s=end_s,
+            ledger=ledger,
+            verdict=verdict,
+            reasons=tuple(reasons),
+            warnings=tuple(warnings),
+            provenance={} if provenance is None else provenance,
+            **self.stamp(),
+        )
+        done = self._write((close,), insist=True)
+        self.close()
+        return done
+
+    def sync(self) -> None:
+        """Force to the disk what was written; done by itself every second while records come."""
+        with self._lock:
+            self._sync()
+
+    def close(self) -> None:
+        """Sync, and give up file and lock; without ``finish`` the journal counts as torn. Idempotent."""
+        with self._lock:
+            if not self._closed:
+                self._sync()
+                self._file.close()
+            self._closed = True
+
+    def stamp(self) -> dict[str, Any]:
+        """Now, on both clocks."""
+        return {"wall": self._wall().isoformat(timespec="milliseconds"), "monotonic_s": self._monotonic()}
+
+    def __enter__(self) -> JournalWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _write(self, records: Sequence[Record], *, insist: bool = False) -> bool:
+        with self._lock:
+            assert not self._closed, "a closed journal takes no records"
+            now_s = self._monotonic()
+            lines = [encode(self._number + i, now_s - self._began_s, record) for i, record in enumerate(records)]
+            # Numbers go on even where records are dropped: the hole tells the reader.
+            self._number += len(records)
+            if not insist and self._retry_s is not None and now_s < self._retry_s:
+                self.dropped += len(records)
+                return False
+            self._retry_s = None
+            fit = [line for line in lines if len(line) <= MOST_LINE_BYTES]
+            whole = self._append(b"".join(fit), len(fit), now_s)
+            if len(fit) < len(lines):
+                self._fail("a record is longer than a journal's line may be", len(lines) - len(fit))
+            if self._unsynced and now_s - self._synced_s >= SYNC_EVERY_S:
+                self._sync()
+            return whole and len(fit) == len(lines)
+
+    def _append(self, data: bytes, count: int, now_s: float) -> bool:
+        try:
+            self._file.append(data)
+        except OSError as error:
+            self._fail(_said(error), count - data[: self._file.went_in].count(b"\n"))
+            self._retry_s = now_s + RETRY_EVERY_S
+            with contextlib.suppress(OSError):  # else before the next attempt
+                self._file.heal()
+            return False
+        self._unsynced = True
+        return True
+
+    def _sync(self) -> None:
+        if self._closed or not self._unsynced:
+            return
+        self._synced_s = self._monotonic()
+        self._unsynced = False
+        try:
+            self._file.sync()
+        except OSError as error:
+            self._fail(_said(error), 0)
+
+    def _fail(self, why: str, dropped: int) -> None:
+        self.dropped += dropped
+        if not self.failed:
+            self.failed = f"{self.path} is incomplete ({why}): free space, and replay or repeat the run"
+
+
+def create_journal(
+    path: str | Path,
+    *,
+    organs: tuple[str, ...],
+    smoothing: SmoothingOptions,
+    intervals: Sequence[IntervalOptions],
+    source: SourceInfo,
+    provenance: dict[str, Any] | None = None,
+    session: str | None = None,
+    monotonic: Monotonic = time.monotonic,
+    wall: Wall = utc_now,
+) -> JournalWriter:
+    """Begin the journal of a run in a new file.
+
+    Raises OutputError where the file is there already or cannot be made, DiskFullError where not even the first record
+    fits.
+    """
+    session = uuid.uuid4().hex[:12] if session is None else session
+    writer = JournalWriter(AppendFile(path, create=True), session, monotonic=monotonic, wall=wall)
+    opening = Opening(
+        session=session,
+        organs=tuple(organs),
+        smoothing=smoothing,
+        intervals=tuple(intervals),
+        source=source,
+        provenance={} if provenance is None else provenance,
+        seqcls=seqcls.__version__,
+        **writer.stamp(),
+    )
+    begin(writer, opening)
+    return writer
+
+
+def begin(writer: JournalWriter, record: Opening | Resume) -> None:
+    """The first record of a session, on the disk before anything else happens. Raises DiskFullError."""
+    writer._write((record,))
+    writer.sync()
+    if writer.failed:
+        writer.close()
+        raise DiskFullError(writer.failed)
+
+
+def _said(error: OSError) -> str:
+    return error.strerror or str(error)

@@ -1,0 +1,99 @@
+"""Small journals, a clock moved by hand, and what it means for two records to be equal; for tests of the journal."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqcls.intervals import IntervalOptions
+from seqcls.journal import (
+    JournalWriter,
+    Record,
+    create_journal,
+)
+from seqcls.smoothing import SmoothingOptions
+from seqcls.types import Event, FrameScore, Gap, Ledger, ScoreTable, SourceInfo
+
+ORGANS = ("liver", "kidney")
+OFF = SmoothingOptions(kind="none")
+EVERY = [IntervalOptions()] * 2
+SOURCE = SourceInfo(
+    name="probe", kind="camera", width=640, height=480, region=(1, 2, 30, 40), rate_hz=29.97, details=(("card", "x"),)
+)
+SMOOTHERS = [
+    OFF,
+    SmoothingOptions(kind="mean", window_s=0.3, look_ahead_s=0.15),
+    SmoothingOptions(kind="median", window_s=0.4, look_ahead_s=0.1),
+    SmoothingOptions(kind="exponential"),
+    SmoothingOptions(kind="hmm"),
+]
+
+
+class Clock:
+    """Both clocks, moved by hand."""
+
+    def __init__(self, now_s: float = 0.0) -> None:
+        self.now_s = now_s
+
+    def monotonic(self) -> float:
+        return 5000 + self.now_s
+
+    def wall(self) -> datetime:
+        return datetime(2030, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=self.now_s)
+
+
+def begin(path: Path, clock: Clock, smoothing: SmoothingOptions = OFF, **options: Any) -> JournalWriter:
+    return create_journal(
+        path, organs=ORGANS, smoothing=smoothing, intervals=EVERY, source=SOURCE, session="first",
+        monotonic=clock.monotonic, wall=clock.wall, **options,
+    )  # fmt: skip
+
+
+def frame(index: int, time_s: float | None = None, liver: float = 0.9, reason: str = "") -> FrameScore:
+    scores = None if reason else np.array([liver, 1 / 3], np.float32)
+    return FrameScore(index, index / 10 if time_s is None else time_s, 0.1, scores, reason)
+
+
+def write_frames(writer: JournalWriter, clock: Clock, indices: Sequence[int], base_s: float = 0.0) -> None:
+    """10 frames/s; the clock goes along."""
+    began_s = clock.now_s
+    for k, index in enumerate(indices):
+        clock.now_s = began_s + k / 10
+        assert writer.write(frame(index, base_s + k / 10))
+
+
+def exactly(record: Record) -> str:
+    """Equal where the records are, to the last bit; NaN equals NaN."""
+    if isinstance(record, FrameScore):
+        bits = None if record.scores is None else record.scores.astype(np.float32).view(np.uint32).tolist()
+        times = struct.pack("dd", record.time_s, record.duration_s)
+        return f"frame {record.index} {times.hex()} {bits} {record.reason!r} {record.measured}"
+    return repr(record)
+
+
+def equal_tables(a: ScoreTable, b: ScoreTable) -> None:
+    assert (a.organs, a.reason) == (b.organs, b.reason)
+    for name in ("index", "time_s", "duration_s", "raw", "smooth", "measured"):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
+
+
+def sealed(data: bytes) -> bytes:
+    return b"%08x %s\n" % (zlib.crc32(data), data)
+
+
+def write_small(path: Path) -> Path:
+    """A whole journal with a record of most kinds."""
+    clock = Clock()
+    with begin(path, clock) as writer:
+        write_frames(writer, clock, range(4))
+        writer.write(Gap(0.4, 0.8, "stalled"), Event("liver", "present", 0.0, 0, 0.3))
+        writer.write(frame(4, 0.8), frame(5, 0.9, reason="black"))
+        ledger = Ledger(received=6, classified=5, rejected=1)
+        writer.finish(end_s=1.0, ledger=ledger, verdict="complete")
+    return path
