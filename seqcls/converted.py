@@ -4,7 +4,7 @@ OpenVINO IR is XML with the weights beside it in a .bin; what seqcls writes lies
 protobuf message; there it lies in metadata_props under keys that begin with ``seqcls``. Both carry
 
     header      the JSON of ``ModelHeader``
-    precision   fp32, fp16, bf16 or int8: what the weights were converted to
+    precision   fp32, fp16 or int8: what the weights were converted to
     weights     IR only: SHA-256 of the .bin, because two files are easily mixed up
 """
 

@@ -55,6 +55,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "trainoptions": {"errors"},
     "evaluate": {"types", "errors", "files", "labels", "runner", "sources", "metrics", "dataset", "plots", "intervals", "postprocess"},
     "phantom": {"cv2", "av", "errors", "labels", "files", "types"},
+    "parity": {"types", "intervals", "metrics", "modelfile", "postprocess"},
+    "convert": {"errors", "files", "dataset", "engines", "modelfile", "model", "network", "parity", "torch", "onnx", "onnxruntime", "nncf"},
     "bench": {"types", "errors", "files", "geometry", "modelfile", "engines", "sources", "runner", "plots", "matplotlib"},
     "demo": {"types", "errors", "files", "phantom", "labels", "extract", "dataset", "train", "trainoptions", "runner", "evaluate", "metrics", "plots", "exports", "report", "modelfile", "geometry", "sources", "intervals"},
 }  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import seqcls
-from seqcls.cli import bench, data, demo, results, run, train
+from seqcls.cli import bench, convert, data, demo, results, run, train
 from seqcls.errors import SeqclsError
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ app.command("evaluate")(train.evaluate)
 app.command("run")(run.run)
 app.command("replay")(results.replay)
 app.command("export")(results.export)
+app.command("convert")(convert.convert)
 app.command("bench")(bench.bench)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ OPERATIONS = {
 
 
 def build(network: Network, weights: str = "fp32") -> ov.Model:
-    """(1, S, S) uint8 to (1, K) float32 logits; weights are kept in fp32, fp16 or bf16, sums in float32.
+    """(1, S, S) uint8 to (1, K) float32 logits; weights are kept in fp32 or fp16, sums in float32.
 
     One picture at a time: a batch would make a picture's kernels, and so its last bits, depend on its mates.
     """
@@ -33,9 +34,6 @@ def build(network: Network, weights: str = "fp32") -> ov.Model:
     def constant(array: NDArray[np.float32]) -> ov.Node:
         if weights == "fp16":
             return ops.convert(ops.constant(array.astype(np.float16)), "f32")
-        if weights == "bf16":
-            kept = ov.Tensor(_bfloat16(array), list(array.shape), ov.Type.bf16)
-            return ops.convert(ops.constant(kept), "f32")
         return ops.constant(np.ascontiguousarray(array))
 
     def conv(x: ov.Node, part: Conv) -> ov.Node:
@@ -100,12 +98,6 @@ def _misfit(model: ov.Model, header: ModelHeader) -> str:
         if operation.get_type_name() not in OPERATIONS:
             return f"it holds the operation {operation.get_type_name()}, which no seqcls model has"
         for output in operation.outputs():
-            if output.get_partial_shape().is_dynamic or output.get_size() > most:
+            if output.get_partial_shape().is_dynamic or math.prod(output.get_shape()) > most:
                 return f"its {operation.get_type_name()} gives {output.get_partial_shape()}, more than a model needs"
     return ""
-
-
-def _bfloat16(array: NDArray[np.float32]) -> NDArray[np.uint16]:
-    """The upper halves of the floats, rounded to nearest even; numpy has no such type."""
-    bits = np.ascontiguousarray(array).view(np.uint32).astype(np.uint64)
-    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
