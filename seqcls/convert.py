@@ -133,9 +133,18 @@ def _quantized(model: Any, pictures: Pictures) -> Any:
         raise EngineError(f"int8 needs NNCF ({error}); pip install 'seqcls[int8]'") from error
     nncf.set_log_level(logging.ERROR)
     data = nncf.Dataset([picture[None] for picture in pictures])
+    # The stem stays in float32: measured on Sapphire Rapids, quantising its single input plane makes the whole slower
+    # (175 instead of 260 frames/s at 224 px), and its answers no better.
+    stem = next(o.get_friendly_name() for o in model.get_ordered_ops() if o.get_type_name() == "Convolution")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return nncf.quantize(model, data, subset_size=len(pictures), preset=nncf.QuantizationPreset.MIXED)
+        return nncf.quantize(
+            model,
+            data,
+            subset_size=len(pictures),
+            ignored_scope=nncf.IgnoredScope(names=[stem]),
+            fast_bias_correction=False,  # the slow one leaves a third of the drift: 0.005 instead of 0.017
+        )
 
 
 def _to_onnx(path: Path, header: ModelHeader, tensors: Tensors, precision: str, frames: FrameSet | None) -> None:

@@ -1,0 +1,305 @@
+"""Conversion: the same answers from the other library, an honest report, and nothing written that strays too far."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seqcls import convert as module
+from seqcls.convert import ConvertOptions, calibration_rows, convert, output_of
+from seqcls.dataset import FrameSet
+from seqcls.engines import open_engine
+from seqcls.errors import DataError, EngineError, ModelError, OutputError, UsageError
+from seqcls.geometry import Geometry
+from seqcls.intervals import IntervalOptions
+from seqcls.modelfile import ModelHeader, read_header, write_model
+from seqcls.parity import compare
+from seqcls.smoothing import SmoothingOptions
+from seqcls.train import train
+from seqcls.trainoptions import AugmentOptions, TrainOptions
+
+SIZE = 32
+HEADER = ModelHeader(organs=("liver",), geometry=Geometry(size=SIZE), version="test")
+
+
+def needs(*libraries: str) -> pytest.MarkDecorator:
+    missing = [name for name in libraries if importlib.util.find_spec(name) is None]
+    return pytest.mark.skipif(bool(missing), reason=f"needs {', '.join(missing)}")
+
+
+@pytest.fixture(scope="module")
+def frames() -> FrameSet:
+    """Six clips of 40 frames at 10 Hz; the organ, a bright disc, is in view in the middle of each."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:SIZE, :SIZE]
+    images, targets = [], []
+    for _ in range(6):
+        for index in range(40):
+            picture = rng.random((SIZE, SIZE)) * 80
+            present = 12 <= index < 30
+            if present:
+                y, x = rng.uniform(10, 22, 2)
+                picture += 160 * ((rows - y) ** 2 + (columns - x) ** 2 < 49)
+            images.append(picture.astype(np.uint8))
+            targets.append([float(present)])
+    count = len(images)
+    clip = np.array([f"c{i // 40}" for i in range(count)])
+    return FrameSet(
+        images=np.stack(images),
+        targets=np.array(targets, np.float32),
+        mask=np.ones((count, 1), np.bool_),
+        clip=clip,
+        patient=clip,
+        split=np.where(np.isin(clip, ["c4", "c5"]), "validation", "train"),
+        time_s=np.tile(np.arange(40) / 10, 6),
+        organs=("liver",),
+        geometry=HEADER.geometry,
+    )
+
+
+@pytest.fixture(scope="module")
+def model(frames: FrameSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network that has learned the discs: one of random weights would hang on the last bits."""
+    options = TrainOptions(
+        weights="none", epochs=6, samples_per_epoch=160, augment=AugmentOptions(strength=0.0), device="cpu"
+    )
+    result = train(frames, options)
+    path = tmp_path_factory.mktemp("models") / "disc.safetensors"
+    write_model(path, replace(result.header, smoothing=SmoothingOptions(kind="none")), result.tensors)
+    return path
+
+
+CASES = [
+    pytest.param("openvino", "fp32", 1e-4, marks=needs("openvino")),
+    pytest.param("openvino", "fp16", 0.02, marks=needs("openvino")),
+    pytest.param("openvino", "int8", 0.4, marks=needs("openvino", "nncf")),
+    pytest.param("onnx", "fp32", 1e-4, marks=needs("onnx", "onnxruntime")),
+    pytest.param("onnx", "fp16", 0.02, marks=needs("onnx", "onnxruntime")),
+    pytest.param("onnx", "int8", 0.3, marks=needs("onnx", "onnxruntime")),
+]
+
+
+@pytest.mark.parametrize(("target", "precision", "bound"), CASES)
+def test_a_converted_model_answers_like_the_original(
+    model: Path, frames: FrameSet, tmp_path: Path, target: str, precision: str, bound: float
+) -> None:
+    # A network this small and this briefly trained suffers more from int8 than those that people use.
+    options = ConvertOptions(target=target, precision=precision, most_drift=0.15 if precision == "int8" else 0.01)  # type: ignore[arg-type]
+    out = tmp_path / output_of(model, options).name
+    parity = convert(model, out, options, frames=frames)
+    assert (parity.frames, parity.clips, parity.origin) == (80, 2, "validation")
+    (organ,) = parity.organs
+    assert organ.largest <= bound and organ.auroc_before > 0.99 and organ.intervals == 2
+    engine = open_engine(out)
+    assert read_header(out) == read_header(model) == engine.header
+    assert ("int8" in engine.description) == (precision == "int8")
+    scores = engine.scores(frames.images[:48])
+    original = open_engine(model, engine="torch", precision="fp32").scores(frames.images[:48])
+    assert np.abs(scores - original).max() <= bound
+    assert np.array_equal(np.concatenate([engine.scores(frames.images[i : i + 1]) for i in range(12)]), scores[:12])
+    told = json.loads(out.with_name(out.name + ".parity.json").read_text(encoding="utf-8"))
+    assert told["organs"][0]["largest"] == pytest.approx(organ.largest)
+    written = {path.name for path in tmp_path.iterdir()}
+    assert written <= {out.name, out.with_suffix(".bin").name, out.name + ".parity.json"}
+    if precision == "int8":
+        assert out.with_suffix(".bin" if target == "openvino" else ".onnx").stat().st_size < 0.3 * model.stat().st_size
+
+
+def test_torchscript_is_for_others(model: Path, frames: FrameSet, tmp_path: Path) -> None:
+    out = tmp_path / "disc.pt"
+    parity = convert(model, out, ConvertOptions(target="torchscript"), frames=frames)
+    assert parity.organs[0].largest <= 1e-5
+    with pytest.raises(ModelError, match="pickle"):
+        open_engine(out)
+
+
+def test_without_frames_the_comparison_says_so(model: Path, tmp_path: Path) -> None:
+    parity = convert(model, tmp_path / "disc.pt", ConvertOptions(target="torchscript"))
+    assert parity.origin == "random" and parity.clips == 0 and parity.organs[0].intervals == 0
+    told = json.loads((tmp_path / "disc.pt.parity.json").read_text(encoding="utf-8"))
+    assert told["organs"][0]["auroc_before"] is None
+
+
+@needs("openvino")
+def test_what_strays_too_far_is_not_written(
+    model: Path, frames: FrameSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = module.network
+    spoil: Callable[..., object] = lambda h, t: real(h, {**t, "fc.bias": t["fc.bias"] + 1.0})  # noqa: E731
+    monkeypatch.setattr(module, "network", spoil)
+    with pytest.raises(ModelError, match=r"is not written: liver: scores drift by 0\.\d+ on average, more than 0.02"):
+        convert(model, tmp_path / "disc.xml", ConvertOptions(), frames=frames)
+    assert list(tmp_path.iterdir()) == []
+    generous = ConvertOptions(most_drift=0.5)
+    assert convert(model, tmp_path / "disc.xml", generous, frames=frames).organs[0].mean > 0.02
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"mean": 0.03}, "drift"),
+        ({"mean": float("nan")}, "drift"),
+        ({"auroc_after": 0.9}, "AUROC"),
+        ({"gained": 1}, "1 intervals gained"),
+        ({"lost": 2}, "2 lost"),
+    ],
+    ids=str,
+)
+def test_every_kind_of_straying_counts(frames: FrameSet, change: dict[str, float], problem: str) -> None:
+    scores = frames.targets * 0.8 + 0.1
+    parity = compare(HEADER, scores, scores, origin="validation", reference="itself", targets=frames.targets,
+                     mask=frames.mask, clip=frames.clip, time_s=frames.time_s)  # fmt: skip
+    assert parity.problems(0.02) == []
+    spoilt = replace(parity, organs=(replace(parity.organs[0], **change),))  # type: ignore[arg-type]
+    (told,) = spoilt.problems(0.02)
+    assert problem in told
+
+
+def test_flipped_frames_and_intervals_are_counted(frames: FrameSet) -> None:
+    header = replace(HEADER, smoothing=SmoothingOptions(kind="none"), intervals=(IntervalOptions(),))
+    before = frames.targets * 0.8 + 0.1
+    after = before.copy()
+    after[12:30] = 0.1  # the first clip's presence is gone
+    after[40:44] = 0.9  # and another is there that was not
+    parity = compare(
+        header, before, after, origin="validation", reference="itself", clip=frames.clip, time_s=frames.time_s
+    )
+    (organ,) = parity.organs
+    assert (organ.flipped, organ.intervals, organ.gained, organ.lost) == (22, 6, 1, 1)
+    assert organ.auroc_change == 0.0  # there were no labels
+
+
+def test_calibration_is_spread_over_states_and_clips(frames: FrameSet) -> None:
+    rows = calibration_rows(frames, 40)
+    assert len(rows) <= 40 and set(frames.split[rows]) == {"train"}
+    for clip in ("c0", "c1", "c2", "c3"):
+        states = frames.targets[rows[frames.clip[rows] == clip], 0]
+        assert set(states) == {0.0, 1.0} and 0.4 <= states.mean() <= 0.6
+    few = replace(frames, split=np.full(len(frames.split), "validation"))
+    assert len(calibration_rows(few, 7)) == 7
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"target": "coreml"}, "choose one of openvino"),
+        ({"target": "torchscript", "precision": "int8"}, "kept in fp32"),
+        ({"target": "onnx", "precision": "bf16"}, "not in bf16"),
+        ({"most_drift": -1.0}, "drift"),
+    ],
+    ids=str,
+)
+def test_impossible_options(options: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        ConvertOptions(**options)  # type: ignore[arg-type]
+
+
+def test_what_cannot_be_converted(
+    model: Path, frames: FrameSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UsageError, match="--calibrate"):
+        convert(model, tmp_path / "a.xml", ConvertOptions(precision="int8"))
+    with pytest.raises(UsageError, match=re.escape("*.xml")):
+        convert(model, tmp_path / "a.onnx", ConvertOptions(), frames=frames)
+    with pytest.raises(ModelError, match="no model at"):
+        convert(tmp_path / "none.safetensors", tmp_path / "a.xml", ConvertOptions())
+    with pytest.raises(DataError, match="liver"):
+        other = replace(frames, organs=("kidney",))
+        convert(model, tmp_path / "a.xml", ConvertOptions(), frames=other)
+    (tmp_path / "taken.bin").write_text("mine")
+    with pytest.raises(OutputError, match="--overwrite"):
+        convert(model, tmp_path / "taken.xml", ConvertOptions())
+    assert (tmp_path / "taken.bin").read_text() == "mine"
+    monkeypatch.setitem(__import__("sys").modules, "openvino", None)
+    monkeypatch.delitem(__import__("sys").modules, "seqcls.engines.openvino_model", raising=False)
+    with pytest.raises(EngineError, match="pip install openvino"):
+        convert(model, tmp_path / "b.xml", ConvertOptions())
+
+
+# Damaged converted models
+
+
+@pytest.fixture(scope="module")
+def converted(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("openvino")
+    pytest.importorskip("onnxruntime")
+    folder = tmp_path_factory.mktemp("converted")
+    convert(model, folder / "m.xml", ConvertOptions())
+    convert(model, folder / "m.onnx", ConvertOptions(target="onnx"))
+    return folder
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(bytes(data))
+
+
+def _doctype(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    path.write_text('<!DOCTYPE net [<!ENTITY a "b">]>' + re.sub(r"<\?xml.*?\?>", "", text), encoding="utf-8")
+
+
+def _no_header(path: Path) -> None:
+    path.write_text(path.read_text(encoding="utf-8").replace("seqcls", "nobody"), encoding="utf-8")
+
+
+def _other_size(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert "&quot;size&quot;: 32" in text
+    path.write_text(text.replace("&quot;size&quot;: 32", "&quot;size&quot;: 64"), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil"),
+    [
+        ("m.xml", _cut),
+        ("m.xml", _doctype),
+        ("m.xml", _no_header),
+        ("m.xml", _other_size),
+        ("m.bin", _cut),
+        ("m.bin", _flip),
+        ("m.bin", os.remove),
+        ("m.xml", os.remove),
+        ("m.onnx", _cut),
+        ("m.onnx", os.remove),
+        ("m.onnx", lambda path: path.write_bytes(b"")),
+        ("m.xml", lambda path: path.write_bytes(b"")),
+    ],
+)
+def test_damaged_models_are_refused_in_one_line(
+    converted: Path, tmp_path: Path, name: str, spoil: Callable[[Path], object]
+) -> None:
+    for path in converted.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    spoil(tmp_path / name)
+    with pytest.raises(ModelError) as told:
+        open_engine(tmp_path / ("m.onnx" if name == "m.onnx" else "m.xml"))
+    assert "\n" not in str(told.value) and "m." in str(told.value)
+
+
+def test_the_command(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from seqcls.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["seqcls", "convert", str(model), "--to", "torchscript", "-o", "disc.pt"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    out, err = capsys.readouterr()
+    assert "random pictures" in out and "liver" in out and "wrote disc.pt" in err
+    assert Path("disc.pt.parity.json").is_file()
