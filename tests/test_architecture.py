@@ -56,9 +56,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluate": {"types", "errors", "files", "labels", "runner", "sources", "metrics", "dataset", "plots", "intervals", "postprocess"},
     "phantom": {"cv2", "av", "errors", "labels", "files", "types"},
     "parity": {"types", "intervals", "metrics", "modelfile", "postprocess"},
-    "convert": {"errors", "files", "dataset", "engines", "modelfile", "model", "network", "parity", "torch", "onnx", "onnxruntime", "nncf"},
+    "quantize": {"errors", "engines", "modelfile", "network", "onnx", "onnxruntime", "nncf"},
+    "convert": {"errors", "files", "dataset", "engines", "modelfile", "model", "network", "parity", "quantize", "torch"},
     "bench": {"types", "errors", "files", "geometry", "modelfile", "engines", "sources", "runner", "plots", "matplotlib"},
     "demo": {"types", "errors", "files", "phantom", "labels", "extract", "dataset", "train", "trainoptions", "runner", "evaluate", "metrics", "plots", "exports", "report", "modelfile", "geometry", "sources", "intervals"},
+    "live": {"types", "errors", "files", "geometry", "gate", "sources", "engines", "scoring", "prepare", "intervals", "postprocess", "runner", "journal", "live", "cv2", "av"},
 }  # fmt: skip
 COMMAND_LINE = {"cli", "__main__"}  # may import everything, and alone typer and rich
 

@@ -323,3 +323,54 @@ def test_ctrl_c_ends_a_training_in_order(trained: Trained, tmp_path: Path) -> No
         rest = process.stderr.read()
         assert process.wait(timeout=60) == 130, rest
     assert "stopping in order" in rest and (tmp_path / "m.safetensors").is_file() and "Traceback" not in rest
+
+
+# Live
+
+
+def test_a_clip_played_live_gives_the_clips_timeline(seqcls: Seqcls, trained: Trained, tmp_path: Path) -> None:
+    write_clip(tmp_path / "clip.mp4", [False] * 8 + [True] * 10 + [False] * 7)
+    assert seqcls("run", "clip.mp4", "-m", trained.model, "-o", "offline").code == 0
+    live = seqcls("run", "clip.mp4", "-m", trained.model, "-o", "live", "--realtime", "--keep", "every", "--clips", "--record", "live/feed.mp4")  # fmt: skip
+    assert live.code == 0
+    assert Path("live/intervals.csv").read_bytes() == Path("offline/intervals.csv").read_bytes()
+    assert Path("live/scores.csv").read_bytes() == Path("offline/scores.csv").read_bytes()
+    events = [json.loads(line) for line in live.out.splitlines()]
+    assert {"absent", "present"} <= {event["state"] for event in events}
+    assert "feed running" in live.err and "latency from arrival" in live.err
+    assert len(list(Path("live/clips").glob("*.mp4"))) == 1 and Path("live/feed.mp4").stat().st_size > 1000
+    assert seqcls("replay", "live/run.journal").code == 0
+    again = seqcls("run", "clip.mp4", "-m", trained.model, "-o", "live", "--realtime")
+    assert again.code == 1 and "--overwrite" in one_line(again)
+
+
+def test_a_live_run_that_was_cut_off_goes_on(seqcls: Seqcls, trained: Trained, tmp_path: Path) -> None:
+    write_clip(tmp_path / "clip.mp4", [True] * 12)
+    play = ("run", "clip.mp4", "-m", trained.model, "-o", "out", "--realtime", "--keep", "every")
+    assert seqcls(*play, "--resume").code == 1  # nothing to go on with
+    assert seqcls(*play).code == 0
+    journal = Path("out/run.journal")
+    kept = journal.read_bytes().splitlines(keepends=True)[:-4]  # as a power cut may leave it
+    journal.write_bytes(b"".join(kept) + b"12345678 {")
+    for name in ("timeline.json", "intervals.csv", "scores.csv", "timeline.png"):
+        Path("out", name).unlink()
+    torn = seqcls("replay", "out")
+    assert torn.code == 3
+    other = seqcls(*play, "--resume", "--onset", "0.9")
+    assert other.code == 2 and "other options" in one_line(other)
+    done = seqcls(*play, "--resume")
+    assert done.code == 0 and "going on with" in done.err
+    body = json.loads(Path("out/timeline.json").read_text(encoding="utf-8"))
+    assert body["ledger"]["received"] > 12
+    assert any(gap["reason"] == "not recorded" for gap in body["report"]["gaps"])
+
+
+def test_wrong_live_wishes(seqcls: Seqcls, trained: Trained, tmp_path: Path) -> None:
+    write_clip(tmp_path / "clip.mp4", [True] * 5)
+    run = ("run", "clip.mp4", "-m", trained.model, "--realtime")
+    assert seqcls(*run, "--keep", "some").code == 2
+    assert seqcls(*run, "--duration", "-1").code == 2
+    assert seqcls("run", "clip.mp4", "clip.mp4", "-m", trained.model, "--live").code == 2
+    assert "gopher" in one_line(seqcls("run", "gopher://host/x", "-m", trained.model))
+    secret = seqcls("run", "ftp://user:hunter2@host/x?token=hunter2", "-m", trained.model)
+    assert secret.code == 1 and "hunter2" not in secret.err + secret.out

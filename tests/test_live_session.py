@@ -304,13 +304,19 @@ def test_latency_is_from_arrival_to_decision() -> None:
     clock: Callable[[], float] = lambda: now[0]  # noqa: E731
     made = detector()
 
+    scored = threading.Event()
+
     class Slow(type(made.engine)):  # type: ignore[misc]
         def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
             now[0] += 0.040
+            scored.set()
             return super().scores(images)  # type: ignore[no-any-return]
 
     def paced() -> Iterator[Frame | Gap]:
-        yield from frames([0.5])
+        first, second = frames([0.5, 0.5])
+        yield first  # waits for the region: not counted
+        assert scored.wait(20)
+        yield second
 
     session = LiveSession(replace(made, engine=Slow(made.header)), Replay(paced()), options=EVERY, clock=clock)
     assert session.run().latency_ms == pytest.approx((40, 40, 40), rel=0.03)

@@ -15,7 +15,9 @@ from drawn import labelled_folder, write_clip
 README = Path(__file__).resolve().parent.parent / "README.md"
 #: Small, so that the README's commands end in seconds; they are given as environment-free extra options.
 QUICK = {
-    "train": ["--weights", "none", "--size", "32", "--epochs", "2", "--samples-per-epoch", "64", "--batch-size", "16"]
+    "train": ["--weights", "none", "--size", "32", "--epochs", "2", "--samples-per-epoch", "64", "--batch-size", "16"],
+    "convert": ["--precision", "fp32"],  # a network of two epochs is too frail for int8
+    "bench": ["--repeats", "1"],
 }
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from seqcls.types import Timeline
 
 FROM_MODEL = "[default: the model's]"
+LIVE = "Live"
 
 Model = Annotated[
     Path | None,
@@ -78,13 +79,57 @@ def run(
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Frames scored together.")] = 16,
     overwrite: Overwrite = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="Watch a feed. Implied for cameras and addresses.", rich_help_panel=LIVE)
+    ] = False,
+    realtime: Annotated[
+        bool, typer.Option("--realtime", help="Play a clip at its own pace, as a probe would.", rich_help_panel=LIVE)
+    ] = False,
+    keep: Annotated[
+        str, typer.Option(help="latest: drop frames when late. every: let the source wait.", rich_help_panel=LIVE)
+    ] = "latest",
+    duration: Annotated[float | None, typer.Option(help="Stop after so many seconds.", rich_help_panel=LIVE)] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in -o that was cut off.", rich_help_panel=LIVE)
+    ] = False,
+    serve: Annotated[
+        int | None,
+        typer.Option(metavar="PORT", help="Show it as a page on this machine; 0: any port.", rich_help_panel=LIVE),
+    ] = None,
+    show_window: Annotated[bool, typer.Option("--show", help="Show it in a window.", rich_help_panel=LIVE)] = False,
+    record: Annotated[
+        Path | None, typer.Option(help="Record the feed, .mp4 or .mkv: the ultrasound region.", rich_help_panel=LIVE)
+    ] = None,
+    clips: Annotated[
+        bool, typer.Option("--clips", help="Keep a clip of each presence, with pre-roll.", rich_help_panel=LIVE)
+    ] = False,
+    whole: Annotated[
+        bool,
+        typer.Option("--whole", help="Record outside the region too: names are shown there.", rich_help_panel=LIVE),
+    ] = False,
+    webhook: Annotated[
+        str | None, typer.Option(metavar="URL", help="POST each event there.", rich_help_panel=LIVE)
+    ] = None,
+    on_event: Annotated[
+        str | None, typer.Option(metavar="CMD", help="Run this for each event, no shell.", rich_help_panel=LIVE)
+    ] = None,
+    credentials: Annotated[
+        Path | None, typer.Option(help="File with user and password, a line each.", rich_help_panel=LIVE)
+    ] = None,
 ) -> None:
-    """Find when each organ is in view. Writes intervals.csv, scores.csv, timeline.json and timeline.png."""
+    """Find when each organ is in view. Writes intervals.csv, scores.csv, timeline.json and timeline.png.
+
+    Live (cameras, rtsp://, http://, rtmp://, igtl://host:port, or --realtime) it also keeps run.journal, and prints
+    events as JSON lines where stdout is no terminal.
+    """
     from seqcls.sources import expand
 
     path = find_model(model)
-    specs = expand(sources)
-    folders = _folders(specs, output, overwrite)
+    watched = live or realtime or any(_is_live(source) for source in sources)
+    if watched and len(sources) > 1:
+        raise UsageError("a live run watches one source; start one seqcls for each")
+    specs = list(sources) if watched else expand(sources)
+    folders = _folders(specs, output, overwrite or resume)
     detector = _load(path, engine, device, precision, gate, region, sampling)
     detector = replace(
         detector,
@@ -92,6 +137,29 @@ def run(
         intervals=changed_intervals(detector.intervals, onset, offset, min_present, min_absent, pad),
     )
     console.say(f"model {path} ({', '.join(detector.organs)}); {detector.engine.description}")
+    if watched:
+        from seqcls.cli.live import Wishes, watch
+        from seqcls.journal import JOURNAL_NAME
+
+        if overwrite and not resume:
+            (folders[0] / JOURNAL_NAME).unlink(missing_ok=True)
+        wishes = Wishes(
+            keep=keep,
+            resume=resume,
+            duration_s=duration,
+            realtime=realtime,
+            serve=serve,
+            window=show_window,
+            record=record,
+            clips=clips,
+            whole=whole,
+            webhook=webhook,
+            on_event=on_event,
+        )
+        options = {"reader": reader, "rate_hz": fps, "credentials": credentials}
+        if code := watch(detector, specs[0], folders[0], wishes, options):
+            raise typer.Exit(code)
+        return
     code = run_all(detector, specs, folders, batch_size=batch_size, source_options={"reader": reader, "rate_hz": fps})
     if code:
         raise typer.Exit(code)
@@ -302,6 +370,12 @@ def changed_intervals(
     return tuple(replace(o, **changes) for o in model)
 
 
+def _is_live(source: str) -> bool:
+    from seqcls.live.source import is_live
+
+    return is_live(source)
+
+
 def _folders(specs: Sequence[str], output: Path | None, overwrite: bool) -> list[Path]:
     """One folder per source; all proved writable, and free unless ``overwrite``, before the work begins."""
     from seqcls.files import require_writable
@@ -323,7 +397,12 @@ def _names(specs: Sequence[str]) -> list[str]:
     """A short, distinct, file-system-safe name per source."""
     names: list[str] = []
     for spec in specs:
-        stem = "camera-" + spec if spec.isdigit() else Path(spec).stem
+        if spec.isdigit():
+            stem = "camera-" + spec
+        elif "://" in spec:
+            stem = "live"  # an address may hold secrets
+        else:
+            stem = Path(spec).stem
         base = "".join(c if c.isalnum() or c in "-_.+ ()" else "_" for c in stem).strip(". ") or "clip"
         name, count = base, 1
         while name.lower() in {n.lower() for n in names}:

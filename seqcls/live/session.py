@@ -16,6 +16,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any, Protocol
 
+import numpy as np
+
 from seqcls.errors import UsageError
 from seqcls.geometry import Region, layout_warning
 from seqcls.journal import JournalWriter, Resumption
@@ -32,6 +34,8 @@ from seqcls.types import Event, Frame, FrameScore, Gap, Ledger, Verdict
 
 #: How many messages are kept for showing.
 MESSAGES = 5
+#: Single pictures scored before the feed begins.
+WARM_UPS = 8
 _RATE_OVER_S = 5.0
 
 
@@ -67,7 +71,8 @@ class Outlet(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveSummary:
-    """What a live run came to. latency_ms: (p50, p95, p99) from arrival to decision."""
+    """What a live run came to. latency_ms: (p50, p95, p99) from arrival to decision, of frames that came once the
+    ultrasound region was known."""
 
     end_s: float
     ledger: Ledger
@@ -75,6 +80,14 @@ class LiveSummary:
     reasons: tuple[str, ...]
     latency_ms: tuple[float, float, float]
     warnings: tuple[str, ...]
+
+
+def warm_up(detector: Detector) -> None:
+    """Engines compile, and choose how to score single pictures, when the first ones come: let that be before the feed
+    does."""
+    size = detector.header.geometry.size
+    for _ in range(WARM_UPS):
+        detector.engine.scores(np.zeros((1, size, size), np.uint8))
 
 
 class LiveSession:
@@ -180,7 +193,8 @@ class LiveSession:
             arrival = feed.take(0.0 if stopping else self._options.view_every_s)
             if arrival is not None:
                 if isinstance(arrival.item, Frame):
-                    self._arrived_s[arrival.item.index] = arrival.at_s
+                    if self.region is not None:  # else it waits for the search, which is no measure of what follows
+                        self._arrived_s[arrival.item.index] = arrival.at_s
                     self._frame = arrival.item
                     if self._on_taken is not None:
                         self._on_taken(arrival.item)
@@ -200,7 +214,8 @@ class LiveSession:
         if isinstance(item, FrameScore):
             self._rejected += bool(item.reason)
             self._classified += not item.reason
-            self._latency.add(self._clock() - self._arrived_s.pop(item.index))
+            if item.index in self._arrived_s:
+                self._latency.add(self._clock() - self._arrived_s.pop(item.index))
             for column, track in enumerate(self._tracks):
                 track.scored(self._process.latest, column)
         self._show(feed)

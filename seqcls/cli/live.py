@@ -1,0 +1,223 @@
+"""`seqcls run --live`: what is in view now, for as long as the feed lasts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqcls.cli import console, show
+from seqcls.errors import DiskFullError, OutputError, UsageError
+
+if TYPE_CHECKING:
+    from seqcls.journal import JournalWriter, Resumption
+    from seqcls.live.session import LiveSession, LiveSummary
+    from seqcls.live.view import LiveView
+    from seqcls.runner import Detector
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What the command line asked of a live run."""
+
+    keep: str = "latest"
+    resume: bool = False
+    duration_s: float | None = None
+    realtime: bool = False
+    serve: int | None = None
+    window: bool = False
+    record: Path | None = None
+    clips: bool = False
+    whole: bool = False
+    webhook: str | None = None
+    on_event: str | None = None
+
+
+def watch(detector: Detector, spec: str, folder: Path, wishes: Wishes, source_options: dict[str, Any]) -> int:
+    """Watch one feed into ``folder``; returns the exit code."""
+    from seqcls.journal import JOURNAL_NAME
+    from seqcls.live.session import LiveOptions, LiveSession, warm_up
+    from seqcls.live.source import open_live
+
+    if wishes.resume and not (folder / JOURNAL_NAME).is_file():
+        raise OutputError(f"{folder} holds no {JOURNAL_NAME} to go on with; leave --resume out to begin")
+    options = LiveOptions(
+        keep=wishes.keep,  # type: ignore[arg-type]  # it refuses other names itself
+        duration_s=float("inf") if wishes.duration_s is None else wishes.duration_s,
+        with_picture=wishes.serve is not None or wishes.window,
+    )
+    later: list[LiveSession] = []  # the session, once there is one: sources speak before
+
+    def on_state(state: Any, reason: str) -> None:
+        for session in later:
+            session.feed_state(state, reason)
+
+    def say(message: str) -> None:
+        for session in later:
+            session.say(message)
+        if not sys.stderr.isatty():
+            console.say(message)
+
+    warm_up(detector)
+    with ExitStack() as stack:
+        should_stop = stack.enter_context(console.ends_in_order())
+        source = stack.enter_context(
+            closing(open_live(spec, realtime=wishes.realtime, on_state=on_state, **source_options))
+        )
+        journal, resumed = _journal(detector, source.info, folder / JOURNAL_NAME, wishes.resume)
+        stack.callback(journal.close)
+        outlets = [stack.enter_context(closing(outlet)) for outlet in _outlets(wishes, say)]
+        recorder, clips = _recorders(detector, folder, wishes, say)
+        for kept in (recorder, clips):
+            if kept is not None:
+                stack.callback(kept.close)
+        shows, closed = _shows(stack, wishes)
+
+        def look(view: LiveView) -> None:
+            for shown in shows:
+                shown(view)
+
+        session = LiveSession(
+            detector,
+            source,
+            options=options,
+            journal=journal,
+            resumed=resumed,
+            outlets=[*outlets, *([] if clips is None else [clips])],
+            on_view=look,
+            on_frame=None if recorder is None else lambda frame: recorder.frame(frame, session.region),
+            on_taken=None if clips is None else lambda frame: clips.frame(frame, session.region),
+            should_stop=lambda: should_stop() or closed(),
+        )
+        later.append(session)
+        summary = session.run()
+    return _conclude(detector, folder, journal, summary, interrupted=should_stop())
+
+
+def _journal(detector: Detector, info: Any, path: Path, resume: bool) -> tuple[JournalWriter, Resumption | None]:
+    from seqcls.journal import create_journal
+    from seqcls.journal import resume as go_on
+
+    if not resume:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return (
+            create_journal(
+                path,
+                organs=detector.organs,
+                smoothing=detector.smoothing,
+                intervals=detector.intervals,
+                source=info,
+                provenance={**detector.provenance, "engine": detector.engine.description},
+            ),
+            None,
+        )
+    resumed = go_on(path)
+    opening = resumed.opening
+    if (opening.organs, opening.smoothing, opening.intervals) != (
+        detector.organs,
+        detector.smoothing,
+        detector.intervals,
+    ):
+        resumed.writer.close()
+        raise UsageError(f"{path} was begun with another model or other options; use the same ones, or a new folder")
+    missed_s = 0.0 if resumed.gap is None else resumed.gap.end_s - resumed.gap.start_s
+    console.say(f"going on with {path}; {missed_s:.1f} s lie between")
+    return resumed.writer, resumed
+
+
+def _outlets(wishes: Wishes, say: Callable[[str], None]) -> list[Any]:
+    from seqcls.live.outlets import JsonLines, OnEvent, Webhook
+
+    outlets: list[Any] = []
+    if not sys.stdout.isatty():
+        outlets.append(JsonLines(say=say))
+    if wishes.webhook is not None:
+        outlets.append(Webhook(wishes.webhook, say=say))
+    if wishes.on_event is not None:
+        outlets.append(OnEvent(wishes.on_event, say=say))
+    return outlets
+
+
+def _recorders(detector: Detector, folder: Path, wishes: Wishes, say: Callable[[str], None]) -> tuple[Any, Any]:
+    recorder = clips = None
+    if wishes.record is not None:
+        from seqcls.live.record import Recorder
+
+        recorder = Recorder(wishes.record, whole=wishes.whole, resume=wishes.resume, say=say)
+    if wishes.clips:
+        from seqcls.live.clips import PresenceClips
+
+        clips = PresenceClips(folder / "clips", organs=detector.organs, whole=wishes.whole, say=say)
+    return recorder, clips
+
+
+def _shows(stack: ExitStack, wishes: Wishes) -> tuple[list[Callable[[LiveView], None]], Callable[[], bool]]:
+    """Everything that draws snapshots, and whether a person closed the window."""
+    shows: list[Callable[[LiveView], None]] = []
+    if wishes.serve is not None:
+        from seqcls.live.server import PageServer
+
+        server = stack.enter_context(closing(PageServer(wishes.serve)))
+        console.say(f"open {server.url}")
+        shows.append(server.publish)
+    closed: Callable[[], bool] = lambda: False  # noqa: E731
+    if wishes.window:
+        from seqcls.live.window import Window
+
+        window = stack.enter_context(closing(Window()))
+        shows.append(window.show)
+        closed = lambda: window.closed  # noqa: E731
+    shows.append(_terminal(stack))
+    return shows, closed
+
+
+def _terminal(stack: ExitStack) -> Callable[[LiveView], None]:
+    """The dashboard, or plain lines where stderr is no terminal."""
+    from seqcls.cli import dashboard
+
+    if not sys.stderr.isatty():
+        before: list[LiveView] = []
+
+        def tell(view: LiveView) -> None:
+            for line in dashboard.lines(before[-1] if before else None, view):
+                console.say(line)
+            before[:] = [view]
+
+        return tell
+    from rich.live import Live
+
+    screen = console.messages()
+    drawn = stack.enter_context(Live(console=screen, screen=True, auto_refresh=False))
+
+    def draw(view: LiveView) -> None:
+        drawn.update(dashboard.render(view, screen.width, screen.height), refresh=True)
+
+    return draw
+
+
+def _conclude(
+    detector: Detector, folder: Path, journal: JournalWriter, summary: LiveSummary, *, interrupted: bool
+) -> int:
+    """Write what an offline run writes, from the journal, and say how it went."""
+    from seqcls.exports import write_run
+    from seqcls.journal import read_journal, timeline_from_journal
+    from seqcls.report.picture import write_picture
+
+    p50, p95, p99 = summary.latency_ms
+    console.say(f"latency from arrival to decision: {p50:.0f} ms (p50), {p95:.0f} ms (p95), {p99:.0f} ms (p99)")
+    if journal.failed:
+        raise DiskFullError(journal.failed)
+    if summary.ledger.received:
+        timeline = timeline_from_journal(read_journal(journal.path))
+        timeline = replace(timeline, warnings=(*timeline.warnings, *summary.warnings))
+        write_run(timeline, folder)
+        write_picture(timeline, folder / "timeline.png")
+        show.show_timeline(console.results() if sys.stdout.isatty() else console.messages(), timeline)
+        console.say(f"wrote {folder}: {journal.path.name}, intervals.csv, scores.csv, timeline.json, timeline.png")
+    else:
+        console.say(f"no frame came; {journal.path} says why")
+    if interrupted:
+        return 130
+    return 3 if summary.verdict in ("truncated", "damaged") else 0

@@ -1,0 +1,217 @@
+"""From what people type to a live Source: OpenIGTLink, network stream, camera, or a clip played as if it were live."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcls.errors import SourceError, UsageError
+from seqcls.live.child import BACKENDS, ChildConnection
+from seqcls.live.view import FeedState
+from seqcls.live.watch import Connection, Watched
+from seqcls.sources import Source, open_source
+from seqcls.sources.base import OneWay
+from seqcls.sources.redact import credentials as with_credentials
+from seqcls.sources.redact import redact, without_blanks
+from seqcls.types import Frame, Gap, SourceReport
+
+STREAM_SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps")
+TAKEN = "igtl://, rtsp://, http://, https://, rtmp://, a camera's number or /dev/videoN"
+
+#: How long the network may be silent before FFmpeg itself gives up; the watchdog is quicker once frames came.
+_NETWORK_PATIENCE_S = 8.0
+_SPEAKS_FIRST_S = 0.25
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+
+OnState = Callable[[FeedState, str], None]
+Wait = Callable[[threading.Event, float], bool]
+
+
+def is_live(spec: str) -> bool:
+    """Whether this is a feed and not a clip: a camera's number or device, or a URL of any scheme."""
+    return _scheme(spec) != "" or _is_camera(spec)
+
+
+def open_live(
+    spec: str,
+    *,
+    on_state: OnState,
+    realtime: bool = False,
+    reader: str = "pyav",
+    rate_hz: float | None = None,
+    color: bool = False,
+    size: tuple[int, int] | None = None,
+    camera_rate: float | None = None,
+    backend: str | None = None,
+    credentials: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+    stall_s: float = 2.0,
+    connect_s: float = 10.0,
+    backoff_s: tuple[float, float] = (0.5, 10.0),
+    clock: Callable[[], float] = time.monotonic,
+    wait: Wait = threading.Event.wait,
+) -> Source:
+    """A feed that never ends by itself, or with ``realtime`` a clip paced by its own times.
+
+    ``reader``, ``rate_hz`` and ``color`` are those of ``open_source``; ``size`` (width, height), ``camera_rate`` in
+    frames/s and ``backend`` are wishes to a camera. ``credentials`` is a file with user and password on a line each;
+    the environment stands in for it. ``on_state`` is called in the thread that iterates. Nothing is connected before
+    the iteration begins. Cameras and streams are read in a child process, whose times are those of ``time.monotonic``:
+    leave ``clock`` alone for them.
+
+    Raises SourceError for what is no feed, UsageError for an option that cannot be right.
+    """
+    _check(reader, size, camera_rate, backend)
+    if _scheme(spec):
+        spec = without_blanks(spec)
+    if realtime:
+        if is_live(spec):
+            raise UsageError(f"{redact(spec)} is live already; leave --realtime out")
+        clip = open_source(spec, reader=reader, rate_hz=rate_hz, color=color)
+        return Paced(clip, on_state=on_state, clock=clock, wait=wait)
+    timing: dict[str, Any] = {
+        "on_state": on_state,
+        "stall_s": stall_s,
+        "connect_s": connect_s,
+        "backoff_s": backoff_s,
+        "clock": clock,
+        "wait": wait,
+    }
+    scheme = _scheme(spec)
+    if scheme == "igtl":
+        return _open_igtl(spec, clock, timing)
+    if scheme in STREAM_SCHEMES:
+        url = with_credentials(spec, environ, credentials)
+        stream = {
+            "kind": "stream",
+            "url": url,
+            "reader": reader,
+            "timeout_s": max(_NETWORK_PATIENCE_S, connect_s),
+            "color": color,
+        }
+        return Watched(redact(spec), lambda: ChildConnection(stream), kind="stream", **timing)
+    if scheme == "" and _is_camera(spec):
+        camera = {
+            "kind": "camera",
+            "device": int(spec) if spec.isdecimal() else spec,
+            "size": size,
+            "rate_hz": camera_rate,
+            "backend": backend,
+            "color": color,
+        }
+        name = f"camera {spec}" if spec.isdecimal() else spec
+        return Watched(name, lambda: ChildConnection(camera), kind="camera", **timing)
+    if scheme:
+        raise SourceError(f"{redact(spec)}: {scheme}:// is not known; what can be watched is {TAKEN}")
+    raise SourceError(f"{redact(spec)}: is no feed; what can be watched is {TAKEN}, or a clip with --realtime")
+
+
+def _check(reader: str, size: tuple[int, int] | None, camera_rate: float | None, backend: str | None) -> None:
+    if reader not in ("pyav", "opencv"):
+        raise UsageError(f"reader must be pyav or opencv, not {reader!r}")
+    if size is not None and not all(1 <= side <= 20_000 for side in size):
+        raise UsageError(f"the camera's size must be WIDTHxHEIGHT in pixels, not {size[0]}x{size[1]}")
+    if camera_rate is not None and not 0 < camera_rate <= 10_000:
+        raise UsageError(f"the camera's rate must lie between 0 and 10,000 frames per second, not {camera_rate:g}")
+    if backend is not None and backend not in BACKENDS:
+        raise UsageError(f"the camera backend must be one of {', '.join(BACKENDS)}, not {backend!r}")
+
+
+def _scheme(spec: str) -> str:
+    match = _SCHEME.match(spec.lstrip())
+    return "" if match is None else match.group(1).lower()
+
+
+def _is_camera(spec: str) -> bool:
+    return spec.startswith("/dev/") or (spec.isdecimal() and not Path(spec).exists())
+
+
+def _open_igtl(spec: str, clock: Callable[[], float], timing: dict[str, Any]) -> Source:
+    from seqcls.sources.igtl import parse_url
+
+    try:
+        host, port, device = parse_url(spec)
+    except SourceError as error:
+        raise SourceError(redact(str(error))) from None
+
+    def connect() -> Connection:
+        return _Probe(host, port, device, timing["stall_s"], clock)
+
+    # The connection knows better than the watchdog why nothing comes, so it speaks first.
+    patient = {**timing, "stall_s": timing["stall_s"] + _SPEAKS_FIRST_S}
+    return Watched(redact(spec), connect, kind="openigtlink", **patient)
+
+
+class _Probe:
+    """An OpenIGTLink connection, opened when it is read, so that making one never blocks."""
+
+    def __init__(self, host: str, port: int, device: str, stall_s: float, clock: Callable[[], float]) -> None:
+        from seqcls.sources.igtl import IgtlConnection
+
+        self._connection = IgtlConnection(host, port, device, message_s=stall_s, clock=clock)
+
+    def __iter__(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+        with self._connection as connection:
+            for arrival_s, image, *_ in connection:
+                yield arrival_s, image
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class Paced(OneWay):
+    """A clip played at its own pace: the very frames and gaps of the file, each when its time has come."""
+
+    def __init__(
+        self,
+        clip: Source,
+        *,
+        on_state: OnState,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Wait = threading.Event.wait,
+    ) -> None:
+        super().__init__()
+        self.info, self.name = clip.info, clip.info.name
+        self._clip, self._on_state, self._clock, self._wait = clip, on_state, clock, wait
+        self._stop = threading.Event()
+        self._playing = threading.Lock()  # a decoder must not be closed under the thread that decodes
+
+    def _items(self) -> Iterator[Frame | Gap]:
+        self._on_state("connecting", "")
+        began_s: float | None = None
+        items = iter(self._clip)
+        try:
+            while (item := self._next(items)) is not None:
+                if began_s is None:
+                    began_s = self._clock()
+                    self._on_state("running", "")
+                due_s = began_s + (item.end_s if isinstance(item, Gap) else item.time_s)
+                while (left_s := due_s - self._clock()) > 0 and not self._stop.is_set():
+                    self._wait(self._stop, left_s)
+                if self._stop.is_set():
+                    return
+                yield item
+        finally:
+            self._on_state("stopped", "")
+
+    def _next(self, items: Iterator[Frame | Gap]) -> Frame | Gap | None:
+        with self._playing:
+            return None if self._stop.is_set() else next(items, None)
+
+    def report(self) -> SourceReport:
+        return self._clip.report()
+
+    def close(self) -> None:
+        """End the iteration, also from another thread."""
+        super().close()
+        self._stop.set()
+        with self._playing:
+            self._clip.close()
