@@ -51,13 +51,16 @@ def bench(
             cases.append(stages.running("run, adaptive", stages.with_sampling(first, "adaptive"), shown))
         with console.progress("measuring", (repeats + 1) * len(cases), "cases") as advance:
             results = stages.measure(cases, repeats, on_progress=advance)
-        single = stages.latency(first, shown)
+        single = _latency(first, shown)
     _show(results, first, single)
     if output is not None:
         facts = {
             "engines": "; ".join(f"{name}: {d.engine.description}" for name, d in detectors.items()),
-            "one frame at a time": f"{single.p50:.1f} ms (p50), {single.p95:.1f} (p95), {single.p99:.1f} (p99)",
         }
+        if single is not None:
+            facts["one frame at a time"] = (
+                f"{single.p50:.1f} / {single.p95:.1f} / {single.p99:.1f} ms (p50 / p95 / p99)"
+            )
         stages.write_report(output, results, facts)
         console.say(f"wrote {output}: bench.md, bench.json, bench.png")
 
@@ -97,7 +100,19 @@ def _detectors(model: Path, device: str, precision: str) -> dict[str, Detector]:
     return found
 
 
-def _show(results: Sequence[Result], detector: Detector, single: Latency) -> None:
+def _latency(detector: Detector, clip: Path) -> Latency | None:
+    """None, and a word, for a clip that is too short."""
+    from seqcls.bench import latency
+    from seqcls.errors import NoFramesError
+
+    try:
+        return latency(detector, clip)
+    except NoFramesError as error:
+        console.say(f"left out: latency: {error}")
+        return None
+
+
+def _show(results: Sequence[Result], detector: Detector, single: Latency | None) -> None:
     from rich.table import Table
 
     from seqcls.bench import table
@@ -107,6 +122,8 @@ def _show(results: Sequence[Result], detector: Detector, single: Latency) -> Non
     for name, rate, _ in table(results):
         shown.add_row(name, rate)
     console.results().print(shown)
+    if single is None:
+        return
     console.results().print(
         f"one frame at a time, {detector.engine.description}:"
         f" {single.p50:.1f} ms (p50), {single.p95:.1f} ms (p95), {single.p99:.1f} ms (p99)"
