@@ -60,7 +60,7 @@ def test_the_commands_run_in_order(workplace: Path) -> None:
         )
         assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
         ran.append(command[1])
-    assert set(ran) == {"inspect", "extract", "train", "evaluate", "run", "replay", "export"}
+    assert set(ran) == {"inspect", "extract", "train", "evaluate", "run", "replay", "export", "convert", "bench"}
     for name in ("intervals.csv", "scores.csv", "timeline.json", "timeline.png", "timeline.vtt", "timeline.srt"):
         assert (workplace / "result" / name).is_file()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from seqcls.errors import SourceError, UsageError
 from seqcls.sources.base import Source
 from seqcls.sources.find import expand, is_image
+from seqcls.sources.redact import redact
 from seqcls.sources.sniff import kind_of
 
 __all__ = ["Source", "expand", "open_source"]
@@ -26,6 +27,8 @@ def open_source(spec: str | Path, *, reader: str = "pyav", rate_hz: float | None
     if rate_hz is not None and not 0 < rate_hz <= 10_000:
         raise UsageError(f"the rate must lie between 0 and 10,000 frames per second, not {rate_hz:g}")
     path = Path(spec)
+    if isinstance(spec, str) and "://" in spec and not path.exists():
+        raise SourceError(f"{redact(spec)}: is an address, not a clip; `seqcls run` watches addresses")
     if isinstance(spec, str) and spec.isdecimal() and not path.exists():
         from seqcls.sources.opencv import Camera
 

@@ -1,0 +1,36 @@
+"""Addresses where a clip is expected: refused in one line that shows no credentials."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from seqcls.errors import SourceError
+from seqcls.sources import open_source
+
+ADDRESSES = (
+    "rtsp://s3me:s3cret@cam/1",
+    "ftp://s3me:s3cret@cam/clip.mp4",
+    "rtsp://s3me:s3cret@cam/%d.png",
+    "http://cam/clip.mp4?token=s3cret",
+    "igtl://s3me:s3cret@scanner:18944",
+)
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_an_address_is_no_clip_and_keeps_its_secrets(address: str) -> None:
+    with pytest.raises(SourceError, match="is an address") as caught:
+        open_source(address)
+    assert "s3" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_file_may_be_named_like_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    try:
+        Path("http:").mkdir()
+        Path("http://cam").write_text("this is no film")
+    except OSError:
+        pytest.skip("no such names here")
+    with pytest.raises(SourceError, match="is no clip"):
+        open_source("http://cam")
