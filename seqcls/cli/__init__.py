@@ -56,6 +56,10 @@ def main() -> None:
     # Threads that wait for work by spinning starve each other as soon as another program runs beside them: measured
     # here, training fell to a tenth of its rate. Read by OpenMP when torch is loaded, hence before anything else.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    if any("://" in argument for argument in sys.argv):
+        from seqcls.cli.cover import cover_arguments
+
+        cover_arguments()
     # Windows consoles and pipes may not know the strip's glyphs; better a question mark than a crash.
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)

@@ -34,6 +34,8 @@ def _expand_one(spec: str) -> list[str]:
     if spec.isdecimal() and not Path(spec).exists():
         return [spec]
     path = Path(spec)
+    if "://" in spec and not path.exists():
+        return [spec]  # an address: who opens it says what he thinks of it, without its secrets
     if path.is_dir():
         return _in_folder(path)
     if path.exists():
