@@ -190,11 +190,20 @@ def ignore(*_: object) -> None:
     pass
 
 
+def add(items: list[Frame | Gap], item: Frame | Gap) -> None:
+    """Append; an outage, told in parts, is one gap."""
+    last = items[-1] if items else None
+    if isinstance(item, Gap) and isinstance(last, Gap) and last.end_s == item.start_s and last.reason == item.reason:
+        items[-1] = Gap(last.start_s, item.end_s, item.reason)
+    else:
+        items.append(item)
+
+
 def take(source: Source, frames: int) -> list[Frame | Gap]:
     """Until so many frames came, then closed."""
     items: list[Frame | Gap] = []
     for item in source:
-        items.append(item)
+        add(items, item)
         if sum(isinstance(i, Frame) for i in items) == frames:
             source.close()
     return items
@@ -324,7 +333,7 @@ def test_a_server_killed_and_restarted_twenty_times() -> None:
         items: list[Frame | Gap] = []
         frames = 0
         for item in source:
-            items.append(item)
+            add(items, item)
             frames += isinstance(item, Frame)
             if isinstance(item, Frame) and frames % each == 0:
                 if frames == each * (times + 1):

@@ -126,11 +126,20 @@ class Scripted:
         self._closed.set()
 
 
+def add(items: list[Frame | Gap], item: Frame | Gap) -> None:
+    """Append; an outage, told in parts, is one gap."""
+    last = items[-1] if items else None
+    if isinstance(item, Gap) and isinstance(last, Gap) and last.end_s == item.start_s and last.reason == item.reason:
+        items[-1] = Gap(last.start_s, item.end_s, item.reason)
+    else:
+        items.append(item)
+
+
 def take(source: Watched, frames: int) -> list[Frame | Gap]:
     """Until so many frames came, then closed."""
     items: list[Frame | Gap] = []
     for item in source:
-        items.append(item)
+        add(items, item)
         if sum(isinstance(i, Frame) for i in items) == frames:
             source.close()
     return items
@@ -175,6 +184,12 @@ def test_one_late_frame_does_not_change_what_is_expected() -> None:
     assert [f.duration_s for f in frames[2:]] == pytest.approx([0.1] * 4)
 
 
+def test_a_break_says_nothing_of_the_distance_between_frames() -> None:
+    world = World([([0.1], "end"), ([0.1, 0.2], "silence")])
+    frames = frames_in(take(world.watched(), 3))
+    assert [f.duration_s for f in frames] == pytest.approx([FIRST_DURATION_S, FIRST_DURATION_S, 0.1])
+
+
 def test_frames_of_one_moment_still_last() -> None:
     frames = frames_in(take(World([([0.1, 0.1, 0.1], "silence")]).watched(), 3))
     assert [f.time_s for f in frames] == pytest.approx([0.1] * 3)
@@ -196,6 +211,18 @@ def test_a_stall_is_told_at_once_and_is_a_gap() -> None:
         (3.8, "stopped", ""),
     ]
     assert world.made[0].closed
+
+
+def test_an_outage_is_told_while_it_lasts() -> None:
+    world = World([(EVEN, "silence"), ([0.2], "silence")])
+    source, told = world.watched(), []
+    for item in source:
+        told.append((item, world.now_s))
+        if isinstance(item, Frame) and item.index == 10:
+            source.close()
+    gaps = [(item, now_s) for item, now_s in told if isinstance(item, Gap)]
+    assert [(round(g.start_s, 6), round(g.end_s, 6)) for g, _ in gaps] == [(1.1, 3.0), (3.0, 3.7)]
+    assert gaps[0][1] - gaps[1][1] == pytest.approx(3.0 - 3.7)  # not when frames come again
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,7 @@ class Watched(OneWay):
                     self._finished = True
                     return
                 self._broke(reader.problem)
+                yield from self._outage()
                 reader.stop()
                 self._on_state("retrying", reader.problem)
                 self._pause()
@@ -142,7 +143,7 @@ class Watched(OneWay):
         if self._since_s is None:
             self._since_s = arrival_s
             if self._broken:
-                yield from self._gap(0.0 if last is None else last.time_s + last.duration_s, time_s)
+                yield from self._gap(self._known_until_s(), time_s)
             self._on_state("running", "")
         elif last is not None:
             self._distances.append(time_s - last.time_s)
@@ -153,13 +154,30 @@ class Watched(OneWay):
         self._delivered += 1
         yield self._last
 
+    def _outage(self) -> Iterator[Gap]:
+        """What is missing so far, told at once: whoever listens must not believe for hours what was true before."""
+        if self._last is not None:
+            yield from self._missing(self._known_until_s(), self._clock() - self._began_s)
+
     def _gap(self, start_s: float, end_s: float) -> Iterator[Gap]:
-        if end_s > start_s:
-            gap = Gap(start_s, end_s, self._broken)
-            self._gaps.append(gap)
-            self._missing_s += end_s - start_s
-            yield gap
+        yield from self._missing(start_s, end_s)
         self._broken = ""
+
+    def _missing(self, start_s: float, end_s: float) -> Iterator[Gap]:
+        if end_s <= start_s:
+            return
+        self._missing_s += end_s - start_s
+        last = self._gaps[-1] if self._gaps else None
+        if last is not None and last.end_s == start_s and last.reason == self._broken:
+            self._gaps[-1] = Gap(last.start_s, end_s, last.reason)  # one outage, told in parts
+        else:
+            self._gaps.append(Gap(start_s, end_s, self._broken))
+        yield Gap(start_s, end_s, self._broken)
+
+    def _known_until_s(self) -> float:
+        """The end of the last frame, or of what is told to be missing after it."""
+        frame_s = 0.0 if self._last is None else self._last.time_s + self._last.duration_s
+        return max(frame_s, self._gaps[-1].end_s) if self._gaps else frame_s
 
     def _broke(self, problem: str) -> None:
         if not self._broken:

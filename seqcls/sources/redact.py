@@ -15,7 +15,7 @@ HIDDEN = "***"
 
 # Two letters at least: "C:/" is a drive. One slash is enough: people mistype.
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]+")
-_HOST = re.compile(r"(\[[^\[\]\s]*\]|[^:\[\]\s]*)(:\d*)?")
+_HOST = re.compile(r"(\[[^\[\]\s]*\]|[^:\[\]\s]*)(:\d+)?")
 _CLOSING = re.compile(r"['\")\]>,.:;]*$")
 _VALUE = re.compile(r"([^=&;]*=)[^&;]*")
 _BARE_USERINFO = re.compile(r"[^\s:/\\@'\"(]+:[^\s@]+@")
@@ -47,8 +47,7 @@ def _end_of_url(text: str, start: int) -> int:
     """Where blank space begins, or behind the next ``@`` word when what comes before it looks like half a password."""
     end = _next_blank(text, start)
     authority = re.split(r"[/\\?#]", text[start:end], maxsplit=1)[0]
-    half = authority.endswith(":") or not _HOST.fullmatch(_CLOSING.sub("", authority))
-    if half and "@" not in text[start:end]:
+    if (authority.endswith(":") or not _HOST.fullmatch(_CLOSING.sub("", authority))) and "@" not in text[start:end]:
         line_end = text.find("\n", start)
         at = text.find("@", end, len(text) if line_end < 0 else line_end)
         if at >= 0:
@@ -67,6 +66,8 @@ def _rest(rest: str) -> str:
     tail = "" if closing is None else closing.group()
     body = rest[: len(rest) - len(tail)]
     before, mark, query = body.partition("?")
+    if "@" in before and "@" in query:
+        return HIDDEN + tail  # nobody can tell where the host is
     if "@" in before:
         return f"{HIDDEN}@{_path(before.rpartition('@')[2])}{_query(mark, query)}{tail}"
     authority = re.split(r"[/\\#;]", before, maxsplit=1)[0]
