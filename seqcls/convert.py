@@ -22,6 +22,7 @@ from seqcls.files import require_writable, write_text
 from seqcls.modelfile import ModelHeader, Tensors, read_model
 from seqcls.network import network
 from seqcls.parity import Origin, Parity, compare
+from seqcls.quantize import quantize_onnx, quantize_openvino
 
 Target = Literal["openvino", "onnx", "torchscript"]
 #: What each target can be kept in.
@@ -112,39 +113,11 @@ def _to_openvino(path: Path, header: ModelHeader, tensors: Tensors, precision: s
         from seqcls.engines.openvino_model import build, write_ir
     except ImportError as error:
         raise EngineError(f"OpenVINO cannot be used ({error}); pip install openvino") from error
-    if precision != "int8":
-        write_ir(path, build(network(header, tensors), precision), header, precision)
-        return
-    assert frames is not None
-    pictures = frames.images[calibration_rows(frames, CALIBRATE_WITH)]
-    write_ir(path, _quantized(build(network(header, tensors)), pictures), header, precision)
-
-
-def _quantized(model: Any, pictures: Pictures) -> Any:
-    """The OpenVINO model with int8 convolutions, by NNCF's post-training quantisation."""
-    import logging
-
-    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # a compiler that nobody here needs
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of libraries that it looks for and does not need
-            import nncf
-    except ImportError as error:
-        raise EngineError(f"int8 needs NNCF ({error}); pip install 'seqcls[int8]'") from error
-    nncf.set_log_level(logging.ERROR)
-    data = nncf.Dataset([picture[None] for picture in pictures])
-    # The stem stays in float32: measured on Sapphire Rapids, quantising its single input plane makes the whole slower
-    # (175 instead of 260 frames/s at 224 px), and its answers no better.
-    stem = next(o.get_friendly_name() for o in model.get_ordered_ops() if o.get_type_name() == "Convolution")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return nncf.quantize(
-            model,
-            data,
-            subset_size=len(pictures),
-            ignored_scope=nncf.IgnoredScope(names=[stem]),
-            fast_bias_correction=False,  # the slow one leaves a third of the drift: 0.005 instead of 0.017
-        )
+    net = network(header, tensors)
+    if precision == "int8":
+        write_ir(path, quantize_openvino(net, _calibration(frames)), header, precision)
+    else:
+        write_ir(path, build(net, precision), header, precision)
 
 
 def _to_onnx(path: Path, header: ModelHeader, tensors: Tensors, precision: str, frames: FrameSet | None) -> None:
@@ -152,39 +125,11 @@ def _to_onnx(path: Path, header: ModelHeader, tensors: Tensors, precision: str, 
         from seqcls.engines.onnx_model import build, write_onnx
     except ImportError as error:
         raise EngineError(f"ONNX cannot be used ({error}); pip install 'seqcls[onnx]'") from error
-    if precision != "int8":
-        write_onnx(path, build(network(header, tensors), precision), header, precision)
-        return
-    assert frames is not None
-    import onnx
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-
-    class Reader(CalibrationDataReader):  # type: ignore[misc]
-        def __init__(self, pictures: Pictures) -> None:
-            self._left = iter(pictures)
-
-        def get_next(self) -> dict[str, Pictures] | None:
-            picture = next(self._left, None)
-            return None if picture is None else {"images": picture[None]}
-
-    plain, small = path.with_name("plain.tmp"), path.with_name("small.tmp")
-    onnx.save(build(network(header, tensors)), plain)
-    pictures = frames.images[calibration_rows(frames, CALIBRATE_WITH)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        quantize_static(
-            plain,
-            small,
-            Reader(pictures),
-            quant_format=QuantFormat.QDQ,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            per_channel=True,
-            op_types_to_quantize=["Conv", "Add", "MaxPool"],
-        )
-    write_onnx(path, onnx.load(small), header, precision)
-    plain.unlink()
-    small.unlink()
+    net = network(header, tensors)
+    if precision == "int8":
+        write_onnx(path, quantize_onnx(net, _calibration(frames)), header, precision)
+    else:
+        write_onnx(path, build(net, precision), header, precision)
 
 
 def _to_torchscript(path: Path, header: ModelHeader, tensors: Tensors, precision: str, frames: FrameSet | None) -> None:
@@ -213,6 +158,11 @@ _BUILDERS: dict[str, Callable[[Path, ModelHeader, Tensors, str, FrameSet | None]
 }
 
 
+def _calibration(frames: FrameSet | None) -> Pictures:
+    assert frames is not None, "int8 was refused without frames"
+    return frames.images[calibration_rows(frames, CALIBRATE_WITH)]
+
+
 def calibration_rows(frames: FrameSet, most: int) -> NDArray[np.int64]:
     """At most so many rows, spread evenly over the states, the clips that show them, and their length.
 
@@ -227,10 +177,16 @@ def calibration_rows(frames: FrameSet, most: int) -> NDArray[np.int64]:
             cells += [inside[frames.clip[inside] == clip] for clip in np.unique(frames.clip[inside])]
     if not cells:
         cells = [rows]
-    each = max(1, most // len(cells))
-    picked = [cell[np.linspace(0, len(cell) - 1, min(each, len(cell))).astype(int)] for cell in cells]
-    chosen = np.unique(np.concatenate(picked))
-    return chosen if len(chosen) <= most else chosen[np.linspace(0, len(chosen) - 1, most).astype(int)]
+    chosen: NDArray[np.int64] = np.empty(0, np.int64)
+    for each in range(1, max(len(cell) for cell in cells) + 1):
+        picked = [cell[np.linspace(0, len(cell) - 1, min(each, len(cell))).astype(int)] for cell in cells]
+        before, chosen = chosen, np.unique(np.concatenate(picked))
+        if len(chosen) > most:
+            chosen = before
+            break
+    if not len(chosen):  # more clips than frames are wanted
+        chosen = rows[np.linspace(0, len(rows) - 1, most).astype(int)]
+    return chosen
 
 
 def _compare(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -14,9 +13,11 @@ from seqcls.intervals import intervals_from_events
 from seqcls.metrics import auroc
 from seqcls.modelfile import ModelHeader
 from seqcls.postprocess import PostProcess
-from seqcls.types import Event, FrameScore
+from seqcls.types import Event, FrameScore, Gap
 
 Floats = NDArray[np.float32]
+#: A hole of more than so many frames in a clip's labelled frames is one that nothing is known of.
+MOST_MISSING = 2
 #: What the frames were: held out, else those trained on, else drawn at random.
 Origin = Literal["validation", "training", "random"]
 
@@ -136,17 +137,29 @@ def _present(
 ) -> list[tuple[str, float, float]]:
     process = PostProcess(header.organs, header.smoothing, header.intervals)
     events: list[Event] = []
-    for index, (now_s, own) in enumerate(zip(time_s, scores, strict=True)):
-        events += process.push(FrameScore(index, float(now_s), step_s, own))
+    expected_s = float(time_s[0])
+    for index, (now_s, own) in enumerate(zip(time_s.tolist(), scores, strict=True)):
+        if now_s - expected_s > MOST_MISSING * step_s:
+            events += process.push(Gap(expected_s, now_s, "not labelled"))
+        events += process.push(FrameScore(index, now_s, step_s, own))
+        expected_s = now_s + step_s
     end_s = float(time_s[-1]) + step_s
     events += process.close(end_s)
     intervals = intervals_from_events(events, process.table(), end_s)
     return [(i.organ, i.start_s, i.end_s) for i in intervals if i.state == "present"]
 
 
-def _without_partner(ours: Sequence[tuple[str, float, float]], theirs: Sequence[tuple[str, float, float]]) -> int:
-    """How many of ours overlap none of theirs in the same clip."""
-    return sum(
-        not any(clip == other and start < other_end and other_start < end for other, other_start, other_end in theirs)
-        for clip, start, end in ours
-    )
+def _without_partner(ours: Spans, theirs: Spans) -> int:
+    """How many of ours have no partner: one of theirs that overlaps it in the same clip and is no other's partner.
+
+    So a presence torn in two counts as one more. In order of time the first free partner is always the right one.
+    """
+    left = sorted(theirs)
+    alone = 0
+    for clip, start, end in sorted(ours):
+        partner = next((t for t in left if t[0] == clip and start < t[2] and t[1] < end), None)
+        if partner is None:
+            alone += 1
+        else:
+            left.remove(partner)
+    return alone

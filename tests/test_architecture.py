@@ -56,7 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluate": {"types", "errors", "files", "labels", "runner", "sources", "metrics", "dataset", "plots", "intervals", "postprocess"},
     "phantom": {"cv2", "av", "errors", "labels", "files", "types"},
     "parity": {"types", "intervals", "metrics", "modelfile", "postprocess"},
-    "quantize": {"errors", "engines", "modelfile", "network", "onnx", "onnxruntime", "nncf"},
+    "quantize": {"errors", "engines", "network", "onnx", "onnxruntime", "nncf"},
     "convert": {"errors", "files", "dataset", "engines", "modelfile", "model", "network", "parity", "quantize", "torch"},
     "bench": {"types", "errors", "files", "geometry", "modelfile", "engines", "sources", "runner", "plots", "matplotlib"},
     "demo": {"types", "errors", "files", "phantom", "labels", "extract", "dataset", "train", "trainoptions", "runner", "evaluate", "metrics", "plots", "exports", "report", "modelfile", "geometry", "sources", "intervals"},

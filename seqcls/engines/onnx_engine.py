@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,10 @@ class ONNXEngine(OneByOne):
             self._model, header, kept = build(network(*model)).SerializeToString(), model[0], "fp32"
         self.precision = _choose(precision, kept)
         self._pool = ThreadPoolExecutor(processors(), thread_name_prefix="seqcls-onnx")
-        self._forward = self._open(threads=1)
-        super().__init__(header, "ONNX Runtime", streamed=self._all, spread=lambda: self._open(threads=processors()))
+        self._forward = forward_of(self._model)
+        super().__init__(
+            header, "ONNX Runtime", streamed=self._all, spread=partial(forward_of, self._model, processors())
+        )
         self.description = f"ONNX Runtime {onnxruntime.__version__}, cpu, {self.precision}"
 
     def _all(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -52,25 +55,27 @@ class ONNXEngine(OneByOne):
                 future.cancel()  # after an error or Ctrl-C; what is done or under way is not touched
         return logits
 
-    def _open(self, *, threads: int) -> Forward:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        # Threads that spin while they wait take the processor from decoding.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
+
+def forward_of(model: bytes, threads: int = 1) -> Forward:
+    """One picture at a time, on so many threads."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    # Threads that spin while they wait take the processor from decoding.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its exceptions have no common base but this one
+        raise EngineError(f"ONNX Runtime refuses the model ({reason(error)}); try --engine torch") from error
+
+    def forward(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         try:
-            session = onnxruntime.InferenceSession(self._model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # its exceptions have no common base but this one
-            raise EngineError(f"ONNX Runtime refuses the model ({reason(error)}); try --engine torch") from error
+            (logits,) = session.run(["logits"], {"images": images})
+        except Exception as error:
+            raise RuntimeError(reason(error)) from error
+        return np.asarray(logits, np.float32)
 
-        def forward(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-            try:
-                (logits,) = session.run(["logits"], {"images": images})
-            except Exception as error:
-                raise RuntimeError(reason(error)) from error
-            return np.asarray(logits, np.float32)
-
-        return forward
+    return forward
 
 
 def _choose(precision: str, kept: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,13 @@ class OpenVINOEngine(OneByOne):
             self._model, header, kept = read_ir(model)
         else:
             self._model, header, kept = build(network(*model)), model[0], "fp32"
-        self._core = ov.Core()
-        self.precision = _choose(self._core, precision, kept)
+        self.precision = _choose(ov.Core(), precision, kept)
         streams = processors()
-        self._queue = ov.AsyncInferQueue(self._compile(streams), 2 * streams)
+        # Twice as many requests as streams, so that none waits for Python to hand it the next picture.
+        self._queue = ov.AsyncInferQueue(_compile(self._model, self.precision, streams=streams), 2 * streams)
         self._queue.set_callback(_keep)
-        super().__init__(header, "OpenVINO", streamed=self._all, spread=self._one)
+        spread = partial(forward_of, self._model, self.precision)
+        super().__init__(header, "OpenVINO", streamed=self._all, spread=spread)
         version = ov.get_version().split("-")[0]
         self.description = f"OpenVINO {version}, cpu, {self.precision}"
 
@@ -57,28 +59,31 @@ class OpenVINOEngine(OneByOne):
             self._queue.wait_all()  # on Ctrl-C too: nothing is left under way
         return logits
 
-    def _one(self) -> Forward:
-        request = self._compile(1).create_infer_request()
 
-        def forward(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-            request.infer({0: images})
-            return np.array(request.get_output_tensor(0).data)
+def forward_of(model: ov.Model, precision: str = "fp32") -> Forward:
+    """One picture at a time, each spread over all threads."""
+    request = _compile(model, precision, streams=1).create_infer_request()
 
-        return forward
+    def forward(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        request.infer({0: images})
+        return np.array(request.get_output_tensor(0).data)
 
-    def _compile(self, streams: int) -> ov.CompiledModel:
-        options = {
-            # Said explicitly: left alone, OpenVINO computes in half precision wherever it can.
-            "INFERENCE_PRECISION_HINT": _HINTS[self.precision],
-            "NUM_STREAMS": str(streams),
-            "INFERENCE_NUM_THREADS": processors(),
-            # Threads tied to processors wait for whatever else runs there: decoding, another seqcls.
-            "ENABLE_CPU_PINNING": False,
-        }
-        try:
-            return self._core.compile_model(self._model, "CPU", options)
-        except RuntimeError as error:
-            raise EngineError(f"OpenVINO refuses the model ({reason(error)}); try --engine torch") from error
+    return forward
+
+
+def _compile(model: ov.Model, precision: str, *, streams: int) -> ov.CompiledModel:
+    options = {
+        # Said explicitly: left alone, OpenVINO computes in half precision wherever it can.
+        "INFERENCE_PRECISION_HINT": _HINTS[precision],
+        "NUM_STREAMS": str(streams),
+        "INFERENCE_NUM_THREADS": processors(),
+        # Threads tied to processors wait for whatever else runs there: decoding, another seqcls.
+        "ENABLE_CPU_PINNING": False,
+    }
+    try:
+        return ov.Core().compile_model(model, "CPU", options)
+    except RuntimeError as error:
+        raise EngineError(f"OpenVINO refuses the model ({reason(error)}); try --engine torch") from error
 
 
 def _keep(request: ov.InferRequest, row: NDArray[np.float32]) -> None:
