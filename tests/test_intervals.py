@@ -259,7 +259,14 @@ def test_intervals_carry_frames_and_scores() -> None:
     column = np.array(values, np.float32)[:, None]
     index = np.arange(len(values))
     table = ScoreTable(
-        ("liver",), index, index / RATE_HZ, np.full(len(values), 0.1), column, column, ("",) * len(values), np.ones(len(values), bool)
+        ("liver",),
+        index,
+        index / RATE_HZ,
+        np.full(len(values), 0.1),
+        column,
+        column,
+        ("",) * len(values),
+        np.ones(len(values), bool),
     )
     intervals = intervals_from_events(events, table, 0.7)
     assert [(i.state, i.start_index, i.end_index) for i in intervals] == [

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from seqcls.live.view import LiveView
     from seqcls.runner import Detector
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
     """What the command line asked of a live run."""
