@@ -24,7 +24,7 @@ from seqcls.errors import DataError, EngineError, ModelError, OutputError, Usage
 from seqcls.geometry import Geometry
 from seqcls.intervals import IntervalOptions
 from seqcls.modelfile import ModelHeader, read_header, write_model
-from seqcls.parity import compare
+from seqcls.parity import Parity, compare
 from seqcls.smoothing import SmoothingOptions
 from seqcls.train import train
 from seqcls.trainoptions import AugmentOptions, TrainOptions
@@ -83,7 +83,7 @@ def model(frames: FrameSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
 CASES = [
     pytest.param("openvino", "fp32", 1e-4, marks=needs("openvino")),
     pytest.param("openvino", "fp16", 0.02, marks=needs("openvino")),
-    pytest.param("openvino", "int8", 0.4, marks=needs("openvino", "nncf")),
+    pytest.param("openvino", "int8", 0.05, marks=needs("openvino", "nncf")),
     pytest.param("onnx", "fp32", 1e-4, marks=needs("onnx", "onnxruntime")),
     pytest.param("onnx", "fp16", 0.02, marks=needs("onnx", "onnxruntime")),
     pytest.param("onnx", "int8", 0.05, marks=needs("onnx", "onnxruntime")),
@@ -138,16 +138,39 @@ def test_without_frames_the_comparison_says_so(model: Path, tmp_path: Path) -> N
     assert told["organs"][0]["auroc_before"] is None
 
 
+@pytest.mark.parametrize("needed", [1, 2], ids=["good at once", "with the stem spared"])
+def test_int8_that_strays_is_made_again_with_the_stem_spared(
+    model: Path, frames: FrameSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, needed: int
+) -> None:
+    spared: list[bool] = []
+
+    def build(path: Path, header: ModelHeader, *_: object, spare_stem: bool) -> None:
+        path.write_text("a model")
+        spared.append(spare_stem)
+
+    def scored(header: ModelHeader, *_: object) -> Parity:
+        before = frames.targets * 0.8 + 0.1
+        after = before if len(spared) == needed else before - 0.05
+        return compare(header, before, after, origin="validation", reference="itself")
+
+    monkeypatch.setitem(module._BUILDERS, "onnx", build)
+    monkeypatch.setattr(module, "_compare", scored)
+    convert(model, tmp_path / "m.onnx", ConvertOptions(target="onnx", precision="int8"), frames=frames)
+    assert spared == [False, True][:needed]
+
+
 @needs("openvino")
 def test_what_strays_too_far_is_not_written(
     model: Path, frames: FrameSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = module.network
+    steps: list[str] = []
     spoil: Callable[..., object] = lambda h, t: real(h, {**t, "fc.bias": t["fc.bias"] + 1.0})  # noqa: E731
     monkeypatch.setattr(module, "network", spoil)
     with pytest.raises(ModelError, match=r"is not written: liver: scores drift by 0\.\d+ on average, more than 0.02"):
-        convert(model, tmp_path / "disc.xml", ConvertOptions(), frames=frames)
+        convert(model, tmp_path / "disc.xml", ConvertOptions(), frames=frames, on_step=steps.append)
     assert list(tmp_path.iterdir()) == []
+    assert len(steps) == 2  # only int8 has a second try
     generous = ConvertOptions(most_drift=0.5)
     assert convert(model, tmp_path / "disc.xml", generous, frames=frames).organs[0].mean > 0.02
 
@@ -216,8 +239,8 @@ def test_quantising_counts_nobody(tmp_path: Path) -> None:
     code = (
         "from seqcls.quantize import _without_telemetry\n"
         "with _without_telemetry(): import nncf\n"
-        "from nncf.telemetry.wrapper import NNCFTelemetryStub, telemetry\n"
-        "print(telemetry is NNCFTelemetryStub)"
+        "from nncf.telemetry.wrapper import telemetry; from unittest.mock import MagicMock\n"
+        "print(isinstance(telemetry, MagicMock))"
     )
     home = {**os.environ, "HOME": str(tmp_path), "USERPROFILE": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], env=home, capture_output=True, text=True)

@@ -74,9 +74,11 @@ def run(
         str,
         typer.Option(help="every: score each frame. adaptive: score fewer, with the same intervals as a rule."),
     ] = "every",
-    engine: Annotated[str, typer.Option(help="auto or torch.")] = "auto",
+    engine: Annotated[str, typer.Option(help="auto, openvino, torch or onnx.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="auto, fp32, bf16, fp16, or int8 (of a model that was converted to it).")
+    ] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Frames scored together.")] = 16,
     overwrite: Overwrite = False,
     live: Annotated[

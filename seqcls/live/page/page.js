@@ -1,0 +1,360 @@
+"use strict";
+// Draws what /events tells. One rule above all: PRESENT or ABSENT stands on the screen only while the feed runs and
+// news of it is fresh; whatever else happens, every sign says UNKNOWN.
+
+const LOST_MS = 3000; // no word from the server
+const REOPEN_MS = 2000; // and how often the stream is opened anew
+const QUIET_S = 3; // no snapshot from the run
+const LATE_S = 3; // news that lay on the way
+const TRACE_S = 60; // board.py has the same figures
+const STRIP_S = 300;
+const FEED_WORDS = { connecting: "connecting", running: "running", stalled: "stalled", retrying: "retrying", stopped: "stopped" };
+
+const at = (id) => document.getElementById(id);
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+let stream = null;
+let openedMs = -Infinity;
+let heardMs = -Infinity; // performance.now() of the last message
+let loadedMs = performance.now();
+let open = false;
+let view = null;
+let quietS = 0;
+let lag = { least: Infinity, now: 0 };
+let cards = [];
+let drawnMs = -Infinity;
+let spoken = { feed: "", states: [] };
+
+// --- news ---------------------------------------------------------------------------------------------------------
+
+function connect() {
+  if (stream) stream.close();
+  open = false;
+  lag = { least: Infinity, now: 0 };
+  openedMs = performance.now();
+  stream = new EventSource("/events");
+  stream.onmessage = (event) => hear(JSON.parse(event.data));
+  stream.onerror = () => { open = false; show(); };
+}
+
+function hear(message) {
+  const now = performance.now();
+  const away = now / 1000 - message.sent_s; // both clocks only ever run forward; their distance is what counts
+  lag.least = Math.min(lag.least, away);
+  lag.now = away - lag.least;
+  open = true;
+  heardMs = now;
+  quietS = message.quiet_s;
+  if (message.view) view = message.view;
+  show();
+  fetchPicture();
+}
+
+function watch() {
+  const now = performance.now();
+  const dead = !open || now - heardMs > LOST_MS;
+  if (dead && now - openedMs > REOPEN_MS && (stream.readyState === EventSource.CLOSED || now - openedMs > 3 * REOPEN_MS)) connect();
+  show();
+}
+
+// What holds now: {trusted, kind, word, seconds, why}
+function verdict() {
+  const now = performance.now();
+  if (!open || now - heardMs > LOST_MS) {
+    if (heardMs === -Infinity && now - loadedMs < LOST_MS) return told("connecting", "connecting to seqcls", (now - loadedMs) / 1000, "");
+    const since = heardMs === -Infinity ? loadedMs : heardMs;
+    const why = view && view.feed === "stopped" ? "the run had ended" : "is seqcls still running? A new run prints a new address";
+    return told("lost", "connection to seqcls lost", (now - since) / 1000, why);
+  }
+  if (lag.now > LATE_S) return told("lost", "this page lags behind", lag.now, "the way from seqcls to this page is too slow");
+  if (!view) return told("connecting", "waiting for the run", quietS, "");
+  const quiet = quietS + (now - heardMs) / 1000;
+  if (view.feed !== "stopped" && quiet > QUIET_S) return told("lost", "no news from the run", quiet, "seqcls is busy or hangs");
+  return {
+    trusted: view.feed === "running",
+    kind: view.feed,
+    word: `feed ${FEED_WORDS[view.feed]}`,
+    seconds: view.feed_for_s + quiet,
+    why: view.feed_reason,
+  };
+}
+
+function told(kind, word, seconds, why) {
+  return { trusted: false, kind, word, seconds, why };
+}
+
+// --- words --------------------------------------------------------------------------------------------------------
+
+function put(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function clock(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const two = (n) => String(n).padStart(2, "0");
+  return `${Math.floor(whole / 3600)}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
+}
+
+function span(seconds) {
+  return seconds < 100 ? `${Math.floor(Math.max(0, seconds))} s` : clock(seconds);
+}
+
+function number(value, digits) {
+  return value === null || value === undefined ? "–" : value.toFixed(digits);
+}
+
+function show() {
+  const now = verdict();
+  document.body.dataset.feed = now.kind;
+  document.body.dataset.trusted = now.trusted ? "yes" : "no";
+  put(at("feed-word"), now.word);
+  put(at("feed-for"), now.kind === "running" ? "" : span(now.seconds));
+  put(at("feed-why"), now.why);
+  document.title = `${now.word} – seqcls`;
+  if (view) showView(now);
+  put(at("picture-note"), !pictureShown ? "no picture yet" : now.trusted ? "" : `not live: ${now.word}`);
+  speak(now);
+  const ms = performance.now();
+  if (view && (ms - drawnMs >= (calm.matches ? 1000 : 150) || !now.trusted)) {
+    drawnMs = ms;
+    const ink = inks();
+    cards.forEach((card, place) => drawCard(card, view.organs[place], now, ink));
+  }
+}
+
+function showView(now) {
+  if (cards.length !== view.organs.length || cards.some((card, place) => card.organ !== view.organs[place].organ)) {
+    cards = view.organs.map((organ) => makeCard(organ.organ));
+    at("organs").replaceChildren(...cards.map((card) => card.root));
+  }
+  cards.forEach((card, place) => showOrgan(card, view.organs[place], now));
+  put(at("source"), view.started ? `${view.source} · since ${view.started}` : view.source);
+  put(at("rate"), now.trusted ? `${number(view.rate_hz, 1)} /s` : "–");
+  put(at("latency"), `${view.latency_ms.map((ms) => number(ms, 0)).join(" / ")} ms`);
+  put(at("received"), String(view.received));
+  put(at("dropped"), String(view.dropped));
+  put(at("rejected"), String(view.rejected));
+  put(at("now"), clock(view.now_s));
+  put(at("disclaimer"), view.disclaimer);
+  showMessages(view.messages);
+}
+
+function showMessages(messages) {
+  const list = at("messages");
+  const latest = messages.slice(-3);
+  if (latest.length === list.children.length && latest.every((text, place) => list.children[place].textContent === text)) return;
+  list.replaceChildren(...latest.map((text) => make("li", "", text)));
+}
+
+function showOrgan(card, organ, now) {
+  const state = now.trusted ? organ.state : "unknown";
+  card.root.dataset.state = state;
+  put(card.word, state.toUpperCase());
+  put(card.score, now.trusted && organ.score !== null ? organ.score.toFixed(2) : "–");
+  const reason = now.trusted ? organ.reason : now.word;
+  put(card.why, now.trusted ? `for ${span(organ.for_s)}${reason ? `, ${reason}` : ""}` : reason);
+  put(card.count, `${organ.presences} × present`);
+}
+
+function speak(now) {
+  const states = cards.map((card) => `${card.organ} ${card.root.dataset.state}`);
+  const news = states.filter((state, place) => state !== spoken.states[place]);
+  if (now.word !== spoken.feed) news.unshift(now.word);
+  spoken = { feed: now.word, states };
+  if (news.length) put(at("spoken"), news.join(", "));
+}
+
+// --- one organ ----------------------------------------------------------------------------------------------------
+
+function make(tag, name, text) {
+  const element = document.createElement(tag);
+  if (name) element.className = name;
+  if (text !== undefined) element.textContent = text; // never markup: names and reasons come from files and servers
+  return element;
+}
+
+function inside(element, ...children) {
+  element.append(...children);
+  return element;
+}
+
+function makeCanvas(name, label) {
+  const canvas = make("canvas", name);
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", label);
+  return canvas;
+}
+
+function makeCard(organ) {
+  const card = {
+    organ,
+    root: make("article", "organ"),
+    score: make("span", "score", "–"),
+    word: make("span", "word", "UNKNOWN"),
+    why: make("span", "why"),
+    count: make("span", "count"),
+    trace: makeCanvas("trace", `score of ${organ}, last minute`),
+    strip: makeCanvas("strip", `states of ${organ}, last five minutes`),
+  };
+  const shape = make("span", "shape");
+  shape.setAttribute("aria-hidden", "true");
+  const name = make("span", "name", organ);
+  name.title = organ;
+  inside(card.root, inside(make("div", "inside"),
+    inside(make("h2"), name, card.score),
+    inside(make("p", "sign"), shape, card.word),
+    inside(make("p", "about"), card.why, card.count),
+    inside(make("div", "trace-part"), card.trace, axis("score, last 60 s")),
+    inside(make("div", "strip-part"), card.strip, axis("5 min ago"))));
+  card.root.dataset.state = "unknown";
+  return card;
+}
+
+function axis(text) {
+  return inside(make("p", "axis"), make("span", "", text), make("span", "", "now"));
+}
+
+// --- drawings -----------------------------------------------------------------------------------------------------
+
+function inks() {
+  const style = getComputedStyle(document.documentElement);
+  const of = (name) => style.getPropertyValue(`--${name}`).trim();
+  return { ink: of("ink"), soft: of("soft"), line: of("line"), trace: of("trace"), present: of("present"), unknown: of("unknown") };
+}
+
+// The canvas's drawing area in CSS pixels, cleared; null while it has no size.
+function canvasOf(canvas) {
+  const width = canvas.clientWidth;
+  const height = canvas.clientHeight;
+  if (!width || !height) return null;
+  const scale = Math.min(3, devicePixelRatio || 1);
+  const [columns, rows] = [Math.round(width * scale), Math.round(height * scale)];
+  if (canvas.width !== columns || canvas.height !== rows) [canvas.width, canvas.height] = [columns, rows];
+  const pen = canvas.getContext("2d");
+  pen.setTransform(scale, 0, 0, scale, 0, 0);
+  pen.clearRect(0, 0, width, height);
+  return { pen, width, height };
+}
+
+let hatching = null;
+function hatch(pen, color) {
+  if (!hatching || hatching.color !== color) {
+    const tile = document.createElement("canvas");
+    [tile.width, tile.height] = [8, 8];
+    const brush = tile.getContext("2d");
+    brush.strokeStyle = color;
+    brush.lineWidth = 2.5;
+    for (const x of [-8, 0, 8]) { brush.moveTo(x - 1, 9); brush.lineTo(x + 9, -1); }
+    brush.stroke();
+    hatching = { color, tile };
+  }
+  return pen.createPattern(hatching.tile, "repeat");
+}
+
+function drawCard(card, organ, now, ink) {
+  // What the run last said of a feed that has stopped since is no longer known.
+  const unknownS = now.trusted ? 0 : Math.min(STRIP_S, now.kind === "lost" ? 0 : now.seconds);
+  drawTrace(card.trace, organ, unknownS, ink);
+  drawStrip(card.strip, organ, unknownS, ink);
+}
+
+function drawTrace(canvas, organ, unknownS, ink) {
+  const area = canvasOf(canvas);
+  if (!area) return;
+  const { pen, width, height } = area;
+  const x = (time) => (1 + time / TRACE_S) * width;
+  const y = (score) => 2 + (1 - Math.min(1, Math.max(0, score))) * (height - 4);
+  for (const [from, to] of unknownStretches(organ, unknownS)) {
+    pen.fillStyle = hatch(pen, ink.unknown);
+    pen.fillRect(x(from), 0, Math.max(1, x(to) - x(from)), height);
+  }
+  pen.lineWidth = 1;
+  pen.strokeStyle = ink.line;
+  pen.strokeRect(0.5, 0.5, width - 1, height - 1);
+  pen.strokeStyle = ink.soft;
+  pen.setLineDash([2, 4]);
+  for (const level of [organ.onset, organ.offset]) {
+    pen.beginPath();
+    pen.moveTo(0, y(level));
+    pen.lineTo(width, y(level));
+    pen.stroke();
+  }
+  pen.setLineDash([]);
+  pen.strokeStyle = ink.trace;
+  pen.lineWidth = 2.5;
+  pen.lineJoin = "round";
+  pen.beginPath();
+  let last = null;
+  for (const [time, score] of organ.trace) {
+    if (score === null) { last = null; continue; }
+    if (last === null || time - last > 1) pen.moveTo(x(time), y(score));
+    else pen.lineTo(x(time), y(score));
+    last = time;
+  }
+  pen.stroke();
+}
+
+function unknownStretches(organ, unknownS) {
+  const stretches = organ.spans.filter(([state]) => state === "unknown").map(([, from, to]) => [from, to === null ? 0 : to]);
+  if (unknownS > 0) stretches.push([-unknownS, 0]);
+  return stretches.map(([from, to]) => [Math.max(-STRIP_S, from), Math.min(0, to)]).filter(([from, to]) => to > from);
+}
+
+function drawStrip(canvas, organ, unknownS, ink) {
+  const area = canvasOf(canvas);
+  if (!area) return;
+  const { pen, width, height } = area;
+  const x = (time) => (1 + Math.max(-STRIP_S, Math.min(0, time)) / STRIP_S) * width;
+  const bar = (from, to, top, tall, fill) => {
+    pen.fillStyle = fill;
+    pen.fillRect(x(from), top, Math.max(2, x(to) - x(from)), tall); // nothing is too short to be seen
+  };
+  for (const [state, from, to] of organ.spans) {
+    const end = Math.min(-unknownS, to === null ? 0 : to);
+    if (end <= from) continue;
+    if (state === "present") bar(from, end, 0, height, ink.trace);
+    else if (state === "absent") bar(from, end, height / 2 - 1.5, 3, ink.soft);
+  }
+  for (const [from, to] of unknownStretches(organ, unknownS)) bar(from, to, 0, height, hatch(pen, ink.unknown));
+  pen.strokeStyle = ink.line;
+  pen.lineWidth = 1;
+  pen.strokeRect(0.5, 0.5, width - 1, height - 1);
+  pen.fillStyle = ink.line;
+  for (let minute = 1; minute * 60 < STRIP_S; minute += 1) pen.fillRect(Math.round(x(-60 * minute)), height - 5, 1, 5);
+}
+
+// --- picture ------------------------------------------------------------------------------------------------------
+
+let pictureShown = false;
+let pictureVersion = 0;
+let pictureBusy = false;
+
+async function fetchPicture() {
+  if (pictureBusy || document.hidden || !view || !view.has_picture || view.version === pictureVersion || !verdict().trusted) return;
+  pictureBusy = true;
+  const version = view.version;
+  try {
+    const answer = await fetch("/picture", { cache: "no-store", signal: AbortSignal.timeout(3000) });
+    if (answer.status === 200) {
+      const picture = await createImageBitmap(await answer.blob());
+      const canvas = at("picture");
+      if (canvas.width !== picture.width || canvas.height !== picture.height) {
+        [canvas.width, canvas.height] = [picture.width, picture.height];
+      }
+      canvas.getContext("2d").drawImage(picture, 0, 0);
+      picture.close();
+      pictureShown = true;
+      pictureVersion = version;
+    }
+  } catch {
+    // the next message tries again
+  } finally {
+    pictureBusy = false;
+  }
+}
+
+connect();
+setInterval(watch, 250);
+document.addEventListener("visibilitychange", watch);
+addEventListener("pageshow", watch);
+show();
