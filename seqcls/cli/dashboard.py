@@ -3,167 +3,264 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
-from rich.align import Align
-from rich.console import Group, RenderableType
+from rich import box
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 import seqcls
-from seqcls.live.view import LiveView, OrganView, Span
+from seqcls.cli import letters
+from seqcls.live.view import LiveView, OrganView
+from seqcls.types import State
 
-#: By state: colours that everyone tells apart (Okabe and Ito), and the glyph of the strip.
-STYLES = {"present": "bold white on #0072B2", "absent": "white on #4a4a4a", "unknown": "bold black on #E69F00"}
-INKS = {"present": "#56B4E9", "absent": "#8a8a8a", "unknown": "#E69F00"}
-GLYPHS = {"present": "█", "absent": "─", "unknown": "░"}
-PLAIN_GLYPHS = {"present": "#", "absent": "-", "unknown": "?"}
-BARS = " ▁▂▃▄▅▆▇█"
-PLAIN_BARS = " .:-=+*#@"
-#: How much of the past the strip shows.
-STRIP_S = 120.0
-STATUS_EVERY_S = 60.0
-
-# Letters of five rows, for signs that are read from across a table.
-_LETTERS = {
-    "A": (" ██ ", "█  █", "████", "█  █", "█  █"),
-    "B": ("███ ", "█  █", "███ ", "█  █", "███ "),
-    "E": ("████", "█   ", "███ ", "█   ", "████"),
-    "K": ("█  █", "█ █ ", "██  ", "█ █ ", "█  █"),
-    "N": ("█  █", "██ █", "█ ██", "█  █", "█  █"),
-    "O": (" ██ ", "█  █", "█  █", "█  █", " ██ "),
-    "P": ("███ ", "█  █", "███ ", "█   ", "█   "),
-    "R": ("███ ", "█  █", "███ ", "█ █ ", "█  █"),
-    "S": (" ███", "█   ", " ██ ", "   █", "███ "),
-    "T": ("█████", "  █  ", "  █  ", "  █  ", "  █  "),
-    "U": ("█  █", "█  █", "█  █", "█  █", " ██ "),
-    "W": ("█   █", "█   █", "█ █ █", "██ ██", "█   █"),
+#: By state: colours that everyone tells apart (Okabe and Ito), as a sign and as ink on any ground, and shapes.
+STYLES: dict[State, str] = {
+    "present": "bold white on #0072B2",
+    "absent": "bold white on #4a4a4a",
+    "unknown": "bold black on #E69F00",
 }
+INKS: dict[State, str] = {"present": "#56B4E9", "absent": "#8a8a8a", "unknown": "#E69F00"}
+GLYPHS: dict[State, str] = {"present": "█", "absent": "─", "unknown": "░"}
+PLAIN_GLYPHS: dict[State, str] = {"present": "#", "absent": "-", "unknown": "?"}
+SHAPES: dict[State, str] = {"present": "●", "absent": "○", "unknown": "?"}
+PLAIN_SHAPES: dict[State, str] = {"present": "*", "absent": "o", "unknown": "?"}
+BARS, PLAIN_BARS = "▁▂▃▄▅▆▇█", "_.:-=+*#"
+
+#: How much of the past trace and strip show.
+TRACE_S, STRIP_S = 60.0, 300.0
+#: After so long without news of the run nothing is known.
+QUIET_S = 3.0
+STATUS_EVERY_S = 60.0
+_LARGE_WIDTH, _LARGE_HEIGHT = 46, 9  # a panel with large letters
+_PANEL_HEIGHT = 5
 
 
-def render(view: LiveView, width: int, height: int, *, plain: bool = False) -> RenderableType:
-    """The whole screen of ``width`` x ``height`` cells. plain: ASCII alone, for terminals that know no blocks."""
-    rows = max(1, len(view.organs))
-    each = max(3, (height - 6) // rows)
-    parts: list[RenderableType] = [_head(view, width)]
-    parts += [_organ(organ, view, width, each, plain=plain) for organ in view.organs]
-    parts += [_foot(view), Text(seqcls.DISCLAIMER, style="dim", no_wrap=True, overflow="ellipsis")]
-    return Group(*parts)
+def render(view: LiveView, width: int, height: int, *, plain: bool = False, quiet_s: float = 0.0) -> RenderableType:
+    """The whole screen of ``width`` x ``height`` cells.
+
+    ``plain``: ASCII alone; that is so by itself where the console's encoding has no more. ``quiet_s``: how long ago
+    the run gave this snapshot; after 3 s nothing in it holds.
+    """
+    return _Screen(view, width, height, plain, quiet_s)
 
 
 def lines(previous: LiveView | None, view: LiveView) -> list[str]:
     """What has changed since the last snapshot, for people who read a log; a line of figures every minute."""
     told = []
-    before = {} if previous is None else {organ.organ: organ for organ in previous.organs}
+    before = {} if previous is None else {organ.organ: organ.state for organ in previous.organs}
     if previous is None or (previous.feed, previous.feed_reason) != (view.feed, view.feed_reason):
-        told.append(f"{clock(view.now_s)} feed {_with_reason(view.feed, view.feed_reason)}")
+        told.append(f"feed {_with_reason(view.feed, view.feed_reason)}")
     for organ in view.organs:
-        last = before.get(organ.organ)
-        if last is not None and last.state != organ.state:
-            told.append(f"{clock(view.now_s)} {organ.organ} {_with_reason(organ.state, organ.reason)}")
+        if before.get(organ.organ, "unknown") != organ.state:
+            told.append(f"{organ.organ} {_with_reason(organ.state, organ.reason)}")
     known = () if previous is None else previous.messages
-    told += [f"{clock(view.now_s)} {message}" for message in view.messages if message not in known]
+    told += [message for message in view.messages if message not in known]
     if previous is not None and view.now_s // STATUS_EVERY_S > previous.now_s // STATUS_EVERY_S:
-        told.append(f"{clock(view.now_s)} {_figures(view)}")
-    return told
+        told.append(_figures(view))
+    return [f"{clock(view.now_s)} {harmless(line)}" for line in told]
 
 
 def clock(seconds: float) -> str:
     """h:mm:ss of a run."""
-    whole = max(0, int(seconds))
+    whole = max(0, int(seconds)) if math.isfinite(seconds) else 0
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
-def sparkline(organ: OrganView, now_s: float, width: int, *, plain: bool = False) -> Text:
-    """The trace of the last STRIP_S seconds; "?" where no score is known."""
+def harmless(text: str, *, plain: bool = False) -> str:
+    """Names and reasons come from files and servers: nothing in them may steer the terminal. plain: ASCII alone."""
+    shown = "".join(c if c.isprintable() else "?" for c in text)
+    return shown.encode("ascii", "replace").decode() if plain else shown
+
+
+def trace(
+    organ: OrganView, now_s: float, width: int, rows: int = 1, *, plain: bool = False, lost_s: float = 0.0
+) -> Text:
+    """The scores of the last minute as bars of ``rows`` lines, "?" where none is known: also the last ``lost_s``."""
     bars = PLAIN_BARS if plain else BARS
     columns: list[list[float | None]] = [[] for _ in range(width)]
     for time_s, score in organ.trace:
-        place = math.floor((time_s - now_s + STRIP_S) / STRIP_S * width)
+        place = math.floor((time_s - now_s + TRACE_S) / TRACE_S * width)
         if 0 <= place < width:
-            columns[place].append(score)
+            columns[place].append(score if score is not None and math.isfinite(score) else None)
     text = Text(no_wrap=True)
-    for scores in columns:
-        known = [score for score in scores if score is not None]
-        if known:
+    for row in range(rows):
+        for column, scores in enumerate(columns):
+            known = [score for score in scores if score is not None]
+            if (lost := column >= width * (1 - lost_s / TRACE_S)) or not known:
+                text.append("?" if lost or scores else " ", style=INKS["unknown"])
+                continue
             mean = min(1.0, max(0.0, sum(known) / len(known)))
-            ink = INKS["present"] if mean >= organ.onset else INKS["absent"]
-            text.append(bars[1 + min(len(bars) - 2, int(mean * (len(bars) - 1)))], style=ink)
-        else:
-            text.append("?" if scores else " ", style=INKS["unknown"])
+            eighths = max(1, round(mean * 8 * rows)) - 8 * (rows - 1 - row)
+            ink = INKS["present" if mean >= organ.onset else "absent"]
+            text.append(" " if eighths < 1 else bars[min(8, eighths) - 1], style=ink)
+        text.append("\n" if row < rows - 1 else "")
     return text
 
 
-def strip(spans: tuple[Span, ...], now_s: float, width: int, *, plain: bool = False) -> Text:
-    """The states of the last STRIP_S seconds, the newest at the right."""
+def strip(organ: OrganView, now_s: float, width: int, *, plain: bool = False, lost_s: float = 0.0) -> Text:
+    """The states of the last five minutes, the newest at the right; a cell shows presence when any of its time has
+    it, so that nothing short is lost."""
     glyphs = PLAIN_GLYPHS if plain else GLYPHS
     text = Text(no_wrap=True)
+    known_s = now_s - lost_s
     for column in range(width):
-        time_s = now_s - STRIP_S + (column + 0.5) / width * STRIP_S
-        state = next((s.state for s in reversed(spans) if s.start_s <= time_s < _end(s)), None)
+        start_s = now_s - STRIP_S * (1 - column / width)
+        end_s = start_s + STRIP_S / width
+        states = {s.state for s in organ.spans if s.start_s < end_s and start_s < min(known_s, _end(s.end_s))}
+        if lost_s > 0 and end_s > known_s:
+            states.add("unknown")
+        state = next((s for s in ("present", "unknown", "absent") if s in states), None)
         text.append(" " if state is None else glyphs[state], style="" if state is None else INKS[state])
     return text
 
 
-def _head(view: LiveView, width: int) -> Text:
-    style = "bold black on #009E73" if view.feed == "running" else STYLES["unknown"]
-    feed = f" {_with_reason(view.feed, view.feed_reason)} "
-    if view.feed != "running":
-        feed += f"for {max(0.0, view.now_s - view.feed_since_s):.0f} s "
-    text = Text(no_wrap=True, overflow="ellipsis")
-    text.append(feed, style=style)
-    text.append(f"  {view.source}  {clock(view.now_s)}")
-    text.truncate(width)
-    return text
+@dataclass(frozen=True, slots=True)
+class _Screen:
+    view: LiveView
+    width: int
+    height: int
+    plain: bool
+    quiet_s: float
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        painter = _Painter(self.view, self.width, self.height, self.plain or options.ascii_only, self.quiet_s)
+        yield painter.screen()
 
 
-def _organ(organ: OrganView, view: LiveView, width: int, height: int, *, plain: bool) -> RenderableType:
-    inside = max(10, width - 4)
-    score = "" if organ.score is None else f"   score {organ.score:.2f}"
-    title = Text(f"{organ.organ}{score}   {organ.presences} so far", no_wrap=True, overflow="ellipsis")
-    title.truncate(inside)
-    rows = height - 4  # of the sign: two borders, trace and strip
-    parts: list[RenderableType] = []
-    if rows >= 1:
-        parts.append(_sign(organ, inside, rows, plain=plain))
-        parts += [
-            sparkline(organ, view.now_s, inside, plain=plain),
-            strip(organ.spans, view.now_s, inside, plain=plain),
+class _Painter:
+    """Everything that depends on the size, and on whether the snapshot still holds."""
+
+    def __init__(self, view: LiveView, width: int, height: int, plain: bool, quiet_s: float) -> None:
+        self._view, self._width, self._height, self._plain = view, max(1, width), max(1, height), plain
+        self._silent = quiet_s > QUIET_S and view.feed != "stopped"
+        self._holds = view.feed == "running" and not self._silent
+        out_s = 0.0 if view.feed == "running" else max(0.0, view.now_s - view.feed_since_s)
+        self._now_s = view.now_s + (0.0 if self._holds else quiet_s)
+        self._lost_s = 0.0 if self._holds else out_s + quiet_s
+
+    def screen(self) -> RenderableType:
+        messages = self._view.messages[-3 if self._height >= 30 else -1 :]
+        room = 3 if self._height >= 30 else 1  # kept free for messages, so that nothing jumps when one comes
+        parts: list[RenderableType] = [self._head(), *self._organs(max(1, self._height - 3 - room))]
+        parts += [self._line(message, INKS["unknown"]) for message in messages]
+        parts += [self._line("")] * (room - len(messages))
+        parts += [self._line(_figures(self._view, short=self._width < 110)), self._line(seqcls.DISCLAIMER, "dim")]
+        return Group(*parts)
+
+    def _head(self) -> Text:
+        view = self._view
+        word = "NO NEWS FROM THE RUN" if self._silent else f"feed {_with_reason(view.feed, view.feed_reason)}"
+        since = "" if self._holds else f" for {self._lost_s:.0f} s"
+        text = Text(no_wrap=True)
+        text.append(f" {self._text(word)}{since} ", style="bold black on #009E73" if self._holds else STYLES["unknown"])
+        text.append(f"  {self._text(view.source)}  {clock(self._now_s)}")
+        return self._cut(text, self._width)
+
+    def _organs(self, height: int) -> list[RenderableType]:
+        """As panels in as few columns as give large letters; else a line each."""
+        organs = self._view.organs
+        columns = self._columns(len(organs), height)
+        each, width = height // max(1, math.ceil(len(organs) / columns)), self._width // columns
+        if each < _PANEL_HEIGHT:
+            shown = organs if len(organs) <= height else organs[: height - 1]
+            rows: list[RenderableType] = [self._short(organ) for organ in shown]
+            more = len(organs) - len(shown)
+            return rows + ([self._line(f"and {more} more: enlarge the terminal", INKS["unknown"])] if more else [])
+        panels = [self._panel(organ, width, each) for organ in organs]
+        if columns == 1:
+            return panels
+        grid = Table.grid()
+        for _ in range(columns):
+            grid.add_column(width=width)
+        for place in range(0, len(panels), columns):
+            grid.add_row(*panels[place : place + columns])
+        return [grid]
+
+    def _columns(self, organs: int, height: int) -> int:
+        best = 1
+        for columns in (1, 2, 3, 4):
+            each, width = height // max(1, math.ceil(organs / columns)), self._width // columns
+            if width >= _LARGE_WIDTH and each >= _PANEL_HEIGHT:
+                best = columns
+                if each >= _LARGE_HEIGHT:
+                    break
+        return best
+
+    def _panel(self, organ: OrganView, width: int, height: int) -> RenderableType:
+        inside = max(1, width - 4)
+        rows = max(1, (height - 3) // 5)  # of the trace
+        parts = [
+            self._sign(self._state(organ), inside, height - 3 - rows),
+            trace(organ, self._now_s, inside, rows, plain=self._plain, lost_s=self._lost_s),
+            strip(organ, self._now_s, inside, plain=self._plain, lost_s=self._lost_s),
         ]
-    else:  # no room: the word and the strip in one line
-        word = Text(f" {organ.state.upper():8}", style=STYLES[organ.state])
-        parts.append(word + Text(" ") + strip(organ.spans, view.now_s, max(1, inside - 10), plain=plain))
-    return Panel(Group(*parts), title=title, title_align="left", border_style=INKS[organ.state], height=max(3, height))
+        return Panel(
+            Group(*parts),
+            box=box.ASCII if self._plain else box.ROUNDED,
+            title=self._cut(Text(self._text(self._facts(organ))), max(1, inside - 2)),
+            title_align="left",
+            border_style=INKS[self._state(organ)],
+            width=width,
+            height=height,
+        )
+
+    def _facts(self, organ: OrganView) -> str:
+        score = "  -  " if organ.score is None or not self._holds else f"{organ.score:.2f}"
+        times = f"{organ.presences} x present"
+        if not self._holds:
+            return f"{organ.organ}   score {score}   {times}"
+        since = clock(self._now_s - organ.since_s)
+        return f"{organ.organ}   score {score}   {times}   {_with_reason(f'for {since}', organ.reason)}"
+
+    def _short(self, organ: OrganView) -> Text:
+        """Name, sign and strip in one line."""
+        state = self._state(organ)
+        name = self._cut(Text(f"{self._text(organ.organ)} ", style="bold"), max(6, self._width // 4), pad=True)
+        sign = Text(f" {self._shape(state)} {state.upper():7} ", style=STYLES[state])
+        left = self._width - name.cell_len - sign.cell_len - 1
+        past = strip(organ, self._now_s, max(0, left), plain=self._plain, lost_s=self._lost_s)
+        return self._cut(Text.assemble(name, sign, " ", past, no_wrap=True), self._width)
+
+    def _sign(self, state: State, width: int, height: int) -> Text:
+        """The word as large as there is room for; the ground of what is unknown is hatched."""
+        rows = letters.large(state.upper(), width - 4, height - 1, "#" if self._plain else "█")
+        if not rows:
+            shape = self._shape(state)
+            rows = [f"{shape} {state.upper()} {shape}"]
+        ground = "/" if state == "unknown" else " "
+        above = (height - len(rows)) // 2
+        block = [""] * above + [f" {row} " for row in rows] + [""] * (height - len(rows) - above)
+        return Text("\n".join(row.center(width, ground)[:width] for row in block), style=STYLES[state], no_wrap=True)
+
+    def _state(self, organ: OrganView) -> State:
+        return organ.state if self._holds else "unknown"
+
+    def _shape(self, state: State) -> str:
+        return (PLAIN_SHAPES if self._plain else SHAPES)[state]
+
+    def _text(self, text: str) -> str:
+        return harmless(text, plain=self._plain)
+
+    def _line(self, text: str, style: str = "") -> Text:
+        return self._cut(Text(self._text(text), style=style, no_wrap=True), self._width)
+
+    def _cut(self, text: Text, width: int, *, pad: bool = False) -> Text:
+        text.truncate(width, overflow="crop" if self._plain else "ellipsis", pad=pad)
+        return text
 
 
-def _sign(organ: OrganView, width: int, rows: int, *, plain: bool) -> RenderableType:
-    word = organ.state.upper()
-    large = [" ".join(_LETTERS[letter][row] for letter in word) for row in range(5)]
-    if rows >= 5 and len(large[0]) + 2 <= width:
-        shown = [line.replace("█", "#") if plain else line for line in large]
-    else:
-        shown = [word]
-    above = (rows - len(shown)) // 2
-    block = [""] * above + shown + [""] * (rows - len(shown) - above)
-    text = Text("\n".join(line.center(width) for line in block), style=STYLES[organ.state], no_wrap=True)
-    return Align.center(text)
-
-
-def _foot(view: LiveView) -> RenderableType:
-    table = Table.grid(expand=True)
-    table.add_row(Text(_figures(view), no_wrap=True, overflow="ellipsis"))
-    if view.messages:
-        table.add_row(Text(view.messages[-1], style=INKS["unknown"], no_wrap=True, overflow="ellipsis"))
-    return table
-
-
-def _figures(view: LiveView) -> str:
-    p50, p95, p99 = view.latency_ms
-    late = "" if math.isnan(p95) else f"   latency {p50:.0f} / {p95:.0f} / {p99:.0f} ms (p50 / p95 / p99)"
+def _figures(view: LiveView, *, short: bool = False) -> str:
+    p50, p95, p99 = (f"{ms:.0f}" if math.isfinite(ms) else "-" for ms in view.latency_ms)
     counted = view.ledger
+    rate = f"{view.rate_hz:.1f} frames/s" if math.isfinite(view.rate_hz) else "- frames/s"
+    if short:
+        return f"{rate}  {p50}/{p95}/{p99} ms  {counted.received} frames, {counted.dropped} dropped"
     return (
-        f"{view.rate_hz:.1f} frames/s{late}   {counted.received} received = {counted.classified} classified"
-        f" + {counted.dropped} dropped + {counted.rejected} unknown"
+        f"{rate}   latency {p50} / {p95} / {p99} ms (p50 / p95 / p99)   {counted.received} received = "
+        f"{counted.classified} classified + {counted.dropped} dropped + {counted.rejected} unknown"
     )
 
 
@@ -171,5 +268,5 @@ def _with_reason(state: str, reason: str) -> str:
     return f"{state} ({reason})" if reason else state
 
 
-def _end(span: Span) -> float:
-    return math.inf if span.end_s is None else span.end_s
+def _end(end_s: float | None) -> float:
+    return math.inf if end_s is None else end_s

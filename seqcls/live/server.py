@@ -15,6 +15,7 @@ import socket
 import socketserver
 import threading
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from importlib.resources import files
@@ -144,12 +145,17 @@ class _Server(socketserver.ThreadingTCPServer):
     def end_connections(self, within_s: float) -> None:
         with self._lock:
             connections = {**self._served, **self._refused}
-        until_s = time.monotonic() + within_s
+        _join(connections.values(), within_s / 2)  # those that follow the run say how it ended and go by themselves
         for connection in connections:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-        for thread in connections.values():
-            thread.join(max(0.0, until_s - time.monotonic()))
+        _join(connections.values(), within_s / 2)
+
+
+def _join(threads: Iterable[threading.Thread], within_s: float) -> None:
+    until_s = time.monotonic() + within_s
+    for thread in threads:
+        thread.join(max(0.0, until_s - time.monotonic()))
 
 
 class _Request(BaseHTTPRequestHandler):
@@ -240,9 +246,10 @@ class _Request(BaseHTTPRequestHandler):
         self._headers(200, ("Content-Type", "text/event-stream"))
         if self.command == "HEAD":
             return
-        board, seen = self.server.board, -1
+        board, seen, last = self.server.board, -1, False
         self.wfile.write(b"retry: 1000\n\n")
-        while not board.closed:
+        while not last:
+            last = board.closed  # how the run ended is told all the same
             version, quiet_s, view = board.state()
             news = view if version != seen else b"null"
             times = f'"sent_s":{time.monotonic():.3f},"quiet_s":{quiet_s:.3f}'.encode()

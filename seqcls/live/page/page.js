@@ -62,9 +62,9 @@ function verdict() {
   const now = performance.now();
   if (!open || now - heardMs > LOST_MS) {
     if (heardMs === -Infinity && now - loadedMs < LOST_MS) return told("connecting", "connecting to seqcls", (now - loadedMs) / 1000, "");
-    const since = heardMs === -Infinity ? loadedMs : heardMs;
-    const why = view && view.feed === "stopped" ? "the run had ended" : "is seqcls still running? A new run prints a new address";
-    return told("lost", "connection to seqcls lost", (now - since) / 1000, why);
+    const seconds = (now - (heardMs === -Infinity ? loadedMs : heardMs)) / 1000;
+    if (view && view.feed === "stopped") return told("stopped", "the run has ended", seconds, view.feed_reason);
+    return told("lost", "connection to seqcls lost", seconds, "is it running? A new run has a new address");
   }
   if (lag.now > LATE_S) return told("lost", "this page lags behind", lag.now, "the way from seqcls to this page is too slow");
   if (!view) return told("connecting", "waiting for the run", quietS, "");
@@ -128,7 +128,7 @@ function showView(now) {
     at("organs").replaceChildren(...cards.map((card) => card.root));
   }
   cards.forEach((card, place) => showOrgan(card, view.organs[place], now));
-  put(at("source"), view.started ? `${view.source} · since ${view.started}` : view.source);
+  put(at("source"), view.started ? `${view.source} · since ${view.started.slice(0, 16).replace("T", " ")}` : view.source);
   put(at("rate"), now.trusted ? `${number(view.rate_hz, 1)} /s` : "–");
   put(at("latency"), `${view.latency_ms.map((ms) => number(ms, 0)).join(" / ")} ms`);
   put(at("received"), String(view.received));
@@ -251,35 +251,40 @@ function hatch(pen, color) {
   return pen.createPattern(hatching.tile, "repeat");
 }
 
-function drawCard(card, organ, now, ink) {
-  // What the run last said of a feed that has stopped since is no longer known.
-  const unknownS = now.trusted ? 0 : Math.min(STRIP_S, now.kind === "lost" ? 0 : now.seconds);
-  drawTrace(card.trace, organ, unknownS, ink);
-  drawStrip(card.strip, organ, unknownS, ink);
+// The organ's past as of this moment: while no news comes it moves on, and what the run last said is no longer known.
+function past(organ, now) {
+  if (now.trusted) return { ...organ, unknownS: 0 };
+  const agoS = quietS + (performance.now() - heardMs) / 1000;
+  const unknownS = Math.min(STRIP_S, agoS + (view.feed === "running" ? 0 : view.feed_for_s));
+  return {
+    onset: organ.onset,
+    offset: organ.offset,
+    trace: organ.trace.map(([time, score]) => [time - agoS, score]).filter(([time]) => time <= -unknownS),
+    spans: organ.spans.map(([state, from, to]) => [state, from - agoS, to === null ? null : to - agoS]),
+    unknownS,
+  };
 }
 
-function drawTrace(canvas, organ, unknownS, ink) {
+function drawCard(card, organ, now, ink) {
+  const shown = past(organ, now);
+  drawTrace(card.trace, shown, ink);
+  drawStrip(card.strip, shown, ink);
+}
+
+function drawTrace(canvas, organ, ink) {
   const area = canvasOf(canvas);
   if (!area) return;
   const { pen, width, height } = area;
   const x = (time) => (1 + time / TRACE_S) * width;
   const y = (score) => 2 + (1 - Math.min(1, Math.max(0, score))) * (height - 4);
-  for (const [from, to] of unknownStretches(organ, unknownS)) {
+  for (const [from, to] of unknownStretches(organ)) {
     pen.fillStyle = hatch(pen, ink.unknown);
     pen.fillRect(x(from), 0, Math.max(1, x(to) - x(from)), height);
   }
   pen.lineWidth = 1;
   pen.strokeStyle = ink.line;
   pen.strokeRect(0.5, 0.5, width - 1, height - 1);
-  pen.strokeStyle = ink.soft;
-  pen.setLineDash([2, 4]);
-  for (const level of [organ.onset, organ.offset]) {
-    pen.beginPath();
-    pen.moveTo(0, y(level));
-    pen.lineTo(width, y(level));
-    pen.stroke();
-  }
-  pen.setLineDash([]);
+  drawThresholds(pen, [organ.onset, organ.offset].map(y), width, ink);
   pen.strokeStyle = ink.trace;
   pen.lineWidth = 2.5;
   pen.lineJoin = "round";
@@ -294,13 +299,25 @@ function drawTrace(canvas, organ, unknownS, ink) {
   pen.stroke();
 }
 
-function unknownStretches(organ, unknownS) {
-  const stretches = organ.spans.filter(([state]) => state === "unknown").map(([, from, to]) => [from, to === null ? 0 : to]);
+function drawThresholds(pen, heights, width, ink) {
+  pen.strokeStyle = ink.soft;
+  pen.setLineDash([2, 4]);
+  for (const height of heights) {
+    pen.beginPath();
+    pen.moveTo(0, height);
+    pen.lineTo(width, height);
+    pen.stroke();
+  }
+  pen.setLineDash([]);
+}
+
+function unknownStretches({ spans, unknownS }) {
+  const stretches = spans.filter(([state]) => state === "unknown").map(([, from, to]) => [from, to === null ? 0 : to]);
   if (unknownS > 0) stretches.push([-unknownS, 0]);
   return stretches.map(([from, to]) => [Math.max(-STRIP_S, from), Math.min(0, to)]).filter(([from, to]) => to > from);
 }
 
-function drawStrip(canvas, organ, unknownS, ink) {
+function drawStrip(canvas, organ, ink) {
   const area = canvasOf(canvas);
   if (!area) return;
   const { pen, width, height } = area;
@@ -310,12 +327,12 @@ function drawStrip(canvas, organ, unknownS, ink) {
     pen.fillRect(x(from), top, Math.max(2, x(to) - x(from)), tall); // nothing is too short to be seen
   };
   for (const [state, from, to] of organ.spans) {
-    const end = Math.min(-unknownS, to === null ? 0 : to);
+    const end = Math.min(-organ.unknownS, to === null ? 0 : to);
     if (end <= from) continue;
     if (state === "present") bar(from, end, 0, height, ink.trace);
     else if (state === "absent") bar(from, end, height / 2 - 1.5, 3, ink.soft);
   }
-  for (const [from, to] of unknownStretches(organ, unknownS)) bar(from, to, 0, height, hatch(pen, ink.unknown));
+  for (const [from, to] of unknownStretches(organ)) bar(from, to, 0, height, hatch(pen, ink.unknown));
   pen.strokeStyle = ink.line;
   pen.lineWidth = 1;
   pen.strokeRect(0.5, 0.5, width - 1, height - 1);
