@@ -11,6 +11,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -20,13 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls import __version__
+from seqcls.ahead import ReadAhead
 from seqcls.engines import Engine
 from seqcls.errors import EngineError, NoFramesError
 from seqcls.files import atomic_path, write_text
 from seqcls.geometry import Geometry, RegionFinder
 from seqcls.modelfile import ModelHeader, Tensors, resnet18_shapes
 from seqcls.plots import BLUE, GRAY
-from seqcls.runner import Detector
+from seqcls.runner import DECODED_AHEAD, Detector
 from seqcls.sources import open_source
 from seqcls.types import Frame
 
@@ -104,12 +106,12 @@ def reading(clip: str | Path) -> Case:
 
 
 def preparing(clip: str | Path, geometry: Geometry) -> Case:
-    """Frames read, region found, cut out and scaled, by one thread."""
+    """Frames read by one thread; region found, cut out and scaled by another, as in a run."""
 
     def work() -> int:
         finder, region, count = RegionFinder(geometry), None, 0
-        with open_source(clip) as source:
-            for item in source:
+        with open_source(clip) as source, closing(ReadAhead((item for item in source), DECODED_AHEAD)) as decoded:
+            for item in decoded:
                 if isinstance(item, Frame):
                     region = finder.push(item.image) if region is None else region
                     if region is not None:

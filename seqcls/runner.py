@@ -10,7 +10,7 @@ with a thread that reads ahead.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -33,6 +33,8 @@ from seqcls.smoothing import SmoothingOptions
 from seqcls.sources import Source, open_source
 from seqcls.types import Event, Frame, FrameScore, Gap, Ledger, SourceInfo, SourceReport, Timeline
 
+#: Whole pictures that wait between decoding and preparation, each in a thread of its own; few, for they are large.
+DECODED_AHEAD = 8
 #: Called with the number of frames done so far and the time reached in the clip, in seconds.
 Progress = Callable[[int, float], None]
 
@@ -98,10 +100,11 @@ class Detector:
 
 
 class Analysis:
-    """One clip: read and prepared by a thread of its own from the beginning, as far as its queue holds; scored later.
+    """One clip: decoded by one thread and prepared by another from the beginning, as far as their queues hold; scored
+    later.
 
     Starting a clip before the one in front of it is finished keeps the engine busy through many short clips. Close it
-    in any case: the thread has ended, and a source opened here is closed, once ``close`` returns.
+    in any case: the threads have ended, and a source opened here is closed, once ``close`` returns.
     """
 
     def __init__(
@@ -121,8 +124,9 @@ class Analysis:
                 self._source = source if isinstance(source, Source) else _Frames(source)
             self._run = _Run(detector, self._source.info.region)
             frames = _until(self._source, should_stop, self._stopped)
+            decoded = stack.enter_context(closing(ReadAhead(frames, DECODED_AHEAD)))
             depth = max(4 * batch_size, 2 * BLOCK if detector.sampling.kind == "adaptive" else 0)
-            self._prepared = stack.enter_context(closing(ReadAhead(self._run.preparation.prepare(frames), depth)))
+            self._prepared = stack.enter_context(closing(ReadAhead(self._run.preparation.prepare(decoded), depth)))
             self._open = stack.pop_all()
 
     @property
@@ -258,7 +262,7 @@ class _Run:
 
 def _until(
     items: Iterable[Frame | Gap], should_stop: Callable[[], bool] | None, stopped: threading.Event
-) -> Iterator[Frame | Gap]:
+) -> Generator[Frame | Gap, None, None]:
     for item in items:
         if should_stop is not None and should_stop():
             stopped.set()

@@ -58,7 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "parity": {"types", "intervals", "metrics", "modelfile", "postprocess"},
     "quantize": {"errors", "engines", "network", "onnx", "onnxruntime", "nncf"},
     "convert": {"errors", "files", "dataset", "engines", "modelfile", "model", "network", "parity", "quantize", "torch"},
-    "bench": {"types", "errors", "files", "geometry", "modelfile", "engines", "sources", "runner", "plots", "matplotlib"},
+    "bench": {"ahead", "types", "errors", "files", "geometry", "modelfile", "engines", "sources", "runner", "plots", "matplotlib"},
     "demo": {"types", "errors", "files", "phantom", "labels", "extract", "dataset", "train", "trainoptions", "runner", "evaluate", "metrics", "plots", "exports", "report", "modelfile", "geometry", "sources", "intervals"},
     "live": {"types", "errors", "files", "geometry", "gate", "sources", "engines", "scoring", "prepare", "intervals", "postprocess", "runner", "journal", "live", "cv2", "av"},
 }  # fmt: skip
