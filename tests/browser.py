@@ -16,6 +16,8 @@ from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE_S = 60.0
+#: A name that leads to this machine, as a hostile name server makes it.
+REBOUND = "rebound.example"
 
 # Chromium reads commands from descriptor 3 and answers on 4.
 # The ends are moved out of the way first: one that lay at its place already would stay closed to the new program.
@@ -52,6 +54,7 @@ class Browser:
             "--disable-component-update",
             "--disable-sync",
             "--hide-scrollbars",
+            f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1",
             "--remote-debugging-pipe",
             f"--user-data-dir={folder}",
             "about:blank",

@@ -1,30 +1,31 @@
-"""The terminal: the states in words at every size, nothing that breaks on empty or odd data."""
+"""The terminal: the states in words at every size, nothing that breaks on empty or odd data or steers the terminal."""
 
 from __future__ import annotations
 
+import io
 import math
 from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
-from seqcls.cli import dashboard
+from seqcls.cli import dashboard, letters
 from seqcls.live.view import LiveView, OrganView, Span
 from seqcls.types import Ledger, State
 
 LIVER = OrganView(
     organ="liver",
     state="present",
-    since_s=100.0,
+    since_s=290.0,
     score=0.93,
     onset=0.5,
     offset=0.35,
-    trace=tuple((60.0 + i / 10, None if 200 <= i < 300 else (0.1 if i < 400 else 0.9)) for i in range(600)),
+    trace=tuple((240.0 + i / 10, None if 200 <= i < 300 else (0.1 if i < 400 else 0.9)) for i in range(600)),
     spans=(
-        Span("absent", 0.0, 80.0),
-        Span("unknown", 80.0, 90.0, "stalled"),
-        Span("absent", 90.0, 100.0),
-        Span("present", 100.0, None),
+        Span("absent", 0.0, 200.0),
+        Span("unknown", 200.0, 250.0, "stalled"),
+        Span("absent", 250.0, 275.0),
+        Span("present", 275.0, None),
     ),
     presences=3,
 )
@@ -32,72 +33,151 @@ VIEW = LiveView(
     source="probe",
     feed="running",
     feed_since_s=0.0,
-    now_s=120.0,
+    now_s=300.0,
     organs=(LIVER,),
     ledger=Ledger(received=10, classified=7, dropped=2, rejected=1),
     rate_hz=29.9,
     latency_ms=(20.0, 30.0, 40.0),
 )
+SIZES = [(60, 18), (80, 24), (120, 40), (200, 60)]
 
 
-def screen(view: LiveView, width: int, height: int, *, plain: bool = False) -> list[str]:
-    console = Console(width=width, height=height)
-    with console.capture() as shown:
-        console.print(dashboard.render(view, width, height, plain=plain))
-    return shown.get().splitlines()
+def screen(view: LiveView, width: int, height: int, *, plain: bool = False, quiet_s: float = 0.0) -> list[str]:
+    console = Console(width=width, height=height, record=True, file=io.StringIO())
+    console.print(dashboard.render(view, width, height, plain=plain, quiet_s=quiet_s), end="")
+    return console.export_text(styles=False).splitlines()
 
 
-@pytest.mark.parametrize("size", [(60, 18), (80, 24), (120, 40), (200, 60), (40, 12)], ids=str)
-@pytest.mark.parametrize("organs", [1, 2, 5])
-def test_every_size_shows_every_state(size: tuple[int, int], organs: int) -> None:
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("organs", [1, 2, 8])
+def test_every_size_shows_every_organ_and_fits(size: tuple[int, int], organs: int) -> None:
     width, height = size
-    view = replace(VIEW, organs=tuple(replace(LIVER, organ=f"organ {i}") for i in range(organs)))
+    view = replace(
+        VIEW, organs=tuple(replace(LIVER, organ=f"organ {i}") for i in range(organs)), messages=("disk full",)
+    )
     rows = screen(view, width, height)
-    assert all(len(row) <= width for row in rows)
-    if (height - 6) // organs >= 3:
-        assert len(rows) <= height
+    assert len(rows) <= height and all(len(row) <= width for row in rows)
     text = "\n".join(rows)
     assert all(f"organ {i}" in text for i in range(organs))
-    assert text.count("PRESENT") == organs or "███ " in text  # as a word or in large letters
-    assert "running" in text and "medical" in text
+    assert "feed running" in text and "not a medical device" in text and "disk full" in text
+    assert "29.9 frames/s" in text and "2 dropped" in text and "0.93" in text
 
 
 @pytest.mark.parametrize("state", ["present", "absent", "unknown"])
-def test_large_letters_where_there_is_room(state: State) -> None:
-    rows = screen(replace(VIEW, organs=(replace(LIVER, state=state),)), 80, 24, plain=True)
-    first = " ".join(dashboard._LETTERS[letter][0] for letter in state.upper()).replace("█", "#")
-    assert any(first in row for row in rows)
-    assert all(ord(c) < 128 for row in rows for c in row if c not in "─│╭╮╰╯…")
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_two_organs_have_large_letters_at_every_size(state: State, size: tuple[int, int]) -> None:
+    rows = screen(replace(VIEW, organs=(replace(LIVER, state=state),) * 2), *size)
+    sizes = {tuple(letters.large(state.upper(), w, h)) for w in range(25, size[0], 5) for h in range(3, size[1])} - {()}
+    most = max(
+        sum(all(line.strip() in row for line, row in zip(large, rows[i:], strict=False)) for i in range(len(rows)))
+        for large in sizes
+    )
+    assert most == 2
+
+
+def test_small_and_many_is_a_line_each() -> None:
+    states: list[State] = ["present", "absent", "unknown"]
+    view = replace(VIEW, organs=tuple(replace(LIVER, organ=f"o{i}", state=states[i % 3]) for i in range(9)))
+    rows = screen(view, 60, 18)
+    for i in range(9):
+        assert any(row.startswith(f"o{i} ") and states[i % 3].upper() in row for row in rows)
+    crowd = screen(replace(view, organs=view.organs * 5), 60, 18)
+    assert len(crowd) <= 18 and "and 32 more: enlarge the terminal" in "\n".join(crowd)
+
+
+def test_ascii_where_the_terminal_has_no_more() -> None:
+    odd = replace(LIVER, organ="Schilddrüse")
+    for organs in (1, 2, 8):
+        rows = screen(replace(VIEW, organs=(odd,) * organs, messages=("…" * 300,)), 80, 24, plain=True)
+        assert all(row.isascii() for row in rows) and "Schilddr?se" in "\n".join(rows)
+    raw = io.BytesIO()
+    console = Console(file=io.TextIOWrapper(raw, encoding="ascii"), width=80, height=24)
+    console.print(dashboard.render(replace(VIEW, organs=(odd,)), 80, 24))  # by itself
+    console.file.flush()
+    assert b"feed running" in raw.getvalue()
+
+
+def test_nothing_holds_without_a_running_feed_or_fresh_news() -> None:
+    for view, quiet_s, told in (
+        (replace(VIEW, feed="stalled", feed_reason="no frame for 2 s", feed_since_s=286.0), 0.0, "feed stalled (no frame for 2 s) for 14 s"),
+        (VIEW, 7.0, "NO NEWS FROM THE RUN for 7 s"),
+    ):  # fmt: skip
+        small = "\n".join(screen(replace(view, organs=(LIVER,) * 9), 60, 18, quiet_s=quiet_s))
+        assert told in small and "UNKNOWN" in small and "PRESENT" not in small and "0.93" not in small
+    assert "PRESENT" in "\n".join(screen(replace(VIEW, organs=(LIVER,) * 9), 60, 18, quiet_s=1.0))
 
 
 def test_odd_data() -> None:
     empty = replace(LIVER, trace=(), spans=(), score=None, state="unknown", reason="not begun")
-    nothing = (math.nan,) * 3
+    numbers = replace(LIVER, trace=((299.0, math.nan), (299.5, 7.0), (299.9, -1.0), (900.0, 0.5)), score=math.nan)
     long = replace(empty, organ="a very long name of an organ " * 9)
-    view = replace(VIEW, organs=(empty, long) * 4, latency_ms=nothing, feed="connecting", messages=("disk full " * 30,))
-    for size in ((60, 18), (120, 50), (12, 5)):
-        assert screen(view, *size)
+    nothing = (math.nan,) * 3
+    view = replace(
+        VIEW,
+        organs=(empty, numbers, long) * 3,
+        latency_ms=nothing,
+        rate_hz=math.nan,
+        feed="connecting",
+        messages=("disk full " * 30,) * 9,
+    )
+    for organs in (1, 3, 9):
+        for size in (*SIZES, (12, 5), (1, 1)):
+            assert screen(replace(view, organs=view.organs[:organs]), *size)
+            assert screen(replace(view, organs=view.organs[:organs], feed="running"), *size)
     assert screen(replace(VIEW, organs=()), 80, 24)
 
 
+def test_names_do_not_steer_the_terminal() -> None:
+    evil = "liver\x1b[2J\x1b]0;owned\x07\n[bold]"
+    view = replace(
+        VIEW, source=evil, feed_reason=evil, messages=(evil,), organs=(replace(LIVER, organ=evil, reason=evil),)
+    )
+    for size in SIZES:
+        rows = screen(view, *size)
+        assert "\x1b" not in "".join(rows) and "\x07" not in "".join(rows) and len(rows) <= size[1]
+    assert any("liver?[2J" in row for row in rows) and any("[bold]" in row for row in rows)
+    assert all(line.isprintable() for line in dashboard.lines(None, view))
+
+
 def test_the_strip_and_the_trace_follow_time() -> None:
-    shown = dashboard.strip(LIVER.spans, 120.0, 12).plain  # ten seconds a column
-    assert shown == "────────░─██"
-    trace = dashboard.sparkline(LIVER, 120.0, 12).plain
-    assert trace[:6] == "      " and trace[6:8] == "▁▁" and trace[8] == "?" and set(trace[10:]) <= set("▇█")
+    assert dashboard.strip(LIVER, 300.0, 12).plain == "────────░░─█"  # 25 seconds a cell
+    short = replace(
+        LIVER, spans=(Span("absent", 0.0, 110.0), Span("present", 110.0, 110.5), Span("absent", 110.5, None))
+    )
+    assert dashboard.strip(short, 300.0, 12).plain == "────█───────"
+    assert dashboard.strip(LIVER, 300.0, 12, lost_s=50.0).plain == "────────░░░░"
+    assert dashboard.strip(replace(LIVER, spans=()), 300.0, 3, plain=True).plain == "   "
+    trace = dashboard.trace(LIVER, 300.0, 12).plain  # 5 seconds a cell
+    assert trace == "▁▁▁▁??▁▁▇▇▇▇"
+    assert dashboard.trace(LIVER, 300.0, 12, lost_s=10.0).plain == "▁▁▁▁??▁▁▇▇??"
+    tall = dashboard.trace(LIVER, 300.0, 12, 2).plain.split("\n")
+    assert tall == ["    ??  ▆▆▆▆", "▂▂▂▂??▂▂████"]
+
+
+def test_letters() -> None:
+    assert letters.large("PRESENT", 33, 3) == []
+    assert len(letters.large("UNKNOWN", 36, 3)) == 3 and len(letters.large("UNKNOWN", 36, 9)) == 5
+    assert letters.large("UNKNOWN", 36, 2) == []
+    for width, height in ((36, 3), (60, 8), (80, 7), (190, 23)):
+        for plain in (False, True):
+            large = letters.large("UNKNOWN", width, height, plain=plain)
+            assert len(large) <= height and all(len(line) <= width for line in large)
+    assert letters.large("T", 5, 5, plain=True) == ["#####", "  #  ", "  #  ", "  #  ", "  #  "]
 
 
 def test_lines_tell_changes_only() -> None:
-    assert dashboard.lines(None, VIEW) == ["0:02:00 feed running"]
-    assert dashboard.lines(VIEW, replace(VIEW, now_s=121.0)) == []
+    assert dashboard.lines(None, VIEW) == ["0:05:00 feed running", "0:05:00 liver present"]
+    assert dashboard.lines(VIEW, replace(VIEW, now_s=301.0)) == []
     gone = replace(LIVER, state="unknown", reason="feed stalled")
-    stalled = replace(VIEW, now_s=122.0, feed="stalled", feed_reason="no frame for 2 s", organs=(gone,))
+    stalled = replace(VIEW, now_s=302.0, feed="stalled", feed_reason="no frame for 2 s", organs=(gone,))
     assert dashboard.lines(VIEW, stalled) == [
-        "0:02:02 feed stalled (no frame for 2 s)",
-        "0:02:02 liver unknown (feed stalled)",
+        "0:05:02 feed stalled (no frame for 2 s)",
+        "0:05:02 liver unknown (feed stalled)",
     ]
-    later = replace(VIEW, now_s=181.0, messages=("the disk is full",))
+    assert dashboard.lines(stalled, replace(VIEW, now_s=303.0)) == ["0:05:03 feed running", "0:05:03 liver present"]
+    later = replace(VIEW, now_s=361.0, messages=("the disk is full",))
     assert dashboard.lines(VIEW, later) == [
-        "0:03:01 the disk is full",
-        "0:03:01 29.9 frames/s   latency 20 / 30 / 40 ms (p50 / p95 / p99)   10 received = 7 classified + 2 dropped + 1 unknown",
+        "0:06:01 the disk is full",
+        "0:06:01 29.9 frames/s   latency 20 / 30 / 40 ms (p50 / p95 / p99)   10 received = 7 classified + 2 dropped + 1 unknown",
     ]
+    assert dashboard.lines(later, replace(later, now_s=362.0)) == []

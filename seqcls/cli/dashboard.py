@@ -18,9 +18,9 @@ from seqcls.types import State
 
 #: By state: colours that everyone tells apart (Okabe and Ito), as a sign and as ink on any ground, and shapes.
 STYLES: dict[State, str] = {
-    "present": "bold white on #0072B2",
-    "absent": "bold white on #4a4a4a",
-    "unknown": "bold black on #E69F00",
+    "present": "bold #ffffff on #0072B2",
+    "absent": "bold #ffffff on #4a4a4a",
+    "unknown": "bold #000000 on #E69F00",
 }
 INKS: dict[State, str] = {"present": "#56B4E9", "absent": "#8a8a8a", "unknown": "#E69F00"}
 GLYPHS: dict[State, str] = {"present": "█", "absent": "─", "unknown": "░"}
@@ -34,7 +34,7 @@ TRACE_S, STRIP_S = 60.0, 300.0
 #: After so long without news of the run nothing is known.
 QUIET_S = 3.0
 STATUS_EVERY_S = 60.0
-_LARGE_WIDTH, _LARGE_HEIGHT = 46, 9  # a panel with large letters
+_LARGE_WIDTH, _LARGE_HEIGHT = 40, 7  # a panel with large letters
 _PANEL_HEIGHT = 5
 
 
@@ -147,16 +147,23 @@ class _Painter:
         parts: list[RenderableType] = [self._head(), *self._organs(max(1, self._height - 3 - room))]
         parts += [self._line(message, INKS["unknown"]) for message in messages]
         parts += [self._line("")] * (room - len(messages))
-        parts += [self._line(_figures(self._view, short=self._width < 110)), self._line(seqcls.DISCLAIMER, "dim")]
+        parts += [self._line(_figures(self._view, short=self._width < 110)), self._line(self._disclaimer(), "dim")]
         return Group(*parts)
+
+    def _disclaimer(self) -> str:
+        """As much of it as there is room for, up to a full stop."""
+        whole = seqcls.DISCLAIMER
+        return whole if len(whole) <= self._width else whole.partition(":")[0] + "."
 
     def _head(self) -> Text:
         view = self._view
         word = "NO NEWS FROM THE RUN" if self._silent else f"feed {_with_reason(view.feed, view.feed_reason)}"
         since = "" if self._holds else f" for {self._lost_s:.0f} s"
         text = Text(no_wrap=True)
-        text.append(f" {self._text(word)}{since} ", style="bold black on #009E73" if self._holds else STYLES["unknown"])
-        text.append(f"  {self._text(view.source)}  {clock(self._now_s)}")
+        text.append(
+            f" {self._text(word)}{since} ", style="bold #000000 on #009E73" if self._holds else STYLES["unknown"]
+        )
+        text.append(f"  {clock(self._now_s)}  {self._text(view.source)}")
         return self._cut(text, self._width)
 
     def _organs(self, height: int) -> list[RenderableType]:
@@ -200,33 +207,37 @@ class _Painter:
         return Panel(
             Group(*parts),
             box=box.ASCII if self._plain else box.ROUNDED,
-            title=self._cut(Text(self._text(self._facts(organ))), max(1, inside - 2)),
+            title=self._facts(organ, max(1, inside - 2)),
             title_align="left",
             border_style=INKS[self._state(organ)],
             width=width,
             height=height,
         )
 
-    def _facts(self, organ: OrganView) -> str:
-        score = "  -  " if organ.score is None or not self._holds else f"{organ.score:.2f}"
-        times = f"{organ.presences} x present"
-        if not self._holds:
-            return f"{organ.organ}   score {score}   {times}"
-        since = clock(self._now_s - organ.since_s)
-        return f"{organ.organ}   score {score}   {times}   {_with_reason(f'for {since}', organ.reason)}"
+    def _facts(self, organ: OrganView, width: int) -> Text:
+        facts = f"   {self._score(organ)}   {organ.presences} x present"
+        name = self._cut(Text(self._text(organ.organ)), max(8, width - len(facts)))
+        if self._holds:
+            since = f"for {clock(self._now_s - organ.since_s)}"
+            facts += f"   {self._text(_with_reason(since, organ.reason))}"
+        return self._cut(name + Text(facts), width)
+
+    def _score(self, organ: OrganView) -> str:
+        return "   -" if organ.score is None or not self._holds else f"{organ.score:.2f}"
 
     def _short(self, organ: OrganView) -> Text:
-        """Name, sign and strip in one line."""
+        """Name, sign, score and strip in one line."""
         state = self._state(organ)
         name = self._cut(Text(f"{self._text(organ.organ)} ", style="bold"), max(6, self._width // 4), pad=True)
         sign = Text(f" {self._shape(state)} {state.upper():7} ", style=STYLES[state])
-        left = self._width - name.cell_len - sign.cell_len - 1
+        score = Text(f" {self._score(organ)} ")
+        left = self._width - name.cell_len - sign.cell_len - score.cell_len
         past = strip(organ, self._now_s, max(0, left), plain=self._plain, lost_s=self._lost_s)
-        return self._cut(Text.assemble(name, sign, " ", past, no_wrap=True), self._width)
+        return self._cut(Text.assemble(name, sign, score, past, no_wrap=True), self._width)
 
     def _sign(self, state: State, width: int, height: int) -> Text:
         """The word as large as there is room for; the ground of what is unknown is hatched."""
-        rows = letters.large(state.upper(), width - 4, height - 1, "#" if self._plain else "█")
+        rows = letters.large(state.upper(), width, height - (height > letters.ROWS), plain=self._plain)
         if not rows:
             shape = self._shape(state)
             rows = [f"{shape} {state.upper()} {shape}"]

@@ -170,7 +170,7 @@ class _Request(BaseHTTPRequestHandler):
         self.connection.settimeout(PATIENCE_S)
         self.close_connection = True
         if len(head) > MOST_HEAD:
-            self._start_anew()
+            self.requestline, self.command, self.request_version = "", "GET", "HTTP/1.1"  # it was never parsed
             self._refuse(431, "the request is too long")
         elif head.endswith(b"\r\n\r\n"):
             self.rfile = io.BufferedReader(io.BytesIO(head))
@@ -186,15 +186,11 @@ class _Request(BaseHTTPRequestHandler):
             while (end := head.find(b"\r\n\r\n")) < 0 and len(head) <= MOST_HEAD:
                 self.connection.settimeout(max(0.001, until_s - time.monotonic()))
                 piece = self.connection.recv(4096)
-                if not piece or time.monotonic() > until_s:
+                if not piece:
                     return b""
                 head += piece
             return head if end < 0 else head[: end + 4]
         return b""
-
-    def _start_anew(self) -> None:
-        """What parsing would have set, for an answer to what cannot be parsed."""
-        self.requestline, self.command, self.request_version = "", "GET", "HTTP/1.1"
 
     def _answer(self) -> None:
         path, _, query = self.path.partition("?")
@@ -279,6 +275,7 @@ class _Request(BaseHTTPRequestHandler):
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """What the standard library refuses while parsing: in our form, without echoing anything."""
+        self.request_version = "HTTP/1.1"  # else it would take the client for one that knows no headers
         self._refuse(int(code), "the request cannot be understood")
 
     def log_message(self, format: str, *args: Any) -> None:

@@ -20,7 +20,7 @@ let loadedMs = performance.now();
 let open = false;
 let view = null;
 let quietS = 0;
-let lag = { least: Infinity, now: 0 };
+let lag = { least: Infinity, now: 0, sent: 0 };
 let cards = [];
 let drawnMs = -Infinity;
 let spoken = { feed: "", states: [] };
@@ -30,7 +30,7 @@ let spoken = { feed: "", states: [] };
 function connect() {
   if (stream) stream.close();
   open = false;
-  lag = { least: Infinity, now: 0 };
+  lag = { least: Infinity, now: 0, sent: 0 };
   openedMs = performance.now();
   stream = new EventSource("/events");
   stream.onmessage = (event) => hear(JSON.parse(event.data));
@@ -40,8 +40,7 @@ function connect() {
 function hear(message) {
   const now = performance.now();
   const away = now / 1000 - message.sent_s; // both clocks only ever run forward; their distance is what counts
-  lag.least = Math.min(lag.least, away);
-  lag.now = away - lag.least;
+  lag = { least: Math.min(lag.least, away), now: away - Math.min(lag.least, away), sent: message.sent_s };
   open = true;
   heardMs = now;
   quietS = message.quiet_s;
@@ -202,7 +201,7 @@ function makeCard(organ) {
   name.title = organ;
   inside(card.root, inside(make("div", "inside"),
     inside(make("h2"), name, card.score),
-    inside(make("p", "sign"), shape, card.word),
+    inside(make("p", "sign"), inside(make("span", "large"), shape, card.word)),
     inside(make("p", "about"), card.why, card.count),
     inside(make("div", "trace-part"), card.trace, axis("score, last 60 s")),
     inside(make("div", "strip-part"), card.strip, axis("5 min ago"))));
