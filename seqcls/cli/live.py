@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -13,6 +14,8 @@ from seqcls.cli import console, show
 from seqcls.errors import DiskFullError, OutputError, UsageError
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from seqcls.journal import JournalWriter, Resumption
     from seqcls.live.session import LiveSession, LiveSummary
     from seqcls.live.view import LiveView
@@ -190,10 +193,19 @@ def _terminal(stack: ExitStack) -> Callable[[LiveView], None]:
     from rich.live import Live
 
     screen = console.messages()
-    drawn = stack.enter_context(Live(console=screen, screen=True, auto_refresh=False))
+    latest: list[tuple[LiveView, float]] = []
+
+    def picture() -> RenderableType:
+        """Drawn by a thread of its own: a terminal that blocks does not hold up the run, a run that hangs is seen."""
+        if not latest:
+            return ""
+        view, put_s = latest[-1]
+        return dashboard.render(view, screen.width, screen.height, quiet_s=time.monotonic() - put_s)
+
+    stack.enter_context(Live(get_renderable=picture, console=screen, screen=True, refresh_per_second=8))
 
     def draw(view: LiveView) -> None:
-        drawn.update(dashboard.render(view, screen.width, screen.height), refresh=True)
+        latest[:] = [(view, time.monotonic())]
 
     return draw
 

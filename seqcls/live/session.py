@@ -303,7 +303,7 @@ class LiveSession:
             LiveView(
                 source=self._source.info.name,
                 feed=state,
-                feed_since_s=since_s,
+                feed_since_s=since_s + (0.0 if self._resumed is None else self._resumed.time_s),
                 feed_reason=reason,
                 now_s=clock_s - self._started_s + (0.0 if self._resumed is None else self._resumed.time_s),
                 organs=tuple(track.view(state) for track in self._tracks),
