@@ -5,7 +5,10 @@ from __future__ import annotations
 import http.client
 import json
 import math
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -26,7 +29,7 @@ from seqcls.live.view import LiveView, OrganView, Span
 from seqcls.types import Ledger
 
 TOKEN = "a-token-of-this-test_0123456789"
-EVIL = "<img src=x onerror=\"document.title='owned'\">"
+EVIL = "<img src=x onerror=alert(1)>"
 PICTURE = np.tile(np.arange(0, 240, dtype=np.uint8), (180, 1))
 
 THYROID = OrganView(
@@ -58,6 +61,15 @@ VIEW = LiveView(
 @pytest.fixture
 def page() -> Iterator[PageServer]:
     served = PageServer(token=TOKEN)
+    yield served
+    served.close()
+
+
+@pytest.fixture(scope="module")
+def steady() -> Iterator[PageServer]:
+    """One server for all that only ask: it shows VIEW and outlives every question."""
+    served = PageServer(token=TOKEN)
+    served.publish(VIEW)
     yield served
     served.close()
 
@@ -119,26 +131,25 @@ def until(right: Any) -> None:
 # --- who gets in ------------------------------------------------------------------------------------------------------
 
 
-def test_the_token_becomes_a_cookie_and_leaves_the_address(page: PageServer) -> None:
-    assert page.url == f"http://127.0.0.1:{page.port}/?token={TOKEN}"
-    answer = ask(page, f"/?token={TOKEN}", cookie=None)
+def test_the_token_becomes_a_cookie_and_leaves_the_address(steady: PageServer) -> None:
+    assert steady.url == f"http://127.0.0.1:{steady.port}/?token={TOKEN}"
+    answer = ask(steady, f"/?token={TOKEN}", cookie=None)
     assert answer.status == 303 and answer.getheader("Location") == "/"
     cookie = str(answer.getheader("Set-Cookie"))
-    assert cookie == f"seqcls_{page.port}={TOKEN}; Path=/; HttpOnly; SameSite=Strict"
-    assert status(page, "/") == 200
+    assert cookie == f"seqcls_{steady.port}={TOKEN}; Path=/; HttpOnly; SameSite=Strict"
+    assert status(steady, "/") == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/page.js", "/page.css", "/icon.svg", "/picture", "/events", "/nothing"])
+@pytest.mark.parametrize("path", ["/", "/page.js", "/page.css", "/icon.svg", "/picture.jpg", "/events", "/nothing"])
 @pytest.mark.parametrize("cookie", [None, "wrong", TOKEN[:-1], TOKEN + "x", "ü", ""])
-def test_nothing_without_the_right_cookie(page: PageServer, path: str, cookie: str | None) -> None:
-    page.publish(VIEW)
-    answer = ask(page, path, cookie=cookie)
+def test_nothing_without_the_right_cookie(steady: PageServer, path: str, cookie: str | None) -> None:
+    answer = ask(steady, path, cookie=cookie)
     assert answer.status == 403 and TOKEN.encode() not in answer.body  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("token", ["", "wrong", TOKEN[:-1], TOKEN + "x", "%FF", "%C3%BC", f"x&token={TOKEN[1:]}"])
-def test_a_wrong_token_is_refused_even_with_the_cookie(page: PageServer, token: str) -> None:
-    answer = ask(page, f"/?token={token}" if token else "/?token=x")
+def test_a_wrong_token_is_refused_even_with_the_cookie(steady: PageServer, token: str) -> None:
+    answer = ask(steady, f"/?token={token}" if token else "/?token=x")
     assert answer.status == 403 and answer.getheader("Set-Cookie") is None
 
 
@@ -165,37 +176,37 @@ def test_tokens_are_random_and_checked() -> None:
     "host",
     ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "[::1]:{port}", "localhost.evil:{port}", ""],
 )
-def test_another_host_is_refused(page: PageServer, host: str) -> None:
-    named = host.format(port=page.port)
-    assert status(page, "/", Host=named) == status(page, f"/?token={TOKEN}", Host=named) == 403
+def test_another_host_is_refused(steady: PageServer, host: str) -> None:
+    named = host.format(port=steady.port)
+    assert status(steady, "/", Host=named) == status(steady, f"/?token={TOKEN}", Host=named) == 403
 
 
-def test_own_hosts_are_taken(page: PageServer) -> None:
-    for host in (f"127.0.0.1:{page.port}", f"localhost:{page.port}", f"LOCALHOST:{page.port}"):
-        assert status(page, "/", Host=host) == 200
+def test_own_hosts_are_taken(steady: PageServer) -> None:
+    for host in (f"127.0.0.1:{steady.port}", f"localhost:{steady.port}", f"LOCALHOST:{steady.port}"):
+        assert status(steady, "/", Host=host) == 200
 
 
-def test_exactly_one_host(page: PageServer) -> None:
-    right = f"Host: 127.0.0.1:{page.port}\r\n"
+def test_exactly_one_host(steady: PageServer) -> None:
+    right = f"Host: 127.0.0.1:{steady.port}\r\n"
     for hosts, wanted in ((right, b" 200 "), ("", b" 403 "), (right + "Host: evil.example\r\n", b" 403 ")):
-        raw = f"GET / HTTP/1.1\r\n{hosts}Cookie: seqcls_{page.port}={TOKEN}\r\n\r\n"
-        assert wanted in say(page, raw.encode()).split(b"\r\n")[0]
+        raw = f"GET / HTTP/1.1\r\n{hosts}Cookie: seqcls_{steady.port}={TOKEN}\r\n\r\n"
+        assert wanted in say(steady, raw.encode()).split(b"\r\n")[0]
 
 
 @pytest.mark.parametrize(
     "origin", ["http://evil.example", "null", "https://127.0.0.1:{port}", "http://localhost:{port}", "http://127.0.0.1"]
 )
-def test_another_origin_is_refused(page: PageServer, origin: str) -> None:
-    assert status(page, "/events", "HEAD", Origin=origin.format(port=page.port)) == 403
+def test_another_origin_is_refused(steady: PageServer, origin: str) -> None:
+    assert status(steady, "/events", "HEAD", Origin=origin.format(port=steady.port)) == 403
 
 
-def test_its_own_origin_is_taken(page: PageServer) -> None:
-    assert status(page, "/", Origin=f"http://127.0.0.1:{page.port}") == 200
+def test_its_own_origin_is_taken(steady: PageServer) -> None:
+    assert status(steady, "/", Origin=f"http://127.0.0.1:{steady.port}") == 200
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "get"])
-def test_only_get_and_head(page: PageServer, method: str) -> None:
-    answer = ask(page, "/", method, body=b"x" * 2000 if method == "POST" else None)
+def test_only_get_and_head(steady: PageServer, method: str) -> None:
+    answer = ask(steady, "/", method, body=b"x" * 2000 if method == "POST" else None)
     assert answer.status == 405 and answer.getheader("Allow") == "GET, HEAD"
 
 
@@ -205,18 +216,17 @@ def test_only_get_and_head(page: PageServer, method: str) -> None:
 @pytest.mark.parametrize(
     "path", ["/../server.py", "/page/../../server.py", "/%2e%2e/server.py", "/..%2fserver.py", "//etc/passwd", "/page.js/", "/server.py", "/index.html", "/page.js%00", "http://127.0.0.1/"]
 )  # fmt: skip
-def test_nothing_but_the_page(page: PageServer, path: str) -> None:
-    assert status(page, path) == 404
+def test_nothing_but_the_page(steady: PageServer, path: str) -> None:
+    assert status(steady, path) == 404
 
 
 @pytest.mark.parametrize(
     "path, kind",
-    [("/", "text/html"), ("/page.js", "text/javascript"), ("/page.css", "text/css"), ("/icon.svg", "image/svg+xml"), ("/picture", "image/jpeg"), ("/nothing", "text/plain")],
+    [("/", "text/html"), ("/page.js", "text/javascript"), ("/page.css", "text/css"), ("/icon.svg", "image/svg+xml"), ("/picture.jpg", "image/jpeg"), ("/nothing", "text/plain")],
 )  # fmt: skip
-def test_headers(page: PageServer, path: str, kind: str) -> None:
-    page.publish(VIEW)
+def test_headers(steady: PageServer, path: str, kind: str) -> None:
     for method in ("GET", "HEAD"):
-        answer = ask(page, path, method)
+        answer = ask(steady, path, method)
         policy = str(answer.getheader("Content-Security-Policy"))
         for rule in (
             "default-src 'none'",
@@ -245,12 +255,12 @@ def test_no_outside_resources() -> None:
 
 
 def test_the_picture_shows_the_region_alone_and_small(page: PageServer) -> None:
-    assert status(page, "/picture") == 204  # no snapshot yet
+    assert status(page, "/picture.jpg") == 204  # no snapshot yet
     page.publish(VIEW)
-    shown = cv2.imdecode(np.frombuffer(ask(page, "/picture").body, np.uint8), cv2.IMREAD_UNCHANGED)  # type: ignore[attr-defined]
+    shown = cv2.imdecode(np.frombuffer(ask(page, "/picture.jpg").body, np.uint8), cv2.IMREAD_UNCHANGED)  # type: ignore[attr-defined]
     assert shown.shape == PICTURE.shape and np.abs(shown.astype(int) - PICTURE).max() < 12
     page.publish(replace(VIEW, picture=None))
-    assert status(page, "/picture") == 204  # and not the last one
+    assert status(page, "/picture.jpg") == 204  # and not the last one
 
 
 def test_pictures_are_bounded_in_size_and_rate() -> None:
@@ -338,11 +348,11 @@ def say(page: PageServer, raw: bytes) -> bytes:
     ],
     ids=["long header", "endless line", "nonsense", "version", "TLS", "empty", "many headers"],
 )
-def test_what_cannot_be_understood(page: PageServer, raw: bytes, wanted: bytes) -> None:
-    heard = say(page, raw)
+def test_what_cannot_be_understood(steady: PageServer, raw: bytes, wanted: bytes) -> None:
+    heard = say(steady, raw)
     assert wanted in heard.split(b"\r\n")[0]
     assert b"aaaa" not in heard and b"nonsense" not in heard
-    assert status(page, "/") == 200
+    assert status(steady, "/") == 200
 
 
 def test_the_seventeenth_is_turned_away(page: PageServer) -> None:
@@ -383,12 +393,13 @@ def test_silent_and_trickling_clients_hold_nothing_for_ever(monkeypatch: pytest.
 def test_who_does_not_read_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "PATIENCE_S", 0.3)
     monkeypatch.setattr(server_module, "EVERY_S", 0.001)
+    before = threads()
     page = PageServer(token=TOKEN)
     connection, lines = events(page)
     try:
-        until(lambda: len(threads()) == 2)
+        until(lambda: len(threads() - before) == 2)
         end_s = time.monotonic() + 60
-        while len(threads()) == 2:  # the stream's thread ends once nothing more fits
+        while len(threads() - before) == 2:  # the stream's thread ends once nothing more fits
             page.publish(replace(VIEW, messages=("x" * 200_000,)))
             time.sleep(0.005)
             assert time.monotonic() < end_s
@@ -454,6 +465,8 @@ class Run:
 SIGNS = "[...document.querySelectorAll('.word')].map((sign) => sign.textContent).join()"
 SHOWN = "document.getElementById('feed').textContent"
 SEEN = "document.body.dataset.trusted"
+NOTE = "document.getElementById('picture-note').textContent"
+LOST_FOR = "document.getElementById('feed-for').textContent"
 
 
 def errors(chromium: browser.Browser, page: PageServer) -> list[str]:
@@ -481,6 +494,7 @@ def test_it_opens_and_updates(chromium: browser.Browser, page: PageServer) -> No
         assert "0.93" in text and "0.04" in text and "29.9 /s" in text and "20 / 30 / – ms" in text
         assert "not a medical device" in text and "the disk is nearly full" in text and "3 × present" in text
         chromium.until("[picture.width, picture.height].join()", lambda size: size == "240,180")
+        chromium.until(NOTE, lambda note: note == "")
         assert chromium.evaluate("picture.getContext('2d').getImageData(200, 90, 1, 1).data[0]") == pytest.approx(
             200, abs=12
         )
@@ -504,7 +518,6 @@ def test_names_stay_text(chromium: browser.Browser, page: PageServer) -> None:
         assert chromium.evaluate("document.querySelectorAll('img').length") == 0
         assert EVIL in chromium.evaluate("document.getElementById('messages').textContent")
         assert EVIL in chromium.evaluate("document.getElementById('source').textContent")
-        assert "owned" not in chromium.evaluate("document.title")
         assert errors(chromium, page) == []  # nor did the content policy have to stop anything
     finally:
         run.silence()
@@ -519,7 +532,7 @@ def test_a_stall_and_the_recovery(chromium: browser.Browser, page: PageServer) -
         chromium.until(SHOWN, lambda shown: "feed stalled" in shown and "14 s" in shown)
         assert "no frame for 2 s" in chromium.evaluate("document.body.innerText")
         assert "0.93" not in chromium.evaluate("document.getElementById('organs').innerText")
-        assert "not live" in chromium.evaluate("document.getElementById('picture-note').textContent")
+        assert "not live" in chromium.evaluate(NOTE)
         run.view = replace(VIEW, feed="retrying", feed_reason="the server closed the connection")
         chromium.until(SHOWN, lambda shown: "feed retrying" in shown)
         run.view = VIEW
@@ -547,8 +560,8 @@ def test_a_lost_connection_and_its_return(chromium: browser.Browser, page: PageS
     chromium.until(SIGNS, lambda signs: signs == "UNKNOWN,UNKNOWN")
     assert "connection to seqcls lost" in chromium.evaluate(SHOWN)
     assert chromium.evaluate(SEEN) == "no"
-    seconds = chromium.until("document.getElementById('feed-for').textContent", lambda s: int(s.split()[0]) >= 1)
-    chromium.until("document.getElementById('feed-for').textContent", lambda s: s != seconds)  # it counts
+    seconds = chromium.until(LOST_FOR, lambda s: int(s.split()[0]) >= 1)
+    chromium.until(LOST_FOR, lambda s: s != seconds)  # it counts
     again = PageServer(page.port, token=TOKEN)
     run = Run(again, VIEW)
     try:
@@ -556,6 +569,45 @@ def test_a_lost_connection_and_its_return(chromium: browser.Browser, page: PageS
     finally:
         run.silence()
         again.close()
+
+
+#: A run in a process of its own, which can be stopped and killed like any other.
+ALONE = """
+import sys, time
+from seqcls.live.server import PageServer
+from seqcls.live.view import LiveView, OrganView
+from seqcls.types import Ledger
+
+organ = OrganView("thyroid", "present", 0.0, 0.9, 0.5, 0.35, (), (), 1)
+page = PageServer(token=sys.argv[1])
+print(page.url, flush=True)
+while True:
+    page.publish(LiveView(source="probe", feed="running", feed_since_s=0.0, now_s=1.0, organs=(organ,),
+                          ledger=Ledger(), rate_hz=25.0, latency_ms=(1.0, 2.0, 3.0)))
+    time.sleep(0.1)
+"""
+
+
+def test_a_process_that_freezes_and_one_that_is_killed(chromium: browser.Browser) -> None:
+    """Frozen, its connections stay open and no event comes; killed, they break."""
+    arguments = [sys.executable, "-c", ALONE, TOKEN]
+    with subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            chromium.open(process.stdout.readline().strip())
+            chromium.until(SIGNS, lambda signs: signs == "PRESENT")
+            chromium.evaluate("void (connect = () => {})")  # that silence alone is enough
+            process.send_signal(signal.SIGSTOP)
+            chromium.until(SIGNS, lambda signs: signs == "UNKNOWN")
+            chromium.until(SHOWN, lambda shown: "connection to seqcls lost" in shown)
+            assert int(chromium.evaluate(LOST_FOR).split()[0]) >= 3
+            process.send_signal(signal.SIGCONT)
+            chromium.until(SIGNS, lambda signs: signs == "PRESENT")
+            process.kill()
+            chromium.until(SIGNS, lambda signs: signs == "UNKNOWN")
+            assert "connection to seqcls lost" in chromium.evaluate(SHOWN)
+        finally:
+            process.kill()
 
 
 def test_the_end_of_the_run_is_no_loss(chromium: browser.Browser, page: PageServer) -> None:
@@ -575,6 +627,63 @@ def test_news_that_lay_on_the_way_is_not_believed(chromium: browser.Browser, pag
         shown = chromium.evaluate(late)
         assert "this page lags behind" in shown and "UNKNOWN,UNKNOWN" in shown
         chromium.until(SIGNS, lambda signs: signs == "PRESENT,ABSENT")
+    finally:
+        run.silence()
+
+
+def test_clocks_that_drift_apart_are_no_delay(chromium: browser.Browser, page: PageServer) -> None:
+    """Through a tunnel the two clocks are of two machines; a delay is found all the same, and stays found."""
+    run = opened(chromium, page)
+    try:
+        day = """(() => {
+          const real = performance.now.bind(performance);
+          let ms = real(), sent = lag.sent;
+          performance.now = () => ms;
+          const pass = (seconds, steps) => {
+            for (let i = 0; i < steps; i += 1) {
+              ms += 1000 * seconds;
+              sent += seconds * (1 - 1e-4);
+              hear({ sent_s: sent, quiet_s: 0, view: null });
+            }
+            return verdict().trusted;
+          };
+          const drifted = pass(60, 1440);
+          ms += 5000;
+          const late = [pass(1, 1), pass(60, 600)];
+          performance.now = real;
+          connect();
+          return [drifted, ...late];
+        })()"""
+        assert chromium.evaluate(day) == [True, False, False]
+        chromium.until(SIGNS, lambda signs: signs == "PRESENT,ABSENT")
+    finally:
+        run.silence()
+
+
+def test_a_lagging_stream_is_opened_anew(chromium: browser.Browser, page: PageServer) -> None:
+    run = opened(chromium, page)
+    try:
+        # A delay that stays, and a stream that has been open for long.
+        chromium.evaluate("lag.least -= 60; openedMs -= 60000; void (window.before = stream)")
+        chromium.until("stream !== window.before")
+        chromium.until(SIGNS, lambda signs: signs == "PRESENT,ABSENT")
+    finally:
+        run.silence()
+
+
+def test_a_picture_that_stands_still_does_not_look_alive(chromium: browser.Browser, page: PageServer) -> None:
+    run = opened(chromium, page)
+    try:
+        chromium.until(NOTE, lambda note: note == "")
+        assert chromium.evaluate("getComputedStyle(picture).opacity") == "1"
+        run.view = replace(VIEW, picture=None)
+        chromium.until(NOTE, lambda note: "no picture" in note)
+        assert chromium.evaluate(SEEN) == "yes" and chromium.evaluate("getComputedStyle(picture).opacity") == "0.3"
+        run.view = VIEW
+        chromium.until(NOTE, lambda note: note == "")
+        chromium.evaluate("void (fetchPicture = () => {})")  # as if every connection of the browser were taken
+        chromium.until(NOTE, lambda note: note.startswith("not live") and note.endswith("s old"))
+        assert chromium.evaluate(SEEN) == "yes"
     finally:
         run.silence()
 

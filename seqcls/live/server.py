@@ -124,8 +124,8 @@ class _Server(socketserver.ThreadingTCPServer):
             thread = threading.Thread(
                 target=self.process_request_thread, args=(request, client_address), name="seqcls-client", daemon=True
             )
+            thread.start()  # it waits for the lock before it takes itself off the list
             among[request] = thread
-            thread.start()
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
@@ -210,7 +210,7 @@ class _Request(BaseHTTPRequestHandler):
             self._refuse(403, f"no valid token; {_HOW}")
         elif path in self.server.page:
             self._send(200, *self.server.page[path])
-        elif path == "/picture":
+        elif path == "/picture.jpg":
             jpeg = self.server.board.picture()
             self._send(200 if jpeg else 204, jpeg, "image/jpeg")
         elif path == "/events":

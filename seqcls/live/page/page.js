@@ -6,6 +6,7 @@ const LOST_MS = 3000; // no word from the server
 const REOPEN_MS = 2000; // and how often the stream is opened anew
 const QUIET_S = 3; // no snapshot from the run
 const LATE_S = 3; // news that lay on the way
+const DRIFT = 2e-4; // by how much the clocks of two machines (an SSH tunnel) may run apart: 17 s a day
 const TRACE_S = 60; // board.py has the same figures
 const STRIP_S = 300;
 const FEED_WORDS = { connecting: "connecting", running: "running", stalled: "stalled", retrying: "retrying", stopped: "stopped" };
@@ -34,13 +35,15 @@ function connect() {
   openedMs = performance.now();
   stream = new EventSource("/events");
   stream.onmessage = (event) => hear(JSON.parse(event.data));
-  stream.onerror = () => { open = false; show(); };
+  stream.onerror = () => { stream.close(); open = false; show(); }; // watch opens the next: it knows when it asked
 }
 
 function hear(message) {
   const now = performance.now();
   const away = now / 1000 - message.sent_s; // both clocks only ever run forward; their distance is what counts
-  lag = { least: Math.min(lag.least, away), now: away - Math.min(lag.least, away), sent: message.sent_s };
+  const first = lag.least === Infinity; // nothing to compare with yet: what was asked for late is late
+  const least = Math.min(away, lag.least + (lag.now > LATE_S ? 0 : DRIFT * (message.sent_s - lag.sent)));
+  lag = { least, now: first ? (now - openedMs) / 1000 : away - least, sent: message.sent_s };
   open = true;
   heardMs = now;
   quietS = message.quiet_s;
@@ -51,8 +54,8 @@ function hear(message) {
 
 function watch() {
   const now = performance.now();
-  const dead = !open || now - heardMs > LOST_MS;
-  if (dead && now - openedMs > REOPEN_MS && (stream.readyState === EventSource.CLOSED || now - openedMs > 3 * REOPEN_MS)) connect();
+  const dead = !open || now - heardMs > LOST_MS || lag.now > LATE_S;
+  if (dead && now - openedMs > (stream.readyState === EventSource.CLOSED ? REOPEN_MS : 3 * REOPEN_MS)) connect();
   show();
 }
 
@@ -111,7 +114,7 @@ function show() {
   put(at("feed-why"), now.why);
   document.title = `${now.word} – seqcls`;
   if (view) showView(now);
-  put(at("picture-note"), !pictureShown ? "no picture yet" : now.trusted ? "" : `not live: ${now.word}`);
+  showPictureNote(now);
   speak(now);
   const ms = performance.now();
   if (view && (ms - drawnMs >= (calm.matches ? 1000 : 150) || !now.trusted)) {
@@ -341,16 +344,28 @@ function drawStrip(canvas, organ, ink) {
 
 // --- picture ------------------------------------------------------------------------------------------------------
 
-let pictureShown = false;
+let pictureMs = -Infinity; // when it came
 let pictureVersion = 0;
 let pictureBusy = false;
+
+// A picture that stands still must not look alive, whatever the reason.
+function showPictureNote(now) {
+  const oldMs = performance.now() - pictureMs;
+  let note = "";
+  if (pictureMs === -Infinity) note = "no picture yet";
+  else if (!now.trusted) note = `not live: ${now.word}`;
+  else if (!view.has_picture) note = "not live: the feed has no picture";
+  else if (oldMs > LOST_MS) note = `not live: ${span(oldMs / 1000)} old`;
+  document.body.dataset.picture = note ? "none" : "live";
+  put(at("picture-note"), note);
+}
 
 async function fetchPicture() {
   if (pictureBusy || document.hidden || !view || !view.has_picture || view.version === pictureVersion || !verdict().trusted) return;
   pictureBusy = true;
   const version = view.version;
   try {
-    const answer = await fetch("/picture", { cache: "no-store", signal: AbortSignal.timeout(3000) });
+    const answer = await fetch("/picture.jpg", { cache: "no-store", signal: AbortSignal.timeout(3000) });
     if (answer.status === 200) {
       const picture = await createImageBitmap(await answer.blob());
       const canvas = at("picture");
@@ -359,7 +374,7 @@ async function fetchPicture() {
       }
       canvas.getContext("2d").drawImage(picture, 0, 0);
       picture.close();
-      pictureShown = true;
+      pictureMs = performance.now();
       pictureVersion = version;
     }
   } catch {
@@ -371,6 +386,6 @@ async function fetchPicture() {
 
 connect();
 setInterval(watch, 250);
-document.addEventListener("visibilitychange", watch);
+document.addEventListener("visibilitychange", () => { watch(); fetchPicture(); });
 addEventListener("pageshow", watch);
 show();
