@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqcls.cli import console, run
+from seqcls.cli import console
+from seqcls.cli.options import Overwrite
 
 if TYPE_CHECKING:
     from seqcls.parity import Parity
@@ -26,7 +27,7 @@ def convert(
         Path | None, typer.Option("-o", "--output", help="File to write. [default: beside MODEL]")
     ] = None,
     max_drift: Annotated[float, typer.Option(help="Largest mean change of the scores that is accepted.")] = 0.02,
-    overwrite: run.Overwrite = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Convert a model and compare it with the original; one that strays too far is not written.
 

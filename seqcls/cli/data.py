@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqcls.cli import console
-from seqcls.cli.run import parse_region
+from seqcls.cli.options import parse_region
 from seqcls.errors import OutputError
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from seqcls.cli import console, run, show
+from seqcls.cli import console, show
+from seqcls.cli.options import Overwrite
 
 
 def demo(
@@ -15,7 +16,7 @@ def demo(
         Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for everything that is made.")
     ] = Path("seqcls-demo"),
     seed: Annotated[int, typer.Option(min=0, help="Draws other sweeps.")] = 0,
-    overwrite: run.Overwrite = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Draw synthetic neck sweeps, train on them, run on a patient never seen, compare. About 3 minutes on 2 cores."""
     from seqcls.cli.train import EpochLines, show_evaluation

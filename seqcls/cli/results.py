@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqcls.cli import console, run, show
+from seqcls.cli import console, options, show
 from seqcls.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def export(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="DIR", help="Where to. [default: RUN]")
     ] = None,
-    overwrite: run.Overwrite = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Write a finished run's timeline in other formats."""
     from seqcls.exports import WRITERS, read_run
@@ -63,17 +63,17 @@ def replay(
         Path | None,
         typer.Option("-o", "--output", metavar="DIR", help="Write the new timeline there. [default: only show it]"),
     ] = None,
-    smoothing: run.Smoothing = None,
-    window: run.Window = None,
-    look_ahead: run.LookAhead = None,
-    time_constant: run.TimeConstant = None,
-    dwell: run.Dwell = None,
-    onset: run.Onset = None,
-    offset: run.Offset = None,
-    min_present: run.MinPresent = None,
-    min_absent: run.MinAbsent = None,
-    pad: run.Pad = None,
-    overwrite: run.Overwrite = False,
+    smoothing: options.Smoothing = None,
+    window: options.Window = None,
+    look_ahead: options.LookAhead = None,
+    time_constant: options.TimeConstant = None,
+    dwell: options.Dwell = None,
+    onset: options.Onset = None,
+    offset: options.Offset = None,
+    min_present: options.MinPresent = None,
+    min_absent: options.MinAbsent = None,
+    pad: options.Pad = None,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Smooth and find intervals again, from a run's kept scores, with other options; needs no model and no clip.
 
@@ -84,8 +84,8 @@ def replay(
     journal = _journal_at(folder)
     again = _from_folder(folder) if journal is None else _from_journal(journal)
     after = again(
-        lambda used: run.changed_smoothing(used, smoothing, window, look_ahead, time_constant, dwell),
-        lambda used: run.changed_intervals(used, onset, offset, min_present, min_absent, pad),
+        lambda used: options.changed_smoothing(used, smoothing, window, look_ahead, time_constant, dwell),
+        lambda used: options.changed_intervals(used, onset, offset, min_present, min_absent, pad),
     )
     _show_and_write(after, output)
     if journal is not None and after.report.verdict in ("truncated", "damaged"):

@@ -13,7 +13,8 @@ import typer
 from numpy.typing import NDArray
 from rich.table import Table
 
-from seqcls.cli import console, run
+from seqcls.cli import console
+from seqcls.cli.options import Overwrite
 from seqcls.errors import ModelError, OutputError, UsageError
 from seqcls.trainoptions import SIZE_PRETRAINED, SIZE_SCRATCH, AugmentOptions, TrainOptions
 
@@ -326,7 +327,7 @@ def evaluate(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
-    overwrite: run.Overwrite = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Run a model on labelled clips: frame and interval figures, with confidence intervals over patients."""
     from seqcls.cli.data import labelled_clips

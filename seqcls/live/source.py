@@ -10,13 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from seqcls.errors import SourceError, UsageError
 from seqcls.live.child import BACKENDS, ChildConnection
+from seqcls.live.probe import open_probe
 from seqcls.live.view import FeedState
-from seqcls.live.watch import Connection, Watched
+from seqcls.live.watch import Watched
 from seqcls.sources import Source, open_source
 from seqcls.sources.base import OneWay
 from seqcls.sources.redact import credentials as with_credentials
@@ -28,7 +26,6 @@ TAKEN = "igtl://, rtsp://, http://, https://, rtmp://, a camera's number or /dev
 
 #: How long the network may be silent before FFmpeg itself gives up; the watchdog is quicker once frames came.
 _NETWORK_PATIENCE_S = 8.0
-_SPEAKS_FIRST_S = 0.25
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
 OnState = Callable[[FeedState, str], None]
@@ -87,7 +84,7 @@ def open_live(
     }
     scheme = _scheme(spec)
     if scheme == "igtl":
-        return _open_igtl(spec, clock, timing)
+        return open_probe(spec, **timing)
     if scheme in STREAM_SCHEMES:
         url = with_credentials(spec, environ, credentials)
         stream = {
@@ -132,39 +129,6 @@ def _scheme(spec: str) -> str:
 
 def _is_camera(spec: str) -> bool:
     return spec.startswith("/dev/") or (spec.isdecimal() and not Path(spec).exists())
-
-
-def _open_igtl(spec: str, clock: Callable[[], float], timing: dict[str, Any]) -> Source:
-    from seqcls.sources.igtl import parse_url
-
-    try:
-        host, port, device = parse_url(spec)
-    except SourceError as error:
-        raise SourceError(redact(str(error))) from None
-
-    def connect() -> Connection:
-        return _Probe(host, port, device, timing["stall_s"], clock)
-
-    # The connection knows better than the watchdog why nothing comes, so it speaks first.
-    patient = {**timing, "stall_s": timing["stall_s"] + _SPEAKS_FIRST_S}
-    return Watched(redact(spec), connect, kind="openigtlink", **patient)
-
-
-class _Probe:
-    """An OpenIGTLink connection, opened when it is read, so that making one never blocks."""
-
-    def __init__(self, host: str, port: int, device: str, stall_s: float, clock: Callable[[], float]) -> None:
-        from seqcls.sources.igtl import IgtlConnection
-
-        self._connection = IgtlConnection(host, port, device, message_s=stall_s, clock=clock)
-
-    def __iter__(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
-        with self._connection as connection:
-            for arrival_s, image, *_ in connection:
-                yield arrival_s, image
-
-    def close(self) -> None:
-        self._connection.close()
 
 
 class Paced(OneWay):
