@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import SourceError
+from seqcls.live.senderclock import SenderClock
 from seqcls.live.watch import Connection, Watched
 from seqcls.sources import Source
 from seqcls.sources.redact import redact
+from seqcls.types import SourceReport
 
 _SPEAKS_FIRST_S = 0.25
 
@@ -21,29 +25,80 @@ def open_probe(spec: str, *, stall_s: float, clock: Callable[[], float], **timin
     from seqcls.sources.igtl import parse_url
 
     try:
-        host, port, device = parse_url(spec)
+        address = parse_url(spec)
     except SourceError as error:
         raise SourceError(redact(str(error))) from None
+    return _WatchedProbe(spec, address, stall_s, clock, timing)
 
-    def connect() -> Connection:
-        return _Probe(host, port, device, stall_s, clock)
 
-    # The connection knows better than the watchdog why nothing comes, so it speaks first.
-    return Watched(redact(spec), connect, kind="openigtlink", stall_s=stall_s + _SPEAKS_FIRST_S, clock=clock, **timing)
+class _WatchedProbe(Watched):
+    """One connection to the probe after another, and what all of them refused.
+
+    Frames are the images that arrived whole; so are those that the report counts. A message that was refused (bad CRC,
+    16-bit pixels, bytes that are no message) never was a frame: nobody knows how many pictures it would have been. It
+    is told among the report's reasons only.
+    """
+
+    def __init__(
+        self,
+        spec: str,
+        address: tuple[str, int, str],
+        stall_s: float,
+        clock: Callable[[], float],
+        timing: dict[str, Any],
+    ) -> None:
+        self._refusing = threading.Lock()  # a connection that was given up may still be at its last bytes
+        self._refused = 0
+        self._last_refusal = ""
+
+        def connect() -> Connection:
+            return _Probe(address, stall_s, clock, self._on_refused)
+
+        # The connection knows better than the watchdog why nothing comes, so it speaks first.
+        longer_s = stall_s + _SPEAKS_FIRST_S
+        super().__init__(redact(spec), connect, kind="openigtlink", stall_s=longer_s, clock=clock, **timing)
+
+    def _on_refused(self, reason: str) -> None:
+        with self._refusing:
+            self._refused += 1
+            self._last_refusal = reason
+
+    def report(self) -> SourceReport:
+        report = super().report()
+        with self._refusing:
+            count, last = self._refused, self._last_refusal
+        if count == 0:
+            return report
+        told = (
+            "1 message of the probe was refused: "
+            if count == 1
+            else f"{count} messages of the probe were refused, the last: "
+        )
+        return replace(report, reasons=(*report.reasons, told + last))
 
 
 class _Probe:
-    """An OpenIGTLink connection, opened when it is read, so that making one never blocks."""
+    """An OpenIGTLink connection, opened when it is read, so that making one never blocks.
 
-    def __init__(self, host: str, port: int, device: str, stall_s: float, clock: Callable[[], float]) -> None:
+    The times are those of the device's clock, as far as it is sound: see ``SenderClock``.
+    """
+
+    def __init__(
+        self,
+        address: tuple[str, int, str],
+        stall_s: float,
+        clock: Callable[[], float],
+        on_refused: Callable[[str], None],
+    ) -> None:
         from seqcls.sources.igtl import IgtlConnection
 
-        self._connection = IgtlConnection(host, port, device, message_s=stall_s, clock=clock)
+        self._connection = IgtlConnection(*address, message_s=stall_s, clock=clock, on_refused=on_refused)
 
     def __iter__(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+        sender = SenderClock()
         with self._connection as connection:
-            for arrival_s, image, *_ in connection:
-                yield arrival_s, image
+            for arrival_s, image, _, timestamp_s in connection:
+                yield sender.time_s(arrival_s, timestamp_s), image
 
     def close(self) -> None:
         self._connection.close()

@@ -8,7 +8,6 @@ import re
 import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import NamedTuple
@@ -119,6 +118,7 @@ class IgtlConnection:
 
     ``images`` counts the images handed over, ``refused`` the messages that could not be read (bad CRC, 16-bit pixels,
     bytes that are no message), ``skipped`` sound messages of other types or devices. ``status`` is the last STATUS.
+    ``on_refused`` is called with the reason of each refused one, in the thread that iterates.
 
     Entering raises SourceError when there is no connection in time. Iterating raises FeedStalled or FeedLost, and ends
     when ``close`` is called, from whichever thread. After FeedStalled it may be iterated again.
@@ -133,6 +133,7 @@ class IgtlConnection:
         connect_s: float = 5.0,
         message_s: float = 2.0,
         clock: Callable[[], float] = time.monotonic,
+        on_refused: Callable[[str], None] | None = None,
     ) -> None:
         for name, value in (("connect_s", connect_s), ("message_s", message_s)):
             if not (math.isfinite(value) and value > 0):
@@ -145,8 +146,9 @@ class IgtlConnection:
         self.status: Status | None = None
         self._host, self._port, self._device = host, port, device
         self._connect_s, self._message_s, self._clock = connect_s, message_s, clock
+        self._on_refused = on_refused
         self._receiver = Receiver()
-        self._ready: deque[Arrival] = deque()
+        self._arrival_s = 0.0  # of what the receiver holds
         self._last_refusal = ""
         self._others: dict[str, None] = {}
         self._lock = threading.Lock()
@@ -193,17 +195,18 @@ class IgtlConnection:
             raise SourceError(f"{self.name}: is not connected; use it in a with statement")
         since_s = self._clock()
         while not self._closed:
-            if self._ready:
-                yield self._ready.popleft()
+            item = self._receiver.take()
+            arrival = None if item is None else self._sort(item)
+            if arrival is not None:
+                yield arrival
                 since_s = self._clock()  # what the consumer took for itself is not the server's fault
                 continue
             left_s = since_s + self._message_s - self._clock()
             if left_s <= 0:
                 raise FeedStalled(self._why_stalled())
-            data = self._read(min(left_s, _LOOK_UP_S))
-            arrival_s = self._clock()
-            for item in self._receiver.feed(data):
-                self._sort(item, arrival_s)
+            if item is None:
+                self._receiver.add(self._read(min(left_s, _LOOK_UP_S)))
+                self._arrival_s = self._clock()
 
     def _read(self, wait_s: float) -> bytes:
         """What has come within ``wait_s``, or nothing; raises FeedLost."""
@@ -223,25 +226,27 @@ class IgtlConnection:
             raise FeedLost(f"{self.name}: the server closed the connection; connect again")
         return data
 
-    def _sort(self, item: Message | Refused, arrival_s: float) -> None:
+    def _sort(self, item: Message | Refused) -> Arrival | None:
         if isinstance(item, Refused):
             self.refused += 1
             self._last_refusal = item.reason
-            return
+            if self._on_refused is not None:
+                self._on_refused(item.reason)
+            return None
         if item.status is not None:
             self.status = item.status
         if item.image is None:
             self.skipped += 1
-            return
+            return None
         if not self._device and self.images == 0:
             self._device = item.device
         if item.device != self._device:
             self.skipped += 1
             if len(self._others) < _MOST_OTHERS:
                 self._others[item.device] = None
-            return
+            return None
         self.images += 1
-        self._ready.append(Arrival(arrival_s, item.image, item.device, item.timestamp_s))
+        return Arrival(self._arrival_s, item.image, item.device, item.timestamp_s)
 
     def _why_stalled(self) -> str:
         seen = []

@@ -24,10 +24,16 @@ _STATUS = struct.Struct(">Hq20s")
 _SCALARS = {2: "int8", 3: "uint8", 4: "int16", 5: "uint16", 6: "int32", 7: "uint32", 10: "float32", 11: "float64"}
 _UINT8 = 3
 
+# No CRC covers a header: with one bit of its size wrong, a body takes in good messages that follow. So what fails its
+# CRC is searched for headers, and each byte received pays for the CRC of three bytes that fail: else a sender of
+# overlapping headers could have 64 MiB computed for every 58 bytes. (Good messages share no bytes and cost nothing.)
+_FAILED_PER_BYTE = 3
+
 # In the middle of pixels anything may look like a header: there the names must be as the standard writes them, the type
-# in capitals and padded with NULs, the device printable, and the body below 4 GiB.
+# in capitals and padded with NULs, the device without control characters, and the body below 4 GiB. (It begins with the
+# header's second byte: re finds that one much faster, above all in black pictures. The first is seen to afterwards.)
 _PLAUSIBLE = re.compile(
-    rb"\x00[\x01-\x03][A-Z](?:(?<!\x00)[A-Z0-9_]|\x00){11}[\x00\x20-\x7e]{20}.{8}\x00{4}.{12}",
+    rb"[\x01-\x03][A-Z](?:(?<!\x00)[A-Z0-9_]|\x00){11}[\x00\x20-\x7e\x80-\xff]{20}.{8}\x00{4}.{12}",
     re.DOTALL,
 )
 
@@ -78,42 +84,77 @@ class _Header:
 
 
 class Receiver:
-    """Puts messages together. Holds ``most_body_bytes`` plus what one ``feed`` brings at most."""
+    """Puts messages together. Holds ``most_body_bytes`` plus what one ``feed`` brings at most.
+
+    A body that fails its CRC may have taken in the messages after it, and is searched for them. The bytes of which a
+    CRC is computed are at most four times those received.
+    """
 
     def __init__(self, most_body_bytes: int = MOST_BODY_BYTES) -> None:
         self._most = most_body_bytes
         self._buffer = bytearray()
         self._header: _Header | None = None  # of the message at the front of the buffer, once known to be sound
         self._lost = False
+        self._front = 0  # bytes of the stream before the buffer
+        self._furthest = 0  # end of the message furthest in the stream whose CRC was, or will be, computed
+        self._credit = 0  # bytes that may fail their CRC
 
     def feed(self, data: bytes) -> list[Message | Refused]:
         """What these bytes complete, in order; the same messages however the stream is cut into pieces.
 
-        After bytes that are no header, one Refused is given and everything up to the next plausible header dropped.
+        After bytes that are no header, or the header of a body with a bad CRC, one Refused is given and everything up
+        to the next plausible header dropped.
         """
-        self._buffer += data
+        self.add(data)
         found: list[Message | Refused] = []
-        while (item := self._next()) is not None:
+        while (item := self.take()) is not None:
             found.append(item)
         return found
 
-    def _next(self) -> Message | Refused | None:
+    def add(self, data: bytes) -> None:
+        """``feed`` in steps: first this, then ``take`` until it gives None."""
+        self._buffer += data
+
+    def take(self) -> Message | Refused | None:
+        """The next thing that is complete, or None. One damaged body can hold a million: a caller may want a pause."""
         if self._header is None:
             header = self._search() if self._lost else self._read_header(0)
             if header is None:
                 return None
             if header.problem:
-                self._lost = True
-                del self._buffer[:1]
+                self._lose()
                 return Refused(header.problem)
             self._header, self._lost = header, False
+            end = self._front + HEADER_BYTES + header.body_bytes
+            self._credit, self._furthest = self._credit_at(end), max(self._furthest, end)
         header, end = self._header, HEADER_BYTES + self._header.body_bytes
         if len(self._buffer) < end:
             return None
         body = self._buffer[HEADER_BYTES:end]
-        del self._buffer[:end]
         self._header = None
-        return _message(header, body)
+        sound = crc64(body) == header.crc
+        item = _message(header, body) if sound else Refused("bad CRC", header.type, header.device)
+        # A CRC of 0 is that of nothing and of zeros: it does not prove that the body ends where the header says.
+        if sound and (isinstance(item, Message) or header.crc != 0):
+            self._drop(end)
+        else:
+            self._credit -= len(body)
+            self._lose()
+        return item
+
+    def _lose(self) -> None:
+        """What is at the front is no message; one may begin right behind its first byte."""
+        self._lost = True
+        self._drop(1)
+
+    def _drop(self, count: int) -> None:
+        del self._buffer[:count]
+        self._front += count
+
+    def _credit_at(self, end: int) -> int:
+        """By places in the stream, not by what has come: the messages must not depend on how it is cut into pieces."""
+        more = _FAILED_PER_BYTE * max(end - self._furthest, 0)
+        return min(self._credit + more, _FAILED_PER_BYTE * (self._most + HEADER_BYTES))
 
     def _read_header(self, start: int) -> _Header | None:
         if len(self._buffer) < start + HEADER_BYTES:
@@ -127,27 +168,28 @@ class Receiver:
             problem = "not an OpenIGTLink header (no type name)"
         elif body_bytes > self._most:
             problem = f"a body of {body_bytes:,} bytes is more than the {self._most:,} that are taken"
+        elif body_bytes > self._credit_at(self._front + start + HEADER_BYTES + body_bytes):
+            problem = "too much of what came before it is damaged"
         name = kind.decode("ascii", "replace")
         return _Header(version, name, _text(device), ticks / 2**32, body_bytes, crc, problem)
 
     def _search(self) -> _Header | None:
         """The next plausible header, moved to the front of the buffer; what lies before it is dropped."""
         start = 0
-        while (match := _PLAUSIBLE.search(self._buffer, start)) is not None:
-            start = match.start()
+        while (match := _PLAUSIBLE.search(self._buffer, start + 1)) is not None:
+            start = match.start() - 1
             header = self._read_header(start)
             if header is not None and not header.problem:
-                del self._buffer[:start]
+                self._drop(start)
                 return header
             start += 1
         # A header may have begun in the last bytes.
-        del self._buffer[: max(len(self._buffer) - HEADER_BYTES + 1, start)]
+        self._drop(max(len(self._buffer) - HEADER_BYTES + 1, start))
         return None
 
 
 def _message(header: _Header, body: bytearray) -> Message | Refused:
-    if crc64(body) != header.crc:
-        return Refused("bad CRC", header.type, header.device)
+    """``body`` has passed its CRC."""
     plain = Message(header.type, header.device, header.timestamp_s)
     if header.type not in ("IMAGE", "STATUS"):
         return plain
