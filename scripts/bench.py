@@ -14,12 +14,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-# Read by OpenMP when torch is loaded; what the command line does too.
+# Read by OpenMP when torch is loaded, and by OpenCV; what the command line does too.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
 
 import cv2
 from PIL import Image
@@ -47,6 +49,18 @@ def plain_transforms() -> Callable[[Any], Any]:
     )
 
 
+@contextmanager
+def opencv_as_it_comes() -> Iterator[None]:
+    """With all of its threads, as in a program that does not think of them."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(os.cpu_count() or 1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+@opencv_as_it_comes()
 def plain_reading(clip: Path) -> int:
     """cv2.VideoCapture.read + PIL + torchvision transforms."""
     prepare, capture, count = plain_transforms(), cv2.VideoCapture(str(clip)), 0
@@ -58,6 +72,7 @@ def plain_reading(clip: Path) -> int:
         count += 1
 
 
+@opencv_as_it_comes()
 def plain_loop(clip: Path) -> int:
     """The same, and a ResNet-18 in float32, frame by frame."""
     import torch

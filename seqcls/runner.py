@@ -21,11 +21,12 @@ import numpy as np
 from seqcls.adaptive import BLOCK, AdaptiveScorer, SamplingOptions
 from seqcls.ahead import ReadAhead
 from seqcls.engines import Engine, open_engine
+from seqcls.engines.late import LateEngine
 from seqcls.errors import NoFramesError, UsageError
 from seqcls.gate import GateOptions
 from seqcls.geometry import layout_warning
 from seqcls.intervals import IntervalOptions, intervals_from_events
-from seqcls.modelfile import ModelHeader
+from seqcls.modelfile import ModelHeader, read_header
 from seqcls.postprocess import PostProcess, unknown_stretches
 from seqcls.prepare import Preparation, Prepared
 from seqcls.scoring import score_every
@@ -156,12 +157,18 @@ def load(
     intervals: IntervalOptions | tuple[IntervalOptions, ...] | None = None,
     gate: GateOptions | None = None,
     sampling: SamplingOptions | None = None,
+    late: bool = False,
 ) -> Detector:
     """Open a model file; what is not stated is taken from the model.
 
-    One ``intervals`` serves every organ; a tuple holds one per organ. Raises ModelError, EngineError or UsageError.
+    One ``intervals`` serves every organ; a tuple holds one per organ. ``late``: come back at once and open the engine
+    in a thread; what is wrong with it is raised when it is first used. Raises ModelError, EngineError or UsageError.
     """
-    opened = open_engine(path, engine=engine, device=device, precision=precision)
+
+    def opening() -> Engine:
+        return open_engine(path, engine=engine, device=device, precision=precision)
+
+    opened = LateEngine(read_header(path), opening) if late else opening()
     header = opened.header
     if intervals is None:
         intervals = header.intervals

@@ -116,6 +116,15 @@ def test_truth_does_not_depend_on_the_frame_rate() -> None:
     assert [v.in_contact for v in slow] == [v.in_contact for v in fast]
 
 
+def test_a_slower_hand_keeps_organs_in_view_longer() -> None:
+    longest = []
+    for station_s in (2.0, 10.0):
+        seen = views(SweepOptions(patient=1, rate_hz=5, duration_s=40, station_s=station_s, contact_loss=False))
+        runs = [len(list(g)) for s, g in groupby(v.states["trachea"] for v in seen) if s == "present"]
+        longest.append(max(runs) / 5)
+    assert longest[0] < 8 < longest[1]
+
+
 def test_frames_carry_the_truth_of_their_time() -> None:
     options = SweepOptions(patient=1, duration_s=2, rate_hz=12.5, **SMALL)
     frames = list(sweep(options))
@@ -292,7 +301,7 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "options",
     [{"patient": -1}, {"width": 33}, {"height": 481}, {"rate_hz": 0}, {"duration_s": 0}, {"geometry": "round"},
-     {"duration_s": float("nan")}, {"rate_hz": float("inf")}],
+     {"duration_s": float("nan")}, {"rate_hz": float("inf")}, {"station_s": 0.1}, {"station_s": float("nan")}],
     ids=str,
 )  # fmt: skip
 def test_impossible_options_are_refused(options: dict[str, Any]) -> None:

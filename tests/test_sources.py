@@ -22,6 +22,7 @@ from PIL import Image
 from seqcls.errors import SourceError, UsageError
 from seqcls.sources import Source, open_source
 from seqcls.sources.clock import Clock
+from seqcls.sources.pixels import expanded
 from seqcls.sources.sniff import kind_of
 from seqcls.sources.structure import Structure, examine
 from seqcls.sources.video import VideoSource
@@ -48,6 +49,13 @@ def read(path: Path, **options: Any) -> tuple[list[Frame], list[Gap], SourceRepo
 
 
 # ---- whole clips
+
+
+def test_broadcast_range_becomes_full_range_in_every_value() -> None:
+    values = np.arange(256, dtype=np.uint8).reshape(4, 64)
+    wanted = np.clip(np.rint((values.astype(float) - 16) * 255 / 219), 0, 255)
+    assert np.array_equal(expanded(values), wanted)
+    assert np.array_equal(expanded(np.repeat(values, 2, axis=1)[:, ::2]), wanted)  # a plane with padding
 
 
 @pytest.mark.parametrize("made", RECIPES, ids=[r.name for r in RECIPES])

@@ -56,6 +56,8 @@ def main() -> None:
     # Threads that wait for work by spinning starve each other as soon as another program runs beside them: measured
     # here, training fell to a tenth of its rate. Read by OpenMP when torch is loaded, hence before anything else.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # OpenCV's threads spin too. Decoding, preparing and scoring run side by side already: one thread each is enough.
+    os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
     if any("://" in argument for argument in sys.argv):
         from seqcls.cli.cover import cover_arguments
 

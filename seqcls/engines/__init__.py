@@ -9,7 +9,7 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from numpy.typing import NDArray
 
@@ -78,10 +78,10 @@ def open_engine(model: Model, *, engine: str = "auto", device: str = "auto", pre
     name, why = (_ENGINE_OF[suffix], "") if suffix in CONVERTED else (engine, "")
     if name == "auto":
         name, why = choose_engine(device)
-    opened = ENGINES[name](source, device, precision)
+    opened: Any = ENGINES[name](source, device, precision)
     if why:
         opened.description += f" ({why})"
-    return opened
+    return cast(Engine, opened)
 
 
 def choose_engine(device: str = "auto") -> tuple[str, str]:

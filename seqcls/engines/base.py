@@ -24,8 +24,11 @@ class Engine(Protocol):
     """A model ready to score; holds no state of any run."""
 
     header: ModelHeader
-    #: Library, device and precision, in words.
-    description: str
+
+    @property
+    def description(self) -> str:
+        """Library, device and precision, in words."""
+        ...
 
     def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, S, S) uint8 to calibrated probabilities (N, K) float32; a frame's result is its own, whoever its mates.

@@ -18,7 +18,6 @@ from seqcls.phantom.beam import Probe
 # (vessels and muscle only), B below the thyroid (trachea only), M breast bone, W far lateral and high. The first three
 # of each route switch both organs, whatever the duration.
 _ROUTES = ("STRVTBM", "MTLTRVT", "VTBMBTL", "LTBTRVW", "WTRTBMT", "STVRTBM", "BTVWSTM", "LTMBTRV")
-_STATION_S = 2.9
 _DWELL = 0.28  # part of the time spent resting at stations
 _LIFT_S = 0.08  # how quickly the probe comes off
 
@@ -103,10 +102,12 @@ class Motion:
         return next((lift for lift in self.lifts if lift.start_s <= time_s < lift.end_s), None)
 
 
-def plan(rng: np.random.Generator, a: Anatomy, probe: Probe, duration_s: float, contact_loss: bool) -> Motion:
-    """Draw one sweep over the neck of ``a``."""
+def plan(
+    rng: np.random.Generator, a: Anatomy, probe: Probe, duration_s: float, station_s: float, contact_loss: bool
+) -> Motion:
+    """Draw one sweep over the neck of ``a``, a new station about every ``station_s``."""
     u = rng.uniform
-    count = max(3, round(duration_s / _STATION_S))
+    count = max(3, round(duration_s / station_s))
     route = ""
     while len(route) < count:
         route += str(rng.choice([r for r in _ROUTES if r[0] != route[-1:]]))

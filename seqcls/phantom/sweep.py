@@ -27,7 +27,8 @@ _GRID = 96  # visibility is measured on a coarse grid of beam cells
 class SweepOptions:
     """Which sweep. ``patient`` fixes anatomy, scanner and settings; ``sweep`` the probe's way over the neck.
 
-    ``geometry`` None leaves it to the patient. Raises UsageError for values that cannot be drawn.
+    ``geometry`` None leaves it to the patient. The hand reaches another place of the neck about every ``station_s``
+    seconds: the larger, the longer organs stay in view. Raises UsageError for values that cannot be drawn.
     """
 
     patient: int
@@ -39,12 +40,15 @@ class SweepOptions:
     furniture: bool = True
     geometry: Literal["linear", "convex"] | None = None
     contact_loss: bool = True
+    station_s: float = 2.9
 
     def __post_init__(self) -> None:
         if self.patient < 0 or self.sweep < 0:
             raise UsageError("patient and sweep are numbers from 0 up")
         if not (64 <= self.width <= 4096 and 64 <= self.height <= 4096 and self.width % 2 == self.height % 2 == 0):
             raise UsageError(f"a phantom of {self.width}x{self.height} pixels: use even numbers from 64 to 4096")
+        if not 0.5 <= self.station_s <= 3600:
+            raise UsageError(f"a phantom whose hand rests {self.station_s} s: use 0.5 to 3600")
         if not 1 <= self.rate_hz <= 200:
             raise UsageError(f"a phantom at {self.rate_hz} frames/s: use 1 to 200")
         if not self.frames:
@@ -95,7 +99,9 @@ class Session:
         self.probe: Probe = beam.draw_probe(patient, options.geometry)
         self._layout_seed = int(patient.integers(2**31))
         rng = np.random.default_rng([options.patient, options.sweep, 0x5E9C15])
-        self.motion = motion.plan(rng, self.anatomy, self.probe, options.duration_s, options.contact_loss)
+        self.motion = motion.plan(
+            rng, self.anatomy, self.probe, options.duration_s, options.station_s, options.contact_loss
+        )
         self._speckle_seed = int(rng.integers(2**31))
         self._cells = self.probe.cell_areas(_GRID, _GRID)
 

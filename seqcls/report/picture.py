@@ -20,6 +20,12 @@ LEGEND = "Blue: in view. Hatched: could not be judged. Line: score, with its thr
 MOST_POINTS = 4000
 
 
+def load_library() -> None:
+    """Import what ``write_picture`` needs: a quarter of a second, which somebody may have to spare earlier."""
+    import matplotlib.backends.backend_agg
+    import matplotlib.figure  # noqa: F401
+
+
 def write_picture(timeline: Timeline, path: str | Path) -> None:
     """Write the timeline as a PNG, 1100 pixels wide. Raises OutputError."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
