@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import cv2
 from media import draw
 
 #: What a client is given: numbers of pictures to send, then whether the connection stays open.
-Plan = Callable[[int], "tuple[list[tuple[int, int, int]], bool]"]
+Plan = Callable[[int], "tuple[Iterable[tuple[int, int, int]], bool]"]
 
 
 def numbered(start: int, count: int, width: int = 160, height: int = 128) -> list[tuple[int, int, int]]:
@@ -20,10 +20,13 @@ def numbered(start: int, count: int, width: int = 160, height: int = 128) -> lis
 
 
 class MjpegServer:
-    """Serves ``plan(k)`` to its k-th client. ``kill`` and ``restart`` keep the port."""
+    """Serves ``plan(k)`` to its k-th client. ``kill`` and ``restart`` keep the port. ``refusals`` are the codes that the
+    first requests get instead."""
 
-    def __init__(self, plan: Plan, userinfo: str = "") -> None:
+    def __init__(self, plan: Plan, userinfo: str = "", refusals: Iterable[int] = ()) -> None:
         self.plan = plan
+        self._refusals = iter(refusals)
+        self.asked = 0
         self.expected = "Basic " + base64.b64encode(userinfo.encode()).decode() if userinfo else ""
         self.clients = 0
         self.sent: list[int] = []
@@ -61,9 +64,14 @@ class MjpegServer:
         self._thread.start()
 
     def _serve(self, handler: BaseHTTPRequestHandler) -> None:
+        self.asked += 1
         if self.expected and handler.headers.get("Authorization") != self.expected:
             handler.send_response(401)
             handler.send_header("WWW-Authenticate", 'Basic realm="probe"')
+            handler.end_headers()
+            return
+        if (code := next(self._refusals, None)) is not None:
+            handler.send_response(code)
             handler.end_headers()
             return
         with self._lock:

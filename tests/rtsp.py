@@ -1,4 +1,5 @@
-"""A probe that speaks RTSP on 127.0.0.1: MPEG-TS in RTP, interleaved on the TCP connection (RFC 2326, RFC 2250)."""
+"""A probe that speaks RTSP on 127.0.0.1: MPEG-TS or H.264 in RTP, interleaved on the TCP connection (RFC 2326, RFC 2250,
+RFC 6184)."""
 
 from __future__ import annotations
 
@@ -6,22 +7,13 @@ import base64
 import socket
 import struct
 import threading
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import IO
 
-SESSION = "\r\n".join(
-    [
-        "v=0",
-        "o=- 0 0 IN IP4 127.0.0.1",
-        "s=probe",
-        "c=IN IP4 0.0.0.0",
-        "t=0 0",
-        "m=video 0 RTP/AVP 33",
-        "a=control:track1",
-        "",
-    ]
-)
+_MEDIA = {33: "", 96: "a=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1\r\n"}
 _CHUNK = 7 * 188
+_STEP = 3600  # of the clock of 90 kHz: 25 pictures/s
 HEADERS = {
     "OPTIONS": "Public: DESCRIBE, SETUP, PLAY, TEARDOWN\r\n",
     "DESCRIBE": "Content-Type: application/sdp\r\n",
@@ -30,11 +22,17 @@ HEADERS = {
 
 
 class RtspServer:
-    """Plays one transport stream to each client, then keeps the connection open."""
+    """Plays one clip to each client, then keeps the connection open.
 
-    def __init__(self, transport_stream: bytes, userinfo: str = "") -> None:
-        self._clip = transport_stream
+    ``clip``: an MPEG transport stream, or the packets of an H.264 encoder in Annex B form, each sent as soon as the
+    iterable gives it. ``status`` instead of 200 refuses every client.
+    """
+
+    def __init__(self, clip: bytes | Iterable[bytes], userinfo: str = "", status: str = "") -> None:
+        self._clip = clip
         self._expected = "Basic " + base64.b64encode(userinfo.encode()).decode() if userinfo else ""
+        self._status = status
+        self.asked = 0
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listening.getsockname()[1]}"
         self._peers: list[socket.socket] = []
@@ -63,21 +61,48 @@ class RtspServer:
         while line := lines.readline().decode().strip():
             key, _, value = line.partition(":")
             given[key.lower()] = value.strip()
-        refused = request[0] == "DESCRIBE" and self._expected and given.get("authorization") != self._expected
-        status = "401 Unauthorized" if refused else "200 OK"
-        body = SESSION if request[0] == "DESCRIBE" and not refused else ""
-        more = 'WWW-Authenticate: Basic realm="probe"\r\n' if refused else HEADERS.get(request[0], "Session: 1\r\n")
+        described = request[0] == "DESCRIBE"
+        self.asked += described
+        status = "200 OK"
+        if described and self._status:
+            status = self._status
+        elif described and self._expected and given.get("authorization") != self._expected:
+            status = "401 Unauthorized"
+        well = status == "200 OK"
+        body = self._session() if described and well else ""
+        more = HEADERS.get(request[0], "Session: 1\r\n") if well else ""
+        if status.startswith("401"):
+            more = 'WWW-Authenticate: Basic realm="probe"\r\n'
         head = f"RTSP/1.0 {status}\r\nCSeq: {given['cseq']}\r\n{more}Content-Length: {len(body)}\r\n\r\n"
         peer.sendall((head + body).encode())
         if request[0] == "PLAY":
             self._play(peer)
         return True
 
+    def _session(self) -> str:
+        media = 33 if isinstance(self._clip, bytes) else 96
+        return (
+            "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=probe\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\n"
+            f"m=video 0 RTP/AVP {media}\r\n{_MEDIA[media]}a=control:track1\r\n"
+        )
+
     def _play(self, peer: socket.socket) -> None:
-        for number, place in enumerate(range(0, len(self._clip), _CHUNK)):
-            packet = struct.pack(">BBHII", 0x80, 33, number & 0xFFFF, number * 900, 7)
-            packet += self._clip[place : place + _CHUNK]
+        for number, (head, payload) in enumerate(self._payloads()):
+            kind, time = head
+            packet = struct.pack(">BBHII", 0x80, kind, number & 0xFFFF, time, 7) + payload
             peer.sendall(b"$\0" + struct.pack(">H", len(packet)) + packet)
+
+    def _payloads(self) -> Iterator[tuple[tuple[int, int], bytes]]:
+        """(type with the mark of a picture's last packet, time of the clock of 90 kHz), what the packet holds."""
+        if isinstance(self._clip, bytes):
+            for number, place in enumerate(range(0, len(self._clip), _CHUNK)):
+                yield (33, number * 900), self._clip[place : place + _CHUNK]
+            return
+        for number, packet in enumerate(self._clip):
+            payloads = [piece for unit in _units(packet) for piece in _fragments(unit)]
+            for payload in payloads[:-1]:
+                yield (96, number * _STEP), payload
+            yield (96 | 0x80, number * _STEP), payloads[-1]
 
     def __enter__(self) -> RtspServer:
         return self
@@ -90,3 +115,17 @@ class RtspServer:
                 peer.shutdown(socket.SHUT_RDWR)
             peer.close()
         self._thread.join()
+
+
+def _units(packet: bytes) -> list[bytes]:
+    """The NAL units between start codes; none ends in a zero byte."""
+    return [piece.rstrip(b"\0") for piece in packet.split(b"\0\0\1") if piece.rstrip(b"\0")]
+
+
+def _fragments(unit: bytes) -> Iterator[bytes]:
+    if len(unit) <= _CHUNK:
+        yield unit
+        return
+    for place in range(1, len(unit), _CHUNK):
+        first, last = place == 1, place + _CHUNK >= len(unit)
+        yield bytes([unit[0] & 0xE0 | 28, first << 7 | last << 6 | unit[0] & 0x1F]) + unit[place : place + _CHUNK]

@@ -39,6 +39,17 @@ class Wishes:
     on_event: str | None = None
 
 
+def camera_options(size: str | None, rate_hz: float | None, backend: str | None) -> dict[str, Any]:
+    """Those that were given, as ``open_live`` takes them. Raises UsageError."""
+    given: dict[str, Any] = {"size": size, "camera_rate": rate_hz, "backend": backend}
+    if size is not None:
+        width, _, height = size.lower().partition("x")
+        if not (width.isdecimal() and height.isdecimal()):
+            raise UsageError(f"--size takes WIDTHxHEIGHT in pixels, such as 1280x720, not {size!r}")
+        given["size"] = (int(width), int(height))
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def watch(detector: Detector, spec: str, folder: Path, wishes: Wishes, source_options: dict[str, Any]) -> int:
     """Watch one feed into ``folder``; returns the exit code."""
     from seqcls.journal import JOURNAL_NAME

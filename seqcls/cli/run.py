@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seqcls.cli import console, show
+from seqcls.cli.live import Wishes, camera_options, watch
 from seqcls.cli.options import (
     FROM_MODEL,
     Dwell,
@@ -111,6 +113,19 @@ def run(
     credentials: Annotated[
         Path | None, typer.Option(help="File with user and password, a line each.", rich_help_panel=LIVE)
     ] = None,
+    size: Annotated[
+        str | None, typer.Option(metavar="WIDTHxHEIGHT", help="Ask the camera for this size.", rich_help_panel=LIVE)
+    ] = None,
+    camera_rate: Annotated[
+        float | None, typer.Option(help="Ask the camera for so many frames per second.", rich_help_panel=LIVE)
+    ] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            help="How the camera is opened: any, v4l2, gstreamer, ffmpeg, dshow, msmf or avfoundation.",
+            rich_help_panel=LIVE,
+        ),
+    ] = None,
 ) -> None:
     """Find when each organ is in view. Writes intervals.csv, scores.csv, timeline.json and timeline.png.
 
@@ -123,18 +138,24 @@ def run(
     watched = live or realtime or any(_is_live(source) for source in sources)
     if watched and len(sources) > 1:
         raise UsageError("a live run watches one source; start one seqcls for each")
+    camera = camera_options(size, camera_rate, backend)
+    if camera and not watched:
+        raise UsageError("--size, --camera-rate and --backend are for cameras; leave them out for clips")
     specs = list(sources) if watched else expand(sources)
     folders = _folders(specs, output, overwrite or resume)
+    # Slow to import and needed at the end only: a core is free for it while the model and the first clip are opened.
+    threading.Thread(target=_import_picture, daemon=True).start()
     detector = _load(path, engine, device, precision, gate, region, sampling)
     detector = replace(
         detector,
         smoothing=changed_smoothing(detector.smoothing, smoothing, window, look_ahead, time_constant, dwell),
         intervals=changed_intervals(detector.intervals, onset, offset, min_present, min_absent, pad),
     )
-    console.say(f"model {path} ({', '.join(detector.organs)}); {detector.engine.description}")
+    console.say(f"model {path} ({', '.join(detector.organs)})")
     if watched:
-        from seqcls.cli.live import Wishes, watch
         from seqcls.journal import JOURNAL_NAME
+
+        console.say(f"engine {detector.engine.description}")
 
         if overwrite and not resume:
             (folders[0] / JOURNAL_NAME).unlink(missing_ok=True)
@@ -151,7 +172,7 @@ def run(
             webhook=webhook,
             on_event=on_event,
         )
-        options = {"reader": reader, "rate_hz": fps, "credentials": credentials}
+        options = {"reader": reader, "rate_hz": fps, "credentials": credentials, **camera}
         if code := watch(detector, specs[0], folders[0], wishes, options):
             raise typer.Exit(code)
         return
@@ -177,6 +198,7 @@ def run_all(
         console.ends_in_order() as should_stop,
         _Started(detector, specs, batch_size, source_options, should_stop) as started,
     ):
+        console.say(f"engine {detector.engine.description}")
         for analysis, folder in zip(started, folders, strict=True):
             try:
                 timeline = _finish(analysis, folder)
@@ -218,6 +240,12 @@ def _finish(analysis: Analysis | SeqclsError, folder: Path) -> Timeline:
     return timeline
 
 
+def _import_picture() -> None:
+    from seqcls.report.picture import load_library
+
+    load_library()
+
+
 class _Started:
     """Sources in order, each an Analysis that is reading already, or why it cannot be opened.
 
@@ -244,18 +272,22 @@ class _Started:
 
     def __iter__(self) -> Iterator[Analysis | SeqclsError]:
         for number in range(len(self._specs)):
-            for later in range(number, min(number + 1 + self.AHEAD, len(self._specs))):
-                if later == number or Path(self._specs[later]).exists():
-                    self._start(later)
+            self._start_from(number)
             yield self._running[number][0]
             self._running.pop(number)[1].close()
 
     def __enter__(self) -> _Started:
+        self._start_from(0)
         return self
 
     def __exit__(self, *error: object) -> None:
         for _, stack in self._running.values():
             stack.close()
+
+    def _start_from(self, number: int) -> None:
+        for later in range(number, min(number + 1 + self.AHEAD, len(self._specs))):
+            if later == number or Path(self._specs[later]).exists():
+                self._start(later)
 
     def _start(self, number: int) -> None:
         from seqcls.sources import open_source
@@ -287,6 +319,7 @@ def _load(
         precision=precision,
         gate=GateOptions(enabled=gate),
         sampling=SamplingOptions(kind=sampling),  # type: ignore[arg-type]  # it refuses other names itself
+        late=True,
     )
     if region is None:
         return detector

@@ -59,16 +59,19 @@ def open_live(
     """A feed that never ends by itself, or with ``realtime`` a clip paced by its own times.
 
     ``reader``, ``rate_hz`` and ``color`` are those of ``open_source``; ``size`` (width, height), ``camera_rate`` in
-    frames/s and ``backend`` are wishes to a camera. ``credentials`` is a file with user and password on a line each;
+    frames/s and ``backend`` are for cameras alone. ``credentials`` is a file with user and password on a line each;
     the environment stands in for it. ``on_state`` is called in the thread that iterates. Nothing is connected before
     the iteration begins. Cameras and streams are read in a child process, whose times are those of ``time.monotonic``:
     leave ``clock`` alone for them.
 
-    Raises SourceError for what is no feed, UsageError for an option that cannot be right.
+    Raises SourceError for what is no feed, UsageError for an option that cannot be right. The iteration raises
+    FinalError when no frame came and none ever will: a refused login, an address that is a clip.
     """
     _check(reader, size, camera_rate, backend)
     if _scheme(spec):
         spec = without_blanks(spec)
+    if (_scheme(spec) or realtime or not _is_camera(spec)) and (size, camera_rate, backend) != (None, None, None):
+        raise UsageError(f"{redact(spec)} is no camera; leave --size, --camera-rate and --backend out")
     if realtime:
         if is_live(spec):
             raise UsageError(f"{redact(spec)} is live already; leave --realtime out")

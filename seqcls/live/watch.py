@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls.errors import SourceError
 from seqcls.live.view import FeedState
 from seqcls.sources.base import OneWay
 from seqcls.sources.redact import redact
@@ -28,8 +29,12 @@ FIRST_DURATION_S = 1 / 30
 _DISTANCES = 15
 _SHORTEST_S = 0.001  # frames that come in one burst still last a while each
 _GAPS_KEPT = 1000
-_LONGEST_REASON = 200
+_LONGEST_REASON, _LONGEST_LAST_WORD = 200, 1000
 _JOIN_S = 1.0
+
+
+class FinalError(SourceError):
+    """What a connection raises when another try would fail in the same way, or do harm."""
 
 
 class Connection(Protocol):
@@ -48,7 +53,8 @@ class Watched(OneWay):
     A connection that raises, ends, brings its first frame not within ``connect_s`` or none for ``stall_s`` is replaced,
     after ``backoff_s[0]`` seconds, doubled with every break up to ``backoff_s[1]``, and anew after 10 s without one.
     Frame times are seconds from the start of the iteration by ``clock``; a break is a Gap from the end of the last
-    frame to the first frame after it. ``ends``: a connection that ends by itself ends the iteration.
+    frame to the first frame after it. ``ends``: a connection that ends by itself ends the iteration. A FinalError ends
+    it too, and is raised from it, as long as no frame has come: what once worked is tried again.
 
     ``on_state(state, reason)`` is called in the iterating thread; names and reasons hold no credentials.
     ``wait(event, seconds)`` waits for an event that long at most.
@@ -99,6 +105,8 @@ class Watched(OneWay):
                 if self._ends and reader.ended_well:
                     self._finished = True
                     return
+                if reader.final and self._last is None:
+                    raise FinalError(reader.problem)
                 self._broke(reader.problem)
                 yield from self._outage()
                 reader.stop()
@@ -222,7 +230,7 @@ class _Reader:
         self._stopping = self._over = False
         self.last_s = clock()
         self.problem = ""
-        self.ended_well = False
+        self.ended_well = self.final = False
         self._thread = threading.Thread(target=self._run, name="seqcls-connection", daemon=True)
         self._thread.start()
 
@@ -263,6 +271,8 @@ class _Reader:
             else:
                 self._read(connection)
             self._end("the connection ended", well=True)
+        except FinalError as error:
+            self._end(_one_line(error, most=_LONGEST_LAST_WORD), well=False, final=True)
         except Exception as error:  # whatever it is, the feed has to come back
             self._end(_one_line(error), well=False)
 
@@ -282,10 +292,10 @@ class _Reader:
         self._wake.set()
         return True
 
-    def _end(self, problem: str, *, well: bool) -> None:
+    def _end(self, problem: str, *, well: bool, final: bool = False) -> None:
         with self._changed:
             if not self._stopping:
-                self.problem, self.ended_well = problem, well
+                self.problem, self.ended_well, self.final = problem, well, final
             self._over = True
         self._wake.set()
 
@@ -295,6 +305,6 @@ def _close(connection: Connection) -> None:
         connection.close()
 
 
-def _one_line(error: Exception) -> str:
-    text = " ".join(redact(str(error)).split())[:_LONGEST_REASON]
+def _one_line(error: Exception, most: int = _LONGEST_REASON) -> str:
+    text = " ".join(redact(str(error)).split())[:most]
     return text if text else type(error).__name__

@@ -17,13 +17,15 @@ HIDDEN = "***"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]+")
 _HOST = re.compile(r"(\[[^\[\]\s]*\]|[^:\[\]\s]*)(:\d+)?")
 _CLOSING = re.compile(r"['\")\]>,.:;]*$")
+_STREAM_KEY = re.compile(r"^([^/\\?#]*[/\\]+[^/\\?#]*[/\\]+)[^?#]+?(['\")\]>,.:;]*)(?=$|[?#])")
 _VALUE = re.compile(r"([^=&;]*=)[^&;]*")
 _BARE_USERINFO = re.compile(r"[^\s:/\\@'\"(]+:[^\s@]+@")
 _MOST_BYTES = 4096
 
 
 def redact(text: str) -> str:
-    """The text with the userinfo, query values and fragment of every URL in it replaced by ``***``.
+    """The text with the userinfo, query values and fragment of every URL in it, and what follows an RTMP application,
+    replaced by ``***``.
 
     Where a malformed URL leaves open what is secret (an unescaped ``/``, ``?`` or ``#`` in a password), rather too much
     is hidden than too little. Only blanks end a URL: one with blanks in its password has to be passed through
@@ -33,7 +35,8 @@ def redact(text: str) -> str:
     place = 0
     while (match := _SCHEME.search(text, place)) is not None:
         end = _end_of_url(text, match.end())
-        parts += [_without_bare_userinfo(text[place : match.start()]), match.group(), _rest(text[match.end() : end])]
+        rest = text[match.end() : end]
+        parts += [_without_bare_userinfo(text[place : match.start()]), match.group(), _of_url(match.group(), rest)]
         place = end
     return "".join([*parts, _without_bare_userinfo(text[place:])])
 
@@ -58,6 +61,16 @@ def _end_of_url(text: str, start: int) -> int:
 def _next_blank(text: str, start: int) -> int:
     match = re.compile(r"\s").search(text, start)
     return len(text) if match is None else match.start()
+
+
+def _of_url(scheme: str, rest: str) -> str:
+    """RTMP has the stream's key in its path: rtmp://host/app/key."""
+    shown = _rest(rest)
+    if not scheme.lower().startswith("rtmp"):
+        return shown
+    if "/" in rest.rpartition("@")[0].replace("\\", "/"):
+        return HIDDEN  # an @ in the key, or a slash in the password
+    return _STREAM_KEY.sub(rf"\g<1>{HIDDEN}\g<2>", shown)
 
 
 def _rest(rest: str) -> str:
