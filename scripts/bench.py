@@ -1,7 +1,7 @@
 """What seqcls costs against the plain loop, in one run on one machine: the figures that the README quotes.
 
     python scripts/bench.py -o /tmp/bench                  # about 10 minutes on 2 cores
-    python scripts/bench.py -o /tmp/bench --only reading   # or: running, shell, growth, training
+    python scripts/bench.py -o /tmp/bench --only reading   # or: running, training, live, shell, growth
 
 The plain loop is what everybody writes first: OpenCV, PIL, torchvision transforms, one frame at a time, float32. It
 stands here in full. Rates are medians of cases measured in turns; only their ratios carry over to another machine.
@@ -10,6 +10,7 @@ stands here in full. Rates are medians of cases measured in turns; only their ra
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -102,8 +103,9 @@ def reading(clip: Path, repeats: int) -> list[bench.Result]:
     return bench.measure(cases, repeats)
 
 
-def running(clip: Path, models: dict[str, Path], repeats: int, facts: Facts) -> list[bench.Result]:
-    """End to end and engines alone. models: ``fp32`` and where made ``int8``, for OpenVINO."""
+def running(clip: Path, steady: Path, models: dict[str, Path], repeats: int, facts: Facts) -> list[bench.Result]:
+    """End to end and engines alone. steady: a clip whose organs stay in view for seconds. models: ``fp32`` and where
+    made ``int8``, for OpenVINO."""
     cases = [bench.Case("plain loop", lambda: plain_loop(clip))]
     pictures = bench.pictures_of(clip, read_header(models["fp32"]).geometry, 64)
     for engine, precision in (
@@ -123,15 +125,66 @@ def running(clip: Path, models: dict[str, Path], repeats: int, facts: Facts) -> 
             said(f"left out: {name}: {error}")
             continue
         cases.append(bench.scoring(f"{name}, engine alone", detector.engine, pictures))
+        if engine == "openvino":
+            cases.append(bare_openvino(f"{name}, bare", detector.engine, pictures))
         cases.append(bench.running(name, detector, clip))
         if (engine, precision) in (("openvino", "fp32"), ("openvino", "int8")):
             few = bench.with_sampling(detector, "adaptive")
-            cases.append(bench.running(f"{name}, adaptive", few, clip))
-            ledger = few.analyze(clip).ledger
-            facts[f"{name}, adaptive"] = f"{ledger.classified} of {ledger.received} frames measured"
+            for shown, kind in ((clip, "adaptive"), (steady, "adaptive, steady clip")):
+                cases.append(bench.running(f"{name}, {kind}", few, shown))
+                ledger = few.analyze(shown).ledger
+                facts[f"{name}, {kind}"] = f"{ledger.classified} of {ledger.received} frames measured"
             single = bench.latency(detector, clip)
             facts[f"{name}, one frame at a time"] = f"{single.p50:.1f} / {single.p95:.1f} / {single.p99:.1f} ms"
-    return bench.measure(cases, repeats)
+    return bench.measure([*cases, *on_gpu(clip, models["fp32"], pictures, facts)], repeats)
+
+
+def bare_openvino(name: str, engine: Any, pictures: Any) -> bench.Case:
+    """The same graph by OpenVINO's own throughput mode, with nothing of seqcls around it."""
+    import openvino
+
+    hints = {"PERFORMANCE_HINT": "THROUGHPUT"}
+    if engine.precision in ("fp32", "bf16"):
+        hints["INFERENCE_PRECISION_HINT"] = {"fp32": "f32", "bf16": "bf16"}[engine.precision]
+    queue = openvino.AsyncInferQueue(openvino.Core().compile_model(engine._model, "CPU", hints))
+
+    def work() -> int:
+        for row in range(len(pictures)):
+            queue.start_async({0: pictures[row : row + 1]})
+        queue.wait_all()
+        return len(pictures)
+
+    return bench.Case(name, work)
+
+
+def on_gpu(clip: Path, model: Path, pictures: Any, facts: Facts) -> list[bench.Case]:
+    import torch
+
+    if not torch.cuda.is_available():
+        facts["GPU"] = "none here; unmeasured"
+        return []
+    facts["GPU"] = torch.cuda.get_device_name()
+    detector = load(model, engine="torch", device="cuda")
+    many = pictures[[row % len(pictures) for row in range(1024)]]
+    alone = [bench.scoring(f"GPU, batch {size}", detector.engine, many, size) for size in (1, 64, 256)]
+    return [*alone, bench.running("GPU, end to end", detector, clip)]
+
+
+def live(folder: Path, models: dict[str, Path], facts: Facts) -> None:
+    """A clip of 30 frames/s, 640x480, played as a probe would give it, by the command line: arrival to decision."""
+    clip = folder / "live-640x480.mp4"
+    if not clip.exists():
+        write_sweep(clip, SweepOptions(patient=4, rate_hz=30.0, duration_s=30.0))
+    for precision, model in models.items():
+        out = folder / f"live-{precision}"
+        command = ["run", str(clip), "--realtime", "-m", str(model), "-o", str(out), "--overwrite"]
+        subprocess.run([sys.executable, "-m", "seqcls", *command], check=True, capture_output=True)
+        told = json.loads((out / "timeline.json").read_text(encoding="utf-8"))
+        found, ledger = told["provenance"]["latency_ms"], told["ledger"]
+        facts[f"live, 30 frames/s, 640x480, OpenVINO {precision}, arrival to decision"] = (
+            " / ".join(f"{found[name]:.0f}" for name in ("p50", "p95", "p99"))
+            + f" ms (p50 / p95 / p99), {ledger['dropped']} of {ledger['received']} frames dropped"
+        )
 
 
 def shell(folder: Path, model: Path, facts: Facts) -> None:
@@ -226,15 +279,29 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.int8 is not None:
         models["int8"] = arguments.int8
     facts: Facts = {"clip": f"1024x768 H.264, 30 frames/s, {arguments.seconds:g} s; ResNet-18 at {SIZE} pixels"}
-    wanted = arguments.only or ["reading", "running", "shell", "growth"]
+    wanted = arguments.only or ["reading", "running", "training", "shell", "growth", "live"]
     if "reading" in wanted:
         report(out / "reading", reading(clip, arguments.repeats), facts, "plain reading")
+    if "training" in wanted:
+        import bench_training
+
+        report(out / "training", bench_training.rates(out, arguments.repeats), facts, "plain training")
+        if arguments.seeds:
+            facts |= bench_training.told(bench_training.areas(out, arguments.seeds))
     if "shell" in wanted:
         shell(out, models.get("int8", models["fp32"]), facts)
+    if "live" in wanted:
+        live(out, models, facts)
     if "growth" in wanted:
         growth(out, facts)
     if "running" in wanted:
-        report(out, running(clip, models, arguments.repeats, facts), facts, "plain loop")
+        steady = out / "steady-1024x768.mp4"
+        if not steady.exists():
+            options = SweepOptions(
+                patient=1, width=1024, height=768, rate_hz=30.0, duration_s=1.5 * arguments.seconds, station_s=7.0
+            )
+            write_sweep(steady, options)
+        report(out, running(clip, steady, models, arguments.repeats, facts), facts, "plain loop")
     for key, value in facts.items():
         said(f"{key}: {value}")
     return 0
@@ -253,5 +320,6 @@ if __name__ == "__main__":
     parser.add_argument("--int8", type=Path, help="the same, converted by `seqcls convert --precision int8`")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--only", nargs="*", choices=["reading", "running", "shell", "growth"])
+    parser.add_argument("--seeds", type=int, default=0, help="compare validation AUROC too: 4 minutes per seed")
+    parser.add_argument("--only", nargs="*", choices=["reading", "running", "training", "shell", "growth", "live"])
     sys.exit(main(parser.parse_args()))

@@ -23,8 +23,8 @@ def augment(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Changed pictures, and what is now to be learned from them.
 
-    images (N, S, S) uint8 to (N, S, S) float32 of 0..255; targets (N, K) float32 of 0 or 1; known (N, K) bool: what is
-    labelled. Only a curtain changes the latter two. ``generator`` must be of the images' device.
+    images (N, S, S) uint8, or float of 0..255, to (N, S, S) float32 of 0..255; targets (N, K) float32 of 0 or 1; known
+    (N, K) bool: what is labelled. Only a curtain changes the latter two. ``generator`` must be of the images' device.
     """
     pictures = images.float()
     if not options.active:

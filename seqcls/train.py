@@ -235,9 +235,11 @@ def _batches(frames: FrameSet, rows: Indices, options: TrainOptions) -> Generato
     images, targets, mask = torch.from_numpy(frames.images), _targets(frames), torch.from_numpy(frames.mask)
     sampler = Sampler(frames, rows, np.random.default_rng(options.seed), balance=options.balance)
     changes = torch.Generator(device=device).manual_seed(options.seed)
-    for _ in range(options.epochs * _steps_per_epoch(options, rows)):
+    total = options.epochs * _steps_per_epoch(options, rows)
+    for step in range(total):
         drawn = torch.from_numpy(sampler.draw(options.batch_size))
         x, y, known = (part[drawn].to(device) for part in (images, targets, mask))
+        x = torch.nn.functional.avg_pool2d(x.float(), 2) if step < round(options.progressive * total) else x
         x, y, known = augment(x, y, known, options.augment, changes)
         yield mixup(x, y, known, options.mixup, sampler.random)
 

@@ -76,9 +76,10 @@ class TrainOptions:
     warmup: share of all steps in which the learning rate rises. focal_gamma: exponent of the focal loss (Lin et al.
     2017, 10.1109/ICCV.2017.324). label_smoothing: targets are moved this far towards one half.
     mixup: alpha of its beta distribution (Zhang et al. 2018, arXiv 1710.09412), 0 switches it off.
-    ema: decay per step of the averaged weights that are kept in the end, 0 keeps the last ones.
-    freeze_epochs: only the last layer learns for so long. patience: stop after so many epochs without a better
-    validation, 0 never. clip_norm: longest gradient, 0 any.
+    ema: decay per step of the averaged weights that are kept in the end, 0 keeps the last ones. freeze_epochs: only
+    the last layer learns for so long. progressive: share of all steps, the first ones, taken with pictures of half
+    the side, a quarter of the work each (Tan and Le 2021, arXiv 2104.00298). patience: stop after so many epochs
+    without a better validation, 0 never. clip_norm: longest gradient, 0 any.
     """
 
     epochs: int = 12
@@ -99,6 +100,7 @@ class TrainOptions:
     ema: float = 0.97
     clip_norm: float = 5.0
     freeze_epochs: int = 0
+    progressive: float = 0.0
     patience: int = 0
     weights: str = "auto"
     import_pickle: bool = False
@@ -111,7 +113,7 @@ class TrainOptions:
             _require(self, name, least=least)
         for name in ("patience", "seed", "weight_decay", "focal_gamma", "mixup", "clip_norm"):
             _require(self, name, least=0)
-        for name in ("warmup", "dropout", "ema", "label_smoothing"):
+        for name in ("warmup", "dropout", "ema", "label_smoothing", "progressive"):
             _require(self, name, least=0, below=1)
         if not (math.isfinite(self.lr) and self.lr > 0):
             raise UsageError(f"lr must be above 0, not {self.lr}")

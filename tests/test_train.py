@@ -77,6 +77,21 @@ def result(frames: FrameSet) -> module.TrainResult:
     return train(frames, replace(QUICK, epochs=6, samples_per_epoch=96))
 
 
+def test_progressive_training_begins_with_pictures_of_half_the_side(frames: FrameSet) -> None:
+    options = replace(QUICK, progressive=0.4)  # of 4 epochs of 2 steps
+    rows = np.flatnonzero(frames.split == "train")
+    sides = [tuple(x.shape[1:]) for x, _, _ in module._batches(frames, rows, options)]
+    assert sides == [(SIZE // 2, SIZE // 2)] * 3 + [(SIZE, SIZE)] * 5
+    still = replace(QUICK, augment=AugmentOptions(strength=0, flip=False))
+    whole = next(iter(module._batches(frames, rows, still)))[0]
+    half = next(iter(module._batches(frames, rows, replace(still, progressive=0.5))))[0]
+    assert torch.equal(half, torch.nn.functional.avg_pool2d(whole, 2))
+    done = train(frames, replace(QUICK, epochs=6, samples_per_epoch=96, progressive=0.5))
+    assert done.metrics is not None and done.metrics[0].auroc > 0.97
+    with pytest.raises(UsageError, match="progressive"):
+        TrainOptions(progressive=1.0)
+
+
 def test_it_learns_and_knows_what_it_learned(result: module.TrainResult, frames: FrameSet) -> None:
     assert result.history[-1].loss < result.history[0].loss
     assert all(math.isfinite(epoch.validation_loss) for epoch in result.history)  # unlabelled targets are NaN here

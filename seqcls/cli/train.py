@@ -78,6 +78,9 @@ def train(
     dropout: Annotated[float, typer.Option()] = _T.dropout,
     ema: Annotated[float, typer.Option(help="Decay of the averaged weights; 0 keeps the last.")] = _T.ema,
     freeze_epochs: Annotated[int, typer.Option(min=0, help="Of the last layer alone.")] = _T.freeze_epochs,
+    progressive: Annotated[
+        float, typer.Option(help="Share of the steps with pictures of half the side: quicker.")
+    ] = _T.progressive,
     patience: Annotated[int, typer.Option(min=0, help="Epochs without gain; 0 never stops.")] = _T.patience,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = _T.device,
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = _T.precision,
@@ -104,6 +107,7 @@ def train(
         dropout=dropout,
         ema=ema,
         freeze_epochs=freeze_epochs,
+        progressive=progressive,
         patience=patience,
         weights=weights,
         import_pickle=import_pickle,
