@@ -13,7 +13,20 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from journals import EVERY, OFF, ORGANS, SMOOTHERS, SOURCE, Clock, begin, equal_tables, exactly, frame, write_small
+from journals import (
+    EVERY,
+    OFF,
+    ORGANS,
+    SMOOTHERS,
+    SOURCE,
+    Clock,
+    begin,
+    equal_tables,
+    exactly,
+    frame,
+    sealed,
+    write_small,
+)
 
 from seqcls import runner
 from seqcls.cli import results
@@ -28,6 +41,7 @@ from seqcls.journal import (
     read_journal,
     timeline_from_journal,
 )
+from seqcls.journal.record import decode, encode
 from seqcls.postprocess import PostProcess
 from seqcls.smoothing import SmoothingOptions
 from seqcls.types import Event, Frame, FrameScore, Gap, Ledger, SourceInfo
@@ -80,6 +94,36 @@ def test_float32_at_its_edges(tmp_path: Path, bits: int) -> None:
     back = list(read_journal(tmp_path / "j"))[1]
     assert isinstance(back, FrameScore) and back.scores is not None and back.scores.dtype == np.float32
     assert back.scores.tobytes() == score.tobytes() and (back.time_s, back.duration_s) == (0.1 + 0.2, 1 / 30)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    record=st.builds(FrameScore, counts, seconds, seconds, scores, st.just(""), st.just(True)),
+    at_s=seconds,
+    number=counts,
+)
+def test_the_short_way_to_a_frame_and_the_long_one_agree(record: FrameScore, at_s: float, number: int) -> None:
+    line = encode(number, at_s, record)[:-1]
+    with_blanks = json.dumps(json.loads(line[9:])).encode()  # not as it is written: read as JSON
+    long = decode(sealed(with_blanks)[:-1], 2)
+    short = decode(line, 2)
+    assert (short.number, short.at_s, exactly(short.record)) == (long.number, long.at_s, exactly(long.record))
+    for organs in (1, 3):
+        with pytest.raises(ValueError, match="2 scores"):
+            decode(line, organs)
+    for wrong in (b"0" * 8 + line[8:], line + b" ", line.replace(b'"at"', b'"aT"')):
+        if wrong != line:
+            with pytest.raises(ValueError):
+                decode(wrong, 2)
+
+
+def test_scores_as_engines_give_them_go_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqcls.journal.record.json.loads", None)
+    for value in (0.0, 1.0, 0.5, 1e-5, 0.8519571, 3.4e-38):
+        line = encode(7, 0.25, FrameScore(3, 0.1, 1 / 30, np.array([value, 1 / 3], np.float32)))
+        decoded = decode(line[:-1], 2).record
+        assert isinstance(decoded, FrameScore) and decoded.scores is not None
+        assert decoded.scores[0] == np.float32(value) and decoded.duration_s == 1 / 30
 
 
 def test_the_opening_says_what_the_run_is(tmp_path: Path) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from seqcls.errors import DataError
 from seqcls.journal.record import MOST_LINE_BYTES, Close, Entry, Opening, Record, Resume, decode
+
+_CHUNK_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,9 @@ class Journal:
             yield from _Pass(self.path, stream, self.size).entries()
 
 
-def read_journal(path: str | Path) -> Journal:
+def read_journal(path: str | Path, take: Callable[[Entry], None] | None = None) -> Journal:
     """Read a journal through. Lines that are no record (checksum, JSON, types, over 1 MiB) are counted and passed over.
+    ``take`` is given every entry on the way.
 
     Raises DataError where there is no such file, it holds no readable `open` record, or its format is newer.
     """
@@ -70,6 +73,8 @@ def read_journal(path: str | Path) -> Journal:
         count, sessions, last = 0, [], None
         for last in reading.entries():
             count += 1
+            if take is not None:
+                take(last)
             if isinstance(last.record, (Opening, Resume)):
                 sessions.append(last.record.session)
     if last is None or reading.opening is None:
@@ -99,45 +104,42 @@ class _Pass:
         self._left = size
 
     def entries(self) -> Iterator[Entry]:
-        expected, damaged = 0, False
+        expected, damaged, organs = 0, False, None
         for line in self._lines():
-            entry = self._entry(line, expected)
-            if entry is None:
+            try:
+                entry = decode(line, organs)
+            except ValueError:
+                entry = None
+            except DataError as error:
+                raise DataError(f"{self._path}: {error}") from None
+            if entry is None or entry.number < expected or isinstance(entry.record, Opening) is (organs is not None):
+                # No record, one that was there already, one before the first, or a second `open`.
                 self.bad_lines += 1
                 damaged = True
                 continue
+            if isinstance(entry.record, Opening):
+                self.opening = entry.record
+                organs = len(entry.record.organs)
             self.lost_records += entry.number - expected
             damaged |= entry.number > expected
             yield replace(entry, after_damage=True) if damaged else entry
             expected, damaged = entry.number + 1, False
 
-    def _entry(self, line: bytes, expected: int) -> Entry | None:
-        try:
-            entry = decode(line, None if self.opening is None else len(self.opening.organs))
-        except ValueError:
-            return None
-        except DataError as error:
-            raise DataError(f"{self._path}: {error}") from None
-        if isinstance(entry.record, Opening) is (self.opening is not None) or entry.number < expected:
-            return None  # a second `open`, a record before the first, or one that was there already
-        if isinstance(entry.record, Opening):
-            self.opening = entry.record
-        return entry
-
     def _lines(self) -> Iterator[bytes]:
         """Lines without their ends; an empty one stands for a line too long to be a record."""
-        unfinished = 0
+        rest, too_long = b"", 0
         try:
-            while self._left > 0 and (part := self._stream.readline(min(self._left, MOST_LINE_BYTES))):
-                self._left -= len(part)
-                if not part.endswith(b"\n"):
-                    unfinished += len(part)
-                    continue
-                yield b"" if unfinished else part[:-1]
-                unfinished = 0
+            while self._left > 0 and (chunk := self._stream.read(min(self._left, _CHUNK_BYTES))):
+                self._left -= len(chunk)
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    yield b"" if too_long or len(line) >= MOST_LINE_BYTES else line
+                    too_long = 0
+                if len(rest) >= MOST_LINE_BYTES:
+                    rest, too_long = b"", too_long + len(rest)
         except OSError as error:
             raise DataError(f"{self._path} cannot be read ({error.strerror}): copy it to a sound disk") from None
-        self.torn_bytes = unfinished
+        self.torn_bytes = too_long + len(rest)
 
 
 def open_journal(path: str | Path) -> BinaryIO:

@@ -63,17 +63,15 @@ def timeline_from_journal(
     )
 
 
-class Rebuilt:
-    """What the run knew after the entries that were taken.
+class Tally:
+    """What the records that were taken come to, but for what the scores mean.
 
-    ``events`` are all that became certain, ``told`` those that the run recorded itself. ``seen_at_s`` and ``seen_s``
-    are the time of day (seconds since 1970) and the stream time of the last item.
+    ``told`` are the events that the run recorded itself. ``seen_at_s`` and ``seen_s`` are the time of day (seconds
+    since 1970) and the stream time of the last item.
     """
 
-    def __init__(self, opening: Opening, smoothing: SmoothingOptions, intervals: Sequence[IntervalOptions]) -> None:
-        self.process = PostProcess(opening.organs, smoothing, intervals)
-        self.events: list[Event] = []
-        self.told: set[Event] = set()
+    def __init__(self) -> None:
+        self.told: list[Event] = []
         self.gaps: list[Gap] = []
         self.start_s: float | None = None
         self.end_s = 0.0
@@ -83,6 +81,9 @@ class Rebuilt:
         self._session_began_s = 0.0
         self._damaged = False
         self._frames = self._rejected = self._skipped = self._dropped = 0
+
+    def push(self, item: FrameScore | Gap) -> None:
+        """An item of the run, in stream order, with the gaps where nothing was recorded; for subclasses."""
 
     @property
     def ledger(self) -> Ledger:
@@ -98,17 +99,18 @@ class Rebuilt:
     def take(self, entry: Entry) -> None:
         """The next entry."""
         record = entry.record
-        self._damaged |= entry.after_damage
-        if isinstance(record, (Opening, Resume)):
-            self._session_began_s = datetime.fromisoformat(record.wall).timestamp()
-        if isinstance(record, Resume):
-            self.miss(record.time_s)
-            self._damaged = False
-        elif isinstance(record, Event):
-            self.told.add(record)
-        elif isinstance(record, FrameScore):
+        if entry.after_damage:
+            self._damaged = True
+        if isinstance(record, FrameScore):
             self._take_frame(record)
             self.seen_at_s, self.seen_s = self._session_began_s + entry.at_s, record.time_s
+        elif isinstance(record, (Opening, Resume)):
+            self._session_began_s = datetime.fromisoformat(record.wall).timestamp()
+            if isinstance(record, Resume):
+                self.miss(record.time_s)
+                self._damaged = False
+        elif isinstance(record, Event):
+            self.told.append(record)
         elif isinstance(record, Gap):
             if self._damaged:
                 self.miss(record.start_s)
@@ -141,8 +143,28 @@ class Rebuilt:
         if isinstance(item, Gap):
             self.gaps.append(item)
         self._damaged = False
-        self.start_s = start_s if self.start_s is None else self.start_s
+        if self.start_s is None:
+            self.start_s = start_s
         self.end_s = max(self.end_s, end_s)
+        self.push(item)
+
+
+class Rebuilt(Tally):
+    """What the run knew after the entries that were taken; ``events`` are all that became certain."""
+
+    def __init__(
+        self,
+        opening: Opening,
+        smoothing: SmoothingOptions,
+        intervals: Sequence[IntervalOptions],
+        *,
+        keep: bool = True,
+    ) -> None:
+        super().__init__()
+        self.process = PostProcess(opening.organs, smoothing, intervals, keep=keep)
+        self.events: list[Event] = []
+
+    def push(self, item: FrameScore | Gap) -> None:
         self.events.extend(self.process.push(item))
 
 

@@ -2,40 +2,44 @@
 
 from __future__ import annotations
 
+import math
 import time
 import uuid
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
 from seqcls.errors import OutputError
 from seqcls.journal.appendfile import AppendFile
 from seqcls.journal.reader import Journal, open_journal, read_journal
-from seqcls.journal.rebuild import Rebuilt
-from seqcls.journal.record import Opening, Resume
+from seqcls.journal.rebuild import Rebuilt, Tally
+from seqcls.journal.record import Entry, Opening, Resume
+from seqcls.journal.tail import memory_s, settled_at
 from seqcls.journal.writer import JournalWriter, Monotonic, Wall, begin, utc_now
 from seqcls.postprocess import PostProcess
-from seqcls.types import Event, Gap, Ledger
+from seqcls.types import Event, FrameScore, Gap, Ledger
 
 #: Farther apart, the clock was set rather than the time passed (machines without a battery start in 1970).
 MOST_APART_S = 30 * 86_400.0
+#: How much of the end is kept for finding out the state, where options do not ask for more.
+LEAST_S = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Resumption:
     """What a run needs to go on.
 
-    ``process`` has taken every recorded item and the gap; ``events`` are all that became certain so far, ``untold``
-    those of them that no journal line says were passed on. The new session's frames are numbered from ``next_index``
-    and lie at ``time_s`` plus the time since its beginning. ``ledger``, ``gaps``, ``start_s`` (None: nothing yet) and
-    ``end_s`` are the totals so far, with the gap. ``gap`` is what was not recorded, ``healed_bytes`` what was cut off,
-    ``journal`` what was found.
+    ``process`` has the state of one that has taken every recorded item and the gap, and keeps no scores. ``untold`` are
+    the events that became certain in the session before and at the gap, and that no record says were passed on. The new
+    session's frames are numbered from ``next_index`` and lie at ``time_s`` plus the time since its beginning.
+    ``ledger``, ``gaps``, ``start_s`` (None: nothing yet) and ``end_s`` are the totals so far, with the gap. ``gap`` is
+    what was not recorded, ``healed_bytes`` what was cut off, ``journal`` what was found.
     """
 
     writer: JournalWriter
     opening: Opening
     sessions: tuple[str, ...]
     process: PostProcess
-    events: tuple[Event, ...]
     untold: tuple[Event, ...]
     gap: Gap | None
     gaps: tuple[Gap, ...]
@@ -60,11 +64,12 @@ def resume(
     open_journal(path).close()  # a folder or a pipe is refused in the reader's words
     file = AppendFile(path, create=False)
     try:
-        journal = read_journal(path)  # before anything is changed: it may be no journal at all
+        run = _Ending()
+        journal = read_journal(path, run.take)  # before anything is changed: it may be no journal at all
         healed_bytes = file.heal()
-        run = _rebuilt(journal)
         time_s = _now_s(run, wall().timestamp())
         gap = run.miss(time_s)
+        process, untold = _state(run, journal)
         session = uuid.uuid4().hex[:12] if session is None else session
         writer = JournalWriter(file, session, number=journal.last_number + 1, monotonic=monotonic, wall=wall)
         begin(writer, Resume(session=session, after=journal.sessions[-1], time_s=time_s, **writer.stamp()))
@@ -78,9 +83,8 @@ def resume(
         writer=writer,
         opening=journal.opening,
         sessions=(*journal.sessions, session),
-        process=run.process,
-        events=tuple(run.events),
-        untold=tuple(event for event in run.events if event not in run.told),
+        process=process,
+        untold=untold,
         gap=gap,
         gaps=tuple(run.gaps),
         next_index=run.next_index,
@@ -93,14 +97,63 @@ def resume(
     )
 
 
-def _rebuilt(journal: Journal) -> Rebuilt:
-    run = Rebuilt(journal.opening, journal.opening.smoothing, journal.opening.intervals)
-    for entry in journal.entries():
-        run.take(entry)
-    return run
+class _Ending(Tally):
+    """Counts everything, and keeps the items of the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.items: deque[FrameScore | Gap] = deque()
+        self.whole = True  # whether ``items`` are all
+        self.later = 0  # how many of the items the last session has
+        self._most_s = math.inf
+
+    def take(self, entry: Entry) -> None:
+        super().take(entry)
+        record = entry.record
+        if isinstance(record, Opening):
+            self._most_s = max(LEAST_S, 2 * memory_s(record.smoothing, record.intervals))
+        elif isinstance(record, Resume):
+            self.told.clear()
+            self.later = 0
+
+    def push(self, item: FrameScore | Gap) -> None:
+        self.items.append(item)
+        self.later += 1
+        oldest = self.items[0]
+        if (oldest.end_s if isinstance(oldest, Gap) else oldest.time_s) < self.end_s - self._most_s:
+            self.items.popleft()
+            self.whole = False
 
 
-def _now_s(run: Rebuilt, wall_s: float) -> float:
+class _Again(Rebuilt):
+    """The run once more, with the events of its last session: that one passed on what was untold before it."""
+
+    def take(self, entry: Entry) -> None:
+        super().take(entry)
+        if isinstance(entry.record, Resume):
+            self.events.clear()
+
+
+def _state(run: _Ending, journal: Journal) -> tuple[PostProcess, tuple[Event, ...]]:
+    """Post-processing as the run left it, and the events that it did not tell of any more."""
+    opening = journal.opening
+    again = _Again(opening, opening.smoothing, opening.intervals, keep=False)
+    since_s = -math.inf if run.whole else settled_at(run.items, opening.smoothing, opening.intervals)
+    if since_s is None:
+        for entry in journal.entries():
+            again.take(entry)
+        again.miss(run.end_s)
+    else:
+        for place, item in enumerate(run.items, run.later - len(run.items)):
+            if place == 0:
+                again.events.clear()
+            again.push(item)
+    told = set(run.told)
+    fresh = (event for event in again.events if since_s is None or event.final_s > since_s)
+    return again.process, tuple(event for event in fresh if event not in told)
+
+
+def _now_s(run: Tally, wall_s: float) -> float:
     """Stream time of this moment; at least the end of what there is, also when the clock was set back."""
     if run.seen_at_s is None:
         return run.end_s

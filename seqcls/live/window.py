@@ -1,9 +1,23 @@
-"""`--show`: the picture with what is in view, in a window of its own."""
+"""`--show`: the picture with what is in view, in a window of its own.
+
+The window lives in a process of its own, which says by itself that nothing new comes: a run that hangs in native code
+cannot. ``python -m seqcls.live.window`` is that process. On stdin: messages, each its length (4 bytes, big-endian) and
+a pickled LiveView from the process that started it. On stdout: a line ``ready`` or ``failed WHY``, then ``closed``.
+"""
 
 from __future__ import annotations
 
 import os
+import pickle
+import struct
+import subprocess
 import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import IO
 
 import cv2
 import numpy as np
@@ -16,65 +30,195 @@ Image = NDArray[np.uint8]
 #: Okabe and Ito's blue, a gray and orange, as BGR: told apart by everyone, and each state has its word besides.
 COLORS = {"present": (178, 114, 0), "absent": (110, 110, 110), "unknown": (0, 159, 230)}
 _HEIGHT, _SIDE = 640, 420
+_INK = (230, 230, 230)
+#: So long without news, a picture is no longer what is seen now.
+QUIET_S = 2.0
+TITLE = "seqcls"
+_LENGTH = struct.Struct(">I")
+_OPEN_S = 30.0
+_END_S = 2.0
+_NO_GUI = "--show needs an OpenCV that can open windows, not opencv-python-headless; use --serve instead"
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-def draw(view: LiveView) -> Image:
-    """(640, W, 3) uint8 BGR: the region's picture at the left, a sign per organ at the right, the feed below."""
-    picture = _picture(view)
+def draw(view: LiveView, quiet_s: float = 0.0) -> Image:
+    """(640, W, 3) uint8 BGR: the region's picture at the left, a sign per organ at the right, the feed below.
+
+    ``quiet_s``: how long ago the view was new. From ``QUIET_S`` on every organ is unknown, and the picture says so.
+    """
+    quiet = quiet_s >= QUIET_S
+    organs = [replace(organ, state="unknown", score=None) if quiet else organ for organ in view.organs]
+    warning = f"NO NEWS FOR {quiet_s:.0f} s" if quiet else "" if view.feed == "running" else view.feed.upper()
+    picture = _picture(view, warning)
     side = np.full((_HEIGHT, _SIDE, 3), 24, np.uint8)
-    rows = max(1, len(view.organs))
-    height = min(180, (_HEIGHT - 90) // rows)
-    for place, organ in enumerate(view.organs):
+    height = min(180, (_HEIGHT - 90) // max(1, len(organs)))
+    for place, organ in enumerate(organs):
         _sign(side[place * height + 6 : (place + 1) * height - 2], organ)
     feed = f"feed {view.feed}" + (f": {view.feed_reason}" if view.feed_reason else "")
     p95 = view.latency_ms[1]
-    _text(side, feed, 12, _HEIGHT - 56, 0.6, (230, 230, 230) if view.feed == "running" else COLORS["unknown"])
+    _text(side, warning if quiet else feed, 12, _HEIGHT - 56, 0.6, COLORS["unknown"] if warning else _INK)
     late = "" if p95 != p95 else f"  p95 {p95:.0f} ms"
-    _text(side, f"{view.rate_hz:.0f} frames/s{late}  {view.ledger.dropped} dropped", 12, _HEIGHT - 34, 0.5)
+    if not quiet:
+        _text(side, f"{view.rate_hz:.0f} frames/s{late}  {view.ledger.dropped} dropped", 12, _HEIGHT - 34, 0.5)
     _text(side, "Research software, not a medical device.", 12, _HEIGHT - 12, 0.45)
     return np.concatenate([picture, side], axis=1)
 
 
 class Window:
-    """A window that follows the snapshots; ``closed`` once somebody pressed q or Escape. Raises UsageError where no
-    screen is to be had."""
+    """A window that follows the snapshots; ``closed`` once somebody pressed q or Escape or closed it.
 
-    TITLE = "seqcls"
+    ``command`` starts the process. Raises UsageError where no window can be opened.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, command: Sequence[str] = (sys.executable, "-m", "seqcls.live.window")) -> None:
         if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             raise UsageError("--show needs a screen, and none is set (DISPLAY); use --serve to look from a browser")
-        try:
-            cv2.namedWindow(self.TITLE, cv2.WINDOW_NORMAL)
-        except cv2.error as error:
-            raise UsageError(
-                "--show needs an OpenCV that can open windows, not opencv-python-headless; use --serve instead"
-            ) from error
         self.closed = False
+        self._latest: LiveView | None = None
+        self._ending = False
+        self._changed = threading.Condition()
+        self._answer = ""
+        self._answered = threading.Event()
+        # What GUI libraries say must not get into the dashboard; Ctrl-C and a closed terminal are the run's business.
+        self._process = subprocess.Popen(
+            list(command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=sys.platform != "win32",
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
+        self._threads = [
+            threading.Thread(target=work, name="seqcls-window", daemon=True) for work in (self._listen, self._send)
+        ]
+        for thread in self._threads:
+            thread.start()
+        self._answered.wait(_OPEN_S)
+        if self._answer != "ready":
+            self.close()
+            why = self._answer.partition(" ")[2]
+            raise UsageError(why if why else "--show could not open a window on this screen; use --serve instead")
 
     def show(self, view: LiveView) -> None:
-        cv2.imshow(self.TITLE, draw(view))
-        self.closed |= cv2.pollKey() & 0xFF in (ord("q"), 27)
+        """Never waits: a view that the window has not taken when the next one comes is left out."""
+        # What the window does not draw need not travel.
+        organs = tuple(replace(organ, trace=(), spans=()) for organ in view.organs)
+        with self._changed:
+            self._latest = replace(view, organs=organs)
+            self._changed.notify_all()
 
     def close(self) -> None:
-        cv2.destroyWindow(self.TITLE)
+        """End the process; idempotent."""
+        with self._changed:
+            self._ending = True
+            self._changed.notify_all()
+        self._threads[1].join(_END_S)  # it closes the window's stdin
+        try:
+            self._process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        for thread in self._threads:
+            thread.join(_END_S)
+
+    def _send(self) -> None:
+        assert self._process.stdin is not None
+        with suppress(OSError), self._process.stdin as pipe:
+            while True:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._latest is not None or self._ending)
+                    view, self._latest = self._latest, None
+                    if self._ending or view is None:
+                        return
+                data = pickle.dumps(view, pickle.HIGHEST_PROTOCOL)
+                pipe.write(_LENGTH.pack(len(data)) + data)
+                pipe.flush()
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                word = line.decode(errors="replace").strip()
+                if word == "closed":
+                    self.closed = True
+                elif word == "ready" or word.startswith("failed "):
+                    self._answer = word
+                    self._answered.set()
+        self._answered.set()
 
 
-def _picture(view: LiveView) -> Image:
-    if view.picture is None:
-        empty = np.full((_HEIGHT, _HEIGHT, 3), 12, np.uint8)
-        _text(empty, "no picture yet", 40, _HEIGHT // 2, 0.9)
-        return empty
-    scale = min(_HEIGHT / view.picture.shape[0], 2 * _HEIGHT / view.picture.shape[1])
-    size = max(1, round(view.picture.shape[1] * scale)), max(1, round(view.picture.shape[0] * scale))
-    shown = cv2.cvtColor(cv2.resize(view.picture, size, interpolation=cv2.INTER_LINEAR), cv2.COLOR_GRAY2BGR)
-    framed = np.zeros((_HEIGHT, shown.shape[1], 3), np.uint8)
-    top = (_HEIGHT - shown.shape[0]) // 2
-    framed[top : top + shown.shape[0]] = shown
-    if view.feed != "running":  # a picture that stands still must not look alive
+class _Inbox:
+    """The newest view of those that come in, and when it came; ends the process when no more can come."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.latest: tuple[LiveView, float] | None = None
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        while len(head := self._stream.read(_LENGTH.size)) == _LENGTH.size:
+            data = self._stream.read(_LENGTH.unpack(head)[0])
+            if len(data) < _LENGTH.unpack(head)[0]:
+                break
+            self.latest = (pickle.loads(data), time.monotonic())
+        os._exit(0)  # also when the GUI is stuck
+
+
+def main() -> None:
+    """The window's process. OpenCV's windows belong to the main thread, on macOS without exception."""
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    try:
+        cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL)
+    except cv2.error:
+        print("failed", _NO_GUI, file=answers)
+        return
+    print("ready", file=answers)
+    with suppress(KeyboardInterrupt):
+        _follow(_Inbox(sys.stdin.buffer))
+    with suppress(OSError):  # nobody listens any more
+        print("closed", file=answers)
+    cv2.destroyAllWindows()
+
+
+def _follow(inbox: _Inbox) -> None:
+    """Draw until a person closes the window."""
+    shown: tuple[float, int] | None = None
+    visible = False
+    while True:
+        latest = inbox.latest
+        if latest is not None:
+            view, came_s = latest
+            quiet_s = time.monotonic() - came_s
+            state = (came_s, int(quiet_s) if quiet_s >= QUIET_S else 0)
+            if state != shown:
+                cv2.imshow(TITLE, draw(view, quiet_s))
+                shown = state
+        if cv2.waitKey(20) & 0xFF in (ord("q"), 27):
+            return
+        # Some systems cannot tell, and say 0 or less of a window that is there.
+        seen = cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) >= 1
+        if visible and not seen:
+            return
+        visible = seen
+
+
+def _picture(view: LiveView, warning: str) -> Image:
+    framed = np.full((_HEIGHT, _HEIGHT, 3), 12, np.uint8)
+    if view.picture is not None:
+        scale = min(_HEIGHT / view.picture.shape[0], 2 * _HEIGHT / view.picture.shape[1])
+        size = max(1, round(view.picture.shape[1] * scale)), max(1, round(view.picture.shape[0] * scale))
+        shown = cv2.cvtColor(cv2.resize(view.picture, size, interpolation=cv2.INTER_LINEAR), cv2.COLOR_GRAY2BGR)
+        framed = np.zeros((_HEIGHT, shown.shape[1], 3), np.uint8)
+        top = (_HEIGHT - shown.shape[0]) // 2
+        framed[top : top + shown.shape[0]] = shown
+    elif not warning:
+        _text(framed, "no picture yet", 40, _HEIGHT // 2, 0.9)
+    if warning:  # a picture that stands still must not look alive
         framed //= 3
-        _text(framed, view.feed.upper(), 20, _HEIGHT // 2, 1.4, COLORS["unknown"], 3)
+        fit = (framed.shape[1] - 40) / cv2.getTextSize(warning, _FONT, 1.0, 3)[0][0]
+        _text(framed, warning, 20, _HEIGHT // 2, max(0.4, min(1.4, fit)), COLORS["unknown"], 3)
     return framed
 
 
@@ -98,6 +242,10 @@ def _sign(area: Image, organ: OrganView) -> None:
 
 
 def _text(
-    area: Image, text: str, x: int, y: int, scale: float, color: tuple[int, int, int] = (230, 230, 230), width: int = 1
+    area: Image, text: str, x: int, y: int, scale: float, color: tuple[int, int, int] = _INK, width: int = 1
 ) -> None:
     cv2.putText(area, text.encode("ascii", "replace").decode(), (x, y), _FONT, scale, color, width, cv2.LINE_AA)
+
+
+if __name__ == "__main__":
+    main()
