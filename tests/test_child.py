@@ -160,7 +160,7 @@ def test_large_pictures_come_whole_and_are_ones_own(tmp_path: Path) -> None:
 
 
 def test_a_child_that_says_nonsense_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seqcls.live.child._CODE", "print('Traceback')")
+    monkeypatch.setattr("seqcls.live.program._CODE", "print('Traceback')")
     connection = ChildConnection({"kind": "camera", "device": 0, "color": False})
     with pytest.raises(SourceError, match="died"):
         list(connection)

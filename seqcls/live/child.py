@@ -11,14 +11,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-import seqcls
 from seqcls.errors import SourceError
+from seqcls.live.program import program
 from seqcls.live.watch import FinalError
 from seqcls.sources.redact import redact
 
@@ -37,7 +36,6 @@ BACKENDS = {
 HEAD = struct.Struct("<cdIIB")
 FRAME, ERROR, FINAL, END = b"F", b"E", b"X", b"."
 
-_CODE = "import sys; sys.path[:] = sys.argv[1:]; from seqcls.live.reading import main; main()"
 _TERMINATE_S = 0.5
 _KILL_S = 1.0
 
@@ -105,7 +103,7 @@ class ChildConnection:
 def _start() -> subprocess.Popen[bytes]:
     """Ctrl-C and a closed terminal are the parent's business; a child inherits the signals that the starting thread
     blocks. Pipes have no buffer on this side, so that pictures are read to where they stay."""
-    command = [sys.executable, "-c", _CODE, *_import_path()]
+    command = program("seqcls.live.reading")
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     if sys.platform == "win32":
         flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
@@ -117,21 +115,6 @@ def _start() -> subprocess.Popen[bytes]:
         raise SourceError(f"no process can be started to read the feed ({error.strerror})") from None
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _import_path() -> list[str]:
-    """Where this process finds its modules, without the working directory: what lies there is not ours. Only a checkout
-    that one works in is both."""
-    home = Path(seqcls.__file__).resolve().parent.parent
-    places = [Path(entry).resolve() for entry in sys.path if entry]
-    places = [place for place in places if place == home or not _is_here(place)]
-    return [str(place) for place in (places if home in places else [home, *places])]
-
-
-def _is_here(place: Path) -> bool:
-    with suppress(OSError):
-        return place.samefile(Path.cwd())
-    return False
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -1,14 +1,14 @@
 """`--show`: the picture with what is in view, in a window of its own.
 
 The window lives in a process of its own, which says by itself that nothing new comes: a run that hangs in native code
-cannot. ``python -m seqcls.live.window`` is that process. On stdin: messages, each its length (4 bytes, big-endian) and
-a pickled LiveView from the process that started it. On stdout: a line ``ready`` or ``failed WHY``, then ``closed``.
+cannot. ``main`` is that process. On stdin: per view the lengths of its two parts (4 bytes each, big-endian), a LiveView
+as JSON, and its picture's bytes. On stdout: a line ``ready`` or ``failed WHY``, then ``closed``.
 """
 
 from __future__ import annotations
 
+import json
 import os
-import pickle
 import struct
 import subprocess
 import sys
@@ -16,15 +16,17 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
-from typing import IO
+from dataclasses import asdict, replace
+from typing import IO, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import UsageError
+from seqcls.live.program import program
 from seqcls.live.view import LiveView, OrganView
+from seqcls.types import Ledger
 
 Image = NDArray[np.uint8]
 #: Okabe and Ito's blue, a gray and orange, as BGR: told apart by everyone, and each state has its word besides.
@@ -34,7 +36,7 @@ _INK = (230, 230, 230)
 #: So long without news, a picture is no longer what is seen now.
 QUIET_S = 2.0
 TITLE = "seqcls"
-_LENGTH = struct.Struct(">I")
+_LENGTHS = struct.Struct(">II")
 _OPEN_S = 30.0
 _END_S = 2.0
 _NO_GUI = "--show needs an OpenCV that can open windows, not opencv-python-headless; use --serve instead"
@@ -70,7 +72,7 @@ class Window:
     ``command`` starts the process. Raises UsageError where no window can be opened.
     """
 
-    def __init__(self, command: Sequence[str] = (sys.executable, "-m", "seqcls.live.window")) -> None:
+    def __init__(self, command: Sequence[str] | None = None) -> None:
         if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             raise UsageError("--show needs a screen, and none is set (DISPLAY); use --serve to look from a browser")
         self.closed = False
@@ -81,7 +83,7 @@ class Window:
         self._answered = threading.Event()
         # What GUI libraries say must not get into the dashboard; Ctrl-C and a closed terminal are the run's business.
         self._process = subprocess.Popen(
-            list(command),
+            program("seqcls.live.window") if command is None else list(command),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -130,8 +132,7 @@ class Window:
                     view, self._latest = self._latest, None
                     if self._ending or view is None:
                         return
-                data = pickle.dumps(view, pickle.HIGHEST_PROTOCOL)
-                pipe.write(_LENGTH.pack(len(data)) + data)
+                pipe.write(packed(view))
                 pipe.flush()
 
     def _listen(self) -> None:
@@ -147,6 +148,24 @@ class Window:
         self._answered.set()
 
 
+def packed(view: LiveView) -> bytes:
+    """A view on its way to the window's process."""
+    told = asdict(replace(view, picture=None))
+    told["shape"] = None if view.picture is None else view.picture.shape
+    text = json.dumps(told).encode()
+    pixels = b"" if view.picture is None else view.picture.tobytes()
+    return _LENGTHS.pack(len(text), len(pixels)) + text + pixels
+
+
+def _unpacked(text: bytes, pixels: bytes) -> LiveView:
+    told: dict[str, Any] = json.loads(text)
+    shape = told.pop("shape")
+    told["organs"] = tuple(OrganView(**organ) for organ in told["organs"])
+    told["ledger"] = Ledger(**told["ledger"])
+    told["picture"] = None if shape is None else np.frombuffer(pixels, np.uint8).reshape(shape)
+    return LiveView(**told)
+
+
 class _Inbox:
     """The newest view of those that come in, and when it came; ends the process when no more can come."""
 
@@ -156,11 +175,12 @@ class _Inbox:
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
-        while len(head := self._stream.read(_LENGTH.size)) == _LENGTH.size:
-            data = self._stream.read(_LENGTH.unpack(head)[0])
-            if len(data) < _LENGTH.unpack(head)[0]:
+        while len(head := self._stream.read(_LENGTHS.size)) == _LENGTHS.size:
+            lengths = _LENGTHS.unpack(head)
+            text, pixels = (self._stream.read(length) for length in lengths)
+            if (len(text), len(pixels)) != lengths:
                 break
-            self.latest = (pickle.loads(data), time.monotonic())
+            self.latest = (_unpacked(text, pixels), time.monotonic())
         os._exit(0)  # also when the GUI is stuck
 
 
@@ -245,7 +265,3 @@ def _text(
     area: Image, text: str, x: int, y: int, scale: float, color: tuple[int, int, int] = _INK, width: int = 1
 ) -> None:
     cv2.putText(area, text.encode("ascii", "replace").decode(), (x, y), _FONT, scale, color, width, cv2.LINE_AA)
-
-
-if __name__ == "__main__":
-    main()
