@@ -159,6 +159,13 @@ def test_large_pictures_come_whole_and_are_ones_own(tmp_path: Path) -> None:
     connection.close()
 
 
+def test_a_mistake_of_ours_is_final() -> None:
+    connection = ChildConnection({"kind": "camera", "device": 0, "backend": "none such", "color": False})
+    with pytest.raises(FinalError, match=r"reading failed \(KeyError: 'none such'\); please report"):
+        list(connection)
+    connection.close()
+
+
 def test_a_child_that_says_nonsense_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seqcls.live.program._CODE", "print('Traceback')")
     connection = ChildConnection({"kind": "camera", "device": 0, "color": False})

@@ -25,6 +25,8 @@ PROTOCOLS = {
     "rtmp": "rtmp,rtmps,rtmpt,tcp,tls",
 }
 
+#: A library that is missing, or a mistake of ours: trying again changes nothing.
+_NEVER_BETTER = (ImportError, NameError, AttributeError, TypeError, LookupError, AssertionError)
 _MOST_FAILURES = 100  # packets in a row that cannot be decoded
 _LONGEST_REASON, _LONGEST_LAST_WORD = 200, 1000
 #: From how many seconds on a duration is believed. A live play list should have none, but FFmpeg may take
@@ -74,8 +76,11 @@ def _send_all(target: dict[str, Any], frames: IO[bytes]) -> None:
     except BrokenPipeError:
         raise
     except Exception as error:
-        final = isinstance(error, FinalError)
-        text = " ".join((str(error) if isinstance(error, SourceError) else _in_short(error)).split())
+        final = isinstance(error, (FinalError, *_NEVER_BETTER))
+        text = str(error) if isinstance(error, SourceError) else _in_short(error)
+        if isinstance(error, _NEVER_BETTER):
+            text = f"reading failed ({type(error).__name__}: {text}); please report this with what led to it"
+        text = " ".join(text.split())
         body = redact(text)[: _LONGEST_LAST_WORD if final else _LONGEST_REASON].encode()
         frames.write(HEAD.pack(FINAL if final else ERROR, time.monotonic(), len(body), 0, 0) + body)
 
