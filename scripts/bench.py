@@ -3,8 +3,8 @@
     python scripts/bench.py -o /tmp/bench                  # about 10 minutes on 2 cores
     python scripts/bench.py -o /tmp/bench --only reading   # or: running, training, live, shell, growth
 
-The plain loop is what everybody writes first: OpenCV, PIL, torchvision transforms, one frame at a time, float32. It
-stands here in full. Rates are medians of cases measured in turns; only their ratios carry over to another machine.
+The plain loop is what everybody writes first; it stands in plain_loop.py in full. Rates are medians of cases measured
+in turns; only their ratios carry over to another machine.
 """
 
 from __future__ import annotations
@@ -15,17 +15,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-# Read by OpenMP when torch is loaded, and by OpenCV; what the command line does too.
+# Read by OpenMP when torch is loaded, and by OpenCV; what the command line does too, and the plain loop does not.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
-
-import cv2
-from PIL import Image
 
 from seqcls import bench
 from seqcls.errors import EngineError
@@ -35,78 +31,55 @@ from seqcls.phantom import SweepOptions, write_sweep
 from seqcls.runner import load
 
 SIZE = 224
+OURS = ("OMP_WAIT_POLICY", "OPENCV_FOR_THREADS_NUM")
 Facts = dict[str, Any]
 
 
-def plain_transforms() -> Callable[[Any], Any]:
-    from torchvision import transforms
+class Plain:
+    """The plain loops (plain_loop.py) in a process of their own, with the environment that such programs have."""
 
-    return transforms.Compose(
-        [
-            transforms.Resize((SIZE, SIZE)),
-            transforms.ToTensor(),
-            transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-        ]
-    )
+    def __init__(self) -> None:
+        environment = {name: value for name, value in os.environ.items() if name not in OURS}
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("plain_loop.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+            env=environment,
+        )
 
+    def case(self, name: str, *order: object) -> bench.Case:
+        def work() -> int:
+            assert self._process.stdin is not None and self._process.stdout is not None
+            print(json.dumps([str(word) for word in order]), file=self._process.stdin, flush=True)
+            return int(self._process.stdout.readline())
 
-@contextmanager
-def opencv_as_it_comes() -> Iterator[None]:
-    """With all of its threads, as in a program that does not think of them."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(os.cpu_count() or 1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
+        return bench.Case(name, work)
 
-
-@opencv_as_it_comes()
-def plain_reading(clip: Path) -> int:
-    """cv2.VideoCapture.read + PIL + torchvision transforms."""
-    prepare, capture, count = plain_transforms(), cv2.VideoCapture(str(clip)), 0
-    while True:
-        good, image = capture.read()
-        if not good:
-            return count
-        prepare(Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)))
-        count += 1
-
-
-@opencv_as_it_comes()
-def plain_loop(clip: Path) -> int:
-    """The same, and a ResNet-18 in float32, frame by frame."""
-    import torch
-    from torchvision.models import resnet18
-
-    model = resnet18(weights=None, num_classes=2).eval()
-    prepare, capture, scores = plain_transforms(), cv2.VideoCapture(str(clip)), []
-    with torch.no_grad():
-        while True:
-            good, image = capture.read()
-            if not good:
-                return len(scores)
-            picture = prepare(Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)))
-            scores.append(torch.softmax(model(picture[None]), dim=1)[0, 1].item())
+    def close(self) -> None:
+        self._process.communicate()
 
 
 def said(text: str) -> None:
     print(text, flush=True)
 
 
-def reading(clip: Path, repeats: int) -> list[bench.Result]:
+def reading(plain: Plain, clip: Path, repeats: int) -> list[bench.Result]:
     cases = [
-        bench.Case("plain reading", lambda: plain_reading(clip)),
+        plain.case("plain reading", "reading", clip),
         bench.reading(clip),
         bench.preparing(clip, Geometry(size=SIZE)),
     ]
     return bench.measure(cases, repeats)
 
 
-def running(clip: Path, steady: Path, models: dict[str, Path], repeats: int, facts: Facts) -> list[bench.Result]:
+def running(
+    plain: Plain, clip: Path, steady: Path, models: dict[str, Path], repeats: int, facts: Facts
+) -> list[bench.Result]:
     """End to end and engines alone. steady: a clip whose organs stay in view for seconds. models: ``fp32`` and where
     made ``int8``, for OpenVINO."""
-    cases = [bench.Case("plain loop", lambda: plain_loop(clip))]
+    cases = [plain.case("plain loop", "loop", clip)]
     pictures = bench.pictures_of(clip, read_header(models["fp32"]).geometry, 64)
     for engine, precision in (
         ("torch", "fp32"),
@@ -268,6 +241,11 @@ def repeated(clip: Path, target: Path, times: int) -> Path:
 
 
 def main(arguments: argparse.Namespace) -> int:
+    with closing(Plain()) as plain:
+        return measured(plain, arguments)
+
+
+def measured(plain: Plain, arguments: argparse.Namespace) -> int:
     out: Path = arguments.output
     out.mkdir(parents=True, exist_ok=True)
     clip = out / "sweep-1024x768.mp4"
@@ -281,11 +259,11 @@ def main(arguments: argparse.Namespace) -> int:
     facts: Facts = {"clip": f"1024x768 H.264, 30 frames/s, {arguments.seconds:g} s; ResNet-18 at {SIZE} pixels"}
     wanted = arguments.only or ["reading", "running", "training", "shell", "growth", "live"]
     if "reading" in wanted:
-        report(out / "reading", reading(clip, arguments.repeats), facts, "plain reading")
+        report(out / "reading", reading(plain, clip, arguments.repeats), facts, "plain reading")
     if "training" in wanted:
         import bench_training
 
-        report(out / "training", bench_training.rates(out, arguments.repeats), facts, "plain training")
+        report(out / "training", bench_training.rates(out, plain, arguments.repeats), facts, "plain training")
         if arguments.seeds:
             facts |= bench_training.told(bench_training.areas(out, arguments.seeds))
     if "shell" in wanted:
@@ -301,7 +279,7 @@ def main(arguments: argparse.Namespace) -> int:
                 patient=1, width=1024, height=768, rate_hz=30.0, duration_s=1.5 * arguments.seconds, station_s=7.0
             )
             write_sweep(steady, options)
-        report(out, running(clip, steady, models, arguments.repeats, facts), facts, "plain loop")
+        report(out, running(plain, clip, steady, models, arguments.repeats, facts), facts, "plain loop")
     for key, value in facts.items():
         said(f"{key}: {value}")
     return 0

@@ -1,23 +1,18 @@
-"""Training at 224 pixels against the plain loop that everybody writes first; a part of bench.py.
+"""Training at 224 pixels against the plain loop of plain_loop.py; a part of bench.py.
 
-The plain loop stands here in full: frames as PNG files, PIL, torchvision transforms, a DataLoader, a ResNet-18 of three
-input planes in float32, Adam. seqcls trains on the same frames, with its own augmentation, which costs time that the
-plain loop does not spend.
+seqcls trains on the same frames, with its own augmentation, which costs time that the plain loop does not spend.
 """
 
 from __future__ import annotations
 
-import csv
 import statistics
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import plain_loop
 import torch
-from PIL import Image
-from torchvision import transforms
-from torchvision.models import resnet18
 
 from seqcls.bench import Case, Result, measure
 from seqcls.dataset import load_frames
@@ -25,11 +20,12 @@ from seqcls.extract import ExtractOptions, extract
 from seqcls.geometry import Geometry
 from seqcls.labels import match_clips, read_labels
 from seqcls.metrics import auroc
-from seqcls.phantom import ORGANS, SweepOptions, write_labels, write_sweep
+from seqcls.phantom import SweepOptions, write_labels, write_sweep
 from seqcls.train import train
 from seqcls.trainoptions import AugmentOptions, TrainOptions
 
-SIZE, BATCH, STEPS = 224, 32, 10
+STEPS = 10
+SIZE, BATCH = plain_loop.SIZE, plain_loop.BATCH
 PATIENTS, HELD_OUT = 22, 6
 EPOCHS, SAMPLES = 5, 512
 #: As the demo trains; phantoms differ enough among themselves.
@@ -54,52 +50,9 @@ def draw_data(folder: Path) -> Path:
     return data
 
 
-class Folder(torch.utils.data.Dataset[tuple[Any, Any]]):
-    """A frame from its PNG file, each time it is asked for, and its targets; unlabelled counts as absent."""
-
-    prepare = transforms.Compose(
-        [
-            transforms.Resize((SIZE, SIZE)),
-            transforms.ToTensor(),
-            transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-        ]
-    )
-
-    def __init__(self, data: Path, split: str) -> None:
-        with (data / "frames.csv").open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.DictReader(file) if row["split"] == split]
-        self.paths = [data / row["path"] for row in rows]
-        self.states = np.array([[row[organ] for organ in ORGANS] for row in rows])
-        self.targets = (self.states == "1").astype(np.float32)
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, row: int) -> tuple[Any, Any]:
-        return self.prepare(Image.open(self.paths[row]).convert("RGB")), self.targets[row]
-
-
-def plain_training(data: Path, steps: int, seed: int = 0) -> Any:
-    """So many steps of the plain loop; returns the network."""
-    torch.manual_seed(seed)
-    frames = torch.utils.data.DataLoader(Folder(data, "train"), batch_size=BATCH, shuffle=True, drop_last=True)
-    model = resnet18(weights=None, num_classes=len(ORGANS)).train()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    done = 0
-    while True:
-        for x, y in frames:
-            loss = torch.nn.functional.binary_cross_entropy_with_logits(model(x), y)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            done += 1
-            if done == steps:
-                return model
-
-
 def plain_auroc(data: Path, model: Any) -> float:
     """Mean over the organs, on the patients held out."""
-    held_out = Folder(data, "validation")
+    held_out = plain_loop.Folder(data, "validation")
     model.eval()
     with torch.inference_mode():
         parts = [model(x) for x, _ in torch.utils.data.DataLoader(held_out, batch_size=64)]
@@ -108,7 +61,7 @@ def plain_auroc(data: Path, model: Any) -> float:
     return float(np.mean(areas))
 
 
-def rates(folder: Path, repeats: int) -> list[Result]:
+def rates(folder: Path, plain: Any, repeats: int) -> list[Result]:
     """Images per second of a few steps each, model building included on both sides; reading the data set is not."""
     data = draw_data(folder)
     frames = load_frames(data, Geometry(size=SIZE))
@@ -124,11 +77,8 @@ def rates(folder: Path, repeats: int) -> list[Result]:
 
         return Case(name, work)
 
-    def plain() -> int:
-        plain_training(data, STEPS)
-        return STEPS * BATCH
-
-    return measure([Case("plain training", plain), *(few(options) for options in WAYS.values())], repeats)
+    cases = [plain.case("plain training", "training", data, STEPS), *(few(options) for options in WAYS.values())]
+    return measure(cases, repeats)
 
 
 def areas(folder: Path, seeds: int) -> dict[str, list[float]]:
@@ -137,7 +87,7 @@ def areas(folder: Path, seeds: int) -> dict[str, list[float]]:
     frames = load_frames(data, Geometry(size=SIZE))
     found: dict[str, list[float]] = {name: [] for name in ("plain training", *WAYS)}
     for seed in range(seeds):
-        found["plain training"].append(plain_auroc(data, plain_training(data, EPOCHS * SAMPLES // BATCH, seed)))
+        found["plain training"].append(plain_auroc(data, plain_loop.train(data, EPOCHS * SAMPLES // BATCH, seed)))
         for name, options in WAYS.items():
             metrics = train(frames, replace(options, seed=seed)).metrics
             assert metrics is not None, "patients are held out"
