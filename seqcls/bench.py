@@ -238,7 +238,7 @@ def _draw(path: Path, results: Sequence[Result], reference: str | None) -> None:
     for place, result in enumerate(reversed(results)):
         axes.barh(place, result.median, color=GRAY if result.name == reference else BLUE)
         axes.plot(result.rates, [place] * len(result.rates), "k|", markersize=8)
-        axes.text(result.median, place, f"  {result.median:,.0f}", va="center")
+        axes.text(max(result.rates), place, f"  {result.median:,.0f}", va="center")
     axes.set_yticks(range(len(results)), [result.name for result in reversed(results)])
     axes.set_xlabel("frames per second; ticks: single repeats")
     axes.margins(x=0.12)

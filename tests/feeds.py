@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sys
@@ -79,6 +80,7 @@ def until(condition: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_left() -> Iterator[None]:
+    gc.collect()  # engines of earlier tests, with their threads
     yield
     until(lambda: not threads() and not children())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import os
 import subprocess
@@ -79,6 +80,7 @@ def threads() -> set[str]:
 
 @pytest.fixture(autouse=True)
 def no_thread_is_left() -> Any:
+    gc.collect()  # engines of earlier tests, with their threads
     yield
     assert threads() == set()
 
