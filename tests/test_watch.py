@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
+from feeds import take
 from numpy.typing import NDArray
 
 from seqcls.errors import SourceError
@@ -126,25 +127,6 @@ class Scripted:
 
     def close(self) -> None:
         self._closed.set()
-
-
-def add(items: list[Frame | Gap], item: Frame | Gap) -> None:
-    """Append; an outage, told in parts, is one gap."""
-    last = items[-1] if items else None
-    if isinstance(item, Gap) and isinstance(last, Gap) and last.end_s == item.start_s and last.reason == item.reason:
-        items[-1] = Gap(last.start_s, item.end_s, item.reason)
-    else:
-        items.append(item)
-
-
-def take(source: Watched, frames: int) -> list[Frame | Gap]:
-    """Until so many frames came, then closed."""
-    items: list[Frame | Gap] = []
-    for item in source:
-        add(items, item)
-        if sum(isinstance(i, Frame) for i in items) == frames:
-            source.close()
-    return items
 
 
 def frames_in(items: list[Frame | Gap]) -> list[Frame]:

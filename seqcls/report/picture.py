@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 PRESENT, UNKNOWN, SCORE = "#0072B2", "#E69F00", "#D55E00"
 LEGEND = "Blue: in view. Hatched: could not be judged. Line: score, with its thresholds dotted"
 MOST_POINTS = 4000
+# Inches. Said rather than found by matplotlib's layout engine, which takes as long as all the rest.
+_WIDTH, _ROW, _BETWEEN = 11.0, 0.95, 0.32
+_TOP, _BOTTOM, _LEFT, _RIGHT = 0.52, 0.72, 0.42, 0.12
 
 
 def load_library() -> None:
@@ -33,18 +36,27 @@ def write_picture(timeline: Timeline, path: str | Path) -> None:
 
     organs = timeline.organs
     thumbnails = bool(timeline.thumbnails)
-    ratios = [1.0] * (thumbnails + len(organs))
-    figure = Figure(figsize=(11, 0.9 + 1.25 * sum(ratios)), dpi=100, layout="constrained")
+    rows = thumbnails + len(organs)
+    height = _TOP + rows * _ROW + (rows - 1) * _BETWEEN + _BOTTOM
+    figure = Figure(figsize=(_WIDTH, height), dpi=100)
     FigureCanvasAgg(figure)
-    axes = figure.subplots(len(ratios), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": ratios})[:, 0]
+    axes = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
+    figure.subplots_adjust(
+        left=_LEFT / _WIDTH,
+        right=1 - _RIGHT / _WIDTH,
+        top=1 - _TOP / height,
+        bottom=_BOTTOM / height,
+        hspace=_BETWEEN / _ROW,
+    )
     if thumbnails:
         _draw_thumbnails(axes[0], timeline)
     for column, organ in enumerate(organs):
         _draw_organ(axes[column + thumbnails], timeline, column, organ)
     axes[-1].set_xlabel("seconds")
     axes[-1].set_xlim(timeline.start_s, max(timeline.end_s, timeline.start_s + 1e-3))
-    figure.suptitle(_literal(timeline.source.name), fontsize=11, x=0.01, ha="left", weight="bold")
-    figure.supxlabel(f"{LEGEND}. {seqcls.DISCLAIMER}", fontsize=8, color="#555555", x=0.99, ha="right")
+    name = _literal(timeline.source.name)
+    figure.text(0.01, 1 - 0.08 / height, name, fontsize=11, ha="left", va="top", weight="bold")
+    figure.text(0.99, 0.06 / height, f"{LEGEND}. {seqcls.DISCLAIMER}", fontsize=8, color="#555555", ha="right")
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png")
 
