@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from seqcls.types import State, Timeline
 
 if TYPE_CHECKING:
     from seqcls.evaluate import ClipTruth
+    from seqcls.metrics import Estimate
 
 # Told apart by shape as well as by colour: one man in twelve does not see red against green.
 GLYPHS: dict[State, tuple[str, str]] = {
@@ -137,3 +139,8 @@ def show_timeline(console: Console, timeline: Timeline) -> None:
     console.print(timeline_strips(timeline, console.width))
     console.print(interval_table(timeline))
     console.print()
+
+
+def range_of(estimate: Estimate) -> str:
+    """Nothing where there are too few patients to tell."""
+    return f" [{estimate.low:.4f}, {estimate.high:.4f}]" if math.isfinite(estimate.low + estimate.high) else ""

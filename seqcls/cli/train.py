@@ -15,6 +15,7 @@ from rich.table import Table
 
 from seqcls.cli import console
 from seqcls.cli.options import Overwrite
+from seqcls.cli.show import range_of
 from seqcls.errors import ModelError, OutputError, UsageError
 from seqcls.trainoptions import SIZE_PRETRAINED, SIZE_SCRATCH, AugmentOptions, TrainOptions
 
@@ -294,8 +295,8 @@ def cross_validate(
     out.print(_frame_table(f"cross-validation by {result.unit}, pooled", frames.organs, result.metrics))
     for name, area, share in zip(frames.organs, result.auroc, result.accuracy, strict=True):
         out.print(
-            f"{name}: AUROC {area.value:.4f} [{area.low:.4f}, {area.high:.4f}],"
-            f" accuracy {share.value:.4f} [{share.low:.4f}, {share.high:.4f}] (95 %, {area.groups} {result.unit}s)",
+            f"{name}: AUROC {area.value:.4f}{range_of(area)}, accuracy {share.value:.4f}{range_of(share)}"
+            f" (95 %, {area.groups} {result.unit}s)",
             markup=False,
         )
     for note in result.notes:
@@ -365,8 +366,7 @@ def show_evaluation(evaluation: Evaluation) -> None:
     for o in evaluation.organs:
         m, i = o.frames, o.intervals
         out.print(
-            f"{o.organ}: AUROC {m.auroc:.4f} [{o.auroc.low:.4f}, {o.auroc.high:.4f}],"
-            f" accuracy {m.accuracy:.4f} [{o.accuracy.low:.4f}, {o.accuracy.high:.4f}],"
+            f"{o.organ}: AUROC {m.auroc:.4f}{range_of(o.auroc)}, accuracy {m.accuracy:.4f}{range_of(o.accuracy)},"
             f" sensitivity {m.sensitivity:.4f}, specificity {m.specificity:.4f}"
             f" ({m.count} labelled frames, {m.present} present)",
             markup=False,
