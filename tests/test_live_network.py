@@ -95,41 +95,35 @@ class OneByOne:
             yield item
 
 
+def pass_as_they_come(url: str, sent: OneByOne) -> None:
+    """Each picture is asked for when the one before has come: held back ones would never be."""
+    came: list[int | None] = []
+    source = open_live(
+        url,
+        on_state=lambda state, _: state == "retrying" and source.close(),
+        **{**PATIENT, "connect_s": 5.0},
+    )
+    for item in source:
+        assert isinstance(item, Frame)
+        came.append(read_number(item.image))
+        sent.asked.release()
+        if len(came) == 25:
+            source.close()
+    sent.asked.release(30)
+    assert came == list(range(25))
+
+
 def test_the_first_pictures_of_h264_pass_as_they_come() -> None:
     """FFmpeg knows that a picture is whole when the next one begins, and is given no other reason to wait."""
-    packets, came = OneByOne(h264(30), at_first=2), []
+    packets = OneByOne(h264(30), at_first=2)
     with RtspServer(packets) as server:
-        source = open_live(
-            f"rtsp://{server.address}/1",
-            on_state=lambda state, _: state == "retrying" and source.close(),
-            **{**PATIENT, "connect_s": 5.0},
-        )
-        for item in source:
-            assert isinstance(item, Frame)
-            came.append(read_number(item.image))
-            packets.asked.release()
-            if len(came) == 25:
-                source.close()
-        packets.asked.release(30)
-    assert came == list(range(25))
+        pass_as_they_come(f"rtsp://{server.address}/1", packets)
 
 
 def test_the_first_pictures_of_mjpeg_pass_as_they_come() -> None:
-    pictures, came = OneByOne(numbered(0, 30), at_first=2), []
+    pictures = OneByOne(numbered(0, 30), at_first=2)
     with MjpegServer(lambda _: (pictures, False)) as server:
-        source = open_live(
-            f"http://{server.address}/",
-            on_state=lambda state, _: state == "retrying" and source.close(),
-            **{**PATIENT, "connect_s": 5.0},
-        )
-        for item in source:
-            assert isinstance(item, Frame)
-            came.append(read_number(item.image))
-            pictures.asked.release()
-            if len(came) == 25:
-                source.close()
-        pictures.asked.release(30)
-    assert came == list(range(25))
+        pass_as_they_come(f"http://{server.address}/", pictures)
 
 
 def test_a_feed_entered_between_two_key_pictures() -> None:
