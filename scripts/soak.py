@@ -143,6 +143,7 @@ def main(arguments: argparse.Namespace) -> int:
     out.mkdir(parents=True, exist_ok=True)
     journal_path = out / "soak.journal"
     journal_path.unlink(missing_ok=True)
+    (out / "soak.csv").write_text("hours,MiB,descriptors\n", encoding="ascii")
     seconds = arguments.hours * 3600
     if arguments.model is not None:
         detector = load(arguments.model)
@@ -164,6 +165,8 @@ def main(arguments: argparse.Namespace) -> int:
             show(view)
         if not samples or hours - samples[-1][0] >= arguments.hours / 200:
             samples.append((hours, resident_mib(), len(list(Path("/proc/self/fd").iterdir()))))
+            with (out / "soak.csv").open("a", encoding="ascii") as table:
+                table.write("{:.5f},{:.3f},{}\n".format(*samples[-1]))
             if len(samples) % 20 == 0:
                 print(f"{hours:6.2f} h  {samples[-1][1]:.1f} MiB  {samples[-1][2]} descriptors", flush=True)
 

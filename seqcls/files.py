@@ -61,6 +61,16 @@ def require_writable(folder: str | Path) -> Path:
     return folder
 
 
+def prove_writable(folder: str | Path) -> None:
+    """``require_writable``, and leave no folder behind that was not there: the work may yet fail before it writes."""
+    folder = Path(folder)
+    absent = [place for place in (folder, *folder.parents) if not place.exists()]
+    require_writable(folder)
+    for place in absent:
+        with contextlib.suppress(OSError):  # somebody else has put something in since
+            place.rmdir()
+
+
 def _sync_folder(folder: Path) -> None:
     """Make the rename itself durable; Windows has no such call for folders."""
     if os.name == "nt":

@@ -14,7 +14,7 @@ from timelines import timeline
 
 from seqcls.errors import DataError, OutputError, UsageError
 from seqcls.exports import WRITERS, export, read_run, write_intervals_csv, write_run
-from seqcls.files import atomic_path, require_writable
+from seqcls.files import atomic_path, prove_writable, require_writable
 from seqcls.types import Gap
 
 TWO = timeline(thyroid="...PPPP?PPP...???...", trachea="PPPPPPP?...........m", gaps=(Gap(1.2, 2.0, "lost"),))
@@ -151,6 +151,16 @@ def test_a_folder_that_cannot_be_is_told_before_the_work(tmp_path: Path) -> None
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="choose another with -o"):
         require_writable(tmp_path / "file" / "below")
+
+
+def test_proving_a_folder_leaves_nothing_behind_and_keeps_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    prove_writable(tmp_path / "old" / "a" / "b")
+    prove_writable(tmp_path / "old")
+    assert [p.name for p in tmp_path.rglob("*")] == ["old"]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="choose another with -o"):
+        prove_writable(tmp_path / "file" / "below")
 
 
 def test_times_keep_a_microsecond(tmp_path: Path) -> None:

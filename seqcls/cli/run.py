@@ -335,7 +335,7 @@ def _is_live(source: str) -> bool:
 
 def _folders(specs: Sequence[str], output: Path | None, overwrite: bool) -> list[Path]:
     """One folder per source; all proved writable, and free unless ``overwrite``, before the work begins."""
-    from seqcls.files import require_writable
+    from seqcls.files import prove_writable
 
     names = _names(specs)
     if len(specs) == 1:
@@ -346,7 +346,7 @@ def _folders(specs: Sequence[str], output: Path | None, overwrite: bool) -> list
     for folder in folders:
         if (folder / "timeline.json").exists() and not overwrite:
             raise OutputError(f"{folder} already holds a run: add --overwrite, or choose another folder with -o")
-    require_writable(folders[0] if len(specs) == 1 else folders[0].parent)
+    prove_writable(folders[0] if len(specs) == 1 else folders[0].parent)
     return folders
 
 

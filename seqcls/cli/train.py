@@ -146,13 +146,13 @@ def train(
 
 
 def _check_output(output: Path, overwrite: bool) -> None:
-    from seqcls.files import require_writable
+    from seqcls.files import prove_writable
 
     if output.suffix != ".safetensors":
         raise UsageError(f"-o must end in .safetensors, not {output.name}")
     if output.exists() and not overwrite:
         raise OutputError(f"{output} is there already: add --overwrite, or choose another file with -o")
-    require_writable(output.parent)
+    prove_writable(output.parent)
 
 
 def resolve_weights(options: TrainOptions) -> TrainOptions:
