@@ -7,8 +7,7 @@ Accelerated: frames carry the times of a day, and are handed over as fast as the
 them the feed stalls for five seconds. A trivial engine stands in for the network, everything else is the real thing,
 with its journal. Real time: a simulated probe on this machine sends 640x480 pictures by OpenIGTLink and falls silent
 for four seconds every minute, long enough to be given up and found again; page and recording run along. Figures after a
-warm-up of a quarter of the time (each of the first few connections gives the allocator new threads to keep memory for);
-exits with 1 where a bound is broken.
+warm-up of a quarter of the time; exits with 1 where a bound is broken.
 """
 
 from __future__ import annotations
@@ -31,6 +30,7 @@ from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry
 from seqcls.intervals import IntervalOptions
 from seqcls.journal import create_journal, read_journal
+from seqcls.live.memory import share_one_pool
 from seqcls.live.session import LiveOptions, LiveSession
 from seqcls.live.view import LiveView
 from seqcls.modelfile import ModelHeader
@@ -139,6 +139,7 @@ def resident_mib() -> float:
 
 
 def main(arguments: argparse.Namespace) -> int:
+    share_one_pool()  # as `seqcls run` does
     out: Path = arguments.output
     out.mkdir(parents=True, exist_ok=True)
     journal_path = out / "soak.journal"

@@ -329,11 +329,16 @@ def test_ctrl_c_ends_a_training_in_order(trained: Trained, tmp_path: Path) -> No
 # Live
 
 
-def test_a_clip_played_live_gives_the_clips_timeline(seqcls: Seqcls, trained: Trained, tmp_path: Path) -> None:
+def test_a_clip_played_live_gives_the_clips_timeline(
+    seqcls: Seqcls, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pooled: list[bool] = []
+    monkeypatch.setattr("seqcls.live.memory.share_one_pool", lambda: pooled.append(True))
     write_clip(tmp_path / "clip.mp4", [False] * 8 + [True] * 10 + [False] * 7)
     assert seqcls("run", "clip.mp4", "-m", trained.model, "-o", "offline").code == 0
+    assert not pooled
     live = seqcls("run", "clip.mp4", "-m", trained.model, "-o", "live", "--realtime", "--keep", "every", "--clips", "--record", "live/feed.mp4")  # fmt: skip
-    assert live.code == 0
+    assert live.code == 0 and pooled
     assert Path("live/intervals.csv").read_bytes() == Path("offline/intervals.csv").read_bytes()
     assert Path("live/scores.csv").read_bytes() == Path("offline/scores.csv").read_bytes()
     events = [json.loads(line) for line in live.out.splitlines()]

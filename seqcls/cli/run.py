@@ -132,12 +132,15 @@ def run(
     Live (cameras, rtsp://, http://, rtmp://, igtl://host:port, or --realtime) it also keeps run.journal, and prints
     events as JSON lines where stdout is no terminal.
     """
+    from seqcls.live.memory import share_one_pool
     from seqcls.sources import expand
 
     path = find_model(model)
     watched = live or realtime or any(_is_live(source) for source in sources)
     if watched and len(sources) > 1:
         raise UsageError("a live run watches one source; start one seqcls for each")
+    if watched:
+        share_one_pool()
     camera = camera_options(size, camera_rate, backend)
     if camera and not watched:
         raise UsageError("--size, --camera-rate and --backend are for cameras; leave them out for clips")
