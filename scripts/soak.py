@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import socketserver
+import multiprocessing
+import socket
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -93,44 +93,50 @@ class Loop:
 
 
 class Probe:
-    """Sends a sweep again and again by OpenIGTLink to whoever connects, with silences."""
+    """Sends a sweep again and again by OpenIGTLink to whoever connects, with silences.
+
+    In a process of its own: its pictures and sockets are none of the run's.
+    """
 
     def __init__(self, rate_hz: float) -> None:
-        sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-        from igtlserver import image_body
-
-        options = SweepOptions(patient=1, duration_s=10.0, rate_hz=rate_hz, width=640, height=480)
-        self._bodies = [image_body(frame.image) for frame in sweep(options)]
+        spawn = multiprocessing.get_context("spawn")
         self._rate_hz = rate_hz
-        self.sent = self.connections = 0
+        self._sent, self._connections = spawn.Value("q", 0), spawn.Value("q", 0)
+        ours, theirs = spawn.Pipe()
+        self._process = spawn.Process(target=self._serve, args=(theirs,), daemon=True)
+        self._process.start()
+        self.port: int = ours.recv()
 
-    def serve(self) -> Iterator[int]:
-        """Gives its port, and ends everything when that is not needed any more."""
-        probe, over = self, threading.Event()
+    @property
+    def sent(self) -> int:
+        return int(self._sent.value)
 
-        class Client(socketserver.BaseRequestHandler):
-            def handle(self) -> None:
-                with suppress(OSError):  # the other side hung up
-                    probe.play(self.request, over)
+    @property
+    def connections(self) -> int:
+        return int(self._connections.value)
 
-        socketserver.ThreadingTCPServer.daemon_threads = True
-        with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Client) as server:
-            threading.Thread(target=server.serve_forever, daemon=True).start()
-            yield server.server_address[1]
-            over.set()
-            server.shutdown()
+    def close(self) -> None:
+        self._process.terminate()
+        self._process.join()
 
-    def play(self, client: Any, over: threading.Event) -> None:
-        from igtlserver import packed
+    def _serve(self, told: Any) -> None:
+        sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+        from igtlserver import image_body, packed
 
-        self.connections += 1
-        began_s, first = time.monotonic(), self.sent
-        while not over.wait(max(0.0, began_s + (self.sent - first) / self._rate_hz - time.monotonic())):
-            if time.monotonic() - began_s >= SILENT_EVERY_S:
-                over.wait(SILENT_S)
-                return
-            client.sendall(packed(b"IMAGE", self._bodies[self.sent % len(self._bodies)], seconds=time.time()))
-            self.sent += 1
+        options = SweepOptions(patient=1, duration_s=10.0, rate_hz=self._rate_hz, width=640, height=480)
+        bodies = [image_body(frame.image) for frame in sweep(options)]
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            told.send(server.getsockname()[1])
+            while True:
+                client, _ = server.accept()
+                self._connections.value += 1
+                began_s, first = time.monotonic(), self.sent
+                with client, suppress(OSError):  # the other side hung up
+                    while time.monotonic() - began_s < SILENT_EVERY_S:
+                        client.sendall(packed(b"IMAGE", bodies[self.sent % len(bodies)], seconds=time.time()))
+                        self._sent.value += 1
+                        time.sleep(max(0.0, began_s + (self.sent - first) / self._rate_hz - time.monotonic()))
+                    time.sleep(SILENT_S)
 
 
 def resident_mib() -> float:
@@ -164,6 +170,8 @@ def main(arguments: argparse.Namespace) -> int:
         hours = view.now_s / 3600 if arguments.realtime else source.time_s / 3600
         for show in shows:
             show(view)
+        if view.feed != "running":
+            return  # between two connections there are descriptors fewer
         if not samples or hours - samples[-1][0] >= arguments.hours / 200:
             samples.append((hours, resident_mib(), len(list(Path("/proc/self/fd").iterdir()))))
             with (out / "soak.csv").open("a", encoding="ascii") as table:
@@ -179,12 +187,11 @@ def main(arguments: argparse.Namespace) -> int:
             from seqcls.live.server import PageServer
             from seqcls.live.source import open_live
 
-            probe = Probe(arguments.rate)
-            port = stack.enter_context(contextmanager(probe.serve)())
+            probe = stack.enter_context(closing(Probe(arguments.rate)))
             source: Any = stack.enter_context(
                 closing(
                     open_live(
-                        f"igtl://127.0.0.1:{port}",
+                        f"igtl://127.0.0.1:{probe.port}",
                         on_state=lambda state, reason: [one.feed_state(state, reason) for one in later],
                     )
                 )
