@@ -21,10 +21,13 @@ def numbered(start: int, count: int, width: int = 160, height: int = 128) -> lis
 
 class MjpegServer:
     """Serves ``plan(k)`` to its k-th client. ``kill`` and ``restart`` keep the port. ``refusals`` are the codes that the
-    first requests get instead."""
+    first requests get instead. Of the pictures with the numbers in ``spoilt`` only half is sent."""
 
-    def __init__(self, plan: Plan, userinfo: str = "", refusals: Iterable[int] = ()) -> None:
+    def __init__(
+        self, plan: Plan, userinfo: str = "", refusals: Iterable[int] = (), spoilt: Iterable[int] = ()
+    ) -> None:
         self.plan = plan
+        self._spoilt = frozenset(spoilt)
         self._refusals = iter(refusals)
         self.asked = 0
         self.expected = "Basic " + base64.b64encode(userinfo.encode()).decode() if userinfo else ""
@@ -84,6 +87,8 @@ class MjpegServer:
         handler.end_headers()
         for number, width, height in pictures:
             jpeg = cv2.imencode(".jpg", draw(number, width, height))[1].tobytes()
+            if number in self._spoilt:
+                jpeg = jpeg[: len(jpeg) // 2]
             head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
             handler.wfile.write(head.encode() + jpeg + b"\r\n")
             self.sent.append(number)

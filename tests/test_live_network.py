@@ -221,6 +221,25 @@ def test_a_stream_that_changes_its_size() -> None:
     assert [i.image.shape for i in items if isinstance(i, Frame)] == [(h, w) for _, w, h in pictures]
 
 
+@pytest.mark.parametrize("color", [False, True])
+def test_a_broken_jpeg_is_a_damaged_frame(color: bool) -> None:
+    """FFmpeg by itself hands over what came out of it, as if it were a picture."""
+    with MjpegServer(lambda _: (numbered(0, 10), True), spoilt=(0, 3, 8)) as server:
+        items = take(open_live(f"http://{server.address}/", on_state=ignore, color=color, **PATIENT), 9)
+    damaged = [item.damaged for item in items if isinstance(item, Frame)]
+    assert damaged == ["", "", "damaged picture", "", "", "", "", "damaged picture", ""]
+    assert numbers(items) == [1, 2, 2, 4, 5, 6, 7, 7, 9]  # nothing can be shown for the very first
+
+
+def test_what_the_decoder_calls_damaged_is_a_damaged_frame(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "probe.ts", recipe("ts h264", frames=40)).read_bytes()
+    packet = 188 * (len(clip) // 188 // 2)
+    with RtspServer(clip[:packet] + clip[packet + 2 * 188 :]) as server:
+        items = take(open_live(f"rtsp://{server.address}/1", on_state=ignore, **PATIENT), 30)
+    damaged = [item.damaged for item in items if isinstance(item, Frame)]
+    assert 1 <= damaged.count("damaged picture") <= 25 and damaged[0] == ""
+
+
 @pytest.mark.parametrize("reader", ["pyav", "opencv"])
 def test_a_wrong_address_is_tried_again_and_told_without_secrets(reader: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:

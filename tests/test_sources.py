@@ -433,6 +433,23 @@ def test_a_damaged_picture_is_told_every_time(tmp_path: Path) -> None:
     assert len(said) == 1 and said.pop()[0][-1] == "damaged picture"
 
 
+@pytest.mark.parametrize("how", ["noise", "a flipped bit"])
+def test_a_broken_jpeg_is_lost_and_told(how: str, tmp_path: Path) -> None:
+    """FFmpeg by itself hands over what came out of it, and does not mark it."""
+    path = make(tmp_path, "avi mjpeg", frames=20)
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        packet = [p for p in container.demux(video=0) if p.size][7]
+    middle = packet.pos + packet.size // 2
+    data[middle : middle + 200] = (
+        b"\xff" * 200 if how == "noise" else bytes([data[middle] ^ 0x10]) + data[middle + 1 : middle + 200]
+    )
+    path.write_bytes(data)
+    frames, gaps, report = read(path)
+    assert [read_number(f.image) for f in frames] == [k for k in range(20) if k != 7]
+    assert [(g.start_s, g.end_s) for g in gaps] == [pytest.approx((0.28, 0.32))] and report.verdict == "damaged"
+
+
 def test_a_picture_that_vanishes_without_a_word_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No error, and no time to tell by: only the count of packets knows."""
     decode, calls = VideoSource._decode, itertools.count()

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from seqcls.errors import SourceError
 from seqcls.live.program import program
-from seqcls.live.watch import FinalError
+from seqcls.live.watch import Arrival, FinalError
 from seqcls.sources.redact import redact
 
 BACKENDS = {
@@ -32,9 +32,9 @@ BACKENDS = {
 }
 
 #: What comes from the child: what follows, arrival in seconds, height (or length of a text), width, channels (0: gray
-#: without an axis).
+#: without an axis). DAMAGED is a FRAME that shows what is left of a picture, or the one before it.
 HEAD = struct.Struct("<cdIIB")
-FRAME, ERROR, FINAL, END = b"F", b"E", b"X", b"."
+FRAME, DAMAGED, ERROR, FINAL, END = b"F", b"D", b"E", b"X", b"."
 
 _TERMINATE_S = 0.5
 _KILL_S = 1.0
@@ -62,27 +62,29 @@ class ChildConnection:
         with suppress(OSError):  # it died at once: iteration tells
             self._orders.write(order)
 
-    def __iter__(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    def __iter__(self) -> Iterator[Arrival]:
         with self._lock:
             if self._closed or self._iterating:
                 raise SourceError("the connection was read already; open another")
             self._iterating = True
         return self._items()
 
-    def _items(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    def _items(self) -> Iterator[Arrival]:
         try:
             while (head := _read(self._frames, HEAD.size)) is not None:
                 kind, arrival_s, height, width, channels = HEAD.unpack(head.data)
                 if kind == END:
                     return
                 shape = (height, width, channels) if channels else (height, width)
-                body = _read(self._frames, height if kind != FRAME else height * width * max(channels, 1))
+                pictured = kind in (FRAME, DAMAGED)
+                body = _read(self._frames, height * width * max(channels, 1) if pictured else height)
                 if body is None:
                     break
-                if kind != FRAME:
+                if not pictured:
                     text = redact(body.tobytes().decode(errors="replace"))
                     raise FinalError(text) if kind == FINAL else SourceError(text)
-                yield arrival_s, body.reshape(shape)
+                image = body.reshape(shape)
+                yield (arrival_s, image) if kind == FRAME else (arrival_s, image, "damaged picture")
             if not self._closed:
                 raise SourceError("the process that reads the feed died; it is started again")
         finally:

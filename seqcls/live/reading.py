@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import SourceError
-from seqcls.live.child import BACKENDS, END, ERROR, FINAL, FRAME, HEAD
+from seqcls.live.child import BACKENDS, DAMAGED, END, ERROR, FINAL, FRAME, HEAD
 from seqcls.live.watch import FinalError
 from seqcls.sources.redact import PASSWORD_VARIABLE, USER_VARIABLE, redact
 
@@ -67,9 +67,10 @@ def _end_with_parent(orders: IO[bytes]) -> None:
 
 def _send_all(target: dict[str, Any], frames: IO[bytes]) -> None:
     try:
-        for image in _camera(target) if target["kind"] == "camera" else _stream(target):
+        for image, sound in _pictures(target):
             height, width, *channels = image.shape
-            frames.write(HEAD.pack(FRAME, time.monotonic(), height, width, channels[0] if channels else 0))
+            kind = FRAME if sound else DAMAGED
+            frames.write(HEAD.pack(kind, time.monotonic(), height, width, channels[0] if channels else 0))
             frames.write(np.ascontiguousarray(image).data.cast("B"))
             frames.flush()
         frames.write(HEAD.pack(END, time.monotonic(), 0, 0, 0))
@@ -83,6 +84,14 @@ def _send_all(target: dict[str, Any], frames: IO[bytes]) -> None:
         text = " ".join(text.split())
         body = redact(text)[: _LONGEST_LAST_WORD if final else _LONGEST_REASON].encode()
         frames.write(HEAD.pack(FINAL if final else ERROR, time.monotonic(), len(body), 0, 0) + body)
+
+
+def _pictures(target: dict[str, Any]) -> Iterator[tuple[NDArray[np.uint8], bool]]:
+    """Each picture, and whether it is sound. OpenCV does not tell."""
+    if target["kind"] == "stream" and target["reader"] == "pyav":
+        yield from _by_pyav(target)
+    else:
+        yield from ((image, True) for image in (_camera if target["kind"] == "camera" else _by_opencv)(target))
 
 
 def _camera(target: dict[str, Any]) -> Iterator[NDArray[np.uint8]]:
@@ -115,20 +124,18 @@ def _camera(target: dict[str, Any]) -> Iterator[NDArray[np.uint8]]:
         yield _colored(picture, target["color"])
 
 
-def _stream(target: dict[str, Any]) -> Iterator[NDArray[np.uint8]]:
-    return _by_opencv(target) if target["reader"] == "opencv" else _by_pyav(target)
-
-
-def _by_pyav(target: dict[str, Any]) -> Iterator[NDArray[np.uint8]]:
+def _by_pyav(target: dict[str, Any]) -> Iterator[tuple[NDArray[np.uint8], bool]]:
     from seqcls.sources.base import require_sane_size
     from seqcls.sources.pixels import bgr, gray
+    from seqcls.sources.video import strictness
 
     name = redact(target["url"])
     container = _container(target)
     stream = container.streams.video[0]
     stream.thread_type = "SLICE"  # threads over frames would hold back as many pictures
+    stream.codec_context.options = strictness(stream.codec_context.name)
     convert = bgr if target["color"] else gray
-    failures = 0
+    failures, latest = 0, None
     for packet in _packets(container, stream, name):
         try:
             decoded = packet.decode()
@@ -136,11 +143,14 @@ def _by_pyav(target: dict[str, Any]) -> Iterator[NDArray[np.uint8]]:
             failures += 1
             if failures >= _MOST_FAILURES:
                 raise SourceError(f"{name}: cannot be decoded ({_in_short(error)}); check the server") from None
+            if latest is not None:  # before the first key picture there is nothing to be lost
+                yield latest, False
             continue
         for frame in decoded:
             failures = 0
             require_sane_size(name, frame.width, frame.height)
-            yield convert(frame)
+            latest = convert(frame)
+            yield latest, not frame.is_corrupt
 
 
 def _container(target: dict[str, Any]) -> Any:

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,18 +32,21 @@ _GAPS_KEPT = 1000
 _LONGEST_REASON, _LONGEST_LAST_WORD = 200, 1000
 _JOIN_S = 1.0
 
+#: time.monotonic() at arrival, the picture of a ``Frame``, and, only where it cannot be trusted, why.
+Arrival: TypeAlias = "tuple[float, NDArray[np.uint8]] | tuple[float, NDArray[np.uint8], str]"
+
 
 class FinalError(SourceError):
     """What a connection raises when another try would fail in the same way, or do harm."""
 
 
 class Connection(Protocol):
-    """Frames as they arrive: (time.monotonic() at arrival, picture of a ``Frame``), until it ends or raises.
+    """Frames as they arrive, until it ends or raises.
 
     ``close`` may be called from any thread, more than once, and makes iteration end promptly.
     """
 
-    def __iter__(self) -> Iterator[tuple[float, NDArray[np.uint8]]]: ...
+    def __iter__(self) -> Iterator[Arrival]: ...
     def close(self) -> None: ...
 
 
@@ -145,7 +148,7 @@ class Watched(OneWay):
             elif reader.abandon(f"no frame for {limit_s:g} s"):
                 return
 
-    def _take(self, arrival_s: float, image: NDArray[np.uint8]) -> Iterator[Frame | Gap]:
+    def _take(self, arrival_s: float, image: NDArray[np.uint8], damaged: str = "") -> Iterator[Frame | Gap]:
         last = self._last
         time_s = max(arrival_s - self._began_s, 0.0 if last is None else last.time_s)
         if self._since_s is None:
@@ -158,7 +161,7 @@ class Watched(OneWay):
         if arrival_s - self._since_s >= HEALTHY_S:
             self._delay_s = self._backoff_s[0]
         duration_s = max(statistics.median(self._distances), _SHORTEST_S) if self._distances else FIRST_DURATION_S
-        self._last = Frame(self._delivered, time_s, duration_s, image)
+        self._last = Frame(self._delivered, time_s, duration_s, image, damaged)
         self._delivered += 1
         yield self._last
 
@@ -224,7 +227,7 @@ class _Reader:
 
     def __init__(self, connect: Callable[[], Connection], wake: threading.Event, clock: Callable[[], float]) -> None:
         self._connect, self._wake, self._clock = connect, wake, clock
-        self._waiting: deque[tuple[float, NDArray[np.uint8]]] = deque()
+        self._waiting: deque[Arrival] = deque()
         self._changed = threading.Condition()
         self._connection: Connection | None = None
         self._stopping = self._over = False
@@ -234,7 +237,7 @@ class _Reader:
         self._thread = threading.Thread(target=self._run, name="seqcls-connection", daemon=True)
         self._thread.start()
 
-    def take(self) -> tuple[tuple[float, NDArray[np.uint8]] | None, bool]:
+    def take(self) -> tuple[Arrival | None, bool]:
         """The next frame or None, and whether nothing more will come."""
         with self._changed:
             if not self._waiting:
@@ -282,7 +285,7 @@ class _Reader:
                 if not self._put(arrival):
                     return
 
-    def _put(self, arrival: tuple[float, NDArray[np.uint8]]) -> bool:
+    def _put(self, arrival: Arrival) -> bool:
         with self._changed:
             self._changed.wait_for(lambda: len(self._waiting) < MOST_WAITING or self._stopping)
             if self._stopping:

@@ -74,7 +74,7 @@ class VideoSource(OneWay):
         # Not frame threads: with those FFmpeg now and then forgets to mark a damaged picture (6 of 150 reads).
         context.thread_type = "SLICE"
         context.thread_count = min(MOST_THREADS, os.cpu_count() or 1)
-        context.options = {"max_pixels": str(MOST_PIXELS)}
+        context.options = {"max_pixels": str(MOST_PIXELS), **strictness(context.name)}
         videos = len(self._container.streams.video)
         details = [("pixel format", str(context.pix_fmt)), ("time base", f"{stream.time_base}")]
         if videos > 1:
@@ -260,6 +260,12 @@ def _demuxer_of(path: Path) -> str:
             f"{path}: is no clip that seqcls reads; save it as mp4, mov, mkv, webm, avi, mpeg, ts, gif or DICOM"
         )
     return kind
+
+
+def strictness(codec: str) -> dict[str, str]:
+    """Options under which FFmpeg refuses a broken JPEG instead of handing over what came out, unmarked. Other codecs
+    mark such a picture as damaged."""
+    return {"err_detect": "explode"} if codec == "mjpeg" else {}
 
 
 def _open(path: Path, demuxer: str, rate_hz: float | None) -> Any:
