@@ -23,6 +23,7 @@ disk full                             test_a_full_disk_has_its_own_exit_code,
 Ctrl-C once, SIGTERM                  test_one_signal_ends_the_run_in_order
 Ctrl-C twice                          test_a_second_ctrl_c_ends_a_run_that_hangs
 closed stdout                         test_a_closed_stdout_costs_the_events_and_not_the_run
+closed stderr                         test_a_stderr_that_nobody_reads_any_more_costs_the_messages_and_not_the_run
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,12 +49,15 @@ from feeds import PATIENT, nothing_left  # noqa: F401 - a fixture
 from igtlserver import Script, image_body, packed, server
 from numpy.typing import NDArray
 
+from seqcls.cli.live import Wishes
+from seqcls.cli.live import _journal as begin_journal
+from seqcls.errors import OutputError
 from seqcls.gate import GateOptions
 from seqcls.journal import NOT_RECORDED, create_journal, read_journal, timeline_from_journal
 from seqcls.live.session import LiveOptions, LiveSession
 from seqcls.live.source import open_live
 from seqcls.live.view import LiveView
-from seqcls.types import Event, FrameScore, Ledger, Timeline
+from seqcls.types import Event, FrameScore, Gap, Ledger, SourceInfo, Timeline
 
 FUSE_S = 60.0
 #: The program with brightness for a model; while the file "stuck" is there, its engine hangs.
@@ -183,13 +187,13 @@ def test_the_size_of_the_picture_changes(tmp_path: Path) -> None:
 class Run:
     """`seqcls run` of an endless feed, in a process of its own."""
 
-    def __init__(self, folder: Path, port: int, *options: str, limit: int = 0) -> None:
+    def __init__(self, folder: Path, port: int, *options: str, limit: int = 0, stderr: int = subprocess.PIPE) -> None:
         self.folder = folder
         self.journal = folder / "out" / "run.journal"
         arguments = ["run", f"igtl://127.0.0.1:{port}", "-m", "none.safetensors", "-o", str(folder / "out"), *options]
         self.process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, str(folder), str(limit), *arguments],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=Path(__file__).parent.parent,
+            stdout=subprocess.PIPE, stderr=stderr, cwd=Path(__file__).parent.parent,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )  # fmt: skip
         self._said: list[bytes] = []
@@ -197,8 +201,8 @@ class Run:
         self._reading.start()
 
     def _read(self) -> None:
-        assert self.process.stderr is not None
-        self._said.extend(self.process.stderr)
+        if self.process.stderr is not None:
+            self._said.extend(self.process.stderr)
 
     def has(self, path: Path, size: int) -> None:
         """Wait until the file is that large."""
@@ -220,14 +224,14 @@ class Run:
         self.process.wait()
         self._reading.join(FUSE_S)
         for pipe in (self.process.stdout, self.process.stderr):
-            assert pipe is not None
-            pipe.close()
+            if pipe is not None:
+                pipe.close()
 
 
 @contextmanager
-def run(folder: Path, *options: str, limit: int = 0) -> Iterator[Run]:
+def run(folder: Path, *options: str, limit: int = 0, stderr: int = subprocess.PIPE) -> Iterator[Run]:
     with server(endless) as port:
-        made = Run(folder, port, *options, limit=limit)
+        made = Run(folder, port, *options, limit=limit, stderr=stderr)
         try:
             yield made
         finally:
@@ -294,6 +298,111 @@ def test_a_closed_stdout_costs_the_events_and_not_the_run(tmp_path: Path) -> Non
         started.process.send_signal(signal.SIGINT)
         assert started.ends() == 130, started.said()
         assert whole(started).ledger.received > 50 and "stdout" in started.said()
+
+
+@needs_signals
+def test_a_stderr_that_nobody_reads_any_more_costs_the_messages_and_not_the_run(tmp_path: Path) -> None:
+    """A closed terminal, the end of a pipe: what happens to a run that is left alone over night."""
+    reader, writer = os.pipe()
+    with run(tmp_path, stderr=writer) as started:
+        os.close(writer)
+        started.has(started.journal, 4000)
+        os.close(reader)
+        started.has(started.journal, 24_000)  # events, and each would be told
+        started.process.send_signal(signal.SIGINT)
+        assert started.ends() == 130
+        assert started.process.stdout is not None
+        assert len(started.process.stdout.read().splitlines()) > 3, "stdout goes on"
+        assert whole(started).ledger.received > 50
+
+
+@needs_signals
+@pytest.mark.parametrize("closed", [(1,), (2,), (0, 1, 2)])
+def test_a_program_started_without_stdout_or_stderr_runs(closed: tuple[int, ...], tmp_path: Path) -> None:
+    hand_over = (
+        f"import os, sys; [os.close(n) for n in {closed}]; os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    )
+    with server(endless) as port:
+        command = [
+            sys.executable,
+            "-c",
+            hand_over,
+            "-c",
+            PROGRAM,
+            str(tmp_path),
+            "0",
+            "run",
+            f"igtl://127.0.0.1:{port}",
+        ]
+        done = subprocess.run(
+            [*command, "-m", "none.safetensors", "-o", str(tmp_path / "out"), "--duration", "1"],
+            capture_output=True, cwd=Path(__file__).parent.parent, timeout=FUSE_S,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode()
+    assert timeline_from_journal(read_journal(tmp_path / "out" / "run.journal")).ledger.received > 10
+    assert bool(done.stdout) == (1 not in closed) and bool(done.stderr) == (2 not in closed)
+
+
+FAILING = f'"{sys.executable}" -c "raise SystemExit(3)"'
+
+
+@needs_signals
+def test_a_message_is_said_once_where_there_is_no_terminal(tmp_path: Path) -> None:
+    with run(tmp_path, "--duration", "2", "--on-event", FAILING) as started:
+        assert started.ends() == 0, started.said()
+        assert started.said().count("on-event command ended with 3") == 1
+        assert started.said().count("events were not delivered") == 1
+
+
+@needs_signals
+def test_a_message_outlives_the_dashboard_that_showed_it(tmp_path: Path) -> None:
+    import pty
+
+    master, slave = pty.openpty()
+    with run(tmp_path, "--duration", "2", "--on-event", FAILING, stderr=slave) as started:
+        os.close(slave)
+        seen = b""
+        with suppress(OSError):  # the end of a terminal
+            while part := os.read(master, 65536):
+                seen += part
+        os.close(master)
+        assert started.ends() == 0
+    _, left, after = seen.rpartition(b"\x1b[?1049l")  # the screen is given back
+    assert left and after.count(b"on-event command ended with 3") == 1, after
+    assert after.count(b"events were not delivered") == 1
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        ["--webhook", "ftp://there"],
+        ["--on-event", "no-such-program-anywhere"],
+        ["--record", "feed.avi"],
+        ["--serve", "99999"],
+    ],
+)
+def test_a_mistake_leaves_no_journal_in_the_way_of_the_next_try(mistake: list[str], tmp_path: Path) -> None:
+    with run(tmp_path, "--duration", "0.5", *mistake) as started:
+        assert started.ends() == 2, started.said()
+        assert not started.journal.exists()
+
+
+def test_overwriting_takes_no_journal_from_a_run_that_writes_it(tmp_path: Path) -> None:
+    made = detector(organs=("liver",))
+    path, info = tmp_path / "run.journal", SourceInfo(name="probe", kind="openigtlink")
+    with create_journal(
+        path, organs=made.organs, smoothing=made.smoothing, intervals=made.intervals, source=info
+    ) as running:
+        with pytest.raises(OutputError, match="another run"):
+            begin_journal(made, info, path, Wishes(overwrite=True))
+        running.write(Gap(0.0, 1.0, "still there"))
+    with pytest.raises(OutputError, match="there already"):
+        begin_journal(made, info, path, Wishes())
+    assert [r.reason for r in read_journal(path) if isinstance(r, Gap)] == ["still there"]
+    writer, resumed = begin_journal(made, info, path, Wishes(overwrite=True))
+    writer.close()
+    assert resumed is None and not [r for r in read_journal(path) if isinstance(r, Gap)]
 
 
 @needs_signals

@@ -42,7 +42,7 @@ def test_addresses_that_are_none(url: str) -> None:
         parse_url(url)
     assert (
         "\n" not in str(caught.value)
-        and "igtl://host:port/device" in str(caught.value)
+        and "igtl://host:18944/device" in str(caught.value)
         and "secret" not in str(caught.value)
     )
 

@@ -21,13 +21,18 @@ STALL_S = 0.5
 AFTER = says(image(7) + image(8) + image(9))
 
 
-def probe(port: int, stall_s: float = STALL_S, on_state: Callable[..., None] = lambda *_: None) -> Source:
+def probe(
+    port: int,
+    stall_s: float = STALL_S,
+    on_state: Callable[..., None] = lambda *_: None,
+    connect_s: float = GENEROUS_S,
+) -> Source:
     return open_probe(
         f"igtl://127.0.0.1:{port}",
         stall_s=stall_s,
         clock=time.monotonic,
         on_state=on_state,
-        connect_s=GENEROUS_S,
+        connect_s=connect_s,
         backoff_s=(0.01, 0.01),
     )
 
@@ -128,10 +133,32 @@ def test_a_black_hole_is_left_again_and_again() -> None:
             source.close()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        source = probe(listener.getsockname()[1], SHORT_S, on_state)
+        source = probe(listener.getsockname()[1], SHORT_S, on_state, 2 * SHORT_S)
         assert list(source) == []
     assert [name for name, _ in states] == ["connecting", "stalled", "retrying", "stalled", "retrying", "stopped"]
     assert "no image for 0.2 s" in states[1][1]
+
+
+def test_a_server_that_has_to_start_its_probe_first_is_waited_for() -> None:
+    states: list[str] = []
+
+    def slow(client: socket.socket, over: threading.Event) -> None:
+        over.wait(3 * SHORT_S)
+        client.sendall(image(1))
+        over.wait(GENEROUS_S)
+
+    with server(slow) as port:
+        items = take(probe(port, SHORT_S, lambda state, _: states.append(state)), 1)
+    assert pictures(items) == [picture(1).tobytes()] and states == ["connecting", "running", "stopped"]
+
+
+def test_the_device_that_was_taken_first_is_kept_to() -> None:
+    """Two probes in one timeline would be told by nothing."""
+    first = says(image(1, device=b"Liver probe"), stays=False)
+    second = says(image(2, device=b"Other") + image(3, device=b"Liver probe"))
+    with server(first, second) as port:
+        items = take(probe(port, GENEROUS_S), 2)
+    assert pictures(items) == [picture(seed).tobytes() for seed in (1, 3)]
 
 
 def numbered(number: int) -> NDArray[np.uint8]:

@@ -160,6 +160,7 @@ def test_the_probes_frames_have_the_senders_rhythm(monkeypatch: pytest.MonkeyPat
                 yield igtl.Arrival(arrival_s, image, "Probe", stamp_s)
 
     monkeypatch.setattr(igtl, "IgtlConnection", Connection)
-    told = [time_s for time_s, _ in _Probe(("probe", 1, ""), 2.0, lambda: 0.0, print)]
+    devices: list[str] = []
+    told = [time_s for time_s, _ in _Probe(("probe", 1, ""), 2.0, 10.0, lambda: 0.0, print, devices.append)]
     assert told == times(arrivals(600, 6), stamps(600))
     assert np.all(np.abs(np.diff(told[TRUSTED:]) - STEP_S) < 0.008)

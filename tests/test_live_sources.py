@@ -59,6 +59,14 @@ def test_what_is_live(spec: str, live: bool) -> None:
         ("0", {"camera_rate": 0.0}, UsageError, "rate"),
         ("rtsp://cam/1", {"reader": "vlc"}, UsageError, "pyav or opencv"),
         ("none.mp4", {"realtime": True}, SourceError, "no such file"),
+        ("rtsp://", {}, SourceError, "names no host"),
+        ("http:///video", {}, SourceError, "names no host"),
+        ("http://cam:99999/video", {}, SourceError, "port from 1 to 65535"),
+        ("http://cam:0/video", {}, SourceError, "port from 1 to 65535"),
+        ("http://::1/video", {}, SourceError, "IPv6 in brackets"),
+        ("http://[::1/video", {}, SourceError, "IPv6 in brackets"),
+        ("rtsp://me:s3cret/cret@cam/1", {}, SourceError, "as %XX"),
+        ("igtl://probe:99999", {}, SourceError, "write igtl://host:18944/device"),
     ],
 )
 def test_what_cannot_be_watched_is_told_in_one_line(
@@ -67,6 +75,15 @@ def test_what_cannot_be_watched_is_told_in_one_line(
     with pytest.raises(error) as caught:
         open_live(spec, on_state=ignore, environ={}, **options)
     assert words in str(caught.value) and "\n" not in str(caught.value) and "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    ["http://cam/1", "RTSP://[::1]:554/1", "Http://me:s[3]@cam:80?x=y", "https://[fe80::1%25eth0]/1", "rtmp://cam"],
+)
+def test_what_can_be_watched_is_opened_with_its_scheme_in_small_letters(spec: str) -> None:
+    with open_live(spec, on_state=ignore, environ={}) as source:
+        assert source.info.name.partition(":")[0] == spec.partition(":")[0].lower()
 
 
 class Clock:

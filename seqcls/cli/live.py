@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import os
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, redirect_stderr, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from seqcls.cli import console, show
 from seqcls.errors import DiskFullError, OutputError, UsageError
@@ -22,12 +25,17 @@ if TYPE_CHECKING:
     from seqcls.runner import Detector
 
 
+#: Messages that are said once more when the dashboard that showed them is gone.
+_MOST_TOLD = 20
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
     """What the command line asked of a live run."""
 
     keep: str = "latest"
     resume: bool = False
+    overwrite: bool = False
     duration_s: float | None = None
     realtime: bool = False
     serve: int | None = None
@@ -52,6 +60,50 @@ def camera_options(size: str | None, rate_hz: float | None, backend: str | None)
 
 def watch(detector: Detector, spec: str, folder: Path, wishes: Wishes, source_options: dict[str, Any]) -> int:
     """Watch one feed into ``folder``; returns the exit code."""
+    with redirect_stderr(cast(TextIO, _Messages(sys.stderr))):
+        return _watch(detector, spec, folder, wishes, source_options)
+
+
+class _Messages:
+    """stderr for a run of hours: when nobody reads it any more (a closed terminal, the end of a pipe), or it was never
+    there, what is said goes nowhere and the run goes on."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def isatty(self) -> bool:
+        return _is_terminal(self._stream)
+
+    def write(self, text: str) -> int:
+        if self._stream is not None:
+            try:
+                self._stream.write(text)
+            except (OSError, ValueError):
+                self._gone()
+        return len(text)
+
+    def flush(self) -> None:
+        if self._stream is not None:
+            try:
+                self._stream.flush()
+            except (OSError, ValueError):
+                self._gone()
+
+    def _gone(self) -> None:
+        stream, self._stream = self._stream, None
+        with suppress(OSError, ValueError, AttributeError), Path(os.devnull).open("wb") as nothing:
+            os.dup2(nothing.fileno(), cast(TextIO, stream).fileno())  # what its buffer holds goes there, too
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    """A program that was started without stdout or stderr has None there."""
+    return stream is not None and stream.isatty()
+
+
+def _watch(detector: Detector, spec: str, folder: Path, wishes: Wishes, source_options: dict[str, Any]) -> int:
     from seqcls.journal import JOURNAL_NAME
     from seqcls.live.session import LiveOptions, LiveSession, warm_up
     from seqcls.live.source import open_live
@@ -69,26 +121,37 @@ def watch(detector: Detector, spec: str, folder: Path, wishes: Wishes, source_op
         for session in later:
             session.feed_state(state, reason)
 
+    on_screen = sys.stderr.isatty()
+    told: deque[str] = deque(maxlen=_MOST_TOLD)
+
     def say(message: str) -> None:
-        for session in later:
-            session.say(message)
-        if not sys.stderr.isatty():
+        if later:
+            told.append(message)
+            later[0].say(message)
+        if not (later and on_screen):
+            console.say(message)
+
+    def say_again() -> None:
+        for message in list(told) if on_screen else ():
             console.say(message)
 
     warm_up(detector)
     with ExitStack() as stack:
+        stack.callback(say_again)
         should_stop = stack.enter_context(console.ends_in_order())
         source = stack.enter_context(
             closing(open_live(spec, realtime=wishes.realtime, on_state=on_state, **source_options))
         )
-        journal, resumed = _journal(detector, source.info, folder / JOURNAL_NAME, wishes.resume)
-        stack.callback(journal.close)
         outlets = [stack.enter_context(closing(outlet)) for outlet in _outlets(wishes, say)]
         recorder, clips = _recorders(detector, folder, wishes, say)
         for kept in (recorder, clips):
             if kept is not None:
                 stack.callback(kept.close)
         shows, closed = _shows(stack, wishes)
+        # After everything that may refuse to begin: a journal that holds nothing would be in the next one's way.
+        journal, resumed = _journal(detector, source.info, folder / JOURNAL_NAME, wishes)
+        stack.callback(journal.close)
+        shows.append(_terminal(stack, told))
 
         def look(view: LiveView) -> None:
             for shown in shows:
@@ -107,16 +170,20 @@ def watch(detector: Detector, spec: str, folder: Path, wishes: Wishes, source_op
             should_stop=lambda: should_stop() or closed(),
         )
         later.append(session)
+        stack.callback(later.clear)  # from here on nobody draws messages
         summary = session.run()
     return _conclude(detector, folder, journal, summary, interrupted=should_stop())
 
 
-def _journal(detector: Detector, info: Any, path: Path, resume: bool) -> tuple[JournalWriter, Resumption | None]:
+def _journal(detector: Detector, info: Any, path: Path, wishes: Wishes) -> tuple[JournalWriter, Resumption | None]:
     from seqcls.journal import create_journal
     from seqcls.journal import resume as go_on
+    from seqcls.journal.appendfile import AppendFile
 
-    if not resume:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    if not wishes.resume:
+        if wishes.overwrite and path.exists():
+            AppendFile(path, create=False).close()  # refuses one that another run is writing
+            path.unlink()
         return (
             create_journal(
                 path,
@@ -146,7 +213,7 @@ def _outlets(wishes: Wishes, say: Callable[[str], None]) -> list[Any]:
     from seqcls.live.outlets import JsonLines, OnEvent, Webhook
 
     outlets: list[Any] = []
-    if not sys.stdout.isatty():
+    if sys.stdout is not None and not sys.stdout.isatty():
         outlets.append(JsonLines(say=say))
     if wishes.webhook is not None:
         outlets.append(Webhook(wishes.webhook, say=say))
@@ -169,7 +236,7 @@ def _recorders(detector: Detector, folder: Path, wishes: Wishes, say: Callable[[
 
 
 def _shows(stack: ExitStack, wishes: Wishes) -> tuple[list[Callable[[LiveView], None]], Callable[[], bool]]:
-    """Everything that draws snapshots, and whether a person closed the window."""
+    """The page and the window that were asked for, and whether a person closed the window."""
     shows: list[Callable[[LiveView], None]] = []
     if wishes.serve is not None:
         from seqcls.live.server import PageServer
@@ -184,18 +251,19 @@ def _shows(stack: ExitStack, wishes: Wishes) -> tuple[list[Callable[[LiveView], 
         window = stack.enter_context(closing(Window()))
         shows.append(window.show)
         closed = lambda: window.closed  # noqa: E731
-    shows.append(_terminal(stack))
     return shows, closed
 
 
-def _terminal(stack: ExitStack) -> Callable[[LiveView], None]:
-    """The dashboard, or plain lines where stderr is no terminal."""
+def _terminal(stack: ExitStack, told: deque[str]) -> Callable[[LiveView], None]:
+    """The dashboard, or plain lines where stderr is no terminal: there the messages in ``told`` have been said."""
     from seqcls.cli import dashboard
 
     if not sys.stderr.isatty():
         before: list[LiveView] = []
 
         def tell(view: LiveView) -> None:
+            said = list(told)
+            view = replace(view, messages=tuple(message for message in view.messages if message not in said))
             for line in dashboard.lines(before[-1] if before else None, view):
                 console.say(line)
             before[:] = [view]
@@ -230,7 +298,8 @@ def _conclude(
     from seqcls.report.picture import write_picture
 
     p50, p95, p99 = summary.latency_ms
-    console.say(f"latency from arrival to decision: {p50:.0f} ms (p50), {p95:.0f} ms (p95), {p99:.0f} ms (p99)")
+    if not math.isnan(p50):
+        console.say(f"latency from arrival to decision: {p50:.0f} ms (p50), {p95:.0f} ms (p95), {p99:.0f} ms (p99)")
     if journal.failed:
         raise DiskFullError(journal.failed)
     if summary.ledger.received:
@@ -238,7 +307,7 @@ def _conclude(
         timeline = replace(timeline, warnings=(*timeline.warnings, *summary.warnings))
         write_run(timeline, folder)
         write_picture(timeline, folder / "timeline.png")
-        show.show_timeline(console.results() if sys.stdout.isatty() else console.messages(), timeline)
+        show.show_timeline(console.results() if _is_terminal(sys.stdout) else console.messages(), timeline)
         console.say(f"wrote {folder}: {journal.path.name}, intervals.csv, scores.csv, timeline.json, timeline.png")
     else:
         console.say(f"no frame came; {journal.path} says why")

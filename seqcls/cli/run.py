@@ -156,15 +156,11 @@ def run(
     )
     console.say(f"model {path} ({', '.join(detector.organs)})")
     if watched:
-        from seqcls.journal import JOURNAL_NAME
-
         console.say(f"engine {detector.engine.description}")
-
-        if overwrite and not resume:
-            (folders[0] / JOURNAL_NAME).unlink(missing_ok=True)
         wishes = Wishes(
             keep=keep,
             resume=resume,
+            overwrite=overwrite,
             duration_s=duration,
             realtime=realtime,
             serve=serve,

@@ -98,6 +98,7 @@ class _Queued:
         self._closed = True
         ended = self._aside.close(self._close_s)
         if not ended:
+            self._failures += 1  # the event that it hangs in
             self._say(f"{self._name} hangs and is left behind")
         if self.lost > 1 or (self.lost and not self._failures):
             self._say(f"{self._name}: {self.lost} of {self.lost + self.delivered} events were not delivered")
@@ -292,6 +293,8 @@ class OnEvent(_Queued):
             if child.stdin is not None:
                 with contextlib.suppress(OSError):
                     child.stdin.close()
+        if child.returncode and self._stopping.is_set():
+            raise NotDeliveredError("was still running at the end and was killed")
         if child.returncode:
             raise NotDeliveredError(f"ended with {child.returncode}")
 

@@ -20,15 +20,18 @@ from seqcls.types import SourceReport
 _SPEAKS_FIRST_S = 0.25
 
 
-def open_probe(spec: str, *, stall_s: float, clock: Callable[[], float], **timing: Any) -> Source:
-    """``spec``: igtl://host:port/device; the rest is what ``Watched`` takes. Raises SourceError for another address."""
+def open_probe(spec: str, *, stall_s: float, connect_s: float, clock: Callable[[], float], **timing: Any) -> Source:
+    """``spec``: igtl://host:port/device; the rest is what ``Watched`` takes. Raises SourceError for another address.
+
+    Without a device that of the first image is taken, and kept to: a connection that follows takes no other.
+    """
     from seqcls.sources.igtl import parse_url
 
     try:
         address = parse_url(spec)
     except SourceError as error:
         raise SourceError(redact(str(error))) from None
-    return _WatchedProbe(spec, address, stall_s, clock, timing)
+    return _WatchedProbe(spec, address, stall_s, connect_s, clock, timing)
 
 
 class _WatchedProbe(Watched):
@@ -44,19 +47,24 @@ class _WatchedProbe(Watched):
         spec: str,
         address: tuple[str, int, str],
         stall_s: float,
+        connect_s: float,
         clock: Callable[[], float],
         timing: dict[str, Any],
     ) -> None:
+        self._address = address
         self._refusing = threading.Lock()  # a connection that was given up may still be at its last bytes
         self._refused = 0
         self._last_refusal = ""
 
         def connect() -> Connection:
-            return _Probe(address, stall_s, clock, self._on_refused)
+            return _Probe(self._address, stall_s, connect_s, clock, self._on_refused, self._on_device)
 
         # The connection knows better than the watchdog why nothing comes, so it speaks first.
-        longer_s = stall_s + _SPEAKS_FIRST_S
-        super().__init__(redact(spec), connect, kind="openigtlink", stall_s=longer_s, clock=clock, **timing)
+        timing = {**timing, "stall_s": stall_s + _SPEAKS_FIRST_S, "connect_s": connect_s + _SPEAKS_FIRST_S}
+        super().__init__(redact(spec), connect, kind="openigtlink", clock=clock, **timing)
+
+    def _on_device(self, device: str) -> None:
+        self._address = (*self._address[:2], device)
 
     def _on_refused(self, reason: str) -> None:
         with self._refusing:
@@ -87,17 +95,24 @@ class _Probe:
         self,
         address: tuple[str, int, str],
         stall_s: float,
+        connect_s: float,
         clock: Callable[[], float],
         on_refused: Callable[[str], None],
+        on_device: Callable[[str], None],
     ) -> None:
         from seqcls.sources.igtl import IgtlConnection
 
-        self._connection = IgtlConnection(*address, message_s=stall_s, clock=clock, on_refused=on_refused)
+        self._on_device = on_device
+        half_s = connect_s / 2  # for connecting, and for a server that has to start its probe first
+        self._connection = IgtlConnection(
+            *address, connect_s=half_s, message_s=stall_s, first_s=half_s, clock=clock, on_refused=on_refused
+        )
 
     def __iter__(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
         sender = SenderClock()
         with self._connection as connection:
-            for arrival_s, image, _, timestamp_s in connection:
+            for arrival_s, image, device, timestamp_s in connection:
+                self._on_device(device)
                 yield sender.time_s(arrival_s, timestamp_s), image
 
     def close(self) -> None:

@@ -26,6 +26,7 @@ TAKEN = "igtl://, rtsp://, http://, https://, rtmp://, a camera's number or /dev
 
 #: How long the network may be silent before FFmpeg itself gives up; the watchdog is quicker once frames came.
 _NETWORK_PATIENCE_S = 8.0
+_HOST_AND_PORT = re.compile(r"(?:\[[^\[\]]+\]|[^:\[\]]+)(?::([0-9]{1,5}))?")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
 OnState = Callable[[FeedState, str], None]
@@ -70,6 +71,7 @@ def open_live(
     _check(reader, size, camera_rate, backend)
     if _scheme(spec):
         spec = without_blanks(spec)
+        spec = _scheme(spec) + spec[len(_scheme(spec)) :]  # FFmpeg knows none in capitals
     if (_scheme(spec) or realtime or not _is_camera(spec)) and (size, camera_rate, backend) != (None, None, None):
         raise UsageError(f"{redact(spec)} is no camera; leave --size, --camera-rate and --backend out")
     if realtime:
@@ -89,6 +91,7 @@ def open_live(
     if scheme == "igtl":
         return open_probe(spec, **timing)
     if scheme in STREAM_SCHEMES:
+        _require_host(spec)
         url = with_credentials(spec, environ, credentials)
         stream = {
             "kind": "stream",
@@ -123,6 +126,17 @@ def _check(reader: str, size: tuple[int, int] | None, camera_rate: float | None,
         raise UsageError(f"the camera's rate must lie between 0 and 10,000 frames per second, not {camera_rate:g}")
     if backend is not None and backend not in BACKENDS:
         raise UsageError(f"the camera backend must be one of {', '.join(BACKENDS)}, not {backend!r}")
+
+
+def _require_host(url: str) -> None:
+    """FFmpeg tries what has no host, or no possible port, again and again."""
+    authority = re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0]
+    match = _HOST_AND_PORT.fullmatch(authority.rpartition("@")[2])
+    if match is None or not (match[1] is None or 1 <= int(match[1]) <= 65535):
+        raise SourceError(
+            f"{redact(url)}: names no host, or no port from 1 to 65535; state host:port, IPv6 in brackets, and special "
+            "letters of a password as %XX"
+        )
 
 
 def _scheme(spec: str) -> str:

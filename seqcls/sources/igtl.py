@@ -21,7 +21,7 @@ from seqcls.sources.igtlwire import Message, Receiver, Refused, Status
 from seqcls.sources.redact import redact
 
 DEFAULT_PORT = 18944
-FORM = "igtl://host:port/device"
+FORM = "igtl://host:18944/device"  # with a number: what redacts addresses must leave it alone
 
 _MOST_DEVICE_BYTES = 20  # the field of the header
 _MOST_OTHERS = 5  # names of other devices that are remembered, for the message
@@ -114,7 +114,8 @@ class IgtlConnection:
 
     ``device``: only its images are taken; "": those of the first device that sends one. ``connect_s``: seconds for
     looking up the name and connecting. ``message_s``: longest wait for a whole image, from the moment the consumer asks
-    for it. ``clock``: seconds, monotonic; gives the arrival times.
+    for it; ``first_s``: the same for the first one, for which a server may have to start its probe (``message_s`` where
+    not stated). ``clock``: seconds, monotonic; gives the arrival times.
 
     ``images`` counts the images handed over, ``refused`` the messages that could not be read (bad CRC, 16-bit pixels,
     bytes that are no message), ``skipped`` sound messages of other types or devices. ``status`` is the last STATUS.
@@ -132,10 +133,12 @@ class IgtlConnection:
         *,
         connect_s: float = 5.0,
         message_s: float = 2.0,
+        first_s: float | None = None,
         clock: Callable[[], float] = time.monotonic,
         on_refused: Callable[[str], None] | None = None,
     ) -> None:
-        for name, value in (("connect_s", connect_s), ("message_s", message_s)):
+        first_s = message_s if first_s is None else first_s
+        for name, value in (("connect_s", connect_s), ("message_s", message_s), ("first_s", first_s)):
             if not (math.isfinite(value) and value > 0):
                 raise UsageError(f"{name} must be more than 0 seconds, not {value:g}")
         if not 1 <= port <= 65535:
@@ -145,7 +148,7 @@ class IgtlConnection:
         self.images = self.refused = self.skipped = 0
         self.status: Status | None = None
         self._host, self._port, self._device = host, port, device
-        self._connect_s, self._message_s, self._clock = connect_s, message_s, clock
+        self._connect_s, self._message_s, self._first_s, self._clock = connect_s, message_s, first_s, clock
         self._on_refused = on_refused
         self._receiver = Receiver()
         self._arrival_s = 0.0  # of what the receiver holds
@@ -201,9 +204,10 @@ class IgtlConnection:
                 yield arrival
                 since_s = self._clock()  # what the consumer took for itself is not the server's fault
                 continue
-            left_s = since_s + self._message_s - self._clock()
+            limit_s = self._message_s if self.images else self._first_s
+            left_s = since_s + limit_s - self._clock()
             if left_s <= 0:
-                raise FeedStalled(self._why_stalled())
+                raise FeedStalled(self._why_stalled(limit_s))
             if item is None:
                 self._receiver.add(self._read(min(left_s, _LOOK_UP_S)))
                 self._arrival_s = self._clock()
@@ -248,7 +252,7 @@ class IgtlConnection:
         self.images += 1
         return Arrival(self._arrival_s, item.image, item.device, item.timestamp_s)
 
-    def _why_stalled(self) -> str:
+    def _why_stalled(self, limit_s: float) -> str:
         seen = []
         if self._last_refusal:
             seen.append(f"{self.refused} messages refused, the last: {self._last_refusal}")
@@ -257,7 +261,7 @@ class IgtlConnection:
         if self.status is not None and self.status.code != 1:
             seen.append(f"the server's status is {self.status.code} {self.status.name} {self.status.text}".rstrip())
         more = f" ({'; '.join(seen)})" if seen else ""
-        return f"{self.name}: no image for {self._message_s:g} s{more}; is the probe running and not frozen?"
+        return f"{self.name}: no image for {limit_s:g} s{more}; is the probe running and not frozen?"
 
 
 class _Dial:
