@@ -27,9 +27,12 @@ class Prepared:
 class Preparation:
     """This stage of one run, and what it saw on the way.
 
-    region: the one in use, None until it is found. regions: all there were. received: frames taken. start_s, end_s:
-    of everything taken, gaps too. hint: a region stated by the source, in pixels (x0, y0, x1, y1).
+    region: the one in use, None until it is found. regions: all there were, MOST_REGIONS at most. received: frames
+    taken. start_s, end_s: of everything taken, gaps too. hint: a region stated by the source, in pixels (x0, y0, x1,
+    y1).
     """
+
+    MOST_REGIONS = 100  # a feed that changes its size again and again must not fill memory
 
     def __init__(self, geometry: Geometry, gate: GateOptions, hint: tuple[int, int, int, int] | None = None) -> None:
         self._geometry = geometry
@@ -70,7 +73,7 @@ class Preparation:
 
     def _judge(self, items: list[Frame | Gap], region: Region | None, gate: Gate) -> Iterator[Prepared | Gap]:
         self.region = region if region is not None else self.region
-        if region is not None and region not in self.regions:
+        if region is not None and region not in self.regions and len(self.regions) < self.MOST_REGIONS:
             self.regions.append(region)
         for item in items:
             if isinstance(item, Gap):

@@ -275,6 +275,46 @@ def test_unknown_options_exit_with_2(seqcls: Seqcls) -> None:
     assert seqcls("fly").code == 2
 
 
+@pytest.mark.parametrize(
+    "arguments", [[], ["run", "--serve"], ["run", "x.mp4", "--"], ["--colour"], ["bench", "x.mp4"]]
+)
+def test_wrong_usage_repeats_no_secret(seqcls: Seqcls, arguments: list[str]) -> None:
+    done = seqcls(*arguments, "rtsp://nurse:hunter2@host/1?token=hunter2")
+    assert done.code in (1, 2) and "hunter2" not in done.out + done.err and "Traceback" not in done.err
+
+
+def test_a_clip_or_an_address_is_no_command(seqcls: Seqcls, tmp_path: Path) -> None:
+    write_clip(tmp_path / "x.mp4", [True] * 5)
+    assert "seqcls run x.mp4" in seqcls("x.mp4").err
+    assert "seqcls run rtsp://***@host/1" in seqcls("rtsp://nurse:hunter2@host/1").err
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ["--serve", "0"],
+        ["--show"],
+        ["--record", "x.mkv"],
+        ["--clips"],
+        ["--whole"],
+        ["--webhook", "http://127.0.0.1:1/"],
+        ["--on-event", "true"],
+        ["--duration", "3"],
+        ["--keep", "every"],
+        ["--credentials", "file"],
+        ["--resume"],
+    ],
+    ids=lambda option: option[0],
+)
+def test_what_only_a_feed_has_is_refused_for_a_clip(
+    seqcls: Seqcls, trained: Trained, tmp_path: Path, option: list[str]
+) -> None:
+    write_clip(tmp_path / "x.mp4", [True] * 5)
+    done = seqcls("run", "x.mp4", "-m", trained.model, *option)
+    assert done.code == 2 and f"{option[0]} is for live runs" in one_line(done)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["x.mp4"]
+
+
 def test_an_interrupted_run_keeps_what_was_read(
     seqcls: Seqcls, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -380,3 +420,9 @@ def test_wrong_live_wishes(seqcls: Seqcls, trained: Trained, tmp_path: Path) -> 
     assert "gopher" in one_line(seqcls("run", "gopher://host/x", "-m", trained.model))
     secret = seqcls("run", "ftp://user:hunter2@host/x?token=hunter2", "-m", trained.model)
     assert secret.code == 1 and "hunter2" not in secret.err + secret.out
+    assert "asks for no password" in one_line(seqcls("run", "igtl://host", "-m", trained.model, "--credentials", "x"))
+
+
+def test_a_feed_that_never_came_is_no_success(seqcls: Seqcls, trained: Trained) -> None:
+    done = seqcls("run", "igtl://127.0.0.1:1", "-m", trained.model, "-o", "out", "--duration", "0.3")
+    assert done.code == 3 and "no frame came" in done.err and Path("out/run.journal").is_file()

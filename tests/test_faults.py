@@ -20,7 +20,7 @@ kill -9 at 50 random moments          test_journal_resume.py::test_killed_fifty_
                                       test_killed_at_any_moment_and_gone_on_with (the whole program)
 disk full                             test_a_full_disk_has_its_own_exit_code,
                                       test_journal_writing.py::test_a_full_disk_does_not_stop_the_run
-Ctrl-C once, SIGTERM                  test_one_signal_ends_the_run_in_order
+Ctrl-C once, SIGTERM, closed terminal test_one_signal_ends_the_run_in_order
 Ctrl-C twice                          test_a_second_ctrl_c_ends_a_run_that_hangs
 closed stdout                         test_a_closed_stdout_costs_the_events_and_not_the_run
 closed stderr                         test_a_stderr_that_nobody_reads_any_more_costs_the_messages_and_not_the_run
@@ -254,8 +254,11 @@ def whole(started: Run) -> Timeline:
 
 
 @needs_signals
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-def test_one_signal_ends_the_run_in_order(number: signal.Signals, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_one_signal_ends_the_run_in_order(name: str, tmp_path: Path) -> None:
+    number = getattr(signal, name)
+    if signal.getsignal(number) == signal.SIG_IGN:
+        pytest.skip(f"these tests were started with {name} ignored, as nohup does, and so is the run")
     with run(tmp_path) as started:
         started.has(started.journal, 8000)
         started.process.send_signal(number)

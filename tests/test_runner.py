@@ -119,6 +119,17 @@ def test_a_change_of_picture_size_loses_no_frame() -> None:
     assert timeline.ledger.received == 12 and len(timeline.provenance["regions"]) == 2
 
 
+def test_a_picture_size_that_changes_for_ever_does_not_fill_memory() -> None:
+    def feed() -> Iterator[Frame | Gap]:
+        for index in range(150):
+            for frame in frames([0.9], size=(32, 32 + index)):
+                assert isinstance(frame, Frame)
+                yield Frame(index, index / 10, 0.1, frame.image)
+
+    timeline = detector(organs=("liver",)).analyze(feed())
+    assert timeline.ledger.received == 150 and len(timeline.provenance["regions"]) == 100
+
+
 def test_stopping_keeps_what_was_read() -> None:
     asked = iter(range(100))
     timeline = detector(organs=("liver",)).analyze(frames([0.9] * 50), should_stop=lambda: next(asked) >= 20)

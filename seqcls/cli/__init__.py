@@ -1,23 +1,58 @@
 """The command line: parse, call, print. Results go to stdout, progress and messages to stderr.
 
-Exit codes: 0 done; 1 a seqcls error, told in one line; 2 wrong usage; 3 finished, but an input was incomplete or
-damaged; 130 interrupted, with everything so far written.
+Exit codes: 0 done; 1 a seqcls error, told in one line; 2 wrong usage; 3 finished, but an input was incomplete,
+damaged or never came; 4 the disk filled up during a live run; 130 interrupted, with everything so far written.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 import seqcls
 from seqcls.cli import bench, convert, data, demo, results, run, train
 from seqcls.errors import SeqclsError
 
+
+class Commands(TyperGroup):
+    """Refuses wrong usage without repeating the secrets of an address."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        with _without_secrets():
+            return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _without_secrets():
+            return super().invoke(ctx)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] not in self.commands and ("://" in args[0] or Path(args[0]).exists()):
+            ctx.fail(f"{args[0]} is no command; to find when each organ is in view: seqcls run {args[0]}")
+        return super().resolve_command(ctx, args)
+
+
+@contextmanager
+def _without_secrets() -> Iterator[None]:
+    from seqcls.sources.redact import redact
+
+    try:
+        yield
+    except Exception as error:
+        if hasattr(error, "format_message"):  # a mistake in the arguments; its class depends on typer's version
+            error.message = redact(str(error.message))  # type: ignore[attr-defined]
+        raise
+
+
 app = typer.Typer(
     name="seqcls",
+    cls=Commands,
     help=f"From an ultrasound clip to a timeline of when each organ is in view.\n\n{seqcls.DISCLAIMER}",
     no_args_is_help=True,
     add_completion=False,

@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -17,6 +17,9 @@ from rich.text import Text
 #: Called with how much is done and, where it has become known, the new total.
 Advance = Callable[[int], None]
 PLAIN_EVERY_S = 5.0
+
+#: Windows has no SIGHUP, and ends a program whose console is closed by itself.
+_ENDINGS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def results() -> Console:
@@ -80,7 +83,8 @@ def _plain(label: str, total: int | None, unit: str) -> Advance:
 
 @contextmanager
 def ends_in_order() -> Iterator[Callable[[], bool]]:
-    """Yield a question, "should I stop?". The first Ctrl-C or SIGTERM makes it true, the second interrupts at once."""
+    """Yield a question, "should I stop?". The first Ctrl-C, SIGTERM or closed terminal makes it true, the second
+    interrupts at once."""
     asked = False
 
     def on_signal(signal_number: int, frame: FrameType | None) -> None:
@@ -88,11 +92,14 @@ def ends_in_order() -> Iterator[Callable[[], bool]]:
         if asked:
             raise KeyboardInterrupt
         asked = True
-        say("stopping in order, what is done is kept (Ctrl-C again to stop at once)")
+        with suppress(OSError):  # the terminal is gone
+            say("stopping in order, what is done is kept (Ctrl-C again to stop at once)")
 
     before: dict[int, Any] = {}
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _ENDINGS:
+            if number != signal.SIGINT and signal.getsignal(number) == signal.SIG_IGN:
+                continue  # nohup: it shall outlive its terminal
             before[number] = signal.signal(number, on_signal)
     except ValueError:  # not the main thread: somebody else handles signals
         yield lambda: False

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack, closing, redirect_stderr, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
@@ -56,6 +56,18 @@ def camera_options(size: str | None, rate_hz: float | None, backend: str | None)
             raise UsageError(f"--size takes WIDTHxHEIGHT in pixels, such as 1280x720, not {size!r}")
         given["size"] = (int(width), int(height))
     return {name: value for name, value in given.items() if value is not None}
+
+
+def refuse_for_clips(wishes: Wishes, camera: dict[str, Any], credentials: Path | None) -> None:
+    """Raise UsageError for what only a feed has: left unheard, a person would wait for the page or the recording."""
+    if camera:
+        raise UsageError("--size, --camera-rate and --backend are for cameras; leave them out for clips")
+    asked = [f.name for f in fields(wishes) if f.name != "overwrite" and getattr(wishes, f.name) != f.default]
+    asked += [] if credentials is None else ["credentials"]
+    if asked:
+        names = {"duration_s": "duration", "window": "show", "on_event": "on-event"}
+        option = names.get(asked[0], asked[0])
+        raise UsageError(f"--{option} is for live runs; leave it out, or add --realtime to play the clip as a feed")
 
 
 def watch(detector: Detector, spec: str, folder: Path, wishes: Wishes, source_options: dict[str, Any]) -> int:
@@ -313,4 +325,4 @@ def _conclude(
         console.say(f"no frame came; {journal.path} says why")
     if interrupted:
         return 130
-    return 3 if summary.verdict in ("truncated", "damaged") else 0
+    return 3 if summary.verdict in ("truncated", "damaged") or not summary.ledger.received else 0

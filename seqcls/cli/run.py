@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seqcls.cli import console, show
-from seqcls.cli.live import Wishes, camera_options, watch
+from seqcls.cli.live import Wishes, camera_options, refuse_for_clips, watch
 from seqcls.cli.options import (
     FROM_MODEL,
     Dwell,
@@ -141,9 +141,23 @@ def run(
         raise UsageError("a live run watches one source; start one seqcls for each")
     if watched:
         share_one_pool()
+    wishes = Wishes(
+        keep=keep,
+        resume=resume,
+        overwrite=overwrite,
+        duration_s=duration,
+        realtime=realtime,
+        serve=serve,
+        window=show_window,
+        record=record,
+        clips=clips,
+        whole=whole,
+        webhook=webhook,
+        on_event=on_event,
+    )
     camera = camera_options(size, camera_rate, backend)
-    if camera and not watched:
-        raise UsageError("--size, --camera-rate and --backend are for cameras; leave them out for clips")
+    if not watched:
+        refuse_for_clips(wishes, camera, credentials)
     specs = list(sources) if watched else expand(sources)
     folders = _folders(specs, output, overwrite or resume)
     # Slow to import and needed at the end only: a core is free for it while the model and the first clip are opened.
@@ -157,20 +171,6 @@ def run(
     console.say(f"model {path} ({', '.join(detector.organs)})")
     if watched:
         console.say(f"engine {detector.engine.description}")
-        wishes = Wishes(
-            keep=keep,
-            resume=resume,
-            overwrite=overwrite,
-            duration_s=duration,
-            realtime=realtime,
-            serve=serve,
-            window=show_window,
-            record=record,
-            clips=clips,
-            whole=whole,
-            webhook=webhook,
-            on_event=on_event,
-        )
         options = {"reader": reader, "rate_hz": fps, "credentials": credentials, **camera}
         if code := watch(detector, specs[0], folders[0], wishes, options):
             raise typer.Exit(code)
