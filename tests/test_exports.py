@@ -6,6 +6,7 @@ import csv
 import itertools
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -168,3 +169,53 @@ def test_times_keep_a_microsecond(tmp_path: Path) -> None:
     written = [float(r["start_s"]) for r in rows(tmp_path / "i.csv")]
     assert written == pytest.approx([i.start_s for i in TWO.intervals], abs=1e-6)
     assert all(math.isfinite(w) for w in written)
+
+
+BIG = timeline(a="..PPPP?PPPP......P..PPP", **{"=b, c": "PPP....?.......PPPP...."[:23]}, gaps=(Gap(1.5, 2.5, "lost"),))
+
+
+def test_scores_csv_is_the_same_in_any_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reasons = tuple('-odd, "quoted"\n' if reason else "" for reason in BIG.scores.reason)
+    big = replace(BIG, scores=replace(BIG.scores, reason=reasons))
+    write_run(big, tmp_path / "whole")
+    monkeypatch.setattr("seqcls.exports.scores_csv._ROWS", 5)
+    written: list[int] = []
+    write_run(big, tmp_path / "pieces", written.append)
+    assert written == [5, 10, 15, 20, 23]
+    assert (tmp_path / "whole" / "scores.csv").read_bytes() == (tmp_path / "pieces" / "scores.csv").read_bytes()
+    read: list[int] = []
+    back = read_run(tmp_path / "pieces", read.append)
+    assert read == [5, 10, 15, 20] and back.scores.reason == reasons
+    for name in ("index", "time_s", "duration_s", "raw", "smooth", "measured"):
+        np.testing.assert_array_equal(getattr(back.scores, name), getattr(big.scores, name))
+
+
+def test_scores_csv_line_by_line(tmp_path: Path) -> None:
+    write_run(TWO, tmp_path)
+    lines = (tmp_path / "scores.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "file,frame,time_s,duration_s,reason,measured,thyroid,thyroid smoothed,trachea,trachea smoothed"
+    assert lines[1] == "clip.mp4,0,0.0,0.1,,1,0.100000001,0.100000001,0.899999976,0.899999976"
+    assert lines[8] == "clip.mp4,7,0.7,0.1,black,1,,,," and len(lines) == 21
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"organs": None}, {"organs": 5}, {"source": []}, {"source": None}, {"start_s": None}, {"end_s": "x"}, {"report": []}, {"report": 5}, {"intervals": [5]}, {"gaps": [[]]}, {"ledger": []}, {"provenance": 5}],
+    ids=str,
+)  # fmt: skip
+def test_a_timeline_that_somebody_changed_is_refused_in_one_line(change: dict[str, object], tmp_path: Path) -> None:
+    write_run(TWO, tmp_path)
+    body = json.loads((tmp_path / "timeline.json").read_text(encoding="utf-8"))
+    (tmp_path / "timeline.json").write_text(json.dumps({**body, **change}), encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        read_run(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("tail", ["clip.mp4,20\n", "x\n", '"' + "x" * 200_000, "clip.mp4,a,0.1,0.1,,1,1,1,1,1\n", f"clip.mp4,{2**70},0.1,0.1,,1,1,1,1,1\n"], ids=["short", "one", "huge", "letters", "count"])  # fmt: skip
+def test_scores_that_somebody_changed_are_refused_in_one_line(tail: str, tmp_path: Path) -> None:
+    write_run(TWO, tmp_path)
+    with (tmp_path / "scores.csv").open("a", encoding="utf-8") as stream:
+        stream.write(tail)
+    with pytest.raises(DataError, match=r"scores\.csv"):
+        read_run(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +40,7 @@ from seqcls.journal import (
     Record,
     create_journal,
     read_journal,
+    resume,
     timeline_from_journal,
 )
 from seqcls.journal.record import decode, encode
@@ -288,6 +290,53 @@ def test_replay_of_a_torn_journal(
     assert read_run(folder / "stricter").of("liver", "present") == ()
     results.export(folder, to="vtt", output=None, overwrite=False)
     assert (folder / "timeline.vtt").is_file()
+
+
+def test_a_timeline_of_before_the_run_was_resumed_is_not_taken_for_the_run(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal = folder / JOURNAL_NAME
+    with pytest.raises(DataError, match="seqcls replay"):
+        results.export(folder, to="vtt", output=None, overwrite=False)
+    assert replay(folder, "-o", folder) == 3
+    os.utime(journal, ns=(0, (folder / "timeline.json").stat().st_mtime_ns - 1))
+    capsys.readouterr()
+    results.export(folder, to="vtt", output=None, overwrite=False)
+    assert "warning" not in capsys.readouterr().err
+    resumed = resume(journal, monotonic=Clock(30.0).monotonic, wall=Clock(30.0).wall)
+    resumed.writer.write(frame(20, resumed.time_s))
+    resumed.writer.close()  # and crashed before it wrote its timeline
+    os.utime(journal, ns=(0, (folder / "timeline.json").stat().st_mtime_ns + 1))
+    assert replay(folder) == 3
+    assert "21 frames" in capsys.readouterr().out
+    results.export(folder, to="srt", output=None, overwrite=False)
+    assert "brings that up to date" in " ".join(capsys.readouterr().err.split())
+
+
+def test_an_interrupted_end_says_that_nothing_is_lost(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    whole = (folder / JOURNAL_NAME).read_bytes()
+    monkeypatch.setattr("seqcls.exports.scores_csv._score_cells", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        results.write_from_journal(folder / JOURNAL_NAME, folder)
+    assert "seqcls replay" in capsys.readouterr().err and (folder / JOURNAL_NAME).read_bytes() == whole
+    assert sorted(path.name for path in folder.iterdir()) == ["intervals.csv", JOURNAL_NAME]
+    monkeypatch.undo()
+    timeline = results.write_from_journal(folder / JOURNAL_NAME, folder)
+    assert str(read_run(folder).intervals) == str(timeline.intervals)
+
+
+@pytest.mark.parametrize("provenance", [None, 5, [], {}, {"smoothing": {"kind": "mean", "x": 1}, "intervals": {}}])
+def test_a_run_that_does_not_say_its_options(provenance: Any, folder: Path) -> None:
+    replay(folder, "-o", folder / "out")
+    body = json.loads((folder / "out" / "timeline.json").read_text(encoding="utf-8"))
+    (folder / "out" / "timeline.json").write_text(json.dumps({**body, "provenance": provenance}), encoding="utf-8")
+    with pytest.raises(DataError):
+        replay(folder / "out")
 
 
 def test_replay_of_a_whole_journal_with_other_options(small: Path, tmp_path: Path) -> None:

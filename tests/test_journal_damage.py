@@ -233,6 +233,16 @@ def test_junk_between_records(junk: bytes, small: Path, tmp_path: Path) -> None:
     assert timeline_from_journal(journal).report.verdict == "damaged"
 
 
+@pytest.mark.parametrize("chunk", [1, 7, 1 << 16])
+def test_other_line_ends_do_no_harm(small: Path, tmp_path: Path, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqcls.journal.reader._CHUNK_BYTES", chunk)
+    (tmp_path / "j").write_bytes(small.read_bytes().replace(b"\n", b"\r\n"))
+    journal = read_journal(tmp_path / "j")
+    assert [exactly(r) for r in journal] == [exactly(r) for r in read_journal(small)] and journal.damage.said == ""
+    resume(tmp_path / "j").writer.close()
+    assert read_journal(tmp_path / "j").count == journal.count + 1
+
+
 def test_two_journals_in_one_file_are_not_mixed(small: Path, tmp_path: Path) -> None:
     (tmp_path / "j").write_bytes(small.read_bytes() * 2)
     journal = read_journal(tmp_path / "j")

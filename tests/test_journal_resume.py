@@ -24,6 +24,7 @@ from journals import (
     write_small,
 )
 
+from seqcls.errors import UsageError
 from seqcls.intervals import IntervalOptions, intervals_from_events
 from seqcls.journal import (
     NOT_RECORDED,
@@ -208,6 +209,19 @@ def test_a_finished_run_can_be_gone_on_with(small: Path, tmp_path: Path) -> None
     timeline = timeline_from_journal(read_journal(tmp_path / "j"))
     assert timeline.report.verdict == "complete" and "were not recorded" in timeline.report.reasons[0]
     assert timeline.ledger.received == 7 and timeline.end_s == resumed.time_s + 0.1
+
+
+def test_a_run_that_is_not_accepted_stays_as_it_was(small: Path, tmp_path: Path) -> None:
+    (tmp_path / "j").write_bytes(small.read_bytes() + b"torn")
+    before = (tmp_path / "j").read_bytes()
+
+    def refuse(opening: Opening) -> None:
+        raise UsageError(f"other organs than {opening.organs}")
+
+    with pytest.raises(UsageError, match="kidney"):
+        resume(tmp_path / "j", accept=refuse)
+    assert (tmp_path / "j").read_bytes() == before
+    resume(tmp_path / "j", accept=lambda opening: None).writer.close()
 
 
 def test_what_one_session_was_told_of_the_next_is_not(tmp_path: Path) -> None:

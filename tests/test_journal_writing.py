@@ -141,6 +141,16 @@ def test_a_full_disk_at_the_start_is_an_error(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(DiskFullError, match="No space") as caught:
         begin(tmp_path / "j", Clock())
     assert caught.value.exit_code == 4
+    monkeypatch.undo()
+    begin(tmp_path / "j", Clock()).close()  # what could not be begun is not in the way
+
+
+def test_who_speaks_after_the_end_is_not_heard(tmp_path: Path) -> None:
+    """A reader that hangs outlives the run, and says that it stopped when nobody listens any more."""
+    writer = begin(tmp_path / "j", Clock())
+    writer.finish(end_s=0.0, ledger=Ledger(), verdict="complete")
+    assert not writer.state("stopped") and writer.dropped == 1 and not writer.failed
+    assert read_journal(tmp_path / "j").closed is not None
 
 
 def test_the_end_is_tried_even_when_the_disk_was_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

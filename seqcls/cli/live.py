@@ -19,7 +19,7 @@ from seqcls.errors import DiskFullError, OutputError, UsageError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from seqcls.journal import JournalWriter, Resumption
+    from seqcls.journal import JournalWriter, Opening, Resumption
     from seqcls.live.session import LiveSession, LiveSummary
     from seqcls.live.view import LiveView
     from seqcls.runner import Detector
@@ -207,15 +207,13 @@ def _journal(detector: Detector, info: Any, path: Path, wishes: Wishes) -> tuple
             ),
             None,
         )
-    resumed = go_on(path)
-    opening = resumed.opening
-    if (opening.organs, opening.smoothing, opening.intervals) != (
-        detector.organs,
-        detector.smoothing,
-        detector.intervals,
-    ):
-        resumed.writer.close()
-        raise UsageError(f"{path} was begun with another model or other options; use the same ones, or a new folder")
+    ours = (detector.organs, detector.smoothing, detector.intervals)
+
+    def accept(opening: Opening) -> None:
+        if (opening.organs, opening.smoothing, opening.intervals) != ours:
+            raise UsageError(f"{path} was begun with another model or other options; use the same, or a new folder")
+
+    resumed = go_on(path, accept=accept)
     missed_s = 0.0 if resumed.gap is None else resumed.gap.end_s - resumed.gap.start_s
     console.say(f"going on with {path}; {missed_s:.1f} s lie between")
     return resumed.writer, resumed
@@ -305,9 +303,7 @@ def _conclude(
     detector: Detector, folder: Path, journal: JournalWriter, summary: LiveSummary, *, interrupted: bool
 ) -> int:
     """Write what an offline run writes, from the journal, and say how it went."""
-    from seqcls.exports import write_run
-    from seqcls.journal import read_journal, timeline_from_journal
-    from seqcls.report.picture import write_picture
+    from seqcls.cli.results import write_from_journal
 
     p50, p95, p99 = summary.latency_ms
     if not math.isnan(p50):
@@ -315,10 +311,7 @@ def _conclude(
     if journal.failed:
         raise DiskFullError(journal.failed)
     if summary.ledger.received:
-        timeline = timeline_from_journal(read_journal(journal.path))
-        timeline = replace(timeline, warnings=(*timeline.warnings, *summary.warnings))
-        write_run(timeline, folder)
-        write_picture(timeline, folder / "timeline.png")
+        timeline = write_from_journal(journal.path, folder)
         show.show_timeline(console.results() if _is_terminal(sys.stdout) else console.messages(), timeline)
         console.say(f"wrote {folder}: {journal.path.name}, intervals.csv, scores.csv, timeline.json, timeline.png")
     else:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqcls.cli import console, options, show
-from seqcls.errors import OutputError, UsageError
+from seqcls.errors import DataError, OutputError, UsageError
 
 if TYPE_CHECKING:
     from seqcls.intervals import IntervalOptions
+    from seqcls.journal import Journal, Recorded
     from seqcls.smoothing import SmoothingOptions
     from seqcls.types import Timeline
 
@@ -44,7 +45,14 @@ def export(
     unknown = [kind for kind in kinds if kind not in WRITERS]
     if unknown or not kinds:
         raise UsageError(f"cannot export to {', '.join(unknown) or 'nothing'}: choose from {', '.join(WRITERS)}")
-    timeline = read_run(folder)
+    journal = _journal_at(folder) if folder.is_dir() else None
+    if journal is not None:
+        news = f"{journal} is newer than the timeline beside it: `{_remedy(folder)}` brings that up to date"
+        if not (folder / "timeline.json").exists():
+            raise DataError(news)
+        console.warn(news)
+    with console.progress("reading scores.csv", None) as advance:
+        timeline = read_run(folder, advance)
     folder = folder if folder.is_dir() else folder.parent
     target = folder if output is None else output
     names = {"csv": "intervals.csv"}
@@ -92,13 +100,21 @@ def replay(
         raise typer.Exit(3)
 
 
+def _remedy(folder: Path) -> str:
+    return f"seqcls replay '{folder}' -o '{folder}' --overwrite"
+
+
 def _journal_at(path: Path) -> Path | None:
-    """The journal that is meant; a folder's own counts only where the run did not get to write its timeline."""
+    """The journal that is meant; a folder's own counts only where the run did not get to write its timeline: there is
+    none, or one that is older, of before the run was resumed."""
     from seqcls.journal import JOURNAL_NAME
 
     if path.is_dir():
-        inside = path / JOURNAL_NAME
-        return inside if inside.is_file() and not (path / "timeline.json").exists() else None
+        inside, timeline = path / JOURNAL_NAME, path / "timeline.json"
+        if not inside.is_file():
+            return None
+        newer = not timeline.exists() or inside.stat().st_mtime_ns > timeline.stat().st_mtime_ns
+        return inside if newer else None
     return path if path.is_file() and path.suffix.lower() != ".json" else None
 
 
@@ -108,28 +124,54 @@ def _from_folder(folder: Path) -> Again:
     from seqcls.postprocess import replay as replay_run
     from seqcls.smoothing import SmoothingOptions
 
-    before = read_run(folder)
-    smoothing = SmoothingOptions(**before.provenance["smoothing"])
-    intervals = [IntervalOptions(**before.provenance["intervals"][organ]) for organ in before.organs]
+    with console.progress("reading scores.csv", None) as advance:
+        before = read_run(folder, advance)
+    try:
+        smoothing = SmoothingOptions(**before.provenance["smoothing"])
+        intervals = [IntervalOptions(**before.provenance["intervals"][organ]) for organ in before.organs]
+    except (LookupError, TypeError) as error:
+        raise DataError(f"{folder} does not say with which options it was made ({error}); run the clip again") from None
     return lambda smoother, finder: replay_run(before, smoother(smoothing), finder(intervals))
 
 
 def _from_journal(path: Path) -> Again:
-    from seqcls.journal import read_journal, timeline_from_journal
-
-    journal = read_journal(path)
+    journal, recorded = read_with_progress(path)
     opening = journal.opening
-    return lambda smoother, finder: timeline_from_journal(
-        journal, smoother(opening.smoothing), finder(opening.intervals)
-    )
+    return lambda smoother, finder: recorded.timeline(journal, smoother(opening.smoothing), finder(opening.intervals))
 
 
-def _show_and_write(timeline: Timeline, output: Path | None) -> None:
+def write_from_journal(path: Path, folder: Path) -> Timeline:
+    """What a live run ends with: all that its folder holds, made from its journal."""
+    try:
+        journal, recorded = read_with_progress(path)
+        timeline = recorded.timeline(journal)
+        write_with_progress(timeline, folder)
+    except KeyboardInterrupt:
+        console.say(f"nothing is lost: {path} is whole, and `{_remedy(folder)}` makes the rest from it")
+        raise
+    return timeline
+
+
+def read_with_progress(path: Path) -> tuple[Journal, Recorded]:
+    """A journal: that of a day takes a while."""
+    from seqcls.journal import read_recorded
+
+    with console.progress(f"reading {path.name}", path.stat().st_size >> 20, "MiB") as advance:
+        return read_recorded(path, lambda done, size: advance(done >> 20))
+
+
+def write_with_progress(timeline: Timeline, folder: Path) -> None:
+    """All that a run's folder holds but the journal."""
     from seqcls.exports import write_run
     from seqcls.report.picture import write_picture
 
+    with console.progress(f"writing {folder}", len(timeline.scores.index)) as advance:
+        write_run(timeline, folder, advance)
+        write_picture(timeline, folder / "timeline.png")
+
+
+def _show_and_write(timeline: Timeline, output: Path | None) -> None:
     show.show_timeline(console.results(), timeline)
     if output is not None:
-        write_run(timeline, output)
-        write_picture(timeline, output / "timeline.png")
+        write_with_progress(timeline, output)
         console.say(f"wrote {output}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from seqcls.errors import UsageError
 from seqcls.exports.intervals_csv import write_intervals_csv
-from seqcls.exports.scores_csv import write_scores_csv
+from seqcls.exports.scores_csv import Progress, write_scores_csv
 from seqcls.exports.subtitles import write_srt, write_vtt
 from seqcls.exports.timeline_json import read_run, write_timeline_json
 from seqcls.types import Timeline
@@ -44,9 +44,9 @@ def export(timeline: Timeline, path: str | Path, kind: str = "") -> None:
     WRITERS[kind](timeline, path)
 
 
-def write_run(timeline: Timeline, folder: str | Path) -> None:
+def write_run(timeline: Timeline, folder: str | Path, on_progress: Progress | None = None) -> None:
     """Write what `seqcls run` leaves: intervals.csv, scores.csv, and last timeline.json: then the run is whole."""
     folder = Path(folder)
     write_intervals_csv(timeline, folder / "intervals.csv")
-    write_scores_csv(timeline, folder / "scores.csv")
+    write_scores_csv(timeline, folder / "scores.csv", on_progress)
     write_timeline_json(timeline, folder / "timeline.json")

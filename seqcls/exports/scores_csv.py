@@ -8,10 +8,14 @@ significant digits, times with 17: what a float32 and a float64 need to survive 
 from __future__ import annotations
 
 import csv
-from itertools import chain
+import math
+from array import array
+from collections.abc import Callable
+from itertools import chain, repeat
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqcls.errors import DataError
 from seqcls.exports.cells import text_cell
@@ -19,53 +23,81 @@ from seqcls.files import atomic_path
 from seqcls.types import ScoreTable, Timeline
 
 _FIXED = ("file", "frame", "time_s", "duration_s", "reason", "measured")
+#: How many are written at once.
+_ROWS = 1 << 14
+#: Called with the number of frames done so far.
+Progress = Callable[[int], None]
 
 
-def write_scores_csv(timeline: Timeline, path: str | Path) -> None:
+def write_scores_csv(timeline: Timeline, path: str | Path, on_progress: Progress | None = None) -> None:
     """Write one row per frame. Raises OutputError."""
     scores = timeline.scores
     name = text_cell(timeline.source.name)
+    count = len(scores.index)
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         names = chain.from_iterable((text_cell(organ), text_cell(f"{organ} smoothed")) for organ in scores.organs)
         writer.writerow((*_FIXED, *names))
-        for row in range(len(scores.index)):
-            pairs = chain.from_iterable(zip(scores.raw[row], scores.smooth[row], strict=True))
-            writer.writerow(
-                (
-                    name,
-                    scores.index[row],
-                    repr(float(scores.time_s[row])),
-                    repr(float(scores.duration_s[row])),
-                    text_cell(scores.reason[row]),
-                    int(scores.measured[row]),
-                    *("" if np.isnan(value) else f"{value:.9g}" for value in pairs),
+        for start in range(0, count, _ROWS):
+            some = slice(start, start + _ROWS)
+            columns = [
+                _score_cells(values[some, k])
+                for k in range(len(scores.organs))
+                for values in (scores.raw, scores.smooth)
+            ]
+            writer.writerows(
+                zip(
+                    repeat(name),
+                    scores.index[some].tolist(),
+                    map(repr, scores.time_s[some].tolist()),
+                    map(repr, scores.duration_s[some].tolist()),
+                    map(text_cell, scores.reason[some]),
+                    scores.measured[some].astype(int).tolist(),
+                    *columns,
+                    strict=False,
                 )
             )
+            if on_progress is not None:
+                on_progress(min(start + _ROWS, count))
 
 
-def read_scores_csv(path: str | Path, organs: tuple[str, ...]) -> ScoreTable:
+def _score_cells(scores: NDArray[np.float32]) -> list[str]:
+    return ["" if score != score else f"{score:.9g}" for score in scores.tolist()]
+
+
+def read_scores_csv(path: str | Path, organs: tuple[str, ...], on_progress: Progress | None = None) -> ScoreTable:
     """Read what ``write_scores_csv`` wrote. Raises DataError for anything else."""
     path = Path(path)
+    index, measured, times_s, values = array("q"), array("b"), array("d"), array("f")
+    reasons: list[str] = []
     try:
         with path.open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.reader(stream))
-        if len(rows[0]) != len(_FIXED) + 2 * len(organs):
-            raise ValueError(f"{len(rows[0])} columns")
-        body = rows[1:]
-        values = np.array([[float(cell) if cell else np.nan for cell in row[6:]] for row in body], np.float32)
-        values = values.reshape(len(body), len(organs), 2)
-        return ScoreTable(
-            organs=organs,
-            index=np.array([int(row[1]) for row in body], np.int64),
-            time_s=np.array([float(row[2]) for row in body], np.float64),
-            duration_s=np.array([float(row[3]) for row in body], np.float64),
-            raw=values[:, :, 0],
-            smooth=values[:, :, 1],
-            reason=tuple(row[4].removeprefix("'") for row in body),
-            measured=np.array([int(row[5]) for row in body], np.bool_),
-        )
+            rows = csv.reader(stream)
+            width = len(_FIXED) + 2 * len(organs)
+            if (found := len(next(rows, ()))) != width:
+                raise ValueError(f"{found} columns")
+            for row in rows:
+                if len(row) != width:
+                    raise ValueError(f"{len(row)} cells in line {rows.line_num}")
+                index.append(int(row[1]))
+                times_s.extend((float(row[2]), float(row[3])))
+                reasons.append(row[4].removeprefix("'") if row[4] else "")
+                measured.append(int(row[5]))
+                values.extend(float(cell) if cell else math.nan for cell in row[6:])
+                if on_progress is not None and len(index) % _ROWS == 0:
+                    on_progress(len(index))
     except FileNotFoundError as error:
         raise DataError(f"no scores at {path}: a run's folder holds timeline.json and scores.csv") from error
-    except (OSError, ValueError, IndexError) as error:
+    except (OSError, ValueError, OverflowError, csv.Error) as error:
         raise DataError(f"{path} is not a scores.csv that seqcls wrote ({error}); run the clip again") from error
+    scores = np.array(values, np.float32).reshape(-1, len(organs), 2)
+    return ScoreTable(
+        organs=organs,
+        index=np.array(index, np.int64),
+        time_s=np.array(times_s[::2], np.float64),
+        duration_s=np.array(times_s[1::2], np.float64),
+        raw=scores[:, :, 0],
+        smooth=scores[:, :, 1],
+        reason=tuple(reasons),
+        measured=np.array(measured, np.bool_),
+    )

@@ -13,7 +13,7 @@ from typing import Any
 
 import seqcls
 from seqcls.errors import DataError
-from seqcls.exports.scores_csv import read_scores_csv
+from seqcls.exports.scores_csv import Progress, read_scores_csv
 from seqcls.files import write_text
 from seqcls.types import Gap, Interval, Ledger, SourceInfo, SourceReport, Timeline
 
@@ -42,7 +42,7 @@ def write_timeline_json(timeline: Timeline, path: str | Path) -> None:
     write_text(path, text + "\n")
 
 
-def read_run(folder: str | Path) -> Timeline:
+def read_run(folder: str | Path, on_progress: Progress | None = None) -> Timeline:
     """Read a finished run back from its folder (or its timeline.json). Raises DataError."""
     path = Path(folder)
     path = path / "timeline.json" if path.is_dir() else path
@@ -55,23 +55,23 @@ def read_run(folder: str | Path) -> Timeline:
     if not isinstance(body, dict) or body.get("format") != FORMAT:
         found = body.get("format") if isinstance(body, dict) else None
         raise DataError(f"{path} has timeline format {found}, this seqcls reads {FORMAT}; run the clip again")
-    organs = tuple(body["organs"])
-    scores = read_scores_csv(path.with_name("scores.csv"), organs)
     try:
+        organs = tuple(body["organs"])
+        scores = read_scores_csv(path.with_name("scores.csv"), organs, on_progress)
         return Timeline(
             source=SourceInfo(**_tuples(body["source"])),
             organs=organs,
-            start_s=body["start_s"],
-            end_s=body["end_s"],
+            start_s=float(body["start_s"]),
+            end_s=float(body["end_s"]),
             intervals=tuple(Interval(**_nan_scores(i)) for i in body["intervals"]),
             gaps=tuple(Gap(**gap) for gap in body["gaps"]),
             scores=scores,
             ledger=Ledger(**body["ledger"]),
             report=_report(body["report"]),
             warnings=tuple(body["warnings"]),
-            provenance=body["provenance"],
+            provenance=dict(body["provenance"]),
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{path} lacks or misstates {error}; run the clip again") from error
 
 

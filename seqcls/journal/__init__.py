@@ -11,7 +11,7 @@ resumed = resume("run.journal")                                  # go on after a
 from __future__ import annotations
 
 from seqcls.journal.reader import Damage, Journal, read_journal
-from seqcls.journal.rebuild import timeline_from_journal
+from seqcls.journal.rebuild import Recorded, read_recorded, timeline_from_journal
 from seqcls.journal.record import NOT_RECORDED, Close, Entry, FeedState, Opening, Record, Resume
 from seqcls.journal.resume import Resumption, resume
 from seqcls.journal.writer import JournalWriter, create_journal
@@ -30,10 +30,12 @@ __all__ = [
     "JournalWriter",
     "Opening",
     "Record",
+    "Recorded",
     "Resume",
     "Resumption",
     "create_journal",
     "read_journal",
+    "read_recorded",
     "resume",
     "timeline_from_journal",
 ]

@@ -8,9 +8,25 @@ from pathlib import Path
 from typing import BinaryIO
 
 from seqcls.errors import DataError
-from seqcls.journal.record import MOST_LINE_BYTES, Close, Entry, Opening, Record, Resume, decode
+from seqcls.journal.record import (
+    MOST_LINE_BYTES,
+    Close,
+    Entry,
+    Frames,
+    Judged,
+    Opening,
+    Record,
+    Resume,
+    decode,
+    frames,
+    judged,
+)
+
+#: Called with the bytes read so far, and all there are.
+Progress = Callable[[int, int], None]
 
 _CHUNK_BYTES = 1 << 16
+_MOST_FRAMES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +71,25 @@ class Journal:
 
     def entries(self) -> Iterator[Entry]:
         """The records with their places. Raises DataError where the file has gone."""
+        for block in self.blocks():
+            if isinstance(block, Frames):
+                yield from block.entries()
+            else:
+                yield block
+
+    def blocks(self) -> Iterator[Entry | Frames]:
+        """The same, many frames at once: several times quicker."""
         with open_journal(self.path) as stream:
-            yield from _Pass(self.path, stream, self.size).entries()
+            yield from _Pass(self.path, stream, self.size).blocks()
 
 
-def read_journal(path: str | Path, take: Callable[[Entry], None] | None = None) -> Journal:
+def read_journal(
+    path: str | Path,
+    take: Callable[[Entry | Frames], None] | None = None,
+    on_progress: Progress | None = None,
+) -> Journal:
     """Read a journal through. Lines that are no record (checksum, JSON, types, over 1 MiB) are counted and passed over.
-    ``take`` is given every entry on the way.
+    ``take`` is given everything on the way.
 
     Raises DataError where there is no such file, it holds no readable `open` record, or its format is newer.
     """
@@ -70,23 +98,28 @@ def read_journal(path: str | Path, take: Callable[[Entry], None] | None = None) 
         size = stream.seek(0, 2)
         stream.seek(0)
         reading = _Pass(path, stream, size)
-        count, sessions, last = 0, [], None
-        for last in reading.entries():
-            count += 1
+        count, last_number, sessions, last = 0, 0, [], None
+        for block in reading.blocks():
+            length = len(block.index) if isinstance(block, Frames) else 1
+            count += length
+            last_number = block.number + length - 1
             if take is not None:
-                take(last)
-            if isinstance(last.record, (Opening, Resume)):
-                sessions.append(last.record.session)
-    if last is None or reading.opening is None:
+                take(block)
+            if on_progress is not None:
+                on_progress(stream.tell(), size)
+            last = None if isinstance(block, Frames) else block.record
+            if isinstance(last, (Opening, Resume)):
+                sessions.append(last.session)
+    if reading.opening is None:
         raise DataError(f"{path} holds no journal that can be read: its first record is missing or damaged")
     return Journal(
         path=path,
         size=size,
         opening=reading.opening,
         sessions=tuple(sessions),
-        closed=last.record if isinstance(last.record, Close) else None,
+        closed=last if isinstance(last, Close) else None,
         count=count,
-        last_number=last.number,
+        last_number=last_number,
         damage=Damage(reading.bad_lines, reading.lost_records, reading.torn_bytes),
     )
 
@@ -103,9 +136,21 @@ class _Pass:
         self._stream = stream
         self._left = size
 
-    def entries(self) -> Iterator[Entry]:
+    def blocks(self) -> Iterator[Entry | Frames]:
         expected, damaged, organs = 0, False, None
+        rows: list[Judged] = []
         for line in self._lines():
+            row = None if organs is None or damaged else judged(line, organs)
+            if row is not None and row[0] == expected:
+                rows.append(row)
+                expected += 1
+                if len(rows) == _MOST_FRAMES:
+                    yield frames(rows)
+                    rows = []
+                continue
+            if rows:
+                yield frames(rows)
+                rows = []
             try:
                 entry = decode(line, organs)
             except ValueError:
@@ -124,6 +169,8 @@ class _Pass:
             damaged |= entry.number > expected
             yield replace(entry, after_damage=True) if damaged else entry
             expected, damaged = entry.number + 1, False
+        if rows:
+            yield frames(rows)
 
     def _lines(self) -> Iterator[bytes]:
         """Lines without their ends; an empty one stands for a line too long to be a record."""
@@ -131,7 +178,8 @@ class _Pass:
         try:
             while self._left > 0 and (chunk := self._stream.read(min(self._left, _CHUNK_BYTES))):
                 self._left -= len(chunk)
-                *lines, rest = (rest + chunk).split(b"\n")
+                # A journal that went through a mail or an editor may have come back with other line ends.
+                *lines, rest = (rest + chunk).replace(b"\r\n", b"\n").split(b"\n")
                 for line in lines:
                     yield b"" if too_long or len(line) >= MOST_LINE_BYTES else line
                     too_long = 0

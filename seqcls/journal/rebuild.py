@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
+
+import numpy as np
 
 from seqcls.errors import NoFramesError, UsageError
-from seqcls.intervals import IntervalOptions, intervals_from_events
-from seqcls.journal.reader import Journal
-from seqcls.journal.record import NOT_RECORDED, Entry, Opening, Resume
-from seqcls.postprocess import PostProcess, unknown_stretches
+from seqcls.intervals import IntervalOptions
+from seqcls.journal.reader import Journal, Progress, read_journal
+from seqcls.journal.record import NOT_RECORDED, Entry, Frames, Opening, Resume
+from seqcls.postprocess import PostProcess, RawScores, post_process, unknown_stretches
 from seqcls.smoothing import SmoothingOptions
 from seqcls.types import TIME_TOLERANCE_S, Event, FrameScore, Gap, Ledger, SourceReport, Timeline, Verdict
 
@@ -26,41 +29,16 @@ def timeline_from_journal(
     order, else ``damaged`` where records are missing, else the run's own. Raises NoFramesError where nothing was
     recorded, UsageError for options that do not fit.
     """
-    opening = journal.opening
-    smoothing = opening.smoothing if smoothing is None else smoothing
-    intervals = opening.intervals if intervals is None else tuple(intervals)
-    if len(intervals) != len(opening.organs):
-        raise UsageError(f"{len(opening.organs)} organs need as many interval options, not {len(intervals)}")
-    run = Rebuilt(opening, smoothing, intervals)
-    for entry in journal.entries():
-        run.take(entry)
-    if run.start_s is None:
-        raise NoFramesError(f"{journal.path} ends before the first frame: there is nothing to show")
-    closed = journal.closed
-    end_s = run.end_s if closed is None else max(run.end_s, closed.end_s)
-    events = [*run.events, *run.process.close(end_s)]
-    scores = run.process.table()
-    found = intervals_from_events(events, scores, end_s)
-    ledger = run.ledger if closed is None else closed.ledger
-    return Timeline(
-        source=opening.source,
-        organs=opening.organs,
-        start_s=run.start_s,
-        end_s=end_s,
-        intervals=found,
-        gaps=unknown_stretches(found, opening.organs),
-        scores=scores,
-        ledger=ledger,
-        report=SourceReport(_verdict(journal), _reasons(journal, run), ledger.received, tuple(run.gaps)),
-        warnings=() if closed is None else closed.warnings,
-        provenance={
-            **opening.provenance,
-            **({} if closed is None else closed.provenance),
-            "smoothing": asdict(smoothing),
-            "intervals": {o: asdict(i) for o, i in zip(opening.organs, intervals, strict=True)},
-            "journal": {"sessions": list(journal.sessions), "began": opening.wall},
-        },
-    )
+    run = Recorded()
+    for block in journal.blocks():
+        run.take(block)
+    return run.timeline(journal, smoothing, intervals)
+
+
+def read_recorded(path: str | Path, on_progress: Progress | None = None) -> tuple[Journal, Recorded]:
+    """A journal and all that it holds, read once, for ``Recorded.timeline``. Raises what ``read_journal`` raises."""
+    run = Recorded()
+    return read_journal(path, run.take, on_progress), run
 
 
 class Tally:
@@ -85,6 +63,11 @@ class Tally:
     def push(self, item: FrameScore | Gap) -> None:
         """An item of the run, in stream order, with the gaps where nothing was recorded; for subclasses."""
 
+    def push_frames(self, frames: Frames) -> None:
+        """Many items."""
+        for frame in frames.items():
+            self.push(frame)
+
     @property
     def ledger(self) -> Ledger:
         """By the records: numbers that frames skip were dropped, unless records are missing there."""
@@ -96,8 +79,17 @@ class Tally:
             rejected=self._rejected,
         )
 
-    def take(self, entry: Entry) -> None:
-        """The next entry."""
+    def take(self, block: Entry | Frames) -> None:
+        """The next entry, or frames."""
+        if isinstance(block, Entry):
+            self._take_entry(block)
+        elif self._damaged:
+            for entry in block.entries():
+                self._take_entry(entry)
+        else:
+            self._take_frames(block)
+
+    def _take_entry(self, entry: Entry) -> None:
         record = entry.record
         if entry.after_damage:
             self._damaged = True
@@ -139,6 +131,17 @@ class Tally:
         self._skipped += not frame.measured
         self._push(frame, frame.time_s, frame.time_s + frame.duration_s)
 
+    def _take_frames(self, frames: Frames) -> None:
+        expected = np.concatenate(([self.next_index], frames.index[:-1] + 1))
+        self._dropped += int(np.maximum(0, frames.index - expected).sum())
+        self.next_index = int(frames.index[-1]) + 1
+        self._frames += len(frames.index)
+        if self.start_s is None:
+            self.start_s = float(frames.time_s[0])
+        self.end_s = max(self.end_s, float((frames.time_s + frames.duration_s).max()))
+        self.seen_at_s, self.seen_s = self._session_began_s + float(frames.at_s[-1]), float(frames.time_s[-1])
+        self.push_frames(frames)
+
     def _push(self, item: FrameScore | Gap, start_s: float, end_s: float) -> None:
         if isinstance(item, Gap):
             self.gaps.append(item)
@@ -168,13 +171,69 @@ class Rebuilt(Tally):
         self.events.extend(self.process.push(item))
 
 
+class Recorded(Tally):
+    """Every score of the run, for making its timeline as often as one likes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._raw = RawScores(())
+
+    def push(self, item: FrameScore | Gap) -> None:
+        self._raw.add(item)
+
+    def push_frames(self, frames: Frames) -> None:
+        self._raw.add_judged(frames.index, frames.time_s, frames.duration_s, frames.scores)
+
+    def take(self, block: Entry | Frames) -> None:
+        if isinstance(block, Entry) and isinstance(block.record, Opening):
+            self._raw = RawScores(block.record.organs)
+        super().take(block)
+
+    def timeline(
+        self,
+        journal: Journal,
+        smoothing: SmoothingOptions | None = None,
+        intervals: Sequence[IntervalOptions] | None = None,
+    ) -> Timeline:
+        """See ``timeline_from_journal``; ``journal`` is the one that was read."""
+        opening, closed = journal.opening, journal.closed
+        smoothing = opening.smoothing if smoothing is None else smoothing
+        intervals = opening.intervals if intervals is None else tuple(intervals)
+        if len(intervals) != len(opening.organs):
+            raise UsageError(f"{len(opening.organs)} organs need as many interval options, not {len(intervals)}")
+        if self.start_s is None:
+            raise NoFramesError(f"{journal.path} ends before the first frame: there is nothing to show")
+        end_s = self.end_s if closed is None else max(self.end_s, closed.end_s)
+        scores, found = post_process(self._raw, smoothing, intervals, end_s)
+        ledger = self.ledger if closed is None else closed.ledger
+        return Timeline(
+            source=opening.source,
+            organs=opening.organs,
+            start_s=self.start_s,
+            end_s=end_s,
+            intervals=found,
+            gaps=unknown_stretches(found, opening.organs),
+            scores=scores,
+            ledger=ledger,
+            report=SourceReport(_verdict(journal), _reasons(journal, self), ledger.received, tuple(self.gaps)),
+            warnings=() if closed is None else closed.warnings,
+            provenance={
+                **opening.provenance,
+                **({} if closed is None else closed.provenance),
+                "smoothing": asdict(smoothing),
+                "intervals": {o: asdict(i) for o, i in zip(opening.organs, intervals, strict=True)},
+                "journal": {"sessions": list(journal.sessions), "began": opening.wall},
+            },
+        )
+
+
 def _verdict(journal: Journal) -> Verdict:
     if journal.closed is None:
         return "truncated"
     return "damaged" if journal.damage.said else journal.closed.verdict
 
 
-def _reasons(journal: Journal, run: Rebuilt) -> tuple[str, ...]:
+def _reasons(journal: Journal, run: Tally) -> tuple[str, ...]:
     missing_s = sum(gap.end_s - gap.start_s for gap in run.gaps if gap.reason == NOT_RECORDED)
     said = (
         "" if journal.closed is not None else "the recording ended without being closed (crash, kill or power cut)",

@@ -24,12 +24,14 @@ import json
 import math
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
+from itertools import count
 from typing import Any, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqcls.errors import DataError, UsageError
 from seqcls.intervals import IntervalOptions
@@ -110,6 +112,30 @@ class Entry:
     after_damage: bool = False
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Frames:
+    """Judged frames that follow each other without anything between them, the first with ``number``, as columns.
+
+    ``at_s``, ``time_s`` and ``duration_s`` are (N,) float64, ``index`` (N,) int64, ``scores`` (N, K) float32.
+    """
+
+    number: int
+    at_s: NDArray[np.float64]
+    index: NDArray[np.int64]
+    time_s: NDArray[np.float64]
+    duration_s: NDArray[np.float64]
+    scores: NDArray[np.float32]
+
+    def items(self) -> Iterator[FrameScore]:
+        """One by one."""
+        columns = (self.index.tolist(), self.time_s.tolist(), self.duration_s.tolist(), self.scores)
+        return map(FrameScore, *columns)
+
+    def entries(self) -> Iterator[Entry]:
+        """One by one, with their places."""
+        return map(Entry, count(self.number), self.at_s.tolist(), self.items())
+
+
 def encode(number: int, at_s: float, record: Record) -> bytes:
     """The record's line, with its end."""
     kind, body = (
@@ -120,8 +146,9 @@ def encode(number: int, at_s: float, record: Record) -> bytes:
     return b"%08x %s\n" % (zlib.crc32(data), data)
 
 
-#: A judged frame as ``encode`` writes it: nearly every line of a journal, read without the detour over JSON.
-_REAL = rb"(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?)"
+#: A judged frame as ``encode`` writes it: nearly every line of a journal, read without the detour over JSON. Numbers
+#: that might be too large for a float do not match.
+_REAL = rb"(-?(?:0|[1-9]\d{0,99})(?:\.\d+)?(?:[eE][-+]?\d\d?)?)"
 _JUDGED = re.compile(
     rb'([0-9a-f]{8}) \{"n":(0|[1-9]\d{0,17}),"at":%s,"kind":"frame","index":(0|[1-9]\d{0,17}),"time_s":%s,'
     rb'"duration_s":%s,"scores":\[(\d(?:\.\d+)?(?:e-\d+)?(?:,\d(?:\.\d+)?(?:e-\d+)?)*)\]\}' % (_REAL, _REAL, _REAL)
@@ -133,9 +160,8 @@ def decode(line: bytes, organs: int | None) -> Entry:
 
     Raises ValueError for anything that ``encode`` did not write, DataError for a run of a newer format.
     """
-    judged = _JUDGED.fullmatch(line)
-    if judged is not None and (entry := _judged(line, judged.groups(), organs)) is not None:
-        return entry
+    if (row := judged(line, organs)) is not None:
+        return next(frames([row]).entries())
     data = line[9:]
     if line[:9] != b"%08x " % zlib.crc32(data):
         raise ValueError("checksum")
@@ -149,16 +175,36 @@ def decode(line: bytes, organs: int | None) -> Entry:
         raise ValueError(str(error)) from None
 
 
-def _judged(line: bytes, parts: tuple[bytes, ...], organs: int | None) -> Entry | None:
-    """The frame whose fields these are; None where something is wrong with it, which the long way tells."""
-    checksum, number, at_s, index, time_s, duration_s, scores = parts
-    values = [float(score) for score in scores.split(b",")]
-    times_s = (float(at_s), float(time_s), float(duration_s))
-    sound = int(checksum, 16) == zlib.crc32(line[9:]) and math.isfinite(sum(times_s))
-    if not sound or (organs is not None and len(values) != organs):
+#: The number, and at_s, index, time_s, duration_s and scores as they are written.
+Judged = tuple[int, bytes, bytes, bytes, bytes, bytes]
+
+
+def judged(line: bytes, organs: int | None) -> Judged | None:
+    """What ``frames`` makes frames of; None for another kind of line, and where something is wrong with it."""
+    match = _JUDGED.fullmatch(line)
+    if match is None:
         return None
-    frame = FrameScore(int(index), times_s[1], times_s[2], np.array(values, np.float32))
-    return Entry(int(number), times_s[0], frame)
+    checksum, number, at_s, index, time_s, duration_s, scores = match.groups()
+    if int(checksum, 16) != zlib.crc32(line[9:]) or (organs is not None and scores.count(b",") != organs - 1):
+        return None
+    return int(number), at_s, index, time_s, duration_s, scores
+
+
+def frames(rows: Sequence[Judged]) -> Frames:
+    """Rows, at least one, whose numbers follow each other."""
+    numbers, at_s, index, time_s, duration_s, scores = zip(*rows, strict=True)
+    return Frames(
+        number=numbers[0],
+        at_s=_floats(at_s),
+        index=np.array(list(map(int, index)), np.int64),
+        time_s=_floats(time_s),
+        duration_s=_floats(duration_s),
+        scores=_floats(b",".join(scores).split(b",")).astype(np.float32).reshape(len(rows), -1),
+    )
+
+
+def _floats(texts: Sequence[bytes]) -> NDArray[np.float64]:
+    return np.array(list(map(float, texts)), np.float64)
 
 
 def _frame_body(frame: FrameScore) -> dict[str, Any]:

@@ -6,14 +6,16 @@ import math
 import time
 import uuid
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import dropwhile
 from pathlib import Path
 
 from seqcls.errors import OutputError
 from seqcls.journal.appendfile import AppendFile
 from seqcls.journal.reader import Journal, open_journal, read_journal
 from seqcls.journal.rebuild import Rebuilt, Tally
-from seqcls.journal.record import Entry, Opening, Resume
+from seqcls.journal.record import Entry, Frames, Opening, Resume
 from seqcls.journal.tail import memory_s, settled_at
 from seqcls.journal.writer import JournalWriter, Monotonic, Wall, begin, utc_now
 from seqcls.postprocess import PostProcess
@@ -53,9 +55,16 @@ class Resumption:
 
 
 def resume(
-    path: str | Path, *, session: str | None = None, monotonic: Monotonic = time.monotonic, wall: Wall = utc_now
+    path: str | Path,
+    *,
+    accept: Callable[[Opening], None] | None = None,
+    session: str | None = None,
+    monotonic: Monotonic = time.monotonic,
+    wall: Wall = utc_now,
 ) -> Resumption:
     """Open a journal to append to it, with the state that its run had.
+
+    ``accept`` may raise if this is not the run to go on with: then nothing has been changed yet.
 
     An unfinished last line is cut off. The time that passed by the clock on the wall since the last item, never less
     than none, becomes a gap. Raises DataError where there is no journal to go on with, OutputError where another run
@@ -66,6 +75,8 @@ def resume(
     try:
         run = _Ending()
         journal = read_journal(path, run.take)  # before anything is changed: it may be no journal at all
+        if accept is not None:
+            accept(journal.opening)
         healed_bytes = file.heal()
         time_s = _now_s(run, wall().timestamp())
         gap = run.miss(time_s)
@@ -102,14 +113,14 @@ class _Ending(Tally):
 
     def __init__(self) -> None:
         super().__init__()
-        self.items: deque[FrameScore | Gap] = deque()
         self.whole = True  # whether ``items`` are all
         self.later = 0  # how many of the items the last session has
+        self._blocks: deque[Frames | FrameScore | Gap] = deque()
         self._most_s = math.inf
 
-    def take(self, entry: Entry) -> None:
-        super().take(entry)
-        record = entry.record
+    def take(self, block: Entry | Frames) -> None:
+        super().take(block)
+        record = block.record if isinstance(block, Entry) else None
         if isinstance(record, Opening):
             self._most_s = max(LEAST_S, 2 * memory_s(record.smoothing, record.intervals))
         elif isinstance(record, Resume):
@@ -117,20 +128,44 @@ class _Ending(Tally):
             self.later = 0
 
     def push(self, item: FrameScore | Gap) -> None:
-        self.items.append(item)
         self.later += 1
-        oldest = self.items[0]
-        if (oldest.end_s if isinstance(oldest, Gap) else oldest.time_s) < self.end_s - self._most_s:
-            self.items.popleft()
+        self._keep(item)
+
+    def push_frames(self, frames: Frames) -> None:
+        self.later += len(frames.index)
+        self._keep(frames)
+
+    def items(self) -> list[FrameScore | Gap]:
+        """Those of the end, or all."""
+        items: list[FrameScore | Gap] = []
+        for block in self._blocks:
+            items.extend(block.items() if isinstance(block, Frames) else [block])
+        late = list(dropwhile(self._is_long_ago, items))
+        self.whole &= len(late) == len(items)
+        return late
+
+    def _is_long_ago(self, block: Frames | FrameScore | Gap) -> bool:
+        return _ends_s(block) < self.end_s - self._most_s
+
+    def _keep(self, block: Frames | FrameScore | Gap) -> None:
+        self._blocks.append(block)
+        while self._blocks and self._is_long_ago(self._blocks[0]):
+            self._blocks.popleft()
             self.whole = False
+
+
+def _ends_s(block: Frames | FrameScore | Gap) -> float:
+    if isinstance(block, Gap):
+        return block.end_s
+    return block.time_s if isinstance(block, FrameScore) else float(block.time_s[-1])
 
 
 class _Again(Rebuilt):
     """The run once more, with the events of its last session: that one passed on what was untold before it."""
 
-    def take(self, entry: Entry) -> None:
-        super().take(entry)
-        if isinstance(entry.record, Resume):
+    def take(self, block: Entry | Frames) -> None:
+        super().take(block)
+        if isinstance(block, Entry) and isinstance(block.record, Resume):
             self.events.clear()
 
 
@@ -138,13 +173,14 @@ def _state(run: _Ending, journal: Journal) -> tuple[PostProcess, tuple[Event, ..
     """Post-processing as the run left it, and the events that it did not tell of any more."""
     opening = journal.opening
     again = _Again(opening, opening.smoothing, opening.intervals, keep=False)
-    since_s = -math.inf if run.whole else settled_at(run.items, opening.smoothing, opening.intervals)
+    items = run.items()
+    since_s = -math.inf if run.whole else settled_at(items, opening.smoothing, opening.intervals)
     if since_s is None:
-        for entry in journal.entries():
-            again.take(entry)
+        for block in journal.blocks():
+            again.take(block)
         again.miss(run.end_s)
     else:
-        for place, item in enumerate(run.items, run.later - len(run.items)):
+        for place, item in enumerate(items, run.later - len(items)):
             if place == 0:
                 again.events.clear()
             again.push(item)

@@ -124,7 +124,9 @@ class JournalWriter:
 
     def _write(self, records: Sequence[Record], *, insist: bool = False) -> bool:
         with self._lock:
-            assert not self._closed, "a closed journal takes no records"
+            if self._closed:  # a source's thread that speaks when the run is over
+                self.dropped += len(records)
+                return False
             now_s = self._monotonic()
             lines = [encode(self._number + i, now_s - self._began_s, record) for i, record in enumerate(records)]
             # Numbers go on even where records are dropped: the hole tells the reader.
@@ -198,7 +200,12 @@ def create_journal(
         seqcls=seqcls.__version__,
         **writer.stamp(),
     )
-    begin(writer, opening)
+    try:
+        begin(writer, opening)
+    except DiskFullError:
+        with contextlib.suppress(OSError):  # without its first record it would only be in the next run's way
+            writer.path.unlink()
+        raise
     return writer
 
 
