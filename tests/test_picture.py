@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from timelines import timeline
 
-from seqcls.report.picture import PRESENT, write_picture
+from seqcls.report.picture import PRESENT, _duration, _label_times, write_picture
 from seqcls.types import Gap, Timeline
 
 BLUE = np.array([int(PRESENT[i : i + 2], 16) for i in (5, 3, 1)])  # BGR
@@ -42,3 +42,32 @@ def test_gaps_thumbnails_and_one_frame(tmp_path: Path) -> None:
     shown = drawn(replace(timeline(liver="PP??..PPPP", gaps=(Gap(0.5, 3, "lost"),)), thumbnails=pictures), tmp_path)
     assert shown.shape[0] > plain.shape[0]
     drawn(timeline(liver="P"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "unit", "first", "last"),
+    [
+        (0.0, 60.0, "seconds", "0", "60"),
+        (0.0, 200.5, "minutes:seconds", "0:00", "3:00"),
+        (70.0, 1870.0, "minutes:seconds", "5:00", "30:00"),
+        (0.0, 3600.0, "hours:minutes", "0:00", "1:00"),
+        (0.0, 87000.0, "hours:minutes", "0:00", "24:00"),
+    ],
+)
+def test_long_runs_are_read_in_minutes_and_hours(
+    start_s: float, end_s: float, unit: str, first: str, last: str
+) -> None:
+    from matplotlib.figure import Figure
+
+    ax = Figure().subplots()
+    _label_times(ax, start_s, end_s)
+    ax.set_xlim(start_s, end_s)
+    labels = [label.get_text() for label in ax.get_xticklabels()]
+    assert (ax.get_xlabel(), labels[0], labels[-1]) == (unit, first, last) and len(labels) <= 13
+    place = dict(zip(labels, ax.get_xticks(), strict=True))
+    assert all(start_s <= at <= end_s for at in place.values())
+
+
+def test_durations() -> None:
+    said = [_duration(seconds) for seconds in (0.0, 179.94, 180.0, 3599.4, 3600.0, 42566.3)]
+    assert said == ["0.0 s", "179.9 s", "3 min 0 s", "59 min 59 s", "1 h 0 min", "11 h 49 min"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 PRESENT, UNKNOWN, SCORE = "#0072B2", "#E69F00", "#D55E00"
 LEGEND = "Blue: in view. Hatched: could not be judged. Line: score, with its thresholds dotted"
 MOST_POINTS = 4000
+#: From here on times are read in minutes, or hours; and the steps that make round ones.
+LONG_S = 180.0
+_STEPS_S = (30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 43_200, 86_400)
 # Inches. Said rather than found by matplotlib's layout engine, which takes as long as all the rest.
 _WIDTH, _ROW, _BETWEEN = 11.0, 0.95, 0.32
 _TOP, _BOTTOM, _LEFT, _RIGHT = 0.52, 0.72, 0.42, 0.12
@@ -53,13 +57,32 @@ def write_picture(timeline: Timeline, path: str | Path) -> None:
         _draw_thumbnails(axes[0], timeline)
     for column, organ in enumerate(organs):
         _draw_organ(axes[column + thumbnails], timeline, column, organ)
-    axes[-1].set_xlabel("seconds")
+    _label_times(axes[-1], timeline.start_s, timeline.end_s)
     axes[-1].set_xlim(timeline.start_s, max(timeline.end_s, timeline.start_s + 1e-3))
     name = _literal(timeline.source.name)
     figure.text(0.01, 1 - 0.08 / height, name, fontsize=11, ha="left", va="top", weight="bold")
     figure.text(0.99, 0.06 / height, f"{LEGEND}. {seqcls.DISCLAIMER}", fontsize=8, color="#555555", ha="right")
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png")
+
+
+def _label_times(ax: Axes, start_s: float, end_s: float) -> None:
+    span_s = end_s - start_s
+    if span_s < LONG_S:
+        ax.set_xlabel("seconds")
+        return
+    unit_s, unit = (3600, "hours:minutes") if span_s >= 3600 else (60, "minutes:seconds")
+    step_s = next((step_s for step_s in _STEPS_S if span_s <= 12 * step_s), _STEPS_S[-1])
+    ticks_s = range(math.ceil(start_s / step_s) * step_s, math.floor(end_s) + 1, step_s)
+    ax.set_xticks(ticks_s, [f"{s // unit_s}:{s % unit_s * 60 // unit_s:02d}" for s in ticks_s])
+    ax.set_xlabel(unit)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < LONG_S:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _draw_thumbnails(ax: Axes, timeline: Timeline) -> None:
@@ -91,7 +114,7 @@ def _draw_organ(ax: Axes, timeline: Timeline, column: int, organ: str) -> None:
         if name in options:
             ax.axhline(options[name], color="#888888", lw=0.7, ls=":")
     present_s = float(np.sum([i.duration_s for i in timeline.of(organ, "present")]))
-    ax.set_title(_literal(f"{organ}: in view for {present_s:.1f} s"), fontsize=10, loc="left")
+    ax.set_title(_literal(f"{organ}: in view for {_duration(present_s)}"), fontsize=10, loc="left")
     ax.set_ylim(-0.03, 1.14)
     ax.set_yticks([0, 0.5, 1])
     ax.tick_params(labelsize=8)
