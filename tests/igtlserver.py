@@ -113,6 +113,9 @@ def server(*scripts: Script) -> Iterator[int]:
                 client, _ = listener.accept()
             except TimeoutError:
                 return
+            if over.is_set():
+                client.close()
+                return
             threads.append(threading.Thread(target=play, args=(client, script), daemon=True))
             threads[-1].start()
 
@@ -124,6 +127,8 @@ def server(*scripts: Script) -> Iterator[int]:
             yield listener.getsockname()[1]
         finally:
             over.set()
+            if accepting.is_alive():  # nobody came
+                socket.create_connection(listener.getsockname()).close()
             accepting.join(2 * GENEROUS_S)
             for thread in threads:
                 thread.join(2 * GENEROUS_S)
