@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.engines import Engine
-from seqcls.errors import UsageError
+from seqcls.errors import ModelError, UsageError
 from seqcls.intervals import Hysteresis, IntervalOptions
 from seqcls.prepare import Prepared
 from seqcls.smoothing import SmoothingOptions, open_smoother
@@ -153,7 +153,10 @@ class AdaptiveScorer:
 
     def _measure(self, rows: Sequence[int]) -> None:
         if rows:
-            self._held.put(rows, self._engine.scores(np.stack([self._held.picture(row) for row in rows])))
+            scores = self._engine.scores(np.stack([self._held.picture(row) for row in rows]))
+            if not np.isfinite(scores).all():  # what lies between two scores has no bounds then
+                raise ModelError("the model gives scores that are no numbers; use --precision fp32, or train it again")
+            self._held.put(rows, scores)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,9 @@ from seqcls.engines import Engine
 from seqcls.prepare import Prepared
 from seqcls.types import FrameScore, Gap
 
+#: Why a frame is unknown whose score is no number: half precision that overflows, a model with broken weights.
+NO_NUMBER = "the model gave no number"
+
 
 def score_every(items: Iterable[Prepared | Gap], engine: Engine, batch_size: int) -> Iterator[FrameScore | Gap]:
     """Score in batches; items that need no score wait with the others, so that order is kept."""
@@ -35,5 +38,7 @@ def _release(
         if isinstance(item, Gap):
             yield item
         else:
-            own = None if item.picture is None else next(scores)
-            yield FrameScore(item.index, item.time_s, item.duration_s, own, item.reason)
+            own, reason = None if item.picture is None else next(scores), item.reason
+            if own is not None and not np.isfinite(own).all():  # in a filter's memory it would stay for ever
+                own, reason = None, NO_NUMBER
+            yield FrameScore(item.index, item.time_s, item.duration_s, own, reason)

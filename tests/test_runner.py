@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,8 @@ from fakes import BrightnessEngine, detector, frames
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqcls.errors import NoFramesError, UsageError
+from seqcls.adaptive import SamplingOptions
+from seqcls.errors import ModelError, NoFramesError, UsageError
 from seqcls.runner import load
 from seqcls.smoothing import SmoothingOptions
 from seqcls.types import Frame, Gap
@@ -91,6 +94,26 @@ def test_damaged_frames_are_unknown_and_counted() -> None:
     assert timeline.gaps == (Gap(0.5, 1.0, "corrupt packet"),)
     assert timeline.coverage == pytest.approx(2 / 3)
     assert np.isnan(timeline.scores.raw[5:10]).all() and not np.isnan(timeline.scores.raw[:5]).any()
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+@pytest.mark.parametrize("kind", ["none", "mean", "exponential", "hmm"])
+def test_a_score_that_is_no_number_costs_its_own_frame(kind: Any, wrong: float) -> None:
+    made = detector(smoothing=SmoothingOptions(kind=kind))
+    sound = made.engine.scores
+
+    def scores(images: Any) -> Any:
+        found = sound(images)
+        found[found[:, 0] > 0.95, 1] = wrong
+        return found
+
+    made.engine.scores = scores  # type: ignore[method-assign]
+    timeline = made.analyze(frames([0.8] * 20 + [1.0] * 10 + [0.8] * 20))
+    blind = timeline.of("liver", "unknown")
+    assert [(i.start_s, i.end_s, i.reason) for i in blind] == [(2.0, 3.0, "the model gave no number")]
+    assert np.isnan(timeline.scores.smooth).any(axis=1).sum() == timeline.ledger.rejected == 10
+    with pytest.raises(ModelError, match="no numbers"):
+        replace(made, sampling=SamplingOptions(kind="adaptive")).analyze(frames([1.0] * 30))
 
 
 def test_gaps_between_frames_reach_the_timeline() -> None:
