@@ -51,7 +51,7 @@ from numpy.typing import NDArray
 
 from seqcls.cli.live import Wishes
 from seqcls.cli.live import _journal as begin_journal
-from seqcls.errors import OutputError
+from seqcls.errors import OutputError, UsageError
 from seqcls.gate import GateOptions
 from seqcls.journal import NOT_RECORDED, create_journal, read_journal, timeline_from_journal
 from seqcls.live.session import LiveOptions, LiveSession
@@ -406,6 +406,22 @@ def test_overwriting_takes_no_journal_from_a_run_that_writes_it(tmp_path: Path) 
     writer, resumed = begin_journal(made, info, path, Wishes(overwrite=True))
     writer.close()
     assert resumed is None and not [r for r in read_journal(path) if isinstance(r, Gap)]
+
+
+def test_another_model_does_not_go_on_with_a_run(tmp_path: Path) -> None:
+    path, info = tmp_path / "run.journal", SourceInfo(name="probe", kind="openigtlink")
+    made = replace(detector(organs=("liver",)), provenance={"model": "a.safetensors", "model_dataset": "1"})
+    begin_journal(made, info, path, Wishes())[0].close()
+    before = path.read_bytes()
+    with pytest.raises(UsageError, match="another model"):
+        begin_journal(
+            replace(made, provenance={"model": "a.safetensors", "model_dataset": "2"}), info, path, Wishes(resume=True)
+        )
+    assert path.read_bytes() == before
+    renamed = replace(made, provenance={"model": "b.safetensors", "model_dataset": "1"})
+    writer, resumed = begin_journal(renamed, info, path, Wishes(resume=True))
+    writer.close()
+    assert resumed is not None and path.stat().st_size > len(before)
 
 
 @needs_signals

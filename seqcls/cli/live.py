@@ -207,10 +207,12 @@ def _journal(detector: Detector, info: Any, path: Path, wishes: Wishes) -> tuple
             ),
             None,
         )
-    ours = (detector.organs, detector.smoothing, detector.intervals)
+    ours = (detector.organs, detector.smoothing, detector.intervals, detector.provenance.get("model_dataset"))
 
     def accept(opening: Opening) -> None:
-        if (opening.organs, opening.smoothing, opening.intervals) != ours:
+        # By what the model was trained on: its file may have been renamed, or converted, since.
+        theirs = (opening.organs, opening.smoothing, opening.intervals, opening.provenance.get("model_dataset"))
+        if theirs != ours:
             raise UsageError(f"{path} was begun with another model or other options; use the same, or a new folder")
 
     resumed = go_on(path, accept=accept)
