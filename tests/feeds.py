@@ -80,7 +80,8 @@ def until(condition: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_left() -> Iterator[None]:
-    gc.collect()  # engines of earlier tests, with their threads
+    if threads():
+        gc.collect()  # engines of earlier tests, with their threads
     yield
     until(lambda: not threads() and not children())
 
