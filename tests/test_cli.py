@@ -315,6 +315,18 @@ def test_what_only_a_feed_has_is_refused_for_a_clip(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x.mp4"]
 
 
+def test_ctrl_c_says_so(seqcls: Seqcls, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a command that does not end in order by itself, too."""
+
+    def ctrl_c(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("seqcls.cli.results._journal_at", ctrl_c)
+    Path("out").mkdir()
+    done = seqcls("export", "out", "--to", "vtt")
+    assert (done.code, done.err) == (130, "seqcls: interrupted\n")
+
+
 def test_an_interrupted_run_keeps_what_was_read(
     seqcls: Seqcls, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

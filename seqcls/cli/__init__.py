@@ -29,8 +29,12 @@ class Commands(TyperGroup):
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        with _without_secrets():
-            return super().invoke(ctx)
+        try:
+            with _without_secrets():
+                return super().invoke(ctx)
+        except KeyboardInterrupt:  # told here, because typer ends without a word
+            print("seqcls: interrupted", file=sys.stderr)  # noqa: T201
+            raise typer.Exit(130) from None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args[0] not in self.commands and ("://" in args[0] or Path(args[0]).exists()):
@@ -107,10 +111,3 @@ def main() -> None:
     except SeqclsError as error:
         print(f"seqcls: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("seqcls: interrupted", file=sys.stderr)  # noqa: T201
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our stdout has gone (`seqcls run … | head`): nothing is wrong with us.
-        sys.stderr.close()
-        sys.exit(0)
