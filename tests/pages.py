@@ -31,6 +31,7 @@ THYROID = OrganView(
     trace=tuple((40.0 + i / 10, None if i < 100 else 0.9) for i in range(600)),
     spans=(Span("unknown", 0.0, 90.0, "no contact"), Span("present", 90.0, None)),
     presences=3,
+    latest=(Span("present", 7.0, 12.0), Span("present", 61.0, 66.5), Span("present", 90.0, None)),
 )
 VIEW = LiveView(
     source="probe",

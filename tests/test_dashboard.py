@@ -28,6 +28,7 @@ LIVER = OrganView(
         Span("present", 275.0, None),
     ),
     presences=3,
+    latest=(Span("present", 7.0, 12.0), Span("present", 100.0, 130.0), Span("present", 275.0, None)),
 )
 VIEW = LiveView(
     source="probe",
@@ -137,6 +138,19 @@ def test_names_do_not_steer_the_terminal() -> None:
         assert "\x1b" not in "".join(rows) and "\x07" not in "".join(rows) and len(rows) <= size[1]
     assert any("liver?[2J" in row for row in rows) and any("[bold]" in row for row in rows)
     assert all(line.isprintable() for line in dashboard.lines(None, view))
+
+
+def test_intervals_so_far() -> None:
+    whole = "0:00:07–0:00:12  0:01:40–0:02:10  0:04:35–now"
+    assert dashboard.intervals(LIVER, len(whole)).plain == whole
+    assert dashboard.intervals(LIVER, len(whole) - 1).plain == "… 0:01:40–0:02:10  0:04:35–now"
+    assert dashboard.intervals(LIVER, 29).plain == "… 0:04:35–now"
+    assert dashboard.intervals(replace(LIVER, presences=4), 99).plain == f"… {whole}"
+    assert dashboard.intervals(LIVER, 99, plain=True, holds=False).plain.endswith("  0:04:35-?")
+    assert dashboard.intervals(replace(LIVER, presences=0, latest=()), 99).plain == "none so far"
+    assert whole in "\n".join(screen(replace(VIEW, organs=(LIVER,) * 2), 80, 24))
+    stalled = replace(VIEW, feed="stalled", organs=(LIVER,) * 2)
+    assert "0:04:35–?" in "\n".join(screen(stalled, 80, 24))
 
 
 def test_the_strip_and_the_trace_follow_time() -> None:

@@ -342,6 +342,7 @@ def test_resuming_from_any_cut_is_a_whole_replay(
         resumed.writer.close()
         assert resumed.gap == full.miss(resumed.time_s)
         assert resumed.untold == tuple(event for event in full.events if event not in full.told)
+        assert resumed.told == tuple(full.told)
         assert (resumed.ledger, resumed.gaps, resumed.next_index) == (full.ledger, tuple(full.gaps), full.next_index)
         assert (resumed.start_s, resumed.end_s) == (full.start_s, full.end_s)
         for k in range(40):

@@ -222,6 +222,27 @@ def test_a_resumed_run_goes_on_where_the_first_ended(tmp_path: Path) -> None:
     assert states[0] == states[-1] == "present"
 
 
+def test_what_was_present_before_a_crash_is_shown_after_it(tmp_path: Path) -> None:
+    """Also after a second one, whether or not the sessions before came to tell of it."""
+    made, views, shown = detector(organs=("liver",)), [], []
+    create_journal(
+        tmp_path / "j", organs=made.organs, smoothing=made.smoothing, intervals=made.intervals,
+        source=SourceInfo(name="probe", kind="stream"),
+    ).close()  # fmt: skip
+    for _ in range(3):
+        resumed = resume(tmp_path / "j")
+        feed = Replay(frames([0.1] * 20 + [0.9] * 20))
+        views = []
+        session = LiveSession(made, feed, options=EVERY, journal=resumed.writer, resumed=resumed, on_view=views.append)
+        session.run()
+        shown.append(views[-1].organs[0])
+    timeline = timeline_from_journal(read_journal(tmp_path / "j"))
+    present = [(i.start_s, i.end_s) for i in timeline.intervals if i.state == "present"]
+    assert [organ.presences for organ in shown] == [1, 2, 3] and len(present) == 3
+    assert [s.start_s for s in shown[-1].latest] == pytest.approx([start_s for start_s, _ in present])
+    assert [s.end_s for s in shown[-1].latest] == pytest.approx([end_s for _, end_s in present])
+
+
 def test_what_is_shown_is_unknown_without_a_running_feed() -> None:
     track = Track("liver", IntervalOptions())
     track.changed(Event("liver", "present", 1.0, 10, 1.3))
@@ -267,6 +288,9 @@ def test_nothing_grows_in_a_long_run() -> None:
     session.run()
     track = session._tracks[0]
     assert not session._arrived_s and len(track._trace) <= 601 and len(track._spans) <= 320
+    shown = track.view("running")
+    assert shown.presences > len(shown.latest) == 20
+    assert all(s.state == "present" and s.end_s is not None and s.end_s > s.start_s for s in shown.latest[:-1])
     with pytest.raises(AssertionError):
         session._process.table()
 

@@ -54,6 +54,9 @@ class Run:
 
 SIGNS = "[...document.querySelectorAll('.word')].map((sign) => sign.textContent).join()"
 SHOWN = "document.getElementById('feed').textContent"
+INTERVALS = (
+    "[...intervals.children].map((line) => [...line.children].map((part) => part.textContent).join(' ')).join('|')"
+)
 SEEN = "document.body.dataset.trusted"
 NOTE = "document.getElementById('picture-note').textContent"
 LOST_FOR = "document.getElementById('feed-for').textContent"
@@ -88,6 +91,9 @@ def test_it_opens_and_updates(chromium: browser.Browser, page: PageServer) -> No
         assert chromium.evaluate("picture.getContext('2d').getImageData(200, 90, 1, 1).data[0]") == pytest.approx(
             200, abs=12
         )
+        so_far = chromium.evaluate(INTERVALS)
+        assert so_far.startswith(f"0:01:30 – now thyroid|0:01:30 – now {EVIL}|0:01:01 – 0:01:06 thyroid|")
+        assert so_far.count("|") == 5
         run.view = replace(
             VIEW, organs=tuple(replace(o, state=s) for o, s in zip(VIEW.organs, ("absent", "unknown"), strict=True))
         )

@@ -36,6 +36,7 @@ QUIET_S = 3.0
 STATUS_EVERY_S = 60.0
 _LARGE_WIDTH, _LARGE_HEIGHT = 40, 7  # a panel with large letters
 _PANEL_HEIGHT = 5
+_INTERVALS_HEIGHT = 10  # a panel with room for when it was present besides
 
 
 def render(view: LiveView, width: int, height: int, *, plain: bool = False, quiet_s: float = 0.0) -> RenderableType:
@@ -115,6 +116,24 @@ def strip(organ: OrganView, now_s: float, width: int, *, plain: bool = False, lo
         state = next((s for s in ("present", "unknown", "absent") if s in states), None)
         text.append(" " if state is None else glyphs[state], style="" if state is None else INKS[state])
     return text
+
+
+def intervals(organ: OrganView, width: int, *, plain: bool = False, holds: bool = True) -> Text:
+    """When the organ was present so far, as far back as there is room for; the newest at the right.
+
+    One that still grows ends "now", or with "?" where nothing ``holds``.
+    """
+    dash, before = ("-", "...") if plain else ("–", "…")
+    text, shown = "", 0
+    for span in reversed(organ.latest):
+        end = clock(span.end_s) if span.end_s is not None else "now" if holds else "?"
+        longer = f"{clock(span.start_s)}{dash}{end}" + (f"  {text}" if text else "")
+        if len(longer) + (len(before) + 1) * (shown + 1 < organ.presences) > width:
+            break
+        text, shown = longer, shown + 1
+    if shown < organ.presences:
+        text = f"{before} {text}"
+    return Text((text or "none so far")[:width], no_wrap=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,11 +218,14 @@ class _Painter:
     def _panel(self, organ: OrganView, width: int, height: int) -> RenderableType:
         inside = max(1, width - 4)
         rows = max(1, (height - 3) // 5)  # of the trace
+        listed = height >= _INTERVALS_HEIGHT
         parts = [
-            self._sign(self._state(organ), inside, height - 3 - rows),
+            self._sign(self._state(organ), inside, height - 3 - rows - listed),
             trace(organ, self._now_s, inside, rows, plain=self._plain, lost_s=self._lost_s),
             strip(organ, self._now_s, inside, plain=self._plain, lost_s=self._lost_s),
         ]
+        if listed:
+            parts.append(intervals(organ, inside, plain=self._plain, holds=self._holds))
         return Panel(
             Group(*parts),
             box=box.ASCII if self._plain else box.ROUNDED,

@@ -32,8 +32,9 @@ class Resumption:
     """What a run needs to go on.
 
     ``process`` has the state of one that has taken every recorded item and the gap, and keeps no scores. ``untold`` are
-    the events that became certain in the session before and at the gap, and that no record says were passed on. The new
-    session's frames are numbered from ``next_index`` and lie at ``time_s`` plus the time since its beginning.
+    the events that became certain in the session before and at the gap, and that no record says were passed on;
+    ``told`` are those that a record tells of, of all sessions. The new session's frames are numbered from
+    ``next_index`` and lie at ``time_s`` plus the time since its beginning.
     ``ledger``, ``gaps``, ``start_s`` (None: nothing yet) and ``end_s`` are the totals so far, with the gap. ``gap`` is
     what was not recorded, ``healed_bytes`` what was cut off, ``journal`` what was found.
     """
@@ -43,6 +44,7 @@ class Resumption:
     sessions: tuple[str, ...]
     process: PostProcess
     untold: tuple[Event, ...]
+    told: tuple[Event, ...]
     gap: Gap | None
     gaps: tuple[Gap, ...]
     next_index: int
@@ -96,6 +98,7 @@ def resume(
         sessions=(*journal.sessions, session),
         process=process,
         untold=untold,
+        told=tuple(dict.fromkeys((*run.told_before, *run.told))),
         gap=gap,
         gaps=tuple(run.gaps),
         next_index=run.next_index,
@@ -115,6 +118,7 @@ class _Ending(Tally):
         super().__init__()
         self.whole = True  # whether ``items`` are all
         self.later = 0  # how many of the items the last session has
+        self.told_before: list[Event] = []  # by the sessions before the last
         self._blocks: deque[Frames | FrameScore | Gap] = deque()
         self._most_s = math.inf
 
@@ -124,6 +128,7 @@ class _Ending(Tally):
         if isinstance(record, Opening):
             self._most_s = max(LEAST_S, 2 * memory_s(record.smoothing, record.intervals))
         elif isinstance(record, Resume):
+            self.told_before += self.told
             self.told.clear()
             self.later = 0
 

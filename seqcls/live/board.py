@@ -124,6 +124,7 @@ def _organ(organ: OrganView, now_s: float) -> dict[str, object]:
         "onset": _number(organ.onset),
         "offset": _number(organ.offset),
         "presences": organ.presences,
+        "latest": [[_number(s.start_s), _number(s.end_s)] for s in organ.latest],
         "trace": [[_number(at - now_s, 2), _number(score)] for at, score in trace if at > now_s - TRACE_S],
         "spans": [
             [s.state, _number(s.start_s - now_s, 2), None if s.end_s is None else _number(s.end_s - now_s, 2)]

@@ -10,7 +10,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -165,7 +165,11 @@ class LiveSession:
         the source raises when it cannot go on."""
         shift_index, shift_s = (0, 0.0) if self._resumed is None else (self._resumed.next_index, self._resumed.time_s)
         if self._resumed is not None:
-            self._tell(list(self._resumed.untold))
+            self._show_again(self._resumed.told)
+            untold = list(self._resumed.untold)
+            if self._journal is not None:
+                self._journal.write(*untold)
+            self._tell(untold)
         feed = Feed(
             frames_of(self._source, shift_index, shift_s),
             keep=self._options.keep,
@@ -221,10 +225,15 @@ class LiveSession:
         self._show(feed)
 
     def _tell(self, events: list[Event]) -> None:
+        self._show_again(events)
         for event in events:
-            self._tracks[self._detector.organs.index(event.organ)].changed(event)
             for outlet in self._outlets:
                 outlet.event(event)
+
+    def _show_again(self, events: Iterable[Event]) -> None:
+        """To people alone, not to the outlets."""
+        for event in events:
+            self._tracks[self._detector.organs.index(event.organ)].changed(event)
 
     def _finish(self, feed: Feed, problem: str) -> LiveSummary:
         feed.stop()
@@ -233,6 +242,8 @@ class LiveSession:
         end_s = max(self._preparation.end_s, 0.0 if self._resumed is None else self._resumed.end_s)
         events = list(self._process.close(end_s))
         self._tell(events)
+        for track in self._tracks:
+            track.ended(end_s)
         ledger = self._ledger(feed)
         # After an error, frames that nobody took any more are as good as dropped.
         missing = ledger.received - ledger.classified - ledger.dropped - ledger.rejected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
 from seqcls.intervals import IntervalOptions
 from seqcls.live.view import FeedState, OrganView, Span
@@ -12,6 +13,8 @@ from seqcls.types import Event, FrameScore, State
 TRACE_S, SPANS_S = 60.0, 600.0
 #: More points than a screen has columns are of no use.
 _POINT_EVERY_S = 0.1
+#: How many presences are shown, however long ago they were.
+MOST_LATEST = 20
 
 
 class Track:
@@ -27,6 +30,7 @@ class Track:
         self._trace: deque[tuple[float, float | None]] = deque()
         self._spans: deque[Span] = deque()
         self._presences = 0
+        self._latest: deque[Span] = deque(maxlen=MOST_LATEST)
 
     def scored(self, smoothed: FrameScore | None, column: int) -> None:
         """The newest smoothed frame; the same one may come again."""
@@ -43,12 +47,19 @@ class Track:
 
     def changed(self, event: Event) -> None:
         """A change of state that is certain."""
-        if self._spans:
-            last = self._spans.pop()
-            self._spans.append(Span(last.state, last.start_s, event.start_s, last.reason))
-        self._spans.append(Span(event.state, event.start_s, None, event.reason))
+        self.ended(event.start_s)
+        begun = Span(event.state, event.start_s, None, event.reason)
+        self._spans.append(begun)
+        if event.state == "present":
+            self._presences += 1
+            self._latest.append(begun)
         self._state, self._since_s, self._reason = event.state, event.start_s, event.reason
-        self._presences += event.state == "present"
+
+    def ended(self, end_s: float) -> None:
+        """The state that holds ends, or the run does."""
+        for spans in (self._spans, self._latest):
+            if spans and spans[-1].end_s is None:
+                spans.append(replace(spans.pop(), end_s=end_s))
 
     def view(self, feed: FeedState) -> OrganView:
         """Now. Without a running feed nothing is known, whatever was seen last."""
@@ -64,4 +75,5 @@ class Track:
             spans=tuple(self._spans),
             presences=self._presences,
             reason=self._reason if running else f"feed {feed}",
+            latest=tuple(self._latest),
         )

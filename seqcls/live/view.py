@@ -29,7 +29,8 @@ class OrganView:
 
     state: what holds, as far as it is certain, since ``since_s``. score: smoothed, 0..1, None where it is unknown.
     onset, offset: the thresholds. trace: (time_s, score) of the last minutes, oldest first, None where unknown.
-    spans: the states of the last minutes, oldest first. presences: how many there were since the start.
+    spans: the states of the last minutes, oldest first. presences: how many there were since the start, also before the
+    run was resumed; latest: the last of them, oldest first.
     """
 
     organ: str
@@ -42,6 +43,7 @@ class OrganView:
     spans: tuple[Span, ...]
     presences: int
     reason: str = ""
+    latest: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

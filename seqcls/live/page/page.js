@@ -9,6 +9,7 @@ const LATE_S = 3; // news that lay on the way
 const DRIFT = 2e-4; // by how much the clocks of two machines (an SSH tunnel) may run apart: 17 s a day
 const TRACE_S = 60; // board.py has the same figures
 const STRIP_S = 300;
+const MOST_INTERVALS = 20;
 const FEED_WORDS = { connecting: "connecting", running: "running", stalled: "stalled", retrying: "retrying", stopped: "stopped" };
 
 const at = (id) => document.getElementById(id);
@@ -138,7 +139,21 @@ function showView(now) {
   put(at("rejected"), String(view.rejected));
   put(at("now"), clock(view.now_s));
   put(at("disclaimer"), view.disclaimer);
+  showIntervals(now);
   showMessages(view.messages);
+}
+
+// When each organ was present, the newest first, in times of the run.
+function showIntervals(now) {
+  const spans = view.organs.flatMap(({ organ, latest }) => latest.map(([from, to]) => ({ organ, from, to })));
+  spans.sort((a, b) => b.from - a.from);
+  const open = now.trusted ? "now" : "?";
+  const lines = spans.slice(0, MOST_INTERVALS).map(({ organ, from, to }) => [`${clock(from)} – ${to === null ? open : clock(to)}`, organ]);
+  const list = at("intervals");
+  if (!lines.length) lines.push(["none", ""]);
+  if (JSON.stringify(lines) === list.dataset.lines) return;
+  list.dataset.lines = JSON.stringify(lines);
+  list.replaceChildren(...lines.map(([when, organ]) => inside(make("li"), make("span", "when", when), make("span", "whose", organ))));
 }
 
 function showMessages(messages) {
