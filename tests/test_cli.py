@@ -397,6 +397,8 @@ def test_a_clip_played_live_gives_the_clips_timeline(
     assert {"absent", "present"} <= {event["state"] for event in events}
     assert "feed running" in live.err and "latency from arrival" in live.err
     assert len(list(Path("live/clips").glob("*.mp4"))) == 1 and Path("live/feed.mp4").stat().st_size > 1000
+    recorded = f"recorded {Path('live/feed.mp4')}, whose 0 is 0.00 s of the run"
+    assert recorded in live.err and f"1 clip of presences in {Path('live/clips')}\n" in live.err
     assert seqcls("replay", "live/run.journal").code == 0
     again = seqcls("run", "clip.mp4", "-m", trained.model, "-o", "live", "--realtime")
     assert again.code == 1 and "--overwrite" in one_line(again)
@@ -428,7 +430,8 @@ def test_wrong_live_wishes(seqcls: Seqcls, trained: Trained, tmp_path: Path) -> 
     run = ("run", "clip.mp4", "-m", trained.model, "--realtime")
     assert seqcls(*run, "--keep", "some").code == 2
     assert seqcls(*run, "--duration", "-1").code == 2
-    assert seqcls("run", "clip.mp4", "clip.mp4", "-m", trained.model, "--live").code == 2
+    two = seqcls("run", "clip.mp4", "rtsp://user:hunter2@host", "-m", trained.model, "--live")
+    assert two.code == 2 and "not 2 (clip.mp4, rtsp://" in one_line(two) and "hunter2" not in two.err
     assert "gopher" in one_line(seqcls("run", "gopher://host/x", "-m", trained.model))
     secret = seqcls("run", "ftp://user:hunter2@host/x?token=hunter2", "-m", trained.model)
     assert secret.code == 1 and "hunter2" not in secret.err + secret.out

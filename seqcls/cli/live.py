@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from seqcls.journal import JournalWriter, Opening, Resumption
+    from seqcls.live.clips import PresenceClips
+    from seqcls.live.record import Recorder
     from seqcls.live.session import LiveSession, LiveSummary
     from seqcls.live.view import LiveView
     from seqcls.runner import Detector
@@ -184,6 +186,7 @@ def _watch(detector: Detector, spec: str, folder: Path, wishes: Wishes, source_o
         later.append(session)
         stack.callback(later.clear)  # from here on nobody draws messages
         summary = session.run()
+    _say_kept(recorder, clips, folder)
     return _conclude(detector, folder, journal, summary, interrupted=should_stop())
 
 
@@ -245,6 +248,14 @@ def _recorders(detector: Detector, folder: Path, wishes: Wishes, say: Callable[[
 
         clips = PresenceClips(folder / "clips", organs=detector.organs, whole=wishes.whole, say=say)
     return recorder, clips
+
+
+def _say_kept(recorder: Recorder | None, clips: PresenceClips | None, folder: Path) -> None:
+    """Which files there are, and where a recording that is not whole lies in the timeline."""
+    for part in () if recorder is None else recorder.parts:
+        console.say(f"recorded {part.path}, whose 0 is {part.start_s:.2f} s of the run")
+    if clips is not None:
+        console.say(f"{len(clips.parts)} clip{'' if len(clips.parts) == 1 else 's'} of presences in {folder / 'clips'}")
 
 
 def _shows(stack: ExitStack, wishes: Wishes) -> tuple[list[Callable[[LiveView], None]], Callable[[], bool]]:

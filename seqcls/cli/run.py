@@ -134,11 +134,13 @@ def run(
     """
     from seqcls.live.memory import share_one_pool
     from seqcls.sources import expand
+    from seqcls.sources.redact import redact
 
     path = find_model(model)
     watched = live or realtime or any(_is_live(source) for source in sources)
     if watched and len(sources) > 1:
-        raise UsageError("a live run watches one source; start one seqcls for each")
+        given = ", ".join(redact(source) for source in sources)
+        raise UsageError(f"a live run watches one source, not {len(sources)} ({given}); start one seqcls for each")
     if watched:
         share_one_pool()
     wishes = Wishes(
