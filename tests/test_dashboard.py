@@ -140,6 +140,57 @@ def test_names_do_not_steer_the_terminal() -> None:
     assert all(line.isprintable() for line in dashboard.lines(None, view))
 
 
+@pytest.mark.parametrize("size", [(40, 12), (80, 24), (120, 40)], ids=str)
+@pytest.mark.parametrize("side", ["{0} internal jugular vein of the neck", "internal jugular vein of the neck, {0}"])
+def test_long_names_stay_apart_and_keep_their_score(size: tuple[int, int], side: str) -> None:
+    names = [side.format(word) for word in ("left", "deep")] * 3
+    view = replace(VIEW, organs=tuple(replace(LIVER, organ=name, presences=27) for name in names))
+    text = "\n".join(screen(view, *size))
+    assert text.count("left") == text.count("deep") == 3
+    assert text.count("0.93") == 6
+
+
+def test_why_it_is_unknown_comes_before_how_often_it_was_present() -> None:
+    unknown = replace(LIVER, organ="left lobe", state="unknown", presences=27, score=None, reason="no contact")
+    text = "\n".join(screen(replace(VIEW, organs=(unknown,) * 6), 120, 40))
+    assert text.count("(no contact)") == 6
+
+
+@pytest.mark.parametrize("size", [(40, 12), *SIZES], ids=str)
+@pytest.mark.parametrize("organs", [1, 2, 8])
+def test_the_address_of_the_page_is_whole(size: tuple[int, int], organs: int) -> None:
+    address = "http://127.0.0.1:42011/?token=Drf7RpxNJTfGsyVjKpvnlhEMeWs4a4X9"
+    console = Console(width=size[0], height=size[1], record=True, file=io.StringIO())
+    view = replace(VIEW, organs=(LIVER,) * organs)
+    console.print(dashboard.render(view, *size, address=address), end="")
+    rows = console.export_text(styles=False).splitlines()
+    assert address in "".join(row.strip() for row in rows) and len(rows) <= size[1]
+    assert "page" not in "\n".join(screen(view, *size))
+    if (size, organs) == ((80, 24), 2):
+        assert "0:04:35–now" in rows[9]  # in the row that is kept for messages: nothing had to make room
+
+
+def test_long_messages_keep_their_end() -> None:
+    full = f"/data/{'a-long-folder/' * 9}run.journal is incomplete (No space left on device): free space"
+    for plain in (False, True):
+        (row,) = (row for row in screen(replace(VIEW, messages=(full,)), 80, 24, plain=plain) if "/data/" in row)
+        assert row.endswith("(No space left on device): free space") and len(row) == 80
+
+
+def test_names_are_cut_in_the_middle() -> None:
+    assert dashboard.shortened("liver", 5) == "liver" and dashboard.shortened("kidney", 5) == "ki…ey"
+    assert dashboard.shortened("kidneys", 6, plain=True) == "ki...s"
+    assert dashboard.shortened("甲状腺の右葉", 9) == "甲状…右葉"  # two cells each
+    assert dashboard.shortened("kidney", 0) == "…"
+
+
+@pytest.mark.parametrize("width", [40, 80, 110, 120, 140, 200])
+def test_figures_of_a_day_are_shown_whole_or_not_at_all(width: int) -> None:
+    day = Ledger(received=2_592_000, classified=2_500_000, dropped=50_000, rejected=42_000)
+    (row,) = (row for row in screen(replace(VIEW, ledger=day), width, 24) if "frames/s" in row)
+    assert "50000 dropped" in row and "…" not in row and ("42000 unknown" in row) == (width >= 140)
+
+
 def test_intervals_so_far() -> None:
     whole = "0:00:07–0:00:12  0:01:40–0:02:10  0:04:35–now"
     assert dashboard.intervals(LIVER, len(whole)).plain == whole

@@ -57,7 +57,9 @@ def test_nothing_without_the_right_cookie(steady: PageServer, path: str, cookie:
     assert answer.status == 403 and TOKEN.encode() not in answer.body  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("token", ["", "wrong", TOKEN[:-1], TOKEN + "x", "%FF", "%C3%BC", f"x&token={TOKEN[1:]}"])
+@pytest.mark.parametrize(
+    "token", ["", "wrong", TOKEN[:-1], TOKEN + "x", "%FF", "%C3%BC", f"x&token={TOKEN[1:]}", "x&token=" * 50]
+)
 def test_a_wrong_token_is_refused_even_with_the_cookie(steady: PageServer, token: str) -> None:
     answer = ask(steady, f"/?token={token}" if token else "/?token=x")
     assert answer.status == 403 and answer.getheader("Set-Cookie") is None
@@ -153,6 +155,12 @@ def test_headers(steady: PageServer, path: str, kind: str) -> None:
         assert str(answer.getheader("Content-Type")).startswith(kind)
         assert int(str(answer.getheader("Content-Length"))) > 0
         assert bool(answer.body) == (method == "GET")  # type: ignore[attr-defined]
+
+
+def test_headers_also_for_a_client_that_names_no_version(steady: PageServer) -> None:
+    raw = f"GET /\r\nHost: 127.0.0.1:{steady.port}\r\nCookie: seqcls_{steady.port}={TOKEN}\r\n\r\n"
+    heard = say(steady, raw.encode())
+    assert heard.startswith(b"HTTP/1.1 200 ") and b"\r\nContent-Security-Policy: default-src 'none'" in heard
 
 
 def test_no_outside_resources() -> None:

@@ -333,3 +333,60 @@ def test_everything_fits(chromium: browser.Browser, page: PageServer, width: int
         assert chromium.evaluate("innerWidth < 600 || document.documentElement.scrollHeight <= innerHeight")
     finally:
         run.silence()
+
+
+@pytest.mark.parametrize("width, height", [(320, 568), (360, 740), (1280, 800), (1920, 1080)])
+def test_names_that_differ_at_their_end_are_told_apart(
+    chromium: browser.Browser, page: PageServer, width: int, height: int
+) -> None:
+    names = [
+        f"{name}, {side}" for side in ("left", "right") for name in ("common carotid artery", "jugular vein", "lobe")
+    ]
+    run = Run(
+        page, replace(VIEW, organs=tuple(replace(THYROID, organ=name, latest=THYROID.latest[:1]) for name in names))
+    )
+    try:
+        chromium.screen(width, height, phone=width < 600)
+        chromium.open(page.url)
+        chromium.until(SIGNS, lambda signs: signs == ",".join(["PRESENT"] * 6))
+        cut = (
+            "[...document.querySelectorAll('.name, .whose')]"
+            ".filter((name) => name.scrollWidth > name.clientWidth || name.scrollHeight > name.clientHeight + 1).length"
+        )
+        assert chromium.evaluate("document.querySelectorAll('.whose').length") == 6
+        assert chromium.evaluate(cut) == 0
+    finally:
+        run.silence()
+
+
+@pytest.mark.parametrize("width, height", [(320, 568), (360, 740), (1280, 800)])
+def test_what_is_wrong_is_in_sight(chromium: browser.Browser, page: PageServer, width: int, height: int) -> None:
+    """Without scrolling, and whatever the length of the source's name: why the feed is lost, and a full disk."""
+    why = "the server at probe.clinic.example closed the connection"
+    full = "/data/runs/2026-11-23/run.journal is incomplete (No space left on device): free space"
+    run = Run(page, replace(VIEW, feed="retrying", feed_reason=why, source="rtsp://" + "a" * 300, messages=("1", full)))
+    try:
+        chromium.screen(width, height, phone=width < 600)
+        chromium.open(page.url)
+        chromium.until(SIGNS, lambda signs: signs == "UNKNOWN,UNKNOWN")
+        chromium.until(SHOWN, lambda shown: "feed retrying" in shown)
+        for part in ("getElementById('feed-why')", "getElementById('messages').lastChild"):
+            assert chromium.evaluate(f"(part => part.scrollWidth <= part.clientWidth)(document.{part})")
+            bottom = chromium.evaluate(f"document.{part}.getBoundingClientRect().bottom")
+            assert 0 < bottom <= height
+        assert chromium.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    finally:
+        run.silence()
+
+
+def test_why_six_organs_are_unknown(chromium: browser.Browser, page: PageServer) -> None:
+    organs = tuple(replace(THYROID, organ=f"organ {i}", state="unknown", reason="frozen") for i in range(6))
+    run = Run(page, replace(VIEW, organs=organs))
+    try:
+        chromium.screen(1280, 800)
+        chromium.open(page.url)
+        chromium.until(SIGNS, lambda signs: signs == ",".join(["UNKNOWN"] * 6))
+        chromium.until(SEEN, lambda seen: seen == "yes")
+        assert chromium.evaluate("document.getElementById('organs').innerText").count("frozen") == 6
+    finally:
+        run.silence()

@@ -78,6 +78,42 @@ def test_pictures_of_any_shape(shape: tuple[int, int]) -> None:
     assert image.shape[0] == 640 and image.shape[1] <= 2 * 640 + 420
 
 
+def rows_of_text(sign: np.ndarray) -> list[bool]:
+    """Per row of a blue sign whether it holds letters."""
+    return [bool(row.any()) for row in (sign[:, 20:-20] != COLORS["present"]).any(axis=2)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 6])
+def test_names_and_signs_do_not_touch(count: int) -> None:
+    """A long name with letters that reach below the line, above the word."""
+    organs = tuple(organ("gyrus ypsilon, jugular part " * 2, "present") for _ in range(count))
+    side = draw(replace(VIEW, organs=organs))[:, -420:]
+    height = min(180, 520 // count)
+    for place in range(count):
+        inside = rows_of_text(side[place * height + 8 : (place + 1) * height - 4])
+        blocks = [a for a, b in zip(inside, [False, *inside], strict=False) if a and not b]
+        assert len(blocks) == 2  # with ground between
+        assert (side[place * height + 8 : (place + 1) * height - 4, 400:408] == COLORS["present"]).all()
+
+
+def test_names_are_cut_in_the_middle_and_scores_not_at_all() -> None:
+    drawn = []
+    for name, score in (("a" * 60 + "left", 0.05), ("a" * 60 + "deep", 0.05), ("a" * 60 + "deep", 0.09)):
+        view = replace(VIEW, organs=(replace(organ(name, "present"), score=score),))
+        drawn.append(draw(view).tobytes())
+    assert len(set(drawn)) == 3
+
+
+def test_why_nothing_is_known_and_what_a_person_should_know_are_drawn() -> None:
+    known = replace(VIEW, organs=(organ("liver", "unknown"),))
+    frozen = replace(known, organs=(replace(known.organs[0], reason="frozen"),))
+    full = replace(known, messages=("an older one", f"{'/folder' * 20}/run.journal is incomplete: free space"))
+    for view in (frozen, full):
+        where = np.flatnonzero((draw(view) != draw(known)).any(axis=(1, 2)))
+        assert where.min() >= 520 and where.max() < 600  # below the signs
+    assert np.array_equal(draw(full), draw(replace(full, messages=full.messages[1:])))
+
+
 def test_many_organs_long_names_and_no_numbers() -> None:
     organs = tuple(organ("ein sehr langer Name für ein Organ " * 3, "unknown") for _ in range(12))
     nothing = (float("nan"),) * 3

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from dataclasses import dataclass
 
 from rich import box
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.panel import Panel
 from rich.table import Table
@@ -39,13 +41,16 @@ _PANEL_HEIGHT = 5
 _INTERVALS_HEIGHT = 10  # a panel with room for when it was present besides
 
 
-def render(view: LiveView, width: int, height: int, *, plain: bool = False, quiet_s: float = 0.0) -> RenderableType:
+def render(
+    view: LiveView, width: int, height: int, *, plain: bool = False, quiet_s: float = 0.0, address: str = ""
+) -> RenderableType:
     """The whole screen of ``width`` x ``height`` cells.
 
     ``plain``: ASCII alone; that is so by itself where the console's encoding has no more. ``quiet_s``: how long ago
-    the run gave this snapshot; after 3 s nothing in it holds.
+    the run gave this snapshot; after 3 s nothing in it holds. ``address``: of the page, where there is one: what was
+    printed before the screen was taken cannot be seen.
     """
-    return _Screen(view, width, height, plain, quiet_s)
+    return _Screen(view, width, height, plain, quiet_s, address)
 
 
 def lines(previous: LiveView | None, view: LiveView) -> list[str]:
@@ -74,6 +79,15 @@ def harmless(text: str, *, plain: bool = False) -> str:
     """Names and reasons come from files and servers: nothing in them may steer the terminal. plain: ASCII alone."""
     shown = "".join(c if c.isprintable() else "?" for c in text)
     return shown.encode("ascii", "replace").decode() if plain else shown
+
+
+def shortened(text: str, width: int, *, plain: bool = False) -> str:
+    """At most ``width`` cells, cut in the middle: what tells two names apart may stand at either end."""
+    if cell_len(text) <= width:
+        return text
+    dots = "..." if plain else "…"
+    left = max(0, width - len(dots))
+    return set_cell_size(text, left - left // 2) + dots + set_cell_size(text[::-1], left // 2)[::-1]
 
 
 def trace(
@@ -143,17 +157,20 @@ class _Screen:
     height: int
     plain: bool
     quiet_s: float
+    address: str
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        painter = _Painter(self.view, self.width, self.height, self.plain or options.ascii_only, self.quiet_s)
+        plain = self.plain or options.ascii_only
+        painter = _Painter(self.view, self.width, self.height, plain, self.quiet_s, self.address)
         yield painter.screen()
 
 
 class _Painter:
     """Everything that depends on the size, and on whether the snapshot still holds."""
 
-    def __init__(self, view: LiveView, width: int, height: int, plain: bool, quiet_s: float) -> None:
+    def __init__(self, view: LiveView, width: int, height: int, plain: bool, quiet_s: float, address: str) -> None:
         self._view, self._width, self._height, self._plain = view, max(1, width), max(1, height), plain
+        self._address = f"page {address}" if address else ""
         self._silent = quiet_s > QUIET_S and view.feed != "stopped"
         self._holds = view.feed == "running" and not self._silent
         out_s = 0.0 if view.feed == "running" else max(0.0, view.now_s - view.feed_since_s)
@@ -162,11 +179,12 @@ class _Painter:
 
     def screen(self) -> RenderableType:
         messages = self._view.messages[-3 if self._height >= 30 else -1 :]
+        below = [self._line(self._shortened(message, self._width), INKS["unknown"]) for message in messages]
+        below += [self._line(part) for part in textwrap.wrap(self._address, self._width)]  # part of it opens nothing
         room = 3 if self._height >= 30 else 1  # kept free for messages, so that nothing jumps when one comes
-        parts: list[RenderableType] = [self._head(), *self._organs(max(1, self._height - 3 - room))]
-        parts += [self._line(message, INKS["unknown"]) for message in messages]
-        parts += [self._line("")] * (room - len(messages))
-        parts += [self._line(_figures(self._view, short=self._width < 110)), self._line(self._disclaimer(), "dim")]
+        below += [self._line("")] * (room - len(below))
+        parts: list[RenderableType] = [self._head(), *self._organs(max(1, self._height - 3 - len(below))), *below]
+        parts += [self._line(_figures(self._view, self._width)), self._line(self._disclaimer(), "dim")]
         return Group(*parts)
 
     def _disclaimer(self) -> str:
@@ -237,12 +255,15 @@ class _Painter:
         )
 
     def _facts(self, organ: OrganView, width: int) -> Text:
-        facts = f"   {self._score(organ)}   {organ.presences} x present"
-        name = self._cut(Text(self._text(organ.organ)), max(8, width - len(facts)))
+        """Name and score; of the rest as much as there is room for."""
+        score = f"   {self._score(organ)}"
+        name = self._shortened(organ.organ, max(8, width - len(score)))
+        rest = f"   {organ.presences} x present"
         if self._holds:
             since = f"for {clock(self._now_s - organ.since_s)}"
-            facts += f"   {self._text(_with_reason(since, organ.reason))}"
-        return self._cut(name + Text(facts), width)
+            rest = f"   {self._text(_with_reason(since, organ.reason))}{rest}"
+        room = width - cell_len(name + score)
+        return self._cut(Text(name + score), width) + (self._cut(Text(rest), room) if room > 3 else "")
 
     def _score(self, organ: OrganView) -> str:
         return "   -" if organ.score is None or not self._holds else f"{organ.score:.2f}"
@@ -250,7 +271,8 @@ class _Painter:
     def _short(self, organ: OrganView) -> Text:
         """Name, sign, score and strip in one line."""
         state = self._state(organ)
-        name = self._cut(Text(f"{self._text(organ.organ)} ", style="bold"), max(6, self._width // 4), pad=True)
+        width = max(6, self._width // 4)
+        name = self._cut(Text(f"{self._shortened(organ.organ, width - 1)} ", style="bold"), width, pad=True)
         sign = Text(f" {self._shape(state)} {state.upper():7} ", style=STYLES[state])
         score = Text(f" {self._score(organ)} ")
         left = self._width - name.cell_len - sign.cell_len - score.cell_len
@@ -277,6 +299,9 @@ class _Painter:
     def _text(self, text: str) -> str:
         return harmless(text, plain=self._plain)
 
+    def _shortened(self, text: str, width: int) -> str:
+        return shortened(self._text(text), width, plain=self._plain)
+
     def _line(self, text: str, style: str = "") -> Text:
         return self._cut(Text(self._text(text), style=style, no_wrap=True), self._width)
 
@@ -285,16 +310,18 @@ class _Painter:
         return text
 
 
-def _figures(view: LiveView, *, short: bool = False) -> str:
+def _figures(view: LiveView, width: int = 1000) -> str:
+    """As many as there is room for, but all of each."""
     p50, p95, p99 = (f"{ms:.0f}" if math.isfinite(ms) else "-" for ms in view.latency_ms)
     counted = view.ledger
     rate = f"{view.rate_hz:.1f} frames/s" if math.isfinite(view.rate_hz) else "- frames/s"
-    if short:
-        return f"{rate}  {p50}/{p95}/{p99} ms  {counted.received} frames, {counted.dropped} dropped"
-    return (
+    told = (
         f"{rate}   latency {p50} / {p95} / {p99} ms (p50 / p95 / p99)   {counted.received} received = "
-        f"{counted.classified} classified + {counted.dropped} dropped + {counted.rejected} unknown"
+        f"{counted.classified} classified + {counted.dropped} dropped + {counted.rejected} unknown",
+        f"{rate}  {p50}/{p95}/{p99} ms  {counted.received} frames, {counted.dropped} dropped",
+        f"{rate}  p95 {p95} ms  {counted.dropped} dropped",
     )
+    return next((line for line in told if len(line) <= width), told[-1])
 
 
 def _with_reason(state: str, reason: str) -> str:

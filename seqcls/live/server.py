@@ -170,7 +170,7 @@ class _Request(BaseHTTPRequestHandler):
         self.connection.settimeout(PATIENCE_S)
         self.close_connection = True
         if len(head) > MOST_HEAD:
-            self.requestline, self.command, self.request_version = "", "GET", "HTTP/1.1"  # it was never parsed
+            self.requestline, self.command = "", "GET"  # it was never parsed
             self._refuse(431, "the request is too long")
         elif head.endswith(b"\r\n\r\n"):
             self.rfile = io.BufferedReader(io.BytesIO(head))
@@ -204,7 +204,7 @@ class _Request(BaseHTTPRequestHandler):
             self._refuse(403, f"wrong Host; {_HOW}")
         elif origin and origin != [f"http://{host[0].lower()}"]:
             self._refuse(403, f"wrong Origin; {_HOW}")
-        elif path == "/" and "token" in (asked := parse_qs(query, max_num_fields=8)):
+        elif path == "/" and "token" in (asked := parse_qs(query)):
             self._enter(asked["token"])
         elif not self._known(self._cookies()):
             self._refuse(403, f"no valid token; {_HOW}")
@@ -255,6 +255,7 @@ class _Request(BaseHTTPRequestHandler):
             board.wait(seen, BEAT_S - EVERY_S)
 
     def _headers(self, status: int, *more: tuple[str, str]) -> None:
+        self.request_version = "HTTP/1.1"  # a client that names none would be taken for one that knows no headers
         self.send_response(status)
         for name, value in (*HEADERS.items(), *more, ("Connection", "close")):
             self.send_header(name, value)
@@ -275,7 +276,6 @@ class _Request(BaseHTTPRequestHandler):
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """What the standard library refuses while parsing: in our form, without echoing anything."""
-        self.request_version = "HTTP/1.1"  # else it would take the client for one that knows no headers
         self._refuse(int(code), "the request cannot be understood")
 
     def log_message(self, format: str, *args: Any) -> None:

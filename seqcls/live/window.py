@@ -12,6 +12,7 @@ import os
 import struct
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Sequence
@@ -31,7 +32,7 @@ from seqcls.types import Ledger
 Image = NDArray[np.uint8]
 #: Okabe and Ito's blue, a gray and orange, as BGR: told apart by everyone, and each state has its word besides.
 COLORS = {"present": (178, 114, 0), "absent": (110, 110, 110), "unknown": (0, 159, 230)}
-_HEIGHT, _SIDE = 640, 420
+_HEIGHT, _SIDE, _BELOW = 640, 420, 120
 _INK = (230, 230, 230)
 #: So long without news, a picture is no longer what is seen now.
 QUIET_S = 2.0
@@ -53,10 +54,13 @@ def draw(view: LiveView, quiet_s: float = 0.0) -> Image:
     warning = f"NO NEWS FOR {quiet_s:.0f} s" if quiet else "" if view.feed == "running" else view.feed.upper()
     picture = _picture(view, warning)
     side = np.full((_HEIGHT, _SIDE, 3), 24, np.uint8)
-    height = min(180, (_HEIGHT - 90) // max(1, len(organs)))
+    height = min(180, (_HEIGHT - _BELOW) // max(1, len(organs)))
     for place, organ in enumerate(organs):
         _sign(side[place * height + 6 : (place + 1) * height - 2], organ)
-    feed = f"feed {view.feed}" + (f": {view.feed_reason}" if view.feed_reason else "")
+    for place, part in enumerate(textwrap.wrap(_cut(" ".join(view.messages[-1:]), 84), 48)[:2]):
+        _text(side, part, 12, _HEIGHT - 100 + 20 * place, 0.45, COLORS["unknown"])
+    why = view.feed_reason if view.feed != "running" else next((o.reason for o in organs if o.reason), "")
+    feed = _cut(f"feed {view.feed}" + (f": {why}" if why else ""), 42)
     p95 = view.latency_ms[1]
     _text(side, warning if quiet else feed, 12, _HEIGHT - 56, 0.6, COLORS["unknown"] if warning else _INK)
     late = "" if p95 != p95 else f"  p95 {p95:.0f} ms"
@@ -251,14 +255,22 @@ def _sign(area: Image, organ: OrganView) -> None:
         for start in range(-height, width, 24):
             cv2.line(box, (start, 0), (start + height, height), (0, 200, 255), 3)
     ink = (0, 0, 0) if organ.state == "unknown" else (255, 255, 255)
-    # OpenCV's letters are ASCII; others become question marks rather than garbage.
-    name = organ.organ.encode("ascii", "replace").decode()
     score = "" if organ.score is None else f"  {organ.score:.2f}"
-    scale = min(1.0, height / 90)
-    _text(area, (name + score)[:34], 22, round(26 * scale) + 2, 0.7 * scale, ink, 2)
+    name = _cut(organ.organ, 34 - len(score)) + score
+    small = min(1.0, height / 90)
+    size = min(0.7 * small, (width - 44) / cv2.getTextSize(name, _FONT, 1.0, 2)[0][0])
+    line = round(34 * small)  # what the name takes, with what hangs below its letters
+    _text(area, name, 22, round(24 * small), size, ink, 2 if small > 0.6 else 1)
     word = organ.state.upper()
-    fit = min(2.2, (width - 50) / cv2.getTextSize(word, _FONT, 1.0, 4)[0][0], (height - 36) / 26)
-    _text(area, word, 22, height - 12, max(0.4, fit), ink, 4)
+    bottom = height - round(12 * small)
+    fit = min(2.2, (width - 50) / cv2.getTextSize(word, _FONT, 1.0, 4)[0][0], (bottom - line - 4) / 22)
+    _text(area, word, 22, bottom, max(0.4, fit), ink, 4 if fit > 1 else 2)
+
+
+def _cut(text: str, most: int) -> str:
+    """At most so many letters, without the middle: what tells two names apart may stand at either end."""
+    left = most - 3
+    return text if len(text) <= most else f"{text[: left - left // 2]}...{text[len(text) - left // 2 :]}"
 
 
 def _text(
