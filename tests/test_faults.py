@@ -358,12 +358,12 @@ def test_a_message_is_said_once_where_there_is_no_terminal(tmp_path: Path) -> No
         assert started.said().count("events were not delivered") == 1
 
 
-@needs_signals
-def test_a_message_outlives_the_dashboard_that_showed_it(tmp_path: Path) -> None:
+def on_a_terminal(folder: Path, *options: str) -> bytes:
+    """What a run of 2 seconds writes to its terminal."""
     import pty
 
     master, slave = pty.openpty()
-    with run(tmp_path, "--duration", "2", "--on-event", FAILING, stderr=slave) as started:
+    with run(folder, "--duration", "2", *options, stderr=slave) as started:
         os.close(slave)
         seen = b""
         with suppress(OSError):  # the end of a terminal
@@ -371,9 +371,33 @@ def test_a_message_outlives_the_dashboard_that_showed_it(tmp_path: Path) -> None
                 seen += part
         os.close(master)
         assert started.ends() == 0
+    return seen
+
+
+@needs_signals
+def test_a_message_outlives_the_dashboard_that_showed_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    seen = on_a_terminal(tmp_path, "--on-event", FAILING)
     _, left, after = seen.rpartition(b"\x1b[?1049l")  # the screen is given back
     assert left and after.count(b"on-event command ended with 3") == 1, after
     assert after.count(b"events were not delivered") == 1
+
+
+@needs_signals
+def test_the_address_of_the_page_is_on_the_dashboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("TERM", "xterm"), ("COLUMNS", "120"), ("LINES", "30")):
+        monkeypatch.setenv(name, value)
+    before, taken, screens = on_a_terminal(tmp_path, "--serve", "0").partition(b"\x1b[?1049h")
+    address = before.partition(b"open ")[2].split()[0]
+    assert taken and b"?token=" in address and address in screens.partition(b"\x1b[?1049l")[0]
+
+
+@needs_signals
+def test_a_terminal_that_knows_lines_alone_is_told_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    seen = on_a_terminal(tmp_path, "--on-event", FAILING)
+    assert b"\x1b" not in seen and b" feed running" in seen
+    assert seen.count(b"on-event command ended with 3") == 1
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,7 @@ def test_why_nothing_is_known_and_what_a_person_should_know_are_drawn() -> None:
 
 def test_many_organs_long_names_and_no_numbers() -> None:
     organs = tuple(organ("ein sehr langer Name für ein Organ " * 3, "unknown") for _ in range(12))
+    organs += (organ("", "unknown"), organ("甲状腺" * 20, "present"))
     nothing = (float("nan"),) * 3
     assert draw(replace(VIEW, organs=organs, picture=None, latency_ms=nothing)).dtype == np.uint8
 

@@ -117,6 +117,11 @@ def _is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()
 
 
+def _full_screen() -> bool:
+    """Whether stderr can show the dashboard: a terminal that knows lines alone (TERM=dumb) shows nothing of it."""
+    return sys.stderr.isatty() and not console.messages().is_dumb_terminal
+
+
 def _watch(detector: Detector, spec: str, folder: Path, wishes: Wishes, source_options: dict[str, Any]) -> int:
     from seqcls.journal import JOURNAL_NAME
     from seqcls.live.session import LiveOptions, LiveSession, warm_up
@@ -135,7 +140,7 @@ def _watch(detector: Detector, spec: str, folder: Path, wishes: Wishes, source_o
         for session in later:
             session.feed_state(state, reason)
 
-    on_screen = sys.stderr.isatty()
+    on_screen = _full_screen()
     told: deque[str] = deque(maxlen=_MOST_TOLD)
 
     def say(message: str) -> None:
@@ -161,11 +166,11 @@ def _watch(detector: Detector, spec: str, folder: Path, wishes: Wishes, source_o
         for kept in (recorder, clips):
             if kept is not None:
                 stack.callback(kept.close)
-        shows, closed = _shows(stack, wishes)
+        shows, closed, address = _shows(stack, wishes)
         # After everything that may refuse to begin: a journal that holds nothing would be in the next one's way.
         journal, resumed = _journal(detector, source.info, folder / JOURNAL_NAME, wishes)
         stack.callback(journal.close)
-        shows.append(_terminal(stack, told))
+        shows.append(_terminal(stack, told, address))
 
         def look(view: LiveView) -> None:
             for shown in shows:
@@ -258,14 +263,16 @@ def _say_kept(recorder: Recorder | None, clips: PresenceClips | None, folder: Pa
         console.say(f"{len(clips.parts)} clip{'' if len(clips.parts) == 1 else 's'} of presences in {folder / 'clips'}")
 
 
-def _shows(stack: ExitStack, wishes: Wishes) -> tuple[list[Callable[[LiveView], None]], Callable[[], bool]]:
-    """The page and the window that were asked for, and whether a person closed the window."""
+def _shows(stack: ExitStack, wishes: Wishes) -> tuple[list[Callable[[LiveView], None]], Callable[[], bool], str]:
+    """The page and the window that were asked for, whether a person closed the window, and where the page is."""
     shows: list[Callable[[LiveView], None]] = []
+    address = ""
     if wishes.serve is not None:
         from seqcls.live.server import PageServer
 
         server = stack.enter_context(closing(PageServer(wishes.serve)))
-        console.say(f"open {server.url}")
+        address = server.url
+        console.say(f"open {address}")
         shows.append(server.publish)
     closed: Callable[[], bool] = lambda: False  # noqa: E731
     if wishes.window:
@@ -274,14 +281,14 @@ def _shows(stack: ExitStack, wishes: Wishes) -> tuple[list[Callable[[LiveView], 
         window = stack.enter_context(closing(Window()))
         shows.append(window.show)
         closed = lambda: window.closed  # noqa: E731
-    return shows, closed
+    return shows, closed, address
 
 
-def _terminal(stack: ExitStack, told: deque[str]) -> Callable[[LiveView], None]:
-    """The dashboard, or plain lines where stderr is no terminal: there the messages in ``told`` have been said."""
+def _terminal(stack: ExitStack, told: deque[str], address: str) -> Callable[[LiveView], None]:
+    """The dashboard, or plain lines where it cannot be: there the messages in ``told`` have been said."""
     from seqcls.cli import dashboard
 
-    if not sys.stderr.isatty():
+    if not _full_screen():
         before: list[LiveView] = []
 
         def tell(view: LiveView) -> None:
@@ -302,7 +309,8 @@ def _terminal(stack: ExitStack, told: deque[str]) -> Callable[[LiveView], None]:
         if not latest:
             return ""
         view, put_s = latest[-1]
-        return dashboard.render(view, screen.width, screen.height, quiet_s=time.monotonic() - put_s)
+        quiet_s = time.monotonic() - put_s
+        return dashboard.render(view, screen.width, screen.height, quiet_s=quiet_s, address=address)
 
     stack.enter_context(Live(get_renderable=picture, console=screen, screen=True, refresh_per_second=8))
 

@@ -256,9 +256,10 @@ def _sign(area: Image, organ: OrganView) -> None:
             cv2.line(box, (start, 0), (start + height, height), (0, 200, 255), 3)
     ink = (0, 0, 0) if organ.state == "unknown" else (255, 255, 255)
     score = "" if organ.score is None else f"  {organ.score:.2f}"
-    name = _cut(organ.organ, 34 - len(score)) + score
+    # OpenCV's letters are ASCII; others become question marks rather than garbage.
+    name = (_cut(organ.organ, 34 - len(score)) + score).encode("ascii", "replace").decode()
     small = min(1.0, height / 90)
-    size = min(0.7 * small, (width - 44) / cv2.getTextSize(name, _FONT, 1.0, 2)[0][0])
+    size = min(0.7 * small, (width - 44) / max(1, cv2.getTextSize(name, _FONT, 1.0, 2)[0][0]))
     line = round(34 * small)  # what the name takes, with what hangs below its letters
     _text(area, name, 22, round(24 * small), size, ink, 2 if small > 0.6 else 1)
     word = organ.state.upper()
