@@ -438,6 +438,16 @@ def test_wrong_live_wishes(seqcls: Seqcls, trained: Trained, tmp_path: Path) -> 
     assert "asks for no password" in one_line(seqcls("run", "igtl://host", "-m", trained.model, "--credentials", "x"))
 
 
+@pytest.mark.parametrize("given", [["--serve"], ["--serve", "0"], ["--serve", "--duration", "0.3"]], ids=" ".join)
+def test_the_page_needs_no_port(seqcls: Seqcls, trained: Trained, given: list[str]) -> None:
+    done = seqcls("run", "igtl://127.0.0.1:1", "-m", trained.model, "-o", "out", "--duration", "0.3", *given)
+    assert done.code == 3 and "open http://127.0.0.1:" in done.err
+    before = seqcls("run", "--serve", "igtl://127.0.0.1:1", "-m", trained.model, "-o", "new", "--duration", "0.3")
+    assert before.code == 3 and "open http://127.0.0.1:" in before.err
+    wrong = seqcls("run", "igtl://127.0.0.1:1", "-m", trained.model, "--serve", "-1")
+    assert wrong.code in (1, 2) and "-1" in wrong.err
+
+
 def test_a_feed_that_never_came_is_no_success(seqcls: Seqcls, trained: Trained) -> None:
     done = seqcls("run", "igtl://127.0.0.1:1", "-m", trained.model, "-o", "out", "--duration", "0.3")
     assert done.code == 3 and "no frame came" in done.err and Path("out/run.journal").is_file()

@@ -26,7 +26,7 @@ class Commands(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
         with _without_secrets():
-            return super().parse_args(ctx, args)
+            return super().parse_args(ctx, _with_any_port(args))
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -40,6 +40,16 @@ class Commands(TyperGroup):
         if args[0] not in self.commands and ("://" in args[0] or Path(args[0]).exists()):
             ctx.fail(f"{args[0]} is no command; to find when each organ is in view: seqcls run {args[0]}")
         return super().resolve_command(ctx, args)
+
+
+def _with_any_port(args: list[str]) -> list[str]:
+    """``--serve`` without a port is any free one; typer knows no option whose value may be left out."""
+    whole: list[str] = []
+    for place, argument in enumerate(args):
+        whole.append(argument)
+        if argument == "--serve" and not "".join(args[place + 1 : place + 2]).lstrip("-").isdecimal():
+            whole.append("0")
+    return whole
 
 
 @contextmanager

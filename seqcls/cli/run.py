@@ -91,7 +91,7 @@ def run(
     ] = False,
     serve: Annotated[
         int | None,
-        typer.Option(metavar="PORT", help="Show it as a page on this machine; 0: any port.", rich_help_panel=LIVE),
+        typer.Option(metavar="[PORT]", help="Show it as a page on this machine.", rich_help_panel=LIVE),
     ] = None,
     show_window: Annotated[bool, typer.Option("--show", help="Show it in a window.", rich_help_panel=LIVE)] = False,
     record: Annotated[
