@@ -24,11 +24,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
 
 from seqcls import bench
+from seqcls.detector import load
 from seqcls.errors import EngineError
 from seqcls.geometry import Geometry
-from seqcls.modelfile import read_header, write_model
+from seqcls.models.file import read_header, write_model
 from seqcls.phantom import SweepOptions, write_sweep
-from seqcls.runner import load
 
 SIZE = 224
 OURS = ("OMP_WAIT_POLICY", "OPENCV_FOR_THREADS_NUM")

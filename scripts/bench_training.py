@@ -15,14 +15,14 @@ import plain_loop
 import torch
 
 from seqcls.bench import Case, Result, measure
-from seqcls.dataset import load_frames
-from seqcls.extract import ExtractOptions, extract
+from seqcls.datasets.dataset import load_frames
+from seqcls.datasets.extract import ExtractOptions, extract
+from seqcls.datasets.labels import match_clips, read_labels
+from seqcls.evaluation.metrics import auroc
 from seqcls.geometry import Geometry
-from seqcls.labels import match_clips, read_labels
-from seqcls.metrics import auroc
 from seqcls.phantom import SweepOptions, write_labels, write_sweep
-from seqcls.train import train
-from seqcls.trainoptions import AugmentOptions, TrainOptions
+from seqcls.training.options import AugmentOptions, TrainOptions
+from seqcls.training.train import train
 
 STEPS = 10
 SIZE, BATCH = plain_loop.SIZE, plain_loop.BATCH

@@ -15,13 +15,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from seqcls.datasets.labels import read_labels
 from seqcls.demo import MODEL, UNSEEN, DemoOptions, demo
-from seqcls.evaluate import compare, figures
+from seqcls.detector import load
+from seqcls.evaluation.evaluate import compare, figures
 from seqcls.exports import export, write_intervals_csv
-from seqcls.labels import read_labels
+from seqcls.exports.timeline_png import write_picture
 from seqcls.phantom import SweepOptions, write_labels, write_sweep
-from seqcls.report.picture import write_picture
-from seqcls.runner import load
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 MOST_BYTES = 1_000_000

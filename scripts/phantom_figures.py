@@ -15,18 +15,18 @@ import sys
 import time
 from pathlib import Path
 
-from seqcls.dataset import load_frames
-from seqcls.evaluate import Evaluation, evaluate_clips
+from seqcls.datasets.dataset import load_frames
+from seqcls.datasets.extract import ExtractOptions, extract
+from seqcls.datasets.labels import ClipLabels, match_clips, read_labels
+from seqcls.detector import load
+from seqcls.evaluation.evaluate import Evaluation, evaluate_clips
 from seqcls.exports.timeline_json import without_nan
-from seqcls.extract import ExtractOptions, extract
 from seqcls.files import write_text
 from seqcls.geometry import Geometry
-from seqcls.labels import ClipLabels, match_clips, read_labels
-from seqcls.modelfile import write_model
+from seqcls.models.file import write_model
 from seqcls.phantom import SweepOptions, write_labels, write_sweep
-from seqcls.runner import load
-from seqcls.train import train
-from seqcls.trainoptions import SIZE_SCRATCH, AugmentOptions, TrainOptions
+from seqcls.training.options import SIZE_SCRATCH, AugmentOptions, TrainOptions
+from seqcls.training.train import train
 
 FIRST_UNSEEN = 1000
 RATE_HZ = 25.0

@@ -26,16 +26,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls.detector import Detector, load
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry
 from seqcls.intervals import IntervalOptions
 from seqcls.journal import create_journal, read_journal
-from seqcls.live.memory import share_one_pool
+from seqcls.live.malloc import share_one_pool
 from seqcls.live.session import LiveOptions, LiveSession
-from seqcls.live.view import LiveView
-from seqcls.modelfile import ModelHeader
+from seqcls.live.snapshot import LiveView
+from seqcls.models.file import ModelHeader
 from seqcls.phantom import SweepOptions, sweep
-from seqcls.runner import Detector, load
 from seqcls.smoothing import SmoothingOptions
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
 
@@ -183,9 +183,9 @@ def main(arguments: argparse.Namespace) -> int:
     with ExitStack() as stack:
         probe, recorder, later = None, None, []
         if arguments.realtime:
-            from seqcls.live.record import Recorder
-            from seqcls.live.server import PageServer
-            from seqcls.live.source import open_live
+            from seqcls.feeds.open import open_live
+            from seqcls.live.display.server import PageServer
+            from seqcls.live.recording.recorder import Recorder
 
             probe = stack.enter_context(closing(Probe(arguments.rate)))
             source: Any = stack.enter_context(

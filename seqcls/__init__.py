@@ -20,7 +20,7 @@ from seqcls.smoothing import SmoothingOptions
 from seqcls.types import Event, Frame, FrameScore, Gap, Interval, Ledger, Timeline
 
 if TYPE_CHECKING:
-    from seqcls.runner import Detector, load
+    from seqcls.detector import Detector, load
     from seqcls.sources import open_source
 
 __version__ = "0.1.0"
@@ -48,9 +48,9 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # What needs cv2, av or an engine is imported on first use, so that `import seqcls` stays instant.
     if name in ("Detector", "load"):
-        from seqcls import runner
+        from seqcls import detector
 
-        return getattr(runner, name)
+        return getattr(detector, name)
     if name == "open_source":
         from seqcls.sources import open_source
 

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from seqcls.engines import Engine
 from seqcls.errors import ModelError, UsageError
 from seqcls.intervals import Hysteresis, IntervalOptions
-from seqcls.prepare import Prepared
+from seqcls.preprocess import Prepared
 from seqcls.smoothing import SmoothingOptions, open_smoother
 from seqcls.types import TIME_TOLERANCE_S, FrameScore, Gap
 

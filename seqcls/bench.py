@@ -21,14 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls import __version__
-from seqcls.ahead import ReadAhead
+from seqcls.detector import DECODED_AHEAD, Detector
 from seqcls.engines import Engine
 from seqcls.errors import EngineError, NoFramesError
 from seqcls.files import atomic_path, write_text
 from seqcls.geometry import Geometry, RegionFinder
-from seqcls.modelfile import ModelHeader, Tensors, resnet18_shapes
+from seqcls.models.file import ModelHeader, Tensors, resnet18_shapes
 from seqcls.plots import BLUE, GRAY
-from seqcls.runner import DECODED_AHEAD, Detector
+from seqcls.prefetch import ReadAhead
 from seqcls.sources import open_source
 from seqcls.types import Frame
 

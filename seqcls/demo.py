@@ -7,19 +7,19 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from seqcls.dataset import load_frames
-from seqcls.evaluate import Evaluation, compare, figures
+from seqcls.datasets.dataset import load_frames
+from seqcls.datasets.extract import ExtractOptions, extract
+from seqcls.datasets.labels import match_clips, read_labels
+from seqcls.detector import load
+from seqcls.evaluation.evaluate import Evaluation, compare, figures
 from seqcls.exports import write_run
-from seqcls.extract import ExtractOptions, extract
+from seqcls.exports.timeline_png import write_picture
 from seqcls.geometry import Geometry
-from seqcls.labels import match_clips, read_labels
-from seqcls.modelfile import write_model
+from seqcls.models.file import write_model
 from seqcls.phantom import SweepOptions, write_labels, write_sweep
 from seqcls.plots import write_history
-from seqcls.report.picture import write_picture
-from seqcls.runner import load
-from seqcls.train import Epoch, train
-from seqcls.trainoptions import AugmentOptions, TrainOptions
+from seqcls.training.options import AugmentOptions, TrainOptions
+from seqcls.training.train import Epoch, train
 from seqcls.types import Timeline
 
 #: Nobody's number among those trained on.

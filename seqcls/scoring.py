@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.engines import Engine
-from seqcls.prepare import Prepared
+from seqcls.preprocess import Prepared
 from seqcls.types import FrameScore, Gap
 
 #: Why a frame is unknown whose score is no number: half precision that overflows, a model with broken weights.

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls.detector import Detector
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry
 from seqcls.intervals import IntervalOptions
-from seqcls.modelfile import ModelHeader
-from seqcls.runner import Detector
+from seqcls.models.file import ModelHeader
 from seqcls.smoothing import SmoothingOptions
 from seqcls.types import Frame, Gap
 

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.sources import igtl
-from seqcls.sources.igtl import IgtlConnection
-from seqcls.sources.igtlwire import Message, Receiver, Refused, crc64
+from seqcls.feeds import openigtlink_client as igtl
+from seqcls.feeds.openigtlink_client import IgtlConnection
+from seqcls.feeds.openigtlink_wire import Message, Receiver, Refused, crc64
 
 GENEROUS_S = 20.0  # nobody waits this long unless something hangs
 SHORT_S = 0.2  # of a wait that the test expects to run out

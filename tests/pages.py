@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from seqcls.live.server import PageServer
-from seqcls.live.view import LiveView, OrganView, Span
+from seqcls.live.display.server import PageServer
+from seqcls.live.snapshot import LiveView, OrganView, Span
 from seqcls.types import Ledger
 
 TOKEN = "a-token-of-this-test_0123456789"

@@ -23,12 +23,12 @@ from igtlserver import image_body, packed, server
 from numpy.typing import NDArray
 from rtsp import RtspServer
 
+from seqcls.detector import Detector
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry, to_gray
 from seqcls.intervals import IntervalOptions
-from seqcls.modelfile import ModelHeader
+from seqcls.models.file import ModelHeader
 from seqcls.phantom import ORGANS, SweepOptions, sweep
-from seqcls.runner import Detector
 from seqcls.smoothing import SmoothingOptions
 from seqcls.types import Frame
 

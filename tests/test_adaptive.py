@@ -17,7 +17,7 @@ from seqcls.errors import UsageError
 from seqcls.exports import read_run, write_run
 from seqcls.intervals import IntervalOptions, intervals_from_events
 from seqcls.postprocess import PostProcess
-from seqcls.prepare import Prepared
+from seqcls.preprocess import Prepared
 from seqcls.scoring import score_every
 from seqcls.smoothing import SmoothingOptions
 from seqcls.types import FrameScore, Gap, Interval

@@ -41,7 +41,7 @@ def test_a_file_may_be_named_like_one(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems keep arguments out of reach")
 def test_other_people_do_not_see_the_password_in_the_list_of_processes() -> None:
     code = (
-        "import sys; from pathlib import Path; from seqcls.cli.cover import cover_arguments\n"
+        "import sys; from pathlib import Path; from seqcls.cli.hide_arguments import cover_arguments\n"
         "assert cover_arguments()\n"
         "print(Path('/proc/self/cmdline').read_bytes().replace(bytes(1), b' ').decode(), sys.argv[1])"
     )

@@ -123,7 +123,11 @@ def test_the_table_has_no_cycle() -> None:
 
 @pytest.mark.parametrize(
     "code",
-    ["import seqcls", "import seqcls.cli", "import seqcls.runner, seqcls.sources, seqcls.exports, seqcls.labels"],
+    [
+        "import seqcls",
+        "import seqcls.cli",
+        "import seqcls.detector, seqcls.sources, seqcls.exports, seqcls.datasets.labels",
+    ],
     ids=["package", "command line", "runner"],
 )
 def test_torch_waits_until_it_is_needed(code: str) -> None:

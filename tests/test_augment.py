@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from seqcls.augment import augment
 from seqcls.errors import UsageError
-from seqcls.trainoptions import AugmentOptions
+from seqcls.training.augment import augment
+from seqcls.training.options import AugmentOptions
 
 SIZE = 32
 OFF = {f.name: 0.0 for f in fields(AugmentOptions) if f.name not in ("strength", "flip")}

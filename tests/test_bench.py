@@ -14,7 +14,7 @@ from seqcls import bench
 from seqcls.cli import main
 from seqcls.errors import EngineError, NoFramesError
 from seqcls.geometry import Geometry
-from seqcls.modelfile import write_model
+from seqcls.models.file import write_model
 
 
 class Clock:

@@ -25,8 +25,8 @@ from media import read_number, recipe, write_clip
 from mjpeg import MjpegServer, numbered
 
 from seqcls.errors import SourceError
-from seqcls.live.child import BACKENDS, ChildConnection
-from seqcls.live.watch import FinalError
+from seqcls.feeds.capture import BACKENDS, ChildConnection
+from seqcls.feeds.reconnect import FinalError
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="stops and kills processes by signals")
@@ -63,7 +63,7 @@ def test_the_child_shows_no_secret_and_ends_with_a_killed_parent(black_hole: Bla
     script = tmp_path / "parent.py"
     script.write_text(
         "import os, sys, time\n"
-        "from seqcls.live.child import ChildConnection\n"
+        "from seqcls.feeds.capture import ChildConnection\n"
         "if __name__ == '__main__':\n"
         f"    connection = ChildConnection({stream(f'http://s3me:s3cret@{black_hole.address}/')!r})\n"
         "    print(connection._process.pid, flush=True)\n"
@@ -111,7 +111,7 @@ def test_a_script_without_a_guard_and_strangers_in_the_working_directory(tmp_pat
     root = Path(__file__).resolve().parent.parent
     code = (
         f"import sys; sys.path[:] = [p for p in sys.path if p] + [{str(root)!r}]\n"
-        "from seqcls.live.child import ChildConnection\n"
+        "from seqcls.feeds.capture import ChildConnection\n"
         "sys.path.insert(0, '')\n"
         f"camera = {{'kind': 'camera', 'device': {str(tmp_path / 'camera.avi')!r}, 'backend': 'ffmpeg', 'color': False}}\n"
         "connection = ChildConnection(camera)\n"
@@ -131,7 +131,7 @@ def test_a_script_without_a_guard_and_strangers_in_the_working_directory(tmp_pat
 def test_a_parent_ends_without_waiting_for_its_child(tmp_path: Path) -> None:
     code = (
         "import os, signal\n"
-        "from seqcls.live.child import ChildConnection\n"
+        "from seqcls.feeds.capture import ChildConnection\n"
         "connection = ChildConnection({'kind': 'camera', 'device': 77, 'color': False})\n"
         "os.kill(connection._process.pid, signal.SIGSTOP)\n"
         "print(connection._process.pid)\n"
@@ -167,7 +167,7 @@ def test_a_mistake_of_ours_is_final() -> None:
 
 
 def test_a_child_that_says_nonsense_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seqcls.live.program._CODE", "print('Traceback')")
+    monkeypatch.setattr("seqcls.child_program._CODE", "print('Traceback')")
     connection = ChildConnection({"kind": "camera", "device": 0, "color": False})
     with pytest.raises(SourceError, match="died"):
         list(connection)

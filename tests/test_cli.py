@@ -385,7 +385,7 @@ def test_a_clip_played_live_gives_the_clips_timeline(
     seqcls: Seqcls, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pooled: list[bool] = []
-    monkeypatch.setattr("seqcls.live.memory.share_one_pool", lambda: pooled.append(True))
+    monkeypatch.setattr("seqcls.live.malloc.share_one_pool", lambda: pooled.append(True))
     write_clip(tmp_path / "clip.mp4", [False] * 8 + [True] * 10 + [False] * 7)
     assert seqcls("run", "clip.mp4", "-m", trained.model, "-o", "offline").code == 0
     assert not pooled

@@ -16,18 +16,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqcls import convert as module
-from seqcls.convert import ConvertOptions, calibration_rows, convert, output_of
-from seqcls.dataset import FrameSet
+from seqcls.convert import convert as module
+from seqcls.convert.convert import ConvertOptions, calibration_rows, convert, output_of
+from seqcls.convert.parity import Parity, compare
+from seqcls.datasets.dataset import FrameSet
 from seqcls.engines import open_engine
 from seqcls.errors import DataError, EngineError, ModelError, OutputError, UsageError
 from seqcls.geometry import Geometry
 from seqcls.intervals import IntervalOptions
-from seqcls.modelfile import ModelHeader, read_header, write_model
-from seqcls.parity import Parity, compare
+from seqcls.models.file import ModelHeader, read_header, write_model
 from seqcls.smoothing import SmoothingOptions
-from seqcls.train import train
-from seqcls.trainoptions import AugmentOptions, TrainOptions
+from seqcls.training.options import AugmentOptions, TrainOptions
+from seqcls.training.train import train
 
 SIZE = 32
 HEADER = ModelHeader(organs=("liver",), geometry=Geometry(size=SIZE), version="test")
@@ -237,7 +237,7 @@ def test_what_was_not_labelled_is_no_presence(frames: FrameSet) -> None:
 def test_quantising_counts_nobody(tmp_path: Path) -> None:
     """NNCF sets up Google Analytics when it is imported, unless it cannot."""
     code = (
-        "from seqcls.quantize import _without_telemetry\n"
+        "from seqcls.convert.quantize import _without_telemetry\n"
         "with _without_telemetry(): import nncf\n"
         "from nncf.telemetry.wrapper import telemetry; from unittest.mock import MagicMock\n"
         "print(isinstance(telemetry, MagicMock))"
@@ -290,7 +290,7 @@ def test_what_cannot_be_converted(
         convert(model, tmp_path / "taken.xml", ConvertOptions())
     assert (tmp_path / "taken.bin").read_text() == "mine"
     monkeypatch.setitem(sys.modules, "openvino", None)
-    monkeypatch.delitem(sys.modules, "seqcls.engines.openvino_model", raising=False)
+    monkeypatch.delitem(sys.modules, "seqcls.engines.openvino_graph", raising=False)
     with pytest.raises(EngineError, match="pip install openvino"):
         convert(model, tmp_path / "b.xml", ConvertOptions())
 

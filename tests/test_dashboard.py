@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from seqcls.cli import dashboard, letters
-from seqcls.live.view import LiveView, OrganView, Span
+from seqcls.cli import big_letters as letters
+from seqcls.cli import dashboard
+from seqcls.live.snapshot import LiveView, OrganView, Span
 from seqcls.types import Ledger, State
 
 LIVER = OrganView(

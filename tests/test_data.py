@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from drawn import labelled_folder, picture, write_clip
 
-from seqcls.dataset import FrameSet, frames_from_clips, leakage, load_frames
+from seqcls.datasets.dataset import FrameSet, frames_from_clips, leakage, load_frames
+from seqcls.datasets.extract import ExtractOptions, extract
+from seqcls.datasets.labels import match_clips, read_labels, with_patients
+from seqcls.datasets.split import hold_out
 from seqcls.errors import DataError, OutputError, UsageError
-from seqcls.extract import ExtractOptions, extract
 from seqcls.geometry import Geometry
-from seqcls.labels import match_clips, read_labels, with_patients
-from seqcls.split import hold_out
 
 SMALL = Geometry(size=32)
 P, A = ("liver", "present"), ("liver", "absent")

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from drawn import picture, write_clip
 
-from seqcls import dataset as module
-from seqcls.dataset import frames_from_clips, load_frames
+from seqcls.datasets import dataset as module
+from seqcls.datasets.dataset import frames_from_clips, load_frames
+from seqcls.datasets.extract import ExtractOptions, extract
+from seqcls.datasets.labels import match_clips, read_labels, with_patients
 from seqcls.errors import DataError
-from seqcls.extract import ExtractOptions, extract
 from seqcls.geometry import Geometry
-from seqcls.labels import match_clips, read_labels, with_patients
 
 SMALL = Geometry(size=32)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from seqcls.demo import DemoOptions, demo
 from seqcls.exports import read_run
-from seqcls.modelfile import read_header
+from seqcls.models.file import read_header
 
 SMALL = DemoOptions(patients=5, duration_s=14.0, rate_hz=4.0, size=32, epochs=1, samples_per_epoch=64)
 

@@ -24,8 +24,8 @@ from seqcls.engines.base import LIVE_AFTER, OneByOne
 from seqcls.engines.torch_engine import FULL_BATCH, TorchEngine
 from seqcls.errors import EngineError, ModelError, UsageError
 from seqcls.geometry import Geometry
-from seqcls.model import GrayResNet, build
-from seqcls.modelfile import ModelHeader, write_model
+from seqcls.models.file import ModelHeader, write_model
+from seqcls.models.resnet import GrayResNet, build
 
 SIZE = 32
 HEADER = ModelHeader(

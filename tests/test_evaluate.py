@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from timelines import timeline
 
-from seqcls.evaluate import clip_accuracy, compare, figures
-from seqcls.labels import ClipLabels, LabelledSpan
+from seqcls.datasets.labels import ClipLabels, LabelledSpan
+from seqcls.evaluation.evaluate import clip_accuracy, compare, figures
 
 
 def labels(states: str, organ: str = "liver") -> ClipLabels:

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from drawn import labelled_folder, write_clip
 
-from seqcls import extract as module
-from seqcls.dataset import load_frames
+from seqcls.datasets import extract as module
+from seqcls.datasets.dataset import load_frames
+from seqcls.datasets.extract import ExtractOptions, extract
+from seqcls.datasets.labels import ClipLabels, match_clips, read_labels, with_patients
+from seqcls.datasets.split import hold_out
 from seqcls.errors import DataError, OutputError
-from seqcls.extract import ExtractOptions, extract
 from seqcls.geometry import Geometry
-from seqcls.labels import ClipLabels, match_clips, read_labels, with_patients
-from seqcls.split import hold_out
 
 Clips = list[tuple[Path, ClipLabels]]
 AGAIN = ExtractOptions(overwrite=True, every=20)

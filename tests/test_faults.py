@@ -52,11 +52,11 @@ from numpy.typing import NDArray
 from seqcls.cli.live import Wishes
 from seqcls.cli.live import _journal as begin_journal
 from seqcls.errors import OutputError, UsageError
+from seqcls.feeds.open import open_live
 from seqcls.gate import GateOptions
 from seqcls.journal import NOT_RECORDED, create_journal, read_journal, timeline_from_journal
 from seqcls.live.session import LiveOptions, LiveSession
-from seqcls.live.source import open_live
-from seqcls.live.view import LiveView
+from seqcls.live.snapshot import LiveView
 from seqcls.types import Event, FrameScore, Gap, Ledger, SourceInfo, Timeline
 
 FUSE_S = 60.0
@@ -65,7 +65,7 @@ PROGRAM = """
 import resource, sys, time
 from pathlib import Path
 sys.path.insert(0, "tests")
-import fakes, seqcls.runner
+import fakes, seqcls.detector
 from seqcls.cli import main
 made = fakes.detector(organs=("liver",))
 folder, limit = Path(sys.argv[1]), int(sys.argv[2])
@@ -76,7 +76,7 @@ def perhaps(images):
         time.sleep(1000)
     return scores(images)
 made.engine.scores = perhaps
-seqcls.runner.load = lambda *_, **__: made
+seqcls.detector.load = lambda *_, **__: made
 if limit:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 del sys.argv[1:3]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqcls.errors import SourceError
-from seqcls.sources.igtl import DEFAULT_PORT, parse_url
+from seqcls.feeds.openigtlink_client import DEFAULT_PORT, parse_url
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from igtlserver import GENEROUS_S, SHORT_S, picture
 
 from seqcls.errors import SourceError, UsageError
-from seqcls.sources.igtl import IgtlConnection
+from seqcls.feeds.openigtlink_client import IgtlConnection
 
 
 def test_nobody_listens() -> None:

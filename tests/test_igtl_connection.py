@@ -26,7 +26,7 @@ from igtlserver import (
     server,
 )
 
-from seqcls.sources.igtl import FeedLost, FeedStalled, IgtlConnection
+from seqcls.feeds.openigtlink_client import FeedLost, FeedStalled, IgtlConnection
 
 
 @pytest.mark.parametrize(

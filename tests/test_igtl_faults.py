@@ -13,7 +13,7 @@ import pytest
 from igtlserver import GENEROUS_S, HUGE, SHORT_S, Script, image, image_body, packed, picture, says, server
 from numpy.typing import NDArray
 
-from seqcls.live.probe import open_probe
+from seqcls.feeds.openigtlink import open_probe
 from seqcls.sources import Source
 from seqcls.types import Frame, Gap
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from igtlserver import image, image_body, only, packed, picture, told
 
-from seqcls.sources import igtlwire
-from seqcls.sources.igtlwire import HEADER_BYTES, Message, Receiver, Refused
+from seqcls.feeds import openigtlink_wire as igtlwire
+from seqcls.feeds.openigtlink_wire import HEADER_BYTES, Message, Receiver, Refused
 
 MOST = 4096  # bytes of a body
 SIZE_AT = 42  # of the body size in a header

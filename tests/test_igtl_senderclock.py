@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqcls.live.probe import _Probe
-from seqcls.live.senderclock import MOST_BEHIND_S, SPAN_S, SenderClock
-from seqcls.sources import igtl
+from seqcls.feeds import openigtlink_client as igtl
+from seqcls.feeds.openigtlink import _Probe
+from seqcls.feeds.sender_clock import MOST_BEHIND_S, SPAN_S, SenderClock
 
 EPOCH_S = 1.7e9  # a sender that knows the date
 STEP_S = 0.04

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from igtlserver import HUGE, STATUS, TRANSFORM, extended, image, image_body, only, packed, picture, told
 
-from seqcls.sources.igtlwire import Message, Receiver, Refused, Status, crc64
+from seqcls.feeds.openigtlink_wire import Message, Receiver, Refused, Status, crc64
 
 
 def slow_crc(data: bytes) -> int:

@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 from screens import screen
 
+from seqcls.contact_sheet import _Seen, _Spread, inspect_clip
 from seqcls.errors import OutputError, SourceError
 from seqcls.geometry import Geometry, Region
-from seqcls.inspect import _Seen, _Spread, inspect_clip
 from seqcls.types import Frame
 
 DRAWN = screen("convex", ("text", "logo", "clock"), frames=30)

@@ -29,7 +29,7 @@ from journals import (
     write_small,
 )
 
-from seqcls import runner
+from seqcls import detector as runner
 from seqcls.cli import results
 from seqcls.errors import DataError, NoFramesError, OutputError, UsageError
 from seqcls.exports import read_run
@@ -43,7 +43,7 @@ from seqcls.journal import (
     resume,
     timeline_from_journal,
 )
-from seqcls.journal.record import decode, encode
+from seqcls.journal.format import decode, encode
 from seqcls.postprocess import PostProcess
 from seqcls.smoothing import SmoothingOptions
 from seqcls.types import Event, Frame, FrameScore, Gap, Ledger, SourceInfo
@@ -120,7 +120,7 @@ def test_the_short_way_to_a_frame_and_the_long_one_agree(record: FrameScore, at_
 
 
 def test_scores_as_engines_give_them_go_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seqcls.journal.record.json.loads", None)
+    monkeypatch.setattr("seqcls.journal.format.json.loads", None)
     for value in (0.0, 1.0, 0.5, 1e-5, 0.8519571, 3.4e-38):
         line = encode(7, 0.25, FrameScore(3, 0.1, 1 / 30, np.array([value, 1 / 3], np.float32)))
         decoded = decode(line[:-1], 2).record

@@ -22,8 +22,8 @@ from seqcls.journal import (
     resume,
     timeline_from_journal,
 )
-from seqcls.journal.appendfile import AppendFile
-from seqcls.journal.record import encode
+from seqcls.journal.append_file import AppendFile
+from seqcls.journal.format import encode
 from seqcls.types import Gap, Ledger
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from seqcls.datasets.labels import match_clips, read_labels, with_patients
 from seqcls.errors import DataError, UsageError
-from seqcls.labels import match_clips, read_labels, with_patients
 
 HEAD = "file,organ,start_s,end_s,state"
 

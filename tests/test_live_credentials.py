@@ -8,7 +8,7 @@ import pytest
 from feeds import ignore
 
 from seqcls.errors import SourceError
-from seqcls.live.source import open_live
+from seqcls.feeds.open import open_live
 from seqcls.sources import Source
 from seqcls.sources.redact import credentials, redact
 

@@ -27,9 +27,9 @@ from rtsp import RtspServer
 
 from seqcls.cli import main
 from seqcls.errors import UsageError
+from seqcls.feeds.open import open_live
+from seqcls.feeds.reconnect import FinalError
 from seqcls.journal import read_journal
-from seqcls.live.source import open_live
-from seqcls.live.watch import FinalError
 
 READERS = pytest.mark.parametrize("reader", ["pyav", "opencv"])
 
@@ -162,12 +162,12 @@ def test_a_login_refused_after_frames_and_a_page_not_found_are_tried_again() -> 
 def test_the_run_ends_with_the_line_and_its_journal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("seqcls.runner.load", lambda *_, **__: fakes.detector())
+    monkeypatch.setattr("seqcls.detector.load", lambda *_, **__: fakes.detector())
     monkeypatch.chdir(tmp_path)
     with RtspServer(b"", userinfo="me:right") as server:
         address = f"rtsp://me:s3wrong@{server.address}/1"
         monkeypatch.setattr(sys, "argv", ["seqcls", "run", address, "-m", "m.safetensors", "-o", "out"])
-        monkeypatch.setattr("seqcls.cli.cover.cover_arguments", ignore)
+        monkeypatch.setattr("seqcls.cli.hide_arguments.cover_arguments", ignore)
         with pytest.raises(SystemExit) as stop:
             main()
     said = capsys.readouterr().err
@@ -200,8 +200,8 @@ def test_wishes_to_a_camera_that_cannot_be_right(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr("seqcls.runner.load", lambda *_, **__: fakes.detector())
-    monkeypatch.setattr("seqcls.cli.cover.cover_arguments", ignore)
+    monkeypatch.setattr("seqcls.detector.load", lambda *_, **__: fakes.detector())
+    monkeypatch.setattr("seqcls.cli.hide_arguments.cover_arguments", ignore)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["seqcls", "run", *arguments, "-m", "m.safetensors", "-o", "out"])
     with pytest.raises(SystemExit) as stop:
@@ -217,8 +217,8 @@ def test_wishes_reach_the_camera(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         asked.append({"spec": spec, **options})
         raise UsageError("enough")
 
-    monkeypatch.setattr("seqcls.runner.load", lambda *_, **__: fakes.detector())
-    monkeypatch.setattr("seqcls.live.source.open_live", open_and_stop)
+    monkeypatch.setattr("seqcls.detector.load", lambda *_, **__: fakes.detector())
+    monkeypatch.setattr("seqcls.feeds.open.open_live", open_and_stop)
     monkeypatch.chdir(tmp_path)
     wishes = ["--size", "1280X720", "--camera-rate", "29.97", "--backend", "v4l2"]
     monkeypatch.setattr(sys, "argv", ["seqcls", "run", "3", *wishes, "-m", "m.safetensors", "-o", "out"])

@@ -35,9 +35,9 @@ from media import draw, read_number, recipe, write_clip
 from mjpeg import MjpegServer, numbered
 from rtsp import RtspServer
 
-from seqcls.live.reading import _container
-from seqcls.live.source import open_live
-from seqcls.live.watch import Watched
+from seqcls.feeds.capture_worker import _container
+from seqcls.feeds.open import open_live
+from seqcls.feeds.reconnect import Watched
 from seqcls.types import Frame, Gap
 
 

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from seqcls.errors import EngineError, UsageError
 from seqcls.intervals import IntervalOptions
 from seqcls.journal import create_journal, read_journal, resume, timeline_from_journal
-from seqcls.live.feed import Feed
+from seqcls.live.frame_queue import Feed
 from seqcls.live.latency import LatencyMeter
+from seqcls.live.organ_history import Track
 from seqcls.live.session import LiveOptions, LiveSession
-from seqcls.live.tracks import Track
-from seqcls.live.view import LiveView
+from seqcls.live.snapshot import LiveView
 from seqcls.smoothing import SmoothingOptions
 from seqcls.types import Event, Frame, FrameScore, Gap, SourceInfo, SourceReport
 

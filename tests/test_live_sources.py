@@ -22,7 +22,7 @@ from feeds import (
 from media import recipe, write_clip
 
 from seqcls.errors import SourceError, UsageError
-from seqcls.live.source import Paced, is_live, open_live
+from seqcls.feeds.open import Paced, is_live, open_live
 from seqcls.sources import open_source
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
 
@@ -202,7 +202,7 @@ def test_an_openigtlink_feed_is_opened_when_it_is_read(monkeypatch: pytest.Monke
 
     fake = types.ModuleType("igtl")
     fake.__dict__.update(IgtlConnection=IgtlConnection, parse_url=parse_url)
-    monkeypatch.setitem(sys.modules, "seqcls.sources.igtl", fake)
+    monkeypatch.setitem(sys.modules, "seqcls.feeds.openigtlink_client", fake)
     source = open_live("igtl://me:s3cret@scanner:18944/Probe", on_state=ignore, **PATIENT)
     assert events == [] and (source.info.kind, source.info.name) == ("openigtlink", "igtl://***@scanner:18944/Probe")
     items = take(source, 5)

@@ -40,4 +40,4 @@ def pools(before: str) -> int:
 )
 def test_threads_share_one_pool_of_memory() -> None:
     assert pools("") > 1
-    assert pools("from seqcls.live.memory import share_one_pool; assert share_one_pool()") == 1
+    assert pools("from seqcls.live.malloc import share_one_pool; assert share_one_pool()") == 1

@@ -10,8 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from seqcls import metrics
-from seqcls.metrics import ClipIntervals, bootstrap, edit_score, event_f1, frame_metrics, interval_metrics, segmental_f1
+from seqcls.evaluation import metrics
+from seqcls.evaluation.metrics import (
+    ClipIntervals,
+    bootstrap,
+    edit_score,
+    event_f1,
+    frame_metrics,
+    interval_metrics,
+    segmental_f1,
+)
 
 
 @settings(max_examples=60, deadline=None)

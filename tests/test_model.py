@@ -13,11 +13,11 @@ import torch
 from safetensors.torch import save_file
 from torchvision.models import ResNet18_Weights, resnet18
 
-from seqcls import model as module
 from seqcls.errors import EngineError, ModelError, UsageError
 from seqcls.geometry import Geometry
-from seqcls.model import IMAGENET_MEAN, IMAGENET_STD, GrayResNet, build, choose_device, choose_precision
-from seqcls.modelfile import ModelHeader, resnet18_shapes, write_model
+from seqcls.models import resnet as module
+from seqcls.models.file import ModelHeader, resnet18_shapes, write_model
+from seqcls.models.resnet import IMAGENET_MEAN, IMAGENET_STD, GrayResNet, build, choose_device, choose_precision
 
 SIZE = 64
 

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 from seqcls.errors import ModelError
 from seqcls.geometry import Geometry
 from seqcls.intervals import IntervalOptions
-from seqcls.modelfile import (
+from seqcls.models.file import (
     FORMAT,
     KEY,
     ModelHeader,
@@ -214,5 +214,5 @@ def test_nothing_unsound_is_written_and_the_old_file_stays(tmp_path: Path, tenso
 
 
 def test_reading_a_model_needs_no_torch() -> None:
-    code = "import sys, seqcls.modelfile; sys.exit('torch' in sys.modules)"
+    code = "import sys, seqcls.models.file; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

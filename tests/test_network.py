@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 
 from seqcls.geometry import Geometry
-from seqcls.model import GrayResNet, build
-from seqcls.modelfile import ModelHeader
-from seqcls.network import Conv, Network, network
+from seqcls.models.file import ModelHeader
+from seqcls.models.folded import Conv, Network, network
+from seqcls.models.resnet import GrayResNet, build
 
 SIZE = 40  # not a multiple of 32: odd planes on the way
 Array = NDArray[np.float64]

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from seqcls.errors import UsageError
-from seqcls.live.outlets import JsonLines, OnEvent, Webhook, event_json, split_command
+from seqcls.live.notify import JsonLines, OnEvent, Webhook, event_json, split_command
 from seqcls.types import Event
 
 NOON = datetime(2026, 3, 1, 13, 0, 0, 123456, timezone(timedelta(hours=1)))
@@ -109,7 +109,7 @@ def test_a_reader_that_stops_reading_does_not_hold_the_run_or_the_exit() -> None
     """Nobody reads: the outlet is left behind, and the process still ends in order."""
     code = """
 import sys
-from seqcls.live.outlets import JsonLines
+from seqcls.live.notify import JsonLines
 from seqcls.types import Event
 outlet = JsonLines(say=lambda line: print(line, file=sys.stderr), close_s=0.2)
 for k in range(900):

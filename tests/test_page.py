@@ -16,10 +16,10 @@ import pytest
 from pages import PICTURE, THYROID, TOKEN, VIEW, ask, events, news, status, threads, until
 
 from seqcls.errors import UsageError
-from seqcls.live import server as server_module
-from seqcls.live.board import LARGEST, Board, view_json
-from seqcls.live.server import MOST_CLIENTS, PageServer
-from seqcls.live.view import Span
+from seqcls.live.display import server as server_module
+from seqcls.live.display.publisher import LARGEST, Board, view_json
+from seqcls.live.display.server import MOST_CLIENTS, PageServer
+from seqcls.live.snapshot import Span
 
 
 @pytest.fixture

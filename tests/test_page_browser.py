@@ -13,8 +13,8 @@ import browser
 import pytest
 from pages import EVIL, THYROID, TOKEN, VIEW
 
-from seqcls.live.server import PageServer
-from seqcls.live.view import LiveView
+from seqcls.live.display.server import PageServer
+from seqcls.live.snapshot import LiveView
 
 
 @pytest.fixture
@@ -170,8 +170,8 @@ def test_a_lost_connection_and_its_return(chromium: browser.Browser, page: PageS
 #: A run in a process of its own, which can be stopped and killed like any other.
 ALONE = """
 import sys, time
-from seqcls.live.server import PageServer
-from seqcls.live.view import LiveView, OrganView
+from seqcls.live.display.server import PageServer
+from seqcls.live.snapshot import LiveView, OrganView
 from seqcls.types import Ledger
 
 organ = OrganView("thyroid", "present", 0.0, 0.9, 0.5, 0.35, (), (), 1)

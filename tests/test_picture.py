@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from timelines import timeline
 
-from seqcls.report.picture import PRESENT, _duration, _label_times, write_picture
+from seqcls.exports.timeline_png import PRESENT, _duration, _label_times, write_picture
 from seqcls.types import Gap, Timeline
 
 BLUE = np.array([int(PRESENT[i : i + 2], 16) for i in (5, 3, 1)])  # BGR

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from seqcls.errors import OutputError, UsageError
 from seqcls.geometry import Region
-from seqcls.live.aside import Aside
-from seqcls.live.clips import PresenceClips, clip_name
-from seqcls.live.film import Film, VideoPart
-from seqcls.live.record import Recorder
+from seqcls.live.background import Aside
+from seqcls.live.recording.fragmented_video import Film, VideoPart
+from seqcls.live.recording.presence_clips import PresenceClips, clip_name
+from seqcls.live.recording.recorder import Recorder
 from seqcls.sources import open_source
 from seqcls.types import Event, Frame, Gap, SourceReport
 
@@ -229,7 +229,7 @@ import sys, time
 from pathlib import Path
 from media import draw
 from seqcls.geometry import Region
-from seqcls.live.record import Recorder
+from seqcls.live.recording.recorder import Recorder
 from seqcls.types import Frame
 
 recorder = Recorder(Path(sys.argv[1]))

@@ -14,8 +14,8 @@ from journals import SMOOTHERS, SOURCE, Clock, equal_tables, exactly
 from seqcls.errors import NoFramesError
 from seqcls.intervals import IntervalOptions, intervals_from_events
 from seqcls.journal import Journal, create_journal, read_journal, read_recorded, resume, timeline_from_journal
+from seqcls.journal.format import Frames, encode
 from seqcls.journal.rebuild import Rebuilt
-from seqcls.journal.record import Frames, encode
 from seqcls.smoothing import SmoothingOptions
 from seqcls.types import TIME_TOLERANCE_S, Event, FrameScore, Gap, ScoreTable
 

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqcls.adaptive import SamplingOptions
+from seqcls.detector import load
 from seqcls.errors import ModelError, NoFramesError, UsageError
-from seqcls.runner import load
 from seqcls.smoothing import SmoothingOptions
 from seqcls.types import Frame, Gap
 

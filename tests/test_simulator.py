@@ -14,9 +14,9 @@ import simulator
 from feeds import PATIENT, nothing_left  # noqa: F401 - a fixture
 from simulator import RATE_HZ, Picture, detector, phantom
 
+from seqcls.feeds.open import open_live
 from seqcls.journal import create_journal, read_journal, timeline_from_journal
 from seqcls.live.session import LiveOptions, LiveSession
-from seqcls.live.source import open_live
 from seqcls.phantom import ORGANS
 from seqcls.types import Frame, Timeline
 

@@ -21,10 +21,10 @@ from PIL import Image
 
 from seqcls.errors import SourceError, UsageError
 from seqcls.sources import Source, open_source
-from seqcls.sources.clock import Clock
+from seqcls.sources.container import Structure, examine
 from seqcls.sources.pixels import expanded
 from seqcls.sources.sniff import kind_of
-from seqcls.sources.structure import Structure, examine
+from seqcls.sources.timestamps import Clock
 from seqcls.sources.video import VideoSource
 from seqcls.types import Frame, Gap, SourceReport
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqcls.sources.clock import Clock
+from seqcls.sources.timestamps import Clock
 from seqcls.types import Frame, Gap
 
 MS = Fraction(1, 1000)

@@ -13,20 +13,20 @@ import numpy as np
 import pytest
 import torch
 
-from seqcls import train as module
-from seqcls.calibration import choose_threshold, enough, fit_calibration, frame_weights, operating_point
-from seqcls.crossvalidation import cross_validate, split_groups
-from seqcls.dataset import FrameSet
+from seqcls.datasets.dataset import FrameSet
 from seqcls.engines import open_engine
 from seqcls.errors import DataError, UsageError
+from seqcls.evaluation.metrics import auroc
 from seqcls.geometry import Geometry
 from seqcls.intervals import IntervalOptions
-from seqcls.metrics import auroc
-from seqcls.modelfile import read_model, write_model
+from seqcls.models.file import read_model, write_model
 from seqcls.plots import write_history
-from seqcls.sampling import Sampler
-from seqcls.train import Epoch, masked_loss, mixup, train
-from seqcls.trainoptions import AugmentOptions, TrainOptions
+from seqcls.training import train as module
+from seqcls.training.calibration import choose_threshold, enough, fit_calibration, frame_weights, operating_point
+from seqcls.training.crossvalidation import cross_validate, split_groups
+from seqcls.training.options import AugmentOptions, TrainOptions
+from seqcls.training.sampler import Sampler
+from seqcls.training.train import Epoch, masked_loss, mixup, train
 
 SIZE = 32
 CALM = AugmentOptions(strength=0.2)

@@ -12,8 +12,8 @@ from feeds import take
 from numpy.typing import NDArray
 
 from seqcls.errors import SourceError
-from seqcls.live.view import FeedState
-from seqcls.live.watch import FIRST_DURATION_S, Connection, FinalError, Watched
+from seqcls.feeds.reconnect import FIRST_DURATION_S, Connection, FinalError, Watched
+from seqcls.live.snapshot import FeedState
 from seqcls.types import Frame, Gap
 
 #: Seconds after the connection began at which frames come; then how it goes on.

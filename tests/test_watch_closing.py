@@ -12,7 +12,7 @@ from feeds import DEADLINE_S, nothing_left  # noqa: F401 - a fixture
 from numpy.typing import NDArray
 
 from seqcls.errors import SourceError
-from seqcls.live.watch import MOST_WAITING, Connection, Watched
+from seqcls.feeds.reconnect import MOST_WAITING, Connection, Watched
 from seqcls.types import Frame
 
 

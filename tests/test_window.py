@@ -21,8 +21,8 @@ import pytest
 from feeds import nothing_left  # noqa: F401 - a fixture
 
 from seqcls.errors import UsageError
-from seqcls.live.view import LiveView, OrganView
-from seqcls.live.window import COLORS, QUIET_S, Window, draw
+from seqcls.live.display.window import COLORS, QUIET_S, Window, draw
+from seqcls.live.snapshot import LiveView, OrganView
 from seqcls.types import Ledger, State
 
 
@@ -146,7 +146,7 @@ def getWindowProperty(name, what):
     (place / "seen").touch()
     return 1.0
 cv2.getWindowProperty = getWindowProperty
-from seqcls.live import window
+from seqcls.live.display import window
 window.QUIET_S = float(sys.argv[2])
 window.main()
 """
@@ -224,7 +224,7 @@ def test_the_window_ends_with_a_run_that_is_killed(tmp_path: Path, screen: None)
     os.mkfifo(tmp_path / "alive")
     fake = f"held = open({str(tmp_path / 'alive')!r}, 'wb')\n" + FAKE  # ends when the process does
     command = [sys.executable, "-c", fake, str(tmp_path), "1e9"]
-    code = f"from seqcls.live.window import Window\nWindow({command!r})\nprint('up', flush=True)\ninput()"
+    code = f"from seqcls.live.display.window import Window\nWindow({command!r})\nprint('up', flush=True)\ninput()"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as run:
         assert run.stdout is not None
         with (tmp_path / "alive").open("rb") as alive:

@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 import seqcls
-from seqcls.cli import bench, convert, data, demo, results, run, train
+from seqcls.cli import bench, convert, demo, extract, results, run, train
 from seqcls.errors import SeqclsError
 
 
@@ -74,8 +74,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("demo")(demo.demo)
-app.command("inspect")(data.inspect)
-app.command("extract")(data.extract)
+app.command("inspect")(extract.inspect)
+app.command("extract")(extract.extract)
 app.command("train")(train.train)
 app.command("evaluate")(train.evaluate)
 app.command("run")(run.run)
@@ -108,7 +108,7 @@ def main() -> None:
     # OpenCV's threads spin too. Decoding, preparing and scoring run side by side already: one thread each is enough.
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
     if any("://" in argument for argument in sys.argv):
-        from seqcls.cli.cover import cover_arguments
+        from seqcls.cli.hide_arguments import cover_arguments
 
         cover_arguments()
     # Windows consoles and pipes may not know the strip's glyphs; better a question mark than a crash.

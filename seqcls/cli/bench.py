@@ -13,7 +13,7 @@ from seqcls.cli import console
 
 if TYPE_CHECKING:
     from seqcls.bench import Latency, Result
-    from seqcls.runner import Detector
+    from seqcls.detector import Detector
 
 
 def bench(
@@ -76,7 +76,7 @@ def _synthetic(folder: Path) -> Path:
 
 def _random(folder: Path) -> Path:
     from seqcls.bench import random_model
-    from seqcls.modelfile import write_model
+    from seqcls.models.file import write_model
 
     path = folder / "random.safetensors"
     write_model(path, *random_model())
@@ -85,9 +85,9 @@ def _random(folder: Path) -> Path:
 
 def _detectors(model: Path, device: str, precision: str) -> dict[str, Detector]:
     """One per engine that can be used; raises EngineError where there is none."""
+    from seqcls.detector import load
     from seqcls.engines import ENGINES
     from seqcls.errors import EngineError
-    from seqcls.runner import load
 
     found: dict[str, Detector] = {}
     for name in ENGINES:

@@ -12,7 +12,7 @@ from seqcls.cli import console
 from seqcls.cli.options import Overwrite
 
 if TYPE_CHECKING:
-    from seqcls.parity import Parity
+    from seqcls.convert.parity import Parity
 
 
 def convert(
@@ -33,10 +33,10 @@ def convert(
 
     A TorchScript file is for other programs: seqcls itself runs .safetensors, .xml and .onnx.
     """
-    from seqcls.convert import ConvertOptions, output_of
-    from seqcls.convert import convert as convert_model
-    from seqcls.dataset import load_frames
-    from seqcls.modelfile import read_header
+    from seqcls.convert.convert import ConvertOptions, output_of
+    from seqcls.convert.convert import convert as convert_model
+    from seqcls.datasets.dataset import load_frames
+    from seqcls.models.file import read_header
 
     options = ConvertOptions(target=to, precision=precision, most_drift=max_drift)  # type: ignore[arg-type]
     frames = None

@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 import seqcls
-from seqcls.cli import letters
-from seqcls.live.view import LiveView, OrganView
+from seqcls.cli import big_letters as letters
+from seqcls.live.snapshot import LiveView, OrganView
 from seqcls.types import State
 
 #: By state: colours that everyone tells apart (Okabe and Ito), as a sign and as ink on any ground, and shapes.

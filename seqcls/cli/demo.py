@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from seqcls.cli import console, show
+from seqcls.cli import console
+from seqcls.cli import tables as show
 from seqcls.cli.options import Overwrite
 
 

@@ -13,18 +13,19 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from seqcls.cli import console, show
+from seqcls.cli import console
+from seqcls.cli import tables as show
 from seqcls.errors import DiskFullError, OutputError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from seqcls.detector import Detector
     from seqcls.journal import JournalWriter, Opening, Resumption
-    from seqcls.live.clips import PresenceClips
-    from seqcls.live.record import Recorder
+    from seqcls.live.recording.presence_clips import PresenceClips
+    from seqcls.live.recording.recorder import Recorder
     from seqcls.live.session import LiveSession, LiveSummary
-    from seqcls.live.view import LiveView
-    from seqcls.runner import Detector
+    from seqcls.live.snapshot import LiveView
 
 
 #: Messages that are said once more when the dashboard that showed them is gone.
@@ -123,9 +124,9 @@ def _full_screen() -> bool:
 
 
 def _watch(detector: Detector, spec: str, folder: Path, wishes: Wishes, source_options: dict[str, Any]) -> int:
+    from seqcls.feeds.open import open_live
     from seqcls.journal import JOURNAL_NAME
     from seqcls.live.session import LiveOptions, LiveSession, warm_up
-    from seqcls.live.source import open_live
 
     if wishes.resume and not (folder / JOURNAL_NAME).is_file():
         raise OutputError(f"{folder} holds no {JOURNAL_NAME} to go on with; leave --resume out to begin")
@@ -198,7 +199,7 @@ def _watch(detector: Detector, spec: str, folder: Path, wishes: Wishes, source_o
 def _journal(detector: Detector, info: Any, path: Path, wishes: Wishes) -> tuple[JournalWriter, Resumption | None]:
     from seqcls.journal import create_journal
     from seqcls.journal import resume as go_on
-    from seqcls.journal.appendfile import AppendFile
+    from seqcls.journal.append_file import AppendFile
 
     if not wishes.resume:
         if wishes.overwrite and path.exists():
@@ -230,7 +231,7 @@ def _journal(detector: Detector, info: Any, path: Path, wishes: Wishes) -> tuple
 
 
 def _outlets(wishes: Wishes, say: Callable[[str], None]) -> list[Any]:
-    from seqcls.live.outlets import JsonLines, OnEvent, Webhook
+    from seqcls.live.notify import JsonLines, OnEvent, Webhook
 
     outlets: list[Any] = []
     if sys.stdout is not None and not sys.stdout.isatty():
@@ -245,11 +246,11 @@ def _outlets(wishes: Wishes, say: Callable[[str], None]) -> list[Any]:
 def _recorders(detector: Detector, folder: Path, wishes: Wishes, say: Callable[[str], None]) -> tuple[Any, Any]:
     recorder = clips = None
     if wishes.record is not None:
-        from seqcls.live.record import Recorder
+        from seqcls.live.recording.recorder import Recorder
 
         recorder = Recorder(wishes.record, whole=wishes.whole, resume=wishes.resume, say=say)
     if wishes.clips:
-        from seqcls.live.clips import PresenceClips
+        from seqcls.live.recording.presence_clips import PresenceClips
 
         clips = PresenceClips(folder / "clips", organs=detector.organs, whole=wishes.whole, say=say)
     return recorder, clips
@@ -268,7 +269,7 @@ def _shows(stack: ExitStack, wishes: Wishes) -> tuple[list[Callable[[LiveView], 
     shows: list[Callable[[LiveView], None]] = []
     address = ""
     if wishes.serve is not None:
-        from seqcls.live.server import PageServer
+        from seqcls.live.display.server import PageServer
 
         server = stack.enter_context(closing(PageServer(wishes.serve)))
         address = server.url
@@ -276,7 +277,7 @@ def _shows(stack: ExitStack, wishes: Wishes) -> tuple[list[Callable[[LiveView], 
         shows.append(server.publish)
     closed: Callable[[], bool] = lambda: False  # noqa: E731
     if wishes.window:
-        from seqcls.live.window import Window
+        from seqcls.live.display.window import Window
 
         window = stack.enter_context(closing(Window()))
         shows.append(window.show)

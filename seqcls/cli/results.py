@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqcls.cli import console, options, show
+from seqcls.cli import console, options
+from seqcls.cli import tables as show
 from seqcls.errors import DataError, OutputError, UsageError
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def read_with_progress(path: Path) -> tuple[Journal, Recorded]:
 def write_with_progress(timeline: Timeline, folder: Path) -> None:
     """All that a run's folder holds but the journal."""
     from seqcls.exports import write_run
-    from seqcls.report.picture import write_picture
+    from seqcls.exports.timeline_png import write_picture
 
     with console.progress(f"writing {folder}", len(timeline.scores.index)) as advance:
         write_run(timeline, folder, advance)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqcls.cli import console, show
+from seqcls.cli import console
+from seqcls.cli import tables as show
 from seqcls.cli.live import Wishes, camera_options, refuse_for_clips, watch
 from seqcls.cli.options import (
     FROM_MODEL,
@@ -35,7 +36,7 @@ from seqcls.cli.options import (
 from seqcls.errors import OutputError, SeqclsError, UsageError
 
 if TYPE_CHECKING:
-    from seqcls.runner import Analysis, Detector
+    from seqcls.detector import Analysis, Detector
     from seqcls.types import Timeline
 
 LIVE = "Live"
@@ -132,7 +133,7 @@ def run(
     Live (cameras, rtsp://, http://, rtmp://, igtl://host:port, or --realtime) it also keeps run.journal, and prints
     events as JSON lines where stdout is no terminal.
     """
-    from seqcls.live.memory import share_one_pool
+    from seqcls.live.malloc import share_one_pool
     from seqcls.sources import expand
     from seqcls.sources.redact import redact
 
@@ -229,7 +230,7 @@ def run_all(
 
 def _finish(analysis: Analysis | SeqclsError, folder: Path) -> Timeline:
     from seqcls.exports import write_run
-    from seqcls.report.picture import write_picture
+    from seqcls.exports.timeline_png import write_picture
 
     if isinstance(analysis, SeqclsError):
         raise analysis
@@ -242,7 +243,7 @@ def _finish(analysis: Analysis | SeqclsError, folder: Path) -> Timeline:
 
 
 def _import_picture() -> None:
-    from seqcls.report.picture import load_library
+    from seqcls.exports.timeline_png import load_library
 
     load_library()
 
@@ -310,8 +311,8 @@ def _load(
     path: Path, engine: str, device: str, precision: str, gate: bool, region: str | None, sampling: str
 ) -> Detector:
     from seqcls.adaptive import SamplingOptions
+    from seqcls.detector import load
     from seqcls.gate import GateOptions
-    from seqcls.runner import load
 
     detector = load(
         path,
@@ -329,7 +330,7 @@ def _load(
 
 
 def _is_live(source: str) -> bool:
-    from seqcls.live.source import is_live
+    from seqcls.feeds.open import is_live
 
     return is_live(source)
 

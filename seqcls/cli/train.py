@@ -15,15 +15,15 @@ from rich.table import Table
 
 from seqcls.cli import console
 from seqcls.cli.options import Overwrite
-from seqcls.cli.show import range_of
+from seqcls.cli.tables import range_of
 from seqcls.errors import ModelError, OutputError, UsageError
-from seqcls.trainoptions import SIZE_PRETRAINED, SIZE_SCRATCH, AugmentOptions, TrainOptions
+from seqcls.training.options import SIZE_PRETRAINED, SIZE_SCRATCH, AugmentOptions, TrainOptions
 
 if TYPE_CHECKING:
-    from seqcls.crossvalidation import CrossValidation, Fold
-    from seqcls.dataset import FrameSet
-    from seqcls.evaluate import ClipTruth, Evaluation
-    from seqcls.train import Epoch, TrainResult
+    from seqcls.datasets.dataset import FrameSet
+    from seqcls.evaluation.evaluate import ClipTruth, Evaluation
+    from seqcls.training.crossvalidation import CrossValidation, Fold
+    from seqcls.training.train import Epoch, TrainResult
 
 _T = TrainOptions()
 _A = AugmentOptions()
@@ -117,9 +117,9 @@ def train(
         seed=seed,
     )
     _check_output(output, overwrite)
-    from seqcls.modelfile import write_model
+    from seqcls.models.file import write_model
     from seqcls.plots import write_history
-    from seqcls.train import train as train_frames
+    from seqcls.training.train import train as train_frames
 
     options = resolve_weights(options)
     side = size if size is not None else SIZE_SCRATCH if options.weights == "none" else SIZE_PRETRAINED
@@ -159,7 +159,7 @@ def resolve_weights(options: TrainOptions) -> TrainOptions:
     """Decide `auto` before the pictures are read, because their size depends on it."""
     if options.weights != "auto":
         return options
-    from seqcls.model import build
+    from seqcls.models.resnet import build
 
     try:
         build(1, weights="imagenet")
@@ -178,8 +178,8 @@ def load(
     skip_corrupt: bool,
 ) -> FrameSet:
     """Frames from a folder or straight from clips, with what a person should know about them said."""
-    from seqcls.cli.data import labelled_clips
-    from seqcls.dataset import frames_from_clips, leakage, load_frames
+    from seqcls.cli.extract import labelled_clips
+    from seqcls.datasets.dataset import frames_from_clips, leakage, load_frames
     from seqcls.geometry import Geometry
 
     geometry = Geometry(size=size)
@@ -258,10 +258,10 @@ def cross_validate(
     Returns the scores to calibrate on, or None: with few patients each fold is a task of its own, and what it says of
     the scale of scores does not carry over to a model that has seen them all.
     """
-    from seqcls.crossvalidation import cross_validate as validate
-    from seqcls.crossvalidation import grouping, split_groups
+    from seqcls.datasets.split import LEAST_GROUPS
     from seqcls.files import write_text
-    from seqcls.split import LEAST_GROUPS
+    from seqcls.training.crossvalidation import cross_validate as validate
+    from seqcls.training.crossvalidation import grouping, split_groups
 
     if folds != "groups" and not (folds.isdigit() and int(folds) >= 2):
         raise UsageError(f"--folds takes 2 or more, or 'groups', not {folds!r}")
@@ -335,9 +335,9 @@ def evaluate(
     overwrite: Overwrite = False,
 ) -> None:
     """Run a model on labelled clips: frame and interval figures, with confidence intervals over patients."""
-    from seqcls.cli.data import labelled_clips
-    from seqcls.evaluate import evaluate_clips
-    from seqcls.runner import load as load_detector
+    from seqcls.cli.extract import labelled_clips
+    from seqcls.detector import load as load_detector
+    from seqcls.evaluation.evaluate import evaluate_clips
 
     if output is not None and (output / "evaluation.json").exists() and not overwrite:
         raise OutputError(f"{output} already holds an evaluation: add --overwrite, or choose another with -o")
@@ -389,7 +389,7 @@ def write_evaluation(evaluation: Evaluation, path: Path) -> None:
 
 
 def clip_line(truth: ClipTruth) -> str:
-    from seqcls.evaluate import clip_accuracy
+    from seqcls.evaluation.evaluate import clip_accuracy
 
     timeline = truth.timeline
     shares = (f"{organ} {clip_accuracy(truth, k):.3f}" for k, organ in enumerate(timeline.organs))

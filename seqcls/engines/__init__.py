@@ -13,10 +13,10 @@ from typing import Any, cast
 
 from numpy.typing import NDArray
 
-from seqcls.converted import CONVERTED
 from seqcls.engines.base import Engine
 from seqcls.errors import EngineError, UsageError
-from seqcls.modelfile import ModelHeader, read_model
+from seqcls.models.converted import CONVERTED
+from seqcls.models.file import ModelHeader, read_model
 
 __all__ = ["ENGINES", "Engine", "Model", "choose_engine", "open_engine"]
 
@@ -116,7 +116,7 @@ def _gpu_in_sight() -> str:
 def _torch_device() -> str:
     """cuda, mps or cpu, as PyTorch finds it."""
     try:
-        from seqcls.model import choose_device
+        from seqcls.models.resnet import choose_device
     except ImportError:
         return "cpu"
     return str(choose_device("auto").type)

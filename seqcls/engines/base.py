@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import EngineError, UsageError
-from seqcls.modelfile import ModelHeader
+from seqcls.models.file import ModelHeader
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
 #: So many calls with a single picture in a row make it a live feed.

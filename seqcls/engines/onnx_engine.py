@@ -13,10 +13,10 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from seqcls.engines.base import Forward, OneByOne, needs_conversion, processors, reason, require_precision
-from seqcls.engines.onnx_model import build, read_onnx
+from seqcls.engines.onnx_graph import build, read_onnx
 from seqcls.errors import EngineError
-from seqcls.modelfile import ModelHeader
-from seqcls.network import network
+from seqcls.models.file import ModelHeader
+from seqcls.models.folded import network
 
 
 class ONNXEngine(OneByOne):

@@ -13,10 +13,10 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from seqcls.engines.base import Forward, OneByOne, needs_conversion, processors, reason, require_precision
-from seqcls.engines.openvino_model import build, read_ir
+from seqcls.engines.openvino_graph import build, read_ir
 from seqcls.errors import EngineError
-from seqcls.modelfile import ModelHeader
-from seqcls.network import network
+from seqcls.models.file import ModelHeader
+from seqcls.models.folded import network
 
 #: What the library calls them: to compute in, and to ask whether the processor can.
 _HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}

@@ -14,8 +14,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from seqcls.engines.base import needs_conversion, reason, require_pictures, require_precision
 from seqcls.errors import EngineError
-from seqcls.model import GrayResNet, choose_device, choose_precision
-from seqcls.modelfile import ModelHeader
+from seqcls.models.file import ModelHeader
+from seqcls.models.resnet import GrayResNet, choose_device, choose_precision
 
 #: Most pictures in one forward pass; more gains nothing on a CPU.
 FULL_BATCH = 16

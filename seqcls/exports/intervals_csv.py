@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from seqcls.exports.cells import index_cell, score_cell, seconds_cell, text_cell
+from seqcls.exports.csv_cells import index_cell, score_cell, seconds_cell, text_cell
 from seqcls.files import write_text
 from seqcls.types import Timeline
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import DataError
-from seqcls.exports.cells import text_cell
+from seqcls.exports.csv_cells import text_cell
 from seqcls.files import atomic_path
 from seqcls.types import ScoreTable, Timeline
 

@@ -10,9 +10,9 @@ resumed = resume("run.journal")                                  # go on after a
 
 from __future__ import annotations
 
+from seqcls.journal.format import NOT_RECORDED, Close, Entry, FeedState, Opening, Record, Resume
 from seqcls.journal.reader import Damage, Journal, read_journal
 from seqcls.journal.rebuild import Recorded, read_recorded, timeline_from_journal
-from seqcls.journal.record import NOT_RECORDED, Close, Entry, FeedState, Opening, Record, Resume
 from seqcls.journal.resume import Resumption, resume
 from seqcls.journal.writer import JournalWriter, create_journal
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from seqcls.errors import DataError
-from seqcls.journal.record import (
+from seqcls.journal.format import (
     MOST_LINE_BYTES,
     Close,
     Entry,

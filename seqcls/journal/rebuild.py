@@ -11,8 +11,8 @@ import numpy as np
 
 from seqcls.errors import NoFramesError, UsageError
 from seqcls.intervals import IntervalOptions
+from seqcls.journal.format import NOT_RECORDED, Entry, Frames, Opening, Resume
 from seqcls.journal.reader import Journal, Progress, read_journal
-from seqcls.journal.record import NOT_RECORDED, Entry, Frames, Opening, Resume
 from seqcls.postprocess import PostProcess, RawScores, post_process, unknown_stretches
 from seqcls.smoothing import SmoothingOptions
 from seqcls.types import TIME_TOLERANCE_S, Event, FrameScore, Gap, Ledger, SourceReport, Timeline, Verdict

@@ -12,10 +12,10 @@ from itertools import dropwhile
 from pathlib import Path
 
 from seqcls.errors import OutputError
-from seqcls.journal.appendfile import AppendFile
+from seqcls.journal.append_file import AppendFile
+from seqcls.journal.format import Entry, Frames, Opening, Resume
 from seqcls.journal.reader import Journal, open_journal, read_journal
 from seqcls.journal.rebuild import Rebuilt, Tally
-from seqcls.journal.record import Entry, Frames, Opening, Resume
 from seqcls.journal.tail import memory_s, settled_at
 from seqcls.journal.writer import JournalWriter, Monotonic, Wall, begin, utc_now
 from seqcls.postprocess import PostProcess

@@ -18,8 +18,8 @@ from typing import Any
 import seqcls
 from seqcls.errors import DiskFullError
 from seqcls.intervals import IntervalOptions
-from seqcls.journal.appendfile import AppendFile
-from seqcls.journal.record import MOST_LINE_BYTES, Close, FeedState, Opening, Record, Resume, encode
+from seqcls.journal.append_file import AppendFile
+from seqcls.journal.format import MOST_LINE_BYTES, Close, FeedState, Opening, Record, Resume, encode
 from seqcls.smoothing import SmoothingOptions
 from seqcls.types import Event, FrameScore, Gap, Ledger, SourceInfo, Verdict
 

@@ -18,16 +18,16 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from seqcls.detector import Detector
 from seqcls.errors import UsageError
 from seqcls.geometry import Region, layout_warning
 from seqcls.journal import JournalWriter, Resumption
-from seqcls.live.feed import Feed, Keep, frames_of
+from seqcls.live.frame_queue import Feed, Keep, frames_of
 from seqcls.live.latency import LatencyMeter
-from seqcls.live.tracks import Track
-from seqcls.live.view import FeedState, LiveView
+from seqcls.live.organ_history import Track
+from seqcls.live.snapshot import FeedState, LiveView
 from seqcls.postprocess import PostProcess
-from seqcls.prepare import Preparation
-from seqcls.runner import Detector
+from seqcls.preprocess import Preparation
 from seqcls.scoring import score_every
 from seqcls.sources import Source
 from seqcls.types import Event, Frame, FrameScore, Gap, Ledger, Verdict

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from seqcls.errors import SourceError, UsageError
 from seqcls.sources.base import Source
-from seqcls.sources.find import expand, is_image
+from seqcls.sources.expand import expand, is_image
 from seqcls.sources.redact import redact
 from seqcls.sources.sniff import kind_of
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from seqcls.errors import SourceError
 from seqcls.sources.base import OneWay, Source, require_sane_size
-from seqcls.sources.dicomfile import Pixels, find_frames, read_header, read_pieces
+from seqcls.sources.dicom_fragments import Pixels, find_frames, read_header, read_pieces
 from seqcls.sources.images import ASSUMED_RATE_HZ
 from seqcls.sources.video import VideoSource
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport, Verdict

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from seqcls.errors import SourceError
 from seqcls.sources.base import OneWay, require_regular_file, require_sane_size
-from seqcls.sources.find import is_image, natural
+from seqcls.sources.expand import is_image, natural
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
 
 #: Taken where nobody states a rate; ``info.has_clock`` is then False.

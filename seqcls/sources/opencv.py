@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from seqcls.errors import SourceError
 from seqcls.sources.base import OneWay, require_regular_file, require_sane_size
-from seqcls.sources.clock import Clock
+from seqcls.sources.container import examine
 from seqcls.sources.sniff import kind_by_bytes
-from seqcls.sources.structure import examine
+from seqcls.sources.timestamps import Clock
 from seqcls.sources.video import DEMUXERS
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
 

@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from seqcls.errors import SourceError
 from seqcls.sources.base import MOST_PIXELS, OneWay, require_regular_file, require_sane_size
-from seqcls.sources.clock import EMPTY_PACKET_BYTES, Clock
+from seqcls.sources.container import examine
 from seqcls.sources.sniff import VIDEO_SUFFIXES, kind_of
-from seqcls.sources.structure import examine
+from seqcls.sources.timestamps import EMPTY_PACKET_BYTES, Clock
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport, Verdict
 
 #: FFmpeg demuxers that may be used; nothing here opens another file.

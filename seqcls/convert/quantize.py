@@ -1,0 +1,120 @@
+"""Post-training quantisation to int8: by NNCF for OpenVINO, by ONNX Runtime's own quantiser for ONNX.
+
+The head stays in float32, where it costs nothing. So may the stem, the first convolution: the answers come closer to
+the original's, and the whole takes a tenth longer with OpenVINO (311 instead of 343 frames/s at 224 px on two cores of
+Sapphire Rapids), half again as long with ONNX Runtime.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcls.engines.base import reason
+from seqcls.errors import EngineError
+from seqcls.models.folded import Network
+
+Pictures = NDArray[np.uint8]
+
+
+def quantize_openvino(net: Network, pictures: Pictures, *, spare_stem: bool = False) -> Any:
+    """An ``ov.Model`` with int8 convolutions, calibrated on (N, S, S). Raises EngineError: NNCF is missing or fails.
+
+    Ranges are those seen in any picture. NNCF's own choice, the mean of every picture's range, cuts off what makes the
+    pictures with the organ differ: measured on 976 phantom frames at 224 px, mean |dp| 0.009 instead of 0.002.
+    """
+    with _library("seqcls[int8]"):
+        from seqcls.engines.openvino_graph import build
+
+        with _without_telemetry():
+            import nncf
+        from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters
+        from nncf.quantization.range_estimator import RangeEstimatorParametersSet
+
+        ranges = AdvancedQuantizationParameters(activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX)
+        plain = build(net)
+        stem = next(o.get_friendly_name() for o in plain.get_ordered_ops() if o.get_type_name() == "Convolution")
+        return nncf.quantize(
+            plain,
+            nncf.Dataset([picture[None] for picture in pictures]),
+            subset_size=len(pictures),
+            fast_bias_correction=False,  # the fast one does harm with these ranges: 0.010
+            advanced_parameters=ranges,
+            ignored_scope=nncf.IgnoredScope(types=["MatMul"], names=[stem] if spare_stem else []),
+        )
+
+
+def quantize_onnx(net: Network, pictures: Pictures, *, spare_stem: bool = False) -> Any:
+    """An ``onnx.ModelProto`` with int8 convolutions (QDQ), calibrated on (N, S, S). Raises EngineError."""
+    with _library("seqcls[onnx]"), tempfile.TemporaryDirectory(prefix="seqcls-") as scratch:
+        import onnx
+        from onnxruntime import quantization
+
+        from seqcls.engines.onnx_graph import build
+
+        class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
+            def __init__(self) -> None:
+                self._left = iter(pictures)
+
+            def get_next(self) -> dict[str, Pictures] | None:
+                picture = next(self._left, None)
+                return None if picture is None else {"images": picture[None]}
+
+        model = build(net)
+        stem = next(node.name for node in model.graph.node if node.op_type == "Conv")
+        plain, small = Path(scratch, "plain.onnx"), Path(scratch, "small.onnx")
+        onnx.save(model, plain)
+        quantization.quantize_static(
+            plain,
+            small,
+            Reader(),
+            quant_format=quantization.QuantFormat.QDQ,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
+            per_channel=True,
+            op_types_to_quantize=["Conv"],
+            nodes_to_exclude=[stem] if spare_stem else [],
+        )
+        return onnx.load(small)
+
+
+@contextlib.contextmanager
+def _library(extra: str) -> Iterator[None]:
+    """Quantisers print, warn and raise whatever they like; people read one line."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    except ImportError as error:
+        raise EngineError(f"int8 needs a library that is missing ({error}); pip install '{extra}'") from error
+    except (RuntimeError, ValueError) as error:
+        raise EngineError(f"the model cannot be quantised ({reason(error)}); update '{extra}'") from error
+    finally:
+        logging.disable(before)
+
+
+@contextlib.contextmanager
+def _without_telemetry() -> Iterator[None]:
+    """NNCF counts its users with Google Analytics as soon as it is imported; not from here."""
+    name = "openvino_telemetry"
+    before = sys.modules.get(name)
+    sys.modules[name] = None  # type: ignore[assignment]  # importing it fails, and NNCF goes without
+    try:
+        yield
+    finally:
+        if before is None:
+            del sys.modules[name]
+        else:
+            sys.modules[name] = before

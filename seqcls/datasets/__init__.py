@@ -1,0 +1,1 @@
+"""Labelled clips and folders of frames, in the form that training takes."""

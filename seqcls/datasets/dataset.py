@@ -1,0 +1,307 @@
+"""Frames in memory, ready to train on: from an extracted folder, from a folder tree of one's own, or from clips.
+
+Letterboxed pictures are kept as uint8, 50 MB per 1,000 frames of 224 pixels; whole ones only while they are read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from seqcls.datasets.frame_table import LAYOUT, Row, dataset_hash, read_description, read_table, read_tree
+from seqcls.datasets.labelled_frames import ClipReading, groups_of, labelled_frames
+from seqcls.datasets.labels import ClipLabels
+from seqcls.datasets.split import hold_out
+from seqcls.errors import DataError
+from seqcls.geometry import Geometry, Region
+
+MOST_PIXELS = 100_000_000
+#: Pictures of one size looked at to find their ultrasound region.
+SAMPLE = 24
+
+Picture = NDArray[np.uint8]
+Advance = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FrameSet:
+    """N labelled frames and K organs.
+
+    images (N, S, S) uint8; targets (N, K) float32, 1 present, 0 absent, 0 where ``mask`` (N, K) bool says not labelled.
+    clip, patient, split (N,) str, split is "train" or "validation"; time_s (N,) float64, NaN where not known.
+    geometry: how a clip's frames become such images. hash: of the files and labels. messages: for a person.
+    regions: the different ultrasound regions of the clips (``Region.to_dict``).
+    """
+
+    images: Picture
+    targets: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    clip: NDArray[np.str_]
+    patient: NDArray[np.str_]
+    split: NDArray[np.str_]
+    time_s: NDArray[np.float64]
+    organs: tuple[str, ...]
+    geometry: Geometry
+    hash: str = ""
+    messages: tuple[str, ...] = ()
+    regions: tuple[dict[str, Any], ...] = ()
+
+    def of_organs(self, organs: Sequence[str]) -> FrameSet:
+        """The same frames, labelled for these organs only. Raises DataError for one that is not there."""
+        missing = [organ for organ in organs if organ not in self.organs]
+        if missing:
+            raise DataError(f"no label for {missing[0]}: the data know {', '.join(self.organs)}")
+        columns = [self.organs.index(organ) for organ in organs]
+        return replace(self, organs=tuple(organs), targets=self.targets[:, columns], mask=self.mask[:, columns])
+
+
+def load_frames(
+    root: str | Path, geometry: Geometry, *, skip_corrupt: bool = False, progress: Advance | None = None
+) -> FrameSet:
+    """Read a folder that `seqcls extract` wrote, or a tree `train|validation/<organ> present|absent/`.
+
+    ``geometry.size`` is obeyed; its region only for a tree of one's own, whose pictures are searched for the ultrasound
+    region size by size. Raises DataError: no such layout, a state without frames, a picture that cannot be read.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise DataError(f"no folder at {root}; expected {LAYOUT}")
+    extracted = (root / "frames.csv").is_file()
+    rows, messages = (read_table(root), []) if extracted else read_tree(root)
+    organs = tuple(sorted({organ for row in rows for organ, _ in row.states}))
+    _require_both_states(rows, organs, root)
+    if extracted:
+        geometry, regions = read_description(root, geometry.size)
+        letterbox = partial(_letterbox, Geometry(size=geometry.size, region="none"), {})
+    else:
+        found = _find_regions(rows, geometry)
+        regions = [region.to_dict() for region in found.values()]
+        letterbox = partial(_letterbox, geometry, found)
+    images, digests, bad = _read_all(rows, geometry.size, letterbox, skip_corrupt, progress)
+    kept = [at for at, digest in enumerate(digests) if digest]
+    rows, digests = [rows[at] for at in kept], [digests[at] for at in kept]
+    if bad:
+        messages = [*messages, f"left out {len(bad)} pictures that cannot be read, the first is {bad[0]}"]
+        _require_both_states(rows, organs, root)
+    if not extracted:
+        rows, digests, kept = _merge_same(rows, digests, kept)
+    images = images if len(kept) == len(images) else images[kept]
+    return _frame_set(rows, images, organs, geometry, dataset_hash(rows, digests, root), messages, regions)
+
+
+def frames_from_clips(
+    clips: Sequence[tuple[Path, ClipLabels]],
+    geometry: Geometry,
+    *,
+    validation: float | None = None,
+    seed: int = 0,
+    progress: Advance | None = None,
+) -> FrameSet:
+    """Read labelled clips straight into memory, split by patient as ``extract`` does. Raises DataError, SourceError."""
+    rows: list[Row] = []
+    images: list[Picture] = []
+    messages: list[str] = []
+    regions: list[dict[str, Any]] = []
+    digest = hashlib.sha256()
+    held, said = hold_out(groups_of(clips), validation, seed)
+    messages += [said] if said else []
+    for done, (path, labels) in enumerate(clips):
+        reading = ClipReading()
+        for frame, region, states in labelled_frames(path, labels, geometry, reading):
+            image = geometry.apply(frame.image, region)
+            digest.update(image.tobytes() + repr(states).encode())
+            split = "validation" if labels.patient in held else "train"
+            rows.append(Row(path, labels.file, labels.patient, frame.time_s, split, states))
+            images.append(image)
+        messages += reading.messages(path.name)
+        if reading.region is not None:
+            regions.append(reading.region.to_dict())
+        if progress is not None:
+            progress(done + 1, len(clips))
+    organs = tuple(sorted({organ for row in rows for organ, _ in row.states}))
+    _require_both_states(rows, organs, clips[0][0].parent)
+    return _frame_set(rows, np.stack(images), organs, geometry, digest.hexdigest(), messages, regions)
+
+
+def leakage(frames: FrameSet) -> int:
+    """How many validation frames look the same as a training frame (equal 64-bit difference hash of the crop).
+
+    Difference hash: Krawetz 2013; equal hashes of ultrasound frames are one scene, cut twice. Blank frames are not
+    counted.
+    """
+    hashes = np.array([_difference_hash(image) for image in frames.images], np.uint64)
+    train = set(hashes[frames.split == "train"].tolist()) - {0}
+    return sum(one in train for one in hashes[frames.split == "validation"].tolist())
+
+
+def _require_both_states(rows: Sequence[Row], organs: Sequence[str], where: Path) -> None:
+    for organ in organs:
+        seen = {state for row in rows for name, state in row.states if name == organ and row.split == "train"}
+        for state, word in ((True, "present"), (False, "absent")):
+            if state not in seen:
+                raise DataError(f"{where}: no training frame shows {organ} {word}; label some, or leave {organ} out")
+    if not organs:
+        raise DataError(f"{where}: nothing is labelled present or absent")
+
+
+def _find_regions(rows: Sequence[Row], geometry: Geometry) -> dict[tuple[int, ...], Region]:
+    """The region of each picture size: pictures of one size come from one scanner layout.
+
+    Headers alone are read, but for a sample, so that never more than SAMPLE whole pictures are in memory.
+    """
+    sizes: dict[tuple[int, int], list[Path]] = {}
+    for row in rows:
+        size = _header_size(row.path)
+        if size is not None:
+            sizes.setdefault(size, []).append(row.path)
+    regions: dict[tuple[int, ...], Region] = {}
+    for _, paths in sorted(sizes.items()):
+        pictures = [_read(path)[0] for path in paths[:: max(1, len(paths) // SAMPLE)][:SAMPLE]]
+        sample = [picture for picture in pictures if picture is not None]
+        for shape in sorted({picture.shape for picture in sample}):  # a turned photograph is wide in its header only
+            if shape not in regions:
+                regions[shape] = geometry.find([picture for picture in sample if picture.shape == shape])
+    return regions
+
+
+def _letterbox(geometry: Geometry, regions: dict[tuple[int, ...], Region], picture: Picture) -> Picture:
+    """(S, S) by the region of this size, or, where it is not known, by the picture's own."""
+    region = regions.get(picture.shape)
+    return geometry.apply(picture, geometry.find([picture]) if region is None else region)
+
+
+def _read_all(
+    rows: Sequence[Row],
+    size: int,
+    letterbox: Callable[[Picture], Picture],
+    skip_corrupt: bool,
+    progress: Advance | None,
+) -> tuple[Picture, list[str], list[str]]:
+    """(N, S, S), digests ("" where unreadable), and the names of the unreadable. Whole pictures are not kept."""
+    images = np.zeros((len(rows), size, size), np.uint8)
+
+    def read(at: int) -> str:
+        picture, digest = _read(rows[at].path)
+        if picture is not None:
+            images[at] = letterbox(picture)
+        return digest
+
+    digests: list[str] = []
+    bad: list[str] = []
+    with ThreadPoolExecutor(4) as pool:
+        for row, digest in zip(rows, pool.map(read, range(len(rows))), strict=True):
+            if not digest:
+                if not skip_corrupt:
+                    pool.shutdown(cancel_futures=True)
+                    raise DataError(
+                        f"{row.path} cannot be read as a picture: replace or remove it, or add --skip-corrupt"
+                    )
+                bad.append(str(row.path))
+            digests.append(digest)
+            if progress is not None:
+                progress(len(digests), len(rows))
+    return images, digests, bad
+
+
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+    cv2.error,
+)
+
+
+def _header_size(source: Path | io.BytesIO) -> tuple[int, int] | None:
+    """(width, height) without decoding, None where there is no such header or more than MOST_PIXELS."""
+    try:
+        with Image.open(source) as header:
+            return header.size if header.width * header.height <= MOST_PIXELS else None
+    except _UNREADABLE:
+        return None
+
+
+def _read(path: Path) -> tuple[Picture | None, str]:
+    try:
+        data = path.read_bytes()
+        # A small file can unfold to gigabytes: the header is asked before anything is decoded.
+        if _header_size(io.BytesIO(data)) is None:
+            return None, ""
+        with Image.open(io.BytesIO(data)) as header:
+            if header.format == "PNG":
+                header.verify()  # 0.1 ms; libpng would print a line of its own to stderr
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    except _UNREADABLE:
+        return None, ""
+    if picture is None:
+        return None, ""
+    return np.asarray(picture, np.uint8), hashlib.sha256(data).hexdigest()
+
+
+def _merge_same(rows: list[Row], digests: list[str], kept: list[int]) -> tuple[list[Row], list[str], list[int]]:
+    """A picture that lies in several organs' folders of one split, same name and content, is one frame."""
+    merged: dict[tuple[str, str, str], int] = {}
+    out: tuple[list[Row], list[str], list[int]] = ([], [], [])
+    for row, digest, image in zip(rows, digests, kept, strict=True):
+        at = merged.setdefault((row.split, row.path.name, digest), len(out[0]))
+        if at == len(out[0]):
+            out[0].append(row)
+            out[1].append(digest)
+            out[2].append(image)
+            continue
+        known = dict(out[0][at].states)
+        for organ, state in row.states:
+            if known.get(organ, state) != state:
+                raise DataError(f"{row.path} lies in {organ} present and in {organ} absent: remove one")
+        out[0][at] = replace(out[0][at], states=tuple({**known, **dict(row.states)}.items()))
+    return out
+
+
+def _frame_set(
+    rows: Sequence[Row],
+    images: Picture,
+    organs: tuple[str, ...],
+    geometry: Geometry,
+    digest: str,
+    messages: Sequence[str],
+    regions: Sequence[dict[str, Any]],
+) -> FrameSet:
+    targets = np.zeros((len(rows), len(organs)), np.float32)
+    mask = np.zeros((len(rows), len(organs)), bool)
+    for at, row in enumerate(rows):
+        for organ, present in row.states:
+            targets[at, organs.index(organ)] = present
+            mask[at, organs.index(organ)] = True
+    return FrameSet(
+        images=images,
+        targets=targets,
+        mask=mask,
+        clip=np.array([row.clip for row in rows]),
+        patient=np.array([row.patient for row in rows]),
+        split=np.array([row.split for row in rows]),
+        time_s=np.array([row.time_s for row in rows], np.float64),
+        organs=organs,
+        geometry=geometry,
+        hash=digest,
+        messages=tuple(messages),
+        regions=tuple({json.dumps(region): region for region in regions}.values()),
+    )
+
+
+def _difference_hash(image: Picture) -> int:
+    small = cv2.resize(image, (9, 8), interpolation=cv2.INTER_AREA).astype(np.int16)
+    bits = (small[:, 1:] > small[:, :-1]).ravel()
+    return int.from_bytes(np.packbits(bits).tobytes(), "big")

@@ -1,0 +1,301 @@
+"""From frames to a timeline: the stages joined, the same way for a finished clip and for a live feed.
+
+    frames -> prepare (region, gate, geometry) -> score (engine: every frame in batches, or an adaptive choice)
+           -> smooth -> intervals
+
+Every stage takes items in stream order and gives them on in the same order; ``analyze`` is ``stream`` run to the end,
+with a thread that reads ahead.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqcls.adaptive import BLOCK, AdaptiveScorer, SamplingOptions
+from seqcls.engines import Engine, open_engine
+from seqcls.engines.lazy import LateEngine
+from seqcls.errors import NoFramesError, UsageError
+from seqcls.gate import GateOptions
+from seqcls.geometry import layout_warning
+from seqcls.intervals import IntervalOptions, intervals_from_events
+from seqcls.models.file import ModelHeader, read_header
+from seqcls.postprocess import PostProcess, unknown_stretches
+from seqcls.prefetch import ReadAhead
+from seqcls.preprocess import Preparation, Prepared
+from seqcls.scoring import score_every
+from seqcls.smoothing import SmoothingOptions
+from seqcls.sources import Source, open_source
+from seqcls.types import Event, Frame, FrameScore, Gap, Ledger, SourceInfo, SourceReport, Timeline
+
+#: Whole pictures that wait between decoding and preparation, each in a thread of its own; few, for they are large.
+DECODED_AHEAD = 8
+#: Called with the number of frames done so far and the time reached in the clip, in seconds.
+Progress = Callable[[int, float], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detector:
+    """A model ready to run. Frozen: whatever changes during a run belongs to the run.
+
+    ``intervals`` holds one entry per organ, in the order of ``header.organs``. ``sampling`` is for whole clips, where
+    frames can wait for each other: ``stream`` scores every frame.
+    """
+
+    header: ModelHeader
+    engine: Engine
+    smoothing: SmoothingOptions
+    intervals: tuple[IntervalOptions, ...]
+    gate: GateOptions = field(default_factory=GateOptions)
+    sampling: SamplingOptions = field(default_factory=SamplingOptions)
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def organs(self) -> tuple[str, ...]:
+        return self.header.organs
+
+    def stream(
+        self, frames: Iterable[Frame | Gap], *, batch_size: int = 1, hint: tuple[int, int, int, int] | None = None
+    ) -> Iterator[Event]:
+        """Events as soon as each is certain; frames may come from anywhere, for as long as they like.
+
+        ``batch_size`` frames are scored together; it changes the speed, never the events. ``hint`` is an ultrasound
+        region stated by the source, in pixels (x0, y0, x1, y1).
+        """
+        run = _Run(replace(self, sampling=SamplingOptions()), hint)
+        with closing(run.preparation.prepare(frames)) as prepared:
+            yield from run.events(prepared, batch_size)
+
+    def analyze(
+        self,
+        source: str | Path | Source | Iterable[Frame | Gap],
+        *,
+        batch_size: int = 16,
+        on_progress: Progress | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> Timeline:
+        """Run a whole clip and return its timeline.
+
+        ``source`` is whatever ``open_source`` takes, an opened source (left open), or frames. ``should_stop`` is asked
+        before every frame; once it says yes, the timeline covers what was read so far. Raises SourceError when the
+        source cannot be opened, NoFramesError when it holds no frame.
+        """
+        with closing(self.start(source, batch_size=batch_size, should_stop=should_stop)) as analysis:
+            return analysis.finish(on_progress)
+
+    def start(
+        self,
+        source: str | Path | Source | Iterable[Frame | Gap],
+        *,
+        batch_size: int = 16,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> Analysis:
+        """Begin to read a clip, for ``Analysis.finish`` to score. Raises SourceError when it cannot be opened."""
+        return Analysis(self, source, batch_size=batch_size, should_stop=should_stop)
+
+
+class Analysis:
+    """One clip: decoded by one thread and prepared by another from the beginning, as far as their queues hold; scored
+    later.
+
+    Starting a clip before the one in front of it is finished keeps the engine busy through many short clips. Close it
+    in any case: the threads have ended, and a source opened here is closed, once ``close`` returns.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        source: str | Path | Source | Iterable[Frame | Gap],
+        *,
+        batch_size: int = 16,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> None:
+        self._batch_size = batch_size
+        self._stopped = threading.Event()
+        with ExitStack() as stack:
+            if isinstance(source, (str, Path)):
+                self._source: Source | _Frames = stack.enter_context(closing(open_source(source)))
+            else:
+                self._source = source if isinstance(source, Source) else _Frames(source)
+            self._run = _Run(detector, self._source.info.region)
+            frames = _until(self._source, should_stop, self._stopped)
+            decoded = stack.enter_context(closing(ReadAhead(frames, DECODED_AHEAD)))
+            depth = max(4 * batch_size, 2 * BLOCK if detector.sampling.kind == "adaptive" else 0)
+            self._prepared = stack.enter_context(closing(ReadAhead(self._run.preparation.prepare(decoded), depth)))
+            self._open = stack.pop_all()
+
+    @property
+    def info(self) -> SourceInfo:
+        """What the source says of itself."""
+        return self._source.info
+
+    def finish(self, on_progress: Progress | None = None) -> Timeline:
+        """Score what is read, to the end. Raises NoFramesError, EngineError, and what reading raises."""
+        events = list(self._run.events(self._prepared, self._batch_size, on_progress))
+        report = self._source.report()
+        if self._stopped.is_set():
+            report = replace(report, verdict="unknown", reasons=("interrupted before the end", *report.reasons))
+        return self._run.timeline(events, self._source.info, report)
+
+    def close(self) -> None:
+        self._open.close()
+
+
+def load(
+    path: str | Path,
+    *,
+    engine: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    smoothing: SmoothingOptions | None = None,
+    intervals: IntervalOptions | tuple[IntervalOptions, ...] | None = None,
+    gate: GateOptions | None = None,
+    sampling: SamplingOptions | None = None,
+    late: bool = False,
+) -> Detector:
+    """Open a model file; what is not stated is taken from the model.
+
+    One ``intervals`` serves every organ; a tuple holds one per organ. ``late``: come back at once and open the engine
+    in a thread; what is wrong with it is raised when it is first used. Raises ModelError, EngineError or UsageError.
+    """
+
+    def opening() -> Engine:
+        return open_engine(path, engine=engine, device=device, precision=precision)
+
+    opened = LateEngine(read_header(path), opening) if late else opening()
+    header = opened.header
+    if intervals is None:
+        intervals = header.intervals
+    elif isinstance(intervals, IntervalOptions):
+        intervals = (intervals,) * len(header.organs)
+    if len(intervals) != len(header.organs):
+        raise UsageError(f"{len(header.organs)} organs need as many interval options, not {len(intervals)}")
+    return Detector(
+        header=header,
+        engine=opened,
+        smoothing=header.smoothing if smoothing is None else smoothing,
+        intervals=intervals,
+        gate=GateOptions() if gate is None else gate,
+        sampling=SamplingOptions() if sampling is None else sampling,
+        provenance={"model": Path(path).name, "model_dataset": header.dataset_hash, "model_version": header.version},
+    )
+
+
+class _Run:
+    """What changes while one clip or feed is analysed."""
+
+    def __init__(self, detector: Detector, hint: tuple[int, int, int, int] | None) -> None:
+        self._detector = detector
+        self.preparation = Preparation(detector.header.geometry, detector.gate, hint)
+        self._process = PostProcess(detector.organs, detector.smoothing, detector.intervals)
+        self._adaptive: AdaptiveScorer | None = None
+        if detector.sampling.kind == "adaptive":
+            self._adaptive = AdaptiveScorer(detector.engine, detector.smoothing, detector.intervals, detector.sampling)
+
+    def events(
+        self, prepared: Iterable[Prepared | Gap], batch_size: int, on_progress: Progress | None = None
+    ) -> Iterator[Event]:
+        if self._adaptive is None:
+            scored = score_every(prepared, self._detector.engine, batch_size)
+        else:
+            scored = self._adaptive.scores(prepared)
+        for item in scored:
+            yield from self._process.push(item)
+            if on_progress is not None and isinstance(item, FrameScore):
+                on_progress(item.index + 1, item.time_s)
+        yield from self._process.close(self.preparation.end_s)
+
+    def timeline(self, events: list[Event], info: SourceInfo, report: SourceReport) -> Timeline:
+        prepared = self.preparation
+        if prepared.received == 0:
+            raise NoFramesError(f"{info.name}: holds no frame that can be decoded; is the file whole?")
+        organs = self._detector.organs
+        scores = self._process.table()
+        rejected = sum(1 for reason in scores.reason if reason)
+        skipped = int(np.count_nonzero(~scores.measured))
+        ledger = Ledger(
+            received=prepared.received,
+            classified=len(scores.index) - rejected - skipped,
+            skipped=skipped,
+            rejected=rejected,
+        )
+        assert ledger.balanced, f"frames went missing inside seqcls: {ledger}"
+        intervals = intervals_from_events(events, scores, prepared.end_s)
+        return Timeline(
+            source=info,
+            organs=organs,
+            start_s=0.0 if prepared.start_s is None else prepared.start_s,
+            end_s=prepared.end_s,
+            intervals=intervals,
+            gaps=unknown_stretches(intervals, organs),
+            scores=scores,
+            ledger=ledger,
+            report=report,
+            warnings=self._warnings(),
+            provenance=self._provenance(),
+            thumbnails=tuple(prepared.thumbnails.kept),
+        )
+
+    def _warnings(self) -> tuple[str, ...]:
+        trained = self._detector.header.training.get("regions", [])
+        said = (layout_warning(region, trained) for region in self.preparation.regions)
+        return tuple(dict.fromkeys(warning for warning in said if warning))
+
+    def _provenance(self) -> dict[str, Any]:
+        detector = self._detector
+        return {
+            **detector.provenance,
+            "engine": detector.engine.description,
+            "smoothing": asdict(detector.smoothing),
+            "intervals": {o: asdict(i) for o, i in zip(detector.organs, detector.intervals, strict=True)},
+            "gate": asdict(detector.gate),
+            "sampling": self._sampling(),
+            "geometry": detector.header.geometry.to_dict(),
+            "regions": [region.to_dict() for region in self.preparation.regions],
+        }
+
+    def _sampling(self) -> dict[str, Any]:
+        said = asdict(self._detector.sampling)
+        if self._adaptive is not None:
+            said |= {"step_s": self._adaptive.step_s, "undecided": self._adaptive.undecided}
+        return said
+
+
+def _until(
+    items: Iterable[Frame | Gap], should_stop: Callable[[], bool] | None, stopped: threading.Event
+) -> Generator[Frame | Gap, None, None]:
+    for item in items:
+        if should_stop is not None and should_stop():
+            stopped.set()
+            return
+        yield item
+
+
+class _Frames:
+    """Bare frames dressed as a source."""
+
+    def __init__(self, frames: Iterable[Frame | Gap]) -> None:
+        self.info = SourceInfo(name="frames", kind="frames")
+        self._frames = frames
+        self._delivered = 0
+        self._gaps: list[Gap] = []
+        self._ended = False
+
+    def __iter__(self) -> Iterator[Frame | Gap]:
+        for item in self._frames:
+            if isinstance(item, Gap):
+                self._gaps.append(item)
+            else:
+                self._delivered += 1
+            yield item
+        self._ended = True
+
+    def report(self) -> SourceReport:
+        verdict = "complete" if self._ended else "unknown"
+        return SourceReport(verdict, (), self._delivered, tuple(self._gaps))  # type: ignore[arg-type]

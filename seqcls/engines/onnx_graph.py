@@ -1,0 +1,124 @@
+"""Graphs of ONNX: built from a network's arrays, written to one file, read back with suspicion."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from seqcls.errors import ModelError
+from seqcls.files import atomic_path
+from seqcls.models.converted import MOST_WEIGHT_BYTES, onnx_notes, read_bytes
+from seqcls.models.file import ModelHeader, header_of
+from seqcls.models.folded import Conv, Network
+
+#: Old enough for every ONNX Runtime of the last years.
+OPSET, IR_VERSION = 17, 8
+#: What a model written by seqcls consists of. Others could loop, branch or ask for memory without end.
+OPERATIONS = {
+    *("Add", "Cast", "Conv", "DequantizeLinear", "Flatten", "Gemm", "GlobalAveragePool"),
+    *("MaxPool", "QuantizeLinear", "Relu", "Sub", "Unsqueeze"),
+}
+
+
+def build(network: Network, weights: str = "fp32") -> onnx.ModelProto:
+    """(N, S, S) uint8 "images" to (N, K) float32 "logits"; weights are kept in fp32 or fp16, sums in float32."""
+    graph = _Graph(weights)
+    x = graph.add("Cast", ["images"], to=TensorProto.FLOAT)
+    x = graph.add("Sub", [x, graph.exact(np.float32(network.shift))])
+    x = graph.add("Unsqueeze", [x, graph.exact(np.array([1], np.int64))])
+    x = graph.add("Relu", [graph.conv(x, network.stem)])
+    x = graph.add("MaxPool", [x], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+    for block in network.blocks:
+        y = graph.conv(graph.add("Relu", [graph.conv(x, block.first)]), block.second)
+        shortcut = x if block.shortcut is None else graph.conv(x, block.shortcut)
+        x = graph.add("Relu", [graph.add("Add", [y, shortcut])])
+    x = graph.add("Flatten", [graph.add("GlobalAveragePool", [x])])
+    graph.add("Gemm", [x, graph.kept(network.weight), graph.exact(network.bias)], output="logits", transB=1)
+    images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", network.size, network.size])
+    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", len(network.bias)])
+    made = helper.make_graph(graph.nodes, "seqcls", [images], [logits], graph.initializers)
+    opset = [helper.make_opsetid("", OPSET)]
+    return helper.make_model(made, opset_imports=opset, ir_version=IR_VERSION, producer_name="seqcls")
+
+
+class _Graph:
+    """Nodes and constants while they are collected, named by number."""
+
+    def __init__(self, weights: str) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: list[onnx.TensorProto] = []
+        self._weights = weights
+
+    def add(self, kind: str, inputs: list[str], *, output: str = "", **attributes: Any) -> str:
+        name = output if output else f"{kind.lower()}{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))
+        return name
+
+    def exact(self, array: NDArray[np.generic] | np.generic) -> str:
+        name = f"constant{len(self.initializers)}"
+        self.initializers.append(numpy_helper.from_array(np.asarray(array), name))
+        return name
+
+    def kept(self, array: NDArray[np.float32]) -> str:
+        if self._weights == "fp16":
+            return self.add("Cast", [self.exact(array.astype(np.float16))], to=TensorProto.FLOAT)
+        return self.exact(array)
+
+    def conv(self, x: str, part: Conv) -> str:
+        inputs = [x, self.kept(part.weight), self.exact(part.bias)]
+        return self.add("Conv", inputs, strides=[part.stride] * 2, pads=[part.pad] * 4)
+
+
+def write_onnx(path: Path, model: onnx.ModelProto, header: ModelHeader, precision: str) -> None:
+    """Write one file with the header in its metadata, atomically. Raises OutputError."""
+    helper.set_model_props(model, {"seqcls_header": header.to_json(), "seqcls_precision": precision})
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(model.SerializeToString())
+
+
+def read_onnx(path: Path) -> tuple[bytes, ModelHeader, str]:
+    """The model's bytes, header and precision. Raises ModelError, one line, for anything not sound."""
+    content = read_bytes(path, MOST_WEIGHT_BYTES)
+    notes = onnx_notes(content, path)
+    header = header_of(notes["header"], path)
+    try:
+        model = onnx.load_model_from_string(content)
+    except DecodeError as error:
+        raise ModelError(f"{path} is not a whole ONNX model; convert or copy it again") from error
+    if problem := _misfit(model, header):
+        raise ModelError(f"{path} cannot be used: {problem}; make it with `seqcls convert`")
+    return content, header, notes["precision"]
+
+
+def _misfit(model: onnx.ModelProto, header: ModelHeader) -> str:
+    """Why the graph is not one that seqcls wrote for this header, or ""."""
+    size, outputs = header.geometry.size, len(header.organs)
+    graph = model.graph
+    if (len(graph.input), len(graph.output)) != (1, 1):
+        return f"it has {len(graph.input)} inputs and {len(graph.output)} outputs instead of one each"
+    wanted = ((graph.input[0], [size, size], TensorProto.UINT8), (graph.output[0], [outputs], TensorProto.FLOAT))
+    for port, shape, kind in wanted:
+        tensor = port.type.tensor_type
+        if [dim.dim_value for dim in tensor.shape.dim][1:] != shape or tensor.elem_type != kind:
+            return (
+                f"its {port.name} are not (N, {', '.join(map(str, shape))}) {TensorProto.DataType.Name(kind).lower()}"
+            )
+    if model.functions or graph.sparse_initializer:
+        return "it holds functions or sparse tensors, which no seqcls model has"
+    for node in graph.node:
+        if node.op_type not in OPERATIONS or node.domain not in ("", "ai.onnx"):
+            return f"it holds the operation {node.op_type}, which no seqcls model has"
+    for tensor in graph.initializer:
+        if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
+            return f"its {tensor.name} lies in another file"
+        if tensor.dims and max(tensor.dims) > max(512, outputs):
+            return f"its {tensor.name} has shape {list(tensor.dims)}, more than a model needs"
+        if tensor.data_type == TensorProto.FLOAT and not np.isfinite(numpy_helper.to_array(tensor)).all():
+            return f"its {tensor.name} holds NaN or infinite values"
+    return ""

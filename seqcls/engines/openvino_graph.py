@@ -1,0 +1,103 @@
+"""Graphs of OpenVINO: built from a network's arrays, written to IR (.xml and .bin), read back with suspicion."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+from openvino import opset13 as ops
+
+from seqcls.engines.base import reason
+from seqcls.errors import ModelError
+from seqcls.files import atomic_path
+from seqcls.models.converted import MOST_GRAPH_BYTES, MOST_WEIGHT_BYTES, ir_notes, read_bytes
+from seqcls.models.file import ModelHeader, header_of
+from seqcls.models.folded import Conv, Network
+
+#: What a model written by seqcls consists of. Others could loop, branch or ask for memory without end.
+OPERATIONS = {
+    *("Add", "Constant", "Convert", "Convolution", "FakeQuantize", "MatMul", "MaxPool", "Multiply", "Parameter"),
+    *("ReduceMean", "Relu", "ReLU", "Reshape", "Result", "Subtract", "Transpose", "Unsqueeze"),
+}
+
+
+def build(network: Network, weights: str = "fp32") -> ov.Model:
+    """(1, S, S) uint8 to (1, K) float32 logits; weights are kept in fp32 or fp16, sums in float32.
+
+    One picture at a time: a batch would make a picture's kernels, and so its last bits, depend on its mates.
+    """
+
+    def constant(array: NDArray[np.float32]) -> ov.Node:
+        if weights == "fp16":
+            return ops.convert(ops.constant(array.astype(np.float16)), "f32")
+        return ops.constant(np.ascontiguousarray(array))
+
+    def conv(x: ov.Node, part: Conv) -> ov.Node:
+        pads = [part.pad, part.pad]
+        y = ops.convolution(x, constant(part.weight), [part.stride] * 2, pads, pads, [1, 1])
+        return ops.add(y, ops.constant(part.bias.reshape(1, -1, 1, 1)))
+
+    images = ops.parameter([1, network.size, network.size], np.uint8, name="images")
+    x = ops.subtract(ops.convert(images, "f32"), ops.constant(np.float32(network.shift)))
+    x = ops.relu(conv(ops.unsqueeze(x, ops.constant(1)), network.stem))
+    x = ops.max_pool(x, [2, 2], [1, 1], [1, 1], [1, 1], [3, 3]).output(0)
+    for block in network.blocks:
+        y = conv(ops.relu(conv(x, block.first)), block.second)
+        x = ops.relu(ops.add(y, x if block.shortcut is None else conv(x, block.shortcut)))
+    features = ops.reduce_mean(x, ops.constant(np.array([2, 3], np.int64)), False)
+    logits = ops.add(ops.matmul(features, constant(network.weight), False, True), ops.constant(network.bias[None]))
+    logits.output(0).get_tensor().set_names({"logits"})
+    return ov.Model([logits], [images], "seqcls")
+
+
+def write_ir(path: Path, model: ov.Model, header: ModelHeader, precision: str) -> None:
+    """Write PATH.xml and PATH.bin, each atomically, the weights first. Raises OutputError."""
+    weights = path.with_suffix(".bin")
+    with atomic_path(weights) as new_weights, atomic_path(path) as new_graph:
+        # The first writing is for the weights' digest, which the second puts into the graph.
+        ov.serialize(model, new_graph, new_weights)
+        digest = hashlib.sha256(new_weights.read_bytes()).hexdigest()
+        for key, value in (("header", header.to_json()), ("precision", precision), ("weights", digest)):
+            model.set_rt_info(value, ["seqcls", key])
+        ov.serialize(model, new_graph, new_weights)
+
+
+def read_ir(path: Path) -> tuple[ov.Model, ModelHeader, str]:
+    """Graph, header and precision of a .xml with its .bin. Raises ModelError, one line, for anything not sound."""
+    graph = read_bytes(path, MOST_GRAPH_BYTES)
+    notes = ir_notes(graph, path)
+    header = header_of(notes["header"], path)
+    weights = read_bytes(path.with_suffix(".bin"), MOST_WEIGHT_BYTES)
+    if hashlib.sha256(weights).hexdigest() != notes["weights"]:
+        raise ModelError(f"{path.with_suffix('.bin')} is cut, changed, or another model's; copy both files again")
+    try:
+        model = ov.Core().read_model(model=graph, weights=weights)
+    except RuntimeError as error:
+        raise ModelError(f"{path} is damaged ({reason(error)}); convert or copy it again") from error
+    if problem := _misfit(model, header):
+        raise ModelError(f"{path} cannot be used: {problem}; make it with `seqcls convert`")
+    return model, header, notes["precision"]
+
+
+def _misfit(model: ov.Model, header: ModelHeader) -> str:
+    """Why the graph is not one that seqcls wrote for this header, or ""."""
+    size, outputs = header.geometry.size, len(header.organs)
+    if (len(model.inputs), len(model.outputs)) != (1, 1):
+        return f"it has {len(model.inputs)} inputs and {len(model.outputs)} outputs instead of one each"
+    for port, shape, kind in ((model.input(), (1, size, size), "u8"), (model.output(), (1, outputs), "f32")):
+        found = (str(port.get_partial_shape()), port.get_element_type().to_string())
+        if found != (str(ov.PartialShape(list(shape))), kind):
+            return f"it takes or gives {found[0]} {found[1]} instead of {list(shape)} {kind}"
+    # The largest tensors are the stem's output, 64 planes of S/2 x S/2, and the last convolutions' weights.
+    most = max(64 * (size + 2) ** 2, 512 * 512 * 9)
+    for operation in model.get_ops():
+        if operation.get_type_name() not in OPERATIONS:
+            return f"it holds the operation {operation.get_type_name()}, which no seqcls model has"
+        for output in operation.outputs():
+            if output.get_partial_shape().is_dynamic or math.prod(output.get_shape()) > most:
+                return f"its {operation.get_type_name()} gives {output.get_partial_shape()}, more than a model needs"
+    return ""

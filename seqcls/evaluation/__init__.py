@@ -1,0 +1,1 @@
+"""How good a model is: per frame and per interval, with confidence intervals."""

@@ -1,0 +1,200 @@
+"""From what people type to a live Source: OpenIGTLink, network stream, camera, or a clip played as if it were live."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from seqcls.errors import SourceError, UsageError
+from seqcls.feeds.capture import BACKENDS, ChildConnection
+from seqcls.feeds.openigtlink import open_probe
+from seqcls.feeds.reconnect import Watched
+from seqcls.live.snapshot import FeedState
+from seqcls.sources import Source, open_source
+from seqcls.sources.base import OneWay
+from seqcls.sources.redact import credentials as with_credentials
+from seqcls.sources.redact import redact, without_blanks
+from seqcls.types import Frame, Gap, SourceReport
+
+STREAM_SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps")
+TAKEN = "igtl://, rtsp://, http://, https://, rtmp://, a camera's number or /dev/videoN"
+
+#: How long the network may be silent before FFmpeg itself gives up; the watchdog is quicker once frames came.
+_NETWORK_PATIENCE_S = 8.0
+_HOST_AND_PORT = re.compile(r"(?:\[[^\[\]]+\]|[^:\[\]]+)(?::([0-9]{1,5}))?")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+
+OnState = Callable[[FeedState, str], None]
+Wait = Callable[[threading.Event, float], bool]
+
+
+def is_live(spec: str) -> bool:
+    """Whether this is a feed and not a clip: a camera's number or device, or a URL of any scheme."""
+    return _scheme(spec) != "" or _is_camera(spec)
+
+
+def open_live(
+    spec: str,
+    *,
+    on_state: OnState,
+    realtime: bool = False,
+    reader: str = "pyav",
+    rate_hz: float | None = None,
+    color: bool = False,
+    size: tuple[int, int] | None = None,
+    camera_rate: float | None = None,
+    backend: str | None = None,
+    credentials: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+    stall_s: float = 2.0,
+    connect_s: float = 10.0,
+    backoff_s: tuple[float, float] = (0.5, 10.0),
+    clock: Callable[[], float] = time.monotonic,
+    wait: Wait = threading.Event.wait,
+) -> Source:
+    """A feed that never ends by itself, or with ``realtime`` a clip paced by its own times.
+
+    ``reader``, ``rate_hz`` and ``color`` are those of ``open_source``; ``size`` (width, height), ``camera_rate`` in
+    frames/s and ``backend`` are for cameras alone. ``credentials`` is a file with user and password on a line each;
+    the environment stands in for it. ``on_state`` is called in the thread that iterates. Nothing is connected before
+    the iteration begins. Cameras and streams are read in a child process, whose times are those of ``time.monotonic``:
+    leave ``clock`` alone for them.
+
+    Raises SourceError for what is no feed, UsageError for an option that cannot be right. The iteration raises
+    FinalError when no frame came and none ever will: a refused login, an address that is a clip.
+    """
+    _check(reader, size, camera_rate, backend)
+    if _scheme(spec):
+        spec = without_blanks(spec)
+        spec = _scheme(spec) + spec[len(_scheme(spec)) :]  # FFmpeg knows none in capitals
+    if (_scheme(spec) or realtime or not _is_camera(spec)) and (size, camera_rate, backend) != (None, None, None):
+        raise UsageError(f"{redact(spec)} is no camera; leave --size, --camera-rate and --backend out")
+    if credentials is not None and (realtime or _scheme(spec) not in STREAM_SCHEMES):
+        raise UsageError(f"{redact(spec)} asks for no password; leave --credentials out")
+    if realtime:
+        if is_live(spec):
+            raise UsageError(f"{redact(spec)} is live already; leave --realtime out")
+        clip = open_source(spec, reader=reader, rate_hz=rate_hz, color=color)
+        return Paced(clip, on_state=on_state, clock=clock, wait=wait)
+    timing: dict[str, Any] = {
+        "on_state": on_state,
+        "stall_s": stall_s,
+        "connect_s": connect_s,
+        "backoff_s": backoff_s,
+        "clock": clock,
+        "wait": wait,
+    }
+    scheme = _scheme(spec)
+    if scheme == "igtl":
+        return open_probe(spec, **timing)
+    if scheme in STREAM_SCHEMES:
+        _require_host(spec)
+        url = with_credentials(spec, environ, credentials)
+        stream = {
+            "kind": "stream",
+            "url": url,
+            "reader": reader,
+            "timeout_s": max(_NETWORK_PATIENCE_S, connect_s),
+            "color": color,
+        }
+        return Watched(redact(spec), lambda: ChildConnection(stream), kind="stream", **timing)
+    if scheme == "" and _is_camera(spec):
+        camera = {
+            "kind": "camera",
+            "device": int(spec) if spec.isdecimal() else spec,
+            "size": size,
+            "rate_hz": camera_rate,
+            "backend": backend,
+            "color": color,
+        }
+        name = f"camera {spec}" if spec.isdecimal() else spec
+        return Watched(name, lambda: ChildConnection(camera), kind="camera", **timing)
+    if scheme:
+        raise SourceError(f"{redact(spec)}: {scheme}:// is not known; what can be watched is {TAKEN}")
+    raise SourceError(f"{redact(spec)}: is no feed; what can be watched is {TAKEN}, or a clip with --realtime")
+
+
+def _check(reader: str, size: tuple[int, int] | None, camera_rate: float | None, backend: str | None) -> None:
+    if reader not in ("pyav", "opencv"):
+        raise UsageError(f"reader must be pyav or opencv, not {reader!r}")
+    if size is not None and not all(1 <= side <= 20_000 for side in size):
+        raise UsageError(f"the camera's size must be WIDTHxHEIGHT in pixels, not {size[0]}x{size[1]}")
+    if camera_rate is not None and not 0 < camera_rate <= 10_000:
+        raise UsageError(f"the camera's rate must lie between 0 and 10,000 frames per second, not {camera_rate:g}")
+    if backend is not None and backend not in BACKENDS:
+        raise UsageError(f"the camera backend must be one of {', '.join(BACKENDS)}, not {backend!r}")
+
+
+def _require_host(url: str) -> None:
+    """FFmpeg tries what has no host, or no possible port, again and again."""
+    authority = re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0]
+    match = _HOST_AND_PORT.fullmatch(authority.rpartition("@")[2])
+    if match is None or not (match[1] is None or 1 <= int(match[1]) <= 65535):
+        raise SourceError(
+            f"{redact(url)}: names no host, or no port from 1 to 65535; state host:port, IPv6 in brackets, and special "
+            "letters of a password as %XX"
+        )
+
+
+def _scheme(spec: str) -> str:
+    match = _SCHEME.match(spec.lstrip())
+    return "" if match is None else match.group(1).lower()
+
+
+def _is_camera(spec: str) -> bool:
+    return spec.startswith("/dev/") or (spec.isdecimal() and not Path(spec).exists())
+
+
+class Paced(OneWay):
+    """A clip played at its own pace: the very frames and gaps of the file, each when its time has come."""
+
+    def __init__(
+        self,
+        clip: Source,
+        *,
+        on_state: OnState,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Wait = threading.Event.wait,
+    ) -> None:
+        super().__init__()
+        self.info, self.name = clip.info, clip.info.name
+        self._clip, self._on_state, self._clock, self._wait = clip, on_state, clock, wait
+        self._stop = threading.Event()
+        self._playing = threading.Lock()  # a decoder must not be closed under the thread that decodes
+
+    def _items(self) -> Iterator[Frame | Gap]:
+        self._on_state("connecting", "")
+        began_s: float | None = None
+        items = iter(self._clip)
+        try:
+            while (item := self._next(items)) is not None:
+                if began_s is None:
+                    began_s = self._clock()
+                    self._on_state("running", "")
+                due_s = began_s + (item.end_s if isinstance(item, Gap) else item.time_s)
+                while (left_s := due_s - self._clock()) > 0 and not self._stop.is_set():
+                    self._wait(self._stop, left_s)
+                if self._stop.is_set():
+                    return
+                yield item
+        finally:
+            self._on_state("stopped", "")
+
+    def _next(self, items: Iterator[Frame | Gap]) -> Frame | Gap | None:
+        with self._playing:
+            return None if self._stop.is_set() else next(items, None)
+
+    def report(self) -> SourceReport:
+        return self._clip.report()
+
+    def close(self) -> None:
+        """End the iteration, also from another thread."""
+        super().close()
+        self._stop.set()
+        with self._playing:
+            self._clip.close()

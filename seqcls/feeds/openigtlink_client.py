@@ -1,0 +1,300 @@
+"""A probe feed by OpenIGTLink: a client that takes the images a server sends, and never waits for ever."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcls.errors import SourceError, UsageError
+from seqcls.feeds.openigtlink_wire import Message, Receiver, Refused, Status
+from seqcls.sources.redact import redact
+
+DEFAULT_PORT = 18944
+FORM = "igtl://host:18944/device"  # with a number: what redacts addresses must leave it alone
+
+_MOST_DEVICE_BYTES = 20  # the field of the header
+_MOST_OTHERS = 5  # names of other devices that are remembered, for the message
+_READ_BYTES = 256 * 1024
+_LOOK_UP_S = 0.25  # how long close() may go unnoticed where shutting a socket down does not wake its reader
+_URL = re.compile(r"igtl://(\[[^\[\]]*\]|[^\[\]:/]*)(:[^/]*)?(?:/(.*))?", re.IGNORECASE | re.DOTALL)
+_NAME = re.compile(
+    r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*\.?"
+)
+_IPV6 = re.compile(r"([0-9A-Fa-f:.]+)(?:%25([A-Za-z0-9._~-]+))?")
+
+
+class FeedStalled(SourceError):  # noqa: N818 - what it says is no error of anyone's
+    """No whole image within the time allowed; the connection still stands."""
+
+
+class FeedLost(SourceError):  # noqa: N818
+    """The server closed the connection, or the network did."""
+
+
+class Arrival(NamedTuple):
+    """``arrival_s`` by the receiving clock; ``igtl_timestamp_s`` by the sender's, 0.0 where it stated none.
+
+    ``image``: (H, W) uint8 gray or (H, W, 3) uint8 BGR; its size may change from one to the next.
+    """
+
+    arrival_s: float
+    image: NDArray[np.uint8]
+    device: str
+    igtl_timestamp_s: float
+
+
+def parse_url(url: str) -> tuple[str, int, str]:
+    """Host, port (18944 where none is stated) and device ("" where none is stated) of ``igtl://host:port/device``.
+
+    An IPv6 address stands in brackets and comes without them; the device is percent-decoded.
+    Raises SourceError for anything else.
+    """
+
+    def wrong(what: str) -> SourceError:
+        return SourceError(f"{redact(url)[:120]!r}: {what}; write {FORM}")
+
+    match = _URL.fullmatch(url)
+    if match is None:
+        raise wrong("is no OpenIGTLink address")
+    host, port_text, path = match[1], match[2], match[3]
+    if "@" in f"{host}{port_text}":
+        raise wrong("OpenIGTLink knows no user or password")
+    port = DEFAULT_PORT
+    if port_text is not None:
+        digits = port_text[1:]
+        if not (digits.isascii() and digits.isdecimal() and len(digits) <= 5 and 1 <= int(digits) <= 65535):
+            raise wrong("the port must be a number from 1 to 65535")
+        port = int(digits)
+    plain_host = _host(host)
+    if not plain_host:
+        raise wrong("the host must be a name or an address (IPv6 in brackets)")
+    device = _device("" if path is None else path)
+    if device is None:
+        raise wrong(f"the device must be one name of at most {_MOST_DEVICE_BYTES} bytes, special letters as %XX")
+    return plain_host, port, device
+
+
+def _host(host: str) -> str:
+    if not host.startswith("["):
+        return host if len(host) <= 253 and _NAME.fullmatch(host) else ""
+    match = _IPV6.fullmatch(host[1:-1])
+    if match is None:
+        return ""
+    try:
+        socket.inet_pton(socket.AF_INET6, match[1])
+    except OSError:
+        return ""
+    return match[1] if match[2] is None else f"{match[1]}%{match[2]}"
+
+
+def _device(path: str) -> str | None:
+    if re.search(r"[/?#\s]|%(?![0-9A-Fa-f]{2})", path):
+        return None
+    raw = unquote_to_bytes(path)
+    try:
+        device = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return device if len(raw) <= _MOST_DEVICE_BYTES and (not device or device.isprintable()) else None
+
+
+class IgtlConnection:
+    """One connection to an OpenIGTLink server: ``with`` connects, iterating gives its images until it breaks.
+
+    ``device``: only its images are taken; "": those of the first device that sends one. ``connect_s``: seconds for
+    looking up the name and connecting. ``message_s``: longest wait for a whole image, from the moment the consumer asks
+    for it; ``first_s``: the same for the first one, for which a server may have to start its probe (``message_s`` where
+    not stated). ``clock``: seconds, monotonic; gives the arrival times.
+
+    ``images`` counts the images handed over, ``refused`` the messages that could not be read (bad CRC, 16-bit pixels,
+    bytes that are no message), ``skipped`` sound messages of other types or devices. ``status`` is the last STATUS.
+    ``on_refused`` is called with the reason of each refused one, in the thread that iterates.
+
+    Entering raises SourceError when there is no connection in time. Iterating raises FeedStalled or FeedLost, and ends
+    when ``close`` is called, from whichever thread. After FeedStalled it may be iterated again.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        device: str = "",
+        *,
+        connect_s: float = 5.0,
+        message_s: float = 2.0,
+        first_s: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        on_refused: Callable[[str], None] | None = None,
+    ) -> None:
+        first_s = message_s if first_s is None else first_s
+        for name, value in (("connect_s", connect_s), ("message_s", message_s), ("first_s", first_s)):
+            if not (math.isfinite(value) and value > 0):
+                raise UsageError(f"{name} must be more than 0 seconds, not {value:g}")
+        if not 1 <= port <= 65535:
+            raise UsageError(f"the port must be a number from 1 to 65535, not {port}")
+        shown_host = f"[{host}]" if ":" in host else host
+        self.name = f"igtl://{shown_host}:{port}" + (f"/{device}" if device else "")
+        self.images = self.refused = self.skipped = 0
+        self.status: Status | None = None
+        self._host, self._port, self._device = host, port, device
+        self._connect_s, self._message_s, self._first_s, self._clock = connect_s, message_s, first_s, clock
+        self._on_refused = on_refused
+        self._receiver = Receiver()
+        self._arrival_s = 0.0  # of what the receiver holds
+        self._last_refusal = ""
+        self._others: dict[str, None] = {}
+        self._lock = threading.Lock()
+        self._woken = threading.Event()
+        self._closed = False
+        self._socket: socket.socket | None = None
+
+    def __enter__(self) -> IgtlConnection:
+        if self._closed or self._socket is not None:
+            raise SourceError(f"{self.name}: a connection is used once; make a new one")
+        dial = _Dial(self._host, self._port, self._connect_s, self._woken)
+        self._woken.wait(self._connect_s)
+        connected = dial.take()
+        with self._lock:
+            if connected is not None and not self._closed:
+                self._socket = connected
+                return self
+        if connected is not None:
+            connected.close()
+        if self._closed:
+            raise FeedLost(f"{self.name}: was closed while connecting; make a new connection")
+        why = dial.problem if dial.problem else f"no answer within {self._connect_s:g} s"
+        raise SourceError(f"{self.name}: cannot connect ({why}); is the server running, and the address right?")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection and an iteration that goes on in another thread. May be called again."""
+        with self._lock:
+            self._closed = True
+            connected, self._socket = self._socket, None
+        self._woken.set()
+        if connected is None:
+            return
+        with contextlib.suppress(OSError):  # the other side was faster
+            connected.shutdown(socket.SHUT_RDWR)  # wakes the thread that reads; closing alone does not
+        connected.close()
+
+    def __iter__(self) -> Iterator[Arrival]:
+        if self._socket is None and not self._closed:
+            raise SourceError(f"{self.name}: is not connected; use it in a with statement")
+        since_s = self._clock()
+        while not self._closed:
+            item = self._receiver.take()
+            arrival = None if item is None else self._sort(item)
+            if arrival is not None:
+                yield arrival
+                since_s = self._clock()  # what the consumer took for itself is not the server's fault
+                continue
+            limit_s = self._message_s if self.images else self._first_s
+            left_s = since_s + limit_s - self._clock()
+            if left_s <= 0:
+                raise FeedStalled(self._why_stalled(limit_s))
+            if item is None:
+                self._receiver.add(self._read(min(left_s, _LOOK_UP_S)))
+                self._arrival_s = self._clock()
+
+    def _read(self, wait_s: float) -> bytes:
+        """What has come within ``wait_s``, or nothing; raises FeedLost."""
+        connected = self._socket
+        if connected is None:
+            return b""
+        try:
+            connected.settimeout(wait_s)
+            data = connected.recv(_READ_BYTES)
+        except (TimeoutError, BlockingIOError, InterruptedError):
+            return b""
+        except OSError as error:
+            if self._closed:
+                return b""
+            raise FeedLost(f"{self.name}: the connection broke ({_in_short(error)}); connect again") from None
+        if not data and not self._closed:
+            raise FeedLost(f"{self.name}: the server closed the connection; connect again")
+        return data
+
+    def _sort(self, item: Message | Refused) -> Arrival | None:
+        if isinstance(item, Refused):
+            self.refused += 1
+            self._last_refusal = item.reason
+            if self._on_refused is not None:
+                self._on_refused(item.reason)
+            return None
+        if item.status is not None:
+            self.status = item.status
+        if item.image is None:
+            self.skipped += 1
+            return None
+        if not self._device and self.images == 0:
+            self._device = item.device
+        if item.device != self._device:
+            self.skipped += 1
+            if len(self._others) < _MOST_OTHERS:
+                self._others[item.device] = None
+            return None
+        self.images += 1
+        return Arrival(self._arrival_s, item.image, item.device, item.timestamp_s)
+
+    def _why_stalled(self, limit_s: float) -> str:
+        seen = []
+        if self._last_refusal:
+            seen.append(f"{self.refused} messages refused, the last: {self._last_refusal}")
+        if self._others:
+            seen.append(f"images come from {', '.join(map(repr, self._others))}")
+        if self.status is not None and self.status.code != 1:
+            seen.append(f"the server's status is {self.status.code} {self.status.name} {self.status.text}".rstrip())
+        more = f" ({'; '.join(seen)})" if seen else ""
+        return f"{self.name}: no image for {limit_s:g} s{more}; is the probe running and not frozen?"
+
+
+class _Dial:
+    """Connects in a thread of its own: looking a name up can take minutes and cannot be interrupted."""
+
+    def __init__(self, host: str, port: int, connect_s: float, done: threading.Event) -> None:
+        self.problem = ""
+        self._host, self._port, self._connect_s, self._done = host, port, connect_s, done
+        self._lock = threading.Lock()
+        self._given_up = False
+        self._socket: socket.socket | None = None
+        threading.Thread(target=self._run, name="seqcls-igtl-connect", daemon=True).start()
+
+    def take(self) -> socket.socket | None:
+        """The socket if there is one by now; one that comes later is closed at once."""
+        with self._lock:
+            self._given_up = True
+            return self._socket
+
+    def _run(self) -> None:
+        try:
+            connected = socket.create_connection((self._host, self._port), self._connect_s)
+        except (OSError, UnicodeError) as error:
+            self.problem = _in_short(error)
+        else:
+            with self._lock:
+                if self._given_up:
+                    connected.close()
+                else:
+                    self._socket = connected
+        self._done.set()
+
+
+def _in_short(error: Exception) -> str:
+    text = getattr(error, "strerror", None)
+    return " ".join(str(text if text else error).split())[:120] or type(error).__name__

@@ -1,0 +1,1 @@
+"""The feed on a screen: a page for browsers, and a window."""

@@ -1,0 +1,280 @@
+"""`--show`: the picture with what is in view, in a window of its own.
+
+The window lives in a process of its own, which says by itself that nothing new comes: a run that hangs in native code
+cannot. ``main`` is that process. On stdin: per view the lengths of its two parts (4 bytes each, big-endian), a LiveView
+as JSON, and its picture's bytes. On stdout: a line ``ready`` or ``failed WHY``, then ``closed``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, replace
+from typing import IO, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcls.child_program import program
+from seqcls.errors import UsageError
+from seqcls.live.snapshot import LiveView, OrganView
+from seqcls.types import Ledger
+
+Image = NDArray[np.uint8]
+#: Okabe and Ito's blue, a gray and orange, as BGR: told apart by everyone, and each state has its word besides.
+COLORS = {"present": (178, 114, 0), "absent": (110, 110, 110), "unknown": (0, 159, 230)}
+_HEIGHT, _SIDE, _BELOW = 640, 420, 120
+_INK = (230, 230, 230)
+#: So long without news, a picture is no longer what is seen now.
+QUIET_S = 2.0
+TITLE = "seqcls"
+_LENGTHS = struct.Struct(">II")
+_OPEN_S = 30.0
+_END_S = 2.0
+_NO_GUI = "--show needs an OpenCV that can open windows, not opencv-python-headless; use --serve instead"
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+def draw(view: LiveView, quiet_s: float = 0.0) -> Image:
+    """(640, W, 3) uint8 BGR: the region's picture at the left, a sign per organ at the right, the feed below.
+
+    ``quiet_s``: how long ago the view was new. From ``QUIET_S`` on every organ is unknown, and the picture says so.
+    """
+    quiet = quiet_s >= QUIET_S
+    organs = [replace(organ, state="unknown", score=None) if quiet else organ for organ in view.organs]
+    warning = f"NO NEWS FOR {quiet_s:.0f} s" if quiet else "" if view.feed == "running" else view.feed.upper()
+    picture = _picture(view, warning)
+    side = np.full((_HEIGHT, _SIDE, 3), 24, np.uint8)
+    height = min(180, (_HEIGHT - _BELOW) // max(1, len(organs)))
+    for place, organ in enumerate(organs):
+        _sign(side[place * height + 6 : (place + 1) * height - 2], organ)
+    for place, part in enumerate(textwrap.wrap(_cut(" ".join(view.messages[-1:]), 84), 48)[:2]):
+        _text(side, part, 12, _HEIGHT - 100 + 20 * place, 0.45, COLORS["unknown"])
+    why = view.feed_reason if view.feed != "running" else next((o.reason for o in organs if o.reason), "")
+    feed = _cut(f"feed {view.feed}" + (f": {why}" if why else ""), 42)
+    p95 = view.latency_ms[1]
+    _text(side, warning if quiet else feed, 12, _HEIGHT - 56, 0.6, COLORS["unknown"] if warning else _INK)
+    late = "" if p95 != p95 else f"  p95 {p95:.0f} ms"
+    if not quiet:
+        _text(side, f"{view.rate_hz:.0f} frames/s{late}  {view.ledger.dropped} dropped", 12, _HEIGHT - 34, 0.5)
+    _text(side, "Research software, not a medical device.", 12, _HEIGHT - 12, 0.45)
+    return np.concatenate([picture, side], axis=1)
+
+
+class Window:
+    """A window that follows the snapshots; ``closed`` once somebody pressed q or Escape or closed it.
+
+    ``command`` starts the process. Raises UsageError where no window can be opened.
+    """
+
+    def __init__(self, command: Sequence[str] | None = None) -> None:
+        if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+            raise UsageError("--show needs a screen, and none is set (DISPLAY); use --serve to look from a browser")
+        self.closed = False
+        self._latest: LiveView | None = None
+        self._ending = False
+        self._changed = threading.Condition()
+        self._answer = ""
+        self._answered = threading.Event()
+        # What GUI libraries say must not get into the dashboard; Ctrl-C and a closed terminal are the run's business.
+        self._process = subprocess.Popen(
+            program("seqcls.live.display.window") if command is None else list(command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=sys.platform != "win32",
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
+        self._threads = [
+            threading.Thread(target=work, name="seqcls-window", daemon=True) for work in (self._listen, self._send)
+        ]
+        for thread in self._threads:
+            thread.start()
+        self._answered.wait(_OPEN_S)
+        if self._answer != "ready":
+            self.close()
+            why = self._answer.partition(" ")[2]
+            raise UsageError(why if why else "--show could not open a window on this screen; use --serve instead")
+
+    def show(self, view: LiveView) -> None:
+        """Never waits: a view that the window has not taken when the next one comes is left out."""
+        # What the window does not draw need not travel.
+        organs = tuple(replace(organ, trace=(), spans=()) for organ in view.organs)
+        with self._changed:
+            self._latest = replace(view, organs=organs)
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """End the process; idempotent."""
+        with self._changed:
+            self._ending = True
+            self._changed.notify_all()
+        self._threads[1].join(_END_S)  # it closes the window's stdin
+        try:
+            self._process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        for thread in self._threads:
+            thread.join(_END_S)
+
+    def _send(self) -> None:
+        assert self._process.stdin is not None
+        with suppress(OSError), self._process.stdin as pipe:
+            while True:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._latest is not None or self._ending)
+                    view, self._latest = self._latest, None
+                    if self._ending or view is None:
+                        return
+                pipe.write(packed(view))
+                pipe.flush()
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                word = line.decode(errors="replace").strip()
+                if word == "closed":
+                    self.closed = True
+                elif word == "ready" or word.startswith("failed "):
+                    self._answer = word
+                    self._answered.set()
+        self._answered.set()
+
+
+def packed(view: LiveView) -> bytes:
+    """A view on its way to the window's process."""
+    told = asdict(replace(view, picture=None))
+    told["shape"] = None if view.picture is None else view.picture.shape
+    text = json.dumps(told).encode()
+    pixels = b"" if view.picture is None else view.picture.tobytes()
+    return _LENGTHS.pack(len(text), len(pixels)) + text + pixels
+
+
+def _unpacked(text: bytes, pixels: bytes) -> LiveView:
+    told: dict[str, Any] = json.loads(text)
+    shape = told.pop("shape")
+    told["organs"] = tuple(OrganView(**organ) for organ in told["organs"])
+    told["ledger"] = Ledger(**told["ledger"])
+    told["picture"] = None if shape is None else np.frombuffer(pixels, np.uint8).reshape(shape)
+    return LiveView(**told)
+
+
+class _Inbox:
+    """The newest view of those that come in, and when it came; ends the process when no more can come."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.latest: tuple[LiveView, float] | None = None
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        while len(head := self._stream.read(_LENGTHS.size)) == _LENGTHS.size:
+            lengths = _LENGTHS.unpack(head)
+            text, pixels = (self._stream.read(length) for length in lengths)
+            if (len(text), len(pixels)) != lengths:
+                break
+            self.latest = (_unpacked(text, pixels), time.monotonic())
+        os._exit(0)  # also when the GUI is stuck
+
+
+def main() -> None:
+    """The window's process. OpenCV's windows belong to the main thread, on macOS without exception."""
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    try:
+        cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL)
+    except cv2.error:
+        print("failed", _NO_GUI, file=answers)
+        return
+    print("ready", file=answers)
+    with suppress(KeyboardInterrupt):
+        _follow(_Inbox(sys.stdin.buffer))
+    with suppress(OSError):  # nobody listens any more
+        print("closed", file=answers)
+    cv2.destroyAllWindows()
+
+
+def _follow(inbox: _Inbox) -> None:
+    """Draw until a person closes the window."""
+    shown: tuple[float, int] | None = None
+    visible = False
+    while True:
+        latest = inbox.latest
+        if latest is not None:
+            view, came_s = latest
+            quiet_s = time.monotonic() - came_s
+            state = (came_s, int(quiet_s) if quiet_s >= QUIET_S else 0)
+            if state != shown:
+                cv2.imshow(TITLE, draw(view, quiet_s))
+                shown = state
+        if cv2.waitKey(20) & 0xFF in (ord("q"), 27):
+            return
+        # Some systems cannot tell, and say 0 or less of a window that is there.
+        seen = cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) >= 1
+        if visible and not seen:
+            return
+        visible = seen
+
+
+def _picture(view: LiveView, warning: str) -> Image:
+    framed = np.full((_HEIGHT, _HEIGHT, 3), 12, np.uint8)
+    if view.picture is not None:
+        scale = min(_HEIGHT / view.picture.shape[0], 2 * _HEIGHT / view.picture.shape[1])
+        size = max(1, round(view.picture.shape[1] * scale)), max(1, round(view.picture.shape[0] * scale))
+        shown = cv2.cvtColor(cv2.resize(view.picture, size, interpolation=cv2.INTER_LINEAR), cv2.COLOR_GRAY2BGR)
+        framed = np.zeros((_HEIGHT, shown.shape[1], 3), np.uint8)
+        top = (_HEIGHT - shown.shape[0]) // 2
+        framed[top : top + shown.shape[0]] = shown
+    elif not warning:
+        _text(framed, "no picture yet", 40, _HEIGHT // 2, 0.9)
+    if warning:  # a picture that stands still must not look alive
+        framed //= 3
+        fit = (framed.shape[1] - 40) / cv2.getTextSize(warning, _FONT, 1.0, 3)[0][0]
+        _text(framed, warning, 20, _HEIGHT // 2, max(0.4, min(1.4, fit)), COLORS["unknown"], 3)
+    return framed
+
+
+def _sign(area: Image, organ: OrganView) -> None:
+    """The organ's state as a filled box with its word, hatched where unknown."""
+    height, width = area.shape[:2]
+    box = area[:, 10 : width - 10]
+    box[:] = COLORS[organ.state]
+    if organ.state == "unknown":
+        for start in range(-height, width, 24):
+            cv2.line(box, (start, 0), (start + height, height), (0, 200, 255), 3)
+    ink = (0, 0, 0) if organ.state == "unknown" else (255, 255, 255)
+    score = "" if organ.score is None else f"  {organ.score:.2f}"
+    # OpenCV's letters are ASCII; others become question marks rather than garbage.
+    name = (_cut(organ.organ, 34 - len(score)) + score).encode("ascii", "replace").decode()
+    small = min(1.0, height / 90)
+    size = min(0.7 * small, (width - 44) / max(1, cv2.getTextSize(name, _FONT, 1.0, 2)[0][0]))
+    line = round(34 * small)  # what the name takes, with what hangs below its letters
+    _text(area, name, 22, round(24 * small), size, ink, 2 if small > 0.6 else 1)
+    word = organ.state.upper()
+    bottom = height - round(12 * small)
+    fit = min(2.2, (width - 50) / cv2.getTextSize(word, _FONT, 1.0, 4)[0][0], (bottom - line - 4) / 22)
+    _text(area, word, 22, bottom, max(0.4, fit), ink, 4 if fit > 1 else 2)
+
+
+def _cut(text: str, most: int) -> str:
+    """At most so many letters, without the middle: what tells two names apart may stand at either end."""
+    left = most - 3
+    return text if len(text) <= most else f"{text[: left - left // 2]}...{text[len(text) - left // 2 :]}"
+
+
+def _text(
+    area: Image, text: str, x: int, y: int, scale: float, color: tuple[int, int, int] = _INK, width: int = 1
+) -> None:
+    cv2.putText(area, text.encode("ascii", "replace").decode(), (x, y), _FONT, scale, color, width, cv2.LINE_AA)

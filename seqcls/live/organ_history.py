@@ -1,0 +1,79 @@
+"""One organ of a live run as people see it: its state, and the last minutes of scores and states."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+
+from seqcls.intervals import IntervalOptions
+from seqcls.live.snapshot import FeedState, OrganView, Span
+from seqcls.types import Event, FrameScore, State
+
+#: How much of the past is shown.
+TRACE_S, SPANS_S = 60.0, 600.0
+#: More points than a screen has columns are of no use.
+_POINT_EVERY_S = 0.1
+#: How many presences are shown, however long ago they were.
+MOST_LATEST = 20
+
+
+class Track:
+    """Bounded, whatever the length of the run."""
+
+    def __init__(self, organ: str, options: IntervalOptions) -> None:
+        self._organ = organ
+        self._options = options
+        self._state: State = "unknown"
+        self._since_s = 0.0
+        self._reason = "not begun"
+        self._score: float | None = None
+        self._trace: deque[tuple[float, float | None]] = deque()
+        self._spans: deque[Span] = deque()
+        self._presences = 0
+        self._latest: deque[Span] = deque(maxlen=MOST_LATEST)
+
+    def scored(self, smoothed: FrameScore | None, column: int) -> None:
+        """The newest smoothed frame; the same one may come again."""
+        if smoothed is None:
+            return
+        self._score = None if smoothed.scores is None else float(smoothed.scores[column])
+        if self._trace and smoothed.time_s - self._trace[-1][0] < _POINT_EVERY_S:
+            return
+        self._trace.append((smoothed.time_s, self._score))
+        while self._trace[0][0] < smoothed.time_s - TRACE_S:
+            self._trace.popleft()
+        while self._spans and (self._spans[0].end_s or smoothed.time_s) < smoothed.time_s - SPANS_S:
+            self._spans.popleft()
+
+    def changed(self, event: Event) -> None:
+        """A change of state that is certain."""
+        self.ended(event.start_s)
+        begun = Span(event.state, event.start_s, None, event.reason)
+        self._spans.append(begun)
+        if event.state == "present":
+            self._presences += 1
+            self._latest.append(begun)
+        self._state, self._since_s, self._reason = event.state, event.start_s, event.reason
+
+    def ended(self, end_s: float) -> None:
+        """The state that holds ends, or the run does."""
+        for spans in (self._spans, self._latest):
+            if spans and spans[-1].end_s is None:
+                spans.append(replace(spans.pop(), end_s=end_s))
+
+    def view(self, feed: FeedState) -> OrganView:
+        """Now. Without a running feed nothing is known, whatever was seen last."""
+        running = feed == "running"
+        return OrganView(
+            organ=self._organ,
+            state=self._state if running else "unknown",
+            since_s=self._since_s,
+            score=self._score if running else None,
+            onset=self._options.onset,
+            offset=self._options.offset,
+            trace=tuple(self._trace),
+            spans=tuple(self._spans),
+            presences=self._presences,
+            reason=self._reason if running else f"feed {feed}",
+            latest=tuple(self._latest),
+        )

@@ -1,0 +1,1 @@
+"""The feed on disk: recordings, and a clip of each presence."""

@@ -1,0 +1,1 @@
+"""A model: the file on disk, and the network that it holds."""

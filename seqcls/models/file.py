@@ -1,0 +1,236 @@
+"""One model, one file: safetensors with everything needed to use it in a JSON header. Read without torch.
+
+The header lies in the safetensors metadata under ``seqcls``; the tensors are the network's, in float32, under
+torchvision's names. Nothing here ever unpickles anything. What `seqcls convert` makes of a model carries the same
+header.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from seqcls.errors import ModelError, SeqclsError
+from seqcls.files import atomic_path
+from seqcls.geometry import Geometry
+from seqcls.intervals import IntervalOptions
+from seqcls.models.converted import CONVERTED, notes_of
+from seqcls.smoothing import SmoothingOptions
+
+FORMAT = 1
+KEY = "seqcls"
+Tensors = dict[str, NDArray[Any]]
+
+#: ImageNet's normalisation averaged over red, green and blue: what gray pictures are normalised with.
+GRAY_MEAN, GRAY_STD = 0.449, 0.226
+_PICKLES = (".pt", ".pth", ".pkl", ".ckpt", ".bin")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelHeader:
+    """Everything about a model but its weights.
+
+    organs: K names, in the order of the outputs. geometry: how a picture becomes (S, S) uint8.
+    mean, std: the network's input is (pixel / 255 - mean) / std.
+    calibration: per organ (a, b), probability = sigmoid(a * logit + b). intervals: per organ.
+    training: summary for people; dataset_hash: of the frames trained on; version: of the seqcls that wrote it.
+    Raises ModelError where these do not fit each other.
+    """
+
+    organs: tuple[str, ...]
+    geometry: Geometry
+    mean: float = GRAY_MEAN
+    std: float = GRAY_STD
+    arch: str = "resnet18"
+    calibration: tuple[tuple[float, float], ...] = ()
+    smoothing: SmoothingOptions = field(default_factory=SmoothingOptions)
+    intervals: tuple[IntervalOptions, ...] = ()
+    training: dict[str, Any] = field(default_factory=dict)
+    dataset_hash: str = ""
+    version: str = ""
+    format: int = FORMAT
+
+    def __post_init__(self) -> None:
+        count = len(self.organs)
+        if not count or len(set(self.organs)) != count or not all(self.organs):
+            raise ModelError(f"a model needs one or more distinct organ names, not {list(self.organs)}")
+        if self.arch not in ARCHITECTURES:
+            raise ModelError(f"unknown network {self.arch!r}: this seqcls knows {', '.join(ARCHITECTURES)}")
+        # Empty means "not tuned": the identity and the stated defaults.
+        if not self.calibration:
+            object.__setattr__(self, "calibration", ((1.0, 0.0),) * count)
+        if not self.intervals:
+            object.__setattr__(self, "intervals", (IntervalOptions(),) * count)
+        if len(self.calibration) != count or not all(_is_calibration(pair) for pair in self.calibration):
+            raise ModelError(f"calibration must be a finite (a > 0, b) for each of {count} organs: {self.calibration}")
+        if len(self.intervals) != count:
+            raise ModelError(f"{len(self.intervals)} sets of interval options for {count} organs")
+        if not (math.isfinite(self.mean) and math.isfinite(self.std) and self.std > 0):
+            raise ModelError(f"normalisation must be finite with std above 0, not mean {self.mean} and std {self.std}")
+
+    def probabilities(self, logits: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """Calibrated probabilities (N, K) float32 of raw logits (N, K), by way of float64.
+
+        float32 sigmoids differ in the last bit with an element's place in its vector; after rounding these do not.
+        """
+        slope, shift = np.array(self.calibration, np.float64).T  # (K,), (K,)
+        odds = slope * np.asarray(logits, np.float64) + shift
+        # exp never overflows: its argument is -|odds|.
+        small = np.exp(-np.abs(odds))
+        result: NDArray[np.float32] = (np.where(odds >= 0, 1.0, small) / (1 + small)).astype(np.float32)
+        return result
+
+    def to_json(self) -> str:
+        """The header as one JSON text."""
+        record = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        record["geometry"] = self.geometry.to_dict()
+        record["smoothing"] = asdict(self.smoothing)
+        record["intervals"] = [asdict(options) for options in self.intervals]
+        return json.dumps(record, ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelHeader:
+        """The header from its JSON text; raises ModelError with the reason, without a file name."""
+        try:
+            record = json.loads(text)
+            written = record["format"]
+        except (ValueError, TypeError, KeyError) as error:
+            raise ModelError("its header is not the JSON of a seqcls model") from error
+        if not isinstance(written, int) or written > FORMAT:
+            raise ModelError(f"it has format {written}, this seqcls reads up to {FORMAT}; update seqcls")
+        try:
+            record["organs"] = tuple(str(organ) for organ in record["organs"])
+            record["geometry"] = Geometry.from_dict(record["geometry"])
+            record["calibration"] = tuple((float(a), float(b)) for a, b in record["calibration"])
+            record["smoothing"] = SmoothingOptions(**record["smoothing"])
+            record["intervals"] = tuple(IntervalOptions(**options) for options in record["intervals"])
+            return cls(**record)
+        except SeqclsError as error:
+            raise ModelError(str(error)) from error
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            raise ModelError(f"its header is damaged ({_line(error)})") from error
+
+
+def resnet18_shapes(outputs: int) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the tensors of a gray ResNet-18 (He et al. 2016, 10.1109/CVPR.2016.90) with K outputs."""
+    shapes: dict[str, tuple[int, ...]] = {"conv1.weight": (64, 1, 7, 7), **_norm("bn1", 64)}
+    before = 64
+    for stage, width in enumerate((64, 128, 256, 512), start=1):
+        for block in range(2):
+            name = f"layer{stage}.{block}"
+            shapes |= {f"{name}.conv1.weight": (width, before, 3, 3), **_norm(f"{name}.bn1", width)}
+            shapes |= {f"{name}.conv2.weight": (width, width, 3, 3), **_norm(f"{name}.bn2", width)}
+            if before != width:
+                shapes |= {f"{name}.downsample.0.weight": (width, before, 1, 1), **_norm(f"{name}.downsample.1", width)}
+            before = width
+    return shapes | {"fc.weight": (outputs, 512), "fc.bias": (outputs,)}
+
+
+#: Which tensors a network of K outputs has, by the header's ``arch``.
+ARCHITECTURES = {"resnet18": resnet18_shapes}
+
+
+def write_model(path: str | Path, header: ModelHeader, tensors: Mapping[str, NDArray[Any]]) -> None:
+    """Write a model atomically, as float32. Raises ModelError for tensors that do not fit the header, OutputError."""
+    stored = {name: np.ascontiguousarray(tensor, dtype=np.float32) for name, tensor in tensors.items()}
+    if problem := _misfit(header, stored):
+        raise ModelError(f"refusing to write {path}: {problem}")
+    with atomic_path(path) as temporary:
+        save_file(stored, temporary, metadata={KEY: header.to_json()})
+
+
+def read_header(path: str | Path) -> ModelHeader:
+    """The header alone, of a .safetensors or a converted .xml or .onnx. Raises ModelError."""
+    path = Path(path)
+    if path.suffix.lower() in CONVERTED:
+        return header_of(notes_of(path)["header"], path)
+    return _read(path, with_tensors=False)[0]
+
+
+def header_of(text: str, path: Path) -> ModelHeader:
+    """The header from the text found in ``path``, which the ModelError names."""
+    try:
+        return ModelHeader.from_json(text)
+    except ModelError as error:
+        raise ModelError(f"{path} cannot be used: {error}") from error
+
+
+def read_model(path: str | Path, *, expect_organs: Sequence[str] | None = None) -> tuple[ModelHeader, Tensors]:
+    """Header and float32 tensors. Raises ModelError, one line that names the file, for anything not sound."""
+    header, tensors = _read(Path(path), with_tensors=True)
+    if problem := _misfit(header, tensors):
+        raise ModelError(f"{path} cannot be used: {problem}; train or copy it again")
+    if expect_organs is not None and tuple(expect_organs) != header.organs:
+        wanted, held = ", ".join(expect_organs), ", ".join(header.organs)
+        raise ModelError(f"{path} is a model for {held}, not for {wanted}; choose another with -m")
+    return header, tensors
+
+
+def _read(path: Path, *, with_tensors: bool) -> tuple[ModelHeader, Tensors]:
+    if not path.is_file():
+        raise ModelError(f"no model at {path}; train one with `seqcls train` or name another with -m")
+    if path.suffix.lower() in CONVERTED:
+        raise ModelError(f"{path} is a converted model, which can be run only; name the .safetensors it was made from")
+    if path.suffix.lower() == ".bin" and path.with_suffix(".xml").is_file():
+        raise ModelError(f"{path} holds weights alone; name {path.with_suffix('.xml').name}, which goes with it")
+    if path.suffix.lower() in _PICKLES:
+        raise ModelError(
+            f"{path} may be a pickle, which can run code and is never loaded as a model; "
+            f"`seqcls train --weights {path.name} --import-pickle` takes its weights over"
+        )
+    try:
+        with safe_open(path, framework="numpy") as file:
+            text = (file.metadata() or {}).get(KEY)
+            names = file.keys()
+            tensors = {name: file.get_tensor(name) for name in names} if with_tensors and text else {}
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
+        raise ModelError(
+            f"{path} is not a whole safetensors file ({_line(error)}); copy it again or train anew"
+        ) from error
+    if text is None:
+        raise ModelError(
+            f"{path} holds tensors but no seqcls header, so it is no seqcls model; "
+            f"`seqcls train --weights {path.name}` can start from it"
+        )
+    return header_of(text, path), tensors
+
+
+def _misfit(header: ModelHeader, tensors: Mapping[str, NDArray[Any]]) -> str:
+    """Why the tensors are not those of the header's network, or ""."""
+    expected = ARCHITECTURES[header.arch](len(header.organs))
+    if missing := sorted(expected.keys() - tensors.keys()):
+        return f"{len(missing)} tensors are missing, {missing[0]} among them"
+    if extra := sorted(tensors.keys() - expected.keys()):
+        return f"{len(extra)} tensors are not part of {header.arch}, {extra[0]} among them"
+    for name, shape in expected.items():
+        tensor = tensors[name]
+        if tensor.shape != shape:
+            return f"{name} has shape {tuple(tensor.shape)} instead of {shape}"
+        if tensor.dtype != np.float32:
+            return f"{name} is {tensor.dtype} instead of float32"
+        if not np.isfinite(tensor).all():
+            return f"{name} holds NaN or infinite values"
+        if name.endswith("running_var") and (tensor < 0).any():
+            return f"{name} holds a negative variance"
+    return ""
+
+
+def _norm(name: str, width: int) -> dict[str, tuple[int, ...]]:
+    return {f"{name}.{part}": (width,) for part in ("weight", "bias", "running_mean", "running_var")}
+
+
+def _is_calibration(pair: Sequence[float]) -> bool:
+    return len(pair) == 2 and all(math.isfinite(value) for value in pair) and pair[0] > 0
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:120]

@@ -1,0 +1,96 @@
+"""The network as plain arrays, ready to be built in any inference library: walked by every graph builder. No torch.
+
+A trained ResNet-18 holds 20 convolutions each followed by a batch norm. In use the norm is a fixed scale and shift per
+channel, so it is folded into the convolution before it (in float64, rounded once):
+
+    w' = w * gamma / sqrt(var + eps),    b' = beta - mean * gamma / sqrt(var + eps)
+
+The pixels' normalisation (v / 255 - m) / s = (v - 255 m) / (255 s) is folded likewise: the scale into the first
+convolution, while the shift stays in front of it, because the convolution's zero padding stands for a pixel of mean
+gray and must come after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcls.models.file import ModelHeader
+
+#: torchvision's, of every batch norm.
+EPSILON = 1e-5
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Conv:
+    """A convolution with bias: weight (O, I, k, k), bias (O,) float32; pads k // 2 zeros on every side."""
+
+    weight: Array
+    bias: Array
+    stride: int
+
+    @property
+    def pad(self) -> int:
+        return int(self.weight.shape[-1]) // 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """relu(second(relu(first(x))) + shortcut(x)); without a shortcut, x itself is added."""
+
+    first: Conv
+    second: Conv
+    shortcut: Conv | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Network:
+    """(1, S, S) uint8 -> take off ``shift`` -> relu(stem) -> maximum of 3x3, stride 2, pad 1 -> blocks -> mean over
+
+    the plane -> head. ``weight`` (K, 512) and ``bias`` (K,) float32 are the head's and give raw logits.
+    """
+
+    size: int
+    shift: float
+    stem: Conv
+    blocks: tuple[Block, ...]
+    weight: Array
+    bias: Array
+
+
+def network(header: ModelHeader, tensors: Mapping[str, NDArray[Any]]) -> Network:
+    """The network of a model file's two parts, which ``read_model`` has checked against each other."""
+    stem = _fold(tensors, "conv1", "bn1", stride=2, scale=1 / (255 * header.std))
+    blocks = []
+    for stage in range(1, 5):
+        for number in range(2):
+            name = f"layer{stage}.{number}"
+            stride = 2 if stage > 1 and number == 0 else 1
+            first = _fold(tensors, f"{name}.conv1", f"{name}.bn1", stride=stride)
+            second = _fold(tensors, f"{name}.conv2", f"{name}.bn2")
+            shortcut = None
+            if f"{name}.downsample.0.weight" in tensors:
+                shortcut = _fold(tensors, f"{name}.downsample.0", f"{name}.downsample.1", stride=stride)
+            blocks.append(Block(first, second, shortcut))
+    return Network(
+        size=header.geometry.size,
+        shift=255 * header.mean,
+        stem=stem,
+        blocks=tuple(blocks),
+        weight=np.asarray(tensors["fc.weight"], np.float32),
+        bias=np.asarray(tensors["fc.bias"], np.float32),
+    )
+
+
+def _fold(tensors: Mapping[str, NDArray[Any]], conv: str, norm: str, *, stride: int = 1, scale: float = 1.0) -> Conv:
+    gamma, beta, mean, var = (
+        np.asarray(tensors[f"{norm}.{part}"], np.float64) for part in ("weight", "bias", "running_mean", "running_var")
+    )
+    factor = gamma / np.sqrt(var + EPSILON)
+    weight = np.asarray(tensors[f"{conv}.weight"], np.float64) * (scale * factor)[:, None, None, None]
+    return Conv(weight.astype(np.float32), (beta - mean * factor).astype(np.float32), stride)

@@ -1,0 +1,230 @@
+"""The network: torchvision's ResNet-18 with one gray input plane and K outputs, one per organ, trained as sigmoids.
+
+Gray input. ImageNet networks saw colour, each channel c normalised as n_c = (v - m_c) / s_c. For a gray picture
+(v the same in all three) the first convolution gives
+
+    sum_c W_c * n_c  =  (sum_c W_c s / s_c) * g  +  sum_c W_c * (m - m_c) / s_c,      g = (v - m) / s
+
+with this model's scalar mean m and std s. So one plane with the weights in the first bracket does the work of three;
+the second term is a constant per filter, which the batch norm that follows takes off its running mean. The results are
+those of the replicated, normalised picture, except in the outermost ring of the first feature map, where zero padding
+means a gray of m here and a colour (m_c) there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import io
+import pickle
+import socket
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torchvision.models import ResNet18_Weights, resnet18
+
+from seqcls.errors import EngineError, ModelError, UsageError
+from seqcls.models.file import GRAY_MEAN, GRAY_STD, resnet18_shapes
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+_OFFLINE = "start without them (--weights none), or from a file (--weights FILE)"
+#: A network that says nothing for this long counts as none.
+DOWNLOAD_TIMEOUT_S = 10.0
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+
+
+class GrayResNet(nn.Module):
+    """ResNet-18 on gray pictures. ``forward``: (N, S, S) uint8, or float of 0..255, to (N, K) float32 logits."""
+
+    def __init__(self, outputs: int, *, mean: float = GRAY_MEAN, std: float = GRAY_STD, dropout: float = 0.0) -> None:
+        super().__init__()
+        net = resnet18(weights=None, num_classes=outputs)
+        net.conv1 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
+        nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
+        self.net = net
+        self.mean, self.std = mean, std
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.features(images))
+
+    def features(self, images: Tensor) -> Tensor:
+        """(N, 512) pooled features."""
+        net = self.net
+        planes = ((images.float() / 255 - self.mean) / self.std).unsqueeze(1)  # (N, 1, S, S)
+        planes = planes.to(net.conv1.weight.dtype).contiguous(memory_format=torch.channels_last)
+        x = net.maxpool(net.relu(net.bn1(net.conv1(planes))))
+        x = net.layer4(net.layer3(net.layer2(net.layer1(x))))
+        return torch.flatten(net.avgpool(x), 1)
+
+    def head(self, features: Tensor) -> Tensor:
+        """(N, K) float32 logits; outside autocast, because half precision costs accuracy here and saves nothing."""
+        with torch.autocast(features.device.type, enabled=False):
+            return cast(Tensor, self.net.fc(self.dropout(features.float()))).float()
+
+    def backbone(self) -> list[nn.Parameter]:
+        """Every parameter but those of the last layer."""
+        return [value for name, value in self.net.named_parameters() if not name.startswith("fc.")]
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """The weights as float32 arrays under torchvision's names, as a model file holds them."""
+        state = self.net.state_dict()
+        return {name: state[name].detach().float().cpu().numpy().copy() for name in resnet18_shapes(1)}
+
+    def load(self, tensors: dict[str, Any]) -> None:
+        """Take over arrays or tensors as ``tensors`` gives them."""
+        state = {name: torch.as_tensor(value) for name, value in tensors.items()}
+        self.net.load_state_dict(state, strict=False)
+
+
+def build(
+    outputs: int,
+    *,
+    weights: str | Path = "none",
+    mean: float = GRAY_MEAN,
+    std: float = GRAY_STD,
+    dropout: float = 0.0,
+    import_pickle: bool = False,
+    seed: int = 0,
+) -> tuple[GrayResNet, str]:
+    """A network of K outputs and one line saying where its weights come from.
+
+    weights: ``imagenet`` (downloaded once by torchvision), ``none`` (random, by ``seed``), ``auto`` (the first, else
+    the second), or a file: a seqcls model or a torchvision ResNet-18 state dict in safetensors, or, with
+    ``import_pickle``, the latter in a .pth (read with weights_only=True). A last layer of another size starts anew.
+    Raises ModelError where weights were asked for and cannot be had.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = GrayResNet(outputs, mean=mean, std=std, dropout=dropout)
+    said = "random weights"
+    if weights == "imagenet":
+        said = _start_from(model, _imagenet(), "ImageNet")
+    elif weights == "auto":
+        try:
+            said = _start_from(model, _imagenet(), "ImageNet")
+        except ModelError as error:
+            said = f"random weights, because {error}"
+    elif weights != "none":
+        said = _start_from(model, read_weights(Path(weights), import_pickle=import_pickle), str(weights))
+    return model.to(memory_format=torch.channels_last), said
+
+
+def read_weights(path: Path, *, import_pickle: bool = False) -> dict[str, Tensor]:
+    """The state dict in a .safetensors, or with ``import_pickle`` in a .pt or .pth. Raises ModelError."""
+    if not path.is_file():
+        raise ModelError(f"no weights at {path}; name a .safetensors file, or imagenet or none")
+    if path.suffix.lower() == ".safetensors":
+        try:
+            return load_file(path)
+        except (SafetensorError, OSError, ValueError) as error:
+            raise ModelError(f"{path} is not a whole safetensors file; copy it again") from error
+    if not import_pickle:
+        raise ModelError(
+            f"{path} is not safetensors; if it is a PyTorch state dict from someone you trust, add --import-pickle"
+        )
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged pickle raises whatever its last opcode stumbles over
+        raise ModelError(f"{path} holds more than plain tensors or is damaged: it cannot be imported safely") from error
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]
+    if not (isinstance(state, dict) and state and all(isinstance(value, Tensor) for value in state.values())):
+        raise ModelError(f"{path} is not a state dict of tensors; save `model.state_dict()` alone")
+    return {name.removeprefix("module."): value for name, value in state.items()}
+
+
+def gray_weights(state: dict[str, Tensor], mean: float, std: float) -> dict[str, Tensor]:
+    """A colour ResNet's state dict for one gray plane; see the top of this file."""
+    weight = state["conv1.weight"].float()  # (64, 3, 7, 7)
+    channel_mean, channel_std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
+    folded = dict(state)
+    folded["conv1.weight"] = (weight * (std / channel_std)[:, None, None]).sum(dim=1, keepdim=True)
+    shift = weight.sum(dim=(2, 3)) @ ((mean - channel_mean) / channel_std)  # (64,)
+    folded["bn1.running_mean"] = state["bn1.running_mean"].float() - shift
+    return folded
+
+
+def _start_from(model: GrayResNet, state: dict[str, Tensor], name: str) -> str:
+    """Load what fits, start the last layer anew where its size differs; raises ModelError for another network."""
+    outputs = model.net.fc.out_features
+    expected = resnet18_shapes(outputs)
+    if state.get("conv1.weight", torch.empty(0)).shape == (64, 3, 7, 7) and "bn1.running_mean" in state:
+        state = gray_weights(state, model.mean, model.std)
+    said = f"{name} weights"
+    if "fc.weight" not in state or state["fc.weight"].shape != expected["fc.weight"]:
+        fresh = {"fc.weight": model.net.fc.weight.detach(), "fc.bias": model.net.fc.bias.detach()}
+        state = {**state, **fresh}
+        said += ", new last layer"
+    for part, shape in expected.items():
+        if part not in state or tuple(state[part].shape) != shape:
+            found = tuple(state[part].shape) if part in state else "missing"
+            raise ModelError(f"{name} is not a ResNet-18: {part} is {found} instead of {shape}; {_OFFLINE}")
+        if not bool(torch.isfinite(state[part]).all()):
+            raise ModelError(f"{name}: {part} holds NaN or infinite values; {_OFFLINE}")
+    model.load({part: state[part].float() for part in expected})
+    return said
+
+
+def _imagenet() -> dict[str, Tensor]:
+    """torchvision's ImageNet weights from its cache or the network; raises ModelError. The digest is checked."""
+    before_s = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT_S)
+    try:
+        # torch.hub prints to stdout, which belongs to results.
+        with contextlib.redirect_stdout(io.StringIO()):
+            state = ResNet18_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, http.client.HTTPException) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise ModelError(f"the ImageNet weights cannot be downloaded ({reason}); {_OFFLINE}") from error
+    finally:
+        socket.setdefaulttimeout(before_s)
+    return dict(state)
+
+
+def choose_device(device: str = "auto") -> torch.device:
+    """The device meant; ``auto``: CUDA, else Apple's MPS, else the CPU. Raises UsageError, EngineError if absent."""
+    if device not in DEVICES:
+        raise UsageError(f"unknown device {device!r}: choose one of {', '.join(DEVICES)}")
+    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if device == "auto":
+        return torch.device(next(name for name in ("cuda", "mps", "cpu") if present[name]))
+    if not present[device]:
+        raise EngineError(f"this PyTorch ({torch.__version__}) finds no {device} device; use --device cpu or auto")
+    return torch.device(device)
+
+
+def choose_precision(precision: str, device: torch.device) -> torch.dtype:
+    """The type to compute in; ``auto`` is bfloat16 where that is known to be faster, else float32, never float16.
+
+    Raises UsageError, and EngineError for a type the device does not have.
+    """
+    if precision not in PRECISIONS:
+        raise UsageError(f"unknown precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
+    if precision == "auto":
+        fast = _fast_bfloat16() if device.type == "cpu" else device.type == "cuda" and torch.cuda.is_bf16_supported()
+        return torch.bfloat16 if fast else torch.float32
+    if precision == "fp16" and device.type == "cpu":
+        raise EngineError("float16 is slow and inexact on a CPU; use --precision bf16 or fp32")
+    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+
+
+def _fast_bfloat16() -> bool:
+    """Whether this CPU computes bfloat16 faster than float32; decided by its kind, so that it never wavers.
+
+    Having the instructions is not enough: two cores of AMD Genoa trained ResNet-18 at 112 px with 119 instead of 68
+    images/s, of Intel Sapphire Rapids without AMX with 53 instead of 72.
+    """
+    try:
+        traits = torch.cpu.get_capabilities()
+    except (AttributeError, RuntimeError):  # PyTorch before 2.10, or a processor it does not know
+        return False
+    intel = "intel" in str(traits.get("cpu_name", "intel")).lower()
+    return bool(traits.get("amx_bf16")) or (bool(traits.get("avx512_bf16")) and not intel)

@@ -1,0 +1,1 @@
+"""Fine-tuning, calibration and cross-validation."""

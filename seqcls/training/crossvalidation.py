@@ -1,0 +1,182 @@
+"""Leaving patients out in turn: what a data set says of patients it has not seen.
+
+A fold's model is trained without validation, so nothing of the patients left out decides when to stop or which weights
+to keep. What cannot be tested is said, not averaged away: an organ that only one patient shows has no model to be
+tested on that patient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcls.datasets.dataset import FrameSet
+from seqcls.errors import DataError
+from seqcls.evaluation.metrics import Estimate, FrameMetrics, auroc, bootstrap, frame_metrics
+from seqcls.models.resnet import GrayResNet
+from seqcls.training.options import TrainOptions
+from seqcls.training.sampler import Indices
+from seqcls.training.train import TrainResult, predict, train
+
+_NONE = np.empty(0, np.int64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Fold:
+    """One round: the groups left out, their rows, and the result of training on the others.
+
+    metrics: per organ at a threshold of one half, None where the organ could not be trained.
+    """
+
+    groups: tuple[str, ...]
+    index: Indices
+    result: TrainResult
+    metrics: tuple[FrameMetrics | None, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CrossValidation:
+    """All rounds. scores: (N, K) float32 by models that did not see the frame's group, NaN where there is none.
+
+    metrics, auroc, accuracy: per organ over the pooled scores; the last two with bootstrap intervals over ``unit``
+    ("patient", or "clip" where all frames are of one patient). notes: what could not be tested.
+    """
+
+    organs: tuple[str, ...]
+    unit: str
+    folds: tuple[Fold, ...]
+    scores: NDArray[np.float32]
+    metrics: tuple[FrameMetrics, ...]
+    auroc: tuple[Estimate, ...]
+    accuracy: tuple[Estimate, ...]
+    notes: tuple[str, ...]
+    interrupted: bool
+
+
+def cross_validate(
+    frames: FrameSet,
+    options: TrainOptions,
+    folds: int | Literal["groups"] = "groups",
+    *,
+    on_fold: Callable[[Fold], None] | None = None,
+    on_step: Callable[[int, int], None] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> CrossValidation:
+    """Train once per fold and score what was left out. folds: how many, or ``groups``: every patient by itself.
+
+    Raises DataError where fewer than two groups exist or no fold can be trained, and what ``train`` raises.
+    """
+    unit, groups = grouping(frames)
+    parts = split_groups(frames, groups, folds)
+    scores = np.full(frames.targets.shape, np.nan, np.float32)
+    done: list[Fold] = []
+    notes: list[str] = []
+    interrupted = False
+    for left_out in parts:
+        if interrupted := should_stop():
+            break
+        rows, tested = np.flatnonzero(~np.isin(groups, left_out)), np.flatnonzero(np.isin(groups, left_out))
+        columns, said = _trainable(frames, rows, tested, left_out)
+        notes += said
+        if not columns:
+            continue
+        part = frames.of_organs([frames.organs[column] for column in columns])
+        result = train(
+            part, options, train_index=rows, validation_index=_NONE, on_step=on_step, should_stop=should_stop
+        )
+        if interrupted := result.interrupted:
+            break
+        scores[tested[:, None], columns] = score_frames(result, frames.images[tested], options)
+        fold = Fold(groups=left_out, index=tested, result=result, metrics=_by_organ(frames, scores, tested, columns))
+        done.append(fold)
+        if on_fold is not None:
+            on_fold(fold)
+    if not done and not interrupted:
+        raise DataError(f"no {unit} can be left out: {'; '.join(notes)}")
+    pooled = [_pooled(frames, scores, column, groups) for column in range(len(frames.organs))]
+    return CrossValidation(
+        organs=frames.organs,
+        unit=unit,
+        folds=tuple(done),
+        scores=scores,
+        metrics=tuple(one[0] for one in pooled),
+        auroc=tuple(one[1] for one in pooled),
+        accuracy=tuple(one[2] for one in pooled),
+        notes=tuple(notes),
+        interrupted=interrupted,
+    )
+
+
+def grouping(frames: FrameSet) -> tuple[str, NDArray[np.str_]]:
+    """What must not be torn apart, and each frame's: patients, or clips where there is but one patient."""
+    for unit, names in (("patient", frames.patient), ("clip", frames.clip)):
+        if len(np.unique(names)) >= 2:
+            return unit, np.asarray(names)
+    raise DataError("all frames are of one clip: nothing can be left out; label more clips")
+
+
+def split_groups(
+    frames: FrameSet, groups: NDArray[np.str_], folds: int | Literal["groups"]
+) -> tuple[tuple[str, ...], ...]:
+    """Groups shared out so that frames of presence are spread evenly over the folds, or each by itself."""
+    names = [str(name) for name in np.unique(groups)]
+    if folds == "groups" or folds >= len(names):
+        return tuple((name,) for name in names)
+    if folds < 2:
+        raise DataError(f"{folds} folds leave nothing to compare; ask for 2 or more")
+    present: NDArray[np.bool_] = np.any(frames.mask & (frames.targets > 0.5), axis=1)
+    load = {name: (int(present[groups == name].sum()), int((groups == name).sum())) for name in names}
+    parts: list[list[str]] = [[] for _ in range(folds)]
+    for name in sorted(names, key=lambda name: (load[name], name), reverse=True):
+        # To the fold that holds least presence so far, then fewest frames.
+        parts.sort(key=lambda part: [sum(load[one][of] for one in part) for of in (0, 1)])
+        parts[0].append(name)
+    return tuple(tuple(sorted(part)) for part in sorted(parts))
+
+
+def score_frames(result: TrainResult, images: NDArray[np.uint8], options: TrainOptions) -> NDArray[np.float32]:
+    """(N, K) float32 probabilities of (N, S, S) uint8 by a trained model, calibrated as its header says."""
+    model = GrayResNet(len(result.header.organs), mean=result.header.mean, std=result.header.std)
+    model.load(result.tensors)
+    return result.header.probabilities(predict(model, images, options))
+
+
+def _trainable(
+    frames: FrameSet, rows: Indices, tested: Indices, left_out: Sequence[str]
+) -> tuple[list[int], list[str]]:
+    """Columns of which the other groups show both classes, and a note for each of the rest."""
+    columns, notes = [], []
+    for column, organ in enumerate(frames.organs):
+        known = frames.targets[rows, column][frames.mask[rows, column]] > 0.5
+        if known.any() and not known.all():
+            columns.append(column)
+        elif frames.mask[tested, column].any():
+            state = "present" if not known.any() else "absent"
+            notes.append(f"only {', '.join(left_out)} shows {organ} {state}, so {organ} is not tested there")
+    return columns, notes
+
+
+def _by_organ(
+    frames: FrameSet, scores: NDArray[np.float32], rows: Indices, columns: list[int]
+) -> tuple[FrameMetrics | None, ...]:
+    return tuple(
+        frame_metrics(frames.targets[rows, k], scores[rows, k], frames.mask[rows, k]) if k in columns else None
+        for k in range(len(frames.organs))
+    )
+
+
+def _pooled(
+    frames: FrameSet, scores: NDArray[np.float32], column: int, groups: NDArray[np.str_]
+) -> tuple[FrameMetrics, Estimate, Estimate]:
+    use = np.flatnonzero(frames.mask[:, column] & ~np.isnan(scores[:, column]))
+    truth, score = frames.targets[use, column], scores[use, column]
+    right = (score >= 0.5) == (truth > 0.5)
+    return (
+        frame_metrics(truth, score),
+        bootstrap(lambda index: auroc(truth[index], score[index]), groups[use]),
+        bootstrap(lambda index: float(right[index].mean()) if len(index) else float("nan"), groups[use]),
+    )

@@ -1,0 +1,67 @@
+"""Which frames a batch is made of: organs, classes and clips alike, however many frames each has."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcls.datasets.dataset import FrameSet
+from seqcls.errors import DataError
+
+Indices = NDArray[np.int64]
+
+
+#: Share of each class that is drawn from clips which show both classes, where there are also clips that show one.
+MIXED_SHARE = 0.5
+KINDS = (True, False)  # clips that show both classes, clips that show one
+
+
+class Sampler:
+    """Draws rows with repeats. Balanced: an organ, a class, a clip that shows it, then a frame, each alike.
+
+    Clips that show both classes get the same share of both. Were clips of a class simply alike, a clip with presence
+    among a few and absence among many would stand for presence nine times out of ten, and the network would learn to
+    know the clip, not the organ: measured, it called the absent frames of its own training clips present.
+    """
+
+    def __init__(self, frames: FrameSet, rows: Indices, random: np.random.Generator, *, balance: bool) -> None:
+        self.random = random
+        self._rows = rows
+        self._pools: list[list[list[list[Indices]]]] = []  # organ, class, clips of both classes or of one, clip
+        clips = np.unique(frames.clip[rows], return_inverse=True)[1]
+        for organ in range(len(frames.organs)) if balance else ():
+            known, present = frames.mask[rows, organ], frames.targets[rows, organ] > 0.5
+            both = np.intersect1d(clips[known & present], clips[known & ~present])
+            classes = []
+            for inside in (known & present, known & ~present):
+                pools = [rows[inside & (clips == clip)] for clip in np.unique(clips[inside])]
+                mixed = [clip in both for clip in np.unique(clips[inside])]
+                kinds = [
+                    [pool for pool, of_both in zip(pools, mixed, strict=True) if of_both is kind] for kind in KINDS
+                ]
+                classes.append([pools for pools in kinds if pools])
+            if all(classes):
+                self._pools.append(classes)
+
+    def draw(self, count: int) -> Indices:
+        """(count,) rows; in a balanced batch the classes differ by at most one frame per organ."""
+        if not self._pools:
+            return self.random.choice(self._rows, count)
+        chosen = np.empty(count, np.int64)
+        for place in range(count):
+            classes = self._pools[(place // 2) % len(self._pools)]
+            kinds = classes[place % 2]
+            clips = kinds[0] if len(kinds) == 1 or self.random.random() < MIXED_SHARE else kinds[1]
+            chosen[place] = self.random.choice(clips[self.random.integers(len(clips))])
+        return chosen
+
+
+def check_classes(frames: FrameSet, rows: Indices) -> None:
+    """Raise DataError unless these rows show every organ both present and absent."""
+    if not len(rows):
+        raise DataError("there is no frame to train on; look at the split column of frames.csv")
+    for column, organ in enumerate(frames.organs):
+        known = frames.targets[rows, column][frames.mask[rows, column]] > 0.5
+        for label, count in (("present", int(known.sum())), ("absent", int((~known).sum()))):
+            if not count:
+                raise DataError(f"no training frame shows {organ} {label}; label some, or leave {organ} out")
