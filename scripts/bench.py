@@ -186,7 +186,7 @@ import resource, sys, threading, time
 from pathlib import Path
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
-from fakes import detector
+from support.fakes import detector
 most = [0.0]
 def watch():
     while True:

@@ -25,7 +25,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-import media  # noqa: E402 - from tests/
+from support import media  # noqa: E402 - from tests/
 
 HANG_S = 20.0
 MOST_UNFLAGGED = 0.005

@@ -121,7 +121,7 @@ class Probe:
 
     def _serve(self, told: Any) -> None:
         sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-        from igtlserver import image_body, packed
+        from support.igtlserver import image_body, packed
 
         options = SweepOptions(patient=1, duration_s=10.0, rate_hz=self._rate_hz, width=640, height=480)
         bodies = [image_body(frame.image) for frame in sweep(options)]

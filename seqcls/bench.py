@@ -27,9 +27,9 @@ from seqcls.errors import EngineError, NoFramesError
 from seqcls.files import atomic_path, write_text
 from seqcls.geometry import Geometry, RegionFinder
 from seqcls.models.file import ModelHeader, Tensors, resnet18_shapes
-from seqcls.plots import BLUE, GRAY
 from seqcls.prefetch import ReadAhead
 from seqcls.sources import open_source
+from seqcls.training.plots import BLUE, GRAY
 from seqcls.types import Frame
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 State = Literal["present", "absent", "unknown"]
 Verdict = Literal["complete", "truncated", "damaged", "unknown"]
+FeedState = Literal["connecting", "running", "stalled", "retrying", "stopped"]
 
 #: Durations are compared with this tolerance: PTS in 1/90000 s units do not add up exactly in float seconds.
 TIME_TOLERANCE_S = 1e-6

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import detector, frames
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from support.fakes import detector, frames
 
 from seqcls.adaptive import AdaptiveScorer, SamplingOptions, shortest_s
 from seqcls.errors import UsageError

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import detector
-from media import recipe, write_clip
+from support.fakes import detector
+from support.media import recipe, write_clip
 
 from seqcls import bench
 from seqcls.cli import main

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from screens import screen
+from support.screens import screen
 
 from seqcls.errors import UsageError
 from seqcls.gate import REASONS, Gate, GateOptions

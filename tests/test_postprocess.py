@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from timelines import OFF, timeline
+from support.timelines import OFF, timeline
 
 from seqcls.exports import read_run, write_run
 from seqcls.intervals import IntervalOptions

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from drawn import labelled_folder, write_clip
+from support.drawn import labelled_folder, write_clip
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 #: Small, so that the README's commands end in seconds; they are given as environment-free extra options.

@@ -118,7 +118,7 @@ def train(
     )
     _check_output(output, overwrite)
     from seqcls.models.file import write_model
-    from seqcls.plots import write_history
+    from seqcls.training.plots import write_history
     from seqcls.training.train import train as train_frames
 
     options = resolve_weights(options)

@@ -14,12 +14,11 @@ from seqcls.errors import SourceError, UsageError
 from seqcls.feeds.capture import BACKENDS, ChildConnection
 from seqcls.feeds.openigtlink import open_probe
 from seqcls.feeds.reconnect import Watched
-from seqcls.live.snapshot import FeedState
 from seqcls.sources import Source, open_source
 from seqcls.sources.base import OneWay
 from seqcls.sources.redact import credentials as with_credentials
 from seqcls.sources.redact import redact, without_blanks
-from seqcls.types import Frame, Gap, SourceReport
+from seqcls.types import FeedState, Frame, Gap, SourceReport
 
 STREAM_SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps")
 TAKEN = "igtl://, rtsp://, http://, https://, rtmp://, a camera's number or /dev/videoN"

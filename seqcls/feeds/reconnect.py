@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import SourceError
-from seqcls.live.snapshot import FeedState
 from seqcls.sources.base import OneWay
 from seqcls.sources.redact import redact
-from seqcls.types import Frame, Gap, SourceInfo, SourceReport
+from seqcls.types import FeedState, Frame, Gap, SourceInfo, SourceReport
 
 #: After this long without a break, the next break is the first again.
 HEALTHY_S = 10.0

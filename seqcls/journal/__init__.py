@@ -10,7 +10,7 @@ resumed = resume("run.journal")                                  # go on after a
 
 from __future__ import annotations
 
-from seqcls.journal.format import NOT_RECORDED, Close, Entry, FeedState, Opening, Record, Resume
+from seqcls.journal.format import NOT_RECORDED, Close, Entry, FeedChange, Opening, Record, Resume
 from seqcls.journal.reader import Damage, Journal, read_journal
 from seqcls.journal.rebuild import Recorded, read_recorded, timeline_from_journal
 from seqcls.journal.resume import Resumption, resume
@@ -25,7 +25,7 @@ __all__ = [
     "Close",
     "Damage",
     "Entry",
-    "FeedState",
+    "FeedChange",
     "Journal",
     "JournalWriter",
     "Opening",

@@ -62,7 +62,7 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
-class FeedState:
+class FeedChange:
     """`state`: the feed is connecting, running, stalled, retrying or stopped from now on."""
 
     state: str
@@ -99,7 +99,7 @@ class Close:
     monotonic_s: float
 
 
-Record = Opening | FrameScore | Gap | Event | FeedState | Resume | Close
+Record = Opening | FrameScore | Gap | Event | FeedChange | Resume | Close
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -279,8 +279,8 @@ def _event(body: dict[str, Any]) -> Event:
     )
 
 
-def _state(body: dict[str, Any]) -> FeedState:
-    return FeedState(_text(body["state"]), _text(body["reason"]), **_stamp(body))
+def _state(body: dict[str, Any]) -> FeedChange:
+    return FeedChange(_text(body["state"]), _text(body["reason"]), **_stamp(body))
 
 
 def _resume(body: dict[str, Any]) -> Resume:
@@ -302,7 +302,7 @@ def _close(body: dict[str, Any]) -> Close:
 
 
 _KINDS: dict[type, str] = {
-    Opening: "open", Gap: "gap", Event: "event", FeedState: "state", Resume: "resume", Close: "close"
+    Opening: "open", Gap: "gap", Event: "event", FeedChange: "state", Resume: "resume", Close: "close"
 }  # fmt: skip
 _DECODERS: dict[str, Callable[[dict[str, Any]], Record]] = {
     "open": _opening, "gap": _gap, "event": _event, "state": _state, "resume": _resume, "close": _close

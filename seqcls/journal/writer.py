@@ -19,7 +19,7 @@ import seqcls
 from seqcls.errors import DiskFullError
 from seqcls.intervals import IntervalOptions
 from seqcls.journal.append_file import AppendFile
-from seqcls.journal.format import MOST_LINE_BYTES, Close, FeedState, Opening, Record, Resume, encode
+from seqcls.journal.format import MOST_LINE_BYTES, Close, FeedChange, Opening, Record, Resume, encode
 from seqcls.smoothing import SmoothingOptions
 from seqcls.types import Event, FrameScore, Gap, Ledger, SourceInfo, Verdict
 
@@ -65,13 +65,13 @@ class JournalWriter:
     def path(self) -> Path:
         return self._file.path
 
-    def write(self, *records: FrameScore | Gap | Event | FeedState) -> bool:
+    def write(self, *records: FrameScore | Gap | Event | FeedChange) -> bool:
         """Append records in order, in one piece; True when all of them are in the operating system's hands."""
         return self._write(records)
 
     def state(self, state: str, reason: str = "") -> bool:
         """Append that the feed is from now on connecting, running, stalled, retrying or stopped."""
-        return self._write((FeedState(state, reason, **self.stamp()),))
+        return self._write((FeedChange(state, reason, **self.stamp()),))
 
     def finish(
         self,

@@ -6,8 +6,8 @@ from collections import deque
 from dataclasses import replace
 
 from seqcls.intervals import IntervalOptions
-from seqcls.live.snapshot import FeedState, OrganView, Span
-from seqcls.types import Event, FrameScore, State
+from seqcls.live.snapshot import OrganView, Span
+from seqcls.types import Event, FeedState, FrameScore, State
 
 #: How much of the past is shown.
 TRACE_S, SPANS_S = 60.0, 600.0

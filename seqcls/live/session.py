@@ -25,12 +25,12 @@ from seqcls.journal import JournalWriter, Resumption
 from seqcls.live.frame_queue import Feed, Keep, frames_of
 from seqcls.live.latency import LatencyMeter
 from seqcls.live.organ_history import Track
-from seqcls.live.snapshot import FeedState, LiveView
+from seqcls.live.snapshot import LiveView
 from seqcls.postprocess import PostProcess
 from seqcls.preprocess import Preparation
 from seqcls.scoring import score_every
 from seqcls.sources import Source
-from seqcls.types import Event, Frame, FrameScore, Gap, Ledger, Verdict
+from seqcls.types import Event, FeedState, Frame, FrameScore, Gap, Ledger, Verdict
 
 #: How many messages are kept for showing.
 MESSAGES = 5

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.types import Ledger, State
-
-FeedState = Literal["connecting", "running", "stalled", "retrying", "stopped"]
+from seqcls.types import FeedState, Ledger, State
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,216 @@
+"""Reading frames: as much memory as the letterboxed pictures take, and one line for every folder that is not right."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from support.drawn import picture, write_clip
+
+from seqcls.datasets import dataset as module
+from seqcls.datasets.dataset import frames_from_clips, load_frames
+from seqcls.datasets.extract import ExtractOptions, extract
+from seqcls.datasets.labels import match_clips, read_labels, with_patients
+from seqcls.errors import DataError
+from seqcls.geometry import Geometry
+
+SMALL = Geometry(size=32)
+
+
+def save(path: Path, image: np.ndarray) -> Path:  # type: ignore[type-arg]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ok, data = cv2.imencode(path.suffix, image)
+    assert ok
+    path.write_bytes(data.tobytes())
+    return path
+
+
+def tree(root: Path, count: int = 3, suffix: str = ".png") -> Path:
+    for state in ("present", "absent"):
+        for i in range(count):
+            save(root / f"train/node {state}/clip{i % 2}_{i:04d}{suffix}", picture(state == "present", i))
+    return root
+
+
+@pytest.fixture
+def extracted(tmp_path: Path) -> Path:
+    write_clip(tmp_path / "a.mp4", [i >= 5 for i in range(10)])
+    (tmp_path / "l.csv").write_text(
+        "file,organ,start_s,end_s,state\na.mp4,node,0,0.5,absent\na.mp4,node,0.5,1,present\n"
+    )
+    clips = match_clips(with_patients(read_labels(tmp_path / "l.csv"), None), tmp_path / "a.mp4", tmp_path / "l.csv")
+    extract(clips, tmp_path / "data", ExtractOptions())
+    return tmp_path / "data"
+
+
+def test_pictures_of_each_size_share_one_region(tmp_path: Path) -> None:
+    """Two scanners: every picture is cropped as its own size asks, whatever else lies in the folder."""
+    root = tree(tmp_path)
+    for i in range(3):
+        save(root / f"train/node present/other_{i:04d}.png", cv2.resize(picture(True, i), (192, 160)))
+    frames = load_frames(root, SMALL)
+    small = [picture(s == "present", i) for s in ("absent", "present") for i in (0, 2, 1)]  # by name
+    region = SMALL.find(small)
+    assert [r["width"] for r in frames.regions] == [96, 192]
+    by_clip = {c: frames.images[frames.clip == c] for c in ("clip0", "clip1", "other")}
+    assert len(by_clip["other"]) == 3 and len(frames.images) == 9
+    expected = np.stack([SMALL.apply(image, region) for image in small])
+    assert np.array_equal(np.stack(list(frames.images[frames.clip != "other"])), expected)
+
+
+def test_whole_pictures_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """10,000 frames of a scanner's full size would be 8 GB."""
+    import threading
+    import weakref
+
+    root, alive, most, lock = tree(tmp_path, count=23), [0], [0], threading.Lock()
+    original = module._read
+
+    def gone() -> None:
+        with lock:
+            alive[0] -= 1
+
+    def read(path: Path):  # type: ignore[no-untyped-def]
+        image, digest = original(path)
+        with lock:
+            alive[0] += 1
+            most[0] = max(most[0], alive[0])
+        weakref.finalize(image, gone)
+        return image, digest
+
+    monkeypatch.setattr(module, "_read", read)
+    assert len(load_frames(root, SMALL).images) == 46
+    assert most[0] <= module.SAMPLE + 8
+
+
+def test_a_photograph_that_is_turned_in_its_header(tmp_path: Path) -> None:
+    """The header says wide, the decoder gives high (EXIF orientation 6)."""
+    from PIL import Image
+
+    root = tree(tmp_path)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(picture(True, 7)).save(root / "train/node present/turned_0001.jpg", exif=exif, quality=95)
+    frames = load_frames(root, SMALL)
+    assert {(r["width"], r["height"]) for r in frames.regions} == {(96, 80), (80, 96)}
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".tif"])
+def test_kinds_of_pictures(tmp_path: Path, suffix: str) -> None:
+    assert load_frames(tree(tmp_path, suffix=suffix), SMALL).images.shape == (6, 32, 32)
+
+
+@pytest.mark.parametrize("spoil", ["cut", "flip", "text", "empty", "gone", "bomb"])
+def test_damaged_pictures(tmp_path: Path, spoil: str, capfd: pytest.CaptureFixture[str]) -> None:
+    root = tree(tmp_path)
+    path = root / "train/node absent/clip1_0001.png"
+    data = bytearray(path.read_bytes())
+    if spoil == "cut":
+        data = data[: len(data) // 2]
+    elif spoil == "flip":
+        data[len(data) // 2] ^= 0xFF
+    elif spoil == "bomb":  # a header that promises 10 gigapixels
+        data[16:24] = (100_000).to_bytes(4, "big") * 2
+    else:
+        data = bytearray(b"no picture" if spoil == "text" else b"")
+    path.write_bytes(data)
+    if spoil == "gone":
+        path.unlink()
+        path.mkdir()  # listed, but cannot be read
+    with pytest.raises(DataError, match=r"clip1_0001\.png cannot be read as a picture: .*--skip-corrupt") as caught:
+        load_frames(root, SMALL)
+    frames = load_frames(root, SMALL, skip_corrupt=True)
+    assert len(frames.images) == 5 and "left out 1 picture" in frames.messages[0] and "\n" not in str(caught.value)
+    assert [list(frames.clip).count(c) for c in ("clip0", "clip1")] == [4, 1]
+    assert frames.images.reshape(5, -1).any(axis=1).all()
+    assert capfd.readouterr().err == ""  # the decoder keeps its comments to itself
+
+
+def test_leaving_out_the_last_of_a_state_is_told(tmp_path: Path) -> None:
+    root = tree(tmp_path, count=1)
+    (root / "train/node absent/clip0_0000.png").write_bytes(b"rubbish")
+    with pytest.raises(DataError, match="no training frame shows node absent"):
+        load_frames(root, SMALL, skip_corrupt=True)
+
+
+def test_folders_left_aside_are_told(tmp_path: Path) -> None:
+    root = tree(tmp_path)
+    save(root / "train/node presnt/a_0001.png", picture(True))
+    save(root / "test/node present/a_0001.png", picture(True))
+    (root / "train/notes").mkdir()
+    frames = load_frames(root, SMALL)
+    assert len(frames.images) == 6 and len(frames.messages) == 2
+    for name, message in zip(("test", "node presnt"), frames.messages, strict=True):
+        assert f"{name} is left aside" in message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (b"0.000000", b"soon", "line 2: time_s is 'soon'"),
+        (b"node\n", b"node\n\xff\xfe", "frames.csv cannot be read"),
+        (b"clip,", b"clip", "lacks the column clip"),
+    ],
+    ids=["time", "encoding", "column"],
+)
+def test_a_spoilt_table(extracted: Path, old: bytes, new: bytes, message: str) -> None:
+    table = extracted / "frames.csv"
+    assert old in table.read_bytes()
+    table.write_bytes(table.read_bytes().replace(old, new, 1))
+    with pytest.raises(DataError, match=message) as caught:
+        load_frames(extracted, SMALL)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_table_alone_or_a_description_alone(extracted: Path) -> None:
+    """Without the table the crops would be searched for the region once more, and cropped again."""
+    (extracted / "frames.csv").rename(extracted / "away.csv")
+    with pytest.raises(DataError, match=r"frames\.csv is missing beside dataset\.json"):
+        load_frames(extracted, SMALL)
+    (extracted / "away.csv").rename(extracted / "frames.csv")
+    (extracted / "dataset.json").unlink()
+    with pytest.raises(DataError, match=r"dataset\.json is missing beside frames\.csv"):
+        load_frames(extracted, SMALL)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[1]", "is damaged"),
+        ("{", "is damaged"),
+        ("{}", "is damaged"),
+        ('{"format": 2}', "format 2, this seqcls reads 1"),
+    ],
+)
+def test_a_description_that_is_not_ours(extracted: Path, text: str, message: str) -> None:
+    (extracted / "dataset.json").write_text(text)
+    with pytest.raises(DataError, match=message):
+        load_frames(extracted, SMALL)
+
+
+def test_frames_keep_their_places_when_organs_share_them(tmp_path: Path) -> None:
+    """Merging drops rows; image, label and clip of those that remain must still belong together."""
+    for i in range(6):
+        image = picture(i % 2 == 0, i)
+        for organ, state in (("a", i % 2 == 0), ("b", i < 3)):
+            save(tmp_path / f"train/{organ} {'present' if state else 'absent'}/clip{i}_0001.png", image)
+    frames = load_frames(tmp_path, Geometry(size=32, region="none"))
+    assert len(frames.images) == 6 and frames.mask.all() and frames.organs == ("a", "b")
+    whole = Geometry(size=32, region="none")
+    for i in range(6):
+        (at,) = np.flatnonzero(frames.clip == f"clip{i}")
+        assert frames.targets[at].tolist() == [i % 2 == 0, i < 3]
+        image = picture(i % 2 == 0, i)
+        assert np.array_equal(frames.images[at], whole.apply(image, whole.find([image])))
+
+
+def test_only_ignored_stretches_from_clips(tmp_path: Path) -> None:
+    write_clip(tmp_path / "a.mp4", [True] * 5)
+    segments = [{"start": 0, "end": 4, "label": -1}]
+    (tmp_path / "l.json").write_text(json.dumps({"clips": [{"task": "n", "file": "a.mp4", "segments": segments}]}))
+    clips = match_clips(with_patients(read_labels(tmp_path / "l.json"), None), tmp_path, tmp_path / "l.json")
+    with pytest.raises(DataError, match="no clip is labelled present or absent"):
+        frames_from_clips(clips, SMALL)

@@ -1,0 +1,204 @@
+"""What extraction must never do: lose others' files, leave half of anything, or write where it was not asked to."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from support.drawn import labelled_folder, write_clip
+
+from seqcls.datasets import extract as module
+from seqcls.datasets.dataset import load_frames
+from seqcls.datasets.extract import ExtractOptions, extract
+from seqcls.datasets.labels import ClipLabels, match_clips, read_labels, with_patients
+from seqcls.datasets.split import hold_out
+from seqcls.errors import DataError, OutputError
+from seqcls.geometry import Geometry
+
+Clips = list[tuple[Path, ClipLabels]]
+AGAIN = ExtractOptions(overwrite=True, every=20)
+
+
+def matched(clips: Path, labels: Path, pattern: str | None = None) -> Clips:
+    return match_clips(with_patients(read_labels(labels), pattern), clips, labels)
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Clips:
+    return matched(*labelled_folder(tmp_path_factory.mktemp("labelled")))
+
+
+def labelled(folder: Path, *rows: str) -> Clips:
+    """A clip of 20 frames at 10 Hz, labelled as the rows say."""
+    write_clip(folder / "a.mp4", [i >= 10 for i in range(20)])
+    path = folder / "l.csv"
+    path.write_text("file,organ,start_s,end_s,state\n" + "\n".join(rows), encoding="utf-8")
+    return matched(folder / "a.mp4", path)
+
+
+@pytest.mark.parametrize("kept", ["organ.safetensors", "train/note.txt", "train/node present/extra.png", "test/a.png"])
+def test_overwriting_never_takes_what_others_put_there(clips: Clips, tmp_path: Path, kept: str) -> None:
+    """`seqcls train data -o data/organ.safetensors` is natural; extracting again must not delete the model."""
+    extract(clips, tmp_path / "data", ExtractOptions(every=20))
+    precious = tmp_path / "data" / kept
+    precious.parent.mkdir(parents=True, exist_ok=True)
+    precious.write_bytes(b"precious")
+    with pytest.raises(OutputError, match=f"also holds {kept}, which `extract` did not write") as caught:
+        extract(clips, tmp_path / "data", AGAIN)
+    assert precious.read_bytes() == b"precious" and "\n" not in str(caught.value)
+
+
+def test_what_is_put_there_meanwhile_is_kept_too(clips: Clips, tmp_path: Path) -> None:
+    extract(clips, tmp_path / "data", ExtractOptions(every=20))
+    with pytest.raises(OutputError, match=r"also holds late\.safetensors"):
+        extract(clips, tmp_path / "data", AGAIN, on_frame=lambda n: (tmp_path / "data/late.safetensors").touch())
+    assert [p.name for p in tmp_path.iterdir()] == ["data"] and (tmp_path / "data/late.safetensors").exists()
+
+
+def test_clutter_of_file_managers_is_no_obstacle(clips: Clips, tmp_path: Path) -> None:
+    extract(clips, tmp_path / "data", ExtractOptions(every=20))
+    (tmp_path / "data/train/.DS_Store").touch()
+    assert extract(clips, tmp_path / "data", AGAIN).frames == 6
+    assert [p.name for p in tmp_path.iterdir()] == ["data"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError], ids=["Ctrl-C", "memory"])
+def test_an_interrupted_extraction_leaves_the_earlier_one_alone(
+    clips: Clips, tmp_path: Path, error: type[BaseException]
+) -> None:
+    extract(clips, tmp_path / "data", ExtractOptions(every=20))
+    before = {p: p.read_bytes() for p in (tmp_path / "data").rglob("*") if p.is_file()}
+
+    def stop(frames: int) -> None:
+        if frames == 4:
+            raise error
+
+    with pytest.raises(error):
+        extract(clips, tmp_path / "data", AGAIN, on_frame=stop)
+    assert {p: p.read_bytes() for p in (tmp_path / "data").rglob("*") if p.is_file()} == before
+    assert [p.name for p in tmp_path.iterdir()] == ["data"]
+
+
+def test_where_the_last_step_fails_the_earlier_one_comes_back(
+    clips: Clips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extract(clips, tmp_path / "data", ExtractOptions(every=20))
+    hash_before = load_frames(tmp_path / "data", Geometry(size=32)).hash
+    original = Path.replace
+
+    def replace(self: Path, target: Path) -> Path:
+        if self.suffix == ".part" and self.is_dir():
+            raise PermissionError(13, "in use by another process")
+        return original(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(OutputError, match="in use by another process"):
+        extract(clips, tmp_path / "data", ExtractOptions(overwrite=True))
+    assert load_frames(tmp_path / "data", Geometry(size=32)).hash == hash_before
+    assert [p.name for p in tmp_path.iterdir()] == ["data"]
+
+
+def test_rests_of_a_killed_process_do_not_get_in(clips: Clips, tmp_path: Path) -> None:
+    rest = tmp_path / f".data.{os.getpid()}.part/train/node present/old.png"
+    rest.parent.mkdir(parents=True)
+    rest.touch()
+    extract(clips, tmp_path / "data", ExtractOptions(every=20))
+    assert not list((tmp_path / "data").rglob("old.png"))
+
+
+def test_into_the_working_folder_and_through_a_link(
+    clips: Clips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert extract(clips, ".", ExtractOptions(every=20)).frames == 6
+    assert (tmp_path / "here/frames.csv").is_file()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "real").mkdir()
+    try:
+        (tmp_path / "link").symlink_to(tmp_path / "real", target_is_directory=True)
+    except OSError:
+        pytest.skip("no symbolic links here")
+    extract(clips, tmp_path / "link", ExtractOptions(every=20))
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "real/frames.csv").is_file()
+
+
+def test_an_output_that_cannot_be_written(clips: Clips, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for out in ("file", "file/data"):
+        with pytest.raises(OutputError):
+            extract(clips, tmp_path / out, ExtractOptions())
+    assert (tmp_path / "file").read_text() == "x"
+
+
+def test_labels_that_teach_nothing(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no clip is labelled present or absent"):
+        extract(labelled(tmp_path, "a.mp4,liver,0,1,ignore"), tmp_path / "data", ExtractOptions())
+    with pytest.raises(DataError, match="no training frame shows liver absent"):
+        extract(labelled(tmp_path, "a.mp4,liver,0,1,present"), tmp_path / "data", ExtractOptions())
+    with pytest.raises(DataError, match="an organ cannot be called 'Split'"):
+        extract(labelled(tmp_path, "a.mp4,Split,0,1,present"), tmp_path / "data", ExtractOptions())
+    assert not (tmp_path / "data").exists()
+
+
+def test_one_hash_for_a_data_set(clips: Clips, tmp_path: Path) -> None:
+    """What dataset.json says is what a model trained on the folder carries."""
+    extract(clips, tmp_path / "data", ExtractOptions(every=5))
+    said = json.loads((tmp_path / "data/dataset.json").read_text(encoding="utf-8"))["hash"]
+    assert said == load_frames(tmp_path / "data", Geometry(size=32)).hash
+
+
+def test_a_leaky_split_is_said_aloud(clips: Clips, tmp_path: Path) -> None:
+    leaky = extract(clips, tmp_path / "a", ExtractOptions(leaky_random_split=True))
+    assert any("a patient stands on both sides" in message for message in leaky.messages)
+    assert not any("both sides" in m for m in extract(clips, tmp_path / "b", ExtractOptions(every=20)).messages)
+
+
+def test_a_validation_set_that_lacks_a_state_is_told(tmp_path: Path) -> None:
+    """The label says that patient 1 shows absence, but only beyond the end of the clip."""
+    for n in range(2):
+        write_clip(tmp_path / f"p{n}.mp4", [i >= 10 for i in range(20)], seed=n)
+    rows = [
+        "p0.mp4,liver,0,1,absent,",
+        "p0.mp4,liver,1,2,present,",
+        "p1.mp4,liver,1,2,present,",
+        "p1.mp4,liver,9,10,absent,",
+    ]
+    (tmp_path / "l.csv").write_text("file,organ,start_s,end_s,state,patient\n" + "\n".join(rows))
+    both = {("liver", "present"), ("liver", "absent")}
+    seed = next(s for s in range(50) if hold_out({"p0.mp4": both, "p1.mp4": both}, 0.5, s)[0] == {"p1.mp4"})
+    options = ExtractOptions(validation=0.5, seed=seed)
+    summary = extract(matched(tmp_path, tmp_path / "l.csv"), tmp_path / "data", options)
+    assert "no validation frame shows liver absent: its figures will say little" in summary.messages
+
+
+def test_frames_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("not on this disk")
+
+    monkeypatch.setattr(module.os, "link", refuse)
+    rows = [f"a.mp4,{o},{a},{b},{s}" for o in ("liver", "kidney") for a, b, s in ((0, 1, "absent"), (1, 2, "present"))]
+    extract(labelled(tmp_path, *rows), tmp_path / "data", ExtractOptions())
+    frames = load_frames(tmp_path / "data", Geometry(size=32))
+    assert len(frames.images) == 20 and frames.mask.all() and len(list((tmp_path / "data").rglob("*.png"))) == 40
+
+
+@pytest.mark.real
+def test_real_clips_give_the_frames_that_are_labelled(real_clips: Path, tmp_path: Path) -> None:
+    names = ("pat2Image_133952", "pat2Image_134240", "liver_sweep")
+    body = json.loads((real_clips / "intervals.json").read_text(encoding="utf-8"))
+    wanted = [
+        c for c in matched(real_clips, real_clips / "intervals.json", r"(pat\d+)") if any(n in c[1].file for n in names)
+    ]
+    summary = extract(wanted, tmp_path / "data", ExtractOptions())
+    truth = [c["counts"] for c in body["clips"] if any(n in c["file"] for n in names)]
+    assert len(truth) == summary.clips == 3
+    assert summary.counts == {
+        ("train", "organ", "present"): sum(c["1"] for c in truth),
+        ("train", "organ", "absent"): sum(c["0"] for c in truth),
+    }
+    assert "only 1 of 2 patients or clips show organ absent" in summary.messages[0]
+    frames = load_frames(tmp_path / "data", Geometry(size=64))
+    assert set(frames.patient) == {"pat2", "clips/liver_sweep.mp4"}

@@ -1,0 +1,215 @@
+"""OpenIGTLink: a client that ends whatever the server does, on real sockets."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import struct
+import sys
+import threading
+
+import numpy as np
+import pytest
+from support.igtlserver import (
+    GENEROUS_S,
+    HUGE,
+    SHORT_S,
+    STATUS,
+    TRANSFORM,
+    Script,
+    image,
+    image_body,
+    packed,
+    picture,
+    read,
+    says,
+    server,
+)
+
+from seqcls.feeds.openigtlink_client import FeedLost, FeedStalled, IgtlConnection
+
+
+@pytest.mark.parametrize(
+    ("pieces", "seeds", "refused", "skipped"),
+    [
+        ([image(1), image(2)], [1, 2], 0, 0),
+        ([packed(b"IMAGE", image_body(picture()), crc=1), image(1)], [1], 1, 0),
+        ([HUGE, image(1)], [1], 1, 0),
+        ([b"garbage" * 50, image(1)], [1], 1, 0),
+        ([STATUS, TRANSFORM, image(1)], [1], 0, 2),
+        ([image(1)[place : place + 1] for place in range(len(image(1)))], [1], 0, 0),
+        ([image(1), image(9, device=b"Second"), image(2)], [1, 2], 0, 1),
+    ],
+    ids=["two", "bad CRC", "1 TiB", "garbage", "other types", "single bytes", "two devices"],
+)
+def test_images_arrive(pieces: list[bytes], seeds: list[int], refused: int, skipped: int) -> None:
+    with server(says(*pieces)) as port:
+        found, connection = read(port, len(seeds))
+    for arrival, seed in zip(found, seeds, strict=True):
+        np.testing.assert_array_equal(arrival.image, picture(seed))
+        assert (arrival.device, arrival.igtl_timestamp_s) == ("Probe", 12.5)
+    assert (connection.images, connection.refused, connection.skipped) == (len(seeds), refused, skipped)
+
+
+def test_only_the_named_device_is_taken() -> None:
+    with server(says(image(1), image(2, device=b"Second"), image(3), image(4, device=b"Second"))) as port:
+        found, connection = read(port, 2, "Second")
+    assert [arrival.device for arrival in found] == ["Second", "Second"]
+    np.testing.assert_array_equal(found[1].image, picture(4))
+    assert (connection.images, connection.skipped) == (2, 2)
+
+
+def test_the_size_may_change() -> None:
+    with server(says(image(1), image(2, (30, 40, 3)), image(3, (2, 2)))) as port:
+        found, _ = read(port, 3)
+    assert [arrival.image.shape for arrival in found] == [(6, 9), (30, 40, 3), (2, 2)]
+
+
+def test_the_arrival_time_is_the_given_clocks() -> None:
+    with server(says(image(1))) as port, IgtlConnection("127.0.0.1", port, clock=lambda: 77.0) as connection:
+        assert next(iter(connection)).arrival_s == 77.0
+
+
+def test_what_came_together_is_not_lost_between_two_iterations() -> None:
+    with (
+        server(says(image(1) + image(2) + image(3))) as port,
+        IgtlConnection("127.0.0.1", port, message_s=GENEROUS_S) as connection,
+    ):
+        for seed in (1, 2, 3):
+            np.testing.assert_array_equal(next(iter(connection)).image, picture(seed))
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (says(), "no image for 0.2 s;"),
+        (says(image()[:30]), "no image for 0.2 s;"),
+        (says(image()[:100]), "no image for 0.2 s;"),
+        (says(b"garbage" * 50), "not an OpenIGTLink header"),
+        (says(HUGE, bytes(5000)), "1,099,511,627,776 bytes"),
+        (says(STATUS), "status is 13 NOT_READY probe is ?[31mfrozen"),
+        (says(packed(b"IMAGE", image_body(picture(), scalar=5))), "1 messages refused, the last: pixels are uint16"),
+    ],
+    ids=["black hole", "half a header", "half a body", "garbage", "1 TiB", "status", "16 bits"],
+)
+def test_no_image_in_time_is_a_stall(script: Script, said: str) -> None:
+    with server(script) as port, IgtlConnection("127.0.0.1", port, message_s=SHORT_S) as connection:
+        with pytest.raises(FeedStalled) as caught:
+            next(iter(connection))
+        assert said in str(caught.value) and f"igtl://127.0.0.1:{port}" in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [TRANSFORM * 100, b"\xff\0\1A" * 1000, image(device=b"Other")],
+    ids=["transforms", "garbage", "another device"],
+)
+def test_a_flood_without_an_image_is_a_stall(piece: bytes) -> None:
+    def flood(client: socket.socket, over: threading.Event) -> None:
+        while not over.is_set():
+            client.sendall(piece)
+
+    with server(flood) as port, IgtlConnection("127.0.0.1", port, "Probe", message_s=SHORT_S) as connection:
+        with pytest.raises(FeedStalled, match="'Other'" if b"Other" in piece else "no image"):
+            next(iter(connection))
+        connection.close()
+
+
+def test_a_million_bad_messages_in_one_damaged_body_are_left_at_the_deadline() -> None:
+    """Looking through them takes a minute, and the deadline and ``close`` are looked at after each."""
+    fakes = packed(b"IMAGE", b"", crc=1) * 50_000
+    now = itertools.count()
+    with (
+        server(says(packed(b"IMAGE", fakes, crc=1))) as port,
+        IgtlConnection("127.0.0.1", port, message_s=10_000.0, clock=lambda: float(next(now))) as connection,
+    ):
+        with pytest.raises(FeedStalled, match="bad CRC"):
+            next(iter(connection))
+        assert 0 < connection.refused < 20_000
+        told = connection.refused
+        with pytest.raises(FeedStalled):
+            next(iter(connection))
+        assert connection.refused > told
+
+
+def test_after_a_stall_the_images_go_on() -> None:
+    go = threading.Event()
+
+    def script(client: socket.socket, over: threading.Event) -> None:
+        client.sendall(image(1)[:80])
+        go.wait(GENEROUS_S)
+        client.sendall(image(1)[80:])
+        over.wait(GENEROUS_S)
+
+    with server(script) as port, IgtlConnection("127.0.0.1", port, message_s=SHORT_S) as connection:
+        with pytest.raises(FeedStalled):
+            next(iter(connection))
+        go.set()
+        connection._message_s = GENEROUS_S
+        np.testing.assert_array_equal(next(iter(connection)).image, picture(1))
+
+
+def test_time_that_the_consumer_takes_is_no_stall() -> None:
+    now = [0.0]
+    with (
+        server(says(image(1), image(2))) as port,
+        IgtlConnection("127.0.0.1", port, message_s=5.0, clock=lambda: now[0]) as connection,
+    ):
+        for seen, _ in enumerate(connection, 1):
+            now[0] += 1000.0
+            if seen == 2:
+                break
+    assert connection.images == 2
+
+
+@pytest.mark.parametrize("rest", [b"", image(2)[:70]], ids=["between messages", "within a message"])
+def test_a_server_that_closes_is_a_loss_after_its_images(rest: bytes) -> None:
+    with (
+        server(says(image(1) + rest, stays=False)) as port,
+        IgtlConnection("127.0.0.1", port, message_s=GENEROUS_S) as connection,
+    ):
+        images = iter(connection)
+        np.testing.assert_array_equal(next(images).image, picture(1))
+        with pytest.raises(FeedLost, match="connect again"):
+            next(images)
+        with pytest.raises(FeedLost):
+            next(iter(connection))
+
+
+def test_a_reset_is_a_loss() -> None:
+    arrived = threading.Event()
+
+    def script(client: socket.socket, over: threading.Event) -> None:
+        client.sendall(image(1))
+        arrived.wait(GENEROUS_S)
+        at_once = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+
+    with (
+        server(script) as port,
+        IgtlConnection("127.0.0.1", port, message_s=GENEROUS_S) as connection,
+        pytest.raises(FeedLost, match=r"the connection broke \(.*reset"),
+    ):
+        for _ in connection:
+            arrived.set()
+
+
+def test_close_from_another_thread_ends_the_iteration() -> None:
+    first, left = threading.Event(), []
+
+    def consume() -> None:
+        for arrival in connection:
+            left.append(arrival)
+            first.set()
+        left.append("ended")  # type: ignore[arg-type]
+
+    with server(says(image(1))) as port, IgtlConnection("127.0.0.1", port, message_s=10 * GENEROUS_S) as connection:
+        thread = threading.Thread(target=consume, daemon=True)
+        thread.start()
+        assert first.wait(GENEROUS_S)
+        connection.close()
+        thread.join(GENEROUS_S)
+        assert not thread.is_alive() and len(left) == 2 and left[1] == "ended"
+        connection.close()
+        assert list(connection) == []

@@ -1,0 +1,304 @@
+"""A feed that breaks and is mended, on a clock that only moves when everybody waits."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from support.feeds import take
+
+from seqcls.errors import SourceError
+from seqcls.feeds.reconnect import FIRST_DURATION_S, Connection, FinalError, Watched
+from seqcls.types import FeedState, Frame, Gap
+
+#: Seconds after the connection began at which frames come; then how it goes on.
+Script = tuple[Sequence[float], str]
+DEADLINE_S = 20.0
+
+
+class World:
+    """A clock, and the connections of one feed. Time stands still while any connection's thread is at work."""
+
+    def __init__(self, scripts: Sequence[Script], sizes: Sequence[tuple[int, int]] = ((8, 8),)) -> None:
+        self.now_s = 100.0
+        self.scripts = list(scripts)
+        self.sizes = sizes
+        self.made: list[Scripted] = []
+        self.states: list[tuple[float, FeedState, str]] = []
+        self.sent = 0
+        self._parked: dict[threading.Thread, tuple[float, threading.Event]] = {}
+        self._lock = threading.Lock()
+
+    def clock(self) -> float:
+        return self.now_s
+
+    def connect(self) -> Connection:
+        script = self.scripts[len(self.made)] if len(self.made) < len(self.scripts) else ((), "silence")
+        self.made.append(Scripted(self, script))
+        if script[1] == "refuse":
+            raise SourceError("rtsp://user:secret@probe/1: refused; is it on?")
+        return self.made[-1]
+
+    def on_state(self, state: FeedState, reason: str) -> None:
+        self.states.append((round(self.now_s - 100, 6), state, reason))
+
+    def watched(self, **options: object) -> Watched:
+        given: dict[str, object] = {
+            "kind": "stream",
+            "on_state": self.on_state,
+            "clock": self.clock,
+            "wait": self.wait,
+            **options,
+        }
+        return Watched("probe", self.connect, **given)  # type: ignore[arg-type]
+
+    def park(self, until_s: float, closed: threading.Event) -> None:
+        """The calling thread waits for its time, or to be closed."""
+        event = threading.Event()
+        with self._lock:
+            self._parked[threading.current_thread()] = (until_s, event)
+        while not event.wait(0.001) and not closed.is_set():
+            pass
+        with self._lock:
+            self._parked.pop(threading.current_thread(), None)
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        end_s = self.now_s + seconds
+        limit_s = time.monotonic() + DEADLINE_S
+        while time.monotonic() < limit_s:
+            quiet = self._quiet()
+            if event.is_set():
+                return True
+            if quiet and not self._advance(end_s):
+                return False
+            time.sleep(0.0005)
+        raise AssertionError("the world stands still")
+
+    def _quiet(self) -> bool:
+        with self._lock:
+            busy = [t for t in threading.enumerate() if t.name == "seqcls-connection" and t not in self._parked]
+            return not busy
+
+    def _advance(self, end_s: float) -> bool:
+        """To the next thread's time, which goes on then, or to ``end_s``: False."""
+        with self._lock:
+            due = [(until_s, thread) for thread, (until_s, _) in self._parked.items() if until_s <= end_s]
+            if not due:
+                self.now_s = end_s
+                return False
+            until_s, thread = min(due, key=lambda pair: pair[0])
+            self.now_s = max(self.now_s, until_s)
+            self._parked.pop(thread)[1].set()
+            return True
+
+
+class Scripted:
+    def __init__(self, world: World, script: Script) -> None:
+        self._world, (self._times_s, self._end) = world, script
+        self._number = len(world.made)
+        self._closed = threading.Event()
+
+    @property
+    def closed(self) -> bool:
+        return self._closed.is_set()
+
+    def __iter__(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+        world, began_s = self._world, self._world.now_s
+        for time_s in self._times_s:
+            world.park(began_s + time_s, self._closed)
+            if self._closed.is_set():
+                return
+            height, width = world.sizes[self._number % len(world.sizes)]
+            world.sent += 1
+            yield world.now_s, np.full((height, width), world.sent - 1, np.uint8)
+        if self._end == "silence":
+            world.park(float("inf"), self._closed)
+        elif self._end == "raise":
+            raise SourceError("https://user:secret@probe/1?token=secret: broke")
+        elif self._end == "final":
+            raise FinalError("https://user:secret@probe/1: the server refuses the login" + " and more" * 40)
+        elif self._end == "crash":
+            raise ZeroDivisionError
+
+    def close(self) -> None:
+        self._closed.set()
+
+
+def frames_in(items: list[Frame | Gap]) -> list[Frame]:
+    return [item for item in items if isinstance(item, Frame)]
+
+
+def gaps_in(items: list[Frame | Gap]) -> list[tuple[float, float, str]]:
+    return [(round(i.start_s, 6), round(i.end_s, 6), i.reason) for i in items if isinstance(i, Gap)]
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left() -> Iterator[None]:
+    yield
+    limit_s = time.monotonic() + DEADLINE_S
+    while any(t.name == "seqcls-connection" for t in threading.enumerate()):
+        assert time.monotonic() < limit_s, "a thread was left"
+        time.sleep(0.005)
+
+
+EVEN = [k / 10 for k in range(1, 11)]  # ten frames, 0.1 s apart
+
+
+def test_frames_keep_their_order_times_and_pictures() -> None:
+    world = World([(EVEN, "silence")])
+    source = world.watched()
+    frames = frames_in(take(source, 10))
+    assert [f.index for f in frames] == list(range(10))
+    assert [f.image[0, 0] for f in frames] == list(range(10))
+    assert [f.time_s for f in frames] == pytest.approx(EVEN)
+    assert frames[0].duration_s == FIRST_DURATION_S
+    assert [f.duration_s for f in frames[1:]] == pytest.approx([0.1] * 9)
+    assert [(s, r) for _, s, r in world.states] == [("connecting", ""), ("running", ""), ("stopped", "")]
+    assert source.report().delivered == 10 and source.report().gaps == () and world.made[0].closed
+
+
+def test_one_late_frame_does_not_change_what_is_expected() -> None:
+    late = [0.1, 0.2, 0.3, 1.9, 2.0, 2.1]
+    frames = frames_in(take(World([(late, "silence")]).watched(), 6))
+    assert [f.duration_s for f in frames[2:]] == pytest.approx([0.1] * 4)
+
+
+def test_a_break_says_nothing_of_the_distance_between_frames() -> None:
+    world = World([([0.1], "end"), ([0.1, 0.2], "silence")])
+    frames = frames_in(take(world.watched(), 3))
+    assert [f.duration_s for f in frames] == pytest.approx([FIRST_DURATION_S, FIRST_DURATION_S, 0.1])
+
+
+def test_frames_of_one_moment_still_last() -> None:
+    frames = frames_in(take(World([([0.1, 0.1, 0.1], "silence")]).watched(), 3))
+    assert [f.time_s for f in frames] == pytest.approx([0.1] * 3)
+    assert all(f.duration_s > 0 for f in frames)
+
+
+def test_a_stall_is_told_at_once_and_is_a_gap() -> None:
+    world = World([(EVEN, "silence"), ([0.2, 0.3], "silence")])
+    items = take(world.watched(), 12)
+    # The last frame comes at 1.0 and lasts 0.1; the stall shows 2 s after it, the next try comes 0.5 s later.
+    assert gaps_in(items) == [(1.1, 3.7, "no frame for 2 s")]
+    assert isinstance(items[10], Gap) and [f.index for f in frames_in(items)] == list(range(12))
+    assert world.states == [
+        (0.0, "connecting", ""),
+        (0.1, "running", ""),
+        (3.0, "stalled", "no frame for 2 s"),
+        (3.0, "retrying", "no frame for 2 s"),
+        (3.7, "running", ""),
+        (3.8, "stopped", ""),
+    ]
+    assert world.made[0].closed
+
+
+def test_an_outage_is_told_while_it_lasts() -> None:
+    world = World([(EVEN, "silence"), ([0.2], "silence")])
+    source, told = world.watched(), []
+    for item in source:
+        told.append((item, world.now_s))
+        if isinstance(item, Frame) and item.index == 10:
+            source.close()
+    gaps = [(item, now_s) for item, now_s in told if isinstance(item, Gap)]
+    assert [(round(g.start_s, 6), round(g.end_s, 6)) for g, _ in gaps] == [(1.1, 3.0), (3.0, 3.7)]
+    assert gaps[0][1] - gaps[1][1] == pytest.approx(3.0 - 3.7)  # not when frames come again
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        ("end", "the connection ended"),
+        ("raise", "https://***@probe/1?token=***: broke"),
+        ("crash", "ZeroDivisionError"),
+    ],
+)
+def test_a_break_costs_no_frame_that_came_before_it(end: str, reason: str) -> None:
+    world = World([(EVEN, end), (EVEN, end), (EVEN, "silence")])
+    source = world.watched()
+    items = take(source, 30)
+    assert [f.image[0, 0] for f in frames_in(items)] == list(range(30)) and world.sent == 30
+    # Breaks at 1.0 and (1.5 + 1.0): retried 0.5 and 1.0 s later, first frames 0.1 s after that.
+    assert gaps_in(items) == [(1.1, 1.6, reason), (2.6, 3.6, reason)]
+    assert [s for _, s, _ in world.states if s in ("stalled", "retrying")] == ["stalled", "retrying"] * 2
+    report = source.report()
+    assert report.verdict == "unknown" and "interrupted 2 times, 1.5 s in all" in report.reasons
+    assert list(report.gaps) == [item for item in items if isinstance(item, Gap)]
+
+
+def test_waits_double_up_to_the_longest() -> None:
+    world = World([((), "refuse")] * 8 + [([0.0], "silence")])
+    items = take(world.watched(), 1)
+    tries = [at_s for at_s, state, _ in world.states if state == "stalled"]
+    assert np.diff(tries) == pytest.approx([0.5, 1, 2, 4, 8, 10, 10])
+    reason = "rtsp://***@probe/1: refused; is it on?"
+    assert gaps_in(items) == [(0.0, 45.5, reason)]
+    assert {r for _, s, r in world.states if s in ("stalled", "retrying")} == {reason}
+
+
+def test_the_first_cause_is_the_gaps_reason() -> None:
+    world = World([([0.1], "silence"), ((), "refuse"), ((), "end"), ([0.0], "silence")])
+    assert [reason for *_, reason in gaps_in(take(world.watched(), 2))] == ["no frame for 2 s"]
+
+
+@pytest.mark.parametrize(("good_s", "wait_s"), [(9.9, 2.0), (10.0, 0.5)])
+def test_ten_good_seconds_forget_earlier_breaks(good_s: float, wait_s: float) -> None:
+    steady = [0.1 * k for k in range(round(good_s * 10) + 1)]
+    world = World([((), "refuse"), ((), "refuse"), (steady, "end"), ([0.0], "silence")])
+    take(world.watched(), len(steady) + 1)
+    (broke_s,) = (at_s for at_s, state, reason in world.states if state == "stalled" and "ended" in reason)
+    assert world.states[-2][:2] == (pytest.approx(broke_s + wait_s), "running")
+
+
+def test_a_connection_has_longer_for_its_first_frame() -> None:
+    world = World([([9.9], "silence"), ((), "silence"), ([0.0], "silence")])
+    take(world.watched(), 2)
+    stalls = [(at_s, reason) for at_s, state, reason in world.states if state == "stalled"]
+    assert stalls == [(11.9, "no frame for 2 s"), (22.4, "no frame for 10 s")]
+
+
+def test_a_picture_of_another_size_passes() -> None:
+    world = World([([0.1], "end"), ([0.1], "end"), ([0.1], "silence")], sizes=((8, 8), (16, 24)))
+    frames = frames_in(take(world.watched(), 3))
+    assert [f.image.shape for f in frames] == [(8, 8), (16, 24), (8, 8)]
+
+
+def test_a_break_shorter_than_a_frame_leaves_no_gap_but_is_told() -> None:
+    slow = [1.0, 2.0, 3.0]
+    world = World([(slow, "end"), ([0.0], "silence")])
+    source = world.watched()
+    items = take(source, 4)
+    assert gaps_in(items) == [] and [f.time_s for f in frames_in(items)] == pytest.approx([1, 2, 3, 3.5])
+    assert any("interrupted once" in reason for reason in source.report().reasons)
+
+
+def test_a_connection_that_is_final_ends_it() -> None:
+    world = World([(EVEN, "end")])
+    source = world.watched(ends=True)
+    assert len(list(source)) == 10 and len(world.made) == 1
+    assert source.report().verdict == "complete"
+    assert world.states[-1][1] == "stopped"
+
+
+def test_a_final_connection_that_breaks_is_mended_all_the_same() -> None:
+    world = World([(EVEN, "raise"), (EVEN, "end")])
+    assert len(frames_in(list(world.watched(ends=True)))) == 20
+
+
+@pytest.mark.parametrize("before", [[], [((), "refuse"), ((), "end")]], ids=["at once", "after other breaks"])
+def test_what_is_final_before_the_first_frame_ends_it_with_its_reason(before: list[Script]) -> None:
+    world = World([*before, ((), "final"), (EVEN, "silence")])
+    with pytest.raises(FinalError) as caught:
+        list(world.watched())
+    assert str(caught.value) == "https://***@probe/1: the server refuses the login" + " and more" * 40
+    assert len(world.made) == len(before) + 1 and world.states[-1][1:] == ("stopped", "")
+
+
+def test_what_is_final_after_frames_is_tried_again() -> None:
+    world = World([(EVEN, "end"), ((), "final"), (EVEN, "final"), (EVEN, "silence")])
+    assert len(frames_in(take(world.watched(), 30))) == 30
+    tries = [at_s for at_s, state, _ in world.states if state == "retrying"]
+    assert np.diff(tries) == pytest.approx([0.5, 1.0 + 1.0])  # the back-off of any break

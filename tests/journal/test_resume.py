@@ -1,0 +1,351 @@
+"""Going on after kills and crashes: no record that was reported is lost, and the gap is marked."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.journals import (
+    EVERY,
+    OFF,
+    ORGANS,
+    SMOOTHERS,
+    Clock,
+    begin,
+    equal_tables,
+    exactly,
+    frame,
+    write_frames,
+    write_small,
+)
+
+from seqcls.errors import UsageError
+from seqcls.intervals import IntervalOptions, intervals_from_events
+from seqcls.journal import (
+    NOT_RECORDED,
+    Journal,
+    Opening,
+    Resume,
+    read_journal,
+    resume,
+    timeline_from_journal,
+)
+from seqcls.journal.rebuild import Rebuilt
+from seqcls.journal.tail import settled_at
+from seqcls.postprocess import PostProcess
+from seqcls.smoothing import SmoothingOptions
+from seqcls.types import FrameScore, Gap, Ledger
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_small(tmp_path_factory.mktemp("journal") / "small")
+
+
+SESSIONS = r"""
+import os, sys
+sys.path.insert(0, "tests")
+from support.journals import Clock, begin, frame
+from seqcls.journal import resume
+from pathlib import Path
+path = Path(sys.argv[1])
+for line in sys.stdin:
+    number = int(line)
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        os.write(1, b"dead\n")
+        continue
+    os.write(1, b"%d\n" % os.getpid())
+    clock = Clock(1000.0 * number)
+    index, base_s = 0, 0.0
+    if number == 0:
+        writer = begin(path, clock)
+    else:
+        resumed = resume(path, session=str(number), monotonic=clock.monotonic, wall=clock.wall)
+        writer, index, base_s = resumed.writer, resumed.next_index, resumed.time_s
+    for k in range(120):
+        clock.now_s = 1000.0 * number + k / 10
+        assert writer.write(frame(index + k, base_s + k / 10, 0.9 if k % 20 < 10 else 0.1))
+        os.write(1, b"%d %d\n" % (number, index + k))
+    os.read(0, 1)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_killed_fifty_times(tmp_path: Path) -> None:
+    """A process that says what it has written, killed at any moment; every session begins 1000 s after the last."""
+    rng = random.Random(5)
+    path = tmp_path / "run.journal"
+    reported: list[tuple[int, int]] = []
+    kills = 50
+    with subprocess.Popen(
+        [sys.executable, "-c", SESSIONS, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        cwd=Path(__file__).parents[2],
+    ) as process:  # fmt: skip
+        assert process.stdin is not None and process.stdout is not None
+        for number in range(kills):
+            process.stdin.write(f"{number}\n")
+            process.stdin.flush()
+            pid = int(process.stdout.readline())
+            for _ in range(rng.choice([0, 1, 5, 40]) if number else 3):
+                reported.append(_pair(process.stdout.readline()))
+            os.kill(pid, signal.SIGKILL)
+            reported.extend(_pair(line) for line in iter(process.stdout.readline, "dead\n"))
+        process.stdin.close()
+    resumed = resume(path, session="last", monotonic=Clock(1000.0 * kills).monotonic, wall=Clock(1000.0 * kills).wall)
+    resumed.writer.finish(end_s=resumed.end_s, ledger=resumed.ledger, verdict="complete")
+    _check_sessions(read_journal(path), reported, 1000.0 * kills)
+
+
+def _pair(line: str) -> tuple[int, int]:
+    number, index = line.split()
+    return int(number), int(index)
+
+
+def _check_sessions(journal: Journal, reported: list[tuple[int, int]], last_s: float) -> None:
+    assert journal.damage.said == "" and journal.closed is not None
+    found: dict[str, list[FrameScore]] = {}
+    begins_s = {"first": 0.0}
+    for record in journal:
+        if isinstance(record, (Opening, Resume)):
+            found[record.session] = []
+        if isinstance(record, Resume):
+            begins_s[record.session] = record.time_s
+            assert abs(record.time_s - (last_s if record.session == "last" else 1000.0 * int(record.session))) < 1e-4
+        elif isinstance(record, FrameScore):
+            found[list(found)[-1]].append(record)
+    assert len(found) > 25 and list(found)[-1] == "last"
+    for number, index in reported:
+        assert index in [f.index for f in found["first" if number == 0 else str(number)]], "a record was lost"
+    everything = [f for frames in found.values() for f in frames]
+    assert [f.index for f in everything] == list(range(len(everything)))
+    # What it must give, put together by hand.
+    process, events, end_s = PostProcess(ORGANS, OFF, EVERY), [], 0.0
+    for name, frames in found.items():
+        base_s = begins_s[name]
+        if base_s > end_s:
+            events += process.push(Gap(end_s, base_s, NOT_RECORDED))
+        end_s = base_s
+        for k, item in enumerate(frames):
+            assert item.time_s == base_s + k / 10
+            events += process.push(item)
+            end_s = item.time_s + item.duration_s
+    events += process.close(end_s)
+    timeline = timeline_from_journal(journal)
+    expected = intervals_from_events(events, process.table(), end_s)
+    assert str(timeline.intervals) == str(expected)
+    equal_tables(timeline.scores, process.table())
+    assert timeline.ledger.received == len(everything) and any(i.state == "present" for i in timeline.intervals)
+
+
+def test_resume_knows_what_the_run_knew(tmp_path: Path) -> None:
+    clock = Clock()
+    smoothing = SmoothingOptions(kind="mean", window_s=0.4, look_ahead_s=0.2)
+    items: list[FrameScore | Gap] = [
+        frame(i, liver=0.9 if i < 12 else 0.1, reason="black" if i == 3 else "") for i in range(20)
+    ]
+    items.insert(8, Gap(0.75, 0.8, "stalled"))
+    process = PostProcess(ORGANS, smoothing, EVERY)
+    events, told = [], 0
+    with begin(tmp_path / "j", clock, smoothing) as writer:
+        for item in items:
+            clock.now_s += 0.1
+            writer.write(item)
+            new = list(process.push(item))
+            if len(events) < 2:  # then its owner crashed before it could tell of the others
+                writer.write(*new)
+                told += len(new)
+            events += new
+    clock.now_s = 30.0
+    resumed = resume(tmp_path / "j", session="second", monotonic=clock.monotonic, wall=clock.wall)
+    with resumed.writer:
+        assert (resumed.next_index, resumed.sessions, resumed.start_s) == (20, ("first", "second"), 0.0)
+        assert resumed.ledger == Ledger(received=20, classified=19, rejected=1)
+        # The last frame, at 1.9 s, was written when the clock said 2.1.
+        assert resumed.time_s == pytest.approx(1.9 + 30 - 2.1) and resumed.gap == Gap(2.0, resumed.time_s, NOT_RECORDED)
+        assert resumed.gaps == (Gap(0.75, 0.8, "stalled"), resumed.gap)
+        events += process.push(resumed.gap)
+        assert resumed.untold == tuple(events[told:]) and told < len(events) - 1
+        tail = [frame(20 + i, resumed.time_s + i / 10) for i in range(9)]
+        for item in tail:
+            resumed.writer.write(item)
+            assert list(resumed.process.push(item)) == list(process.push(item))
+        assert list(resumed.process.close(99)) == list(process.close(99))
+
+
+@pytest.mark.parametrize(
+    ("later_s", "gap_s"),
+    [(100.0, 99.9), (0.2, 0.1), (0.0, 0.0), (-3600.0, 0.0), (86_400.0, 86_399.9), (40 * 86_400.0, 0.0)],
+    ids=["later", "soon", "at once", "set back", "a day", "set by years"],
+)
+def test_time_goes_on_by_the_clock_on_the_wall_but_never_back(tmp_path: Path, later_s: float, gap_s: float) -> None:
+    clock = Clock()
+    with begin(tmp_path / "j", clock) as writer:
+        write_frames(writer, clock, range(5))
+        writer.state("stalled")
+    clock.now_s += later_s
+    # After a restart the monotonic clock counts from anywhere.
+    resumed = resume(tmp_path / "j", monotonic=lambda: 3.0, wall=clock.wall)
+    resumed.writer.close()
+    assert resumed.time_s == pytest.approx(0.5 + gap_s, abs=2e-3)
+    assert (resumed.gap is None) == (gap_s == 0)
+
+
+def test_a_finished_run_can_be_gone_on_with(small: Path, tmp_path: Path) -> None:
+    (tmp_path / "j").write_bytes(small.read_bytes())
+    clock = Clock(50.0)
+    resumed = resume(tmp_path / "j", monotonic=clock.monotonic, wall=clock.wall)
+    resumed.writer.write(frame(6, resumed.time_s))
+    assert read_journal(tmp_path / "j").closed is None
+    resumed.writer.finish(
+        end_s=resumed.time_s + 0.1, ledger=Ledger(received=7, classified=6, rejected=1), verdict="complete"
+    )
+    timeline = timeline_from_journal(read_journal(tmp_path / "j"))
+    assert timeline.report.verdict == "complete" and "were not recorded" in timeline.report.reasons[0]
+    assert timeline.ledger.received == 7 and timeline.end_s == resumed.time_s + 0.1
+
+
+def test_a_run_that_is_not_accepted_stays_as_it_was(small: Path, tmp_path: Path) -> None:
+    (tmp_path / "j").write_bytes(small.read_bytes() + b"torn")
+    before = (tmp_path / "j").read_bytes()
+
+    def refuse(opening: Opening) -> None:
+        raise UsageError(f"other organs than {opening.organs}")
+
+    with pytest.raises(UsageError, match="kidney"):
+        resume(tmp_path / "j", accept=refuse)
+    assert (tmp_path / "j").read_bytes() == before
+    resume(tmp_path / "j", accept=lambda opening: None).writer.close()
+
+
+def test_what_one_session_was_told_of_the_next_is_not(tmp_path: Path) -> None:
+    """A session begins by passing on what was untold; a second crash must not have it told again."""
+    clock = Clock()
+    with begin(tmp_path / "j", clock) as writer:
+        write_frames(writer, clock, range(30))  # present is certain, and nobody told of it
+    clock.now_s = 100.0
+    second = resume(tmp_path / "j", session="second", monotonic=clock.monotonic, wall=clock.wall)
+    assert [e.state for e in second.untold if e.organ == "liver"] == ["present", "unknown"]
+    write_frames(second.writer, clock, range(30, 60), second.time_s)
+    second.writer.close()
+    clock.now_s = 200.0
+    third = resume(tmp_path / "j", monotonic=clock.monotonic, wall=clock.wall)
+    third.writer.close()
+    assert [(e.state, e.start_s > 50) for e in third.untold if e.organ == "liver"] == [
+        ("present", True),
+        ("unknown", True),
+    ]
+
+
+INTERVALS = [
+    IntervalOptions(),
+    IntervalOptions(pad_s=0.5),
+    IntervalOptions(min_absent_s=1.0, min_present_s=0.0, onset=0.6, offset=0.2),
+    IntervalOptions(min_absent_s=0.0, min_present_s=0.8, onset=0.5, offset=0.5, pad_s=0.2),
+]
+
+
+def moods(rng: random.Random, length: int) -> list[FrameScore | Gap]:
+    """Frames at 10/s whose scores stay with one mood for a while: clear, between the thresholds, fast, not judged."""
+    items: list[FrameScore | Gap] = []
+    time_s, index = 0.0, 0
+    while index < length:
+        mood = rng.choice(["high", "low", "low", "between", "fast", "blind", "gap", "blink"])
+        if mood == "gap":
+            end_s = time_s + rng.choice([0.0, 0.1, 0.3, 4.0])
+            items.append(Gap(time_s, end_s, rng.choice(["stalled", "lost"])))
+            time_s = end_s
+            continue
+        for _ in range(1 if mood == "blink" else rng.randint(1, 60)):
+            score = {"high": 0.9, "low": 0.1, "between": 0.45, "blind": 0.0, "blink": 0.0}.get(mood, rng.random())
+            score += rng.uniform(0, 0.05)
+            reason = rng.choice(["black", "frozen"]) if mood in ("blind", "blink") and rng.random() < 0.95 else ""
+            items.append(frame(index, time_s, score, reason))
+            index += 1
+            time_s += rng.choice([0.0, 0.1, 0.1, 0.1])
+    return items
+
+
+@pytest.mark.parametrize("options", INTERVALS, ids=["default", "padded", "long absences", "long presences"])
+@pytest.mark.parametrize("smoothing", [*SMOOTHERS[:4], SmoothingOptions(kind="hmm", dwell_s=0.4)], ids=lambda s: s.kind)
+def test_the_end_of_a_run_decides_its_state(smoothing: SmoothingOptions, options: IntervalOptions) -> None:
+    """Wherever a replay begins: once it is said to be settled, it tells the very events of the whole run."""
+    settled = 0
+    for seed in range(12):
+        rng = random.Random(seed)
+        items = moods(rng, 600)
+        whole = PostProcess(ORGANS, smoothing, [options] * 2, keep=False)
+        told, smoothed = [], {}
+        for item in items:
+            told += whole.push(item)
+            smoothed[id(item)] = whole.latest
+        told += whole.close(1000.0)
+        for _ in range(4):
+            tail = items[rng.randrange(1, len(items)) :]
+            since_s = settled_at(tail, smoothing, [options] * 2)
+            if since_s is None:
+                continue
+            settled += 1
+            part = PostProcess(ORGANS, smoothing, [options] * 2, keep=False)
+            again = []
+            for item in tail:
+                again += part.push(item)
+                if part.latest is not None and part.latest.time_s > since_s:
+                    assert exactly(part.latest) == exactly(smoothed[id(item)])
+            again += part.close(1000.0)
+            assert [e for e in again if e.final_s > since_s] == [e for e in told if e.final_s > since_s], seed
+    assert settled >= (5 if smoothing.kind in ("exponential", "hmm") else 20), (
+        "a search that never succeeds proves nothing"
+    )
+
+
+def test_a_long_journal_is_gone_through_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day of frames takes 20 s to count and would take minutes to smooth; see ``resume``."""
+    monkeypatch.setattr(sys.modules[resume.__module__], "LEAST_S", 5.0)
+    clock, pushed = Clock(), []
+    with begin(tmp_path / "j", clock, SMOOTHERS[1]) as writer:
+        write_frames(writer, clock, range(600))
+    push = PostProcess.push
+    monkeypatch.setattr(PostProcess, "push", lambda process, item: (pushed.append(item), push(process, item))[1])
+    resumed = resume(tmp_path / "j", monotonic=clock.monotonic, wall=clock.wall)
+    resumed.writer.close()
+    assert resumed.ledger.received == 600 and len(pushed) < 60
+
+
+@pytest.mark.parametrize("smoothing", [SMOOTHERS[1], SMOOTHERS[3]], ids=lambda s: s.kind)
+@pytest.mark.parametrize("kept_s", [1e9, 15.0, 0.5], ids=["all kept", "the end kept", "too little kept"])
+def test_resuming_from_any_cut_is_a_whole_replay(
+    smoothing: SmoothingOptions, kept_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[resume.__module__], "LEAST_S", kept_s)
+    rng = random.Random(7)
+    path, clock = tmp_path / "j", Clock()
+    process = PostProcess(ORGANS, smoothing, EVERY)
+    with begin(path, clock, smoothing) as writer:
+        for item in moods(rng, 500):
+            writer.write(item, *process.push(item))
+    whole = path.read_bytes()
+    for size in [len(whole), *(rng.randrange(len(whole) // 4, len(whole)) for _ in range(30))]:
+        path.write_bytes(whole[:size])
+        journal = read_journal(path)
+        full = Rebuilt(journal.opening, smoothing, EVERY)
+        for entry in journal.entries():
+            full.take(entry)
+        clock.now_s = rng.choice([0.0, 100.0])
+        resumed = resume(path, monotonic=clock.monotonic, wall=clock.wall)
+        resumed.writer.close()
+        assert resumed.gap == full.miss(resumed.time_s)
+        assert resumed.untold == tuple(event for event in full.events if event not in full.told)
+        assert resumed.told == tuple(full.told)
+        assert (resumed.ledger, resumed.gaps, resumed.next_index) == (full.ledger, tuple(full.gaps), full.next_index)
+        assert (resumed.start_s, resumed.end_s) == (full.start_s, full.end_s)
+        for k in range(40):
+            item = frame(resumed.next_index + k, resumed.time_s + k / 10, rng.choice([0.1, 0.45, 0.9]))
+            assert list(resumed.process.push(item)) == list(full.process.push(item))
+        assert list(resumed.process.close(9999.0)) == list(full.process.close(9999.0))

@@ -1,0 +1,349 @@
+"""The live page's server: who gets in, what is served, and what clients that behave badly can do."""
+
+from __future__ import annotations
+
+import json
+import math
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from support.pages import PICTURE, THYROID, TOKEN, VIEW, ask, events, news, status, threads, until
+
+from seqcls.errors import UsageError
+from seqcls.live.display import server as server_module
+from seqcls.live.display.publisher import LARGEST, Board, view_json
+from seqcls.live.display.server import MOST_CLIENTS, PageServer
+from seqcls.live.snapshot import Span
+
+
+@pytest.fixture
+def page() -> Iterator[PageServer]:
+    served = PageServer(token=TOKEN)
+    yield served
+    served.close()
+
+
+@pytest.fixture(scope="module")
+def steady() -> Iterator[PageServer]:
+    """One server for all that only ask: it shows VIEW and outlives every question."""
+    served = PageServer(token=TOKEN)
+    served.publish(VIEW)
+    yield served
+    served.close()
+
+
+# --- who gets in ------------------------------------------------------------------------------------------------------
+
+
+def test_the_token_becomes_a_cookie_and_leaves_the_address(steady: PageServer) -> None:
+    assert steady.url == f"http://127.0.0.1:{steady.port}/?token={TOKEN}"
+    answer = ask(steady, f"/?token={TOKEN}", cookie=None)
+    assert answer.status == 303 and answer.getheader("Location") == "/"
+    cookie = str(answer.getheader("Set-Cookie"))
+    assert cookie == f"seqcls_{steady.port}={TOKEN}; Path=/; HttpOnly; SameSite=Strict"
+    assert status(steady, "/") == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/page.js", "/page.css", "/icon.svg", "/picture.jpg", "/events", "/nothing"])
+@pytest.mark.parametrize("cookie", [None, "wrong", TOKEN[:-1], TOKEN + "x", "ü", ""])
+def test_nothing_without_the_right_cookie(steady: PageServer, path: str, cookie: str | None) -> None:
+    answer = ask(steady, path, cookie=cookie)
+    assert answer.status == 403 and TOKEN.encode() not in answer.body  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "token", ["", "wrong", TOKEN[:-1], TOKEN + "x", "%FF", "%C3%BC", f"x&token={TOKEN[1:]}", "x&token=" * 50]
+)
+def test_a_wrong_token_is_refused_even_with_the_cookie(steady: PageServer, token: str) -> None:
+    answer = ask(steady, f"/?token={token}" if token else "/?token=x")
+    assert answer.status == 403 and answer.getheader("Set-Cookie") is None
+
+
+def test_tokens_are_random_and_checked() -> None:
+    first, second = PageServer(), PageServer()
+    try:
+        assert first.url.partition("token=")[2] != second.url.partition("token=")[2]
+        assert len(first.url.partition("token=")[2]) >= 32
+        with pytest.raises(UsageError, match=r"choose another, or 0"):
+            PageServer(first.port)
+    finally:
+        first.close()
+        second.close()
+    for wrong in ("", "short", "with blank in between it", "line\r\nend-of-it-all"):
+        with pytest.raises(UsageError, match="16 characters"):
+            PageServer(token=wrong)
+    with pytest.raises(UsageError, match=r"127\.0\.0\.1"):
+        PageServer(host="0.0.0.0")
+    with pytest.raises(UsageError, match="cannot be had"):
+        PageServer(70000)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "[::1]:{port}", "localhost.evil:{port}", ""],
+)
+def test_another_host_is_refused(steady: PageServer, host: str) -> None:
+    named = host.format(port=steady.port)
+    assert status(steady, "/", Host=named) == status(steady, f"/?token={TOKEN}", Host=named) == 403
+
+
+def test_own_hosts_are_taken(steady: PageServer) -> None:
+    for host in (f"127.0.0.1:{steady.port}", f"localhost:{steady.port}", f"LOCALHOST:{steady.port}"):
+        assert status(steady, "/", Host=host) == 200
+
+
+def test_exactly_one_host(steady: PageServer) -> None:
+    right = f"Host: 127.0.0.1:{steady.port}\r\n"
+    for hosts, wanted in ((right, b" 200 "), ("", b" 403 "), (right + "Host: evil.example\r\n", b" 403 ")):
+        raw = f"GET / HTTP/1.1\r\n{hosts}Cookie: seqcls_{steady.port}={TOKEN}\r\n\r\n"
+        assert wanted in say(steady, raw.encode()).split(b"\r\n")[0]
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "https://127.0.0.1:{port}", "http://localhost:{port}", "http://127.0.0.1"]
+)
+def test_another_origin_is_refused(steady: PageServer, origin: str) -> None:
+    assert status(steady, "/events", "HEAD", Origin=origin.format(port=steady.port)) == 403
+
+
+def test_its_own_origin_is_taken(steady: PageServer) -> None:
+    assert status(steady, "/", Origin=f"http://127.0.0.1:{steady.port}") == 200
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "get"])
+def test_only_get_and_head(steady: PageServer, method: str) -> None:
+    answer = ask(steady, "/", method, body=b"x" * 2000 if method == "POST" else None)
+    assert answer.status == 405 and answer.getheader("Allow") == "GET, HEAD"
+
+
+# --- what is served ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path", ["/../server.py", "/page/../../server.py", "/%2e%2e/server.py", "/..%2fserver.py", "//etc/passwd", "/page.js/", "/server.py", "/index.html", "/page.js%00", "http://127.0.0.1/"]
+)  # fmt: skip
+def test_nothing_but_the_page(steady: PageServer, path: str) -> None:
+    assert status(steady, path) == 404
+
+
+@pytest.mark.parametrize(
+    "path, kind",
+    [("/", "text/html"), ("/page.js", "text/javascript"), ("/page.css", "text/css"), ("/icon.svg", "image/svg+xml"), ("/picture.jpg", "image/jpeg"), ("/nothing", "text/plain")],
+)  # fmt: skip
+def test_headers(steady: PageServer, path: str, kind: str) -> None:
+    for method in ("GET", "HEAD"):
+        answer = ask(steady, path, method)
+        policy = str(answer.getheader("Content-Security-Policy"))
+        for rule in (
+            "default-src 'none'",
+            "script-src 'self'",
+            "frame-ancestors 'none'",
+            "base-uri 'none'",
+            "form-action 'none'",
+        ):
+            assert rule in policy
+        assert "unsafe" not in policy
+        assert answer.getheader("X-Content-Type-Options") == "nosniff"
+        assert answer.getheader("Referrer-Policy") == "no-referrer"
+        assert answer.getheader("Cache-Control") == "no-store"
+        assert str(answer.getheader("Content-Type")).startswith(kind)
+        assert int(str(answer.getheader("Content-Length"))) > 0
+        assert bool(answer.body) == (method == "GET")  # type: ignore[attr-defined]
+
+
+def test_headers_also_for_a_client_that_names_no_version(steady: PageServer) -> None:
+    raw = f"GET /\r\nHost: 127.0.0.1:{steady.port}\r\nCookie: seqcls_{steady.port}={TOKEN}\r\n\r\n"
+    heard = say(steady, raw.encode())
+    assert heard.startswith(b"HTTP/1.1 200 ") and b"\r\nContent-Security-Policy: default-src 'none'" in heard
+
+
+def test_no_outside_resources() -> None:
+    folder = Path(server_module.__file__).parent / "page"
+    names = {name for name, _ in server_module.PAGE.values()}
+    assert names == {path.name for path in folder.iterdir()}
+    for path in folder.iterdir():
+        text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+        assert "//" not in text.replace("// ", "") and "innerHTML" not in text and "style=" not in text, path
+
+
+def test_the_picture_shows_the_region_alone_and_small(page: PageServer) -> None:
+    assert status(page, "/picture.jpg") == 204  # no snapshot yet
+    page.publish(VIEW)
+    shown = cv2.imdecode(np.frombuffer(ask(page, "/picture.jpg").body, np.uint8), cv2.IMREAD_UNCHANGED)  # type: ignore[attr-defined]
+    assert shown.shape == PICTURE.shape and np.abs(shown.astype(int) - PICTURE).max() < 12
+    page.publish(replace(VIEW, picture=None))
+    assert status(page, "/picture.jpg") == 204  # and not the last one
+
+
+def test_pictures_are_bounded_in_size_and_rate() -> None:
+    now_s = [0.0]
+    board = Board(clock=lambda: now_s[0])
+    board.put(replace(VIEW, picture=np.full((1500, 1920), 9, np.uint8)))
+    first = board.picture()
+    assert cv2.imdecode(np.frombuffer(first, np.uint8), cv2.IMREAD_UNCHANGED).shape == (750, LARGEST)
+    board.put(VIEW)
+    assert board.picture() is first  # it is too early for another
+    now_s[0] = 0.2
+    second = board.picture()
+    assert second != first
+    now_s[0] = 0.4
+    assert board.picture() is second  # nothing new: not encoded again
+    board.put(replace(VIEW, picture=np.zeros((0, 5), np.uint8)))
+    assert board.picture() == b""
+
+
+def test_a_snapshot_as_json() -> None:
+    record = json.loads(view_json(replace(VIEW, rate_hz=math.inf), 7))
+    assert record["version"] == 7 and record["feed_for_s"] == 99.0
+    assert record["rate_hz"] is None and record["latency_ms"] == [20.0, 30.0, None]
+    organ = record["organs"][0]
+    assert organ["trace"][0][0] >= -60 and organ["trace"][-1] == [-0.1, 0.9] and organ["trace"][0][1] is None
+    assert organ["spans"] == [["unknown", -100.0, -10.0], ["present", -10.0, None]]
+    odd = replace(THYROID, score=math.nan, trace=((99.0, math.nan),), spans=())
+    organ = json.loads(view_json(replace(VIEW, organs=(odd,)), 1))["organs"][0]
+    assert organ["score"] is None and organ["trace"] == [[-1.0, None]]
+
+
+def test_a_long_past_is_cut() -> None:
+    flicker = tuple(Span("present" if i % 2 else "absent", i / 10, (i + 1) / 10) for i in range(60000))
+    view = replace(
+        VIEW, now_s=6000.0, organs=(replace(THYROID, spans=flicker, trace=tuple((i / 10, 0.5) for i in range(60000))),)
+    )
+    organ = json.loads(view_json(view, 1))["organs"][0]
+    assert len(organ["spans"]) == 500 and organ["spans"][-1][1] == -0.1
+    assert 590 <= len(organ["trace"]) <= 610
+
+
+def test_the_stream_tells_the_newest_and_signs_of_life(page: PageServer) -> None:
+    connection, lines = events(page)
+    with connection, lines:
+        assert news(lines)["view"] is None  # nothing yet
+        for now_s in (1.0, 2.0, 3.0):
+            page.publish(replace(VIEW, now_s=now_s))
+        told = news(lines)
+        while told["view"] is None or told["view"]["now_s"] != 3.0:
+            told = news(lines)
+        beat = news(lines)
+        assert beat["view"] is None and beat["quiet_s"] > told["quiet_s"] and beat["sent_s"] > told["sent_s"]
+        page.publish(replace(VIEW, feed="stopped"))
+        page.close()
+        last = [json.loads(line[6:])["view"] for line in lines if line.startswith(b"data: ")]
+        assert "stopped" in [view["feed"] for view in last if view is not None]  # how it ended is told
+
+
+# --- clients that behave badly ----------------------------------------------------------------------------------------
+
+
+def say(page: PageServer, raw: bytes) -> bytes:
+    """What comes back for these bytes, until the server closes."""
+    with socket.create_connection(("127.0.0.1", page.port), timeout=30) as connection:
+        heard = b""
+        try:
+            connection.sendall(raw)
+            while piece := connection.recv(65536):
+                heard += piece
+        except ConnectionError:
+            pass
+        return heard
+
+
+@pytest.mark.parametrize(
+    "raw, wanted",
+    [
+        (b"GET / HTTP/1.1\r\nX: " + b"a" * 20000 + b"\r\n\r\n", b" 431 "),
+        (b"GET /" + b"a" * 40000, b" 431 "),
+        (b"nonsense\r\n\r\n", b" 400 "),
+        (b"GET / HTTP/9.9\r\n\r\n", b" 505 "),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", b" 400 "),
+        (b"\r\n\r\n", b""),
+        (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 200 + b"\r\n", b" 431 "),
+    ],
+    ids=["long header", "endless line", "nonsense", "version", "TLS", "empty", "many headers"],
+)
+def test_what_cannot_be_understood(steady: PageServer, raw: bytes, wanted: bytes) -> None:
+    heard = say(steady, raw)
+    assert wanted in heard.split(b"\r\n")[0]
+    assert b"aaaa" not in heard and b"nonsense" not in heard
+    assert status(steady, "/") == 200
+
+
+def test_the_seventeenth_is_turned_away(page: PageServer) -> None:
+    streams = [events(page) for _ in range(MOST_CLIENTS)]
+    try:
+        for _, lines in streams:
+            news(lines)
+        answer = ask(page, "/")
+        assert answer.status == 503 and b"16 connections" in answer.body  # type: ignore[attr-defined]
+        for end in streams.pop():
+            end.close()
+        until(lambda: status(page, "/") == 200)
+    finally:
+        for connection, lines in streams:
+            lines.close()
+            connection.close()
+
+
+def test_silent_and_trickling_clients_hold_nothing_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "PATIENCE_S", 0.5)
+    page = PageServer(token=TOKEN)
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", page.port), timeout=30) as silent,
+            socket.create_connection(("127.0.0.1", page.port), timeout=30) as trickling,
+        ):
+            began_s = time.monotonic()
+            assert silent.recv(1) == b""
+            with pytest.raises(ConnectionError):
+                while True:  # never done, never pausing for long
+                    trickling.sendall(b"X")
+                    time.sleep(0.05)
+                    assert time.monotonic() - began_s < 60
+    finally:
+        page.close()
+
+
+def test_who_does_not_read_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(server_module, "EVERY_S", 0.001)
+    before = threads()
+    page = PageServer(token=TOKEN)
+    connection, lines = events(page)
+    try:
+        until(lambda: len(threads() - before) == 2)
+        end_s = time.monotonic() + 60
+        while len(threads() - before) == 2:  # the stream's thread ends once nothing more fits
+            page.publish(replace(VIEW, messages=("x" * 200_000,)))
+            time.sleep(0.005)
+            assert time.monotonic() < end_s
+    finally:
+        lines.close()
+        connection.close()
+        page.close()
+
+
+def test_close_leaves_nothing_behind(capfd: pytest.CaptureFixture[str]) -> None:
+    before = threads()
+    page = PageServer(token=TOKEN)
+    page.publish(VIEW)
+    streams = [events(page) for _ in range(3)]
+    silent = socket.create_connection(("127.0.0.1", page.port), timeout=30)
+    for _, lines in streams:
+        news(lines)
+    page.close()
+    page.close()
+    assert threads() == before
+    for connection, lines in streams:
+        lines.read()  # it ends
+        lines.close()
+        connection.close()
+    silent.close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", page.port), timeout=30)
+    page.publish(VIEW)  # too late, and harmless
+    assert capfd.readouterr() == ("", "")  # nothing was logged: requests hold the token

@@ -1,0 +1,503 @@
+"""Faults of a live run, end to end: real sockets, and for everything that ends a run the real program.
+
+What issue 5 lists, and where each fault has its test (here where no file is named):
+
+fault                                 test
+stall after N frames                  test_live_network.py::test_a_stalled_stream_is_replaced,
+                                      test_igtl_faults.py::test_a_feed_that_breaks_goes_on_with_the_next_connection
+server killed, restarted 20 times     test_live_network.py::test_a_server_killed_and_restarted_twenty_times
+black-hole socket                     test_igtl_faults.py::test_a_black_hole_is_left_again_and_again,
+                                      test_live_network.py::test_closing_while_native_code_waits
+half header, 1 TiB body, garbage      test_igtl_faults.py::test_a_feed_that_breaks_goes_on_with_the_next_connection
+bad CRC                               test_igtl_faults.py::test_a_damaged_message_is_told_and_the_feed_goes_on,
+                                      test_igtl_wire.py::test_bad_crc_drops_one_message
+size change                           test_the_size_of_the_picture_changes,
+                                      test_live_network.py::test_a_stream_that_changes_its_size
+120 frames/s flood                    test_a_flood_is_counted_to_the_last_frame, test_igtl_faults.py::
+                                      test_five_seconds_of_120_frames_per_second_at_once_all_arrive_in_order
+frozen feed                           test_a_feed_that_repeats_one_picture_is_unknown
+kill -9 at 50 random moments          test_journal_resume.py::test_killed_fifty_times (the journal's writer),
+                                      test_killed_at_any_moment_and_gone_on_with (the whole program)
+disk full                             test_a_full_disk_has_its_own_exit_code,
+                                      test_journal_writing.py::test_a_full_disk_does_not_stop_the_run
+Ctrl-C once, SIGTERM, closed terminal test_one_signal_ends_the_run_in_order
+Ctrl-C twice                          test_a_second_ctrl_c_ends_a_run_that_hangs
+closed stdout                         test_a_closed_stdout_costs_the_events_and_not_the_run
+closed stderr                         test_a_stderr_that_nobody_reads_any_more_costs_the_messages_and_not_the_run
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from support.fakes import detector
+from support.feeds import PATIENT, nothing_left  # noqa: F401 - a fixture
+from support.igtlserver import Script, image_body, packed, server
+
+from seqcls.cli.live import Wishes
+from seqcls.cli.live import _journal as begin_journal
+from seqcls.errors import OutputError, UsageError
+from seqcls.feeds.open import open_live
+from seqcls.gate import GateOptions
+from seqcls.journal import NOT_RECORDED, create_journal, read_journal, timeline_from_journal
+from seqcls.live.session import LiveOptions, LiveSession
+from seqcls.live.snapshot import LiveView
+from seqcls.types import Event, FrameScore, Gap, Ledger, SourceInfo, Timeline
+
+FUSE_S = 60.0
+#: The program with brightness for a model; while the file "stuck" is there, its engine hangs.
+PROGRAM = """
+import resource, sys, time
+from pathlib import Path
+sys.path.insert(0, "tests")
+import seqcls.detector
+from support import fakes
+from seqcls.cli import main
+made = fakes.detector(organs=("liver",))
+folder, limit = Path(sys.argv[1]), int(sys.argv[2])
+scores = made.engine.scores
+def perhaps(images):
+    if (folder / "stuck").exists() and made.engine.batches[20:]:
+        (folder / "hangs").touch()
+        time.sleep(1000)
+    return scores(images)
+made.engine.scores = perhaps
+seqcls.detector.load = lambda *_, **__: made
+if limit:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+del sys.argv[1:3]
+main()
+"""
+needs_signals = pytest.mark.skipif(os.name == "nt", reason="needs signals for other processes")
+
+
+def speckle(level: int, seed: int, shape: tuple[int, int] = (32, 32)) -> bytes:
+    rng = np.random.default_rng(seed)
+    picture = np.clip(rng.normal(level, 20, shape), 0, 255).astype(np.uint8)
+    return packed(b"IMAGE", image_body(picture), seconds=1000 + seed / 50)
+
+
+def endless(client: socket.socket, over: threading.Event) -> None:
+    """50 pictures a second: half a second bright, half a second dark."""
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    number = 0
+    while not over.wait(0.02):
+        client.sendall(speckle(230 if number // 25 % 2 == 0 else 20, number))
+        number += 1
+
+
+def live(script: Script, path: Path, frames: int, **changes: object) -> tuple[Timeline, Ledger, list[LiveView]]:
+    """A session, no program, until that many frames came."""
+    made = replace(detector(organs=("liver",)), **changes)  # type: ignore[arg-type]
+    views: list[LiveView] = []
+    arrived: list[int] = []
+    with server(script) as port:
+        source = open_live(f"igtl://127.0.0.1:{port}", on_state=lambda *_: None, **PATIENT)
+        journal = create_journal(
+            path, organs=made.organs, smoothing=made.smoothing, intervals=made.intervals, source=source.info
+        )
+        session = LiveSession(
+            made, source, options=LiveOptions(duration_s=FUSE_S), journal=journal, on_view=views.append,
+            on_frame=lambda frame: arrived.append(frame.index), should_stop=lambda: len(arrived) >= frames,
+        )  # fmt: skip
+        ledger = session.run().ledger
+    assert ledger.received == len(arrived) >= frames and ledger.balanced
+    assert not session._arrived_s and len(session._rates) < 100
+    timeline = timeline_from_journal(read_journal(path))
+    assert timeline.ledger == ledger and len(timeline.scores.index) == ledger.classified + ledger.rejected
+    return timeline, ledger, views
+
+
+def test_a_flood_is_counted_to_the_last_frame(tmp_path: Path) -> None:
+    """1,200 frames as fast as the socket takes them, into an engine that takes its time."""
+    made = detector(organs=("liver",))
+    scores, go = made.engine.scores, threading.Event()
+
+    def slow(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        go.wait(0.002)
+        return scores(images)
+
+    made.engine.scores = slow  # type: ignore[method-assign]
+
+    def flood(client: socket.socket, over: threading.Event) -> None:
+        for number in range(1200):
+            client.sendall(speckle(200, number))
+        over.wait(FUSE_S)
+
+    timeline, ledger, _ = live(flood, tmp_path / "j", 1200, engine=made.engine)
+    assert ledger.received == 1200 and ledger.dropped > 0
+    assert ledger.dropped == 1200 - len(timeline.scores.index)
+    assert list(timeline.scores.index) == sorted(set(timeline.scores.index)) and timeline.scores.index[-1] == 1199
+
+
+def test_a_feed_that_repeats_one_picture_is_unknown(tmp_path: Path) -> None:
+    """Moving for a second, then one picture again and again, at 25/s by the sender's clock and ours."""
+    freeze_s, moving = 0.4, 25
+
+    def freezing(client: socket.socket, over: threading.Event) -> None:
+        for number in range(moving + 50):
+            body = speckle(230, min(number, moving))[58:]
+            client.sendall(packed(b"IMAGE", body, seconds=1000 + number / 25))
+            if over.wait(0.04):
+                return
+        over.wait(FUSE_S)
+
+    gate = GateOptions(freeze_s=freeze_s, black=False, no_contact=False, not_ultrasound=False)
+    timeline, ledger, views = live(freezing, tmp_path / "j", moving + 50, gate=gate)
+    (last,) = [i for i in timeline.of("liver") if i.end_s == timeline.end_s]
+    assert (last.state, last.reason) == ("unknown", "frozen")
+    assert [i.state for i in timeline.of("liver") if i.start_index >= 0] == ["present", "unknown"]
+    still_s = timeline.scores.time_s[moving]
+    assert freeze_s - 0.2 <= last.start_s - still_s <= freeze_s + 1.0
+    assert ledger.rejected == sum(reason == "frozen" for reason in timeline.scores.reason) > 10
+    # A short blindness would be bridged: for ``min_absent_s`` the sign holds, without a score.
+    frozen = [view.organs[0] for view in views if view.ledger.rejected > 15]
+    assert frozen and all(organ.state == "unknown" and organ.score is None for organ in frozen)
+
+
+def test_the_size_of_the_picture_changes(tmp_path: Path) -> None:
+    def changing(client: socket.socket, over: threading.Event) -> None:
+        for number in range(60):
+            client.sendall(speckle(230, number, (32, 32) if number < 20 else (48, 64) if number < 40 else (20, 30)))
+            if over.wait(0.01):
+                return
+        over.wait(FUSE_S)
+
+    timeline, ledger, _ = live(changing, tmp_path / "j", 60)
+    regions = timeline.provenance["regions"]
+    assert [(r["width"], r["height"]) for r in regions] == [(32, 32), (64, 48), (30, 20)]
+    assert ledger.received == 60 and ledger.rejected == 0
+    assert {i.state for i in timeline.of("liver") if i.start_index >= 0} == {"present"}
+
+
+class Run:
+    """`seqcls run` of an endless feed, in a process of its own."""
+
+    def __init__(self, folder: Path, port: int, *options: str, limit: int = 0, stderr: int = subprocess.PIPE) -> None:
+        self.folder = folder
+        self.journal = folder / "out" / "run.journal"
+        arguments = ["run", f"igtl://127.0.0.1:{port}", "-m", "none.safetensors", "-o", str(folder / "out"), *options]
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(folder), str(limit), *arguments],
+            stdout=subprocess.PIPE, stderr=stderr, cwd=Path(__file__).parents[2],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+        self._said: list[bytes] = []
+        self._reading = threading.Thread(target=self._read, daemon=True)
+        self._reading.start()
+
+    def _read(self) -> None:
+        if self.process.stderr is not None:
+            self._said.extend(self.process.stderr)
+
+    def has(self, path: Path, size: int) -> None:
+        """Wait until the file is that large."""
+        limit_s = time.monotonic() + FUSE_S
+        while not path.exists() or path.stat().st_size < size:
+            assert time.monotonic() < limit_s and self.process.poll() is None, self.said()
+            time.sleep(0.002)
+
+    def ends(self) -> int:
+        return self.process.wait(FUSE_S)
+
+    def said(self) -> str:
+        if self.process.poll() is not None:
+            self._reading.join(FUSE_S)
+        return b"".join(self._said).decode()
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._reading.join(FUSE_S)
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
+@contextmanager
+def run(folder: Path, *options: str, limit: int = 0, stderr: int = subprocess.PIPE) -> Iterator[Run]:
+    with server(endless) as port:
+        made = Run(folder, port, *options, limit=limit, stderr=stderr)
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+def whole(started: Run) -> Timeline:
+    """Everything that a run in order leaves; the journal closed, and no frame missing."""
+    journal = read_journal(started.journal)
+    assert journal.closed is not None and journal.damage.said == "", started.said()
+    timeline = timeline_from_journal(journal)
+    assert timeline.ledger.balanced and timeline.ledger.received >= len(timeline.scores.index) > 0
+    assert timeline.ledger.classified + timeline.ledger.rejected == len(timeline.scores.index)
+    written = json.loads((started.folder / "out" / "timeline.json").read_text(encoding="utf-8"))
+    assert written["ledger"]["received"] == timeline.ledger.received
+    for name in ("intervals.csv", "scores.csv", "timeline.png"):
+        assert (started.folder / "out" / name).stat().st_size > 0
+    assert "Traceback" not in started.said()
+    return timeline
+
+
+@needs_signals
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_one_signal_ends_the_run_in_order(name: str, tmp_path: Path) -> None:
+    number = getattr(signal, name)
+    if signal.getsignal(number) == signal.SIG_IGN:
+        pytest.skip(f"these tests were started with {name} ignored, as nohup does, and so is the run")
+    with run(tmp_path) as started:
+        started.has(started.journal, 8000)
+        started.process.send_signal(number)
+        assert started.ends() == 130, started.said()
+        assert "stopping in order" in started.said()
+        timeline = whole(started)
+        assert started.process.stdout is not None
+        told = [json.loads(line) for line in started.process.stdout.read().splitlines()]
+        events = [r for r in read_journal(started.journal) if isinstance(r, Event)]
+        assert [(e["state"], e["index"]) for e in told] == [(e.state, e.index) for e in events]
+        assert {"present"} <= {i.state for i in timeline.intervals}
+
+
+@needs_signals
+def test_a_second_ctrl_c_ends_a_run_that_hangs(tmp_path: Path) -> None:
+    (tmp_path / "stuck").touch()
+    with run(tmp_path) as started:
+        started.has(tmp_path / "hangs", 0)
+        started.process.send_signal(signal.SIGINT)
+        limit_s = time.monotonic() + FUSE_S
+        while "stopping in order" not in started.said():
+            assert time.monotonic() < limit_s and started.process.poll() is None
+            time.sleep(0.01)
+        started.process.send_signal(signal.SIGINT)
+        assert started.ends() == 130, started.said()
+        assert "Traceback" not in started.said()
+        journal = read_journal(started.journal)
+        assert journal.closed is not None and "interrupted" in journal.closed.reasons[0]
+        timeline = timeline_from_journal(journal)
+        assert timeline.ledger.balanced and timeline.ledger.classified == len(timeline.scores.index) > 0
+
+
+@needs_signals
+def test_a_closed_stdout_costs_the_events_and_not_the_run(tmp_path: Path) -> None:
+    with run(tmp_path) as started:
+        assert started.process.stdout is not None and started.process.stdout.readline()
+        started.process.stdout.close()
+        size = started.journal.stat().st_size
+        started.has(started.journal, size + 20_000)  # events, and more than one
+        started.process.send_signal(signal.SIGINT)
+        assert started.ends() == 130, started.said()
+        assert whole(started).ledger.received > 50 and "stdout" in started.said()
+
+
+@needs_signals
+def test_a_stderr_that_nobody_reads_any_more_costs_the_messages_and_not_the_run(tmp_path: Path) -> None:
+    """A closed terminal, the end of a pipe: what happens to a run that is left alone over night."""
+    reader, writer = os.pipe()
+    with run(tmp_path, stderr=writer) as started:
+        os.close(writer)
+        started.has(started.journal, 4000)
+        os.close(reader)
+        started.has(started.journal, 24_000)  # events, and each would be told
+        started.process.send_signal(signal.SIGINT)
+        assert started.ends() == 130
+        assert started.process.stdout is not None
+        assert len(started.process.stdout.read().splitlines()) > 3, "stdout goes on"
+        assert whole(started).ledger.received > 50
+
+
+@needs_signals
+@pytest.mark.parametrize("closed", [(1,), (2,), (0, 1, 2)])
+def test_a_program_started_without_stdout_or_stderr_runs(closed: tuple[int, ...], tmp_path: Path) -> None:
+    hand_over = (
+        f"import os, sys; [os.close(n) for n in {closed}]; os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    )
+    with server(endless) as port:
+        command = [
+            sys.executable,
+            "-c",
+            hand_over,
+            "-c",
+            PROGRAM,
+            str(tmp_path),
+            "0",
+            "run",
+            f"igtl://127.0.0.1:{port}",
+        ]
+        done = subprocess.run(
+            [*command, "-m", "none.safetensors", "-o", str(tmp_path / "out"), "--duration", "1"],
+            capture_output=True, cwd=Path(__file__).parents[2], timeout=FUSE_S,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode()
+    assert timeline_from_journal(read_journal(tmp_path / "out" / "run.journal")).ledger.received > 10
+    assert bool(done.stdout) == (1 not in closed) and bool(done.stderr) == (2 not in closed)
+
+
+FAILING = f'"{sys.executable}" -c "raise SystemExit(3)"'
+
+
+@needs_signals
+def test_a_message_is_said_once_where_there_is_no_terminal(tmp_path: Path) -> None:
+    with run(tmp_path, "--duration", "2", "--on-event", FAILING) as started:
+        assert started.ends() == 0, started.said()
+        assert started.said().count("on-event command ended with 3") == 1
+        assert started.said().count("events were not delivered") == 1
+
+
+def on_a_terminal(folder: Path, *options: str) -> bytes:
+    """What a run of 2 seconds writes to its terminal."""
+    import pty
+
+    master, slave = pty.openpty()
+    with run(folder, "--duration", "2", *options, stderr=slave) as started:
+        os.close(slave)
+        seen = b""
+        with suppress(OSError):  # the end of a terminal
+            while part := os.read(master, 65536):
+                seen += part
+        os.close(master)
+        assert started.ends() == 0
+    return seen
+
+
+@needs_signals
+def test_a_message_outlives_the_dashboard_that_showed_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    seen = on_a_terminal(tmp_path, "--on-event", FAILING)
+    _, left, after = seen.rpartition(b"\x1b[?1049l")  # the screen is given back
+    assert left and after.count(b"on-event command ended with 3") == 1, after
+    assert after.count(b"events were not delivered") == 1
+
+
+@needs_signals
+def test_the_address_of_the_page_is_on_the_dashboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("TERM", "xterm"), ("COLUMNS", "120"), ("LINES", "30")):
+        monkeypatch.setenv(name, value)
+    before, taken, screens = on_a_terminal(tmp_path, "--serve", "0").partition(b"\x1b[?1049h")
+    address = before.partition(b"open ")[2].split()[0]
+    assert taken and b"?token=" in address and address in screens.partition(b"\x1b[?1049l")[0]
+
+
+@needs_signals
+def test_a_terminal_that_knows_lines_alone_is_told_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    seen = on_a_terminal(tmp_path, "--on-event", FAILING)
+    assert b"\x1b" not in seen and b" feed running" in seen
+    assert seen.count(b"on-event command ended with 3") == 1
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        ["--webhook", "ftp://there"],
+        ["--on-event", "no-such-program-anywhere"],
+        ["--record", "feed.avi"],
+        ["--serve", "99999"],
+    ],
+)
+def test_a_mistake_leaves_no_journal_in_the_way_of_the_next_try(mistake: list[str], tmp_path: Path) -> None:
+    with run(tmp_path, "--duration", "0.5", *mistake) as started:
+        assert started.ends() == 2, started.said()
+        assert not started.journal.exists()
+
+
+def test_overwriting_takes_no_journal_from_a_run_that_writes_it(tmp_path: Path) -> None:
+    made = detector(organs=("liver",))
+    path, info = tmp_path / "run.journal", SourceInfo(name="probe", kind="openigtlink")
+    with create_journal(
+        path, organs=made.organs, smoothing=made.smoothing, intervals=made.intervals, source=info
+    ) as running:
+        with pytest.raises(OutputError, match="another run"):
+            begin_journal(made, info, path, Wishes(overwrite=True))
+        running.write(Gap(0.0, 1.0, "still there"))
+    with pytest.raises(OutputError, match="there already"):
+        begin_journal(made, info, path, Wishes())
+    assert [r.reason for r in read_journal(path) if isinstance(r, Gap)] == ["still there"]
+    writer, resumed = begin_journal(made, info, path, Wishes(overwrite=True))
+    writer.close()
+    assert resumed is None and not [r for r in read_journal(path) if isinstance(r, Gap)]
+
+
+def test_another_model_does_not_go_on_with_a_run(tmp_path: Path) -> None:
+    path, info = tmp_path / "run.journal", SourceInfo(name="probe", kind="openigtlink")
+    made = replace(detector(organs=("liver",)), provenance={"model": "a.safetensors", "model_dataset": "1"})
+    begin_journal(made, info, path, Wishes())[0].close()
+    before = path.read_bytes()
+    with pytest.raises(UsageError, match="another model"):
+        begin_journal(
+            replace(made, provenance={"model": "a.safetensors", "model_dataset": "2"}), info, path, Wishes(resume=True)
+        )
+    assert path.read_bytes() == before
+    renamed = replace(made, provenance={"model": "b.safetensors", "model_dataset": "1"})
+    writer, resumed = begin_journal(renamed, info, path, Wishes(resume=True))
+    writer.close()
+    assert resumed is not None and path.stat().st_size > len(before)
+
+
+@needs_signals
+def test_a_full_disk_has_its_own_exit_code(tmp_path: Path) -> None:
+    """The kernel refuses what goes beyond 20,000 bytes; the run watches on, says so, and ends with 4."""
+    with run(tmp_path, limit=20_000) as started:
+        started.has(started.journal, 19_500)
+        assert started.process.stdout is not None
+        before = started.process.stdout.readline()
+        after = [started.process.stdout.readline() for _ in range(12)]  # half a second each: beyond what was written
+        started.process.send_signal(signal.SIGINT)
+        assert started.ends() == 4, started.said()
+        (line,) = [line for line in started.said().splitlines() if line.startswith("seqcls: ")]
+        assert "incomplete" in line and "free space" in line and "Traceback" not in started.said()
+    journal = read_journal(started.journal)
+    assert journal.damage.bad_lines == journal.damage.torn_bytes == 0 and started.journal.stat().st_size <= 20_000
+    last = max(r.index for r in journal if isinstance(r, FrameScore))
+    assert before and json.loads(after[-1])["index"] > last, "events were told that the disk did not take"
+
+
+@needs_signals
+def test_killed_at_any_moment_and_gone_on_with(tmp_path: Path) -> None:
+    rng = random.Random(9)
+    kept: list[tuple[int, float, bytes]] = []
+    for kill in range(4):
+        with run(tmp_path, *(["--resume"] if kill else [])) as started:
+            size = started.journal.stat().st_size if kill else 0
+            started.has(started.journal, size + rng.randrange(1500, 12_000))
+            time.sleep(rng.random() * 0.02)  # anywhere between two frames
+            started.process.kill()
+            started.ends()
+            found = frames(started.journal)
+            assert found[: len(kept)] == kept and len(found) > len(kept), "no journalled record is lost"
+            kept = found
+    with run(tmp_path, "--resume", "--duration", "1") as started:
+        assert started.ends() == 0, started.said()
+        timeline = whole(started)
+    assert frames(started.journal)[: len(kept)] == kept and len(read_journal(started.journal).sessions) == 5
+    assert list(timeline.scores.index) == sorted(set(timeline.scores.index))
+    assert np.all(np.diff(timeline.scores.time_s) >= 0)
+    gaps = [gap for gap in timeline.report.gaps if gap.reason == NOT_RECORDED]
+    assert len(gaps) == 4 and all(0 < gap.end_s - gap.start_s < FUSE_S for gap in gaps)
+    for gap in gaps:  # and nothing is claimed to have been seen in them
+        inside = [i for i in timeline.intervals if i.start_s < gap.end_s - 1e-6 and i.end_s > gap.start_s + 1e-6]
+        assert {i.state for i in inside} == {"unknown"}
+
+
+def frames(journal: Path) -> list[tuple[int, float, bytes]]:
+    """Every frame that is on record, to the bit."""
+    return [
+        (r.index, r.time_s, b"" if r.scores is None else r.scores.tobytes())
+        for r in read_journal(journal)
+        if isinstance(r, FrameScore)
+    ]

@@ -1,0 +1,346 @@
+"""A live run: the same answers as offline, every frame accounted for, nothing that grows, never a stale PRESENT."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from support.fakes import detector, frames
+
+from seqcls.errors import EngineError, UsageError
+from seqcls.intervals import IntervalOptions
+from seqcls.journal import create_journal, read_journal, resume, timeline_from_journal
+from seqcls.live.frame_queue import Feed
+from seqcls.live.latency import LatencyMeter
+from seqcls.live.organ_history import Track
+from seqcls.live.session import LiveOptions, LiveSession
+from seqcls.live.snapshot import LiveView
+from seqcls.smoothing import SmoothingOptions
+from seqcls.types import Event, Frame, FrameScore, Gap, SourceInfo, SourceReport
+
+LEVELS: list[float | None] = [0.1] * 20 + [0.9] * 30 + [None] * 4 + [0.9] * 20 + [0.1] * 30
+EVERY = LiveOptions(keep="every")
+
+
+class Replay:
+    """A source made of frames."""
+
+    def __init__(self, items: Iterable[Frame | Gap]) -> None:
+        self.info = SourceInfo(name="probe", kind="stream")
+        self._items = items
+        self.closed = threading.Event()
+
+    def __iter__(self) -> Iterator[Frame | Gap]:
+        return iter(self._items)
+
+    def report(self) -> SourceReport:
+        return SourceReport("complete")
+
+    def close(self) -> None:
+        self.closed.set()
+
+    def __enter__(self) -> Replay:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+class Told(list[Event]):
+    def event(self, event: Event) -> None:
+        self.append(event)
+
+
+def plain(events: Iterable[Event]) -> list[tuple[str, str, float, int]]:
+    return [(e.organ, e.state, e.start_s, e.index) for e in events]
+
+
+@pytest.mark.parametrize("kind", ["none", "exponential", "median", "mean", "hmm"])
+def test_events_are_those_of_the_clip_offline(kind: str, tmp_path: Path) -> None:
+    made = detector(smoothing=SmoothingOptions(kind=kind))  # type: ignore[arg-type]
+    told = Told()
+    journal = create_journal(
+        tmp_path / "run.journal",
+        organs=made.organs,
+        smoothing=made.smoothing,
+        intervals=made.intervals,
+        source=SourceInfo(name="probe", kind="stream"),
+    )
+    session = LiveSession(made, Replay(frames(LEVELS)), options=EVERY, journal=journal, outlets=[told])
+    summary = session.run()
+    offline = made.analyze(frames(LEVELS))
+    assert plain(told) == plain(made.stream(frames(LEVELS)))
+    assert summary.verdict == "complete" and summary.ledger == offline.ledger
+    written = timeline_from_journal(read_journal(tmp_path / "run.journal"))
+    assert str(written.intervals) == str(offline.intervals)
+    assert written.report.verdict == "complete" and written.ledger == offline.ledger
+    assert written.scores.raw.tobytes() == offline.scores.raw.tobytes()
+
+
+class Gate:
+    """An engine that waits until it is let."""
+
+    def __init__(self, inner: object) -> None:
+        self.header = inner.header  # type: ignore[attr-defined]
+        self.description = "gate"
+        self._inner = inner
+        self.open = threading.Event()
+
+    def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        assert self.open.wait(20)
+        return self._inner.scores(images)  # type: ignore[attr-defined, no-any-return]
+
+
+def test_a_flood_drops_the_oldest_and_counts_them() -> None:
+    made = detector(organs=("liver",))
+    engine = Gate(made.engine)
+    made = replace(made, engine=engine)
+
+    def flood() -> Iterator[Frame | Gap]:
+        yield from frames([0.1] * 50 + [0.9] * 70)
+        engine.open.set()
+
+    told = Told()
+    session = LiveSession(made, Replay(flood()), options=LiveOptions(keep="latest", waiting=5), outlets=[told])
+    ledger = session.run().ledger
+    assert ledger.balanced and ledger.received == 120
+    assert 5 <= ledger.classified <= 7 and ledger.dropped == 120 - ledger.classified
+    assert told[-1].state == "present"
+
+
+def test_every_makes_the_source_wait() -> None:
+    taken = 0
+
+    def source() -> Iterator[Frame | Gap]:
+        nonlocal taken
+        for item in frames([0.5] * 100):
+            taken += 1
+            yield item
+
+    feed = Feed(source(), keep="every", most=3)
+    first = feed.take(20)
+    assert first is not None and taken <= 6
+    got = [first] + [arrival for arrival in iter(lambda: feed.take(20), None)]
+    assert len(got) == 100 and feed.dropped == 0 and feed.ended and feed.join(20)
+
+
+def test_gaps_are_never_dropped() -> None:
+    items = [Gap(i, i + 1.0, "lost") for i in range(20)]
+    feed = Feed(iter(items), keep="latest", most=1)
+    assert feed.join(20)
+    assert [arrival.item for arrival in iter(lambda: feed.take(1), None)] == items
+
+
+def test_stopping_takes_what_waits_and_no_more() -> None:
+    stop = threading.Event()
+    told = Told()
+
+    def endless() -> Iterator[Frame | Gap]:
+        for number, item in enumerate(frames([0.9] * 100_000)):
+            yield item
+            if number == 40:
+                stop.set()
+
+    source = Replay(endless())
+    session = LiveSession(detector(), source, options=EVERY, should_stop=stop.is_set, outlets=[told])
+    summary = session.run()
+    assert summary.ledger.balanced and 40 <= summary.ledger.received < 1000 and source.closed.is_set()
+    assert ("liver", "present") in {(e.organ, e.state) for e in told}
+
+
+def test_a_blocked_source_does_not_keep_a_run_from_stopping() -> None:
+    stop, blocked = threading.Event(), threading.Event()
+    source: Replay
+
+    def stalling() -> Iterator[Frame | Gap]:
+        yield from frames([0.9] * 5)
+        blocked.set()
+        source.closed.wait(60)
+
+    source = Replay(stalling())
+    views: list[LiveView] = []
+
+    def on_view(view: LiveView) -> None:
+        views.append(view)
+        if blocked.is_set() and view.ledger.received == 5:
+            stop.set()
+
+    summary = LiveSession(detector(), source, options=EVERY, should_stop=stop.is_set, on_view=on_view).run()
+    assert summary.ledger.received == 5 and views[-1].feed == "stopped"
+
+
+def test_after_a_failing_engine_everything_is_accounted_for(tmp_path: Path) -> None:
+    made = detector()
+
+    class Broken(type(made.engine)):  # type: ignore[misc]
+        def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+            if len(self.batches) == 10:
+                raise EngineError("the device is gone")
+            return super().scores(images)  # type: ignore[no-any-return]
+
+    made = replace(made, engine=Broken(made.header))
+    journal = create_journal(
+        tmp_path / "run.journal", organs=made.organs, smoothing=made.smoothing, intervals=made.intervals,
+        source=SourceInfo(name="probe", kind="stream"),
+    )  # fmt: skip
+    with pytest.raises(EngineError, match="gone"):
+        LiveSession(made, Replay(frames([0.5] * 50)), options=EVERY, journal=journal).run()
+    kept = read_journal(tmp_path / "run.journal")
+    assert kept.closed is not None and kept.closed.verdict == "unknown" and "gone" in kept.closed.reasons[0]
+    assert kept.closed.ledger.balanced and kept.closed.ledger.classified == 10
+
+
+def test_a_resumed_run_goes_on_where_the_first_ended(tmp_path: Path) -> None:
+    path, made = tmp_path / "run.journal", detector(organs=("liver",))
+    journal = create_journal(
+        path, organs=made.organs, smoothing=made.smoothing, intervals=made.intervals,
+        source=SourceInfo(name="probe", kind="stream"),
+    )  # fmt: skip
+    for item in made.stream(()):
+        raise AssertionError(item)
+    for index, frame in enumerate(frames([0.9] * 30)):
+        assert isinstance(frame, Frame)
+        journal.write(FrameScore(index, frame.time_s, frame.duration_s, np.array([0.9], np.float32)))
+    journal.close()  # as a kill leaves it: without a close record
+    resumed = resume(path)
+    told = Told()
+    session = LiveSession(
+        made, Replay(frames([0.9] * 30)), options=EVERY, journal=resumed.writer, resumed=resumed, outlets=[told]
+    )
+    summary = session.run()
+    assert summary.ledger.received == summary.ledger.classified == 60
+    timeline = timeline_from_journal(read_journal(path))
+    assert timeline.ledger.received == 60 and timeline.report.verdict == "complete"
+    assert [s for s in timeline.scores.index] == list(range(60))
+    assert np.all(np.diff(timeline.scores.time_s) > 0)
+    states = [i.state for i in timeline.intervals]
+    assert states[0] == states[-1] == "present"
+
+
+def test_what_was_present_before_a_crash_is_shown_after_it(tmp_path: Path) -> None:
+    """Also after a second one, whether or not the sessions before came to tell of it."""
+    made, views, shown = detector(organs=("liver",)), [], []
+    create_journal(
+        tmp_path / "j", organs=made.organs, smoothing=made.smoothing, intervals=made.intervals,
+        source=SourceInfo(name="probe", kind="stream"),
+    ).close()  # fmt: skip
+    for _ in range(3):
+        resumed = resume(tmp_path / "j")
+        feed = Replay(frames([0.1] * 20 + [0.9] * 20))
+        views = []
+        session = LiveSession(made, feed, options=EVERY, journal=resumed.writer, resumed=resumed, on_view=views.append)
+        session.run()
+        shown.append(views[-1].organs[0])
+    timeline = timeline_from_journal(read_journal(tmp_path / "j"))
+    present = [(i.start_s, i.end_s) for i in timeline.intervals if i.state == "present"]
+    assert [organ.presences for organ in shown] == [1, 2, 3] and len(present) == 3
+    assert [s.start_s for s in shown[-1].latest] == pytest.approx([start_s for start_s, _ in present])
+    assert [s.end_s for s in shown[-1].latest] == pytest.approx([end_s for _, end_s in present])
+
+
+def test_what_is_shown_is_unknown_without_a_running_feed() -> None:
+    track = Track("liver", IntervalOptions())
+    track.changed(Event("liver", "present", 1.0, 10, 1.3))
+    track.scored(FrameScore(20, 2.0, 0.1, np.array([0.9], np.float32)), 0)
+    assert track.view("running").state == "present" and track.view("running").score == pytest.approx(0.9)
+    for feed in ("connecting", "stalled", "retrying", "stopped"):
+        shown = track.view(feed)  # type: ignore[arg-type]
+        assert (shown.state, shown.score) == ("unknown", None) and feed in shown.reason
+
+
+def test_feed_states_are_journalled_and_shown(tmp_path: Path) -> None:
+    made = detector()
+    journal = create_journal(
+        tmp_path / "run.journal", organs=made.organs, smoothing=made.smoothing, intervals=made.intervals,
+        source=SourceInfo(name="probe", kind="stream"),
+    )  # fmt: skip
+    session: LiveSession
+    views: list[LiveView] = []
+
+    def source() -> Iterator[Frame | Gap]:
+        yield from frames([0.9] * 20)
+        session.feed_state("stalled", "no frame for 2 s")
+        session.feed_state("stalled", "no frame for 2 s")
+        yield Gap(2.0, 5.0, "stalled")
+        session.feed_state("running")
+
+    session = LiveSession(made, Replay(source()), options=EVERY, journal=journal, on_view=views.append)
+    session.run()
+    states = [
+        entry.record.state
+        for entry in read_journal(tmp_path / "run.journal").entries()
+        if hasattr(entry.record, "wall") and hasattr(entry.record, "state")
+    ]
+    assert states[-3:] == ["stalled", "running", "stopped"] and states.count("stalled") == 1
+    assert views[-1].feed == "stopped" and all(organ.state == "unknown" for organ in views[-1].organs)
+
+
+def test_nothing_grows_in_a_long_run() -> None:
+    made = detector(organs=("liver",), smoothing=SmoothingOptions())
+    session = LiveSession(
+        made, Replay(frames(([0.1] * 20 + [0.9] * 20) * 250)), options=EVERY, on_view=lambda view: None
+    )
+    session.run()
+    track = session._tracks[0]
+    assert not session._arrived_s and len(track._trace) <= 601 and len(track._spans) <= 320
+    shown = track.view("running")
+    assert shown.presences > len(shown.latest) == 20
+    assert all(s.state == "present" and s.end_s is not None and s.end_s > s.start_s for s in shown.latest[:-1])
+    with pytest.raises(AssertionError):
+        session._process.table()
+
+
+def test_pictures_show_the_region_alone() -> None:
+    views: list[LiveView] = []
+    session = LiveSession(
+        detector(), Replay(frames([0.5] * 10)), options=replace(EVERY, with_picture=True), on_view=views.append
+    )
+    session.run()
+    picture = views[-1].picture
+    assert picture is not None and picture.shape == (32, 32) and picture.dtype == np.uint8
+
+
+def test_percentiles() -> None:
+    meter = LatencyMeter()
+    assert np.isnan(meter.percentiles_ms(50)).all()
+    for milliseconds in range(1, 1001):
+        meter.add(milliseconds / 1e3)
+    assert meter.percentiles_ms(50, 95, 99) == pytest.approx((500, 950, 990), rel=0.02)
+    meter.add(0.0)
+    meter.add(1e9)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"keep": "some"}, {"waiting": 0}, {"view_every_s": 0.0}, {"duration_s": float("nan")}], ids=str
+)
+def test_impossible_options(wrong: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        LiveOptions(**wrong)  # type: ignore[arg-type]
+
+
+def test_latency_is_from_arrival_to_decision() -> None:
+    now = [100.0]
+    clock: Callable[[], float] = lambda: now[0]  # noqa: E731
+    made = detector()
+
+    scored = threading.Event()
+
+    class Slow(type(made.engine)):  # type: ignore[misc]
+        def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+            now[0] += 0.040
+            scored.set()
+            return super().scores(images)  # type: ignore[no-any-return]
+
+    def paced() -> Iterator[Frame | Gap]:
+        first, second = frames([0.5, 0.5])
+        yield first  # waits for the region: not counted
+        assert scored.wait(20)
+        yield second
+
+    session = LiveSession(replace(made, engine=Slow(made.header)), Replay(paced()), options=EVERY, clock=clock)
+    assert session.run().latency_ms == pytest.approx((40, 40, 40), rel=0.03)

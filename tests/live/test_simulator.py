@@ -1,0 +1,136 @@
+"""A phantom sweep played live, over the network, gives the intervals of the same sweep analysed offline."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support import simulator
+from support.feeds import PATIENT, nothing_left  # noqa: F401 - a fixture
+from support.simulator import RATE_HZ, Picture, detector, phantom
+
+from seqcls.feeds.open import open_live
+from seqcls.journal import create_journal, read_journal, timeline_from_journal
+from seqcls.live.session import LiveOptions, LiveSession
+from seqcls.phantom import ORGANS
+from seqcls.types import Frame, Timeline
+
+Play = Callable[[list[Picture]], AbstractContextManager[str]]
+
+
+def offline() -> Timeline:
+    return detector().analyze(phantom().frames())
+
+
+def runs(states: Sequence[bool]) -> list[tuple[bool, int, int]]:
+    """(state, first, last) of each stretch."""
+    found, start = [], 0
+    for state, same in groupby(states):
+        length = len(list(same))
+        found.append((state, start, start + length - 1))
+        start += length
+    return found
+
+
+def stretches(timeline: Timeline, numbers: Sequence[int], last: int) -> list[tuple[str, str, int, int]]:
+    """Organ, state, first and last picture by the numbers in them; what holds no picture (waiting) is left out."""
+    return [
+        (i.organ, i.state, numbers[i.start_index], min(numbers[i.end_index], last))
+        for i in timeline.intervals
+        if i.start_index >= 0
+    ]
+
+
+def watched(url: str, path: Path, frames: int) -> tuple[Timeline, list[int]]:
+    """A live run that ends when so many frames came; and the numbers of the pictures, in the order of the frames."""
+    made, numbers, enough = detector(), {}, threading.Event()
+
+    def taken(frame: Frame) -> None:
+        numbers[frame.index] = simulator.number(frame.image)
+        if len(numbers) == frames:
+            enough.set()
+
+    source = open_live(url, on_state=lambda *_: None, **PATIENT)
+    journal = create_journal(
+        path, organs=made.organs, smoothing=made.smoothing, intervals=made.intervals, source=source.info
+    )
+    options = LiveOptions(keep="every", duration_s=30.0)
+    session = LiveSession(made, source, options=options, journal=journal, on_taken=taken, should_stop=enough.is_set)
+    summary = session.run()
+    timeline = timeline_from_journal(read_journal(path))
+    assert enough.is_set(), f"{len(numbers)} frames came"
+    assert summary.ledger.balanced and summary.ledger == timeline.ledger
+    # Nothing is dropped with --keep every; the ledger, the journal and what was taken say the same.
+    assert timeline.ledger.received == timeline.ledger.classified == len(numbers) == len(timeline.scores.index)
+    assert sorted(numbers) == list(range(len(numbers)))
+    return timeline, [numbers[index] for index in range(len(numbers))]
+
+
+def test_the_sweep_has_edges_and_offline_finds_them_all() -> None:
+    """Else the comparisons below would prove nothing."""
+    found = offline()
+    for organ in ORGANS:
+        truth = [("present" if state else "absent", first, last) for state, first, last in runs(phantom().truth[organ])]
+        assert [(i.state, i.start_index, i.end_index) for i in found.of(organ)] == truth and len(truth) >= 2
+    assert {i.state for i in found.intervals} == {"present", "absent"}
+
+
+@pytest.mark.parametrize(
+    "play",
+    [simulator.over_igtl, simulator.over_pyigtl, simulator.over_mjpeg, simulator.over_rtsp],
+    ids=["OpenIGTLink", "pyigtl", "MJPEG over HTTP", "RTSP"],
+)
+def test_intervals_are_those_of_the_sweep_offline(play: Play, tmp_path: Path) -> None:
+    if play is simulator.over_pyigtl:
+        pytest.importorskip("pyigtl")
+    sweep = phantom()
+    with play(sweep.pictures) as url:
+        live, numbers = watched(url, tmp_path / "run.journal", len(sweep.pictures))
+    last = len(sweep.pictures) - 1
+    assert numbers[: last + 1] == list(range(last + 1)), "every picture came, in order"
+    expected = offline()
+    assert stretches(live, numbers, last) == stretches(expected, range(last + 1), last)
+    # By the clock: a picture arrives when it is sent, give or take what a busy machine needs.
+    first_s = live.scores.time_s[0]
+    late_s = live.scores.time_s[: last + 1] - first_s - np.arange(last + 1) / RATE_HZ
+    assert np.abs(late_s).max() < 2.0
+
+
+def test_what_is_dropped_is_declared_and_moves_an_edge_by_no_more(tmp_path: Path) -> None:
+    """An engine too slow for the feed, which comes as fast as the socket allows."""
+    made, sweep, numbers = detector(), phantom(), {}
+    go, enough = threading.Event(), threading.Event()
+    scores = made.engine.scores
+
+    def slow(images: np.ndarray) -> np.ndarray:
+        go.wait(20)  # until the feed is through
+        return scores(images)
+
+    made.engine.scores = slow  # type: ignore[method-assign]
+    arrived: list[int] = []
+
+    def frame(item: Frame) -> None:
+        arrived.append(simulator.number(item.image))
+        if len(arrived) == len(sweep.pictures):
+            go.set()
+            enough.set()
+
+    def taken(item: Frame) -> None:
+        numbers[item.index] = simulator.number(item.image)
+
+    with simulator.over_igtl(sweep.pictures) as url:
+        source = open_live(url, on_state=lambda *_: None, **PATIENT)
+        session = LiveSession(
+            made, source, options=LiveOptions(waiting=8, duration_s=30.0), on_frame=frame, on_taken=taken,
+            should_stop=enough.is_set,
+        )  # fmt: skip
+        ledger = session.run().ledger
+    assert arrived == list(range(len(sweep.pictures)))
+    assert ledger.balanced and ledger.received == len(arrived) and ledger.classified == len(numbers)
+    assert ledger.dropped == len(arrived) - len(numbers) > 20
+    assert all(numbers[index] == index for index in numbers), "a frame keeps its number whatever is dropped before it"

@@ -1,0 +1,518 @@
+"""Video files: every frame once, in order, in time; and whatever is lost is told."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+import threading
+from collections import Counter
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from support.media import MUTATIONS, RECIPES, Recipe, draw, mutate, numbers, read_number, recipe, write_clip
+
+from seqcls.errors import SourceError, UsageError
+from seqcls.sources import Source, open_source
+from seqcls.sources.container import Structure, examine
+from seqcls.sources.pixels import expanded
+from seqcls.sources.sniff import kind_of
+from seqcls.sources.timestamps import Clock
+from seqcls.sources.video import VideoSource
+from seqcls.types import Frame, Gap, SourceReport
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def make(folder: Path, name: str, **changes: Any) -> Path:
+    made = recipe(name, **changes)
+    return write_clip(folder / f"clip{made.suffix}", made)
+
+
+def read(path: Path, **options: Any) -> tuple[list[Frame], list[Gap], SourceReport]:
+    with open_source(path, **options) as source:
+        items = list(source)
+        report = source.report()
+    frames = [item for item in items if isinstance(item, Frame)]
+    gaps = [item for item in items if isinstance(item, Gap)]
+    starts = [item.time_s if isinstance(item, Frame) else item.start_s for item in items]
+    assert [frame.index for frame in frames] == list(range(len(frames))) and report.delivered == len(frames)
+    assert starts == sorted(starts) and tuple(gaps) == report.gaps
+    return frames, gaps, report
+
+
+# ---- whole clips
+
+
+def test_broadcast_range_becomes_full_range_in_every_value() -> None:
+    values = np.arange(256, dtype=np.uint8).reshape(4, 64)
+    wanted = np.clip(np.rint((values.astype(float) - 16) * 255 / 219), 0, 255)
+    assert np.array_equal(expanded(values), wanted)
+    assert np.array_equal(expanded(np.repeat(values, 2, axis=1)[:, ::2]), wanted)  # a plane with padding
+
+
+@pytest.mark.parametrize("made", RECIPES, ids=[r.name for r in RECIPES])
+def test_every_frame_comes_once_in_order_and_in_time(made: Recipe, tmp_path: Path) -> None:
+    frames, gaps, report = read(write_clip(tmp_path / f"clip{made.suffix}", made))
+    assert numbers([f.image for f in frames]) == list(range(len(made.times_s)))
+    # A variable rate is right to the container's tick (at most 1 ms), a constant one to far less than half a frame.
+    tick_s = 0.0006 if made.suffix in (".mkv", ".webm") else 0.006 if made.suffix == ".gif" else 1e-6
+    assert [f.time_s for f in frames] == pytest.approx(made.times_s, abs=tick_s)
+    ends = [f.time_s + f.duration_s for f in frames]
+    assert ends[:-1] == pytest.approx([f.time_s for f in frames[1:]])
+    assert frames[-1].duration_s == pytest.approx(float(1 / made.rate), rel=0.35)
+    assert (report.verdict, report.reasons, gaps) == ("complete", (), [])
+
+
+@pytest.mark.parametrize("made", RECIPES[::4], ids=[r.name for r in RECIPES[::4]])
+def test_opencv_reads_the_same_frames_and_never_vouches_for_them(made: Recipe, tmp_path: Path) -> None:
+    frames, _, report = read(write_clip(tmp_path / f"clip{made.suffix}", made), reader="opencv")
+    assert numbers([f.image for f in frames]) == list(range(len(made.times_s)))
+    assert [f.time_s for f in frames] == pytest.approx(made.times_s, abs=0.5 / float(made.rate))
+    assert report.verdict == "unknown" and "OpenCV cannot tell" in report.reasons[0]
+
+
+@pytest.mark.real
+def test_the_real_clips_are_whole(real_clips: Path) -> None:
+    told = {}
+    for path in sorted((real_clips / "clips").iterdir()):
+        frames, _, report = read(path)
+        assert len(frames) > 20 and frames[0].time_s == 0.0
+        told[path.name] = report.verdict
+    assert len(told) == 21 and set(told.values()) == {"complete"}
+
+
+@pytest.mark.real
+def test_times_written_in_the_order_of_decoding_are_sorted(real_clips: Path) -> None:
+    frames, _, report = read(real_clips / "clips" / "liver_sweep.mp4")
+    assert [f.time_s for f in frames] == pytest.approx([0.04 * k for k in range(139)])
+    assert report.verdict == "complete" and "sorted" in report.reasons[0]
+
+
+# ---- pictures
+
+PICTURES = ("mp4 h264", "mp4 h264 full range", "mp4 h264 odd size", "mp4 h264 10 bit", "mov mjpeg", "mkv ffv1 gray", "mkv ffv1 gray 16 bit", "avi raw bgr", "mov png", "gif paletted 10", "mov h264 turned")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_gray_is_what_opencv_shows(name: str, tmp_path: Path) -> None:
+    path = make(tmp_path, name, frames=4)
+    frames, _, _ = read(path)
+    capture = cv2.VideoCapture(str(path))
+    for frame in frames:
+        done, picture = capture.read()
+        expected = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(int)
+        assert done and frame.image.dtype == np.uint8 and frame.image.flags["C_CONTIGUOUS"]
+        assert np.abs(frame.image.astype(int) - expected).max() <= 3
+    capture.release()
+
+
+@pytest.mark.parametrize("name", ["mp4 h264", "mp4 h264 full range", "mp4 h264 10 bit", "mov prores", "mkv ffv1 gray"])
+def test_gray_is_what_swscale_makes_of_it(name: str, tmp_path: Path) -> None:
+    path = make(tmp_path, name, frames=3, noise=90)  # levels from black to white
+    frames, _, _ = read(path)
+    with av.open(str(path)) as container:
+        for frame, decoded in zip(frames, container.decode(video=0), strict=True):
+            assert np.abs(frame.image.astype(int) - decoded.to_ndarray(format="gray")).max() <= 2
+
+
+def test_black_is_0_and_white_is_255(tmp_path: Path) -> None:
+    picture = np.zeros((128, 160), np.uint8)
+    picture[:, 80:] = 255
+    for name in ("mp4 h264", "mp4 h264 full range", "mp4 h264 10 bit", "mpg mpeg2"):
+        made = recipe(name, frames=2)
+        frames, _, _ = read(write_clip(tmp_path / f"{name}{made.suffix}", made, lambda k: picture))
+        assert frames[1].image[:, :70].max() <= 2 and frames[1].image[:, 90:].min() >= 253
+
+
+def test_color_is_bgr_on_request(tmp_path: Path) -> None:
+    picture = np.zeros((128, 160, 3), np.uint8)
+    picture[..., 2] = 230
+    path = write_clip(tmp_path / "red.mp4", recipe("mp4 h264", frames=2), lambda k: picture)
+    frames, _, _ = read(path, color=True)
+    assert frames[0].image.shape == (128, 160, 3)
+    assert np.abs(frames[0].image[60, 60].astype(int) - [0, 0, 230]).max() <= 12
+
+
+def test_info_says_what_the_file_says(tmp_path: Path) -> None:
+    with open_source(make(tmp_path, "mp4 h264 29.97")) as source:
+        info = source.info
+        assert isinstance(source, Source)
+    assert (info.kind, info.codec, info.width, info.height, info.declared_frames) == ("file", "h264", 160, 128, 40)
+    assert info.rate_hz == pytest.approx(30000 / 1001) and info.declared_duration_s == pytest.approx(40 * 1001 / 30000)
+    assert info.name == "clip.mp4" and info.has_clock
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a b+c (1).mp4", "UPPER.MP4", "50%d %s.mp4", "größe 声.mp4", "concat:x.mp4", "-i.mp4", "no suffix", "wrong.avi"],
+)
+def test_any_name_will_do(name: str, tmp_path: Path) -> None:
+    if os.name == "nt" and ":" in name:
+        pytest.skip("Windows forbids the colon")
+    path = write_clip(tmp_path / "plain.mp4", recipe("mp4 h264", frames=3)).rename(tmp_path / name)
+    frames, _, report = read(path)
+    assert len(frames) == 3 and report.verdict == "complete"
+
+
+def test_a_relative_name_that_looks_like_a_protocol_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_clip(Path("plain.mp4"), recipe("mp4 h264", frames=3)).rename("file,crypto.mp4")
+    assert len(read(Path("file,crypto.mp4"))[0]) == 3
+
+
+def test_a_name_that_is_not_utf8_is_read(tmp_path: Path) -> None:
+    if sys.platform != "linux":
+        pytest.skip("only Linux has such names")
+    path = write_clip(tmp_path / "plain.mp4", recipe("mp4 h264", frames=3)).rename(
+        tmp_path / os.fsdecode(b"caf\xe9.mp4")
+    )
+    assert len(read(path)[0]) == 3
+
+
+def test_sound_that_goes_on_longer_is_no_truncation(tmp_path: Path) -> None:
+    for suffix in (".mkv", ".mp4"):
+        path = tmp_path / f"sound{suffix}"
+        with av.open(str(path), "w") as container:
+            video = container.add_stream("libx264", rate=25)
+            video.width, video.height, video.pix_fmt = 160, 128, "yuv420p"
+            audio = container.add_stream("aac", rate=8000)
+            for k in range(20):
+                container.mux(video.encode(av.VideoFrame.from_ndarray(draw(k), format="gray")))
+            container.mux(video.encode(None))
+            for k in range(24):
+                samples = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+                samples.sample_rate, samples.pts, samples.time_base = 8000, k * 1024, Fraction(1, 8000)
+                container.mux(audio.encode(samples))
+            container.mux(audio.encode(None))
+        frames, _, report = read(path)
+        assert len(frames) == 20 and (report.verdict, report.reasons) == ("complete", ())
+
+
+# ---- what is refused
+
+
+def _mkfifo(path: Path) -> None:
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("no FIFOs here")
+    os.mkfifo(path)
+
+
+def _sound_only(path: Path) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=8000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def _huge(path: Path) -> None:
+    """A raw AVI of 96 x 80 whose header says 60,000 x 60,000."""
+    data = write_clip(path.with_suffix(".avi"), recipe("avi raw gray", frames=1)).read_bytes()
+    sizes, huge = (96).to_bytes(4, "little") + (80).to_bytes(4, "little"), (60_000).to_bytes(4, "little") * 2
+    assert data[:400].count(sizes) == 2
+    path.write_bytes(data[:400].replace(sizes, huge) + data[400:])
+
+
+REFUSED = {
+    "missing": lambda p: None,
+    "folder": lambda p: p.mkdir(),
+    "empty": lambda p: p.write_bytes(b""),
+    "one byte": lambda p: p.write_bytes(b"x"),
+    "text": lambda p: p.write_text("this is no film\n" * 100),
+    "zeros": lambda p: p.write_bytes(bytes(5000)),
+    "fifo": _mkfifo,
+    "sound only": _sound_only,
+    "huge": _huge,
+    "concat script": lambda p: p.write_text("ffconcat version 1.0\nfile other.mp4\n"),
+    "hls list": lambda p: p.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nother.mp4\n#EXT-X-ENDLIST\n"),
+    "dash": lambda p: p.write_text("<?xml version='1.0'?><MPD xmlns='urn:mpeg:dash:schema:mpd:2011'></MPD>"),
+}
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("reader", ["pyav", "opencv"])
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_no_clip_is_refused_in_one_line(case: str, reader: str, tmp_path: Path) -> None:
+    write_clip(tmp_path / "other.mp4", recipe("mp4 h264", frames=2))
+    path = tmp_path / "clip.mp4"
+    REFUSED[case](path)
+    with pytest.raises(SourceError) as caught:
+        open_source(path, reader=reader)
+    assert "\n" not in str(caught.value) and "clip.mp4" in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".avi", ".mpg", ".ts", ".gif", ".wmv", ".xyz"])
+def test_a_script_opens_no_other_file_whatever_its_suffix(suffix: str, tmp_path: Path) -> None:
+    write_clip(tmp_path / "other.mp4", recipe("mp4 h264", frames=2))
+    path = tmp_path / f"clip{suffix}"
+    path.write_text(f"ffconcat version 1.0\nfile '{tmp_path / 'other.mp4'}'\n" * 40)
+    try:
+        frames, _, report = read(path)
+    except SourceError:
+        return
+    assert frames == [] and report.verdict != "complete"
+
+
+def test_options_are_checked(tmp_path: Path) -> None:
+    path = make(tmp_path, "mp4 h264", frames=1)
+    for options in ({"reader": "ffmpeg"}, {"rate_hz": 0.0}, {"rate_hz": -1.0}, {"rate_hz": float("nan")}):
+        with pytest.raises(UsageError):
+            open_source(path, **options)  # type: ignore[arg-type]
+
+
+# ---- life of a source
+
+
+@pytest.mark.parametrize("reader", ["pyav", "opencv"])
+def test_leaving_early_is_told_and_everything_is_let_go(reader: str, tmp_path: Path) -> None:
+    path, before = make(tmp_path, "mp4 h264"), threading.active_count()
+    source = open_source(path, reader=reader)
+    for item in source:
+        if isinstance(item, Frame) and item.index == 4:
+            break
+    report = source.report()
+    assert report.verdict == "unknown" and report.reasons[-1] == "not read to the end"
+    with pytest.raises(SourceError, match="open it again"):
+        iter(source)
+    source.close()
+    source.close()
+    assert source.report().verdict == "unknown"
+    with pytest.raises(SourceError, match="open it again"):
+        iter(source)
+    path.unlink()  # Windows refuses while a handle is open
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("reader", ["pyav", "opencv"])
+def test_closing_in_the_middle_ends_the_frames(reader: str, tmp_path: Path) -> None:
+    source = open_source(make(tmp_path, "mp4 h264"), reader=reader)
+    items = iter(source)
+    first = next(items)
+    source.close()
+    assert isinstance(first, Frame) and list(items) == []
+    assert source.report().verdict == "unknown" and source.report().delivered < 40
+
+
+def test_importing_loads_no_library() -> None:
+    heavy = "{'av', 'cv2', 'pydicom', 'PIL', 'torch'}"
+    code = f"import sys, seqcls.sources; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
+
+
+# ---- damage
+
+
+CUT = ("mp4 h264 fragmented", "mkv h264", "webm vp9", "avi mpeg4", "mpg mpeg2", "mpeg mpeg2 with B-frames", "ts h264", "gif", "mkv ffv1 gray")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CUT)
+@pytest.mark.parametrize("kept", [0.3, 0.5, 0.93])
+def test_a_cut_clip_is_truncated(name: str, kept: float, tmp_path: Path) -> None:
+    path = make(tmp_path, name)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * kept) + 1])
+    frames, _, report = read(path)
+    assert len(frames) < 40 and report.verdict == "truncated"
+    sound = numbers([f.image for f in frames if not f.damaged])  # the last picture may be half of one, and says so
+    whole = [number for number in sound if number is not None]
+    assert whole == sorted(whole) and len(whole) >= 40 * kept - 18
+
+
+PADDED = ("mp4 h264", "mkv h264", "avi mpeg4", "mpg mpeg2", "ts h264", "gif")
+
+
+@pytest.mark.parametrize("name", PADDED)
+def test_padding_behind_a_whole_clip_is_no_damage(name: str, tmp_path: Path) -> None:
+    path = make(tmp_path, name)
+    path.write_bytes(path.read_bytes() + bytes(3000))
+    assert read(path)[2].verdict == "complete"
+
+
+def test_padding_inside_and_unstated_lengths_are_no_damage(tmp_path: Path) -> None:
+    path = make(tmp_path, "mpg mpeg2")
+    data = path.read_bytes()
+    middle = data.index(b"\x00\x00\x01\xba", len(data) // 2)
+    path.write_bytes(data[:middle] + bytes(500) + data[middle:])
+    assert read(path)[2].verdict == "complete"
+    path = make(tmp_path, "avi mpeg4")  # a recorder that never came back to state the length
+    data = path.read_bytes()
+    path.write_bytes(data[:4] + bytes(4) + data[8:])
+    assert read(path)[2].verdict == "complete"
+
+
+@pytest.mark.parametrize(
+    "grow", [list, lambda images: [image.convert("RGB") for image in images]], ids=["gray", "color"]
+)
+def test_gifs_of_another_writer_are_whole(grow: Any, tmp_path: Path) -> None:
+    images = grow([Image.fromarray(draw(k, noise=0)) for k in range(8)])
+    images[0].save(tmp_path / "a.gif", save_all=True, append_images=images[1:], duration=50)
+    frames, _, report = read(tmp_path / "a.gif")
+    assert numbers([f.image for f in frames]) == list(range(8)) and report.verdict == "complete"
+    assert [f.time_s for f in frames] == pytest.approx([0.05 * k for k in range(8)])
+
+
+@pytest.mark.parametrize("name", ["mpg mpeg2", "ts mpeg2", "avi mjpeg", "mkv ffv1 gray", "gif"])
+def test_a_hole_in_the_file_is_seen_in_its_structure(name: str, tmp_path: Path) -> None:
+    path = make(tmp_path, name)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2] + data[len(data) // 2 + 301 :])
+    assert read(path)[2].verdict in ("damaged", "truncated")
+    assert examine(path, kind_of(path)) != Structure()
+
+
+def test_the_rest_that_the_file_promises_is_a_gap(tmp_path: Path) -> None:
+    path = make(tmp_path, "mkv h264")
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    frames, gaps, _ = read(path)
+    end_s = frames[-1].time_s + frames[-1].duration_s
+    assert (gaps[-1].start_s, gaps[-1].end_s) == (pytest.approx(end_s), pytest.approx(1.6))
+
+
+@pytest.mark.parametrize("place", [0.2, 0.35, 0.5, 0.65, 0.8])
+def test_a_hole_of_3_kb_costs_one_frame_of_200(place: float, tmp_path: Path) -> None:
+    made = recipe("mp4 h264", frames=200, width=640, height=480, options=(("preset", "ultrafast"),))
+    path = write_clip(tmp_path / "hole.mp4", made)
+    data = bytearray(path.read_bytes())
+    start = int(len(data) * place)
+    data[start : start + 3000] = bytes(3000)
+    path.write_bytes(data)
+    frames, _, report = read(path)
+    assert len(frames) >= 199 and report.verdict == "damaged"
+
+
+def _spoil_packets(path: Path, which: range) -> None:
+    """Overwrite whole packets with noise, so that nothing can be decoded from them."""
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        packets = [p for p in container.demux(video=0) if p.size]
+        places = [(packets[k].pos, packets[k].size) for k in which]
+    for position, size in places:
+        data[position + 4 : position + size] = b"\xff" * (size - 4)
+    path.write_bytes(data)
+
+
+def test_lost_pictures_leave_a_gap_in_their_place(tmp_path: Path) -> None:
+    path = make(tmp_path, "mp4 h264 without B-frames", options=(("preset", "veryfast"), ("g", "1"), ("bf", "0")))
+    _spoil_packets(path, range(10, 13))
+    with open_source(path) as source:
+        items = list(source)
+        report = source.report()
+    assert [read_number(i.image) for i in items if isinstance(i, Frame)] == [k for k in range(40) if not 10 <= k < 13]
+    gap = items[10]
+    assert isinstance(gap, Gap) and gap.start_s == pytest.approx(0.40) and gap.end_s == pytest.approx(0.52)
+    assert "3 frames lost" in gap.reason and report.verdict == "damaged"
+
+
+def test_lost_pictures_at_the_start_and_at_the_end_are_gaps_too(tmp_path: Path) -> None:
+    path = make(tmp_path, "mp4 h264 without B-frames", options=(("preset", "veryfast"), ("g", "1"), ("bf", "0")))
+    _spoil_packets(path, range(3))
+    _spoil_packets(path, range(38, 40))
+    frames, gaps, report = read(path)
+    assert frames[0].time_s == pytest.approx(0.12) and len(frames) == 35
+    assert [(g.start_s, g.end_s) for g in gaps] == [pytest.approx((0.0, 0.12)), pytest.approx((1.52, 1.60))]
+    assert report.verdict == "damaged"
+
+
+def test_a_damaged_picture_is_told_every_time(tmp_path: Path) -> None:
+    """With frame threads FFmpeg forgot the mark in one read of 25."""
+    path = make(tmp_path, "ts h264")
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * 0.3) + 1])
+    said = {(tuple(f.damaged for f in frames), report) for frames, _, report in (read(path) for _ in range(60))}
+    assert len(said) == 1 and said.pop()[0][-1] == "damaged picture"
+
+
+@pytest.mark.parametrize("how", ["noise", "a flipped bit"])
+def test_a_broken_jpeg_is_lost_and_told(how: str, tmp_path: Path) -> None:
+    """FFmpeg by itself hands over what came out of it, and does not mark it."""
+    path = make(tmp_path, "avi mjpeg", frames=20)
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        packet = [p for p in container.demux(video=0) if p.size][7]
+    middle = packet.pos + packet.size // 2
+    data[middle : middle + 200] = (
+        b"\xff" * 200 if how == "noise" else bytes([data[middle] ^ 0x10]) + data[middle + 1 : middle + 200]
+    )
+    path.write_bytes(data)
+    frames, gaps, report = read(path)
+    assert [read_number(f.image) for f in frames] == [k for k in range(20) if k != 7]
+    assert [(g.start_s, g.end_s) for g in gaps] == [pytest.approx((0.28, 0.32))] and report.verdict == "damaged"
+
+
+def test_a_picture_that_vanishes_without_a_word_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No error, and no time to tell by: only the count of packets knows."""
+    decode, calls = VideoSource._decode, itertools.count()
+    monkeypatch.setattr(VideoSource, "_decode", lambda self, p: [] if next(calls) == 38 else decode(self, p))
+    monkeypatch.setattr(Clock, "packet", lambda self, tick, size: None)
+    frames, _, report = read(make(tmp_path, "mp4 h264 without B-frames", options=(("g", "1"), ("bf", "0"))))
+    assert len(frames) == 39 and report.verdict == "damaged" and "39 of 40" in report.reasons[0]
+
+
+def test_two_recordings_in_one_file_are_told_apart(tmp_path: Path) -> None:
+    """A transport stream may simply be joined: the clock starts anew and the picture changes its size."""
+    first = write_clip(tmp_path / "1.ts", recipe("ts mpeg2")).read_bytes()
+    second = write_clip(tmp_path / "2.ts", recipe("ts mpeg2", width=192, height=160)).read_bytes()
+    path = tmp_path / "both.ts"
+    path.write_bytes(first + second)
+    frames, _, report = read(path)
+    assert len(frames) >= 78 and {f.image.shape for f in frames} == {(128, 160), (160, 192)}
+    steps = [b.time_s - a.time_s for a, b in itertools.pairwise(frames)]
+    assert min(steps) > 0.03 and frames[-1].time_s == pytest.approx(3.16, abs=0.2)
+    assert report.verdict == "damaged" and any("size changes" in reason for reason in report.reasons)
+
+
+def test_a_pause_in_a_variable_rate_is_no_gap(tmp_path: Path) -> None:
+    times = tuple(40 * k + (3000 if k >= 20 else 0) for k in range(40))
+    for suffix in (".mkv", ".mp4", ".webm"):
+        made = recipe("mp4 h264 variable rate" if suffix != ".webm" else "webm vp9", times_ms=times)
+        frames, gaps, report = read(write_clip(tmp_path / f"pause{suffix}", made))
+        assert (gaps, report.verdict) == ([], "complete")
+        assert frames[19].duration_s == pytest.approx(3.04, abs=0.002)
+
+
+# ---- many damaged clips
+
+
+def test_a_hundred_damaged_clips(tmp_path: Path) -> None:
+    """The short form of scripts/fuzz_media.py, in its worker process so that a crash is seen as one."""
+    code = (
+        "import sys; from pathlib import Path; sys.path.insert(0, 'scripts'); import fuzz_media as f\n"
+        "def main():\n"
+        " folder = Path(sys.argv[1]); tally, failures = f.fuzz(f.make_bases(folder / 'bases', frames=40), folder, 105, 3, frames=40)\n"
+        " print(*failures, sep='\\n'); print(sum(n for (_, k), n in tally.items() if k == 'short'), len(failures))\n"
+        "if __name__ == '__main__': main()"
+    )
+    script = tmp_path / "run.py"
+    script.write_text(code)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "SVT_LOG": "0", "PYTHONPATH": os.pathsep.join([str(ROOT / "scripts"), str(ROOT / "tests"), str(ROOT)])}  # fmt: skip
+    done = subprocess.run([sys.executable, str(script), str(tmp_path)], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr[-2000:]
+    short, failed = (int(number) for number in done.stdout.split("\n")[-2].split())
+    assert short >= 60, "the mutations no longer damage anything"
+    assert failed == 0, done.stdout
+
+
+def test_mutations_are_repeatable_and_change_the_file() -> None:
+    data = bytes(range(256)) * 100
+    for kind in MUTATIONS:
+        once = mutate(data, kind, 1)
+        assert once == mutate(data, kind, 1) != data
+    assert Counter(len(mutate(data, "cut 50 %", seed)) // 5000 for seed in range(5)) == {2: 5}
+
+
+def test_a_picture_tells_its_number_or_nothing() -> None:
+    assert [read_number(draw(k)) for k in (0, 1, 511, 1023)] == [0, 1, 511, 1023]
+    torn = draw(5)
+    torn[:64] = draw(10)[:64]
+    assert read_number(torn) is None and read_number(np.full((128, 160), 90, np.uint8)) is None

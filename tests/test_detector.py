@@ -1,0 +1,261 @@
+"""The stages joined: live is offline, every frame is accounted for, threads end, interruptions keep what was done."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.fakes import BrightnessEngine, detector, frames
+
+from seqcls.adaptive import SamplingOptions
+from seqcls.detector import load
+from seqcls.errors import ModelError, NoFramesError, UsageError
+from seqcls.smoothing import SmoothingOptions
+from seqcls.types import Frame, Gap
+
+SMOOTHERS = [
+    SmoothingOptions(kind="none"),
+    SmoothingOptions(kind="exponential"),
+    SmoothingOptions(kind="median"),
+    SmoothingOptions(kind="mean"),
+    SmoothingOptions(kind="hmm", dwell_s=1.0),
+]
+
+
+def test_a_clip_becomes_a_timeline() -> None:
+    timeline = detector().analyze(frames([0.1] * 5 + [0.9] * 6 + [0.1] * 4))
+    assert [(i.state, i.start_s, i.end_s) for i in timeline.of("liver")] == [
+        ("absent", 0.0, 0.5),
+        ("present", 0.5, pytest.approx(1.1)),
+        ("absent", pytest.approx(1.1), 1.5),
+    ]
+    present = timeline.of("liver", "present")[0]
+    assert (present.start_index, present.end_index) == (5, 10) and present.mean_score == pytest.approx(0.9, abs=0.02)
+    assert [i.state for i in timeline.of("kidney")] == ["present", "absent", "present"]
+    assert timeline.ledger.received == timeline.ledger.classified == 15
+    assert timeline.report.verdict == "complete" and timeline.coverage == 1.0
+
+
+@pytest.mark.parametrize("smoothing", SMOOTHERS, ids=lambda o: o.kind)
+@settings(max_examples=25, deadline=None)
+@given(
+    levels=st.lists(
+        st.tuples(st.sampled_from([0.05, 0.3, 0.45, 0.6, 0.95, None]), st.integers(1, 12)), min_size=1, max_size=10
+    )
+)
+def test_chunks_of_any_size_give_identical_events(
+    smoothing: SmoothingOptions, levels: list[tuple[float | None, int]]
+) -> None:
+    clip = [level for level, count in levels for _ in range(count)]
+    made = detector(smoothing=smoothing)
+    one = list(made.stream(frames(clip)))
+    for size in (2, 7, 64):
+        assert list(made.stream(frames(clip), batch_size=size)) == one
+    offline = made.analyze(frames(clip))
+    for organ in made.organs:
+        starts = [(e.state, e.start_s) for e in one if e.organ == organ]
+        assert [(i.state, i.start_s) for i in offline.of(organ)] == starts
+
+
+def test_live_events_come_as_soon_as_they_are_certain() -> None:
+    seen: list[int] = []
+
+    def feed() -> Iterator[Frame | Gap]:
+        for item in frames([0.1] * 3 + [0.9] * 9):
+            seen.append(item.index if isinstance(item, Frame) else -1)
+            yield item
+
+    for event in detector(organs=("liver",)).stream(feed()):
+        if event.state == "present":
+            assert event.start_s == pytest.approx(0.3) and seen[-1] == 6  # 0.3 s of presence at the frame of 0.6 s
+            return
+    pytest.fail("the onset was never told")
+
+
+def test_batches_are_full_and_none_is_lost() -> None:
+    made = detector()
+    timeline = made.analyze(frames([0.5] * 37), batch_size=16)
+    engine = made.engine
+    assert isinstance(engine, BrightnessEngine)
+    assert engine.batches == [16, 16, 5] and list(timeline.scores.index) == list(range(37))
+
+
+def test_damaged_frames_are_unknown_and_counted() -> None:
+    timeline = detector(organs=("liver",)).analyze(frames([0.9] * 5 + [None] * 5 + [0.9] * 5))
+    assert [i.state for i in timeline.of("liver")] == ["present", "unknown", "present"]
+    assert (timeline.ledger.classified, timeline.ledger.rejected) == (10, 5)
+    assert timeline.gaps == (Gap(0.5, 1.0, "corrupt packet"),)
+    assert timeline.coverage == pytest.approx(2 / 3)
+    assert np.isnan(timeline.scores.raw[5:10]).all() and not np.isnan(timeline.scores.raw[:5]).any()
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+@pytest.mark.parametrize("kind", ["none", "mean", "exponential", "hmm"])
+def test_a_score_that_is_no_number_costs_its_own_frame(kind: Any, wrong: float) -> None:
+    made = detector(smoothing=SmoothingOptions(kind=kind))
+    sound = made.engine.scores
+
+    def scores(images: Any) -> Any:
+        found = sound(images)
+        found[found[:, 0] > 0.95, 1] = wrong
+        return found
+
+    made.engine.scores = scores  # type: ignore[method-assign]
+    timeline = made.analyze(frames([0.8] * 20 + [1.0] * 10 + [0.8] * 20))
+    blind = timeline.of("liver", "unknown")
+    assert [(i.start_s, i.end_s, i.reason) for i in blind] == [(2.0, 3.0, "the model gave no number")]
+    assert np.isnan(timeline.scores.smooth).any(axis=1).sum() == timeline.ledger.rejected == 10
+    with pytest.raises(ModelError, match="no numbers"):
+        replace(made, sampling=SamplingOptions(kind="adaptive")).analyze(frames([1.0] * 30))
+
+
+def test_gaps_between_frames_reach_the_timeline() -> None:
+    def feed() -> Iterator[Frame | Gap]:
+        clip = list(frames([0.9] * 10))
+        yield from clip[:5]
+        yield Gap(0.5, 3.0, "lost")
+        for frame in clip[5:]:
+            assert isinstance(frame, Frame)
+            yield Frame(frame.index, frame.time_s + 2.5, frame.duration_s, frame.image)
+
+    timeline = detector(organs=("liver",)).analyze(feed())
+    spans = [(i.state, i.start_s, i.end_s, i.reason) for i in timeline.of("liver")]
+    assert spans == [("present", 0, 0.5, ""), ("unknown", 0.5, 3.0, "lost"), ("present", 3.0, 3.5, "")]
+    assert timeline.report.gaps == (Gap(0.5, 3.0, "lost"),)
+
+
+def test_a_change_of_picture_size_loses_no_frame() -> None:
+    def feed() -> Iterator[Frame | Gap]:
+        yield from frames([0.9] * 6)
+        for frame in frames([0.9] * 6, size=(48, 48)):
+            assert isinstance(frame, Frame)
+            yield Frame(frame.index + 6, frame.time_s + 0.6, frame.duration_s, frame.image)
+
+    timeline = detector(organs=("liver",)).analyze(feed())
+    assert timeline.ledger.received == 12 and len(timeline.provenance["regions"]) == 2
+
+
+def test_a_picture_size_that_changes_for_ever_does_not_fill_memory() -> None:
+    def feed() -> Iterator[Frame | Gap]:
+        for index in range(150):
+            for frame in frames([0.9], size=(32, 32 + index)):
+                assert isinstance(frame, Frame)
+                yield Frame(index, index / 10, 0.1, frame.image)
+
+    timeline = detector(organs=("liver",)).analyze(feed())
+    assert timeline.ledger.received == 150 and len(timeline.provenance["regions"]) == 100
+
+
+def test_stopping_keeps_what_was_read() -> None:
+    asked = iter(range(100))
+    timeline = detector(organs=("liver",)).analyze(frames([0.9] * 50), should_stop=lambda: next(asked) >= 20)
+    assert timeline.ledger.received == 20 and timeline.end_s == pytest.approx(2.0)
+    assert timeline.report.verdict == "unknown" and "interrupted" in timeline.report.reasons[0]
+
+
+def test_no_frame_at_all_is_an_error() -> None:
+    with pytest.raises(NoFramesError, match="holds no frame"):
+        detector().analyze([])
+    with pytest.raises(NoFramesError):
+        detector().analyze([Gap(0, 5, "lost")])
+
+
+def test_an_error_in_the_source_comes_through_and_no_thread_stays() -> None:
+    def broken() -> Iterator[Frame | Gap]:
+        yield from frames([0.5] * 40)
+        raise ValueError("cable out")
+
+    before = threading.active_count()
+    with pytest.raises(ValueError, match="cable out"):
+        detector().analyze(broken())
+    assert threading.active_count() == before
+
+
+def test_an_error_in_the_engine_stops_the_reader() -> None:
+    closed: list[bool] = []
+
+    def endless() -> Iterator[Frame | Gap]:
+        try:
+            while True:
+                yield from frames([0.5] * 10)
+        finally:
+            closed.append(True)
+
+    made = detector()
+
+    def refuse(images: object) -> object:
+        raise RuntimeError("out of memory")
+
+    made.engine.scores = refuse  # type: ignore[method-assign, assignment]
+    before = threading.active_count()
+    with pytest.raises(RuntimeError, match="out of memory"):
+        made.analyze(endless())
+    assert threading.active_count() == before and closed == [True]
+
+
+def test_leaving_a_stream_early_closes_the_feed() -> None:
+    closed: list[bool] = []
+
+    def feed() -> Iterator[Frame | Gap]:
+        try:
+            yield from frames([0.9] * 1000)
+        finally:
+            closed.append(True)
+
+    events = detector().stream(feed())
+    next(events)
+    events.close()  # type: ignore[attr-defined]
+    assert closed == [True]
+
+
+def test_progress_counts_up_to_the_last_frame() -> None:
+    told: list[tuple[int, float]] = []
+    detector().analyze(frames([0.5] * 20), on_progress=lambda done, time_s: told.append((done, time_s)))
+    assert told[-1] == (20, pytest.approx(1.9)) and [d for d, _ in told] == sorted(d for d, _ in told)
+
+
+def test_thumbnails_are_few_spread_and_inside_the_region() -> None:
+    timeline = detector().analyze(frames([0.5] * 500))
+    times = [time_s for time_s, _ in timeline.thumbnails]
+    assert 10 <= len(times) <= 32 and times == sorted(times) and times[-1] > 40
+    assert all(picture.shape == (16, 16) for _, picture in timeline.thumbnails)
+
+
+def test_a_missing_model_is_one_line(tmp_path: object) -> None:
+    from seqcls.errors import ModelError
+
+    with pytest.raises(ModelError, match=r"nowhere\.safetensors"):
+        load("nowhere.safetensors")
+    assert UsageError.exit_code == 2
+
+
+# Several clips
+
+
+def test_a_started_clip_is_read_before_it_is_finished() -> None:
+    read = threading.Event()
+
+    def feed() -> Iterator[Frame | Gap]:
+        yield from frames([0.9] * 10)
+        read.set()
+
+    with closing(detector().start(feed())) as later:
+        assert read.wait(20)
+        first = detector().analyze(frames([0.1] * 5))
+        timeline = later.finish()
+    assert len(first.scores.index) == 5 and len(timeline.scores.index) == 10
+    assert timeline.report.verdict == "complete"
+
+
+def test_a_started_clip_that_is_never_finished_leaves_no_thread() -> None:
+    before = threading.active_count()
+    with closing(detector().start(frames([0.5] * 5000))):
+        assert threading.active_count() == before + 2  # decoding, preparing
+    assert threading.active_count() == before
