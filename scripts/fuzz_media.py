@@ -28,7 +28,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from support import media  # noqa: E402 - from tests/
 
 HANG_S = 20.0
-MOST_UNFLAGGED = 0.005
+MAX_UNFLAGGED = 0.005
 FRAMES = 100
 
 #: The clips that are damaged, one per container and the codecs that matter in it.
@@ -276,7 +276,7 @@ def main() -> int:
         f"{len(alarms)} false alarms on {len(clean)} clean clips and {len(real_clips())} real ones; "
         f"{time.perf_counter() - began:.0f} s"
     )
-    return 1 if bad or alarms or unflagged > MOST_UNFLAGGED * max(short, 1) else 0
+    return 1 if bad or alarms or unflagged > MAX_UNFLAGGED * max(short, 1) else 0
 
 
 if __name__ == "__main__":

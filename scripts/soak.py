@@ -39,7 +39,7 @@ from seqcls.phantom import SweepOptions, sweep
 from seqcls.smoothing import SmoothingOptions
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
 
-MOST_MIB_PER_HOUR = 1.0
+MAX_MIB_PER_HOUR = 1.0
 STALL_EVERY_S, STALL_S = 600.0, 5.0
 SILENT_EVERY_S, SILENT_S = 60.0, 4.0
 
@@ -243,7 +243,7 @@ def main(arguments: argparse.Namespace) -> int:
     (out / "soak.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     # What is on its way when the run stops was sent and not received: at most a few of a probe's pictures.
     fine = ledger.balanced and 0 <= sent - ledger.received <= (0 if probe is None else arguments.rate)
-    fine = fine and slope < MOST_MIB_PER_HOUR and written == ledger.classified + ledger.rejected
+    fine = fine and slope < MAX_MIB_PER_HOUR and written == ledger.classified + ledger.rejected
     return 0 if fine else 1
 
 

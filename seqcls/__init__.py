@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from seqcls.errors import SeqclsError
 from seqcls.intervals import IntervalOptions
 from seqcls.smoothing import SmoothingOptions
-from seqcls.types import Event, Frame, FrameScore, Gap, Interval, Ledger, Timeline
+from seqcls.types import Event, Frame, FrameCounts, FrameScore, Gap, Interval, Timeline
 
 if TYPE_CHECKING:
     from seqcls.detector import Detector, load
@@ -31,11 +31,11 @@ __all__ = [
     "Detector",
     "Event",
     "Frame",
+    "FrameCounts",
     "FrameScore",
     "Gap",
     "Interval",
     "IntervalOptions",
-    "Ledger",
     "SeqclsError",
     "SmoothingOptions",
     "Timeline",

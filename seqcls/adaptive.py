@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from seqcls.engines import Engine
 from seqcls.errors import ModelError, UsageError
 from seqcls.intervals import Hysteresis, IntervalOptions
-from seqcls.preprocess import Prepared
+from seqcls.preprocess import PreprocessedFrame
 from seqcls.smoothing import SmoothingOptions, open_smoother
 from seqcls.types import TIME_TOLERANCE_S, FrameScore, Gap
 
@@ -112,14 +112,14 @@ class AdaptiveScorer:
         self.step_s = shortest_s(smoothing, intervals) if options.step_s is None else options.step_s
         self._behind_s, self._ahead_s = reach_s(smoothing)
         self._bounds = _Bounds(smoothing, intervals)
-        self._held = _Held(self._organs)
+        self._buffer = _Buffer(self._organs)
         self._new = 0
         self.undecided = 0
 
-    def scores(self, items: Iterable[Prepared | Gap]) -> Iterator[FrameScore | Gap]:
+    def scores(self, items: Iterable[PreprocessedFrame | Gap]) -> Iterator[FrameScore | Gap]:
         """Every item back in order, late by about a block; raises EngineError as the engine does."""
         for item in items:
-            self._held.add(item)
+            self._buffer.add(item)
             self._new += 1
             if self._new >= BLOCK:
                 self._new = 0
@@ -127,25 +127,25 @@ class AdaptiveScorer:
         yield from self._settle(closing=True)
 
     def _settle(self, *, closing: bool) -> Iterator[FrameScore | Gap]:
-        held = self._held
-        self._measure(held.coarse(self.step_s, closing))
-        horizon_s = math.inf if closing else held.bounded_until_s() - self._ahead_s - 2 * TIME_TOLERANCE_S
+        buffer = self._buffer
+        self._measure(buffer.coarse(self.step_s, closing))
+        horizon_s = math.inf if closing else buffer.bounded_until_s() - self._ahead_s - 2 * TIME_TOLERANCE_S
         while True:
-            low, high = held.bounds(self._margin, self.step_s)
-            disputes = self._bounds.disputes(held.items, low, high, horizon_s, closing)
+            low, high = buffer.bounds(self._margin, self.step_s)
+            disputes = self._bounds.disputes(buffer.items, low, high, horizon_s, closing)
             wanted = {row for dispute in disputes for row in self._choose(dispute, high - low)}
             if not wanted:
                 self.undecided += len({dispute.row for dispute in disputes})
                 break
             self._measure(sorted(wanted))
-        count = len(held.items) if closing else held.settled(horizon_s - self._behind_s)
-        self._bounds.advance(held.items[:count], low[:count], high[:count])
-        yield from held.release(count)
+        count = len(buffer.items) if closing else buffer.settled(horizon_s - self._behind_s)
+        self._bounds.advance(buffer.items[:count], low[:count], high[:count])
+        yield from buffer.release(count)
 
     def _choose(self, dispute: _Dispute, width: Floats) -> Iterator[int]:
         """Rows whose scores would narrow the bounds of a disputed frame most: the middles of its widest gaps."""
         end_s = dispute.time_s + self._ahead_s
-        gaps = self._held.gaps(dispute.time_s - self._behind_s, end_s) or self._held.gaps(-math.inf, end_s)
+        gaps = self._buffer.gaps(dispute.time_s - self._behind_s, end_s) or self._buffer.gaps(-math.inf, end_s)
         doubt = [float(width[rows, dispute.column].sum()) for rows in gaps]
         for rows, own in zip(gaps, doubt, strict=True):
             if own >= max(doubt) / 2:
@@ -153,10 +153,10 @@ class AdaptiveScorer:
 
     def _measure(self, rows: Sequence[int]) -> None:
         if rows:
-            scores = self._engine.scores(np.stack([self._held.picture(row) for row in rows]))
+            scores = self._engine.scores(np.stack([self._buffer.picture(row) for row in rows]))
             if not np.isfinite(scores).all():  # what lies between two scores has no bounds then
                 raise ModelError("the model gives scores that are no numbers; use --precision fp32, or train it again")
-            self._held.put(rows, scores)
+            self._buffer.set_scores(rows, scores)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,17 +176,17 @@ class _Bounds:
         self._smoother = open_smoother(smoothing)
         self._hysteresis = [Hysteresis(options) for options in (*intervals, *intervals)]
 
-    def advance(self, items: Sequence[Prepared | Gap], low: Floats, high: Floats) -> None:
+    def advance(self, items: Sequence[PreprocessedFrame | Gap], low: Floats, high: Floats) -> None:
         """Take items for good."""
         for answer in self._push(items, low, high):
             self._states(answer)
 
     def disputes(
-        self, items: Sequence[Prepared | Gap], low: Floats, high: Floats, horizon_s: float, closing: bool
+        self, items: Sequence[PreprocessedFrame | Gap], low: Floats, high: Floats, horizon_s: float, closing: bool
     ) -> list[_Dispute]:
         """The first frame of every stretch up to the horizon on which the bounds disagree, per organ."""
         trial = copy.deepcopy(self)
-        rows = {item.index: row for row, item in enumerate(items) if isinstance(item, Prepared)}
+        rows = {item.index: row for row, item in enumerate(items) if isinstance(item, PreprocessedFrame)}
         found: list[_Dispute] = []
         apart = np.zeros(self._organs, np.bool_)
         for answer in trial._push(items, low, high, closing=closing):
@@ -203,11 +203,11 @@ class _Bounds:
         return found
 
     def _push(
-        self, items: Sequence[Prepared | Gap], low: Floats, high: Floats, *, closing: bool = False
+        self, items: Sequence[PreprocessedFrame | Gap], low: Floats, high: Floats, *, closing: bool = False
     ) -> Iterator[FrameScore | Gap]:
         both = np.concatenate([low, high], axis=1)
         for row, item in enumerate(items):
-            if isinstance(item, Prepared):
+            if isinstance(item, PreprocessedFrame):
                 own = None if item.picture is None else both[row]
                 yield from self._smoother.push(FrameScore(item.index, item.time_s, item.duration_s, own))
             else:
@@ -220,13 +220,13 @@ class _Bounds:
         if isinstance(answer, Gap) or answer.scores is None:
             now_s = answer.start_s if isinstance(answer, Gap) else answer.time_s
             for hysteresis in self._hysteresis:
-                hysteresis.blind(now_s)
+                hysteresis.mark_unknown(now_s)
             return None
         pairs = zip(self._hysteresis, answer.scores, strict=True)
-        return np.array([hysteresis.judge(float(score), answer.time_s) for hysteresis, score in pairs])
+        return np.array([hysteresis.update(float(score), answer.time_s) for hysteresis, score in pairs])
 
 
-class _Held:
+class _Buffer:
     """Items that still may be measured, in rows from 0; knows which scores are known.
 
     ``judged`` rows are those of frames with a picture. A known score is measured, or that of an equal picture.
@@ -234,16 +234,16 @@ class _Held:
 
     def __init__(self, organs: int) -> None:
         self._organs = organs
-        self.items: list[Prepared | Gap] = []
+        self.items: list[PreprocessedFrame | Gap] = []
         self._times_s: list[float] = []
         self._scores: list[Floats | None] = []
         self._measured: list[bool] = []
         self._repeats: list[bool] = []  # the picture is that of the judged row before
         self._judged: list[int] = []
 
-    def add(self, item: Prepared | Gap) -> None:
+    def add(self, item: PreprocessedFrame | Gap) -> None:
         row, scores, repeats = len(self.items), None, False
-        if isinstance(item, Prepared) and item.picture is not None:
+        if isinstance(item, PreprocessedFrame) and item.picture is not None:
             if self._judged:
                 before = self._judged[-1]
                 repeats = np.array_equal(item.picture, self.picture(before))
@@ -258,7 +258,7 @@ class _Held:
 
     def picture(self, row: int) -> NDArray[np.uint8]:
         item = self.items[row]
-        assert isinstance(item, Prepared) and item.picture is not None, "only judged rows have a picture"
+        assert isinstance(item, PreprocessedFrame) and item.picture is not None, "only judged rows have a picture"
         return item.picture
 
     def coarse(self, step_s: float, closing: bool) -> list[int]:
@@ -279,7 +279,7 @@ class _Held:
                 known_s, covered = self._times_s[row], row
         return chosen
 
-    def put(self, rows: Sequence[int], scores: Floats) -> None:
+    def set_scores(self, rows: Sequence[int], scores: Floats) -> None:
         """Take measured scores (N, K); equal pictures next to each other share them."""
         places = {row: position for position, row in enumerate(self._judged)}
         for row, own in zip(rows, scores, strict=True):

@@ -27,7 +27,7 @@ from seqcls.errors import EngineError, NoFramesError
 from seqcls.files import atomic_path, write_text
 from seqcls.geometry import Geometry, RegionFinder
 from seqcls.models.file import ModelHeader, Tensors, resnet18_shapes
-from seqcls.prefetch import ReadAhead
+from seqcls.prefetch import Prefetcher
 from seqcls.sources import open_source
 from seqcls.training.plots import BLUE, GRAY
 from seqcls.types import Frame
@@ -110,7 +110,7 @@ def preparing(clip: str | Path, geometry: Geometry) -> Case:
 
     def work() -> int:
         finder, region, count = RegionFinder(geometry), None, 0
-        with open_source(clip) as source, closing(ReadAhead((item for item in source), DECODED_AHEAD)) as decoded:
+        with open_source(clip) as source, closing(Prefetcher((item for item in source), DECODED_AHEAD)) as decoded:
             for item in decoded:
                 if isinstance(item, Frame):
                     region = finder.push(item.image) if region is None else region

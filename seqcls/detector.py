@@ -20,19 +20,19 @@ import numpy as np
 
 from seqcls.adaptive import BLOCK, AdaptiveScorer, SamplingOptions
 from seqcls.engines import Engine, open_engine
-from seqcls.engines.lazy import LateEngine
+from seqcls.engines.lazy import LazyEngine
 from seqcls.errors import NoFramesError, UsageError
 from seqcls.gate import GateOptions
 from seqcls.geometry import layout_warning
 from seqcls.intervals import IntervalOptions, intervals_from_events
 from seqcls.models.file import ModelHeader, read_header
 from seqcls.postprocess import PostProcess, unknown_stretches
-from seqcls.prefetch import ReadAhead
-from seqcls.preprocess import Preparation, Prepared
+from seqcls.prefetch import Prefetcher
+from seqcls.preprocess import PreprocessedFrame, Preprocessor
 from seqcls.scoring import score_every
 from seqcls.smoothing import SmoothingOptions
 from seqcls.sources import Source, open_source
-from seqcls.types import Event, Frame, FrameScore, Gap, Ledger, SourceInfo, SourceReport, Timeline
+from seqcls.types import Event, Frame, FrameCounts, FrameScore, Gap, SourceInfo, SourceReport, Timeline
 
 #: Whole pictures that wait between decoding and preparation, each in a thread of its own; few, for they are large.
 DECODED_AHEAD = 8
@@ -125,9 +125,9 @@ class Analysis:
                 self._source = source if isinstance(source, Source) else _Frames(source)
             self._run = _Run(detector, self._source.info.region)
             frames = _until(self._source, should_stop, self._stopped)
-            decoded = stack.enter_context(closing(ReadAhead(frames, DECODED_AHEAD)))
+            decoded = stack.enter_context(closing(Prefetcher(frames, DECODED_AHEAD)))
             depth = max(4 * batch_size, 2 * BLOCK if detector.sampling.kind == "adaptive" else 0)
-            self._prepared = stack.enter_context(closing(ReadAhead(self._run.preparation.prepare(decoded), depth)))
+            self._prepared = stack.enter_context(closing(Prefetcher(self._run.preparation.prepare(decoded), depth)))
             self._open = stack.pop_all()
 
     @property
@@ -157,18 +157,18 @@ def load(
     intervals: IntervalOptions | tuple[IntervalOptions, ...] | None = None,
     gate: GateOptions | None = None,
     sampling: SamplingOptions | None = None,
-    late: bool = False,
+    lazy: bool = False,
 ) -> Detector:
     """Open a model file; what is not stated is taken from the model.
 
-    One ``intervals`` serves every organ; a tuple holds one per organ. ``late``: come back at once and open the engine
+    One ``intervals`` serves every organ; a tuple holds one per organ. ``lazy``: come back at once and open the engine
     in a thread; what is wrong with it is raised when it is first used. Raises ModelError, EngineError or UsageError.
     """
 
     def opening() -> Engine:
         return open_engine(path, engine=engine, device=device, precision=precision)
 
-    opened = LateEngine(read_header(path), opening) if late else opening()
+    opened = LazyEngine(read_header(path), opening) if lazy else opening()
     header = opened.header
     if intervals is None:
         intervals = header.intervals
@@ -192,14 +192,14 @@ class _Run:
 
     def __init__(self, detector: Detector, hint: tuple[int, int, int, int] | None) -> None:
         self._detector = detector
-        self.preparation = Preparation(detector.header.geometry, detector.gate, hint)
+        self.preparation = Preprocessor(detector.header.geometry, detector.gate, hint)
         self._process = PostProcess(detector.organs, detector.smoothing, detector.intervals)
         self._adaptive: AdaptiveScorer | None = None
         if detector.sampling.kind == "adaptive":
             self._adaptive = AdaptiveScorer(detector.engine, detector.smoothing, detector.intervals, detector.sampling)
 
     def events(
-        self, prepared: Iterable[Prepared | Gap], batch_size: int, on_progress: Progress | None = None
+        self, prepared: Iterable[PreprocessedFrame | Gap], batch_size: int, on_progress: Progress | None = None
     ) -> Iterator[Event]:
         if self._adaptive is None:
             scored = score_every(prepared, self._detector.engine, batch_size)
@@ -219,7 +219,7 @@ class _Run:
         scores = self._process.table()
         rejected = sum(1 for reason in scores.reason if reason)
         skipped = int(np.count_nonzero(~scores.measured))
-        ledger = Ledger(
+        ledger = FrameCounts(
             received=prepared.received,
             classified=len(scores.index) - rejected - skipped,
             skipped=skipped,

@@ -63,22 +63,22 @@ class Hysteresis:
     def __init__(self, options: IntervalOptions) -> None:
         self._options = options
         self._high = False
-        self._blind_since_s = math.inf
+        self._unknown_since_s = math.inf
 
-    def judge(self, score: float, now_s: float) -> bool:
+    def update(self, score: float, now_s: float) -> bool:
         """Whether ``score`` at ``now_s`` is presence."""
-        if now_s - self._blind_since_s >= self._options.min_absent_s - TIME_TOLERANCE_S:
+        if now_s - self._unknown_since_s >= self._options.min_absent_s - TIME_TOLERANCE_S:
             self._high = False
-        self._blind_since_s = math.inf
+        self._unknown_since_s = math.inf
         if score >= self._options.onset:
             self._high = True
         elif score < self._options.offset:
             self._high = False
         return self._high
 
-    def blind(self, now_s: float) -> None:
+    def mark_unknown(self, now_s: float) -> None:
         """From ``now_s`` on there is no score."""
-        self._blind_since_s = min(self._blind_since_s, now_s)
+        self._unknown_since_s = min(self._unknown_since_s, now_s)
 
 
 class IntervalBuilder:
@@ -107,7 +107,7 @@ class IntervalBuilder:
         if score is None or math.isnan(score):
             self._enter("unknown", index, reason)
         else:
-            self._enter("present" if self._hysteresis.judge(score, self._now_s) else "absent", index)
+            self._enter("present" if self._hysteresis.update(score, self._now_s) else "absent", index)
         return self._padding.push(events + self._settle(), self._now_s, index, self._certain_s())
 
     def gap(self, gap: Gap) -> list[Event]:
@@ -130,7 +130,7 @@ class IntervalBuilder:
 
     def _enter(self, state: State, index: int, reason: str = "") -> None:
         if state == "unknown":
-            self._hysteresis.blind(self._now_s)
+            self._hysteresis.mark_unknown(self._now_s)
         if self._last is None or (self._last.state, self._last.reason) != (state, reason):
             self._last = _Run(state, self._now_s, index, reason)
             self._pending.append(self._last)
@@ -144,7 +144,7 @@ class IntervalBuilder:
         while self._pending:
             in_presence = self._settled is not None and self._settled.state == "present"
             if not in_presence and self._pending[0].state != "present":
-                self._tell(events, self._pending.pop(0))
+                self._emit(events, self._pending.pop(0))
                 continue
             # From here on: a presence, settled or hoped for, followed by runs that may still be bridged.
             start_s = self._settled.start_s if in_presence and self._settled else self._pending[0].start_s
@@ -154,16 +154,16 @@ class IntervalBuilder:
             broken = bool(tail) and (closing or self._lasted(end_s, self._options.min_absent_s))
             if long_enough:
                 if not in_presence:
-                    self._tell(events, self._pending[0])
+                    self._emit(events, self._pending[0])
                 self._pending = tail
                 if not broken:
                     break
                 for run in tail:
-                    self._tell(events, run)
+                    self._emit(events, run)
                 self._pending = []
             elif broken or closing:
                 for run in self._pending:
-                    self._tell(events, replace(run, state="absent") if run.state == "present" else run)
+                    self._emit(events, replace(run, state="absent") if run.state == "present" else run)
                 self._pending = []
             else:
                 break
@@ -174,7 +174,7 @@ class IntervalBuilder:
         last_present = max((i for i, run in enumerate(self._pending) if run.state == "present"), default=-1)
         return self._pending[last_present + 1 :]
 
-    def _tell(self, events: list[Event], run: _Run) -> None:
+    def _emit(self, events: list[Event], run: _Run) -> None:
         settled = self._settled
         if settled is None or (settled.state, settled.reason) != (run.state, run.reason):
             self._settled = run
@@ -194,58 +194,58 @@ class _Padding:
 
     def __init__(self, pad_s: float) -> None:
         self._pad_s = pad_s
-        self._held: Event | None = None  # an absence not yet told
-        self._state: State | None = None  # the state last told
+        self._held: Event | None = None  # an absence not yet emitted
+        self._state: State | None = None  # the state last emitted
         self._frames: deque[tuple[float, int]] = deque()
 
     def push(self, events: list[Event], now_s: float, index: int, certain_s: float) -> list[Event]:
         if self._pad_s == 0:
             return events
         self._frames.append((now_s, index))
-        told = [late for event in events for late in self._take(event, now_s)]
+        emitted = [late for event in events for late in self._take(event, now_s)]
         if self._held is not None and certain_s > self._held.start_s + 2 * self._pad_s + TIME_TOLERANCE_S:
-            told.append(self._let_go(now_s))
+            emitted.append(self._release(now_s))
         while self._frames[0][0] < certain_s - 4 * self._pad_s:  # no start can move further back than this
             self._frames.popleft()
-        return told
+        return emitted
 
     def close(self, events: list[Event], end_s: float, index: int) -> list[Event]:
         if self._pad_s == 0:
             return events
         self._frames.append((end_s, index))
-        told = [late for event in events for late in self._take(event, end_s)]
+        emitted = [late for event in events for late in self._take(event, end_s)]
         held = self._held
         if held is not None and held.start_s + self._left_s() < end_s - TIME_TOLERANCE_S:
-            told.append(self._let_go(end_s))
-        return told
+            emitted.append(self._release(end_s))
+        return emitted
 
     def _take(self, event: Event, now_s: float) -> list[Event]:
-        """The events that this one lets be told; an absence is held back first."""
-        told: list[Event] = []
+        """The events that this one lets be emitted; an absence is held back first."""
+        emitted: list[Event] = []
         held, right_s = self._held, self._pad_s if event.state == "present" else 0.0
         if held is not None:
             if held.start_s + self._left_s() < event.start_s - right_s - TIME_TOLERANCE_S:
-                told.append(self._let_go(now_s))
+                emitted.append(self._release(now_s))
             else:
                 self._held = None
                 if event.state == "present" and self._state == "present":
-                    return told  # the two presences have grown together
+                    return emitted  # the two presences have grown together
                 if event.state == "present":
                     event = self._moved(event, held.start_s, now_s)
                     right_s = 0.0
         if event.state == "absent":
             self._held = event
-            return told
+            return emitted
         if event.state == "present" and self._state == "absent":
             event = self._moved(event, event.start_s - right_s, now_s)
         self._state = event.state
-        told.append(event)
-        return told
+        emitted.append(event)
+        return emitted
 
     def _left_s(self) -> float:
         return self._pad_s if self._state == "present" else 0.0
 
-    def _let_go(self, now_s: float) -> Event:
+    def _release(self, now_s: float) -> Event:
         assert self._held is not None
         event = self._moved(self._held, self._held.start_s + self._left_s(), now_s)
         self._held, self._state = None, "absent"

@@ -15,7 +15,7 @@ class _End:
     pass
 
 
-class ReadAhead(Generic[T]):
+class Prefetcher(Generic[T]):
     """Runs ``items`` in a thread from now on, at most ``depth`` of them ahead; iterate once for the same items.
 
     What ``items`` raises is raised to whoever iterates. The thread has ended, and ``items`` is closed, once ``close``

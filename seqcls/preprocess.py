@@ -14,7 +14,7 @@ from seqcls.types import Frame, Gap
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Prepared:
+class PreprocessedFrame:
     """A frame on its way to the engine: ``picture`` (S, S) uint8, or None when it cannot be judged, for ``reason``."""
 
     index: int
@@ -24,15 +24,15 @@ class Prepared:
     reason: str
 
 
-class Preparation:
+class Preprocessor:
     """This stage of one run, and what it saw on the way.
 
-    region: the one in use, None until it is found. regions: all there were, MOST_REGIONS at most. received: frames
+    region: the one in use, None until it is found. regions: all there were, MAX_REGIONS at most. received: frames
     taken. start_s, end_s: of everything taken, gaps too. hint: a region stated by the source, in pixels (x0, y0, x1,
     y1).
     """
 
-    MOST_REGIONS = 100  # a feed that changes its size again and again must not fill memory
+    MAX_REGIONS = 100  # a feed that changes its size again and again must not fill memory
 
     def __init__(self, geometry: Geometry, gate: GateOptions, hint: tuple[int, int, int, int] | None = None) -> None:
         self._geometry = geometry
@@ -45,7 +45,7 @@ class Preparation:
         self.end_s = 0.0
         self.thumbnails = Thumbnails()
 
-    def prepare(self, frames: Iterable[Frame | Gap]) -> Generator[Prepared | Gap, None, None]:
+    def prepare(self, frames: Iterable[Frame | Gap]) -> Generator[PreprocessedFrame | Gap, None, None]:
         """Find the region, ask the gate, letterbox. Items wait until the region is known, anew for each size."""
         geometry = self._geometry
         gate = Gate(self._gate)
@@ -71,9 +71,9 @@ class Preparation:
         if held:
             yield from self._judge(held, finder.finish(), gate)
 
-    def _judge(self, items: list[Frame | Gap], region: Region | None, gate: Gate) -> Iterator[Prepared | Gap]:
+    def _judge(self, items: list[Frame | Gap], region: Region | None, gate: Gate) -> Iterator[PreprocessedFrame | Gap]:
         self.region = region if region is not None else self.region
-        if region is not None and region not in self.regions and len(self.regions) < self.MOST_REGIONS:
+        if region is not None and region not in self.regions and len(self.regions) < self.MAX_REGIONS:
             self.regions.append(region)
         for item in items:
             if isinstance(item, Gap):
@@ -84,7 +84,7 @@ class Preparation:
             picture = None if reason else self._geometry.apply(item.image, region)
             if picture is not None:
                 self.thumbnails.offer(item.time_s, picture)
-            yield Prepared(item.index, item.time_s, item.duration_s, picture, reason)
+            yield PreprocessedFrame(item.index, item.time_s, item.duration_s, picture, reason)
 
     def _account(self, item: Frame | Gap) -> None:
         if isinstance(item, Gap):

@@ -8,20 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.engines import Engine
-from seqcls.preprocess import Prepared
+from seqcls.preprocess import PreprocessedFrame
 from seqcls.types import FrameScore, Gap
 
 #: Why a frame is unknown whose score is no number: half precision that overflows, a model with broken weights.
 NO_NUMBER = "the model gave no number"
 
 
-def score_every(items: Iterable[Prepared | Gap], engine: Engine, batch_size: int) -> Iterator[FrameScore | Gap]:
+def score_every(
+    items: Iterable[PreprocessedFrame | Gap], engine: Engine, batch_size: int
+) -> Iterator[FrameScore | Gap]:
     """Score in batches; items that need no score wait with the others, so that order is kept."""
-    waiting: list[Prepared | Gap] = []
+    waiting: list[PreprocessedFrame | Gap] = []
     pictures: list[NDArray[np.uint8]] = []
     for item in items:
         waiting.append(item)
-        if isinstance(item, Prepared) and item.picture is not None:
+        if isinstance(item, PreprocessedFrame) and item.picture is not None:
             pictures.append(item.picture)
         # The last bound keeps memory flat, and a feed talking, through hours of frames that cannot be judged.
         if len(pictures) == batch_size or not pictures or len(waiting) >= 8 * batch_size:
@@ -31,7 +33,7 @@ def score_every(items: Iterable[Prepared | Gap], engine: Engine, batch_size: int
 
 
 def _release(
-    waiting: list[Prepared | Gap], pictures: list[NDArray[np.uint8]], engine: Engine
+    waiting: list[PreprocessedFrame | Gap], pictures: list[NDArray[np.uint8]], engine: Engine
 ) -> Iterator[FrameScore | Gap]:
     scores = iter(engine.scores(np.stack(pictures)) if pictures else ())
     for item in waiting:

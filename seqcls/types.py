@@ -99,7 +99,7 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class FrameCounts:
     """Where every received frame went: ``received == classified + skipped + dropped + rejected``.
 
     classified: scored by the engine. skipped: judged by another frame's score (sampling). dropped: thrown away because
@@ -183,7 +183,7 @@ class Timeline:
     intervals: tuple[Interval, ...]
     gaps: tuple[Gap, ...]
     scores: ScoreTable
-    ledger: Ledger
+    ledger: FrameCounts
     report: SourceReport
     warnings: tuple[str, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)

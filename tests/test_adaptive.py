@@ -17,7 +17,7 @@ from seqcls.errors import UsageError
 from seqcls.exports import read_run, write_run
 from seqcls.intervals import IntervalOptions, intervals_from_events
 from seqcls.postprocess import PostProcess
-from seqcls.preprocess import Prepared
+from seqcls.preprocess import PreprocessedFrame
 from seqcls.scoring import score_every
 from seqcls.smoothing import SmoothingOptions
 from seqcls.types import FrameScore, Gap, Interval
@@ -50,12 +50,14 @@ class Table:
         return self._scores[index]
 
 
-def prepared(count: int, unknown: set[int] = frozenset(), pictures: list[int] | None = None) -> list[Prepared]:  # type: ignore[assignment]
+def prepared(count: int, unknown: set[int] = frozenset(), pictures: list[int] | None = None) -> list[PreprocessedFrame]:  # type: ignore[assignment]
     shown = list(range(count)) if pictures is None else pictures
     return [
-        Prepared(i, i / RATE_HZ, 1 / RATE_HZ, None, "black")
+        PreprocessedFrame(i, i / RATE_HZ, 1 / RATE_HZ, None, "black")
         if i in unknown
-        else Prepared(i, i / RATE_HZ, 1 / RATE_HZ, np.array([shown[i]], np.int32).view(np.uint8).reshape(2, 2), "")
+        else PreprocessedFrame(
+            i, i / RATE_HZ, 1 / RATE_HZ, np.array([shown[i]], np.int32).view(np.uint8).reshape(2, 2), ""
+        )
         for i in range(count)
     ]
 
@@ -70,14 +72,17 @@ def timeline(items: list[FrameScore | Gap], smoothing: SmoothingOptions) -> list
 
 
 def adaptive(
-    items: list[Prepared | Gap], scores: NDArray[np.float32], smoothing: SmoothingOptions, options: SamplingOptions
+    items: list[PreprocessedFrame | Gap],
+    scores: NDArray[np.float32],
+    smoothing: SmoothingOptions,
+    options: SamplingOptions,
 ) -> tuple[list[FrameScore | Gap], Table, AdaptiveScorer]:
     engine = Table(scores)
     scorer = AdaptiveScorer(engine, smoothing, INTERVALS, options)  # type: ignore[arg-type]
     return list(scorer.scores(items)), engine, scorer
 
 
-def every(items: list[Prepared | Gap], scores: NDArray[np.float32]) -> list[FrameScore | Gap]:
+def every(items: list[PreprocessedFrame | Gap], scores: NDArray[np.float32]) -> list[FrameScore | Gap]:
     return list(score_every(items, Table(scores), 16))  # type: ignore[arg-type]
 
 
@@ -105,13 +110,13 @@ def test_intervals_are_those_of_every_frame(
     margin = data.draw(st.sampled_from([0.05, 0.2]))
     scores = steady(seed, count, step_s, margin)
     hidden = data.draw(st.sets(st.integers(0, count - 1), max_size=10))
-    items: list[Prepared | Gap] = list(prepared(count, hidden))
+    items: list[PreprocessedFrame | Gap] = list(prepared(count, hidden))
     if data.draw(st.booleans()):  # a hole in the clip
         place = data.draw(st.integers(0, count))
         items = [
             *items[:place],
             Gap(place / RATE_HZ, place / RATE_HZ + 1.5, "lost"),
-            *(Prepared(i.index, i.time_s + 1.5, i.duration_s, i.picture, i.reason) for i in items[place:]),  # type: ignore[union-attr]
+            *(PreprocessedFrame(i.index, i.time_s + 1.5, i.duration_s, i.picture, i.reason) for i in items[place:]),  # type: ignore[union-attr]
         ]
     options = SamplingOptions(kind="adaptive", step_s=step_s, margin=margin)
     got, engine, scorer = adaptive(items, scores, smoothing, options)
@@ -186,7 +191,7 @@ def test_nothing_shorter_than_the_shortest_is_ever_reported(smoothing: Smoothing
 def test_repeated_pictures_cost_nothing(closing_repeat: bool) -> None:
     shown = [0] * 100 + list(range(1, 51)) + [50] * 100 * closing_repeat
     scores = np.linspace(0, 0.9, 60).astype(np.float32)[:, None].repeat(2, axis=1)
-    items: list[Prepared | Gap] = list(prepared(len(shown), pictures=shown))
+    items: list[PreprocessedFrame | Gap] = list(prepared(len(shown), pictures=shown))
     got, engine, _ = adaptive(
         items, scores, SmoothingOptions(kind="none"), SamplingOptions(kind="adaptive", step_s=0.0)
     )

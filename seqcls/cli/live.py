@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 
 #: Messages that are said once more when the dashboard that showed them is gone.
-_MOST_TOLD = 20
+_MAX_TOLD = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class LiveRunOptions:
     """What the command line asked of a live run."""
 
     keep: str = "latest"
@@ -61,11 +61,11 @@ def camera_options(size: str | None, rate_hz: float | None, backend: str | None)
     return {name: value for name, value in given.items() if value is not None}
 
 
-def refuse_for_clips(wishes: Wishes, camera: dict[str, Any], credentials: Path | None) -> None:
+def refuse_for_clips(run_options: LiveRunOptions, camera: dict[str, Any], credentials: Path | None) -> None:
     """Raise UsageError for what only a feed has: left unheard, a person would wait for the page or the recording."""
     if camera:
         raise UsageError("--size, --camera-rate and --backend are for cameras; leave them out for clips")
-    asked = [f.name for f in fields(wishes) if f.name != "overwrite" and getattr(wishes, f.name) != f.default]
+    asked = [f.name for f in fields(run_options) if f.name != "overwrite" and getattr(run_options, f.name) != f.default]
     asked += [] if credentials is None else ["credentials"]
     if asked:
         names = {"duration_s": "duration", "window": "show", "on_event": "on-event"}
@@ -73,10 +73,12 @@ def refuse_for_clips(wishes: Wishes, camera: dict[str, Any], credentials: Path |
         raise UsageError(f"--{option} is for live runs; leave it out, or add --realtime to play the clip as a feed")
 
 
-def watch(detector: Detector, spec: str, folder: Path, wishes: Wishes, source_options: dict[str, Any]) -> int:
+def watch(
+    detector: Detector, spec: str, folder: Path, run_options: LiveRunOptions, source_options: dict[str, Any]
+) -> int:
     """Watch one feed into ``folder``; returns the exit code."""
     with redirect_stderr(cast(TextIO, _Messages(sys.stderr))):
-        return _watch(detector, spec, folder, wishes, source_options)
+        return _watch(detector, spec, folder, run_options, source_options)
 
 
 class _Messages:
@@ -123,17 +125,19 @@ def _full_screen() -> bool:
     return sys.stderr.isatty() and not console.messages().is_dumb_terminal
 
 
-def _watch(detector: Detector, spec: str, folder: Path, wishes: Wishes, source_options: dict[str, Any]) -> int:
+def _watch(
+    detector: Detector, spec: str, folder: Path, run_options: LiveRunOptions, source_options: dict[str, Any]
+) -> int:
     from seqcls.feeds.open import open_live
     from seqcls.journal import JOURNAL_NAME
     from seqcls.live.session import LiveOptions, LiveSession, warm_up
 
-    if wishes.resume and not (folder / JOURNAL_NAME).is_file():
+    if run_options.resume and not (folder / JOURNAL_NAME).is_file():
         raise OutputError(f"{folder} holds no {JOURNAL_NAME} to go on with; leave --resume out to begin")
-    options = LiveOptions(
-        keep=wishes.keep,  # type: ignore[arg-type]  # it refuses other names itself
-        duration_s=float("inf") if wishes.duration_s is None else wishes.duration_s,
-        with_picture=wishes.serve is not None or wishes.window,
+    session_options = LiveOptions(
+        keep=run_options.keep,  # type: ignore[arg-type]  # it refuses other names itself
+        duration_s=float("inf") if run_options.duration_s is None else run_options.duration_s,
+        with_picture=run_options.serve is not None or run_options.window,
     )
     later: list[LiveSession] = []  # the session, once there is one: sources speak before
 
@@ -142,12 +146,12 @@ def _watch(detector: Detector, spec: str, folder: Path, wishes: Wishes, source_o
             session.feed_state(state, reason)
 
     on_screen = _full_screen()
-    told: deque[str] = deque(maxlen=_MOST_TOLD)
+    told: deque[str] = deque(maxlen=_MAX_TOLD)
 
-    def say(message: str) -> None:
+    def notify(message: str) -> None:
         if later:
             told.append(message)
-            later[0].say(message)
+            later[0].notify(message)
         if not (later and on_screen):
             console.say(message)
 
@@ -160,16 +164,16 @@ def _watch(detector: Detector, spec: str, folder: Path, wishes: Wishes, source_o
         stack.callback(say_again)
         should_stop = stack.enter_context(console.ends_in_order())
         source = stack.enter_context(
-            closing(open_live(spec, realtime=wishes.realtime, on_state=on_state, **source_options))
+            closing(open_live(spec, realtime=run_options.realtime, on_state=on_state, **source_options))
         )
-        outlets = [stack.enter_context(closing(outlet)) for outlet in _outlets(wishes, say)]
-        recorder, clips = _recorders(detector, folder, wishes, say)
+        outlets = [stack.enter_context(closing(outlet)) for outlet in _outlets(run_options, notify)]
+        recorder, clips = _recorders(detector, folder, run_options, notify)
         for kept in (recorder, clips):
             if kept is not None:
                 stack.callback(kept.close)
-        shows, closed, address = _shows(stack, wishes)
+        shows, closed, address = _shows(stack, run_options)
         # After everything that may refuse to begin: a journal that holds nothing would be in the next one's way.
-        journal, resumed = _journal(detector, source.info, folder / JOURNAL_NAME, wishes)
+        journal, resumed = _journal(detector, source.info, folder / JOURNAL_NAME, run_options)
         stack.callback(journal.close)
         shows.append(_terminal(stack, told, address))
 
@@ -180,7 +184,7 @@ def _watch(detector: Detector, spec: str, folder: Path, wishes: Wishes, source_o
         session = LiveSession(
             detector,
             source,
-            options=options,
+            options=session_options,
             journal=journal,
             resumed=resumed,
             outlets=[*outlets, *([] if clips is None else [clips])],
@@ -196,13 +200,15 @@ def _watch(detector: Detector, spec: str, folder: Path, wishes: Wishes, source_o
     return _conclude(detector, folder, journal, summary, interrupted=should_stop())
 
 
-def _journal(detector: Detector, info: Any, path: Path, wishes: Wishes) -> tuple[JournalWriter, Resumption | None]:
+def _journal(
+    detector: Detector, info: Any, path: Path, run_options: LiveRunOptions
+) -> tuple[JournalWriter, Resumption | None]:
     from seqcls.journal import create_journal
     from seqcls.journal import resume as go_on
     from seqcls.journal.append_file import AppendFile
 
-    if not wishes.resume:
-        if wishes.overwrite and path.exists():
+    if not run_options.resume:
+        if run_options.overwrite and path.exists():
             AppendFile(path, create=False).close()  # refuses one that another run is writing
             path.unlink()
         return (
@@ -222,7 +228,7 @@ def _journal(detector: Detector, info: Any, path: Path, wishes: Wishes) -> tuple
         # By what the model was trained on: its file may have been renamed, or converted, since.
         theirs = (opening.organs, opening.smoothing, opening.intervals, opening.provenance.get("model_dataset"))
         if theirs != ours:
-            raise UsageError(f"{path} was begun with another model or other options; use the same, or a new folder")
+            raise UsageError(f"{path} was begun with another model or other run_options; use the same, or a new folder")
 
     resumed = go_on(path, accept=accept)
     missed_s = 0.0 if resumed.gap is None else resumed.gap.end_s - resumed.gap.start_s
@@ -230,29 +236,31 @@ def _journal(detector: Detector, info: Any, path: Path, wishes: Wishes) -> tuple
     return resumed.writer, resumed
 
 
-def _outlets(wishes: Wishes, say: Callable[[str], None]) -> list[Any]:
+def _outlets(run_options: LiveRunOptions, notify: Callable[[str], None]) -> list[Any]:
     from seqcls.live.notify import JsonLines, OnEvent, Webhook
 
     outlets: list[Any] = []
     if sys.stdout is not None and not sys.stdout.isatty():
-        outlets.append(JsonLines(say=say))
-    if wishes.webhook is not None:
-        outlets.append(Webhook(wishes.webhook, say=say))
-    if wishes.on_event is not None:
-        outlets.append(OnEvent(wishes.on_event, say=say))
+        outlets.append(JsonLines(notify=notify))
+    if run_options.webhook is not None:
+        outlets.append(Webhook(run_options.webhook, notify=notify))
+    if run_options.on_event is not None:
+        outlets.append(OnEvent(run_options.on_event, notify=notify))
     return outlets
 
 
-def _recorders(detector: Detector, folder: Path, wishes: Wishes, say: Callable[[str], None]) -> tuple[Any, Any]:
+def _recorders(
+    detector: Detector, folder: Path, run_options: LiveRunOptions, notify: Callable[[str], None]
+) -> tuple[Any, Any]:
     recorder = clips = None
-    if wishes.record is not None:
+    if run_options.record is not None:
         from seqcls.live.recording.recorder import Recorder
 
-        recorder = Recorder(wishes.record, whole=wishes.whole, resume=wishes.resume, say=say)
-    if wishes.clips:
+        recorder = Recorder(run_options.record, whole=run_options.whole, resume=run_options.resume, notify=notify)
+    if run_options.clips:
         from seqcls.live.recording.presence_clips import PresenceClips
 
-        clips = PresenceClips(folder / "clips", organs=detector.organs, whole=wishes.whole, say=say)
+        clips = PresenceClips(folder / "clips", organs=detector.organs, whole=run_options.whole, notify=notify)
     return recorder, clips
 
 
@@ -264,19 +272,21 @@ def _say_kept(recorder: Recorder | None, clips: PresenceClips | None, folder: Pa
         console.say(f"{len(clips.parts)} clip{'' if len(clips.parts) == 1 else 's'} of presences in {folder / 'clips'}")
 
 
-def _shows(stack: ExitStack, wishes: Wishes) -> tuple[list[Callable[[LiveView], None]], Callable[[], bool], str]:
+def _shows(
+    stack: ExitStack, run_options: LiveRunOptions
+) -> tuple[list[Callable[[LiveView], None]], Callable[[], bool], str]:
     """The page and the window that were asked for, whether a person closed the window, and where the page is."""
     shows: list[Callable[[LiveView], None]] = []
     address = ""
-    if wishes.serve is not None:
+    if run_options.serve is not None:
         from seqcls.live.display.server import PageServer
 
-        server = stack.enter_context(closing(PageServer(wishes.serve)))
+        server = stack.enter_context(closing(PageServer(run_options.serve)))
         address = server.url
         console.say(f"open {address}")
         shows.append(server.publish)
     closed: Callable[[], bool] = lambda: False  # noqa: E731
-    if wishes.window:
+    if run_options.window:
         from seqcls.live.display.window import Window
 
         window = stack.enter_context(closing(Window()))

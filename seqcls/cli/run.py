@@ -13,7 +13,7 @@ import typer
 
 from seqcls.cli import console
 from seqcls.cli import tables as show
-from seqcls.cli.live import Wishes, camera_options, refuse_for_clips, watch
+from seqcls.cli.live import LiveRunOptions, camera_options, refuse_for_clips, watch
 from seqcls.cli.options import (
     FROM_MODEL,
     Dwell,
@@ -144,7 +144,7 @@ def run(
         raise UsageError(f"a live run watches one source, not {len(sources)} ({given}); start one seqcls for each")
     if watched:
         share_one_pool()
-    wishes = Wishes(
+    live_options = LiveRunOptions(
         keep=keep,
         resume=resume,
         overwrite=overwrite,
@@ -160,7 +160,7 @@ def run(
     )
     camera = camera_options(size, camera_rate, backend)
     if not watched:
-        refuse_for_clips(wishes, camera, credentials)
+        refuse_for_clips(live_options, camera, credentials)
     specs = list(sources) if watched else expand(sources)
     folders = _folders(specs, output, overwrite or resume)
     # Slow to import and needed at the end only: a core is free for it while the model and the first clip are opened.
@@ -175,7 +175,7 @@ def run(
     if watched:
         console.say(f"engine {detector.engine.description}")
         options = {"reader": reader, "rate_hz": fps, "credentials": credentials, **camera}
-        if code := watch(detector, specs[0], folders[0], wishes, options):
+        if code := watch(detector, specs[0], folders[0], live_options, options):
             raise typer.Exit(code)
         return
     code = run_all(detector, specs, folders, batch_size=batch_size, source_options={"reader": reader, "rate_hz": fps})
@@ -321,7 +321,7 @@ def _load(
         precision=precision,
         gate=GateOptions(enabled=gate),
         sampling=SamplingOptions(kind=sampling),  # type: ignore[arg-type]  # it refuses other names itself
-        late=True,
+        lazy=True,
     )
     if region is None:
         return detector

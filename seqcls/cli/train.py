@@ -258,7 +258,7 @@ def cross_validate(
     Returns the scores to calibrate on, or None: with few patients each fold is a task of its own, and what it says of
     the scale of scores does not carry over to a model that has seen them all.
     """
-    from seqcls.datasets.split import LEAST_GROUPS
+    from seqcls.datasets.split import MIN_GROUPS
     from seqcls.files import write_text
     from seqcls.training.crossvalidation import cross_validate as validate
     from seqcls.training.crossvalidation import grouping, split_groups
@@ -314,7 +314,7 @@ def cross_validate(
         for k in range(len(frames.organs))
         for state in (True, False)
     ]
-    if min(carriers) < LEAST_GROUPS:
+    if min(carriers) < MIN_GROUPS:
         console.say("too few patients to calibrate on their scores: default thresholds are kept")
         return None
     return result.scores

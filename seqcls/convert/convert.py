@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.convert.parity import Origin, Parity, compare
+from seqcls.convert.parity import Origin, Parity, parity_report
 from seqcls.convert.quantize import quantize_onnx, quantize_openvino
 from seqcls.datasets.dataset import FrameSet
 from seqcls.engines import Engine, open_engine
@@ -94,12 +94,12 @@ def convert(
     with tempfile.TemporaryDirectory(prefix=".seqcls-convert-", dir=out.parent) as scratch:
         made = Path(scratch) / out.name
         on_step(f"converting to {options.target}, {options.precision}")
-        _BUILDERS[options.target](made, header, tensors, options.precision, frames, spare_stem=False)
+        _BUILDERS[options.target](made, header, tensors, options.precision, frames, keep_first_layer_fp32=False)
         on_step("comparing with the original")
         parity = _compare(header, tensors, made, options, frames)
         if options.precision == "int8" and parity.problems(options.most_drift):
             on_step("it strays too far: once more with the first layer in float32, which costs speed")
-            _BUILDERS[options.target](made, header, tensors, options.precision, frames, spare_stem=True)
+            _BUILDERS[options.target](made, header, tensors, options.precision, frames, keep_first_layer_fp32=True)
             parity = _compare(header, tensors, made, options, frames)
         if problems := parity.problems(options.most_drift):
             raise ModelError(
@@ -113,7 +113,13 @@ def convert(
 
 
 def _to_openvino(
-    path: Path, header: ModelHeader, tensors: Tensors, precision: str, frames: FrameSet | None, *, spare_stem: bool
+    path: Path,
+    header: ModelHeader,
+    tensors: Tensors,
+    precision: str,
+    frames: FrameSet | None,
+    *,
+    keep_first_layer_fp32: bool,
 ) -> None:
     try:
         from seqcls.engines.openvino_graph import build, write_ir
@@ -121,13 +127,24 @@ def _to_openvino(
         raise EngineError(f"OpenVINO cannot be used ({error}); pip install openvino") from error
     net = network(header, tensors)
     if precision == "int8":
-        write_ir(path, quantize_openvino(net, _calibration(frames), spare_stem=spare_stem), header, precision)
+        write_ir(
+            path,
+            quantize_openvino(net, _calibration(frames), keep_first_layer_fp32=keep_first_layer_fp32),
+            header,
+            precision,
+        )
     else:
         write_ir(path, build(net, precision), header, precision)
 
 
 def _to_onnx(
-    path: Path, header: ModelHeader, tensors: Tensors, precision: str, frames: FrameSet | None, *, spare_stem: bool
+    path: Path,
+    header: ModelHeader,
+    tensors: Tensors,
+    precision: str,
+    frames: FrameSet | None,
+    *,
+    keep_first_layer_fp32: bool,
 ) -> None:
     try:
         from seqcls.engines.onnx_graph import build, write_onnx
@@ -135,13 +152,24 @@ def _to_onnx(
         raise EngineError(f"ONNX cannot be used ({error}); pip install 'seqcls[onnx]'") from error
     net = network(header, tensors)
     if precision == "int8":
-        write_onnx(path, quantize_onnx(net, _calibration(frames), spare_stem=spare_stem), header, precision)
+        write_onnx(
+            path,
+            quantize_onnx(net, _calibration(frames), keep_first_layer_fp32=keep_first_layer_fp32),
+            header,
+            precision,
+        )
     else:
         write_onnx(path, build(net, precision), header, precision)
 
 
 def _to_torchscript(
-    path: Path, header: ModelHeader, tensors: Tensors, precision: str, frames: FrameSet | None, *, spare_stem: bool
+    path: Path,
+    header: ModelHeader,
+    tensors: Tensors,
+    precision: str,
+    frames: FrameSet | None,
+    *,
+    keep_first_layer_fp32: bool,
 ) -> None:
     """(N, S, S) uint8 to (N, K) raw logits. For other programs: seqcls never loads it, since its archive may hold a
     pickle."""
@@ -210,8 +238,8 @@ def _compare(
     else:
         after = open_engine(made, engine=options.target).scores(pictures)
     if frames is None or rows is None:
-        return compare(header, before, after, origin=origin, reference=reference.description)
-    return compare(
+        return parity_report(header, before, after, origin=origin, reference=reference.description)
+    return parity_report(
         header,
         before,
         after,

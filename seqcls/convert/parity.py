@@ -17,7 +17,7 @@ from seqcls.types import Event, FrameScore, Gap
 
 Floats = NDArray[np.float32]
 #: A hole of more than so many frames in a clip's labelled frames is one that nothing is known of.
-MOST_MISSING = 2
+MAX_MISSING = 2
 #: What the frames were: held out, else those trained on, else drawn at random.
 Origin = Literal["validation", "training", "random"]
 
@@ -71,7 +71,7 @@ class Parity:
         return found
 
 
-def compare(
+def parity_report(
     header: ModelHeader,
     before: Floats,
     after: Floats,
@@ -139,7 +139,7 @@ def _present(
     events: list[Event] = []
     expected_s = float(time_s[0])
     for index, (now_s, own) in enumerate(zip(time_s.tolist(), scores, strict=True)):
-        if now_s - expected_s > MOST_MISSING * step_s:
+        if now_s - expected_s > MAX_MISSING * step_s:
             events += process.push(Gap(expected_s, now_s, "not labelled"))
         events += process.push(FrameScore(index, now_s, step_s, own))
         expected_s = now_s + step_s

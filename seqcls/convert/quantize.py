@@ -27,7 +27,7 @@ from seqcls.models.folded import Network
 Pictures = NDArray[np.uint8]
 
 
-def quantize_openvino(net: Network, pictures: Pictures, *, spare_stem: bool = False) -> Any:
+def quantize_openvino(net: Network, pictures: Pictures, *, keep_first_layer_fp32: bool = False) -> Any:
     """An ``ov.Model`` with int8 convolutions, calibrated on (N, S, S). Raises EngineError: NNCF is missing or fails.
 
     Ranges are those seen in any picture. NNCF's own choice, the mean of every picture's range, cuts off what makes the
@@ -50,11 +50,11 @@ def quantize_openvino(net: Network, pictures: Pictures, *, spare_stem: bool = Fa
             subset_size=len(pictures),
             fast_bias_correction=False,  # the fast one does harm with these ranges: 0.010
             advanced_parameters=ranges,
-            ignored_scope=nncf.IgnoredScope(types=["MatMul"], names=[stem] if spare_stem else []),
+            ignored_scope=nncf.IgnoredScope(types=["MatMul"], names=[stem] if keep_first_layer_fp32 else []),
         )
 
 
-def quantize_onnx(net: Network, pictures: Pictures, *, spare_stem: bool = False) -> Any:
+def quantize_onnx(net: Network, pictures: Pictures, *, keep_first_layer_fp32: bool = False) -> Any:
     """An ``onnx.ModelProto`` with int8 convolutions (QDQ), calibrated on (N, S, S). Raises EngineError."""
     with _library("seqcls[onnx]"), tempfile.TemporaryDirectory(prefix="seqcls-") as scratch:
         import onnx
@@ -83,7 +83,7 @@ def quantize_onnx(net: Network, pictures: Pictures, *, spare_stem: bool = False)
             weight_type=quantization.QuantType.QInt8,
             per_channel=True,
             op_types_to_quantize=["Conv"],
-            nodes_to_exclude=[stem] if spare_stem else [],
+            nodes_to_exclude=[stem] if keep_first_layer_fp32 else [],
         )
         return onnx.load(small)
 

@@ -27,7 +27,7 @@ from seqcls.datasets.split import hold_out
 from seqcls.errors import DataError
 from seqcls.geometry import Geometry, Region
 
-MOST_PIXELS = 100_000_000
+MAX_PIXELS = 100_000_000
 #: Pictures of one size looked at to find their ultrasound region.
 SAMPLE = 24
 
@@ -226,10 +226,10 @@ _UNREADABLE = (
 
 
 def _header_size(source: Path | io.BytesIO) -> tuple[int, int] | None:
-    """(width, height) without decoding, None where there is no such header or more than MOST_PIXELS."""
+    """(width, height) without decoding, None where there is no such header or more than MAX_PIXELS."""
     try:
         with Image.open(source) as header:
-            return header.size if header.width * header.height <= MOST_PIXELS else None
+            return header.size if header.width * header.height <= MAX_PIXELS else None
     except _UNREADABLE:
         return None
 

@@ -10,7 +10,7 @@ from seqcls.errors import DataError
 
 #: Without a stated share, a validation set is held out only where each state of each organ is carried by this many
 #: groups: fewer, and training loses more by the frames than it gains by the advice.
-LEAST_GROUPS = 5
+MIN_GROUPS = 5
 SHARE = 0.2
 #: What a group (patient or clip) shows: pairs of organ and state ("present" or "absent").
 Shown = Set[tuple[str, str]]
@@ -29,7 +29,7 @@ def hold_out(groups: Mapping[str, Shown], share: float | None, seed: int) -> tup
     if share == 0:
         return frozenset(), "no validation set, as asked for"
     fewest = min(carriers.items(), key=lambda item: len(item[1]))
-    if share is None and len(fewest[1]) < LEAST_GROUPS:
+    if share is None and len(fewest[1]) < MIN_GROUPS:
         (organ, state), names = fewest
         return frozenset(), (
             f"only {len(names)} of {len(groups)} patients or clips show {organ} {state}: too few to hold some out,"

@@ -73,7 +73,7 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-class OneByOne:
+class PerImageEngine:
     """An engine that gives its library one picture at a time, several at once, each on one thread; see ``Engine``.
 
     A batch would make a picture's kernels, and so its last bits, depend on how many mates it has. One picture per

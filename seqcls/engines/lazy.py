@@ -13,7 +13,7 @@ from seqcls.engines.base import Engine
 from seqcls.models.file import ModelHeader
 
 
-class LateEngine:
+class LazyEngine:
     """Calls ``opening`` in a thread at once; whatever is asked of it waits for the answer, or raises its error.
 
     See ``Engine``.

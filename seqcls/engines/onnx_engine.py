@@ -12,15 +12,15 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from seqcls.engines.base import Forward, OneByOne, needs_conversion, processors, reason, require_precision
+from seqcls.engines.base import Forward, PerImageEngine, needs_conversion, processors, reason, require_precision
 from seqcls.engines.onnx_graph import build, read_onnx
 from seqcls.errors import EngineError
 from seqcls.models.file import ModelHeader
 from seqcls.models.folded import network
 
 
-class ONNXEngine(OneByOne):
-    """A model in ONNX Runtime's hands; see ``OneByOne``."""
+class ONNXEngine(PerImageEngine):
+    """A model in ONNX Runtime's hands; see ``PerImageEngine``."""
 
     def __init__(
         self,

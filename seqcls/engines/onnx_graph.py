@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from seqcls.errors import ModelError
 from seqcls.files import atomic_path
-from seqcls.models.converted import MOST_WEIGHT_BYTES, onnx_notes, read_bytes
+from seqcls.models.converted import MAX_WEIGHT_BYTES, onnx_notes, read_bytes
 from seqcls.models.file import ModelHeader, header_of
 from seqcls.models.folded import Conv, Network
 
@@ -84,7 +84,7 @@ def write_onnx(path: Path, model: onnx.ModelProto, header: ModelHeader, precisio
 
 def read_onnx(path: Path) -> tuple[bytes, ModelHeader, str]:
     """The model's bytes, header and precision. Raises ModelError, one line, for anything not sound."""
-    content = read_bytes(path, MOST_WEIGHT_BYTES)
+    content = read_bytes(path, MAX_WEIGHT_BYTES)
     notes = onnx_notes(content, path)
     header = header_of(notes["header"], path)
     try:

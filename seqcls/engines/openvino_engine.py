@@ -12,7 +12,7 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from seqcls.engines.base import Forward, OneByOne, needs_conversion, processors, reason, require_precision
+from seqcls.engines.base import Forward, PerImageEngine, needs_conversion, processors, reason, require_precision
 from seqcls.engines.openvino_graph import build, read_ir
 from seqcls.errors import EngineError
 from seqcls.models.file import ModelHeader
@@ -23,8 +23,8 @@ _HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
 _CAPABILITIES = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "int8": "INT8"}
 
 
-class OpenVINOEngine(OneByOne):
-    """A model in OpenVINO's hands; see ``OneByOne``."""
+class OpenVINOEngine(PerImageEngine):
+    """A model in OpenVINO's hands; see ``PerImageEngine``."""
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ from openvino import opset13 as ops
 from seqcls.engines.base import reason
 from seqcls.errors import ModelError
 from seqcls.files import atomic_path
-from seqcls.models.converted import MOST_GRAPH_BYTES, MOST_WEIGHT_BYTES, ir_notes, read_bytes
+from seqcls.models.converted import MAX_GRAPH_BYTES, MAX_WEIGHT_BYTES, ir_notes, read_bytes
 from seqcls.models.file import ModelHeader, header_of
 from seqcls.models.folded import Conv, Network
 
@@ -68,10 +68,10 @@ def write_ir(path: Path, model: ov.Model, header: ModelHeader, precision: str) -
 
 def read_ir(path: Path) -> tuple[ov.Model, ModelHeader, str]:
     """Graph, header and precision of a .xml with its .bin. Raises ModelError, one line, for anything not sound."""
-    graph = read_bytes(path, MOST_GRAPH_BYTES)
+    graph = read_bytes(path, MAX_GRAPH_BYTES)
     notes = ir_notes(graph, path)
     header = header_of(notes["header"], path)
-    weights = read_bytes(path.with_suffix(".bin"), MOST_WEIGHT_BYTES)
+    weights = read_bytes(path.with_suffix(".bin"), MAX_WEIGHT_BYTES)
     if hashlib.sha256(weights).hexdigest() != notes["weights"]:
         raise ModelError(f"{path.with_suffix('.bin')} is cut, changed, or another model's; copy both files again")
     try:

@@ -107,14 +107,14 @@ def evaluate_clips(
         )
     done = []
     for path, labels in clips:
-        truth = compare(detector.analyze(path), labels)
+        truth = align_labels(detector.analyze(path), labels)
         done.append(truth)
         if on_clip is not None:
             on_clip(truth)
     return figures(done)
 
 
-def compare(timeline: Timeline, labels: ClipLabels) -> ClipTruth:
+def align_labels(timeline: Timeline, labels: ClipLabels) -> ClipTruth:
     """Set a timeline beside its labels."""
     scores = timeline.scores
     codes = [

@@ -15,7 +15,7 @@ import seqcls
 from seqcls.errors import DataError
 from seqcls.exports.scores_csv import Progress, read_scores_csv
 from seqcls.files import write_text
-from seqcls.types import Gap, Interval, Ledger, SourceInfo, SourceReport, Timeline
+from seqcls.types import FrameCounts, Gap, Interval, SourceInfo, SourceReport, Timeline
 
 FORMAT = 1
 
@@ -66,7 +66,7 @@ def read_run(folder: str | Path, on_progress: Progress | None = None) -> Timelin
             intervals=tuple(Interval(**_nan_scores(i)) for i in body["intervals"]),
             gaps=tuple(Gap(**gap) for gap in body["gaps"]),
             scores=scores,
-            ledger=Ledger(**body["ledger"]),
+            ledger=FrameCounts(**body["ledger"]),
             report=_report(body["report"]),
             warnings=tuple(body["warnings"]),
             provenance=dict(body["provenance"]),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Okabe & Ito 2008, https://jfly.uni-koeln.de/color/: told apart under every common colour blindness.
 PRESENT, UNKNOWN, SCORE = "#0072B2", "#E69F00", "#D55E00"
 LEGEND = "Blue: in view. Hatched: could not be judged. Line: score, with its thresholds dotted"
-MOST_POINTS = 4000
+MAX_POINTS = 4000
 #: From here on times are read in minutes, or hours; and the steps that make round ones.
 LONG_S = 180.0
 _STEPS_S = (30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 43_200, 86_400)
@@ -102,7 +102,7 @@ def _draw_thumbnails(ax: Axes, timeline: Timeline) -> None:
 
 def _draw_organ(ax: Axes, timeline: Timeline, column: int, organ: str) -> None:
     scores = timeline.scores
-    step = max(1, len(scores.index) // MOST_POINTS)
+    step = max(1, len(scores.index) // MAX_POINTS)
     time_s = scores.time_s[::step]
     ax.plot(time_s, scores.raw[::step, column], color=SCORE, lw=0.6, alpha=0.5)
     ax.plot(time_s, scores.smooth[::step, column], color=SCORE, lw=1.4)

@@ -27,7 +27,7 @@ PROTOCOLS = {
 
 #: A library that is missing, or a mistake of ours: trying again changes nothing.
 _NEVER_BETTER = (ImportError, NameError, AttributeError, TypeError, LookupError, AssertionError)
-_MOST_FAILURES = 100  # packets in a row that cannot be decoded
+_MAX_FAILURES = 100  # packets in a row that cannot be decoded
 _LONGEST_REASON, _LONGEST_LAST_WORD = 200, 1000
 #: From how many seconds on a duration is believed. A live play list should have none, but FFmpeg may take
 #: the size of the list for that of the clip; pictures one after another have none whatever their server says.
@@ -141,7 +141,7 @@ def _by_pyav(target: dict[str, Any]) -> Iterator[tuple[NDArray[np.uint8], bool]]
             decoded = packet.decode()
         except Exception as error:
             failures += 1
-            if failures >= _MOST_FAILURES:
+            if failures >= _MAX_FAILURES:
                 raise SourceError(f"{name}: cannot be decoded ({_in_short(error)}); check the server") from None
             if latest is not None:  # before the first key picture there is nothing to be lost
                 yield latest, False

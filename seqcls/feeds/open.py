@@ -13,7 +13,7 @@ from typing import Any
 from seqcls.errors import SourceError, UsageError
 from seqcls.feeds.capture import BACKENDS, ChildConnection
 from seqcls.feeds.openigtlink import open_probe
-from seqcls.feeds.reconnect import Watched
+from seqcls.feeds.reconnect import ReconnectingSource
 from seqcls.sources import Source, open_source
 from seqcls.sources.base import OneWay
 from seqcls.sources.redact import credentials as with_credentials
@@ -101,7 +101,7 @@ def open_live(
             "timeout_s": max(_NETWORK_PATIENCE_S, connect_s),
             "color": color,
         }
-        return Watched(redact(spec), lambda: ChildConnection(stream), kind="stream", **timing)
+        return ReconnectingSource(redact(spec), lambda: ChildConnection(stream), kind="stream", **timing)
     if scheme == "" and _is_camera(spec):
         camera = {
             "kind": "camera",
@@ -112,7 +112,7 @@ def open_live(
             "color": color,
         }
         name = f"camera {spec}" if spec.isdecimal() else spec
-        return Watched(name, lambda: ChildConnection(camera), kind="camera", **timing)
+        return ReconnectingSource(name, lambda: ChildConnection(camera), kind="camera", **timing)
     if scheme:
         raise SourceError(f"{redact(spec)}: {scheme}:// is not known; what can be watched is {TAKEN}")
     raise SourceError(f"{redact(spec)}: is no feed; what can be watched is {TAKEN}, or a clip with --realtime")

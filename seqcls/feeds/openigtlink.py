@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import SourceError
-from seqcls.feeds.reconnect import Connection, Watched
+from seqcls.feeds.reconnect import Connection, ReconnectingSource
 from seqcls.feeds.sender_clock import SenderClock
 from seqcls.sources import Source
 from seqcls.sources.redact import redact
@@ -21,8 +21,9 @@ _SPEAKS_FIRST_S = 0.25
 
 
 def open_probe(spec: str, *, stall_s: float, connect_s: float, clock: Callable[[], float], **timing: Any) -> Source:
-    """``spec``: igtl://host:port/device; the rest is what ``Watched`` takes. Raises SourceError for another address.
+    """``spec``: igtl://host:port/device; the rest is what ``ReconnectingSource`` takes.
 
+    Raises SourceError for another address.
     Without a device that of the first image is taken, and kept to: a connection that follows takes no other.
     """
     from seqcls.feeds.openigtlink_client import parse_url
@@ -31,10 +32,10 @@ def open_probe(spec: str, *, stall_s: float, connect_s: float, clock: Callable[[
         address = parse_url(spec)
     except SourceError as error:
         raise SourceError(redact(str(error))) from None
-    return _WatchedProbe(spec, address, stall_s, connect_s, clock, timing)
+    return _ReconnectingProbe(spec, address, stall_s, connect_s, clock, timing)
 
 
-class _WatchedProbe(Watched):
+class _ReconnectingProbe(ReconnectingSource):
     """One connection to the probe after another, and what all of them refused.
 
     Frames are the images that arrived whole; so are those that the report counts. A message that was refused (bad CRC,

@@ -23,8 +23,8 @@ from seqcls.sources.redact import redact
 DEFAULT_PORT = 18944
 FORM = "igtl://host:18944/device"  # with a number: what redacts addresses must leave it alone
 
-_MOST_DEVICE_BYTES = 20  # the field of the header
-_MOST_OTHERS = 5  # names of other devices that are remembered, for the message
+_MAX_DEVICE_BYTES = 20  # the field of the header
+_MAX_OTHERS = 5  # names of other devices that are remembered, for the message
 _READ_BYTES = 256 * 1024
 _LOOK_UP_S = 0.25  # how long close() may go unnoticed where shutting a socket down does not wake its reader
 _URL = re.compile(r"igtl://(\[[^\[\]]*\]|[^\[\]:/]*)(:[^/]*)?(?:/(.*))?", re.IGNORECASE | re.DOTALL)
@@ -81,7 +81,7 @@ def parse_url(url: str) -> tuple[str, int, str]:
         raise wrong("the host must be a name or an address (IPv6 in brackets)")
     device = _device("" if path is None else path)
     if device is None:
-        raise wrong(f"the device must be one name of at most {_MOST_DEVICE_BYTES} bytes, special letters as %XX")
+        raise wrong(f"the device must be one name of at most {_MAX_DEVICE_BYTES} bytes, special letters as %XX")
     return plain_host, port, device
 
 
@@ -106,7 +106,7 @@ def _device(path: str) -> str | None:
         device = raw.decode("utf-8")
     except UnicodeDecodeError:
         return None
-    return device if len(raw) <= _MOST_DEVICE_BYTES and (not device or device.isprintable()) else None
+    return device if len(raw) <= _MAX_DEVICE_BYTES and (not device or device.isprintable()) else None
 
 
 class IgtlConnection:
@@ -246,7 +246,7 @@ class IgtlConnection:
             self._device = item.device
         if item.device != self._device:
             self.skipped += 1
-            if len(self._others) < _MOST_OTHERS:
+            if len(self._others) < _MAX_OTHERS:
                 self._others[item.device] = None
             return None
         self.images += 1

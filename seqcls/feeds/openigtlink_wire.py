@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 HEADER_BYTES = 58
-MOST_BODY_BYTES = 64 * 1024 * 1024
+MAX_BODY_BYTES = 64 * 1024 * 1024
 
 _HEADER = struct.Struct(">H12s20sQQQ")
 _EXTENDED = struct.Struct(">HHII")
@@ -90,7 +90,7 @@ class Receiver:
     CRC is computed are at most four times those received.
     """
 
-    def __init__(self, most_body_bytes: int = MOST_BODY_BYTES) -> None:
+    def __init__(self, most_body_bytes: int = MAX_BODY_BYTES) -> None:
         self._most = most_body_bytes
         self._buffer = bytearray()
         self._header: _Header | None = None  # of the message at the front of the buffer, once known to be sound

@@ -22,7 +22,7 @@ from seqcls.types import FeedState, Frame, Gap, SourceInfo, SourceReport
 HEALTHY_S = 10.0
 
 #: Frames between the connection's thread and the consumer; when as many wait, the connection is made to wait.
-MOST_WAITING = 16
+MAX_WAITING = 16
 
 FIRST_DURATION_S = 1 / 30
 _DISTANCES = 15
@@ -49,7 +49,7 @@ class Connection(Protocol):
     def close(self) -> None: ...
 
 
-class Watched(OneWay):
+class ReconnectingSource(OneWay):
     """A Source over one connection after another, made by ``connect``, which must not block.
 
     A connection that raises, ends, brings its first frame not within ``connect_s`` or none for ``stall_s`` is replaced,
@@ -286,7 +286,7 @@ class _Reader:
 
     def _put(self, arrival: Arrival) -> bool:
         with self._changed:
-            self._changed.wait_for(lambda: len(self._waiting) < MOST_WAITING or self._stopping)
+            self._changed.wait_for(lambda: len(self._waiting) < MAX_WAITING or self._stopping)
             if self._stopping:
                 return False
             self._waiting.append(arrival)

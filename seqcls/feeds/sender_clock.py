@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 #: No frame is told to be older than this; who is further off is believed to have a wrong clock, or a broken network.
-MOST_BEHIND_S = 0.5
+MAX_BEHIND_S = 0.5
 
 #: The smallest delay is looked for in one to two of these, and the clock trusted after two that agree.
 SPAN_S = 5.0
 
 #: How much the smallest delay may differ from one span to the next: 0.5 % of drift, or a change of the network.
-MOST_DRIFT_S = 0.025
+MAX_DRIFT_S = 0.025
 
 
 class SenderClock:
@@ -46,13 +46,13 @@ class SenderClock:
             self._restart(arrival_s, delay_s if runs else None)
             return 0.0
         least_s = self._delay_s if self._before_s is None else min(self._delay_s, self._before_s)
-        if abs(delay_s - least_s) > MOST_BEHIND_S:
+        if abs(delay_s - least_s) > MAX_BEHIND_S:
             self._restart(arrival_s, delay_s)
             return 0.0
         if arrival_s - self._since_s < SPAN_S:
             self._delay_s = min(self._delay_s, delay_s)
         else:
-            self._trusted = self._before_s is not None and abs(self._delay_s - self._before_s) <= MOST_DRIFT_S
+            self._trusted = self._before_s is not None and abs(self._delay_s - self._before_s) <= MAX_DRIFT_S
             self._before_s, self._delay_s, self._since_s = self._delay_s, delay_s, arrival_s
         return max(delay_s - least_s, 0.0) if self._trusted else 0.0
 

@@ -1,4 +1,4 @@
-"""What a few frames tell about each pixel: speckle moves, furniture stands still, background is never lit."""
+"""What a few frames tell about each pixel: speckle moves, overlay stands still, background is never lit."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Evidence:
     """Per pixel of the reduced picture, (h, w) bool. ``scale``: picture pixels per reduced pixel in x and in y.
 
     seen: unlike the background in a fifth of the frames. active: changes in a quarter of the steps between frames; so
-    neither holds for what a clock, a cursor or an ECG trace merely passes over. furniture: bright and still.
+    neither holds for what a clock, a cursor or an ECG trace merely passes over. overlay: bright and still.
     inside: where ultrasound may be at all; the others are False elsewhere.
     """
 
     seen: Mask
     active: Mask
-    furniture: Mask
+    overlay: Mask
     inside: Mask
     scale: tuple[float, float]
 
@@ -42,7 +42,7 @@ class Evidence:
         x0, x1 = (round(x / self.scale[0]) for x in box[::2])
         y0, y1 = (round(y / self.scale[1]) for y in box[1::2])
         inside[y0:y1, x0:x1] = True
-        return Evidence(self.seen & inside, self.active & inside, self.furniture & inside, inside, self.scale)
+        return Evidence(self.seen & inside, self.active & inside, self.overlay & inside, inside, self.scale)
 
 
 class Statistics:

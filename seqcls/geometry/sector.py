@@ -13,7 +13,7 @@ from seqcls.geometry.evidence import Evidence, Mask
 Points = NDArray[np.int32]
 
 #: A component smaller than this part of the picture is no ultrasound.
-LEAST_AREA = 0.04
+MIN_AREA = 0.04
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def outline(evidence: Evidence) -> tuple[Points, str] | None:
         filled, kind = _completed(tissue, *sides, to_bottom=True)
     filled &= evidence.inside
     extra = filled & ~_drawn(hull, tissue.shape)
-    if (extra & evidence.furniture).sum() > 0.002 * tissue.size:
+    if (extra & evidence.overlay).sum() > 0.002 * tissue.size:
         return hull, kind
     beyond = tissue & ~_wider(filled, 0.004)
     return _hull(filled if beyond.sum() <= 0.002 * tissue.sum() else filled | tissue), kind
@@ -69,10 +69,10 @@ def _tissue(evidence: Evidence) -> Mask | None:
     if seen is None:
         return None
     moving = _large(_dense(evidence.active) & seen)
-    if moving is None or _area(_hull(moving)) < LEAST_AREA * moving.size:
+    if moving is None or _area(_hull(moving)) < MIN_AREA * moving.size:
         return seen
     around = _hull(moving)
-    beyond = seen & evidence.furniture & ~_wider(_drawn(around, seen.shape), 0.02)
+    beyond = seen & evidence.overlay & ~_wider(_drawn(around, seen.shape), 0.02)
     if _area(_hull(seen)) > 1.35 * _area(around) or beyond.sum() > 0.01 * seen.sum():
         return moving
     return seen
@@ -91,7 +91,7 @@ def _is_cropped(hull: Points, evidence: Evidence) -> bool:
     (height, width), (x, y, w, h) = evidence.seen.shape, cv2.boundingRect(hull)
     narrow = max(x / width, y / height, 1 - (x + w) / width) <= 0.03 and 1 - (y + h) / height <= 0.1
     outside = ~_wider(_drawn(hull, evidence.seen.shape), 0.004)
-    printed = (evidence.furniture | _dense(evidence.seen)) & outside
+    printed = (evidence.overlay | _dense(evidence.seen)) & outside
     return narrow and bool(evidence.inside.all()) and int(printed.sum()) <= 0.0002 * printed.size
 
 
@@ -112,7 +112,7 @@ def _main(mask: Mask, active: Mask) -> Mask | None:
     worth[0] = 0
     best = int(worth.argmax())
     found: Mask = labels == best
-    return found if _area(_hull(found)) >= LEAST_AREA * mask.size else None
+    return found if _area(_hull(found)) >= MIN_AREA * mask.size else None
 
 
 def _hull(mask: Mask) -> Points:

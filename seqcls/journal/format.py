@@ -36,11 +36,11 @@ from numpy.typing import NDArray
 from seqcls.errors import DataError, UsageError
 from seqcls.intervals import IntervalOptions
 from seqcls.smoothing import SmoothingOptions
-from seqcls.types import Event, FrameScore, Gap, Ledger, SourceInfo, State, Verdict
+from seqcls.types import Event, FrameCounts, FrameScore, Gap, SourceInfo, State, Verdict
 
 FORMAT = 1
 #: A longer line is no record: what a reader must hold at once.
-MOST_LINE_BYTES = 1 << 20
+MAX_LINE_BYTES = 1 << 20
 #: Reason of the stretches that are missing from a journal.
 NOT_RECORDED = "not recorded"
 
@@ -90,7 +90,7 @@ class Close:
     """`close`: the run ended in order. ``warnings`` and ``provenance`` are what became known only during the run."""
 
     end_s: float
-    ledger: Ledger
+    ledger: FrameCounts
     verdict: Verdict
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -292,7 +292,7 @@ def _resume(body: dict[str, Any]) -> Resume:
 def _close(body: dict[str, Any]) -> Close:
     return Close(
         end_s=_number(body["end_s"]),
-        ledger=Ledger(**{name: _whole(count) for name, count in body["ledger"].items()}),
+        ledger=FrameCounts(**{name: _whole(count) for name, count in body["ledger"].items()}),
         verdict=_one_of(get_args(Verdict), body["verdict"]),
         reasons=_texts(body["reasons"]),
         warnings=_texts(body["warnings"]),

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from seqcls.errors import DataError
 from seqcls.journal.format import (
-    MOST_LINE_BYTES,
+    MAX_LINE_BYTES,
     Close,
     Entry,
     Frames,
@@ -26,7 +26,7 @@ from seqcls.journal.format import (
 Progress = Callable[[int, int], None]
 
 _CHUNK_BYTES = 1 << 16
-_MOST_FRAMES = 4096
+_MAX_FRAMES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class _Pass:
             if row is not None and row[0] == expected:
                 rows.append(row)
                 expected += 1
-                if len(rows) == _MOST_FRAMES:
+                if len(rows) == _MAX_FRAMES:
                     yield frames(rows)
                     rows = []
                 continue
@@ -181,9 +181,9 @@ class _Pass:
                 # A journal that went through a mail or an editor may have come back with other line ends.
                 *lines, rest = (rest + chunk).replace(b"\r\n", b"\n").split(b"\n")
                 for line in lines:
-                    yield b"" if too_long or len(line) >= MOST_LINE_BYTES else line
+                    yield b"" if too_long or len(line) >= MAX_LINE_BYTES else line
                     too_long = 0
-                if len(rest) >= MOST_LINE_BYTES:
+                if len(rest) >= MAX_LINE_BYTES:
                     rest, too_long = b"", too_long + len(rest)
         except OSError as error:
             raise DataError(f"{self._path} cannot be read ({error.strerror}): copy it to a sound disk") from None

@@ -15,7 +15,7 @@ from seqcls.journal.format import NOT_RECORDED, Entry, Frames, Opening, Resume
 from seqcls.journal.reader import Journal, Progress, read_journal
 from seqcls.postprocess import PostProcess, RawScores, post_process, unknown_stretches
 from seqcls.smoothing import SmoothingOptions
-from seqcls.types import TIME_TOLERANCE_S, Event, FrameScore, Gap, Ledger, SourceReport, Timeline, Verdict
+from seqcls.types import TIME_TOLERANCE_S, Event, FrameCounts, FrameScore, Gap, SourceReport, Timeline, Verdict
 
 
 def timeline_from_journal(
@@ -41,7 +41,7 @@ def read_recorded(path: str | Path, on_progress: Progress | None = None) -> tupl
     return read_journal(path, run.take, on_progress), run
 
 
-class Tally:
+class RunAccumulator:
     """What the records that were taken come to, but for what the scores mean.
 
     ``told`` are the events that the run recorded itself. ``seen_at_s`` and ``seen_s`` are the time of day (seconds
@@ -69,9 +69,9 @@ class Tally:
             self.push(frame)
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> FrameCounts:
         """By the records: numbers that frames skip were dropped, unless records are missing there."""
-        return Ledger(
+        return FrameCounts(
             received=self._frames + self._dropped,
             classified=self._frames - self._rejected - self._skipped,
             skipped=self._skipped,
@@ -152,7 +152,7 @@ class Tally:
         self.push(item)
 
 
-class Rebuilt(Tally):
+class Rebuilt(RunAccumulator):
     """What the run knew after the entries that were taken; ``events`` are all that became certain."""
 
     def __init__(
@@ -171,7 +171,7 @@ class Rebuilt(Tally):
         self.events.extend(self.process.push(item))
 
 
-class Recorded(Tally):
+class Recorded(RunAccumulator):
     """Every score of the run, for making its timeline as often as one likes."""
 
     def __init__(self) -> None:
@@ -233,7 +233,7 @@ def _verdict(journal: Journal) -> Verdict:
     return "damaged" if journal.damage.said else journal.closed.verdict
 
 
-def _reasons(journal: Journal, run: Tally) -> tuple[str, ...]:
+def _reasons(journal: Journal, run: RunAccumulator) -> tuple[str, ...]:
     missing_s = sum(gap.end_s - gap.start_s for gap in run.gaps if gap.reason == NOT_RECORDED)
     said = (
         "" if journal.closed is not None else "the recording ended without being closed (crash, kill or power cut)",

@@ -15,16 +15,16 @@ from seqcls.errors import OutputError
 from seqcls.journal.append_file import AppendFile
 from seqcls.journal.format import Entry, Frames, Opening, Resume
 from seqcls.journal.reader import Journal, open_journal, read_journal
-from seqcls.journal.rebuild import Rebuilt, Tally
+from seqcls.journal.rebuild import Rebuilt, RunAccumulator
 from seqcls.journal.tail import memory_s, settled_at
 from seqcls.journal.writer import JournalWriter, Monotonic, Wall, begin, utc_now
 from seqcls.postprocess import PostProcess
-from seqcls.types import Event, FrameScore, Gap, Ledger
+from seqcls.types import Event, FrameCounts, FrameScore, Gap
 
 #: Farther apart, the clock was set rather than the time passed (machines without a battery start in 1970).
-MOST_APART_S = 30 * 86_400.0
+MAX_APART_S = 30 * 86_400.0
 #: How much of the end is kept for finding out the state, where options do not ask for more.
-LEAST_S = 300.0
+MIN_S = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,7 +51,7 @@ class Resumption:
     start_s: float | None
     end_s: float
     time_s: float
-    ledger: Ledger
+    ledger: FrameCounts
     healed_bytes: int
     journal: Journal
 
@@ -111,7 +111,7 @@ def resume(
     )
 
 
-class _Ending(Tally):
+class _Ending(RunAccumulator):
     """Counts everything, and keeps the items of the end."""
 
     def __init__(self) -> None:
@@ -126,7 +126,7 @@ class _Ending(Tally):
         super().take(block)
         record = block.record if isinstance(block, Entry) else None
         if isinstance(record, Opening):
-            self._most_s = max(LEAST_S, 2 * memory_s(record.smoothing, record.intervals))
+            self._most_s = max(MIN_S, 2 * memory_s(record.smoothing, record.intervals))
         elif isinstance(record, Resume):
             self.told_before += self.told
             self.told.clear()
@@ -194,9 +194,9 @@ def _state(run: _Ending, journal: Journal) -> tuple[PostProcess, tuple[Event, ..
     return again.process, tuple(event for event in fresh if event not in told)
 
 
-def _now_s(run: Tally, wall_s: float) -> float:
+def _now_s(run: RunAccumulator, wall_s: float) -> float:
     """Stream time of this moment; at least the end of what there is, also when the clock was set back."""
     if run.seen_at_s is None:
         return run.end_s
     elapsed_s = wall_s - run.seen_at_s
-    return max(run.end_s, run.seen_s + elapsed_s) if elapsed_s <= MOST_APART_S else run.end_s
+    return max(run.end_s, run.seen_s + elapsed_s) if elapsed_s <= MAX_APART_S else run.end_s

@@ -85,7 +85,7 @@ class _Organ:
         self._options = options
         # Before the first score: either not present, or present until the score says otherwise.
         self._either = (Hysteresis(options), Hysteresis(options))
-        self._either[1].judge(1.0, -math.inf)
+        self._either[1].update(1.0, -math.inf)
         self._constant_s = _constant_s(options)
         self._now_s = -math.inf
         self._state: tuple[str, str] | None = None
@@ -108,11 +108,11 @@ class _Organ:
         if math.isnan(score):
             if right:
                 for hysteresis in self._either:
-                    hysteresis.blind(self._now_s)
+                    hysteresis.mark_unknown(self._now_s)
             return ("unknown", item.reason)
         if not right:
             return None
-        low, high = (hysteresis.judge(score, self._now_s) for hysteresis in self._either)
+        low, high = (hysteresis.update(score, self._now_s) for hysteresis in self._either)
         return ("present" if low else "absent", "") if low == high else None
 
 

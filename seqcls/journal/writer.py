@@ -19,9 +19,9 @@ import seqcls
 from seqcls.errors import DiskFullError
 from seqcls.intervals import IntervalOptions
 from seqcls.journal.append_file import AppendFile
-from seqcls.journal.format import MOST_LINE_BYTES, Close, FeedChange, Opening, Record, Resume, encode
+from seqcls.journal.format import MAX_LINE_BYTES, Close, FeedChange, Opening, Record, Resume, encode
 from seqcls.smoothing import SmoothingOptions
-from seqcls.types import Event, FrameScore, Gap, Ledger, SourceInfo, Verdict
+from seqcls.types import Event, FrameCounts, FrameScore, Gap, SourceInfo, Verdict
 
 #: How often records are forced to the disk, and how often a full disk is tried again.
 SYNC_EVERY_S = 1.0
@@ -77,7 +77,7 @@ class JournalWriter:
         self,
         *,
         end_s: float,
-        ledger: Ledger,
+        ledger: FrameCounts,
         verdict: Verdict,
         reasons: Sequence[str] = (),
         warnings: Sequence[str] = (),
@@ -135,7 +135,7 @@ class JournalWriter:
                 self.dropped += len(records)
                 return False
             self._retry_s = None
-            fit = [line for line in lines if len(line) <= MOST_LINE_BYTES]
+            fit = [line for line in lines if len(line) <= MAX_LINE_BYTES]
             whole = self._append(b"".join(fit), len(fit), now_s)
             if len(fit) < len(lines):
                 self._fail("a record is longer than a journal's line may be", len(lines) - len(fit))

@@ -10,14 +10,14 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 #: Takes one line for a person; called from any thread.
-Say = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
 def nothing(*_: object) -> None:
     """Does nothing: for whoever does not want to be called."""
 
 
-class Aside(Generic[T]):
+class BackgroundWorker(Generic[T]):
     """Hands items in order to ``work`` in a thread of its own.
 
     ``most`` bounds the sum of the waiting items' weights; what does not fit is left out and counted in ``dropped``.

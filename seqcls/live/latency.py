@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-_LEAST_S, _GROWTH, _BINS = 1e-5, 1.02, 1000  # up to 4,000 s
+_MIN_S, _GROWTH, _BINS = 1e-5, 1.02, 1000  # up to 4,000 s
 
 
 class LatencyMeter:
@@ -16,7 +16,7 @@ class LatencyMeter:
         self._counts = np.zeros(_BINS, np.int64)
 
     def add(self, duration_s: float) -> None:
-        place = math.log(max(duration_s, _LEAST_S) / _LEAST_S) / math.log(_GROWTH)
+        place = math.log(max(duration_s, _MIN_S) / _MIN_S) / math.log(_GROWTH)
         self._counts[min(_BINS - 1, int(place))] += 1
 
     def percentiles_ms(self, *percents: float) -> tuple[float, ...]:
@@ -25,4 +25,4 @@ class LatencyMeter:
         if not total[-1]:
             return (math.nan,) * len(percents)
         bins = np.searchsorted(total, np.array(percents) / 100 * total[-1])
-        return tuple(float(1e3 * _LEAST_S * _GROWTH ** (place + 0.5)) for place in bins)
+        return tuple(float(1e3 * _MIN_S * _GROWTH ** (place + 0.5)) for place in bins)

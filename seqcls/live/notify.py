@@ -26,17 +26,17 @@ from typing import Any, Protocol, TextIO
 
 import seqcls
 from seqcls.errors import UsageError
-from seqcls.live.background import Aside, Say, nothing
+from seqcls.live.background import BackgroundWorker, Notify, nothing
 from seqcls.types import Event
 
 #: Events that wait for a slow receiver; what comes beyond is counted as not delivered.
-MOST_WAITING = 1000
+MAX_WAITING = 1000
 
 _TRIES = 3
 _AGAIN = frozenset({408, 425, 429})
 
 
-class Outlet(Protocol):
+class EventSink(Protocol):
     """A sink of events; neither method raises, ``close`` returns within a bounded time and is idempotent."""
 
     def event(self, event: Event) -> None: ...
@@ -70,38 +70,38 @@ def utc_now() -> datetime:
 class _Queued:
     """What the outlets share: a thread, a bounded queue, and the telling of failures."""
 
-    def __init__(self, name: str, close_s: float, say: Say, wall: Callable[[], datetime]) -> None:
+    def __init__(self, name: str, close_s: float, notify: Notify, wall: Callable[[], datetime]) -> None:
         self.delivered = 0
-        self._name, self._close_s, self._say, self._wall = name, close_s, say, wall
+        self._name, self._close_s, self._notify, self._wall = name, close_s, notify, wall
         self._failures = 0
         self._told_full = self._closed = False
         self._stopping = threading.Event()
-        self._aside: Aside[tuple[Event, datetime]] = Aside(
-            name.split()[0], self._work, most=MOST_WAITING, failed=self._fail, interrupt=self._interrupt
+        self._worker: BackgroundWorker[tuple[Event, datetime]] = BackgroundWorker(
+            name.split()[0], self._work, most=MAX_WAITING, failed=self._fail, interrupt=self._interrupt
         )
 
     @property
     def lost(self) -> int:
         """Events that were not delivered."""
-        return self._failures + self._aside.dropped
+        return self._failures + self._worker.dropped
 
     def event(self, event: Event) -> None:
         """Queue the event for delivery."""
-        if not self._aside.put((event, self._wall())) and not self._told_full:
+        if not self._worker.put((event, self._wall())) and not self._told_full:
             self._told_full = True
-            self._say(f"{self._name} cannot keep up: events are left out")
+            self._notify(f"{self._name} cannot keep up: events are left out")
 
     def close(self) -> None:
         """Deliver what waits, within ``close_s`` seconds at most, and end. Idempotent."""
         if self._closed:
             return
         self._closed = True
-        ended = self._aside.close(self._close_s)
+        ended = self._worker.close(self._close_s)
         if not ended:
             self._failures += 1  # the event that it hangs in
-            self._say(f"{self._name} hangs and is left behind")
+            self._notify(f"{self._name} hangs and is left behind")
         if self.lost > 1 or (self.lost and not self._failures):
-            self._say(f"{self._name}: {self.lost} of {self.lost + self.delivered} events were not delivered")
+            self._notify(f"{self._name}: {self.lost} of {self.lost + self.delivered} events were not delivered")
 
     def _work(self, item: tuple[Event, datetime]) -> None:
         self._deliver(item[0], event_json(*item))
@@ -115,7 +115,7 @@ class _Queued:
         self._failures += 1
         if self._failures == 1:
             why = str(error) if isinstance(error, NotDeliveredError) else _why(error)
-            self._say(f"{self._name} {why}; the run goes on")
+            self._notify(f"{self._name} {why}; the run goes on")
 
     def _interrupt(self) -> None:
         self._stopping.set()
@@ -125,13 +125,13 @@ class JsonLines(_Queued):
     """One line of JSON per event on ``stream`` (stdout), written at once. Silent once the stream is closed."""
 
     def __init__(
-        self, stream: TextIO | None = None, *, say: Say = nothing, wall: Callable[[], datetime] = utc_now,
+        self, stream: TextIO | None = None, *, notify: Notify = nothing, wall: Callable[[], datetime] = utc_now,
         close_s: float = 4.0,
     ) -> None:  # fmt: skip
         self._stream = sys.stdout if stream is None else stream
         self._gone = False
         self._descriptor = _descriptor_of(self._stream)
-        super().__init__("stdout", close_s, say, wall)
+        super().__init__("stdout", close_s, notify, wall)
 
     def _deliver(self, event: Event, line: str) -> None:
         if self._gone:
@@ -176,7 +176,7 @@ class Webhook(_Queued):
         self,
         url: str,
         *,
-        say: Say = nothing,
+        notify: Notify = nothing,
         wall: Callable[[], datetime] = utc_now,
         timeout_s: float = 5.0,
         sleep: Callable[[float], object] | None = None,
@@ -187,7 +187,7 @@ class Webhook(_Queued):
         if authorization:
             self._headers["Authorization"] = authorization
         self._opener = _opener()
-        super().__init__(f"webhook {shown}", 2 * timeout_s + 2, say, wall)
+        super().__init__(f"webhook {shown}", 2 * timeout_s + 2, notify, wall)
         self._sleep = self._stopping.wait if sleep is None else sleep
 
     def _deliver(self, event: Event, line: str) -> None:
@@ -268,7 +268,7 @@ class OnEvent(_Queued):
     """
 
     def __init__(
-        self, command: str, *, say: Say = nothing, wall: Callable[[], datetime] = utc_now, limit_s: float = 30.0,
+        self, command: str, *, notify: Notify = nothing, wall: Callable[[], datetime] = utc_now, limit_s: float = 30.0,
         close_s: float = 10.0,
     ) -> None:  # fmt: skip
         self._command = split_command(command)
@@ -277,7 +277,7 @@ class OnEvent(_Queued):
         self._limit_s = limit_s
         self._child: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
-        super().__init__("on-event command", close_s, say, wall)
+        super().__init__("on-event command", close_s, notify, wall)
 
     def _deliver(self, event: Event, line: str) -> None:
         child = self._start(event)

@@ -14,10 +14,10 @@ TRACE_S, SPANS_S = 60.0, 600.0
 #: More points than a screen has columns are of no use.
 _POINT_EVERY_S = 0.1
 #: How many presences are shown, however long ago they were.
-MOST_LATEST = 20
+MAX_LATEST = 20
 
 
-class Track:
+class OrganHistory:
     """Bounded, whatever the length of the run."""
 
     def __init__(self, organ: str, options: IntervalOptions) -> None:
@@ -30,7 +30,7 @@ class Track:
         self._trace: deque[tuple[float, float | None]] = deque()
         self._spans: deque[Span] = deque()
         self._presences = 0
-        self._latest: deque[Span] = deque(maxlen=MOST_LATEST)
+        self._latest: deque[Span] = deque(maxlen=MAX_LATEST)
 
     def scored(self, smoothed: FrameScore | None, column: int) -> None:
         """The newest smoothed frame; the same one may come again."""

@@ -24,13 +24,13 @@ from seqcls.geometry import Region, layout_warning
 from seqcls.journal import JournalWriter, Resumption
 from seqcls.live.frame_queue import Feed, Keep, frames_of
 from seqcls.live.latency import LatencyMeter
-from seqcls.live.organ_history import Track
+from seqcls.live.organ_history import OrganHistory
 from seqcls.live.snapshot import LiveView
 from seqcls.postprocess import PostProcess
-from seqcls.preprocess import Preparation
+from seqcls.preprocess import Preprocessor
 from seqcls.scoring import score_every
 from seqcls.sources import Source
-from seqcls.types import Event, FeedState, Frame, FrameScore, Gap, Ledger, Verdict
+from seqcls.types import Event, FeedState, Frame, FrameCounts, FrameScore, Gap, Verdict
 
 #: How many messages are kept for showing.
 MESSAGES = 5
@@ -63,7 +63,7 @@ class LiveOptions:
                 raise UsageError(f"{name} must be above 0 seconds, not {getattr(self, name)}")
 
 
-class Outlet(Protocol):
+class EventSink(Protocol):
     """Told of every event as soon as it is certain; never raises into the run."""
 
     def event(self, event: Event) -> None: ...
@@ -75,7 +75,7 @@ class LiveSummary:
     ultrasound region was known."""
 
     end_s: float
-    ledger: Ledger
+    ledger: FrameCounts
     verdict: Verdict
     reasons: tuple[str, ...]
     latency_ms: tuple[float, float, float]
@@ -105,7 +105,7 @@ class LiveSession:
         options: LiveOptions,
         journal: JournalWriter | None = None,
         resumed: Resumption | None = None,
-        outlets: Sequence[Outlet] = (),
+        outlets: Sequence[EventSink] = (),
         on_view: Callable[[LiveView], None] | None = None,
         on_frame: Callable[[Frame], None] | None = None,
         on_taken: Callable[[Frame], None] | None = None,
@@ -128,8 +128,8 @@ class LiveSession:
         else:
             self._process = resumed.process
             self._process.forget()
-        self._preparation = Preparation(detector.header.geometry, detector.gate, source.info.region)
-        self._tracks = [Track(o, i) for o, i in zip(detector.organs, detector.intervals, strict=True)]
+        self._preparation = Preprocessor(detector.header.geometry, detector.gate, source.info.region)
+        self._tracks = [OrganHistory(o, i) for o, i in zip(detector.organs, detector.intervals, strict=True)]
         self._latency = LatencyMeter()
         self._arrived_s: dict[int, float] = {}
         self._classified = self._rejected = 0
@@ -156,7 +156,7 @@ class LiveSession:
         if self._journal is not None:
             self._journal.state(state, reason)
 
-    def say(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         """Something that a person should know; from any thread."""
         self._messages.append(message)
 
@@ -284,10 +284,10 @@ class LiveSession:
             "regions": [region.to_dict() for region in self._preparation.regions],
         }
 
-    def _ledger(self, feed: Feed) -> Ledger:
+    def _ledger(self, feed: Feed) -> FrameCounts:
         """So far, with what earlier sessions of a resumed run count."""
-        before = Ledger() if self._resumed is None else self._resumed.ledger
-        return Ledger(
+        before = FrameCounts() if self._resumed is None else self._resumed.ledger
+        return FrameCounts(
             received=before.received + feed.received,
             classified=before.classified + self._classified,
             skipped=before.skipped,

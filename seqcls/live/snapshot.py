@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.types import FeedState, Ledger, State
+from seqcls.types import FeedState, FrameCounts, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class LiveView:
     feed_since_s: float
     now_s: float
     organs: tuple[OrganView, ...]
-    ledger: Ledger
+    ledger: FrameCounts
     rate_hz: float
     latency_ms: tuple[float, float, float]
     feed_reason: str = ""

@@ -17,8 +17,8 @@ from xml.parsers import expat
 from seqcls.errors import ModelError
 
 #: ResNet-18 in float32 has 45 MB of weights; its graph, quantised, 0.2 MB.
-MOST_GRAPH_BYTES = 8 << 20
-MOST_WEIGHT_BYTES = 200 << 20
+MAX_GRAPH_BYTES = 8 << 20
+MAX_WEIGHT_BYTES = 200 << 20
 KEYS = ("header", "precision", "weights")
 CONVERTED = (".xml", ".onnx")
 
@@ -38,8 +38,8 @@ def read_bytes(path: Path, most: int) -> bytes:
 def notes_of(path: Path) -> dict[str, str]:
     """What seqcls wrote into a .xml or .onnx, by ``KEYS``. Raises ModelError."""
     if path.suffix.lower() == ".xml":
-        return ir_notes(read_bytes(path, MOST_GRAPH_BYTES), path)
-    return onnx_notes(read_bytes(path, MOST_WEIGHT_BYTES), path)
+        return ir_notes(read_bytes(path, MAX_GRAPH_BYTES), path)
+    return onnx_notes(read_bytes(path, MAX_WEIGHT_BYTES), path)
 
 
 def ir_notes(xml: bytes, path: Path) -> dict[str, str]:

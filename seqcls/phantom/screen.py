@@ -1,4 +1,4 @@
-"""The scanner's screen: the beam picture put into its sector, and the furniture around it."""
+"""The scanner's screen: the beam picture put into its sector, and the overlay around it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _GIVEN = ("ANNA", "BEN", "CARLA", "DAVID", "EVA", "FINN", "GRETA", "HUGO")
 class Screen:
     """Layout of one scanner. ``sector`` is (height, width) bool: where the ultrasound is."""
 
-    def __init__(self, probe: Probe, rng: np.random.Generator, width: int, height: int, furniture: bool) -> None:
+    def __init__(self, probe: Probe, rng: np.random.Generator, width: int, height: int, overlay: bool) -> None:
         scale, centre, top = _layout(probe, rng, width, height)
         x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
         x, y = (x - centre) / scale, (y - top) / scale  # mm
@@ -36,7 +36,7 @@ class Screen:
         self._background: Gray = np.zeros((height, width), np.uint8)
         self._clock: tuple[int, int] | None = None
         self._text = height / 480
-        if furniture:
+        if overlay:
             self._furnish(probe, rng, scale, centre, top)
             self._background[self.sector] = 0
 

@@ -37,7 +37,7 @@ class SweepOptions:
     height: int = 480
     rate_hz: float = 25.0
     duration_s: float = 20.0
-    furniture: bool = True
+    overlay: bool = True
     geometry: Literal["linear", "convex"] | None = None
     contact_loss: bool = True
     station_s: float = 2.9
@@ -153,7 +153,7 @@ class Session:
         options = self.options
         scanner = Scanner(self.probe, np.random.default_rng(self._speckle_seed))
         screen = Screen(
-            self.probe, np.random.default_rng(self._layout_seed), options.width, options.height, options.furniture
+            self.probe, np.random.default_rng(self._layout_seed), options.width, options.height, options.overlay
         )
         for index in range(options.frames):
             time_s = index / options.rate_hz

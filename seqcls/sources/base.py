@@ -13,7 +13,7 @@ from seqcls.errors import SourceError
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
 
 #: Larger pictures are refused before they are decoded: 10,000 x 10,000 is 50 times what scanners make.
-MOST_PIXELS = 100_000_000
+MAX_PIXELS = 100_000_000
 
 
 @runtime_checkable
@@ -90,7 +90,7 @@ def require_regular_file(path: Path) -> int:
 def require_sane_size(name: str, width: int, height: int) -> None:
     if width < 1 or height < 1:
         raise SourceError(f"{name}: the picture size {width}x{height} makes no sense; is the file whole?")
-    if width * height > MOST_PIXELS:
+    if width * height > MAX_PIXELS:
         raise SourceError(
-            f"{name}: {width}x{height} is more than {MOST_PIXELS // 1_000_000} megapixels; scale the clip down first"
+            f"{name}: {width}x{height} is more than {MAX_PIXELS // 1_000_000} megapixels; scale the clip down first"
         )

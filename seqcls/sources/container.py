@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 #: Walking reads a little everywhere in the file; beyond this size that would cost more than it tells.
-MOST_BYTES = 4 << 30
+MAX_BYTES = 4 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def examine(path: Path, kind: str) -> Structure:
     if walk is None:
         return Structure()
     try:
-        if path.stat().st_size > MOST_BYTES:
+        if path.stat().st_size > MAX_BYTES:
             return Structure()
         with path.open("rb", buffering=0) as stream:
             return walk(_Bytes(stream, path.stat().st_size))

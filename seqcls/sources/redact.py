@@ -20,7 +20,7 @@ _CLOSING = re.compile(r"['\")\]>,.:;]*$")
 _STREAM_KEY = re.compile(r"^([^/\\?#]*[/\\]+[^/\\?#]*[/\\]+)[^?#]+?(['\")\]>,.:;]*)(?=$|[?#])")
 _VALUE = re.compile(r"([^=&;]*=)[^&;]*")
 _BARE_USERINFO = re.compile(r"[^\s:/\\@'\"(]+:[^\s@]+@")
-_MOST_BYTES = 4096
+_MAX_BYTES = 4096
 
 
 def redact(text: str) -> str:
@@ -139,7 +139,7 @@ def credentials(url: str, environ: Mapping[str, str], file: Path | None = None) 
 def _from_file(file: Path) -> tuple[str, str]:
     try:
         with file.open(encoding="utf-8") as stream:
-            lines = stream.read(_MOST_BYTES).splitlines()
+            lines = stream.read(_MAX_BYTES).splitlines()
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "not text"
         raise SourceError(f"{file}: the credentials cannot be read ({why}); check the file") from None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seqcls.errors import SourceError
-from seqcls.sources.base import MOST_PIXELS, OneWay, require_regular_file, require_sane_size
+from seqcls.sources.base import MAX_PIXELS, OneWay, require_regular_file, require_sane_size
 from seqcls.sources.container import examine
 from seqcls.sources.sniff import VIDEO_SUFFIXES, kind_of
 from seqcls.sources.timestamps import EMPTY_PACKET_BYTES, Clock
@@ -20,15 +20,15 @@ BARE_STREAMS = frozenset({"mpegvideo", "h264", "hevc"})
 DEMUXERS = frozenset(VIDEO_SUFFIXES.values()) | BARE_STREAMS
 
 #: A demuxer that fails this often in a row has nothing more to give.
-MOST_FAILURES = 20
+MAX_FAILURES = 20
 
 #: More decoding threads than these only cost memory: each holds pictures.
-MOST_THREADS = 8
+MAX_THREADS = 8
 
 #: Without a rate, and before two pictures told one.
 FALLBACK_RATE = Fraction(25)
 
-_MOST_REASONS = 8
+_MAX_REASONS = 8
 
 
 class VideoSource(OneWay):
@@ -73,8 +73,8 @@ class VideoSource(OneWay):
         require_sane_size(self.name, context.width, context.height)
         # Not frame threads: with those FFmpeg now and then forgets to mark a damaged picture (6 of 150 reads).
         context.thread_type = "SLICE"
-        context.thread_count = min(MOST_THREADS, os.cpu_count() or 1)
-        context.options = {"max_pixels": str(MOST_PIXELS), **strictness(context.name)}
+        context.thread_count = min(MAX_THREADS, os.cpu_count() or 1)
+        context.options = {"max_pixels": str(MAX_PIXELS), **strictness(context.name)}
         videos = len(self._container.streams.video)
         details = [("pixel format", str(context.pix_fmt)), ("time base", f"{stream.time_base}")]
         if videos > 1:
@@ -135,7 +135,7 @@ class VideoSource(OneWay):
                 self._clock.packet(packet.pts, packet.size)
                 self._packets_seen += packet.size > EMPTY_PACKET_BYTES
             yield from self._decode(packet)
-        for _ in range(0 if self._closed else MOST_FAILURES):  # an error while flushing leaves more to flush
+        for _ in range(0 if self._closed else MAX_FAILURES):  # an error while flushing leaves more to flush
             flushed = self._decode(None)
             if not flushed:
                 return
@@ -144,7 +144,7 @@ class VideoSource(OneWay):
     def _packets(self) -> Iterator[Any]:
         """The stream's packets; after an error the demuxer is asked again, it may find its way."""
         demux, failures, end = self._container.demux(), 0, None
-        while failures < MOST_FAILURES and not self._closed:
+        while failures < MAX_FAILURES and not self._closed:
             try:
                 packet = next(demux)
             except StopIteration:
@@ -184,7 +184,7 @@ class VideoSource(OneWay):
         self._clock.trouble()
 
     def _count(self, what: str) -> None:
-        if what in self._errors or len(self._errors) < _MOST_REASONS:
+        if what in self._errors or len(self._errors) < _MAX_REASONS:
             self._errors[what] = self._errors.get(what, 0) + 1
 
     def _judge_the_end(self) -> Iterator[Gap]:
@@ -273,7 +273,7 @@ def _open(path: Path, demuxer: str, rate_hz: float | None) -> Any:
 
     # An absolute path cannot be taken for a protocol such as "concat:".
     target: Any = os.path.abspath(path)  # noqa: PTH100 - Path.resolve would follow links
-    options = {"protocol_whitelist": "file", "max_pixels": str(MOST_PIXELS)}
+    options = {"protocol_whitelist": "file", "max_pixels": str(MAX_PIXELS)}
     if demuxer in BARE_STREAMS and rate_hz is not None:
         options["framerate"] = f"{rate_hz:.6f}"
     try:
@@ -313,8 +313,8 @@ def _tagged_duration_s(text: str) -> float | None:
 
 
 def _few(lines: list[str]) -> list[str]:
-    more = len(lines) - _MOST_REASONS
-    return lines if more <= 0 else [*lines[:_MOST_REASONS], f"and {more} more like the last"]
+    more = len(lines) - _MAX_REASONS
+    return lines if more <= 0 else [*lines[:_MAX_REASONS], f"and {more} more like the last"]
 
 
 def _in_short(error: Exception) -> str:

@@ -17,8 +17,8 @@ from seqcls.intervals import IntervalOptions
 Floats = NDArray[np.float64]
 
 #: Fewer (clip, class) pairs of either class than this say too little to move anything.
-LEAST_CLIPS = 2
-LEAST_FRAMES = 20
+MIN_CLIPS = 2
+MIN_FRAMES = 20
 _STEEPEST = 4.0
 #: So many clips of either class are believed as much as the calibration's own one half.
 _BELIEF = 8
@@ -46,11 +46,11 @@ def frame_weights(truth: ArrayLike, clips: Sequence[str] | NDArray[np.str_]) -> 
     return weights
 
 
-def enough(truth: ArrayLike, clips: Sequence[str] | NDArray[np.str_]) -> bool:
+def has_enough_evidence(truth: ArrayLike, clips: Sequence[str] | NDArray[np.str_]) -> bool:
     """Whether both classes have enough clips and frames to calibrate and to choose thresholds by."""
     positive, names = np.asarray(truth) > 0.5, np.asarray(clips)
     return all(
-        len(np.unique(names[inside])) >= LEAST_CLIPS and int(inside.sum()) >= LEAST_FRAMES
+        len(np.unique(names[inside])) >= MIN_CLIPS and int(inside.sum()) >= MIN_FRAMES
         for inside in (positive, ~positive)
     )
 
@@ -66,7 +66,7 @@ def fit_calibration(
     infinity. (1, 0) where the evidence is too thin.
     """
     z, y = np.asarray(logits, np.float64), (np.asarray(truth) > 0.5).astype(np.float64)
-    if not enough(y, clips):
+    if not has_enough_evidence(y, clips):
         return 1.0, 0.0
     pairs = len({(str(clip), bool(one)) for clip, one in zip(np.asarray(clips), y, strict=True)})
     weights = frame_weights(y, clips) * pairs
@@ -117,7 +117,7 @@ def operating_point(
     The offset keeps the defaults' share of the onset.
     """
     default = IntervalOptions()
-    if not enough(truth, clips):
+    if not has_enough_evidence(truth, clips):
         return default, None
     onset = choose_threshold(scores, truth, clips)
     offset = round(onset.value * default.offset / default.onset, 3)

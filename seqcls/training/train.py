@@ -25,7 +25,7 @@ from seqcls.errors import DataError
 from seqcls.evaluation.metrics import FrameMetrics, auroc, frame_metrics
 from seqcls.models.file import ModelHeader, Tensors
 from seqcls.models.resnet import GrayResNet, build, choose_device, choose_precision
-from seqcls.prefetch import ReadAhead
+from seqcls.prefetch import Prefetcher
 from seqcls.training.augment import augment
 from seqcls.training.calibration import fit_calibration, operating_point
 from seqcls.training.options import TrainOptions
@@ -103,7 +103,7 @@ def train(
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)  # dropout draws from the global generator
-        with closing(ReadAhead(_batches(frames, rows, options), BATCHES_AHEAD)) as ahead:
+        with closing(Prefetcher(_batches(frames, rows, options), BATCHES_AHEAD)) as ahead:
             fitted = _fit(model, iter(ahead), frames, rows, held_out, options, on_epoch, on_step, should_stop)
     model.load(fitted.tensors)
     logits = predict(model, frames.images[held_out], options)

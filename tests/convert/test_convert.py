@@ -18,7 +18,7 @@ import pytest
 
 from seqcls.convert import convert as module
 from seqcls.convert.convert import ConvertOptions, calibration_rows, convert, output_of
-from seqcls.convert.parity import Parity, compare
+from seqcls.convert.parity import Parity, parity_report
 from seqcls.datasets.dataset import FrameSet
 from seqcls.engines import open_engine
 from seqcls.errors import DataError, EngineError, ModelError, OutputError, UsageError
@@ -144,14 +144,14 @@ def test_int8_that_strays_is_made_again_with_the_stem_spared(
 ) -> None:
     spared: list[bool] = []
 
-    def build(path: Path, header: ModelHeader, *_: object, spare_stem: bool) -> None:
+    def build(path: Path, header: ModelHeader, *_: object, keep_first_layer_fp32: bool) -> None:
         path.write_text("a model")
-        spared.append(spare_stem)
+        spared.append(keep_first_layer_fp32)
 
     def scored(header: ModelHeader, *_: object) -> Parity:
         before = frames.targets * 0.8 + 0.1
         after = before if len(spared) == needed else before - 0.05
-        return compare(header, before, after, origin="validation", reference="itself")
+        return parity_report(header, before, after, origin="validation", reference="itself")
 
     monkeypatch.setitem(module._BUILDERS, "onnx", build)
     monkeypatch.setattr(module, "_compare", scored)
@@ -188,7 +188,7 @@ def test_what_strays_too_far_is_not_written(
 )
 def test_every_kind_of_straying_counts(frames: FrameSet, change: dict[str, float], problem: str) -> None:
     scores = frames.targets * 0.8 + 0.1
-    parity = compare(HEADER, scores, scores, origin="validation", reference="itself", targets=frames.targets,
+    parity = parity_report(HEADER, scores, scores, origin="validation", reference="itself", targets=frames.targets,
                      mask=frames.mask, clip=frames.clip, time_s=frames.time_s)  # fmt: skip
     assert parity.problems(0.02) == []
     spoilt = replace(parity, organs=(replace(parity.organs[0], **change),))  # type: ignore[arg-type]
@@ -202,7 +202,7 @@ def test_flipped_frames_and_intervals_are_counted(frames: FrameSet) -> None:
     after = before.copy()
     after[12:30] = 0.1  # the first clip's presence is gone
     after[40:44] = 0.9  # and another is there that was not
-    parity = compare(
+    parity = parity_report(
         header, before, after, origin="validation", reference="itself", clip=frames.clip, time_s=frames.time_s
     )
     (organ,) = parity.organs
@@ -215,7 +215,7 @@ def test_a_presence_torn_in_two_is_one_gained(frames: FrameSet) -> None:
     before = frames.targets * 0.8 + 0.1
     after = before.copy()
     after[19:23] = 0.1
-    apart = compare(
+    apart = parity_report(
         header, before, after, origin="validation", reference="itself", clip=frames.clip, time_s=frames.time_s
     )
     assert (apart.organs[0].gained, apart.organs[0].lost) == (1, 0)
@@ -226,7 +226,7 @@ def test_what_was_not_labelled_is_no_presence(frames: FrameSet) -> None:
     header = replace(HEADER, smoothing=SmoothingOptions(kind="none"), intervals=(IntervalOptions(),))
     kept = np.r_[0:18, 24:40]
     scores = frames.targets[kept] * 0.8 + 0.1
-    parity = compare(
+    parity = parity_report(
         header, scores, scores, origin="validation", reference="itself", clip=frames.clip[kept],
         time_s=frames.time_s[kept],
     )  # fmt: skip

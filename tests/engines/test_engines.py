@@ -20,7 +20,7 @@ from torch import Tensor
 
 from seqcls import engines
 from seqcls.engines import ENGINES, Engine, choose_engine, open_engine, torch_engine
-from seqcls.engines.base import LIVE_AFTER, OneByOne
+from seqcls.engines.base import LIVE_AFTER, PerImageEngine
 from seqcls.engines.torch_engine import FULL_BATCH, TorchEngine
 from seqcls.errors import EngineError, ModelError, UsageError
 from seqcls.geometry import Geometry
@@ -352,7 +352,7 @@ def test_openvino_runs_a_clip_without_torch(tmp_path: Path, net: GrayResNet) -> 
     assert (tmp_path / "out" / "intervals.csv").is_file()
 
 
-class Counting(OneByOne):
+class Counting(PerImageEngine):
     """Answers with each picture's mean, plus ``error`` where a single one is spread; notes how it was asked."""
 
     def __init__(self, error: float = 0.0) -> None:
@@ -393,6 +393,6 @@ def test_a_library_that_fails_is_told_in_one_line(images: NDArray[np.uint8]) -> 
     def broken(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         raise RuntimeError("out of\n  memory")
 
-    engine = OneByOne(HEADER, "Library", streamed=broken, spread=lambda: broken)
+    engine = PerImageEngine(HEADER, "Library", streamed=broken, spread=lambda: broken)
     with pytest.raises(EngineError, match=r"Library failed \(out of memory\); try --engine torch"):
         engine.scores(images[:2])

@@ -7,7 +7,7 @@ import pytest
 from support.timelines import timeline
 
 from seqcls.datasets.labels import ClipLabels, LabelledSpan
-from seqcls.evaluation.evaluate import clip_accuracy, compare, figures
+from seqcls.evaluation.evaluate import align_labels, clip_accuracy, figures
 
 
 def labels(states: str, organ: str = "liver") -> ClipLabels:
@@ -22,7 +22,7 @@ def labels(states: str, organ: str = "liver") -> ClipLabels:
 
 
 def test_a_perfect_timeline() -> None:
-    found = figures([compare(timeline(liver="....PPPPPP....PPPP.."), labels("....PPPPPP....PPPP.."))])
+    found = figures([align_labels(timeline(liver="....PPPPPP....PPPP.."), labels("....PPPPPP....PPPP.."))])
     (organ,) = found.organs
     assert organ.frames.auroc == organ.frames.accuracy == 1.0
     assert organ.intervals.f1_at == (1.0, 1.0, 1.0) and organ.intervals.edit == 1.0
@@ -31,29 +31,29 @@ def test_a_perfect_timeline() -> None:
 
 
 def test_false_and_missed_presences_are_counted() -> None:
-    (organ,) = figures([compare(timeline(liver="PPPP......PPPP......"), labels("..........PPPP..PPP."))]).organs
+    (organ,) = figures([align_labels(timeline(liver="PPPP......PPPP......"), labels("..........PPPP..PPP."))]).organs
     assert (organ.intervals.presences, organ.intervals.found, organ.intervals.false_events) == (2, 1, 1)
     assert organ.frames.accuracy == pytest.approx(13 / 20)
 
 
 @pytest.mark.parametrize("found", ["..PPPPPPPPP...", "..PPPP...PP...", "..PPPP???PP..."])
 def test_an_ignored_stretch_interrupts_no_presence(found: str) -> None:
-    (organ,) = figures([compare(timeline(liver=found), labels("..PPPPiiiPP..."))]).organs
+    (organ,) = figures([align_labels(timeline(liver=found), labels("..PPPPiiiPP..."))]).organs
     assert organ.intervals.presences == 1 and organ.intervals.f1_at[2] == 1.0
     assert organ.intervals.false_events == 0
 
 
 def test_absence_between_presences_does_interrupt() -> None:
-    (organ,) = figures([compare(timeline(liver="..PPPPPPPPP..."), labels("..PPPi..PPP..."))]).organs
+    (organ,) = figures([align_labels(timeline(liver="..PPPPPPPPP..."), labels("..PPPi..PPP..."))]).organs
     assert organ.intervals.presences == 2 and organ.intervals.f1_at[2] < 1.0
 
 
 def test_unlabelled_and_unjudged_frames_do_not_count() -> None:
-    truth = compare(timeline(liver="PP??PPPP.."), labels("PPPPPP    "))
+    truth = align_labels(timeline(liver="PP??PPPP.."), labels("PPPPPP    "))
     assert np.array_equal(truth.codes[:, 0], [1, 1, 1, 1, 1, 1, -1, -1, -1, -1])
     assert clip_accuracy(truth, 0) == 1.0 and figures([truth]).organs[0].frames.count == 4
 
 
 def test_an_organ_without_labels_is_left_out() -> None:
-    found = figures([compare(timeline(liver="PPPP....", kidney="....PPPP"), labels("PPPP...."))])
+    found = figures([align_labels(timeline(liver="PPPP....", kidney="....PPPP"), labels("PPPP...."))])
     assert [organ.organ for organ in found.organs] == ["liver"]

@@ -37,7 +37,7 @@ from support.rtsp import RtspServer
 
 from seqcls.feeds.capture_worker import _container
 from seqcls.feeds.open import open_live
-from seqcls.feeds.reconnect import Watched
+from seqcls.feeds.reconnect import ReconnectingSource
 from seqcls.types import Frame, Gap
 
 
@@ -82,7 +82,7 @@ def h264(count: int, **options: str) -> list[bytes]:
     return [bytes(packet) for packet in [*packets, *encoder.encode(None)]]
 
 
-class OneByOne:
+class PerImageEngine:
     """Gives the next item when it is asked for."""
 
     def __init__(self, items: Iterable[Any], at_first: int) -> None:
@@ -95,7 +95,7 @@ class OneByOne:
             yield item
 
 
-def pass_as_they_come(url: str, sent: OneByOne) -> None:
+def pass_as_they_come(url: str, sent: PerImageEngine) -> None:
     """Each picture is asked for when the one before has come: held back ones would never be."""
     came: list[int | None] = []
     source = open_live(
@@ -115,13 +115,13 @@ def pass_as_they_come(url: str, sent: OneByOne) -> None:
 
 def test_the_first_pictures_of_h264_pass_as_they_come() -> None:
     """FFmpeg knows that a picture is whole when the next one begins, and is given no other reason to wait."""
-    packets = OneByOne(h264(30), at_first=2)
+    packets = PerImageEngine(h264(30), at_first=2)
     with RtspServer(packets) as server:
         pass_as_they_come(f"rtsp://{server.address}/1", packets)
 
 
 def test_the_first_pictures_of_mjpeg_pass_as_they_come() -> None:
-    pictures = OneByOne(numbered(0, 30), at_first=2)
+    pictures = PerImageEngine(numbered(0, 30), at_first=2)
     with MjpegServer(lambda _: (pictures, False)) as server:
         pass_as_they_come(f"http://{server.address}/", pictures)
 
@@ -274,5 +274,5 @@ def test_closing_while_native_code_waits(black_hole: BlackHole, scheme: str) -> 
 
 def test_a_stream_is_watched_for_two_seconds_and_retried_from_half_a_second_to_ten() -> None:
     source = open_live("rtsp://cam/1", on_state=ignore, environ={})
-    assert isinstance(source, Watched)
+    assert isinstance(source, ReconnectingSource)
     assert (source._stall_s, source._backoff_s) == (2.0, (0.5, 10.0))

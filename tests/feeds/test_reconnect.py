@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from support.feeds import take
 
 from seqcls.errors import SourceError
-from seqcls.feeds.reconnect import FIRST_DURATION_S, Connection, FinalError, Watched
+from seqcls.feeds.reconnect import FIRST_DURATION_S, Connection, FinalError, ReconnectingSource
 from seqcls.types import FeedState, Frame, Gap
 
 #: Seconds after the connection began at which frames come; then how it goes on.
@@ -46,7 +46,7 @@ class World:
     def on_state(self, state: FeedState, reason: str) -> None:
         self.states.append((round(self.now_s - 100, 6), state, reason))
 
-    def watched(self, **options: object) -> Watched:
+    def watched(self, **options: object) -> ReconnectingSource:
         given: dict[str, object] = {
             "kind": "stream",
             "on_state": self.on_state,
@@ -54,7 +54,7 @@ class World:
             "wait": self.wait,
             **options,
         }
-        return Watched("probe", self.connect, **given)  # type: ignore[arg-type]
+        return ReconnectingSource("probe", self.connect, **given)  # type: ignore[arg-type]
 
     def park(self, until_s: float, closed: threading.Event) -> None:
         """The calling thread waits for its time, or to be closed."""

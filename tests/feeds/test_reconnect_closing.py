@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from support.feeds import DEADLINE_S, nothing_left  # noqa: F401 - a fixture
 
 from seqcls.errors import SourceError
-from seqcls.feeds.reconnect import MOST_WAITING, Connection, Watched
+from seqcls.feeds.reconnect import MAX_WAITING, Connection, ReconnectingSource
 from seqcls.types import Frame
 
 
@@ -42,7 +42,9 @@ class Blocked:
 def test_closing_ends_a_blocked_iteration() -> None:
     states: list[str] = []
     connection = Blocked()
-    source = Watched("probe", lambda: connection, kind="stream", on_state=lambda state, _: states.append(state))
+    source = ReconnectingSource(
+        "probe", lambda: connection, kind="stream", on_state=lambda state, _: states.append(state)
+    )
     consumer = in_thread(lambda: list(source))
     assert connection.reached.wait(DEADLINE_S)
     source.close()
@@ -59,7 +61,7 @@ def test_closing_ends_the_pause_between_two_tries() -> None:
     def refuse() -> Connection:
         raise SourceError("no")
 
-    source = Watched(
+    source = ReconnectingSource(
         "probe",
         refuse,
         kind="stream",
@@ -74,9 +76,9 @@ def test_closing_ends_the_pause_between_two_tries() -> None:
 
 
 def test_a_slow_consumer_makes_the_connection_wait_and_loses_nothing() -> None:
-    sent = 5 * MOST_WAITING
+    sent = 5 * MAX_WAITING
     connection = Blocked(frames=sent)
-    source = Watched("probe", lambda: connection, kind="stream", on_state=lambda *_: None)
+    source = ReconnectingSource("probe", lambda: connection, kind="stream", on_state=lambda *_: None)
     numbers = []
     for item in source:
         assert isinstance(item, Frame)
@@ -91,7 +93,7 @@ def test_a_slow_consumer_makes_the_connection_wait_and_loses_nothing() -> None:
 
 def test_leaving_the_iteration_early_leaves_no_thread_behind() -> None:
     connection = Blocked(frames=3)
-    source = Watched("probe", lambda: connection, kind="stream", on_state=lambda *_: None)
+    source = ReconnectingSource("probe", lambda: connection, kind="stream", on_state=lambda *_: None)
     items = iter(source)
     assert isinstance(next(items), Frame)
     source.close()  # the generator is not run again; the fixture looks for the thread
@@ -106,7 +108,7 @@ def test_a_connection_made_too_late_is_closed() -> None:
         go_on.wait(DEADLINE_S)
         return connection
 
-    source = Watched("probe", connect, kind="stream", on_state=lambda *_: None)
+    source = ReconnectingSource("probe", connect, kind="stream", on_state=lambda *_: None)
     consumer = in_thread(lambda: list(source))
     assert connecting.wait(DEADLINE_S)
     source.close()
@@ -116,5 +118,5 @@ def test_a_connection_made_too_late_is_closed() -> None:
 
 
 def test_the_name_shows_no_credentials() -> None:
-    source = Watched("rtsp://me:secret@probe/1?key=secret", Blocked, kind="stream", on_state=lambda *_: None)
+    source = ReconnectingSource("rtsp://me:secret@probe/1?key=secret", Blocked, kind="stream", on_state=lambda *_: None)
     assert source.info.name == "rtsp://***@probe/1?key=***" and "secret" not in repr(vars(source))

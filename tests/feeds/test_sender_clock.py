@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from seqcls.feeds import openigtlink_client as igtl
 from seqcls.feeds.openigtlink import _Probe
-from seqcls.feeds.sender_clock import MOST_BEHIND_S, SPAN_S, SenderClock
+from seqcls.feeds.sender_clock import MAX_BEHIND_S, SPAN_S, SenderClock
 
 EPOCH_S = 1.7e9  # a sender that knows the date
 STEP_S = 0.04
@@ -41,7 +41,7 @@ def times(arrived: Iterable[float], stamped: Iterable[float]) -> list[float]:
 
 def must_be_honest(told: list[float], arrived: list[float]) -> None:
     assert all(a <= b for a, b in pairwise(told))
-    assert all(arrival - MOST_BEHIND_S - 1e-6 <= time <= arrival for time, arrival in zip(told, arrived, strict=True))
+    assert all(arrival - MAX_BEHIND_S - 1e-6 <= time <= arrival for time, arrival in zip(told, arrived, strict=True))
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)

@@ -38,21 +38,21 @@ def assert_fits(drawn: Screen, region: Region, least_iou: float = 0.95) -> None:
     lost = (drawn.sector & ~found).sum() / drawn.sector.sum()
     assert iou >= least_iou, f"IoU {iou:.3f}"
     assert lost <= 0.01, f"{lost:.1%} of the tissue is lost"
-    assert (drawn.printed & found).sum() <= 0.0003 * found.sum(), "furniture shows"
+    assert (drawn.printed & found).sum() <= 0.0003 * found.sum(), "overlay shows"
 
 
 CASES: dict[str, dict[str, Any]] = {
     "bare": {},
-    "furniture": {"furniture": FURNITURE},
-    "menu": {"furniture": (*FURNITURE, "menu")},
-    "lit panel": {"furniture": ("panel", "text", "clock")},
-    "lit panel with a black box": {"furniture": ("panel", "box", "text", "clock", "menu")},
-    "left half dark": {"furniture": FURNITURE, "dark_side": "left"},
-    "right half dark": {"furniture": ("panel", "box", "text"), "dark_side": "right"},
-    "black frames first": {"furniture": FURNITURE, "black": 3},
-    "nothing moves": {"furniture": ("text", "ticks", "bar", "logo"), "moving": False},
-    "one frame": {"furniture": FURNITURE, "frames": 1},
-    "large": {"furniture": FURNITURE, "width": 1000, "height": 750, "frames": 6},
+    "overlay": {"overlay": FURNITURE},
+    "menu": {"overlay": (*FURNITURE, "menu")},
+    "lit panel": {"overlay": ("panel", "text", "clock")},
+    "lit panel with a black box": {"overlay": ("panel", "box", "text", "clock", "menu")},
+    "left half dark": {"overlay": FURNITURE, "dark_side": "left"},
+    "right half dark": {"overlay": ("panel", "box", "text"), "dark_side": "right"},
+    "black frames first": {"overlay": FURNITURE, "black": 3},
+    "nothing moves": {"overlay": ("text", "ticks", "bar", "logo"), "moving": False},
+    "one frame": {"overlay": FURNITURE, "frames": 1},
+    "large": {"overlay": FURNITURE, "width": 1000, "height": 750, "frames": 6},
 }  # fmt: skip
 
 

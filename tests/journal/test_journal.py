@@ -46,7 +46,7 @@ from seqcls.journal import (
 from seqcls.journal.format import decode, encode
 from seqcls.postprocess import PostProcess
 from seqcls.smoothing import SmoothingOptions
-from seqcls.types import Event, Frame, FrameScore, Gap, Ledger, SourceInfo
+from seqcls.types import Event, Frame, FrameCounts, FrameScore, Gap, SourceInfo
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,7 @@ def test_no_secret_reaches_the_file(tmp_path: Path, url: str) -> None:
     ) as writer:  # fmt: skip
         writer.write(Gap(0, 1, f"cannot open {url}: refused"), FrameScore(0, 0.0, 0.1, None, url))
         writer.state("retrying", url)
-        writer.finish(end_s=1, ledger=Ledger(), verdict="complete", reasons=[url], provenance={"x": url})
+        writer.finish(end_s=1, ledger=FrameCounts(), verdict="complete", reasons=[url], provenance={"x": url})
     assert b"s3cret" not in (tmp_path / "j").read_bytes()
     assert next(r.reason for r in read_journal(tmp_path / "j") if isinstance(r, Gap)).startswith("cannot open ")
 
@@ -241,7 +241,7 @@ def test_numbers_that_frames_skip_were_dropped(tmp_path: Path) -> None:
     with begin(tmp_path / "j", Clock()) as writer:
         writer.write(frame(0), frame(3), frame(4, reason="black"))
     ledger = timeline_from_journal(read_journal(tmp_path / "j")).ledger
-    assert ledger == Ledger(received=5, classified=2, dropped=2, rejected=1) and ledger.balanced
+    assert ledger == FrameCounts(received=5, classified=2, dropped=2, rejected=1) and ledger.balanced
 
 
 def test_nothing_recorded_is_said(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from seqcls.journal import (
     resume,
     timeline_from_journal,
 )
-from seqcls.types import Event, Gap, Ledger
+from seqcls.types import Event, FrameCounts, Gap
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def test_flipped_moved_and_missing_bytes(small: Path, tmp_path: Path, seed: int)
 def test_a_hole_in_the_middle_is_a_gap(tmp_path: Path) -> None:
     with begin(tmp_path / "j", Clock()) as writer:
         writer.write(*(frame(i) for i in range(30)))
-        writer.finish(end_s=3.0, ledger=Ledger(received=30, classified=30), verdict="complete")
+        writer.finish(end_s=3.0, ledger=FrameCounts(received=30, classified=30), verdict="complete")
     lines = (tmp_path / "j").read_bytes().splitlines(keepends=True)
     lines[11] = lines[11].replace(b"0", b"1", 1)
     del lines[12:16]

@@ -152,7 +152,7 @@ def test_at_once_is_as_frame_by_frame(
 
 
 def test_frames_come_in_pieces_that_hold_what_the_lines_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seqcls.journal.reader._MOST_FRAMES", 7)
+    monkeypatch.setattr("seqcls.journal.reader._MAX_FRAMES", 7)
     clock = Clock()
     with create_journal(
         tmp_path / "j", organs=("a", "b"), smoothing=SMOOTHERS[0], intervals=[IntervalOptions()] * 2, source=SOURCE,

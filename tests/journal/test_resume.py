@@ -39,7 +39,7 @@ from seqcls.journal.rebuild import Rebuilt
 from seqcls.journal.tail import settled_at
 from seqcls.postprocess import PostProcess
 from seqcls.smoothing import SmoothingOptions
-from seqcls.types import FrameScore, Gap, Ledger
+from seqcls.types import FrameCounts, FrameScore, Gap
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +166,7 @@ def test_resume_knows_what_the_run_knew(tmp_path: Path) -> None:
     resumed = resume(tmp_path / "j", session="second", monotonic=clock.monotonic, wall=clock.wall)
     with resumed.writer:
         assert (resumed.next_index, resumed.sessions, resumed.start_s) == (20, ("first", "second"), 0.0)
-        assert resumed.ledger == Ledger(received=20, classified=19, rejected=1)
+        assert resumed.ledger == FrameCounts(received=20, classified=19, rejected=1)
         # The last frame, at 1.9 s, was written when the clock said 2.1.
         assert resumed.time_s == pytest.approx(1.9 + 30 - 2.1) and resumed.gap == Gap(2.0, resumed.time_s, NOT_RECORDED)
         assert resumed.gaps == (Gap(0.75, 0.8, "stalled"), resumed.gap)
@@ -204,7 +204,7 @@ def test_a_finished_run_can_be_gone_on_with(small: Path, tmp_path: Path) -> None
     resumed.writer.write(frame(6, resumed.time_s))
     assert read_journal(tmp_path / "j").closed is None
     resumed.writer.finish(
-        end_s=resumed.time_s + 0.1, ledger=Ledger(received=7, classified=6, rejected=1), verdict="complete"
+        end_s=resumed.time_s + 0.1, ledger=FrameCounts(received=7, classified=6, rejected=1), verdict="complete"
     )
     timeline = timeline_from_journal(read_journal(tmp_path / "j"))
     assert timeline.report.verdict == "complete" and "were not recorded" in timeline.report.reasons[0]
@@ -307,7 +307,7 @@ def test_the_end_of_a_run_decides_its_state(smoothing: SmoothingOptions, options
 
 def test_a_long_journal_is_gone_through_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A day of frames takes 20 s to count and would take minutes to smooth; see ``resume``."""
-    monkeypatch.setattr(sys.modules[resume.__module__], "LEAST_S", 5.0)
+    monkeypatch.setattr(sys.modules[resume.__module__], "MIN_S", 5.0)
     clock, pushed = Clock(), []
     with begin(tmp_path / "j", clock, SMOOTHERS[1]) as writer:
         write_frames(writer, clock, range(600))
@@ -323,7 +323,7 @@ def test_a_long_journal_is_gone_through_once(tmp_path: Path, monkeypatch: pytest
 def test_resuming_from_any_cut_is_a_whole_replay(
     smoothing: SmoothingOptions, kept_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules[resume.__module__], "LEAST_S", kept_s)
+    monkeypatch.setattr(sys.modules[resume.__module__], "MIN_S", kept_s)
     rng = random.Random(7)
     path, clock = tmp_path / "j", Clock()
     process = PostProcess(ORGANS, smoothing, EVERY)

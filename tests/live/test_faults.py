@@ -49,7 +49,7 @@ from support.fakes import detector
 from support.feeds import PATIENT, nothing_left  # noqa: F401 - a fixture
 from support.igtlserver import Script, image_body, packed, server
 
-from seqcls.cli.live import Wishes
+from seqcls.cli.live import LiveRunOptions
 from seqcls.cli.live import _journal as begin_journal
 from seqcls.errors import OutputError, UsageError
 from seqcls.feeds.open import open_live
@@ -57,7 +57,7 @@ from seqcls.gate import GateOptions
 from seqcls.journal import NOT_RECORDED, create_journal, read_journal, timeline_from_journal
 from seqcls.live.session import LiveOptions, LiveSession
 from seqcls.live.snapshot import LiveView
-from seqcls.types import Event, FrameScore, Gap, Ledger, SourceInfo, Timeline
+from seqcls.types import Event, FrameCounts, FrameScore, Gap, SourceInfo, Timeline
 
 FUSE_S = 60.0
 #: The program with brightness for a model; while the file "stuck" is there, its engine hangs.
@@ -101,7 +101,7 @@ def endless(client: socket.socket, over: threading.Event) -> None:
         number += 1
 
 
-def live(script: Script, path: Path, frames: int, **changes: object) -> tuple[Timeline, Ledger, list[LiveView]]:
+def live(script: Script, path: Path, frames: int, **changes: object) -> tuple[Timeline, FrameCounts, list[LiveView]]:
     """A session, no program, until that many frames came."""
     made = replace(detector(organs=("liver",)), **changes)  # type: ignore[arg-type]
     views: list[LiveView] = []
@@ -423,12 +423,12 @@ def test_overwriting_takes_no_journal_from_a_run_that_writes_it(tmp_path: Path) 
         path, organs=made.organs, smoothing=made.smoothing, intervals=made.intervals, source=info
     ) as running:
         with pytest.raises(OutputError, match="another run"):
-            begin_journal(made, info, path, Wishes(overwrite=True))
+            begin_journal(made, info, path, LiveRunOptions(overwrite=True))
         running.write(Gap(0.0, 1.0, "still there"))
     with pytest.raises(OutputError, match="there already"):
-        begin_journal(made, info, path, Wishes())
+        begin_journal(made, info, path, LiveRunOptions())
     assert [r.reason for r in read_journal(path) if isinstance(r, Gap)] == ["still there"]
-    writer, resumed = begin_journal(made, info, path, Wishes(overwrite=True))
+    writer, resumed = begin_journal(made, info, path, LiveRunOptions(overwrite=True))
     writer.close()
     assert resumed is None and not [r for r in read_journal(path) if isinstance(r, Gap)]
 
@@ -436,15 +436,18 @@ def test_overwriting_takes_no_journal_from_a_run_that_writes_it(tmp_path: Path) 
 def test_another_model_does_not_go_on_with_a_run(tmp_path: Path) -> None:
     path, info = tmp_path / "run.journal", SourceInfo(name="probe", kind="openigtlink")
     made = replace(detector(organs=("liver",)), provenance={"model": "a.safetensors", "model_dataset": "1"})
-    begin_journal(made, info, path, Wishes())[0].close()
+    begin_journal(made, info, path, LiveRunOptions())[0].close()
     before = path.read_bytes()
     with pytest.raises(UsageError, match="another model"):
         begin_journal(
-            replace(made, provenance={"model": "a.safetensors", "model_dataset": "2"}), info, path, Wishes(resume=True)
+            replace(made, provenance={"model": "a.safetensors", "model_dataset": "2"}),
+            info,
+            path,
+            LiveRunOptions(resume=True),
         )
     assert path.read_bytes() == before
     renamed = replace(made, provenance={"model": "b.safetensors", "model_dataset": "1"})
-    writer, resumed = begin_journal(renamed, info, path, Wishes(resume=True))
+    writer, resumed = begin_journal(renamed, info, path, LiveRunOptions(resume=True))
     writer.close()
     assert resumed is not None and path.stat().st_size > len(before)
 

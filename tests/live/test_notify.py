@@ -84,7 +84,7 @@ def test_a_closed_reader_is_told_once_and_the_run_goes_on() -> None:
     reading, writing = os.pipe()
     said: list[str] = []
     with os.fdopen(writing, "w") as stream:
-        outlet = JsonLines(stream, say=said.append)
+        outlet = JsonLines(stream, notify=said.append)
         os.close(reading)
         for _ in range(5):
             outlet.event(PRESENT)
@@ -98,7 +98,7 @@ def test_a_stdout_that_is_closed_or_absent_is_told_once(monkeypatch: pytest.Monk
     closed = io.StringIO()
     closed.close()
     monkeypatch.setattr(sys, "stdout", None)
-    for outlet in (JsonLines(closed, say=said.append), JsonLines(say=said.append)):
+    for outlet in (JsonLines(closed, notify=said.append), JsonLines(notify=said.append)):
         outlet.event(PRESENT)
         outlet.close()
     assert len(said) == 2 and all("takes no more events" in line for line in said)
@@ -111,7 +111,7 @@ def test_a_reader_that_stops_reading_does_not_hold_the_run_or_the_exit() -> None
 import sys
 from seqcls.live.notify import JsonLines
 from seqcls.types import Event
-outlet = JsonLines(say=lambda line: print(line, file=sys.stderr), close_s=0.2)
+outlet = JsonLines(notify=lambda line: print(line, file=sys.stderr), close_s=0.2)
 for k in range(900):
     outlet.event(Event("thyroid", "present", k, k, k, "x" * 300))
 outlet.close()
@@ -133,7 +133,7 @@ def test_more_events_than_may_wait_are_counted() -> None:
             return super().write(text)
 
     said: list[str] = []
-    outlet = JsonLines(Slow(), say=said.append)
+    outlet = JsonLines(Slow(), notify=said.append)
     for _ in range(1101):
         outlet.event(PRESENT)
     assert 99 <= outlet.lost <= 101 and said == ["stdout cannot keep up: events are left out"]
@@ -200,7 +200,7 @@ def post(
     slept: list[float] = []
     url = f"http://doctor:s%20cret@127.0.0.1:{server.port}{path}"
     options = {"timeout_s": 30.0, "sleep": slept.append, **options}
-    outlet = Webhook(url, say=said.append, wall=noon, **options)
+    outlet = Webhook(url, notify=said.append, wall=noon, **options)
     for event in events:
         outlet.event(event)
     _wait_for(lambda: outlet.delivered + outlet.lost == len(events))
@@ -263,7 +263,7 @@ def test_a_webhook_that_nobody_serves_is_told() -> None:
 def test_closing_a_webhook_cuts_pauses_short_and_leaves_nothing() -> None:
     said: list[str] = []
     with Server(500) as server:
-        outlet = Webhook(f"http://127.0.0.1:{server.port}/", say=said.append, timeout_s=0.2)
+        outlet = Webhook(f"http://127.0.0.1:{server.port}/", notify=said.append, timeout_s=0.2)
         for _ in range(30):
             outlet.event(PRESENT)
         outlet.close()  # its pauses alone would take 75 s
@@ -323,7 +323,7 @@ with open(sys.argv[1], "a") as stream:
 
 def run_events(command: str, *events: Event, **options: Any) -> tuple[OnEvent, list[str]]:
     said: list[str] = []
-    outlet = OnEvent(command, say=said.append, wall=noon, **options)
+    outlet = OnEvent(command, notify=said.append, wall=noon, **options)
     for event in events:
         outlet.event(event)
     _wait_for(lambda: outlet.delivered + outlet.lost == len(events))
@@ -386,13 +386,13 @@ def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path, how: s
     command = script(tmp_path, HANG)
     if how == "limit":
         command = script(tmp_path, "import time; time.sleep(600)")
-        outlet = OnEvent(command, say=said.append, limit_s=0.2)
+        outlet = OnEvent(command, notify=said.append, limit_s=0.2)
         outlet.event(PRESENT)
         _wait_for(lambda: outlet.lost == 1)
         outlet.close()
         assert said == ["on-event command ran longer than 0.2 s and was killed; the run goes on"]
         return
-    outlet = OnEvent(command, say=said.append, close_s=60.0)
+    outlet = OnEvent(command, notify=said.append, close_s=60.0)
     for _ in range(3):
         outlet.event(PRESENT)
     _wait_for(answer.exists)

@@ -17,7 +17,7 @@ from seqcls.intervals import IntervalOptions
 from seqcls.journal import create_journal, read_journal, resume, timeline_from_journal
 from seqcls.live.frame_queue import Feed
 from seqcls.live.latency import LatencyMeter
-from seqcls.live.organ_history import Track
+from seqcls.live.organ_history import OrganHistory
 from seqcls.live.session import LiveOptions, LiveSession
 from seqcls.live.snapshot import LiveView
 from seqcls.smoothing import SmoothingOptions
@@ -244,7 +244,7 @@ def test_what_was_present_before_a_crash_is_shown_after_it(tmp_path: Path) -> No
 
 
 def test_what_is_shown_is_unknown_without_a_running_feed() -> None:
-    track = Track("liver", IntervalOptions())
+    track = OrganHistory("liver", IntervalOptions())
     track.changed(Event("liver", "present", 1.0, 10, 1.3))
     track.scored(FrameScore(20, 2.0, 0.1, np.array([0.9], np.float32)), 0)
     assert track.view("running").state == "present" and track.view("running").score == pytest.approx(0.9)

@@ -32,7 +32,7 @@ def views(options: SweepOptions) -> list[View]:
 def sector(options: SweepOptions) -> NDArray[np.bool_]:
     session = Session(options)
     rng = np.random.default_rng(session._layout_seed)
-    return Screen(session.probe, rng, options.width, options.height, options.furniture).sector
+    return Screen(session.probe, rng, options.width, options.height, options.overlay).sector
 
 
 def pictures(options: SweepOptions) -> NDArray[np.uint8]:
@@ -61,7 +61,7 @@ def test_a_patient_keeps_anatomy_and_scanner_over_sweeps() -> None:
 
 
 def test_patients_differ_visibly() -> None:
-    means = [pictures(SweepOptions(patient=p, duration_s=0.04, furniture=False, **SMALL)).mean() for p in range(8)]
+    means = [pictures(SweepOptions(patient=p, duration_s=0.04, overlay=False, **SMALL)).mean() for p in range(8)]
     assert len({round(m) for m in means}) >= 6 and max(means) > 1.5 * min(means)
     assert {Session(SweepOptions(patient=p)).probe.kind for p in range(12)} == {"linear", "convex"}
 
@@ -148,7 +148,7 @@ def test_a_short_sweep_still_shows_both_states(duration_s: float) -> None:
 @pytest.mark.parametrize("organ", ORGANS)
 @pytest.mark.parametrize("patient", [0, 4])
 def test_the_organ_is_drawn_where_the_truth_says(patient: int, organ: str) -> None:
-    options = SweepOptions(patient=patient, rate_hz=2, contact_loss=False, furniture=False, **SMALL)
+    options = SweepOptions(patient=patient, rate_hz=2, contact_loss=False, overlay=False, **SMALL)
     inside = sector(options)
     states = set()
     for with_it, without in zip(Session(options).frames(), Session(options).frames(frozenset({organ})), strict=True):
@@ -166,7 +166,7 @@ def test_the_organ_is_drawn_where_the_truth_says(patient: int, organ: str) -> No
 def test_furniture_lies_outside_the_sector(patient: int) -> None:
     options: dict[str, Any] = {"patient": patient, "duration_s": 0.2, "width": 320, "height": 240}
     inside = sector(SweepOptions(**options))
-    plain = pictures(SweepOptions(**options, furniture=False))
+    plain = pictures(SweepOptions(**options, overlay=False))
     furnished = pictures(SweepOptions(**options))
     assert np.array_equal(plain[:, inside], furnished[:, inside])
     assert not plain[:, ~inside].any() and (furnished[:, ~inside] > 100).any()
@@ -174,7 +174,7 @@ def test_furniture_lies_outside_the_sector(patient: int) -> None:
 
 @pytest.mark.parametrize("patient", [0, 4])
 def test_lost_contact_is_visible_and_nothing_is_claimed(patient: int) -> None:
-    options = SweepOptions(patient=patient, duration_s=4, furniture=False, **SMALL)
+    options = SweepOptions(patient=patient, duration_s=4, overlay=False, **SMALL)
     inside = sector(options)
     lit: dict[bool, list[float]] = {True: [], False: []}
     frames: list[PhantomFrame] = list(sweep(options))
@@ -188,7 +188,7 @@ def test_lost_contact_is_visible_and_nothing_is_claimed(patient: int) -> None:
 
 def test_speckle_follows_the_tissue_and_changes_with_the_plane() -> None:
     """Neighbouring frames of a moving probe resemble each other; a second apart, their grain does not."""
-    session = Session(SweepOptions(patient=0, duration_s=4, contact_loss=False, furniture=False, width=320, height=240))
+    session = Session(SweepOptions(patient=0, duration_s=4, contact_loss=False, overlay=False, width=320, height=240))
     inside = cv2.erode(sector(session.options).astype(np.uint8), np.ones((9, 9))) > 0
     grain = []
     for frame in session.frames():
@@ -207,7 +207,7 @@ def small_frames() -> list[tuple[int, NDArray[np.float32], NDArray[np.int64]]]:
     """Per patient: sector pictures of 32x32 (N, 1024), and states (N, 2) as 1, 0 or -1 for ignore."""
     data = []
     for patient in range(10):
-        options = SweepOptions(patient=patient, rate_hz=3, furniture=False, **SMALL)
+        options = SweepOptions(patient=patient, rate_hz=3, overlay=False, **SMALL)
         rows, columns = np.nonzero(sector(options))
         box = np.s_[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
         frames = list(sweep(options))

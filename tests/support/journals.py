@@ -18,7 +18,7 @@ from seqcls.journal import (
     create_journal,
 )
 from seqcls.smoothing import SmoothingOptions
-from seqcls.types import Event, FrameScore, Gap, Ledger, ScoreTable, SourceInfo
+from seqcls.types import Event, FrameCounts, FrameScore, Gap, ScoreTable, SourceInfo
 
 ORGANS = ("liver", "kidney")
 OFF = SmoothingOptions(kind="none")
@@ -94,6 +94,6 @@ def write_small(path: Path) -> Path:
         write_frames(writer, clock, range(4))
         writer.write(Gap(0.4, 0.8, "stalled"), Event("liver", "present", 0.0, 0, 0.3))
         writer.write(frame(4, 0.8), frame(5, 0.9, reason="black"))
-        ledger = Ledger(received=6, classified=5, rejected=1)
+        ledger = FrameCounts(received=6, classified=5, rejected=1)
         writer.finish(end_s=1.0, ledger=ledger, verdict="complete")
     return path

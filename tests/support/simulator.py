@@ -55,7 +55,7 @@ def phantom(frames: int = 60, patient: int = 3) -> Sweep:
     """A hand that hurries: both organs come and go."""
     options = SweepOptions(
         patient=patient, width=SIDE, height=SIDE, rate_hz=RATE_HZ, duration_s=frames / RATE_HZ, station_s=0.5,
-        furniture=False, contact_loss=False,
+        overlay=False, contact_loss=False,
     )  # fmt: skip
     pictures: list[Picture] = []
     truth: dict[str, list[bool]] = {organ: [] for organ in ORGANS}

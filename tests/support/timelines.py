@@ -9,7 +9,7 @@ import numpy as np
 from seqcls.intervals import IntervalOptions, intervals_from_events
 from seqcls.postprocess import PostProcess, unknown_stretches
 from seqcls.smoothing import SmoothingOptions
-from seqcls.types import FrameScore, Gap, Ledger, SourceInfo, SourceReport, Timeline
+from seqcls.types import FrameCounts, FrameScore, Gap, SourceInfo, SourceReport, Timeline
 
 LEVELS = {"P": 0.9, ".": 0.1, "m": 0.45}
 OFF = SmoothingOptions(kind="none")
@@ -46,7 +46,7 @@ def timeline(
         intervals=intervals,
         gaps=unknown_stretches(intervals, names),
         scores=table,
-        ledger=Ledger(received=len(rows), classified=len(rows) - rejected, rejected=rejected),
+        ledger=FrameCounts(received=len(rows), classified=len(rows) - rejected, rejected=rejected),
         report=SourceReport("complete", (), len(rows), gaps),
         provenance={
             "smoothing": asdict(smoothing),

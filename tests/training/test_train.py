@@ -21,7 +21,13 @@ from seqcls.geometry import Geometry
 from seqcls.intervals import IntervalOptions
 from seqcls.models.file import read_model, write_model
 from seqcls.training import train as module
-from seqcls.training.calibration import choose_threshold, enough, fit_calibration, frame_weights, operating_point
+from seqcls.training.calibration import (
+    choose_threshold,
+    fit_calibration,
+    frame_weights,
+    has_enough_evidence,
+    operating_point,
+)
 from seqcls.training.crossvalidation import cross_validate, split_groups
 from seqcls.training.options import AugmentOptions, TrainOptions
 from seqcls.training.plots import write_history
@@ -370,7 +376,7 @@ def test_thin_evidence_changes_nothing(few: str) -> None:
         "few frames": np.arange(400) < 30,
         "none": np.zeros(400, bool),
     }[few]
-    assert not enough(truth[keep], clips[keep])
+    assert not has_enough_evidence(truth[keep], clips[keep])
     assert fit_calibration(logits[keep], truth[keep], clips[keep]) == (1.0, 0.0)
     assert operating_point(logits[keep], truth[keep], clips[keep]) == (IntervalOptions(), None)
 

@@ -20,11 +20,11 @@ TRACE_S, STRIP_S = 60.0, 300.0
 #: Longest side of the picture in pixels.
 LARGEST = 960
 PICTURE_EVERY_S = 0.1
-_MOST_POINTS, _MOST_SPANS = 1200, 500
+_MAX_POINTS, _MAX_SPANS = 1200, 500
 _QUALITY = 85
 
 
-class Board:
+class SnapshotPublisher:
     """Holds the latest snapshot for any number of readers; putting one up waits for nobody."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -113,7 +113,7 @@ def view_json(view: LiveView, version: int) -> bytes:
 
 
 def _organ(organ: OrganView, now_s: float) -> dict[str, object]:
-    trace = organ.trace[-_MOST_POINTS:]
+    trace = organ.trace[-_MAX_POINTS:]
     spans = [span for span in organ.spans if span.end_s is None or span.end_s > now_s - STRIP_S]
     return {
         "organ": organ.organ,
@@ -128,7 +128,7 @@ def _organ(organ: OrganView, now_s: float) -> dict[str, object]:
         "trace": [[_number(at - now_s, 2), _number(score)] for at, score in trace if at > now_s - TRACE_S],
         "spans": [
             [s.state, _number(s.start_s - now_s, 2), None if s.end_s is None else _number(s.end_s - now_s, 2)]
-            for s in spans[-_MOST_SPANS:]
+            for s in spans[-_MAX_SPANS:]
         ],
     }
 

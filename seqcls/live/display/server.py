@@ -23,12 +23,12 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from seqcls.errors import UsageError
-from seqcls.live.display.publisher import Board
+from seqcls.live.display.publisher import SnapshotPublisher
 from seqcls.live.snapshot import LiveView
 
-MOST_CLIENTS = 16
+MAX_CLIENTS = 16
 #: Request line and headers together.
-MOST_HEAD = 16 * 1024
+MAX_HEAD = 16 * 1024
 #: For a client to send its request, and to take what it is sent.
 PATIENCE_S = 5.0
 #: Between two messages to one client, and the longest silence.
@@ -67,7 +67,7 @@ class PageServer:
             token = secrets.token_urlsafe(24)
         if not re.fullmatch(r"[A-Za-z0-9_-]{16,}", token):
             raise UsageError("a token is 16 characters or more of A-Z, a-z, 0-9, _ and -")
-        self._board = Board()
+        self._board = SnapshotPublisher()
         try:
             self._server = _Server(host, port, token, self._board)
         except (OSError, OverflowError) as error:
@@ -99,7 +99,7 @@ class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = os.name != "nt"
     request_queue_size = 32
 
-    def __init__(self, host: str, port: int, token: str, board: Board) -> None:
+    def __init__(self, host: str, port: int, token: str, board: SnapshotPublisher) -> None:
         self.token, self.board = token, board
         folder = files("seqcls.live.display") / "page"
         self.page = {path: ((folder / name).read_bytes(), kind) for path, (name, kind) in PAGE.items()}
@@ -116,9 +116,9 @@ class _Server(socketserver.ThreadingTCPServer):
     def process_request(self, request: Any, client_address: Any) -> None:
         """A thread for each connection; beyond the limit one that says so, and beyond twice the limit none."""
         with self._lock:
-            crowded = len(self._served) >= MOST_CLIENTS
+            crowded = len(self._served) >= MAX_CLIENTS
             among = self._refused if crowded else self._served
-            if len(among) >= MOST_CLIENTS or self.board.closed:
+            if len(among) >= MAX_CLIENTS or self.board.closed:
                 self.shutdown_request(request)
                 return
             thread = threading.Thread(
@@ -169,7 +169,7 @@ class _Request(BaseHTTPRequestHandler):
         head = self._head()
         self.connection.settimeout(PATIENCE_S)
         self.close_connection = True
-        if len(head) > MOST_HEAD:
+        if len(head) > MAX_HEAD:
             self.requestline, self.command = "", "GET"  # it was never parsed
             self._refuse(431, "the request is too long")
         elif head.endswith(b"\r\n\r\n"):
@@ -183,7 +183,7 @@ class _Request(BaseHTTPRequestHandler):
         until_s = time.monotonic() + PATIENCE_S
         head = b""
         with suppress(OSError):
-            while (end := head.find(b"\r\n\r\n")) < 0 and len(head) <= MOST_HEAD:
+            while (end := head.find(b"\r\n\r\n")) < 0 and len(head) <= MAX_HEAD:
                 self.connection.settimeout(max(0.001, until_s - time.monotonic()))
                 piece = self.connection.recv(4096)
                 if not piece:
@@ -197,7 +197,7 @@ class _Request(BaseHTTPRequestHandler):
         host = self.headers.get_all("Host", [])
         origin = self.headers.get_all("Origin", [])
         if self.server.is_refused(self.request):
-            self._refuse(503, f"{MOST_CLIENTS} connections are open already; close other pages")
+            self._refuse(503, f"{MAX_CLIENTS} connections are open already; close other pages")
         elif self.command not in ("GET", "HEAD"):
             self._refuse(405, "only GET and HEAD", ("Allow", "GET, HEAD"))
         elif len(host) != 1 or host[0].lower() not in self.server.hosts:

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from seqcls.child_program import program
 from seqcls.errors import UsageError
 from seqcls.live.snapshot import LiveView, OrganView
-from seqcls.types import Ledger
+from seqcls.types import FrameCounts
 
 Image = NDArray[np.uint8]
 #: Okabe and Ito's blue, a gray and orange, as BGR: told apart by everyone, and each state has its word besides.
@@ -165,7 +165,7 @@ def _unpacked(text: bytes, pixels: bytes) -> LiveView:
     told: dict[str, Any] = json.loads(text)
     shape = told.pop("shape")
     told["organs"] = tuple(OrganView(**organ) for organ in told["organs"])
-    told["ledger"] = Ledger(**told["ledger"])
+    told["ledger"] = FrameCounts(**told["ledger"])
     told["picture"] = None if shape is None else np.frombuffer(pixels, np.uint8).reshape(shape)
     return LiveView(**told)
 

@@ -41,7 +41,7 @@ SUFFIXES = tuple(_CONTAINERS)
 
 
 @dataclass(frozen=True, slots=True)
-class RecordedPart:
+class RecordedVideo:
     """A file's clock counts from its first picture, which is the one at ``start_s`` of the run."""
 
     path: Path
@@ -57,7 +57,7 @@ class Part(Protocol):
 
 
 #: (path, picture of the first frame, its time) -> Part. Raises FileExistsError where the path is taken.
-OpenPart = Callable[[Path, Image, float], Part]
+OpenVideo = Callable[[Path, Image, float], Part]
 
 
 def open_new(path: Path) -> BinaryIO:
@@ -65,7 +65,7 @@ def open_new(path: Path) -> BinaryIO:
     return path.open("xb", buffering=0)
 
 
-class VideoPart:
+class FragmentedVideoWriter:
     """Writes (H, W) gray or (H, W, 3) BGR uint8 pictures as H.264, or MPEG-4 where FFmpeg has no libx264.
 
     Odd sizes get one more row or column at the end, black in gray pictures. ``start_s`` of the run becomes 0 in the
@@ -229,14 +229,14 @@ class _Tail:
             return  # then it ends in the middle of a fragment: cut short as well
 
 
-class Film:
+class SegmentedVideoWriter:
     """Pictures in time order, in as many files as there are changes of size: NAME, NAME-2, NAME-3 ...
 
     A name that is taken is passed over, nothing is overwritten.
     """
 
-    def __init__(self, path: Path, open_part: OpenPart = VideoPart) -> None:
-        self.parts: list[RecordedPart] = []
+    def __init__(self, path: Path, open_part: OpenVideo = FragmentedVideoWriter) -> None:
+        self.parts: list[RecordedVideo] = []
         self._path, self._open_part = path, open_part
         self._part: Part | None = None
         self._size: tuple[int, ...] = ()
@@ -264,7 +264,7 @@ class Film:
                 part = self._open_part(path, image, time_s)
             except FileExistsError:
                 continue
-            self.parts.append(RecordedPart(path, time_s))
+            self.parts.append(RecordedVideo(path, time_s))
             return part
 
 

@@ -12,8 +12,15 @@ from pathlib import Path
 from seqcls.errors import UsageError
 from seqcls.files import require_writable
 from seqcls.geometry import Region
-from seqcls.live.background import Aside, Say, nothing
-from seqcls.live.recording.fragmented_video import Film, Image, OpenPart, RecordedPart, VideoPart, in_short
+from seqcls.live.background import BackgroundWorker, Notify, nothing
+from seqcls.live.recording.fragmented_video import (
+    FragmentedVideoWriter,
+    Image,
+    OpenVideo,
+    RecordedVideo,
+    SegmentedVideoWriter,
+    in_short,
+)
 from seqcls.live.recording.recorder import QUEUE_BYTES, Cropper
 from seqcls.types import TIME_TOLERANCE_S, Event, Frame
 
@@ -41,7 +48,7 @@ class _Clip:
     """
 
     organ: str
-    film: Film
+    film: SegmentedVideoWriter
     waiting: list[_Picture]
     until_s: float = float("inf")
 
@@ -92,48 +99,48 @@ class PresenceClips:
         post_roll_s: float = 1.0,
         whole: bool = False,
         reach_s: float = REACH_S,
-        say: Say = nothing,
+        notify: Notify = nothing,
         ring_bytes: int = RING_BYTES,
         queue_bytes: int = QUEUE_BYTES,
-        open_part: OpenPart = VideoPart,
+        open_part: OpenVideo = FragmentedVideoWriter,
     ) -> None:
         for name, value in (("pre-roll", pre_roll_s), ("post-roll", post_roll_s), ("reach", reach_s)):
             if not 0 <= value <= 600:
                 raise UsageError(f"a clip's {name} must be 0 to 600 seconds, not {value:g}")
         self.failed = ""
         self._folder = require_writable(folder)
-        self._organs, self._say, self._open_part = frozenset(organs), say, open_part
+        self._organs, self._notify, self._open_part = frozenset(organs), notify, open_part
         self._pre_roll_s, self._post_roll_s = pre_roll_s, post_roll_s
         self._cropper = Cropper(whole, queue_bytes)
         self._ring = _Ring(ring_bytes, pre_roll_s + reach_s)
         self._open: list[_Clip] = []
-        self._films: list[Film] = []
+        self._films: list[SegmentedVideoWriter] = []
         self._told_slow = self._told_short = self._closed = False
-        self._aside: Aside[Callable[[], None]] = Aside(
+        self._worker: BackgroundWorker[Callable[[], None]] = BackgroundWorker(
             "clips", _call, most=queue_bytes, failed=self._fail, finish=self._finish
         )
 
     @property
-    def parts(self) -> tuple[RecordedPart, ...]:
+    def parts(self) -> tuple[RecordedVideo, ...]:
         """The files so far; ``start_s`` is the time of a file's first picture in the run."""
         return tuple(part for film in list(self._films) for part in list(film.parts))
 
     @property
     def dropped(self) -> int:
         """Frames that no clip can contain."""
-        return self._aside.dropped + self._cropper.dropped
+        return self._worker.dropped + self._cropper.dropped
 
     def frame(self, frame: Frame, region: Region | None) -> None:
         """Keep the frame for clips that are open or to come; ``region`` as in ``Recorder.frame``."""
         for ready, its_region in self._cropper.ready(frame, region):
-            if not self._aside.put(_bound(self._take, ready, its_region), ready.image.nbytes) and not self._told_slow:
+            if not self._worker.put(_bound(self._take, ready, its_region), ready.image.nbytes) and not self._told_slow:
                 self._told_slow = True
-                self._say("writing clips cannot keep up: frames are left out of them, the analysis is not affected")
+                self._notify("writing clips cannot keep up: frames are left out of them, the analysis is not affected")
 
     def event(self, event: Event) -> None:
         """A change of state is certain: a presence begins or has ended."""
         if event.organ in self._organs:
-            self._aside.put(_bound(self._turn, event), 0, always=True)
+            self._worker.put(_bound(self._turn, event), 0, always=True)
 
     def close(self, within_s: float = 10.0) -> None:
         """Write what waits, end the clips that are open; at most ``within_s``. Idempotent."""
@@ -141,9 +148,9 @@ class PresenceClips:
             return
         self._closed = True
         self._cropper.close()
-        if not self._aside.close(within_s):
+        if not self._worker.close(within_s):
             self.failed = self.failed if self.failed else f"the clips could not be ended within {within_s:g} s"
-            self._say(self.failed)
+            self._notify(self.failed)
 
     def _take(self, frame: Frame, region: Region | None) -> None:
         if self.failed:
@@ -170,11 +177,11 @@ class PresenceClips:
         past = self._ring.since(wanted_s)
         if self._ring.forgotten_s >= wanted_s - TIME_TOLERANCE_S and not self._told_short and past:
             self._told_short = True
-            self._say(
+            self._notify(
                 f"a clip of {event.organ} begins {past[0].time_s - wanted_s:.1f} s late:"
                 f" the frames before are no longer held ({self._ring.held_bytes >> 20} MiB are)"
             )
-        film = Film(self._folder / clip_name(event.organ, event.start_s), self._open_part)
+        film = SegmentedVideoWriter(self._folder / clip_name(event.organ, event.start_s), self._open_part)
         self._films.append(film)
         self._open.append(_Clip(event.organ, film, past))
 
@@ -198,7 +205,7 @@ class PresenceClips:
         if self.failed:
             return
         self.failed = f"writing clips stopped: {in_short(error)}; those written before can be read"
-        self._say(self.failed)
+        self._notify(self.failed)
         self._ring.pictures.clear()
         for clip in list(self._open):
             with contextlib.suppress(Exception):  # says the same once more

@@ -8,8 +8,16 @@ from pathlib import Path
 from seqcls.errors import OutputError, UsageError
 from seqcls.files import require_writable
 from seqcls.geometry import Geometry, Region
-from seqcls.live.background import Aside, Say, nothing
-from seqcls.live.recording.fragmented_video import SUFFIXES, Film, Image, OpenPart, RecordedPart, VideoPart, in_short
+from seqcls.live.background import BackgroundWorker, Notify, nothing
+from seqcls.live.recording.fragmented_video import (
+    SUFFIXES,
+    FragmentedVideoWriter,
+    Image,
+    OpenVideo,
+    RecordedVideo,
+    SegmentedVideoWriter,
+    in_short,
+)
 from seqcls.types import Frame
 
 #: Frames that wait for the encoder hold at most this much memory.
@@ -33,9 +41,9 @@ class Recorder:
         *,
         whole: bool = False,
         resume: bool = False,
-        say: Say = nothing,
+        notify: Notify = nothing,
         queue_bytes: int = QUEUE_BYTES,
-        open_part: OpenPart = VideoPart,
+        open_part: OpenVideo = FragmentedVideoWriter,
     ) -> None:
         path = Path(path)
         if path.suffix.lower() not in SUFFIXES:
@@ -45,31 +53,31 @@ class Recorder:
             raise OutputError(f"{path} exists already and is not overwritten; choose another name for the recording")
         self.failed = ""
         self.recorded = 0
-        self._say = say
-        self._film = Film(path, open_part)
+        self._notify = notify
+        self._film = SegmentedVideoWriter(path, open_part)
         self._cropper = Cropper(whole, queue_bytes)
         self._told = self._closed = False
         self._unwritten = 0
-        self._aside: Aside[tuple[Frame, Region | None]] = Aside(
+        self._worker: BackgroundWorker[tuple[Frame, Region | None]] = BackgroundWorker(
             "record", self._encode, most=queue_bytes, failed=self._fail, finish=self._film.close
         )
 
     @property
-    def parts(self) -> tuple[RecordedPart, ...]:
+    def parts(self) -> tuple[RecordedVideo, ...]:
         """The files so far."""
         return tuple(self._film.parts)
 
     @property
     def dropped(self) -> int:
         """Frames that are not in the recording."""
-        return self._aside.dropped + self._cropper.dropped + self._unwritten
+        return self._worker.dropped + self._cropper.dropped + self._unwritten
 
     def frame(self, frame: Frame, region: Region | None) -> None:
         """Record the frame; as long as ``region`` is None (not found yet) frames wait for it, unless ``whole``."""
         for ready in self._cropper.ready(frame, region):
-            if not self._aside.put(ready, ready[0].image.nbytes) and not self._told:
+            if not self._worker.put(ready, ready[0].image.nbytes) and not self._told:
                 self._told = True
-                self._say("recording cannot keep up: frames are left out of it, the analysis is not affected")
+                self._notify("recording cannot keep up: frames are left out of it, the analysis is not affected")
 
     def close(self, within_s: float = 10.0) -> None:
         """Encode what waits, end the file; at most ``within_s``. Idempotent."""
@@ -77,11 +85,11 @@ class Recorder:
             return
         self._closed = True
         self._cropper.close()
-        if not self._aside.close(within_s):
+        if not self._worker.close(within_s):
             self.failed = self.failed if self.failed else f"the recording could not be ended within {within_s:g} s"
-            self._say(self.failed)
+            self._notify(self.failed)
         elif self.dropped and not self.failed:
-            self._say(f"{self.dropped} of {self.dropped + self.recorded} frames are not in the recording")
+            self._notify(f"{self.dropped} of {self.dropped + self.recorded} frames are not in the recording")
 
     def _encode(self, item: tuple[Frame, Region | None]) -> None:
         frame, region = item
@@ -101,7 +109,7 @@ class Recorder:
             return
         where = "at its end" if time_s is None else f"at {time_s:.1f} s"
         self.failed = f"recording stopped {where}: {in_short(error)}; what was recorded before can be read"
-        self._say(self.failed)
+        self._notify(self.failed)
         if time_s is not None:
             with contextlib.suppress(Exception):  # says the same once more
                 self._film.close()

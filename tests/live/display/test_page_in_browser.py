@@ -172,14 +172,14 @@ ALONE = """
 import sys, time
 from seqcls.live.display.server import PageServer
 from seqcls.live.snapshot import LiveView, OrganView
-from seqcls.types import Ledger
+from seqcls.types import FrameCounts
 
 organ = OrganView("thyroid", "present", 0.0, 0.9, 0.5, 0.35, (), (), 1)
 page = PageServer(token=sys.argv[1])
 print(page.url, flush=True)
 while True:
     page.publish(LiveView(source="probe", feed="running", feed_since_s=0.0, now_s=1.0, organs=(organ,),
-                          ledger=Ledger(), rate_hz=25.0, latency_ms=(1.0, 2.0, 3.0)))
+                          ledger=FrameCounts(), rate_hz=25.0, latency_ms=(1.0, 2.0, 3.0)))
     time.sleep(0.1)
 """
 

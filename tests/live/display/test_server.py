@@ -17,8 +17,8 @@ from support.pages import PICTURE, THYROID, TOKEN, VIEW, ask, events, news, stat
 
 from seqcls.errors import UsageError
 from seqcls.live.display import server as server_module
-from seqcls.live.display.publisher import LARGEST, Board, view_json
-from seqcls.live.display.server import MOST_CLIENTS, PageServer
+from seqcls.live.display.publisher import LARGEST, SnapshotPublisher, view_json
+from seqcls.live.display.server import MAX_CLIENTS, PageServer
 from seqcls.live.snapshot import Span
 
 
@@ -102,7 +102,7 @@ def test_exactly_one_host(steady: PageServer) -> None:
     right = f"Host: 127.0.0.1:{steady.port}\r\n"
     for hosts, wanted in ((right, b" 200 "), ("", b" 403 "), (right + "Host: evil.example\r\n", b" 403 ")):
         raw = f"GET / HTTP/1.1\r\n{hosts}Cookie: seqcls_{steady.port}={TOKEN}\r\n\r\n"
-        assert wanted in say(steady, raw.encode()).split(b"\r\n")[0]
+        assert wanted in notify(steady, raw.encode()).split(b"\r\n")[0]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_headers(steady: PageServer, path: str, kind: str) -> None:
 
 def test_headers_also_for_a_client_that_names_no_version(steady: PageServer) -> None:
     raw = f"GET /\r\nHost: 127.0.0.1:{steady.port}\r\nCookie: seqcls_{steady.port}={TOKEN}\r\n\r\n"
-    heard = say(steady, raw.encode())
+    heard = notify(steady, raw.encode())
     assert heard.startswith(b"HTTP/1.1 200 ") and b"\r\nContent-Security-Policy: default-src 'none'" in heard
 
 
@@ -183,7 +183,7 @@ def test_the_picture_shows_the_region_alone_and_small(page: PageServer) -> None:
 
 def test_pictures_are_bounded_in_size_and_rate() -> None:
     now_s = [0.0]
-    board = Board(clock=lambda: now_s[0])
+    board = SnapshotPublisher(clock=lambda: now_s[0])
     board.put(replace(VIEW, picture=np.full((1500, 1920), 9, np.uint8)))
     first = board.picture()
     assert cv2.imdecode(np.frombuffer(first, np.uint8), cv2.IMREAD_UNCHANGED).shape == (750, LARGEST)
@@ -240,7 +240,7 @@ def test_the_stream_tells_the_newest_and_signs_of_life(page: PageServer) -> None
 # --- clients that behave badly ----------------------------------------------------------------------------------------
 
 
-def say(page: PageServer, raw: bytes) -> bytes:
+def notify(page: PageServer, raw: bytes) -> bytes:
     """What comes back for these bytes, until the server closes."""
     with socket.create_connection(("127.0.0.1", page.port), timeout=30) as connection:
         heard = b""
@@ -267,14 +267,14 @@ def say(page: PageServer, raw: bytes) -> bytes:
     ids=["long header", "endless line", "nonsense", "version", "TLS", "empty", "many headers"],
 )
 def test_what_cannot_be_understood(steady: PageServer, raw: bytes, wanted: bytes) -> None:
-    heard = say(steady, raw)
+    heard = notify(steady, raw)
     assert wanted in heard.split(b"\r\n")[0]
     assert b"aaaa" not in heard and b"nonsense" not in heard
     assert status(steady, "/") == 200
 
 
 def test_the_seventeenth_is_turned_away(page: PageServer) -> None:
-    streams = [events(page) for _ in range(MOST_CLIENTS)]
+    streams = [events(page) for _ in range(MAX_CLIENTS)]
     try:
         for _, lines in streams:
             news(lines)

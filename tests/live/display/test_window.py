@@ -23,7 +23,7 @@ from support.feeds import nothing_left  # noqa: F401 - a fixture
 from seqcls.errors import UsageError
 from seqcls.live.display.window import COLORS, QUIET_S, Window, draw
 from seqcls.live.snapshot import LiveView, OrganView
-from seqcls.types import Ledger, State
+from seqcls.types import FrameCounts, State
 
 
 def organ(name: str, state: State) -> OrganView:
@@ -36,7 +36,7 @@ VIEW = LiveView(
     feed_since_s=0.0,
     now_s=1.0,
     organs=(organ("liver", "present"),),
-    ledger=Ledger(),
+    ledger=FrameCounts(),
     rate_hz=30.0,
     latency_ms=(1.0, 2.0, 3.0),
     picture=np.full((60, 80), 200, np.uint8),

@@ -21,8 +21,8 @@ from support.media import draw, numbers, read_number
 
 from seqcls.errors import OutputError, UsageError
 from seqcls.geometry import Region
-from seqcls.live.background import Aside
-from seqcls.live.recording.fragmented_video import Film, VideoPart
+from seqcls.live.background import BackgroundWorker
+from seqcls.live.recording.fragmented_video import FragmentedVideoWriter, SegmentedVideoWriter
 from seqcls.live.recording.presence_clips import PresenceClips, clip_name
 from seqcls.live.recording.recorder import Recorder
 from seqcls.sources import open_source
@@ -176,7 +176,7 @@ def test_frames_wait_until_the_region_is_found(tmp_path: Path) -> None:
 
 def test_without_a_region_nothing_is_recorded(tmp_path: Path) -> None:
     said: list[str] = []
-    recorder = record(tmp_path / "a.mp4", [screen(k, k / 25) for k in range(6)], None, say=said.append)
+    recorder = record(tmp_path / "a.mp4", [screen(k, k / 25) for k in range(6)], None, notify=said.append)
     assert list(tmp_path.iterdir()) == []
     assert recorder.dropped == 6 and said == ["6 of 6 frames are not in the recording"]
 
@@ -203,7 +203,7 @@ def test_names(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_at_every_moment_the_file_is_readable_but_for_the_last_second(tmp_path: Path, suffix: str) -> None:
-    part = VideoPart(tmp_path / f"a{suffix}", draw(0), 0.0)
+    part = FragmentedVideoWriter(tmp_path / f"a{suffix}", draw(0), 0.0)
     copy, sizes = tmp_path / f"copy{suffix}", {0}
     for k in range(60):
         part.write(draw(k), k / 25, 0.04)
@@ -272,13 +272,13 @@ class FullDisk(io.FileIO):
         return super().write(memoryview(data)[:fits])
 
 
-def small_disk(room: int) -> Callable[[Path, NDArray[np.uint8], float], VideoPart]:
+def small_disk(room: int) -> Callable[[Path, NDArray[np.uint8], float], FragmentedVideoWriter]:
     def opened(path: Path) -> BinaryIO:
         file = FullDisk(path, "xb")
         file.room = room
         return file  # type: ignore[return-value]
 
-    return lambda path, first, start_s: VideoPart(path, first, start_s, open_file=opened)
+    return lambda path, first, start_s: FragmentedVideoWriter(path, first, start_s, open_file=opened)
 
 
 @pytest.mark.parametrize("room", [60_000, 400, 0], ids=["later", "at once", "no byte"])
@@ -288,7 +288,7 @@ def test_a_full_disk_ends_the_recording_and_nothing_else(tmp_path: Path, suffix:
     frames = [plain(k, k / 25) for k in range(80)]
     for frame in frames:
         frame.image[:] = np.maximum(frame.image, np.random.default_rng(frame.index).integers(0, 90, frame.image.shape))
-    recorder = record(tmp_path / f"a{suffix}", frames, open_part=small_disk(room), say=said.append)
+    recorder = record(tmp_path / f"a{suffix}", frames, open_part=small_disk(room), notify=said.append)
     assert "No space left" in recorder.failed and "\n" not in recorder.failed
     assert said == [recorder.failed]
     assert recorder.recorded + recorder.dropped == 80 and recorder.dropped > 0
@@ -320,7 +320,7 @@ class Gate:
 def test_a_slow_encoder_costs_the_recording_frames_and_the_run_nothing(tmp_path: Path) -> None:
     said: list[str] = []
     gate = Gate()
-    recorder = Recorder(tmp_path / "a.mp4", open_part=gate, queue_bytes=5 * WIDTH * HEIGHT, say=said.append)
+    recorder = Recorder(tmp_path / "a.mp4", open_part=gate, queue_bytes=5 * WIDTH * HEIGHT, notify=said.append)
     recorder.frame(plain(0, 0.0), FULL)
     assert gate.busy.wait(30)
     for k in range(1, 20):
@@ -336,7 +336,7 @@ def test_a_slow_encoder_costs_the_recording_frames_and_the_run_nothing(tmp_path:
 def test_an_encoder_that_hangs_is_left_behind(tmp_path: Path) -> None:
     said: list[str] = []
     gate = Gate()
-    recorder = Recorder(tmp_path / "a.mp4", open_part=gate, say=said.append)
+    recorder = Recorder(tmp_path / "a.mp4", open_part=gate, notify=said.append)
     for k in range(3):
         recorder.frame(plain(k, k / 25), FULL)
     assert gate.busy.wait(30)
@@ -349,11 +349,11 @@ def test_an_encoder_that_hangs_is_left_behind(tmp_path: Path) -> None:
 
 
 def test_an_encoder_that_breaks_is_told_in_one_line(tmp_path: Path) -> None:
-    def broken(path: Path, first: NDArray[np.uint8], start_s: float) -> VideoPart:
+    def broken(path: Path, first: NDArray[np.uint8], start_s: float) -> FragmentedVideoWriter:
         raise RuntimeError("first\nsecond")
 
     said: list[str] = []
-    recorder = record(tmp_path / "a.mp4", [plain(k, k / 25) for k in range(3)], open_part=broken, say=said.append)
+    recorder = record(tmp_path / "a.mp4", [plain(k, k / 25) for k in range(3)], open_part=broken, notify=said.append)
     assert "first second" in recorder.failed and said == [recorder.failed] and recorder.dropped == 3
 
 
@@ -377,10 +377,10 @@ def test_an_aside_keeps_the_order_and_counts_what_it_leaves_out() -> None:
         if item == 1:
             raise ValueError("one")
 
-    aside = Aside("test", work, most=100, failed=errors.append)
-    assert all(aside.put(k) for k in range(5))
-    assert aside.close(60) and not aside.put(9)
-    assert seen == [0, 1, 2, 3, 4] and [str(e) for e in errors] == ["one"] and aside.dropped == 1
+    worker = BackgroundWorker("test", work, most=100, failed=errors.append)
+    assert all(worker.put(k) for k in range(5))
+    assert worker.close(60) and not worker.put(9)
+    assert seen == [0, 1, 2, 3, 4] and [str(e) for e in errors] == ["one"] and worker.dropped == 1
 
 
 def present(organ: str, start_s: float, final_s: float) -> Event:
@@ -438,7 +438,9 @@ def test_clips_hold_pre_roll_presence_and_post_roll(tmp_path: Path) -> None:
 
 def test_a_presence_from_the_start_has_what_pre_roll_there_is(tmp_path: Path) -> None:
     said: list[str] = []
-    clips_of(tmp_path, [plain(k, t) for k, t in enumerate(steady(30))], [present("thyroid", 0.4, 0.8)], say=said.append)
+    clips_of(
+        tmp_path, [plain(k, t) for k, t in enumerate(steady(30))], [present("thyroid", 0.4, 0.8)], notify=said.append
+    )
     (path,) = tmp_path.iterdir()
     assert whole_number(read(path)[0]) == list(range(30)) and said == []
 
@@ -447,7 +449,7 @@ def test_the_pre_roll_shrinks_where_memory_is_short_and_that_is_said_once(tmp_pa
     said: list[str] = []
     events = [present("thyroid", 4.0, 4.6), gone("thyroid", 4.4, 4.9), present("trachea", 4.0, 4.6)]
     frames = [plain(k, t) for k, t in enumerate(steady(150))]
-    clips_of(tmp_path, frames, events, post_roll_s=0.2, ring_bytes=30 * WIDTH * HEIGHT, say=said.append)
+    clips_of(tmp_path, frames, events, post_roll_s=0.2, ring_bytes=30 * WIDTH * HEIGHT, notify=said.append)
     assert whole_number(read(tmp_path / "thyroid-00-00-04.000.mp4")[0]) == list(range(86, 123))
     assert len(said) == 1 and "begins 1.4 s late" in said[0]
 
@@ -500,7 +502,7 @@ def test_a_full_disk_ends_the_clips_and_nothing_else(tmp_path: Path) -> None:
     said: list[str] = []
     events = [present("thyroid", 1.0, 1.4), present("trachea", 2.0, 2.4)]
     frames = [Frame(k, t, 0.04, draw(k, noise=60)) for k, t in enumerate(steady(100))]
-    clips = clips_of(tmp_path, frames, events, open_part=small_disk(60_000), say=said.append)
+    clips = clips_of(tmp_path, frames, events, open_part=small_disk(60_000), notify=said.append)
     assert "No space left" in clips.failed and said == [clips.failed]
 
 
@@ -508,7 +510,12 @@ def test_slow_clips_cost_frames_and_no_events(tmp_path: Path) -> None:
     said: list[str] = []
     gate = Gate()
     clips = PresenceClips(
-        tmp_path, organs=("thyroid",), open_part=gate, queue_bytes=3 * WIDTH * HEIGHT, say=said.append, post_roll_s=0.0
+        tmp_path,
+        organs=("thyroid",),
+        open_part=gate,
+        queue_bytes=3 * WIDTH * HEIGHT,
+        notify=said.append,
+        post_roll_s=0.0,
     )
     clips.event(present("thyroid", 0.0, 0.0))
     for k in range(2):
@@ -534,7 +541,7 @@ def test_clips_options(tmp_path: Path) -> None:
 def test_a_film_passes_over_names_that_are_taken(tmp_path: Path) -> None:
     for name in ("a.mp4", "a-2.mp4"):
         (tmp_path / name).write_bytes(b"")
-    film = Film(tmp_path / "a.mp4")
+    film = SegmentedVideoWriter(tmp_path / "a.mp4")
     film.write(draw(3), 1.0, 0.04)
     film.close()
     assert [part.path.name for part in film.parts] == ["a-3.mp4"]
