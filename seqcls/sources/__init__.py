@@ -18,7 +18,7 @@ def open_source(spec: str | Path, *, reader: str = "pyav", rate_hz: float | None
 
     ``spec``: a video or DICOM file, a folder or pattern of images, or a camera's number as text. ``reader``: "pyav" or
     "opencv", for video files. ``rate_hz``: frames per second of sources without a clock of their own (images, some
-    DICOM). ``color``: pictures are (H, W) uint8 gray, or (H, W, 3) uint8 BGR when True.
+    DICOM). ``color``: images are (H, W) uint8 gray, or (H, W, 3) uint8 BGR when True.
 
     Raises SourceError when the source cannot be opened, UsageError for an option that cannot be right.
     """

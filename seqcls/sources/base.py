@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 from seqcls.errors import SourceError
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
 
-#: Larger pictures are refused before they are decoded: 10,000 x 10,000 is 50 times what scanners make.
+#: Larger images are refused before they are decoded: 10,000 x 10,000 is 50 times what scanners make.
 MAX_PIXELS = 100_000_000
 
 

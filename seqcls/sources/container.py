@@ -19,7 +19,7 @@ MAX_BYTES = 4 << 30
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """``missing`` and ``broken`` are reasons or empty; ``frames`` is the number of pictures where it is certain."""
+    """``missing`` and ``broken`` are reasons or empty; ``frames`` is the number of frames where it is certain."""
 
     missing: str = ""
     broken: str = ""
@@ -106,7 +106,7 @@ _AVI_CHUNK = re.compile(rb"\d\d(?:d[bc]|wb|tx|sb|pc|iv)|ix\d\d|JUNK|LIST|idx1|re
 
 
 def _avi(data: _Bytes) -> Structure:
-    """RIFF: chunks of 4 bytes name, 4 bytes size, padded to even; the pictures lie in LIST movi."""
+    """RIFF: chunks of 4 bytes name, 4 bytes size, padded to even; the frames lie in LIST movi."""
     size, position = len(data), 0
     streams = _unpack("<I", data, 56)[0] if data.read(24, 4) == b"avih" else 100
     while position + 12 <= size and data.read(position, 4) == b"RIFF":
@@ -241,7 +241,7 @@ def _after_zeros(data: _Bytes, position: int) -> int:
 
 
 def _gif(data: _Bytes) -> Structure:
-    """GIF89a: header, colour table, then blocks; every picture begins with 0x2C, the file ends with 0x3B."""
+    """GIF89a: header, colour table, then blocks; every image begins with 0x2C, the file ends with 0x3B."""
     flags = data[10]
     position = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
     frames, size = 0, len(data)
@@ -261,7 +261,7 @@ def _gif(data: _Bytes) -> Structure:
         while position < size and data[position]:
             length = data[position]
             following = position + 1 + length
-            # Writers fill the blocks of a picture, all but the last, so unequal ones are not what was written.
+            # Writers fill the blocks of an image, all but the last, so unequal ones are not what was written.
             if mark == 0x2C and following < size and data[following]:
                 lengths.add(length)
                 if len(lengths) > 1:

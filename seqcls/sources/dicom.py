@@ -49,14 +49,14 @@ def _open(path: Path, rate_hz: float | None, color: bool) -> Source:
     pixels = find_frames(path, header, position)
     if not pixels.frames:
         why = pixels.missing if pixels.missing else "its pixel data is shorter than one frame"
-        raise SourceError(f"{path}: holds no picture ({why}); get a fresh copy")
+        raise SourceError(f"{path}: holds no image ({why}); get a fresh copy")
     if str(header.file_meta.TransferSyntaxUID).startswith(VIDEO_SYNTAXES):
         return DicomVideo(path, header, pixels, color=color)
     return DicomSource(path, header, pixels, rate_hz=rate_hz, color=color)
 
 
 class DicomSource(OneWay):
-    """One still or cine; (H, W) gray or (H, W, 3) BGR pictures. Frames are decoded one at a time."""
+    """One still or cine; (H, W) gray or (H, W, 3) BGR images. Frames are decoded one at a time."""
 
     def __init__(self, path: Path, header: Any, pixels: Pixels, *, rate_hz: float | None, color: bool) -> None:
         super().__init__()
@@ -149,7 +149,7 @@ class DicomSource(OneWay):
         return np.asarray(np.clip(np.rint(scaled), 0, 255), np.uint8)
 
     def _find_levels(self) -> tuple[tuple[float, float] | None, str]:
-        """Which stored values become 0 and 255 for pictures of more than 8 bits, and how that was found."""
+        """Which stored values become 0 and 255 for images of more than 8 bits, and how that was found."""
         header = self._header
         if int(header.get("BitsAllocated", 8)) <= 8 or header.get("PhotometricInterpretation") == "PALETTE COLOR":
             return None, ""
@@ -164,7 +164,7 @@ class DicomSource(OneWay):
         frames = self._pixels.frames
         with self._path.open("rb") as stream:
             for pieces in frames[:: max(1, len(frames) // _FRAMES_TO_LEVEL)]:
-                with contextlib.suppress(Exception):  # told when the frame's turn comes
+                with contextlib.suppress(Exception):  # reported when the frame is read
                     array, _ = self._decode(read_pieces(stream, pieces))
                     lows.append(float(array.min()))
                     highs.append(float(array.max()))
@@ -223,14 +223,14 @@ class DicomVideo:
         return iter(self._video)
 
     def report(self) -> SourceReport:
-        told = self._video.report()
-        reasons = told.reasons
-        if told.verdict != "unknown" and self._declared not in (None, told.delivered):
-            # Only told: the stream inside knows better than the header how long it is.
-            reasons = (*reasons, f"holds {told.delivered} frames but says that it has {self._declared}")
+        report = self._video.report()
+        reasons = report.reasons
+        if report.verdict != "unknown" and self._declared not in (None, report.delivered):
+            # A remark only: the stream inside knows its length better than the header does.
+            reasons = (*reasons, f"holds {report.delivered} frames but says that it has {self._declared}")
         if not self._missing:
-            return replace(told, reasons=reasons)
-        return SourceReport("truncated", (self._missing, *reasons), told.delivered, told.gaps)
+            return replace(report, reasons=reasons)
+        return SourceReport("truncated", (self._missing, *reasons), report.delivered, report.gaps)
 
     def close(self) -> None:
         self._video.close()
@@ -315,7 +315,7 @@ def _rate(times_s: list[float]) -> float | None:
 
 
 def _region(header: Any) -> tuple[int, int, int, int] | None:
-    """The largest two-dimensional tissue region (PS3.3 C.8.5.5), half-open and inside the picture."""
+    """The largest two-dimensional tissue region (PS3.3 C.8.5.5), half-open and inside the image."""
     best: tuple[int, int, int, int] | None = None
     for item in _several(header.get("SequenceOfUltrasoundRegions")):
         if item.get("RegionSpatialFormat") != 1 or item.get("RegionDataType", 1) != 1:

@@ -124,13 +124,13 @@ def _listing(folder: Path) -> list[Path]:
 
 
 def _size(path: Path) -> tuple[int, int]:
-    """Width and height from the header alone, so that a small file of a huge picture is never unpacked."""
+    """Width and height from the header alone, so that a small file of a huge image is never unpacked."""
     from PIL import Image
 
     require_regular_file(path)
     try:
-        with Image.open(path) as picture:
-            width, height = picture.size
+        with Image.open(path) as opened:
+            width, height = opened.size
     except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, its bomb error
         raise SourceError(
             f"{path}: is no image that can be read ({type(error).__name__}); remove it or mend it"
@@ -146,13 +146,13 @@ def _read(path: Path, color: bool) -> NDArray[np.uint8]:
     _size(path)
     try:
         with Image.open(path) as opened:
-            picture = ImageOps.exif_transpose(opened)
-            if picture.mode.startswith(("I", "F")):  # 16 bits, in the upper half of which a gray level lies
-                deep = np.asarray(picture).astype(np.int64)
+            image = ImageOps.exif_transpose(opened)
+            if image.mode.startswith(("I", "F")):  # 16 bits, in the upper half of which a gray level lies
+                deep = np.asarray(image).astype(np.int64)
                 gray = np.asarray(np.clip(deep >> 8, 0, 255), np.uint8)
                 return np.stack([gray, gray, gray], axis=-1) if color else gray
             if color:
-                return np.ascontiguousarray(np.asarray(picture.convert("RGB"), np.uint8)[..., ::-1])
-            return np.array(picture.convert("L"), np.uint8)
+                return np.ascontiguousarray(np.asarray(image.convert("RGB"), np.uint8)[..., ::-1])
+            return np.array(image.convert("L"), np.uint8)
     except Exception as error:  # as in _size, and whatever the decoders raise on damage
         raise SourceError(f"{path.name}: cannot be decoded ({type(error).__name__})") from None

@@ -69,7 +69,7 @@ class OpenCVFile(OneWay):
                 break
             stamp = round(float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) * 1000)
             image = picture if self._color or picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-            yield from self._clock.picture(stamp, None, image, "")
+            yield from self._clock.add(stamp, None, image, "")
         yield from self._clock.finish()
         self._ended = True
 
@@ -83,8 +83,8 @@ class OpenCVFile(OneWay):
             return SourceReport("truncated", (structure.missing, *notes), delivered, gaps)
         if structure.broken:
             return SourceReport("damaged", (structure.broken, *notes), delivered, gaps)
-        told = "" if declared is None else f" (it declares {declared} frames, {delivered} came)"
-        unsure = f"OpenCV cannot tell the clip's end from an error{told}; --reader pyav can"
+        declares = "" if declared is None else f" (it declares {declared} frames, {delivered} came)"
+        unsure = f"OpenCV cannot tell the clip's end from an error{declares}; --reader pyav can"
         return SourceReport("unknown", (unsure, *self._clock.alarms, *notes), delivered, gaps)
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
-"""From what a decoder gives to frames and gaps on the clip's time axis.
+"""From what a decoder delivers to frames and gaps on the clip's time axis.
 
-A decoder gives pictures in the order in which they are shown; the times on them may be missing, repeated, scrambled or
-interrupted. ``Clock`` puts them right and finds the stretches from which pictures are missing. It holds back one
-picture to know how long the one before it lasts, and a few more where packets are missed until it is plain whether
+A decoder delivers images in display order; the times on them may be missing, repeated, scrambled or
+interrupted. ``Clock`` puts them right and finds the stretches from which frames are missing. It holds back one
+image to know how long the one before it lasts, and a few more where packets are missed until it is clear whether
 they are lost. It works in the stream's ticks, so that times stay exact.
 """
 
@@ -16,23 +16,23 @@ from typing import Any
 
 from seqcls.types import Frame, Gap
 
-#: Decoders reorder at most this many pictures (H.264's limit), so times farther apart are not just scrambled.
-DEEPEST_REORDER = 16
+#: Decoders reorder at most this many frames (H.264's limit), so times farther apart are not just scrambled.
+MAX_REORDER = 16
 
-#: A picture is missed when the next comes later than this many periods.
+#: A frame is missed when the next comes later than this many periods.
 LATE = 1.5
 
-#: A clock that leaps this far was set anew; nobody scans so long without a picture.
+#: A clock that leaps this far was set anew; no scan lasts so long without a frame.
 LEAP_S = 3600.0
 
-#: Packets this small hold no picture: MPEG-4 marks a repeated picture so.
+#: Packets this small hold no frame: MPEG-4 marks a repeated frame so.
 EMPTY_PACKET_BYTES = 8
 
 _RECENT = 9
 
 
 @dataclass(slots=True)
-class _Held:
+class _PendingImage:
     tick: int
     duration: int
     image: Any
@@ -42,7 +42,7 @@ class _Held:
 class Clock:
     """One run's clock. ``base`` is seconds per tick, ``period`` the nominal ticks per frame, ``start`` the first tick.
 
-    ``strict``: the rate does not vary in this container, so a late picture alone is proof of a loss. ``alarms`` are
+    ``strict``: the rate does not vary in this container, so a late frame alone is proof of a loss. ``alarms`` are
     reasons to distrust the clip, ``notes`` are repairs that cost nothing.
     """
 
@@ -57,17 +57,17 @@ class Clock:
         self._base, self._start, self._strict = base, start, strict
         self._origin: int | None = None
         self._offset = 0
-        self._held: deque[_Held] = deque()
+        self._pending: deque[_PendingImage] = deque()
         self._last_emitted: int | None = None
         self._distances: deque[int] = deque([max(1, period)], maxlen=_RECENT)
-        self._waiting: dict[int, int] = {}  # tick of a packet whose picture has not come yet -> its size
+        self._waiting: dict[int, int] = {}  # tick of a packet whose frame has not come yet -> its size
         self._trouble_left = 0
-        self._sound: int | None = None  # the last time that was not made up
+        self._last_reliable: int | None = None  # the last time that was not made up
         self._made_up = 0
 
     @property
     def period(self) -> int:
-        """Ticks from picture to picture, lately."""
+        """Ticks from frame to frame, lately."""
         return sorted(self._distances)[len(self._distances) // 2]
 
     @property
@@ -76,17 +76,17 @@ class Clock:
 
     @property
     def notes(self) -> list[str]:
-        said = []
+        notes = []
         if self.scrambled:
-            said.append("times were out of order and have been sorted")
+            notes.append("times were out of order and have been sorted")
         if self.repeated:
-            said.append(f"{self.repeated} repeated times were moved apart")
+            notes.append(f"{self.repeated} repeated times were moved apart")
         if self.unstamped:
-            said.append(f"{self.unstamped} frames without a time follow one period after the frame before")
-        return said
+            notes.append(f"{self.unstamped} frames without a time follow one period after the frame before")
+        return notes
 
     def packet(self, tick: int | None, size: int) -> None:
-        """A packet is about to be decoded; a picture with its time should come of it."""
+        """A packet is about to be decoded; a frame with its time should come of it."""
         if tick is not None and size > EMPTY_PACKET_BYTES:
             self._waiting[tick + self._offset] = size
             if len(self._waiting) > 512:
@@ -94,22 +94,22 @@ class Clock:
 
     def trouble(self) -> None:
         """Something was lost about here; threads in the decoder make "here" a little vague."""
-        self._trouble_left = 4 * DEEPEST_REORDER
+        self._trouble_left = 4 * MAX_REORDER
 
-    def picture(self, tick: int | None, duration: int | None, image: Any, damaged: str) -> Iterator[Frame | Gap]:
-        """The next picture; yields those before it whose times are certain now, and the gaps between them."""
+    def add(self, tick: int | None, duration: int | None, image: Any, damaged: str) -> Iterator[Frame | Gap]:
+        """The next frame; yields those before it whose times are certain now, and the gaps between them."""
         stamp = self._stamp(tick)
-        self._held.append(_Held(stamp, 0 if duration is None else duration, image, damaged))
-        while len(self._held) > 1 and not self._may_be_scrambled():
-            yield from self._emit(self._held.popleft(), self._held[0].tick)
+        self._pending.append(_PendingImage(stamp, 0 if duration is None else duration, image, damaged))
+        while len(self._pending) > 1 and not self._may_be_scrambled():
+            yield from self._emit(self._pending.popleft(), self._pending[0].tick)
         self._trouble_left = max(0, self._trouble_left - 1)
 
     def finish(self) -> Iterator[Frame | Gap]:
-        """The stream has ended: yields the rest, and the gap behind it when packets stayed without a picture."""
-        while len(self._held) > 1:
-            yield from self._emit(self._held.popleft(), self._held[0].tick)
-        if self._held:
-            last = self._held.popleft()
+        """The stream has ended: yields the rest, and the gap behind it when packets stayed without a frame."""
+        while len(self._pending) > 1:
+            yield from self._emit(self._pending.popleft(), self._pending[0].tick)
+        if self._pending:
+            last = self._pending.popleft()
             length = self._own(last)
             yield from self._place(last, length)
             left = [tick for tick in self._waiting if tick > last.tick + length // 2]
@@ -117,13 +117,13 @@ class Clock:
                 yield self._gap(last.tick + length, max(left) + self.period, len(left))
 
     def gap_to(self, end_s: float, reason: str) -> Gap:
-        """The stretch from the last picture's end to the end that the file declares."""
+        """The stretch from the last frame's end to the end that the file declares."""
         self.gaps.append(Gap(self.end_s, end_s, reason))
         return self.gaps[-1]
 
     def _stamp(self, raw: int | None) -> int:
-        """The picture's place on the time axis, never before the one of the picture before it."""
-        last = self._held[-1].tick if self._held else None
+        """The frame's place on the time axis, never before the one of the frame before it."""
+        last = self._pending[-1].tick if self._pending else None
         if raw is None:
             self.unstamped += 1
             self._made_up += 1
@@ -131,59 +131,59 @@ class Clock:
         tick = raw + self._offset
         self._waiting.pop(tick, None)
         if last is None:
-            self._sound = tick
+            self._last_reliable = tick
             return tick
         if self.scrambled:
             return self._smallest(last, tick)
-        if tick == self._sound:
+        if tick == self._last_reliable:
             self.repeated += 1
             self._made_up += 1
-            # Halfway and ever closer: the next sound time must still lie ahead.
+            # Halfway and ever closer: the next reliable time must still lie ahead.
             return last + max(1, self.period >> min(self._made_up, 8))
         if tick > last:
             if self._seconds(tick - last) > LEAP_S and tick - last > 1000 * self.period:
                 return self._continue(last, tick, "forward")
-            self._sound, self._made_up = tick, 0
+            self._last_reliable, self._made_up = tick, 0
             return tick
-        if self._made_up and self._sound is not None and tick > self._sound:
-            self._sound = tick
+        if self._made_up and self._last_reliable is not None and tick > self._last_reliable:
+            self._last_reliable = tick
             return last  # a little late behind a time that was made up
-        if last - tick <= DEEPEST_REORDER * self.period:
+        if last - tick <= MAX_REORDER * self.period:
             return self._sort(tick)
         return self._continue(last, tick, "back")
 
     def _continue(self, last: int, tick: int, way: str) -> int:
-        """The clock was set anew in the middle: count on from the picture before."""
+        """The clock was set anew in the middle: count on from the frame before."""
         self.alarms.append(f"the clip's clock jumps {way} at {self._time_s(last):.2f} s; counted on from there")
         self._offset += self._next(last) - tick
         self._waiting.clear()
-        self._sound, self._made_up = self._next(last), 0
+        self._last_reliable, self._made_up = self._next(last), 0
         return self._next(last)
 
     def _may_be_scrambled(self) -> bool:
-        """Packets wait from before the next picture: lost, or their times belong to pictures still to be shown."""
-        first, second = self._held[0].tick, self._held[1].tick
-        if self.scrambled or len(self._held) > DEEPEST_REORDER or second - first <= LATE * self.period:
+        """Packets wait from before the next frame: lost, or their times belong to frames still to be shown."""
+        first, second = self._pending[0].tick, self._pending[1].tick
+        if self.scrambled or len(self._pending) > MAX_REORDER or second - first <= LATE * self.period:
             return False
         return any(first < tick < second for tick in self._waiting)
 
     def _sort(self, tick: int) -> int:
-        """Times came in the order of decoding: from now on each picture takes the smallest one that waits."""
+        """Times came in the order of decoding: from now on each frame takes the smallest one that waits."""
         self.scrambled = True
-        for late in (tick, *(held.tick for held in self._held)):
+        for late in (tick, *(pending.tick for pending in self._pending)):
             self._waiting[late] = EMPTY_PACKET_BYTES + 1
         floor = self._last_emitted
-        for held in self._held:
-            held.tick = floor = self._smallest(floor, held.tick)
+        for pending in self._pending:
+            pending.tick = floor = self._smallest(floor, pending.tick)
         return self._smallest(floor, tick)
 
     def _smallest(self, floor: int | None, own: int) -> int:
-        """Take the smallest waiting time behind ``floor``; the picture's own time waits for a later one."""
+        """Take the smallest waiting time behind ``floor``; the frame's own time waits for a later one."""
         self._waiting[own] = EMPTY_PACKET_BYTES + 1
         ahead = [tick for tick in self._waiting if floor is None or tick > floor]
         choice = min(ahead) if ahead else self._next(floor)
-        if own - choice > DEEPEST_REORDER * self.period:
-            choice = own  # what waited so long belongs to a picture that never came
+        if own - choice > MAX_REORDER * self.period:
+            choice = own  # what waited so long belongs to a frame that never came
         for tick in [t for t in self._waiting if t <= choice]:
             del self._waiting[tick]
         return choice
@@ -194,20 +194,20 @@ class Clock:
     def _first(self) -> int:
         return 0 if self._start is None else self._start
 
-    def _own(self, held: _Held) -> int:
-        """How long the picture says that it lasts, where that can be."""
-        return held.duration if 0 < held.duration <= 4 * self.period else self.period
+    def _own(self, pending: _PendingImage) -> int:
+        """How long the frame says that it lasts, where that can be."""
+        return pending.duration if 0 < pending.duration <= 4 * self.period else self.period
 
-    def _emit(self, held: _Held, following: int) -> Iterator[Frame | Gap]:
-        distance = following - held.tick
-        own = self._own(held)
-        lost = [tick for tick in self._waiting if held.tick < tick < following]
+    def _emit(self, pending: _PendingImage, following: int) -> Iterator[Frame | Gap]:
+        distance = following - pending.tick
+        own = self._own(pending)
+        lost = [tick for tick in self._waiting if pending.tick < tick < following]
         proved = bool(lost) or self._trouble_left > 0 or (self._strict and self._regular)
         if proved and not self.scrambled and distance > LATE * min(own, self.period):
-            yield from self._place(held, own)
-            yield self._gap(held.tick + own, following, len(lost))
+            yield from self._place(pending, own)
+            yield self._gap(pending.tick + own, following, len(lost))
         else:
-            yield from self._place(held, distance)
+            yield from self._place(pending, distance)
             self._distances.append(max(1, distance))
         if not self.scrambled:
             for tick in [t for t in self._waiting if t < following]:
@@ -217,21 +217,21 @@ class Clock:
     def _regular(self) -> bool:
         return len(self._distances) == _RECENT and max(self._distances) <= 1.1 * min(self._distances)
 
-    def _place(self, held: _Held, length: int) -> Iterator[Frame | Gap]:
-        """Give the picture out; the first one decides where the clip begins."""
+    def _place(self, pending: _PendingImage, length: int) -> Iterator[Frame | Gap]:
+        """Give the frame out; the first one decides where the clip begins."""
         if self._origin is None:
-            self._origin = held.tick
-            lead = held.tick - self._first() if self._start is not None else 0
-            lost = [tick for tick in self._waiting if tick < held.tick]
+            self._origin = pending.tick
+            lead = pending.tick - self._first() if self._start is not None else 0
+            lost = [tick for tick in self._waiting if tick < pending.tick]
             if lead > self.period // 2 and (lost or self._trouble_left) and self._seconds(lead) < LEAP_S:
-                self._origin = held.tick - lead
-                yield self._gap(self._origin, held.tick, len(lost))
-        time_s = self._time_s(held.tick)
-        end_s = self._time_s(held.tick + length)
-        yield Frame(self.delivered, time_s, end_s - time_s, held.image, held.damaged)
+                self._origin = pending.tick - lead
+                yield self._gap(self._origin, pending.tick, len(lost))
+        time_s = self._time_s(pending.tick)
+        end_s = self._time_s(pending.tick + length)
+        yield Frame(self.delivered, time_s, end_s - time_s, pending.image, pending.damaged)
         self.delivered += 1
         self.end_s = max(self.end_s, end_s)
-        self._last_emitted = held.tick
+        self._last_emitted = pending.tick
 
     def _gap(self, start: int, end: int, lost: int) -> Gap:
         count = lost if lost else max(1, round((end - start) / self.period))

@@ -1,4 +1,4 @@
-"""Video files through PyAV, packet by packet: what one damaged packet costs is its own pictures, and it is told."""
+"""Video files through PyAV, packet by packet: a damaged packet costs only its own frames, and the report says so."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ DEMUXERS = frozenset(VIDEO_SUFFIXES.values()) | BARE_STREAMS
 #: A demuxer that fails this often in a row has nothing more to give.
 MAX_FAILURES = 20
 
-#: More decoding threads than these only cost memory: each holds pictures.
+#: More decoding threads than these only cost memory: each holds images.
 MAX_THREADS = 8
 
-#: Without a rate, and before two pictures told one.
+#: Without a rate, and before two frames show one.
 FALLBACK_RATE = Fraction(25)
 
 _MAX_REASONS = 8
 
 
 class VideoSource(OneWay):
-    """One video file. ``color=False`` gives (H, W) gray, True (H, W, 3) BGR pictures.
+    """One video file. ``color=False`` gives (H, W) gray, True (H, W, 3) BGR images.
 
     ``rate_hz`` serves a bare stream, which has no clock of its own.
 
-    Raises SourceError when it cannot be opened as video; damage met later is told in ``report()``.
+    Raises SourceError when it cannot be opened as video; damage met later is described in ``report()``.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class VideoSource(OneWay):
     def _describe(self, kind: Literal["file", "dicom"], region: tuple[int, int, int, int] | None) -> SourceInfo:
         stream, context = self._stream, self._stream.codec_context
         require_sane_size(self.name, context.width, context.height)
-        # Not frame threads: with those FFmpeg now and then forgets to mark a damaged picture (6 of 150 reads).
+        # Not frame threads: with those FFmpeg now and then forgets to mark a damaged frame (6 of 150 reads).
         context.thread_type = "SLICE"
         context.thread_count = min(MAX_THREADS, os.cpu_count() or 1)
         context.options = {"max_pixels": str(MAX_PIXELS), **strictness(context.name)}
@@ -97,18 +97,18 @@ class VideoSource(OneWay):
         stream = self._stream
         rate = stream.average_rate if self.info.rate_hz is not None else FALLBACK_RATE
         base = Fraction(stream.time_base)
-        # FFmpeg's MPEG demuxers know no variable rate; in the others a late picture may be meant.
+        # FFmpeg's MPEG demuxers know no variable rate; in the others a late frame may be meant.
         strict = self._demuxer in ("mpeg", "mpegts")
         return Clock(base, round(1 / (rate * base)), stream.start_time, strict=strict)
 
     def _items(self) -> Iterator[Frame | Gap]:
         from seqcls.sources.pixels import bgr, gray
 
-        picture_of, clock = bgr if self._color else gray, self._clock
+        image_of, clock = bgr if self._color else gray, self._clock
         size: tuple[int, ...] = ()
         for decoded in self._decoded():
             try:
-                image = picture_of(decoded)
+                image = image_of(decoded)
             except Exception as error:  # a pixel format that swscale cannot read, memory
                 self._trouble(error)
                 continue
@@ -119,11 +119,11 @@ class VideoSource(OneWay):
                 )
             size = image.shape
             stamp = decoded.pts if decoded.pts is not None else decoded.dts
-            yield from clock.picture(stamp, decoded.duration, image, self._distrust(decoded))
+            yield from clock.add(stamp, decoded.duration, image, self._distrust(decoded))
         if self._closed:
             return
         yield from clock.finish()
-        yield from self._judge_the_end()
+        yield from self._check_the_end()
         self._ended = True
 
     def _decoded(self) -> Iterator[Any]:
@@ -176,7 +176,7 @@ class VideoSource(OneWay):
     def _distrust(self, decoded: Any) -> str:
         if not decoded.is_corrupt:
             return ""
-        self._count("pictures that the decoder calls damaged")
+        self._count("frames that the decoder marks as damaged")
         return "damaged picture"
 
     def _trouble(self, error: Exception) -> None:
@@ -187,8 +187,8 @@ class VideoSource(OneWay):
         if what in self._errors or len(self._errors) < _MAX_REASONS:
             self._errors[what] = self._errors.get(what, 0) + 1
 
-    def _judge_the_end(self) -> Iterator[Gap]:
-        """Compare what came with what the file promised; a promised rest that never came is a gap."""
+    def _check_the_end(self) -> Iterator[Gap]:
+        """Compare the frames read with what the file declares; a declared rest that is missing becomes a gap."""
         structure, clock, info = examine(self._path, self._demuxer), self._clock, self.info
         if structure.missing:
             self._truncated = True
@@ -221,7 +221,7 @@ class VideoSource(OneWay):
         stated = _tagged_duration_s(stream.metadata.get("DURATION", ""))
         if stated is not None:
             return stated
-        # The container lasts as long as its longest stream; that says nothing of ours beside a sound track.
+        # The container lasts as long as its longest stream; it says nothing about the video beside an audio track.
         if container.duration is not None and container.duration > 0 and len(container.streams) == 1:
             return float(container.duration / 1_000_000)
         return None
@@ -264,7 +264,7 @@ def _demuxer_of(path: Path) -> str:
 
 def strictness(codec: str) -> dict[str, str]:
     """Options under which FFmpeg refuses a broken JPEG instead of handing over what came out, unmarked. Other codecs
-    mark such a picture as damaged."""
+    mark such a image as damaged."""
     return {"err_detect": "explode"} if codec == "mjpeg" else {}
 
 
@@ -285,12 +285,12 @@ def _open(path: Path, demuxer: str, rate_hz: float | None) -> Any:
 
 
 def _choose_stream(container: Any, path: Path) -> Any:
-    """The first video stream that can be decoded and is not a cover picture."""
+    """The first video stream that can be decoded and is not a cover image."""
     from av.stream import Disposition
 
     streams = list(container.streams.video)
     if not streams:
-        raise SourceError(f"{path}: holds no video stream; is it a sound recording?")
+        raise SourceError(f"{path}: holds no video stream; is it an audio recording?")
     decodable = [s for s in streams if s.codec_context is not None]
     if not decodable:
         raise SourceError(f"{path}: its codec cannot be decoded here; convert it to H.264 first")

@@ -23,7 +23,7 @@ def run(
     clock = Clock(MS, 40, None) if clock is None else clock
     items: list[Frame | Gap] = []
     for tick in ticks:
-        items += clock.picture(tick, duration, IMAGE, "")
+        items += clock.add(tick, duration, IMAGE, "")
     return [*items, *clock.finish()], clock
 
 
@@ -68,7 +68,7 @@ def test_a_deep_pyramid_in_decoding_order_is_sorted() -> None:
     for tick in sorted(order):
         clock.packet(tick, 100)
     for tick in order:
-        items += clock.picture(tick, 40, IMAGE, "")
+        items += clock.add(tick, 40, IMAGE, "")
     items += clock.finish()
     assert times_ms(items) == sorted(order) and clock.scrambled and not clock.gaps
 
