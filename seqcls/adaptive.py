@@ -153,7 +153,7 @@ class AdaptiveScorer:
 
     def _measure(self, rows: Sequence[int]) -> None:
         if rows:
-            scores = self._engine.scores(np.stack([self._buffer.picture(row) for row in rows]))
+            scores = self._engine.scores(np.stack([self._buffer.image(row) for row in rows]))
             if not np.isfinite(scores).all():  # what lies between two scores has no bounds then
                 raise ModelError("the model gives scores that are no numbers; use --precision fp32, or train it again")
             self._buffer.set_scores(rows, scores)
@@ -208,7 +208,7 @@ class _Bounds:
         both = np.concatenate([low, high], axis=1)
         for row, item in enumerate(items):
             if isinstance(item, PreprocessedFrame):
-                own = None if item.picture is None else both[row]
+                own = None if item.image is None else both[row]
                 yield from self._smoother.push(FrameScore(item.index, item.time_s, item.duration_s, own))
             else:
                 yield from self._smoother.push(item)
@@ -243,10 +243,10 @@ class _Buffer:
 
     def add(self, item: PreprocessedFrame | Gap) -> None:
         row, scores, repeats = len(self.items), None, False
-        if isinstance(item, PreprocessedFrame) and item.picture is not None:
+        if isinstance(item, PreprocessedFrame) and item.image is not None:
             if self._judged:
                 before = self._judged[-1]
-                repeats = np.array_equal(item.picture, self.picture(before))
+                repeats = np.array_equal(item.image, self.image(before))
                 scores = self._scores[before] if repeats else None
             self._judged.append(row)
         time_s = item.start_s if isinstance(item, Gap) else item.time_s
@@ -256,10 +256,10 @@ class _Buffer:
         self._measured.append(False)
         self._repeats.append(repeats)
 
-    def picture(self, row: int) -> NDArray[np.uint8]:
+    def image(self, row: int) -> NDArray[np.uint8]:
         item = self.items[row]
-        assert isinstance(item, PreprocessedFrame) and item.picture is not None, "only judged rows have a picture"
-        return item.picture
+        assert isinstance(item, PreprocessedFrame) and item.image is not None, "only judged rows have a picture"
+        return item.image
 
     def coarse(self, step_s: float, closing: bool) -> list[int]:
         """Rows to measure so that no two neighbours among the known ones lie more than ``step_s`` apart."""
@@ -350,7 +350,7 @@ class _Buffer:
             if isinstance(item, Gap):
                 yield item
             else:
-                measured = self._measured[row] or item.picture is None
+                measured = self._measured[row] or item.image is None
                 yield FrameScore(item.index, item.time_s, item.duration_s, drawn.get(row), item.reason, measured)
         for rows in (self.items, self._times_s, self._scores, self._measured, self._repeats):
             del rows[:count]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from seqcls.errors import NoFramesError, OutputError
 from seqcls.files import atomic_path
 from seqcls.gate import Gate, GateOptions
-from seqcls.geometry import Geometry, Region, RegionFinder, outline_mask, to_gray
-from seqcls.sources import open_source
+from seqcls.geometry import Geometry, Region, outline_mask, to_gray
+from seqcls.preprocess import EvenSample, with_region
+from seqcls.sources import Source, open_source
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
 
 Image = NDArray[np.uint8]
@@ -53,11 +54,11 @@ class InspectReport:
         if info.declared_duration_s is not None:
             declared += f", {info.declared_duration_s:.3f} s"
         pace = f"{1 / self.interval_s:.3f} frames/s" if self.interval_s > 0 else "no clock"
-        held = sum(count for _, count in self.gate)
+        unscored = sum(count for _, count in self.gate)
         found = [
             ("clip", info.name),
             ("kind", " ".join(part for part in (info.kind, info.container, info.codec) if part)),
-            ("picture", f"{info.width}x{info.height}"),
+            ("image", f"{info.width}x{info.height}"),
             ("declared", declared),
             ("decoded", f"{self.frames} frames, {self.times_s[0]:.3f} to {self.times_s[1]:.3f} s"),
             ("pace", f"{pace}, longest wait {self.longest_s:.3f} s"),
@@ -65,7 +66,7 @@ class InspectReport:
         ]
         found += [("gap", f"{gap.start_s:.3f} to {gap.end_s:.3f} s, {gap.reason}") for gap in report.gaps]
         found += [("region", _described(region)) for region in self.regions]
-        found.append(("can be judged", f"{self.frames - held} of {self.frames} frames"))
+        found.append(("scorable", f"{self.frames - unscored} of {self.frames} frames"))
         found += [("unknown", f"{count} frames {reason}") for reason, count in self.gate]
         found += [(name, value) for name, value in info.details]
         return found
@@ -81,22 +82,27 @@ class _Seen:
 def inspect_clip(spec: str | Path, geometry: Geometry, out_png: str | Path, *, show_all: bool = False) -> InspectReport:
     """Read a whole clip once and write its contact sheet to ``out_png``.
 
-    The sheet shows up to 12 frames, spread over the clip, with the outline of their region, and one picture as the
+    The sheet shows up to 12 frames, spread over the clip, with the outline of their region, and one image as the
     model gets it. ``show_all`` draws what lies outside the region too. Raises SourceError when the clip cannot be
     opened, NoFramesError when it holds no frame, GeometryError when a stated region does not fit, OutputError when
     the sheet cannot be written.
     """
-    spread, regions, reasons, times = _Spread(), dict[Region, None](), Counter[str](), list[float]()
+    sample, regions, reasons, times = (
+        EvenSample[_Seen](2 * _COLUMNS * _ROWS),
+        dict[Region, None](),
+        Counter[str](),
+        list[float](),
+    )
     with open_source(spec) as source:
-        for seen in _judged(source, geometry, source.info.region):
-            spread.offer(seen)
+        for seen in _checked(source, geometry):
+            sample.offer(seen)
             regions[seen.region] = None
             times.append(seen.frame.time_s)
             reasons[seen.reason] += 1
         info, report = source.info, source.report()
     if not times:
         raise NoFramesError(f"{info.name}: holds no frame that can be decoded; is the file whole?")
-    _write(Path(out_png), _sheet(spread.chosen(), geometry, info.name, show_all))
+    _save(Path(out_png), _sheet(_tiles(sample.kept), geometry, info.name, show_all))
     waits = [after - before for before, after in itertools.pairwise(times)]
     return InspectReport(
         info=info,
@@ -111,93 +117,58 @@ def inspect_clip(spec: str | Path, geometry: Geometry, out_png: str | Path, *, s
     )
 
 
-def _judged(
-    source: Iterable[Frame | Gap], geometry: Geometry, hint: tuple[int, int, int, int] | None
-) -> Iterator[_Seen]:
-    """Each frame with its region and the gate's reason, as the runner sees them."""
-    gate, finder, region = Gate(GateOptions()), RegionFinder(geometry, hint), None
-    held: list[Frame] = []
-    size: tuple[int, ...] = ()
-    for item in source:
-        if not isinstance(item, Frame):
-            continue
-        if size and item.image.shape[:2] != size:
-            if held:
-                yield from _with_reasons(held, finder.finish(), gate)
-            finder, region, held = RegionFinder(geometry), None, []
-        size = item.image.shape[:2]
-        if region is None:
-            region = finder.push(item.image)
-        held.append(item)
-        if region is not None:
-            yield from _with_reasons(held, region, gate)
-            held = []
-    if held:
-        yield from _with_reasons(held, finder.finish(), gate)
+def _checked(source: Source, geometry: Geometry) -> Iterator[_Seen]:
+    """Each frame with its region and the gate's reason, as in a run."""
+    gate = Gate(GateOptions())
+    for item in with_region(source, geometry, source.info.region):
+        if not isinstance(item, Gap):
+            frame, region = item
+            reason = frame.damaged if frame.damaged else gate.check(frame.image, region, frame.time_s)
+            yield _Seen(frame, region, reason)
 
 
-def _with_reasons(frames: list[Frame], region: Region, gate: Gate) -> Iterator[_Seen]:
-    for frame in frames:
-        yield _Seen(frame, region, frame.damaged if frame.damaged else gate.check(frame.image, region, frame.time_s))
-
-
-class _Spread:
-    """Keeps frames evenly spread over a clip whose length nobody knows beforehand."""
-
-    MOST = 2 * _COLUMNS * _ROWS
-
-    def __init__(self) -> None:
-        self._kept: list[_Seen] = []
-        self._offered = 0
-        self._every = 1
-
-    def offer(self, seen: _Seen) -> None:
-        if self._offered % self._every == 0:
-            self._kept.append(seen)
-        self._offered += 1
-        if len(self._kept) > self.MOST:
-            self._kept = self._kept[::2]
-            self._every *= 2
-
-    def chosen(self) -> list[_Seen]:
-        most = _COLUMNS * _ROWS
-        if len(self._kept) <= most:
-            return self._kept
-        return [self._kept[round(i)] for i in np.linspace(0, len(self._kept) - 1, most)]
+def _tiles(seen: list[_Seen]) -> list[_Seen]:
+    """As many as the sheet has room for, evenly spread."""
+    room = _COLUMNS * _ROWS
+    if len(seen) <= room:
+        return seen
+    return [seen[round(i)] for i in np.linspace(0, len(seen) - 1, room)]
 
 
 def _sheet(seen: list[_Seen], geometry: Geometry, name: str, show_all: bool) -> Image:
-    """BGR uint8: rows of frames, and at the right one picture as the model gets it."""
+    """BGR uint8: rows of frames, and at the right one image as the model gets it."""
     cell = _TILE + _STRIP
     page = np.full((_STRIP + _ROWS * cell, (_COLUMNS + 1) * (_TILE + 4), 3), 24, np.uint8)
-    _say(page, f"{name}   {_described(seen[0].region)}", 6, 15, _TEXT)
+    _write_text(page, f"{name}   {_described(seen[0].region)}", 6, 15, _TEXT)
     for n, one in enumerate(seen):
         x, y = n % _COLUMNS * (_TILE + 4), _STRIP + n // _COLUMNS * cell
         page[y : y + _TILE, x : x + _TILE] = _tile(one, show_all)
-        _say(page, f"#{one.frame.index}  {one.frame.time_s:.2f} s", x + 4, y + _TILE + 15, _TEXT)
-        _say(page, one.reason, x + 130, y + _TILE + 15, _ALARM)
+        _write_text(page, f"#{one.frame.index}  {one.frame.time_s:.2f} s", x + 4, y + _TILE + 15, _TEXT)
+        _write_text(page, one.reason, x + 130, y + _TILE + 15, _ALARM)
     middle = seen[len(seen) // 2]
-    picture = geometry.apply(middle.frame.image, middle.region)
-    shown = cv2.resize(picture, (_TILE, _TILE), interpolation=cv2.INTER_NEAREST)
+    image = geometry.apply(middle.frame.image, middle.region)
+    shown = cv2.resize(image, (_TILE, _TILE), interpolation=cv2.INTER_NEAREST)
     x = _COLUMNS * (_TILE + 4)
     page[_STRIP : _STRIP + _TILE, x : x + _TILE] = shown[:, :, None]
-    _say(page, f"#{middle.frame.index} as the model gets it, {geometry.size}x{geometry.size}", x + 4, cell + 15, _TEXT)
+    _write_text(
+        page, f"#{middle.frame.index} as the model gets it, {geometry.size}x{geometry.size}", x + 4, cell + 15, _TEXT
+    )
     return page
 
 
 def _tile(seen: _Seen, show_all: bool) -> Image:
     """(_TILE, _TILE, 3) uint8 with the outline; blank outside of it unless ``show_all``."""
     region, gray = seen.region, to_gray(seen.frame.image)
-    picture = np.asarray(cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR), np.uint8)
+    image = np.asarray(cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR), np.uint8)
     if not show_all:
-        bare = np.full_like(picture, _BLANK)
+        bare = np.full_like(image, _BLANK)
         mask, inside = outline_mask(region), np.s_[region.y0 : region.y1, region.x0 : region.x1]
         kept = np.full((region.y1 - region.y0, region.x1 - region.x0), True) if mask is None else mask > 0
-        bare[inside][kept] = picture[inside][kept]
-        picture = bare
+        bare[inside][kept] = image[inside][kept]
+        image = bare
     scale = _TILE / max(region.width, region.height)
     size = max(1, round(region.width * scale)), max(1, round(region.height * scale))
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     corners = np.array([(region.x0, region.y0), (region.x1 - 1, region.y1 - 1)])
     first, last = (tuple(int(v) for v in np.round(corner * scale)) for corner in corners)
     cv2.rectangle(small, first, last, _BOX, 1)
@@ -215,11 +186,11 @@ def _described(region: Region) -> str:
     return f"{region.kind} {','.join(map(str, region.box))} of {region.width}x{region.height}{corners}"
 
 
-def _say(page: Image, text: str, x: int, y: int, color: tuple[int, int, int]) -> None:
+def _write_text(page: Image, text: str, x: int, y: int, color: tuple[int, int, int]) -> None:
     cv2.putText(page, text.encode("ascii", "replace").decode(), (x, y), _FONT, 0.42, color, 1, cv2.LINE_AA)
 
 
-def _write(path: Path, page: Image) -> None:
+def _save(path: Path, page: Image) -> None:
     ok, data = cv2.imencode(".png", page)
     if not ok:
         raise OutputError(f"cannot encode {path} as PNG; choose another place with -o")

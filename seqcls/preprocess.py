@@ -1,9 +1,10 @@
-"""From frames to the engine's pictures: find the ultrasound region, ask the gate, cut out and scale."""
+"""From frames to the engine's images: find the ultrasound region, ask the gate, cut out and scale."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,24 +13,62 @@ from seqcls.gate import Gate, GateOptions
 from seqcls.geometry import Geometry, Region, RegionFinder
 from seqcls.types import Frame, Gap
 
+#: Most images kept of a run, each with its time, for its timeline's picture.
+THUMBNAILS = 32
+Item = TypeVar("Item")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreprocessedFrame:
-    """A frame on its way to the engine: ``picture`` (S, S) uint8, or None when it cannot be judged, for ``reason``."""
+    """A frame on its way to the engine: ``image`` (S, S) uint8, or None when it cannot be scored, for ``reason``."""
 
     index: int
     time_s: float
     duration_s: float
-    picture: NDArray[np.uint8] | None
+    image: NDArray[np.uint8] | None
     reason: str
+
+
+def with_region(
+    items: Iterable[Frame | Gap], geometry: Geometry, hint: tuple[int, int, int, int] | None = None
+) -> Generator[tuple[Frame, Region] | Gap, None, None]:
+    """Each frame with its ultrasound region; gaps keep their place.
+
+    Items wait until the region is known, anew for each image size. hint: a region stated by the source, in pixels
+    (x0, y0, x1, y1), for the first size only. Raises GeometryError where a stated region does not fit.
+    """
+    finder = RegionFinder(geometry, hint)
+    region: Region | None = None
+    size: tuple[int, ...] = ()
+    waiting: list[Frame | Gap] = []
+    for item in items:
+        if isinstance(item, Frame):
+            if size and item.image.shape[:2] != size:
+                if waiting:
+                    yield from _paired(waiting, finder.finish())
+                finder, region, waiting = RegionFinder(geometry), None, []
+            size = item.image.shape[:2]
+            region = finder.push(item.image) if region is None else region
+        elif not waiting:
+            yield item
+            continue
+        waiting.append(item)
+        if region is not None:
+            yield from _paired(waiting, region)
+            waiting = []
+    if waiting:
+        yield from _paired(waiting, finder.finish())
+
+
+def _paired(items: list[Frame | Gap], region: Region) -> Iterator[tuple[Frame, Region] | Gap]:
+    return (item if isinstance(item, Gap) else (item, region) for item in items)
 
 
 class Preprocessor:
     """This stage of one run, and what it saw on the way.
 
     region: the one in use, None until it is found. regions: all there were, MAX_REGIONS at most. received: frames
-    taken. start_s, end_s: of everything taken, gaps too. hint: a region stated by the source, in pixels (x0, y0, x1,
-    y1).
+    taken. start_s, end_s: of everything taken, gaps too. thumbnails: (time_s, image). hint: as for ``with_region``.
     """
 
     MAX_REGIONS = 100  # a feed that changes its size again and again must not fill memory
@@ -43,73 +82,54 @@ class Preprocessor:
         self.received = 0
         self.start_s: float | None = None
         self.end_s = 0.0
-        self.thumbnails = Thumbnails()
+        self.thumbnails = EvenSample[tuple[float, NDArray[np.uint8]]](THUMBNAILS)
 
     def prepare(self, frames: Iterable[Frame | Gap]) -> Generator[PreprocessedFrame | Gap, None, None]:
-        """Find the region, ask the gate, letterbox. Items wait until the region is known, anew for each size."""
-        geometry = self._geometry
+        """Find the region, ask the gate, letterbox; see ``with_region``."""
         gate = Gate(self._gate)
-        finder = RegionFinder(geometry, self._hint)
-        region: Region | None = None
-        size: tuple[int, ...] = ()
-        held: list[Frame | Gap] = []
-        for item in frames:
-            self._account(item)
-            if isinstance(item, Frame):
-                if size and item.image.shape[:2] != size:
-                    if held:
-                        yield from self._judge(held, finder.finish(), gate)
-                        held = []
-                    finder, region = RegionFinder(geometry), None  # the hint was for the other size
-                size = item.image.shape[:2]
-                if region is None:
-                    region = finder.push(item.image)
-            held.append(item)
-            if region is not None or not size:
-                yield from self._judge(held, region, gate)
-                held = []
-        if held:
-            yield from self._judge(held, finder.finish(), gate)
-
-    def _judge(self, items: list[Frame | Gap], region: Region | None, gate: Gate) -> Iterator[PreprocessedFrame | Gap]:
-        self.region = region if region is not None else self.region
-        if region is not None and region not in self.regions and len(self.regions) < self.MAX_REGIONS:
-            self.regions.append(region)
-        for item in items:
+        for item in with_region(self._counted(frames), self._geometry, self._hint):
             if isinstance(item, Gap):
                 yield item
                 continue
-            assert region is not None, "frames are judged only once their region is known"
-            reason = item.damaged if item.damaged else gate.check(item.image, region, item.time_s)
-            picture = None if reason else self._geometry.apply(item.image, region)
-            if picture is not None:
-                self.thumbnails.offer(item.time_s, picture)
-            yield PreprocessedFrame(item.index, item.time_s, item.duration_s, picture, reason)
+            frame, region = item
+            self._note(region)
+            reason = frame.damaged if frame.damaged else gate.check(frame.image, region, frame.time_s)
+            image = None if reason else self._geometry.apply(frame.image, region)
+            if image is not None:
+                self.thumbnails.offer((frame.time_s, image))
+            yield PreprocessedFrame(frame.index, frame.time_s, frame.duration_s, image, reason)
 
-    def _account(self, item: Frame | Gap) -> None:
-        if isinstance(item, Gap):
-            start_s, end_s = item.start_s, item.end_s
-        else:
-            start_s, end_s = item.time_s, item.time_s + item.duration_s
-            self.received += 1
-        self.start_s = start_s if self.start_s is None else self.start_s
-        self.end_s = max(self.end_s, end_s)
+    def _note(self, region: Region) -> None:
+        if region is not self.region:
+            self.region = region
+            if region not in self.regions and len(self.regions) < self.MAX_REGIONS:
+                self.regions.append(region)
+
+    def _counted(self, frames: Iterable[Frame | Gap]) -> Iterator[Frame | Gap]:
+        for item in frames:
+            if isinstance(item, Gap):
+                start_s, end_s = item.start_s, item.end_s
+            else:
+                start_s, end_s = item.time_s, item.time_s + item.duration_s
+                self.received += 1
+            self.start_s = start_s if self.start_s is None else self.start_s
+            self.end_s = max(self.end_s, end_s)
+            yield item
 
 
-class Thumbnails:
-    """At most MOST pictures, evenly spread over a clip whose length nobody knows beforehand."""
+class EvenSample(Generic[Item]):
+    """At most ``most`` items, evenly spread over a sequence whose length nobody knows beforehand."""
 
-    MOST = 32
-
-    def __init__(self) -> None:
-        self.kept: list[tuple[float, NDArray[np.uint8]]] = []
+    def __init__(self, most: int) -> None:
+        self.kept: list[Item] = []
+        self._most = most
         self._offered = 0
         self._every = 1
 
-    def offer(self, time_s: float, picture: NDArray[np.uint8]) -> None:
+    def offer(self, item: Item) -> None:
         if self._offered % self._every == 0:
-            self.kept.append((time_s, picture))
+            self.kept.append(item)
         self._offered += 1
-        if len(self.kept) > self.MOST:
+        if len(self.kept) > self._most:
             self.kept = self.kept[::2]
             self._every *= 2

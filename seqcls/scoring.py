@@ -1,4 +1,4 @@
-"""From prepared pictures to raw scores: every frame, in batches. ``adaptive`` does it with fewer inferences."""
+"""From prepared images to raw scores: every frame, in batches. ``adaptive`` does it with fewer inferences."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ def score_every(
 ) -> Iterator[FrameScore | Gap]:
     """Score in batches; items that need no score wait with the others, so that order is kept."""
     waiting: list[PreprocessedFrame | Gap] = []
-    pictures: list[NDArray[np.uint8]] = []
+    images: list[NDArray[np.uint8]] = []
     for item in items:
         waiting.append(item)
-        if isinstance(item, PreprocessedFrame) and item.picture is not None:
-            pictures.append(item.picture)
+        if isinstance(item, PreprocessedFrame) and item.image is not None:
+            images.append(item.image)
         # The last bound keeps memory flat, and a feed talking, through hours of frames that cannot be judged.
-        if len(pictures) == batch_size or not pictures or len(waiting) >= 8 * batch_size:
-            yield from _release(waiting, pictures, engine)
-            waiting, pictures = [], []
-    yield from _release(waiting, pictures, engine)
+        if len(images) == batch_size or not images or len(waiting) >= 8 * batch_size:
+            yield from _release(waiting, images, engine)
+            waiting, images = [], []
+    yield from _release(waiting, images, engine)
 
 
 def _release(
-    waiting: list[PreprocessedFrame | Gap], pictures: list[NDArray[np.uint8]], engine: Engine
+    waiting: list[PreprocessedFrame | Gap], images: list[NDArray[np.uint8]], engine: Engine
 ) -> Iterator[FrameScore | Gap]:
-    scores = iter(engine.scores(np.stack(pictures)) if pictures else ())
+    scores = iter(engine.scores(np.stack(images)) if images else ())
     for item in waiting:
         if isinstance(item, Gap):
             yield item
         else:
-            own, reason = None if item.picture is None else next(scores), item.reason
+            own, reason = None if item.image is None else next(scores), item.reason
             if own is not None and not np.isfinite(own).all():  # in a filter's memory it would stay for ever
                 own, reason = None, NO_NUMBER
             yield FrameScore(item.index, item.time_s, item.duration_s, own, reason)

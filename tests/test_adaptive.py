@@ -116,7 +116,7 @@ def test_intervals_are_those_of_every_frame(
         items = [
             *items[:place],
             Gap(place / RATE_HZ, place / RATE_HZ + 1.5, "lost"),
-            *(PreprocessedFrame(i.index, i.time_s + 1.5, i.duration_s, i.picture, i.reason) for i in items[place:]),  # type: ignore[union-attr]
+            *(PreprocessedFrame(i.index, i.time_s + 1.5, i.duration_s, i.image, i.reason) for i in items[place:]),  # type: ignore[union-attr]
         ]
     options = SamplingOptions(kind="adaptive", step_s=step_s, margin=margin)
     got, engine, scorer = adaptive(items, scores, smoothing, options)

@@ -11,9 +11,10 @@ import pytest
 from numpy.typing import NDArray
 from support.screens import screen
 
-from seqcls.contact_sheet import _Seen, _Spread, inspect_clip
+from seqcls.contact_sheet import _Seen, _tiles, inspect_clip
 from seqcls.errors import OutputError, SourceError
 from seqcls.geometry import Geometry, Region
+from seqcls.preprocess import EvenSample
 from seqcls.types import Frame
 
 DRAWN = screen("convex", ("text", "logo", "clock"), frames=30)
@@ -45,9 +46,9 @@ def test_facts(clip: Path, tmp_path: Path) -> None:
     assert [region.kind for region in report.regions] == ["convex"]
     assert dict(report.gate) == {"black": 4}
     facts = dict(report.facts())
-    assert facts["clip"] == "scan 1.avi" and facts["picture"] == "480x360"
+    assert facts["clip"] == "scan 1.avi" and facts["image"] == "480x360"
     assert facts["decoded"] == "34 frames, 0.000 to 3.300 s"
-    assert facts["can be judged"] == "30 of 34 frames" and facts["unknown"] == "4 frames black"
+    assert facts["scorable"] == "30 of 34 frames" and facts["unknown"] == "4 frames black"
     assert facts["pace"].startswith("10.000 frames/s") and facts["region"].startswith("convex ")
     assert report.sheet.is_file()
 
@@ -102,10 +103,10 @@ def test_a_stated_region_is_taken(clip: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("frames", [1, 12, 13, 24, 25, 100, 1000])
 def test_tiles_are_spread_evenly(frames: int) -> None:
-    spread, region = _Spread(), Region(0, 0, 2, 2, 2, 2)
+    sample, region = EvenSample[_Seen](24), Region(0, 0, 2, 2, 2, 2)
     for index in range(frames):
-        spread.offer(_Seen(Frame(index, index / 10, 0.1, np.zeros((2, 2), np.uint8)), region, ""))
-    at = [seen.frame.index for seen in spread.chosen()]
+        sample.offer(_Seen(Frame(index, index / 10, 0.1, np.zeros((2, 2), np.uint8)), region, ""))
+    at = [seen.frame.index for seen in _tiles(sample.kept)]
     assert len(at) == min(12, frames) and at == sorted(set(at))
     if frames > 12:
         steps = np.diff(at)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from seqcls.datasets.labels import ClipLabels
 from seqcls.errors import DataError
-from seqcls.geometry import Geometry, Region, RegionFinder
-from seqcls.sources import open_source
-from seqcls.types import Frame, SourceReport
+from seqcls.geometry import Geometry, Region
+from seqcls.preprocess import with_region
+from seqcls.sources import Source, open_source
+from seqcls.types import Frame, Gap, SourceReport
 
 
 class ClipReading:
@@ -38,27 +39,27 @@ def labelled_frames(
     """Frames that are labelled present or absent for an organ, each with the clip's region and its states."""
     reading.labelled_to = labels.last_index()
     with closing(open_source(path)) as source:
-        finder, region = RegionFinder(geometry, source.info.region), None
-        held: list[Frame] = []
-        for item in source:
-            if not isinstance(item, Frame):
-                continue
+        for item in with_region(_of_one_size(source, path.name, reading), geometry, source.info.region):
+            assert not isinstance(item, Gap), "gaps are left out below"
+            frame, region = item
+            reading.region = region
+            found = [(organ, labels.state_at(organ, frame.index, frame.time_s)) for organ in labels.organs]
+            states = tuple((organ, state == "present") for organ, state in found if state in ("present", "absent"))
+            if states and not frame.damaged:
+                yield frame, region, states
+        reading.report = source.report()
+
+
+def _of_one_size(source: Source, name: str, reading: ClipReading) -> Iterator[Frame]:
+    """The source's frames, counted, without its gaps. Raises DataError where their size changes."""
+    shape: tuple[int, ...] = ()
+    for item in source:
+        if isinstance(item, Frame):
             reading.frames += 1
-            if held and item.image.shape != held[0].image.shape:
-                raise DataError(f"{path.name} changes its picture size at frame {item.index}; cut it there first")
-            if region is None:
-                region = finder.push(item.image)
-                held.append(item)
-                if region is None:
-                    continue
-                ready = held
-            else:
-                ready = [item]
-            yield from _labelled(ready, labels, region)
-        if region is None and held:
-            region = finder.finish()
-            yield from _labelled(held, labels, region)
-        reading.region, reading.report = region, source.report()
+            if shape and item.image.shape != shape:
+                raise DataError(f"{name} changes its image size at frame {item.index}; cut it there first")
+            shape = item.image.shape
+            yield item
 
 
 def groups_of(clips: Sequence[tuple[Path, ClipLabels]]) -> dict[str, set[tuple[str, str]]]:
@@ -68,13 +69,3 @@ def groups_of(clips: Sequence[tuple[Path, ClipLabels]]) -> dict[str, set[tuple[s
         shown = {(span.organ, str(span.state)) for span in labels.spans if span.state != "ignore"}
         groups.setdefault(labels.patient, set()).update(shown)
     return groups
-
-
-def _labelled(
-    frames: Sequence[Frame], labels: ClipLabels, region: Region
-) -> Iterator[tuple[Frame, Region, tuple[tuple[str, bool], ...]]]:
-    for frame in frames:
-        found = [(organ, labels.state_at(organ, frame.index, frame.time_s)) for organ in labels.organs]
-        states = tuple((organ, state == "present") for organ, state in found if state in ("present", "absent"))
-        if states and not frame.damaged:
-            yield frame, region, states
