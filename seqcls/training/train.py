@@ -12,26 +12,26 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqcls import __version__
 from seqcls.datasets.dataset import FrameSet, leakage
 from seqcls.errors import DataError
-from seqcls.evaluation.metrics import FrameMetrics, auroc, frame_metrics
+from seqcls.evaluation.metrics import FrameMetrics, auroc
 from seqcls.models.file import ModelHeader, Tensors
 from seqcls.models.resnet import GrayResNet, build, choose_device, choose_precision
 from seqcls.prefetch import Prefetcher
 from seqcls.training.augment import augment
-from seqcls.training.calibration import fit_calibration, operating_point
+from seqcls.training.header import Evidence, make_header, metrics_by_organ
+from seqcls.training.loss import masked_loss, mixup
+from seqcls.training.optimizer import lr_factor, open_optimizer
 from seqcls.training.options import TrainOptions
 from seqcls.training.sampler import Indices, Sampler, check_classes
 
-#: (N, S, S) float32 pictures of 0..255, (N, K) targets, (N, K) what of them is labelled.
+#: (N, S, S) float32 images of 0..255, (N, K) targets, (N, K) what of them is labelled.
 Batch = tuple[Tensor, Tensor, Tensor]
 #: Drawn and changed by a thread of its own while the network learns from the one before.
 BATCHES_AHEAD = 2
@@ -39,7 +39,7 @@ BATCHES_AHEAD = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Epoch:
-    """What one epoch came to. The losses are means per labelled frame and organ; NaN without validation.
+    """The figures of one epoch. The losses are means per labelled frame and organ; NaN without validation.
 
     auroc: of the validation, mean over the organs of which it shows both classes. lr: at the end of the epoch.
     """
@@ -87,14 +87,14 @@ def train(
 
     out_of_fold: (N, K) probabilities by models that did not see the frame (``cross_validate``), NaN for none;
     where nothing is held out, calibration and thresholds come from them.
-    on_step(done, total) follows every batch. Once ``should_stop()`` is true, training ends in order with the best so
+    on_step(done, total) follows every batch. Once ``should_stop()`` is true, training ends with the best weights so
     far. Raises DataError where there is nothing to tell apart, ModelError for the weights, EngineError for the device.
     """
     started_s = time.perf_counter()
     rows = np.flatnonzero(frames.split == "train") if train_index is None else train_index
     held_out = np.flatnonzero(frames.split == "validation") if validation_index is None else validation_index
     check_classes(frames, rows)
-    model, said = build(
+    model, start = build(
         len(frames.organs),
         weights=options.weights,
         dropout=options.dropout,
@@ -108,15 +108,13 @@ def train(
     model.load(fitted.tensors)
     logits = predict(model, frames.images[held_out], options)
     if len(held_out) or out_of_fold is None:
-        header, messages = _header(frames, rows, held_out, logits)
+        evidence = Evidence(held_out, logits)
     else:
-        header, messages = _header(frames, rows, rows, _logits(out_of_fold[rows]))
-    scores = header.probabilities(logits)
-    metrics = _metrics(frames, held_out, scores, header) if len(held_out) else None
+        evidence = Evidence.of_probabilities(rows, out_of_fold[rows])
     best = fitted.history[fitted.best - 1] if fitted.best else None
     summary = {
         "options": asdict(options),
-        "weights": said,
+        "weights": start,
         "epochs": len(fitted.history),
         "best_epoch": fitted.best,
         "best_auroc": None if best is None or math.isnan(best.auroc) else round(best.auroc, 6),
@@ -125,16 +123,17 @@ def train(
         "torch": torch.__version__,
         "device": str(choose_device(options.device)),
         "leaked_frames": leakage(frames) if train_index is None and validation_index is None else 0,
-        **header.training,
     }
+    header, messages = make_header(frames, rows, evidence, summary)
+    scores = header.probabilities(logits)
     return TrainResult(
-        header=replace(header, training=summary),
+        header=header,
         tensors=fitted.tensors,
         history=fitted.history,
         index=held_out,
         scores=scores,
-        metrics=metrics,
-        messages=(f"started from {said}", *messages),
+        metrics=metrics_by_organ(frames, held_out, scores, header) if len(held_out) else None,
+        messages=(f"started from {start}", *messages),
         interrupted=fitted.interrupted,
     )
 
@@ -158,15 +157,15 @@ def _fit(
     on_step: Callable[[int, int], None] | None,
     should_stop: Callable[[], bool],
 ) -> _Fitted:
-    """The loop. batches: as many as it takes."""
+    """The training loop. ``batches`` holds those of all epochs."""
     device = choose_device(options.device)
     dtype = choose_precision(options.precision, device)
     model = model.to(device)
     average = copy.deepcopy(model).eval()
     steps_per_epoch = _steps_per_epoch(options, rows)
     total = steps_per_epoch * options.epochs
-    optimizer = _optimizer(model, options)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _lr_factor(step, total, options))
+    optimizer = open_optimizer(model, options)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_factor(step, total, options))
     scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
     history: list[Epoch] = []
     best: tuple[tuple[float, float], int, Tensors] | None = None
@@ -244,28 +243,6 @@ def _batches(frames: FrameSet, rows: Indices, options: TrainOptions) -> Generato
         yield mixup(x, y, known, options.mixup, sampler.random)
 
 
-def masked_loss(logits: Tensor, targets: Tensor, known: Tensor, options: TrainOptions) -> Tensor:
-    """Mean loss over the labelled entries; logits, targets (N, K) float, known (N, K) bool or share of 1."""
-    smooth = targets * (1 - options.label_smoothing) + options.label_smoothing / 2
-    loss = torch.nn.functional.binary_cross_entropy_with_logits(logits.float(), smooth, reduction="none")
-    if options.loss == "focal":
-        # 1 - p of the true class; with soft targets, the distance to them (generalised by Li et al. 2020, 2006.04388).
-        loss = loss * (torch.sigmoid(logits.float()) - smooth).abs().pow(options.focal_gamma)
-    weight = known.float()
-    return (loss * weight).sum() / weight.sum().clamp_min(1)
-
-
-def mixup(
-    x: Tensor, y: Tensor, known: Tensor, alpha: float, random: np.random.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Blend every picture and its targets with another's; an entry counts only where both are labelled."""
-    if alpha == 0:
-        return x, y, known
-    share = float(random.beta(alpha, alpha))
-    other = torch.from_numpy(random.permutation(len(x))).to(x.device)
-    return torch.lerp(x[other], x, share), torch.lerp(y[other], y, share), known & known[other]
-
-
 def predict(model: GrayResNet, images: NDArray[np.uint8], options: TrainOptions) -> NDArray[np.float32]:
     """(N, K) float32 logits of (N, S, S) uint8."""
     device = choose_device(options.device)
@@ -292,95 +269,9 @@ def _validate(model: GrayResNet, frames: FrameSet, rows: Indices, options: Train
     return float(loss), float(np.mean(defined)) if defined else math.nan
 
 
-def _header(
-    frames: FrameSet, rows: Indices, judged: Indices, logits: NDArray[np.float32]
-) -> tuple[ModelHeader, tuple[str, ...]]:
-    """The header with calibration and thresholds from the judged rows, and what a person should know of them.
-
-    logits: (J, K) by models that did not train on those rows, NaN where there is none.
-    """
-    pairs, intervals, messages = [], [], []
-    chosen: dict[str, Any] = {}
-    plain = ModelHeader(organs=frames.organs, geometry=frames.geometry)
-    for column, organ in enumerate(frames.organs):
-        known = frames.mask[judged, column] & ~np.isnan(logits[:, column])
-        truth, clips = frames.targets[judged, column][known], frames.clip[judged][known]
-        pair = fit_calibration(logits[known, column], truth, clips)
-        scores = replace(plain, calibration=(pair,) * len(frames.organs)).probabilities(logits)[known, column]
-        tuned, threshold = operating_point(scores, truth, clips)
-        pairs.append(pair)
-        intervals.append(tuned)
-        chosen[organ] = None if threshold is None else asdict(threshold)
-        if threshold is None:
-            messages.append(f"too few validation clips show {organ} both present and absent: default thresholds kept")
-    training = {
-        "classes": _counts(frames, rows),
-        "validation": _counts(frames, judged),
-        "thresholds": chosen,
-        "regions": list(frames.regions),
-    }
-    header = replace(
-        plain,
-        calibration=tuple(pairs),
-        intervals=tuple(intervals),
-        dataset_hash=frames.hash,
-        version=__version__,
-        training=training,
-    )
-    return header, tuple(messages)
-
-
-def _logits(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The inverse of the sigmoid, finite for float32's 0 and 1."""
-    p = np.clip(probabilities.astype(np.float64), 1e-7, 1 - 1e-7)
-    return np.asarray(np.log(p / (1 - p)), np.float32)
-
-
-def _counts(frames: FrameSet, rows: Indices) -> dict[str, Any]:
-    counts: dict[str, Any] = {"frames": len(rows), "clips": len(np.unique(frames.clip[rows]))}
-    counts["patients"] = len(np.unique(frames.patient[rows]))
-    for column, organ in enumerate(frames.organs):
-        known = frames.targets[rows, column][frames.mask[rows, column]] > 0.5
-        counts[organ] = {"present": int(known.sum()), "absent": int((~known).sum())}
-    return counts
-
-
-def _metrics(
-    frames: FrameSet, rows: Indices, scores: NDArray[np.float32], header: ModelHeader
-) -> tuple[FrameMetrics, ...]:
-    return tuple(
-        frame_metrics(frames.targets[rows, k], scores[:, k], frames.mask[rows, k], threshold=header.intervals[k].onset)
-        for k in range(len(frames.organs))
-    )
-
-
 def _targets(frames: FrameSet) -> Tensor:
     """Targets with 0 where not labelled: a NaN there would survive the mask (NaN * 0)."""
     return torch.from_numpy(np.where(frames.mask, frames.targets, 0).astype(np.float32))
-
-
-def _optimizer(model: GrayResNet, options: TrainOptions) -> torch.optim.Optimizer:
-    # Norms and biases are not decayed: shrinking them only changes the scale of the next layer.
-    decayed = [value for value in model.parameters() if value.ndim > 1]
-    groups: list[dict[str, Any]] = [
-        {"params": decayed, "weight_decay": options.weight_decay},
-        {"params": [value for value in model.parameters() if value.ndim <= 1], "weight_decay": 0.0},
-    ]
-    fused = decayed[0].device.type in ("cpu", "cuda")  # one pass over the weights instead of ten
-    if options.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=options.lr, momentum=0.9, nesterov=True, fused=fused)
-    kind = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.Adam
-    return kind(groups, lr=options.lr, fused=fused)
-
-
-def _lr_factor(step: int, total: int, options: TrainOptions) -> float:
-    """Rises in a line over the warm-up, then falls to 0 along half a cosine, or stays."""
-    warm = round(options.warmup * total)
-    if step < warm:
-        return (step + 1) / warm
-    if options.schedule == "constant":
-        return 1.0
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm) / max(1, total - warm))))
 
 
 def _freeze(model: GrayResNet, *, frozen: bool) -> None:

@@ -29,10 +29,12 @@ from seqcls.training.calibration import (
     operating_point,
 )
 from seqcls.training.crossvalidation import cross_validate, split_groups
+from seqcls.training.loss import masked_loss, mixup
+from seqcls.training.optimizer import lr_factor
 from seqcls.training.options import AugmentOptions, TrainOptions
 from seqcls.training.plots import write_history
 from seqcls.training.sampler import Sampler
-from seqcls.training.train import Epoch, masked_loss, mixup, train
+from seqcls.training.train import Epoch, train
 
 SIZE = 32
 CALM = AugmentOptions(strength=0.2)
@@ -253,7 +255,7 @@ def test_no_frames_at_all(frames: FrameSet) -> None:
 
 def test_the_rate_rises_then_falls() -> None:
     options = TrainOptions(warmup=0.1)
-    factors = [module._lr_factor(step, 100, options) for step in range(100)]
+    factors = [lr_factor(step, 100, options) for step in range(100)]
     assert factors[0] == pytest.approx(0.1)
     assert factors[9] == factors[10] == 1.0
     assert factors[10:] == sorted(factors[10:], reverse=True)

@@ -1,0 +1,93 @@
+"""What a trained network needs besides its weights: calibration, thresholds, and a summary of how it came about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcls import __version__
+from seqcls.datasets.dataset import FrameSet
+from seqcls.evaluation.metrics import FrameMetrics, frame_metrics
+from seqcls.models.file import ModelHeader
+from seqcls.training.calibration import fit_calibration, operating_point
+from seqcls.training.sampler import Indices
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """What calibration and thresholds are chosen from.
+
+    index: (J,) rows of the frame set. logits: (J, K) by models that did not train on them, NaN where there is none.
+    """
+
+    index: Indices
+    logits: NDArray[np.float32]
+
+    @classmethod
+    def of_probabilities(cls, index: Indices, probabilities: NDArray[np.float32]) -> Evidence:
+        """From (J, K) probabilities: the inverse of the sigmoid, finite for float32's 0 and 1."""
+        p = np.clip(probabilities.astype(np.float64), 1e-7, 1 - 1e-7)
+        return cls(index, np.asarray(np.log(p / (1 - p)), np.float32))
+
+
+def make_header(
+    frames: FrameSet, rows: Indices, evidence: Evidence, summary: Mapping[str, object]
+) -> tuple[ModelHeader, tuple[str, ...]]:
+    """The header of a model trained on ``rows``, and what a person should know of it.
+
+    summary: how the training went, for the header's ``training``; what it was trained on is added.
+    """
+    pairs, intervals, thresholds, messages = [], [], {}, []
+    plain = ModelHeader(organs=frames.organs, geometry=frames.geometry)
+    for column, organ in enumerate(frames.organs):
+        known = frames.mask[evidence.index, column] & ~np.isnan(evidence.logits[:, column])
+        index, logits = evidence.index[known], evidence.logits[known]
+        truth, clips = frames.targets[index, column], frames.clip[index]
+        pair = fit_calibration(logits[:, column], truth, clips)
+        calibrated = replace(plain, calibration=(pair,) * len(frames.organs)).probabilities(logits)[:, column]
+        tuned, threshold = operating_point(calibrated, truth, clips)
+        pairs.append(pair)
+        intervals.append(tuned)
+        thresholds[organ] = None if threshold is None else asdict(threshold)
+        if threshold is None:
+            messages.append(f"too few validation clips show {organ} both present and absent: default thresholds kept")
+    header = replace(
+        plain,
+        calibration=tuple(pairs),
+        intervals=tuple(intervals),
+        dataset_hash=frames.hash,
+        version=__version__,
+        training={
+            **summary,
+            "classes": _counts(frames, rows),
+            "validation": _counts(frames, evidence.index),
+            "thresholds": thresholds,
+            "regions": list(frames.regions),
+        },
+    )
+    return header, tuple(messages)
+
+
+def metrics_by_organ(
+    frames: FrameSet, rows: Indices, scores: NDArray[np.float32], header: ModelHeader
+) -> tuple[FrameMetrics, ...]:
+    """Per organ, of (len(rows), K) probabilities, at the header's thresholds."""
+    return tuple(
+        frame_metrics(frames.targets[rows, k], scores[:, k], frames.mask[rows, k], threshold=options.onset)
+        for k, options in enumerate(header.intervals)
+    )
+
+
+def _counts(frames: FrameSet, rows: Indices) -> dict[str, object]:
+    counts: dict[str, object] = {
+        "frames": len(rows),
+        "clips": len(np.unique(frames.clip[rows])),
+        "patients": len(np.unique(frames.patient[rows])),
+    }
+    for column, organ in enumerate(frames.organs):
+        known = frames.targets[rows, column][frames.mask[rows, column]] > 0.5
+        counts[organ] = {"present": int(known.sum()), "absent": int((~known).sum())}
+    return counts

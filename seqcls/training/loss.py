@@ -1,0 +1,31 @@
+"""What is learned from a batch: the loss over what is labelled, and mixup."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seqcls.training.options import TrainOptions
+
+
+def masked_loss(logits: Tensor, targets: Tensor, known: Tensor, options: TrainOptions) -> Tensor:
+    """Mean loss over the labelled entries; logits, targets (N, K) float, known (N, K) bool or share of 1."""
+    smooth = targets * (1 - options.label_smoothing) + options.label_smoothing / 2
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(logits.float(), smooth, reduction="none")
+    if options.loss == "focal":
+        # 1 - p of the true class; with soft targets, the distance to them (generalised by Li et al. 2020, 2006.04388).
+        loss = loss * (torch.sigmoid(logits.float()) - smooth).abs().pow(options.focal_gamma)
+    weight = known.float()
+    return (loss * weight).sum() / weight.sum().clamp_min(1)
+
+
+def mixup(
+    x: Tensor, y: Tensor, known: Tensor, alpha: float, random: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Blend every image and its targets with another's; an entry counts only where both are labelled."""
+    if alpha == 0:
+        return x, y, known
+    share = float(random.beta(alpha, alpha))
+    other = torch.from_numpy(random.permutation(len(x))).to(x.device)
+    return torch.lerp(x[other], x, share), torch.lerp(y[other], y, share), known & known[other]
