@@ -18,7 +18,7 @@ from pathlib import Path
 from seqcls.datasets.labels import read_labels
 from seqcls.demo import MODEL, UNSEEN, DemoOptions, demo
 from seqcls.detector import load
-from seqcls.evaluation.evaluate import align_labels, figures
+from seqcls.evaluation.evaluate import align_labels, pooled_metrics
 from seqcls.exports import export, write_intervals_csv
 from seqcls.exports.timeline_png import write_picture
 from seqcls.phantom import SweepOptions, write_labels, write_sweep
@@ -48,7 +48,7 @@ def make(model: Path | None) -> int:
     write_intervals_csv(timeline, SAMPLES / "neck-intervals.csv")
     write_picture(timeline, SAMPLES / "timeline.png")
     (truth,) = read_labels(SAMPLES / "neck-truth.csv")
-    for organ in figures([align_labels(timeline, truth)]).organs:
+    for organ in pooled_metrics([align_labels(timeline, truth)]).organs:
         print(f"{organ.organ}: AUROC {organ.auroc.value:.4f}, F1@50 {organ.intervals.f1_at[2]:.3f}")
     size = sum(path.stat().st_size for path in SAMPLES.iterdir())
     print(f"{SAMPLES}: {size:,} bytes, the clip {clip.stat().st_size:,}")

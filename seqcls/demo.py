@@ -11,7 +11,7 @@ from seqcls.datasets.dataset import load_frames
 from seqcls.datasets.extract import ExtractOptions, extract
 from seqcls.datasets.labels import match_clips, read_labels
 from seqcls.detector import load
-from seqcls.evaluation.evaluate import Evaluation, align_labels, figures
+from seqcls.evaluation.evaluate import Evaluation, align_labels, pooled_metrics
 from seqcls.exports import write_run
 from seqcls.exports.timeline_png import write_picture
 from seqcls.geometry import Geometry
@@ -81,7 +81,7 @@ def demo(
     write_run(timeline, folder / RUN)
     write_picture(timeline, folder / RUN / "timeline.png")
     (truth,) = read_labels(folder / "unseen.csv")
-    return DemoResult(timeline, figures([align_labels(timeline, replace(truth, patient="unseen"))]))
+    return DemoResult(timeline, pooled_metrics([align_labels(timeline, replace(truth, patient="unseen"))]))
 
 
 def _draw(folder: Path, options: DemoOptions, advance: Callable[[int], None]) -> None:

@@ -40,7 +40,7 @@ IMPORTS: dict[str, set[str]] = {
     "datasets": {"errors", "types", "files", "geometry", "sources", "preprocess", "PIL", "cv2"},
     "scoring": {"types", "engines", "preprocess"},
     "detector": {"errors", "prefetch", "types", "geometry", "intervals", "smoothing", "sources", "gate", "models", "postprocess", "engines", "preprocess", "adaptive", "scoring"},
-    "evaluation": {"errors", "types", "datasets", "detector"},
+    "evaluation": {"errors", "types", "datasets", "detector", "scipy", "sklearn"},
     "live": {"child_program", "errors", "types", "files", "geometry", "intervals", "sources", "postprocess", "journal", "preprocess", "scoring", "detector", "av", "cv2"},
     "convert": {"errors", "types", "files", "intervals", "models", "postprocess", "engines", "datasets", "evaluation", "nncf", "onnx", "onnxruntime", "torch"},
     "training": {"errors", "prefetch", "files", "intervals", "models", "datasets", "evaluation", "matplotlib", "torch"},

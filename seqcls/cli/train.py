@@ -389,9 +389,7 @@ def write_evaluation(evaluation: Evaluation, path: Path) -> None:
 
 
 def clip_line(truth: ClipTruth) -> str:
-    from seqcls.evaluation.evaluate import clip_accuracy
-
     timeline = truth.timeline
-    shares = (f"{organ} {clip_accuracy(truth, k):.3f}" for k, organ in enumerate(timeline.organs))
+    shares = (f"{organ} {truth.accuracy(k):.3f}" for k, organ in enumerate(timeline.organs))
     found = sum(i.state == "present" for i in timeline.intervals)
     return f"{timeline.source.name}: frame accuracy {', '.join(shares)}; {found} presences reported"

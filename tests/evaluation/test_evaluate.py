@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from support.timelines import timeline
 
 from seqcls.datasets.labels import ClipLabels, LabelledSpan
-from seqcls.evaluation.evaluate import align_labels, clip_accuracy, figures
+from seqcls.errors import DataError
+from seqcls.evaluation import evaluate
+from seqcls.evaluation.evaluate import ClipTruth, align_labels, evaluate_clips, pooled_metrics
 
 
-def labels(states: str, organ: str = "liver") -> ClipLabels:
+def labels(states: str, organ: str = "liver", patient: str = "P1") -> ClipLabels:
     """One character a frame: P present, . absent, i ignore, blank not labelled."""
     names = {"P": "present", ".": "absent", "i": "ignore"}
     spans = [
@@ -18,12 +25,15 @@ def labels(states: str, organ: str = "liver") -> ClipLabels:
         for i, c in enumerate(states)
         if c != " "
     ]
-    return ClipLabels("clip.mp4", "P1", tuple(spans))
+    return ClipLabels("clip.mp4", patient, tuple(spans))
+
+
+def truth(found: str, labelled: str, patient: str = "P1") -> ClipTruth:
+    return align_labels(timeline(liver=found), labels(labelled, patient=patient))
 
 
 def test_a_perfect_timeline() -> None:
-    found = figures([align_labels(timeline(liver="....PPPPPP....PPPP.."), labels("....PPPPPP....PPPP.."))])
-    (organ,) = found.organs
+    (organ,) = pooled_metrics([truth("....PPPPPP....PPPP..", "....PPPPPP....PPPP..")]).organs
     assert organ.frames.auroc == organ.frames.accuracy == 1.0
     assert organ.intervals.f1_at == (1.0, 1.0, 1.0) and organ.intervals.edit == 1.0
     assert (organ.intervals.presences, organ.intervals.found, organ.intervals.false_events) == (2, 2, 0)
@@ -31,29 +41,96 @@ def test_a_perfect_timeline() -> None:
 
 
 def test_false_and_missed_presences_are_counted() -> None:
-    (organ,) = figures([align_labels(timeline(liver="PPPP......PPPP......"), labels("..........PPPP..PPP."))]).organs
+    (organ,) = pooled_metrics([truth("PPPP......PPPP......", "..........PPPP..PPP.")]).organs
     assert (organ.intervals.presences, organ.intervals.found, organ.intervals.false_events) == (2, 1, 1)
     assert organ.frames.accuracy == pytest.approx(13 / 20)
 
 
 @pytest.mark.parametrize("found", ["..PPPPPPPPP...", "..PPPP...PP...", "..PPPP???PP..."])
 def test_an_ignored_stretch_interrupts_no_presence(found: str) -> None:
-    (organ,) = figures([align_labels(timeline(liver=found), labels("..PPPPiiiPP..."))]).organs
+    (organ,) = pooled_metrics([truth(found, "..PPPPiiiPP...")]).organs
     assert organ.intervals.presences == 1 and organ.intervals.f1_at[2] == 1.0
     assert organ.intervals.false_events == 0
 
 
 def test_absence_between_presences_does_interrupt() -> None:
-    (organ,) = figures([align_labels(timeline(liver="..PPPPPPPPP..."), labels("..PPPi..PPP..."))]).organs
+    (organ,) = pooled_metrics([truth("..PPPPPPPPP...", "..PPPi..PPP...")]).organs
     assert organ.intervals.presences == 2 and organ.intervals.f1_at[2] < 1.0
 
 
-def test_unlabelled_and_unjudged_frames_do_not_count() -> None:
-    truth = align_labels(timeline(liver="PP??PPPP.."), labels("PPPPPP    "))
-    assert np.array_equal(truth.codes[:, 0], [1, 1, 1, 1, 1, 1, -1, -1, -1, -1])
-    assert clip_accuracy(truth, 0) == 1.0 and figures([truth]).organs[0].frames.count == 4
+def test_unlabelled_and_unscored_frames_do_not_count() -> None:
+    one = truth("PP??PPPP..", "PPPPPP    ")
+    assert one.codes.dtype == np.int8
+    assert np.array_equal(one.codes[:, 0], [1, 1, 1, 1, 1, 1, -1, -1, -1, -1])
+    assert one.accuracy(0) == 1.0 and pooled_metrics([one]).organs[0].frames.count == 4
+    assert math.isnan(truth("PP..", "    ").accuracy(0))
+
+
+def test_the_times_of_the_intervals() -> None:
+    one = replace(truth("..PPPP....", "i.PPP....."), timeline=replace(timeline(liver="..PPPP...."), start_s=0.0))
+    intervals = one.intervals(0)
+    assert intervals.truth == (pytest.approx((0.2, 0.5)),)
+    assert intervals.prediction == (pytest.approx((0.2, 0.6)),)
+    assert intervals.ignore == (pytest.approx((0.0, 0.1)),)
+    assert (intervals.start_s, intervals.end_s) == (0.0, pytest.approx(1.0))
+
+
+def test_the_threshold_is_the_organs_onset() -> None:
+    """m is a score of 0.45: below the default onset of 0.5, above one of 0.4."""
+    one = truth("mmm.", "PPP.")
+    assert one.accuracy(0) == pytest.approx(1 / 4)
+    lower = replace(one, timeline=replace(one.timeline, provenance={"intervals": {"liver": {"onset": 0.4}}}))
+    assert lower.accuracy(0) == 1.0
+    assert pooled_metrics([lower]).organs[0].frames.threshold == 0.4
+
+
+def test_patients_are_drawn_not_clips(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert evaluate.ROUNDS == 200
+    monkeypatch.setattr(evaluate, "ROUNDS", 30)
+    good, bad = "..PP", "PP.."
+    clips = [truth(good, "..PP", "P1"), truth(good, "..PP", "P1"), truth(bad, "..PP", "P2")]
+    (organ,) = pooled_metrics(clips).organs
+    assert (organ.accuracy.groups, organ.accuracy.rounds) == (2, 30)
+    assert organ.accuracy.value == organ.frames.accuracy == pytest.approx(2 / 3)
+    assert (organ.accuracy.low, organ.accuracy.high) == (0.0, 1.0)
+    assert organ.auroc.groups == 2 and organ.frames.count == 12 and organ.intervals.clips == 3
 
 
 def test_an_organ_without_labels_is_left_out() -> None:
-    found = figures([align_labels(timeline(liver="PPPP....", kidney="....PPPP"), labels("PPPP...."))])
+    found = pooled_metrics([align_labels(timeline(kidney="....PPPP", liver="PPPP...."), labels("PPPP...."))])
     assert [organ.organ for organ in found.organs] == ["liver"]
+    assert found.organs[0].frames.accuracy == 1.0
+
+
+def test_the_record_for_json() -> None:
+    record = pooled_metrics([truth("..PP", ".PPP", "P7")]).to_dict()
+    assert record["clips"] == [{"file": "clip.mp4", "patient": "P7", "frames": 4, "accuracy": {"liver": 0.75}}]
+    assert record["organs"][0]["organ"] == "liver"
+    assert set(record["organs"][0]) == {"organ", "frames", "auroc", "accuracy", "intervals"}
+    json.dumps(record)
+
+
+class _Detector:
+    """Answers with drawn timelines instead of reading clips."""
+
+    organs = ("liver",)
+
+    def analyze(self, path: Path) -> object:
+        return timeline(liver={"a.mp4": "..PP", "b.mp4": "PP.."}[path.name])
+
+
+def test_labelled_clips_are_run_one_after_another() -> None:
+    seen: list[ClipTruth] = []
+    clips = [(Path("a.mp4"), labels("..PP")), (Path("b.mp4"), labels("..PP"))]
+    result = evaluate_clips(_Detector(), clips, on_clip=seen.append)  # type: ignore[arg-type]
+    assert [one.accuracy(0) for one in result.clips] == [1.0, 0.0]
+    assert tuple(seen) == result.clips
+    assert evaluate_clips(_Detector(), clips).organs[0].frames.accuracy == 0.5  # type: ignore[arg-type]
+
+
+def test_labels_of_other_organs_only_are_an_error() -> None:
+    message = "the model knows liver, the labels kidney: nothing to compare"
+    with pytest.raises(DataError, match=f"^{message}$"):
+        evaluate_clips(_Detector(), [(Path("a.mp4"), labels("..PP", "kidney"))])  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"^the model knows liver, the labels nothing: nothing to compare$"):
+        evaluate_clips(_Detector(), [(Path("a.mp4"), labels("    "))])  # type: ignore[arg-type]

@@ -1,59 +1,88 @@
-"""Metrics against examples worked out by hand, and against scikit-learn."""
+"""Frame metrics and their spread between patients, against examples worked out by hand."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score, roc_auc_score
 
-from seqcls.evaluation import metrics
 from seqcls.evaluation.metrics import (
-    ClipIntervals,
+    Estimate,
+    auroc,
+    average_precision,
     bootstrap,
-    edit_score,
-    event_f1,
     frame_metrics,
-    interval_metrics,
-    segmental_f1,
+    metrics_over_groups,
+    ratio,
 )
 
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.booleans(), st.integers(0, 6)), min_size=2, max_size=40))
-def test_areas_are_those_of_scikit_learn(frames: list[tuple[bool, int]]) -> None:
-    truth, score = np.array([one for one, _ in frames]), np.array([value / 6 for _, value in frames])
-    if truth.all() or not truth.any():
-        assert math.isnan(metrics.auroc(truth, score))
-    else:
-        assert metrics.auroc(truth, score) == pytest.approx(roc_auc_score(truth, score))
-    if truth.any():
-        assert metrics.average_precision(truth, score) == pytest.approx(average_precision_score(truth, score))
+NAN = pytest.approx(math.nan, nan_ok=True)
 
 
-def test_frame_figures_by_hand() -> None:
-    #         hit  miss hit  quiet false quiet, and one nobody labelled
-    truth = [1, 1, 1, 0, 0, 0, 1]
-    score = [0.9, 0.4, 0.5, 0.1, 0.6, 0.2, 0.0]
-    mask = [True] * 6 + [False]
-    result = frame_metrics(truth, score, mask)
-    assert (result.count, result.present) == (6, 3)
-    assert result.accuracy == pytest.approx(4 / 6)
-    assert result.sensitivity == pytest.approx(2 / 3)
-    assert result.specificity == pytest.approx(2 / 3)
-    assert result.f1 == pytest.approx(2 / 3)
-    assert result.auroc == pytest.approx(7 / 9)
+def test_auroc_counts_pairs_in_the_right_order_and_ties_half() -> None:
+    # Pairs of a present and an absent frame: 0.9 beats both, 0.4 beats 0.1 and ties with 0.4.
+    assert auroc([1, 1, 0, 0], [0.9, 0.4, 0.4, 0.1]) == pytest.approx(3.5 / 4)
+    assert auroc([0.0, 1.0], [-3.0, 2.0]) == 1.0
+
+
+def test_average_precision_is_the_step_sum() -> None:
+    # By falling score: hit (1 of 1), miss, hit (2 of 3): 1/2 * 1 + 1/2 * 2/3.
+    assert average_precision([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1]) == pytest.approx(5 / 6)
+    assert average_precision([1, 1], [0.2, 0.1]) == 1.0
 
 
 @pytest.mark.parametrize("truth", [[], [0, 0], [1, 1]], ids=["none", "absent only", "present only"])
 def test_a_missing_class_gives_nan_and_no_warning(truth: list[int]) -> None:
-    result = frame_metrics(truth, [0.4] * len(truth))
-    assert math.isnan(result.auroc)
-    assert math.isnan(result.sensitivity) == (1 not in truth)
-    assert math.isnan(result.specificity) == (0 not in truth)
+    assert math.isnan(auroc(truth, [0.4] * len(truth)))
+    assert math.isnan(average_precision(truth, [0.4] * len(truth))) == (1 not in truth)
+
+
+@pytest.mark.parametrize("score", [math.nan, math.inf])
+def test_a_score_that_is_not_finite_gives_nan(score: float) -> None:
+    assert math.isnan(auroc([0, 1], [0.5, score]))
+    assert math.isnan(average_precision([0, 1], [0.5, score]))
+
+
+def test_frame_metrics_by_hand() -> None:
+    #        hit  miss hit  true absent, false present, true absent, true absent, and one that nobody labelled
+    truth = [1, 1, 1, 0, 0, 0, 0, 1]
+    score = [0.9, 0.4, 0.5, 0.1, 0.6, 0.2, 0.3, 0.0]
+    result = frame_metrics(truth, score, [True] * 7 + [False])
+    assert asdict(result) == {
+        "count": 7,
+        "present": 3,
+        "threshold": 0.5,
+        "auroc": pytest.approx(10 / 12),  # 0.9: 4 of 4, 0.5 and 0.4: 3 of 4 each
+        "auprc": pytest.approx((1 / 1 + 2 / 3 + 3 / 4) / 3),
+        "accuracy": pytest.approx(5 / 7),
+        "sensitivity": pytest.approx(2 / 3),
+        "specificity": pytest.approx(3 / 4),
+        "f1": pytest.approx(4 / 6),
+    }
+
+
+def test_the_threshold_itself_counts_as_present() -> None:
+    result = frame_metrics([1, 0], [0.7, 0.69], threshold=0.7)
+    assert (result.threshold, result.accuracy) == (0.7, 1.0)
+
+
+# truth, score -> accuracy, sensitivity, specificity, F1
+ONE_SIDED = {
+    "none": ([], [], (math.nan, math.nan, math.nan, math.nan)),
+    "absent only": ([0, 0], [0.4, 0.6], (0.5, math.nan, 0.5, 0.0)),
+    "absent only, found so": ([0, 0], [0.4, 0.4], (1.0, math.nan, 1.0, math.nan)),
+    "present only": ([1, 1, 1], [0.4, 0.6, 0.6], (2 / 3, 2 / 3, math.nan, 4 / 5)),
+}
+
+
+@pytest.mark.parametrize(("truth", "score", "expected"), ONE_SIDED.values(), ids=ONE_SIDED.keys())
+def test_frames_of_one_class(truth: list[int], score: list[float], expected: tuple[float, ...]) -> None:
+    result = frame_metrics(truth, score)
+    found = result.accuracy, result.sensitivity, result.specificity, result.f1
+    assert found == pytest.approx(expected, nan_ok=True)
+    assert (result.count, result.present) == (len(truth), sum(truth))
 
 
 def test_bootstrap_draws_whole_groups() -> None:
@@ -67,100 +96,70 @@ def test_bootstrap_draws_whole_groups() -> None:
 
     estimate = bootstrap(mean, groups, rounds=200)
     assert seen == {0.0, 0.5, 1.0}
-    assert (estimate.value, estimate.low, estimate.high, estimate.groups, estimate.rounds) == (0.5, 0.0, 1.0, 2, 200)
+    assert estimate == Estimate(value=0.5, low=0.0, high=1.0, groups=2, rounds=200)
     assert estimate == bootstrap(mean, groups, rounds=200)
 
 
-def test_bootstrap_of_one_group_claims_nothing() -> None:
-    estimate = bootstrap(lambda index: 1.0, ["a", "a"])
-    assert estimate.value == 1.0
-    assert math.isnan(estimate.low)
-    assert math.isnan(estimate.high)
+def test_the_interval_of_a_mean_is_that_of_the_normal_distribution() -> None:
+    """101 groups of the values 0, 0.01, ..., 1: the mean's standard error is 0.2915 / sqrt(101) = 0.0290."""
+    values = np.arange(101) / 100
+    estimate = bootstrap(lambda index: float(values[index].mean()), [str(n) for n in range(101)])
+    assert (estimate.groups, estimate.rounds) == (101, 1000)
+    assert estimate.value == pytest.approx(0.5)
+    # 1.96 standard errors to either side; 1.645 of them, which a 90 % interval has, would be 0.0477.
+    assert estimate.low == pytest.approx(0.5 - 0.0569, abs=0.004)
+    assert estimate.high == pytest.approx(0.5 + 0.0569, abs=0.004)
+    narrow = bootstrap(lambda index: float(values[index].mean()), [str(n) for n in range(101)], level=0.5)
+    assert narrow.low == pytest.approx(0.5 - 0.6745 * 0.0290, abs=0.004)
+    assert narrow.high == pytest.approx(0.5 + 0.6745 * 0.0290, abs=0.004)
 
 
-def clip(truth: list, prediction: list, ignore: list | None = None, end_s: float = 10.0) -> ClipIntervals:
-    return ClipIntervals(truth=tuple(truth), prediction=tuple(prediction), ignore=tuple(ignore or []), end_s=end_s)
+def test_the_draws_depend_on_the_seed_alone() -> None:
+    drawn: list[list[int]] = []
+    for seed in ({}, {"seed": 0}, {"seed": 1}):
+        rows: list[int] = []
+        bootstrap(lambda index, rows=rows: rows.extend(index.tolist()) or 0.0, ["a", "b", "c"], rounds=20, **seed)
+        drawn.append(rows)
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert set(drawn[0]) == {0, 1, 2} and len(drawn[0]) == 3 + 20 * 3  # all of them once, then 20 draws of 3
 
 
-# truth, prediction, ignore -> F1 at IoU 0.5
-SEGMENTS = {
-    "same": ([(2, 6)], [(2, 6)], [], 1.0),
-    "IoU exactly one half": ([(2, 6)], [(2, 4)], [], 1.0),
-    "IoU below": ([(2, 6)], [(2, 3.9)], [], 0.0),
-    "split in two, one counts": ([(2, 6)], [(2, 4.2), (4.5, 6)], [], 2 / 3),
-    "two for one": ([(2, 6)], [(1, 5), (5, 9)], [], 2 / 3),
-    "missed": ([(2, 6)], [], [], 0.0),
-    "false": ([], [(2, 6)], [], 0.0),
-    "nothing to find, nothing found": ([], [], [], math.nan),
-    "false inside ignore": ([(2, 6)], [(2, 6), (7, 8)], [(6.5, 9)], 1.0),
-    "ignored time counts for neither": ([(2, 4)], [(2, 9)], [(4, 9)], 1.0),
-    "one event across an ignore span stays one": ([(2, 6)], [(2, 6)], [(3, 4)], 1.0),
-    "truth wholly ignored": ([(2, 6)], [], [(1, 7)], math.nan),
-}
+def test_draws_without_both_classes_are_left_out() -> None:
+    truth, score = np.array([1, 0]), np.array([0.9, 0.1])
+    estimate = bootstrap(lambda index: auroc(truth[index], score[index]), ["a", "b"], rounds=40)
+    assert (estimate.value, estimate.low, estimate.high) == (1.0, 1.0, 1.0)
+    assert 10 < estimate.rounds < 30  # half of the draws take one patient twice
 
 
-@pytest.mark.parametrize(("truth", "prediction", "ignore", "expected"), SEGMENTS.values(), ids=SEGMENTS.keys())
-def test_segmental_f1(truth: list, prediction: list, ignore: list, expected: float) -> None:
-    assert segmental_f1([clip(truth, prediction, ignore)], 0.5) == pytest.approx(expected, nan_ok=True)
+@pytest.mark.parametrize("groups", [["a", "a"], []], ids=["one group", "nothing"])
+def test_bootstrap_of_less_than_two_groups_gives_no_interval(groups: list[str]) -> None:
+    estimate = bootstrap(lambda index: float(len(index)), groups)
+    assert asdict(estimate) == {
+        "value": len(groups),
+        "low": NAN,
+        "high": NAN,
+        "groups": len(set(groups)),
+        "rounds": 0,
+    }
 
 
-EDITS = {
-    "same order, other times": ([(2, 6)], [(3, 9)], [], 1.0),  # APA, APA
-    "one event too many": ([(2, 6)], [(2, 3), (4, 6)], [], 3 / 5),  # APA, APAPA
-    "missed": ([(2, 6)], [], [], 1 / 3),  # APA, A
-    "starts present": ([(0, 6)], [(1, 6)], [], 2 / 3),  # PA, APA
-    "split inside an ignore span": ([(2, 6)], [(2, 3), (4, 6)], [(3, 4)], 1.0),
-    "all ignored": ([(2, 6)], [(2, 3)], [(0, 10)], 1.0),
-}
+def test_metrics_over_patients() -> None:
+    truth, score, patients = [1, 0, 1, 0], [0.9, 0.6, 0.8, 0.1], np.array(["P1", "P1", "P2", "P2"])
+    frames, area, accuracy = metrics_over_groups(truth, score, patients, threshold=0.6, rounds=40)
+    assert (frames.accuracy, frames.threshold, frames.auroc) == (0.75, 0.6, 1.0)
+    assert area == Estimate(value=1.0, low=1.0, high=1.0, groups=2, rounds=40)
+    assert accuracy == Estimate(value=0.75, low=0.5, high=1.0, groups=2, rounds=40)
+    default, _, accuracy = metrics_over_groups([1.0, 0.0], [0.5, 0.49], np.array(["P1", "P2"]), rounds=1)
+    assert (default.threshold, accuracy.value) == (0.5, 1.0)
 
 
-@pytest.mark.parametrize(("truth", "prediction", "ignore", "expected"), EDITS.values(), ids=EDITS.keys())
-def test_edit_score(truth: list, prediction: list, ignore: list, expected: float) -> None:
-    assert edit_score(clip(truth, prediction, ignore)) == pytest.approx(expected)
+def test_metrics_over_no_patient_are_nan() -> None:
+    frames, area, accuracy = metrics_over_groups([], [], np.array([], str), rounds=5)
+    assert frames.count == area.groups == accuracy.groups == 0
+    assert math.isnan(area.value) and math.isnan(accuracy.value) and math.isnan(accuracy.low)
 
 
-EVENTS = {
-    "inside both collars": ([(2, 6)], [(2.2, 8)], [], 1.0),  # offset may be off by half of 4 s
-    "onset late": ([(2, 6)], [(2.3, 6)], [], 0.0),
-    "offset late": ([(2, 6)], [(2, 8.1)], [], 0.0),
-    "unsure onset": ([(2, 6)], [(1.2, 6)], [(1, 2)], 1.0),
-    # the first presence can only take the first prediction, so the second must take the other
-    "as many pairs as can be had": ([(2, 4), (2.3, 4)], [(2.2, 4), (2.4, 4)], [], 1.0),
-}
-
-
-@pytest.mark.parametrize(("truth", "prediction", "ignore", "expected"), EVENTS.values(), ids=EVENTS.keys())
-def test_event_f1(truth: list, prediction: list, ignore: list, expected: float) -> None:
-    assert event_f1([clip(truth, prediction, ignore)]) == pytest.approx(expected)
-
-
-def test_interval_figures_by_hand() -> None:
-    first = clip([(2, 4), (6, 8)], [(2.1, 4.3), (9, 9.5)], [(8.9, 9.2)])
-    second = clip([], [(5, 6)], end_s=20.0)
-    result = interval_metrics([first, second])
-    assert (result.clips, result.presences, result.found, result.predictions, result.false_events) == (2, 2, 1, 3, 2)
-    assert result.false_events_per_min == pytest.approx(60 * 2 / 29.7)
-    assert (result.onsets, result.offsets) == (1, 1)
-    assert result.onset_median_s == pytest.approx(0.1)
-    assert result.offset_p90_s == pytest.approx(0.3)
-    assert result.f1_at == pytest.approx((0.4, 0.4, 0.4))
-
-
-def test_edges_nobody_saw_have_no_error() -> None:
-    result = interval_metrics([clip([(0, 10)], [(1, 9)]), clip([(1, 9)], [(2, 7)], [(0, 1), (9, 9.5)])])
-    assert (result.onsets, result.offsets) == (0, 1)  # 0..1 is unsure up to the clip's start; 9..9.5 is not the end
-    assert result.offset_median_s == pytest.approx(2.0)
-
-
-def test_no_clips_give_nan() -> None:
-    result = interval_metrics([])
-    assert result.clips == 0
-    assert math.isnan(result.edit)
-    assert math.isnan(result.false_events_per_min)
-
-
-def test_spans_of_frames() -> None:
-    time_s = [0.0, 0.1, 0.3, 0.35, 0.5]
-    assert metrics.spans_of([True, False, True, True, False], time_s, 0.6) == ((0.0, 0.1), (0.3, 0.5))
-    assert metrics.spans_of([False, True], [0.0, 1.0], 2.5) == ((1.0, 2.5),)
-    assert metrics.spans_of([], [], 0.0) == ()
+def test_a_ratio_of_nothing_is_nan() -> None:
+    assert ratio(3, 4) == 0.75
+    assert ratio(0, 1) == 0.0
+    assert math.isnan(ratio(0, 0))
