@@ -17,27 +17,36 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqcls.adaptive import BLOCK, AdaptiveScorer, SamplingOptions
 from seqcls.engines import Engine, open_engine
 from seqcls.engines.lazy import LazyEngine
-from seqcls.errors import NoFramesError, UsageError
+from seqcls.errors import ModelError, NoFramesError, UsageError
 from seqcls.gate import GateOptions
 from seqcls.geometry import layout_warning
 from seqcls.intervals import IntervalOptions, intervals_from_events
 from seqcls.models.file import ModelHeader, read_header
 from seqcls.postprocess import PostProcess, unknown_stretches
 from seqcls.prefetch import Prefetcher
-from seqcls.preprocess import PreprocessedFrame, Preprocessor
+from seqcls.preprocess import PreprocessedFrame, Preprocessor, with_region
 from seqcls.scoring import score_every
 from seqcls.smoothing import SmoothingOptions
-from seqcls.sources import Source, open_source
+from seqcls.sources import MemorySource, Source, open_source
 from seqcls.types import Event, Frame, FrameCounts, FrameScore, Gap, SourceInfo, SourceReport, Timeline
 
 #: Whole pictures that wait between decoding and preparation, each in a thread of its own; few, for they are large.
 DECODED_AHEAD = 8
+#: How many images are scored together where the whole clip is there.
+BATCH = 16
 #: Called with the number of frames done so far and the time reached in the clip, in seconds.
 Progress = Callable[[int, float], None]
+#: A half-open box in pixels: x0, y0, x1, y1.
+Box = tuple[int, int, int, int]
+#: (H, W) uint8 gray or (H, W, 3) uint8 BGR.
+Image = NDArray[np.uint8]
+#: What can be analysed: a name for ``open_source``, an opened source, or frames.
+Input = str | Path | Source | Iterable[Frame | Gap | Image]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,48 +65,107 @@ class Detector:
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     provenance: dict[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        frames = "every frame" if self.sampling.kind == "every" else f"{self.sampling.kind} sampling"
+        about = f"{self.engine.description}; {self.smoothing.kind} smoothing, {frames}"
+        return f"Detector({', '.join(self.organs)}; {about})"
+
     @property
     def organs(self) -> tuple[str, ...]:
+        """Names of the organs that the model knows, in the order of its outputs."""
         return self.header.organs
 
     def stream(
-        self, frames: Iterable[Frame | Gap], *, batch_size: int = 1, hint: tuple[int, int, int, int] | None = None
+        self,
+        frames: Source | Iterable[Frame | Gap | Image],
+        *,
+        rate_hz: float | None = None,
+        batch_size: int = 1,
+        hint: Box | None = None,
     ) -> Iterator[Event]:
         """Events as soon as each is certain; frames may come from anywhere, for as long as they like.
 
-        ``batch_size`` frames are scored together; it changes the speed, never the events. ``hint`` is an ultrasound
-        region stated by the source, in pixels (x0, y0, x1, y1).
+        Args:
+            frames: ``Frame`` and ``Gap`` items, an opened source (left open), or plain images, (H, W) uint8 gray or
+                (H, W, 3) uint8 BGR of one size.
+            rate_hz: how many images there are per second, for plain images, and for them alone.
+            batch_size: frames that are scored together; it changes the speed, never the events.
+            hint: an ultrasound region stated by the source, in pixels (x0, y0, x1, y1), half-open.
+
+        Raises UsageError for what is no image, for times that do not increase and for a rate that is none; while it
+        runs also EngineError, GeometryError, and what reading raises.
         """
-        run = _Run(replace(self, sampling=SamplingOptions()), hint)
-        with closing(run.preparation.prepare(frames)) as prepared:
-            yield from run.events(prepared, batch_size)
+        _require_batch(batch_size)
+        source = _opened(frames, rate_hz)
+        run = _Run(replace(self, sampling=SamplingOptions()), source.info.region if hint is None else hint)
+
+        def events() -> Iterator[Event]:
+            with closing(run.preparation.prepare(iter(source))) as prepared:
+                yield from run.events(prepared, batch_size)
+
+        return events()
 
     def analyze(
         self,
-        source: str | Path | Source | Iterable[Frame | Gap],
+        source: Input,
         *,
-        batch_size: int = 16,
+        rate_hz: float | None = None,
+        batch_size: int = BATCH,
         on_progress: Progress | None = None,
         should_stop: Callable[[], bool] | None = None,
     ) -> Timeline:
         """Run a whole clip and return its timeline.
 
-        ``source`` is whatever ``open_source`` takes, an opened source (left open), or frames. ``should_stop`` is asked
-        before every frame; once it says yes, the timeline covers what was read so far. Raises SourceError when the
-        source cannot be opened, NoFramesError when it holds no frame.
+        Args:
+            source: whatever ``open_source`` takes, an opened source (left open), or frames as ``stream`` takes them.
+            rate_hz: frames per second of plain images, and of sources that have no clock of their own.
+            batch_size: frames that are scored together; it changes the speed, never the timeline.
+            on_progress: called with the number of frames done so far and the time reached, in seconds.
+            should_stop: asked before every frame; once it says yes, the timeline covers what was read so far.
+
+        Raises SourceError when the source cannot be opened, NoFramesError when it holds no frame, UsageError for what
+        is no image, EngineError, GeometryError.
         """
-        with closing(self.start(source, batch_size=batch_size, should_stop=should_stop)) as analysis:
+        with closing(self.start(source, rate_hz=rate_hz, batch_size=batch_size, should_stop=should_stop)) as analysis:
             return analysis.finish(on_progress)
 
     def start(
         self,
-        source: str | Path | Source | Iterable[Frame | Gap],
+        source: Input,
         *,
-        batch_size: int = 16,
+        rate_hz: float | None = None,
+        batch_size: int = BATCH,
         should_stop: Callable[[], bool] | None = None,
     ) -> Analysis:
-        """Begin to read a clip, for ``Analysis.finish`` to score. Raises SourceError when it cannot be opened."""
-        return Analysis(self, source, batch_size=batch_size, should_stop=should_stop)
+        """Begin to read a clip, for ``Analysis.finish`` to score; the parameters are those of ``analyze``.
+
+        Raises SourceError when it cannot be opened, UsageError for what is no image.
+        """
+        return Analysis(self, source, rate_hz=rate_hz, batch_size=batch_size, should_stop=should_stop)
+
+    def score(self, images: Iterable[Image], *, hint: Box | None = None) -> NDArray[np.float32]:
+        """Calibrated probabilities (N, K) float32 of N images, one column per organ in the order of ``organs``.
+
+        The ultrasound region is found from these images together, as it is in a clip, unless the model's geometry
+        states one; so give images of one clip or scanner layout. No image is refused as black or frozen, nothing is
+        smoothed.
+
+        Args:
+            images: (H, W) uint8 gray or (H, W, 3) uint8 BGR, all of one size, in a list or as (N, H, W[, 3]).
+            hint: the region where it is known, in pixels (x0, y0, x1, y1), half-open.
+
+        Raises UsageError for what is no image, NoFramesError for none, ModelError where the model gives no number,
+        EngineError, GeometryError.
+        """
+        placed = with_region(MemorySource(images, rate_hz=1.0), self.header.geometry, hint)
+        ready = [self.header.geometry.apply(item[0].image, item[1]) for item in placed if isinstance(item, tuple)]
+        if not ready:
+            raise NoFramesError("there is no image to score: give one or more")
+        parts = [self.engine.scores(np.stack(ready[at : at + BATCH])) for at in range(0, len(ready), BATCH)]
+        scores = np.concatenate(parts)  # (N, K)
+        if not np.isfinite(scores).all():
+            raise ModelError(f"the model gave no number for {int((~np.isfinite(scores)).any(axis=1).sum())} images")
+        return scores
 
 
 class Analysis:
@@ -111,18 +179,19 @@ class Analysis:
     def __init__(
         self,
         detector: Detector,
-        source: str | Path | Source | Iterable[Frame | Gap],
+        source: Input,
         *,
-        batch_size: int = 16,
+        rate_hz: float | None = None,
+        batch_size: int = BATCH,
         should_stop: Callable[[], bool] | None = None,
     ) -> None:
+        _require_batch(batch_size)
         self._batch_size = batch_size
         self._stopped = threading.Event()
         with ExitStack() as stack:
-            if isinstance(source, (str, Path)):
-                self._source: Source | _Frames = stack.enter_context(closing(open_source(source)))
-            else:
-                self._source = source if isinstance(source, Source) else _Frames(source)
+            self._source = _opened(source, rate_hz)
+            if self._source is not source:
+                stack.enter_context(closing(self._source))
             self._run = _Run(detector, self._source.info.region)
             frames = _until(self._source, should_stop, self._stopped)
             decoded = stack.enter_context(closing(Prefetcher(frames, DECODED_AHEAD)))
@@ -190,7 +259,7 @@ def load(
 class _Run:
     """What changes while one clip or feed is analysed."""
 
-    def __init__(self, detector: Detector, hint: tuple[int, int, int, int] | None) -> None:
+    def __init__(self, detector: Detector, hint: Box | None) -> None:
         self._detector = detector
         self.preparation = Preprocessor(detector.header.geometry, detector.gate, hint)
         self._process = PostProcess(detector.organs, detector.smoothing, detector.intervals)
@@ -277,25 +346,17 @@ def _until(
         yield item
 
 
-class _Frames:
-    """Bare frames dressed as a source."""
+def _opened(source: Input, rate_hz: float | None) -> Source:
+    """``source`` itself where it is open already. Raises SourceError, UsageError."""
+    if isinstance(source, (str, Path)):
+        return open_source(source, rate_hz=rate_hz)
+    if not isinstance(source, Source):
+        return MemorySource(source, rate_hz)
+    if rate_hz is not None:
+        raise UsageError(f"{source.info.name} is open and has its times: leave rate_hz out, or give it to open_source")
+    return source
 
-    def __init__(self, frames: Iterable[Frame | Gap]) -> None:
-        self.info = SourceInfo(name="frames", kind="frames")
-        self._frames = frames
-        self._delivered = 0
-        self._gaps: list[Gap] = []
-        self._ended = False
 
-    def __iter__(self) -> Iterator[Frame | Gap]:
-        for item in self._frames:
-            if isinstance(item, Gap):
-                self._gaps.append(item)
-            else:
-                self._delivered += 1
-            yield item
-        self._ended = True
-
-    def report(self) -> SourceReport:
-        verdict = "complete" if self._ended else "unknown"
-        return SourceReport(verdict, (), self._delivered, tuple(self._gaps))  # type: ignore[arg-type]
+def _require_batch(batch_size: int) -> None:
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise UsageError(f"batch_size must be 1 or more frames, not {batch_size!r}")

@@ -6,11 +6,14 @@ Times are float seconds named ``*_s`` counted from the clip's first presented fr
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from seqcls.errors import UsageError
 
 State = Literal["present", "absent", "unknown"]
 Verdict = Literal["complete", "truncated", "damaged", "unknown"]
@@ -20,19 +23,53 @@ FeedState = Literal["connecting", "running", "stalled", "retrying", "stopped"]
 TIME_TOLERANCE_S = 1e-6
 
 
+def require_image(image: object, name: str) -> None:
+    """Raise UsageError, which says what to do, unless this is (H, W) uint8 gray or (H, W, 3) uint8 BGR, not empty."""
+    if not isinstance(image, np.ndarray):
+        raise UsageError(f"{name} is a {type(image).__name__}, not a NumPy array: convert it with numpy.asarray")
+    shape = image.shape
+    if image.dtype != np.uint8:
+        raise UsageError(f"{name} is {image.dtype}: scale it to 0..255 and convert it with astype('uint8')")
+    if image.size == 0:
+        raise UsageError(f"{name} has shape {shape}, which holds no pixel: leave it out")
+    if image.ndim == 2 or (image.ndim == 3 and shape[2] == 3):
+        return
+    if image.ndim == 3 and shape[2] == 4:
+        raise UsageError(f"{name} has four channels {shape}: drop the fourth with image[..., :3], in the order B, G, R")
+    if image.ndim == 3 and shape[0] in (1, 3):
+        raise UsageError(f"{name} has its channels first {shape}: turn it with image.transpose(1, 2, 0), B, G, R")
+    raise UsageError(f"{name} has shape {shape}: give (H, W) gray or (H, W, 3) in the order B, G, R")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One picture of a clip or a feed.
+    """One image of a clip or a feed, with its time.
 
-    ``image`` is (H, W) uint8 gray or (H, W, 3) uint8 BGR; later stages never write into it.
-    ``damaged`` says why the decoder distrusts the picture, or is empty.
+    Raises UsageError for an image of another type or shape, and for times that are no numbers.
     """
 
     index: int
+    """Its number in the clip, from 0."""
     time_s: float
+    """When it is shown, in seconds from the clip's first frame."""
     duration_s: float
+    """How long it is shown, in seconds; 0 where nobody knows."""
     image: NDArray[np.uint8]
+    """(H, W) uint8 gray or (H, W, 3) uint8 BGR; later stages never write into it."""
     damaged: str = ""
+    """Why the decoder distrusts the image; empty where it does not."""
+
+    def __post_init__(self) -> None:
+        require_image(self.image, f"the image of frame {self.index}")
+        if not (math.isfinite(self.time_s) and math.isfinite(self.duration_s) and self.duration_s >= 0):
+            raise UsageError(
+                f"frame {self.index} at {self.time_s} s for {self.duration_s} s: a time must be finite,"
+                " a duration 0 or more"
+            )
+
+    def __repr__(self) -> str:
+        shape = "x".join(map(str, self.image.shape))
+        return f"Frame(index={self.index}, time_s={self.time_s:g}, duration_s={self.duration_s:g}, image={shape} uint8)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +203,10 @@ class ScoreTable:
     smooth: NDArray[np.float32]
     reason: tuple[str, ...]
     measured: NDArray[np.bool_]
+
+    def __repr__(self) -> str:
+        stretch = f", {self.time_s[0]:.2f} to {self.time_s[-1]:.2f} s" if len(self.time_s) else ""
+        return f"ScoreTable({', '.join(self.organs)}: {len(self.index)} frames{stretch})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

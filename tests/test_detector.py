@@ -12,12 +12,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.drawn import picture
 from support.fakes import BrightnessEngine, detector, frames
 
 from seqcls.adaptive import SamplingOptions
 from seqcls.detector import load
 from seqcls.errors import ModelError, NoFramesError, UsageError
+from seqcls.geometry import Geometry
 from seqcls.smoothing import SmoothingOptions
+from seqcls.sources import MemorySource
 from seqcls.types import Frame, Gap
 
 SMOOTHERS = [
@@ -183,8 +186,7 @@ def test_an_error_in_the_engine_stops_the_reader() -> None:
 
     def endless() -> Iterator[Frame | Gap]:
         try:
-            while True:
-                yield from frames([0.5] * 10)
+            yield from frames([0.5] * 100_000)
         finally:
             closed.append(True)
 
@@ -228,12 +230,88 @@ def test_thumbnails_are_few_spread_and_inside_the_region() -> None:
     assert all(picture.shape == (16, 16) for _, picture in timeline.thumbnails)
 
 
-def test_a_missing_model_is_one_line(tmp_path: object) -> None:
-    from seqcls.errors import ModelError
-
+def test_a_missing_model_is_one_line() -> None:
     with pytest.raises(ModelError, match=r"nowhere\.safetensors"):
         load("nowhere.safetensors")
     assert UsageError.exit_code == 2
+
+
+# Plain images
+
+
+def plain_images(levels: list[float]) -> list[Any]:
+    return [item.image for item in frames(levels) if isinstance(item, Frame)]
+
+
+def test_plain_images_give_what_frames_give() -> None:
+    levels = [0.1] * 5 + [0.9] * 6 + [0.1] * 4
+    made, images = detector(), plain_images(levels)
+    expected = list(made.stream(frames(levels)))
+    assert [(e.state, e.start_s) for e in expected if e.organ == "liver"][1] == ("present", 0.5)
+    for clip in (images, iter(images), np.stack(images), [np.dstack([image] * 3) for image in images]):
+        events = list(made.stream(clip, rate_hz=10))
+        assert [(e.organ, e.state, e.start_s, e.index) for e in events] == [
+            (e.organ, e.state, e.start_s, e.index) for e in expected
+        ]
+    timeline = made.analyze(images, rate_hz=10)
+    assert timeline.intervals == made.analyze(frames(levels)).intervals
+    assert (timeline.source.rate_hz, timeline.end_s) == (10, 1.5)
+
+
+def test_wrong_images_are_refused_by_stream_and_analyze() -> None:
+    made, image = detector(), plain_images([0.5])[0]
+    good = [image]
+    for wrong in ([image / 255.0], good, image, None):
+        for rate_hz in (None, float("nan"), 10.0):
+            if wrong is good and rate_hz == 10:
+                continue
+            with pytest.raises(UsageError):
+                list(made.stream(wrong, rate_hz=rate_hz))  # type: ignore[arg-type]
+            with pytest.raises(UsageError):
+                made.analyze(wrong, rate_hz=rate_hz)  # type: ignore[arg-type]
+    for batch_size in (0, 1.5, True):
+        with pytest.raises(UsageError, match="batch_size"):
+            made.stream([image], rate_hz=10, batch_size=batch_size)  # type: ignore[arg-type]
+    with pytest.raises(NoFramesError):
+        made.analyze([], rate_hz=10)
+
+
+def test_an_opened_source_has_its_own_times() -> None:
+    made = detector()
+    with pytest.raises(UsageError, match="frames is open and has its times"):
+        made.analyze(MemorySource(frames([0.5] * 3)), rate_hz=10)
+    assert len(made.analyze(MemorySource(frames([0.5] * 3))).scores.index) == 3
+
+
+def test_score_gives_calibrated_probabilities() -> None:
+    made, levels = detector(), [0.1, 0.9, 0.4] * 7
+    scores = made.score(plain_images(levels))
+    assert scores.shape == (21, 2) and scores.dtype == np.float32
+    assert scores[:3, 0] == pytest.approx(
+        [0.1, 0.9, 0.4], abs=0.02
+    )  # brightness is the liver, its complement the kidney
+    assert scores.sum(axis=1) == pytest.approx(1)
+    assert np.array_equal(made.score(np.stack(plain_images(levels))), scores)
+    assert np.array_equal(made.analyze(frames(levels)).scores.raw, scores)
+    with pytest.raises(NoFramesError, match="no image"):
+        made.score([])
+    with pytest.raises(UsageError, match="float64"):
+        made.score([plain_images([0.5])[0] / 255])
+
+
+def test_score_finds_the_region_that_a_clip_has() -> None:
+    images = [np.pad(picture(True, index), ((20, 20), (0, 60))) for index in range(40)]
+    made = detector(organs=("liver",))
+    header = replace(made.header, geometry=Geometry(size=16))
+    made = replace(made, header=header)
+    timeline = made.analyze(images, rate_hz=10)
+    assert np.array_equal(made.score(images), timeline.scores.raw)
+    whole = replace(made, header=replace(header, geometry=Geometry(size=16, region="none")))
+    assert (whole.score(images) < made.score(images)).all()  # the black around the sector counts there
+
+
+def test_a_detector_is_shown_in_one_line() -> None:
+    assert repr(detector()) == "Detector(liver, kidney; brightness; none smoothing, every frame)"
 
 
 # Several clips

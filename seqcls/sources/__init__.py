@@ -7,10 +7,11 @@ from pathlib import Path
 from seqcls.errors import SourceError, UsageError
 from seqcls.sources.base import Source
 from seqcls.sources.expand import expand, is_image
+from seqcls.sources.memory import MemorySource, require_rate
 from seqcls.sources.redact import redact
 from seqcls.sources.sniff import kind_of
 
-__all__ = ["Source", "expand", "open_source"]
+__all__ = ["MemorySource", "Source", "expand", "open_source"]
 
 
 def open_source(spec: str | Path, *, reader: str = "pyav", rate_hz: float | None = None, color: bool = False) -> Source:
@@ -24,8 +25,8 @@ def open_source(spec: str | Path, *, reader: str = "pyav", rate_hz: float | None
     """
     if reader not in ("pyav", "opencv"):
         raise UsageError(f"reader must be pyav or opencv, not {reader!r}")
-    if rate_hz is not None and not 0 < rate_hz <= 10_000:
-        raise UsageError(f"the rate must lie between 0 and 10,000 frames per second, not {rate_hz:g}")
+    if rate_hz is not None:
+        require_rate(rate_hz)
     path = Path(spec)
     if isinstance(spec, str) and "://" in spec and not path.exists():
         raise SourceError(f"{redact(spec)}: is an address, not a clip; `seqcls run` watches addresses")
