@@ -105,8 +105,8 @@ def running(
             few = bench.with_sampling(detector, "adaptive")
             for shown, kind in ((clip, "adaptive"), (steady, "adaptive, steady clip")):
                 cases.append(bench.running(f"{name}, {kind}", few, shown))
-                ledger = few.analyze(shown).ledger
-                facts[f"{name}, {kind}"] = f"{ledger.classified} of {ledger.received} frames measured"
+                frame_counts = few.analyze(shown).frame_counts
+                facts[f"{name}, {kind}"] = f"{frame_counts.classified} of {frame_counts.received} frames measured"
             single = bench.latency(detector, clip)
             facts[f"{name}, one frame at a time"] = f"{single.p50:.1f} / {single.p95:.1f} / {single.p99:.1f} ms"
     return bench.measure([*cases, *on_gpu(clip, models["fp32"], pictures, facts)], repeats)
@@ -153,10 +153,10 @@ def live(folder: Path, models: dict[str, Path], facts: Facts) -> None:
         command = ["run", str(clip), "--realtime", "-m", str(model), "-o", str(out), "--overwrite"]
         subprocess.run([sys.executable, "-m", "seqcls", *command], check=True, capture_output=True)
         told = json.loads((out / "timeline.json").read_text(encoding="utf-8"))
-        found, ledger = told["provenance"]["latency_ms"], told["ledger"]
+        found, frame_counts = told["provenance"]["latency_ms"], told["frame_counts"]
         facts[f"live, 30 frames/s, 640x480, OpenVINO {precision}, arrival to decision"] = (
             " / ".join(f"{found[name]:.0f}" for name in ("p50", "p95", "p99"))
-            + f" ms (p50 / p95 / p99), {ledger['dropped']} of {ledger['received']} frames dropped"
+            + f" ms (p50 / p95 / p99), {frame_counts['dropped']} of {frame_counts['received']} frames dropped"
         )
 
 
@@ -194,7 +194,7 @@ def watch():
         time.sleep(0.05)
 threading.Thread(target=watch, daemon=True).start()
 began = time.perf_counter()
-frames = detector().analyze(sys.argv[1]).ledger.received
+frames = detector().analyze(sys.argv[1]).frame_counts.received
 print(frames, time.perf_counter() - began, most[0])
 """
 

@@ -206,8 +206,7 @@ def main(arguments: argparse.Namespace) -> int:
         journal = create_journal(
             journal_path,
             organs=detector.organs,
-            smoothing=detector.smoothing,
-            intervals=detector.intervals,
+            provenance=detector.provenance,
             source=source.info,
         )
         session = LiveSession(
@@ -223,14 +222,14 @@ def main(arguments: argparse.Namespace) -> int:
     steady = np.array([s for s in samples if s[0] >= 0.25 * arguments.hours])
     slope = float(np.polyfit(steady[:, 0], steady[:, 1], 1)[0])
     written = sum(1 for record in read_journal(journal_path) if type(record).__name__ == "FrameScore")
-    ledger, sent = summary.ledger, source.sent if probe is None else probe.sent
+    counts, sent = summary.frame_counts, source.sent if probe is None else probe.sent
     figures = {
         "hours of feed": round(summary.end_s / 3600, 3),
         "minutes taken": round((time.monotonic() - began_s) / 60, 2),
         "frames sent": sent,
-        "frames received": ledger.received,
-        "unaccounted": ledger.received - ledger.classified - ledger.dropped - ledger.rejected - ledger.skipped,
-        "dropped": ledger.dropped,
+        "frames received": counts.received,
+        "unaccounted": counts.received - counts.classified - counts.dropped - counts.rejected - counts.skipped,
+        "dropped": counts.dropped,
         "in the journal": written,
         "memory slope, MiB per hour": round(slope, 3),
         "memory, MiB": [round(float(steady[:, 1].min()), 1), round(float(steady[:, 1].max()), 1)],
@@ -242,8 +241,8 @@ def main(arguments: argparse.Namespace) -> int:
     print(json.dumps(figures, indent=1))
     (out / "soak.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     # What is on its way when the run stops was sent and not received: at most a few of a probe's pictures.
-    fine = ledger.balanced and 0 <= sent - ledger.received <= (0 if probe is None else arguments.rate)
-    fine = fine and slope < MAX_MIB_PER_HOUR and written == ledger.classified + ledger.rejected
+    fine = counts.balanced and 0 <= sent - counts.received <= (0 if probe is None else arguments.rate)
+    fine = fine and slope < MAX_MIB_PER_HOUR and written == counts.classified + counts.rejected
     return 0 if fine else 1
 
 

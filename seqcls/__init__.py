@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 from seqcls.errors import SeqclsError
 from seqcls.intervals import IntervalOptions
 from seqcls.smoothing import SmoothingOptions
-from seqcls.types import Event, Frame, FrameCounts, FrameScore, Gap, Interval, Timeline
+from seqcls.types import Event, Frame, FrameCounts, FrameScore, Gap, Interval
 
 if TYPE_CHECKING:
     from seqcls.detector import Detector, load
     from seqcls.sources import open_source
+    from seqcls.timeline import Timeline
 
 __version__ = "0.1.0"
 DISCLAIMER = "Research software, not a medical device: not for diagnosis or treatment."
@@ -55,4 +56,8 @@ def __getattr__(name: str) -> Any:
         from seqcls.sources import open_source
 
         return open_source
+    if name == "Timeline":
+        from seqcls.timeline import Timeline
+
+        return Timeline
     raise AttributeError(f"module 'seqcls' has no attribute {name!r}")

@@ -135,7 +135,7 @@ def scoring(name: str, engine: Engine, pictures: NDArray[np.uint8], batch_size: 
 
 def running(name: str, detector: Detector, clip: str | Path) -> Case:
     """The whole way from a file to its timeline."""
-    return Case(name, lambda: detector.analyze(clip).ledger.received)
+    return Case(name, lambda: detector.analyze(clip).frame_counts.received)
 
 
 def latency(detector: Detector, clip: str | Path, most: int = 300) -> Latency:

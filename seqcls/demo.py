@@ -17,10 +17,10 @@ from seqcls.exports.timeline_png import write_picture
 from seqcls.geometry import Geometry
 from seqcls.models.file import write_model
 from seqcls.phantom import SweepOptions, write_labels, write_sweep
+from seqcls.timeline import Timeline
 from seqcls.training.options import AugmentOptions, TrainOptions
 from seqcls.training.plots import write_history
 from seqcls.training.train import Epoch, train
-from seqcls.types import Timeline
 
 #: Nobody's number among those trained on.
 UNSEEN = 1000

@@ -12,9 +12,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +32,8 @@ from seqcls.preprocess import PreprocessedFrame, Preprocessor, with_region
 from seqcls.scoring import score_every
 from seqcls.smoothing import SmoothingOptions
 from seqcls.sources import MemorySource, Source, open_source
-from seqcls.types import Event, Frame, FrameCounts, FrameScore, Gap, SourceInfo, SourceReport, Timeline
+from seqcls.timeline import Provenance, Sampling, Timeline
+from seqcls.types import Event, Frame, FrameCounts, FrameScore, Gap, SourceInfo, SourceReport
 
 #: Whole pictures that wait between decoding and preparation, each in a thread of its own; few, for they are large.
 DECODED_AHEAD = 8
@@ -54,7 +54,7 @@ class Detector:
     """A model ready to run. Frozen: whatever changes during a run belongs to the run.
 
     ``intervals`` holds one entry per organ, in the order of ``header.organs``. ``sampling`` is for whole clips, where
-    frames can wait for each other: ``stream`` scores every frame.
+    frames can wait for each other: ``stream`` scores every frame. ``model`` is the name of the model's file.
     """
 
     header: ModelHeader
@@ -63,7 +63,7 @@ class Detector:
     intervals: tuple[IntervalOptions, ...]
     gate: GateOptions = field(default_factory=GateOptions)
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
-    provenance: dict[str, Any] = field(default_factory=dict)
+    model: str = ""
 
     def __repr__(self) -> str:
         frames = "every frame" if self.sampling.kind == "every" else f"{self.sampling.kind} sampling"
@@ -74,6 +74,20 @@ class Detector:
     def organs(self) -> tuple[str, ...]:
         """Names of the organs that the model knows, in the order of its outputs."""
         return self.header.organs
+
+    @property
+    def provenance(self) -> Provenance:
+        """What a timeline says of the detector; what only the run knows is left open."""
+        return Provenance(
+            smoothing=self.smoothing,
+            intervals=self.intervals,
+            model=self.model,
+            model_dataset=self.header.dataset_hash,
+            model_version=self.header.version,
+            engine=self.engine.description,
+            gate=self.gate,
+            geometry=self.header.geometry,
+        )
 
     def stream(
         self,
@@ -252,7 +266,7 @@ def load(
         intervals=intervals,
         gate=GateOptions() if gate is None else gate,
         sampling=SamplingOptions() if sampling is None else sampling,
-        provenance={"model": Path(path).name, "model_dataset": header.dataset_hash, "model_version": header.version},
+        model=Path(path).name,
     )
 
 
@@ -288,13 +302,13 @@ class _Run:
         scores = self._process.table()
         rejected = sum(1 for reason in scores.reason if reason)
         skipped = int(np.count_nonzero(~scores.measured))
-        ledger = FrameCounts(
+        frame_counts = FrameCounts(
             received=prepared.received,
             classified=len(scores.index) - rejected - skipped,
             skipped=skipped,
             rejected=rejected,
         )
-        assert ledger.balanced, f"frames went missing inside seqcls: {ledger}"
+        assert frame_counts.balanced, f"frames went missing inside seqcls: {frame_counts}"
         intervals = intervals_from_events(events, scores, prepared.end_s)
         return Timeline(
             source=info,
@@ -304,7 +318,7 @@ class _Run:
             intervals=intervals,
             gaps=unknown_stretches(intervals, organs),
             scores=scores,
-            ledger=ledger,
+            frame_counts=frame_counts,
             report=report,
             warnings=self._warnings(),
             provenance=self._provenance(),
@@ -312,28 +326,16 @@ class _Run:
         )
 
     def _warnings(self) -> tuple[str, ...]:
-        trained = self._detector.header.training.get("regions", [])
+        trained = self._detector.header.regions
         said = (layout_warning(region, trained) for region in self.preparation.regions)
         return tuple(dict.fromkeys(warning for warning in said if warning))
 
-    def _provenance(self) -> dict[str, Any]:
-        detector = self._detector
-        return {
-            **detector.provenance,
-            "engine": detector.engine.description,
-            "smoothing": asdict(detector.smoothing),
-            "intervals": {o: asdict(i) for o, i in zip(detector.organs, detector.intervals, strict=True)},
-            "gate": asdict(detector.gate),
-            "sampling": self._sampling(),
-            "geometry": detector.header.geometry.to_dict(),
-            "regions": [region.to_dict() for region in self.preparation.regions],
-        }
-
-    def _sampling(self) -> dict[str, Any]:
-        said = asdict(self._detector.sampling)
-        if self._adaptive is not None:
-            said |= {"step_s": self._adaptive.step_s, "undecided": self._adaptive.undecided}
-        return said
+    def _provenance(self) -> Provenance:
+        asked, adaptive = self._detector.sampling, self._adaptive
+        sampling = Sampling(kind=asked.kind, step_s=asked.step_s, margin=asked.margin)
+        if adaptive is not None:
+            sampling = replace(sampling, step_s=adaptive.step_s, undecided=adaptive.undecided)
+        return replace(self._detector.provenance, sampling=sampling, regions=tuple(self.preparation.regions))
 
 
 def _until(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.intervals import IntervalBuilder, IntervalOptions, intervals_from_events
 from seqcls.smoothing import SmoothingOptions, open_smoother
-from seqcls.types import TIME_TOLERANCE_S, Event, FrameScore, Gap, Interval, ScoreTable, Timeline
+from seqcls.timeline import Timeline
+from seqcls.types import TIME_TOLERANCE_S, Event, FrameScore, Gap, Interval, ScoreTable
 
 #: How many frames, and how many scores in their windows, are smoothed at once: this bounds the memory it takes.
 _ROWS = 1 << 16
@@ -254,11 +255,7 @@ def replay(timeline: Timeline, smoothing: SmoothingOptions, intervals: Sequence[
     for item in _items(timeline):
         raw.add(item)
     scores, found = post_process(raw, smoothing, intervals, timeline.end_s)
-    provenance = {
-        **timeline.provenance,
-        "smoothing": asdict(smoothing),
-        "intervals": {o: asdict(i) for o, i in zip(timeline.organs, intervals, strict=True)},
-    }
+    provenance = replace(timeline.provenance, smoothing=smoothing, intervals=tuple(intervals))
     gaps = unknown_stretches(found, timeline.organs)
     return replace(timeline, intervals=found, scores=scores, gaps=gaps, provenance=provenance)
 

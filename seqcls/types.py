@@ -7,8 +7,8 @@ Times are float seconds named ``*_s`` counted from the clip's first presented fr
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -207,36 +207,3 @@ class ScoreTable:
     def __repr__(self) -> str:
         stretch = f", {self.time_s[0]:.2f} to {self.time_s[-1]:.2f} s" if len(self.time_s) else ""
         return f"ScoreTable({', '.join(self.organs)}: {len(self.index)} frames{stretch})"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Timeline:
-    """The answer: when each organ is in view, what could not be judged, and how the answer came about.
-
-    ``thumbnails`` are a few of the pictures that the engine saw, (S, S) uint8 with their times, spread over the clip;
-    they hold nothing from outside the ultrasound region and are not kept on disk.
-    """
-
-    source: SourceInfo
-    organs: tuple[str, ...]
-    start_s: float
-    end_s: float
-    intervals: tuple[Interval, ...]
-    gaps: tuple[Gap, ...]
-    scores: ScoreTable
-    ledger: FrameCounts
-    report: SourceReport
-    warnings: tuple[str, ...] = ()
-    provenance: dict[str, Any] = field(default_factory=dict)
-    thumbnails: tuple[tuple[float, NDArray[np.uint8]], ...] = ()
-
-    @property
-    def coverage(self) -> float:
-        """Fraction of the clip's duration that could be judged, 0..1."""
-        total_s = self.end_s - self.start_s
-        unknown_s = sum(gap.end_s - gap.start_s for gap in self.gaps)
-        return 1.0 if total_s <= 0 else max(0.0, 1.0 - unknown_s / total_s)
-
-    def of(self, organ: str, state: State | None = None) -> tuple[Interval, ...]:
-        """The organ's intervals in order, of one state when stated."""
-        return tuple(i for i in self.intervals if i.organ == organ and (state is None or i.state == state))

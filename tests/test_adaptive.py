@@ -234,11 +234,12 @@ def test_a_whole_clip_and_what_is_written_of_it(tmp_path: Path) -> None:
     assert [(i.state, i.start_s, i.end_s) for i in sampled.intervals] == [
         (i.state, i.start_s, i.end_s) for i in whole.intervals
     ]
-    ledger = sampled.ledger
-    assert ledger.balanced and ledger.rejected == 3 and ledger.skipped > 50
-    assert ledger.classified == int(sampled.scores.measured.sum()) - 3
-    assert whole.ledger.skipped == 0 and whole.scores.measured.all()
-    assert sampled.provenance["sampling"]["kind"] == "adaptive" and sampled.provenance["sampling"]["undecided"] == 0
+    frame_counts = sampled.frame_counts
+    assert frame_counts.balanced and frame_counts.rejected == 3 and frame_counts.skipped > 50
+    assert frame_counts.classified == int(sampled.scores.measured.sum()) - 3
+    assert whole.frame_counts.skipped == 0 and whole.scores.measured.all()
+    said = sampled.provenance.sampling
+    assert said is not None and (said.kind, said.undecided) == ("adaptive", 0)
     write_run(sampled, tmp_path)
     assert read_run(tmp_path).scores.measured.tolist() == sampled.scores.measured.tolist()
     # A stream cannot wait: every frame is scored.

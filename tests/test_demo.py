@@ -38,4 +38,4 @@ def test_the_demo_makes_everything_and_compares(tmp_path: Path) -> None:
     truth = result.evaluation.clips[0]
     assert truth.codes.shape == (500, 2) and {-1, 0, 1} == set(truth.codes.ravel().tolist())
     assert {o.organ for o in result.evaluation.organs} == {"thyroid", "trachea"}
-    assert read_run(tmp_path / "demo/run").ledger.received == 500
+    assert read_run(tmp_path / "demo/run").frame_counts.received == 500

@@ -42,7 +42,7 @@ def test_a_clip_becomes_a_timeline() -> None:
     present = timeline.of("liver", "present")[0]
     assert (present.start_index, present.end_index) == (5, 10) and present.mean_score == pytest.approx(0.9, abs=0.02)
     assert [i.state for i in timeline.of("kidney")] == ["present", "absent", "present"]
-    assert timeline.ledger.received == timeline.ledger.classified == 15
+    assert timeline.frame_counts.received == timeline.frame_counts.classified == 15
     assert timeline.report.verdict == "complete" and timeline.coverage == 1.0
 
 
@@ -93,7 +93,7 @@ def test_batches_are_full_and_none_is_lost() -> None:
 def test_damaged_frames_are_unknown_and_counted() -> None:
     timeline = detector(organs=("liver",)).analyze(frames([0.9] * 5 + [None] * 5 + [0.9] * 5))
     assert [i.state for i in timeline.of("liver")] == ["present", "unknown", "present"]
-    assert (timeline.ledger.classified, timeline.ledger.rejected) == (10, 5)
+    assert (timeline.frame_counts.classified, timeline.frame_counts.rejected) == (10, 5)
     assert timeline.gaps == (Gap(0.5, 1.0, "corrupt packet"),)
     assert timeline.coverage == pytest.approx(2 / 3)
     assert np.isnan(timeline.scores.raw[5:10]).all() and not np.isnan(timeline.scores.raw[:5]).any()
@@ -114,7 +114,7 @@ def test_a_score_that_is_no_number_costs_its_own_frame(kind: Any, wrong: float) 
     timeline = made.analyze(frames([0.8] * 20 + [1.0] * 10 + [0.8] * 20))
     blind = timeline.of("liver", "unknown")
     assert [(i.start_s, i.end_s, i.reason) for i in blind] == [(2.0, 3.0, "the model gave no number")]
-    assert np.isnan(timeline.scores.smooth).any(axis=1).sum() == timeline.ledger.rejected == 10
+    assert np.isnan(timeline.scores.smooth).any(axis=1).sum() == timeline.frame_counts.rejected == 10
     with pytest.raises(ModelError, match="no numbers"):
         replace(made, sampling=SamplingOptions(kind="adaptive")).analyze(frames([1.0] * 30))
 
@@ -142,7 +142,7 @@ def test_a_change_of_picture_size_loses_no_frame() -> None:
             yield Frame(frame.index + 6, frame.time_s + 0.6, frame.duration_s, frame.image)
 
     timeline = detector(organs=("liver",)).analyze(feed())
-    assert timeline.ledger.received == 12 and len(timeline.provenance["regions"]) == 2
+    assert timeline.frame_counts.received == 12 and len(timeline.provenance.regions) == 2
 
 
 def test_a_picture_size_that_changes_for_ever_does_not_fill_memory() -> None:
@@ -153,13 +153,13 @@ def test_a_picture_size_that_changes_for_ever_does_not_fill_memory() -> None:
                 yield Frame(index, index / 10, 0.1, frame.image)
 
     timeline = detector(organs=("liver",)).analyze(feed())
-    assert timeline.ledger.received == 150 and len(timeline.provenance["regions"]) == 100
+    assert timeline.frame_counts.received == 150 and len(timeline.provenance.regions) == 100
 
 
 def test_stopping_keeps_what_was_read() -> None:
     asked = iter(range(100))
     timeline = detector(organs=("liver",)).analyze(frames([0.9] * 50), should_stop=lambda: next(asked) >= 20)
-    assert timeline.ledger.received == 20 and timeline.end_s == pytest.approx(2.0)
+    assert timeline.frame_counts.received == 20 and timeline.end_s == pytest.approx(2.0)
     assert timeline.report.verdict == "unknown" and "interrupted" in timeline.report.reasons[0]
 
 

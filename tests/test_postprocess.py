@@ -40,8 +40,8 @@ def test_replay_follows_other_options() -> None:
     assert len(before.of("liver", "present")) == 1
     after = replay(before, OFF, [IntervalOptions(min_present_s=0.1)])
     assert [(i.start_s, i.end_s) for i in after.of("liver", "present")] == [(0.2, 0.4), (1.0, 1.6)]
-    assert after.provenance["intervals"]["liver"]["min_present_s"] == 0.1
-    assert before.provenance["intervals"]["liver"]["min_present_s"] == 0.3
+    assert after.provenance.intervals[0].min_present_s == 0.1
+    assert before.provenance.intervals[0].min_present_s == 0.3
     stricter = replay(after, OFF, [IntervalOptions(onset=0.95)])
     assert stricter.of("liver", "present") == ()
 

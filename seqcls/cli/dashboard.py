@@ -313,7 +313,7 @@ class _Painter:
 def _figures(view: LiveView, width: int = 1000) -> str:
     """As many as there is room for, but all of each."""
     p50, p95, p99 = (f"{ms:.0f}" if math.isfinite(ms) else "-" for ms in view.latency_ms)
-    counted = view.ledger
+    counted = view.frame_counts
     rate = f"{view.rate_hz:.1f} frames/s" if math.isfinite(view.rate_hz) else "- frames/s"
     told = (
         f"{rate}   latency {p50} / {p95} / {p99} ms (p50 / p95 / p99)   {counted.received} received = "

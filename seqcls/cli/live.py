@@ -215,19 +215,17 @@ def _journal(
             create_journal(
                 path,
                 organs=detector.organs,
-                smoothing=detector.smoothing,
-                intervals=detector.intervals,
                 source=info,
-                provenance={**detector.provenance, "engine": detector.engine.description},
+                provenance=detector.provenance,
             ),
             None,
         )
-    ours = (detector.organs, detector.smoothing, detector.intervals, detector.provenance.get("model_dataset"))
 
     def accept(opening: Opening) -> None:
         # By what the model was trained on: its file may have been renamed, or converted, since.
-        theirs = (opening.organs, opening.smoothing, opening.intervals, opening.provenance.get("model_dataset"))
-        if theirs != ours:
+        theirs, ours = opening.provenance, detector.provenance
+        same = (theirs.smoothing, theirs.intervals) == (ours.smoothing, ours.intervals)
+        if not (same and opening.organs == detector.organs and theirs.model_dataset == ours.model_dataset):
             raise UsageError(f"{path} was begun with another model or other run_options; use the same, or a new folder")
 
     resumed = go_on(path, accept=accept)
@@ -342,7 +340,7 @@ def _conclude(
         console.say(f"latency from arrival to decision: {p50:.0f} ms (p50), {p95:.0f} ms (p95), {p99:.0f} ms (p99)")
     if journal.failed:
         raise DiskFullError(journal.failed)
-    if summary.ledger.received:
+    if summary.frame_counts.received:
         timeline = write_from_journal(journal.path, folder)
         show.show_timeline(console.results() if _is_terminal(sys.stdout) else console.messages(), timeline)
         console.say(f"wrote {folder}: {journal.path.name}, intervals.csv, scores.csv, timeline.json, timeline.png")
@@ -350,4 +348,4 @@ def _conclude(
         console.say(f"no frame came; {journal.path} says why")
     if interrupted:
         return 130
-    return 3 if summary.verdict in ("truncated", "damaged") or not summary.ledger.received else 0
+    return 3 if summary.verdict in ("truncated", "damaged") or not summary.frame_counts.received else 0

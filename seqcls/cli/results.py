@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from seqcls.intervals import IntervalOptions
     from seqcls.journal import Journal, Recorded
     from seqcls.smoothing import SmoothingOptions
-    from seqcls.types import Timeline
+    from seqcls.timeline import Timeline
 
     #: Makes the timeline again, with options changed from those that were used.
     Again = Callable[
@@ -121,24 +121,18 @@ def _journal_at(path: Path) -> Path | None:
 
 def _from_folder(folder: Path) -> Again:
     from seqcls.exports import read_run
-    from seqcls.intervals import IntervalOptions
     from seqcls.postprocess import replay as replay_run
-    from seqcls.smoothing import SmoothingOptions
 
     with console.progress("reading scores.csv", None) as advance:
         before = read_run(folder, advance)
-    try:
-        smoothing = SmoothingOptions(**before.provenance["smoothing"])
-        intervals = [IntervalOptions(**before.provenance["intervals"][organ]) for organ in before.organs]
-    except (LookupError, TypeError) as error:
-        raise DataError(f"{folder} does not say with which options it was made ({error}); run the clip again") from None
-    return lambda smoother, finder: replay_run(before, smoother(smoothing), finder(intervals))
+    used = before.provenance
+    return lambda smoother, finder: replay_run(before, smoother(used.smoothing), finder(used.intervals))
 
 
 def _from_journal(path: Path) -> Again:
     journal, recorded = read_with_progress(path)
-    opening = journal.opening
-    return lambda smoother, finder: recorded.timeline(journal, smoother(opening.smoothing), finder(opening.intervals))
+    used = journal.opening.provenance
+    return lambda smoother, finder: recorded.timeline(journal, smoother(used.smoothing), finder(used.intervals))
 
 
 def write_from_journal(path: Path, folder: Path) -> Timeline:

@@ -37,7 +37,7 @@ from seqcls.errors import OutputError, SeqclsError, UsageError
 
 if TYPE_CHECKING:
     from seqcls.detector import Analysis, Detector
-    from seqcls.types import Timeline
+    from seqcls.timeline import Timeline
 
 LIVE = "Live"
 

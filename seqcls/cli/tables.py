@@ -10,11 +10,12 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from seqcls.types import State, Timeline
+from seqcls.types import State
 
 if TYPE_CHECKING:
     from seqcls.evaluation.evaluate import ClipTruth
     from seqcls.evaluation.metrics import Estimate
+    from seqcls.timeline import Timeline
 
 # Told apart by shape as well as by colour: one man in twelve does not see red against green.
 GLYPHS: dict[State, tuple[str, str]] = {
@@ -124,11 +125,11 @@ def interval_table(timeline: Timeline, most: int = 40) -> RenderableType:
 
 def show_timeline(console: Console, timeline: Timeline) -> None:
     """Name, facts, strips, table."""
-    ledger = timeline.ledger
+    frame_counts = timeline.frame_counts
     facts = (
-        f"{timeline.end_s - timeline.start_s:.2f} s, {ledger.received} frames"
-        f" = {ledger.classified} classified + {ledger.skipped} skipped"
-        f" + {ledger.dropped} dropped + {ledger.rejected} rejected;"
+        f"{timeline.end_s - timeline.start_s:.2f} s, {frame_counts.received} frames"
+        f" = {frame_counts.classified} classified + {frame_counts.skipped} skipped"
+        f" + {frame_counts.dropped} dropped + {frame_counts.rejected} rejected;"
         f" {timeline.coverage:.1%} could be judged; input {timeline.report.verdict}"
     )
     console.print(Text(timeline.source.name, style="bold") + Text(f"  {facts}", style="default"))

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -42,7 +40,7 @@ class FrameSet:
     images (N, S, S) uint8; targets (N, K) float32, 1 present, 0 absent, 0 where ``mask`` (N, K) bool says not labelled.
     clip, patient, split (N,) str, split is "train" or "validation"; time_s (N,) float64, NaN where not known.
     geometry: how a clip's frames become such images. hash: of the files and labels. messages: for a person.
-    regions: the different ultrasound regions of the clips (``Region.to_dict``).
+    regions: the different ultrasound regions of the clips.
     """
 
     images: Picture
@@ -56,7 +54,7 @@ class FrameSet:
     geometry: Geometry
     hash: str = ""
     messages: tuple[str, ...] = ()
-    regions: tuple[dict[str, Any], ...] = ()
+    regions: tuple[Region, ...] = ()
 
     def of_organs(self, organs: Sequence[str]) -> FrameSet:
         """The same frames, labelled for these organs only. Raises DataError for one that is not there."""
@@ -87,7 +85,7 @@ def load_frames(
         letterbox = partial(_letterbox, Geometry(size=geometry.size, region="none"), {})
     else:
         found = _find_regions(rows, geometry)
-        regions = [region.to_dict() for region in found.values()]
+        regions = list(found.values())
         letterbox = partial(_letterbox, geometry, found)
     images, digests, bad = _read_all(rows, geometry.size, letterbox, skip_corrupt, progress)
     kept = [at for at, digest in enumerate(digests) if digest]
@@ -113,7 +111,7 @@ def frames_from_clips(
     rows: list[Row] = []
     images: list[Picture] = []
     messages: list[str] = []
-    regions: list[dict[str, Any]] = []
+    regions: list[Region] = []
     digest = hashlib.sha256()
     held, said = hold_out(groups_of(clips), validation, seed)
     messages += [said] if said else []
@@ -127,7 +125,7 @@ def frames_from_clips(
             images.append(image)
         messages += reading.messages(path.name)
         if reading.region is not None:
-            regions.append(reading.region.to_dict())
+            regions.append(reading.region)
         if progress is not None:
             progress(done + 1, len(clips))
     organs = tuple(sorted({organ for row in rows for organ, _ in row.states}))
@@ -277,7 +275,7 @@ def _frame_set(
     geometry: Geometry,
     digest: str,
     messages: Sequence[str],
-    regions: Sequence[dict[str, Any]],
+    regions: Sequence[Region],
 ) -> FrameSet:
     targets = np.zeros((len(rows), len(organs)), np.float32)
     mask = np.zeros((len(rows), len(organs)), bool)
@@ -297,7 +295,7 @@ def _frame_set(
         geometry=geometry,
         hash=digest,
         messages=tuple(messages),
-        regions=tuple({json.dumps(region): region for region in regions}.values()),
+        regions=tuple(dict.fromkeys(regions)),
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from seqcls.errors import DataError, OutputError
-from seqcls.geometry import Geometry
+from seqcls.geometry import Geometry, Region
 
 FORMAT = 1
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -122,7 +122,7 @@ def _clip_of(stem: str) -> str:
     return re.sub(r"[ _.-]*(frame|img|image)?[ _.-]*\d+$", "", stem, flags=re.IGNORECASE)
 
 
-def read_description(root: Path, size: int) -> tuple[Geometry, list[dict[str, Any]]]:
+def read_description(root: Path, size: int) -> tuple[Geometry, list[Region]]:
     """The geometry and the clips' regions that extract wrote down."""
     path = root / "dataset.json"
     try:
@@ -131,7 +131,7 @@ def read_description(root: Path, size: int) -> tuple[Geometry, list[dict[str, An
             raise DataError(
                 f"{path} is of format {body['format']}, this seqcls reads {FORMAT}; extract the clips again"
             )
-        regions = [clip["region"] for clip in body["clips"] if clip["region"] is not None]
+        regions = [Region.from_dict(clip["region"]) for clip in body["clips"] if clip["region"] is not None]
         return Geometry.from_dict({**body["geometry"], "size": size}), regions
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing beside frames.csv; extract the clips again") from error

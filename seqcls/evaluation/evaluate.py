@@ -15,7 +15,7 @@ from seqcls.detector import Detector
 from seqcls.errors import DataError
 from seqcls.evaluation.interval_metrics import ClipIntervals, IntervalMetrics, interval_metrics, spans_of
 from seqcls.evaluation.metrics import Estimate, FrameMetrics, metrics_over_groups, ratio
-from seqcls.types import Timeline
+from seqcls.timeline import Timeline
 
 PRESENT, ABSENT, IGNORE = 1, 0, -1
 _CODES = {"present": PRESENT, "absent": ABSENT, "ignore": IGNORE, None: IGNORE}
@@ -39,7 +39,7 @@ class ClipTruth:
 
     def onset(self, column: int) -> float:
         """The score from which on the organ counts as present."""
-        return float(self.timeline.provenance["intervals"][self.timeline.organs[column]]["onset"])
+        return self.timeline.provenance.intervals[column].onset
 
     def accuracy(self, column: int) -> float:
         """Share of the scorable frames on the right side of the organ's onset threshold; NaN without any."""

@@ -10,7 +10,7 @@ from seqcls.exports.intervals_csv import write_intervals_csv
 from seqcls.exports.scores_csv import Progress, write_scores_csv
 from seqcls.exports.subtitles import write_srt, write_vtt
 from seqcls.exports.timeline_json import read_run, write_timeline_json
-from seqcls.types import Timeline
+from seqcls.timeline import Timeline
 
 WRITERS: dict[str, Callable[[Timeline, Path], None]] = {
     "csv": write_intervals_csv,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from seqcls.exports.csv_cells import index_cell, score_cell, seconds_cell, text_cell
 from seqcls.files import write_text
-from seqcls.types import Timeline
+from seqcls.timeline import Timeline
 
 COLUMNS = (
     "file",

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from seqcls.errors import DataError
 from seqcls.exports.csv_cells import text_cell
 from seqcls.files import atomic_path
-from seqcls.types import ScoreTable, Timeline
+from seqcls.timeline import Timeline
+from seqcls.types import ScoreTable
 
 _FIXED = ("file", "frame", "time_s", "duration_s", "reason", "measured")
 #: How many are written at once.

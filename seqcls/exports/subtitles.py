@@ -9,7 +9,7 @@ import itertools
 from pathlib import Path
 
 from seqcls.files import write_text
-from seqcls.types import Timeline
+from seqcls.timeline import Timeline
 
 
 def write_vtt(timeline: Timeline, path: str | Path) -> None:

@@ -1,6 +1,7 @@
 """timeline.json: the whole answer but the per-frame scores, which lie beside it in scores.csv.
 
-`format` counts up when a reader of the old one would go wrong. Numbers that do not exist (mean of no score) are null.
+`format` counts up when a reader of the old one would go wrong; in 1 `frame_counts` was called `ledger`. Numbers that do
+not exist (mean of no score) are null.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import seqcls
-from seqcls.errors import DataError
+from seqcls.errors import DataError, SeqclsError
 from seqcls.exports.scores_csv import Progress, read_scores_csv
 from seqcls.files import write_text
-from seqcls.types import FrameCounts, Gap, Interval, SourceInfo, SourceReport, Timeline
+from seqcls.timeline import Provenance, Timeline
+from seqcls.types import FrameCounts, Gap, Interval, SourceInfo, SourceReport
 
-FORMAT = 1
+FORMAT = 2
 
 
 def write_timeline_json(timeline: Timeline, path: str | Path) -> None:
@@ -33,10 +35,10 @@ def write_timeline_json(timeline: Timeline, path: str | Path) -> None:
         "coverage": timeline.coverage,
         "intervals": [asdict(interval) for interval in timeline.intervals],
         "gaps": [asdict(gap) for gap in timeline.gaps],
-        "ledger": asdict(timeline.ledger),
+        "frame_counts": asdict(timeline.frame_counts),
         "report": asdict(timeline.report),
         "warnings": list(timeline.warnings),
-        "provenance": timeline.provenance,
+        "provenance": timeline.provenance.to_dict(timeline.organs),
     }
     text = json.dumps(without_nan(body), indent=1, ensure_ascii=False, allow_nan=False)
     write_text(path, text + "\n")
@@ -52,9 +54,9 @@ def read_run(folder: str | Path, on_progress: Progress | None = None) -> Timelin
         raise DataError(f"no run at {folder}: expected {path}; make one with `seqcls run CLIP -o DIR`") from error
     except (OSError, ValueError) as error:
         raise DataError(f"{path} is not a timeline that seqcls wrote ({error})") from error
-    if not isinstance(body, dict) or body.get("format") != FORMAT:
+    if not isinstance(body, dict) or body.get("format") not in range(1, FORMAT + 1):
         found = body.get("format") if isinstance(body, dict) else None
-        raise DataError(f"{path} has timeline format {found}, this seqcls reads {FORMAT}; run the clip again")
+        raise DataError(f"{path} has timeline format {found}, this seqcls reads up to {FORMAT}; run the clip again")
     try:
         organs = tuple(body["organs"])
         scores = read_scores_csv(path.with_name("scores.csv"), organs, on_progress)
@@ -66,12 +68,12 @@ def read_run(folder: str | Path, on_progress: Progress | None = None) -> Timelin
             intervals=tuple(Interval(**_nan_scores(i)) for i in body["intervals"]),
             gaps=tuple(Gap(**gap) for gap in body["gaps"]),
             scores=scores,
-            ledger=FrameCounts(**body["ledger"]),
+            frame_counts=FrameCounts(**body["ledger" if body["format"] == 1 else "frame_counts"]),
             report=_report(body["report"]),
             warnings=tuple(body["warnings"]),
-            provenance=dict(body["provenance"]),
+            provenance=Provenance.from_dict(body["provenance"], organs),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, SeqclsError) as error:
         raise DataError(f"{path} lacks or misstates {error}; run the clip again") from error
 
 

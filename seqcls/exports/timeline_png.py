@@ -11,7 +11,8 @@ import numpy as np
 
 import seqcls
 from seqcls.files import atomic_path
-from seqcls.types import Interval, Timeline
+from seqcls.timeline import Timeline
+from seqcls.types import Interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -109,10 +110,9 @@ def _draw_organ(ax: Axes, timeline: Timeline, column: int, organ: str) -> None:
     _shade(ax, timeline.of(organ, "present"), (0, 1), color=PRESENT, alpha=0.25, lw=0)
     _shade(ax, timeline.of(organ, "present"), (0.9, 0.1), color=PRESENT, lw=0)
     _shade(ax, timeline.of(organ, "unknown"), (0, 1), facecolor="none", edgecolor=UNKNOWN, hatch="///", lw=0)
-    options = timeline.provenance.get("intervals", {}).get(organ, {})
-    for name in ("onset", "offset"):
-        if name in options:
-            ax.axhline(options[name], color="#888888", lw=0.7, ls=":")
+    options = timeline.provenance.intervals[column]
+    for threshold in (options.onset, options.offset):
+        ax.axhline(threshold, color="#888888", lw=0.7, ls=":")
     present_s = float(np.sum([i.duration_s for i in timeline.of(organ, "present")]))
     ax.set_title(_literal(f"{organ}: in view for {_duration(present_s)}"), fontsize=10, loc="left")
     ax.set_ylim(-0.03, 1.14)

@@ -76,21 +76,17 @@ def outline_mask(region: Region) -> Image | None:
     return None if mask.all() else mask
 
 
-def layout_warning(region: Region, trained: Sequence[Mapping[str, Any]]) -> str:
+def layout_warning(region: Region, trained: Sequence[Region]) -> str:
     """One line when the region looks unlike every region that a model was trained on, else "".
 
-    ``trained`` holds stored regions (``Region.to_dict``). Alike is: the same kind (full and stated match any), an
-    aspect ratio within a factor of 1.5, and at least a third of the trained height and width in pixels. Nothing known
-    of the training is no reason to warn.
+    Alike is: the same kind (full and stated match any), an aspect ratio within a factor of 1.5, and at least a third of
+    the trained height and width in pixels. Nothing known of the training is no reason to warn.
     """
-    known = [Region.from_dict(record) for record in trained]
-    if not known:
-        return ""
-    faults = [_unlike(region, other) for other in known]
-    if "" in faults:
+    faults = [_unlike(region, other) for other in trained]
+    if not faults or "" in faults:
         return ""
     shown = f"{region.kind} {region.x1 - region.x0}x{region.y1 - region.y0}"
-    kinds = ", ".join(sorted({other.kind for other in known}))
+    kinds = ", ".join(sorted({other.kind for other in trained}))
     return f"the clip's region ({shown}) is unlike the training clips ({kinds}): {faults[0]}; check it with inspect"
 
 

@@ -2,7 +2,7 @@
 
 writer = create_journal("run.journal", organs=..., smoothing=..., intervals=..., source=...)
 writer.write(frame_score)                      # in the kernel when this returns
-writer.finish(end_s=..., ledger=..., verdict="complete")
+writer.finish(end_s=..., frame_counts=..., verdict="complete")
 
 timeline = timeline_from_journal(read_journal("run.journal"))    # also of a torn journal
 resumed = resume("run.journal")                                  # go on after a crash

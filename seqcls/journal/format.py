@@ -15,7 +15,8 @@ and times float64, each in as many digits as it needs: both come back bit for bi
 strings "nan", "inf" and "-inf"; ``scores`` is null, and ``reason`` says why, where a frame could not be judged;
 ``measured`` is there only where it is false. Passwords in URLs, and the values in their queries, never reach the file.
 
-``format`` counts up when a reader of the old one would go wrong.
+``format`` counts up when a reader of the old one would go wrong. 1 had the options beside ``provenance`` instead of in
+it, ``regions`` and ``latency_ms`` of `close` in a ``provenance``, and ``frame_counts`` was called ``ledger``.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import math
 import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from itertools import count
 from typing import Any, get_args
@@ -33,12 +34,12 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.errors import DataError, UsageError
-from seqcls.intervals import IntervalOptions
-from seqcls.smoothing import SmoothingOptions
+from seqcls.errors import DataError, SeqclsError
+from seqcls.geometry import Region
+from seqcls.timeline import Provenance, latency_from_dict, latency_to_dict
 from seqcls.types import Event, FrameCounts, FrameScore, Gap, SourceInfo, State, Verdict
 
-FORMAT = 1
+FORMAT = 2
 #: A longer line is no record: what a reader must hold at once.
 MAX_LINE_BYTES = 1 << 20
 #: Reason of the stretches that are missing from a journal.
@@ -51,10 +52,8 @@ class Opening:
 
     session: str
     organs: tuple[str, ...]
-    smoothing: SmoothingOptions
-    intervals: tuple[IntervalOptions, ...]
     source: SourceInfo
-    provenance: dict[str, Any]
+    provenance: Provenance
     wall: str
     monotonic_s: float
     seqcls: str
@@ -87,14 +86,15 @@ class Resume:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Close:
-    """`close`: the run ended in order. ``warnings`` and ``provenance`` are what became known only during the run."""
+    """`close`: the run ended and says what it came to; ``regions`` and ``latency_ms`` as in ``Provenance``."""
 
     end_s: float
-    ledger: FrameCounts
+    frame_counts: FrameCounts
     verdict: Verdict
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    provenance: dict[str, Any] = field(default_factory=dict)
+    regions: tuple[Region, ...] = ()
+    latency_ms: tuple[float, float, float] | None = None
     wall: str
     monotonic_s: float
 
@@ -138,9 +138,14 @@ class Frames:
 
 def encode(number: int, at_s: float, record: Record) -> bytes:
     """The record's line, with its end."""
-    kind, body = (
-        ("frame", _frame_body(record)) if isinstance(record, FrameScore) else (_KINDS[type(record)], asdict(record))
-    )
+    if isinstance(record, FrameScore):
+        kind, body = "frame", _frame_body(record)
+    else:
+        kind, body = _KINDS[type(record)], asdict(record)
+    if isinstance(record, Opening):
+        body["provenance"] = record.provenance.to_dict(record.organs)
+    elif isinstance(record, Close) and record.latency_ms is not None:
+        body["latency_ms"] = latency_to_dict(record.latency_ms)
     plain = {"n": number, "at": round(at_s, 6), "kind": kind, **_plain(body)}
     data = json.dumps(plain, separators=(",", ":"), allow_nan=False).encode("ascii")
     return b"%08x %s\n" % (zlib.crc32(data), data)
@@ -171,7 +176,9 @@ def decode(line: bytes, organs: int | None) -> Entry:
         if body["kind"] == "frame":
             return Entry(number, at_s, _frame(body, organs))
         return Entry(number, at_s, _DECODERS[body["kind"]](body))
-    except (LookupError, AttributeError, TypeError, ArithmeticError, RecursionError, UsageError) as error:
+    except DataError:
+        raise
+    except (LookupError, AttributeError, TypeError, ArithmeticError, RecursionError, SeqclsError) as error:
         raise ValueError(str(error)) from None
 
 
@@ -245,19 +252,20 @@ def _opening(body: dict[str, Any]) -> Opening:
             " update seqcls"
         )
     organs = _texts(body["organs"])
-    intervals = tuple(IntervalOptions(**options) for options in body["intervals"])
-    if not organs or len(organs) != len(intervals):
-        raise ValueError("organs and interval options differ in number")
+    if not organs:
+        raise ValueError("no organs")
+    provenance = dict(body["provenance"])
+    if body["format"] == 1:
+        named = zip(organs, body["intervals"], strict=True)
+        provenance |= {"smoothing": body["smoothing"], "intervals": dict(named)}
     # A later version's source may say more of itself.
     known = {f.name for f in fields(SourceInfo)} & set(body["source"])
     _text(body["source"]["name"])
     return Opening(
         session=_text(body["session"]),
         organs=organs,
-        smoothing=SmoothingOptions(**body["smoothing"]),
-        intervals=intervals,
         source=SourceInfo(**{name: _tuple(body["source"][name]) for name in known}),
-        provenance=dict(body["provenance"]),
+        provenance=Provenance.from_dict(provenance, organs),
         seqcls=_text(body["seqcls"]),
         format=body["format"],
         **_stamp(body),
@@ -290,13 +298,18 @@ def _resume(body: dict[str, Any]) -> Resume:
 
 
 def _close(body: dict[str, Any]) -> Close:
+    old = "ledger" in body  # format 1
+    found = body["provenance"] if old else body
     return Close(
         end_s=_number(body["end_s"]),
-        ledger=FrameCounts(**{name: _whole(count) for name, count in body["ledger"].items()}),
+        frame_counts=FrameCounts(
+            **{name: _whole(count) for name, count in body["ledger" if old else "frame_counts"].items()}
+        ),
         verdict=_one_of(get_args(Verdict), body["verdict"]),
         reasons=_texts(body["reasons"]),
         warnings=_texts(body["warnings"]),
-        provenance=dict(body["provenance"]),
+        regions=tuple(Region.from_dict(region) for region in found.get("regions", ())),
+        latency_ms=latency_from_dict(found.get("latency_ms")),
         **_stamp(body),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from seqcls.journal.format import NOT_RECORDED, Entry, Frames, Opening, Resume
 from seqcls.journal.reader import Journal, Progress, read_journal
 from seqcls.postprocess import PostProcess, RawScores, post_process, unknown_stretches
 from seqcls.smoothing import SmoothingOptions
-from seqcls.types import TIME_TOLERANCE_S, Event, FrameCounts, FrameScore, Gap, SourceReport, Timeline, Verdict
+from seqcls.timeline import Timeline
+from seqcls.types import TIME_TOLERANCE_S, Event, FrameCounts, FrameScore, Gap, SourceReport, Verdict
 
 
 def timeline_from_journal(
@@ -69,7 +70,7 @@ class RunAccumulator:
             self.push(frame)
 
     @property
-    def ledger(self) -> FrameCounts:
+    def frame_counts(self) -> FrameCounts:
         """By the records: numbers that frames skip were dropped, unless records are missing there."""
         return FrameCounts(
             received=self._frames + self._dropped,
@@ -197,15 +198,15 @@ class Recorded(RunAccumulator):
     ) -> Timeline:
         """See ``timeline_from_journal``; ``journal`` is the one that was read."""
         opening, closed = journal.opening, journal.closed
-        smoothing = opening.smoothing if smoothing is None else smoothing
-        intervals = opening.intervals if intervals is None else tuple(intervals)
+        smoothing = opening.provenance.smoothing if smoothing is None else smoothing
+        intervals = opening.provenance.intervals if intervals is None else tuple(intervals)
         if len(intervals) != len(opening.organs):
             raise UsageError(f"{len(opening.organs)} organs need as many interval options, not {len(intervals)}")
         if self.start_s is None:
             raise NoFramesError(f"{journal.path} ends before the first frame: there is nothing to show")
         end_s = self.end_s if closed is None else max(self.end_s, closed.end_s)
         scores, found = post_process(self._raw, smoothing, intervals, end_s)
-        ledger = self.ledger if closed is None else closed.ledger
+        frame_counts = self.frame_counts if closed is None else closed.frame_counts
         return Timeline(
             source=opening.source,
             organs=opening.organs,
@@ -214,16 +215,18 @@ class Recorded(RunAccumulator):
             intervals=found,
             gaps=unknown_stretches(found, opening.organs),
             scores=scores,
-            ledger=ledger,
-            report=SourceReport(_verdict(journal), _reasons(journal, self), ledger.received, tuple(self.gaps)),
+            frame_counts=frame_counts,
+            report=SourceReport(_verdict(journal), _reasons(journal, self), frame_counts.received, tuple(self.gaps)),
             warnings=() if closed is None else closed.warnings,
-            provenance={
-                **opening.provenance,
-                **({} if closed is None else closed.provenance),
-                "smoothing": asdict(smoothing),
-                "intervals": {o: asdict(i) for o, i in zip(opening.organs, intervals, strict=True)},
-                "journal": {"sessions": list(journal.sessions), "began": opening.wall},
-            },
+            provenance=replace(
+                opening.provenance,
+                smoothing=smoothing,
+                intervals=intervals,
+                regions=() if closed is None else closed.regions,
+                latency_ms=None if closed is None else closed.latency_ms,
+                sessions=journal.sessions,
+                began=opening.wall,
+            ),
         )
 
 

@@ -35,8 +35,8 @@ class Resumption:
     the events that became certain in the session before and at the gap, and that no record says were passed on;
     ``told`` are those that a record tells of, of all sessions. The new session's frames are numbered from
     ``next_index`` and lie at ``time_s`` plus the time since its beginning.
-    ``ledger``, ``gaps``, ``start_s`` (None: nothing yet) and ``end_s`` are the totals so far, with the gap. ``gap`` is
-    what was not recorded, ``healed_bytes`` what was cut off, ``journal`` what was found.
+    ``frame_counts``, ``gaps``, ``start_s`` (None: nothing yet) and ``end_s`` are the totals so far, with the gap.
+    ``gap`` is what was not recorded, ``healed_bytes`` what was cut off, ``journal`` what was found.
     """
 
     writer: JournalWriter
@@ -51,7 +51,7 @@ class Resumption:
     start_s: float | None
     end_s: float
     time_s: float
-    ledger: FrameCounts
+    frame_counts: FrameCounts
     healed_bytes: int
     journal: Journal
 
@@ -105,7 +105,7 @@ def resume(
         start_s=run.start_s,
         end_s=run.end_s,
         time_s=time_s,
-        ledger=run.ledger,
+        frame_counts=run.frame_counts,
         healed_bytes=healed_bytes,
         journal=journal,
     )
@@ -126,7 +126,7 @@ class _Ending(RunAccumulator):
         super().take(block)
         record = block.record if isinstance(block, Entry) else None
         if isinstance(record, Opening):
-            self._most_s = max(MIN_S, 2 * memory_s(record.smoothing, record.intervals))
+            self._most_s = max(MIN_S, 2 * memory_s(record.provenance.smoothing, record.provenance.intervals))
         elif isinstance(record, Resume):
             self.told_before += self.told
             self.told.clear()
@@ -177,9 +177,10 @@ class _Again(Rebuilt):
 def _state(run: _Ending, journal: Journal) -> tuple[PostProcess, tuple[Event, ...]]:
     """Post-processing as the run left it, and the events that it did not tell of any more."""
     opening = journal.opening
-    again = _Again(opening, opening.smoothing, opening.intervals, keep=False)
+    used = opening.provenance
+    again = _Again(opening, used.smoothing, used.intervals, keep=False)
     items = run.items()
-    since_s = -math.inf if run.whole else settled_at(items, opening.smoothing, opening.intervals)
+    since_s = -math.inf if run.whole else settled_at(items, used.smoothing, used.intervals)
     if since_s is None:
         for block in journal.blocks():
             again.take(block)

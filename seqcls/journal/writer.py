@@ -17,10 +17,10 @@ from typing import Any
 
 import seqcls
 from seqcls.errors import DiskFullError
-from seqcls.intervals import IntervalOptions
+from seqcls.geometry import Region
 from seqcls.journal.append_file import AppendFile
 from seqcls.journal.format import MAX_LINE_BYTES, Close, FeedChange, Opening, Record, Resume, encode
-from seqcls.smoothing import SmoothingOptions
+from seqcls.timeline import Provenance
 from seqcls.types import Event, FrameCounts, FrameScore, Gap, SourceInfo, Verdict
 
 #: How often records are forced to the disk, and how often a full disk is tried again.
@@ -77,20 +77,22 @@ class JournalWriter:
         self,
         *,
         end_s: float,
-        ledger: FrameCounts,
+        frame_counts: FrameCounts,
         verdict: Verdict,
         reasons: Sequence[str] = (),
         warnings: Sequence[str] = (),
-        provenance: dict[str, Any] | None = None,
+        regions: Sequence[Region] = (),
+        latency_ms: tuple[float, float, float] | None = None,
     ) -> bool:
         """Append that the run ended in order, with what it found, and close. Totals are of all sessions."""
         close = Close(
             end_s=end_s,
-            ledger=ledger,
+            frame_counts=frame_counts,
             verdict=verdict,
             reasons=tuple(reasons),
             warnings=tuple(warnings),
-            provenance={} if provenance is None else provenance,
+            regions=tuple(regions),
+            latency_ms=latency_ms,
             **self.stamp(),
         )
         done = self._write((close,), insist=True)
@@ -175,10 +177,8 @@ def create_journal(
     path: str | Path,
     *,
     organs: tuple[str, ...],
-    smoothing: SmoothingOptions,
-    intervals: Sequence[IntervalOptions],
     source: SourceInfo,
-    provenance: dict[str, Any] | None = None,
+    provenance: Provenance,
     session: str | None = None,
     monotonic: Monotonic = time.monotonic,
     wall: Wall = utc_now,
@@ -193,10 +193,8 @@ def create_journal(
     opening = Opening(
         session=session,
         organs=tuple(organs),
-        smoothing=smoothing,
-        intervals=tuple(intervals),
         source=source,
-        provenance={} if provenance is None else provenance,
+        provenance=provenance,
         seqcls=seqcls.__version__,
         **writer.stamp(),
     )

@@ -75,7 +75,7 @@ class LiveSummary:
     ultrasound region was known."""
 
     end_s: float
-    ledger: FrameCounts
+    frame_counts: FrameCounts
     verdict: Verdict
     reasons: tuple[str, ...]
     latency_ms: tuple[float, float, float]
@@ -244,15 +244,15 @@ class LiveSession:
         self._tell(events)
         for track in self._tracks:
             track.ended(end_s)
-        ledger = self._ledger(feed)
+        frame_counts = self._frame_counts(feed)
         # After an error, frames that nobody took any more are as good as dropped.
-        missing = ledger.received - ledger.classified - ledger.dropped - ledger.rejected
-        ledger = replace(ledger, dropped=ledger.dropped + missing)
-        assert missing == 0 or problem, f"frames went missing inside seqcls: {ledger}"
+        missing = frame_counts.received - frame_counts.classified - frame_counts.dropped - frame_counts.rejected
+        frame_counts = replace(frame_counts, dropped=frame_counts.dropped + missing)
+        assert missing == 0 or problem, f"frames went missing inside seqcls: {frame_counts}"
         report = self._source.report()
         verdict: Verdict = "unknown" if problem else report.verdict
         reasons = (problem, *report.reasons) if problem else report.reasons
-        trained = self._detector.header.training.get("regions", [])
+        trained = self._detector.header.regions
         said = (layout_warning(region, trained) for region in self._preparation.regions)
         warnings = tuple(dict.fromkeys(warning for warning in said if warning))
         p50, p95, p99 = self._latency.percentiles_ms(50, 95, 99)
@@ -261,32 +261,26 @@ class LiveSession:
             self._journal.write(*events)
             self._journal.finish(
                 end_s=end_s,
-                ledger=ledger,
+                frame_counts=frame_counts,
                 verdict=verdict,
                 reasons=reasons,
                 warnings=warnings,
-                provenance=self._provenance((p50, p95, p99)),
+                regions=self._preparation.regions,
+                latency_ms=(p50, p95, p99),
             )
         self._show(feed, now=True)
         return LiveSummary(
             end_s=end_s,
-            ledger=ledger,
+            frame_counts=frame_counts,
             verdict=verdict,
             reasons=reasons,
             latency_ms=(p50, p95, p99),
             warnings=warnings,
         )
 
-    def _provenance(self, latency_ms: tuple[float, float, float]) -> dict[str, Any]:
-        named = zip(("p50", "p95", "p99"), latency_ms, strict=True)
-        return {
-            "latency_ms": {name: None if math.isnan(ms) else round(ms, 2) for name, ms in named},
-            "regions": [region.to_dict() for region in self._preparation.regions],
-        }
-
-    def _ledger(self, feed: Feed) -> FrameCounts:
+    def _frame_counts(self, feed: Feed) -> FrameCounts:
         """So far, with what earlier sessions of a resumed run count."""
-        before = FrameCounts() if self._resumed is None else self._resumed.ledger
+        before = FrameCounts() if self._resumed is None else self._resumed.frame_counts
         return FrameCounts(
             received=before.received + feed.received,
             classified=before.classified + self._classified,
@@ -318,7 +312,7 @@ class LiveSession:
                 feed_reason=reason,
                 now_s=clock_s - self._started_s + (0.0 if self._resumed is None else self._resumed.time_s),
                 organs=tuple(track.view(state) for track in self._tracks),
-                ledger=self._ledger(feed),
+                frame_counts=self._frame_counts(feed),
                 rate_hz=(last - first) / (last_s - first_s) if last_s > first_s else 0.0,
                 latency_ms=(p50, p95, p99),
                 picture=self._picture(),

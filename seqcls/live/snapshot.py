@@ -49,8 +49,8 @@ class LiveView:
 
     source: fit to be shown, no credentials. feed: state of the connection, for ``feed_reason``, since ``feed_since_s``.
     picture: (H, W) uint8, the ultrasound region alone, or None. rate_hz: frames received per second of late.
-    latency_ms: (p50, p95, p99) from arrival to decision. ledger: every frame received so far. messages: what a person
-    should know, latest last (a full disk, a changed picture size).
+    latency_ms: (p50, p95, p99) from arrival to decision. frame_counts: every frame received so far. messages: what a
+    person should know, latest last (a full disk, a changed picture size).
     """
 
     source: str
@@ -58,7 +58,7 @@ class LiveView:
     feed_since_s: float
     now_s: float
     organs: tuple[OrganView, ...]
-    ledger: FrameCounts
+    frame_counts: FrameCounts
     rate_hz: float
     latency_ms: tuple[float, float, float]
     feed_reason: str = ""

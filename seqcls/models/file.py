@@ -21,12 +21,13 @@ from safetensors.numpy import save_file
 
 from seqcls.errors import ModelError, SeqclsError
 from seqcls.files import atomic_path
-from seqcls.geometry import Geometry
+from seqcls.geometry import Geometry, Region
 from seqcls.intervals import IntervalOptions
 from seqcls.models.converted import CONVERTED, notes_of
 from seqcls.smoothing import SmoothingOptions
 
-FORMAT = 1
+#: 1 kept the regions inside ``training``.
+FORMAT = 2
 KEY = "seqcls"
 Tensors = dict[str, NDArray[Any]]
 
@@ -42,7 +43,8 @@ class ModelHeader:
     organs: K names, in the order of the outputs. geometry: how a picture becomes (S, S) uint8.
     mean, std: the network's input is (pixel / 255 - mean) / std.
     calibration: per organ (a, b), probability = sigmoid(a * logit + b). intervals: per organ.
-    training: summary for people; dataset_hash: of the frames trained on; version: of the seqcls that wrote it.
+    regions: the different ultrasound regions of the training clips. training: summary for people, which no code reads.
+    dataset_hash: of the frames trained on; version: of the seqcls that wrote it.
     Raises ModelError where these do not fit each other.
     """
 
@@ -54,6 +56,7 @@ class ModelHeader:
     calibration: tuple[tuple[float, float], ...] = ()
     smoothing: SmoothingOptions = field(default_factory=SmoothingOptions)
     intervals: tuple[IntervalOptions, ...] = ()
+    regions: tuple[Region, ...] = ()
     training: dict[str, Any] = field(default_factory=dict)
     dataset_hash: str = ""
     version: str = ""
@@ -95,6 +98,7 @@ class ModelHeader:
         record["geometry"] = self.geometry.to_dict()
         record["smoothing"] = asdict(self.smoothing)
         record["intervals"] = [asdict(options) for options in self.intervals]
+        record["regions"] = [region.to_dict() for region in self.regions]
         return json.dumps(record, ensure_ascii=False, allow_nan=False)
 
     @classmethod
@@ -113,7 +117,9 @@ class ModelHeader:
             record["calibration"] = tuple((float(a), float(b)) for a, b in record["calibration"])
             record["smoothing"] = SmoothingOptions(**record["smoothing"])
             record["intervals"] = tuple(IntervalOptions(**options) for options in record["intervals"])
-            return cls(**record)
+            regions = record["training"].pop("regions", ()) if written == 1 else record["regions"]
+            record["regions"] = tuple(Region.from_dict(region) for region in regions)
+            return cls(**{**record, "format": FORMAT})
         except SeqclsError as error:
             raise ModelError(str(error)) from error
         except (TypeError, ValueError, KeyError, AttributeError) as error:

@@ -58,6 +58,7 @@ def make_header(
         plain,
         calibration=tuple(pairs),
         intervals=tuple(intervals),
+        regions=frames.regions,
         dataset_hash=frames.hash,
         version=__version__,
         training={
@@ -65,7 +66,6 @@ def make_header(
             "classes": _counts(frames, rows),
             "validation": _counts(frames, evidence.index),
             "thresholds": thresholds,
-            "regions": list(frames.regions),
         },
     )
     return header, tuple(messages)

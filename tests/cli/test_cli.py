@@ -349,7 +349,7 @@ def test_an_interrupted_run_keeps_what_was_read(
     assert done.code == 130 and "interrupted before the end" in done.out
     with Path("out/intervals.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    received = json.loads(Path("out/a/timeline.json").read_text(encoding="utf-8"))["ledger"]["received"]
+    received = json.loads(Path("out/a/timeline.json").read_text(encoding="utf-8"))["frame_counts"]["received"]
     assert 0 < received <= 31 and {r["file"] for r in rows} == {"a.mp4"}
     assert float(rows[-1]["end_s"]) == pytest.approx(received / 10)
 
@@ -421,7 +421,7 @@ def test_a_live_run_that_was_cut_off_goes_on(seqcls: Seqcls, trained: Trained, t
     done = seqcls(*play, "--resume")
     assert done.code == 0 and "going on with" in done.err
     body = json.loads(Path("out/timeline.json").read_text(encoding="utf-8"))
-    assert body["ledger"]["received"] > 12
+    assert body["frame_counts"]["received"] > 12
     assert any(gap["reason"] == "not recorded" for gap in body["report"]["gaps"])
 
 

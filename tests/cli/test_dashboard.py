@@ -37,7 +37,7 @@ VIEW = LiveView(
     feed_since_s=0.0,
     now_s=300.0,
     organs=(LIVER,),
-    ledger=FrameCounts(received=10, classified=7, dropped=2, rejected=1),
+    frame_counts=FrameCounts(received=10, classified=7, dropped=2, rejected=1),
     rate_hz=29.9,
     latency_ms=(20.0, 30.0, 40.0),
 )
@@ -188,7 +188,7 @@ def test_names_are_cut_in_the_middle() -> None:
 @pytest.mark.parametrize("width", [40, 80, 110, 120, 140, 200])
 def test_figures_of_a_day_are_shown_whole_or_not_at_all(width: int) -> None:
     day = FrameCounts(received=2_592_000, classified=2_500_000, dropped=50_000, rejected=42_000)
-    (row,) = (row for row in screen(replace(VIEW, ledger=day), width, 24) if "frames/s" in row)
+    (row,) = (row for row in screen(replace(VIEW, frame_counts=day), width, 24) if "frames/s" in row)
     assert "50000 dropped" in row and "…" not in row and ("42000 unknown" in row) == (width >= 140)
 
 

@@ -54,7 +54,7 @@ def test_pictures_of_each_size_share_one_region(tmp_path: Path) -> None:
     frames = load_frames(root, SMALL)
     small = [picture(s == "present", i) for s in ("absent", "present") for i in (0, 2, 1)]  # by name
     region = SMALL.find(small)
-    assert [r["width"] for r in frames.regions] == [96, 192]
+    assert [r.width for r in frames.regions] == [96, 192]
     by_clip = {c: frames.images[frames.clip == c] for c in ("clip0", "clip1", "other")}
     assert len(by_clip["other"]) == 3 and len(frames.images) == 9
     expected = np.stack([SMALL.apply(image, region) for image in small])
@@ -95,7 +95,7 @@ def test_a_photograph_that_is_turned_in_its_header(tmp_path: Path) -> None:
     exif[0x0112] = 6
     Image.fromarray(picture(True, 7)).save(root / "train/node present/turned_0001.jpg", exif=exif, quality=95)
     frames = load_frames(root, SMALL)
-    assert {(r["width"], r["height"]) for r in frames.regions} == {(96, 80), (80, 96)}
+    assert {(r.width, r.height) for r in frames.regions} == {(96, 80), (80, 96)}
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".tif"])

@@ -15,6 +15,7 @@ from seqcls.datasets.labels import ClipLabels, LabelledSpan
 from seqcls.errors import DataError
 from seqcls.evaluation import evaluate
 from seqcls.evaluation.evaluate import ClipTruth, align_labels, evaluate_clips, pooled_metrics
+from seqcls.intervals import IntervalOptions
 
 
 def labels(states: str, organ: str = "liver", patient: str = "P1") -> ClipLabels:
@@ -79,7 +80,8 @@ def test_the_threshold_is_the_organs_onset() -> None:
     """m is a score of 0.45: below the default onset of 0.5, above one of 0.4."""
     one = truth("mmm.", "PPP.")
     assert one.accuracy(0) == pytest.approx(1 / 4)
-    lower = replace(one, timeline=replace(one.timeline, provenance={"intervals": {"liver": {"onset": 0.4}}}))
+    made = replace(one.timeline.provenance, intervals=(IntervalOptions(onset=0.4),))
+    lower = replace(one, timeline=replace(one.timeline, provenance=made))
     assert lower.accuracy(0) == 1.0
     assert pooled_metrics([lower]).organs[0].frames.threshold == 0.4
 

@@ -16,7 +16,10 @@ from support.timelines import timeline
 from seqcls.errors import DataError, OutputError, UsageError
 from seqcls.exports import WRITERS, export, read_run, write_intervals_csv, write_run
 from seqcls.files import atomic_path, prove_writable, require_writable
-from seqcls.types import Gap
+from seqcls.gate import GateOptions
+from seqcls.geometry import Geometry
+from seqcls.timeline import Sampling
+from seqcls.types import FrameCounts, Gap
 
 TWO = timeline(thyroid="...PPPP?PPP...???...", trachea="PPPPPPP?...........m", gaps=(Gap(1.2, 2.0, "lost"),))
 
@@ -55,11 +58,11 @@ def test_a_run_comes_back_as_it_was(tmp_path: Path) -> None:
     write_run(TWO, tmp_path)
     back = read_run(tmp_path)
     assert str(back.intervals) == str(TWO.intervals)  # NaN is not equal to itself, but prints alike
-    assert (back.source, back.organs, back.gaps, back.ledger, back.report) == (
+    assert (back.source, back.organs, back.gaps, back.frame_counts, back.report) == (
         TWO.source,
         TWO.organs,
         TWO.gaps,
-        TWO.ledger,
+        TWO.frame_counts,
         TWO.report,
     )
     for name in ("index", "time_s", "duration_s", "raw", "smooth"):
@@ -76,8 +79,8 @@ def test_timeline_json_is_strict_json_and_says_what_it_is(tmp_path: Path) -> Non
         raise AssertionError(f"{name} is not JSON")
 
     body = json.loads((tmp_path / "t.json").read_text(encoding="utf-8"), parse_constant=no_constants)
-    assert body["format"] == 1 and "not a medical device" in body["note"]
-    assert body["ledger"]["received"] == 20 and body["coverage"] == pytest.approx(TWO.coverage)
+    assert body["format"] == 2 and "not a medical device" in body["note"]
+    assert body["frame_counts"]["received"] == 20 and body["coverage"] == pytest.approx(TWO.coverage)
     assert 0 < TWO.coverage < 1
 
 
@@ -200,7 +203,7 @@ def test_scores_csv_line_by_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"organs": None}, {"organs": 5}, {"source": []}, {"source": None}, {"start_s": None}, {"end_s": "x"}, {"report": []}, {"report": 5}, {"intervals": [5]}, {"gaps": [[]]}, {"ledger": []}, {"provenance": 5}],
+    [{"organs": None}, {"organs": 5}, {"source": []}, {"source": None}, {"start_s": None}, {"end_s": "x"}, {"report": []}, {"report": 5}, {"intervals": [5]}, {"gaps": [[]]}, {"frame_counts": []}, {"provenance": 5}],
     ids=str,
 )  # fmt: skip
 def test_a_timeline_that_somebody_changed_is_refused_in_one_line(change: dict[str, object], tmp_path: Path) -> None:
@@ -219,3 +222,54 @@ def test_scores_that_somebody_changed_are_refused_in_one_line(tail: str, tmp_pat
         stream.write(tail)
     with pytest.raises(DataError, match=r"scores\.csv"):
         read_run(tmp_path)
+
+
+FORMAT_1 = """{
+ "format": 1, "made_by": "seqcls 0.1.0", "note": "Research software, not a medical device.",
+ "source": {"name": "neck.mp4", "kind": "file", "region": null, "details": [["pixel format", "yuv420p"]]},
+ "organs": ["thyroid"], "start_s": 0.0, "end_s": 0.2, "coverage": 1.0,
+ "intervals": [{"organ": "thyroid", "state": "present", "start_s": 0.0, "end_s": 0.2, "start_index": 0, "end_index": 1,
+  "mean_score": 0.9, "peak_score": null, "reason": ""}],
+ "gaps": [],
+ "ledger": {"received": 2, "classified": 2, "skipped": 0, "dropped": 0, "rejected": 0},
+ "report": {"verdict": "complete", "reasons": [], "delivered": 2, "gaps": []},
+ "warnings": ["small"],
+ "provenance": {
+  "model": "neck.safetensors", "model_dataset": "d07", "model_version": "0.1.0", "engine": "PyTorch 2.14.1, cpu, fp32",
+  "smoothing": {"kind": "median", "window_s": 0.4, "look_ahead_s": 0.2, "time_constant_s": 0.2, "dwell_s": 2.0},
+  "intervals": {"thyroid":
+   {"onset": 0.3, "offset": 0.21, "min_present_s": 0.3, "min_absent_s": 0.2, "pad_s": 0.0}},
+  "gate": {"enabled": true, "black": true, "frozen": true, "no_contact": true, "not_ultrasound": true, "freeze_s": 1.0},
+  "geometry": {"size": 112, "region": [1, 2, 30, 40]},
+  "regions": [{"x0": 18, "y0": 18, "x1": 378, "y1": 290, "width": 400, "height": 300,
+   "polygon": [[18, 18], [378, 18], [200, 289]], "kind": "convex"}],
+  "sampling": {"kind": "every", "step_s": null, "margin": 0.2},
+  "journal": {"sessions": ["a", "b"], "began": "2030-01-01T00:00:00+00:00"},
+  "latency_ms": {"p50": 5.13, "p95": 7.0, "p99": null}
+ }
+}
+"""
+SCORES = """file,frame,time_s,duration_s,reason,measured,thyroid,thyroid smoothed
+neck.mp4,0,0.0,0.1,,1,0.899999976,0.899999976
+neck.mp4,1,0.1,0.1,,1,0.899999976,0.899999976
+"""
+
+
+def test_a_timeline_of_format_1_is_still_read(tmp_path: Path) -> None:
+    (tmp_path / "timeline.json").write_text(FORMAT_1, encoding="utf-8")
+    (tmp_path / "scores.csv").write_text(SCORES, encoding="utf-8")
+    old = read_run(tmp_path)
+    assert old.frame_counts == FrameCounts(received=2, classified=2) and math.isnan(old.intervals[0].peak_score)
+    made = old.provenance
+    assert (made.model, made.model_dataset, made.smoothing.kind) == ("neck.safetensors", "d07", "median")
+    assert [(i.onset, i.offset) for i in made.intervals] == [(0.3, 0.21)]
+    assert made.geometry == Geometry(size=112, region=(1, 2, 30, 40)) and made.gate == GateOptions()
+    assert made.regions[0].polygon == ((18, 18), (378, 18), (200, 289)) and made.sampling == Sampling()
+    assert made.sessions == ("a", "b") and str(made.latency_ms) == "(5.13, 7.0, nan)"
+    write_run(old, tmp_path / "new")
+    assert read_run(tmp_path / "new").provenance.to_dict(old.organs) == made.to_dict(old.organs)
+    body = json.loads((tmp_path / "new" / "timeline.json").read_text(encoding="utf-8"))
+    assert body["format"] == 2 and body["frame_counts"]["received"] == 2 and "ledger" not in body
+    before = json.loads(FORMAT_1)["provenance"]
+    before["sampling"]["undecided"] = 0
+    assert body["provenance"] == before

@@ -11,7 +11,8 @@ import pytest
 from support.timelines import timeline
 
 from seqcls.exports.timeline_png import PRESENT, _duration, _label_times, write_picture
-from seqcls.types import Gap, Timeline
+from seqcls.timeline import Timeline
+from seqcls.types import Gap
 
 BLUE = np.array([int(PRESENT[i : i + 2], 16) for i in (5, 3, 1)])  # BGR
 

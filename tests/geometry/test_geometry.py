@@ -381,13 +381,13 @@ CONVEX = Region(0, 0, 600, 450, 800, 600, ((0, 0), (599, 0), (300, 449)), "conve
     ids=["same", "other scanner", "whole picture", "kind", "shape", "size"],
 )
 def test_a_foreign_layout_is_told(region: Region, words: str) -> None:
-    said = layout_warning(region, [CONVEX.to_dict()])
+    said = layout_warning(region, [CONVEX])
     assert said == "" if not words else words in said and "\n" not in said
 
 
 def test_one_like_layout_in_training_is_enough() -> None:
     linear = Region(0, 0, 300, 400, 800, 600, (), "linear")
-    assert layout_warning(linear, [CONVEX.to_dict(), linear.to_dict()]) == ""
+    assert layout_warning(linear, [CONVEX, linear]) == ""
     assert layout_warning(linear, []) == ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,8 +16,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import fakes
 from support.journals import (
-    EVERY,
-    OFF,
     ORGANS,
     SMOOTHERS,
     SOURCE,
@@ -25,6 +24,7 @@ from support.journals import (
     equal_tables,
     exactly,
     frame,
+    made_by,
     sealed,
     write_small,
 )
@@ -33,6 +33,7 @@ from seqcls import detector as runner
 from seqcls.cli import results
 from seqcls.errors import DataError, NoFramesError, OutputError, UsageError
 from seqcls.exports import read_run
+from seqcls.gate import GateOptions
 from seqcls.intervals import IntervalOptions
 from seqcls.journal import (
     JOURNAL_NAME,
@@ -130,20 +131,14 @@ def test_scores_as_engines_give_them_go_the_short_way(monkeypatch: pytest.Monkey
 
 def test_the_opening_says_what_the_run_is(tmp_path: Path) -> None:
     smoothing = SmoothingOptions(kind="hmm", dwell_s=1.25)
-    odd = {"model": "m.safetensors", "n": np.int64(3), "x": np.float32(0.5), "path": Path("a"), "nan": float("nan")}
-    with begin(tmp_path / "j", Clock(2.5), smoothing, provenance=odd):
+    with begin(tmp_path / "j", Clock(2.5), smoothing, model="m.safetensors", gate=GateOptions(freeze_s=2.0)):
         pass
     opening = read_journal(tmp_path / "j").opening
-    assert (opening.session, opening.organs, opening.smoothing, opening.intervals) == (
-        "first",
-        ORGANS,
-        smoothing,
-        tuple(EVERY),
-    )
+    assert (opening.session, opening.organs) == ("first", ORGANS)
     assert (
         opening.source == SOURCE and opening.wall == "2030-01-01T00:00:02.500+00:00" and opening.monotonic_s == 5002.5
     )
-    assert opening.provenance == {"model": "m.safetensors", "n": 3, "x": 0.5, "path": "a", "nan": "nan"}
+    assert opening.provenance == made_by(smoothing, model="m.safetensors", gate=GateOptions(freeze_s=2.0))
 
 
 def test_a_person_can_read_it(tmp_path: Path) -> None:
@@ -166,12 +161,12 @@ def test_a_person_can_read_it(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_no_secret_reaches_the_file(tmp_path: Path, url: str) -> None:
     with create_journal(
-        tmp_path / "j", organs=("o",), smoothing=OFF, intervals=[IntervalOptions()], provenance={"a": [{"spec": url}]},
+        tmp_path / "j", organs=("o",), provenance=made_by(intervals=[IntervalOptions()], model=url),
         source=SourceInfo(name=url, kind="stream", details=(("url", url),)),
     ) as writer:  # fmt: skip
         writer.write(Gap(0, 1, f"cannot open {url}: refused"), FrameScore(0, 0.0, 0.1, None, url))
         writer.state("retrying", url)
-        writer.finish(end_s=1, ledger=FrameCounts(), verdict="complete", reasons=[url], provenance={"x": url})
+        writer.finish(end_s=1, frame_counts=FrameCounts(), verdict="complete", reasons=[url])
     assert b"s3cret" not in (tmp_path / "j").read_bytes()
     assert next(r.reason for r in read_journal(tmp_path / "j") if isinstance(r, Gap)).startswith("cannot open ")
 
@@ -197,21 +192,29 @@ def test_a_run_and_its_journal_give_the_same_timeline(
     levels = [0.9 if c == "P" else None if c == "?" else 0.1 for c in "..PPPP?PPPP......P..PPPP..????...PPPPPPP"]
     live = fakes.detector(smoothing=smoothing).analyze(_with_gap(fakes.frames(levels)))
     if closed:
-        told = {"ledger": live.ledger, "warnings": live.warnings, "provenance": live.provenance}
-        writer.finish(end_s=live.end_s, verdict=live.report.verdict, reasons=live.report.reasons, **told)
+        writer.finish(
+            end_s=live.end_s,
+            frame_counts=live.frame_counts,
+            verdict=live.report.verdict,
+            reasons=live.report.reasons,
+            warnings=live.warnings,
+            regions=live.provenance.regions,
+            latency_ms=(1.5, 2.0, math.nan),
+        )
     writer.close()
     again = timeline_from_journal(read_journal(tmp_path / "j"))
     assert str(again.intervals) == str(live.intervals) and again.gaps == live.gaps
-    assert (again.start_s, again.end_s, again.coverage, again.ledger) == (
+    assert (again.start_s, again.end_s, again.coverage, again.frame_counts) == (
         live.start_s,
         live.end_s,
         live.coverage,
-        live.ledger,
+        live.frame_counts,
     )
     assert again.report.gaps == live.report.gaps and again.organs == live.organs and again.warnings == live.warnings
     equal_tables(again.scores, live.scores)
     if closed:
-        assert again.report == live.report and live.provenance.items() <= again.provenance.items()
+        assert again.report == live.report and again.provenance.regions == live.provenance.regions
+        assert str(again.provenance.latency_ms) == "(1.5, 2.0, nan)"
     else:
         assert again.report.verdict == "truncated" and "without being closed" in again.report.reasons[0]
 
@@ -230,9 +233,9 @@ def test_other_options_give_another_timeline(tmp_path: Path) -> None:
     journal = read_journal(tmp_path / "j")
     assert [(i.start_s, i.end_s) for i in timeline_from_journal(journal).of("liver", "present")] == [(0.5, 1.5)]
     stricter = timeline_from_journal(journal, intervals=[IntervalOptions(onset=0.7)] * 2)
-    assert stricter.of("liver", "present") == () and stricter.provenance["intervals"]["liver"]["onset"] == 0.7
+    assert stricter.of("liver", "present") == () and stricter.provenance.intervals[0].onset == 0.7
     smoother = timeline_from_journal(journal, SmoothingOptions(kind="mean", window_s=4, look_ahead_s=2))
-    assert smoother.of("liver", "present") == () and smoother.provenance["smoothing"]["window_s"] == 4
+    assert smoother.of("liver", "present") == () and smoother.provenance.smoothing.window_s == 4
     with pytest.raises(UsageError, match="2 organs need"):
         timeline_from_journal(journal, intervals=[IntervalOptions()])
 
@@ -240,8 +243,8 @@ def test_other_options_give_another_timeline(tmp_path: Path) -> None:
 def test_numbers_that_frames_skip_were_dropped(tmp_path: Path) -> None:
     with begin(tmp_path / "j", Clock()) as writer:
         writer.write(frame(0), frame(3), frame(4, reason="black"))
-    ledger = timeline_from_journal(read_journal(tmp_path / "j")).ledger
-    assert ledger == FrameCounts(received=5, classified=2, dropped=2, rejected=1) and ledger.balanced
+    frame_counts = timeline_from_journal(read_journal(tmp_path / "j")).frame_counts
+    assert frame_counts == FrameCounts(received=5, classified=2, dropped=2, rejected=1) and frame_counts.balanced
 
 
 def test_nothing_recorded_is_said(tmp_path: Path) -> None:
@@ -270,7 +273,7 @@ def replay(*arguments: Any) -> int:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """What a live run that crashed leaves."""
-    with begin(tmp_path / "live" / JOURNAL_NAME, Clock(), provenance={"model": "m"}) as writer:
+    with begin(tmp_path / "live" / JOURNAL_NAME, Clock(), model="m") as writer:
         writer.write(*(frame(i, liver=0.6 if 5 <= i < 15 else 0.1) for i in range(20)))
     return tmp_path / "live"
 
@@ -284,7 +287,7 @@ def test_replay_of_a_torn_journal(
     assert "without being closed" in out and "truncated" in out
     timeline = read_run(folder)
     assert [(i.start_s, i.end_s) for i in timeline.of("liver", "present")] == [(0.5, 1.5)]
-    assert timeline.provenance["model"] == "m" and (folder / "timeline.png").stat().st_size > 1000
+    assert timeline.provenance.model == "m" and (folder / "timeline.png").stat().st_size > 1000
     # A run like any other from here on.
     assert replay(folder, "--onset", "0.7", "-o", folder / "stricter") == 0
     assert read_run(folder / "stricter").of("liver", "present") == ()

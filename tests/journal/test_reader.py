@@ -46,7 +46,7 @@ def check_against(written: Journal, path: Path) -> Journal | None:
         timeline = timeline_from_journal(journal)
     except NoFramesError:
         return journal
-    assert timeline.ledger.balanced
+    assert timeline.frame_counts.balanced
     for organ in ORGANS:
         found = timeline.of(organ)
         assert found[0].start_s == timeline.start_s and found[-1].end_s == timeline.end_s
@@ -131,7 +131,7 @@ def test_flipped_moved_and_missing_bytes(small: Path, tmp_path: Path, seed: int)
 def test_a_hole_in_the_middle_is_a_gap(tmp_path: Path) -> None:
     with begin(tmp_path / "j", Clock()) as writer:
         writer.write(*(frame(i) for i in range(30)))
-        writer.finish(end_s=3.0, ledger=FrameCounts(received=30, classified=30), verdict="complete")
+        writer.finish(end_s=3.0, frame_counts=FrameCounts(received=30, classified=30), verdict="complete")
     lines = (tmp_path / "j").read_bytes().splitlines(keepends=True)
     lines[11] = lines[11].replace(b"0", b"1", 1)
     del lines[12:16]
@@ -141,7 +141,7 @@ def test_a_hole_in_the_middle_is_a_gap(tmp_path: Path) -> None:
     timeline = timeline_from_journal(journal)
     assert [(round(g.start_s, 6), round(g.end_s, 6), g.reason) for g in timeline.gaps] == [(1.0, 1.5, NOT_RECORDED)]
     assert timeline.report.verdict == "damaged" and "5 records missing" in " ".join(timeline.report.reasons)
-    assert timeline.ledger.received == 30
+    assert timeline.frame_counts.received == 30
 
 
 def test_a_lost_event_costs_no_time(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ GOOD = {"n": 9, "at": 0.5, "kind": "frame", "index": 4, "time_s": 0.5, "duration
 STAMP = {"wall": "2030-01-01T00:00:00+00:00", "monotonic_s": 1}
 SEALED = sealed(json.dumps({**GOOD, "n": 4}).encode())
 GAP = {"n": 9, "at": 0, "kind": "gap", "start_s": 0, "end_s": 1, "reason": ""}
-CLOSE = {"n": 9, "at": 0, "kind": "close", "end_s": 1, "ledger": {}, "verdict": "complete", "reasons": [], "warnings": [], "provenance": {}, **STAMP}  # fmt: skip
+CLOSE = {"n": 9, "at": 0, "kind": "close", "end_s": 1, "frame_counts": {}, "verdict": "complete", "reasons": [], "warnings": [], "regions": [], "latency_ms": None, **STAMP}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -194,8 +194,8 @@ CLOSE = {"n": 9, "at": 0, "kind": "close", "end_s": 1, "ledger": {}, "verdict": 
         {**GOOD, "reason": 3}, {**GOOD, "measured": 1}, {**GAP, "end_s": {}}, {**GAP, "reason": None},
         {**GAP, "kind": "event", "organ": "liver"}, {"n": 9, "at": 0, "kind": "state", "state": "x", "reason": "", "wall": "noon", "monotonic_s": 1},
         {"n": 9, "at": 0, "kind": "state", "state": "x", "reason": "", "wall": "2030-01-01T00:00:00", "monotonic_s": 1},
-        {**CLOSE, "ledger": []}, {**CLOSE, "ledger": {"received": -1}}, {**CLOSE, "ledger": {"eaten": 1}}, {**CLOSE, "verdict": "fine"},
-        {**CLOSE, "reasons": "x"}, {**CLOSE, "provenance": 5}, {"n": 9, "at": 0, "kind": "resume", **STAMP},
+        {**CLOSE, "frame_counts": []}, {**CLOSE, "frame_counts": {"received": -1}}, {**CLOSE, "frame_counts": {"eaten": 1}}, {**CLOSE, "verdict": "fine"},
+        {**CLOSE, "reasons": "x"}, {**CLOSE, "regions": 5}, {**CLOSE, "regions": [5]}, {**CLOSE, "latency_ms": [1]}, {"n": 9, "at": 0, "kind": "resume", **STAMP},
     ],
     ids=lambda body: json.dumps(body)[:90],
 )  # fmt: skip
@@ -252,11 +252,12 @@ def test_two_journals_in_one_file_are_not_mixed(small: Path, tmp_path: Path) -> 
 def test_what_is_no_journal_is_said_in_one_line(small: Path, tmp_path: Path) -> None:
     lines = small.read_bytes().splitlines(keepends=True)
     opening = json.loads(lines[0][9:])
-    newer = sealed(json.dumps({**opening, "format": 2, "seqcls": "9.9", "organs": 7}).encode())
-    short = sealed(json.dumps({**opening, "intervals": []}).encode())
-    odd = sealed(json.dumps({**opening, "smoothing": {"kind": "magic"}}).encode())
+    newer = sealed(json.dumps({**opening, "format": 3, "seqcls": "9.9", "organs": 7}).encode())
+    made = opening["provenance"]
+    short = sealed(json.dumps({**opening, "provenance": {**made, "intervals": {}}}).encode())
+    odd = sealed(json.dumps({**opening, "provenance": {**made, "smoothing": {"kind": "magic"}}}).encode())
     cases = {
-        "newer": (newer, "seqcls 9.9 in journal format 2"), "empty": (b"", "first record"), "headless": (b"".join(lines[1:]), "first record"),
+        "newer": (newer, "seqcls 9.9 in journal format 3"), "empty": (b"", "first record"), "headless": (b"".join(lines[1:]), "first record"),
         "short": (short, "first record"), "odd": (odd, "first record"), "text": (b"hello\n", "first record"),
     }  # fmt: skip
     for name, (data, said) in cases.items():
@@ -278,3 +279,23 @@ def test_a_reader_beside_the_writer_sees_what_was_there(tmp_path: Path) -> None:
         journal = read_journal(tmp_path / "j")
         writer.write(frame(2))
         assert len(list(journal)) == 3 and len(list(read_journal(tmp_path / "j"))) == 4
+
+
+FORMAT_1 = """
+{"n":0,"at":0.0,"kind":"open","session":"first","organs":["liver"],"smoothing":{"kind":"mean","window_s":0.5,"look_ahead_s":0.25,"time_constant_s":0.2,"dwell_s":2.0},"intervals":[{"onset":0.6,"offset":0.4,"min_present_s":0.3,"min_absent_s":0.2,"pad_s":0.0}],"source":{"name":"probe","kind":"camera"},"provenance":{"model":"m.safetensors","model_dataset":"d07","engine":"ONNX Runtime 1.20, cpu"},"wall":"2030-01-01T00:00:00.000+00:00","monotonic_s":5.0,"seqcls":"0.1.0","format":1}
+{"n":1,"at":0.1,"kind":"frame","index":0,"time_s":0.0,"duration_s":0.1,"scores":[0.9]}
+{"n":2,"at":0.2,"kind":"close","end_s":0.1,"ledger":{"received":1,"classified":1,"skipped":0,"dropped":0,"rejected":0},"verdict":"complete","reasons":[],"warnings":[],"provenance":{"latency_ms":{"p50":1.5,"p95":null,"p99":3.0},"regions":[{"x0":1,"y0":2,"x1":30,"y1":40,"width":64,"height":48,"polygon":[],"kind":"stated"}]},"wall":"2030-01-01T00:00:00.200+00:00","monotonic_s":5.2}
+"""
+
+
+def test_a_journal_of_format_1_is_still_read(tmp_path: Path) -> None:
+    (tmp_path / "j").write_bytes(b"".join(sealed(line.encode()) for line in FORMAT_1.strip().splitlines()))
+    journal = read_journal(tmp_path / "j")
+    timeline = timeline_from_journal(journal)
+    assert journal.damage.said == "" and timeline.frame_counts == FrameCounts(received=1, classified=1)
+    made = timeline.provenance
+    assert (made.model, made.model_dataset, made.sessions) == ("m.safetensors", "d07", ("first",))
+    assert made.smoothing.window_s == 0.5 and [(i.onset, i.offset) for i in made.intervals] == [(0.6, 0.4)]
+    assert [region.box for region in made.regions] == [(1, 2, 30, 40)] and str(made.latency_ms) == "(1.5, nan, 3.0)"
+    resume(tmp_path / "j").writer.finish(end_s=0.1, frame_counts=FrameCounts(), verdict="complete")
+    assert read_journal(tmp_path / "j").closed is not None

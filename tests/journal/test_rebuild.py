@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.journals import SMOOTHERS, SOURCE, Clock, equal_tables, exactly
+from support.journals import SMOOTHERS, SOURCE, Clock, equal_tables, exactly, made_by
 
 from seqcls.errors import NoFramesError
 from seqcls.intervals import IntervalOptions, intervals_from_events
@@ -93,7 +93,7 @@ def frame_by_frame(
     events: list[Event] = [*run.events, *run.process.close(end_s)]
     table = run.process.table()
     found = intervals_from_events(events, table, end_s)
-    said = (found, run.start_s, end_s, run.gaps, run.ledger, run.next_index, run.seen_s)
+    said = (found, run.start_s, end_s, run.gaps, run.frame_counts, run.next_index, run.seen_s)
     return str(said), table
 
 
@@ -113,7 +113,7 @@ def test_at_once_is_as_frame_by_frame(
     path.unlink(missing_ok=True)
     names = tuple("abc"[:organs])
     with create_journal(
-        path, organs=names, smoothing=smoothing, intervals=every, source=SOURCE,
+        path, organs=names, source=SOURCE, provenance=made_by(smoothing, every),
         monotonic=clock.monotonic, wall=clock.wall,
     ) as writer:  # fmt: skip
         for item in items_of(rng, organs, backwards):
@@ -139,7 +139,7 @@ def test_at_once_is_as_frame_by_frame(
                 timeline.start_s,
                 timeline.end_s,
                 list(timeline.report.gaps),
-                timeline.ledger,
+                timeline.frame_counts,
                 run.next_index,
                 run.seen_s,
             )
@@ -155,7 +155,7 @@ def test_frames_come_in_pieces_that_hold_what_the_lines_say(tmp_path: Path, monk
     monkeypatch.setattr("seqcls.journal.reader._MAX_FRAMES", 7)
     clock = Clock()
     with create_journal(
-        tmp_path / "j", organs=("a", "b"), smoothing=SMOOTHERS[0], intervals=[IntervalOptions()] * 2, source=SOURCE,
+        tmp_path / "j", organs=("a", "b"), source=SOURCE, provenance=made_by(),
         monotonic=clock.monotonic, wall=clock.wall,
     ) as writer:  # fmt: skip
         for i in range(20):
@@ -174,7 +174,7 @@ def test_frames_come_in_pieces_that_hold_what_the_lines_say(tmp_path: Path, monk
 def test_reading_says_how_far_it_is(tmp_path: Path) -> None:
     clock = Clock()
     with create_journal(
-        tmp_path / "j", organs=("a",), smoothing=SMOOTHERS[0], intervals=[IntervalOptions()], source=SOURCE,
+        tmp_path / "j", organs=("a",), source=SOURCE, provenance=made_by(intervals=[IntervalOptions()]),
         monotonic=clock.monotonic, wall=clock.wall,
     ) as writer:  # fmt: skip
         for i in range(3000):
@@ -187,7 +187,7 @@ def test_reading_says_how_far_it_is(tmp_path: Path) -> None:
 def test_a_clock_that_falls_back_far_does_not_empty_what_resume_goes_by(tmp_path: Path) -> None:
     clock = Clock()
     with create_journal(
-        tmp_path / "j", organs=("a",), smoothing=SMOOTHERS[0], intervals=[IntervalOptions()], source=SOURCE,
+        tmp_path / "j", organs=("a",), source=SOURCE, provenance=made_by(intervals=[IntervalOptions()]),
         monotonic=clock.monotonic, wall=clock.wall,
     ) as writer:  # fmt: skip
         writer.write(*(FrameScore(i, t, 0.1, np.array([0.9], np.float32)) for i, t in enumerate([0.0, 5000.0, 1.0])))

@@ -99,7 +99,7 @@ def test_killed_fifty_times(tmp_path: Path) -> None:
             reported.extend(_pair(line) for line in iter(process.stdout.readline, "dead\n"))
         process.stdin.close()
     resumed = resume(path, session="last", monotonic=Clock(1000.0 * kills).monotonic, wall=Clock(1000.0 * kills).wall)
-    resumed.writer.finish(end_s=resumed.end_s, ledger=resumed.ledger, verdict="complete")
+    resumed.writer.finish(end_s=resumed.end_s, frame_counts=resumed.frame_counts, verdict="complete")
     _check_sessions(read_journal(path), reported, 1000.0 * kills)
 
 
@@ -141,7 +141,7 @@ def _check_sessions(journal: Journal, reported: list[tuple[int, int]], last_s: f
     expected = intervals_from_events(events, process.table(), end_s)
     assert str(timeline.intervals) == str(expected)
     equal_tables(timeline.scores, process.table())
-    assert timeline.ledger.received == len(everything) and any(i.state == "present" for i in timeline.intervals)
+    assert timeline.frame_counts.received == len(everything) and any(i.state == "present" for i in timeline.intervals)
 
 
 def test_resume_knows_what_the_run_knew(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_resume_knows_what_the_run_knew(tmp_path: Path) -> None:
     resumed = resume(tmp_path / "j", session="second", monotonic=clock.monotonic, wall=clock.wall)
     with resumed.writer:
         assert (resumed.next_index, resumed.sessions, resumed.start_s) == (20, ("first", "second"), 0.0)
-        assert resumed.ledger == FrameCounts(received=20, classified=19, rejected=1)
+        assert resumed.frame_counts == FrameCounts(received=20, classified=19, rejected=1)
         # The last frame, at 1.9 s, was written when the clock said 2.1.
         assert resumed.time_s == pytest.approx(1.9 + 30 - 2.1) and resumed.gap == Gap(2.0, resumed.time_s, NOT_RECORDED)
         assert resumed.gaps == (Gap(0.75, 0.8, "stalled"), resumed.gap)
@@ -204,11 +204,11 @@ def test_a_finished_run_can_be_gone_on_with(small: Path, tmp_path: Path) -> None
     resumed.writer.write(frame(6, resumed.time_s))
     assert read_journal(tmp_path / "j").closed is None
     resumed.writer.finish(
-        end_s=resumed.time_s + 0.1, ledger=FrameCounts(received=7, classified=6, rejected=1), verdict="complete"
+        end_s=resumed.time_s + 0.1, frame_counts=FrameCounts(received=7, classified=6, rejected=1), verdict="complete"
     )
     timeline = timeline_from_journal(read_journal(tmp_path / "j"))
     assert timeline.report.verdict == "complete" and "were not recorded" in timeline.report.reasons[0]
-    assert timeline.ledger.received == 7 and timeline.end_s == resumed.time_s + 0.1
+    assert timeline.frame_counts.received == 7 and timeline.end_s == resumed.time_s + 0.1
 
 
 def test_a_run_that_is_not_accepted_stays_as_it_was(small: Path, tmp_path: Path) -> None:
@@ -315,7 +315,7 @@ def test_a_long_journal_is_gone_through_once(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(PostProcess, "push", lambda process, item: (pushed.append(item), push(process, item))[1])
     resumed = resume(tmp_path / "j", monotonic=clock.monotonic, wall=clock.wall)
     resumed.writer.close()
-    assert resumed.ledger.received == 600 and len(pushed) < 60
+    assert resumed.frame_counts.received == 600 and len(pushed) < 60
 
 
 @pytest.mark.parametrize("smoothing", [SMOOTHERS[1], SMOOTHERS[3]], ids=lambda s: s.kind)
@@ -343,7 +343,11 @@ def test_resuming_from_any_cut_is_a_whole_replay(
         assert resumed.gap == full.miss(resumed.time_s)
         assert resumed.untold == tuple(event for event in full.events if event not in full.told)
         assert resumed.told == tuple(full.told)
-        assert (resumed.ledger, resumed.gaps, resumed.next_index) == (full.ledger, tuple(full.gaps), full.next_index)
+        assert (resumed.frame_counts, resumed.gaps, resumed.next_index) == (
+            full.frame_counts,
+            tuple(full.gaps),
+            full.next_index,
+        )
         assert (resumed.start_s, resumed.end_s) == (full.start_s, full.end_s)
         for k in range(40):
             item = frame(resumed.next_index + k, resumed.time_s + k / 10, rng.choice([0.1, 0.45, 0.9]))

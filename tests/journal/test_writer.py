@@ -148,7 +148,7 @@ def test_a_full_disk_at_the_start_is_an_error(tmp_path: Path, monkeypatch: pytes
 def test_who_speaks_after_the_end_is_not_heard(tmp_path: Path) -> None:
     """A reader that hangs outlives the run, and says that it stopped when nobody listens any more."""
     writer = begin(tmp_path / "j", Clock())
-    writer.finish(end_s=0.0, ledger=FrameCounts(), verdict="complete")
+    writer.finish(end_s=0.0, frame_counts=FrameCounts(), verdict="complete")
     assert not writer.state("stopped") and writer.dropped == 1 and not writer.failed
     assert read_journal(tmp_path / "j").closed is not None
 
@@ -160,9 +160,9 @@ def test_the_end_is_tried_even_when_the_disk_was_full(tmp_path: Path, monkeypatc
     disk.room = 50
     assert not writer.write(frame(1))
     disk.room = None
-    assert writer.finish(end_s=0.2, ledger=FrameCounts(received=2, classified=2), verdict="complete")
+    assert writer.finish(end_s=0.2, frame_counts=FrameCounts(received=2, classified=2), verdict="complete")
     timeline = timeline_from_journal(read_journal(tmp_path / "j"))
-    assert timeline.report.verdict == "damaged" and timeline.ledger.received == 2
+    assert timeline.report.verdict == "damaged" and timeline.frame_counts.received == 2
     assert timeline.end_s == 0.2 and timeline.of("liver")[-1].end_s == 0.2
 
 

@@ -51,13 +51,15 @@ from support.igtlserver import Script, image_body, packed, server
 
 from seqcls.cli.live import LiveRunOptions
 from seqcls.cli.live import _journal as begin_journal
+from seqcls.detector import Detector
 from seqcls.errors import OutputError, UsageError
 from seqcls.feeds.open import open_live
 from seqcls.gate import GateOptions
 from seqcls.journal import NOT_RECORDED, create_journal, read_journal, timeline_from_journal
 from seqcls.live.session import LiveOptions, LiveSession
 from seqcls.live.snapshot import LiveView
-from seqcls.types import Event, FrameCounts, FrameScore, Gap, SourceInfo, Timeline
+from seqcls.timeline import Timeline
+from seqcls.types import Event, FrameCounts, FrameScore, Gap, SourceInfo
 
 FUSE_S = 60.0
 #: The program with brightness for a model; while the file "stuck" is there, its engine hangs.
@@ -108,19 +110,20 @@ def live(script: Script, path: Path, frames: int, **changes: object) -> tuple[Ti
     arrived: list[int] = []
     with server(script) as port:
         source = open_live(f"igtl://127.0.0.1:{port}", on_state=lambda *_: None, **PATIENT)
-        journal = create_journal(
-            path, organs=made.organs, smoothing=made.smoothing, intervals=made.intervals, source=source.info
-        )
+        journal = create_journal(path, organs=made.organs, provenance=made.provenance, source=source.info)
         session = LiveSession(
             made, source, options=LiveOptions(duration_s=FUSE_S), journal=journal, on_view=views.append,
             on_frame=lambda frame: arrived.append(frame.index), should_stop=lambda: len(arrived) >= frames,
         )  # fmt: skip
-        ledger = session.run().ledger
-    assert ledger.received == len(arrived) >= frames and ledger.balanced
+        frame_counts = session.run().frame_counts
+    assert frame_counts.received == len(arrived) >= frames and frame_counts.balanced
     assert not session._arrived_s and len(session._rates) < 100
     timeline = timeline_from_journal(read_journal(path))
-    assert timeline.ledger == ledger and len(timeline.scores.index) == ledger.classified + ledger.rejected
-    return timeline, ledger, views
+    assert (
+        timeline.frame_counts == frame_counts
+        and len(timeline.scores.index) == frame_counts.classified + frame_counts.rejected
+    )
+    return timeline, frame_counts, views
 
 
 def test_a_flood_is_counted_to_the_last_frame(tmp_path: Path) -> None:
@@ -139,9 +142,9 @@ def test_a_flood_is_counted_to_the_last_frame(tmp_path: Path) -> None:
             client.sendall(speckle(200, number))
         over.wait(FUSE_S)
 
-    timeline, ledger, _ = live(flood, tmp_path / "j", 1200, engine=made.engine)
-    assert ledger.received == 1200 and ledger.dropped > 0
-    assert ledger.dropped == 1200 - len(timeline.scores.index)
+    timeline, frame_counts, _ = live(flood, tmp_path / "j", 1200, engine=made.engine)
+    assert frame_counts.received == 1200 and frame_counts.dropped > 0
+    assert frame_counts.dropped == 1200 - len(timeline.scores.index)
     assert list(timeline.scores.index) == sorted(set(timeline.scores.index)) and timeline.scores.index[-1] == 1199
 
 
@@ -158,15 +161,15 @@ def test_a_feed_that_repeats_one_picture_is_unknown(tmp_path: Path) -> None:
         over.wait(FUSE_S)
 
     gate = GateOptions(freeze_s=freeze_s, black=False, no_contact=False, not_ultrasound=False)
-    timeline, ledger, views = live(freezing, tmp_path / "j", moving + 50, gate=gate)
+    timeline, frame_counts, views = live(freezing, tmp_path / "j", moving + 50, gate=gate)
     (last,) = [i for i in timeline.of("liver") if i.end_s == timeline.end_s]
     assert (last.state, last.reason) == ("unknown", "frozen")
     assert [i.state for i in timeline.of("liver") if i.start_index >= 0] == ["present", "unknown"]
     still_s = timeline.scores.time_s[moving]
     assert freeze_s - 0.2 <= last.start_s - still_s <= freeze_s + 1.0
-    assert ledger.rejected == sum(reason == "frozen" for reason in timeline.scores.reason) > 10
+    assert frame_counts.rejected == sum(reason == "frozen" for reason in timeline.scores.reason) > 10
     # A short blindness would be bridged: for ``min_absent_s`` the sign holds, without a score.
-    frozen = [view.organs[0] for view in views if view.ledger.rejected > 15]
+    frozen = [view.organs[0] for view in views if view.frame_counts.rejected > 15]
     assert frozen and all(organ.state == "unknown" and organ.score is None for organ in frozen)
 
 
@@ -178,10 +181,9 @@ def test_the_size_of_the_picture_changes(tmp_path: Path) -> None:
                 return
         over.wait(FUSE_S)
 
-    timeline, ledger, _ = live(changing, tmp_path / "j", 60)
-    regions = timeline.provenance["regions"]
-    assert [(r["width"], r["height"]) for r in regions] == [(32, 32), (64, 48), (30, 20)]
-    assert ledger.received == 60 and ledger.rejected == 0
+    timeline, frame_counts, _ = live(changing, tmp_path / "j", 60)
+    assert [(r.width, r.height) for r in timeline.provenance.regions] == [(32, 32), (64, 48), (30, 20)]
+    assert frame_counts.received == 60 and frame_counts.rejected == 0
     assert {i.state for i in timeline.of("liver") if i.start_index >= 0} == {"present"}
 
 
@@ -244,10 +246,10 @@ def whole(started: Run) -> Timeline:
     journal = read_journal(started.journal)
     assert journal.closed is not None and journal.damage.said == "", started.said()
     timeline = timeline_from_journal(journal)
-    assert timeline.ledger.balanced and timeline.ledger.received >= len(timeline.scores.index) > 0
-    assert timeline.ledger.classified + timeline.ledger.rejected == len(timeline.scores.index)
+    assert timeline.frame_counts.balanced and timeline.frame_counts.received >= len(timeline.scores.index) > 0
+    assert timeline.frame_counts.classified + timeline.frame_counts.rejected == len(timeline.scores.index)
     written = json.loads((started.folder / "out" / "timeline.json").read_text(encoding="utf-8"))
-    assert written["ledger"]["received"] == timeline.ledger.received
+    assert written["frame_counts"]["received"] == timeline.frame_counts.received
     for name in ("intervals.csv", "scores.csv", "timeline.png"):
         assert (started.folder / "out" / name).stat().st_size > 0
     assert "Traceback" not in started.said()
@@ -289,7 +291,7 @@ def test_a_second_ctrl_c_ends_a_run_that_hangs(tmp_path: Path) -> None:
         journal = read_journal(started.journal)
         assert journal.closed is not None and "interrupted" in journal.closed.reasons[0]
         timeline = timeline_from_journal(journal)
-        assert timeline.ledger.balanced and timeline.ledger.classified == len(timeline.scores.index) > 0
+        assert timeline.frame_counts.balanced and timeline.frame_counts.classified == len(timeline.scores.index) > 0
 
 
 @needs_signals
@@ -301,7 +303,7 @@ def test_a_closed_stdout_costs_the_events_and_not_the_run(tmp_path: Path) -> Non
         started.has(started.journal, size + 20_000)  # events, and more than one
         started.process.send_signal(signal.SIGINT)
         assert started.ends() == 130, started.said()
-        assert whole(started).ledger.received > 50 and "stdout" in started.said()
+        assert whole(started).frame_counts.received > 50 and "stdout" in started.said()
 
 
 @needs_signals
@@ -317,7 +319,7 @@ def test_a_stderr_that_nobody_reads_any_more_costs_the_messages_and_not_the_run(
         assert started.ends() == 130
         assert started.process.stdout is not None
         assert len(started.process.stdout.read().splitlines()) > 3, "stdout goes on"
-        assert whole(started).ledger.received > 50
+        assert whole(started).frame_counts.received > 50
 
 
 @needs_signals
@@ -344,7 +346,7 @@ def test_a_program_started_without_stdout_or_stderr_runs(closed: tuple[int, ...]
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()
-    assert timeline_from_journal(read_journal(tmp_path / "out" / "run.journal")).ledger.received > 10
+    assert timeline_from_journal(read_journal(tmp_path / "out" / "run.journal")).frame_counts.received > 10
     assert bool(done.stdout) == (1 not in closed) and bool(done.stderr) == (2 not in closed)
 
 
@@ -419,9 +421,7 @@ def test_a_mistake_leaves_no_journal_in_the_way_of_the_next_try(mistake: list[st
 def test_overwriting_takes_no_journal_from_a_run_that_writes_it(tmp_path: Path) -> None:
     made = detector(organs=("liver",))
     path, info = tmp_path / "run.journal", SourceInfo(name="probe", kind="openigtlink")
-    with create_journal(
-        path, organs=made.organs, smoothing=made.smoothing, intervals=made.intervals, source=info
-    ) as running:
+    with create_journal(path, organs=made.organs, provenance=made.provenance, source=info) as running:
         with pytest.raises(OutputError, match="another run"):
             begin_journal(made, info, path, LiveRunOptions(overwrite=True))
         running.write(Gap(0.0, 1.0, "still there"))
@@ -433,20 +433,25 @@ def test_overwriting_takes_no_journal_from_a_run_that_writes_it(tmp_path: Path) 
     assert resumed is None and not [r for r in read_journal(path) if isinstance(r, Gap)]
 
 
+def _trained_on(dataset_hash: str) -> Detector:
+    made = detector(organs=("liver",))
+    return replace(made, header=replace(made.header, dataset_hash=dataset_hash))
+
+
 def test_another_model_does_not_go_on_with_a_run(tmp_path: Path) -> None:
     path, info = tmp_path / "run.journal", SourceInfo(name="probe", kind="openigtlink")
-    made = replace(detector(organs=("liver",)), provenance={"model": "a.safetensors", "model_dataset": "1"})
+    made = _trained_on("1")
     begin_journal(made, info, path, LiveRunOptions())[0].close()
     before = path.read_bytes()
     with pytest.raises(UsageError, match="another model"):
         begin_journal(
-            replace(made, provenance={"model": "a.safetensors", "model_dataset": "2"}),
+            _trained_on("2"),
             info,
             path,
             LiveRunOptions(resume=True),
         )
     assert path.read_bytes() == before
-    renamed = replace(made, provenance={"model": "b.safetensors", "model_dataset": "1"})
+    renamed = replace(made, model="renamed.safetensors")
     writer, resumed = begin_journal(renamed, info, path, LiveRunOptions(resume=True))
     writer.close()
     assert resumed is not None and path.stat().st_size > len(before)

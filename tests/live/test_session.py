@@ -67,18 +67,17 @@ def test_events_are_those_of_the_clip_offline(kind: str, tmp_path: Path) -> None
     journal = create_journal(
         tmp_path / "run.journal",
         organs=made.organs,
-        smoothing=made.smoothing,
-        intervals=made.intervals,
+        provenance=made.provenance,
         source=SourceInfo(name="probe", kind="stream"),
     )
     session = LiveSession(made, Replay(frames(LEVELS)), options=EVERY, journal=journal, outlets=[told])
     summary = session.run()
     offline = made.analyze(frames(LEVELS))
     assert plain(told) == plain(made.stream(frames(LEVELS)))
-    assert summary.verdict == "complete" and summary.ledger == offline.ledger
+    assert summary.verdict == "complete" and summary.frame_counts == offline.frame_counts
     written = timeline_from_journal(read_journal(tmp_path / "run.journal"))
     assert str(written.intervals) == str(offline.intervals)
-    assert written.report.verdict == "complete" and written.ledger == offline.ledger
+    assert written.report.verdict == "complete" and written.frame_counts == offline.frame_counts
     assert written.scores.raw.tobytes() == offline.scores.raw.tobytes()
 
 
@@ -107,9 +106,9 @@ def test_a_flood_drops_the_oldest_and_counts_them() -> None:
 
     told = Told()
     session = LiveSession(made, Replay(flood()), options=LiveOptions(keep="latest", waiting=5), outlets=[told])
-    ledger = session.run().ledger
-    assert ledger.balanced and ledger.received == 120
-    assert 5 <= ledger.classified <= 7 and ledger.dropped == 120 - ledger.classified
+    frame_counts = session.run().frame_counts
+    assert frame_counts.balanced and frame_counts.received == 120
+    assert 5 <= frame_counts.classified <= 7 and frame_counts.dropped == 120 - frame_counts.classified
     assert told[-1].state == "present"
 
 
@@ -149,7 +148,7 @@ def test_stopping_takes_what_waits_and_no_more() -> None:
     source = Replay(endless())
     session = LiveSession(detector(), source, options=EVERY, should_stop=stop.is_set, outlets=[told])
     summary = session.run()
-    assert summary.ledger.balanced and 40 <= summary.ledger.received < 1000 and source.closed.is_set()
+    assert summary.frame_counts.balanced and 40 <= summary.frame_counts.received < 1000 and source.closed.is_set()
     assert ("liver", "present") in {(e.organ, e.state) for e in told}
 
 
@@ -167,11 +166,11 @@ def test_a_blocked_source_does_not_keep_a_run_from_stopping() -> None:
 
     def on_view(view: LiveView) -> None:
         views.append(view)
-        if blocked.is_set() and view.ledger.received == 5:
+        if blocked.is_set() and view.frame_counts.received == 5:
             stop.set()
 
     summary = LiveSession(detector(), source, options=EVERY, should_stop=stop.is_set, on_view=on_view).run()
-    assert summary.ledger.received == 5 and views[-1].feed == "stopped"
+    assert summary.frame_counts.received == 5 and views[-1].feed == "stopped"
 
 
 def test_after_a_failing_engine_everything_is_accounted_for(tmp_path: Path) -> None:
@@ -185,20 +184,20 @@ def test_after_a_failing_engine_everything_is_accounted_for(tmp_path: Path) -> N
 
     made = replace(made, engine=Broken(made.header))
     journal = create_journal(
-        tmp_path / "run.journal", organs=made.organs, smoothing=made.smoothing, intervals=made.intervals,
+        tmp_path / "run.journal", organs=made.organs, provenance=made.provenance,
         source=SourceInfo(name="probe", kind="stream"),
     )  # fmt: skip
     with pytest.raises(EngineError, match="gone"):
         LiveSession(made, Replay(frames([0.5] * 50)), options=EVERY, journal=journal).run()
     kept = read_journal(tmp_path / "run.journal")
     assert kept.closed is not None and kept.closed.verdict == "unknown" and "gone" in kept.closed.reasons[0]
-    assert kept.closed.ledger.balanced and kept.closed.ledger.classified == 10
+    assert kept.closed.frame_counts.balanced and kept.closed.frame_counts.classified == 10
 
 
 def test_a_resumed_run_goes_on_where_the_first_ended(tmp_path: Path) -> None:
     path, made = tmp_path / "run.journal", detector(organs=("liver",))
     journal = create_journal(
-        path, organs=made.organs, smoothing=made.smoothing, intervals=made.intervals,
+        path, organs=made.organs, provenance=made.provenance,
         source=SourceInfo(name="probe", kind="stream"),
     )  # fmt: skip
     for item in made.stream(()):
@@ -213,9 +212,9 @@ def test_a_resumed_run_goes_on_where_the_first_ended(tmp_path: Path) -> None:
         made, Replay(frames([0.9] * 30)), options=EVERY, journal=resumed.writer, resumed=resumed, outlets=[told]
     )
     summary = session.run()
-    assert summary.ledger.received == summary.ledger.classified == 60
+    assert summary.frame_counts.received == summary.frame_counts.classified == 60
     timeline = timeline_from_journal(read_journal(path))
-    assert timeline.ledger.received == 60 and timeline.report.verdict == "complete"
+    assert timeline.frame_counts.received == 60 and timeline.report.verdict == "complete"
     assert [s for s in timeline.scores.index] == list(range(60))
     assert np.all(np.diff(timeline.scores.time_s) > 0)
     states = [i.state for i in timeline.intervals]
@@ -226,7 +225,7 @@ def test_what_was_present_before_a_crash_is_shown_after_it(tmp_path: Path) -> No
     """Also after a second one, whether or not the sessions before came to tell of it."""
     made, views, shown = detector(organs=("liver",)), [], []
     create_journal(
-        tmp_path / "j", organs=made.organs, smoothing=made.smoothing, intervals=made.intervals,
+        tmp_path / "j", organs=made.organs, provenance=made.provenance,
         source=SourceInfo(name="probe", kind="stream"),
     ).close()  # fmt: skip
     for _ in range(3):
@@ -256,7 +255,7 @@ def test_what_is_shown_is_unknown_without_a_running_feed() -> None:
 def test_feed_states_are_journalled_and_shown(tmp_path: Path) -> None:
     made = detector()
     journal = create_journal(
-        tmp_path / "run.journal", organs=made.organs, smoothing=made.smoothing, intervals=made.intervals,
+        tmp_path / "run.journal", organs=made.organs, provenance=made.provenance,
         source=SourceInfo(name="probe", kind="stream"),
     )  # fmt: skip
     session: LiveSession

@@ -18,7 +18,8 @@ from seqcls.feeds.open import open_live
 from seqcls.journal import create_journal, read_journal, timeline_from_journal
 from seqcls.live.session import LiveOptions, LiveSession
 from seqcls.phantom import ORGANS
-from seqcls.types import Frame, Timeline
+from seqcls.timeline import Timeline
+from seqcls.types import Frame
 
 Play = Callable[[list[Picture]], AbstractContextManager[str]]
 
@@ -56,17 +57,17 @@ def watched(url: str, path: Path, frames: int) -> tuple[Timeline, list[int]]:
             enough.set()
 
     source = open_live(url, on_state=lambda *_: None, **PATIENT)
-    journal = create_journal(
-        path, organs=made.organs, smoothing=made.smoothing, intervals=made.intervals, source=source.info
-    )
+    journal = create_journal(path, organs=made.organs, provenance=made.provenance, source=source.info)
     options = LiveOptions(keep="every", duration_s=30.0)
     session = LiveSession(made, source, options=options, journal=journal, on_taken=taken, should_stop=enough.is_set)
     summary = session.run()
     timeline = timeline_from_journal(read_journal(path))
     assert enough.is_set(), f"{len(numbers)} frames came"
-    assert summary.ledger.balanced and summary.ledger == timeline.ledger
-    # Nothing is dropped with --keep every; the ledger, the journal and what was taken say the same.
-    assert timeline.ledger.received == timeline.ledger.classified == len(numbers) == len(timeline.scores.index)
+    assert summary.frame_counts.balanced and summary.frame_counts == timeline.frame_counts
+    # Nothing is dropped with --keep every; the frame_counts, the journal and what was taken say the same.
+    assert (
+        timeline.frame_counts.received == timeline.frame_counts.classified == len(numbers) == len(timeline.scores.index)
+    )
     assert sorted(numbers) == list(range(len(numbers)))
     return timeline, [numbers[index] for index in range(len(numbers))]
 
@@ -129,8 +130,8 @@ def test_what_is_dropped_is_declared_and_moves_an_edge_by_no_more(tmp_path: Path
             made, source, options=LiveOptions(waiting=8, duration_s=30.0), on_frame=frame, on_taken=taken,
             should_stop=enough.is_set,
         )  # fmt: skip
-        ledger = session.run().ledger
+        frame_counts = session.run().frame_counts
     assert arrived == list(range(len(sweep.pictures)))
-    assert ledger.balanced and ledger.received == len(arrived) and ledger.classified == len(numbers)
-    assert ledger.dropped == len(arrived) - len(numbers) > 20
+    assert frame_counts.balanced and frame_counts.received == len(arrived) and frame_counts.classified == len(numbers)
+    assert frame_counts.dropped == len(arrived) - len(numbers) > 20
     assert all(numbers[index] == index for index in numbers), "a frame keeps its number whatever is dropped before it"

@@ -216,3 +216,20 @@ def test_nothing_unsound_is_written_and_the_old_file_stays(tmp_path: Path, tenso
 def test_reading_a_model_needs_no_torch() -> None:
     code = "import sys, seqcls.models.file; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+FORMAT_1 = """{"organs": ["thyroid"], "geometry": {"size": 112, "region": "auto"}, "mean": 0.449, "std": 0.226,
+"arch": "resnet18", "calibration": [[1.5, -0.25]],
+"smoothing": {"kind": "mean", "window_s": 0.5, "look_ahead_s": 0.25, "time_constant_s": 0.2, "dwell_s": 2.0},
+"intervals": [{"onset": 0.3, "offset": 0.21, "min_present_s": 0.3, "min_absent_s": 0.2, "pad_s": 0.0}],
+"training": {"best_epoch": 3, "regions": [{"x0": 18, "y0": 18, "x1": 378, "y1": 290, "width": 400, "height": 300,
+"polygon": [[18, 18], [378, 18], [200, 289]], "kind": "convex"}]},
+"dataset_hash": "d07", "version": "0.1.0", "format": 1}"""
+
+
+def test_a_header_of_format_1_is_still_read() -> None:
+    old = ModelHeader.from_json(FORMAT_1)
+    assert old.organs == ("thyroid",) and old.calibration == ((1.5, -0.25),) and old.dataset_hash == "d07"
+    assert [(region.kind, region.box) for region in old.regions] == [("convex", (18, 18, 378, 290))]
+    assert old.training == {"best_epoch": 3}
+    assert old.format == FORMAT == 2 and ModelHeader.from_json(old.to_json()) == old

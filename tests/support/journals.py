@@ -18,6 +18,7 @@ from seqcls.journal import (
     create_journal,
 )
 from seqcls.smoothing import SmoothingOptions
+from seqcls.timeline import Provenance
 from seqcls.types import Event, FrameCounts, FrameScore, Gap, ScoreTable, SourceInfo
 
 ORGANS = ("liver", "kidney")
@@ -48,10 +49,14 @@ class Clock:
         return datetime(2030, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=self.now_s)
 
 
-def begin(path: Path, clock: Clock, smoothing: SmoothingOptions = OFF, **options: Any) -> JournalWriter:
+def made_by(smoothing: SmoothingOptions = OFF, intervals: Sequence[IntervalOptions] = EVERY, **what: Any) -> Provenance:
+    return Provenance(smoothing=smoothing, intervals=tuple(intervals), **what)
+
+
+def begin(path: Path, clock: Clock, smoothing: SmoothingOptions = OFF, **what: Any) -> JournalWriter:
     return create_journal(
-        path, organs=ORGANS, smoothing=smoothing, intervals=EVERY, source=SOURCE, session="first",
-        monotonic=clock.monotonic, wall=clock.wall, **options,
+        path, organs=ORGANS, source=SOURCE, provenance=made_by(smoothing, **what), session="first",
+        monotonic=clock.monotonic, wall=clock.wall,
     )  # fmt: skip
 
 
@@ -94,6 +99,6 @@ def write_small(path: Path) -> Path:
         write_frames(writer, clock, range(4))
         writer.write(Gap(0.4, 0.8, "stalled"), Event("liver", "present", 0.0, 0, 0.3))
         writer.write(frame(4, 0.8), frame(5, 0.9, reason="black"))
-        ledger = FrameCounts(received=6, classified=5, rejected=1)
-        writer.finish(end_s=1.0, ledger=ledger, verdict="complete")
+        frame_counts = FrameCounts(received=6, classified=5, rejected=1)
+        writer.finish(end_s=1.0, frame_counts=frame_counts, verdict="complete")
     return path

@@ -39,7 +39,7 @@ VIEW = LiveView(
     feed_since_s=1.0,
     now_s=100.0,
     organs=(THYROID, replace(THYROID, organ=EVIL, state="absent", score=0.04, reason=EVIL)),
-    ledger=FrameCounts(received=10, classified=7, dropped=2, rejected=1),
+    frame_counts=FrameCounts(received=10, classified=7, dropped=2, rejected=1),
     rate_hz=29.9,
     latency_ms=(20.0, 30.0, math.nan),
     picture=PICTURE,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import numpy as np
 
 from seqcls.intervals import IntervalOptions, intervals_from_events
 from seqcls.postprocess import PostProcess, unknown_stretches
 from seqcls.smoothing import SmoothingOptions
-from seqcls.types import FrameCounts, FrameScore, Gap, SourceInfo, SourceReport, Timeline
+from seqcls.timeline import Provenance, Timeline
+from seqcls.types import FrameCounts, FrameScore, Gap, SourceInfo, SourceReport
 
 LEVELS = {"P": 0.9, ".": 0.1, "m": 0.45}
 OFF = SmoothingOptions(kind="none")
@@ -46,10 +45,7 @@ def timeline(
         intervals=intervals,
         gaps=unknown_stretches(intervals, names),
         scores=table,
-        ledger=FrameCounts(received=len(rows), classified=len(rows) - rejected, rejected=rejected),
+        frame_counts=FrameCounts(received=len(rows), classified=len(rows) - rejected, rejected=rejected),
         report=SourceReport("complete", (), len(rows), gaps),
-        provenance={
-            "smoothing": asdict(smoothing),
-            "intervals": {n: asdict(o) for n, o in zip(names, options, strict=True)},
-        },
+        provenance=Provenance(smoothing=smoothing, intervals=tuple(options)),
     )

@@ -88,7 +88,7 @@ class SnapshotPublisher:
 
 def view_json(view: LiveView, version: int) -> bytes:
     """ASCII without line ends. Times are seconds before now (0 or negative); what is not a number becomes null."""
-    ledger = view.ledger
+    frame_counts = view.frame_counts
     record = {
         "version": version,
         "source": view.source,
@@ -99,11 +99,11 @@ def view_json(view: LiveView, version: int) -> bytes:
         "started": view.started,
         "rate_hz": _number(view.rate_hz),
         "latency_ms": [_number(ms) for ms in view.latency_ms],
-        "received": ledger.received,
-        "classified": ledger.classified,
-        "skipped": ledger.skipped,
-        "dropped": ledger.dropped,
-        "rejected": ledger.rejected,
+        "received": frame_counts.received,
+        "classified": frame_counts.classified,
+        "skipped": frame_counts.skipped,
+        "dropped": frame_counts.dropped,
+        "rejected": frame_counts.rejected,
         "messages": list(view.messages),
         "has_picture": view.picture is not None,
         "disclaimer": seqcls.DISCLAIMER,

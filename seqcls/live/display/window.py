@@ -65,7 +65,7 @@ def draw(view: LiveView, quiet_s: float = 0.0) -> Image:
     _text(side, warning if quiet else feed, 12, _HEIGHT - 56, 0.6, COLORS["unknown"] if warning else _INK)
     late = "" if p95 != p95 else f"  p95 {p95:.0f} ms"
     if not quiet:
-        _text(side, f"{view.rate_hz:.0f} frames/s{late}  {view.ledger.dropped} dropped", 12, _HEIGHT - 34, 0.5)
+        _text(side, f"{view.rate_hz:.0f} frames/s{late}  {view.frame_counts.dropped} dropped", 12, _HEIGHT - 34, 0.5)
     _text(side, "Research software, not a medical device.", 12, _HEIGHT - 12, 0.45)
     return np.concatenate([picture, side], axis=1)
 
@@ -165,7 +165,7 @@ def _unpacked(text: bytes, pixels: bytes) -> LiveView:
     told: dict[str, Any] = json.loads(text)
     shape = told.pop("shape")
     told["organs"] = tuple(OrganView(**organ) for organ in told["organs"])
-    told["ledger"] = FrameCounts(**told["ledger"])
+    told["frame_counts"] = FrameCounts(**told["frame_counts"])
     told["picture"] = None if shape is None else np.frombuffer(pixels, np.uint8).reshape(shape)
     return LiveView(**told)
 

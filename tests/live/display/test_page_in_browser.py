@@ -179,7 +179,7 @@ page = PageServer(token=sys.argv[1])
 print(page.url, flush=True)
 while True:
     page.publish(LiveView(source="probe", feed="running", feed_since_s=0.0, now_s=1.0, organs=(organ,),
-                          ledger=FrameCounts(), rate_hz=25.0, latency_ms=(1.0, 2.0, 3.0)))
+                          frame_counts=FrameCounts(), rate_hz=25.0, latency_ms=(1.0, 2.0, 3.0)))
     time.sleep(0.1)
 """
 

@@ -1,0 +1,147 @@
+"""The answer: a run's timeline, and the provenance that says how it came about."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcls.gate import GateOptions
+from seqcls.geometry import Geometry, Region
+from seqcls.intervals import IntervalOptions
+from seqcls.smoothing import SmoothingOptions
+from seqcls.types import FrameCounts, Gap, Interval, ScoreTable, SourceInfo, SourceReport, State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How the frames to score were chosen; see ``adaptive.SamplingOptions``.
+
+    undecided: frames whose state the measured frames could not settle, with nothing left to measure.
+    """
+
+    kind: Literal["every", "adaptive"] = "every"
+    step_s: float | None = None
+    margin: float = 0.2
+    undecided: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Which model, engine and options gave a timeline.
+
+    model: the model file's name. model_dataset: hash of the frames it was trained on. model_version: of the seqcls that
+    wrote it. intervals: one entry per organ. regions: the ultrasound regions found, in order. latency_ms: 50th, 95th
+    and 99th percentile from a frame's arrival to the decision, of a live run; NaN where no frame came. sessions, began:
+    of a run that kept a journal, the ids of its sessions and the time of day at which it began, in ISO 8601. Empty or
+    None is what is not known.
+    """
+
+    smoothing: SmoothingOptions
+    intervals: tuple[IntervalOptions, ...]
+    model: str = ""
+    model_dataset: str = ""
+    model_version: str = ""
+    engine: str = ""
+    gate: GateOptions | None = None
+    sampling: Sampling | None = None
+    geometry: Geometry | None = None
+    regions: tuple[Region, ...] = ()
+    latency_ms: tuple[float, float, float] | None = None
+    sessions: tuple[str, ...] = ()
+    began: str = ""
+
+    def to_dict(self, organs: tuple[str, ...]) -> dict[str, Any]:
+        """For JSON; what is not known is left out."""
+        record: dict[str, Any] = {name: getattr(self, name) for name in _TEXTS if getattr(self, name)}
+        record["smoothing"] = asdict(self.smoothing)
+        record["intervals"] = {o: asdict(i) for o, i in zip(organs, self.intervals, strict=True)}
+        if self.gate is not None:
+            record["gate"] = asdict(self.gate)
+        if self.sampling is not None:
+            record["sampling"] = asdict(self.sampling)
+        if self.geometry is not None:
+            record["geometry"] = self.geometry.to_dict()
+        if self.regions:
+            record["regions"] = [region.to_dict() for region in self.regions]
+        if self.latency_ms is not None:
+            record["latency_ms"] = latency_to_dict(self.latency_ms)
+        if self.sessions:
+            record["journal"] = {"sessions": list(self.sessions), "began": self.began}
+        return record
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any], organs: tuple[str, ...]) -> Provenance:
+        """The inverse of ``to_dict``, passing over what it does not know.
+
+        Raises LookupError, TypeError, ValueError, AttributeError or SeqclsError for anything else.
+        """
+        gate, sampling, geometry = record.get("gate"), record.get("sampling"), record.get("geometry")
+        journal = record.get("journal", {})
+        return cls(
+            **{name: str(record.get(name, "")) for name in _TEXTS},
+            smoothing=SmoothingOptions(**record["smoothing"]),
+            intervals=tuple(IntervalOptions(**record["intervals"][organ]) for organ in organs),
+            gate=None if gate is None else GateOptions(**gate),
+            sampling=None if sampling is None else Sampling(**sampling),
+            geometry=None if geometry is None else Geometry.from_dict(geometry),
+            regions=tuple(Region.from_dict(region) for region in record.get("regions", ())),
+            latency_ms=latency_from_dict(record.get("latency_ms")),
+            sessions=tuple(str(session) for session in journal.get("sessions", ())),
+            began=str(journal.get("began", "")),
+        )
+
+
+_TEXTS = ("model", "model_dataset", "model_version", "engine")
+_PERCENTILES = ("p50", "p95", "p99")
+
+
+def latency_to_dict(latency_ms: tuple[float, float, float]) -> dict[str, float | None]:
+    """Percentiles for JSON."""
+    named = zip(_PERCENTILES, latency_ms, strict=True)
+    return {name: None if math.isnan(ms) else round(ms, 2) for name, ms in named}
+
+
+def latency_from_dict(record: Mapping[str, Any] | None) -> tuple[float, float, float] | None:
+    """The inverse of ``latency_to_dict``, as far as hundredths go."""
+    if record is None:
+        return None
+    p50, p95, p99 = (math.nan if record[name] is None else float(record[name]) for name in _PERCENTILES)
+    return p50, p95, p99
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Timeline:
+    """The answer: when each organ is in view, what could not be judged, and how the answer came about.
+
+    ``thumbnails`` are a few of the pictures that the engine saw, (S, S) uint8 with their times, spread over the clip;
+    they hold nothing from outside the ultrasound region and are not kept on disk.
+    """
+
+    source: SourceInfo
+    organs: tuple[str, ...]
+    start_s: float
+    end_s: float
+    intervals: tuple[Interval, ...]
+    gaps: tuple[Gap, ...]
+    scores: ScoreTable
+    frame_counts: FrameCounts
+    report: SourceReport
+    provenance: Provenance
+    warnings: tuple[str, ...] = ()
+    thumbnails: tuple[tuple[float, NDArray[np.uint8]], ...] = ()
+
+    @property
+    def coverage(self) -> float:
+        """Fraction of the clip's duration that could be judged, 0..1."""
+        total_s = self.end_s - self.start_s
+        unknown_s = sum(gap.end_s - gap.start_s for gap in self.gaps)
+        return 1.0 if total_s <= 0 else max(0.0, 1.0 - unknown_s / total_s)
+
+    def of(self, organ: str, state: State | None = None) -> tuple[Interval, ...]:
+        """The organ's intervals in order, of one state when stated."""
+        return tuple(i for i in self.intervals if i.organ == organ and (state is None or i.state == state))
