@@ -121,11 +121,13 @@ def bootstrap(
     members = [np.flatnonzero(place == number) for number in range(len(names))]
     value = metric(np.arange(len(place), dtype=np.int64))
     random = np.random.default_rng(seed)
+    known: dict[tuple[int, ...], float] = {}  # few groups give few different draws
     drawn: list[float] = []
-    if len(names) >= 2:
-        for _ in range(rounds):
-            chosen = random.integers(0, len(names), len(names))
-            drawn.append(metric(np.concatenate([members[number] for number in chosen])))
+    for _ in range(rounds if len(names) >= 2 else 0):
+        chosen = tuple(sorted(random.integers(0, len(names), len(names)).tolist()))
+        if chosen not in known:
+            known[chosen] = metric(np.concatenate([members[number] for number in chosen]))
+        drawn.append(known[chosen])
     defined = [one for one in drawn if not math.isnan(one)]
     tail = 100 * (1 - level) / 2
     low, high = np.percentile(defined, [tail, 100 - tail]) if defined else (math.nan, math.nan)

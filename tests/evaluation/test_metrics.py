@@ -115,13 +115,22 @@ def test_the_interval_of_a_mean_is_that_of_the_normal_distribution() -> None:
 
 
 def test_the_draws_depend_on_the_seed_alone() -> None:
-    drawn: list[list[int]] = []
+    drawn: list[list[list[int]]] = []
     for seed in ({}, {"seed": 0}, {"seed": 1}):
-        rows: list[int] = []
-        bootstrap(lambda index, rows=rows: rows.extend(index.tolist()) or 0.0, ["a", "b", "c"], rounds=20, **seed)
+        rows: list[list[int]] = []
+        bootstrap(lambda index, rows=rows: rows.append(index.tolist()) or 0.0, [*"abcdefgh"], rounds=20, **seed)
         drawn.append(rows)
     assert drawn[0] == drawn[1] != drawn[2]
-    assert set(drawn[0]) == {0, 1, 2} and len(drawn[0]) == 3 + 20 * 3  # all of them once, then 20 draws of 3
+    assert drawn[0][0] == list(range(8))  # all of them once, then 20 draws of 8
+    assert len(drawn[0]) == 21 and all(len(draw) == 8 and set(draw) <= set(range(8)) for draw in drawn[0])
+    assert set().union(*drawn[0][1:]) == set(range(8))
+
+
+def test_a_draw_is_measured_once() -> None:
+    """Two groups can be drawn in three ways."""
+    drawn: list[list[int]] = []
+    estimate = bootstrap(lambda index: drawn.append(index.tolist()) or float(index.sum()), ["b", "a"], rounds=60)
+    assert sorted(drawn[1:]) == [[0, 0], [1, 0], [1, 1]] and estimate.rounds == 60
 
 
 def test_draws_without_both_classes_are_left_out() -> None:
