@@ -1,7 +1,8 @@
-"""From validation logits to probabilities and thresholds, one organ at a time. Pure numpy.
+"""Probability calibration: from validation logits to probabilities and thresholds, one organ at a time.
 
 Frames of a clip are near copies of each other, and presence is often rare. So every (clip, class) pair counts alike,
-each class half: probabilities hold under even odds, which is also what smoothing by ``hmm`` takes them for.
+and each class counts one half: the probabilities hold for even prior odds, which is also what smoothing by ``hmm``
+expects.
 """
 
 from __future__ import annotations
@@ -16,17 +17,21 @@ from seqcls.intervals import IntervalOptions
 
 Floats = NDArray[np.float64]
 
-#: Fewer (clip, class) pairs of either class than this say too little to move anything.
+#: With fewer clips or frames of either class, calibration and thresholds keep their defaults.
 MIN_CLIPS = 2
 MIN_FRAMES = 20
-_STEEPEST = 4.0
-#: So many clips of either class are believed as much as the calibration's own one half.
-_BELIEF = 8
+#: The slope of a calibration lies between 1 / MAX_SLOPE and MAX_SLOPE.
+MAX_SLOPE = 4.0
+#: A threshold found on so many clips of the scarcer class counts as much as the calibrated one half.
+PRIOR_CLIPS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threshold:
-    """A threshold amid the plateau [low, high] of thresholds that do about as well, and its balanced accuracy."""
+    """A threshold within the plateau [low, high] of those that do about as well.
+
+    balanced_accuracy: the best on the plateau.
+    """
 
     value: float
     low: float
@@ -61,10 +66,12 @@ def fit_calibration(
     """(a, b) of probability = sigmoid(a * logit + b), after Platt 1999 ("Probabilistic outputs for support vector
     machines"), by Newton's method.
 
-    Fitted as a * (logit - centre), held near the identity by priors, log a ~ N(0, 0.7) and centre ~ N(0, 2), against
-    as much evidence as there are (clip, class) pairs: classes that are wholly apart would otherwise drive ``a`` to
-    infinity. (1, 0) where the evidence is too thin.
+    Fitted as a * (logit - centre) with priors, log a ~ N(0, 0.7) and centre ~ N(0, 2), on as many observations as there
+    are (clip, class) pairs: without priors, classes that do not overlap would drive ``a`` to infinity. Nothing in
+    scikit-learn fits with such priors. (1, 0) where there is too little evidence.
     """
+    from scipy.special import expit
+
     z, y = np.asarray(logits, np.float64), (np.asarray(truth) > 0.5).astype(np.float64)
     if not has_enough_evidence(y, clips):
         return 1.0, 0.0
@@ -76,7 +83,7 @@ def fit_calibration(
     for _ in range(100):
         slope = np.exp(theta[0])
         odds = slope * (z - theta[1])
-        p = _sigmoid(odds)
+        p = expit(odds)
         change = np.stack([odds, np.full_like(z, -slope)])  # (2, N): of the odds with log a and with the centre
         gradient = change @ (weights * (p - y)) + prior @ theta
         curvature = (change * (weights * np.maximum(p * (1 - p), 1e-6))) @ change.T + prior
@@ -84,7 +91,7 @@ def fit_calibration(
         theta = theta - 0.5 * step / max(1.0, float(np.abs(step).max()))
         if np.abs(step).max() < 1e-9:
             break
-    limit = np.log(_STEEPEST)
+    limit = np.log(MAX_SLOPE)
     slope = float(np.exp(np.clip(theta[0], -limit, limit)))
     return slope, -slope * float(theta[1])
 
@@ -92,9 +99,10 @@ def fit_calibration(
 def choose_threshold(scores: ArrayLike, truth: ArrayLike, clips: Sequence[str] | NDArray[np.str_]) -> Threshold:
     """The middle of the widest run of thresholds whose balanced accuracy is within 0.005 of the best, drawn to 0.5.
 
-    The best threshold itself lies on the edge of one frame's score and does not carry over; the middle of a plateau
-    keeps its distance to both sides. Calibrated scores have their best threshold near one half; few clips say little
-    against that, so the middle counts n / (n + 8), n the clips of the scarcer class. Held within 0.3..0.7.
+    The best threshold itself depends on the score of one frame and does not carry over to other clips; the middle of a
+    plateau keeps its distance to both sides. Calibrated scores have their best threshold near one half, and few clips
+    are little evidence against that: so the middle counts n / (n + 8), n the clips of the scarcer class. The result is
+    at least 0.3 and at most 0.7.
     """
     s, positive, weights = np.asarray(scores, np.float64), np.asarray(truth) > 0.5, frame_weights(truth, clips)
     names = np.asarray(clips)
@@ -105,16 +113,16 @@ def choose_threshold(scores: ArrayLike, truth: ArrayLike, clips: Sequence[str] |
     edges = np.flatnonzero(np.diff(np.concatenate([[0], good.astype(np.int8), [0]]))).reshape(-1, 2)
     first, after = edges[np.argmax(edges[:, 1] - edges[:, 0])]
     low, high = float(grid[first]), float(grid[after - 1])
-    value = float(np.clip(0.5 + ((low + high) / 2 - 0.5) * count / (count + _BELIEF), 0.3, 0.7))
+    value = float(np.clip(0.5 + ((low + high) / 2 - 0.5) * count / (count + PRIOR_CLIPS), 0.3, 0.7))
     return Threshold(value=round(value, 3), low=low, high=high, balanced_accuracy=float(accuracy[first:after].max()))
 
 
 def operating_point(
     scores: ArrayLike, truth: ArrayLike, clips: Sequence[str] | NDArray[np.str_]
 ) -> tuple[IntervalOptions, Threshold | None]:
-    """Interval options with thresholds for these calibrated scores, the defaults where the evidence is too thin.
+    """Interval options with thresholds for these calibrated scores, the defaults where there is too little evidence.
 
-    The offset keeps the defaults' share of the onset.
+    The offset is the same part of the onset as in the defaults.
     """
     default = IntervalOptions()
     if not has_enough_evidence(truth, clips):
@@ -122,8 +130,3 @@ def operating_point(
     onset = choose_threshold(scores, truth, clips)
     offset = round(onset.value * default.offset / default.onset, 3)
     return IntervalOptions(onset=onset.value, offset=offset), onset
-
-
-def _sigmoid(x: Floats) -> Floats:
-    small = np.exp(-np.abs(x))
-    return np.asarray(np.where(x >= 0, 1.0, small) / (1 + small))

@@ -1,8 +1,7 @@
-"""Leaving patients out in turn: what a data set says of patients it has not seen.
+"""Cross-validation by patient: how a model does on patients that it was not trained on.
 
 A fold's model is trained without validation, so nothing of the patients left out decides when to stop or which weights
-to keep. What cannot be tested is said, not averaged away: an organ that only one patient shows has no model to be
-tested on that patient.
+to keep. An organ that only one patient shows cannot be tested on that patient; a note says so.
 """
 
 from __future__ import annotations
@@ -16,12 +15,14 @@ from numpy.typing import NDArray
 
 from seqcls.datasets.dataset import FrameSet
 from seqcls.errors import DataError
-from seqcls.evaluation.metrics import Estimate, FrameMetrics, auroc, bootstrap, frame_metrics
+from seqcls.evaluation.metrics import Estimate, FrameMetrics, frame_metrics, metrics_over_groups
 from seqcls.models.resnet import GrayResNet
 from seqcls.training.options import TrainOptions
 from seqcls.training.sampler import Indices
 from seqcls.training.train import TrainResult, predict, train
 
+#: Draws of the bootstrap.
+ROUNDS = 1000
 _NONE = np.empty(0, np.int64)
 
 
@@ -80,8 +81,8 @@ def cross_validate(
         if interrupted := should_stop():
             break
         rows, tested = np.flatnonzero(~np.isin(groups, left_out)), np.flatnonzero(np.isin(groups, left_out))
-        columns, said = _trainable(frames, rows, tested, left_out)
-        notes += said
+        columns, untested = _trainable(frames, rows, tested, left_out)
+        notes += untested
         if not columns:
             continue
         part = frames.of_organs([frames.organs[column] for column in columns])
@@ -91,28 +92,39 @@ def cross_validate(
         if interrupted := result.interrupted:
             break
         scores[tested[:, None], columns] = score_frames(result, frames.images[tested], options)
-        fold = Fold(groups=left_out, index=tested, result=result, metrics=_by_organ(frames, scores, tested, columns))
+        metrics = tuple(
+            frame_metrics(frames.targets[tested, k], scores[tested, k], frames.mask[tested, k])
+            if k in columns
+            else None
+            for k in range(len(frames.organs))
+        )
+        fold = Fold(groups=left_out, index=tested, result=result, metrics=metrics)
         done.append(fold)
         if on_fold is not None:
             on_fold(fold)
     if not done and not interrupted:
         raise DataError(f"no {unit} can be left out: {'; '.join(notes)}")
-    pooled = [_pooled(frames, scores, column, groups) for column in range(len(frames.organs))]
+    known = frames.mask & ~np.isnan(scores)
+    pooled = [
+        metrics_over_groups(frames.targets[rows, k], scores[rows, k], groups[rows], rounds=ROUNDS)
+        for k, rows in enumerate(known.T)
+    ]
+    metrics_of, auroc_of, accuracy_of = zip(*pooled, strict=True)
     return CrossValidation(
         organs=frames.organs,
         unit=unit,
         folds=tuple(done),
         scores=scores,
-        metrics=tuple(one[0] for one in pooled),
-        auroc=tuple(one[1] for one in pooled),
-        accuracy=tuple(one[2] for one in pooled),
+        metrics=metrics_of,
+        auroc=auroc_of,
+        accuracy=accuracy_of,
         notes=tuple(notes),
         interrupted=interrupted,
     )
 
 
 def grouping(frames: FrameSet) -> tuple[str, NDArray[np.str_]]:
-    """What must not be torn apart, and each frame's: patients, or clips where there is but one patient."""
+    """The unit that is left out as a whole, and each frame's: the patient, or the clip where there is one patient."""
     for unit, names in (("patient", frames.patient), ("clip", frames.clip)):
         if len(np.unique(names)) >= 2:
             return unit, np.asarray(names)
@@ -122,7 +134,7 @@ def grouping(frames: FrameSet) -> tuple[str, NDArray[np.str_]]:
 def split_groups(
     frames: FrameSet, groups: NDArray[np.str_], folds: int | Literal["groups"]
 ) -> tuple[tuple[str, ...], ...]:
-    """Groups shared out so that frames of presence are spread evenly over the folds, or each by itself."""
+    """The groups of each fold: each group by itself, or so that frames of presence are spread evenly."""
     names = [str(name) for name in np.unique(groups)]
     if folds == "groups" or folds >= len(names):
         return tuple((name,) for name in names)
@@ -132,7 +144,7 @@ def split_groups(
     load = {name: (int(present[groups == name].sum()), int((groups == name).sum())) for name in names}
     parts: list[list[str]] = [[] for _ in range(folds)]
     for name in sorted(names, key=lambda name: (load[name], name), reverse=True):
-        # To the fold that holds least presence so far, then fewest frames.
+        # To the fold with the fewest frames of presence so far, then with the fewest frames.
         parts.sort(key=lambda part: [sum(load[one][of] for one in part) for of in (0, 1)])
         parts[0].append(name)
     return tuple(tuple(sorted(part)) for part in sorted(parts))
@@ -158,25 +170,3 @@ def _trainable(
             state = "present" if not known.any() else "absent"
             notes.append(f"only {', '.join(left_out)} shows {organ} {state}, so {organ} is not tested there")
     return columns, notes
-
-
-def _by_organ(
-    frames: FrameSet, scores: NDArray[np.float32], rows: Indices, columns: list[int]
-) -> tuple[FrameMetrics | None, ...]:
-    return tuple(
-        frame_metrics(frames.targets[rows, k], scores[rows, k], frames.mask[rows, k]) if k in columns else None
-        for k in range(len(frames.organs))
-    )
-
-
-def _pooled(
-    frames: FrameSet, scores: NDArray[np.float32], column: int, groups: NDArray[np.str_]
-) -> tuple[FrameMetrics, Estimate, Estimate]:
-    use = np.flatnonzero(frames.mask[:, column] & ~np.isnan(scores[:, column]))
-    truth, score = frames.targets[use, column], scores[use, column]
-    right = (score >= 0.5) == (truth > 0.5)
-    return (
-        frame_metrics(truth, score),
-        bootstrap(lambda index: auroc(truth[index], score[index]), groups[use]),
-        bootstrap(lambda index: float(right[index].mean()) if len(index) else float("nan"), groups[use]),
-    )

@@ -12,67 +12,21 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from support.frame_sets import QUICK, SIZE, frame_set
 
 from seqcls.datasets.dataset import FrameSet
 from seqcls.engines import open_engine
 from seqcls.errors import DataError, UsageError
 from seqcls.evaluation.metrics import auroc
-from seqcls.geometry import Geometry
 from seqcls.intervals import IntervalOptions
 from seqcls.models.file import read_model, write_model
 from seqcls.training import train as module
-from seqcls.training.calibration import (
-    choose_threshold,
-    fit_calibration,
-    frame_weights,
-    has_enough_evidence,
-    operating_point,
-)
-from seqcls.training.crossvalidation import cross_validate, split_groups
 from seqcls.training.loss import masked_loss, mixup
 from seqcls.training.optimizer import lr_factor
 from seqcls.training.options import AugmentOptions, TrainOptions
 from seqcls.training.plots import write_history
 from seqcls.training.sampler import Sampler
 from seqcls.training.train import Epoch, train
-
-SIZE = 32
-CALM = AugmentOptions(strength=0.2)
-QUICK = TrainOptions(
-    epochs=4, batch_size=16, samples_per_epoch=32, lr=2e-3, weights="none", device="cpu", precision="fp32", augment=CALM,
-    ema=0.8, mixup=0.0,
-)  # fmt: skip
-
-
-def frame_set(clips: int = 6, frames: int = 12, seed: int = 0) -> FrameSet:
-    """Organ "disc": a bright disc in the second half of even clips. "bar": labelled in clips 0..3 only, in odd frames.
-
-    Patient p holds clips 2p and 2p + 1; the last patient's are for validation.
-    """
-    rng = np.random.default_rng(seed)
-    count = clips * frames
-    clip, index = np.divmod(np.arange(count), frames)
-    images = rng.integers(30, 110, (count, SIZE, SIZE), np.uint8)
-    disc, bar = (clip % 2 == 0) & (index >= frames // 2), index % 2 == 1
-    for image, has_disc, has_bar in zip(images, disc, bar, strict=True):
-        if has_disc:
-            cv2.circle(image, (int(rng.integers(10, 22)), int(rng.integers(8, 14))), 5, 230, -1)
-        if has_bar:
-            cv2.rectangle(image, (int(rng.integers(3, 10)), 25), (27, 28), 200, -1)
-    mask = np.stack([np.ones(count, bool), clip < 4], axis=1)
-    targets = np.where(mask, np.stack([disc, bar], axis=1), np.nan).astype(np.float32)
-    return FrameSet(
-        images=images,
-        targets=targets,
-        mask=mask,
-        clip=np.array([f"clip{number}" for number in clip]),
-        patient=np.array([f"p{number // 2}" for number in clip]),
-        split=np.where(clip >= clips - 2, "validation", "train"),
-        time_s=index / 25.0,
-        organs=("disc", "bar"),
-        geometry=Geometry(size=SIZE),
-        hash="abc",
-    )
 
 
 @pytest.fixture(scope="module")
@@ -334,135 +288,6 @@ def test_the_average_follows_slowly() -> None:
     assert average.tensors()["conv1.weight"] == pytest.approx(0.9 * start + 0.1 * goal, abs=1e-6)
     module._update_average(average, model, 0.0, step=1000)
     assert np.array_equal(average.tensors()["conv1.weight"], goal)
-
-
-# Calibration and thresholds
-
-
-def scores_of(shift: float, count: int = 400, clips: int = 8) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(0)
-    truth = np.arange(count) % 2
-    return (
-        rng.normal(np.where(truth, 2, -2) + shift, 1.0),
-        truth,
-        np.array([f"c{i * clips // count}" for i in range(count)]),
-    )
-
-
-def test_calibration_takes_a_shift_away() -> None:
-    a, b = fit_calibration(*scores_of(1.5))
-    assert -b / a == pytest.approx(1.5, abs=0.35)  # where the probability is one half
-    assert a > 0
-
-
-def test_wholly_separated_classes_do_not_blow_up() -> None:
-    logits, truth, clips = scores_of(0.0)
-    a, b = fit_calibration(np.where(truth, 9.0, -9.0), truth, clips)
-    assert 0.1 < a < 4
-    assert abs(b) < 0.5
-    assert fit_calibration(logits * 1e6, truth, clips)[0] > 0
-
-
-def test_presence_being_rare_moves_nothing() -> None:
-    logits, truth, clips = scores_of(0.0, count=2000)
-    rare = (truth == 0) | (np.arange(2000) % 10 == 1)
-    a, b = fit_calibration(logits[rare], truth[rare], clips[rare])
-    assert abs(b / a) < 0.3
-
-
-@pytest.mark.parametrize("few", ["one clip of a class", "few frames", "none"])
-def test_thin_evidence_changes_nothing(few: str) -> None:
-    logits, truth, clips = scores_of(2.0)
-    keep = {
-        "one clip of a class": (truth == 0) | (clips == "c3"),
-        "few frames": np.arange(400) < 30,
-        "none": np.zeros(400, bool),
-    }[few]
-    assert not has_enough_evidence(truth[keep], clips[keep])
-    assert fit_calibration(logits[keep], truth[keep], clips[keep]) == (1.0, 0.0)
-    assert operating_point(logits[keep], truth[keep], clips[keep]) == (IntervalOptions(), None)
-
-
-@pytest.mark.parametrize(("clips_each", "value"), [(4, 0.527), (8, 0.54), (800, 0.579)])
-def test_the_threshold_is_the_middle_of_the_plateau_as_far_as_the_clips_go(clips_each: int, value: float) -> None:
-    truth = np.repeat([0, 1], 10 * clips_each)
-    clips = np.array([f"c{i // 10}" for i in range(20 * clips_each)])
-    chosen = choose_threshold(np.where(truth, 0.9, 0.25), truth, clips)
-    assert (chosen.low, chosen.high) == (0.26, 0.9)
-    assert chosen.value == pytest.approx(value)
-    assert chosen.balanced_accuracy == pytest.approx(1.0)
-    options, _ = operating_point(np.where(truth, 0.9, 0.25), truth, clips)
-    assert (options.onset, options.offset) == (pytest.approx(value), pytest.approx(0.7 * value, abs=5e-4))
-    held_back = choose_threshold(np.where(truth, 0.95, 0.9), truth, clips).value
-    assert held_back <= 0.7 and (clips_each < 800 or held_back == 0.7)
-
-
-def test_weights_are_even_over_classes_and_clips() -> None:
-    weights = frame_weights([0, 0, 0, 0, 1], ["a", "a", "a", "b", "b"])
-    assert weights == pytest.approx([1 / 12, 1 / 12, 1 / 12, 1 / 4, 1 / 2])
-
-
-# Cross-validation
-
-
-def test_leaving_patients_out() -> None:
-    frames = frame_set()
-    seen: list = []
-    outcome = cross_validate(frames, replace(QUICK, epochs=1), on_fold=seen.append)
-    assert [fold.groups for fold in outcome.folds] == [("p0",), ("p1",), ("p2",)]
-    assert len(seen) == 3
-    assert outcome.unit == "patient"
-    assert not np.isnan(outcome.scores[:, 0]).any()
-    for fold in outcome.folds:
-        assert set(frames.patient[fold.index]) == set(fold.groups)
-        assert fold.result.metrics is None  # nothing held out decided anything
-        assert fold.result.header.training["classes"]["patients"] == 2
-    # every row was scored by the model that did not see it
-    fold = outcome.folds[1]
-    engine = open_engine((fold.result.header, fold.result.tensors), device="cpu", precision="fp32")
-    assert outcome.scores[fold.index] == pytest.approx(engine.scores(frames.images[fold.index]), abs=1e-4)
-    assert outcome.metrics[0].count == len(frames.images)
-    assert outcome.auroc[0].groups == 3
-
-
-def test_presence_in_one_patient_only_is_said_not_averaged() -> None:
-    frames = frame_set()
-    targets = frames.targets.copy()
-    targets[frames.patient != "p0", 0] = 0.0
-    outcome = cross_validate(replace(frames, targets=targets), replace(QUICK, epochs=1))
-    assert outcome.notes == ("only p0 shows disc present, so disc is not tested there",)
-    left_out = frames.patient == "p0"
-    assert np.isnan(outcome.scores[left_out, 0]).all()
-    assert not np.isnan(outcome.scores[~left_out, 0]).any()
-    assert not np.isnan(outcome.scores[left_out, 1]).any()
-    assert outcome.folds[0].metrics[0] is None
-    assert outcome.folds[0].result.header.organs == ("bar",)
-    assert math.isnan(outcome.auroc[0].value)  # no presence was ever tested
-
-
-def test_folds_hold_whole_patients_and_share_presence_out() -> None:
-    frames = frame_set(clips=12)
-    frames = replace(frames, mask=frames.mask & [True, False])
-    parts = split_groups(frames, frames.patient, 3)
-    assert sorted(name for part in parts for name in part) == [f"p{number}" for number in range(6)]
-    assert [len(part) for part in parts] == [2, 2, 2]
-    with pytest.raises(DataError, match="2 or more"):
-        split_groups(frames, frames.patient, 1)
-
-
-def test_one_patient_is_split_by_clip_and_one_clip_not_at_all() -> None:
-    frames = frame_set(clips=4)
-    alone = replace(frames, patient=np.full(len(frames.patient), "p"))
-    outcome = cross_validate(alone, replace(QUICK, epochs=1, samples_per_epoch=16), folds=2)
-    assert outcome.unit == "clip"
-    with pytest.raises(DataError, match="one clip"):
-        cross_validate(replace(alone, clip=np.full(len(frames.clip), "c")), QUICK)
-
-
-def test_cross_validation_stops_in_order() -> None:
-    outcome = cross_validate(frame_set(), QUICK, should_stop=lambda: True)
-    assert outcome.interrupted
-    assert outcome.folds == ()
 
 
 # Options and pictures
