@@ -8,16 +8,25 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from support.drawn import picture, write_clip
+from support.drawn import labelled_folder, picture, write_clip
 
 from seqcls.datasets import dataset as module
-from seqcls.datasets.dataset import frames_from_clips, load_frames
+from seqcls.datasets.dataset import FrameSet, frames_from_clips, leakage, load_frames
 from seqcls.datasets.extract import ExtractOptions, extract
 from seqcls.datasets.labels import match_clips, read_labels, with_patients
 from seqcls.errors import DataError
 from seqcls.geometry import Geometry
 
 SMALL = Geometry(size=32)
+
+
+def matched(clips: Path, labels: Path) -> list:  # type: ignore[type-arg]
+    return match_clips(with_patients(read_labels(labels), None), clips, labels)
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return labelled_folder(tmp_path_factory.mktemp("labelled"))
 
 
 def save(path: Path, image: np.ndarray) -> Path:  # type: ignore[type-arg]
@@ -214,3 +223,150 @@ def test_only_ignored_stretches_from_clips(tmp_path: Path) -> None:
     clips = match_clips(with_patients(read_labels(tmp_path / "l.json"), None), tmp_path, tmp_path / "l.json")
     with pytest.raises(DataError, match="no clip is labelled present or absent"):
         frames_from_clips(clips, SMALL)
+
+
+def test_three_ways_to_the_same_frames(clips: tuple[Path, Path], tmp_path: Path) -> None:
+    extract(matched(*clips), tmp_path / "data", ExtractOptions())
+    from_disk = load_frames(tmp_path / "data", SMALL)
+    from_clips = frames_from_clips(matched(*clips), SMALL)
+    assert np.array_equal(from_disk.images, from_clips.images)
+    assert np.array_equal(from_disk.targets, from_clips.targets) and np.array_equal(from_disk.mask, from_clips.mask)
+    assert list(from_disk.patient) == list(from_clips.patient) and from_disk.geometry == from_clips.geometry == SMALL
+    assert from_disk.images.shape == (114, 32, 32) and from_disk.images.dtype == np.uint8
+
+
+def folders(root: Path, names: dict[str, int]) -> Path:
+    for folder, count in names.items():
+        (root / folder).mkdir(parents=True)
+        for i in range(count):
+            cv2.imwrite(str(root / folder / f"clip{i % 2}_{i:04d}.png"), picture("present" in folder.lower(), i))
+    return root
+
+
+def test_a_tree_of_ones_own(tmp_path: Path) -> None:
+    names = {
+        "train/Thyroid_Present": 6,
+        "train/thyroid absent": 5,
+        "val/thyroid-present": 3,
+        "val/thyroid-ABSENT": 2,
+        "train/notes": 0,
+    }
+    frames = load_frames(folders(tmp_path, names), SMALL)
+    assert frames.organs == ("thyroid",)
+    assert (frames.split == "validation").sum() == 5 and frames.targets.sum() == 9 and frames.mask.all()
+    assert set(frames.clip) == {"clip0", "clip1"}
+
+
+def test_a_tree_without_split_is_all_for_training(tmp_path: Path) -> None:
+    frames = load_frames(folders(tmp_path, {"thyroid present": 3, "thyroid absent": 3}), SMALL)
+    assert set(frames.split) == {"train"}
+
+
+def test_one_picture_in_two_organs_folders_is_one_frame(tmp_path: Path) -> None:
+    root = folders(
+        tmp_path,
+        {"train/thyroid present": 4, "train/trachea present": 4, "train/thyroid absent": 2, "train/trachea absent": 2},
+    )
+    frames = load_frames(root, SMALL)
+    assert len(frames.images) == 6 and frames.mask.all() and frames.organs == ("thyroid", "trachea")
+
+
+def test_one_picture_in_both_states_is_refused(tmp_path: Path) -> None:
+    root = folders(tmp_path, {"train/thyroid present": 2, "train/thyroid absent": 2})
+    data = (root / "train/thyroid present/clip0_0000.png").read_bytes()
+    (root / "train/thyroid absent/clip0_0000.png").write_bytes(data)
+    with pytest.raises(DataError, match="thyroid present and in thyroid absent"):
+        load_frames(root, SMALL)
+
+
+def test_corrupt_pictures_are_named_or_left_out(tmp_path: Path) -> None:
+    root = folders(tmp_path, {"train/thyroid present": 3, "train/thyroid absent": 3})
+    (root / "train/thyroid absent/clip0_0000.png").write_bytes(b"\x89PNG\r\n\x1a\n rubbish")
+    with pytest.raises(DataError, match=r"clip0_0000\.png cannot be read .* --skip-corrupt"):
+        load_frames(root, SMALL)
+    frames = load_frames(root, SMALL, skip_corrupt=True)
+    assert len(frames.images) == 5 and "left out 1 picture" in frames.messages[0]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ({}, "no frames in a layout"),
+        ({"pictures": 3}, "no frames in a layout"),
+        ({"train/thyroid present": 3}, "no training frame shows thyroid absent"),
+        ({"train/thyroid present": 3, "train/thyroid absent": 0}, "holds no picture"),
+        ({"validation/thyroid present": 3, "validation/thyroid absent": 3}, "no training frame shows"),
+    ],
+    ids=["empty", "other folders", "one class", "empty class", "validation alone"],
+)
+def test_folders_that_cannot_be_trained_on(tmp_path: Path, names: dict[str, int], message: str) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        load_frames(folders(tmp_path, names), SMALL)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_folder_at_all(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no folder at"):
+        load_frames(tmp_path / "none", SMALL)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("path,clip", "file,clip", "lacks the column path"),
+        ("train/node", "../../node", "leads out of the folder"),
+        (",train,", ",test,", "not train or validation"),
+        (",train,1", ",train,yes", "not 1, 0 or empty"),
+    ],
+    ids=["column", "path", "split", "label"],
+)
+def test_a_spoilt_frame_table(clips: tuple[Path, Path], tmp_path: Path, old: str, new: str, message: str) -> None:
+    extract(matched(*clips), tmp_path / "data", ExtractOptions(every=4))
+    table = tmp_path / "data/frames.csv"
+    table.write_text(table.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    with pytest.raises(DataError, match=message):
+        load_frames(tmp_path / "data", SMALL)
+
+
+def test_the_hash_follows_content_and_labels(clips: tuple[Path, Path], tmp_path: Path) -> None:
+    extract(matched(*clips), tmp_path / "a", ExtractOptions(every=4))
+    extract(matched(*clips), tmp_path / "b", ExtractOptions(every=4))
+    one = load_frames(tmp_path / "a", SMALL).hash
+    assert one == load_frames(tmp_path / "b", SMALL).hash
+    table = tmp_path / "b/frames.csv"
+    table.write_text(table.read_text(encoding="utf-8").replace(",train,1", ",train,0", 1), encoding="utf-8")
+    assert one != load_frames(tmp_path / "b", SMALL).hash
+
+
+def test_organs_can_be_picked(tmp_path: Path) -> None:
+    root = folders(
+        tmp_path,
+        {"train/thyroid present": 2, "train/thyroid absent": 2, "train/trachea present": 2, "train/trachea absent": 3},
+    )
+    frames = load_frames(root, SMALL)
+    assert frames.of_organs(["trachea"]).targets.shape[1] == 1
+    with pytest.raises(DataError, match="no label for spleen: the data know thyroid, trachea"):
+        frames.of_organs(["spleen"])
+
+
+def test_near_duplicates_across_the_split_are_counted(tmp_path: Path) -> None:
+    frames = load_frames(
+        folders(tmp_path, {"train/n present": 6, "train/n absent": 6, "val/n present": 6, "val/n absent": 6}), SMALL
+    )
+    assert leakage(frames) == 12
+    apart = np.where(frames.split == "validation", "validation", "train")
+    turned = np.where((apart == "validation")[:, None, None], frames.images[:, ::-1, ::-1], frames.images)
+    assert (
+        leakage(
+            FrameSet(**{**{k: getattr(frames, k) for k in frames.__slots__}, "images": np.ascontiguousarray(turned)})
+        )
+        <= 1
+    )
+
+
+@pytest.mark.real
+def test_real_clips_give_the_labelled_frames(real_clips: Path) -> None:
+    wanted = [c for c in matched(real_clips, real_clips / "intervals.json") if "pat2Image_134240" in c[1].file]
+    frames = frames_from_clips(wanted, Geometry(size=64))
+    assert frames.targets.sum() == 93 and len(frames.images) == 93 + 137
+    assert not any("labelled up to" in message for message in frames.messages)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 from pathlib import Path
@@ -14,7 +15,7 @@ from seqcls.datasets.dataset import load_frames
 from seqcls.datasets.extract import ExtractOptions, extract
 from seqcls.datasets.labels import ClipLabels, match_clips, read_labels, with_patients
 from seqcls.datasets.split import hold_out
-from seqcls.errors import DataError, OutputError
+from seqcls.errors import DataError, OutputError, UsageError
 from seqcls.geometry import Geometry
 
 Clips = list[tuple[Path, ClipLabels]]
@@ -36,6 +37,107 @@ def labelled(folder: Path, *rows: str) -> Clips:
     path = folder / "l.csv"
     path.write_text("file,organ,start_s,end_s,state\n" + "\n".join(rows), encoding="utf-8")
     return matched(folder / "a.mp4", path)
+
+
+def test_extract_writes_what_is_labelled(clips: Clips, tmp_path: Path) -> None:
+    summary = extract(clips, tmp_path / "data", ExtractOptions(validation=0.3))
+    assert summary.organs == ("node",) and summary.frames == 3 * 38
+    folders = {f"{p.parent.parent.name}/{p.parent.name}" for p in (tmp_path / "data").rglob("*.png")}
+    assert folders == {f"{s}/node {w}" for s in ("train", "validation") for w in ("present", "absent")}
+    with (tmp_path / "data/frames.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 114 and all((tmp_path / "data" / r["path"]).is_file() for r in rows)
+    assert {r["patient"] for r in rows if r["split"] == "validation"} & {
+        r["patient"] for r in rows if r["split"] == "train"
+    } == set()
+    one = next(r for r in rows if r["path"].endswith("neck 0_000011.png"))
+    assert one["node"] == "1" and float(one["time_s"]) == pytest.approx(1.1)
+    body = json.loads((tmp_path / "data/dataset.json").read_text(encoding="utf-8"))
+    assert body["format"] == 1 and len(body["hash"]) == 64 and body["clips"][0]["region"]["width"] == 96
+
+
+def test_extract_is_repeatable_and_every_nth_is_fewer(clips: Clips, tmp_path: Path) -> None:
+    for name in "ab":
+        extract(clips, tmp_path / name, ExtractOptions(every=3))
+    assert (tmp_path / "a/dataset.json").read_bytes() == (tmp_path / "b/dataset.json").read_bytes()
+    assert len(list((tmp_path / "a").rglob("*.png"))) == 3 * 13
+
+
+def test_extract_replaces_only_its_own_and_only_when_asked(clips: Clips, tmp_path: Path) -> None:
+    extract(clips, tmp_path / "data", ExtractOptions())
+    with pytest.raises(OutputError, match="add --overwrite"):
+        extract(clips, tmp_path / "data", ExtractOptions())
+    extract(clips, tmp_path / "data", ExtractOptions(overwrite=True, every=20))
+    assert len(list((tmp_path / "data").rglob("*.png"))) == 6
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/me.png").write_bytes(b"x")
+    with pytest.raises(OutputError, match="something else"):
+        extract(clips, tmp_path / "photos", ExtractOptions(overwrite=True))
+    assert (tmp_path / "photos/me.png").read_bytes() == b"x"
+
+
+def test_a_failing_extraction_leaves_nothing(clips: Clips, tmp_path: Path) -> None:
+    broken = list(clips)
+    text = tmp_path / "broken.mp4"
+    text.write_text("this is no video")
+    broken[2] = (text, broken[2][1])
+    with pytest.raises(Exception, match=r"broken\.mp4"):
+        extract(broken, tmp_path / "out" / "data", ExtractOptions())
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_two_organs_share_their_frames(tmp_path: Path) -> None:
+    write_clip(tmp_path / "a.mp4", [i >= 10 for i in range(20)])
+    rows = [
+        "a.mp4,liver,0,1,absent",
+        "a.mp4,liver,1,2,present",
+        "a.mp4,kidney,0,0.5,present",
+        "a.mp4,kidney,0.5,1.0,absent",
+    ]
+    labels = tmp_path / "l.csv"
+    labels.write_text("file,organ,start_s,end_s,state\n" + "\n".join(rows))
+    extract(matched(tmp_path / "a.mp4", labels), tmp_path / "data", ExtractOptions())
+    frames = load_frames(tmp_path / "data", Geometry(size=32))
+    assert frames.organs == ("kidney", "liver") and len(frames.images) == 20
+    assert frames.mask.sum(axis=0).tolist() == [10, 20] and frames.targets.sum(axis=0).tolist() == [5, 10]
+    assert len(list((tmp_path / "data").rglob("*.png"))) == 30
+
+
+def test_same_names_in_different_folders_do_not_collide(tmp_path: Path) -> None:
+    for n in (1, 2):
+        write_clip(tmp_path / f"c/{n}/a.mp4", [i >= 5 for i in range(10)], seed=n)
+    labels = tmp_path / "l.csv"
+    rows = [f"{n}/a.mp4,liver,{a},{b},{s}" for n in (1, 2) for a, b, s in ((0, 0.5, "absent"), (0.5, 1, "present"))]
+    labels.write_text("file,organ,start_s,end_s,state\n" + "\n".join(rows))
+    assert extract(matched(tmp_path / "c", labels), tmp_path / "data", ExtractOptions()).frames == 20
+    assert len({p.name for p in (tmp_path / "data").rglob("*.png")}) == 20
+
+
+def test_labels_beyond_the_end_and_clips_without_labels_are_told(tmp_path: Path) -> None:
+    for name in "ab":
+        write_clip(tmp_path / f"{name}.mp4", [i >= 5 for i in range(10)])
+    segments = [{"start": 0, "end": 4, "label": 0}, {"start": 5, "end": 40, "label": 1}]
+    clips_json = [
+        {"task": "liver", "file": "a.mp4", "segments": segments},
+        {"task": "liver", "file": "b.mp4", "segments": [{"start": 0, "end": 9, "label": -1}]},
+    ]
+    (tmp_path / "l.json").write_text(json.dumps({"clips": clips_json}))
+    summary = extract(matched(tmp_path, tmp_path / "l.json"), tmp_path / "data", ExtractOptions())
+    assert "a.mp4 has 10 frames, but is labelled up to frame 40" in summary.messages
+    assert "b.mp4: no frame is labelled present or absent" in summary.messages
+
+
+@pytest.mark.parametrize("wrong", [{"every": 0}, {"validation": -0.1}, {"validation": 0.9}], ids=str)
+def test_impossible_extract_options(wrong: dict[str, float]) -> None:
+    with pytest.raises(UsageError):
+        ExtractOptions(**wrong)  # type: ignore[arg-type]
+
+
+def test_the_leaky_split_is_only_on_request(clips: Clips, tmp_path: Path) -> None:
+    extract(clips, tmp_path / "data", ExtractOptions(leaky_random_split=True))
+    frames = load_frames(tmp_path / "data", Geometry(size=32))
+    both = {p for p in set(frames.patient) if len(set(frames.split[frames.patient == p])) == 2}
+    assert len(both) == 3
 
 
 @pytest.mark.parametrize("kept", ["organ.safetensors", "train/note.txt", "train/node present/extra.png", "test/a.png"])
