@@ -44,7 +44,7 @@ IMPORTS: dict[str, set[str]] = {
     "evaluation": {"errors", "types", "timeline", "datasets", "detector", "scipy", "sklearn"},
     "live": {"child_program", "errors", "files", "geometry", "types", "intervals", "sources", "preprocess", "postprocess", "journal", "scoring", "detector", "av", "cv2"},
     "convert": {"errors", "files", "types", "intervals", "models", "datasets", "engines", "postprocess", "evaluation", "nncf", "onnx", "onnxruntime", "torch"},
-    "training": {"errors", "prefetch", "files", "intervals", "models", "datasets", "evaluation", "matplotlib", "torch"},
+    "training": {"errors", "prefetch", "files", "intervals", "models", "datasets", "evaluation", "matplotlib", "scipy", "torch"},
     "bench": {"errors", "prefetch", "files", "geometry", "types", "sources", "models", "engines", "detector", "training", "matplotlib"},
     "demo": {"geometry", "phantom", "models", "timeline", "datasets", "exports", "detector", "evaluation", "training"},
 }  # fmt: skip
