@@ -13,23 +13,17 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from seqcls.errors import DataError, UsageError
 from seqcls.types import TIME_TOLERANCE_S
 
 Label = Literal["present", "absent", "ignore"]
-_STATES: dict[str, Label] = {
-    "present": "present",
-    "absent": "absent",
-    "ignore": "ignore",
-    "1": "present",
-    "0": "absent",
-    "-1": "ignore",
-}
+#: Either by name, or as 1, 0 and -1.
+_STATES: dict[str, Label] = dict(zip((*get_args(Label), "1", "0", "-1"), 2 * get_args(Label), strict=True))
 _COLUMNS = ("file", "organ", "start_s", "end_s", "state")
 #: An organ's name becomes a folder's name, on Windows too.
 _UNFIT_FOR_FOLDERS = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
@@ -114,16 +108,19 @@ def read_labels(path: str | Path) -> list[ClipLabels]:
     if not spans:
         raise DataError(f"{path} holds no label; the columns are {','.join(_COLUMNS)}")
     _refuse_organ_names(spans)
-    clips = []
-    for file in dict.fromkeys(span.file for span in spans):
-        own = [span for span in spans if span.file == file]
-        _refuse_overlaps(own, path)
-        patients = {span.patient for span in own if span.patient}
-        if len(patients) > 1:
-            raise DataError(f"{path}: {file} has more than one patient ({', '.join(sorted(patients))})")
-        ordered = sorted(own, key=lambda span: (span.organ, span.limits))
-        clips.append(ClipLabels(file, next(iter(patients), ""), tuple(ordered)))
-    return clips
+    return [
+        _clip(file, [span for span in spans if span.file == file], path)
+        for file in dict.fromkeys(span.file for span in spans)
+    ]
+
+
+def _clip(file: str, spans: list[LabelledSpan], path: Path) -> ClipLabels:
+    _refuse_overlaps(spans, path)
+    patients = sorted({span.patient for span in spans if span.patient})
+    if len(patients) > 1:
+        raise DataError(f"{path}: {file} has more than one patient ({', '.join(patients)}); name the one it is of")
+    ordered = sorted(spans, key=lambda span: (span.organ, span.limits))
+    return ClipLabels(file, "".join(patients), tuple(ordered))
 
 
 def with_patients(clips: Iterable[ClipLabels], pattern: str | None) -> list[ClipLabels]:
@@ -162,20 +159,11 @@ def match_clips(
     if not root.exists():
         raise DataError(f"no folder or clip at {root}")
     if root.is_file():
-        own = [clip for clip in labels if _relative(clip.file).name == root.name]
-        if len(own) > 1:
-            own = [clip for clip in own if root.resolve().as_posix().endswith("/" + _relative(clip.file).as_posix())]
-        if not own:
-            raise DataError(f"{label_file} has no label for {root.name}")
-        if len(own) > 1:
-            names = " and ".join(clip.file for clip in own)
-            raise DataError(f"{label_file} names {root.name} as {names}: name every clip in one way")
-        return [(root, own[0])]
+        return [(root, _labels_of(root, labels, label_file))]
     by_name: dict[str, list[Path]] = {}
     for path in sorted(root.rglob("*")):
         by_name.setdefault(path.name, []).append(path)
-    found = []
-    taken: dict[Path, str] = {}
+    found, taken = [], dict[Path, str]()
     for clip in labels:
         relative = _relative(clip.file)
         direct = [base / relative for base in (root, root.parent, beside) if (base / relative).exists()]
@@ -190,6 +178,17 @@ def match_clips(
             raise DataError(f"{label_file} names one clip both {other} and {clip.file}: name it in one way")
         found.append((path, clip))
     return found
+
+
+def _labels_of(clip: Path, labels: Sequence[ClipLabels], label_file: str | Path) -> ClipLabels:
+    own = [known for known in labels if _relative(known.file).name == clip.name]
+    if len(own) > 1:
+        own = [known for known in own if clip.resolve().as_posix().endswith("/" + _relative(known.file).as_posix())]
+    if not own:
+        raise DataError(f"{label_file} has no label for {clip.name}")
+    if len(own) > 1:
+        raise DataError(f"{label_file} names {clip.name} as {' and '.join(k.file for k in own)}: name it in one way")
+    return own[0]
 
 
 def _relative(file: str) -> Path:
@@ -207,30 +206,26 @@ def _from_csv(text: str, path: Path) -> list[LabelledSpan]:
         raise DataError(f"{path} lacks the column {missing[0]}; the first line must be {','.join(_COLUMNS)}[,patient]")
     rows.fieldnames = header
     spans = []
-    for row in _readable(rows, path):
-        where = f"{path}, line {rows.line_num}"
-        cells = {name: (row.get(name) or "").strip() for name in (*_COLUMNS, "patient")}
-        if not any(cells.values()):
-            continue
-        for name in _COLUMNS:
-            if not cells[name]:
-                raise DataError(f"{where}: {name} is empty")
-        start_s, end_s = (_seconds(cells[name], name, where) for name in ("start_s", "end_s"))
-        if end_s <= start_s:
-            raise DataError(f"{where}: end_s {end_s:g} is not after start_s {start_s:g}")
-        state = _state(cells["state"], where)
-        spans.append(
-            LabelledSpan(cells["file"], cells["organ"], state, start_s, end_s, patient=cells["patient"], where=where)
-        )
+    try:
+        for row in rows:
+            cells = {name: (row.get(name) or "").strip() for name in (*_COLUMNS, "patient")}
+            if any(cells.values()):
+                spans.append(_span(cells, f"{path}, line {rows.line_num}"))
+    except csv.Error as error:  # a quote that is never closed makes the rest one cell, refused at 128 KiB
+        raise DataError(f"{path}, line {rows.line_num}: {error}; look for a quote that is not closed") from error
     return spans
 
 
-def _readable(rows: csv.DictReader[str], path: Path) -> Iterator[dict[str, str]]:
-    """The rows; a quote that is never closed makes the rest of the file one cell, which csv refuses at 128 KiB."""
-    try:
-        yield from rows
-    except csv.Error as error:
-        raise DataError(f"{path}, line {rows.line_num}: {error}; look for a quote that is not closed") from error
+def _span(cells: dict[str, str], where: str) -> LabelledSpan:
+    """One row of a CSV."""
+    for name in _COLUMNS:
+        if not cells[name]:
+            raise DataError(f"{where}: {name} is empty; fill it in, or remove the row")
+    start_s, end_s = (_seconds(cells[name], name, where) for name in ("start_s", "end_s"))
+    if end_s <= start_s:
+        raise DataError(f"{where}: end_s {end_s:g} is not after start_s {start_s:g}; are they swapped?")
+    state = _state(cells["state"], where)
+    return LabelledSpan(cells["file"], cells["organ"], state, start_s, end_s, patient=cells["patient"], where=where)
 
 
 def _from_json(text: str, path: Path) -> list[LabelledSpan]:
@@ -244,10 +239,12 @@ def _from_json(text: str, path: Path) -> list[LabelledSpan]:
     for number, clip in enumerate(body["clips"]):
         where = f"{path}, clip {number}"
         organ, file = (_field(clip, name, str, where).strip() for name in ("task", "file"))
-        for name, value in (("task", organ), ("file", file)):
-            if not value:
-                raise DataError(f"{where}: {name!r} is empty")
-        patient = _patient(clip.get("patient"), where)
+        if not (organ and file):
+            raise DataError(f"{where}: {'file' if organ else 'task'!r} is empty; fill it in")
+        patient = clip.get("patient")
+        if isinstance(patient, bool) or not isinstance(patient, (str, int, type(None))):
+            raise DataError(f"{where}: 'patient' must be a text or a number")
+        patient = "" if patient is None else str(patient).strip()  # clips of unknown patients are not one patient
         for at, segment in enumerate(_field(clip, "segments", list, where)):
             place = f"{where} ({file}), segment {at}"
             start, end = _field(segment, "start", int, place), _field(segment, "end", int, place)
@@ -267,19 +264,10 @@ def _field(body: Any, name: str, kind: type, where: str) -> Any:
     return value
 
 
-def _patient(value: Any, where: str) -> str:
-    """Empty for null: clips of unknown patients are not one patient."""
-    if value is None:
-        return ""
-    if isinstance(value, bool) or not isinstance(value, (str, int)):
-        raise DataError(f"{where}: 'patient' must be a text or a number")
-    return str(value).strip()
-
-
 def _state(text: str, where: str) -> Label:
     state = _STATES.get(text.lower())
     if state is None:
-        raise DataError(f"{where}: state {text!r} is none of present, absent, ignore")
+        raise DataError(f"{where}: state {text!r} is none of {', '.join(get_args(Label))}")
     return state
 
 
@@ -297,16 +285,13 @@ def _refuse_organ_names(spans: Sequence[LabelledSpan]) -> None:
     """Two spellings would be two outputs of the network, and one folder where upper and lower case are the same."""
     spelt: dict[str, LabelledSpan] = {}
     for span in spans:
-        unfit = _UNFIT_FOR_FOLDERS.search(span.organ)
-        if unfit is not None:
+        if unfit := _UNFIT_FOR_FOLDERS.search(span.organ):
             raise DataError(
                 f"{span.where}: organ {span.organ!r} must not hold {unfit[0]!r}: folders are named after it"
             )
         first = spelt.setdefault(re.sub(r"[_\s-]+", " ", span.organ).strip().casefold(), span)
         if first.organ != span.organ:
-            raise DataError(
-                f"{span.where}: organ {span.organ!r} is {first.organ!r} in {first.where}: spell it in one way"
-            )
+            raise DataError(f"{span.where}: organ {span.organ!r} is {first.organ!r} in {first.where}: spell it alike")
 
 
 def _refuse_overlaps(spans: Sequence[LabelledSpan], path: Path) -> None:

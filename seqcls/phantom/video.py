@@ -5,24 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from seqcls.errors import OutputError, UsageError
 from seqcls.files import atomic_path, write_text
 from seqcls.phantom.anatomy import ORGANS
-from seqcls.phantom.sweep import PhantomFrame, SweepOptions, TruthState, sweep
+from seqcls.phantom.sweep import SweepOptions, TruthState, sweep
 
 #: Container by suffix, and codecs in order of preference.
-_CODECS = {
-    ".mp4": ("libx264", "mpeg4"),
-    ".mov": ("libx264", "mpeg4"),
-    ".mkv": ("libx264", "mpeg4"),
-    ".avi": ("mpeg4", "mjpeg"),
-}
+_CODECS = dict.fromkeys((".mp4", ".mov", ".mkv"), ("libx264", "mpeg4")) | {".avi": ("mpeg4", "mjpeg")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +63,16 @@ def write_sweep(
     path = Path(path)
     if path.suffix.lower() not in _CODECS:
         raise UsageError(f"cannot write a phantom as {path.name}: name it with one of {', '.join(_CODECS)}")
-    spans = _Spans(options.rate_hz)
     with atomic_path(path) as temporary:
-        _encode(temporary, path, options, crf, spans, progress)
-    return SweepTruth(path.name, f"phantom-{options.patient:03d}", options, *spans.finish())
+        seen = _encode(temporary, path, options, crf, progress)
+    rate_hz = options.rate_hz
+    spans = tuple(
+        TruthSpan(organ, state, start, end - 1, start / rate_hz, end / rate_hz)
+        for organ in ORGANS
+        for state, start, end in _runs(states[organ] for states, _ in seen)
+    )
+    lost = [(start / rate_hz, end / rate_hz) for touches, start, end in _runs(c for _, c in seen) if not touches]
+    return SweepTruth(path.name, f"phantom-{options.patient:03d}", options, spans, tuple(lost))
 
 
 def write_labels(path: str | Path, truths: Iterable[SweepTruth]) -> None:
@@ -93,85 +95,49 @@ def _before(time_s: float) -> str:
     return f"{max(0.0, (math.ceil(time_s * 1000 - 1e-6) - 1) / 1000):.3f}"
 
 
-class _Spans:
-    """Runs of states, put together while frames pass."""
-
-    def __init__(self, rate_hz: float) -> None:
-        self._rate_hz = rate_hz
-        self._starts: dict[str, tuple[TruthState, int]] = {}
-        self._spans: list[TruthSpan] = []
-        self._lost: list[tuple[float, float]] = []
-        self._lost_from: int | None = None
-        self._count = 0
-
-    def add(self, frame: PhantomFrame) -> None:
-        self._count = frame.index + 1
-        for organ, state in frame.states.items():
-            known = self._starts.get(organ)
-            if known is None or known[0] != state:
-                self._close(organ, frame.index)
-                self._starts[organ] = (state, frame.index)
-        if not frame.contact and self._lost_from is None:
-            self._lost_from = frame.index
-        elif frame.contact and self._lost_from is not None:
-            self._end_loss(frame.index)
-
-    def finish(self) -> tuple[tuple[TruthSpan, ...], tuple[tuple[float, float], ...]]:
-        for organ in ORGANS:
-            self._close(organ, self._count)
-        if self._lost_from is not None:
-            self._end_loss(self._count)
-        ordered = sorted(self._spans, key=lambda s: (ORGANS.index(s.organ), s.start_index))
-        return tuple(ordered), tuple(self._lost)
-
-    def _close(self, organ: str, end: int) -> None:
-        known = self._starts.pop(organ, None)
-        if known is not None:
-            state, start = known
-            self._spans.append(TruthSpan(organ, state, start, end - 1, start / self._rate_hz, end / self._rate_hz))
-
-    def _end_loss(self, end: int) -> None:
-        assert self._lost_from is not None
-        self._lost.append((self._lost_from / self._rate_hz, end / self._rate_hz))
-        self._lost_from = None
+#: Per frame: each organ's state, and whether the probe touches the skin.
+Seen = list[tuple[dict[str, TruthState], bool]]
 
 
 def _encode(
-    temporary: Path,
-    path: Path,
-    options: SweepOptions,
-    crf: int,
-    spans: _Spans,
-    progress: Callable[[int, int], None] | None,
-) -> None:
+    temporary: Path, path: Path, options: SweepOptions, crf: int, progress: Callable[[int, int], None] | None
+) -> Seen:
+    """Write the video and say what each of its frames shows."""
     import av
 
-    try:
-        with av.open(str(temporary), "w") as container:
-            stream = _stream(av, container, path, options, crf)
-            for frame in sweep(options):
-                spans.add(frame)
-                picture = av.VideoFrame.from_ndarray(frame.image, format="gray").reformat(format=stream.pix_fmt)
-                picture.pts = frame.index
-                picture.time_base = stream.codec_context.time_base
-                container.mux(stream.encode(picture))
-                if progress is not None:
-                    progress(frame.index + 1, options.frames)
-            container.mux(stream.encode())
-    except av.FFmpegError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}; choose another place with -o") from error
-
-
-def _stream(av: Any, container: Any, path: Path, options: SweepOptions, crf: int) -> Any:
-    """A video stream by the first codec of the suffix that this FFmpeg has."""
     available = [name for name in _CODECS[path.suffix.lower()] if name in av.codecs_available]
     if not available:
         raise OutputError(f"this FFmpeg has no codec to write {path.name}; install PyAV from its wheel")
     codec = available[0]
     settings = {"crf": str(crf), "preset": "veryfast"} if codec == "libx264" else {"qmin": "2", "qmax": "3"}
     rate = Fraction(options.rate_hz).limit_denominator(1001)
-    stream = container.add_stream(codec, rate=rate, options=settings)
-    stream.width, stream.height = options.width, options.height
-    stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
-    stream.codec_context.time_base = 1 / rate
-    return stream
+    seen: Seen = []
+    try:
+        with av.open(str(temporary), "w") as container:
+            stream: Any = container.add_stream(codec, rate=rate, options=settings)
+            stream.width, stream.height = options.width, options.height
+            stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+            stream.codec_context.time_base = 1 / rate
+            for frame in sweep(options):
+                image = av.VideoFrame.from_ndarray(frame.image, format="gray").reformat(format=stream.pix_fmt)
+                image.pts, image.time_base = frame.index, 1 / rate
+                container.mux(stream.encode(image))
+                seen.append((frame.states, frame.contact))
+                if progress is not None:
+                    progress(frame.index + 1, options.frames)
+            container.mux(stream.encode())
+    except av.FFmpegError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}; choose another place with -o") from error
+    return seen
+
+
+Value = TypeVar("Value")
+
+
+def _runs(values: Iterable[Value]) -> Iterator[tuple[Value, int, int]]:
+    """Each run of equal values, with the index of its first and of the one after its last."""
+    start = 0
+    for value, run in groupby(values):
+        end = start + len(list(run))
+        yield value, start, end
+        start = end
