@@ -18,7 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from seqcls.datasets.frame_table import LAYOUT, Row, dataset_hash, read_description, read_table, read_tree
+from seqcls.datasets.frame_table import (
+    LAYOUT,
+    Row,
+    dataset_hash,
+    organs_of,
+    read_description,
+    read_table,
+    read_tree,
+    require_both_states,
+)
 from seqcls.datasets.labelled_frames import ClipReading, groups_of, labelled_frames
 from seqcls.datasets.labels import ClipLabels
 from seqcls.datasets.split import hold_out
@@ -78,8 +87,8 @@ def load_frames(
         raise DataError(f"no folder at {root}; expected {LAYOUT}")
     extracted = (root / "frames.csv").is_file()
     rows, messages = (read_table(root), []) if extracted else read_tree(root)
-    organs = tuple(sorted({organ for row in rows for organ, _ in row.states}))
-    _require_both_states(rows, organs, root)
+    organs = organs_of(rows)
+    require_both_states(rows, organs, f"{root}: ")
     if extracted:
         geometry, regions = read_description(root, geometry.size)
         letterbox = partial(_letterbox, Geometry(size=geometry.size, region="none"), {})
@@ -92,7 +101,7 @@ def load_frames(
     rows, digests = [rows[at] for at in kept], [digests[at] for at in kept]
     if bad:
         messages = [*messages, f"left out {len(bad)} pictures that cannot be read, the first is {bad[0]}"]
-        _require_both_states(rows, organs, root)
+        require_both_states(rows, organs, f"{root}: ")
     if not extracted:
         rows, digests, kept = _merge_same(rows, digests, kept)
     images = images if len(kept) == len(images) else images[kept]
@@ -128,8 +137,8 @@ def frames_from_clips(
             regions.append(reading.region)
         if progress is not None:
             progress(done + 1, len(clips))
-    organs = tuple(sorted({organ for row in rows for organ, _ in row.states}))
-    _require_both_states(rows, organs, clips[0][0].parent)
+    organs = organs_of(rows)
+    require_both_states(rows, organs, f"{clips[0][0].parent}: ")
     return _frame_set(rows, np.stack(images), organs, geometry, digest.hexdigest(), messages, regions)
 
 
@@ -142,16 +151,6 @@ def leakage(frames: FrameSet) -> int:
     hashes = np.array([_difference_hash(image) for image in frames.images], np.uint64)
     train = set(hashes[frames.split == "train"].tolist()) - {0}
     return sum(one in train for one in hashes[frames.split == "validation"].tolist())
-
-
-def _require_both_states(rows: Sequence[Row], organs: Sequence[str], where: Path) -> None:
-    for organ in organs:
-        seen = {state for row in rows for name, state in row.states if name == organ and row.split == "train"}
-        for state, word in ((True, "present"), (False, "absent")):
-            if state not in seen:
-                raise DataError(f"{where}: no training frame shows {organ} {word}; label some, or leave {organ} out")
-    if not organs:
-        raise DataError(f"{where}: nothing is labelled present or absent")
 
 
 def _find_regions(rows: Sequence[Row], geometry: Geometry) -> dict[tuple[int, ...], Region]:

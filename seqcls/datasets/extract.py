@@ -2,42 +2,53 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import os
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 
-from seqcls.datasets.frame_table import FIXED_COLUMNS, Row, dataset_hash, describe, refuse_to_overwrite
+from seqcls.datasets.frame_table import (
+    FIXED_COLUMNS,
+    STATES,
+    ExtractedClip,
+    Row,
+    organs_of,
+    refuse_to_overwrite,
+    require_both_states,
+    write_tables,
+)
 from seqcls.datasets.labelled_frames import ClipReading, groups_of, labelled_frames
 from seqcls.datasets.labels import ClipLabels
 from seqcls.datasets.split import hold_out
 from seqcls.errors import DataError, OutputError, UsageError
-from seqcls.files import require_writable, write_text
+from seqcls.files import require_writable
 from seqcls.geometry import Geometry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtractOptions:
-    """every: keep every n-th labelled frame. validation: share of patients held out, 0 for none, None: 0.2 where there
-    are enough. seed: chooses who. leaky_random_split: by frame instead, which overstates accuracy by 5 to 30 %
-    (10.1038/s41597-022-01618-6). overwrite: an earlier extraction.
-    """
+    """What is extracted. Raises UsageError for values that cannot be right."""
 
     geometry: Geometry = field(default_factory=Geometry)
+    """How the ultrasound region is found; the size is chosen when training."""
     every: int = 1
+    """Keep every n-th labelled frame."""
     validation: float | None = None
+    """Share of the patients held out, 0 for none, None for 0.2 where there are enough."""
     seed: int = 0
+    """Chooses who is held out."""
     leaky_random_split: bool = False
+    """Split by frame instead, which overstates accuracy by 5 to 30 % (10.1038/s41597-022-01618-6)."""
     overwrite: bool = False
+    """Replace an earlier extraction."""
 
     def __post_init__(self) -> None:
         if self.every < 1:
@@ -127,7 +138,7 @@ class _Writer:
         self._stems: set[str] = set()
         self._rows: list[Row] = []
         self._digests: list[str] = []
-        self._clips: list[dict[str, Any]] = []
+        self._clips: list[ExtractedClip] = []
         self._messages: list[str] = []
 
     def add(self, path: Path, labels: ClipLabels) -> None:
@@ -136,75 +147,43 @@ class _Writer:
         stem = self._stem(path)
         before = len(self._rows)
         frames = labelled_frames(path, labels, options.geometry, reading)
-        for number, (frame, region, states) in enumerate(frames):
-            if number % options.every:
-                continue
+        for frame, region, states in islice(frames, 0, None, options.every):
             crop = options.geometry.crop(frame.image, region)
-            ok, data = cv2.imencode(".png", crop, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+            ok, image = cv2.imencode(".png", crop, [cv2.IMWRITE_PNG_COMPRESSION, 1])
             if not ok:
                 raise DataError(f"{path.name}: frame {frame.index} cannot be written as PNG")
-            split = self._split(labels.patient)
-            name = f"{stem}_{frame.index:06d}.png"
-            first = self._write(data.tobytes(), split, name, dict(states))
+            data, split = image.tobytes(), self._split(labels.patient)
+            first = self._write(data, split, f"{stem}_{frame.index:06d}.png", states)
             self._rows.append(Row(first, labels.file, labels.patient, frame.time_s, split, states))
-            self._digests.append(hashlib.sha256(data.tobytes()).hexdigest())
+            self._digests.append(hashlib.sha256(data).hexdigest())
             if self._on_frame is not None:
                 self._on_frame(len(self._rows))
-        if len(self._rows) == before:
+        count, verdict = len(self._rows) - before, reading.report.verdict
+        if not count:
             self._messages.append(f"{path.name}: no frame is labelled present or absent")
         self._messages += reading.messages(path.name)
-        region_found = None if reading.region is None else reading.region.to_dict()
-        self._clips.append(
-            {
-                "file": labels.file,
-                "patient": labels.patient,
-                "frames": len(self._rows) - before,
-                "verdict": reading.report.verdict,
-                "region": region_found,
-            }
-        )
+        self._clips.append(ExtractedClip(labels.file, labels.patient, count, verdict, reading.region))
 
     def finish(self, messages: list[str]) -> ExtractSummary:
         """Write the tables; raises DataError when nothing was extracted or an organ lacks a state."""
-        organs = tuple(sorted({organ for row in self._rows for organ, _ in row.states}))
-        counts: dict[tuple[str, str, str], int] = {}
-        for row in self._rows:
-            for organ, present in row.states:
-                key = (row.split, organ, "present" if present else "absent")
-                counts[key] = counts.get(key, 0) + 1
-        messages += self._about_validation(organs, counts)
-        for organ in organs:
-            for state in ("present", "absent"):
-                if not counts.get(("train", organ, state)):
-                    raise DataError(f"no training frame shows {organ} {state}: label some, or leave {organ} out")
-        if not organs:
-            raise DataError("no frame is labelled present or absent")
-        text = io.StringIO(newline="")
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow((*FIXED_COLUMNS, *organs))
-        for row in self._rows:
-            states = dict(row.states)
-            cells = ("" if organ not in states else int(states[organ]) for organ in organs)
-            path = row.path.relative_to(self._root).as_posix()
-            table.writerow((path, row.clip, row.patient, f"{row.time_s:.6f}", row.split, *cells))
-        write_text(self._root / "frames.csv", text.getvalue())
-        digest = dataset_hash(self._rows, self._digests, self._root)
-        write_text(self._root / "dataset.json", describe(self._options.geometry, organs, digest, self._clips))
-        return ExtractSummary(len(self._rows), len(self._clips), organs, counts, (*messages, *self._messages))
-
-    def _about_validation(self, organs: Sequence[str], counts: dict[tuple[str, str, str], int]) -> list[str]:
-        """What its figures are worth: the split is made from labels, and a clip may hold fewer frames than labelled."""
-        said = []
+        rows = self._rows
+        organs = organs_of(rows)
+        require_both_states(rows, organs, "")
+        counts = Counter((row.split, organ, present) for row in rows for organ, present in row.states)
         if self._options.leaky_random_split:
-            said.append(
+            messages.append(
                 "frames are split at random: a patient stands on both sides, and the figures flatter by 5 to 30 %"
             )
-        if any(split == "validation" for split, _, _ in counts):
-            for organ in organs:
-                for state in ("present", "absent"):
-                    if not counts.get(("validation", organ, state)):
-                        said.append(f"no validation frame shows {organ} {state}: its figures will say little")
-        return said
+        # The split is made from labels, and a clip may hold fewer frames than are labelled.
+        messages += [
+            f"no validation frame shows {organ} {word}: its figures will say little"
+            for organ in organs
+            for present, word in STATES.items()
+            if any(row.split == "validation" for row in rows) and not counts["validation", organ, present]
+        ]
+        write_tables(self._root, rows, self._digests, self._options.geometry, self._clips)
+        by_state = {(split, organ, STATES[present]): count for (split, organ, present), count in counts.items()}
+        return ExtractSummary(len(rows), len(self._clips), organs, by_state, (*messages, *self._messages))
 
     def _split(self, patient: str) -> str:
         if self._options.leaky_random_split:
@@ -222,20 +201,16 @@ class _Writer:
         self._stems.add(stem.lower())
         return stem
 
-    def _write(self, data: bytes, split: str, name: str, states: dict[str, bool]) -> Path:
+    def _write(self, data: bytes, split: str, name: str, states: tuple[tuple[str, bool], ...]) -> Path:
         """Write the frame once and link it for every further organ; the first path."""
-        first: Path | None = None
-        for organ, present in states.items():
-            folder = self._root / split / f"{organ} {'present' if present else 'absent'}"
-            folder.mkdir(parents=True, exist_ok=True)
-            path = folder / name
-            if first is None:
-                path.write_bytes(data)
-                first = path
-                continue
+        paths = [self._root / split / f"{organ} {STATES[present]}" / name for organ, present in states]
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                os.link(first, path)
+                if path is not paths[0]:
+                    os.link(paths[0], path)
+                    continue
             except OSError:  # FAT, some network drives
-                path.write_bytes(data)
-        assert first is not None
-        return first
+                pass
+            path.write_bytes(data)
+        return paths[0]

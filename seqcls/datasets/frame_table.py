@@ -8,12 +8,14 @@ import io
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from seqcls.errors import DataError, OutputError
+from seqcls.files import write_text
 from seqcls.geometry import Geometry, Region
+from seqcls.types import Verdict
 
 FORMAT = 1
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -30,6 +32,21 @@ _SPLITS = {
 }
 _FOLDER = re.compile(r"^(?P<organ>.+?)[ _-]+(?P<state>present|absent)$", re.IGNORECASE)
 LAYOUT = "DATA/train/<organ> present/*.png and DATA/train/<organ> absent/*.png, or what `seqcls extract` wrote"
+
+
+#: How the two states are written in names of folders.
+STATES = {True: "present", False: "absent"}
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractedClip:
+    """What dataset.json says of a clip. frames: how many were written. verdict: see ``SourceReport``."""
+
+    file: str
+    patient: str
+    frames: int
+    verdict: Verdict
+    region: Region | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,13 +198,41 @@ def dataset_hash(rows: Sequence[Row], digests: Sequence[str], root: Path) -> str
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def describe(geometry: Geometry, organs: Sequence[str], digest: str, clips: Sequence[dict[str, Any]]) -> str:
-    """dataset.json."""
+def write_tables(
+    root: Path, rows: Sequence[Row], digests: Sequence[str], geometry: Geometry, clips: Sequence[ExtractedClip]
+) -> None:
+    """frames.csv and dataset.json, for ``read_table`` and ``read_description``. Raises OutputError."""
+    organs = organs_of(rows)
+    text = io.StringIO(newline="")
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow((*FIXED_COLUMNS, *organs))
+    for row in rows:
+        states = dict(row.states)
+        cells = ("" if organ not in states else int(states[organ]) for organ in organs)
+        path = row.path.relative_to(root).as_posix()
+        table.writerow((path, row.clip, row.patient, f"{row.time_s:.6f}", row.split, *cells))
+    write_text(root / "frames.csv", text.getvalue())
     body = {
         "format": FORMAT,
         "geometry": geometry.to_dict(),
         "organs": list(organs),
-        "hash": digest,
-        "clips": list(clips),
+        "hash": dataset_hash(rows, digests, root),
+        "clips": [asdict(clip) for clip in clips],
     }
-    return json.dumps(body, indent=1, ensure_ascii=False) + "\n"
+    write_text(root / "dataset.json", json.dumps(body, indent=1, ensure_ascii=False) + "\n")
+
+
+def organs_of(rows: Sequence[Row]) -> tuple[str, ...]:
+    """All that any frame is labelled for, by name."""
+    return tuple(sorted({organ for row in rows for organ, _ in row.states}))
+
+
+def require_both_states(rows: Sequence[Row], organs: Sequence[str], where: str) -> None:
+    """Raise DataError, which begins with ``where``, unless training frames show every organ present and absent."""
+    shown = {shows for row in rows if row.split == "train" for shows in row.states}
+    for organ in organs:
+        for present, word in STATES.items():
+            if (organ, present) not in shown:
+                raise DataError(f"{where}no training frame shows {organ} {word}; label some, or leave {organ} out")
+    if not organs:
+        raise DataError(f"{where}no frame is labelled present or absent; label some stretches")
