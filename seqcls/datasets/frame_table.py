@@ -10,7 +10,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from seqcls.errors import DataError, OutputError
 from seqcls.files import write_text
