@@ -7,57 +7,147 @@
     for interval in timeline.of("thyroid", "present"):
         print(interval.start_s, interval.end_s)
 
+Begin with:
+
+- ``load(path)``: a model file becomes a ``Detector``.
+- ``open_source(name)``: a video, DICOM cine or folder of images as frames; ``open_live(name)``: a camera or a stream.
+- ``Detector.analyze(clip)``: its ``Timeline``; ``Detector.stream(frames)``: each change of state as soon as it is
+  certain; ``Detector.score(images)``: probabilities.
+- ``write_run``, ``read_run``, ``export``, ``replay``: timelines to files and back, and again with other options.
+
 Research software, not a medical device.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from seqcls.errors import SeqclsError
+from seqcls.errors import (
+    DataError,
+    DiskFullError,
+    EngineError,
+    GeometryError,
+    ModelError,
+    NoFramesError,
+    OutputError,
+    SeqclsError,
+    SourceError,
+    UsageError,
+)
 from seqcls.intervals import IntervalOptions
 from seqcls.smoothing import SmoothingOptions
-from seqcls.types import Event, Frame, FrameCounts, FrameScore, Gap, Interval
+from seqcls.types import (
+    Event,
+    FeedState,
+    Frame,
+    FrameCounts,
+    FrameScore,
+    Gap,
+    Interval,
+    ScoreTable,
+    SourceInfo,
+    SourceReport,
+    State,
+    Verdict,
+)
 
 if TYPE_CHECKING:
-    from seqcls.detector import Detector, load
-    from seqcls.sources import open_source
-    from seqcls.timeline import Timeline
+    from seqcls.adaptive import SamplingOptions
+    from seqcls.detector import Analysis, Detector, load
+    from seqcls.engines import Engine
+    from seqcls.exports import export, read_run, write_run
+    from seqcls.feeds.open import open_live
+    from seqcls.gate import GateOptions
+    from seqcls.geometry import Geometry, Region
+    from seqcls.models.file import ModelHeader
+    from seqcls.postprocess import replay
+    from seqcls.sources import Source, open_source
+    from seqcls.timeline import Provenance, Sampling, Timeline
 
 __version__ = "0.1.0"
 DISCLAIMER = "Research software, not a medical device: not for diagnosis or treatment."
 
-__all__ = [
-    "DISCLAIMER",
-    "Detector",
-    "Event",
-    "Frame",
-    "FrameCounts",
-    "FrameScore",
-    "Gap",
-    "Interval",
-    "IntervalOptions",
-    "SeqclsError",
-    "SmoothingOptions",
-    "Timeline",
-    "__version__",
+#: What needs cv2, av or an engine is imported when it is first used, so that `import seqcls` is instant.
+_MODULES = {
+    "Analysis": "detector",
+    "Detector": "detector",
+    "Engine": "engines",
+    "GateOptions": "gate",
+    "Geometry": "geometry",
+    "ModelHeader": "models.file",
+    "Provenance": "timeline",
+    "Region": "geometry",
+    "Sampling": "timeline",
+    "SamplingOptions": "adaptive",
+    "Source": "sources",
+    "Timeline": "timeline",
+    "export": "exports",
+    "load": "detector",
+    "open_live": "feeds.open",
+    "open_source": "sources",
+    "read_run": "exports",
+    "replay": "postprocess",
+    "write_run": "exports",
+}
+
+__all__ = [  # noqa: RUF022 - what one begins with comes first
     "load",
     "open_source",
+    "open_live",
+    "read_run",
+    "write_run",
+    "export",
+    "replay",
+    "Detector",
+    "Analysis",
+    "Source",
+    "Engine",
+    "ModelHeader",
+    # options
+    "SmoothingOptions",
+    "IntervalOptions",
+    "GateOptions",
+    "SamplingOptions",
+    "Geometry",
+    "Region",
+    # records
+    "Timeline",
+    "Interval",
+    "Event",
+    "Gap",
+    "Frame",
+    "FrameScore",
+    "FrameCounts",
+    "ScoreTable",
+    "SourceInfo",
+    "SourceReport",
+    "Provenance",
+    "Sampling",
+    "State",
+    "Verdict",
+    "FeedState",
+    # errors
+    "SeqclsError",
+    "UsageError",
+    "SourceError",
+    "NoFramesError",
+    "GeometryError",
+    "ModelError",
+    "DataError",
+    "EngineError",
+    "OutputError",
+    "DiskFullError",
+    "DISCLAIMER",
+    "__version__",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    # What needs cv2, av or an engine is imported on first use, so that `import seqcls` stays instant.
-    if name in ("Detector", "load"):
-        from seqcls import detector
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'seqcls' has no attribute {name!r}")
+    return getattr(import_module(f"seqcls.{_MODULES[name]}"), name)
 
-        return getattr(detector, name)
-    if name == "open_source":
-        from seqcls.sources import open_source
 
-        return open_source
-    if name == "Timeline":
-        from seqcls.timeline import Timeline
-
-        return Timeline
-    raise AttributeError(f"module 'seqcls' has no attribute {name!r}")
+def __dir__() -> list[str]:
+    return __all__

@@ -24,7 +24,7 @@ from seqcls.engines.lazy import LazyEngine
 from seqcls.errors import ModelError, NoFramesError, UsageError
 from seqcls.gate import GateOptions
 from seqcls.geometry import layout_warning
-from seqcls.intervals import IntervalOptions, intervals_from_events
+from seqcls.intervals import IntervalOptions, intervals_from_events, one_per_organ
 from seqcls.models.file import ModelHeader, read_header
 from seqcls.postprocess import PostProcess, unknown_stretches
 from seqcls.prefetch import Prefetcher
@@ -65,9 +65,11 @@ class Detector:
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     model: str = ""
 
+    def __post_init__(self) -> None:
+        one_per_organ(self.intervals, self.header.organs)
+
     def __repr__(self) -> str:
-        frames = "every frame" if self.sampling.kind == "every" else f"{self.sampling.kind} sampling"
-        about = f"{self.engine.description}; {self.smoothing.kind} smoothing, {frames}"
+        about = f"{self.model or 'model'}, {self.smoothing.kind} smoothing, {self.sampling.kind} sampling"
         return f"Detector({', '.join(self.organs)}; {about})"
 
     @property
@@ -253,17 +255,11 @@ def load(
 
     opened = LazyEngine(read_header(path), opening) if lazy else opening()
     header = opened.header
-    if intervals is None:
-        intervals = header.intervals
-    elif isinstance(intervals, IntervalOptions):
-        intervals = (intervals,) * len(header.organs)
-    if len(intervals) != len(header.organs):
-        raise UsageError(f"{len(header.organs)} organs need as many interval options, not {len(intervals)}")
     return Detector(
         header=header,
         engine=opened,
         smoothing=header.smoothing if smoothing is None else smoothing,
-        intervals=intervals,
+        intervals=one_per_organ(header.intervals if intervals is None else intervals, header.organs),
         gate=GateOptions() if gate is None else gate,
         sampling=SamplingOptions() if sampling is None else sampling,
         model=Path(path).name,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,6 +42,16 @@ class IntervalOptions:
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise UsageError(f"{name} must be 0 or more seconds, not {value}")
+
+
+def one_per_organ(
+    options: IntervalOptions | Sequence[IntervalOptions], organs: Sequence[str]
+) -> tuple[IntervalOptions, ...]:
+    """The options of each organ; a single one serves all. Raises UsageError where their number does not fit."""
+    each = (options,) * len(organs) if isinstance(options, IntervalOptions) else tuple(options)
+    if len(each) != len(organs):
+        raise UsageError(f"{len(organs)} organs need as many interval options, not {len(each)}")
+    return each
 
 
 @dataclass(frozen=True, slots=True)

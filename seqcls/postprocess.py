@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.intervals import IntervalBuilder, IntervalOptions, intervals_from_events
+from seqcls.intervals import IntervalBuilder, IntervalOptions, intervals_from_events, one_per_organ
 from seqcls.smoothing import SmoothingOptions, open_smoother
 from seqcls.timeline import Timeline
 from seqcls.types import TIME_TOLERANCE_S, Event, FrameScore, Gap, Interval, ScoreTable
@@ -249,13 +249,28 @@ def _events(
     return events + builder.close(end_s)
 
 
-def replay(timeline: Timeline, smoothing: SmoothingOptions, intervals: Sequence[IntervalOptions]) -> Timeline:
-    """The timeline that the same run would have given with other options; takes the raw scores that it kept."""
+def replay(
+    timeline: Timeline,
+    smoothing: SmoothingOptions | None = None,
+    intervals: IntervalOptions | Sequence[IntervalOptions] | None = None,
+) -> Timeline:
+    """The timeline that the same run would have given with other options; takes the raw scores that it kept.
+
+    Args:
+        timeline: of ``Detector.analyze`` or ``read_run``; it stays as it is.
+        smoothing: None for the options that it was made with.
+        intervals: one for every organ, or one per organ; None for those that it was made with.
+
+    Raises UsageError where there are not as many interval options as organs.
+    """
+    used = timeline.provenance
+    smoothing = used.smoothing if smoothing is None else smoothing
+    intervals = one_per_organ(used.intervals if intervals is None else intervals, timeline.organs)
     raw = RawScores(timeline.organs)
     for item in _items(timeline):
         raw.add(item)
     scores, found = post_process(raw, smoothing, intervals, timeline.end_s)
-    provenance = replace(timeline.provenance, smoothing=smoothing, intervals=tuple(intervals))
+    provenance = replace(used, smoothing=smoothing, intervals=intervals)
     gaps = unknown_stretches(found, timeline.organs)
     return replace(timeline, intervals=found, scores=scores, gaps=gaps, provenance=provenance)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls.errors import UsageError
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry, Region
 from seqcls.intervals import IntervalOptions
@@ -143,5 +144,32 @@ class Timeline:
         return 1.0 if total_s <= 0 else max(0.0, 1.0 - unknown_s / total_s)
 
     def of(self, organ: str, state: State | None = None) -> tuple[Interval, ...]:
-        """The organ's intervals in order, of one state when stated."""
+        """The organ's intervals in order; of one state where ``state`` names it.
+
+        Raises UsageError for an organ that the model does not know, and for what is no state.
+        """
+        if organ not in self.organs:
+            raise UsageError(f"this timeline knows no {organ!r}: choose one of {', '.join(self.organs)}")
+        if state is not None and state not in get_args(State):
+            raise UsageError(f"{state!r} is no state: choose one of {', '.join(get_args(State))}")
         return tuple(i for i in self.intervals if i.organ == organ and (state is None or i.state == state))
+
+    def __repr__(self) -> str:
+        lines = [
+            f"Timeline of {self.source.name}: {self.start_s:.2f} to {self.end_s:.2f} s,"
+            f" {self.coverage:.0%} scorable, {self.report.verdict}"
+        ]
+        for organ in self.organs[:_SHOWN]:
+            present = self.of(organ, "present")
+            spans = [f"{i.start_s:.2f}-{i.end_s:.2f}" for i in present[:_SHOWN]]
+            more = [f"and {len(present) - _SHOWN} more"] if len(present) > _SHOWN else []
+            total_s = sum(i.duration_s for i in present)
+            where = f"{', '.join([*spans, *more])} s" if present else "never"
+            lines.append(f"  {organ}: present {where} ({len(present)} intervals, {total_s:.2f} s)")
+        if len(self.organs) > _SHOWN:
+            lines.append(f"  and {len(self.organs) - _SHOWN} more organs")
+        return "\n".join(lines)
+
+
+#: How many organs, and intervals of each, ``repr`` writes out.
+_SHOWN = 8

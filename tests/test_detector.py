@@ -311,7 +311,7 @@ def test_score_finds_the_region_that_a_clip_has() -> None:
 
 
 def test_a_detector_is_shown_in_one_line() -> None:
-    assert repr(detector()) == "Detector(liver, kidney; brightness; none smoothing, every frame)"
+    assert repr(detector()) == "Detector(liver, kidney; model, none smoothing, every sampling)"
 
 
 # Several clips

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.fakes import detector, frames
 from support.timelines import OFF, timeline
 
+from seqcls.errors import UsageError
 from seqcls.exports import read_run, write_run
 from seqcls.intervals import IntervalOptions
 from seqcls.postprocess import replay
@@ -52,3 +54,13 @@ def test_replay_starts_from_the_raw_scores() -> None:
     once = replay(before, OFF, [IntervalOptions()])
     assert once.scores.smooth.tolist() == before.scores.raw.tolist()
     assert str(replay(once, smooth, [IntervalOptions()]).intervals) == str(before.intervals)
+
+
+def test_replay_takes_what_is_not_stated_from_the_run() -> None:
+    made = detector().analyze(frames([0.1] * 5 + [0.9] * 6 + [0.1] * 4))
+    assert replay(made).intervals == made.intervals
+    stricter = replay(made, intervals=IntervalOptions(onset=0.95))
+    assert stricter.of("liver", "present") == () and stricter.provenance.smoothing == made.provenance.smoothing
+    assert [options.onset for options in stricter.provenance.intervals] == [0.95, 0.95]
+    with pytest.raises(UsageError, match="2 organs need as many interval options, not 1"):
+        replay(made, intervals=[IntervalOptions()])

@@ -10,7 +10,7 @@ import typer
 
 from seqcls.cli import console, options
 from seqcls.cli import tables as show
-from seqcls.errors import DataError, OutputError, UsageError
+from seqcls.errors import DataError, OutputError
 
 if TYPE_CHECKING:
     from seqcls.intervals import IntervalOptions
@@ -39,13 +39,10 @@ def export(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Write a finished run's timeline in other formats."""
-    from seqcls.exports import WRITERS, read_run
     from seqcls.exports import export as write
+    from seqcls.exports import formats_of, read_run
 
-    kinds = [kind.strip().lower() for kind in to.split(",") if kind.strip()]
-    unknown = [kind for kind in kinds if kind not in WRITERS]
-    if unknown or not kinds:
-        raise UsageError(f"cannot export to {', '.join(unknown) or 'nothing'}: choose from {', '.join(WRITERS)}")
+    kinds = formats_of(to)
     journal = _journal_at(folder) if folder.is_dir() else None
     if journal is not None:
         news = f"{journal} is newer than the timeline beside it: `{_remedy(folder)}` brings that up to date"
@@ -55,14 +52,7 @@ def export(
     with console.progress("reading scores.csv", None) as advance:
         timeline = read_run(folder, advance)
     folder = folder if folder.is_dir() else folder.parent
-    target = folder if output is None else output
-    names = {"csv": "intervals.csv"}
-    paths = {kind: target / names.get(kind, f"timeline.{kind}") for kind in kinds}
-    for path in paths.values():
-        if path.exists() and not overwrite:
-            raise OutputError(f"{path} is there already: add --overwrite, or choose another folder with -o")
-    for kind, path in paths.items():
-        write(timeline, path, kind)
+    for path in write(timeline, folder if output is None else output, kinds, overwrite=overwrite):
         print(path)  # noqa: T201  # the result of this command is the path
 
 

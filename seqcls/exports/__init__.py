@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from seqcls.errors import UsageError
+from seqcls.errors import OutputError, UsageError
 from seqcls.exports.intervals_csv import write_intervals_csv
 from seqcls.exports.scores_csv import Progress, write_scores_csv
 from seqcls.exports.subtitles import write_srt, write_vtt
@@ -19,9 +19,13 @@ WRITERS: dict[str, Callable[[Timeline, Path], None]] = {
     "vtt": write_vtt,
 }
 
+#: Files that are not called timeline.
+_NAMES = {"csv": "intervals.csv"}
+
 __all__ = [
     "WRITERS",
     "export",
+    "formats_of",
     "read_run",
     "write_intervals_csv",
     "write_run",
@@ -32,20 +36,43 @@ __all__ = [
 ]
 
 
-def export(timeline: Timeline, path: str | Path, kind: str = "") -> None:
-    """Write ``timeline`` to ``path``; ``kind`` is a key of WRITERS, by default the path's suffix.
+def export(
+    timeline: Timeline, folder: str | Path, formats: str | Iterable[str] = "vtt", *, overwrite: bool = False
+) -> tuple[Path, ...]:
+    """Write ``timeline`` into ``folder`` as intervals.csv, timeline.json, timeline.srt or timeline.vtt; their paths.
 
-    Raises UsageError for an unknown kind, OutputError where the file cannot be written.
+    Args:
+        timeline: of ``Detector.analyze`` or ``read_run``.
+        folder: where to; made where it is missing.
+        formats: csv, json, srt, vtt; several in a list, or with commas between them.
+        overwrite: whether files that are there already may be replaced.
+
+    Raises UsageError for an unknown format, OutputError where a file is there already or cannot be written.
     """
-    path = Path(path)
-    kind = kind.lower() if kind else path.suffix.lower().lstrip(".")
-    if kind not in WRITERS:
-        raise UsageError(f"cannot export to {kind!r}: choose one of {', '.join(WRITERS)}")
-    WRITERS[kind](timeline, path)
+    paths = {kind: Path(folder) / _NAMES.get(kind, f"timeline.{kind}") for kind in formats_of(formats)}
+    for path in paths.values():
+        if path.exists() and not overwrite:
+            raise OutputError(f"{path} is there already: add --overwrite, or choose another folder with -o")
+    for kind, path in paths.items():
+        WRITERS[kind](timeline, path)
+    return tuple(paths.values())
+
+
+def formats_of(formats: str | Iterable[str]) -> list[str]:
+    """The keys of WRITERS that are meant. Raises UsageError for others, and for none."""
+    wanted = [kind.strip().lower() for kind in (formats.split(",") if isinstance(formats, str) else formats)]
+    known = [kind for kind in wanted if kind in WRITERS]
+    unknown = [kind for kind in wanted if kind and kind not in WRITERS]
+    if unknown or not known:
+        raise UsageError(f"cannot export to {', '.join(unknown) or 'nothing'}: choose from {', '.join(WRITERS)}")
+    return known
 
 
 def write_run(timeline: Timeline, folder: str | Path, on_progress: Progress | None = None) -> None:
-    """Write what `seqcls run` leaves: intervals.csv, scores.csv, and last timeline.json: then the run is whole."""
+    """Write what `seqcls run` leaves: intervals.csv, scores.csv, and last timeline.json: then the run is whole.
+
+    ``on_progress`` is called with the number of frames written so far. Raises OutputError.
+    """
     folder = Path(folder)
     write_intervals_csv(timeline, folder / "intervals.csv")
     write_scores_csv(timeline, folder / "scores.csv", on_progress)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from seqcls.errors import NoFramesError, UsageError
-from seqcls.intervals import IntervalOptions
+from seqcls.errors import NoFramesError
+from seqcls.intervals import IntervalOptions, one_per_organ
 from seqcls.journal.format import NOT_RECORDED, Entry, Frames, Opening, Resume
 from seqcls.journal.reader import Journal, Progress, read_journal
 from seqcls.postprocess import PostProcess, RawScores, post_process, unknown_stretches
@@ -199,9 +199,7 @@ class Recorded(RunAccumulator):
         """See ``timeline_from_journal``; ``journal`` is the one that was read."""
         opening, closed = journal.opening, journal.closed
         smoothing = opening.provenance.smoothing if smoothing is None else smoothing
-        intervals = opening.provenance.intervals if intervals is None else tuple(intervals)
-        if len(intervals) != len(opening.organs):
-            raise UsageError(f"{len(opening.organs)} organs need as many interval options, not {len(intervals)}")
+        intervals = one_per_organ(opening.provenance.intervals if intervals is None else intervals, opening.organs)
         if self.start_s is None:
             raise NoFramesError(f"{journal.path} ends before the first frame: there is nothing to show")
         end_s = self.end_s if closed is None else max(self.end_s, closed.end_s)

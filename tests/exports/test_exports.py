@@ -73,20 +73,20 @@ def test_a_run_comes_back_as_it_was(tmp_path: Path) -> None:
 
 
 def test_timeline_json_is_strict_json_and_says_what_it_is(tmp_path: Path) -> None:
-    export(TWO, tmp_path / "t.json")
+    assert export(TWO, tmp_path, "json") == (tmp_path / "timeline.json",)
 
     def no_constants(name: str) -> float:
         raise AssertionError(f"{name} is not JSON")
 
-    body = json.loads((tmp_path / "t.json").read_text(encoding="utf-8"), parse_constant=no_constants)
+    body = json.loads((tmp_path / "timeline.json").read_text(encoding="utf-8"), parse_constant=no_constants)
     assert body["format"] == 2 and "not a medical device" in body["note"]
     assert body["frame_counts"]["received"] == 20 and body["coverage"] == pytest.approx(TWO.coverage)
     assert 0 < TWO.coverage < 1
 
 
 def test_vtt(tmp_path: Path) -> None:
-    export(timeline(liver="..PPPP..", kidney="....PPPP"), tmp_path / "t.vtt")
-    assert (tmp_path / "t.vtt").read_text(encoding="utf-8") == (
+    export(timeline(liver="..PPPP..", kidney="....PPPP"), tmp_path, "vtt")
+    assert (tmp_path / "timeline.vtt").read_text(encoding="utf-8") == (
         "WEBVTT\n\nNOTE Research software, not a medical device.\n\n"
         "00:00:00.200 --> 00:00:00.400\nliver\n\n"
         "00:00:00.400 --> 00:00:00.600\nliver · kidney\n\n"
@@ -95,14 +95,14 @@ def test_vtt(tmp_path: Path) -> None:
 
 
 def test_srt_numbers_cues_and_marks_the_unknown(tmp_path: Path) -> None:
-    export(timeline(liver="PPPP????"), tmp_path / "t.srt")
-    text = (tmp_path / "t.srt").read_text(encoding="utf-8")
+    export(timeline(liver="PPPP????"), tmp_path, "srt")
+    text = (tmp_path / "timeline.srt").read_text(encoding="utf-8")
     assert text == "1\n00:00:00,000 --> 00:00:00,400\nliver\n\n2\n00:00:00,400 --> 00:00:00,800\nliver?\n"
 
 
 def test_vtt_escapes_markup(tmp_path: Path) -> None:
-    export(timeline(**{"<b>&": "PPPP"}), tmp_path / "t.vtt")
-    assert "&lt;b&gt;&amp;\n" in (tmp_path / "t.vtt").read_text(encoding="utf-8")
+    export(timeline(**{"<b>&": "PPPP"}), tmp_path, "vtt")
+    assert "&lt;b&gt;&amp;\n" in (tmp_path / "timeline.vtt").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["=1+1.mp4", "+x", "-2+3", "@cmd", "\tx"])
@@ -115,10 +115,21 @@ def test_csv_cells_are_no_formulas(tmp_path: Path, name: str) -> None:
     assert read_run(tmp_path).source.name == name
 
 
-def test_unknown_format_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="choose one of csv, json, srt, vtt"):
-        export(TWO, tmp_path / "t.docx")
-    assert sorted(WRITERS) == ["csv", "json", "srt", "vtt"]
+def test_unknown_formats_are_refused(tmp_path: Path) -> None:
+    for wrong in ("docx", "vtt,docx", "", [], ["vtt", "t.docx"]):
+        with pytest.raises(UsageError, match="choose from csv, json, srt, vtt"):
+            export(TWO, tmp_path / "out", wrong)
+    assert sorted(WRITERS) == ["csv", "json", "srt", "vtt"] and not (tmp_path / "out").exists()
+
+
+def test_several_formats_at_once_and_nothing_is_overwritten(tmp_path: Path) -> None:
+    written = export(TWO, tmp_path, ["CSV", "vtt"])
+    assert [path.name for path in written] == ["intervals.csv", "timeline.vtt"]
+    assert all(path.stat().st_size for path in written)
+    with pytest.raises(OutputError, match=r"timeline\.vtt is there already"):
+        export(TWO, tmp_path, "srt, vtt")
+    assert not (tmp_path / "timeline.srt").exists()
+    assert len(export(TWO, tmp_path, "srt, vtt", overwrite=True)) == 2
 
 
 @pytest.mark.parametrize(
