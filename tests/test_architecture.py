@@ -31,7 +31,7 @@ IMPORTS: dict[str, set[str]] = {
     "feeds": {"child_program", "errors", "types", "sources", "av", "cv2"},
     "models": {"errors", "files", "geometry", "intervals", "smoothing", "safetensors", "torch", "torchvision"},
     "preprocess": {"geometry", "types", "gate"},
-    "timeline": {"geometry", "types", "gate", "intervals", "smoothing"},
+    "timeline": {"errors", "geometry", "types", "gate", "intervals", "smoothing"},
     "contact_sheet": {"errors", "files", "geometry", "types", "gate", "sources", "preprocess", "cv2"},
     "datasets": {"errors", "files", "geometry", "types", "sources", "preprocess", "PIL", "cv2"},
     "engines": {"errors", "files", "models", "google", "onnx", "onnxruntime", "openvino", "torch"},
