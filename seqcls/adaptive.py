@@ -41,15 +41,14 @@ BLOCK = 128
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplingOptions:
-    """Which frames the engine sees: ``every`` one, or an ``adaptive`` choice.
-
-    step_s: largest distance of measured frames; None: ``shortest_s``. margin: by how much scores between two
-    measured frames may leave the range of these two.
-    """
+    """Which frames the engine sees. Raises UsageError for values that cannot be right."""
 
     kind: Literal["every", "adaptive"] = "every"
+    """``every`` one, or an ``adaptive`` choice."""
     step_s: float | None = None
+    """Largest distance of measured frames, in seconds; None: ``shortest_s``."""
     margin: float = 0.2
+    """By how much scores between two measured frames may leave the range of these two."""
 
     def __post_init__(self) -> None:
         if self.kind not in ("every", "adaptive"):

@@ -51,19 +51,22 @@ Input = str | Path | Source | Iterable[Frame | Gap | Image]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detector:
-    """A model ready to run. Frozen: whatever changes during a run belongs to the run.
-
-    ``intervals`` holds one entry per organ, in the order of ``header.organs``. ``sampling`` is for whole clips, where
-    frames can wait for each other: ``stream`` scores every frame. ``model`` is the name of the model's file.
-    """
+    """A model ready to run. Frozen: whatever changes during a run belongs to the run."""
 
     header: ModelHeader
+    """What the model file says."""
     engine: Engine
+    """What scores images."""
     smoothing: SmoothingOptions
+    """How scores are smoothed over time."""
     intervals: tuple[IntervalOptions, ...]
+    """When scores count as presence: one entry per organ, in the order of ``organs``."""
     gate: GateOptions = field(default_factory=GateOptions)
+    """Which frames are not scorable."""
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
+    """For whole clips, where frames can wait for each other; ``stream`` scores every frame."""
     model: str = ""
+    """Name of the model's file."""
 
     def __post_init__(self) -> None:
         one_per_organ(self.intervals, self.header.organs)
@@ -189,7 +192,8 @@ class Analysis:
     later.
 
     Starting a clip before the one in front of it is finished keeps the engine busy through many short clips. Close it
-    in any case: the threads have ended, and a source opened here is closed, once ``close`` returns.
+    in any case: the threads have ended, and a source opened here is closed, once ``close`` returns. The parameters are
+    those of ``Detector.analyze``. Raises SourceError when the source cannot be opened, UsageError for what is no image.
     """
 
     def __init__(
@@ -221,7 +225,10 @@ class Analysis:
         return self._source.info
 
     def finish(self, on_progress: Progress | None = None) -> Timeline:
-        """Score what is read, to the end. Raises NoFramesError, EngineError, and what reading raises."""
+        """Score what is read, to the end; ``on_progress`` gets the number of frames done and the time reached.
+
+        Raises NoFramesError, EngineError, and what reading raises.
+        """
         events = list(self._run.events(self._prepared, self._batch_size, on_progress))
         report = self._source.report()
         if self._stopped.is_set():
@@ -229,6 +236,7 @@ class Analysis:
         return self._run.timeline(events, self._source.info, report)
 
     def close(self) -> None:
+        """End the threads, and close a source that was opened here. Raises nothing, however often it is called."""
         self._open.close()
 
 
@@ -244,10 +252,20 @@ def load(
     sampling: SamplingOptions | None = None,
     lazy: bool = False,
 ) -> Detector:
-    """Open a model file; what is not stated is taken from the model.
+    """Open a model file; what is None is taken from the model.
 
-    One ``intervals`` serves every organ; a tuple holds one per organ. ``lazy``: come back at once and open the engine
-    in a thread; what is wrong with it is raised when it is first used. Raises ModelError, EngineError or UsageError.
+    Args:
+        path: a .safetensors, or a converted .xml or .onnx.
+        engine: auto, openvino, torch or onnx.
+        device: auto, cpu, cuda or mps.
+        precision: auto, fp32, bf16, fp16 or int8.
+        smoothing: how scores are smoothed over time.
+        intervals: when scores count as presence; one for every organ, or one per organ.
+        gate: which frames are not scorable; by default all that it knows.
+        sampling: every frame, which is the default, or an adaptive choice.
+        lazy: come back at once and open the engine in a thread; what is wrong with it is raised when it is first used.
+
+    Raises ModelError, EngineError or UsageError.
     """
 
     def opening() -> Engine:

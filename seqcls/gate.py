@@ -28,18 +28,20 @@ _LIT = 16  # gray levels above which a pixel shows something: noise and codec ri
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateOptions:
-    """What to look for. ``enabled`` False lets every frame pass.
-
-    freeze_s: how long the region must stand still to count as frozen; the frames until then stay judged. Raises
-    UsageError for values that cannot be right.
-    """
+    """Which frames are not scorable. Raises UsageError for values that cannot be right."""
 
     enabled: bool = True
+    """False lets every frame pass."""
     black: bool = True
+    """Refuse frames that hold hardly anything above noise."""
     frozen: bool = True
+    """Refuse frames that have stood still for ``freeze_s``."""
     no_contact: bool = True
+    """Refuse frames of a probe in air."""
     not_ultrasound: bool = True
+    """Refuse menus, text and other screens."""
     freeze_s: float = 1.0
+    """How long the region must stand still to count as frozen, in seconds; the frames until then are scored."""
 
     def __post_init__(self) -> None:
         if not 0.2 <= self.freeze_s <= 3600:

@@ -19,19 +19,18 @@ from seqcls.types import TIME_TOLERANCE_S, Event, Gap, Interval, ScoreTable, Sta
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntervalOptions:
-    """When a run of scores counts as presence; durations in seconds.
-
-    onset, offset: presence begins at a score >= onset and lasts until a score < offset (hysteresis).
-    min_absent_s: stretches without presence shorter than this inside presence are bridged.
-    min_present_s: presence shorter than this is dropped.
-    pad_s: widens what is left on both sides, never into an unknown stretch.
-    """
+    """When a run of scores counts as presence. Raises UsageError for values that cannot be right."""
 
     onset: float = 0.5
+    """Presence begins at a score >= onset ..."""
     offset: float = 0.35
+    """... and lasts until a score < offset (hysteresis)."""
     min_present_s: float = 0.3
+    """Presence shorter than this is dropped, in seconds."""
     min_absent_s: float = 0.2
+    """Stretches without presence shorter than this inside presence are bridged, in seconds."""
     pad_s: float = 0.0
+    """Widens what is left on both sides, in seconds, never into an unknown stretch."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.offset <= self.onset <= 1:

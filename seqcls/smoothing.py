@@ -25,18 +25,19 @@ Item = FrameScore | Gap
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmoothingOptions:
-    """How scores are smoothed over time.
-
-    kind: ``none``; ``exponential`` (causal, ``time_constant_s``); ``median`` or ``mean`` over the frames within
-    ``window_s``, of which ``look_ahead_s`` lie after the frame (half of it: a centred window, which moves no edge);
-    ``hmm``: the forward filter of a two-state Markov chain that stays in a state for ``dwell_s`` on average.
-    """
+    """How scores are smoothed over time. Raises UsageError for values that cannot be right."""
 
     kind: SmoothingKind = "mean"
+    """``none``; ``exponential`` (causal); ``median`` or ``mean`` over a window; ``hmm``: the forward filter of a
+    two-state Markov chain."""
     window_s: float = 0.5
+    """``median``, ``mean``: length of the window, in seconds."""
     look_ahead_s: float = 0.25
+    """How much of the window lies after the frame, in seconds; half of it is centred and moves no edge."""
     time_constant_s: float = 0.2
+    """``exponential``: its time constant, in seconds."""
     dwell_s: float = 2.0
+    """``hmm``: how long the chain stays in a state on average, in seconds."""
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(SmoothingKind):

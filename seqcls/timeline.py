@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from seqcls.errors import UsageError
 from seqcls.gate import GateOptions
-from seqcls.geometry import Geometry, Region
+from seqcls.geometry import Geometry, Record, Region
 from seqcls.intervals import IntervalOptions
 from seqcls.smoothing import SmoothingOptions
 from seqcls.types import FrameCounts, Gap, Interval, ScoreTable, SourceInfo, SourceReport, State
@@ -20,43 +20,50 @@ from seqcls.types import FrameCounts, Gap, Interval, ScoreTable, SourceInfo, Sou
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How the frames to score were chosen; see ``adaptive.SamplingOptions``.
-
-    undecided: frames whose state the measured frames could not settle, with nothing left to measure.
-    """
+    """How the frames to score were chosen; see ``adaptive.SamplingOptions``."""
 
     kind: Literal["every", "adaptive"] = "every"
+    """Every frame, or an adaptive choice."""
     step_s: float | None = None
+    """Largest distance of measured frames, in seconds; None where every frame is."""
     margin: float = 0.2
+    """By how much scores between two measured frames may leave the range of these two."""
     undecided: int = 0
+    """Frames whose state the measured frames could not settle, with nothing left to measure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """Which model, engine and options gave a timeline.
-
-    model: the model file's name. model_dataset: hash of the frames it was trained on. model_version: of the seqcls that
-    wrote it. intervals: one entry per organ. regions: the ultrasound regions found, in order. latency_ms: 50th, 95th
-    and 99th percentile from a frame's arrival to the decision, of a live run; NaN where no frame came. sessions, began:
-    of a run that kept a journal, the ids of its sessions and the time of day at which it began, in ISO 8601. Empty or
-    None is what is not known.
-    """
+    """Which model, engine and options gave a timeline. Empty or None is what is not known."""
 
     smoothing: SmoothingOptions
+    """As it was used."""
     intervals: tuple[IntervalOptions, ...]
+    """One entry per organ."""
     model: str = ""
+    """Name of the model file."""
     model_dataset: str = ""
+    """Hash of the frames it was trained on."""
     model_version: str = ""
+    """Of the seqcls that wrote the model."""
     engine: str = ""
+    """Library, device and precision."""
     gate: GateOptions | None = None
+    """Which frames were looked for that are not scorable."""
     sampling: Sampling | None = None
+    """Which frames were scored."""
     geometry: Geometry | None = None
+    """How images became what the model sees."""
     regions: tuple[Region, ...] = ()
+    """The ultrasound regions found, in order."""
     latency_ms: tuple[float, float, float] | None = None
+    """50th, 95th and 99th percentile from a frame's arrival to the decision, of a live run; NaN where no frame came."""
     sessions: tuple[str, ...] = ()
+    """Of a run that kept a journal: the ids of its sessions."""
     began: str = ""
+    """Of a run that kept a journal: the time of day at which it began, in ISO 8601."""
 
-    def to_dict(self, organs: tuple[str, ...]) -> dict[str, Any]:
+    def to_dict(self, organs: tuple[str, ...]) -> Record:
         """For JSON; what is not known is left out."""
         record: dict[str, Any] = {name: getattr(self, name) for name in _TEXTS if getattr(self, name)}
         record["smoothing"] = asdict(self.smoothing)
@@ -76,7 +83,7 @@ class Provenance:
         return record
 
     @classmethod
-    def from_dict(cls, record: Mapping[str, Any], organs: tuple[str, ...]) -> Provenance:
+    def from_dict(cls, record: Record, organs: tuple[str, ...]) -> Provenance:
         """The inverse of ``to_dict``, passing over what it does not know.
 
         Raises LookupError, TypeError, ValueError, AttributeError or SeqclsError for anything else.
@@ -117,24 +124,33 @@ def latency_from_dict(record: Mapping[str, Any] | None) -> tuple[float, float, f
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Timeline:
-    """The answer: when each organ is in view, what could not be judged, and how the answer came about.
-
-    ``thumbnails`` are a few of the pictures that the engine saw, (S, S) uint8 with their times, spread over the clip;
-    they hold nothing from outside the ultrasound region and are not kept on disk.
-    """
+    """The answer: when each organ is in view, what was not scorable, and how the answer came about."""
 
     source: SourceInfo
+    """What the input says of itself."""
     organs: tuple[str, ...]
+    """Names of the organs that the model knows."""
     start_s: float
+    """Time of the first frame, in seconds."""
     end_s: float
+    """Time at which the last one ends, in seconds."""
     intervals: tuple[Interval, ...]
+    """Each organ's states, without holes; see ``of``."""
     gaps: tuple[Gap, ...]
+    """Stretches that were not scorable, each with its reason."""
     scores: ScoreTable
+    """Every frame's scores."""
     frame_counts: FrameCounts
+    """Where every received frame went."""
     report: SourceReport
+    """Whether all of the input was read."""
     provenance: Provenance
+    """Which model and options gave it."""
     warnings: tuple[str, ...] = ()
+    """What a person should know."""
     thumbnails: tuple[tuple[float, NDArray[np.uint8]], ...] = ()
+    """A few of the images that the engine saw, (S, S) uint8 with their times, spread over the clip; they hold nothing
+    from outside the ultrasound region and are not kept on disk."""
 
     @property
     def coverage(self) -> float:

@@ -83,52 +83,62 @@ class Gap:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameScore:
-    """What the engine (or a smoother) says of one frame.
-
-    ``scores`` is (K,) float32 in 0..1, one per organ, or None when the frame cannot be judged and ``reason`` says why.
-    ``measured`` is False where the engine did not see this frame and other frames' scores stand in (sampling).
-    """
+    """What the engine (or a smoother) says of one frame."""
 
     index: int
+    """Number of the frame, from 0."""
     time_s: float
+    """When it is shown, in seconds."""
     duration_s: float
+    """How long it is shown, in seconds."""
     scores: NDArray[np.float32] | None
+    """(K,) float32 in 0..1, one per organ; None where the frame is not scorable."""
     reason: str = ""
+    """Why the frame is not scorable; empty where it is."""
     measured: bool = True
+    """False where the engine did not see this frame and other frames' scores stand in (sampling)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """From ``start_s`` on the organ's state is ``state``; this was certain at ``final_s`` and never changes after.
-
-    ``index`` is the first frame of the new state (for a gap: the first frame after it).
-    """
+    """From ``start_s`` on the organ's state is ``state``; this was certain at ``final_s`` and never changes after."""
 
     organ: str
+    """Name of the organ."""
     state: State
+    """Its state from now on."""
     start_s: float
+    """When the state begins, in seconds."""
     index: int
+    """The first frame of the new state (for a gap: the first frame after it)."""
     final_s: float
+    """Time of the frame that made it certain, in seconds."""
     reason: str = ""
+    """Why the state is unknown; empty for the other two."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """One stretch [start_s, end_s) of one state of one organ; an organ's intervals cover the clip without holes.
-
-    ``start_index`` and ``end_index`` are the first and last frame inside, or -1 and -1 when no frame lies inside.
-    ``mean_score`` and ``peak_score`` are over the smoothed scores of the frames inside, NaN when there is none.
-    """
+    """One stretch [start_s, end_s) of one state of one organ; an organ's intervals cover the clip without holes."""
 
     organ: str
+    """Name of the organ."""
     state: State
+    """Its state all the time."""
     start_s: float
+    """Begin, in seconds."""
     end_s: float
+    """End, in seconds, not inside."""
     start_index: int
+    """The first frame inside, -1 when no frame lies inside."""
     end_index: int
+    """The last frame inside, -1 when no frame lies inside."""
     mean_score: float
+    """Mean of the smoothed scores of the frames inside, NaN when there is none."""
     peak_score: float
+    """Highest of these scores, NaN when there is none."""
     reason: str = ""
+    """Why the state is unknown; empty for the other two."""
 
     @property
     def duration_s(self) -> float:
@@ -137,17 +147,18 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class FrameCounts:
-    """Where every received frame went: ``received == classified + skipped + dropped + rejected``.
-
-    classified: scored by the engine. skipped: judged by another frame's score (sampling). dropped: thrown away because
-    the machine could not keep up (live). rejected: cannot be judged (lost, black, frozen, no contact).
-    """
+    """Where every received frame went: ``received == classified + skipped + dropped + rejected``."""
 
     received: int = 0
+    """Frames that the source delivered."""
     classified: int = 0
+    """Scored by the engine."""
     skipped: int = 0
+    """Scored by other frames' scores (sampling)."""
     dropped: int = 0
+    """Thrown away because the machine could not keep up (live)."""
     rejected: int = 0
+    """Not scorable: lost, black, frozen, no contact."""
 
     @property
     def balanced(self) -> bool:
@@ -156,24 +167,32 @@ class FrameCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceInfo:
-    """What a source says of itself before the first frame; declared values are hints, often wrong.
-
-    ``region`` is an ultrasound region stated by the source itself (DICOM), in pixels (x0, y0, x1, y1), half-open.
-    ``name`` is fit to be shown: no credentials.
-    """
+    """What a source says of itself before the first frame; declared values are hints, often wrong."""
 
     name: str
+    """Fit to be shown: no credentials."""
     kind: Literal["file", "dicom", "images", "camera", "stream", "openigtlink", "frames"]
+    """What kind of input it is."""
     container: str = ""
+    """File format, as FFmpeg calls it."""
     codec: str = ""
+    """How the images are compressed."""
     width: int = 0
+    """Of the images, in pixels; 0 where not known."""
     height: int = 0
+    """Of the images, in pixels; 0 where not known."""
     declared_frames: int | None = None
+    """How many frames the file says it holds."""
     declared_duration_s: float | None = None
+    """How long the file says it lasts, in seconds."""
     rate_hz: float | None = None
+    """Frames per second, as declared or stated."""
     region: tuple[int, int, int, int] | None = None
+    """An ultrasound region stated by the source itself (DICOM), in pixels (x0, y0, x1, y1), half-open."""
     has_clock: bool = True
+    """Whether frames carry times of their own, rather than times by their rate."""
     details: tuple[tuple[str, str], ...] = ()
+    """Other facts for a person, as pairs of name and value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +200,13 @@ class SourceReport:
     """What a source says of itself after the last frame."""
 
     verdict: Verdict
+    """Whether all of the input was read."""
     reasons: tuple[str, ...] = ()
+    """Why it is not complete; for a person."""
     delivered: int = 0
+    """How many frames came."""
     gaps: tuple[Gap, ...] = ()
+    """Stretches without frames."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -45,7 +45,10 @@ def write_timeline_json(timeline: Timeline, path: str | Path) -> None:
 
 
 def read_run(folder: str | Path, on_progress: Progress | None = None) -> Timeline:
-    """Read a finished run back from its folder (or its timeline.json). Raises DataError."""
+    """Read a finished run back from its folder (or its timeline.json). Raises DataError.
+
+    ``on_progress`` is called with the number of frames read so far.
+    """
     path = Path(folder)
     path = path / "timeline.json" if path.is_dir() else path
     try:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from seqcls.geometry.geometry import Geometry, RegionFinder, to_gray
-from seqcls.geometry.region import KINDS, Region, layout_warning, outline_mask
+from seqcls.geometry.region import KINDS, Record, Region, layout_warning, outline_mask
 
-__all__ = ["KINDS", "Geometry", "Region", "RegionFinder", "layout_warning", "outline_mask", "to_gray"]
+__all__ = ["KINDS", "Geometry", "Record", "Region", "RegionFinder", "layout_warning", "outline_mask", "to_gray"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from seqcls.errors import GeometryError
 from seqcls.geometry.evidence import Statistics
-from seqcls.geometry.region import Region, outline_mask
+from seqcls.geometry.region import Record, Region, outline_mask
 from seqcls.geometry.sector import covers, cuts, outline
 
 Image = NDArray[np.uint8]
@@ -21,14 +21,15 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Geometry:
-    """How pictures become (S, S) uint8; stored in the model, used alike by extract, train and run.
+    """How images become (S, S) uint8; stored in the model, used alike by extract, train and run.
 
-    size: S, 16 to 1024. region: "auto" searches, "none" takes the whole picture, (x0, y0, x1, y1) is a half-open box in
-    pixels. Raises GeometryError for values that cannot be right.
+    Raises GeometryError for values that cannot be right.
     """
 
     size: int = 224
+    """S, 16 to 1024 pixels."""
     region: Literal["auto", "none"] | Box = "auto"
+    """``auto`` searches, ``none`` takes the whole image, (x0, y0, x1, y1) is a half-open box in pixels."""
 
     def __post_init__(self) -> None:
         if not 16 <= self.size <= 1024:
@@ -59,15 +60,18 @@ class Geometry:
         return np.ascontiguousarray(gray) if mask is None else np.asarray(cv2.bitwise_and(gray, mask), np.uint8)
 
     def apply(self, image: Image, region: Region) -> Image:
-        """(H, W) or (H, W, 3) uint8 -> (S, S) uint8: ``crop``, then scaled to fit without stretching, rest black."""
+        """(H, W) or (H, W, 3) uint8 -> (S, S) uint8: ``crop``, then scaled to fit without stretching, rest black.
+
+        Raises GeometryError for an image of another size.
+        """
         return letterbox(self.crop(image, region), self.size)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Record:
         """For JSON."""
         return {"size": self.size, "region": list(self.region) if isinstance(self.region, tuple) else self.region}
 
     @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> Geometry:
+    def from_dict(cls, record: Record) -> Geometry:
         """The inverse of ``to_dict``; raises GeometryError for anything else."""
         try:
             region = record["region"]

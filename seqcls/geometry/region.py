@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from seqcls.errors import GeometryError
 
 Image = NDArray[np.uint8]
+#: An object of JSON.
+Record = Mapping[str, Any]
 
 #: What ``Region.kind`` may say. full: the whole picture. stated: a box that somebody gave, its shape unknown.
 KINDS = ("linear", "convex", "phased", "full", "stated")
@@ -21,11 +23,9 @@ KINDS = ("linear", "convex", "phased", "full", "stated")
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A half-open box [x0, x1) x [y0, y1) in a picture of ``width`` x ``height`` pixels.
+    """A half-open box [x0, x1) x [y0, y1) in an image of ``width`` x ``height`` pixels.
 
-    ``polygon`` is the outline of the sector in picture pixels, inclusive and inside the box; () is the whole box. What
-    lies outside it (names are burnt in there) is never shown. ``kind`` is one of KINDS. Raises GeometryError for a box
-    that is empty or leaves the picture.
+    Raises GeometryError for a box that is empty or leaves the image.
     """
 
     x0: int
@@ -35,7 +35,10 @@ class Region:
     width: int
     height: int
     polygon: tuple[tuple[int, int], ...] = ()
+    """Outline of the sector in pixels of the image, inclusive and inside the box; () is the whole box. What lies
+    outside it (names are burnt in there) is never shown."""
     kind: str = "full"
+    """One of KINDS."""
 
     def __post_init__(self) -> None:
         if not (0 <= self.x0 < self.x1 <= self.width and 0 <= self.y0 < self.y1 <= self.height):
@@ -50,12 +53,12 @@ class Region:
     def box(self) -> tuple[int, int, int, int]:
         return self.x0, self.y0, self.x1, self.y1
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Record:
         """For JSON."""
         return {**asdict(self), "polygon": [list(corner) for corner in self.polygon]}
 
     @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> Region:
+    def from_dict(cls, record: Record) -> Region:
         """The inverse of ``to_dict``; raises GeometryError for anything else."""
         try:
             x0, y0, x1, y1, width, height = (int(record[n]) for n in ("x0", "y0", "x1", "y1", "width", "height"))

@@ -38,29 +38,34 @@ _PICKLES = (".pt", ".pth", ".pkl", ".ckpt", ".bin")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelHeader:
-    """Everything about a model but its weights.
-
-    organs: K names, in the order of the outputs. geometry: how a picture becomes (S, S) uint8.
-    mean, std: the network's input is (pixel / 255 - mean) / std.
-    calibration: per organ (a, b), probability = sigmoid(a * logit + b). intervals: per organ.
-    regions: the different ultrasound regions of the training clips. training: summary for people, which no code reads.
-    dataset_hash: of the frames trained on; version: of the seqcls that wrote it.
-    Raises ModelError where these do not fit each other.
-    """
+    """Everything about a model but its weights. Raises ModelError where the parts do not fit each other."""
 
     organs: tuple[str, ...]
+    """K names, in the order of the outputs."""
     geometry: Geometry
+    """How an image becomes (S, S) uint8."""
     mean: float = GRAY_MEAN
+    """The network's input is (pixel / 255 - mean) / std."""
     std: float = GRAY_STD
+    """See ``mean``."""
     arch: str = "resnet18"
+    """Which network it is."""
     calibration: tuple[tuple[float, float], ...] = ()
+    """Per organ (a, b): probability = sigmoid(a * logit + b). Empty: (1, 0)."""
     smoothing: SmoothingOptions = field(default_factory=SmoothingOptions)
+    """How scores are smoothed where nothing else is stated."""
     intervals: tuple[IntervalOptions, ...] = ()
+    """When scores count as presence, per organ. Empty: the defaults."""
     regions: tuple[Region, ...] = ()
-    training: dict[str, Any] = field(default_factory=dict)
+    """The different ultrasound regions of the training clips."""
+    training: Mapping[str, object] = field(default_factory=dict)
+    """Summary for people, which no code reads."""
     dataset_hash: str = ""
+    """Of the frames trained on."""
     version: str = ""
+    """Of the seqcls that wrote it."""
     format: int = FORMAT
+    """Of the header itself."""
 
     def __post_init__(self) -> None:
         count = len(self.organs)
@@ -80,10 +85,11 @@ class ModelHeader:
         if not (math.isfinite(self.mean) and math.isfinite(self.std) and self.std > 0):
             raise ModelError(f"normalisation must be finite with std above 0, not mean {self.mean} and std {self.std}")
 
-    def probabilities(self, logits: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    def probabilities(self, logits: NDArray[np.float32] | NDArray[np.float64]) -> NDArray[np.float32]:
         """Calibrated probabilities (N, K) float32 of raw logits (N, K), by way of float64.
 
         float32 sigmoids differ in the last bit with an element's place in its vector; after rounding these do not.
+        Raises ValueError where K is another number than that of the organs.
         """
         slope, shift = np.array(self.calibration, np.float64).T  # (K,), (K,)
         odds = slope * np.asarray(logits, np.float64) + shift
