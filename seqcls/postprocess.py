@@ -5,12 +5,13 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.intervals import IntervalBuilder, IntervalOptions, intervals_from_events, one_per_organ
-from seqcls.smoothing import SmoothingOptions, open_smoother
+from seqcls.smoothing import Smoother, SmoothingOptions, open_smoother
 from seqcls.timeline import Timeline
 from seqcls.types import TIME_TOLERANCE_S, Event, FrameScore, Gap, Interval, ScoreTable
 
@@ -68,12 +69,16 @@ class RawScores:
         """(T,), which frames have scores."""
         return np.array(self._judged, np.bool_)
 
-    def items(self) -> Iterator[FrameScore | Gap]:
-        """Frames and gaps in stream order."""
-        gaps = iter([*self.gaps, (-1, None)])
+    def __len__(self) -> int:
+        """How many items there are, frames and gaps."""
+        return len(self._index) + len(self.gaps)
+
+    def items(self, first_row: int = 0) -> Iterator[FrameScore | Gap]:
+        """Frames and gaps in stream order, from a frame (and the gaps before it) on."""
+        gaps = iter([*((row, gap) for row, gap in self.gaps if row >= first_row), (-1, None)])
         before, gap = next(gaps)
         scores = np.array(self._scores, np.float32).reshape(-1, len(self.organs))
-        for row in range(len(self._index) + 1):
+        for row in range(first_row, len(self._index) + 1):
             while gap is not None and before == row:
                 yield gap
                 before, gap = next(gaps)
@@ -119,28 +124,23 @@ class PostProcess:
     ) -> None:
         self.latest: FrameScore | None = None
         self._organs = organs
-        self._smoother = open_smoother(smoothing)
-        self._builders = [IntervalBuilder(o, i) for o, i in zip(organs, intervals, strict=True)]
+        self.smoother = open_smoother(smoothing)
+        self.builders = [IntervalBuilder(o, i) for o, i in zip(organs, intervals, strict=True)]
         self._raw = RawScores(organs) if keep else None
         self._smooth = array("f")
-
-    def forget(self) -> None:
-        """Keep no scores from now on, and those kept no longer."""
-        self._raw = None
-        del self._smooth[:]
 
     def push(self, item: FrameScore | Gap) -> Iterator[Event]:
         """Take a raw item, give the events that became certain."""
         if isinstance(item, FrameScore) and self._raw is not None:
             self._raw.add(item)
-        for ready in self._smoother.push(item):
+        for ready in self.smoother.push(item):
             yield from self._build(ready)
 
     def close(self, end_s: float) -> Iterator[Event]:
         """End of stream."""
-        for ready in self._smoother.finish():
+        for ready in self.smoother.finish():
             yield from self._build(ready)
-        for builder in self._builders:
+        for builder in self.builders:
             yield from builder.close(end_s)
 
     def table(self) -> ScoreTable:
@@ -153,7 +153,7 @@ class PostProcess:
             self.latest = item
             if self._raw is not None:
                 self._smooth.extend(row_of(item, len(self._organs)))
-        for column, builder in enumerate(self._builders):
+        for column, builder in enumerate(self.builders):
             if isinstance(item, Gap):
                 yield from builder.gap(item)
             else:
@@ -180,23 +180,69 @@ def post_process(
     elif smoothing.kind == "none":
         smooth = plain.raw
     else:
-        smooth = _frame_by_frame(raw, smoothing)
+        smooth = _frame_by_frame(raw, open_smoother(smoothing))
     scores = replace(plain, smooth=smooth)
     events: list[Event] = []
     for column, options in enumerate(intervals):
-        events += _events(scores, raw.gaps, column, options, end_s, thin=in_order)
+        builder = IntervalBuilder(raw.organs[column], options)
+        events += (event for _, event in _events(builder, scores, raw.gaps, column, options, thin=in_order))
+        events += builder.close(end_s)
     return scores, intervals_from_events(events, scores, end_s)
 
 
-def _frame_by_frame(raw: RawScores, smoothing: SmoothingOptions) -> NDArray[np.float32]:
-    smoother, smooth = open_smoother(smoothing), array("f")
-    for item in raw.items():
-        for ready in smoother.push(item):
-            if isinstance(ready, FrameScore):
-                smooth.extend(row_of(ready, len(raw.organs)))
-    for ready in smoother.finish():
-        if isinstance(ready, FrameScore):
-            smooth.extend(row_of(ready, len(raw.organs)))
+def catch_up(
+    raw: RawScores, smoothing: SmoothingOptions, intervals: Sequence[IntervalOptions]
+) -> tuple[PostProcess, list[tuple[int, Event]]]:
+    """A ``PostProcess`` that has taken every item, and the events it gave, each with the number of the item that let it
+    be emitted, from 0: the same as one by one, many times quicker. It keeps no scores."""
+    process = PostProcess(raw.organs, smoothing, intervals, keep=False)
+    plain = raw.table()
+    gap_rows = np.array([row for row, _ in raw.gaps], np.int64)
+    rows = np.arange(len(plain.index))
+    frames_at, gaps_at = rows + np.searchsorted(gap_rows, rows, side="right"), gap_rows + np.arange(len(gap_rows))
+    start_s = np.empty(len(raw))
+    start_s[frames_at], start_s[gaps_at] = plain.time_s, [gap.start_s for _, gap in raw.gaps]
+    if len(start_s) == 0 or (np.diff(start_s) < 0).any():
+        return process, [(number, event) for number, item in enumerate(raw.items()) for event in process.push(item)]
+    # The number of the item with which the smoother gives each item back; the last ones still wait for theirs.
+    released_at = np.arange(len(raw))
+    if smoothing.delay_s > 0:
+        released_at = np.searchsorted(start_s, start_s + (smoothing.look_ahead_s + TIME_TOLERANCE_S), side="right")
+    released = int(np.searchsorted(released_at, len(raw)))
+    if smoothing.kind in ("mean", "median"):
+        smooth = _windowed(plain, raw.judged, smoothing)
+        since_s = start_s[min(released, len(raw) - 1)] - smoothing.window_s - 2 * TIME_TOLERANCE_S
+        for item in raw.items(int(np.searchsorted(frames_at, np.searchsorted(start_s, since_s)))):
+            for _ in process.smoother.push(item):
+                pass
+    else:
+        smooth = plain.raw if smoothing.kind == "none" else _frame_by_frame(raw, process.smoother, finish=False)
+    end = int(np.searchsorted(frames_at, released))
+    gaps = raw.gaps[: int(np.searchsorted(gaps_at, released))]
+    table = ScoreTable(
+        plain.organs, plain.index[:end], plain.time_s[:end], plain.duration_s[:end], plain.raw[:end], smooth[:end],
+        plain.reason[:end], plain.measured[:end],
+    )  # fmt: skip
+    found = [
+        (int(released_at[place]), place, event)
+        for column, (builder, options) in enumerate(zip(process.builders, intervals, strict=True))
+        for place, event in _events(builder, table, gaps, column, options, thin=True)
+    ]
+    found.sort(key=lambda one: one[:2])
+    if end:
+        process.latest = FrameScore(
+            int(table.index[-1]), float(table.time_s[-1]), float(table.duration_s[-1]),
+            table.smooth[-1] if raw.judged[end - 1] else None, table.reason[-1], bool(table.measured[-1]),
+        )  # fmt: skip
+    return process, [(number, event) for number, _, event in found]
+
+
+def _frame_by_frame(raw: RawScores, smoother: Smoother, *, finish: bool = True) -> NDArray[np.float32]:
+    smooth = array("f")
+    ready = (answer for item in raw.items() for answer in smoother.push(item))
+    for answer in chain(ready, smoother.finish() if finish else ()):
+        if isinstance(answer, FrameScore):
+            smooth.extend(row_of(answer, len(raw.organs)))
     return np.array(smooth, np.float32).reshape(-1, len(raw.organs))
 
 
@@ -221,32 +267,59 @@ def _windowed(table: ScoreTable, judged: NDArray[np.bool_], options: SmoothingOp
 
 
 def _events(
+    builder: IntervalBuilder,
     table: ScoreTable,
     gaps: Sequence[tuple[int, Gap]],
     column: int,
     options: IntervalOptions,
-    end_s: float,
     *,
     thin: bool,
-) -> list[Event]:
-    """One organ's events. ``thin``: only of the frames that may change the state; they become certain later then."""
+) -> Iterator[tuple[int, Event]]:
+    """One organ's events, each after the place of its item among all of them; ``thin``: only frames that matter are
+    looked at, for a table in order of time."""
     scores = table.smooth[:, column].astype(np.float64)
+    rows = _rows_that_matter(scores, table.time_s, gaps, options) if thin else np.arange(len(scores))
+    taken = 0
+    for row in [*rows.tolist(), len(scores)]:
+        while taken < len(gaps) and gaps[taken][0] <= row:
+            before, gap = gaps[taken]
+            yield from ((before + taken, event) for event in builder.gap(gap))
+            taken += 1
+        if row < len(scores):
+            frame = int(table.index[row]), float(table.time_s[row]), float(scores[row]), table.reason[row]
+            yield from ((row + taken, event) for event in builder.push(*frame))
+
+
+def _rows_that_matter(
+    scores: NDArray[np.float64], time_s: NDArray[np.float64], gaps: Sequence[tuple[int, Gap]], options: IntervalOptions
+) -> NDArray[np.int64]:
+    """The frames that an ``IntervalBuilder`` must see to emit the same events.
+
+    These are where the score crosses a threshold or is missing, those beside gaps, and those after which so much time
+    has passed that something becomes certain, or a padded interval begins. No frame in between changes anything.
+    """
+    level = (scores >= options.onset).astype(np.int8) - (scores < options.offset)
     matters = np.ones(len(scores), np.bool_)
-    if thin:
-        level = (scores >= options.onset).astype(np.int8) - (scores < options.offset)
-        matters[1:] = (level[1:] != level[:-1]) | np.isnan(scores[1:]) | np.isnan(scores[:-1])
-        for row, _ in gaps:
-            matters[max(0, row - 1) : row + 1] = True
-    builder = IntervalBuilder(table.organs[column], options)
-    events: list[Event] = []
-    left = list(reversed(gaps))
-    for row in np.flatnonzero(matters).tolist():
-        while left and left[-1][0] <= row:
-            events += builder.gap(left.pop()[1])
-        events += builder.push(int(table.index[row]), float(table.time_s[row]), float(scores[row]), table.reason[row])
-    while left:
-        events += builder.gap(left.pop()[1])
-    return events + builder.close(end_s)
+    matters[1:] = (level[1:] != level[:-1]) | np.isnan(scores[1:]) | np.isnan(scores[:-1])
+    now_s = time_s.copy()  # as the builder sees it: after a gap, not before the gap's end
+    for row, gap in gaps:
+        matters[max(0, row - 1) : row + 1] = True
+        if row < len(now_s):
+            now_s[row] = max(now_s[row], gap.end_s)
+    now_s = np.maximum.accumulate(now_s)
+    turns_s = np.concatenate([now_s[matters], [t for _, gap in gaps for t in (gap.start_s, gap.end_s)]])
+    near = np.zeros(len(scores) + 1, np.int64)
+    pad_s = options.pad_s
+    for after_s in {0.0, options.min_present_s, options.min_absent_s, pad_s, 2 * pad_s, -pad_s}:
+        first = np.searchsorted(now_s, turns_s + (after_s - 2 * TIME_TOLERANCE_S))
+        last = np.searchsorted(now_s, turns_s + (after_s + 2 * TIME_TOLERANCE_S), side="right")
+        np.add.at(near, first, 1)
+        np.add.at(near, np.minimum(last + 1, len(scores)), -1)
+    matters |= near.cumsum()[:-1] > 0
+    if pad_s > 0 and len(now_s):  # a presence that has yet to come may be padded until there
+        matters |= now_s >= now_s[-1] - 4 * pad_s - TIME_TOLERANCE_S
+    matters[-1:] = True
+    return np.flatnonzero(matters)
 
 
 def replay(

@@ -13,7 +13,7 @@ from seqcls.errors import NoFramesError
 from seqcls.intervals import IntervalOptions, one_per_organ
 from seqcls.journal.format import NOT_RECORDED, Entry, Frames, Opening, Resume
 from seqcls.journal.reader import Journal, Progress, read_journal
-from seqcls.postprocess import PostProcess, RawScores, post_process, unknown_stretches
+from seqcls.postprocess import RawScores, post_process, unknown_stretches
 from seqcls.smoothing import SmoothingOptions
 from seqcls.timeline import Timeline
 from seqcls.types import TIME_TOLERANCE_S, Event, FrameCounts, FrameScore, Gap, SourceReport, Verdict
@@ -42,16 +42,18 @@ def read_recorded(path: str | Path, on_progress: Progress | None = None) -> tupl
     return read_journal(path, run.take, on_progress), run
 
 
-class RunAccumulator:
-    """What the records that were taken come to, but for what the scores mean.
+class Recorded:
+    """All that the records of a run hold: every score, and what they come to.
 
-    ``told`` are the events that the run recorded itself. ``seen_at_s`` and ``seen_s`` are the time of day (seconds
+    raw: the items in stream order, with the gaps where nothing was recorded. emitted: the events that the run recorded
+    itself. session_items: how many items came before the last session. seen_at_s, seen_s: the time of day (seconds
     since 1970) and the stream time of the last item.
     """
 
     def __init__(self) -> None:
-        self.told: list[Event] = []
-        self.gaps: list[Gap] = []
+        self.raw = RawScores(())
+        self.emitted: list[Event] = []
+        self.session_items = 0
         self.start_s: float | None = None
         self.end_s = 0.0
         self.next_index = 0
@@ -61,13 +63,9 @@ class RunAccumulator:
         self._damaged = False
         self._frames = self._rejected = self._skipped = self._dropped = 0
 
-    def push(self, item: FrameScore | Gap) -> None:
-        """An item of the run, in stream order, with the gaps where nothing was recorded; for subclasses."""
-
-    def push_frames(self, frames: Frames) -> None:
-        """Many items."""
-        for frame in frames.items():
-            self.push(frame)
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        return tuple(gap for _, gap in self.raw.gaps)
 
     @property
     def frame_counts(self) -> FrameCounts:
@@ -90,33 +88,35 @@ class RunAccumulator:
         else:
             self._take_frames(block)
 
-    def _take_entry(self, entry: Entry) -> None:
-        record = entry.record
-        if entry.after_damage:
-            self._damaged = True
-        if isinstance(record, FrameScore):
-            self._take_frame(record)
-            self.seen_at_s, self.seen_s = self._session_began_s + entry.at_s, record.time_s
-        elif isinstance(record, (Opening, Resume)):
-            self._session_began_s = datetime.fromisoformat(record.wall).timestamp()
-            if isinstance(record, Resume):
-                self.miss(record.time_s)
-                self._damaged = False
-        elif isinstance(record, Event):
-            self.told.append(record)
-        elif isinstance(record, Gap):
-            if self._damaged:
-                self.miss(record.start_s)
-            self._push(record, record.start_s, record.end_s)
-            self.seen_at_s, self.seen_s = self._session_began_s + entry.at_s, record.end_s
-
     def miss(self, until_s: float) -> Gap | None:
         """Nothing is known from the end of what was recorded until ``until_s``; the gap, where there is one."""
         if until_s <= self.end_s + TIME_TOLERANCE_S:
             return None
         gap = Gap(self.end_s, until_s, NOT_RECORDED)
-        self._push(gap, gap.start_s, gap.end_s)
+        self._add(gap, gap.start_s, gap.end_s)
         return gap
+
+    def _take_entry(self, entry: Entry) -> None:
+        record = entry.record
+        self._damaged |= entry.after_damage
+        if isinstance(record, FrameScore):
+            self._take_frame(record)
+            self.seen_at_s, self.seen_s = self._session_began_s + entry.at_s, record.time_s
+        elif isinstance(record, Gap):
+            if self._damaged:
+                self.miss(record.start_s)
+            self._add(record, record.start_s, record.end_s)
+            self.seen_at_s, self.seen_s = self._session_began_s + entry.at_s, record.end_s
+        elif isinstance(record, Event):
+            self.emitted.append(record)
+        elif isinstance(record, (Opening, Resume)):
+            self._session_began_s = datetime.fromisoformat(record.wall).timestamp()
+            if isinstance(record, Opening):
+                self.raw = RawScores(record.organs)
+            else:
+                self.miss(record.time_s)
+                self._damaged = False
+                self.session_items = len(self.raw)
 
     def _take_frame(self, frame: FrameScore) -> None:
         if self._damaged:
@@ -130,7 +130,7 @@ class RunAccumulator:
         self._frames += 1
         self._rejected += bool(frame.reason)
         self._skipped += not frame.measured
-        self._push(frame, frame.time_s, frame.time_s + frame.duration_s)
+        self._add(frame, frame.time_s, frame.time_s + frame.duration_s)
 
     def _take_frames(self, frames: Frames) -> None:
         expected = np.concatenate(([self.next_index], frames.index[:-1] + 1))
@@ -141,54 +141,14 @@ class RunAccumulator:
             self.start_s = float(frames.time_s[0])
         self.end_s = max(self.end_s, float((frames.time_s + frames.duration_s).max()))
         self.seen_at_s, self.seen_s = self._session_began_s + float(frames.at_s[-1]), float(frames.time_s[-1])
-        self.push_frames(frames)
+        self.raw.add_judged(frames.index, frames.time_s, frames.duration_s, frames.scores)
 
-    def _push(self, item: FrameScore | Gap, start_s: float, end_s: float) -> None:
-        if isinstance(item, Gap):
-            self.gaps.append(item)
+    def _add(self, item: FrameScore | Gap, start_s: float, end_s: float) -> None:
+        self.raw.add(item)
         self._damaged = False
         if self.start_s is None:
             self.start_s = start_s
         self.end_s = max(self.end_s, end_s)
-        self.push(item)
-
-
-class Rebuilt(RunAccumulator):
-    """What the run knew after the entries that were taken; ``events`` are all that became certain."""
-
-    def __init__(
-        self,
-        opening: Opening,
-        smoothing: SmoothingOptions,
-        intervals: Sequence[IntervalOptions],
-        *,
-        keep: bool = True,
-    ) -> None:
-        super().__init__()
-        self.process = PostProcess(opening.organs, smoothing, intervals, keep=keep)
-        self.events: list[Event] = []
-
-    def push(self, item: FrameScore | Gap) -> None:
-        self.events.extend(self.process.push(item))
-
-
-class Recorded(RunAccumulator):
-    """Every score of the run, for making its timeline as often as one likes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._raw = RawScores(())
-
-    def push(self, item: FrameScore | Gap) -> None:
-        self._raw.add(item)
-
-    def push_frames(self, frames: Frames) -> None:
-        self._raw.add_judged(frames.index, frames.time_s, frames.duration_s, frames.scores)
-
-    def take(self, block: Entry | Frames) -> None:
-        if isinstance(block, Entry) and isinstance(block.record, Opening):
-            self._raw = RawScores(block.record.organs)
-        super().take(block)
 
     def timeline(
         self,
@@ -203,7 +163,7 @@ class Recorded(RunAccumulator):
         if self.start_s is None:
             raise NoFramesError(f"{journal.path} ends before the first frame: there is nothing to show")
         end_s = self.end_s if closed is None else max(self.end_s, closed.end_s)
-        scores, found = post_process(self._raw, smoothing, intervals, end_s)
+        scores, found = post_process(self.raw, smoothing, intervals, end_s)
         frame_counts = self.frame_counts if closed is None else closed.frame_counts
         return Timeline(
             source=opening.source,
@@ -214,7 +174,7 @@ class Recorded(RunAccumulator):
             gaps=unknown_stretches(found, opening.organs),
             scores=scores,
             frame_counts=frame_counts,
-            report=SourceReport(_verdict(journal), _reasons(journal, self), frame_counts.received, tuple(self.gaps)),
+            report=SourceReport(_verdict(journal), _reasons(journal, self), frame_counts.received, self.gaps),
             warnings=() if closed is None else closed.warnings,
             provenance=replace(
                 opening.provenance,
@@ -234,7 +194,7 @@ def _verdict(journal: Journal) -> Verdict:
     return "damaged" if journal.damage.said else journal.closed.verdict
 
 
-def _reasons(journal: Journal, run: RunAccumulator) -> tuple[str, ...]:
+def _reasons(journal: Journal, run: Recorded) -> tuple[str, ...]:
     missing_s = sum(gap.end_s - gap.start_s for gap in run.gaps if gap.reason == NOT_RECORDED)
     said = (
         "" if journal.closed is not None else "the recording ended without being closed (crash, kill or power cut)",

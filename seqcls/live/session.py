@@ -127,7 +127,6 @@ class LiveSession:
             self._process = PostProcess(detector.organs, detector.smoothing, detector.intervals, keep=False)
         else:
             self._process = resumed.process
-            self._process.forget()
         self._preparation = Preprocessor(detector.header.geometry, detector.gate, source.info.region)
         self._tracks = [OrganHistory(o, i) for o, i in zip(detector.organs, detector.intervals, strict=True)]
         self._latency = LatencyMeter()
@@ -165,11 +164,11 @@ class LiveSession:
         the source raises when it cannot go on."""
         shift_index, shift_s = (0, 0.0) if self._resumed is None else (self._resumed.next_index, self._resumed.time_s)
         if self._resumed is not None:
-            self._show_again(self._resumed.told)
-            untold = list(self._resumed.untold)
+            self._show_again(self._resumed.emitted)
+            pending = list(self._resumed.pending)
             if self._journal is not None:
-                self._journal.write(*untold)
-            self._tell(untold)
+                self._journal.write(*pending)
+            self._tell(pending)
         feed = Feed(
             frames_of(self._source, shift_index, shift_s),
             keep=self._options.keep,

@@ -16,16 +16,17 @@ from support.journals import (
     ORGANS,
     SMOOTHERS,
     Clock,
+    FrameByFrame,
     begin,
     equal_tables,
-    exactly,
     frame,
+    moods,
     write_frames,
     write_small,
 )
 
 from seqcls.errors import UsageError
-from seqcls.intervals import IntervalOptions, intervals_from_events
+from seqcls.intervals import intervals_from_events
 from seqcls.journal import (
     NOT_RECORDED,
     Journal,
@@ -35,8 +36,6 @@ from seqcls.journal import (
     resume,
     timeline_from_journal,
 )
-from seqcls.journal.rebuild import Rebuilt
-from seqcls.journal.tail import settled_at
 from seqcls.postprocess import PostProcess
 from seqcls.smoothing import SmoothingOptions
 from seqcls.types import FrameCounts, FrameScore, Gap
@@ -152,15 +151,15 @@ def test_resume_knows_what_the_run_knew(tmp_path: Path) -> None:
     ]
     items.insert(8, Gap(0.75, 0.8, "stalled"))
     process = PostProcess(ORGANS, smoothing, EVERY)
-    events, told = [], 0
+    events, emitted = [], 0
     with begin(tmp_path / "j", clock, smoothing) as writer:
         for item in items:
             clock.now_s += 0.1
             writer.write(item)
             new = list(process.push(item))
-            if len(events) < 2:  # then its owner crashed before it could tell of the others
+            if len(events) < 2:  # then its owner crashed before it could emit the others
                 writer.write(*new)
-                told += len(new)
+                emitted += len(new)
             events += new
     clock.now_s = 30.0
     resumed = resume(tmp_path / "j", session="second", monotonic=clock.monotonic, wall=clock.wall)
@@ -171,7 +170,7 @@ def test_resume_knows_what_the_run_knew(tmp_path: Path) -> None:
         assert resumed.time_s == pytest.approx(1.9 + 30 - 2.1) and resumed.gap == Gap(2.0, resumed.time_s, NOT_RECORDED)
         assert resumed.gaps == (Gap(0.75, 0.8, "stalled"), resumed.gap)
         events += process.push(resumed.gap)
-        assert resumed.untold == tuple(events[told:]) and told < len(events) - 1
+        assert resumed.pending == tuple(events[emitted:]) and emitted < len(events) - 1
         tail = [frame(20 + i, resumed.time_s + i / 10) for i in range(9)]
         for item in tail:
             resumed.writer.write(item)
@@ -224,106 +223,27 @@ def test_a_run_that_is_not_accepted_stays_as_it_was(small: Path, tmp_path: Path)
     resume(tmp_path / "j", accept=lambda opening: None).writer.close()
 
 
-def test_what_one_session_was_told_of_the_next_is_not(tmp_path: Path) -> None:
-    """A session begins by passing on what was untold; a second crash must not have it told again."""
+def test_what_one_session_emitted_the_next_does_not(tmp_path: Path) -> None:
+    """A session begins by emitting what was pending; after a second crash it must not be emitted again."""
     clock = Clock()
     with begin(tmp_path / "j", clock) as writer:
-        write_frames(writer, clock, range(30))  # present is certain, and nobody told of it
+        write_frames(writer, clock, range(30))  # present is certain, and was not emitted
     clock.now_s = 100.0
     second = resume(tmp_path / "j", session="second", monotonic=clock.monotonic, wall=clock.wall)
-    assert [e.state for e in second.untold if e.organ == "liver"] == ["present", "unknown"]
+    assert [e.state for e in second.pending if e.organ == "liver"] == ["present", "unknown"]
     write_frames(second.writer, clock, range(30, 60), second.time_s)
     second.writer.close()
     clock.now_s = 200.0
     third = resume(tmp_path / "j", monotonic=clock.monotonic, wall=clock.wall)
     third.writer.close()
-    assert [(e.state, e.start_s > 50) for e in third.untold if e.organ == "liver"] == [
+    assert [(e.state, e.start_s > 50) for e in third.pending if e.organ == "liver"] == [
         ("present", True),
         ("unknown", True),
     ]
 
 
-INTERVALS = [
-    IntervalOptions(),
-    IntervalOptions(pad_s=0.5),
-    IntervalOptions(min_absent_s=1.0, min_present_s=0.0, onset=0.6, offset=0.2),
-    IntervalOptions(min_absent_s=0.0, min_present_s=0.8, onset=0.5, offset=0.5, pad_s=0.2),
-]
-
-
-def moods(rng: random.Random, length: int) -> list[FrameScore | Gap]:
-    """Frames at 10/s whose scores stay with one mood for a while: clear, between the thresholds, fast, not judged."""
-    items: list[FrameScore | Gap] = []
-    time_s, index = 0.0, 0
-    while index < length:
-        mood = rng.choice(["high", "low", "low", "between", "fast", "blind", "gap", "blink"])
-        if mood == "gap":
-            end_s = time_s + rng.choice([0.0, 0.1, 0.3, 4.0])
-            items.append(Gap(time_s, end_s, rng.choice(["stalled", "lost"])))
-            time_s = end_s
-            continue
-        for _ in range(1 if mood == "blink" else rng.randint(1, 60)):
-            score = {"high": 0.9, "low": 0.1, "between": 0.45, "blind": 0.0, "blink": 0.0}.get(mood, rng.random())
-            score += rng.uniform(0, 0.05)
-            reason = rng.choice(["black", "frozen"]) if mood in ("blind", "blink") and rng.random() < 0.95 else ""
-            items.append(frame(index, time_s, score, reason))
-            index += 1
-            time_s += rng.choice([0.0, 0.1, 0.1, 0.1])
-    return items
-
-
-@pytest.mark.parametrize("options", INTERVALS, ids=["default", "padded", "long absences", "long presences"])
-@pytest.mark.parametrize("smoothing", [*SMOOTHERS[:4], SmoothingOptions(kind="hmm", dwell_s=0.4)], ids=lambda s: s.kind)
-def test_the_end_of_a_run_decides_its_state(smoothing: SmoothingOptions, options: IntervalOptions) -> None:
-    """Wherever a replay begins: once it is said to be settled, it tells the very events of the whole run."""
-    settled = 0
-    for seed in range(12):
-        rng = random.Random(seed)
-        items = moods(rng, 600)
-        whole = PostProcess(ORGANS, smoothing, [options] * 2, keep=False)
-        told, smoothed = [], {}
-        for item in items:
-            told += whole.push(item)
-            smoothed[id(item)] = whole.latest
-        told += whole.close(1000.0)
-        for _ in range(4):
-            tail = items[rng.randrange(1, len(items)) :]
-            since_s = settled_at(tail, smoothing, [options] * 2)
-            if since_s is None:
-                continue
-            settled += 1
-            part = PostProcess(ORGANS, smoothing, [options] * 2, keep=False)
-            again = []
-            for item in tail:
-                again += part.push(item)
-                if part.latest is not None and part.latest.time_s > since_s:
-                    assert exactly(part.latest) == exactly(smoothed[id(item)])
-            again += part.close(1000.0)
-            assert [e for e in again if e.final_s > since_s] == [e for e in told if e.final_s > since_s], seed
-    assert settled >= (5 if smoothing.kind in ("exponential", "hmm") else 20), (
-        "a search that never succeeds proves nothing"
-    )
-
-
-def test_a_long_journal_is_gone_through_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A day of frames takes 20 s to count and would take minutes to smooth; see ``resume``."""
-    monkeypatch.setattr(sys.modules[resume.__module__], "MIN_S", 5.0)
-    clock, pushed = Clock(), []
-    with begin(tmp_path / "j", clock, SMOOTHERS[1]) as writer:
-        write_frames(writer, clock, range(600))
-    push = PostProcess.push
-    monkeypatch.setattr(PostProcess, "push", lambda process, item: (pushed.append(item), push(process, item))[1])
-    resumed = resume(tmp_path / "j", monotonic=clock.monotonic, wall=clock.wall)
-    resumed.writer.close()
-    assert resumed.frame_counts.received == 600 and len(pushed) < 60
-
-
 @pytest.mark.parametrize("smoothing", [SMOOTHERS[1], SMOOTHERS[3]], ids=lambda s: s.kind)
-@pytest.mark.parametrize("kept_s", [1e9, 15.0, 0.5], ids=["all kept", "the end kept", "too little kept"])
-def test_resuming_from_any_cut_is_a_whole_replay(
-    smoothing: SmoothingOptions, kept_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys.modules[resume.__module__], "MIN_S", kept_s)
+def test_resuming_from_any_cut_is_a_whole_replay(smoothing: SmoothingOptions, tmp_path: Path) -> None:
     rng = random.Random(7)
     path, clock = tmp_path / "j", Clock()
     process = PostProcess(ORGANS, smoothing, EVERY)
@@ -331,25 +251,25 @@ def test_resuming_from_any_cut_is_a_whole_replay(
         for item in moods(rng, 500):
             writer.write(item, *process.push(item))
     whole = path.read_bytes()
-    for size in [len(whole), *(rng.randrange(len(whole) // 4, len(whole)) for _ in range(30))]:
+    for size in [len(whole), *(rng.randrange(len(whole) // 4, len(whole)) for _ in range(12))]:
         path.write_bytes(whole[:size])
         journal = read_journal(path)
-        full = Rebuilt(journal.opening, smoothing, EVERY)
+        full = FrameByFrame(journal.opening, smoothing, EVERY)
         for entry in journal.entries():
             full.take(entry)
         clock.now_s = rng.choice([0.0, 100.0])
         resumed = resume(path, monotonic=clock.monotonic, wall=clock.wall)
         resumed.writer.close()
         assert resumed.gap == full.miss(resumed.time_s)
-        assert resumed.untold == tuple(event for event in full.events if event not in full.told)
-        assert resumed.told == tuple(full.told)
+        assert resumed.pending == tuple(event for event in full.events if event not in full.emitted)
+        assert resumed.emitted == tuple(full.emitted)
         assert (resumed.frame_counts, resumed.gaps, resumed.next_index) == (
             full.frame_counts,
-            tuple(full.gaps),
+            full.gaps,
             full.next_index,
         )
         assert (resumed.start_s, resumed.end_s) == (full.start_s, full.end_s)
-        for k in range(40):
+        for k in range(30):
             item = frame(resumed.next_index + k, resumed.time_s + k / 10, rng.choice([0.1, 0.45, 0.9]))
             assert list(resumed.process.push(item)) == list(full.process.push(item))
         assert list(resumed.process.close(9999.0)) == list(full.process.close(9999.0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import struct
 import zlib
 from collections.abc import Sequence
@@ -12,11 +13,8 @@ from typing import Any
 import numpy as np
 
 from seqcls.intervals import IntervalOptions
-from seqcls.journal import (
-    JournalWriter,
-    Record,
-    create_journal,
-)
+from seqcls.journal import JournalWriter, Opening, Record, Recorded, create_journal
+from seqcls.postprocess import PostProcess
 from seqcls.smoothing import SmoothingOptions
 from seqcls.timeline import Provenance
 from seqcls.types import Event, FrameCounts, FrameScore, Gap, ScoreTable, SourceInfo
@@ -65,12 +63,48 @@ def frame(index: int, time_s: float | None = None, liver: float = 0.9, reason: s
     return FrameScore(index, index / 10 if time_s is None else time_s, 0.1, scores, reason)
 
 
+class FrameByFrame(Recorded):
+    """A run taken again as it went, entry by entry: what every quicker way must equal."""
+
+    def __init__(
+        self, opening: Opening, smoothing: SmoothingOptions, intervals: Sequence[IntervalOptions], *, keep: bool = True
+    ) -> None:
+        super().__init__()
+        self.process = PostProcess(opening.organs, smoothing, intervals, keep=keep)
+        self.events: list[Event] = []
+
+    def _add(self, item: FrameScore | Gap, start_s: float, end_s: float) -> None:
+        super()._add(item, start_s, end_s)
+        self.events += self.process.push(item)
+
+
 def write_frames(writer: JournalWriter, clock: Clock, indices: Sequence[int], base_s: float = 0.0) -> None:
     """10 frames/s; the clock goes along."""
     began_s = clock.now_s
     for k, index in enumerate(indices):
         clock.now_s = began_s + k / 10
         assert writer.write(frame(index, base_s + k / 10))
+
+
+def moods(rng: random.Random, length: int) -> list[FrameScore | Gap]:
+    """Frames at 10/s whose scores stay with one mood for a while: clear, between the thresholds, fast, not judged."""
+    items: list[FrameScore | Gap] = []
+    time_s, index = 0.0, 0
+    while index < length:
+        mood = rng.choice(["high", "low", "low", "between", "fast", "blind", "gap", "blink"])
+        if mood == "gap":
+            end_s = time_s + rng.choice([0.0, 0.1, 0.3, 4.0])
+            items.append(Gap(time_s, end_s, rng.choice(["stalled", "lost"])))
+            time_s = end_s
+            continue
+        for _ in range(1 if mood == "blink" else rng.randint(1, 60)):
+            score = {"high": 0.9, "low": 0.1, "between": 0.45, "blind": 0.0, "blink": 0.0}.get(mood, rng.random())
+            score += rng.uniform(0, 0.05)
+            reason = rng.choice(["black", "frozen"]) if mood in ("blind", "blink") and rng.random() < 0.95 else ""
+            items.append(frame(index, time_s, score, reason))
+            index += 1
+            time_s += rng.choice([0.0, 0.1, 0.1, 0.1])
+    return items
 
 
 def exactly(record: Record) -> str:
