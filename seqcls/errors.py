@@ -3,7 +3,8 @@
     SeqclsError                 base; the command line prints its one line and exits with ``exit_code``
     ├── UsageError              an option or argument that cannot be right (exit 2)
     ├── SourceError             an input that cannot be opened or read at all
-    │   └── NoFramesError       it opened, but holds no frame
+    │   ├── NoFramesError       it opened, but holds no frame
+    │   └── FinalError          a feed that would fail in the same way if it were tried again
     ├── GeometryError           no ultrasound region can be found, or the stated one does not fit
     ├── ModelError              a model file that is missing, damaged, of another format, or does not fit the task
     ├── DataError               labels, frames or folders that cannot be trained on
@@ -37,6 +38,10 @@ class NoFramesError(SourceError):
     """The input opened, but holds no frame."""
 
 
+class FinalError(SourceError):
+    """A feed that would fail in the same way, or do harm, if it were tried again: a refused login, a clip's address."""
+
+
 class GeometryError(SeqclsError):
     """No ultrasound region can be found, or the stated one does not fit the picture."""
 
@@ -61,3 +66,13 @@ class DiskFullError(OutputError):
     """The disk is full, over quota or broken: the run went on, but its record on disk is incomplete."""
 
     exit_code = 4
+
+
+def one_line(error: BaseException, max_chars: int = 200) -> str:
+    """What the error says, in one line; the name of its class where it says nothing.
+
+    Of an error of the operating system or FFmpeg only its own words: the address or path that Python adds may hold a
+    password, or be too long to be read.
+    """
+    text = getattr(error, "strerror", None)
+    return " ".join(str(text if text else error).split())[:max_chars] or type(error).__name__

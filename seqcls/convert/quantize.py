@@ -20,8 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.engines.base import reason
-from seqcls.errors import EngineError
+from seqcls.errors import EngineError, one_line
 from seqcls.models.folded import Network
 
 Pictures = NDArray[np.uint8]
@@ -100,7 +99,7 @@ def _library(extra: str) -> Iterator[None]:
     except ImportError as error:
         raise EngineError(f"int8 needs a library that is missing ({error}); pip install '{extra}'") from error
     except (RuntimeError, ValueError) as error:
-        raise EngineError(f"the model cannot be quantised ({reason(error)}); update '{extra}'") from error
+        raise EngineError(f"the model cannot be quantised ({one_line(error)}); update '{extra}'") from error
     finally:
         logging.disable(before)
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.errors import EngineError, UsageError
+from seqcls.errors import EngineError, UsageError, one_line
 from seqcls.models.file import ModelHeader
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
@@ -58,11 +58,6 @@ def needs_conversion(library: str, path: str) -> EngineError:
     )
 
 
-def reason(error: BaseException) -> str:
-    """A library's message in one short line."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
-
-
 def processors() -> int:
     """How many processors this process may use; OMP_NUM_THREADS, where set, says so for every engine."""
     stated = os.environ.get("OMP_NUM_THREADS", "")
@@ -99,7 +94,7 @@ class PerImageEngine:
             with self._lock:
                 return self.header.probabilities(self._logits(np.ascontiguousarray(images)))
         except RuntimeError as error:
-            raise EngineError(f"{self._library} failed ({reason(error)}); try --engine torch") from error
+            raise EngineError(f"{self._library} failed ({one_line(error)}); try --engine torch") from error
 
     def _logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         self._singles = self._singles + 1 if len(images) == 1 else 0

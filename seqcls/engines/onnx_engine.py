@@ -12,9 +12,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from seqcls.engines.base import Forward, PerImageEngine, needs_conversion, processors, reason, require_precision
+from seqcls.engines.base import Forward, PerImageEngine, needs_conversion, processors, require_precision
 from seqcls.engines.onnx_graph import build, read_onnx
-from seqcls.errors import EngineError
+from seqcls.errors import EngineError, one_line
 from seqcls.models.file import ModelHeader
 from seqcls.models.folded import network
 
@@ -66,13 +66,13 @@ def forward_of(model: bytes, threads: int = 1) -> Forward:
     try:
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exceptions have no common base but this one
-        raise EngineError(f"ONNX Runtime refuses the model ({reason(error)}); try --engine torch") from error
+        raise EngineError(f"ONNX Runtime refuses the model ({one_line(error)}); try --engine torch") from error
 
     def forward(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         try:
             (logits,) = session.run(["logits"], {"images": images})
         except Exception as error:
-            raise RuntimeError(reason(error)) from error
+            raise RuntimeError(one_line(error)) from error
         return np.asarray(logits, np.float32)
 
     return forward

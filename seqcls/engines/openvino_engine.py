@@ -12,9 +12,9 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from seqcls.engines.base import Forward, PerImageEngine, needs_conversion, processors, reason, require_precision
+from seqcls.engines.base import Forward, PerImageEngine, needs_conversion, processors, require_precision
 from seqcls.engines.openvino_graph import build, read_ir
-from seqcls.errors import EngineError
+from seqcls.errors import EngineError, one_line
 from seqcls.models.file import ModelHeader
 from seqcls.models.folded import network
 
@@ -83,7 +83,7 @@ def _compile(model: ov.Model, precision: str, *, streams: int) -> ov.CompiledMod
     try:
         return ov.Core().compile_model(model, "CPU", options)
     except RuntimeError as error:
-        raise EngineError(f"OpenVINO refuses the model ({reason(error)}); try --engine torch") from error
+        raise EngineError(f"OpenVINO refuses the model ({one_line(error)}); try --engine torch") from error
 
 
 def _keep(request: ov.InferRequest, row: NDArray[np.float32]) -> None:

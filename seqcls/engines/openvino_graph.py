@@ -11,8 +11,7 @@ import openvino as ov
 from numpy.typing import NDArray
 from openvino import opset13 as ops
 
-from seqcls.engines.base import reason
-from seqcls.errors import ModelError
+from seqcls.errors import ModelError, one_line
 from seqcls.files import atomic_path
 from seqcls.models.converted import MAX_GRAPH_BYTES, MAX_WEIGHT_BYTES, ir_notes, read_bytes
 from seqcls.models.file import ModelHeader, header_of
@@ -77,7 +76,7 @@ def read_ir(path: Path) -> tuple[ov.Model, ModelHeader, str]:
     try:
         model = ov.Core().read_model(model=graph, weights=weights)
     except RuntimeError as error:
-        raise ModelError(f"{path} is damaged ({reason(error)}); convert or copy it again") from error
+        raise ModelError(f"{path} is damaged ({one_line(error)}); convert or copy it again") from error
     if problem := _misfit(model, header):
         raise ModelError(f"{path} cannot be used: {problem}; make it with `seqcls convert`")
     return model, header, notes["precision"]

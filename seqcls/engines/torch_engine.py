@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from seqcls.engines.base import needs_conversion, reason, require_pictures, require_precision
-from seqcls.errors import EngineError
+from seqcls.engines.base import needs_conversion, require_pictures, require_precision
+from seqcls.errors import EngineError, one_line
 from seqcls.models.file import ModelHeader
 from seqcls.models.resnet import GrayResNet, choose_device, choose_precision
 
@@ -60,7 +60,7 @@ class TorchEngine:
             self._model = model.to(self._device, self._dtype).to(memory_format=torch.channels_last)
             self._sizes = self._agreeing_sizes() if consistent else tuple(range(1, FULL_BATCH + 1))
         except RuntimeError as error:
-            raise EngineError(f"{self._device} refuses the model ({reason(error)}); try --device cpu") from error
+            raise EngineError(f"{self._device} refuses the model ({one_line(error)}); try --device cpu") from error
         kind = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[self._dtype]
         self.description = f"PyTorch {torch.__version__}, {self._device}, {kind}"
 
@@ -77,7 +77,7 @@ class TorchEngine:
             try:
                 out[start : start + FULL_BATCH] = self._forward(part)[: len(images) - start]
             except RuntimeError as error:
-                raise EngineError(f"{self._device} failed ({reason(error)}); try --device cpu") from error
+                raise EngineError(f"{self._device} failed ({one_line(error)}); try --device cpu") from error
         return out
 
     def _forward(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:

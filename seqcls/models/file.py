@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from seqcls.errors import ModelError, SeqclsError
+from seqcls.errors import ModelError, SeqclsError, one_line
 from seqcls.files import atomic_path
 from seqcls.geometry import Geometry, Region
 from seqcls.intervals import IntervalOptions
@@ -129,7 +129,7 @@ class ModelHeader:
         except SeqclsError as error:
             raise ModelError(str(error)) from error
         except (TypeError, ValueError, KeyError, AttributeError) as error:
-            raise ModelError(f"its header is damaged ({_line(error)})") from error
+            raise ModelError(f"its header is damaged ({one_line(error)})") from error
 
 
 def resnet18_shapes(outputs: int) -> dict[str, tuple[int, ...]]:
@@ -206,7 +206,7 @@ def _read(path: Path, *, with_tensors: bool) -> tuple[ModelHeader, Tensors]:
             tensors = {name: file.get_tensor(name) for name in names} if with_tensors and text else {}
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise ModelError(
-            f"{path} is not a whole safetensors file ({_line(error)}); copy it again or train anew"
+            f"{path} is not a whole safetensors file ({one_line(error)}); copy it again or train anew"
         ) from error
     if text is None:
         raise ModelError(
@@ -242,7 +242,3 @@ def _norm(name: str, width: int) -> dict[str, tuple[int, ...]]:
 
 def _is_calibration(pair: Sequence[float]) -> bool:
     return len(pair) == 2 and all(math.isfinite(value) for value in pair) and pair[0] > 0
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:120]

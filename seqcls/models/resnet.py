@@ -28,7 +28,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models import ResNet18_Weights, resnet18
 
-from seqcls.errors import EngineError, ModelError, UsageError
+from seqcls.errors import EngineError, ModelError, UsageError, one_line
 from seqcls.models.file import GRAY_MEAN, GRAY_STD, resnet18_shapes
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -182,8 +182,7 @@ def _imagenet() -> dict[str, Tensor]:
         with contextlib.redirect_stdout(io.StringIO()):
             state = ResNet18_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, http.client.HTTPException) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise ModelError(f"the ImageNet weights cannot be downloaded ({reason}); {_OFFLINE}") from error
+        raise ModelError(f"the ImageNet weights cannot be downloaded ({one_line(error)}); {_OFFLINE}") from error
     finally:
         socket.setdefaulttimeout(before_s)
     return dict(state)

@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
-from seqcls.errors import SourceError
+from seqcls.errors import SourceError, one_line
 from seqcls.sources.base import MAX_PIXELS, OneWay, require_regular_file, require_sane_size
 from seqcls.sources.container import examine
 from seqcls.sources.sniff import VIDEO_SUFFIXES, kind_of
@@ -180,7 +180,7 @@ class VideoSource(OneWay):
         return "damaged picture"
 
     def _trouble(self, error: Exception) -> None:
-        self._count(f"decoding errors ({_in_short(error)})")
+        self._count(f"decoding errors ({one_line(error)})")
         self._clock.trouble()
 
     def _count(self, what: str) -> None:
@@ -280,7 +280,7 @@ def _open(path: Path, demuxer: str, rate_hz: float | None) -> Any:
         return av.open(target, format=demuxer, options=options, metadata_errors="replace")
     except Exception as error:  # FFmpeg's errors, and UnicodeError from names and metadata
         raise SourceError(
-            f"{path}: cannot be opened as video ({_in_short(error)}); it is damaged or cut short: get a fresh copy"
+            f"{path}: cannot be opened as video ({one_line(error)}); it is damaged or cut short: get a fresh copy"
         ) from None
 
 
@@ -315,9 +315,3 @@ def _tagged_duration_s(text: str) -> float | None:
 def _few(lines: list[str]) -> list[str]:
     more = len(lines) - _MAX_REASONS
     return lines if more <= 0 else [*lines[:_MAX_REASONS], f"and {more} more like the last"]
-
-
-def _in_short(error: Exception) -> str:
-    """One line without the file's path in it."""
-    text = getattr(error, "strerror", None)
-    return " ".join(str(text if text else error).split())[:120] or type(error).__name__
