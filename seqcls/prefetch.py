@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Generic, TypeVar
 
+from seqcls.bounded_queue import BoundedQueue
+
 T = TypeVar("T")
-
-
-class _End:
-    pass
 
 
 class Prefetcher(Generic[T]):
@@ -24,34 +21,24 @@ class Prefetcher(Generic[T]):
 
     def __init__(self, items: Generator[T, None, None], depth: int) -> None:
         self._items = items
-        self._waiting: queue.Queue[T | BaseException | _End] = queue.Queue(depth)
-        self._abandoned = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="seqcls-ahead", daemon=True)
+        self._queue: BoundedQueue[T] = BoundedQueue(depth, "wait")
+        self._thread = threading.Thread(target=self._work, name="seqcls-prefetch", daemon=True)
         self._thread.start()
 
     def __iter__(self) -> Iterator[T]:
-        while not isinstance(item := self._waiting.get(), _End):
-            if isinstance(item, BaseException):
-                raise item
-            yield item
+        return iter(self._queue)
 
     def close(self) -> None:
-        self._abandoned.set()
+        self._queue.close()
         self._thread.join()
 
     def _work(self) -> None:
+        problem: BaseException | None = None
         try:
             with closing(self._items):
-                if all(self._put(item) for item in self._items):
-                    self._put(_End())
+                for item in self._items:
+                    if not self._queue.put(item):
+                        break
         except BaseException as error:  # whatever it is, it belongs to the consumer
-            self._put(error)
-
-    def _put(self, item: T | BaseException | _End) -> bool:
-        while not self._abandoned.is_set():
-            try:
-                self._waiting.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            return True
-        return False
+            problem = error
+        self._queue.close(problem)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
+
+from seqcls.bounded_queue import BoundedQueue
 
 T = TypeVar("T")
 
@@ -18,11 +19,12 @@ def nothing(*_: object) -> None:
 
 
 class BackgroundWorker(Generic[T]):
-    """Hands items in order to ``work`` in a thread of its own.
+    """Passes items one after another to ``work`` in a thread of its own.
 
-    ``most`` bounds the sum of the waiting items' weights; what does not fit is left out and counted in ``dropped``.
-    ``failed`` gets what ``work`` and ``finish`` raise; ``finish`` runs last in the thread. ``interrupt`` is called from
-    ``close`` when the thread takes too long, to cut short whatever ``work`` waits for.
+    ``limit`` bounds the sum of the waiting items' weights; what does not fit is left out and counted in ``dropped``:
+    the new item, or with ``newest_only`` the one that waits. ``failed`` gets what ``work`` and ``finish`` raise;
+    ``finish`` runs last in the thread. ``interrupt`` is called from ``close`` when the thread takes too long, to cut
+    short whatever ``work`` waits for.
     """
 
     def __init__(
@@ -30,69 +32,50 @@ class BackgroundWorker(Generic[T]):
         name: str,
         work: Callable[[T], None],
         *,
-        most: int,
-        failed: Callable[[Exception], None],
+        limit: int,
+        newest_only: bool = False,
+        failed: Callable[[Exception], None] = nothing,
         finish: Callable[[], None] = nothing,
         interrupt: Callable[[], None] = nothing,
     ) -> None:
-        self.dropped = 0
         self._work, self._failed, self._finish, self._interrupt = work, failed, finish, interrupt
-        self._most, self._weight = most, 0
-        self._waiting: deque[tuple[T, int]] = deque()
-        self._changed = threading.Condition()
-        self._closed = False
+        self._queue: BoundedQueue[T] = BoundedQueue(limit, "drop_oldest" if newest_only else "drop_newest")
+        self._refused = 0
         self._thread = threading.Thread(target=self._run, name=f"seqcls-{name}", daemon=True)
         self._thread.start()
 
-    def put(self, item: T, weight: int = 1, *, always: bool = False) -> bool:
-        """Queue the item; False when it was left out: too much waits, or closed. ``always`` disregards how much waits.
+    @property
+    def dropped(self) -> int:
+        """Items that ``work`` never gets."""
+        return self._refused + self._queue.dropped
 
-        One item is taken whatever it weighs when nothing waits.
-        """
-        with self._changed:
-            full = self._waiting and self._weight + weight > self._most and not always
-            if full or self._closed:
-                self.dropped += 1
-                return False
-            self._waiting.append((item, weight))
-            self._weight += weight
-            self._changed.notify()
-            return True
+    def put(self, item: T, weight: int = 1) -> bool:
+        """Queue the item; False when it was left out: too much waits, or closed. One of weight 0 always fits."""
+        taken = self._queue.put(item, weight)
+        self._refused += not taken
+        return taken
 
     def close(self, within_s: float) -> bool:
         """Work off what waits for half of ``within_s``, leave out the rest, then end; True when the thread has ended.
 
         A thread that hangs in the operating system cannot be ended; it is left behind and dies with the process.
         """
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
+        self._queue.close()
         self._thread.join(within_s / 2)
         if self._thread.is_alive():
-            with self._changed:
-                self.dropped += len(self._waiting)
-                self._waiting.clear()
+            self._refused += self._queue.clear()
             self._interrupt()
             self._thread.join(within_s / 2)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while (queued := self._next()) is not None:
+        for item in self._queue:
             try:
-                self._work(queued[0])
+                self._work(item)
             except Exception as error:  # the run goes on, whatever it is
                 self._failed(error)
-            del queued  # an idle thread holds no picture
+            del item  # an idle thread holds no image
         try:
             self._finish()
         except Exception as error:
             self._failed(error)
-
-    def _next(self) -> tuple[T, int] | None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closed)
-            if not self._waiting:
-                return None
-            item, weight = self._waiting.popleft()
-            self._weight -= weight
-            return item, weight

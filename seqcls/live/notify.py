@@ -22,9 +22,10 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import Any, Protocol, TextIO
+from typing import TextIO
 
 import seqcls
+from seqcls.child_program import own_group
 from seqcls.errors import UsageError
 from seqcls.live.background import BackgroundWorker, Notify, nothing
 from seqcls.types import Event
@@ -34,14 +35,6 @@ MAX_WAITING = 1000
 
 _TRIES = 3
 _AGAIN = frozenset({408, 425, 429})
-
-
-class EventSink(Protocol):
-    """A sink of events; neither method raises, ``close`` returns within a bounded time and is idempotent."""
-
-    def event(self, event: Event) -> None: ...
-
-    def close(self) -> None: ...
 
 
 class NotDeliveredError(Exception):
@@ -77,7 +70,7 @@ class _Queued:
         self._told_full = self._closed = False
         self._stopping = threading.Event()
         self._worker: BackgroundWorker[tuple[Event, datetime]] = BackgroundWorker(
-            name.split()[0], self._work, most=MAX_WAITING, failed=self._fail, interrupt=self._interrupt
+            name.split()[0], self._work, limit=MAX_WAITING, failed=self._fail, interrupt=self._interrupt
         )
 
     @property
@@ -316,7 +309,7 @@ class OnEvent(_Queued):
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env=environment,
-                **_apart(),
+                **own_group(),
             )
             return self._child
 
@@ -325,13 +318,6 @@ class OnEvent(_Queued):
         with self._lock:
             if self._child is not None:
                 _kill(self._child)
-
-
-def _apart() -> dict[str, Any]:
-    """A child in a group of its own: Ctrl-C is for the run, and a kill takes the child's own children along."""
-    if os.name == "nt":
-        return {"creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0)}
-    return {"start_new_session": True}
 
 
 def _kill(child: subprocess.Popen[bytes]) -> None:

@@ -19,10 +19,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from seqcls.detector import Detector
-from seqcls.errors import UsageError
+from seqcls.errors import UsageError, one_line
 from seqcls.geometry import Region, layout_warning
 from seqcls.journal import JournalWriter, Resumption
-from seqcls.live.frame_queue import Feed, Keep, frames_of
+from seqcls.live.frame_queue import FrameQueue, Keep, shifted
 from seqcls.live.latency import LatencyMeter
 from seqcls.live.organ_history import OrganHistory
 from seqcls.live.snapshot import LiveView
@@ -169,10 +169,10 @@ class LiveSession:
             if self._journal is not None:
                 self._journal.write(*pending)
             self._tell(pending)
-        feed = Feed(
-            frames_of(self._source, shift_index, shift_s),
+        feed = FrameQueue(
+            shifted(self._source, shift_index, shift_s),
             keep=self._options.keep,
-            most=self._options.waiting,
+            limit=self._options.waiting,
             on_frame=self._on_frame,
             clock=self._clock,
         )
@@ -182,34 +182,35 @@ class LiveSession:
                 for item in score_every(prepared, self._detector.engine, 1):
                     self._take(item, feed)
         except BaseException as error:
-            problem = "interrupted" if isinstance(error, KeyboardInterrupt) else " ".join(str(error).split())
+            problem = "interrupted" if isinstance(error, KeyboardInterrupt) else one_line(error, max_chars=1000)
             raise
         finally:
             summary = self._finish(feed, problem)
         return summary
 
-    def _items(self, feed: Feed) -> Iterator[Frame | Gap]:
+    def _items(self, feed: FrameQueue) -> Iterator[Frame | Gap]:
         while True:
             over = self._clock() - self._started_s >= self._options.duration_s
             if stopping := over or self._should_stop():
                 feed.stop()
             arrival = feed.take(0.0 if stopping else self._options.view_every_s)
             if arrival is not None:
-                if isinstance(arrival.item, Frame):
+                arrival_s, item = arrival
+                if isinstance(item, Frame):
                     if self.region is not None:  # else it waits for the search, which is no measure of what follows
-                        self._arrived_s[arrival.item.index] = arrival.at_s
-                    self._frame = arrival.item
+                        self._arrived_s[item.index] = arrival_s
+                    self._frame = item
                     if self._on_taken is not None:
-                        self._on_taken(arrival.item)
+                        self._on_taken(item)
                     if self._state[0] == "connecting":
                         self.feed_state("running")
-                yield arrival.item
+                yield item
             elif stopping or feed.ended:
                 return
             else:
                 self._show(feed)
 
-    def _take(self, item: FrameScore | Gap, feed: Feed) -> None:
+    def _take(self, item: FrameScore | Gap, feed: FrameQueue) -> None:
         events = list(self._process.push(item))
         if self._journal is not None:
             self._journal.write(item, *events)
@@ -234,7 +235,7 @@ class LiveSession:
         for event in events:
             self._tracks[self._detector.organs.index(event.organ)].changed(event)
 
-    def _finish(self, feed: Feed, problem: str) -> LiveSummary:
+    def _finish(self, feed: FrameQueue, problem: str) -> LiveSummary:
         feed.stop()
         self._source.close()
         feed.join(5.0)
@@ -277,7 +278,7 @@ class LiveSession:
             warnings=warnings,
         )
 
-    def _frame_counts(self, feed: Feed) -> FrameCounts:
+    def _frame_counts(self, feed: FrameQueue) -> FrameCounts:
         """So far, with what earlier sessions of a resumed run count."""
         before = FrameCounts() if self._resumed is None else self._resumed.frame_counts
         return FrameCounts(
@@ -288,7 +289,7 @@ class LiveSession:
             rejected=before.rejected + self._rejected,
         )
 
-    def _show(self, feed: Feed, *, now: bool = False) -> None:
+    def _show(self, feed: FrameQueue, *, now: bool = False) -> None:
         clock_s = self._clock()
         if self._on_view is None or (clock_s - self._shown_s < self._options.view_every_s and not now):
             return

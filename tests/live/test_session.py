@@ -15,7 +15,7 @@ from support.fakes import detector, frames
 from seqcls.errors import EngineError, UsageError
 from seqcls.intervals import IntervalOptions
 from seqcls.journal import create_journal, read_journal, resume, timeline_from_journal
-from seqcls.live.frame_queue import Feed
+from seqcls.live.frame_queue import FrameQueue
 from seqcls.live.latency import LatencyMeter
 from seqcls.live.organ_history import OrganHistory
 from seqcls.live.session import LiveOptions, LiveSession
@@ -121,7 +121,7 @@ def test_every_makes_the_source_wait() -> None:
             taken += 1
             yield item
 
-    feed = Feed(source(), keep="every", most=3)
+    feed = FrameQueue(source(), keep="every", limit=3)
     first = feed.take(20)
     assert first is not None and taken <= 6
     got = [first] + [arrival for arrival in iter(lambda: feed.take(20), None)]
@@ -130,9 +130,9 @@ def test_every_makes_the_source_wait() -> None:
 
 def test_gaps_are_never_dropped() -> None:
     items = [Gap(i, i + 1.0, "lost") for i in range(20)]
-    feed = Feed(iter(items), keep="latest", most=1)
+    feed = FrameQueue(iter(items), keep="latest", limit=1)
     assert feed.join(20)
-    assert [arrival.item for arrival in iter(lambda: feed.take(1), None)] == items
+    assert [item for _, item in iter(lambda: feed.take(1), None)] == items
 
 
 def test_stopping_takes_what_waits_and_no_more() -> None:

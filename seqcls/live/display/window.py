@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import struct
-import subprocess
 import sys
 import textwrap
 import threading
@@ -24,8 +23,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.child_program import program
+from seqcls.child_program import end, program, start
 from seqcls.errors import UsageError
+from seqcls.live.background import BackgroundWorker
 from seqcls.live.snapshot import LiveView, OrganView
 from seqcls.types import FrameCounts
 
@@ -80,25 +80,16 @@ class Window:
         if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             raise UsageError("--show needs a screen, and none is set (DISPLAY); use --serve to look from a browser")
         self.closed = False
-        self._latest: LiveView | None = None
-        self._ending = False
-        self._changed = threading.Condition()
         self._answer = ""
         self._answered = threading.Event()
-        # What GUI libraries say must not get into the dashboard; Ctrl-C and a closed terminal are the run's business.
-        self._process = subprocess.Popen(
-            program("seqcls.live.display.window") if command is None else list(command),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=sys.platform != "win32",
-            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        self._process = start(program("seqcls.live.display.window") if command is None else command)
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._views, self._answers = self._process.stdin, self._process.stdout
+        self._listener = threading.Thread(target=self._listen, name="seqcls-window-answers", daemon=True)
+        self._listener.start()
+        self._sender: BackgroundWorker[LiveView] = BackgroundWorker(
+            "window", self._send, limit=1, newest_only=True, finish=self._views.close, interrupt=self._process.kill
         )
-        self._threads = [
-            threading.Thread(target=work, name="seqcls-window", daemon=True) for work in (self._listen, self._send)
-        ]
-        for thread in self._threads:
-            thread.start()
         self._answered.wait(_OPEN_S)
         if self._answer != "ready":
             self.close()
@@ -109,40 +100,21 @@ class Window:
         """Never waits: a view that the window has not taken when the next one comes is left out."""
         # What the window does not draw need not travel.
         organs = tuple(replace(organ, trace=(), spans=()) for organ in view.organs)
-        with self._changed:
-            self._latest = replace(view, organs=organs)
-            self._changed.notify_all()
+        self._sender.put(replace(view, organs=organs))
 
     def close(self) -> None:
         """End the process; idempotent."""
-        with self._changed:
-            self._ending = True
-            self._changed.notify_all()
-        self._threads[1].join(_END_S)  # it closes the window's stdin
-        try:
-            self._process.wait(_END_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        for thread in self._threads:
-            thread.join(_END_S)
+        self._sender.close(2 * _END_S)  # it closes the window's stdin, and the process ends
+        end(self._process, after_s=_END_S)
+        self._listener.join(_END_S)
 
-    def _send(self) -> None:
-        assert self._process.stdin is not None
-        with suppress(OSError), self._process.stdin as pipe:
-            while True:
-                with self._changed:
-                    self._changed.wait_for(lambda: self._latest is not None or self._ending)
-                    view, self._latest = self._latest, None
-                    if self._ending or view is None:
-                        return
-                pipe.write(packed(view))
-                pipe.flush()
+    def _send(self, view: LiveView) -> None:
+        self._views.write(packed(view))
+        self._views.flush()
 
     def _listen(self) -> None:
-        assert self._process.stdout is not None
-        with self._process.stdout as lines:
-            for line in lines:
+        with self._answers:
+            for line in self._answers:
                 word = line.decode(errors="replace").strip()
                 if word == "closed":
                     self.closed = True

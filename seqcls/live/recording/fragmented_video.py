@@ -270,9 +270,3 @@ class SegmentedVideoWriter:
 
 def _numbered(path: Path, number: int) -> Path:
     return path.with_name(f"{path.stem}-{number}{path.suffix}")
-
-
-def in_short(error: Exception) -> str:
-    """One line without a path in it."""
-    text = getattr(error, "strerror", None)
-    return " ".join(str(text if text else error).split())[:120] or type(error).__name__

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from seqcls.errors import OutputError, UsageError
+from seqcls.errors import OutputError, UsageError, one_line
 from seqcls.files import require_writable
 from seqcls.geometry import Geometry, Region
 from seqcls.live.background import BackgroundWorker, Notify, nothing
@@ -16,7 +18,6 @@ from seqcls.live.recording.fragmented_video import (
     OpenVideo,
     RecordedVideo,
     SegmentedVideoWriter,
-    in_short,
 )
 from seqcls.types import Frame
 
@@ -24,13 +25,101 @@ from seqcls.types import Frame
 QUEUE_BYTES = 64 << 20
 
 
-class Recorder:
-    """Records a feed into ``path`` (.mp4 or .mkv), encoding in a thread of its own; never raises into the run.
+class BackgroundRecording:
+    """Base of the recordings: frames are cropped and written in a thread of its own, which never raises into the run.
 
-    By default nothing from outside the ultrasound region is kept (names are burnt in there); ``whole`` keeps all.
-    Frames that the encoder or the disk cannot take in time are left out of the recording and counted in ``dropped``.
-    ``failed`` is one line once the disk gave out: recording has stopped then, what was written stays readable.
-    ``resume``: ``path`` may exist, the recording goes on in the next free part.
+    By default nothing from outside the ultrasound region is kept (names are burnt in there), and frames wait until the
+    region is known; ``whole`` keeps all. Frames that the encoder or the disk cannot take in time are left out.
+    ``failed`` is one line once writing failed and stopped; what was written before stays readable.
+    """
+
+    def __init__(self, name: str, *, whole: bool, notify: Notify, queue_bytes: int) -> None:
+        self.failed = ""
+        self._name, self._whole, self._notify, self._limit_bytes = name, whole, notify, queue_bytes
+        self._geometry = Geometry()
+        self._held: list[Frame] = []
+        self._held_bytes = self._left_out = self._unwritten = 0
+        self._slow = self._closed = False
+        self._place = "at its end"
+        self._worker: BackgroundWorker[Callable[[], None]] = BackgroundWorker(
+            name, lambda work: work(), limit=queue_bytes, failed=self._fail, finish=self._finish
+        )
+
+    @property
+    def dropped(self) -> int:
+        """Frames that were left out."""
+        return self._worker.dropped + self._left_out + self._unwritten
+
+    def frame(self, frame: Frame, region: Region | None) -> None:
+        """Write the frame; as long as ``region`` is None (not found yet) frames wait for it, unless ``whole``."""
+        if self._whole:
+            self._put(frame, None)
+        elif region is not None:
+            held, self._held, self._held_bytes = self._held, [], 0
+            for ready in (*held, frame):
+                if ready.image.shape[:2] == (region.height, region.width):
+                    self._put(ready, region)
+                else:
+                    self._left_out += 1  # the image size changed before the region was found
+        elif self._held_bytes + frame.image.nbytes > self._limit_bytes:
+            self._left_out += 1
+        else:
+            self._held.append(frame)
+            self._held_bytes += frame.image.nbytes
+
+    def close(self, within_s: float = 10.0) -> None:
+        """Write what waits and end the files; takes at most ``within_s``. May be called again."""
+        if self._closed:
+            return
+        self._closed = True
+        self._left_out += len(self._held)  # the region was never found: nothing of these frames may be kept
+        self._held = []
+        if not self._worker.close(within_s):
+            if not self.failed:
+                self.failed = f"the {self._name} could not be ended within {within_s:g} s"
+            self._notify(self.failed)
+
+    def _put(self, frame: Frame, region: Region | None) -> None:
+        if not self._worker.put(partial(self._crop_and_write, frame, region), frame.image.nbytes) and not self._slow:
+            self._slow = True
+            self._notify(f"writing the {self._name} cannot keep up: frames are left out, the analysis is not affected")
+
+    def _crop_and_write(self, frame: Frame, region: Region | None) -> None:
+        if self.failed:
+            self._unwritten += 1
+            return
+        self._place = f"at {frame.time_s:.1f} s"
+        try:
+            self._write(frame, frame.image if region is None else self._geometry.crop(frame.image, region))
+        except Exception:
+            self._unwritten += 1
+            raise
+
+    def _finish(self) -> None:
+        self._place = "at its end"
+        self._end_files()
+
+    def _fail(self, error: Exception) -> None:
+        if self.failed:
+            return
+        self.failed = f"the {self._name} stopped {self._place}: {one_line(error)}; what was written before can be read"
+        self._notify(self.failed)
+        with contextlib.suppress(Exception):  # the same error again
+            self._end_files()
+
+    def _write(self, frame: Frame, image: Image) -> None:
+        """Write ``image``, what of the frame may be kept: (H, W) gray, as it came, gray or BGR, when ``whole``."""
+        raise NotImplementedError
+
+    def _end_files(self) -> None:
+        raise NotImplementedError
+
+
+class Recorder(BackgroundRecording):
+    """Records a feed into ``path`` (.mp4 or .mkv).
+
+    ``recorded`` and ``dropped`` count the frames that are in the recording and that are not. ``resume``: ``path`` may
+    exist, the recording continues in the next free part.
 
     Raises UsageError for another suffix, OutputError where the file exists or its folder cannot be written.
     """
@@ -51,102 +140,24 @@ class Recorder:
         require_writable(path.parent)
         if path.exists() and not resume:
             raise OutputError(f"{path} exists already and is not overwritten; choose another name for the recording")
-        self.failed = ""
         self.recorded = 0
-        self._notify = notify
-        self._film = SegmentedVideoWriter(path, open_part)
-        self._cropper = Cropper(whole, queue_bytes)
-        self._told = self._closed = False
-        self._unwritten = 0
-        self._worker: BackgroundWorker[tuple[Frame, Region | None]] = BackgroundWorker(
-            "record", self._encode, most=queue_bytes, failed=self._fail, finish=self._film.close
-        )
+        self._video = SegmentedVideoWriter(path, open_part)
+        super().__init__("recording", whole=whole, notify=notify, queue_bytes=queue_bytes)
 
     @property
     def parts(self) -> tuple[RecordedVideo, ...]:
         """The files so far."""
-        return tuple(self._film.parts)
-
-    @property
-    def dropped(self) -> int:
-        """Frames that are not in the recording."""
-        return self._worker.dropped + self._cropper.dropped + self._unwritten
-
-    def frame(self, frame: Frame, region: Region | None) -> None:
-        """Record the frame; as long as ``region`` is None (not found yet) frames wait for it, unless ``whole``."""
-        for ready in self._cropper.ready(frame, region):
-            if not self._worker.put(ready, ready[0].image.nbytes) and not self._told:
-                self._told = True
-                self._notify("recording cannot keep up: frames are left out of it, the analysis is not affected")
+        return tuple(self._video.parts)
 
     def close(self, within_s: float = 10.0) -> None:
-        """Encode what waits, end the file; at most ``within_s``. Idempotent."""
-        if self._closed:
-            return
-        self._closed = True
-        self._cropper.close()
-        if not self._worker.close(within_s):
-            self.failed = self.failed if self.failed else f"the recording could not be ended within {within_s:g} s"
-            self._notify(self.failed)
-        elif self.dropped and not self.failed:
+        first = not self._closed
+        super().close(within_s)
+        if first and self.dropped and not self.failed:
             self._notify(f"{self.dropped} of {self.dropped + self.recorded} frames are not in the recording")
 
-    def _encode(self, item: tuple[Frame, Region | None]) -> None:
-        frame, region = item
-        if self.failed:
-            self._unwritten += 1
-            return
-        try:
-            self._film.write(self._cropper.picture(frame, region), frame.time_s, frame.duration_s)
-        except Exception as error:
-            self._unwritten += 1
-            self._fail(error, frame.time_s)
-        else:
-            self.recorded += 1
+    def _write(self, frame: Frame, image: Image) -> None:
+        self._video.write(image, frame.time_s, frame.duration_s)
+        self.recorded += 1
 
-    def _fail(self, error: Exception, time_s: float | None = None) -> None:
-        if self.failed:
-            return
-        where = "at its end" if time_s is None else f"at {time_s:.1f} s"
-        self.failed = f"recording stopped {where}: {in_short(error)}; what was recorded before can be read"
-        self._notify(self.failed)
-        if time_s is not None:
-            with contextlib.suppress(Exception):  # says the same once more
-                self._film.close()
-
-
-class Cropper:
-    """What of a frame may be kept: all (``whole``), or the ultrasound region. Frames wait until that is known."""
-
-    def __init__(self, whole: bool, most_bytes: int) -> None:
-        self.dropped = 0
-        self._whole, self._most = whole, most_bytes
-        self._geometry = Geometry()
-        self._held: list[Frame] = []
-        self._held_bytes = 0
-
-    def ready(self, frame: Frame, region: Region | None) -> list[tuple[Frame, Region | None]]:
-        """The frames, oldest first, that can be cropped now that this one came with its ``region``, or None."""
-        if self._whole:
-            return [(frame, None)]
-        if region is None:
-            if self._held_bytes + frame.image.nbytes > self._most:
-                self.dropped += 1
-            else:
-                self._held.append(frame)
-                self._held_bytes += frame.image.nbytes
-            return []
-        frames = [*self._held, frame]
-        self._held, self._held_bytes = [], 0
-        fit = [(f, region) for f in frames if f.image.shape[:2] == (region.height, region.width)]
-        self.dropped += len(frames) - len(fit)  # the picture size changed before the region was found
-        return list(fit)
-
-    def picture(self, frame: Frame, region: Region | None) -> Image:
-        """(H, W) gray, masked and cropped; as it is, gray or BGR, when ``whole``."""
-        return frame.image if region is None else self._geometry.crop(frame.image, region)
-
-    def close(self) -> None:
-        """The region was never found: nothing of the frames that wait may be kept."""
-        self.dropped += len(self._held)
-        self._held = []
+    def _end_files(self) -> None:
+        self._video.close()

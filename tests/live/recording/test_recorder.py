@@ -377,7 +377,7 @@ def test_an_aside_keeps_the_order_and_counts_what_it_leaves_out() -> None:
         if item == 1:
             raise ValueError("one")
 
-    worker = BackgroundWorker("test", work, most=100, failed=errors.append)
+    worker = BackgroundWorker("test", work, limit=100, failed=errors.append)
     assert all(worker.put(k) for k in range(5))
     assert worker.close(60) and not worker.put(9)
     assert seen == [0, 1, 2, 3, 4] and [str(e) for e in errors] == ["one"] and worker.dropped == 1
@@ -459,7 +459,7 @@ def test_the_past_is_forgotten_in_time(tmp_path: Path) -> None:
     for k in range(200):
         clips.frame(plain(k, k / 25), FULL)
     clips.close()
-    assert len(clips._ring.pictures) == 51
+    assert len(clips._ring.frames) == 51
     assert clips._ring.held_bytes == 51 * WIDTH * HEIGHT
 
 
