@@ -4,63 +4,89 @@ cannot be ended."""
 from __future__ import annotations
 
 import json
-import signal
 import struct
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import IO, Any
+from dataclasses import asdict, dataclass, field
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.child_program import program
-from seqcls.errors import SourceError
-from seqcls.feeds.reconnect import Arrival, FinalError
+from seqcls import child_program
+from seqcls.errors import FinalError, SourceError
+from seqcls.feeds.connection import Arrival
 from seqcls.sources.redact import redact
 
-BACKENDS = {
-    "any": "CAP_ANY",
-    "v4l2": "CAP_V4L2",
-    "gstreamer": "CAP_GSTREAMER",
-    "ffmpeg": "CAP_FFMPEG",
-    "dshow": "CAP_DSHOW",
-    "msmf": "CAP_MSMF",
-    "avfoundation": "CAP_AVFOUNDATION",
-}
-
 #: What comes from the child: what follows, arrival in seconds, height (or length of a text), width, channels (0: gray
-#: without an axis). DAMAGED is a FRAME that shows what is left of a picture, or the one before it.
+#: without an axis). DAMAGED is a FRAME that shows what is left of an image, or the one before it.
 HEAD = struct.Struct("<cdIIB")
 FRAME, DAMAGED, ERROR, FINAL, END = b"F", b"D", b"E", b"X", b"."
 
-_TERMINATE_S = 0.5
-_KILL_S = 1.0
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraTarget:
+    """A camera by its number or device (/dev/video0); ``size`` (width, height), ``rate_hz`` and ``backend`` as for
+    ``open_camera``."""
+
+    device: int | str
+    size: tuple[int, int] | None = None
+    rate_hz: float | None = None
+    backend: str | None = None
+    color: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"camera {self.device}" if isinstance(self.device, int) else self.device
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamTarget:
+    """A network stream; ``url`` may hold credentials, ``name`` does not. ``reader``: "pyav" or "opencv". ``timeout_s``:
+    how long the network may be silent."""
+
+    url: str = field(repr=False)
+    reader: str = "pyav"
+    timeout_s: float
+    color: bool = False
+
+    @property
+    def name(self) -> str:
+        return redact(self.url)
+
+
+Target = CameraTarget | StreamTarget
+
+
+def target_from_json(line: bytes) -> Target:
+    """What ``ChildConnection`` wrote for its child."""
+    kind, given = json.loads(line)
+    return CameraTarget(**given) if kind == "CameraTarget" else StreamTarget(**given)
 
 
 class ChildConnection:
     """A ``Connection`` read by a child process.
 
-    ``target`` is what ``source.py`` made of the spec: {"kind": "camera", "device": 0 or "/dev/video0", "size": [w, h],
-    "rate_hz": 30.0, "backend": "v4l2"} or {"kind": "stream", "url": ..., "reader": "pyav" or "opencv", "timeout_s":
-    5.0}, each with "color". It may hold credentials: it goes through a pipe, never into arguments, and is shown to
-    nobody. Making one starts the process and does not wait for the camera or network; iteration raises SourceError with
-    one line, without credentials, when reading fails, FinalError when it would fail again. Times are those of
-    ``time.monotonic`` in the child, which every process of the machine shares.
+    ``target`` may hold credentials: it goes through a pipe, never into arguments. Making one starts the process and
+    does not wait for the camera or network; iteration raises SourceError with one line, without credentials, when
+    reading fails, FinalError when it would fail again. Times are those of ``time.monotonic`` in the child, which every
+    process of the machine shares.
     """
 
-    def __init__(self, target: dict[str, Any]) -> None:
-        order = json.dumps(target).encode() + b"\n"
+    def __init__(self, target: Target) -> None:
         self._lock = threading.Lock()
         self._closed = self._iterating = False
-        process = _start()
+        try:  # without a buffer on this side images are read to where they stay
+            process = child_program.start(child_program.program("seqcls.feeds.capture_worker"), bufsize=0)
+        except OSError as error:
+            raise SourceError(f"no process can be started to read the feed ({error.strerror})") from None
         assert process.stdin is not None and process.stdout is not None
         self._process: subprocess.Popen[bytes] | None = process
         self._orders, self._frames = process.stdin, process.stdout
-        with suppress(OSError):  # it died at once: iteration tells
-            self._orders.write(order)
+        with suppress(OSError):  # it died at once: iteration says so
+            self._orders.write(json.dumps([type(target).__name__, asdict(target)]).encode() + b"\n")
 
     def __iter__(self) -> Iterator[Arrival]:
         with self._lock:
@@ -75,16 +101,15 @@ class ChildConnection:
                 kind, arrival_s, height, width, channels = HEAD.unpack(head.data)
                 if kind == END:
                     return
-                shape = (height, width, channels) if channels else (height, width)
-                pictured = kind in (FRAME, DAMAGED)
-                body = _read(self._frames, height * width * max(channels, 1) if pictured else height)
+                is_image = kind in (FRAME, DAMAGED)
+                body = _read(self._frames, height * width * max(channels, 1) if is_image else height)
                 if body is None:
                     break
-                if not pictured:
+                if not is_image:
                     text = redact(body.tobytes().decode(errors="replace"))
                     raise FinalError(text) if kind == FINAL else SourceError(text)
-                image = body.reshape(shape)
-                yield (arrival_s, image) if kind == FRAME else (arrival_s, image, "damaged picture")
+                image = body.reshape((height, width, channels) if channels else (height, width))
+                yield Arrival(arrival_s, image, damaged="" if kind == FRAME else "damaged image")
             if not self._closed:
                 raise SourceError("the process that reads the feed died; it is started again")
         finally:
@@ -96,36 +121,10 @@ class ChildConnection:
             self._closed = True
             process, self._process = self._process, None
             if process is not None:
-                _end(process)
+                child_program.end(process)
             self._orders.close()
             if not self._iterating:
                 self._frames.close()
-
-
-def _start() -> subprocess.Popen[bytes]:
-    """Ctrl-C and a closed terminal are the parent's business; a child inherits the signals that the starting thread
-    blocks. Pipes have no buffer on this side, so that pictures are read to where they stay."""
-    command = program("seqcls.feeds.capture_worker")
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    if sys.platform == "win32":
-        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
-        return subprocess.Popen(command, bufsize=0, creationflags=flags, **pipes)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        return subprocess.Popen(command, bufsize=0, start_new_session=True, **pipes)
-    except OSError as error:
-        raise SourceError(f"no process can be started to read the feed ({error.strerror})") from None
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """A driver can hold even a killed process back; then it is left alone."""
-    for end, patience_s in ((process.terminate, _TERMINATE_S), (process.kill, _KILL_S)):
-        end()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(patience_s)
-            return
 
 
 def _read(pipe: IO[bytes], count: int) -> NDArray[np.uint8] | None:

@@ -5,31 +5,28 @@ from __future__ import annotations
 import os
 import re
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from seqcls.errors import SourceError, UsageError
-from seqcls.feeds.capture import BACKENDS, ChildConnection
-from seqcls.feeds.openigtlink import open_probe
+from seqcls.feeds.capture import CameraTarget, ChildConnection, StreamTarget
+from seqcls.feeds.connection import DEFAULT_TIMING, FeedTiming, OnState
+from seqcls.feeds.openigtlink import ProbeSource
 from seqcls.feeds.reconnect import ReconnectingSource
 from seqcls.sources import Source, open_source
 from seqcls.sources.base import OneWay
+from seqcls.sources.opencv import BACKENDS
 from seqcls.sources.redact import credentials as with_credentials
 from seqcls.sources.redact import redact, without_blanks
-from seqcls.types import FeedState, Frame, Gap, SourceReport
+from seqcls.types import Frame, Gap, SourceReport
 
 STREAM_SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps")
-TAKEN = "igtl://, rtsp://, http://, https://, rtmp://, a camera's number or /dev/videoN"
+FEEDS = "igtl://, rtsp://, http://, https://, rtmp://, a camera's number or /dev/videoN"
 
 #: How long the network may be silent before FFmpeg itself gives up; the watchdog is quicker once frames came.
-_NETWORK_PATIENCE_S = 8.0
+_NETWORK_TIMEOUT_S = 8.0
 _HOST_AND_PORT = re.compile(r"(?:\[[^\[\]]+\]|[^:\[\]]+)(?::([0-9]{1,5}))?")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
-
-OnState = Callable[[FeedState, str], None]
-Wait = Callable[[threading.Event, float], bool]
 
 
 def is_live(spec: str) -> bool:
@@ -50,11 +47,7 @@ def open_live(
     backend: str | None = None,
     credentials: Path | None = None,
     environ: Mapping[str, str] = os.environ,
-    stall_s: float = 2.0,
-    connect_s: float = 10.0,
-    backoff_s: tuple[float, float] = (0.5, 10.0),
-    clock: Callable[[], float] = time.monotonic,
-    wait: Wait = threading.Event.wait,
+    timing: FeedTiming = DEFAULT_TIMING,
 ) -> Source:
     """A feed that never ends by itself, or with ``realtime`` a clip paced by its own times.
 
@@ -62,7 +55,7 @@ def open_live(
     frames/s and ``backend`` are for cameras alone. ``credentials`` is a file with user and password on a line each;
     the environment stands in for it. ``on_state`` is called in the thread that iterates. Nothing is connected before
     the iteration begins. Cameras and streams are read in a child process, whose times are those of ``time.monotonic``:
-    leave ``clock`` alone for them.
+    leave the clock of ``timing`` alone for them.
 
     Raises SourceError for what is no feed, UsageError for an option that cannot be right. The iteration raises
     FinalError when no frame came and none ever will: a refused login, an address that is a clip.
@@ -79,43 +72,27 @@ def open_live(
         if is_live(spec):
             raise UsageError(f"{redact(spec)} is live already; leave --realtime out")
         clip = open_source(spec, reader=reader, rate_hz=rate_hz, color=color)
-        return Paced(clip, on_state=on_state, clock=clock, wait=wait)
-    timing: dict[str, Any] = {
-        "on_state": on_state,
-        "stall_s": stall_s,
-        "connect_s": connect_s,
-        "backoff_s": backoff_s,
-        "clock": clock,
-        "wait": wait,
-    }
+        return Paced(clip, on_state=on_state, timing=timing)
     scheme = _scheme(spec)
     if scheme == "igtl":
-        return open_probe(spec, **timing)
+        return ProbeSource(spec, on_state=on_state, timing=timing)
     if scheme in STREAM_SCHEMES:
         _require_host(spec)
         url = with_credentials(spec, environ, credentials)
-        stream = {
-            "kind": "stream",
-            "url": url,
-            "reader": reader,
-            "timeout_s": max(_NETWORK_PATIENCE_S, connect_s),
-            "color": color,
-        }
-        return ReconnectingSource(redact(spec), lambda: ChildConnection(stream), kind="stream", **timing)
+        timeout_s = max(_NETWORK_TIMEOUT_S, timing.connect_s)
+        stream = StreamTarget(url=url, reader=reader, timeout_s=timeout_s, color=color)
+        return ReconnectingSource(
+            spec, lambda: ChildConnection(stream), kind="stream", on_state=on_state, timing=timing
+        )
     if scheme == "" and _is_camera(spec):
-        camera = {
-            "kind": "camera",
-            "device": int(spec) if spec.isdecimal() else spec,
-            "size": size,
-            "rate_hz": camera_rate,
-            "backend": backend,
-            "color": color,
-        }
-        name = f"camera {spec}" if spec.isdecimal() else spec
-        return ReconnectingSource(name, lambda: ChildConnection(camera), kind="camera", **timing)
+        device = int(spec) if spec.isdecimal() else spec
+        camera = CameraTarget(device=device, size=size, rate_hz=camera_rate, backend=backend, color=color)
+        return ReconnectingSource(
+            camera.name, lambda: ChildConnection(camera), kind="camera", on_state=on_state, timing=timing
+        )
     if scheme:
-        raise SourceError(f"{redact(spec)}: {scheme}:// is not known; what can be watched is {TAKEN}")
-    raise SourceError(f"{redact(spec)}: is no feed; what can be watched is {TAKEN}, or a clip with --realtime")
+        raise SourceError(f"{redact(spec)}: {scheme}:// is not known; what can be watched is {FEEDS}")
+    raise SourceError(f"{redact(spec)}: is no feed; what can be watched is {FEEDS}, or a clip with --realtime")
 
 
 def _check(reader: str, size: tuple[int, int] | None, camera_rate: float | None, backend: str | None) -> None:
@@ -157,12 +134,11 @@ class Paced(OneWay):
         clip: Source,
         *,
         on_state: OnState,
-        clock: Callable[[], float] = time.monotonic,
-        wait: Wait = threading.Event.wait,
+        timing: FeedTiming = DEFAULT_TIMING,
     ) -> None:
         super().__init__()
         self.info, self.name = clip.info, clip.info.name
-        self._clip, self._on_state, self._clock, self._wait = clip, on_state, clock, wait
+        self._clip, self._on_state, self._clock, self._wait = clip, on_state, timing.clock, timing.wait
         self._stop = threading.Event()
         self._playing = threading.Lock()  # a decoder must not be closed under the thread that decodes
 

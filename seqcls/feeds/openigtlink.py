@@ -1,71 +1,54 @@
-"""An OpenIGTLink probe behind the watchdog."""
+"""An OpenIGTLink probe as a source that reconnects."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from seqcls.errors import SourceError
-from seqcls.feeds.reconnect import Connection, ReconnectingSource
-from seqcls.feeds.sender_clock import SenderClock
-from seqcls.sources import Source
-from seqcls.sources.redact import redact
+from seqcls.feeds.connection import DEFAULT_TIMING, Connection, FeedTiming, OnState
+from seqcls.feeds.openigtlink_client import IgtlConnection, parse_url
+from seqcls.feeds.reconnect import ReconnectingSource
 from seqcls.types import SourceReport
 
-_SPEAKS_FIRST_S = 0.25
+#: So much longer waits whoever watches the connection: the connection knows better why nothing comes.
+_LONGER_S = 0.25
 
 
-def open_probe(spec: str, *, stall_s: float, connect_s: float, clock: Callable[[], float], **timing: Any) -> Source:
-    """``spec``: igtl://host:port/device; the rest is what ``ReconnectingSource`` takes.
+class ProbeSource(ReconnectingSource):
+    """One connection after another to the probe at ``url``, which is igtl://host:port/device.
 
-    Raises SourceError for another address.
-    Without a device that of the first image is taken, and kept to: a connection that follows takes no other.
-    """
-    from seqcls.feeds.openigtlink_client import parse_url
-
-    try:
-        address = parse_url(spec)
-    except SourceError as error:
-        raise SourceError(redact(str(error))) from None
-    return _ReconnectingProbe(spec, address, stall_s, connect_s, clock, timing)
-
-
-class _ReconnectingProbe(ReconnectingSource):
-    """One connection to the probe after another, and what all of them refused.
+    Without a device that of the first image is taken, and kept to: a later connection takes no other.
 
     Frames are the images that arrived whole; so are those that the report counts. A message that was refused (bad CRC,
-    16-bit pixels, bytes that are no message) never was a frame: nobody knows how many pictures it would have been. It
-    is told among the report's reasons only.
+    16-bit pixels, bytes that are no message) never was a frame: nobody knows how many images it would have been. It
+    appears among the report's reasons only.
+
+    Raises SourceError for another address.
     """
 
-    def __init__(
-        self,
-        spec: str,
-        address: tuple[str, int, str],
-        stall_s: float,
-        connect_s: float,
-        clock: Callable[[], float],
-        timing: dict[str, Any],
-    ) -> None:
-        self._address = address
+    def __init__(self, url: str, *, on_state: OnState, timing: FeedTiming = DEFAULT_TIMING) -> None:
+        self._address = parse_url(url)
+        self._latest: IgtlConnection | None = None
         self._refusing = threading.Lock()  # a connection that was given up may still be at its last bytes
         self._refused = 0
         self._last_refusal = ""
+        longer = replace(timing, stall_s=timing.stall_s + _LONGER_S, connect_s=timing.connect_s + _LONGER_S)
+        super().__init__(url, self._dial, kind="openigtlink", on_state=on_state, timing=longer)
 
-        def connect() -> Connection:
-            return _Probe(self._address, stall_s, connect_s, clock, self._on_refused, self._on_device)
-
-        # The connection knows better than the watchdog why nothing comes, so it speaks first.
-        timing = {**timing, "stall_s": stall_s + _SPEAKS_FIRST_S, "connect_s": connect_s + _SPEAKS_FIRST_S}
-        super().__init__(redact(spec), connect, kind="openigtlink", clock=clock, **timing)
-
-    def _on_device(self, device: str) -> None:
-        self._address = (*self._address[:2], device)
+    def _dial(self) -> Connection:
+        host, port, device = self._address
+        half_s = (self._timing.connect_s - _LONGER_S) / 2  # for connecting, and for a server that starts its probe then
+        self._latest = IgtlConnection(
+            host,
+            port,
+            device if self._latest is None else self._latest.device,
+            connect_s=half_s,
+            message_s=self._timing.stall_s - _LONGER_S,
+            first_s=half_s,
+            clock=self._clock,
+            on_refused=self._on_refused,
+        )
+        return self._latest
 
     def _on_refused(self, reason: str) -> None:
         with self._refusing:
@@ -78,43 +61,7 @@ class _ReconnectingProbe(ReconnectingSource):
             count, last = self._refused, self._last_refusal
         if count == 0:
             return report
-        told = (
-            "1 message of the probe was refused: "
-            if count == 1
-            else f"{count} messages of the probe were refused, the last: "
+        messages = "1 message" if count == 1 else f"{count} messages"
+        return replace(
+            report, reasons=(*report.reasons, f"{messages} of the probe could not be read, the last: {last}")
         )
-        return replace(report, reasons=(*report.reasons, told + last))
-
-
-class _Probe:
-    """An OpenIGTLink connection, opened when it is read, so that making one never blocks.
-
-    The times are those of the device's clock, as far as it is sound: see ``SenderClock``.
-    """
-
-    def __init__(
-        self,
-        address: tuple[str, int, str],
-        stall_s: float,
-        connect_s: float,
-        clock: Callable[[], float],
-        on_refused: Callable[[str], None],
-        on_device: Callable[[str], None],
-    ) -> None:
-        from seqcls.feeds.openigtlink_client import IgtlConnection
-
-        self._on_device = on_device
-        half_s = connect_s / 2  # for connecting, and for a server that has to start its probe first
-        self._connection = IgtlConnection(
-            *address, connect_s=half_s, message_s=stall_s, first_s=half_s, clock=clock, on_refused=on_refused
-        )
-
-    def __iter__(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
-        sender = SenderClock()
-        with self._connection as connection:
-            for arrival_s, image, device, timestamp_s in connection:
-                self._on_device(device)
-                yield sender.time_s(arrival_s, timestamp_s), image
-
-    def close(self) -> None:
-        self._connection.close()

@@ -9,14 +9,10 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from types import TracebackType
-from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-import numpy as np
-from numpy.typing import NDArray
-
-from seqcls.errors import SourceError, UsageError
+from seqcls.errors import SourceError, UsageError, one_line
+from seqcls.feeds.connection import Arrival
 from seqcls.feeds.openigtlink_wire import Message, Receiver, Refused, Status
 from seqcls.sources.redact import redact
 
@@ -32,26 +28,6 @@ _NAME = re.compile(
     r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*\.?"
 )
 _IPV6 = re.compile(r"([0-9A-Fa-f:.]+)(?:%25([A-Za-z0-9._~-]+))?")
-
-
-class FeedStalled(SourceError):  # noqa: N818 - what it says is no error of anyone's
-    """No whole image within the time allowed; the connection still stands."""
-
-
-class FeedLost(SourceError):  # noqa: N818
-    """The server closed the connection, or the network did."""
-
-
-class Arrival(NamedTuple):
-    """``arrival_s`` by the receiving clock; ``igtl_timestamp_s`` by the sender's, 0.0 where it stated none.
-
-    ``image``: (H, W) uint8 gray or (H, W, 3) uint8 BGR; its size may change from one to the next.
-    """
-
-    arrival_s: float
-    image: NDArray[np.uint8]
-    device: str
-    igtl_timestamp_s: float
 
 
 def parse_url(url: str) -> tuple[str, int, str]:
@@ -110,19 +86,19 @@ def _device(path: str) -> str | None:
 
 
 class IgtlConnection:
-    """One connection to an OpenIGTLink server: ``with`` connects, iterating gives its images until it breaks.
+    """One connection to an OpenIGTLink server: iterating connects, and gives its images until it breaks.
 
-    ``device``: only its images are taken; "": those of the first device that sends one. ``connect_s``: seconds for
-    looking up the name and connecting. ``message_s``: longest wait for a whole image, from the moment the consumer asks
-    for it; ``first_s``: the same for the first one, for which a server may have to start its probe (``message_s`` where
-    not stated). ``clock``: seconds, monotonic; gives the arrival times.
+    ``device``: only its images are taken; "": those of the first device that sends one, whose name it then is.
+    ``connect_s``: seconds for looking up the name and connecting. ``message_s``: longest wait for a whole image, from
+    the moment the consumer asks for it; ``first_s``: the same for the first one, for which a server may have to start
+    its probe (``message_s`` where not stated). ``clock``: seconds, monotonic; gives the arrival times.
 
     ``images`` counts the images handed over, ``refused`` the messages that could not be read (bad CRC, 16-bit pixels,
-    bytes that are no message), ``skipped`` sound messages of other types or devices. ``status`` is the last STATUS.
+    bytes that are no message), ``skipped`` intact messages of other types or devices. ``status`` is the last STATUS.
     ``on_refused`` is called with the reason of each refused one, in the thread that iterates.
 
-    Entering raises SourceError when there is no connection in time. Iterating raises FeedStalled or FeedLost, and ends
-    when ``close`` is called, from whichever thread. After FeedStalled it may be iterated again.
+    Iterating raises SourceError when there is no connection or no image in time, or when the connection is lost, and
+    ends when ``close`` is called, from whichever thread. As long as the connection stands it may be iterated again.
     """
 
     def __init__(
@@ -145,9 +121,10 @@ class IgtlConnection:
             raise UsageError(f"the port must be a number from 1 to 65535, not {port}")
         shown_host = f"[{host}]" if ":" in host else host
         self.name = f"igtl://{shown_host}:{port}" + (f"/{device}" if device else "")
+        self.device = device
         self.images = self.refused = self.skipped = 0
         self.status: Status | None = None
-        self._host, self._port, self._device = host, port, device
+        self._host, self._port = host, port
         self._connect_s, self._message_s, self._first_s, self._clock = connect_s, message_s, first_s, clock
         self._on_refused = on_refused
         self._receiver = Receiver()
@@ -159,27 +136,19 @@ class IgtlConnection:
         self._closed = False
         self._socket: socket.socket | None = None
 
-    def __enter__(self) -> IgtlConnection:
-        if self._closed or self._socket is not None:
-            raise SourceError(f"{self.name}: a connection is used once; make a new one")
+    def _connect(self) -> None:
         dial = _Dial(self._host, self._port, self._connect_s, self._woken)
         self._woken.wait(self._connect_s)
         connected = dial.take()
         with self._lock:
             if connected is not None and not self._closed:
                 self._socket = connected
-                return self
+                return
         if connected is not None:
             connected.close()
-        if self._closed:
-            raise FeedLost(f"{self.name}: was closed while connecting; make a new connection")
-        why = dial.problem if dial.problem else f"no answer within {self._connect_s:g} s"
-        raise SourceError(f"{self.name}: cannot connect ({why}); is the server running, and the address right?")
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        if not self._closed:
+            why = dial.problem if dial.problem else f"no answer within {self._connect_s:g} s"
+            raise SourceError(f"{self.name}: cannot connect ({why}); is the server running, and the address right?")
 
     def close(self) -> None:
         """End the connection and an iteration that goes on in another thread. May be called again."""
@@ -195,7 +164,7 @@ class IgtlConnection:
 
     def __iter__(self) -> Iterator[Arrival]:
         if self._socket is None and not self._closed:
-            raise SourceError(f"{self.name}: is not connected; use it in a with statement")
+            self._connect()
         since_s = self._clock()
         while not self._closed:
             item = self._receiver.take()
@@ -207,13 +176,13 @@ class IgtlConnection:
             limit_s = self._message_s if self.images else self._first_s
             left_s = since_s + limit_s - self._clock()
             if left_s <= 0:
-                raise FeedStalled(self._why_stalled(limit_s))
+                raise SourceError(self._why_stalled(limit_s))
             if item is None:
                 self._receiver.add(self._read(min(left_s, _LOOK_UP_S)))
                 self._arrival_s = self._clock()
 
     def _read(self, wait_s: float) -> bytes:
-        """What has come within ``wait_s``, or nothing; raises FeedLost."""
+        """What has come within ``wait_s``, or nothing; raises SourceError."""
         connected = self._socket
         if connected is None:
             return b""
@@ -225,9 +194,9 @@ class IgtlConnection:
         except OSError as error:
             if self._closed:
                 return b""
-            raise FeedLost(f"{self.name}: the connection broke ({_in_short(error)}); connect again") from None
+            raise SourceError(f"{self.name}: the connection broke ({one_line(error)}); connect again") from None
         if not data and not self._closed:
-            raise FeedLost(f"{self.name}: the server closed the connection; connect again")
+            raise SourceError(f"{self.name}: the server closed the connection; connect again")
         return data
 
     def _sort(self, item: Message | Refused) -> Arrival | None:
@@ -242,15 +211,15 @@ class IgtlConnection:
         if item.image is None:
             self.skipped += 1
             return None
-        if not self._device and self.images == 0:
-            self._device = item.device
-        if item.device != self._device:
+        if not self.device and self.images == 0:
+            self.device = item.device
+        if item.device != self.device:
             self.skipped += 1
             if len(self._others) < _MAX_OTHERS:
                 self._others[item.device] = None
             return None
         self.images += 1
-        return Arrival(self._arrival_s, item.image, item.device, item.timestamp_s)
+        return Arrival(self._arrival_s, item.image, device=item.device, device_time_s=item.timestamp_s)
 
     def _why_stalled(self, limit_s: float) -> str:
         seen = []
@@ -285,7 +254,7 @@ class _Dial:
         try:
             connected = socket.create_connection((self._host, self._port), self._connect_s)
         except (OSError, UnicodeError) as error:
-            self.problem = _in_short(error)
+            self.problem = one_line(error)
         else:
             with self._lock:
                 if self._given_up:
@@ -293,8 +262,3 @@ class _Dial:
                 else:
                     self._socket = connected
         self._done.set()
-
-
-def _in_short(error: Exception) -> str:
-    text = getattr(error, "strerror", None)
-    return " ".join(str(text if text else error).split())[:120] or type(error).__name__

@@ -1,22 +1,21 @@
-"""A feed that breaks and is mended: connections come and go, the stream of frames and gaps goes on."""
+"""A feed that breaks and comes back: one connection replaces another, the stream of frames and gaps goes on."""
 
 from __future__ import annotations
 
 import statistics
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from seqcls.errors import SourceError
+from seqcls.bounded_queue import BoundedQueue
+from seqcls.errors import FinalError, one_line
+from seqcls.feeds.connection import DEFAULT_TIMING, Arrival, Connection, FeedTiming, OnState
+from seqcls.feeds.sender_clock import SenderClock
 from seqcls.sources.base import OneWay
 from seqcls.sources.redact import redact
-from seqcls.types import FeedState, Frame, Gap, SourceInfo, SourceReport
+from seqcls.types import Frame, Gap, SourceInfo, SourceReport
 
 #: After this long without a break, the next break is the first again.
 HEALTHY_S = 10.0
@@ -26,40 +25,22 @@ MAX_WAITING = 16
 
 FIRST_DURATION_S = 1 / 30
 _DISTANCES = 15
-_SHORTEST_S = 0.001  # frames that come in one burst still last a while each
+_MIN_DURATION_S = 0.001  # frames that come in one burst still last a while each
 _GAPS_KEPT = 1000
-_LONGEST_REASON, _LONGEST_LAST_WORD = 200, 1000
+_MAX_REASON, _MAX_FINAL_REASON = 200, 1000  # characters
 _JOIN_S = 1.0
-
-#: time.monotonic() at arrival, the picture of a ``Frame``, and, only where it cannot be trusted, why.
-Arrival: TypeAlias = "tuple[float, NDArray[np.uint8]] | tuple[float, NDArray[np.uint8], str]"
-
-
-class FinalError(SourceError):
-    """What a connection raises when another try would fail in the same way, or do harm."""
-
-
-class Connection(Protocol):
-    """Frames as they arrive, until it ends or raises.
-
-    ``close`` may be called from any thread, more than once, and makes iteration end promptly.
-    """
-
-    def __iter__(self) -> Iterator[Arrival]: ...
-    def close(self) -> None: ...
 
 
 class ReconnectingSource(OneWay):
     """A Source over one connection after another, made by ``connect``, which must not block.
 
-    A connection that raises, ends, brings its first frame not within ``connect_s`` or none for ``stall_s`` is replaced,
-    after ``backoff_s[0]`` seconds, doubled with every break up to ``backoff_s[1]``, and anew after 10 s without one.
-    Frame times are seconds from the start of the iteration by ``clock``; a break is a Gap from the end of the last
-    frame to the first frame after it. ``ends``: a connection that ends by itself ends the iteration. A FinalError ends
-    it too, and is raised from it, as long as no frame has come: what once worked is tried again.
+    A connection that raises, ends, or is silent for longer than ``timing`` allows is replaced, after a pause that is
+    doubled with every break and short again after 10 s without one. Frame times are seconds from the start of the
+    iteration, by the device's clock where it states times and can be relied on (see ``SenderClock``), else those of
+    arrival. A break is a Gap from the end of the last frame to the first frame after it. A FinalError ends the
+    iteration, and is raised from it, as long as no frame has come: what once worked is tried again.
 
     ``on_state(state, reason)`` is called in the iterating thread; names and reasons hold no credentials.
-    ``wait(event, seconds)`` waits for an event that long at most.
     """
 
     def __init__(
@@ -67,34 +48,27 @@ class ReconnectingSource(OneWay):
         name: str,
         connect: Callable[[], Connection],
         *,
-        kind: Literal["camera", "stream", "openigtlink", "frames"],
-        on_state: Callable[[FeedState, str], None],
-        stall_s: float = 2.0,
-        connect_s: float = 10.0,
-        backoff_s: tuple[float, float] = (0.5, 10.0),
-        ends: bool = False,
-        clock: Callable[[], float] = time.monotonic,
-        wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
+        kind: Literal["camera", "stream", "openigtlink"],
+        on_state: OnState,
+        timing: FeedTiming = DEFAULT_TIMING,
     ) -> None:
         super().__init__()
         self.name = redact(name)
         self.info = SourceInfo(name=self.name, kind=kind)
-        self._connect, self._on_state, self._ends = connect, on_state, ends
-        self._stall_s, self._connect_s, self._backoff_s = stall_s, connect_s, backoff_s
-        self._clock, self._wait = clock, wait
+        self._connect, self._on_state, self._timing, self._clock = connect, on_state, timing, timing.clock
         self._wake = threading.Event()
         self._lock = threading.Lock()
         self._reader: _Reader | None = None
-        self._delay_s = backoff_s[0]
+        self._sender = SenderClock()
+        self._delay_s = timing.backoff_s[0]
         self._began_s = 0.0
         self._last: Frame | None = None
-        self._since_s: float | None = None  # arrival of the connection's first frame
+        self._since_s: float | None = None  # time of the connection's first frame
         self._distances: deque[float] = deque(maxlen=_DISTANCES)
         self._broken = ""
         self._delivered = self._breaks = 0
         self._gaps: deque[Gap] = deque(maxlen=_GAPS_KEPT)
         self._missing_s = 0.0
-        self._finished = False
 
     def _items(self) -> Iterator[Frame | Gap]:
         self._began_s = self._clock()
@@ -103,9 +77,6 @@ class ReconnectingSource(OneWay):
             while (reader := self._open()) is not None:
                 yield from self._follow(reader)
                 if self._closed:
-                    return
-                if self._ends and reader.ended_well:
-                    self._finished = True
                     return
                 if reader.final and self._last is None:
                     raise FinalError(reader.problem)
@@ -124,54 +95,53 @@ class ReconnectingSource(OneWay):
         with self._lock:
             if self._closed:
                 return None
-            self._since_s = None
-            self._reader = _Reader(self._connect, self._wake, self._clock)
+            self._since_s, self._sender = None, SenderClock()
+            self._reader = _Reader(self._connect, self._wake)
             return self._reader
 
     def _follow(self, reader: _Reader) -> Iterator[Frame | Gap]:
         """Everything that this connection brings; ``reader.problem`` then says why it was left."""
+        heard_s = self._clock()
         while True:
             self._wake.clear()
             if self._closed:
                 return
-            arrival, over = reader.take()
+            arrival = reader.arrivals.get(0.0)
             if arrival is not None:
-                yield from self._take(*arrival)
-                continue
-            if over:
+                heard_s = self._clock()
+                yield from self._take(arrival)
+            elif reader.arrivals.ended:
                 return
-            limit_s = self._connect_s if self._since_s is None else self._stall_s
-            left_s = reader.last_s + limit_s - self._clock()
-            if left_s > 0:
-                self._wait(self._wake, left_s)
-            elif reader.abandon(f"no frame for {limit_s:g} s"):
-                return
+            else:
+                limit_s = self._timing.connect_s if self._since_s is None else self._timing.stall_s
+                left_s = heard_s + limit_s - self._clock()
+                if left_s > 0:
+                    self._timing.wait(self._wake, left_s)
+                else:
+                    reader.give_up(f"no frame for {limit_s:g} s")
 
-    def _take(self, arrival_s: float, image: NDArray[np.uint8], damaged: str = "") -> Iterator[Frame | Gap]:
-        last = self._last
-        time_s = max(arrival_s - self._began_s, 0.0 if last is None else last.time_s)
+    def _take(self, arrival: Arrival) -> Iterator[Frame | Gap]:
+        last, came_s = self._last, self._sender.time_s(arrival.arrival_s, arrival.device_time_s)
+        time_s = max(came_s - self._began_s, 0.0 if last is None else last.time_s)
         if self._since_s is None:
-            self._since_s = arrival_s
+            self._since_s = came_s
             if self._broken:
-                yield from self._gap(self._known_until_s(), time_s)
+                yield from self._missing(self._known_until_s(), time_s)
+                self._broken = ""
             self._on_state("running", "")
         elif last is not None:
             self._distances.append(time_s - last.time_s)
-        if arrival_s - self._since_s >= HEALTHY_S:
-            self._delay_s = self._backoff_s[0]
-        duration_s = max(statistics.median(self._distances), _SHORTEST_S) if self._distances else FIRST_DURATION_S
-        self._last = Frame(self._delivered, time_s, duration_s, image, damaged)
+        if came_s - self._since_s >= HEALTHY_S:
+            self._delay_s = self._timing.backoff_s[0]
+        duration_s = max(statistics.median(self._distances), _MIN_DURATION_S) if self._distances else FIRST_DURATION_S
+        self._last = Frame(self._delivered, time_s, duration_s, arrival.image, arrival.damaged)
         self._delivered += 1
         yield self._last
 
     def _outage(self) -> Iterator[Gap]:
-        """What is missing so far, told at once: whoever listens must not believe for hours what was true before."""
+        """What is missing so far, at once: nobody must believe for hours what was true before."""
         if self._last is not None:
             yield from self._missing(self._known_until_s(), self._clock() - self._began_s)
-
-    def _gap(self, start_s: float, end_s: float) -> Iterator[Gap]:
-        yield from self._missing(start_s, end_s)
-        self._broken = ""
 
     def _missing(self, start_s: float, end_s: float) -> Iterator[Gap]:
         if end_s <= start_s:
@@ -179,13 +149,13 @@ class ReconnectingSource(OneWay):
         self._missing_s += end_s - start_s
         last = self._gaps[-1] if self._gaps else None
         if last is not None and last.end_s == start_s and last.reason == self._broken:
-            self._gaps[-1] = Gap(last.start_s, end_s, last.reason)  # one outage, told in parts
+            self._gaps[-1] = Gap(last.start_s, end_s, last.reason)  # one outage in parts
         else:
             self._gaps.append(Gap(start_s, end_s, self._broken))
         yield Gap(start_s, end_s, self._broken)
 
     def _known_until_s(self) -> float:
-        """The end of the last frame, or of what is told to be missing after it."""
+        """The end of the last frame, or of the gap after it."""
         frame_s = 0.0 if self._last is None else self._last.time_s + self._last.duration_s
         return max(frame_s, self._gaps[-1].end_s) if self._gaps else frame_s
 
@@ -197,19 +167,18 @@ class ReconnectingSource(OneWay):
 
     def _pause(self) -> None:
         until_s = self._clock() + self._delay_s
-        self._delay_s = min(2 * self._delay_s, self._backoff_s[1])
+        self._delay_s = min(2 * self._delay_s, self._timing.backoff_s[1])
         while not self._closed and (left_s := until_s - self._clock()) > 0:
             self._wake.clear()
             if not self._closed:
-                self._wait(self._wake, left_s)
+                self._timing.wait(self._wake, left_s)
 
     def report(self) -> SourceReport:
-        reasons = [] if self._finished else ["a feed has no end; this is when watching stopped"]
+        reasons = ["a feed has no end; this is when watching stopped"]
         if self._breaks:
             times = "once" if self._breaks == 1 else f"{self._breaks} times"
             reasons.append(f"interrupted {times}, {self._missing_s:.1f} s in all")
-        verdict: Literal["complete", "unknown"] = "complete" if self._finished and not self._breaks else "unknown"
-        return SourceReport(verdict, tuple(reasons), self._delivered, tuple(self._gaps))
+        return SourceReport("unknown", tuple(reasons), self._delivered, tuple(self._gaps))
 
     def close(self) -> None:
         """End the iteration, also from another thread."""
@@ -222,41 +191,32 @@ class ReconnectingSource(OneWay):
 
 
 class _Reader:
-    """One connection, read in a thread of its own, because reading may block for as long as it likes."""
+    """One connection, read in a thread of its own, because reading may block for as long as it likes.
 
-    def __init__(self, connect: Callable[[], Connection], wake: threading.Event, clock: Callable[[], float]) -> None:
-        self._connect, self._wake, self._clock = connect, wake, clock
-        self._waiting: deque[Arrival] = deque()
-        self._changed = threading.Condition()
-        self._connection: Connection | None = None
-        self._stopping = self._over = False
-        self.last_s = clock()
+    ``problem`` and ``final`` hold once ``arrivals`` has ended.
+    """
+
+    def __init__(self, connect: Callable[[], Connection], wake: threading.Event) -> None:
+        self.arrivals: BoundedQueue[Arrival] = BoundedQueue(MAX_WAITING, "wait")
         self.problem = ""
-        self.ended_well = self.final = False
+        self.final = False
+        self._connect, self._wake = connect, wake
+        self._lock = threading.Lock()
+        self._connection: Connection | None = None
         self._thread = threading.Thread(target=self._run, name="seqcls-connection", daemon=True)
         self._thread.start()
 
-    def take(self) -> tuple[Arrival | None, bool]:
-        """The next frame or None, and whether nothing more will come."""
-        with self._changed:
-            if not self._waiting:
-                return None, self._over
-            self._changed.notify_all()
-            return self._waiting.popleft(), False
-
-    def abandon(self, problem: str) -> bool:
-        """Take nothing more from it; False when something came meanwhile."""
-        with self._changed:
-            if self._waiting or self._over:
-                return False
-            self._stopping, self.problem = True, problem
-            return True
+    def give_up(self, problem: str, *, final: bool = False) -> None:
+        """Take nothing more from the connection; the first reason for it is the one that holds."""
+        with self._lock:
+            if not self.problem:
+                self.problem, self.final = problem, final
+        self.arrivals.close()
 
     def stop(self) -> None:
         """Close the connection and wait a moment for the thread."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify_all()
+        self.give_up("it was closed")
+        with self._lock:
             connection = self._connection
         if connection is not None:
             _close(connection)
@@ -265,41 +225,25 @@ class _Reader:
     def _run(self) -> None:
         try:
             connection = self._connect()
-            with self._changed:
+            with self._lock:
                 self._connection = connection
-                late = self._stopping
-            if late:
+            if self.arrivals.ended:  # it was made too late
                 _close(connection)
             else:
                 self._read(connection)
-            self._end("the connection ended", well=True)
+            self.give_up("the connection ended")
         except FinalError as error:
-            self._end(_one_line(error, most=_LONGEST_LAST_WORD), well=False, final=True)
+            self.give_up(_reason(error, _MAX_FINAL_REASON), final=True)
         except Exception as error:  # whatever it is, the feed has to come back
-            self._end(_one_line(error), well=False)
+            self.give_up(_reason(error, _MAX_REASON))
+        self._wake.set()
 
     def _read(self, connection: Connection) -> None:
-        with closing(iter(connection)) as items:  # type: ignore[type-var]  # generators, all of them
-            for arrival in items:
-                if not self._put(arrival):
+        with closing(iter(connection)) as arrivals:  # type: ignore[type-var]  # generators, all of them
+            for arrival in arrivals:
+                if not self.arrivals.put(arrival):
                     return
-
-    def _put(self, arrival: Arrival) -> bool:
-        with self._changed:
-            self._changed.wait_for(lambda: len(self._waiting) < MAX_WAITING or self._stopping)
-            if self._stopping:
-                return False
-            self._waiting.append(arrival)
-            self.last_s = self._clock()
-        self._wake.set()
-        return True
-
-    def _end(self, problem: str, *, well: bool, final: bool = False) -> None:
-        with self._changed:
-            if not self._stopping:
-                self.problem, self.ended_well, self.final = problem, well, final
-            self._over = True
-        self._wake.set()
+                self._wake.set()
 
 
 def _close(connection: Connection) -> None:
@@ -307,6 +251,6 @@ def _close(connection: Connection) -> None:
         connection.close()
 
 
-def _one_line(error: Exception, most: int = _LONGEST_REASON) -> str:
-    text = " ".join(redact(str(error)).split())[:most]
-    return text if text else type(error).__name__
+def _reason(error: Exception, max_chars: int) -> str:
+    """Redacted before it is cut: half an address does not show what is secret in it."""
+    return redact(one_line(error, max_chars=10 * max_chars))[:max_chars]

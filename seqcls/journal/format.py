@@ -36,6 +36,7 @@ from numpy.typing import NDArray
 
 from seqcls.errors import DataError, SeqclsError
 from seqcls.geometry import Region
+from seqcls.sources.redact import redact
 from seqcls.timeline import Provenance, latency_from_dict, latency_to_dict
 from seqcls.types import Event, FrameCounts, FrameScore, Gap, SourceInfo, State, Verdict
 
@@ -369,7 +370,7 @@ def _tuple(value: Any) -> Any:
 def _plain(value: Any) -> Any:
     """What JSON can hold; a run must not fail because something odd stands in its provenance."""
     if isinstance(value, str):
-        return _without_secrets(value)
+        return redact(value)  # sources have no credentials in their names, but a library's error may quote an address
     if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, (float, np.floating)):
@@ -378,12 +379,4 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(inner) for inner in value]
-    return _plain(value.tolist()) if isinstance(value, (np.generic, np.ndarray)) else _without_secrets(str(value))
-
-
-def _without_secrets(text: str) -> str:
-    """The second fence: sources name themselves without credentials, but a library's error message may quote a URL."""
-    if "://" not in text:
-        return text
-    text = re.sub(r"://\S*@", "://***@", text)
-    return re.sub(r"([?&;][^=&;\s]*=)[^&;\s]*", r"\1***", text)
+    return _plain(value.tolist()) if isinstance(value, (np.generic, np.ndarray)) else redact(str(value))

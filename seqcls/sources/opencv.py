@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.errors import SourceError
+from seqcls.errors import FinalError, SourceError
 from seqcls.sources.base import OneWay, require_regular_file, require_sane_size
 from seqcls.sources.container import examine
 from seqcls.sources.sniff import kind_by_bytes
@@ -19,11 +19,21 @@ from seqcls.sources.timestamps import Clock
 from seqcls.sources.video import DEMUXERS
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
 
+#: Of OpenCV, for cameras: the name on the command line, and OpenCV's.
+BACKENDS = {
+    "any": "CAP_ANY",
+    "v4l2": "CAP_V4L2",
+    "gstreamer": "CAP_GSTREAMER",
+    "ffmpeg": "CAP_FFMPEG",
+    "dshow": "CAP_DSHOW",
+    "msmf": "CAP_MSMF",
+    "avfoundation": "CAP_AVFOUNDATION",
+}
 _MICROSECOND = Fraction(1, 1_000_000)
 
 
 class OpenCVFile(OneWay):
-    """One video file; (H, W) gray or (H, W, 3) BGR pictures. Raises SourceError when OpenCV refuses the file."""
+    """One video file; (H, W) gray or (H, W, 3) BGR images. Raises SourceError when OpenCV refuses the file."""
 
     def __init__(self, path: Path, *, color: bool = False) -> None:
         super().__init__()
@@ -64,12 +74,11 @@ class OpenCVFile(OneWay):
         while True:
             if self._closed:
                 return
-            done, picture = self._capture.read()
+            done, image = self._capture.read()
             if not done:
                 break
             stamp = round(float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) * 1000)
-            image = picture if self._color or picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-            yield from self._clock.add(stamp, None, image, "")
+            yield from self._clock.add(stamp, None, converted(image, self._color), "")
         yield from self._clock.finish()
         self._ended = True
 
@@ -100,10 +109,7 @@ class Camera(OneWay):
         import cv2
 
         self.name, self._color = f"camera {number}", color
-        self._capture = cv2.VideoCapture(number)
-        if not self._capture.isOpened():
-            self._capture.release()
-            raise SourceError(f"camera {number}: cannot be opened; is it plugged in, and free?")
+        self._capture = open_camera(number, self.name)
         rate = float(self._capture.get(cv2.CAP_PROP_FPS))
         self.info = SourceInfo(
             name=self.name,
@@ -115,27 +121,17 @@ class Camera(OneWay):
         self._delivered = 0
 
     def _items(self) -> Iterator[Frame | Gap]:
-        began, last_s = None, 0.0
+        began_s, last_s = None, 0.0
         period_s = 1 / (25.0 if self.info.rate_hz is None else self.info.rate_hz)
-        while not self._closed:
-            done, picture = self._capture.read()
-            now = time.monotonic()
-            if not done:
-                return
-            began = now if began is None else began
-            time_s = now - began
+        for image in images_of(self._capture, self.name, self._color):
+            now_s = time.monotonic()
+            began_s = now_s if began_s is None else began_s
+            time_s = now_s - began_s
             if self._delivered:
                 period_s = 0.9 * period_s + 0.1 * (time_s - last_s)  # a camera slows down in the dark
-            yield Frame(self._delivered, time_s, period_s, self._convert(picture))
+            yield Frame(self._delivered, time_s, period_s, image)
             self._delivered += 1
             last_s = time_s
-
-    def _convert(self, picture: Any) -> NDArray[np.uint8]:
-        import cv2
-
-        if self._color or picture.ndim == 2:
-            return np.asarray(picture, np.uint8)
-        return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)
 
     def report(self) -> SourceReport:
         return SourceReport("unknown", ("a camera has no end; this is when reading stopped",), self._delivered)
@@ -143,6 +139,55 @@ class Camera(OneWay):
     def close(self) -> None:
         super().close()
         self._capture.release()
+
+
+def open_camera(
+    device: int | str,
+    name: str,
+    *,
+    size: tuple[int, int] | None = None,
+    rate_hz: float | None = None,
+    backend: str | None = None,
+) -> Any:
+    """OpenCV's capture of a camera's number or device. ``size`` (width, height) and ``rate_hz`` are what it is asked
+    for and may not give.
+
+    Raises SourceError when it cannot be opened, FinalError when this OpenCV lacks the backend.
+    """
+    import cv2
+
+    number = getattr(cv2, BACKENDS["any" if backend is None else backend])
+    if number != cv2.CAP_ANY and not cv2.videoio_registry.hasBackend(number):
+        raise FinalError(f"{name}: the OpenCV of this machine has no {backend}; leave --backend out")
+    capture = cv2.VideoCapture(device, number)
+    if not capture.isOpened():
+        capture.release()
+        raise SourceError(f"{name}: cannot be opened; is it plugged in, and free?")
+    if size is not None:
+        capture.set(cv2.CAP_PROP_FRAME_WIDTH, size[0])
+        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, size[1])
+    if rate_hz is not None:
+        capture.set(cv2.CAP_PROP_FPS, round(rate_hz))
+    return capture
+
+
+def images_of(capture: Any, name: str, color: bool) -> Iterator[NDArray[np.uint8]]:
+    """(H, W) gray or (H, W, 3) BGR images until the capture has no more. Raises SourceError for an absurd size."""
+    while True:
+        done, image = capture.read()
+        if not done:
+            return
+        require_sane_size(name, image.shape[1], image.shape[0])
+        yield converted(image, color)
+
+
+def converted(image: Any, color: bool) -> NDArray[np.uint8]:
+    """(H, W) uint8 gray, or with ``color`` (H, W, 3) uint8 BGR where the camera or file has colour."""
+    import cv2
+
+    if color or image.ndim == 2:
+        return np.asarray(image, np.uint8)
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
 
 
 def _int(capture: Any, what: int) -> int:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -24,9 +23,10 @@ from support.feeds import (
 from support.media import read_number, recipe, write_clip
 from support.mjpeg import MjpegServer, numbered
 
-from seqcls.errors import SourceError
-from seqcls.feeds.capture import BACKENDS, ChildConnection
-from seqcls.feeds.reconnect import FinalError
+from seqcls.errors import FinalError, SourceError
+from seqcls.feeds.capture import CameraTarget, ChildConnection
+from seqcls.feeds.connection import Arrival
+from seqcls.sources.opencv import BACKENDS
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="stops and kills processes by signals")
@@ -53,7 +53,7 @@ def test_ctrl_c_is_left_to_the_parent() -> None:
         child = connection._process
         assert child is not None
         os.kill(child.pid, signal.SIGINT)
-        assert [read_number(image) for _, (_, image) in zip(range(3), connection, strict=False)] == [0, 1, 2]
+        assert [read_number(arrival.image) for _, arrival in zip(range(3), connection, strict=False)] == [0, 1, 2]
         connection.close()
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
 
@@ -63,9 +63,9 @@ def test_the_child_shows_no_secret_and_ends_with_a_killed_parent(black_hole: Bla
     script = tmp_path / "parent.py"
     script.write_text(
         "import os, sys, time\n"
-        "from seqcls.feeds.capture import ChildConnection\n"
+        "from seqcls.feeds.capture import ChildConnection, StreamTarget\n"
         "if __name__ == '__main__':\n"
-        f"    connection = ChildConnection({stream(f'http://s3me:s3cret@{black_hole.address}/')!r})\n"
+        f"    connection = ChildConnection(StreamTarget(url='http://s3me:s3cret@{black_hole.address}/', timeout_s={DEADLINE_S}))\n"
         "    print(connection._process.pid, flush=True)\n"
         "    time.sleep(60)\n",
         encoding="utf-8",
@@ -87,19 +87,19 @@ def test_the_child_shows_no_secret_and_ends_with_a_killed_parent(black_hole: Bla
 def test_a_camera_is_read_in_a_child(tmp_path: Path) -> None:
     """No machine has a camera in its tests: a clip stands in, by the backend that takes both."""
     clip = write_clip(tmp_path / "camera.avi", recipe("avi mjpeg", frames=12))
-    camera = {"kind": "camera", "device": str(clip), "size": (160, 128), "rate_hz": 25.0, "backend": "ffmpeg"}
-    items: list[Any] = []
-    with pytest.raises(SourceError, match="gives no more pictures"):
-        for arrival in (connection := ChildConnection({**camera, "color": False})):
+    camera = CameraTarget(device=str(clip), size=(160, 128), rate_hz=25.0, backend="ffmpeg")
+    items: list[Arrival] = []
+    with pytest.raises(SourceError, match="gives no more images"):
+        for arrival in (connection := ChildConnection(camera)):
             items.append(arrival)
     connection.close()
-    assert [read_number(image) for _, image in items] == list(range(12))
-    assert np.all(np.diff([at_s for at_s, _ in items]) >= 0) and items[-1][0] <= time.monotonic()
+    assert [read_number(arrival.image) for arrival in items] == list(range(12))
+    assert np.all(np.diff([arrival.arrival_s for arrival in items]) >= 0) and items[-1].arrival_s <= time.monotonic()
 
 
 def test_a_camera_that_is_not_there_is_told() -> None:
     with pytest.raises(SourceError, match="camera 77: cannot be opened; is it plugged in") as caught:
-        list(connection := ChildConnection({"kind": "camera", "device": 77, "color": False}))
+        list(connection := ChildConnection(CameraTarget(device=77)))
     connection.close()
     assert "\n" not in str(caught.value)
 
@@ -111,11 +111,11 @@ def test_a_script_without_a_guard_and_strangers_in_the_working_directory(tmp_pat
     root = Path(__file__).resolve().parents[2]
     code = (
         f"import sys; sys.path[:] = [p for p in sys.path if p] + [{str(root)!r}]\n"
-        "from seqcls.feeds.capture import ChildConnection\n"
+        "from seqcls.feeds.capture import CameraTarget, ChildConnection\n"
         "sys.path.insert(0, '')\n"
-        f"camera = {{'kind': 'camera', 'device': {str(tmp_path / 'camera.avi')!r}, 'backend': 'ffmpeg', 'color': False}}\n"
+        f"camera = CameraTarget(device={str(tmp_path / 'camera.avi')!r}, backend='ffmpeg')\n"
         "connection = ChildConnection(camera)\n"
-        "print(next(iter(connection))[1].shape)\n"
+        "print(next(iter(connection)).image.shape)\n"
         "connection.close()\n"
     )
     write_clip(tmp_path / "camera.avi", recipe("avi mjpeg", frames=12))
@@ -131,8 +131,8 @@ def test_a_script_without_a_guard_and_strangers_in_the_working_directory(tmp_pat
 def test_a_parent_ends_without_waiting_for_its_child(tmp_path: Path) -> None:
     code = (
         "import os, signal\n"
-        "from seqcls.feeds.capture import ChildConnection\n"
-        "connection = ChildConnection({'kind': 'camera', 'device': 77, 'color': False})\n"
+        "from seqcls.feeds.capture import CameraTarget, ChildConnection\n"
+        "connection = ChildConnection(CameraTarget(device=77))\n"
         "os.kill(connection._process.pid, signal.SIGSTOP)\n"
         "print(connection._process.pid)\n"
     )
@@ -151,16 +151,17 @@ def test_a_parent_ends_without_waiting_for_its_child(tmp_path: Path) -> None:
 
 def test_large_pictures_come_whole_and_are_ones_own(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "camera.avi", recipe("avi mjpeg", frames=3, width=1920, height=1088))
-    connection = ChildConnection({"kind": "camera", "device": str(clip), "backend": "ffmpeg", "color": True})
-    with pytest.raises(SourceError, match="no more pictures"):
-        for number, (_, image) in enumerate(connection):
+    connection = ChildConnection(CameraTarget(device=str(clip), backend="ffmpeg", color=True))
+    with pytest.raises(SourceError, match="no more images"):
+        for number, arrival in enumerate(connection):
+            image = arrival.image
             assert image.shape == (1088, 1920, 3) and read_number(image) == number
             image[:] = 0  # nobody else looks at it
     connection.close()
 
 
 def test_a_mistake_of_ours_is_final() -> None:
-    connection = ChildConnection({"kind": "camera", "device": 0, "backend": "none such", "color": False})
+    connection = ChildConnection(CameraTarget(device=0, backend="none such"))
     with pytest.raises(FinalError, match=r"reading failed \(KeyError: 'none such'\); please report"):
         list(connection)
     connection.close()
@@ -168,14 +169,14 @@ def test_a_mistake_of_ours_is_final() -> None:
 
 def test_a_child_that_says_nonsense_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seqcls.child_program._CODE", "print('Traceback')")
-    connection = ChildConnection({"kind": "camera", "device": 0, "color": False})
+    connection = ChildConnection(CameraTarget(device=0))
     with pytest.raises(SourceError, match="died"):
         list(connection)
     connection.close()
 
 
 def test_closing_twice_and_reading_after_it() -> None:
-    connection = ChildConnection({"kind": "camera", "device": 77, "color": False})
+    connection = ChildConnection(CameraTarget(device=77))
     connection.close()
     connection.close()
     with pytest.raises(SourceError, match="open another"):
@@ -191,7 +192,7 @@ def test_a_backend_that_is_not_there_is_final() -> None:
     ]
     if not missing:
         pytest.skip("this OpenCV has them all")
-    connection = ChildConnection({"kind": "camera", "device": 0, "backend": missing[0], "color": False})
+    connection = ChildConnection(CameraTarget(device=0, backend=missing[0]))
     with pytest.raises(FinalError, match=f"has no {missing[0]}; leave --backend out"):
         list(connection)
     connection.close()

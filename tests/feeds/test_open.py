@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
-import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from support.feeds import (
 from support.media import recipe, write_clip
 
 from seqcls.errors import SourceError, UsageError
+from seqcls.feeds.connection import Arrival, FeedTiming
 from seqcls.feeds.open import Paced, is_live, open_live
 from seqcls.sources import open_source
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
@@ -106,8 +105,8 @@ class Clock:
 def test_a_clip_in_real_time_gives_the_very_frames_of_the_file(tmp_path: Path, reader: str) -> None:
     clip = write_clip(tmp_path / "clip.mp4", recipe("mp4 h264 variable rate"))
     clock, states = Clock(), list[str]()
-    options: dict[str, Any] = {"clock": clock, "wait": clock.wait}
-    source = open_live(str(clip), realtime=True, reader=reader, on_state=lambda s, _: states.append(s), **options)
+    timing = FeedTiming(clock=clock, wait=clock.wait)
+    source = open_live(str(clip), realtime=True, reader=reader, on_state=lambda s, _: states.append(s), timing=timing)
     with open_source(clip, reader=reader) as plain, source:
         came = []
         for expected, item in zip(plain, source, strict=True):
@@ -147,7 +146,7 @@ def test_a_gap_of_a_clip_is_known_when_it_is_over() -> None:
     image = np.zeros((8, 8), np.uint8)
     items: list[Frame | Gap] = [Frame(0, 0.0, 0.1, image), Gap(0.1, 0.5, "lost"), Frame(1, 0.5, 0.1, image)]
     clock, came = Clock(), []
-    paced = Paced(Items(items), on_state=ignore, clock=clock, wait=clock.wait)
+    paced = Paced(Items(items), on_state=ignore, timing=FeedTiming(clock=clock, wait=clock.wait))
     for item in paced:
         came.append((item, clock.now_s - 50))
     assert [item for item, _ in came] == items and [at_s for _, at_s in came] == [0.0, 0.5, 0.5]
@@ -180,35 +179,24 @@ def test_an_openigtlink_feed_is_opened_when_it_is_read(monkeypatch: pytest.Monke
         def __init__(self, *address: object, **_: object) -> None:
             events.append(address)
 
-        def __enter__(self) -> IgtlConnection:
+        device = "Probe"
+
+        def __iter__(self) -> Iterator[Arrival]:
             events.append("opened")
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            events.append("left")
-
-        def __iter__(self) -> Iterator[tuple[float, Any, str, float]]:
             for number in range(3):
-                yield time.monotonic(), np.full((8, 8), number, np.uint8), "Probe", 0.0
+                yield Arrival(time.monotonic(), np.full((8, 8), number, np.uint8))
             raise SourceError("igtl://me:s3cret@scanner: lost")
 
         def close(self) -> None:
             events.append("closed")
 
-    def parse_url(url: str) -> tuple[str, int, str]:
-        if "bad" in url:
-            raise SourceError(f"{url}: no port")
-        return "scanner", 18944, "Probe"
-
-    fake = types.ModuleType("igtl")
-    fake.__dict__.update(IgtlConnection=IgtlConnection, parse_url=parse_url)
-    monkeypatch.setitem(sys.modules, "seqcls.feeds.openigtlink_client", fake)
-    source = open_live("igtl://me:s3cret@scanner:18944/Probe", on_state=ignore, **PATIENT)
-    assert events == [] and (source.info.kind, source.info.name) == ("openigtlink", "igtl://***@scanner:18944/Probe")
+    monkeypatch.setattr("seqcls.feeds.openigtlink.IgtlConnection", IgtlConnection)
+    source = open_live("igtl://scanner:18944/Probe", on_state=ignore, **PATIENT)
+    assert events == [] and (source.info.kind, source.info.name) == ("openigtlink", "igtl://scanner:18944/Probe")
     items = take(source, 5)
     assert [i.image[0, 0] for i in items if isinstance(i, Frame)] == [0, 1, 2, 0, 1]
     assert [i.reason for i in items if isinstance(i, Gap)] == ["igtl://***@scanner: lost"]
-    assert events[:4] == [("scanner", 18944, "Probe"), "opened", "left", "closed"]
-    with pytest.raises(SourceError, match="no port") as caught:
+    assert events[:4] == [("scanner", 18944, "Probe"), "opened", "closed", ("scanner", 18944, "Probe")]
+    with pytest.raises(SourceError, match="knows no user or password") as caught:
         open_live("igtl://me:s3cret@bad", on_state=ignore, environ={})
     assert "s3cret" not in str(caught.value)

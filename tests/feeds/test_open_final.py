@@ -26,9 +26,8 @@ from support.mjpeg import MjpegServer, numbered
 from support.rtsp import RtspServer
 
 from seqcls.cli import main
-from seqcls.errors import UsageError
+from seqcls.errors import FinalError, UsageError
 from seqcls.feeds.open import open_live
-from seqcls.feeds.reconnect import FinalError
 from seqcls.journal import read_journal
 
 READERS = pytest.mark.parametrize("reader", ["pyav", "opencv"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -13,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from support.igtlserver import GENEROUS_S, HUGE, SHORT_S, Script, image, image_body, packed, picture, says, server
 
-from seqcls.feeds.openigtlink import open_probe
+from seqcls.feeds.connection import FeedTiming
+from seqcls.feeds.openigtlink import ProbeSource
 from seqcls.sources import Source
 from seqcls.types import Frame, Gap
 
@@ -27,14 +27,8 @@ def probe(
     on_state: Callable[..., None] = lambda *_: None,
     connect_s: float = GENEROUS_S,
 ) -> Source:
-    return open_probe(
-        f"igtl://127.0.0.1:{port}",
-        stall_s=stall_s,
-        clock=time.monotonic,
-        on_state=on_state,
-        connect_s=connect_s,
-        backoff_s=(0.01, 0.01),
-    )
+    timing = FeedTiming(stall_s=stall_s, connect_s=connect_s, backoff_s=(0.01, 0.01))
+    return ProbeSource(f"igtl://127.0.0.1:{port}", on_state=on_state, timing=timing)
 
 
 def take(source: Source, frames: int) -> list[Frame | Gap]:
@@ -85,13 +79,16 @@ def test_a_feed_that_breaks_goes_on_with_the_next_connection(fault: Script, befo
     ("damage", "told"),
     [
         (b"", ""),
-        (packed(b"IMAGE", image_body(picture()), crc=1), "1 message of the probe was refused: bad CRC"),
-        (packed(b"IMAGE", image_body(picture()), crc=1, size=500), "1 message of the probe was refused: bad CRC"),
-        (HUGE, "1 message of the probe was refused: a body of 1,099,511,627,776 bytes"),
-        (b"garbage" * 50, "1 message of the probe was refused: not an OpenIGTLink header"),
+        (packed(b"IMAGE", image_body(picture()), crc=1), "1 message of the probe could not be read, the last: bad CRC"),
+        (
+            packed(b"IMAGE", image_body(picture()), crc=1, size=500),
+            "1 message of the probe could not be read, the last: bad CRC",
+        ),
+        (HUGE, "1 message of the probe could not be read, the last: a body of 1,099,511,627,776 bytes"),
+        (b"garbage" * 50, "1 message of the probe could not be read, the last: not an OpenIGTLink header"),
         (
             packed(b"IMAGE", b"", crc=1) + packed(b"IMAGE", image_body(picture(), scalar=5)) * 2,
-            "3 messages of the probe were refused, the last: pixels are uint16",
+            "3 messages of the probe could not be read, the last: pixels are uint16",
         ),
     ],
     ids=["nothing", "bad CRC", "wrong size", "1 TiB", "garbage", "several"],
@@ -103,7 +100,9 @@ def test_a_damaged_message_is_told_and_the_feed_goes_on(damage: bytes, told: str
     assert pictures(items) == [picture(seed).tobytes() for seed in range(1, 7)]
     report = source.report()
     assert report.delivered == 6
-    assert [reason for reason in report.reasons if "refused" in reason] == ([] if not told else [report.reasons[-1]])
+    assert [reason for reason in report.reasons if "could not be read" in reason] == (
+        [] if not told else [report.reasons[-1]]
+    )
     assert told in report.reasons[-1]
 
 
@@ -112,8 +111,8 @@ def test_what_all_connections_refused_is_told_in_one_line() -> None:
     with server(says(bad + bad + image(1), stays=False), says(image(2) + HUGE + image(3))) as port:
         source = probe(port, GENEROUS_S)
         take(source, 3)
-    (line,) = (reason for reason in source.report().reasons if "refused" in reason)
-    assert line.startswith("3 messages of the probe were refused, the last: a body of 1,099,511,627,776 bytes")
+    (line,) = (reason for reason in source.report().reasons if "could not be read" in reason)
+    assert line.startswith("3 messages of the probe could not be read, the last: a body of 1,099,511,627,776 bytes")
 
 
 def test_the_size_of_the_picture_may_change_while_it_is_watched() -> None:

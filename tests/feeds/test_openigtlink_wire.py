@@ -201,7 +201,7 @@ def test_single_bytes_give_the_same_messages(mixed: bytes) -> None:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     flips=st.lists(st.tuples(st.integers(0, 1100), st.integers(1, 255)), min_size=1, max_size=12),
     cut=st.integers(0, 1100),

@@ -160,25 +160,25 @@ def test_what_is_held_stays_bounded_by_one_body(attack: Callable[[int], bytes]) 
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(cuts=st.lists(st.integers(0, 10**6), max_size=40))
 def test_any_chunking_of_an_attack_gives_the_same(attack: Callable[[int], bytes], cuts: list[int]) -> None:
     data = attack(80) + image(1) + attack(20) + b"".join(image(seed) for seed in range(2, 50))
     assert told(in_pieces(Receiver(MOST), data, cuts)) == told(Receiver(MOST).feed(data))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
-    flips=st.lists(st.tuples(st.integers(0, 49), st.integers(0, 8 * 184 - 1)), max_size=12),
+    flips=st.lists(st.tuples(st.integers(0, 19), st.integers(0, 8 * 184 - 1)), max_size=8),
     cuts=st.lists(st.integers(0, 10**6), max_size=20),
 )
 def test_any_flipped_bits_cost_only_their_messages(flips: list[tuple[int, int]], cuts: list[int]) -> None:
-    sent = [image(seed) for seed in range(100)]
+    sent = [image(seed) for seed in range(40)]  # behind those that may be hurt, more than a body may take in
     stream = [bytearray(message) for message in sent]
     for number, bit in flips:
         stream[number][bit // 8] ^= 1 << bit % 8
     data = b"".join(stream)
-    found = told(in_pieces(Receiver(MOST), data, cuts))
+    found = told(in_pieces(Receiver(1024), data, cuts))
     whole = [told([only(message)])[0] for message, now in zip(sent, stream, strict=True) if message == now]
     assert [item for item in found if item in whole] == whole
-    assert found == told(Receiver(MOST).feed(data))
+    assert found == told(Receiver(1024).feed(data))

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from support.feeds import take
 
-from seqcls.errors import SourceError
-from seqcls.feeds.reconnect import FIRST_DURATION_S, Connection, FinalError, ReconnectingSource
+from seqcls.errors import FinalError, SourceError
+from seqcls.feeds.connection import Arrival, Connection, FeedTiming
+from seqcls.feeds.reconnect import FIRST_DURATION_S, ReconnectingSource
 from seqcls.types import FeedState, Frame, Gap
 
 #: Seconds after the connection began at which frames come; then how it goes on.
@@ -46,15 +46,9 @@ class World:
     def on_state(self, state: FeedState, reason: str) -> None:
         self.states.append((round(self.now_s - 100, 6), state, reason))
 
-    def watched(self, **options: object) -> ReconnectingSource:
-        given: dict[str, object] = {
-            "kind": "stream",
-            "on_state": self.on_state,
-            "clock": self.clock,
-            "wait": self.wait,
-            **options,
-        }
-        return ReconnectingSource("probe", self.connect, **given)  # type: ignore[arg-type]
+    def watched(self) -> ReconnectingSource:
+        timing = FeedTiming(clock=self.clock, wait=self.wait)
+        return ReconnectingSource("probe", self.connect, kind="stream", on_state=self.on_state, timing=timing)
 
     def park(self, until_s: float, closed: threading.Event) -> None:
         """The calling thread waits for its time, or to be closed."""
@@ -106,7 +100,7 @@ class Scripted:
     def closed(self) -> bool:
         return self._closed.is_set()
 
-    def __iter__(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    def __iter__(self) -> Iterator[Arrival]:
         world, began_s = self._world, self._world.now_s
         for time_s in self._times_s:
             world.park(began_s + time_s, self._closed)
@@ -114,7 +108,7 @@ class Scripted:
                 return
             height, width = world.sizes[self._number % len(world.sizes)]
             world.sent += 1
-            yield world.now_s, np.full((height, width), world.sent - 1, np.uint8)
+            yield Arrival(world.now_s, np.full((height, width), world.sent - 1, np.uint8))
         if self._end == "silence":
             world.park(float("inf"), self._closed)
         elif self._end == "raise":
@@ -229,6 +223,15 @@ def test_a_break_costs_no_frame_that_came_before_it(end: str, reason: str) -> No
     assert list(report.gaps) == [item for item in items if isinstance(item, Gap)]
 
 
+def test_twenty_breaks_lose_no_frame_and_leave_a_gap_each() -> None:
+    world = World([(EVEN, "raise")] * 20 + [(EVEN, "silence")])
+    source = world.watched()
+    items = take(source, 210)
+    assert [f.image[0, 0] for f in frames_in(items)] == list(range(210))
+    assert [f.index for f in frames_in(items)] == list(range(210))
+    assert len(gaps_in(items)) == len(source.report().gaps) == 20 and all(made.closed for made in world.made)
+
+
 def test_waits_double_up_to_the_longest() -> None:
     world = World([((), "refuse")] * 8 + [([0.0], "silence")])
     items = take(world.watched(), 1)
@@ -273,19 +276,6 @@ def test_a_break_shorter_than_a_frame_leaves_no_gap_but_is_told() -> None:
     items = take(source, 4)
     assert gaps_in(items) == [] and [f.time_s for f in frames_in(items)] == pytest.approx([1, 2, 3, 3.5])
     assert any("interrupted once" in reason for reason in source.report().reasons)
-
-
-def test_a_connection_that_is_final_ends_it() -> None:
-    world = World([(EVEN, "end")])
-    source = world.watched(ends=True)
-    assert len(list(source)) == 10 and len(world.made) == 1
-    assert source.report().verdict == "complete"
-    assert world.states[-1][1] == "stopped"
-
-
-def test_a_final_connection_that_breaks_is_mended_all_the_same() -> None:
-    world = World([(EVEN, "raise"), (EVEN, "end")])
-    assert len(frames_in(list(world.watched(ends=True)))) == 20
 
 
 @pytest.mark.parametrize("before", [[], [((), "refuse"), ((), "end")]], ids=["at once", "after other breaks"])

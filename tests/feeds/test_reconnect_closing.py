@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from support.feeds import DEADLINE_S, nothing_left  # noqa: F401 - a fixture
 
 from seqcls.errors import SourceError
-from seqcls.feeds.reconnect import MAX_WAITING, Connection, ReconnectingSource
+from seqcls.feeds.connection import Arrival, Connection, FeedTiming
+from seqcls.feeds.reconnect import MAX_WAITING, ReconnectingSource
 from seqcls.types import Frame
 
 
@@ -29,9 +29,9 @@ class Blocked:
         self.frames = frames
         self.reached, self._closed = threading.Event(), threading.Event()
 
-    def __iter__(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    def __iter__(self) -> Iterator[Arrival]:
         for number in range(self.frames):
-            yield time.monotonic(), np.full((8, 8), number % 256, np.uint8)
+            yield Arrival(time.monotonic(), np.full((8, 8), number % 256, np.uint8))
         self.reached.set()
         self._closed.wait(DEADLINE_S)
 
@@ -66,7 +66,7 @@ def test_closing_ends_the_pause_between_two_tries() -> None:
         refuse,
         kind="stream",
         on_state=lambda state, _: retrying.set() if state == "retrying" else None,
-        backoff_s=(1000.0, 1000.0),
+        timing=FeedTiming(backoff_s=(1000.0, 1000.0)),
     )
     consumer = in_thread(lambda: list(source))
     assert retrying.wait(DEADLINE_S)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.feeds import ignore, take
 
-from seqcls.feeds import openigtlink_client as igtl
-from seqcls.feeds.openigtlink import _Probe
+from seqcls.feeds.connection import Arrival, FeedTiming
+from seqcls.feeds.reconnect import ReconnectingSource
 from seqcls.feeds.sender_clock import MAX_BEHIND_S, SPAN_S, SenderClock
+from seqcls.types import Frame
 
 EPOCH_S = 1.7e9  # a sender that knows the date
 STEP_S = 0.04
@@ -44,8 +46,8 @@ def must_be_honest(told: list[float], arrived: list[float]) -> None:
     assert all(arrival - MAX_BEHIND_S - 1e-6 <= time <= arrival for time, arrival in zip(told, arrived, strict=True))
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
-@given(seed=st.integers(0, 10**6), jitter_s=st.floats(0.001, 0.08))
+@pytest.mark.parametrize("jitter_s", [0.001, 0.02, 0.08])
+@pytest.mark.parametrize("seed", range(5))
 def test_jitter_of_the_network_is_gone(seed: int, jitter_s: float) -> None:
     arrived = arrivals(750, seed, jitter_s)
     told = times(arrived, stamps(750))
@@ -61,7 +63,7 @@ def test_until_the_clock_is_known_the_arrival_counts() -> None:
     assert told[:EARLY] == arrived[:EARLY] and told[-50:] != arrived[-50:]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     events=st.lists(
@@ -144,23 +146,18 @@ def test_frames_held_up_for_longer_than_can_be_believed_count_as_they_arrive() -
     assert told[400] == held[400]
 
 
-def test_the_probes_frames_have_the_senders_rhythm(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_probes_frames_have_the_senders_rhythm() -> None:
     image = np.zeros((4, 4), np.uint8)
 
     class Connection:
-        def __init__(self, *_: object, **__: object) -> None: ...
-
-        def __enter__(self) -> Connection:
-            return self
-
-        def __exit__(self, *_: object) -> None: ...
-
-        def __iter__(self):  # type: ignore[no-untyped-def]
+        def __iter__(self) -> Iterator[Arrival]:
             for arrival_s, stamp_s in zip(arrivals(600, 6), stamps(600), strict=True):
-                yield igtl.Arrival(arrival_s, image, "Probe", stamp_s)
+                yield Arrival(arrival_s, image, device_time_s=stamp_s)
 
-    monkeypatch.setattr(igtl, "IgtlConnection", Connection)
-    devices: list[str] = []
-    told = [time_s for time_s, _ in _Probe(("probe", 1, ""), 2.0, 10.0, lambda: 0.0, print, devices.append)]
-    assert told == times(arrivals(600, 6), stamps(600))
-    assert np.all(np.abs(np.diff(told[TRUSTED:]) - STEP_S) < 0.008)
+        def close(self) -> None: ...
+
+    timing = FeedTiming(clock=lambda: 100.0)
+    source = ReconnectingSource("probe", Connection, kind="openigtlink", on_state=ignore, timing=timing)
+    came = [item.time_s for item in take(source, 600) if isinstance(item, Frame)]
+    assert came == pytest.approx(np.array(times(arrivals(600, 6), stamps(600))) - 100.0)
+    assert np.all(np.abs(np.diff(came[TRUSTED:]) - STEP_S) < 0.008)

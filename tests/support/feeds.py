@@ -16,11 +16,16 @@ from typing import Any
 import pytest
 from support.media import read_number
 
+from seqcls.feeds.capture import StreamTarget
+from seqcls.feeds.connection import FeedTiming
 from seqcls.sources import Source
 from seqcls.types import Frame, Gap
 
 DEADLINE_S = 20.0
-PATIENT: dict[str, Any] = {"stall_s": DEADLINE_S, "connect_s": DEADLINE_S, "backoff_s": (0.01, 0.05), "environ": {}}
+PATIENT: dict[str, Any] = {
+    "timing": FeedTiming(stall_s=DEADLINE_S, connect_s=DEADLINE_S, backoff_s=(0.01, 0.05)),
+    "environ": {},
+}
 
 
 def ignore(*_: object) -> None:
@@ -28,7 +33,7 @@ def ignore(*_: object) -> None:
 
 
 def add(items: list[Frame | Gap], item: Frame | Gap) -> None:
-    """Append; an outage, told in parts, is one gap."""
+    """Append; an outage that comes in parts is one gap."""
     last = items[-1] if items else None
     if isinstance(item, Gap) and isinstance(last, Gap) and last.end_s == item.start_s and last.reason == item.reason:
         items[-1] = Gap(last.start_s, item.end_s, item.reason)
@@ -114,5 +119,5 @@ class BlackHole:
             each.close()
 
 
-def stream(url: str) -> dict[str, Any]:
-    return {"kind": "stream", "url": url, "reader": "pyav", "timeout_s": DEADLINE_S, "color": False}
+def stream(url: str) -> StreamTarget:
+    return StreamTarget(url=url, timeout_s=DEADLINE_S)

@@ -6,12 +6,12 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.feeds import openigtlink_client as igtl
+from seqcls.feeds.connection import Arrival
 from seqcls.feeds.openigtlink_client import IgtlConnection
 from seqcls.feeds.openigtlink_wire import Message, Receiver, Refused, crc64
 
@@ -147,9 +147,9 @@ def says(*pieces: bytes, stays: bool = True) -> Script:
     return script
 
 
-def read(port: int, count: int, device: str = "") -> tuple[list[igtl.Arrival], IgtlConnection]:
+def read(port: int, count: int, device: str = "") -> tuple[list[Arrival], IgtlConnection]:
     found = []
-    with IgtlConnection("127.0.0.1", port, device, message_s=GENEROUS_S) as connection:
+    with closing(IgtlConnection("127.0.0.1", port, device, message_s=GENEROUS_S)) as connection:
         for arrival in connection:
             found.append(arrival)
             if len(found) == count:
