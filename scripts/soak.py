@@ -199,10 +199,10 @@ def main(arguments: argparse.Namespace) -> int:
             shows.append(stack.enter_context(closing(PageServer())).publish)
             (out / "soak.mkv").unlink(missing_ok=True)
             recorder = stack.enter_context(closing(Recorder(out / "soak.mkv")))
-            options = LiveOptions(duration_s=seconds, with_picture=True)
+            options = LiveOptions(duration_s=seconds, with_image=True)
         else:
             source = Loop(seconds, arguments.rate)
-            options = LiveOptions(keep="every", with_picture=True)
+            options = LiveOptions(keep="every", with_image=True)
         journal = create_journal(
             journal_path,
             organs=detector.organs,

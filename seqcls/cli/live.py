@@ -137,7 +137,7 @@ def _watch(
     session_options = LiveOptions(
         keep=run_options.keep,  # type: ignore[arg-type]  # it refuses other names itself
         duration_s=float("inf") if run_options.duration_s is None else run_options.duration_s,
-        with_picture=run_options.serve is not None or run_options.window,
+        with_image=run_options.serve is not None or run_options.window,
     )
     later: list[LiveSession] = []  # the session, once there is one: sources speak before
 
@@ -187,7 +187,7 @@ def _watch(
             options=session_options,
             journal=journal,
             resumed=resumed,
-            outlets=[*outlets, *([] if clips is None else [clips])],
+            sinks=[*outlets, *([] if clips is None else [clips])],
             on_view=look,
             on_frame=None if recorder is None else lambda frame: recorder.frame(frame, session.region),
             on_taken=None if clips is None else lambda frame: clips.frame(frame, session.region),

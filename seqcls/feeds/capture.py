@@ -109,7 +109,7 @@ class ChildConnection:
                     text = redact(body.tobytes().decode(errors="replace"))
                     raise FinalError(text) if kind == FINAL else SourceError(text)
                 image = body.reshape((height, width, channels) if channels else (height, width))
-                yield Arrival(arrival_s, image, damaged="" if kind == FRAME else "damaged image")
+                yield Arrival(arrival_s, image, damaged="" if kind == FRAME else "damaged picture")
             if not self._closed:
                 raise SourceError("the process that reads the feed died; it is started again")
         finally:

@@ -1,4 +1,4 @@
-"""The process that reads a camera or network stream: its pictures go to stdout, in the form that ``child.py`` reads."""
+"""The process that reads a camera or network stream: its images go to stdout, in the form that ``capture`` reads."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ PROTOCOLS = {
 }
 
 #: A library that is missing, or a mistake of ours: trying again changes nothing.
-_NEVER_BETTER = (ImportError, NameError, AttributeError, TypeError, LookupError, AssertionError)
+_MISTAKES = (ImportError, NameError, AttributeError, TypeError, LookupError, AssertionError)
 _MAX_FAILURES = 100  # packets in a row that cannot be decoded
 _MAX_REASON, _MAX_FINAL_REASON = 200, 1000  # characters
 #: From how many seconds on a duration is believed. A live play list should have none, but FFmpeg may take
-#: the size of the list for that of the clip; pictures one after another have none whatever their server says.
+#: the size of the list for that of the clip; JPEG images one after another have none whatever their server says.
 _A_CLIP_S = {"hls": 10.0, "dash": 10.0, "mpjpeg": float("inf")}
 
 
@@ -86,9 +86,9 @@ def _send_all(target: Target, frames: IO[bytes]) -> None:
     except BrokenPipeError:
         raise
     except Exception as error:
-        final = isinstance(error, (FinalError, *_NEVER_BETTER))
+        final = isinstance(error, (FinalError, *_MISTAKES))
         text = one_line(error, max_chars=10 * _MAX_FINAL_REASON)
-        if isinstance(error, _NEVER_BETTER):
+        if isinstance(error, _MISTAKES):
             text = f"reading failed ({type(error).__name__}: {text}); please report this with what led to it"
         body = redact(text)[: _MAX_FINAL_REASON if final else _MAX_REASON].encode()
         frames.write(HEAD.pack(FINAL if final else ERROR, time.monotonic(), len(body), 0, 0) + body)
@@ -120,7 +120,7 @@ def _by_pyav(target: StreamTarget) -> Iterator[tuple[NDArray[np.uint8], bool]]:
     name = target.name
     container = _container(target)
     stream = container.streams.video[0]
-    stream.thread_type = "SLICE"  # threads over frames would hold back as many pictures
+    stream.thread_type = "SLICE"  # threads over frames would hold back as many frames
     stream.codec_context.options = strictness(stream.codec_context.name)
     convert = bgr if target.color else gray
     failures, latest = 0, None
@@ -131,7 +131,7 @@ def _by_pyav(target: StreamTarget) -> Iterator[tuple[NDArray[np.uint8], bool]]:
             failures += 1
             if failures >= _MAX_FAILURES:
                 raise SourceError(f"{name}: cannot be decoded ({one_line(error)}); check the server") from None
-            if latest is not None:  # before the first key picture there is nothing to be lost
+            if latest is not None:  # before the first key frame nothing is lost
                 yield latest, False
             continue
         for frame in decoded:
@@ -195,7 +195,7 @@ def _require_feed(name: str, url: str, container: Any) -> None:
         return
     container.close()
     if "image2" in formats:
-        raise FinalError(f"{name}: is a single picture, not a feed; use the camera's video address")
+        raise FinalError(f"{name}: is a single image, not a feed; use the camera's video address")
     raise FinalError(f"{name}: is a clip of {seconds:.1f} seconds, not a feed; download it and run seqcls on the file")
 
 
@@ -213,7 +213,7 @@ def _ffmpeg_options(target: StreamTarget) -> dict[str, str]:
     options = {
         "protocol_whitelist": PROTOCOLS[scheme],
         "rw_timeout": patience,
-        "fpsprobesize": "0",  # do not hold pictures back to find the rate
+        "fpsprobesize": "0",  # do not hold frames back to find the rate
         "analyzeduration": "500000",
         "max_pixels": "100000000",
     }
@@ -225,9 +225,9 @@ def _ffmpeg_options(target: StreamTarget) -> dict[str, str]:
 
 
 def _quick(target: StreamTarget) -> dict[str, str]:
-    """Let the first pictures pass as they come: what FFmpeg reads to analyse a stream, it hands over in one burst.
+    """Let the first frames pass as they come: what FFmpeg reads to analyse a stream, it passes on in one burst.
 
-    0 would mean 5 s; H.264 is looked at for 8 pictures unless ``probesize`` forbids it. Over RTSP the server has named
+    0 would mean 5 s; H.264 is looked at for 8 frames unless ``probesize`` forbids it. Over RTSP the server has named
     its streams, so little needs to be read; a transport stream over HTTP names them somewhere in what follows, and in
     FLV (RTMP) they show only when their first packet comes.
     """

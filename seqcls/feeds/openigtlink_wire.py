@@ -31,7 +31,7 @@ _FAILED_PER_BYTE = 3
 
 # In the middle of pixels anything may look like a header: there the names must be as the standard writes them, the type
 # in capitals and padded with NULs, the device without control characters, and the body below 4 GiB. (It begins with the
-# header's second byte: re finds that one much faster, above all in black pictures. The first is seen to afterwards.)
+# header's second byte: re finds that one much faster, above all in black images. The first is seen to afterwards.)
 _PLAUSIBLE = re.compile(
     rb"[\x01-\x03][A-Z](?:(?<!\x00)[A-Z0-9_]|\x00){11}[\x00\x20-\x7e\x80-\xff]{20}.{8}\x00{4}.{12}",
     re.DOTALL,
@@ -84,23 +84,23 @@ class _Header:
 
 
 class Receiver:
-    """Puts messages together. Holds ``most_body_bytes`` plus what one ``feed`` brings at most.
+    """Puts messages together. Holds ``max_body_bytes`` plus what one ``feed`` brings at most.
 
     A body that fails its CRC may have taken in the messages after it, and is searched for them. The bytes of which a
     CRC is computed are at most four times those received.
     """
 
-    def __init__(self, most_body_bytes: int = MAX_BODY_BYTES) -> None:
-        self._most = most_body_bytes
+    def __init__(self, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+        self._max = max_body_bytes
         self._buffer = bytearray()
-        self._header: _Header | None = None  # of the message at the front of the buffer, once known to be sound
+        self._header: _Header | None = None  # of the message at the front of the buffer, once known to be intact
         self._lost = False
         self._front = 0  # bytes of the stream before the buffer
         self._furthest = 0  # end of the message furthest in the stream whose CRC was, or will be, computed
         self._credit = 0  # bytes that may fail their CRC
 
     def feed(self, data: bytes) -> list[Message | Refused]:
-        """What these bytes complete, in order; the same messages however the stream is cut into pieces.
+        """What these bytes complete, oldest first; the same messages however the stream is cut into pieces.
 
         After bytes that are no header, or the header of a body with a bad CRC, one Refused is given and everything up
         to the next plausible header dropped.
@@ -132,10 +132,10 @@ class Receiver:
             return None
         body = self._buffer[HEADER_BYTES:end]
         self._header = None
-        sound = crc64(body) == header.crc
-        item = _message(header, body) if sound else Refused("bad CRC", header.type, header.device)
+        intact = crc64(body) == header.crc
+        item = _message(header, body) if intact else Refused("bad CRC", header.type, header.device)
         # A CRC of 0 is that of nothing and of zeros: it does not prove that the body ends where the header says.
-        if sound and (isinstance(item, Message) or header.crc != 0):
+        if intact and (isinstance(item, Message) or header.crc != 0):
             self._drop(end)
         else:
             self._credit -= len(body)
@@ -154,7 +154,7 @@ class Receiver:
     def _credit_at(self, end: int) -> int:
         """By places in the stream, not by what has come: the messages must not depend on how it is cut into pieces."""
         more = _FAILED_PER_BYTE * max(end - self._furthest, 0)
-        return min(self._credit + more, _FAILED_PER_BYTE * (self._most + HEADER_BYTES))
+        return min(self._credit + more, _FAILED_PER_BYTE * (self._max + HEADER_BYTES))
 
     def _read_header(self, start: int) -> _Header | None:
         if len(self._buffer) < start + HEADER_BYTES:
@@ -166,8 +166,8 @@ class Receiver:
             problem = f"not an OpenIGTLink header (version {version})"
         elif not kind or not all(0x20 <= byte < 0x7F for byte in kind):
             problem = "not an OpenIGTLink header (no type name)"
-        elif body_bytes > self._most:
-            problem = f"a body of {body_bytes:,} bytes is more than the {self._most:,} that are taken"
+        elif body_bytes > self._max:
+            problem = f"a body of {body_bytes:,} bytes is more than the {self._max:,} that are taken"
         elif body_bytes > self._credit_at(self._front + start + HEADER_BYTES + body_bytes):
             problem = "too much of what came before it is damaged"
         name = kind.decode("ascii", "replace")

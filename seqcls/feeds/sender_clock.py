@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-#: No frame is told to be older than this; who is further off is believed to have a wrong clock, or a broken network.
+#: No frame is taken to be older than this; a sender that is further off has a wrong clock, or a broken network.
 MAX_BEHIND_S = 0.5
 
 #: The smallest delay is looked for in one to two of these, and the clock trusted after two that agree.

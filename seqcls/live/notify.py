@@ -1,7 +1,7 @@
-"""Where events go besides the screen: lines on stdout, a web address, a command.
+"""Sinks of events besides the screen: lines on stdout, a web address, a command.
 
-Each outlet delivers in a thread of its own, in order. Nothing that goes wrong there reaches the run: it is told in one
-line, the first time and, with a count, at the end.
+Each delivers one event after another in a thread of its own. Nothing that goes wrong there reaches the run: a person is
+notified in one line, the first time and, with a count, at the end.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ _AGAIN = frozenset({408, 425, 429})
 
 
 class NotDeliveredError(Exception):
-    """Why an event did not arrive, in words for a person, without secrets."""
+    """Why an event did not arrive: a sentence's end for a person, without secrets."""
 
 
 def event_json(event: Event, wall_time: datetime) -> str:
-    """One line of ASCII without a line end; ``wall_time`` (with its offset) is when the event was told."""
+    """One line of ASCII without a line end; ``wall_time`` (with its offset) is when the event was emitted."""
     record = {
         "organ": event.organ,
         "state": event.state,
@@ -60,14 +60,14 @@ def utc_now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-class _Queued:
-    """What the outlets share: a thread, a bounded queue, and the telling of failures."""
+class _BackgroundSink:
+    """What the sinks share: a thread behind a bounded queue, and notifying a person of failures."""
 
     def __init__(self, name: str, close_s: float, notify: Notify, wall: Callable[[], datetime]) -> None:
         self.delivered = 0
         self._name, self._close_s, self._notify, self._wall = name, close_s, notify, wall
         self._failures = 0
-        self._told_full = self._closed = False
+        self._full = self._closed = False
         self._stopping = threading.Event()
         self._worker: BackgroundWorker[tuple[Event, datetime]] = BackgroundWorker(
             name.split()[0], self._work, limit=MAX_WAITING, failed=self._fail, interrupt=self._interrupt
@@ -80,12 +80,12 @@ class _Queued:
 
     def event(self, event: Event) -> None:
         """Queue the event for delivery."""
-        if not self._worker.put((event, self._wall())) and not self._told_full:
-            self._told_full = True
+        if not self._worker.put((event, self._wall())) and not self._full:
+            self._full = True
             self._notify(f"{self._name} cannot keep up: events are left out")
 
     def close(self) -> None:
-        """Deliver what waits, within ``close_s`` seconds at most, and end. Idempotent."""
+        """Deliver what waits, within ``close_s`` seconds at most, and end. May be called again."""
         if self._closed:
             return
         self._closed = True
@@ -114,7 +114,7 @@ class _Queued:
         self._stopping.set()
 
 
-class JsonLines(_Queued):
+class JsonLines(_BackgroundSink):
     """One line of JSON per event on ``stream`` (stdout), written at once. Silent once the stream is closed."""
 
     def __init__(
@@ -155,7 +155,7 @@ def _descriptor_of(stream: TextIO) -> int | None:
         return None
 
 
-class Webhook(_Queued):
+class Webhook(_BackgroundSink):
     """POSTs each event as JSON to an http or https address; proxies are taken from the environment.
 
     Credentials in the address (``https://user:password@host``) are sent as HTTP Basic; the address is only ever shown
@@ -179,7 +179,7 @@ class Webhook(_Queued):
         self._headers = {"Content-Type": "application/json", "User-Agent": f"seqcls/{seqcls.__version__}"}
         if authorization:
             self._headers["Authorization"] = authorization
-        self._opener = _opener()
+        self._opener = urllib.request.build_opener(_NoRedirects)
         super().__init__(f"webhook {shown}", 2 * timeout_s + 2, notify, wall)
         self._sleep = self._stopping.wait if sleep is None else sleep
 
@@ -213,19 +213,9 @@ class Webhook(_Queued):
         return _why(inner if isinstance(inner, Exception) else error)
 
 
-def _opener() -> urllib.request.OpenerDirector:
-    """http and https only, and no handler that follows redirects."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
-        urllib.request.HTTPErrorProcessor(),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.UnknownHandler(),
-    ):
-        opener.add_handler(handler)
-    return opener
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: object, **__: object) -> None:
+        """A redirect is an error as any other answer that is none."""
 
 
 def _address(url: str) -> tuple[str, str, str]:
@@ -236,9 +226,9 @@ def _address(url: str) -> tuple[str, str, str]:
         port = "" if parts.port is None else f":{parts.port}"
         host = f"[{host}]" if ":" in host else host.encode("idna").decode("ascii")
     except ValueError:  # says the address
-        raise UsageError("the webhook is no address that can be read: state https://host/path") from None
+        raise UsageError("the webhook address cannot be read: write https://host/path") from None
     if parts.scheme not in ("http", "https") or not host or any(c <= " " or c == "\x7f" for c in url):
-        raise UsageError("the webhook must be an address as https://host/path or http://host/path, without spaces")
+        raise UsageError("the webhook address must look like https://host/path or http://host/path, without spaces")
     safe = "/%:=&?~+!$,;'@()*[]"
     path = urllib.parse.quote(parts.path if parts.path else "/", safe=safe)
     query = urllib.parse.quote(parts.query, safe=safe)
@@ -250,7 +240,7 @@ def _address(url: str) -> tuple[str, str, str]:
     return bare, f"{parts.scheme}://{host}{port}", authorization
 
 
-class OnEvent(_Queued):
+class OnEvent(_BackgroundSink):
     """Runs a command for each event, one at a time, without a shell.
 
     The event is JSON on the child's stdin and in SEQCLS_ORGAN, SEQCLS_STATE, SEQCLS_START_S, SEQCLS_FINAL_S and
@@ -266,7 +256,7 @@ class OnEvent(_Queued):
     ) -> None:  # fmt: skip
         self._command = split_command(command)
         if shutil.which(self._command[0]) is None:
-            raise UsageError(f"the command for events, {self._command[0]}, is no program that can be run")
+            raise UsageError(f"the program of --on-event, {self._command[0]}, was not found; check its name")
         self._limit_s = limit_s
         self._child: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
@@ -292,14 +282,14 @@ class OnEvent(_Queued):
             raise NotDeliveredError(f"ended with {child.returncode}")
 
     def _start(self, event: Event) -> subprocess.Popen[bytes]:
-        told = {
+        values = {
             "ORGAN": event.organ,
             "STATE": event.state,
             "START_S": f"{event.start_s:.6f}",
             "FINAL_S": f"{event.final_s:.6f}",
             "REASON": event.reason,
         }
-        environment = {**os.environ, **{f"SEQCLS_{k}": v.replace("\0", " ") for k, v in told.items()}}
+        environment = {**os.environ, **{f"SEQCLS_{k}": v.replace("\0", " ") for k, v in values.items()}}
         with self._lock:
             if self._stopping.is_set():
                 raise NotDeliveredError("was not started any more")
@@ -335,11 +325,11 @@ def split_command(command: str, *, posix: bool = os.name != "nt") -> list[str]:
     try:
         words = shlex.split(command, posix=posix)
     except ValueError:
-        raise UsageError("the command for events has a quotation mark without its partner") from None
+        raise UsageError("--on-event has a quotation mark without its partner") from None
     if not posix:
         words = [word[1:-1] if len(word) > 1 and word[0] == word[-1] and word[0] in "\"'" else word for word in words]
     if not words or not words[0]:
-        raise UsageError("the command for events is empty; state a program and its arguments")
+        raise UsageError("--on-event is empty; write a program and its arguments")
     return words
 
 

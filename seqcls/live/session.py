@@ -1,6 +1,6 @@
-"""One live run: the stages of a clip's analysis fed by a source that never waits, with everything written down at once.
+"""One live run: the stages of a clip's analysis fed by a source that never waits, with everything journalled at once.
 
-The same preparation, scoring, smoothing and state machines as offline; only who waits for whom differs. Nothing here
+The same preprocessing, scoring, smoothing and state machines as offline; only who waits for whom differs. Nothing here
 grows with time.
 """
 
@@ -17,6 +17,7 @@ from datetime import datetime, timezone
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqcls.detector import Detector
 from seqcls.errors import UsageError, one_line
@@ -34,7 +35,7 @@ from seqcls.types import Event, FeedState, Frame, FrameCounts, FrameScore, Gap, 
 
 #: How many messages are kept for showing.
 MESSAGES = 5
-#: Single pictures scored before the feed begins.
+#: Single images scored before the feed begins.
 WARM_UPS = 8
 _RATE_OVER_S = 5.0
 
@@ -43,15 +44,15 @@ _RATE_OVER_S = 5.0
 class LiveOptions:
     """keep: drop the oldest waiting frame when more than ``waiting`` wait, or make the source wait.
 
-    view_every_s: time between snapshots for people. duration_s: when to stop by oneself. with_picture: whether
-    snapshots carry the frame.
+    view_every_s: time between snapshots for people. duration_s: when to stop by oneself. with_image: whether snapshots
+    carry the newest frame's image.
     """
 
     keep: Keep = "latest"
     waiting: int = 8
     view_every_s: float = 0.1
     duration_s: float = math.inf
-    with_picture: bool = False
+    with_image: bool = False
 
     def __post_init__(self) -> None:
         if self.keep not in ("latest", "every"):
@@ -64,7 +65,7 @@ class LiveOptions:
 
 
 class EventSink(Protocol):
-    """Told of every event as soon as it is certain; never raises into the run."""
+    """Gets every event as soon as it is certain; never raises into the run."""
 
     def event(self, event: Event) -> None: ...
 
@@ -83,8 +84,7 @@ class LiveSummary:
 
 
 def warm_up(detector: Detector) -> None:
-    """Engines compile, and choose how to score single pictures, when the first ones come: let that be before the feed
-    does."""
+    """Score some images before the feed begins: engines compile, and choose how to score single ones, at the first."""
     size = detector.header.geometry.size
     for _ in range(WARM_UPS):
         detector.engine.scores(np.zeros((1, size, size), np.uint8))
@@ -93,8 +93,8 @@ def warm_up(detector: Detector) -> None:
 class LiveSession:
     """Watches one source until it ends, ``should_stop`` says so, or the time is over.
 
-    ``feed_state`` and ``say`` may be called from any thread. ``on_frame`` sees every frame that arrives, in the reading
-    thread; ``on_taken`` those that are not dropped, in the thread of ``run``, before their events.
+    ``feed_state`` and ``notify`` may be called from any thread. ``on_frame`` gets every frame that arrives, in the
+    reading thread; ``on_taken`` those that are not dropped, in the thread of ``run``, before their events.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class LiveSession:
         options: LiveOptions,
         journal: JournalWriter | None = None,
         resumed: Resumption | None = None,
-        outlets: Sequence[EventSink] = (),
+        sinks: Sequence[EventSink] = (),
         on_view: Callable[[LiveView], None] | None = None,
         on_frame: Callable[[Frame], None] | None = None,
         on_taken: Callable[[Frame], None] | None = None,
@@ -116,7 +116,7 @@ class LiveSession:
         self._source = source
         self._options = options
         self._journal = journal
-        self._outlets = outlets
+        self._sinks = sinks
         self._on_view = on_view
         self._on_frame = on_frame
         self._on_taken = on_taken
@@ -125,10 +125,12 @@ class LiveSession:
         self._resumed = resumed
         if resumed is None:
             self._process = PostProcess(detector.organs, detector.smoothing, detector.intervals, keep=False)
+            self._before, self._before_s, self._before_end_s = FrameCounts(), 0.0, 0.0
         else:
             self._process = resumed.process
-        self._preparation = Preprocessor(detector.header.geometry, detector.gate, source.info.region)
-        self._tracks = [OrganHistory(o, i) for o, i in zip(detector.organs, detector.intervals, strict=True)]
+            self._before, self._before_s, self._before_end_s = resumed.frame_counts, resumed.time_s, resumed.end_s
+        self._preprocessor = Preprocessor(detector.header.geometry, detector.gate, source.info.region)
+        self._histories = [OrganHistory(o, i) for o, i in zip(detector.organs, detector.intervals, strict=True)]
         self._latency = LatencyMeter()
         self._arrived_s: dict[int, float] = {}
         self._classified = self._rejected = 0
@@ -144,7 +146,7 @@ class LiveSession:
     @property
     def region(self) -> Region | None:
         """The ultrasound region in use, None until it is found."""
-        return self._preparation.region
+        return self._preprocessor.region
 
     def feed_state(self, state: FeedState, reason: str = "") -> None:
         """The connection is from now on in this state."""
@@ -162,15 +164,15 @@ class LiveSession:
     def run(self) -> LiveSummary:
         """Watch. Whatever ends it, every frame is accounted for and the journal closed. Raises EngineError, and what
         the source raises when it cannot go on."""
-        shift_index, shift_s = (0, 0.0) if self._resumed is None else (self._resumed.next_index, self._resumed.time_s)
+        first_index = 0
         if self._resumed is not None:
-            self._show_again(self._resumed.emitted)
-            pending = list(self._resumed.pending)
+            first_index = self._resumed.next_index
+            self._remember(self._resumed.emitted)
             if self._journal is not None:
-                self._journal.write(*pending)
-            self._tell(pending)
+                self._journal.write(*self._resumed.pending)
+            self._emit(self._resumed.pending)
         feed = FrameQueue(
-            shifted(self._source, shift_index, shift_s),
+            shifted(self._source, first_index, self._before_s),
             keep=self._options.keep,
             limit=self._options.waiting,
             on_frame=self._on_frame,
@@ -178,7 +180,7 @@ class LiveSession:
         )
         problem = ""
         try:
-            with closing(self._preparation.prepare(self._items(feed))) as prepared:
+            with closing(self._preprocessor.prepare(self._items(feed))) as prepared:
                 for item in score_every(prepared, self._detector.engine, 1):
                     self._take(item, feed)
         except BaseException as error:
@@ -214,36 +216,36 @@ class LiveSession:
         events = list(self._process.push(item))
         if self._journal is not None:
             self._journal.write(item, *events)
-        self._tell(events)
+        self._emit(events)
         if isinstance(item, FrameScore):
             self._rejected += bool(item.reason)
             self._classified += not item.reason
             if item.index in self._arrived_s:
                 self._latency.add(self._clock() - self._arrived_s.pop(item.index))
-            for column, track in enumerate(self._tracks):
-                track.scored(self._process.latest, column)
+            for column, history in enumerate(self._histories):
+                history.scored(self._process.latest, column)
         self._show(feed)
 
-    def _tell(self, events: list[Event]) -> None:
-        self._show_again(events)
+    def _emit(self, events: Iterable[Event]) -> None:
+        self._remember(events)
         for event in events:
-            for outlet in self._outlets:
-                outlet.event(event)
+            for sink in self._sinks:
+                sink.event(event)
 
-    def _show_again(self, events: Iterable[Event]) -> None:
-        """To people alone, not to the outlets."""
+    def _remember(self, events: Iterable[Event]) -> None:
+        """For what people are shown."""
         for event in events:
-            self._tracks[self._detector.organs.index(event.organ)].changed(event)
+            self._histories[self._detector.organs.index(event.organ)].changed(event)
 
     def _finish(self, feed: FrameQueue, problem: str) -> LiveSummary:
         feed.stop()
         self._source.close()
         feed.join(5.0)
-        end_s = max(self._preparation.end_s, 0.0 if self._resumed is None else self._resumed.end_s)
+        end_s = max(self._preprocessor.end_s, self._before_end_s)
         events = list(self._process.close(end_s))
-        self._tell(events)
-        for track in self._tracks:
-            track.ended(end_s)
+        self._emit(events)
+        for history in self._histories:
+            history.ended(end_s)
         frame_counts = self._frame_counts(feed)
         # After an error, frames that nobody took any more are as good as dropped.
         missing = frame_counts.received - frame_counts.classified - frame_counts.dropped - frame_counts.rejected
@@ -253,8 +255,8 @@ class LiveSession:
         verdict: Verdict = "unknown" if problem else report.verdict
         reasons = (problem, *report.reasons) if problem else report.reasons
         trained = self._detector.header.regions
-        said = (layout_warning(region, trained) for region in self._preparation.regions)
-        warnings = tuple(dict.fromkeys(warning for warning in said if warning))
+        possible = (layout_warning(region, trained) for region in self._preprocessor.regions)
+        warnings = tuple(dict.fromkeys(warning for warning in possible if warning))
         p50, p95, p99 = self._latency.percentiles_ms(50, 95, 99)
         self.feed_state("stopped", problem)
         if self._journal is not None:
@@ -265,7 +267,7 @@ class LiveSession:
                 verdict=verdict,
                 reasons=reasons,
                 warnings=warnings,
-                regions=self._preparation.regions,
+                regions=self._preprocessor.regions,
                 latency_ms=(p50, p95, p99),
             )
         self._show(feed, now=True)
@@ -280,7 +282,7 @@ class LiveSession:
 
     def _frame_counts(self, feed: FrameQueue) -> FrameCounts:
         """So far, with what earlier sessions of a resumed run count."""
-        before = FrameCounts() if self._resumed is None else self._resumed.frame_counts
+        before = self._before
         return FrameCounts(
             received=before.received + feed.received,
             classified=before.classified + self._classified,
@@ -308,23 +310,23 @@ class LiveSession:
             LiveView(
                 source=self._source.info.name,
                 feed=state,
-                feed_since_s=since_s + (0.0 if self._resumed is None else self._resumed.time_s),
+                feed_since_s=self._before_s + since_s,
                 feed_reason=reason,
-                now_s=clock_s - self._started_s + (0.0 if self._resumed is None else self._resumed.time_s),
-                organs=tuple(track.view(state) for track in self._tracks),
+                now_s=self._before_s + clock_s - self._started_s,
+                organs=tuple(history.view(state) for history in self._histories),
                 frame_counts=self._frame_counts(feed),
                 rate_hz=(last - first) / (last_s - first_s) if last_s > first_s else 0.0,
                 latency_ms=(p50, p95, p99),
-                picture=self._picture(),
+                image=self._image(),
                 messages=tuple(messages),
                 started=self._began,
             )
         )
 
-    def _picture(self) -> Any:
-        """The ultrasound region of the newest frame; never anything from outside it."""
-        frame, region = self._frame, self._preparation.region
-        if not self._options.with_picture or frame is None or region is None:
+    def _image(self) -> NDArray[np.uint8] | None:
+        """(H, W) uint8 gray: the ultrasound region of the newest frame; never anything from outside it."""
+        frame, region = self._frame, self._preprocessor.region
+        if not self._options.with_image or frame is None or region is None:
             return None
         if frame.image.shape[:2] != (region.height, region.width):
             return None

@@ -48,9 +48,9 @@ class LiveView:
     """A live run at one moment; times in seconds of the run, which begins at 0.
 
     source: fit to be shown, no credentials. feed: state of the connection, for ``feed_reason``, since ``feed_since_s``.
-    picture: (H, W) uint8, the ultrasound region alone, or None. rate_hz: frames received per second of late.
+    image: (H, W) uint8 gray, the ultrasound region alone, or None. rate_hz: frames received per second of late.
     latency_ms: (p50, p95, p99) from arrival to decision. frame_counts: every frame received so far. messages: what a
-    person should know, latest last (a full disk, a changed picture size).
+    person should know, latest last (a full disk, a changed image size).
     """
 
     source: str
@@ -62,6 +62,6 @@ class LiveView:
     rate_hz: float
     latency_ms: tuple[float, float, float]
     feed_reason: str = ""
-    picture: NDArray[np.uint8] | None = None
+    image: NDArray[np.uint8] | None = None
     messages: tuple[str, ...] = ()
     started: str = ""

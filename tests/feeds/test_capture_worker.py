@@ -230,7 +230,7 @@ def test_a_broken_jpeg_is_a_damaged_frame(color: bool) -> None:
     with MjpegServer(lambda _: (numbered(0, 10), True), spoilt=(0, 3, 8)) as server:
         items = take(open_live(f"http://{server.address}/", on_state=ignore, color=color, **PATIENT), 9)
     damaged = [item.damaged for item in items if isinstance(item, Frame)]
-    assert damaged == ["", "", "damaged image", "", "", "", "", "damaged image", ""]
+    assert damaged == ["", "", "damaged picture", "", "", "", "", "damaged picture", ""]
     assert numbers(items) == [1, 2, 2, 4, 5, 6, 7, 7, 9]  # nothing can be shown for the very first
 
 
@@ -240,7 +240,7 @@ def test_what_the_decoder_calls_damaged_is_a_damaged_frame(tmp_path: Path) -> No
     with RtspServer(clip[:packet] + clip[packet + 2 * 188 :]) as server:
         items = take(open_live(f"rtsp://{server.address}/1", on_state=ignore, **PATIENT), 30)
     damaged = [item.damaged for item in items if isinstance(item, Frame)]
-    assert 1 <= damaged.count("damaged image") <= 25 and damaged[0] == ""
+    assert 1 <= damaged.count("damaged picture") <= 25 and damaged[0] == ""
 
 
 @pytest.mark.parametrize("reader", ["pyav", "opencv"])

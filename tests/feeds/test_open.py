@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+from support import fakes
 from support.feeds import (
     DEADLINE_S,
     PATIENT,
     ignore,
     nothing_left,  # noqa: F401 - a fixture
+    numbers,
     take,
+    threads,
 )
-from support.media import recipe, write_clip
+from support.media import draw, recipe, write_clip
+from support.mjpeg import MjpegServer, numbered
+from support.rtsp import RtspServer
 
-from seqcls.errors import SourceError, UsageError
+from seqcls.cli import main
+from seqcls.errors import FinalError, SourceError, UsageError
 from seqcls.feeds.connection import Arrival, FeedTiming
 from seqcls.feeds.open import Paced, is_live, open_live
-from seqcls.sources import open_source
+from seqcls.journal import read_journal
+from seqcls.sources import Source, open_source
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
 
 
@@ -200,3 +212,220 @@ def test_an_openigtlink_feed_is_opened_when_it_is_read(monkeypatch: pytest.Monke
     with pytest.raises(SourceError, match="knows no user or password") as caught:
         open_live("igtl://me:s3cret@bad", on_state=ignore, environ={})
     assert "s3cret" not in str(caught.value)
+
+
+def test_opening_connects_nothing_and_names_are_fit_to_be_shown() -> None:
+    environ = {"SEQCLS_SOURCE_USER": "s3me", "SEQCLS_SOURCE_PASSWORD": "s3cret"}
+    for spec, name, kind in (
+        ("rtsp://s3:s3@cam/1?k=s3", "rtsp://***@cam/1?k=***", "stream"),
+        ("rtsp://s3:s 3@s 3@cam/1", "rtsp://***@cam/1", "stream"),
+        ("http://cam/1", "http://cam/1", "stream"),
+        ("rtmp://cam/app/s3cret", "rtmp://cam/app/***", "stream"),
+        ("3", "camera 3", "camera"),
+        ("/dev/video7", "/dev/video7", "camera"),
+    ):
+        source = open_live(spec, on_state=ignore, environ=environ)
+        assert (source.info.name, source.info.kind) == (name, kind)
+        assert "s3" not in repr(source) + repr(source.info) + repr(source.report())
+        assert isinstance(source, Source)
+        source.close()
+
+
+# --- What no second try can mend ends the run in one line: a clip where a feed should be, a login that is refused
+
+
+READERS = pytest.mark.parametrize("reader", ["pyav", "opencv"])
+
+
+@contextmanager
+def served(files: dict[str, bytes], ranges: bool = True) -> Iterator[str]:
+    """Files over HTTP, by parts if asked for and ``ranges``. Gives the address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = files[self.path.partition("?")[0].strip("/")]
+            asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")) if ranges else None
+            first = int(asked[1]) if asked else 0
+            last = min(int(asked[2]) if asked and asked[2] else len(body), len(body) - 1)
+            self.send_response(206 if asked else 200)
+            if asked:
+                self.send_header("Content-Range", f"bytes {first}-{last}/{len(body)}")
+            self.send_header("Content-Length", str(last + 1 - first))
+            self.end_headers()
+            self.wfile.write(body[first : last + 1])
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_: object) -> None:
+            pass  # the client went away, as it may
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+@READERS
+@pytest.mark.parametrize("ranges", [True, False], ids=["by parts", "whole"])
+@pytest.mark.parametrize("name", ["mp4 h264 faststart", "webm vp9", "avi mjpeg"])
+def test_a_clip_behind_an_address_is_no_feed(tmp_path: Path, name: str, ranges: bool, reader: str) -> None:
+    clip = write_clip(
+        tmp_path / "clip", recipe(name, frames=50, muxer={"webm vp9": "webm", "avi mjpeg": "avi"}.get(name, "mp4"))
+    )
+    states: list[str] = []
+    with served({"clip": clip.read_bytes()}, ranges) as address:
+        url = f"http://s3me:s3cret@{address}/clip?token=s3"
+        source = open_live(url, on_state=lambda s, _: states.append(s), reader=reader, **PATIENT)
+        with pytest.raises(FinalError) as caught:
+            list(source)
+    shown = f"http://***@{address}/clip?token=***: is a clip of 2.0 seconds, not a feed; download it and run seqcls on"
+    assert shown in str(caught.value) and "\n" not in str(caught.value)
+    assert states == ["connecting", "stopped"] and source.report().delivered == 0
+
+
+@READERS
+def test_a_picture_behind_an_address_is_no_feed(reader: str) -> None:
+    picture = cv2.imencode(".jpg", draw(3))[1].tobytes()
+    with served({"now.jpg": picture}) as address:
+        source = open_live(f"http://{address}/now.jpg", on_state=ignore, reader=reader, **PATIENT)
+        with pytest.raises(FinalError, match=r"now\.jpg: is a single image, not a feed; use the camera's video"):
+            list(source)
+
+
+def play_list(seconds: float, end: str = "") -> bytes:
+    head = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:30\n#EXT-X-MEDIA-SEQUENCE:7\n"
+    return f"{head}#EXTINF:{seconds},\nclip.ts\n{end}".encode()
+
+
+@pytest.mark.parametrize("name", ["ts h264", "ts mpeg2"])
+def test_a_live_play_list_is_a_feed(tmp_path: Path, name: str) -> None:
+    clip = write_clip(tmp_path / "clip.ts", recipe(name, frames=50)).read_bytes()
+    with served({"live.m3u8": play_list(2.0), "clip.ts": clip}) as address:
+        items = take(open_live(f"http://{address}/live.m3u8", on_state=ignore, **PATIENT), 30)
+    assert numbers(items) == list(range(30))
+
+
+@READERS
+def test_a_play_list_that_has_ended_is_no_feed(tmp_path: Path, reader: str) -> None:
+    clip = write_clip(tmp_path / "clip.ts", recipe("ts h264", frames=50)).read_bytes()
+    with served({"clip.m3u8": play_list(12.0, "#EXT-X-ENDLIST\n"), "clip.ts": clip}) as address:
+        source = open_live(f"http://{address}/clip.m3u8", on_state=ignore, reader=reader, **PATIENT)
+        with pytest.raises(FinalError, match=r"is a clip of 12\.0 seconds, not a feed"):
+            list(source)
+
+
+@READERS
+@pytest.mark.parametrize("code", [401, 403])
+@pytest.mark.parametrize("scheme", ["http", "rtsp"])
+def test_a_refused_login_is_not_tried_again_and_again(scheme: str, code: int, reader: str) -> None:
+    states: list[str] = []
+    web = MjpegServer(lambda _: ([], True), refusals=[code] * 99)
+    probe = RtspServer(b"", status=f"{code} Refused")
+    with web, probe:
+        server = web if scheme == "http" else probe
+        url = f"{scheme}://s3me:s3wrong@{server.address}/1"
+        source = open_live(url, on_state=lambda s, _: states.append(s), reader=reader, **PATIENT)
+        with pytest.raises(FinalError) as caught:
+            list(source)
+        assert server.asked <= (2 if reader == "pyav" else 4)  # FFmpeg answers a challenge once
+    assert f"{scheme}://***@{server.address}/1: the server refuses the login ({code}); check user" in str(caught.value)
+    assert "--credentials, or in $SEQCLS_SOURCE_USER and $SEQCLS_SOURCE_PASSWORD" in str(caught.value)
+    assert "s3" not in str(caught.value) and states == ["connecting", "stopped"]
+
+
+def test_a_wrong_password_is_told_without_it() -> None:
+    with RtspServer(b"", userinfo="me:right") as server:
+        source = open_live(f"rtsp://me:s3wrong@{server.address}/1", on_state=ignore, **PATIENT)
+        with pytest.raises(FinalError, match=r"refuses the login \(401\)") as caught:
+            list(source)
+    assert "s3wrong" not in str(caught.value)
+
+
+def test_a_login_refused_after_frames_and_a_page_not_found_are_tried_again() -> None:
+    reasons: list[str] = []
+    with MjpegServer(lambda k: (numbered(4 * k, 4), False), refusals=[404]) as server:
+
+        def on_state(state: str, reason: str) -> None:
+            if state == "retrying":
+                reasons.append(reason)
+                if len(reasons) == 2:
+                    server._refusals = iter([401, 403])
+
+        items = take(open_live(f"http://{server.address}/", on_state=on_state, **PATIENT), 8)
+    assert numbers(items) == list(range(8))
+    assert ["404" in reasons[0], "the connection" in reasons[1], "(401)" in reasons[2], "(403)" in reasons[3]] == [
+        True
+    ] * 4
+
+
+def test_the_run_ends_with_the_line_and_its_journal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr("seqcls.detector.load", lambda *_, **__: fakes.detector())
+    monkeypatch.chdir(tmp_path)
+    with RtspServer(b"", userinfo="me:right") as server:
+        address = f"rtsp://me:s3wrong@{server.address}/1"
+        monkeypatch.setattr(sys, "argv", ["seqcls", "run", address, "-m", "m.safetensors", "-o", "out"])
+        monkeypatch.setattr("seqcls.cli.hide_arguments.cover_arguments", ignore)
+        with pytest.raises(SystemExit) as stop:
+            main()
+    said = capsys.readouterr().err
+    assert stop.value.code == 1 and "s3wrong" not in said
+    (line,) = [line for line in said.splitlines() if line.startswith("seqcls: ")]
+    assert "refuses the login (401); check user and password" in line
+    journal = read_journal(tmp_path / "out" / "run.journal")
+    assert journal.closed is not None and "refuses the login" in " ".join(journal.closed.reasons)
+    assert "s3wrong" not in (tmp_path / "out" / "run.journal").read_text(encoding="utf-8", errors="replace")
+    assert not threads()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("0", "--size", "1280"), "--size takes WIDTHxHEIGHT in pixels, such as 1280x720, not '1280'"),
+        (("0", "--size", "1280x-720"), "WIDTHxHEIGHT"),
+        (("0", "--size", "0x480"), "0x480"),
+        (("0", "--camera-rate", "0"), "rate must lie between"),
+        (("0", "--backend", "magic"), "v4l2"),
+        (("rtsp://cam/1", "--size", "640x480"), "rtsp://cam/1 is no camera; leave --size"),
+        (("clip.mp4", "--camera-rate", "25"), "are for cameras"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_wishes_to_a_camera_that_cannot_be_right(
+    arguments: tuple[str, ...],
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr("seqcls.detector.load", lambda *_, **__: fakes.detector())
+    monkeypatch.setattr("seqcls.cli.hide_arguments.cover_arguments", ignore)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["seqcls", "run", *arguments, "-m", "m.safetensors", "-o", "out"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("seqcls: ")]
+    assert stop.value.code == UsageError.exit_code and words in line
+
+
+def test_wishes_reach_the_camera(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[dict[str, object]] = []
+
+    def open_and_stop(spec: str, **options: object) -> None:
+        asked.append({"spec": spec, **options})
+        raise UsageError("enough")
+
+    monkeypatch.setattr("seqcls.detector.load", lambda *_, **__: fakes.detector())
+    monkeypatch.setattr("seqcls.feeds.open.open_live", open_and_stop)
+    monkeypatch.chdir(tmp_path)
+    wishes = ["--size", "1280X720", "--camera-rate", "29.97", "--backend", "v4l2"]
+    monkeypatch.setattr(sys, "argv", ["seqcls", "run", "3", *wishes, "-m", "m.safetensors", "-o", "out"])
+    with pytest.raises(SystemExit):
+        main()
+    (given,) = asked
+    assert (given["spec"], given["size"], given["camera_rate"], given["backend"]) == ("3", (1280, 720), 29.97, "v4l2")

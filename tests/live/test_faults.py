@@ -1,25 +1,19 @@
 """Faults of a live run, end to end: real sockets, and for everything that ends a run the real program.
 
-What issue 5 lists, and where each fault has its test (here where no file is named):
+What a live run must survive, and where each fault has its tests (here where no file is named):
 
-fault                                 test
-stall after N frames                  test_live_network.py::test_a_stalled_stream_is_replaced,
-                                      test_igtl_faults.py::test_a_feed_that_breaks_goes_on_with_the_next_connection
-server killed, restarted 20 times     test_live_network.py::test_a_server_killed_and_restarted_twenty_times
-black-hole socket                     test_igtl_faults.py::test_a_black_hole_is_left_again_and_again,
-                                      test_live_network.py::test_closing_while_native_code_waits
-half header, 1 TiB body, garbage      test_igtl_faults.py::test_a_feed_that_breaks_goes_on_with_the_next_connection
-bad CRC                               test_igtl_faults.py::test_a_damaged_message_is_told_and_the_feed_goes_on,
-                                      test_igtl_wire.py::test_bad_crc_drops_one_message
-size change                           test_the_size_of_the_picture_changes,
-                                      test_live_network.py::test_a_stream_that_changes_its_size
-120 frames/s flood                    test_a_flood_is_counted_to_the_last_frame, test_igtl_faults.py::
-                                      test_five_seconds_of_120_frames_per_second_at_once_all_arrive_in_order
+fault                                 tests
+stall after N frames                  feeds/test_capture_worker.py, feeds/test_openigtlink.py
+server killed and restarted           feeds/test_capture_worker.py, feeds/test_reconnect.py (20 times)
+black-hole socket                     feeds/test_openigtlink.py, feeds/test_capture_worker.py
+half header, 1 TiB body, garbage      feeds/test_openigtlink.py
+bad CRC                               feeds/test_openigtlink.py, feeds/test_openigtlink_wire.py
+size change                           test_the_size_of_the_picture_changes, feeds/test_capture_worker.py
+120 frames/s flood                    test_a_flood_is_counted_to_the_last_frame, feeds/test_openigtlink.py
 frozen feed                           test_a_feed_that_repeats_one_picture_is_unknown
-kill -9 at 50 random moments          test_journal_resume.py::test_killed_fifty_times (the journal's writer),
+kill -9 at 50 random moments          journal/test_resume.py (the journal's writer),
                                       test_killed_at_any_moment_and_gone_on_with (the whole program)
-disk full                             test_a_full_disk_has_its_own_exit_code,
-                                      test_journal_writing.py::test_a_full_disk_does_not_stop_the_run
+disk full                             test_a_full_disk_has_its_own_exit_code, journal/test_writer.py
 Ctrl-C once, SIGTERM, closed terminal test_one_signal_ends_the_run_in_order
 Ctrl-C twice                          test_a_second_ctrl_c_ends_a_run_that_hangs
 closed stdout                         test_a_closed_stdout_costs_the_events_and_not_the_run

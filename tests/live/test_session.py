@@ -13,11 +13,7 @@ from numpy.typing import NDArray
 from support.fakes import detector, frames
 
 from seqcls.errors import EngineError, UsageError
-from seqcls.intervals import IntervalOptions
 from seqcls.journal import create_journal, read_journal, resume, timeline_from_journal
-from seqcls.live.frame_queue import FrameQueue
-from seqcls.live.latency import LatencyMeter
-from seqcls.live.organ_history import OrganHistory
 from seqcls.live.session import LiveOptions, LiveSession
 from seqcls.live.snapshot import LiveView
 from seqcls.smoothing import SmoothingOptions
@@ -70,7 +66,7 @@ def test_events_are_those_of_the_clip_offline(kind: str, tmp_path: Path) -> None
         provenance=made.provenance,
         source=SourceInfo(name="probe", kind="stream"),
     )
-    session = LiveSession(made, Replay(frames(LEVELS)), options=EVERY, journal=journal, outlets=[told])
+    session = LiveSession(made, Replay(frames(LEVELS)), options=EVERY, journal=journal, sinks=[told])
     summary = session.run()
     offline = made.analyze(frames(LEVELS))
     assert plain(told) == plain(made.stream(frames(LEVELS)))
@@ -105,34 +101,11 @@ def test_a_flood_drops_the_oldest_and_counts_them() -> None:
         engine.open.set()
 
     told = Told()
-    session = LiveSession(made, Replay(flood()), options=LiveOptions(keep="latest", waiting=5), outlets=[told])
+    session = LiveSession(made, Replay(flood()), options=LiveOptions(keep="latest", waiting=5), sinks=[told])
     frame_counts = session.run().frame_counts
     assert frame_counts.balanced and frame_counts.received == 120
     assert 5 <= frame_counts.classified <= 7 and frame_counts.dropped == 120 - frame_counts.classified
     assert told[-1].state == "present"
-
-
-def test_every_makes_the_source_wait() -> None:
-    taken = 0
-
-    def source() -> Iterator[Frame | Gap]:
-        nonlocal taken
-        for item in frames([0.5] * 100):
-            taken += 1
-            yield item
-
-    feed = FrameQueue(source(), keep="every", limit=3)
-    first = feed.take(20)
-    assert first is not None and taken <= 6
-    got = [first] + [arrival for arrival in iter(lambda: feed.take(20), None)]
-    assert len(got) == 100 and feed.dropped == 0 and feed.ended and feed.join(20)
-
-
-def test_gaps_are_never_dropped() -> None:
-    items = [Gap(i, i + 1.0, "lost") for i in range(20)]
-    feed = FrameQueue(iter(items), keep="latest", limit=1)
-    assert feed.join(20)
-    assert [item for _, item in iter(lambda: feed.take(1), None)] == items
 
 
 def test_stopping_takes_what_waits_and_no_more() -> None:
@@ -146,7 +119,7 @@ def test_stopping_takes_what_waits_and_no_more() -> None:
                 stop.set()
 
     source = Replay(endless())
-    session = LiveSession(detector(), source, options=EVERY, should_stop=stop.is_set, outlets=[told])
+    session = LiveSession(detector(), source, options=EVERY, should_stop=stop.is_set, sinks=[told])
     summary = session.run()
     assert summary.frame_counts.balanced and 40 <= summary.frame_counts.received < 1000 and source.closed.is_set()
     assert ("liver", "present") in {(e.organ, e.state) for e in told}
@@ -209,7 +182,7 @@ def test_a_resumed_run_goes_on_where_the_first_ended(tmp_path: Path) -> None:
     resumed = resume(path)
     told = Told()
     session = LiveSession(
-        made, Replay(frames([0.9] * 30)), options=EVERY, journal=resumed.writer, resumed=resumed, outlets=[told]
+        made, Replay(frames([0.9] * 30)), options=EVERY, journal=resumed.writer, resumed=resumed, sinks=[told]
     )
     summary = session.run()
     assert summary.frame_counts.received == summary.frame_counts.classified == 60
@@ -240,16 +213,6 @@ def test_what_was_present_before_a_crash_is_shown_after_it(tmp_path: Path) -> No
     assert [organ.presences for organ in shown] == [1, 2, 3] and len(present) == 3
     assert [s.start_s for s in shown[-1].latest] == pytest.approx([start_s for start_s, _ in present])
     assert [s.end_s for s in shown[-1].latest] == pytest.approx([end_s for _, end_s in present])
-
-
-def test_what_is_shown_is_unknown_without_a_running_feed() -> None:
-    track = OrganHistory("liver", IntervalOptions())
-    track.changed(Event("liver", "present", 1.0, 10, 1.3))
-    track.scored(FrameScore(20, 2.0, 0.1, np.array([0.9], np.float32)), 0)
-    assert track.view("running").state == "present" and track.view("running").score == pytest.approx(0.9)
-    for feed in ("connecting", "stalled", "retrying", "stopped"):
-        shown = track.view(feed)  # type: ignore[arg-type]
-        assert (shown.state, shown.score) == ("unknown", None) and feed in shown.reason
 
 
 def test_feed_states_are_journalled_and_shown(tmp_path: Path) -> None:
@@ -285,9 +248,9 @@ def test_nothing_grows_in_a_long_run() -> None:
         made, Replay(frames(([0.1] * 20 + [0.9] * 20) * 250)), options=EVERY, on_view=lambda view: None
     )
     session.run()
-    track = session._tracks[0]
-    assert not session._arrived_s and len(track._trace) <= 601 and len(track._spans) <= 320
-    shown = track.view("running")
+    history = session._histories[0]
+    assert not session._arrived_s and len(history._trace) <= 601 and len(history._spans) <= 320
+    shown = history.view("running")
     assert shown.presences > len(shown.latest) == 20
     assert all(s.state == "present" and s.end_s is not None and s.end_s > s.start_s for s in shown.latest[:-1])
     with pytest.raises(AssertionError):
@@ -297,21 +260,11 @@ def test_nothing_grows_in_a_long_run() -> None:
 def test_pictures_show_the_region_alone() -> None:
     views: list[LiveView] = []
     session = LiveSession(
-        detector(), Replay(frames([0.5] * 10)), options=replace(EVERY, with_picture=True), on_view=views.append
+        detector(), Replay(frames([0.5] * 10)), options=replace(EVERY, with_image=True), on_view=views.append
     )
     session.run()
-    picture = views[-1].picture
+    picture = views[-1].image
     assert picture is not None and picture.shape == (32, 32) and picture.dtype == np.uint8
-
-
-def test_percentiles() -> None:
-    meter = LatencyMeter()
-    assert np.isnan(meter.percentiles_ms(50)).all()
-    for milliseconds in range(1, 1001):
-        meter.add(milliseconds / 1e3)
-    assert meter.percentiles_ms(50, 95, 99) == pytest.approx((500, 950, 990), rel=0.02)
-    meter.add(0.0)
-    meter.add(1e9)
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ VIEW = LiveView(
     frame_counts=FrameCounts(received=10, classified=7, dropped=2, rejected=1),
     rate_hz=29.9,
     latency_ms=(20.0, 30.0, math.nan),
-    picture=PICTURE,
+    image=PICTURE,
     messages=("the disk is nearly full", EVIL),
     started="2026-01-02T03:04:05+00:00",
 )

@@ -17,7 +17,7 @@ from seqcls.live.snapshot import LiveView, OrganView
 
 #: How much of the past the page draws; ``page.js`` has the same figures.
 TRACE_S, STRIP_S = 60.0, 300.0
-#: Longest side of the picture in pixels.
+#: Longest side of the image in pixels.
 LARGEST = 960
 PICTURE_EVERY_S = 0.1
 _MAX_POINTS, _MAX_SPANS = 1200, 500
@@ -72,11 +72,11 @@ class SnapshotPublisher:
                 self._coded = (version, view_json(view, version))
             return version, quiet_s, self._coded[1]
 
-    def picture(self) -> bytes:
-        """The region's picture as JPEG, encoded at most every 0.1 s; empty where there is none."""
+    def jpeg(self) -> bytes:
+        """The ultrasound region as JPEG, encoded at most every 0.1 s; empty where there is none."""
         with self._drawing:
             with self._changed:
-                image, version = None if self._view is None else self._view.picture, self._version
+                image, version = None if self._view is None else self._view.image, self._version
             if image is None or image.size == 0:
                 return b""
             known, at_s, _ = self._drawn
@@ -105,7 +105,7 @@ def view_json(view: LiveView, version: int) -> bytes:
         "dropped": frame_counts.dropped,
         "rejected": frame_counts.rejected,
         "messages": list(view.messages),
-        "has_picture": view.picture is not None,
+        "has_picture": view.image is not None,
         "disclaimer": seqcls.DISCLAIMER,
         "organs": [_organ(organ, view.now_s) for organ in view.organs],
     }

@@ -22,7 +22,7 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qs
 
-from seqcls.errors import UsageError
+from seqcls.errors import UsageError, one_line
 from seqcls.live.display.publisher import SnapshotPublisher
 from seqcls.live.snapshot import LiveView
 
@@ -57,7 +57,7 @@ class PageServer:
     """Serves the page at ``url`` from threads of its own until ``close``.
 
     ``token`` (16 characters or more of A-Z a-z 0-9 _ -) is random unless given; whoever has it sees the run. The
-    first visit turns it into a cookie. Raises UsageError when the port cannot be had.
+    first visit turns it into a cookie. Raises UsageError when the port is not available.
     """
 
     def __init__(self, port: int = 0, *, host: str = "127.0.0.1", token: str | None = None) -> None:
@@ -71,7 +71,9 @@ class PageServer:
         try:
             self._server = _Server(host, port, token, self._board)
         except (OSError, OverflowError) as error:
-            raise UsageError(f"port {port} cannot be had ({error}); choose another, or 0 for any") from None
+            raise UsageError(
+                f"port {port} is not available ({one_line(error)}); choose another, or 0 for any"
+            ) from None
         self.port = self._server.port
         self.url = f"http://{host}:{self.port}/?token={token}"
         self._closing = threading.Lock()
@@ -211,7 +213,7 @@ class _Request(BaseHTTPRequestHandler):
         elif path in self.server.page:
             self._send(200, *self.server.page[path])
         elif path == "/picture.jpg":
-            jpeg = self.server.board.picture()
+            jpeg = self.server.board.jpeg()
             self._send(200 if jpeg else 204, jpeg, "image/jpeg")
         elif path == "/events":
             self._events()
@@ -237,7 +239,7 @@ class _Request(BaseHTTPRequestHandler):
     def _events(self) -> None:
         """Server-sent events until somebody goes: the newest snapshot at most every 0.2 s, a sign of life every second.
 
-        ``sent_s`` tells a page that lags, ``quiet_s`` how long the run itself has said nothing.
+        ``sent_s`` tells a page that lags, ``quiet_s`` how long ago the run last gave a snapshot.
         """
         self._headers(200, ("Content-Type", "text/event-stream"))
         if self.command == "HEAD":
@@ -245,7 +247,7 @@ class _Request(BaseHTTPRequestHandler):
         board, seen, last = self.server.board, -1, False
         self.wfile.write(b"retry: 1000\n\n")
         while not last:
-            last = board.closed  # how the run ended is told all the same
+            last = board.closed  # how the run ended is sent all the same
             version, quiet_s, view = board.state()
             news = view if version != seen else b"null"
             times = f'"sent_s":{time.monotonic():.3f},"quiet_s":{quiet_s:.3f}'.encode()

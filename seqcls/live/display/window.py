@@ -1,8 +1,8 @@
-"""`--show`: the picture with what is in view, in a window of its own.
+"""`--show`: the image with what is in view, in a window of its own.
 
 The window lives in a process of its own, which says by itself that nothing new comes: a run that hangs in native code
 cannot. ``main`` is that process. On stdin: per view the lengths of its two parts (4 bytes each, big-endian), a LiveView
-as JSON, and its picture's bytes. On stdout: a line ``ready`` or ``failed WHY``, then ``closed``.
+as JSON, and its image's bytes. On stdout: a line ``ready`` or ``failed WHY``, then ``closed``.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from seqcls.live.snapshot import LiveView, OrganView
 from seqcls.types import FrameCounts
 
 Image = NDArray[np.uint8]
-#: Okabe and Ito's blue, a gray and orange, as BGR: told apart by everyone, and each state has its word besides.
+#: Okabe and Ito's blue, a gray and orange, as BGR: record apart by everyone, and each state has its word besides.
 COLORS = {"present": (178, 114, 0), "absent": (110, 110, 110), "unknown": (0, 159, 230)}
 _HEIGHT, _SIDE, _BELOW = 640, 420, 120
 _INK = (230, 230, 230)
-#: So long without news, a picture is no longer what is seen now.
+#: After so long without news, an image is no longer what is seen now.
 QUIET_S = 2.0
 TITLE = "seqcls"
 _LENGTHS = struct.Struct(">II")
@@ -45,14 +45,14 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def draw(view: LiveView, quiet_s: float = 0.0) -> Image:
-    """(640, W, 3) uint8 BGR: the region's picture at the left, a sign per organ at the right, the feed below.
+    """(640, W, 3) uint8 BGR: the ultrasound region at the left, a sign per organ at the right, the feed below.
 
-    ``quiet_s``: how long ago the view was new. From ``QUIET_S`` on every organ is unknown, and the picture says so.
+    ``quiet_s``: how long ago the view was new. From ``QUIET_S`` on every organ is unknown, and the window says so.
     """
     quiet = quiet_s >= QUIET_S
     organs = [replace(organ, state="unknown", score=None) if quiet else organ for organ in view.organs]
     warning = f"NO NEWS FOR {quiet_s:.0f} s" if quiet else "" if view.feed == "running" else view.feed.upper()
-    picture = _picture(view, warning)
+    framed = _framed(view, warning)
     side = np.full((_HEIGHT, _SIDE, 3), 24, np.uint8)
     height = min(180, (_HEIGHT - _BELOW) // max(1, len(organs)))
     for place, organ in enumerate(organs):
@@ -67,7 +67,7 @@ def draw(view: LiveView, quiet_s: float = 0.0) -> Image:
     if not quiet:
         _text(side, f"{view.rate_hz:.0f} frames/s{late}  {view.frame_counts.dropped} dropped", 12, _HEIGHT - 34, 0.5)
     _text(side, "Research software, not a medical device.", 12, _HEIGHT - 12, 0.45)
-    return np.concatenate([picture, side], axis=1)
+    return np.concatenate([framed, side], axis=1)
 
 
 class Window:
@@ -126,20 +126,20 @@ class Window:
 
 def packed(view: LiveView) -> bytes:
     """A view on its way to the window's process."""
-    told = asdict(replace(view, picture=None))
-    told["shape"] = None if view.picture is None else view.picture.shape
-    text = json.dumps(told).encode()
-    pixels = b"" if view.picture is None else view.picture.tobytes()
+    record = asdict(replace(view, image=None))
+    record["shape"] = None if view.image is None else view.image.shape
+    text = json.dumps(record).encode()
+    pixels = b"" if view.image is None else view.image.tobytes()
     return _LENGTHS.pack(len(text), len(pixels)) + text + pixels
 
 
 def _unpacked(text: bytes, pixels: bytes) -> LiveView:
-    told: dict[str, Any] = json.loads(text)
-    shape = told.pop("shape")
-    told["organs"] = tuple(OrganView(**organ) for organ in told["organs"])
-    told["frame_counts"] = FrameCounts(**told["frame_counts"])
-    told["picture"] = None if shape is None else np.frombuffer(pixels, np.uint8).reshape(shape)
-    return LiveView(**told)
+    record: dict[str, Any] = json.loads(text)
+    shape = record.pop("shape")
+    record["organs"] = tuple(OrganView(**organ) for organ in record["organs"])
+    record["frame_counts"] = FrameCounts(**record["frame_counts"])
+    record["image"] = None if shape is None else np.frombuffer(pixels, np.uint8).reshape(shape)
+    return LiveView(**record)
 
 
 class _Inbox:
@@ -200,18 +200,18 @@ def _follow(inbox: _Inbox) -> None:
         visible = seen
 
 
-def _picture(view: LiveView, warning: str) -> Image:
+def _framed(view: LiveView, warning: str) -> Image:
     framed = np.full((_HEIGHT, _HEIGHT, 3), 12, np.uint8)
-    if view.picture is not None:
-        scale = min(_HEIGHT / view.picture.shape[0], 2 * _HEIGHT / view.picture.shape[1])
-        size = max(1, round(view.picture.shape[1] * scale)), max(1, round(view.picture.shape[0] * scale))
-        shown = cv2.cvtColor(cv2.resize(view.picture, size, interpolation=cv2.INTER_LINEAR), cv2.COLOR_GRAY2BGR)
+    if view.image is not None:
+        scale = min(_HEIGHT / view.image.shape[0], 2 * _HEIGHT / view.image.shape[1])
+        size = max(1, round(view.image.shape[1] * scale)), max(1, round(view.image.shape[0] * scale))
+        shown = cv2.cvtColor(cv2.resize(view.image, size, interpolation=cv2.INTER_LINEAR), cv2.COLOR_GRAY2BGR)
         framed = np.zeros((_HEIGHT, shown.shape[1], 3), np.uint8)
         top = (_HEIGHT - shown.shape[0]) // 2
         framed[top : top + shown.shape[0]] = shown
     elif not warning:
-        _text(framed, "no picture yet", 40, _HEIGHT // 2, 0.9)
-    if warning:  # a picture that stands still must not look alive
+        _text(framed, "no image yet", 40, _HEIGHT // 2, 0.9)
+    if warning:  # an image that stands still must not look alive
         framed //= 3
         fit = (framed.shape[1] - 40) / cv2.getTextSize(warning, _FONT, 1.0, 3)[0][0]
         _text(framed, warning, 20, _HEIGHT // 2, max(0.4, min(1.4, fit)), COLORS["unknown"], 3)

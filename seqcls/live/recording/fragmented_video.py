@@ -1,6 +1,6 @@
 """Video files that a kill cannot spoil: what was written half a second ago stays readable.
 
-Pictures are written in fragments of half a second, each complete in itself, straight into the file's final name.
+Images are written in fragments of half a second, each complete in itself, straight into the file's final name.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TIME_BASE = Fraction(1, 60_000)
 #: A fragment ends at a key frame, so a kill costs at most this much. Measured: 2 % more bytes than at one per second.
 FRAGMENT_S = 0.5
 
-#: Measured on 384 x 408: 1.6 ms a picture, 44 dB, 3.4 Mbit/s at 25 frames/s; veryfast takes 5.5 ms for 1.9 Mbit/s.
+#: Measured on 384 x 408: 1.6 ms a image, 44 dB, 3.4 Mbit/s at 25 frames/s; veryfast takes 5.5 ms for 1.9 Mbit/s.
 _X264 = {"preset": "ultrafast", "tune": "zerolatency", "crf": "18", "forced-idr": "1"}
 _MPEG4 = {"qmin": "2", "qmax": "3"}
 
@@ -42,22 +42,22 @@ SUFFIXES = tuple(_CONTAINERS)
 
 @dataclass(frozen=True, slots=True)
 class RecordedVideo:
-    """A file's clock counts from its first picture, which is the one at ``start_s`` of the run."""
+    """A file's clock counts from its first image, which is the one at ``start_s`` of the run."""
 
     path: Path
     start_s: float
 
 
-class Part(Protocol):
-    """One video file of one picture size while it is written. Both raise OSError or FFmpeg's errors."""
+class VideoWriter(Protocol):
+    """One video file of one image size while it is written. Both raise OSError or FFmpeg's errors."""
 
     def write(self, image: Image, time_s: float, duration_s: float) -> None: ...
 
     def close(self) -> None: ...
 
 
-#: (path, picture of the first frame, its time) -> Part. Raises FileExistsError where the path is taken.
-OpenVideo = Callable[[Path, Image, float], Part]
+#: (path, image of the first frame, its time) -> VideoWriter. Raises FileExistsError where the path is taken.
+OpenVideo = Callable[[Path, Image, float], VideoWriter]
 
 
 def open_new(path: Path) -> BinaryIO:
@@ -66,10 +66,10 @@ def open_new(path: Path) -> BinaryIO:
 
 
 class FragmentedVideoWriter:
-    """Writes (H, W) gray or (H, W, 3) BGR uint8 pictures as H.264, or MPEG-4 where FFmpeg has no libx264.
+    """Writes (H, W) gray or (H, W, 3) BGR uint8 images as H.264, or MPEG-4 where FFmpeg has no libx264.
 
-    Odd sizes get one more row or column at the end, black in gray pictures. ``start_s`` of the run becomes 0 in the
-    file: for as long as a file's first picture is away from 0, players show nothing.
+    Odd sizes get one more row or column at the end, black in gray images. ``start_s`` of the run becomes 0 in the
+    file: for as long as a file's first image is away from 0, players show nothing.
     """
 
     def __init__(
@@ -111,21 +111,21 @@ class FragmentedVideoWriter:
         return _X264 if self._h264 else _MPEG4
 
     def write(self, image: Image, time_s: float, duration_s: float) -> None:
-        """Append a picture of the first one's size; a time that stands still or goes back is moved by one tick."""
+        """Append a image of the first one's size; a time that stands still or goes back is moved by one tick."""
         from av.video.frame import PictureType
 
-        picture = self._gray(image) if image.ndim == 2 else self._color(image)
+        frame = self._gray(image) if image.ndim == 2 else self._color(image)
         self._tick = max(self._tick + 1, round((time_s - self._start_s) / TIME_BASE))
-        picture.pts, picture.time_base = self._tick, TIME_BASE
+        frame.pts, frame.time_base = self._tick, TIME_BASE
         if self._key_tick < 0 or (self._tick - self._key_tick) * TIME_BASE >= FRAGMENT_S:
-            picture.pict_type, self._key_tick = PictureType.I, self._tick
-        for packet in self._stream.encode(picture):  # of this picture: the encoders work without delay
+            frame.pict_type, self._key_tick = PictureType.I, self._tick
+        for packet in self._stream.encode(frame):  # of this image: the encoders work without delay
             packet.duration = max(1, round(duration_s / TIME_BASE))
             self._container.mux(packet)
         self._file.check()
 
     def close(self) -> None:
-        """End the file in order. Idempotent. Raises OSError where that fails; the file is closed in any case."""
+        """End the file. May be called again. Raises OSError where that fails; the file is closed in any case."""
         try:
             self._container.mux(self._stream.encode(None))
         except EOFError:
@@ -137,16 +137,16 @@ class FragmentedVideoWriter:
     def _gray(self, image: Image) -> Any:
         import av
 
-        picture = av.VideoFrame(self._width, self._height, "yuv420p")
-        planes = [_rows(plane) for plane in picture.planes]
+        frame = av.VideoFrame(self._width, self._height, "yuv420p")
+        planes = [_rows(plane) for plane in frame.planes]
         planes[0][:] = 0 if self._h264 else 16
         height, width = image.shape
         planes[0][:height, :width] = image if self._h264 else cv2.LUT(image, _BROADCAST)
         for plane in planes[1:]:
             plane[:] = 128
         if self._h264:
-            picture.color_range = _FULL_RANGE
-        return picture
+            frame.color_range = _FULL_RANGE
+        return frame
 
     def _color(self, image: Image) -> Any:
         import av
@@ -155,8 +155,8 @@ class FragmentedVideoWriter:
         if (height, width) != (self._height, self._width):
             edges = (0, self._height - height, 0, self._width - width)
             image = np.asarray(cv2.copyMakeBorder(image, *edges, cv2.BORDER_REPLICATE), np.uint8)
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="bgr24")
-        return picture.reformat(format="yuv420p", dst_color_range="JPEG" if self._h264 else "MPEG")
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="bgr24")
+        return frame.reformat(format="yuv420p", dst_color_range="JPEG" if self._h264 else "MPEG")
 
 
 def _rows(plane: Any) -> Image:
@@ -165,7 +165,7 @@ def _rows(plane: Any) -> Image:
 
 
 class _Tail:
-    """The file object under the container: keeps ``mark`` behind the last byte until it is closed in order.
+    """The file object under the container: keeps ``mark`` behind the last byte until it is closed.
 
     FFmpeg only hears that writing failed; ``check`` raises what it was. After that the file is left as it is, cut
     behind the last fragment that fitted.
@@ -230,15 +230,15 @@ class _Tail:
 
 
 class SegmentedVideoWriter:
-    """Pictures in time order, in as many files as there are changes of size: NAME, NAME-2, NAME-3 ...
+    """Images in time order, in as many files as there are changes of size: NAME, NAME-2, NAME-3 ...
 
     A name that is taken is passed over, nothing is overwritten.
     """
 
-    def __init__(self, path: Path, open_part: OpenVideo = FragmentedVideoWriter) -> None:
+    def __init__(self, path: Path, open_video: OpenVideo = FragmentedVideoWriter) -> None:
         self.parts: list[RecordedVideo] = []
-        self._path, self._open_part = path, open_part
-        self._part: Part | None = None
+        self._path, self._open_video = path, open_video
+        self._part: VideoWriter | None = None
         self._size: tuple[int, ...] = ()
         self._number = 0
 
@@ -251,17 +251,17 @@ class SegmentedVideoWriter:
         self._part.write(image, time_s, duration_s)
 
     def close(self) -> None:
-        """End the file that is open; a picture after that begins a new one."""
+        """End the file that is open; a image after that begins a new one."""
         part, self._part = self._part, None
         if part is not None:
             part.close()
 
-    def _next_part(self, image: Image, time_s: float) -> Part:
+    def _next_part(self, image: Image, time_s: float) -> VideoWriter:
         while True:
             self._number += 1
             path = self._path if self._number == 1 else _numbered(self._path, self._number)
             try:
-                part = self._open_part(path, image, time_s)
+                part = self._open_video(path, image, time_s)
             except FileExistsError:
                 continue
             self.parts.append(RecordedVideo(path, time_s))

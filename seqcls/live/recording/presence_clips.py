@@ -101,13 +101,13 @@ class PresenceClips(BackgroundRecording):
         notify: Notify = nothing,
         ring_bytes: int = RING_BYTES,
         queue_bytes: int = QUEUE_BYTES,
-        open_part: OpenVideo = FragmentedVideoWriter,
+        open_video: OpenVideo = FragmentedVideoWriter,
     ) -> None:
         for name, value in (("pre-roll", pre_roll_s), ("post-roll", post_roll_s), ("reach", reach_s)):
             if not 0 <= value <= 600:
                 raise UsageError(f"a clip's {name} must be 0 to 600 seconds, not {value:g}")
         self._folder = require_writable(folder)
-        self._organs, self._open_part = frozenset(organs), open_part
+        self._organs, self._open_video = frozenset(organs), open_video
         self._pre_roll_s, self._post_roll_s = pre_roll_s, post_roll_s
         self._ring = _Ring(ring_bytes, pre_roll_s + reach_s)
         self._open: list[_Clip] = []
@@ -153,7 +153,7 @@ class PresenceClips(BackgroundRecording):
                 f"a clip of {event.organ} begins {past[0].time_s - wanted_s:.1f} s late:"
                 f" the frames before are no longer held ({self._ring.held_bytes >> 20} MiB are)"
             )
-        video = SegmentedVideoWriter(self._folder / clip_name(event.organ, event.start_s), self._open_part)
+        video = SegmentedVideoWriter(self._folder / clip_name(event.organ, event.start_s), self._open_video)
         self._videos.append(video)
         self._open.append(_Clip(event.organ, video, past))
 

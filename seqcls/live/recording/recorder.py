@@ -132,7 +132,7 @@ class Recorder(BackgroundRecording):
         resume: bool = False,
         notify: Notify = nothing,
         queue_bytes: int = QUEUE_BYTES,
-        open_part: OpenVideo = FragmentedVideoWriter,
+        open_video: OpenVideo = FragmentedVideoWriter,
     ) -> None:
         path = Path(path)
         if path.suffix.lower() not in SUFFIXES:
@@ -141,7 +141,7 @@ class Recorder(BackgroundRecording):
         if path.exists() and not resume:
             raise OutputError(f"{path} exists already and is not overwritten; choose another name for the recording")
         self.recorded = 0
-        self._video = SegmentedVideoWriter(path, open_part)
+        self._video = SegmentedVideoWriter(path, open_video)
         super().__init__("recording", whole=whole, notify=notify, queue_bytes=queue_bytes)
 
     @property

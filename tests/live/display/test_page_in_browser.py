@@ -272,7 +272,7 @@ def test_a_picture_that_stands_still_does_not_look_alive(chromium: browser.Brows
     try:
         chromium.until(NOTE, lambda note: note == "")
         assert chromium.evaluate("getComputedStyle(picture).opacity") == "1"
-        run.view = replace(VIEW, picture=None)
+        run.view = replace(VIEW, image=None)
         chromium.until(NOTE, lambda note: "no picture" in note)
         assert chromium.evaluate(SEEN) == "yes" and chromium.evaluate("getComputedStyle(picture).opacity") == "0.3"
         run.view = VIEW

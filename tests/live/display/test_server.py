@@ -80,7 +80,7 @@ def test_tokens_are_random_and_checked() -> None:
             PageServer(token=wrong)
     with pytest.raises(UsageError, match=r"127\.0\.0\.1"):
         PageServer(host="0.0.0.0")
-    with pytest.raises(UsageError, match="cannot be had"):
+    with pytest.raises(UsageError, match="is not available"):
         PageServer(70000)
 
 
@@ -177,25 +177,25 @@ def test_the_picture_shows_the_region_alone_and_small(page: PageServer) -> None:
     page.publish(VIEW)
     shown = cv2.imdecode(np.frombuffer(ask(page, "/picture.jpg").body, np.uint8), cv2.IMREAD_UNCHANGED)  # type: ignore[attr-defined]
     assert shown.shape == PICTURE.shape and np.abs(shown.astype(int) - PICTURE).max() < 12
-    page.publish(replace(VIEW, picture=None))
+    page.publish(replace(VIEW, image=None))
     assert status(page, "/picture.jpg") == 204  # and not the last one
 
 
 def test_pictures_are_bounded_in_size_and_rate() -> None:
     now_s = [0.0]
     board = SnapshotPublisher(clock=lambda: now_s[0])
-    board.put(replace(VIEW, picture=np.full((1500, 1920), 9, np.uint8)))
-    first = board.picture()
+    board.put(replace(VIEW, image=np.full((1500, 1920), 9, np.uint8)))
+    first = board.jpeg()
     assert cv2.imdecode(np.frombuffer(first, np.uint8), cv2.IMREAD_UNCHANGED).shape == (750, LARGEST)
     board.put(VIEW)
-    assert board.picture() is first  # it is too early for another
+    assert board.jpeg() is first  # it is too early for another
     now_s[0] = 0.2
-    second = board.picture()
+    second = board.jpeg()
     assert second != first
     now_s[0] = 0.4
-    assert board.picture() is second  # nothing new: not encoded again
-    board.put(replace(VIEW, picture=np.zeros((0, 5), np.uint8)))
-    assert board.picture() == b""
+    assert board.jpeg() is second  # nothing new: not encoded again
+    board.put(replace(VIEW, image=np.zeros((0, 5), np.uint8)))
+    assert board.jpeg() == b""
 
 
 def test_a_snapshot_as_json() -> None:

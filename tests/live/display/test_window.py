@@ -39,7 +39,7 @@ VIEW = LiveView(
     frame_counts=FrameCounts(),
     rate_hz=30.0,
     latency_ms=(1.0, 2.0, 3.0),
-    picture=np.full((60, 80), 200, np.uint8),
+    image=np.full((60, 80), 200, np.uint8),
 )
 
 
@@ -62,9 +62,9 @@ def test_a_feed_that_stalls_dims_the_picture() -> None:
 
 
 @pytest.mark.parametrize("quiet_s", [QUIET_S, 3.0, 86_400.0])
-@pytest.mark.parametrize("picture", [VIEW.picture, None], ids=["picture", "no picture"])
-def test_without_news_nothing_is_present(quiet_s: float, picture: np.ndarray | None) -> None:
-    view = replace(VIEW, picture=picture)
+@pytest.mark.parametrize("shown", [VIEW.image, None], ids=["image", "no image"])
+def test_without_news_nothing_is_present(quiet_s: float, shown: np.ndarray | None) -> None:
+    view = replace(VIEW, image=shown)
     fresh, stale = draw(view, QUIET_S - 0.1), draw(view, quiet_s)
     assert np.array_equal(fresh, draw(view)) and counts(fresh)["present"] > 20_000
     assert counts(stale)["present"] == 0 and counts(stale)["unknown"] > 20_000
@@ -74,7 +74,7 @@ def test_without_news_nothing_is_present(quiet_s: float, picture: np.ndarray | N
 
 @pytest.mark.parametrize("shape", [(1, 1), (2000, 10), (10, 2000), (480, 640)])
 def test_pictures_of_any_shape(shape: tuple[int, int]) -> None:
-    image = draw(replace(VIEW, picture=np.full(shape, 90, np.uint8)))
+    image = draw(replace(VIEW, image=np.full(shape, 90, np.uint8)))
     assert image.shape[0] == 640 and image.shape[1] <= 2 * 640 + 420
 
 
@@ -118,7 +118,7 @@ def test_many_organs_long_names_and_no_numbers() -> None:
     organs = tuple(organ("ein sehr langer Name für ein Organ " * 3, "unknown") for _ in range(12))
     organs += (organ("", "unknown"), organ("甲状腺" * 20, "present"))
     nothing = (float("nan"),) * 3
-    assert draw(replace(VIEW, organs=organs, picture=None, latency_ms=nothing)).dtype == np.uint8
+    assert draw(replace(VIEW, organs=organs, image=None, latency_ms=nothing)).dtype == np.uint8
 
 
 #: OpenCV whose windows are files: shown.png is what is seen; a file "key" holds the key that is pressed, "cross" closes.
@@ -213,7 +213,7 @@ def test_a_stuck_window_holds_nothing_up(window: Window, tmp_path: Path) -> None
     """Neither the run, with more pictures than a pipe holds, nor its end."""
     (tmp_path / "stuck").touch()
     for _ in range(100):
-        window.show(replace(VIEW, picture=np.zeros((1000, 1000), np.uint8)))
+        window.show(replace(VIEW, image=np.zeros((1000, 1000), np.uint8)))
     window.close()
     assert window._process.returncode == 0  # its stdin ended
 

@@ -21,7 +21,6 @@ from support.media import draw, numbers, read_number
 
 from seqcls.errors import OutputError, UsageError
 from seqcls.geometry import Region
-from seqcls.live.background import BackgroundWorker
 from seqcls.live.recording.fragmented_video import FragmentedVideoWriter, SegmentedVideoWriter
 from seqcls.live.recording.presence_clips import PresenceClips, clip_name
 from seqcls.live.recording.recorder import Recorder
@@ -288,7 +287,7 @@ def test_a_full_disk_ends_the_recording_and_nothing_else(tmp_path: Path, suffix:
     frames = [plain(k, k / 25) for k in range(80)]
     for frame in frames:
         frame.image[:] = np.maximum(frame.image, np.random.default_rng(frame.index).integers(0, 90, frame.image.shape))
-    recorder = record(tmp_path / f"a{suffix}", frames, open_part=small_disk(room), notify=said.append)
+    recorder = record(tmp_path / f"a{suffix}", frames, open_video=small_disk(room), notify=said.append)
     assert "No space left" in recorder.failed and "\n" not in recorder.failed
     assert said == [recorder.failed]
     assert recorder.recorded + recorder.dropped == 80 and recorder.dropped > 0
@@ -320,7 +319,7 @@ class Gate:
 def test_a_slow_encoder_costs_the_recording_frames_and_the_run_nothing(tmp_path: Path) -> None:
     said: list[str] = []
     gate = Gate()
-    recorder = Recorder(tmp_path / "a.mp4", open_part=gate, queue_bytes=5 * WIDTH * HEIGHT, notify=said.append)
+    recorder = Recorder(tmp_path / "a.mp4", open_video=gate, queue_bytes=5 * WIDTH * HEIGHT, notify=said.append)
     recorder.frame(plain(0, 0.0), FULL)
     assert gate.busy.wait(30)
     for k in range(1, 20):
@@ -336,7 +335,7 @@ def test_a_slow_encoder_costs_the_recording_frames_and_the_run_nothing(tmp_path:
 def test_an_encoder_that_hangs_is_left_behind(tmp_path: Path) -> None:
     said: list[str] = []
     gate = Gate()
-    recorder = Recorder(tmp_path / "a.mp4", open_part=gate, notify=said.append)
+    recorder = Recorder(tmp_path / "a.mp4", open_video=gate, notify=said.append)
     for k in range(3):
         recorder.frame(plain(k, k / 25), FULL)
     assert gate.busy.wait(30)
@@ -353,7 +352,7 @@ def test_an_encoder_that_breaks_is_told_in_one_line(tmp_path: Path) -> None:
         raise RuntimeError("first\nsecond")
 
     said: list[str] = []
-    recorder = record(tmp_path / "a.mp4", [plain(k, k / 25) for k in range(3)], open_part=broken, notify=said.append)
+    recorder = record(tmp_path / "a.mp4", [plain(k, k / 25) for k in range(3)], open_video=broken, notify=said.append)
     assert "first second" in recorder.failed and said == [recorder.failed] and recorder.dropped == 3
 
 
@@ -364,23 +363,8 @@ def test_what_fails_at_the_end_is_told(tmp_path: Path) -> None:
 
     part = Broken()
     part.go.set()
-    recorder = record(tmp_path / "a.mp4", [plain(0, 0.0)], open_part=part)
+    recorder = record(tmp_path / "a.mp4", [plain(0, 0.0)], open_video=part)
     assert "at its end: broken disk" in recorder.failed
-
-
-def test_an_aside_keeps_the_order_and_counts_what_it_leaves_out() -> None:
-    seen: list[int] = []
-    errors: list[Exception] = []
-
-    def work(item: int) -> None:
-        seen.append(item)
-        if item == 1:
-            raise ValueError("one")
-
-    worker = BackgroundWorker("test", work, limit=100, failed=errors.append)
-    assert all(worker.put(k) for k in range(5))
-    assert worker.close(60) and not worker.put(9)
-    assert seen == [0, 1, 2, 3, 4] and [str(e) for e in errors] == ["one"] and worker.dropped == 1
 
 
 def present(organ: str, start_s: float, final_s: float) -> Event:
@@ -502,7 +486,7 @@ def test_a_full_disk_ends_the_clips_and_nothing_else(tmp_path: Path) -> None:
     said: list[str] = []
     events = [present("thyroid", 1.0, 1.4), present("trachea", 2.0, 2.4)]
     frames = [Frame(k, t, 0.04, draw(k, noise=60)) for k, t in enumerate(steady(100))]
-    clips = clips_of(tmp_path, frames, events, open_part=small_disk(60_000), notify=said.append)
+    clips = clips_of(tmp_path, frames, events, open_video=small_disk(60_000), notify=said.append)
     assert "No space left" in clips.failed and said == [clips.failed]
 
 
@@ -512,7 +496,7 @@ def test_slow_clips_cost_frames_and_no_events(tmp_path: Path) -> None:
     clips = PresenceClips(
         tmp_path,
         organs=("thyroid",),
-        open_part=gate,
+        open_video=gate,
         queue_bytes=3 * WIDTH * HEIGHT,
         notify=said.append,
         post_roll_s=0.0,

@@ -1,5 +1,5 @@
 "use strict";
-// Draws what /events tells. One rule above all: PRESENT or ABSENT stands on the screen only while the feed runs and
+// Draws what comes from /events. One rule above all: PRESENT or ABSENT stands on the screen only while the feed runs and
 // news of it is fresh; whatever else happens, every sign says UNKNOWN.
 
 const LOST_MS = 3000; // no word from the server
@@ -7,7 +7,7 @@ const REOPEN_MS = 2000; // and how often the stream is opened anew
 const QUIET_S = 3; // no snapshot from the run
 const LATE_S = 3; // news that lay on the way
 const DRIFT = 2e-4; // by how much the clocks of two machines (an SSH tunnel) may run apart: 17 s a day
-const TRACE_S = 60; // board.py has the same figures
+const TRACE_S = 60; // publisher.py has the same figures
 const STRIP_S = 300;
 const MOST_INTERVALS = 20;
 const FEED_WORDS = { connecting: "connecting", running: "running", stalled: "stalled", retrying: "retrying", stopped: "stopped" };
@@ -64,15 +64,15 @@ function watch() {
 function verdict() {
   const now = performance.now();
   if (!open || now - heardMs > LOST_MS) {
-    if (heardMs === -Infinity && now - loadedMs < LOST_MS) return told("connecting", "connecting to seqcls", (now - loadedMs) / 1000, "");
+    if (heardMs === -Infinity && now - loadedMs < LOST_MS) return untrusted("connecting", "connecting to seqcls", (now - loadedMs) / 1000, "");
     const seconds = (now - (heardMs === -Infinity ? loadedMs : heardMs)) / 1000;
-    if (view && view.feed === "stopped") return told("stopped", "the run has ended", seconds, view.feed_reason);
-    return told("lost", "connection to seqcls lost", seconds, "is it running? A new run has a new address");
+    if (view && view.feed === "stopped") return untrusted("stopped", "the run has ended", seconds, view.feed_reason);
+    return untrusted("lost", "connection to seqcls lost", seconds, "is it running? A new run has a new address");
   }
-  if (lag.now > LATE_S) return told("lost", "this page lags behind", lag.now, "the way from seqcls to this page is too slow");
-  if (!view) return told("connecting", "waiting for the run", quietS, "");
+  if (lag.now > LATE_S) return untrusted("lost", "this page lags behind", lag.now, "the way from seqcls to this page is too slow");
+  if (!view) return untrusted("connecting", "waiting for the run", quietS, "");
   const quiet = quietS + (now - heardMs) / 1000;
-  if (view.feed !== "stopped" && quiet > QUIET_S) return told("lost", "no news from the run", quiet, "seqcls is busy or hangs");
+  if (view.feed !== "stopped" && quiet > QUIET_S) return untrusted("lost", "no news from the run", quiet, "seqcls is busy or hangs");
   return {
     trusted: view.feed === "running",
     kind: view.feed,
@@ -82,7 +82,7 @@ function verdict() {
   };
 }
 
-function told(kind, word, seconds, why) {
+function untrusted(kind, word, seconds, why) {
   return { trusted: false, kind, word, seconds, why };
 }
 
