@@ -27,7 +27,7 @@ class ProbeSource(ReconnectingSource):
     """
 
     def __init__(self, url: str, *, on_state: OnState, timing: FeedTiming = DEFAULT_TIMING) -> None:
-        self._address = parse_url(url)
+        self._address, self._patience = parse_url(url), timing
         self._latest: IgtlConnection | None = None
         self._refusing = threading.Lock()  # a connection that was given up may still be at its last bytes
         self._refused = 0
@@ -37,13 +37,13 @@ class ProbeSource(ReconnectingSource):
 
     def _dial(self) -> Connection:
         host, port, device = self._address
-        half_s = (self._timing.connect_s - _LONGER_S) / 2  # for connecting, and for a server that starts its probe then
+        half_s = self._patience.connect_s / 2  # for connecting, and for a server that has to start its probe then
         self._latest = IgtlConnection(
             host,
             port,
             device if self._latest is None else self._latest.device,
             connect_s=half_s,
-            message_s=self._timing.stall_s - _LONGER_S,
+            message_s=self._patience.stall_s,
             first_s=half_s,
             clock=self._clock,
             on_refused=self._on_refused,
