@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from seqcls.errors import OutputError
+from seqcls.errors import OutputError, one_line
 
 
 @contextlib.contextmanager
@@ -28,7 +28,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}; choose another place with -o") from error
+        raise OutputError(f"cannot write {path}: {one_line(error)}; choose another place with -o") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -45,7 +45,7 @@ def make_folder(folder: str | Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot make folder {folder}: {error.strerror or error}; choose another with -o") from error
+        raise OutputError(f"cannot make folder {folder}: {one_line(error)}; choose another with -o") from error
     return folder
 
 
@@ -57,7 +57,7 @@ def require_writable(folder: str | Path) -> Path:
         probe.write_bytes(b"")
         probe.unlink()
     except OSError as error:
-        raise OutputError(f"cannot write into {folder}: {error.strerror or error}; choose another with -o") from error
+        raise OutputError(f"cannot write into {folder}: {one_line(error)}; choose another with -o") from error
     return folder
 
 

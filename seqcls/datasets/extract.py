@@ -28,7 +28,7 @@ from seqcls.datasets.frame_table import (
 from seqcls.datasets.labelled_frames import ClipReading, groups_of, labelled_frames
 from seqcls.datasets.labels import ClipLabels
 from seqcls.datasets.split import hold_out
-from seqcls.errors import DataError, OutputError, UsageError
+from seqcls.errors import DataError, OutputError, UsageError, one_line
 from seqcls.files import require_writable
 from seqcls.geometry import Geometry
 
@@ -98,7 +98,7 @@ def extract(
         refuse_to_overwrite(out, options.overwrite)  # again: extracting takes minutes, and others may have written
         _replace(out, partial)
     except OSError as error:
-        raise OutputError(f"cannot write {out}: {error.strerror or error}; choose another place with -o") from error
+        raise OutputError(f"cannot write {out}: {one_line(error)}; choose another place with -o") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return summary

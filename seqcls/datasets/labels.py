@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args
 
-from seqcls.errors import DataError, UsageError
+from seqcls.errors import DataError, UsageError, one_line
 from seqcls.types import TIME_TOLERANCE_S
 
 Label = Literal["present", "absent", "ignore"]
@@ -94,7 +94,7 @@ def read_labels(path: str | Path) -> list[ClipLabels]:
     except FileNotFoundError as error:
         raise DataError(f"no label file at {path}") from error
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}; name a .csv or .json file") from error
+        raise DataError(f"{path} cannot be read: {one_line(error)}; name a .csv or .json file") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text (byte {error.start}); save it as 'CSV UTF-8'") from error
     if "\0" in text:

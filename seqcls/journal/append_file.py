@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from seqcls.errors import DataError, OutputError
+from seqcls.errors import DataError, OutputError, one_line
 from seqcls.files import make_folder
 
 _CHUNK = 1 << 16
@@ -36,7 +36,7 @@ class AppendFile:
         except FileNotFoundError:
             raise DataError(f"no journal at {path}: nothing to resume") from None
         except OSError as error:
-            raise OutputError(f"cannot write {path}: {error.strerror or error}; choose another place") from None
+            raise OutputError(f"cannot write {path}: {one_line(error)}; choose another place") from None
         #: Bytes of the last ``append`` that went in.
         self.went_in = 0
         # True from before a write until it is known to be whole: whatever interrupts it leaves this set.

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from seqcls.errors import OutputError
+from seqcls.errors import OutputError, one_line
 from seqcls.journal.append_file import AppendFile
 from seqcls.journal.format import Opening, Resume
 from seqcls.journal.reader import Journal, open_journal
@@ -81,7 +81,7 @@ def resume(
         begin(writer, Resume(session=session, after=journal.sessions[-1], time_s=time_s, **writer.stamp()))
     except OSError as error:
         file.close()
-        raise OutputError(f"cannot mend {path}: {error.strerror or error}; copy it to another disk") from None
+        raise OutputError(f"cannot mend {path}: {one_line(error)}; copy it to another disk") from None
     except BaseException:
         file.close()
         raise

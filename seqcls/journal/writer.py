@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 import seqcls
-from seqcls.errors import DiskFullError
+from seqcls.errors import DiskFullError, one_line
 from seqcls.geometry import Region
 from seqcls.journal.append_file import AppendFile
 from seqcls.journal.format import MAX_LINE_BYTES, Close, FeedChange, Opening, Record, Resume, encode
@@ -149,7 +149,7 @@ class JournalWriter:
         try:
             self._file.append(data)
         except OSError as error:
-            self._fail(_said(error), count - data[: self._file.went_in].count(b"\n"))
+            self._fail(one_line(error), count - data[: self._file.went_in].count(b"\n"))
             self._retry_s = now_s + RETRY_EVERY_S
             with contextlib.suppress(OSError):  # else before the next attempt
                 self._file.heal()
@@ -165,7 +165,7 @@ class JournalWriter:
         try:
             self._file.sync()
         except OSError as error:
-            self._fail(_said(error), 0)
+            self._fail(one_line(error), 0)
 
     def _fail(self, why: str, dropped: int) -> None:
         self.dropped += dropped
@@ -214,7 +214,3 @@ def begin(writer: JournalWriter, record: Opening | Resume) -> None:
     if writer.failed:
         writer.close()
         raise DiskFullError(writer.failed)
-
-
-def _said(error: OSError) -> str:
-    return error.strerror or str(error)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.parsers import expat
 
-from seqcls.errors import ModelError
+from seqcls.errors import ModelError, one_line
 
 #: ResNet-18 in float32 has 45 MB of weights; its graph, quantised, 0.2 MB.
 MAX_GRAPH_BYTES = 8 << 20
@@ -32,7 +32,7 @@ def read_bytes(path: Path, most: int) -> bytes:
             raise ModelError(f"{path} is larger than the {most >> 20} MB that a model can have; it is none of seqcls")
         return path.read_bytes()
     except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror or error}; copy it again") from error
+        raise ModelError(f"{path} cannot be read: {one_line(error)}; copy it again") from error
 
 
 def notes_of(path: Path) -> dict[str, str]:

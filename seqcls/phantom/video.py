@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
-from seqcls.errors import OutputError, UsageError
+from seqcls.errors import OutputError, UsageError, one_line
 from seqcls.files import atomic_path, write_text
 from seqcls.phantom.anatomy import ORGANS
 from seqcls.phantom.sweep import SweepOptions, TruthState, sweep
@@ -127,7 +127,7 @@ def _encode(
                     progress(frame.index + 1, options.frames)
             container.mux(stream.encode())
     except av.FFmpegError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}; choose another place with -o") from error
+        raise OutputError(f"cannot write {path}: {one_line(error)}; choose another place with -o") from error
     return seen
 
 
