@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, redirect_stderr, suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from seqcls.detector import Detector
     from seqcls.journal import JournalWriter, Opening, Resumption
+    from seqcls.live.notify import JsonLines, OnEvent, Webhook
     from seqcls.live.recording.presence_clips import PresenceClips
     from seqcls.live.recording.recorder import Recorder
     from seqcls.live.session import LiveSession, LiveSummary
@@ -166,7 +167,7 @@ def _watch(
         source = stack.enter_context(
             closing(open_live(spec, realtime=run_options.realtime, on_state=on_state, **source_options))
         )
-        outlets = [stack.enter_context(closing(outlet)) for outlet in _outlets(run_options, notify)]
+        sinks = [stack.enter_context(closing(sink)) for sink in _sinks(run_options, notify)]
         recorder, clips = _recorders(detector, folder, run_options, notify)
         for kept in (recorder, clips):
             if kept is not None:
@@ -187,7 +188,7 @@ def _watch(
             options=session_options,
             journal=journal,
             resumed=resumed,
-            sinks=[*outlets, *([] if clips is None else [clips])],
+            sinks=[*sinks, *([] if clips is None else [clips])],
             on_view=look,
             on_frame=None if recorder is None else lambda frame: recorder.frame(frame, session.region),
             on_taken=None if clips is None else lambda frame: clips.frame(frame, session.region),
@@ -234,17 +235,16 @@ def _journal(
     return resumed.writer, resumed
 
 
-def _outlets(run_options: LiveRunOptions, notify: Callable[[str], None]) -> list[Any]:
+def _sinks(run_options: LiveRunOptions, notify: Callable[[str], None]) -> Iterator[JsonLines | Webhook | OnEvent]:
+    """One after another, so that each can be closed when the next one refuses its option."""
     from seqcls.live.notify import JsonLines, OnEvent, Webhook
 
-    outlets: list[Any] = []
     if sys.stdout is not None and not sys.stdout.isatty():
-        outlets.append(JsonLines(notify=notify))
+        yield JsonLines(notify=notify)
     if run_options.webhook is not None:
-        outlets.append(Webhook(run_options.webhook, notify=notify))
+        yield Webhook(run_options.webhook, notify=notify)
     if run_options.on_event is not None:
-        outlets.append(OnEvent(run_options.on_event, notify=notify))
-    return outlets
+        yield OnEvent(run_options.on_event, notify=notify)
 
 
 def _recorders(

@@ -89,7 +89,8 @@ class IgtlConnection:
     """One connection to an OpenIGTLink server: iterating connects, and gives its images until it breaks.
 
     ``device``: only its images are taken; "": those of the first device that sends one, whose name it then is.
-    ``connect_s``: seconds for looking up the name and connecting. ``message_s``: longest wait for a whole image, from
+    ``connect_s``: seconds for connecting to each of the host's addresses; looking up its name takes as long as the
+    system likes, so iterate in a thread that can be left behind. ``message_s``: longest wait for a whole image, from
     the moment the consumer asks for it; ``first_s``: the same for the first one, for which a server may have to start
     its probe (``message_s`` where not stated). ``clock``: seconds, monotonic; gives the arrival times.
 
@@ -132,30 +133,28 @@ class IgtlConnection:
         self._last_refusal = ""
         self._others: dict[str, None] = {}
         self._lock = threading.Lock()
-        self._woken = threading.Event()
         self._closed = False
         self._socket: socket.socket | None = None
 
     def _connect(self) -> None:
-        dial = _Dial(self._host, self._port, self._connect_s, self._woken)
-        self._woken.wait(self._connect_s)
-        connected = dial.take()
+        try:
+            connected = socket.create_connection((self._host, self._port), self._connect_s)
+        except (OSError, UnicodeError) as error:
+            why = f"no answer within {self._connect_s:g} s" if isinstance(error, TimeoutError) else one_line(error)
+            raise SourceError(
+                f"{self.name}: cannot connect ({why}); is the server running, and the address right?"
+            ) from None
         with self._lock:
-            if connected is not None and not self._closed:
+            if not self._closed:
                 self._socket = connected
                 return
-        if connected is not None:
-            connected.close()
-        if not self._closed:
-            why = dial.problem if dial.problem else f"no answer within {self._connect_s:g} s"
-            raise SourceError(f"{self.name}: cannot connect ({why}); is the server running, and the address right?")
+        connected.close()
 
     def close(self) -> None:
         """End the connection and an iteration that goes on in another thread. May be called again."""
         with self._lock:
             self._closed = True
             connected, self._socket = self._socket, None
-        self._woken.set()
         if connected is None:
             return
         with contextlib.suppress(OSError):  # the other side was faster
@@ -231,34 +230,3 @@ class IgtlConnection:
             seen.append(f"the server's status is {self.status.code} {self.status.name} {self.status.text}".rstrip())
         more = f" ({'; '.join(seen)})" if seen else ""
         return f"{self.name}: no image for {limit_s:g} s{more}; is the probe running and not frozen?"
-
-
-class _Dial:
-    """Connects in a thread of its own: looking a name up can take minutes and cannot be interrupted."""
-
-    def __init__(self, host: str, port: int, connect_s: float, done: threading.Event) -> None:
-        self.problem = ""
-        self._host, self._port, self._connect_s, self._done = host, port, connect_s, done
-        self._lock = threading.Lock()
-        self._given_up = False
-        self._socket: socket.socket | None = None
-        threading.Thread(target=self._run, name="seqcls-igtl-connect", daemon=True).start()
-
-    def take(self) -> socket.socket | None:
-        """The socket if there is one by now; one that comes later is closed at once."""
-        with self._lock:
-            self._given_up = True
-            return self._socket
-
-    def _run(self) -> None:
-        try:
-            connected = socket.create_connection((self._host, self._port), self._connect_s)
-        except (OSError, UnicodeError) as error:
-            self.problem = one_line(error)
-        else:
-            with self._lock:
-                if self._given_up:
-                    connected.close()
-                else:
-                    self._socket = connected
-        self._done.set()

@@ -52,16 +52,12 @@ class SnapshotPublisher:
             self.closed = True
             self._changed.notify_all()
 
-    def wait(self, seen: int, timeout_s: float) -> int:
-        """The newest version, as soon as it is another than ``seen``, the time is over or the board closed."""
+    def wait(self, seen: int, min_s: float, max_s: float) -> None:
+        """At least ``min_s``, then until the newest version is another than ``seen``, ``max_s`` at most; not once
+        closed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._version != seen or self.closed, timeout_s)
-            return self._version
-
-    def pause(self, timeout_s: float) -> None:
-        """Wait, but not longer than until the board is closed."""
-        with self._changed:
-            self._changed.wait_for(lambda: self.closed, timeout_s)
+            if not self._changed.wait_for(lambda: self.closed, min_s):
+                self._changed.wait_for(lambda: self._version != seen or self.closed, max_s - min_s)
 
     def state(self) -> tuple[int, float, bytes]:
         """Version, how many seconds ago it was put up, and its JSON in ASCII (``null`` before the first)."""

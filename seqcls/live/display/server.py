@@ -67,9 +67,9 @@ class PageServer:
             token = secrets.token_urlsafe(24)
         if not re.fullmatch(r"[A-Za-z0-9_-]{16,}", token):
             raise UsageError("a token is 16 characters or more of A-Z, a-z, 0-9, _ and -")
-        self._board = SnapshotPublisher()
+        self._publisher = SnapshotPublisher()
         try:
-            self._server = _Server(host, port, token, self._board)
+            self._server = _Server(host, port, token, self._publisher)
         except (OSError, OverflowError) as error:
             raise UsageError(
                 f"port {port} is not available ({one_line(error)}); choose another, or 0 for any"
@@ -82,14 +82,14 @@ class PageServer:
 
     def publish(self, view: LiveView) -> None:
         """Show this from now on; never waits for those who look."""
-        self._board.put(view)
+        self._publisher.put(view)
 
     def close(self) -> None:
         """End every connection and thread, within about a second; idempotent."""
         with self._closing:
-            if self._board.closed:
+            if self._publisher.closed:
                 return
-            self._board.close()
+            self._publisher.close()
             self._server.shutdown()
             self._server.server_close()
             self._server.end_connections(CLOSE_WITHIN_S)
@@ -101,13 +101,12 @@ class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = os.name != "nt"
     request_queue_size = 32
 
-    def __init__(self, host: str, port: int, token: str, board: SnapshotPublisher) -> None:
-        self.token, self.board = token, board
+    def __init__(self, host: str, port: int, token: str, publisher: SnapshotPublisher) -> None:
+        self.token, self.publisher = token, publisher
         folder = files("seqcls.live.display") / "page"
         self.page = {path: ((folder / name).read_bytes(), kind) for path, (name, kind) in PAGE.items()}
         self._lock = threading.Lock()
-        self._served: dict[Any, threading.Thread] = {}
-        self._refused: dict[Any, threading.Thread] = {}
+        self._connections: dict[Any, threading.Thread] = {}  # oldest first
         super().__init__((host, port), _Request)
         self.port = int(self.server_address[1])
         self.hosts = {f"{name}:{self.port}" for name in (host, "localhost")}
@@ -118,35 +117,33 @@ class _Server(socketserver.ThreadingTCPServer):
     def process_request(self, request: Any, client_address: Any) -> None:
         """A thread for each connection; beyond the limit one that says so, and beyond twice the limit none."""
         with self._lock:
-            crowded = len(self._served) >= MAX_CLIENTS
-            among = self._refused if crowded else self._served
-            if len(among) >= MAX_CLIENTS or self.board.closed:
+            if len(self._connections) >= 2 * MAX_CLIENTS or self.publisher.closed:
                 self.shutdown_request(request)
                 return
             thread = threading.Thread(
                 target=self.process_request_thread, args=(request, client_address), name="seqcls-client", daemon=True
             )
             thread.start()  # it waits for the lock before it takes itself off the list
-            among[request] = thread
+            self._connections[request] = thread
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
             super().process_request_thread(request, client_address)
         finally:
             with self._lock:
-                self._served.pop(request, None)
-                self._refused.pop(request, None)
+                self._connections.pop(request, None)
 
-    def is_refused(self, request: Any) -> bool:
+    def is_crowded(self, request: Any) -> bool:
+        """Whether as many connections as may be are older than this one."""
         with self._lock:
-            return request in self._refused
+            return request not in list(self._connections)[:MAX_CLIENTS]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away; and the terminal, which shows the run, is no place for a traceback."""
 
     def end_connections(self, within_s: float) -> None:
         with self._lock:
-            connections = {**self._served, **self._refused}
+            connections = dict(self._connections)
         _join(connections.values(), within_s / 2)  # those that follow the run say how it ended and go by themselves
         for connection in connections:
             with suppress(OSError):
@@ -198,7 +195,7 @@ class _Request(BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         host = self.headers.get_all("Host", [])
         origin = self.headers.get_all("Origin", [])
-        if self.server.is_refused(self.request):
+        if self.server.is_crowded(self.request):
             self._refuse(503, f"{MAX_CLIENTS} connections are open already; close other pages")
         elif self.command not in ("GET", "HEAD"):
             self._refuse(405, "only GET and HEAD", ("Allow", "GET, HEAD"))
@@ -213,7 +210,7 @@ class _Request(BaseHTTPRequestHandler):
         elif path in self.server.page:
             self._send(200, *self.server.page[path])
         elif path == "/picture.jpg":
-            jpeg = self.server.board.jpeg()
+            jpeg = self.server.publisher.jpeg()
             self._send(200 if jpeg else 204, jpeg, "image/jpeg")
         elif path == "/events":
             self._events()
@@ -244,17 +241,16 @@ class _Request(BaseHTTPRequestHandler):
         self._headers(200, ("Content-Type", "text/event-stream"))
         if self.command == "HEAD":
             return
-        board, seen, last = self.server.board, -1, False
+        publisher, seen, last = self.server.publisher, -1, False
         self.wfile.write(b"retry: 1000\n\n")
         while not last:
-            last = board.closed  # how the run ended is sent all the same
-            version, quiet_s, view = board.state()
+            last = publisher.closed  # how the run ended is sent all the same
+            version, quiet_s, view = publisher.state()
             news = view if version != seen else b"null"
             times = f'"sent_s":{time.monotonic():.3f},"quiet_s":{quiet_s:.3f}'.encode()
             self.wfile.write(b"data: {" + times + b',"view":' + news + b"}\n\n")
             seen = version
-            board.pause(EVERY_S)
-            board.wait(seen, BEAT_S - EVERY_S)
+            publisher.wait(seen, EVERY_S, BEAT_S)
 
     def _headers(self, status: int, *more: tuple[str, str]) -> None:
         self.request_version = "HTTP/1.1"  # a client that names none would be taken for one that knows no headers

@@ -10,7 +10,6 @@ const DRIFT = 2e-4; // by how much the clocks of two machines (an SSH tunnel) ma
 const TRACE_S = 60; // publisher.py has the same figures
 const STRIP_S = 300;
 const MOST_INTERVALS = 20;
-const FEED_WORDS = { connecting: "connecting", running: "running", stalled: "stalled", retrying: "retrying", stopped: "stopped" };
 
 const at = (id) => document.getElementById(id);
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -76,7 +75,7 @@ function verdict() {
   return {
     trusted: view.feed === "running",
     kind: view.feed,
-    word: `feed ${FEED_WORDS[view.feed]}`,
+    word: `feed ${view.feed}`,
     seconds: view.feed_for_s + quiet,
     why: view.feed_reason,
   };
