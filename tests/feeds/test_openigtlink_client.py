@@ -121,17 +121,17 @@ def test_a_flood_without_an_image_is_a_stall(piece: bytes) -> None:
         connection.close()
 
 
-def test_a_million_bad_messages_in_one_damaged_body_are_left_at_the_deadline() -> None:
-    """Looking through them takes a minute, and the deadline and ``close`` are looked at after each."""
-    fakes = packed(b"IMAGE", b"", crc=1) * 50_000
+def test_thousands_of_bad_messages_in_one_damaged_body_are_left_at_the_deadline() -> None:
+    """Looking through them takes long, and the deadline and ``close`` are looked at after each."""
+    fakes = packed(b"IMAGE", b"", crc=1) * 8_000
     now = itertools.count()
     with (
         server(says(packed(b"IMAGE", fakes, crc=1))) as port,
-        closing(IgtlConnection("127.0.0.1", port, message_s=10_000.0, clock=lambda: float(next(now)))) as connection,
+        closing(IgtlConnection("127.0.0.1", port, message_s=1_000.0, clock=lambda: float(next(now)))) as connection,
     ):
         with pytest.raises(SourceError, match="bad CRC"):
             next(iter(connection))
-        assert 0 < connection.refused < 20_000
+        assert 0 < connection.refused < 2_000
         told = connection.refused
         with pytest.raises(SourceError):
             next(iter(connection))

@@ -245,7 +245,7 @@ def test_feed_states_are_journalled_and_shown(tmp_path: Path) -> None:
 def test_nothing_grows_in_a_long_run() -> None:
     made = detector(organs=("liver",), smoothing=SmoothingOptions())
     session = LiveSession(
-        made, Replay(frames(([0.1] * 20 + [0.9] * 20) * 250)), options=EVERY, on_view=lambda view: None
+        made, Replay(frames(([0.1] * 20 + [0.9] * 20) * 160)), options=EVERY, on_view=lambda view: None
     )
     session.run()
     history = session._histories[0]
