@@ -137,7 +137,7 @@ def edit_score(clip: ClipIntervals) -> float:
 def spans_of(state: Sequence[bool] | NDArray[np.bool_], time_s: ArrayLike, end_s: float) -> tuple[Span, ...]:
     """Runs of True as spans; frame i lasts until frame i + 1, the last until ``end_s``."""
     edges = np.append(np.asarray(time_s, np.float64), end_s)
-    change = np.flatnonzero(np.diff(np.concatenate([[False], np.asarray(state, bool), [False]]).astype(np.int8)))
+    change = np.flatnonzero(np.diff(np.concatenate([[False], np.asarray(state, bool), [False]])))
     return tuple((float(edges[a]), float(edges[b])) for a, b in change.reshape(-1, 2))
 
 

@@ -46,7 +46,7 @@ def auroc(truth: ArrayLike, score: ArrayLike) -> float:
     """
     from sklearn.metrics import roc_auc_score  # here, because its import takes a second
 
-    positive, scores = np.asarray(truth) > 0.5, np.asarray(score, np.float64)
+    positive, scores = _arrays(truth, score)
     if positive.all() or not positive.any() or not np.isfinite(scores).all():
         return math.nan
     return float(roc_auc_score(positive, scores))
@@ -56,7 +56,7 @@ def average_precision(truth: ArrayLike, score: ArrayLike) -> float:
     """Area under the precision-recall curve as a step sum. NaN without a positive or where a score is not finite."""
     from sklearn.metrics import average_precision_score
 
-    positive, scores = np.asarray(truth) > 0.5, np.asarray(score, np.float64)
+    positive, scores = _arrays(truth, score)
     if not positive.any() or not np.isfinite(scores).all():
         return math.nan
     return float(average_precision_score(positive, scores))
@@ -71,8 +71,9 @@ def frame_metrics(
     """
     from sklearn.metrics import confusion_matrix
 
-    labelled = np.ones(np.shape(truth), bool) if mask is None else np.asarray(mask, bool)
-    positive, scores = np.asarray(truth)[labelled] > 0.5, np.asarray(score, np.float64)[labelled]
+    positive, scores = _arrays(truth, score)
+    if mask is not None:
+        positive, scores = positive[np.asarray(mask)], scores[np.asarray(mask)]
     counts = [0, 0, 0, 0]
     if len(positive):
         counts = confusion_matrix(positive, scores >= threshold, labels=[False, True]).ravel().tolist()
@@ -94,7 +95,7 @@ def metrics_over_groups(
     truth: ArrayLike, score: ArrayLike, groups: NDArray[np.str_], *, rounds: int, threshold: float = 0.5
 ) -> tuple[FrameMetrics, Estimate, Estimate]:
     """Metrics of one organ's frames, and AUROC and accuracy with bootstrap intervals over the groups (N,)."""
-    positive, scores = np.asarray(truth) > 0.5, np.asarray(score, np.float64)
+    positive, scores = _arrays(truth, score)
     right = (scores >= threshold) == positive
     return (
         frame_metrics(positive, scores, threshold=threshold),
@@ -119,7 +120,7 @@ def bootstrap(
     """
     names, place = np.unique(np.asarray(groups), return_inverse=True)
     members = [np.flatnonzero(place == number) for number in range(len(names))]
-    value = metric(np.arange(len(place), dtype=np.int64))
+    value = metric(np.arange(len(place)))
     random = np.random.default_rng(seed)
     known: dict[tuple[int, ...], float] = {}  # few groups give few different draws
     drawn: list[float] = []
@@ -132,6 +133,10 @@ def bootstrap(
     tail = 100 * (1 - level) / 2
     low, high = np.percentile(defined, [tail, 100 - tail]) if defined else (math.nan, math.nan)
     return Estimate(value=value, low=float(low), high=float(high), groups=len(names), rounds=len(defined))
+
+
+def _arrays(truth: ArrayLike, score: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    return np.asarray(truth) > 0.5, np.asarray(score, np.float64)
 
 
 def ratio(part: float, whole: float) -> float:

@@ -1,4 +1,4 @@
-"""Where the ultrasound is in a picture, and how it becomes what the model sees."""
+"""Where the ultrasound is in an image, and how it becomes what the model sees."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
-#: The search runs on pictures reduced to this longer side: an outline is then right to two pixels of a 1280 one.
+#: The search runs on images reduced to this longer side: an outline is then right to two pixels of a 1280 one.
 SEARCH_SIDE = 640
 
 #: Ripples of a codec, as a part of the brightest level within 8 pixels.
@@ -23,7 +23,7 @@ RIPPLE = 0.08
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """Per pixel of the reduced picture, (h, w) bool. ``scale``: picture pixels per reduced pixel in x and in y.
+    """Per pixel of the reduced image, (h, w) bool. ``scale``: image pixels per reduced pixel in x and in y.
 
     seen: unlike the background in a fifth of the frames. active: changes in a quarter of the steps between frames; so
     neither holds for what a clock, a cursor or an ECG trace merely passes over. overlay: bright and still.
@@ -37,7 +37,7 @@ class Evidence:
     scale: tuple[float, float]
 
     def within(self, box: tuple[int, int, int, int]) -> Evidence:
-        """Restricted to a box of picture pixels."""
+        """Restricted to a box of image pixels."""
         inside = np.zeros_like(self.inside)
         x0, x1 = (round(x / self.scale[0]) for x in box[::2])
         y0, y1 = (round(y / self.scale[1]) for y in box[1::2])
@@ -58,7 +58,7 @@ class Statistics:
         return len(self._frames)
 
     def add(self, gray: Image) -> None:
-        """Take one (height, width) uint8 picture."""
+        """Take one (height, width) uint8 image."""
         small = gray.copy() if gray.shape == self.size[::-1] else _reduced(gray, self.size)
         if not self._frames or not np.array_equal(small, self._frames[-1]):
             self._frames.append(small)
@@ -70,7 +70,7 @@ class Statistics:
             cv2.min(darkest, frame, darkest)
         change = cv2.subtract(brightest, darkest)
         background = _background(brightest, change)
-        # On a lit screen a dark, still pixel is as likely a frame around the sector; one picture alone cannot tell.
+        # On a lit screen a dark, still pixel is as likely a frame around the sector; one image alone cannot tell.
         unlike = cv2.subtract if len(self._frames) > 1 else cv2.absdiff
         level = np.full_like(change, background)
         lights = [unlike(frame, level) for frame in self._frames]
@@ -101,7 +101,7 @@ def _reduced(gray: Image, size: tuple[int, int]) -> Image:
 
 
 def _background(brightest: Image, change: Image) -> int:
-    """The level that much of the picture's rim shares and keeps, else 0: a rim full of tissue has no such level."""
+    """The level that much of the image's rim shares and keeps, else 0: a rim full of tissue has no such level."""
     rim = np.ones(brightest.shape, bool)
     depth = max(2, round(0.02 * max(brightest.shape)))
     rim[depth:-depth, depth:-depth] = False

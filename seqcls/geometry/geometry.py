@@ -1,4 +1,4 @@
-"""From a picture to what the model sees: find the ultrasound region, gray, masked, cropped, letterboxed to S x S."""
+"""From an image to what the model sees: find the ultrasound region, gray, masked, cropped, letterboxed to S x S."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Geometry:
 
     def __post_init__(self) -> None:
         if not 16 <= self.size <= 1024:
-            raise GeometryError(f"the model's picture size must be 16 to 1024 pixels, not {self.size}")
+            raise GeometryError(f"the model's image size must be 16 to 1024 pixels, not {self.size}")
         if isinstance(self.region, tuple):
             _require_box(self.region)
         elif self.region not in ("auto", "none"):
@@ -43,7 +43,7 @@ class Geometry:
         """The region shared by ``images``, each (H, W) or (H, W, 3) uint8 of one size.
 
         ``hint`` is a box stated by the source (DICOM); only inside it is searched. Raises GeometryError without images
-        and for a stated region outside of the picture.
+        and for a stated region outside of the image.
         """
         finder = RegionFinder(self, hint)
         for image in images:
@@ -54,7 +54,7 @@ class Geometry:
         """Gray (y1 - y0, x1 - x0) uint8, contiguous, 0 outside the outline. Raises GeometryError for another size."""
         if image.shape[:2] != (region.height, region.width):
             height, width = image.shape[:2]
-            raise GeometryError(f"a region of {region.width}x{region.height} is not for a picture of {width}x{height}")
+            raise GeometryError(f"a region of {region.width}x{region.height} is not for an image of {width}x{height}")
         gray = to_gray(image[region.y0 : region.y1, region.x0 : region.x1])
         mask = outline_mask(region)
         return np.ascontiguousarray(gray) if mask is None else np.asarray(cv2.bitwise_and(gray, mask), np.uint8)
@@ -86,12 +86,13 @@ class Geometry:
 class RegionFinder:
     """Finds a clip's region from its first usable frames only, so that live and offline agree.
 
-    Push frames of one size until a Region comes back; for another picture size make a new finder. Dark frames do not
-    count towards FRAMES. While nothing is found in FRAMES of them, the next ones are looked at, up to MOST pushes.
+    Push frames of one size until a Region comes back; for another image size make a new finder. The search begins once
+    there are USABLE_FRAMES that are not dark. While it finds nothing, it is repeated on the next ones, up to MAX_FRAMES
+    pushes in all.
     """
 
-    FRAMES = 24
-    MOST = 250
+    USABLE_FRAMES = 24
+    MAX_FRAMES = 250
 
     def __init__(self, geometry: Geometry, hint: Box | None = None) -> None:
         self._geometry = geometry
@@ -102,12 +103,12 @@ class RegionFinder:
         self._usable = 0
 
     def push(self, image: Image) -> Region | None:
-        """The Region as soon as it is decided, else None. Raises GeometryError when the picture size changes."""
+        """The Region as soon as it is decided, else None. Raises GeometryError when the image size changes."""
         self.add(image)
         self._pushed += 1
-        if self._geometry.region != "auto" or self._pushed >= self.MOST:
+        if self._geometry.region != "auto" or self._pushed >= self.MAX_FRAMES:
             return self.finish()
-        if self._usable < self.FRAMES:
+        if self._usable < self.USABLE_FRAMES:
             return None
         region = self._search()
         if region is None:  # menus, a desktop: what comes next may be ultrasound
@@ -120,7 +121,7 @@ class RegionFinder:
         if self._size is None:
             self._size, self._statistics = size, Statistics(*size)
         elif size != self._size:
-            raise GeometryError(f"the picture size changes from {self._size} to {size}; start a new search")
+            raise GeometryError(f"the image size changes from {self._size} to {size}; start a new search")
         if self._geometry.region == "auto":
             gray = to_gray(image)
             if not is_blank(gray):
@@ -128,7 +129,7 @@ class RegionFinder:
                 self._usable += 1
 
     def finish(self) -> Region:
-        """Decide from what there is: the source's box, else the whole picture, where nothing is found.
+        """Decide from what there is: the source's box, else the whole image, where nothing is found.
 
         Raises GeometryError when there was no frame at all, or the stated region does not fit.
         """
@@ -152,18 +153,18 @@ class RegionFinder:
             found = outline(evidence.within(box))
             if found is None or whole is None:
                 return None
-            # Scanners have stated boxes for pictures of another size: one that cuts through the sector is not believed.
+            # Scanners have stated boxes for images of another size: one that cuts through the sector is not believed.
             if cuts(evidence.within(box).inside, whole[0]) and covers(whole[0], found[0], evidence.seen.shape):
                 found, box = whole, None
         return None if found is None else _region(*found, evidence.scale, box, self._sized())
 
     def _sized(self) -> tuple[int, int]:
         if self._size is None:
-            raise GeometryError("no picture to find the ultrasound region in; is the clip empty?")
+            raise GeometryError("no image to find the ultrasound region in; is the clip empty?")
         return self._size
 
     def _box(self) -> Box | None:
-        """The part of the source's box inside the picture; one that misses it is no hint."""
+        """The part of the source's box inside the image; one that misses it is no hint."""
         if self._hint is None:
             return None
         width, height = self._sized()
@@ -207,7 +208,7 @@ def is_blank(gray: Image) -> bool:
 def _region(
     corners: NDArray[np.int32], kind: str, scale: tuple[float, float], box: Box | None, size: tuple[int, int]
 ) -> Region:
-    """Corners in reduced pixels -> Region of the picture, a pixel and a half wider than found, at most the box."""
+    """Corners in reduced pixels -> Region of the image, a pixel and a half wider than found, at most the box."""
     x0, y0, x1, y1 = (0, 0, *size) if box is None else box
     way = np.sign(corners - corners.mean(axis=0))
     wide = (corners + 0.5) * scale - 0.5 + way * 1.5 * np.array(scale)

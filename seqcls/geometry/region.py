@@ -1,4 +1,4 @@
-"""Where the ultrasound is in a picture, and what of it may be shown."""
+"""Where the ultrasound is in an image, and what of it may be shown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Image = NDArray[np.uint8]
 #: An object of JSON.
 Record = Mapping[str, Any]
 
-#: What ``Region.kind`` may say. full: the whole picture. stated: a box that somebody gave, its shape unknown.
+#: What ``Region.kind`` may say. full: the whole image. stated: a box that somebody gave, its shape unknown.
 KINDS = ("linear", "convex", "phased", "full", "stated")
 
 
@@ -43,7 +43,7 @@ class Region:
     def __post_init__(self) -> None:
         if not (0 <= self.x0 < self.x1 <= self.width and 0 <= self.y0 < self.y1 <= self.height):
             box = f"{self.x0},{self.y0},{self.x1},{self.y1}"
-            raise GeometryError(f"region {box} does not fit a picture of {self.width}x{self.height}; state it anew")
+            raise GeometryError(f"region {box} does not fit an image of {self.width}x{self.height}; state it anew")
         if self.kind not in KINDS:
             raise GeometryError(f"region of unknown kind {self.kind!r}; known: {', '.join(KINDS)}")
         if self.polygon and len(self.polygon) < 3:

@@ -1,4 +1,4 @@
-"""From evidence to outline: the dense part of the picture that moves, and the fan or rectangle that explains it."""
+"""From evidence to outline: the dense part of the image that moves, and the fan or rectangle that it fills."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from seqcls.geometry.evidence import Evidence, Mask
 
 Points = NDArray[np.int32]
 
-#: A component smaller than this part of the picture is no ultrasound.
+#: A component smaller than this part of the image is no ultrasound.
 MIN_AREA = 0.04
+#: A smaller one that moves may be a digit of a clock.
+MIN_PART = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def covers(whole: Points, part: Points, shape: tuple[int, ...]) -> bool:
 
 
 def _tissue(evidence: Evidence) -> Mask | None:
-    """The main component; by what moves alone where what is seen goes far beyond it (a lit panel around the sector)."""
+    """The main component; only what moves, where what is seen goes far beyond that (a lit panel around the sector)."""
     seen = _main(_dense(evidence.seen | evidence.active), evidence.active)
     if seen is None:
         return None
@@ -78,16 +80,23 @@ def _tissue(evidence: Evidence) -> Mask | None:
     return seen
 
 
-def _large(mask: Mask) -> Mask | None:
-    """The components of at least 0.2 % of the picture: smaller ones may be digits."""
+def _components(mask: Mask) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """(h, w) labels of the connected components, 0 outside of them, and (n,) their areas, that of label 0 as 0."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    good = stats[:, cv2.CC_STAT_AREA] >= 0.002 * mask.size
-    good[0] = False
+    areas = np.asarray(stats[:, cv2.CC_STAT_AREA], np.int32)
+    areas[0] = 0
+    return np.asarray(labels, np.int32), areas
+
+
+def _large(mask: Mask) -> Mask | None:
+    """The components of at least 0.2 % of the image: smaller ones may be digits."""
+    labels, areas = _components(mask)
+    good = areas >= MIN_PART * mask.size
     return good[labels] if good.any() else None
 
 
 def _is_cropped(hull: Points, evidence: Evidence) -> bool:
-    """Whether somebody cut the picture down to the sector already: hardly a rim, and nothing printed outside."""
+    """Whether the image was already cut down to the sector: hardly a rim, and nothing printed outside."""
     (height, width), (x, y, w, h) = evidence.seen.shape, cv2.boundingRect(hull)
     narrow = max(x / width, y / height, 1 - (x + w) / width) <= 0.03 and 1 - (y + h) / height <= 0.1
     outside = ~_wider(_drawn(hull, evidence.seen.shape), 0.004)
@@ -96,7 +105,7 @@ def _is_cropped(hull: Points, evidence: Evidence) -> bool:
 
 
 def _dense(mask: Mask) -> Mask:
-    """Drops text, ticks and traces: pixels stay where at least half of their neighbourhood is set."""
+    """Without text, ticks and traces: a pixel stays where at least half of its neighbourhood is set."""
     side = max(5, round(0.024 * max(mask.shape))) | 1
     dense = cv2.blur(mask.astype(np.float32), (side, side), borderType=cv2.BORDER_REPLICATE) >= 0.5
     return np.asarray(dense & mask, bool)
@@ -104,15 +113,10 @@ def _dense(mask: Mask) -> Mask:
 
 def _main(mask: Mask, active: Mask) -> Mask | None:
     """The component with the largest area, where what moves counts four times."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    if count < 2:
-        return None
-    moving = np.bincount(labels[active], minlength=count)
-    worth = stats[:, cv2.CC_STAT_AREA] + 3 * moving
-    worth[0] = 0
-    best = int(worth.argmax())
-    found: Mask = labels == best
-    return found if _area(_hull(found)) >= MIN_AREA * mask.size else None
+    labels, areas = _components(mask)
+    moving = np.bincount(labels[active & mask], minlength=len(areas))
+    found: Mask = (labels == (areas + 3 * moving).argmax()) & mask
+    return found if found.any() and _area(_hull(found)) >= MIN_AREA * mask.size else None
 
 
 def _hull(mask: Mask) -> Points:
@@ -131,7 +135,7 @@ def _drawn(corners: NDArray[np.float64] | Points, shape: tuple[int, ...]) -> Mas
 
 
 def _wider(mask: Mask, part: float) -> Mask:
-    """The mask grown by a part of the picture's longer side."""
+    """The mask grown by a part of the image's longer side."""
     side = 2 * max(1, round(part * max(mask.shape))) + 1
     return cv2.dilate(mask.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
 
@@ -190,15 +194,13 @@ def _line(rows: NDArray[np.intp], edge: NDArray[np.intp], usable: NDArray[np.boo
 
 
 def _with_fragments(tissue: Mask, evidence: Evidence, left: Side, right: Side) -> Mask:
-    """Adds what moves between the sides though a dark band parts it from the rest (deep noise below a shadow)."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(_dense(evidence.active).astype(np.uint8))
+    """Adds what moves between the sides but is separated by a dark band from the rest (deep noise below a shadow)."""
+    labels, areas = _components(_dense(evidence.active))
     columns = np.arange(tissue.shape[1])
     rows = np.arange(tissue.shape[0])[:, None]
     between = (columns >= left.offset + left.slope * rows - 3) & (columns <= right.offset + right.slope * rows + 3)
-    inside = np.bincount(labels[between], minlength=count)
-    areas = stats[:, cv2.CC_STAT_AREA]
-    good = (areas >= 0.002 * tissue.size) & (inside >= 0.8 * areas)
-    good[0] = False
+    inside = np.bincount(labels[between], minlength=len(areas))
+    good = (areas >= MIN_PART * tissue.size) & (inside >= 0.8 * areas)
     result: Mask = tissue | good[labels]
     return result
 
@@ -206,7 +208,7 @@ def _with_fragments(tissue: Mask, evidence: Evidence, left: Side, right: Side) -
 def _completed(tissue: Mask, left: Side, right: Side, to_bottom: bool) -> tuple[Mask, str]:
     """The whole fan or rectangle between the sides, no deeper and no wider than its evidence on either half.
 
-    ``to_bottom``: down to the picture's last row, for nothing but ultrasound can be there.
+    ``to_bottom``: down to the image's last row, where nothing but ultrasound can be.
     """
     y, x = np.nonzero(tissue)
     spread = right.slope - left.slope

@@ -46,7 +46,7 @@ def frame_weights(truth: ArrayLike, clips: Sequence[str] | NDArray[np.str_]) -> 
     for label in (False, True):
         inside = positive == label
         if inside.any():
-            counts = np.bincount(names[inside], minlength=int(names.max()) + 1)
+            counts = np.bincount(names[inside])
             weights[inside] = 0.5 / ((counts > 0).sum() * counts[names[inside]])
     return weights
 
@@ -72,12 +72,12 @@ def fit_calibration(
     """
     from scipy.special import expit
 
-    z, y = np.asarray(logits, np.float64), (np.asarray(truth) > 0.5).astype(np.float64)
-    if not has_enough_evidence(y, clips):
+    z, positive = np.asarray(logits, np.float64), np.asarray(truth) > 0.5
+    if not has_enough_evidence(positive, clips):
         return 1.0, 0.0
-    pairs = len({(str(clip), bool(one)) for clip, one in zip(np.asarray(clips), y, strict=True)})
-    weights = frame_weights(y, clips) * pairs
-    y = (y * pairs + 1) / (pairs + 2)  # Platt's targets, short of 0 and 1
+    pairs = len(set(zip(np.asarray(clips).tolist(), positive.tolist(), strict=True)))
+    weights = frame_weights(positive, clips) * pairs
+    y = (positive * pairs + 1) / (pairs + 2)  # Platt's targets, short of 0 and 1
     prior = np.diag([1 / 0.7**2, 1 / 2.0**2])
     theta = np.zeros(2)  # log a, centre
     for _ in range(100):
@@ -110,7 +110,7 @@ def choose_threshold(scores: ArrayLike, truth: ArrayLike, clips: Sequence[str] |
     grid = np.arange(1, 100) / 100
     accuracy = np.array([weights[(s >= threshold) == positive].sum() for threshold in grid])
     good = accuracy >= accuracy.max() - 0.005
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], good.astype(np.int8), [0]]))).reshape(-1, 2)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], good, [False]]))).reshape(-1, 2)
     first, after = edges[np.argmax(edges[:, 1] - edges[:, 0])]
     low, high = float(grid[first]), float(grid[after - 1])
     value = float(np.clip(0.5 + ((low + high) / 2 - 0.5) * count / (count + PRIOR_CLIPS), 0.3, 0.7))

@@ -63,6 +63,12 @@ def test_frame_metrics_by_hand() -> None:
     }
 
 
+def test_scores_are_compared_in_double_precision() -> None:
+    """0.7 as float32 is a little less."""
+    result = frame_metrics(np.float32([0.5, 0.6]), np.float32([0.7, 0.7]), threshold=0.7)
+    assert (result.present, result.sensitivity, result.specificity) == (1, 0.0, 1.0)
+
+
 def test_the_threshold_itself_counts_as_present() -> None:
     result = frame_metrics([1, 0], [0.7, 0.69], threshold=0.7)
     assert (result.threshold, result.accuracy) == (0.7, 1.0)
@@ -109,6 +115,9 @@ def test_the_interval_of_a_mean_is_that_of_the_normal_distribution() -> None:
     # 1.96 standard errors to either side; 1.645 of them, which a 90 % interval has, would be 0.0477.
     assert estimate.low == pytest.approx(0.5 - 0.0569, abs=0.004)
     assert estimate.high == pytest.approx(0.5 + 0.0569, abs=0.004)
+    drawn: list[float] = []  # all draws differ here
+    bootstrap(lambda index: drawn.append(float(values[index].mean())) or drawn[-1], [str(n) for n in range(101)])
+    assert (estimate.low, estimate.high) == pytest.approx(np.percentile(drawn[1:], [2.5, 97.5]).tolist())
     narrow = bootstrap(lambda index: float(values[index].mean()), [str(n) for n in range(101)], level=0.5)
     assert narrow.low == pytest.approx(0.5 - 0.6745 * 0.0290, abs=0.004)
     assert narrow.high == pytest.approx(0.5 + 0.6745 * 0.0290, abs=0.004)

@@ -75,7 +75,15 @@ def test_evidence_is_counted_in_clips_and_in_frames(
     assert (operating_point(np.where(truth, 0.9, 0.1), truth, clips)[1] is not None) is enough
 
 
+def test_logits_of_a_network_are_fitted_in_double_precision() -> None:
+    logits, truth, clips = uneven()
+    logits = logits.astype(np.float32)
+    assert fit_calibration(logits, truth, clips) == fit_calibration(logits.astype(np.float64), truth, clips)
+
+
 def test_truth_between_the_classes_is_cut_at_one_half() -> None:
+    logits, truth, clips = uneven()
+    assert fit_calibration(logits, np.where(truth, 0.6, 0.5), clips) == fit_calibration(logits, truth, clips)
     assert has_enough_evidence([0.6] * 20 + [0.5] * 20, ["a", "b"] * 20)
     assert frame_weights([0.6, 0.5], ["a", "a"]) == pytest.approx([0.5, 0.5])
     assert choose_threshold([0.9, 0.2], [0.6, 0.5], ["a", "a"]).low == 0.21
@@ -193,6 +201,9 @@ PLATEAUS = {
     "only as good as the best": ([0.05] * 19 + [0.2], [0.6] + [0.9] * 19, (0.432, 0.21, 0.6, 1.0)),
     # From 0.06 to 0.3 and from 0.41 to 0.9 three quarters are right; 0.5 + (0.655 - 0.5) * 20 / 28.
     "the widest of two": ([0.05] * 10 + [0.4] * 10, [0.3] * 10 + [0.9] * 10, (0.611, 0.41, 0.9, 0.75)),
+    # From 0.06 to 0.6 and from 0.71 to 0.9; 0.5 + (0.33 - 0.5) * 20 / 28.
+    "also where it is the first": ([0.05] * 10 + [0.7] * 10, [0.6] * 10 + [0.9] * 10, (0.379, 0.06, 0.6, 0.75)),
+    "none is better than another": ([1.0] * 20, [1.0] * 20, (0.5, 0.01, 0.99, 0.5)),
     "at most 0.7": ([0.97] * 800, [0.99] * 800, (0.7, 0.98, 0.99, 1.0)),
     "at least 0.3": ([0.01] * 800, [0.03] * 800, (0.3, 0.02, 0.03, 1.0)),
 }

@@ -1,0 +1,267 @@
+"""What a few frames tell about each pixel, on frames of a handful of gray levels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from seqcls.geometry import evidence as module
+from seqcls.geometry.evidence import Evidence, Statistics
+
+Image = NDArray[np.uint8]
+WIDTH, HEIGHT = 60, 40
+
+
+def evidence(frames: list[Image]) -> Evidence:
+    statistics = Statistics(frames[0].shape[1], frames[0].shape[0])
+    for frame in frames:
+        statistics.add(frame)
+    return statistics.evidence()
+
+
+def frames(count: int, background: int = 0) -> list[Image]:
+    """Empty ones that differ in one pixel in a corner, so that none repeats the one before."""
+    out = [np.full((HEIGHT, WIDTH), background, np.uint8) for _ in range(count)]
+    for index, frame in enumerate(out):
+        frame[0, 0] = background + index % 2
+    return out
+
+
+def drawn(levels: list[int], background: int = 0) -> Evidence:
+    """A patch of 20 x 20 pixels that takes these levels frame by frame."""
+    out = frames(len(levels), background)
+    for frame, level in zip(out, levels, strict=True):
+        frame[10:30, 20:40] = level
+    return evidence(out)
+
+
+def at(mask: NDArray[np.bool_]) -> bool:
+    """In the middle of the patch."""
+    return bool(mask[20, 30])
+
+
+# --- frames
+
+
+def test_large_images_are_reduced_to_640() -> None:
+    statistics = Statistics(1280, 960)
+    assert statistics.size == (640, 480) and statistics.scale == (2.0, 2.0)
+    assert Statistics(640, 100).size == (640, 100) and Statistics(640, 100).scale == (1.0, 1.0)
+    assert Statistics(300, 1921).size == (100, 640)
+    assert Statistics(3000, 2).size == (640, 1) and Statistics(3000, 2).scale == (3000 / 640, 2.0)
+    assert Statistics(2, 3000).size == (1, 640)
+
+
+def test_reduced_by_averages() -> None:
+    image = np.zeros((4, 1280), np.uint8)
+    image[:, ::2] = 100
+    statistics = Statistics(1280, 4)
+    statistics.add(image)
+    assert np.array_equal(statistics._frames[0], np.full((2, 640), 50))
+
+
+def test_a_repeated_frame_is_left_out() -> None:
+    statistics = Statistics(WIDTH, HEIGHT)
+    first, second = frames(2)
+    for frame in (first, first, second, first):
+        statistics.add(frame)
+    assert len(statistics) == 3
+
+
+def test_frames_are_copied() -> None:
+    statistics = Statistics(WIDTH, HEIGHT)
+    frame = frames(1)[0]
+    statistics.add(frame)
+    frame[:] = 9
+    assert statistics._frames[0].max() == 0
+
+
+# --- a box
+
+
+def test_evidence_within_a_box() -> None:
+    whole = np.ones((20, 30), bool)
+    small = Evidence(whole, whole, whole, whole, (2.0, 4.0)).within((10, 8, 40, 60))
+    expected = np.zeros((20, 30), bool)
+    expected[2:15, 5:20] = True
+    for mask in (small.seen, small.active, small.overlay, small.inside):
+        np.testing.assert_array_equal(mask, expected)
+    assert small.scale == (2.0, 4.0)
+    nothing = np.zeros((20, 30), bool)
+    for name in ("seen", "active", "overlay"):
+        masks = {key: whole for key in ("seen", "active", "overlay")} | {name: nothing}
+        assert not getattr(Evidence(**masks, inside=whole, scale=(1.0, 1.0)).within((0, 0, 9, 9)), name).any()
+
+
+def test_a_box_is_rounded_to_reduced_pixels() -> None:
+    whole = np.ones((20, 30), bool)
+    inside = Evidence(whole, whole, whole, whole, (2.0, 2.0)).within((3, 5, 11, 13)).inside  # 1.5, 2.5, 5.5, 6.5
+    assert (np.flatnonzero(inside.any(axis=0)).tolist(), np.flatnonzero(inside.any(axis=1)).tolist()) == (
+        [2, 3, 4, 5],
+        [2, 3, 4, 5],
+    )
+
+
+# --- seen
+
+
+@pytest.mark.parametrize(
+    ("lit", "of", "level", "seen"),
+    [
+        (1, 5, 100, True),  # a fifth of the frames
+        (1, 6, 100, False),
+        (5, 5, 3, True),
+        (5, 5, 2, True),  # dim, but throughout: a mean above 1.5
+        (5, 5, 1, False),
+        (4, 5, 2, True),
+        (3, 5, 2, False),
+        (6, 6, 100, True),
+    ],
+)
+def test_seen_in_a_fifth_of_the_frames(lit: int, of: int, level: int, seen: bool) -> None:
+    found = drawn([level if index < lit else 0 for index in range(of)])
+    assert at(found.seen) is seen
+    assert not found.seen[5, 5]
+
+
+def test_what_a_clock_passes_over_is_not_seen() -> None:
+    """200 in one frame of ten would be a dim 0.8 of at most 8 in each."""
+    assert not at(drawn([200] + [0] * 9).seen)
+
+
+def test_ripples_beside_what_is_bright_are_not_seen() -> None:
+    """Within 8 pixels of a level of 200, more than 8 % of it is asked for: 16."""
+    out = frames(6)
+    for frame in out:
+        frame[10:30, 20:30] = 200
+        frame[10:30, 30:50] = 16
+    found = evidence(out)
+    assert found.seen[20, 25]
+    assert not found.seen[20, 37] and found.seen[20, 38]
+    brighter = [frame.copy() for frame in out]
+    for frame in brighter:
+        frame[10:30, 30:50] = 17
+    assert evidence(brighter).seen[20, 37]
+
+
+# --- active
+
+
+@pytest.mark.parametrize(
+    ("levels", "active"),
+    [
+        ([20, 22, 20, 22, 20], True),
+        ([10, 11, 10, 11, 10], False),  # one level is no change
+        ([20, 23, 23, 23, 23], True),  # a quarter of the steps
+        ([20, 22, 22, 22, 22, 22], False),
+        ([20, 90, 90, 90, 90, 90], True),  # at most 3 of each step count: 3 / 5 on average
+        ([20, 90, 90, 90, 90, 90, 90], False),  # 3 / 6
+        ([20, 20, 20, 20], False),
+    ],
+    ids=["flicker", "one level", "once in four", "once in five", "a jump in five", "in six", "still"],
+)
+def test_active_where_a_quarter_of_the_steps_changes(levels: list[int], active: bool) -> None:
+    assert at(drawn(levels).active) is active
+
+
+def test_a_change_smaller_than_the_ripple_is_none() -> None:
+    """8 % of a level of 200 are 16: a flicker between 0 and 16 beside it is the codec's."""
+    out = frames(6)
+    for index, frame in enumerate(out):
+        frame[10:30, 20:30] = 200
+        frame[10:30, 30:36] = 16 * (index % 2)
+    assert not evidence(out).active[20, 33]
+    for index, frame in enumerate(out):
+        frame[10:30, 30:36] = 18 * (index % 2)
+    assert evidence(out).active[20, 33]
+
+
+def test_one_frame_moves_nowhere() -> None:
+    frame = frames(1)[0]
+    frame[10:30, 20:40] = 100
+    found = evidence([frame])
+    assert not found.active.any() and at(found.seen)
+
+
+# --- overlay
+
+
+@pytest.mark.parametrize(
+    ("levels", "overlay"),
+    [
+        ([25, 25, 25], True),
+        ([24, 24, 24], False),  # too dim
+        ([97, 100, 100], True),
+        ([94, 100, 100], True),  # 3 + 3 % of 100
+        ([93, 100, 100], False),
+        ([0, 200, 200], False),
+    ],
+    ids=str,
+)
+def test_overlay_is_bright_and_still(levels: list[int], overlay: bool) -> None:
+    found = drawn(levels)
+    assert at(found.overlay) is overlay and not found.overlay[5, 5]
+
+
+def test_everything_is_inside() -> None:
+    found = drawn([25, 30])
+    assert found.inside.all() and found.inside.shape == (HEIGHT, WIDTH) and found.scale == (1.0, 1.0)
+
+
+# --- the background
+
+
+def test_a_gray_screen_is_background() -> None:
+    found = drawn([90, 110, 90, 110], background=60)
+    assert at(found.seen) and not found.seen[5, 5] and not found.overlay[5, 5]
+
+
+def test_a_dark_pixel_on_a_gray_screen() -> None:
+    """In a moving image it is a frame around the sector; in a single one nobody knows."""
+    assert not at(drawn([20, 20], background=60).seen)
+    single = frames(1, 60)[0]
+    single[10:30, 20:40] = 20
+    assert at(evidence([single]).seen)
+
+
+def background(rim: Image, change: Image | None = None) -> int:
+    return module._background(rim, np.zeros_like(rim) if change is None else change)
+
+
+def test_the_background_is_the_level_of_a_quarter_of_the_rim() -> None:
+    """2 pixels deep all around 40 x 60: 384 pixels, a quarter of which are 96."""
+    noise = (np.arange(HEIGHT * WIDTH) * 7 % 240 + 10).reshape(HEIGHT, WIDTH).astype(np.uint8)
+    for count, level in ((96, 5), (95, 0)):
+        rim = noise.copy()
+        rim[:2].ravel()[:count] = 5
+        assert background(rim) == level
+    # Only what is within one level counts with it.
+    rim = noise.copy()
+    rim[:2].ravel()[:60], rim[:2].ravel()[60:96] = 5, 6
+    assert background(rim) == 5
+    rim[:2].ravel()[60:96] = 4
+    assert background(rim) == 5
+    rim[:2].ravel()[60:96] = 7
+    assert background(rim) == 0
+
+
+def test_the_rim_is_two_hundredths_of_the_longer_side() -> None:
+    image = np.zeros((200, 300), np.uint8)
+    image[6:-6, 6:-6] = 50
+    assert background(image) == 0
+    image[:6], image[-6:], image[:, :6], image[:, -6:] = 30, 30, 30, 30
+    assert background(image) == 30
+    image[:5], image[-5:], image[:, :5], image[:, -5:] = 20, 21, 20, 21
+    assert background(image) in (20, 21)
+
+
+def test_a_rim_that_moves_is_no_background() -> None:
+    rim, change = np.full((HEIGHT, WIDTH), 30, np.uint8), np.full((HEIGHT, WIDTH), 3, np.uint8)
+    assert background(rim, change) == 30
+    change[:] = 4
+    assert background(rim, change) == 0
+    change.ravel()[:96] = 0
+    assert background(rim, change) == 30
+    change.ravel()[95] = 4
+    assert background(rim, change) == 0

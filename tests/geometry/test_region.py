@@ -1,0 +1,123 @@
+"""A region: what it holds, what of the image may be shown, and when it is unlike those trained on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from seqcls.errors import GeometryError
+from seqcls.geometry import KINDS, Region, layout_warning, outline_mask
+
+REGION = Region(1, 2, 30, 40, 50, 60, ((1, 2), (29, 2), (9, 39)), "phased")
+
+
+def refused(change: dict[str, Any]) -> str:
+    with pytest.raises(GeometryError) as caught:
+        replace(REGION, **change)
+    return str(caught.value)
+
+
+def test_a_region_survives_json() -> None:
+    assert Region.from_dict(REGION.to_dict()) == REGION
+    assert REGION.to_dict() == {
+        "x0": 1, "y0": 2, "x1": 30, "y1": 40, "width": 50, "height": 60,
+        "polygon": [[1, 2], [29, 2], [9, 39]], "kind": "phased",
+    }  # fmt: skip
+    assert REGION.box == (1, 2, 30, 40)
+    stored = {name: str(value) if isinstance(value, int) else value for name, value in REGION.to_dict().items()}
+    assert Region.from_dict(stored | {"polygon": [["1", 2.0], (29, 2), (9, 39)]}) == REGION
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ({}, "not a stored region ('x0'); make the file anew"),
+        (REGION.to_dict() | {"polygon": 3}, "not a stored region ('int' object is not iterable); make the file anew"),
+        (REGION.to_dict() | {"x1": "x"}, "not a stored region (invalid literal for int() with base 10: 'x'); make the file anew"),
+        (REGION.to_dict() | {"kind": None}, "region of unknown kind 'None'; known: linear, convex, phased, full, stated"),
+    ],
+    ids=["empty", "polygon", "number", "kind"],
+)  # fmt: skip
+def test_a_damaged_record_is_refused(record: dict[str, Any], message: str) -> None:
+    with pytest.raises(GeometryError) as caught:
+        Region.from_dict(record)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("change", [{"x0": 30}, {"y0": 40}, {"x1": 51}, {"y1": 61}, {"x0": -1}, {"y0": -1}], ids=str)
+def test_a_box_that_is_empty_or_leaves_the_image_is_refused(change: dict[str, int]) -> None:
+    x0, y0, x1, y1 = (change.get(name, getattr(REGION, name)) for name in ("x0", "y0", "x1", "y1"))
+    expected = f"region {x0},{y0},{x1},{y1} does not fit an image of 50x60; state it anew"
+    assert refused(change) == expected
+
+
+def test_the_whole_image_and_a_single_pixel_are_boxes() -> None:
+    assert Region(0, 0, 50, 60, 50, 60).kind == "full"
+    assert Region(49, 59, 50, 60, 50, 60).polygon == ()
+
+
+def test_kinds_and_outlines_that_are_refused() -> None:
+    assert KINDS == ("linear", "convex", "phased", "full", "stated")
+    assert refused({"kind": "round"}) == "region of unknown kind 'round'; known: linear, convex, phased, full, stated"
+    assert refused({"polygon": ((1, 2), (3, 4))}) == "a region's outline needs 3 corners, not 2"
+
+
+def test_the_mask_of_an_outline() -> None:
+    """Corners are inclusive: a triangle of 5 + 4 + 3 + 2 + 1 pixels in a box that begins at column 10, row 20."""
+    mask = outline_mask(Region(10, 20, 16, 26, 50, 60, ((10, 20), (14, 20), (10, 24)), "linear"))
+    assert mask is not None and mask.dtype == np.uint8 and not mask.flags.writeable
+    assert mask.tolist() == [[255] * (5 - row) + [0] * (1 + row) for row in range(5)] + [[0] * 6]
+
+
+def test_an_outline_of_the_whole_box_needs_no_mask() -> None:
+    assert outline_mask(Region(10, 20, 16, 26, 50, 60)) is None
+    corners = ((10, 20), (15, 20), (15, 25), (10, 25))
+    assert outline_mask(Region(10, 20, 16, 26, 50, 60, corners, "linear")) is None
+    assert outline_mask(Region(10, 20, 17, 26, 50, 60, corners, "linear")) is not None
+
+
+def of_size(width: int, height: int, kind: str = "convex") -> Region:
+    return Region(100, 50, 100 + width, 50 + height, 2000, 2000, (), kind)
+
+
+# A model was trained on a convex region of 600 x 450.
+LAYOUTS = {
+    "same": (of_size(600, 450), ""),
+    "other scanner": (of_size(600, 400), ""),
+    "whole image": (of_size(600, 450, "full"), ""),
+    "stated": (of_size(600, 450, "stated"), ""),
+    "kind": (of_size(600, 450, "linear"), "linear, not convex"),
+    "half as wide again": (of_size(900, 450), ""),
+    "wider": (of_size(901, 450), "another shape, 901x450 against 600x450"),
+    "two thirds as wide": (of_size(401, 450), ""),
+    "narrower": (of_size(399, 450), "another shape, 399x450 against 600x450"),
+    "a third": (of_size(200, 150), ""),
+    "smaller in width": (of_size(199, 150), "far smaller, 199x150 against 600x450"),
+    "smaller in height": (of_size(200, 149), "far smaller, 200x149 against 600x450"),
+    "far larger": (of_size(1800, 1350), ""),
+}
+
+
+@pytest.mark.parametrize(("region", "fault"), LAYOUTS.values(), ids=LAYOUTS.keys())
+def test_a_region_unlike_the_trained_one_gives_a_warning(region: Region, fault: str) -> None:
+    shown = f"{region.kind} {region.x1 - 100}x{region.y1 - 50}"
+    warning = f"the clip's region ({shown}) is unlike the training clips (convex): {fault}; check it with inspect"
+    assert layout_warning(region, [of_size(600, 450)]) == (warning if fault else "")
+
+
+def test_trained_regions_of_any_shape_or_kind() -> None:
+    assert layout_warning(of_size(600, 450), [of_size(600, 450, "full")]) == ""
+    assert layout_warning(of_size(600, 450), [of_size(600, 450, "stated")]) == ""
+    assert layout_warning(of_size(600, 450), []) == ""
+
+
+def test_one_like_region_in_training_is_enough() -> None:
+    linear = of_size(300, 400, "linear")
+    assert layout_warning(linear, [of_size(600, 450), linear]) == ""
+    assert layout_warning(linear, [of_size(600, 450), of_size(300, 400, "phased")]) == (
+        "the clip's region (linear 300x400) is unlike the training clips (convex, phased): linear, not convex;"
+        " check it with inspect"
+    )
