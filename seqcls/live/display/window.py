@@ -176,6 +176,7 @@ def main() -> None:
     with suppress(OSError):  # nobody listens any more
         print("closed", file=answers)
     cv2.destroyAllWindows()
+    os._exit(0)  # the thread that reads stdin holds its lock, for which an orderly end would wait and then abort
 
 
 def _follow(inbox: _Inbox) -> None:
