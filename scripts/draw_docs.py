@@ -26,6 +26,19 @@ FILL = {"present": BLUE, "absent": "#E6E6E6", "unknown": ORANGE}
 TEXT = {"present": "#FFFFFF", "absent": "#444444", "unknown": "#222222"}
 
 LEFT, WIDTH, TOP, CURVE, STRIP = 190, 560, 34, 130, 38
+IN_A_ROW = 4
+
+#: What is done with a frame, by which file or folder, and what comes out of it.
+WAY = (
+    ("read", "sources/ or feeds/", "frames with times; gaps"),
+    ("find the region", "geometry/", "a box, or a sector"),
+    ("check", "gate.py", "usable, or a reason"),
+    ("cut out, scale", "preprocess.py", "(S, S) gray image"),
+    ("score", "engines/", "0 to 1 per organ"),
+    ("smooth", "smoothing.py", "calmer scores"),
+    ("find intervals", "intervals.py", "events, intervals"),
+    ("put together", "detector.py", "a timeline"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +107,11 @@ DRAWINGS = {
         unknown=[(1.0, 1.2, "black"), (2.0, 3.0, "no contact")],
     ),
 }  # fmt: skip
+
+
+def pictures() -> dict[str, str]:
+    """Every picture that is kept in docs/pictures, as SVG text."""
+    return {name: draw(drawing) for name, drawing in DRAWINGS.items()} | {"way": way(WAY)}
 
 
 def states(drawing: Drawing, row: IntervalOptions) -> tuple[list[Event], float]:
@@ -190,29 +208,50 @@ def house(imports: Mapping[str, set[str]], heart: Sequence[str]) -> str:
             levels[name] = 1 + max((level(used) for used in wings[name]), default=-1)
         return levels[name]
 
-    rows: dict[int, list[str]] = {}
-    for name in sorted(wings, key=lambda name: (name not in heart, name)):
-        rows.setdefault(level(name), []).append(name)
-    box, gap = 210, 12
-    widest = max(len(row) for row in rows.values())
-    width = widest * (box + gap) + gap
-    parts, top = [], 12
-    for number in sorted(rows, reverse=True):
-        lines = {name: _wrapped(wings[name], 31) for name in rows[number]}
-        height = 34 + 14 * max(len(some) for some in lines.values())
-        left = (width - len(rows[number]) * (box + gap) + gap) / 2
-        for place, name in enumerate(rows[number]):
-            at = left + place * (box + gap)
-            colour = BLUE if name in heart else "#666666"
-            paper = "#EAF3F9" if name in heart else "#F6F6F6"
-            parts.append(rect(at, top, box, height, paper, colour))
-            parts.append(text(at + 10, top + 19, name, weight="bold", fill=colour, size=14))
-            parts += [
-                text(at + 10, top + 36 + 14 * row, words, size=11, fill="#444444")
-                for row, words in enumerate(lines[name])
-            ]
-        top += height + 16
+    rows: list[list[str]] = []
+    for number in sorted({level(name) for name in wings}, reverse=True):
+        own = sorted((name for name in wings if level(name) == number), key=lambda name: (name not in heart, name))
+        rows += [own[start : start + IN_A_ROW] for start in range(0, len(own), IN_A_ROW)]
+    box, gap = 212, 10
+    width = IN_A_ROW * (box + gap) + gap
+    parts, top = [], 10
+    for row in rows:
+        lines = {name: _wrapped(wings[name], 30) for name in row}
+        height = 32 + 15 * max(len(some) for some in lines.values())
+        left = (width - len(row) * (box + gap) + gap) / 2
+        for place, name in enumerate(row):
+            parts += _room(left + place * (box + gap), top, box, height, name, lines[name], name in heart)
+        top += height + gap
     return svg(width, top, parts, "The wings of the package, each above all that it imports")
+
+
+def _room(x: float, y: float, width: float, height: float, name: str, lines: Sequence[str], blue: bool) -> list[str]:
+    colour, paper = (BLUE, "#EAF3F9") if blue else ("#666666", "#F6F6F6")
+    parts = [
+        rect(x, y, width, height, paper, colour),
+        text(x + 9, y + 20, name, weight="bold", fill=colour, size=15),
+    ]
+    return parts + [text(x + 9, y + 38 + 15 * row, words, fill="#444444") for row, words in enumerate(lines)]
+
+
+def way(stages: Sequence[tuple[str, str, str]]) -> str:
+    """One frame's way as SVG text: (what is done, where, what comes out of it), from left to right in rows."""
+    box, gap, height, in_a_row = 176, 54, 56, 4
+    parts = []
+    for number, (done, where, result) in enumerate(stages):
+        row, place = divmod(number, in_a_row)
+        x, y = 10 + place * (box + gap), 10 + row * (height + 56)
+        parts.append(rect(x, y, box, height, "#EAF3F9", BLUE))
+        parts.append(text(x + box / 2, y + 24, done, anchor="middle", weight="bold", size=15))
+        parts.append(text(x + box / 2, y + 43, where, anchor="middle", fill="#555555"))
+        parts.append(text(x + box / 2, y + height + 18, result, anchor="middle", fill=GREEN))
+        if number + 1 < len(stages):
+            last_in_row = place + 1 == in_a_row
+            parts.append(
+                text(x + box + gap / 2, y + 35, "↵" if last_in_row else "→", anchor="middle", size=26, fill=BLUE)
+            )
+    rows = -(-len(stages) // in_a_row)
+    return svg(in_a_row * (box + gap), rows * (height + 56) - 4, parts, "One frame's way through seqcls")
 
 
 def _wrapped(names: Sequence[str], limit: int) -> list[str]:
@@ -256,6 +295,6 @@ def svg(width: float, height: float, parts: Sequence[str], title: str) -> str:
 
 if __name__ == "__main__":
     PICTURES.mkdir(exist_ok=True)
-    for name, drawing in DRAWINGS.items():
-        (PICTURES / f"{name}.svg").write_text(draw(drawing), encoding="utf-8", newline="\n")
+    for name, picture in pictures().items():
+        (PICTURES / f"{name}.svg").write_text(picture, encoding="utf-8", newline="\n")
         print(PICTURES / f"{name}.svg")

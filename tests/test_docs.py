@@ -47,10 +47,16 @@ def _texts() -> Iterator[str]:
                 yield "".join(str(part.value) if isinstance(part, ast.Constant) else "\n" for part in node.values)
 
 
-@pytest.mark.parametrize("name", sorted(draw_docs.DRAWINGS))
+@pytest.mark.parametrize("name", sorted(draw_docs.pictures()))
 def test_the_drawings_are_those_of_the_code(name: str) -> None:
     drawn = (draw_docs.PICTURES / f"{name}.svg").read_text(encoding="utf-8")
-    assert drawn == draw_docs.draw(draw_docs.DRAWINGS[name]), "run python scripts/draw_docs.py"
+    assert drawn == draw_docs.pictures()[name], "run python scripts/draw_docs.py"
+
+
+def test_the_frames_way_names_files_that_exist() -> None:
+    for _, where, _ in draw_docs.WAY:
+        for name in where.split(" or "):
+            assert (ROOT / "seqcls" / name).exists(), name
 
 
 def test_the_drawing_of_hysteresis_shows_what_the_text_says() -> None:
