@@ -227,7 +227,7 @@ def _journal(
         theirs, ours = opening.provenance, detector.provenance
         same = (theirs.smoothing, theirs.intervals) == (ours.smoothing, ours.intervals)
         if not (same and opening.organs == detector.organs and theirs.model_dataset == ours.model_dataset):
-            raise UsageError(f"{path} was begun with another model or other run_options; use the same, or a new folder")
+            raise UsageError(f"{path} was begun with another model or other options; use the same, or a new folder")
 
     resumed = go_on(path, accept=accept)
     missed_s = 0.0 if resumed.gap is None else resumed.gap.end_s - resumed.gap.start_s
