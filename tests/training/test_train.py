@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
+from support import tiny_network
 from support.frame_sets import QUICK, SIZE, frame_set
 
 from seqcls.datasets.dataset import FrameSet
@@ -21,11 +20,7 @@ from seqcls.evaluation.metrics import auroc
 from seqcls.intervals import IntervalOptions
 from seqcls.models.file import read_model, write_model
 from seqcls.training import train as module
-from seqcls.training.loss import masked_loss, mixup
-from seqcls.training.optimizer import lr_factor
 from seqcls.training.options import AugmentOptions, TrainOptions
-from seqcls.training.plots import write_history
-from seqcls.training.sampler import Sampler
 from seqcls.training.train import Epoch, train
 
 
@@ -34,9 +29,15 @@ def frames() -> FrameSet:
     return frame_set()
 
 
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All but what is about ``result`` trains a network of one convolution."""
+    monkeypatch.setattr(module, "build", tiny_network.build)
+
+
 @pytest.fixture(scope="module")
 def result(frames: FrameSet) -> module.TrainResult:
-    return train(frames, replace(QUICK, epochs=6, samples_per_epoch=96))
+    return train(frames, replace(QUICK, samples_per_epoch=96))
 
 
 def test_progressive_training_begins_with_pictures_of_half_the_side(frames: FrameSet) -> None:
@@ -48,7 +49,7 @@ def test_progressive_training_begins_with_pictures_of_half_the_side(frames: Fram
     whole = next(iter(module._batches(frames, rows, still)))[0]
     half = next(iter(module._batches(frames, rows, replace(still, progressive=0.5))))[0]
     assert torch.equal(half, torch.nn.functional.avg_pool2d(whole, 2))
-    done = train(frames, replace(QUICK, epochs=6, samples_per_epoch=96, progressive=0.5))
+    done = train(frames, replace(QUICK, epochs=6, samples_per_epoch=96, progressive=0.5, lr=2e-2))
     assert done.metrics is not None and done.metrics[0].auroc > 0.97
     with pytest.raises(UsageError, match="progressive"):
         TrainOptions(progressive=1.0)
@@ -133,7 +134,7 @@ def test_patience_ends_it(frames: FrameSet, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(("stop_after", "epochs"), [(1, 0), (8, 2)], ids=["in the first epoch", "in the third"])
-def test_stopping_keeps_what_there_is(frames: FrameSet, stop_after: int, epochs: int, tmp_path: Path) -> None:
+def test_stopping_keeps_what_there_is(frames: FrameSet, stop_after: int, epochs: int) -> None:
     steps: list[int] = []
     seen: list[Epoch] = []
     result = train(
@@ -147,7 +148,7 @@ def test_stopping_keeps_what_there_is(frames: FrameSet, stop_after: int, epochs:
     assert steps == list(range(1, stop_after + 1))
     assert len(result.history) == len(seen) == epochs
     assert result.header.training["interrupted"]
-    write_model(tmp_path / "m.safetensors", result.header, result.tensors)
+    json.loads(result.header.to_json())
 
 
 def test_progress_counts_every_batch(frames: FrameSet) -> None:
@@ -162,7 +163,7 @@ def test_a_frozen_backbone_does_not_move(frames: FrameSet) -> None:
     assert all(np.array_equal(start[name], still[name]) for name in start if not name.startswith("fc."))
     assert not np.array_equal(start["fc.weight"], still["fc.weight"])
     thawed = train(frames, replace(QUICK, epochs=2, freeze_epochs=1)).tensors
-    assert not np.array_equal(start["layer1.0.conv1.weight"], thawed["layer1.0.conv1.weight"])
+    assert not np.array_equal(start["conv1.weight"], thawed["conv1.weight"])
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
@@ -207,80 +208,6 @@ def test_no_frames_at_all(frames: FrameSet) -> None:
 # The parts
 
 
-def test_the_rate_rises_then_falls() -> None:
-    options = TrainOptions(warmup=0.1)
-    factors = [lr_factor(step, 100, options) for step in range(100)]
-    assert factors[0] == pytest.approx(0.1)
-    assert factors[9] == factors[10] == 1.0
-    assert factors[10:] == sorted(factors[10:], reverse=True)
-    assert factors[-1] < 0.001
-
-
-def test_balanced_draws_give_classes_and_clips_their_due(frames: FrameSet) -> None:
-    rows = np.flatnonzero(frames.split == "train")
-    drawn = Sampler(frames, rows, np.random.default_rng(0), balance=True).draw(4000)
-    assert set(drawn) <= set(rows)
-    by_organ = drawn.reshape(-1, 4)  # present and absent of the first organ, then of the second
-    disc, bar = by_organ[:, :2].ravel(), by_organ[:, 2:].ravel()
-    assert frames.targets[disc, 0].mean() == 0.5
-    assert frames.targets[bar, 1].mean() == 0.5
-    assert frames.mask[bar, 1].all()
-    present = disc[frames.targets[disc, 0] > 0.5]
-    shares = [float((frames.clip[present] == clip).mean()) for clip in ("clip0", "clip2")]
-    assert shares == pytest.approx([0.5, 0.5], abs=0.05)
-    anything = Sampler(frames, rows, np.random.default_rng(0), balance=False).draw(4000)
-    assert frames.targets[anything, 0].mean() == pytest.approx(0.25, abs=0.03)
-
-
-def test_a_clip_that_shows_both_classes_stands_for_neither() -> None:
-    frames = frame_set(clips=8, frames=20)
-    targets = frames.targets.copy()
-    targets[np.isin(frames.clip, [f"clip{n}" for n in range(2, 8)]), 0] = 0  # absent only
-    targets[frames.clip == "clip1", 0] = 1  # present only
-    targets[frames.clip == "clip0", 0] = np.arange(20) < 4
-    frames = replace(frames, targets=targets, mask=np.ones_like(frames.mask))
-    frames = frames.of_organs(frames.organs[:1])
-    rows = np.arange(len(frames.clip))
-    drawn = Sampler(frames, rows, np.random.default_rng(0), balance=True).draw(4000)
-    inside = drawn[frames.clip[drawn] == "clip0"]
-    assert frames.targets[inside, 0].mean() == pytest.approx(0.5, abs=0.04)
-    assert len(inside) / len(drawn) == pytest.approx(0.5, abs=0.04)
-
-
-def test_a_clip_of_many_frames_counts_no_more_than_a_short_one() -> None:
-    long = frame_set(clips=4, frames=40)
-    rows = np.flatnonzero((long.clip != "clip0") | (np.arange(len(long.clip)) % 40 >= 38))  # clip0: 2 of 40 frames
-    drawn = Sampler(long, rows, np.random.default_rng(0), balance=True).draw(4000).reshape(-1, 4)[:, 0]
-    assert (long.clip[drawn] == "clip0").mean() == pytest.approx(0.5, abs=0.05)
-
-
-def test_the_loss_looks_at_labelled_entries_only() -> None:
-    logits = torch.tensor([[0.0, 5.0], [2.0, -3.0]])
-    targets, known = torch.tensor([[1.0, 0.0], [0.0, 0.0]]), torch.tensor([[True, False], [True, False]])
-    plain = TrainOptions(label_smoothing=0.0)
-    expected = (math.log(2) + math.log(1 + math.exp(2))) / 2
-    assert float(masked_loss(logits, targets, known, plain)) == pytest.approx(expected)
-    assert float(masked_loss(logits, targets, torch.zeros_like(known), plain)) == 0.0
-    focal = replace(plain, loss="focal", focal_gamma=2.0)
-    weighted = (math.log(2) * 0.25 + math.log(1 + math.exp(2)) * (1 / (1 + math.exp(-2))) ** 2) / 2
-    assert float(masked_loss(logits, targets, known, focal)) == pytest.approx(weighted)
-    smoothed = replace(plain, label_smoothing=0.2)  # targets 0.9 and 0.1
-    by_hand = (math.log(2) + 0.9 * math.log(1 + math.exp(2)) + 0.1 * math.log(1 + math.exp(-2))) / 2
-    assert float(masked_loss(logits, targets, known, smoothed)) == pytest.approx(by_hand)
-
-
-def test_mixup_counts_only_what_both_know() -> None:
-    x = torch.arange(4.0).view(4, 1, 1).expand(4, 2, 2)
-    y, known = torch.tensor([[0.0], [1.0], [0.0], [1.0]]), torch.tensor([[True], [True], [True], [False]])
-    mixed, targets, both = mixup(x, y, known, 0.5, np.random.default_rng(0))
-    assert not torch.equal(mixed, x)
-    assert int(both.sum()) < int(known.sum())
-    share = float(np.random.default_rng(0).beta(0.5, 0.5))
-    assert 0 < share < 1
-    assert set(np.round(targets.flatten().tolist(), 4)) <= set(np.round([0, share, 1 - share, 1], 4))
-    assert mixup(x, y, known, 0.0, np.random.default_rng(0))[0] is x
-
-
 def test_the_average_follows_slowly() -> None:
     model, average = (module.build(1, weights="none", seed=seed)[0] for seed in (0, 1))
     start, goal = average.tensors()["conv1.weight"], model.tensors()["conv1.weight"]
@@ -288,40 +215,3 @@ def test_the_average_follows_slowly() -> None:
     assert average.tensors()["conv1.weight"] == pytest.approx(0.9 * start + 0.1 * goal, abs=1e-6)
     module._update_average(average, model, 0.0, step=1000)
     assert np.array_equal(average.tensors()["conv1.weight"], goal)
-
-
-# Options and pictures
-
-
-WRONG = [
-    {"epochs": 0}, {"batch_size": 1}, {"lr": 0.0}, {"lr": float("nan")}, {"warmup": 1.0}, {"ema": 1.0}, {"ema": -0.1},
-    {"optimizer": "lion"}, {"loss": "hinge"}, {"schedule": "step"}, {"label_smoothing": 1.0}, {"mixup": -1.0},
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("wrong", WRONG, ids=str)
-def test_impossible_options_are_refused(wrong: dict) -> None:
-    with pytest.raises(UsageError, match=next(iter(wrong))):
-        TrainOptions(**wrong)
-
-
-def test_history_is_written_for_people_and_programs(result: module.TrainResult, tmp_path: Path) -> None:
-    paths = write_history(result.history, tmp_path / "run")
-    assert [path.name for path in paths] == ["history.csv", "history.json", "learning-curves.png"]
-    with paths[0].open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [float(row["loss"]) for row in rows] == [epoch.loss for epoch in result.history]
-    assert json.loads(paths[1].read_text())[0]["number"] == 1
-    picture = cv2.imread(str(paths[2]))
-    assert picture.shape == (840, 840, 3)
-    assert picture.std() > 10
-
-
-def test_history_without_validation_is_drawn_too(tmp_path: Path) -> None:
-    epoch = Epoch(
-        number=1, loss=0.5, validation_loss=math.nan, auroc=math.nan, lr=0.1, seconds=1, images_per_s=9, best=True
-    )
-    paths = write_history([epoch], tmp_path)
-    assert json.loads(paths[1].read_text())[0]["auroc"] is None
-    assert paths[2].stat().st_size > 1000
-    write_history([], tmp_path)

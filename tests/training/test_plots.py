@@ -1,0 +1,42 @@
+"""Learning curves for people and for programs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+
+import cv2
+
+from seqcls.training.plots import write_history
+from seqcls.training.train import Epoch
+
+HISTORY = [
+    Epoch(
+        number=n, loss=1 / n, validation_loss=1.2 / n, auroc=1 - 0.4 / n, lr=1e-3, seconds=1, images_per_s=9, best=n < 3
+    )
+    for n in (1, 2, 3)
+]
+
+
+def test_history_is_written_for_people_and_programs(tmp_path: Path) -> None:
+    paths = write_history(HISTORY, tmp_path / "run")
+    assert [path.name for path in paths] == ["history.csv", "history.json", "learning-curves.png"]
+    with paths[0].open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["loss"]) for row in rows] == [epoch.loss for epoch in HISTORY]
+    assert json.loads(paths[1].read_text())[0]["number"] == 1
+    picture = cv2.imread(str(paths[2]))
+    assert picture.shape == (840, 840, 3)
+    assert picture.std() > 10
+
+
+def test_history_without_validation_is_drawn_too(tmp_path: Path) -> None:
+    epoch = Epoch(
+        number=1, loss=0.5, validation_loss=math.nan, auroc=math.nan, lr=0.1, seconds=1, images_per_s=9, best=True
+    )
+    paths = write_history([epoch], tmp_path)
+    assert json.loads(paths[1].read_text())[0]["auroc"] is None
+    assert paths[2].stat().st_size > 1000
+    write_history([], tmp_path)
