@@ -27,6 +27,7 @@ from seqcls.errors import (
     DataError,
     DiskFullError,
     EngineError,
+    FinalError,
     GeometryError,
     ModelError,
     NoFramesError,
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from seqcls.detector import Analysis, Detector, load
     from seqcls.engines import Engine
     from seqcls.exports import export, read_run, write_run
+    from seqcls.feeds.connection import FeedTiming
     from seqcls.feeds.open import open_live
     from seqcls.gate import GateOptions
     from seqcls.geometry import Geometry, Region
@@ -73,6 +75,7 @@ _MODULES = {
     "Analysis": "detector",
     "Detector": "detector",
     "Engine": "engines",
+    "FeedTiming": "feeds.connection",
     "GateOptions": "gate",
     "Geometry": "geometry",
     "ModelHeader": "models.file",
@@ -109,6 +112,7 @@ __all__ = [  # noqa: RUF022 - what one begins with comes first
     "IntervalOptions",
     "GateOptions",
     "SamplingOptions",
+    "FeedTiming",
     "Geometry",
     "Region",
     # records
@@ -132,6 +136,7 @@ __all__ = [  # noqa: RUF022 - what one begins with comes first
     "UsageError",
     "SourceError",
     "NoFramesError",
+    "FinalError",
     "GeometryError",
     "ModelError",
     "DataError",

@@ -45,18 +45,18 @@ class Connection(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedTiming:
-    """How patient a feed is, in seconds.
-
-    ``connect_s``: longest wait for a connection's first frame. ``stall_s``: for every later one. ``backoff_s``: pause
-    before a connection is replaced, at first and at most. ``clock``: monotonic; ``wait(event, seconds)`` waits for an
-    event that long at most.
-    """
+    """How patient a feed is, in seconds, and by which clock."""
 
     stall_s: float = 2.0
+    """Longest wait for a frame after the first."""
     connect_s: float = 10.0
+    """Longest wait for a connection's first frame."""
     backoff_s: tuple[float, float] = (0.5, 10.0)
+    """Pause before a connection is replaced, at first and at most."""
     clock: Callable[[], float] = time.monotonic
+    """Monotonic; for tests."""
     wait: Callable[[threading.Event, float], bool] = threading.Event.wait
+    """``wait(event, seconds)`` waits for an event that long at most; for tests."""
 
 
 DEFAULT_TIMING = FeedTiming()
