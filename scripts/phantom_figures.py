@@ -10,7 +10,6 @@ Everything is made by the public functions that the command line uses.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
@@ -20,9 +19,8 @@ from seqcls.datasets.extract import ExtractOptions, extract
 from seqcls.datasets.labels import ClipLabels, match_clips, read_labels
 from seqcls.detector import load
 from seqcls.evaluation.evaluate import Evaluation, evaluate_clips
-from seqcls.exports.timeline_json import without_nan
-from seqcls.files import write_text
 from seqcls.geometry import Geometry
+from seqcls.json_text import write_json
 from seqcls.models.file import write_model
 from seqcls.phantom import SweepOptions, write_labels, write_sweep
 from seqcls.training.options import SIZE_SCRATCH, AugmentOptions, TrainOptions
@@ -84,7 +82,7 @@ def main(arguments: argparse.Namespace) -> int:
     evaluation = evaluate_clips(load(model), unseen)
     said(f"ran on {len(unseen)} unseen patients")
     show(evaluation)
-    write_text(out / "figures.json", json.dumps(without_nan(evaluation.to_dict()), indent=1) + "\n")
+    write_json(out / "figures.json", evaluation.to_dict())
     return 0
 
 

@@ -13,7 +13,6 @@ warm-up of a quarter of the time; exits with 1 where a bound is broken.
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import socket
 import sys
@@ -31,6 +30,7 @@ from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry
 from seqcls.intervals import IntervalOptions
 from seqcls.journal import create_journal, read_journal
+from seqcls.json_text import json_text, write_json
 from seqcls.live.malloc import share_one_pool
 from seqcls.live.session import LiveOptions, LiveSession
 from seqcls.live.snapshot import LiveView
@@ -238,8 +238,8 @@ def main(arguments: argparse.Namespace) -> int:
     }
     if probe is not None and recorder is not None:
         figures |= {"connections": probe.connections, "recorded": recorder.recorded}
-    print(json.dumps(figures, indent=1))
-    (out / "soak.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    print(json_text(figures))
+    write_json(out / "soak.json", figures)
     # What is on its way when the run stops was sent and not received: at most a few of a probe's pictures.
     fine = counts.balanced and 0 <= sent - counts.received <= (0 if probe is None else arguments.rate)
     fine = fine and slope < MAX_MIB_PER_HOUR and written == counts.classified + counts.rejected

@@ -5,7 +5,6 @@ Rates wander with whatever else a machine does; cases that take turns wander ali
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import statistics
@@ -26,10 +25,11 @@ from seqcls.engines import Engine
 from seqcls.errors import EngineError, NoFramesError
 from seqcls.files import atomic_path, write_text
 from seqcls.geometry import Geometry, RegionFinder
+from seqcls.json_text import write_json
 from seqcls.models.file import ModelHeader, Tensors, resnet18_shapes
+from seqcls.palette import BLUE, GRAY
 from seqcls.prefetch import Prefetcher
 from seqcls.sources import open_source
-from seqcls.training.plots import BLUE, GRAY
 from seqcls.types import Frame
 
 
@@ -225,7 +225,7 @@ def write_report(
     lines += ["", *(f"- {key}: {value}" for key, value in facts.items())]
     write_text(paths[0], "\n".join(lines) + "\n")
     record = {"machine": machine(), "results": [asdict(r) for r in results], "facts": facts, "reference": reference}
-    write_text(paths[1], json.dumps(record, indent=1) + "\n")
+    write_json(paths[1], record)
     _draw(paths[2], [result for result in results if result.rates], reference)
     return paths
 

@@ -16,15 +16,16 @@ from rich.text import Text
 import seqcls
 from seqcls.cli import big_letters as letters
 from seqcls.live.snapshot import LiveView, OrganView
+from seqcls.palette import PRESENT, RUNNING, SKY, UNKNOWN
 from seqcls.types import State
 
 #: By state: colours that everyone tells apart (Okabe and Ito), as a sign and as ink on any ground, and shapes.
 STYLES: dict[State, str] = {
-    "present": "bold #ffffff on #0072B2",
+    "present": f"bold #ffffff on {PRESENT}",
     "absent": "bold #ffffff on #4a4a4a",
-    "unknown": "bold #000000 on #E69F00",
+    "unknown": f"bold #000000 on {UNKNOWN}",
 }
-INKS: dict[State, str] = {"present": "#56B4E9", "absent": "#8a8a8a", "unknown": "#E69F00"}
+INKS: dict[State, str] = {"present": SKY, "absent": "#8a8a8a", "unknown": UNKNOWN}
 GLYPHS: dict[State, str] = {"present": "█", "absent": "─", "unknown": "░"}
 PLAIN_GLYPHS: dict[State, str] = {"present": "#", "absent": "-", "unknown": "?"}
 SHAPES: dict[State, str] = {"present": "●", "absent": "○", "unknown": "?"}
@@ -198,7 +199,7 @@ class _Painter:
         since = "" if self._holds else f" for {self._lost_s:.0f} s"
         text = Text(no_wrap=True)
         text.append(
-            f" {self._text(word)}{since} ", style="bold #000000 on #009E73" if self._holds else STYLES["unknown"]
+            f" {self._text(word)}{since} ", style=f"bold #000000 on {RUNNING}" if self._holds else STYLES["unknown"]
         )
         text.append(f"  {clock(self._now_s)}  {self._text(view.source)}")
         return self._cut(text, self._width)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -382,10 +381,9 @@ def show_evaluation(evaluation: Evaluation) -> None:
 
 
 def write_evaluation(evaluation: Evaluation, path: Path) -> None:
-    from seqcls.exports.timeline_json import without_nan
-    from seqcls.files import write_text
+    from seqcls.json_text import write_json
 
-    write_text(path, json.dumps(without_nan(evaluation.to_dict()), indent=1, ensure_ascii=False) + "\n")
+    write_json(path, evaluation.to_dict())
 
 
 def clip_line(truth: ClipTruth) -> str:

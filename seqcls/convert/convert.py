@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
 import shutil
 import tempfile
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +18,8 @@ from seqcls.convert.quantize import quantize_onnx, quantize_openvino
 from seqcls.datasets.dataset import FrameSet
 from seqcls.engines import Engine, open_engine
 from seqcls.errors import EngineError, ModelError, OutputError, UsageError
-from seqcls.files import require_writable, write_text
+from seqcls.files import require_writable
+from seqcls.json_text import write_json
 from seqcls.models.file import ModelHeader, Tensors, read_model
 from seqcls.models.folded import network
 
@@ -108,7 +107,7 @@ def convert(
             )
         for part in sorted(Path(scratch).iterdir(), key=lambda part: part.suffix):  # .bin before .xml
             shutil.move(part, out.with_name(part.name))
-    write_text(out.with_name(out.name + ".parity.json"), json.dumps(_plain(parity.to_dict()), indent=1) + "\n")
+    write_json(out.with_name(out.name + ".parity.json"), parity.to_dict())
     return parity
 
 
@@ -288,12 +287,3 @@ def _script_scores(path: Path, header: ModelHeader, pictures: Pictures) -> NDArr
     with torch.inference_mode():
         parts = [script(torch.from_numpy(pictures[i : i + 32])) for i in range(0, len(pictures), 32)]
     return header.probabilities(torch.cat(parts).float().numpy())
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no NaN."""
-    if isinstance(value, float) and math.isnan(value):
-        return None
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -14,6 +14,7 @@ from pathlib import Path
 from seqcls.errors import DataError, OutputError
 from seqcls.files import write_text
 from seqcls.geometry import Geometry, Region
+from seqcls.json_text import write_json
 from seqcls.types import Verdict
 
 FORMAT = 1
@@ -218,7 +219,7 @@ def write_tables(
         "hash": dataset_hash(rows, digests, root),
         "clips": [asdict(clip) for clip in clips],
     }
-    write_text(root / "dataset.json", json.dumps(body, indent=1, ensure_ascii=False) + "\n")
+    write_json(root / "dataset.json", body)
 
 
 def organs_of(rows: Sequence[Row]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from typing import Any
 import seqcls
 from seqcls.errors import DataError, SeqclsError
 from seqcls.exports.scores_csv import Progress, read_scores_csv
-from seqcls.files import write_text
+from seqcls.json_text import write_json
 from seqcls.timeline import Provenance, Timeline
 from seqcls.types import FrameCounts, Gap, Interval, SourceInfo, SourceReport
 
@@ -40,8 +40,7 @@ def write_timeline_json(timeline: Timeline, path: str | Path) -> None:
         "warnings": list(timeline.warnings),
         "provenance": timeline.provenance.to_dict(timeline.organs),
     }
-    text = json.dumps(without_nan(body), indent=1, ensure_ascii=False, allow_nan=False)
-    write_text(path, text + "\n")
+    write_json(path, body)
 
 
 def read_run(folder: str | Path, on_progress: Progress | None = None) -> Timeline:
@@ -83,16 +82,6 @@ def read_run(folder: str | Path, on_progress: Progress | None = None) -> Timelin
 def _report(body: dict[str, Any]) -> SourceReport:
     gaps = tuple(Gap(**gap) for gap in body["gaps"])
     return SourceReport(body["verdict"], tuple(body["reasons"]), body["delivered"], gaps)
-
-
-def without_nan(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: without_nan(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [without_nan(inner) for inner in value]
-    return value
 
 
 def _nan_scores(body: dict[str, Any]) -> dict[str, Any]:

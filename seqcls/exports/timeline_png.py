@@ -11,14 +11,13 @@ import numpy as np
 
 import seqcls
 from seqcls.files import atomic_path
+from seqcls.palette import PRESENT, UNKNOWN, VERMILION
 from seqcls.timeline import Timeline
 from seqcls.types import Interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe & Ito 2008, https://jfly.uni-koeln.de/color/: told apart under every common colour blindness.
-PRESENT, UNKNOWN, SCORE = "#0072B2", "#E69F00", "#D55E00"
 LEGEND = "Blue: in view. Hatched: could not be judged. Line: score, with its thresholds dotted"
 MAX_POINTS = 4000
 #: From here on times are read in minutes, or hours; and the steps that make round ones.
@@ -105,8 +104,8 @@ def _draw_organ(ax: Axes, timeline: Timeline, column: int, organ: str) -> None:
     scores = timeline.scores
     step = max(1, len(scores.index) // MAX_POINTS)
     time_s = scores.time_s[::step]
-    ax.plot(time_s, scores.raw[::step, column], color=SCORE, lw=0.6, alpha=0.5)
-    ax.plot(time_s, scores.smooth[::step, column], color=SCORE, lw=1.4)
+    ax.plot(time_s, scores.raw[::step, column], color=VERMILION, lw=0.6, alpha=0.5)
+    ax.plot(time_s, scores.smooth[::step, column], color=VERMILION, lw=1.4)
     _shade(ax, timeline.of(organ, "present"), (0, 1), color=PRESENT, alpha=0.25, lw=0)
     _shade(ax, timeline.of(organ, "present"), (0.9, 0.1), color=PRESENT, lw=0)
     _shade(ax, timeline.of(organ, "unknown"), (0, 1), facecolor="none", edgecolor=UNKNOWN, hatch="///", lw=0)

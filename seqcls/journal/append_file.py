@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from seqcls.errors import DataError, OutputError, one_line
-from seqcls.files import make_folder
+from seqcls.files import make_folder, sync_folder
 
 _CHUNK = 1 << 16
 # Windows locks are mandatory: this byte lies beyond the data (a week at 30 frames/s), so that readers are let in.
@@ -44,7 +44,7 @@ class AppendFile:
         try:
             _lock(self._fd)
             if create:
-                _sync_folder(self.path.parent)
+                sync_folder(self.path.parent)
         except BlockingIOError:
             os.close(self._fd)
             raise OutputError(f"{path} is being written by another run: stop it, or choose another place") from None
@@ -123,19 +123,3 @@ def _unlock(descriptor: int) -> None:
         os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
         with contextlib.suppress(OSError):
             msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name itself durable; Windows has no such call, and some file systems refuse it."""
-    if sys.platform == "win32":
-        return
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        return
-    finally:
-        os.close(descriptor)

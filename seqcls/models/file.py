@@ -23,6 +23,7 @@ from seqcls.errors import ModelError, SeqclsError, one_line
 from seqcls.files import atomic_path
 from seqcls.geometry import Geometry, Region
 from seqcls.intervals import IntervalOptions
+from seqcls.json_text import json_text
 from seqcls.models.converted import CONVERTED, notes_of
 from seqcls.smoothing import SmoothingOptions
 
@@ -105,7 +106,7 @@ class ModelHeader:
         record["smoothing"] = asdict(self.smoothing)
         record["intervals"] = [asdict(options) for options in self.intervals]
         record["regions"] = [region.to_dict() for region in self.regions]
-        return json.dumps(record, ensure_ascii=False, allow_nan=False)
+        return json_text(record, indent=None)
 
     @classmethod
     def from_json(cls, text: str) -> ModelHeader:

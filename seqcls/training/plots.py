@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from seqcls.files import atomic_path, write_text
+from seqcls.json_text import write_json
+from seqcls.palette import BLUE, GRAY, GREEN, VERMILION
 
 #: Okabe and Ito 2008, "Color Universal Design": told apart by everyone.
-BLUE, ORANGE, GREEN, GRAY = "#0072B2", "#D55E00", "#009E73", "#999999"
 
 
 def write_history(history: Sequence[Any], folder: str | Path) -> tuple[Path, ...]:
@@ -31,9 +31,7 @@ def write_history(history: Sequence[Any], folder: str | Path) -> tuple[Path, ...
     folder = Path(folder)
     paths = folder / "history.csv", folder / "history.json", folder / "learning-curves.png"
     write_text(paths[0], table.getvalue())
-    # JSON has no NaN.
-    known = [{key: None if _is_nan(value) else value for key, value in record.items()} for record in records]
-    write_text(paths[1], json.dumps(known, indent=1, allow_nan=False) + "\n")
+    write_json(paths[1], records)
     draw_history(history, paths[2])
     return paths
 
@@ -50,16 +48,16 @@ def draw_history(history: Sequence[Any], path: str | Path) -> None:
     epochs = [epoch.number for epoch in history]
     best = max((epoch.number for epoch in history if epoch.best), default=None)
     _curve(loss, epochs, [epoch.loss for epoch in history], BLUE, "o", "training")
-    _curve(loss, epochs, [epoch.validation_loss for epoch in history], ORANGE, "s", "validation")
+    _curve(loss, epochs, [epoch.validation_loss for epoch in history], VERMILION, "s", "validation")
     loss.set(ylabel="loss", ylim=(0, None))
     areas = [epoch.auroc for epoch in history]
     _curve(area, epochs, areas, GREEN, "D", "validation")
     area.set(ylabel="AUROC")
-    if all(_is_nan(value) for value in areas):
+    if all(map(math.isnan, areas)):
         area.text(0.5, 0.5, "no validation shows both classes", transform=area.transAxes, ha="center", color=GRAY)
         area.set(yticks=[])
     else:
-        least = min(value for value in areas if not _is_nan(value))
+        least = min(value for value in areas if not math.isnan(value))
         margin = 0.05 * max(0.02, 1 - least)  # nothing lies above 1, so no axis pretends so
         area.set_ylim(min(0.98, least) - margin, 1 + margin)
     _curve(rate, epochs, [epoch.lr for epoch in history], GRAY, "", "")
@@ -79,10 +77,6 @@ def draw_history(history: Sequence[Any], path: str | Path) -> None:
 
 
 def _curve(axes: Any, x: Sequence[int], y: Sequence[float], color: str, marker: str, label: str) -> None:
-    if any(not _is_nan(value) for value in y):
+    if not all(map(math.isnan, y)):
         small = 3 if len(x) > 1 else 6
         axes.plot(x, y, color=color, marker=marker or None, markersize=small, linewidth=1.6, label=label or None)
-
-
-def _is_nan(value: Any) -> bool:
-    return isinstance(value, float) and math.isnan(value)

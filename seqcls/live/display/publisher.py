@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import threading
 import time
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import seqcls
+from seqcls.json_text import json_line
 from seqcls.live.snapshot import LiveView, OrganView
 
 #: How much of the past the page draws; ``page.js`` has the same figures.
@@ -105,7 +105,7 @@ def view_json(view: LiveView, version: int) -> bytes:
         "disclaimer": seqcls.DISCLAIMER,
         "organs": [_organ(organ, view.now_s) for organ in view.organs],
     }
-    return json.dumps(record, separators=(",", ":"), allow_nan=False).encode("ascii")
+    return json_line(record).encode("ascii")
 
 
 def _organ(organ: OrganView, now_s: float) -> dict[str, object]:
@@ -130,7 +130,7 @@ def _organ(organ: OrganView, now_s: float) -> dict[str, object]:
 
 
 def _number(value: float | None, digits: int = 3) -> float | None:
-    return None if value is None or not math.isfinite(value) else round(float(value), digits)
+    return None if value is None else round(float(value), digits)
 
 
 def _jpeg(image: NDArray[np.uint8]) -> bytes:

@@ -27,11 +27,12 @@ from seqcls.child_program import end, program, start
 from seqcls.errors import UsageError
 from seqcls.live.background import BackgroundWorker
 from seqcls.live.snapshot import LiveView, OrganView
+from seqcls.palette import ABSENT, PRESENT, UNKNOWN, bgr
 from seqcls.types import FrameCounts
 
 Image = NDArray[np.uint8]
-#: Okabe and Ito's blue, a gray and orange, as BGR: record apart by everyone, and each state has its word besides.
-COLORS = {"present": (178, 114, 0), "absent": (110, 110, 110), "unknown": (0, 159, 230)}
+#: Each state has its word besides.
+COLORS = {"present": bgr(PRESENT), "absent": bgr(ABSENT), "unknown": bgr(UNKNOWN)}
 _HEIGHT, _SIDE, _BELOW = 640, 420, 120
 _INK = (230, 230, 230)
 #: After so long without news, an image is no longer what is seen now.

@@ -1,0 +1,31 @@
+"""One way to write JSON: strict, with null for numbers that do not exist."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from seqcls.json_text import json_line, json_text, write_json
+
+VALUE = {"a": math.nan, "b": [1.5, -math.inf, (math.inf, {"c": math.nan})], "é": None, "d": True}
+WRITTEN = {"a": None, "b": [1.5, None, [None, {"c": None}]], "é": None, "d": True}
+
+
+def test_numbers_that_do_not_exist_are_null(tmp_path: Path) -> None:
+    write_json(tmp_path / "x.json", VALUE)
+    for text in (json_text(VALUE), json_line(VALUE), (tmp_path / "x.json").read_text(encoding="utf-8")):
+        assert json.loads(text, parse_constant=pytest.fail) == WRITTEN
+
+
+def test_a_line_is_short_ascii_and_a_text_can_be_read() -> None:
+    assert json_line({"é": [1, 0.5]}) == '{"\\u00e9":[1,0.5]}'
+    assert json_text({"é": [1]}) == '{\n "é": [\n  1\n ]\n}'
+    assert json_text({"é": [1]}, indent=None) == '{"é": [1]}'
+
+
+def test_what_json_does_not_know_is_refused() -> None:
+    with pytest.raises(TypeError):
+        json_text({"path": Path("a")})
