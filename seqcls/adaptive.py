@@ -1,18 +1,9 @@
 """Fewer inferences, the same intervals: measure some frames, bound the rest, measure more wherever bounds disagree.
 
-The assumption. Between two measured frames at most ``step_s`` apart, every score lies within the range of these two
-scores, widened by ``margin`` on both sides.
-
-What follows from it. Every smoother, and the hysteresis after it, is monotone: higher scores never give less presence.
-So both are run twice, on the lower and on the upper bounds of all scores. Where the two agree on a frame, its true
-scores agree with them, whatever they are. Where they do not, frames are measured in the middle of the widest gaps near
-by, until the two agree everywhere. What comes after the hysteresis (bridging, dropping, padding) sees only its answers:
-the intervals are those of measuring every frame. Scores that vary more than assumed between two measured frames can
-hide there; a larger ``margin`` or a smaller ``step_s`` is the remedy, and ``every`` the certainty.
-
-By default ``step_s`` is the length of the shortest stretch of presence or absence that could be reported
-(``shortest_s``), so that none falls between two measured frames. Frames whose picture is that of the frame before, to
-the byte, take its score.
+Between two measured frames at most ``step_s`` apart, every score is assumed to lie within the range of these two,
+widened by ``margin`` on both sides. Smoothing and hysteresis are monotone, so both are run on the lower and on the
+upper bounds of all scores, and frames are measured until the two agree. docs/adaptive-sampling.md holds the proof and
+its limits. Frames whose image is that of the frame before, to the byte, take its score.
 """
 
 from __future__ import annotations
@@ -21,6 +12,7 @@ import copy
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -62,9 +54,8 @@ class SamplingOptions:
 def shortest_s(smoothing: SmoothingOptions, intervals: Sequence[IntervalOptions]) -> float:
     """Length of the shortest stretch of scores of 1 among 0, or of 0 among 1, that intervals can show; seconds.
 
-    While a burst of length b passes a mean's window w, presence begins once it fills the share ``onset`` of it, for
-    which it must be long enough, and ends once it fills less than ``offset``: b + w - (onset + offset) w later. A dip
-    is the same with the rest of both; a median has its threshold at one half. The other smoothers answer at once.
+    A burst of length b is seen for b + w - (onset + offset) w through a mean over w, and not at all when it fills less
+    than the share ``onset`` of w; a dip is the same with 1 - offset and 1 - onset. A median's threshold is one half.
     """
     shortest = math.inf
     for options in intervals:
@@ -106,22 +97,19 @@ class AdaptiveScorer:
         options: SamplingOptions,
     ) -> None:
         self._engine = engine
-        self._organs = len(intervals)
         self._margin = options.margin
         self.step_s = shortest_s(smoothing, intervals) if options.step_s is None else options.step_s
         self._behind_s, self._ahead_s = reach_s(smoothing)
         self._bounds = _Bounds(smoothing, intervals)
-        self._buffer = _Buffer(self._organs)
-        self._new = 0
+        self._buffer = _Buffer(len(intervals))
         self.undecided = 0
 
     def scores(self, items: Iterable[PreprocessedFrame | Gap]) -> Iterator[FrameScore | Gap]:
         """Every item back in order, late by about a block; raises EngineError as the engine does."""
-        for item in items:
-            self._buffer.add(item)
-            self._new += 1
-            if self._new >= BLOCK:
-                self._new = 0
+        left = iter(items)
+        while block := list(islice(left, BLOCK)):
+            self._buffer.extend(block)
+            if len(block) == BLOCK:
                 yield from self._settle(closing=False)
         yield from self._settle(closing=True)
 
@@ -131,21 +119,22 @@ class AdaptiveScorer:
         horizon_s = math.inf if closing else buffer.bounded_until_s() - self._ahead_s - 2 * TIME_TOLERANCE_S
         while True:
             low, high = buffer.bounds(self._margin, self.step_s)
-            disputes = self._bounds.disputes(buffer.items, low, high, horizon_s, closing)
-            wanted = {row for dispute in disputes for row in self._choose(dispute, high - low)}
+            undecided = self._bounds.undecided(buffer.items, low, high, horizon_s, closing)
+            wanted = {chosen for row, column in undecided for chosen in self._choose(row, (high - low)[:, column])}
             if not wanted:
-                self.undecided += len({dispute.row for dispute in disputes})
+                self.undecided += len({row for row, _ in undecided})
                 break
             self._measure(sorted(wanted))
         count = len(buffer.items) if closing else buffer.settled(horizon_s - self._behind_s)
         self._bounds.advance(buffer.items[:count], low[:count], high[:count])
         yield from buffer.release(count)
 
-    def _choose(self, dispute: _Dispute, width: Floats) -> Iterator[int]:
-        """Rows whose scores would narrow the bounds of a disputed frame most: the middles of its widest gaps."""
-        end_s = dispute.time_s + self._ahead_s
-        gaps = self._buffer.gaps(dispute.time_s - self._behind_s, end_s) or self._buffer.gaps(-math.inf, end_s)
-        doubt = [float(width[rows, dispute.column].sum()) for rows in gaps]
+    def _choose(self, row: int, width: Floats) -> Iterator[int]:
+        """Rows whose scores would narrow the bounds of an undecided frame most: the middles of its widest gaps."""
+        time_s = self._buffer.items[row].time_s
+        end_s = time_s + self._ahead_s
+        gaps = self._buffer.gaps(time_s - self._behind_s, end_s) or self._buffer.gaps(-math.inf, end_s)
+        doubt = [float(width[rows].sum()) for rows in gaps]
         for rows, own in zip(gaps, doubt, strict=True):
             if own >= max(doubt) / 2:
                 yield rows[len(rows) // 2]
@@ -158,15 +147,6 @@ class AdaptiveScorer:
             self._buffer.set_scores(rows, scores)
 
 
-@dataclass(frozen=True, slots=True)
-class _Dispute:
-    """Lower and upper bounds give the frame in ``row`` another state for the organ in ``column``."""
-
-    row: int
-    column: int
-    time_s: float
-
-
 class _Bounds:
     """Smoothing and hysteresis of the lower bounds and the upper ones, side by side as 2 K organs."""
 
@@ -177,27 +157,26 @@ class _Bounds:
 
     def advance(self, items: Sequence[PreprocessedFrame | Gap], low: Floats, high: Floats) -> None:
         """Take items for good."""
-        for answer in self._push(items, low, high):
-            self._states(answer)
+        for smoothed in self._push(items, low, high):
+            self._states(smoothed)
 
-    def disputes(
+    def undecided(
         self, items: Sequence[PreprocessedFrame | Gap], low: Floats, high: Floats, horizon_s: float, closing: bool
-    ) -> list[_Dispute]:
-        """The first frame of every stretch up to the horizon on which the bounds disagree, per organ."""
+    ) -> list[tuple[int, int]]:
+        """Row and organ of the first frame of every stretch up to the horizon on which the bounds disagree."""
         trial = copy.deepcopy(self)
         rows = {item.index: row for row, item in enumerate(items) if isinstance(item, PreprocessedFrame)}
-        found: list[_Dispute] = []
+        found: list[tuple[int, int]] = []
         apart = np.zeros(self._organs, np.bool_)
-        for answer in trial._push(items, low, high, closing=closing):
-            now_s = answer.start_s if isinstance(answer, Gap) else answer.time_s
-            if now_s > horizon_s:
+        for smoothed in trial._push(items, low, high, closing=closing):
+            if smoothed.time_s > horizon_s:
                 break
-            states = trial._states(answer)
-            if states is None or isinstance(answer, Gap):
+            states = trial._states(smoothed)
+            if states is None or isinstance(smoothed, Gap):
                 continue
             differ = states[: self._organs] != states[self._organs :]
-            if answer.index in rows:  # else it was given back in an earlier block, settled
-                found += [_Dispute(rows[answer.index], int(k), now_s) for k in np.flatnonzero(differ & ~apart)]
+            if smoothed.index in rows:  # else it was released in an earlier block, settled
+                found += [(rows[smoothed.index], int(column)) for column in np.flatnonzero(differ & ~apart)]
             apart = differ
         return found
 
@@ -214,160 +193,133 @@ class _Bounds:
         if closing:
             yield from self._smoother.finish()
 
-    def _states(self, answer: FrameScore | Gap) -> Bools | None:
+    def _states(self, smoothed: FrameScore | Gap) -> Bools | None:
         """(2 K,) whether the smoothed bounds count as presence; None where there is no score."""
-        if isinstance(answer, Gap) or answer.scores is None:
-            now_s = answer.start_s if isinstance(answer, Gap) else answer.time_s
+        if isinstance(smoothed, Gap) or smoothed.scores is None:
             for hysteresis in self._hysteresis:
-                hysteresis.mark_unknown(now_s)
+                hysteresis.mark_unknown(smoothed.time_s)
             return None
-        pairs = zip(self._hysteresis, answer.scores, strict=True)
-        return np.array([hysteresis.update(float(score), answer.time_s) for hysteresis, score in pairs])
+        pairs = zip(self._hysteresis, smoothed.scores, strict=True)
+        return np.array([hysteresis.update(float(score), smoothed.time_s) for hysteresis, score in pairs])
 
 
 class _Buffer:
-    """Items that still may be measured, in rows from 0; knows which scores are known.
+    """Items that still may be measured, in rows from 0, and what is known of each.
 
-    ``judged`` rows are those of frames with a picture. A known score is measured, or that of an equal picture.
+    time_s: (rows,), never less than in the row before. groups: (rows,), 0 without an image, else one number for equal
+    images next to each other. scores: (rows, K), NaN where unknown; a known score is measured, or that of its group.
     """
 
     def __init__(self, organs: int) -> None:
-        self._organs = organs
         self.items: list[PreprocessedFrame | Gap] = []
-        self._times_s: list[float] = []
-        self._scores: list[Floats | None] = []
-        self._measured: list[bool] = []
-        self._repeats: list[bool] = []  # the picture is that of the judged row before
-        self._judged: list[int] = []
+        self._time_s = np.zeros(0)
+        self._groups = np.zeros(0, np.int64)
+        self._scores = np.zeros((0, organs), np.float32)
+        self._measured = np.zeros(0, np.bool_)
 
-    def add(self, item: PreprocessedFrame | Gap) -> None:
-        row, scores, repeats = len(self.items), None, False
-        if isinstance(item, PreprocessedFrame) and item.image is not None:
-            if self._judged:
-                before = self._judged[-1]
-                repeats = np.array_equal(item.image, self.image(before))
-                scores = self._scores[before] if repeats else None
-            self._judged.append(row)
-        time_s = item.start_s if isinstance(item, Gap) else item.time_s
-        self.items.append(item)
-        self._times_s.append(max(time_s, self._times_s[-1]) if self._times_s else time_s)
-        self._scores.append(scores)
-        self._measured.append(False)
-        self._repeats.append(repeats)
+    def extend(self, items: Sequence[PreprocessedFrame | Gap]) -> None:
+        """Take more items; an image that repeats the one before it takes its score."""
+        groups, scores = self._groups.tolist(), list(self._scores)
+        last = max(np.flatnonzero(self._groups).tolist(), default=-1)
+        nothing = np.full(self._scores.shape[1], np.nan, np.float32)
+        for row, item in enumerate(items, len(self.items)):
+            self.items.append(item)
+            if isinstance(item, Gap) or item.image is None:
+                groups.append(0)
+                scores.append(nothing)
+                continue
+            repeats = last >= 0 and np.array_equal(item.image, self.image(last))
+            groups.append((groups[last] if last >= 0 else 0) + (not repeats))
+            scores.append(scores[last] if repeats else nothing)
+            last = row
+        self._time_s = np.maximum.accumulate([*self._time_s, *(item.time_s for item in items)])
+        self._groups, self._scores = np.array(groups), np.array(scores, np.float32)
+        self._measured = np.append(self._measured, np.zeros(len(items), np.bool_))
 
     def image(self, row: int) -> NDArray[np.uint8]:
         item = self.items[row]
-        assert isinstance(item, PreprocessedFrame) and item.image is not None, "only judged rows have a picture"
+        assert isinstance(item, PreprocessedFrame) and item.image is not None, "only scorable rows have an image"
         return item.image
+
+    @property
+    def _known(self) -> Bools:
+        return np.logical_not(np.isnan(self._scores).any(axis=1))
 
     def coarse(self, step_s: float, closing: bool) -> list[int]:
         """Rows to measure so that no two neighbours among the known ones lie more than ``step_s`` apart."""
         chosen: list[int] = []
-        known_s, covered = -math.inf, -1  # the row last known, or to be known once the chosen ones are
-        for position, row in enumerate(self._judged):
-            follows = self._repeats[row] and self._judged[position - 1] == covered
-            if follows or self._scores[row] is not None:
-                known_s, covered = self._times_s[row], row
-                continue
-            if position + 1 < len(self._judged):
-                next_s = self._times_s[self._judged[position + 1]]
-            else:  # what follows, if anything does, is no frame to measure
-                next_s = math.inf if closing else self._times_s[-1]
-            if next_s - known_s > step_s + TIME_TOLERANCE_S:
+        known, rows = self._known, np.flatnonzero(self._groups)
+        # What follows the last one, if anything does, is no frame to measure.
+        next_s = np.append(self._time_s[rows[1:]], np.inf if closing else self._time_s[-1])
+        known_s, covered = -math.inf, 0  # of the row last known, or to be known once the chosen ones are
+        for row, follows_s in zip(rows.tolist(), next_s.tolist(), strict=False):
+            if not known[row] and self._groups[row] != covered:
+                if follows_s - known_s <= step_s + TIME_TOLERANCE_S:
+                    continue
                 chosen.append(row)
-                known_s, covered = self._times_s[row], row
+            known_s, covered = self._time_s[row], self._groups[row]
         return chosen
 
     def set_scores(self, rows: Sequence[int], scores: Floats) -> None:
-        """Take measured scores (N, K); equal pictures next to each other share them."""
-        places = {row: position for position, row in enumerate(self._judged)}
+        """Take measured scores (N, K); equal images next to each other share them."""
         for row, own in zip(rows, scores, strict=True):
             self._measured[row] = True
-            self._scores[row] = own
-            for later in self._judged[places[row] + 1 :]:
-                if not self._repeats[later]:
-                    break
-                self._scores[later] = own
-            first = places[row]
-            while first > 0 and self._repeats[self._judged[first]]:
-                first -= 1
-                self._scores[self._judged[first]] = own
+            self._scores[self._groups == self._groups[row]] = own
 
     def bounded_until_s(self) -> float:
-        """Until when every judged row lies between known ones."""
-        last = next((row for row in reversed(self._judged) if self._scores[row] is not None), None)
-        if not self._judged or last == self._judged[-1]:
-            return self._times_s[-1] if self._times_s else -math.inf
-        return -math.inf if last is None else self._times_s[last]
+        """Until when every scorable row lies between known ones."""
+        known, rows = self._known, np.flatnonzero(self._groups)
+        if rows.size == 0 or known[rows[-1]]:
+            return float(self._time_s[-1])
+        return float(self._time_s[known].max(initial=-math.inf))
 
     def bounds(self, margin: float, step_s: float) -> tuple[Floats, Floats]:
-        """Lower and upper bounds (rows, K) of all scores, equal where known; NaN for rows that are not judged."""
-        low = np.full((len(self.items), self._organs), np.nan, np.float32)
-        high = low.copy()
-        if self._judged:
-            judged, scores, before, after = self._neighbours()
-            pair = np.stack([scores[before], scores[after]])
-            times_s = np.array(self._times_s)[judged]
-            far = (times_s[after] - times_s[before] > step_s + TIME_TOLERANCE_S) | (before > after)
-            unknown = before != after
-            spread = np.where(unknown, np.float32(margin), np.float32(0))[:, None]
-            low[judged] = np.where((unknown & far)[:, None], 0, np.clip(pair.min(axis=0) - spread, 0, 1))
-            high[judged] = np.where((unknown & far)[:, None], 1, np.clip(pair.max(axis=0) + spread, 0, 1))
+        """Lower and upper bounds (rows, K) of all scores, equal where known; NaN for rows that are not scorable."""
+        before, after = self._neighbours()
+        pair = np.stack([self._scores[before], self._scores[after]])
+        far = self._time_s[after] - self._time_s[before] > step_s + TIME_TOLERANCE_S
+        spread = np.where(before != after, np.float32(margin), np.float32(0))[:, None]
+        low = np.where(far[:, None], np.float32(0), np.clip(pair.min(axis=0) - spread, 0, 1))
+        high = np.where(far[:, None], np.float32(1), np.clip(pair.max(axis=0) + spread, 0, 1))
+        low[self._groups == 0] = high[self._groups == 0] = np.nan
         return low, high
 
     def gaps(self, start_s: float, end_s: float) -> list[list[int]]:
-        """Stretches of neighbouring judged rows of unknown score within [start_s, end_s], each in full length there."""
-        found: list[list[int]] = [[]]
-        for row in self._judged:
-            if self._scores[row] is not None:
-                found.append([])
-            elif start_s - TIME_TOLERANCE_S <= self._times_s[row] <= end_s + TIME_TOLERANCE_S:
-                found[-1].append(row)
-        return [rows for rows in found if rows]
+        """Stretches of neighbouring scorable rows of unknown score within [start_s, end_s]."""
+        known = self._known
+        within = (self._time_s >= start_s - TIME_TOLERANCE_S) & (self._time_s <= end_s + TIME_TOLERANCE_S)
+        rows = np.flatnonzero(within & (self._groups > 0) & ~known)
+        known_before = np.cumsum(known)[rows]
+        return [rows[known_before == count].tolist() for count in np.unique(known_before)]
 
     def settled(self, until_s: float) -> int:
         """How many rows, up to a time, are not needed any more: the known row before an unknown one still is."""
-        count = int(np.searchsorted(self._times_s, until_s, side="right"))
-        following = next((row for row in self._judged if row >= count), None)
-        if following is None or self._scores[following] is not None:
+        known, count = self._known, int(np.searchsorted(self._time_s, until_s, side="right"))
+        following = np.flatnonzero(self._groups[count:])
+        if following.size == 0 or known[count + following[0]]:
             return count
-        return max((row for row in self._judged if row < count and self._scores[row] is not None), default=0)
+        return max(np.flatnonzero(known[:count]).tolist(), default=0)
 
     def release(self, count: int) -> Iterator[FrameScore | Gap]:
         """Give back the first rows; unknown scores are drawn in a straight line between the known ones beside them."""
-        drawn: dict[int, Floats] = {}
-        if self._judged:
-            judged, scores, before, after = self._neighbours()
-            times_s = np.array(self._times_s)[judged]
-            length_s = np.maximum(times_s[after] - times_s[before], TIME_TOLERANCE_S)
-            part = np.clip((times_s - times_s[before]) / length_s, 0, 1).astype(np.float32)[:, None]
-            line = np.where(
-                (before == after)[:, None], scores[before], (1 - part) * scores[before] + part * scores[after]
-            )
-            drawn = dict(zip(self._judged, line.astype(np.float32), strict=True))
+        before, after = self._neighbours()
+        length_s = np.maximum(self._time_s[after] - self._time_s[before], TIME_TOLERANCE_S)
+        part = np.clip((self._time_s - self._time_s[before]) / length_s, 0, 1).astype(np.float32)[:, None]
+        line = (1 - part) * self._scores[before] + part * self._scores[after]
+        line[before == after] = self._scores[before][before == after]
         for row, item in enumerate(self.items[:count]):
             if isinstance(item, Gap):
                 yield item
             else:
-                measured = self._measured[row] or item.image is None
-                yield FrameScore(item.index, item.time_s, item.duration_s, drawn.get(row), item.reason, measured)
-        for rows in (self.items, self._times_s, self._scores, self._measured, self._repeats):
-            del rows[:count]
-        self._judged = [row - count for row in self._judged if row >= count]
-        if self._judged:
-            self._repeats[self._judged[0]] = False
+                own = line[row] if self._groups[row] else None
+                measured = own is None or bool(self._measured[row])
+                yield FrameScore(item.index, item.time_s, item.duration_s, own, item.reason, measured)
+        del self.items[:count]
+        self._time_s, self._groups = self._time_s[count:], self._groups[count:]
+        self._scores, self._measured = self._scores[count:], self._measured[count:]
 
-    def _neighbours(self) -> tuple[NDArray[np.int64], Floats, NDArray[np.int64], NDArray[np.int64]]:
-        """Judged rows (J,), their scores (J, K), and per judged row the positions of the known ones before and after.
-
-        Known rows are their own neighbours. Where one side has none, the other side's stands in, and before > after.
-        """
-        judged = np.array(self._judged)
-        known = np.array([self._scores[row] is not None for row in self._judged])
-        nothing = np.zeros(self._organs, np.float32)
-        kept = [self._scores[row] for row in self._judged]
-        scores = np.stack([nothing if own is None else own for own in kept])
-        places = np.arange(len(judged))
-        before = np.maximum.accumulate(np.where(known, places, -1))
-        after = np.minimum.accumulate(np.where(known, places, len(judged))[::-1])[::-1]
-        return judged, scores, np.where(before < 0, after, before), np.where(after == len(judged), before, after)
+    def _neighbours(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Per row the known row before and after it; a known one is its own. Only for rows between known ones."""
+        rows, known = np.arange(len(self.items)), self._known
+        before = np.maximum.accumulate(np.where(known, rows, 0))
+        return before, np.minimum.accumulate(np.where(known, rows, len(rows) - 1)[::-1])[::-1]

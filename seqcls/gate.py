@@ -1,7 +1,7 @@
-"""Frames that cannot be judged: each gets a reason, becomes unknown, and never opens or lengthens an interval.
+"""Frames that are not scorable: each gets a reason, becomes unknown, and never opens or lengthens an interval.
 
 Thresholds were set on 21 real clips (4,824 frames, of which none is lost), on phantom sweeps with lost contact, and on
-drawn screens; the figures stand beside them. Losing a good frame is worse than judging a bad one: all lean that way.
+drawn screens; the figures stand beside them. Losing a good frame is worse than scoring a bad one: all lean that way.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Mask = NDArray[np.bool_]
 #: All reasons, in the order in which they are looked for.
 REASONS = ("black", "not ultrasound", "no contact", "frozen")
 
-_ROWS, _COLUMNS = 64, 96  # a frame is looked at on about this grid: 0.1 ms instead of 2
+_ROWS, _COLUMNS = 64, 96  # an image is looked at on about this grid: 0.1 ms instead of 2
 _LIT = 16  # gray levels above which a pixel shows something: noise and codec ripples stay below
 
 
@@ -57,7 +57,7 @@ class Gate:
         self._anchor_s = 0.0
 
     def check(self, image: Image, region: Region, time_s: float) -> str:
-        """ "" when the frame can be judged, else one of REASONS.
+        """ "" when the frame is scorable, else one of REASONS.
 
         ``image`` is (H, W) or (H, W, 3) BGR uint8, of the size that ``region`` was found in.
         """
@@ -75,7 +75,7 @@ class Gate:
         return "frozen" if options.frozen and time_s - still >= options.freeze_s else ""
 
     def _still_since(self, grid: Image, time_s: float) -> float:
-        """Since when the picture has shown the same; frames that a conversion repeats are the same for a moment."""
+        """Since when the images have been the same; frames that a conversion repeats are the same for a moment."""
         anchor = self._anchor
         if anchor is None or anchor.shape != grid.shape or time_s < self._anchor_s or _differ(anchor, grid):
             self._anchor, self._anchor_s = grid, time_s
@@ -85,7 +85,7 @@ class Gate:
 def _differ(a: Image, b: Image) -> bool:
     """Whether more than a twentieth of what is lit has changed by more than 6 levels.
 
-    Within a second at least a fifth of it does in every real clip. Of a frozen picture beside a running clock at most
+    Within a second at least a fifth of it does in every real clip. Of a frozen image beside a running clock at most
     2 % does after H.264 at crf 23, MPEG-2, MPEG-4, MJPEG or HEVC; 8 % at crf 30 with two key frames a second.
     """
     lit = int(np.count_nonzero(cv2.max(a, b) > _LIT))
@@ -93,7 +93,7 @@ def _differ(a: Image, b: Image) -> bool:
 
 
 class _View:
-    """A frame's region, thinned out: ``rows`` (about 64, all columns) gray, and the ``grid`` (about 64, about 96)."""
+    """An image's region, thinned out: ``rows`` (about 64, all columns) gray, and the ``grid`` (about 64, about 96)."""
 
     def __init__(self, image: Image, region: Region) -> None:
         self._sample = _sample(region)
@@ -103,7 +103,7 @@ class _View:
         self.grid: Image = self._rows[:, :: self._sample.step_x] * self._sample.grid
 
     def is_black(self) -> bool:
-        """Hardly anything above noise: 0.5 % of the pixels; the darkest real frame has 11 %."""
+        """Hardly anything above noise: 0.5 % of the pixels; the darkest real image has 11 %."""
         return int(np.count_nonzero(self.grid > _LIT + 8)) < 0.005 * self._sample.pixels
 
     def has_no_contact(self) -> bool:
@@ -122,7 +122,7 @@ class _View:
         )
 
     def is_not_ultrasound(self) -> bool:
-        """Flat areas, hard strokes or loud colours, none of which speckle leaves."""
+        """Flat areas, hard strokes or strong colours, none of which speckle leaves."""
         return self._is_flat() or self._is_written() or self._is_colourful()
 
     def _is_flat(self) -> bool:

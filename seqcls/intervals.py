@@ -10,6 +10,7 @@ import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 import numpy as np
 
@@ -103,16 +104,15 @@ class IntervalBuilder:
         self._now_s = -math.inf
         self._hysteresis = Hysteresis(options)
         self._last: _Run | None = None  # the raw run we are in
-        self._settled: _Run | None = None  # the last run told to the world
+        self._settled: _Run | None = None  # the last run that was emitted
         self._pending: list[_Run] = []  # raw runs after it, still open to bridging or dropping
         self._next_index = 0
         self._padding = _Padding(options.pad_s)
 
     def push(self, index: int, time_s: float, score: float | None, reason: str = "") -> list[Event]:
-        """One frame; ``score`` is None where it cannot be judged, and ``reason`` says why."""
-        self._now_s = max(self._now_s, time_s)
+        """One frame; ``score`` is None or NaN where it is unscored, and ``reason`` says why."""
+        events = self._advance(time_s)
         self._next_index = index + 1
-        events = self._settle()
         if score is None or math.isnan(score):
             self._enter("unknown", index, reason)
         else:
@@ -121,21 +121,24 @@ class IntervalBuilder:
 
     def gap(self, gap: Gap) -> list[Event]:
         """A stretch without any frame."""
-        self._now_s = max(self._now_s, gap.start_s)
-        events = self._settle()
+        events = self._advance(gap.start_s)
         self._enter("unknown", self._next_index, gap.reason)
-        self._now_s = max(self._now_s, gap.end_s)
-        return self._padding.push(events + self._settle(), self._now_s, self._next_index, self._certain_s())
+        events += self._advance(gap.end_s)
+        return self._padding.push(events, self._now_s, self._next_index, self._certain_s())
 
     def close(self, end_s: float) -> list[Event]:
         """End of stream at ``end_s`` (the last frame's time plus its duration)."""
-        self._now_s = max(self._now_s, end_s)
-        return self._padding.close(self._settle() + self._settle(closing=True), self._now_s, self._next_index)
+        events = self._advance(end_s) + self._settle(closing=True)
+        return self._padding.push(events, self._now_s, self._next_index, self._now_s, closing=True)
 
     @property
     def state(self) -> State:
         """What holds now, as far as it is certain."""
         return "unknown" if self._settled is None else self._settled.state
+
+    def _advance(self, time_s: float) -> list[Event]:
+        self._now_s = max(self._now_s, time_s)
+        return self._settle()
 
     def _enter(self, state: State, index: int, reason: str = "") -> None:
         if state == "unknown":
@@ -144,38 +147,31 @@ class IntervalBuilder:
             self._last = _Run(state, self._now_s, index, reason)
             self._pending.append(self._last)
 
-    def _lasted(self, start_s: float, least_s: float) -> bool:
-        return self._now_s - start_s >= least_s - TIME_TOLERANCE_S
-
     def _settle(self, *, closing: bool = False) -> list[Event]:
         """Move what is certain at this time from pending to settled."""
         events: list[Event] = []
         while self._pending:
-            in_presence = self._settled is not None and self._settled.state == "present"
+            in_presence = self.state == "present"
             if not in_presence and self._pending[0].state != "present":
                 self._emit(events, self._pending.pop(0))
                 continue
             # From here on: a presence, settled or hoped for, followed by runs that may still be bridged.
-            start_s = self._settled.start_s if in_presence and self._settled else self._pending[0].start_s
             tail = self._tail()
             end_s = tail[0].start_s if tail else self._now_s
-            long_enough = in_presence or end_s - start_s >= self._options.min_present_s - TIME_TOLERANCE_S
-            broken = bool(tail) and (closing or self._lasted(end_s, self._options.min_absent_s))
-            if long_enough:
+            broken = bool(tail) and (closing or _lasted(end_s, self._now_s, self._options.min_absent_s))
+            if in_presence or _lasted(self._pending[0].start_s, end_s, self._options.min_present_s):
                 if not in_presence:
                     self._emit(events, self._pending[0])
                 self._pending = tail
                 if not broken:
                     break
-                for run in tail:
-                    self._emit(events, run)
-                self._pending = []
             elif broken or closing:
-                for run in self._pending:
-                    self._emit(events, replace(run, state="absent") if run.state == "present" else run)
-                self._pending = []
+                tail = [replace(run, state="absent") if run.state == "present" else run for run in self._pending]
             else:
                 break
+            for run in tail:
+                self._emit(events, run)
+            self._pending = []
         return events
 
     def _tail(self) -> list[_Run]:
@@ -194,11 +190,15 @@ class IntervalBuilder:
         return self._pending[0].start_s if self._pending else self._now_s
 
 
+def _lasted(start_s: float, end_s: float, least_s: float) -> bool:
+    return end_s - start_s >= least_s - TIME_TOLERANCE_S
+
+
 class _Padding:
     """Widens presence by ``pad_s`` on both sides in a stream of final events.
 
-    An absence loses ``pad_s`` at each side that borders on presence, and vanishes when nothing is left. It is
-    therefore told only once it is certain to outlast that; unknown stretches are never touched.
+    An absence loses ``pad_s`` at each side that borders on presence, and vanishes when nothing is left. It is therefore
+    emitted only once it is certain to outlast that; unknown stretches are never touched.
     """
 
     def __init__(self, pad_s: float) -> None:
@@ -207,26 +207,25 @@ class _Padding:
         self._state: State | None = None  # the state last emitted
         self._frames: deque[tuple[float, int]] = deque()
 
-    def push(self, events: list[Event], now_s: float, index: int, certain_s: float) -> list[Event]:
+    def push(
+        self, events: list[Event], now_s: float, index: int, certain_s: float, *, closing: bool = False
+    ) -> list[Event]:
+        """Take final events, give those that can be emitted; ``certain_s``: no later event begins before."""
         if self._pad_s == 0:
             return events
         self._frames.append((now_s, index))
         emitted = [late for event in events for late in self._take(event, now_s)]
-        if self._held is not None and certain_s > self._held.start_s + 2 * self._pad_s + TIME_TOLERANCE_S:
-            emitted.append(self._release(now_s))
+        if self._held is not None and self._outlasts(self._held, certain_s, closing):
+            emitted.append(self._release(self._held, now_s))
         while self._frames[0][0] < certain_s - 4 * self._pad_s:  # no start can move further back than this
             self._frames.popleft()
         return emitted
 
-    def close(self, events: list[Event], end_s: float, index: int) -> list[Event]:
-        if self._pad_s == 0:
-            return events
-        self._frames.append((end_s, index))
-        emitted = [late for event in events for late in self._take(event, end_s)]
-        held = self._held
-        if held is not None and held.start_s + self._left_s() < end_s - TIME_TOLERANCE_S:
-            emitted.append(self._release(end_s))
-        return emitted
+    def _outlasts(self, held: Event, certain_s: float, closing: bool) -> bool:
+        """Whether something is left of an absence that lasts at least until ``certain_s``."""
+        if closing:  # an absence is all that a clip without duration shows
+            return self._state is None or held.start_s + self._left_s() < certain_s - TIME_TOLERANCE_S
+        return certain_s > held.start_s + 2 * self._pad_s + TIME_TOLERANCE_S
 
     def _take(self, event: Event, now_s: float) -> list[Event]:
         """The events that this one lets be emitted; an absence is held back first."""
@@ -234,12 +233,12 @@ class _Padding:
         held, right_s = self._held, self._pad_s if event.state == "present" else 0.0
         if held is not None:
             if held.start_s + self._left_s() < event.start_s - right_s - TIME_TOLERANCE_S:
-                emitted.append(self._release(now_s))
+                emitted.append(self._release(held, now_s))
             else:
                 self._held = None
                 if event.state == "present" and self._state == "present":
                     return emitted  # the two presences have grown together
-                if event.state == "present":
+                if event.state == "present" or self._state is None:
                     event = self._moved(event, held.start_s, now_s)
                     right_s = 0.0
         if event.state == "absent":
@@ -254,9 +253,8 @@ class _Padding:
     def _left_s(self) -> float:
         return self._pad_s if self._state == "present" else 0.0
 
-    def _release(self, now_s: float) -> Event:
-        assert self._held is not None
-        event = self._moved(self._held, self._held.start_s + self._left_s(), now_s)
+    def _release(self, held: Event, now_s: float) -> Event:
+        event = self._moved(held, held.start_s + self._left_s(), now_s)
         self._held, self._state = None, "absent"
         return event
 
@@ -268,33 +266,33 @@ class _Padding:
 def intervals_from_events(events: Iterable[Event], scores: ScoreTable, end_s: float) -> tuple[Interval, ...]:
     """Fold each organ's events into intervals that cover [first event, end_s) without holes, organ by organ.
 
-    Mean and peak are over the smoothed scores of the judged frames inside; NaN when there is none.
+    Mean and peak are over the smoothed scores of the scorable frames inside; NaN when there is none.
     """
     intervals: list[Interval] = []
     by_organ: dict[str, list[Event]] = {organ: [] for organ in scores.organs}
     for event in events:
         by_organ[event.organ].append(event)
-    for column, organ in enumerate(scores.organs):
-        own = by_organ[organ]
-        for event, following in zip(own, [*own[1:], None], strict=True):
+    times_s = np.maximum.accumulate(scores.time_s)  # times that go backwards stand still, as in the builder
+    for column, own in enumerate(by_organ.values()):
+        for event, following in zip_longest(own, own[1:]):
             stop_s = end_s if following is None else following.start_s
             if stop_s <= event.start_s and following is not None:
                 continue  # zero-length: two frames with the same time
-            first, last = np.searchsorted(scores.time_s, np.array([event.start_s, stop_s]) - TIME_TOLERANCE_S)
+            first, last = np.searchsorted(times_s, np.array([event.start_s, stop_s]) - TIME_TOLERANCE_S)
             if following is None:
-                last = len(scores.time_s)
+                last = len(times_s)
             inside = scores.smooth[first:last, column]
-            judged = inside[~np.isnan(inside)]
+            scored = inside[~np.isnan(inside)]
             intervals.append(
                 Interval(
-                    organ=organ,
+                    organ=event.organ,
                     state=event.state,
                     start_s=event.start_s,
                     end_s=stop_s,
                     start_index=int(scores.index[first]) if last > first else -1,
                     end_index=int(scores.index[last - 1]) if last > first else -1,
-                    mean_score=float(judged.mean(dtype=np.float64)) if judged.size else math.nan,
-                    peak_score=float(judged.max()) if judged.size else math.nan,
+                    mean_score=float(scored.mean(dtype=np.float64)) if scored.size else math.nan,
+                    peak_score=float(scored.max()) if scored.size else math.nan,
                     reason=event.reason,
                 )
             )

@@ -11,13 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.intervals import IntervalBuilder, IntervalOptions, intervals_from_events, one_per_organ
-from seqcls.smoothing import Smoother, SmoothingOptions, open_smoother
+from seqcls.smoothing import Smoother, SmoothingOptions, open_smoother, smooth_windows
 from seqcls.timeline import Timeline
 from seqcls.types import TIME_TOLERANCE_S, Event, FrameScore, Gap, Interval, ScoreTable
-
-#: How many frames, and how many scores in their windows, are smoothed at once: this bounds the memory it takes.
-_ROWS = 1 << 16
-_CELLS = 1 << 20
 
 
 class RawScores:
@@ -31,7 +27,7 @@ class RawScores:
         self._time_s = array("d")
         self._duration_s = array("d")
         self._scores = array("f")
-        self._judged = array("b")
+        self._scored = array("b")
         self._reasons: list[str] = []
         self._measured = array("b")
 
@@ -44,30 +40,30 @@ class RawScores:
         self._time_s.append(item.time_s)
         self._duration_s.append(item.duration_s)
         self._scores.extend(row_of(item, len(self.organs)))
-        self._judged.append(item.scores is not None)
+        self._scored.append(item.scores is not None)
         self._reasons.append(item.reason)
         self._measured.append(item.measured)
 
-    def add_judged(
+    def add_scored(
         self,
         index: NDArray[np.int64],
         time_s: NDArray[np.float64],
         duration_s: NDArray[np.float64],
         scores: NDArray[np.float32],
     ) -> None:
-        """The next N frames, all judged and measured; (N,) and (N, K)."""
+        """The next N frames, all scored and measured; (N,) and (N, K)."""
         self._index.frombytes(index.tobytes())
         self._time_s.frombytes(time_s.tobytes())
         self._duration_s.frombytes(duration_s.tobytes())
         self._scores.frombytes(scores.tobytes())
-        self._judged.frombytes(b"\1" * len(index))
+        self._scored.frombytes(b"\1" * len(index))
         self._reasons.extend([""] * len(index))
         self._measured.frombytes(b"\1" * len(index))
 
     @property
-    def judged(self) -> NDArray[np.bool_]:
+    def scored(self) -> NDArray[np.bool_]:
         """(T,), which frames have scores."""
-        return np.array(self._judged, np.bool_)
+        return np.array(self._scored, np.bool_)
 
     def __len__(self) -> int:
         """How many items there are, frames and gaps."""
@@ -87,7 +83,7 @@ class RawScores:
                     self._index[row],
                     self._time_s[row],
                     self._duration_s[row],
-                    scores[row] if self._judged[row] else None,
+                    scores[row] if self._scored[row] else None,
                     self._reasons[row],
                     bool(self._measured[row]),
                 )
@@ -110,7 +106,7 @@ class RawScores:
 class PostProcess:
     """Smoothing and the state machines of one run.
 
-    Keeps every score, 25 + 8 K bytes per frame, unless ``keep`` is False (a feed that is watched for days).
+    Keeps every score, 34 + 8 K bytes per frame, unless ``keep`` is False (a feed that is watched for days).
     latest: the last frame that was smoothed, late by the smoother's delay.
     """
 
@@ -162,7 +158,7 @@ class PostProcess:
 
 
 def row_of(frame: FrameScore, organs: int) -> list[float]:
-    """The frame's scores, NaN where it cannot be judged."""
+    """The frame's scores, NaN where it is unscored."""
     return [float("nan")] * organs if frame.scores is None else frame.scores.tolist()
 
 
@@ -176,7 +172,7 @@ def post_process(
         row == len(plain.time_s) or plain.time_s[row] >= gap.start_s for row, gap in raw.gaps
     )
     if smoothing.kind in ("mean", "median") and in_order:
-        smooth = _windowed(plain, raw.judged, smoothing)
+        smooth = _windowed(plain, raw.scored, smoothing)
     elif smoothing.kind == "none":
         smooth = plain.raw
     else:
@@ -210,7 +206,7 @@ def catch_up(
         released_at = np.searchsorted(start_s, start_s + (smoothing.look_ahead_s + TIME_TOLERANCE_S), side="right")
     released = int(np.searchsorted(released_at, len(raw)))
     if smoothing.kind in ("mean", "median"):
-        smooth = _windowed(plain, raw.judged, smoothing)
+        smooth = _windowed(plain, raw.scored, smoothing)
         since_s = start_s[min(released, len(raw) - 1)] - smoothing.window_s - 2 * TIME_TOLERANCE_S
         for item in raw.items(int(np.searchsorted(frames_at, np.searchsorted(start_s, since_s)))):
             for _ in process.smoother.push(item):
@@ -232,7 +228,7 @@ def catch_up(
     if end:
         process.latest = FrameScore(
             int(table.index[-1]), float(table.time_s[-1]), float(table.duration_s[-1]),
-            table.smooth[-1] if raw.judged[end - 1] else None, table.reason[-1], bool(table.measured[-1]),
+            table.smooth[-1] if raw.scored[end - 1] else None, table.reason[-1], bool(table.measured[-1]),
         )  # fmt: skip
     return process, [(number, event) for number, _, event in found]
 
@@ -246,23 +242,9 @@ def _frame_by_frame(raw: RawScores, smoother: Smoother, *, finish: bool = True) 
     return np.array(smooth, np.float32).reshape(-1, len(raw.organs))
 
 
-def _windowed(table: ScoreTable, judged: NDArray[np.bool_], options: SmoothingOptions) -> NDArray[np.float32]:
-    """Mean or median over the window of each frame, windows of one length together; see ``smoothing``."""
-    rows = np.flatnonzero(judged)
-    time_s, scores = table.time_s[rows], table.raw[rows]
+def _windowed(table: ScoreTable, scored: NDArray[np.bool_], options: SmoothingOptions) -> NDArray[np.float32]:
     smooth = np.full_like(table.raw, np.nan)
-    reduce = np.mean if options.kind == "mean" else np.median
-    for start in range(0, len(rows), _ROWS):
-        now_s = time_s[start : start + _ROWS]
-        first = np.searchsorted(time_s, now_s - (options.window_s - options.look_ahead_s + TIME_TOLERANCE_S))
-        last = np.searchsorted(time_s, now_s + (options.look_ahead_s + TIME_TOLERANCE_S), side="right")
-        if options.look_ahead_s == 0:  # not even frames of the same time that follow
-            last = np.arange(start, start + len(now_s)) + 1
-        for length in np.unique(last - first).tolist():
-            alike = np.flatnonzero(last - first == length)
-            for some in np.array_split(alike, alike.size * length // _CELLS + 1):
-                windows = scores[first[some, np.newaxis] + np.arange(length)].astype(np.float64)
-                smooth[rows[start + some]] = reduce(windows, axis=1)
+    smooth[scored] = smooth_windows(table.time_s[scored], table.raw[scored], options)
     return smooth
 
 
@@ -349,7 +331,7 @@ def replay(
 
 
 def unknown_stretches(intervals: Sequence[Interval], organs: tuple[str, ...]) -> tuple[Gap, ...]:
-    """What could not be judged: the unknown intervals of the organ that has the least of them.
+    """What could not be scored: the unknown intervals of the organ that has the least of them.
 
     Organs differ only where one is present on both sides of a short gap, which is bridged.
     """

@@ -11,7 +11,7 @@ from seqcls.engines import Engine
 from seqcls.preprocess import PreprocessedFrame
 from seqcls.types import FrameScore, Gap
 
-#: Why a frame is unknown whose score is no number: half precision that overflows, a model with broken weights.
+#: Why a frame is unknown whose score is not finite: half precision that overflows, a model with broken weights.
 NO_NUMBER = "the model gave no number"
 
 
@@ -25,7 +25,7 @@ def score_every(
         waiting.append(item)
         if isinstance(item, PreprocessedFrame) and item.image is not None:
             images.append(item.image)
-        # The last bound keeps memory flat, and a feed talking, through hours of frames that cannot be judged.
+        # The last bound keeps memory flat, and events coming, through hours of frames that are not scorable.
         if len(images) == batch_size or not images or len(waiting) >= 8 * batch_size:
             yield from _release(waiting, images, engine)
             waiting, images = [], []

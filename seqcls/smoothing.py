@@ -2,16 +2,16 @@
 
 A smoother takes frames and gaps in stream order and gives the same items back in the same order, later by at most its
 delay. Windows are stretches of time, never counts of frames, so that variable frame rates and lost frames do no harm.
-A frame that cannot be judged passes through unjudged and takes no part in its neighbours' scores.
+An unscored frame passes through as it is and takes no part in its neighbours' scores.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,10 @@ from seqcls.types import TIME_TOLERANCE_S, FrameScore, Gap
 
 SmoothingKind = Literal["none", "exponential", "median", "mean", "hmm"]
 Item = FrameScore | Gap
+Floats = NDArray[np.float64]
+
+#: How many scores ``smooth_windows`` gathers at once: this bounds the memory it takes.
+_CELLS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,16 +59,20 @@ class SmoothingOptions:
 
     @property
     def delay_s(self) -> float:
-        """By how much an answer lags behind its frame at most, beyond the distance to the next frame."""
+        """By how much a smoothed score lags behind its frame at most, beyond the distance to the next frame."""
         return self.look_ahead_s if self.kind in ("median", "mean") else 0.0
 
 
-class Smoother(Protocol):
-    """State of one run; ``push`` and ``finish`` give finished items in stream order."""
+class Smoother:
+    """State of one run; ``push`` and ``finish`` give finished items in stream order. This one changes nothing."""
 
-    def push(self, item: Item) -> Iterator[Item]: ...
+    def push(self, item: Item) -> Iterator[Item]:
+        """Take the next item."""
+        yield item
 
-    def finish(self) -> Iterator[Item]: ...
+    def finish(self) -> Iterator[Item]:
+        """End of stream: what still waited."""
+        return iter(())
 
 
 def open_smoother(options: SmoothingOptions) -> Smoother:
@@ -73,22 +81,24 @@ def open_smoother(options: SmoothingOptions) -> Smoother:
         return _Exponential(options.time_constant_s)
     if options.kind == "hmm":
         return _MarkovFilter(options.dwell_s)
-    if options.kind == "mean":
-        return _Window(options, np.mean)
-    if options.kind == "median":
-        return _Window(options, np.median)
-    return _Unchanged()
+    if options.kind in ("mean", "median"):
+        return _Window(options)
+    return Smoother()
 
 
-class _Unchanged:
+class _Recursive(Smoother):
+    """A filter that answers at once, from a frame's scores and what it remembers of those before."""
+
     def push(self, item: Item) -> Iterator[Item]:
+        if isinstance(item, FrameScore) and item.scores is not None:
+            item = _with_scores(item, self._filter(item.time_s, item.scores.astype(np.float64)))
         yield item
 
-    def finish(self) -> Iterator[Item]:
-        return iter(())
+    def _filter(self, time_s: float, scores: Floats) -> Floats:
+        raise NotImplementedError
 
 
-class _Exponential:
+class _Exponential(_Recursive):
     """First-order low pass, y += (1 - exp(-dt / time_constant)) (x - y), exact for any frame distance dt.
 
     A gap needs no special care: the longer it is, the less the past counts.
@@ -96,32 +106,23 @@ class _Exponential:
 
     def __init__(self, time_constant_s: float) -> None:
         self._time_constant_s = time_constant_s
-        self._time_s = 0.0
-        self._value: NDArray[np.float64] | None = None
+        self._before: tuple[float, Floats] | None = None
 
-    def push(self, item: Item) -> Iterator[Item]:
-        if isinstance(item, Gap) or item.scores is None:
-            yield item
-            return
-        scores = item.scores.astype(np.float64)
-        if self._value is None or self._time_constant_s == 0:
-            self._value = scores
-        else:
-            elapsed_s = max(0.0, item.time_s - self._time_s)
-            self._value = self._value + -math.expm1(-elapsed_s / self._time_constant_s) * (scores - self._value)
-        self._time_s = item.time_s
-        yield _with_scores(item, self._value)
-
-    def finish(self) -> Iterator[Item]:
-        return iter(())
+    def _filter(self, time_s: float, scores: Floats) -> Floats:
+        if self._before is not None and self._time_constant_s > 0:
+            before_s, value = self._before
+            elapsed_s = max(0.0, time_s - before_s)
+            scores = value + -math.expm1(-elapsed_s / self._time_constant_s) * (scores - value)
+        self._before = time_s, scores
+        return scores
 
 
-class _MarkovFilter:
+class _MarkovFilter(_Recursive):
     """Forward filter of a symmetric two-state continuous-time Markov chain (Rabiner 1989, 10.1109/5.18626, eq. 19-20).
 
     A chain that leaves a state after ``dwell_s`` on average has moved to the other after dt with probability
     (1 - exp(-2 dt / dwell_s)) / 2. The score is read as the posterior under even odds, so s / (1 - s) is the
-    likelihood ratio. Neighbouring frames show nearly the same picture, hence are not independent evidence: a ratio
+    likelihood ratio. Neighbouring frames show nearly the same image, hence are not independent evidence: a ratio
     counts in full only when CORRELATION_S have passed since the frame before; this also makes the result independent
     of the frame rate.
     """
@@ -133,70 +134,87 @@ class _MarkovFilter:
     def __init__(self, dwell_s: float) -> None:
         self._dwell_s = dwell_s
         self._time_s = -math.inf
-        self._present: NDArray[np.float64] | None = None
+        self._present: Floats | float = 0.5
 
-    def push(self, item: Item) -> Iterator[Item]:
-        if isinstance(item, Gap) or item.scores is None:
-            yield item
-            return
-        scores = np.clip(item.scores.astype(np.float64), self.MARGIN, 1 - self.MARGIN)
-        elapsed_s = max(0.0, item.time_s - self._time_s)
-        if self._present is None:
-            self._present = np.full_like(scores, 0.5)
+    def _filter(self, time_s: float, scores: Floats) -> Floats:
+        scores = np.clip(scores, self.MARGIN, 1 - self.MARGIN)
+        elapsed_s = max(0.0, time_s - self._time_s)
         switch = -math.expm1(-2 * elapsed_s / self._dwell_s) / 2
         prior = self._present * (1 - switch) + (1 - self._present) * switch
         weight = min(1.0, elapsed_s / self.CORRELATION_S)
         evidence = prior / (1 - prior) * (scores / (1 - scores)) ** weight
         # The same margin bounds the posterior, so that a long certain stretch can still be left quickly.
-        self._present = np.clip(evidence / (1 + evidence), self.MARGIN, 1 - self.MARGIN)
-        self._time_s = item.time_s
-        yield _with_scores(item, self._present)
-
-    def finish(self) -> Iterator[Item]:
-        return iter(())
+        present: Floats = np.clip(evidence / (1 + evidence), self.MARGIN, 1 - self.MARGIN)
+        self._present, self._time_s = present, time_s
+        return present
 
 
-class _Window:
+class _Window(Smoother):
     """Mean or median over [t - (window - look_ahead), t + look_ahead].
 
-    A frame's answer is ready once a later item lies beyond its look-ahead, or at the end. Every answer is computed
-    afresh from the frames in its window: a running sum would make it depend on the whole past through rounding.
+    A frame is finished once a later item lies beyond its look-ahead, or at the end. Every value is computed afresh from
+    the frames in its window: a running sum would make it depend on the whole past through rounding.
     """
 
-    def __init__(self, options: SmoothingOptions, reduce: Callable[..., NDArray[np.float64]]) -> None:
-        self._ahead_s = options.look_ahead_s + TIME_TOLERANCE_S
-        self._behind_s = options.window_s - options.look_ahead_s + TIME_TOLERANCE_S
-        self._reduce = reduce
+    def __init__(self, options: SmoothingOptions) -> None:
+        self._options = options
+        self._behind_s, self._ahead_s = _reach(options)
         self._waiting: deque[Item] = deque()
         self._known: deque[tuple[float, NDArray[np.float32]]] = deque()
 
     def push(self, item: Item) -> Iterator[Item]:
-        now_s = item.start_s if isinstance(item, Gap) else item.time_s
-        yield from self._release(now_s)
+        yield from self._release(item.time_s)
         self._waiting.append(item)
         if isinstance(item, FrameScore) and item.scores is not None:
             self._known.append((item.time_s, item.scores))
-        if self._ahead_s <= TIME_TOLERANCE_S:
+        if self._options.look_ahead_s == 0:  # it waits for nothing, not even for frames of the same time
             yield from self._release(math.inf)
 
     def finish(self) -> Iterator[Item]:
-        yield from self._release(math.inf)
+        return self._release(math.inf)
 
     def _release(self, now_s: float) -> Iterator[Item]:
-        while self._waiting:
-            item = self._waiting[0]
-            time_s = item.start_s if isinstance(item, Gap) else item.time_s
-            if now_s <= time_s + self._ahead_s:
-                return
-            self._waiting.popleft()
-            if isinstance(item, Gap) or item.scores is None:
-                yield item
-                continue
-            while self._known and self._known[0][0] < time_s - self._behind_s:
-                self._known.popleft()
-            inside = [scores for known_s, scores in self._known if known_s <= time_s + self._ahead_s]
-            yield _with_scores(item, self._reduce(np.stack(inside).astype(np.float64), axis=0))
+        while self._waiting and now_s > self._waiting[0].time_s + self._ahead_s:
+            item = self._waiting.popleft()
+            if isinstance(item, FrameScore) and item.scores is not None:
+                while self._known[0][0] < item.time_s - self._behind_s:
+                    self._known.popleft()
+                inside = [scores for time_s, scores in self._known if time_s <= item.time_s + self._ahead_s]
+                item = _with_scores(item, _reduced(np.stack(inside), self._options, axis=0))
+            yield item
 
 
-def _with_scores(item: FrameScore, scores: NDArray[np.float64]) -> FrameScore:
+def smooth_windows(
+    time_s: NDArray[np.float64], scores: NDArray[np.float32], options: SmoothingOptions
+) -> NDArray[np.float32]:
+    """Mean or median of many frames at once, (N,) and (N, K) to (N, K): the bits that ``_Window`` gives one by one.
+
+    Times must not run backwards: then a window is a stretch of rows, and windows of one length are reduced together.
+    """
+    behind_s, ahead_s = _reach(options)
+    first = np.searchsorted(time_s, time_s - behind_s)
+    last = np.searchsorted(time_s, time_s + ahead_s, side="right")
+    if options.look_ahead_s == 0:
+        last = np.arange(len(time_s)) + 1
+    smooth = np.empty_like(scores)
+    for length in np.unique(last - first).tolist():
+        alike = np.flatnonzero(last - first == length)
+        for rows in np.array_split(alike, alike.size * length // _CELLS + 1):
+            smooth[rows] = _reduced(scores[first[rows, np.newaxis] + np.arange(length)], options, axis=1)
+    return smooth
+
+
+def _reach(options: SmoothingOptions) -> tuple[float, float]:
+    """How far a window reaches before and after its frame, ends included."""
+    behind_s = options.window_s - options.look_ahead_s
+    return behind_s + TIME_TOLERANCE_S, options.look_ahead_s + TIME_TOLERANCE_S
+
+
+def _reduced(scores: NDArray[np.float32], options: SmoothingOptions, axis: int) -> Floats:
+    reduce = np.mean if options.kind == "mean" else np.median
+    reduced: Floats = reduce(scores.astype(np.float64), axis=axis)
+    return reduced
+
+
+def _with_scores(item: FrameScore, scores: Floats) -> FrameScore:
     return FrameScore(item.index, item.time_s, item.duration_s, scores.astype(np.float32), item.reason, item.measured)

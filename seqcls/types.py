@@ -80,6 +80,11 @@ class Gap:
     end_s: float
     reason: str
 
+    @property
+    def time_s(self) -> float:
+        """Its place in the stream, among frames."""
+        return self.start_s
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameScore:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def segments_of(events: list[Event], end_s: float) -> list[Segment]:
 
 
 def run(scores: str | list[float | None], **options: float) -> list[Segment]:
-    """One character a frame at 10 Hz: P 0.9, m 0.4 (between offset and onset), . 0.1, ? cannot be judged."""
+    """One character a frame at 10 Hz: P 0.9, m 0.4 (between offset and onset), . 0.1, ? unscored."""
     table = {"P": 0.9, "m": 0.4, ".": 0.1, "?": None}
     values = [table[c] for c in scores] if isinstance(scores, str) else scores
     builder = IntervalBuilder("liver", IntervalOptions(**options))
@@ -120,37 +121,241 @@ def test_variable_frame_rate_uses_times_not_counts() -> None:
     assert segments_of(events, 2.1) == [("absent", 0, 0.5), ("present", 0.5, 2.0), ("absent", 2.0, 2.1)]
 
 
-def test_onset_is_told_as_soon_as_it_is_certain() -> None:
+def test_onset_is_emitted_as_soon_as_it_is_certain() -> None:
     builder = IntervalBuilder("liver", IntervalOptions(min_present_s=0.3))
-    told = {index: builder.push(index, index / RATE_HZ, 0.9 if index >= 2 else 0.1) for index in range(8)}
-    assert [index for index, events in told.items() if events] == [0, 5]
-    assert told[5] == [Event("liver", "present", 0.2, 2, 0.5)]
+    emitted = {index: builder.push(index, index / RATE_HZ, 0.9 if index >= 2 else 0.1) for index in range(8)}
+    assert [index for index, events in emitted.items() if events] == [0, 5]
+    assert emitted[5] == [Event("liver", "present", 0.2, 2, 0.5)]
     assert builder.state == "present"
 
 
-def test_offset_is_told_once_it_cannot_be_bridged() -> None:
+def test_offset_is_emitted_once_it_cannot_be_bridged() -> None:
     builder = IntervalBuilder("liver", IntervalOptions(min_absent_s=0.2))
-    told = {index: builder.push(index, index / RATE_HZ, 0.9 if index < 5 else 0.1) for index in range(9)}
-    assert [index for index, events in told.items() if events] == [3, 7]
-    assert told[7] == [Event("liver", "absent", 0.5, 5, 0.7)]
+    emitted = {index: builder.push(index, index / RATE_HZ, 0.9 if index < 5 else 0.1) for index in range(9)}
+    assert [index for index, events in emitted.items() if events] == [3, 7]
+    assert emitted[7] == [Event("liver", "absent", 0.5, 5, 0.7)]
+
+
+def events_of(*steps: tuple[float, float | str | None] | Gap, end_s: float, **options: float) -> list[Event]:
+    """Events of frames (time, score), or (time, reason) where unscored, and of gaps; frames are numbered from 0."""
+    builder = IntervalBuilder("liver", IntervalOptions(**options))
+    events: list[Event] = []
+    index = 0
+    for step in steps:
+        if isinstance(step, Gap):
+            events += builder.gap(step)
+            continue
+        time_s, score = step
+        reason, value = (score, None) if isinstance(score, str) else ("", score)
+        events += builder.push(index, time_s, value, reason)
+        index += 1
+    return events + builder.close(end_s)
+
+
+NO_MINIMUM = {"min_present_s": 0.0, "min_absent_s": 0.0}
+
+
+def test_a_score_at_a_threshold_counts_as_above() -> None:
+    steps = [(0.0, 0.1), (1.0, 0.5), (2.0, 0.35), (3.0, 0.3499), (4.0, 0.35), (5.0, 0.4999), (6.0, 0.5)]
+    events = events_of(*steps, end_s=7.0, **NO_MINIMUM)
+    assert [(e.state, e.start_s) for e in events] == [("absent", 0), ("present", 1), ("absent", 3), ("present", 6)]
+
+
+def test_events_carry_frame_reason_and_the_time_at_which_they_were_certain() -> None:
+    steps = [(0.0, 0.1), (0.1, 0.9), (0.2, 0.9), (0.3, 0.9), (0.4, "black"), (0.5, "black"), (0.6, "black"), (0.7, 0.1)]
+    assert events_of(*steps, end_s=0.8) == [
+        Event("liver", "absent", 0.0, 0, 0.0),
+        Event("liver", "present", 0.1, 1, 0.4),
+        Event("liver", "unknown", 0.4, 4, 0.6, "black"),
+        Event("liver", "absent", 0.7, 7, 0.7),
+    ]
+
+
+def test_another_reason_is_another_event() -> None:
+    events = events_of((0.0, "black"), (0.1, "black"), (0.2, "frozen"), (0.3, "frozen"), end_s=0.4)
+    assert events == [Event("liver", "unknown", 0.0, 0, 0.0, "black"), Event("liver", "unknown", 0.2, 2, 0.2, "frozen")]
+
+
+def test_a_bridged_reason_leaves_no_trace() -> None:
+    steps = [*((i / 10, 0.9) for i in range(4)), (0.4, "black"), (0.5, "frozen"), (0.55, 0.9), (0.6, 0.9)]
+    assert events_of(*steps, end_s=0.7) == [Event("liver", "present", 0.0, 0, pytest.approx(0.3))]
+
+
+def test_a_gap_has_the_index_of_the_first_frame_after_it() -> None:
+    steps = [(0.0, 0.1), (0.1, 0.1), Gap(0.2, 1.0, "lost"), (1.0, 0.1), (1.1, 0.1)]
+    assert events_of(*steps, end_s=1.2) == [
+        Event("liver", "absent", 0.0, 0, 0.0),
+        Event("liver", "unknown", 0.2, 2, 1.0, "lost"),
+        Event("liver", "absent", 1.0, 2, 1.0),
+    ]
+    assert events_of(Gap(0.0, 0.5, "lost"), (0.5, 0.1), end_s=0.6)[0] == Event("liver", "unknown", 0.0, 0, 0.5, "lost")
+
+
+def test_a_gap_ends_presence_when_it_has_lasted() -> None:
+    steps = [*((i / 10, 0.9) for i in range(4)), Gap(0.4, 0.6, "lost"), (0.6, 0.4)]
+    events = events_of(*steps, end_s=0.7)
+    assert [(e.state, e.start_s, e.index, e.final_s) for e in events] == [
+        ("present", 0.0, 0, pytest.approx(0.3)),
+        ("unknown", 0.4, 4, 0.6),
+        ("absent", 0.6, 4, 0.6),  # it began anew: 0.4 is no onset
+    ]
+    short = events_of(*steps[:4], Gap(0.4, 0.59, "lost"), (0.59, 0.4), end_s=0.7)
+    assert [e.state for e in short] == ["present"]
+
+
+def test_an_event_that_ends_a_stream_is_certain_at_its_end() -> None:
+    assert events_of((0.0, 0.9), (0.1, 0.9), end_s=0.3)[0].final_s == 0.3
+    assert events_of((0.0, 0.9), (0.1, 0.9), end_s=0.2)[0].state == "absent"  # 0.2 s are too short
+    dropped = events_of((0.0, 0.1), (0.1, 0.9), end_s=0.2)
+    assert dropped == [Event("liver", "absent", 0.0, 0, 0.0)]
+
+
+def test_state_is_what_is_certain() -> None:
+    builder = IntervalBuilder("liver", IntervalOptions())
+    assert builder.state == "unknown"
+    states = []
+    for index, score in enumerate([0.1, 0.9, 0.9, 0.9, 0.9, 0.1, 0.1, 0.1, None]):
+        builder.push(index, index / RATE_HZ, score)
+        states.append(builder.state)
+    assert states == ["absent"] * 4 + ["present"] * 3 + ["absent", "unknown"]
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("steps", "pad_s", "expected"),
     [
-        {"onset": 0.3, "offset": 0.5},
-        {"onset": 1.5},
-        {"offset": -0.1},
-        {"onset": math.nan},
-        {"min_present_s": -1},
-        {"min_absent_s": math.inf},
-        {"pad_s": math.nan},
+        # presence from 1.0 to 2.0: its onset moves to the frame at 0.75, its end to that at 2.25
+        ([0.1] * 4 + [0.9] * 4 + [0.1] * 4, 0.25, [("absent", 0, 0, 0.75), ("present", 0.75, 3, 1.25), ("absent", 2.25, 9, 2.75)]),
+        # an absence of 1.0 s is padded away from both sides by 0.5, and not by 0.25
+        ([0.9] * 4 + [0.1] * 4 + [0.9] * 4, 0.5, [("present", 0, 0, 0.25)]),
+        ([0.9] * 4 + [0.1] * 4 + [0.9] * 4, 0.25, [("present", 0, 0, 0.25), ("absent", 1.25, 5, 1.75), ("present", 1.75, 7, 2.25)]),
+        # the end of the clip is no presence
+        ([0.9] * 4 + [0.1] * 2, 0.5, [("present", 0, 0, 0.25)]),
+        ([0.9] * 4 + [0.1] * 3, 0.5, [("present", 0, 0, 0.25), ("absent", 1.5, 6, 1.75)]),
+        # unknown stretches are not touched
+        ([None] * 2 + [0.9] * 4 + [None] * 2, 0.25, [("unknown", 0, 0, 0), ("present", 0.5, 2, 0.75), ("unknown", 1.5, 6, 1.75)]),
+        ([None] * 2 + [0.1] + [0.9] * 4, 0.25, [("unknown", 0, 0, 0), ("present", 0.5, 2, 1.0)]),
+        ([0.9] * 4 + [0.1] * 2 + [None] * 2, 0.25, [("present", 0, 0, 0.25), ("absent", 1.25, 5, 1.5), ("unknown", 1.5, 6, 1.5)]),
+        ([0.9] * 4 + [0.1] + [None] * 2, 0.25, [("present", 0, 0, 0.25), ("unknown", 1.25, 5, 1.25)]),
+    ],
+    ids=["both sides", "grown together", "a rest", "to the end", "a rest at the end", "unknown", "up to unknown", "rest before unknown", "no rest before unknown"],
+)  # fmt: skip
+def test_padding_by_hand(
+    steps: list[float | None], pad_s: float, expected: list[tuple[str, float, int, float]]
+) -> None:
+    """Four frames a second; state, start, frame and certain time of each event."""
+    frames = [(i / 4, "?" if score is None else score) for i, score in enumerate(steps)]
+    events = events_of(*frames, end_s=len(steps) / 4, min_present_s=0.25, min_absent_s=0.25, pad_s=pad_s)
+    assert [(e.state, e.start_s, e.index, e.final_s) for e in events] == expected
+
+
+def test_padding_forgets_frames_that_no_start_can_reach() -> None:
+    builder = IntervalBuilder("liver", IntervalOptions(pad_s=0.1))
+    for index in range(200):
+        builder.push(index, index / RATE_HZ, 0.1)
+    assert len(builder._padding._frames) == 5  # 19.5 to 19.9
+
+
+def table_of(times_s: list[float], scores: list[float | None], first_index: int = 0) -> ScoreTable:
+    column = np.array([[math.nan if s is None else s] for s in scores], np.float32).reshape(-1, 1)
+    count = len(times_s)
+    index = np.arange(first_index, first_index + count)
+    return ScoreTable(("liver",), index, np.array(times_s, np.float64), np.zeros(count), column, column, ("",) * count, np.ones(count, bool))  # fmt: skip
+
+
+# ---- frames without duration, frames of one time
+
+
+@pytest.mark.parametrize("pad_s", [0.0, 0.1])
+@pytest.mark.parametrize(("score", "state"), [(0.1, "absent"), (0.9, "absent"), ("black", "unknown")])
+def test_a_clip_without_duration_has_one_interval(pad_s: float, score: float | str, state: str) -> None:
+    """With padding it had none, and the timeline could not be made."""
+    events = events_of((0.0, score), (0.0, score), end_s=0.0, pad_s=pad_s)
+    assert [(e.state, e.start_s, e.index) for e in events] == [(state, 0.0, 0)]
+    value = None if isinstance(score, str) else score
+    [interval] = intervals_from_events(events, table_of([0.0, 0.0], [value, value]), 0.0)
+    assert (interval.state, interval.start_s, interval.end_s) == (state, 0.0, 0.0)
+    assert (interval.start_index, interval.end_index) == (0, 1)
+
+
+def test_an_absence_without_duration_leaves_no_hole_before_the_unknown() -> None:
+    events = events_of((0.0, 0.1), (5e-7, "black"), (1.0, "black"), end_s=2.0, pad_s=0.1)
+    assert [(e.state, e.start_s) for e in events] == [("unknown", 0.0)]
+
+
+def test_no_event_is_no_interval() -> None:
+    assert intervals_from_events([], table_of([], []), 0.0) == ()
+
+
+@st.composite
+def any_times(draw: st.DrawFn) -> tuple[list[tuple[float, float | str | None] | Gap], float, dict[str, float]]:
+    """Frames and gaps at any times, equal ones and ones that run back among them."""
+    steps: list[tuple[float, float | str | None] | Gap] = []
+    time_s = end_s = draw(st.sampled_from([0.0, 0.5]))
+    for kind in draw(st.lists(st.sampled_from(["low", "high", "between", "?", "gap"]), min_size=1, max_size=25)):
+        time_s = max(0.0, time_s + draw(st.sampled_from([0.0, 0.0, 5e-7, 0.04, 0.1, 0.3, -0.1])))
+        if kind == "gap":
+            length_s = draw(st.sampled_from([0.0, 0.1, 1.0]))
+            steps.append(Gap(time_s, time_s + length_s, "lost"))
+            time_s += length_s
+        else:
+            steps.append((time_s, {"low": 0.1, "high": 0.9, "between": 0.4}.get(kind, "black")))
+        end_s = max(end_s, time_s)
+    durations = st.sampled_from([0.0, 0.1, 0.3, 1.0])
+    options = {name: draw(durations) for name in ("min_present_s", "min_absent_s", "pad_s")}
+    return steps, end_s + draw(st.sampled_from([0.0, 0.0, 0.04])), options
+
+
+@settings(max_examples=150, deadline=None)
+@given(any_times())
+def test_intervals_tile_the_clip_whatever_the_times(
+    case: tuple[list[tuple[float, float | str | None] | Gap], float, dict[str, float]],
+) -> None:
+    steps, end_s, options = case
+    frames = [step for step in steps if not isinstance(step, Gap)]
+    table = table_of([t for t, _ in frames], [None if isinstance(score, str) else score for _, score in frames])
+    found = intervals_from_events(events_of(*steps, end_s=end_s, **options), table, end_s)
+    first = steps[0]
+    assert found[0].start_s == (first.start_s if isinstance(first, Gap) else first[0])
+    assert found[-1].end_s == end_s
+    assert all(a.end_s == b.start_s for a, b in itertools.pairwise(found))
+    assert all(i.start_s < i.end_s for i in found[:-1]) and found[-1].start_s <= end_s
+
+
+# ---- options
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"onset": 0.3, "offset": 0.5},
+            "thresholds must satisfy 0 <= offset <= onset <= 1, not offset 0.5 and onset 0.3",
+        ),
+        ({"onset": 1.5}, "thresholds must satisfy 0 <= offset <= onset <= 1, not offset 0.35 and onset 1.5"),
+        ({"offset": -0.1}, "thresholds must satisfy 0 <= offset <= onset <= 1, not offset -0.1 and onset 0.5"),
+        ({"onset": math.nan}, "thresholds must satisfy 0 <= offset <= onset <= 1, not offset 0.35 and onset nan"),
+        ({"min_present_s": -1}, "min_present_s must be 0 or more seconds, not -1"),
+        ({"min_absent_s": math.inf}, "min_absent_s must be 0 or more seconds, not inf"),
+        ({"pad_s": math.nan}, "pad_s must be 0 or more seconds, not nan"),
     ],
     ids=str,
 )
-def test_impossible_options_are_refused(options: dict[str, float]) -> None:
-    with pytest.raises(UsageError):
+def test_impossible_options_are_refused(options: dict[str, float], message: str) -> None:
+    with pytest.raises(UsageError) as error:
         IntervalOptions(**options)
+    assert str(error.value) == message
+
+
+def test_options_at_their_limits_are_taken() -> None:
+    IntervalOptions(onset=1, offset=1)
+    IntervalOptions(onset=0, offset=0, min_present_s=0, min_absent_s=0, pad_s=0)
+    assert asdict(IntervalOptions()) == {
+        "onset": 0.5,
+        "offset": 0.35,
+        "min_present_s": 0.3,
+        "min_absent_s": 0.2,
+        "pad_s": 0.0,
+    }
 
 
 # ---- against a plain offline restatement ---------------------------------------------------------------------------
@@ -159,15 +364,15 @@ def test_impossible_options_are_refused(options: dict[str, float]) -> None:
 def offline(times_s: list[float], scores: list[float | None], end_s: float, o: IntervalOptions) -> list[Segment]:
     """The rules in the order in which they are stated, on whole lists."""
     tolerance = 1e-6
-    states, high, blind_s = [], False, None
+    states, high, unknown_s = [], False, None
     for time_s, score in zip(times_s, scores, strict=True):
         if score is None:
-            blind_s = time_s if blind_s is None else blind_s
+            unknown_s = time_s if unknown_s is None else unknown_s
             states.append("unknown")
             continue
-        if blind_s is not None and time_s - blind_s >= o.min_absent_s - tolerance:
+        if unknown_s is not None and time_s - unknown_s >= o.min_absent_s - tolerance:
             high = False
-        blind_s = None
+        unknown_s = None
         high = score >= o.onset or (high and score >= o.offset)
         states.append("present" if high else "absent")
     ends_s = [*times_s[1:], end_s]
@@ -232,7 +437,7 @@ def signals(draw: st.DrawFn) -> tuple[list[float], list[float | None], float, In
     return times_s, scores, times_s[-1] + steps[-1] / 1000, options
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(signals())
 def test_streaming_equals_the_rules_stated_offline(
     case: tuple[list[float], list[float | None], float, IntervalOptions],
@@ -252,28 +457,70 @@ def test_streaming_equals_the_rules_stated_offline(
         assert times_s[min(event.index, len(times_s) - 1)] >= event.start_s - 1e-6 or event.index == len(times_s)
 
 
+# ---- intervals
+
+
 def test_intervals_carry_frames_and_scores() -> None:
     values = [0.1, 0.2, 0.9, 0.8, 0.7, 0.6, 0.1]
     builder = IntervalBuilder("liver", IntervalOptions())
-    events = [e for i, v in enumerate(values) for e in builder.push(i, i / RATE_HZ, v)] + builder.close(0.7)
-    column = np.array(values, np.float32)[:, None]
-    index = np.arange(len(values))
-    table = ScoreTable(
-        ("liver",),
-        index,
-        index / RATE_HZ,
-        np.full(len(values), 0.1),
-        column,
-        column,
-        ("",) * len(values),
-        np.ones(len(values), bool),
-    )
-    intervals = intervals_from_events(events, table, 0.7)
-    assert [(i.state, i.start_index, i.end_index) for i in intervals] == [
-        ("absent", 0, 1),
-        ("present", 2, 5),
-        ("absent", 6, 6),
+    events = [e for i, v in enumerate(values) for e in builder.push(i + 40, i / RATE_HZ, v)] + builder.close(0.7)
+    times_s = [i / RATE_HZ for i in range(7)]
+    intervals = intervals_from_events(events, table_of(times_s, list(values), first_index=40), 0.7)
+    assert [(i.organ, i.state, i.start_s, i.end_s, i.start_index, i.end_index) for i in intervals] == [
+        ("liver", "absent", 0.0, 0.2, 40, 41),
+        ("liver", "present", 0.2, 0.6, 42, 45),
+        ("liver", "absent", 0.6, 0.7, 46, 46),
     ]
-    assert intervals[1].mean_score == pytest.approx(0.75) and intervals[1].peak_score == pytest.approx(0.9)
-    assert intervals[0].start_s == 0 and intervals[-1].end_s == 0.7
-    assert all(a.end_s == b.start_s for a, b in itertools.pairwise(intervals))
+    assert [i.mean_score for i in intervals] == pytest.approx([0.15, 0.75, 0.1])
+    assert [i.peak_score for i in intervals] == pytest.approx([0.2, 0.9, 0.1])
+
+
+def test_unscored_frames_have_no_part_in_mean_and_peak() -> None:
+    events = events_of((0.0, 0.9), (0.1, "black"), (0.2, 0.7), (0.3, 0.8), end_s=0.4)
+    [interval] = intervals_from_events(events, table_of([0.0, 0.1, 0.2, 0.3], [0.9, None, 0.7, 0.8]), 0.4)
+    assert (interval.start_index, interval.end_index, interval.reason) == (0, 3, "")
+    assert (interval.mean_score, interval.peak_score) == (pytest.approx(0.8), pytest.approx(0.9))
+
+
+def test_a_gap_has_no_frames_no_scores_and_its_reason() -> None:
+    events = events_of((0.0, 0.1), Gap(0.1, 1.0, "lost"), (1.0, 0.1), Gap(1.1, 2.0, "late"), end_s=2.0)
+    absent, lost, _, late = intervals_from_events(events, table_of([0.0, 1.0], [0.1, 0.1]), 2.0)
+    assert (absent.start_index, absent.end_index) == (0, 0)
+    for gap, reason in ((lost, "lost"), (late, "late")):
+        assert (gap.state, gap.reason, gap.start_index, gap.end_index) == ("unknown", reason, -1, -1)
+        assert math.isnan(gap.mean_score) and math.isnan(gap.peak_score)
+
+
+def test_an_unknown_stretch_has_frames_and_no_scores() -> None:
+    [interval] = intervals_from_events(events_of((0.0, "black"), end_s=0.1), table_of([0.0], [None]), 0.1)
+    assert (interval.start_index, interval.end_index, interval.reason) == (0, 0, "black")
+    assert math.isnan(interval.mean_score) and math.isnan(interval.peak_score)
+
+
+def test_every_organ_has_its_own_intervals_and_scores() -> None:
+    events = [Event("kidney", "present", 0.0, 0, 0.1), Event("liver", "absent", 0.0, 0, 0.0), Event("kidney", "absent", 0.1, 1, 0.1)]  # fmt: skip
+    scores = np.array([[0.1, 0.9], [0.2, 0.3]], np.float32)
+    table = ScoreTable(("liver", "kidney"), np.arange(2), np.array([0.0, 0.1]), np.full(2, 0.1), scores, scores, ("", ""), np.ones(2, bool))  # fmt: skip
+    found = intervals_from_events(events, table, 0.2)
+    assert [(i.organ, i.state, i.start_s, i.end_s) for i in found] == [
+        ("liver", "absent", 0.0, 0.2),
+        ("kidney", "present", 0.0, 0.1),
+        ("kidney", "absent", 0.1, 0.2),
+    ]
+    assert [i.mean_score for i in found] == pytest.approx([0.15, 0.9, 0.3])
+
+
+def test_events_of_the_same_time_leave_the_last_one() -> None:
+    events = [Event("liver", state, 0.1 * (n > 0), n, 0.1) for n, state in enumerate(("absent", "present", "absent"))]  # type: ignore[arg-type]
+    found = intervals_from_events(events, table_of([0.0, 0.1, 0.1], [0.1, 0.9, 0.1]), 0.2)
+    assert [(i.state, i.start_s, i.end_s, i.start_index, i.end_index) for i in found] == [
+        ("absent", 0.0, 0.1, 0, 0),
+        ("absent", 0.1, 0.2, 1, 2),
+    ]
+
+
+def test_frames_are_found_where_times_run_back() -> None:
+    """The third frame stands where the second is: both lie in the second interval."""
+    events = events_of((0.0, 0.1), (1.0, 0.9), (0.5, 0.9), (2.0, 0.1), end_s=3.0)
+    found = intervals_from_events(events, table_of([0.0, 1.0, 0.5, 2.0], [0.1, 0.9, 0.9, 0.1]), 3.0)
+    assert [(i.start_s, i.start_index, i.end_index) for i in found] == [(0.0, 0, 0), (1.0, 1, 2), (2.0, 3, 3)]

@@ -141,7 +141,7 @@ class Recorded:
             self.start_s = float(frames.time_s[0])
         self.end_s = max(self.end_s, float((frames.time_s + frames.duration_s).max()))
         self.seen_at_s, self.seen_s = self._session_began_s + float(frames.at_s[-1]), float(frames.time_s[-1])
-        self.raw.add_judged(frames.index, frames.time_s, frames.duration_s, frames.scores)
+        self.raw.add_scored(frames.index, frames.time_s, frames.duration_s, frames.scores)
 
     def _add(self, item: FrameScore | Gap, start_s: float, end_s: float) -> None:
         self.raw.add(item)

@@ -106,8 +106,7 @@ def test_at_once_is_as_frame_by_frame(
     smoothing: SmoothingOptions, options: IntervalOptions,
 ) -> None:  # fmt: skip
     rng = random.Random(seed)
-    monkeypatch.setattr("seqcls.postprocess._ROWS", rng.choice([30, 1 << 16]))
-    monkeypatch.setattr("seqcls.postprocess._CELLS", rng.choice([20, 1 << 20]))
+    monkeypatch.setattr("seqcls.smoothing._CELLS", rng.choice([20, 1 << 20]))
     path, clock, every = tmp_path / "j", Clock(), [options] * organs
     path.unlink(missing_ok=True)
     names = tuple("abc"[:organs])
