@@ -1,8 +1,10 @@
 """The parts of ``mutate.sh`` that are no shell: mutmut's configuration, its report, and a pytest plugin for its runs.
 
-python scripts/mutation.py configure pyproject.toml MODULE TESTS    the project's configuration, for one module
-python scripts/mutation.py report                                   in a workspace: counts, survivors, their changes
-python scripts/mutation.py summary WORKSPACE...                     one line each, and all together
+    python scripts/mutation.py configure pyproject.toml MODULE TESTS    the project's configuration, for one module
+    python scripts/mutation.py report                                   in a workspace: counts, survivors, their changes
+    python scripts/mutation.py summary WORKSPACE...                     one line each, and all together
+
+``mutate.sh`` calls each of them.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ INTERVALS = (IntervalOptions(), IntervalOptions(onset=0.7, offset=0.6, min_prese
 
 
 class Table:
-    """An engine that reads a frame's number from its picture and looks the scores up; counts what it was asked."""
+    """An engine that reads a frame's number from its image and looks the scores up; counts what it was asked."""
 
     description = "table"
 
@@ -100,9 +100,9 @@ def steady(seed: int, count: int, step_s: float, margin: float) -> NDArray[np.fl
 
 
 @pytest.mark.parametrize("smoothing", SMOOTHERS, ids=lambda o: f"{o.kind}-{o.delay_s}")
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
-    seed=st.integers(0, 10**9), count=st.integers(1, 600), step_s=st.sampled_from([0.0, 0.12, 0.3, 1.0]), data=st.data()
+    seed=st.integers(0, 10**9), count=st.integers(1, 300), step_s=st.sampled_from([0.0, 0.12, 0.3, 1.0]), data=st.data()
 )
 def test_intervals_are_those_of_every_frame(
     smoothing: SmoothingOptions, seed: int, count: int, step_s: float, data: st.DataObject
@@ -129,21 +129,21 @@ def test_intervals_are_those_of_every_frame(
 
 def test_undecided_frames_are_rare_in_filters_that_never_forget() -> None:
     undecided = 0
-    for seed in range(20):
+    for seed in range(2):
         for smoothing in SMOOTHERS[4:]:
             options = SamplingOptions(kind="adaptive", step_s=0.2)
-            undecided += adaptive(prepared(400), steady(seed, 400, 0.2, 0.2), smoothing, options)[2].undecided  # type: ignore[arg-type]
-    assert undecided <= 8  # of 16,000 frames
+            undecided += adaptive(prepared(250), steady(seed, 250, 0.2, 0.2), smoothing, options)[2].undecided  # type: ignore[arg-type]
+    assert undecided <= 1  # of 1,000 frames
 
 
-def test_few_frames_are_measured_where_nothing_moves_and_all_are_told() -> None:
-    scores = np.full((2000, 2), 0.05, np.float32)
-    scores[700:1400] = 0.95
-    got, engine, _ = adaptive(prepared(2000), scores, SmoothingOptions(), SamplingOptions(kind="adaptive"))  # type: ignore[arg-type]
+def test_few_frames_are_measured_where_nothing_moves_and_all_are_scored() -> None:
+    scores = np.full((1000, 2), 0.05, np.float32)
+    scores[350:700] = 0.95
+    got, engine, _ = adaptive(prepared(1000), scores, SmoothingOptions(), SamplingOptions(kind="adaptive"))  # type: ignore[arg-type]
     step = shortest_s(SmoothingOptions(), INTERVALS) * RATE_HZ
-    assert len(engine.asked) < 2000 / math.floor(step) + 60
+    assert len(engine.asked) < 1000 / math.floor(step) + 60
     assert [s.index for s in got if s.measured] == sorted(engine.asked)  # type: ignore[union-attr]
-    assert len(got) == 2000 and all(s.scores is not None for s in got)  # type: ignore[union-attr]
+    assert len(got) == 1000 and all(s.scores is not None for s in got)  # type: ignore[union-attr]
 
 
 def test_where_scores_are_uncertain_every_frame_is_measured() -> None:
@@ -172,10 +172,10 @@ def test_what_the_assumption_forbids_can_be_missed() -> None:
 @pytest.mark.parametrize("high", [True, False], ids=["burst", "dip"])
 def test_nothing_shorter_than_the_shortest_is_ever_reported(smoothing: SmoothingOptions, high: bool) -> None:
     least = shortest_s(smoothing, INTERVALS[:1])
-    rate_hz = 1000.0
-    for length_s, told in ((least - 0.004, False), (least + 0.06, True)):
-        value = np.full(3000, 0.0 if high else 1.0, np.float32)
-        value[1000 : 1000 + round(length_s * rate_hz)] = 1.0 if high else 0.0
+    rate_hz = 250.0
+    for length_s, reportable in ((least - 0.004, False), (least + 0.06, True)):
+        value = np.full(750, 0.0 if high else 1.0, np.float32)
+        value[250 : 250 + round(length_s * rate_hz)] = 1.0 if high else 0.0
         process = PostProcess(("liver",), smoothing, INTERVALS[:1])
         events = [
             event
@@ -184,11 +184,11 @@ def test_nothing_shorter_than_the_shortest_is_ever_reported(smoothing: Smoothing
         ] + list(process.close(3.0))
         reported = any(event.state == ("present" if high else "absent") for event in events[1:])
         # The bound is that of the quicker of burst and dip; the other may need longer.
-        assert not reported or told
+        assert not reported or reportable
 
 
 @pytest.mark.parametrize("closing_repeat", [False, True])
-def test_repeated_pictures_cost_nothing(closing_repeat: bool) -> None:
+def test_repeated_images_cost_nothing(closing_repeat: bool) -> None:
     shown = [0] * 100 + list(range(1, 51)) + [50] * 100 * closing_repeat
     scores = np.linspace(0, 0.9, 60).astype(np.float32)[:, None].repeat(2, axis=1)
     items: list[PreprocessedFrame | Gap] = list(prepared(len(shown), pictures=shown))
@@ -253,7 +253,7 @@ def test_real_clips_keep_their_intervals(real_clips: Path) -> None:
     from seqcls.sources import expand
 
     edges = 0
-    for clip in expand([str(real_clips)])[:6]:
+    for clip in expand([str(real_clips)])[:3]:
         level = float(np.median(detector(gate=True).analyze(clip).scores.raw[:, 0]))  # so that it is crossed
         options = IntervalOptions(onset=level, offset=level - 0.002, min_present_s=0.1, min_absent_s=0.1)
         plain = detector(("liver",), SmoothingOptions(), options, gate=True)
@@ -262,4 +262,4 @@ def test_real_clips_keep_their_intervals(real_clips: Path) -> None:
         spans = [[(i.state, i.start_s, i.end_s) for i in found.intervals] for found in (whole, sampled)]
         assert spans[0] == spans[1]
         edges += len(spans[0]) - 1
-    assert edges > 12
+    assert edges > 6

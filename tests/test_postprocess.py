@@ -1,21 +1,26 @@
-"""Replay: the same scores, other options; and the same options, the same answer."""
+"""Post-processing by hand-computed values; at once as frame by frame; replay with other options and with the same."""
 
 from __future__ import annotations
 
+import itertools
+import math
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.fakes import detector, frames
-from support.journals import OFF, ORGANS, SMOOTHERS, exactly, frame, moods
+from support.journals import OFF, SMOOTHERS, exactly, moods
 from support.timelines import timeline
 
 from seqcls.errors import UsageError
 from seqcls.exports import read_run, write_run
-from seqcls.intervals import IntervalBuilder, IntervalOptions
-from seqcls.postprocess import PostProcess, RawScores, catch_up, replay
+from seqcls.intervals import IntervalBuilder, IntervalOptions, intervals_from_events
+from seqcls.postprocess import PostProcess, RawScores, catch_up, post_process, replay, unknown_stretches
 from seqcls.smoothing import SmoothingOptions
-from seqcls.types import Gap
+from seqcls.types import Event, FrameScore, Gap, Interval, ScoreTable
 
 INTERVALS = [
     IntervalOptions(),
@@ -23,6 +28,227 @@ INTERVALS = [
     IntervalOptions(min_absent_s=1.0, min_present_s=0.0, onset=0.6, offset=0.2),
     IntervalOptions(min_absent_s=0.0, min_present_s=0.8, onset=0.5, offset=0.5, pad_s=0.2),
 ]
+ORGANS = ("liver", "kidney")
+EVERY = [IntervalOptions()] * 2
+Item = FrameScore | Gap
+
+
+def frame(index: int, time_s: float, *scores: float, reason: str = "", measured: bool = True) -> FrameScore:
+    own = np.array(scores, np.float32) if scores else None
+    return FrameScore(index, time_s, 0.1, own, reason, measured)
+
+
+def raw_of(items: list[Item], organs: tuple[str, ...] = ORGANS) -> RawScores:
+    raw = RawScores(organs)
+    for item in items:
+        raw.add(item)
+    return raw
+
+
+def rows(table: ScoreTable) -> list[tuple[object, ...]]:
+    """One tuple a frame, NaN as None, scores to 6 digits."""
+
+    def shown(scores: list[float]) -> list[float | None]:
+        return [None if math.isnan(s) else round(s, 6) for s in scores]
+
+    columns = (table.index, table.time_s, table.duration_s, table.raw, table.smooth, table.measured)
+    index, time_s, duration_s, raw, smooth, measured = (column.tolist() for column in columns)
+    cells = zip(index, time_s, duration_s, map(shown, raw), map(shown, smooth), table.reason, measured, strict=True)
+    return list(cells)
+
+
+# ---- the table of scores
+
+
+MIXED: list[Item] = [
+    frame(3, 0.5, 0.25, 0.75),
+    Gap(0.6, 0.9, "lost"),
+    frame(4, 0.9, reason="black"),
+    frame(6, 1.0, 0.5, 0.125, measured=False),
+]
+
+
+def test_a_table_holds_every_frame_as_it_came() -> None:
+    table = raw_of(MIXED).table()
+    assert rows(table) == [
+        (3, 0.5, 0.1, [0.25, 0.75], [0.25, 0.75], "", True),
+        (4, 0.9, 0.1, [None, None], [None, None], "black", True),
+        (6, 1.0, 0.1, [0.5, 0.125], [0.5, 0.125], "", False),
+    ]
+    assert table.organs == ORGANS
+    dtypes = [c.dtype for c in (table.index, table.time_s, table.duration_s, table.raw, table.smooth, table.measured)]
+    assert dtypes == [np.int64, np.float64, np.float64, np.float32, np.float32, np.bool_]
+    assert raw_of(MIXED).gaps == [(1, Gap(0.6, 0.9, "lost"))]
+
+
+def test_many_frames_are_added_as_one_by_one() -> None:
+    raw = RawScores(ORGANS)
+    scores = np.array([[0.25, 0.75], [0.5, 0.125]], np.float32)
+    raw.add_scored(np.array([3, 4]), np.array([0.5, 0.6]), np.array([0.1, 0.2]), scores)
+    raw.add(Gap(0.8, 1.0, "lost"))
+    raw.add(frame(9, 1.0, 1.0, 0.0, reason="odd"))
+    assert rows(raw.table()) == [
+        (3, 0.5, 0.1, [0.25, 0.75], [0.25, 0.75], "", True),
+        (4, 0.6, 0.2, [0.5, 0.125], [0.5, 0.125], "", True),
+        (9, 1.0, 0.1, [1.0, 0.0], [1.0, 0.0], "odd", True),
+    ]
+    assert raw.gaps == [(2, Gap(0.8, 1.0, "lost"))]
+
+
+# ---- frame by frame
+
+
+def test_events_of_each_organ_and_the_latest_frame() -> None:
+    smoothing = SmoothingOptions(kind="mean", window_s=0.2, look_ahead_s=0.1)
+    process = PostProcess(
+        ORGANS, smoothing, [IntervalOptions(min_present_s=0.1), IntervalOptions(onset=0.8, min_present_s=0.2)]
+    )
+    assert process.latest is None
+    # Smoothed: 0.3 0.3 (liver) and 0.9 0.9 (kidney), then the gap, then 0.5 and 0.1.
+    events = [e for item in (frame(0, 0.0, 0.0, 1.0), frame(1, 0.1, 0.6, 0.8)) for e in process.push(item)]
+    assert events == [] and process.latest is None
+    events += process.push(frame(2, 0.25, 0.9, 0.1))
+    assert process.latest is not None
+    assert (process.latest.index, process.latest.scores.tolist()) == (1, pytest.approx([0.3, 0.9]))  # type: ignore[union-attr]
+    events += process.push(Gap(0.4, 1.0, "lost"))
+    events += process.push(frame(3, 1.0, reason="black"))
+    events += process.close(1.1)
+    assert events == [
+        Event("liver", "absent", 0.0, 0, 0.0),
+        Event("kidney", "present", 0.0, 0, 0.25),
+        Event("liver", "present", 0.25, 2, 0.4),
+        Event("liver", "unknown", 0.4, 3, 1.0, "lost"),
+        Event("kidney", "absent", 0.25, 2, 1.0),
+        Event("kidney", "unknown", 0.4, 3, 1.0, "lost"),
+        Event("liver", "unknown", 1.0, 3, 1.0, "black"),
+        Event("kidney", "unknown", 1.0, 3, 1.0, "black"),
+    ]
+    assert rows(process.table()) == [
+        (0, 0.0, 0.1, [0.0, 1.0], [0.3, 0.9], "", True),
+        (1, 0.1, 0.1, [0.6, 0.8], [0.3, 0.9], "", True),
+        (2, 0.25, 0.1, [0.9, 0.1], [0.9, 0.1], "", True),
+        (3, 1.0, 0.1, [None, None], [None, None], "black", True),
+    ]
+    assert process.latest.index == 3
+
+
+def test_scores_are_kept_only_where_wanted() -> None:
+    kept = PostProcess(ORGANS, OFF, EVERY)
+    watched = PostProcess(ORGANS, OFF, EVERY, keep=False)
+    for process in (kept, watched):
+        assert [e.state for item in MIXED for e in process.push(item)] == ["absent", "unknown"] * 2 + ["unknown"] * 2 + ["absent"]  # fmt: skip
+        assert process.latest is not None and process.latest.index == 6
+    assert len(kept.table().index) == 3
+    with pytest.raises(AssertionError, match="this run keeps no scores"):
+        watched.table()
+    assert len(watched._smooth) == 0
+
+
+def test_as_many_options_as_organs() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        PostProcess(ORGANS, OFF, [IntervalOptions()])
+
+
+# ---- at once
+
+
+def test_scores_and_intervals_at_once_by_hand() -> None:
+    times_and_scores = [(0.0, 0.0), (0.1, 0.6), (0.2, 0.9), (0.5, 0.9), (0.6, 0.9), (0.7, 0.3)]
+    items: list[Item] = [frame(i, t, s, 0.0) for i, (t, s) in enumerate(times_and_scores)]
+    items.insert(3, Gap(0.3, 0.5, "lost"))
+    smoothing = SmoothingOptions(kind="mean", window_s=0.2, look_ahead_s=0.1)
+    scores, found = post_process(raw_of(items), smoothing, [IntervalOptions(min_present_s=0.1)] * 2, 0.8)
+    assert scores.smooth[:, 0].tolist() == pytest.approx([0.3, 0.5, 0.75, 0.9, 0.7, 0.6])
+    assert scores.raw[:, 0].tolist() == pytest.approx([0.0, 0.6, 0.9, 0.9, 0.9, 0.3])
+    assert [(i.organ, i.state, i.start_s, i.end_s, i.start_index, i.end_index) for i in found] == [
+        ("liver", "absent", 0.0, 0.1, 0, 0),
+        ("liver", "present", 0.1, 0.3, 1, 2),
+        ("liver", "unknown", 0.3, 0.5, -1, -1),
+        ("liver", "present", 0.5, 0.8, 3, 5),
+        ("kidney", "absent", 0.0, 0.3, 0, 2),
+        ("kidney", "unknown", 0.3, 0.5, -1, -1),
+        ("kidney", "absent", 0.5, 0.8, 3, 5),
+    ]
+
+
+def test_a_run_without_scores_at_once() -> None:
+    items: list[Item] = [frame(0, 0.0, reason="black"), Gap(0.1, 0.5, "lost")]
+    for smoothing in SMOOTHERS:
+        scores, found = post_process(raw_of(items), smoothing, EVERY, 0.5)
+        assert np.isnan(scores.smooth).all() and scores.smooth.shape == (1, 2)
+        assert [(i.state, i.reason, i.start_s, i.end_s) for i in found[:2]] == [
+            ("unknown", "black", 0.0, 0.1),
+            ("unknown", "lost", 0.1, 0.5),
+        ]
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> tuple[list[Item], float]:
+    """Frames and gaps; some times are equal, some frames have no duration, and now and then time runs back."""
+    steps = [0.0, 5e-7, 0.04, 0.1, 0.4] + [-0.2] * draw(st.booleans())
+    kinds = draw(st.lists(st.sampled_from(["scored", "scored", "scored", "unscored", "gap"]), min_size=1, max_size=25))
+    items: list[Item] = []
+    time_s = end_s = 0.0
+    for index, kind in enumerate(kinds):
+        length_s = draw(st.sampled_from(steps))
+        if kind == "gap":
+            items.append(Gap(time_s, time_s + abs(length_s), "lost"))
+        elif kind == "unscored":
+            items.append(frame(index, time_s, reason=draw(st.sampled_from(["black", "frozen"]))))
+        else:
+            items.append(frame(index, time_s, *draw(st.tuples(*[st.sampled_from([0.0, 0.1, 0.4, 0.6, 0.9])] * 2))))
+        time_s = max(0.0, time_s + length_s)
+        end_s = max(end_s, time_s)
+    return items, end_s
+
+
+PAIRS = [
+    [IntervalOptions(), IntervalOptions(min_present_s=0.0, min_absent_s=0.0)],
+    [IntervalOptions(pad_s=0.1, min_absent_s=0.04), IntervalOptions(onset=0.4, offset=0.4, pad_s=0.3)],
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(case=runs(), smoothing=st.sampled_from(SMOOTHERS), intervals=st.sampled_from(PAIRS))
+def test_at_once_is_as_frame_by_frame(
+    case: tuple[list[Item], float], smoothing: SmoothingOptions, intervals: list[IntervalOptions]
+) -> None:
+    items, end_s = case
+    process = PostProcess(ORGANS, smoothing, intervals)
+    events = [event for item in items for event in process.push(item)] + list(process.close(end_s))
+    table = process.table()
+    scores, found = post_process(raw_of(items), smoothing, intervals, end_s)
+    assert str(found) == str(intervals_from_events(events, table, end_s))
+    assert scores.smooth.tobytes() == table.smooth.tobytes() and scores.raw.tobytes() == table.raw.tobytes()
+    for organ in ORGANS:
+        own = [i for i in found if i.organ == organ]
+        assert own[-1].end_s == end_s
+        assert all(a.end_s == b.start_s for a, b in itertools.pairwise(own))
+
+
+# ---- what could not be scored
+
+
+def interval(organ: str, state: str, start_s: float, end_s: float, reason: str = "") -> Interval:
+    return Interval(organ, state, start_s, end_s, -1, -1, math.nan, math.nan, reason)  # type: ignore[arg-type]
+
+
+def test_unknown_is_what_the_organ_with_the_least_of_it_has() -> None:
+    """The liver has 1.1 s of it in one piece, the kidney 1.0 s in two; the spleen's presence does not count."""
+    found = [
+        interval("liver", "unknown", 0.0, 1.1, "lost"),
+        interval("liver", "absent", 1.1, 5.0),
+        interval("kidney", "absent", 0.0, 1.0),
+        interval("kidney", "unknown", 1.0, 1.8, "black"),
+        interval("kidney", "unknown", 2.0, 2.2, "frozen"),
+        interval("spleen", "unknown", 0.0, 1.5, "lost"),
+    ]
+    assert unknown_stretches(found, ("liver", "kidney", "spleen")) == (Gap(1.0, 1.8, "black"), Gap(2.0, 2.2, "frozen"))
+    assert unknown_stretches(found, ("liver", "spleen")) == (Gap(0.0, 1.1, "lost"),)
+    assert unknown_stretches(found[1:3], ("liver", "kidney")) == ()
+
+
+# ---- replay
 
 
 @pytest.mark.parametrize("smoothing", SMOOTHERS, ids=lambda o: o.kind)
@@ -94,7 +320,7 @@ def test_catching_up_looks_at_few_frames(monkeypatch: pytest.MonkeyPatch) -> Non
     """A day of frames: seconds rather than minutes."""
     raw, smoothing = RawScores(ORGANS), SMOOTHERS[1]
     for index in range(5000):
-        raw.add(frame(index, liver=0.9 if index % 1000 < 500 else 0.1))
+        raw.add(frame(index, index / 10, 0.9 if index % 1000 < 500 else 0.1, 0.1))
     pushed = []
     push = IntervalBuilder.push
     monkeypatch.setattr(IntervalBuilder, "push", lambda builder, *row: (pushed.append(row), push(builder, *row))[1])
@@ -103,7 +329,13 @@ def test_catching_up_looks_at_few_frames(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_catching_up_where_time_runs_back() -> None:
-    items = [frame(0, 0.0), frame(1, 5.0), frame(2, 1.0), Gap(1.1, 9.0, "lost"), frame(3, 2.0, 0.1)]
+    items = [
+        frame(0, 0.0, 0.9, 0.1),
+        frame(1, 5.0, 0.9, 0.1),
+        frame(2, 1.0, 0.9, 0.1),
+        Gap(1.1, 9.0, "lost"),
+        frame(3, 2.0, 0.1, 0.1),
+    ]
     whole, raw = PostProcess(ORGANS, SMOOTHERS[2], [IntervalOptions()] * 2), RawScores(ORGANS)
     emitted = []
     for number, item in enumerate(items):
@@ -111,3 +343,26 @@ def test_catching_up_where_time_runs_back() -> None:
         emitted += [(number, event) for event in whole.push(item)]
     process, events = catch_up(raw, SMOOTHERS[2], [IntervalOptions()] * 2)
     assert events == emitted and list(process.close(9.0)) == list(whole.close(9.0))
+
+
+def test_replay_says_what_it_was_made_with_and_keeps_the_rest() -> None:
+    before = timeline(liver="PPPP..", kidney="......")
+    smooth = SmoothingOptions(kind="median", window_s=0.2, look_ahead_s=0.1)
+    after = replay(before, smooth, [IntervalOptions(), IntervalOptions(onset=0.9)])
+    assert after.provenance.smoothing == smooth
+    assert [own.onset for own in after.provenance.intervals] == [0.5, 0.9]
+    assert (after.source, after.end_s, after.report) == (before.source, before.end_s, before.report)
+
+
+def test_replay_puts_gaps_before_the_first_frame_after_their_end() -> None:
+    gaps = (Gap(0.0, 0.5, "late"), Gap(0.7, 1.0, "lost"), Gap(1.0, 1.2, "late"), Gap(1.4, 2.0, "end"))
+    before = timeline(liver="..PP", gaps=gaps[:3])
+    whole = replay(before, OFF, [IntervalOptions()])
+    assert [(i.state, i.start_s, i.reason) for i in whole.intervals] == [
+        ("unknown", 0.0, "late"),
+        ("absent", 0.5, ""),
+        ("unknown", 0.7, "lost"),
+        ("unknown", 1.0, "late"),
+        ("absent", 1.2, ""),
+    ]
+    assert whole.gaps == gaps[:3]
