@@ -12,9 +12,16 @@ from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcls.adaptive import AdaptiveScorer, SamplingOptions
 from seqcls.intervals import IntervalBuilder, IntervalOptions
-from seqcls.types import Event
+from seqcls.preprocess import PreprocessedFrame
+from seqcls.smoothing import SmoothingOptions
+from seqcls.types import Event, FrameScore
 
 PICTURES = Path(__file__).resolve().parent.parent / "docs" / "pictures"
 RATE_HZ = 20.0
@@ -111,7 +118,7 @@ DRAWINGS = {
 
 def pictures() -> dict[str, str]:
     """Every picture that is kept in docs/pictures, as SVG text."""
-    return {name: draw(drawing) for name, drawing in DRAWINGS.items()} | {"way": way(WAY)}
+    return {name: draw(drawing) for name, drawing in DRAWINGS.items()} | {"way": way(WAY), "adaptive": adaptive()}
 
 
 def states(drawing: Drawing, row: IntervalOptions) -> tuple[list[Event], float]:
@@ -196,6 +203,49 @@ def _strip(drawing: Drawing, row: IntervalOptions, place: int, x: Callable[[floa
         if width >= 7 * len(word):
             parts.append(text(left + width / 2, place + 17, word, anchor="middle", fill=TEXT[event.state], size=12))
     return parts
+
+
+class _Curve:
+    """An engine whose images hold their own number; it keeps which ones it was asked for."""
+
+    def __init__(self, scores: Sequence[float]) -> None:
+        self._scores = scores
+        self.header, self.description = None, "a drawn curve"
+
+    def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return np.array([[self._scores[int(image[0, 0])]] for image in images], np.float32)
+
+
+def adaptive() -> str:
+    """Which frames adaptive sampling scores of a curve, and the bounds between them, as SVG text."""
+    points = [(0, 0.08), (1.2, 0.1), (1.5, 0.85), (3.1, 0.9), (3.4, 0.2), (4.4, 0.12), (6, 0.08)]
+    count, sampling = 120, SamplingOptions(kind="adaptive")
+    times_s = [index / RATE_HZ for index in range(count)]
+    curve = [score_at(points, time_s) for time_s in times_s]
+    frames = [PreprocessedFrame(i, times_s[i], 1 / RATE_HZ, np.full((1, 1), i, np.uint8), "") for i in range(count)]
+    interval, smoothing = options(0.6, 0.4, 0.2, 0.3), SmoothingOptions()
+    scorer = AdaptiveScorer(cast(Any, _Curve(curve)), smoothing, [interval], sampling)
+    scored = [item.index for item in scorer.scores(frames) if isinstance(item, FrameScore) and item.measured]
+
+    def place(index: float, score: float) -> str:
+        return f"{60 + 660 * index / count:.1f},{40 + 180 * (1 - min(1.0, max(0.0, score))):.1f}"
+
+    parts = [text(60, 22, f"{len(scored)} of {count} frames are scored", size=15, weight="bold")]
+    for a, b in pairwise(scored):
+        low, high = min(curve[a], curve[b]) - sampling.margin, max(curve[a], curve[b]) + sampling.margin
+        if b - a > 1:
+            corners = " ".join(place(*corner) for corner in ((a, low), (a, high), (b, high), (b, low)))
+            parts.append(f'<polygon points="{corners}" fill="{BLUE}" fill-opacity="0.15"/>')
+    for name, threshold in (("onset", interval.onset), ("offset", interval.offset)):
+        y = 40 + 180 * (1 - threshold)
+        parts += [line(60, y, 720, y, VERMILION, "6 4"), text(726, y + 4, f"{name} {threshold:g}", fill=VERMILION)]
+    dots = " ".join(place(index, score) for index, score in enumerate(curve))
+    parts.append(f'<polyline points="{dots}" fill="none" stroke="{INK}" stroke-width="1.5"/>')
+    for index in scored:
+        x, y = place(index, curve[index]).split(",")
+        parts.append(f'<circle cx="{x}" cy="{y}" r="4" fill="{BLUE}"/>')
+    parts += [text(60 + 110 * second, 242, f"{second} s", anchor="middle", fill="#555555") for second in range(7)]
+    return svg(820, 256, parts, "Adaptive sampling: scored frames, and the bounds between them")
 
 
 def house(imports: Mapping[str, set[str]], heart: Sequence[str]) -> str:
