@@ -1,4 +1,4 @@
-"""What seqcls costs against the plain loop, in one run on one machine: the figures that the README quotes.
+"""What seqcls costs against the plain loop, in one run on one machine: the rates that the README quotes.
 
     python scripts/bench.py -o /tmp/bench                  # about 10 minutes on 2 cores
     python scripts/bench.py -o /tmp/bench --only reading   # or: running, training, live, shell, growth
@@ -61,7 +61,7 @@ class Plain:
         self._process.communicate()
 
 
-def said(text: str) -> None:
+def show(text: str) -> None:
     print(text, flush=True)
 
 
@@ -69,7 +69,7 @@ def reading(plain: Plain, clip: Path, repeats: int) -> list[bench.Result]:
     cases = [
         plain.case("plain reading", "reading", clip),
         bench.reading(clip),
-        bench.preparing(clip, Geometry(size=SIZE)),
+        bench.preprocessing(clip, Geometry(size=SIZE)),
     ]
     return bench.measure(cases, repeats)
 
@@ -80,7 +80,7 @@ def running(
     """End to end and engines alone. steady: a clip whose organs stay in view for seconds. models: ``fp32`` and where
     made ``int8``, for OpenVINO."""
     cases = [plain.case("plain loop", "loop", clip)]
-    pictures = bench.pictures_of(clip, read_header(models["fp32"]).geometry, 64)
+    images = bench.images_of(clip, read_header(models["fp32"]).geometry, 64)
     for engine, precision in (
         ("torch", "fp32"),
         ("torch", "bf16"),
@@ -95,11 +95,11 @@ def running(
         try:
             detector = load(models["int8" if precision == "int8" else "fp32"], engine=engine, precision=precision)
         except EngineError as error:
-            said(f"left out: {name}: {error}")
+            show(f"left out: {name}: {error}")
             continue
-        cases.append(bench.scoring(f"{name}, engine alone", detector.engine, pictures))
+        cases.append(bench.scoring(f"{name}, engine alone", detector.engine, images))
         if engine == "openvino":
-            cases.append(bare_openvino(f"{name}, bare", detector.engine, pictures))
+            cases.append(bare_openvino(f"{name}, bare", detector.engine, images))
         cases.append(bench.running(name, detector, clip))
         if (engine, precision) in (("openvino", "fp32"), ("openvino", "int8")):
             few = bench.with_sampling(detector, "adaptive")
@@ -109,10 +109,10 @@ def running(
                 facts[f"{name}, {kind}"] = f"{frame_counts.classified} of {frame_counts.received} frames measured"
             single = bench.latency(detector, clip)
             facts[f"{name}, one frame at a time"] = f"{single.p50:.1f} / {single.p95:.1f} / {single.p99:.1f} ms"
-    return bench.measure([*cases, *on_gpu(clip, models["fp32"], pictures, facts)], repeats)
+    return bench.measure([*cases, *on_gpu(clip, models["fp32"], images, facts)], repeats)
 
 
-def bare_openvino(name: str, engine: Any, pictures: Any) -> bench.Case:
+def bare_openvino(name: str, engine: Any, images: Any) -> bench.Case:
     """The same graph by OpenVINO's own throughput mode, with nothing of seqcls around it."""
     import openvino
 
@@ -122,15 +122,15 @@ def bare_openvino(name: str, engine: Any, pictures: Any) -> bench.Case:
     queue = openvino.AsyncInferQueue(openvino.Core().compile_model(engine._model, "CPU", hints))
 
     def work() -> int:
-        for row in range(len(pictures)):
-            queue.start_async({0: pictures[row : row + 1]})
+        for row in range(len(images)):
+            queue.start_async({0: images[row : row + 1]})
         queue.wait_all()
-        return len(pictures)
+        return len(images)
 
     return bench.Case(name, work)
 
 
-def on_gpu(clip: Path, model: Path, pictures: Any, facts: Facts) -> list[bench.Case]:
+def on_gpu(clip: Path, model: Path, images: Any, facts: Facts) -> list[bench.Case]:
     import torch
 
     if not torch.cuda.is_available():
@@ -138,7 +138,7 @@ def on_gpu(clip: Path, model: Path, pictures: Any, facts: Facts) -> list[bench.C
         return []
     facts["GPU"] = torch.cuda.get_device_name()
     detector = load(model, engine="torch", device="cuda")
-    many = pictures[[row % len(pictures) for row in range(1024)]]
+    many = images[[row % len(images) for row in range(1024)]]
     alone = [bench.scoring(f"GPU, batch {size}", detector.engine, many, size) for size in (1, 64, 256)]
     return [*alone, bench.running("GPU, end to end", detector, clip)]
 
@@ -152,8 +152,8 @@ def live(folder: Path, models: dict[str, Path], facts: Facts) -> None:
         out = folder / f"live-{precision}"
         command = ["run", str(clip), "--realtime", "-m", str(model), "-o", str(out), "--overwrite"]
         subprocess.run([sys.executable, "-m", "seqcls", *command], check=True, capture_output=True)
-        told = json.loads((out / "timeline.json").read_text(encoding="utf-8"))
-        found, frame_counts = told["provenance"]["latency_ms"], told["frame_counts"]
+        timeline = json.loads((out / "timeline.json").read_text(encoding="utf-8"))
+        found, frame_counts = timeline["provenance"]["latency_ms"], timeline["frame_counts"]
         facts[f"live, 30 frames/s, 640x480, OpenVINO {precision}, arrival to decision"] = (
             " / ".join(f"{found[name]:.0f}" for name in ("p50", "p95", "p99"))
             + f" ms (p50 / p95 / p99), {frame_counts['dropped']} of {frame_counts['received']} frames dropped"
@@ -265,7 +265,7 @@ def measured(plain: Plain, arguments: argparse.Namespace) -> int:
 
         report(out / "training", bench_training.rates(out, plain, arguments.repeats), facts, "plain training")
         if arguments.seeds:
-            facts |= bench_training.told(bench_training.areas(out, arguments.seeds))
+            facts |= bench_training.facts_of(bench_training.areas(out, arguments.seeds))
     if "shell" in wanted:
         shell(out, models.get("int8", models["fp32"]), facts)
     if "live" in wanted:
@@ -281,13 +281,13 @@ def measured(plain: Plain, arguments: argparse.Namespace) -> int:
             write_sweep(steady, options)
         report(out, running(plain, clip, steady, models, arguments.repeats, facts), facts, "plain loop")
     for key, value in facts.items():
-        said(f"{key}: {value}")
+        show(f"{key}: {value}")
     return 0
 
 
 def report(folder: Path, results: list[bench.Result], facts: Facts, reference: str) -> None:
     for row in bench.table(results, reference):
-        said("  ".join(f"{cell:>14}" if place else f"{cell:32}" for place, cell in enumerate(row)))
+        show("  ".join(f"{cell:>14}" if place else f"{cell:32}" for place, cell in enumerate(row)))
     bench.write_report(folder, results, facts, reference=reference)
 
 

@@ -95,7 +95,7 @@ def areas(folder: Path, seeds: int) -> dict[str, list[float]]:
     return found
 
 
-def told(found: dict[str, list[float]]) -> dict[str, str]:
+def facts_of(found: dict[str, list[float]]) -> dict[str, str]:
     """For the list of facts."""
     return {
         f"{name}, validation AUROC": f"{statistics.mean(values):.4f} (seeds: {', '.join(f'{v:.4f}' for v in values)})"

@@ -51,8 +51,8 @@ def loop(clip: str) -> int:
             good, image = capture.read()
             if not good:
                 return len(scores)
-            picture = prepare(Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)))
-            scores.append(torch.softmax(model(picture[None]), dim=1)[0, 1].item())
+            planes = prepare(Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)))
+            scores.append(torch.softmax(model(planes[None]), dim=1)[0, 1].item())
 
 
 class Folder(torch.utils.data.Dataset[tuple[Any, Any]]):

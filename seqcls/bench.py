@@ -9,7 +9,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -23,14 +23,19 @@ from seqcls import __version__
 from seqcls.detector import DECODED_AHEAD, Detector
 from seqcls.engines import Engine
 from seqcls.errors import EngineError, NoFramesError
-from seqcls.files import atomic_path, write_text
-from seqcls.geometry import Geometry, RegionFinder
+from seqcls.files import write_text
+from seqcls.gate import GateOptions
+from seqcls.geometry import Geometry
 from seqcls.json_text import write_json
 from seqcls.models.file import ModelHeader, Tensors, resnet18_shapes
-from seqcls.palette import BLUE, GRAY
 from seqcls.prefetch import Prefetcher
-from seqcls.sources import open_source
-from seqcls.types import Frame
+from seqcls.preprocess import PreprocessedFrame, Preprocessor
+from seqcls.scoring import score_every
+from seqcls.sources import Source, open_source
+from seqcls.types import Frame, FrameScore
+
+#: Frames at the beginning of a clip that a latency is not measured by.
+WARM_UP = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,30 +110,24 @@ def reading(clip: str | Path) -> Case:
     return Case("read", work)
 
 
-def preparing(clip: str | Path, geometry: Geometry) -> Case:
-    """Frames read by one thread; region found, cut out and scaled by another, as in a run."""
+def preprocessing(clip: str | Path, geometry: Geometry) -> Case:
+    """Frames read by one thread; region found, gate asked, cut out and scaled by another, as in a run."""
 
     def work() -> int:
-        finder, region, count = RegionFinder(geometry), None, 0
+        stage = Preprocessor(geometry, GateOptions())
         with open_source(clip) as source, closing(Prefetcher((item for item in source), DECODED_AHEAD)) as decoded:
-            for item in decoded:
-                if isinstance(item, Frame):
-                    region = finder.push(item.image) if region is None else region
-                    if region is not None:
-                        geometry.apply(item.image, region)
-                    count += 1
-        return count
+            return sum(isinstance(item, PreprocessedFrame) for item in stage.prepare(decoded))
 
-    return Case("read + geometry", work)
+    return Case("read + preprocess", work)
 
 
-def scoring(name: str, engine: Engine, pictures: NDArray[np.uint8], batch_size: int = 16) -> Case:
-    """The engine alone. pictures: (N, S, S) uint8."""
+def scoring(name: str, engine: Engine, images: NDArray[np.uint8], batch_size: int = 16) -> Case:
+    """The engine alone. images: (N, S, S) uint8."""
 
     def work() -> int:
-        for start in range(0, len(pictures), batch_size):
-            engine.scores(pictures[start : start + batch_size])
-        return len(pictures)
+        for start in range(0, len(images), batch_size):
+            engine.scores(images[start : start + batch_size])
+        return len(images)
 
     return Case(name, work)
 
@@ -139,35 +138,45 @@ def running(name: str, detector: Detector, clip: str | Path) -> Case:
 
 
 def latency(detector: Detector, clip: str | Path, most: int = 300) -> Latency:
-    """One frame at a time, as a live feed brings them: region, gate, geometry and engine, without waiting for frames.
+    """One frame at a time on the way of a live run, which does not wait for frames here: region, gate, cut and engine.
 
-    The first 30 do not count: the region is being looked for. Raises NoFramesError for a clip that is shorter.
+    The first frames do not count: the region is being looked for. Neither do those that the gate refuses. Raises
+    NoFramesError for a clip that is shorter.
     """
-    geometry, took_ms = detector.header.geometry, []
-    finder, region = RegionFinder(geometry), None
+    took_ms: list[float] = []
     with open_source(clip) as source:
-        for number, item in enumerate(islice((i for i in source if isinstance(i, Frame)), most)):
-            began_s = time.perf_counter()
-            region = finder.push(item.image) if region is None else region
-            if region is not None:
-                detector.engine.scores(geometry.apply(item.image, region)[None])
-            if number >= 30:
+        stage = Preprocessor(detector.header.geometry, detector.gate, source.info.region)
+        began_s: float | None = None
+
+        def frames() -> Iterator[Frame]:
+            nonlocal began_s
+            for item in islice(_frames(source), most):
+                began_s = None if stage.region is None else time.perf_counter()
+                yield item
+
+        for item in score_every(stage.prepare(frames()), detector.engine, 1):
+            scored = isinstance(item, FrameScore) and item.scores is not None
+            if scored and began_s is not None and stage.received > WARM_UP:
                 took_ms.append((time.perf_counter() - began_s) * 1e3)
     if not took_ms:
-        raise NoFramesError(f"{clip}: too short to measure a latency by; take a clip of more than 30 frames")
+        raise NoFramesError(f"{clip}: too short to measure a latency by; take a clip of more than {WARM_UP} frames")
     p50, p95, p99 = (float(value) for value in np.percentile(took_ms, (50, 95, 99)))
     return Latency(p50=p50, p95=p95, p99=p99, frames=len(took_ms))
 
 
-def pictures_of(clip: str | Path, geometry: Geometry, most: int = 128) -> NDArray[np.uint8]:
-    """(N, S, S) uint8, the clip's first N <= ``most`` frames as the engine sees them. Raises NoFramesError."""
+def images_of(clip: str | Path, geometry: Geometry, most: int = 128) -> NDArray[np.uint8]:
+    """(N, S, S) uint8, the clip's first N <= ``most`` scorable frames as the engine sees them. Raises NoFramesError."""
     with open_source(clip) as source:
-        images = [item.image for item in islice((i for i in source if isinstance(i, Frame)), most)]
+        stage = Preprocessor(geometry, GateOptions(), source.info.region)
+        prepared = stage.prepare(islice(_frames(source), most))
+        images = [item.image for item in prepared if isinstance(item, PreprocessedFrame) and item.image is not None]
     if not images:
-        raise NoFramesError(f"{clip}: holds no frame that can be decoded; is the file whole?")
-    images = [image for image in images if image.shape == images[0].shape]
-    region = geometry.find(images)
-    return np.stack([geometry.apply(image, region) for image in images])
+        raise NoFramesError(f"{clip}: holds no frame that can be scored; is the file whole?")
+    return np.stack(images)
+
+
+def _frames(source: Source) -> Iterator[Frame]:
+    return (item for item in source if isinstance(item, Frame))
 
 
 def random_model(size: int = 224, organs: tuple[str, ...] = ("organ",)) -> tuple[ModelHeader, Tensors]:
@@ -185,7 +194,7 @@ def random_model(size: int = 224, organs: tuple[str, ...] = ("organ",)) -> tuple
 
 
 def machine() -> dict[str, str]:
-    """What the figures were taken on."""
+    """What the rates were measured on."""
     name = platform.processor()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
@@ -214,37 +223,17 @@ def table(results: Sequence[Result], reference: str | None = None) -> list[tuple
 
 def write_report(
     folder: str | Path, results: Sequence[Result], facts: dict[str, Any], *, reference: str | None = None
-) -> tuple[Path, Path, Path]:
-    """Write bench.md, bench.json and bench.png into ``folder``; facts: what else is to be known. Raises OutputError."""
+) -> None:
+    """Write bench.md and bench.json into ``folder``; facts: what else is to be known. Raises OutputError."""
     folder = Path(folder)
-    paths = folder / "bench.md", folder / "bench.json", folder / "bench.png"
     lines = [f"Measured on {machine()['processor']}, {machine()['cores']} cores; medians, cases in turns.", ""]
     head = ("what", "frames/s", f"times {reference}" if reference else "")
     lines += [" | ".join(("", *head, "")).strip(), "|---|---:|---:|"]
     lines += [f"| {name} | {rate} | {ratio} |" for name, rate, ratio in table(results, reference)]
     lines += ["", *(f"- {key}: {value}" for key, value in facts.items())]
-    write_text(paths[0], "\n".join(lines) + "\n")
+    write_text(folder / "bench.md", "\n".join(lines) + "\n")
     record = {"machine": machine(), "results": [asdict(r) for r in results], "facts": facts, "reference": reference}
-    write_json(paths[1], record)
-    _draw(paths[2], [result for result in results if result.rates], reference)
-    return paths
-
-
-def _draw(path: Path, results: Sequence[Result], reference: str | None) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 0.9 + 0.32 * len(results)), dpi=120, layout="constrained")
-    axes = figure.subplots()
-    for place, result in enumerate(reversed(results)):
-        axes.barh(place, result.median, color=GRAY if result.name == reference else BLUE)
-        axes.plot(result.rates, [place] * len(result.rates), "k|", markersize=8)
-        axes.text(max(result.rates), place, f"  {result.median:,.0f}", va="center")
-    axes.set_yticks(range(len(results)), [result.name for result in reversed(results)])
-    axes.set_xlabel("frames per second; ticks: single repeats")
-    axes.margins(x=0.12)
-    axes.spines[["top", "right"]].set_visible(False)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png")
+    write_json(folder / "bench.json", record)
 
 
 def with_sampling(detector: Detector, kind: Literal["every", "adaptive"]) -> Detector:

@@ -65,18 +65,30 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_stage_does_every_frame(clip: Path) -> None:
     fake = detector()
-    pictures = np.zeros((37, 16, 16), np.uint8)
+    images = np.zeros((37, 16, 16), np.uint8)
     stages = [
         bench.reading(clip),
-        bench.preparing(clip, Geometry(size=16)),
+        bench.preprocessing(clip, Geometry(size=16)),
         bench.running("run", fake, clip),
         bench.running("few", bench.with_sampling(fake, "adaptive"), clip),
     ]
     assert [stage.work() for stage in stages] == [40] * 4
-    assert bench.scoring("engine", fake.engine, pictures).work() == 37
-    assert bench.pictures_of(clip, Geometry(size=16)).shape == (40, 16, 16)
+    assert bench.scoring("engine", fake.engine, images).work() == 37
+    assert bench.images_of(clip, Geometry(size=16)).shape == (40, 16, 16)
     found = bench.latency(fake, clip)
     assert found.frames == 10 and 0 < found.p50 <= found.p95 <= found.p99
+
+
+def test_the_latency_is_of_frames_that_the_gate_lets_pass(tmp_path: Path) -> None:
+    """Of the ten frames after the first thirty, four are black: the gate refuses them, and nothing scores them."""
+    noise = np.random.default_rng(0).integers(40, 200, (40, 64, 64), np.uint8)
+    noise[33:37] = 0
+    shape = recipe("mp4 h264 29.97", frames=40, width=64, height=64)
+    write_clip(tmp_path / "clip.mp4", shape, lambda k: noise[k])
+    gated, plain = detector(gate=True), detector()
+    assert (bench.latency(gated, tmp_path / "clip.mp4").frames, len(gated.engine.batches)) == (6, 36)
+    assert (bench.latency(plain, tmp_path / "clip.mp4").frames, len(plain.engine.batches)) == (10, 40)
+    assert set(gated.engine.batches) == {1}
 
 
 def test_too_short_for_a_latency(tmp_path: Path) -> None:
@@ -91,11 +103,14 @@ def test_the_report(tmp_path: Path) -> None:
         bench.Result("ours", (100.0,)),
         bench.Result("gpu", (), "none"),
     ]
-    markdown, record, picture = bench.write_report(tmp_path, results, {"memory": "100 MiB"}, reference="plain")
-    text = markdown.read_text(encoding="utf-8")
+    bench.write_report(tmp_path, results, {"memory": "100 MiB"}, reference="plain")
+    text = (tmp_path / "bench.md").read_text(encoding="utf-8")
     assert "| ours | 100 | 4.00 |" in text and "| gpu | none |  |" in text and "- memory: 100 MiB" in text
-    assert json.loads(record.read_text(encoding="utf-8"))["results"][0]["rates"] == [20.0, 30.0, 25.0]
-    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))["results"][0]["rates"] == [
+        20.0,
+        30.0,
+        25.0,
+    ]
 
 
 def test_the_command(
@@ -108,6 +123,6 @@ def test_the_command(
         main()
     assert ended.value.code == 0
     out = capsys.readouterr().out
-    for row in ("read + geometry", "run, torch", "run, adaptive", "one frame at a time"):
+    for row in ("read + preprocess", "run, torch", "run, adaptive", "one frame at a time"):
         assert row in out
     assert (tmp_path / "out" / "bench.md").exists()

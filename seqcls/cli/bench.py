@@ -28,10 +28,10 @@ def bench(
     precision: Annotated[str, typer.Option(help="As in `seqcls run`.")] = "auto",
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="DIR", help="Folder for bench.md, bench.json, bench.png."),
+        typer.Option("-o", "--output", metavar="DIR", help="Folder for bench.md and bench.json."),
     ] = None,
 ) -> None:
-    """Measure reading, geometry, each engine and the whole way in turns; rates are medians in frames per second."""
+    """Measure reading, preprocessing, each engine and the whole way in turns; rates are median frames per second."""
     from seqcls import bench as stages
     from seqcls.files import require_writable
 
@@ -43,9 +43,9 @@ def bench(
             console.say("no -m: random weights, 224 pixels")
         detectors = _detectors(_random(Path(scratch)) if model is None else model, device, precision)
         first = next(iter(detectors.values()))
-        pictures = stages.pictures_of(shown, first.header.geometry)
-        cases = [stages.reading(shown), stages.preparing(shown, first.header.geometry)]
-        cases += [stages.scoring(f"{name} alone", d.engine, pictures) for name, d in detectors.items()]
+        images = stages.images_of(shown, first.header.geometry)
+        cases = [stages.reading(shown), stages.preprocessing(shown, first.header.geometry)]
+        cases += [stages.scoring(f"{name} alone", d.engine, images) for name, d in detectors.items()]
         cases += [stages.running(f"run, {name}", d, shown) for name, d in detectors.items()]
         if model is not None:  # random scores move too little to say anything of sampling
             cases.append(stages.running("run, adaptive", stages.with_sampling(first, "adaptive"), shown))
@@ -62,7 +62,7 @@ def bench(
                 f"{single.p50:.1f} / {single.p95:.1f} / {single.p99:.1f} ms (p50 / p95 / p99)"
             )
         stages.write_report(output, results, facts)
-        console.say(f"wrote {output}: bench.md, bench.json, bench.png")
+        console.say(f"wrote {output}: bench.md, bench.json")
 
 
 def _synthetic(folder: Path) -> Path:
@@ -101,7 +101,7 @@ def _detectors(model: Path, device: str, precision: str) -> dict[str, Detector]:
 
 
 def _latency(detector: Detector, clip: Path) -> Latency | None:
-    """None, and a word, for a clip that is too short."""
+    """None, with a message, for a clip that is too short."""
     from seqcls.bench import latency
     from seqcls.errors import NoFramesError
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,11 +16,13 @@ if TYPE_CHECKING:
 
 def convert(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model file that `seqcls train` wrote.")],
-    to: Annotated[str, typer.Option("--to", help="openvino, onnx or torchscript.")] = "openvino",
+    to: Annotated[str, typer.Option("--to", help="openvino or onnx.")] = "openvino",
     precision: Annotated[str, typer.Option(help="fp32, fp16 or int8.")] = "fp32",
     calibrate: Annotated[
         Path | None,
-        typer.Option(metavar="DATA", help="Frames to calibrate int8 with and to compare on, as for `seqcls train`."),
+        typer.Option(
+            metavar="DATA", help="Frames for the calibration of int8 and to compare on, as for `seqcls train`."
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="File to write. [default: beside MODEL]")
@@ -29,41 +30,51 @@ def convert(
     max_drift: Annotated[float, typer.Option(help="Largest mean change of the scores that is accepted.")] = 0.02,
     overwrite: Overwrite = False,
 ) -> None:
-    """Convert a model and compare it with the original; one that strays too far is not written.
+    """Convert a model and compare it with the original; refused if the outputs differ by more than --max-drift.
 
-    A TorchScript file is for other programs: seqcls itself runs .safetensors, .xml and .onnx.
+    Other programs can run the ONNX form.
     """
     from seqcls.convert.convert import ConvertOptions, output_of
     from seqcls.convert.convert import convert as convert_model
     from seqcls.datasets.dataset import load_frames
     from seqcls.models.file import read_header
 
-    options = ConvertOptions(target=to, precision=precision, most_drift=max_drift)  # type: ignore[arg-type]
+    options = ConvertOptions(target=to, precision=precision, max_drift=max_drift)  # type: ignore[arg-type]
     frames = None
     if calibrate is not None:
         with console.progress("reading frames", None) as advance:
             frames = load_frames(calibrate, read_header(model).geometry, progress=lambda done, total: advance(done))
     out = output_of(model, options) if output is None else output
     parity = convert_model(model, out, options, frames=frames, overwrite=overwrite, on_step=console.say)
-    _show(parity)
+    _show(parity, max_drift)
     console.say(f"wrote {out} and {out.name}.parity.json")
-    if to != "torchscript":
-        console.say(f"next: seqcls run CLIP -m {out}")
+    console.say(f"next: seqcls run CLIP -m {out}")
 
 
-def _show(parity: Parity) -> None:
+def _show(parity: Parity, max_drift: float) -> None:
     from rich.table import Table
 
     out = console.results()
     if parity.origin == "random":
-        out.print("compared on random pictures: --calibrate DATA compares on real ones, with AUROC and intervals")
+        out.print("compared on random images: --calibrate DATA compares on real ones, with AUROC and intervals")
     else:
         out.print(f"compared on {parity.frames} {parity.origin} frames of {parity.clips} clips with {parity.reference}")
     heads = ("organ", "max |dp|", "mean |dp|", "AUROC", "frames flipped", "intervals +/-")
     table = Table(*heads, box=None, pad_edge=False)
     for organ in parity.organs:
-        area = "-" if math.isnan(organ.auroc_after) else f"{organ.auroc_before:.4f} -> {organ.auroc_after:.4f}"
+        area = "-" if organ.auroc_after is None else f"{organ.auroc_before:.4f} -> {organ.auroc_after:.4f}"
         flips = f"{organ.flipped} of {parity.frames}"
         spans = f"+{organ.gained} -{organ.lost} of {organ.intervals}" if parity.clips else "-"
         table.add_row(organ.organ, f"{organ.largest:.4f}", f"{organ.mean:.5f}", area, flips, spans)
     out.print(table)
+    if parity.default == parity.converted:
+        out.print(f"compared in {parity.converted}; this machine runs it so by default")
+        return
+    largest = max(organ.default_largest for organ in parity.organs)
+    mean = max(organ.default_mean for organ in parity.organs)
+    out.print(f"compared in {parity.converted}")
+    out.print(
+        f"by default this machine runs it in {parity.default}; that adds {mean:.5f} on average, {largest:.4f} at most"
+    )
+    if not mean <= max_drift:
+        out.print(f"this is more than {max_drift:g}: run it with --precision fp32")

@@ -1,14 +1,15 @@
-"""How far a converted model strays from the one it was made of: scores, AUROC, frames and intervals that flip."""
+"""How much a converted model's outputs differ from the original's: scores, AUROC, frames and intervals that change."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls.datasets.dataset import FrameSet
 from seqcls.evaluation.metrics import auroc
 from seqcls.intervals import intervals_from_events
 from seqcls.models.file import ModelHeader
@@ -24,14 +25,19 @@ Origin = Literal["validation", "training", "random"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrganParity:
-    """One organ: largest and mean |p - p'|, AUROC before and after (NaN without labels of both classes), frames whose
-    side of the onset threshold changed, and present intervals before, gained and lost (NaN of intervals is 0)."""
+    """One organ: largest and mean |p - p'|, AUROC before and after (None without labels of both classes), frames whose
+    side of the onset threshold changed, and present intervals before, gained and lost (without frames there are none).
+
+    default_largest, default_mean: what this machine's default precision adds to the converted model's scores.
+    """
 
     organ: str
     largest: float
     mean: float
-    auroc_before: float
-    auroc_after: float
+    default_largest: float
+    default_mean: float
+    auroc_before: float | None
+    auroc_after: float | None
     flipped: int
     intervals: int
     gained: int
@@ -40,32 +46,32 @@ class OrganParity:
     @property
     def auroc_change(self) -> float:
         """0 where there is no AUROC."""
-        change = abs(self.auroc_after - self.auroc_before)
-        return 0.0 if math.isnan(change) else change
+        if self.auroc_before is None or self.auroc_after is None:
+            return 0.0
+        return abs(self.auroc_after - self.auroc_before)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parity:
-    """Over ``frames`` frames of ``origin``, against ``reference``."""
+    """Over ``frames`` frames of ``origin``, between the engines ``reference`` and ``converted``, both in a stated
+    precision; ``default``: the engine that runs the converted model here when no precision is stated."""
 
     frames: int
     clips: int
     origin: Origin
     reference: str
+    converted: str
+    default: str
     organs: tuple[OrganParity, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
-
-    def problems(self, most_drift: float, most_auroc_change: float = 0.002) -> list[str]:
+    def problems(self, max_drift: float, max_auroc_change: float = 0.002) -> list[str]:
         """Why the converted model must not be used; empty when it may."""
         found = []
         for organ in self.organs:
-            if not organ.mean <= most_drift:  # NaN is no agreement either
-                found.append(f"{organ.organ}: scores drift by {organ.mean:.4f} on average, more than {most_drift:g}")
-            if (change := organ.auroc_change) > most_auroc_change:
-                found.append(f"{organ.organ}: AUROC changes by {change:.4f}, more than {most_auroc_change:g}")
+            if not organ.mean <= max_drift:  # NaN is no agreement either
+                found.append(f"{organ.organ}: scores drift by {organ.mean:.4f} on average, more than {max_drift:g}")
+            if (change := organ.auroc_change) > max_auroc_change:
+                found.append(f"{organ.organ}: AUROC changes by {change:.4f}, more than {max_auroc_change:g}")
             if organ.gained or organ.lost:
                 found.append(f"{organ.organ}: {organ.gained} intervals gained, {organ.lost} lost")
         return found
@@ -76,49 +82,61 @@ def parity_report(
     before: Floats,
     after: Floats,
     *,
+    by_default: Floats | None = None,
     origin: Origin,
-    reference: str,
-    targets: Floats | None = None,
-    mask: NDArray[np.bool_] | None = None,
-    clip: NDArray[np.str_] | None = None,
-    time_s: NDArray[np.float64] | None = None,
+    engines: tuple[str, str, str] = ("", "", ""),
+    frames: FrameSet | None = None,
 ) -> Parity:
-    """Parity of scores (N, K) before and after; targets and mask (N, K) for the AUROC, clip and time_s (N,) for the
-    intervals, where there are any."""
+    """Parity of scores (N, K) before and after conversion, and in the machine's default precision (None: as after).
+
+    engines: descriptions of what gave the three. frames: the N frames, for AUROC and intervals; None for random images.
+    """
+    by_default = after if by_default is None else by_default
+    spans = None if frames is None else _spans(header, before, after, frames)
     organs = []
-    spans = _spans(header, before, after, clip, time_s) if clip is not None and time_s is not None else None
     for k, name in enumerate(header.organs):
-        apart = np.abs(before[:, k].astype(np.float64) - after[:, k])
-        areas = [math.nan, math.nan]
-        if targets is not None and mask is not None:
-            known = mask[:, k]
-            areas = [auroc(targets[known, k], scores[known, k]) for scores in (before, after)]
+        drift, added = np.abs(before[:, k].astype(np.float64) - after[:, k]), np.abs(by_default[:, k] - after[:, k])
+        areas: list[float | None] = [None, None]
+        if frames is not None:
+            known = frames.mask[:, k]
+            found = [auroc(frames.targets[known, k], scores[known, k]) for scores in (before, after)]
+            areas = [None if math.isnan(area) else area for area in found]
         onset = header.intervals[k].onset
         old, new = ([], []) if spans is None else (spans[0][k], spans[1][k])
+        pairs = _pairs(old, new)
         organs.append(
             OrganParity(
                 organ=name,
-                largest=float(apart.max()),
-                mean=float(apart.mean()),
+                largest=float(drift.max()),
+                mean=float(drift.mean()),
+                default_largest=float(added.max()),
+                default_mean=float(added.mean()),
                 auroc_before=areas[0],
                 auroc_after=areas[1],
                 flipped=int(((before[:, k] >= onset) != (after[:, k] >= onset)).sum()),
                 intervals=len(old),
-                gained=_without_partner(new, old),
-                lost=_without_partner(old, new),
+                gained=len(new) - pairs,
+                lost=len(old) - pairs,
             )
         )
-    clips = 0 if clip is None else len(np.unique(clip))
-    return Parity(frames=len(before), clips=clips, origin=origin, reference=reference, organs=tuple(organs))
+    reference, converted, default = engines
+    return Parity(
+        frames=len(before),
+        clips=0 if frames is None else len(np.unique(frames.clip)),
+        origin=origin,
+        reference=reference,
+        converted=converted,
+        default=default,
+        organs=tuple(organs),
+    )
 
 
 Spans = list[tuple[str, float, float]]
 
 
-def _spans(
-    header: ModelHeader, before: Floats, after: Floats, clip: NDArray[np.str_], time_s: NDArray[np.float64]
-) -> tuple[list[Spans], list[Spans]]:
+def _spans(header: ModelHeader, before: Floats, after: Floats, frames: FrameSet) -> tuple[list[Spans], list[Spans]]:
     """Per organ the present intervals (clip, start, end) that the header's post-processing finds in either's scores."""
+    clip, time_s = frames.clip, frames.time_s
     found: tuple[list[Spans], list[Spans]] = ([[] for _ in header.organs], [[] for _ in header.organs])
     for name in np.unique(clip):
         rows = np.flatnonzero((clip == name) & np.isfinite(time_s))
@@ -149,17 +167,14 @@ def _present(
     return [(i.organ, i.start_s, i.end_s) for i in intervals if i.state == "present"]
 
 
-def _without_partner(ours: Spans, theirs: Spans) -> int:
-    """How many of ours have no partner: one of theirs that overlaps it in the same clip and is no other's partner.
+def _pairs(old: Spans, new: Spans) -> int:
+    """How many of both stand for the same presence: they overlap in the same clip, and neither has another partner.
 
     So a presence torn in two counts as one more. In order of time the first free partner is always the right one.
     """
-    left = sorted(theirs)
-    alone = 0
-    for clip, start, end in sorted(ours):
-        partner = next((t for t in left if t[0] == clip and start < t[2] and t[1] < end), None)
-        if partner is None:
-            alone += 1
-        else:
-            left.remove(partner)
-    return alone
+    free = sorted(new)
+    for clip, start_s, end_s in sorted(old):
+        partner = next((n for n in free if n[0] == clip and start_s < n[2] and n[1] < end_s), None)
+        if partner is not None:
+            free.remove(partner)
+    return len(new) - len(free)

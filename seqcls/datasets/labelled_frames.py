@@ -25,12 +25,12 @@ class ClipReading:
 
     def messages(self, name: str) -> list[str]:
         """What a person should know."""
-        said = []
+        found = []
         if self.report.verdict in ("truncated", "damaged"):
-            said.append(f"{name} is {self.report.verdict}: {'; '.join(self.report.reasons)}; the rest is used")
+            found.append(f"{name} is {self.report.verdict}: {'; '.join(self.report.reasons)}; the rest is used")
         if self.labelled_to >= self.frames:
-            said.append(f"{name} has {self.frames} frames, but is labelled up to frame {self.labelled_to}")
-        return said
+            found.append(f"{name} has {self.frames} frames, but is labelled up to frame {self.labelled_to}")
+        return found
 
 
 def labelled_frames(

@@ -1,4 +1,4 @@
-"""Engines turn prepared pictures into probabilities; one per inference library, all with the same few members."""
+"""Engines turn prepared images into probabilities; one per inference library, all with the same few members."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from numpy.typing import NDArray
 
-from seqcls.engines.base import Engine
+from seqcls.engines.base import Engine, needs
 from seqcls.errors import EngineError, UsageError
 from seqcls.models.converted import CONVERTED
 from seqcls.models.file import ModelHeader, read_model
@@ -27,27 +27,21 @@ Model = str | Path | Parts
 
 
 def _openvino(model: Path | Parts, device: str, precision: str) -> Engine:
-    try:
+    with needs("OpenVINO", "pip install openvino, or use --engine torch"):
         from seqcls.engines.openvino_engine import OpenVINOEngine
-    except ImportError as error:
-        raise EngineError(f"OpenVINO cannot be used ({error}); pip install openvino, or use --engine torch") from error
     return OpenVINOEngine(model, device=device, precision=precision)
 
 
 def _torch(model: Path | Parts, device: str, precision: str) -> Engine:
-    try:
+    with needs("PyTorch", "pip install torch torchvision"):
         from seqcls.engines.torch_engine import TorchEngine
-    except ImportError as error:
-        raise EngineError(f"PyTorch cannot be used ({error}); pip install torch torchvision") from error
     header, tensors = read_model(model) if isinstance(model, Path) else model
     return TorchEngine(header, tensors, device=device, precision=precision)
 
 
 def _onnx(model: Path | Parts, device: str, precision: str) -> Engine:
-    try:
+    with needs("ONNX Runtime", "pip install 'seqcls[onnx]'"):
         from seqcls.engines.onnx_engine import ONNXEngine
-    except ImportError as error:
-        raise EngineError(f"ONNX Runtime cannot be used ({error}); pip install 'seqcls[onnx]'") from error
     return ONNXEngine(model, device=device, precision=precision)
 
 
@@ -64,8 +58,9 @@ def open_engine(model: Model, *, engine: str = "auto", device: str = "auto", pre
     """An engine for a model file (.safetensors, .xml, .onnx), or for a header with its tensors.
 
     engine: a key of ``ENGINES`` or ``auto``; device: auto, cpu, cuda, mps; precision: auto, fp32, bf16, fp16, int8.
-    The description says what was chosen, and after ``auto`` why. Raises ModelError for the file, EngineError for the
-    device or library, UsageError for unknown names.
+    The library is told explicitly which precision to compute in; ``auto`` is the fastest here that is safe. The
+    description says what was chosen, and after ``engine="auto"`` why. Raises ModelError for the file, EngineError for
+    the device or library, UsageError for unknown names.
     """
     if engine not in ("auto", *ENGINES):
         raise UsageError(f"unknown engine {engine!r}: choose one of {', '.join(('auto', *ENGINES))}")
@@ -74,7 +69,7 @@ def open_engine(model: Model, *, engine: str = "auto", device: str = "auto", pre
     if suffix in CONVERTED and engine not in ("auto", _ENGINE_OF[suffix]):
         raise UsageError(f"{source} runs with --engine {_ENGINE_OF[suffix]} only; name the .safetensors for {engine}")
     if isinstance(source, Path) and suffix not in CONVERTED:
-        source = read_model(source)  # a fault of the file is told before one of the library
+        source = read_model(source)  # a fault of the file is reported before one of the library
     name, why = (_ENGINE_OF[suffix], "") if suffix in CONVERTED else (engine, "")
     if name == "auto":
         name, why = choose_engine(device)

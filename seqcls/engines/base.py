@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,8 +14,10 @@ from numpy.typing import NDArray
 from seqcls.errors import EngineError, UsageError, one_line
 from seqcls.models.file import ModelHeader
 
+#: What to compute in. ``auto`` resolves to one of the others by the kind of processor. int8 is for convolutions: what
+#: is between and behind them stays in fp32.
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
-#: So many calls with a single picture in a row make it a live feed.
+#: So many calls with a single image in a row make it a live feed.
 LIVE_AFTER = 4
 #: (n, S, S) uint8 to (n, K) float32 raw logits.
 Forward = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -26,36 +29,62 @@ class Engine(Protocol):
     header: ModelHeader
 
     @property
+    def precision(self) -> str:
+        """What it computes in: fp32, bf16, fp16 or int8, never ``auto``."""
+        ...
+
+    @property
     def description(self) -> str:
-        """Library, device and precision, in words."""
+        """Library, device and precision, for people."""
         ...
 
     def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, S, S) uint8 to calibrated probabilities (N, K) float32; a frame's result is its own, whoever its mates.
+        """(N, S, S) uint8 to calibrated probabilities (N, K) float32; an image's result does not depend on the others.
 
-        Raises EngineError for pictures of another shape or type, and when the library refuses.
+        Raises EngineError for images of another shape or type, and when the library refuses.
         """
         ...
 
 
-def require_pictures(images: NDArray[Any], size: int) -> None:
+def require_images(images: NDArray[Any], size: int) -> None:
     """Raise EngineError unless ``images`` is (N, size, size) uint8."""
     if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != (size, size):
         raise EngineError(f"the model takes (N, {size}, {size}) uint8, not {images.shape} {images.dtype}")
 
 
-def require_precision(precision: str) -> None:
-    """Raise UsageError for one that does not exist."""
+def require_cpu(library: str, device: str) -> None:
+    """Raise EngineError for a device other than the processor."""
+    if device not in ("auto", "cpu"):
+        raise EngineError(f"seqcls runs {library} on the processor, not on {device}; use --device cpu")
+
+
+def settle_int8(precision: str, kept: str, library: str, target: str = "openvino") -> str:
+    """The precision asked for, or int8 where the weights are ``kept`` in it: then there is no other.
+
+    target: what to convert to, for the message. Raises UsageError for an unknown precision, EngineError where the
+    model does not have the one asked for.
+    """
     if precision not in PRECISIONS:
         raise UsageError(f"unknown precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
+    if kept == "int8":
+        if precision not in ("auto", "int8"):
+            raise EngineError(f"this model was converted to int8; run the .safetensors for {precision}")
+        return "int8"
+    if precision == "int8":
+        raise EngineError(
+            f"this model has no int8 form for {library}: make one with "
+            f"`seqcls convert MODEL --to {target} --precision int8 --calibrate DATA` and run that"
+        )
+    return precision
 
 
-def needs_conversion(library: str, path: str) -> EngineError:
-    """What to raise where int8 is asked of a model that was never quantised."""
-    return EngineError(
-        f"this model has no int8 form for {library}: make one with "
-        f"`seqcls convert MODEL --to {path} --precision int8 --calibrate DATA` and run that"
-    )
+@contextlib.contextmanager
+def needs(library: str, advice: str) -> Iterator[None]:
+    """Around the import of what needs ``library``; raises EngineError with the advice where that fails."""
+    try:
+        yield
+    except ImportError as error:
+        raise EngineError(f"{library} cannot be used ({error}); {advice}") from error
 
 
 def processors() -> int:
@@ -69,18 +98,28 @@ def processors() -> int:
 
 
 class PerImageEngine:
-    """An engine that gives its library one picture at a time, several at once, each on one thread; see ``Engine``.
+    """An engine that gives its library one image at a time, several at once, each on one thread; see ``Engine``.
 
-    A batch would make a picture's kernels, and so its last bits, depend on how many mates it has. One picture per
+    In a batch, an image's kernels, and so its last bits, would depend on how many others there are. One image per
     processor avoids that, and scales better than a batch spread over all threads. Only a live feed would wait for one
-    busy processor while the others idle: its single pictures are spread over all threads, once that has been seen to
+    busy processor while the others idle: its single images are spread over all threads, once that has been seen to
     give the same bits. Calls from several threads wait for each other.
     """
 
-    def __init__(self, header: ModelHeader, library: str, *, streamed: Forward, spread: Callable[[], Forward]) -> None:
-        """library: for messages. streamed: many pictures, each on one thread. spread: makes what spreads a single."""
+    def __init__(
+        self,
+        header: ModelHeader,
+        library: str,
+        version: str,
+        precision: str,
+        *,
+        streamed: Forward,
+        spread: Callable[[], Forward],
+    ) -> None:
+        """library: its name. streamed: many images, each on one thread. spread: makes what spreads a single one."""
         self.header = header
-        self.description = library
+        self.precision = precision
+        self.description = f"{library} {version}, cpu, {precision}"
         self._library = library
         self._streamed, self._make_spread = streamed, spread
         self._spread: Forward | None = None
@@ -89,7 +128,7 @@ class PerImageEngine:
 
     def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, S, S) uint8 to calibrated probabilities (N, K) float32. Raises EngineError."""
-        require_pictures(images, self.header.geometry.size)
+        require_images(images, self.header.geometry.size)
         try:
             with self._lock:
                 return self.header.probabilities(self._logits(np.ascontiguousarray(images)))
@@ -109,5 +148,5 @@ class PerImageEngine:
         probe = np.random.default_rng(0).integers(0, 256, (3, size, size), np.uint8)
         probe[1:] //= np.array([2, 8], np.uint8)[:, None, None]
         spread = self._make_spread()
-        alone = np.concatenate([spread(picture[None]) for picture in probe])
+        alone = np.concatenate([spread(image[None]) for image in probe])
         return spread if np.array_equal(alone, self._streamed(probe)) else None

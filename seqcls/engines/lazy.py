@@ -25,6 +25,10 @@ class LazyEngine:
         threading.Thread(target=self._open, args=(opening,), name="seqcls-engine", daemon=True).start()
 
     @property
+    def precision(self) -> str:
+        return self._opened.result().precision
+
+    @property
     def description(self) -> str:
         return self._opened.result().description
 

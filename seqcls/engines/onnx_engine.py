@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from seqcls.engines.base import Forward, PerImageEngine, needs_conversion, processors, require_precision
+from seqcls.engines.base import Forward, PerImageEngine, processors, require_cpu, settle_int8
 from seqcls.engines.onnx_graph import build, read_onnx
 from seqcls.errors import EngineError, one_line
 from seqcls.models.file import ModelHeader
@@ -20,7 +20,7 @@ from seqcls.models.folded import network
 
 
 class ONNXEngine(PerImageEngine):
-    """A model in ONNX Runtime's hands; see ``PerImageEngine``."""
+    """A model run by ONNX Runtime; see ``PerImageEngine``."""
 
     def __init__(
         self,
@@ -29,20 +29,24 @@ class ONNXEngine(PerImageEngine):
         device: str = "auto",
         precision: str = "auto",
     ) -> None:
-        require_precision(precision)
-        if device not in ("auto", "cpu"):
-            raise EngineError(f"seqcls runs ONNX Runtime on the processor, not on {device}; use --device cpu")
+        require_cpu("ONNX Runtime", device)
         if isinstance(model, Path):
-            self._model, header, kept = read_onnx(model)
+            content, header, kept = read_onnx(model)
         else:
-            self._model, header, kept = build(network(*model)).SerializeToString(), model[0], "fp32"
-        self.precision = _choose(precision, kept)
+            content, header, kept = build(network(*model)).SerializeToString(), model[0], "fp32"
+        precision = settle_int8(precision, kept, "ONNX Runtime", "onnx")
+        if precision in ("bf16", "fp16"):
+            raise EngineError(f"ONNX Runtime has no fast {precision} on a processor; use --precision fp32 or auto")
         self._pool = ThreadPoolExecutor(processors(), thread_name_prefix="seqcls-onnx")
-        self._forward = forward_of(self._model)
+        self._forward = forward_of(content)
         super().__init__(
-            header, "ONNX Runtime", streamed=self._all, spread=partial(forward_of, self._model, processors())
+            header,
+            "ONNX Runtime",
+            onnxruntime.__version__,
+            "fp32" if precision == "auto" else precision,
+            streamed=self._all,
+            spread=partial(forward_of, content, processors()),
         )
-        self.description = f"ONNX Runtime {onnxruntime.__version__}, cpu, {self.precision}"
 
     def _all(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         logits = np.empty((len(images), len(self.header.organs)), np.float32)
@@ -57,9 +61,11 @@ class ONNXEngine(PerImageEngine):
 
 
 def forward_of(model: bytes, threads: int = 1) -> Forward:
-    """One picture at a time, on so many threads."""
+    """One image at a time, on so many threads, in the precision that the graph states."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    # On Arm it would compute fp32 in bfloat16 where a build made that its default.
+    options.add_session_config_entry("mlas.enable_gemm_fastmath_arm64_bfloat16", "0")
     # Threads that spin while they wait take the processor from decoding.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
@@ -76,16 +82,3 @@ def forward_of(model: bytes, threads: int = 1) -> Forward:
         return np.asarray(logits, np.float32)
 
     return forward
-
-
-def _choose(precision: str, kept: str) -> str:
-    """The precision to compute in, for weights kept in ``kept``. Raises EngineError."""
-    if kept == "int8":
-        if precision not in ("auto", "int8"):
-            raise EngineError(f"this model was converted to int8; run the .safetensors for {precision}")
-        return "int8"
-    if precision == "int8":
-        raise needs_conversion("ONNX Runtime", "onnx")
-    if precision in ("bf16", "fp16"):
-        raise EngineError(f"ONNX Runtime has no fast {precision} on a processor; use --precision fp32 or auto")
-    return "fp32"

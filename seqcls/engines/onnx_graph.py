@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from seqcls.errors import ModelError
 from seqcls.files import atomic_path
-from seqcls.models.converted import MAX_WEIGHT_BYTES, onnx_notes, read_bytes
+from seqcls.models.converted import MAX_WEIGHT_BYTES, onnx_model, onnx_notes, read_bytes
 from seqcls.models.file import ModelHeader, header_of
 from seqcls.models.folded import Conv, Network
 
@@ -83,14 +82,11 @@ def write_onnx(path: Path, model: onnx.ModelProto, header: ModelHeader, precisio
 
 
 def read_onnx(path: Path) -> tuple[bytes, ModelHeader, str]:
-    """The model's bytes, header and precision. Raises ModelError, one line, for anything not sound."""
+    """The model's bytes, header and precision. Raises ModelError for anything damaged or foreign."""
     content = read_bytes(path, MAX_WEIGHT_BYTES)
-    notes = onnx_notes(content, path)
+    model = onnx_model(content, path)
+    notes = onnx_notes(model, path)
     header = header_of(notes["header"], path)
-    try:
-        model = onnx.load_model_from_string(content)
-    except DecodeError as error:
-        raise ModelError(f"{path} is not a whole ONNX model; convert or copy it again") from error
     if problem := _misfit(model, header):
         raise ModelError(f"{path} cannot be used: {problem}; make it with `seqcls convert`")
     return content, header, notes["precision"]

@@ -12,19 +12,19 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from seqcls.engines.base import Forward, PerImageEngine, needs_conversion, processors, require_precision
+from seqcls.engines.base import Forward, PerImageEngine, processors, require_cpu, settle_int8
 from seqcls.engines.openvino_graph import build, read_ir
 from seqcls.errors import EngineError, one_line
 from seqcls.models.file import ModelHeader
 from seqcls.models.folded import network
 
-#: What the library calls them: to compute in, and to ask whether the processor can.
-_HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
-_CAPABILITIES = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "int8": "INT8"}
+#: What the library is told to compute in, and what it calls the capability. Of an int8 model this is for the rest.
+_TYPES = {"fp32": ov.Type.f32, "bf16": ov.Type.bf16, "fp16": ov.Type.f16, "int8": ov.Type.f32}
+_CAPABILITIES = {"bf16": "BF16", "fp16": "FP16"}
 
 
 class OpenVINOEngine(PerImageEngine):
-    """A model in OpenVINO's hands; see ``PerImageEngine``."""
+    """A model run by OpenVINO; see ``PerImageEngine``."""
 
     def __init__(
         self,
@@ -33,22 +33,19 @@ class OpenVINOEngine(PerImageEngine):
         device: str = "auto",
         precision: str = "auto",
     ) -> None:
-        require_precision(precision)
-        if device not in ("auto", "cpu"):
-            raise EngineError(f"seqcls runs OpenVINO on the processor, not on {device}; use --device cpu")
+        require_cpu("OpenVINO", device)
         if isinstance(model, Path):
             self._model, header, kept = read_ir(model)
         else:
             self._model, header, kept = build(network(*model)), model[0], "fp32"
-        self.precision = _choose(ov.Core(), precision, kept)
+        precision = _choose(ov.Core(), settle_int8(precision, kept, "OpenVINO"))
         streams = processors()
-        # Twice as many requests as streams, so that none waits for Python to hand it the next picture.
-        self._queue = ov.AsyncInferQueue(_compile(self._model, self.precision, streams=streams), 2 * streams)
+        # Twice as many requests as streams, so that none waits for Python to bring the next image.
+        self._queue = ov.AsyncInferQueue(_compile(self._model, precision, streams=streams), 2 * streams)
         self._queue.set_callback(_keep)
-        spread = partial(forward_of, self._model, self.precision)
-        super().__init__(header, "OpenVINO", streamed=self._all, spread=spread)
+        spread = partial(forward_of, self._model, precision)
         version = ov.get_version().split("-")[0]
-        self.description = f"OpenVINO {version}, cpu, {self.precision}"
+        super().__init__(header, "OpenVINO", version, precision, streamed=self._all, spread=spread)
 
     def _all(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         logits = np.empty((len(images), len(self.header.organs)), np.float32)
@@ -60,8 +57,8 @@ class OpenVINOEngine(PerImageEngine):
         return logits
 
 
-def forward_of(model: ov.Model, precision: str = "fp32") -> Forward:
-    """One picture at a time, each spread over all threads."""
+def forward_of(model: ov.Model, precision: str) -> Forward:
+    """One image at a time, each spread over all threads."""
     request = _compile(model, precision, streams=1).create_infer_request()
 
     def forward(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -72,42 +69,44 @@ def forward_of(model: ov.Model, precision: str = "fp32") -> Forward:
 
 
 def _compile(model: ov.Model, precision: str, *, streams: int) -> ov.CompiledModel:
+    """Raises EngineError where the library refuses the model, or does not compute in what it is told to."""
     options = {
-        # Said explicitly: left alone, OpenVINO computes in half precision wherever it can.
-        "INFERENCE_PRECISION_HINT": _HINTS[precision],
+        # Never left to the library, whose own default is half precision wherever the processor has it.
+        "INFERENCE_PRECISION_HINT": _TYPES[precision],
         "NUM_STREAMS": str(streams),
         "INFERENCE_NUM_THREADS": processors(),
         # Threads tied to processors wait for whatever else runs there: decoding, another seqcls.
         "ENABLE_CPU_PINNING": False,
     }
     try:
-        return ov.Core().compile_model(model, "CPU", options)
+        compiled = ov.Core().compile_model(model, "CPU", options)
     except RuntimeError as error:
         raise EngineError(f"OpenVINO refuses the model ({one_line(error)}); try --engine torch") from error
+    found = compiled.get_property("INFERENCE_PRECISION_HINT")
+    if found != _TYPES[precision]:
+        raise EngineError(f"OpenVINO computes in {found.to_string()} here, not in {precision}; use --precision fp32")
+    return compiled
 
 
 def _keep(request: ov.InferRequest, row: NDArray[np.float32]) -> None:
     row[:] = request.get_output_tensor(0).data[0]
 
 
-def _choose(core: ov.Core, precision: str, kept: str) -> str:
-    """The precision to compute in, for weights kept in ``kept``. Raises EngineError."""
-    if kept == "int8":
-        if precision not in ("auto", "int8"):
-            raise EngineError(f"this model was converted to int8; run the .safetensors for {precision}")
-        return "int8"
-    if precision == "int8":
-        raise needs_conversion("OpenVINO", "openvino")
+def _choose(core: ov.Core, precision: str) -> str:
+    """The precision itself; for ``auto`` bf16 where that is fast, else fp32. Raises EngineError: not on this processor.
+
+    fp16 is never chosen: a score may overflow in it.
+    """
     can = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if precision == "auto":
         return "bf16" if "BF16" in can and _fast_bfloat16(core) else "fp32"
-    if _CAPABILITIES[precision] not in can:
+    if precision in _CAPABILITIES and _CAPABILITIES[precision] not in can:
         raise EngineError(f"this processor has no {precision}; use --precision fp32 or auto")
     return precision
 
 
 def _fast_bfloat16(core: ov.Core) -> bool:
-    """Whether this processor, given that it has bfloat16, computes it faster than float32; the rule is ``model``'s.
+    """Whether this processor, given that it has bfloat16, computes it faster than float32; as in ``models.resnet``.
 
     Having the instructions is not enough: two cores of Intel Sapphire Rapids without AMX score ResNet-18 at 224 px with
     49 instead of 85 frames/s in bfloat16, of AMD Genoa with 118 instead of 60.

@@ -27,7 +27,7 @@ OPERATIONS = {
 def build(network: Network, weights: str = "fp32") -> ov.Model:
     """(1, S, S) uint8 to (1, K) float32 logits; weights are kept in fp32 or fp16, sums in float32.
 
-    One picture at a time: a batch would make a picture's kernels, and so its last bits, depend on its mates.
+    One image at a time: in a batch its kernels, and so its last bits, would depend on the others.
     """
 
     def constant(array: NDArray[np.float32]) -> ov.Node:
@@ -66,7 +66,7 @@ def write_ir(path: Path, model: ov.Model, header: ModelHeader, precision: str) -
 
 
 def read_ir(path: Path) -> tuple[ov.Model, ModelHeader, str]:
-    """Graph, header and precision of a .xml with its .bin. Raises ModelError, one line, for anything not sound."""
+    """Graph, header and precision of a .xml with its .bin. Raises ModelError for anything damaged or foreign."""
     graph = read_bytes(path, MAX_GRAPH_BYTES)
     notes = ir_notes(graph, path)
     header = header_of(notes["header"], path)

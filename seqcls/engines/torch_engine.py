@@ -12,21 +12,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from seqcls.engines.base import needs_conversion, require_pictures, require_precision
+from seqcls.engines.base import require_images, settle_int8
 from seqcls.errors import EngineError, one_line
 from seqcls.models.file import ModelHeader
 from seqcls.models.resnet import GrayResNet, choose_device, choose_precision
 
-#: Most pictures in one forward pass; more gains nothing on a CPU.
+#: Most images in one forward pass; more gains nothing on a CPU.
 FULL_BATCH = 16
 
 
 class TorchEngine:
-    """A model in PyTorch's hands; see ``Engine``.
+    """A model run by PyTorch; see ``Engine``.
 
-    Libraries pick their kernels by batch size, and then the same picture gets scores that differ in the last bits:
-    live, one frame at a time, would not be offline, in full batches. With ``consistent`` only those batch sizes are
-    used that are seen at the start to agree with the full one to the bit; smaller batches are filled up.
+    Libraries pick their kernels by batch size, and then the same image gets scores that differ in the last bits: a live
+    run, one frame at a time, would differ from an offline one, in full batches. So only those batch sizes are used that
+    are seen at the start to agree with the full one to the bit; smaller batches are filled up.
 
     On an NVIDIA GPU the network is recorded once for each batch size and replayed, because so small a network takes
     less time to compute than to launch; where it cannot be recorded it is launched. No GPU was at hand when this was
@@ -40,14 +40,10 @@ class TorchEngine:
         *,
         device: str = "auto",
         precision: str = "auto",
-        consistent: bool = True,
     ) -> None:
-        require_precision(precision)
-        if precision == "int8":
-            raise needs_conversion("PyTorch", "openvino")
         self.header = header
         self._device = choose_device(device)
-        self._dtype = choose_precision(precision, self._device)
+        self._dtype = choose_precision(settle_int8(precision, "fp32", "PyTorch"), self._device)
         model = GrayResNet(len(header.organs), mean=header.mean, std=header.std)
         model.load(dict(tensors))
         _fuse_norms(model.eval())
@@ -58,16 +54,16 @@ class TorchEngine:
         self._lock = threading.Lock()  # a recording has one input and one output
         try:
             self._model = model.to(self._device, self._dtype).to(memory_format=torch.channels_last)
-            self._sizes = self._agreeing_sizes() if consistent else tuple(range(1, FULL_BATCH + 1))
+            self._sizes = self._agreeing_sizes()
         except RuntimeError as error:
             raise EngineError(f"{self._device} refuses the model ({one_line(error)}); try --device cpu") from error
-        kind = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[self._dtype]
-        self.description = f"PyTorch {torch.__version__}, {self._device}, {kind}"
+        self.precision = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[self._dtype]
+        self.description = f"PyTorch {torch.__version__}, {self._device}, {self.precision}"
 
     def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, S, S) uint8 to calibrated probabilities (N, K) float32. Raises EngineError."""
         size = self.header.geometry.size
-        require_pictures(images, size)
+        require_images(images, size)
         out = np.empty((len(images), len(self.header.organs)), np.float32)
         for start in range(0, len(images), FULL_BATCH):
             part = images[start : start + FULL_BATCH]

@@ -1,7 +1,7 @@
-"""The seqcls header inside a converted model, read with the standard library alone and without trusting the file.
+"""The seqcls header inside a converted model, read without trusting the file.
 
-OpenVINO IR is XML with the weights beside it in a .bin; what seqcls writes lies in it under rt_info/seqcls. ONNX is a
-protobuf message; there it lies in metadata_props under keys that begin with ``seqcls``. Both carry
+OpenVINO IR is XML, with the weights beside it in a .bin; what seqcls writes lies in it under rt_info/seqcls. In ONNX it
+lies in metadata_props under keys that begin with ``seqcls_``. Both carry
 
     header      the JSON of ``ModelHeader``
     precision   fp32, fp16 or int8: what the weights were converted to
@@ -10,8 +10,8 @@ protobuf message; there it lies in metadata_props under keys that begin with ``s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from xml.parsers import expat
 
 from seqcls.errors import ModelError, one_line
@@ -39,7 +39,7 @@ def notes_of(path: Path) -> dict[str, str]:
     """What seqcls wrote into a .xml or .onnx, by ``KEYS``. Raises ModelError."""
     if path.suffix.lower() == ".xml":
         return ir_notes(read_bytes(path, MAX_GRAPH_BYTES), path)
-    return onnx_notes(read_bytes(path, MAX_WEIGHT_BYTES), path)
+    return onnx_notes(onnx_model(read_bytes(path, MAX_WEIGHT_BYTES), path), path)
 
 
 def ir_notes(xml: bytes, path: Path) -> dict[str, str]:
@@ -67,58 +67,25 @@ def ir_notes(xml: bytes, path: Path) -> dict[str, str]:
     return _complete(notes, path)
 
 
-def onnx_notes(model: bytes, path: Path) -> dict[str, str]:
-    """From the bytes of an ONNX model: ModelProto field 14 is a list of (key = 1, value = 2)."""
-    notes: dict[str, str] = {}
+def onnx_model(content: bytes, path: Path) -> Any:
+    """The ``onnx.ModelProto`` in the bytes of ``path``. Raises ModelError, also where the library is missing."""
     try:
-        for number, value in _fields(model):
-            if number == 14:
-                entry = dict(_fields(value))
-                key = bytes(entry.get(1, b"")).decode()
-                if key.startswith("seqcls_") and key[7:] in KEYS:
-                    notes[key[7:]] = bytes(entry.get(2, b"")).decode()
-    except (IndexError, ValueError) as error:
+        import onnx
+        from google.protobuf.message import DecodeError
+    except ImportError as error:
+        raise ModelError(f"{path} cannot be read without ONNX ({error}); pip install 'seqcls[onnx]'") from error
+    try:
+        return onnx.load_model_from_string(content)
+    except DecodeError as error:
         raise ModelError(f"{path} is not a whole ONNX model; convert or copy it again") from error
-    return _complete(notes, path)
+
+
+def onnx_notes(model: Any, path: Path) -> dict[str, str]:
+    """From the metadata of an ``onnx.ModelProto``."""
+    return _complete({entry.key.removeprefix("seqcls_"): entry.value for entry in model.metadata_props}, path)
 
 
 def _complete(notes: dict[str, str], path: Path) -> dict[str, str]:
     if not notes.get("header"):
         raise ModelError(f"{path} holds no seqcls header, so it is no seqcls model; make one with `seqcls convert`")
     return {key: notes.get(key, "") for key in KEYS}
-
-
-def _fields(message: bytes | memoryview) -> Iterator[tuple[int, memoryview]]:
-    """(number, content) of a protobuf message's length-delimited fields; raises IndexError or ValueError if damaged.
-
-    Wire format: https://protobuf.dev/programming-guides/encoding
-    """
-    view, at = memoryview(message), 0
-
-    def varint() -> int:
-        nonlocal at
-        value = 0
-        for shift in range(0, 70, 7):
-            byte = view[at]
-            at += 1
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return value
-        raise ValueError("a number does not end")
-
-    while at < len(view):
-        number, kind = divmod(varint(), 8)
-        if kind == 0:
-            varint()
-        elif kind in (1, 5):
-            at += 8 if kind == 1 else 4
-        elif kind == 2:
-            length = varint()
-            if at + length > len(view):
-                raise ValueError("a field ends after the message")
-            yield number, view[at : at + length]
-            at += length
-        else:
-            raise ValueError(f"unknown wire type {kind}")
-    if at > len(view):
-        raise ValueError("the last field is cut")

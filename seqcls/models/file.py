@@ -32,7 +32,7 @@ FORMAT = 2
 KEY = "seqcls"
 Tensors = dict[str, NDArray[Any]]
 
-#: ImageNet's normalisation averaged over red, green and blue: what gray pictures are normalised with.
+#: ImageNet's normalisation averaged over red, green and blue: what gray images are normalised with.
 GRAY_MEAN, GRAY_STD = 0.449, 0.226
 _PICKLES = (".pt", ".pth", ".pkl", ".ckpt", ".bin")
 
@@ -178,7 +178,7 @@ def header_of(text: str, path: Path) -> ModelHeader:
 
 
 def read_model(path: str | Path, *, expect_organs: Sequence[str] | None = None) -> tuple[ModelHeader, Tensors]:
-    """Header and float32 tensors. Raises ModelError, one line that names the file, for anything not sound."""
+    """Header and float32 tensors. Raises ModelError, which names the file, for anything damaged or foreign."""
     header, tensors = _read(Path(path), with_tensors=True)
     if problem := _misfit(header, tensors):
         raise ModelError(f"{path} cannot be used: {problem}; train or copy it again")

@@ -1,13 +1,13 @@
 """The network: torchvision's ResNet-18 with one gray input plane and K outputs, one per organ, trained as sigmoids.
 
-Gray input. ImageNet networks saw colour, each channel c normalised as n_c = (v - m_c) / s_c. For a gray picture
+Gray input. ImageNet networks saw colour, each channel c normalised as n_c = (v - m_c) / s_c. For a gray image
 (v the same in all three) the first convolution gives
 
     sum_c W_c * n_c  =  (sum_c W_c s / s_c) * g  +  sum_c W_c * (m - m_c) / s_c,      g = (v - m) / s
 
 with this model's scalar mean m and std s. So one plane with the weights in the first bracket does the work of three;
 the second term is a constant per filter, which the batch norm that follows takes off its running mean. The results are
-those of the replicated, normalised picture, except in the outermost ring of the first feature map, where zero padding
+those of the replicated, normalised image, except in the outermost ring of the first feature map, where zero padding
 means a gray of m here and a colour (m_c) there.
 """
 
@@ -34,14 +34,14 @@ from seqcls.models.file import GRAY_MEAN, GRAY_STD, resnet18_shapes
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 _OFFLINE = "start without them (--weights none), or from a file (--weights FILE)"
-#: A network that says nothing for this long counts as none.
+#: A server that is silent for this long counts as absent.
 DOWNLOAD_TIMEOUT_S = 10.0
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
 
 class GrayResNet(nn.Module):
-    """ResNet-18 on gray pictures. ``forward``: (N, S, S) uint8, or float of 0..255, to (N, K) float32 logits."""
+    """ResNet-18 on gray images. ``forward``: (N, S, S) uint8, or float of 0..255, to (N, K) float32 logits."""
 
     def __init__(self, outputs: int, *, mean: float = GRAY_MEAN, std: float = GRAY_STD, dropout: float = 0.0) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ def build(
     import_pickle: bool = False,
     seed: int = 0,
 ) -> tuple[GrayResNet, str]:
-    """A network of K outputs and one line saying where its weights come from.
+    """A network of K outputs and one line about where its weights come from.
 
     weights: ``imagenet`` (downloaded once by torchvision), ``none`` (random, by ``seed``), ``auto`` (the first, else
     the second), or a file: a seqcls model or a torchvision ResNet-18 state dict in safetensors, or, with
@@ -104,17 +104,17 @@ def build(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = GrayResNet(outputs, mean=mean, std=std, dropout=dropout)
-    said = "random weights"
+    origin = "random weights"
     if weights == "imagenet":
-        said = _start_from(model, _imagenet(), "ImageNet")
+        origin = _start_from(model, _imagenet(), "ImageNet")
     elif weights == "auto":
         try:
-            said = _start_from(model, _imagenet(), "ImageNet")
+            origin = _start_from(model, _imagenet(), "ImageNet")
         except ModelError as error:
-            said = f"random weights, because {error}"
+            origin = f"random weights, because {error}"
     elif weights != "none":
-        said = _start_from(model, read_weights(Path(weights), import_pickle=import_pickle), str(weights))
-    return model.to(memory_format=torch.channels_last), said
+        origin = _start_from(model, read_weights(Path(weights), import_pickle=import_pickle), str(weights))
+    return model.to(memory_format=torch.channels_last), origin
 
 
 def read_weights(path: Path, *, import_pickle: bool = False) -> dict[str, Tensor]:
@@ -158,11 +158,11 @@ def _start_from(model: GrayResNet, state: dict[str, Tensor], name: str) -> str:
     expected = resnet18_shapes(outputs)
     if state.get("conv1.weight", torch.empty(0)).shape == (64, 3, 7, 7) and "bn1.running_mean" in state:
         state = gray_weights(state, model.mean, model.std)
-    said = f"{name} weights"
+    origin = f"{name} weights"
     if "fc.weight" not in state or state["fc.weight"].shape != expected["fc.weight"]:
         fresh = {"fc.weight": model.net.fc.weight.detach(), "fc.bias": model.net.fc.bias.detach()}
         state = {**state, **fresh}
-        said += ", new last layer"
+        origin += ", new last layer"
     for part, shape in expected.items():
         if part not in state or tuple(state[part].shape) != shape:
             found = tuple(state[part].shape) if part in state else "missing"
@@ -170,7 +170,7 @@ def _start_from(model: GrayResNet, state: dict[str, Tensor], name: str) -> str:
         if not bool(torch.isfinite(state[part]).all()):
             raise ModelError(f"{name}: {part} holds NaN or infinite values; {_OFFLINE}")
     model.load({part: state[part].float() for part in expected})
-    return said
+    return origin
 
 
 def _imagenet() -> dict[str, Tensor]:

@@ -1,0 +1,80 @@
+"""What OpenVINO is told to compute in, on processors of every kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+ov = pytest.importorskip("openvino")
+module = pytest.importorskip("seqcls.engines.openvino_engine")
+
+from seqcls.errors import EngineError  # noqa: E402
+
+ANY = ["FP32", "INT8", "BIN"]
+#: What the processor can, its name, its architecture, the flags of /proc/cpuinfo, and what ``auto`` means on it.
+PROCESSORS = {
+    "Intel with AMX": ([*ANY, "BF16"], "Intel(R) Xeon(R) Platinum 8481C", "x86_64", "avx512_bf16 amx_bf16", "bf16"),
+    "Intel with AVX-512 and bf16": ([*ANY, "BF16"], "Intel(R) Xeon(R)", "x86_64", "avx512_bf16", "fp32"),
+    "Intel with AVX-512": (ANY, "Intel(R) Xeon(R)", "x86_64", "avx512f", "fp32"),
+    "Intel with AVX2": (ANY, "Intel(R) Core(TM) i5", "x86_64", "avx2", "fp32"),
+    "AMD with AVX-512 and bf16": ([*ANY, "BF16"], "AMD EPYC 9B14", "x86_64", "avx512_bf16", "bf16"),
+    "AMD with AVX2": (ANY, "AMD EPYC", "AMD64", "avx2", "fp32"),
+    "64-bit Arm": ([*ANY, "FP16"], "ARM Neoverse-N1", "aarch64", "asimdhp", "fp32"),
+    "64-bit Arm with bf16": ([*ANY, "FP16", "BF16"], "ARM Neoverse-V1", "aarch64", "bf16", "fp32"),
+}
+
+
+class Core:
+    """Stands in for OpenVINO's: answers what a processor is, and keeps what a network is compiled with."""
+
+    def __init__(self, can: list[str], name: str = "", computes: Any = None) -> None:
+        self.properties = {"OPTIMIZATION_CAPABILITIES": can, "FULL_DEVICE_NAME": name}
+        self.computes = computes
+        self.options: dict[str, Any] = {}
+
+    def get_property(self, device: str, name: str) -> Any:
+        return self.properties[name]
+
+    def compile_model(self, model: object, device: str, options: dict[str, Any]) -> SimpleNamespace:
+        self.options = options
+        found = options["INFERENCE_PRECISION_HINT"] if self.computes is None else self.computes
+        return SimpleNamespace(get_property={"INFERENCE_PRECISION_HINT": found}.__getitem__)
+
+
+@pytest.mark.parametrize(("can", "name", "machine", "flags", "auto"), PROCESSORS.values(), ids=PROCESSORS.keys())
+def test_auto_is_a_precision_by_name(
+    monkeypatch: pytest.MonkeyPatch, can: list[str], name: str, machine: str, flags: str, auto: str
+) -> None:
+    monkeypatch.setattr(module.platform, "machine", lambda: machine)
+    monkeypatch.setattr(Path, "read_text", lambda self, **_: f"flags : {flags}")
+    core = Core(can, name)
+    assert module._choose(core, "auto") == auto
+    assert [module._choose(core, stated) for stated in ("fp32", "int8")] == ["fp32", "int8"]
+    for stated in ("bf16", "fp16"):
+        if stated.upper() in can:
+            assert module._choose(core, stated) == stated
+        else:
+            with pytest.raises(EngineError, match=f"no {stated}; use --precision fp32 or auto"):
+                module._choose(core, stated)
+
+
+@pytest.mark.parametrize(
+    ("precision", "expected"),
+    [("fp32", ov.Type.f32), ("bf16", ov.Type.bf16), ("fp16", ov.Type.f16), ("int8", ov.Type.f32)],
+)
+def test_the_library_is_told_what_to_compute_in(
+    monkeypatch: pytest.MonkeyPatch, precision: str, expected: object
+) -> None:
+    core = Core([])
+    monkeypatch.setattr(module.ov, "Core", lambda: core)
+    module._compile(object(), precision, streams=2)
+    assert core.options["INFERENCE_PRECISION_HINT"] == expected
+
+
+def test_a_library_that_computes_in_something_else_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.ov, "Core", lambda: Core([], computes=ov.Type.bf16))
+    with pytest.raises(EngineError, match="computes in bf16 here, not in fp32"):
+        module._compile(object(), "fp32", streams=1)
