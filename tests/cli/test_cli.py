@@ -33,6 +33,8 @@ TRAIN = [
     "16",
     "--seed",
     "1",
+    "--precision",
+    "fp32",  # the same on every processor
 ]
 
 
@@ -146,7 +148,9 @@ def test_several_sources_get_a_folder_each_and_one_table(seqcls: Seqcls, trained
 
 
 def test_evaluate_compares_with_labels(seqcls: Seqcls, trained: Trained) -> None:
-    done = seqcls("evaluate", trained.model, trained.clips, "--labels", trained.labels, "-o", "eval")
+    done = seqcls(
+        "evaluate", trained.model, trained.clips, "--labels", trained.labels, "-o", "eval", "--precision", "fp32"
+    )
     assert done.code == 0, done.err
     assert "presences found 3 of 3" in done.out and "neck 0.mp4: frame accuracy" in done.out
     body = json.loads(Path("eval/evaluation.json").read_text(encoding="utf-8"))
