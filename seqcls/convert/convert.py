@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,24 +115,23 @@ def _write(
     *,
     keep_first_layer_fp32: bool = False,
 ) -> None:
-    net = network(header, tensors)
-    images = None if options.precision != "int8" or frames is None else calibration_images(frames)
+    build: Callable[..., Any]
+    write: Callable[..., None]
     if options.target == "openvino":
         with needs("OpenVINO", "pip install openvino"):
-            from seqcls.engines import openvino_graph as openvino
-        if images is None:
-            graph = openvino.build(net, options.precision)
-        else:
-            graph = quantize_openvino(net, images, keep_first_layer_fp32=keep_first_layer_fp32)
-        openvino.write_ir(path, graph, header, options.precision)
+            from seqcls.engines import openvino_graph
+        build, quantize, write = openvino_graph.build, quantize_openvino, openvino_graph.write_ir
     else:
         with needs("ONNX", "pip install 'seqcls[onnx]'"):
-            from seqcls.engines import onnx_graph as onnx
-        if images is None:
-            graph = onnx.build(net, options.precision)
-        else:
-            graph = quantize_onnx(net, images, keep_first_layer_fp32=keep_first_layer_fp32)
-        onnx.write_onnx(path, graph, header, options.precision)
+            from seqcls.engines import onnx_graph
+        build, quantize, write = onnx_graph.build, quantize_onnx, onnx_graph.write_onnx
+    net = network(header, tensors)
+    if options.precision == "int8":
+        assert frames is not None, "int8 was refused without frames"
+        graph = quantize(net, calibration_images(frames), keep_first_layer_fp32=keep_first_layer_fp32)
+    else:
+        graph = build(net, options.precision)
+    write(path, graph, header, options.precision)
 
 
 def _compare(

@@ -39,7 +39,7 @@ def test_quantizing_counts_nobody(tmp_path: Path) -> None:
 def test_calibration_is_spread_over_states_and_clips(frames: FrameSet) -> None:
     rows = calibration_rows(frames, 40)
     assert len(rows) <= 40 and set(frames.split[rows]) == {"train"}
-    for clip in ("c0", "c1", "c2", "c3"):
+    for clip in ("c0", "c1", "c2", "c3", "c4"):
         states = frames.targets[rows[frames.clip[rows] == clip], 0]
         assert set(states) == {0.0, 1.0} and 0.4 <= states.mean() <= 0.6
     few = replace(frames, split=np.full(len(frames.split), "validation"))
