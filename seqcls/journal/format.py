@@ -12,7 +12,7 @@ A line is the CRC-32 of the JSON as 8 lower-case hex digits, a blank, the JSON i
 
 and the fields of the record of that kind below, as they are named there; lists stand for tuples. Scores are float32
 and times float64, each in as many digits as it needs: both come back bit for bit. Numbers that JSON lacks are the
-strings "nan", "inf" and "-inf"; ``scores`` is null, and ``reason`` says why, where a frame could not be judged;
+strings "nan", "inf" and "-inf"; ``scores`` is null, and ``reason`` says why, where a frame could not be scored;
 ``measured`` is there only where it is false. Passwords in URLs, and the values in their queries, never reach the file.
 
 ``format`` counts up when a reader of the old one would go wrong. 1 had the options beside ``provenance`` instead of in
@@ -28,6 +28,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
+from functools import partial
 from itertools import count
 from typing import Any, get_args
 
@@ -115,7 +116,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frames:
-    """Judged frames that follow each other without anything between them, the first with ``number``, as columns.
+    """Scored frames that follow each other without anything between them, the first with ``number``, as columns.
 
     ``at_s``, ``time_s`` and ``duration_s`` are (N,) float64, ``index`` (N,) int64, ``scores`` (N, K) float32.
     """
@@ -152,10 +153,10 @@ def encode(number: int, at_s: float, record: Record) -> bytes:
     return b"%08x %s\n" % (zlib.crc32(data), data)
 
 
-#: A judged frame as ``encode`` writes it: nearly every line of a journal, read without the detour over JSON. Numbers
+#: A scored frame as ``encode`` writes it: nearly every line of a journal, read without the detour over JSON. Numbers
 #: that might be too large for a float do not match.
 _REAL = rb"(-?(?:0|[1-9]\d{0,99})(?:\.\d+)?(?:[eE][-+]?\d\d?)?)"
-_JUDGED = re.compile(
+_SCORED = re.compile(
     rb'([0-9a-f]{8}) \{"n":(0|[1-9]\d{0,17}),"at":%s,"kind":"frame","index":(0|[1-9]\d{0,17}),"time_s":%s,'
     rb'"duration_s":%s,"scores":\[(\d(?:\.\d+)?(?:e-\d+)?(?:,\d(?:\.\d+)?(?:e-\d+)?)*)\]\}' % (_REAL, _REAL, _REAL)
 )
@@ -166,7 +167,7 @@ def decode(line: bytes, organs: int | None) -> Entry:
 
     Raises ValueError for anything that ``encode`` did not write, DataError for a run of a newer format.
     """
-    if (row := judged(line, organs)) is not None:
+    if (row := scored_row(line, organs)) is not None:
         return next(frames([row]).entries())
     data = line[9:]
     if line[:9] != b"%08x " % zlib.crc32(data):
@@ -184,12 +185,12 @@ def decode(line: bytes, organs: int | None) -> Entry:
 
 
 #: The number, and at_s, index, time_s, duration_s and scores as they are written.
-Judged = tuple[int, bytes, bytes, bytes, bytes, bytes]
+ScoredRow = tuple[int, bytes, bytes, bytes, bytes, bytes]
 
 
-def judged(line: bytes, organs: int | None) -> Judged | None:
+def scored_row(line: bytes, organs: int | None) -> ScoredRow | None:
     """What ``frames`` makes frames of; None for another kind of line, and where something is wrong with it."""
-    match = _JUDGED.fullmatch(line)
+    match = _SCORED.fullmatch(line)
     if match is None:
         return None
     checksum, number, at_s, index, time_s, duration_s, scores = match.groups()
@@ -198,7 +199,7 @@ def judged(line: bytes, organs: int | None) -> Judged | None:
     return int(number), at_s, index, time_s, duration_s, scores
 
 
-def frames(rows: Sequence[Judged]) -> Frames:
+def frames(rows: Sequence[ScoredRow]) -> Frames:
     """Rows, at least one, whose numbers follow each other."""
     numbers, at_s, index, time_s, duration_s, scores = zip(*rows, strict=True)
     return Frames(
@@ -267,66 +268,37 @@ def _opening(body: dict[str, Any]) -> Opening:
         organs=organs,
         source=SourceInfo(**{name: _tuple(body["source"][name]) for name in known}),
         provenance=Provenance.from_dict(provenance, organs),
+        wall=_wall(body["wall"]),
+        monotonic_s=_number(body["monotonic_s"]),
         seqcls=_text(body["seqcls"]),
         format=body["format"],
-        **_stamp(body),
     )
 
 
-def _gap(body: dict[str, Any]) -> Gap:
-    return Gap(_number(body["start_s"]), _number(body["end_s"]), _text(body["reason"]))
-
-
-def _event(body: dict[str, Any]) -> Event:
-    return Event(
-        _text(body["organ"]),
-        _one_of(get_args(State), body["state"]),
-        _number(body["start_s"]),
-        _whole(body["index"]),
-        _number(body["final_s"]),
-        _text(body["reason"]),
-    )
-
-
-def _state(body: dict[str, Any]) -> FeedChange:
-    return FeedChange(_text(body["state"]), _text(body["reason"]), **_stamp(body))
-
-
-def _resume(body: dict[str, Any]) -> Resume:
-    return Resume(
-        session=_text(body["session"]), after=_text(body["after"]), time_s=_number(body["time_s"]), **_stamp(body)
-    )
+def _record(kind: type[Any], body: dict[str, Any]) -> Any:
+    """A record whose fields stand in the line as they are named."""
+    return kind(**{f.name: _CHECKS["wall" if f.name == "wall" else f.type](body[f.name]) for f in fields(kind)})
 
 
 def _close(body: dict[str, Any]) -> Close:
-    old = "ledger" in body  # format 1
-    found = body["provenance"] if old else body
-    return Close(
-        end_s=_number(body["end_s"]),
-        frame_counts=FrameCounts(
-            **{name: _whole(count) for name, count in body["ledger" if old else "frame_counts"].items()}
-        ),
-        verdict=_one_of(get_args(Verdict), body["verdict"]),
-        reasons=_texts(body["reasons"]),
-        warnings=_texts(body["warnings"]),
-        regions=tuple(Region.from_dict(region) for region in found.get("regions", ())),
-        latency_ms=latency_from_dict(found.get("latency_ms")),
-        **_stamp(body),
-    )
+    if "ledger" in body:  # format 1
+        body = {"regions": [], "latency_ms": None, **body, **body["provenance"], "frame_counts": body["ledger"]}
+    close: Close = _record(Close, body)
+    return close
 
 
 _KINDS: dict[type, str] = {
     Opening: "open", Gap: "gap", Event: "event", FeedChange: "state", Resume: "resume", Close: "close"
 }  # fmt: skip
 _DECODERS: dict[str, Callable[[dict[str, Any]], Record]] = {
-    "open": _opening, "gap": _gap, "event": _event, "state": _state, "resume": _resume, "close": _close
+    **{name: partial(_record, kind) for kind, name in _KINDS.items()}, "open": _opening, "close": _close
 }  # fmt: skip
 
 
-def _stamp(body: dict[str, Any]) -> dict[str, Any]:
-    if datetime.fromisoformat(_text(body["wall"])).tzinfo is None:
+def _wall(value: Any) -> str:
+    if datetime.fromisoformat(_text(value)).tzinfo is None:
         raise ValueError("a time of day without its offset from UTC")
-    return {"wall": body["wall"], "monotonic_s": _number(body["monotonic_s"])}
+    return str(value)
 
 
 def _whole(value: Any) -> int:
@@ -361,6 +333,25 @@ def _one_of(names: tuple[Any, ...], value: Any) -> Any:
     if value not in names:
         raise ValueError(f"{value!r} is none of {names}")
     return value
+
+
+def _counts(body: dict[str, Any]) -> FrameCounts:
+    return FrameCounts(**{name: _whole(count) for name, count in body.items()})
+
+
+#: What reads a field, by the type that the record states.
+_CHECKS: dict[Any, Callable[[Any], Any]] = {
+    "str": _text,
+    "float": _number,
+    "int": _whole,
+    "tuple[str, ...]": _texts,
+    "State": partial(_one_of, get_args(State)),
+    "Verdict": partial(_one_of, get_args(Verdict)),
+    "FrameCounts": _counts,
+    "tuple[Region, ...]": lambda regions: tuple(map(Region.from_dict, regions)),
+    "tuple[float, float, float] | None": latency_from_dict,
+    "wall": _wall,
+}
 
 
 def _tuple(value: Any) -> Any:

@@ -13,13 +13,13 @@ from seqcls.journal.format import (
     Close,
     Entry,
     Frames,
-    Judged,
     Opening,
     Record,
     Resume,
+    ScoredRow,
     decode,
     frames,
-    judged,
+    scored_row,
 )
 
 #: Called with the bytes read so far, and all there are.
@@ -38,7 +38,7 @@ class Damage:
     torn_bytes: int = 0
 
     @property
-    def said(self) -> str:
+    def summary(self) -> str:
         """One line for a person, or nothing."""
         parts = (
             f"{self.bad_lines} damaged lines" if self.bad_lines else "",
@@ -52,7 +52,7 @@ class Damage:
 class Journal:
     """A journal that has been read once: what it is, how whole, and its records for reading again.
 
-    ``closed`` is the last record where the run ended in order, else None. ``count`` records are whole, the last of
+    ``closed`` is the last record where the run was closed, else None. ``count`` records are whole, the last of
     them has ``last_number``. Iterating reads the file anew, up to the ``size`` it had, one record at a time: a day of
     30 frames/s need not fit into memory. What is appended meanwhile is not seen.
     """
@@ -138,9 +138,9 @@ class _Pass:
 
     def blocks(self) -> Iterator[Entry | Frames]:
         expected, damaged, organs = 0, False, None
-        rows: list[Judged] = []
+        rows: list[ScoredRow] = []
         for line in self._lines():
-            row = None if organs is None or damaged else judged(line, organs)
+            row = None if organs is None or damaged else scored_row(line, organs)
             if row is not None and row[0] == expected:
                 rows.append(row)
                 expected += 1
@@ -186,7 +186,7 @@ class _Pass:
                 if len(rest) >= MAX_LINE_BYTES:
                     rest, too_long = b"", too_long + len(rest)
         except OSError as error:
-            raise DataError(f"{self._path} cannot be read ({error.strerror}): copy it to a sound disk") from None
+            raise DataError(f"{self._path} cannot be read ({error.strerror}): copy it to another disk") from None
         self.torn_bytes = too_long + len(rest)
 
 

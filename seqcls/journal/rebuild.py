@@ -191,15 +191,15 @@ class Recorded:
 def _verdict(journal: Journal) -> Verdict:
     if journal.closed is None:
         return "truncated"
-    return "damaged" if journal.damage.said else journal.closed.verdict
+    return "damaged" if journal.damage.summary else journal.closed.verdict
 
 
 def _reasons(journal: Journal, run: Recorded) -> tuple[str, ...]:
     missing_s = sum(gap.end_s - gap.start_s for gap in run.gaps if gap.reason == NOT_RECORDED)
-    said = (
+    found = (
         "" if journal.closed is not None else "the recording ended without being closed (crash, kill or power cut)",
-        f"the journal is damaged: {journal.damage.said}" if journal.damage.said else "",
+        f"the journal is damaged: {journal.damage.summary}" if journal.damage.summary else "",
         f"{missing_s:.1f} s in between were not recorded" if missing_s else "",
     )
     before = () if journal.closed is None else journal.closed.reasons
-    return (*before, *(reason for reason in said if reason))
+    return (*before, *(reason for reason in found if reason))

@@ -84,7 +84,7 @@ class JournalWriter:
         regions: Sequence[Region] = (),
         latency_ms: tuple[float, float, float] | None = None,
     ) -> bool:
-        """Append that the run ended in order, with what it found, and close. Totals are of all sessions."""
+        """Append that the run ended and what it came to, and close. Totals are of all sessions."""
         close = Close(
             end_s=end_s,
             frame_counts=frame_counts,

@@ -77,7 +77,7 @@ def test_records_come_back_bit_for_bit(tmp_path: Path, written: list[Any], batch
             assert writer.write(*written[start : start + batch])
     journal = read_journal(path)
     assert [exactly(r) for r in journal][1:] == [exactly(_one_nan(r)) for r in written]
-    assert journal.damage.said == "" and journal.count == len(written) + 1 and journal.last_number == len(written)
+    assert journal.damage.summary == "" and journal.count == len(written) + 1 and journal.last_number == len(written)
 
 
 def _one_nan(record: Record) -> Record:

@@ -89,7 +89,7 @@ def test_what_was_cut_anywhere_is_gone_on_with(small: Path, tmp_path: Path) -> N
         write_frames(resumed.writer, clock, range(resumed.next_index, resumed.next_index + 3), resumed.time_s)
         resumed.writer.close()
         journal = read_journal(path)
-        assert journal.damage.said == "" and journal.count == lines + 4 and journal.sessions == ("first", "second")
+        assert journal.damage.summary == "" and journal.count == lines + 4 and journal.sessions == ("first", "second")
         timeline = timeline_from_journal(journal)
         if resumed.start_s is None:
             assert resumed.gap is None and resumed.time_s == 0
@@ -238,7 +238,7 @@ def test_other_line_ends_do_no_harm(small: Path, tmp_path: Path, chunk: int, mon
     monkeypatch.setattr("seqcls.journal.reader._CHUNK_BYTES", chunk)
     (tmp_path / "j").write_bytes(small.read_bytes().replace(b"\n", b"\r\n"))
     journal = read_journal(tmp_path / "j")
-    assert [exactly(r) for r in journal] == [exactly(r) for r in read_journal(small)] and journal.damage.said == ""
+    assert [exactly(r) for r in journal] == [exactly(r) for r in read_journal(small)] and journal.damage.summary == ""
     resume(tmp_path / "j").writer.close()
     assert read_journal(tmp_path / "j").count == journal.count + 1
 
@@ -292,7 +292,7 @@ def test_a_journal_of_format_1_is_still_read(tmp_path: Path) -> None:
     (tmp_path / "j").write_bytes(b"".join(sealed(line.encode()) for line in FORMAT_1.strip().splitlines()))
     journal = read_journal(tmp_path / "j")
     timeline = timeline_from_journal(journal)
-    assert journal.damage.said == "" and timeline.frame_counts == FrameCounts(received=1, classified=1)
+    assert journal.damage.summary == "" and timeline.frame_counts == FrameCounts(received=1, classified=1)
     made = timeline.provenance
     assert (made.model, made.model_dataset, made.sessions) == ("m.safetensors", "d07", ("first",))
     assert made.smoothing.window_s == 0.5 and [(i.onset, i.offset) for i in made.intervals] == [(0.6, 0.4)]

@@ -108,7 +108,7 @@ def _pair(line: str) -> tuple[int, int]:
 
 
 def _check_sessions(journal: Journal, reported: list[tuple[int, int]], last_s: float) -> None:
-    assert journal.damage.said == "" and journal.closed is not None
+    assert journal.damage.summary == "" and journal.closed is not None
     found: dict[str, list[FrameScore]] = {}
     begins_s = {"first": 0.0}
     for record in journal:

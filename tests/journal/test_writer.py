@@ -187,7 +187,7 @@ def test_a_half_record_that_could_not_be_taken_back_is_healed_later(
     (tmp_path / "torn").write_bytes(torn)
     resumed = resume(tmp_path / "torn")
     resumed.writer.close()
-    assert resumed.healed_bytes == 50 and read_journal(tmp_path / "torn").damage.said == ""
+    assert resumed.healed_bytes == 50 and read_journal(tmp_path / "torn").damage.summary == ""
 
 
 def test_an_interrupted_write_is_not_written_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

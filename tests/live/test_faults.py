@@ -239,7 +239,7 @@ def run(folder: Path, *options: str, limit: int = 0, stderr: int = subprocess.PI
 def whole(started: Run) -> Timeline:
     """Everything that a run in order leaves; the journal closed, and no frame missing."""
     journal = read_journal(started.journal)
-    assert journal.closed is not None and journal.damage.said == "", started.said()
+    assert journal.closed is not None and journal.damage.summary == "", started.said()
     timeline = timeline_from_journal(journal)
     assert timeline.frame_counts.balanced and timeline.frame_counts.received >= len(timeline.scores.index) > 0
     assert timeline.frame_counts.classified + timeline.frame_counts.rejected == len(timeline.scores.index)
