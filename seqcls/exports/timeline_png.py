@@ -18,7 +18,7 @@ from seqcls.types import Interval
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LEGEND = "Blue: in view. Hatched: could not be judged. Line: score, with its thresholds dotted"
+LEGEND = "Blue: in view. Hatched: unknown. Line: score, with its thresholds dotted"
 MAX_POINTS = 4000
 #: From here on times are read in minutes, or hours; and the steps that make round ones.
 LONG_S = 180.0
