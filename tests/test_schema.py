@@ -6,6 +6,7 @@ import copy
 import json
 import math
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path
@@ -76,11 +77,13 @@ def journal_lines(folder: Path) -> list[Any]:
 
 def parity_json(folder: Path) -> list[Any]:
     organ = OrganParity(
-        organ="liver", largest=0.01, mean=0.001, auroc_before=0.9, auroc_after=math.nan, flipped=1, intervals=3,
-        gained=0, lost=0,
+        organ="liver", largest=0.01, mean=0.001, default_largest=0.02, default_mean=0.002, auroc_before=0.9,
+        auroc_after=None, flipped=1, intervals=3, gained=0, lost=0,
     )  # fmt: skip
-    parity = Parity(frames=10, clips=2, origin="validation", reference="PyTorch", organs=(organ,))
-    return [json.loads(json_text(parity.to_dict()))]
+    parity = Parity(
+        frames=10, clips=2, origin="validation", reference="PyTorch", converted="ONNX", default="ONNX", organs=(organ,)
+    )
+    return [json.loads(json_text(asdict(parity)))]
 
 
 def history_json(folder: Path) -> list[Any]:
