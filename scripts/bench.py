@@ -28,6 +28,7 @@ from seqcls.detector import load
 from seqcls.errors import EngineError
 from seqcls.geometry import Geometry
 from seqcls.models.file import read_header, write_model
+from seqcls.models.untrained import random_model
 from seqcls.phantom import SweepOptions, write_sweep
 
 SIZE = 224
@@ -253,7 +254,7 @@ def measured(plain: Plain, arguments: argparse.Namespace) -> int:
         write_sweep(clip, SweepOptions(patient=1, width=1024, height=768, rate_hz=30.0, duration_s=arguments.seconds))
     models = {"fp32": arguments.model or out / "random.safetensors"}
     if arguments.model is None:
-        write_model(models["fp32"], *bench.random_model(SIZE))
+        write_model(models["fp32"], *random_model(SIZE))
     if arguments.int8 is not None:
         models["int8"] = arguments.int8
     facts: Facts = {"clip": f"1024x768 H.264, 30 frames/s, {arguments.seconds:g} s; ResNet-18 at {SIZE} pixels"}

@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 
 from seqcls import __version__
 from seqcls.detector import DECODED_AHEAD, Detector
+from seqcls.doctor import processor
 from seqcls.engines import Engine
 from seqcls.errors import EngineError, NoFramesError
 from seqcls.files import write_text
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry
 from seqcls.json_text import write_json
-from seqcls.models.file import ModelHeader, Tensors, resnet18_shapes
 from seqcls.prefetch import Prefetcher
 from seqcls.preprocess import PreprocessedFrame, Preprocessor
 from seqcls.scoring import score_every
@@ -179,29 +179,9 @@ def _frames(source: Source) -> Iterator[Frame]:
     return (item for item in source if isinstance(item, Frame))
 
 
-def random_model(size: int = 224, organs: tuple[str, ...] = ("organ",)) -> tuple[ModelHeader, Tensors]:
-    """A model that takes its time and means nothing: He's random weights, norms that change nothing."""
-    header = ModelHeader(organs=organs, geometry=Geometry(size=size), version=__version__)
-    draws, tensors = np.random.default_rng(0), {}
-    for name, shape in resnet18_shapes(len(organs)).items():
-        if len(shape) > 1:
-            spread = (2 / np.prod(shape[1:])) ** 0.5
-            tensors[name] = draws.normal(0, spread, shape).astype(np.float32)
-        else:
-            keeps = name.endswith(("running_var", "weight"))
-            tensors[name] = np.full(shape, 1.0 if keeps else 0.0, np.float32)
-    return header, tensors
-
-
 def machine() -> dict[str, str]:
-    """What the rates were measured on."""
-    name = platform.processor()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
-        name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
     return {
-        "processor": name,
+        "processor": processor(),
         "cores": str(os.cpu_count()),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),

@@ -40,6 +40,12 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_bytes(text.encode("utf-8"))
 
 
+def require_free(path: Path, overwrite: bool) -> None:
+    """Raise OutputError where something is there that is not to be replaced."""
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path} is there already: add --overwrite, or choose another place with -o")
+
+
 def make_folder(folder: str | Path) -> Path:
     """Make the folder and its parents; raises OutputError where that cannot be."""
     folder = Path(folder)

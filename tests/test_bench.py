@@ -15,6 +15,7 @@ from seqcls.cli import main
 from seqcls.errors import EngineError, NoFramesError
 from seqcls.geometry import Geometry
 from seqcls.models.file import write_model
+from seqcls.models.untrained import random_model
 
 
 class Clock:
@@ -116,7 +117,7 @@ def test_the_report(tmp_path: Path) -> None:
 def test_the_command(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_model(tmp_path / "m.safetensors", *bench.random_model(size=32))
+    write_model(tmp_path / "m.safetensors", *random_model(size=32))
     arguments = ["seqcls", "bench", str(clip), "-m", str(tmp_path / "m.safetensors"), "--repeats", "1"]
     monkeypatch.setattr("sys.argv", [*arguments, "-o", str(tmp_path / "out")])
     with pytest.raises(SystemExit) as ended:

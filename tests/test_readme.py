@@ -15,7 +15,18 @@ from support.drawn import labelled_folder, write_clip
 README = Path(__file__).resolve().parent.parent / "README.md"
 #: Small, so that the README's commands end in seconds; they are given as environment-free extra options.
 QUICK = {
-    "train": ["--weights", "none", "--size", "32", "--epochs", "2", "--samples-per-epoch", "64", "--batch-size", "16"],
+    "train": [
+        "--weights",
+        "none",
+        "--size",
+        "32",
+        "--epochs",
+        "2",
+        "--set",
+        "samples_per_epoch=64",
+        "--batch-size",
+        "16",
+    ],
     "convert": ["--precision", "fp32"],  # a network of two epochs is too frail for int8
     "bench": ["--repeats", "1"],
 }
@@ -60,7 +71,18 @@ def test_the_commands_run_in_order(workplace: Path) -> None:
         )
         assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
         ran.append(command[1])
-    assert set(ran) == {"inspect", "extract", "train", "evaluate", "run", "replay", "export", "convert", "bench"}
+    assert set(ran) == {
+        "inspect",
+        "extract",
+        "train",
+        "evaluate",
+        "run",
+        "replay",
+        "export",
+        "convert",
+        "bench",
+        "doctor",
+    }
     for name in ("intervals.csv", "scores.csv", "timeline.json", "timeline.png", "timeline.vtt", "timeline.srt"):
         assert (workplace / "result" / name).is_file()
 

@@ -1,6 +1,6 @@
 """The command line: parse, call, print. Results go to stdout, progress and messages to stderr.
 
-Exit codes: 0 done; 1 a seqcls error, told in one line; 2 wrong usage; 3 finished, but an input was incomplete,
+Exit codes: 0 done; 1 a seqcls error, in one line; 2 wrong usage; 3 finished, but an input was incomplete,
 damaged or never came; 4 the disk filled up during a live run; 130 interrupted, with everything so far written.
 """
 
@@ -17,8 +17,24 @@ import typer
 from typer.core import TyperGroup
 
 import seqcls
-from seqcls.cli import bench, convert, demo, extract, results, run, train
-from seqcls.errors import SeqclsError
+from seqcls.cli import bench, convert, demo, doctor, evaluate, extract, results, run, train
+from seqcls.errors import SeqclsError, UsageError
+
+#: Options that were removed, and what to use instead.
+REMOVED: dict[str, str] = {
+    "--window": "use --smoothing KIND,window=SECONDS",
+    "--look-ahead": "use --smoothing KIND,look-ahead=SECONDS",
+    "--time-constant": "use --smoothing exponential,time-constant=SECONDS",
+    "--dwell": "use --smoothing hmm,dwell=SECONDS",
+    "--live": "leave it out: cameras and addresses are watched live by themselves, clips with --realtime",
+    "--whole": "recordings hold the ultrasound region only; in Python: Recorder(path, whole=True)",
+    "--size": "use --camera size=WIDTHxHEIGHT",
+    "--camera-rate": "use --camera rate=NUMBER",
+    "--backend": "use --camera backend=NAME",
+    "--batch-size": "it is chosen by itself; in Python: detector.analyze(clip, batch_size=N)",
+    **{f"--{name.replace('_', '-')}": f"use --set {name}=VALUE" for name in train.RARE},
+    "--no-balance": "use --set balance=no",
+}
 
 
 class Commands(TyperGroup):
@@ -32,9 +48,12 @@ class Commands(TyperGroup):
         try:
             with _without_secrets():
                 return super().invoke(ctx)
-        except KeyboardInterrupt:  # told here, because typer ends without a word
+        except KeyboardInterrupt:  # reported here, because typer ends without a message
             print("seqcls: interrupted", file=sys.stderr)  # noqa: T201
             raise typer.Exit(130) from None
+        except Exception as error:
+            _refuse_removed(error)
+            raise
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args[0] not in self.commands and ("://" in args[0] or Path(args[0]).exists()):
@@ -42,8 +61,15 @@ class Commands(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
+def _refuse_removed(error: Any) -> None:
+    """Raise UsageError where the error is an unknown option that an earlier version had."""
+    option = getattr(error, "option_name", None)
+    if option in REMOVED:
+        raise UsageError(f"there is no {option} any more: {REMOVED[option]}") from None
+
+
 def _with_any_port(args: list[str]) -> list[str]:
-    """``--serve`` without a port is any free one; typer knows no option whose value may be left out."""
+    """``--serve`` without a port means any free one; typer has no option whose value may be left out."""
     whole: list[str] = []
     for place, argument in enumerate(args):
         whole.append(argument)
@@ -69,20 +95,15 @@ app = typer.Typer(
     cls=Commands,
     help=f"From an ultrasound clip to a timeline of when each organ is in view.\n\n{seqcls.DISCLAIMER}",
     no_args_is_help=True,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-app.command("demo")(demo.demo)
-app.command("inspect")(extract.inspect)
-app.command("extract")(extract.extract)
-app.command("train")(train.train)
-app.command("evaluate")(train.evaluate)
-app.command("run")(run.run)
-app.command("replay")(results.replay)
-app.command("export")(results.export)
-app.command("convert")(convert.convert)
-app.command("bench")(bench.bench)
+# In the order of use; the help lists them so.
+for _command in (
+    demo.demo, extract.inspect, extract.extract, train.train, evaluate.evaluate, run.run, results.replay,
+    results.export, convert.convert, bench.bench, doctor.doctor,
+):  # fmt: skip
+    app.command(_command.__name__)(_command)
 
 
 def _show_version(value: bool) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqcls.cli import console
+from seqcls.cli import console, options
+from seqcls.cli.options import MODEL, OUTPUT
 
 if TYPE_CHECKING:
     from seqcls.bench import Latency, Result
@@ -17,19 +18,12 @@ if TYPE_CHECKING:
 
 
 def bench(
-    clip: Annotated[
-        Path | None, typer.Argument(help="Clip to measure on. [default: a synthetic one, 1024x768, 10 s]")
-    ] = None,
-    model: Annotated[
-        Path | None, typer.Option("-m", "--model", help="Model file. [default: random weights, 224 pixels]")
-    ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Rounds that count, after one that does not.")] = 3,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="As in `seqcls run`.")] = "auto",
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="DIR", help="Folder for bench.md and bench.json."),
-    ] = None,
+    clip: Annotated[Path | None, typer.Argument(help="Default: a synthetic one, 1024x768, 10 s.")] = None,
+    model: Annotated[Path | None, MODEL("FILE", "Default: random weights, 224 pixels.", "-m", "--model")] = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    repeats: Annotated[int, OUTPUT("N", "Rounds that count, after one that does not.", min=1)] = 3,
+    output: Annotated[Path | None, OUTPUT("DIR", "For bench.md and bench.json.", "-o", "--output")] = None,
 ) -> None:
     """Measure reading, preprocessing, each engine and the whole way in turns; rates are median frames per second."""
     from seqcls import bench as stages
@@ -40,7 +34,7 @@ def bench(
     with tempfile.TemporaryDirectory() as scratch:
         shown = _synthetic(Path(scratch)) if clip is None else clip
         if model is None:
-            console.say("no -m: random weights, 224 pixels")
+            console.notify("no -m: random weights, 224 pixels")
         detectors = _detectors(_random(Path(scratch)) if model is None else model, device, precision)
         first = next(iter(detectors.values()))
         images = stages.images_of(shown, first.header.geometry)
@@ -62,21 +56,21 @@ def bench(
                 f"{single.p50:.1f} / {single.p95:.1f} / {single.p99:.1f} ms (p50 / p95 / p99)"
             )
         stages.write_report(output, results, facts)
-        console.say(f"wrote {output}: bench.md, bench.json")
+        console.notify(f"wrote {output}: bench.md, bench.json")
 
 
 def _synthetic(folder: Path) -> Path:
     from seqcls.phantom import SweepOptions, write_sweep
 
     path = folder / "phantom-1024x768.mp4"
-    console.say("drawing a synthetic sweep to measure on")
+    console.notify("drawing a synthetic sweep to measure on")
     write_sweep(path, SweepOptions(patient=1, width=1024, height=768, rate_hz=30.0, duration_s=10.0))
     return path
 
 
 def _random(folder: Path) -> Path:
-    from seqcls.bench import random_model
     from seqcls.models.file import write_model
+    from seqcls.models.untrained import random_model
 
     path = folder / "random.safetensors"
     write_model(path, *random_model())
@@ -94,7 +88,7 @@ def _detectors(model: Path, device: str, precision: str) -> dict[str, Detector]:
         try:
             found[name] = load(model, engine=name, device=device, precision=precision)
         except EngineError as error:
-            console.say(f"left out: {name}: {error}")
+            console.notify(f"left out: {name}: {error}")
     if not found:
         raise EngineError("no engine can be used here; pip install torch torchvision")
     return found
@@ -108,7 +102,7 @@ def _latency(detector: Detector, clip: Path) -> Latency | None:
     try:
         return latency(detector, clip)
     except NoFramesError as error:
-        console.say(f"left out: latency: {error}")
+        console.notify(f"left out: latency: {error}")
         return None
 
 

@@ -1,4 +1,4 @@
-"""What every command shares: consoles, progress, and a Ctrl-C that ends work in order."""
+"""What every command shares: consoles, progress, and a Ctrl-C that lets the work end cleanly."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def messages() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def say(text: str) -> None:
+def notify(text: str) -> None:
     """One line on stderr, taken literally."""
     messages().print(text, markup=False)
 
@@ -76,15 +76,15 @@ def _plain(label: str, total: int | None, unit: str) -> Advance:
         last = now
         rate = done / (now - began)
         left = f", {max(0.0, (total - done) / rate):.0f} s left" if total and rate > 0 else ""
-        say(f"{label}: {done}{f'/{total}' if total else ''} {unit}, {rate:.0f}/s{left}")
+        notify(f"{label}: {done}{f'/{total}' if total else ''} {unit}, {rate:.0f}/s{left}")
 
     return advance
 
 
 @contextmanager
-def ends_in_order() -> Iterator[Callable[[], bool]]:
-    """Yield a question, "should I stop?". The first Ctrl-C, SIGTERM or closed terminal makes it true, the second
-    interrupts at once."""
+def stops_cleanly() -> Iterator[Callable[[], bool]]:
+    """Yield a function that says whether to stop: True after Ctrl-C, SIGTERM or a closed terminal. A second one of
+    these interrupts at once."""
     asked = False
 
     def on_signal(signal_number: int, frame: FrameType | None) -> None:
@@ -93,13 +93,13 @@ def ends_in_order() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         asked = True
         with suppress(OSError):  # the terminal is gone
-            say("stopping in order, what is done is kept (Ctrl-C again to stop at once)")
+            notify("stopping cleanly and keeping what is done (Ctrl-C again stops at once)")
 
     before: dict[int, Any] = {}
     try:
         for number in _ENDINGS:
             if number != signal.SIGINT and signal.getsignal(number) == signal.SIG_IGN:
-                continue  # nohup: it shall outlive its terminal
+                continue  # nohup: the run shall outlive its terminal
             before[number] = signal.signal(number, on_signal)
     except ValueError:  # not the main thread: somebody else handles signals
         yield lambda: False

@@ -8,26 +8,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqcls.cli import console
-from seqcls.cli.options import Overwrite
+from seqcls.cli.options import OUTPUT, Overwrite, Panel
 
 if TYPE_CHECKING:
     from seqcls.convert.parity import Parity
 
+FORM = Panel("Form: for which library, how exact, compared on what")
+
 
 def convert(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model file that `seqcls train` wrote.")],
-    to: Annotated[str, typer.Option("--to", help="openvino or onnx.")] = "openvino",
-    precision: Annotated[str, typer.Option(help="fp32, fp16 or int8.")] = "fp32",
+    to: Annotated[str, FORM("openvino|onnx", "For which library.")] = "openvino",
+    precision: Annotated[str, FORM("fp32|fp16|int8", "int8 is the fastest, and needs --calibrate.")] = "fp32",
     calibrate: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DATA", help="Frames for the calibration of int8 and to compare on, as for `seqcls train`."
-        ),
+        Path | None, FORM("DATA", "Frames for the calibration of int8 and to compare on, as for `seqcls train`.")
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="File to write. [default: beside MODEL]")
-    ] = None,
-    max_drift: Annotated[float, typer.Option(help="Largest mean change of the scores that is accepted.")] = 0.02,
+    max_drift: Annotated[float, FORM("NUMBER", "Largest mean change of the scores that is accepted.")] = 0.02,
+    output: Annotated[Path | None, OUTPUT("FILE", "Default: beside MODEL.", "-o", "--output")] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Convert a model and compare it with the original; refused if the outputs differ by more than --max-drift.
@@ -45,10 +42,10 @@ def convert(
         with console.progress("reading frames", None) as advance:
             frames = load_frames(calibrate, read_header(model).geometry, progress=lambda done, total: advance(done))
     out = output_of(model, options) if output is None else output
-    parity = convert_model(model, out, options, frames=frames, overwrite=overwrite, on_step=console.say)
+    parity = convert_model(model, out, options, frames=frames, overwrite=overwrite, on_step=console.notify)
     _show(parity, max_drift)
-    console.say(f"wrote {out} and {out.name}.parity.json")
-    console.say(f"next: seqcls run CLIP -m {out}")
+    console.notify(f"wrote {out} and {out.name}.parity.json")
+    console.notify(f"next: seqcls run CLIP -m {out}")
 
 
 def _show(parity: Parity, max_drift: float) -> None:

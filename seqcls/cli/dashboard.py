@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import textwrap
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 
 from rich import box
 from rich.cells import cell_len, set_cell_size
@@ -15,7 +16,8 @@ from rich.text import Text
 
 import seqcls
 from seqcls.cli import big_letters as letters
-from seqcls.live.snapshot import LiveView, OrganView
+from seqcls.cli import tables
+from seqcls.live.snapshot import LiveView, OrganView, Span
 from seqcls.palette import PRESENT, RUNNING, SKY, UNKNOWN
 from seqcls.types import State
 
@@ -41,6 +43,8 @@ _LARGE_WIDTH, _LARGE_HEIGHT = 40, 7  # a panel with large letters
 _PANEL_HEIGHT = 5
 _INTERVALS_HEIGHT = 10  # a panel with room for when it was present besides
 
+clock = partial(tables.clock, whole=True)
+
 
 def render(
     view: LiveView, width: int, height: int, *, plain: bool = False, quiet_s: float = 0.0, address: str = ""
@@ -56,24 +60,18 @@ def render(
 
 def lines(previous: LiveView | None, view: LiveView) -> list[str]:
     """What has changed since the last snapshot, for people who read a log; a line of figures every minute."""
-    told = []
+    changes = []
     before = {} if previous is None else {organ.organ: organ.state for organ in previous.organs}
     if previous is None or (previous.feed, previous.feed_reason) != (view.feed, view.feed_reason):
-        told.append(f"feed {_with_reason(view.feed, view.feed_reason)}")
+        changes.append(f"feed {_with_reason(view.feed, view.feed_reason)}")
     for organ in view.organs:
         if before.get(organ.organ, "unknown") != organ.state:
-            told.append(f"{organ.organ} {_with_reason(organ.state, organ.reason)}")
+            changes.append(f"{organ.organ} {_with_reason(organ.state, organ.reason)}")
     known = () if previous is None else previous.messages
-    told += [message for message in view.messages if message not in known]
+    changes += [message for message in view.messages if message not in known]
     if previous is not None and view.now_s // STATUS_EVERY_S > previous.now_s // STATUS_EVERY_S:
-        told.append(_figures(view))
-    return [f"{clock(view.now_s)} {harmless(line)}" for line in told]
-
-
-def clock(seconds: float) -> str:
-    """h:mm:ss of a run."""
-    whole = max(0, int(seconds)) if math.isfinite(seconds) else 0
-    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+        changes.append(_figures(view))
+    return [f"{clock(view.now_s)} {harmless(line)}" for line in changes]
 
 
 def harmless(text: str, *, plain: bool = False) -> str:
@@ -117,20 +115,15 @@ def trace(
 
 
 def strip(organ: OrganView, now_s: float, width: int, *, plain: bool = False, lost_s: float = 0.0) -> Text:
-    """The states of the last five minutes, the newest at the right; a cell shows presence when any of its time has
-    it, so that nothing short is lost."""
-    glyphs = PLAIN_GLYPHS if plain else GLYPHS
-    text = Text(no_wrap=True)
+    """The states of the last five minutes, the newest at the right; nothing is known of the last ``lost_s``."""
     known_s = now_s - lost_s
-    for column in range(width):
-        start_s = now_s - STRIP_S * (1 - column / width)
-        end_s = start_s + STRIP_S / width
-        states = {s.state for s in organ.spans if s.start_s < end_s and start_s < min(known_s, _end(s.end_s))}
-        if lost_s > 0 and end_s > known_s:
-            states.add("unknown")
-        state = next((s for s in ("present", "unknown", "absent") if s in states), None)
-        text.append(" " if state is None else glyphs[state], style="" if state is None else INKS[state])
-    return text
+    spans = [
+        replace(span, end_s=known_s) if span.end_s is None or span.end_s > known_s else span for span in organ.spans
+    ]
+    spans += [Span("unknown", known_s, None)] if lost_s > 0 else []
+    glyphs = PLAIN_GLYPHS if plain else GLYPHS
+    styled = {state: (glyph, INKS[state]) for state, glyph in glyphs.items()}
+    return tables.strip(spans, now_s - STRIP_S, now_s, width, styled)
 
 
 def intervals(organ: OrganView, width: int, *, plain: bool = False, holds: bool = True) -> Text:
@@ -151,22 +144,7 @@ def intervals(organ: OrganView, width: int, *, plain: bool = False, holds: bool 
     return Text((text or "none so far")[:width], no_wrap=True)
 
 
-@dataclass(frozen=True, slots=True)
 class _Screen:
-    view: LiveView
-    width: int
-    height: int
-    plain: bool
-    quiet_s: float
-    address: str
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        plain = self.plain or options.ascii_only
-        painter = _Painter(self.view, self.width, self.height, plain, self.quiet_s, self.address)
-        yield painter.screen()
-
-
-class _Painter:
     """Everything that depends on the size, and on whether the snapshot still holds."""
 
     def __init__(self, view: LiveView, width: int, height: int, plain: bool, quiet_s: float, address: str) -> None:
@@ -177,6 +155,10 @@ class _Painter:
         out_s = 0.0 if view.feed == "running" else max(0.0, view.now_s - view.feed_since_s)
         self._now_s = view.now_s + (0.0 if self._holds else quiet_s)
         self._lost_s = 0.0 if self._holds else out_s + quiet_s
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        self._plain = self._plain or options.ascii_only
+        yield self.screen()
 
     def screen(self) -> RenderableType:
         messages = self._view.messages[-3 if self._height >= 30 else -1 :]
@@ -316,18 +298,14 @@ def _figures(view: LiveView, width: int = 1000) -> str:
     p50, p95, p99 = (f"{ms:.0f}" if math.isfinite(ms) else "-" for ms in view.latency_ms)
     counted = view.frame_counts
     rate = f"{view.rate_hz:.1f} frames/s" if math.isfinite(view.rate_hz) else "- frames/s"
-    told = (
+    lines = (
         f"{rate}   latency {p50} / {p95} / {p99} ms (p50 / p95 / p99)   {counted.received} received = "
         f"{counted.classified} classified + {counted.dropped} dropped + {counted.rejected} unknown",
         f"{rate}  {p50}/{p95}/{p99} ms  {counted.received} frames, {counted.dropped} dropped",
         f"{rate}  p95 {p95} ms  {counted.dropped} dropped",
     )
-    return next((line for line in told if len(line) <= width), told[-1])
+    return next((line for line in lines if len(line) <= width), lines[-1])
 
 
 def _with_reason(state: str, reason: str) -> str:
     return f"{state} ({reason})" if reason else state
-
-
-def _end(end_s: float | None) -> float:
-    return math.inf if end_s is None else end_s

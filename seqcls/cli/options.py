@@ -1,12 +1,12 @@
-"""Options that several commands share, and what follows from them."""
+"""Options that several commands share, the panels of the help, and what follows from an option."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -17,29 +17,68 @@ if TYPE_CHECKING:
     from seqcls.intervals import IntervalOptions
     from seqcls.smoothing import SmoothingOptions
 
-FROM_MODEL = "[default: the model's]"
+_Options = TypeVar("_Options")
+_YES_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A panel of the help; its title holds the rule when to touch the options in it."""
+
+    title: str
+
+    def __call__(self, metavar: str, help: str, *names: str, **more: Any) -> Any:
+        """A typer option. ``metavar``: what the value is, empty for flags; of ``a|b`` the shell completes a and b."""
+        values = metavar.split("|") if "|" in metavar else []
+
+        def complete(incomplete: str) -> list[str]:
+            return [value for value in values if value.startswith(incomplete)]
+
+        more = {"autocompletion": complete, **more} if values else more
+        return typer.Option(*names, metavar=metavar or " ", help=help, rich_help_panel=self.title, **more)
+
+
+INPUT = Panel("Input: where a source is misread, or needs a login")
+MODEL = Panel("Model: which one, and how fast it runs")
+SMOOTHING = Panel("Smoothing: where answers flicker or come late; default: the model's")
+INTERVALS = Panel("Intervals: where they begin, end or split wrongly; default: the model's")
+OUTPUT = Panel("Output: where the results go")
 
 Model = Annotated[
     Path | None,
-    typer.Option(
-        "-m", "--model", help="Model file. [default: $SEQCLS_MODEL, else the newest in the working directory]"
+    MODEL("FILE", "Default: $SEQCLS_MODEL, else the newest in the working directory.", "-m", "--model"),
+]
+Device = Annotated[str, MODEL("auto|cpu|cuda|mps", "Where it computes.")]
+Precision = Annotated[str, MODEL("auto|fp32|bf16|fp16|int8", "int8: only for models converted to it.")]
+Region = Annotated[
+    str | None, INPUT("REGION", "Where the ultrasound is, if it is not found: auto, none, or x0,y0,x1,y1 in pixels.")
+]
+Labels = Annotated[
+    Path,
+    INPUT("FILE", "Labels: CSV (file,organ,start_s,end_s,state) or JSON with frame ranges.", "--labels", "-l"),
+]
+Patients = Annotated[
+    str | None,
+    INPUT(
+        "REGEX",
+        "Its group is the patient in a file name, such as '(pat[0-9]+)'. Default: the patient column of the labels,"
+        " else each clip is a patient.",
     ),
 ]
 Smoothing = Annotated[
-    str | None, typer.Option(help=f"none, exponential, median, mean or hmm. {FROM_MODEL}", rich_help_panel="Smoothing")
+    str | None,
+    SMOOTHING(
+        "KIND",
+        "none, exponential, median, mean or hmm, and its seconds: median,window=0.6,look-ahead=0.3 or"
+        " exponential,time-constant=0.2 or hmm,dwell=2.",
+    ),
 ]
-Window = Annotated[float | None, typer.Option(help=f"Window of median and mean, seconds. {FROM_MODEL}")]
-LookAhead = Annotated[
-    float | None, typer.Option(help="Part of the window after the frame, seconds. [default: half of a stated window]")
-]
-TimeConstant = Annotated[float | None, typer.Option(help=f"Of exponential smoothing, seconds. {FROM_MODEL}")]
-Dwell = Annotated[float | None, typer.Option(help=f"Mean stay in a state for hmm, seconds. {FROM_MODEL}")]
-Onset = Annotated[float | None, typer.Option(help=f"Presence begins at this score. {FROM_MODEL}")]
-Offset = Annotated[float | None, typer.Option(help=f"Presence ends below this score. {FROM_MODEL}")]
-MinPresent = Annotated[float | None, typer.Option(help=f"Drop presence shorter than this, seconds. {FROM_MODEL}")]
-MinAbsent = Annotated[float | None, typer.Option(help=f"Bridge absence shorter than this, seconds. {FROM_MODEL}")]
-Pad = Annotated[float | None, typer.Option(help=f"Widen presence on both sides, seconds. {FROM_MODEL}")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the results that the folder already holds.")]
+Onset = Annotated[float | None, INTERVALS("SCORE", "A presence begins at this score.")]
+Offset = Annotated[float | None, INTERVALS("SCORE", "A presence ends below this score.")]
+MinPresent = Annotated[float | None, INTERVALS("SECONDS", "Drop presences shorter than this.")]
+MinAbsent = Annotated[float | None, INTERVALS("SECONDS", "Bridge absences shorter than this.")]
+Pad = Annotated[float | None, INTERVALS("SECONDS", "Widen presences by this on both sides.")]
+Overwrite = Annotated[bool, OUTPUT("", "Replace what is there already.", "--overwrite")]
 
 
 def find_model(stated: Path | None) -> Path:
@@ -48,7 +87,7 @@ def find_model(stated: Path | None) -> Path:
         return stated
     environment = os.environ.get("SEQCLS_MODEL")
     if environment:
-        console.say(f"using $SEQCLS_MODEL: {environment}")
+        console.notify(f"using $SEQCLS_MODEL: {environment}")
         return Path(environment)
     found = [*Path().glob("*.safetensors"), *Path("seqcls-demo").glob("*.safetensors")]
     if not found:
@@ -56,58 +95,78 @@ def find_model(stated: Path | None) -> Path:
             "no model: name one with -m, set SEQCLS_MODEL, or make one with `seqcls train DATA` or `seqcls demo`"
         )
     newest = max(found, key=lambda path: path.stat().st_mtime)
-    console.say(f"no -m: using the newest model here, {newest}")
+    console.notify(f"no -m: using the newest model here, {newest}")
     return newest
 
 
-def parse_region(text: str) -> Any:
-    """auto, none, or four whole numbers."""
-    if text in ("auto", "none"):
-        return text
+def parse_region(text: str | None) -> Any:
+    """auto (also for None), none, or four whole numbers. Raises UsageError."""
+    if text in (None, "auto", "none"):
+        return "auto" if text is None else text
     try:
-        x0, y0, x1, y1 = (int(number) for number in text.split(","))
+        x0, y0, x1, y1 = (int(number) for number in str(text).split(","))
     except ValueError:
         raise UsageError(f"--region takes auto, none or x0,y0,x1,y1 in whole pixels, not {text!r}") from None
     return x0, y0, x1, y1
 
 
-def changed_smoothing(
-    model: SmoothingOptions,
-    kind: str | None,
-    window_s: float | None,
-    look_ahead_s: float | None,
-    time_constant_s: float | None,
-    dwell_s: float | None,
-) -> SmoothingOptions:
-    if window_s is not None and look_ahead_s is None:
-        look_ahead_s = window_s / 2
-    stated = {
-        "kind": kind,
-        "window_s": window_s,
-        "look_ahead_s": look_ahead_s,
-        "time_constant_s": time_constant_s,
-        "dwell_s": dwell_s,
-    }
-    return replace(model, **{name: value for name, value in stated.items() if value is not None})  # type: ignore[arg-type]
+def parse_settings(parts: Sequence[str], names: Sequence[str], flag: str) -> dict[str, str]:
+    """``NAME=VALUE`` parts by name; ``names`` are those that exist. Raises UsageError."""
+    settings: dict[str, str] = {}
+    for part in parts:
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals or name not in names:
+            raise UsageError(f"{flag} does not know {part!r}; it takes NAME=VALUE with one of {', '.join(names)}")
+        settings[name] = value
+    return settings
 
 
-def changed_intervals(
-    model: Sequence[IntervalOptions],
-    onset: float | None,
-    offset: float | None,
-    min_present_s: float | None,
-    min_absent_s: float | None,
-    pad_s: float | None,
-) -> tuple[IntervalOptions, ...]:
-    stated = {
-        "onset": onset,
-        "offset": offset,
-        "min_present_s": min_present_s,
-        "min_absent_s": min_absent_s,
-        "pad_s": pad_s,
-    }
+def parse_number(text: str, flag: str) -> float:
+    """Raises UsageError for what is no number."""
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"{flag} takes a number, not {text!r}") from None
+
+
+def changed(options: _Options, settings: dict[str, str], flag: str) -> _Options:
+    """Frozen options with fields changed, each read as the type that it has. Raises UsageError."""
+    values: dict[str, Any] = {}
+    for name, text in settings.items():
+        kind = type(getattr(options, name))
+        if kind is bool:
+            if text.lower() not in _YES_NO:
+                raise UsageError(f"{flag} {name} takes yes or no, not {text!r}")
+            values[name] = _YES_NO[text.lower()]
+        elif kind is int:
+            if not text.lstrip("-").isdecimal():
+                raise UsageError(f"{flag} {name} takes a whole number, not {text!r}")
+            values[name] = int(text)
+        else:
+            values[name] = parse_number(text, f"{flag} {name}") if kind is float else text
+    return replace(options, **values)  # type: ignore[type-var]
+
+
+def changed_smoothing(model: SmoothingOptions, text: str | None) -> SmoothingOptions:
+    """The model's smoothing changed by ``KIND``, ``NAME=SECONDS`` or both, separated by commas. Raises UsageError."""
+    if text is None:
+        return model
+    kind, *parts = text.split(",")
+    if "=" in kind:
+        kind, parts = model.kind, [kind, *parts]
+    seconds = [field.name for field in fields(model) if field.name.endswith("_s")]
+    stated = parse_settings(parts, [name[:-2].replace("_", "-") for name in seconds], "--smoothing")
+    if "window" in stated and "look-ahead" not in stated:
+        stated["look-ahead"] = str(parse_number(stated["window"], "--smoothing window") / 2)
+    settings = {f"{name.replace('-', '_')}_s": value for name, value in stated.items()}
+    return changed(model, {"kind": kind.strip(), **settings}, "--smoothing")
+
+
+def changed_intervals(model: Sequence[IntervalOptions], **stated: float | None) -> tuple[IntervalOptions, ...]:
+    """Every organ's options with those fields changed that are stated."""
     changes = {name: value for name, value in stated.items() if value is not None}
-    if onset is not None and offset is None:
+    onset = changes.get("onset")
+    if onset is not None and "offset" not in changes:
         # A lower onset must not fail on the model's higher offset.
         return tuple(replace(o, **changes, offset=min(o.offset, onset)) for o in model)
     return tuple(replace(o, **changes) for o in model)

@@ -1,16 +1,18 @@
-"""`seqcls export` and `seqcls replay`: what can be done with a finished run."""
+"""`seqcls replay` and `seqcls export`: what can be done with a finished run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqcls.cli import console, options
-from seqcls.cli import tables as show
-from seqcls.errors import DataError, OutputError
+from seqcls.cli import console, options, tables
+from seqcls.cli.options import OUTPUT
+from seqcls.errors import DataError
+from seqcls.files import require_free
 
 if TYPE_CHECKING:
     from seqcls.intervals import IntervalOptions
@@ -18,39 +20,28 @@ if TYPE_CHECKING:
     from seqcls.smoothing import SmoothingOptions
     from seqcls.timeline import Timeline
 
-    #: Makes the timeline again, with options changed from those that were used.
-    Again = Callable[
-        [
-            Callable[[SmoothingOptions], SmoothingOptions],
-            Callable[[Sequence[IntervalOptions]], tuple[IntervalOptions, ...]],
-        ],
-        Timeline,
-    ]
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `seqcls run` wrote.")]
 
 
 def export(
     folder: Run,
-    to: Annotated[str, typer.Option("--to", help="Formats, comma-separated: csv, json, vtt, srt.")] = "vtt",
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Where to. [default: RUN]")
-    ] = None,
+    to: Annotated[str, OUTPUT("FORMATS", "csv, json, vtt or srt; several are separated by commas.")] = "vtt",
+    output: Annotated[Path | None, OUTPUT("DIR", "Default: RUN.", "-o", "--output")] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Write a finished run's timeline in other formats."""
     from seqcls.exports import export as write
-    from seqcls.exports import formats_of, read_run
+    from seqcls.exports import formats_of
 
     kinds = formats_of(to)
     journal = _journal_at(folder) if folder.is_dir() else None
     if journal is not None:
-        news = f"{journal} is newer than the timeline beside it: `{_remedy(folder)}` brings that up to date"
+        stale = f"{journal} is newer than the timeline beside it: `{_remedy(folder)}` brings that up to date"
         if not (folder / "timeline.json").exists():
-            raise DataError(news)
-        console.warn(news)
-    with console.progress("reading scores.csv", None) as advance:
-        timeline = read_run(folder, advance)
+            raise DataError(stale)
+        console.warn(stale)
+    timeline = _read_run(folder)
     folder = folder if folder.is_dir() else folder.parent
     for path in write(timeline, folder if output is None else output, kinds, overwrite=overwrite):
         print(path)  # noqa: T201  # the result of this command is the path
@@ -58,36 +49,42 @@ def export(
 
 def replay(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `seqcls run` wrote, or a journal.")],
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="DIR", help="Write the new timeline there. [default: only show it]"),
-    ] = None,
     smoothing: options.Smoothing = None,
-    window: options.Window = None,
-    look_ahead: options.LookAhead = None,
-    time_constant: options.TimeConstant = None,
-    dwell: options.Dwell = None,
     onset: options.Onset = None,
     offset: options.Offset = None,
     min_present: options.MinPresent = None,
     min_absent: options.MinAbsent = None,
     pad: options.Pad = None,
+    output: Annotated[Path | None, OUTPUT("DIR", "Default: it is only shown.", "-o", "--output")] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Smooth and find intervals again, from a run's kept scores, with other options; needs no model and no clip.
+    """Smooth and find intervals again, from a run's scores, with other options; needs no model and no clip.
 
     Takes a journal too, also that of a run that crashed or still goes on (exit code 3).
     """
-    if output is not None and (output / "timeline.json").exists() and not overwrite:
-        raise OutputError(f"{output} already holds a run: add --overwrite, or choose another folder with -o")
+    if output is not None:
+        require_free(output / "timeline.json", overwrite)
     journal = _journal_at(folder)
-    again = _from_folder(folder) if journal is None else _from_journal(journal)
-    after = again(
-        lambda used: options.changed_smoothing(used, smoothing, window, look_ahead, time_constant, dwell),
-        lambda used: options.changed_intervals(used, onset, offset, min_present, min_absent, pad),
+    again: Callable[[SmoothingOptions, Sequence[IntervalOptions]], Timeline]
+    if journal is None:
+        from seqcls.postprocess import replay as replay_run
+
+        before = _read_run(folder)
+        used, again = before.provenance, partial(replay_run, before)
+    else:
+        read, recorded = read_with_progress(journal)
+        used, again = read.opening.provenance, partial(recorded.timeline, read)
+    timeline = again(
+        options.changed_smoothing(used.smoothing, smoothing),
+        options.changed_intervals(
+            used.intervals, onset=onset, offset=offset, min_present_s=min_present, min_absent_s=min_absent, pad_s=pad
+        ),
     )
-    _show_and_write(after, output)
-    if journal is not None and after.report.verdict in ("truncated", "damaged"):
+    tables.show_timeline(console.results(), timeline)
+    if output is not None:
+        write_with_progress(timeline, output)
+        console.notify(f"wrote {output}")
+    if journal is not None and timeline.report.verdict in ("truncated", "damaged"):
         raise typer.Exit(3)
 
 
@@ -96,8 +93,8 @@ def _remedy(folder: Path) -> str:
 
 
 def _journal_at(path: Path) -> Path | None:
-    """The journal that is meant; a folder's own counts only where the run did not get to write its timeline: there is
-    none, or one that is older, of before the run was resumed."""
+    """The journal to read, or None. A folder's own is read only where its timeline is missing, or older because the run
+    was resumed."""
     from seqcls.journal import JOURNAL_NAME
 
     if path.is_dir():
@@ -109,20 +106,11 @@ def _journal_at(path: Path) -> Path | None:
     return path if path.is_file() and path.suffix.lower() != ".json" else None
 
 
-def _from_folder(folder: Path) -> Again:
+def _read_run(folder: Path) -> Timeline:
     from seqcls.exports import read_run
-    from seqcls.postprocess import replay as replay_run
 
     with console.progress("reading scores.csv", None) as advance:
-        before = read_run(folder, advance)
-    used = before.provenance
-    return lambda smoother, finder: replay_run(before, smoother(used.smoothing), finder(used.intervals))
-
-
-def _from_journal(path: Path) -> Again:
-    journal, recorded = read_with_progress(path)
-    used = journal.opening.provenance
-    return lambda smoother, finder: recorded.timeline(journal, smoother(used.smoothing), finder(used.intervals))
+        return read_run(folder, advance)
 
 
 def write_from_journal(path: Path, folder: Path) -> Timeline:
@@ -132,7 +120,7 @@ def write_from_journal(path: Path, folder: Path) -> Timeline:
         timeline = recorded.timeline(journal)
         write_with_progress(timeline, folder)
     except KeyboardInterrupt:
-        console.say(f"nothing is lost: {path} is whole, and `{_remedy(folder)}` makes the rest from it")
+        console.notify(f"interrupted; {path} is complete: `{_remedy(folder)}` writes the other files from it")
         raise
     return timeline
 
@@ -153,10 +141,3 @@ def write_with_progress(timeline: Timeline, folder: Path) -> None:
     with console.progress(f"writing {folder}", len(timeline.scores.index)) as advance:
         write_run(timeline, folder, advance)
         write_picture(timeline, folder / "timeline.png")
-
-
-def _show_and_write(timeline: Timeline, output: Path | None) -> None:
-    show.show_timeline(console.results(), timeline)
-    if output is not None:
-        write_with_progress(timeline, output)
-        console.say(f"wrote {output}")

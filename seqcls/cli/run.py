@@ -3,205 +3,161 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqcls.cli import console
-from seqcls.cli import tables as show
-from seqcls.cli.live import LiveRunOptions, camera_options, refuse_for_clips, watch
-from seqcls.cli.options import (
-    FROM_MODEL,
-    Dwell,
-    LookAhead,
-    MinAbsent,
-    MinPresent,
-    Model,
-    Offset,
-    Onset,
-    Overwrite,
-    Pad,
-    Smoothing,
-    TimeConstant,
-    Window,
-    changed_intervals,
-    changed_smoothing,
-    find_model,
-    parse_region,
-)
+from seqcls.cli import console, options, tables
+from seqcls.cli.live import LiveRunOptions, parse_camera, refuse_for_clips, watch
+from seqcls.cli.options import INPUT, MODEL, OUTPUT, Panel
 from seqcls.errors import OutputError, SeqclsError, UsageError
 
 if TYPE_CHECKING:
     from seqcls.detector import Analysis, Detector
+    from seqcls.sources import Source
     from seqcls.timeline import Timeline
 
-LIVE = "Live"
+LIVE = Panel("Live: for cameras, network feeds and --realtime only")
+#: So many clips are opened and read ahead, so that the engine need not wait for the next one.
+AHEAD = 2
 
 
 def run(
     sources: Annotated[
-        list[str], typer.Argument(metavar="SOURCE...", help="Clip, folder, glob, DICOM, image folder, or camera index.")
+        list[str],
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Clip, DICOM, image folder, folder or pattern of clips, camera number, or address.",
+        ),
     ],
-    model: Model = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Folder of results. [default: NAME-timeline]")
-    ] = None,
-    smoothing: Smoothing = None,
-    window: Window = None,
-    look_ahead: LookAhead = None,
-    time_constant: TimeConstant = None,
-    dwell: Dwell = None,
-    onset: Onset = None,
-    offset: Offset = None,
-    min_present: MinPresent = None,
-    min_absent: MinAbsent = None,
-    pad: Pad = None,
-    gate: Annotated[bool, typer.Option("--gate/--no-gate", help="Call black, frozen or empty frames unknown.")] = True,
-    region: Annotated[
-        str | None, typer.Option(help=f"Ultrasound region: auto, none, or x0,y0,x1,y1 in pixels. {FROM_MODEL}")
-    ] = None,
-    fps: Annotated[float | None, typer.Option(help="Frames per second of an image sequence.")] = None,
-    reader: Annotated[str, typer.Option(help="How files are read: pyav or opencv.")] = "pyav",
-    sampling: Annotated[
-        str,
-        typer.Option(help="every: score each frame. adaptive: score fewer, with the same intervals as a rule."),
-    ] = "every",
-    engine: Annotated[str, typer.Option(help="auto, openvino, torch or onnx.")] = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    precision: Annotated[
-        str, typer.Option(help="auto, fp32, bf16, fp16, or int8 (of a model that was converted to it).")
-    ] = "auto",
-    batch_size: Annotated[int, typer.Option(min=1, help="Frames scored together.")] = 16,
-    overwrite: Overwrite = False,
-    live: Annotated[
-        bool, typer.Option("--live", help="Watch a feed. Implied for cameras and addresses.", rich_help_panel=LIVE)
-    ] = False,
-    realtime: Annotated[
-        bool, typer.Option("--realtime", help="Play a clip at its own pace, as a probe would.", rich_help_panel=LIVE)
-    ] = False,
-    keep: Annotated[
-        str, typer.Option(help="latest: drop frames when late. every: let the source wait.", rich_help_panel=LIVE)
-    ] = "latest",
-    duration: Annotated[float | None, typer.Option(help="Stop after so many seconds.", rich_help_panel=LIVE)] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in -o that was cut off.", rich_help_panel=LIVE)
-    ] = False,
-    serve: Annotated[
-        int | None,
-        typer.Option(metavar="[PORT]", help="Show it as a page on this machine.", rich_help_panel=LIVE),
-    ] = None,
-    show_window: Annotated[bool, typer.Option("--show", help="Show it in a window.", rich_help_panel=LIVE)] = False,
-    record: Annotated[
-        Path | None, typer.Option(help="Record the feed, .mp4 or .mkv: the ultrasound region.", rich_help_panel=LIVE)
-    ] = None,
-    clips: Annotated[
-        bool, typer.Option("--clips", help="Keep a clip of each presence, with pre-roll.", rich_help_panel=LIVE)
-    ] = False,
-    whole: Annotated[
-        bool,
-        typer.Option("--whole", help="Record outside the region too: names are shown there.", rich_help_panel=LIVE),
-    ] = False,
-    webhook: Annotated[
-        str | None, typer.Option(metavar="URL", help="POST each event there.", rich_help_panel=LIVE)
-    ] = None,
-    on_event: Annotated[
-        str | None, typer.Option(metavar="CMD", help="Run this for each event, no shell.", rich_help_panel=LIVE)
-    ] = None,
-    credentials: Annotated[
-        Path | None, typer.Option(help="File with user and password, a line each.", rich_help_panel=LIVE)
-    ] = None,
-    size: Annotated[
-        str | None, typer.Option(metavar="WIDTHxHEIGHT", help="Ask the camera for this size.", rich_help_panel=LIVE)
-    ] = None,
-    camera_rate: Annotated[
-        float | None, typer.Option(help="Ask the camera for so many frames per second.", rich_help_panel=LIVE)
-    ] = None,
-    backend: Annotated[
+    region: options.Region = None,
+    gate: Annotated[
+        bool, INPUT("", "Whether black, frozen or empty frames become unknown.", "--gate/--no-gate")
+    ] = True,
+    fps: Annotated[float | None, INPUT("NUMBER", "Frames per second of images: they have no clock.")] = None,
+    reader: Annotated[str, INPUT("pyav|opencv", "What reads files; opencv where pyav cannot.")] = "pyav",
+    camera: Annotated[
         str | None,
-        typer.Option(
-            help="How the camera is opened: any, v4l2, gstreamer, ffmpeg, dshow, msmf or avfoundation.",
-            rich_help_panel=LIVE,
+        INPUT(
+            "SETTINGS",
+            "What to ask a camera for, as size=1280x720 or rate=30,backend=v4l2. Backends: any, v4l2, gstreamer,"
+            " ffmpeg, dshow, msmf, avfoundation.",
         ),
     ] = None,
+    credentials: Annotated[Path | None, INPUT("FILE", "User and password for an address, one per line.")] = None,
+    model: options.Model = None,
+    engine: Annotated[str, MODEL("auto|openvino|torch|onnx", "Inference library.")] = "auto",
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    sampling: Annotated[
+        str, MODEL("every|adaptive", "Score each frame, or about three of ten, with the same intervals as a rule.")
+    ] = "every",
+    smoothing: options.Smoothing = None,
+    onset: options.Onset = None,
+    offset: options.Offset = None,
+    min_present: options.MinPresent = None,
+    min_absent: options.MinAbsent = None,
+    pad: options.Pad = None,
+    realtime: Annotated[bool, LIVE("", "Play a clip at its own pace, as a feed.", "--realtime")] = False,
+    keep: Annotated[
+        str, LIVE("latest|every", "On a slow computer: drop frames and stay up to date, or score all and fall behind.")
+    ] = "latest",
+    duration: Annotated[float | None, LIVE("SECONDS", "Stop after this time.")] = None,
+    resume: Annotated[bool, LIVE("", "Continue the run in -o that a crash or power cut ended.", "--resume")] = False,
+    serve: Annotated[int | None, LIVE("[PORT]", "Show it as a web page on this machine only.")] = None,
+    show: Annotated[bool, LIVE("", "Show it in a window.", "--show")] = False,
+    record: Annotated[Path | None, LIVE("FILE", "Record the ultrasound region, as .mp4 or .mkv.")] = None,
+    clips: Annotated[bool, LIVE("", "Save a clip of each presence and a little before it.", "--clips")] = False,
+    webhook: Annotated[str | None, LIVE("URL", "POST each event to this address.")] = None,
+    on_event: Annotated[str | None, LIVE("COMMAND", "Run this for each event, without a shell.")] = None,
+    output: Annotated[Path | None, OUTPUT("DIR", "Default: NAME-timeline.", "-o", "--output")] = None,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Find when each organ is in view. Writes intervals.csv, scores.csv, timeline.json and timeline.png.
 
-    Live (cameras, rtsp://, http://, rtmp://, igtl://host:port, or --realtime) it also keeps run.journal, and prints
-    events as JSON lines where stdout is no terminal.
+    A camera, a feed (rtsp://, http://, rtmp://, igtl://host:port) or a clip
+    with --realtime is watched live: it also writes run.journal, and prints
+    events as JSON lines where stdout is not a terminal.
     """
+    from seqcls.exports.timeline_png import load_library
+    from seqcls.feeds.open import is_live
     from seqcls.live.malloc import share_one_pool
     from seqcls.sources import expand
     from seqcls.sources.redact import redact
 
-    path = find_model(model)
-    watched = live or realtime or any(_is_live(source) for source in sources)
+    path = options.find_model(model)
+    watched = realtime or any(is_live(source) for source in sources)
     if watched and len(sources) > 1:
         given = ", ".join(redact(source) for source in sources)
         raise UsageError(f"a live run watches one source, not {len(sources)} ({given}); start one seqcls for each")
     if watched:
         share_one_pool()
-    live_options = LiveRunOptions(
+    run_options = LiveRunOptions(
+        reader=reader,
+        rate_hz=fps,
+        camera=parse_camera(camera),
+        credentials=credentials,
         keep=keep,
         resume=resume,
         overwrite=overwrite,
         duration_s=duration,
         realtime=realtime,
         serve=serve,
-        window=show_window,
+        show=show,
         record=record,
         clips=clips,
-        whole=whole,
         webhook=webhook,
         on_event=on_event,
     )
-    camera = camera_options(size, camera_rate, backend)
     if not watched:
-        refuse_for_clips(live_options, camera, credentials)
+        refuse_for_clips(run_options)
     specs = list(sources) if watched else expand(sources)
     folders = _folders(specs, output, overwrite or resume)
     # Slow to import and needed at the end only: a core is free for it while the model and the first clip are opened.
-    threading.Thread(target=_import_picture, daemon=True).start()
+    threading.Thread(target=load_library, daemon=True).start()
     detector = _load(path, engine, device, precision, gate, region, sampling)
     detector = replace(
         detector,
-        smoothing=changed_smoothing(detector.smoothing, smoothing, window, look_ahead, time_constant, dwell),
-        intervals=changed_intervals(detector.intervals, onset, offset, min_present, min_absent, pad),
+        smoothing=options.changed_smoothing(detector.smoothing, smoothing),
+        intervals=options.changed_intervals(
+            detector.intervals,
+            onset=onset,
+            offset=offset,
+            min_present_s=min_present,
+            min_absent_s=min_absent,
+            pad_s=pad,
+        ),
     )
-    console.say(f"model {path} ({', '.join(detector.organs)})")
+    console.notify(f"model {path} ({', '.join(detector.organs)})")
     if watched:
-        console.say(f"engine {detector.engine.description}")
-        options = {"reader": reader, "rate_hz": fps, "credentials": credentials, **camera}
-        if code := watch(detector, specs[0], folders[0], live_options, options):
-            raise typer.Exit(code)
-        return
-    code = run_all(detector, specs, folders, batch_size=batch_size, source_options={"reader": reader, "rate_hz": fps})
+        console.notify(f"engine {detector.engine.description}")
+        code = watch(detector, specs[0], folders[0], run_options)
+    else:
+        code = _run_all(detector, specs, folders, reader, fps)
     if code:
         raise typer.Exit(code)
 
 
-def run_all(
-    detector: Detector,
-    specs: Sequence[str],
-    folders: Sequence[Path],
-    *,
-    batch_size: int,
-    source_options: dict[str, Any],
+def _run_all(
+    detector: Detector, specs: Sequence[str], folders: Sequence[Path], reader: str, rate_hz: float | None
 ) -> int:
-    """Run every source into its folder; a source that fails is told and the others go on. Returns the exit code."""
+    """Run every source into its folder; one that fails is reported and the others go on. Returns the exit code."""
     from seqcls.exports import write_intervals_csv
+    from seqcls.sources import open_source
+
+    def open_one(spec: str) -> Source:
+        return open_source(spec, reader=reader, rate_hz=rate_hz)
 
     done: list[Timeline] = []
     failed, damaged = 0, 0
-    with (
-        console.ends_in_order() as should_stop,
-        _Started(detector, specs, batch_size, source_options, should_stop) as started,
-    ):
-        console.say(f"engine {detector.engine.description}")
-        for analysis, folder in zip(started, folders, strict=True):
+    with console.stops_cleanly() as should_stop, closing(_started(detector, specs, open_one, should_stop)) as started:
+        for number, (analysis, folder) in enumerate(zip(started, folders, strict=True)):
+            if number == 0:  # not before: the engine is opened while the first clips are read
+                console.notify(f"engine {detector.engine.description}")
             try:
                 timeline = _finish(analysis, folder)
             except OutputError:
@@ -210,9 +166,9 @@ def run_all(
                 if len(specs) == 1:
                     raise
                 failed += 1
-                console.say(f"seqcls: {error}")
+                console.notify(f"seqcls: {error}")
                 continue
-            show.show_timeline(console.results(), timeline)
+            tables.show_timeline(console.results(), timeline)
             done.append(timeline)
             damaged += timeline.report.verdict in ("truncated", "damaged")
             if should_stop():
@@ -220,9 +176,9 @@ def run_all(
         interrupted = should_stop()
     if len(specs) > 1:
         write_intervals_csv(done, folders[0].parent / "intervals.csv")
-        console.say(f"{len(done)} of {len(specs)} done, {failed} failed, {damaged} damaged; {folders[0].parent}")
+        console.notify(f"{len(done)} of {len(specs)} done, {failed} failed, {damaged} damaged; {folders[0].parent}")
     elif done:
-        console.say(f"wrote {folders[0]}: intervals.csv, scores.csv, timeline.json, timeline.png")
+        console.notify(f"wrote {folders[0]}: intervals.csv, scores.csv, timeline.json, timeline.png")
     if interrupted:
         return 130
     return 1 if failed else 3 if damaged else 0
@@ -242,69 +198,33 @@ def _finish(analysis: Analysis | SeqclsError, folder: Path) -> Timeline:
     return timeline
 
 
-def _import_picture() -> None:
-    from seqcls.exports.timeline_png import load_library
+def _started(
+    detector: Detector, specs: Sequence[str], open_one: Callable[[str], Source], should_stop: Callable[[], bool]
+) -> Generator[Analysis | SeqclsError, None, None]:
+    """Each source as an Analysis that is reading already, or the reason why it cannot be opened.
 
-    load_library()
-
-
-class _Started:
-    """Sources in order, each an Analysis that is reading already, or why it cannot be opened.
-
-    Files are started up to AHEAD clips early, so that the engine need not wait while the next one is opened; a camera
-    is started when its turn has come.
+    The next AHEAD clips are started early; a camera only when its turn has come.
     """
+    running: dict[int, tuple[Analysis | SeqclsError, ExitStack]] = {}
 
-    AHEAD = 2
-
-    def __init__(
-        self,
-        detector: Detector,
-        specs: Sequence[str],
-        batch_size: int,
-        source_options: dict[str, Any],
-        should_stop: Callable[[], bool],
-    ) -> None:
-        self._detector = detector
-        self._specs = specs
-        self._batch_size = batch_size
-        self._source_options = source_options
-        self._should_stop = should_stop
-        self._running: dict[int, tuple[Analysis | SeqclsError, ExitStack]] = {}
-
-    def __iter__(self) -> Iterator[Analysis | SeqclsError]:
-        for number in range(len(self._specs)):
-            self._start_from(number)
-            yield self._running[number][0]
-            self._running.pop(number)[1].close()
-
-    def __enter__(self) -> _Started:
-        self._start_from(0)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for _, stack in self._running.values():
-            stack.close()
-
-    def _start_from(self, number: int) -> None:
-        for later in range(number, min(number + 1 + self.AHEAD, len(self._specs))):
-            if later == number or Path(self._specs[later]).exists():
-                self._start(later)
-
-    def _start(self, number: int) -> None:
-        from seqcls.sources import open_source
-
-        if number in self._running:
-            return
+    def start(spec: str) -> tuple[Analysis | SeqclsError, ExitStack]:
         with ExitStack() as stack:
             try:
-                source = stack.enter_context(closing(open_source(self._specs[number], **self._source_options)))
-                started: Analysis | SeqclsError = stack.enter_context(
-                    closing(self._detector.start(source, batch_size=self._batch_size, should_stop=self._should_stop))
-                )
+                source = stack.enter_context(closing(open_one(spec)))
+                return stack.enter_context(closing(detector.start(source, should_stop=should_stop))), stack.pop_all()
             except SeqclsError as error:
-                started = error
-            self._running[number] = started, stack.pop_all()
+                return error, stack.pop_all()
+
+    try:
+        for number in range(len(specs)):
+            for later in range(number, min(number + 1 + AHEAD, len(specs))):
+                if later not in running and (later == number or Path(specs[later]).exists()):
+                    running[later] = start(specs[later])
+            yield running[number][0]
+            running.pop(number)[1].close()
+    finally:
+        for _, stack in running.values():
+            stack.close()
 
 
 def _load(
@@ -325,19 +245,13 @@ def _load(
     )
     if region is None:
         return detector
-    geometry = replace(detector.header.geometry, region=parse_region(region))
+    geometry = replace(detector.header.geometry, region=options.parse_region(region))
     return replace(detector, header=replace(detector.header, geometry=geometry))
-
-
-def _is_live(source: str) -> bool:
-    from seqcls.feeds.open import is_live
-
-    return is_live(source)
 
 
 def _folders(specs: Sequence[str], output: Path | None, overwrite: bool) -> list[Path]:
     """One folder per source; all proved writable, and free unless ``overwrite``, before the work begins."""
-    from seqcls.files import prove_writable
+    from seqcls.files import prove_writable, require_free
 
     names = _names(specs)
     if len(specs) == 1:
@@ -346,8 +260,7 @@ def _folders(specs: Sequence[str], output: Path | None, overwrite: bool) -> list
         root = Path("seqcls-timelines") if output is None else output
         folders = [root / name for name in names]
     for folder in folders:
-        if (folder / "timeline.json").exists() and not overwrite:
-            raise OutputError(f"{folder} already holds a run: add --overwrite, or choose another folder with -o")
+        require_free(folder / "timeline.json", overwrite)
     prove_writable(folders[0] if len(specs) == 1 else folders[0].parent)
     return folders
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,10 +15,12 @@ from seqcls.types import State
 
 if TYPE_CHECKING:
     from seqcls.evaluation.evaluate import ClipTruth
-    from seqcls.evaluation.metrics import Estimate
+    from seqcls.evaluation.metrics import Estimate, FrameMetrics
+    from seqcls.live.snapshot import Span
     from seqcls.timeline import Timeline
+    from seqcls.types import Interval
 
-# Told apart by shape as well as by colour: one man in twelve does not see red against green.
+# They differ in shape as well as in colour: one man in twelve does not see red against green.
 GLYPHS: dict[State, tuple[str, str]] = {
     "present": ("█", "bright_cyan"),
     "absent": ("─", "bright_black"),
@@ -25,30 +28,39 @@ GLYPHS: dict[State, tuple[str, str]] = {
 }
 
 
-def clock(seconds: float) -> str:
-    """h:mm:ss.ss, hours only where there are some."""
-    minutes, rest = divmod(round(max(0.0, seconds) * 100) / 100, 60)
-    hours, minutes = divmod(int(minutes), 60)
-    return f"{hours}:{minutes:02d}:{rest:05.2f}" if hours else f"{minutes}:{rest:05.2f}"
+def clock(seconds: float, *, whole: bool = False) -> str:
+    """h:mm:ss.ss, hours only where there are some; ``whole``: h:mm:ss, always with hours, as a running clock shows."""
+    seconds = max(0.0, seconds) if math.isfinite(seconds) else 0.0
+    minutes, hundredths = divmod(int(seconds) * 100 if whole else round(seconds * 100), 6000)
+    hours, minutes = divmod(minutes, 60)
+    if whole:
+        return f"{hours}:{minutes:02d}:{hundredths // 100:02d}"
+    return f"{hours}:{minutes:02d}:{hundredths / 100:05.2f}" if hours else f"{minutes}:{hundredths / 100:05.2f}"
 
 
-def strip(timeline: Timeline, organ: str, width: int) -> Text:
-    """One line of ``width`` cells; a cell shows presence when any of its time has it, so that nothing short is lost."""
-    total_s = timeline.end_s - timeline.start_s
-    text = Text()
-    intervals = timeline.of(organ)
+def strip(
+    spans: Sequence[Interval | Span], start_s: float, end_s: float, width: int, glyphs: Mapping[State, tuple[str, str]]
+) -> Text:
+    """One line of ``width`` cells from ``start_s`` to ``end_s``, blank where there is no span.
+
+    A cell shows presence when any of its time has it, so that nothing short is lost.
+    """
+    text = Text(no_wrap=True)
     for cell in range(width):
-        start_s = timeline.start_s + total_s * cell / width
-        end_s = timeline.start_s + total_s * (cell + 1) / width
-        states = {i.state for i in intervals if i.start_s < end_s and i.end_s > start_s}
-        state: State = next((s for s in ("present", "unknown") if s in states), "absent")
-        glyph, style = GLYPHS[state]
-        text.append(glyph, style=style)
+        left_s = start_s + (end_s - start_s) * cell / width
+        right_s = start_s + (end_s - start_s) * (cell + 1) / width
+        states = {s.state for s in spans if s.start_s < right_s and (s.end_s is None or left_s < s.end_s)}
+        state: State | None = next((s for s in ("present", "unknown", "absent") if s in states), None)
+        text.append(*(" ", "") if state is None else glyphs[state])
     return text
 
 
+def _strip(timeline: Timeline, organ: str, width: int) -> Text:
+    return strip(timeline.of(organ), timeline.start_s, timeline.end_s, width, GLYPHS)
+
+
 def truth_strips(clip: ClipTruth, width: int) -> RenderableType:
-    """What was there, beside what was found: one line each per organ; `·` is not to be judged."""
+    """What was there, beside what was found: one line each per organ; `·` is not labelled."""
     timeline, cells = clip.timeline, _cells(clip.timeline, width)
     grid = _grid(timeline)
     for column, organ in enumerate(timeline.organs):
@@ -56,7 +68,7 @@ def truth_strips(clip: ClipTruth, width: int) -> RenderableType:
         for codes in np.array_split(clip.codes[:, column], cells):
             glyph, style = ("█", "green") if (codes == 1).any() else ("─", "bright_black")
             truth.append(*(("·", "bright_black") if (codes == -1).all() else (glyph, style)))
-        grid.add_row(Text(organ, style="bold"), strip(timeline, organ, cells), "found")
+        grid.add_row(Text(organ, style="bold"), _strip(timeline, organ, cells), "found")
         grid.add_row("", truth, "truth")
     return grid
 
@@ -75,7 +87,7 @@ def timeline_strips(timeline: Timeline, width: int) -> RenderableType:
     for organ in timeline.organs:
         present_s = sum(i.duration_s for i in timeline.of(organ, "present"))
         share = present_s / max(1e-9, timeline.end_s - timeline.start_s)
-        grid.add_row(Text(organ, style="bold"), strip(timeline, organ, cells), f"{present_s:.2f} s {share:4.0%}")
+        grid.add_row(Text(organ, style="bold"), _strip(timeline, organ, cells), f"{present_s:.2f} s {share:4.0%}")
     grid.add_row("", _axis(timeline, cells), "")
     return grid
 
@@ -130,7 +142,7 @@ def show_timeline(console: Console, timeline: Timeline) -> None:
         f"{timeline.end_s - timeline.start_s:.2f} s, {frame_counts.received} frames"
         f" = {frame_counts.classified} classified + {frame_counts.skipped} skipped"
         f" + {frame_counts.dropped} dropped + {frame_counts.rejected} rejected;"
-        f" {timeline.coverage:.1%} could be judged; input {timeline.report.verdict}"
+        f" {timeline.coverage:.1%} scorable; input {timeline.report.verdict}"
     )
     console.print(Text(timeline.source.name, style="bold") + Text(f"  {facts}", style="default"))
     for reason in timeline.report.reasons:
@@ -143,5 +155,22 @@ def show_timeline(console: Console, timeline: Timeline) -> None:
 
 
 def range_of(estimate: Estimate) -> str:
-    """Nothing where there are too few patients to tell."""
+    """Empty where there are too few patients for a confidence interval."""
     return f" [{estimate.low:.4f}, {estimate.high:.4f}]" if math.isfinite(estimate.low + estimate.high) else ""
+
+
+def figure(value: float, digits: int = 4) -> str:
+    """``-`` for NaN: what could not be measured."""
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def frame_table(title: str, organs: tuple[str, ...], metrics: Sequence[FrameMetrics]) -> Table:
+    """One row of frame metrics per organ."""
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("organ")
+    for name in ("frames", "present", "AUROC", "accuracy", "sensitivity", "specificity"):
+        table.add_column(name, justify="right")
+    for organ, m in zip(organs, metrics, strict=True):
+        values = (m.auroc, m.accuracy, m.sensitivity, m.specificity)
+        table.add_row(organ, str(m.count), str(m.present), *(figure(value) for value in values))
+    return table

@@ -1,29 +1,39 @@
-"""`seqcls train` and `seqcls evaluate`."""
+"""`seqcls train`."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
 import typer
-from numpy.typing import NDArray
-from rich.table import Table
 
-from seqcls.cli import console
-from seqcls.cli.options import Overwrite
-from seqcls.cli.tables import range_of
-from seqcls.errors import ModelError, OutputError, UsageError
+from seqcls.cli import console, options, tables
+from seqcls.cli.options import OUTPUT, Panel, changed, parse_settings
+from seqcls.errors import ModelError, UsageError
+from seqcls.files import require_free
 from seqcls.training.options import SIZE_PRETRAINED, SIZE_SCRATCH, AugmentOptions, TrainOptions
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from seqcls.datasets.dataset import FrameSet
-    from seqcls.evaluation.evaluate import ClipTruth, Evaluation
-    from seqcls.training.crossvalidation import CrossValidation, Fold
+    from seqcls.training.crossvalidation import Fold
     from seqcls.training.train import Epoch, TrainResult
 
+DATA = Panel("Data: what to learn from")
+TRAINING = Panel("Training: where the validation figures are poor")
+AUGMENTATION = Panel("Augmentation: more for few patients, less where it hides what matters")
+SPEED = Panel("Speed: where training takes too long")
+#: Fields of the options that --set takes: those without a flag of their own.
+RARE = (
+    "samples_per_epoch", "weight_decay", "schedule", "warmup", "focal_gamma", "label_smoothing", "balance", "mixup",
+    "dropout", "ema", "clip_norm", "freeze_epochs", "precision",
+)  # fmt: skip
+RARE_AUGMENT = tuple(field.name for field in fields(AugmentOptions) if field.name not in ("strength", "flip"))
 _T = TrainOptions()
 _A = AugmentOptions()
 
@@ -32,114 +42,89 @@ def train(
     data: Annotated[
         Path, typer.Argument(metavar="DATA", help="Folder of frames, or with --labels a folder of clips (or one clip).")
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="MODEL", help="Model file to write.")] = Path(
-        "organ.safetensors"
-    ),
-    labels: Annotated[
-        Path | None, typer.Option("--labels", "-l", help="Label file: train straight from clips.")
-    ] = None,
-    patients: Annotated[
-        str | None, typer.Option(help="With --labels: regular expression whose group is the patient in a file name.")
-    ] = None,
-    organ: Annotated[list[str] | None, typer.Option(help="Train on this organ only; may be repeated.")] = None,
+    labels: Annotated[Path | None, DATA("FILE", "Labels: train straight from clips.", "--labels", "-l")] = None,
+    patients: Annotated[str | None, DATA("REGEX", "With --labels: its group is the patient in a file name.")] = None,
+    organ: Annotated[list[str] | None, DATA("NAME", "Learn this organ only; may be repeated.")] = None,
+    skip_corrupt: Annotated[bool, DATA("", "Leave out unreadable images.", "--skip-corrupt")] = False,
     folds: Annotated[
-        str | None,
-        typer.Option(
-            "--folds", help="Cross-validate first, leaving out patients: a number, or 'groups' for each alone."
-        ),
+        str | None, DATA("N|groups", "Cross-validate first, leaving out patients: in N groups, or each alone.")
     ] = None,
     weights: Annotated[
-        str, typer.Option(help="Where to start: auto (imagenet, else none), imagenet, none, or a file.")
+        str, TRAINING("auto|imagenet|none|FILE", "Where to start. auto: imagenet, else none.")
     ] = _T.weights,
     import_pickle: Annotated[
-        bool, typer.Option("--import-pickle", help="Let --weights be a .pth from someone you trust.")
+        bool, TRAINING("", "Allow --weights to be a .pth, from someone you trust.", "--import-pickle")
     ] = _T.import_pickle,
     size: Annotated[
         int | None,
-        typer.Option(
-            min=32, help=f"Side of the square picture. [default: {SIZE_PRETRAINED}; {SIZE_SCRATCH} from random weights]"
-        ),
+        TRAINING("PIXELS", f"Side of the image. Default: {SIZE_PRETRAINED}; {SIZE_SCRATCH} without weights.", min=32),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1)] = _T.epochs,
-    samples_per_epoch: Annotated[int, typer.Option(min=0, help="0: as many as frames.")] = _T.samples_per_epoch,
-    batch_size: Annotated[int, typer.Option(min=2)] = _T.batch_size,
-    lr: Annotated[float, typer.Option("--lr", help="Highest learning rate.")] = _T.lr,
-    optimizer: Annotated[str, typer.Option(help="adamw, adam or sgd.")] = _T.optimizer,
-    weight_decay: Annotated[float, typer.Option()] = _T.weight_decay,
-    schedule: Annotated[str, typer.Option(help="cosine or constant, after the warm-up.")] = _T.schedule,
-    warmup: Annotated[float, typer.Option(help="Share of all steps.")] = _T.warmup,
-    loss: Annotated[str, typer.Option(help="bce or focal.")] = _T.loss,
-    focal_gamma: Annotated[float, typer.Option()] = _T.focal_gamma,
-    label_smoothing: Annotated[float, typer.Option()] = _T.label_smoothing,
-    balance: Annotated[bool, typer.Option("--balance/--no-balance", help="Draw classes and clips alike.")] = _T.balance,
-    augment: Annotated[float, typer.Option(min=0, help="Strength of augmentation; 0 for none.")] = _A.strength,
-    flip: Annotated[bool, typer.Option("--flip/--no-flip", help="Mirror pictures left to right.")] = _A.flip,
-    mixup: Annotated[float, typer.Option(min=0, help="Alpha; 0 for none.")] = _T.mixup,
-    dropout: Annotated[float, typer.Option()] = _T.dropout,
-    ema: Annotated[float, typer.Option(help="Decay of the averaged weights; 0 keeps the last.")] = _T.ema,
-    freeze_epochs: Annotated[int, typer.Option(min=0, help="Of the last layer alone.")] = _T.freeze_epochs,
+    epochs: Annotated[int, TRAINING("N", "More where the curves still rise at the end.", min=1)] = _T.epochs,
+    patience: Annotated[int, TRAINING("N", "Stop after so many epochs without gain; 0: never.", min=0)] = _T.patience,
+    batch_size: Annotated[int, TRAINING("N", "Images per step; fewer where memory runs out.", min=2)] = _T.batch_size,
+    lr: Annotated[float, TRAINING("RATE", "Highest learning rate; lower where the loss jumps.", "--lr")] = _T.lr,
+    optimizer: Annotated[str, TRAINING("adamw|adam|sgd", "How the weights move.")] = _T.optimizer,
+    loss: Annotated[str, TRAINING("bce|focal", "focal where hard frames are rare.")] = _T.loss,
+    seed: Annotated[int, TRAINING("N", "The same seed and machine give the same model.", min=0)] = _T.seed,
+    settings: Annotated[
+        list[str] | None,
+        TRAINING("NAME=VALUE", "Anything rarer, as weight_decay=0.01; may be repeated. '?' lists them.", "--set"),
+    ] = None,
+    augment: Annotated[float, AUGMENTATION("FACTOR", "How strong; 0: none.", min=0)] = _A.strength,
+    flip: Annotated[
+        bool, AUGMENTATION("", "Mirror images; not where the side of the body matters.", "--flip/--no-flip")
+    ] = _A.flip,
     progressive: Annotated[
-        float, typer.Option(help="Share of the steps with pictures of half the side: quicker.")
+        float, SPEED("SHARE", "Of the steps, with half-size images; 0.75 halves the time.")
     ] = _T.progressive,
-    patience: Annotated[int, typer.Option(min=0, help="Epochs without gain; 0 never stops.")] = _T.patience,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = _T.device,
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = _T.precision,
-    seed: Annotated[int, typer.Option(min=0)] = _T.seed,
-    skip_corrupt: Annotated[bool, typer.Option("--skip-corrupt", help="Leave out unreadable pictures.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model file.")] = False,
+    device: Annotated[str, SPEED("auto|cpu|cuda|mps", "Where it computes.")] = _T.device,
+    output: Annotated[Path, OUTPUT("MODEL", "Model file to write.", "-o", "--output")] = Path("organ.safetensors"),
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Fine-tune ResNet-18 on labelled frames or clips; calibrate; choose the operating point; save one file."""
-    options = TrainOptions(
+    rare = parse_settings(settings if settings is not None else [], (*RARE, *RARE_AUGMENT), "--set")
+    train_options = TrainOptions(
         epochs=epochs,
-        samples_per_epoch=samples_per_epoch,
         batch_size=batch_size,
         lr=lr,
         optimizer=optimizer,  # type: ignore[arg-type]  # checked by TrainOptions
-        weight_decay=weight_decay,
-        schedule=schedule,  # type: ignore[arg-type]
-        warmup=warmup,
         loss=loss,  # type: ignore[arg-type]
-        focal_gamma=focal_gamma,
-        label_smoothing=label_smoothing,
-        balance=balance,
-        augment=AugmentOptions(strength=augment, flip=flip),
-        mixup=mixup,
-        dropout=dropout,
-        ema=ema,
-        freeze_epochs=freeze_epochs,
+        augment=changed(
+            AugmentOptions(strength=augment, flip=flip), {n: v for n, v in rare.items() if n in RARE_AUGMENT}, "--set"
+        ),
         progressive=progressive,
         patience=patience,
         weights=weights,
         import_pickle=import_pickle,
         device=device,
-        precision=precision,
         seed=seed,
     )
+    train_options = changed(train_options, {n: v for n, v in rare.items() if n in RARE}, "--set")
     _check_output(output, overwrite)
     from seqcls.models.file import write_model
     from seqcls.training.plots import write_history
     from seqcls.training.train import train as train_frames
 
-    options = resolve_weights(options)
-    side = size if size is not None else SIZE_SCRATCH if options.weights == "none" else SIZE_PRETRAINED
+    train_options = resolve_weights(train_options)
+    side = size if size is not None else SIZE_SCRATCH if train_options.weights == "none" else SIZE_PRETRAINED
     frames = load(data, labels, patients, organ, side, skip_corrupt)
-    with console.ends_in_order() as should_stop:
-        unseen = None if folds is None else cross_validate(frames, options, folds, output, should_stop)
+    folder = output.with_name(f"{output.stem}-training")
+    with console.stops_cleanly() as should_stop:
+        unseen = None if folds is None else cross_validate(frames, train_options, folds, folder, should_stop)
         if not should_stop():
-            with console.progress("training", total_steps(frames, options), "steps") as advance:
+            with console.progress("training", total_steps(frames, train_options), "steps") as advance:
                 result = train_frames(
                     frames,
-                    options,
+                    train_options,
                     out_of_fold=unseen,
-                    on_epoch=EpochLines(options.epochs),
+                    on_epoch=EpochLines(train_options.epochs),
                     on_step=lambda done, total: advance(done),
                     should_stop=should_stop,
                 )
             write_model(output, result.header, result.tensors)
-            folder = output.with_name(f"{output.stem}-training")
             write_history(result.history, folder)
             show_result(result, frames)
-            console.say(f"wrote {output}; learning curves in {folder}")
+            console.notify(f"wrote {output}; learning curves in {folder}")
         if should_stop():
             raise typer.Exit(130)
 
@@ -149,23 +134,22 @@ def _check_output(output: Path, overwrite: bool) -> None:
 
     if output.suffix != ".safetensors":
         raise UsageError(f"-o must end in .safetensors, not {output.name}")
-    if output.exists() and not overwrite:
-        raise OutputError(f"{output} is there already: add --overwrite, or choose another file with -o")
+    require_free(output, overwrite)
     prove_writable(output.parent)
 
 
-def resolve_weights(options: TrainOptions) -> TrainOptions:
-    """Decide `auto` before the pictures are read, because their size depends on it."""
-    if options.weights != "auto":
-        return options
+def resolve_weights(train_options: TrainOptions) -> TrainOptions:
+    """Decide `auto` before the images are read, because their size depends on it."""
+    if train_options.weights != "auto":
+        return train_options
     from seqcls.models.resnet import build
 
     try:
         build(1, weights="imagenet")
     except ModelError as error:
-        console.say(f"starting from random weights: {error}")
-        return replace(options, weights="none")
-    return replace(options, weights="imagenet")
+        console.notify(f"starting from random weights: {error}")
+        return replace(train_options, weights="none")
+    return replace(train_options, weights="imagenet")
 
 
 def load(
@@ -176,7 +160,7 @@ def load(
     size: int,
     skip_corrupt: bool,
 ) -> FrameSet:
-    """Frames from a folder or straight from clips, with what a person should know about them said."""
+    """Frames from a folder or straight from clips, with warnings about what a person should know of them."""
     from seqcls.cli.extract import labelled_clips
     from seqcls.datasets.dataset import frames_from_clips, leakage, load_frames
     from seqcls.geometry import Geometry
@@ -198,14 +182,14 @@ def load(
         )
     frames = frames if not organs else frames.of_organs(organs)
     trained = len(frames.split) - held
-    console.say(f"{trained} training and {held} validation frames of {size} pixels: {', '.join(frames.organs)}")
+    console.notify(f"{trained} training and {held} validation frames of {size} pixels: {', '.join(frames.organs)}")
     return frames
 
 
-def total_steps(frames: FrameSet, options: TrainOptions) -> int:
+def total_steps(frames: FrameSet, train_options: TrainOptions) -> int:
     rows = int((frames.split == "train").sum())
-    samples = options.samples_per_epoch if options.samples_per_epoch else rows
-    return options.epochs * max(1, samples // options.batch_size)
+    samples = train_options.samples_per_epoch if train_options.samples_per_epoch else rows
+    return train_options.epochs * max(1, samples // train_options.batch_size)
 
 
 class EpochLines:
@@ -216,57 +200,39 @@ class EpochLines:
 
     def __call__(self, epoch: Epoch) -> None:
         if epoch.number == 1:
-            console.say("  epoch    loss   val loss   val AUROC         lr   images/s")
-        console.say(
-            f"{epoch.number:>4}/{self._epochs:<4}{epoch.loss:>6.3f}{_or_dash(epoch.validation_loss, 11, 3)}"
-            f"{_or_dash(epoch.auroc, 12, 4)}{epoch.lr:>11.2g}{epoch.images_per_s:>11.0f}"
+            console.notify("  epoch    loss   val loss   val AUROC         lr   images/s")
+        console.notify(
+            f"{epoch.number:>4}/{self._epochs:<4}{epoch.loss:>6.3f}{tables.figure(epoch.validation_loss, 3):>11}"
+            f"{tables.figure(epoch.auroc):>12}{epoch.lr:>11.2g}{epoch.images_per_s:>11.0f}"
             f"{'  best' if epoch.best and not math.isnan(epoch.auroc) else ''}"
         )
-
-
-def _or_dash(value: float, width: int, digits: int) -> str:
-    return f"{'-' if math.isnan(value) else f'{value:.{digits}f}':>{width}}"
 
 
 def show_result(result: TrainResult, frames: FrameSet) -> None:
     out = console.results()
     for message in result.messages:
-        console.say(message)
+        console.notify(message)
     if result.metrics is not None:
-        out.print(_frame_table("validation", frames.organs, result.metrics))
-    for organ, options in zip(result.header.organs, result.header.intervals, strict=True):
-        out.print(f"{organ}: presence begins at {options.onset:.2f}, ends below {options.offset:.2f}", markup=False)
-
-
-def _frame_table(title: str, organs: tuple[str, ...], metrics: Any) -> Table:
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("organ")
-    for name in ("frames", "present", "AUROC", "accuracy", "sensitivity", "specificity"):
-        table.add_column(name, justify="right")
-    for organ, m in zip(organs, metrics, strict=True):
-        figures = (m.auroc, m.accuracy, m.sensitivity, m.specificity)
-        table.add_row(organ, str(m.count), str(m.present), *(_or_dash(f, 0, 4) for f in figures))
-    return table
+        out.print(tables.frame_table("validation", frames.organs, result.metrics))
+    for organ, interval in zip(result.header.organs, result.header.intervals, strict=True):
+        out.print(f"{organ}: presence begins at {interval.onset:.2f}, ends below {interval.offset:.2f}", markup=False)
 
 
 def cross_validate(
-    frames: FrameSet, options: TrainOptions, folds: str, output: Path, should_stop: Any
+    frames: FrameSet, train_options: TrainOptions, folds: str, folder: Path, should_stop: Callable[[], bool]
 ) -> NDArray[np.float32] | None:
-    """Train once per fold, show the figures, and keep them beside the model.
+    """Train once per fold, show the metrics, and keep the scores in ``folder``.
 
-    Returns the scores to calibrate on, or None: with few patients each fold is a task of its own, and what it says of
+    Returns the scores to calibrate on, or None: with few patients each fold is a task of its own, and what it tells of
     the scale of scores does not carry over to a model that has seen them all.
     """
-    from seqcls.datasets.split import MIN_GROUPS
-    from seqcls.files import write_text
-    from seqcls.training.crossvalidation import cross_validate as validate
-    from seqcls.training.crossvalidation import grouping, split_groups
+    from seqcls.training import crossvalidation
 
     if folds != "groups" and not (folds.isdigit() and int(folds) >= 2):
         raise UsageError(f"--folds takes 2 or more, or 'groups', not {folds!r}")
     count: int | Literal["groups"] = "groups" if folds == "groups" else int(folds)
     out = console.results()
-    steps, finished = total_steps(frames, options), 0
+    steps, finished = total_steps(frames, train_options), 0
 
     def show(fold: Fold) -> None:
         nonlocal finished
@@ -274,16 +240,16 @@ def cross_validate(
         for name, metrics in zip(frames.organs, fold.metrics, strict=True):
             if metrics is not None:
                 out.print(
-                    f"left out {', '.join(fold.groups)}: {name} AUROC {_or_dash(metrics.auroc, 0, 4)},"
-                    f" accuracy {_or_dash(metrics.accuracy, 0, 4)} on {metrics.count} frames",
+                    f"left out {', '.join(fold.groups)}: {name} AUROC {tables.figure(metrics.auroc)},"
+                    f" accuracy {tables.figure(metrics.accuracy)} on {metrics.count} frames",
                     markup=False,
                 )
 
-    rounds = len(split_groups(frames, grouping(frames)[1], count))
+    rounds = len(crossvalidation.split_groups(frames, crossvalidation.grouping(frames)[1], count))
     with console.progress("cross-validation", rounds * steps, "steps") as advance:
-        result: CrossValidation = validate(
+        result = crossvalidation.cross_validate(
             frames,
-            options,
+            train_options,
             count,
             on_fold=show,
             on_step=lambda done, total: advance(finished * steps + done),
@@ -291,103 +257,17 @@ def cross_validate(
         )
     if result.interrupted:
         return None
-    out.print(_frame_table(f"cross-validation by {result.unit}, pooled", frames.organs, result.metrics))
+    out.print(tables.frame_table(f"cross-validation by {result.unit}, pooled", frames.organs, result.metrics))
     for name, area, share in zip(frames.organs, result.auroc, result.accuracy, strict=True):
         out.print(
-            f"{name}: AUROC {area.value:.4f}{range_of(area)}, accuracy {share.value:.4f}{range_of(share)}"
-            f" (95 %, {area.groups} {result.unit}s)",
+            f"{name}: AUROC {area.value:.4f}{tables.range_of(area)}, accuracy {share.value:.4f}"
+            f"{tables.range_of(share)} (95 %, {area.groups} {result.unit}s)",
             markup=False,
         )
     for note in result.notes:
         console.warn(note)
-    rows = ["clip,patient,frame," + ",".join(frames.organs)]
-    path = output.with_name(f"{output.stem}-training") / "cross-validation.csv"
-    for at in range(len(result.scores)):
-        cells = ("" if math.isnan(s) else f"{s:.6g}" for s in result.scores[at])
-        rows.append(f"{frames.clip[at]},{frames.patient[at]},{frames.time_s[at]}," + ",".join(cells))
-    write_text(path, "\n".join(rows) + "\n")
-    console.say(f"wrote {path}")
-    groups = grouping(frames)[1]
-    carriers = [
-        len(np.unique(groups[frames.mask[:, k] & ((frames.targets[:, k] > 0.5) == state)]))
-        for k in range(len(frames.organs))
-        for state in (True, False)
-    ]
-    if min(carriers) < MIN_GROUPS:
-        console.say("too few patients to calibrate on their scores: default thresholds are kept")
+    console.notify(f"wrote {crossvalidation.write_scores(result, frames, folder)}")
+    if not crossvalidation.can_calibrate(frames):
+        console.notify("too few patients to calibrate on their scores: default thresholds are kept")
         return None
     return result.scores
-
-
-def evaluate(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model file.")],
-    clips: Annotated[Path, typer.Argument(metavar="CLIPS", help="Folder with labelled clips, or one clip.")],
-    labels: Annotated[Path, typer.Option("--labels", "-l", help="Label file, CSV or JSON.")],
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Also write evaluation.json there.")
-    ] = None,
-    patients: Annotated[
-        str | None, typer.Option(help="Regular expression whose group is the patient in a file name.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
-    overwrite: Overwrite = False,
-) -> None:
-    """Run a model on labelled clips: frame and interval figures, with confidence intervals over patients."""
-    from seqcls.cli.extract import labelled_clips
-    from seqcls.detector import load as load_detector
-    from seqcls.evaluation.evaluate import evaluate_clips
-
-    if output is not None and (output / "evaluation.json").exists() and not overwrite:
-        raise OutputError(f"{output} already holds an evaluation: add --overwrite, or choose another with -o")
-    found = labelled_clips(clips, labels, patients)
-    detector = load_detector(model, device=device, precision=precision)
-    out = console.results()
-    with console.progress("evaluating", len(found), "clips") as advance:
-        done = 0
-
-        def show(truth: ClipTruth) -> None:
-            nonlocal done
-            done += 1
-            advance(done)
-            out.print(clip_line(truth), markup=False)
-
-        evaluation = evaluate_clips(detector, found, on_clip=show)
-    show_evaluation(evaluation)
-    if output is not None:
-        write_evaluation(evaluation, output / "evaluation.json")
-        console.say(f"wrote {output / 'evaluation.json'}")
-
-
-def show_evaluation(evaluation: Evaluation) -> None:
-    """Two tables: by frame, by interval."""
-    out = console.results()
-    for o in evaluation.organs:
-        m, i = o.frames, o.intervals
-        out.print(
-            f"{o.organ}: AUROC {m.auroc:.4f}{range_of(o.auroc)}, accuracy {m.accuracy:.4f}{range_of(o.accuracy)},"
-            f" sensitivity {m.sensitivity:.4f}, specificity {m.specificity:.4f}"
-            f" ({m.count} labelled frames, {m.present} present)",
-            markup=False,
-        )
-        out.print(
-            f"{' ' * len(o.organ)}  presences found {i.found} of {i.presences}, false events {i.false_events}"
-            f" ({i.false_events_per_min:.2f}/min), segmental F1@10/25/50"
-            f" {'/'.join(_or_dash(f, 0, 3) for f in i.f1_at)}, edit {i.edit:.3f},"
-            f" onset/offset error median {_or_dash(i.onset_median_s, 0, 3)}/{_or_dash(i.offset_median_s, 0, 3)} s,"
-            f" p90 {_or_dash(i.onset_p90_s, 0, 3)}/{_or_dash(i.offset_p90_s, 0, 3)} s",
-            markup=False,
-        )
-
-
-def write_evaluation(evaluation: Evaluation, path: Path) -> None:
-    from seqcls.json_text import write_json
-
-    write_json(path, evaluation.to_dict())
-
-
-def clip_line(truth: ClipTruth) -> str:
-    timeline = truth.timeline
-    shares = (f"{organ} {truth.accuracy(k):.3f}" for k, organ in enumerate(timeline.organs))
-    found = sum(i.state == "present" for i in timeline.intervals)
-    return f"{timeline.source.name}: frame accuracy {', '.join(shares)}; {found} presences reported"

@@ -17,8 +17,8 @@ from seqcls.convert.quantize import calibration_images, quantize_onnx, quantize_
 from seqcls.datasets.dataset import FrameSet
 from seqcls.engines import Engine, open_engine
 from seqcls.engines.base import needs
-from seqcls.errors import EngineError, ModelError, OutputError, UsageError
-from seqcls.files import require_writable
+from seqcls.errors import EngineError, ModelError, UsageError
+from seqcls.files import require_free, require_writable
 from seqcls.json_text import write_json
 from seqcls.models.file import ModelHeader, Tensors, read_model
 from seqcls.models.folded import network
@@ -79,8 +79,7 @@ def convert(
     if out.suffix.lower() != SUFFIXES[options.target]:
         raise UsageError(f"a model for {options.target} is named *{SUFFIXES[options.target]}, not {out.name}")
     for path in (out, out.with_suffix(".bin")) if options.target == "openvino" else (out,):
-        if path.exists() and not overwrite:
-            raise OutputError(f"{path} exists: add --overwrite, or choose another name with -o")
+        require_free(path, overwrite)
     require_writable(out.parent)
     header, tensors = read_model(model)
     if frames is not None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from seqcls.errors import OutputError, UsageError
+from seqcls.errors import UsageError
 from seqcls.exports.intervals_csv import write_intervals_csv
 from seqcls.exports.scores_csv import Progress, write_scores_csv
 from seqcls.exports.subtitles import write_srt, write_vtt
 from seqcls.exports.timeline_json import read_run, write_timeline_json
+from seqcls.files import require_free
 from seqcls.timeline import Timeline
 
 WRITERS: dict[str, Callable[[Timeline, Path], None]] = {
@@ -51,8 +52,7 @@ def export(
     """
     paths = {kind: Path(folder) / _NAMES.get(kind, f"timeline.{kind}") for kind in formats_of(formats)}
     for path in paths.values():
-        if path.exists() and not overwrite:
-            raise OutputError(f"{path} is there already: add --overwrite, or choose another folder with -o")
+        require_free(path, overwrite)
     for kind, path in paths.items():
         WRITERS[kind](timeline, path)
     return tuple(paths.values())

@@ -65,7 +65,7 @@ def open_live(
         spec = without_blanks(spec)
         spec = _scheme(spec) + spec[len(_scheme(spec)) :]  # FFmpeg knows none in capitals
     if (_scheme(spec) or realtime or not _is_camera(spec)) and (size, camera_rate, backend) != (None, None, None):
-        raise UsageError(f"{redact(spec)} is no camera; leave --size, --camera-rate and --backend out")
+        raise UsageError(f"{redact(spec)} is no camera; leave --camera out")
     if credentials is not None and (realtime or _scheme(spec) not in STREAM_SCHEMES):
         raise UsageError(f"{redact(spec)} asks for no password; leave --credentials out")
     if realtime:

@@ -158,7 +158,7 @@ def open_camera(
 
     number = getattr(cv2, BACKENDS["any" if backend is None else backend])
     if number != cv2.CAP_ANY and not cv2.videoio_registry.hasBackend(number):
-        raise FinalError(f"{name}: the OpenCV of this machine has no {backend}; leave --backend out")
+        raise FinalError(f"{name}: the OpenCV of this machine has no {backend}; leave backend out of --camera")
     capture = cv2.VideoCapture(device, number)
     if not capture.isOpened():
         capture.release()

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.datasets.dataset import FrameSet
+from seqcls.datasets.split import MIN_GROUPS
 from seqcls.errors import DataError
 from seqcls.evaluation.metrics import Estimate, FrameMetrics, frame_metrics, metrics_over_groups
+from seqcls.files import write_text
 from seqcls.models.resnet import GrayResNet
 from seqcls.training.options import TrainOptions
 from seqcls.training.sampler import Indices
@@ -148,6 +151,27 @@ def split_groups(
         parts.sort(key=lambda part: [sum(load[one][of] for one in part) for of in (0, 1)])
         parts[0].append(name)
     return tuple(tuple(sorted(part)) for part in sorted(parts))
+
+
+def can_calibrate(frames: FrameSet) -> bool:
+    """Whether enough groups show each state of each organ for thresholds to be chosen on scores of unseen groups."""
+    groups = grouping(frames)[1]
+    return all(
+        len(np.unique(groups[frames.mask[:, column] & ((frames.targets[:, column] > 0.5) == state)])) >= MIN_GROUPS
+        for column in range(len(frames.organs))
+        for state in (True, False)
+    )
+
+
+def write_scores(result: CrossValidation, frames: FrameSet, folder: Path) -> Path:
+    """Write cross-validation.csv, a row per frame, scored by a model that did not see it. Raises OutputError."""
+    path = folder / "cross-validation.csv"
+    rows = ["clip,patient,frame," + ",".join(frames.organs)]
+    for at, scores in enumerate(result.scores):
+        cells = ("" if np.isnan(score) else f"{score:.6g}" for score in scores)
+        rows.append(f"{frames.clip[at]},{frames.patient[at]},{frames.time_s[at]}," + ",".join(cells))
+    write_text(path, "\n".join(rows) + "\n")
+    return path
 
 
 def score_frames(result: TrainResult, images: NDArray[np.uint8], options: TrainOptions) -> NDArray[np.float32]:

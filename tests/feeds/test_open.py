@@ -395,13 +395,13 @@ def test_the_run_ends_with_the_line_and_its_journal(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("0", "--size", "1280"), "--size takes WIDTHxHEIGHT in pixels, such as 1280x720, not '1280'"),
-        (("0", "--size", "1280x-720"), "WIDTHxHEIGHT"),
-        (("0", "--size", "0x480"), "0x480"),
-        (("0", "--camera-rate", "0"), "rate must lie between"),
-        (("0", "--backend", "magic"), "v4l2"),
-        (("rtsp://cam/1", "--size", "640x480"), "rtsp://cam/1 is no camera; leave --size"),
-        (("clip.mp4", "--camera-rate", "25"), "are for cameras"),
+        (("0", "--camera", "size=1280"), "--camera size is WIDTHxHEIGHT in pixels, such as 1280x720, not '1280'"),
+        (("0", "--camera", "size=1280x-720"), "WIDTHxHEIGHT"),
+        (("0", "--camera", "size=0x480"), "0x480"),
+        (("0", "--camera", "rate=0"), "rate must lie between"),
+        (("0", "--camera", "backend=magic"), "v4l2"),
+        (("rtsp://cam/1", "--camera", "size=640x480"), "rtsp://cam/1 is no camera; leave --camera"),
+        (("clip.mp4", "--camera", "rate=25"), "--camera is for cameras"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -432,7 +432,7 @@ def test_wishes_reach_the_camera(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.setattr("seqcls.detector.load", lambda *_, **__: fakes.detector())
     monkeypatch.setattr("seqcls.feeds.open.open_live", open_and_stop)
     monkeypatch.chdir(tmp_path)
-    wishes = ["--size", "1280X720", "--camera-rate", "29.97", "--backend", "v4l2"]
+    wishes = ["--camera", "size=1280X720,rate=29.97,backend=v4l2"]
     monkeypatch.setattr(sys, "argv", ["seqcls", "run", "3", *wishes, "-m", "m.safetensors", "-o", "out"])
     with pytest.raises(SystemExit):
         main()

@@ -257,7 +257,7 @@ def test_one_signal_ends_the_run_in_order(tmp_path: Path) -> None:
         started.has(started.journal, 8000)
         started.process.send_signal(signal.SIGTERM)
         assert started.ends() == 130, started.said()
-        assert "stopping in order" in started.said()
+        assert "stopping cleanly" in started.said()
         timeline = whole(started)
         assert started.process.stdout is not None
         told = [json.loads(line) for line in started.process.stdout.read().splitlines()]
@@ -289,7 +289,7 @@ def test_a_second_ctrl_c_ends_a_run_that_hangs(tmp_path: Path) -> None:
         started.has(tmp_path / "hangs", 0)
         started.process.send_signal(signal.SIGINT)
         limit_s = time.monotonic() + FUSE_S
-        while "stopping in order" not in started.said():
+        while "stopping cleanly" not in started.said():
             assert time.monotonic() < limit_s and started.process.poll() is None
             time.sleep(0.01)
         started.process.send_signal(signal.SIGINT)

@@ -1,0 +1,85 @@
+"""`seqcls evaluate`: how well a model does on labelled clips."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seqcls.cli import console, options, tables
+from seqcls.cli.options import OUTPUT
+from seqcls.files import require_free
+
+if TYPE_CHECKING:
+    from seqcls.evaluation.evaluate import ClipTruth, Evaluation
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model file.")],
+    clips: Annotated[Path, typer.Argument(metavar="CLIPS", help="Folder with labelled clips, or one clip.")],
+    labels: options.Labels,
+    patients: options.Patients = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    output: Annotated[Path | None, OUTPUT("DIR", "Also write evaluation.json there.", "-o", "--output")] = None,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Run a model on labelled clips: frame and interval metrics, with confidence intervals over patients."""
+    from seqcls.cli.extract import labelled_clips
+    from seqcls.detector import load
+    from seqcls.evaluation.evaluate import evaluate_clips
+
+    if output is not None:
+        require_free(output / "evaluation.json", overwrite)
+    found = labelled_clips(clips, labels, patients)
+    detector = load(model, device=device, precision=precision)
+    out = console.results()
+    with console.progress("evaluating", len(found), "clips") as advance:
+        done = 0
+
+        def show(truth: ClipTruth) -> None:
+            nonlocal done
+            done += 1
+            advance(done)
+            out.print(clip_line(truth), markup=False)
+
+        evaluation = evaluate_clips(detector, found, on_clip=show)
+    show_evaluation(evaluation)
+    if output is not None:
+        write_evaluation(evaluation, output / "evaluation.json")
+        console.notify(f"wrote {output / 'evaluation.json'}")
+
+
+def show_evaluation(evaluation: Evaluation) -> None:
+    """Two tables: by frame, by interval."""
+    out = console.results()
+    for o in evaluation.organs:
+        m, i = o.frames, o.intervals
+        out.print(
+            f"{o.organ}: AUROC {m.auroc:.4f}{tables.range_of(o.auroc)},"
+            f" accuracy {m.accuracy:.4f}{tables.range_of(o.accuracy)}, sensitivity {m.sensitivity:.4f},"
+            f" specificity {m.specificity:.4f} ({m.count} labelled frames, {m.present} present)",
+            markup=False,
+        )
+        out.print(
+            f"{' ' * len(o.organ)}  presences found {i.found} of {i.presences}, false events {i.false_events}"
+            f" ({i.false_events_per_min:.2f}/min), segmental F1@10/25/50"
+            f" {'/'.join(tables.figure(f, 3) for f in i.f1_at)}, edit {i.edit:.3f},"
+            f" onset/offset error median {tables.figure(i.onset_median_s, 3)}/{tables.figure(i.offset_median_s, 3)} s,"
+            f" p90 {tables.figure(i.onset_p90_s, 3)}/{tables.figure(i.offset_p90_s, 3)} s",
+            markup=False,
+        )
+
+
+def write_evaluation(evaluation: Evaluation, path: Path) -> None:
+    from seqcls.json_text import write_json
+
+    write_json(path, evaluation.to_dict())
+
+
+def clip_line(truth: ClipTruth) -> str:
+    timeline = truth.timeline
+    shares = (f"{organ} {truth.accuracy(k):.3f}" for k, organ in enumerate(timeline.organs))
+    found = sum(i.state == "present" for i in timeline.intervals)
+    return f"{timeline.source.name}: frame accuracy {', '.join(shares)}; {found} presences reported"

@@ -1,0 +1,325 @@
+"""What this computer has for seqcls and what is missing, with the command that brings it; one page for a report.
+
+Everything is imported late and one by one: a library that is missing or broken becomes a finding, never an error. The
+page holds no paths, no names of users or computers, and nothing is fetched from a network.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import os
+import platform
+import re
+import sys
+import textwrap
+import warnings
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import seqcls
+
+#: Distribution and module of what every installation has, and of what brings more: then the command and the purpose.
+NEEDED = {
+    "numpy": "numpy", "opencv-python": "cv2", "av": "av", "pydicom": "pydicom", "pillow": "PIL",
+    "safetensors": "safetensors", "torch": "torch", "torchvision": "torchvision", "scikit-learn": "sklearn",
+    "matplotlib": "matplotlib", "typer": "typer", "rich": "rich",
+}  # fmt: skip
+OPTIONAL = {
+    "openvino": ("openvino", "pip install openvino", "the fastest engine on a CPU"),
+    "onnx": ("onnx", "pip install 'seqcls[onnx]'", "ONNX models"),
+    "onnxruntime": ("onnxruntime", "pip install 'seqcls[onnx]'", "--engine onnx"),
+    "pylibjpeg": ("pylibjpeg", "pip install 'seqcls[dicom]'", "compressed DICOM"),
+    "pylibjpeg-openjpeg": ("openjpeg", "pip install 'seqcls[dicom]'", "JPEG 2000 in DICOM"),
+    "pylibjpeg-rle": ("rle", "pip install 'seqcls[dicom]'", "fast RLE in DICOM"),
+    "pyjpegls": ("jpeg_ls", "pip install 'seqcls[dicom]'", "JPEG-LS in DICOM"),
+    "nncf": ("", "pip install 'seqcls[int8]'", "int8 models"),  # not imported: that takes longer than all the others
+}
+OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
+#: Name of a codec, and FFmpeg's decoders for it.
+VIDEO = {
+    "H.264": ("h264",), "HEVC": ("hevc",), "MPEG-2": ("mpeg2video",), "MPEG-4": ("mpeg4",), "MJPEG": ("mjpeg",),
+    "AV1": ("libdav1d", "libaom-av1"), "VP9": ("vp9", "libvpx-vp9"), "VP8": ("vp8", "libvpx"),
+}  # fmt: skip
+#: Transfer syntaxes of DICOM that a library for pydicom must decode; FFmpeg decodes those of video and lossless JPEG.
+DICOM = {
+    "JPEG": "1.2.840.10008.1.2.4.50",
+    "JPEG-LS": "1.2.840.10008.1.2.4.80",
+    "JPEG 2000": "1.2.840.10008.1.2.4.90",
+    "RLE": "1.2.840.10008.1.2.5",
+}
+_FEATURES = (
+    "avx2",
+    "avx512f",
+    "avx512_vnni",
+    "avx512_bf16",
+    "avx_vnni",
+    "amx_int8",
+    "amx_bf16",
+    "asimd",
+    "sve",
+    "bf16",
+)
+#: What may name folders: all that stands in brackets around a path, and a path's folders, also of one in quotes.
+_BRACKETS = re.compile(r"\s*\([^()]*[/\\][^()]*\)")
+_FOLDERS = re.compile(r"(?<=['\"])[^'\"]*[/\\](?=[^'\"]*['\"])|(?:[A-Za-z]:|~)?[/\\]?(?:[^\s:'\"()/\\]+[/\\])+")
+_LABEL_WIDTH = 12
+
+Problem = Literal["", "optional", "needed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One line of the report.
+
+    problem: empty where all is well, "optional" for what some tasks lack, "needed" for what must be mended. remedy: the
+    command that does it, as a shell takes it, or empty.
+    """
+
+    section: str
+    name: str
+    value: str
+    problem: Problem = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """All findings, in the order of the page."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def broken(self) -> bool:
+        """Whether something is missing or broken that seqcls needs."""
+        return any(finding.problem == "needed" for finding in self.findings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What ``--json`` prints."""
+        return {"format": 1, "broken": self.broken, "findings": [asdict(finding) for finding in self.findings]}
+
+    def page(self, width: int = 80) -> str:
+        """Text of at most ``width`` columns: what there is by section, then what is missing and its remedy."""
+        lines: list[str] = []
+        for section in dict.fromkeys(finding.section for finding in self.findings):
+            found = [f for f in self.findings if f.section == section and not f.problem]
+            text = ", ".join(f"{f.name} {f.value}".strip() for f in found)
+            lines += _wrapped(section, text if text else "none", width)
+        for title, problem in (("Needed", "needed"), ("Optional", "optional")):
+            for finding in (f for f in self.findings if f.problem == problem):
+                lines += _wrapped(title, f"{finding.name}: {finding.value}", width)
+                if finding.remedy:
+                    lines.append(" " * _LABEL_WIDTH + f"-> {finding.remedy}")
+        lines += _wrapped("Verdict", "something that seqcls needs is broken" if self.broken else "ready", width)
+        return "\n".join(lines)
+
+
+def _wrapped(label: str, text: str, width: int) -> list[str]:
+    return textwrap.wrap(
+        f"{label:<{_LABEL_WIDTH}}{text}", width, subsequent_indent=" " * _LABEL_WIDTH, break_on_hyphens=False
+    )
+
+
+def examine() -> Examination:
+    """Look at everything; takes a few seconds, because every library is imported and every engine scores an image."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return Examination(
+            (*_system(), *_libraries(), *_devices(), *_engines(), *_video(), *_dicom(), *_screen(), *_cameras())
+        )
+
+
+def processor() -> str:
+    """The processor's name, as far as the system tells it."""
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def _release() -> str:
+    """The system's version without what its builder added."""
+    return platform.release().partition("-")[0]
+
+
+def _cpuinfo(*names: str) -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() in names), "")
+
+
+def _system() -> Iterator[Finding]:
+    yield Finding(section="System", name="seqcls", value=seqcls.__version__)
+    yield Finding(section="System", name="Python", value=platform.python_version())
+    yield Finding(section="System", name=platform.system(), value=f"{_release()} {platform.machine()}")
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    flags = _cpuinfo("flags", "Features").split()
+    features = " ".join(flag for flag in _FEATURES if flag in flags)
+    yield Finding(section="Processor", name=processor(), value=f"with {usable} usable cores")
+    yield Finding(section="Processor", name="instructions:", value=features if features else "not known here")
+
+
+def _libraries() -> Iterator[Finding]:
+    for distribution, module in NEEDED.items():
+        _, problem = _imported(module)
+        installed = [name for name in OPENCV if _version(name)] if module == "cv2" else [distribution]
+        version = _version(installed[0]) if installed else ""
+        if problem:
+            remedy = _remedy(distribution, problem)
+            yield Finding(section="Libraries", name=distribution, value=problem, problem="needed", remedy=remedy)
+        else:
+            name = installed[0] if installed else distribution
+            yield Finding(section="Libraries", name=name, value=version if version else "of unknown version")
+        if len(installed) > 1:
+            yield Finding(
+                section="Libraries",
+                name=" and ".join(installed),
+                value="overwrite each other; keep one",
+                problem="optional",
+                remedy=f"pip uninstall -y {' '.join(installed)} && pip install {distribution}",
+            )
+    for distribution, (module, command, purpose) in OPTIONAL.items():
+        version = _version(distribution)
+        problem = (_imported(module)[1] if module else "") if version else "not installed"
+        if problem:
+            value = f"{problem} (for {purpose})"
+            yield Finding(section="Libraries", name=distribution, value=value, problem="optional", remedy=command)
+        else:
+            yield Finding(section="Libraries", name=distribution, value=version)
+
+
+def _devices() -> Iterator[Finding]:
+    torch, problem = _imported("torch")
+    if torch is None:
+        yield Finding(section="GPU", name="not known, because PyTorch cannot be imported", value="")
+        return
+    try:
+        for number in range(torch.cuda.device_count()):
+            yield Finding(
+                section="GPU", name=torch.cuda.get_device_name(number), value=f"with CUDA {torch.version.cuda}"
+            )
+        if torch.backends.mps.is_available():
+            yield Finding(section="GPU", name="Apple", value="with MPS")
+        if not torch.cuda.is_available() and not torch.backends.mps.is_available():
+            yield Finding(section="GPU", name="none that PyTorch can use", value="")
+    except Exception as error:  # a driver that does not fit raises nearly anything
+        problem = without_paths(error)
+        yield Finding(section="GPU", name="PyTorch", value=problem, problem="optional")
+
+
+def _engines() -> Iterator[Finding]:
+    """Each engine opened with a model of random weights, and the one that ``auto`` means."""
+    try:
+        import numpy as np
+
+        from seqcls.engines import ENGINES, choose_engine, open_engine
+        from seqcls.models.untrained import random_model
+
+        chosen, why = choose_engine()
+        model = random_model(size=32)
+    except Exception as error:  # whatever is broken is a finding of its own
+        value = f"cannot be tried ({without_paths(error)})"
+        yield Finding(section="Engines", name="engines", value=value, problem="needed")
+        return
+    yield Finding(section="Engines", name="auto", value=f"is {chosen} ({why})")
+    for name in ENGINES:
+        try:
+            engine = open_engine(model, engine=name)
+            engine.scores(np.zeros((1, 32, 32), np.uint8))
+        except Exception as error:  # an engine that cannot be used is a finding, whatever it raises
+            problem: Problem = "needed" if name == chosen else "optional"
+            yield Finding(section="Engines", name=f"engine {name}", value=without_paths(error), problem=problem)
+        else:
+            yield Finding(section="Engines", name=f"{name}:", value=engine.description.replace(", ", " "))
+
+
+def _video() -> Iterator[Finding]:
+    av, problem = _imported("av")
+    if av is None:
+        return  # it is among the libraries
+    codec = ".".join(map(str, av.library_versions.get("libavcodec", ())))
+    yield Finding(section="Video", name="FFmpeg", value=f"libavcodec {codec}")
+    for name, decoders in VIDEO.items():
+        if any(decoder in av.codecs_available for decoder in decoders):
+            yield Finding(section="Video", name=name, value="")
+        else:
+            problem = "this FFmpeg has no decoder for it"
+            remedy = "pip install --force-reinstall --only-binary :all: av"
+            yield Finding(section="Video", name=name, value=problem, problem="optional", remedy=remedy)
+    recording = "H.264" if "libx264" in av.codecs_available else "MPEG-4"
+    yield Finding(section="Video", name="records as", value=recording)
+
+
+def _dicom() -> Iterator[Finding]:
+    pydicom, problem = _imported("pydicom")
+    if pydicom is None:
+        return
+    for name, syntax in DICOM.items():
+        try:
+            available = importlib.import_module("pydicom.pixels").get_decoder(syntax).is_available
+        except Exception as error:  # plugins of other makers raise what they like
+            available, problem = False, without_paths(error)
+        if available:
+            yield Finding(section="DICOM", name=name, value="")
+        else:
+            value = problem if problem else "no decoder is installed"
+            remedy = "pip install 'seqcls[dicom]'"
+            yield Finding(section="DICOM", name=f"DICOM {name}", value=value, problem="optional", remedy=remedy)
+
+
+def _screen() -> Iterator[Finding]:
+    cv2, _ = _imported("cv2")
+    if cv2 is not None:
+        found = re.search(r"GUI:[ \t]*(\S+)", cv2.getBuildInformation())
+        windows = found[1] if found else "NONE"
+        if windows == "NONE":
+            remedy = "pip uninstall -y opencv-python-headless && pip install opencv-python"
+            value = "this OpenCV is headless, so --show has no window; --serve needs none"
+            yield Finding(section="Screen", name="windows", value=value, problem="optional", remedy=remedy)
+        else:
+            yield Finding(section="Screen", name="windows", value=f"by {windows}")
+    seen = sys.platform in ("win32", "darwin") or any(os.environ.get(n) for n in ("DISPLAY", "WAYLAND_DISPLAY"))
+    yield Finding(section="Screen", name="display", value="found" if seen else "none (use --serve, not --show)")
+    yield Finding(section="Screen", name="terminal", value=str(getattr(sys.stdout, "encoding", None) or "none"))
+
+
+def _cameras() -> Iterator[Finding]:
+    cv2, _ = _imported("cv2")
+    if cv2 is None:
+        return
+    for backend in cv2.videoio_registry.getCameraBackends():
+        yield Finding(section="Cameras", name=cv2.videoio_registry.getBackendName(backend), value="")
+    if sys.platform == "linux":
+        count = len(list(Path("/dev").glob("video*")))
+        yield Finding(section="Cameras", name="devices:", value=str(count))
+
+
+def _imported(module: str) -> tuple[Any, str]:
+    """The module, or None and why it cannot be imported."""
+    try:
+        return importlib.import_module(module), ""
+    except ModuleNotFoundError as error:
+        return None, "not installed" if error.name == module else f"cannot be imported ({without_paths(error)})"
+    except Exception as error:  # OSError for a DLL, and nearly anything where two libraries do not fit each other
+        return None, f"cannot be imported ({without_paths(error)})"
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _remedy(distribution: str, problem: str) -> str:
+    if distribution == "opencv-python" and re.search(r"libGL|libgthread|libglib|\.so\b", problem):
+        return "apt install libgl1 libglib2.0-0"
+    again = "" if problem == "not installed" else "--force-reinstall "
+    return f"pip install {again}{'torch torchvision' if distribution.startswith('torch') else distribution}"
+
+
+def without_paths(error: BaseException) -> str:
+    """The error in one line of at most 160 letters, with the folders of paths left out: they name people."""
+    text = " ".join(str(error).split()).replace(str(Path.home()), "~")
+    return _FOLDERS.sub("", _BRACKETS.sub("", text))[:160] or type(error).__name__

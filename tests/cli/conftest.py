@@ -1,0 +1,53 @@
+"""What the tests of the command line share: the program in this process, a stand-in model, and one really trained."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from support.commands import TRAIN, Done, Seqcls, Trained
+from support.drawn import labelled_folder
+from support.fakes import detector
+
+
+@pytest.fixture
+def seqcls(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Seqcls:
+    """Run a command in an empty working directory."""
+    from seqcls.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SEQCLS_MODEL", raising=False)
+    monkeypatch.setenv("COLUMNS", "110")
+
+    def run(*arguments: object) -> Done:
+        monkeypatch.setattr(sys, "argv", ["seqcls", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else 0
+        printed = capsys.readouterr()
+        return Done(code, printed.out, printed.err)
+
+    return run
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A model file's name; whatever is loaded, brightness is the classifier and "node" the organ."""
+    monkeypatch.setattr("seqcls.detector.load", lambda *_, **__: detector(organs=("node",)))
+    return "m.safetensors"
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Extracted and trained once, by the commands themselves."""
+    from seqcls.cli import app
+
+    folder = tmp_path_factory.mktemp("trained")
+    clips, labels = labelled_folder(folder, clips=3)
+    data, model = folder / "data", folder / "node.safetensors"
+    app(["extract", str(clips), "--labels", str(labels), "-o", str(data)], standalone_mode=False)
+    app(["train", str(data), "-o", str(model), *TRAIN, "--epochs", "10"], standalone_mode=False)
+    return Trained(clips, labels, model, data)

@@ -1,0 +1,81 @@
+"""`seqcls run` on a feed: what a live run writes, how it goes on, what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from support.commands import Seqcls, bright_clip, one_line
+
+
+def test_a_clip_played_live_gives_the_clips_timeline(
+    seqcls: Seqcls, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pooled: list[bool] = []
+    monkeypatch.setattr("seqcls.live.malloc.share_one_pool", lambda: pooled.append(True))
+    bright_clip(tmp_path / "clip.mp4", [False] * 8 + [True] * 10 + [False] * 7)
+    assert seqcls("run", "clip.mp4", "-m", model, "-o", "offline").code == 0
+    assert not pooled
+    live = seqcls("run", "clip.mp4", "-m", model, "-o", "live", "--realtime", "--keep", "every", "--clips", "--record", "live/feed.mp4")  # fmt: skip
+    assert live.code == 0 and pooled
+    assert Path("live/intervals.csv").read_bytes() == Path("offline/intervals.csv").read_bytes()
+    assert Path("live/scores.csv").read_bytes() == Path("offline/scores.csv").read_bytes()
+    events = [json.loads(line) for line in live.out.splitlines()]
+    assert {"absent", "present"} <= {event["state"] for event in events}
+    assert "feed running" in live.err and "latency from arrival" in live.err
+    assert len(list(Path("live/clips").glob("*.mp4"))) == 1 and Path("live/feed.mp4").stat().st_size > 1000
+    recorded = f"recorded {Path('live/feed.mp4')}, whose 0 is 0.00 s of the run"
+    assert recorded in live.err and f"1 clip of presences in {Path('live/clips')}\n" in live.err
+    assert seqcls("replay", "live/run.journal").code == 0
+    again = seqcls("run", "clip.mp4", "-m", model, "-o", "live", "--realtime")
+    assert again.code == 1 and "--overwrite" in one_line(again)
+
+
+def test_a_live_run_that_was_cut_off_goes_on(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
+    bright_clip(tmp_path / "clip.mp4", [True] * 12)
+    play = ("run", "clip.mp4", "-m", model, "-o", "out", "--realtime", "--keep", "every")
+    assert seqcls(*play, "--resume").code == 1  # nothing to go on with
+    assert seqcls(*play).code == 0
+    journal = Path("out/run.journal")
+    kept = journal.read_bytes().splitlines(keepends=True)[:-4]  # as a power cut may leave it
+    journal.write_bytes(b"".join(kept) + b"12345678 {")
+    for name in ("timeline.json", "intervals.csv", "scores.csv", "timeline.png"):
+        Path("out", name).unlink()
+    torn = seqcls("replay", "out")
+    assert torn.code == 3
+    other = seqcls(*play, "--resume", "--onset", "0.9")
+    assert other.code == 2 and "other options" in one_line(other)
+    done = seqcls(*play, "--resume")
+    assert done.code == 0 and "continuing" in done.err
+    body = json.loads(Path("out/timeline.json").read_text(encoding="utf-8"))
+    assert body["frame_counts"]["received"] > 12
+    assert any(gap["reason"] == "not recorded" for gap in body["report"]["gaps"])
+
+
+def test_wrong_options_of_a_live_run(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
+    bright_clip(tmp_path / "clip.mp4", [True] * 5)
+    run = ("run", "clip.mp4", "-m", model, "--realtime")
+    assert seqcls(*run, "--keep", "some").code == 2
+    assert seqcls(*run, "--duration", "-1").code == 2
+    two = seqcls("run", "clip.mp4", "rtsp://user:hunter2@host", "-m", model)
+    assert two.code == 2 and "not 2 (clip.mp4, rtsp://" in one_line(two) and "hunter2" not in two.err
+    assert "gopher" in one_line(seqcls("run", "gopher://host/x", "-m", model))
+    secret = seqcls("run", "ftp://user:hunter2@host/x?token=hunter2", "-m", model)
+    assert secret.code == 1 and "hunter2" not in secret.err + secret.out
+    assert "asks for no password" in one_line(seqcls("run", "igtl://host", "-m", model, "--credentials", "x"))
+
+
+@pytest.mark.parametrize("given", [["--serve"], ["--serve", "0"], ["--serve", "--duration", "0.3"]], ids=" ".join)
+def test_the_page_needs_no_port(seqcls: Seqcls, model: str, given: list[str]) -> None:
+    done = seqcls("run", "igtl://127.0.0.1:1", "-m", model, "-o", "out", "--duration", "0.3", *given)
+    assert done.code == 3 and "open http://127.0.0.1:" in done.err
+    before = seqcls("run", "--serve", "igtl://127.0.0.1:1", "-m", model, "-o", "new", "--duration", "0.3")
+    assert before.code == 3 and "open http://127.0.0.1:" in before.err
+    wrong = seqcls("run", "igtl://127.0.0.1:1", "-m", model, "--serve", "-1")
+    assert wrong.code in (1, 2) and "-1" in wrong.err
+
+
+def test_a_feed_that_never_came_is_no_success(seqcls: Seqcls, model: str) -> None:
+    done = seqcls("run", "igtl://127.0.0.1:1", "-m", model, "-o", "out", "--duration", "0.3")
+    assert done.code == 3 and "no frame came" in done.err and Path("out/run.journal").is_file()

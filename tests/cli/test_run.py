@@ -1,0 +1,186 @@
+"""`seqcls run` on clips: what it prints and writes, its exit codes, its one-line errors."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.commands import Seqcls, Trained, bright_clip, one_line
+from support.drawn import write_clip
+
+from seqcls.models.file import write_model
+from seqcls.models.untrained import random_model
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real model file, for what only a real engine refuses."""
+    path = tmp_path_factory.mktemp("model") / "untrained.safetensors"
+    write_model(path, *random_model(size=32))
+    return path
+
+
+def test_from_clips_to_timeline(seqcls: Seqcls, trained: Trained, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "unseen.mp4", [15 <= i < 35 for i in range(50)], seed=77)
+    done = seqcls("run", clip, "-m", trained.model, "-o", "out")
+    assert done.code == 0, done.err
+    assert sorted(p.name for p in Path("out").iterdir()) == [
+        "intervals.csv",
+        "scores.csv",
+        "timeline.json",
+        "timeline.png",
+    ]
+    with Path("out/intervals.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [r["state"] for r in rows] == ["absent", "present", "absent"]
+    assert abs(float(rows[1]["start_s"]) - 1.5) <= 0.3 and abs(float(rows[1]["end_s"]) - 3.5) <= 0.3
+    assert "unseen.mp4" in done.out and "█" in done.out and "50 frames = 50 classified" in done.out
+    assert "wrote out" in done.err
+
+
+def test_several_sources_get_a_folder_each_and_one_table(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
+    for name in "abdef":
+        bright_clip(tmp_path / f"clips/{name}.mp4", [True] * 20)
+    (tmp_path / "clips/c.mp4").write_text("no video at all")
+    done = seqcls("run", "clips", "-m", model, "-o", "out")
+    assert done.code == 1 and "c.mp4" in one_line(done) and "5 of 6 done, 1 failed" in done.err
+    with Path("out/intervals.csv").open(encoding="utf-8", newline="") as stream:
+        assert {r["file"] for r in csv.DictReader(stream)} == {f"{name}.mp4" for name in "abdef"}
+    assert Path("out/a/timeline.json").is_file() and not Path("out/c").exists()
+
+
+def test_the_newest_model_is_found_and_named(
+    seqcls: Seqcls, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = bright_clip(tmp_path / "x.mp4", [True] * 20)
+    none = seqcls("run", clip)
+    assert none.code == 1 and "no model: name one with -m" in one_line(none)
+    (tmp_path / "node.safetensors").write_bytes(b"")
+    assert "newest model here, node.safetensors" in seqcls("run", clip).err
+    monkeypatch.setenv("SEQCLS_MODEL", "other.safetensors")
+    assert "$SEQCLS_MODEL: other.safetensors" in seqcls("run", clip, "--overwrite").err
+
+
+def test_options_reach_the_run(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
+    bright_clip(tmp_path / "x.mp4", [5 <= i < 15 for i in range(20)])
+    options = ("--smoothing", "hmm,dwell=3", "--onset", "0.7", "--pad", "0.2", "--min-absent", "0.4")
+    assert seqcls("run", "x.mp4", "-m", model, *options).code == 0
+    body = json.loads(Path("x-timeline/timeline.json").read_text(encoding="utf-8"))["provenance"]
+    assert (body["smoothing"]["kind"], body["smoothing"]["dwell_s"]) == ("hmm", 3.0)
+    used = body["intervals"]["node"]
+    assert (used["onset"], used["pad_s"], used["min_absent_s"], used["min_present_s"]) == (0.7, 0.2, 0.4, 0.3)
+
+
+def test_bad_sources(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
+    (tmp_path / "empty.mp4").write_bytes(b"")
+    (tmp_path / "text.mp4").write_text("hello")
+    (tmp_path / "folder").mkdir()
+    for source in ("missing.mp4", "empty.mp4", "text.mp4", "folder", "*.avi"):
+        done = seqcls("run", source, "-m", model, "-o", "out")
+        assert done.code == 1 and source.strip("*") in one_line(done), source
+        assert not Path("out").exists() or not any(Path("out").iterdir())
+
+
+def test_bad_models(seqcls: Seqcls, tmp_path: Path) -> None:
+    clip = bright_clip(tmp_path / "x.mp4", [True] * 5)
+    (tmp_path / "text.safetensors").write_text("hello")
+    for name in ("missing.safetensors", "text.safetensors"):
+        done = seqcls("run", clip, "-m", name, "-o", "out")
+        assert done.code == 1 and name in one_line(done)
+
+
+def test_results_are_never_overwritten_unasked(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
+    clip = bright_clip(tmp_path / "x.mp4", [True] * 10)
+    assert seqcls("run", clip, "-m", model).code == 0
+    before = Path("x-timeline/timeline.json").read_bytes()
+    again = seqcls("run", clip, "-m", model)
+    assert again.code == 1 and one_line(again) == (
+        f"seqcls: {Path('x-timeline/timeline.json')} is there already: add --overwrite, or choose another place with -o"
+    )
+    assert seqcls("run", clip, "-m", model, "--overwrite").code == 0
+    assert Path("x-timeline/timeline.json").read_bytes() == before
+
+
+def test_an_output_that_cannot_be(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
+    clip = bright_clip(tmp_path / "x.mp4", [True] * 5)
+    (tmp_path / "file").write_text("")
+    done = seqcls("run", clip, "-m", model, "-o", "file/out")
+    assert done.code == 1 and "choose another" in one_line(done)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--onset", "2"], "thresholds"),
+        (["--smoothing", "magic"], "unknown smoothing 'magic'"),
+        (["--region", "here"], "--region takes auto, none or"),
+        (["--device", "tpu"], "tpu"),
+        (["--engine", "abacus"], "abacus"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_wrong_usage_exits_with_2(
+    seqcls: Seqcls, untrained: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    bright_clip(tmp_path / "x.mp4", [True] * 5)
+    done = seqcls("run", "x.mp4", "-m", untrained, *arguments)
+    assert done.code == 2 and message in one_line(done)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ["--serve", "0"],
+        ["--show"],
+        ["--record", "x.mkv"],
+        ["--clips"],
+        ["--webhook", "http://127.0.0.1:1/"],
+        ["--on-event", "true"],
+        ["--duration", "3"],
+        ["--keep", "every"],
+        ["--credentials", "file"],
+        ["--resume"],
+    ],
+    ids=lambda option: option[0],
+)
+def test_what_only_a_feed_has_is_refused_for_a_clip(
+    seqcls: Seqcls, model: str, tmp_path: Path, option: list[str]
+) -> None:
+    bright_clip(tmp_path / "x.mp4", [True] * 5)
+    done = seqcls("run", "x.mp4", "-m", model, *option)
+    assert done.code == 2 and f"{option[0]} is for live runs" in one_line(done)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["x.mp4"]
+
+
+def test_an_interrupted_run_keeps_what_was_read(
+    seqcls: Seqcls, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from seqcls.cli import console
+
+    asked: Counter[str] = Counter()  # by thread: the clip after this one is being read already
+
+    @contextlib.contextmanager
+    def after_thirty_frames() -> Iterator[Callable[[], bool]]:
+        def should_stop() -> bool:
+            asked[str(threading.get_ident())] += 1
+            return max(asked.values()) > 30
+
+        yield should_stop
+
+    monkeypatch.setattr(console, "stops_cleanly", after_thirty_frames)
+    for name in "ab":
+        bright_clip(tmp_path / f"{name}.mp4", [True] * 50)
+    done = seqcls("run", "a.mp4", "b.mp4", "-m", model, "-o", "out")
+    assert done.code == 130 and "interrupted before the end" in done.out
+    with Path("out/intervals.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    body = json.loads(Path("out/a/timeline.json").read_text(encoding="utf-8"))
+    received = body.get("frame_counts", body.get("ledger"))["received"]
+    assert 0 < received <= 31 and {r["file"] for r in rows} == {"a.mp4"}
+    assert float(rows[-1]["end_s"]) == pytest.approx(received / 10)

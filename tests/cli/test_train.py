@@ -1,0 +1,71 @@
+"""`seqcls train`: from frames or clips to a model, and what cannot be right."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.commands import TRAIN, Seqcls, Trained, one_line
+
+
+def test_training_straight_from_clips_and_cross_validation(seqcls: Seqcls, trained: Trained) -> None:
+    done = seqcls(
+        "train", trained.clips, "--labels", trained.labels, "-o", "m.safetensors", *TRAIN, "--folds", "groups"
+    )
+    assert done.code == 0, done.err
+    assert "left out P1: node AUROC" in done.out and "cross-validation by patient" in done.out
+    for name in ("cross-validation.csv", "history.csv", "learning-curves.png"):
+        assert (Path("m-training") / name).is_file()
+    assert Path("m.safetensors").is_file()
+
+
+def test_a_model_is_never_overwritten_unasked(seqcls: Seqcls, trained: Trained) -> None:
+    done = seqcls("train", trained.data, "-o", trained.model)
+    assert done.code == 1 and "--overwrite" in one_line(done)
+
+
+def test_an_output_that_cannot_be(seqcls: Seqcls, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = seqcls("train", "data", "-o", "file/m.safetensors")
+    assert done.code == 1 and "choose another" in one_line(done)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "m.pt"], "must end in .safetensors"),
+        (["--lr", "-1"], "lr must be above 0"),
+        (["--optimizer", "luck"], "unknown optimizer 'luck'"),
+        (["--set", "luck=1"], "--set does not know 'luck=1'; it takes NAME=VALUE with one of samples_per_epoch,"),
+        (["--set", "shadow=2"], "shadow must be 0 or more and at most 1, not 2.0"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_wrong_usage_exits_with_2(seqcls: Seqcls, arguments: list[str], message: str) -> None:
+    done = seqcls("train", "data", *arguments)
+    assert done.code == 2 and message in one_line(done)
+
+
+def test_wrong_folds(seqcls: Seqcls, trained: Trained) -> None:
+    done = seqcls("train", trained.data, "--weights", "none", "--folds", "one")
+    assert done.code == 2 and "--folds takes 2 or more" in one_line(done)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for child processes")
+def test_ctrl_c_ends_a_training_cleanly(trained: Trained, tmp_path: Path) -> None:
+    model = tmp_path / "m.safetensors"
+    command = [sys.executable, "-m", "seqcls", "train", str(trained.data), "-o", str(model), *TRAIN]
+    command[command.index("--epochs") + 1] = "100000"
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.strip().startswith("2/"):
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stderr.read()
+        assert process.wait(timeout=60) == 130, rest
+    assert "stopping cleanly" in rest and model.is_file() and "Traceback" not in rest
