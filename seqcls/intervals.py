@@ -240,7 +240,6 @@ class _Padding:
                     return emitted  # the two presences have grown together
                 if event.state == "present" or self._state is None:
                     event = self._moved(event, held.start_s, now_s)
-                    right_s = 0.0
         if event.state == "absent":
             self._held = event
             return emitted

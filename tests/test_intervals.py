@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqcls.errors import UsageError
-from seqcls.intervals import IntervalBuilder, IntervalOptions, intervals_from_events
-from seqcls.types import Event, Gap, ScoreTable
+from seqcls.intervals import Hysteresis, IntervalBuilder, IntervalOptions, intervals_from_events
+from seqcls.types import TIME_TOLERANCE_S, Event, Gap, ScoreTable
 
 RATE_HZ = 10.0
 Segment = tuple[str, float, float]
@@ -253,6 +253,49 @@ def test_padding_forgets_frames_that_no_start_can_reach() -> None:
     for index in range(200):
         builder.push(index, index / RATE_HZ, 0.1)
     assert len(builder._padding._frames) == 5  # 19.5 to 19.9
+
+
+def test_hysteresis_forgets_after_a_stretch_without_a_score() -> None:
+    hysteresis = Hysteresis(IntervalOptions(min_absent_s=0.2))
+    assert [hysteresis.update(score, 0.0) for score in (0.1, 0.4, 0.9, 0.4, 0.1)] == [False, False, True, True, False]
+    for length_s, high in ((0.1, True), (0.2 - TIME_TOLERANCE_S, False)):
+        assert hysteresis.update(0.9, 0.0) is True
+        hysteresis.mark_unknown(0.0)
+        assert hysteresis.update(0.4, length_s) is high
+
+
+def test_a_duration_is_reached_within_the_tolerance() -> None:
+    end_s = 0.3 - TIME_TOLERANCE_S
+    assert events_of((0.0, 0.9), (end_s, 0.9), end_s=end_s)[0].state == "present"
+
+
+def test_a_frame_without_a_reason_has_none() -> None:
+    assert IntervalBuilder("liver", IntervalOptions()).push(0, 0.0, None) == [Event("liver", "unknown", 0.0, 0, 0.0)]
+
+
+def test_presence_can_become_certain_at_the_start_of_a_gap() -> None:
+    events = events_of((0.0, 0.9), Gap(0.3, 1.0, "lost"), end_s=1.0)
+    assert [(e.state, e.final_s) for e in events] == [("present", 0.3), ("unknown", 1.0)]
+
+
+def test_padded_starts_have_the_frame_after_a_gap_or_that_after_the_last() -> None:
+    events = events_of(Gap(0.0, 0.5, "lost"), (0.5, 0.1), (0.6, 0.9), (0.8, 0.9), (1.0, 0.9), end_s=1.2, pad_s=0.2)
+    assert [(e.state, e.start_s, e.index) for e in events] == [("unknown", 0.0, 0), ("present", 0.5, 0)]
+    steps = [*((i / 4, 0.9) for i in range(4)), (1.0, 0.1)]
+    assert [(e.start_s, e.index) for e in events_of(*steps, end_s=2.0, pad_s=0.5)] == [(0.0, 0), (1.5, 5)]
+
+
+def test_an_absence_waits_for_a_presence_that_is_not_yet_certain() -> None:
+    steps = [(0.0, 0.1), (0.2, 0.1), *((0.4 + i / 5, 0.9) for i in range(6))]
+    events = events_of(*steps, end_s=1.6, min_present_s=0.8, pad_s=0.5)
+    assert [(e.state, e.start_s, e.index) for e in events] == [("present", 0.0, 0)]
+
+
+def test_the_mean_is_taken_in_double_precision() -> None:
+    events = events_of((0.0, 0.1), (0.1, 0.2), (0.2, 0.4), end_s=0.3, onset=1.0)
+    [interval] = intervals_from_events(events, table_of([0.0, 0.1, 0.2], [0.1, 0.2, 0.4]), 0.3)
+    single = [float(np.float32(score)) for score in (0.1, 0.2, 0.4)]
+    assert interval.mean_score == pytest.approx(sum(single) / 3, abs=1e-12)
 
 
 def table_of(times_s: list[float], scores: list[float | None], first_index: int = 0) -> ScoreTable:
