@@ -55,8 +55,8 @@ def _cover(groups: Mapping[str, Shown], carriers: Mapping[tuple[str, str], set[s
     lacking = set(carriers)
     while lacking:
         free = [name for name in order if _is_free(name, held, carriers)]
-        best = max(free, key=lambda name: len(groups[name] & lacking), default=None)
-        if best is None or not groups[best] & lacking:
+        best = max(free, key=lambda name: len(groups[name] & lacking))
+        if not groups[best] & lacking:
             raise DataError(
                 "no split shows every organ present and absent on both sides; label more, or use --validation 0"
             )

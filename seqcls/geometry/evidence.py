@@ -106,8 +106,6 @@ def _background(brightest: Image, change: Image) -> int:
     depth = max(2, round(0.02 * max(brightest.shape)))
     rim[depth:-depth, depth:-depth] = False
     levels = brightest[rim & (change <= 3)]
-    if levels.size < 0.25 * rim.sum():
-        return 0
     counts = np.bincount(levels, minlength=256)
     level = int(counts.argmax())
     near = counts[max(0, level - 1) : level + 2].sum()

@@ -42,7 +42,7 @@ def outline(evidence: Evidence) -> tuple[Points, str] | None:
     hull = _hull(tissue)
     if sides is None:
         return hull, "convex"
-    filled, kind = _completed(tissue, *sides, to_bottom=False)
+    filled, kind = _completed(tissue, *sides)
     if _is_cropped(_hull(filled | tissue), evidence):
         filled, kind = _completed(tissue, *sides, to_bottom=True)
     filled &= evidence.inside
@@ -108,7 +108,8 @@ def _dense(mask: Mask) -> Mask:
     """Without text, ticks and traces: a pixel stays where at least half of its neighbourhood is set."""
     side = max(5, round(0.024 * max(mask.shape))) | 1
     dense = cv2.blur(mask.astype(np.float32), (side, side), borderType=cv2.BORDER_REPLICATE) >= 0.5
-    return np.asarray(dense & mask, bool)
+    kept: Mask = dense & mask
+    return kept
 
 
 def _main(mask: Mask, active: Mask) -> Mask | None:
@@ -151,8 +152,8 @@ def _sides(tissue: Mask) -> tuple[Side, Side] | None:
     mirrored = _line(rows, width - 1 - last, last < width - 2, blur)
     right = None if mirrored is None else Side(width - 1 - mirrored.offset, -mirrored.slope, mirrored.support)
     # The face of the probe echoes over its whole width, whatever lies in the dark below.
-    face = slice(0, max(1, len(rows) // 12))
-    start, end = float(first[face].min()), float(last[face].max())
+    face = max(1, len(rows) // 12)
+    start, end = float(first[:face].min()), float(last[:face].max())
     left = Side(0, 0, 0) if left is None and start <= 1 else left
     right = Side(width - 1, 0, 0) if right is None and end >= width - 2 else right
     if left is None or right is None:
@@ -167,14 +168,13 @@ def _sides(tissue: Mask) -> tuple[Side, Side] | None:
     return Side(start + end - right.offset, -right.slope, 0), right
 
 
-def _line(rows: NDArray[np.intp], edge: NDArray[np.intp], usable: NDArray[np.bool_], blur: float) -> Side | None:
+def _line(y: NDArray[np.intp], x: NDArray[np.intp], usable: NDArray[np.bool_], blur: float) -> Side | None:
     """The line that most of the edge points lie on, among those that widen with depth and cut nothing off."""
-    y, x = rows.astype(np.float64), edge.astype(np.float64)
     choice = np.flatnonzero(usable)
     if len(choice) < 12:
         return None
     sample = choice[np.unique(np.linspace(0, len(choice) - 1, 40).round().astype(int))]
-    i, j = (a.ravel() for a in np.meshgrid(sample, sample, indexing="ij"))
+    i, j = (sample[place] for place in np.triu_indices(len(sample), 1))
     i, j = i[y[j] - y[i] >= 6], j[y[j] - y[i] >= 6]
     slope = (x[j] - x[i]) / (y[j] - y[i])
     widens = (slope <= 0.05) & (slope > -4)
@@ -205,7 +205,7 @@ def _with_fragments(tissue: Mask, evidence: Evidence, left: Side, right: Side) -
     return result
 
 
-def _completed(tissue: Mask, left: Side, right: Side, to_bottom: bool) -> tuple[Mask, str]:
+def _completed(tissue: Mask, left: Side, right: Side, to_bottom: bool = False) -> tuple[Mask, str]:
     """The whole fan or rectangle between the sides, no deeper and no wider than its evidence on either half.
 
     ``to_bottom``: down to the image's last row, where nothing but ultrasound can be.
@@ -231,10 +231,9 @@ def _completed(tissue: Mask, left: Side, right: Side, to_bottom: bool) -> tuple[
     filled = _drawn(fan, tissue.shape)
     rows = np.flatnonzero(np.bincount(y) > 0.01 * tissue.shape[1])
     reach = max(apex_x - x.min(), x.max() - apex_x) + 1
-    filled[: rows[0]] = False
-    filled[tissue.shape[0] if to_bottom else rows[-1] + 1 :] = False
-    filled[:, : max(0, int(apex_x - reach))] = False
-    filled[:, int(apex_x + reach) + 1 :] = False
+    row, column = np.ogrid[: tissue.shape[0], : tissue.shape[1]]
+    filled &= (row >= rows[0]) & ((row <= rows[-1]) | to_bottom)
+    filled &= (column >= int(apex_x - reach)) & (column <= int(apex_x + reach))
     return filled, kind
 
 

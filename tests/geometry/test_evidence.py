@@ -54,11 +54,11 @@ def test_large_images_are_reduced_to_640() -> None:
 
 
 def test_reduced_by_averages() -> None:
-    image = np.zeros((4, 1280), np.uint8)
-    image[:, ::2] = 100
-    statistics = Statistics(1280, 4)
+    image = np.zeros((4, 2560), np.uint8)
+    image[:, ::4] = 100
+    statistics = Statistics(2560, 4)
     statistics.add(image)
-    assert np.array_equal(statistics._frames[0], np.full((2, 640), 50))
+    assert np.array_equal(statistics._frames[0], np.full((1, 640), 25))
 
 
 def test_a_repeated_frame_is_left_out() -> None:
@@ -117,12 +117,23 @@ def test_a_box_is_rounded_to_reduced_pixels() -> None:
         (4, 5, 2, True),
         (3, 5, 2, False),
         (6, 6, 100, True),
+        (1, 5, 3, True),  # lit in a fifth, though its mean of 0.6 is too dim
+        (1, 5, 2, False),
+        (3, 4, 2, False),  # a mean of 1.5
+        (2, 11, 100, False),  # at most 8 of each count: 16 / 11
     ],
 )
 def test_seen_in_a_fifth_of_the_frames(lit: int, of: int, level: int, seen: bool) -> None:
     found = drawn([level if index < lit else 0 for index in range(of)])
     assert at(found.seen) is seen
     assert not found.seen[5, 5]
+
+
+def test_dim_pixels_are_seen_by_the_mean_of_their_neighbours() -> None:
+    """At the edge of a patch of level 2 six of nine are lit: 1.33."""
+    seen = drawn([2, 2, 2]).seen
+    assert np.flatnonzero(seen[20]).tolist() == list(range(21, 39))
+    assert np.flatnonzero(seen[:, 30]).tolist() == list(range(11, 29))
 
 
 def test_what_a_clock_passes_over_is_not_seen() -> None:
@@ -145,6 +156,18 @@ def test_ripples_beside_what_is_bright_are_not_seen() -> None:
     assert evidence(brighter).seen[20, 37]
 
 
+def test_ripples_reach_8_pixels_to_every_side() -> None:
+    out = frames(6)
+    for frame in out:
+        frame[:] = np.maximum(frame, 16)
+        frame[:2], frame[-2:], frame[:, :2], frame[:, -2:] = 0, 0, 0, 0  # a dark rim
+        frame[15:20, 25:30] = 200
+    out[1][0, 0] = out[3][0, 0] = out[5][0, 0] = 1
+    seen = evidence(out).seen
+    assert np.flatnonzero(~seen[17, 2:-2]).tolist() == [*range(25 - 8 - 2, 25 - 2), *range(30 - 2, 38 - 2)]
+    assert np.flatnonzero(~seen[2:-2, 27]).tolist() == [*range(15 - 8 - 2, 15 - 2), *range(20 - 2, 28 - 2)]
+
+
 # --- active
 
 
@@ -158,11 +181,30 @@ def test_ripples_beside_what_is_bright_are_not_seen() -> None:
         ([20, 90, 90, 90, 90, 90], True),  # at most 3 of each step count: 3 / 5 on average
         ([20, 90, 90, 90, 90, 90, 90], False),  # 3 / 6
         ([20, 20, 20, 20], False),
+        ([20, 22, 22, 22, 22], True),  # a quarter of the steps, 0.5 on average
+        ([10, 11, 11, 11, 12], False),  # steps of one level, 0.5 on average
     ],
-    ids=["flicker", "one level", "once in four", "once in five", "a jump in five", "in six", "still"],
+    ids=[
+        "flicker",
+        "one level",
+        "once in four",
+        "once in five",
+        "a jump in five",
+        "in six",
+        "still",
+        "by two",
+        "drift",
+    ],
 )
 def test_active_where_a_quarter_of_the_steps_changes(levels: list[int], active: bool) -> None:
     assert at(drawn(levels).active) is active
+
+
+def test_jumps_are_averaged_over_their_neighbours() -> None:
+    """At the edge of the patch six of nine pixels jump: 0.4 on average."""
+    active = drawn([20, 90, 90, 90, 90, 90]).active
+    assert np.flatnonzero(active[20]).tolist() == list(range(21, 39))
+    assert np.flatnonzero(active[:, 30]).tolist() == list(range(11, 29))
 
 
 def test_a_change_smaller_than_the_ripple_is_none() -> None:
@@ -195,6 +237,8 @@ def test_one_frame_moves_nowhere() -> None:
         ([97, 100, 100], True),
         ([94, 100, 100], True),  # 3 + 3 % of 100
         ([93, 100, 100], False),
+        ([100, 93, 100], False),
+        ([100, 100, 93], False),
         ([0, 200, 200], False),
     ],
     ids=str,
@@ -242,8 +286,11 @@ def test_the_background_is_the_level_of_a_quarter_of_the_rim() -> None:
     assert background(rim) == 5
     rim[:2].ravel()[60:96] = 4
     assert background(rim) == 5
-    rim[:2].ravel()[60:96] = 7
-    assert background(rim) == 0
+    for other in (3, 7):
+        rim[:2].ravel()[60:96] = other
+        assert background(rim) == 0
+    rim[:2].ravel()[:60], rim[:2].ravel()[60:96] = 1, 0
+    assert background(rim) == 1
 
 
 def test_the_rim_is_two_hundredths_of_the_longer_side() -> None:
@@ -254,6 +301,9 @@ def test_the_rim_is_two_hundredths_of_the_longer_side() -> None:
     assert background(image) == 30
     image[:5], image[-5:], image[:, :5], image[:, -5:] = 20, 21, 20, 21
     assert background(image) in (20, 21)
+    image[:6], image[-6:], image[:, :6], image[:, -6:] = 30, 30, 30, 30
+    image[:2], image[-2:], image[:, :2], image[:, -2:] = 20, 20, 20, 20
+    assert background(image) == 30
 
 
 def test_a_rim_that_moves_is_no_background() -> None:

@@ -93,6 +93,7 @@ LAYOUTS = {
     "half as wide again": (of_size(900, 450), ""),
     "wider": (of_size(901, 450), "another shape, 901x450 against 600x450"),
     "two thirds as wide": (of_size(401, 450), ""),
+    "exactly two thirds": (of_size(400, 450), ""),
     "narrower": (of_size(399, 450), "another shape, 399x450 against 600x450"),
     "a third": (of_size(200, 150), ""),
     "smaller in width": (of_size(199, 150), "far smaller, 199x150 against 600x450"),

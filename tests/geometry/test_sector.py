@@ -86,6 +86,13 @@ def test_the_outline_is_that_of_the_drawing(mask: Mask, kind: str, corners: tupl
     assert (pixels(found[0]) & hull).sum() / (pixels(found[0]) | hull).sum() > 0.98
 
 
+def test_what_has_no_sides_is_outlined_by_its_hull() -> None:
+    mask = trapezoid()[::-1]
+    found = outline(evidence(mask))
+    assert found is not None and found[1] == "convex"
+    np.testing.assert_array_equal(found[0], module._hull(module._dense(mask)))
+
+
 def test_nothing_has_no_outline() -> None:
     assert outline(evidence(np.zeros((120, 160), bool))) is None
 
@@ -108,6 +115,9 @@ def test_an_outline_does_not_reach_over_print() -> None:
     print_ = rect(100, 40, 120, 60, 160, 120)
     found = outline(evidence(mask, overlay=print_))
     assert found is not None and box(found[0]) == box(module._hull(module._tissue(evidence(mask))))  # type: ignore[arg-type]
+    lit = rect(60, 40, 75, 60, 160, 120)  # where there are echoes, it does not matter
+    found = outline(evidence(mask, overlay=lit))
+    assert found is not None and box(found[0])[2] > 150
     few = rect(100, 40, 106, 46, 160, 120)  # 36 of 19,200 pixels: less than 0.2 %
     found = outline(evidence(mask, overlay=few))
     assert found is not None and box(found[0])[2] > 150
@@ -135,8 +145,15 @@ def test_only_what_lies_inside_the_box_is_outlined() -> None:
     assert found is not None and box(found[0])[2] <= 100
 
 
-def test_tissue_beyond_the_fan_widens_it() -> None:
-    """A bump of more than 0.2 % of the tissue is not cut off."""
+@pytest.mark.parametrize(("rows", "right"), [(4, 119), (20, 122)])
+def test_tissue_beyond_the_shape_counts_where_it_is_enough(rows: int, right: int) -> None:
+    """A bump of 3 columns, of which 2 lie more than a pixel beyond the side; 0.2 % of the tissue are 14 pixels."""
+    bump = rect(120, 50, 123, 50 + rows, 160, 120)
+    found = outline(evidence(rect(30, 20, 120, 100, 160, 120) | bump))
+    assert found is not None and box(found[0]) == (30, 20, right, 99) and found[1] == "linear"
+
+
+def test_a_bump_of_a_twentieth_of_the_width_is_tissue() -> None:
     mask = rect(30, 20, 120, 100, 160, 120) | rect(60, 10, 70, 20, 160, 120)
     found = outline(evidence(mask))
     assert found is not None and box(found[0])[1] <= 13
@@ -348,7 +365,8 @@ def test_a_line_takes_12_rows(count: int, found: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("slope", "found"), [(0.0, True), (0.05, True), (0.2, False), (-3.0, True), (-3.9, True), (-5.0, False)]
+    ("slope", "found"),
+    [(0.0, True), (0.05, True), (0.2, False), (-3.0, True), (-3.9, True), (-4.0, False), (-4.5, False)],
 )
 def test_a_side_widens_with_depth_but_not_flat(slope: float, found: bool) -> None:
     """20 rows every 20 pixels, so that the slopes are exact."""
@@ -374,6 +392,10 @@ def test_a_row_within_two_pixels_supports_the_line() -> None:
     edge[10], edge[20], edge[30] = edge[10] + 2, edge[20] - 2, edge[30] + 3
     found = line(edge)
     assert found is not None and found.support == 59
+    edge = 80 - np.arange(60.0)
+    edge[30] += 3  # takes no part in the fit
+    assert (found := line(edge)) is not None
+    assert (found.offset, found.slope, found.support) == (pytest.approx(80), pytest.approx(-1), 59)
     usable = np.ones(60, bool)
     usable[40] = False
     assert (found := line(edge, usable)) is not None and found.support == 58
@@ -407,16 +429,17 @@ def test_both_sides_are_lines() -> None:
 def test_a_side_in_the_dark_is_the_mirror_of_the_other(mirrored: bool) -> None:
     """Of the right side only the upright edge of the face is lit, 14 rows of 60: it is told by the left one.
 
-    The face's first 5 rows reach from column 43 to 67; so the offsets add up to 110.
+    The face's first 5 rows reach from column 43 to 69, the first one farthest; so the offsets add up to 112.
     """
     mask = trapezoid()
     mask[10:24, 55:68], mask[10:24, 68:], mask[24:, 55:] = True, False, False
+    mask[10, 68:70] = True
     mask = mask[:, ::-1] if mirrored else mask
     left, right = module._sides(mask)  # type: ignore[misc]
     dark, lit = (left, right) if mirrored else (right, left)
     assert (lit.support, dark.support) == (60, 0)
     assert dark.slope == -lit.slope and abs(lit.slope) == pytest.approx(0.5, abs=0.01)
-    assert left.offset + right.offset == pytest.approx(2 * 109 - 110 if mirrored else 110)
+    assert left.offset + right.offset == pytest.approx(2 * 109 - 112 if mirrored else 112)
 
 
 def test_a_sector_up_to_the_rim_has_the_rim_for_a_side() -> None:
@@ -425,6 +448,23 @@ def test_a_sector_up_to_the_rim_has_the_rim_for_a_side() -> None:
     assert sides(rect(2, 10, 98, 70)) == pytest.approx((2, 0, 60, 97, 0, 60), abs=0.1)
     half = sides(rect(0, 10, 60, 70))
     assert half == pytest.approx((0, 0, 0, 59, 0, 60), abs=0.1)
+
+
+def test_a_single_side_is_not_enough() -> None:
+    mask = np.zeros((80, 110), bool)
+    for y in range(10, 70):
+        mask[y, 20 + y // 2 : 90] = True
+    assert module._sides(mask) is None and module._sides(mask[:, ::-1]) is None
+
+
+@pytest.mark.parametrize(("width", "step", "kept"), [(100, 3, True), (100, 4, False), (400, 6, True), (400, 7, False)])
+def test_the_blur_of_a_codec_is_three_pixels_or_more_in_a_large_image(width: int, step: int, kept: bool) -> None:
+    """Three rows that lie beyond a side by more outweigh the others; 0.015 * 400 is 6."""
+    mask = rect(20, 10, 70, 70, width, 100)
+    for row in (30, 35, 40):
+        mask[row, 20 - step : 20] = True
+    found = module._sides(mask)
+    assert (found is not None and found[0].support == 57) is kept
 
 
 def test_what_narrows_with_depth_has_no_sides() -> None:
@@ -510,6 +550,28 @@ def test_a_fan_is_no_deeper_and_no_wider_than_its_evidence() -> None:
     own = np.flatnonzero(shallow.any(axis=0))
     assert (rows[0], rows[-1]) == (5, 89)
     assert abs(columns[0] - own[0]) <= 1 and abs(columns[-1] - own[-1]) <= 1
+
+
+def test_a_narrow_fan_is_a_fan() -> None:
+    """Slopes of 0.36 to either side."""
+    found, kind = completed(fan(half=20))
+    assert kind == "convex" and (found & fan(half=20)).sum() >= 0.985 * fan(half=20).sum()
+
+
+def test_a_fan_is_cut_at_the_columns_of_its_evidence() -> None:
+    """The apex is in column 80; the evidence reaches to column 40 and 110, and what one half has counts for both."""
+    tissue = fan() & rect(40, 0, 111, 120, 160, 120)
+    found, _ = module._completed(tissue, Side(66, -0.7, 60), Side(94, 0.7, 60))
+    columns = np.flatnonzero(found.any(axis=0))
+    assert (columns[0], columns[-1]) == (39, 121)
+
+
+def test_a_rectangle_in_a_tall_image() -> None:
+    tissue = rect(10, 20, 50, 100, 60, 120)
+    sides = Side(10, 0, 80), Side(49, 0, 80)
+    np.testing.assert_array_equal(module._completed(tissue, *sides)[0], tissue)
+    to_bottom = module._completed(tissue, *sides, to_bottom=True)[0]
+    np.testing.assert_array_equal(to_bottom, rect(10, 20, 50, 120, 60, 120))
 
 
 def test_a_fan_to_the_last_row() -> None:
