@@ -204,7 +204,8 @@ def test_the_finder_waits_out_a_menu_but_not_for_ever() -> None:
     drawn = screen("convex", width=160, height=120, frames=RegionFinder.USABLE_FRAMES)
     finder = RegionFinder(AUTO)
     assert all(finder.push(menu) is None for _ in range(RegionFinder.USABLE_FRAMES))
-    assert [finder.push(image) for image in drawn.images][-1] == AUTO.find(drawn.images)
+    answers = [finder.push(image) for image in drawn.images]
+    assert answers[:-1] == [None] * (RegionFinder.USABLE_FRAMES - 1) and answers[-1] == AUTO.find(drawn.images)
     finder = RegionFinder(AUTO)
     answers = [finder.push(menu) for _ in range(RegionFinder.MAX_FRAMES)]
     assert answers[:-1] == [None] * (RegionFinder.MAX_FRAMES - 1) and answers[-1] == Region(0, 0, 160, 120, 160, 120)
@@ -310,6 +311,7 @@ def test_a_wide_image_has_bars_above_and_below() -> None:
     expected = np.zeros((16, 16), np.uint8)
     expected[4:12] = np.arange(1, 64, 4)
     np.testing.assert_array_equal(letterbox(image, 16), expected)
+    np.testing.assert_array_equal(letterbox(np.ascontiguousarray(image.T), 16), expected.T)
 
 
 def test_the_odd_row_or_column_is_dropped_and_the_odd_pixel_is_below() -> None:
@@ -370,12 +372,15 @@ def test_a_region_stays_in_the_image_and_in_the_box() -> None:
     assert region.box == (0, 0, 160, 100)
     region = region_of([(20, 10), (60, 10), (60, 50), (20, 50)], box=(20, 10, 61, 51))
     assert set(region.polygon) == {(20, 10), (60, 10), (60, 50), (20, 50)}
+    region = region_of([(20, 10), (60, 10), (60, 50), (20, 50)], box=(20, 10, 60, 50))
+    assert region.box == (20, 10, 60, 50)  # 40 pixels are a multiple of 8 already
 
 
 def test_nearly_the_whole_image_is_the_whole_image() -> None:
-    """0.985 of 199 * 99 is 19,405.5; 196 * 99 is 19,404 and 198 * 99 is 19,602."""
+    """Of 199 * 99, 0.985 are 19,405.5; 199 * 98 is 19,502, 196 * 99 is 19,404 and 198 * 99 is 19,602."""
     assert region_of([(0, 0), (194, 0), (194, 99), (0, 99)]).kind == "convex"
     assert region_of([(0, 0), (196, 0), (196, 99), (0, 99)]) == Region(0, 0, 200, 100, 200, 100)
+    assert region_of([(0, 0), (199, 0), (199, 96), (0, 96)]) == Region(0, 0, 200, 100, 200, 100)
 
 
 @pytest.mark.parametrize(
@@ -441,6 +446,8 @@ def test_a_damaged_geometry_is_refused() -> None:
 def test_images_and_regions_that_do_not_fit() -> None:
     image = np.zeros((20, 30), np.uint8)
     assert refused(AUTO.crop, image, Region(0, 0, 10, 10, 40, 20)) == "a region of 40x20 is not for an image of 30x20"
+    colored = np.zeros((20, 30, 3), np.uint8)
+    assert refused(AUTO.crop, colored, Region(0, 0, 10, 10, 40, 20)) == "a region of 40x20 is not for an image of 30x20"
     assert refused(AUTO.crop, image, Region(0, 0, 10, 10, 30, 21)) == "a region of 30x21 is not for an image of 30x20"
     assert refused(AUTO.find, []) == "no image to find the ultrasound region in; is the clip empty?"
     finder = RegionFinder(AUTO)
@@ -452,6 +459,19 @@ def test_images_and_regions_that_do_not_fit() -> None:
 
 
 # --- hints without a search
+
+
+def test_a_hint_in_the_dark_is_the_region() -> None:
+    """The sector lies elsewhere, so nothing is found inside."""
+    drawn = screen("convex", width=160, height=120, frames=4)
+    assert AUTO.find(drawn.images, hint=(0, 90, 20, 120)) == Region(0, 90, 20, 120, 160, 120, kind="stated")
+
+
+def test_a_region_ends_where_the_hint_does() -> None:
+    """The box cuts off the last rows of the sector, less than a twentieth of it."""
+    drawn = screen("convex", width=160, height=120, frames=4)
+    whole, region = AUTO.find(drawn.images), AUTO.find(drawn.images, hint=(0, 0, 160, 106))
+    assert max(y for _, y in whole.polygon) > 105 and max(y for _, y in region.polygon) == 105
 
 
 @pytest.mark.parametrize(
