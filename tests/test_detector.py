@@ -19,6 +19,7 @@ from seqcls.adaptive import SamplingOptions
 from seqcls.detector import load
 from seqcls.errors import ModelError, NoFramesError, UsageError
 from seqcls.geometry import Geometry
+from seqcls.intervals import IntervalOptions
 from seqcls.smoothing import SmoothingOptions
 from seqcls.sources import MemorySource
 from seqcls.types import Frame, Gap
@@ -337,3 +338,10 @@ def test_a_started_clip_that_is_never_finished_leaves_no_thread() -> None:
     with closing(detector().start(frames([0.5] * 5000))):
         assert threading.active_count() == before + 2  # decoding, preparing
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("level", [0.1, 0.9])
+def test_a_frame_without_duration_and_padding_make_a_timeline(level: float) -> None:
+    still = [replace(frame, duration_s=0.0) for frame in frames([level]) if isinstance(frame, Frame)]
+    timeline = detector(("liver",), intervals=IntervalOptions(pad_s=0.2)).analyze(still)
+    assert [(i.state, i.start_s, i.end_s) for i in timeline.intervals] == [("absent", 0.0, 0.0)]
