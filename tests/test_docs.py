@@ -104,6 +104,14 @@ def test_pages_speak_of_options_that_exist(page: Path) -> None:
         assert option in known, f"{page.name} speaks of {option}"
 
 
+@pytest.mark.parametrize("command", commands())
+def test_commands_are_shown_with_options_that_they_have(command: str) -> None:
+    own = set(re.findall(r"`(--[a-z][a-z-]+)`", docs_hooks.command(command)))
+    for page in [*PAGES, ROOT / "README.md"]:
+        for shown in re.findall(rf"seqcls {command} ([^`#\n]*)", page.read_text(encoding="utf-8")):
+            assert set(re.findall(r"--[a-z][a-z-]+", shown)) <= own, f"{page.name}: seqcls {command} {shown}"
+
+
 @functools.cache
 def options_of_all_commands() -> frozenset[str]:
     return frozenset(re.findall(r"`(--[a-z][a-z-]+)`", "\n".join(map(docs_hooks.command, commands()))))
