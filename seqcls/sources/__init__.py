@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from seqcls.errors import SourceError, UsageError
-from seqcls.sources.base import Source
+from seqcls.sources.base import Source, require_regular_file
+from seqcls.sources.dicom import open_dicom
 from seqcls.sources.expand import expand, is_image
+from seqcls.sources.images import ImageSequence
 from seqcls.sources.memory import MemorySource, require_rate
+from seqcls.sources.opencv import Camera, OpenCVFile
 from seqcls.sources.redact import redact
 from seqcls.sources.sniff import kind_of
+from seqcls.sources.video import VideoSource
 
 __all__ = ["MemorySource", "Source", "expand", "open_source"]
 
@@ -31,38 +35,13 @@ def open_source(spec: str | Path, *, reader: str = "pyav", rate_hz: float | None
     if isinstance(spec, str) and "://" in spec and not path.exists():
         raise SourceError(f"{redact(spec)}: is an address, not a clip; `seqcls run` watches addresses")
     if isinstance(spec, str) and spec.isdecimal() and not path.exists():
-        from seqcls.sources.opencv import Camera
-
         return Camera(int(spec), color=color)
     if path.is_dir() or (is_image(path) and not path.exists()):
-        return _open_images(path, rate_hz, color)
-    return _open_file(path, reader, rate_hz, color)
-
-
-def _open_file(path: Path, reader: str, rate_hz: float | None, color: bool) -> Source:
-    from seqcls.sources.base import require_regular_file
-
+        return ImageSequence(path, rate_hz=rate_hz, color=color)
     require_regular_file(path)
-    try:
-        kind = kind_of(path)
-    except OSError as error:
-        raise SourceError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
+    kind = kind_of(path)
     if kind == "dicom":
-        from seqcls.sources.dicom import open_dicom
-
         return open_dicom(path, rate_hz=rate_hz, color=color)
     if kind == "image":
-        return _open_images(path, rate_hz, color)
-    if reader == "opencv":
-        from seqcls.sources.opencv import OpenCVFile
-
-        return OpenCVFile(path, color=color)
-    from seqcls.sources.video import VideoSource
-
-    return VideoSource(path, color=color)
-
-
-def _open_images(path: Path, rate_hz: float | None, color: bool) -> Source:
-    from seqcls.sources.images import ImageSequence
-
-    return ImageSequence(path, rate_hz=rate_hz, color=color)
+        return ImageSequence(path, rate_hz=rate_hz, color=color)
+    return OpenCVFile(path, color=color) if reader == "opencv" else VideoSource(path, color=color)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, TypeVar, runtime_checkable
 
 from seqcls.errors import SourceError
-from seqcls.types import Frame, Gap, SourceInfo, SourceReport
+from seqcls.types import Frame, Gap, SourceInfo, SourceReport, Verdict
 
 #: Larger images are refused before they are decoded: 10,000 x 10,000 is 50 times what scanners make.
 MAX_PIXELS = 100_000_000
@@ -71,10 +71,37 @@ class OneWay:
     def __enter__(self: _Self) -> _Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class Clip(OneWay):
+    """Base of the sources that end: counts the frames, keeps the gaps, knows whether it was read to the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._delivered = 0
+        self._gaps: list[Gap] = []
+        self._ended = False
+
+    def __iter__(self) -> Iterator[Frame | Gap]:
+        return self._counted(super().__iter__())
+
+    def _counted(self, items: Iterator[Frame | Gap]) -> Iterator[Frame | Gap]:
+        for item in items:
+            if isinstance(item, Gap):
+                self._gaps.append(item)
+            yield item
+            self._delivered += isinstance(item, Frame)
+        self._ended = not self._closed
+
+    def _report(self, alarms: Sequence[str], notes: Sequence[str] = (), *, truncated: bool = False) -> SourceReport:
+        """``alarms`` are reasons to distrust the clip, ``notes`` are remarks that cost it nothing."""
+        verdict: Verdict = "complete" if self._ended else "unknown"
+        if truncated or alarms:
+            verdict = "truncated" if truncated else "damaged"
+        unread = () if self._ended else ("not read to the end",)
+        return SourceReport(verdict, (*alarms, *notes, *unread), self._delivered, tuple(self._gaps))
 
 
 def require_regular_file(path: Path) -> int:
@@ -95,9 +122,15 @@ def require_regular_file(path: Path) -> int:
 
 
 def require_sane_size(name: str, width: int, height: int) -> None:
+    """Raise SourceError for images of no size or of more than ``MAX_PIXELS``."""
     if width < 1 or height < 1:
         raise SourceError(f"{name}: the picture size {width}x{height} makes no sense; is the file whole?")
     if width * height > MAX_PIXELS:
         raise SourceError(
             f"{name}: {width}x{height} is more than {MAX_PIXELS // 1_000_000} megapixels; scale the clip down first"
         )
+
+
+def plausible_rate(rate: float | None) -> float | None:
+    """A declared number of frames per second, or None where it cannot be right."""
+    return float(rate) if rate is not None and 0.01 <= rate <= 2000 else None

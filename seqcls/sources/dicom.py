@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import SourceError
-from seqcls.sources.base import OneWay, Source, require_sane_size
+from seqcls.sources.base import Clip, Source, require_sane_size
 from seqcls.sources.dicom_fragments import Pixels, find_frames, read_header, read_pieces
 from seqcls.sources.images import ASSUMED_RATE_HZ
 from seqcls.sources.video import VideoSource
-from seqcls.types import Frame, Gap, SourceInfo, SourceReport, Verdict
+from seqcls.types import Frame, Gap, SourceInfo, SourceReport
 
 #: MPEG-2, H.264 and HEVC inside DICOM (PS3.5 A.4.6 to A.4.9), with their fragmentable variants.
 VIDEO_SYNTAXES = tuple(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109))
@@ -55,7 +55,7 @@ def _open(path: Path, rate_hz: float | None, color: bool) -> Source:
     return DicomSource(path, header, pixels, rate_hz=rate_hz, color=color)
 
 
-class DicomSource(OneWay):
+class DicomSource(Clip):
     """One still or cine; (H, W) gray or (H, W, 3) BGR images. Frames are decoded one at a time."""
 
     def __init__(self, path: Path, header: Any, pixels: Pixels, *, rate_hz: float | None, color: bool) -> None:
@@ -65,8 +65,7 @@ class DicomSource(OneWay):
         self._header = header
         self._times_s, self._clock_from = _times(header, len(pixels.frames), rate_hz)
         self._levels, levelled = self._find_levels()
-        declared = int(header.get("NumberOfFrames", 1) or 1)
-        region = _region(header)
+        self._declared = int(header.get("NumberOfFrames", 1) or 1)
         self.info = SourceInfo(
             name=self.name,
             kind="dicom",
@@ -74,9 +73,9 @@ class DicomSource(OneWay):
             codec=header.file_meta.TransferSyntaxUID.name,
             width=int(header.Columns),
             height=int(header.Rows),
-            declared_frames=declared,
+            declared_frames=self._declared,
             rate_hz=_rate(self._times_s),
-            region=region,
+            region=_region(header),
             has_clock=self._clock_from != "",
             details=(
                 ("photometric interpretation", str(header.get("PhotometricInterpretation", ""))),
@@ -84,10 +83,6 @@ class DicomSource(OneWay):
                 *((("gray levels", levelled),) if levelled else ()),
             ),
         )
-        self._declared = declared
-        self._gaps: list[Gap] = []
-        self._delivered = 0
-        self._ended = False
 
     def _items(self) -> Iterator[Frame | Gap]:
         with self._path.open("rb") as stream:
@@ -96,31 +91,23 @@ class DicomSource(OneWay):
                 try:
                     image = self._convert(*self._decode(read_pieces(stream, pieces)))
                 except Exception as error:  # the decoders raise nearly anything on damaged frames
-                    self._gaps.append(Gap(start_s, end_s, f"1 frame lost ({type(error).__name__})"))
-                    yield self._gaps[-1]
+                    yield Gap(start_s, end_s, f"1 frame lost ({type(error).__name__})")
                     continue
                 yield Frame(self._delivered, start_s, end_s - start_s, image)
-                self._delivered += 1
-        self._ended = True
 
     def _decode(self, data: bytes) -> tuple[NDArray[Any], str]:
         """(H, W) or (H, W, 3) of the stored type, and its photometric interpretation after decoding."""
-        from pydicom.dataset import Dataset
         from pydicom.encaps import encapsulate
 
         if self._decoder is None:
             return _lossless_jpeg(data)
-        one = Dataset()
-        for name in _PIXEL_MODULE:
-            if name in self._header:
-                one[name] = self._header[name]
+        one = self._header.group_dataset(0x0028)  # sizes, bits and the meaning of the values
+        one.NumberOfFrames = 1
         one.file_meta = self._header.file_meta
-        compressed = self._header.file_meta.TransferSyntaxUID.is_encapsulated
+        compressed = one.file_meta.TransferSyntaxUID.is_encapsulated
         one.PixelData = encapsulate([data]) if compressed else data
         one["PixelData"].VR = "OB" if compressed else "OW"
         one["PixelData"].is_undefined_length = compressed
-        encoding = self._header.original_encoding
-        one.set_original_encoding(*encoding)
         array, facts = self._decoder.as_array(one)
         return array, str(facts["photometric_interpretation"])
 
@@ -173,24 +160,17 @@ class DicomSource(OneWay):
         return (min(lows), max(highs)), f"least to greatest of {len(lows)} frames, {min(lows):g} to {max(highs):g}"
 
     def report(self) -> SourceReport:
-        found, reasons = len(self._pixels.frames), []
-        truncated = bool(self._pixels.missing)
-        if truncated:
-            reasons.append(self._pixels.missing)
+        found, missing = len(self._pixels.frames), self._pixels.missing
+        alarms = [missing] if missing else []
         if found != self._declared:
-            reasons.append(f"holds {found} frames but says that it has {self._declared}")
-        reasons += [f"{gap.reason} at {gap.start_s:.2f} s" for gap in self._gaps]
-        verdict: Verdict = "damaged" if reasons else "complete" if self._ended else "unknown"
-        if truncated or found < self._declared:
-            verdict = "truncated"
-        if not self._clock_from:
-            reasons.append(f"the file states no times: {ASSUMED_RATE_HZ:g} frames per second assumed; state --fps")
-        if not self._ended:
-            reasons.append("not read to the end")
-        return SourceReport(verdict, tuple(reasons), self._delivered, tuple(self._gaps))
+            alarms.append(f"holds {found} frames but says that it has {self._declared}")
+        alarms += [f"{gap.reason} at {gap.start_s:.2f} s" for gap in self._gaps]
+        assumed = f"the file states no times: {ASSUMED_RATE_HZ:g} frames per second assumed; state --fps"
+        truncated = bool(missing) or found < self._declared
+        return self._report(alarms, [] if self._clock_from else [assumed], truncated=truncated)
 
 
-class DicomVideo:
+class DicomVideo(VideoSource):
     """DICOM around MPEG-2, H.264 or HEVC: the stream is laid in a temporary file and read as a video."""
 
     def __init__(self, path: Path, header: Any, pixels: Pixels, *, color: bool) -> None:
@@ -206,24 +186,14 @@ class DicomVideo:
                 for piece in pieces:
                     target.write(read_pieces(source, (piece,)))
         try:
-            self._video = VideoSource(
-                self._temporary,
-                color=color,
-                name=path.name,
-                kind="dicom",
-                region=_region(header),
-                rate_hz=_cine_rate(header),
-            )
+            super().__init__(self._temporary, color=color, name=path.name, rate_hz=_cine_rate(header))
         except SourceError as error:
             self._temporary.unlink(missing_ok=True)
             raise SourceError(str(error).replace(str(self._temporary), str(path))) from None
-        self.info = self._video.info
-
-    def __iter__(self) -> Iterator[Frame | Gap]:
-        return iter(self._video)
+        self.info = replace(self.info, kind="dicom", region=_region(header))
 
     def report(self) -> SourceReport:
-        report = self._video.report()
+        report = super().report()
         reasons = report.reasons
         if report.verdict != "unknown" and self._declared not in (None, report.delivered):
             # A remark only: the stream inside knows its length better than the header does.
@@ -233,27 +203,8 @@ class DicomVideo:
         return SourceReport("truncated", (self._missing, *reasons), report.delivered, report.gaps)
 
     def close(self) -> None:
-        self._video.close()
+        super().close()
         self._temporary.unlink(missing_ok=True)
-
-    def __enter__(self) -> DicomVideo:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-_PIXEL_MODULE = (
-    "Rows",
-    "Columns",
-    "SamplesPerPixel",
-    "PhotometricInterpretation",
-    "PlanarConfiguration",
-    "BitsAllocated",
-    "BitsStored",
-    "HighBit",
-    "PixelRepresentation",
-)
 
 
 def _decoder(header: Any, path: Path) -> Any:
@@ -316,23 +267,19 @@ def _rate(times_s: list[float]) -> float | None:
 
 def _region(header: Any) -> tuple[int, int, int, int] | None:
     """The largest two-dimensional tissue region (PS3.3 C.8.5.5), half-open and inside the image."""
-    best: tuple[int, int, int, int] | None = None
+    boxes: list[tuple[int, int, int, int]] = []
     for item in _several(header.get("SequenceOfUltrasoundRegions")):
         if item.get("RegionSpatialFormat") != 1 or item.get("RegionDataType", 1) != 1:
             continue
         corners = [_first_number(item.get(f"RegionLocation{name}")) for name in ("MinX0", "MinY0", "MaxX1", "MaxY1")]
-        if any(corner is None for corner in corners):
+        if None in corners:
             continue
         x0, y0, x1, y1 = (int(corner) for corner in corners if corner is not None)
         x0, y0 = max(0, x0), max(0, y0)
         x1, y1 = min(int(header.Columns), x1 + 1), min(int(header.Rows), y1 + 1)
-        if x1 - x0 > 1 and y1 - y0 > 1 and (best is None or _area((x0, y0, x1, y1)) > _area(best)):
-            best = (x0, y0, x1, y1)
-    return best
-
-
-def _area(box: tuple[int, int, int, int]) -> int:
-    return (box[2] - box[0]) * (box[3] - box[1])
+        if x1 - x0 > 1 and y1 - y0 > 1:
+            boxes.append((x0, y0, x1, y1))
+    return max(boxes, key=lambda box: (box[2] - box[0]) * (box[3] - box[1]), default=None)
 
 
 def _several(value: Any) -> list[Any]:
@@ -343,10 +290,8 @@ def _several(value: Any) -> list[Any]:
 
 def _first_number(value: Any) -> float | None:
     """The first value of a DICOM field as a float; None when there is none or it is no number."""
-    for one in _several(value):
-        try:
-            number = float(one)
-        except (TypeError, ValueError):
-            return None
-        return number if np.isfinite(number) else None
-    return None
+    try:
+        number = float(_several(value)[0])
+    except (TypeError, ValueError, IndexError):
+        return None
+    return number if np.isfinite(number) else None

@@ -106,16 +106,15 @@ def _encapsulated(stream: BinaryIO, size: int, declared: int) -> Pixels:
         return Pixels((), missing if missing else "the pixel data is empty")
     if len(fragments) == declared:
         return Pixels(tuple((piece,) for piece in fragments), missing)
-    if declared == 1 and not missing and _starts(stream, fragments) <= 1:
+    begins = [read_pieces(stream, (Piece(piece.offset, 4),)).startswith(_CODE_STREAMS) for piece in fragments]
+    if declared == 1 and not missing and sum(begins) <= 1:
         return Pixels((tuple(fragments),), missing)
-    base = fragments[0].offset - 8
-    starts = {base + offset for offset in table}
-    if len(starts) > 1 and all(any(piece.offset - 8 == s for piece in fragments) for s in starts if s < size):
-        begins = [piece.offset - 8 in starts for piece in fragments]
-    else:
-        begins = [_begins(stream, piece) for piece in fragments]
-        if not any(begins):
-            begins = [True] * len(fragments)  # RLE has no mark, and PS3.5 allows it one fragment per frame only
+    items = [piece.offset - 8 for piece in fragments]
+    starts = {items[0] + offset for offset in table}
+    if len(starts) > 1 and {start for start in starts if start < size} <= set(items):
+        begins = [item in starts for item in items]
+    elif not any(begins):
+        begins = [True] * len(fragments)  # RLE has no mark, and PS3.5 allows it one fragment per frame only
     frames: list[list[Piece]] = []
     for piece, first in zip(fragments, begins, strict=True):
         if first or not frames:
@@ -148,12 +147,3 @@ def _items(stream: BinaryIO, size: int) -> tuple[list[int], list[Piece], str]:
             fragments.append(Piece(start, length))
             stream.seek(start + length)
         first = False
-
-
-def _begins(stream: BinaryIO, piece: Piece) -> bool:
-    stream.seek(piece.offset)
-    return stream.read(4).startswith(_CODE_STREAMS)
-
-
-def _starts(stream: BinaryIO, fragments: Sequence[Piece]) -> int:
-    return sum(_begins(stream, piece) for piece in fragments)

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from seqcls.errors import SourceError
-from seqcls.sources.sniff import DICOM_SUFFIXES, IMAGE_SUFFIXES, VIDEO_SUFFIXES, kind_of
+from seqcls.sources.sniff import kind_by_suffix, kind_of
 
-_CLIP_SUFFIXES = frozenset({*VIDEO_SUFFIXES, *DICOM_SUFFIXES})
+#: The place of the number in a pattern such as ``frame_%04d.png``.
+NUMBERED = re.compile(r"%(?:0\d+)?d")
 
 
 def expand(specs: Sequence[str]) -> list[str]:
@@ -40,7 +41,7 @@ def _expand_one(spec: str) -> list[str]:
         return _in_folder(path)
     if path.exists():
         return [spec]
-    if re.search(r"%(0\d+)?d", path.name) and is_image(path):
+    if NUMBERED.search(path.name) and is_image(path):
         return [spec]
     if glob.has_magic(spec):
         return _matching(spec)
@@ -48,19 +49,16 @@ def _expand_one(spec: str) -> list[str]:
 
 
 def _in_folder(folder: Path) -> list[str]:
-    clips = sorted(_clips_below(folder), key=lambda path: natural(str(path)))
+    clips = sorted(map(str, _clips_below(folder)), key=natural)
     if not clips:
         raise SourceError(
             f"{folder}: holds no clip and no image; name a folder with mp4, mpeg, DICOM or the like in it"
         )
-    return [str(path) for path in clips]
+    return clips
 
 
 def _clips_below(folder: Path) -> Iterator[Path]:
-    try:
-        entries = list(folder.iterdir())
-    except OSError as error:
-        raise SourceError(f"{folder}: cannot be listed ({error.strerror}); check its permissions") from None
+    entries = listing(folder)
     clips = [path for path in entries if is_clip(path)]
     if not clips and any(is_image(path) and path.is_file() for path in entries):
         yield folder
@@ -81,7 +79,7 @@ def _matching(pattern: str) -> list[str]:
     for name in names:
         path = Path(name)
         if path.is_dir():
-            chosen += [str(clip) for clip in sorted(_clips_below(path), key=lambda clip: natural(str(clip)))]
+            chosen += sorted(map(str, _clips_below(path)), key=natural)
         elif is_clip(path):
             chosen.append(name)
     if not chosen:
@@ -89,19 +87,30 @@ def _matching(pattern: str) -> list[str]:
     return chosen
 
 
+def listing(folder: Path) -> list[Path]:
+    """What lies in the folder, in no order. Raises SourceError when it cannot be listed."""
+    try:
+        return list(folder.iterdir())
+    except OSError as error:
+        raise SourceError(
+            f"{folder}: cannot be listed ({error.strerror}); check the path and its permissions"
+        ) from None
+
+
 def is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+    """By suffix; hidden files are none."""
+    return kind_by_suffix(path) == "image" and not path.name.startswith(".")
 
 
 def is_clip(path: Path) -> bool:
     """By suffix; a file without one is a clip when it is DICOM, as scanners name them (IM0001)."""
     if path.name.startswith(".") or not path.is_file():
         return False
-    if path.suffix.lower() in _CLIP_SUFFIXES:
-        return True
+    if path.suffix:
+        return kind_by_suffix(path) not in ("", "image")
     try:
-        return not path.suffix and kind_of(path) == "dicom"
-    except OSError:
+        return kind_of(path) == "dicom"
+    except SourceError:
         return False
 
 

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import UsageError
-from seqcls.sources.base import OneWay
+from seqcls.sources.base import Clip
 from seqcls.types import TIME_TOLERANCE_S, Frame, Gap, SourceInfo, SourceReport, require_image
 
 Image = NDArray[np.uint8]
 
 
-class MemorySource(OneWay):
+class MemorySource(Clip):
     """Iterates over ``Frame`` and ``Gap`` items with times of their own, or over plain images at a stated rate.
 
     Images are (H, W) uint8 gray or (H, W, 3) uint8 BGR, all of one size, in a list, an iterator or one array
@@ -32,25 +32,17 @@ class MemorySource(OneWay):
         self.info = SourceInfo(name=self.name, kind="frames", rate_hz=rate_hz)
         self._given = _require_many(items)
         self._rate_hz = rate_hz
-        self._delivered = 0
         self._size: tuple[int, ...] = ()
         self._last: Frame | Gap | None = None
-        self._gaps: list[Gap] = []
-        self._ended = False
 
     def _items(self) -> Iterator[Frame | Gap]:
         for given in self._given:
             item = given if isinstance(given, (Frame, Gap)) else self._timed(given)
             self._require_order(item)
-            if isinstance(item, Gap):
-                self._gaps.append(item)
-            elif isinstance(given, Frame) and self._rate_hz is not None:
+            if isinstance(given, Frame) and self._rate_hz is not None:
                 raise UsageError("a Frame has a time of its own: leave rate_hz out, or give plain images")
-            else:
-                self._delivered += 1
             self._last = item
             yield item
-        self._ended = True
 
     def report(self) -> SourceReport:
         verdict = "complete" if self._ended else "unknown"

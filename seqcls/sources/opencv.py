@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import FinalError, SourceError
-from seqcls.sources.base import OneWay, require_regular_file, require_sane_size
+from seqcls.sources.base import Clip, plausible_rate, require_sane_size
 from seqcls.sources.container import examine
-from seqcls.sources.sniff import kind_by_bytes
+from seqcls.sources.sniff import DEMUXERS, kind_by_bytes
 from seqcls.sources.timestamps import Clock
-from seqcls.sources.video import DEMUXERS
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
 
 #: Of OpenCV, for cameras: the name on the command line, and OpenCV's.
@@ -32,97 +32,87 @@ BACKENDS = {
 _MICROSECOND = Fraction(1, 1_000_000)
 
 
-class OpenCVFile(OneWay):
-    """One video file; (H, W) gray or (H, W, 3) BGR images. Raises SourceError when OpenCV refuses the file."""
+class _Capture(Clip):
+    """What OpenCV reads: a file or a camera."""
 
-    def __init__(self, path: Path, *, color: bool = False) -> None:
+    def __init__(self, capture: Any, name: str, color: bool) -> None:
+        import cv2
+
         super().__init__()
-        import cv2
-
-        self.name, self._path, self._color = path.name, path, color
-        require_regular_file(path)
-        self._kind = kind_by_bytes(path)
-        if self._kind not in DEMUXERS:
-            # OpenCV probes by itself and would follow a play list, so the bytes must be those of a film.
-            raise SourceError(f"{path}: is no clip that --reader opencv reads; try --reader pyav")
-        self._capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-        if not self._capture.isOpened():
-            self._capture.release()
-            raise SourceError(f"{path}: OpenCV cannot open it; try --reader pyav")
-        self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
-        width, height = _int(self._capture, cv2.CAP_PROP_FRAME_WIDTH), _int(self._capture, cv2.CAP_PROP_FRAME_HEIGHT)
-        require_sane_size(self.name, width, height)
-        rate = float(self._capture.get(cv2.CAP_PROP_FPS))
-        count = _int(self._capture, cv2.CAP_PROP_FRAME_COUNT)
-        self.info = SourceInfo(
-            name=self.name,
-            kind="file",
-            container=self._kind,
-            codec=_fourcc(_int(self._capture, cv2.CAP_PROP_FOURCC)),
-            width=width,
-            height=height,
-            declared_frames=count if count > 0 else None,
-            rate_hz=rate if 0.01 <= rate <= 2000 else None,
-            details=(("reader", "opencv"),),
-        )
-        self._clock = Clock(_MICROSECOND, round(1e6 / (25.0 if self.info.rate_hz is None else self.info.rate_hz)), None)
-        self._ended = False
-
-    def _items(self) -> Iterator[Frame | Gap]:
-        import cv2
-
-        while True:
-            if self._closed:
-                return
-            done, image = self._capture.read()
-            if not done:
-                break
-            stamp = round(float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) * 1000)
-            yield from self._clock.add(stamp, None, converted(image, self._color), "")
-        yield from self._clock.finish()
-        self._ended = True
-
-    def report(self) -> SourceReport:
-        delivered, declared = self._clock.delivered, self.info.declared_frames
-        gaps, notes = tuple(self._clock.gaps), self._clock.notes
-        if not self._ended:
-            return SourceReport("unknown", (*notes, "not read to the end"), delivered, gaps)
-        structure = examine(self._path, self._kind)
-        if structure.missing:
-            return SourceReport("truncated", (structure.missing, *notes), delivered, gaps)
-        if structure.broken:
-            return SourceReport("damaged", (structure.broken, *notes), delivered, gaps)
-        declares = "" if declared is None else f" (it declares {declared} frames, {delivered} came)"
-        unsure = f"OpenCV cannot tell the clip's end from an error{declares}; --reader pyav can"
-        return SourceReport("unknown", (unsure, *self._clock.alarms, *notes), delivered, gaps)
+        self.name, self._capture, self._color = name, capture, color
+        self._size = _int(capture, cv2.CAP_PROP_FRAME_WIDTH), _int(capture, cv2.CAP_PROP_FRAME_HEIGHT)
+        self._stated_hz = plausible_rate(float(capture.get(cv2.CAP_PROP_FPS)))
+        self._rate_hz = 25.0 if self._stated_hz is None else self._stated_hz
 
     def close(self) -> None:
         super().close()
         self._capture.release()
 
 
-class Camera(OneWay):
+class OpenCVFile(_Capture):
+    """One video file; (H, W) gray or (H, W, 3) BGR images. Raises SourceError when OpenCV refuses the file."""
+
+    def __init__(self, path: Path, *, color: bool = False) -> None:
+        import cv2
+
+        self._path, self._kind = path, kind_by_bytes(path)
+        if self._kind not in DEMUXERS:
+            # OpenCV probes by itself and would follow a play list, so the bytes must be those of a film.
+            raise SourceError(f"{path}: is no clip that --reader opencv reads; try --reader pyav")
+        capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+        if not capture.isOpened():
+            capture.release()
+            raise SourceError(f"{path}: OpenCV cannot open it; try --reader pyav")
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
+        super().__init__(capture, path.name, color)
+        require_sane_size(self.name, *self._size)
+        count = _int(capture, cv2.CAP_PROP_FRAME_COUNT)
+        self.info = SourceInfo(
+            name=self.name,
+            kind="file",
+            container=self._kind,
+            codec=_fourcc(_int(capture, cv2.CAP_PROP_FOURCC)),
+            width=self._size[0],
+            height=self._size[1],
+            declared_frames=count if count > 0 else None,
+            rate_hz=self._stated_hz,
+            details=(("reader", "opencv"),),
+        )
+        self._clock = Clock(_MICROSECOND, round(1e6 / self._rate_hz), None)
+
+    def _items(self) -> Iterator[Frame | Gap]:
+        import cv2
+
+        for image in images_of(self._capture, self.name, self._color):
+            stamp = round(float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) * 1000)
+            yield from self._clock.add(stamp, None, image, "")
+        if not self._closed:
+            yield from self._clock.finish()
+
+    def report(self) -> SourceReport:
+        notes, declared = self._clock.notes, self.info.declared_frames
+        if not self._ended:
+            return self._report((), notes)
+        structure = examine(self._path, self._kind)
+        if structure.missing or structure.broken:
+            truncated = bool(structure.missing)
+            return self._report([structure.missing if truncated else structure.broken], notes, truncated=truncated)
+        declares = "" if declared is None else f" (it declares {declared} frames, {self._delivered} came)"
+        unsure = f"OpenCV cannot tell the clip's end from an error{declares}; --reader pyav can"
+        return replace(self._report([unsure, *self._clock.alarms], notes), verdict="unknown")
+
+
+class Camera(_Capture):
     """A camera by its number; times are those of arrival on this machine's clock."""
 
     def __init__(self, number: int, *, color: bool = False) -> None:
-        super().__init__()
-        import cv2
-
-        self.name, self._color = f"camera {number}", color
-        self._capture = open_camera(number, self.name)
-        rate = float(self._capture.get(cv2.CAP_PROP_FPS))
-        self.info = SourceInfo(
-            name=self.name,
-            kind="camera",
-            width=_int(self._capture, cv2.CAP_PROP_FRAME_WIDTH),
-            height=_int(self._capture, cv2.CAP_PROP_FRAME_HEIGHT),
-            rate_hz=rate if 0.01 <= rate <= 2000 else None,
-        )
-        self._delivered = 0
+        name = f"camera {number}"
+        super().__init__(open_camera(number, name), name, color)
+        width, height = self._size
+        self.info = SourceInfo(name=name, kind="camera", width=width, height=height, rate_hz=self._stated_hz)
 
     def _items(self) -> Iterator[Frame | Gap]:
-        began_s, last_s = None, 0.0
-        period_s = 1 / (25.0 if self.info.rate_hz is None else self.info.rate_hz)
+        began_s, last_s, period_s = None, 0.0, 1 / self._rate_hz
         for image in images_of(self._capture, self.name, self._color):
             now_s = time.monotonic()
             began_s = now_s if began_s is None else began_s
@@ -130,15 +120,10 @@ class Camera(OneWay):
             if self._delivered:
                 period_s = 0.9 * period_s + 0.1 * (time_s - last_s)  # a camera slows down in the dark
             yield Frame(self._delivered, time_s, period_s, image)
-            self._delivered += 1
             last_s = time_s
 
     def report(self) -> SourceReport:
         return SourceReport("unknown", ("a camera has no end; this is when reading stopped",), self._delivered)
-
-    def close(self) -> None:
-        super().close()
-        self._capture.release()
 
 
 def open_camera(
@@ -172,22 +157,20 @@ def open_camera(
 
 
 def images_of(capture: Any, name: str, color: bool) -> Iterator[NDArray[np.uint8]]:
-    """(H, W) gray or (H, W, 3) BGR images until the capture has no more. Raises SourceError for an absurd size."""
+    """(H, W) gray or (H, W, 3) BGR images until the capture has no more, (H, W) also where it has no colour.
+
+    Raises SourceError for an absurd size.
+    """
+    import cv2
+
     while True:
         done, image = capture.read()
         if not done:
             return
         require_sane_size(name, image.shape[1], image.shape[0])
-        yield converted(image, color)
-
-
-def converted(image: Any, color: bool) -> NDArray[np.uint8]:
-    """(H, W) uint8 gray, or with ``color`` (H, W, 3) uint8 BGR where the camera or file has colour."""
-    import cv2
-
-    if color or image.ndim == 2:
-        return np.asarray(image, np.uint8)
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
+        if not color and image.ndim == 3:
+            image = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+        yield np.asarray(image, np.uint8)
 
 
 def _int(capture: Any, what: int) -> int:

@@ -7,69 +7,63 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from seqcls.errors import SourceError
+
 #: Bytes needed to tell: DICOM's mark stands at 128, a transport stream repeats its mark every 188 or 192 bytes.
 HEAD_BYTES = 1024
 
-#: Suffix -> FFmpeg demuxer (the kind of the file).
-VIDEO_SUFFIXES: dict[str, str] = {
-    ".mp4": "mov",
-    ".m4v": "mov",
-    ".mov": "mov",
-    ".qt": "mov",
-    ".3gp": "mov",
-    ".mkv": "matroska",
-    ".webm": "matroska",
-    ".avi": "avi",
-    ".mpg": "mpeg",
-    ".mpeg": "mpeg",
-    ".vob": "mpeg",
-    ".m2p": "mpeg",
-    ".ts": "mpegts",
-    ".m2ts": "mpegts",
-    ".mts": "mpegts",
-    ".gif": "gif",
-    ".wmv": "asf",
-    ".asf": "asf",
+#: The kind of a file, which for a video is the name of its FFmpeg demuxer -> suffixes.
+_SUFFIXES: dict[str, tuple[str, ...]] = {
+    "mov": (".mp4", ".m4v", ".mov", ".qt", ".3gp"),
+    "matroska": (".mkv", ".webm"),
+    "avi": (".avi",),
+    "mpeg": (".mpg", ".mpeg", ".vob", ".m2p"),
+    "mpegts": (".ts", ".m2ts", ".mts"),
+    "gif": (".gif",),
+    "asf": (".wmv", ".asf"),
+    "image": (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".pgm", ".ppm", ".webp"),
+    "dicom": (".dcm", ".dicom"),
 }
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".pgm", ".ppm", ".webp")
-DICOM_SUFFIXES = (".dcm", ".dicom")
+_KINDS = {suffix: kind for kind, suffixes in _SUFFIXES.items() for suffix in suffixes}
+
+#: FFmpeg demuxers that may be used; nothing here opens another file.
+BARE_STREAMS = frozenset({"mpegvideo", "h264", "hevc"})
+DEMUXERS = (_SUFFIXES.keys() - {"image", "dicom"}) | BARE_STREAMS
 
 _BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"uuid", b"moof", b"sidx"})
-_STARTS: tuple[tuple[bytes, str], ...] = (
-    (b"\x1a\x45\xdf\xa3", "matroska"),
-    (b"\x00\x00\x01\xba", "mpeg"),
-    (b"\x00\x00\x01\xb3", "mpegvideo"),
-    (b"\x00\x00\x00\x01\x67", "h264"),
-    (b"\x00\x00\x00\x01\x27", "h264"),
-    (b"\x00\x00\x00\x01\x09", "h264"),
-    (b"\x00\x00\x00\x01\x40\x01", "hevc"),
-    (b"\x00\x00\x00\x01\x46\x01", "hevc"),
-    (b"GIF87a", "gif"),
-    (b"GIF89a", "gif"),
-    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "asf"),
-    (b"\x89PNG\r\n", "image"),
-    (b"\xff\xd8\xff", "image"),
-    (b"II*\x00", "image"),
-    (b"MM\x00*", "image"),
-)
+_STARTS: dict[str, tuple[bytes, ...]] = {
+    "matroska": (b"\x1a\x45\xdf\xa3",),
+    "mpeg": (b"\x00\x00\x01\xba",),
+    "mpegvideo": (b"\x00\x00\x01\xb3",),
+    "h264": (b"\x00\x00\x00\x01\x67", b"\x00\x00\x00\x01\x27", b"\x00\x00\x00\x01\x09"),
+    "hevc": (b"\x00\x00\x00\x01\x40\x01", b"\x00\x00\x00\x01\x46\x01"),
+    "gif": (b"GIF87a", b"GIF89a"),
+    "asf": (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",),
+    "image": (b"\x89PNG\r\n", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*"),
+}
 
 
 def kind_of(path: Path) -> str:
-    """FFmpeg demuxer name, "dicom", "image", or "" when neither bytes nor suffix are known. Raises OSError."""
-    return kind_by_bytes(path) or _kind_by_suffix(path)
+    """FFmpeg demuxer name, "dicom", "image", or "" when neither bytes nor suffix are known. Raises SourceError."""
+    return kind_by_bytes(path) or kind_by_suffix(path)
+
+
+def kind_by_suffix(path: Path) -> str:
+    """As ``kind_of``, by the name alone; raises nothing."""
+    return _KINDS.get(path.suffix.lower(), "")
 
 
 def kind_by_bytes(path: Path) -> str:
     """As ``kind_of``, trusting only the bytes."""
-    with path.open("rb") as stream:
-        return _kind_by_bytes(stream.read(HEAD_BYTES))
-
-
-def _kind_by_bytes(head: bytes) -> str:
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(HEAD_BYTES)
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
     if head[128:132] == b"DICM":
         return "dicom"
-    for start, kind in _STARTS:
-        if head.startswith(start):
+    for kind, starts in _STARTS.items():
+        if head.startswith(starts):
             return kind
     if head[4:8] in _BOXES:
         return "mov"
@@ -80,12 +74,3 @@ def _kind_by_bytes(head: bytes) -> str:
         if len(marks) >= 3 and set(marks) == {0x47}:
             return "mpegts"
     return ""
-
-
-def _kind_by_suffix(path: Path) -> str:
-    suffix = path.suffix.lower()
-    if suffix in DICOM_SUFFIXES:
-        return "dicom"
-    if suffix in IMAGE_SUFFIXES:
-        return "image"
-    return VIDEO_SUFFIXES.get(suffix, "")

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from seqcls.errors import SourceError, one_line
-from seqcls.sources.base import MAX_PIXELS, OneWay, require_regular_file, require_sane_size
+from seqcls.sources.base import MAX_PIXELS, Clip, plausible_rate, require_regular_file, require_sane_size
 from seqcls.sources.container import examine
-from seqcls.sources.sniff import VIDEO_SUFFIXES, kind_of
+from seqcls.sources.sniff import BARE_STREAMS, DEMUXERS, kind_of
 from seqcls.sources.timestamps import EMPTY_PACKET_BYTES, Clock
-from seqcls.types import Frame, Gap, SourceInfo, SourceReport, Verdict
-
-#: FFmpeg demuxers that may be used; nothing here opens another file.
-BARE_STREAMS = frozenset({"mpegvideo", "h264", "hevc"})
-DEMUXERS = frozenset(VIDEO_SUFFIXES.values()) | BARE_STREAMS
+from seqcls.types import Frame, Gap, SourceInfo, SourceReport
 
 #: A demuxer that fails this often in a row has nothing more to give.
 MAX_FAILURES = 20
@@ -31,7 +28,7 @@ FALLBACK_RATE = Fraction(25)
 _MAX_REASONS = 8
 
 
-class VideoSource(OneWay):
+class VideoSource(Clip):
     """One video file. ``color=False`` gives (H, W) gray, True (H, W, 3) BGR images.
 
     ``rate_hz`` serves a bare stream, which has no clock of its own.
@@ -39,36 +36,30 @@ class VideoSource(OneWay):
     Raises SourceError when it cannot be opened as video; damage met later is described in ``report()``.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        color: bool = False,
-        name: str = "",
-        kind: Literal["file", "dicom"] = "file",
-        region: tuple[int, int, int, int] | None = None,
-        rate_hz: float | None = None,
-    ) -> None:
+    def __init__(self, path: Path, *, color: bool = False, name: str = "", rate_hz: float | None = None) -> None:
         super().__init__()
         self.name = name if name else path.name
         self._path, self._color = path, color
         require_regular_file(path)
-        self._demuxer = _demuxer_of(path)
+        self._demuxer = kind_of(path)
+        if self._demuxer not in DEMUXERS:
+            raise SourceError(
+                f"{path}: is no clip that seqcls reads; save it as mp4, mov, mkv, webm, avi, mpeg, ts, gif or DICOM"
+            )
         self._container = _open(path, self._demuxer, rate_hz)
         try:
             self._stream = _choose_stream(self._container, path)
-            self.info = self._describe(kind, region)
+            self.info = self._describe()
         except BaseException:
             self._container.close()
             raise
-        self._errors: dict[str, int] = {}
+        self._errors: Counter[str] = Counter()
         self._alarms: list[str] = []
         self._packets_seen = 0
-        self._ended = False
         self._truncated = False
         self._clock = self._make_clock()
 
-    def _describe(self, kind: Literal["file", "dicom"], region: tuple[int, int, int, int] | None) -> SourceInfo:
+    def _describe(self) -> SourceInfo:
         stream, context = self._stream, self._stream.codec_context
         require_sane_size(self.name, context.width, context.height)
         # Not frame threads: with those FFmpeg now and then forgets to mark a damaged frame (6 of 150 reads).
@@ -81,15 +72,14 @@ class VideoSource(OneWay):
             details.append(("video streams", f"{videos}, of which number {stream.index} is read"))
         return SourceInfo(
             name=self.name,
-            kind=kind,
+            kind="file",
             container=str(self._container.format.name),
             codec=str(context.codec.canonical_name),
             width=context.width,
             height=context.height,
             declared_frames=stream.frames if stream.frames > 0 else None,
             declared_duration_s=self._declared_duration_s(),
-            rate_hz=_sane_rate(stream),
-            region=region,
+            rate_hz=plausible_rate(stream.average_rate),
             details=tuple(details),
         )
 
@@ -124,7 +114,6 @@ class VideoSource(OneWay):
             return
         yield from clock.finish()
         yield from self._check_the_end()
-        self._ended = True
 
     def _decoded(self) -> Iterator[Any]:
         for packet in self._packets():
@@ -185,7 +174,7 @@ class VideoSource(OneWay):
 
     def _count(self, what: str) -> None:
         if what in self._errors or len(self._errors) < _MAX_REASONS:
-            self._errors[what] = self._errors.get(what, 0) + 1
+            self._errors[what] += 1
 
     def _check_the_end(self) -> Iterator[Gap]:
         """Compare the frames read with what the file declares; a declared rest that is missing becomes a gap."""
@@ -233,38 +222,16 @@ class VideoSource(OneWay):
         alarms = [*_few(self._alarms), *_few(clock.alarms), *_few(lost), *counted]
         if self._ended and clock.delivered == 0:
             alarms.append("no frame could be decoded")
-        verdict: Verdict = "complete"
-        if self._truncated:
-            verdict = "truncated"
-        elif alarms:
-            verdict = "damaged"
-        elif not self._ended:
-            verdict = "unknown"
-        reasons = [*alarms, *clock.notes]
-        if not self._ended:
-            reasons.append("not read to the end")
-        return SourceReport(verdict, tuple(reasons), clock.delivered, tuple(clock.gaps))
+        return self._report(alarms, clock.notes, truncated=self._truncated)
 
     def close(self) -> None:
         super().close()
         self._container.close()
 
 
-def _demuxer_of(path: Path) -> str:
-    try:
-        kind = kind_of(path)
-    except OSError as error:
-        raise SourceError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
-    if kind not in DEMUXERS:
-        raise SourceError(
-            f"{path}: is no clip that seqcls reads; save it as mp4, mov, mkv, webm, avi, mpeg, ts, gif or DICOM"
-        )
-    return kind
-
-
 def strictness(codec: str) -> dict[str, str]:
     """Options under which FFmpeg refuses a broken JPEG instead of handing over what came out, unmarked. Other codecs
-    mark such a image as damaged."""
+    mark such an image as damaged."""
     return {"err_detect": "explode"} if codec == "mjpeg" else {}
 
 
@@ -296,11 +263,6 @@ def _choose_stream(container: Any, path: Path) -> Any:
         raise SourceError(f"{path}: its codec cannot be decoded here; convert it to H.264 first")
     films = [s for s in decodable if not s.disposition & Disposition.attached_pic]
     return (films if films else decodable)[0]
-
-
-def _sane_rate(stream: Any) -> float | None:
-    rate = stream.average_rate
-    return float(rate) if rate is not None and 0.01 <= rate <= 2000 else None
 
 
 def _tagged_duration_s(text: str) -> float | None:

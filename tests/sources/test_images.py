@@ -174,7 +174,7 @@ class FakeCapture:
 
     opened: list[int] = []  # noqa: RUF012 - shared on purpose
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, backend: int) -> None:
         self.opened.append(number)
         self._left = 3
         self.released = False
