@@ -104,8 +104,8 @@ class Clip(OneWay):
         return SourceReport(verdict, (*alarms, *notes, *unread), self._delivered, tuple(self._gaps))
 
 
-def require_regular_file(path: Path) -> int:
-    """Size in bytes. Anything but a regular file is refused: a FIFO hangs for ever, a device may do anything."""
+def require_regular_file(path: Path) -> None:
+    """Raise SourceError for anything but a regular file with something in it: a FIFO hangs for ever, a device may do anything."""
     try:
         status = os.stat(path)  # noqa: PTH116 - follows links, as opening does
     except FileNotFoundError:
@@ -118,7 +118,6 @@ def require_regular_file(path: Path) -> int:
         raise SourceError(f"{path}: is not a regular file (a pipe or device); save the clip to a file first")
     if status.st_size == 0:
         raise SourceError(f"{path}: is empty (0 bytes); was the copy interrupted?")
-    return status.st_size
 
 
 def require_sane_size(name: str, width: int, height: int) -> None:

@@ -1,11 +1,12 @@
 """Is a file as long, and built, as its own container says? Found without decoding, so a cut cannot pass as an end.
 
-Decoders take a file that stops early, or that lost a stretch in the middle, for a shorter film. Containers mostly know
+Decoders take a file that stops early, or that lost a stretch in the middle, for a shorter clip. Containers mostly know
 better: they state the length of what follows. Only contradictions count; a container that states nothing is believed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 import struct
 from collections.abc import Callable
@@ -13,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-#: Walking reads a little everywhere in the file; beyond this size that would cost more than it tells.
+#: Walking reads a little everywhere in the file; beyond this size that would cost more than it is worth.
 MAX_BYTES = 4 << 30
+_BLOCK_BYTES = 1 << 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,39 +29,28 @@ class Structure:
 
 
 def examine(path: Path, kind: str) -> Structure:
-    """Walk the container's skeleton. Never raises: a file that cannot be walked says nothing."""
-    walk = _WALKS.get(kind)
-    if walk is None:
-        return Structure()
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            return Structure()
-        with path.open("rb", buffering=0) as stream:
-            return walk(_Bytes(stream, path.stat().st_size))
-    except (OSError, ValueError, struct.error, IndexError):
-        return Structure()
+    """Walk the container's skeleton. Never raises: a file that cannot be walked gives an empty ``Structure``."""
+    with contextlib.suppress(OSError, ValueError, struct.error, IndexError):
+        size = path.stat().st_size
+        if kind in _WALKS and size <= MAX_BYTES:
+            with path.open("rb", buffering=_BLOCK_BYTES) as stream:
+                return _WALKS[kind](_Bytes(stream, size))
+    return Structure()
 
 
 class _Bytes:
-    """A file as a sequence of bytes, read in blocks. A memory map would count the whole file as resident memory."""
+    """A buffered file as a sequence of bytes. A memory map would count the whole file as resident memory."""
 
-    BLOCK = 1 << 14
-
-    def __init__(self, stream: Any, size: int) -> None:
-        self._stream: BinaryIO = stream
-        self._size = size
-        self._start, self._block = 0, b""
+    def __init__(self, stream: BinaryIO, size: int) -> None:
+        self._stream, self._size = stream, size
 
     def __len__(self) -> int:
         return self._size
 
     def read(self, start: int, length: int) -> bytes:
         """As many of these bytes as there are."""
-        offset = start - self._start
-        if not 0 <= offset <= len(self._block) - length:
-            self._stream.seek(start)
-            self._start, self._block, offset = start, self._stream.read(max(length, self.BLOCK)), 0
-        return self._block[offset : offset + length]
+        self._stream.seek(start)
+        return self._stream.read(length)
 
     def __getitem__(self, position: int) -> int:
         return self.read(position, 1)[0]
@@ -87,7 +78,7 @@ def _mov(data: _Bytes) -> Structure:
             (length,) = _unpack(">Q", data, position + 8)
             header = 16
         if length == 0 or (kind == bytes(4) and _whole(seen)):
-            return Structure()  # to the end of the file; or padding behind a whole film
+            return Structure()  # to the end of the file; or padding behind a whole clip
         if length < header or not kind.isalnum():
             return Structure() if _whole(seen) else _broken(position)
         if position + length > size:
@@ -98,7 +89,7 @@ def _mov(data: _Bytes) -> Structure:
 
 
 def _whole(seen: set[bytes]) -> bool:
-    """A film that is not in fragments is complete with these; what follows may be anything."""
+    """A clip that is not in fragments is complete with these; what follows may be anything."""
     return {b"moov", b"mdat"} <= seen and b"moof" not in seen
 
 
@@ -174,18 +165,17 @@ def _matroska(data: _Bytes) -> Structure:
 
 def _element(data: _Bytes, position: int) -> tuple[int, int | None, int]:
     """Id, size of the content (None when unknown), position of the content."""
-    first = data[position]
-    width = 9 - first.bit_length()
+    width = 9 - data[position].bit_length()
     if width > 4:
         return 0, None, position + 1
     identifier = int.from_bytes(data.read(position, width), "big")
     position += width
-    first = data[position]
-    width = 9 - first.bit_length()
+    width = 9 - data[position].bit_length()
     if width > 8:
         return 0, None, position + 1
-    value = int.from_bytes(data.read(position, width), "big") & ((1 << 7 * width) - 1)
-    return identifier, None if value == (1 << 7 * width) - 1 else value, position + width
+    unknown = (1 << 7 * width) - 1
+    length = int.from_bytes(data.read(position, width), "big") & unknown
+    return identifier, None if length == unknown else length, position + width
 
 
 def _program_stream(data: _Bytes) -> Structure:
@@ -232,7 +222,7 @@ def _transport_stream(data: _Bytes) -> Structure:
 
 def _after_zeros(data: _Bytes, position: int) -> int:
     """The first place from here on that is not zero: files are padded so."""
-    while block := data.read(position, _Bytes.BLOCK):
+    while block := data.read(position, _BLOCK_BYTES):
         rest = block.lstrip(b"\x00")
         position += len(block) - len(rest)
         if rest:
@@ -242,8 +232,7 @@ def _after_zeros(data: _Bytes, position: int) -> int:
 
 def _gif(data: _Bytes) -> Structure:
     """GIF89a: header, colour table, then blocks; every image begins with 0x2C, the file ends with 0x3B."""
-    flags = data[10]
-    position = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
+    position = 13 + _gif_table(data[10])
     frames, size = 0, len(data)
     while position < size:
         mark = data[position]
@@ -253,8 +242,7 @@ def _gif(data: _Bytes) -> Structure:
             position += 2
         elif mark == 0x2C:
             frames += 1
-            flags = data[position + 9]
-            position += 11 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
+            position += 11 + _gif_table(data[position + 9])
         else:
             return _broken(position)
         lengths: set[int] = set()
@@ -268,7 +256,12 @@ def _gif(data: _Bytes) -> Structure:
                     return _broken(position)
             position = following
         position += 1
-    return Structure(missing="the file ends before the mark that ends a gif", frames=None)
+    return Structure(missing="the file ends before the mark that ends a gif")
+
+
+def _gif_table(flags: int) -> int:
+    """Length in bytes of the colour table that these flags announce."""
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
 _WALKS: dict[str, Callable[[_Bytes], Structure]] = {

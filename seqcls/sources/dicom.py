@@ -74,7 +74,7 @@ class DicomSource(Clip):
             width=int(header.Columns),
             height=int(header.Rows),
             declared_frames=self._declared,
-            rate_hz=_rate(self._times_s),
+            rate_hz=len(pixels.frames) / self._times_s[-1] if self._times_s[-1] > 0 else None,
             region=_region(header),
             has_clock=self._clock_from != "",
             details=(
@@ -182,9 +182,8 @@ class DicomVideo(VideoSource):
             path.open("rb") as source,
         ):
             self._temporary = Path(target.name)
-            for pieces in pixels.frames:
-                for piece in pieces:
-                    target.write(read_pieces(source, (piece,)))
+            for piece in itertools.chain.from_iterable(pixels.frames):
+                target.write(read_pieces(source, (piece,)))
         try:
             super().__init__(self._temporary, color=color, name=path.name, rate_hz=_cine_rate(header))
         except SourceError as error:
@@ -259,10 +258,6 @@ def _times(header: Any, count: int, rate_hz: float | None) -> tuple[list[float],
 def _cine_rate(header: Any) -> float | None:
     times_s, source = _times(header, 1, None)
     return 1 / times_s[1] if source and times_s[1] > 0 else None
-
-
-def _rate(times_s: list[float]) -> float | None:
-    return (len(times_s) - 1) / times_s[-1] if times_s[-1] > 0 else None
 
 
 def _region(header: Any) -> tuple[int, int, int, int] | None:

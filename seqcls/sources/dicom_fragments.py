@@ -47,7 +47,7 @@ def read_header(path: Path) -> tuple[Any, int]:
         position = stream.tell()
     uid = header.file_meta.TransferSyntaxUID
     if "Rows" not in header or "Columns" not in header:
-        raise SourceError(f"{path}: is DICOM without a picture (a report or a waveform); name an image or cine file")
+        raise SourceError(f"{path}: is DICOM without an image (a report or a waveform); name an image or cine file")
     if str(uid) == "1.2.840.10008.1.2.1.99":
         raise SourceError(f"{path}: is deflated DICOM; convert it first, for example with `dcmconv +te`")
     return header, position
@@ -95,7 +95,7 @@ def _native(header: Any, start: int, available: int, declared: int) -> Pixels:
     per_pixel = 2 if header.get("PhotometricInterpretation") == "YBR_FULL_422" else samples
     length = int(header.Rows) * int(header.Columns) * per_pixel * bits // 8
     if length < 1:
-        return Pixels((), "the picture has no size")
+        return Pixels((), "the image has no size")
     frames = tuple((Piece(start + k * length, length),) for k in range(available // length))
     return Pixels(frames, f"the file ends {declared - available:,} bytes early" if available < declared else "")
 

@@ -36,7 +36,7 @@ def _expand_one(spec: str) -> list[str]:
         return [spec]
     path = Path(spec)
     if "://" in spec and not path.exists():
-        return [spec]  # an address: who opens it says what he thinks of it, without its secrets
+        return [spec]  # an address: refused without its secrets where it is opened
     if path.is_dir():
         return _in_folder(path)
     if path.exists():

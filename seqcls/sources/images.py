@@ -1,4 +1,4 @@
-"""A folder or a pattern of still images as a clip. Stills have no clock: say the rate with ``--fps``."""
+"""A folder or a pattern of still images as a clip. Stills have no clock: state the rate with ``--fps``."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class ImageSequence(Clip):
                 yield self._gap(slot, slot + 1, str(error))
                 continue
             if size and image.shape != size:
-                self._alarms.append(f"the picture size changes at {path.name}")
+                self._alarms.append(f"the image size changes at {path.name}")
             size = image.shape
             yield Frame(self._delivered, slot / self._rate_hz, period_s, image)
 

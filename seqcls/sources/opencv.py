@@ -1,4 +1,4 @@
-"""Cameras, and files on request, through OpenCV, which cannot tell a file's end from an error: it says "unknown"."""
+"""Cameras, and files on request, through OpenCV. It cannot tell a file's end from an error: the verdict is "unknown"."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class OpenCVFile(_Capture):
 
         self._path, self._kind = path, kind_by_bytes(path)
         if self._kind not in DEMUXERS:
-            # OpenCV probes by itself and would follow a play list, so the bytes must be those of a film.
+            # OpenCV probes by itself and would follow a play list, so the bytes must be those of a clip.
             raise SourceError(f"{path}: is no clip that --reader opencv reads; try --reader pyav")
         capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
         if not capture.isOpened():

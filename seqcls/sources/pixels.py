@@ -1,4 +1,4 @@
-"""From a decoded FFmpeg frame to the (H, W) uint8 gray or (H, W, 3) uint8 BGR picture of a ``Frame``."""
+"""From a decoded FFmpeg frame to the (H, W) uint8 gray or (H, W, 3) uint8 BGR image of a ``Frame``."""
 
 from __future__ import annotations
 
@@ -45,6 +45,6 @@ def expanded(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _rotated(image: NDArray[np.uint8], degrees: int) -> NDArray[np.uint8]:
-    """Turn counter-clockwise by what the display matrix says, in quarter turns."""
+    """Turn counter-clockwise by the display matrix, in quarter turns."""
     turns = round(degrees / 90) % 4
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image

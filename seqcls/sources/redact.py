@@ -36,9 +36,9 @@ def redact(text: str) -> str:
     while (match := _SCHEME.search(text, place)) is not None:
         end = _end_of_url(text, match.end())
         rest = text[match.end() : end]
-        parts += [_without_bare_userinfo(text[place : match.start()]), match.group(), _of_url(match.group(), rest)]
+        parts += [_hide_userinfo(text[place : match.start()]), match.group(), _of_url(match.group(), rest)]
         place = end
-    return "".join([*parts, _without_bare_userinfo(text[place:])])
+    return "".join([*parts, _hide_userinfo(text[place:])])
 
 
 def without_blanks(url: str) -> str:
@@ -79,16 +79,13 @@ def _rest(rest: str) -> str:
     tail = "" if closing is None else closing.group()
     body = rest[: len(rest) - len(tail)]
     before, mark, query = body.partition("?")
-    if "@" in before and "@" in query:
-        return HIDDEN + tail  # nobody can tell where the host is
     if "@" in before:
+        if "@" in query:
+            return HIDDEN + tail  # nobody knows where the host is
         return f"{HIDDEN}@{_path(before.rpartition('@')[2])}{_query(mark, query)}{tail}"
     authority = re.split(r"[/\\#;]", before, maxsplit=1)[0]
-    plausible = _HOST.fullmatch(authority) is not None
-    if "@" in query and not (plausible and "=" in query.partition("@")[0]):
+    if not _HOST.fullmatch(authority) or ("@" in query and "=" not in query.partition("@")[0]):
         return HIDDEN + tail  # a password with a question mark in it, or a query: either way a secret
-    if not plausible:
-        return HIDDEN + tail
     return f"{_path(before)}{_query(mark, query)}{tail}"
 
 
@@ -111,7 +108,7 @@ def _query(mark: str, query: str) -> str:
     return mark + "".join(hidden) + (f"#{HIDDEN}" if fragment else "")
 
 
-def _without_bare_userinfo(text: str) -> str:
+def _hide_userinfo(text: str) -> str:
     return _BARE_USERINFO.sub(f"{HIDDEN}@", text)
 
 

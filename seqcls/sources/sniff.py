@@ -1,4 +1,4 @@
-"""What kind of file is this? Decided by its first bytes, by its suffix only where they say nothing.
+"""What kind of file is this? Decided by its first bytes, by its suffix only where they are not known.
 
 FFmpeg's own probing is not used: it takes a play list for a video, and a play list opens other files.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from seqcls.errors import SourceError
 
-#: Bytes needed to tell: DICOM's mark stands at 128, a transport stream repeats its mark every 188 or 192 bytes.
+#: Bytes needed to decide: DICOM's mark stands at 128, a transport stream repeats its mark every 188 or 192 bytes.
 HEAD_BYTES = 1024
 
 #: The kind of a file, which for a video is the name of its FFmpeg demuxer -> suffixes.

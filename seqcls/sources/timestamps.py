@@ -49,12 +49,12 @@ class Clock:
     def __init__(self, base: Fraction, period: int, start: int | None, *, strict: bool = False) -> None:
         self.delivered = 0
         self.end_s = 0.0
-        self.gaps: list[Gap] = []
         self.alarms: list[str] = []
         self.scrambled = False
         self.repeated = 0
         self.unstamped = 0
-        self._base, self._start, self._strict = base, start, strict
+        self._base, self._strict = base, strict
+        self._stated_start, self._first = start is not None, 0 if start is None else start
         self._origin: int | None = None
         self._offset = 0
         self._pending: deque[_PendingImage] = deque()
@@ -115,11 +115,6 @@ class Clock:
             left = [tick for tick in self._waiting if tick > last.tick + length // 2]
             if left and not self.scrambled:
                 yield self._gap(last.tick + length, max(left) + self.period, len(left))
-
-    def gap_to(self, end_s: float, reason: str) -> Gap:
-        """The stretch from the last frame's end to the end that the file declares."""
-        self.gaps.append(Gap(self.end_s, end_s, reason))
-        return self.gaps[-1]
 
     def _stamp(self, raw: int | None) -> int:
         """The frame's place on the time axis, never before the one of the frame before it."""
@@ -184,18 +179,17 @@ class Clock:
         choice = min(ahead) if ahead else self._next(floor)
         if own - choice > MAX_REORDER * self.period:
             choice = own  # what waited so long belongs to a frame that never came
-        for tick in [t for t in self._waiting if t <= choice]:
-            del self._waiting[tick]
+        self._forget(before=choice + 1)
         return choice
 
     def _next(self, floor: int | None) -> int:
-        return self._first() if floor is None else floor + self.period
+        return self._first if floor is None else floor + self.period
 
-    def _first(self) -> int:
-        return 0 if self._start is None else self._start
+    def _forget(self, before: int) -> None:
+        self._waiting = {tick: size for tick, size in self._waiting.items() if tick >= before}
 
     def _own(self, pending: _PendingImage) -> int:
-        """How long the frame says that it lasts, where that can be."""
+        """The frame's own duration where it is plausible, else one period."""
         return pending.duration if 0 < pending.duration <= 4 * self.period else self.period
 
     def _emit(self, pending: _PendingImage, following: int) -> Iterator[Frame | Gap]:
@@ -210,18 +204,17 @@ class Clock:
             yield from self._place(pending, distance)
             self._distances.append(max(1, distance))
         if not self.scrambled:
-            for tick in [t for t in self._waiting if t < following]:
-                del self._waiting[tick]
+            self._forget(before=following)
 
     @property
     def _regular(self) -> bool:
         return len(self._distances) == _RECENT and max(self._distances) <= 1.1 * min(self._distances)
 
     def _place(self, pending: _PendingImage, length: int) -> Iterator[Frame | Gap]:
-        """Give the frame out; the first one decides where the clip begins."""
+        """Emit the frame; the first one decides where the clip begins."""
         if self._origin is None:
             self._origin = pending.tick
-            lead = pending.tick - self._first() if self._start is not None else 0
+            lead = pending.tick - self._first if self._stated_start else 0
             lost = [tick for tick in self._waiting if tick < pending.tick]
             if lead > self.period // 2 and (lost or self._trouble_left) and self._seconds(lead) < LEAP_S:
                 self._origin = pending.tick - lead
@@ -236,13 +229,13 @@ class Clock:
     def _gap(self, start: int, end: int, lost: int) -> Gap:
         count = lost if lost else max(1, round((end - start) / self.period))
         reason = f"{count} frame{'s' if count > 1 else ''} lost"
-        self.gaps.append(Gap(self._time_s(start), self._time_s(end), reason))
         self._trouble_left = 0
-        self.end_s = max(self.end_s, self.gaps[-1].end_s)
-        return self.gaps[-1]
+        end_s = self._time_s(end)
+        self.end_s = max(self.end_s, end_s)
+        return Gap(self._time_s(start), end_s, reason)
 
     def _time_s(self, tick: int) -> float:
-        return self._seconds(tick - (self._first() if self._origin is None else self._origin))
+        return self._seconds(tick - (self._first if self._origin is None else self._origin))
 
     def _seconds(self, ticks: int) -> float:
         return ticks * self._base.numerator / self._base.denominator

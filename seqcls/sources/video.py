@@ -1,4 +1,4 @@
-"""Video files through PyAV, packet by packet: a damaged packet costs only its own frames, and the report says so."""
+"""Video files through PyAV, packet by packet: a damaged packet costs only its own frames, and is reported."""
 
 from __future__ import annotations
 
@@ -104,12 +104,14 @@ class VideoSource(Clip):
                 continue
             if size and image.shape != size:
                 self._alarms.append(
-                    f"the picture size changes from {size[1]}x{size[0]} to {image.shape[1]}x{image.shape[0]}"
+                    f"the image size changes from {size[1]}x{size[0]} to {image.shape[1]}x{image.shape[0]}"
                     f" at {clock.end_s:.2f} s"
                 )
             size = image.shape
+            if decoded.is_corrupt:
+                self._count("frames that the decoder marks as damaged")
             stamp = decoded.pts if decoded.pts is not None else decoded.dts
-            yield from clock.add(stamp, decoded.duration, image, self._distrust(decoded))
+            yield from clock.add(stamp, decoded.duration, image, "damaged picture" if decoded.is_corrupt else "")
         if self._closed:
             return
         yield from clock.finish()
@@ -162,12 +164,6 @@ class VideoSource(Clip):
             return []
         return frames
 
-    def _distrust(self, decoded: Any) -> str:
-        if not decoded.is_corrupt:
-            return ""
-        self._count("frames that the decoder marks as damaged")
-        return "damaged picture"
-
     def _trouble(self, error: Exception) -> None:
         self._count(f"decoding errors ({one_line(error)})")
         self._clock.trouble()
@@ -186,7 +182,7 @@ class VideoSource(Clip):
             self._alarms.append(structure.broken)
         if structure.frames is not None and structure.frames != clock.delivered:
             self._alarms.append(f"{clock.delivered} of {structure.frames} frames could be read")
-        if self._one_picture_per_packet and clock.delivered < self._packets_seen:
+        if self._one_frame_per_packet and clock.delivered < self._packets_seen:
             self._alarms.append(f"{clock.delivered} of {self._packets_seen} frames could be decoded")
         declared_s = info.declared_duration_s
         if declared_s is None or self._demuxer in ("mpeg", "mpegts", "avi", "gif", "mpegvideo"):
@@ -195,10 +191,10 @@ class VideoSource(Clip):
             self._truncated = True
             self._alarms.append(f"ends at {clock.end_s:.2f} s though it says that it lasts {declared_s:.2f} s")
             if declared_s < 100 * max(clock.end_s, 1.0):
-                yield clock.gap_to(declared_s, "the clip ends early")
+                yield Gap(clock.end_s, declared_s, "the clip ends early")
 
     @property
-    def _one_picture_per_packet(self) -> bool:
+    def _one_frame_per_packet(self) -> bool:
         """VP8 has packets that show nothing; H.264 may have a packet for each field."""
         fields = abs(self._packets_seen - 2 * self._clock.delivered) <= 2
         return self._demuxer in ("mov", "matroska") and self.info.codec != "vp8" and not fields
@@ -210,7 +206,7 @@ class VideoSource(Clip):
         stated = _tagged_duration_s(stream.metadata.get("DURATION", ""))
         if stated is not None:
             return stated
-        # The container lasts as long as its longest stream; it says nothing about the video beside an audio track.
+        # The container lasts as long as its longest stream; which does not bound the video beside an audio track.
         if container.duration is not None and container.duration > 0 and len(container.streams) == 1:
             return float(container.duration / 1_000_000)
         return None
@@ -218,7 +214,7 @@ class VideoSource(Clip):
     def report(self) -> SourceReport:
         clock = self._clock
         counted = [f"{count} {what}" for what, count in self._errors.items()]
-        lost = [f"{gap.reason} at {gap.start_s:.2f} s" for gap in clock.gaps if gap.reason.endswith("lost")]
+        lost = [f"{gap.reason} at {gap.start_s:.2f} s" for gap in self._gaps if gap.reason.endswith("lost")]
         alarms = [*_few(self._alarms), *_few(clock.alarms), *_few(lost), *counted]
         if self._ended and clock.delivered == 0:
             alarms.append("no frame could be decoded")
@@ -261,8 +257,8 @@ def _choose_stream(container: Any, path: Path) -> Any:
     decodable = [s for s in streams if s.codec_context is not None]
     if not decodable:
         raise SourceError(f"{path}: its codec cannot be decoded here; convert it to H.264 first")
-    films = [s for s in decodable if not s.disposition & Disposition.attached_pic]
-    return (films if films else decodable)[0]
+    clips = [s for s in decodable if not s.disposition & Disposition.attached_pic]
+    return (clips if clips else decodable)[0]
 
 
 def _tagged_duration_s(text: str) -> float | None:
