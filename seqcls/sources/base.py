@@ -105,7 +105,7 @@ class Clip(OneWay):
 
 
 def require_regular_file(path: Path) -> None:
-    """Raise SourceError for anything but a regular file with something in it: a FIFO hangs for ever, a device may do anything."""
+    """Raise SourceError for anything but a file with something in it: a FIFO hangs for ever, a device does anything."""
     try:
         status = os.stat(path)  # noqa: PTH116 - follows links, as opening does
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Cameras, and files on request, through OpenCV. It cannot tell a file's end from an error: the verdict is "unknown"."""
+"""Cameras, and files on request, through OpenCV. It cannot tell a file's end from an error: its verdict is unknown."""
 
 from __future__ import annotations
 

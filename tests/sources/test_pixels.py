@@ -1,0 +1,64 @@
+"""Gray and BGR images from decoded frames of every pixel format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from support.clips import make, read
+from support.media import recipe, write_clip
+
+from seqcls.sources.pixels import expanded
+
+
+def test_broadcast_range_becomes_full_range_in_every_value() -> None:
+    values = np.arange(256, dtype=np.uint8).reshape(4, 64)
+    wanted = np.clip(np.rint((values.astype(float) - 16) * 255 / 219), 0, 255)
+    assert np.array_equal(expanded(values), wanted)
+    assert np.array_equal(expanded(np.repeat(values, 2, axis=1)[:, ::2]), wanted)  # a plane with padding
+
+
+FORMATS = ("mp4 h264", "mp4 h264 full range", "mp4 h264 odd size", "mp4 h264 10 bit", "mov mjpeg", "mkv ffv1 gray", "mkv ffv1 gray 16 bit", "avi raw bgr", "mov png", "gif paletted 10", "mov h264 turned")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_gray_is_what_opencv_shows(name: str, tmp_path: Path) -> None:
+    path = make(tmp_path, name, frames=4)
+    frames, _, _ = read(path)
+    capture = cv2.VideoCapture(str(path))
+    for frame in frames:
+        done, shown = capture.read()
+        expected = cv2.cvtColor(shown, cv2.COLOR_BGR2GRAY).astype(int)
+        assert done and frame.image.dtype == np.uint8 and frame.image.flags["C_CONTIGUOUS"]
+        assert np.abs(frame.image.astype(int) - expected).max() <= 3
+    capture.release()
+
+
+@pytest.mark.parametrize("name", ["mp4 h264", "mp4 h264 full range", "mp4 h264 10 bit", "mov prores", "mkv ffv1 gray"])
+def test_gray_is_what_swscale_makes_of_it(name: str, tmp_path: Path) -> None:
+    path = make(tmp_path, name, frames=3, noise=90)  # levels from black to white
+    frames, _, _ = read(path)
+    with av.open(str(path)) as container:
+        for frame, decoded in zip(frames, container.decode(video=0), strict=True):
+            assert np.abs(frame.image.astype(int) - decoded.to_ndarray(format="gray")).max() <= 2
+
+
+def test_black_is_0_and_white_is_255(tmp_path: Path) -> None:
+    image = np.zeros((128, 160), np.uint8)
+    image[:, 80:] = 255
+    for name in ("mp4 h264", "mp4 h264 full range", "mp4 h264 10 bit", "mpg mpeg2"):
+        made = recipe(name, frames=2)
+        frames, _, _ = read(write_clip(tmp_path / f"{name}{made.suffix}", made, lambda k: image))
+        assert frames[1].image[:, :70].max() <= 2 and frames[1].image[:, 90:].min() >= 253
+
+
+def test_color_is_bgr_on_request(tmp_path: Path) -> None:
+    image = np.zeros((128, 160, 3), np.uint8)
+    image[..., 2] = 230
+    path = write_clip(tmp_path / "red.mp4", recipe("mp4 h264", frames=2), lambda k: image)
+    frames, _, _ = read(path, color=True)
+    assert frames[0].image.shape == (128, 160, 3)
+    assert np.abs(frames[0].image[60, 60].astype(int) - [0, 0, 230]).max() <= 12
