@@ -21,6 +21,8 @@ def open_optimizer(model: GrayResNet, options: TrainOptions) -> torch.optim.Opti
     ]
     fused = decayed[0].device.type in ("cpu", "cuda")  # one pass over the weights instead of ten
     if options.optimizer == "sgd":
+        # The fused SGD fails where weights once frozen have no momentum yet and others do (seen with PyTorch 2.14).
+        fused = fused and not options.freeze_epochs
         return torch.optim.SGD(groups, lr=options.lr, momentum=0.9, nesterov=True, fused=fused)
     kind = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.Adam
     return kind(groups, lr=options.lr, fused=fused)

@@ -1,4 +1,4 @@
-"""Training on drawn discs: it learns, repeats itself, stops in order, and says what it could not do."""
+"""Training on drawn discs: it learns, repeats itself, stops when asked, and reports what it could not do."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def result(frames: FrameSet) -> module.TrainResult:
     return train(frames, replace(QUICK, samples_per_epoch=96))
 
 
-def test_progressive_training_begins_with_pictures_of_half_the_side(frames: FrameSet) -> None:
+def test_progressive_training_begins_with_images_of_half_the_side(frames: FrameSet) -> None:
     options = replace(QUICK, progressive=0.4)  # of 4 epochs of 2 steps
     rows = np.flatnonzero(frames.split == "train")
     sides = [tuple(x.shape[1:]) for x, _, _ in module._batches(frames, rows, options)]
@@ -157,12 +157,14 @@ def test_progress_counts_every_batch(frames: FrameSet) -> None:
     assert steps == [(number, 6) for number in range(1, 7)]
 
 
-def test_a_frozen_backbone_does_not_move(frames: FrameSet) -> None:
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_a_frozen_backbone_does_not_move(frames: FrameSet, optimizer: str) -> None:
+    options = replace(QUICK, epochs=1, freeze_epochs=1, optimizer=optimizer)
     start = module.build(2, weights="none")[0].tensors()
-    still = train(frames, replace(QUICK, epochs=1, freeze_epochs=1)).tensors
+    still = train(frames, options).tensors
     assert all(np.array_equal(start[name], still[name]) for name in start if not name.startswith("fc."))
     assert not np.array_equal(start["fc.weight"], still["fc.weight"])
-    thawed = train(frames, replace(QUICK, epochs=2, freeze_epochs=1)).tensors
+    thawed = train(frames, replace(options, epochs=2)).tensors
     assert not np.array_equal(start["conv1.weight"], thawed["conv1.weight"])
 
 
@@ -179,7 +181,7 @@ def test_bfloat16_trains(frames: FrameSet) -> None:
     assert train(frames, replace(QUICK, epochs=1, precision="bf16")).history[0].loss < 2
 
 
-def test_a_loss_that_explodes_is_said(frames: FrameSet) -> None:
+def test_a_loss_that_explodes_is_an_error(frames: FrameSet) -> None:
     with pytest.raises(DataError, match=r"the loss became .* lower --lr"):
         train(frames, replace(QUICK, lr=1e30, clip_norm=0.0, optimizer="sgd", warmup=0.0))
 
