@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,7 +32,7 @@ Stage = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoOptions:
-    """patients: how many to train on. size: of the picture. The defaults end within 4 minutes on two cores."""
+    """patients: how many to train on. size: side of the image. The defaults end within 4 minutes on two cores."""
 
     patients: int = 12
     duration_s: float = 14.0
@@ -71,7 +71,7 @@ def demo(
         augment=AugmentOptions(strength=0.3),  # phantoms differ enough among themselves
         seed=options.seed,
     )
-    with stage("training", options.epochs * (options.samples_per_epoch // train_options.batch_size)) as advance:
+    with stage("training", options.epochs * train_options.steps_per_epoch(len(frames.images))) as advance:
         result = train(frames, train_options, on_epoch=on_epoch, on_step=lambda done, total: advance(done))
     write_model(folder / MODEL, result.header, result.tensors)
     write_history(result.history, folder / "neck-training")
@@ -86,18 +86,13 @@ def demo(
 
 def _draw(folder: Path, options: DemoOptions, advance: Callable[[int], None]) -> None:
     truths = []
-    for number, sweep in enumerate(_sweeps(options)):
-        name = f"{CLIPS}/neck{number:02d}.mp4" if sweep.patient != UNSEEN else "unseen.mp4"
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        truths.append(write_sweep(path, sweep))
-        advance(number + 1)
-    write_labels(folder / "labels.csv", truths[:-1])
-    write_labels(folder / "unseen.csv", truths[-1:])
-
-
-def _sweeps(options: DemoOptions) -> Iterator[SweepOptions]:
-    for patient in (*range(options.patients), UNSEEN):
-        duration_s = options.duration_s if patient != UNSEEN else 20.0
-        rate_hz = options.rate_hz if patient != UNSEEN else 25.0
-        yield SweepOptions(patient=patient, sweep=options.seed, duration_s=duration_s, rate_hz=rate_hz)
+    for patient in range(options.patients):
+        sweep = SweepOptions(
+            patient=patient, sweep=options.seed, duration_s=options.duration_s, rate_hz=options.rate_hz
+        )
+        truths.append(write_sweep(folder / CLIPS / f"neck{patient:02d}.mp4", sweep))
+        advance(patient + 1)
+    write_labels(folder / "labels.csv", truths)
+    unseen = write_sweep(folder / "unseen.mp4", SweepOptions(patient=UNSEEN, sweep=options.seed))
+    write_labels(folder / "unseen.csv", [unseen])
+    advance(options.patients + 1)

@@ -187,9 +187,7 @@ def load(
 
 
 def total_steps(frames: FrameSet, train_options: TrainOptions) -> int:
-    rows = int((frames.split == "train").sum())
-    samples = train_options.samples_per_epoch if train_options.samples_per_epoch else rows
-    return train_options.epochs * max(1, samples // train_options.batch_size)
+    return train_options.epochs * train_options.steps_per_epoch(int((frames.split == "train").sum()))
 
 
 class EpochLines:

@@ -1,6 +1,6 @@
 """Frames in memory, ready to train on: from an extracted folder, from a folder tree of one's own, or from clips.
 
-Letterboxed pictures are kept as uint8, 50 MB per 1,000 frames of 224 pixels; whole ones only while they are read.
+Letterboxed images are kept as uint8, 50 MB per 1,000 frames of 224 pixels; whole ones only while they are read.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import PIL.Image
 from numpy.typing import NDArray
-from PIL import Image
 
 from seqcls.datasets.frame_table import (
     LAYOUT,
@@ -35,10 +35,10 @@ from seqcls.errors import DataError
 from seqcls.geometry import Geometry, Region
 
 MAX_PIXELS = 100_000_000
-#: Pictures of one size looked at to find their ultrasound region.
+#: Images of one size looked at to find their ultrasound region.
 SAMPLE = 24
 
-Picture = NDArray[np.uint8]
+Image = NDArray[np.uint8]
 Advance = Callable[[int, int], None]
 
 
@@ -48,11 +48,11 @@ class FrameSet:
 
     images (N, S, S) uint8; targets (N, K) float32, 1 present, 0 absent, 0 where ``mask`` (N, K) bool says not labelled.
     clip, patient, split (N,) str, split is "train" or "validation"; time_s (N,) float64, NaN where not known.
-    geometry: how a clip's frames become such images. hash: of the files and labels. messages: for a person.
+    geometry: how a clip's frames become such images. hash: of the files and labels. messages: for the user.
     regions: the different ultrasound regions of the clips.
     """
 
-    images: Picture
+    images: Image
     targets: NDArray[np.float32]
     mask: NDArray[np.bool_]
     clip: NDArray[np.str_]
@@ -64,6 +64,12 @@ class FrameSet:
     hash: str = ""
     messages: tuple[str, ...] = ()
     regions: tuple[Region, ...] = ()
+
+    def counts(self, rows: NDArray[np.int64]) -> tuple[dict[str, int], ...]:
+        """Per organ, how many of these frames are labelled "present" and "absent"."""
+        present, known = self.targets[rows] > 0.5, self.mask[rows]
+        pairs = zip((known & present).sum(axis=0), (known & ~present).sum(axis=0), strict=True)
+        return tuple({"present": int(shown), "absent": int(not_shown)} for shown, not_shown in pairs)
 
     def of_organs(self, organs: Sequence[str]) -> FrameSet:
         """The same frames, labelled for these organs only. Raises DataError for one that is not there."""
@@ -79,8 +85,8 @@ def load_frames(
 ) -> FrameSet:
     """Read a folder that `seqcls extract` wrote, or a tree `train|validation/<organ> present|absent/`.
 
-    ``geometry.size`` is obeyed; its region only for a tree of one's own, whose pictures are searched for the ultrasound
-    region size by size. Raises DataError: no such layout, a state without frames, a picture that cannot be read.
+    ``geometry.size`` is obeyed; its region only for a tree of one's own, whose images are searched for the ultrasound
+    region size by size. Raises DataError: no such layout, a state without frames, an image that cannot be read.
     """
     root = Path(root)
     if not root.is_dir():
@@ -96,16 +102,17 @@ def load_frames(
         found = _find_regions(rows, geometry)
         regions = list(found.values())
         letterbox = partial(_letterbox, geometry, found)
-    images, digests, bad = _read_all(rows, geometry.size, letterbox, skip_corrupt, progress)
-    kept = [at for at, digest in enumerate(digests) if digest]
-    rows, digests = [rows[at] for at in kept], [digests[at] for at in kept]
-    if bad:
-        messages = [*messages, f"left out {len(bad)} pictures that cannot be read, the first is {bad[0]}"]
-        require_both_states(rows, organs, f"{root}: ")
+    images, rows = _read_all(rows, geometry.size, letterbox, skip_corrupt, progress)
+    kept = {at: row for at, row in enumerate(rows) if row.digest}
+    if len(kept) < len(rows):
+        first = next(row.path for row in rows if not row.digest)
+        messages.append(f"left out {len(rows) - len(kept)} images that cannot be read, the first is {first}")
+        require_both_states(list(kept.values()), organs, f"{root}: ")
     if not extracted:
-        rows, digests, kept = _merge_same(rows, digests, kept)
-    images = images if len(kept) == len(images) else images[kept]
-    return _frame_set(rows, images, organs, geometry, dataset_hash(rows, digests, root), messages, regions)
+        kept = _merge_same(kept)
+    images = images if len(kept) == len(images) else images[list(kept)]
+    rows = list(kept.values())
+    return _frame_set(rows, images, organs, geometry, dataset_hash(rows, root), messages, regions)
 
 
 def frames_from_clips(
@@ -118,12 +125,11 @@ def frames_from_clips(
 ) -> FrameSet:
     """Read labelled clips straight into memory, split by patient as ``extract`` does. Raises DataError, SourceError."""
     rows: list[Row] = []
-    images: list[Picture] = []
-    messages: list[str] = []
+    images: list[Image] = []
     regions: list[Region] = []
     digest = hashlib.sha256()
-    held, said = hold_out(groups_of(clips), validation, seed)
-    messages += [said] if said else []
+    held, message = hold_out(groups_of(clips), validation, seed)
+    messages = [message] if message else []
     for done, (path, labels) in enumerate(clips):
         reading = ClipReading()
         for frame, region, states in labelled_frames(path, labels, geometry, reading):
@@ -154,9 +160,9 @@ def leakage(frames: FrameSet) -> int:
 
 
 def _find_regions(rows: Sequence[Row], geometry: Geometry) -> dict[tuple[int, ...], Region]:
-    """The region of each picture size: pictures of one size come from one scanner layout.
+    """The region of each image size: images of one size come from one scanner layout.
 
-    Headers alone are read, but for a sample, so that never more than SAMPLE whole pictures are in memory.
+    Headers alone are read, but for a sample, so that never more than SAMPLE whole images are in memory.
     """
     sizes: dict[tuple[int, int], list[Path]] = {}
     for row in rows:
@@ -165,111 +171,97 @@ def _find_regions(rows: Sequence[Row], geometry: Geometry) -> dict[tuple[int, ..
             sizes.setdefault(size, []).append(row.path)
     regions: dict[tuple[int, ...], Region] = {}
     for _, paths in sorted(sizes.items()):
-        pictures = [_read(path)[0] for path in paths[:: max(1, len(paths) // SAMPLE)][:SAMPLE]]
-        sample = [picture for picture in pictures if picture is not None]
-        for shape in sorted({picture.shape for picture in sample}):  # a turned photograph is wide in its header only
+        images = [_read(path)[0] for path in paths[:: max(1, len(paths) // SAMPLE)][:SAMPLE]]
+        sample = [image for image in images if image is not None]
+        for shape in sorted({image.shape for image in sample}):  # a turned photograph is wide in its header only
             if shape not in regions:
-                regions[shape] = geometry.find([picture for picture in sample if picture.shape == shape])
+                regions[shape] = geometry.find([image for image in sample if image.shape == shape])
     return regions
 
 
-def _letterbox(geometry: Geometry, regions: dict[tuple[int, ...], Region], picture: Picture) -> Picture:
-    """(S, S) by the region of this size, or, where it is not known, by the picture's own."""
-    region = regions.get(picture.shape)
-    return geometry.apply(picture, geometry.find([picture]) if region is None else region)
+def _letterbox(geometry: Geometry, regions: dict[tuple[int, ...], Region], image: Image) -> Image:
+    """(S, S) by the region of this size, or, where it is not known, by the image's own."""
+    region = regions.get(image.shape)
+    return geometry.apply(image, geometry.find([image]) if region is None else region)
 
 
 def _read_all(
     rows: Sequence[Row],
     size: int,
-    letterbox: Callable[[Picture], Picture],
+    letterbox: Callable[[Image], Image],
     skip_corrupt: bool,
     progress: Advance | None,
-) -> tuple[Picture, list[str], list[str]]:
-    """(N, S, S), digests ("" where unreadable), and the names of the unreadable. Whole pictures are not kept."""
+) -> tuple[Image, list[Row]]:
+    """(N, S, S), and the rows with their digests, "" where unreadable. Whole images are not kept."""
     images = np.zeros((len(rows), size, size), np.uint8)
+    out: list[Row] = []
 
     def read(at: int) -> str:
-        picture, digest = _read(rows[at].path)
-        if picture is not None:
-            images[at] = letterbox(picture)
+        image, digest = _read(rows[at].path)
+        if image is not None:
+            images[at] = letterbox(image)
         return digest
 
-    digests: list[str] = []
-    bad: list[str] = []
     with ThreadPoolExecutor(4) as pool:
         for row, digest in zip(rows, pool.map(read, range(len(rows))), strict=True):
-            if not digest:
-                if not skip_corrupt:
-                    pool.shutdown(cancel_futures=True)
-                    raise DataError(
-                        f"{row.path} cannot be read as a picture: replace or remove it, or add --skip-corrupt"
-                    )
-                bad.append(str(row.path))
-            digests.append(digest)
+            if not (digest or skip_corrupt):
+                pool.shutdown(cancel_futures=True)
+                raise DataError(f"{row.path} cannot be read as an image: replace or remove it, or add --skip-corrupt")
+            out.append(replace(row, digest=digest))
             if progress is not None:
-                progress(len(digests), len(rows))
-    return images, digests, bad
+                progress(len(out), len(rows))
+    return images, out
 
 
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
-    cv2.error,
-)
+_BOMBS = (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning)
+_UNREADABLE = (OSError, ValueError, SyntaxError, *_BOMBS, cv2.error)
 
 
 def _header_size(source: Path | io.BytesIO) -> tuple[int, int] | None:
     """(width, height) without decoding, None where there is no such header or more than MAX_PIXELS."""
     try:
-        with Image.open(source) as header:
+        with PIL.Image.open(source) as header:
             return header.size if header.width * header.height <= MAX_PIXELS else None
     except _UNREADABLE:
         return None
 
 
-def _read(path: Path) -> tuple[Picture | None, str]:
+def _read(path: Path) -> tuple[Image | None, str]:
+    """(H, W) and the SHA-256 of the file; None and "" where it cannot be read."""
     try:
         data = path.read_bytes()
         # A small file can unfold to gigabytes: the header is asked before anything is decoded.
         if _header_size(io.BytesIO(data)) is None:
             return None, ""
-        with Image.open(io.BytesIO(data)) as header:
+        with PIL.Image.open(io.BytesIO(data)) as header:
             if header.format == "PNG":
                 header.verify()  # 0.1 ms; libpng would print a line of its own to stderr
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
     except _UNREADABLE:
         return None, ""
-    if picture is None:
+    if image is None:
         return None, ""
-    return np.asarray(picture, np.uint8), hashlib.sha256(data).hexdigest()
+    return np.asarray(image, np.uint8), hashlib.sha256(data).hexdigest()
 
 
-def _merge_same(rows: list[Row], digests: list[str], kept: list[int]) -> tuple[list[Row], list[str], list[int]]:
-    """A picture that lies in several organs' folders of one split, same name and content, is one frame."""
-    merged: dict[tuple[str, str, str], int] = {}
-    out: tuple[list[Row], list[str], list[int]] = ([], [], [])
-    for row, digest, image in zip(rows, digests, kept, strict=True):
-        at = merged.setdefault((row.split, row.path.name, digest), len(out[0]))
-        if at == len(out[0]):
-            out[0].append(row)
-            out[1].append(digest)
-            out[2].append(image)
-            continue
-        known = dict(out[0][at].states)
+def _merge_same(rows: dict[int, Row]) -> dict[int, Row]:
+    """An image that lies in several organs' folders of one split, same name and content, is one frame."""
+    first: dict[tuple[str, str, str], int] = {}
+    merged: dict[int, Row] = {}
+    for at, row in rows.items():
+        at = first.setdefault((row.split, row.path.name, row.digest), at)
+        same = merged.setdefault(at, row)
+        known = dict(same.states)
         for organ, state in row.states:
             if known.get(organ, state) != state:
                 raise DataError(f"{row.path} lies in {organ} present and in {organ} absent: remove one")
-        out[0][at] = replace(out[0][at], states=tuple({**known, **dict(row.states)}.items()))
-    return out
+        merged[at] = replace(same, states=tuple((known | dict(row.states)).items()))
+    return merged
 
 
 def _frame_set(
     rows: Sequence[Row],
-    images: Picture,
+    images: Image,
     organs: tuple[str, ...],
     geometry: Geometry,
     digest: str,
@@ -298,7 +290,7 @@ def _frame_set(
     )
 
 
-def _difference_hash(image: Picture) -> int:
+def _difference_hash(image: Image) -> int:
     small = cv2.resize(image, (9, 8), interpolation=cv2.INTER_AREA).astype(np.int16)
     bits = (small[:, 1:] > small[:, :-1]).ravel()
     return int.from_bytes(np.packbits(bits).tobytes(), "big")

@@ -59,7 +59,7 @@ class ExtractOptions:
 
 @dataclass(frozen=True, slots=True)
 class ExtractSummary:
-    """What was written. counts: per split and organ, frames present and absent. messages: for a person."""
+    """What was written. counts: per split and organ, frames present and absent. messages: for the user."""
 
     frames: int
     clips: int
@@ -85,16 +85,16 @@ def extract(
     _refuse_column_names(clips)
     refuse_to_overwrite(out, options.overwrite)
     require_writable(out.parent)
-    held, said = frozenset[str](), ""
+    held, message = frozenset[str](), ""
     if not options.leaky_random_split:
-        held, said = hold_out(groups_of(clips), options.validation, options.seed)
+        held, message = hold_out(groups_of(clips), options.validation, options.seed)
     partial = out.with_name(f".{out.name}.{os.getpid()}.part")
     shutil.rmtree(partial, ignore_errors=True)  # of a process killed long ago that had the same number
     writer = _Writer(partial, options, held, on_frame)
     try:
         for path, labels in clips:
             writer.add(path, labels)
-        summary = writer.finish([said] if said else [])
+        summary = writer.finish([message] if message else [])
         refuse_to_overwrite(out, options.overwrite)  # again: extracting takes minutes, and others may have written
         _replace(out, partial)
     except OSError as error:
@@ -137,7 +137,6 @@ class _Writer:
         self._random = np.random.default_rng(options.seed)
         self._stems: set[str] = set()
         self._rows: list[Row] = []
-        self._digests: list[str] = []
         self._clips: list[ExtractedClip] = []
         self._messages: list[str] = []
 
@@ -154,8 +153,8 @@ class _Writer:
                 raise DataError(f"{path.name}: frame {frame.index} cannot be written as PNG")
             data, split = image.tobytes(), self._split(labels.patient)
             first = self._write(data, split, f"{stem}_{frame.index:06d}.png", states)
-            self._rows.append(Row(first, labels.file, labels.patient, frame.time_s, split, states))
-            self._digests.append(hashlib.sha256(data).hexdigest())
+            digest = hashlib.sha256(data).hexdigest()
+            self._rows.append(Row(first, labels.file, labels.patient, frame.time_s, split, states, digest))
             if self._on_frame is not None:
                 self._on_frame(len(self._rows))
         count, verdict = len(self._rows) - before, reading.report.verdict
@@ -169,21 +168,20 @@ class _Writer:
         rows = self._rows
         organs = organs_of(rows)
         require_both_states(rows, organs, "")
-        counts = Counter((row.split, organ, present) for row in rows for organ, present in row.states)
+        counts = Counter((row.split, organ, STATES[present]) for row in rows for organ, present in row.states)
         if self._options.leaky_random_split:
             messages.append(
                 "frames are split at random: a patient stands on both sides, and the figures flatter by 5 to 30 %"
             )
         # The split is made from labels, and a clip may hold fewer frames than are labelled.
         messages += [
-            f"no validation frame shows {organ} {word}: its figures will say little"
+            f"no validation frame shows {organ} {state}: its figures will say little"
             for organ in organs
-            for present, word in STATES.items()
-            if any(row.split == "validation" for row in rows) and not counts["validation", organ, present]
+            for state in STATES.values()
+            if any(row.split == "validation" for row in rows) and not counts["validation", organ, state]
         ]
-        write_tables(self._root, rows, self._digests, self._options.geometry, self._clips)
-        by_state = {(split, organ, STATES[present]): count for (split, organ, present), count in counts.items()}
-        return ExtractSummary(len(rows), len(self._clips), organs, by_state, (*messages, *self._messages))
+        write_tables(self._root, rows, self._options.geometry, self._clips)
+        return ExtractSummary(len(rows), len(self._clips), organs, dict(counts), (*messages, *self._messages))
 
     def _split(self, patient: str) -> str:
         if self._options.leaky_random_split:

@@ -23,13 +23,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 _TABLES = ("frames.csv", "dataset.json")
 _CLUTTER = (".ds_store", "thumbs.db", "desktop.ini")
 FIXED_COLUMNS = ("path", "clip", "patient", "time_s", "split")
-_SPLITS = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "val": "validation",
-    "valid": "validation",
-}
+_SPLITS = dict.fromkeys(("train", "training"), "train") | dict.fromkeys(("validation", "val", "valid"), "validation")
 _FOLDER = re.compile(r"^(?P<organ>.+?)[ _-]+(?P<state>present|absent)$", re.IGNORECASE)
 LAYOUT = "DATA/train/<organ> present/*.png and DATA/train/<organ> absent/*.png, or what `seqcls extract` wrote"
 
@@ -51,7 +45,7 @@ class ExtractedClip:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One frame on disk; ``states`` holds True or False per organ that is labelled."""
+    """One frame on disk. states: True or False per labelled organ. digest: SHA-256 of the file, if read."""
 
     path: Path
     clip: str
@@ -59,6 +53,7 @@ class Row:
     time_s: float
     split: str
     states: tuple[tuple[str, bool], ...]
+    digest: str = ""
 
 
 def read_table(root: Path) -> list[Row]:
@@ -101,11 +96,11 @@ def _row(cells: dict[str, str], organs: Sequence[str], root: Path, where: str) -
 def read_tree(root: Path) -> tuple[list[Row], list[str]]:
     """A tree of folders: the split, then `<organ> present` or `<organ> absent`; without a split all is for training.
 
-    Also what a person should know: folders of pictures that are left aside, as a misspelt one or a test set, which must
-    not choose the model.
+    Also messages for the user: folders of images that are left aside, as a misspelt one or a test set, which must not
+    choose the model.
     """
     if (root / "dataset.json").is_file():
-        # The pictures are crops already: searching them for the ultrasound region once more would crop them again.
+        # The images are crops already: searching them for the ultrasound region once more would crop them again.
         raise DataError(f"{root / 'frames.csv'} is missing beside dataset.json; extract the clips again")
     tops = [(folder, _SPLITS[folder.name.lower()]) for folder in _folders(root) if folder.name.lower() in _SPLITS]
     rows = []
@@ -120,14 +115,14 @@ def read_tree(root: Path) -> tuple[list[Row], list[str]]:
             present = match["state"].lower() == "present"
             files = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
             if not files:
-                raise DataError(f"{folder} holds no picture ({', '.join(SUFFIXES)}): every organ needs both states")
+                raise DataError(f"{folder} holds no image ({', '.join(SUFFIXES)}): every organ needs both states")
             for path in files:
                 clip = _clip_of(path.stem) or f"{split}/{folder.name}"
                 rows.append(Row(path, clip, clip, float("nan"), split, ((organ, present),)))
     if not rows:
         raise DataError(f"{root} holds no frames in a layout that seqcls knows; expected {LAYOUT}")
-    with_pictures = [f for f in aside if any(p.suffix.lower() in SUFFIXES for p in f.rglob("*"))]
-    return rows, [f"{folder} is left aside: it is no part of {LAYOUT}" for folder in with_pictures]
+    with_images = [f for f in aside if any(p.suffix.lower() in SUFFIXES for p in f.rglob("*"))]
+    return rows, [f"{folder} is left aside: it is no part of {LAYOUT}" for folder in with_images]
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -189,26 +184,23 @@ def _foreign(folder: Path) -> list[str]:
     return found
 
 
-def dataset_hash(rows: Sequence[Row], digests: Sequence[str], root: Path) -> str:
+def dataset_hash(rows: Sequence[Row], root: Path) -> str:
     """Of paths, contents and labels, in an order of its own: the same data give the same hash on any machine."""
     lines = sorted(
-        f"{row.path.relative_to(root).as_posix()} {digest} {row.split} {sorted(row.states)}"
-        for row, digest in zip(rows, digests, strict=True)
+        f"{row.path.relative_to(root).as_posix()} {row.digest} {row.split} {sorted(row.states)}" for row in rows
     )
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def write_tables(
-    root: Path, rows: Sequence[Row], digests: Sequence[str], geometry: Geometry, clips: Sequence[ExtractedClip]
-) -> None:
+def write_tables(root: Path, rows: Sequence[Row], geometry: Geometry, clips: Sequence[ExtractedClip]) -> None:
     """frames.csv and dataset.json, for ``read_table`` and ``read_description``. Raises OutputError."""
     organs = organs_of(rows)
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")
     table.writerow((*FIXED_COLUMNS, *organs))
     for row in rows:
-        states = dict(row.states)
-        cells = ("" if organ not in states else int(states[organ]) for organ in organs)
+        states = {organ: int(present) for organ, present in row.states}
+        cells = (states.get(organ, "") for organ in organs)
         path = row.path.relative_to(root).as_posix()
         table.writerow((path, row.clip, row.patient, f"{row.time_s:.6f}", row.split, *cells))
     write_text(root / "frames.csv", text.getvalue())
@@ -216,7 +208,7 @@ def write_tables(
         "format": FORMAT,
         "geometry": geometry.to_dict(),
         "organs": list(organs),
-        "hash": dataset_hash(rows, digests, root),
+        "hash": dataset_hash(rows, root),
         "clips": [asdict(clip) for clip in clips],
     }
     write_json(root / "dataset.json", body)

@@ -24,13 +24,13 @@ class ClipReading:
         self.labelled_to = -1
 
     def messages(self, name: str) -> list[str]:
-        """What a person should know."""
-        found = []
+        """For the user."""
+        messages = []
         if self.report.verdict in ("truncated", "damaged"):
-            found.append(f"{name} is {self.report.verdict}: {'; '.join(self.report.reasons)}; the rest is used")
+            messages.append(f"{name} is {self.report.verdict}: {'; '.join(self.report.reasons)}; the rest is used")
         if self.labelled_to >= self.frames:
-            found.append(f"{name} has {self.frames} frames, but is labelled up to frame {self.labelled_to}")
-        return found
+            messages.append(f"{name} has {self.frames} frames, but is labelled up to frame {self.labelled_to}")
+        return messages
 
 
 def labelled_frames(

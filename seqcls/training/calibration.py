@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from seqcls.intervals import IntervalOptions
 
 Floats = NDArray[np.float64]
+Clips = Sequence[str] | NDArray[np.str_]
 
 #: With fewer clips or frames of either class, calibration and thresholds keep their defaults.
 MIN_CLIPS = 2
@@ -39,7 +40,7 @@ class Threshold:
     balanced_accuracy: float
 
 
-def frame_weights(truth: ArrayLike, clips: Sequence[str] | NDArray[np.str_]) -> Floats:
+def frame_weights(truth: ArrayLike, clips: Clips) -> Floats:
     """(N,) weights: each class sums to one half, within it each clip to the same. truth: (N,) 0 or 1."""
     positive, names = np.asarray(truth) > 0.5, np.unique(np.asarray(clips), return_inverse=True)[1]
     weights = np.zeros(len(positive))
@@ -51,7 +52,7 @@ def frame_weights(truth: ArrayLike, clips: Sequence[str] | NDArray[np.str_]) -> 
     return weights
 
 
-def has_enough_evidence(truth: ArrayLike, clips: Sequence[str] | NDArray[np.str_]) -> bool:
+def has_enough_evidence(truth: ArrayLike, clips: Clips) -> bool:
     """Whether both classes have enough clips and frames to calibrate and to choose thresholds by."""
     positive, names = np.asarray(truth) > 0.5, np.asarray(clips)
     return all(
@@ -60,9 +61,7 @@ def has_enough_evidence(truth: ArrayLike, clips: Sequence[str] | NDArray[np.str_
     )
 
 
-def fit_calibration(
-    logits: ArrayLike, truth: ArrayLike, clips: Sequence[str] | NDArray[np.str_]
-) -> tuple[float, float]:
+def fit_calibration(logits: ArrayLike, truth: ArrayLike, clips: Clips) -> tuple[float, float]:
     """(a, b) of probability = sigmoid(a * logit + b), after Platt 1999 ("Probabilistic outputs for support vector
     machines"), by Newton's method.
 
@@ -96,7 +95,7 @@ def fit_calibration(
     return slope, -slope * float(theta[1])
 
 
-def choose_threshold(scores: ArrayLike, truth: ArrayLike, clips: Sequence[str] | NDArray[np.str_]) -> Threshold:
+def choose_threshold(scores: ArrayLike, truth: ArrayLike, clips: Clips) -> Threshold:
     """The middle of the widest run of thresholds whose balanced accuracy is within 0.005 of the best, drawn to 0.5.
 
     The best threshold itself depends on the score of one frame and does not carry over to other clips; the middle of a
@@ -117,9 +116,7 @@ def choose_threshold(scores: ArrayLike, truth: ArrayLike, clips: Sequence[str] |
     return Threshold(value=round(value, 3), low=low, high=high, balanced_accuracy=float(accuracy[first:after].max()))
 
 
-def operating_point(
-    scores: ArrayLike, truth: ArrayLike, clips: Sequence[str] | NDArray[np.str_]
-) -> tuple[IntervalOptions, Threshold | None]:
+def operating_point(scores: ArrayLike, truth: ArrayLike, clips: Clips) -> tuple[IntervalOptions, Threshold | None]:
     """Interval options with thresholds for these calibrated scores, the defaults where there is too little evidence.
 
     The offset is the same part of the onset as in the defaults.

@@ -186,11 +186,10 @@ def _trainable(
 ) -> tuple[list[int], list[str]]:
     """Columns of which the other groups show both classes, and a note for each of the rest."""
     columns, notes = [], []
-    for column, organ in enumerate(frames.organs):
-        known = frames.targets[rows, column][frames.mask[rows, column]] > 0.5
-        if known.any() and not known.all():
+    for column, (organ, counts) in enumerate(zip(frames.organs, frames.counts(rows), strict=True)):
+        lacking = [state for state, count in counts.items() if not count]
+        if not lacking:
             columns.append(column)
         elif frames.mask[tested, column].any():
-            state = "present" if not known.any() else "absent"
-            notes.append(f"only {', '.join(left_out)} shows {organ} {state}, so {organ} is not tested there")
+            notes.append(f"only {', '.join(left_out)} shows {organ} {lacking[0]}, so {organ} is not tested there")
     return columns, notes

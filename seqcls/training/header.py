@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,38 +16,28 @@ from seqcls.training.calibration import fit_calibration, operating_point
 from seqcls.training.sampler import Indices
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Evidence:
-    """What calibration and thresholds are chosen from.
-
-    index: (J,) rows of the frame set. logits: (J, K) by models that did not train on them, NaN where there is none.
-    """
-
-    index: Indices
-    logits: NDArray[np.float32]
-
-    @classmethod
-    def of_probabilities(cls, index: Indices, probabilities: NDArray[np.float32]) -> Evidence:
-        """From (J, K) probabilities: the inverse of the sigmoid, finite for float32's 0 and 1."""
-        p = np.clip(probabilities.astype(np.float64), 1e-7, 1 - 1e-7)
-        return cls(index, np.asarray(np.log(p / (1 - p)), np.float32))
+def logits_of(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The inverse of the sigmoid, finite for float32's 0 and 1."""
+    p = np.clip(probabilities.astype(np.float64), 1e-7, 1 - 1e-7)
+    return np.asarray(np.log(p / (1 - p)), np.float32)
 
 
 def make_header(
-    frames: FrameSet, rows: Indices, evidence: Evidence, summary: Mapping[str, object]
+    frames: FrameSet, rows: Indices, unseen: Indices, logits: NDArray[np.float32], summary: Mapping[str, object]
 ) -> tuple[ModelHeader, tuple[str, ...]]:
-    """The header of a model trained on ``rows``, and what a person should know of it.
+    """The header of a model trained on ``rows``, and messages for the user.
 
-    summary: how the training went, for the header's ``training``; what it was trained on is added.
+    Calibration and thresholds are chosen by ``logits`` (J, K) of the frames ``unseen`` (J,), from models that did not
+    train on them, NaN where there is none. summary: how the training went, for the header's ``training``; what it was
+    trained on is added.
     """
     pairs, intervals, thresholds, messages = [], [], {}, []
     plain = ModelHeader(organs=frames.organs, geometry=frames.geometry)
     for column, organ in enumerate(frames.organs):
-        known = frames.mask[evidence.index, column] & ~np.isnan(evidence.logits[:, column])
-        index, logits = evidence.index[known], evidence.logits[known]
-        truth, clips = frames.targets[index, column], frames.clip[index]
-        pair = fit_calibration(logits[:, column], truth, clips)
-        calibrated = replace(plain, calibration=(pair,) * len(frames.organs)).probabilities(logits)[:, column]
+        known = frames.mask[unseen, column] & ~np.isnan(logits[:, column])
+        truth, clips = frames.targets[unseen[known], column], frames.clip[unseen[known]]
+        pair = fit_calibration(logits[known, column], truth, clips)
+        calibrated = replace(plain, calibration=(pair,) * len(frames.organs)).probabilities(logits[known])[:, column]
         tuned, threshold = operating_point(calibrated, truth, clips)
         pairs.append(pair)
         intervals.append(tuned)
@@ -64,7 +54,7 @@ def make_header(
         training={
             **summary,
             "classes": _counts(frames, rows),
-            "validation": _counts(frames, evidence.index),
+            "validation": _counts(frames, unseen),
             "thresholds": thresholds,
         },
     )
@@ -87,7 +77,4 @@ def _counts(frames: FrameSet, rows: Indices) -> dict[str, object]:
         "clips": len(np.unique(frames.clip[rows])),
         "patients": len(np.unique(frames.patient[rows])),
     }
-    for column, organ in enumerate(frames.organs):
-        known = frames.targets[rows, column][frames.mask[rows, column]] > 0.5
-        counts[organ] = {"present": int(known.sum()), "absent": int((~known).sum())}
-    return counts
+    return counts | dict(zip(frames.organs, frames.counts(rows), strict=True))

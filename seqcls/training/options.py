@@ -12,46 +12,51 @@ Optimizer = Literal["adamw", "adam", "sgd"]
 Schedule = Literal["cosine", "constant"]
 Loss = Literal["bce", "focal"]
 
-#: Side of the square picture: what ImageNet networks were trained at, and what random weights learn fastest from.
+#: Side of the square image: what ImageNet networks were trained at, and what random weights learn fastest from.
 SIZE_PRETRAINED, SIZE_SCRATCH = 224, 112
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AugmentOptions:
-    """How far training pictures are changed; every amount is drawn afresh per picture, times ``strength``.
-
-    strength: 0 leaves every picture as it is. clean: share of the pictures that are left as they are at any strength,
-    so that batch norms and thresholds fit unchanged pictures too. flip: mirror every second one of the others left to
-    right, whatever the strength; switch it off where the side matters.
-    rotation_deg, shift (share of the side across, half of it along), scale and stretch (logarithms of the zoom and of
-    depth against width).
-    gamma and gain (logarithms), depth_gain and lateral_gain (deviation of the logarithm of a smooth curve down or
-    across the picture), reject (gray level 0..1 below which all turns black).
-    sharpen (from as much blur to as much sharpening, on 6 of 10 pictures), speckle (relative deviation).
-    shadow, wedge, cutout, curtain: share of the pictures that get dark strips along the beams, black sides, a black
-    box, or a part of another picture behind a slanted edge; curtain_least: share of the area that must be left of the
-    pictures that show an organ for it to count as present, below which it is not judged.
-    """
+    """How far training images are changed; every amount is drawn afresh per image, times ``strength``."""
 
     strength: float = 1.0
+    """0 changes nothing but the side (``flip``)."""
     clean: float = 0.0
+    """Share of images left as they are at any strength, so that batch norms and thresholds fit unchanged images too."""
     flip: bool = True
+    """Mirror every second one of the others left to right, whatever the strength; off where the side matters."""
     rotation_deg: float = 15.0
     shift: float = 0.15
+    """Share of the side across, half of it along."""
     scale: float = 0.35
+    """Logarithm of the zoom."""
     stretch: float = 0.25
+    """Logarithm of depth against width."""
     gamma: float = 0.7
+    """Logarithm of the exponent."""
     gain: float = 0.5
+    """Logarithm of the factor."""
     depth_gain: float = 0.45
+    """Deviation of the logarithm of a smooth gain curve down the image."""
     lateral_gain: float = 0.3
+    """The same across the image."""
     reject: float = 0.12
+    """Gray level 0..1 below which all turns black."""
     sharpen: float = 1.0
+    """From as much blur to as much sharpening, on 6 of 10 images."""
     speckle: float = 0.3
+    """Relative deviation of multiplied noise."""
     shadow: float = 0.6
+    """Share of images with dark strips along the beams."""
     wedge: float = 0.5
+    """Share of images with black sides."""
     cutout: float = 0.4
+    """Share of images with a black box."""
     curtain: float = 0.5
+    """Share of images with a part of another image behind a slanted edge."""
     curtain_least: float = 0.35
+    """Share of the area that images which show an organ must keep for it to be present; below, it is unscored."""
 
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__:
@@ -61,52 +66,59 @@ class AugmentOptions:
 
     @property
     def active(self) -> bool:
-        """Whether any picture is changed at all."""
+        """Whether any image is changed at all."""
         return self.strength > 0 or self.flip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainOptions:
-    """How a network is trained; the defaults are for a small data set and random or ImageNet weights.
-
-    weights: ``auto`` (ImageNet's, if they can be had), ``imagenet``, ``none``, or the path of a file; import_pickle:
-    the file may be a .pth.
-    samples_per_epoch: frames drawn per epoch, so that an epoch means the same for few and for many frames; 0: as many
-    as there are. balance: draw organs, then classes, then clips alike, and a frame among those; else any frame.
-    warmup: share of all steps in which the learning rate rises. focal_gamma: exponent of the focal loss (Lin et al.
-    2017, 10.1109/ICCV.2017.324). label_smoothing: targets are moved this far towards one half.
-    mixup: alpha of its beta distribution (Zhang et al. 2018, arXiv 1710.09412), 0 switches it off.
-    ema: decay per step of the averaged weights that are kept in the end, 0 keeps the last ones. freeze_epochs: only
-    the last layer learns for so long. progressive: share of all steps, the first ones, taken with pictures of half
-    the side, a quarter of the work each (Tan and Le 2021, arXiv 2104.00298). patience: stop after so many epochs
-    without a better validation, 0 never. clip_norm: longest gradient, 0 any.
-    """
+    """How a network is trained; the defaults are for a small data set and random or ImageNet weights."""
 
     epochs: int = 12
     samples_per_epoch: int = 1024
+    """Frames drawn per epoch, so that an epoch means the same for few and for many; 0: as many as there are."""
     batch_size: int = 32
     lr: float = 1e-3
+    """The highest learning rate."""
     optimizer: Optimizer = "adamw"
     weight_decay: float = 0.05
     schedule: Schedule = "cosine"
     warmup: float = 0.1
+    """Share of all steps in which the learning rate rises."""
     loss: Loss = "bce"
     focal_gamma: float = 2.0
+    """Exponent of the focal loss (Lin et al. 2017, 10.1109/ICCV.2017.324)."""
     label_smoothing: float = 0.05
+    """Targets are moved this far towards one half."""
     balance: bool = True
+    """Draw organs, then classes, then clips alike, and a frame among those; else any frame."""
     augment: AugmentOptions = field(default_factory=AugmentOptions)
     mixup: float = 0.0
+    """Alpha of its beta distribution (Zhang et al. 2018, arXiv 1710.09412), 0 switches it off."""
     dropout: float = 0.0
+    """Share of the features before the last layer."""
     ema: float = 0.97
+    """Decay per step of the averaged weights that are kept in the end, 0 keeps the last ones."""
     clip_norm: float = 5.0
+    """Longest gradient, 0 any."""
     freeze_epochs: int = 0
+    """Only the last layer learns for so long."""
     progressive: float = 0.0
+    """Share of all steps, the first ones, taken with images of half the side, a quarter of the work each (Tan and Le
+    2021, arXiv 2104.00298)."""
     patience: int = 0
+    """Stop after so many epochs without a better validation, 0 never."""
     weights: str = "auto"
+    """``auto`` (ImageNet's, if they can be had), ``imagenet``, ``none``, or the path of a file."""
     import_pickle: bool = False
+    """The file may be a .pth."""
     device: str = "auto"
     precision: str = "auto"
     seed: int = 0
+
+    def steps_per_epoch(self, frames: int) -> int:
+        """Batches per epoch when there are so many frames to train on."""
+        return max(1, (self.samples_per_epoch if self.samples_per_epoch else frames) // self.batch_size)
 
     def __post_init__(self) -> None:
         for name, least in (("epochs", 1), ("samples_per_epoch", 0), ("batch_size", 2), ("freeze_epochs", 0)):

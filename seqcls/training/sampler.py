@@ -10,10 +10,8 @@ from seqcls.errors import DataError
 
 Indices = NDArray[np.int64]
 
-
 #: Share of each class that is drawn from clips which show both classes, where there are also clips that show one.
 MIXED_SHARE = 0.5
-KINDS = (True, False)  # clips that show both classes, clips that show one
 
 
 class Sampler:
@@ -34,12 +32,9 @@ class Sampler:
             both = np.intersect1d(clips[known & present], clips[known & ~present])
             classes = []
             for inside in (known & present, known & ~present):
-                pools = [rows[inside & (clips == clip)] for clip in np.unique(clips[inside])]
-                mixed = [clip in both for clip in np.unique(clips[inside])]
-                kinds = [
-                    [pool for pool, of_both in zip(pools, mixed, strict=True) if of_both is kind] for kind in KINDS
-                ]
-                classes.append([pools for pools in kinds if pools])
+                names = np.unique(clips[inside])
+                kinds = [np.intersect1d(names, both), np.setdiff1d(names, both)]
+                classes.append([[rows[inside & (clips == name)] for name in kind] for kind in kinds if len(kind)])
             if all(classes):
                 self._pools.append(classes)
 
@@ -60,8 +55,7 @@ def check_classes(frames: FrameSet, rows: Indices) -> None:
     """Raise DataError unless these rows show every organ both present and absent."""
     if not len(rows):
         raise DataError("there is no frame to train on; look at the split column of frames.csv")
-    for column, organ in enumerate(frames.organs):
-        known = frames.targets[rows, column][frames.mask[rows, column]] > 0.5
-        for label, count in (("present", int(known.sum())), ("absent", int((~known).sum()))):
+    for organ, counts in zip(frames.organs, frames.counts(rows), strict=True):
+        for state, count in counts.items():
             if not count:
-                raise DataError(f"no training frame shows {organ} {label}; label some, or leave {organ} out")
+                raise DataError(f"no training frame shows {organ} {state}; label some, or leave {organ} out")

@@ -25,7 +25,7 @@ from seqcls.models.file import ModelHeader, Tensors
 from seqcls.models.resnet import GrayResNet, build, choose_device, choose_precision
 from seqcls.prefetch import Prefetcher
 from seqcls.training.augment import augment
-from seqcls.training.header import Evidence, make_header, metrics_by_organ
+from seqcls.training.header import logits_of, make_header, metrics_by_organ
 from seqcls.training.loss import masked_loss, mixup
 from seqcls.training.optimizer import lr_factor, open_optimizer
 from seqcls.training.options import TrainOptions
@@ -59,7 +59,7 @@ class TrainResult:
     """A trained model and how it came about.
 
     index: (V,) rows of the frame set that were held out; scores: (V, K) float32, calibrated; metrics: per organ over
-    them, None without validation. messages: what a person should know.
+    them, None without validation. messages: for the user.
     """
 
     header: ModelHeader
@@ -107,10 +107,9 @@ def train(
             fitted = _fit(model, iter(ahead), frames, rows, held_out, options, on_epoch, on_step, should_stop)
     model.load(fitted.tensors)
     logits = predict(model, frames.images[held_out], options)
-    if len(held_out) or out_of_fold is None:
-        evidence = Evidence(held_out, logits)
-    else:
-        evidence = Evidence.of_probabilities(rows, out_of_fold[rows])
+    unseen = held_out, logits
+    if not len(held_out) and out_of_fold is not None:
+        unseen = rows, logits_of(out_of_fold[rows])
     best = fitted.history[fitted.best - 1] if fitted.best else None
     summary = {
         "options": asdict(options),
@@ -124,7 +123,7 @@ def train(
         "device": str(choose_device(options.device)),
         "leaked_frames": leakage(frames) if train_index is None and validation_index is None else 0,
     }
-    header, messages = make_header(frames, rows, evidence, summary)
+    header, messages = make_header(frames, rows, *unseen, summary)
     scores = header.probabilities(logits)
     return TrainResult(
         header=header,
@@ -162,7 +161,7 @@ def _fit(
     dtype = choose_precision(options.precision, device)
     model = model.to(device)
     average = copy.deepcopy(model).eval()
-    steps_per_epoch = _steps_per_epoch(options, rows)
+    steps_per_epoch = options.steps_per_epoch(len(rows))
     total = steps_per_epoch * options.epochs
     optimizer = open_optimizer(model, options)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_factor(step, total, options))
@@ -223,18 +222,13 @@ def _fit(
     return _Fitted(tensors, tuple(history), number, interrupted)
 
 
-def _steps_per_epoch(options: TrainOptions, rows: Indices) -> int:
-    samples = options.samples_per_epoch if options.samples_per_epoch else len(rows)
-    return max(1, samples // options.batch_size)
-
-
 def _batches(frames: FrameSet, rows: Indices, options: TrainOptions) -> Generator[Batch, None, None]:
     """All batches of a training, drawn and changed, on the device. Random numbers are its own: it may run ahead."""
     device = choose_device(options.device)
     images, targets, mask = torch.from_numpy(frames.images), _targets(frames), torch.from_numpy(frames.mask)
     sampler = Sampler(frames, rows, np.random.default_rng(options.seed), balance=options.balance)
     changes = torch.Generator(device=device).manual_seed(options.seed)
-    total = options.epochs * _steps_per_epoch(options, rows)
+    total = options.epochs * options.steps_per_epoch(len(rows))
     for step in range(total):
         drawn = torch.from_numpy(sampler.draw(options.batch_size))
         x, y, known = (part[drawn].to(device) for part in (images, targets, mask))

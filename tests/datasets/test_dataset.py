@@ -129,10 +129,10 @@ def test_damaged_pictures(tmp_path: Path, spoil: str, capfd: pytest.CaptureFixtu
     if spoil == "gone":
         path.unlink()
         path.mkdir()  # listed, but cannot be read
-    with pytest.raises(DataError, match=r"clip1_0001\.png cannot be read as a picture: .*--skip-corrupt") as caught:
+    with pytest.raises(DataError, match=r"clip1_0001\.png cannot be read as an image: .*--skip-corrupt") as caught:
         load_frames(root, SMALL)
     frames = load_frames(root, SMALL, skip_corrupt=True)
-    assert len(frames.images) == 5 and "left out 1 picture" in frames.messages[0] and "\n" not in str(caught.value)
+    assert len(frames.images) == 5 and "left out 1 images" in frames.messages[0] and "\n" not in str(caught.value)
     assert [list(frames.clip).count(c) for c in ("clip0", "clip1")] == [4, 1]
     assert frames.images.reshape(5, -1).any(axis=1).all()
     assert capfd.readouterr().err == ""  # the decoder keeps its comments to itself
@@ -285,7 +285,7 @@ def test_corrupt_pictures_are_named_or_left_out(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"clip0_0000\.png cannot be read .* --skip-corrupt"):
         load_frames(root, SMALL)
     frames = load_frames(root, SMALL, skip_corrupt=True)
-    assert len(frames.images) == 5 and "left out 1 picture" in frames.messages[0]
+    assert len(frames.images) == 5 and "left out 1 images" in frames.messages[0]
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ def test_corrupt_pictures_are_named_or_left_out(tmp_path: Path) -> None:
         ({}, "no frames in a layout"),
         ({"pictures": 3}, "no frames in a layout"),
         ({"train/thyroid present": 3}, "no training frame shows thyroid absent"),
-        ({"train/thyroid present": 3, "train/thyroid absent": 0}, "holds no picture"),
+        ({"train/thyroid present": 3, "train/thyroid absent": 0}, "holds no image"),
         ({"validation/thyroid present": 3, "validation/thyroid absent": 3}, "no training frame shows"),
     ],
     ids=["empty", "other folders", "one class", "empty class", "validation alone"],

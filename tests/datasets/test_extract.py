@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -113,7 +114,7 @@ def test_same_names_in_different_folders_do_not_collide(tmp_path: Path) -> None:
     assert len({p.name for p in (tmp_path / "data").rglob("*.png")}) == 20
 
 
-def test_labels_beyond_the_end_and_clips_without_labels_are_told(tmp_path: Path) -> None:
+def test_labels_beyond_the_end_and_clips_without_labels_are_reported(tmp_path: Path) -> None:
     for name in "ab":
         write_clip(tmp_path / f"{name}.mp4", [i >= 5 for i in range(10)])
     segments = [{"start": 0, "end": 4, "label": 0}, {"start": 5, "end": 40, "label": 1}]
@@ -248,17 +249,17 @@ def test_labels_that_teach_nothing(tmp_path: Path) -> None:
 def test_one_hash_for_a_data_set(clips: Clips, tmp_path: Path) -> None:
     """What dataset.json says is what a model trained on the folder carries."""
     extract(clips, tmp_path / "data", ExtractOptions(every=5))
-    said = json.loads((tmp_path / "data/dataset.json").read_text(encoding="utf-8"))["hash"]
-    assert said == load_frames(tmp_path / "data", Geometry(size=32)).hash
+    written = json.loads((tmp_path / "data/dataset.json").read_text(encoding="utf-8"))["hash"]
+    assert written == load_frames(tmp_path / "data", Geometry(size=32)).hash
 
 
-def test_a_leaky_split_is_said_aloud(clips: Clips, tmp_path: Path) -> None:
+def test_a_leaky_split_is_reported(clips: Clips, tmp_path: Path) -> None:
     leaky = extract(clips, tmp_path / "a", ExtractOptions(leaky_random_split=True))
     assert any("a patient stands on both sides" in message for message in leaky.messages)
     assert not any("both sides" in m for m in extract(clips, tmp_path / "b", ExtractOptions(every=20)).messages)
 
 
-def test_a_validation_set_that_lacks_a_state_is_told(tmp_path: Path) -> None:
+def test_a_validation_set_that_lacks_a_state_is_reported(tmp_path: Path) -> None:
     """The label says that patient 1 shows absence, but only beyond the end of the clip."""
     for n in range(2):
         write_clip(tmp_path / f"p{n}.mp4", [i >= 10 for i in range(20)], seed=n)
@@ -289,18 +290,19 @@ def test_frames_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.real
 def test_real_clips_give_the_frames_that_are_labelled(real_clips: Path, tmp_path: Path) -> None:
-    names = ("pat2Image_133952", "pat2Image_134240", "liver_sweep")
+    """Every tenth of the labelled frames: 13 of the sweep's 121, all present; 23 of the other's 93 and 137."""
+    names = ("pat2Image_134240", "liver_sweep")
     body = json.loads((real_clips / "intervals.json").read_text(encoding="utf-8"))
     wanted = [
         c for c in matched(real_clips, real_clips / "intervals.json", r"(pat\d+)") if any(n in c[1].file for n in names)
     ]
-    summary = extract(wanted, tmp_path / "data", ExtractOptions())
-    truth = [c["counts"] for c in body["clips"] if any(n in c["file"] for n in names)]
-    assert len(truth) == summary.clips == 3
-    assert summary.counts == {
-        ("train", "organ", "present"): sum(c["1"] for c in truth),
-        ("train", "organ", "absent"): sum(c["0"] for c in truth),
-    }
+    summary = extract(wanted, tmp_path / "data", ExtractOptions(every=10))
+    kept: Counter[int] = Counter()
+    for clip in (c for c in body["clips"] if any(n in c["file"] for n in names)):
+        by_frame = [s["label"] for s in clip["segments"] for _ in range(s["start"], s["end"] + 1)]
+        kept.update([label for label in by_frame if label >= 0][::10])
+    assert (summary.clips, summary.frames) == (2, 13 + 23)
+    assert summary.counts == {("train", "organ", "present"): kept[1], ("train", "organ", "absent"): kept[0]}
     assert "only 1 of 2 patients or clips show organ absent" in summary.messages[0]
     frames = load_frames(tmp_path / "data", Geometry(size=64))
     assert set(frames.patient) == {"pat2", "clips/liver_sweep.mp4"}
