@@ -105,15 +105,15 @@ def build(
         torch.manual_seed(seed)
         model = GrayResNet(outputs, mean=mean, std=std, dropout=dropout)
     origin = "random weights"
-    if weights == "imagenet":
-        origin = _start_from(model, _imagenet(), "ImageNet")
-    elif weights == "auto":
-        try:
+    try:
+        if weights in ("imagenet", "auto"):
             origin = _start_from(model, _imagenet(), "ImageNet")
-        except ModelError as error:
-            origin = f"random weights, because {error}"
-    elif weights != "none":
-        origin = _start_from(model, read_weights(Path(weights), import_pickle=import_pickle), str(weights))
+        elif weights != "none":
+            origin = _start_from(model, read_weights(Path(weights), import_pickle=import_pickle), str(weights))
+    except ModelError as error:
+        if weights != "auto":
+            raise
+        origin = f"random weights, because {error}"
     return model.to(memory_format=torch.channels_last), origin
 
 
@@ -192,9 +192,9 @@ def choose_device(device: str = "auto") -> torch.device:
     """The device meant; ``auto``: CUDA, else Apple's MPS, else the CPU. Raises UsageError, EngineError if absent."""
     if device not in DEVICES:
         raise UsageError(f"unknown device {device!r}: choose one of {', '.join(DEVICES)}")
-    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if device == "auto":
-        return torch.device(next(name for name in ("cuda", "mps", "cpu") if present[name]))
+        device = next(name for name in present if present[name])
     if not present[device]:
         raise EngineError(f"this PyTorch ({torch.__version__}) finds no {device} device; use --device cpu or auto")
     return torch.device(device)

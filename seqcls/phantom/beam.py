@@ -1,6 +1,6 @@
 """From a painted section to B-mode: what one probe and scanner make of it, in beam coordinates.
 
-The picture is computed as (rows, beams): rows run along the beam, columns over the probe's face. A painted section
+The image is computed as (rows, beams): rows run along the beam, columns over the probe's face. A painted section
 gives echo level, texture and loss of each place; speckle is a Rayleigh field (complex scatterers through the
 point-spread function) fixed to the tissue, so that it moves with it and decorrelates as the probe leaves the plane.
 """
@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.phantom.anatomy import Anatomy, Points, Tissue, uneven
-from seqcls.phantom.section import DEEP
 
 Gray = NDArray[np.uint8]
 Float = NDArray[np.float32]
@@ -97,11 +96,11 @@ def _bytes(tissue: Tissue) -> tuple[float, float, float]:
     return min(255.0, max(0.0, echo)), tissue.texture / _TEXTURE_STEP, min(255.0, tissue.loss / _LOSS_STEP)
 
 
-_BACKGROUND: Gray = np.full((ROWS, BEAMS, 3), _bytes(DEEP), np.uint8)
-
-
 class Painting:
-    """A section in beam coordinates: three bytes per place for echo, texture and loss. A Canvas of anatomy.py."""
+    """A section in beam coordinates: three bytes per place for echo, texture and loss.
+
+    The field of view is ``left``..``right`` mm in neck coordinates.
+    """
 
     def __init__(self, probe: Probe, a: Anatomy, x: float, z: float, tilt: float, press: float) -> None:
         self._probe, self._anatomy, self.z = probe, a, z
@@ -110,9 +109,9 @@ class Painting:
         half = 1.1 * probe.half_width(probe.depth) + 6
         self.left, self.right = x - half, x + half
 
-    def clear(self) -> None:
-        """Begin a painting."""
-        self.map = _BACKGROUND.copy()
+    def clear(self, tissue: Tissue) -> None:
+        """Begin a painting on a ground of one tissue."""
+        self.map: Gray = np.full((ROWS, BEAMS, 3), _bytes(tissue), np.uint8)
 
     def corners(self, points: Points, columns: int = BEAMS, rows: int = ROWS) -> Float:
         """Neck coordinates -> beam coordinates of this view."""
@@ -148,7 +147,7 @@ class Painting:
 
 
 class Scanner:
-    """One probe's picture of painted sections, with the speckle of one sweep."""
+    """One probe's image of painted sections, with the speckle of one sweep."""
 
     def __init__(self, probe: Probe, rng: np.random.Generator) -> None:
         self._probe = probe
@@ -167,7 +166,7 @@ class Scanner:
         self._noise_level = np.float32(probe.noise + probe.gain) + np.float32(0.16) * depth
         self._ringing = _ringing(depth, rng) + probe.gain
         self._dimming = np.clip(depth / 6, 0, 1)
-        self._tone = _tone_curve(probe)
+        self._tone: Gray = np.round(255 * (np.arange(256) / 255) ** probe.gamma).astype(np.uint8)
         self._offset = rng.integers(0, BEAMS, (4096, 2))
 
     def _scatterers(self, rng: np.random.Generator, shape: tuple[int, int]) -> Float:
@@ -191,7 +190,7 @@ class Scanner:
         patches = cv2.resize(small, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
         return np.asarray(0.8 * fibres / fibres.std() + 0.6 * patches / patches.std(), np.float32)
 
-    def picture(self, painting: Painting, index: int, contact: Float | None, dim: Float | None) -> Gray:
+    def image(self, painting: Painting, index: int, contact: Float | None, dim: Float) -> Gray:
         """(ROWS, BEAMS) uint8. ``contact`` is (BEAMS,) 0..1, or None for all of the face; ``dim`` is (BEAMS,) dB."""
         probe = self._probe
         echo, texture, loss = cv2.split(_widened(painting.map))
@@ -203,8 +202,7 @@ class Scanner:
         lost = np.cumsum(loss[::2], axis=0, dtype=np.float32)
         lost *= np.float32(2 * _LOSS_STEP * probe.depth / ROWS)
         level -= np.asarray(cv2.resize(lost, (BEAMS, ROWS)), np.float32)
-        if dim is not None:
-            level -= dim * self._dimming
+        level -= dim * self._dimming
         level += self._level
         if contact is not None:
             level = self._ringing + contact * (level - self._ringing)
@@ -246,13 +244,8 @@ def _ringing(depth: Float, rng: np.random.Generator) -> Float:
     return np.asarray(bands - 3.2 * depth + uneven_face, np.float32)
 
 
-def _tone_curve(probe: Probe) -> Gray:
-    tone = 255 * (np.arange(256) / 255) ** probe.gamma
-    return np.asarray(np.round(tone), np.uint8)
-
-
 def _noise(rng: np.random.Generator) -> Float:
-    """Electronic noise in dB; larger than a picture, so that each takes another part."""
+    """Electronic noise in dB; larger than an image, so that each takes another part."""
     raw = np.asarray(cv2.blur(rng.standard_normal((ROWS * 2, BEAMS * 2, 2), dtype=np.float32), (2, 1)), np.float32)
     return np.asarray(5.2 * np.log(np.hypot(raw[..., 0], raw[..., 1]) + 1e-6), np.float32)
 

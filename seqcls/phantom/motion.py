@@ -135,21 +135,19 @@ def plan(
 
 def _station(rng: np.random.Generator, a: Anatomy, probe: Probe, name: str) -> tuple[float, float]:
     jitter = rng.uniform(-1, 1)
-    upper, lower = max(z for z, _ in a.lobe_z), min(z for _, z in a.lobe_z)
-    middle = 0.5 * (max(upper, a.trachea_z[0]) + lower) + 5 * jitter
+    starts, ends = zip(*a.lobe_z, strict=True)
+    middle = 0.5 * (max(*starts, a.trachea_z[0]) + min(ends)) + 5 * jitter
     depth = a.front(middle) + a.trachea_ry
     beside = probe.half_width(depth) + a.trachea_rx + 2.0
     beyond = probe.half_width(depth + 0.7 * max(a.lobe_ry)) + a.lobe_reach + 2.0
     x = 8 * rng.uniform(-1, 1)
-    first = min(z for z, _ in a.lobe_z)
-    last = max(z for _, z in a.lobe_z)
     return {
         "S": (x, -20 + 7 * jitter),
-        "L": (x, rng.uniform(a.larynx_z[0] + 2, min(a.cricoid_z[1] - 1.5, first - 4))),
+        "L": (x, rng.uniform(a.larynx_z[0] + 2, min(a.cricoid_z[1] - 1.5, min(starts) - 4))),
         "T": (x, middle),
         "R": (beside + 1 * jitter, middle),
         "V": (beyond + 3 + 3 * jitter, middle),
-        "B": (x, 0.5 * (last + a.trachea_z[1]) + 1.5 * jitter),
+        "B": (x, 0.5 * (max(ends) + a.trachea_z[1]) + 1.5 * jitter),
         "M": (x, a.trachea_z[1] + 12 + 2 * jitter),
         "W": (beyond - 6 + 3 * jitter, 2 + 8 * jitter),
     }[name]

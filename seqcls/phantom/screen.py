@@ -1,4 +1,4 @@
-"""The scanner's screen: the beam picture put into its sector, and the overlay around it."""
+"""The scanner's screen: the beam image put into its sector, and the overlay around it."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class Screen:
         self._clock: tuple[int, int] | None = None
         self._text = height / 480
         if overlay:
-            self._furnish(probe, rng, scale, centre, top)
+            self._draw_overlay(probe, rng, scale, centre, top)
             self._background[self.sector] = 0
 
-    def show(self, picture: Gray, time_s: float) -> Gray:
-        """(height, width) uint8 with the beam picture in its sector."""
+    def show(self, beams: Gray, time_s: float) -> Gray:
+        """(height, width) uint8 with the beam image in its sector."""
         image: Gray = self._background.copy()
-        sector = cv2.remap(picture, *self._maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        sector = cv2.remap(beams, *self._maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         if self._clock is not None:
             seconds = int(time_s) % 86400 + 36000
             text = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
@@ -54,7 +54,7 @@ class Screen:
     def _write(self, image: Gray, text: str, x: float, y: float, size: float = 0.38, shade: int = 190) -> None:
         cv2.putText(image, text, (round(x), round(y)), _FONT, size * self._text, shade, 1, cv2.LINE_AA)
 
-    def _furnish(self, probe: Probe, rng: np.random.Generator, scale: float, centre: float, top: float) -> None:
+    def _draw_overlay(self, probe: Probe, rng: np.random.Generator, scale: float, centre: float, top: float) -> None:
         page = self._background
         height, width = page.shape
         k = self._text
@@ -63,7 +63,7 @@ class Screen:
         self._write(page, name, 8 * k, 13 * k, 0.42, 230)
         self._write(page, f"ID {rng.integers(10**6, 10**7)}  *{birth}", 0.3 * width, 13 * k)
         self._clock = (round(width - 70 * k), round(13 * k))
-        settings = [f"{'L12-4' if probe.kind == 'linear' else 'C5-1'}", "Neck", f"{probe.depth / 10:.1f} cm",
+        settings = ["L12-4" if probe.kind == "linear" else "C5-1", "Neck", f"{probe.depth / 10:.1f} cm",
                     f"Gn {60 + probe.gain:.0f}", f"DR {probe.range_db:.0f}", "MI 0.9", "TIs 0.3"]  # fmt: skip
         side = 6 * k if rng.random() < 0.7 else width - 62 * k
         for n, text in enumerate(settings):

@@ -1,13 +1,11 @@
 """A transverse section of a neck, painted from deep to superficial as shapes of tissue.
 
-Echo levels are chosen by eye after clinical pictures: they keep the order that an examiner relies on (air and bone
+Echo levels are chosen by eye after clinical images: they keep the order that an examiner relies on (air and bone
 over fascia over thyroid over soft tissue over muscle over blood), and leave enough overlap that brightness alone says
 little.
 """
 
 from __future__ import annotations
-
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +21,7 @@ from seqcls.phantom.anatomy import (
     organ_outlines,
     ramp,
 )
+from seqcls.phantom.beam import Painting
 
 SKIN = Tissue(10, 2.5)
 FAT = Tissue(-2, 5.0)
@@ -37,22 +36,12 @@ FASCIA = Tissue(9, 7.0)
 WALL = Tissue(7, 4.0)
 
 
-class Canvas(Protocol):
-    """What a section is painted on; the field of view is ``left``..``right`` mm in neck coordinates."""
-
-    left: float
-    right: float
-
-    def fill(self, points: Points, tissue: Tissue) -> None: ...
-    def line(self, points: Points, tissue: Tissue, width_mm: float = 0.5) -> None: ...
-    def below(self, points: Points, tissue: Tissue) -> None: ...
-
-
-def paint(canvas: Canvas, a: Anatomy, z: float, pulse: float, breath: float, without: frozenset[str]) -> None:
+def paint(canvas: Painting, a: Anatomy, z: float, pulse: float, breath: float, without: frozenset[str]) -> None:
     """Paint the section at ``z``, deep to superficial; ``pulse`` and ``breath`` are phases in 0..1.
 
     ``without`` names organs that are left out.
     """
+    canvas.clear(DEEP)
     _deep(canvas, a, z)
     _nodes(canvas, a, z)
     _vessels(canvas, a, z, pulse, breath)
@@ -75,7 +64,7 @@ def _wave(a: Anatomy, x: NDArray[np.float32], z: float, k: int, size: float) -> 
     return np.asarray(size * wave, np.float32)
 
 
-def _band(canvas: Canvas, a: Anatomy, z: float, y0: float, y1: float, tissue: Tissue, k: int) -> Points:
+def _band(canvas: Painting, a: Anatomy, z: float, y0: float, y1: float, tissue: Tissue, k: int) -> Points:
     """A layer over the whole view; returns its lower border."""
     x = np.linspace(canvas.left, canvas.right, 20, dtype=np.float32)
     lower = np.stack([x, y1 + _wave(a, x, z, k, 0.09 * (y1 - y0) + 0.1)], axis=1)
@@ -84,7 +73,7 @@ def _band(canvas: Canvas, a: Anatomy, z: float, y0: float, y1: float, tissue: Ti
     return lower
 
 
-def _deep(canvas: Canvas, a: Anatomy, z: float) -> None:
+def _deep(canvas: Painting, a: Anatomy, z: float) -> None:
     spine = a.front(z) + 2 * a.trachea_ry + 9
     for sign in (-1, 1):
         colli = ellipse(sign * 11, spine - 3.5, 8, 4.0, sign * 0.15)
@@ -112,7 +101,7 @@ def _deep(canvas: Canvas, a: Anatomy, z: float) -> None:
     canvas.line(front[2:-2], Tissue(7 + 10 * body, 6.0), 0.9)
 
 
-def _nodes(canvas: Canvas, a: Anatomy, z: float) -> None:
+def _nodes(canvas: Painting, a: Anatomy, z: float) -> None:
     for x, y, node_z, radius in a.nodes:
         size = 1 - ((z - node_z) / (1.6 * radius)) ** 2
         if size > 0.1:
@@ -121,7 +110,7 @@ def _nodes(canvas: Canvas, a: Anatomy, z: float) -> None:
             canvas.fill(ellipse(x, y, 0.8 * radius * size, 0.3 * radius * size), Tissue(5, 2.0))
 
 
-def _vessels(canvas: Canvas, a: Anatomy, z: float, pulse: float, breath: float) -> None:
+def _vessels(canvas: Painting, a: Anatomy, z: float, pulse: float, breath: float) -> None:
     beat = 1 + 0.06 * np.exp(-4 * pulse)
     for side, sign in enumerate((-1, 1)):
         reach = a.trachea_rx + 1.56 * a.lobe_rx[side] * (0.75 + 0.25 * lobe_size(a, side, z))
@@ -137,7 +126,7 @@ def _vessels(canvas: Canvas, a: Anatomy, z: float, pulse: float, breath: float) 
         _vessel(canvas, x + sign * (a.carotid_r + width + 0.6), y - 3.0, width, width * squeeze)
 
 
-def _vessel(canvas: Canvas, x: float, y: float, rx: float, ry: float) -> None:
+def _vessel(canvas: Painting, x: float, y: float, rx: float, ry: float) -> None:
     outline = ellipse(x, y, rx, ry)
     canvas.fill(outline, BLOOD)
     # A wall reflects where it faces the probe: top and bottom, not the sides.
@@ -145,7 +134,7 @@ def _vessel(canvas: Canvas, x: float, y: float, rx: float, ry: float) -> None:
     canvas.line(outline[22:33], WALL, 0.4)
 
 
-def _lobes(canvas: Canvas, a: Anatomy, z: float) -> None:
+def _lobes(canvas: Painting, a: Anatomy, z: float) -> None:
     for outline in organ_outlines(a, "thyroid", z):
         canvas.fill(outline, a.thyroid)
         canvas.line(outline[21:34], FASCIA._replace(echo=8), 0.4)
@@ -160,7 +149,7 @@ def _lobes(canvas: Canvas, a: Anatomy, z: float) -> None:
             canvas.fill(nodule, Tissue(echo, 1.5, 0.02 if echo < -15 else 0.12))
 
 
-def _isthmus(canvas: Canvas, a: Anatomy, z: float) -> None:
+def _isthmus(canvas: Painting, a: Anatomy, z: float) -> None:
     start, end = a.isthmus_z
     t = abs(2 * (z - start) / (end - start) - 1)
     thick = a.isthmus * np.sqrt(max(0.0, 1 - t**3))
@@ -172,7 +161,7 @@ def _isthmus(canvas: Canvas, a: Anatomy, z: float) -> None:
     canvas.fill(np.concatenate([outer, inner[::-1]]), a.thyroid)
 
 
-def _trachea(canvas: Canvas, a: Anatomy, z: float) -> None:
+def _trachea(canvas: Painting, a: Anatomy, z: float) -> None:
     outlines = organ_outlines(a, "trachea", z)
     if not outlines:
         return
@@ -189,7 +178,7 @@ def _trachea(canvas: Canvas, a: Anatomy, z: float) -> None:
         canvas.line(echo[4:-4], Tissue(10.5 - 4.0 * n, 6.0, 0.3), 0.8)
 
 
-def _larynx(canvas: Canvas, a: Anatomy, z: float) -> None:
+def _larynx(canvas: Painting, a: Anatomy, z: float) -> None:
     front = a.front(z)
     if a.larynx_z[0] < z < a.larynx_z[1]:
         t = (z - a.larynx_z[0]) / (a.larynx_z[1] - a.larynx_z[0])
@@ -213,7 +202,7 @@ def _larynx(canvas: Canvas, a: Anatomy, z: float) -> None:
         canvas.line(inner[2:-2], Tissue(13, 4.0), 0.7)
 
 
-def _upper_neck(canvas: Canvas, a: Anatomy, z: float) -> None:
+def _upper_neck(canvas: Painting, a: Anatomy, z: float) -> None:
     gland = 1 - ((z + 22) / 16) ** 2
     if gland > 0.05:
         size = np.sqrt(gland)
@@ -240,7 +229,7 @@ def _upper_neck(canvas: Canvas, a: Anatomy, z: float) -> None:
         canvas.line(epiglottis, Tissue(14, 5.0), 0.8)
 
 
-def _muscles(canvas: Canvas, a: Anatomy, z: float) -> None:
+def _muscles(canvas: Painting, a: Anatomy, z: float) -> None:
     muscle = MUSCLE._replace(echo=MUSCLE.echo + a.muscle)
     for sign in (-1, 1):
         if z > 2:
@@ -254,12 +243,12 @@ def _muscles(canvas: Canvas, a: Anatomy, z: float) -> None:
         canvas.line(mastoid[20:35], FASCIA, 0.4)
 
 
-def _bone(canvas: Canvas, points: Points, echo: float, width_mm: float) -> None:
+def _bone(canvas: Painting, points: Points, echo: float, width_mm: float) -> None:
     canvas.below(points, SHADOW)
     canvas.line(points, BONE._replace(echo=echo), width_mm)
 
 
-def _bones(canvas: Canvas, a: Anatomy, z: float) -> None:
+def _bones(canvas: Painting, a: Anatomy, z: float) -> None:
     if abs(z) < 4:
         size = np.sqrt(1 - (z / 4) ** 2)
         _bone(canvas, arch(0, a.top + 9, a.hyoid_half * size, 5 * size + 0.5), BONE.echo, 1.2)
@@ -271,7 +260,7 @@ def _bones(canvas: Canvas, a: Anatomy, z: float) -> None:
             _bone(canvas, np.stack([x, y.astype(np.float32)], axis=1), BONE.echo, 1.2)
 
 
-def _surface(canvas: Canvas, a: Anatomy, z: float) -> None:
+def _surface(canvas: Painting, a: Anatomy, z: float) -> None:
     lower = _band(canvas, a, z, -1.0, a.top, FAT, 5)
     canvas.line(lower, FASCIA._replace(echo=12), 0.5)
     x = lower[:, 0]

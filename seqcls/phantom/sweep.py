@@ -83,7 +83,7 @@ class View:
 
     pose: motion.Pose
     contact: Float | None  # (BEAMS,) 0..1
-    dim: Float | None  # (BEAMS,) dB
+    dim: Float  # (BEAMS,) dB
     in_contact: bool
     visible: dict[str, float]
     states: dict[str, TruthState]
@@ -138,14 +138,12 @@ class Session:
         """Area of the cells as a part of the organ's typical cross-section."""
         return float((cells * self._cells).sum()) / self.anatomy.typical_area(organ)
 
-    def _dim(self, time_s: float) -> Float | None:
+    def _dim(self, time_s: float) -> Float:
         across = (np.arange(BEAMS, dtype=np.float32) + 0.5) / BEAMS
-        dim: Float | None = None
+        dim = np.zeros(BEAMS, np.float32)
         for bubble in self.motion.bubbles:
-            loss = bubble.loss(time_s)
-            if loss > 0:
-                shade = np.float32(loss) * np.exp(-(((across - bubble.place(time_s)) / bubble.width) ** 2))
-                dim = shade if dim is None else dim + shade
+            shape = np.exp(-(((across - bubble.place(time_s)) / bubble.width) ** 2))
+            dim += np.float32(bubble.loss(time_s)) * shape
         return dim
 
     def frames(self, without: frozenset[str] = frozenset()) -> Iterator[PhantomFrame]:
@@ -159,16 +157,11 @@ class Session:
             time_s = index / options.rate_hz
             view = self.view(time_s)
             unseen = {organ for organ, part in view.visible.items() if part < ABSENT_BELOW}
-            picture = self._picture(scanner, view, index, without | unseen)
-            image = screen.show(picture, time_s)
+            pose = view.pose
+            painting = self._painting(pose)
+            section.paint(painting, self.anatomy, pose.z, pose.pulse, pose.breath, without | unseen)
+            image = screen.show(scanner.image(painting, index, view.contact, view.dim), time_s)
             yield PhantomFrame(index, time_s, image, view.states, view.visible, view.in_contact)
-
-    def _picture(self, scanner: Scanner, view: View, index: int, without: frozenset[str]) -> Gray:
-        pose = view.pose
-        painting = self._painting(pose)
-        painting.clear()
-        section.paint(painting, self.anatomy, pose.z, pose.pulse, pose.breath, without)
-        return scanner.picture(painting, index, view.contact, view.dim)
 
     def _painting(self, pose: motion.Pose) -> Painting:
         return Painting(self.probe, self.anatomy, pose.x, pose.z, pose.tilt, pose.press)

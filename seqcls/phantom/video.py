@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from seqcls.errors import OutputError, UsageError, one_line
 from seqcls.files import atomic_path, write_text
@@ -43,19 +43,13 @@ class SweepTruth:
     spans: tuple[TruthSpan, ...]
     contact_loss: tuple[tuple[float, float], ...]
 
-    def of(self, organ: str, state: TruthState | None = None) -> tuple[TruthSpan, ...]:
-        """The organ's spans in order, of one state when stated."""
-        return tuple(s for s in self.spans if s.organ == organ and (state is None or s.state == state))
+    def of(self, organ: str) -> tuple[TruthSpan, ...]:
+        """The organ's spans in order."""
+        return tuple(span for span in self.spans if span.organ == organ)
 
 
-def write_sweep(
-    path: str | Path,
-    options: SweepOptions,
-    *,
-    crf: int = 18,
-    progress: Callable[[int, int], None] | None = None,
-) -> SweepTruth:
-    """Write the sweep as a video and return its truth. ``progress(done, total)`` is called after each frame.
+def write_sweep(path: str | Path, options: SweepOptions, *, crf: int = 18) -> SweepTruth:
+    """Write the sweep as a video and return its truth.
 
     ``crf`` is the encoder's constant rate factor, lower is better; it is used where the codec has one. The suffix says
     which container. Raises UsageError for another suffix, OutputError where the file cannot be written.
@@ -64,7 +58,7 @@ def write_sweep(
     if path.suffix.lower() not in _CODECS:
         raise UsageError(f"cannot write a phantom as {path.name}: name it with one of {', '.join(_CODECS)}")
     with atomic_path(path) as temporary:
-        seen = _encode(temporary, path, options, crf, progress)
+        seen = _encode(temporary, path, options, crf)
     rate_hz = options.rate_hz
     spans = tuple(
         TruthSpan(organ, state, start, end - 1, start / rate_hz, end / rate_hz)
@@ -99,10 +93,8 @@ def _before(time_s: float) -> str:
 Seen = list[tuple[dict[str, TruthState], bool]]
 
 
-def _encode(
-    temporary: Path, path: Path, options: SweepOptions, crf: int, progress: Callable[[int, int], None] | None
-) -> Seen:
-    """Write the video and say what each of its frames shows."""
+def _encode(temporary: Path, path: Path, options: SweepOptions, crf: int) -> Seen:
+    """Write the video; returns what each of its frames shows."""
     import av
 
     available = [name for name in _CODECS[path.suffix.lower()] if name in av.codecs_available]
@@ -123,18 +115,13 @@ def _encode(
                 image.pts, image.time_base = frame.index, 1 / rate
                 container.mux(stream.encode(image))
                 seen.append((frame.states, frame.contact))
-                if progress is not None:
-                    progress(frame.index + 1, options.frames)
             container.mux(stream.encode())
     except av.FFmpegError as error:
         raise OutputError(f"cannot write {path}: {one_line(error)}; choose another place with -o") from error
     return seen
 
 
-Value = TypeVar("Value")
-
-
-def _runs(values: Iterable[Value]) -> Iterator[tuple[Value, int, int]]:
+def _runs(values: Iterable[Any]) -> Iterator[tuple[Any, int, int]]:
     """Each run of equal values, with the index of its first and of the one after its last."""
     start = 0
     for value, run in groupby(values):

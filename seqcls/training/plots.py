@@ -1,4 +1,4 @@
-"""Pictures of a training: learning curves as CSV, JSON and PNG. Matplotlib's objects, no pyplot: no global state."""
+"""The course of a training: learning curves as CSV, JSON and PNG. Matplotlib's objects, no pyplot: no global state."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from typing import Any
 from seqcls.files import atomic_path, write_text
 from seqcls.json_text import write_json
 from seqcls.palette import BLUE, GRAY, GREEN, VERMILION
-
-#: Okabe and Ito 2008, "Color Universal Design": told apart by everyone.
 
 
 def write_history(history: Sequence[Any], folder: str | Path) -> tuple[Path, ...]:

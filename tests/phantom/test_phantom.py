@@ -1,8 +1,9 @@
-"""The phantom: what its truth promises is in its pictures, and its pictures do not give the truth away cheaply."""
+"""The phantom: what its truth promises is in its images, and its images do not give the truth away cheaply."""
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.metrics import roc_auc_score
 
 from seqcls.errors import OutputError, UsageError
-from seqcls.phantom import ORGANS, PhantomFrame, SweepOptions, sweep, write_labels, write_sweep
+from seqcls.phantom import ORGANS, PhantomFrame, SweepOptions, sweep, video, write_labels, write_sweep
 from seqcls.phantom.screen import Screen
 from seqcls.phantom.sweep import Session, View
 
@@ -35,7 +36,7 @@ def sector(options: SweepOptions) -> NDArray[np.bool_]:
     return Screen(session.probe, rng, options.width, options.height, options.overlay).sector
 
 
-def pictures(options: SweepOptions) -> NDArray[np.uint8]:
+def images(options: SweepOptions) -> NDArray[np.uint8]:
     return np.stack([frame.image for frame in sweep(options)])
 
 
@@ -44,13 +45,13 @@ def pictures(options: SweepOptions) -> NDArray[np.uint8]:
 
 def test_same_options_same_pixels() -> None:
     options = SweepOptions(patient=3, sweep=1, duration_s=0.6, **SMALL)
-    assert np.array_equal(pictures(options), pictures(options))
+    assert np.array_equal(images(options), images(options))
 
 
 @pytest.mark.parametrize("change", [{"patient": 4}, {"sweep": 2}, {"geometry": "convex"}], ids=str)
 def test_another_seed_is_another_sweep(change: dict[str, Any]) -> None:
     plain: dict[str, Any] = {"patient": 3, "sweep": 1, "duration_s": 0.2, "geometry": "linear", **SMALL}
-    one, two = pictures(SweepOptions(**plain)), pictures(SweepOptions(**{**plain, **change}))
+    one, two = images(SweepOptions(**plain)), images(SweepOptions(**{**plain, **change}))
     assert np.abs(one.astype(int) - two).mean() > 3
 
 
@@ -61,7 +62,7 @@ def test_a_patient_keeps_anatomy_and_scanner_over_sweeps() -> None:
 
 
 def test_patients_differ_visibly() -> None:
-    means = [pictures(SweepOptions(patient=p, duration_s=0.04, overlay=False, **SMALL)).mean() for p in range(8)]
+    means = [images(SweepOptions(patient=p, duration_s=0.04, overlay=False, **SMALL)).mean() for p in range(8)]
     assert len({round(m) for m in means}) >= 6 and max(means) > 1.5 * min(means)
     assert {Session(SweepOptions(patient=p)).probe.kind for p in range(12)} == {"linear", "convex"}
 
@@ -142,7 +143,7 @@ def test_a_short_sweep_still_shows_both_states(duration_s: float) -> None:
             assert {"present", "absent"} <= {v.states[organ] for v in seen}, (patient, organ)
 
 
-# --- pictures
+# --- images
 
 
 @pytest.mark.parametrize("organ", ORGANS)
@@ -163,13 +164,13 @@ def test_the_organ_is_drawn_where_the_truth_says(patient: int, organ: str) -> No
 
 
 @pytest.mark.parametrize("patient", [0, 4])
-def test_furniture_lies_outside_the_sector(patient: int) -> None:
+def test_the_overlay_lies_outside_the_sector(patient: int) -> None:
     options: dict[str, Any] = {"patient": patient, "duration_s": 0.2, "width": 320, "height": 240}
     inside = sector(SweepOptions(**options))
-    plain = pictures(SweepOptions(**options, overlay=False))
-    furnished = pictures(SweepOptions(**options))
-    assert np.array_equal(plain[:, inside], furnished[:, inside])
-    assert not plain[:, ~inside].any() and (furnished[:, ~inside] > 100).any()
+    plain = images(SweepOptions(**options, overlay=False))
+    overlaid = images(SweepOptions(**options))
+    assert np.array_equal(plain[:, inside], overlaid[:, inside])
+    assert not plain[:, ~inside].any() and (overlaid[:, ~inside] > 100).any()
 
 
 @pytest.mark.parametrize("patient", [0, 4])
@@ -204,16 +205,16 @@ def test_speckle_follows_the_tissue_and_changes_with_the_plane() -> None:
 
 @pytest.fixture(scope="module")
 def small_frames() -> list[tuple[int, NDArray[np.float32], NDArray[np.int64]]]:
-    """Per patient: sector pictures of 32x32 (N, 1024), and states (N, 2) as 1, 0 or -1 for ignore."""
+    """Per patient: sector images of 32x32 (N, 1024), and states (N, 2) as 1, 0 or -1 for ignore."""
     data = []
     for patient in range(10):
         options = SweepOptions(patient=patient, rate_hz=3, overlay=False, **SMALL)
         rows, columns = np.nonzero(sector(options))
         box = np.s_[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
         frames = list(sweep(options))
-        images = [cv2.resize(f.image[box], (32, 32), interpolation=cv2.INTER_AREA).ravel() for f in frames]
+        small = [cv2.resize(f.image[box], (32, 32), interpolation=cv2.INTER_AREA).ravel() for f in frames]
         states = [[{"present": 1, "absent": 0, "ignore": -1}[f.states[o]] for o in ORGANS] for f in frames]
-        data.append((patient, np.array(images, np.float32), np.array(states)))
+        data.append((patient, np.array(small, np.float32), np.array(states)))
     return data
 
 
@@ -250,13 +251,11 @@ def _coarse(images: NDArray[np.float32]) -> NDArray[np.float32]:
 @pytest.mark.parametrize("name", ["a.mp4", "b.avi"])
 def test_a_written_sweep_reads_back(tmp_path: Path, name: str) -> None:
     options = SweepOptions(patient=2, duration_s=2, rate_hz=25, **SMALL)
-    calls: list[tuple[int, int]] = []
-    truth = write_sweep(tmp_path / name, options, progress=lambda done, total: calls.append((done, total)))
+    truth = write_sweep(tmp_path / name, options)
     with av.open(str(tmp_path / name)) as clip:
         frames = [(float(f.time), f.to_ndarray(format="gray")) for f in clip.decode(video=0)]
-    assert calls == [(k + 1, 50) for k in range(50)]
     assert [t for t, _ in frames] == pytest.approx([k / 25 for k in range(50)], abs=1e-3)
-    written = pictures(options)
+    written = images(options)
     drift = [np.abs(image.astype(int) - wanted).mean() for (_, image), wanted in zip(frames, written, strict=True)]
     assert max(drift) < 8
     assert truth.file == name and truth.options == options
@@ -284,12 +283,14 @@ def test_spans_and_labels_agree_with_every_frame(tmp_path: Path) -> None:
     assert lost == [not view.in_contact for view in seen] and any(lost)
 
 
-def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
-    def stop(done: int, total: int) -> None:
+def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(options: SweepOptions) -> Iterator[PhantomFrame]:
+        yield next(sweep(options))
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        write_sweep(tmp_path / "a.mp4", SweepOptions(patient=0, duration_s=1, **SMALL), progress=stop)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(video, "sweep", stop)
+        write_sweep(tmp_path / "a.mp4", SweepOptions(patient=0, duration_s=1, **SMALL))
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputError):
