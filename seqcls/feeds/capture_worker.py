@@ -146,12 +146,14 @@ def _container(target: StreamTarget) -> Any:
     import av
     import av.logging
 
+    from seqcls.sources.video import metadata_errors
+
     av.logging.set_level(None)
     name, options = target.name, _ffmpeg_options(target)
     container: Any = None
     for given in (options | _quick(target), options):
         try:
-            container = av.open(target.url, options=given, metadata_errors="replace")
+            container = av.open(target.url, options=given, **metadata_errors())
         except av.error.InvalidDataError as error:
             why: Exception = error
             continue

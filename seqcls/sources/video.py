@@ -231,6 +231,13 @@ def strictness(codec: str) -> dict[str, str]:
     return {"err_detect": "explode"} if codec == "mjpeg" else {}
 
 
+def metadata_errors() -> dict[str, Any]:
+    """For ``av.open``: text in the metadata that is not UTF-8 is replaced. PyAV 19 does so without being asked."""
+    import av
+
+    return {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+
+
 def _open(path: Path, demuxer: str, rate_hz: float | None) -> Any:
     import av
 
@@ -240,7 +247,7 @@ def _open(path: Path, demuxer: str, rate_hz: float | None) -> Any:
     if demuxer in BARE_STREAMS and rate_hz is not None:
         options["framerate"] = f"{rate_hz:.6f}"
     try:
-        return av.open(target, format=demuxer, options=options, metadata_errors="replace")
+        return av.open(target, format=demuxer, options=options, **metadata_errors())
     except Exception as error:  # FFmpeg's errors, and UnicodeError from names and metadata
         raise SourceError(
             f"{path}: cannot be opened as video ({one_line(error)}); it is damaged or cut short: get a fresh copy"

@@ -41,7 +41,7 @@ def model(frames: FrameSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def expected(model: Path, frames: FrameSet) -> NDArray[np.float32]:
     """The original's scores of the clip held out."""
-    return open_engine(model, engine="torch", precision="fp32").scores(frames.images[200:])
+    return open_engine(model, engine="torch", device="cpu", precision="fp32").scores(frames.images[200:])
 
 
 CASES = [

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from support.networks import HEADER, SIZE
 
-from seqcls.bench import random_model
 from seqcls.engines import open_engine
 from seqcls.errors import EngineError, ModelError, UsageError
 from seqcls.models.converted import notes_of
 from seqcls.models.file import read_header
 from seqcls.models.folded import network
+from seqcls.models.untrained import random_model
 
 
 @pytest.fixture(scope="module")
