@@ -21,10 +21,10 @@ _BLOCK_BYTES = 1 << 14
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """``missing`` and ``broken`` are reasons or empty; ``frames`` is the number of frames where it is certain."""
+    """``flaw`` says what is wrong, or is empty; ``frames`` is the number of frames where it is certain."""
 
-    missing: str = ""
-    broken: str = ""
+    flaw: str = ""
+    truncated: bool = False
     frames: int | None = None
 
 
@@ -61,11 +61,11 @@ def _unpack(form: str, data: _Bytes, position: int) -> tuple[Any, ...]:
 
 
 def _short(end: int, size: int) -> Structure:
-    return Structure(missing=f"the file ends {end - size:,} bytes before its container does")
+    return Structure(f"the file ends {end - size:,} bytes before its container does", truncated=True)
 
 
 def _broken(position: int) -> Structure:
-    return Structure(broken=f"the container's structure breaks at byte {position:,}")
+    return Structure(f"the container's structure breaks at byte {position:,}")
 
 
 def _mov(data: _Bytes) -> Structure:
@@ -217,7 +217,7 @@ def _transport_stream(data: _Bytes) -> Structure:
         if wrong < len(marks):
             position += wrong * step
             return Structure() if _after_zeros(data, position) == size else _broken(position)
-    return Structure(missing="the file ends inside a packet") if size % step else Structure()
+    return Structure("the file ends inside a packet", truncated=True) if size % step else Structure()
 
 
 def _after_zeros(data: _Bytes, position: int) -> int:
@@ -256,7 +256,7 @@ def _gif(data: _Bytes) -> Structure:
                     return _broken(position)
             position = following
         position += 1
-    return Structure(missing="the file ends before the mark that ends a gif")
+    return Structure("the file ends before the mark that ends a gif", truncated=True)
 
 
 def _gif_table(flags: int) -> int:

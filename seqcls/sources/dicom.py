@@ -36,23 +36,19 @@ def open_dicom(path: Path, *, rate_hz: float | None = None, color: bool = False)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # scanners bend the standard daily; what matters is checked here
-            return _open(path, rate_hz, color)
+            header, position = read_header(path)
+            require_sane_size(path.name, int(header.Columns), int(header.Rows))
+            pixels = find_frames(path, header, position)
+            if not pixels.frames:
+                why = pixels.missing if pixels.missing else "its pixel data is shorter than one frame"
+                raise SourceError(f"{path}: holds no image ({why}); get a fresh copy")
+            if str(header.file_meta.TransferSyntaxUID).startswith(VIDEO_SYNTAXES):
+                return DicomVideo(path, header, pixels, color=color)
+            return DicomSource(path, header, pixels, rate_hz=rate_hz, color=color)
     except SourceError:
         raise
     except Exception as error:  # pydicom reads values only when asked for, and raises nearly anything
         raise SourceError(f"{path}: cannot be read as DICOM ({type(error).__name__}); get a fresh copy") from None
-
-
-def _open(path: Path, rate_hz: float | None, color: bool) -> Source:
-    header, position = read_header(path)
-    require_sane_size(path.name, int(header.Columns), int(header.Rows))
-    pixels = find_frames(path, header, position)
-    if not pixels.frames:
-        why = pixels.missing if pixels.missing else "its pixel data is shorter than one frame"
-        raise SourceError(f"{path}: holds no image ({why}); get a fresh copy")
-    if str(header.file_meta.TransferSyntaxUID).startswith(VIDEO_SYNTAXES):
-        return DicomVideo(path, header, pixels, color=color)
-    return DicomSource(path, header, pixels, rate_hz=rate_hz, color=color)
 
 
 class DicomSource(Clip):
@@ -176,6 +172,9 @@ class DicomVideo(VideoSource):
     def __init__(self, path: Path, header: Any, pixels: Pixels, *, color: bool) -> None:
         self._missing = pixels.missing
         self._declared = int(header.NumberOfFrames) if header.get("NumberOfFrames") else None
+        region = _region(header)
+        times_s, origin = _times(header, 1, None)
+        rate_hz = 1 / times_s[1] if origin and times_s[1] > 0 else None
         # Not opened by name while open here: Windows does not share.
         with (
             tempfile.NamedTemporaryFile(prefix="seqcls-", suffix=".bin", delete=False) as target,
@@ -185,11 +184,11 @@ class DicomVideo(VideoSource):
             for piece in itertools.chain.from_iterable(pixels.frames):
                 target.write(read_pieces(source, (piece,)))
         try:
-            super().__init__(self._temporary, color=color, name=path.name, rate_hz=_cine_rate(header))
+            super().__init__(self._temporary, color=color, name=path.name, rate_hz=rate_hz)
         except SourceError as error:
             self._temporary.unlink(missing_ok=True)
             raise SourceError(str(error).replace(str(self._temporary), str(path))) from None
-        self.info = replace(self.info, kind="dicom", region=_region(header))
+        self.info = replace(self.info, kind="dicom", region=region)
 
     def report(self) -> SourceReport:
         report = super().report()
@@ -253,11 +252,6 @@ def _times(header: Any, count: int, rate_hz: float | None) -> tuple[list[float],
             return [k / rate for k in range(count + 1)], field
     assumed = ASSUMED_RATE_HZ if rate_hz is None else rate_hz
     return [k / assumed for k in range(count + 1)], "" if rate_hz is None else "the stated rate"
-
-
-def _cine_rate(header: Any) -> float | None:
-    times_s, source = _times(header, 1, None)
-    return 1 / times_s[1] if source and times_s[1] > 0 else None
 
 
 def _region(header: Any) -> tuple[int, int, int, int] | None:

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from seqcls.errors import SourceError
 
 _UNDEFINED = 0xFFFFFFFF
-_ITEM, _END = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
+_ITEM, _END, _PIXEL_DATA = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD), (0x7FE0, 0x0010)
 _LONG_VRS = (b"OB", b"OW", b"UN", b"OF", b"OD", b"OL", b"OV")
 
 #: Starts of a JPEG, JPEG-LS or JPEG 2000 code stream: a fragment that begins so begins a frame.
@@ -78,16 +78,14 @@ def read_pieces(stream: BinaryIO, pieces: Sequence[Piece]) -> bytes:
 
 
 def _pixel_length(stream: BinaryIO, implicit: bool, little: bool) -> int | None:
+    """The length that the pixel data states, None where it does not begin here."""
     order = "<" if little else ">"
-    head = stream.read(8)
-    if len(head) < 8 or struct.unpack(order + "HH", head[:4]) not in ((0x7FE0, 0x0010),):
+    form = struct.Struct(order + ("HHI" if implicit else "HH2s2xI"))
+    head = stream.read(form.size)
+    if len(head) < form.size:
         return None
-    if implicit:
-        return int(struct.unpack(order + "I", head[4:])[0])
-    if head[4:6] not in _LONG_VRS:
-        return None
-    rest = stream.read(4)
-    return int(struct.unpack(order + "I", rest)[0]) if len(rest) == 4 else None
+    group, element, *vr, length = form.unpack(head)
+    return int(length) if (group, element) == _PIXEL_DATA and all(name in _LONG_VRS for name in vr) else None
 
 
 def _native(header: Any, start: int, available: int, declared: int) -> Pixels:

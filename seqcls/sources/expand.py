@@ -20,15 +20,11 @@ def expand(specs: Sequence[str]) -> list[str]:
     A folder stands for the clips in it and below it; one that holds only images is one clip itself. Patterns are
     expanded here because not every shell does. Raises SourceError, naming what is missing.
     """
-    found: dict[str, None] = {}
-    images = 0
-    for spec in specs:
-        for one in _expand_one(str(spec)):
-            found[one] = None
-            images += is_image(Path(one)) and Path(one).is_file()
+    found = [source for spec in specs for source in _expand_one(str(spec))]
+    images = sum(is_image(Path(source)) and Path(source).is_file() for source in found)
     if images > 1:
         raise SourceError(f"{images} single images: name their folder, or quote the pattern, to read them as one clip")
-    return list(found)
+    return list(dict.fromkeys(found))
 
 
 def _expand_one(spec: str) -> list[str]:

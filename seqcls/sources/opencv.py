@@ -19,16 +19,8 @@ from seqcls.sources.sniff import DEMUXERS, kind_by_bytes
 from seqcls.sources.timestamps import Clock
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
 
-#: Of OpenCV, for cameras: the name on the command line, and OpenCV's.
-BACKENDS = {
-    "any": "CAP_ANY",
-    "v4l2": "CAP_V4L2",
-    "gstreamer": "CAP_GSTREAMER",
-    "ffmpeg": "CAP_FFMPEG",
-    "dshow": "CAP_DSHOW",
-    "msmf": "CAP_MSMF",
-    "avfoundation": "CAP_AVFOUNDATION",
-}
+#: OpenCV's backends for cameras, as the command line names them: cv2.CAP_ANY and so on.
+BACKENDS = ("any", "v4l2", "gstreamer", "ffmpeg", "dshow", "msmf", "avfoundation")
 _MICROSECOND = Fraction(1, 1_000_000)
 
 
@@ -94,9 +86,8 @@ class OpenCVFile(_Capture):
         if not self._ended:
             return self._report((), notes)
         structure = examine(self._path, self._kind)
-        if structure.missing or structure.broken:
-            truncated = bool(structure.missing)
-            return self._report([structure.missing if truncated else structure.broken], notes, truncated=truncated)
+        if structure.flaw:
+            return self._report([structure.flaw], notes, truncated=structure.truncated)
         declares = "" if declared is None else f" (it declares {declared} frames, {self._delivered} came)"
         unsure = f"OpenCV cannot tell the clip's end from an error{declares}; --reader pyav can"
         return replace(self._report([unsure, *self._clock.alarms], notes), verdict="unknown")
@@ -141,7 +132,7 @@ def open_camera(
     """
     import cv2
 
-    number = getattr(cv2, BACKENDS["any" if backend is None else backend])
+    number = getattr(cv2, f"CAP_{'any' if backend is None else backend}".upper())
     if number != cv2.CAP_ANY and not cv2.videoio_registry.hasBackend(number):
         raise FinalError(f"{name}: the OpenCV of this machine has no {backend}; leave backend out of --camera")
     capture = cv2.VideoCapture(device, number)

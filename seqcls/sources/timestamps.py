@@ -60,7 +60,7 @@ class Clock:
         self._pending: deque[_PendingImage] = deque()
         self._last_emitted: int | None = None
         self._distances: deque[int] = deque([max(1, period)], maxlen=_RECENT)
-        self._waiting: dict[int, int] = {}  # tick of a packet whose frame has not come yet -> its size
+        self._waiting: dict[int, None] = {}  # ticks of packets whose frames have not come yet, in their order
         self._trouble_left = 0
         self._last_reliable: int | None = None  # the last time that was not made up
         self._made_up = 0
@@ -88,7 +88,7 @@ class Clock:
     def packet(self, tick: int | None, size: int) -> None:
         """A packet is about to be decoded; a frame with its time should come of it."""
         if tick is not None and size > EMPTY_PACKET_BYTES:
-            self._waiting[tick + self._offset] = size
+            self._waiting[tick + self._offset] = None
             if len(self._waiting) > 512:
                 del self._waiting[next(iter(self._waiting))]
 
@@ -165,8 +165,7 @@ class Clock:
     def _sort(self, tick: int) -> int:
         """Times came in the order of decoding: from now on each frame takes the smallest one that waits."""
         self.scrambled = True
-        for late in (tick, *(pending.tick for pending in self._pending)):
-            self._waiting[late] = EMPTY_PACKET_BYTES + 1
+        self._waiting.update(dict.fromkeys((tick, *(pending.tick for pending in self._pending))))
         floor = self._last_emitted
         for pending in self._pending:
             pending.tick = floor = self._smallest(floor, pending.tick)
@@ -174,7 +173,7 @@ class Clock:
 
     def _smallest(self, floor: int | None, own: int) -> int:
         """Take the smallest waiting time behind ``floor``; the frame's own time waits for a later one."""
-        self._waiting[own] = EMPTY_PACKET_BYTES + 1
+        self._waiting[own] = None
         ahead = [tick for tick in self._waiting if floor is None or tick > floor]
         choice = min(ahead) if ahead else self._next(floor)
         if own - choice > MAX_REORDER * self.period:
@@ -186,7 +185,7 @@ class Clock:
         return self._first if floor is None else floor + self.period
 
     def _forget(self, before: int) -> None:
-        self._waiting = {tick: size for tick, size in self._waiting.items() if tick >= before}
+        self._waiting = dict.fromkeys(tick for tick in self._waiting if tick >= before)
 
     def _own(self, pending: _PendingImage) -> int:
         """The frame's own duration where it is plausible, else one period."""

@@ -175,11 +175,9 @@ class VideoSource(Clip):
     def _check_the_end(self) -> Iterator[Gap]:
         """Compare the frames read with what the file declares; a declared rest that is missing becomes a gap."""
         structure, clock, info = examine(self._path, self._demuxer), self._clock, self.info
-        if structure.missing:
-            self._truncated = True
-            self._alarms.append(structure.missing)
-        if structure.broken:
-            self._alarms.append(structure.broken)
+        if structure.flaw:
+            self._truncated = structure.truncated
+            self._alarms.append(structure.flaw)
         if structure.frames is not None and structure.frames != clock.delivered:
             self._alarms.append(f"{clock.delivered} of {structure.frames} frames could be read")
         if self._one_frame_per_packet and clock.delivered < self._packets_seen:
