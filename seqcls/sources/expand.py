@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from seqcls.errors import SourceError
+from seqcls.errors import SourceError, one_line
 from seqcls.sources.sniff import kind_by_suffix, kind_of
 
 #: The place of the number in a pattern such as ``frame_%04d.png``.
@@ -28,16 +28,11 @@ def expand(specs: Sequence[str]) -> list[str]:
 
 
 def _expand_one(spec: str) -> list[str]:
-    if spec.isdecimal() and not Path(spec).exists():
-        return [spec]
     path = Path(spec)
-    if "://" in spec and not path.exists():
-        return [spec]  # an address: refused without its secrets where it is opened
     if path.is_dir():
         return _in_folder(path)
-    if path.exists():
-        return [spec]
-    if NUMBERED.search(path.name) and is_image(path):
+    # An address is refused where it is opened, without its secrets.
+    if path.exists() or spec.isdecimal() or "://" in spec or (NUMBERED.search(path.name) and is_image(path)):
         return [spec]
     if glob.has_magic(spec):
         return _matching(spec)
@@ -89,7 +84,7 @@ def listing(folder: Path) -> list[Path]:
         return list(folder.iterdir())
     except OSError as error:
         raise SourceError(
-            f"{folder}: cannot be listed ({error.strerror}); check the path and its permissions"
+            f"{folder}: cannot be listed ({one_line(error)}); check the path and its permissions"
         ) from None
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seqcls.errors import SourceError
+from seqcls.errors import SourceError, one_line
 
 #: Bytes needed to decide: DICOM's mark stands at 128, a transport stream repeats its mark every 188 or 192 bytes.
 HEAD_BYTES = 1024
@@ -59,7 +59,7 @@ def kind_by_bytes(path: Path) -> str:
         with path.open("rb") as stream:
             head = stream.read(HEAD_BYTES)
     except OSError as error:
-        raise SourceError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
+        raise SourceError(f"{path}: cannot be read ({one_line(error)}); check its permissions") from None
     if head[128:132] == b"DICM":
         return "dicom"
     for kind, starts in _STARTS.items():

@@ -156,13 +156,12 @@ class VideoSource(Clip):
 
     def _decode(self, packet: Any) -> list[Any]:
         try:
-            frames: list[Any] = self._stream.codec_context.decode(packet)
+            return list(self._stream.codec_context.decode(packet))
         except EOFError:
-            return []
+            pass  # it was flushed before
         except Exception as error:
             self._trouble(error)
-            return []
-        return frames
+        return []
 
     def _trouble(self, error: Exception) -> None:
         self._count(f"decoding errors ({one_line(error)})")
