@@ -138,12 +138,10 @@ def with_patients(clips: Iterable[ClipLabels], pattern: str | None) -> list[Clip
             raise UsageError(f"--patients {pattern!r} must have one group in parentheses, as '(pat[0-9]+)'")
     known = []
     for clip in clips:
-        patient = clip.patient
-        if not patient and compiled is not None:
-            found = compiled.search(PurePosixPath(clip.file).name)
-            # A clip that the pattern does not know is its own patient: one clip of a volunteer among patients' clips.
-            patient = found.group(1) if found and found.group(1) else ""
-        known.append(ClipLabels(clip.file, patient or clip.file, clip.spans))
+        found = compiled.search(PurePosixPath(clip.file).name) if compiled is not None else None
+        # A clip that the pattern does not know is its own patient: one clip of a volunteer among patients' clips.
+        patient = clip.patient or (found and found.group(1)) or clip.file
+        known.append(ClipLabels(clip.file, patient, clip.spans))
     return known
 
 

@@ -20,6 +20,7 @@ TruthState = Literal["present", "absent", "ignore"]
 
 #: Visible part of an organ's typical cross-section: below the first absent (and not drawn), from the second present.
 ABSENT_BELOW, PRESENT_FROM = 0.02, 0.3
+_ACROSS = (np.arange(BEAMS, dtype=np.float32) + 0.5) / BEAMS  # places 0..1 of the beams on the face
 _GRID = 96  # visibility is measured on a coarse grid of beam cells
 
 
@@ -139,10 +140,9 @@ class Session:
         return float((cells * self._cells).sum()) / self.anatomy.typical_area(organ)
 
     def _dim(self, time_s: float) -> Float:
-        across = (np.arange(BEAMS, dtype=np.float32) + 0.5) / BEAMS
         dim = np.zeros(BEAMS, np.float32)
         for bubble in self.motion.bubbles:
-            shape = np.exp(-(((across - bubble.place(time_s)) / bubble.width) ** 2))
+            shape = np.exp(-(((_ACROSS - bubble.place(time_s)) / bubble.width) ** 2))
             dim += np.float32(bubble.loss(time_s)) * shape
         return dim
 
@@ -186,8 +186,6 @@ def _over_cells(contact: Float) -> Float:
 
 def _touching(lifted: float, from_left: bool) -> Float:
     """(BEAMS,) 0..1: how well each beam's place on the face touches the skin."""
-    across = (np.arange(BEAMS, dtype=np.float32) + 0.5) / BEAMS
-    if not from_left:
-        across = across[::-1]
+    across = _ACROSS if from_left else _ACROSS[::-1]
     touching: NDArray[np.float32] = np.clip((across - lifted) / 0.06 + 0.5, 0, 1)
     return touching

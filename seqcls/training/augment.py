@@ -27,11 +27,9 @@ def augment(
     (N, K) bool: what is labelled. Only a curtain changes the latter two. ``generator`` must be of the images' device.
     """
     images = images.float()
-    if not options.active:
-        return images, targets, known
     draw = _Draw(images, options, generator)
     if options.strength == 0:
-        mirrored = draw.chance(0.5)
+        mirrored = draw.chance(0.5 if options.flip else 0.0)
         return torch.where(mirrored, images.flip(-1), images), targets, known
     changed = _tone(_move(images / 255, draw), draw)
     changed, shown, scorable = _curtain(changed, targets, known, draw)

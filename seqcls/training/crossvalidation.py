@@ -50,7 +50,6 @@ class CrossValidation:
     ("patient", or "clip" where all frames are of one patient). notes: what could not be tested.
     """
 
-    organs: tuple[str, ...]
     unit: str
     folds: tuple[Fold, ...]
     scores: NDArray[np.float32]
@@ -114,7 +113,6 @@ def cross_validate(
     ]
     metrics_of, auroc_of, accuracy_of = zip(*pooled, strict=True)
     return CrossValidation(
-        organs=frames.organs,
         unit=unit,
         folds=tuple(done),
         scores=scores,

@@ -64,11 +64,6 @@ class AugmentOptions:
         for name in ("clean", "shadow", "wedge", "cutout", "curtain", "curtain_least"):
             _require(self, name, most=1)
 
-    @property
-    def active(self) -> bool:
-        """Whether any image is changed at all."""
-        return self.strength > 0 or self.flip
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainOptions:

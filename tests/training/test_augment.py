@@ -16,12 +16,12 @@ SIZE = 32
 OFF = {f.name: 0.0 for f in fields(AugmentOptions) if f.name not in ("strength", "flip")}
 
 
-def pictures(count: int = 64) -> torch.Tensor:
+def images(count: int = 64) -> torch.Tensor:
     """A bright disc left of the middle in a gray sector, black outside."""
     y, x = np.mgrid[:SIZE, :SIZE]
-    picture = np.where(np.abs(x - 16) < 3 + y * 0.4, 80, 0)
-    picture[(x - 11) ** 2 + (y - 18) ** 2 < 12] = 200
-    return torch.from_numpy(np.repeat(picture[None].astype(np.uint8), count, 0))
+    image = np.where(np.abs(x - 16) < 3 + y * 0.4, 80, 0)
+    image[(x - 11) ** 2 + (y - 18) ** 2 < 12] = 200
+    return torch.from_numpy(np.repeat(image[None].astype(np.uint8), count, 0))
 
 
 def apply(images: torch.Tensor, options: AugmentOptions, seed: int = 0) -> torch.Tensor:
@@ -31,16 +31,16 @@ def apply(images: torch.Tensor, options: AugmentOptions, seed: int = 0) -> torch
 
 def changed(count: int = 64, **options: object) -> torch.Tensor:
     """Pictures after the stated changes alone."""
-    return apply(pictures(count), AugmentOptions(**{**OFF, "flip": False, **options}))
+    return apply(images(count), AugmentOptions(**{**OFF, "flip": False, **options}))
 
 
 def test_strength_zero_is_the_identity() -> None:
-    out = apply(pictures(), AugmentOptions(strength=0, flip=False))
-    assert torch.equal(out, pictures().float())
+    out = apply(images(), AugmentOptions(strength=0, flip=False))
+    assert torch.equal(out, images().float())
     assert out.dtype == torch.float32
 
 
-def test_a_share_of_the_pictures_stays_as_it_is() -> None:
+def test_a_share_of_the_images_stays_as_it_is() -> None:
     images = torch.randint(0, 256, (300, SIZE, SIZE), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
     targets, known = torch.arange(300.0).view(-1, 1) % 2, torch.arange(300).view(-1, 1) % 3 > 0
     out, shown, judged = augment(images, targets, known, AugmentOptions(clean=0.3), torch.Generator().manual_seed(0))
@@ -52,11 +52,11 @@ def test_a_share_of_the_pictures_stays_as_it_is() -> None:
 
 
 def test_all_amounts_zero_change_nothing_to_speak_of() -> None:
-    assert (changed() - pictures().float()).abs().max() < 0.05
+    assert (changed() - images().float()).abs().max() < 0.05
 
 
-def test_a_seed_gives_the_same_pictures_again_and_each_picture_its_own_change() -> None:
-    first, again, other = (apply(pictures(), AugmentOptions(clean=0), seed) for seed in (0, 0, 1))
+def test_a_seed_gives_the_same_images_again_and_each_image_its_own_change() -> None:
+    first, again, other = (apply(images(), AugmentOptions(clean=0), seed) for seed in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert len(torch.unique(first.flatten(1), dim=0)) == len(first)
@@ -65,9 +65,9 @@ def test_a_seed_gives_the_same_pictures_again_and_each_picture_its_own_change() 
 
 
 def test_flip_mirrors_about_half_of_them_exactly() -> None:
-    out = apply(pictures(200), AugmentOptions(strength=0))
-    same = (out == pictures(200)).flatten(1).all(dim=1)
-    mirrored = (out == pictures(200).flip(-1)).flatten(1).all(dim=1)
+    out = apply(images(200), AugmentOptions(strength=0))
+    same = (out == images(200)).flatten(1).all(dim=1)
+    mirrored = (out == images(200).flip(-1)).flatten(1).all(dim=1)
     assert bool((same ^ mirrored).all())
     assert 70 < int(mirrored.sum()) < 130
 
@@ -78,9 +78,9 @@ TONES = ["gain", "depth_gain", "lateral_gain", "gamma", "reject", "speckle", "sh
 @pytest.mark.parametrize("name", TONES)
 def test_what_is_black_stays_black(name: str) -> None:
     out = changed(**{name: 0.5})
-    outside = torch.nn.functional.max_pool2d((pictures() > 0).float(), 5, 1, 2) == 0  # beyond the reach of the blur
+    outside = torch.nn.functional.max_pool2d((images() > 0).float(), 5, 1, 2) == 0  # beyond the reach of the blur
     assert out[outside].abs().max() < 0.01
-    assert (out - pictures()).abs().max() > 1  # but something happened
+    assert (out - images()).abs().max() > 1  # but something happened
 
 
 def disc(out: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -98,7 +98,7 @@ def test_shift_moves_by_at_most_its_share() -> None:
 
 
 def test_scale_changes_the_size_both_ways() -> None:
-    area = (changed(scale=0.25, count=200) > 140).sum((1, 2)) / (pictures(1) > 140).sum()
+    area = (changed(scale=0.25, count=200) > 140).sum((1, 2)) / (images(1) > 140).sum()
     assert 0.45 < float(area.min()) < 0.8
     assert 1.25 < float(area.max()) < 1.9
 
@@ -113,8 +113,8 @@ def test_rotation_keeps_size_and_distance_from_the_middle() -> None:
     assert 25 < float(angle.abs().max()) < 33
 
 
-def test_gain_multiplies_a_whole_picture() -> None:
-    factor = changed(gain=0.4)[:, pictures()[0] == 80] / 80
+def test_gain_multiplies_a_whole_image() -> None:
+    factor = changed(gain=0.4)[:, images()[0] == 80] / 80
     assert float(factor.std(dim=1).max()) < 1e-3
     logarithms = factor.mean(dim=1).log()
     assert 0.3 < float(logarithms.max()) < 0.401
@@ -122,7 +122,7 @@ def test_gain_multiplies_a_whole_picture() -> None:
 
 
 def test_depth_gain_changes_along_depth_only_and_lateral_gain_across_only() -> None:
-    along, across = (changed(**{name: 0.3}) / pictures() for name in ("depth_gain", "lateral_gain"))
+    along, across = (changed(**{name: 0.3}) / images() for name in ("depth_gain", "lateral_gain"))
     strip = along[:, :, 15:17]
     assert float(strip.std(dim=2).max()) < 1e-3
     assert float((strip[:, -1] - strip[:, 0]).abs().max()) > 0.3
@@ -167,8 +167,8 @@ def test_cutout_is_one_black_box() -> None:
     assert int(rows.max()) > 5
 
 
-def test_a_curtain_shows_two_pictures_and_says_what_holds_of_them() -> None:
-    # Present pictures are bright, absent ones dark, so what is left of presence can be read off.
+def test_a_curtain_shows_two_images_and_says_what_holds_of_them() -> None:
+    # Present images are bright, absent ones dark, so what is left of presence can be read off.
     count = 400
     present = torch.arange(count) % 2 == 0
     images = torch.where(present, 200, 50).to(torch.uint8).view(-1, 1, 1).expand(count, SIZE, SIZE).contiguous()

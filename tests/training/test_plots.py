@@ -27,9 +27,9 @@ def test_history_is_written_for_people_and_programs(tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     assert [float(row["loss"]) for row in rows] == [epoch.loss for epoch in HISTORY]
     assert json.loads(paths[1].read_text())[0]["number"] == 1
-    picture = cv2.imread(str(paths[2]))
-    assert picture.shape == (840, 840, 3)
-    assert picture.std() > 10
+    image = cv2.imread(str(paths[2]))
+    assert image.shape == (840, 840, 3)
+    assert image.std() > 10
 
 
 def test_history_without_validation_is_drawn_too(tmp_path: Path) -> None:
