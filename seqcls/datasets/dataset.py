@@ -116,19 +116,14 @@ def load_frames(
 
 
 def frames_from_clips(
-    clips: Sequence[tuple[Path, ClipLabels]],
-    geometry: Geometry,
-    *,
-    validation: float | None = None,
-    seed: int = 0,
-    progress: Advance | None = None,
+    clips: Sequence[tuple[Path, ClipLabels]], geometry: Geometry, *, progress: Advance | None = None
 ) -> FrameSet:
     """Read labelled clips straight into memory, split by patient as ``extract`` does. Raises DataError, SourceError."""
     rows: list[Row] = []
     images: list[Image] = []
     regions: list[Region] = []
     digest = hashlib.sha256()
-    held, message = hold_out(groups_of(clips), validation, seed)
+    held, message = hold_out(groups_of(clips), None, 0)
     messages = [message] if message else []
     for done, (path, labels) in enumerate(clips):
         reading = ClipReading()

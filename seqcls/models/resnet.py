@@ -88,8 +88,6 @@ def build(
     outputs: int,
     *,
     weights: str | Path = "none",
-    mean: float = GRAY_MEAN,
-    std: float = GRAY_STD,
     dropout: float = 0.0,
     import_pickle: bool = False,
     seed: int = 0,
@@ -103,7 +101,7 @@ def build(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = GrayResNet(outputs, mean=mean, std=std, dropout=dropout)
+        model = GrayResNet(outputs, dropout=dropout)
     origin = "random weights"
     try:
         if weights in ("imagenet", "auto"):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from seqcls.geometry import Geometry
 from seqcls.models.file import ModelHeader
 from seqcls.models.folded import Conv, Network, network
-from seqcls.models.resnet import GrayResNet, build
+from seqcls.models.resnet import GrayResNet
 
 SIZE = 40  # not a multiple of 32: odd planes on the way
 Array = NDArray[np.float64]
@@ -38,9 +38,9 @@ def forward(net: Network, image: NDArray[np.uint8]) -> Array:
 @pytest.fixture(scope="module")
 def trained() -> GrayResNet:
     """Batch norms that do something."""
-    model, _ = build(2, mean=0.3, std=0.4, seed=3)
     with torch.no_grad(), torch.random.fork_rng():
         torch.manual_seed(0)
+        model = GrayResNet(2, mean=0.3, std=0.4)
         for name, value in model.net.state_dict().items():
             if ("bn" in name or "downsample.1" in name) and value.is_floating_point():
                 value.uniform_(0.5, 1.5)
