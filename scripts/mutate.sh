@@ -12,7 +12,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 heart=(gate smoothing intervals postprocess training/calibration datasets/split evaluation/metrics
-  geometry/geometry geometry/region geometry/sector geometry/evidence)
+  evaluation/interval_metrics geometry/geometry geometry/region geometry/sector geometry/evidence)
 [ $# -eq 0 ] || heart=("$@")
 # Threads do not survive the fork that starts each mutant.
 export OPENCV_FOR_THREADS_NUM=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1

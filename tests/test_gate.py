@@ -207,6 +207,41 @@ def test_writing_is_steps_of_90_levels(image: Image, written: bool) -> None:
     assert only("not_ultrasound", image) == ("not ultrasound" if written else "")
 
 
+#: 100 rows of 100 columns, looked at as they are too: of them every share is a whole number of pixels.
+HUNDRED = Region(0, 0, 100, 100, 100, 100)
+
+
+def hundred(*marks: tuple[int, int, int]) -> Image:
+    """100 x 100 pixels: from a row on, so many pixels of a level."""
+    image = np.zeros((100, 100), np.uint8)
+    for row, count, level in marks:
+        image[row:].reshape(-1)[:count] = level
+    return image
+
+
+def test_a_share_itself_is_not_yet_more_and_no_longer_less() -> None:
+    """10,000 pixels; in the face 1,000, at 20 to 35 % of the depth 1,500, at 35 to 60 % of it 2,500."""
+    assert [only("black", hundred((0, n, 255)), region=HUNDRED) for n in (49, 50)] == ["black", ""]
+    for count, air in ((50, ""), (51, "no contact")):
+        assert only("no_contact", hundred((0, count, 51)), region=HUNDRED) == air
+    for row, count in ((20, 75), (35, 10)):
+        for less, air in ((1, "no contact"), (0, "")):
+            assert only("no_contact", hundred((0, 51, 51), (row, count - less, 31)), region=HUNDRED) == air
+    for flat_rows, found in ((40, ""), (41, "not ultrasound")):
+        image = np.tile(np.array([40, 60], np.uint8), (100, 50))
+        image[:flat_rows] = 50
+        assert only("not_ultrasound", image, region=HUNDRED) == found
+    for green, found in ((6000, ""), (6001, "not ultrasound")):
+        image = np.repeat(np.tile(np.array([40, 60], np.uint8), (100, 50))[:, :, None], 3, axis=2)
+        image[..., 1].reshape(-1)[:green] += 81
+        assert only("not_ultrasound", image, region=HUNDRED) == found
+    # 100 rows of 100 steps from pixel to pixel, of which 0.2 % are 20.
+    for spots_of_two, last, found in ((10, 0, ""), (10, 200, "not ultrasound")):
+        image = np.zeros((100, 101), np.uint8)
+        image[2 : 2 + 2 * spots_of_two : 2, 50], image[60, 100] = 200, last
+        assert only("not_ultrasound", image, region=Region(0, 0, 101, 100, 101, 100)) == found
+
+
 @pytest.mark.parametrize(("runs", "written"), [([10] * 20, False), ([10] * 19 + [9], True)])
 def test_writing_has_steps_beside_a_fifth_of_the_bright_pixels(runs: list[int], written: bool) -> None:
     """Runs of 10 bright pixels have two steps each."""
@@ -223,6 +258,13 @@ def test_colourful_is_80_levels_between_channels_in_60_percent(count: int, sprea
     image = np.repeat(stripes()[:, :, None], 3, axis=2)
     image[..., 1].reshape(-1)[:count] = (stripes() + np.uint8(spread)).reshape(-1)[:count]
     assert only("not_ultrasound", image) == ("not ultrasound" if colourful else "")
+
+
+def test_the_channels_of_a_pixel_are_compared_with_each_other() -> None:
+    """Gray throughout, though it goes from 0 to 140."""
+    image = np.repeat(stripes(120, 140)[:, :, None], 3, axis=2)
+    image[:10] = 0
+    assert only("not_ultrasound", image) == ""
 
 
 def test_colours_outside_the_outline_do_not_count() -> None:
@@ -300,6 +342,13 @@ def test_codec_ripples_do_not_thaw_a_frozen_image() -> None:
     still = DRAWN.images[0]
     again = [np.clip(still + rng.normal(0, 1.5, still.shape), 0, 255).astype(np.uint8) for _ in range(30)]
     assert run(again)[-1] == "frozen"
+
+
+def test_frames_are_compared_with_the_first_of_a_still_stretch() -> None:
+    """4 % of what is lit changes at one end, then 4 % at the other; the second frame has the time of the first."""
+    gate = Gate(GateOptions(no_contact=False))
+    frames = (0.0, dots((1000, 100))), (0.0, dots((40, 107), (960, 100))), (1.0, dots((960, 100), (40, 107)))
+    assert [gate.check(image, SMALL, time_s) for time_s, image in frames] == ["", "", "frozen"]
 
 
 def test_time_that_jumps_back_starts_anew() -> None:
@@ -436,7 +485,7 @@ def test_frozen_can_be_switched_off() -> None:
     assert set(run([DRAWN.images[0]] * 40, frozen=False)) == {""}
 
 
-@pytest.mark.parametrize("freeze_s", [0.0, -1.0, float("nan"), 1e9])
+@pytest.mark.parametrize("freeze_s", [0.0, 0.19, -1.0, float("nan"), 3600.5, 1e9])
 def test_freeze_time_must_make_sense(freeze_s: float) -> None:
     with pytest.raises(UsageError) as error:
         GateOptions(freeze_s=freeze_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from support.fakes import detector, frames
 from support.journals import OFF, SMOOTHERS, exactly, moods
 from support.timelines import timeline
 
+from seqcls import postprocess as module
 from seqcls.errors import UsageError
 from seqcls.exports import read_run, write_run
 from seqcls.intervals import IntervalBuilder, IntervalOptions, intervals_from_events
@@ -93,6 +95,18 @@ def test_many_frames_are_added_as_one_by_one() -> None:
         (9, 1.0, 0.1, [1.0, 0.0], [1.0, 0.0], "odd", True),
     ]
     assert raw.gaps == [(2, Gap(0.8, 1.0, "lost"))]
+    assert raw.scored.tolist() == [True, True, True] and len(raw) == 4
+    assert raw_of(MIXED).scored.tolist() == [True, False, True]
+
+
+def test_items_come_in_stream_order_from_a_frame_on() -> None:
+    """A gap goes with the frame that follows it."""
+    last = Gap(1.1, 1.5, "end")
+    raw = raw_of([*MIXED, last])
+    assert [exactly(item) for item in raw.items()] == [exactly(item) for item in [*MIXED, last]]
+    for first_row, place in ((1, 1), (2, 3), (3, 4)):
+        assert [exactly(item) for item in raw.items(first_row)] == [exactly(item) for item in [*MIXED, last][place:]]
+    assert list(RawScores(ORGANS).items()) == []
 
 
 # ---- frame by frame
@@ -326,6 +340,43 @@ def test_catching_up_looks_at_few_frames(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(IntervalBuilder, "push", lambda builder, *row: (pushed.append(row), push(builder, *row))[1])
     _, events = catch_up(raw, smoothing, [IntervalOptions()] * 2)
     assert len(events) == 11 and len(pushed) < 200
+
+
+def rows_that_matter(scores: list[float], gaps: Sequence[tuple[int, Gap]] = (), **options: float) -> list[int]:
+    """Of frames a second apart; present from 0.6 on, absent below 0.4."""
+    own = IntervalOptions(onset=0.6, offset=0.4, **options)
+    found = module._rows_that_matter(np.array(scores), np.arange(len(scores), dtype=float), gaps, own)
+    return found.tolist()
+
+
+def test_rows_matter_where_the_score_crosses_a_threshold_or_is_missing() -> None:
+    """And the row after each of them, the first row and the last one."""
+    scores = [s for s in (0.1, 0.4, 0.5, 0.6, 0.9, math.nan, 0.9) for _ in range(4)]
+    at_once = {"min_present_s": 0.0, "min_absent_s": 0.0}
+    assert rows_that_matter(scores, **at_once) == [0, 1, 4, 5, 12, 13, 20, 21, 22, 23, 24, 25, 27]
+    assert rows_that_matter([], **at_once) == []
+
+
+def test_rows_matter_when_something_becomes_certain() -> None:
+    """5 and 10 s after the first row, a presence's first (20) and the first after it (25)."""
+    scores = [0.1] * 20 + [0.9] * 5 + [0.1] * 35
+    certain = {"min_present_s": 5.0, "min_absent_s": 10.0}
+    assert rows_that_matter(scores, **certain) == [0, 1, 5, 6, 10, 11, 20, 21, 25, 26, 30, 31, 35, 36, 59]
+    # With a padding of 2 s also 2 s before, 2 and 4 s after them, and the last 8 s.
+    first, presence = [0, 1, 2, 3, 4, 5, 6, 10, 11], [*range(18, 32), 35, 36]
+    assert rows_that_matter(scores, pad_s=2.0, **certain) == [*first, *presence, *range(51, 60)]
+
+
+def test_rows_matter_beside_gaps() -> None:
+    certain = {"min_present_s": 5.0, "min_absent_s": 10.0}
+    first = [0, 1, 5, 6, 10, 11]
+    gap = (20, Gap(19.5, 20.0, "lost"))
+    assert rows_that_matter([0.1] * 40, [gap], **certain) == [*first, 19, 20, 21, 24, 25, 26, 29, 30, 31, 39]
+    # To the builder the frames from 20 on are 30 s or later, all those up to 30 s at once.
+    late = (20, Gap(18.0, 30.0, "late"))
+    assert rows_that_matter([0.1] * 40, [late], **certain) == [*first, *range(18, 32), 35, 36, 39]
+    ends = [(0, Gap(0.0, 0.0, "late")), (12, Gap(11.0, 30.0, "end"))]
+    assert rows_that_matter([0.1] * 12, ends, **certain) == [0, 1, 5, 6, 10, 11]
 
 
 def test_catching_up_where_time_runs_back() -> None:
