@@ -83,6 +83,13 @@ def test_black_is_less_than_half_a_percent_above_noise(image: Image, black: bool
     assert only("black", image) == ("black" if black else "")
 
 
+@pytest.mark.parametrize(("lit", "reason"), [(30, "black"), (31, "")])
+def test_a_region_may_lie_anywhere_in_the_image(lit: int, reason: str) -> None:
+    image = np.full((120, 200), 255, np.uint8)
+    image[20:84, 40:136] = dots((lit, 255))
+    assert only("black", image, region=Region(40, 20, 136, 84, 200, 120)) == reason
+
+
 @pytest.mark.parametrize(
     ("first", "second", "frozen"),
     [

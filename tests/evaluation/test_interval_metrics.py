@@ -18,6 +18,7 @@ from seqcls.evaluation.interval_metrics import (
     segmental_f1,
     spans_of,
 )
+from seqcls.types import TIME_TOLERANCE_S
 
 
 def clip(
@@ -51,6 +52,7 @@ SEGMENTS = {
     "truth wholly ignored": ([(2, 6)], [], [(1, 7)], math.nan),
     "ignored beyond the clip": ([(2, 8)], [(2, 9)], [(8, 12)], 1.0),
     "out of order": ([(6, 8), (2, 4)], [(2, 4), (6, 8)], [], 1.0),
+    "one without length": ([(1, 1), (2, 6)], [(2, 6)], [], 1.0),
     "inside one another": ([(2, 8)], [(2, 8), (3, 4)], [], 1.0),
 }
 
@@ -159,6 +161,31 @@ def test_interval_metrics_by_hand() -> None:
         "offset_median_s": pytest.approx(0.3),
         "offset_p90_s": pytest.approx(0.3),
     }
+
+
+def test_found_presences_and_false_events_are_counted() -> None:
+    result = interval_metrics([clip([(1, 2), (3, 4), (5, 6)], [(1, 2), (3, 4), (7, 8), (8.5, 9)])])
+    assert (result.found, result.presences, result.false_events, result.predictions) == (2, 3, 2, 4)
+
+
+@pytest.mark.parametrize("ignore", [(-5, -3), (12, 13)], ids=["before", "after"])
+def test_ignore_spans_outside_of_the_clip_do_not_lengthen_it(ignore: tuple[float, float]) -> None:
+    result = interval_metrics([clip([(0, 10)], [], [ignore]), clip([], [(6, 7)], [ignore])])
+    assert result.false_events_per_min == pytest.approx(60 / 20)
+    assert edit_score(clip([(0, 10)], [(0, 2)], [ignore])) == 0.5  # P, PA
+
+
+def test_times_that_differ_by_the_tolerance_are_the_same() -> None:
+    """1 us, in numbers whose difference is exactly that; all but the last 1 us of a clip is all of it."""
+    us = TIME_TOLERANCE_S
+    assert event_f1([clip([(0, 4)], [(us, 4)])], collar_s=0.0) == 1.0
+    assert event_f1([clip([(0, 0.0625)], [(0, 0.0625 + (0.25 + us))])], collar_s=0.25) == 1.0
+    assert interval_metrics([clip([(us, 5)], [(0, 2 * us)])]).found == 0
+    merged = interval_metrics([clip([(0, us), (2, 4), (4 + us, 6)], [])])
+    assert merged.presences == 1
+    ends = interval_metrics([clip([(us, 10 - us)], [(1, 9)])])
+    assert (ends.found, ends.onsets, ends.offsets) == (1, 0, 0)
+    assert edit_score(clip([(us, 10 - us)], [(0, 10)])) == 1.0
 
 
 def test_segmental_f1_is_given_at_three_overlaps() -> None:
