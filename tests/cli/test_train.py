@@ -14,7 +14,17 @@ from support.commands import TRAIN, Seqcls, Trained, one_line
 
 def test_training_straight_from_clips_and_cross_validation(seqcls: Seqcls, trained: Trained) -> None:
     done = seqcls(
-        "train", trained.clips, "--labels", trained.labels, "-o", "m.safetensors", *TRAIN, "--folds", "groups"
+        "train",
+        trained.clips,
+        "--labels",
+        trained.labels,
+        "-o",
+        "m.safetensors",
+        *TRAIN,
+        "--epochs",
+        "1",
+        "--folds",
+        "groups",
     )
     assert done.code == 0, done.err
     assert "left out P1: node AUROC" in done.out and "cross-validation by patient" in done.out
