@@ -70,6 +70,9 @@ class Detector:
 
     def __post_init__(self) -> None:
         one_per_organ(self.intervals, self.header.organs)
+        for name, kind in (("smoothing", SmoothingOptions), ("gate", GateOptions), ("sampling", SamplingOptions)):
+            if not isinstance(getattr(self, name), kind):
+                raise UsageError(f"{name} takes {kind.__name__}, not {getattr(self, name)!r}")
 
     def __repr__(self) -> str:
         about = f"{self.model or 'model'}, {self.smoothing.kind} smoothing, {self.sampling.kind} sampling"
@@ -115,6 +118,7 @@ class Detector:
         runs also EngineError, GeometryError, and what reading raises.
         """
         _require_batch(batch_size)
+        _require_box(hint)
         source = _opened(frames, rate_hz)
         run = _Run(replace(self, sampling=SamplingOptions()), source.info.region if hint is None else hint)
 
@@ -176,6 +180,7 @@ class Detector:
         Raises UsageError for what is no image, NoFramesError for none, ModelError where the model gives no number,
         EngineError, GeometryError.
         """
+        _require_box(hint)
         placed = with_region(MemorySource(images, rate_hz=1.0), self.header.geometry, hint)
         ready = [self.header.geometry.apply(item[0].image, item[1]) for item in placed if isinstance(item, tuple)]
         if not ready:
@@ -376,3 +381,11 @@ def _opened(source: Input, rate_hz: float | None) -> Source:
 def _require_batch(batch_size: int) -> None:
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         raise UsageError(f"batch_size must be 1 or more frames, not {batch_size!r}")
+
+
+def _require_box(hint: Box | None) -> None:
+    if hint is None:
+        return
+    whole = isinstance(hint, (tuple, list)) and len(hint) == 4 and all(isinstance(n, (int, np.integer)) for n in hint)
+    if not (whole and hint[0] < hint[2] and hint[1] < hint[3]):
+        raise UsageError(f"hint takes (x0, y0, x1, y1) in whole pixels with x0 < x1 and y0 < y1, not {hint!r}")

@@ -51,6 +51,8 @@ def one_per_organ(
     each = (options,) * len(organs) if isinstance(options, IntervalOptions) else tuple(options)
     if len(each) != len(organs):
         raise UsageError(f"{len(organs)} organs need as many interval options, not {len(each)}")
+    if not all(isinstance(one, IntervalOptions) for one in each):
+        raise UsageError(f"intervals takes IntervalOptions, one for all organs or one for each, not {options!r}")
     return each
 
 

@@ -21,6 +21,8 @@ FeedState = Literal["connecting", "running", "stalled", "retrying", "stopped"]
 
 #: Durations are compared with this tolerance: PTS in 1/90000 s units do not add up exactly in float seconds.
 TIME_TOLERANCE_S = 1e-6
+_INTEGERS = (int, np.integer)
+_NUMBERS = (int, float, np.integer, np.floating)
 
 
 def require_image(image: object, name: str) -> None:
@@ -61,6 +63,9 @@ class Frame:
 
     def __post_init__(self) -> None:
         require_image(self.image, f"the image of frame {self.index}")
+        numbers: tuple[object, ...] = (self.index, self.time_s, self.duration_s)
+        if not (isinstance(numbers[0], _INTEGERS) and all(isinstance(number, _NUMBERS) for number in numbers)):
+            raise UsageError(f"a frame needs a whole number, a time and a duration in seconds, not {numbers}")
         if not (math.isfinite(self.time_s) and math.isfinite(self.duration_s) and self.duration_s >= 0):
             raise UsageError(
                 f"frame {self.index} at {self.time_s} s for {self.duration_s} s: a time must be finite,"

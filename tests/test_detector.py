@@ -345,3 +345,18 @@ def test_a_frame_without_duration_and_padding_make_a_timeline(level: float) -> N
     still = [replace(frame, duration_s=0.0) for frame in frames([level]) if isinstance(frame, Frame)]
     timeline = detector(("liver",), intervals=IntervalOptions(pad_s=0.2)).analyze(still)
     assert [(i.state, i.start_s, i.end_s) for i in timeline.intervals] == [("absent", 0.0, 0.0)]
+
+
+@pytest.mark.parametrize("hint", [(0, 0, 10), "a", (50, 50, 20, 20), (0, 0, 0, 0), (0, 0, 1.5, 2)])
+def test_a_hint_is_a_box(hint: Any) -> None:
+    image = np.zeros((40, 40), np.uint8)
+    for ask in (lambda: detector().score([image], hint=hint), lambda: detector().stream([image], rate_hz=1, hint=hint)):
+        with pytest.raises(UsageError, match="hint takes"):
+            ask()
+
+
+@pytest.mark.parametrize("option", ["smoothing", "gate", "sampling", "intervals"])
+def test_options_are_records_and_not_their_names(option: str) -> None:
+    wrong: Any = {option: ("a", "b") if option == "intervals" else "a"}
+    with pytest.raises(UsageError, match=f"{option} takes .*Options"):
+        replace(detector(), **wrong)

@@ -115,7 +115,11 @@ def parse_settings(parts: Sequence[str], names: Sequence[str], flag: str) -> dic
     settings: dict[str, str] = {}
     for part in parts:
         name, equals, value = (piece.strip() for piece in part.partition("="))
-        if not equals or name not in names:
+        if name == "?":
+            raise UsageError(f"{flag} takes NAME=VALUE with one of {', '.join(names)}")
+        if name in names and not equals:
+            raise UsageError(f"{flag} {name} lacks its value: write {name}=VALUE")
+        if name not in names:
             raise UsageError(f"{flag} does not know {part!r}; it takes NAME=VALUE with one of {', '.join(names)}")
         settings[name] = value
     return settings

@@ -75,6 +75,8 @@ def read_run(folder: str | Path, on_progress: Progress | None = None) -> Timelin
             warnings=tuple(body["warnings"]),
             provenance=Provenance.from_dict(body["provenance"], organs),
         )
+    except DataError:
+        raise  # from scores.csv, and says so
     except (LookupError, TypeError, ValueError, AttributeError, SeqclsError) as error:
         raise DataError(f"{path} lacks or misstates {error}; run the clip again") from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from seqcls.errors import SourceError, UsageError
-from seqcls.sources.base import Source, require_regular_file
+from seqcls.sources.base import Source, require_named, require_regular_file
 from seqcls.sources.dicom import open_dicom
 from seqcls.sources.expand import expand, is_image
 from seqcls.sources.images import ImageSequence
@@ -31,6 +31,7 @@ def open_source(spec: str | Path, *, reader: str = "pyav", rate_hz: float | None
         raise UsageError(f"reader must be pyav or opencv, not {reader!r}")
     if rate_hz is not None:
         require_rate(rate_hz)
+    require_named(str(spec))
     path = Path(spec)
     if isinstance(spec, str) and "://" in spec and not path.exists():
         raise SourceError(f"{redact(spec)}: is an address, not a clip; `seqcls run` watches addresses")

@@ -104,6 +104,12 @@ class Clip(OneWay):
         return SourceReport(verdict, (*alarms, *notes, *unread), self._delivered, tuple(self._gaps))
 
 
+def require_named(spec: str) -> None:
+    """Raise SourceError for an empty name: a path would take it for the working directory."""
+    if not spec.strip():
+        raise SourceError("the name of a source is empty; name a clip, a folder or a camera")
+
+
 def require_regular_file(path: Path) -> None:
     """Raise SourceError for anything but a file with something in it: a FIFO hangs for ever, a device does anything."""
     try:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from seqcls.errors import SourceError, one_line
+from seqcls.sources.base import require_named
 from seqcls.sources.sniff import kind_by_suffix, kind_of
 
 #: The place of the number in a pattern such as ``frame_%04d.png``.
@@ -28,6 +29,9 @@ def expand(specs: Sequence[str]) -> list[str]:
 
 
 def _expand_one(spec: str) -> list[str]:
+    require_named(spec)
+    if spec.isdecimal() and not Path(spec).exists():
+        return [spec]
     path = Path(spec)
     if path.is_dir():
         return _in_folder(path)

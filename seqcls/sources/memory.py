@@ -64,6 +64,8 @@ class MemorySource(Clip):
 
     def _require_order(self, item: Frame | Gap) -> None:
         last = self._last
+        if isinstance(item, Gap) and not -math.inf < item.start_s <= item.end_s < math.inf:
+            raise UsageError(f"a gap from {item.start_s} to {item.end_s} s: give finite times, the earlier one first")
         if isinstance(last, Frame) and isinstance(item, Frame):
             if not (item.time_s > last.time_s and item.index > last.index):
                 raise UsageError(

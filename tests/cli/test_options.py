@@ -108,3 +108,7 @@ def test_every_training_option_is_on_the_command_line_once() -> None:
     assert not flags & set(train.RARE) and not set(train.RARE) & set(train.RARE_AUGMENT)
     with pytest.raises(UsageError, match="does not know 'epochs=3'; it takes NAME=VALUE with one of samples_per_epoch"):
         options.parse_settings(["epochs=3"], train.RARE, "--set")
+    with pytest.raises(UsageError, match=r"^--set takes NAME=VALUE with one of samples_per_epoch"):
+        options.parse_settings(["?"], train.RARE, "--set")
+    with pytest.raises(UsageError, match="--set weight_decay lacks its value: write weight_decay=VALUE"):
+        options.parse_settings(["weight_decay"], train.RARE, "--set")

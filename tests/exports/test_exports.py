@@ -151,6 +151,7 @@ def test_reading_a_spoilt_run_is_one_clear_line(tmp_path: Path, spoil: object, m
     with pytest.raises(DataError, match=message) as caught:
         read_run(tmp_path)
     assert "\n" not in str(caught.value)
+    assert "timeline.json lacks" not in str(caught.value)  # the file that is at fault is named, and no other
 
 
 def test_atomic_path_leaves_the_old_file_when_writing_fails(tmp_path: Path) -> None:

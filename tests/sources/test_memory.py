@@ -121,9 +121,11 @@ def test_sizes_may_not_be_mixed_among_images() -> None:
         ([(0, 0.0), (0, 0.1)], "frame 0 at 0.1 s does not come after frame 0"),
         ([(0, 0.0), Gap(0.1, 0.5, "lost"), (1, 0.4)], "what begins at 0.4 s is given after 0.5 s"),
         ([(0, 0.3), Gap(0.1, 0.5, "lost")], "what begins at 0.1 s is given after 0.3 s"),
+        ([(0, 0.0), Gap(0.5, 0.1, "lost")], "a gap from 0.5 to 0.1 s"),
+        ([(0, 0.0), Gap(0.1, float("nan"), "lost")], "a gap from 0.1 to nan s"),
         ([(0, 0.0), Gap(0.1, 0.5, "lost"), Gap(0.5, 0.7, "lost"), (1, 0.7), (4, 0.8)], ""),
     ],
-    ids=["still", "back", "same index", "inside a gap", "gap too early", "right"],
+    ids=["still", "back", "same index", "inside a gap", "gap too early", "gap back", "gap nan", "right"],
 )
 def test_times_must_increase(items: list[Any], refused: str) -> None:
     given = [item if isinstance(item, Gap) else Frame(item[0], item[1], 0.1, GRAY) for item in items]
@@ -142,3 +144,9 @@ def test_a_frame_has_times_that_are_numbers(time_s: float, duration_s: float) ->
 
 def test_a_frame_is_shown_without_its_pixels() -> None:
     assert repr(Frame(3, 0.12, 0.04, COLOR)) == "Frame(index=3, time_s=0.12, duration_s=0.04, image=4x6x3 uint8)"
+
+
+@pytest.mark.parametrize("numbers", [("0", 0.0, 0.1), (0, "0", 0.1), (0, None, 0.1), (0.5, 0.0, 0.1)])
+def test_a_frame_has_numbers(numbers: tuple[Any, Any, Any]) -> None:
+    with pytest.raises(UsageError, match="a frame needs a whole number"):
+        Frame(*numbers, GRAY)

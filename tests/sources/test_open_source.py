@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from seqcls.errors import SourceError
-from seqcls.sources import open_source
+from seqcls.sources import expand, open_source
 
 ADDRESSES = (
     "rtsp://s3me:s3cret@cam/1",
@@ -34,3 +34,10 @@ def test_a_file_may_be_named_like_one(tmp_path: Path, monkeypatch: pytest.Monkey
         pytest.skip("no such names here")
     with pytest.raises(SourceError, match="is no clip"):
         open_source("http://cam")
+
+
+@pytest.mark.parametrize("name", ["", "  "])
+def test_an_empty_name_is_not_the_working_directory(name: str) -> None:
+    for opened in (open_source, lambda spec: expand([spec])):
+        with pytest.raises(SourceError, match="name of a source is empty"):
+            opened(name)
