@@ -142,3 +142,6 @@ def main() -> None:
     except SeqclsError as error:
         print(f"seqcls: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:  # while the commands were still being set up
+        print("seqcls: interrupted", file=sys.stderr)  # noqa: T201
+        sys.exit(130)

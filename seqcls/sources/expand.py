@@ -55,7 +55,8 @@ def _in_folder(folder: Path) -> list[str]:
 def _clips_below(folder: Path) -> Iterator[Path]:
     entries = listing(folder)
     clips = [path for path in entries if is_clip(path)]
-    if not clips and any(is_image(path) and path.is_file() for path in entries):
+    result = any(path.name == "timeline.json" for path in entries)  # its timeline.png is no clip
+    if not clips and not result and any(is_image(path) and path.is_file() for path in entries):
         yield folder
     yield from clips
     for path in entries:

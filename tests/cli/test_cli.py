@@ -90,3 +90,12 @@ def test_the_shell_completes_commands_and_values() -> None:
 
     assert completed("seqcls re") == ["replay"]
     assert completed("seqcls run --engine o") == ["openvino", "onnx"]
+
+
+def test_ctrl_c_before_a_command_has_begun(seqcls: Seqcls, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("seqcls.cli.app", interrupted)
+    done = seqcls("doctor")
+    assert (done.code, done.err) == (130, "seqcls: interrupted\n")

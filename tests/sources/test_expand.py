@@ -27,6 +27,15 @@ def test_a_folder_stands_for_its_clips_in_natural_order(tmp_path: Path) -> None:
     assert found == ["a.mpeg", "b/clip 2.MP4", "b/clip 10.mp4", "c/d/e.dcm", "c/IM0001", "stills"]
 
 
+def test_the_picture_of_a_result_is_no_clip(tmp_path: Path) -> None:
+    clip = touch(tmp_path / "clip.mp4")
+    stills(tmp_path / "clip-timeline", ["timeline.png"])
+    touch(tmp_path / "clip-timeline" / "timeline.json")
+    assert expand([str(tmp_path)]) == [str(clip)]
+    with pytest.raises(SourceError, match="holds no clip"):
+        expand([str(tmp_path / "clip-timeline")])
+
+
 def test_globs_are_expanded_here(tmp_path: Path) -> None:
     for name in ("x10.mp4", "x9.mp4", "y.avi", "x.txt", "sub/x1.mp4"):
         touch(tmp_path / name)
