@@ -111,7 +111,7 @@ class Examination:
             for finding in (f for f in self.findings if f.problem == problem):
                 lines += _wrapped(title, f"{finding.name}: {finding.value}", width)
                 if finding.remedy:
-                    lines.append(" " * _LABEL_WIDTH + f"-> {finding.remedy}")
+                    lines += _wrapped("", f"-> {finding.remedy}", width)
         lines += _wrapped("Verdict", "something that seqcls needs is broken" if self.broken else "ready", width)
         return "\n".join(lines)
 

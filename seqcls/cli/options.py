@@ -28,7 +28,10 @@ class Panel:
     title: str
 
     def __call__(self, metavar: str, help: str, *names: str, **more: Any) -> Any:
-        """A typer option. ``metavar``: what the value is, empty for flags; of ``a|b`` the shell completes a and b."""
+        """A typer option. ``metavar``: what the value is, empty for flags; of ``a|b`` the shell completes a and b.
+
+        Not the option's own name in capitals: typer 0.27 loses such an option.
+        """
         values = metavar.split("|") if "|" in metavar else []
 
         def complete(incomplete: str) -> list[str]:
@@ -51,7 +54,7 @@ Model = Annotated[
 Device = Annotated[str, MODEL("auto|cpu|cuda|mps", "Where it computes.")]
 Precision = Annotated[str, MODEL("auto|fp32|bf16|fp16|int8", "int8: only for models converted to it.")]
 Region = Annotated[
-    str | None, INPUT("REGION", "Where the ultrasound is, if it is not found: auto, none, or x0,y0,x1,y1 in pixels.")
+    str | None, INPUT("BOX", "Where the ultrasound is, if it is not found: auto, none, or x0,y0,x1,y1 in pixels.")
 ]
 Labels = Annotated[
     Path,

@@ -13,13 +13,15 @@ USER_VARIABLE = "SEQCLS_SOURCE_USER"
 PASSWORD_VARIABLE = "SEQCLS_SOURCE_PASSWORD"
 HIDDEN = "***"
 
-# Two letters at least: "C:/" is a drive. One slash is enough: people mistype.
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]+")
+# Two letters at least: "C:/" is a drive. One slash is enough: people mistype. Bounded: a search tries a long word again
+# from each of its letters. Of a longer "scheme" the end is taken.
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,63}:[/\\]+")
 _HOST = re.compile(r"(\[[^\[\]\s]*\]|[^:\[\]\s]*)(:\d+)?")
 _CLOSING = re.compile(r"['\")\]>,.:;]*$")
 _STREAM_KEY = re.compile(r"^([^/\\?#]*[/\\]+[^/\\?#]*[/\\]+)[^?#]+?(['\")\]>,.:;]*)(?=$|[?#])")
 _VALUE = re.compile(r"([^=&;]*=)[^&;]*")
-_BARE_USERINFO = re.compile(r"[^\s:/\\@'\"(]+:[^\s@]+@")
+# From the beginning of a word alone: from its middle the answer would be the same, at quadratic cost.
+_BARE_USERINFO = re.compile(r"(?<![^\s:/\\@'\"(])[^\s:/\\@'\"(]+:[^\s@]{1,4096}@")
 _MAX_BYTES = 4096
 
 
@@ -31,6 +33,8 @@ def redact(text: str) -> str:
     is hidden than too little. Only blanks end a URL: one with blanks in its password has to be passed through
     ``without_blanks`` before. Doing it twice changes nothing.
     """
+    if ":" not in text:
+        return text
     parts: list[str] = []
     place = 0
     while (match := _SCHEME.search(text, place)) is not None:

@@ -152,7 +152,7 @@ def test_after_what_is_no_header_the_next_header_is_found(rubbish: bytes, reason
 
 
 def test_a_long_body_is_refused_before_it_is_waited_for() -> None:
-    receiver = Receiver(most_body_bytes=1000)
+    receiver = Receiver(max_body_bytes=1000)
     (refused,) = receiver.feed(packed(b"IMAGE", b"", size=1001))
     assert isinstance(refused, Refused) and "1,001" in refused.reason
     (good,) = receiver.feed(packed(b"TRANSFORM", bytes(1000)))
@@ -160,7 +160,7 @@ def test_a_long_body_is_refused_before_it_is_waited_for() -> None:
 
 
 def test_what_is_held_stays_bounded() -> None:
-    receiver = Receiver(most_body_bytes=1000)
+    receiver = Receiver(max_body_bytes=1000)
     for _ in range(50):
         receiver.feed(HUGE + b"\0\1IMAGE" * 100)
         assert len(receiver._buffer) < 58

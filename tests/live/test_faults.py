@@ -272,7 +272,7 @@ def test_each_of_these_signals_asks_a_run_to_stop(name: str) -> None:
     number = getattr(signal, name)
     before = signal.signal(number, signal.default_int_handler)  # whoever started these tests may have it ignored
     try:
-        with console.ends_in_order() as should_stop:
+        with console.stops_cleanly() as should_stop:
             assert not should_stop()
             signal.raise_signal(number)
             assert should_stop()
