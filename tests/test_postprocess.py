@@ -6,12 +6,14 @@ import itertools
 import math
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from support.fakes import detector, frames
 from support.journals import OFF, SMOOTHERS, exactly, moods
 from support.timelines import timeline
@@ -21,7 +23,7 @@ from seqcls.errors import UsageError
 from seqcls.exports import read_run, write_run
 from seqcls.intervals import IntervalBuilder, IntervalOptions, intervals_from_events
 from seqcls.postprocess import PostProcess, RawScores, catch_up, post_process, replay, unknown_stretches
-from seqcls.smoothing import SmoothingOptions
+from seqcls.smoothing import SmoothingOptions, open_smoother
 from seqcls.types import Event, FrameScore, Gap, Interval, ScoreTable
 
 INTERVALS = [
@@ -307,6 +309,34 @@ def test_replay_takes_what_is_not_stated_from_the_run() -> None:
         replay(made, intervals=[IntervalOptions()])
 
 
+@pytest.mark.parametrize("smoothing", SMOOTHERS, ids=lambda s: s.kind)
+def test_catching_up_on_a_few_items(smoothing: SmoothingOptions) -> None:
+    """With gaps at the start, in a row and at the end; with frames of one time, without scores and not measured."""
+    options = [IntervalOptions(min_present_s=0.1), IntervalOptions(min_present_s=0.1, pad_s=0.1)]
+    high, low, none = np.float32([0.9, 0.1]), np.float32([0.1, 0.9]), None
+    cells: list[tuple[float, NDArray[np.float32] | None, str]] = [
+        (0.2, high, ""), (0.3, high, ""), (0.4, none, "black"), (0.9, low, ""), (1.0, low, ""), (1.0, high, ""),
+        (1.1, high, ""), (1.6, low, ""), (1.7, none, "frozen"), (1.8, low, ""),
+    ]  # fmt: skip
+    items: list[Item] = [
+        FrameScore(index, time_s, 0.1 + index / 100, scores, reason, index % 3 != 1)
+        for index, (time_s, scores, reason) in enumerate(cells)
+    ]
+    items[3:3] = [Gap(0.4, 0.5, "lost"), Gap(0.5, 0.9, "stalled")]
+    items = [Gap(0.0, 0.2, "late"), *items, Gap(1.9, 2.0, "end")]
+    for cut in range(len(items) + 1):
+        whole, raw = PostProcess(ORGANS, smoothing, options, keep=False), raw_of(items[:cut])
+        emitted = [(number, event) for number, item in enumerate(items[:cut]) for event in whole.push(item)]
+        process, events = catch_up(raw, smoothing, options)
+        assert events == emitted, cut
+        assert process.latest is whole.latest or exactly(process.latest) == exactly(whole.latest)
+        for item in items[cut:]:
+            assert list(process.push(item)) == list(whole.push(item)), cut
+        assert list(process.close(2.0)) == list(whole.close(2.0)), cut
+        with pytest.raises(AssertionError, match="keeps no scores"):
+            process.table()
+
+
 @pytest.mark.parametrize("options", INTERVALS, ids=["default", "padded", "long absences", "long presences"])
 @pytest.mark.parametrize(
     "smoothing", [*SMOOTHERS, SmoothingOptions(kind="mean", window_s=0.5, look_ahead_s=0.0)], ids=lambda s: s.kind
@@ -345,16 +375,22 @@ def test_at_once_looks_at_few_frames(smoothing: SmoothingOptions, monkeypatch: p
     assert len(by_frame) == (smoothing.kind in ("exponential", "hmm"))
 
 
-def test_catching_up_looks_at_few_frames(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A day of frames: seconds rather than minutes."""
-    raw, smoothing = RawScores(ORGANS), SMOOTHERS[1]
+@pytest.mark.parametrize("smoothing", SMOOTHERS[:3], ids=lambda o: o.kind)
+def test_catching_up_looks_at_few_frames(smoothing: SmoothingOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day of frames: seconds rather than minutes. Two of them have the same time, and there are gaps."""
+    raw = RawScores(ORGANS)
     for index in range(5000):
-        raw.add(frame(index, index / 10, 0.9 if index % 1000 < 500 else 0.1, 0.1))
-    pushed = []
-    push = IntervalBuilder.push
+        raw.add(frame(index, max(index, 1) / 10, 0.9 if index % 1000 < 500 else 0.1, 0.1))
+    for gap in (Gap(500.0, 501.0, "late"), Gap(502.0, 503.0, "late")):
+        raw.add(gap)
+    pushed, smoothed = [], []
+    push, kind = IntervalBuilder.push, type(open_smoother(smoothing))
+    smooth = kind.push
     monkeypatch.setattr(IntervalBuilder, "push", lambda builder, *row: (pushed.append(row), push(builder, *row))[1])
+    monkeypatch.setattr(kind, "push", lambda smoother, item: (smoothed.append(item), smooth(smoother, item))[1])
     _, events = catch_up(raw, smoothing, [IntervalOptions()] * 2)
-    assert len(events) == 11 and len(pushed) < 200
+    assert [event.state for _, event in events if event.organ == "liver"][:10] == ["present", "absent"] * 5
+    assert len(pushed) < 200 and len(smoothed) < 10
 
 
 def rows_that_matter(scores: list[float], gaps: Sequence[tuple[int, Gap]] = (), **options: float) -> list[int]:
@@ -369,6 +405,7 @@ def test_rows_matter_where_the_score_crosses_a_threshold_or_is_missing() -> None
     scores = [s for s in (0.1, 0.4, 0.5, 0.6, 0.9, math.nan, 0.9) for _ in range(4)]
     at_once = {"min_present_s": 0.0, "min_absent_s": 0.0}
     assert rows_that_matter(scores, **at_once) == [0, 1, 4, 5, 12, 13, 20, 21, 22, 23, 24, 25, 27]
+    assert rows_that_matter([0.5] * 4 + [math.nan] * 2 + [0.5] * 4, **at_once) == [0, 1, 4, 5, 6, 7, 9]
     assert rows_that_matter([], **at_once) == []
 
 
@@ -377,7 +414,9 @@ def test_rows_matter_when_something_becomes_certain() -> None:
     scores = [0.1] * 20 + [0.9] * 5 + [0.1] * 35
     certain = {"min_present_s": 5.0, "min_absent_s": 10.0}
     assert rows_that_matter(scores, **certain) == [0, 1, 5, 6, 10, 11, 20, 21, 25, 26, 30, 31, 35, 36, 59]
-    # With a padding of 2 s also 2 s before, 2 and 4 s after them, and the last 8 s.
+    # With a padding of 1 s also 1 s before, 1 and 2 s after them, and the last 4 s; with one of 2 s the double.
+    nearer = [0, 1, 2, 3, 5, 6, 10, 11, *range(19, 29), 30, 31, 35, 36, *range(55, 60)]
+    assert rows_that_matter(scores, pad_s=1.0, **certain) == nearer
     first, presence = [0, 1, 2, 3, 4, 5, 6, 10, 11], [*range(18, 32), 35, 36]
     assert rows_that_matter(scores, pad_s=2.0, **certain) == [*first, *presence, *range(51, 60)]
 
@@ -418,6 +457,12 @@ def test_replay_says_what_it_was_made_with_and_keeps_the_rest() -> None:
     assert after.provenance.smoothing == smooth
     assert [own.onset for own in after.provenance.intervals] == [0.5, 0.9]
     assert (after.source, after.end_s, after.report) == (before.source, before.end_s, before.report)
+
+
+def test_replay_finds_anew_what_could_not_be_scored() -> None:
+    before = timeline(liver="....", gaps=(Gap(0.2, 0.9, "lost"),))
+    assert before.gaps != ()
+    assert replay(replace(before, gaps=()), OFF, [IntervalOptions()]).gaps == before.gaps
 
 
 def test_replay_puts_gaps_before_the_first_frame_after_their_end() -> None:
