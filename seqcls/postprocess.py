@@ -71,13 +71,11 @@ class RawScores:
 
     def items(self, first_row: int = 0) -> Iterator[FrameScore | Gap]:
         """Frames and gaps in stream order, from a frame (and the gaps before it) on."""
-        gaps = iter([*((row, gap) for row, gap in self.gaps if row >= first_row), (-1, None)])
-        before, gap = next(gaps)
-        scores = np.array(self._scores, np.float32).reshape(-1, len(self.organs))
+        gaps = [(before, gap) for before, gap in self.gaps if before >= first_row]
+        scores = _matrix(self._scores, len(self.organs))
         for row in range(first_row, len(self._index) + 1):
-            while gap is not None and before == row:
-                yield gap
-                before, gap = next(gaps)
+            while gaps and gaps[0][0] == row:
+                yield gaps.pop(0)[1]
             if row < len(self._index):
                 yield FrameScore(
                     self._index[row],
@@ -90,12 +88,12 @@ class RawScores:
 
     def table(self, smooth: NDArray[np.float32] | None = None) -> ScoreTable:
         """The frames so far; their smoothed scores are the raw ones where none are given."""
-        raw = np.array(self._scores, np.float32).reshape(-1, len(self.organs))
+        raw = _matrix(self._scores, len(self.organs))
         return ScoreTable(
             organs=self.organs,
-            index=np.array(self._index, np.int64),
-            time_s=np.array(self._time_s, np.float64),
-            duration_s=np.array(self._duration_s, np.float64),
+            index=np.array(self._index),
+            time_s=np.array(self._time_s),
+            duration_s=np.array(self._duration_s),
             raw=raw,
             smooth=raw if smooth is None else smooth,
             reason=tuple(self._reasons),
@@ -142,7 +140,7 @@ class PostProcess:
     def table(self) -> ScoreTable:
         """All scores so far; after ``close`` every frame has its smoothed score. Not without ``keep``."""
         assert self._raw is not None, "this run keeps no scores"
-        return self._raw.table(np.array(self._smooth, np.float32).reshape(-1, len(self._organs)))
+        return self._raw.table(_matrix(self._smooth, len(self._organs)))
 
     def _build(self, item: FrameScore | Gap) -> Iterator[Event]:
         if isinstance(item, FrameScore):
@@ -160,6 +158,11 @@ class PostProcess:
 def row_of(frame: FrameScore, organs: int) -> list[float]:
     """The frame's scores, NaN where it is unscored."""
     return [float("nan")] * organs if frame.scores is None else frame.scores.tolist()
+
+
+def _matrix(scores: array[float], organs: int) -> NDArray[np.float32]:
+    """(T, K) of T rows one after the other."""
+    return np.array(scores).reshape(-1, organs)
 
 
 def post_process(
@@ -211,8 +214,8 @@ def catch_up(
         for item in raw.items(int(np.searchsorted(frames_at, np.searchsorted(start_s, since_s)))):
             for _ in process.smoother.push(item):
                 pass
-    else:
-        smooth = plain.raw if smoothing.kind == "none" else _frame_by_frame(raw, process.smoother, finish=False)
+    else:  # nothing waits for later frames
+        smooth = plain.raw if smoothing.kind == "none" else _frame_by_frame(raw, process.smoother)
     end = int(np.searchsorted(frames_at, released))
     gaps = raw.gaps[: int(np.searchsorted(gaps_at, released))]
     table = ScoreTable(
@@ -221,8 +224,8 @@ def catch_up(
     )  # fmt: skip
     found = [
         (int(released_at[place]), place, event)
-        for column, (builder, options) in enumerate(zip(process.builders, intervals, strict=True))
-        for place, event in _events(builder, table, gaps, column, options, thin=True)
+        for column, builder in enumerate(process.builders)
+        for place, event in _events(builder, table, gaps, column, intervals[column], thin=True)
     ]
     found.sort(key=lambda one: one[:2])
     if end:
@@ -233,13 +236,13 @@ def catch_up(
     return process, [(number, event) for number, _, event in found]
 
 
-def _frame_by_frame(raw: RawScores, smoother: Smoother, *, finish: bool = True) -> NDArray[np.float32]:
+def _frame_by_frame(raw: RawScores, smoother: Smoother) -> NDArray[np.float32]:
     smooth = array("f")
     ready = (answer for item in raw.items() for answer in smoother.push(item))
-    for answer in chain(ready, smoother.finish() if finish else ()):
+    for answer in chain(ready, smoother.finish()):
         if isinstance(answer, FrameScore):
             smooth.extend(row_of(answer, len(raw.organs)))
-    return np.array(smooth, np.float32).reshape(-1, len(raw.organs))
+    return _matrix(smooth, len(raw.organs))
 
 
 def _windowed(table: ScoreTable, scored: NDArray[np.bool_], options: SmoothingOptions) -> NDArray[np.float32]:
@@ -290,14 +293,14 @@ def _rows_that_matter(
             now_s[row] = max(now_s[row], gap.end_s)
     now_s = np.maximum.accumulate(now_s)
     turns_s = np.concatenate([now_s[matters], [t for _, gap in gaps for t in (gap.start_s, gap.end_s)]])
-    near = np.zeros(len(scores) + 1, np.int64)
+    near = np.zeros(len(scores) + 1)
     pad_s = options.pad_s
     for after_s in {0.0, options.min_present_s, options.min_absent_s, pad_s, 2 * pad_s, -pad_s}:
         first = np.searchsorted(now_s, turns_s + (after_s - 2 * TIME_TOLERANCE_S))
         last = np.searchsorted(now_s, turns_s + (after_s + 2 * TIME_TOLERANCE_S), side="right")
         np.add.at(near, first, 1)
         np.add.at(near, np.minimum(last + 1, len(scores)), -1)
-    matters |= near.cumsum()[:-1] > 0
+    matters = near.cumsum()[:-1] > 0
     if pad_s > 0 and len(now_s):  # a presence that has yet to come may be padded until there
         matters |= now_s >= now_s[-1] - 4 * pad_s - TIME_TOLERANCE_S
     matters[-1:] = True
