@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqcls.errors import UsageError
-from seqcls.intervals import Hysteresis, IntervalBuilder, IntervalOptions, intervals_from_events
+from seqcls.intervals import Hysteresis, IntervalBuilder, IntervalOptions, intervals_from_events, one_per_organ
 from seqcls.types import TIME_TOLERANCE_S, Event, Gap, ScoreTable
 
 RATE_HZ = 10.0
@@ -567,3 +567,15 @@ def test_frames_are_found_where_times_run_back() -> None:
     events = events_of((0.0, 0.1), (1.0, 0.9), (0.5, 0.9), (2.0, 0.1), end_s=3.0)
     found = intervals_from_events(events, table_of([0.0, 1.0, 0.5, 2.0], [0.1, 0.9, 0.9, 0.1]), 3.0)
     assert [(i.start_s, i.start_index, i.end_index) for i in found] == [(0.0, 0, 0), (1.0, 1, 2), (2.0, 3, 3)]
+
+
+def test_one_set_of_options_serves_every_organ() -> None:
+    one, other = IntervalOptions(onset=0.6), IntervalOptions(onset=0.7)
+    assert one_per_organ(one, ("liver", "kidney")) == (one, one)
+    assert one_per_organ([one, other], ("liver", "kidney")) == (one, other)
+    with pytest.raises(UsageError, match=r"^2 organs need as many interval options, not 1$"):
+        one_per_organ([one], ("liver", "kidney"))
+
+
+def test_between_the_thresholds_there_is_no_presence_at_first() -> None:
+    assert Hysteresis(IntervalOptions()).update(0.4, 0.0) is False

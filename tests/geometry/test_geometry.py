@@ -324,6 +324,12 @@ def test_the_odd_row_or_column_is_dropped_and_the_odd_pixel_is_below() -> None:
     assert np.flatnonzero(tall.any(axis=0)).tolist() == list(range(3, 12))
 
 
+def test_two_rows_are_halved_too() -> None:
+    """The mean of four columns, not of the middle two."""
+    image = np.tile(np.array([0, 100, 100, 0], np.uint8), (2, 16))
+    assert letterbox(image, 16).max(axis=0).tolist() == [50] * 16
+
+
 def test_small_images_are_enlarged_and_thin_ones_keep_a_pixel() -> None:
     assert np.flatnonzero(letterbox(np.full((4, 8), 9, np.uint8), 16).any(axis=1)).tolist() == list(range(4, 12))
     assert letterbox(np.full((1, 100), 9, np.uint8), 16).any(axis=1).sum() == 1
@@ -340,6 +346,14 @@ def test_an_image_is_blank_below_two_thousandths_of_lit_pixels(lit: int, blank: 
     image[1:, 1:] = 255
     image[::4] = image[:, ::4] = 0
     assert module.is_blank(image)
+
+
+@pytest.mark.parametrize(("lit", "blank"), [(7, True), (8, False)])
+def test_two_thousandths_themselves_are_not_blank(lit: int, blank: bool) -> None:
+    """Of 50 * 80 pixels, 8."""
+    image = np.zeros((200, 320), np.uint8)
+    image[0, 0 : 4 * lit : 4] = 25
+    assert module.is_blank(image) is blank
 
 
 # --- from corners to a region
@@ -381,6 +395,8 @@ def test_nearly_the_whole_image_is_the_whole_image() -> None:
     assert region_of([(0, 0), (194, 0), (194, 99), (0, 99)]).kind == "convex"
     assert region_of([(0, 0), (196, 0), (196, 99), (0, 99)]) == Region(0, 0, 200, 100, 200, 100)
     assert region_of([(0, 0), (199, 0), (199, 96), (0, 96)]) == Region(0, 0, 200, 100, 200, 100)
+    corners = np.array([(0, 0), (393, 0), (393, 100), (0, 100)], np.int32)  # up to column 197 and row 100
+    assert module._region(corners, "convex", (0.5, 1.0), None, (201, 101)).kind == "full"  # 0.985 * 200 * 100
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,8 @@ def test_an_outline_does_not_reach_over_print() -> None:
     few = rect(100, 40, 106, 46, 160, 120)  # 36 of 19,200 pixels: less than 0.2 %
     found = outline(evidence(mask, overlay=few))
     assert found is not None and box(found[0])[2] > 150
+    found = outline(evidence(mask[:, :150], overlay=few[:, :150]))  # of 18,000 pixels just as much
+    assert found is not None and box(found[0])[2] == 149
 
 
 def test_deep_noise_below_a_dark_band_belongs_to_it() -> None:
