@@ -579,3 +579,11 @@ def test_one_set_of_options_serves_every_organ() -> None:
 
 def test_between_the_thresholds_there_is_no_presence_at_first() -> None:
     assert Hysteresis(IntervalOptions()).update(0.4, 0.0) is False
+
+
+def test_an_absence_is_not_certain_while_a_presence_may_reach_over_it() -> None:
+    """Presence from 0.15 s on is certain at 0.45 s, and padded by 0.2 s it begins with the clip."""
+    builder = IntervalBuilder("liver", IntervalOptions(min_present_s=0.3, pad_s=0.2))
+    frames = [(0.0, 0.1), (0.15, 0.9), (0.3, 0.9), (0.42, 0.9), (0.5, 0.9)]
+    events = [event for index, (time_s, score) in enumerate(frames) for event in builder.push(index, time_s, score)]
+    assert events == [Event("liver", "present", 0.0, 0, 0.5)]

@@ -121,7 +121,8 @@ def test_an_outline_does_not_reach_over_print() -> None:
     few = rect(100, 40, 106, 46, 160, 120)  # 36 of 19,200 pixels: less than 0.2 %
     found = outline(evidence(mask, overlay=few))
     assert found is not None and box(found[0])[2] > 150
-    found = outline(evidence(mask[:, :150], overlay=few[:, :150]))  # of 18,000 pixels just as much
+    just = rect(105, 50, 111, 56, 150, 120)  # of 18,000 pixels just as much
+    found = outline(evidence(mask[:, :150], overlay=just))
     assert found is not None and box(found[0])[2] == 149
 
 
@@ -389,6 +390,13 @@ def test_a_line_cuts_hardly_anything_off() -> None:
     assert (found := line(edge, blur=4.0)) is not None and found.support == 58
 
 
+def test_a_line_through_two_rows_is_none() -> None:
+    """The line of 30 rows cuts one off, which outweighs it; the one through that row and the first has no other."""
+    edge = 60 - np.arange(31.0)
+    edge[15] -= 40
+    assert line(edge) is None
+
+
 def test_a_row_within_two_pixels_supports_the_line() -> None:
     edge = 80 - np.arange(60.0)
     edge[10], edge[20], edge[30] = edge[10] + 2, edge[20] - 2, edge[30] + 3
@@ -452,6 +460,36 @@ def test_a_sector_up_to_the_rim_has_the_rim_for_a_side() -> None:
     assert half == pytest.approx((0, 0, 0, 59, 0, 60), abs=0.1)
 
 
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        ((20, -0.5, 10), (69, 0.5, 10), ((20, -0.5, 10), (69, 0.5, 10))),  # alike: support does not matter
+        ((20, -0.5, 18), (69, 0.2, 30), ((20, -0.5, 18), (69, 0.2, 30))),  # both firm: 0.3 of 60 rows are 18
+        ((20, -0.5, 18), (69, 0.2, 17), ((20, -0.5, 18), (69, 0.5, 0))),  # one firm: the face is 20 to 69
+        ((20, -0.1, 10), (69, 0.2, 10), None),
+        ((20, -0.1, 10), (69, 0.4, 18), ((20, -0.4, 0), (69, 0.4, 18))),
+    ],
+)
+def test_of_two_sides_that_differ_the_firm_one_counts(
+    left: tuple[float, float, int], right: tuple[float, float, int], expected: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines of offset, slope and support through the edges of 60 rows; of the right one its mirror is found."""
+    found = iter((Side(*left), Side(99 - right[0], -right[1], right[2])))
+    monkeypatch.setattr(module, "_line", lambda *_: next(found))
+    sides = module._sides(rect(20, 10, 70, 70))
+    assert (sides and tuple(_numbers(side) for side in sides)) == expected
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_the_face_reaches_the_rim_itself(mirrored: bool) -> None:
+    """A side along the rim is none where the face, a twelfth of the rows, begins two pixels away from it."""
+    for rows, away, found in ((60, 2, False), (60, 1, True), (20, 2, False)):
+        mask = rect(0, 10, 60, 10 + rows)
+        mask[10 : 10 + rows // 12, :away] = False
+        mask = mask[:, ::-1] if mirrored else mask
+        assert (module._sides(mask) is not None) is found, (rows, away)
+
+
 def test_a_single_side_is_not_enough() -> None:
     mask = np.zeros((80, 110), bool)
     for y in range(10, 70):
@@ -483,7 +521,7 @@ def test_what_moves_between_the_sides_is_added() -> None:
     np.testing.assert_array_equal(found, tissue | module._dense(below))
 
 
-@pytest.mark.parametrize(("shift", "added"), [(0, True), (6, True), (8, False)])
+@pytest.mark.parametrize(("shift", "added"), [(0, True), (7, True), (8, False)])
 def test_a_fragment_lies_between_the_sides_but_for_a_fifth(shift: int, added: bool) -> None:
     """20 columns wide, and 3 pixels beyond a side are still between."""
     tissue = rect(30, 10, 70, 50)
@@ -583,6 +621,10 @@ def test_a_fan_to_the_last_row() -> None:
     found, _ = completed(cut, to_bottom=True)
     assert found[119, 80] and not completed(cut)[0][112:].any()
     assert (found & whole).sum() >= 0.97 * whole.sum()
+    narrow = fan(near=24, far=160, half=20)
+    narrow[110:] = False  # radii up to 138; the last row is 140 below the apex
+    found, _ = completed(narrow, to_bottom=True)
+    assert found[119, 80] and found[100, 120] and not found[119, 126]
 
 
 def test_the_first_and_the_last_depth_with_a_twentieth_of_the_width() -> None:
