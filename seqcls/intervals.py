@@ -11,11 +11,12 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
+from numbers import Real
 
 import numpy as np
 
 from seqcls.errors import UsageError
-from seqcls.types import TIME_TOLERANCE_S, Event, Gap, Interval, ScoreTable, State
+from seqcls.types import TIME_TOLERANCE_S, Event, Gap, Interval, ScoreTable, State, require_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,14 +35,13 @@ class IntervalOptions:
     """Widens what is left on both sides, in seconds, never into an unknown stretch."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.offset <= self.onset <= 1:
+        numbers = isinstance(self.onset, Real) and isinstance(self.offset, Real)
+        if not (numbers and 0 <= self.offset <= self.onset <= 1):
             raise UsageError(
                 f"thresholds must satisfy 0 <= offset <= onset <= 1, not offset {self.offset} and onset {self.onset}"
             )
         for name in ("min_present_s", "min_absent_s", "pad_s"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise UsageError(f"{name} must be 0 or more seconds, not {value}")
+            require_seconds(getattr(self, name), name)
 
 
 def one_per_organ(

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import UsageError
-from seqcls.types import TIME_TOLERANCE_S, FrameScore, Gap
+from seqcls.types import TIME_TOLERANCE_S, FrameScore, Gap, require_seconds
 
 SmoothingKind = Literal["none", "exponential", "median", "mean", "hmm"]
 Item = FrameScore | Gap
@@ -47,9 +47,7 @@ class SmoothingOptions:
         if self.kind not in get_args(SmoothingKind):
             raise UsageError(f"unknown smoothing {self.kind!r}: choose one of {', '.join(get_args(SmoothingKind))}")
         for name in ("window_s", "look_ahead_s", "time_constant_s", "dwell_s"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise UsageError(f"smoothing {name} must be 0 or more seconds, not {value}")
+            require_seconds(getattr(self, name), f"smoothing {name}")
         if self.look_ahead_s > self.window_s:
             raise UsageError(
                 f"smoothing look_ahead_s ({self.look_ahead_s}) is a part of window_s ({self.window_s}): make it shorter"

@@ -25,6 +25,12 @@ _INTEGERS = (int, np.integer)
 _NUMBERS = (int, float, np.integer, np.floating)
 
 
+def require_seconds(value: object, name: str) -> None:
+    """Raises UsageError unless ``value`` is a finite number of 0 or more seconds."""
+    if isinstance(value, bool) or not isinstance(value, _NUMBERS) or not (math.isfinite(value) and value >= 0):
+        raise UsageError(f"{name} must be 0 or more seconds, not {value!r}")
+
+
 def require_image(image: object, name: str) -> None:
     """Raise UsageError, which says what to do, unless this is (H, W) uint8 gray or (H, W, 3) uint8 BGR, not empty."""
     if not isinstance(image, np.ndarray):

@@ -587,3 +587,9 @@ def test_an_absence_is_not_certain_while_a_presence_may_reach_over_it() -> None:
     frames = [(0.0, 0.1), (0.15, 0.9), (0.3, 0.9), (0.42, 0.9), (0.5, 0.9)]
     events = [event for index, (time_s, score) in enumerate(frames) for event in builder.push(index, time_s, score)]
     assert events == [Event("liver", "present", 0.0, 0, 0.5)]
+
+
+@pytest.mark.parametrize("wrong", [{"onset": "a"}, {"offset": None}, {"pad_s": "1"}, {"min_present_s": True}])
+def test_options_that_are_no_numbers_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match=r"must (be 0 or more seconds|satisfy 0 <= offset)"):
+        IntervalOptions(**wrong)  # type: ignore[arg-type]

@@ -338,3 +338,8 @@ def test_scores_stay_probabilities_and_a_prefix_gives_a_prefix(
     cut = data.draw(st.integers(0, len(items)))
     early = [out for item in items[:cut] for out in smoother.push(item)]
     assert values(early) == values(whole[: len(early)])  # what was emitted is never taken back
+
+
+def test_durations_that_are_no_numbers_are_refused() -> None:
+    with pytest.raises(UsageError, match="smoothing window_s must be 0 or more seconds, not None"):
+        SmoothingOptions(window_s=None)  # type: ignore[arg-type]

@@ -370,7 +370,13 @@ def _conclude(
         console.notify(f"latency from arrival to decision: {p50:.0f} ms (p50), {p95:.0f} ms (p95), {p99:.0f} ms (p99)")
     if journal.failed:
         raise DiskFullError(journal.failed)
-    if summary.frame_counts.received:
+    counts = summary.frame_counts
+    if counts.dropped:
+        console.notify(
+            f"warning: {counts.dropped} of {counts.received} frames were dropped, because this computer could not"
+            " keep up; --keep every lets the source wait"
+        )
+    if counts.received:
         timeline = write_from_journal(journal.path, folder)
         tables.show_timeline(console.results() if _is_terminal(sys.stdout) else console.messages(), timeline)
         console.notify(f"wrote {folder}: {journal.path.name}, intervals.csv, scores.csv, timeline.json, timeline.png")

@@ -135,6 +135,8 @@ def run(
     console.notify(f"model {path} ({', '.join(detector.organs)})")
     if watched:
         console.notify(f"engine {detector.engine.description}")
+        if sampling == "adaptive":
+            console.notify("warning: a live run scores every frame that it takes; --sampling adaptive is for clips")
         code = watch(detector, specs[0], folders[0], run_options)
     else:
         code = _run_all(detector, specs, folders, reader, fps)
@@ -159,7 +161,7 @@ def _run_all(
             if number == 0:  # not before: the engine is opened while the first clips are read
                 console.notify(f"engine {detector.engine.description}")
             try:
-                timeline = _finish(analysis, folder)
+                timeline = _finish(analysis, folder, rate_hz)
             except OutputError:
                 raise  # the next source would meet the same full or forbidden disk
             except SeqclsError as error:
@@ -184,13 +186,16 @@ def _run_all(
     return 1 if failed else 3 if damaged else 0
 
 
-def _finish(analysis: Analysis | SeqclsError, folder: Path) -> Timeline:
+def _finish(analysis: Analysis | SeqclsError, folder: Path, rate_hz: float | None) -> Timeline:
     from seqcls.exports import write_run
     from seqcls.exports.timeline_png import write_picture
 
     if isinstance(analysis, SeqclsError):
         raise analysis
     info = analysis.info
+    unused = info.has_clock and info.kind in ("file", "dicom") and ("times from", "the stated rate") not in info.details
+    if rate_hz is not None and unused:
+        console.notify(f"warning: {info.name} has times of its own; --fps {rate_hz:g} is not used for it")
     with console.progress(info.name, info.declared_frames) as advance:
         timeline = analysis.finish(lambda done, time_s: advance(done))
     write_run(timeline, folder)

@@ -28,6 +28,7 @@ def test_a_clip_played_live_gives_the_clips_timeline(
     recorded = f"recorded {Path('live/feed.mp4')}, whose 0 is 0.00 s of the run"
     assert recorded in live.err and f"1 clip of presences in {Path('live/clips')}\n" in live.err
     assert seqcls("replay", "live/run.journal").code == 0
+    assert "dropped, because" not in live.err and "scores every frame" not in live.err
     again = seqcls("run", "clip.mp4", "-m", model, "-o", "live", "--realtime")
     assert again.code == 1 and "--overwrite" in one_line(again)
 
@@ -36,7 +37,8 @@ def test_a_live_run_that_was_cut_off_goes_on(seqcls: Seqcls, model: str, tmp_pat
     bright_clip(tmp_path / "clip.mp4", [True] * 12)
     play = ("run", "clip.mp4", "-m", model, "-o", "out", "--realtime", "--keep", "every")
     assert seqcls(*play, "--resume").code == 1  # nothing to go on with
-    assert seqcls(*play).code == 0
+    whole = seqcls(*play, "--sampling", "adaptive")
+    assert whole.code == 0 and "a live run scores every frame that it takes" in whole.err
     journal = Path("out/run.journal")
     kept = journal.read_bytes().splitlines(keepends=True)[:-4]  # as a power cut may leave it
     journal.write_bytes(b"".join(kept) + b"12345678 {")

@@ -184,3 +184,9 @@ def test_an_interrupted_run_keeps_what_was_read(
     received = body.get("frame_counts", body.get("ledger"))["received"]
     assert 0 < received <= 31 and {r["file"] for r in rows} == {"a.mp4"}
     assert float(rows[-1]["end_s"]) == pytest.approx(received / 10)
+
+
+def test_a_rate_that_a_clip_does_not_need_is_named(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
+    bright_clip(tmp_path / "x.mp4", [True] * 5)
+    done = seqcls("run", "x.mp4", "-m", model, "--fps", "10")
+    assert done.code == 0 and "x.mp4 has times of its own; --fps 10 is not used for it" in done.err
