@@ -575,6 +575,9 @@ def test_one_set_of_options_serves_every_organ() -> None:
     assert one_per_organ([one, other], ("liver", "kidney")) == (one, other)
     with pytest.raises(UsageError, match=r"^2 organs need as many interval options, not 1$"):
         one_per_organ([one], ("liver", "kidney"))
+    message = r"^intervals takes IntervalOptions, one for all organs or one for each, not \[IntervalOptions.*, 0\.5\]$"
+    with pytest.raises(UsageError, match=message):
+        one_per_organ([one, 0.5], ("liver", "kidney"))  # type: ignore[list-item]
 
 
 def test_between_the_thresholds_there_is_no_presence_at_first() -> None:
