@@ -15,7 +15,7 @@ def demo(
     output: Annotated[Path, OUTPUT("DIR", "Folder for everything.", "-o", "--output")] = Path("seqcls-demo"),
     overwrite: Overwrite = False,
 ) -> None:
-    """Draw synthetic neck sweeps, train on them, run on a patient never seen, compare. About 3 minutes on 2 cores."""
+    """Draw synthetic neck sweeps, train on them, run on a patient never seen, compare. At most 4 minutes on 2 cores."""
     from seqcls.cli.evaluate import show_evaluation
     from seqcls.cli.train import EpochLines
     from seqcls.demo import MODEL, RUN, DemoOptions

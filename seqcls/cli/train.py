@@ -12,7 +12,7 @@ import typer
 
 from seqcls.cli import console, options, tables
 from seqcls.cli.options import OUTPUT, Panel, changed, parse_settings
-from seqcls.errors import ModelError, UsageError
+from seqcls.errors import DataError, ModelError, UsageError
 from seqcls.files import require_free
 from seqcls.training.options import SIZE_PRETRAINED, SIZE_SCRATCH, AugmentOptions, TrainOptions
 
@@ -100,7 +100,10 @@ def train(
         seed=seed,
     )
     train_options = changed(train_options, {n: v for n, v in rare.items() if n in RARE}, "--set")
+    _check_folds(folds)
     _check_output(output, overwrite)
+    if not data.exists():  # before weights are asked for
+        raise DataError(f"{data}: no such file or folder; check the name")
     from seqcls.models.file import write_model
     from seqcls.training.plots import write_history
     from seqcls.training.train import train as train_frames
@@ -129,6 +132,11 @@ def train(
             raise typer.Exit(130)
 
 
+def _check_folds(folds: str | None) -> None:
+    if folds not in (None, "groups") and not (folds.isdigit() and int(folds) >= 2):
+        raise UsageError(f"--folds takes 2 or more, or 'groups', not {folds!r}")
+
+
 def _check_output(output: Path, overwrite: bool) -> None:
     from seqcls.files import prove_writable
 
@@ -139,10 +147,13 @@ def _check_output(output: Path, overwrite: bool) -> None:
 
 
 def resolve_weights(train_options: TrainOptions) -> TrainOptions:
-    """Decide `auto` before the images are read, because their size depends on it."""
+    """Decide `auto` before the images are read, because their size depends on it; refuse a file that will not do."""
+    from seqcls.models.resnet import build, read_weights
+
+    if train_options.weights not in ("auto", "imagenet", "none"):
+        read_weights(Path(train_options.weights), import_pickle=train_options.import_pickle)
     if train_options.weights != "auto":
         return train_options
-    from seqcls.models.resnet import build
 
     try:
         build(1, weights="imagenet")
@@ -226,8 +237,6 @@ def cross_validate(
     """
     from seqcls.training import crossvalidation
 
-    if folds != "groups" and not (folds.isdigit() and int(folds) >= 2):
-        raise UsageError(f"--folds takes 2 or more, or 'groups', not {folds!r}")
     count: int | Literal["groups"] = "groups" if folds == "groups" else int(folds)
     out = console.results()
     steps, finished = total_steps(frames, train_options), 0

@@ -38,6 +38,24 @@ def test_a_model_is_never_overwritten_unasked(seqcls: Seqcls, trained: Trained) 
     assert done.code == 1 and "--overwrite" in one_line(done)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "nowhere: no such file or folder"),
+        ([".", "--weights", "gone.safetensors"], "gone.safetensors"),
+        ([".", "--folds", "x"], "--folds takes 2 or more, or 'groups', not 'x'"),
+    ],
+    ids=["data", "weights", "folds"],
+)
+def test_what_cannot_be_is_refused_before_a_frame_is_read(
+    seqcls: Seqcls, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    monkeypatch.setattr("seqcls.cli.train.load", None)
+    monkeypatch.setattr("seqcls.models.resnet.build", None)
+    done = seqcls("train", *arguments)
+    assert done.code in (1, 2) and message in one_line(done)
+
+
 def test_an_output_that_cannot_be(seqcls: Seqcls, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = seqcls("train", "data", "-o", "file/m.safetensors")
