@@ -48,11 +48,10 @@ class CameraOptions:
 class LiveRunOptions:
     """What the command line asked of a run, the model and its options apart.
 
-    reader, rate_hz: as ``open_source`` takes them. resume: continue the journal in the folder; overwrite: begin it
+    rate_hz: as ``open_source`` takes it. resume: continue the journal in the folder; overwrite: begin it
     anew. The others are named after their flags.
     """
 
-    reader: str = "pyav"
     rate_hz: float | None = None
     overwrite: bool = False
     camera: CameraOptions = CameraOptions()
@@ -86,7 +85,7 @@ def refuse_for_clips(run_options: LiveRunOptions) -> None:
     """Raise UsageError for what only a feed has: ignored, a person would wait for the page or the recording."""
     flags = {"duration_s": "duration", "on_event": "on-event"}
     for field in fields(run_options):
-        if field.name in ("reader", "rate_hz", "overwrite") or getattr(run_options, field.name) == field.default:
+        if field.name in ("rate_hz", "overwrite") or getattr(run_options, field.name) == field.default:
             continue
         if field.name == "camera":
             raise UsageError("--camera is for cameras; leave it out for clips")
@@ -220,7 +219,6 @@ def _open(spec: str, run_options: LiveRunOptions, on_state: Callable[[FeedState,
         spec,
         on_state=on_state,
         realtime=run_options.realtime,
-        reader=run_options.reader,
         rate_hz=run_options.rate_hz,
         size=camera.size,
         camera_rate=camera.rate_hz,

@@ -39,7 +39,6 @@ def run(
         bool, INPUT("", "Whether black, frozen or empty frames become unknown.", "--gate/--no-gate")
     ] = True,
     fps: Annotated[float | None, INPUT("NUMBER", "Frames per second of images: they have no clock.")] = None,
-    reader: Annotated[str, INPUT("pyav|opencv", "What reads files; opencv where pyav cannot.")] = "pyav",
     camera: Annotated[
         str | None,
         INPUT(
@@ -97,7 +96,6 @@ def run(
     if watched:
         share_one_pool()
     run_options = LiveRunOptions(
-        reader=reader,
         rate_hz=fps,
         camera=parse_camera(camera),
         credentials=credentials,
@@ -139,20 +137,18 @@ def run(
             console.notify("warning: a live run scores every frame that it takes; --sampling adaptive is for clips")
         code = watch(detector, specs[0], folders[0], run_options)
     else:
-        code = _run_all(detector, specs, folders, reader, fps)
+        code = _run_all(detector, specs, folders, fps)
     if code:
         raise typer.Exit(code)
 
 
-def _run_all(
-    detector: Detector, specs: Sequence[str], folders: Sequence[Path], reader: str, rate_hz: float | None
-) -> int:
+def _run_all(detector: Detector, specs: Sequence[str], folders: Sequence[Path], rate_hz: float | None) -> int:
     """Run every source into its folder; one that fails is reported and the others go on. Returns the exit code."""
     from seqcls.exports import write_intervals_csv
     from seqcls.sources import open_source
 
     def open_one(spec: str) -> Source:
-        return open_source(spec, reader=reader, rate_hz=rate_hz)
+        return open_source(spec, rate_hz=rate_hz)
 
     done: list[Timeline] = []
     failed, damaged = 0, 0

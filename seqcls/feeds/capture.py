@@ -28,8 +28,8 @@ FRAME, DAMAGED, ERROR, FINAL, END = b"F", b"D", b"E", b"X", b"."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraTarget:
-    """A camera by its number or device (/dev/video0); ``size`` (width, height), ``rate_hz`` and ``backend`` as for
-    ``open_camera``."""
+    """A camera by its number or device (/dev/video0); ``size`` (width, height) and ``rate_hz`` are what it is asked for
+    and may not give, ``backend`` is one of ``camera.BACKENDS``."""
 
     device: int | str
     size: tuple[int, int] | None = None
@@ -44,11 +44,10 @@ class CameraTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamTarget:
-    """A network stream; ``url`` may hold credentials, ``name`` does not. ``reader``: "pyav" or "opencv". ``timeout_s``:
-    how long the network may be silent."""
+    """A network stream; ``url`` may hold credentials, ``name`` does not. ``timeout_s``: how long the network may be
+    silent."""
 
     url: str = field(repr=False)
-    reader: str = "pyav"
     timeout_s: float
     color: bool = False
 

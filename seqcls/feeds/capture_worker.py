@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import FinalError, SourceError, one_line
+from seqcls.feeds.camera import images_of
 from seqcls.feeds.capture import (
     DAMAGED,
     END,
@@ -95,24 +96,13 @@ def _send_all(target: Target, frames: IO[bytes]) -> None:
 
 
 def _images(target: Target) -> Iterator[tuple[NDArray[np.uint8], bool]]:
-    """Each image, and whether it is intact. OpenCV does not say."""
+    """Each image, and whether it is intact. OpenCV, which reads the cameras, does not say."""
     if isinstance(target, CameraTarget):
-        yield from ((image, True) for image in _camera(target))
-    elif target.reader == "pyav":
-        yield from _by_pyav(target)
-    else:
-        yield from ((image, True) for image in _by_opencv(target))
+        return ((image, True) for image in images_of(target))
+    return _stream(target)
 
 
-def _camera(target: CameraTarget) -> Iterator[NDArray[np.uint8]]:
-    from seqcls.sources.opencv import images_of, open_camera
-
-    capture = open_camera(target.device, target.name, size=target.size, rate_hz=target.rate_hz, backend=target.backend)
-    yield from images_of(capture, target.name, target.color)
-    raise SourceError(f"{target.name}: gives no more images; is it still plugged in?")
-
-
-def _by_pyav(target: StreamTarget) -> Iterator[tuple[NDArray[np.uint8], bool]]:
+def _stream(target: StreamTarget) -> Iterator[tuple[NDArray[np.uint8], bool]]:
     from seqcls.sources.base import require_sane_size
     from seqcls.sources.pixels import bgr, gray
     from seqcls.sources.video import strictness
@@ -237,22 +227,3 @@ def _quick(target: StreamTarget) -> dict[str, str]:
     if scheme.startswith("rtmp"):
         return {}
     return {"analyzeduration": "1"} | ({"probesize": "32"} if scheme.startswith("rtsp") else {})
-
-
-def _by_opencv(target: StreamTarget) -> Iterator[NDArray[np.uint8]]:
-    options = _ffmpeg_options(target)
-    os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "|".join(f"{key};{value}" for key, value in options.items())
-    import cv2
-
-    from seqcls.sources.opencv import images_of
-
-    timeout_ms = round(target.timeout_s * 1000)
-    settings = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, timeout_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, timeout_ms]
-    capture = cv2.VideoCapture(target.url, cv2.CAP_FFMPEG, settings)
-    # OpenCV does not say why it cannot, nor what a duration is worth.
-    if not capture.isOpened():
-        _container(target).close()
-        raise SourceError(f"{target.name}: cannot be opened; check the address and the server, or try --reader pyav")
-    if target.url[:4].lower() == "http" and capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0:
-        _container(target).close()
-    yield from images_of(capture, target.name, target.color)

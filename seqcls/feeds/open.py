@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from seqcls.errors import SourceError, UsageError
+from seqcls.feeds.camera import BACKENDS
 from seqcls.feeds.capture import CameraTarget, ChildConnection, StreamTarget
 from seqcls.feeds.connection import DEFAULT_TIMING, FeedTiming, OnState
 from seqcls.feeds.openigtlink import ProbeSource
 from seqcls.feeds.reconnect import ReconnectingSource
 from seqcls.sources import Source, open_source
 from seqcls.sources.base import OneWay
-from seqcls.sources.opencv import BACKENDS
 from seqcls.sources.redact import credentials as with_credentials
 from seqcls.sources.redact import redact, without_blanks
 from seqcls.types import Frame, Gap, SourceReport
@@ -39,7 +39,6 @@ def open_live(
     *,
     on_state: OnState,
     realtime: bool = False,
-    reader: str = "pyav",
     rate_hz: float | None = None,
     color: bool = False,
     size: tuple[int, int] | None = None,
@@ -51,7 +50,7 @@ def open_live(
 ) -> Source:
     """A feed that never ends by itself, or with ``realtime`` a clip paced by its own times.
 
-    ``reader``, ``rate_hz`` and ``color`` are those of ``open_source``; ``size`` (width, height), ``camera_rate`` in
+    ``rate_hz`` and ``color`` are those of ``open_source``; ``size`` (width, height), ``camera_rate`` in
     frames/s and ``backend`` are for cameras alone. ``credentials`` is a file with user and password on a line each;
     the environment stands in for it. ``on_state`` is called in the thread that iterates. Nothing is connected before
     the iteration begins. Cameras and streams are read in a child process, whose times are those of ``time.monotonic``:
@@ -60,7 +59,7 @@ def open_live(
     Raises SourceError for what is no feed, UsageError for an option that cannot be right. The iteration raises
     FinalError when no frame came and none ever will: a refused login, an address that is a clip.
     """
-    _check(reader, size, camera_rate, backend)
+    _check(size, camera_rate, backend)
     if _scheme(spec):
         spec = without_blanks(spec)
         spec = _scheme(spec) + spec[len(_scheme(spec)) :]  # FFmpeg knows none in capitals
@@ -71,7 +70,7 @@ def open_live(
     if realtime:
         if is_live(spec):
             raise UsageError(f"{redact(spec)} is live already; leave --realtime out")
-        clip = open_source(spec, reader=reader, rate_hz=rate_hz, color=color)
+        clip = open_source(spec, rate_hz=rate_hz, color=color)
         return Paced(clip, on_state=on_state, timing=timing)
     scheme = _scheme(spec)
     if scheme == "igtl":
@@ -80,7 +79,7 @@ def open_live(
         _require_host(spec)
         url = with_credentials(spec, environ, credentials)
         timeout_s = max(_NETWORK_TIMEOUT_S, timing.connect_s)
-        stream = StreamTarget(url=url, reader=reader, timeout_s=timeout_s, color=color)
+        stream = StreamTarget(url=url, timeout_s=timeout_s, color=color)
         return ReconnectingSource(
             spec, lambda: ChildConnection(stream), kind="stream", on_state=on_state, timing=timing
         )
@@ -95,9 +94,7 @@ def open_live(
     raise SourceError(f"{redact(spec)}: is no feed; what can be watched is {FEEDS}, or a clip with --realtime")
 
 
-def _check(reader: str, size: tuple[int, int] | None, camera_rate: float | None, backend: str | None) -> None:
-    if reader not in ("pyav", "opencv"):
-        raise UsageError(f"reader must be pyav or opencv, not {reader!r}")
+def _check(size: tuple[int, int] | None, camera_rate: float | None, backend: str | None) -> None:
     if size is not None and not all(1 <= side <= 20_000 for side in size):
         raise UsageError(f"the camera's size must be WIDTHxHEIGHT in pixels, not {size[0]}x{size[1]}")
     if camera_rate is not None and not 0 < camera_rate <= 10_000:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from seqcls.errors import SourceError
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport, Verdict
@@ -17,7 +17,7 @@ MAX_PIXELS = 100_000_000
 
 
 @runtime_checkable
-class Source(Protocol):
+class Source(AbstractContextManager["Source"], Protocol):
     """A clip or a feed: iterate once, then ask for the report, then close (or use ``with``).
 
     Items come in stream order; frame indices count from 0 without holes, times never decrease.
@@ -36,16 +36,8 @@ class Source(Protocol):
         """Release the file or the connection. Raises nothing, however often it is called."""
         ...
 
-    def __enter__(self) -> Source: ...
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
 
-
-_Self = TypeVar("_Self", bound="OneWay")
-
-
-class OneWay:
+class OneWay(AbstractContextManager[Source]):
     """Base of the sources here: read once, close as often as you like."""
 
     name = ""
@@ -67,9 +59,6 @@ class OneWay:
 
     def close(self) -> None:
         self._closed = True
-
-    def __enter__(self: _Self) -> _Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -94,6 +83,10 @@ class Clip(OneWay):
             yield item
             self._delivered += isinstance(item, Frame)
         self._ended = not self._closed
+
+    def report(self) -> SourceReport:
+        """What was read; sources that know more say more."""
+        return self._report(())
 
     def _report(self, alarms: Sequence[str], notes: Sequence[str] = (), *, truncated: bool = False) -> SourceReport:
         """``alarms`` are reasons to distrust the clip, ``notes`` are remarks that cost it nothing."""
@@ -134,8 +127,3 @@ def require_sane_size(name: str, width: int, height: int) -> None:
         raise SourceError(
             f"{name}: {width}x{height} is more than {MAX_PIXELS // 1_000_000} megapixels; scale the clip down first"
         )
-
-
-def plausible_rate(rate: float | None) -> float | None:
-    """A declared number of frames per second, or None where it cannot be right."""
-    return float(rate) if rate is not None and 0.01 <= rate <= 2000 else None

@@ -1,4 +1,4 @@
-"""From what people type to what ``open_source`` takes: files, folders, globs, camera numbers."""
+"""From what people type to what ``open_source`` takes: files, folders, globs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NUMBERED = re.compile(r"%(?:0\d+)?d")
 
 
 def expand(specs: Sequence[str]) -> list[str]:
-    """Concrete sources in natural order, each once: clip files, folders or patterns of images, camera numbers.
+    """Concrete sources in natural order, each once: clip files, folders or patterns of images.
 
     A folder stands for the clips in it and below it; one that holds only images is one clip itself. Patterns are
     expanded here because not every shell does. Raises SourceError, naming what is missing.
@@ -30,12 +30,12 @@ def expand(specs: Sequence[str]) -> list[str]:
 
 def _expand_one(spec: str) -> list[str]:
     require_named(spec)
-    if spec.isdecimal() and not Path(spec).exists():
-        return [spec]
     path = Path(spec)
     if path.is_dir():
-        return _in_folder(path)
-    # An address is refused where it is opened, without its secrets.
+        if clips := _clips_at(path):
+            return clips
+        raise SourceError(f"{path}: holds no clip and no image; name a folder with mp4, mpeg, DICOM or the like in it")
+    # Addresses and cameras are refused where they are opened, without secrets.
     if path.exists() or spec.isdecimal() or "://" in spec or (NUMBERED.search(path.name) and is_image(path)):
         return [spec]
     if glob.has_magic(spec):
@@ -43,13 +43,11 @@ def _expand_one(spec: str) -> list[str]:
     raise SourceError(f"{spec}: no such file or folder; check the name")
 
 
-def _in_folder(folder: Path) -> list[str]:
-    clips = sorted(map(str, _clips_below(folder)), key=natural)
-    if not clips:
-        raise SourceError(
-            f"{folder}: holds no clip and no image; name a folder with mp4, mpeg, DICOM or the like in it"
-        )
-    return clips
+def _clips_at(path: Path) -> list[str]:
+    """The clip itself, or those in the folder and below it, in natural order."""
+    if path.is_dir():
+        return sorted(map(str, _clips_below(path)), key=natural)
+    return [str(path)] if is_clip(path) else []
 
 
 def _clips_below(folder: Path) -> Iterator[Path]:
@@ -71,13 +69,7 @@ def _matching(pattern: str) -> list[str]:
         raise SourceError(f"{pattern}: nothing fits this pattern; check the folder and the suffix")
     if all(is_image(Path(name)) for name in names):
         return [pattern]  # one image sequence
-    chosen: list[str] = []
-    for name in names:
-        path = Path(name)
-        if path.is_dir():
-            chosen += sorted(map(str, _clips_below(path)), key=natural)
-        elif is_clip(path):
-            chosen.append(name)
+    chosen = [clip for name in names for clip in _clips_at(Path(name))]
     if not chosen:
         raise SourceError(f"{pattern}: none of the {len(names)} files that fit is a clip; check the suffix")
     return chosen

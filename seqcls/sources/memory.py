@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from seqcls.errors import UsageError
 from seqcls.sources.base import Clip
-from seqcls.types import TIME_TOLERANCE_S, Frame, Gap, SourceInfo, SourceReport, require_image
+from seqcls.types import TIME_TOLERANCE_S, Frame, Gap, SourceInfo, require_image
 
 Image = NDArray[np.uint8]
 
@@ -43,10 +43,6 @@ class MemorySource(Clip):
                 raise UsageError("a Frame has a time of its own: leave rate_hz out, or give plain images")
             self._last = item
             yield item
-
-    def report(self) -> SourceReport:
-        verdict = "complete" if self._ended else "unknown"
-        return SourceReport(verdict, (), self._delivered, tuple(self._gaps))  # type: ignore[arg-type]
 
     def _timed(self, image: object) -> Frame:
         index = self._delivered

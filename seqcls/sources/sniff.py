@@ -45,16 +45,6 @@ _STARTS: dict[str, tuple[bytes, ...]] = {
 
 def kind_of(path: Path) -> str:
     """FFmpeg demuxer name, "dicom", "image", or "" when neither bytes nor suffix are known. Raises SourceError."""
-    return kind_by_bytes(path) or kind_by_suffix(path)
-
-
-def kind_by_suffix(path: Path) -> str:
-    """As ``kind_of``, by the name alone; raises nothing."""
-    return _KINDS.get(path.suffix.lower(), "")
-
-
-def kind_by_bytes(path: Path) -> str:
-    """As ``kind_of``, trusting only the bytes."""
     try:
         with path.open("rb") as stream:
             head = stream.read(HEAD_BYTES)
@@ -73,4 +63,9 @@ def kind_by_bytes(path: Path) -> str:
         marks = head[first::step]
         if len(marks) >= 3 and set(marks) == {0x47}:
             return "mpegts"
-    return ""
+    return kind_by_suffix(path)
+
+
+def kind_by_suffix(path: Path) -> str:
+    """As ``kind_of``, by the name alone; raises nothing."""
+    return _KINDS.get(path.suffix.lower(), "")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seqcls.errors import SourceError, one_line
-from seqcls.sources.base import MAX_PIXELS, Clip, plausible_rate, require_regular_file, require_sane_size
+from seqcls.sources.base import MAX_PIXELS, Clip, require_regular_file, require_sane_size
 from seqcls.sources.container import examine
 from seqcls.sources.sniff import BARE_STREAMS, DEMUXERS, kind_of
 from seqcls.sources.timestamps import EMPTY_PACKET_BYTES, Clock
@@ -66,7 +66,7 @@ class VideoSource(Clip):
         context.thread_type = "SLICE"
         context.thread_count = min(MAX_THREADS, os.cpu_count() or 1)
         context.options = {"max_pixels": str(MAX_PIXELS), **strictness(context.name)}
-        videos = len(self._container.streams.video)
+        videos, rate = len(self._container.streams.video), stream.average_rate
         details = [("pixel format", str(context.pix_fmt)), ("time base", f"{stream.time_base}")]
         if videos > 1:
             details.append(("video streams", f"{videos}, of which number {stream.index} is read"))
@@ -79,7 +79,7 @@ class VideoSource(Clip):
             height=context.height,
             declared_frames=stream.frames if stream.frames > 0 else None,
             declared_duration_s=self._declared_duration_s(),
-            rate_hz=plausible_rate(stream.average_rate),
+            rate_hz=float(rate) if rate is not None and 0.01 <= rate <= 2000 else None,
             details=tuple(details),
         )
 

@@ -24,9 +24,9 @@ from support.media import read_number, recipe, write_clip
 from support.mjpeg import MjpegServer, numbered
 
 from seqcls.errors import FinalError, SourceError
+from seqcls.feeds.camera import BACKENDS
 from seqcls.feeds.capture import CameraTarget, ChildConnection
 from seqcls.feeds.connection import Arrival
-from seqcls.sources.opencv import BACKENDS
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="stops and kills processes by signals")

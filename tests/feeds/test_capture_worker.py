@@ -42,15 +42,14 @@ from seqcls.feeds.reconnect import ReconnectingSource
 from seqcls.types import Frame, Gap
 
 
-@pytest.mark.parametrize("reader", ["pyav", "opencv"])
 @pytest.mark.parametrize("color", [False, True], ids=["gray", "color"])
-def test_a_stream_with_a_password_brings_every_picture(reader: str, color: bool) -> None:
+def test_a_stream_with_a_password_brings_every_picture(color: bool) -> None:
     states: list[tuple[str, str]] = []
     with MjpegServer(lambda _: (numbered(5, 30), True), userinfo="me:s3 @/cret") as server:
         url = f"http://{server.address}/video"
         environ = {"SEQCLS_SOURCE_USER": "me", "SEQCLS_SOURCE_PASSWORD": "s3 @/cret"}
         options = {**PATIENT, "environ": environ}
-        source = open_live(url, on_state=lambda *s: states.append(s), reader=reader, color=color, **options)
+        source = open_live(url, on_state=lambda *s: states.append(s), color=color, **options)
         items = take(source, 30)
     assert numbers(items) == list(range(5, 35)) and not any(isinstance(i, Gap) for i in items)
     frames = [item for item in items if isinstance(item, Frame)]
@@ -60,12 +59,11 @@ def test_a_stream_with_a_password_brings_every_picture(reader: str, color: bool)
     assert states == [("connecting", ""), ("running", ""), ("stopped", "")]
 
 
-@pytest.mark.parametrize("reader", ["pyav", "opencv"])
-def test_rtsp_with_a_password_brings_every_picture(tmp_path: Path, reader: str) -> None:
+def test_rtsp_with_a_password_brings_every_picture(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "probe.ts", recipe("ts mpeg2", frames=40)).read_bytes()
     with RtspServer(clip, userinfo="me:s3 @/cret") as server:
         url = f"rtsp://me:s3%20%40%2Fcret@{server.address}/1"
-        items = take(open_live(url, on_state=ignore, reader=reader, **PATIENT), 36)
+        items = take(open_live(url, on_state=ignore, **PATIENT), 36)
     # A decoder holds the last pictures back until more come.
     assert numbers(items) == list(range(36))
 
@@ -243,8 +241,7 @@ def test_what_the_decoder_calls_damaged_is_a_damaged_frame(tmp_path: Path) -> No
     assert 1 <= damaged.count("damaged picture") <= 25 and damaged[0] == ""
 
 
-@pytest.mark.parametrize("reader", ["pyav", "opencv"])
-def test_a_wrong_address_is_tried_again_and_told_without_secrets(reader: str) -> None:
+def test_a_wrong_address_is_tried_again_and_told_without_secrets() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     reasons: list[str] = []
@@ -256,7 +253,7 @@ def test_a_wrong_address_is_tried_again_and_told_without_secrets(reader: str) ->
                 source.close()
 
     url = f"http://s3me:s3cret@127.0.0.1:{port}/video?token=s3"
-    source = open_live(url, on_state=on_state, reader=reader, **PATIENT)
+    source = open_live(url, on_state=on_state, **PATIENT)
     assert list(source) == []
     assert all(f"http://***@127.0.0.1:{port}/video?token=***: cannot be opened" in reason for reason in reasons)
     assert "s3" not in "".join(reasons) and source.report().delivered == 0

@@ -68,7 +68,6 @@ def test_what_is_live(spec: str, live: bool) -> None:
         ("0", {"backend": "magic"}, UsageError, "v4l2"),
         ("0", {"size": (0, 480)}, UsageError, "0x480"),
         ("0", {"camera_rate": 0.0}, UsageError, "rate"),
-        ("rtsp://cam/1", {"reader": "vlc"}, UsageError, "pyav or opencv"),
         ("none.mp4", {"realtime": True}, SourceError, "no such file"),
         ("rtsp://", {}, SourceError, "names no host"),
         ("http:///video", {}, SourceError, "names no host"),
@@ -113,13 +112,12 @@ class Clock:
         return event.is_set()
 
 
-@pytest.mark.parametrize("reader", ["pyav", "opencv"])
-def test_a_clip_in_real_time_gives_the_very_frames_of_the_file(tmp_path: Path, reader: str) -> None:
+def test_a_clip_in_real_time_gives_the_very_frames_of_the_file(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mp4", recipe("mp4 h264 variable rate"))
     clock, states = Clock(), list[str]()
     timing = FeedTiming(clock=clock, wait=clock.wait)
-    source = open_live(str(clip), realtime=True, reader=reader, on_state=lambda s, _: states.append(s), timing=timing)
-    with open_source(clip, reader=reader) as plain, source:
+    source = open_live(str(clip), realtime=True, on_state=lambda s, _: states.append(s), timing=timing)
+    with open_source(clip) as plain, source:
         came = []
         for expected, item in zip(plain, source, strict=True):
             came.append(clock.now_s - 50)
@@ -234,9 +232,6 @@ def test_opening_connects_nothing_and_names_are_fit_to_be_shown() -> None:
 # --- What no second try can mend ends the run in one line: a clip where a feed should be, a login that is refused
 
 
-READERS = pytest.mark.parametrize("reader", ["pyav", "opencv"])
-
-
 @contextmanager
 def served(files: dict[str, bytes], ranges: bool = True) -> Iterator[str]:
     """Files over HTTP, by parts if asked for and ``ranges``. Gives the address."""
@@ -270,24 +265,24 @@ def served(files: dict[str, bytes], ranges: bool = True) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "ranges", "reader"),
+    ("name", "ranges"),
     [
-        ("mp4 h264 faststart", True, "pyav"),
-        ("mp4 h264 faststart", False, "opencv"),
-        ("webm vp9", True, "opencv"),
-        ("webm vp9", False, "pyav"),
-        ("avi mjpeg", True, "pyav"),
-        ("avi mjpeg", False, "opencv"),
+        ("mp4 h264 faststart", True),
+        ("mp4 h264 faststart", False),
+        ("webm vp9", True),
+        ("webm vp9", False),
+        ("avi mjpeg", True),
+        ("avi mjpeg", False),
     ],
 )
-def test_a_clip_behind_an_address_is_no_feed(tmp_path: Path, name: str, ranges: bool, reader: str) -> None:
+def test_a_clip_behind_an_address_is_no_feed(tmp_path: Path, name: str, ranges: bool) -> None:
     clip = write_clip(
         tmp_path / "clip", recipe(name, frames=50, muxer={"webm vp9": "webm", "avi mjpeg": "avi"}.get(name, "mp4"))
     )
     states: list[str] = []
     with served({"clip": clip.read_bytes()}, ranges) as address:
         url = f"http://s3me:s3cret@{address}/clip?token=s3"
-        source = open_live(url, on_state=lambda s, _: states.append(s), reader=reader, **PATIENT)
+        source = open_live(url, on_state=lambda s, _: states.append(s), **PATIENT)
         with pytest.raises(FinalError) as caught:
             list(source)
     shown = f"http://***@{address}/clip?token=***: is a clip of 2.0 seconds, not a feed; download it and run seqcls on"
@@ -295,11 +290,10 @@ def test_a_clip_behind_an_address_is_no_feed(tmp_path: Path, name: str, ranges: 
     assert states == ["connecting", "stopped"] and source.report().delivered == 0
 
 
-@READERS
-def test_a_picture_behind_an_address_is_no_feed(reader: str) -> None:
+def test_a_picture_behind_an_address_is_no_feed() -> None:
     picture = cv2.imencode(".jpg", draw(3))[1].tobytes()
     with served({"now.jpg": picture}) as address:
-        source = open_live(f"http://{address}/now.jpg", on_state=ignore, reader=reader, **PATIENT)
+        source = open_live(f"http://{address}/now.jpg", on_state=ignore, **PATIENT)
         with pytest.raises(FinalError, match=r"now\.jpg: is a single image, not a feed; use the camera's video"):
             list(source)
 
@@ -317,30 +311,29 @@ def test_a_live_play_list_is_a_feed(tmp_path: Path, name: str) -> None:
     assert numbers(items) == list(range(30))
 
 
-@READERS
-def test_a_play_list_that_has_ended_is_no_feed(tmp_path: Path, reader: str) -> None:
+def test_a_play_list_that_has_ended_is_no_feed(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.ts", recipe("ts h264", frames=50)).read_bytes()
     with served({"clip.m3u8": play_list(12.0, "#EXT-X-ENDLIST\n"), "clip.ts": clip}) as address:
-        source = open_live(f"http://{address}/clip.m3u8", on_state=ignore, reader=reader, **PATIENT)
+        source = open_live(f"http://{address}/clip.m3u8", on_state=ignore, **PATIENT)
         with pytest.raises(FinalError, match=r"is a clip of 12\.0 seconds, not a feed"):
             list(source)
 
 
 @pytest.mark.parametrize(
-    ("scheme", "code", "reader"),
-    [("http", 401, "pyav"), ("http", 403, "opencv"), ("rtsp", 401, "opencv"), ("rtsp", 403, "pyav")],
+    ("scheme", "code"),
+    [("http", 401), ("http", 403), ("rtsp", 401), ("rtsp", 403)],
 )
-def test_a_refused_login_is_not_tried_again_and_again(scheme: str, code: int, reader: str) -> None:
+def test_a_refused_login_is_not_tried_again_and_again(scheme: str, code: int) -> None:
     states: list[str] = []
     web = MjpegServer(lambda _: ([], True), refusals=[code] * 99)
     probe = RtspServer(b"", status=f"{code} Refused")
     with web, probe:
         server = web if scheme == "http" else probe
         url = f"{scheme}://s3me:s3wrong@{server.address}/1"
-        source = open_live(url, on_state=lambda s, _: states.append(s), reader=reader, **PATIENT)
+        source = open_live(url, on_state=lambda s, _: states.append(s), **PATIENT)
         with pytest.raises(FinalError) as caught:
             list(source)
-        assert server.asked <= (2 if reader == "pyav" else 4)  # FFmpeg answers a challenge once
+        assert server.asked <= 2  # FFmpeg answers a challenge once
     assert f"{scheme}://***@{server.address}/1: the server refuses the login ({code}); check user" in str(caught.value)
     assert "--credentials, or in $SEQCLS_SOURCE_USER and $SEQCLS_SOURCE_PASSWORD" in str(caught.value)
     assert "s3" not in str(caught.value) and states == ["connecting", "stopped"]

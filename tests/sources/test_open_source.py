@@ -1,4 +1,4 @@
-"""Addresses where a clip is expected: refused in one line that shows no credentials."""
+"""Addresses and cameras where a clip is expected: refused in one line that shows no credentials."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ ADDRESSES = (
     "rtsp://s3me:s3cret@cam/%d.png",
     "http://cam/clip.mp4?token=s3cret",
     "igtl://s3me:s3cret@scanner:18944",
+    "0",
 )
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_an_address_is_no_clip_and_keeps_its_secrets(address: str) -> None:
-    with pytest.raises(SourceError, match="is an address") as caught:
+    with pytest.raises(SourceError, match="is a camera or an address, not a clip") as caught:
         open_source(address)
     assert "s3" not in str(caught.value) and "\n" not in str(caught.value)
 

@@ -151,14 +151,13 @@ REFUSED = {
 
 
 @pytest.mark.timeout(20)
-@pytest.mark.parametrize("reader", ["pyav", "opencv"])
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_no_clip_is_refused_in_one_line(case: str, reader: str, tmp_path: Path) -> None:
+def test_what_is_no_clip_is_refused_in_one_line(case: str, tmp_path: Path) -> None:
     write_clip(tmp_path / "other.mp4", recipe("mp4 h264", frames=2))
     path = tmp_path / "clip.mp4"
     REFUSED[case](path)
     with pytest.raises(SourceError) as caught:
-        open_source(path, reader=reader)
+        open_source(path)
     assert "\n" not in str(caught.value) and "clip.mp4" in str(caught.value)
 
 
@@ -176,15 +175,14 @@ def test_a_script_opens_no_other_file_whatever_its_suffix(suffix: str, tmp_path:
 
 def test_options_are_checked(tmp_path: Path) -> None:
     path = make(tmp_path, "mp4 h264", frames=1)
-    for options in ({"reader": "ffmpeg"}, {"rate_hz": 0.0}, {"rate_hz": -1.0}, {"rate_hz": float("nan")}):
+    for options in ({"rate_hz": 0.0}, {"rate_hz": -1.0}, {"rate_hz": float("nan")}):
         with pytest.raises(UsageError):
-            open_source(path, **options)  # type: ignore[arg-type]
+            open_source(path, **options)
 
 
-@pytest.mark.parametrize("reader", ["pyav", "opencv"])
-def test_leaving_early_is_reported_and_everything_is_let_go(reader: str, tmp_path: Path) -> None:
+def test_leaving_early_is_reported_and_everything_is_let_go(tmp_path: Path) -> None:
     path, before = make(tmp_path, "mp4 h264"), threading.active_count()
-    source = open_source(path, reader=reader)
+    source = open_source(path)
     for item in source:
         if isinstance(item, Frame) and item.index == 4:
             break
@@ -201,9 +199,8 @@ def test_leaving_early_is_reported_and_everything_is_let_go(reader: str, tmp_pat
     assert threading.active_count() == before
 
 
-@pytest.mark.parametrize("reader", ["pyav", "opencv"])
-def test_closing_in_the_middle_ends_the_frames(reader: str, tmp_path: Path) -> None:
-    source = open_source(make(tmp_path, "mp4 h264"), reader=reader)
+def test_closing_in_the_middle_ends_the_frames(tmp_path: Path) -> None:
+    source = open_source(make(tmp_path, "mp4 h264"))
     items = iter(source)
     first = next(items)
     source.close()
