@@ -5,8 +5,8 @@ Letterboxed images are kept as uint8, 50 MB per 1,000 frames of 224 pixels; whol
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import io
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -15,7 +15,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import PIL.Image
 from numpy.typing import NDArray
 
 from seqcls.datasets.frame_table import (
@@ -31,10 +30,11 @@ from seqcls.datasets.frame_table import (
 from seqcls.datasets.labelled_frames import ClipReading, groups_of, labelled_frames
 from seqcls.datasets.labels import ClipLabels
 from seqcls.datasets.split import hold_out
-from seqcls.errors import DataError
-from seqcls.geometry import Geometry, Region
+from seqcls.errors import DataError, SourceError
+from seqcls.geometry import Geometry, Region, RegionFinder
+from seqcls.geometry.geometry import letterbox
+from seqcls.sources.images import image_size, read_image
 
-MAX_PIXELS = 100_000_000
 #: Images of one size looked at to find their ultrasound region.
 SAMPLE = 24
 
@@ -97,12 +97,12 @@ def load_frames(
     require_both_states(rows, organs, f"{root}: ")
     if extracted:
         geometry, regions = read_description(root, geometry.size)
-        letterbox = partial(_letterbox, Geometry(size=geometry.size, region="none"), {})
+        scale = partial(letterbox, size=geometry.size)
     else:
         found = _find_regions(rows, geometry)
         regions = list(found.values())
-        letterbox = partial(_letterbox, geometry, found)
-    images, rows = _read_all(rows, geometry.size, letterbox, skip_corrupt, progress)
+        scale = partial(_apply, geometry, found)
+    images, rows = _read_all(rows, geometry.size, scale, skip_corrupt, progress)
     kept = {at: row for at, row in enumerate(rows) if row.digest}
     if len(kept) < len(rows):
         first = next(row.path for row in rows if not row.digest)
@@ -157,24 +157,22 @@ def leakage(frames: FrameSet) -> int:
 def _find_regions(rows: Sequence[Row], geometry: Geometry) -> dict[tuple[int, ...], Region]:
     """The region of each image size: images of one size come from one scanner layout.
 
-    Headers alone are read, but for a sample, so that never more than SAMPLE whole images are in memory.
+    Headers alone are read, but for a sample; whole images are not kept.
     """
     sizes: dict[tuple[int, int], list[Path]] = {}
     for row in rows:
-        size = _header_size(row.path)
-        if size is not None:
-            sizes.setdefault(size, []).append(row.path)
-    regions: dict[tuple[int, ...], Region] = {}
+        with contextlib.suppress(SourceError):  # reported when all are read
+            sizes.setdefault(image_size(row.path), []).append(row.path)
+    finders: dict[tuple[int, ...], RegionFinder] = {}
     for _, paths in sorted(sizes.items()):
-        images = [_read(path)[0] for path in paths[:: max(1, len(paths) // SAMPLE)][:SAMPLE]]
-        sample = [image for image in images if image is not None]
-        for shape in sorted({image.shape for image in sample}):  # a turned photograph is wide in its header only
-            if shape not in regions:
-                regions[shape] = geometry.find([image for image in sample if image.shape == shape])
-    return regions
+        for path in paths[:: max(1, len(paths) // SAMPLE)][:SAMPLE]:
+            image, _ = _read(path)
+            if image is not None:  # a turned photograph is wide in its header only
+                finders.setdefault(image.shape, RegionFinder(geometry)).add(image)
+    return {shape: finder.finish() for shape, finder in finders.items()}
 
 
-def _letterbox(geometry: Geometry, regions: dict[tuple[int, ...], Region], image: Image) -> Image:
+def _apply(geometry: Geometry, regions: dict[tuple[int, ...], Region], image: Image) -> Image:
     """(S, S) by the region of this size, or, where it is not known, by the image's own."""
     region = regions.get(image.shape)
     return geometry.apply(image, geometry.find([image]) if region is None else region)
@@ -183,7 +181,7 @@ def _letterbox(geometry: Geometry, regions: dict[tuple[int, ...], Region], image
 def _read_all(
     rows: Sequence[Row],
     size: int,
-    letterbox: Callable[[Image], Image],
+    scale: Callable[[Image], Image],
     skip_corrupt: bool,
     progress: Advance | None,
 ) -> tuple[Image, list[Row]]:
@@ -194,7 +192,7 @@ def _read_all(
     def read(at: int) -> str:
         image, digest = _read(rows[at].path)
         if image is not None:
-            images[at] = letterbox(image)
+            images[at] = scale(image)
         return digest
 
     with ThreadPoolExecutor(4) as pool:
@@ -208,35 +206,12 @@ def _read_all(
     return images, out
 
 
-_BOMBS = (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning)
-_UNREADABLE = (OSError, ValueError, SyntaxError, *_BOMBS, cv2.error)
-
-
-def _header_size(source: Path | io.BytesIO) -> tuple[int, int] | None:
-    """(width, height) without decoding, None where there is no such header or more than MAX_PIXELS."""
-    try:
-        with PIL.Image.open(source) as header:
-            return header.size if header.width * header.height <= MAX_PIXELS else None
-    except _UNREADABLE:
-        return None
-
-
 def _read(path: Path) -> tuple[Image | None, str]:
     """(H, W) and the SHA-256 of the file; None and "" where it cannot be read."""
     try:
-        data = path.read_bytes()
-        # A small file can unfold to gigabytes: the header is asked before anything is decoded.
-        if _header_size(io.BytesIO(data)) is None:
-            return None, ""
-        with PIL.Image.open(io.BytesIO(data)) as header:
-            if header.format == "PNG":
-                header.verify()  # 0.1 ms; libpng would print a line of its own to stderr
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
-    except _UNREADABLE:
+        return read_image(path), hashlib.sha256(path.read_bytes()).hexdigest()
+    except (SourceError, OSError):
         return None, ""
-    if image is None:
-        return None, ""
-    return np.asarray(image, np.uint8), hashlib.sha256(data).hexdigest()
 
 
 def _merge_same(rows: dict[int, Row]) -> dict[int, Row]:

@@ -15,10 +15,10 @@ from seqcls.errors import DataError, OutputError
 from seqcls.files import write_text
 from seqcls.geometry import Geometry, Region
 from seqcls.json_text import write_json
+from seqcls.sources.expand import is_image
 from seqcls.types import Verdict
 
 FORMAT = 1
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 #: What `extract` writes besides the frames, and what file managers leave behind.
 _TABLES = ("frames.csv", "dataset.json")
 _CLUTTER = (".ds_store", "thumbs.db", "desktop.ini")
@@ -113,15 +113,15 @@ def read_tree(root: Path) -> tuple[list[Row], list[str]]:
                 continue
             organ = re.sub(r"[_\s-]+", " ", match["organ"]).strip().lower()
             present = match["state"].lower() == "present"
-            files = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+            files = sorted(filter(is_image, folder.iterdir()))
             if not files:
-                raise DataError(f"{folder} holds no image ({', '.join(SUFFIXES)}): every organ needs both states")
+                raise DataError(f"{folder} holds no image that seqcls reads: every organ needs both states")
             for path in files:
                 clip = _clip_of(path.stem) or f"{split}/{folder.name}"
                 rows.append(Row(path, clip, clip, float("nan"), split, ((organ, present),)))
     if not rows:
         raise DataError(f"{root} holds no frames in a layout that seqcls knows; expected {LAYOUT}")
-    with_images = [f for f in aside if any(p.suffix.lower() in SUFFIXES for p in f.rglob("*"))]
+    with_images = [f for f in aside if any(map(is_image, f.rglob("*")))]
     return rows, [f"{folder} is left aside: it is no part of {LAYOUT}" for folder in with_images]
 
 

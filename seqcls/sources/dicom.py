@@ -170,7 +170,6 @@ class DicomVideo(VideoSource):
     """DICOM around MPEG-2, H.264 or HEVC: the stream is laid in a temporary file and read as a video."""
 
     def __init__(self, path: Path, header: Any, pixels: Pixels, *, color: bool) -> None:
-        self._missing = pixels.missing
         self._declared = int(header.NumberOfFrames) if header.get("NumberOfFrames") else None
         region = _region(header)
         times_s, origin = _times(header, 1, None)
@@ -189,16 +188,17 @@ class DicomVideo(VideoSource):
             self._temporary.unlink(missing_ok=True)
             raise SourceError(str(error).replace(str(self._temporary), str(path))) from None
         self.info = replace(self.info, kind="dicom", region=region)
+        if pixels.missing:
+            self._alarms.append(pixels.missing)
+            self._truncated = True
 
     def report(self) -> SourceReport:
         report = super().report()
-        reasons = report.reasons
-        if report.verdict != "unknown" and self._declared not in (None, report.delivered):
-            # A remark only: the stream inside knows its length better than the header does.
-            reasons = (*reasons, f"holds {report.delivered} frames but says that it has {self._declared}")
-        if not self._missing:
-            return replace(report, reasons=reasons)
-        return SourceReport("truncated", (self._missing, *reasons), report.delivered, report.gaps)
+        if report.verdict == "unknown" or self._declared in (None, report.delivered):
+            return report
+        # A remark only: the stream inside knows its length better than the header does.
+        remark = f"holds {report.delivered} frames but says that it has {self._declared}"
+        return replace(report, reasons=(*report.reasons, remark))
 
     def close(self) -> None:
         super().close()

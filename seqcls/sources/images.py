@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,9 @@ from seqcls.errors import SourceError
 from seqcls.sources.base import Clip, require_regular_file, require_sane_size
 from seqcls.sources.expand import NUMBERED, is_image, listing, natural
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
+
+if TYPE_CHECKING:
+    import PIL.Image
 
 #: Taken where nobody states a rate; ``info.has_clock`` is then False.
 ASSUMED_RATE_HZ = 25.0
@@ -32,7 +37,7 @@ class ImageSequence(Clip):
         self._places = _find(spec)  # [(slot on the time axis, path)]
         self._rate_hz = ASSUMED_RATE_HZ if rate_hz is None else rate_hz
         first = self._places[0][1]
-        width, height = _size(first)
+        width, height = image_size(first)
         slots = self._places[-1][0] + 1
         self.info = SourceInfo(
             name=self.name,
@@ -54,7 +59,7 @@ class ImageSequence(Clip):
                 yield self._gap(expected, slot, f"no image between {path.name} and the one before it")
             expected = slot + 1
             try:
-                image = _read(path, self._color)
+                image = read_image(path, color=self._color)
             except SourceError as error:
                 yield self._gap(slot, slot + 1, str(error))
                 continue
@@ -98,36 +103,46 @@ def _numbered(spec: Path) -> list[tuple[int, Path]]:
     return [(number - found[0][0], path) for number, path in found]
 
 
-def _size(path: Path) -> tuple[int, int]:
-    """Width and height from the header alone, so that a small file of a huge image is never unpacked."""
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[PIL.Image.Image]:
+    """The image, its header read and nothing unpacked: a small file may hold a huge one. Every error is SourceError."""
     from PIL import Image
 
     require_regular_file(path)
     try:
-        with Image.open(path) as opened:
-            width, height = opened.size
-    except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, its bomb error
+        with Image.open(path) as image:
+            require_sane_size(path.name, *image.size)
+            yield image
+    except SourceError:
+        raise
+    except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, its bomb error; its decoders anything
         raise SourceError(
-            f"{path}: is no image that can be read ({type(error).__name__}); remove it or mend it"
+            f"{path.name}: cannot be read as an image ({type(error).__name__}); remove it or mend it"
         ) from None
-    require_sane_size(path.name, width, height)
-    return width, height
 
 
-def _read(path: Path, color: bool) -> NDArray[np.uint8]:
-    """(H, W) gray or (H, W, 3) BGR. Pillow, unlike OpenCV, does not fill up a file that ends early."""
-    from PIL import Image, ImageOps
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height from the header. Raises SourceError for what is no image or is too large."""
+    with _opened(path) as image:
+        return image.size
 
-    _size(path)
-    try:
-        with Image.open(path) as opened:
-            image = ImageOps.exif_transpose(opened)
-            if image.mode.startswith(("I", "F")):  # 16 bits, in the upper half of which a gray level lies
-                deep = np.asarray(image).astype(np.int64)
-                gray = np.asarray(np.clip(deep >> 8, 0, 255), np.uint8)
-                return np.stack([gray] * 3, axis=-1) if color else gray
-            if color:
-                return np.ascontiguousarray(np.asarray(image.convert("RGB"), np.uint8)[..., ::-1])
-            return np.array(image.convert("L"), np.uint8)
-    except Exception as error:  # as in _size, and whatever the decoders raise on damage
-        raise SourceError(f"{path.name}: cannot be decoded ({type(error).__name__})") from None
+
+def read_image(path: Path, *, color: bool = False) -> NDArray[np.uint8]:
+    """(H, W) gray or (H, W, 3) BGR. Pillow, unlike OpenCV, does not fill up a file that ends early.
+
+    Raises SourceError for what is no image, is too large or is damaged.
+    """
+    from PIL import ImageOps
+
+    with _opened(path) as opened:
+        if opened.format == "PNG":
+            opened.verify()  # 0.1 ms; without it a wrong checksum passes
+    with _opened(path) as opened:
+        image = ImageOps.exif_transpose(opened)
+        if image.mode.startswith(("I", "F")):  # 16 bits, in the upper half of which a gray level lies
+            deep = np.asarray(image).astype(np.int64)
+            gray = np.asarray(np.clip(deep >> 8, 0, 255), np.uint8)
+            return np.stack([gray] * 3, axis=-1) if color else gray
+        if color:
+            return np.ascontiguousarray(np.asarray(image.convert("RGB"), np.uint8)[..., ::-1])
+        return np.array(image.convert("L"), np.uint8)
