@@ -27,7 +27,7 @@ from seqcls.datasets.frame_table import (
     read_tree,
     require_both_states,
 )
-from seqcls.datasets.labelled_frames import ClipReading, groups_of, labelled_frames
+from seqcls.datasets.labelled_frames import LabelledClip, groups_of
 from seqcls.datasets.labels import ClipLabels
 from seqcls.datasets.split import hold_out
 from seqcls.errors import DataError, SourceError
@@ -126,16 +126,16 @@ def frames_from_clips(
     held, message = hold_out(groups_of(clips), None, 0)
     messages = [message] if message else []
     for done, (path, labels) in enumerate(clips):
-        reading = ClipReading()
-        for frame, region, states in labelled_frames(path, labels, geometry, reading):
+        clip = LabelledClip(path, labels, geometry)
+        for frame, region, states in clip:
             image = geometry.apply(frame.image, region)
             digest.update(image.tobytes() + repr(states).encode())
             split = "validation" if labels.patient in held else "train"
             rows.append(Row(path, labels.file, labels.patient, frame.time_s, split, states))
             images.append(image)
-        messages += reading.messages(path.name)
-        if reading.region is not None:
-            regions.append(reading.region)
+        messages += clip.messages()
+        if clip.region is not None:
+            regions.append(clip.region)
         if progress is not None:
             progress(done + 1, len(clips))
     organs = organs_of(rows)

@@ -25,7 +25,7 @@ from seqcls.datasets.frame_table import (
     require_both_states,
     write_tables,
 )
-from seqcls.datasets.labelled_frames import ClipReading, groups_of, labelled_frames
+from seqcls.datasets.labelled_frames import LabelledClip, groups_of
 from seqcls.datasets.labels import ClipLabels
 from seqcls.datasets.split import hold_out
 from seqcls.errors import DataError, OutputError, UsageError, one_line
@@ -142,11 +142,9 @@ class _Writer:
 
     def add(self, path: Path, labels: ClipLabels) -> None:
         """Write one clip's labelled frames."""
-        options, reading = self._options, ClipReading()
-        stem = self._stem(path)
-        before = len(self._rows)
-        frames = labelled_frames(path, labels, options.geometry, reading)
-        for frame, region, states in islice(frames, 0, None, options.every):
+        options, stem, before = self._options, self._stem(path), len(self._rows)
+        clip = LabelledClip(path, labels, options.geometry)
+        for frame, region, states in islice(clip, 0, None, options.every):
             crop = options.geometry.crop(frame.image, region)
             ok, image = cv2.imencode(".png", crop, [cv2.IMWRITE_PNG_COMPRESSION, 1])
             if not ok:
@@ -157,11 +155,11 @@ class _Writer:
             self._rows.append(Row(first, labels.file, labels.patient, frame.time_s, split, states, digest))
             if self._on_frame is not None:
                 self._on_frame(len(self._rows))
-        count, verdict = len(self._rows) - before, reading.report.verdict
+        count = len(self._rows) - before
         if not count:
             self._messages.append(f"{path.name}: no frame is labelled present or absent")
-        self._messages += reading.messages(path.name)
-        self._clips.append(ExtractedClip(labels.file, labels.patient, count, verdict, reading.region))
+        self._messages += clip.messages()
+        self._clips.append(ExtractedClip(labels.file, labels.patient, count, clip.report.verdict, clip.region))
 
     def finish(self, messages: list[str]) -> ExtractSummary:
         """Write the tables; raises DataError when nothing was extracted or an organ lacks a state."""
