@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from seqcls.errors import SourceError
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport, Verdict
 
 #: Larger images are refused before they are decoded: 10,000 x 10,000 is 50 times what scanners make.
 MAX_PIXELS = 100_000_000
+
+#: So many reasons of one kind are named in a report.
+MAX_REASONS = 8
 
 
 @runtime_checkable
@@ -71,7 +77,10 @@ class Clip(OneWay):
         super().__init__()
         self._delivered = 0
         self._gaps: list[Gap] = []
-        self._ended = False
+        self._ended = self._truncated = False
+        self._alarms: list[str] = []
+        self._notes: list[str] = []
+        self._shape: tuple[int, ...] = ()
 
     def __iter__(self) -> Iterator[Frame | Gap]:
         return self._counted(super().__iter__())
@@ -84,17 +93,33 @@ class Clip(OneWay):
             self._delivered += isinstance(item, Frame)
         self._ended = not self._closed
 
-    def report(self) -> SourceReport:
-        """What was read; sources that know more say more."""
-        return self._report(())
+    def _lost(self, start_s: float, end_s: float, reason: str) -> Gap:
+        self._alarms.append(f"{reason} at {start_s:.2f} s")
+        return Gap(start_s, end_s, reason)
 
-    def _report(self, alarms: Sequence[str], notes: Sequence[str] = (), *, truncated: bool = False) -> SourceReport:
-        """``alarms`` are reasons to distrust the clip, ``notes`` are remarks that cost it nothing."""
+    def _watch_size(self, image: NDArray[np.uint8], place: str) -> None:
+        if self._shape and image.shape != self._shape:
+            before, now = (f"{shape[1]}x{shape[0]}" for shape in (self._shape, image.shape))
+            self._alarms.append(f"the image size changes from {before} to {now} at {place}")
+        self._shape = image.shape
+
+    def _remarks(self) -> tuple[list[str], list[str]]:
+        """Reasons to distrust the clip, and remarks that cost it nothing."""
+        return few(self._alarms), self._notes
+
+    def report(self) -> SourceReport:
+        alarms, notes = self._remarks()
         verdict: Verdict = "complete" if self._ended else "unknown"
-        if truncated or alarms:
-            verdict = "truncated" if truncated else "damaged"
+        if self._truncated or alarms:
+            verdict = "truncated" if self._truncated else "damaged"
         unread = () if self._ended else ("not read to the end",)
         return SourceReport(verdict, (*alarms, *notes, *unread), self._delivered, tuple(self._gaps))
+
+
+def few(lines: list[str]) -> list[str]:
+    """The first ``MAX_REASONS``, and how many more there are."""
+    more = len(lines) - MAX_REASONS
+    return lines if more <= 0 else [*lines[:MAX_REASONS], f"and {more} more like the last"]
 
 
 def require_named(spec: str) -> None:

@@ -61,7 +61,7 @@ class DicomSource(Clip):
         self._header = header
         self._times_s, self._clock_from = _times(header, len(pixels.frames), rate_hz)
         self._levels, levelled = self._find_levels()
-        self._declared = int(header.get("NumberOfFrames", 1) or 1)
+        found, declared = len(pixels.frames), int(header.get("NumberOfFrames", 1) or 1)
         self.info = SourceInfo(
             name=self.name,
             kind="dicom",
@@ -69,8 +69,8 @@ class DicomSource(Clip):
             codec=header.file_meta.TransferSyntaxUID.name,
             width=int(header.Columns),
             height=int(header.Rows),
-            declared_frames=self._declared,
-            rate_hz=len(pixels.frames) / self._times_s[-1] if self._times_s[-1] > 0 else None,
+            declared_frames=declared,
+            rate_hz=found / self._times_s[-1] if self._times_s[-1] > 0 else None,
             region=_region(header),
             has_clock=self._clock_from != "",
             details=(
@@ -80,6 +80,14 @@ class DicomSource(Clip):
             ),
         )
 
+        if pixels.missing:
+            self._alarms.append(pixels.missing)
+        if found != declared:
+            self._alarms.append(f"holds {found} frames but says that it has {declared}")
+        self._truncated = pixels.missing != "" or found < declared
+        if not self._clock_from:
+            self._notes.append(f"the file states no times: {ASSUMED_RATE_HZ:g} frames per second assumed; state --fps")
+
     def _items(self) -> Iterator[Frame | Gap]:
         with self._path.open("rb") as stream:
             for slot, pieces in enumerate(self._pixels.frames):
@@ -87,7 +95,7 @@ class DicomSource(Clip):
                 try:
                     image = self._convert(*self._decode(read_pieces(stream, pieces)))
                 except Exception as error:  # the decoders raise nearly anything on damaged frames
-                    yield Gap(start_s, end_s, f"1 frame lost ({type(error).__name__})")
+                    yield self._lost(start_s, end_s, f"1 frame lost ({type(error).__name__})")
                     continue
                 yield Frame(self._delivered, start_s, end_s - start_s, image)
 
@@ -154,16 +162,6 @@ class DicomSource(Clip):
         if not lows:
             return (0.0, float(2 ** int(header.get("BitsStored", 16)) - 1)), "all stored bits"
         return (min(lows), max(highs)), f"least to greatest of {len(lows)} frames, {min(lows):g} to {max(highs):g}"
-
-    def report(self) -> SourceReport:
-        found, missing = len(self._pixels.frames), self._pixels.missing
-        alarms = [missing] if missing else []
-        if found != self._declared:
-            alarms.append(f"holds {found} frames but says that it has {self._declared}")
-        alarms += [f"{gap.reason} at {gap.start_s:.2f} s" for gap in self._gaps]
-        assumed = f"the file states no times: {ASSUMED_RATE_HZ:g} frames per second assumed; state --fps"
-        truncated = bool(missing) or found < self._declared
-        return self._report(alarms, [] if self._clock_from else [assumed], truncated=truncated)
 
 
 class DicomVideo(VideoSource):

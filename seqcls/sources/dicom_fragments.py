@@ -99,18 +99,20 @@ def _native(header: Any, start: int, available: int, declared: int) -> Pixels:
 
 
 def _encapsulated(stream: BinaryIO, size: int, declared: int) -> Pixels:
-    table, fragments, missing = _items(stream, size)
-    if not fragments:
+    items, missing = _items(stream, size)
+    if len(items) < 2:
         return Pixels((), missing if missing else "the pixel data is empty")
+    table, *fragments = items
     if len(fragments) == declared:
         return Pixels(tuple((piece,) for piece in fragments), missing)
     begins = [read_pieces(stream, (Piece(piece.offset, 4),)).startswith(_CODE_STREAMS) for piece in fragments]
     if declared == 1 and not missing and sum(begins) <= 1:
         return Pixels((tuple(fragments),), missing)
-    items = [piece.offset - 8 for piece in fragments]
-    starts = {items[0] + offset for offset in table}
-    if len(starts) > 1 and {start for start in starts if start < size} <= set(items):
-        begins = [item in starts for item in items]
+    places = [piece.offset - 8 for piece in fragments]
+    offsets = read_pieces(stream, (Piece(table.offset, table.length // 4 * 4),))
+    starts = {places[0] + offset for (offset,) in struct.iter_unpack("<I", offsets)}
+    if len(starts) > 1 and {start for start in starts if start < size} <= set(places):
+        begins = [place in starts for place in places]
     elif not any(begins):
         begins = [True] * len(fragments)  # RLE has no mark, and PS3.5 allows it one fragment per frame only
     frames: list[list[Piece]] = []
@@ -121,27 +123,18 @@ def _encapsulated(stream: BinaryIO, size: int, declared: int) -> Pixels:
     return Pixels(tuple(tuple(frame) for frame in frames), missing)
 
 
-def _items(stream: BinaryIO, size: int) -> tuple[list[int], list[Piece], str]:
-    """The offset table, the fragments, and why they end early. Encapsulated data is always little endian."""
-    table: list[int] = []
-    fragments: list[Piece] = []
-    first = True
-    while True:
-        head = stream.read(8)
-        if len(head) < 8:
-            return table, fragments, "the file ends before its pixel data does"
+def _items(stream: BinaryIO, size: int) -> tuple[list[Piece], str]:
+    """All items, the offset table being the first, and why they end early. Encapsulated data is little endian."""
+    items: list[Piece] = []
+    while len(head := stream.read(8)) == 8:
         group, element, length = struct.unpack("<HHI", head)
         if (group, element) == _END:
-            return table, fragments, ""
-        if (group, element) != _ITEM:
-            return table, fragments, f"the pixel data breaks at byte {stream.tell() - 8:,}"
+            return items, ""
         start = stream.tell()
-        if first:
-            content = stream.read(min(length, size - start))
-            table = [int(offset) for (offset,) in struct.iter_unpack("<I", content[: len(content) // 4 * 4])]
-        elif start + length > size:
-            return table, fragments, "the file ends inside a frame"
-        else:
-            fragments.append(Piece(start, length))
-            stream.seek(start + length)
-        first = False
+        if (group, element) != _ITEM:
+            return items, f"the pixel data breaks at byte {start - 8:,}"
+        if start + length > size:
+            return items, "the file ends inside a frame"
+        items.append(Piece(start, length))
+        stream.seek(start + length)
+    return items, "the file ends before its pixel data does"

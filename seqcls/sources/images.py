@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from seqcls.errors import SourceError
 from seqcls.sources.base import Clip, require_regular_file, require_sane_size
 from seqcls.sources.expand import NUMBERED, is_image, listing, natural
-from seqcls.types import Frame, Gap, SourceInfo, SourceReport
+from seqcls.types import Frame, Gap, SourceInfo
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -50,31 +50,25 @@ class ImageSequence(Clip):
             rate_hz=self._rate_hz,
             has_clock=rate_hz is not None,
         )
-        self._alarms: list[str] = []
+        if rate_hz is None:
+            self._notes.append(
+                f"images have no clock: {ASSUMED_RATE_HZ:g} per second assumed; state the rate with --fps"
+            )
 
     def _items(self) -> Iterator[Frame | Gap]:
-        period_s, expected, size = 1 / self._rate_hz, 0, ()
+        period_s, expected = 1 / self._rate_hz, 0
         for slot, path in self._places:
             if slot > expected:
-                yield self._gap(expected, slot, f"no image between {path.name} and the one before it")
+                reason = f"no image between {path.name} and the one before it"
+                yield self._lost(expected / self._rate_hz, slot / self._rate_hz, reason)
             expected = slot + 1
             try:
                 image = read_image(path, color=self._color)
             except SourceError as error:
-                yield self._gap(slot, slot + 1, str(error))
+                yield self._lost(slot / self._rate_hz, (slot + 1) / self._rate_hz, str(error))
                 continue
-            if size and image.shape != size:
-                self._alarms.append(f"the image size changes at {path.name}")
-            size = image.shape
+            self._watch_size(image, path.name)
             yield Frame(self._delivered, slot / self._rate_hz, period_s, image)
-
-    def _gap(self, start: int, end: int, reason: str) -> Gap:
-        return Gap(start / self._rate_hz, end / self._rate_hz, reason)
-
-    def report(self) -> SourceReport:
-        assumed = f"images have no clock: {ASSUMED_RATE_HZ:g} per second assumed; state the rate with --fps"
-        alarms = [*self._alarms, *(gap.reason for gap in self._gaps)]
-        return self._report(alarms, [] if self.info.has_clock else [assumed])
 
 
 def _find(spec: Path) -> list[tuple[int, Path]]:

@@ -33,15 +33,15 @@ class MemorySource(Clip):
         self._given = _require_many(items)
         self._rate_hz = rate_hz
         self._size: tuple[int, ...] = ()
-        self._last: Frame | Gap | None = None
 
     def _items(self) -> Iterator[Frame | Gap]:
+        last: Frame | Gap | None = None
         for given in self._given:
             item = given if isinstance(given, (Frame, Gap)) else self._timed(given)
-            self._require_order(item)
+            _require_order(last, item)
             if isinstance(given, Frame) and self._rate_hz is not None:
                 raise UsageError("a Frame has a time of its own: leave rate_hz out, or give plain images")
-            self._last = item
+            last = item
             yield item
 
     def _timed(self, image: object) -> Frame:
@@ -58,21 +58,21 @@ class MemorySource(Clip):
         self._size = image.shape[:2]
         return Frame(index, index / self._rate_hz, 1 / self._rate_hz, np.array(image, order="C"))
 
-    def _require_order(self, item: Frame | Gap) -> None:
-        last = self._last
-        if isinstance(item, Gap) and not -math.inf < item.start_s <= item.end_s < math.inf:
-            raise UsageError(f"a gap from {item.start_s} to {item.end_s} s: give finite times, the earlier one first")
-        if isinstance(last, Frame) and isinstance(item, Frame):
-            if not (item.time_s > last.time_s and item.index > last.index):
-                raise UsageError(
-                    f"frame {item.index} at {item.time_s:g} s does not come after frame {last.index} at"
-                    f" {last.time_s:g} s: give frames in order, with times and indices that increase"
-                )
-        elif last is not None:
-            begins_s = item.start_s if isinstance(item, Gap) else item.time_s
-            before_s = last.end_s if isinstance(last, Gap) else last.time_s
-            if begins_s < before_s - TIME_TOLERANCE_S:
-                raise UsageError(f"what begins at {begins_s:g} s is given after {before_s:g} s: give items in order")
+
+def _require_order(last: Frame | Gap | None, item: Frame | Gap) -> None:
+    if isinstance(item, Gap) and not -math.inf < item.start_s <= item.end_s < math.inf:
+        raise UsageError(f"a gap from {item.start_s} to {item.end_s} s: give finite times, the earlier one first")
+    if isinstance(last, Frame) and isinstance(item, Frame):
+        if not (item.time_s > last.time_s and item.index > last.index):
+            raise UsageError(
+                f"frame {item.index} at {item.time_s:g} s does not come after frame {last.index} at"
+                f" {last.time_s:g} s: give frames in order, with times and indices that increase"
+            )
+    elif last is not None:
+        begins_s = item.start_s if isinstance(item, Gap) else item.time_s
+        before_s = last.end_s if isinstance(last, Gap) else last.time_s
+        if begins_s < before_s - TIME_TOLERANCE_S:
+            raise UsageError(f"what begins at {begins_s:g} s is given after {before_s:g} s: give items in order")
 
 
 def require_rate(rate_hz: float) -> None:

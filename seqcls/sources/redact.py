@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -22,6 +23,7 @@ _STREAM_KEY = re.compile(r"^([^/\\?#]*[/\\]+[^/\\?#]*[/\\]+)[^?#]+?(['\")\]>,.:;
 _VALUE = re.compile(r"([^=&;]*=)[^&;]*")
 # From the beginning of a word alone: from its middle the answer would be the same, at quadratic cost.
 _BARE_USERINFO = re.compile(r"(?<![^\s:/\\@'\"(])[^\s:/\\@'\"(]+:[^\s@]{1,4096}@")
+_hide_userinfo = partial(_BARE_USERINFO.sub, f"{HIDDEN}@")
 _MAX_BYTES = 4096
 
 
@@ -110,10 +112,6 @@ def _query(mark: str, query: str) -> str:
         for piece in pieces
     ]
     return mark + "".join(hidden) + (f"#{HIDDEN}" if fragment else "")
-
-
-def _hide_userinfo(text: str) -> str:
-    return _BARE_USERINFO.sub(f"{HIDDEN}@", text)
 
 
 def credentials(url: str, environ: Mapping[str, str], file: Path | None = None) -> str:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from seqcls.errors import SourceError, one_line
-from seqcls.sources.base import MAX_PIXELS, Clip, require_regular_file, require_sane_size
+from seqcls.sources.base import MAX_PIXELS, Clip, few, require_regular_file, require_sane_size
 from seqcls.sources.container import examine
 from seqcls.sources.sniff import BARE_STREAMS, DEMUXERS, kind_of
 from seqcls.sources.timestamps import EMPTY_PACKET_BYTES, Clock
-from seqcls.types import Frame, Gap, SourceInfo, SourceReport
+from seqcls.types import Frame, Gap, SourceInfo
 
 #: A demuxer that fails this often in a row has nothing more to give.
 MAX_FAILURES = 20
@@ -24,8 +24,6 @@ MAX_THREADS = 8
 
 #: Without a rate, and before two frames show one.
 FALLBACK_RATE = Fraction(25)
-
-_MAX_REASONS = 8
 
 
 class VideoSource(Clip):
@@ -54,9 +52,7 @@ class VideoSource(Clip):
             self._container.close()
             raise
         self._errors: Counter[str] = Counter()
-        self._alarms: list[str] = []
         self._packets_seen = 0
-        self._truncated = False
         self._clock = self._make_clock()
 
     def _describe(self) -> SourceInfo:
@@ -95,21 +91,15 @@ class VideoSource(Clip):
         from seqcls.sources.pixels import bgr, gray
 
         image_of, clock = bgr if self._color else gray, self._clock
-        size: tuple[int, ...] = ()
         for decoded in self._decoded():
             try:
                 image = image_of(decoded)
             except Exception as error:  # a pixel format that swscale cannot read, memory
                 self._trouble(error)
                 continue
-            if size and image.shape != size:
-                self._alarms.append(
-                    f"the image size changes from {size[1]}x{size[0]} to {image.shape[1]}x{image.shape[0]}"
-                    f" at {clock.end_s:.2f} s"
-                )
-            size = image.shape
+            self._watch_size(image, f"{clock.end_s:.2f} s")
             if decoded.is_corrupt:
-                self._count("frames that the decoder marks as damaged")
+                self._errors["frames that the decoder marks as damaged"] += 1
             stamp = decoded.pts if decoded.pts is not None else decoded.dts
             yield from clock.add(stamp, decoded.duration, image, "damaged picture" if decoded.is_corrupt else "")
         if self._closed:
@@ -120,7 +110,7 @@ class VideoSource(Clip):
     def _decoded(self) -> Iterator[Any]:
         for packet in self._packets():
             if packet.is_corrupt:
-                self._count("packets marked as damaged by the container")
+                self._errors["packets marked as damaged by the container"] += 1
                 self._clock.trouble()
             if not packet.is_discard:
                 self._clock.packet(packet.pts, packet.size)
@@ -164,12 +154,8 @@ class VideoSource(Clip):
         return []
 
     def _trouble(self, error: Exception) -> None:
-        self._count(f"decoding errors ({one_line(error)})")
+        self._errors[f"decoding errors ({one_line(error)})"] += 1
         self._clock.trouble()
-
-    def _count(self, what: str) -> None:
-        if what in self._errors or len(self._errors) < _MAX_REASONS:
-            self._errors[what] += 1
 
     def _check_the_end(self) -> Iterator[Gap]:
         """Compare the frames read with what the file declares; a declared rest that is missing becomes a gap."""
@@ -208,14 +194,14 @@ class VideoSource(Clip):
             return float(container.duration / 1_000_000)
         return None
 
-    def report(self) -> SourceReport:
+    def _remarks(self) -> tuple[list[str], list[str]]:
         clock = self._clock
         counted = [f"{count} {what}" for what, count in self._errors.items()]
         lost = [f"{gap.reason} at {gap.start_s:.2f} s" for gap in self._gaps if gap.reason.endswith("lost")]
-        alarms = [*_few(self._alarms), *_few(clock.alarms), *_few(lost), *counted]
+        alarms = [*few(self._alarms), *few(clock.alarms), *few(lost), *few(counted)]
         if self._ended and clock.delivered == 0:
             alarms.append("no frame could be decoded")
-        return self._report(alarms, clock.notes, truncated=self._truncated)
+        return alarms, clock.notes
 
     def close(self) -> None:
         super().close()
@@ -272,8 +258,3 @@ def _tagged_duration_s(text: str) -> float | None:
         return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
     except ValueError:
         return None
-
-
-def _few(lines: list[str]) -> list[str]:
-    more = len(lines) - _MAX_REASONS
-    return lines if more <= 0 else [*lines[:_MAX_REASONS], f"and {more} more like the last"]
