@@ -37,7 +37,7 @@ IMPORTS: dict[str, set[str]] = {
     "preprocess": {"geometry", "types", "gate"},
     "timeline": {"errors", "geometry", "types", "gate", "intervals", "smoothing"},
     "contact_sheet": {"errors", "files", "geometry", "types", "gate", "sources", "preprocess", "cv2"},
-    "datasets": {"errors", "files", "geometry", "types", "json_text", "sources", "preprocess", "PIL", "cv2"},
+    "datasets": {"errors", "files", "geometry", "types", "json_text", "sources", "preprocess", "cv2"},
     "engines": {"errors", "files", "models", "onnx", "onnxruntime", "openvino", "torch"},
     "exports": {"errors", "palette", "files", "types", "json_text", "timeline", "matplotlib"},
     "postprocess": {"types", "intervals", "smoothing", "timeline"},
