@@ -27,7 +27,7 @@ REMOVED: dict[str, str] = {
     "--time-constant": "use --smoothing exponential,time-constant=SECONDS",
     "--dwell": "use --smoothing hmm,dwell=SECONDS",
     "--live": "leave it out: cameras and addresses are watched live by themselves, clips with --realtime",
-    "--whole": "recordings hold the ultrasound region only; in Python: Recorder(path, whole=True)",
+    "--whole": "recordings hold the ultrasound region only",
     "--size": "use --camera size=WIDTHxHEIGHT",
     "--camera-rate": "use --camera rate=NUMBER",
     "--backend": "use --camera backend=NAME",

@@ -10,13 +10,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from seqcls.errors import UsageError
 from seqcls.files import require_writable
 from seqcls.live.background import Notify, nothing
 from seqcls.live.recording.fragmented_video import (
-    FragmentedVideoWriter,
     Image,
-    OpenVideo,
     RecordedVideo,
     SegmentedVideoWriter,
 )
@@ -85,8 +82,7 @@ class PresenceClips(BackgroundRecording):
     that is too little the pre-roll shrinks and ``notify`` says so. ``dropped`` counts the frames that no clip can
     contain.
 
-    Feed ``frame`` and ``event`` from one thread. Raises UsageError for durations that cannot be right, OutputError
-    where the folder cannot be written.
+    Feed ``frame`` and ``event`` from one thread. Raises OutputError where the folder cannot be written.
     """
 
     def __init__(
@@ -96,24 +92,19 @@ class PresenceClips(BackgroundRecording):
         organs: Sequence[str],
         pre_roll_s: float = 2.0,
         post_roll_s: float = 1.0,
-        whole: bool = False,
         reach_s: float = REACH_S,
         notify: Notify = nothing,
         ring_bytes: int = RING_BYTES,
         queue_bytes: int = QUEUE_BYTES,
-        open_video: OpenVideo = FragmentedVideoWriter,
     ) -> None:
-        for name, value in (("pre-roll", pre_roll_s), ("post-roll", post_roll_s), ("reach", reach_s)):
-            if not 0 <= value <= 600:
-                raise UsageError(f"a clip's {name} must be 0 to 600 seconds, not {value:g}")
         self._folder = require_writable(folder)
-        self._organs, self._open_video = frozenset(organs), open_video
+        self._organs = frozenset(organs)
         self._pre_roll_s, self._post_roll_s = pre_roll_s, post_roll_s
         self._ring = _Ring(ring_bytes, pre_roll_s + reach_s)
         self._open: list[_Clip] = []
         self._videos: list[SegmentedVideoWriter] = []
         self._shrunk = False
-        super().__init__("clips", whole=whole, notify=notify, queue_bytes=queue_bytes)
+        super().__init__("clips", notify=notify, queue_bytes=queue_bytes)
 
     @property
     def parts(self) -> tuple[RecordedVideo, ...]:
@@ -153,7 +144,7 @@ class PresenceClips(BackgroundRecording):
                 f"a clip of {event.organ} begins {past[0].time_s - wanted_s:.1f} s late:"
                 f" the frames before are no longer held ({self._ring.held_bytes >> 20} MiB are)"
             )
-        video = SegmentedVideoWriter(self._folder / clip_name(event.organ, event.start_s), self._open_video)
+        video = SegmentedVideoWriter(self._folder / clip_name(event.organ, event.start_s))
         self._videos.append(video)
         self._open.append(_Clip(event.organ, video, past))
 

@@ -1,4 +1,4 @@
-"""Recording a feed beside its analysis: what the ultrasound region shows, unless all is asked for."""
+"""Recording a feed beside its analysis: what the ultrasound region shows, and nothing else."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from seqcls.geometry import Geometry, Region
 from seqcls.live.background import BackgroundWorker, Notify, nothing
 from seqcls.live.recording.fragmented_video import (
     SUFFIXES,
-    FragmentedVideoWriter,
     Image,
-    OpenVideo,
     RecordedVideo,
     SegmentedVideoWriter,
 )
@@ -28,14 +26,14 @@ QUEUE_BYTES = 64 << 20
 class BackgroundRecording:
     """Base of the recordings: frames are cropped and written in a thread of its own, which never raises into the run.
 
-    By default nothing from outside the ultrasound region is kept (names are burnt in there), and frames wait until the
-    region is known; ``whole`` keeps all. Frames that the encoder or the disk cannot take in time are left out.
+    Nothing from outside the ultrasound region is kept (names are burnt in there), and frames wait until the region is
+    known. Frames that the encoder or the disk cannot take in time are left out.
     ``failed`` is one line once writing failed and stopped; what was written before stays readable.
     """
 
-    def __init__(self, name: str, *, whole: bool, notify: Notify, queue_bytes: int) -> None:
+    def __init__(self, name: str, *, notify: Notify, queue_bytes: int) -> None:
         self.failed = ""
-        self._name, self._whole, self._notify, self._limit_bytes = name, whole, notify, queue_bytes
+        self._name, self._notify, self._limit_bytes = name, notify, queue_bytes
         self._geometry = Geometry()
         self._held: list[Frame] = []
         self._held_bytes = self._left_out = self._unwritten = 0
@@ -51,10 +49,8 @@ class BackgroundRecording:
         return self._worker.dropped + self._left_out + self._unwritten
 
     def frame(self, frame: Frame, region: Region | None) -> None:
-        """Write the frame; as long as ``region`` is None (not found yet) frames wait for it, unless ``whole``."""
-        if self._whole:
-            self._put(frame, None)
-        elif region is not None:
+        """Write the frame; as long as ``region`` is None (not found yet) frames wait for it."""
+        if region is not None:
             held, self._held, self._held_bytes = self._held, [], 0
             for ready in (*held, frame):
                 if ready.image.shape[:2] == (region.height, region.width):
@@ -79,18 +75,18 @@ class BackgroundRecording:
                 self.failed = f"the {self._name} could not be ended within {within_s:g} s"
             self._notify(self.failed)
 
-    def _put(self, frame: Frame, region: Region | None) -> None:
+    def _put(self, frame: Frame, region: Region) -> None:
         if not self._worker.put(partial(self._crop_and_write, frame, region), frame.image.nbytes) and not self._slow:
             self._slow = True
             self._notify(f"writing the {self._name} cannot keep up: frames are left out, the analysis is not affected")
 
-    def _crop_and_write(self, frame: Frame, region: Region | None) -> None:
+    def _crop_and_write(self, frame: Frame, region: Region) -> None:
         if self.failed:
             self._unwritten += 1
             return
         self._place = f"at {frame.time_s:.1f} s"
         try:
-            self._write(frame, frame.image if region is None else self._geometry.crop(frame.image, region))
+            self._write(frame, self._geometry.crop(frame.image, region))
         except Exception:
             self._unwritten += 1
             raise
@@ -108,7 +104,7 @@ class BackgroundRecording:
             self._end_files()
 
     def _write(self, frame: Frame, image: Image) -> None:
-        """Write ``image``, what of the frame may be kept: (H, W) gray, as it came, gray or BGR, when ``whole``."""
+        """Write ``image``, what of the frame may be kept: (H, W) gray."""
         raise NotImplementedError
 
     def _end_files(self) -> None:
@@ -128,11 +124,9 @@ class Recorder(BackgroundRecording):
         self,
         path: str | Path,
         *,
-        whole: bool = False,
         resume: bool = False,
         notify: Notify = nothing,
         queue_bytes: int = QUEUE_BYTES,
-        open_video: OpenVideo = FragmentedVideoWriter,
     ) -> None:
         path = Path(path)
         if path.suffix.lower() not in SUFFIXES:
@@ -141,8 +135,8 @@ class Recorder(BackgroundRecording):
         if path.exists() and not resume:
             raise OutputError(f"{path} exists already and is not overwritten; choose another name for the recording")
         self.recorded = 0
-        self._video = SegmentedVideoWriter(path, open_video)
-        super().__init__("recording", whole=whole, notify=notify, queue_bytes=queue_bytes)
+        self._video = SegmentedVideoWriter(path)
+        super().__init__("recording", notify=notify, queue_bytes=queue_bytes)
 
     @property
     def parts(self) -> tuple[RecordedVideo, ...]:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +21,7 @@ from support.media import draw, numbers, read_number
 
 from seqcls.errors import OutputError, UsageError
 from seqcls.geometry import Region
+from seqcls.live.recording import fragmented_video
 from seqcls.live.recording.fragmented_video import FragmentedVideoWriter, SegmentedVideoWriter
 from seqcls.live.recording.presence_clips import PresenceClips, clip_name
 from seqcls.live.recording.recorder import Recorder
@@ -63,8 +64,8 @@ def record(path: Path, frames: list[Frame], region: Region | None = FULL, **opti
     return recorder
 
 
-def read(path: Path, *, color: bool = False) -> tuple[list[Frame], SourceReport]:
-    with open_source(path, color=color) as source:
+def read(path: Path) -> tuple[list[Frame], SourceReport]:
+    with open_source(path) as source:
         frames = [item for item in source if isinstance(item, Frame)]
         return frames, source.report()
 
@@ -118,16 +119,6 @@ def test_nothing_from_outside_the_region_is_recorded(tmp_path: Path) -> None:
         assert frame.image.shape == (128, 160)
         assert frame.image.max() < 240  # the screen is 255 outside, the drawing 220 at most
         assert frame.image[:4, :4].max() < 20 and frame.image[-4:, -4:].max() < 20  # in the box, outside the outline
-
-
-def test_whole_records_the_screen_in_colour(tmp_path: Path) -> None:
-    image = np.zeros((101, 121, 3), np.uint8)
-    image[:, :60] = (40, 60, 200)
-    record(tmp_path / "a.mp4", [Frame(k, k / 25, 0.04, image) for k in range(4)], None, whole=True)
-    (shown, *_), _ = read(tmp_path / "a.mp4", color=True)
-    assert shown.image.shape == (102, 122, 3)
-    assert shown.image[20, 20].tolist() == pytest.approx([40, 60, 200], abs=6)
-    assert shown.image[101, 20].tolist() == pytest.approx([40, 60, 200], abs=6)
 
 
 def test_odd_sizes_are_padded_with_black_and_gray_values_kept(tmp_path: Path) -> None:
@@ -271,23 +262,26 @@ class FullDisk(io.FileIO):
         return super().write(memoryview(data)[:fits])
 
 
-def small_disk(room: int) -> Callable[[Path, NDArray[np.uint8], float], FragmentedVideoWriter]:
-    def opened(path: Path) -> BinaryIO:
+def small_disk(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    def opened(path: Path) -> FullDisk:
         file = FullDisk(path, "xb")
         file.room = room
-        return file  # type: ignore[return-value]
+        return file
 
-    return lambda path, first, start_s: FragmentedVideoWriter(path, first, start_s, open_file=opened)
+    monkeypatch.setattr(fragmented_video, "open_new", opened)
 
 
 @pytest.mark.parametrize("room", [60_000, 400, 0], ids=["later", "at once", "no byte"])
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_a_full_disk_ends_the_recording_and_nothing_else(tmp_path: Path, suffix: str, room: int) -> None:
+def test_a_full_disk_ends_the_recording_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, room: int
+) -> None:
+    small_disk(monkeypatch, room)
     said: list[str] = []
     frames = [plain(k, k / 25) for k in range(80)]
     for frame in frames:
         frame.image[:] = np.maximum(frame.image, np.random.default_rng(frame.index).integers(0, 90, frame.image.shape))
-    recorder = record(tmp_path / f"a{suffix}", frames, open_video=small_disk(room), notify=said.append)
+    recorder = record(tmp_path / f"a{suffix}", frames, notify=said.append)
     assert "No space left" in recorder.failed and "\n" not in recorder.failed
     assert said == [recorder.failed]
     assert recorder.recorded + recorder.dropped == 80 and recorder.dropped > 0
@@ -298,9 +292,10 @@ def test_a_full_disk_ends_the_recording_and_nothing_else(tmp_path: Path, suffix:
 
 
 class Gate:
-    """A part whose encoder waits until it is let go."""
+    """A part whose encoder waits until it is let go; stands in for every FragmentedVideoWriter."""
 
-    def __init__(self) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(fragmented_video, "FragmentedVideoWriter", self)
         self.go, self.busy = threading.Event(), threading.Event()
         self.written: list[int | None] = []
 
@@ -316,10 +311,12 @@ class Gate:
         pass
 
 
-def test_a_slow_encoder_costs_the_recording_frames_and_the_run_nothing(tmp_path: Path) -> None:
+def test_a_slow_encoder_costs_the_recording_frames_and_the_run_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said: list[str] = []
-    gate = Gate()
-    recorder = Recorder(tmp_path / "a.mp4", open_video=gate, queue_bytes=5 * WIDTH * HEIGHT, notify=said.append)
+    gate = Gate(monkeypatch)
+    recorder = Recorder(tmp_path / "a.mp4", queue_bytes=5 * WIDTH * HEIGHT, notify=said.append)
     recorder.frame(plain(0, 0.0), FULL)
     assert gate.busy.wait(30)
     for k in range(1, 20):
@@ -332,10 +329,10 @@ def test_a_slow_encoder_costs_the_recording_frames_and_the_run_nothing(tmp_path:
     assert said[1:] == ["14 of 20 frames are not in the recording"]
 
 
-def test_an_encoder_that_hangs_is_left_behind(tmp_path: Path) -> None:
+def test_an_encoder_that_hangs_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    gate = Gate()
-    recorder = Recorder(tmp_path / "a.mp4", open_video=gate, notify=said.append)
+    gate = Gate(monkeypatch)
+    recorder = Recorder(tmp_path / "a.mp4", notify=said.append)
     for k in range(3):
         recorder.frame(plain(k, k / 25), FULL)
     assert gate.busy.wait(30)
@@ -347,23 +344,24 @@ def test_an_encoder_that_hangs_is_left_behind(tmp_path: Path) -> None:
     _wait_for(lambda: not threads())
 
 
-def test_an_encoder_that_breaks_is_told_in_one_line(tmp_path: Path) -> None:
+def test_an_encoder_that_breaks_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(path: Path, first: NDArray[np.uint8], start_s: float) -> FragmentedVideoWriter:
         raise RuntimeError("first\nsecond")
 
+    monkeypatch.setattr(fragmented_video, "FragmentedVideoWriter", broken)
     said: list[str] = []
-    recorder = record(tmp_path / "a.mp4", [plain(k, k / 25) for k in range(3)], open_video=broken, notify=said.append)
+    recorder = record(tmp_path / "a.mp4", [plain(k, k / 25) for k in range(3)], notify=said.append)
     assert "first second" in recorder.failed and said == [recorder.failed] and recorder.dropped == 3
 
 
-def test_what_fails_at_the_end_is_told(tmp_path: Path) -> None:
+def test_what_fails_at_the_end_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken(Gate):
         def close(self) -> None:
             raise OSError(errno.EIO, "broken disk")
 
-    part = Broken()
+    part = Broken(monkeypatch)
     part.go.set()
-    recorder = record(tmp_path / "a.mp4", [plain(0, 0.0)], open_video=part)
+    recorder = record(tmp_path / "a.mp4", [plain(0, 0.0)])
     assert "at its end: broken disk" in recorder.failed
 
 
@@ -482,21 +480,21 @@ def test_clip_names(organ: str, start_s: float, name: str) -> None:
     assert clip_name(organ, start_s) == name
 
 
-def test_a_full_disk_ends_the_clips_and_nothing_else(tmp_path: Path) -> None:
+def test_a_full_disk_ends_the_clips_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_disk(monkeypatch, 60_000)
     said: list[str] = []
     events = [present("thyroid", 1.0, 1.4), present("trachea", 2.0, 2.4)]
     frames = [Frame(k, t, 0.04, draw(k, noise=60)) for k, t in enumerate(steady(100))]
-    clips = clips_of(tmp_path, frames, events, open_video=small_disk(60_000), notify=said.append)
+    clips = clips_of(tmp_path, frames, events, notify=said.append)
     assert "No space left" in clips.failed and said == [clips.failed]
 
 
-def test_slow_clips_cost_frames_and_no_events(tmp_path: Path) -> None:
+def test_slow_clips_cost_frames_and_no_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    gate = Gate()
+    gate = Gate(monkeypatch)
     clips = PresenceClips(
         tmp_path,
         organs=("thyroid",),
-        open_video=gate,
         queue_bytes=3 * WIDTH * HEIGHT,
         notify=said.append,
         post_roll_s=0.0,
@@ -515,8 +513,6 @@ def test_slow_clips_cost_frames_and_no_events(tmp_path: Path) -> None:
 
 
 def test_clips_options(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="pre-roll must be 0 to 600"):
-        PresenceClips(tmp_path, organs=("thyroid",), pre_roll_s=-1)
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputError):
         PresenceClips(tmp_path / "file", organs=("thyroid",))
