@@ -1,23 +1,23 @@
 """`--show`: the image with what is in view, in a window of its own.
 
 The window lives in a process of its own, which says by itself that nothing new comes: a run that hangs in native code
-cannot. ``main`` is that process. On stdin: per view the lengths of its two parts (4 bytes each, big-endian), a LiveView
-as JSON, and its image's bytes. On stdout: a line ``ready`` or ``failed WHY``, then ``closed``.
+cannot. ``main`` is that process. On stdin: one pickled LiveView after another, from the run that started it and nobody
+else. On stdout: a line ``ready`` or ``failed WHY``, then ``closed``.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import struct
+import pickle
 import sys
 import textwrap
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
-from typing import IO, Any
+from dataclasses import replace
+from typing import IO
 
 import cv2
 import numpy as np
@@ -28,7 +28,6 @@ from seqcls.errors import UsageError
 from seqcls.live.background import BackgroundWorker
 from seqcls.live.snapshot import LiveView, OrganView
 from seqcls.palette import ABSENT, PRESENT, UNKNOWN, bgr
-from seqcls.types import FrameCounts
 
 Image = NDArray[np.uint8]
 #: Each state has its word besides.
@@ -38,7 +37,6 @@ _INK = (230, 230, 230)
 #: After so long without news, an image is no longer what is seen now.
 QUIET_S = 2.0
 TITLE = "seqcls"
-_LENGTHS = struct.Struct(">II")
 _OPEN_S = 30.0
 _END_S = 2.0
 _NO_GUI = "--show needs an OpenCV that can open windows, not opencv-python-headless; use --serve instead"
@@ -99,9 +97,7 @@ class Window:
 
     def show(self, view: LiveView) -> None:
         """Never waits: a view that the window has not taken when the next one comes is left out."""
-        # What the window does not draw need not travel.
-        organs = tuple(replace(organ, trace=(), spans=()) for organ in view.organs)
-        self._sender.put(replace(view, organs=organs))
+        self._sender.put(view)
 
     def close(self) -> None:
         """End the process; idempotent."""
@@ -110,7 +106,7 @@ class Window:
         self._listener.join(_END_S)
 
     def _send(self, view: LiveView) -> None:
-        self._views.write(packed(view))
+        pickle.dump(view, self._views)
         self._views.flush()
 
     def _listen(self) -> None:
@@ -125,39 +121,12 @@ class Window:
         self._answered.set()
 
 
-def packed(view: LiveView) -> bytes:
-    """A view on its way to the window's process."""
-    record = asdict(replace(view, image=None))
-    record["shape"] = None if view.image is None else view.image.shape
-    text = json.dumps(record).encode()
-    pixels = b"" if view.image is None else view.image.tobytes()
-    return _LENGTHS.pack(len(text), len(pixels)) + text + pixels
-
-
-def _unpacked(text: bytes, pixels: bytes) -> LiveView:
-    record: dict[str, Any] = json.loads(text)
-    shape = record.pop("shape")
-    record["organs"] = tuple(OrganView(**organ) for organ in record["organs"])
-    record["frame_counts"] = FrameCounts(**record["frame_counts"])
-    record["image"] = None if shape is None else np.frombuffer(pixels, np.uint8).reshape(shape)
-    return LiveView(**record)
-
-
-class _Inbox:
-    """The newest view of those that come in, and when it came; ends the process when no more can come."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-        self.latest: tuple[LiveView, float] | None = None
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        while len(head := self._stream.read(_LENGTHS.size)) == _LENGTHS.size:
-            lengths = _LENGTHS.unpack(head)
-            text, pixels = (self._stream.read(length) for length in lengths)
-            if (len(text), len(pixels)) != lengths:
-                break
-            self.latest = (_unpacked(text, pixels), time.monotonic())
+def _receive(views: IO[bytes], latest: deque[tuple[LiveView, float]]) -> None:
+    """Keep the newest view and when it came; end the process when no more can come."""
+    try:
+        while True:
+            latest.append((pickle.load(views), time.monotonic()))
+    finally:
         os._exit(0)  # also when the GUI is stuck
 
 
@@ -172,22 +141,22 @@ def main() -> None:
         print("failed", _NO_GUI, file=answers)
         return
     print("ready", file=answers)
+    latest: deque[tuple[LiveView, float]] = deque(maxlen=1)
+    threading.Thread(target=_receive, args=(sys.stdin.buffer, latest), daemon=True).start()
     with suppress(KeyboardInterrupt):
-        _follow(_Inbox(sys.stdin.buffer))
+        _follow(latest)
     with suppress(OSError):  # nobody listens any more
         print("closed", file=answers)
     cv2.destroyAllWindows()
     os._exit(0)  # the thread that reads stdin holds its lock, for which an orderly end would wait and then abort
 
 
-def _follow(inbox: _Inbox) -> None:
+def _follow(latest: deque[tuple[LiveView, float]]) -> None:
     """Draw until a person closes the window."""
     shown: tuple[float, int] | None = None
     visible = False
     while True:
-        latest = inbox.latest
-        if latest is not None:
-            view, came_s = latest
+        for view, came_s in latest.copy():
             quiet_s = time.monotonic() - came_s
             state = (came_s, int(quiet_s) if quiet_s >= QUIET_S else 0)
             if state != shown:
