@@ -10,7 +10,7 @@ from seqcls.live.snapshot import OrganView, Span
 from seqcls.types import Event, FeedState, FrameScore, State
 
 #: How much of the past is shown.
-TRACE_S, SPANS_S = 60.0, 600.0
+TRACE_S, SPANS_S = 60.0, 300.0
 #: More points than a screen has columns are of no use.
 _POINT_EVERY_S = 0.1
 #: How many presences are shown, however long ago they were.
@@ -39,7 +39,7 @@ class OrganHistory:
         self._score = None if smoothed.scores is None else float(smoothed.scores[column])
         if self._trace and smoothed.time_s - self._trace[-1][0] < _POINT_EVERY_S:
             return
-        self._trace.append((smoothed.time_s, self._score))
+        self._trace.append((round(smoothed.time_s, 3), None if self._score is None else round(self._score, 3)))
         while self._trace[0][0] < smoothed.time_s - TRACE_S:
             self._trace.popleft()
         while self._spans and (self._spans[0].end_s or smoothed.time_s) < smoothed.time_s - SPANS_S:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import math
-import socket
 import threading
 import time
 from dataclasses import replace
@@ -73,22 +72,10 @@ def status(*args: Any, **options: Any) -> int:
     return ask(*args, **options).status
 
 
-def events(page: PageServer) -> tuple[socket.socket, Any]:
-    """An open stream of events: its socket, and a file to read its lines from."""
-    connection = socket.create_connection(("127.0.0.1", page.port), timeout=30)
-    connection.sendall(
-        f"GET /events HTTP/1.1\r\nHost: 127.0.0.1:{page.port}\r\nCookie: seqcls_{page.port}={TOKEN}\r\n\r\n".encode()
-    )
-    return connection, connection.makefile("rb")
-
-
-def news(lines: Any) -> dict[str, Any]:
-    """The next message of a stream of events."""
-    for line in lines:
-        if line.startswith(b"data: "):
-            message: dict[str, Any] = json.loads(line[6:])
-            return message
-    raise AssertionError("the stream has ended")
+def news(page: PageServer, seen: int = -1) -> dict[str, Any]:
+    """What the page is told when it asks."""
+    message: dict[str, Any] = json.loads(ask(page, f"/view?seen={seen}").body)  # type: ignore[attr-defined]
+    return message
 
 
 def threads() -> set[threading.Thread]:
