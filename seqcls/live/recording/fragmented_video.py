@@ -76,10 +76,11 @@ class FragmentedVideoWriter:
         self._container = av.open(self._file, "w", format=form, options=options, buffer_size=1 << 22)
         self._container.metadata["comment"] = f"begins at {start_s:.3f} s of the run"
         codec, settings = ("libx264", _X264) if self._h264 else ("mpeg4", _MPEG4)
-        self._stream: Any = self._container.add_stream(codec, options=settings)
-        self._stream.width, self._stream.height, self._stream.pix_fmt = self._width, self._height, "yuv420p"
-        context = self._stream.codec_context
-        self._stream.time_base = context.time_base = TIME_BASE
+        stream: Any = self._container.add_stream(codec, options=settings)
+        self._stream = stream
+        stream.width, stream.height, stream.pix_fmt = self._width, self._height, "yuv420p"
+        context = stream.codec_context
+        stream.time_base = context.time_base = TIME_BASE
         context.thread_count = 1  # the analysis needs the others
         context.gop_size = 600  # key frames are asked for by time
         context.max_b_frames = 0
