@@ -13,7 +13,7 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from seqcls.engines.base import Forward, PerImageEngine, processors, require_cpu, settle_int8
-from seqcls.engines.openvino_graph import build, read_ir
+from seqcls.engines.openvino_graph import build, core, read_ir
 from seqcls.errors import EngineError, one_line
 from seqcls.models.file import ModelHeader
 from seqcls.models.folded import network
@@ -38,7 +38,7 @@ class OpenVINOEngine(PerImageEngine):
             self._model, header, kept = read_ir(model)
         else:
             self._model, header, kept = build(network(*model)), model[0], "fp32"
-        precision = _choose(ov.Core(), settle_int8(precision, kept, "OpenVINO"))
+        precision = _choose(core(), settle_int8(precision, kept, "OpenVINO"))
         streams = processors()
         # Twice as many requests as streams, so that none waits for Python to bring the next image.
         self._queue = ov.AsyncInferQueue(_compile(self._model, precision, streams=streams), 2 * streams)
@@ -79,7 +79,7 @@ def _compile(model: ov.Model, precision: str, *, streams: int) -> ov.CompiledMod
         "ENABLE_CPU_PINNING": False,
     }
     try:
-        compiled = ov.Core().compile_model(model, "CPU", options)
+        compiled = core().compile_model(model, "CPU", options)
     except RuntimeError as error:
         raise EngineError(f"OpenVINO refuses the model ({one_line(error)}); try --engine torch") from error
     found = compiled.get_property("INFERENCE_PRECISION_HINT")
@@ -92,26 +92,26 @@ def _keep(request: ov.InferRequest, row: NDArray[np.float32]) -> None:
     row[:] = request.get_output_tensor(0).data[0]
 
 
-def _choose(core: ov.Core, precision: str) -> str:
+def _choose(library: ov.Core, precision: str) -> str:
     """The precision itself; for ``auto`` bf16 where that is fast, else fp32. Raises EngineError: not on this processor.
 
     fp16 is never chosen: a score may overflow in it.
     """
-    can = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    can = library.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if precision == "auto":
-        return "bf16" if "BF16" in can and _fast_bfloat16(core) else "fp32"
+        return "bf16" if "BF16" in can and _fast_bfloat16(library) else "fp32"
     if precision in _CAPABILITIES and _CAPABILITIES[precision] not in can:
         raise EngineError(f"this processor has no {precision}; use --precision fp32 or auto")
     return precision
 
 
-def _fast_bfloat16(core: ov.Core) -> bool:
+def _fast_bfloat16(library: ov.Core) -> bool:
     """Whether this processor, given that it has bfloat16, computes it faster than float32; as in ``models.resnet``.
 
     Having the instructions is not enough: two cores of Intel Sapphire Rapids without AMX score ResNet-18 at 224 px with
     49 instead of 85 frames/s in bfloat16, of AMD Genoa with 118 instead of 60.
     """
-    if "intel" not in str(core.get_property("CPU", "FULL_DEVICE_NAME")).lower():
+    if "intel" not in str(library.get_property("CPU", "FULL_DEVICE_NAME")).lower():
         return platform.machine().lower() in ("x86_64", "amd64")
     try:
         return "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")

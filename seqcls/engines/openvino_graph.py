@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,17 @@ def write_ir(path: Path, model: ov.Model, header: ModelHeader, precision: str) -
         ov.serialize(model, new_graph, new_weights)
 
 
+@cache
+def core() -> ov.Core:
+    """The library's entry, one for the whole process.
+
+    Its plugin for the processor gives the thread that loads it a stack for signals and puts back the one before when it
+    is unloaded. Of two that are unloaded in the order in which they were loaded, the second puts back the first one's,
+    which is freed by then, and the next Ctrl-C ends the process with a segmentation fault (seen with OpenVINO 2026.4).
+    """
+    return ov.Core()
+
+
 def read_ir(path: Path) -> tuple[ov.Model, ModelHeader, str]:
     """Graph, header and precision of a .xml with its .bin. Raises ModelError for anything damaged or foreign."""
     graph = read_bytes(path, MAX_GRAPH_BYTES)
@@ -74,7 +86,7 @@ def read_ir(path: Path) -> tuple[ov.Model, ModelHeader, str]:
     if hashlib.sha256(weights).hexdigest() != notes["weights"]:
         raise ModelError(f"{path.with_suffix('.bin')} is cut, changed, or another model's; copy both files again")
     try:
-        model = ov.Core().read_model(model=graph, weights=weights)
+        model = core().read_model(model=graph, weights=weights)
     except RuntimeError as error:
         raise ModelError(f"{path} is damaged ({one_line(error)}); convert or copy it again") from error
     if problem := _misfit(model, header):

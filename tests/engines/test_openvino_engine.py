@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -69,12 +72,39 @@ def test_the_library_is_told_what_to_compute_in(
     monkeypatch: pytest.MonkeyPatch, precision: str, expected: object
 ) -> None:
     core = Core([])
-    monkeypatch.setattr(module.ov, "Core", lambda: core)
+    monkeypatch.setattr(module, "core", lambda: core)
     module._compile(object(), precision, streams=2)
     assert core.options["INFERENCE_PRECISION_HINT"] == expected
 
 
 def test_a_library_that_computes_in_something_else_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.ov, "Core", lambda: Core([], computes=ov.Type.bf16))
+    monkeypatch.setattr(module, "core", lambda: Core([], computes=ov.Type.bf16))
     with pytest.raises(EngineError, match="computes in bf16 here, not in fp32"):
         module._compile(object(), "fp32", streams=1)
+
+
+_TWO_CLOSED_IN_THEIR_ORDER = """
+import faulthandler, gc, signal
+import numpy as np
+from seqcls.engines.openvino_engine import OpenVINOEngine
+from seqcls.models.untrained import random_model
+
+signal.signal(signal.SIGINT, lambda *_: print("interrupted", flush=True))
+model = random_model(32)
+image = np.zeros((1, 32, 32), np.uint8)
+first, second = OpenVINOEngine(model), OpenVINOEngine(model)
+first.scores(image), second.scores(image)
+del first
+gc.collect()
+del second
+gc.collect()
+signal.raise_signal(signal.SIGINT)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows gives no stack to signals")
+def test_ctrl_c_after_two_engines_were_closed() -> None:
+    """In a process of its own: where it goes wrong, that process ends with a segmentation fault."""
+    code = _TWO_CLOSED_IN_THEIR_ORDER
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert (done.returncode, done.stdout) == (0, "interrupted\n"), done.stderr
