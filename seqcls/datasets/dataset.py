@@ -112,7 +112,7 @@ def load_frames(
         kept = _merge_same(kept)
     images = images if len(kept) == len(images) else images[list(kept)]
     rows = list(kept.values())
-    return _frame_set(rows, images, organs, geometry, dataset_hash(rows, root), messages, regions)
+    return _frame_set(rows, images, geometry, dataset_hash(rows, root), messages, regions)
 
 
 def frames_from_clips(
@@ -138,9 +138,8 @@ def frames_from_clips(
             regions.append(clip.region)
         if progress is not None:
             progress(done + 1, len(clips))
-    organs = organs_of(rows)
-    require_both_states(rows, organs, f"{clips[0][0].parent}: ")
-    return _frame_set(rows, np.stack(images), organs, geometry, digest.hexdigest(), messages, regions)
+    require_both_states(rows, organs_of(rows), f"{clips[0][0].parent}: ")
+    return _frame_set(rows, np.stack(images), geometry, digest.hexdigest(), messages, regions)
 
 
 def leakage(frames: FrameSet) -> int:
@@ -232,12 +231,12 @@ def _merge_same(rows: dict[int, Row]) -> dict[int, Row]:
 def _frame_set(
     rows: Sequence[Row],
     images: Image,
-    organs: tuple[str, ...],
     geometry: Geometry,
     digest: str,
     messages: Sequence[str],
     regions: Sequence[Region],
 ) -> FrameSet:
+    organs = organs_of(rows)
     targets = np.zeros((len(rows), len(organs)), np.float32)
     mask = np.zeros((len(rows), len(organs)), bool)
     for at, row in enumerate(rows):

@@ -82,7 +82,9 @@ def extract(
     OutputError, UsageError.
     """
     out = Path(out).resolve()  # "." has no name to derive the others from, and a link cannot be replaced by a folder
-    _refuse_column_names(clips)
+    reserved = sorted({organ for _, labels in clips for organ in labels.organs if organ.lower() in FIXED_COLUMNS})
+    if reserved:
+        raise DataError(f"an organ cannot be called {reserved[0]!r}, which is a column of frames.csv; rename it")
     refuse_to_overwrite(out, options.overwrite)
     require_writable(out.parent)
     held, message = frozenset[str](), ""
@@ -116,12 +118,6 @@ def _replace(out: Path, new: Path) -> None:
             old.replace(out)
         raise
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _refuse_column_names(clips: Sequence[tuple[Path, ClipLabels]]) -> None:
-    for organ in {organ for _, labels in clips for organ in labels.organs}:
-        if organ.lower() in FIXED_COLUMNS:
-            raise DataError(f"an organ cannot be called {organ!r}, which is a column of frames.csv; rename it")
 
 
 class _Writer:

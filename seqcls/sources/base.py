@@ -18,9 +18,6 @@ from seqcls.types import Frame, Gap, SourceInfo, SourceReport, Verdict
 #: Larger images are refused before they are decoded: 10,000 x 10,000 is 50 times what scanners make.
 MAX_PIXELS = 100_000_000
 
-#: So many reasons of one kind are named in a report.
-MAX_REASONS = 8
-
 
 @runtime_checkable
 class Source(AbstractContextManager["Source"], Protocol):
@@ -116,10 +113,10 @@ class Clip(OneWay):
         return SourceReport(verdict, (*alarms, *notes, *unread), self._delivered, tuple(self._gaps))
 
 
-def few(lines: list[str]) -> list[str]:
-    """The first ``MAX_REASONS``, and how many more there are."""
-    more = len(lines) - MAX_REASONS
-    return lines if more <= 0 else [*lines[:MAX_REASONS], f"and {more} more like the last"]
+def few(lines: list[str], most: int = 8) -> list[str]:
+    """The first of them, and how many more there are."""
+    more = len(lines) - most
+    return lines if more <= 0 else [*lines[:most], f"and {more} more like the last"]
 
 
 def require_named(spec: str) -> None:

@@ -124,7 +124,9 @@ class DicomSource(Clip):
             array = apply_color_lut(array, self._header)
             array = (array >> 8 if array.dtype.itemsize > 1 else array).astype(np.uint8)
         if array.dtype != np.uint8 or self._levels is not None:
-            array = self._to_8_bit(array)
+            low, high = (0.0, 255.0) if self._levels is None else self._levels
+            scaled = (array.astype(np.float32) - low) * (255 / max(high - low, 1e-6))
+            array = np.asarray(np.clip(np.rint(scaled), 0, 255), np.uint8)
         if meaning == "MONOCHROME1":
             array = cv2.bitwise_not(array)
         if array.ndim == 3:
@@ -133,11 +135,6 @@ class DicomSource(Clip):
         if self._color:
             return np.asarray(cv2.cvtColor(np.ascontiguousarray(array), cv2.COLOR_GRAY2BGR), np.uint8)
         return np.ascontiguousarray(array, np.uint8)
-
-    def _to_8_bit(self, array: NDArray[Any]) -> NDArray[np.uint8]:
-        low, high = (0.0, 255.0) if self._levels is None else self._levels
-        scaled = (array.astype(np.float32) - low) * (255 / max(high - low, 1e-6))
-        return np.asarray(np.clip(np.rint(scaled), 0, 255), np.uint8)
 
     def _find_levels(self) -> tuple[tuple[float, float] | None, str]:
         """Which stored values become 0 and 255 for images of more than 8 bits, and how that was found."""
@@ -169,7 +166,6 @@ class DicomVideo(VideoSource):
 
     def __init__(self, path: Path, header: Any, pixels: Pixels, *, color: bool) -> None:
         self._declared = int(header.NumberOfFrames) if header.get("NumberOfFrames") else None
-        region = _region(header)
         times_s, origin = _times(header, 1, None)
         rate_hz = 1 / times_s[1] if origin and times_s[1] > 0 else None
         # Not opened by name while open here: Windows does not share.
@@ -185,7 +181,7 @@ class DicomVideo(VideoSource):
         except SourceError as error:
             self._temporary.unlink(missing_ok=True)
             raise SourceError(str(error).replace(str(self._temporary), str(path))) from None
-        self.info = replace(self.info, kind="dicom", region=region)
+        self.info = replace(self.info, kind="dicom", region=_region(header))
         if pixels.missing:
             self._alarms.append(pixels.missing)
             self._truncated = True

@@ -55,12 +55,10 @@ def read_header(path: Path) -> tuple[Any, int]:
 
 def find_frames(path: Path, header: Any, position: int) -> Pixels:
     """Locate every frame without reading it."""
-    little = bool(header.original_encoding[1])
-    implicit = bool(header.original_encoding[0])
     with path.open("rb") as stream:
         size = path.stat().st_size
         stream.seek(position)
-        length = _pixel_length(stream, implicit, little)
+        length = _pixel_length(stream, *header.original_encoding)
         if length is None:
             return Pixels((), "the file ends before the pixel data")
         start = stream.tell()

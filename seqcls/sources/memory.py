@@ -32,7 +32,6 @@ class MemorySource(Clip):
         self.info = SourceInfo(name=self.name, kind="frames", rate_hz=rate_hz)
         self._given = _require_many(items)
         self._rate_hz = rate_hz
-        self._size: tuple[int, ...] = ()
 
     def _items(self) -> Iterator[Frame | Gap]:
         last: Frame | Gap | None = None
@@ -50,12 +49,12 @@ class MemorySource(Clip):
         assert isinstance(image, np.ndarray)
         if self._rate_hz is None:
             raise UsageError("plain images have no times: state how many there are per second, as rate_hz=25")
-        if self._size and image.shape[:2] != self._size:
+        if self._shape and image.shape[:2] != self._shape:
             raise UsageError(
-                f"image {index} has {image.shape[:2]} pixels after {self._size}: give images of one size,"
+                f"image {index} has {image.shape[:2]} pixels after {self._shape}: give images of one size,"
                 " or Frame items where the source really changes"
             )
-        self._size = image.shape[:2]
+        self._shape = image.shape[:2]
         return Frame(index, index / self._rate_hz, 1 / self._rate_hz, np.array(image, order="C"))
 
 

@@ -81,9 +81,8 @@ def _of_url(scheme: str, rest: str) -> str:
 
 def _rest(rest: str) -> str:
     """What follows a URL's scheme, redacted."""
-    closing = _CLOSING.search(rest)
-    tail = "" if closing is None else closing.group()
-    body = rest[: len(rest) - len(tail)]
+    body = _CLOSING.sub("", rest)
+    tail = rest[len(body) :]
     before, mark, query = body.partition("?")
     if "@" in before:
         if "@" in query:
