@@ -76,14 +76,12 @@ class Clock:
 
     @property
     def notes(self) -> list[str]:
-        notes = []
-        if self.scrambled:
-            notes.append("times were out of order and have been sorted")
-        if self.repeated:
-            notes.append(f"{self.repeated} repeated times were moved apart")
-        if self.unstamped:
-            notes.append(f"{self.unstamped} frames without a time follow one period after the frame before")
-        return notes
+        repairs = (
+            (self.scrambled, "times were out of order and have been sorted"),
+            (self.repeated, f"{self.repeated} repeated times were moved apart"),
+            (self.unstamped, f"{self.unstamped} frames without a time follow one period after the frame before"),
+        )
+        return [text for needed, text in repairs if needed]
 
     def packet(self, tick: int | None, size: int) -> None:
         """A packet is about to be decoded; a frame with its time should come of it."""
