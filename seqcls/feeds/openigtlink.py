@@ -44,7 +44,6 @@ class ProbeSource(ReconnectingSource):
             device if self._latest is None else self._latest.device,
             connect_s=half_s,
             message_s=self._patience.stall_s,
-            first_s=half_s,
             clock=self._clock,
             on_refused=self._on_refused,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import math
+import ipaddress
 import re
 import socket
 import threading
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from urllib.parse import unquote_to_bytes
 
-from seqcls.errors import SourceError, UsageError, one_line
+from seqcls.errors import SourceError, one_line
 from seqcls.feeds.connection import Arrival
 from seqcls.feeds.openigtlink_wire import Message, Receiver, Refused, Status
 from seqcls.sources.redact import redact
@@ -23,11 +23,10 @@ _MAX_DEVICE_BYTES = 20  # the field of the header
 _MAX_OTHERS = 5  # names of other devices that are remembered, for the message
 _READ_BYTES = 256 * 1024
 _LOOK_UP_S = 0.25  # how long close() may go unnoticed where shutting a socket down does not wake its reader
-_URL = re.compile(r"igtl://(\[[^\[\]]*\]|[^\[\]:/]*)(:[^/]*)?(?:/(.*))?", re.IGNORECASE | re.DOTALL)
-_NAME = re.compile(
-    r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*\.?"
+_URL = re.compile(
+    r"igtl://(\[[0-9A-F:.]+(?:%25[\w.~-]+)?\]|\w[\w.-]*)(?::([0-9]{1,5}))?(?:/((?:[^/?#%\s]|%[0-9A-F]{2})*))?",
+    re.IGNORECASE | re.ASCII,
 )
-_IPV6 = re.compile(r"([0-9A-Fa-f:.]+)(?:%25([A-Za-z0-9._~-]+))?")
 
 
 def parse_url(url: str) -> tuple[str, int, str]:
@@ -36,63 +35,35 @@ def parse_url(url: str) -> tuple[str, int, str]:
     An IPv6 address stands in brackets and comes without them; the device is percent-decoded.
     Raises SourceError for anything else.
     """
-
-    def wrong(what: str) -> SourceError:
-        return SourceError(f"{redact(url)[:120]!r}: {what}; write {FORM}")
-
     match = _URL.fullmatch(url)
-    if match is None:
-        raise wrong("is no OpenIGTLink address")
-    host, port_text, path = match[1], match[2], match[3]
-    if "@" in f"{host}{port_text}":
-        raise wrong("OpenIGTLink knows no user or password")
-    port = DEFAULT_PORT
-    if port_text is not None:
-        digits = port_text[1:]
-        if not (digits.isascii() and digits.isdecimal() and len(digits) <= 5 and 1 <= int(digits) <= 65535):
-            raise wrong("the port must be a number from 1 to 65535")
-        port = int(digits)
-    plain_host = _host(host)
-    if not plain_host:
-        raise wrong("the host must be a name or an address (IPv6 in brackets)")
-    device = _device("" if path is None else path)
-    if device is None:
-        raise wrong(f"the device must be one name of at most {_MAX_DEVICE_BYTES} bytes, special letters as %XX")
-    return plain_host, port, device
-
-
-def _host(host: str) -> str:
-    if not host.startswith("["):
-        return host if len(host) <= 253 and _NAME.fullmatch(host) else ""
-    match = _IPV6.fullmatch(host[1:-1])
-    if match is None:
-        return ""
+    host, port_text, path = ("", None, None) if match is None else match.groups()
+    port = DEFAULT_PORT if port_text is None else int(port_text)
     try:
-        socket.inet_pton(socket.AF_INET6, match[1])
-    except OSError:
-        return ""
-    return match[1] if match[2] is None else f"{match[1]}%{match[2]}"
-
-
-def _device(path: str) -> str | None:
-    if re.search(r"[/?#\s]|%(?![0-9A-Fa-f]{2})", path):
-        return None
-    raw = unquote_to_bytes(path)
-    try:
-        device = raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-    return device if len(raw) <= _MAX_DEVICE_BYTES and (not device or device.isprintable()) else None
+        if host.startswith("["):
+            host = host[1:-1].replace("%25", "%")
+            ipaddress.IPv6Address(host)
+        host.encode("idna")  # no empty part, none of more than 63 letters
+        device = unquote_to_bytes("" if path is None else path).decode("utf-8")
+        known = host and 1 <= port <= 65535 and len(device.encode()) <= _MAX_DEVICE_BYTES
+        if not (known and device.isprintable()):
+            raise ValueError
+    except ValueError:
+        raise SourceError(
+            f"{redact(url)[:120]!r}: is no OpenIGTLink address; write {FORM}: a name or an address (IPv6 in brackets), "
+            f"no user or password, a port from 1 to 65535, one device of at most {_MAX_DEVICE_BYTES} bytes, special "
+            "letters as %XX"
+        ) from None
+    return host, port, device
 
 
 class IgtlConnection:
     """One connection to an OpenIGTLink server: iterating connects, and gives its images until it breaks.
 
     ``device``: only its images are taken; "": those of the first device that sends one, whose name it then is.
-    ``connect_s``: seconds for connecting to each of the host's addresses; looking up its name takes as long as the
-    system likes, so iterate in a thread that can be left behind. ``message_s``: longest wait for a whole image, from
-    the moment the consumer asks for it; ``first_s``: the same for the first one, for which a server may have to start
-    its probe (``message_s`` where not stated). ``clock``: seconds, monotonic; gives the arrival times.
+    ``connect_s``: seconds for connecting to each of the host's addresses, and then for the first image, for which a
+    server may have to start its probe; looking up the host's name takes as long as the system likes, so iterate in a
+    thread that can be left behind. ``message_s``: longest wait for a whole image after that, from the moment the
+    consumer asks for it. ``clock``: seconds, monotonic; gives the arrival times.
 
     ``images`` counts the images handed over, ``refused`` the messages that could not be read (bad CRC, 16-bit pixels,
     bytes that are no message), ``skipped`` intact messages of other types or devices. ``status`` is the last STATUS.
@@ -110,23 +81,16 @@ class IgtlConnection:
         *,
         connect_s: float = 5.0,
         message_s: float = 2.0,
-        first_s: float | None = None,
         clock: Callable[[], float] = time.monotonic,
         on_refused: Callable[[str], None] | None = None,
     ) -> None:
-        first_s = message_s if first_s is None else first_s
-        for name, value in (("connect_s", connect_s), ("message_s", message_s), ("first_s", first_s)):
-            if not (math.isfinite(value) and value > 0):
-                raise UsageError(f"{name} must be more than 0 seconds, not {value:g}")
-        if not 1 <= port <= 65535:
-            raise UsageError(f"the port must be a number from 1 to 65535, not {port}")
         shown_host = f"[{host}]" if ":" in host else host
         self.name = f"igtl://{shown_host}:{port}" + (f"/{device}" if device else "")
         self.device = device
         self.images = self.refused = self.skipped = 0
         self.status: Status | None = None
         self._host, self._port = host, port
-        self._connect_s, self._message_s, self._first_s, self._clock = connect_s, message_s, first_s, clock
+        self._connect_s, self._message_s, self._clock = connect_s, message_s, clock
         self._on_refused = on_refused
         self._receiver = Receiver()
         self._arrival_s = 0.0  # of what the receiver holds
@@ -172,7 +136,7 @@ class IgtlConnection:
                 yield arrival
                 since_s = self._clock()  # what the consumer took for itself is not the server's fault
                 continue
-            limit_s = self._message_s if self.images else self._first_s
+            limit_s = self._message_s if self.images else self._connect_s
             left_s = since_s + limit_s - self._clock()
             if left_s <= 0:
                 raise SourceError(self._why_stalled(limit_s))

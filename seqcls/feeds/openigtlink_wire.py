@@ -84,7 +84,10 @@ class _Header:
 
 
 class Receiver:
-    """Puts messages together. Holds ``max_body_bytes`` plus what one ``feed`` brings at most.
+    """Puts messages together. Holds ``max_body_bytes`` plus what one ``add`` brings at most.
+
+    After bytes that are no header, or the header of a body with a bad CRC, one Refused is given and everything up to
+    the next plausible header dropped.
 
     A body that fails its CRC may have taken in the messages after it, and is searched for them. The bytes of which a
     CRC is computed are at most four times those received.
@@ -99,24 +102,12 @@ class Receiver:
         self._furthest = 0  # end of the message furthest in the stream whose CRC was, or will be, computed
         self._credit = 0  # bytes that may fail their CRC
 
-    def feed(self, data: bytes) -> list[Message | Refused]:
-        """What these bytes complete, oldest first; the same messages however the stream is cut into pieces.
-
-        After bytes that are no header, or the header of a body with a bad CRC, one Refused is given and everything up
-        to the next plausible header dropped.
-        """
-        self.add(data)
-        found: list[Message | Refused] = []
-        while (item := self.take()) is not None:
-            found.append(item)
-        return found
-
     def add(self, data: bytes) -> None:
-        """``feed`` in steps: first this, then ``take`` until it gives None."""
+        """What has come; ``take`` then gives what it completes. The messages are the same however the stream is cut."""
         self._buffer += data
 
     def take(self) -> Message | Refused | None:
-        """The next thing that is complete, or None. One damaged body can hold a million: a caller may want a pause."""
+        """The next thing that is complete, oldest first, or None. One damaged body can hold a million of them."""
         if self._header is None:
             header = self._search() if self._lost else self._read_header(0)
             if header is None:
@@ -190,39 +181,38 @@ class Receiver:
 
 def _message(header: _Header, body: bytearray) -> Message | Refused:
     """``body`` has passed its CRC."""
-    plain = Message(header.type, header.device, header.timestamp_s)
-    if header.type not in ("IMAGE", "STATUS"):
-        return plain
+    image = status = None
     try:
-        start, end = _content(header, body)
         if header.type == "IMAGE":
-            return Message(header.type, header.device, header.timestamp_s, image=_image(body, start, end))
-        return Message(header.type, header.device, header.timestamp_s, status=_status(body, start, end))
+            image = _image(_content(header, body))
+        elif header.type == "STATUS":
+            status = _status(_content(header, body))
     except _UnreadableError as error:
         return Refused(str(error), header.type, header.device)
+    return Message(header.type, header.device, header.timestamp_s, image, status)
 
 
 class _UnreadableError(Exception):
     pass
 
 
-def _content(header: _Header, body: bytearray) -> tuple[int, int]:
-    """Where the content lies in the body, between extended header and metadata."""
+def _content(header: _Header, body: bytearray) -> memoryview:
+    """What lies in the body between extended header and metadata."""
     if header.version == 1:
-        return 0, len(body)
+        return memoryview(body)
     if len(body) < _EXTENDED.size:
         raise _UnreadableError("the extended header is cut short")
     size, index_bytes, metadata_bytes, _ = _EXTENDED.unpack_from(body)
     end = len(body) - index_bytes - metadata_bytes
     if size < _EXTENDED.size or end < size:
         raise _UnreadableError("the extended header contradicts the size of the body")
-    return size, end
+    return memoryview(body)[size:end]
 
 
-def _image(body: bytearray, start: int, end: int) -> NDArray[np.uint8]:
-    if end - start < _IMAGE.size:
+def _image(content: memoryview) -> NDArray[np.uint8]:
+    if len(content) < _IMAGE.size:
         raise _UnreadableError("the image header is cut short")
-    version, components, scalar, _, _, *numbers = _IMAGE.unpack_from(body, start)
+    version, components, scalar, _, _, *numbers = _IMAGE.unpack_from(content)
     size, offset, part = tuple(numbers[:3]), tuple(numbers[15:18]), tuple(numbers[18:])
     width, height, depth = size
     if not 1 <= version <= 3:
@@ -236,21 +226,20 @@ def _image(body: bytearray, start: int, end: int) -> NDArray[np.uint8]:
         raise _UnreadableError(f"a volume of {width}x{height}x{depth}, only one slice (depth 1) can be read")
     if offset != (0, 0, 0) or part != size:
         raise _UnreadableError("a part of an image (sub-volume); let the sender send whole images")
-    pixel_bytes = width * height * components
-    if pixel_bytes == 0 or end - start - _IMAGE.size != pixel_bytes:
-        held = end - start - _IMAGE.size
-        raise _UnreadableError(f"{width}x{height} with {components} components does not fit {held} bytes of pixels")
-    pixels = np.frombuffer(body, np.uint8, pixel_bytes, start + _IMAGE.size)
+    pixels = np.frombuffer(content[_IMAGE.size :], np.uint8)
+    if len(pixels) == 0 or len(pixels) != width * height * components:
+        held = f"{len(pixels)} bytes of pixels"
+        raise _UnreadableError(f"{width}x{height} with {components} components does not fit {held}")
     if components == 1:
         return pixels.reshape(height, width)
     return np.ascontiguousarray(pixels.reshape(height, width, 3)[..., ::-1])
 
 
-def _status(body: bytearray, start: int, end: int) -> Status:
-    if end - start < _STATUS.size:
+def _status(content: memoryview) -> Status:
+    if len(content) < _STATUS.size:
         raise _UnreadableError("the status is cut short")
-    code, subcode, name = _STATUS.unpack_from(body, start)
-    return Status(code, subcode, _text(name), _text(bytes(body[start + _STATUS.size : end])))
+    code, subcode, name = _STATUS.unpack_from(content)
+    return Status(code, subcode, _text(name), _text(bytes(content[_STATUS.size :])))
 
 
 def _text(raw: bytes) -> str:
@@ -301,26 +290,17 @@ def _tables(by_words: int) -> NDArray[np.uint64]:
     tables = np.zeros((8, 256), np.uint64)
     for place in range(8):
         for bit in range(8):
-            with_bit = np.uint64(bits[8 * (7 - place) + bit])
-            tables[place, 1 << bit : 2 << bit] = tables[place, : 1 << bit] ^ with_bit
-    return tables.astype(">u8").view(np.uint64)
+            tables[place, 1 << bit : 2 << bit] = tables[place, : 1 << bit] ^ bits[8 * (7 - place) + bit]
+    return tables
 
 
 @cache
-def _bits(by_words: int) -> tuple[int, ...]:
-    """What each bit of a word becomes, lowest first; ``by_words`` is a power of two."""
-    if by_words == 1:
-        powers = [_POLYNOMIAL]  # x^64 modulo the polynomial
-        for _ in range(63):
-            over = _POLYNOMIAL if powers[-1] >> 63 else 0
-            powers.append((powers[-1] << 1 & 0xFFFFFFFFFFFFFFFF) ^ over)
-        return tuple(powers)
-    half = _bits(by_words // 2)
-
-    def once_more(word: int) -> int:
-        moved = 0
-        for bit, value in enumerate(half):
-            moved ^= value if word >> bit & 1 else 0
-        return moved
-
-    return tuple(once_more(word) for word in half)
+def _bits(by_words: int) -> NDArray[np.uint64]:
+    """(64,): what each bit of a word becomes, lowest first; ``by_words`` is a power of two."""
+    if by_words > 1:
+        return _moved(_bits(by_words // 2), by_words // 2)
+    powers = [_POLYNOMIAL]  # x^64 modulo the polynomial
+    for _ in range(63):
+        over = _POLYNOMIAL if powers[-1] >> 63 else 0
+        powers.append((powers[-1] << 1 & 0xFFFFFFFFFFFFFFFF) ^ over)
+    return np.array(powers, ">u8").view(np.uint64)

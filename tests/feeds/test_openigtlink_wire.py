@@ -11,10 +11,22 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.igtlserver import HUGE, STATUS, TRANSFORM, extended, image, image_body, only, packed, picture, told
+from support.igtlserver import (
+    HUGE,
+    STATUS,
+    TRANSFORM,
+    Receiver,
+    extended,
+    image,
+    image_body,
+    only,
+    packed,
+    picture,
+    told,
+)
 
 from seqcls.feeds import openigtlink_wire as igtlwire
-from seqcls.feeds.openigtlink_wire import HEADER_BYTES, Message, Receiver, Refused, Status, crc64
+from seqcls.feeds.openigtlink_wire import HEADER_BYTES, Message, Refused, Status, crc64
 
 
 def slow_crc(data: bytes) -> int:

@@ -11,9 +11,10 @@ from contextlib import closing, contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls.feeds import openigtlink_wire
 from seqcls.feeds.connection import Arrival
 from seqcls.feeds.openigtlink_client import IgtlConnection
-from seqcls.feeds.openigtlink_wire import Message, Receiver, Refused, crc64
+from seqcls.feeds.openigtlink_wire import Message, Refused, crc64
 
 GENEROUS_S = 20.0  # nobody waits this long unless something hangs
 SHORT_S = 0.2  # of a wait that the test expects to run out
@@ -83,6 +84,14 @@ def told(items: list[Message | Refused]) -> list[object]:
     ]
 
 
+class Receiver(openigtlink_wire.Receiver):
+    """Gives all at once what some bytes complete."""
+
+    def feed(self, data: bytes) -> list[Message | Refused]:
+        self.add(data)
+        return list(iter(self.take, None))  # type: ignore[arg-type]
+
+
 def only(data: bytes) -> Message | Refused:
     (item,) = Receiver().feed(data)
     return item
@@ -149,7 +158,7 @@ def says(*pieces: bytes, stays: bool = True) -> Script:
 
 def read(port: int, count: int, device: str = "") -> tuple[list[Arrival], IgtlConnection]:
     found = []
-    with closing(IgtlConnection("127.0.0.1", port, device, message_s=GENEROUS_S)) as connection:
+    with closing(IgtlConnection("127.0.0.1", port, device, connect_s=GENEROUS_S)) as connection:
         for arrival in connection:
             found.append(arrival)
             if len(found) == count:
