@@ -178,7 +178,7 @@ def _watch(detector: Detector, spec: str, folder: Path, run_options: LiveRunOpti
         should_stop = stack.enter_context(console.stops_cleanly())
         source = stack.enter_context(closing(_open(spec, run_options, on_state)))
         sinks = [stack.enter_context(closing(sink)) for sink in _sinks(run_options, notify)]
-        recorder, clips = _recorders(detector, folder, run_options, notify)
+        recorder, clips = _recorders(folder, run_options, notify)
         for writer in (recorder, clips):
             if writer is not None:
                 stack.callback(writer.close)
@@ -273,9 +273,7 @@ def _sinks(run_options: LiveRunOptions, notify: Callable[[str], None]) -> Iterat
         yield OnEvent(run_options.on_event, notify=notify)
 
 
-def _recorders(
-    detector: Detector, folder: Path, run_options: LiveRunOptions, notify: Callable[[str], None]
-) -> tuple[Any, Any]:
+def _recorders(folder: Path, run_options: LiveRunOptions, notify: Callable[[str], None]) -> tuple[Any, Any]:
     recorder = clips = None
     if run_options.record is not None:
         from seqcls.live.recording.recorder import Recorder
@@ -284,7 +282,7 @@ def _recorders(
     if run_options.clips:
         from seqcls.live.recording.presence_clips import PresenceClips
 
-        clips = PresenceClips(folder / "clips", organs=detector.organs, notify=notify)
+        clips = PresenceClips(folder / "clips", notify=notify)
     return recorder, clips
 
 

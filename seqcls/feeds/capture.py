@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import json
 import struct
-import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -75,26 +73,18 @@ class ChildConnection:
     """
 
     def __init__(self, target: Target) -> None:
-        self._lock = threading.Lock()
         self._closed = self._iterating = False
         try:  # without a buffer on this side images are read to where they stay
             process = child_program.start(child_program.program("seqcls.feeds.capture_worker"), bufsize=0)
         except OSError as error:
             raise SourceError(f"no process can be started to read the feed ({error.strerror})") from None
         assert process.stdin is not None and process.stdout is not None
-        self._process: subprocess.Popen[bytes] | None = process
-        self._orders, self._frames = process.stdin, process.stdout
+        self._process, self._orders, self._frames = process, process.stdin, process.stdout
         with suppress(OSError):  # it died at once: iteration says so
             self._orders.write(json.dumps([type(target).__name__, asdict(target)]).encode() + b"\n")
 
     def __iter__(self) -> Iterator[Arrival]:
-        with self._lock:
-            if self._closed or self._iterating:
-                raise SourceError("the connection was read already; open another")
-            self._iterating = True
-        return self._items()
-
-    def _items(self) -> Iterator[Arrival]:
+        self._iterating = True
         try:
             while (head := _read(self._frames, HEAD.size)) is not None:
                 kind, arrival_s, height, width, channels = HEAD.unpack(head.data)
@@ -116,14 +106,11 @@ class ChildConnection:
 
     def close(self) -> None:
         """End the process, politely at first, and with it the iteration."""
-        with self._lock:
-            self._closed = True
-            process, self._process = self._process, None
-            if process is not None:
-                child_program.end(process)
-            self._orders.close()
-            if not self._iterating:
-                self._frames.close()
+        self._closed = True
+        child_program.end(self._process)
+        self._orders.close()
+        if not self._iterating:  # else the iteration closes it, which may still be reading
+            self._frames.close()
 
 
 def _read(pipe: IO[bytes], count: int) -> NDArray[np.uint8] | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import statistics
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from typing import Literal
 
 from seqcls.bounded_queue import BoundedQueue
-from seqcls.errors import FinalError, one_line
+from seqcls.errors import FinalError, SourceError, one_line
 from seqcls.feeds.connection import DEFAULT_TIMING, Arrival, Connection, FeedTiming, OnState
 from seqcls.feeds.sender_clock import SenderClock
 from seqcls.sources.base import OneWay
@@ -75,15 +75,18 @@ class ReconnectingSource(OneWay):
         self._on_state("connecting", "")
         try:
             while (reader := self._open()) is not None:
-                yield from self._follow(reader)
-                if self._closed:
+                error = yield from self._follow(reader)
+                if error is None:
                     return
-                if reader.final and self._last is None:
-                    raise FinalError(reader.problem)
-                self._broke(reader.problem)
-                yield from self._outage()
+                final = isinstance(error, FinalError)
+                problem = _reason(error, _MAX_FINAL_REASON if final else _MAX_REASON)
+                if final and self._last is None:
+                    raise FinalError(problem)
+                self._broke(problem)
+                if self._last is not None:  # what is missing so far, at once: nobody must go on believing what was true
+                    yield from self._missing(self._clock() - self._began_s)
                 reader.stop()
-                self._on_state("retrying", reader.problem)
+                self._on_state("retrying", problem)
                 self._pause()
         finally:
             if self._reader is not None:
@@ -99,26 +102,26 @@ class ReconnectingSource(OneWay):
             self._reader = _Reader(self._connect, self._wake)
             return self._reader
 
-    def _follow(self, reader: _Reader) -> Iterator[Frame | Gap]:
-        """Everything that this connection brings; ``reader.problem`` then says why it was left."""
+    def _follow(self, reader: _Reader) -> Generator[Frame | Gap, None, Exception | None]:
+        """Everything that this connection brings; returns why it was left, None when the feed is closed."""
         heard_s = self._clock()
         while True:
             self._wake.clear()
             if self._closed:
-                return
-            arrival = reader.arrivals.get(0.0)
+                return None
+            try:
+                arrival = reader.arrivals.get(0.0)
+            except Exception as error:  # whatever it is, the feed has to come back
+                return None if self._closed else error
             if arrival is not None:
                 heard_s = self._clock()
                 yield from self._take(arrival)
-            elif reader.arrivals.ended:
-                return
-            else:
-                limit_s = self._timing.connect_s if self._since_s is None else self._timing.stall_s
-                left_s = heard_s + limit_s - self._clock()
-                if left_s > 0:
-                    self._timing.wait(self._wake, left_s)
-                else:
-                    reader.give_up(f"no frame for {limit_s:g} s")
+                continue
+            limit_s = self._timing.connect_s if self._since_s is None else self._timing.stall_s
+            left_s = heard_s + limit_s - self._clock()
+            if left_s <= 0:
+                return SourceError(f"no frame for {limit_s:g} s")
+            self._timing.wait(self._wake, left_s)
 
     def _take(self, arrival: Arrival) -> Iterator[Frame | Gap]:
         last, came_s = self._last, self._sender.time_s(arrival.arrival_s, arrival.device_time_s)
@@ -126,7 +129,7 @@ class ReconnectingSource(OneWay):
         if self._since_s is None:
             self._since_s = came_s
             if self._broken:
-                yield from self._missing(self._known_until_s(), time_s)
+                yield from self._missing(time_s)
                 self._broken = ""
             self._on_state("running", "")
         elif last is not None:
@@ -138,26 +141,20 @@ class ReconnectingSource(OneWay):
         self._delivered += 1
         yield self._last
 
-    def _outage(self) -> Iterator[Gap]:
-        """What is missing so far, at once: nobody must believe for hours what was true before."""
-        if self._last is not None:
-            yield from self._missing(self._known_until_s(), self._clock() - self._began_s)
-
-    def _missing(self, start_s: float, end_s: float) -> Iterator[Gap]:
+    def _missing(self, end_s: float) -> Iterator[Gap]:
+        """From the end of the last frame, or of the gap after it."""
+        start_s = 0.0 if self._last is None else self._last.time_s + self._last.duration_s
+        last = self._gaps[-1] if self._gaps else None
+        if last is not None:
+            start_s = max(start_s, last.end_s)
         if end_s <= start_s:
             return
         self._missing_s += end_s - start_s
-        last = self._gaps[-1] if self._gaps else None
         if last is not None and last.end_s == start_s and last.reason == self._broken:
             self._gaps[-1] = Gap(last.start_s, end_s, last.reason)  # one outage in parts
         else:
             self._gaps.append(Gap(start_s, end_s, self._broken))
         yield Gap(start_s, end_s, self._broken)
-
-    def _known_until_s(self) -> float:
-        """The end of the last frame, or of the gap after it."""
-        frame_s = 0.0 if self._last is None else self._last.time_s + self._last.duration_s
-        return max(frame_s, self._gaps[-1].end_s) if self._gaps else frame_s
 
     def _broke(self, problem: str) -> None:
         if not self._broken:
@@ -193,49 +190,40 @@ class ReconnectingSource(OneWay):
 class _Reader:
     """One connection, read in a thread of its own, because reading may block for as long as it likes.
 
-    ``problem`` and ``final`` hold once ``arrivals`` has ended.
+    ``arrivals`` ends by raising why no more come.
     """
 
     def __init__(self, connect: Callable[[], Connection], wake: threading.Event) -> None:
         self.arrivals: BoundedQueue[Arrival] = BoundedQueue(MAX_WAITING, "wait")
-        self.problem = ""
-        self.final = False
         self._connect, self._wake = connect, wake
+        self._stopped = False
         self._lock = threading.Lock()
         self._connection: Connection | None = None
         self._thread = threading.Thread(target=self._run, name="seqcls-connection", daemon=True)
         self._thread.start()
 
-    def give_up(self, problem: str, *, final: bool = False) -> None:
-        """Take nothing more from the connection; the first reason for it is the one that holds."""
-        with self._lock:
-            if not self.problem:
-                self.problem, self.final = problem, final
-        self.arrivals.close()
-
     def stop(self) -> None:
-        """Close the connection and wait a moment for the thread."""
-        self.give_up("it was closed")
+        """Take nothing more from the connection, close it and wait a moment for the thread."""
+        self.arrivals.close()
         with self._lock:
-            connection = self._connection
+            self._stopped, connection = True, self._connection
         if connection is not None:
             _close(connection)
         self._thread.join(_JOIN_S)
 
     def _run(self) -> None:
+        error: Exception = SourceError("the connection ended")
         try:
             connection = self._connect()
             with self._lock:
-                self._connection = connection
-            if self.arrivals.ended:  # it was made too late
+                self._connection, late = connection, self._stopped
+            if late:
                 _close(connection)
             else:
                 self._read(connection)
-            self.give_up("the connection ended")
-        except FinalError as error:
-            self.give_up(_reason(error, _MAX_FINAL_REASON), final=True)
-        except Exception as error:  # whatever it is, the feed has to come back
-            self.give_up(_reason(error, _MAX_REASON))
+        except Exception as caught:
+            error = caught
+        self.arrivals.close(error)
         self._wake.set()
 
     def _read(self, connection: Connection) -> None:

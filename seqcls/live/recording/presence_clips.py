@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import unicodedata
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -74,7 +73,7 @@ class _Ring:
 
 
 class PresenceClips(BackgroundRecording):
-    """Writes ``<organ>-<h-m-s.ms>.mp4`` into ``folder`` for each present interval of ``organs``.
+    """Writes ``<organ>-<h-m-s.ms>.mp4`` into ``folder`` for each present interval.
 
     A clip holds the frames from ``pre_roll_s`` before the presence to ``post_roll_s`` behind its end, and what came
     until that end was certain where that is later. Its own clock begins at 0 with its first frame. Frames of the past
@@ -89,7 +88,6 @@ class PresenceClips(BackgroundRecording):
         self,
         folder: str | Path,
         *,
-        organs: Sequence[str],
         pre_roll_s: float = 2.0,
         post_roll_s: float = 1.0,
         reach_s: float = REACH_S,
@@ -98,7 +96,6 @@ class PresenceClips(BackgroundRecording):
         queue_bytes: int = QUEUE_BYTES,
     ) -> None:
         self._folder = require_writable(folder)
-        self._organs = frozenset(organs)
         self._pre_roll_s, self._post_roll_s = pre_roll_s, post_roll_s
         self._ring = _Ring(ring_bytes, pre_roll_s + reach_s)
         self._open: list[_Clip] = []
@@ -113,8 +110,7 @@ class PresenceClips(BackgroundRecording):
 
     def event(self, event: Event) -> None:
         """A change of state is certain: a presence begins or has ended."""
-        if event.organ in self._organs:
-            self._worker.put(partial(self._change, event), 0)
+        self._worker.put(partial(self._change, event), 0)
 
     def _write(self, frame: Frame, image: Image) -> None:
         kept = replace(frame, image=image)

@@ -377,7 +377,7 @@ def clips_of(
     folder: Path, frames: list[Frame], events: list[Event], region: Region = FULL, **options: Any
 ) -> PresenceClips:
     """Frames and events in the order in which a run gives them: an event right after the frame that settled it."""
-    clips = PresenceClips(folder, **{"organs": ("thyroid", "trachea"), **options})
+    clips = PresenceClips(folder, **options)
     told = sorted(events, key=lambda e: e.final_s)
     for frame in frames:
         clips.frame(frame, region)
@@ -395,7 +395,6 @@ def test_clips_hold_pre_roll_presence_and_post_roll(tmp_path: Path) -> None:
         gone("thyroid", 6.0, 6.4),
         present("trachea", 5.0, 5.4),
         gone("trachea", 5.2, 5.4, "unknown"),  # so short that both are told at once
-        present("other", 1.0, 1.4),
         present("thyroid", 9.0, 9.4),  # still there at the end
     ]
     frames = [screen(k, t) for k, t in enumerate(steady(250))]
@@ -437,7 +436,7 @@ def test_the_pre_roll_shrinks_where_memory_is_short_and_that_is_said_once(tmp_pa
 
 
 def test_the_past_is_forgotten_in_time(tmp_path: Path) -> None:
-    clips = PresenceClips(tmp_path, organs=("thyroid",), pre_roll_s=1.0, reach_s=1.0)
+    clips = PresenceClips(tmp_path, pre_roll_s=1.0, reach_s=1.0)
     for k in range(200):
         clips.frame(plain(k, k / 25), FULL)
     clips.close()
@@ -446,7 +445,7 @@ def test_the_past_is_forgotten_in_time(tmp_path: Path) -> None:
 
 
 def test_a_change_of_size_inside_a_presence_makes_two_files(tmp_path: Path) -> None:
-    clips = PresenceClips(tmp_path, organs=("thyroid",))
+    clips = PresenceClips(tmp_path)
     clips.event(present("thyroid", 0.0, 0.0))
     wide = Region(0, 0, 192, 128, 192, 128)
     for k in range(20):
@@ -458,7 +457,7 @@ def test_a_change_of_size_inside_a_presence_makes_two_files(tmp_path: Path) -> N
 
 def test_two_organs_whose_names_look_alike_get_two_files(tmp_path: Path) -> None:
     events = [present("a/b", 0.4, 0.8), present("a\\b", 0.4, 0.8)]
-    clips_of(tmp_path, [plain(k, t) for k, t in enumerate(steady(30))], events, organs=("a/b", "a\\b"))
+    clips_of(tmp_path, [plain(k, t) for k, t in enumerate(steady(30))], events)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a_b-00-00-00.400-2.mp4", "a_b-00-00-00.400.mp4"]
 
 
@@ -494,7 +493,6 @@ def test_slow_clips_cost_frames_and_no_events(tmp_path: Path, monkeypatch: pytes
     gate = Gate(monkeypatch)
     clips = PresenceClips(
         tmp_path,
-        organs=("thyroid",),
         queue_bytes=3 * WIDTH * HEIGHT,
         notify=said.append,
         post_roll_s=0.0,
@@ -515,7 +513,7 @@ def test_slow_clips_cost_frames_and_no_events(tmp_path: Path, monkeypatch: pytes
 def test_clips_options(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputError):
-        PresenceClips(tmp_path / "file", organs=("thyroid",))
+        PresenceClips(tmp_path / "file")
 
 
 def test_a_film_passes_over_names_that_are_taken(tmp_path: Path) -> None:
