@@ -55,7 +55,7 @@ def require_images(images: NDArray[Any], size: int) -> None:
 def require_cpu(library: str, device: str) -> None:
     """Raise EngineError for a device other than the processor."""
     if device not in ("auto", "cpu"):
-        raise EngineError(f"seqcls runs {library} on the processor, not on {device}; use --device cpu")
+        raise EngineError(f"seqcls runs {library} on the processor, not on {device}; use device=cpu")
 
 
 def settle_int8(precision: str, kept: str, library: str, target: str = "openvino") -> str:
@@ -133,7 +133,7 @@ class PerImageEngine:
             with self._lock:
                 return self.header.probabilities(self._logits(np.ascontiguousarray(images)))
         except RuntimeError as error:
-            raise EngineError(f"{self._library} failed ({one_line(error)}); try --engine torch") from error
+            raise EngineError(f"{self._library} failed ({one_line(error)}); try engine=torch") from error
 
     def _logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         self._singles = self._singles + 1 if len(images) == 1 else 0

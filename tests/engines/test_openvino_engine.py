@@ -60,7 +60,7 @@ def test_auto_is_a_precision_by_name(
         if stated.upper() in can:
             assert module._choose(core, stated) == stated
         else:
-            with pytest.raises(EngineError, match=f"no {stated}; use --precision fp32 or auto"):
+            with pytest.raises(EngineError, match=f"no {stated}; use precision=fp32 or auto"):
                 module._choose(core, stated)
 
 
