@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -73,8 +72,8 @@ class ModelHeader:
         count = len(self.organs)
         if not count or len(set(self.organs)) != count or not all(self.organs):
             raise ModelError(f"a model needs one or more distinct organ names, not {list(self.organs)}")
-        if self.arch not in ARCHITECTURES:
-            raise ModelError(f"unknown network {self.arch!r}: this seqcls knows {', '.join(ARCHITECTURES)}")
+        if self.arch != "resnet18":
+            raise ModelError(f"unknown network {self.arch!r}: this seqcls knows resnet18")
         # Empty means "not tuned": the identity and the stated defaults.
         if not self.calibration:
             object.__setattr__(self, "calibration", ((1.0, 0.0),) * count)
@@ -131,15 +130,7 @@ class ModelHeader:
         except SeqclsError as error:
             raise ModelError(str(error)) from error
         except (TypeError, ValueError, KeyError, AttributeError) as error:
-            raise ModelError(f"its header is damaged ({_fault(error)})") from error
-
-
-def _fault(error: Exception) -> str:
-    """What Python says of fields that a record has too many or too few, in plain words."""
-    text = one_line(error)
-    if unknown := re.search(r"unexpected keyword argument '(\w+)'", text):
-        return f"its field {unknown[1]!r} is unknown; a newer seqcls may have written it"
-    return f"its field {text} is missing" if isinstance(error, KeyError) else text
+            raise ModelError(f"its header is damaged ({one_line(error)})") from error
 
 
 def resnet18_shapes(outputs: int) -> dict[str, tuple[int, ...]]:
@@ -157,14 +148,10 @@ def resnet18_shapes(outputs: int) -> dict[str, tuple[int, ...]]:
     return shapes | {"fc.weight": (outputs, 512), "fc.bias": (outputs,)}
 
 
-#: Which tensors a network of K outputs has, by the header's ``arch``.
-ARCHITECTURES = {"resnet18": resnet18_shapes}
-
-
 def write_model(path: str | Path, header: ModelHeader, tensors: Mapping[str, NDArray[Any]]) -> None:
     """Write a model atomically, as float32. Raises ModelError for tensors that do not fit the header, OutputError."""
     stored = {name: np.ascontiguousarray(tensor, dtype=np.float32) for name, tensor in tensors.items()}
-    if problem := _misfit(header, stored):
+    if problem := misfit(stored, len(header.organs)):
         raise ModelError(f"refusing to write {path}: {problem}")
     with atomic_path(path) as temporary:
         save_file(stored, temporary, metadata={KEY: header.to_json()})
@@ -186,20 +173,17 @@ def header_of(text: str, path: Path) -> ModelHeader:
         raise ModelError(f"{path} cannot be used: {error}") from error
 
 
-def read_model(path: str | Path, *, expect_organs: Sequence[str] | None = None) -> tuple[ModelHeader, Tensors]:
+def read_model(path: str | Path) -> tuple[ModelHeader, Tensors]:
     """Header and float32 tensors. Raises ModelError, which names the file, for anything damaged or foreign."""
     header, tensors = _read(Path(path), with_tensors=True)
-    if problem := _misfit(header, tensors):
+    if problem := misfit(tensors, len(header.organs)):
         raise ModelError(f"{path} cannot be used: {problem}; train or copy it again")
-    if expect_organs is not None and tuple(expect_organs) != header.organs:
-        wanted, held = ", ".join(expect_organs), ", ".join(header.organs)
-        raise ModelError(f"{path} is a model for {held}, not for {wanted}; choose another")
     return header, tensors
 
 
 def _read(path: Path, *, with_tensors: bool) -> tuple[ModelHeader, Tensors]:
     if not path.is_file():
-        raise ModelError(f"no model at {path}; train one with `seqcls train` or name another")
+        raise ModelError(f"no model at {path}; train one with `seqcls train` or name another with -m")
     if path.suffix.lower() in CONVERTED:
         raise ModelError(f"{path} is a converted model, which can be run only; name the .safetensors it was made from")
     if path.suffix.lower() == ".bin" and path.with_suffix(".xml").is_file():
@@ -226,13 +210,13 @@ def _read(path: Path, *, with_tensors: bool) -> tuple[ModelHeader, Tensors]:
     return header_of(text, path), tensors
 
 
-def _misfit(header: ModelHeader, tensors: Mapping[str, NDArray[Any]]) -> str:
-    """Why the tensors are not those of the header's network, or ""."""
-    expected = ARCHITECTURES[header.arch](len(header.organs))
+def misfit(tensors: Mapping[str, NDArray[Any]], outputs: int) -> str:
+    """Why the tensors are not those of a network of K outputs, or ""."""
+    expected = resnet18_shapes(outputs)
     if missing := sorted(expected.keys() - tensors.keys()):
         return f"{len(missing)} tensors are missing, {missing[0]} among them"
     if extra := sorted(tensors.keys() - expected.keys()):
-        return f"{len(extra)} tensors are not part of {header.arch}, {extra[0]} among them"
+        return f"{len(extra)} tensors are not part of resnet18, {extra[0]} among them"
     for name, shape in expected.items():
         tensor = tensors[name]
         if tensor.shape != shape:

@@ -29,11 +29,12 @@ from torch import Tensor, nn
 from torchvision.models import ResNet18_Weights, resnet18
 
 from seqcls.errors import EngineError, ModelError, UsageError, one_line
-from seqcls.models.file import GRAY_MEAN, GRAY_STD, resnet18_shapes
+from seqcls.models.bfloat16 import fast_bfloat16
+from seqcls.models.file import GRAY_MEAN, GRAY_STD, misfit, resnet18_shapes
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-_OFFLINE = "start without them (weights=none), or from a file (weights=FILE)"
+_OFFLINE = "start without them (--weights none), or from a file (--weights FILE)"
 #: A server that is silent for this long counts as absent.
 DOWNLOAD_TIMEOUT_S = 10.0
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -43,14 +44,13 @@ PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 class GrayResNet(nn.Module):
     """ResNet-18 on gray images. ``forward``: (N, S, S) uint8, or float of 0..255, to (N, K) float32 logits."""
 
-    def __init__(self, outputs: int, *, mean: float = GRAY_MEAN, std: float = GRAY_STD, dropout: float = 0.0) -> None:
+    def __init__(self, outputs: int, *, mean: float = GRAY_MEAN, std: float = GRAY_STD) -> None:
         super().__init__()
         net = resnet18(weights=None, num_classes=outputs)
         net.conv1 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
         nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
         self.net = net
         self.mean, self.std = mean, std
-        self.dropout = nn.Dropout(dropout)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.features(images))
@@ -67,11 +67,7 @@ class GrayResNet(nn.Module):
     def head(self, features: Tensor) -> Tensor:
         """(N, K) float32 logits; outside autocast, because half precision costs accuracy here and saves nothing."""
         with torch.autocast(features.device.type, enabled=False):
-            return cast(Tensor, self.net.fc(self.dropout(features.float()))).float()
-
-    def backbone(self) -> list[nn.Parameter]:
-        """Every parameter but those of the last layer."""
-        return [value for name, value in self.net.named_parameters() if not name.startswith("fc.")]
+            return cast(Tensor, self.net.fc(features.float())).float()
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """The weights as float32 arrays under torchvision's names, as a model file holds them."""
@@ -85,12 +81,7 @@ class GrayResNet(nn.Module):
 
 
 def build(
-    outputs: int,
-    *,
-    weights: str | Path = "none",
-    dropout: float = 0.0,
-    import_pickle: bool = False,
-    seed: int = 0,
+    outputs: int, *, weights: str | Path = "none", import_pickle: bool = False, seed: int = 0
 ) -> tuple[GrayResNet, str]:
     """A network of K outputs and one line about where its weights come from.
 
@@ -101,7 +92,7 @@ def build(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = GrayResNet(outputs, dropout=dropout)
+        model = GrayResNet(outputs)
     origin = "random weights"
     try:
         if weights in ("imagenet", "auto"):
@@ -126,7 +117,7 @@ def read_weights(path: Path, *, import_pickle: bool = False) -> dict[str, Tensor
             raise ModelError(f"{path} is not a whole safetensors file; copy it again") from error
     if not import_pickle:
         raise ModelError(
-            f"{path} is not safetensors; if it is a PyTorch state dict from someone you trust, add import_pickle=True"
+            f"{path} is not safetensors; if it is a PyTorch state dict from someone you trust, add --import-pickle"
         )
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -161,13 +152,10 @@ def _start_from(model: GrayResNet, state: dict[str, Tensor], name: str) -> str:
         fresh = {"fc.weight": model.net.fc.weight.detach(), "fc.bias": model.net.fc.bias.detach()}
         state = {**state, **fresh}
         origin += ", new last layer"
-    for part, shape in expected.items():
-        if part not in state or tuple(state[part].shape) != shape:
-            found = tuple(state[part].shape) if part in state else "missing"
-            raise ModelError(f"{name} is not a ResNet-18: {part} is {found} instead of {shape}; {_OFFLINE}")
-        if not bool(torch.isfinite(state[part]).all()):
-            raise ModelError(f"{name}: {part} holds NaN or infinite values; {_OFFLINE}")
-    model.load({part: state[part].float() for part in expected})
+    arrays = {part: state[part].detach().float().numpy() for part in expected if part in state}
+    if problem := misfit(arrays, outputs):
+        raise ModelError(f"{name} holds no ResNet-18 to start from: {problem}; {_OFFLINE}")
+    model.load(arrays)
     return origin
 
 
@@ -194,7 +182,7 @@ def choose_device(device: str = "auto") -> torch.device:
     if device == "auto":
         device = next(name for name in present if present[name])
     if not present[device]:
-        raise EngineError(f"this PyTorch ({torch.__version__}) finds no {device} device; use device=cpu or auto")
+        raise EngineError(f"this PyTorch ({torch.__version__}) finds no {device} device; use --device cpu or auto")
     return torch.device(device)
 
 
@@ -206,22 +194,8 @@ def choose_precision(precision: str, device: torch.device) -> torch.dtype:
     if precision not in PRECISIONS:
         raise UsageError(f"unknown precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
     if precision == "auto":
-        fast = _fast_bfloat16() if device.type == "cpu" else device.type == "cuda" and torch.cuda.is_bf16_supported()
+        fast = fast_bfloat16() if device.type == "cpu" else device.type == "cuda" and torch.cuda.is_bf16_supported()
         return torch.bfloat16 if fast else torch.float32
     if precision == "fp16" and device.type == "cpu":
-        raise EngineError("float16 is slow and inexact on a CPU; use precision=bf16 or fp32")
+        raise EngineError("float16 is slow and inexact on a CPU; use --precision bf16 or fp32")
     return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
-
-
-def _fast_bfloat16() -> bool:
-    """Whether this CPU computes bfloat16 faster than float32; decided by its kind, so that it never wavers.
-
-    Having the instructions is not enough: two cores of AMD Genoa trained ResNet-18 at 112 px with 119 instead of 68
-    images/s, of Intel Sapphire Rapids without AMX with 53 instead of 72.
-    """
-    try:
-        traits = torch.cpu.get_capabilities()
-    except (AttributeError, RuntimeError):  # PyTorch before 2.10, or a processor it does not know
-        return False
-    intel = "intel" in str(traits.get("cpu_name", "intel")).lower()
-    return bool(traits.get("amx_bf16")) or (bool(traits.get("avx512_bf16")) and not intel)

@@ -8,7 +8,6 @@ expects.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,19 +24,6 @@ MIN_FRAMES = 20
 MAX_SLOPE = 4.0
 #: A threshold found on so many clips of the scarcer class counts as much as the calibrated one half.
 PRIOR_CLIPS = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Threshold:
-    """A threshold within the plateau [low, high] of those that do about as well.
-
-    balanced_accuracy: the best on the plateau.
-    """
-
-    value: float
-    low: float
-    high: float
-    balanced_accuracy: float
 
 
 def frame_weights(truth: ArrayLike, clips: Clips) -> Floats:
@@ -95,7 +81,7 @@ def fit_calibration(logits: ArrayLike, truth: ArrayLike, clips: Clips) -> tuple[
     return slope, -slope * float(theta[1])
 
 
-def choose_threshold(scores: ArrayLike, truth: ArrayLike, clips: Clips) -> Threshold:
+def choose_threshold(scores: ArrayLike, truth: ArrayLike, clips: Clips) -> float:
     """The middle of the widest run of thresholds whose balanced accuracy is within 0.005 of the best, drawn to 0.5.
 
     The best threshold itself depends on the score of one frame and does not carry over to other clips; the middle of a
@@ -111,19 +97,17 @@ def choose_threshold(scores: ArrayLike, truth: ArrayLike, clips: Clips) -> Thres
     good = accuracy >= accuracy.max() - 0.005
     edges = np.flatnonzero(np.diff(np.concatenate([[False], good, [False]]))).reshape(-1, 2)
     first, after = edges[np.argmax(edges[:, 1] - edges[:, 0])]
-    low, high = float(grid[first]), float(grid[after - 1])
-    value = float(np.clip(0.5 + ((low + high) / 2 - 0.5) * count / (count + PRIOR_CLIPS), 0.3, 0.7))
-    return Threshold(value=round(value, 3), low=low, high=high, balanced_accuracy=float(accuracy[first:after].max()))
+    middle = float(grid[first] + grid[after - 1]) / 2
+    return round(float(np.clip(0.5 + (middle - 0.5) * count / (count + PRIOR_CLIPS), 0.3, 0.7)), 3)
 
 
-def operating_point(scores: ArrayLike, truth: ArrayLike, clips: Clips) -> tuple[IntervalOptions, Threshold | None]:
+def operating_point(scores: ArrayLike, truth: ArrayLike, clips: Clips) -> IntervalOptions:
     """Interval options with thresholds for these calibrated scores, the defaults where there is too little evidence.
 
     The offset is the same part of the onset as in the defaults.
     """
     default = IntervalOptions()
     if not has_enough_evidence(truth, clips):
-        return default, None
+        return default
     onset = choose_threshold(scores, truth, clips)
-    offset = round(onset.value * default.offset / default.onset, 3)
-    return IntervalOptions(onset=onset.value, offset=offset), onset
+    return IntervalOptions(onset=onset, offset=round(onset * default.offset / default.onset, 3))

@@ -141,14 +141,13 @@ def split_groups(
         return tuple((name,) for name in names)
     if folds < 2:
         raise DataError(f"{folds} folds leave nothing to compare; ask for 2 or more")
-    present: NDArray[np.bool_] = np.any(frames.mask & (frames.targets > 0.5), axis=1)
-    load = {name: (int(present[groups == name].sum()), int((groups == name).sum())) for name in names}
-    parts: list[list[str]] = [[] for _ in range(folds)]
-    for name in sorted(names, key=lambda name: (load[name], name), reverse=True):
-        # To the fold with the fewest frames of presence so far, then with the fewest frames.
-        parts.sort(key=lambda part: [sum(load[one][of] for one in part) for of in (0, 1)])
-        parts[0].append(name)
-    return tuple(tuple(sorted(part)) for part in sorted(parts))
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    present = np.any(frames.mask & (frames.targets > 0.5), axis=1)
+    parts = (
+        np.unique(groups[tested]).tolist() for _, tested in StratifiedGroupKFold(folds).split(groups, present, groups)
+    )
+    return tuple(sorted(map(tuple, parts)))
 
 
 def can_calibrate(frames: FrameSet) -> bool:

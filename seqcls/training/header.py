@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from seqcls import __version__
 from seqcls.datasets.dataset import FrameSet
 from seqcls.evaluation.metrics import FrameMetrics, frame_metrics
 from seqcls.models.file import ModelHeader
-from seqcls.training.calibration import fit_calibration, operating_point
+from seqcls.training.calibration import fit_calibration, has_enough_evidence, operating_point
 from seqcls.training.sampler import Indices
 
 
@@ -31,18 +31,16 @@ def make_header(
     train on them, NaN where there is none. summary: how the training went, for the header's ``training``; what it was
     trained on is added.
     """
-    pairs, intervals, thresholds, messages = [], [], {}, []
+    pairs, intervals, messages = [], [], []
     plain = ModelHeader(organs=frames.organs, geometry=frames.geometry)
     for column, organ in enumerate(frames.organs):
         known = frames.mask[unseen, column] & ~np.isnan(logits[:, column])
         truth, clips = frames.targets[unseen[known], column], frames.clip[unseen[known]]
         pair = fit_calibration(logits[known, column], truth, clips)
         calibrated = replace(plain, calibration=(pair,) * len(frames.organs)).probabilities(logits[known])[:, column]
-        tuned, threshold = operating_point(calibrated, truth, clips)
         pairs.append(pair)
-        intervals.append(tuned)
-        thresholds[organ] = None if threshold is None else asdict(threshold)
-        if threshold is None:
+        intervals.append(operating_point(calibrated, truth, clips))
+        if not has_enough_evidence(truth, clips):
             messages.append(f"too few validation clips show {organ} both present and absent: default thresholds kept")
     header = replace(
         plain,
@@ -51,12 +49,7 @@ def make_header(
         regions=frames.regions,
         dataset_hash=frames.hash,
         version=__version__,
-        training={
-            **summary,
-            "classes": _counts(frames, rows),
-            "validation": _counts(frames, unseen),
-            "thresholds": thresholds,
-        },
+        training={**summary, "classes": _counts(frames, rows), "validation": _counts(frames, unseen)},
     )
     return header, tuple(messages)
 

@@ -1,8 +1,7 @@
-"""What is learned from a batch: the loss over what is labelled, and mixup."""
+"""What is learned from a batch: the loss over what is labelled."""
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,14 +17,3 @@ def masked_loss(logits: Tensor, targets: Tensor, known: Tensor, options: TrainOp
         loss = loss * (torch.sigmoid(logits.float()) - smooth).abs().pow(options.focal_gamma)
     weight = known.float()
     return (loss * weight).sum() / weight.sum().clamp_min(1)
-
-
-def mixup(
-    x: Tensor, y: Tensor, known: Tensor, alpha: float, random: np.random.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Blend every image and its targets with another's; an entry counts only where both are labelled."""
-    if alpha == 0:
-        return x, y, known
-    share = float(random.beta(alpha, alpha))
-    other = torch.from_numpy(random.permutation(len(x))).to(x.device)
-    return torch.lerp(x[other], x, share), torch.lerp(y[other], y, share), known & known[other]

@@ -88,10 +88,6 @@ class TrainOptions:
     balance: bool = True
     """Draw organs, then classes, then clips alike, and a frame among those; else any frame."""
     augment: AugmentOptions = field(default_factory=AugmentOptions)
-    mixup: float = 0.0
-    """Alpha of its beta distribution (Zhang et al. 2018, arXiv 1710.09412), 0 switches it off."""
-    dropout: float = 0.0
-    """Share of the features before the last layer."""
     ema: float = 0.97
     """Decay per step of the averaged weights that are kept in the end, 0 keeps the last ones."""
     clip_norm: float = 5.0
@@ -118,9 +114,9 @@ class TrainOptions:
     def __post_init__(self) -> None:
         for name, least in (("epochs", 1), ("samples_per_epoch", 0), ("batch_size", 2), ("freeze_epochs", 0)):
             _require(self, name, least=least)
-        for name in ("patience", "seed", "weight_decay", "focal_gamma", "mixup", "clip_norm"):
+        for name in ("patience", "seed", "weight_decay", "focal_gamma", "clip_norm"):
             _require(self, name, least=0)
-        for name in ("warmup", "dropout", "ema", "label_smoothing", "progressive"):
+        for name in ("warmup", "ema", "label_smoothing", "progressive"):
             _require(self, name, least=0, below=1)
         if not (math.isfinite(self.lr) and self.lr > 0):
             raise UsageError(f"lr must be above 0, not {self.lr}")

@@ -48,16 +48,10 @@ def draw_history(history: Sequence[Any], path: str | Path) -> None:
     _curve(loss, epochs, [epoch.loss for epoch in history], BLUE, "o", "training")
     _curve(loss, epochs, [epoch.validation_loss for epoch in history], VERMILION, "s", "validation")
     loss.set(ylabel="loss", ylim=(0, None))
-    areas = [epoch.auroc for epoch in history]
-    _curve(area, epochs, areas, GREEN, "D", "validation")
-    area.set(ylabel="AUROC")
-    if all(map(math.isnan, areas)):
+    _curve(area, epochs, [epoch.auroc for epoch in history], GREEN, "D", "validation")
+    area.set(ylabel="AUROC", ylim=(None, 1.01))
+    if not area.get_lines():
         area.text(0.5, 0.5, "no validation shows both classes", transform=area.transAxes, ha="center", color=GRAY)
-        area.set(yticks=[])
-    else:
-        least = min(value for value in areas if not math.isnan(value))
-        margin = 0.05 * max(0.02, 1 - least)  # nothing lies above 1, so no axis pretends so
-        area.set_ylim(min(0.98, least) - margin, 1 + margin)
     _curve(rate, epochs, [epoch.lr for epoch in history], GRAY, "", "")
     rate.set(ylabel="learning rate", xlabel="epoch", ylim=(0, None))
     rate.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -26,7 +26,7 @@ from seqcls.models.resnet import GrayResNet, build, choose_device, choose_precis
 from seqcls.prefetch import Prefetcher
 from seqcls.training.augment import augment
 from seqcls.training.header import logits_of, make_header, metrics_by_organ
-from seqcls.training.loss import masked_loss, mixup
+from seqcls.training.loss import masked_loss
 from seqcls.training.optimizer import lr_factor, open_optimizer
 from seqcls.training.options import TrainOptions
 from seqcls.training.sampler import Indices, Sampler, check_classes
@@ -94,17 +94,10 @@ def train(
     rows = np.flatnonzero(frames.split == "train") if train_index is None else train_index
     held_out = np.flatnonzero(frames.split == "validation") if validation_index is None else validation_index
     check_classes(frames, rows)
-    model, start = build(
-        len(frames.organs),
-        weights=options.weights,
-        dropout=options.dropout,
-        import_pickle=options.import_pickle,
-        seed=options.seed,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(options.seed)  # dropout draws from the global generator
-        with closing(Prefetcher(_batches(frames, rows, options), BATCHES_AHEAD)) as ahead:
-            fitted = _fit(model, iter(ahead), frames, rows, held_out, options, on_epoch, on_step, should_stop)
+    pickled, seed = options.import_pickle, options.seed
+    model, start = build(len(frames.organs), weights=options.weights, import_pickle=pickled, seed=seed)
+    with closing(Prefetcher(_batches(frames, rows, options), BATCHES_AHEAD)) as ahead:
+        fitted = _fit(model, iter(ahead), frames, rows, held_out, options, on_epoch, on_step, should_stop)
     model.load(fitted.tensors)
     logits = predict(model, frames.images[held_out], options)
     unseen = held_out, logits
@@ -194,7 +187,7 @@ def _fit(
             if on_step is not None:
                 on_step(step, total)
         if losses and not math.isfinite(mean_loss := float(torch.stack(losses).mean())):
-            raise DataError(f"the loss became {mean_loss} in epoch {number}; take a lower lr, or precision fp32")
+            raise DataError(f"the loss became {mean_loss} in epoch {number}; lower --lr or add --set precision=fp32")
         if interrupted:
             break
         seconds = time.perf_counter() - began_s
@@ -233,8 +226,7 @@ def _batches(frames: FrameSet, rows: Indices, options: TrainOptions) -> Generato
         drawn = torch.from_numpy(sampler.draw(options.batch_size))
         x, y, known = (part[drawn].to(device) for part in (images, targets, mask))
         x = torch.nn.functional.avg_pool2d(x.float(), 2) if step < round(options.progressive * total) else x
-        x, y, known = augment(x, y, known, options.augment, changes)
-        yield mixup(x, y, known, options.mixup, sampler.random)
+        yield augment(x, y, known, options.augment, changes)
 
 
 def predict(model: GrayResNet, images: NDArray[np.uint8], options: TrainOptions) -> NDArray[np.float32]:
@@ -271,9 +263,8 @@ def _targets(frames: FrameSet) -> Tensor:
 def _freeze(model: GrayResNet, *, frozen: bool) -> None:
     """Training mode, with everything before the last layer held still, its running statistics too."""
     model.train(not frozen)
-    model.dropout.train()
-    for value in model.backbone():
-        value.requires_grad_(not frozen)
+    for name, value in model.net.named_parameters():
+        value.requires_grad_(not frozen or name.startswith("fc."))
 
 
 @torch.no_grad()

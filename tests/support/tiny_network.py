@@ -22,11 +22,10 @@ class _Net(nn.Module):
 class TinyNetwork(GrayResNet):
     """The mean and the peak of 16 filters, and a last layer. Learns frame_sets.frame_set within 36 steps."""
 
-    def __init__(self, outputs: int, dropout: float = 0.0) -> None:
+    def __init__(self, outputs: int) -> None:
         nn.Module.__init__(self)
         self.net = _Net(outputs)
         self.mean, self.std = 0.449, 0.226
-        self.dropout = nn.Dropout(dropout)
 
     def features(self, images: Tensor) -> Tensor:
         planes = ((images.float() / 255 - self.mean) / self.std).unsqueeze(1)
@@ -38,8 +37,8 @@ class TinyNetwork(GrayResNet):
         return {name: value.float().numpy().copy() for name, value in state.items() if not name.endswith("tracked")}
 
 
-def build(outputs: int, *, dropout: float = 0.0, seed: int = 0, **others: Any) -> tuple[TinyNetwork, str]:
+def build(outputs: int, *, seed: int = 0, **others: Any) -> tuple[TinyNetwork, str]:
     """Stands in for ``models.resnet.build``."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return TinyNetwork(outputs, dropout), "random weights"
+        return TinyNetwork(outputs), "random weights"

@@ -52,10 +52,6 @@ def test_thresholds_are_chosen_on_calibrated_scores(frames: FrameSet, monkeypatc
     header, messages = make_header(frames, TRAINED, UNSEEN, logits(frames, 1.5, 0.5), {})
     assert header.calibration == ((2.0, -1.0), (1.0, 0.0))
     assert header.intervals == (IntervalOptions(onset=0.539, offset=0.377), IntervalOptions())
-    assert header.training["thresholds"] == {
-        "disc": {"value": 0.539, "low": 0.51, "high": 0.88, "balanced_accuracy": pytest.approx(1.0)},
-        "bar": None,
-    }
     assert messages == ("too few validation clips show bar both present and absent: default thresholds kept",)
 
 
@@ -87,7 +83,7 @@ def test_the_summary_counts_frames_clips_and_patients(frames: FrameSet) -> None:
     header, _ = make_header(frames, TRAINED, UNSEEN, logits(frames, 3.0, -3.0), {"epochs": 3})
     assert (header.organs, header.geometry, header.dataset_hash) == (frames.organs, frames.geometry, "abc")
     assert (header.version, header.regions) == (__version__, ())
-    assert set(header.training) == {"epochs", "classes", "validation", "thresholds"}
+    assert set(header.training) == {"epochs", "classes", "validation"}
     assert header.training["epochs"] == 3
     assert header.training["classes"] == {
         "frames": 9, "clips": 1, "patients": 1, "disc": {"present": 6, "absent": 3}, "bar": {"present": 0, "absent": 0},

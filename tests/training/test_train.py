@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from seqcls.errors import DataError, UsageError
 from seqcls.evaluation.metrics import auroc
 from seqcls.intervals import IntervalOptions
 from seqcls.models.file import read_model, write_model
+from seqcls.models.resnet import build
 from seqcls.training import train as module
 from seqcls.training.options import AugmentOptions, TrainOptions
 from seqcls.training.train import Epoch, train
@@ -29,15 +31,17 @@ def frames() -> FrameSet:
     return frame_set()
 
 
-@pytest.fixture(autouse=True)
-def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All but what is about ``result`` trains a network of one convolution."""
-    monkeypatch.setattr(module, "build", tiny_network.build)
+@pytest.fixture(scope="module", autouse=True)
+def tiny() -> Iterator[None]:
+    """What is tested trains a network of one convolution, but for the model file, which holds a ResNet-18."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "build", tiny_network.build)
+        yield
 
 
 @pytest.fixture(scope="module")
 def result(frames: FrameSet) -> module.TrainResult:
-    return train(frames, replace(QUICK, samples_per_epoch=96))
+    return train(frames, replace(QUICK, epochs=10, samples_per_epoch=96, lr=2e-2))
 
 
 def test_progressive_training_begins_with_images_of_half_the_side(frames: FrameSet) -> None:
@@ -76,12 +80,16 @@ def test_it_learns_and_knows_what_it_learned(result: module.TrainResult, frames:
 
 def test_the_second_organ_is_learned_from_the_frames_that_have_it(result: module.TrainResult) -> None:
     fresh = frame_set(seed=9)
-    seen = open_engine((result.header, result.tensors), device="cpu", precision="fp32").scores(fresh.images)
+    model = tiny_network.build(2)[0]
+    model.load(result.tensors)
+    seen = result.header.probabilities(module.predict(model, fresh.images, QUICK))
     known = fresh.mask[:, 1]
     assert auroc(fresh.targets[known, 1], seen[known, 1]) > 0.9
 
 
-def test_the_result_is_a_model_file(result: module.TrainResult, frames: FrameSet, tmp_path: Path) -> None:
+def test_the_result_is_a_model_file(frames: FrameSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "build", build)
+    result = train(frames, replace(QUICK, epochs=1))
     write_model(tmp_path / "m.safetensors", result.header, result.tensors)
     header, _ = read_model(tmp_path / "m.safetensors")
     assert header == result.header
@@ -89,7 +97,7 @@ def test_the_result_is_a_model_file(result: module.TrainResult, frames: FrameSet
     assert scores == pytest.approx(result.scores, abs=1e-4)
 
 
-@pytest.mark.parametrize("extra", [{}, {"mixup": 0.3, "dropout": 0.2, "loss": "focal"}], ids=["plain", "random parts"])
+@pytest.mark.parametrize("extra", [{}, {"loss": "focal"}], ids=["plain", "focal"])
 def test_a_seed_repeats_everything(frames: FrameSet, extra: dict) -> None:
     options = replace(QUICK, epochs=1, **extra)
     torch.manual_seed(1)
@@ -182,7 +190,7 @@ def test_bfloat16_trains(frames: FrameSet) -> None:
 
 
 def test_a_loss_that_explodes_is_an_error(frames: FrameSet) -> None:
-    with pytest.raises(DataError, match=r"the loss became .* take a lower lr"):
+    with pytest.raises(DataError, match=r"the loss became .* lower --lr"):
         train(frames, replace(QUICK, lr=1e30, clip_norm=0.0, optimizer="sgd", warmup=0.0))
 
 
