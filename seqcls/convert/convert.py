@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from seqcls.convert.parity import Origin, Parity, parity_report
 from seqcls.convert.quantize import calibration_images, quantize_onnx, quantize_openvino
 from seqcls.datasets.dataset import FrameSet
-from seqcls.engines import Engine, open_engine
+from seqcls.engines import open_engine
 from seqcls.engines.base import needs
-from seqcls.errors import EngineError, ModelError, UsageError
+from seqcls.errors import ModelError, UsageError
 from seqcls.files import require_free, require_writable
 from seqcls.json_text import write_json
 from seqcls.models.file import ModelHeader, Tensors, read_model
@@ -59,15 +59,6 @@ def output_of(model: Path, options: ConvertOptions) -> Path:
     return model.with_name(marked + SUFFIXES[options.target])
 
 
-def check_output(out: Path, options: ConvertOptions, overwrite: bool) -> None:
-    """Whether the model can be written there. Raises UsageError for its name, OutputError for the place."""
-    if out.suffix.lower() != SUFFIXES[options.target]:
-        raise UsageError(f"a model for {options.target} is named *{SUFFIXES[options.target]}, not {out.name}")
-    for path in (out, out.with_suffix(".bin")) if options.target == "openvino" else (out,):
-        require_free(path, overwrite)
-    require_writable(out.parent)
-
-
 def convert(
     model: Path,
     out: Path,
@@ -84,10 +75,12 @@ def convert(
     UsageError where int8 has no frames for its calibration, EngineError where a library is missing, OutputError.
     """
     if options.precision == "int8" and frames is None:
-        raise UsageError(
-            "int8 needs frames for its calibration: frames=load_frames(DATA, ...), those that it was trained on"
-        )
-    check_output(out, options, overwrite)
+        raise UsageError("int8 needs frames for its calibration: --calibrate DATA, the folder that was trained on")
+    if out.suffix.lower() != SUFFIXES[options.target]:
+        raise UsageError(f"a model for {options.target} is named *{SUFFIXES[options.target]}, not {out.name}")
+    for path in (out, out.with_suffix(".bin")) if options.target == "openvino" else (out,):
+        require_free(path, overwrite)
+    require_writable(out.parent)
     header, tensors = read_model(model)
     if frames is not None:
         frames = frames.of_organs(header.organs)
@@ -121,29 +114,27 @@ def _write(
     *,
     keep_first_layer_fp32: bool = False,
 ) -> None:
-    build: Callable[..., Any]
-    write: Callable[..., None]
+    library: Any
     if options.target == "openvino":
         with needs("OpenVINO", "pip install openvino"):
-            from seqcls.engines import openvino_graph
-        build, quantize, write = openvino_graph.build, quantize_openvino, openvino_graph.write_ir
+            from seqcls.engines import openvino_graph as library
+        quantize = quantize_openvino
     else:
         with needs("ONNX", "pip install 'seqcls[onnx]'"):
-            from seqcls.engines import onnx_graph
-        build, quantize, write = onnx_graph.build, quantize_onnx, onnx_graph.write_onnx
+            from seqcls.engines import onnx_graph as library
+        quantize = quantize_onnx
     net = network(header, tensors)
-    if options.precision == "int8":
-        assert frames is not None, "int8 was refused without frames"
+    if frames is not None and options.precision == "int8":
         graph = quantize(net, calibration_images(frames), keep_first_layer_fp32=keep_first_layer_fp32)
     else:
-        graph = build(net, options.precision)
-    write(path, graph, header, options.precision)
+        graph = library.build(net, options.precision)
+    library.write(path, graph, header, options.precision)
 
 
 def _compare(
     header: ModelHeader, tensors: Tensors, made: Path, options: ConvertOptions, frames: FrameSet | None
 ) -> Parity:
-    reference = _reference(header, tensors)
+    reference = open_engine((header, tensors), engine="torch", device="cpu", precision="fp32")
     converted = open_engine(made, precision="int8" if options.precision == "int8" else "fp32")
     default = converted if options.precision == "int8" else open_engine(made)
     images, shown, origin = _compared(header, frames)
@@ -157,14 +148,6 @@ def _compare(
         engines=(reference.description, converted.description, default.description),
         frames=shown,
     )
-
-
-def _reference(header: ModelHeader, tensors: Tensors) -> Engine:
-    """PyTorch in float32, else OpenVINO in float32."""
-    try:
-        return open_engine((header, tensors), engine="torch", device="cpu", precision="fp32")
-    except EngineError:
-        return open_engine((header, tensors), engine="openvino", precision="fp32")
 
 
 def _compared(header: ModelHeader, frames: FrameSet | None) -> tuple[NDArray[np.uint8], FrameSet | None, Origin]:

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from seqcls.datasets.dataset import FrameSet
 from seqcls.evaluation.metrics import auroc
-from seqcls.intervals import intervals_from_events
 from seqcls.models.file import ModelHeader
-from seqcls.postprocess import PostProcess
-from seqcls.types import Event, FrameScore, Gap
+from seqcls.postprocess import RawScores, post_process
+from seqcls.types import FrameScore, Gap
 
 Floats = NDArray[np.float32]
 #: A hole of more than so many frames in a clip's labelled frames is one that nothing is known of.
@@ -92,17 +91,17 @@ def parity_report(
     engines: descriptions of what gave the three. frames: the N frames, for AUROC and intervals; None for random images.
     """
     by_default = after if by_default is None else by_default
-    spans = None if frames is None else _spans(header, before, after, frames)
+    spans = [[] if frames is None else _spans(header, scores, frames) for scores in (before, after)]
     organs = []
     for k, name in enumerate(header.organs):
         drift, added = np.abs(before[:, k].astype(np.float64) - after[:, k]), np.abs(by_default[:, k] - after[:, k])
         areas: list[float | None] = [None, None]
         if frames is not None:
             known = frames.mask[:, k]
-            found = [auroc(frames.targets[known, k], scores[known, k]) for scores in (before, after)]
-            areas = [None if math.isnan(area) else area for area in found]
+            both = [auroc(frames.targets[known, k], scores[known, k]) for scores in (before, after)]
+            areas = [None if math.isnan(area) else area for area in both]
         onset = header.intervals[k].onset
-        old, new = ([], []) if spans is None else (spans[0][k], spans[1][k])
+        old, new = ([span for span in found if span[0] == name] for found in spans)
         pairs = _pairs(old, new)
         organs.append(
             OrganParity(
@@ -131,50 +130,39 @@ def parity_report(
     )
 
 
-Spans = list[tuple[str, float, float]]
+#: Organ, clip, and from when to when.
+Span = tuple[str, str, float, float]
 
 
-def _spans(header: ModelHeader, before: Floats, after: Floats, frames: FrameSet) -> tuple[list[Spans], list[Spans]]:
-    """Per organ the present intervals (clip, start, end) that the header's post-processing finds in either's scores."""
-    clip, time_s = frames.clip, frames.time_s
-    found: tuple[list[Spans], list[Spans]] = ([[] for _ in header.organs], [[] for _ in header.organs])
-    for name in np.unique(clip):
-        rows = np.flatnonzero((clip == name) & np.isfinite(time_s))
-        rows = rows[np.argsort(time_s[rows], kind="stable")]
+def _spans(header: ModelHeader, scores: Floats, frames: FrameSet) -> list[Span]:
+    """The present intervals that the header's post-processing finds in the scores of each clip."""
+    found: list[Span] = []
+    for clip in np.unique(frames.clip):
+        rows = np.flatnonzero((frames.clip == clip) & np.isfinite(frames.time_s))
+        rows = rows[np.argsort(frames.time_s[rows], kind="stable")]
         if len(rows) < 2:
             continue
-        step_s = float(np.median(np.diff(time_s[rows])))
-        for scores, spans in zip((before, after), found, strict=True):
-            for organ, start_s, end_s in _present(header, scores[rows], time_s[rows], step_s):
-                spans[header.organs.index(organ)].append((str(name), start_s, end_s))
+        time_s = frames.time_s[rows]
+        step_s, end_s = float(np.median(np.diff(time_s))), float(time_s[0])
+        raw = RawScores(header.organs)
+        for index, (start_s, own) in enumerate(zip(time_s.tolist(), scores[rows], strict=True)):
+            if start_s - end_s > MAX_MISSING * step_s:
+                raw.add(Gap(end_s, start_s, "not labelled"))
+            raw.add(FrameScore(index, start_s, step_s, own))
+            end_s = start_s + step_s
+        _, intervals = post_process(raw, header.smoothing, header.intervals, end_s)
+        found += [(i.organ, str(clip), i.start_s, i.end_s) for i in intervals if i.state == "present"]
     return found
 
 
-def _present(
-    header: ModelHeader, scores: Floats, time_s: NDArray[np.float64], step_s: float
-) -> list[tuple[str, float, float]]:
-    process = PostProcess(header.organs, header.smoothing, header.intervals)
-    events: list[Event] = []
-    expected_s = float(time_s[0])
-    for index, (now_s, own) in enumerate(zip(time_s.tolist(), scores, strict=True)):
-        if now_s - expected_s > MAX_MISSING * step_s:
-            events += process.push(Gap(expected_s, now_s, "not labelled"))
-        events += process.push(FrameScore(index, now_s, step_s, own))
-        expected_s = now_s + step_s
-    end_s = float(time_s[-1]) + step_s
-    events += process.close(end_s)
-    intervals = intervals_from_events(events, process.table(), end_s)
-    return [(i.organ, i.start_s, i.end_s) for i in intervals if i.state == "present"]
-
-
-def _pairs(old: Spans, new: Spans) -> int:
+def _pairs(old: list[Span], new: list[Span]) -> int:
     """How many of both stand for the same presence: they overlap in the same clip, and neither has another partner.
 
     So a presence torn in two counts as one more. In order of time the first free partner is always the right one.
     """
     free = sorted(new)
-    for clip, start_s, end_s in sorted(old):
-        partner = next((n for n in free if n[0] == clip and start_s < n[2] and n[1] < end_s), None)
+    for _, clip, start_s, end_s in sorted(old):
+        partner = next((n for n in free if n[1] == clip and start_s < n[3] and n[2] < end_s), None)
         if partner is not None:
             free.remove(partner)
     return len(new) - len(free)

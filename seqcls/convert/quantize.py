@@ -17,6 +17,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -40,8 +41,9 @@ def quantize_openvino(net: Network, images: Images, *, keep_first_layer_fp32: bo
     with _library("seqcls[int8]"):
         from seqcls.engines.openvino_graph import build
 
-        with _without_telemetry():
-            import nncf
+        # NNCF counts its users with Google Analytics where it can import what does so.
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+        import nncf
         from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters
         from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
@@ -66,14 +68,7 @@ def quantize_onnx(net: Network, images: Images, *, keep_first_layer_fp32: bool =
 
         from seqcls.engines.onnx_graph import build
 
-        class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
-            def __init__(self) -> None:
-                self._left = iter(images)
-
-            def get_next(self) -> dict[str, Images] | None:
-                image = next(self._left, None)
-                return None if image is None else {"images": image[None]}
-
+        feeds = ({"images": image[None]} for image in images)
         model = build(net)
         stem = next(node.name for node in model.graph.node if node.op_type == "Conv")
         plain, small = Path(scratch, "plain.onnx"), Path(scratch, "small.onnx")
@@ -81,7 +76,7 @@ def quantize_onnx(net: Network, images: Images, *, keep_first_layer_fp32: bool =
         quantization.quantize_static(
             plain,
             small,
-            Reader(),
+            SimpleNamespace(get_next=lambda: next(feeds, None)),
             quant_format=quantization.QuantFormat.QDQ,
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
@@ -109,18 +104,13 @@ def calibration_rows(frames: FrameSet, most: int) -> NDArray[np.int64]:
         for state in (0.0, 1.0):
             inside = rows[frames.mask[rows, k] & (frames.targets[rows, k] == state)]
             cells += [inside[frames.clip[inside] == clip] for clip in np.unique(frames.clip[inside])]
-    if not cells:
-        cells = [rows]
-    chosen: NDArray[np.int64] = np.empty(0, np.int64)
-    for each in range(1, max(len(cell) for cell in cells) + 1):
-        picked = [cell[np.linspace(0, len(cell) - 1, min(each, len(cell))).astype(int)] for cell in cells]
-        before, chosen = chosen, np.unique(np.concatenate(picked))
-        if len(chosen) > most:
-            chosen = before
-            break
-    if not len(chosen):  # more clips than frames are wanted
-        chosen = rows[np.linspace(0, len(rows) - 1, most).astype(int)]
-    return chosen
+    cells = cells if cells else [rows]
+    each = max(1, most // len(cells))
+    return _evenly(np.unique(np.concatenate([_evenly(cell, each) for cell in cells])), most)
+
+
+def _evenly(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    return np.take(rows, np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int))
 
 
 @contextlib.contextmanager
@@ -138,18 +128,3 @@ def _library(extra: str) -> Iterator[None]:
         raise EngineError(f"the model cannot be quantized ({one_line(error)}); update '{extra}'") from error
     finally:
         logging.disable(before)
-
-
-@contextlib.contextmanager
-def _without_telemetry() -> Iterator[None]:
-    """NNCF counts its users with Google Analytics as soon as it is imported; not from here."""
-    name = "openvino_telemetry"
-    before = sys.modules.get(name)
-    sys.modules[name] = None  # type: ignore[assignment]  # importing it fails, and NNCF goes without
-    try:
-        yield
-    finally:
-        if before is None:
-            del sys.modules[name]
-        else:
-            sys.modules[name] = before
