@@ -36,7 +36,7 @@ IMPORTS: dict[str, set[str]] = {
     "models": {"errors", "files", "geometry", "intervals", "json_text", "smoothing", "google", "onnx", "safetensors", "torch", "torchvision"},
     "preprocess": {"geometry", "types", "gate"},
     "timeline": {"errors", "geometry", "types", "gate", "intervals", "smoothing"},
-    "contact_sheet": {"errors", "files", "geometry", "types", "gate", "sources", "preprocess", "PIL", "cv2"},
+    "contact_sheet": {"errors", "files", "geometry", "types", "gate", "sources", "preprocess", "cv2"},
     "datasets": {"errors", "files", "geometry", "types", "json_text", "sources", "preprocess", "cv2"},
     "engines": {"errors", "files", "models", "onnx", "onnxruntime", "openvino", "torch"},
     "exports": {"errors", "palette", "files", "types", "json_text", "timeline", "matplotlib"},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from seqcls.cli import console, options, tables
 from seqcls.cli.options import OUTPUT
+from seqcls.files import require_free
 
 if TYPE_CHECKING:
     from seqcls.evaluation.evaluate import ClipTruth, Evaluation
@@ -29,28 +29,26 @@ def evaluate(
     from seqcls.cli.extract import labelled_clips
     from seqcls.detector import load
     from seqcls.evaluation.evaluate import evaluate_clips
-    from seqcls.json_text import write_json
-    from seqcls.models.file import read_header
 
-    read_header(model)
+    if output is not None:
+        require_free(output / "evaluation.json", overwrite)
     found = labelled_clips(clips, labels, patients)
-    target = None if output is None else output / "evaluation.json"
-    if target is not None:
-        options.check_outputs(target, overwrite=overwrite)
     detector = load(model, device=device, precision=precision)
     out = console.results()
     with console.progress("evaluating", len(found), "clips") as advance:
-        counted = itertools.count(1)
+        done = 0
 
         def show(truth: ClipTruth) -> None:
-            advance(next(counted))
+            nonlocal done
+            done += 1
+            advance(done)
             out.print(clip_line(truth), markup=False)
 
         evaluation = evaluate_clips(detector, found, on_clip=show)
     show_evaluation(evaluation)
-    if target is not None:
-        write_json(target, evaluation.to_dict())
-        console.notify(f"wrote {target}")
+    if output is not None:
+        write_evaluation(evaluation, output / "evaluation.json")
+        console.notify(f"wrote {output / 'evaluation.json'}")
 
 
 def show_evaluation(evaluation: Evaluation) -> None:
@@ -72,6 +70,12 @@ def show_evaluation(evaluation: Evaluation) -> None:
             f" p90 {tables.figure(i.onset_p90_s, 3)}/{tables.figure(i.offset_p90_s, 3)} s",
             markup=False,
         )
+
+
+def write_evaluation(evaluation: Evaluation, path: Path) -> None:
+    from seqcls.json_text import write_json
+
+    write_json(path, evaluation.to_dict())
 
 
 def clip_line(truth: ClipTruth) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from seqcls.cli import console, options
 from seqcls.cli.options import INPUT, OUTPUT, Panel, parse_region
+from seqcls.files import require_free
 
 if TYPE_CHECKING:
     from seqcls.datasets.labels import ClipLabels
@@ -29,13 +30,12 @@ def inspect(
     from seqcls.contact_sheet import inspect_clip
     from seqcls.geometry import Geometry
 
-    geometry = Geometry(region=parse_region(region))
     target = Path(f"{Path(clip).stem}-sheet.png") if output is None else output
-    options.check_outputs(target, overwrite=overwrite)
-    report = inspect_clip(clip, geometry, target, show_all=show_all)
+    require_free(target, overwrite)
+    report = inspect_clip(clip, Geometry(region=parse_region(region)), target, show_all=show_all)
     out = console.results()
     for name, value in report.facts():
-        out.print(f"{name:<22} {console.in_flags(value)}", markup=False)
+        out.print(f"{name:<22} {value}", markup=False)
     console.notify(f"wrote {target}")
     if report.report.verdict in ("truncated", "damaged"):
         raise typer.Exit(3)
@@ -58,13 +58,19 @@ def extract(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Cut labelled clips into frames for training: cropped to the ultrasound region, split by patient."""
-    given = locals()
     from seqcls.datasets.extract import ExtractOptions
     from seqcls.datasets.extract import extract as extract_frames
     from seqcls.geometry import Geometry
 
-    extract_options = options.picked(ExtractOptions, given, geometry=Geometry(region=parse_region(region)))
     found = labelled_clips(clips, labels, patients)
+    extract_options = ExtractOptions(
+        geometry=Geometry(region=parse_region(region)),
+        every=every,
+        validation=validation,
+        seed=seed,
+        leaky_random_split=leaky_random_split,
+        overwrite=overwrite,
+    )
     with console.progress("extracting", None) as advance:
         summary = extract_frames(found, output, extract_options, on_frame=advance)
     out = console.results()

@@ -198,9 +198,7 @@ def _read_all(
         for row, digest in zip(rows, pool.map(read, range(len(rows))), strict=True):
             if not (digest or skip_corrupt):
                 pool.shutdown(cancel_futures=True)
-                raise DataError(
-                    f"{row.path} cannot be read as an image: replace or remove it, or add skip_corrupt=True"
-                )
+                raise DataError(f"{row.path} cannot be read as an image: replace or remove it, or add --skip-corrupt")
             out.append(replace(row, digest=digest))
             if progress is not None:
                 progress(len(out), len(rows))

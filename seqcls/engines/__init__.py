@@ -2,47 +2,42 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
-import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
-from numpy.typing import NDArray
-
-from seqcls.engines.base import Engine, needs
+from seqcls.engines.base import Engine, Parts, needs
 from seqcls.errors import EngineError, UsageError
 from seqcls.models.converted import CONVERTED
-from seqcls.models.file import ModelHeader, read_model
+from seqcls.models.file import read_model
 
 __all__ = ["ENGINES", "Engine", "Model", "choose_engine", "open_engine"]
 
-#: A .safetensors model's two parts.
-Parts = tuple[ModelHeader, Mapping[str, NDArray[Any]]]
 #: A model file, or its two parts.
 Model = str | Path | Parts
 
 
 def _openvino(model: Path | Parts, device: str, precision: str) -> Engine:
-    with needs("OpenVINO", "pip install openvino, or use engine=torch"):
+    with needs("OpenVINO", "pip install openvino, or use --engine torch"):
         from seqcls.engines.openvino_engine import OpenVINOEngine
-    return OpenVINOEngine(model, device=device, precision=precision)
+    return OpenVINOEngine(model, precision)
 
 
 def _torch(model: Path | Parts, device: str, precision: str) -> Engine:
     with needs("PyTorch", "pip install torch torchvision"):
         from seqcls.engines.torch_engine import TorchEngine
-    header, tensors = read_model(model) if isinstance(model, Path) else model
-    return TorchEngine(header, tensors, device=device, precision=precision)
+    assert not isinstance(model, Path), "PyTorch runs no converted model"
+    return TorchEngine(*model, device=device, precision=precision)
 
 
 def _onnx(model: Path | Parts, device: str, precision: str) -> Engine:
     with needs("ONNX Runtime", "pip install 'seqcls[onnx]'"):
         from seqcls.engines.onnx_engine import ONNXEngine
-    return ONNXEngine(model, device=device, precision=precision)
+    return ONNXEngine(model, precision)
 
 
 ENGINES: dict[str, Callable[[Path | Parts, str, str], Engine]] = {
@@ -67,12 +62,14 @@ def open_engine(model: Model, *, engine: str = "auto", device: str = "auto", pre
     source = model if isinstance(model, tuple) else Path(model)
     suffix = source.suffix.lower() if isinstance(source, Path) else ""
     if suffix in CONVERTED and engine not in ("auto", _ENGINE_OF[suffix]):
-        raise UsageError(f"{source} runs with engine={_ENGINE_OF[suffix]} only; name the .safetensors for {engine}")
+        raise UsageError(f"{source} runs with --engine {_ENGINE_OF[suffix]} only; name the .safetensors for {engine}")
     if isinstance(source, Path) and suffix not in CONVERTED:
         source = read_model(source)  # a fault of the file is reported before one of the library
     name, why = (_ENGINE_OF[suffix], "") if suffix in CONVERTED else (engine, "")
     if name == "auto":
         name, why = choose_engine(device)
+    if name != "torch" and device not in ("auto", "cpu"):
+        raise EngineError(f"seqcls runs {name} on the processor, not on {device}; use --device cpu")
     opened: Any = ENGINES[name](source, device, precision)
     if why:
         opened.description += f" ({why})"
@@ -83,29 +80,22 @@ def choose_engine(device: str = "auto") -> tuple[str, str]:
     """The engine that ``auto`` means on this machine, and why. Imports torch only where there may be a GPU for it."""
     if device not in ("auto", "cpu"):
         return "torch", f"for {device}"
-    sight = _gpu_in_sight() if device == "auto" else ""
+    sight = device == "auto" and _gpu_in_sight()
     if sight and (found := _torch_device()) != "cpu":
         return "torch", f"for the {found} device"
-    gpu = f"PyTorch cannot use the {sight}" if sight else "no GPU" if device == "auto" else "on the CPU"
-    if _installed("openvino"):
-        return "openvino", f"{gpu}: OpenVINO is the fastest"
-    if _installed("torch"):
+    gpu = "PyTorch cannot use the GPU" if sight else "no GPU" if device == "auto" else "on the CPU"
+    if find_spec("openvino") is None:
         return "torch", f"{gpu}, and OpenVINO is not installed"
-    if _installed("onnxruntime"):
-        return "onnx", f"{gpu}, and neither OpenVINO nor PyTorch is installed"
-    raise EngineError("no inference library is installed; pip install openvino, or torch and torchvision")
+    return "openvino", f"{gpu}: OpenVINO is the fastest"
 
 
-def _gpu_in_sight() -> str:
-    """What on this machine might be a GPU that PyTorch can use, or "" where there is plainly none."""
-    if sys.platform == "darwin":
-        return "Apple GPU" if platform.machine() == "arm64" else ""
-    if os.name == "nt":
-        driver = Path(os.environ.get("SYSTEMROOT", r"C:\Windows"), "System32", "nvcuda.dll")
-        return "NVIDIA driver" if driver.exists() or shutil.which("nvidia-smi") else ""
-    # The driver, its container form, Windows' subsystem for Linux, and AMD's driver.
-    places = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
-    return "GPU driver" if any(Path(place).exists() for place in places) else ""
+def _gpu_in_sight() -> bool:
+    """Whether this machine may have a GPU that PyTorch can use: an Apple one, or a driver."""
+    # NVIDIA's on Linux, its container form, in Windows' subsystem for Linux, on Windows; AMD's.
+    windows = Path(os.environ.get("SYSTEMROOT", "/"), "System32", "nvcuda.dll")
+    places = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg", windows, "/dev/kfd")
+    apple = sys.platform == "darwin" and platform.machine() == "arm64"
+    return apple or any(Path(place).exists() for place in places)
 
 
 def _torch_device() -> str:
@@ -115,7 +105,3 @@ def _torch_device() -> str:
     except ImportError:
         return "cpu"
     return str(choose_device("auto").type)
-
-
-def _installed(library: str) -> bool:
-    return importlib.util.find_spec(library) is not None

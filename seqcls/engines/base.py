@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +20,8 @@ from seqcls.models.file import ModelHeader
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
 #: So many calls with a single image in a row make it a live feed.
 LIVE_AFTER = 4
+#: A .safetensors model's two parts.
+Parts = tuple[ModelHeader, Mapping[str, NDArray[Any]]]
 #: (n, S, S) uint8 to (n, K) float32 raw logits.
 Forward = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
@@ -50,12 +53,6 @@ def require_images(images: NDArray[Any], size: int) -> None:
     """Raise EngineError unless ``images`` is (N, size, size) uint8."""
     if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != (size, size):
         raise EngineError(f"the model takes (N, {size}, {size}) uint8, not {images.shape} {images.dtype}")
-
-
-def require_cpu(library: str, device: str) -> None:
-    """Raise EngineError for a device other than the processor."""
-    if device not in ("auto", "cpu"):
-        raise EngineError(f"seqcls runs {library} on the processor, not on {device}; use device=cpu")
 
 
 def settle_int8(precision: str, kept: str, library: str, target: str = "openvino") -> str:
@@ -113,15 +110,16 @@ class PerImageEngine:
         version: str,
         precision: str,
         *,
-        streamed: Forward,
+        forward: Forward,
         spread: Callable[[], Forward],
     ) -> None:
-        """library: its name. streamed: many images, each on one thread. spread: makes what spreads a single one."""
+        """library: its name. forward: a single image, from several threads at once. spread: makes what spreads one."""
         self.header = header
         self.precision = precision
         self.description = f"{library} {version}, cpu, {precision}"
         self._library = library
-        self._streamed, self._make_spread = streamed, spread
+        self._forward, self._make_spread = forward, spread
+        self._pool = ThreadPoolExecutor(processors(), thread_name_prefix="seqcls-engine")
         self._spread: Forward | None = None
         self._singles = 0
         self._lock = threading.Lock()
@@ -133,7 +131,7 @@ class PerImageEngine:
             with self._lock:
                 return self.header.probabilities(self._logits(np.ascontiguousarray(images)))
         except RuntimeError as error:
-            raise EngineError(f"{self._library} failed ({one_line(error)}); try engine=torch") from error
+            raise EngineError(f"{self._library} failed ({one_line(error)}); try --engine torch") from error
 
     def _logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         self._singles = self._singles + 1 if len(images) == 1 else 0
@@ -142,6 +140,10 @@ class PerImageEngine:
         if self._spread is not None and len(images) == 1:
             return self._spread(images)
         return self._streamed(images)
+
+    def _streamed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        rows = self._pool.map(self._forward, images[:, None])
+        return np.concatenate([np.empty((0, len(self.header.organs)), np.float32), *rows])
 
     def _agreeing_spread(self) -> Forward | None:
         size = self.header.geometry.size

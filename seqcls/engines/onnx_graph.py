@@ -74,14 +74,14 @@ class _Graph:
         return self.add("Conv", inputs, strides=[part.stride] * 2, pads=[part.pad] * 4)
 
 
-def write_onnx(path: Path, model: onnx.ModelProto, header: ModelHeader, precision: str) -> None:
+def write(path: Path, model: onnx.ModelProto, header: ModelHeader, precision: str) -> None:
     """Write one file with the header in its metadata, atomically. Raises OutputError."""
     helper.set_model_props(model, {"seqcls_header": header.to_json(), "seqcls_precision": precision})
     with atomic_path(path) as temporary:
         temporary.write_bytes(model.SerializeToString())
 
 
-def read_onnx(path: Path) -> tuple[bytes, ModelHeader, str]:
+def read(path: Path) -> tuple[bytes, ModelHeader, str]:
     """The model's bytes, header and precision. Raises ModelError for anything damaged or foreign."""
     content = read_bytes(path, MAX_WEIGHT_BYTES)
     model = onnx_model(content, path)
@@ -96,15 +96,10 @@ def _misfit(model: onnx.ModelProto, header: ModelHeader) -> str:
     """Why the graph is not one that seqcls wrote for this header, or ""."""
     size, outputs = header.geometry.size, len(header.organs)
     graph = model.graph
-    if (len(graph.input), len(graph.output)) != (1, 1):
-        return f"it has {len(graph.input)} inputs and {len(graph.output)} outputs instead of one each"
-    wanted = ((graph.input[0], [size, size], TensorProto.UINT8), (graph.output[0], [outputs], TensorProto.FLOAT))
-    for port, shape, kind in wanted:
-        tensor = port.type.tensor_type
-        if [dim.dim_value for dim in tensor.shape.dim][1:] != shape or tensor.elem_type != kind:
-            return (
-                f"its {port.name} are not (N, {', '.join(map(str, shape))}) {TensorProto.DataType.Name(kind).lower()}"
-            )
+    ports = [port.type.tensor_type for port in (*graph.input, *graph.output)]
+    found = [(port.elem_type, [dim.dim_value for dim in port.shape.dim][1:]) for port in ports]
+    if found != [(TensorProto.UINT8, [size, size]), (TensorProto.FLOAT, [outputs])]:
+        return f"it does not take (N, {size}, {size}) uint8 and give (N, {outputs}) float"
     if model.functions or graph.sparse_initializer:
         return "it holds functions or sparse tensors, which no seqcls model has"
     for node in graph.node:

@@ -54,7 +54,7 @@ def build(network: Network, weights: str = "fp32") -> ov.Model:
     return ov.Model([logits], [images], "seqcls")
 
 
-def write_ir(path: Path, model: ov.Model, header: ModelHeader, precision: str) -> None:
+def write(path: Path, model: ov.Model, header: ModelHeader, precision: str) -> None:
     """Write PATH.xml and PATH.bin, each atomically, the weights first. Raises OutputError."""
     weights = path.with_suffix(".bin")
     with atomic_path(weights) as new_weights, atomic_path(path) as new_graph:
@@ -77,7 +77,7 @@ def core() -> ov.Core:
     return ov.Core()
 
 
-def read_ir(path: Path) -> tuple[ov.Model, ModelHeader, str]:
+def read(path: Path) -> tuple[ov.Model, ModelHeader, str]:
     """Graph, header and precision of a .xml with its .bin. Raises ModelError for anything damaged or foreign."""
     graph = read_bytes(path, MAX_GRAPH_BYTES)
     notes = ir_notes(graph, path)
@@ -97,12 +97,9 @@ def read_ir(path: Path) -> tuple[ov.Model, ModelHeader, str]:
 def _misfit(model: ov.Model, header: ModelHeader) -> str:
     """Why the graph is not one that seqcls wrote for this header, or ""."""
     size, outputs = header.geometry.size, len(header.organs)
-    if (len(model.inputs), len(model.outputs)) != (1, 1):
-        return f"it has {len(model.inputs)} inputs and {len(model.outputs)} outputs instead of one each"
-    for port, shape, kind in ((model.input(), (1, size, size), "u8"), (model.output(), (1, outputs), "f32")):
-        found = (str(port.get_partial_shape()), port.get_element_type().to_string())
-        if found != (str(ov.PartialShape(list(shape))), kind):
-            return f"it takes or gives {found[0]} {found[1]} instead of {list(shape)} {kind}"
+    found = [f"{p.get_partial_shape()} {p.get_element_type().to_string()}" for p in (*model.inputs, *model.outputs)]
+    if found != [f"[1,{size},{size}] u8", f"[1,{outputs}] f32"]:
+        return f"it does not take (1, {size}, {size}) uint8 and give (1, {outputs}) float"
     # The largest tensors are the stem's output, 64 planes of S/2 x S/2, and the last convolutions' weights.
     most = max(64 * (size + 2) ** 2, 512 * 512 * 9)
     for operation in model.get_ops():

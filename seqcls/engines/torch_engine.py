@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from itertools import pairwise
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -58,7 +59,7 @@ class TorchEngine:
             alone = self._device.type == "cpu" and self._dtype != torch.float32
             self._sizes: tuple[int, ...] = (1,) if alone else self._agreeing_sizes()
         except RuntimeError as error:
-            raise EngineError(f"{self._device} refuses the model ({one_line(error)}); try device=cpu") from error
+            raise EngineError(f"{self._device} refuses the model ({one_line(error)}); try --device cpu") from error
         self.precision = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[self._dtype]
         self.description = f"PyTorch {torch.__version__}, {self._device}, {self.precision}"
 
@@ -75,7 +76,7 @@ class TorchEngine:
             try:
                 out[start : start + self._sizes[-1]] = self._forward(part)[: len(images) - start]
             except RuntimeError as error:
-                raise EngineError(f"{self._device} failed ({one_line(error)}); try device=cpu") from error
+                raise EngineError(f"{self._device} failed ({one_line(error)}); try --device cpu") from error
         return out
 
     def _forward(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -106,40 +107,20 @@ class TorchEngine:
 
 
 def record(function: Callable[[Tensor], Tensor], example: Tensor) -> Callable[[Tensor], Tensor]:
-    """``function`` as a CUDA graph for inputs like ``example``; each call's result is overwritten by the next.
+    """``function`` as a CUDA graph for inputs like ``example``; ``function`` itself where that fails.
 
-    As https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs; ``function`` itself where that fails.
+    Each call's result is overwritten by the next.
     """
-    given = example.clone()
     try:
-        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):  # libraries choose their kernels before anything is recorded
-            for _ in range(3):
-                function(given)
-        torch.cuda.current_stream().wait_stream(side)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            result = function(given)
+        return cast(Callable[[Tensor], Tensor], torch.cuda.make_graphed_callables(function, (example.clone(),)))
     except RuntimeError:
         return function
-
-    def replay(batch: Tensor) -> Tensor:
-        given.copy_(batch)
-        graph.replay()
-        return result
-
-    return replay
 
 
 def _fuse_norms(model: GrayResNet) -> None:
     """Fold every batch norm into the convolution before it: the same function, a fifth less time."""
-    pairs = [(model.net, "conv1", "bn1")]
-    for name, block in model.net.named_modules():
-        if name.count(".") == 1 and name.startswith("layer"):
-            pairs += [(block, "conv1", "bn1"), (block, "conv2", "bn2")]
-            if block.downsample is not None:
-                pairs.append((block.downsample, "0", "1"))
-    for owner, conv, norm in pairs:
-        setattr(owner, conv, fuse_conv_bn_eval(getattr(owner, conv), getattr(owner, norm)))
-        setattr(owner, norm, torch.nn.Identity())
+    for owner in list(model.net.modules()):
+        for (conv, before), (norm, part) in pairwise(list(owner.named_children())):
+            if isinstance(part, torch.nn.BatchNorm2d):
+                setattr(owner, conv, fuse_conv_bn_eval(before, part))
+                setattr(owner, norm, torch.nn.Identity())

@@ -26,7 +26,7 @@ _NAMES = {"csv": "intervals.csv"}
 __all__ = [
     "WRITERS",
     "export",
-    "export_paths",
+    "formats_of",
     "read_run",
     "write_intervals_csv",
     "write_run",
@@ -50,7 +50,7 @@ def export(
 
     Raises UsageError for an unknown format, OutputError where a file is there already or cannot be written.
     """
-    paths = export_paths(folder, formats)
+    paths = {kind: Path(folder) / _NAMES.get(kind, f"timeline.{kind}") for kind in formats_of(formats)}
     for path in paths.values():
         require_free(path, overwrite)
     for kind, path in paths.items():
@@ -58,31 +58,22 @@ def export(
     return tuple(paths.values())
 
 
-def export_paths(folder: str | Path, formats: str | Iterable[str]) -> dict[str, Path]:
-    """Where ``export`` writes each format, by the keys of WRITERS. Raises UsageError for others, and for none."""
+def formats_of(formats: str | Iterable[str]) -> list[str]:
+    """The keys of WRITERS that are meant. Raises UsageError for others, and for none."""
     wanted = [kind.strip().lower() for kind in (formats.split(",") if isinstance(formats, str) else formats)]
     known = [kind for kind in wanted if kind in WRITERS]
     unknown = [kind for kind in wanted if kind and kind not in WRITERS]
     if unknown or not known:
         raise UsageError(f"cannot export to {', '.join(unknown) or 'nothing'}: choose from {', '.join(WRITERS)}")
-    return {kind: Path(folder) / _NAMES.get(kind, f"timeline.{kind}") for kind in known}
+    return known
 
 
-def write_run(
-    timeline: Timeline, folder: str | Path, on_progress: Progress | None = None, *, overwrite: bool = False
-) -> None:
+def write_run(timeline: Timeline, folder: str | Path, on_progress: Progress | None = None) -> None:
     """Write what `seqcls run` leaves: intervals.csv, scores.csv, and last timeline.json: then the run is whole.
 
-    Args:
-        timeline: of ``Detector.analyze`` or ``read_run``.
-        folder: where to; made where it is missing.
-        on_progress: called with the number of frames written so far.
-        overwrite: whether a run that is there already may be replaced.
-
-    Raises OutputError where a run is there already or cannot be written.
+    ``on_progress`` is called with the number of frames written so far. Raises OutputError.
     """
     folder = Path(folder)
-    require_free(folder / "timeline.json", overwrite)
     write_intervals_csv(timeline, folder / "intervals.csv")
     write_scores_csv(timeline, folder / "scores.csv", on_progress)
     write_timeline_json(timeline, folder / "timeline.json")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from xml.parsers import expat
+from xml.etree import ElementTree
 
 from seqcls.errors import ModelError, one_line
 
@@ -44,27 +44,14 @@ def notes_of(path: Path) -> dict[str, str]:
 
 def ir_notes(xml: bytes, path: Path) -> dict[str, str]:
     """From the text of an IR. A document type, where entities would be declared, is refused."""
-    notes: dict[str, str] = {}
-    place: list[str] = []
-
-    def begin(name: str, attributes: dict[str, str]) -> None:
-        place.append(name)
-        if place[:-1] == ["net", "rt_info", "seqcls"] and name in KEYS:
-            notes[name] = attributes.get("value", "")
-
-    def refuse(*_: object) -> None:
+    if b"<!DOCTYPE" in xml.replace(b"\0", b""):  # in UTF-16 too
         raise ModelError(f"{path} declares a document type, which no model needs: it is not trusted")
-
-    parser = expat.ParserCreate()
-    parser.StartElementHandler = begin
-    parser.EndElementHandler = lambda name: place.pop()
-    parser.StartDoctypeDeclHandler = refuse
-    parser.EntityDeclHandler = refuse
     try:
-        parser.Parse(xml, True)
-    except expat.ExpatError as error:
+        net = ElementTree.fromstring(xml)
+    except ElementTree.ParseError as error:
         raise ModelError(f"{path} is not whole XML ({error}); convert or copy it again") from error
-    return _complete(notes, path)
+    found = {key: net.find(f"rt_info/seqcls/{key}") for key in KEYS}
+    return _complete({key: note.get("value", "") for key, note in found.items() if note is not None}, path)
 
 
 def onnx_model(content: bytes, path: Path) -> Any:

@@ -67,16 +67,12 @@ def network(header: ModelHeader, tensors: Mapping[str, NDArray[Any]]) -> Network
     """The network of a model file's two parts, which ``read_model`` has checked against each other."""
     stem = _fold(tensors, "conv1", "bn1", stride=2, scale=1 / (255 * header.std))
     blocks = []
-    for stage in range(1, 5):
-        for number in range(2):
-            name = f"layer{stage}.{number}"
-            stride = 2 if stage > 1 and number == 0 else 1
-            first = _fold(tensors, f"{name}.conv1", f"{name}.bn1", stride=stride)
-            second = _fold(tensors, f"{name}.conv2", f"{name}.bn2")
-            shortcut = None
-            if f"{name}.downsample.0.weight" in tensors:
-                shortcut = _fold(tensors, f"{name}.downsample.0", f"{name}.downsample.1", stride=stride)
-            blocks.append(Block(first, second, shortcut))
+    for name in (f"layer{stage}.{number}" for stage in range(1, 5) for number in range(2)):
+        narrows = f"{name}.downsample.0.weight" in tensors
+        first = _fold(tensors, f"{name}.conv1", f"{name}.bn1", stride=2 if narrows else 1)
+        second = _fold(tensors, f"{name}.conv2", f"{name}.bn2")
+        shortcut = _fold(tensors, f"{name}.downsample.0", f"{name}.downsample.1", stride=2) if narrows else None
+        blocks.append(Block(first, second, shortcut))
     return Network(
         size=header.geometry.size,
         shift=255 * header.mean,

@@ -12,7 +12,7 @@ import pytest
 import typer
 from support.commands import Seqcls, bright_clip, one_line
 
-from seqcls.cli import app, console, run, train
+from seqcls.cli import REMOVED, app, run, train
 
 
 def test_commands_are_listed_in_the_order_of_use() -> None:
@@ -58,16 +58,13 @@ def test_a_clip_or_an_address_is_no_command(seqcls: Seqcls, tmp_path: Path) -> N
     assert "seqcls run rtsp://***@host/1" in seqcls("rtsp://nurse:hunter2@host/1").err
 
 
-def test_options_of_the_library_are_shown_as_flags() -> None:
-    shown = console.in_flags("a=1: use precision=fp32 or auto; add overwrite=True, or state rate_hz=NUMBER")
-    assert shown == "a=1: use --precision fp32 or auto; add --overwrite, or state --fps NUMBER"
-
-
-@pytest.mark.parametrize("given", ["abc", "clip.mp"])
-def test_a_port_that_is_none(seqcls: Seqcls, given: str) -> None:
-    done = seqcls("run", "0", "--serve", given)
-    expected = f"seqcls: --serve takes a port from 0 to 65535, or nothing for any free one, not {given!r}"
-    assert (done.code, one_line(done)) == (2, expected)
+def test_removed_options_say_where_they_went(seqcls: Seqcls) -> None:
+    for option in REMOVED:
+        command = "train" if "--set" in REMOVED[option] else "run"
+        done = seqcls(command, "x", option, "1")
+        assert done.code == 2 and one_line(done) == f"seqcls: there is no {option} any more: {REMOVED[option]}"
+    assert "--smoothing hmm,dwell=SECONDS" in one_line(seqcls("replay", "x", "--dwell", "1"))
+    assert one_line(seqcls("train", "x", "--warmup", "1")).endswith("use --set warmup=VALUE")
 
 
 def test_ctrl_c_says_so(seqcls: Seqcls, monkeypatch: pytest.MonkeyPatch) -> None:

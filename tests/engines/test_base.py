@@ -31,7 +31,7 @@ class Counting(PerImageEngine):
             self.asked.append("spread")
             return np.repeat(images.mean(axis=(1, 2), dtype=np.float64)[:, None] / 100 - 1 + error, 3, axis=1)
 
-        super().__init__(HEADER, "Counting", "1", "fp32", streamed=means, spread=lambda: spread)
+        super().__init__(HEADER, "Counting", "1", "fp32", forward=means, spread=lambda: spread)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,6 @@ def test_a_library_that_fails_is_reported_in_one_line(images: NDArray[np.uint8])
     def broken(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         raise RuntimeError("out of\n  memory")
 
-    engine = PerImageEngine(HEADER, "Library", "1", "fp32", streamed=broken, spread=lambda: broken)
-    with pytest.raises(EngineError, match=r"Library failed \(out of memory\); try engine=torch"):
+    engine = PerImageEngine(HEADER, "Library", "1", "fp32", forward=broken, spread=lambda: broken)
+    with pytest.raises(EngineError, match=r"Library failed \(out of memory\); try --engine torch"):
         engine.scores(images[:2])

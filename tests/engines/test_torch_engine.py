@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
-from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -66,35 +64,9 @@ def test_recorded_networks_give_every_call_its_own_result(
     assert recorded.count(FULL_BATCH) == 1 and len(recorded) == len(set(recorded))
 
 
-def test_a_recording_is_fed_and_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With stand-ins for CUDA's streams and graphs: replaying runs what was recorded, on what was put in."""
-    seen: list[tuple[Tensor, Tensor]] = []
-
-    def double(batch: Tensor) -> Tensor:
-        seen.append((batch, batch * 2))
-        return seen[-1][1]
-
-    class Graph:
-        def replay(self) -> None:
-            given, result = seen[-1]
-            result.copy_(given * 2)
-
-    stream = MagicMock()
-    for name, stand_in in (("Stream", stream), ("current_stream", stream), ("CUDAGraph", Graph)):
-        monkeypatch.setattr(torch.cuda, name, stand_in)
-    monkeypatch.setattr(torch.cuda, "stream", lambda side: nullcontext())
-    monkeypatch.setattr(torch.cuda, "graph", lambda graph: nullcontext())
-    replay = torch_engine.record(double, torch.ones(2))
-    calls = len(seen)
-    assert calls > 1  # warmed up before it was recorded
-    assert replay(torch.tensor([3.0, 4.0])).tolist() == [6.0, 8.0]
-    assert replay(torch.tensor([1.0, 0.0])).tolist() == [2.0, 0.0]
-    assert len(seen) == calls
-
-
 def test_where_nothing_can_be_recorded_the_network_is_launched(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse() -> None:
+    def refuse(function: object, example: object) -> None:
         raise RuntimeError("no CUDA")
 
-    monkeypatch.setattr(torch.cuda, "Stream", refuse)
+    monkeypatch.setattr(torch.cuda, "make_graphed_callables", refuse)
     assert torch_engine.record(torch.neg, torch.ones(2)) is torch.neg

@@ -324,9 +324,9 @@ def test_an_interrupted_end_says_that_nothing_is_lost(
 
     whole = (folder / JOURNAL_NAME).read_bytes()
     monkeypatch.setattr("seqcls.exports.scores_csv._score_cells", interrupted)
-    with pytest.raises(KeyboardInterrupt, match=r"run\.journal is complete: `seqcls replay"):
+    with pytest.raises(KeyboardInterrupt):
         results.write_from_journal(folder / JOURNAL_NAME, folder)
-    assert capsys.readouterr().err == "" and (folder / JOURNAL_NAME).read_bytes() == whole
+    assert "seqcls replay" in capsys.readouterr().err and (folder / JOURNAL_NAME).read_bytes() == whole
     assert sorted(path.name for path in folder.iterdir()) == ["intervals.csv", JOURNAL_NAME]
     monkeypatch.undo()
     timeline = results.write_from_journal(folder / JOURNAL_NAME, folder)
@@ -347,7 +347,7 @@ def test_replay_of_a_whole_journal_with_other_options(small: Path, tmp_path: Pat
     assert read_run(tmp_path / "same").report.verdict == "complete"
     assert replay(small, "-o", tmp_path / "none", "--onset", "0.95", "--smoothing", "none") == 0
     assert read_run(tmp_path / "none").of("liver", "present") == ()
-    with pytest.raises(OutputError, match="overwrite=True"):
+    with pytest.raises(OutputError, match="--overwrite"):
         replay(small, "-o", tmp_path / "same")
 
 

@@ -28,8 +28,8 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("converted")
     net = network(HEADER, random_model(SIZE, HEADER.organs)[1])
-    openvino_graph.write_ir(folder / "m.xml", openvino_graph.build(net), HEADER, "fp32")
-    onnx_graph.write_onnx(folder / "m.onnx", onnx_graph.build(net), HEADER, "fp32")
+    openvino_graph.write(folder / "m.xml", openvino_graph.build(net), HEADER, "fp32")
+    onnx_graph.write(folder / "m.onnx", onnx_graph.build(net), HEADER, "fp32")
     return folder
 
 
@@ -119,7 +119,7 @@ def _stranger(model: Any) -> None:
         ("m.xml", lambda path: path.write_bytes(b""), "not whole XML"),
         ("m.xml", _doctype, "document type"),
         ("m.xml", _no_header, "no seqcls header"),
-        ("m.xml", _other_size, "instead of"),
+        ("m.xml", _other_size, "does not take"),
         ("m.xml", _loop, "cannot be used|is damaged"),
         ("m.xml", _huge, "larger than"),
         ("m.xml", os.remove, "no model"),
@@ -135,10 +135,10 @@ def _stranger(model: Any) -> None:
         ("m.onnx", _onnx(lambda model: model.ClearField("metadata_props")), "no seqcls header"),
         ("m.onnx", _onnx(_elsewhere), "lies in another file"),
         ("m.onnx", _onnx(_nan), "NaN or infinite"),
-        ("m.onnx", _onnx(_wide), "are not"),
+        ("m.onnx", _onnx(_wide), "does not take"),
         ("m.onnx", _onnx(_branch), "the operation Expand"),
         ("m.onnx", _onnx(_stranger), "the operation"),
-        ("m.onnx", _onnx(lambda model: model.graph.output.add()), "1 inputs and 2 outputs"),
+        ("m.onnx", _onnx(lambda model: model.graph.output.add()), "does not take"),
     ],
 )
 def test_damaged_models_are_refused_in_one_line(
@@ -164,7 +164,7 @@ def test_a_header_cut_anywhere_is_refused(converted: Path, tmp_path: Path, at: i
 
 
 def test_engine_and_precision_must_fit_the_file(converted: Path) -> None:
-    with pytest.raises(UsageError, match="runs with engine=openvino only"):
+    with pytest.raises(UsageError, match="runs with --engine openvino only"):
         open_engine(converted / "m.xml", engine="torch")
     with pytest.raises(EngineError, match="seqcls convert MODEL --to openvino --precision int8"):
         open_engine(converted / "m.xml", precision="int8")
