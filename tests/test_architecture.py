@@ -49,8 +49,8 @@ IMPORTS: dict[str, set[str]] = {
     "bench": {"errors", "files", "geometry", "prefetch", "types", "gate", "json_text", "sources", "preprocess", "engines", "doctor", "scoring", "detector"},
     "evaluation": {"errors", "types", "timeline", "datasets", "detector", "scipy", "sklearn"},
     "live": {"bounded_queue", "child_program", "errors", "palette", "files", "geometry", "types", "intervals", "json_text", "sources", "preprocess", "postprocess", "journal", "scoring", "detector", "av", "cv2"},
-    "convert": {"errors", "files", "types", "intervals", "json_text", "models", "datasets", "engines", "postprocess", "evaluation", "nncf", "onnx", "onnxruntime"},
-    "training": {"errors", "palette", "files", "prefetch", "intervals", "json_text", "models", "datasets", "evaluation", "matplotlib", "scipy", "torch"},
+    "convert": {"errors", "files", "types", "json_text", "models", "datasets", "engines", "postprocess", "evaluation", "nncf", "onnx", "onnxruntime"},
+    "training": {"errors", "palette", "files", "prefetch", "intervals", "json_text", "models", "datasets", "evaluation", "matplotlib", "scipy", "sklearn", "torch"},
     "demo": {"geometry", "phantom", "models", "timeline", "datasets", "exports", "detector", "evaluation", "training"},
 }  # fmt: skip
 COMMAND_LINE = {"cli", "__main__"}  # may import everything, and alone typer and rich
