@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 #: The stages that a frame passes, in its order.
 HEART = (
     "sources", "feeds", "preprocess", "gate", "geometry", "engines", "scoring", "adaptive", "smoothing", "intervals",
-    "postprocess", "detector",
+    "postprocess", "reprocess", "detector",
 )  # fmt: skip
 
 

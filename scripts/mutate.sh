@@ -11,7 +11,7 @@
 # the "mutation" extra, and Linux or macOS. One mutant again: cd build/mutation/MODULE && mutmut run NAME.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-heart=(gate smoothing intervals postprocess training/calibration datasets/split evaluation/metrics
+heart=(gate smoothing intervals postprocess reprocess training/calibration datasets/split evaluation/metrics
   evaluation/interval_metrics geometry/geometry geometry/region geometry/sector geometry/evidence)
 [ $# -eq 0 ] || heart=("$@")
 # Threads do not survive the fork that starts each mutant.

@@ -221,7 +221,7 @@ def main(arguments: argparse.Namespace) -> int:
         summary = session.run()
     steady = np.array([s for s in samples if s[0] >= 0.25 * arguments.hours])
     slope = float(np.polyfit(steady[:, 0], steady[:, 1], 1)[0])
-    written = sum(1 for record in read_journal(journal_path) if type(record).__name__ == "FrameScore")
+    written = len(read_journal(journal_path).raw.scored)
     counts, sent = summary.frame_counts, source.sent if probe is None else probe.sent
     figures = {
         "hours of feed": round(summary.end_s / 3600, 3),
@@ -234,7 +234,7 @@ def main(arguments: argparse.Namespace) -> int:
         "memory slope, MiB per hour": round(slope, 3),
         "memory, MiB": [round(float(steady[:, 1].min()), 1), round(float(steady[:, 1].max()), 1)],
         "descriptors": [int(steady[:, 2].min()), int(steady[:, 2].max())],
-        "latency, ms (p50, p95, p99)": [round(ms, 1) for ms in summary.latency_ms],
+        "latency, ms (p50, p95, p99)": [round(ms, 1) for ms in summary.latency_ms or ()],
     }
     if probe is not None and recorder is not None:
         figures |= {"connections": probe.connections, "recorded": recorder.recorded}

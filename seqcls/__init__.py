@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from seqcls.gate import GateOptions
     from seqcls.geometry import Geometry, Region
     from seqcls.models.file import ModelHeader
-    from seqcls.postprocess import replay
+    from seqcls.reprocess import replay
     from seqcls.sources import Source, open_source
     from seqcls.timeline import Provenance, Sampling, Timeline
 
@@ -90,7 +90,7 @@ _MODULES = {
     "open_live": "feeds.open",
     "open_source": "sources",
     "read_run": "exports",
-    "replay": "postprocess",
+    "replay": "reprocess",
     "write_run": "exports",
 }
 

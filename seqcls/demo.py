@@ -78,7 +78,7 @@ def demo(
     unseen = folder / "unseen.mp4"
     with stage("running", 0) as advance:
         timeline = load(folder / MODEL).analyze(unseen, on_progress=lambda done, time_s: advance(done))
-    write_run(timeline, folder / RUN)
+    write_run(timeline, folder / RUN, overwrite=True)
     write_picture(timeline, folder / RUN / "timeline.png")
     (truth,) = read_labels(folder / "unseen.csv")
     return DemoResult(timeline, pooled_metrics([align_labels(timeline, replace(truth, patient="unseen"))]))

@@ -26,14 +26,14 @@ from seqcls.gate import GateOptions
 from seqcls.geometry import layout_warning
 from seqcls.intervals import IntervalOptions, intervals_from_events, one_per_organ
 from seqcls.models.file import ModelHeader, read_header
-from seqcls.postprocess import PostProcess, unknown_stretches
+from seqcls.postprocess import PostProcess
 from seqcls.prefetch import Prefetcher
 from seqcls.preprocess import PreprocessedFrame, Preprocessor, with_region
 from seqcls.scoring import score_every
 from seqcls.smoothing import SmoothingOptions
 from seqcls.sources import MemorySource, Source, open_source
 from seqcls.timeline import Provenance, Sampling, Timeline
-from seqcls.types import Event, Frame, FrameCounts, FrameScore, Gap, SourceInfo, SourceReport
+from seqcls.types import Event, Frame, FrameScore, Gap, SourceInfo, SourceReport
 
 #: Whole pictures that wait between decoding and preparation, each in a thread of its own; few, for they are large.
 DECODED_AHEAD = 8
@@ -149,22 +149,10 @@ class Detector:
         Raises SourceError when the source cannot be opened, NoFramesError when it holds no frame, UsageError for what
         is no image, EngineError, GeometryError.
         """
-        with closing(self.start(source, rate_hz=rate_hz, batch_size=batch_size, should_stop=should_stop)) as analysis:
+        with closing(
+            Analysis(self, source, rate_hz=rate_hz, batch_size=batch_size, should_stop=should_stop)
+        ) as analysis:
             return analysis.finish(on_progress)
-
-    def start(
-        self,
-        source: Input,
-        *,
-        rate_hz: float | None = None,
-        batch_size: int = BATCH,
-        should_stop: Callable[[], bool] | None = None,
-    ) -> Analysis:
-        """Begin to read a clip, for ``Analysis.finish`` to score; the parameters are those of ``analyze``.
-
-        Raises SourceError when it cannot be opened, UsageError for what is no image.
-        """
-        return Analysis(self, source, rate_hz=rate_hz, batch_size=batch_size, should_stop=should_stop)
 
     def score(self, images: Iterable[Image], *, hint: Box | None = None) -> NDArray[np.float32]:
         """Calibrated probabilities (N, K) float32 of N images, one column per organ in the order of ``organs``.
@@ -317,25 +305,15 @@ class _Run:
         prepared = self.preparation
         if prepared.received == 0:
             raise NoFramesError(f"{info.name}: holds no frame that can be decoded; is the file whole?")
-        organs = self._detector.organs
         scores = self._process.table()
-        rejected = sum(1 for reason in scores.reason if reason)
-        skipped = int(np.count_nonzero(~scores.measured))
-        frame_counts = FrameCounts(
-            received=prepared.received,
-            classified=len(scores.index) - rejected - skipped,
-            skipped=skipped,
-            rejected=rejected,
-        )
-        assert frame_counts.balanced, f"frames went missing inside seqcls: {frame_counts}"
-        intervals = intervals_from_events(events, scores, prepared.end_s)
+        frame_counts = scores.frame_counts()
+        assert frame_counts.received == prepared.received, f"frames went missing inside seqcls: {frame_counts}"
         return Timeline(
             source=info,
-            organs=organs,
+            organs=self._detector.organs,
             start_s=0.0 if prepared.start_s is None else prepared.start_s,
             end_s=prepared.end_s,
-            intervals=intervals,
-            gaps=unknown_stretches(intervals, organs),
+            intervals=intervals_from_events(events, scores, prepared.end_s),
             scores=scores,
             frame_counts=frame_counts,
             report=report,

@@ -1,4 +1,4 @@
-"""JSON as seqcls writes it, for every reader: a number that does not exist (NaN or infinite) is null."""
+"""JSON as seqcls writes and reads it: a number that does not exist (NaN or infinite) is null."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 import math
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from seqcls.files import write_text
 
@@ -25,8 +27,19 @@ def write_json(path: str | Path, value: Any) -> None:
     write_text(path, json_text(value) + "\n")
 
 
+def parse_json(text: str | bytes) -> Any:
+    """Raises ValueError for what is no JSON, as are the NaN and Infinity that Python would read."""
+    return json.loads(text, parse_constant=_no_number)
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
 def without_nan(value: Any) -> Any:
-    """The same in dicts and lists, with None for every number that is not finite."""
+    """The same in dicts and lists, with Python's numbers for NumPy's, and None for every one that is not finite."""
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

@@ -14,6 +14,7 @@ from seqcls.errors import UsageError
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry, Record, Region
 from seqcls.intervals import IntervalOptions
+from seqcls.json_record import known_fields, record_from
 from seqcls.smoothing import SmoothingOptions
 from seqcls.types import FrameCounts, Gap, Interval, ScoreTable, SourceInfo, SourceReport, State
 
@@ -65,46 +66,27 @@ class Provenance:
 
     def to_dict(self, organs: tuple[str, ...]) -> Record:
         """For JSON; what is not known is left out."""
-        record: dict[str, Any] = {name: getattr(self, name) for name in _TEXTS if getattr(self, name)}
-        record["smoothing"] = asdict(self.smoothing)
-        record["intervals"] = {o: asdict(i) for o, i in zip(organs, self.intervals, strict=True)}
-        if self.gate is not None:
-            record["gate"] = asdict(self.gate)
-        if self.sampling is not None:
-            record["sampling"] = asdict(self.sampling)
-        if self.geometry is not None:
-            record["geometry"] = self.geometry.to_dict()
-        if self.regions:
-            record["regions"] = [region.to_dict() for region in self.regions]
+        record = {name: value for name, value in asdict(self).items() if value not in ("", None, ())}
+        record["intervals"] = dict(zip(organs, record["intervals"], strict=True))
         if self.latency_ms is not None:
             record["latency_ms"] = latency_to_dict(self.latency_ms)
         if self.sessions:
-            record["journal"] = {"sessions": list(self.sessions), "began": self.began}
+            record["journal"] = {"sessions": record.pop("sessions"), "began": record.pop("began", "")}
         return record
 
     @classmethod
     def from_dict(cls, record: Record, organs: tuple[str, ...]) -> Provenance:
         """The inverse of ``to_dict``, passing over what it does not know.
 
-        Raises LookupError, TypeError, ValueError, AttributeError or SeqclsError for anything else.
+        Raises LookupError, TypeError, ValueError or AttributeError for anything else.
         """
-        gate, sampling, geometry = record.get("gate"), record.get("sampling"), record.get("geometry")
-        journal = record.get("journal", {})
-        return cls(
-            **{name: str(record.get(name, "")) for name in _TEXTS},
-            smoothing=SmoothingOptions(**record["smoothing"]),
-            intervals=tuple(IntervalOptions(**record["intervals"][organ]) for organ in organs),
-            gate=None if gate is None else GateOptions(**gate),
-            sampling=None if sampling is None else Sampling(**sampling),
-            geometry=None if geometry is None else Geometry.from_dict(geometry),
-            regions=tuple(Region.from_dict(region) for region in record.get("regions", ())),
-            latency_ms=latency_from_dict(record.get("latency_ms")),
-            sessions=tuple(str(session) for session in journal.get("sessions", ())),
-            began=str(journal.get("began", "")),
-        )
+        record = record_from(dict, record, "provenance")
+        plain = known_fields(cls, {**record, **record.get("journal", {})})
+        plain["intervals"] = [record["intervals"][organ] for organ in organs]
+        plain["latency_ms"] = latency_from_dict(record.get("latency_ms"))
+        return record_from(cls, plain, "provenance")
 
 
-_TEXTS = ("model", "model_dataset", "model_version", "engine")
 _PERCENTILES = ("p50", "p95", "p99")
 
 
@@ -136,8 +118,6 @@ class Timeline:
     """Time at which the last one ends, in seconds."""
     intervals: tuple[Interval, ...]
     """Each organ's states, without holes; see ``of``."""
-    gaps: tuple[Gap, ...]
-    """Stretches that were not scorable, each with its reason."""
     scores: ScoreTable
     """Every frame's scores."""
     frame_counts: FrameCounts
@@ -151,6 +131,16 @@ class Timeline:
     thumbnails: tuple[tuple[float, NDArray[np.uint8]], ...] = ()
     """A few of the images that the engine saw, (S, S) uint8 with their times, spread over the clip; they hold nothing
     from outside the ultrasound region and are not kept on disk."""
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """Stretches that were not scorable, each with its reason: the unknown ones of the organ with the least of them.
+
+        Organs differ only where one is present on both sides of a short gap, which is bridged.
+        """
+        per_organ = (self.of(organ, "unknown") for organ in self.organs)
+        least = min(per_organ, key=lambda unknown: sum(i.duration_s for i in unknown))
+        return tuple(Gap(i.start_s, i.end_s, i.reason) for i in least)
 
     @property
     def coverage(self) -> float:

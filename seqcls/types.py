@@ -163,7 +163,10 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class FrameCounts:
-    """Where every received frame went: ``received == classified + skipped + dropped + rejected``."""
+    """Where every received frame went: ``received == classified + skipped + dropped + rejected``.
+
+    Raises UsageError for negative numbers.
+    """
 
     received: int = 0
     """Frames that the source delivered."""
@@ -175,6 +178,10 @@ class FrameCounts:
     """Thrown away because the machine could not keep up (live)."""
     rejected: int = 0
     """Not scorable: lost, black, frozen, no contact."""
+
+    def __post_init__(self) -> None:
+        if min(self.received, self.classified, self.skipped, self.dropped, self.rejected) < 0:
+            raise UsageError(f"frames are counted from 0 on, not {self}")
 
     @property
     def balanced(self) -> bool:
@@ -242,6 +249,12 @@ class ScoreTable:
     smooth: NDArray[np.float32]
     reason: tuple[str, ...]
     measured: NDArray[np.bool_]
+
+    def frame_counts(self, dropped: int = 0) -> FrameCounts:
+        """Where these frames went, with others that were ``dropped``; raises nothing."""
+        rejected, skipped = sum(map(bool, self.reason)), int(np.count_nonzero(~self.measured))
+        received = len(self.index)
+        return FrameCounts(received + dropped, received - rejected - skipped, skipped, dropped, rejected)
 
     def __repr__(self) -> str:
         stretch = f", {self.time_s[0]:.2f} to {self.time_s[-1]:.2f} s" if len(self.time_s) else ""

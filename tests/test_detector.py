@@ -16,7 +16,7 @@ from support.drawn import picture
 from support.fakes import BrightnessEngine, detector, frames
 
 from seqcls.adaptive import SamplingOptions
-from seqcls.detector import load
+from seqcls.detector import Analysis, load
 from seqcls.errors import ModelError, NoFramesError, UsageError
 from seqcls.geometry import Geometry
 from seqcls.intervals import IntervalOptions
@@ -325,7 +325,7 @@ def test_a_started_clip_is_read_before_it_is_finished() -> None:
         yield from frames([0.9] * 10)
         read.set()
 
-    with closing(detector().start(feed())) as later:
+    with closing(Analysis(detector(), feed())) as later:
         assert read.wait(20)
         first = detector().analyze(frames([0.1] * 5))
         timeline = later.finish()
@@ -335,7 +335,7 @@ def test_a_started_clip_is_read_before_it_is_finished() -> None:
 
 def test_a_started_clip_that_is_never_finished_leaves_no_thread() -> None:
     before = threading.active_count()
-    with closing(detector().start(frames([0.5] * 5000))):
+    with closing(Analysis(detector(), frames([0.5] * 5000))):
         assert threading.active_count() == before + 2  # decoding, preparing
     assert threading.active_count() == before
 

@@ -6,9 +6,10 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from seqcls.json_text import json_line, json_text, write_json
+from seqcls.json_text import json_line, json_text, parse_json, write_json
 
 VALUE = {"a": math.nan, "b": [1.5, -math.inf, (math.inf, {"c": math.nan})], "é": None, "d": True}
 WRITTEN = {"a": None, "b": [1.5, None, [None, {"c": None}]], "é": None, "d": True}
@@ -29,3 +30,16 @@ def test_a_line_is_short_ascii_and_a_text_can_be_read() -> None:
 def test_what_json_does_not_know_is_refused() -> None:
     with pytest.raises(TypeError):
         json_text({"path": Path("a")})
+
+
+def test_numbers_of_numpy_are_written_as_numbers() -> None:
+    assert json_line({"a": np.float32(0.5), "b": [np.int64(3), np.float64("nan")], "c": np.True_}) == (
+        '{"a":0.5,"b":[3,null],"c":true}'
+    )
+
+
+@pytest.mark.parametrize("text", ["{", "NaN", "[-Infinity]", '{"a": Infinity}'])
+def test_what_is_no_json_is_refused(text: str) -> None:
+    assert parse_json(b'{"a": null}') == {"a": None}
+    with pytest.raises(ValueError):
+        parse_json(text)

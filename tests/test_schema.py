@@ -23,7 +23,7 @@ from seqcls.evaluation.evaluate import align_labels, pooled_metrics
 from seqcls.exports import write_timeline_json
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry, Region
-from seqcls.journal import resume
+from seqcls.journal import RunSummary, resume
 from seqcls.json_text import json_text
 from seqcls.live.notify import event_json
 from seqcls.models.file import ModelHeader
@@ -67,7 +67,9 @@ def journal_lines(folder: Path) -> list[Any]:
     resumed.writer.state("stalled", "no frame for 2 s")
     counts = FrameCounts(received=6, classified=5, rejected=1)
     resumed.writer.finish(
-        end_s=60.0, frame_counts=counts, verdict="complete", regions=[REGION], latency_ms=(1.0, 2.0, math.nan)
+        RunSummary(
+            end_s=60.0, frame_counts=counts, verdict="complete", regions=(REGION,), latency_ms=(1.0, 2.0, math.nan)
+        )
     )
     with begin(folder / "other", clock, gate=GateOptions(), geometry=Geometry(), model="m.safetensors") as writer:
         writer.write(frame(0, liver=math.nan))

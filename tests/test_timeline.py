@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import pytest
 from support.fakes import detector, frames
+from support.timelines import timeline
 
 from seqcls.errors import UsageError
+from seqcls.types import Gap, Interval
 
 
 def test_a_timeline_is_asked_for_organs_that_it_knows() -> None:
@@ -26,3 +31,27 @@ def test_a_timeline_is_shown_in_a_few_lines() -> None:
     long = detector().analyze(frames(([0.1] * 5 + [0.9] * 5) * 200))
     assert len(repr(long)) < 400 and "and 192 more s (200 intervals" in repr(long)
     assert repr(long.scores) == "ScoreTable(liver, kidney: 2000 frames, 0.00 to 199.90 s)"
+
+
+def interval(organ: str, state: str, start_s: float, end_s: float, reason: str = "") -> Interval:
+    return Interval(organ, state, start_s, end_s, -1, -1, math.nan, math.nan, reason)  # type: ignore[arg-type]
+
+
+def test_unknown_is_what_the_organ_with_the_least_of_it_has() -> None:
+    """The liver has 1.1 s of it in one piece, the kidney 1.0 s in two; the spleen's presence does not count."""
+    found = [
+        interval("liver", "unknown", 0.0, 1.1, "lost"),
+        interval("liver", "absent", 1.1, 5.0),
+        interval("kidney", "absent", 0.0, 1.0),
+        interval("kidney", "unknown", 1.0, 1.8, "black"),
+        interval("kidney", "unknown", 2.0, 2.2, "frozen"),
+        interval("spleen", "unknown", 0.0, 1.5, "lost"),
+    ]
+    drawn = timeline(liver="P")
+
+    def gaps(found: list[Interval], *organs: str) -> tuple[Gap, ...]:
+        return replace(drawn, intervals=tuple(found), organs=organs).gaps
+
+    assert gaps(found, "liver", "kidney", "spleen") == (Gap(1.0, 1.8, "black"), Gap(2.0, 2.2, "frozen"))
+    assert gaps(found, "liver", "spleen") == (Gap(0.0, 1.1, "lost"),)
+    assert gaps(found[1:3], "liver", "kidney") == ()

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from seqcls.detector import Detector
-    from seqcls.journal import JournalWriter, Opening, Resumption
+    from seqcls.journal import JournalWriter, Opening, Resumption, RunSummary
     from seqcls.live.notify import JsonLines, OnEvent, Webhook
     from seqcls.live.recording.presence_clips import PresenceClips
     from seqcls.live.recording.recorder import Recorder
-    from seqcls.live.session import LiveSession, LiveSummary
+    from seqcls.live.session import LiveSession
     from seqcls.live.snapshot import LiveView
     from seqcls.sources import Source
     from seqcls.types import FeedState, SourceInfo
@@ -356,11 +356,12 @@ def _terminal(stack: ExitStack, printed: deque[str], address: str) -> Callable[[
 
 
 def _conclude(
-    detector: Detector, folder: Path, journal: JournalWriter, summary: LiveSummary, *, interrupted: bool
+    detector: Detector, folder: Path, journal: JournalWriter, summary: RunSummary, *, interrupted: bool
 ) -> int:
     """Write what an offline run writes, from the journal, and report how the run went."""
     from seqcls.cli.results import write_from_journal
 
+    assert summary.latency_ms is not None, "a live run measures it"
     p50, p95, p99 = summary.latency_ms
     if not math.isnan(p50):
         console.notify(f"latency from arrival to decision: {p50:.0f} ms (p50), {p95:.0f} ms (p95), {p99:.0f} ms (p99)")

@@ -16,7 +16,7 @@ from seqcls.files import require_free
 
 if TYPE_CHECKING:
     from seqcls.intervals import IntervalOptions
-    from seqcls.journal import Journal, Recorded
+    from seqcls.journal import Journal
     from seqcls.smoothing import SmoothingOptions
     from seqcls.timeline import Timeline
 
@@ -67,13 +67,13 @@ def replay(
     journal = _journal_at(folder)
     again: Callable[[SmoothingOptions, Sequence[IntervalOptions]], Timeline]
     if journal is None:
-        from seqcls.postprocess import replay as replay_run
+        from seqcls.reprocess import replay as replay_run
 
         before = _read_run(folder)
         used, again = before.provenance, partial(replay_run, before)
     else:
-        read, recorded = read_with_progress(journal)
-        used, again = read.opening.provenance, partial(recorded.timeline, read)
+        recorded = read_with_progress(journal)
+        used, again = recorded.opening.provenance, recorded.timeline
     timeline = again(
         options.changed_smoothing(used.smoothing, smoothing),
         options.changed_intervals(
@@ -116,8 +116,7 @@ def _read_run(folder: Path) -> Timeline:
 def write_from_journal(path: Path, folder: Path) -> Timeline:
     """What a live run ends with: all that its folder holds, made from its journal."""
     try:
-        journal, recorded = read_with_progress(path)
-        timeline = recorded.timeline(journal)
+        timeline = read_with_progress(path).timeline()
         write_with_progress(timeline, folder)
     except KeyboardInterrupt:
         console.notify(f"interrupted; {path} is complete: `{_remedy(folder)}` writes the other files from it")
@@ -125,12 +124,12 @@ def write_from_journal(path: Path, folder: Path) -> Timeline:
     return timeline
 
 
-def read_with_progress(path: Path) -> tuple[Journal, Recorded]:
+def read_with_progress(path: Path) -> Journal:
     """A journal: that of a day takes a while."""
-    from seqcls.journal import read_recorded
+    from seqcls.journal import read_journal
 
     with console.progress(f"reading {path.name}", path.stat().st_size >> 20, "MiB") as advance:
-        return read_recorded(path, lambda done, size: advance(done >> 20))
+        return read_journal(path, lambda done, size: advance(done >> 20))
 
 
 def write_with_progress(timeline: Timeline, folder: Path) -> None:
@@ -139,5 +138,5 @@ def write_with_progress(timeline: Timeline, folder: Path) -> None:
     from seqcls.exports.timeline_png import write_picture
 
     with console.progress(f"writing {folder}", len(timeline.scores.index)) as advance:
-        write_run(timeline, folder, advance)
+        write_run(timeline, folder, advance, overwrite=True)  # whether that is wanted was asked before
         write_picture(timeline, folder / "timeline.png")

@@ -194,7 +194,7 @@ def _finish(analysis: Analysis | SeqclsError, folder: Path, rate_hz: float | Non
         console.notify(f"warning: {info.name} has times of its own; --fps {rate_hz:g} is not used for it")
     with console.progress(info.name, info.declared_frames) as advance:
         timeline = analysis.finish(lambda done, time_s: advance(done))
-    write_run(timeline, folder)
+    write_run(timeline, folder, overwrite=True)  # whether that is wanted was asked before
     write_picture(timeline, folder / "timeline.png")
     return timeline
 
@@ -206,13 +206,16 @@ def _started(
 
     The next AHEAD clips are started early; a camera only when its turn has come.
     """
+    from seqcls.detector import Analysis
+
     running: dict[int, tuple[Analysis | SeqclsError, ExitStack]] = {}
 
     def start(spec: str) -> tuple[Analysis | SeqclsError, ExitStack]:
         with ExitStack() as stack:
             try:
                 source = stack.enter_context(closing(open_one(spec)))
-                return stack.enter_context(closing(detector.start(source, should_stop=should_stop))), stack.pop_all()
+                analysis = Analysis(detector, source, should_stop=should_stop)
+                return stack.enter_context(closing(analysis)), stack.pop_all()
             except SeqclsError as error:
                 return error, stack.pop_all()
 

@@ -68,12 +68,21 @@ def formats_of(formats: str | Iterable[str]) -> list[str]:
     return known
 
 
-def write_run(timeline: Timeline, folder: str | Path, on_progress: Progress | None = None) -> None:
+def write_run(
+    timeline: Timeline, folder: str | Path, on_progress: Progress | None = None, *, overwrite: bool = False
+) -> None:
     """Write what `seqcls run` leaves: intervals.csv, scores.csv, and last timeline.json: then the run is whole.
 
-    ``on_progress`` is called with the number of frames written so far. Raises OutputError.
+    Args:
+        timeline: of ``Detector.analyze``, ``read_run`` or ``replay``.
+        folder: where to; made where it is missing.
+        on_progress: called with the number of frames written so far.
+        overwrite: whether a run that is there already may be replaced.
+
+    Raises OutputError where a run is there already or cannot be written.
     """
     folder = Path(folder)
+    require_free(folder / "timeline.json", overwrite)
     write_intervals_csv(timeline, folder / "intervals.csv")
     write_scores_csv(timeline, folder / "scores.csv", on_progress)
     write_timeline_json(timeline, folder / "timeline.json")

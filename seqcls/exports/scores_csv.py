@@ -92,6 +92,9 @@ def read_scores_csv(path: str | Path, organs: tuple[str, ...], on_progress: Prog
     except (OSError, ValueError, OverflowError, csv.Error) as error:
         raise DataError(f"{path} is not a scores.csv that seqcls wrote ({error}); run the clip again") from error
     scores = np.array(values, np.float32).reshape(-1, len(organs), 2)
+    for what, wrong in (("a score outside 0..1", (scores < 0) | (scores > 1)), ("no time", ~np.isfinite(times_s))):
+        if wrong.any():
+            raise DataError(f"{path} is not a scores.csv that seqcls wrote ({what}); run the clip again")
     return ScoreTable(
         organs=organs,
         index=np.array(index, np.int64),

@@ -6,18 +6,18 @@ not exist (mean of no score) are null.
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import seqcls
-from seqcls.errors import DataError, SeqclsError
+from seqcls.errors import DataError
 from seqcls.exports.scores_csv import Progress, read_scores_csv
-from seqcls.json_text import write_json
+from seqcls.json_record import record_from
+from seqcls.json_text import parse_json, write_json
 from seqcls.timeline import Provenance, Timeline
-from seqcls.types import FrameCounts, Gap, Interval, SourceInfo, SourceReport
+from seqcls.types import TIME_TOLERANCE_S, FrameCounts, Gap, Interval, SourceInfo, SourceReport
 
 FORMAT = 2
 
@@ -44,14 +44,15 @@ def write_timeline_json(timeline: Timeline, path: str | Path) -> None:
 
 
 def read_run(folder: str | Path, on_progress: Progress | None = None) -> Timeline:
-    """Read a finished run back from its folder (or its timeline.json). Raises DataError.
+    """Read a finished run back from its folder (or its timeline.json). Raises DataError, also for what no run can have
+    given, such as intervals that overlap.
 
     ``on_progress`` is called with the number of frames read so far.
     """
     path = Path(folder)
     path = path / "timeline.json" if path.is_dir() else path
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
+        body = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DataError(f"no run at {folder}: expected {path}; make one with `seqcls run CLIP -o DIR`") from error
     except (OSError, ValueError) as error:
@@ -60,40 +61,67 @@ def read_run(folder: str | Path, on_progress: Progress | None = None) -> Timelin
         found = body.get("format") if isinstance(body, dict) else None
         raise DataError(f"{path} has timeline format {found}, this seqcls reads up to {FORMAT}; run the clip again")
     try:
-        organs = tuple(body["organs"])
-        scores = read_scores_csv(path.with_name("scores.csv"), organs, on_progress)
-        return Timeline(
-            source=SourceInfo(**_tuples(body["source"])),
+        organs = record_from(tuple[str, ...], body["organs"], "organs")
+        timeline = Timeline(
+            source=record_from(SourceInfo, body["source"], "source"),
             organs=organs,
-            start_s=float(body["start_s"]),
-            end_s=float(body["end_s"]),
-            intervals=tuple(Interval(**_nan_scores(i)) for i in body["intervals"]),
-            gaps=tuple(Gap(**gap) for gap in body["gaps"]),
-            scores=scores,
-            frame_counts=FrameCounts(**body["ledger" if body["format"] == 1 else "frame_counts"]),
-            report=_report(body["report"]),
-            warnings=tuple(body["warnings"]),
+            start_s=record_from(float, body["start_s"], "start_s"),
+            end_s=record_from(float, body["end_s"], "end_s"),
+            intervals=record_from(tuple[Interval, ...], _nan_scores(body["intervals"]), "intervals"),
+            scores=read_scores_csv(path.with_name("scores.csv"), organs, on_progress),
+            frame_counts=record_from(
+                FrameCounts, body["ledger" if body["format"] == 1 else "frame_counts"], "frame_counts"
+            ),
+            report=record_from(SourceReport, body["report"], "report"),
+            warnings=record_from(tuple[str, ...], body["warnings"], "warnings"),
             provenance=Provenance.from_dict(body["provenance"], organs),
         )
+        _require_possible(timeline)
+        if record_from(tuple[Gap, ...], body["gaps"], "gaps") != timeline.gaps:
+            raise ValueError("gaps: they are not the unknown intervals")
     except DataError:
         raise  # from scores.csv, and says so
-    except (LookupError, TypeError, ValueError, AttributeError, SeqclsError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{path} lacks or misstates {error}; run the clip again") from error
+    return timeline
 
 
-def _report(body: dict[str, Any]) -> SourceReport:
-    gaps = tuple(Gap(**gap) for gap in body["gaps"])
-    return SourceReport(body["verdict"], tuple(body["reasons"]), body["delivered"], gaps)
+def _nan_scores(intervals: Any) -> Any:
+    """Intervals without scored frames have NaN, which JSON lacks."""
+    for interval in intervals if isinstance(intervals, list) else ():
+        for name in ("mean_score", "peak_score"):
+            if isinstance(interval, dict) and interval.get(name, 0) is None:
+                interval[name] = math.nan
+    return intervals
 
 
-def _nan_scores(body: dict[str, Any]) -> dict[str, Any]:
-    return {key: math.nan if value is None else value for key, value in body.items()}
-
-
-def _tuples(body: dict[str, Any]) -> dict[str, Any]:
-    """JSON knows only lists; records hold tuples."""
-    return {key: _tuple(value) for key, value in body.items()}
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(_tuple(inner) for inner in value) if isinstance(value, list) else value
+def _require_possible(timeline: Timeline) -> None:
+    """Raises ValueError for what no run can have given, naming the field."""
+    organs, counts = timeline.organs, timeline.frame_counts
+    if not organs or len(set(organs)) != len(organs):
+        raise ValueError(f"organs: one or more different names, not {list(organs)}")
+    until_s = dict.fromkeys(organs, timeline.start_s)
+    for number, interval in enumerate(timeline.intervals):
+        place = f"intervals[{number}]"
+        if interval.organ not in until_s:
+            raise ValueError(f"{place}.organ: {interval.organ!r} is none of the organs")
+        if abs(interval.start_s - until_s[interval.organ]) > TIME_TOLERANCE_S:
+            raise ValueError(f"{place}.start_s: {interval.start_s} is not where the one before ends")
+        if interval.end_s < interval.start_s:
+            raise ValueError(f"{place}.end_s: {interval.end_s} lies before start_s {interval.start_s}")
+        if interval.end_index < interval.start_index:
+            raise ValueError(f"{place}.end_index: {interval.end_index} lies before {interval.start_index}")
+        for name in ("mean_score", "peak_score"):
+            if not (math.isnan(score := getattr(interval, name)) or 0 <= score <= 1):
+                raise ValueError(f"{place}.{name}: {score} is not in 0..1")
+        until_s[interval.organ] = interval.end_s
+    for organ, end_s in until_s.items():
+        if abs(end_s - timeline.end_s) > TIME_TOLERANCE_S:
+            raise ValueError(f"end_s: {timeline.end_s}, and the last interval of {organ} ends at {end_s}")
+    for number, gap in enumerate(timeline.report.gaps):
+        if gap.end_s < gap.start_s:
+            raise ValueError(f"report.gaps[{number}].end_s: {gap.end_s} lies before {gap.start_s}")
+    if not counts.balanced:
+        raise ValueError(f"frame_counts: they do not add up ({counts})")
+    if timeline.report.verdict == "complete" and counts.received - counts.dropped != len(timeline.scores.index):
+        raise ValueError(f"frame_counts: {counts.received}, and scores.csv holds {len(timeline.scores.index)} frames")

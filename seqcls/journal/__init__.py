@@ -1,18 +1,18 @@
-"""The crash-safe record of a run: append-only, one checked record a line; see ``record`` for the format.
+"""The crash-safe record of a run: append-only, one checked record a line; see ``format`` for its lines.
 
 writer = create_journal("run.journal", organs=..., smoothing=..., intervals=..., source=...)
 writer.write(frame_score)                      # in the kernel when this returns
-writer.finish(end_s=..., frame_counts=..., verdict="complete")
+writer.finish(RunSummary(end_s=..., frame_counts=..., verdict="complete"))
 
-timeline = timeline_from_journal(read_journal("run.journal"))    # also of a torn journal
+timeline = read_journal("run.journal").timeline()              # also of a torn journal
 resumed = resume("run.journal")                                  # go on after a crash
 """
 
 from __future__ import annotations
 
-from seqcls.journal.format import NOT_RECORDED, Close, Entry, FeedChange, Opening, Record, Resume
-from seqcls.journal.reader import Damage, Journal, read_journal
-from seqcls.journal.rebuild import Recorded, read_recorded, timeline_from_journal
+from seqcls.journal.format import NOT_RECORDED, Close, FeedChange, Opening, Record, Resume, RunSummary
+from seqcls.journal.reader import Damage
+from seqcls.journal.rebuild import Journal, read_journal
 from seqcls.journal.resume import Resumption, resume
 from seqcls.journal.writer import JournalWriter, create_journal
 
@@ -24,18 +24,15 @@ __all__ = [
     "NOT_RECORDED",
     "Close",
     "Damage",
-    "Entry",
     "FeedChange",
     "Journal",
     "JournalWriter",
     "Opening",
     "Record",
-    "Recorded",
     "Resume",
     "Resumption",
+    "RunSummary",
     "create_journal",
     "read_journal",
-    "read_recorded",
     "resume",
-    "timeline_from_journal",
 ]

@@ -2,56 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
-from seqcls.errors import NoFramesError
+from seqcls.errors import DataError, NoFramesError
 from seqcls.intervals import IntervalOptions, one_per_organ
-from seqcls.journal.format import NOT_RECORDED, Entry, Frames, Opening, Resume
-from seqcls.journal.reader import Journal, Progress, read_journal
-from seqcls.postprocess import RawScores, post_process, unknown_stretches
+from seqcls.journal.format import NOT_RECORDED, Close, Entry, Opening, Resume
+from seqcls.journal.reader import Damage, JournalReader, open_journal
+from seqcls.journal.scored_frames import Frames
+from seqcls.postprocess import RawScores
+from seqcls.reprocess import post_process
 from seqcls.smoothing import SmoothingOptions
 from seqcls.timeline import Timeline
 from seqcls.types import TIME_TOLERANCE_S, Event, FrameCounts, FrameScore, Gap, SourceReport, Verdict
 
+#: Called with the bytes read so far, and all there are.
+Progress = Callable[[int, int], None]
 
-def timeline_from_journal(
-    journal: Journal,
-    smoothing: SmoothingOptions | None = None,
-    intervals: Sequence[IntervalOptions] | None = None,
-) -> Timeline:
-    """The run's timeline, by its own options where none are stated; ``intervals`` holds one entry per organ.
 
-    Stretches that are missing are gaps, "not recorded". The verdict is ``truncated`` where the run did not end in
-    order, else ``damaged`` where records are missing, else the run's own. Raises NoFramesError where nothing was
-    recorded, UsageError for options that do not fit.
+def read_journal(path: str | Path, on_progress: Progress | None = None) -> Journal:
+    """Read a journal through; what is damaged in it is counted and passed over. What is appended meanwhile is not seen.
+
+    Raises DataError where there is no such file, it holds no readable `open` record, or its format is newer.
     """
-    run = Recorded()
-    for block in journal.blocks():
-        run.take(block)
-    return run.timeline(journal, smoothing, intervals)
+    path = Path(path)
+    journal: Journal | None = None
+    with open_journal(path) as stream:
+        reader = JournalReader(path, stream)
+        for block in reader.blocks():
+            if isinstance(block, Entry) and isinstance(block.record, Opening):
+                journal = Journal(path, block.record)
+            assert journal is not None, "a reader begins with the opening"
+            journal.take(block)
+            if on_progress is not None:
+                on_progress(stream.tell(), reader.size)
+    if journal is None:
+        raise DataError(f"{path} holds no journal that can be read: its first record is missing or damaged")
+    journal.damage = reader.damage
+    return journal
 
 
-def read_recorded(path: str | Path, on_progress: Progress | None = None) -> tuple[Journal, Recorded]:
-    """A journal and all that it holds, read once, for ``Recorded.timeline``. Raises what ``read_journal`` raises."""
-    run = Recorded()
-    return read_journal(path, run.take, on_progress), run
+class Journal:
+    """A run as its journal has it: every score, and what the records come to.
 
-
-class Recorded:
-    """All that the records of a run hold: every score, and what they come to.
-
-    raw: the items in stream order, with the gaps where nothing was recorded. emitted: the events that the run recorded
-    itself. session_items: how many items came before the last session. seen_at_s, seen_s: the time of day (seconds
-    since 1970) and the stream time of the last item.
+    sessions: their ids. closed: the last record, where the run was closed. count: how many records are whole; the last
+    of them has last_number. raw: the items in stream order, with the gaps where nothing was recorded. emitted: the
+    events that the run recorded itself. session_items: how many items came before the last session. start_s (None:
+    nothing yet), end_s: of all items. seen_at_s, seen_s: the time of day (seconds since 1970) and the stream time of
+    the last one.
     """
 
-    def __init__(self) -> None:
-        self.raw = RawScores(())
+    def __init__(self, path: Path, opening: Opening) -> None:
+        self.path = path
+        self.opening = opening
+        self.damage = Damage()
+        self.sessions: tuple[str, ...] = ()
+        self.closed: Close | None = None
+        self.count = 0
+        self.last_number = -1
+        self.raw = RawScores(opening.organs)
         self.emitted: list[Event] = []
         self.session_items = 0
         self.start_s: float | None = None
@@ -60,8 +73,7 @@ class Recorded:
         self.seen_at_s: float | None = None
         self.seen_s = 0.0
         self._session_began_s = 0.0
-        self._damaged = False
-        self._frames = self._rejected = self._skipped = self._dropped = 0
+        self._dropped = 0
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
@@ -70,23 +82,18 @@ class Recorded:
     @property
     def frame_counts(self) -> FrameCounts:
         """By the records: numbers that frames skip were dropped, unless records are missing there."""
-        return FrameCounts(
-            received=self._frames + self._dropped,
-            classified=self._frames - self._rejected - self._skipped,
-            skipped=self._skipped,
-            dropped=self._dropped,
-            rejected=self._rejected,
-        )
+        return self.raw.table().frame_counts(self._dropped)
 
     def take(self, block: Entry | Frames) -> None:
         """The next entry, or frames."""
-        if isinstance(block, Entry):
-            self._take_entry(block)
-        elif self._damaged:
-            for entry in block.entries():
-                self._take_entry(entry)
-        else:
+        length = len(block.index) if isinstance(block, Frames) else 1
+        self.count += length
+        self.last_number = block.number + length - 1
+        self.closed = None
+        if isinstance(block, Frames):
             self._take_frames(block)
+        else:
+            self._take_entry(block)
 
     def miss(self, until_s: float) -> Gap | None:
         """Nothing is known from the end of what was recorded until ``until_s``; the gap, where there is one."""
@@ -98,28 +105,27 @@ class Recorded:
 
     def _take_entry(self, entry: Entry) -> None:
         record = entry.record
-        self._damaged |= entry.after_damage
         if isinstance(record, FrameScore):
-            self._take_frame(record)
+            self._take_frame(record, entry.after_damage)
             self.seen_at_s, self.seen_s = self._session_began_s + entry.at_s, record.time_s
         elif isinstance(record, Gap):
-            if self._damaged:
+            if entry.after_damage:
                 self.miss(record.start_s)
             self._add(record, record.start_s, record.end_s)
             self.seen_at_s, self.seen_s = self._session_began_s + entry.at_s, record.end_s
         elif isinstance(record, Event):
             self.emitted.append(record)
+        elif isinstance(record, Close):
+            self.closed = record
         elif isinstance(record, (Opening, Resume)):
+            self.sessions = (*self.sessions, record.session)
             self._session_began_s = datetime.fromisoformat(record.wall).timestamp()
-            if isinstance(record, Opening):
-                self.raw = RawScores(record.organs)
-            else:
+            if isinstance(record, Resume):
                 self.miss(record.time_s)
-                self._damaged = False
                 self.session_items = len(self.raw)
 
-    def _take_frame(self, frame: FrameScore) -> None:
-        if self._damaged:
+    def _take_frame(self, frame: FrameScore, after_damage: bool) -> None:
+        if after_damage:
             # What was lost may have been no frame but an event: then nothing is missing.
             slack_s = frame.duration_s if frame.index == self.next_index else 0.0
             if frame.time_s > self.end_s + slack_s:
@@ -127,41 +133,38 @@ class Recorded:
         else:
             self._dropped += max(0, frame.index - self.next_index)
         self.next_index = frame.index + 1
-        self._frames += 1
-        self._rejected += bool(frame.reason)
-        self._skipped += not frame.measured
         self._add(frame, frame.time_s, frame.time_s + frame.duration_s)
 
     def _take_frames(self, frames: Frames) -> None:
         expected = np.concatenate(([self.next_index], frames.index[:-1] + 1))
         self._dropped += int(np.maximum(0, frames.index - expected).sum())
         self.next_index = int(frames.index[-1]) + 1
-        self._frames += len(frames.index)
         if self.start_s is None:
             self.start_s = float(frames.time_s[0])
         self.end_s = max(self.end_s, float((frames.time_s + frames.duration_s).max()))
         self.seen_at_s, self.seen_s = self._session_began_s + float(frames.at_s[-1]), float(frames.time_s[-1])
-        self.raw.add_scored(frames.index, frames.time_s, frames.duration_s, frames.scores)
+        self.raw.add_frames(frames.index, frames.time_s, frames.duration_s, frames.scores)
 
     def _add(self, item: FrameScore | Gap, start_s: float, end_s: float) -> None:
         self.raw.add(item)
-        self._damaged = False
         if self.start_s is None:
             self.start_s = start_s
         self.end_s = max(self.end_s, end_s)
 
     def timeline(
-        self,
-        journal: Journal,
-        smoothing: SmoothingOptions | None = None,
-        intervals: Sequence[IntervalOptions] | None = None,
+        self, smoothing: SmoothingOptions | None = None, intervals: Sequence[IntervalOptions] | None = None
     ) -> Timeline:
-        """See ``timeline_from_journal``; ``journal`` is the one that was read."""
-        opening, closed = journal.opening, journal.closed
+        """The run's timeline, by its own options where none are stated; ``intervals`` holds one entry per organ.
+
+        Stretches that are missing are gaps, "not recorded". The verdict is ``truncated`` where the run was not closed,
+        else ``damaged`` where records are missing, else the run's own. Raises NoFramesError where nothing was recorded,
+        UsageError for options that do not fit.
+        """
+        opening, closed = self.opening, self.closed
         smoothing = opening.provenance.smoothing if smoothing is None else smoothing
         intervals = one_per_organ(opening.provenance.intervals if intervals is None else intervals, opening.organs)
         if self.start_s is None:
-            raise NoFramesError(f"{journal.path} ends before the first frame: there is nothing to show")
+            raise NoFramesError(f"{self.path} ends before the first frame: there is nothing to show")
         end_s = self.end_s if closed is None else max(self.end_s, closed.end_s)
         scores, found = post_process(self.raw, smoothing, intervals, end_s)
         frame_counts = self.frame_counts if closed is None else closed.frame_counts
@@ -171,10 +174,9 @@ class Recorded:
             start_s=self.start_s,
             end_s=end_s,
             intervals=found,
-            gaps=unknown_stretches(found, opening.organs),
             scores=scores,
             frame_counts=frame_counts,
-            report=SourceReport(_verdict(journal), _reasons(journal, self), frame_counts.received, self.gaps),
+            report=SourceReport(self._verdict(), self._reasons(), frame_counts.received, self.gaps),
             warnings=() if closed is None else closed.warnings,
             provenance=replace(
                 opening.provenance,
@@ -182,24 +184,22 @@ class Recorded:
                 intervals=intervals,
                 regions=() if closed is None else closed.regions,
                 latency_ms=None if closed is None else closed.latency_ms,
-                sessions=journal.sessions,
+                sessions=self.sessions,
                 began=opening.wall,
             ),
         )
 
+    def _verdict(self) -> Verdict:
+        if self.closed is None:
+            return "truncated"
+        return "damaged" if self.damage.summary else self.closed.verdict
 
-def _verdict(journal: Journal) -> Verdict:
-    if journal.closed is None:
-        return "truncated"
-    return "damaged" if journal.damage.summary else journal.closed.verdict
-
-
-def _reasons(journal: Journal, run: Recorded) -> tuple[str, ...]:
-    missing_s = sum(gap.end_s - gap.start_s for gap in run.gaps if gap.reason == NOT_RECORDED)
-    found = (
-        "" if journal.closed is not None else "the recording ended without being closed (crash, kill or power cut)",
-        f"the journal is damaged: {journal.damage.summary}" if journal.damage.summary else "",
-        f"{missing_s:.1f} s in between were not recorded" if missing_s else "",
-    )
-    before = () if journal.closed is None else journal.closed.reasons
-    return (*before, *(reason for reason in found if reason))
+    def _reasons(self) -> tuple[str, ...]:
+        missing_s = sum(gap.end_s - gap.start_s for gap in self.gaps if gap.reason == NOT_RECORDED)
+        found = (
+            "" if self.closed is not None else "the recording ended without being closed (crash, kill or power cut)",
+            f"the journal is damaged: {self.damage.summary}" if self.damage.summary else "",
+            f"{missing_s:.1f} s in between were not recorded" if missing_s else "",
+        )
+        before = () if self.closed is None else self.closed.reasons
+        return (*before, *(reason for reason in found if reason))

@@ -11,11 +11,12 @@ from pathlib import Path
 from seqcls.errors import OutputError, one_line
 from seqcls.journal.append_file import AppendFile
 from seqcls.journal.format import Opening, Resume
-from seqcls.journal.reader import Journal, open_journal
-from seqcls.journal.rebuild import Recorded, read_recorded
+from seqcls.journal.reader import open_journal
+from seqcls.journal.rebuild import Journal, read_journal
 from seqcls.journal.writer import JournalWriter, Monotonic, Wall, begin, utc_now
-from seqcls.postprocess import PostProcess, catch_up
-from seqcls.types import Event, FrameCounts, Gap
+from seqcls.postprocess import PostProcess
+from seqcls.reprocess import catch_up
+from seqcls.types import Event, Gap
 
 #: Farther apart, the clock was set rather than the time passed (machines without a battery start in 1970).
 MAX_APART_S = 30 * 86_400.0
@@ -25,28 +26,19 @@ MAX_APART_S = 30 * 86_400.0
 class Resumption:
     """What a run needs to go on.
 
-    process: with the state of one that has taken every recorded item and the gap; keeps no scores. emitted: the events
-    that were recorded, of all sessions; pending: those that became certain in the session before and at the gap, and
-    that no record says were emitted. The new session's frames are numbered from ``next_index`` and lie at ``time_s``
-    plus the time since its beginning. frame_counts, gaps, start_s (None: nothing yet) and end_s: the totals so far,
-    with the gap. gap: what was not recorded. healed_bytes: what was cut off. journal: what was found.
+    journal: what was found, and the gap. process: with the state of one that has taken every recorded item and the gap;
+    keeps no scores. pending: the events that became certain in the session before and at the gap, and that no record
+    says were emitted. gap: what was not recorded. time_s: where the new session begins; its frames are numbered from
+    ``journal.next_index``. healed_bytes: what was cut off.
     """
 
     writer: JournalWriter
-    opening: Opening
-    sessions: tuple[str, ...]
+    journal: Journal
     process: PostProcess
     pending: tuple[Event, ...]
-    emitted: tuple[Event, ...]
     gap: Gap | None
-    gaps: tuple[Gap, ...]
-    next_index: int
-    start_s: float | None
-    end_s: float
     time_s: float
-    frame_counts: FrameCounts
     healed_bytes: int
-    journal: Journal
 
 
 def resume(
@@ -68,14 +60,14 @@ def resume(
     open_journal(path).close()  # a folder or a pipe is refused in the reader's words
     file = AppendFile(path, create=False)
     try:
-        journal, run = read_recorded(path)  # before anything is changed: it may be no journal at all
+        journal = read_journal(path)  # before anything is changed: it may be no journal at all
         if accept is not None:
             accept(journal.opening)
         healed_bytes = file.heal()
-        time_s = _now_s(run, wall().timestamp())
-        gap = run.miss(time_s)
+        time_s = _now_s(journal, wall().timestamp())
+        gap = journal.miss(time_s)
         used = journal.opening.provenance
-        process, events = catch_up(run.raw, used.smoothing, used.intervals)
+        process, events = catch_up(journal.raw, used.smoothing, used.intervals)
         session = uuid.uuid4().hex[:12] if session is None else session
         writer = JournalWriter(file, session, number=journal.last_number + 1, monotonic=monotonic, wall=wall)
         begin(writer, Resume(session=session, after=journal.sessions[-1], time_s=time_s, **writer.stamp()))
@@ -85,29 +77,21 @@ def resume(
     except BaseException:
         file.close()
         raise
-    emitted = set(run.emitted)
+    emitted = set(journal.emitted)
     return Resumption(
         writer=writer,
-        opening=journal.opening,
-        sessions=(*journal.sessions, session),
-        process=process,
-        pending=tuple(event for number, event in events if number >= run.session_items and event not in emitted),
-        emitted=tuple(run.emitted),
-        gap=gap,
-        gaps=run.gaps,
-        next_index=run.next_index,
-        start_s=run.start_s,
-        end_s=run.end_s,
-        time_s=time_s,
-        frame_counts=run.frame_counts,
-        healed_bytes=healed_bytes,
         journal=journal,
+        process=process,
+        pending=tuple(event for number, event in events if number >= journal.session_items and event not in emitted),
+        gap=gap,
+        time_s=time_s,
+        healed_bytes=healed_bytes,
     )
 
 
-def _now_s(run: Recorded, wall_s: float) -> float:
+def _now_s(journal: Journal, wall_s: float) -> float:
     """Stream time of this moment; at least the end of what there is, also when the clock was set back."""
-    if run.seen_at_s is None:
-        return run.end_s
-    elapsed_s = wall_s - run.seen_at_s
-    return max(run.end_s, run.seen_s + elapsed_s) if elapsed_s <= MAX_APART_S else run.end_s
+    if journal.seen_at_s is None:
+        return journal.end_s
+    elapsed_s = wall_s - journal.seen_at_s
+    return max(journal.end_s, journal.seen_s + elapsed_s) if elapsed_s <= MAX_APART_S else journal.end_s

@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
@@ -17,11 +18,10 @@ from typing import Any
 
 import seqcls
 from seqcls.errors import DiskFullError, one_line
-from seqcls.geometry import Region
 from seqcls.journal.append_file import AppendFile
-from seqcls.journal.format import MAX_LINE_BYTES, Close, FeedChange, Opening, Record, Resume, encode
+from seqcls.journal.format import MAX_LINE_BYTES, Close, FeedChange, Opening, Record, Resume, RunSummary, encode
 from seqcls.timeline import Provenance
-from seqcls.types import Event, FrameCounts, FrameScore, Gap, SourceInfo, Verdict
+from seqcls.types import Event, FrameScore, Gap, SourceInfo
 
 #: How often records are forced to the disk, and how often a full disk is tried again.
 SYNC_EVERY_S = 1.0
@@ -73,29 +73,10 @@ class JournalWriter:
         """Append that the feed is from now on connecting, running, stalled, retrying or stopped."""
         return self._write((FeedChange(state, reason, **self.stamp()),))
 
-    def finish(
-        self,
-        *,
-        end_s: float,
-        frame_counts: FrameCounts,
-        verdict: Verdict,
-        reasons: Sequence[str] = (),
-        warnings: Sequence[str] = (),
-        regions: Sequence[Region] = (),
-        latency_ms: tuple[float, float, float] | None = None,
-    ) -> bool:
-        """Append that the run ended and what it came to, and close. Totals are of all sessions."""
-        close = Close(
-            end_s=end_s,
-            frame_counts=frame_counts,
-            verdict=verdict,
-            reasons=tuple(reasons),
-            warnings=tuple(warnings),
-            regions=tuple(regions),
-            latency_ms=latency_ms,
-            **self.stamp(),
-        )
-        done = self._write((close,), insist=True)
+    def finish(self, summary: RunSummary) -> bool:
+        """Append that the run ended and what it came to, and close."""
+        said = {f.name: getattr(summary, f.name) for f in fields(summary)}
+        done = self._write((Close(**said, **self.stamp()),), insist=True)
         self.close()
         return done
 

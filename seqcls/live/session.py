@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from seqcls.detector import Detector
 from seqcls.errors import UsageError, one_line
 from seqcls.geometry import Region, layout_warning
-from seqcls.journal import JournalWriter, Resumption
+from seqcls.journal import JournalWriter, Resumption, RunSummary
 from seqcls.live.frame_queue import FrameQueue, Keep, shifted
 from seqcls.live.latency import LatencyMeter
 from seqcls.live.organ_history import OrganHistory
@@ -31,7 +31,7 @@ from seqcls.postprocess import PostProcess
 from seqcls.preprocess import Preprocessor
 from seqcls.scoring import score_every
 from seqcls.sources import Source
-from seqcls.types import Event, FeedState, Frame, FrameCounts, FrameScore, Gap, Verdict
+from seqcls.types import Event, FeedState, Frame, FrameCounts, FrameScore, Gap
 
 #: How many messages are kept for showing.
 MESSAGES = 5
@@ -68,19 +68,6 @@ class EventSink(Protocol):
     """Gets every event as soon as it is certain; never raises into the run."""
 
     def event(self, event: Event) -> None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveSummary:
-    """What a live run came to. latency_ms: (p50, p95, p99) from arrival to decision, of frames that came once the
-    ultrasound region was known."""
-
-    end_s: float
-    frame_counts: FrameCounts
-    verdict: Verdict
-    reasons: tuple[str, ...]
-    latency_ms: tuple[float, float, float]
-    warnings: tuple[str, ...]
 
 
 def warm_up(detector: Detector) -> None:
@@ -128,7 +115,8 @@ class LiveSession:
             self._before, self._before_s, self._before_end_s = FrameCounts(), 0.0, 0.0
         else:
             self._process = resumed.process
-            self._before, self._before_s, self._before_end_s = resumed.frame_counts, resumed.time_s, resumed.end_s
+            before = resumed.journal
+            self._before, self._before_s, self._before_end_s = before.frame_counts, resumed.time_s, before.end_s
         self._preprocessor = Preprocessor(detector.header.geometry, detector.gate, source.info.region)
         self._histories = [OrganHistory(o, i) for o, i in zip(detector.organs, detector.intervals, strict=True)]
         self._latency = LatencyMeter()
@@ -161,13 +149,14 @@ class LiveSession:
         """Something that a person should know; from any thread."""
         self._messages.append(message)
 
-    def run(self) -> LiveSummary:
-        """Watch. Whatever ends it, every frame is accounted for and the journal closed. Raises EngineError, and what
-        the source raises when it cannot go on."""
+    def run(self) -> RunSummary:
+        """Watch. Whatever ends it, every frame is accounted for and the journal closed; latencies are of the frames
+        that came once the ultrasound region was known. Raises EngineError, and what the source raises when it cannot
+        go on."""
         first_index = 0
         if self._resumed is not None:
-            first_index = self._resumed.next_index
-            self._remember(self._resumed.emitted)
+            first_index = self._resumed.journal.next_index
+            self._remember(self._resumed.journal.emitted)
             if self._journal is not None:
                 self._journal.write(*self._resumed.pending)
             self._emit(self._resumed.pending)
@@ -237,7 +226,7 @@ class LiveSession:
         for event in events:
             self._histories[self._detector.organs.index(event.organ)].changed(event)
 
-    def _finish(self, feed: FrameQueue, problem: str) -> LiveSummary:
+    def _finish(self, feed: FrameQueue, problem: str) -> RunSummary:
         feed.stop()
         self._source.close()
         feed.join(5.0)
@@ -252,33 +241,24 @@ class LiveSession:
         frame_counts = replace(frame_counts, dropped=frame_counts.dropped + missing)
         assert missing == 0 or problem, f"frames went missing inside seqcls: {frame_counts}"
         report = self._source.report()
-        verdict: Verdict = "unknown" if problem else report.verdict
-        reasons = (problem, *report.reasons) if problem else report.reasons
         trained = self._detector.header.regions
         possible = (layout_warning(region, trained) for region in self._preprocessor.regions)
-        warnings = tuple(dict.fromkeys(warning for warning in possible if warning))
         p50, p95, p99 = self._latency.percentiles_ms(50, 95, 99)
+        summary = RunSummary(
+            end_s=end_s,
+            frame_counts=frame_counts,
+            verdict="unknown" if problem else report.verdict,
+            reasons=(problem, *report.reasons) if problem else report.reasons,
+            warnings=tuple(dict.fromkeys(warning for warning in possible if warning)),
+            regions=tuple(self._preprocessor.regions),
+            latency_ms=(p50, p95, p99),
+        )
         self.feed_state("stopped", problem)
         if self._journal is not None:
             self._journal.write(*events)
-            self._journal.finish(
-                end_s=end_s,
-                frame_counts=frame_counts,
-                verdict=verdict,
-                reasons=reasons,
-                warnings=warnings,
-                regions=self._preprocessor.regions,
-                latency_ms=(p50, p95, p99),
-            )
+            self._journal.finish(summary)
         self._show(feed, now=True)
-        return LiveSummary(
-            end_s=end_s,
-            frame_counts=frame_counts,
-            verdict=verdict,
-            reasons=reasons,
-            latency_ms=(p50, p95, p99),
-            warnings=warnings,
-        )
+        return summary
 
     def _frame_counts(self, feed: FrameQueue) -> FrameCounts:
         """So far, with what earlier sessions of a resumed run count."""

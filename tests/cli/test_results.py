@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
 from support.commands import Seqcls, bright_clip, one_line
+from support.journals import (
+    Clock,
+    begin,
+    frame,
+    write_small,
+)
+
+from seqcls.cli import results
+from seqcls.errors import DataError, OutputError
+from seqcls.exports import read_run
+from seqcls.journal import (
+    JOURNAL_NAME,
+    resume,
+)
 
 
 def test_a_finished_run_is_replayed_and_exported(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
@@ -24,3 +43,106 @@ def test_a_finished_run_is_replayed_and_exported(seqcls: Seqcls, model: str, tmp
     assert again.code == 1 and "--overwrite" in one_line(again)
     assert seqcls("export", "out", "--to", "docx").code == 2
     assert seqcls("export", "nowhere").code == 1
+
+
+def replay(*arguments: Any) -> int:
+    """`seqcls replay`; its exit code, errors raised."""
+    import typer
+
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command("replay")(results.replay)
+    app.command("export")(results.export)
+    try:
+        return app(["replay", *map(str, arguments)], standalone_mode=False) or 0
+    except SystemExit as ended:
+        return int(ended.code or 0)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """What a live run that crashed leaves."""
+    with begin(tmp_path / "live" / JOURNAL_NAME, Clock(), model="m") as writer:
+        writer.write(*(frame(i, liver=0.6 if 5 <= i < 15 else 0.1) for i in range(20)))
+    return tmp_path / "live"
+
+
+@pytest.mark.parametrize("pick", [lambda f: f, lambda f: f / JOURNAL_NAME], ids=["folder", "file"])
+def test_replay_of_a_torn_journal(
+    folder: Path, pick: Callable[[Path], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert replay(pick(folder), "-o", folder) == 3
+    out = capsys.readouterr().out
+    assert "without being closed" in out and "truncated" in out
+    timeline = read_run(folder)
+    assert [(i.start_s, i.end_s) for i in timeline.of("liver", "present")] == [(0.5, 1.5)]
+    assert timeline.provenance.model == "m" and (folder / "timeline.png").stat().st_size > 1000
+    # A run like any other from here on.
+    assert replay(folder, "--onset", "0.7", "-o", folder / "stricter") == 0
+    assert read_run(folder / "stricter").of("liver", "present") == ()
+    results.export(folder, to="vtt", output=None, overwrite=False)
+    assert (folder / "timeline.vtt").is_file()
+
+
+def test_a_timeline_of_before_the_run_was_resumed_is_not_taken_for_the_run(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal = folder / JOURNAL_NAME
+    with pytest.raises(DataError, match="seqcls replay"):
+        results.export(folder, to="vtt", output=None, overwrite=False)
+    assert replay(folder, "-o", folder) == 3
+    os.utime(journal, ns=(0, (folder / "timeline.json").stat().st_mtime_ns - 1))
+    capsys.readouterr()
+    results.export(folder, to="vtt", output=None, overwrite=False)
+    assert "warning" not in capsys.readouterr().err
+    resumed = resume(journal, monotonic=Clock(30.0).monotonic, wall=Clock(30.0).wall)
+    resumed.writer.write(frame(20, resumed.time_s))
+    resumed.writer.close()  # and crashed before it wrote its timeline
+    os.utime(journal, ns=(0, (folder / "timeline.json").stat().st_mtime_ns + 1))
+    assert replay(folder) == 3
+    assert "21 frames" in capsys.readouterr().out
+    results.export(folder, to="srt", output=None, overwrite=False)
+    assert "brings that up to date" in " ".join(capsys.readouterr().err.split())
+
+
+def test_an_interrupted_end_says_that_nothing_is_lost(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    whole = (folder / JOURNAL_NAME).read_bytes()
+    monkeypatch.setattr("seqcls.exports.scores_csv._score_cells", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        results.write_from_journal(folder / JOURNAL_NAME, folder)
+    assert "seqcls replay" in capsys.readouterr().err and (folder / JOURNAL_NAME).read_bytes() == whole
+    assert sorted(path.name for path in folder.iterdir()) == ["intervals.csv", JOURNAL_NAME]
+    monkeypatch.undo()
+    timeline = results.write_from_journal(folder / JOURNAL_NAME, folder)
+    assert str(read_run(folder).intervals) == str(timeline.intervals)
+
+
+@pytest.mark.parametrize("provenance", [None, 5, [], {}, {"smoothing": {"kind": "mean", "x": 1}, "intervals": {}}])
+def test_a_run_that_does_not_say_its_options(provenance: Any, folder: Path) -> None:
+    replay(folder, "-o", folder / "out")
+    body = json.loads((folder / "out" / "timeline.json").read_text(encoding="utf-8"))
+    (folder / "out" / "timeline.json").write_text(json.dumps({**body, "provenance": provenance}), encoding="utf-8")
+    with pytest.raises(DataError):
+        replay(folder / "out")
+
+
+def test_replay_of_a_whole_journal_with_other_options(tmp_path: Path) -> None:
+    small = write_small(tmp_path / "small")
+    assert replay(small, "-o", tmp_path / "same") == 0
+    assert read_run(tmp_path / "same").report.verdict == "complete"
+    assert replay(small, "-o", tmp_path / "none", "--onset", "0.95", "--smoothing", "none") == 0
+    assert read_run(tmp_path / "none").of("liver", "present") == ()
+    with pytest.raises(OutputError, match="--overwrite"):
+        replay(small, "-o", tmp_path / "same")
+
+
+def test_replay_of_what_is_no_journal(tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(b"\0\0\0\x20ftypisom" + bytes(3000))
+    with pytest.raises(DataError, match="no journal that can be read"):
+        replay(tmp_path / "clip.mp4")
+    with pytest.raises(DataError, match="no run at"):
+        replay(tmp_path / "none")

@@ -9,41 +9,48 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.journals import ORGANS, Clock, begin, exactly, frame, sealed, write_frames, write_small
+from support.journals import (
+    ORGANS,
+    Clock,
+    begin,
+    entries_of,
+    exactly,
+    frame,
+    records_of,
+    sealed,
+    write_frames,
+)
 
 from seqcls.errors import DataError, NoFramesError
 from seqcls.journal import (
     NOT_RECORDED,
     Damage,
     Journal,
+    RunSummary,
     read_journal,
     resume,
-    timeline_from_journal,
 )
 from seqcls.types import Event, FrameCounts, Gap
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_small(tmp_path_factory.mktemp("journal") / "small")
 
 
 def check_against(written: Journal, path: Path) -> Journal | None:
     """Whatever is in ``path`` now: only records that were written, each where it was; and always a timeline."""
     known = {
-        entry.number: exactly(entry.record) for entry in written.entries() if entry.number and not _is_close(entry)
+        entry.number: exactly(entry.record)
+        for entry in entries_of(written.path)
+        if entry.number and not _is_close(entry)
     }
     try:
         journal = read_journal(path)
     except DataError:
         return None
     numbers = []
-    for entry in journal.entries():
+    for entry in entries_of(path):
         numbers.append(entry.number)
         assert entry.number == 0 or _is_close(entry) or exactly(entry.record) == known[entry.number]
     assert numbers == sorted(set(numbers)) and len(numbers) == journal.count
     try:
-        timeline = timeline_from_journal(journal)
+        timeline = journal.timeline()
     except NoFramesError:
         return journal
     assert timeline.frame_counts.balanced
@@ -86,20 +93,22 @@ def test_what_was_cut_anywhere_is_gone_on_with(small: Path, tmp_path: Path) -> N
         clock = Clock(60.0)
         resumed = resume(path, session="second", monotonic=clock.monotonic, wall=clock.wall)
         assert resumed.healed_bytes == size - whole[:size].rfind(b"\n") - 1
-        write_frames(resumed.writer, clock, range(resumed.next_index, resumed.next_index + 3), resumed.time_s)
+        write_frames(
+            resumed.writer, clock, range(resumed.journal.next_index, resumed.journal.next_index + 3), resumed.time_s
+        )
         resumed.writer.close()
         journal = read_journal(path)
         assert journal.damage.summary == "" and journal.count == lines + 4 and journal.sessions == ("first", "second")
-        timeline = timeline_from_journal(journal)
-        if resumed.start_s is None:
+        timeline = journal.timeline()
+        if resumed.journal.start_s is None:
             assert resumed.gap is None and resumed.time_s == 0
         else:
             path.write_bytes(whole[:size])
-            before = timeline_from_journal(read_journal(path))
+            before = read_journal(path).timeline()
             # The clock said 0.3 from the fourth frame on.
             passed_s = 60.0 - min(0.1 * (before.scores.index[-1] if before.end_s < 0.5 else 3), 0.3)
             last_s = before.scores.time_s[-1] if before.end_s != 0.8 else 0.8
-            assert resumed.end_s == resumed.time_s == pytest.approx(last_s + passed_s)
+            assert resumed.journal.end_s == resumed.time_s == pytest.approx(last_s + passed_s)
             assert timeline.gaps[-1] == resumed.gap == Gap(before.end_s, resumed.time_s, NOT_RECORDED)
 
 
@@ -131,14 +140,14 @@ def test_flipped_moved_and_missing_bytes(small: Path, tmp_path: Path, seed: int)
 def test_a_hole_in_the_middle_is_a_gap(tmp_path: Path) -> None:
     with begin(tmp_path / "j", Clock()) as writer:
         writer.write(*(frame(i) for i in range(30)))
-        writer.finish(end_s=3.0, frame_counts=FrameCounts(received=30, classified=30), verdict="complete")
+        writer.finish(RunSummary(end_s=3.0, frame_counts=FrameCounts(received=30, classified=30), verdict="complete"))
     lines = (tmp_path / "j").read_bytes().splitlines(keepends=True)
     lines[11] = lines[11].replace(b"0", b"1", 1)
     del lines[12:16]
     (tmp_path / "j").write_bytes(b"".join(lines))
     journal = read_journal(tmp_path / "j")
     assert (journal.damage.bad_lines, journal.damage.lost_records, journal.damage.torn_bytes) == (1, 5, 0)
-    timeline = timeline_from_journal(journal)
+    timeline = journal.timeline()
     assert [(round(g.start_s, 6), round(g.end_s, 6), g.reason) for g in timeline.gaps] == [(1.0, 1.5, NOT_RECORDED)]
     assert timeline.report.verdict == "damaged" and "5 records missing" in " ".join(timeline.report.reasons)
     assert timeline.frame_counts.received == 30
@@ -150,7 +159,7 @@ def test_a_lost_event_costs_no_time(tmp_path: Path) -> None:
     lines = (tmp_path / "j").read_bytes().splitlines(keepends=True)
     (tmp_path / "j").write_bytes(b"".join(lines[:2] + lines[3:]))
     journal = read_journal(tmp_path / "j")
-    assert journal.damage.lost_records == 1 and timeline_from_journal(journal).report.gaps == ()
+    assert journal.damage.lost_records == 1 and journal.timeline().report.gaps == ()
 
 
 def test_a_damaged_journal_is_gone_on_with(small: Path, tmp_path: Path) -> None:
@@ -159,11 +168,11 @@ def test_a_damaged_journal_is_gone_on_with(small: Path, tmp_path: Path) -> None:
     before = (tmp_path / "j").read_bytes()
     resumed = resume(tmp_path / "j")
     with resumed.writer as writer:
-        assert writer.write(frame(resumed.next_index, resumed.time_s))
+        assert writer.write(frame(resumed.journal.next_index, resumed.time_s))
     assert (tmp_path / "j").read_bytes().startswith(before), "only what follows the last whole line may be cut off"
     journal = read_journal(tmp_path / "j")
     assert (journal.damage.bad_lines, journal.damage.lost_records, journal.count) == (1, 2, len(lines) - 1)
-    assert timeline_from_journal(journal).scores.index.tolist() == [0, 3, 4, 5, 6]
+    assert journal.timeline().scores.index.tolist() == [0, 3, 4, 5, 6]
 
 
 def test_only_the_first_opening_counts(small: Path, tmp_path: Path) -> None:
@@ -178,9 +187,17 @@ def test_only_the_first_opening_counts(small: Path, tmp_path: Path) -> None:
 
 
 GOOD = {"n": 9, "at": 0.5, "kind": "frame", "index": 4, "time_s": 0.5, "duration_s": 0.1, "scores": [0.1, 0.2]}
+
+
 STAMP = {"wall": "2030-01-01T00:00:00+00:00", "monotonic_s": 1}
+
+
 SEALED = sealed(json.dumps({**GOOD, "n": 4}).encode())
+
+
 GAP = {"n": 9, "at": 0, "kind": "gap", "start_s": 0, "end_s": 1, "reason": ""}
+
+
 CLOSE = {"n": 9, "at": 0, "kind": "close", "end_s": 1, "frame_counts": {}, "verdict": "complete", "reasons": [], "warnings": [], "regions": [], "latency_ms": None, **STAMP}  # fmt: skip
 
 
@@ -206,7 +223,7 @@ def test_a_line_of_the_wrong_make_is_counted_and_passed_over(body: Any, small: P
     path.write_bytes(b"".join([*lines[:5], line]))
     journal = read_journal(path)
     assert (journal.damage.bad_lines, journal.count) == (1, 5)
-    timeline_from_journal(journal)
+    journal.timeline()
 
 
 @pytest.mark.parametrize(
@@ -229,8 +246,8 @@ def test_junk_between_records(junk: bytes, small: Path, tmp_path: Path) -> None:
     path.write_bytes(b"".join([*lines[:4], junk, *lines[4:]]))
     journal = read_journal(path)
     assert (journal.damage.bad_lines, journal.damage.lost_records, journal.count) == (1, 0, len(lines))
-    assert [exactly(r) for r in journal] == [exactly(r) for r in read_journal(small)]
-    assert timeline_from_journal(journal).report.verdict == "damaged"
+    assert [exactly(r) for r in records_of(path)] == [exactly(r) for r in records_of(small)]
+    assert journal.timeline().report.verdict == "damaged"
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 1 << 16])
@@ -238,7 +255,8 @@ def test_other_line_ends_do_no_harm(small: Path, tmp_path: Path, chunk: int, mon
     monkeypatch.setattr("seqcls.journal.reader._CHUNK_BYTES", chunk)
     (tmp_path / "j").write_bytes(small.read_bytes().replace(b"\n", b"\r\n"))
     journal = read_journal(tmp_path / "j")
-    assert [exactly(r) for r in journal] == [exactly(r) for r in read_journal(small)] and journal.damage.summary == ""
+    assert [exactly(r) for r in records_of(tmp_path / "j")] == [exactly(r) for r in records_of(small)]
+    assert journal.damage.summary == ""
     resume(tmp_path / "j").writer.close()
     assert read_journal(tmp_path / "j").count == journal.count + 1
 
@@ -278,24 +296,4 @@ def test_a_reader_beside_the_writer_sees_what_was_there(tmp_path: Path) -> None:
         writer.write(frame(0), frame(1))
         journal = read_journal(tmp_path / "j")
         writer.write(frame(2))
-        assert len(list(journal)) == 3 and len(list(read_journal(tmp_path / "j"))) == 4
-
-
-FORMAT_1 = """
-{"n":0,"at":0.0,"kind":"open","session":"first","organs":["liver"],"smoothing":{"kind":"mean","window_s":0.5,"look_ahead_s":0.25,"time_constant_s":0.2,"dwell_s":2.0},"intervals":[{"onset":0.6,"offset":0.4,"min_present_s":0.3,"min_absent_s":0.2,"pad_s":0.0}],"source":{"name":"probe","kind":"camera"},"provenance":{"model":"m.safetensors","model_dataset":"d07","engine":"ONNX Runtime 1.20, cpu"},"wall":"2030-01-01T00:00:00.000+00:00","monotonic_s":5.0,"seqcls":"0.1.0","format":1}
-{"n":1,"at":0.1,"kind":"frame","index":0,"time_s":0.0,"duration_s":0.1,"scores":[0.9]}
-{"n":2,"at":0.2,"kind":"close","end_s":0.1,"ledger":{"received":1,"classified":1,"skipped":0,"dropped":0,"rejected":0},"verdict":"complete","reasons":[],"warnings":[],"provenance":{"latency_ms":{"p50":1.5,"p95":null,"p99":3.0},"regions":[{"x0":1,"y0":2,"x1":30,"y1":40,"width":64,"height":48,"polygon":[],"kind":"stated"}]},"wall":"2030-01-01T00:00:00.200+00:00","monotonic_s":5.2}
-"""
-
-
-def test_a_journal_of_format_1_is_still_read(tmp_path: Path) -> None:
-    (tmp_path / "j").write_bytes(b"".join(sealed(line.encode()) for line in FORMAT_1.strip().splitlines()))
-    journal = read_journal(tmp_path / "j")
-    timeline = timeline_from_journal(journal)
-    assert journal.damage.summary == "" and timeline.frame_counts == FrameCounts(received=1, classified=1)
-    made = timeline.provenance
-    assert (made.model, made.model_dataset, made.sessions) == ("m.safetensors", "d07", ("first",))
-    assert made.smoothing.window_s == 0.5 and [(i.onset, i.offset) for i in made.intervals] == [(0.6, 0.4)]
-    assert [region.box for region in made.regions] == [(1, 2, 30, 40)] and str(made.latency_ms) == "(1.5, nan, 3.0)"
-    resume(tmp_path / "j").writer.finish(end_s=0.1, frame_counts=FrameCounts(), verdict="complete")
-    assert read_journal(tmp_path / "j").closed is not None
+        assert journal.count == 3 and read_journal(tmp_path / "j").count == 4

@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+import math
 import random
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.journals import SMOOTHERS, SOURCE, Clock, FrameByFrame, equal_tables, exactly, made_by
+from support import fakes
+from support.journals import (
+    SMOOTHERS,
+    SOURCE,
+    Clock,
+    FrameByFrame,
+    begin,
+    entries_of,
+    equal_tables,
+    exactly,
+    frame,
+    made_by,
+    records_of,
+)
 
-from seqcls.errors import NoFramesError
+from seqcls import detector as runner
+from seqcls.errors import NoFramesError, UsageError
 from seqcls.intervals import IntervalOptions, intervals_from_events
-from seqcls.journal import Journal, create_journal, read_journal, read_recorded, resume, timeline_from_journal
-from seqcls.journal.format import Frames, encode
+from seqcls.journal import (
+    Journal,
+    RunSummary,
+    create_journal,
+    read_journal,
+    resume,
+)
+from seqcls.postprocess import PostProcess
 from seqcls.smoothing import SmoothingOptions
-from seqcls.types import TIME_TOLERANCE_S, Event, FrameScore, Gap, ScoreTable
+from seqcls.types import TIME_TOLERANCE_S, Event, Frame, FrameCounts, FrameScore, Gap, ScoreTable
 
 CHOICES = [
     *SMOOTHERS,
@@ -25,6 +48,8 @@ CHOICES = [
     SmoothingOptions(kind="median", window_s=0.0, look_ahead_s=0.0),
     SmoothingOptions(kind="mean", window_s=3.0, look_ahead_s=1.0),
 ]
+
+
 INTERVALS = [
     IntervalOptions(),
     IntervalOptions(pad_s=0.2),
@@ -85,9 +110,7 @@ def damaged(data: bytes, rng: random.Random) -> bytes:
 def frame_by_frame(
     journal: Journal, smoothing: SmoothingOptions, options: list[IntervalOptions]
 ) -> tuple[str, ScoreTable]:
-    run = FrameByFrame(journal.opening, smoothing, options)
-    for entry in journal.entries():
-        run.take(entry)
+    run = FrameByFrame(journal, smoothing, options)
     end_s = run.end_s if journal.closed is None else max(run.end_s, journal.closed.end_s)
     events: list[Event] = [*run.events, *run.process.close(end_s)]
     table = run.process.table()
@@ -125,48 +148,14 @@ def test_at_once_is_as_frame_by_frame(
         resume(path, monotonic=clock.monotonic, wall=clock.wall).writer.close()
     journal = read_journal(path)
     try:
-        timeline = timeline_from_journal(journal)
+        timeline = journal.timeline()
     except NoFramesError:
         return
     said, table = frame_by_frame(journal, smoothing, every)
-    again, run = read_recorded(path)
-    assert (
-        str(
-            (
-                timeline.intervals,
-                timeline.start_s,
-                timeline.end_s,
-                list(timeline.report.gaps),
-                timeline.frame_counts,
-                run.next_index,
-                run.seen_s,
-            )
-        )
-        == said
-    )
+    run = timeline.start_s, timeline.end_s, list(timeline.report.gaps), timeline.frame_counts
+    assert str((timeline.intervals, *run, journal.next_index, journal.seen_s)) == said
     equal_tables(timeline.scores, table)
-    assert str(run.timeline(again)) == str(timeline) and again.damage == journal.damage
-    assert journal.count == sum(1 for _ in journal.entries())
-
-
-def test_frames_come_in_pieces_that_hold_what_the_lines_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seqcls.journal.reader._MAX_FRAMES", 7)
-    clock = Clock()
-    with create_journal(
-        tmp_path / "j", organs=("a", "b"), source=SOURCE, provenance=made_by(),
-        monotonic=clock.monotonic, wall=clock.wall,
-    ) as writer:  # fmt: skip
-        for i in range(20):
-            clock.now_s = 1000 + i / 3
-            writer.write(FrameScore(i, i / 3, 1 / 3, np.array([i / 20, 1e-5], np.float32)))
-        writer.write(Event("a", "present", 0.0, 0, 0.1), FrameScore(20, 7.0, 0.1, np.array([1, 0], np.float32)))
-    lines = (tmp_path / "j").read_bytes().splitlines(keepends=True)
-    sizes, back = [], []
-    for block in read_journal(tmp_path / "j").blocks():
-        sizes.append(len(block.index) if isinstance(block, Frames) else 0)
-        back += list(block.entries()) if isinstance(block, Frames) else [block]
-    assert sizes == [0, 7, 7, 6, 0, 1]
-    assert [encode(entry.number, entry.at_s, entry.record) for entry in back[1:]] == lines[1:]
+    assert journal.count == len(entries_of(path))
 
 
 def test_reading_says_how_far_it_is(tmp_path: Path) -> None:
@@ -178,8 +167,9 @@ def test_reading_says_how_far_it_is(tmp_path: Path) -> None:
         for i in range(3000):
             writer.write(FrameScore(i, i / 10, 0.1, np.array([0.5], np.float32)), Event("a", "absent", 0.0, 0, 0.0))
     said: list[tuple[int, int]] = []
-    journal, _ = read_recorded(tmp_path / "j", lambda done, size: said.append((done, size)))
-    assert said[-1] == (journal.size, journal.size) and said == sorted(said) and len({done for done, _ in said}) > 5
+    read_journal(tmp_path / "j", lambda done, size: said.append((done, size)))
+    size = (tmp_path / "j").stat().st_size
+    assert said[-1] == (size, size) and said == sorted(said) and len({done for done, _ in said}) > 5
 
 
 def test_a_clock_that_falls_back_far_does_not_empty_what_resume_goes_by(tmp_path: Path) -> None:
@@ -191,5 +181,87 @@ def test_a_clock_that_falls_back_far_does_not_empty_what_resume_goes_by(tmp_path
         writer.write(*(FrameScore(i, t, 0.1, np.array([0.9], np.float32)) for i, t in enumerate([0.0, 5000.0, 1.0])))
     resumed = resume(tmp_path / "j", monotonic=clock.monotonic, wall=clock.wall)
     resumed.writer.close()
-    assert resumed.end_s == pytest.approx(5000.1) and resumed.next_index == 3
-    assert [exactly(r) for r in read_journal(tmp_path / "j")][1:4]
+    assert resumed.journal.end_s == pytest.approx(5000.1) and resumed.journal.next_index == 3
+    assert [exactly(r) for r in records_of(tmp_path / "j")][1:4]
+
+
+@pytest.mark.parametrize("smoothing", SMOOTHERS, ids=lambda o: o.kind)
+@pytest.mark.parametrize("closed", [True, False], ids=["closed", "torn"])
+def test_a_run_and_its_journal_give_the_same_timeline(
+    smoothing: SmoothingOptions, closed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = begin(tmp_path / "j", Clock(), smoothing)
+
+    class Journalled(PostProcess):
+        def push(self, item: FrameScore | Gap) -> Iterator[Event]:
+            writer.write(item)
+            for event in super().push(item):
+                writer.write(event)
+                yield event
+
+    monkeypatch.setattr(runner, "PostProcess", Journalled)
+    levels = [0.9 if c == "P" else None if c == "?" else 0.1 for c in "..PPPP?PPPP......P..PPPP..????...PPPPPPP"]
+    live = fakes.detector(smoothing=smoothing).analyze(_with_gap(fakes.frames(levels)))
+    if closed:
+        writer.finish(
+            RunSummary(
+                end_s=live.end_s,
+                frame_counts=live.frame_counts,
+                verdict=live.report.verdict,
+                reasons=live.report.reasons,
+                warnings=live.warnings,
+                regions=live.provenance.regions,
+                latency_ms=(1.5, 2.0, math.nan),
+            )
+        )
+    writer.close()
+    again = read_journal(tmp_path / "j").timeline()
+    assert str(again.intervals) == str(live.intervals) and again.gaps == live.gaps
+    assert (again.start_s, again.end_s, again.coverage, again.frame_counts) == (
+        live.start_s,
+        live.end_s,
+        live.coverage,
+        live.frame_counts,
+    )
+    assert again.report.gaps == live.report.gaps and again.organs == live.organs and again.warnings == live.warnings
+    equal_tables(again.scores, live.scores)
+    if closed:
+        assert again.report == live.report and again.provenance.regions == live.provenance.regions
+        assert str(again.provenance.latency_ms) == "(1.5, 2.0, nan)"
+    else:
+        assert again.report.verdict == "truncated" and "without being closed" in again.report.reasons[0]
+
+
+def _with_gap(frames: Iterator[Frame | Gap]) -> Iterator[Frame | Gap]:
+    for item in frames:
+        assert isinstance(item, Frame)
+        if item.index == 12:
+            yield Gap(1.2, 2.2, "lost")
+        yield replace(item, time_s=item.time_s + (item.index >= 12))
+
+
+def test_other_options_give_another_timeline(tmp_path: Path) -> None:
+    with begin(tmp_path / "j", Clock()) as writer:
+        writer.write(*(frame(i, liver=0.6 if 5 <= i < 15 else 0.1) for i in range(20)))
+    journal = read_journal(tmp_path / "j")
+    assert [(i.start_s, i.end_s) for i in journal.timeline().of("liver", "present")] == [(0.5, 1.5)]
+    stricter = journal.timeline(intervals=[IntervalOptions(onset=0.7)] * 2)
+    assert stricter.of("liver", "present") == () and stricter.provenance.intervals[0].onset == 0.7
+    smoother = journal.timeline(SmoothingOptions(kind="mean", window_s=4, look_ahead_s=2))
+    assert smoother.of("liver", "present") == () and smoother.provenance.smoothing.window_s == 4
+    with pytest.raises(UsageError, match="2 organs need"):
+        journal.timeline(intervals=[IntervalOptions()])
+
+
+def test_numbers_that_frames_skip_were_dropped(tmp_path: Path) -> None:
+    with begin(tmp_path / "j", Clock()) as writer:
+        writer.write(frame(0), frame(3), frame(4, reason="black"))
+    frame_counts = read_journal(tmp_path / "j").timeline().frame_counts
+    assert frame_counts == FrameCounts(received=5, classified=2, dropped=2, rejected=1) and frame_counts.balanced
+
+
+def test_nothing_recorded_is_said(tmp_path: Path) -> None:
+    with begin(tmp_path / "j", Clock()) as writer:
+        writer.state("connecting")
+    with pytest.raises(NoFramesError, match="before the first frame"):
+        read_journal(tmp_path / "j").timeline()

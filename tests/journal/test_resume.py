@@ -21,8 +21,8 @@ from support.journals import (
     equal_tables,
     frame,
     moods,
+    records_of,
     write_frames,
-    write_small,
 )
 
 from seqcls.errors import UsageError
@@ -32,19 +32,13 @@ from seqcls.journal import (
     Journal,
     Opening,
     Resume,
+    RunSummary,
     read_journal,
     resume,
-    timeline_from_journal,
 )
 from seqcls.postprocess import PostProcess
 from seqcls.smoothing import SmoothingOptions
 from seqcls.types import FrameCounts, FrameScore, Gap
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_small(tmp_path_factory.mktemp("journal") / "small")
-
 
 SESSIONS = r"""
 import os, sys
@@ -67,7 +61,7 @@ for line in sys.stdin:
         writer = begin(path, clock)
     else:
         resumed = resume(path, session=str(number), monotonic=clock.monotonic, wall=clock.wall)
-        writer, index, base_s = resumed.writer, resumed.next_index, resumed.time_s
+        writer, index, base_s = resumed.writer, resumed.journal.next_index, resumed.time_s
     for k in range(120):
         clock.now_s = 1000.0 * number + k / 10
         assert writer.write(frame(index + k, base_s + k / 10, 0.9 if k % 20 < 10 else 0.1))
@@ -98,7 +92,9 @@ def test_killed_fifty_times(tmp_path: Path) -> None:
             reported.extend(_pair(line) for line in iter(process.stdout.readline, "dead\n"))
         process.stdin.close()
     resumed = resume(path, session="last", monotonic=Clock(1000.0 * kills).monotonic, wall=Clock(1000.0 * kills).wall)
-    resumed.writer.finish(end_s=resumed.end_s, frame_counts=resumed.frame_counts, verdict="complete")
+    resumed.writer.finish(
+        RunSummary(end_s=resumed.journal.end_s, frame_counts=resumed.journal.frame_counts, verdict="complete")
+    )
     _check_sessions(read_journal(path), reported, 1000.0 * kills)
 
 
@@ -111,7 +107,7 @@ def _check_sessions(journal: Journal, reported: list[tuple[int, int]], last_s: f
     assert journal.damage.summary == "" and journal.closed is not None
     found: dict[str, list[FrameScore]] = {}
     begins_s = {"first": 0.0}
-    for record in journal:
+    for record in records_of(journal.path):
         if isinstance(record, (Opening, Resume)):
             found[record.session] = []
         if isinstance(record, Resume):
@@ -136,7 +132,7 @@ def _check_sessions(journal: Journal, reported: list[tuple[int, int]], last_s: f
             events += process.push(item)
             end_s = item.time_s + item.duration_s
     events += process.close(end_s)
-    timeline = timeline_from_journal(journal)
+    timeline = journal.timeline()
     expected = intervals_from_events(events, process.table(), end_s)
     assert str(timeline.intervals) == str(expected)
     equal_tables(timeline.scores, process.table())
@@ -164,11 +160,15 @@ def test_resume_knows_what_the_run_knew(tmp_path: Path) -> None:
     clock.now_s = 30.0
     resumed = resume(tmp_path / "j", session="second", monotonic=clock.monotonic, wall=clock.wall)
     with resumed.writer:
-        assert (resumed.next_index, resumed.sessions, resumed.start_s) == (20, ("first", "second"), 0.0)
-        assert resumed.frame_counts == FrameCounts(received=20, classified=19, rejected=1)
+        assert (resumed.journal.next_index, resumed.journal.sessions, resumed.journal.start_s) == (
+            20,
+            ("first",),
+            0.0,
+        )
+        assert resumed.journal.frame_counts == FrameCounts(received=20, classified=19, rejected=1)
         # The last frame, at 1.9 s, was written when the clock said 2.1.
         assert resumed.time_s == pytest.approx(1.9 + 30 - 2.1) and resumed.gap == Gap(2.0, resumed.time_s, NOT_RECORDED)
-        assert resumed.gaps == (Gap(0.75, 0.8, "stalled"), resumed.gap)
+        assert resumed.journal.gaps == (Gap(0.75, 0.8, "stalled"), resumed.gap)
         events += process.push(resumed.gap)
         assert resumed.pending == tuple(events[emitted:]) and emitted < len(events) - 1
         tail = [frame(20 + i, resumed.time_s + i / 10) for i in range(9)]
@@ -203,9 +203,13 @@ def test_a_finished_run_can_be_gone_on_with(small: Path, tmp_path: Path) -> None
     resumed.writer.write(frame(6, resumed.time_s))
     assert read_journal(tmp_path / "j").closed is None
     resumed.writer.finish(
-        end_s=resumed.time_s + 0.1, frame_counts=FrameCounts(received=7, classified=6, rejected=1), verdict="complete"
+        RunSummary(
+            end_s=resumed.time_s + 0.1,
+            frame_counts=FrameCounts(received=7, classified=6, rejected=1),
+            verdict="complete",
+        )
     )
-    timeline = timeline_from_journal(read_journal(tmp_path / "j"))
+    timeline = read_journal(tmp_path / "j").timeline()
     assert timeline.report.verdict == "complete" and "were not recorded" in timeline.report.reasons[0]
     assert timeline.frame_counts.received == 7 and timeline.end_s == resumed.time_s + 0.1
 
@@ -254,22 +258,20 @@ def test_resuming_from_any_cut_is_a_whole_replay(smoothing: SmoothingOptions, tm
     for size in [len(whole), *(rng.randrange(len(whole) // 4, len(whole)) for _ in range(12))]:
         path.write_bytes(whole[:size])
         journal = read_journal(path)
-        full = FrameByFrame(journal.opening, smoothing, EVERY)
-        for entry in journal.entries():
-            full.take(entry)
+        full = FrameByFrame(journal, smoothing, EVERY)
         clock.now_s = rng.choice([0.0, 100.0])
         resumed = resume(path, monotonic=clock.monotonic, wall=clock.wall)
         resumed.writer.close()
         assert resumed.gap == full.miss(resumed.time_s)
         assert resumed.pending == tuple(event for event in full.events if event not in full.emitted)
-        assert resumed.emitted == tuple(full.emitted)
-        assert (resumed.frame_counts, resumed.gaps, resumed.next_index) == (
+        assert resumed.journal.emitted == full.emitted
+        assert (resumed.journal.frame_counts, resumed.journal.gaps, resumed.journal.next_index) == (
             full.frame_counts,
             full.gaps,
             full.next_index,
         )
-        assert (resumed.start_s, resumed.end_s) == (full.start_s, full.end_s)
+        assert (resumed.journal.start_s, resumed.journal.end_s) == (full.start_s, full.end_s)
         for k in range(30):
-            item = frame(resumed.next_index + k, resumed.time_s + k / 10, rng.choice([0.1, 0.45, 0.9]))
+            item = frame(resumed.journal.next_index + k, resumed.time_s + k / 10, rng.choice([0.1, 0.45, 0.9]))
             assert list(resumed.process.push(item)) == list(full.process.push(item))
         assert list(resumed.process.close(9999.0)) == list(full.process.close(9999.0))

@@ -42,6 +42,7 @@ from numpy.typing import NDArray
 from support.fakes import detector
 from support.feeds import PATIENT, nothing_left  # noqa: F401 - a fixture
 from support.igtlserver import Script, image_body, packed, server
+from support.journals import records_of
 
 from seqcls.cli import main
 from seqcls.cli.live import LiveRunOptions
@@ -50,7 +51,7 @@ from seqcls.detector import Detector
 from seqcls.errors import OutputError, UsageError
 from seqcls.feeds.open import open_live
 from seqcls.gate import GateOptions
-from seqcls.journal import NOT_RECORDED, create_journal, read_journal, timeline_from_journal
+from seqcls.journal import NOT_RECORDED, create_journal, read_journal
 from seqcls.live.session import LiveOptions, LiveSession
 from seqcls.live.snapshot import LiveView
 from seqcls.timeline import Timeline
@@ -113,7 +114,7 @@ def live(script: Script, path: Path, frames: int, **changes: object) -> tuple[Ti
         frame_counts = session.run().frame_counts
     assert frame_counts.received == len(arrived) >= frames and frame_counts.balanced
     assert not session._arrived_s and len(session._rates) < 100
-    timeline = timeline_from_journal(read_journal(path))
+    timeline = read_journal(path).timeline()
     assert (
         timeline.frame_counts == frame_counts
         and len(timeline.scores.index) == frame_counts.classified + frame_counts.rejected
@@ -240,7 +241,7 @@ def whole(started: Run) -> Timeline:
     """Everything that a run in order leaves; the journal closed, and no frame missing."""
     journal = read_journal(started.journal)
     assert journal.closed is not None and journal.damage.summary == "", started.said()
-    timeline = timeline_from_journal(journal)
+    timeline = journal.timeline()
     assert timeline.frame_counts.balanced and timeline.frame_counts.received >= len(timeline.scores.index) > 0
     assert timeline.frame_counts.classified + timeline.frame_counts.rejected == len(timeline.scores.index)
     written = json.loads((started.folder / "out" / "timeline.json").read_text(encoding="utf-8"))
@@ -261,7 +262,7 @@ def test_one_signal_ends_the_run_in_order(tmp_path: Path) -> None:
         timeline = whole(started)
         assert started.process.stdout is not None
         told = [json.loads(line) for line in started.process.stdout.read().splitlines()]
-        events = [r for r in read_journal(started.journal) if isinstance(r, Event)]
+        events = [r for r in records_of(started.journal) if isinstance(r, Event)]
         assert [(e["state"], e["index"]) for e in told] == [(e.state, e.index) for e in events]
         assert {"present"} <= {i.state for i in timeline.intervals}
 
@@ -303,7 +304,7 @@ def test_a_second_ctrl_c_ends_a_run_that_hangs(tmp_path: Path) -> None:
         assert "Traceback" not in started.said()
         journal = read_journal(started.journal)
         assert journal.closed is not None and "interrupted" in journal.closed.reasons[0]
-        timeline = timeline_from_journal(journal)
+        timeline = journal.timeline()
         assert timeline.frame_counts.balanced and timeline.frame_counts.classified == len(timeline.scores.index) > 0
 
 
@@ -359,7 +360,7 @@ def test_a_program_started_without_stdout_or_stderr_runs(closed: tuple[int, ...]
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()
-    assert timeline_from_journal(read_journal(tmp_path / "out" / "run.journal")).frame_counts.received > 10
+    assert read_journal(tmp_path / "out" / "run.journal").timeline().frame_counts.received > 10
     assert bool(done.stdout) == (1 not in closed) and bool(done.stderr) == (2 not in closed)
 
 
@@ -447,10 +448,10 @@ def test_overwriting_takes_no_journal_from_a_run_that_writes_it(tmp_path: Path) 
         running.write(Gap(0.0, 1.0, "still there"))
     with pytest.raises(OutputError, match="there already"):
         begin_journal(made, info, path, LiveRunOptions())
-    assert [r.reason for r in read_journal(path) if isinstance(r, Gap)] == ["still there"]
+    assert [r.reason for r in records_of(path) if isinstance(r, Gap)] == ["still there"]
     writer, resumed = begin_journal(made, info, path, LiveRunOptions(overwrite=True))
     writer.close()
-    assert resumed is None and not [r for r in read_journal(path) if isinstance(r, Gap)]
+    assert resumed is None and not [r for r in records_of(path) if isinstance(r, Gap)]
 
 
 def _trained_on(dataset_hash: str) -> Detector:
@@ -491,7 +492,7 @@ def test_a_full_disk_has_its_own_exit_code(tmp_path: Path) -> None:
         assert "incomplete" in line and "free space" in line and "Traceback" not in started.said()
     journal = read_journal(started.journal)
     assert journal.damage.bad_lines == journal.damage.torn_bytes == 0 and started.journal.stat().st_size <= 8_000
-    last = max(r.index for r in journal if isinstance(r, FrameScore))
+    last = int(journal.raw.table().index[-1])
     assert before and json.loads(after[-1])["index"] > last, "events were told that the disk did not take"
 
 

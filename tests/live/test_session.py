@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from support.fakes import detector, frames
+from support.journals import entries_of
 
 from seqcls.errors import EngineError, UsageError
-from seqcls.journal import create_journal, read_journal, resume, timeline_from_journal
+from seqcls.journal import create_journal, read_journal, resume
 from seqcls.live.session import LiveOptions, LiveSession
 from seqcls.live.snapshot import LiveView
 from seqcls.smoothing import SmoothingOptions
@@ -71,7 +72,7 @@ def test_events_are_those_of_the_clip_offline(kind: str, tmp_path: Path) -> None
     offline = made.analyze(frames(LEVELS))
     assert plain(told) == plain(made.stream(frames(LEVELS)))
     assert summary.verdict == "complete" and summary.frame_counts == offline.frame_counts
-    written = timeline_from_journal(read_journal(tmp_path / "run.journal"))
+    written = read_journal(tmp_path / "run.journal").timeline()
     assert str(written.intervals) == str(offline.intervals)
     assert written.report.verdict == "complete" and written.frame_counts == offline.frame_counts
     assert written.scores.raw.tobytes() == offline.scores.raw.tobytes()
@@ -186,7 +187,7 @@ def test_a_resumed_run_goes_on_where_the_first_ended(tmp_path: Path) -> None:
     )
     summary = session.run()
     assert summary.frame_counts.received == summary.frame_counts.classified == 60
-    timeline = timeline_from_journal(read_journal(path))
+    timeline = read_journal(path).timeline()
     assert timeline.frame_counts.received == 60 and timeline.report.verdict == "complete"
     assert [s for s in timeline.scores.index] == list(range(60))
     assert np.all(np.diff(timeline.scores.time_s) > 0)
@@ -208,7 +209,7 @@ def test_what_was_present_before_a_crash_is_shown_after_it(tmp_path: Path) -> No
         session = LiveSession(made, feed, options=EVERY, journal=resumed.writer, resumed=resumed, on_view=views.append)
         session.run()
         shown.append(views[-1].organs[0])
-    timeline = timeline_from_journal(read_journal(tmp_path / "j"))
+    timeline = read_journal(tmp_path / "j").timeline()
     present = [(i.start_s, i.end_s) for i in timeline.intervals if i.state == "present"]
     assert [organ.presences for organ in shown] == [1, 2, 3] and len(present) == 3
     assert [s.start_s for s in shown[-1].latest] == pytest.approx([start_s for start_s, _ in present])
@@ -235,7 +236,7 @@ def test_feed_states_are_journalled_and_shown(tmp_path: Path) -> None:
     session.run()
     states = [
         entry.record.state
-        for entry in read_journal(tmp_path / "run.journal").entries()
+        for entry in entries_of(tmp_path / "run.journal")
         if hasattr(entry.record, "wall") and hasattr(entry.record, "state")
     ]
     assert states[-3:] == ["stalled", "running", "stopped"] and states.count("stalled") == 1

@@ -15,7 +15,7 @@ from support.feeds import PATIENT, nothing_left  # noqa: F401 - a fixture
 from support.simulator import RATE_HZ, Picture, detector, phantom
 
 from seqcls.feeds.open import open_live
-from seqcls.journal import create_journal, read_journal, timeline_from_journal
+from seqcls.journal import create_journal, read_journal
 from seqcls.live.session import LiveOptions, LiveSession
 from seqcls.phantom import ORGANS
 from seqcls.timeline import Timeline
@@ -61,7 +61,7 @@ def watched(url: str, path: Path, frames: int) -> tuple[Timeline, list[int]]:
     options = LiveOptions(keep="every", duration_s=30.0)
     session = LiveSession(made, source, options=options, journal=journal, on_taken=taken, should_stop=enough.is_set)
     summary = session.run()
-    timeline = timeline_from_journal(read_journal(path))
+    timeline = read_journal(path).timeline()
     assert enough.is_set(), f"{len(numbers)} frames came"
     assert summary.frame_counts.balanced and summary.frame_counts == timeline.frame_counts
     # Nothing is dropped with --keep every; the frame_counts, the journal and what was taken say the same.

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import random
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from seqcls.intervals import IntervalOptions
-from seqcls.journal import JournalWriter, Opening, Record, Recorded, create_journal
+from seqcls.journal import Journal, JournalWriter, Record, RunSummary, create_journal
+from seqcls.journal.format import Entry
+from seqcls.journal.reader import JournalReader
+from seqcls.journal.scored_frames import Frames
 from seqcls.postprocess import PostProcess
 from seqcls.smoothing import SmoothingOptions
 from seqcls.timeline import Provenance
@@ -63,15 +70,32 @@ def frame(index: int, time_s: float | None = None, liver: float = 0.9, reason: s
     return FrameScore(index, index / 10 if time_s is None else time_s, 0.1, scores, reason)
 
 
-class FrameByFrame(Recorded):
+def entries_in(frames: Frames) -> Iterator[Entry]:
+    """One by one, with their places."""
+    columns = (frames.index.tolist(), frames.time_s.tolist(), frames.duration_s.tolist(), frames.scores)
+    return map(Entry, count(frames.number), frames.at_s.tolist(), map(FrameScore, *columns))
+
+
+def entries_of(path: Path) -> list[Entry]:
+    """Every record that a reader finds, with its place."""
+    with path.open("rb") as stream:
+        blocks = list(JournalReader(path, stream).blocks())
+    return [entry for block in blocks for entry in (entries_in(block) if isinstance(block, Frames) else [block])]
+
+
+def records_of(path: Path) -> list[Record]:
+    return [entry.record for entry in entries_of(path)]
+
+
+class FrameByFrame(Journal):
     """A run taken again as it went, entry by entry: what every quicker way must equal."""
 
-    def __init__(
-        self, opening: Opening, smoothing: SmoothingOptions, intervals: Sequence[IntervalOptions], *, keep: bool = True
-    ) -> None:
-        super().__init__()
-        self.process = PostProcess(opening.organs, smoothing, intervals, keep=keep)
+    def __init__(self, journal: Journal, smoothing: SmoothingOptions, intervals: Sequence[IntervalOptions]) -> None:
+        super().__init__(journal.path, journal.opening)
+        self.process = PostProcess(journal.opening.organs, smoothing, intervals)
         self.events: list[Event] = []
+        for entry in entries_of(journal.path):
+            self.take(entry)
 
     def _add(self, item: FrameScore | Gap, start_s: float, end_s: float) -> None:
         super()._add(item, start_s, end_s)
@@ -134,5 +158,24 @@ def write_small(path: Path) -> Path:
         writer.write(Gap(0.4, 0.8, "stalled"), Event("liver", "present", 0.0, 0, 0.3))
         writer.write(frame(4, 0.8), frame(5, 0.9, reason="black"))
         frame_counts = FrameCounts(received=6, classified=5, rejected=1)
-        writer.finish(end_s=1.0, frame_counts=frame_counts, verdict="complete")
+        writer.finish(RunSummary(end_s=1.0, frame_counts=frame_counts, verdict="complete"))
     return path
+
+
+class FullDisk:
+    """``os.write`` on a disk with room for so many bytes; takes part of what does not fit, as disks do."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, code: int = errno.ENOSPC) -> None:
+        self.room: int | None = None
+        self._write = os.write
+        self._code = code
+        monkeypatch.setattr(os, "write", self)
+
+    def __call__(self, descriptor: int, data: Any) -> int:
+        if self.room is None:
+            return self._write(descriptor, data)
+        if self.room == 0:
+            raise OSError(self._code, os.strerror(self._code))
+        part = bytes(data)[: self.room]
+        self.room -= len(part)
+        return self._write(descriptor, part)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from seqcls.intervals import IntervalOptions, intervals_from_events
-from seqcls.postprocess import PostProcess, unknown_stretches
+from seqcls.postprocess import PostProcess
 from seqcls.smoothing import SmoothingOptions
 from seqcls.timeline import Provenance, Timeline
 from seqcls.types import FrameCounts, FrameScore, Gap, SourceInfo, SourceReport
@@ -43,7 +43,6 @@ def timeline(
         start_s=0.0,
         end_s=time_s,
         intervals=intervals,
-        gaps=unknown_stretches(intervals, names),
         scores=table,
         frame_counts=FrameCounts(received=len(rows), classified=len(rows) - rejected, rejected=rejected),
         report=SourceReport("complete", (), len(rows), gaps),

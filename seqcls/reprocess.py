@@ -1,0 +1,159 @@
+"""From the kept scores of many frames to events and intervals, without the model: what ``PostProcess`` gives frame by
+frame, many times quicker."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcls.intervals import IntervalBuilder, IntervalOptions, intervals_from_events, one_per_organ
+from seqcls.postprocess import PostProcess, RawScores, matrix, row_of
+from seqcls.smoothing import SmoothingOptions, smooth_windows
+from seqcls.timeline import Timeline
+from seqcls.types import TIME_TOLERANCE_S, Event, FrameScore, Gap, Interval, ScoreTable
+
+
+def replay(
+    timeline: Timeline,
+    smoothing: SmoothingOptions | None = None,
+    intervals: IntervalOptions | Sequence[IntervalOptions] | None = None,
+) -> Timeline:
+    """The timeline that the same run would have given with other options; takes the raw scores that it kept.
+
+    Args:
+        timeline: of ``Detector.analyze`` or ``read_run``; it stays as it is.
+        smoothing: None for the options that it was made with.
+        intervals: one for every organ, or one per organ; None for those that it was made with.
+
+    Raises UsageError where there are not as many interval options as organs.
+    """
+    used = timeline.provenance
+    smoothing = used.smoothing if smoothing is None else smoothing
+    intervals = one_per_organ(used.intervals if intervals is None else intervals, timeline.organs)
+    scores, found = post_process(_raw_of(timeline), smoothing, intervals, timeline.end_s)
+    provenance = replace(used, smoothing=smoothing, intervals=intervals)
+    return replace(timeline, intervals=found, scores=scores, provenance=provenance)
+
+
+def _raw_of(timeline: Timeline) -> RawScores:
+    """A gap stands before the first frame that is not before its end."""
+    table, gaps, raw = timeline.scores, timeline.report.gaps, RawScores(timeline.organs)
+    raw.add_frames(table.index, table.time_s, table.duration_s, table.raw, table.reason, table.measured)
+    rows = np.searchsorted(np.maximum.accumulate(table.time_s), np.array([gap.end_s for gap in gaps]))
+    raw.gaps = list(zip(np.maximum.accumulate(rows).tolist(), gaps, strict=True))
+    return raw
+
+
+def post_process(
+    raw: RawScores, smoothing: SmoothingOptions, intervals: Sequence[IntervalOptions], end_s: float
+) -> tuple[ScoreTable, tuple[Interval, ...]]:
+    """Scores and intervals of a run that is over."""
+    process, numbered = catch_up(raw, smoothing, intervals, keep=True)
+    events = [*(event for _, event in numbered), *process.close(end_s)]
+    scores = process.table()
+    return scores, intervals_from_events(events, scores, end_s)
+
+
+def catch_up(
+    raw: RawScores, smoothing: SmoothingOptions, intervals: Sequence[IntervalOptions], *, keep: bool = False
+) -> tuple[PostProcess, list[tuple[int, Event]]]:
+    """A ``PostProcess`` that has taken every item, and the events it gave, each with the number of the item that let it
+    be emitted, from 0."""
+    process = PostProcess(raw.organs, smoothing, intervals, keep=keep)
+    plain = raw.table()
+    gap_rows = np.array([row for row, _ in raw.gaps], np.int64)
+    rows = np.arange(len(plain.index))
+    frames_at, gaps_at = rows + np.searchsorted(gap_rows, rows, side="right"), gap_rows + np.arange(len(gap_rows))
+    start_s = np.empty(len(raw))
+    start_s[frames_at], start_s[gaps_at] = plain.time_s, [gap.start_s for _, gap in raw.gaps]
+    if len(start_s) == 0 or (np.diff(start_s) < 0).any():
+        return process, [(number, event) for number, item in enumerate(raw.items()) for event in process.push(item)]
+    # No time runs backwards: windows are neighbours, and frames that change no state may be left out. This is the
+    # number of the item with which the smoother gives each item back; the last ones still wait for theirs.
+    released_at = np.arange(len(raw))
+    if smoothing.delay_s > 0:
+        released_at = np.searchsorted(start_s, start_s + (smoothing.look_ahead_s + TIME_TOLERANCE_S), side="right")
+    released = int(np.searchsorted(released_at, len(raw)))
+    if smoothing.kind in ("mean", "median"):
+        smooth = np.full_like(plain.raw, np.nan)
+        smooth[raw.scored] = smooth_windows(plain.time_s[raw.scored], plain.raw[raw.scored], smoothing)
+        since_s = start_s[min(released, len(raw) - 1)] - smoothing.window_s - 2 * TIME_TOLERANCE_S
+        for item in raw.items(int(np.searchsorted(frames_at, np.searchsorted(start_s, since_s)))):
+            for _ in process.smoother.push(item):
+                pass
+    elif smoothing.kind == "none":
+        smooth = plain.raw
+    else:  # nothing waits for later frames
+        given = chain.from_iterable(map(process.smoother.push, raw.items()))
+        rows_given = (row_of(item, len(raw.organs)) for item in given if isinstance(item, FrameScore))
+        smooth = matrix(array("f", chain.from_iterable(rows_given)), len(raw.organs))
+    end, last_gap = (int(np.searchsorted(places, released)) for places in (frames_at, gaps_at))
+    found = [
+        (int(released_at[place]), place, event)
+        for column, builder in enumerate(process.builders)
+        for place, event in _events(builder, plain, smooth[:end, column], raw.gaps[:last_gap], intervals[column])
+    ]
+    found.sort(key=lambda one: one[:2])
+    if end:
+        process.latest = replace(raw.frame(end - 1), scores=smooth[end - 1] if raw.scored[end - 1] else None)
+    if keep:
+        process.raw = raw
+        process.smooth.frombytes(smooth[:end].tobytes())
+    return process, [(number, event) for number, _, event in found]
+
+
+def _events(
+    builder: IntervalBuilder,
+    table: ScoreTable,
+    smooth: NDArray[np.float32],
+    gaps: Sequence[tuple[int, Gap]],
+    options: IntervalOptions,
+) -> Iterator[tuple[int, Event]]:
+    """One organ's events from the first rows of a table, each after the place of its item among all of them."""
+    scores = smooth.astype(np.float64)
+    taken = 0
+    for row in [*_rows_that_matter(scores, table.time_s[: len(scores)], gaps, options).tolist(), len(scores)]:
+        while taken < len(gaps) and gaps[taken][0] <= row:
+            before, gap = gaps[taken]
+            yield from ((before + taken, event) for event in builder.gap(gap))
+            taken += 1
+        if row < len(scores):
+            frame = int(table.index[row]), float(table.time_s[row]), float(scores[row]), table.reason[row]
+            yield from ((row + taken, event) for event in builder.push(*frame))
+
+
+def _rows_that_matter(
+    scores: NDArray[np.float64], time_s: NDArray[np.float64], gaps: Sequence[tuple[int, Gap]], options: IntervalOptions
+) -> NDArray[np.int64]:
+    """The frames that an ``IntervalBuilder`` must see to emit the same events.
+
+    These are where the score crosses a threshold or is missing, those beside gaps, and those after which so much time
+    has passed that something becomes certain, or a padded interval begins. No frame in between changes anything.
+    """
+    level = (scores >= options.onset).astype(np.int8) - (scores < options.offset)
+    matters = np.ones(len(scores), np.bool_)
+    matters[1:] = (level[1:] != level[:-1]) | np.isnan(scores[1:]) | np.isnan(scores[:-1])
+    now_s = time_s.copy()  # as the builder sees it: after a gap, not before the gap's end
+    for row, gap in gaps:
+        matters[max(0, row - 1) : row + 1] = True
+        if row < len(now_s):
+            now_s[row] = max(now_s[row], gap.end_s)
+    now_s = np.maximum.accumulate(now_s)
+    turns_s = np.concatenate([now_s[matters], [t for _, gap in gaps for t in (gap.start_s, gap.end_s)]])
+    near = np.zeros(len(scores) + 1)
+    pad_s = options.pad_s
+    for after_s in {0.0, options.min_present_s, options.min_absent_s, pad_s, 2 * pad_s, -pad_s}:
+        first = np.searchsorted(now_s, turns_s + (after_s - 2 * TIME_TOLERANCE_S))
+        last = np.searchsorted(now_s, turns_s + (after_s + 2 * TIME_TOLERANCE_S), side="right")
+        np.add.at(near, first, 1)
+        np.add.at(near, np.minimum(last + 1, len(scores)), -1)
+    matters = near.cumsum()[:-1] > 0
+    if pad_s > 0 and len(now_s):  # a presence that has yet to come may be padded until there
+        matters |= now_s >= now_s[-1] - 4 * pad_s - TIME_TOLERANCE_S
+    matters[-1:] = True
+    return np.flatnonzero(matters)

@@ -1,0 +1,52 @@
+"""scores.csv: exact enough to come back, in pieces of any size."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.timelines import timeline
+
+from seqcls.errors import DataError
+from seqcls.exports import read_run, write_run
+from seqcls.types import Gap
+
+TWO = timeline(thyroid="...PPPP?PPP...???...", trachea="PPPPPPP?...........m", gaps=(Gap(1.2, 2.0, "lost"),))
+
+
+BIG = timeline(a="..PPPP?PPPP......P..PPP", **{"=b, c": "PPP....?.......PPPP...."[:23]}, gaps=(Gap(1.5, 2.5, "lost"),))
+
+
+def test_scores_csv_is_the_same_in_any_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reasons = tuple('-odd, "quoted"\n' if reason else "" for reason in BIG.scores.reason)
+    big = replace(BIG, scores=replace(BIG.scores, reason=reasons))
+    write_run(big, tmp_path / "whole")
+    monkeypatch.setattr("seqcls.exports.scores_csv._ROWS", 5)
+    written: list[int] = []
+    write_run(big, tmp_path / "pieces", written.append)
+    assert written == [5, 10, 15, 20, 23]
+    assert (tmp_path / "whole" / "scores.csv").read_bytes() == (tmp_path / "pieces" / "scores.csv").read_bytes()
+    read: list[int] = []
+    back = read_run(tmp_path / "pieces", read.append)
+    assert read == [5, 10, 15, 20] and back.scores.reason == reasons
+    for name in ("index", "time_s", "duration_s", "raw", "smooth", "measured"):
+        np.testing.assert_array_equal(getattr(back.scores, name), getattr(big.scores, name))
+
+
+def test_scores_csv_line_by_line(tmp_path: Path) -> None:
+    write_run(TWO, tmp_path)
+    lines = (tmp_path / "scores.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "file,frame,time_s,duration_s,reason,measured,thyroid,thyroid smoothed,trachea,trachea smoothed"
+    assert lines[1] == "clip.mp4,0,0.0,0.1,,1,0.100000001,0.100000001,0.899999976,0.899999976"
+    assert lines[8] == "clip.mp4,7,0.7,0.1,black,1,,,," and len(lines) == 21
+
+
+@pytest.mark.parametrize("tail", ["clip.mp4,20\n", "x\n", '"' + "x" * 200_000, "clip.mp4,a,0.1,0.1,,1,1,1,1,1\n", f"clip.mp4,{2**70},0.1,0.1,,1,1,1,1,1\n", "clip.mp4,20,9,0.1,,1,1,1,1.5,1\n", "clip.mp4,20,9,0.1,,1,1,1,1,-1\n", "clip.mp4,20,nan,0.1,,1,1,1,1,1\n"], ids=["short", "one", "huge", "letters", "count", "above 1", "below 0", "no time"])  # fmt: skip
+def test_scores_that_somebody_changed_are_refused_in_one_line(tail: str, tmp_path: Path) -> None:
+    write_run(TWO, tmp_path)
+    with (tmp_path / "scores.csv").open("a", encoding="utf-8") as stream:
+        stream.write(tail)
+    with pytest.raises(DataError, match=r"scores\.csv"):
+        read_run(tmp_path)

@@ -1,0 +1,35 @@
+"""Files appear whole or not at all, and folders are tried before the work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from seqcls.errors import OutputError
+from seqcls.files import atomic_path, prove_writable, require_writable
+
+
+def test_atomic_path_leaves_the_old_file_when_writing_fails(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("old")
+    with pytest.raises(ZeroDivisionError), atomic_path(path) as temporary:
+        temporary.write_text("half")
+        _ = 1 / 0
+    assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["x.csv"]
+
+
+def test_a_folder_that_cannot_be_is_told_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="choose another with -o"):
+        require_writable(tmp_path / "file" / "below")
+
+
+def test_proving_a_folder_leaves_nothing_behind_and_keeps_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    prove_writable(tmp_path / "old" / "a" / "b")
+    prove_writable(tmp_path / "old")
+    assert [p.name for p in tmp_path.rglob("*")] == ["old"]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="choose another with -o"):
+        prove_writable(tmp_path / "file" / "below")
