@@ -251,7 +251,7 @@ class ScoreTable:
     measured: NDArray[np.bool_]
 
     def frame_counts(self, dropped: int = 0) -> FrameCounts:
-        """Where these frames went, with others that were ``dropped``; raises nothing."""
+        """Where these frames went, with others that were ``dropped``. Raises UsageError for fewer than none."""
         rejected, skipped = sum(map(bool, self.reason)), int(np.count_nonzero(~self.measured))
         received = len(self.index)
         return FrameCounts(received + dropped, received - rejected - skipped, skipped, dropped, rejected)
