@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from seqcls.datasets.dataset import FrameSet
 from seqcls.evaluation.metrics import auroc
 from seqcls.models.file import ModelHeader
-from seqcls.postprocess import RawScores, post_process
+from seqcls.postprocess import RawScores
+from seqcls.reprocess import post_process
 from seqcls.types import FrameScore, Gap
 
 Floats = NDArray[np.float32]
