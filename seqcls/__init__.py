@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from seqcls.detector import Analysis, Detector, load
     from seqcls.engines import Engine
     from seqcls.exports import export, read_run, write_run
+    from seqcls.feeds.capture import CameraOptions
     from seqcls.feeds.connection import FeedTiming
     from seqcls.feeds.open import open_live
     from seqcls.gate import GateOptions
@@ -73,6 +74,7 @@ DISCLAIMER = "Research software, not a medical device: not for diagnosis or trea
 #: What needs cv2, av or an engine is imported when it is first used, so that `import seqcls` is instant.
 _MODULES = {
     "Analysis": "detector",
+    "CameraOptions": "feeds.capture",
     "Detector": "detector",
     "Engine": "engines",
     "FeedTiming": "feeds.connection",
@@ -112,6 +114,7 @@ __all__ = [  # noqa: RUF022 - what one begins with comes first
     "IntervalOptions",
     "GateOptions",
     "SamplingOptions",
+    "CameraOptions",
     "FeedTiming",
     "Geometry",
     "Region",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 from seqcls.cli import console, tables
 from seqcls.cli.options import parse_number, parse_settings
 from seqcls.errors import DiskFullError, OutputError, UsageError
+from seqcls.feeds.capture import AS_IT_IS, CameraOptions
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -36,15 +37,6 @@ _MAX_KEPT = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CameraOptions:
-    """What to ask a camera for; None leaves it to the camera. size: (width, height) in pixels."""
-
-    size: tuple[int, int] | None = None
-    rate_hz: float | None = None
-    backend: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LiveRunOptions:
     """What the command line asked of a run, the model and its options apart.
 
@@ -54,7 +46,7 @@ class LiveRunOptions:
 
     rate_hz: float | None = None
     overwrite: bool = False
-    camera: CameraOptions = CameraOptions()
+    camera: CameraOptions = AS_IT_IS
     credentials: Path | None = None
     keep: str = "latest"
     resume: bool = False
@@ -214,15 +206,12 @@ def _watch(detector: Detector, spec: str, folder: Path, run_options: LiveRunOpti
 def _open(spec: str, run_options: LiveRunOptions, on_state: Callable[[FeedState, str], None]) -> Source:
     from seqcls.feeds.open import open_live
 
-    camera = run_options.camera
     return open_live(
         spec,
         on_state=on_state,
         realtime=run_options.realtime,
         rate_hz=run_options.rate_hz,
-        size=camera.size,
-        camera_rate=camera.rate_hz,
-        backend=camera.backend,
+        camera=run_options.camera,
         credentials=run_options.credentials,
     )
 

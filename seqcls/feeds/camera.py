@@ -12,9 +12,6 @@ from seqcls.errors import FinalError, SourceError
 from seqcls.feeds.capture import CameraTarget
 from seqcls.sources.base import require_sane_size
 
-#: OpenCV's backends for cameras, as the command line names them: cv2.CAP_ANY and so on.
-BACKENDS = ("any", "v4l2", "gstreamer", "ffmpeg", "dshow", "msmf", "avfoundation")
-
 
 def images_of(target: CameraTarget) -> Iterator[NDArray[np.uint8]]:
     """(H, W) gray or (H, W, 3) BGR images, (H, W) also where the camera has no colour.

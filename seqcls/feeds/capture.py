@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls import child_program
-from seqcls.errors import FinalError, SourceError
+from seqcls.errors import FinalError, SourceError, UsageError
 from seqcls.feeds.connection import Arrival
 from seqcls.sources.redact import redact
 
@@ -24,15 +24,38 @@ HEAD = struct.Struct("<cdIIB")
 FRAME, DAMAGED, ERROR, FINAL, END = b"F", b"D", b"E", b"X", b"."
 
 
+#: OpenCV's backends for cameras, as the command line names them: cv2.CAP_ANY and so on.
+BACKENDS = ("any", "v4l2", "gstreamer", "ffmpeg", "dshow", "msmf", "avfoundation")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CameraTarget:
-    """A camera by its number or device (/dev/video0); ``size`` (width, height) and ``rate_hz`` are what it is asked for
-    and may not give, ``backend`` is one of ``camera.BACKENDS``."""
+class CameraOptions:
+    """What a camera is asked for, and may not give; None leaves it to the camera."""
+
+    size: tuple[int, int] | None = None
+    """Width and height in pixels."""
+    rate_hz: float | None = None
+    """Frames per second."""
+    backend: str | None = None
+    """What reads it, one of ``BACKENDS``."""
+
+    def __post_init__(self) -> None:
+        if self.size is not None and not all(1 <= side <= 20_000 for side in self.size):
+            raise UsageError(f"the camera's size must be WIDTHxHEIGHT in pixels, not {self.size[0]}x{self.size[1]}")
+        if self.rate_hz is not None and not 0 < self.rate_hz <= 10_000:
+            raise UsageError(f"the camera's rate must lie between 0 and 10,000 frames per second, not {self.rate_hz:g}")
+        if self.backend is not None and self.backend not in BACKENDS:
+            raise UsageError(f"the camera backend must be one of {', '.join(BACKENDS)}, not {self.backend!r}")
+
+
+AS_IT_IS = CameraOptions()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraTarget(CameraOptions):
+    """A camera by its number or device (/dev/video0)."""
 
     device: int | str
-    size: tuple[int, int] | None = None
-    rate_hz: float | None = None
-    backend: str | None = None
     color: bool = False
 
     @property

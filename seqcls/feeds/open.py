@@ -6,11 +6,13 @@ import os
 import re
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
 
 from seqcls.errors import SourceError, UsageError
-from seqcls.feeds.camera import BACKENDS
-from seqcls.feeds.capture import CameraTarget, ChildConnection, StreamTarget
+from seqcls.feeds.capture import AS_IT_IS, CameraOptions, CameraTarget, ChildConnection, StreamTarget, Target
 from seqcls.feeds.connection import DEFAULT_TIMING, FeedTiming, OnState
 from seqcls.feeds.openigtlink import ProbeSource
 from seqcls.feeds.reconnect import ReconnectingSource
@@ -25,7 +27,6 @@ FEEDS = "igtl://, rtsp://, http://, https://, rtmp://, a camera's number or /dev
 
 #: How long the network may be silent before FFmpeg itself gives up; the watchdog is quicker once frames came.
 _NETWORK_TIMEOUT_S = 8.0
-_HOST_AND_PORT = re.compile(r"(?:\[[^\[\]]+\]|[^:\[\]]+)(?::([0-9]{1,5}))?")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
 
@@ -41,73 +42,62 @@ def open_live(
     realtime: bool = False,
     rate_hz: float | None = None,
     color: bool = False,
-    size: tuple[int, int] | None = None,
-    camera_rate: float | None = None,
-    backend: str | None = None,
+    camera: CameraOptions = AS_IT_IS,
     credentials: Path | None = None,
     environ: Mapping[str, str] = os.environ,
     timing: FeedTiming = DEFAULT_TIMING,
 ) -> Source:
     """A feed that never ends by itself, or with ``realtime`` a clip paced by its own times.
 
-    ``rate_hz`` and ``color`` are those of ``open_source``; ``size`` (width, height), ``camera_rate`` in
-    frames/s and ``backend`` are for cameras alone. ``credentials`` is a file with user and password on a line each;
-    the environment stands in for it. ``on_state`` is called in the thread that iterates. Nothing is connected before
-    the iteration begins. Cameras and streams are read in a child process, whose times are those of ``time.monotonic``:
-    leave the clock of ``timing`` alone for them.
+    ``rate_hz`` and ``color`` are those of ``open_source``; ``camera`` is for cameras alone. ``credentials`` is a file
+    with user and password on a line each; the environment stands in for it. ``on_state`` is called in the thread that
+    iterates. Nothing is connected before the iteration begins. Cameras and streams are read in a child process, whose
+    times are those of ``time.monotonic``: leave the clock of ``timing`` alone for them.
 
     Raises SourceError for what is no feed, UsageError for an option that cannot be right. The iteration raises
     FinalError when no frame came and none ever will: a refused login, an address that is a clip.
     """
-    _check(size, camera_rate, backend)
-    if _scheme(spec):
+    scheme = _scheme(spec)
+    if scheme:
         spec = without_blanks(spec)
-        spec = _scheme(spec) + spec[len(_scheme(spec)) :]  # FFmpeg knows none in capitals
-    if (_scheme(spec) or realtime or not _is_camera(spec)) and (size, camera_rate, backend) != (None, None, None):
+        spec = scheme + spec[len(scheme) :]  # FFmpeg knows none in capitals
+    is_camera = not realtime and not scheme and _is_camera(spec)
+    if not is_camera and camera != AS_IT_IS:
         raise UsageError(f"{redact(spec)} is no camera; leave --camera out")
-    if credentials is not None and (realtime or _scheme(spec) not in STREAM_SCHEMES):
+    if credentials is not None and (realtime or scheme not in STREAM_SCHEMES):
         raise UsageError(f"{redact(spec)} asks for no password; leave --credentials out")
     if realtime:
         if is_live(spec):
             raise UsageError(f"{redact(spec)} is live already; leave --realtime out")
-        clip = open_source(spec, rate_hz=rate_hz, color=color)
-        return Paced(clip, on_state=on_state, timing=timing)
-    scheme = _scheme(spec)
+        return Paced(open_source(spec, rate_hz=rate_hz, color=color), on_state=on_state, timing=timing)
     if scheme == "igtl":
         return ProbeSource(spec, on_state=on_state, timing=timing)
-    if scheme in STREAM_SCHEMES:
+    kind: Literal["camera", "stream"]
+    if is_camera:
+        device = int(spec) if spec.isdecimal() else spec
+        target: Target = CameraTarget(device=device, color=color, **asdict(camera))
+        name, kind = target.name, "camera"
+    elif scheme in STREAM_SCHEMES:
         _require_host(spec)
         url = with_credentials(spec, environ, credentials)
-        timeout_s = max(_NETWORK_TIMEOUT_S, timing.connect_s)
-        stream = StreamTarget(url=url, timeout_s=timeout_s, color=color)
-        return ReconnectingSource(
-            spec, lambda: ChildConnection(stream), kind="stream", on_state=on_state, timing=timing
-        )
-    if scheme == "" and _is_camera(spec):
-        device = int(spec) if spec.isdecimal() else spec
-        camera = CameraTarget(device=device, size=size, rate_hz=camera_rate, backend=backend, color=color)
-        return ReconnectingSource(
-            camera.name, lambda: ChildConnection(camera), kind="camera", on_state=on_state, timing=timing
-        )
-    if scheme:
+        target = StreamTarget(url=url, timeout_s=max(_NETWORK_TIMEOUT_S, timing.connect_s), color=color)
+        name, kind = spec, "stream"
+    elif scheme:
         raise SourceError(f"{redact(spec)}: {scheme}:// is not known; what can be watched is {FEEDS}")
-    raise SourceError(f"{redact(spec)}: is no feed; what can be watched is {FEEDS}, or a clip with --realtime")
-
-
-def _check(size: tuple[int, int] | None, camera_rate: float | None, backend: str | None) -> None:
-    if size is not None and not all(1 <= side <= 20_000 for side in size):
-        raise UsageError(f"the camera's size must be WIDTHxHEIGHT in pixels, not {size[0]}x{size[1]}")
-    if camera_rate is not None and not 0 < camera_rate <= 10_000:
-        raise UsageError(f"the camera's rate must lie between 0 and 10,000 frames per second, not {camera_rate:g}")
-    if backend is not None and backend not in BACKENDS:
-        raise UsageError(f"the camera backend must be one of {', '.join(BACKENDS)}, not {backend!r}")
+    else:
+        raise SourceError(f"{redact(spec)}: is no feed; what can be watched is {FEEDS}, or a clip with --realtime")
+    return ReconnectingSource(name, lambda: ChildConnection(target), kind=kind, on_state=on_state, timing=timing)
 
 
 def _require_host(url: str) -> None:
     """FFmpeg tries what has no host, or no possible port, again and again."""
     authority = re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0]
-    match = _HOST_AND_PORT.fullmatch(authority.rpartition("@")[2])
-    if match is None or not (match[1] is None or 1 <= int(match[1]) <= 65535):
+    try:
+        parts = urlsplit("//" + authority.rpartition("@")[2])
+        known = parts.hostname and parts.port != 0
+    except ValueError:
+        known = False
+    if not known:
         raise SourceError(
             f"{redact(url)}: names no host, or no port from 1 to 65535; state host:port, IPv6 in brackets, and special "
             "letters of a password as %XX"

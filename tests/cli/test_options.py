@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from seqcls.cli import options, train
-from seqcls.cli.live import CameraOptions, parse_camera
+from seqcls.cli.live import parse_camera
 from seqcls.errors import UsageError
+from seqcls.feeds.capture import CameraOptions
 from seqcls.intervals import IntervalOptions
 from seqcls.smoothing import SmoothingOptions
 from seqcls.training.options import AugmentOptions, TrainOptions

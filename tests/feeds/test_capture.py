@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,9 +24,8 @@ from support.feeds import (
 from support.media import read_number, recipe, write_clip
 from support.mjpeg import MjpegServer, numbered
 
-from seqcls.errors import FinalError, SourceError
-from seqcls.feeds.camera import BACKENDS
-from seqcls.feeds.capture import CameraTarget, ChildConnection
+from seqcls.errors import FinalError, SourceError, UsageError
+from seqcls.feeds.capture import BACKENDS, CameraOptions, CameraTarget, ChildConnection, StreamTarget
 from seqcls.feeds.connection import Arrival
 
 
@@ -161,8 +161,8 @@ def test_large_pictures_come_whole_and_are_ones_own(tmp_path: Path) -> None:
 
 
 def test_a_mistake_of_ours_is_final() -> None:
-    connection = ChildConnection(CameraTarget(device=0, backend="none such"))
-    with pytest.raises(FinalError, match=r"reading failed \(AttributeError: .*CAP_NONE SUCH'\); please report"):
+    connection = ChildConnection(StreamTarget(url="gopher://cam/1", timeout_s=1.0))
+    with pytest.raises(FinalError, match=r"reading failed \(KeyError: 'gopher'\); please report"):
         list(connection)
     connection.close()
 
@@ -179,6 +179,14 @@ def test_closing_twice_without_reading() -> None:
     connection = ChildConnection(CameraTarget(device=77))
     connection.close()
     connection.close()
+
+
+@pytest.mark.parametrize(
+    ("wish", "words"), [({"backend": "magic"}, "v4l2"), ({"size": (0, 480)}, "0x480"), ({"rate_hz": 0.0}, "rate")]
+)
+def test_what_no_camera_can_be_asked_for(wish: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        CameraOptions(**wish)
 
 
 def test_a_backend_that_is_not_there_is_final() -> None:
