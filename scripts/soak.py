@@ -31,6 +31,7 @@ from seqcls.geometry import Geometry
 from seqcls.intervals import IntervalOptions
 from seqcls.journal import create_journal, read_journal
 from seqcls.json_text import json_text, write_json
+from seqcls.live.background import nothing
 from seqcls.live.malloc import share_one_pool
 from seqcls.live.session import LiveOptions, LiveSession
 from seqcls.live.snapshot import LiveView
@@ -215,7 +216,7 @@ def main(arguments: argparse.Namespace) -> int:
             options=options,
             journal=journal,
             on_view=on_view,
-            on_frame=None if recorder is None else lambda frame: recorder.frame(frame, session.region),
+            on_frame=nothing if recorder is None else lambda frame: recorder.frame(frame, session.region),
         )
         later.append(session)
         summary = session.run()

@@ -135,6 +135,7 @@ def _full_screen() -> bool:
 
 def _watch(detector: Detector, spec: str, folder: Path, run_options: LiveRunOptions) -> int:
     from seqcls.journal import JOURNAL_NAME
+    from seqcls.live.background import nothing
     from seqcls.live.session import LiveOptions, LiveSession, warm_up
 
     if run_options.resume and not (folder / JOURNAL_NAME).is_file():
@@ -190,10 +191,10 @@ def _watch(detector: Detector, spec: str, folder: Path, run_options: LiveRunOpti
             options=session_options,
             journal=journal,
             resumed=resumed,
-            sinks=[*sinks, *([] if clips is None else [clips])],
+            sinks=[sink.event for sink in (*sinks, clips) if sink is not None],
             on_view=look,
-            on_frame=None if recorder is None else lambda frame: recorder.frame(frame, session.region),
-            on_taken=None if clips is None else lambda frame: clips.frame(frame, session.region),
+            on_frame=nothing if recorder is None else lambda frame: recorder.frame(frame, session.region),
+            on_taken=nothing if clips is None else lambda frame: clips.frame(frame, session.region),
             should_stop=lambda: should_stop() or closed(),
         )
         running.append(session)

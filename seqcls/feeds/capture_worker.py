@@ -38,7 +38,7 @@ PROTOCOLS = {
 #: A library that is missing, or a mistake of ours: trying again changes nothing.
 _MISTAKES = (ImportError, NameError, AttributeError, TypeError, LookupError, AssertionError)
 _MAX_FAILURES = 100  # packets in a row that cannot be decoded
-_MAX_REASON, _MAX_FINAL_REASON = 200, 1000  # characters
+_MAX_REASON = 10_000  # characters; the parent shows fewer
 #: From how many seconds on a duration is believed. A live play list should have none, but FFmpeg may take
 #: the size of the list for that of the clip; JPEG images one after another have none whatever their server says.
 _A_CLIP_S = {"hls": 10.0, "dash": 10.0, "mpjpeg": float("inf")}
@@ -88,10 +88,10 @@ def _send_all(target: Target, frames: IO[bytes]) -> None:
         raise
     except Exception as error:
         final = isinstance(error, (FinalError, *_MISTAKES))
-        text = one_line(error, max_chars=10 * _MAX_FINAL_REASON)
+        text = one_line(error, max_chars=_MAX_REASON)
         if isinstance(error, _MISTAKES):
             text = f"reading failed ({type(error).__name__}: {text}); please report this with what led to it"
-        body = redact(text)[: _MAX_FINAL_REASON if final else _MAX_REASON].encode()
+        body = redact(text).encode()
         frames.write(HEAD.pack(FINAL if final else ERROR, time.monotonic(), len(body), 0, 0) + body)
 
 

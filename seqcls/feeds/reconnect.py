@@ -27,7 +27,7 @@ FIRST_DURATION_S = 1 / 30
 _DISTANCES = 15
 _MIN_DURATION_S = 0.001  # frames that come in one burst still last a while each
 _GAPS_KEPT = 1000
-_MAX_REASON, _MAX_FINAL_REASON = 200, 1000  # characters
+_MAX_REASON = 1000  # characters
 _JOIN_S = 1.0
 
 
@@ -78,9 +78,8 @@ class ReconnectingSource(OneWay):
                 error = yield from self._follow(reader)
                 if error is None:
                     return
-                final = isinstance(error, FinalError)
-                problem = _reason(error, _MAX_FINAL_REASON if final else _MAX_REASON)
-                if final and self._last is None:
+                problem = _reason(error)
+                if isinstance(error, FinalError) and self._last is None:
                     raise FinalError(problem)
                 self._broke(problem)
                 if self._last is not None:  # what is missing so far, at once: nobody must go on believing what was true
@@ -239,6 +238,6 @@ def _close(connection: Connection) -> None:
         connection.close()
 
 
-def _reason(error: Exception, max_chars: int) -> str:
+def _reason(error: Exception) -> str:
     """Redacted before it is cut: half an address does not show what is secret in it."""
-    return redact(one_line(error, max_chars=10 * max_chars))[:max_chars]
+    return redact(one_line(error, max_chars=10 * _MAX_REASON))[:_MAX_REASON]

@@ -9,17 +9,18 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
 from seqcls.bounded_queue import BoundedQueue
+from seqcls.live.background import nothing
 from seqcls.types import Frame, Gap
 
 Keep = Literal["latest", "every"]
 
 
-class FrameQueue:
-    """Reads a source in a thread of its own.
+class FrameQueue(BoundedQueue[tuple[float, Frame | Gap]]):
+    """Reads a source in a thread of its own; ``get`` gives its frames and gaps, each after its time of arrival.
 
     keep ``latest``: when more than ``limit`` frames wait, the oldest of them is dropped and counted. ``every``: the
     source is made to wait instead. Gaps are never dropped. ``received`` counts the source's frames, ``dropped`` those
-    that ``take`` never returns.
+    that ``get`` never returns. After ``close`` no more is taken from the source.
     """
 
     def __init__(
@@ -28,34 +29,14 @@ class FrameQueue:
         *,
         keep: Keep,
         limit: int,
-        on_frame: Callable[[Frame], None] | None = None,
+        on_frame: Callable[[Frame], None] = nothing,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__(limit, "wait" if keep == "every" else "drop_oldest")
         self._source, self._on_frame, self._clock = source, on_frame, clock
-        self._queue: BoundedQueue[tuple[float, Frame | Gap]] = BoundedQueue(
-            limit, "wait" if keep == "every" else "drop_oldest"
-        )
         self.received = 0
         self._thread = threading.Thread(target=self._read, name="seqcls-frames", daemon=True)
         self._thread.start()
-
-    @property
-    def dropped(self) -> int:
-        return self._queue.dropped
-
-    def take(self, timeout_s: float) -> tuple[float, Frame | Gap] | None:
-        """The next frame or gap after its time of arrival (by ``clock``), or None when none came in time or the source
-        has ended. Raises what reading raised."""
-        return self._queue.get(timeout_s)
-
-    @property
-    def ended(self) -> bool:
-        """Nothing waits and nothing more will come."""
-        return self._queue.ended
-
-    def stop(self) -> None:
-        """Take no more from the source; what waits can still be taken."""
-        self._queue.close()
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the thread, which ends once its source gives something or ends; whether it has."""
@@ -67,14 +48,14 @@ class FrameQueue:
         try:
             for item in self._source:
                 is_frame = isinstance(item, Frame)
-                if not self._queue.put((self._clock(), item), weight=int(is_frame)):
+                if not self.put((self._clock(), item), weight=int(is_frame)):
                     break
                 self.received += is_frame
-                if isinstance(item, Frame) and self._on_frame is not None:
+                if isinstance(item, Frame):
                     self._on_frame(item)
         except BaseException as error:  # the run decides what becomes of it
             problem = error
-        self._queue.close(problem)
+        self.close(problem)
 
 
 def shifted(source: Iterable[Frame | Gap], shift_index: int, shift_s: float) -> Iterator[Frame | Gap]:

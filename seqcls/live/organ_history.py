@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from seqcls.intervals import IntervalOptions
 from seqcls.live.snapshot import OrganView, Span
-from seqcls.types import Event, FeedState, FrameScore, State
+from seqcls.types import Event, FeedState, FrameScore
 
 #: How much of the past is shown.
 TRACE_S, SPANS_S = 60.0, 300.0
@@ -21,25 +21,20 @@ class OrganHistory:
     """Bounded, whatever the length of the run."""
 
     def __init__(self, organ: str, options: IntervalOptions) -> None:
-        self._organ = organ
-        self._options = options
-        self._state: State = "unknown"
-        self._since_s = 0.0
-        self._reason = "not begun"
-        self._score: float | None = None
+        self._now = OrganView(organ, "unknown", 0.0, None, options.onset, options.offset, (), (), 0, "not begun")
         self._trace: deque[tuple[float, float | None]] = deque()
         self._spans: deque[Span] = deque()
-        self._presences = 0
         self._latest: deque[Span] = deque(maxlen=MAX_LATEST)
 
     def scored(self, smoothed: FrameScore | None, column: int) -> None:
         """The newest smoothed frame; the same one may come again."""
         if smoothed is None:
             return
-        self._score = None if smoothed.scores is None else float(smoothed.scores[column])
+        score = None if smoothed.scores is None else float(smoothed.scores[column])
+        self._now = replace(self._now, score=score)
         if self._trace and smoothed.time_s - self._trace[-1][0] < _POINT_EVERY_S:
             return
-        self._trace.append((round(smoothed.time_s, 3), None if self._score is None else round(self._score, 3)))
+        self._trace.append((round(smoothed.time_s, 3), None if score is None else round(score, 3)))
         while self._trace[0][0] < smoothed.time_s - TRACE_S:
             self._trace.popleft()
         while self._spans and (self._spans[0].end_s or smoothed.time_s) < smoothed.time_s - SPANS_S:
@@ -50,10 +45,16 @@ class OrganHistory:
         self.ended(event.start_s)
         begun = Span(event.state, event.start_s, None, event.reason)
         self._spans.append(begun)
-        if event.state == "present":
-            self._presences += 1
+        is_present = event.state == "present"
+        if is_present:
             self._latest.append(begun)
-        self._state, self._since_s, self._reason = event.state, event.start_s, event.reason
+        self._now = replace(
+            self._now,
+            state=event.state,
+            since_s=event.start_s,
+            reason=event.reason,
+            presences=self._now.presences + is_present,
+        )
 
     def ended(self, end_s: float) -> None:
         """The state that holds ends, or the run does."""
@@ -63,17 +64,5 @@ class OrganHistory:
 
     def view(self, feed: FeedState) -> OrganView:
         """Now. Without a running feed nothing is known, whatever was seen last."""
-        running = feed == "running"
-        return OrganView(
-            organ=self._organ,
-            state=self._state if running else "unknown",
-            since_s=self._since_s,
-            score=self._score if running else None,
-            onset=self._options.onset,
-            offset=self._options.offset,
-            trace=tuple(self._trace),
-            spans=tuple(self._spans),
-            presences=self._presences,
-            reason=self._reason if running else f"feed {feed}",
-            latest=tuple(self._latest),
-        )
+        view = replace(self._now, trace=tuple(self._trace), spans=tuple(self._spans), latest=tuple(self._latest))
+        return view if feed == "running" else replace(view, state="unknown", score=None, reason=f"feed {feed}")

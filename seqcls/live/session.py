@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from seqcls.detector import Detector
 from seqcls.errors import UsageError, one_line
 from seqcls.geometry import Region, layout_warning
 from seqcls.journal import JournalWriter, Resumption, RunSummary
+from seqcls.live.background import nothing
 from seqcls.live.frame_queue import FrameQueue, Keep, shifted
 from seqcls.live.latency import LatencyMeter
 from seqcls.live.organ_history import OrganHistory
@@ -64,12 +64,6 @@ class LiveOptions:
                 raise UsageError(f"{name} must be above 0 seconds, not {getattr(self, name)}")
 
 
-class EventSink(Protocol):
-    """Gets every event as soon as it is certain; never raises into the run."""
-
-    def event(self, event: Event) -> None: ...
-
-
 def warm_up(detector: Detector) -> None:
     """Score some images before the feed begins: engines compile, and choose how to score single ones, at the first."""
     size = detector.header.geometry.size
@@ -80,8 +74,9 @@ def warm_up(detector: Detector) -> None:
 class LiveSession:
     """Watches one source until it ends, ``should_stop`` says so, or the time is over.
 
-    ``feed_state`` and ``notify`` may be called from any thread. ``on_frame`` gets every frame that arrives, in the
-    reading thread; ``on_taken`` those that are not dropped, in the thread of ``run``, before their events.
+    ``sinks`` get every event as soon as it is certain, and never raise. ``feed_state`` and ``notify`` may be called
+    from any thread. ``on_frame`` gets every frame that arrives, in the reading thread; ``on_taken`` those that are not
+    dropped, in the thread of ``run``, before their events.
     """
 
     def __init__(
@@ -92,10 +87,10 @@ class LiveSession:
         options: LiveOptions,
         journal: JournalWriter | None = None,
         resumed: Resumption | None = None,
-        sinks: Sequence[EventSink] = (),
+        sinks: Sequence[Callable[[Event], None]] = (),
         on_view: Callable[[LiveView], None] | None = None,
-        on_frame: Callable[[Frame], None] | None = None,
-        on_taken: Callable[[Frame], None] | None = None,
+        on_frame: Callable[[Frame], None] = nothing,
+        on_taken: Callable[[Frame], None] = nothing,
         should_stop: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -183,16 +178,15 @@ class LiveSession:
         while True:
             over = self._clock() - self._started_s >= self._options.duration_s
             if stopping := over or self._should_stop():
-                feed.stop()
-            arrival = feed.take(0.0 if stopping else self._options.view_every_s)
+                feed.close()
+            arrival = feed.get(0.0 if stopping else self._options.view_every_s)
             if arrival is not None:
                 arrival_s, item = arrival
                 if isinstance(item, Frame):
                     if self.region is not None:  # else it waits for the search, which is no measure of what follows
                         self._arrived_s[item.index] = arrival_s
                     self._frame = item
-                    if self._on_taken is not None:
-                        self._on_taken(item)
+                    self._on_taken(item)
                     if self._state[0] == "connecting":
                         self.feed_state("running")
                 yield item
@@ -219,7 +213,7 @@ class LiveSession:
         self._remember(events)
         for event in events:
             for sink in self._sinks:
-                sink.event(event)
+                sink(event)
 
     def _remember(self, events: Iterable[Event]) -> None:
         """For what people are shown."""
@@ -227,7 +221,7 @@ class LiveSession:
             self._histories[self._detector.organs.index(event.organ)].changed(event)
 
     def _finish(self, feed: FrameQueue, problem: str) -> RunSummary:
-        feed.stop()
+        feed.close()
         self._source.close()
         feed.join(5.0)
         end_s = max(self._preprocessor.end_s, self._before_end_s)
@@ -243,7 +237,6 @@ class LiveSession:
         report = self._source.report()
         trained = self._detector.header.regions
         possible = (layout_warning(region, trained) for region in self._preprocessor.regions)
-        p50, p95, p99 = self._latency.percentiles_ms(50, 95, 99)
         summary = RunSummary(
             end_s=end_s,
             frame_counts=frame_counts,
@@ -251,7 +244,7 @@ class LiveSession:
             reasons=(problem, *report.reasons) if problem else report.reasons,
             warnings=tuple(dict.fromkeys(warning for warning in possible if warning)),
             regions=tuple(self._preprocessor.regions),
-            latency_ms=(p50, p95, p99),
+            latency_ms=self._latency.percentiles_ms(),
         )
         self.feed_state("stopped", problem)
         if self._journal is not None:
@@ -282,7 +275,6 @@ class LiveSession:
         (first_s, first), (last_s, last) = self._rates[0], self._rates[-1]
         with self._state_lock:
             state, reason, since_s = self._state
-        p50, p95, p99 = self._latency.percentiles_ms(50, 95, 99)
         messages = list(self._messages)
         if self._journal is not None and self._journal.failed:
             messages.append(self._journal.failed)
@@ -296,7 +288,7 @@ class LiveSession:
                 organs=tuple(history.view(state) for history in self._histories),
                 frame_counts=self._frame_counts(feed),
                 rate_hz=(last - first) / (last_s - first_s) if last_s > first_s else 0.0,
-                latency_ms=(p50, p95, p99),
+                latency_ms=self._latency.percentiles_ms(),
                 image=self._image(),
                 messages=tuple(messages),
                 started=self._began,

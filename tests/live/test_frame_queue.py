@@ -13,7 +13,7 @@ from seqcls.types import Frame, Gap
 
 
 def drained(feed: FrameQueue) -> list[Frame | Gap]:
-    return [item for _, item in iter(lambda: feed.take(20), None)]
+    return [item for _, item in iter(lambda: feed.get(20), None)]
 
 
 def test_every_makes_the_source_wait() -> None:
@@ -26,9 +26,9 @@ def test_every_makes_the_source_wait() -> None:
             yield item
 
     feed = FrameQueue(source(), keep="every", limit=3)
-    first = feed.take(20)
+    first = feed.get(20)
     assert first is not None and taken <= 6
-    got = [first] + [arrival for arrival in iter(lambda: feed.take(20), None)]
+    got = [first] + [arrival for arrival in iter(lambda: feed.get(20), None)]
     assert len(got) == 100 and feed.dropped == 0 and feed.ended and feed.join(20)
 
 
@@ -36,7 +36,7 @@ def test_gaps_are_never_dropped() -> None:
     items = [Gap(i, i + 1.0, "lost") for i in range(20)]
     feed = FrameQueue(iter(items), keep="latest", limit=1)
     assert feed.join(20)
-    assert [item for _, item in iter(lambda: feed.take(1), None)] == items
+    assert [item for _, item in iter(lambda: feed.get(1), None)] == items
 
 
 def test_the_latest_frames_are_kept_and_the_others_counted() -> None:
@@ -53,7 +53,7 @@ def test_each_item_comes_with_its_time_of_arrival() -> None:
     now = iter([7.0, 7.5])
     feed = FrameQueue(frames([0.1, 0.2]), keep="latest", limit=2, clock=lambda: next(now))
     assert feed.join(20)
-    assert [arrival_s for arrival_s, _ in iter(lambda: feed.take(20), None)] == [7.0, 7.5]
+    assert [arrival_s for arrival_s, _ in iter(lambda: feed.get(20), None)] == [7.0, 7.5]
 
 
 def test_after_stop_no_more_is_taken_from_the_source() -> None:
@@ -66,10 +66,10 @@ def test_after_stop_no_more_is_taken_from_the_source() -> None:
         yield from rest
 
     feed = FrameQueue(source(), keep="every", limit=8)
-    assert feed.take(20) is not None
-    feed.stop()
+    assert feed.get(20) is not None
+    feed.close()
     go.set()
-    assert feed.join(20) and feed.take(0.0) is None and (feed.received, feed.dropped) == (1, 0)
+    assert feed.join(20) and feed.get(0.0) is None and (feed.received, feed.dropped) == (1, 0)
 
 
 def test_what_reading_raises_is_raised_after_the_frames() -> None:
@@ -78,9 +78,9 @@ def test_what_reading_raises_is_raised_after_the_frames() -> None:
         raise OSError("the card is gone")
 
     feed = FrameQueue(source(), keep="latest", limit=2)
-    assert feed.join(20) and feed.take(20) is not None and not feed.ended
+    assert feed.join(20) and feed.get(20) is not None and not feed.ended
     with pytest.raises(OSError, match="gone"):
-        feed.take(20)
+        feed.get(20)
     assert feed.ended
 
 

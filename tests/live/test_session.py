@@ -67,7 +67,7 @@ def test_events_are_those_of_the_clip_offline(kind: str, tmp_path: Path) -> None
         provenance=made.provenance,
         source=SourceInfo(name="probe", kind="stream"),
     )
-    session = LiveSession(made, Replay(frames(LEVELS)), options=EVERY, journal=journal, sinks=[told])
+    session = LiveSession(made, Replay(frames(LEVELS)), options=EVERY, journal=journal, sinks=[told.event])
     summary = session.run()
     offline = made.analyze(frames(LEVELS))
     assert plain(told) == plain(made.stream(frames(LEVELS)))
@@ -102,7 +102,7 @@ def test_a_flood_drops_the_oldest_and_counts_them() -> None:
         engine.open.set()
 
     told = Told()
-    session = LiveSession(made, Replay(flood()), options=LiveOptions(keep="latest", waiting=5), sinks=[told])
+    session = LiveSession(made, Replay(flood()), options=LiveOptions(keep="latest", waiting=5), sinks=[told.event])
     frame_counts = session.run().frame_counts
     assert frame_counts.balanced and frame_counts.received == 120
     assert 5 <= frame_counts.classified <= 7 and frame_counts.dropped == 120 - frame_counts.classified
@@ -120,7 +120,7 @@ def test_stopping_takes_what_waits_and_no_more() -> None:
                 stop.set()
 
     source = Replay(endless())
-    session = LiveSession(detector(), source, options=EVERY, should_stop=stop.is_set, sinks=[told])
+    session = LiveSession(detector(), source, options=EVERY, should_stop=stop.is_set, sinks=[told.event])
     summary = session.run()
     assert summary.frame_counts.balanced and 40 <= summary.frame_counts.received < 1000 and source.closed.is_set()
     assert ("liver", "present") in {(e.organ, e.state) for e in told}
@@ -183,7 +183,7 @@ def test_a_resumed_run_goes_on_where_the_first_ended(tmp_path: Path) -> None:
     resumed = resume(path)
     told = Told()
     session = LiveSession(
-        made, Replay(frames([0.9] * 30)), options=EVERY, journal=resumed.writer, resumed=resumed, sinks=[told]
+        made, Replay(frames([0.9] * 30)), options=EVERY, journal=resumed.writer, resumed=resumed, sinks=[told.event]
     )
     summary = session.run()
     assert summary.frame_counts.received == summary.frame_counts.classified == 60
