@@ -196,6 +196,9 @@ class SourceInfo:
     """Fit to be shown: no credentials."""
     kind: Literal["file", "dicom", "images", "camera", "stream", "openigtlink", "frames"]
     """What kind of input it is."""
+    path: str = ""
+    """Which file it was, with slashes and relative to what was asked for, so that two clips of one name are told apart;
+    empty where it is no file."""
     container: str = ""
     """File format, as FFmpeg calls it."""
     codec: str = ""

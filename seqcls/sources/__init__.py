@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from seqcls.errors import SourceError
@@ -31,6 +32,12 @@ def open_source(spec: str | Path, *, rate_hz: float | None = None, color: bool =
     path = Path(spec)
     if isinstance(spec, str) and ("://" in spec or spec.isdecimal()) and not path.exists():
         raise SourceError(f"{redact(spec)}: is a camera or an address, not a clip; `seqcls run` and open_live watch it")
+    source = _open(path, rate_hz, color)
+    source.info = replace(source.info, path=_stated(path, source.info.name))
+    return source
+
+
+def _open(path: Path, rate_hz: float | None, color: bool) -> Source:
     if path.is_dir() or (is_image(path) and not path.exists()):
         return ImageSequence(path, rate_hz=rate_hz, color=color)
     require_regular_file(path)
@@ -40,3 +47,8 @@ def open_source(spec: str | Path, *, rate_hz: float | None = None, color: bool =
     if kind == "image":
         return ImageSequence(path, rate_hz=rate_hz, color=color)
     return VideoSource(path, color=color)
+
+
+def _stated(path: Path, name: str) -> str:
+    """The path as it was asked for; the name alone where it is absolute or leads up: folders may name people."""
+    return name if path.is_absolute() or ".." in path.parts or not path.name else path.as_posix()

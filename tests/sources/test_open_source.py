@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.clips import stills
 
 from seqcls.errors import SourceError
 from seqcls.sources import expand, open_source
@@ -42,3 +43,17 @@ def test_an_empty_name_is_not_the_working_directory(name: str) -> None:
     for opened in (open_source, lambda spec: expand([spec])):
         with pytest.raises(SourceError, match="name of a source is empty"):
             opened(name)
+
+
+def test_the_source_says_which_file_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it was asked for; never an absolute path."""
+    stills(tmp_path / "P01" / "sweep", ["1.png", "2.png"])
+    monkeypatch.chdir(tmp_path)
+    for spec, path in (
+        ("P01/sweep", "P01/sweep"),
+        ("./P01/sweep/1.png", "P01/sweep/1.png"),
+        (tmp_path / "P01" / "sweep" / "1.png", "1.png"),
+        ("P01/../P01/sweep", "sweep"),
+    ):
+        with open_source(spec) as source:
+            assert source.info.path == path
