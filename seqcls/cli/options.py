@@ -28,7 +28,8 @@ class Panel:
     title: str
 
     def __call__(self, metavar: str, help: str, *names: str, **more: Any) -> Any:
-        """A typer option. ``metavar``: what the value is, empty for flags; of ``a|b`` the shell completes a and b.
+        """A typer option. ``metavar``: what the value is, empty for flags; of ``a|b`` the shell completes a and b, and
+        nothing else is taken unless one is in capitals: that stands for any value.
 
         Not the option's own name in capitals: typer 0.27 loses such an option.
         """
@@ -37,7 +38,14 @@ class Panel:
         def complete(incomplete: str) -> list[str]:
             return [value for value in values if value.startswith(incomplete)]
 
-        more = {"autocompletion": complete, **more} if values else more
+        def check(param: typer.CallbackParam, value: str | None) -> str | None:
+            if value is not None and value not in values:
+                raise UsageError(f"{param.opts[-1]} takes one of {', '.join(values)}, not {value!r}")
+            return value
+
+        if values:
+            closed = all(value == value.lower() for value in values)
+            more = {"autocompletion": complete, **({"callback": check} if closed else {}), **more}
         return typer.Option(*names, metavar=metavar or " ", help=help, rich_help_panel=self.title, **more)
 
 

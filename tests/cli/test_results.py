@@ -34,8 +34,10 @@ def test_a_finished_run_is_replayed_and_exported(seqcls: Seqcls, model: str, tmp
     assert Path("same/intervals.csv").read_bytes() == Path("out/intervals.csv").read_bytes()
     again = seqcls("replay", "out", "-o", "same")
     assert again.code == 1 and "same" in one_line(again) and "--overwrite" in one_line(again)
+    for wrong in (("--onset", "2"), ("--smoothing", "median,dwell=2")):
+        assert seqcls("replay", "out", "-o", "same", *wrong).code == 2
     none = seqcls("replay", "out", "--onset", "1.0", "--min-present", "9")
-    assert none.code == 0 and "no organ in view" in none.out
+    assert none.code == 0 and "no organ in view" in none.out and "nothing was written" in none.err
     done = seqcls("export", "out", "--to", "vtt,srt")
     assert done.code == 0 and done.out.split() == [str(Path("out/timeline.vtt")), str(Path("out/timeline.srt"))]
     assert Path("out/timeline.vtt").read_text(encoding="utf-8").startswith("WEBVTT")

@@ -121,14 +121,19 @@ def test_an_output_that_cannot_be(seqcls: Seqcls, model: str, tmp_path: Path) ->
         (["--smoothing", "magic"], "unknown smoothing 'magic'"),
         (["--region", "here"], "--region takes auto, none or"),
         (["--device", "tpu"], "tpu"),
-        (["--engine", "abacus"], "abacus"),
+        (["--engine", "abacus"], "--engine takes one of auto, openvino, torch, onnx, not 'abacus'"),
+        (["--sampling", "some"], "--sampling takes one of every, adaptive"),
+        (["--smoothing", "median,dwell=2"], "--smoothing median does not know 'dwell=2'"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
 def test_wrong_usage_exits_with_2(
     seqcls: Seqcls, untrained: Path, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
+    """Also where a result is there already: all that is wrong with the options is named first."""
     bright_clip(tmp_path / "x.mp4", [True] * 5)
+    (tmp_path / "x-timeline").mkdir()
+    (tmp_path / "x-timeline/timeline.json").touch()
     done = seqcls("run", "x.mp4", "-m", untrained, *arguments)
     assert done.code == 2 and message in one_line(done)
 

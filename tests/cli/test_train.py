@@ -58,6 +58,7 @@ def test_what_cannot_be_is_refused_before_a_frame_is_read(
 
 def test_an_output_that_cannot_be(seqcls: Seqcls, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
+    (tmp_path / "data").mkdir()
     done = seqcls("train", "data", "-o", "file/m.safetensors")
     assert done.code == 1 and "choose another" in one_line(done)
 
@@ -67,7 +68,7 @@ def test_an_output_that_cannot_be(seqcls: Seqcls, tmp_path: Path) -> None:
     [
         (["-o", "m.pt"], "must end in .safetensors"),
         (["--lr", "-1"], "lr must be above 0"),
-        (["--optimizer", "luck"], "unknown optimizer 'luck'"),
+        (["--optimizer", "luck"], "--optimizer takes one of adamw, adam, sgd, not 'luck'"),
         (["--set", "luck=1"], "--set does not know 'luck=1'; it takes NAME=VALUE with one of samples_per_epoch,"),
         (["--set", "shadow=2"], "shadow must be 0 or more and at most 1, not 2.0"),
     ],

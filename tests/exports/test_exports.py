@@ -40,3 +40,10 @@ def test_a_run_is_overwritten_only_where_that_is_wanted(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
     write_run(other, tmp_path, overwrite=True)
     assert read_run(tmp_path).organs == ("liver",)
+
+
+def test_a_run_is_replaced_only_where_that_is_asked_for(tmp_path: Path) -> None:
+    write_run(TWO, tmp_path)
+    with pytest.raises(OutputError, match=r"timeline\.json is there already: add overwrite=True"):
+        write_run(TWO, tmp_path)
+    write_run(TWO, tmp_path, overwrite=True)
