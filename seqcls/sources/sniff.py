@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from seqcls.errors import SourceError, one_line
+from seqcls.sources.dicom_header import looks_like_dicom
 
 #: Bytes needed to decide: DICOM's mark stands at 128, a transport stream repeats its mark every 188 or 192 bytes.
 HEAD_BYTES = 1024
@@ -50,7 +51,7 @@ def kind_of(path: Path) -> str:
             head = stream.read(HEAD_BYTES)
     except OSError as error:
         raise SourceError(f"{path}: cannot be read ({one_line(error)}); check its permissions") from None
-    if head[128:132] == b"DICM":
+    if looks_like_dicom(head):
         return "dicom"
     for kind, starts in _STARTS.items():
         if head.startswith(starts):

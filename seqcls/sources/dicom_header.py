@@ -1,0 +1,176 @@
+"""The data set of a DICOM file up to its pixels, read by how it is written rather than by what it says of itself.
+
+PS3.10 puts a preamble, "DICM" and a file meta group in front that names the transfer syntax. Files without one of
+them, or with a transfer syntax that does not fit, are common; the elements themselves show how they are written.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from seqcls.errors import SourceError
+
+IMPLICIT = "1.2.840.10008.1.2"
+EXPLICIT = "1.2.840.10008.1.2.1"
+BIG_ENDIAN = "1.2.840.10008.1.2.2"
+DEFLATED = "1.2.840.10008.1.2.1.99"
+GE_BIG_ENDIAN_PIXELS = "1.2.840.113619.5.2"
+
+#: Transfer syntax -> (implicit, little endian) of the data set; every other one is explicit and little endian.
+_WRITTEN = {
+    IMPLICIT: (True, True),
+    GE_BIG_ENDIAN_PIXELS: (True, True),
+    BIG_ENDIAN: (False, False),
+}
+_NAMES = {
+    (True, True): "implicit VR little endian",
+    (False, True): "explicit VR little endian",
+    (False, False): "explicit VR big endian",
+    (True, False): "implicit VR big endian",
+}
+
+_LONG_VRS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
+_VRS = _LONG_VRS | frozenset(
+    {b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL", b"SS"}
+    | {b"ST", b"TM", b"UI", b"UL", b"US"}
+)
+
+#: Bytes in which the first elements of a data set are looked for.
+_HEAD_BYTES = 1024
+
+#: A deflated data set may unpack to this at most: 4 times a long cine, far less than a bomb.
+_MAX_INFLATED_BYTES = 2 << 30
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Header:
+    """What stands in front of the pixels, and where these are."""
+
+    path: Path
+    data: Any
+    """The pydicom data set without the pixels."""
+    syntax: str
+    """UID of the transfer syntax as stated; empty where none is."""
+    position: int
+    """Where the element of the pixel data begins in what ``open`` gives."""
+    implicit: bool
+    little: bool
+    notes: tuple[str, ...] = ()
+    """Where the file was not read as it says."""
+    inflated: bytes | None = None
+    """The data set, where the file holds it deflated."""
+
+    def open(self) -> BinaryIO:
+        """The bytes in which ``position`` counts; to be closed by the caller."""
+        return self.path.open("rb") if self.inflated is None else io.BytesIO(self.inflated)
+
+
+def looks_like_dicom(head: bytes) -> bool:
+    """Whether a file that begins so is DICOM: by its mark, or by its elements where that is missing. Raises nothing."""
+    place = _begin(head)
+    if place in (132, 4):
+        return True
+    first = head[place : place + 6]
+    is_meta = first[:2] == b"\x02\0" and first[4:] in (b"UL", b"OB", b"UI")
+    return is_meta or (first[:2] in (b"\x08\0", b"\0\x08") and _written(head[place:]) is not None)
+
+
+def read_header(path: Path) -> Header:
+    """The data set up to the pixels. Raises SourceError, or whatever pydicom raises on damaged elements."""
+    from pydicom.filereader import read_dataset
+    from pydicom.tag import BaseTag
+
+    def behind_meta(tag: BaseTag, _vr: str | None, _length: int) -> bool:
+        return tag.group != 2
+
+    def at_pixels(tag: BaseTag, _vr: str | None, _length: int) -> bool:
+        return tag in (0x7FE00008, 0x7FE00009, 0x7FE00010)
+
+    inflated, notes = None, []
+    with path.open("rb") as stream:
+        stream.seek(_begin(stream.read(_HEAD_BYTES)))
+        meta = read_dataset(stream, False, True, stop_when=behind_meta)
+        syntax = str(meta.get("TransferSyntaxUID") or "").strip()
+        start = stream.tell()
+        found = _written(stream.read(_HEAD_BYTES))
+        if found is None:
+            stream.seek(start)
+            inflated = _inflate(stream, path, meant=syntax == DEFLATED)
+            found = (False, True) if inflated is not None else None
+        implicit, little = stated = _WRITTEN.get(syntax, (False, True)) if syntax else (True, True)
+        if found is not None:
+            implicit, little = found
+        if not syntax:
+            notes.append(f"the file states no transfer syntax: read as {_NAMES[implicit, little]}")
+        elif (implicit, little) != stated:
+            notes.append(f"the data set says {_NAMES[stated]} but is written as {_NAMES[implicit, little]}")
+        elif inflated is not None and syntax != DEFLATED:
+            notes.append("the data set is deflated though the transfer syntax does not say so")
+        body: BinaryIO = stream if inflated is None else io.BytesIO(inflated)
+        body.seek(start if inflated is None else 0)
+        data = read_dataset(body, implicit, little, stop_when=at_pixels)
+        return Header(path, data, syntax, body.tell(), implicit, little, tuple(notes), inflated)
+
+
+def _begin(head: bytes) -> int:
+    """Where the first element stands: behind the preamble and its mark, behind one of the two, or at once."""
+    if head[128:132] == b"DICM":
+        return 132
+    if head[:4] == b"DICM":
+        return 4
+    if len(head) > 128 and not any(head[:128]) and any(head[128:132]):
+        return 128
+    return 0
+
+
+def _written(head: bytes) -> tuple[bool, bool] | None:
+    """(implicit, little endian) of the elements that begin here; None where nothing like a data set does."""
+    for implicit, little in _NAMES:
+        if sum(1 for _ in _elements(head, implicit, little)) >= 2:
+            return implicit, little
+    return None
+
+
+def _elements(head: bytes, implicit: bool, little: bool) -> Iterator[int]:
+    """The tags of the elements that can be followed in ``head``; they rise, as PS3.5 7.1 wants it."""
+    order, place, last = "<" if little else ">", 0, 0
+    while place + 8 <= len(head):
+        group, element = struct.unpack_from(order + "HH", head, place)
+        vr, tag = head[place + 4 : place + 6], group << 16 | element
+        if tag <= last or group > 0x7FE0:
+            return
+        if implicit:
+            (length,) = struct.unpack_from(order + "I", head, place + 4)
+            place += 8
+        elif vr in _LONG_VRS and place + 12 <= len(head):
+            (length,) = struct.unpack_from(order + "I", head, place + 8)
+            place += 12
+        elif vr in _VRS:
+            (length,) = struct.unpack_from(order + "H", head, place + 6)
+            place += 8
+        else:
+            return
+        if length != 0xFFFFFFFF and length > 1 << 24 and group != 0x7FE0:
+            return
+        yield tag
+        last, place = tag, place + length
+
+
+def _inflate(stream: BinaryIO, path: Path, *, meant: bool) -> bytes | None:
+    """The data set unpacked (PS3.5 A.5), None where it is not deflated. Raises SourceError where it ought to be."""
+    engine = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        data = engine.decompress(stream.read(), _MAX_INFLATED_BYTES)
+    except zlib.error:
+        if meant:
+            raise SourceError(f"{path}: says that it is deflated but cannot be inflated; get a fresh copy") from None
+        return None
+    if engine.unconsumed_tail:
+        raise SourceError(f"{path}: is deflated DICOM of more than 2 GiB; convert it first, for example with `dcmconv`")
+    return data if _written(data[:_HEAD_BYTES]) is not None else None
