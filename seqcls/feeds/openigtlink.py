@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 
 from seqcls.feeds.connection import DEFAULT_TIMING, Connection, FeedTiming, OnState
@@ -29,9 +28,7 @@ class ProbeSource(ReconnectingSource):
     def __init__(self, url: str, *, on_state: OnState, timing: FeedTiming = DEFAULT_TIMING) -> None:
         self._address, self._patience = parse_url(url), timing
         self._latest: IgtlConnection | None = None
-        self._refusing = threading.Lock()  # a connection that was given up may still be at its last bytes
-        self._refused = 0
-        self._last_refusal = ""
+        self._refused = (0, "")  # how many messages, and why the last
         longer = replace(timing, stall_s=timing.stall_s + _LONGER_S, connect_s=timing.connect_s + _LONGER_S)
         super().__init__(url, self._dial, kind="openigtlink", on_state=on_state, timing=longer)
 
@@ -50,14 +47,11 @@ class ProbeSource(ReconnectingSource):
         return self._latest
 
     def _on_refused(self, reason: str) -> None:
-        with self._refusing:
-            self._refused += 1
-            self._last_refusal = reason
+        self._refused = (self._refused[0] + 1, reason)
 
     def report(self) -> SourceReport:
         report = super().report()
-        with self._refusing:
-            count, last = self._refused, self._last_refusal
+        count, last = self._refused
         if count == 0:
             return report
         messages = "1 message" if count == 1 else f"{count} messages"

@@ -7,7 +7,6 @@ grows with time.
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -122,7 +121,6 @@ class LiveSession:
         self._rates: deque[tuple[float, int]] = deque()
         self._frame: Frame | None = None
         self._state: tuple[FeedState, str, float] = ("connecting", "", 0.0)
-        self._state_lock = threading.Lock()
         self._messages: deque[str] = deque(maxlen=MESSAGES)
         self._began = datetime.now(timezone.utc).astimezone().isoformat(timespec="seconds")
 
@@ -133,10 +131,9 @@ class LiveSession:
 
     def feed_state(self, state: FeedState, reason: str = "") -> None:
         """The connection is from now on in this state."""
-        with self._state_lock:
-            if self._state[:2] == (state, reason):
-                return
-            self._state = (state, reason, self._clock() - self._started_s)
+        if self._state[:2] == (state, reason):
+            return
+        self._state = (state, reason, self._clock() - self._started_s)
         if self._journal is not None:
             self._journal.state(state, reason)
 
@@ -273,8 +270,7 @@ class LiveSession:
         while clock_s - self._rates[0][0] > _RATE_OVER_S:
             self._rates.popleft()
         (first_s, first), (last_s, last) = self._rates[0], self._rates[-1]
-        with self._state_lock:
-            state, reason, since_s = self._state
+        state, reason, since_s = self._state
         messages = list(self._messages)
         if self._journal is not None and self._journal.failed:
             messages.append(self._journal.failed)
