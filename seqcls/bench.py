@@ -5,6 +5,7 @@ Rates wander with whatever else a machine does; cases that take turns wander ali
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import statistics
@@ -57,7 +58,7 @@ class Result:
     @property
     def median(self) -> float:
         """Frames per second; NaN where the case could not be run."""
-        return statistics.median(self.rates) if self.rates else float("nan")
+        return statistics.median(self.rates) if self.rates else math.nan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +106,7 @@ def reading(clip: str | Path) -> Case:
 
     def work() -> int:
         with open_source(clip) as source:
-            return sum(isinstance(item, Frame) for item in source)
+            return sum(1 for _ in _frames(source))
 
     return Case("read", work)
 
@@ -179,25 +180,14 @@ def _frames(source: Source) -> Iterator[Frame]:
     return (item for item in source if isinstance(item, Frame))
 
 
-def machine() -> dict[str, str]:
-    return {
-        "processor": processor(),
-        "cores": str(os.cpu_count()),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "seqcls": __version__,
-    }
-
-
 def table(results: Sequence[Result], reference: str | None = None) -> list[tuple[str, str, str]]:
     """(name, frames/s, ratio to the reference) as text, for a terminal or Markdown."""
-    by_name = {result.name: result for result in results}
-    base = by_name[reference].median if reference is not None else float("nan")
+    base = next((result.median for result in results if result.name == reference), math.nan)
     rows = []
     for result in results:
-        rate = f"{result.median:,.0f}" if result.rates else "-"
-        ratio = f"{result.median / base:.2f}" if result.rates and base == base else ""
-        rows.append((result.name, rate if not result.note else result.note, ratio))
+        ratio = result.median / base
+        rate = result.note if result.note else f"{result.median:,.0f}"
+        rows.append((result.name, rate, "" if math.isnan(ratio) else f"{ratio:.2f}"))
     return rows
 
 
@@ -206,13 +196,20 @@ def write_report(
 ) -> None:
     """Write bench.md and bench.json into ``folder``; facts: what else is to be known. Raises OutputError."""
     folder = Path(folder)
-    lines = [f"Measured on {machine()['processor']}, {machine()['cores']} cores; medians, cases in turns.", ""]
+    machine = {
+        "processor": processor(),
+        "cores": str(os.cpu_count()),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "seqcls": __version__,
+    }
+    lines = [f"Measured on {machine['processor']}, {machine['cores']} cores; medians, cases in turns.", ""]
     head = ("what", "frames/s", f"times {reference}" if reference else "")
     lines += [" | ".join(("", *head, "")).strip(), "|---|---:|---:|"]
     lines += [f"| {name} | {rate} | {ratio} |" for name, rate, ratio in table(results, reference)]
     lines += ["", *(f"- {key}: {value}" for key, value in facts.items())]
     write_text(folder / "bench.md", "\n".join(lines) + "\n")
-    record = {"machine": machine(), "results": [asdict(r) for r in results], "facts": facts, "reference": reference}
+    record = {"machine": machine, "results": [asdict(r) for r in results], "facts": facts, "reference": reference}
     write_json(folder / "bench.json", record)
 
 

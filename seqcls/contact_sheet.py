@@ -14,9 +14,10 @@ from statistics import median
 
 import cv2
 import numpy as np
+import PIL.Image
 from numpy.typing import NDArray
 
-from seqcls.errors import NoFramesError, OutputError
+from seqcls.errors import NoFramesError
 from seqcls.files import atomic_path
 from seqcls.gate import Gate, GateOptions
 from seqcls.geometry import Geometry, Region, outline_mask, to_gray
@@ -87,12 +88,8 @@ def inspect_clip(spec: str | Path, geometry: Geometry, out_png: str | Path, *, s
     opened, NoFramesError when it holds no frame, GeometryError when a stated region does not fit, OutputError when
     the sheet cannot be written.
     """
-    sample, regions, reasons, times = (
-        EvenSample[_Seen](2 * _COLUMNS * _ROWS),
-        dict[Region, None](),
-        Counter[str](),
-        list[float](),
-    )
+    sample = EvenSample[_Seen](2 * _COLUMNS * _ROWS)
+    regions, reasons, times = dict[Region, None](), Counter[str](), list[float]()
     with open_source(spec) as source:
         for seen in _checked(source, geometry):
             sample.offer(seen)
@@ -102,7 +99,9 @@ def inspect_clip(spec: str | Path, geometry: Geometry, out_png: str | Path, *, s
         info, report = source.info, source.report()
     if not times:
         raise NoFramesError(f"{info.name}: holds no frame that can be decoded; is the file whole?")
-    _save(Path(out_png), _sheet(_tiles(sample.kept), geometry, info.name, show_all))
+    page = _sheet(_tiles(sample.kept), geometry, info.name, show_all)
+    with atomic_path(out_png) as temporary:
+        PIL.Image.fromarray(page[..., ::-1]).save(temporary, "png")
     waits = [after - before for before, after in itertools.pairwise(times)]
     return InspectReport(
         info=info,
@@ -161,11 +160,9 @@ def _tile(seen: _Seen, show_all: bool) -> Image:
     region, gray = seen.region, to_gray(seen.frame.image)
     image = np.asarray(cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR), np.uint8)
     if not show_all:
-        bare = np.full_like(image, _BLANK)
-        mask, inside = outline_mask(region), np.s_[region.y0 : region.y1, region.x0 : region.x1]
-        kept = np.full((region.y1 - region.y0, region.x1 - region.x0), True) if mask is None else mask > 0
-        bare[inside][kept] = image[inside][kept]
-        image = bare
+        mask, kept = outline_mask(region), np.zeros(gray.shape, np.bool_)
+        kept[region.y0 : region.y1, region.x0 : region.x1] = True if mask is None else mask > 0
+        image[~kept] = _BLANK
     scale = _TILE / max(region.width, region.height)
     size = max(1, round(region.width * scale)), max(1, round(region.height * scale))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
@@ -188,11 +185,3 @@ def _described(region: Region) -> str:
 
 def _write_text(page: Image, text: str, x: int, y: int, color: tuple[int, int, int]) -> None:
     cv2.putText(page, text.encode("ascii", "replace").decode(), (x, y), _FONT, 0.42, color, 1, cv2.LINE_AA)
-
-
-def _save(path: Path, page: Image) -> None:
-    ok, data = cv2.imencode(".png", page)
-    if not ok:
-        raise OutputError(f"cannot encode {path} as PNG; choose another place with -o")
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(data.tobytes())

@@ -51,26 +51,16 @@ DICOM = {
     "RLE": "1.2.840.10008.1.2.5",
 }
 _FEATURES = (
-    "avx2",
-    "avx512f",
-    "avx512_vnni",
-    "avx512_bf16",
-    "avx_vnni",
-    "amx_int8",
-    "amx_bf16",
-    "asimd",
-    "sve",
-    "bf16",
-)
+    "avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_int8", "amx_bf16", "asimd", "sve", "bf16",
+)  # fmt: skip
 #: What may name folders: all that stands in brackets around a path, and a path's folders, also of one in quotes.
 _BRACKETS = re.compile(r"\s*\([^()]*[/\\][^()]*\)")
 _FOLDERS = re.compile(r"(?<=['\"])[^'\"]*[/\\](?=[^'\"]*['\"])|(?:[A-Za-z]:|~)?[/\\]?(?:[^\s:'\"()/\\]+[/\\])+")
-_LABEL_WIDTH = 12
 
 Problem = Literal["", "optional", "needed"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One line of the report.
 
@@ -80,7 +70,7 @@ class Finding:
 
     section: str
     name: str
-    value: str
+    value: str = ""
     problem: Problem = ""
     remedy: str = ""
 
@@ -102,24 +92,17 @@ class Examination:
 
     def page(self, width: int = 80) -> str:
         """Text of at most ``width`` columns: what there is by section, then what is missing and its remedy."""
-        lines: list[str] = []
-        for section in dict.fromkeys(finding.section for finding in self.findings):
-            found = [f for f in self.findings if f.section == section and not f.problem]
-            text = ", ".join(f"{f.name} {f.value}".strip() for f in found)
-            lines += _wrapped(section, text if text else "none", width)
+        rows: list[tuple[str, str]] = []
+        for section in dict.fromkeys(f.section for f in self.findings):
+            found = [f"{f.name} {f.value}".strip() for f in self.findings if f.section == section and not f.problem]
+            rows.append((section, ", ".join(found) or "none"))
         for title, problem in (("Needed", "needed"), ("Optional", "optional")):
-            for finding in (f for f in self.findings if f.problem == problem):
-                lines += _wrapped(title, f"{finding.name}: {finding.value}", width)
-                if finding.remedy:
-                    lines += _wrapped("", f"-> {finding.remedy}", width)
-        lines += _wrapped("Verdict", "something that seqcls needs is broken" if self.broken else "ready", width)
-        return "\n".join(lines)
-
-
-def _wrapped(label: str, text: str, width: int) -> list[str]:
-    return textwrap.wrap(
-        f"{label:<{_LABEL_WIDTH}}{text}", width, subsequent_indent=" " * _LABEL_WIDTH, break_on_hyphens=False
-    )
+            for f in self.findings:
+                if f.problem == problem:
+                    rows += [(title, f"{f.name}: {f.value}"), *([("", f"-> {f.remedy}")] if f.remedy else [])]
+        rows.append(("Verdict", "something that seqcls needs is broken" if self.broken else "ready"))
+        page = textwrap.TextWrapper(width, subsequent_indent=" " * 12, break_on_hyphens=False)
+        return "\n".join(page.fill(f"{label:<12}{text}") for label, text in rows)
 
 
 def examine() -> Examination:
@@ -136,11 +119,6 @@ def processor() -> str:
     return _cpuinfo("model name") or platform.processor() or platform.machine()
 
 
-def _release() -> str:
-    """The system's version without what its builder added."""
-    return platform.release().partition("-")[0]
-
-
 def _cpuinfo(*names: str) -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
@@ -149,63 +127,54 @@ def _cpuinfo(*names: str) -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() in names), "")
 
 
+def _unless(problem: str, section: str, name: str, value: str = "", *, remedy: str) -> Finding:
+    """The value of something that not every task needs, or what is wrong with it and the command that mends it."""
+    return Finding(section, name, problem, "optional", remedy) if problem else Finding(section, name, value)
+
+
 def _system() -> Iterator[Finding]:
-    yield Finding(section="System", name="seqcls", value=seqcls.__version__)
-    yield Finding(section="System", name="Python", value=platform.python_version())
-    yield Finding(section="System", name=platform.system(), value=f"{_release()} {platform.machine()}")
+    yield Finding("System", "seqcls", seqcls.__version__)
+    yield Finding("System", "Python", platform.python_version())
+    release = platform.release().partition("-")[0]  # without what its builder added
+    yield Finding("System", platform.system(), f"{release} {platform.machine()}")
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     flags = _cpuinfo("flags", "Features").split()
     features = " ".join(flag for flag in _FEATURES if flag in flags)
-    yield Finding(section="Processor", name=processor(), value=f"with {usable} usable cores")
-    yield Finding(section="Processor", name="instructions:", value=features if features else "not known here")
+    yield Finding("Processor", processor(), f"with {usable} usable cores")
+    yield Finding("Processor", "instructions:", features if features else "not known here")
 
 
 def _libraries() -> Iterator[Finding]:
     for distribution, module in NEEDED.items():
         _, problem = _imported(module)
-        installed = [name for name in OPENCV if _version(name)] if module == "cv2" else [distribution]
-        version = _version(installed[0]) if installed else ""
+        installed = [name for name in OPENCV if _version(name)] if module == "cv2" else []
+        name = installed[0] if installed else distribution
         if problem:
-            remedy = _remedy(distribution, problem)
-            yield Finding(section="Libraries", name=distribution, value=problem, problem="needed", remedy=remedy)
+            yield Finding("Libraries", distribution, problem, "needed", _remedy(distribution, problem))
         else:
-            name = installed[0] if installed else distribution
-            yield Finding(section="Libraries", name=name, value=version if version else "of unknown version")
+            yield Finding("Libraries", name, _version(name) or "of unknown version")
         if len(installed) > 1:
-            yield Finding(
-                section="Libraries",
-                name=" and ".join(installed),
-                value="overwrite each other; keep one",
-                problem="optional",
-                remedy=f"pip uninstall -y {' '.join(installed)} && pip install {distribution}",
-            )
+            remedy = f"pip uninstall -y {' '.join(installed)} && pip install {distribution}"
+            yield _unless("overwrite each other; keep one", "Libraries", " and ".join(installed), remedy=remedy)
     for distribution, (module, command, purpose) in OPTIONAL.items():
         version = _version(distribution)
         problem = (_imported(module)[1] if module else "") if version else "not installed"
-        if problem:
-            value = f"{problem} (for {purpose})"
-            yield Finding(section="Libraries", name=distribution, value=value, problem="optional", remedy=command)
-        else:
-            yield Finding(section="Libraries", name=distribution, value=version)
+        problem = f"{problem} (for {purpose})" if problem else ""
+        yield _unless(problem, "Libraries", distribution, version, remedy=command)
 
 
 def _devices() -> Iterator[Finding]:
-    torch, problem = _imported("torch")
+    torch, _ = _imported("torch")
     if torch is None:
-        yield Finding(section="GPU", name="not known, because PyTorch cannot be imported", value="")
+        yield Finding("GPU", "not known, because PyTorch cannot be imported")
         return
     try:
-        for number in range(torch.cuda.device_count()):
-            yield Finding(
-                section="GPU", name=torch.cuda.get_device_name(number), value=f"with CUDA {torch.version.cuda}"
-            )
-        if torch.backends.mps.is_available():
-            yield Finding(section="GPU", name="Apple", value="with MPS")
-        if not torch.cuda.is_available() and not torch.backends.mps.is_available():
-            yield Finding(section="GPU", name="none that PyTorch can use", value="")
+        names = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+        found = [Finding("GPU", name, f"with CUDA {torch.version.cuda}") for name in names]
+        found += [Finding("GPU", "Apple", "with MPS")] if torch.backends.mps.is_available() else []
     except Exception as error:  # a driver that does not fit raises nearly anything
-        problem = without_paths(error)
-        yield Finding(section="GPU", name="PyTorch", value=problem, problem="optional")
+        found = [Finding("GPU", "PyTorch", without_paths(error), "optional")]
+    yield from found if found else [Finding("GPU", "none that PyTorch can use")]
 
 
 def _engines() -> Iterator[Finding]:
@@ -219,53 +188,42 @@ def _engines() -> Iterator[Finding]:
         chosen, why = choose_engine()
         model = random_model(size=32)
     except Exception as error:  # whatever is broken is a finding of its own
-        value = f"cannot be tried ({without_paths(error)})"
-        yield Finding(section="Engines", name="engines", value=value, problem="needed")
+        yield Finding("Engines", "engines", f"cannot be tried ({without_paths(error)})", "needed")
         return
-    yield Finding(section="Engines", name="auto", value=f"is {chosen} ({why})")
+    yield Finding("Engines", "auto", f"is {chosen} ({why})")
     for name in ENGINES:
         try:
             engine = open_engine(model, engine=name)
             engine.scores(np.zeros((1, 32, 32), np.uint8))
         except Exception as error:  # an engine that cannot be used is a finding, whatever it raises
             problem: Problem = "needed" if name == chosen else "optional"
-            yield Finding(section="Engines", name=f"engine {name}", value=without_paths(error), problem=problem)
+            yield Finding("Engines", f"engine {name}", without_paths(error), problem)
         else:
-            yield Finding(section="Engines", name=f"{name}:", value=engine.description.replace(", ", " "))
+            yield Finding("Engines", f"{name}:", engine.description.replace(", ", " "))
 
 
 def _video() -> Iterator[Finding]:
-    av, problem = _imported("av")
+    av, _ = _imported("av")
     if av is None:
         return  # it is among the libraries
     codec = ".".join(map(str, av.library_versions.get("libavcodec", ())))
-    yield Finding(section="Video", name="FFmpeg", value=f"libavcodec {codec}")
+    yield Finding("Video", "FFmpeg", f"libavcodec {codec}")
     for name, decoders in VIDEO.items():
-        if any(decoder in av.codecs_available for decoder in decoders):
-            yield Finding(section="Video", name=name, value="")
-        else:
-            problem = "this FFmpeg has no decoder for it"
-            remedy = "pip install --force-reinstall --only-binary :all: av"
-            yield Finding(section="Video", name=name, value=problem, problem="optional", remedy=remedy)
-    recording = "H.264" if "libx264" in av.codecs_available else "MPEG-4"
-    yield Finding(section="Video", name="records as", value=recording)
+        problem = "" if av.codecs_available.intersection(decoders) else "this FFmpeg has no decoder for it"
+        yield _unless(problem, "Video", name, remedy="pip install --force-reinstall --only-binary :all: av")
+    yield Finding("Video", "records as", "H.264" if "libx264" in av.codecs_available else "MPEG-4")
 
 
 def _dicom() -> Iterator[Finding]:
-    pydicom, problem = _imported("pydicom")
-    if pydicom is None:
+    if _imported("pydicom")[0] is None:
         return
     for name, syntax in DICOM.items():
         try:
             available = importlib.import_module("pydicom.pixels").get_decoder(syntax).is_available
+            problem = "" if available else "no decoder is installed"
         except Exception as error:  # plugins of other makers raise what they like
-            available, problem = False, without_paths(error)
-        if available:
-            yield Finding(section="DICOM", name=name, value="")
-        else:
-            value = problem if problem else "no decoder is installed"
-            remedy = "pip install 'seqcls[dicom]'"
-            yield Finding(section="DICOM", name=f"DICOM {name}", value=value, problem="optional", remedy=remedy)
+            problem = without_paths(error)
+        yield _unless(problem, "DICOM", f"DICOM {name}" if problem else name, remedy="pip install 'seqcls[dicom]'")
 
 
 def _screen() -> Iterator[Finding]:
@@ -273,15 +231,12 @@ def _screen() -> Iterator[Finding]:
     if cv2 is not None:
         found = re.search(r"GUI:[ \t]*(\S+)", cv2.getBuildInformation())
         windows = found[1] if found else "NONE"
-        if windows == "NONE":
-            remedy = "pip uninstall -y opencv-python-headless && pip install opencv-python"
-            value = "this OpenCV is headless, so --show has no window; --serve needs none"
-            yield Finding(section="Screen", name="windows", value=value, problem="optional", remedy=remedy)
-        else:
-            yield Finding(section="Screen", name="windows", value=f"by {windows}")
+        headless = "this OpenCV is headless, so --show has no window; --serve needs none"
+        remedy = "pip uninstall -y opencv-python-headless && pip install opencv-python"
+        yield _unless(headless if windows == "NONE" else "", "Screen", "windows", f"by {windows}", remedy=remedy)
     seen = sys.platform in ("win32", "darwin") or any(os.environ.get(n) for n in ("DISPLAY", "WAYLAND_DISPLAY"))
-    yield Finding(section="Screen", name="display", value="found" if seen else "none (use --serve, not --show)")
-    yield Finding(section="Screen", name="terminal", value=str(getattr(sys.stdout, "encoding", None) or "none"))
+    yield Finding("Screen", "display", "found" if seen else "none (use --serve, not --show)")
+    yield Finding("Screen", "terminal", str(getattr(sys.stdout, "encoding", None) or "none"))
 
 
 def _cameras() -> Iterator[Finding]:
@@ -289,10 +244,9 @@ def _cameras() -> Iterator[Finding]:
     if cv2 is None:
         return
     for backend in cv2.videoio_registry.getCameraBackends():
-        yield Finding(section="Cameras", name=cv2.videoio_registry.getBackendName(backend), value="")
+        yield Finding("Cameras", cv2.videoio_registry.getBackendName(backend))
     if sys.platform == "linux":
-        count = len(list(Path("/dev").glob("video*")))
-        yield Finding(section="Cameras", name="devices:", value=str(count))
+        yield Finding("Cameras", "devices:", str(len(list(Path("/dev").glob("video*")))))
 
 
 def _imported(module: str) -> tuple[Any, str]:

@@ -27,6 +27,15 @@ Floats = NDArray[np.float64]
 _CELLS = 1 << 20
 
 
+_USES: dict[SmoothingKind, tuple[str, ...]] = {
+    "none": (),
+    "exponential": ("time_constant_s",),
+    "median": ("window_s", "look_ahead_s"),
+    "mean": ("window_s", "look_ahead_s"),
+    "hmm": ("dwell_s",),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmoothingOptions:
     """How scores are smoothed over time. Raises UsageError for values that cannot be right."""
@@ -54,6 +63,11 @@ class SmoothingOptions:
             )
         if self.kind == "hmm" and self.dwell_s == 0:
             raise UsageError("smoothing dwell_s must be above 0 seconds for hmm")
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """The fields that this kind of smoothing depends on, without ``kind``."""
+        return _USES[self.kind]
 
     @property
     def delay_s(self) -> float:

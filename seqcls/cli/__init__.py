@@ -6,6 +6,7 @@ damaged or never came; 4 the disk filled up during a live run; 130 interrupted, 
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from collections.abc import Iterator
@@ -20,21 +21,11 @@ import seqcls
 from seqcls.cli import bench, convert, demo, doctor, evaluate, extract, results, run, train
 from seqcls.errors import SeqclsError, UsageError
 
-#: Options that were removed, and what to use instead.
-REMOVED: dict[str, str] = {
-    "--window": "use --smoothing KIND,window=SECONDS",
-    "--look-ahead": "use --smoothing KIND,look-ahead=SECONDS",
-    "--time-constant": "use --smoothing exponential,time-constant=SECONDS",
-    "--dwell": "use --smoothing hmm,dwell=SECONDS",
-    "--live": "leave it out: cameras and addresses are watched live by themselves, clips with --realtime",
-    "--whole": "recordings hold the ultrasound region only",
-    "--size": "use --camera size=WIDTHxHEIGHT",
-    "--camera-rate": "use --camera rate=NUMBER",
-    "--backend": "use --camera backend=NAME",
-    "--batch-size": "it is chosen by itself; in Python: detector.analyze(clip, batch_size=N)",
-    **{f"--{name.replace('_', '-')}": f"use --set {name}=VALUE" for name in train.RARE},
-    "--no-balance": "use --set balance=no",
-}
+
+class _InterruptedError(SeqclsError):
+    """Ctrl-C, which typer would end without a message."""
+
+    exit_code = 130
 
 
 class Commands(TyperGroup):
@@ -48,12 +39,8 @@ class Commands(TyperGroup):
         try:
             with _without_secrets():
                 return super().invoke(ctx)
-        except KeyboardInterrupt:  # reported here, because typer ends without a message
-            print("seqcls: interrupted", file=sys.stderr)  # noqa: T201
-            raise typer.Exit(130) from None
-        except Exception as error:
-            _refuse_removed(error)
-            raise
+        except KeyboardInterrupt as stop:
+            raise _InterruptedError(stop) from None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args[0] not in self.commands and ("://" in args[0] or Path(args[0]).exists()):
@@ -61,19 +48,16 @@ class Commands(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-def _refuse_removed(error: Any) -> None:
-    """Raise UsageError where the error is an unknown option that an earlier version had."""
-    option = getattr(error, "option_name", None)
-    if option in REMOVED:
-        raise UsageError(f"there is no {option} any more: {REMOVED[option]}") from None
-
-
 def _with_any_port(args: list[str]) -> list[str]:
     """``--serve`` without a port means any free one; typer has no option whose value may be left out."""
     whole: list[str] = []
-    for place, argument in enumerate(args):
+    for argument, following in itertools.zip_longest(args, args[1:], fillvalue="-"):
         whole.append(argument)
-        if argument == "--serve" and not "".join(args[place + 1 : place + 2]).lstrip("-").isdecimal():
+        if argument == "--serve" and not following.lstrip("-").isdecimal():
+            if not (following.startswith("-") or "://" in following or Path(following).exists()):
+                raise UsageError(
+                    f"--serve takes a port from 0 to 65535, or nothing for any free one, not {following!r}"
+                )
             whole.append("0")
     return whole
 
@@ -139,9 +123,6 @@ def main() -> None:
             reconfigure(errors="replace")
     try:
         app()
-    except SeqclsError as error:
-        print(f"seqcls: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:  # while the commands were still being set up
-        print("seqcls: interrupted", file=sys.stderr)  # noqa: T201
-        sys.exit(130)
+    except (SeqclsError, KeyboardInterrupt) as error:  # the latter while the commands were still being set up
+        print(f"seqcls: {str(error) or 'interrupted'}", file=sys.stderr)  # noqa: T201
+        sys.exit(error.exit_code if isinstance(error, SeqclsError) else 130)

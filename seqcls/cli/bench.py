@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqcls.cli import console, options
+from seqcls.cli import console, options, tables
 from seqcls.cli.options import MODEL, OUTPUT
 
 if TYPE_CHECKING:
-    from seqcls.bench import Latency, Result
     from seqcls.detector import Detector
 
 
@@ -24,17 +22,23 @@ def bench(
     precision: options.Precision = "auto",
     repeats: Annotated[int, OUTPUT("N", "Rounds that count, after one that does not.", min=1)] = 3,
     output: Annotated[Path | None, OUTPUT("DIR", "For bench.md and bench.json.", "-o", "--output")] = None,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Measure reading, preprocessing, each engine and the whole way in turns; rates are median frames per second."""
     from seqcls import bench as stages
-    from seqcls.files import require_writable
+    from seqcls.errors import NoFramesError
+    from seqcls.models.file import read_header
+    from seqcls.sources import open_source
 
+    # What cannot be used is refused before an engine is opened.
+    if model is not None:
+        read_header(model)
+    if clip is not None:
+        open_source(clip).close()
     if output is not None:
-        require_writable(output)
+        options.check_outputs(output / "bench.md", output / "bench.json", overwrite=overwrite)
     with tempfile.TemporaryDirectory() as scratch:
         shown = _synthetic(Path(scratch)) if clip is None else clip
-        if model is None:
-            console.notify("no -m: random weights, 224 pixels")
         detectors = _detectors(_random(Path(scratch)) if model is None else model, device, precision)
         first = next(iter(detectors.values()))
         images = stages.images_of(shown, first.header.geometry)
@@ -45,16 +49,16 @@ def bench(
             cases.append(stages.running("run, adaptive", stages.with_sampling(first, "adaptive"), shown))
         with console.progress("measuring", (repeats + 1) * len(cases), "cases") as advance:
             results = stages.measure(cases, repeats, on_progress=advance)
-        single = _latency(first, shown)
-    _show(results, first, single)
+        facts = {"engines": "; ".join(f"{name}: {d.engine.description}" for name, d in detectors.items())}
+        console.results().print(tables.table(("what", "frames/s"), (row[:2] for row in stages.table(results))))
+        try:
+            single = stages.latency(first, shown)
+        except NoFramesError as error:
+            console.notify(f"left out: latency: {error}")
+        else:
+            facts["one frame at a time"] = tables.percentiles((single.p50, single.p95, single.p99), 1)
+            console.results().print(f"one frame at a time, {first.engine.description}: {facts['one frame at a time']}")
     if output is not None:
-        facts = {
-            "engines": "; ".join(f"{name}: {d.engine.description}" for name, d in detectors.items()),
-        }
-        if single is not None:
-            facts["one frame at a time"] = (
-                f"{single.p50:.1f} / {single.p95:.1f} / {single.p99:.1f} ms (p50 / p95 / p99)"
-            )
         stages.write_report(output, results, facts)
         console.notify(f"wrote {output}: bench.md, bench.json")
 
@@ -72,6 +76,7 @@ def _random(folder: Path) -> Path:
     from seqcls.models.file import write_model
     from seqcls.models.untrained import random_model
 
+    console.notify("no -m: random weights, 224 pixels")
     path = folder / "random.safetensors"
     write_model(path, *random_model())
     return path
@@ -92,33 +97,3 @@ def _detectors(model: Path, device: str, precision: str) -> dict[str, Detector]:
     if not found:
         raise EngineError("no engine can be used here; pip install torch torchvision")
     return found
-
-
-def _latency(detector: Detector, clip: Path) -> Latency | None:
-    """None, with a message, for a clip that is too short."""
-    from seqcls.bench import latency
-    from seqcls.errors import NoFramesError
-
-    try:
-        return latency(detector, clip)
-    except NoFramesError as error:
-        console.notify(f"left out: latency: {error}")
-        return None
-
-
-def _show(results: Sequence[Result], detector: Detector, single: Latency | None) -> None:
-    from rich.table import Table
-
-    from seqcls.bench import table
-
-    shown = Table("what", "frames/s", box=None, pad_edge=False)
-    shown.columns[1].justify = "right"
-    for name, rate, _ in table(results):
-        shown.add_row(name, rate)
-    console.results().print(shown)
-    if single is None:
-        return
-    console.results().print(
-        f"one frame at a time, {detector.engine.description}:"
-        f" {single.p50:.1f} ms (p50), {single.p95:.1f} ms (p95), {single.p99:.1f} ms (p99)"
-    )

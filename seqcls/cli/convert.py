@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqcls.cli import console
+from seqcls.cli import console, tables
 from seqcls.cli.options import OUTPUT, Overwrite, Panel
 
 if TYPE_CHECKING:
@@ -31,17 +31,19 @@ def convert(
 
     Other programs can run the ONNX form.
     """
-    from seqcls.convert.convert import ConvertOptions, output_of
+    from seqcls.convert.convert import ConvertOptions, check_output, output_of
     from seqcls.convert.convert import convert as convert_model
     from seqcls.datasets.dataset import load_frames
     from seqcls.models.file import read_header
 
     options = ConvertOptions(target=to, precision=precision, max_drift=max_drift)  # type: ignore[arg-type]
+    header = read_header(model)
+    out = output_of(model, options) if output is None else output
+    check_output(out, options, overwrite)
     frames = None
     if calibrate is not None:
         with console.progress("reading frames", None) as advance:
-            frames = load_frames(calibrate, read_header(model).geometry, progress=lambda done, total: advance(done))
-    out = output_of(model, options) if output is None else output
+            frames = load_frames(calibrate, header.geometry, progress=lambda done, total: advance(done))
     parity = convert_model(model, out, options, frames=frames, overwrite=overwrite, on_step=console.notify)
     _show(parity, max_drift)
     console.notify(f"wrote {out} and {out.name}.parity.json")
@@ -49,21 +51,23 @@ def convert(
 
 
 def _show(parity: Parity, max_drift: float) -> None:
-    from rich.table import Table
-
     out = console.results()
     if parity.origin == "random":
         out.print("compared on random images: --calibrate DATA compares on real ones, with AUROC and intervals")
     else:
         out.print(f"compared on {parity.frames} {parity.origin} frames of {parity.clips} clips with {parity.reference}")
-    heads = ("organ", "max |dp|", "mean |dp|", "AUROC", "frames flipped", "intervals +/-")
-    table = Table(*heads, box=None, pad_edge=False)
-    for organ in parity.organs:
-        area = "-" if organ.auroc_after is None else f"{organ.auroc_before:.4f} -> {organ.auroc_after:.4f}"
-        flips = f"{organ.flipped} of {parity.frames}"
-        spans = f"+{organ.gained} -{organ.lost} of {organ.intervals}" if parity.clips else "-"
-        table.add_row(organ.organ, f"{organ.largest:.4f}", f"{organ.mean:.5f}", area, flips, spans)
-    out.print(table)
+    rows = (
+        (
+            organ.organ,
+            f"{organ.largest:.4f}",
+            f"{organ.mean:.5f}",
+            "-" if organ.auroc_after is None else f"{organ.auroc_before:.4f} -> {organ.auroc_after:.4f}",
+            f"{organ.flipped} of {parity.frames}",
+            f"+{organ.gained} -{organ.lost} of {organ.intervals}" if parity.clips else "-",
+        )
+        for organ in parity.organs
+    )
+    out.print(tables.table(("organ", "max |dp|", "mean |dp|", "AUROC", "frames flipped", "intervals +/-"), rows))
     if parity.default == parity.converted:
         out.print(f"compared in {parity.converted}; this machine runs it so by default")
         return

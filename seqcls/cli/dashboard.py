@@ -7,32 +7,31 @@ import textwrap
 from dataclasses import replace
 from functools import partial
 
-from rich import box
 from rich.cells import cell_len, set_cell_size
+from rich.columns import Columns
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.panel import Panel
-from rich.table import Table
+from rich.segment import Segment
 from rich.text import Text
 
 import seqcls
 from seqcls.cli import big_letters as letters
 from seqcls.cli import tables
 from seqcls.live.snapshot import LiveView, OrganView, Span
-from seqcls.palette import PRESENT, RUNNING, SKY, UNKNOWN
+from seqcls.palette import PRESENT, RUNNING, UNKNOWN
 from seqcls.types import State
 
-#: By state: colours that everyone tells apart (Okabe and Ito), as a sign and as ink on any ground, and shapes.
+#: By state: a sign's colours, and a shape for whoever does not see them.
 STYLES: dict[State, str] = {
     "present": f"bold #ffffff on {PRESENT}",
     "absent": "bold #ffffff on #4a4a4a",
     "unknown": f"bold #000000 on {UNKNOWN}",
 }
-INKS: dict[State, str] = {"present": SKY, "absent": "#8a8a8a", "unknown": UNKNOWN}
-GLYPHS: dict[State, str] = {"present": "█", "absent": "─", "unknown": "░"}
-PLAIN_GLYPHS: dict[State, str] = {"present": "#", "absent": "-", "unknown": "?"}
+INKS = {state: style for state, (_, style) in tables.GLYPHS.items()}
 SHAPES: dict[State, str] = {"present": "●", "absent": "○", "unknown": "?"}
-PLAIN_SHAPES: dict[State, str] = {"present": "*", "absent": "o", "unknown": "?"}
-BARS, PLAIN_BARS = "▁▂▃▄▅▆▇█", "_.:-=+*#"
+BARS = "▁▂▃▄▅▆▇█"
+#: What is drawn instead where the terminal knows ASCII alone.
+_ASCII = dict(zip("─░●○…–" + BARS, "-?*o~-" + "_.:-=+*#", strict=True))
 
 #: How much of the past trace and strip show.
 TRACE_S, STRIP_S = 60.0, 300.0
@@ -46,25 +45,13 @@ _INTERVALS_HEIGHT = 10  # a panel with room for when it was present besides
 clock = partial(tables.clock, whole=True)
 
 
-def render(
-    view: LiveView, width: int, height: int, *, plain: bool = False, quiet_s: float = 0.0, address: str = ""
-) -> RenderableType:
-    """The whole screen of ``width`` x ``height`` cells.
-
-    ``plain``: ASCII alone; that is so by itself where the console's encoding has no more. ``quiet_s``: how long ago
-    the run gave this snapshot; after 3 s nothing in it holds. ``address``: of the page, where there is one: what was
-    printed before the screen was taken cannot be seen.
-    """
-    return _Screen(view, width, height, plain, quiet_s, address)
-
-
 def lines(previous: LiveView | None, view: LiveView) -> list[str]:
     """What has changed since the last snapshot, for people who read a log; a line of figures every minute."""
     changes = []
     before = {} if previous is None else {organ.organ: organ.state for organ in previous.organs}
     if previous is None or (previous.feed, previous.feed_reason) != (view.feed, view.feed_reason):
         changes.append(f"feed {_with_reason(view.feed, view.feed_reason)}")
-    for organ in view.organs:
+    for organ in view.organs if view.feed != "stopped" else ():  # at the end of a run nothing is news but the end
         if before.get(organ.organ, "unknown") != organ.state:
             changes.append(f"{organ.organ} {_with_reason(organ.state, organ.reason)}")
     known = () if previous is None else previous.messages
@@ -74,26 +61,21 @@ def lines(previous: LiveView | None, view: LiveView) -> list[str]:
     return [f"{clock(view.now_s)} {harmless(line)}" for line in changes]
 
 
-def harmless(text: str, *, plain: bool = False) -> str:
-    """Names and reasons come from files and servers: nothing in them may steer the terminal. plain: ASCII alone."""
-    shown = "".join(c if c.isprintable() else "?" for c in text)
-    return shown.encode("ascii", "replace").decode() if plain else shown
+def harmless(text: str) -> str:
+    """Names and reasons come from files and servers: nothing in them may steer the terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
-def shortened(text: str, width: int, *, plain: bool = False) -> str:
+def shortened(text: str, width: int) -> str:
     """At most ``width`` cells, cut in the middle: what tells two names apart may stand at either end."""
     if cell_len(text) <= width:
         return text
-    dots = "..." if plain else "…"
-    left = max(0, width - len(dots))
-    return set_cell_size(text, left - left // 2) + dots + set_cell_size(text[::-1], left // 2)[::-1]
+    left = max(0, width - 1)
+    return set_cell_size(text, left - left // 2) + "…" + set_cell_size(text[::-1], left // 2)[::-1]
 
 
-def trace(
-    organ: OrganView, now_s: float, width: int, rows: int = 1, *, plain: bool = False, lost_s: float = 0.0
-) -> Text:
+def trace(organ: OrganView, now_s: float, width: int, rows: int = 1, *, lost_s: float = 0.0) -> Text:
     """The scores of the last minute as bars of ``rows`` lines, "?" where none is known: also the last ``lost_s``."""
-    bars = PLAIN_BARS if plain else BARS
     columns: list[list[float | None]] = [[] for _ in range(width)]
     for time_s, score in organ.trace:
         place = math.floor((time_s - now_s + TRACE_S) / TRACE_S * width)
@@ -109,46 +91,47 @@ def trace(
             mean = min(1.0, max(0.0, sum(known) / len(known)))
             eighths = max(1, round(mean * 8 * rows)) - 8 * (rows - 1 - row)
             ink = INKS["present" if mean >= organ.onset else "absent"]
-            text.append(" " if eighths < 1 else bars[min(8, eighths) - 1], style=ink)
+            text.append(" " if eighths < 1 else BARS[min(8, eighths) - 1], style=ink)
         text.append("\n" if row < rows - 1 else "")
     return text
 
 
-def strip(organ: OrganView, now_s: float, width: int, *, plain: bool = False, lost_s: float = 0.0) -> Text:
+def strip(organ: OrganView, now_s: float, width: int, *, lost_s: float = 0.0) -> Text:
     """The states of the last five minutes, the newest at the right; nothing is known of the last ``lost_s``."""
     known_s = now_s - lost_s
     spans = [
         replace(span, end_s=known_s) if span.end_s is None or span.end_s > known_s else span for span in organ.spans
     ]
     spans += [Span("unknown", known_s, None)] if lost_s > 0 else []
-    glyphs = PLAIN_GLYPHS if plain else GLYPHS
-    styled = {state: (glyph, INKS[state]) for state, glyph in glyphs.items()}
-    return tables.strip(spans, now_s - STRIP_S, now_s, width, styled)
+    return tables.strip(spans, now_s - STRIP_S, now_s, width)
 
 
-def intervals(organ: OrganView, width: int, *, plain: bool = False, holds: bool = True) -> Text:
+def intervals(organ: OrganView, width: int, *, holds: bool = True) -> Text:
     """When the organ was present so far, as far back as there is room for; the newest at the right.
 
     One that still grows ends "now", or with "?" where nothing ``holds``.
     """
-    dash, before = ("-", "...") if plain else ("–", "…")
     text, shown = "", 0
     for span in reversed(organ.latest):
         end = clock(span.end_s) if span.end_s is not None else "now" if holds else "?"
-        longer = f"{clock(span.start_s)}{dash}{end}" + (f"  {text}" if text else "")
-        if len(longer) + (len(before) + 1) * (shown + 1 < organ.presences) > width:
+        longer = f"{clock(span.start_s)}–{end}" + (f"  {text}" if text else "")
+        if len(longer) + 2 * (shown + 1 < organ.presences) > width:
             break
         text, shown = longer, shown + 1
     if shown < organ.presences:
-        text = f"{before} {text}"
+        text = f"… {text}"
     return Text((text or "none so far")[:width], no_wrap=True)
 
 
-class _Screen:
-    """Everything that depends on the size, and on whether the snapshot still holds."""
+class Screen:
+    """The whole screen of ``width`` x ``height`` cells; in ASCII where the console's encoding has no more.
 
-    def __init__(self, view: LiveView, width: int, height: int, plain: bool, quiet_s: float, address: str) -> None:
-        self._view, self._width, self._height, self._plain = view, max(1, width), max(1, height), plain
+    ``quiet_s``: how long ago the run gave this snapshot; after 3 s nothing in it holds. ``address``: of the page, where
+    there is one: what was printed before the screen was taken cannot be seen.
+    """
+
+    def __init__(self, view: LiveView, width: int, height: int, *, quiet_s: float = 0.0, address: str = "") -> None:
+        self._view, self._width, self._height, self._plain = view, max(1, width), max(1, height), False
         self._address = f"page {address}" if address else ""
         self._silent = quiet_s > QUIET_S and view.feed != "stopped"
         self._holds = view.feed == "running" and not self._silent
@@ -157,8 +140,9 @@ class _Screen:
         self._lost_s = 0.0 if self._holds else out_s + quiet_s
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        self._plain = self._plain or options.ascii_only
-        yield self.screen()
+        self._plain = options.ascii_only
+        for segment in console.render(self.screen(), options):
+            yield Segment(_in_ascii(segment.text), segment.style, segment.control) if self._plain else segment
 
     def screen(self) -> RenderableType:
         messages = self._view.messages[-3 if self._height >= 30 else -1 :]
@@ -181,9 +165,9 @@ class _Screen:
         since = "" if self._holds else f" for {self._lost_s:.0f} s"
         text = Text(no_wrap=True)
         text.append(
-            f" {self._text(word)}{since} ", style=f"bold #000000 on {RUNNING}" if self._holds else STYLES["unknown"]
+            f" {harmless(word)}{since} ", style=f"bold #000000 on {RUNNING}" if self._holds else STYLES["unknown"]
         )
-        text.append(f"  {clock(self._now_s)}  {self._text(view.source)}")
+        text.append(f"  {clock(self._now_s)}  {harmless(view.source)}")
         return self._cut(text, self._width)
 
     def _organs(self, height: int) -> list[RenderableType]:
@@ -196,15 +180,7 @@ class _Screen:
             rows: list[RenderableType] = [self._short(organ) for organ in shown]
             more = len(organs) - len(shown)
             return rows + ([self._line(f"and {more} more: enlarge the terminal", INKS["unknown"])] if more else [])
-        panels = [self._panel(organ, width, each) for organ in organs]
-        if columns == 1:
-            return panels
-        grid = Table.grid()
-        for _ in range(columns):
-            grid.add_column(width=width)
-        for place in range(0, len(panels), columns):
-            grid.add_row(*panels[place : place + columns])
-        return [grid]
+        return [Columns([self._panel(organ, width, each) for organ in organs], padding=0, width=width)]
 
     def _columns(self, organs: int, height: int) -> int:
         best = 1
@@ -222,14 +198,13 @@ class _Screen:
         listed = height >= _INTERVALS_HEIGHT
         parts = [
             self._sign(self._state(organ), inside, height - 3 - rows - listed),
-            trace(organ, self._now_s, inside, rows, plain=self._plain, lost_s=self._lost_s),
-            strip(organ, self._now_s, inside, plain=self._plain, lost_s=self._lost_s),
+            trace(organ, self._now_s, inside, rows, lost_s=self._lost_s),
+            strip(organ, self._now_s, inside, lost_s=self._lost_s),
         ]
         if listed:
-            parts.append(intervals(organ, inside, plain=self._plain, holds=self._holds))
+            parts.append(intervals(organ, inside, holds=self._holds))
         return Panel(
             Group(*parts),
-            box=box.ASCII if self._plain else box.ROUNDED,
             title=self._facts(organ, max(1, inside - 2)),
             title_align="left",
             border_style=INKS[self._state(organ)],
@@ -244,7 +219,7 @@ class _Screen:
         rest = f"   {organ.presences} x present"
         if self._holds:
             since = f"for {clock(self._now_s - organ.since_s)}"
-            rest = f"   {self._text(_with_reason(since, organ.reason))}{rest}"
+            rest = f"   {harmless(_with_reason(since, organ.reason))}{rest}"
         room = width - cell_len(name + score)
         return self._cut(Text(name + score), width) + (self._cut(Text(rest), room) if room > 3 else "")
 
@@ -256,18 +231,17 @@ class _Screen:
         state = self._state(organ)
         width = max(6, self._width // 4)
         name = self._cut(Text(f"{self._shortened(organ.organ, width - 1)} ", style="bold"), width, pad=True)
-        sign = Text(f" {self._shape(state)} {state.upper():7} ", style=STYLES[state])
+        sign = Text(f" {SHAPES[state]} {state.upper():7} ", style=STYLES[state])
         score = Text(f" {self._score(organ)} ")
         left = self._width - name.cell_len - sign.cell_len - score.cell_len
-        past = strip(organ, self._now_s, max(0, left), plain=self._plain, lost_s=self._lost_s)
+        past = strip(organ, self._now_s, max(0, left), lost_s=self._lost_s)
         return self._cut(Text.assemble(name, sign, score, past, no_wrap=True), self._width)
 
     def _sign(self, state: State, width: int, height: int) -> Text:
         """The word as large as there is room for; the ground of what is unknown is hatched."""
         rows = letters.large(state.upper(), width, height - (height > letters.ROWS), plain=self._plain)
         if not rows:
-            shape = self._shape(state)
-            rows = [f"{shape} {state.upper()} {shape}"]
+            rows = [f"{SHAPES[state]} {state.upper()} {SHAPES[state]}"]
         ground = "/" if state == "unknown" else " "
         above = (height - len(rows)) // 2
         block = [""] * above + [f" {row} " for row in rows] + [""] * (height - len(rows) - above)
@@ -276,20 +250,14 @@ class _Screen:
     def _state(self, organ: OrganView) -> State:
         return organ.state if self._holds else "unknown"
 
-    def _shape(self, state: State) -> str:
-        return (PLAIN_SHAPES if self._plain else SHAPES)[state]
-
-    def _text(self, text: str) -> str:
-        return harmless(text, plain=self._plain)
-
     def _shortened(self, text: str, width: int) -> str:
-        return shortened(self._text(text), width, plain=self._plain)
+        return shortened(harmless(text), width)
 
     def _line(self, text: str, style: str = "") -> Text:
-        return self._cut(Text(self._text(text), style=style, no_wrap=True), self._width)
+        return self._cut(Text(harmless(text), style=style, no_wrap=True), self._width)
 
     def _cut(self, text: Text, width: int, *, pad: bool = False) -> Text:
-        text.truncate(width, overflow="crop" if self._plain else "ellipsis", pad=pad)
+        text.truncate(width, overflow="ellipsis", pad=pad)
         return text
 
 
@@ -300,7 +268,7 @@ def _figures(view: LiveView, width: int = 1000) -> str:
     rate = f"{view.rate_hz:.1f} frames/s" if math.isfinite(view.rate_hz) else "- frames/s"
     lines = (
         f"{rate}   latency {p50} / {p95} / {p99} ms (p50 / p95 / p99)   {counted.received} received = "
-        f"{counted.classified} classified + {counted.dropped} dropped + {counted.rejected} unknown",
+        f"{counted.classified} classified + {counted.dropped} dropped + {counted.rejected} rejected",
         f"{rate}  {p50}/{p95}/{p99} ms  {counted.received} frames, {counted.dropped} dropped",
         f"{rate}  p95 {p95} ms  {counted.dropped} dropped",
     )
@@ -309,3 +277,7 @@ def _figures(view: LiveView, width: int = 1000) -> str:
 
 def _with_reason(state: str, reason: str) -> str:
     return f"{state} ({reason})" if reason else state
+
+
+def _in_ascii(text: str) -> str:
+    return "".join(c if c.isascii() else _ASCII.get(c, "?" * cell_len(c)) for c in text)

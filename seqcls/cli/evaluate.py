@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,6 @@ import typer
 
 from seqcls.cli import console, options, tables
 from seqcls.cli.options import OUTPUT
-from seqcls.files import require_free
 
 if TYPE_CHECKING:
     from seqcls.evaluation.evaluate import ClipTruth, Evaluation
@@ -29,26 +29,28 @@ def evaluate(
     from seqcls.cli.extract import labelled_clips
     from seqcls.detector import load
     from seqcls.evaluation.evaluate import evaluate_clips
+    from seqcls.json_text import write_json
+    from seqcls.models.file import read_header
 
-    if output is not None:
-        require_free(output / "evaluation.json", overwrite)
+    read_header(model)
     found = labelled_clips(clips, labels, patients)
+    target = None if output is None else output / "evaluation.json"
+    if target is not None:
+        options.check_outputs(target, overwrite=overwrite)
     detector = load(model, device=device, precision=precision)
     out = console.results()
     with console.progress("evaluating", len(found), "clips") as advance:
-        done = 0
+        counted = itertools.count(1)
 
         def show(truth: ClipTruth) -> None:
-            nonlocal done
-            done += 1
-            advance(done)
+            advance(next(counted))
             out.print(clip_line(truth), markup=False)
 
         evaluation = evaluate_clips(detector, found, on_clip=show)
     show_evaluation(evaluation)
-    if output is not None:
-        write_evaluation(evaluation, output / "evaluation.json")
-        console.notify(f"wrote {output / 'evaluation.json'}")
+    if target is not None:
+        write_json(target, evaluation.to_dict())
+        console.notify(f"wrote {target}")
 
 
 def show_evaluation(evaluation: Evaluation) -> None:
@@ -70,12 +72,6 @@ def show_evaluation(evaluation: Evaluation) -> None:
             f" p90 {tables.figure(i.onset_p90_s, 3)}/{tables.figure(i.offset_p90_s, 3)} s",
             markup=False,
         )
-
-
-def write_evaluation(evaluation: Evaluation, path: Path) -> None:
-    from seqcls.json_text import write_json
-
-    write_json(path, evaluation.to_dict())
 
 
 def clip_line(truth: ClipTruth) -> str:

@@ -9,7 +9,6 @@ import typer
 
 from seqcls.cli import console, options
 from seqcls.cli.options import INPUT, OUTPUT, Panel, parse_region
-from seqcls.files import require_free
 
 if TYPE_CHECKING:
     from seqcls.datasets.labels import ClipLabels
@@ -30,9 +29,10 @@ def inspect(
     from seqcls.contact_sheet import inspect_clip
     from seqcls.geometry import Geometry
 
+    geometry = Geometry(region=parse_region(region))
     target = Path(f"{Path(clip).stem}-sheet.png") if output is None else output
-    require_free(target, overwrite)
-    report = inspect_clip(clip, Geometry(region=parse_region(region)), target, show_all=show_all)
+    options.check_outputs(target, overwrite=overwrite)
+    report = inspect_clip(clip, geometry, target, show_all=show_all)
     out = console.results()
     for name, value in report.facts():
         out.print(f"{name:<22} {value}", markup=False)
@@ -58,19 +58,13 @@ def extract(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Cut labelled clips into frames for training: cropped to the ultrasound region, split by patient."""
+    given = locals()
     from seqcls.datasets.extract import ExtractOptions
     from seqcls.datasets.extract import extract as extract_frames
     from seqcls.geometry import Geometry
 
+    extract_options = options.picked(ExtractOptions, given, geometry=Geometry(region=parse_region(region)))
     found = labelled_clips(clips, labels, patients)
-    extract_options = ExtractOptions(
-        geometry=Geometry(region=parse_region(region)),
-        every=every,
-        validation=validation,
-        seed=seed,
-        leaky_random_split=leaky_random_split,
-        overwrite=overwrite,
-    )
     with console.progress("extracting", None) as advance:
         summary = extract_frames(found, output, extract_options, on_frame=advance)
     out = console.results()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from seqcls.live.notify import JsonLines, OnEvent, Webhook
     from seqcls.live.recording.presence_clips import PresenceClips
     from seqcls.live.recording.recorder import Recorder
-    from seqcls.live.session import LiveSession
+    from seqcls.live.session import LiveOptions, LiveSession
     from seqcls.live.snapshot import LiveView
     from seqcls.sources import Source
     from seqcls.types import FeedState, SourceInfo
@@ -38,19 +38,15 @@ _MAX_KEPT = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveRunOptions:
-    """What the command line asked of a run, the model and its options apart.
+    """What the command line asked of a run, the model and its options apart; every field is named after its flag."""
 
-    rate_hz: as ``open_source`` takes it. resume: continue the journal in the folder; overwrite: begin it
-    anew. The others are named after their flags.
-    """
-
-    rate_hz: float | None = None
+    fps: float | None = None
     overwrite: bool = False
     camera: CameraOptions = AS_IT_IS
     credentials: Path | None = None
     keep: str = "latest"
     resume: bool = False
-    duration_s: float | None = None
+    duration: float | None = None
     realtime: bool = False
     serve: int | None = None
     show: bool = False
@@ -70,19 +66,29 @@ def parse_camera(text: str | None) -> CameraOptions:
             raise UsageError(f"--camera size is WIDTHxHEIGHT in pixels, such as 1280x720, not {stated['size']!r}")
         size = int(width), int(height)
     rate_hz = parse_number(stated["rate"], "--camera rate") if "rate" in stated else None
-    return CameraOptions(size=size, rate_hz=rate_hz, backend=stated.get("backend"))
+    return CameraOptions(size=size, camera_rate=rate_hz, backend=stated.get("backend"))
 
 
 def refuse_for_clips(run_options: LiveRunOptions) -> None:
     """Raise UsageError for what only a feed has: ignored, a person would wait for the page or the recording."""
-    flags = {"duration_s": "duration", "on_event": "on-event"}
     for field in fields(run_options):
-        if field.name in ("rate_hz", "overwrite") or getattr(run_options, field.name) == field.default:
+        if field.name in ("fps", "overwrite") or getattr(run_options, field.name) == field.default:
             continue
         if field.name == "camera":
             raise UsageError("--camera is for cameras; leave it out for clips")
-        flag = flags.get(field.name, field.name)
-        raise UsageError(f"--{flag} is for live runs; leave it out, or add --realtime to play the clip as a feed")
+        flag = f"--{field.name.replace('_', '-')}"
+        raise UsageError(f"{flag} is for live runs; leave it out, or add --realtime to play the clip as a feed")
+
+
+def session_options(run_options: LiveRunOptions) -> LiveOptions:
+    """What the session itself takes. Raises UsageError."""
+    from seqcls.live.session import LiveOptions
+
+    return LiveOptions(
+        keep=run_options.keep,  # type: ignore[arg-type]  # it refuses other names itself
+        duration_s=math.inf if run_options.duration is None else run_options.duration,
+        with_image=run_options.serve is not None or run_options.show,
+    )
 
 
 def watch(detector: Detector, spec: str, folder: Path, run_options: LiveRunOptions) -> int:
@@ -136,15 +142,10 @@ def _full_screen() -> bool:
 def _watch(detector: Detector, spec: str, folder: Path, run_options: LiveRunOptions) -> int:
     from seqcls.journal import JOURNAL_NAME
     from seqcls.live.background import nothing
-    from seqcls.live.session import LiveOptions, LiveSession, warm_up
+    from seqcls.live.session import LiveSession, warm_up
 
     if run_options.resume and not (folder / JOURNAL_NAME).is_file():
         raise OutputError(f"{folder} holds no {JOURNAL_NAME} to continue; leave --resume out to start a new run")
-    session_options = LiveOptions(
-        keep=run_options.keep,  # type: ignore[arg-type]  # it refuses other names itself
-        duration_s=float("inf") if run_options.duration_s is None else run_options.duration_s,
-        with_image=run_options.serve is not None or run_options.show,
-    )
     running: list[LiveSession] = []  # the session, once there is one: sources report their state before
 
     def on_state(state: FeedState, reason: str) -> None:
@@ -188,7 +189,7 @@ def _watch(detector: Detector, spec: str, folder: Path, run_options: LiveRunOpti
         session = LiveSession(
             detector,
             source,
-            options=session_options,
+            options=session_options(run_options),
             journal=journal,
             resumed=resumed,
             sinks=[sink.event for sink in (*sinks, clips) if sink is not None],
@@ -211,7 +212,7 @@ def _open(spec: str, run_options: LiveRunOptions, on_state: Callable[[FeedState,
         spec,
         on_state=on_state,
         realtime=run_options.realtime,
-        rate_hz=run_options.rate_hz,
+        rate_hz=run_options.fps,
         camera=run_options.camera,
         credentials=run_options.credentials,
     )
@@ -228,15 +229,7 @@ def _journal(
         if run_options.overwrite and path.exists():
             AppendFile(path, create=False).close()  # refuses one that another run is writing
             path.unlink()
-        return (
-            create_journal(
-                path,
-                organs=detector.organs,
-                source=info,
-                provenance=detector.provenance,
-            ),
-            None,
-        )
+        return create_journal(path, organs=detector.organs, source=info, provenance=detector.provenance), None
 
     def accept(opening: Opening) -> None:
         # Models are compared by what they were trained on: the file may have been renamed, or converted, since.
@@ -281,9 +274,8 @@ def _list_recordings(recorder: Recorder | None, clips: PresenceClips | None, fol
     for part in () if recorder is None else recorder.parts:
         console.notify(f"recorded {part.path}, whose 0 is {part.start_s:.2f} s of the run")
     if clips is not None:
-        console.notify(
-            f"{len(clips.parts)} clip{'' if len(clips.parts) == 1 else 's'} of presences in {folder / 'clips'}"
-        )
+        count = len(clips.parts)
+        console.notify(f"{count} clip{'' if count == 1 else 's'} of presences in {folder / 'clips'}")
 
 
 def _shows(
@@ -335,7 +327,7 @@ def _terminal(stack: ExitStack, printed: deque[str], address: str) -> Callable[[
             return ""
         view, put_s = latest[-1]
         quiet_s = time.monotonic() - put_s
-        return dashboard.render(view, screen.width, screen.height, quiet_s=quiet_s, address=address)
+        return dashboard.Screen(view, screen.width, screen.height, quiet_s=quiet_s, address=address)
 
     stack.enter_context(Live(get_renderable=drawing, console=screen, screen=True, refresh_per_second=8))
 
@@ -352,15 +344,14 @@ def _conclude(
     from seqcls.cli.results import write_from_journal
 
     assert summary.latency_ms is not None, "a live run measures it"
-    p50, p95, p99 = summary.latency_ms
-    if not math.isnan(p50):
-        console.notify(f"latency from arrival to decision: {p50:.0f} ms (p50), {p95:.0f} ms (p95), {p99:.0f} ms (p99)")
+    if not math.isnan(summary.latency_ms[0]):
+        console.notify(f"latency from arrival to decision: {tables.percentiles(summary.latency_ms)}")
     if journal.failed:
         raise DiskFullError(journal.failed)
     counts = summary.frame_counts
     if counts.dropped:
-        console.notify(
-            f"warning: {counts.dropped} of {counts.received} frames were dropped, because this computer could not"
+        console.warn(
+            f"{counts.dropped} of {counts.received} frames were dropped, because this computer could not"
             " keep up; --keep every lets the source wait"
         )
     if counts.received:

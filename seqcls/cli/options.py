@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -12,6 +12,7 @@ import typer
 
 from seqcls.cli import console
 from seqcls.errors import ModelError, UsageError
+from seqcls.files import prove_writable, require_free
 
 if TYPE_CHECKING:
     from seqcls.intervals import IntervalOptions
@@ -110,6 +111,20 @@ def find_model(stated: Path | None) -> Path:
     return newest
 
 
+def picked(kind: type[_Options], given: Mapping[str, Any], **more: Any) -> _Options:
+    """Options whose fields are named after parameters of a command; ``more``: what it made of some."""
+    return kind(**{f.name: given[f.name] for f in fields(kind) if f.name in given} | more)  # type: ignore[arg-type]
+
+
+def check_outputs(*paths: Path, overwrite: bool) -> None:
+    """The last check before the work, once all options are known to be good: nothing there is replaced unasked, and
+    the folder can be written. Raises OutputError."""
+    for path in paths:
+        require_free(path, overwrite)
+    parents = {path.parent for path in paths}
+    prove_writable(parents.pop() if len(parents) == 1 else paths[0].parent.parent)
+
+
 def parse_region(text: str | None) -> Any:
     """auto (also for None), none, or four whole numbers. Raises UsageError."""
     if text in (None, "auto", "none"):
@@ -121,17 +136,25 @@ def parse_region(text: str | None) -> Any:
     return x0, y0, x1, y1
 
 
-def parse_settings(parts: Sequence[str], names: Sequence[str], flag: str) -> dict[str, str]:
-    """``NAME=VALUE`` parts by name; ``names`` are those that exist. Raises UsageError."""
+def parse_settings(
+    parts: Sequence[str], names: Sequence[str], flag: str, flags: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """``NAME=VALUE`` parts by name; ``names`` are those that exist, ``flags`` those that a person may look for here,
+    with the flag that sets them. Raises UsageError."""
     settings: dict[str, str] = {}
+    takes = f"takes NAME=VALUE with one of {', '.join(names)}" if names else "takes no settings"
     for part in parts:
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if name == "?":
-            raise UsageError(f"{flag} takes NAME=VALUE with one of {', '.join(names)}")
+            raise UsageError(f"{flag} {takes}")
         if name in names and not equals:
             raise UsageError(f"{flag} {name} lacks its value: write {name}=VALUE")
+        if name in settings:
+            raise UsageError(f"{flag} states {name} twice; leave one out")
+        if flags is not None and name not in names and name in flags:
+            raise UsageError(f"{flag} does not take {name}: it has a flag of its own, {flags[name]}")
         if name not in names:
-            raise UsageError(f"{flag} does not know {part!r}; it takes NAME=VALUE with one of {', '.join(names)}")
+            raise UsageError(f"{flag} does not know {part!r}; it {takes}")
         settings[name] = value
     return settings
 
@@ -169,12 +192,12 @@ def changed_smoothing(model: SmoothingOptions, text: str | None) -> SmoothingOpt
     kind, *parts = text.split(",")
     if "=" in kind:
         kind, parts = model.kind, [kind, *parts]
-    seconds = [field.name for field in fields(model) if field.name.endswith("_s")]
-    stated = parse_settings(parts, [name[:-2].replace("_", "-") for name in seconds], "--smoothing")
+    smoother = replace(model, kind=kind.strip())  # type: ignore[arg-type]  # it refuses other names itself
+    names = [name.removesuffix("_s").replace("_", "-") for name in smoother.uses]
+    stated = parse_settings(parts, names, f"--smoothing {smoother.kind}")
     if "window" in stated and "look-ahead" not in stated:
         stated["look-ahead"] = str(parse_number(stated["window"], "--smoothing window") / 2)
-    settings = {f"{name.replace('-', '_')}_s": value for name, value in stated.items()}
-    return changed(model, {"kind": kind.strip(), **settings}, "--smoothing")
+    return changed(smoother, {f"{name.replace('-', '_')}_s": value for name, value in stated.items()}, "--smoothing")
 
 
 def changed_intervals(model: Sequence[IntervalOptions], **stated: float | None) -> tuple[IntervalOptions, ...]:

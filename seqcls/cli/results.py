@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,14 +10,12 @@ import typer
 from seqcls.cli import console, options, tables
 from seqcls.cli.options import OUTPUT
 from seqcls.errors import DataError
-from seqcls.files import require_free
 
 if TYPE_CHECKING:
     from seqcls.intervals import IntervalOptions
     from seqcls.journal import Journal
     from seqcls.smoothing import SmoothingOptions
-    from seqcls.timeline import Timeline
-
+    from seqcls.timeline import Provenance, Timeline
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `seqcls run` wrote.")]
 
@@ -32,18 +28,17 @@ def export(
 ) -> None:
     """Write a finished run's timeline in other formats."""
     from seqcls.exports import export as write
-    from seqcls.exports import formats_of
+    from seqcls.exports import export_paths
 
-    kinds = formats_of(to)
+    target = output if output is not None else folder if folder.is_dir() else folder.parent
+    options.check_outputs(*export_paths(target, to).values(), overwrite=overwrite)
     journal = _journal_at(folder) if folder.is_dir() else None
     if journal is not None:
         stale = f"{journal} is newer than the timeline beside it: `{_remedy(folder)}` brings that up to date"
         if not (folder / "timeline.json").exists():
             raise DataError(stale)
         console.warn(stale)
-    timeline = _read_run(folder)
-    folder = folder if folder.is_dir() else folder.parent
-    for path in write(timeline, folder if output is None else output, kinds, overwrite=overwrite):
+    for path in write(_read_run(folder), target, to, overwrite=overwrite):
         print(path)  # noqa: T201  # the result of this command is the path
 
 
@@ -62,26 +57,34 @@ def replay(
 
     Takes a journal too, also that of a run that crashed or still goes on (exit code 3).
     """
-    if output is not None:
-        require_free(output / "timeline.json", overwrite)
+    from seqcls.intervals import IntervalOptions
+    from seqcls.smoothing import SmoothingOptions
+
+    stated = {"onset": onset, "offset": offset, "min_present_s": min_present, "min_absent_s": min_absent, "pad_s": pad}
+
+    def asked(used: Provenance) -> tuple[SmoothingOptions, tuple[IntervalOptions, ...]]:
+        changed = options.changed_smoothing(used.smoothing, smoothing)
+        return changed, options.changed_intervals(used.intervals, **stated)
+
+    # What is wrong whatever the run was made with is refused before its scores are read: that of a day takes a while.
+    options.changed_intervals((IntervalOptions(onset=1.0, offset=0.0),), **stated)
+    if smoothing is not None and "=" not in smoothing.partition(",")[0]:
+        options.changed_smoothing(SmoothingOptions(window_s=3600.0), smoothing)
     journal = _journal_at(folder)
-    again: Callable[[SmoothingOptions, Sequence[IntervalOptions]], Timeline]
+    if output is not None:
+        options.check_outputs(output / "timeline.json", overwrite=overwrite)
     if journal is None:
         from seqcls.reprocess import replay as replay_run
 
         before = _read_run(folder)
-        used, again = before.provenance, partial(replay_run, before)
+        timeline = replay_run(before, *asked(before.provenance))
     else:
         recorded = read_with_progress(journal)
-        used, again = recorded.opening.provenance, recorded.timeline
-    timeline = again(
-        options.changed_smoothing(used.smoothing, smoothing),
-        options.changed_intervals(
-            used.intervals, onset=onset, offset=offset, min_present_s=min_present, min_absent_s=min_absent, pad_s=pad
-        ),
-    )
+        timeline = recorded.timeline(*asked(recorded.opening.provenance))
     tables.show_timeline(console.results(), timeline)
-    if output is not None:
+    if output is None:
+        console.notify("nothing was written: add -o DIR to keep this timeline")
+    else:
         write_with_progress(timeline, output)
         console.notify(f"wrote {output}")
     if journal is not None and timeline.report.verdict in ("truncated", "damaged"):
@@ -119,8 +122,8 @@ def write_from_journal(path: Path, folder: Path) -> Timeline:
         timeline = read_with_progress(path).timeline()
         write_with_progress(timeline, folder)
     except KeyboardInterrupt:
-        console.notify(f"interrupted; {path} is complete: `{_remedy(folder)}` writes the other files from it")
-        raise
+        again = _remedy(folder)
+        raise KeyboardInterrupt(f"interrupted; {path} is complete: `{again}` writes the other files from it") from None
     return timeline
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
@@ -12,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqcls.cli import console, options, tables
-from seqcls.cli.live import LiveRunOptions, parse_camera, refuse_for_clips, watch
+from seqcls.cli.live import LiveRunOptions, parse_camera, refuse_for_clips, session_options, watch
 from seqcls.cli.options import INPUT, MODEL, OUTPUT, Panel
+from seqcls.cli.results import write_with_progress
 from seqcls.errors import OutputError, SeqclsError, UsageError
 
 if TYPE_CHECKING:
@@ -82,8 +85,12 @@ def run(
     with --realtime is watched live: it also writes run.journal, and prints
     events as JSON lines where stdout is not a terminal.
     """
+    given = locals()
+    from seqcls.adaptive import SamplingOptions
+    from seqcls.detector import load
     from seqcls.exports.timeline_png import load_library
     from seqcls.feeds.open import is_live
+    from seqcls.gate import GateOptions
     from seqcls.live.malloc import share_one_pool
     from seqcls.sources import expand
     from seqcls.sources.redact import redact
@@ -91,50 +98,43 @@ def run(
     path = options.find_model(model)
     watched = realtime or any(is_live(source) for source in sources)
     if watched and len(sources) > 1:
-        given = ", ".join(redact(source) for source in sources)
-        raise UsageError(f"a live run watches one source, not {len(sources)} ({given}); start one seqcls for each")
+        named = ", ".join(redact(source) for source in sources)
+        raise UsageError(f"a live run watches one source, not {len(sources)} ({named}); start one seqcls for each")
+    run_options = options.picked(LiveRunOptions, given, camera=parse_camera(camera))
     if watched:
         share_one_pool()
-    run_options = LiveRunOptions(
-        rate_hz=fps,
-        camera=parse_camera(camera),
-        credentials=credentials,
-        keep=keep,
-        resume=resume,
-        overwrite=overwrite,
-        duration_s=duration,
-        realtime=realtime,
-        serve=serve,
-        show=show,
-        record=record,
-        clips=clips,
-        webhook=webhook,
-        on_event=on_event,
-    )
-    if not watched:
+        session_options(run_options)
+    else:
         refuse_for_clips(run_options)
-    specs = list(sources) if watched else expand(sources)
-    folders = _folders(specs, output, overwrite or resume)
-    # Slow to import and needed at the end only: a core is free for it while the model and the first clip are opened.
-    threading.Thread(target=load_library, daemon=True).start()
-    detector = _load(path, engine, device, precision, gate, region, sampling)
+    stated = {"onset": onset, "offset": offset, "min_present_s": min_present, "min_absent_s": min_absent, "pad_s": pad}
+    detector = load(
+        path,
+        engine=engine,
+        device=device,
+        precision=precision,
+        gate=GateOptions(enabled=gate),
+        sampling=SamplingOptions(kind=sampling),  # type: ignore[arg-type]  # it refuses other names itself
+        lazy=True,
+    )
+    geometry = detector.header.geometry
+    if region is not None:
+        geometry = replace(geometry, region=options.parse_region(region))
     detector = replace(
         detector,
+        header=replace(detector.header, geometry=geometry),
         smoothing=options.changed_smoothing(detector.smoothing, smoothing),
-        intervals=options.changed_intervals(
-            detector.intervals,
-            onset=onset,
-            offset=offset,
-            min_present_s=min_present,
-            min_absent_s=min_absent,
-            pad_s=pad,
-        ),
+        intervals=options.changed_intervals(detector.intervals, **stated),
     )
+    specs = list(sources) if watched else expand(sources)
+    folders = _folders(specs, output)
+    options.check_outputs(*(folder / "timeline.json" for folder in folders), overwrite=overwrite or resume)
+    # Slow to import and needed at the end only: a core is free for it while the model and the first clip are opened.
+    threading.Thread(target=load_library, daemon=True).start()
     console.notify(f"model {path} ({', '.join(detector.organs)})")
     if watched:
         console.notify(f"engine {detector.engine.description}")
         if sampling == "adaptive":
-            console.notify("warning: a live run scores every frame that it takes; --sampling adaptive is for clips")
+            console.warn("a live run scores every frame that it takes; --sampling adaptive is for clips")
         code = watch(detector, specs[0], folders[0], run_options)
     else:
         code = _run_all(detector, specs, folders, fps)
@@ -183,19 +183,15 @@ def _run_all(detector: Detector, specs: Sequence[str], folders: Sequence[Path], 
 
 
 def _finish(analysis: Analysis | SeqclsError, folder: Path, rate_hz: float | None) -> Timeline:
-    from seqcls.exports import write_run
-    from seqcls.exports.timeline_png import write_picture
-
     if isinstance(analysis, SeqclsError):
         raise analysis
     info = analysis.info
     unused = info.has_clock and info.kind in ("file", "dicom") and ("times from", "the stated rate") not in info.details
     if rate_hz is not None and unused:
-        console.notify(f"warning: {info.name} has times of its own; --fps {rate_hz:g} is not used for it")
+        console.warn(f"{info.name} has times of its own; --fps {rate_hz:g} is not used for it")
     with console.progress(info.name, info.declared_frames) as advance:
         timeline = analysis.finish(lambda done, time_s: advance(done))
-    write_run(timeline, folder, overwrite=True)  # whether that is wanted was asked before
-    write_picture(timeline, folder / "timeline.png")
+    write_with_progress(timeline, folder)
     return timeline
 
 
@@ -231,58 +227,16 @@ def _started(
             stack.close()
 
 
-def _load(
-    path: Path, engine: str, device: str, precision: str, gate: bool, region: str | None, sampling: str
-) -> Detector:
-    from seqcls.adaptive import SamplingOptions
-    from seqcls.detector import load
-    from seqcls.gate import GateOptions
-
-    detector = load(
-        path,
-        engine=engine,
-        device=device,
-        precision=precision,
-        gate=GateOptions(enabled=gate),
-        sampling=SamplingOptions(kind=sampling),  # type: ignore[arg-type]  # it refuses other names itself
-        lazy=True,
-    )
-    if region is None:
-        return detector
-    geometry = replace(detector.header.geometry, region=options.parse_region(region))
-    return replace(detector, header=replace(detector.header, geometry=geometry))
-
-
-def _folders(specs: Sequence[str], output: Path | None, overwrite: bool) -> list[Path]:
-    """One folder per source; all proved writable, and free unless ``overwrite``, before the work begins."""
-    from seqcls.files import prove_writable, require_free
-
-    names = _names(specs)
-    if len(specs) == 1:
-        folders = [Path(f"{names[0]}-timeline") if output is None else output]
-    else:
-        root = Path("seqcls-timelines") if output is None else output
-        folders = [root / name for name in names]
-    for folder in folders:
-        require_free(folder / "timeline.json", overwrite)
-    prove_writable(folders[0] if len(specs) == 1 else folders[0].parent)
-    return folders
-
-
-def _names(specs: Sequence[str]) -> list[str]:
-    """A short, distinct, file-system-safe name per source."""
+def _folders(specs: Sequence[str], output: Path | None) -> list[Path]:
+    """One folder per source, under a short, distinct, file-system-safe name where several share ``output``."""
     names: list[str] = []
     for spec in specs:
-        if spec.isdigit():
-            stem = "camera-" + spec
-        elif "://" in spec:
-            stem = "live"  # an address may hold secrets
-        else:
-            stem = Path(spec).stem
-        base = "".join(c if c.isalnum() or c in "-_.+ ()" else "_" for c in stem).strip(". ") or "clip"
-        name, count = base, 1
-        while name.lower() in {n.lower() for n in names}:
-            count += 1
-            name = f"{base}-{count}"
-        names.append(name)
-    return names
+        # An address may hold secrets.
+        stem = f"camera-{spec}" if spec.isdigit() else "live" if "://" in spec else Path(spec).stem
+        base = re.sub(r"[^\w.+ ()-]", "_", stem).strip(". ") or "clip"
+        taken = {name.lower() for name in names}
+        numbered = (base if count == 1 else f"{base}-{count}" for count in itertools.count(1))
+        names.append(next(name for name in numbered if name.lower() not in taken))
+    if len(specs) == 1:
+        return [Path(f"{names[0]}-timeline") if output is None else output]
+    return [(Path("seqcls-timelines") if output is None else output) / name for name in names]

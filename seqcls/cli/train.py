@@ -13,7 +13,6 @@ import typer
 from seqcls.cli import console, options, tables
 from seqcls.cli.options import OUTPUT, Panel, changed, parse_settings
 from seqcls.errors import DataError, ModelError, UsageError
-from seqcls.files import require_free
 from seqcls.training.options import SIZE_PRETRAINED, SIZE_SCRATCH, AugmentOptions, TrainOptions
 
 if TYPE_CHECKING:
@@ -36,6 +35,11 @@ RARE = (
 RARE_AUGMENT = tuple(field.name for field in fields(AugmentOptions) if field.name not in ("strength", "flip"))
 _T = TrainOptions()
 _A = AugmentOptions()
+#: What is looked for under --set by whoever knows the option's name in Python, and has a flag.
+_FLAGS = {f.name: f"--{f.name.replace('_', '-')}" for f in fields(TrainOptions)} | {
+    "strength": "--augment",
+    "flip": "--no-flip",
+}
 
 
 def train(
@@ -82,28 +86,19 @@ def train(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Fine-tune ResNet-18 on labelled frames or clips; calibrate; choose the operating point; save one file."""
-    rare = parse_settings(settings if settings is not None else [], (*RARE, *RARE_AUGMENT), "--set")
-    train_options = TrainOptions(
-        epochs=epochs,
-        batch_size=batch_size,
-        lr=lr,
-        optimizer=optimizer,  # type: ignore[arg-type]  # checked by TrainOptions
-        loss=loss,  # type: ignore[arg-type]
-        augment=changed(
-            AugmentOptions(strength=augment, flip=flip), {n: v for n, v in rare.items() if n in RARE_AUGMENT}, "--set"
-        ),
-        progressive=progressive,
-        patience=patience,
-        weights=weights,
-        import_pickle=import_pickle,
-        device=device,
-        seed=seed,
-    )
+    given = locals()
+    rare = parse_settings(settings or [], (*RARE, *RARE_AUGMENT), "--set", flags=_FLAGS)
+    augmentation = AugmentOptions(strength=augment, flip=flip)
+    augmentation = changed(augmentation, {n: v for n, v in rare.items() if n in RARE_AUGMENT}, "--set")
+    train_options = options.picked(TrainOptions, given, augment=augmentation)
     train_options = changed(train_options, {n: v for n, v in rare.items() if n in RARE}, "--set")
-    _check_folds(folds)
-    _check_output(output, overwrite)
+    if folds not in (None, "groups") and not (folds.isdigit() and int(folds) >= 2):
+        raise UsageError(f"--folds takes 2 or more, or 'groups', not {folds!r}")
+    if output.suffix != ".safetensors":
+        raise UsageError(f"-o must end in .safetensors, not {output.name}")
     if not data.exists():  # before weights are asked for
         raise DataError(f"{data}: no such file or folder; check the name")
+    options.check_outputs(output, overwrite=overwrite)
     from seqcls.models.file import write_model
     from seqcls.training.plots import write_history
     from seqcls.training.train import train as train_frames
@@ -132,20 +127,6 @@ def train(
             raise typer.Exit(130)
 
 
-def _check_folds(folds: str | None) -> None:
-    if folds not in (None, "groups") and not (folds.isdigit() and int(folds) >= 2):
-        raise UsageError(f"--folds takes 2 or more, or 'groups', not {folds!r}")
-
-
-def _check_output(output: Path, overwrite: bool) -> None:
-    from seqcls.files import prove_writable
-
-    if output.suffix != ".safetensors":
-        raise UsageError(f"-o must end in .safetensors, not {output.name}")
-    require_free(output, overwrite)
-    prove_writable(output.parent)
-
-
 def resolve_weights(train_options: TrainOptions) -> TrainOptions:
     """Decide `auto` before the images are read, because their size depends on it; refuse a file that will not do."""
     from seqcls.models.resnet import build, read_weights
@@ -164,12 +145,7 @@ def resolve_weights(train_options: TrainOptions) -> TrainOptions:
 
 
 def load(
-    data: Path,
-    labels: Path | None,
-    patients: str | None,
-    organs: list[str] | None,
-    size: int,
-    skip_corrupt: bool,
+    data: Path, labels: Path | None, patients: str | None, organs: list[str] | None, size: int, skip_corrupt: bool
 ) -> FrameSet:
     """Frames from a folder or straight from clips, with warnings about what a person should know of them."""
     from seqcls.cli.extract import labelled_clips

@@ -59,6 +59,15 @@ def output_of(model: Path, options: ConvertOptions) -> Path:
     return model.with_name(marked + SUFFIXES[options.target])
 
 
+def check_output(out: Path, options: ConvertOptions, overwrite: bool) -> None:
+    """Whether the model can be written there. Raises UsageError for its name, OutputError for the place."""
+    if out.suffix.lower() != SUFFIXES[options.target]:
+        raise UsageError(f"a model for {options.target} is named *{SUFFIXES[options.target]}, not {out.name}")
+    for path in (out, out.with_suffix(".bin")) if options.target == "openvino" else (out,):
+        require_free(path, overwrite)
+    require_writable(out.parent)
+
+
 def convert(
     model: Path,
     out: Path,
@@ -76,11 +85,7 @@ def convert(
     """
     if options.precision == "int8" and frames is None:
         raise UsageError("int8 needs frames for its calibration: --calibrate DATA, the folder that was trained on")
-    if out.suffix.lower() != SUFFIXES[options.target]:
-        raise UsageError(f"a model for {options.target} is named *{SUFFIXES[options.target]}, not {out.name}")
-    for path in (out, out.with_suffix(".bin")) if options.target == "openvino" else (out,):
-        require_free(path, overwrite)
-    require_writable(out.parent)
+    check_output(out, options, overwrite)
     header, tensors = read_model(model)
     if frames is not None:
         frames = frames.of_organs(header.organs)

@@ -26,7 +26,7 @@ _NAMES = {"csv": "intervals.csv"}
 __all__ = [
     "WRITERS",
     "export",
-    "formats_of",
+    "export_paths",
     "read_run",
     "write_intervals_csv",
     "write_run",
@@ -50,7 +50,7 @@ def export(
 
     Raises UsageError for an unknown format, OutputError where a file is there already or cannot be written.
     """
-    paths = {kind: Path(folder) / _NAMES.get(kind, f"timeline.{kind}") for kind in formats_of(formats)}
+    paths = export_paths(folder, formats)
     for path in paths.values():
         require_free(path, overwrite)
     for kind, path in paths.items():
@@ -58,14 +58,14 @@ def export(
     return tuple(paths.values())
 
 
-def formats_of(formats: str | Iterable[str]) -> list[str]:
-    """The keys of WRITERS that are meant. Raises UsageError for others, and for none."""
+def export_paths(folder: str | Path, formats: str | Iterable[str]) -> dict[str, Path]:
+    """Where ``export`` writes each format, by the keys of WRITERS. Raises UsageError for others, and for none."""
     wanted = [kind.strip().lower() for kind in (formats.split(",") if isinstance(formats, str) else formats)]
     known = [kind for kind in wanted if kind in WRITERS]
     unknown = [kind for kind in wanted if kind and kind not in WRITERS]
     if unknown or not known:
         raise UsageError(f"cannot export to {', '.join(unknown) or 'nothing'}: choose from {', '.join(WRITERS)}")
-    return known
+    return {kind: Path(folder) / _NAMES.get(kind, f"timeline.{kind}") for kind in known}
 
 
 def write_run(

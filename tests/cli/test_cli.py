@@ -12,7 +12,7 @@ import pytest
 import typer
 from support.commands import Seqcls, bright_clip, one_line
 
-from seqcls.cli import REMOVED, app, run, train
+from seqcls.cli import app, run, train
 
 
 def test_commands_are_listed_in_the_order_of_use() -> None:
@@ -56,15 +56,6 @@ def test_a_clip_or_an_address_is_no_command(seqcls: Seqcls, tmp_path: Path) -> N
     bright_clip(tmp_path / "x.mp4", [True] * 5)
     assert "seqcls run x.mp4" in seqcls("x.mp4").err
     assert "seqcls run rtsp://***@host/1" in seqcls("rtsp://nurse:hunter2@host/1").err
-
-
-def test_removed_options_say_where_they_went(seqcls: Seqcls) -> None:
-    for option in REMOVED:
-        command = "train" if "--set" in REMOVED[option] else "run"
-        done = seqcls(command, "x", option, "1")
-        assert done.code == 2 and one_line(done) == f"seqcls: there is no {option} any more: {REMOVED[option]}"
-    assert "--smoothing hmm,dwell=SECONDS" in one_line(seqcls("replay", "x", "--dwell", "1"))
-    assert one_line(seqcls("train", "x", "--warmup", "1")).endswith("use --set warmup=VALUE")
 
 
 def test_ctrl_c_says_so(seqcls: Seqcls, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,11 @@ def test_smoothing(text: str | None, expected: SmoothingOptions) -> None:
         ("magic", "unknown smoothing 'magic'"),
         ("median,width=1", "does not know 'width=1'; it takes NAME=VALUE with one of window, look-ahead"),
         ("median,0.6", "does not know '0.6'"),
+        ("median,dwell=2", "--smoothing median does not know 'dwell=2'; it takes NAME=VALUE with one of window, look-ahead"),
+        ("hmm,window=1", "--smoothing hmm does not know 'window=1'; it takes NAME=VALUE with one of dwell"),
+        ("dwell=1", "--smoothing mean does not know"),
+        ("none,window=1", "it takes no settings"),
+        ("window=1,window=2", "states window twice"),
         ("window=wide", "--smoothing window takes a number, not 'wide'"),
         ("look-ahead=9", "look_ahead_s"),
     ],
@@ -68,7 +73,7 @@ def test_regions() -> None:
 def test_cameras() -> None:
     assert parse_camera(None) == CameraOptions()
     assert parse_camera("size=1280X720,rate=29.97,backend=v4l2") == CameraOptions(
-        size=(1280, 720), rate_hz=29.97, backend="v4l2"
+        size=(1280, 720), camera_rate=29.97, backend="v4l2"
     )
     for wrong, message in (
         ("1280x720", "does not know '1280x720'"),
@@ -109,6 +114,8 @@ def test_every_training_option_is_on_the_command_line_once() -> None:
     assert not flags & set(train.RARE) and not set(train.RARE) & set(train.RARE_AUGMENT)
     with pytest.raises(UsageError, match="does not know 'epochs=3'; it takes NAME=VALUE with one of samples_per_epoch"):
         options.parse_settings(["epochs=3"], train.RARE, "--set")
+    with pytest.raises(UsageError, match="--set does not take epochs: it has a flag of its own, --epochs"):
+        options.parse_settings(["epochs=3"], train.RARE, "--set", flags=train._FLAGS)
     with pytest.raises(UsageError, match=r"^--set takes NAME=VALUE with one of samples_per_epoch"):
         options.parse_settings(["?"], train.RARE, "--set")
     with pytest.raises(UsageError, match="--set weight_decay lacks its value: write weight_decay=VALUE"):
