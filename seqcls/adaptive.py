@@ -143,7 +143,7 @@ class AdaptiveScorer:
         if rows:
             scores = self._engine.scores(np.stack([self._buffer.image(row) for row in rows]))
             if not np.isfinite(scores).all():  # what lies between two scores has no bounds then
-                raise ModelError("the model gives scores that are no numbers; use --precision fp32, or train it again")
+                raise ModelError("the model gives scores that are no numbers; use precision=fp32, or train it again")
             self._buffer.set_scores(rows, scores)
 
 

@@ -29,7 +29,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {one_line(error)}; choose another place with -o") from error
+        raise OutputError(f"cannot write {path}: {one_line(error)}; choose another place") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -43,7 +43,7 @@ def write_text(path: str | Path, text: str) -> None:
 def require_free(path: Path, overwrite: bool) -> None:
     """Raise OutputError where something is there that is not to be replaced."""
     if path.exists() and not overwrite:
-        raise OutputError(f"{path} is there already: add --overwrite, or choose another place with -o")
+        raise OutputError(f"{path} is there already: add overwrite=True, or choose another place")
 
 
 def make_folder(folder: str | Path) -> Path:
@@ -52,7 +52,7 @@ def make_folder(folder: str | Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot make folder {folder}: {one_line(error)}; choose another with -o") from error
+        raise OutputError(f"cannot make folder {folder}: {one_line(error)}; choose another") from error
     return folder
 
 
@@ -64,7 +64,7 @@ def require_writable(folder: str | Path) -> Path:
         probe.write_bytes(b"")
         probe.unlink()
     except OSError as error:
-        raise OutputError(f"cannot write into {folder}: {one_line(error)}; choose another with -o") from error
+        raise OutputError(f"cannot write into {folder}: {one_line(error)}; choose another") from error
     return folder
 
 

@@ -34,8 +34,13 @@ def commands() -> list[str]:
 
 @functools.cache
 def messages() -> str:
-    """Every text in the package, in one piece per expression, with a line break where a value is put in."""
-    return "\n\n".join(_texts())
+    """Every text in the package, in one piece per expression, with a line break where a value is put in.
+
+    Options are flags, as the command line shows them.
+    """
+    from seqcls.cli.console import in_flags
+
+    return in_flags("\n\n".join(_texts()))
 
 
 def _texts() -> Iterator[str]:

@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 import seqcls
-from seqcls.cli import bench, convert, demo, doctor, evaluate, extract, results, run, train
+from seqcls.cli import bench, console, convert, demo, doctor, evaluate, extract, results, run, train
 from seqcls.errors import SeqclsError, UsageError
 
 
@@ -124,5 +124,5 @@ def main() -> None:
     try:
         app()
     except (SeqclsError, KeyboardInterrupt) as error:  # the latter while the commands were still being set up
-        print(f"seqcls: {str(error) or 'interrupted'}", file=sys.stderr)  # noqa: T201
+        print(f"seqcls: {console.in_flags(str(error)) or 'interrupted'}", file=sys.stderr)  # noqa: T201
         sys.exit(error.exit_code if isinstance(error, SeqclsError) else 130)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 import time
@@ -18,6 +19,10 @@ from rich.text import Text
 Advance = Callable[[int], None]
 PLAIN_EVERY_S = 5.0
 
+_OPTION = re.compile(
+    r"(?<![\w-])(device|engine|import_pickle|overwrite|patients|precision|rate_hz|skip_corrupt|validation|weights)"
+    r"=([^\s;,)]+)"
+)
 #: Windows has no SIGHUP, and ends a program whose console is closed by itself.
 _ENDINGS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
@@ -34,11 +39,21 @@ def messages() -> Console:
 
 def notify(text: str) -> None:
     """One line on stderr, taken literally."""
-    messages().print(text, markup=False)
+    messages().print(in_flags(text), markup=False)
 
 
 def warn(text: str) -> None:
-    messages().print(Text("warning: ", style="yellow") + Text(text))
+    messages().print(Text("warning: ", style="yellow") + Text(in_flags(text)))
+
+
+def in_flags(text: str) -> str:
+    """The library speaks of options as Python writes them, ``overwrite=True``: here they are flags, ``--overwrite``."""
+    return _OPTION.sub(lambda found: _flag(*found.groups()), text)
+
+
+def _flag(name: str, value: str) -> str:
+    flag = "--fps" if name == "rate_hz" else f"--{name.replace('_', '-')}"
+    return flag if value == "True" else f"{flag} {value}"
 
 
 class _Rate(ProgressColumn):

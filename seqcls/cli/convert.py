@@ -9,6 +9,7 @@ import typer
 
 from seqcls.cli import console, tables
 from seqcls.cli.options import OUTPUT, Overwrite, Panel
+from seqcls.errors import UsageError
 
 if TYPE_CHECKING:
     from seqcls.convert.parity import Parity
@@ -37,6 +38,8 @@ def convert(
     from seqcls.models.file import read_header
 
     options = ConvertOptions(target=to, precision=precision, max_drift=max_drift)  # type: ignore[arg-type]
+    if precision == "int8" and calibrate is None:
+        raise UsageError("int8 needs frames for its calibration: --calibrate DATA, the folder that was trained on")
     header = read_header(model)
     out = output_of(model, options) if output is None else output
     check_output(out, options, overwrite)

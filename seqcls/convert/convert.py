@@ -84,7 +84,9 @@ def convert(
     UsageError where int8 has no frames for its calibration, EngineError where a library is missing, OutputError.
     """
     if options.precision == "int8" and frames is None:
-        raise UsageError("int8 needs frames for its calibration: --calibrate DATA, the folder that was trained on")
+        raise UsageError(
+            "int8 needs frames for its calibration: frames=load_frames(DATA, ...), those that it was trained on"
+        )
     check_output(out, options, overwrite)
     header, tensors = read_model(model)
     if frames is not None:

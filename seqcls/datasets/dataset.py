@@ -198,7 +198,9 @@ def _read_all(
         for row, digest in zip(rows, pool.map(read, range(len(rows))), strict=True):
             if not (digest or skip_corrupt):
                 pool.shutdown(cancel_futures=True)
-                raise DataError(f"{row.path} cannot be read as an image: replace or remove it, or add --skip-corrupt")
+                raise DataError(
+                    f"{row.path} cannot be read as an image: replace or remove it, or add skip_corrupt=True"
+                )
             out.append(replace(row, digest=digest))
             if progress is not None:
                 progress(len(out), len(rows))

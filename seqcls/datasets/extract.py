@@ -100,7 +100,7 @@ def extract(
         refuse_to_overwrite(out, options.overwrite)  # again: extracting takes minutes, and others may have written
         _replace(out, partial)
     except OSError as error:
-        raise OutputError(f"cannot write {out}: {one_line(error)}; choose another place with -o") from error
+        raise OutputError(f"cannot write {out}: {one_line(error)}; choose another place") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return summary

@@ -156,9 +156,9 @@ def refuse_to_overwrite(folder: Path, overwrite: bool) -> None:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not (folder / "dataset.json").is_file():
-        raise OutputError(f"{folder} holds something else than extracted frames: choose another folder with -o")
+        raise OutputError(f"{folder} holds something else than extracted frames: choose another folder")
     if not overwrite:
-        raise OutputError(f"{folder} already holds extracted frames: add --overwrite, or choose another with -o")
+        raise OutputError(f"{folder} already holds extracted frames: add overwrite=True, or choose another")
     foreign = _foreign(folder)
     if foreign:
         more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""

@@ -133,9 +133,9 @@ def with_patients(clips: Iterable[ClipLabels], pattern: str | None) -> list[Clip
         try:
             compiled = re.compile(pattern)
         except re.error as error:
-            raise UsageError(f"--patients {pattern!r} is not a regular expression: {error}") from error
+            raise UsageError(f"patients={pattern!r} is not a regular expression: {error}") from error
         if compiled.groups != 1:
-            raise UsageError(f"--patients {pattern!r} must have one group in parentheses, as '(pat[0-9]+)'")
+            raise UsageError(f"patients={pattern!r} must have one group in parentheses, as '(pat[0-9]+)'")
     known = []
     for clip in clips:
         found = compiled.search(PurePosixPath(clip.file).name) if compiled is not None else None

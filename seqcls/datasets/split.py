@@ -38,7 +38,7 @@ def hold_out(groups: Mapping[str, Shown], share: float | None, seed: int) -> tup
     if count < 2:
         raise DataError(
             f"a validation set needs two patients or clips that show {organ} {state}, there is {count};"
-            " label more, or use --validation 0"
+            " label more, or use validation=0"
         )
     wanted = max(1, round((SHARE if share is None else share) * len(groups)))
     order = [str(name) for name in np.random.default_rng(seed).permutation(sorted(groups))]
@@ -58,7 +58,7 @@ def _cover(groups: Mapping[str, Shown], carriers: Mapping[tuple[str, str], set[s
         best = max(free, key=lambda name: len(groups[name] & lacking))
         if not groups[best] & lacking:
             raise DataError(
-                "no split shows every organ present and absent on both sides; label more, or use --validation 0"
+                "no split shows every organ present and absent on both sides; label more, or use validation=0"
             )
         held.add(best)
         lacking -= groups[best]

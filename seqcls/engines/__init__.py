@@ -22,7 +22,7 @@ Model = str | Path | Parts
 
 
 def _openvino(model: Path | Parts, device: str, precision: str) -> Engine:
-    with needs("OpenVINO", "pip install openvino, or use --engine torch"):
+    with needs("OpenVINO", "pip install openvino, or use engine=torch"):
         from seqcls.engines.openvino_engine import OpenVINOEngine
     return OpenVINOEngine(model, precision)
 
@@ -62,7 +62,7 @@ def open_engine(model: Model, *, engine: str = "auto", device: str = "auto", pre
     source = model if isinstance(model, tuple) else Path(model)
     suffix = source.suffix.lower() if isinstance(source, Path) else ""
     if suffix in CONVERTED and engine not in ("auto", _ENGINE_OF[suffix]):
-        raise UsageError(f"{source} runs with --engine {_ENGINE_OF[suffix]} only; name the .safetensors for {engine}")
+        raise UsageError(f"{source} runs with engine={_ENGINE_OF[suffix]} only; name the .safetensors for {engine}")
     if isinstance(source, Path) and suffix not in CONVERTED:
         source = read_model(source)  # a fault of the file is reported before one of the library
     name, why = (_ENGINE_OF[suffix], "") if suffix in CONVERTED else (engine, "")

@@ -131,7 +131,7 @@ class PerImageEngine:
             with self._lock:
                 return self.header.probabilities(self._logits(np.ascontiguousarray(images)))
         except RuntimeError as error:
-            raise EngineError(f"{self._library} failed ({one_line(error)}); try --engine torch") from error
+            raise EngineError(f"{self._library} failed ({one_line(error)}); try engine=torch") from error
 
     def _logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         self._singles = self._singles + 1 if len(images) == 1 else 0

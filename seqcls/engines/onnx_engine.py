@@ -25,7 +25,7 @@ class ONNXEngine(PerImageEngine):
             content, header, kept = build(network(*model)).SerializeToString(), model[0], "fp32"
         precision = settle_int8(precision, kept, "ONNX Runtime", "onnx")
         if precision in ("bf16", "fp16"):
-            raise EngineError(f"ONNX Runtime has no fast {precision} on a processor; use --precision fp32 or auto")
+            raise EngineError(f"ONNX Runtime has no fast {precision} on a processor; use precision=fp32 or auto")
         precision = "fp32" if precision == "auto" else precision
         spread = partial(forward_of, content, processors())
         version = onnxruntime.__version__
@@ -44,7 +44,7 @@ def forward_of(model: bytes, threads: int = 1) -> Forward:
     try:
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exceptions have no common base but this one
-        raise EngineError(f"ONNX Runtime refuses the model ({one_line(error)}); try --engine torch") from error
+        raise EngineError(f"ONNX Runtime refuses the model ({one_line(error)}); try engine=torch") from error
 
     def forward(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         try:

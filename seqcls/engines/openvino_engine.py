@@ -67,10 +67,10 @@ def _compile(model: ov.Model, precision: str, *, streams: int) -> ov.CompiledMod
     try:
         compiled = core().compile_model(model, "CPU", options)
     except RuntimeError as error:
-        raise EngineError(f"OpenVINO refuses the model ({one_line(error)}); try --engine torch") from error
+        raise EngineError(f"OpenVINO refuses the model ({one_line(error)}); try engine=torch") from error
     found = compiled.get_property("INFERENCE_PRECISION_HINT")
     if found != _TYPES[precision]:
-        raise EngineError(f"OpenVINO computes in {found.to_string()} here, not in {precision}; use --precision fp32")
+        raise EngineError(f"OpenVINO computes in {found.to_string()} here, not in {precision}; use precision=fp32")
     return compiled
 
 
@@ -83,5 +83,5 @@ def _choose(precision: str) -> str:
     if precision == "auto":
         return "bf16" if "BF16" in can and fast_bfloat16() else "fp32"
     if precision in _CAPABILITIES and _CAPABILITIES[precision] not in can:
-        raise EngineError(f"this processor has no {precision}; use --precision fp32 or auto")
+        raise EngineError(f"this processor has no {precision}; use precision=fp32 or auto")
     return precision

@@ -59,7 +59,7 @@ class TorchEngine:
             alone = self._device.type == "cpu" and self._dtype != torch.float32
             self._sizes: tuple[int, ...] = (1,) if alone else self._agreeing_sizes()
         except RuntimeError as error:
-            raise EngineError(f"{self._device} refuses the model ({one_line(error)}); try --device cpu") from error
+            raise EngineError(f"{self._device} refuses the model ({one_line(error)}); try device=cpu") from error
         self.precision = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[self._dtype]
         self.description = f"PyTorch {torch.__version__}, {self._device}, {self.precision}"
 
@@ -76,7 +76,7 @@ class TorchEngine:
             try:
                 out[start : start + self._sizes[-1]] = self._forward(part)[: len(images) - start]
             except RuntimeError as error:
-                raise EngineError(f"{self._device} failed ({one_line(error)}); try --device cpu") from error
+                raise EngineError(f"{self._device} failed ({one_line(error)}); try device=cpu") from error
         return out
 
     def _forward(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -130,7 +131,15 @@ class ModelHeader:
         except SeqclsError as error:
             raise ModelError(str(error)) from error
         except (TypeError, ValueError, KeyError, AttributeError) as error:
-            raise ModelError(f"its header is damaged ({one_line(error)})") from error
+            raise ModelError(f"its header is damaged ({_fault(error)})") from error
+
+
+def _fault(error: Exception) -> str:
+    """What Python says of fields that a record has too many or too few, in plain words."""
+    text = one_line(error)
+    if unknown := re.search(r"unexpected keyword argument '(\w+)'", text):
+        return f"its field {unknown[1]!r} is unknown; a newer seqcls may have written it"
+    return f"its field {text} is missing" if isinstance(error, KeyError) else text
 
 
 def resnet18_shapes(outputs: int) -> dict[str, tuple[int, ...]]:
@@ -183,7 +192,7 @@ def read_model(path: str | Path) -> tuple[ModelHeader, Tensors]:
 
 def _read(path: Path, *, with_tensors: bool) -> tuple[ModelHeader, Tensors]:
     if not path.is_file():
-        raise ModelError(f"no model at {path}; train one with `seqcls train` or name another with -m")
+        raise ModelError(f"no model at {path}; train one with `seqcls train` or name another")
     if path.suffix.lower() in CONVERTED:
         raise ModelError(f"{path} is a converted model, which can be run only; name the .safetensors it was made from")
     if path.suffix.lower() == ".bin" and path.with_suffix(".xml").is_file():

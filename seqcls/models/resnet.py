@@ -34,7 +34,7 @@ from seqcls.models.file import GRAY_MEAN, GRAY_STD, misfit, resnet18_shapes
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-_OFFLINE = "start without them (--weights none), or from a file (--weights FILE)"
+_OFFLINE = "start without them (weights=none), or from a file (weights=FILE)"
 #: A server that is silent for this long counts as absent.
 DOWNLOAD_TIMEOUT_S = 10.0
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -117,7 +117,7 @@ def read_weights(path: Path, *, import_pickle: bool = False) -> dict[str, Tensor
             raise ModelError(f"{path} is not a whole safetensors file; copy it again") from error
     if not import_pickle:
         raise ModelError(
-            f"{path} is not safetensors; if it is a PyTorch state dict from someone you trust, add --import-pickle"
+            f"{path} is not safetensors; if it is a PyTorch state dict from someone you trust, add import_pickle=True"
         )
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -182,7 +182,7 @@ def choose_device(device: str = "auto") -> torch.device:
     if device == "auto":
         device = next(name for name in present if present[name])
     if not present[device]:
-        raise EngineError(f"this PyTorch ({torch.__version__}) finds no {device} device; use --device cpu or auto")
+        raise EngineError(f"this PyTorch ({torch.__version__}) finds no {device} device; use device=cpu or auto")
     return torch.device(device)
 
 
@@ -197,5 +197,5 @@ def choose_precision(precision: str, device: torch.device) -> torch.dtype:
         fast = fast_bfloat16() if device.type == "cpu" else device.type == "cuda" and torch.cuda.is_bf16_supported()
         return torch.bfloat16 if fast else torch.float32
     if precision == "fp16" and device.type == "cpu":
-        raise EngineError("float16 is slow and inexact on a CPU; use --precision bf16 or fp32")
+        raise EngineError("float16 is slow and inexact on a CPU; use precision=bf16 or fp32")
     return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]

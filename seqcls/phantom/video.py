@@ -117,7 +117,7 @@ def _encode(temporary: Path, path: Path, options: SweepOptions, crf: int) -> See
                 seen.append((frame.states, frame.contact))
             container.mux(stream.encode())
     except av.FFmpegError as error:
-        raise OutputError(f"cannot write {path}: {one_line(error)}; choose another place with -o") from error
+        raise OutputError(f"cannot write {path}: {one_line(error)}; choose another place") from error
     return seen
 
 

@@ -1,4 +1,4 @@
-"""A folder or a pattern of still images as a clip. Stills have no clock: state the rate with ``--fps``."""
+"""A folder or a pattern of still images as a clip. Stills have no clock: state the rate with ``rate_hz``."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ImageSequence(Clip):
         )
         if rate_hz is None:
             self._notes.append(
-                f"images have no clock: {ASSUMED_RATE_HZ:g} per second assumed; state the rate with --fps"
+                f"images have no clock: {ASSUMED_RATE_HZ:g} per second assumed; state the rate by rate_hz=NUMBER"
             )
 
     def _items(self) -> Iterator[Frame | Gap]:

@@ -187,7 +187,7 @@ def _fit(
             if on_step is not None:
                 on_step(step, total)
         if losses and not math.isfinite(mean_loss := float(torch.stack(losses).mean())):
-            raise DataError(f"the loss became {mean_loss} in epoch {number}; lower --lr or add --set precision=fp32")
+            raise DataError(f"the loss became {mean_loss} in epoch {number}; take a lower lr, or precision fp32")
         if interrupted:
             break
         seconds = time.perf_counter() - began_s

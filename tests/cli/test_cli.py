@@ -12,7 +12,7 @@ import pytest
 import typer
 from support.commands import Seqcls, bright_clip, one_line
 
-from seqcls.cli import app, run, train
+from seqcls.cli import app, console, run, train
 
 
 def test_commands_are_listed_in_the_order_of_use() -> None:
@@ -56,6 +56,18 @@ def test_a_clip_or_an_address_is_no_command(seqcls: Seqcls, tmp_path: Path) -> N
     bright_clip(tmp_path / "x.mp4", [True] * 5)
     assert "seqcls run x.mp4" in seqcls("x.mp4").err
     assert "seqcls run rtsp://***@host/1" in seqcls("rtsp://nurse:hunter2@host/1").err
+
+
+def test_options_of_the_library_are_shown_as_flags() -> None:
+    shown = console.in_flags("a=1: use precision=fp32 or auto; add overwrite=True, or state rate_hz=NUMBER")
+    assert shown == "a=1: use --precision fp32 or auto; add --overwrite, or state --fps NUMBER"
+
+
+@pytest.mark.parametrize("given", ["abc", "clip.mp"])
+def test_a_port_that_is_none(seqcls: Seqcls, given: str) -> None:
+    done = seqcls("run", "0", "--serve", given)
+    expected = f"seqcls: --serve takes a port from 0 to 65535, or nothing for any free one, not {given!r}"
+    assert (done.code, one_line(done)) == (2, expected)
 
 
 def test_ctrl_c_says_so(seqcls: Seqcls, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -244,5 +244,7 @@ def test_lines_tell_changes_only() -> None:
         "0:06:01 29.9 frames/s   latency 20 / 30 / 40 ms (p50 / p95 / p99)   10 received = 7 classified + 2 dropped + 1 rejected",
     ]
     assert dashboard.lines(later, replace(later, now_s=362.0)) == []
-    ended = replace(later, feed="stopped", feed_reason="end of the clip", organs=(replace(gone, reason="feed stopped"),))
+    ended = replace(
+        later, feed="stopped", feed_reason="end of the clip", organs=(replace(gone, reason="feed stopped"),)
+    )
     assert dashboard.lines(later, ended) == ["0:06:01 feed stopped (end of the clip)"]

@@ -39,7 +39,10 @@ def test_smoothing(text: str | None, expected: SmoothingOptions) -> None:
         ("magic", "unknown smoothing 'magic'"),
         ("median,width=1", "does not know 'width=1'; it takes NAME=VALUE with one of window, look-ahead"),
         ("median,0.6", "does not know '0.6'"),
-        ("median,dwell=2", "--smoothing median does not know 'dwell=2'; it takes NAME=VALUE with one of window, look-ahead"),
+        (
+            "median,dwell=2",
+            "--smoothing median does not know 'dwell=2'; it takes NAME=VALUE with one of window, look-ahead",
+        ),
         ("hmm,window=1", "--smoothing hmm does not know 'window=1'; it takes NAME=VALUE with one of dwell"),
         ("dwell=1", "--smoothing mean does not know"),
         ("none,window=1", "it takes no settings"),

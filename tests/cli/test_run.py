@@ -101,7 +101,7 @@ def test_results_are_never_overwritten_unasked(seqcls: Seqcls, model: str, tmp_p
     before = Path("x-timeline/timeline.json").read_bytes()
     again = seqcls("run", clip, "-m", model)
     assert again.code == 1 and one_line(again) == (
-        f"seqcls: {Path('x-timeline/timeline.json')} is there already: add --overwrite, or choose another place with -o"
+        f"seqcls: {Path('x-timeline/timeline.json')} is there already: add --overwrite, or choose another place"
     )
     assert seqcls("run", clip, "-m", model, "--overwrite").code == 0
     assert Path("x-timeline/timeline.json").read_bytes() == before

@@ -129,7 +129,7 @@ def test_damaged_images(tmp_path: Path, spoil: str, capfd: pytest.CaptureFixture
     if spoil == "gone":
         path.unlink()
         path.mkdir()  # listed, but cannot be read
-    with pytest.raises(DataError, match=r"clip1_0001\.png cannot be read as an image: .*--skip-corrupt") as caught:
+    with pytest.raises(DataError, match=r"clip1_0001\.png cannot be read as an image: .*skip_corrupt=True") as caught:
         load_frames(root, SMALL)
     frames = load_frames(root, SMALL, skip_corrupt=True)
     assert len(frames.images) == 5 and "left out 1 images" in frames.messages[0] and "\n" not in str(caught.value)

@@ -66,7 +66,7 @@ def test_extract_is_repeatable_and_every_nth_is_fewer(clips: Clips, tmp_path: Pa
 
 def test_extract_replaces_only_its_own_and_only_when_asked(clips: Clips, tmp_path: Path) -> None:
     extract(clips, tmp_path / "data", ExtractOptions())
-    with pytest.raises(OutputError, match="add --overwrite"):
+    with pytest.raises(OutputError, match="add overwrite=True"):
         extract(clips, tmp_path / "data", ExtractOptions())
     extract(clips, tmp_path / "data", ExtractOptions(overwrite=True, every=20))
     assert len(list((tmp_path / "data").rglob("*.png"))) == 6

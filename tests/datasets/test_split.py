@@ -100,10 +100,10 @@ def test_errors_name_what_is_missing() -> None:
     assert error({}, 0) == error({"P1": set()}, 0.2)
     assert error({"P1": {P, A}, "P2": {A}}, 0.3) == (
         "a validation set needs two patients or clips that show liver present, there is 1;"
-        " label more, or use --validation 0"
+        " label more, or use validation=0"
     )
     # Whoever of the three is held out, one of the states is left to nobody.
     pairs = {"P1": {P, A}, "P2": {A, KIDNEY}, "P3": {P, KIDNEY}}
     assert error(pairs, 0.3) == (
-        "no split shows every organ present and absent on both sides; label more, or use --validation 0"
+        "no split shows every organ present and absent on both sides; label more, or use validation=0"
     )

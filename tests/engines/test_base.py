@@ -59,5 +59,5 @@ def test_a_library_that_fails_is_reported_in_one_line(images: NDArray[np.uint8])
         raise RuntimeError("out of\n  memory")
 
     engine = PerImageEngine(HEADER, "Library", "1", "fp32", forward=broken, spread=lambda: broken)
-    with pytest.raises(EngineError, match=r"Library failed \(out of memory\); try --engine torch"):
+    with pytest.raises(EngineError, match=r"Library failed \(out of memory\); try engine=torch"):
         engine.scores(images[:2])

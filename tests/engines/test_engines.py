@@ -123,7 +123,7 @@ def test_unknown_engines_and_absent_devices(monkeypatch: pytest.MonkeyPatch, net
 @pytest.mark.parametrize("name", ["openvino", "onnx"])
 def test_engines_for_processors_refuse_a_gpu(name: str, net: GrayResNet) -> None:
     pytest.importorskip(LIBRARIES[name][0])
-    with pytest.raises(EngineError, match="not on cuda; use --device cpu"):
+    with pytest.raises(EngineError, match="not on cuda; use device=cpu"):
         open_engine((HEADER, net.tensors()), engine=name, device="cuda")
 
 

@@ -53,7 +53,7 @@ def test_auto_is_a_precision_by_name(monkeypatch: pytest.MonkeyPatch, can: list[
         if stated.upper() in can:
             assert module._choose(stated) == stated
         else:
-            with pytest.raises(EngineError, match=f"no {stated}; use --precision fp32 or auto"):
+            with pytest.raises(EngineError, match=f"no {stated}; use precision=fp32 or auto"):
                 module._choose(stated)
 
 

@@ -164,7 +164,7 @@ def test_a_header_cut_anywhere_is_refused(converted: Path, tmp_path: Path, at: i
 
 
 def test_engine_and_precision_must_fit_the_file(converted: Path) -> None:
-    with pytest.raises(UsageError, match="runs with --engine openvino only"):
+    with pytest.raises(UsageError, match="runs with engine=openvino only"):
         open_engine(converted / "m.xml", engine="torch")
     with pytest.raises(EngineError, match="seqcls convert MODEL --to openvino --precision int8"):
         open_engine(converted / "m.xml", precision="int8")

@@ -132,7 +132,7 @@ def test_without_a_network_imagenet_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     offline(monkeypatch)
-    with pytest.raises(ModelError, match=r"cannot be downloaded .*--weights none.*--weights FILE") as caught:
+    with pytest.raises(ModelError, match=r"cannot be downloaded .*weights=none.*weights=FILE") as caught:
         build(1, weights="imagenet")
     assert "\n" not in str(caught.value)
     assert capsys.readouterr().out == ""
@@ -175,7 +175,7 @@ WEIGHTS = {
         "holds no ResNet-18 to start from: 100 tensors are missing, bn1.bias among them",
     ),
     "NaN": ("w.safetensors", _nan, False, "bn1.weight holds NaN"),
-    "a pickle, not asked for": ("w.pth", _touch, False, "--import-pickle"),
+    "a pickle, not asked for": ("w.pth", _touch, False, "import_pickle=True"),
     "a damaged pickle": ("w.pth", _touch, True, "cannot be imported safely"),
     "a pickle that runs code": ("w.pth", lambda p: torch.save({"a": Trap()}, p), True, "cannot be imported safely"),
     "a pickle of something else": ("w.pth", lambda p: torch.save([1, 2], p), True, "not a state dict"),
@@ -203,7 +203,7 @@ def test_a_pth_can_be_imported_on_demand(tmp_path: Path, colour: dict[str, torch
 def test_a_device_that_is_not_there(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    with pytest.raises(EngineError, match=f"no {device} device; use --device cpu"):
+    with pytest.raises(EngineError, match=f"no {device} device; use device=cpu"):
         choose_device(device)
     assert choose_device("auto") == torch.device("cpu")
 
@@ -213,7 +213,7 @@ def test_devices_and_precisions_have_names() -> None:
         choose_device("gpu")
     with pytest.raises(UsageError, match="unknown precision 'int4'"):
         choose_precision("int4", torch.device("cpu"))
-    with pytest.raises(EngineError, match="use --precision bf16 or fp32"):
+    with pytest.raises(EngineError, match="use precision=bf16 or fp32"):
         choose_precision("fp16", torch.device("cpu"))
 
 

@@ -77,7 +77,7 @@ def test_without_any_time_there_is_no_clock_until_a_rate_is_stated(tmp_path: Pat
     with open_source(path) as source:
         assert len(list(source)) == 4
         assert not source.info.has_clock
-        assert source.report().verdict == "complete" and "--fps" in source.report().reasons[0]
+        assert source.report().verdict == "complete" and "rate_hz=" in source.report().reasons[0]
     with open_source(path, rate_hz=10) as source:
         frames = [item for item in source if isinstance(item, Frame)]
         assert source.info.has_clock and frames[3].time_s == pytest.approx(0.3)

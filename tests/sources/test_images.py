@@ -32,7 +32,7 @@ def test_a_folder_is_read_in_natural_order(suffix: str, tmp_path: Path) -> None:
 def test_without_a_rate_there_is_no_clock_and_it_is_reported(tmp_path: Path) -> None:
     with open_source(stills(tmp_path / "a", ["1.png", "2.png"])) as source:
         assert len(list(source)) == 2 and not source.info.has_clock
-        assert source.report().verdict == "complete" and "--fps" in source.report().reasons[0]
+        assert source.report().verdict == "complete" and "rate_hz=" in source.report().reasons[0]
 
 
 @pytest.mark.parametrize("pattern", ["frame_%04d.png", "frame_%d.png", "frame_*.png", "frame_000?.png"])
