@@ -35,7 +35,7 @@ def inspect(
     report = inspect_clip(clip, geometry, target, show_all=show_all)
     out = console.results()
     for name, value in report.facts():
-        out.print(f"{name:<22} {value}", markup=False)
+        out.print(f"{name:<22} {console.in_flags(value)}", markup=False)
     console.notify(f"wrote {target}")
     if report.report.verdict in ("truncated", "damaged"):
         raise typer.Exit(3)

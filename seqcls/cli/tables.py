@@ -11,6 +11,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from seqcls.cli.console import in_flags
 from seqcls.palette import SKY, UNKNOWN
 from seqcls.types import State
 
@@ -128,7 +129,7 @@ def show_timeline(console: Console, timeline: Timeline) -> None:
     """Name, facts, strips, table."""
     console.print(Text(timeline.source.name, style="bold") + Text(f"  {_facts(timeline)}", style="default"))
     for reason in timeline.report.reasons:
-        console.print(Text(f"  input: {reason}", style="yellow"))
+        console.print(Text(f"  input: {in_flags(reason)}", style="yellow"))
     for warning in timeline.warnings:
         console.print(Text(f"  {warning}", style="yellow"))
     console.print(timeline_strips(timeline, console.width))

@@ -86,7 +86,9 @@ class DicomSource(Clip):
             self._alarms.append(f"holds {found} frames but says that it has {declared}")
         self._truncated = pixels.missing != "" or found < declared
         if not self._clock_from:
-            self._notes.append(f"the file states no times: {ASSUMED_RATE_HZ:g} frames per second assumed; state rate_hz=NUMBER")
+            self._notes.append(
+                f"the file states no times: {ASSUMED_RATE_HZ:g} frames per second assumed; state rate_hz=NUMBER"
+            )
 
     def _items(self) -> Iterator[Frame | Gap]:
         with self._path.open("rb") as stream:
