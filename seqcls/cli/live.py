@@ -66,7 +66,7 @@ def parse_camera(text: str | None) -> CameraOptions:
             raise UsageError(f"--camera size is WIDTHxHEIGHT in pixels, such as 1280x720, not {stated['size']!r}")
         size = int(width), int(height)
     rate_hz = parse_number(stated["rate"], "--camera rate") if "rate" in stated else None
-    return CameraOptions(size=size, camera_rate=rate_hz, backend=stated.get("backend"))
+    return CameraOptions(size=size, rate_hz=rate_hz, backend=stated.get("backend"))
 
 
 def refuse_for_clips(run_options: LiveRunOptions) -> None:

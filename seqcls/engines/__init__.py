@@ -69,7 +69,7 @@ def open_engine(model: Model, *, engine: str = "auto", device: str = "auto", pre
     if name == "auto":
         name, why = choose_engine(device)
     if name != "torch" and device not in ("auto", "cpu"):
-        raise EngineError(f"seqcls runs {name} on the processor, not on {device}; use --device cpu")
+        raise EngineError(f"seqcls runs {name} on the processor, not on {device}; use device=cpu")
     opened: Any = ENGINES[name](source, device, precision)
     if why:
         opened.description += f" ({why})"

@@ -76,7 +76,7 @@ def test_regions() -> None:
 def test_cameras() -> None:
     assert parse_camera(None) == CameraOptions()
     assert parse_camera("size=1280X720,rate=29.97,backend=v4l2") == CameraOptions(
-        size=(1280, 720), camera_rate=29.97, backend="v4l2"
+        size=(1280, 720), rate_hz=29.97, backend="v4l2"
     )
     for wrong, message in (
         ("1280x720", "does not know '1280x720'"),
