@@ -138,7 +138,7 @@ def test_replay_of_a_whole_journal_with_other_options(tmp_path: Path) -> None:
     assert read_run(tmp_path / "same").report.verdict == "complete"
     assert replay(small, "-o", tmp_path / "none", "--onset", "0.95", "--smoothing", "none") == 0
     assert read_run(tmp_path / "none").of("liver", "present") == ()
-    with pytest.raises(OutputError, match="--overwrite"):
+    with pytest.raises(OutputError, match="overwrite=True"):
         replay(small, "-o", tmp_path / "same")
 
 
