@@ -38,7 +38,7 @@ IMPORTS: dict[str, set[str]] = {
     "postprocess": {"types", "intervals", "smoothing"},
     "preprocess": {"geometry", "types", "gate"},
     "timeline": {"errors", "geometry", "json_record", "types", "gate", "intervals", "smoothing"},
-    "contact_sheet": {"errors", "files", "geometry", "types", "gate", "sources", "preprocess", "cv2"},
+    "contact_sheet": {"errors", "files", "geometry", "types", "gate", "sources", "preprocess", "PIL", "cv2"},
     "datasets": {"errors", "files", "geometry", "types", "json_text", "sources", "preprocess", "cv2"},
     "engines": {"errors", "files", "models", "onnx", "onnxruntime", "openvino", "torch"},
     "exports": {"errors", "palette", "files", "json_record", "types", "json_text", "timeline", "matplotlib"},
