@@ -23,7 +23,7 @@ from seqcls.engines import Engine, open_engine
 from seqcls.engines.lazy import LazyEngine
 from seqcls.errors import ModelError, NoFramesError, UsageError
 from seqcls.gate import GateOptions
-from seqcls.geometry import layout_warning
+from seqcls.geometry import region_warnings
 from seqcls.intervals import IntervalOptions, intervals_from_events, one_per_organ
 from seqcls.models.file import ModelHeader, read_header
 from seqcls.postprocess import PostProcess
@@ -317,15 +317,10 @@ class _Run:
             scores=scores,
             frame_counts=frame_counts,
             report=report,
-            warnings=self._warnings(),
+            warnings=region_warnings(prepared.regions, self._detector.header.regions),
             provenance=self._provenance(),
             thumbnails=tuple(prepared.thumbnails.kept),
         )
-
-    def _warnings(self) -> tuple[str, ...]:
-        trained = self._detector.header.regions
-        said = (layout_warning(region, trained) for region in self.preparation.regions)
-        return tuple(dict.fromkeys(warning for warning in said if warning))
 
     def _provenance(self) -> Provenance:
         asked, adaptive = self._detector.sampling, self._adaptive

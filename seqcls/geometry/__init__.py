@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from seqcls.geometry.geometry import Geometry, RegionFinder, to_gray
-from seqcls.geometry.region import KINDS, Record, Region, layout_warning, outline_mask
+from seqcls.geometry.crop import to_gray
+from seqcls.geometry.geometry import Geometry, RegionFinder
+from seqcls.geometry.region import KINDS, Record, Region, outline_mask, region_warnings
 
-__all__ = ["KINDS", "Geometry", "Record", "Region", "RegionFinder", "layout_warning", "outline_mask", "to_gray"]
+__all__ = ["KINDS", "Geometry", "Record", "Region", "RegionFinder", "outline_mask", "region_warnings", "to_gray"]

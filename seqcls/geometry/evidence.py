@@ -1,24 +1,33 @@
-"""What a few frames tell about each pixel: speckle moves, overlay stands still, background is never lit."""
+"""What a few frames tell about each pixel: speckle moves, overlay stands still, panels are even, background is dark."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls.geometry.masks import Mask, components
+
 Image = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
 
 #: The search runs on images reduced to this longer side: an outline is then right to two pixels of a 1280 one.
 SEARCH_SIDE = 640
 
 #: Ripples of a codec, as a part of the brightest level within 8 pixels.
 RIPPLE = 0.08
+#: From this level on an even area is a panel of the user interface; below it may be the black around a sector.
+PANEL_LEVEL = 18
+#: Smaller even areas, as a part of the image, may be a vessel or a saturated layer.
+PANEL_AREA = 0.004
+#: A darker panel is larger, of one level throughout, brighter than this, and comes near the rim of the image.
+DIM_LEVEL, DIM_AREA = 4, 0.1
+#: What stirs more than this is tissue, not noise.
+MAX_NOISE = 4.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,14 +35,17 @@ class Evidence:
     """Per pixel of the reduced image, (h, w) bool. ``scale``: image pixels per reduced pixel in x and in y.
 
     seen: unlike the background in a fifth of the frames. active: changes in a quarter of the steps between frames; so
-    neither holds for what a clock, a cursor or an ECG trace merely passes over. overlay: bright and still.
-    inside: where ultrasound may be at all; the others are False elsewhere.
+    neither holds for what a clock, a cursor or an ECG trace merely passes over. overlay: bright and still. panel: lit,
+    still and even, with what is written on it; neither seen nor active. inside: where ultrasound may be at all; the
+    others are False elsewhere. mean: of the frames, (h, w) uint8.
     """
 
     seen: Mask
     active: Mask
     overlay: Mask
+    panel: Mask
     inside: Mask
+    mean: Image
     scale: tuple[float, float]
 
     def within(self, box: tuple[int, int, int, int]) -> Evidence:
@@ -42,7 +54,14 @@ class Evidence:
         x0, x1 = (round(x / self.scale[0]) for x in box[::2])
         y0, y1 = (round(y / self.scale[1]) for y in box[1::2])
         inside[y0:y1, x0:x1] = True
-        return Evidence(self.seen & inside, self.active & inside, self.overlay & inside, inside, self.scale)
+        return replace(
+            self,
+            seen=self.seen & inside,
+            active=self.active & inside,
+            overlay=self.overlay & inside,
+            panel=self.panel & inside,
+            inside=inside,
+        )
 
 
 class Statistics:
@@ -63,18 +82,19 @@ class Statistics:
         if not self._frames or not np.array_equal(small, self._frames[-1]):
             self._frames.append(small)
 
+    def still(self) -> tuple[Image, Mask]:
+        """The mean of the frames, (h, w) uint8, and where they do not change, but for noise and what a codec leaves."""
+        brightest, change, _ = self._changes()
+        return _mean_image(self._frames), _stands_still(brightest, change)
+
     def evidence(self) -> Evidence:
-        darkest, brightest = self._frames[0].copy(), self._frames[0].copy()
-        for frame in self._frames[1:]:
-            cv2.max(brightest, frame, brightest)
-            cv2.min(darkest, frame, darkest)
-        change = cv2.subtract(brightest, darkest)
-        background = _background(brightest, change)
-        # On a lit screen a dark, still pixel is as likely a frame around the sector; one image alone cannot tell.
-        unlike = cv2.subtract if len(self._frames) > 1 else cv2.absdiff
-        level = np.full_like(change, background)
-        lights = [unlike(frame, level) for frame in self._frames]
-        steps = [cv2.absdiff(a, b) for a, b in itertools.pairwise(self._frames)] or [np.zeros_like(change)]
+        brightest, change, noise = self._changes()
+        still = _stands_still(brightest, change)
+        mean = _mean_image(self._frames)
+        panel = panels(mean, still, change)
+        level = np.full_like(change, _background(brightest, still & ~panel))
+        lights = [cv2.subtract(frame, level) for frame in self._frames]
+        steps = [cv2.subtract(step, _all(change, 3 * noise)) for step in self._steps()]
         # Codecs leave ripples around whatever is bright, as far as their blocks reach: there more is asked for.
         ripple = RIPPLE * cv2.dilate(_mean(lights), np.ones((17, 17), np.uint8))
         lit = _mean([light > np.maximum(ripple, 2) for light in lights])
@@ -83,9 +103,80 @@ class Statistics:
         moves = _mean([step > 1 for step in steps])
         stirs = cv2.blur(_mean([np.minimum(step, 3) for step in steps]), (3, 3))
         active = ((moves >= 0.25) | (stirs > 0.5)) & (change > np.maximum(ripple, 1))
-        peak = unlike(brightest, level)
-        still = change <= 3 + 0.03 * peak
-        return Evidence(seen, active, still & (peak > 24), np.ones(change.shape, bool), self.scale)
+        overlay = still & (cv2.subtract(brightest, level) > 24)
+        inside = np.ones(change.shape, bool)
+        return Evidence(seen & ~panel, active & ~panel, overlay, panel, inside, mean, self.scale)
+
+    def _changes(self) -> tuple[Image, Image, float]:
+        """Per pixel the brightest level, and how far it goes beyond the noise; the noise of all pixels.
+
+        A frame grabber adds the same noise everywhere, black and panels included, of which every screen has some: it is
+        what the quietest twentieth of the pixels shows, as a standard deviation in levels.
+        """
+        darkest, brightest = self._frames[0].copy(), self._frames[0].copy()
+        for frame in self._frames[1:]:
+            cv2.max(brightest, frame, brightest)
+            cv2.min(darkest, frame, darkest)
+        # The mean difference of two values is 2 / sqrt(pi) standard deviations.
+        noise = min(MAX_NOISE, float(np.percentile(_mean(self._steps())[::2, ::2], 5)) * 0.886)
+        change = cv2.subtract(brightest, darkest)
+        return brightest, np.asarray(cv2.subtract(change, _all(change, 5 * noise)), np.uint8), noise
+
+    def _steps(self) -> list[Image]:
+        """From each frame to the next; one of nothing where there is one frame."""
+        found = [np.asarray(cv2.absdiff(a, b), np.uint8) for a, b in itertools.pairwise(self._frames)]
+        return found or [np.zeros_like(self._frames[0])]
+
+
+def _all(like: Image, value: float) -> Image:
+    return np.full_like(like, round(value))
+
+
+def panels(mean: Image, still: Mask, change: Image) -> Mask:
+    """Where a screen is lit, still and even, along a row or a column at least, and what is written on that."""
+    even = (_spread(mean, 5, 5) <= 3) | (_spread(mean, 15, 1) <= 2) | (_spread(mean, 1, 15) <= 2)
+    labels, areas = components(still & even & (mean >= PANEL_LEVEL))
+    large = (areas >= PANEL_AREA * mean.size)[labels] | _dim_panels(mean, still)
+    if not large.any():
+        return large
+    # Between the letters the panel has its level still, though a codec lets it flicker there.
+    wide = 2 * round(0.05 * max(mean.shape)) + 1
+    known = cv2.blur(large.astype(np.float32), (wide, wide))
+    level = cv2.blur(np.where(large, mean, 0).astype(np.float32), (wide, wide)) / np.maximum(known, 1e-6)
+    alike = (np.abs(mean - level) <= 4) & (known > 0.01) & (change <= 12)
+    side = 2 * round(0.0125 * max(mean.shape)) + 1
+    between = alike & (cv2.blur((alike | large).astype(np.float32), (side, side)) >= 0.35)
+    window = np.ones((side, side), np.uint8)
+    return cv2.morphologyEx((large | between).astype(np.uint8), cv2.MORPH_CLOSE, window) > 0
+
+
+def _dim_panels(mean: Image, still: Mask) -> Mask:
+    """Panels that are nearly black; noise deep in the body is as dark, but never of one level."""
+    dark = (mean >= DIM_LEVEL) & (mean < PANEL_LEVEL)
+    labels, areas = components(still & dark & (_spread(mean, 5, 5) <= 1))
+    inner = round(0.05 * max(mean.shape))
+    outer = np.concatenate(
+        [part.ravel() for part in (labels[:inner], labels[-inner:], labels[:, :inner], labels[:, -inner:])]
+    )
+    rim = np.unique(outer)
+    found = np.zeros_like(still)
+    for label in rim[areas[rim] >= DIM_AREA * mean.size]:
+        part = labels == label
+        counts = np.bincount(mean[part], minlength=PANEL_LEVEL + 1)
+        common = int(counts.argmax())
+        if counts[max(0, common - 1) : common + 2].sum() >= 0.95 * areas[label]:
+            found |= part
+    return found
+
+
+def _spread(image: Image, width: int, height: int) -> Image:
+    """Brightest less darkest level around each pixel."""
+    window = np.ones((height, width), np.uint8)
+    return np.asarray(cv2.subtract(cv2.dilate(image, window), cv2.erode(image, window)), np.uint8)
+
+
+def _stands_still(brightest: Image, change: Image) -> Mask:
+    return np.asarray(change <= 3 + 0.03 * brightest)
 
 
 def _mean(images: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
@@ -96,17 +187,20 @@ def _mean(images: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
     return np.asarray(total / len(images), np.float32)
 
 
+def _mean_image(images: Sequence[Image]) -> Image:
+    return np.asarray(np.round(_mean(images)), np.uint8)
+
+
 def _reduced(gray: Image, size: tuple[int, int]) -> Image:
     return np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _background(brightest: Image, change: Image) -> int:
-    """The level that much of the image's rim shares and keeps, else 0: a rim full of tissue has no such level."""
+def _background(brightest: Image, still: Mask) -> int:
+    """The dark level that much of the image's rim shares and keeps, else 0: a rim full of tissue has no such level."""
     rim = np.ones(brightest.shape, bool)
     depth = max(2, round(0.02 * max(brightest.shape)))
     rim[depth:-depth, depth:-depth] = False
-    levels = brightest[rim & (change <= 3)]
-    counts = np.bincount(levels, minlength=256)
-    level = int(counts.argmax())
+    counts = np.bincount(brightest[rim & still], minlength=256)
+    level = int(counts[:PANEL_LEVEL].argmax())
     near = counts[max(0, level - 1) : level + 2].sum()
     return level if near >= 0.25 * rim.sum() else 0

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import GeometryError
+from seqcls.geometry.crop import crop, is_blank, letterbox, to_gray
 from seqcls.geometry.evidence import Statistics
-from seqcls.geometry.region import Record, Region, outline_mask
-from seqcls.geometry.sector import covers, cuts, outline
+from seqcls.geometry.outline import Outline, covers, cuts, outline
+from seqcls.geometry.region import Record, Region
 
 Image = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
@@ -52,19 +53,14 @@ class Geometry:
 
     def crop(self, image: Image, region: Region) -> Image:
         """Gray (y1 - y0, x1 - x0) uint8, contiguous, 0 outside the outline. Raises GeometryError for another size."""
-        if image.shape[:2] != (region.height, region.width):
-            height, width = image.shape[:2]
-            raise GeometryError(f"a region of {region.width}x{region.height} is not for an image of {width}x{height}")
-        gray = to_gray(image[region.y0 : region.y1, region.x0 : region.x1])
-        mask = outline_mask(region)
-        return np.ascontiguousarray(gray) if mask is None else np.asarray(cv2.bitwise_and(gray, mask), np.uint8)
+        return crop(image, region)
 
     def apply(self, image: Image, region: Region) -> Image:
         """(H, W) or (H, W, 3) uint8 -> (S, S) uint8: ``crop``, then scaled to fit without stretching, rest black.
 
         Raises GeometryError for an image of another size.
         """
-        return letterbox(self.crop(image, region), self.size)
+        return letterbox(crop(image, region), self.size)
 
     def to_dict(self) -> Record:
         """For JSON."""
@@ -143,7 +139,9 @@ class RegionFinder:
         if found is not None:
             return found
         box = self._box()
-        return Region(0, 0, width, height, width, height) if box is None else Region(*box, width, height, kind="stated")
+        if box is not None:
+            return Region(*box, width, height, kind="stated")
+        return Region(0, 0, width, height, width, height, confidence=0.0)
 
     def _search(self) -> Region | None:
         evidence = self._statistics.evidence()
@@ -154,9 +152,11 @@ class RegionFinder:
             if found is None or whole is None:
                 return None
             # Scanners have stated boxes for images of another size: one that cuts through the sector is not believed.
-            if cuts(evidence.within(box).inside, whole[0]) and covers(whole[0], found[0], evidence.seen.shape):
+            if cuts(evidence.within(box).inside, whole.corners) and covers(
+                whole.corners, found.corners, evidence.seen.shape
+            ):
                 found, box = whole, None
-        return None if found is None else _region(*found, evidence.scale, box, self._sized())
+        return None if found is None else _region(found, evidence.scale, box, self._sized())
 
     def _sized(self) -> tuple[int, int]:
         if self._size is None:
@@ -173,59 +173,32 @@ class RegionFinder:
         return (x0, y0, x1, y1) if x1 - x0 >= 16 and y1 - y0 >= 16 else None
 
 
-def to_gray(image: Image) -> Image:
-    """(H, W) or (H, W, 3) BGR uint8 -> (H, W) uint8 with the weights of ITU-R BT.601."""
-    if image.ndim == 2:
-        return image
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
-
-
-def letterbox(gray: Image, size: int) -> Image:
-    """(H, W) uint8 -> (size, size) uint8, centred, not stretched, rest black.
-
-    Halved by averaging 2 x 2 pixels (which cv2 has in SIMD, unlike other factors) until less than a factor of 2 is left
-    for linear interpolation: as free of aliasing as INTER_AREA in one step, at several times its speed. The last row
-    or column of an odd size is dropped: padding would cost more than all the rest.
-    """
-    reduced, (height, width) = gray, gray.shape
-    while max(reduced.shape) >= 2 * size and min(reduced.shape) >= 2:
-        h, w = reduced.shape[0] // 2, reduced.shape[1] // 2
-        reduced = np.asarray(cv2.resize(reduced[: 2 * h, : 2 * w], (w, h), interpolation=cv2.INTER_AREA), np.uint8)
-    scale = size / max(height, width)
-    w, h = max(1, round(width * scale)), max(1, round(height * scale))
-    out = np.zeros((size, size), np.uint8)
-    y, x = (size - h) // 2, (size - w) // 2
-    out[y : y + h, x : x + w] = cv2.resize(reduced, (w, h), interpolation=cv2.INTER_LINEAR)
-    return out
-
-
-def is_blank(gray: Image) -> bool:
-    """Less than 0.2 % of the pixels above 24: black, or nothing but a mark in a corner."""
-    sample = gray[::4, ::4]
-    return bool(np.count_nonzero(sample > 24) < 0.002 * sample.size)
-
-
-def _region(
-    corners: NDArray[np.int32], kind: str, scale: tuple[float, float], box: Box | None, size: tuple[int, int]
-) -> Region:
+def _region(found: Outline, scale: tuple[float, float], box: Box | None, size: tuple[int, int]) -> Region:
     """Corners in reduced pixels -> Region of the image, a pixel and a half wider than found, at most the box."""
     x0, y0, x1, y1 = (0, 0, *size) if box is None else box
+    corners = found.corners
     way = np.sign(corners - corners.mean(axis=0))
     wide = (corners + 0.5) * scale - 0.5 + way * 1.5 * np.array(scale)
     wide = np.clip(np.round(wide), (x0, y0), (x1 - 1, y1 - 1)).astype(np.int32)
     hull = cv2.convexHull(wide)[:, 0, :]
-    if cv2.contourArea(hull) >= 0.985 * (size[0] - 1) * (size[1] - 1):
-        return Region(0, 0, *size, *size, kind="full")
-    (left, top), (right, bottom) = hull.min(axis=0), hull.max(axis=0) + 1
-    left, right = _in_eights(int(left), int(right), size[0])
-    top, bottom = _in_eights(int(top), int(bottom), size[1])
-    return Region(left, top, right, bottom, *size, tuple((int(x), int(y)) for x, y in hull), kind)
+    fills = float(cv2.contourArea(hull)) >= 0.985 * (size[0] - 1) * (size[1] - 1)
+    if fills or (found.whole and found.kind == "linear"):
+        return Region(0, 0, *size, *size, confidence=found.confidence)
+    if found.whole:
+        left, right, top, bottom = 0, size[0], 0, size[1]
+    else:
+        left, right = _even(int(hull[:, 0].min()), int(hull[:, 0].max()) + 1, x1)
+        top, bottom = _even(int(hull[:, 1].min()), int(hull[:, 1].max()) + 1, y1)
+    polygon = tuple((int(x), int(y)) for x, y in hull)
+    return Region(max(left, x0), max(top, y0), right, bottom, *size, polygon, found.kind, found.confidence)
 
 
-def _in_eights(start: int, end: int, limit: int) -> tuple[int, int]:
-    """The stretch [start, end) lengthened to a multiple of 8, where 0 to ``limit`` allows: it can be halved unhurt."""
-    end = min(limit, end + -(end - start) % 8)
-    return max(0, start - -(end - start) % 8), end
+def _even(start: int, end: int, limit: int) -> tuple[int, int]:
+    """The stretch [start, end) lengthened, where 0 to ``limit`` allows, so that it can be halved unhurt as often as
+    an image of 224 pixels asks for: to a multiple of 2, of 4 from 448 pixels on, of 8 from 896 on."""
+    step = 2 if end - start < 448 else 4 if end - start < 896 else 8
+    end = min(limit, end + -(end - start) % step)
+    return max(0, start - -(end - start) % step), end
 
 
 def _require_box(box: Box) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
@@ -19,6 +19,8 @@ Record = Mapping[str, Any]
 
 #: What ``Region.kind`` may say. full: the whole image. stated: a box that somebody gave, its shape unknown.
 KINDS = ("linear", "convex", "phased", "full", "stated")
+#: A region whose confidence is lower is warned of.
+UNSURE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Region:
     outside it (names are burnt in there) is never shown."""
     kind: str = "full"
     """One of KINDS."""
+    confidence: float = 1.0
+    """How sure the search is of it, 0 to 1; a box that somebody stated is sure. Below UNSURE a warning is given."""
 
     def __post_init__(self) -> None:
         if not (0 <= self.x0 < self.x1 <= self.width and 0 <= self.y0 < self.y1 <= self.height):
@@ -48,6 +52,8 @@ class Region:
             raise GeometryError(f"region of unknown kind {self.kind!r}; known: {', '.join(KINDS)}")
         if self.polygon and len(self.polygon) < 3:
             raise GeometryError(f"a region's outline needs 3 corners, not {len(self.polygon)}")
+        if not 0 <= self.confidence <= 1:
+            raise GeometryError(f"a region's confidence is 0 to 1, not {self.confidence}")
 
     @property
     def box(self) -> tuple[int, int, int, int]:
@@ -63,7 +69,8 @@ class Region:
         try:
             x0, y0, x1, y1, width, height = (int(record[n]) for n in ("x0", "y0", "x1", "y1", "width", "height"))
             polygon = tuple((int(x), int(y)) for x, y in record["polygon"])
-            return cls(x0, y0, x1, y1, width, height, polygon, str(record["kind"]))
+            confidence = float(record.get("confidence", 1.0))  # earlier files lack it
+            return cls(x0, y0, x1, y1, width, height, polygon, str(record["kind"]), confidence)
         except (KeyError, TypeError, ValueError) as error:
             raise GeometryError(f"not a stored region ({error}); make the file anew") from error
 
@@ -77,6 +84,22 @@ def outline_mask(region: Region) -> Image | None:
     cv2.fillPoly(mask, [np.array(region.polygon, np.int32) - (region.x0, region.y0)], 255)
     mask.flags.writeable = False
     return None if mask.all() else mask
+
+
+def region_warnings(regions: Iterable[Region], trained: Sequence[Region]) -> tuple[str, ...]:
+    """What a reader must know of a run's regions; ``trained``: those of the clips that the model was trained on."""
+    found = [line for region in regions for line in (_uncertain(region), layout_warning(region, trained)) if line]
+    return tuple(dict.fromkeys(found))
+
+
+def _uncertain(region: Region) -> str:
+    if region.confidence >= UNSURE:
+        return ""
+    box = ",".join(map(str, region.box))
+    return (
+        f"the ultrasound region is uncertain: {region.kind} {box} of {region.width}x{region.height}, confidence"
+        f" {region.confidence:.2f}; look at it with inspect, and state it with --region if it is wrong"
+    )
 
 
 def layout_warning(region: Region, trained: Sequence[Region]) -> str:

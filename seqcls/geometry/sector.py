@@ -1,21 +1,13 @@
-"""From evidence to outline: the dense part of the image that moves, and the fan or rectangle that it fills."""
+"""The shape that an ultrasound picture has: two straight sides, and the fan or rectangle between them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.geometry.evidence import Evidence, Mask
-
-Points = NDArray[np.int32]
-
-#: A component smaller than this part of the image is no ultrasound.
-MIN_AREA = 0.04
-#: A smaller one that moves may be a digit of a clock.
-MIN_PART = 0.002
+from seqcls.geometry.masks import Mask, drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,118 +22,7 @@ class Side:
         return self.offset + self.slope * y
 
 
-def outline(evidence: Evidence) -> tuple[Points, str] | None:
-    """Corners (n, 2) int32 of a convex outline in reduced pixels and its kind, or None where nothing is found."""
-    tissue = _tissue(evidence)
-    if tissue is None:
-        return None
-    sides = _sides(tissue)
-    if sides is not None:
-        tissue = _with_fragments(tissue, evidence, *sides)
-        sides = _sides(tissue) or sides
-    hull = _hull(tissue)
-    if sides is None:
-        return hull, "convex"
-    filled, kind = _completed(tissue, *sides)
-    if _is_cropped(_hull(filled | tissue), evidence):
-        filled, kind = _completed(tissue, *sides, to_bottom=True)
-    filled &= evidence.inside
-    extra = filled & ~_drawn(hull, tissue.shape)
-    if (extra & evidence.overlay).sum() > 0.002 * tissue.size:
-        return hull, kind
-    beyond = tissue & ~_wider(filled, 0.004)
-    return _hull(filled if beyond.sum() <= 0.002 * tissue.sum() else filled | tissue), kind
-
-
-def cuts(box: Mask, whole: Points) -> bool:
-    """Whether the box cuts a good part of an outline off, but not most of it."""
-    drawn = _drawn(whole, box.shape)
-    return bool(0.4 <= (drawn & box).sum() / drawn.sum() <= 0.95)
-
-
-def covers(whole: Points, part: Points, shape: tuple[int, ...]) -> bool:
-    """Whether the outline ``part`` lies, but for a fifth, in the outline ``whole``."""
-    drawn = _drawn(part, shape)
-    return bool((drawn & _drawn(whole, shape)).sum() >= 0.8 * drawn.sum())
-
-
-def _tissue(evidence: Evidence) -> Mask | None:
-    """The main component; only what moves, where what is seen goes far beyond that (a lit panel around the sector)."""
-    seen = _main(_dense(evidence.seen | evidence.active), evidence.active)
-    if seen is None:
-        return None
-    moving = _large(_dense(evidence.active) & seen)
-    if moving is None or _area(_hull(moving)) < MIN_AREA * moving.size:
-        return seen
-    around = _hull(moving)
-    beyond = seen & evidence.overlay & ~_wider(_drawn(around, seen.shape), 0.02)
-    if _area(_hull(seen)) > 1.35 * _area(around) or beyond.sum() > 0.01 * seen.sum():
-        return moving
-    return seen
-
-
-def _components(mask: Mask) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """(h, w) labels of the connected components, 0 outside of them, and (n,) their areas, that of label 0 as 0."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    areas = np.asarray(stats[:, cv2.CC_STAT_AREA], np.int32)
-    areas[0] = 0
-    return np.asarray(labels, np.int32), areas
-
-
-def _large(mask: Mask) -> Mask | None:
-    """The components of at least 0.2 % of the image: smaller ones may be digits."""
-    labels, areas = _components(mask)
-    good = areas >= MIN_PART * mask.size
-    return good[labels] if good.any() else None
-
-
-def _is_cropped(hull: Points, evidence: Evidence) -> bool:
-    """Whether the image was already cut down to the sector: hardly a rim, and nothing printed outside."""
-    (height, width), (x, y, w, h) = evidence.seen.shape, cv2.boundingRect(hull)
-    narrow = max(x / width, y / height, 1 - (x + w) / width) <= 0.03 and 1 - (y + h) / height <= 0.1
-    outside = ~_wider(_drawn(hull, evidence.seen.shape), 0.004)
-    printed = (evidence.overlay | _dense(evidence.seen)) & outside
-    return narrow and bool(evidence.inside.all()) and int(printed.sum()) <= 0.0002 * printed.size
-
-
-def _dense(mask: Mask) -> Mask:
-    """Without text, ticks and traces: a pixel stays where at least half of its neighbourhood is set."""
-    side = max(5, round(0.024 * max(mask.shape))) | 1
-    dense = cv2.blur(mask.astype(np.float32), (side, side), borderType=cv2.BORDER_REPLICATE) >= 0.5
-    kept: Mask = dense & mask
-    return kept
-
-
-def _main(mask: Mask, active: Mask) -> Mask | None:
-    """The component with the largest area, where what moves counts four times."""
-    labels, areas = _components(mask)
-    moving = np.bincount(labels[active & mask], minlength=len(areas))
-    found: Mask = (labels == (areas + 3 * moving).argmax()) & mask
-    return found if found.any() and _area(_hull(found)) >= MIN_AREA * mask.size else None
-
-
-def _hull(mask: Mask) -> Points:
-    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    return np.asarray(cv2.convexHull(np.concatenate(contours))[:, 0, :], np.int32)
-
-
-def _area(hull: Points) -> float:
-    return float(cv2.contourArea(hull)) + 0.5 * float(cv2.arcLength(hull, True)) + 1  # of pixels, not of their centres
-
-
-def _drawn(corners: NDArray[np.float64] | Points, shape: tuple[int, ...]) -> Mask:
-    canvas = np.zeros(shape, np.uint8)
-    cv2.fillPoly(canvas, [np.asarray(np.round(corners * 16.0), np.int32)], 1, shift=4)
-    return canvas > 0
-
-
-def _wider(mask: Mask, part: float) -> Mask:
-    """The mask grown by a part of the image's longer side."""
-    side = 2 * max(1, round(part * max(mask.shape))) + 1
-    return cv2.dilate(mask.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
-
-
-def _sides(tissue: Mask) -> tuple[Side, Side] | None:
+def sides(tissue: Mask) -> tuple[Side, Side] | None:
     """Both sides as straight lines; a side that lies in the dark mirrors the other one."""
     rows = np.flatnonzero(tissue.any(axis=1))
     first = tissue[rows].argmax(axis=1)
@@ -193,19 +74,7 @@ def _line(y: NDArray[np.intp], x: NDArray[np.intp], usable: NDArray[np.bool_], b
     return Side(float(fit[1]), float(fit[0]), int(near[best]))
 
 
-def _with_fragments(tissue: Mask, evidence: Evidence, left: Side, right: Side) -> Mask:
-    """Adds what moves between the sides but is separated by a dark band from the rest (deep noise below a shadow)."""
-    labels, areas = _components(_dense(evidence.active))
-    columns = np.arange(tissue.shape[1])
-    rows = np.arange(tissue.shape[0])[:, None]
-    between = (columns >= left.offset + left.slope * rows - 3) & (columns <= right.offset + right.slope * rows + 3)
-    inside = np.bincount(labels[between], minlength=len(areas))
-    good = (areas >= MIN_PART * tissue.size) & (inside >= 0.8 * areas)
-    result: Mask = tissue | good[labels]
-    return result
-
-
-def _completed(tissue: Mask, left: Side, right: Side, to_bottom: bool = False) -> tuple[Mask, str]:
+def completed(tissue: Mask, left: Side, right: Side, to_bottom: bool = False) -> tuple[Mask, str]:
     """The whole fan or rectangle between the sides, no deeper and no wider than its evidence on either half.
 
     ``to_bottom``: down to the image's last row, where nothing but ultrasound can be.
@@ -216,7 +85,7 @@ def _completed(tissue: Mask, left: Side, right: Side, to_bottom: bool = False) -
         top, bottom = _reach(y, (right.offset - left.offset) * np.ones(tissue.shape[0]))
         bottom = tissue.shape[0] - 1 if to_bottom else bottom
         corners = [(left.at(top), top), (right.at(top), top), (right.at(bottom), bottom), (left.at(bottom), bottom)]
-        return _drawn(np.array(corners), tissue.shape), "linear"
+        return drawn(np.array(corners), tissue.shape), "linear"
     apex_y = (left.offset - right.offset) / spread
     apex_x = left.at(apex_y)
     radius = np.hypot(x - apex_x, y - apex_y).round().astype(np.intp)
@@ -228,7 +97,7 @@ def _completed(tissue: Mask, left: Side, right: Side, to_bottom: bool = False) -
     way = np.stack([np.sin(angle), np.cos(angle)], axis=1)
     arc = (apex_x, apex_y) + far * way
     fan = np.concatenate([arc, [(apex_x, apex_y) + near * way[-1], (apex_x, apex_y) + near * way[0]]])
-    filled = _drawn(fan, tissue.shape)
+    filled = drawn(fan, tissue.shape)
     rows = np.flatnonzero(np.bincount(y) > 0.01 * tissue.shape[1])
     reach = max(apex_x - x.min(), x.max() - apex_x) + 1
     row, column = np.ogrid[: tissue.shape[0], : tissue.shape[1]]

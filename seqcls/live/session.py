@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from seqcls.detector import Detector
 from seqcls.errors import UsageError, one_line
-from seqcls.geometry import Region, layout_warning
+from seqcls.geometry import Region, region_warnings
 from seqcls.journal import JournalWriter, Resumption, RunSummary
 from seqcls.live.background import nothing
 from seqcls.live.frame_queue import FrameQueue, Keep, shifted
@@ -232,14 +232,12 @@ class LiveSession:
         frame_counts = replace(frame_counts, dropped=frame_counts.dropped + missing)
         assert missing == 0 or problem, f"frames went missing inside seqcls: {frame_counts}"
         report = self._source.report()
-        trained = self._detector.header.regions
-        possible = (layout_warning(region, trained) for region in self._preprocessor.regions)
         summary = RunSummary(
             end_s=end_s,
             frame_counts=frame_counts,
             verdict="unknown" if problem else report.verdict,
             reasons=(problem, *report.reasons) if problem else report.reasons,
-            warnings=tuple(dict.fromkeys(warning for warning in possible if warning)),
+            warnings=region_warnings(self._preprocessor.regions, self._detector.header.regions),
             regions=tuple(self._preprocessor.regions),
             latency_ms=self._latency.percentiles_ms(),
         )

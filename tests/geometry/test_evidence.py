@@ -13,6 +13,12 @@ Image = NDArray[np.uint8]
 WIDTH, HEIGHT = 60, 40
 
 
+@pytest.fixture
+def no_panels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The patches below are as even as panels are, and would be taken for these."""
+    monkeypatch.setattr(module, "panels", lambda mean, still, change: np.zeros_like(still))
+
+
 def evidence(frames: list[Image]) -> Evidence:
     statistics = Statistics(frames[0].shape[1], frames[0].shape[0])
     for frame in frames:
@@ -82,21 +88,29 @@ def test_frames_are_copied() -> None:
 
 def test_evidence_within_a_box() -> None:
     whole = np.ones((20, 30), bool)
-    small = Evidence(whole, whole, whole, whole, (2.0, 4.0)).within((10, 8, 40, 60))
+    mean = np.zeros((20, 30), np.uint8)
+    small = Evidence(whole, whole, whole, whole, whole, mean, (2.0, 4.0)).within((10, 8, 40, 60))
     expected = np.zeros((20, 30), bool)
     expected[2:15, 5:20] = True
-    for mask in (small.seen, small.active, small.overlay, small.inside):
+    for mask in (small.seen, small.active, small.overlay, small.panel, small.inside):
         np.testing.assert_array_equal(mask, expected)
     assert small.scale == (2.0, 4.0)
     nothing = np.zeros((20, 30), bool)
-    for name in ("seen", "active", "overlay"):
-        masks = {key: whole for key in ("seen", "active", "overlay")} | {name: nothing}
-        assert not getattr(Evidence(**masks, inside=whole, scale=(1.0, 1.0)).within((0, 0, 9, 9)), name).any()
+    names = ("seen", "active", "overlay", "panel")
+    for name in names:
+        masks = {key: whole for key in names} | {name: nothing}
+        assert not getattr(
+            Evidence(**masks, inside=whole, mean=mean, scale=(1.0, 1.0)).within((0, 0, 9, 9)), name
+        ).any()
 
 
 def test_a_box_is_rounded_to_reduced_pixels() -> None:
     whole = np.ones((20, 30), bool)
-    inside = Evidence(whole, whole, whole, whole, (2.0, 2.0)).within((3, 5, 11, 13)).inside  # 1.5, 2.5, 5.5, 6.5
+    inside = (
+        Evidence(whole, whole, whole, whole, whole, np.zeros((20, 30), np.uint8), (2.0, 2.0))
+        .within((3, 5, 11, 13))
+        .inside
+    )  # 1.5, 2.5, 5.5, 6.5
     assert (np.flatnonzero(inside.any(axis=0)).tolist(), np.flatnonzero(inside.any(axis=1)).tolist()) == (
         [2, 3, 4, 5],
         [2, 3, 4, 5],
@@ -106,6 +120,7 @@ def test_a_box_is_rounded_to_reduced_pixels() -> None:
 # --- seen
 
 
+@pytest.mark.usefixtures("no_panels")
 @pytest.mark.parametrize(
     ("lit", "of", "level", "seen"),
     [
@@ -129,6 +144,7 @@ def test_seen_in_a_fifth_of_the_frames(lit: int, of: int, level: int, seen: bool
     assert not found.seen[5, 5]
 
 
+@pytest.mark.usefixtures("no_panels")
 def test_dim_pixels_are_seen_by_the_mean_of_their_neighbours() -> None:
     """At the edge of a patch of level 2 six of nine are lit: 1.33."""
     seen = drawn([2, 2, 2]).seen
@@ -136,11 +152,13 @@ def test_dim_pixels_are_seen_by_the_mean_of_their_neighbours() -> None:
     assert np.flatnonzero(seen[:, 30]).tolist() == list(range(11, 29))
 
 
+@pytest.mark.usefixtures("no_panels")
 def test_what_a_clock_passes_over_is_not_seen() -> None:
     """200 in one frame of ten would be a dim 0.8 of at most 8 in each."""
     assert not at(drawn([200] + [0] * 9).seen)
 
 
+@pytest.mark.usefixtures("no_panels")
 def test_ripples_beside_what_is_bright_are_not_seen() -> None:
     """Within 8 pixels of a level of 200, more than 8 % of it is asked for: 16."""
     out = frames(6)
@@ -156,6 +174,7 @@ def test_ripples_beside_what_is_bright_are_not_seen() -> None:
     assert evidence(brighter).seen[20, 37]
 
 
+@pytest.mark.usefixtures("no_panels")
 def test_ripples_reach_8_pixels_to_every_side() -> None:
     out = frames(6)
     for frame in out:
@@ -171,6 +190,7 @@ def test_ripples_reach_8_pixels_to_every_side() -> None:
 # --- active
 
 
+@pytest.mark.usefixtures("no_panels")
 @pytest.mark.parametrize(
     ("levels", "active"),
     [
@@ -200,6 +220,7 @@ def test_active_where_a_quarter_of_the_steps_changes(levels: list[int], active: 
     assert at(drawn(levels).active) is active
 
 
+@pytest.mark.usefixtures("no_panels")
 def test_jumps_are_averaged_over_their_neighbours() -> None:
     """At the edge of the patch six of nine pixels jump: 0.4 on average."""
     active = drawn([20, 90, 90, 90, 90, 90]).active
@@ -207,6 +228,7 @@ def test_jumps_are_averaged_over_their_neighbours() -> None:
     assert np.flatnonzero(active[:, 30]).tolist() == list(range(11, 29))
 
 
+@pytest.mark.usefixtures("no_panels")
 def test_a_change_smaller_than_the_ripple_is_none() -> None:
     """8 % of a level of 200 are 16: a flicker between 0 and 16 beside it is the codec's."""
     out = frames(6)
@@ -219,6 +241,7 @@ def test_a_change_smaller_than_the_ripple_is_none() -> None:
     assert evidence(out).active[20, 33]
 
 
+@pytest.mark.usefixtures("no_panels")
 def test_one_frame_moves_nowhere() -> None:
     frame = frames(1)[0]
     frame[10:30, 20:40] = 100
@@ -229,6 +252,7 @@ def test_one_frame_moves_nowhere() -> None:
 # --- overlay
 
 
+@pytest.mark.usefixtures("no_panels")
 @pytest.mark.parametrize(
     ("levels", "overlay"),
     [
@@ -248,34 +272,33 @@ def test_overlay_is_bright_and_still(levels: list[int], overlay: bool) -> None:
     assert at(found.overlay) is overlay and not found.overlay[5, 5]
 
 
+@pytest.mark.usefixtures("no_panels")
 def test_everything_is_inside() -> None:
     found = drawn([25, 30])
     assert found.inside.all() and found.inside.shape == (HEIGHT, WIDTH) and found.scale == (1.0, 1.0)
 
 
-# --- the background
+# --- the background and the panels
 
 
-def test_a_gray_screen_is_background() -> None:
-    found = drawn([90, 110, 90, 110], background=60)
-    assert at(found.seen) and not found.seen[5, 5] and not found.overlay[5, 5]
+def test_a_gray_screen_is_a_panel() -> None:
+    found = drawn([90, 130, 90, 130], background=60)
+    assert at(found.seen) and at(found.active) and not at(found.panel)
+    assert found.panel[5, 5] and found.overlay[5, 5] and not found.seen[5, 5]
 
 
-def test_a_dark_pixel_on_a_gray_screen() -> None:
-    """In a moving image it is a frame around the sector; in a single one nobody knows."""
-    assert not at(drawn([20, 20], background=60).seen)
-    single = frames(1, 60)[0]
-    single[10:30, 20:40] = 20
-    assert at(evidence([single]).seen)
+def test_a_dark_picture_on_a_gray_screen() -> None:
+    found = drawn([20, 45, 20, 45], background=60)
+    assert at(found.seen) and at(found.active)
 
 
-def background(rim: Image, change: Image | None = None) -> int:
-    return module._background(rim, np.zeros_like(rim) if change is None else change)
+def background(rim: Image, still: NDArray[np.bool_] | None = None) -> int:
+    return module._background(rim, np.ones(rim.shape, bool) if still is None else still)
 
 
 def test_the_background_is_the_level_of_a_quarter_of_the_rim() -> None:
     """2 pixels deep all around 40 x 60: 384 pixels, a quarter of which are 96."""
-    noise = (np.arange(HEIGHT * WIDTH) * 7 % 240 + 10).reshape(HEIGHT, WIDTH).astype(np.uint8)
+    noise = (np.arange(HEIGHT * WIDTH) * 7 % 200 + 30).reshape(HEIGHT, WIDTH).astype(np.uint8)
     for count, level in ((96, 5), (95, 0)):
         rim = noise.copy()
         rim[:2].ravel()[:count] = 5
@@ -293,25 +316,29 @@ def test_the_background_is_the_level_of_a_quarter_of_the_rim() -> None:
     assert background(rim) == 1
 
 
+def test_the_background_is_dark() -> None:
+    """From level 18 on it is a panel."""
+    assert background(np.full((HEIGHT, WIDTH), 17, np.uint8)) == 17
+    assert background(np.full((HEIGHT, WIDTH), 18, np.uint8)) == 0
+
+
 def test_the_rim_is_two_hundredths_of_the_longer_side() -> None:
     image = np.zeros((200, 300), np.uint8)
-    image[6:-6, 6:-6] = 50
+    image[6:-6, 6:-6] = 15
     assert background(image) == 0
-    image[:6], image[-6:], image[:, :6], image[:, -6:] = 30, 30, 30, 30
-    assert background(image) == 30
-    image[:5], image[-5:], image[:, :5], image[:, -5:] = 20, 21, 20, 21
-    assert background(image) in (20, 21)
-    image[:6], image[-6:], image[:, :6], image[:, -6:] = 30, 30, 30, 30
-    image[:2], image[-2:], image[:, :2], image[:, -2:] = 20, 20, 20, 20
-    assert background(image) == 30
+    image[:6], image[-6:], image[:, :6], image[:, -6:] = 13, 13, 13, 13
+    assert background(image) == 13
+    image[:5], image[-5:], image[:, :5], image[:, -5:] = 9, 10, 9, 10
+    assert background(image) in (9, 10)
+    image[:6], image[-6:], image[:, :6], image[:, -6:] = 13, 13, 13, 13
+    image[:2], image[-2:], image[:, :2], image[:, -2:] = 9, 9, 9, 9
+    assert background(image) == 13
 
 
 def test_a_rim_that_moves_is_no_background() -> None:
-    rim, change = np.full((HEIGHT, WIDTH), 30, np.uint8), np.full((HEIGHT, WIDTH), 3, np.uint8)
-    assert background(rim, change) == 30
-    change[:] = 4
-    assert background(rim, change) == 0
-    change.ravel()[:96] = 0
-    assert background(rim, change) == 30
-    change.ravel()[95] = 4
-    assert background(rim, change) == 0
+    rim, still = np.full((HEIGHT, WIDTH), 13, np.uint8), np.zeros((HEIGHT, WIDTH), bool)
+    assert background(rim) == 13 and background(rim, still) == 0
+    still.ravel()[:96] = True
+    assert background(rim, still) == 13
+    still.ravel()[95] = False
+    assert background(rim, still) == 0

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from seqcls.errors import GeometryError
-from seqcls.geometry import KINDS, Region, layout_warning, outline_mask
+from seqcls.geometry import KINDS, Region, outline_mask, region_warnings
+from seqcls.geometry.region import layout_warning
 
 REGION = Region(1, 2, 30, 40, 50, 60, ((1, 2), (29, 2), (9, 39)), "phased")
 
@@ -24,7 +25,7 @@ def test_a_region_survives_json() -> None:
     assert Region.from_dict(REGION.to_dict()) == REGION
     assert REGION.to_dict() == {
         "x0": 1, "y0": 2, "x1": 30, "y1": 40, "width": 50, "height": 60,
-        "polygon": [[1, 2], [29, 2], [9, 39]], "kind": "phased",
+        "polygon": [[1, 2], [29, 2], [9, 39]], "kind": "phased", "confidence": 1.0,
     }  # fmt: skip
     assert REGION.box == (1, 2, 30, 40)
     stored = {name: str(value) if isinstance(value, int) else value for name, value in REGION.to_dict().items()}
@@ -122,3 +123,27 @@ def test_one_like_region_in_training_is_enough() -> None:
         "the clip's region (linear 300x400) is unlike the training clips (convex, phased): linear, not convex;"
         " check it with inspect"
     )
+
+
+def test_an_uncertain_region_gives_a_warning_once() -> None:
+    unsure, sure = (Region(1, 2, 30, 40, 64, 48, kind="linear", confidence=value) for value in (0.49, 0.5))
+    assert region_warnings([unsure, sure, unsure], []) == (
+        "the ultrasound region is uncertain: linear 1,2,30,40 of 64x48, confidence 0.49; look at it with inspect, and"
+        " state it with --region if it is wrong",
+    )
+    trained = Region(0, 0, 29, 38, 64, 48, kind="convex")
+    assert region_warnings([sure], [trained]) == (layout_warning(sure, [trained]),)
+    assert len(region_warnings([unsure], [trained])) == 2 and region_warnings([], [trained]) == ()
+
+
+@pytest.mark.parametrize("confidence", [-0.01, 1.01, float("nan")])
+def test_a_confidence_is_a_share(confidence: float) -> None:
+    with pytest.raises(GeometryError, match=f"a region's confidence is 0 to 1, not {confidence}"):
+        Region(0, 0, 9, 9, 9, 9, confidence=confidence)
+
+
+def test_a_region_of_an_earlier_file_is_sure() -> None:
+    record = dict(REGION.to_dict())
+    del record["confidence"]
+    assert Region.from_dict(record).confidence == 1.0
+    assert Region.from_dict({**record, "confidence": 0.25}).confidence == 0.25

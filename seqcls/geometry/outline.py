@@ -1,0 +1,261 @@
+"""From evidence to outline: which part of the image is ultrasound, what shape it fills, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcls.geometry.evidence import Evidence
+from seqcls.geometry.masks import Mask, Points, area, components, dense, drawn, hull, iou, wider
+from seqcls.geometry.sector import Side, completed, sides
+
+#: A component smaller than this part of the image is no ultrasound.
+MIN_AREA = 0.04
+#: A smaller one that moves may be a digit of a clock.
+MIN_PART = 0.002
+#: A shape that agrees so well with its evidence is taken.
+GOOD_FIT = 0.85
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outline:
+    """``corners``: (n, 2) int32, convex, in reduced pixels. ``kind``: as in Region. ``whole``: the image was cut down
+    to the ultrasound before. ``confidence``: 0 to 1."""
+
+    corners: Points
+    kind: str
+    whole: bool
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fit:
+    """``quality``: how well the shape agrees with the hull of the evidence for it, 0 to 1."""
+
+    corners: Points
+    kind: str
+    quality: float
+    whole: bool
+
+
+def outline(evidence: Evidence) -> Outline | None:
+    """The ultrasound's outline, or None where nothing is found."""
+    best: _Fit | None = None
+    for tissue in _candidates(evidence):
+        fit = _fit(tissue, evidence)
+        if best is None or fit.quality > best.quality:
+            best = fit
+        if fit.quality >= GOOD_FIT:
+            break
+    if best is None:
+        return None
+    if best.kind == "linear" and not best.whole:
+        best = replace(best, corners=_snapped(_up_to_panels(best.corners, evidence), evidence))
+    return Outline(best.corners, best.kind, best.whole, _confidence(best, evidence))
+
+
+def cuts(box: Mask, whole: Points) -> bool:
+    """Whether the box cuts a good part of an outline off, but not most of it."""
+    inside = drawn(whole, box.shape)
+    return bool(0.4 <= (inside & box).sum() / inside.sum() <= 0.95)
+
+
+def covers(whole: Points, part: Points, shape: tuple[int, ...]) -> bool:
+    """Whether the outline ``part`` lies, but for a fifth, in the outline ``whole``."""
+    inside = drawn(part, shape)
+    return bool((inside & drawn(whole, shape)).sum() >= 0.8 * inside.sum())
+
+
+def _candidates(evidence: Evidence) -> Iterator[Mask]:
+    """What may be the tissue: the main component of all that is seen, what moves in it, and that without what hangs on
+    it by a bridge narrower than a twentieth or a tenth of the image.
+
+    The latter leave out what stands around the sector and touches it: text, a logo, small pictures, a photograph.
+    """
+    seen = _main(dense(evidence.seen | evidence.active), evidence.active)
+    if seen is None:
+        return
+    yield seen
+    side = max(seen.shape)
+    closed = cv2.morphologyEx(seen.astype(np.uint8), cv2.MORPH_CLOSE, _window(0.025 * side))
+    for bridge in (0.05, 0.1):
+        opened = cv2.morphologyEx(closed, cv2.MORPH_OPEN, _window(bridge * side)) > 0
+        compact = _main(opened & seen, evidence.active)
+        if compact is not None:
+            yield compact
+    moving = _large(dense(evidence.active) & seen)
+    if moving is not None and area(hull(moving)) >= MIN_AREA * moving.size:
+        yield moving
+
+
+def _window(side: float) -> NDArray[np.uint8]:
+    return np.ones((round(side) | 1, round(side) | 1), np.uint8)
+
+
+def _fit(tissue: Mask, evidence: Evidence) -> _Fit:
+    """The shape of the tissue, with the probe above or, where that is clearly better, below."""
+    upright = _upright(tissue, evidence)
+    if upright.quality >= GOOD_FIT:
+        return upright
+    turned = _upright(tissue[::-1], _turned(evidence))
+    if turned.quality < upright.quality + 0.05:
+        return upright
+    last = tissue.shape[0] - 1
+    return replace(turned, corners=np.stack([turned.corners[:, 0], last - turned.corners[:, 1]], axis=1))
+
+
+def _turned(evidence: Evidence) -> Evidence:
+    """Upside down."""
+    return Evidence(
+        evidence.seen[::-1],
+        evidence.active[::-1],
+        evidence.overlay[::-1],
+        evidence.panel[::-1],
+        evidence.inside[::-1],
+        evidence.mean[::-1],
+        evidence.scale,
+    )
+
+
+def _upright(tissue: Mask, evidence: Evidence) -> _Fit:
+    found = sides(tissue)
+    if found is not None:
+        tissue = _with_fragments(tissue, evidence, *found)
+        found = sides(tissue) or found
+    around = hull(tissue)
+    inside = drawn(around, tissue.shape)
+    if found is None:
+        solid = float((tissue & inside).sum() / inside.sum())
+        return _Fit(around, "convex", 0.8 * solid, _is_whole(around, evidence))
+    filled, kind = completed(tissue, *found)
+    whole = _is_whole(hull(filled | tissue), evidence)
+    if whole:
+        filled, kind = completed(tissue, *found, to_bottom=True)
+    on_panel = filled & evidence.panel
+    if on_panel.sum() <= 0.05 * filled.sum():  # where half of a fan is mirrored, it may be a little too wide
+        filled &= ~on_panel
+    filled &= evidence.inside
+    extra = filled & ~inside
+    compared = _lit_half(tissue.shape, *found)
+    quality = iou(filled & compared, inside & compared)
+    if (extra & evidence.overlay).sum() > 0.002 * tissue.size:
+        return _Fit(around, kind, 0.8 * quality, whole)
+    beyond = tissue & ~wider(filled, 0.004)
+    shape = hull(filled if beyond.sum() <= 0.002 * tissue.sum() else filled | tissue)
+    return _Fit(shape, kind, quality, whole)
+
+
+def _lit_half(shape: tuple[int, ...], left: Side, right: Side) -> Mask:
+    """Where evidence can be compared with a shape: on the side of the firm line, where the other lies in the dark."""
+    rows, columns = np.arange(shape[0])[:, None], np.arange(shape[1])
+    middle = (left.offset + right.offset + (left.slope + right.slope) * rows) / 2
+    if right.support < 0.3 * left.support:
+        return np.asarray(columns <= middle)
+    if left.support < 0.3 * right.support:
+        return np.asarray(columns >= middle)
+    return np.ones(shape, bool)
+
+
+def _up_to_panels(corners: Points, evidence: Evidence) -> Points:
+    """A linear picture in a screen of panels without a rim of its own reaches up to them, also where it is dark.
+
+    It has no rim where panels begin right behind two of its sides at least.
+    """
+    height, width = evidence.panel.shape
+    (x0, y0), (x1, y1) = corners.min(axis=0), corners.max(axis=0)
+    columns, rows = evidence.panel[y0 : y1 + 1].mean(axis=0), evidence.panel[:, x0 : x1 + 1].mean(axis=1)
+    room = [_room(columns[:x0][::-1]), _room(rows[:y0][::-1]), _room(columns[x1 + 1 :]), _room(rows[y1 + 1 :])]
+    close = 0.015 * max(height, width)
+    if sum(side <= close and panel for side, panel in room) < 2:
+        return corners
+    most = 0.2 * (x1 - x0), 0.2 * (y1 - y0)
+    left, top, right, bottom = (side if side <= most[n % 2] else 0 for n, (side, _) in enumerate(room))
+    x0, y0, x1, y1 = x0 - left, y0 - top, x1 + right, y1 + bottom
+    return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], np.int32)
+
+
+def _snapped(corners: Points, evidence: Evidence) -> Points:
+    """The sides of a box moved to where the image steps, where it does so nearby: the outermost clear step counts."""
+    (x0, y0), (x1, y1) = (int(v) for v in corners.min(axis=0)), (int(v) for v in corners.max(axis=0))
+    mean = evidence.mean.astype(np.float32)
+    columns = np.abs(np.diff(mean[y0 : y1 + 1], axis=1)).mean(axis=0)
+    rows = np.abs(np.diff(mean[:, x0 : x1 + 1], axis=0)).mean(axis=1)
+    x0, x1 = _step(columns, x0), evidence.mean.shape[1] - 1 - _step(columns[::-1], evidence.mean.shape[1] - 1 - x1)
+    y0, y1 = _step(rows, y0), evidence.mean.shape[0] - 1 - _step(rows[::-1], evidence.mean.shape[0] - 1 - y1)
+    return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], np.int32)
+
+
+def _step(change: NDArray[np.float32], place: int) -> int:
+    """The first line of the picture, within 8 of ``place``, behind the first step of at least half the largest one.
+
+    ``change``: per line, how much it differs from the next one.
+    """
+    first = max(0, place - 8)
+    near = change[first : place + 8]
+    if not place or not len(near) or near.max() < 4:
+        return place
+    return first + int(np.flatnonzero(near >= 0.5 * near.max())[0]) + 1
+
+
+def _room(panel: NDArray[np.float64]) -> tuple[int, bool]:
+    """How far it is to the first line of which more than half is panel, or to the image's rim, and which of both."""
+    lines = np.flatnonzero(panel > 0.5)
+    return (int(lines[0]), True) if len(lines) else (len(panel), False)
+
+
+def _large(mask: Mask) -> Mask | None:
+    """The components of at least 0.2 % of the image: smaller ones may be digits."""
+    labels, areas = components(mask)
+    good = areas >= MIN_PART * mask.size
+    return good[labels] if good.any() else None
+
+
+def _main(mask: Mask, active: Mask) -> Mask | None:
+    """The component with the largest area, where what moves counts four times."""
+    labels, areas = components(mask)
+    moving = np.bincount(labels[active & mask], minlength=len(areas))
+    found: Mask = (labels == (areas + 3 * moving).argmax()) & mask
+    return found if found.any() and area(hull(found)) >= MIN_AREA * mask.size else None
+
+
+def _with_fragments(tissue: Mask, evidence: Evidence, left: Side, right: Side) -> Mask:
+    """Adds what moves between the sides but is separated by a dark band from the rest (deep noise below a shadow)."""
+    labels, areas = components(dense(evidence.active))
+    columns = np.arange(tissue.shape[1])
+    rows = np.arange(tissue.shape[0])[:, None]
+    between = (columns >= left.offset + left.slope * rows - 3) & (columns <= right.offset + right.slope * rows + 3)
+    inside = np.bincount(labels[between], minlength=len(areas))
+    good = (areas >= MIN_PART * tissue.size) & (inside >= 0.8 * areas)
+    result: Mask = tissue | good[labels]
+    return result
+
+
+def _is_whole(corners: Points, evidence: Evidence) -> bool:
+    """Whether the image was cut down to the ultrasound: that reaches the rims, and nothing stands around it."""
+    (height, width), (x, y, w, h) = evidence.seen.shape, cv2.boundingRect(corners)
+    if not evidence.inside.all():
+        return False
+    outside = ~wider(drawn(corners, evidence.seen.shape), 0.004)
+    printed = float(((evidence.overlay | dense(evidence.seen)) & outside).sum() / outside.size)
+    across, down = (x, width - x - w), (y, height - y - h)
+    reached = sum(rim <= 0.03 * width for rim in across) + sum(rim <= 0.03 * height for rim in down)
+    part = w * h / (width * height)
+    if printed <= 0.0002:
+        return bool(reached >= 3 or (reached >= 1 and part >= 0.75))
+    return bool(printed <= 0.005 and reached >= 2 and part >= 0.8)
+
+
+def _confidence(fit: _Fit, evidence: Evidence) -> float:
+    """0 to 1: whether the shape agrees with its evidence, holds what moves, is filled by it and bears no print."""
+    shape = drawn(fit.corners, evidence.seen.shape)
+    tissue, moving = dense(evidence.seen | evidence.active), _large(dense(evidence.active))
+    filled = min(1.0, float((tissue & shape).sum() / shape.sum()) / 0.3)
+    held = 1.0 if moving is None else float((moving & wider(shape, 0.01)).sum() / moving.sum())
+    panel = 1 - min(1.0, 2 * float((evidence.panel & shape).sum() / shape.sum()))
+    lively = 0.8 if moving is None else 1.0
+    agreeing = 1.0 if fit.whole else min(1.0, fit.quality / GOOD_FIT)
+    return round(filled * held * panel * lively * agreeing, 2)

@@ -1,0 +1,254 @@
+"""From masks of evidence to an outline: each step on a small drawing whose answer can be counted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from support.masks import box, evidence, fan, first, pixels, rect, square, trapezoid
+
+from seqcls.geometry import outline as module
+from seqcls.geometry.masks import dense, drawn, hull, iou
+from seqcls.geometry.outline import covers, cuts, outline
+from seqcls.geometry.sector import Side
+
+Mask = NDArray[np.bool_]
+#: Print in a corner: a screen, not an image that was cut down to the ultrasound.
+MARK = rect(0, 116, 12, 120, 160, 120)
+
+
+@pytest.mark.parametrize(
+    ("mask", "kind", "corners"),
+    [
+        (fan(), "convex", (6, 6, 154, 109)),
+        (fan(apex=(80, 5), near=2, far=105, half=40), "phased", (13, 7, 147, 110)),
+        (rect(30, 10, 120, 100, 160, 120), "linear", (30, 10, 119, 99)),
+    ],
+    ids=["convex", "phased", "linear"],
+)
+def test_the_outline_is_that_of_the_drawing(mask: Mask, kind: str, corners: tuple[int, ...]) -> None:
+    found = outline(evidence(mask, overlay=MARK))
+    assert found is not None and found.kind == kind
+    assert found.corners.dtype == np.int32
+    assert box(found.corners) == pytest.approx(corners, abs=1)
+    assert iou(pixels(found.corners), pixels(hull(mask))) > 0.98
+    assert (found.whole, found.confidence) == (False, 1.0)
+
+
+def test_the_probe_may_be_below() -> None:
+    upright, turned = outline(evidence(fan(), overlay=MARK)), outline(evidence(fan()[::-1], overlay=MARK))
+    assert upright is not None and turned is not None
+    np.testing.assert_array_equal(pixels(turned.corners), pixels(upright.corners)[::-1])
+    assert turned.kind == "convex" and turned.confidence == 1.0
+
+
+def test_what_has_no_sides_is_outlined_by_its_hull(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "sides", lambda tissue: None)
+    found = outline(evidence(fan(), overlay=MARK))
+    assert found is not None and found.kind == "convex" and found.confidence == 0.92  # 0.8 of the solid part, of 0.85
+    np.testing.assert_array_equal(found.corners, hull(dense(fan())))
+
+
+def test_nothing_has_no_outline() -> None:
+    assert outline(evidence(np.zeros((120, 160), bool))) is None
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_half_in_the_dark_mirrors_the_other(side: str) -> None:
+    """Below the face of the probe one half has no echo; the outline is that of the whole fan."""
+    mask = fan()
+    mask[24:, :80] &= side == "right"
+    mask[24:, 80:] &= side == "left"
+    found = outline(evidence(mask))
+    assert found is not None and found.kind == "convex"
+    assert box(found.corners) == pytest.approx((6, 6, 154, 109), abs=3)
+
+
+def test_an_outline_does_not_reach_over_print() -> None:
+    """The same, but something is printed in the dark half: then only what has echoes counts."""
+    mask = fan()
+    mask[24:, 80:] = False
+
+    def right(overlay: Mask) -> int:
+        found = outline(evidence(mask, overlay=overlay | MARK))
+        assert found is not None
+        return box(found.corners)[2]
+
+    assert right(rect(100, 40, 120, 60, 160, 120)) == box(hull(dense(mask)))[2]
+    assert right(rect(60, 40, 75, 60, 160, 120)) > 150  # where there are echoes, it does not matter
+    assert right(rect(110, 50, 116, 56, 160, 120)) > 150  # 36 of 19,200 pixels: less than 0.2 %
+    assert right(rect(110, 50, 117, 56, 160, 120)) < 110  # 42
+
+
+def test_half_a_fan_does_not_reach_over_a_panel() -> None:
+    """What is mirrored into the dark ends where a panel begins, as long as that is a twentieth at most."""
+    mask = fan()
+    mask[24:, 80:] = False
+    panel = rect(146, 0, 160, 120, 160, 120)
+    found = outline(evidence(mask, overlay=panel, panel=panel))
+    assert found is not None and box(found.corners)[2] == 145
+
+
+def test_deep_noise_below_a_dark_band_belongs_to_it() -> None:
+    mask = fan()
+    mask[60:80] = False
+    found = outline(evidence(mask))
+    assert found is not None and box(found.corners) == pytest.approx((6, 6, 154, 109), abs=2)
+
+
+def test_an_image_cut_down_to_the_sector_is_ultrasound_to_the_last_row() -> None:
+    mask = fan(near=24, far=160, half=36)
+    mask[112:] = False
+    found = outline(evidence(mask))
+    assert found is not None and box(found.corners)[3] == 119 and found.whole
+    found = outline(evidence(mask, overlay=rect(0, 0, 16, 7, 160, 120)))  # print beside it
+    assert found is not None and box(found.corners)[3] < 115 and not found.whole
+
+
+def test_only_what_lies_inside_the_box_is_outlined() -> None:
+    inside = rect(0, 0, 100, 120, 160, 120)
+    found = outline(evidence(fan() & inside, inside=inside))
+    assert found is not None and box(found.corners)[2] <= 100
+
+
+@pytest.mark.parametrize(("rows", "right"), [(4, 119), (20, 122)])
+def test_tissue_beyond_the_shape_counts_where_it_is_enough(rows: int, right: int) -> None:
+    """A bump of 3 columns, of which 2 lie more than a pixel beyond the side; 0.2 % of the tissue are 14 pixels."""
+    bump = rect(120, 50, 123, 50 + rows, 160, 120)
+    found = outline(evidence(rect(30, 20, 120, 100, 160, 120) | bump))
+    assert found is not None and box(found.corners) == (30, 20, right, 99) and found.kind == "linear"
+
+
+def test_a_bump_of_a_twentieth_of_the_width_is_tissue() -> None:
+    mask = rect(30, 20, 120, 100, 160, 120) | rect(60, 10, 70, 20, 160, 120)
+    found = outline(evidence(mask))
+    assert found is not None and box(found.corners)[1] <= 13
+    plain = outline(evidence(rect(30, 20, 120, 100, 160, 120)))
+    assert plain is not None and box(plain.corners)[1] == 20
+
+
+@pytest.mark.parametrize(("count", "cut"), [(39, False), (40, True), (95, True), (96, False)])
+def test_a_box_cuts_through_an_outline(count: int, cut: bool) -> None:
+    """An outline of 100 pixels, of which the box holds ``count``."""
+    assert cuts(first(count, 10, 10), square(0, 0, 9, 9)) is cut
+
+
+@pytest.mark.parametrize(("count", "covered"), [(79, False), (80, True)])
+def test_an_outline_covers_another_but_for_a_fifth(count: int, covered: bool) -> None:
+    """A part of 10 x 10 pixels, ``count`` of them within the whole: rows of 10, and the rest of the next row."""
+    whole = np.array([(0, 0), (9, 0), (9, 6), (count - 71, 7), (0, 7)], np.int32)
+    assert drawn(whole, (20, 20)).sum() == count
+    assert covers(whole, square(0, 0, 9, 9), (20, 20)) is covered
+
+
+def test_large_components_are_a_five_hundredth_of_the_image() -> None:
+    large, small = rect(0, 0, 5, 4), rect(50, 50, 69, 51)  # 20 and 19 of 10,000 pixels
+    np.testing.assert_array_equal(module._large(large | small), large)
+    assert module._large(small) is None
+
+
+@pytest.mark.parametrize(("height", "moving_wins"), [(14, False), (16, True)])
+def test_what_moves_counts_four_times(height: int, moving_wins: bool) -> None:
+    """600 still pixels against 140 or 160 that move."""
+    still, moving = rect(0, 0, 30, 20, 60, 60), rect(40, 40, 50, 40 + height, 60, 60)
+    found = module._main(still | moving, moving)
+    np.testing.assert_array_equal(found, moving if moving_wins else still)
+
+
+def test_what_moves_outside_of_the_mask_does_not_count() -> None:
+    mask = rect(0, 0, 30, 20, 60, 60)
+    np.testing.assert_array_equal(module._main(mask, rect(30, 20, 60, 60, 60, 60)), mask)
+
+
+def test_a_component_of_less_than_four_percent_is_no_ultrasound() -> None:
+    nothing = np.zeros((100, 100), bool)
+    assert module._main(rect(10, 10, 30, 30), nothing) is not None  # 400 of 10,000 pixels
+    assert module._main(rect(10, 10, 30, 29), nothing) is None
+    assert module._main(nothing, nothing) is None
+
+
+@pytest.mark.parametrize(
+    ("corners", "whole"),
+    [
+        ((3, 3, 96, 80), True),  # three rims within 3 of 100 pixels
+        ((4, 3, 96, 40), False),
+        ((3, 4, 96, 40), False),
+        ((3, 3, 95, 40), False),
+        ((3, 50, 95, 96), False),
+        ((3, 50, 96, 96), True),
+        ((3, 10, 89, 95), False),  # one rim, and 87 * 86 of 10,000 pixels
+        ((3, 10, 90, 95), True),  # and 88 * 86 are more than three quarters
+        ((4, 8, 95, 95), False),  # 92 * 88, but no rim
+    ],
+    ids=str,
+)
+def test_an_image_with_nothing_around_that_reaches_the_rims_is_whole(
+    corners: tuple[int, int, int, int], whole: bool
+) -> None:
+    nothing = np.zeros((100, 100), bool)
+    assert module._is_whole(square(*corners), evidence(nothing)) is whole
+
+
+@pytest.mark.parametrize(
+    ("corners", "printed", "whole"),
+    [
+        ((3, 3, 50, 96), 2, True),  # three rims; 2 of 10,000 pixels are no print
+        ((3, 3, 50, 96), 3, False),
+        ((3, 3, 94, 89), 50, True),  # two rims, 92 * 87 pixels, and 50 printed
+        ((3, 3, 94, 89), 51, False),
+        ((3, 3, 93, 89), 50, False),  # 91 * 87 are less than 80 %
+        ((3, 4, 94, 95), 50, False),  # one rim
+    ],
+    ids=str,
+)
+def test_a_little_print_is_allowed_around_most_of_the_image(
+    corners: tuple[int, int, int, int], printed: int, whole: bool
+) -> None:
+    nothing = np.zeros((100, 100), bool)
+    overlay = nothing.copy()
+    overlay[98:].ravel()[:printed] = True
+    assert module._is_whole(square(*corners), evidence(nothing, overlay=overlay)) is whole
+
+
+def test_what_is_seen_or_in_a_box_is_no_whole_image() -> None:
+    corners, nothing = square(3, 3, 96, 80), np.zeros((100, 100), bool)
+    assert not module._is_whole(corners, evidence(nothing, seen=rect(0, 90, 100, 100)))
+    assert module._is_whole(corners, evidence(nothing, overlay=rect(2, 2, 98, 82)))  # within, and a pixel around it
+    inside = ~nothing
+    inside[0, 0] = False
+    assert not module._is_whole(corners, evidence(nothing, inside=inside))
+
+
+def test_what_moves_between_the_sides_is_added() -> None:
+    tissue, below, beside = rect(30, 10, 70, 50), rect(40, 70, 60, 80), rect(80, 70, 95, 80)
+    left, right = Side(30, 0, 40), Side(69, 0, 40)
+    found = module._with_fragments(tissue, evidence(tissue | below | beside), left, right)
+    np.testing.assert_array_equal(found, tissue | dense(below))
+
+
+@pytest.mark.parametrize(("shift", "added"), [(0, True), (7, True), (8, False)])
+def test_a_fragment_lies_between_the_sides_but_for_a_fifth(shift: int, added: bool) -> None:
+    """20 columns wide, and 3 pixels beyond a side are still between."""
+    tissue = rect(30, 10, 70, 50)
+    for fragment in (rect(50 + shift, 70, 70 + shift, 90), rect(30 - shift, 70, 50 - shift, 90)):
+        found = module._with_fragments(tissue, evidence(fragment), Side(30, 0, 40), Side(69, 0, 40))
+        assert bool((found & ~tissue).any()) is added
+
+
+def test_a_fragment_is_large() -> None:
+    tissue = rect(30, 10, 70, 50)
+    for size, added in ((5, False), (6, True)):  # 13 and 24 dense pixels of 10,000
+        found = module._with_fragments(
+            tissue, evidence(rect(50, 70, 50 + size, 70 + size)), Side(30, 0, 40), Side(69, 0, 40)
+        )
+        assert bool((found & ~tissue).any()) is added
+
+
+def test_sides_that_slant() -> None:
+    tissue = trapezoid()
+    fragment = np.zeros_like(tissue)
+    fragment[72:79, 12:20] = True  # column 50 - 75 / 2 = 12.5
+    found = module._with_fragments(tissue, evidence(fragment), Side(50, -0.5, 60), Side(59, 0.5, 60))
+    assert (found & ~tissue).any()
+    straight = module._with_fragments(tissue, evidence(fragment), Side(50, 0, 60), Side(59, 0, 60))
+    assert not (straight & ~tissue).any()
