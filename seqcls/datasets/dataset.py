@@ -32,7 +32,7 @@ from seqcls.datasets.labels import ClipLabels
 from seqcls.datasets.split import hold_out
 from seqcls.errors import DataError, SourceError
 from seqcls.geometry import Geometry, Region, RegionFinder
-from seqcls.geometry.geometry import letterbox
+from seqcls.geometry.crop import letterbox
 from seqcls.sources.images import image_size, read_image
 
 #: Images of one size looked at to find their ultrasound region.
