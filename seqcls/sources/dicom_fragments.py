@@ -6,20 +6,24 @@ closed by (FFFE,E0DD). Native pixel data is one block of frames of equal length.
 
 from __future__ import annotations
 
+import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from seqcls.errors import SourceError
+from seqcls.sources.dicom_stream import begins_frame
 
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _END, _PIXEL_DATA = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD), (0x7FE0, 0x0010)
+_ITEM_BYTES = b"\xfe\xff\x00\xe0"
 _LONG_VRS = (b"OB", b"OW", b"UN", b"OF", b"OD", b"OL", b"OV")
 
-#: Starts of a JPEG, JPEG-LS or JPEG 2000 code stream: a fragment that begins so begins a frame.
-_CODE_STREAMS = (b"\xff\xd8", b"\xff\x4f", b"\x00\x00\x00\x0c")
+#: Enough of a fragment to know whether a frame begins there: RLE has the longest mark.
+_MARK_BYTES = 64
+
+#: The end of a JPEG or JPEG 2000 stream behind which the next one begins.
+_NEXT_STREAM = re.compile(rb"\xff\xd9\0{0,3}(?=\xff\xd8\xff|\xff\x4f\xff\x51)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,21 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
+class PixelData:
+    """The value of the pixel data element."""
+
+    start: int
+    length: int
+    """As stated, or up to the end of the file where it is not."""
+    available: int
+    """Bytes of it that the file holds."""
+    in_words: bool
+    """Its VR is OW."""
+    in_items: bool
+    """Encapsulated."""
+
+
+@dataclass(frozen=True, slots=True)
 class Pixels:
     """Frames as lists of pieces; ``missing`` says why the file holds less than it should, or is empty."""
 
@@ -38,33 +57,68 @@ class Pixels:
     missing: str = ""
 
 
-def read_header(path: Path) -> tuple[Any, int]:
-    """The data set up to the pixels, and where these begin. Raises SourceError, or whatever pydicom raises."""
-    from pydicom import dcmread
+def find_pixel_data(stream: BinaryIO, position: int, *, implicit: bool, little: bool) -> PixelData | None:
+    """The element that begins at ``position``; None where no pixel data does."""
+    size = stream.seek(0, 2)
+    stream.seek(position)
+    order = "<" if little else ">"
+    form = struct.Struct(order + ("HHI" if implicit else "HH2s2xI"))
+    head = stream.read(form.size)
+    if len(head) < form.size:
+        return None
+    group, element, *vr, length = form.unpack(head)
+    if (group, element) != _PIXEL_DATA or not all(name in _LONG_VRS for name in vr):
+        return None
+    start = stream.tell()
+    items = stream.read(20)
+    in_items = items.startswith(_ITEM_BYTES)
+    if in_items and length != _UNDEFINED:  # encapsulated all the same, if a second item follows the first
+        stream.seek(start + 8 + struct.unpack_from("<I", items.ljust(8, b"\0"), 4)[0])
+        in_items = stream.read(4) == _ITEM_BYTES
+    length = size - start if length == _UNDEFINED else int(length)
+    return PixelData(start, length, min(length, size - start), [*vr, b"OW"][0] == b"OW", in_items)
 
-    with path.open("rb") as stream:
-        header = dcmread(stream, stop_before_pixels=True, force=True)
-        position = stream.tell()
-    uid = header.file_meta.TransferSyntaxUID
-    if "Rows" not in header or "Columns" not in header:
-        raise SourceError(f"{path}: is DICOM without an image (a report or a waveform); name an image or cine file")
-    if str(uid) == "1.2.840.10008.1.2.1.99":
-        raise SourceError(f"{path}: is deflated DICOM; convert it first, for example with `dcmconv +te`")
-    return header, position
+
+def native_frames(data: PixelData, frame_bytes: int) -> Pixels:
+    """One piece for each frame of ``frame_bytes``."""
+    count = data.available // frame_bytes
+    frames = tuple((Piece(data.start + k * frame_bytes, frame_bytes),) for k in range(count))
+    lacking = data.length - data.available
+    return Pixels(frames, f"the file ends {lacking:,} bytes early" if lacking else "")
 
 
-def find_frames(path: Path, header: Any, position: int) -> Pixels:
-    """Locate every frame without reading it."""
-    with path.open("rb") as stream:
-        size = path.stat().st_size
-        stream.seek(position)
-        length = _pixel_length(stream, *header.original_encoding)
-        if length is None:
-            return Pixels((), "the file ends before the pixel data")
-        start = stream.tell()
-        if length == _UNDEFINED:
-            return _encapsulated(stream, size, int(header.get("NumberOfFrames", 1) or 1))
-    return _native(header, start, min(length, size - start), length)
+def compressed_frames(stream: BinaryIO, data: PixelData, declared: int) -> Pixels:
+    """Locate every frame without decoding it. ``declared``: the number of frames as stated, 0 where it is not."""
+    size = stream.seek(0, 2)
+    stream.seek(data.start)
+    items, missing = _items(stream, size, data.start + data.length)
+    if len(items) < 2:
+        return Pixels((), missing if missing else "the pixel data is empty")
+    table, *fragments = items
+    begins = [begins_frame(read_pieces(stream, (Piece(piece.offset, _MARK_BYTES),))) for piece in fragments]
+    if len(fragments) == declared and 2 * sum(begins) > declared:
+        begins = [True] * declared  # those without a mark are damaged
+    elif not any(begins):
+        begins = _without_marks(stream, table, fragments, max(1, declared), missing, size)
+    frames: list[list[Piece]] = []
+    for piece, first in zip(fragments, begins, strict=True):
+        if first or not frames:
+            frames.append([])
+        frames[-1].append(piece)
+    if len(frames) < declared:
+        frames = [part for frame in frames for part in split_streams(stream, frame)]
+    return Pixels(tuple(tuple(frame) for frame in frames), missing)
+
+
+def split_streams(stream: BinaryIO, frame: list[Piece]) -> Iterator[list[Piece]]:
+    """The frames of a fragment in which several lie one behind the other."""
+    if len(frame) != 1:
+        yield frame
+        return
+    (piece,) = frame
+    ends = [match.end() for match in _NEXT_STREAM.finditer(read_pieces(stream, frame))]
+    for start, end in zip([0, *ends], [*ends, piece.length], strict=True):
+        yield [Piece(piece.offset + start, end - start)]
 
 
 def read_pieces(stream: BinaryIO, pieces: Sequence[Piece]) -> bytes:
@@ -75,56 +129,25 @@ def read_pieces(stream: BinaryIO, pieces: Sequence[Piece]) -> bytes:
     return b"".join(parts)
 
 
-def _pixel_length(stream: BinaryIO, implicit: bool, little: bool) -> int | None:
-    """The length that the pixel data states, None where it does not begin here."""
-    order = "<" if little else ">"
-    form = struct.Struct(order + ("HHI" if implicit else "HH2s2xI"))
-    head = stream.read(form.size)
-    if len(head) < form.size:
-        return None
-    group, element, *vr, length = form.unpack(head)
-    return int(length) if (group, element) == _PIXEL_DATA and all(name in _LONG_VRS for name in vr) else None
-
-
-def _native(header: Any, start: int, available: int, declared: int) -> Pixels:
-    samples, bits = int(header.get("SamplesPerPixel", 1)), int(header.get("BitsAllocated", 8))
-    per_pixel = 2 if header.get("PhotometricInterpretation") == "YBR_FULL_422" else samples
-    length = int(header.Rows) * int(header.Columns) * per_pixel * bits // 8
-    if length < 1:
-        return Pixels((), "the image has no size")
-    frames = tuple((Piece(start + k * length, length),) for k in range(available // length))
-    return Pixels(frames, f"the file ends {declared - available:,} bytes early" if available < declared else "")
-
-
-def _encapsulated(stream: BinaryIO, size: int, declared: int) -> Pixels:
-    items, missing = _items(stream, size)
-    if len(items) < 2:
-        return Pixels((), missing if missing else "the pixel data is empty")
-    table, *fragments = items
+def _without_marks(
+    stream: BinaryIO, table: Piece, fragments: list[Piece], declared: int, missing: str, size: int
+) -> list[bool]:
+    """Which fragments begin a frame, by the table of offsets, else by their number."""
     if len(fragments) == declared:
-        return Pixels(tuple((piece,) for piece in fragments), missing)
-    begins = [read_pieces(stream, (Piece(piece.offset, 4),)).startswith(_CODE_STREAMS) for piece in fragments]
-    if declared == 1 and not missing and sum(begins) <= 1:
-        return Pixels((tuple(fragments),), missing)
+        return [True] * len(fragments)
     places = [piece.offset - 8 for piece in fragments]
     offsets = read_pieces(stream, (Piece(table.offset, table.length // 4 * 4),))
     starts = {places[0] + offset for (offset,) in struct.iter_unpack("<I", offsets)}
     if len(starts) > 1 and {start for start in starts if start < size} <= set(places):
-        begins = [place in starts for place in places]
-    elif not any(begins):
-        begins = [True] * len(fragments)  # RLE has no mark, and PS3.5 allows it one fragment per frame only
-    frames: list[list[Piece]] = []
-    for piece, first in zip(fragments, begins, strict=True):
-        if first or not frames:
-            frames.append([])
-        frames[-1].append(piece)
-    return Pixels(tuple(tuple(frame) for frame in frames), missing)
+        return [place in starts for place in places]
+    one = declared == 1 and not missing
+    return [k == 0 or not one for k in range(len(fragments))]
 
 
-def _items(stream: BinaryIO, size: int) -> tuple[list[Piece], str]:
+def _items(stream: BinaryIO, size: int, stop: int) -> tuple[list[Piece], str]:
     """All items, the offset table being the first, and why they end early. Encapsulated data is little endian."""
     items: list[Piece] = []
-    while len(head := stream.read(8)) == 8:
+    while stream.tell() < stop and len(head := stream.read(8)) == 8:
         group, element, length = struct.unpack("<HHI", head)
         if (group, element) == _END:
             return items, ""
@@ -135,4 +158,4 @@ def _items(stream: BinaryIO, size: int) -> tuple[list[Piece], str]:
             return items, "the file ends inside a frame"
         items.append(Piece(start, length))
         stream.seek(start + length)
-    return items, "the file ends before its pixel data does"
+    return items, "the file ends before its pixel data does" if stop >= size else ""

@@ -1,0 +1,133 @@
+"""What the pixels themselves show, for when the labels of a DICOM file contradict each other.
+
+Ultrasound is gray nearly everywhere and black around. Gray is (v, v, v) in RGB and (v, 128, 128) in YBR: no image of
+either kind looks like one of the other. Neighbours in an image are alike, so samples laid out wrongly look rough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Levels of 255 by which compression may change the chroma of a gray pixel.
+_TOLERANCE = 6
+#: Of all pixels, so many must be plainly gray in one reading, and so many times more than in the other.
+_MIN_SHARE, _MIN_RATIO = 0.1, 8
+#: Below this a pixel is background, which is black in every layout.
+_BACKGROUND = 16
+#: A reading is rough when it changes so many times more between neighbours than another.
+_ROUGHER = 2.0
+_MOST_PIXELS = 200_000
+
+
+def color_of(image: NDArray[Any]) -> Literal["", "rgb", "ybr"]:
+    """What three samples mean: (H, W, 3) of 8 bits or scaled to 0..255; "" where the image does not tell."""
+    rgb, ybr = _gray_shares(_thinned(image), _TOLERANCE)
+    if rgb >= _MIN_SHARE and rgb > _MIN_RATIO * ybr:
+        return "rgb"
+    if ybr >= _MIN_SHARE and ybr > _MIN_RATIO * rgb:
+        return "ybr"
+    return _by_detail(image)
+
+
+def layout_of(data: NDArray[np.uint8]) -> Literal["", "pixel", "plane"]:
+    """Whether three samples stand together for each pixel or in three planes: (N,) of one frame; "" where unclear."""
+    count = data.size // 3
+    by_pixel, by_plane = data[: 3 * count].reshape(count, 3), data[: 3 * count].reshape(3, count).T
+    pixel, plane = (max(_gray_shares(_foreground(_thinned(view[:, None])), 2)) for view in (by_pixel, by_plane))
+    if plane >= 0.6 and pixel <= 0.3:
+        return "plane"
+    return "pixel" if pixel >= 0.6 and plane <= 0.3 else ""
+
+
+def is_422(data: NDArray[np.uint8]) -> bool:
+    """Whether every four bytes are Y, Y, Cb, Cr: the last two stay about 128 where the image is gray."""
+    fours = data[: data.size // 4 * 4].reshape(-1, 4)[:_MOST_PIXELS].astype(np.int16)
+    chroma = (np.abs(fours[:, 2:] - 128) <= _TOLERANCE).all(1)
+    luma = (np.abs(fours[:, :2] - 128) <= _TOLERANCE).all(1)
+    return bool((chroma & ~luma).mean() >= 0.5)
+
+
+def best_row_bytes(data: NDArray[np.uint8], candidates: Sequence[int]) -> int:
+    """The length of a row in bytes under which each row is most like the next: (N,); 0 where none stands out."""
+    lines = data[: 4 * _MOST_PIXELS].astype(np.int16)
+    changes = {
+        row: float(np.abs(lines[row:] - lines[:-row]).mean()) for row in set(candidates) if 0 < row < lines.size // 2
+    }
+    if not changes:
+        return 0
+    best, *others = sorted(changes, key=changes.__getitem__)
+    clear = all(changes[other] > 1.25 * changes[best] + 0.5 for other in others)
+    return best if clear else 0
+
+
+def fits_rows(data: NDArray[np.uint8], row_bytes: int) -> bool:
+    """Whether rows of this length are more alike than rows of a length somewhat off, or nothing tells them apart."""
+    near = [row_bytes + step for step in (-16, -12, 12, 16)]
+    lines = data[: 4 * _MOST_PIXELS].astype(np.int16)
+    if row_bytes < 32 or lines.size < 4 * row_bytes:
+        return True
+    own, *off = (float(np.abs(lines[row:] - lines[:-row]).mean()) for row in (row_bytes, *near))
+    return own <= min(off) + 0.25
+
+
+def smoother(now: NDArray[Any], other: NDArray[Any]) -> bool:
+    """Whether ``other`` is by far the smoother of two readings of one image, both (H, W) or (H, W, 3)."""
+    return _roughness(now) > _ROUGHER * _roughness(other) + 1e-9
+
+
+def neater(now: NDArray[np.uint8], other: NDArray[np.uint8], width: int, samples: int, by_plane: bool) -> bool:
+    """Of one frame with the bytes of each pair in both orders, (N,) each: whether ``other`` is plainly the right one.
+
+    Color is gray in the right order more often; in gray, bytes that stand next to each other across a pair are alike.
+    """
+    if samples == 3 and not by_plane:
+        pixels = [order[: order.size // 3 * 3].reshape(-1, 3) for order in (now, other)]
+        shares = [max(_gray_shares(_foreground(order), 2)) for order in pixels]
+        return shares[1] > 1.5 * shares[0] + 0.1
+    row = width // 2 * 2
+    changes = []
+    for order in (now, other):
+        lines = order[: order.size // width * width].reshape(-1, width)[:, :row].astype(np.int16)
+        changes.append(float(np.abs(lines[:, 1:-1:2] - lines[:, 2::2]).mean()) if row >= 4 else 0.0)
+    return changes[0] > 1.15 * changes[1] + 0.05
+
+
+def _gray_shares(image: NDArray[Any], tolerance: int) -> tuple[float, float]:
+    """Of the pixels (..., 3), the shares that are gray as RGB alone, and as YBR alone."""
+    if image.size == 0:
+        return 0.0, 0.0
+    values = image.astype(np.int16)
+    rgb = np.ptp(values, axis=-1) <= tolerance
+    ybr = (np.abs(values[..., 1:] - 128) <= tolerance).all(-1)
+    return float((rgb & ~ybr).mean()), float((ybr & ~rgb).mean())
+
+
+def _by_detail(image: NDArray[Any]) -> Literal["", "rgb", "ybr"]:
+    """For images with much color: chroma has little detail, and red, green and blue have about the same."""
+    values = _thinned(image).astype(np.float32)
+    detail = np.abs(np.diff(values, axis=1)).mean((0, 1))
+    if detail[0] < 1:
+        return ""
+    ratio = float(max(detail[1:]) / detail[0])
+    near_middle = np.abs(np.median(values[..., 1:], axis=(0, 1)) - 128).max() < 40
+    if ratio < 0.4 and near_middle:
+        return "ybr"
+    return "rgb" if float(min(detail[1:]) / detail[0]) > 0.7 and ratio < 1.4 else ""
+
+
+def _foreground(image: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(image[image.max(-1) > _BACKGROUND])
+
+
+def _thinned(image: NDArray[Any]) -> NDArray[Any]:
+    """Every so many rows, so that the answer does not take longer for a large image."""
+    return image[:: max(1, image.shape[0] * image.shape[1] // _MOST_PIXELS)]
+
+
+def _roughness(image: NDArray[Any]) -> float:
+    values = image.astype(np.float32)
+    return float(np.abs(np.diff(values, axis=0)).mean() + np.abs(np.diff(values, axis=1)).mean())

@@ -1,0 +1,200 @@
+"""How the pixels of a DICOM file are to be read: the header's word, checked against the stream and its length.
+
+A compressed stream states its own size and samples and is believed. Native data has nothing but its length and its
+content. What settles a contradiction becomes a note; what cannot be settled is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcls.errors import SourceError
+from seqcls.sources import dicom_content as content
+from seqcls.sources.dicom_fields import text, whole
+from seqcls.sources.dicom_stream import Codec, StreamFacts
+
+Meaning = Literal["gray", "inverted", "palette", "rgb", "ybr"]
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What the header says of the pixels; 0 and "" where it says nothing."""
+
+    width: int
+    height: int
+    samples: int
+    bits: int
+    """Allocated for a sample; ``stored`` of them are used."""
+    stored: int
+    signed: bool
+    planar: bool
+    photometric: str
+    frames: int
+    overlay: bool
+    """Whether the bits above those stored hold an overlay."""
+
+    @property
+    def color(self) -> Literal["", "rgb", "ybr"]:
+        return "rgb" if self.photometric == "RGB" else "ybr" if self.photometric.startswith("YBR") else ""
+
+    @property
+    def one_sample(self) -> Meaning:
+        """What a single sample means."""
+        named: dict[str, Meaning] = {"MONOCHROME1": "inverted", "PALETTE COLOR": "palette"}
+        return named.get(self.photometric, "gray")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PixelReading:
+    """How a frame's bytes become samples, and what these mean."""
+
+    codec: Codec | Literal["native"]
+    width: int
+    height: int
+    samples: int
+    bits: int
+    """Of one sample as it lies: 1, 8, 16 or 32."""
+    stored: int
+    """Of these, from the lowest on, the bits that hold the value."""
+    signed: bool = False
+    stream_signed: bool = False
+    """Whether the decoder hands over signed values by itself (JPEG 2000)."""
+    meaning: Meaning = "gray"
+    layout: Literal["pixel", "plane", "422"] = "pixel"
+    """Native data only, as are the next two."""
+    big: bool = False
+    """Samples of 16 bits stand with the high byte first."""
+    swapped: bool = False
+    """Samples of 8 bits stand in words of two with the second first."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def frame_bytes(self) -> int:
+        """Of native data."""
+        weight = 2 if self.layout == "422" else self.samples
+        return -(-self.width * self.height * weight * self.bits // 8)
+
+    @property
+    def row_bytes(self) -> int:
+        weight = 2 if self.layout == "422" else 1 if self.layout == "plane" else self.samples
+        return self.width * weight * self.bits // 8
+
+    def noting(self, note: str, **changes: Any) -> PixelReading:
+        return replace(self, notes=(*self.notes, note), **changes)
+
+
+def read_label(header: Any) -> Label:
+    """The image pixel module of a pydicom data set (PS3.3 C.7.6.3), whatever is wrong with it. Raises nothing."""
+    bits = whole(header, "BitsAllocated", 0)
+    return Label(
+        width=whole(header, "Columns", 0),
+        height=whole(header, "Rows", 0),
+        samples=whole(header, "SamplesPerPixel", 0),
+        bits=bits,
+        stored=whole(header, "BitsStored", bits),
+        signed=whole(header, "PixelRepresentation", 0) == 1,
+        planar=whole(header, "PlanarConfiguration", 0) == 1,
+        photometric=text(header, "PhotometricInterpretation").upper(),
+        frames=max(0, whole(header, "NumberOfFrames", 0)),
+        overlay=any(tag >> 16 & 0xFF00 == 0x6000 for tag in header.keys()),  # noqa: SIM118 - not the values
+    )
+
+
+def compressed_reading(
+    label: Label, facts: StreamFacts, probe: Callable[[PixelReading], NDArray[Any] | None], name: str
+) -> PixelReading:
+    """For a compressed frame. ``probe`` decodes a frame, or gives None.
+
+    Raises SourceError for what cannot be read.
+    """
+    samples = facts.samples if facts.samples else max(1, label.samples)
+    bits = facts.bits if facts.bits else label.stored
+    if facts.codec == "rle" and label.samples * label.bits == samples * bits:
+        samples, bits = label.samples, label.bits
+    if samples not in (1, 3):
+        raise SourceError(f"{name}: has {samples} samples per pixel; seqcls reads gray (1) and color (3)")
+    stated = facts.width > 0 and facts.height > 0
+    width, height = (facts.width, facts.height) if stated else (label.width, label.height)
+    reading = PixelReading(
+        codec=facts.codec,
+        width=width,
+        height=height,
+        samples=samples,
+        bits=bits if facts.codec == "rle" else 8 if bits <= 8 else 16 if bits <= 16 else 32,
+        stored=bits,
+        signed=facts.signed,
+        stream_signed=facts.signed,
+        meaning=label.one_sample,
+    )
+    if stated and label.width and (width, height) != (label.width, label.height):
+        reading = reading.noting(f"says {label.width}x{label.height} but its stream holds {width}x{height}: read so")
+    if samples == 1:
+        if not facts.signed and reading.codec != "jpeg" and (label.signed or reading.codec == "rle"):
+            reading = with_sign_and_bits(reading, probe(reading), label)
+        if label.samples == 3 or label.color:
+            reading = reading.noting(f"says {says(label)} but its stream is gray: read as gray", meaning="gray")
+        return reading
+    return _compressed_color(reading, label, facts, probe)
+
+
+def with_sign_and_bits(reading: PixelReading, values: NDArray[Any] | None, label: Label) -> PixelReading:
+    """Sign and bits in use as stated, unless ``values`` (H, W) of one frame, without a sign, speak against it."""
+    stored = label.stored if reading.bits == 16 and 0 < label.stored < reading.stored else reading.stored
+    stated = replace(reading, stored=stored, signed=label.signed)
+    if values is None:
+        return stated
+    if label.signed:
+        if not content.smoother(in_use(values, stated), values):
+            return stated
+        reading = reading.noting("says that its values are signed, which its image is not: read unsigned")
+    greatest = int(values.max()).bit_length()
+    if stored < greatest and not label.overlay:
+        return reading.noting(f"says that {stored} bits are in use but {greatest} are: read so")
+    return replace(reading, stored=stored)
+
+
+def _compressed_color(
+    reading: PixelReading,
+    label: Label,
+    facts: StreamFacts,
+    probe: Callable[[PixelReading], NDArray[Any] | None],
+) -> PixelReading:
+    """Three samples: the markers and the label agree, or the image itself decides, or the stronger of the two."""
+    said = "rgb" if facts.color == "rgb" and label.photometric in ("YBR_ICT", "YBR_RCT") else label.color
+    if facts.color and facts.color == said:
+        return replace(reading, meaning=facts.color)
+    image = probe(reading)
+    shown = content.color_of(image >> max(0, reading.stored - 8)) if image is not None else ""
+    usual: Meaning = "ybr" if facts.codec == "jpeg" else "rgb"
+    meaning: Meaning = shown or facts.color or said or usual
+    if meaning == said:
+        return replace(reading, meaning=meaning)
+    why = facts.because if facts.color == meaning else "its image shows it" if shown else "so its kind mostly is"
+    return reading.noting(
+        f"says {says(label)} but its stream holds {called(meaning)} ({why}): read so", meaning=meaning
+    )
+
+
+def in_use(values: NDArray[Any], reading: PixelReading) -> NDArray[Any]:
+    """Samples without the bits above those stored, which may hold an overlay; with the sign spread."""
+    spare, size = 8 * values.dtype.itemsize - reading.stored, values.dtype.itemsize
+    values = values.astype(f"u{size}", copy=False)
+    if reading.signed:
+        values = values.view(f"i{size}")
+        return (values << spare) >> spare if spare > 0 else values
+    return values & np.array((1 << reading.stored) - 1, values.dtype) if spare > 0 else values
+
+
+def says(label: Label) -> str:
+    """The photometric interpretation, for a message."""
+    return label.photometric if label.photometric else "nothing of its color"
+
+
+def called(meaning: str) -> str:
+    """As DICOM spells it."""
+    return meaning.upper()

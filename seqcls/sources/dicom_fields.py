@@ -1,0 +1,55 @@
+"""Values of a DICOM header, whatever is wrong with them: pydicom converts a value when asked, and then may raise."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+
+def several(header: Any, name: str) -> list[Any]:
+    """The values of a field, none where it is missing or cannot be converted."""
+    try:
+        value = header.get(name)
+    except Exception:
+        value = _as_written(header, name)
+    if value is None:
+        return []
+    return list(value) if not isinstance(value, (str, bytes)) and hasattr(value, "__iter__") else [value]
+
+
+def number(header: Any, name: str) -> float | None:
+    """The first value as a finite number; None where there is none."""
+    values = numbers(header, name)
+    return values[0] if values else None
+
+
+def numbers(header: Any, name: str) -> list[float | None]:
+    """The values, None in the place of those that are no finite numbers. A decimal comma is read as a point."""
+    return [_number(value) for value in several(header, name)]
+
+
+def whole(header: Any, name: str, default: int) -> int:
+    value = number(header, name)
+    return default if value is None else round(value)
+
+
+def text(header: Any, name: str) -> str:
+    values = several(header, name)
+    return str(values[0]).strip("\0 ") if values else ""
+
+
+def _number(value: Any) -> float | None:
+    try:
+        result = float(str(value).replace(",", ".")) if isinstance(value, str) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return result if math.isfinite(result) else None
+
+
+def _as_written(header: Any, name: str) -> list[str] | None:
+    """The text of a field that pydicom refuses, such as a number with a decimal comma."""
+    try:
+        raw = header.get_item(name).value
+        return raw.decode("ascii", "replace").strip("\0 ").split("\\") if isinstance(raw, bytes) else None
+    except Exception:  # nothing to be had of it
+        return None

@@ -1,0 +1,95 @@
+"""From stored samples to 0..255: windows, the range in use, and palettes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcls.errors import SourceError
+from seqcls.sources.dicom_evidence import PixelReading
+from seqcls.sources.dicom_fields import number, numbers
+
+_COLORS = ("Red", "Green", "Blue")
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """The stored values that become 0 and 255, and how they were found."""
+
+    low: float
+    high: float
+    origin: str
+
+    def apply(self, samples: NDArray[Any]) -> NDArray[np.uint8]:
+        scaled = (samples.astype(np.float32) - self.low) * (255 / max(self.high - self.low, 1e-6))
+        return np.asarray(np.clip(np.rint(scaled), 0, 255), np.uint8)
+
+
+def levels_of(header: Any, reading: PixelReading, frames: Iterable[NDArray[Any]]) -> Levels | None:
+    """None where samples are levels as they stand. ``frames`` are looked at where the header states no window."""
+    if reading.meaning == "palette" or (reading.bits == 8 and not reading.signed and reading.stored == 8):
+        return None
+    top = float(2**reading.stored - 1)
+    if reading.samples == 3 or reading.bits == 1:
+        return None if reading.stored == 8 else Levels(0.0, top, "all stored bits")
+    center, width = number(header, "WindowCenter"), number(header, "WindowWidth")
+    if reading.bits > 8 and center is not None and width is not None and width >= 1:
+        # PS3.3 C.11.2.1.2.1, undone through the modality's slope and intercept
+        slope = number(header, "RescaleSlope") or 1.0
+        intercept = number(header, "RescaleIntercept") or 0.0
+        low, high = center - 0.5 - (width - 1) / 2, center - 0.5 + (width - 1) / 2
+        return Levels((low - intercept) / slope, (high - intercept) / slope, f"window {center:g}/{width:g}")
+    if reading.bits == 8 and not reading.signed:
+        return Levels(0.0, top, "all stored bits")
+    seen = [(float(frame.min()), float(frame.max())) for frame in frames]
+    if not seen:
+        return Levels(0.0, top, "all stored bits")
+    low, high = min(low for low, _ in seen), max(high for _, high in seen)
+    return Levels(low, high, f"least to greatest of {len(seen)} frames, {low:g} to {high:g}")
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """(N, 3) uint8 RGB; the first entry belongs to the stored value ``first``."""
+
+    entries: NDArray[np.uint8]
+    first: int
+    notes: tuple[str, ...] = ()
+
+    def apply(self, samples: NDArray[Any]) -> NDArray[np.uint8]:
+        places = samples.astype(np.int64) - self.first
+        return np.asarray(self.entries[np.clip(places, 0, len(self.entries) - 1)])
+
+
+def palette_of(header: Any, *, little: bool, name: str) -> Palette:
+    """The palette in the header (PS3.3 C.7.6.3.1.5). Raises SourceError where there is none that can be used."""
+    descriptors = [numbers(header, f"{color}PaletteColorLookupTableDescriptor") for color in _COLORS]
+    tables = [header.get(f"{color}PaletteColorLookupTableData") for color in _COLORS]
+    first = next((int(values[1]) for values in descriptors if len(values) > 1 and values[1] is not None), 0)
+    count = max((int(values[0] or 65536) for values in descriptors if values), default=0)
+    if all(tables):
+        columns = [_entries(bytes(table), count, little) for table in tables]
+        length = min(map(len, columns))
+        values = np.stack([column[:length] for column in columns], -1)
+    elif header.get("SegmentedRedPaletteColorLookupTableData") and count:
+        from pydicom.pixels.processing import apply_color_lut
+
+        values = apply_color_lut(np.arange(first, first + count, dtype=np.uint16), header)
+    else:
+        raise SourceError(f"{name}: says PALETTE COLOR but holds no palette; export it again as RGB or MONOCHROME2")
+    bits = max((int(v[2]) for v in descriptors if len(v) > 2 and v[2] is not None), default=16)
+    if bits > 8 and values.max(initial=0) > 255:
+        return Palette((values >> 8).astype(np.uint8), first)
+    note = ("its palette says 16 bits but holds 8: read so",) if bits > 8 and values.any() else ()
+    return Palette(values.astype(np.uint8), first, note)
+
+
+def _entries(table: bytes, count: int, little: bool) -> NDArray[np.uint16]:
+    """(N,): words of 16 bits, or single bytes where the table is too short for that."""
+    if len(table) < 2 * count:
+        return np.frombuffer(table, np.uint8).astype(np.uint16)
+    return np.frombuffer(table[: len(table) // 2 * 2], "<u2" if little else ">u2").astype(np.uint16)[:count]
