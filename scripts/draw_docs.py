@@ -99,6 +99,12 @@ DRAWINGS = {
             ("and dropped (0.4 s)", options(min_absent_s=0.3, min_present_s=0.4)),
         ],
     ),
+    "short": Drawing(
+        title="Short presences are dropped beside absence, and kept where there is none",
+        points=[(0, 0.9), (2.8, 0.9), (3.0, 0.9), (3.05, 0.1), (4.0, 0.1)],
+        rows=[("min_present_s = 0", options(min_absent_s=0.2)), ("min_present_s = 0.5", options(0.6, 0.4, 0.2, 0.5))],
+        unknown=[(0.3, 0.9, "black"), (1.8, 2.4, "black"), (2.7, 3.4, "black")],
+    ),
     "padding": Drawing(
         title="pad_s widens what is left, but never into an unknown stretch",
         points=[

@@ -1,7 +1,8 @@
 """From smoothed scores to present / absent / unknown: the one state machine, used live and offline alike.
 
 Order, fixed: hysteresis; bridge stretches without presence shorter than ``min_absent_s``; drop presence shorter than
-``min_present_s``; pad. Every change of state is an Event, emitted as soon as nothing that may follow can alter it.
+``min_present_s`` beside absence; pad. Every change of state is an Event, emitted as soon as nothing that may follow can
+alter it.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class IntervalOptions:
     offset: float = 0.35
     """... and lasts until a score < offset (hysteresis)."""
     min_present_s: float = 0.3
-    """Presence shorter than this is dropped, in seconds."""
+    """Presence shorter than this is dropped, in seconds, where absence was seen before or after it."""
     min_absent_s: float = 0.2
     """Stretches without presence shorter than this inside presence are bridged, in seconds."""
     pad_s: float = 0.0
@@ -108,6 +109,11 @@ class IntervalBuilder:
         self._last: _Run | None = None  # the raw run we are in
         self._settled: _Run | None = None  # the last run that was emitted
         self._pending: list[_Run] = []  # raw runs after it, still open to bridging or dropping
+        # Presences too short, and the unknown stretches behind them, until something is seen again: as they will be if
+        # that is presence, and if it is absence.
+        self._kept: list[_Run] = []
+        self._dropped: list[_Run] = []
+        self._seen: State = "unknown"  # the last state emitted that was not unknown
         self._next_index = 0
         self._padding = _Padding(options.pad_s)
 
@@ -115,23 +121,29 @@ class IntervalBuilder:
         """One frame; ``score`` is None or NaN where it is unscored, and ``reason`` says why."""
         events = self._advance(time_s)
         self._next_index = index + 1
-        if score is None or math.isnan(score):
+        scored = score is not None and not math.isnan(score)
+        inside_unknown = not scored and self._last is not None and self._last.state == "unknown"
+        if score is None or not scored:
             self._enter("unknown", index, reason)
         else:
             self._enter("present" if self._hysteresis.update(score, self._now_s) else "absent", index)
-        return self._padding.push(events + self._settle(), self._now_s, index, self._certain_s())
+        if not inside_unknown:  # where padding puts no begin
+            self._padding.remember(self._now_s, index)
+        return self._padding.push(events + self._settle(), self._now_s, self._certain_s())
 
     def gap(self, gap: Gap) -> list[Event]:
         """A stretch without any frame."""
         events = self._advance(gap.start_s)
         self._enter("unknown", self._next_index, gap.reason)
         events += self._advance(gap.end_s)
-        return self._padding.push(events, self._now_s, self._next_index, self._certain_s())
+        self._padding.remember(self._now_s, self._next_index)
+        return self._padding.push(events, self._now_s, self._certain_s())
 
     def close(self, end_s: float) -> list[Event]:
         """End of stream at ``end_s`` (the last frame's time plus its duration)."""
         events = self._advance(end_s) + self._settle(closing=True)
-        return self._padding.push(events, self._now_s, self._next_index, self._now_s, closing=True)
+        self._padding.remember(self._now_s, self._next_index)
+        return self._padding.push(events, self._now_s, self._now_s, closing=True)
 
     @property
     def state(self) -> State:
@@ -155,7 +167,7 @@ class IntervalBuilder:
         while self._pending:
             in_presence = self.state == "present"
             if not in_presence and self._pending[0].state != "present":
-                self._emit(events, self._pending.pop(0))
+                self._take(events, self._pending.pop(0))
                 continue
             # From here on: a presence, settled or hoped for, followed by runs that may still be bridged.
             tail = self._tail()
@@ -163,18 +175,46 @@ class IntervalBuilder:
             broken = bool(tail) and (closing or _lasted(end_s, self._now_s, self._options.min_absent_s))
             if in_presence or _lasted(self._pending[0].start_s, end_s, self._options.min_present_s):
                 if not in_presence:
-                    self._emit(events, self._pending[0])
+                    self._take(events, self._pending[0])
                 self._pending = tail
                 if not broken:
                     break
             elif broken or closing:
-                tail = [replace(run, state="absent") if run.state == "present" else run for run in self._pending]
+                tail = self._too_short(tail)
             else:
                 break
             for run in tail:
-                self._emit(events, run)
+                self._take(events, run)
             self._pending = []
+        if closing:
+            self._decide(events, self._kept)
         return events
+
+    def _too_short(self, tail: list[_Run]) -> list[_Run]:
+        """The pending runs with their presence dropped; none where only what is seen next tells whether it is.
+
+        A presence is short only beside absence: before it, or behind it, however long nothing is known in between.
+        """
+        dropped = [replace(run, state="absent") if run.state == "present" else run for run in self._pending]
+        if self._seen == "absent" or any(run.state == "absent" for run in tail):
+            return dropped
+        self._kept += [self._pending[0], *tail]
+        self._dropped += dropped
+        return []
+
+    def _take(self, events: list[Event], run: _Run) -> None:
+        """A run that will stay as it is: presence keeps those presences that waited for it, absence drops them."""
+        if run.state == "unknown" and self._kept:
+            self._kept.append(run)
+            self._dropped.append(run)
+            return
+        self._decide(events, self._kept if run.state == "present" else self._dropped)
+        self._emit(events, run)
+
+    def _decide(self, events: list[Event], runs: list[_Run]) -> None:
+        for run in runs:
+            self._emit(events, run)
+        self._kept, self._dropped = [], []
 
     def _tail(self) -> list[_Run]:
         """The pending runs after the last presence: without presence, and not (yet) bridged."""
@@ -183,13 +223,15 @@ class IntervalBuilder:
 
     def _emit(self, events: list[Event], run: _Run) -> None:
         settled = self._settled
+        self._seen = self._seen if run.state == "unknown" else run.state
         if settled is None or (settled.state, settled.reason) != (run.state, run.reason):
             self._settled = run
             events.append(Event(self._organ, run.state, run.start_s, run.index, self._now_s, run.reason))
 
     def _certain_s(self) -> float:
         """Until when no later frame can change the state."""
-        return self._pending[0].start_s if self._pending else self._now_s
+        waiting = self._kept or self._pending
+        return waiting[0].start_s if waiting else self._now_s
 
 
 def _lasted(start_s: float, end_s: float, least_s: float) -> bool:
@@ -209,17 +251,20 @@ class _Padding:
         self._state: State | None = None  # the state last emitted
         self._frames: deque[tuple[float, int]] = deque()
 
-    def push(
-        self, events: list[Event], now_s: float, index: int, certain_s: float, *, closing: bool = False
-    ) -> list[Event]:
+    def remember(self, time_s: float, index: int) -> None:
+        """A frame at which a widened state may begin."""
+        if self._pad_s > 0:
+            self._frames.append((time_s, index))
+
+    def push(self, events: list[Event], now_s: float, certain_s: float, *, closing: bool = False) -> list[Event]:
         """Take final events, give those that can be emitted; ``certain_s``: no later event begins before."""
         if self._pad_s == 0:
             return events
-        self._frames.append((now_s, index))
         emitted = [late for event in events for late in self._take(event, now_s)]
         if self._held is not None and self._outlasts(self._held, certain_s, closing):
             emitted.append(self._release(self._held, now_s))
-        while self._frames[0][0] < certain_s - 4 * self._pad_s:  # no start can move further back than this
+        reach_s = certain_s - 4 * self._pad_s  # no start can move further back
+        while self._frames and self._frames[0][0] < reach_s:
             self._frames.popleft()
         return emitted
 

@@ -144,10 +144,12 @@ class Timeline:
 
     @property
     def coverage(self) -> float:
-        """Fraction of the clip's duration that could be judged, 0..1."""
+        """Fraction of the clip's duration that could be judged, 0..1; of a single frame without duration 0 or 1."""
         total_s = self.end_s - self.start_s
+        if total_s <= 0:
+            return 0.0 if self.gaps else 1.0
         unknown_s = sum(gap.end_s - gap.start_s for gap in self.gaps)
-        return 1.0 if total_s <= 0 else max(0.0, 1.0 - unknown_s / total_s)
+        return max(0.0, 1.0 - unknown_s / total_s)
 
     def of(self, organ: str, state: State | None = None) -> tuple[Interval, ...]:
         """The organ's intervals in order; of one state where ``state`` names it.

@@ -340,11 +340,20 @@ def test_a_started_clip_that_is_never_finished_leaves_no_thread() -> None:
     assert threading.active_count() == before
 
 
-@pytest.mark.parametrize("level", [0.1, 0.9])
-def test_a_frame_without_duration_and_padding_make_a_timeline(level: float) -> None:
-    still = [replace(frame, duration_s=0.0) for frame in frames([level]) if isinstance(frame, Frame)]
+@pytest.mark.parametrize("duration_s", [0.0, 0.04])
+@pytest.mark.parametrize(
+    ("level", "state", "coverage"), [(0.1, "absent", 1.0), (0.9, "present", 1.0), (None, "unknown", 0.0)]
+)
+def test_a_single_frame_has_a_state_and_a_probability(
+    level: float | None, state: str, coverage: float, duration_s: float
+) -> None:
+    still = [replace(frame, duration_s=duration_s) for frame in frames([level]) if isinstance(frame, Frame)]
     timeline = detector(("liver",), intervals=IntervalOptions(pad_s=0.2)).analyze(still)
-    assert [(i.state, i.start_s, i.end_s) for i in timeline.intervals] == [("absent", 0.0, 0.0)]
+    [interval] = timeline.intervals
+    assert (interval.state, interval.start_s, interval.end_s) == (state, 0.0, duration_s)
+    assert (interval.start_index, interval.end_index) == (0, 0) and timeline.coverage == coverage
+    if level is not None:
+        assert interval.mean_score == interval.peak_score == pytest.approx(level, abs=0.01)
 
 
 @pytest.mark.parametrize("hint", [(0, 0, 10), "a", (50, 50, 20, 20), (0, 0, 0, 0), (0, 0, 1.5, 2)])

@@ -48,7 +48,12 @@ def run(scores: str | list[float | None], **options: float) -> list[Segment]:
 CASES = [
     ("nothing", "....", {}, [("absent", 0, 0.4)]),
     ("present throughout", "PPPP", {}, [("present", 0, 0.4)]),
-    ("one frame, too short", "P", {}, [("absent", 0, 0.1)]),
+    ("one frame is all there is", "P", {}, [("present", 0, 0.1)]),
+    ("a clip shorter than min_present", "PP", {}, [("present", 0, 0.2)]),
+    ("short with a bridged dip is all there is", "P.P", {"min_present_s": 1.0}, [("present", 0, 0.3)]),
+    ("short presence dropped at the start", "PP..", {}, [("absent", 0, 0.4)]),
+    ("short presence dropped at the end", "..PP", {}, [("absent", 0, 0.4)]),
+    ("short presence dropped before one last absence", "PP.", {}, [("absent", 0, 0.3)]),
     ("one frame, long enough", "P", {"min_present_s": 0.1}, [("present", 0, 0.1)]),
     ("one absent frame", ".", {}, [("absent", 0, 0.1)]),
     ("one unknown frame", "?", {}, [("unknown", 0, 0.1)]),
@@ -73,7 +78,22 @@ CASES = [
     ("a gap forgets hysteresis", "PPP???mmm", {}, [("present", 0, 0.3), ("unknown", 0.3, 0.6), ("absent", 0.6, 0.9)]),
     ("a short gap keeps hysteresis", "PPP?mmm", {}, [("present", 0, 0.7)]),
     ("unknown and absence add up", "PPP.?PPP", {}, [("present", 0, 0.3), ("absent", 0.3, 0.4), ("unknown", 0.4, 0.5), ("present", 0.5, 0.8)]),
-    ("dropped presence between unknowns", "???PP???", {}, [("unknown", 0, 0.3), ("absent", 0.3, 0.5), ("unknown", 0.5, 0.8)]),
+    ("all there is to see, between unknowns", "???PP???", {}, [("unknown", 0, 0.3), ("present", 0.3, 0.5), ("unknown", 0.5, 0.8)]),
+    ("all there is to see, between short unknowns", "?PP?", {}, [("unknown", 0, 0.1), ("present", 0.1, 0.3), ("unknown", 0.3, 0.4)]),
+    ("all there is to see, in two parts", "PP???PP", {}, [("present", 0, 0.2), ("unknown", 0.2, 0.5), ("present", 0.5, 0.7)]),
+    ("absence before a short one, across the unknown", ".???PP", {}, [("absent", 0, 0.1), ("unknown", 0.1, 0.4), ("absent", 0.4, 0.6)]),
+    ("absence behind a short one, across the unknown", "PP???.", {}, [("absent", 0, 0.2), ("unknown", 0.2, 0.5), ("absent", 0.5, 0.6)]),
+    ("absence on both sides, across the unknown", ".??PP??.", {}, [("absent", 0, 0.1), ("unknown", 0.1, 0.3), ("absent", 0.3, 0.5), ("unknown", 0.5, 0.7), ("absent", 0.7, 0.8)]),
+    ("short absence, then unknown", "PP.???", {}, [("absent", 0, 0.3), ("unknown", 0.3, 0.6)]),
+    ("short one behind a long one", "PPP???PP", {}, [("present", 0, 0.3), ("unknown", 0.3, 0.6), ("present", 0.6, 0.8)]),
+    ("short one before a long one", "PP???PPP", {}, [("present", 0, 0.2), ("unknown", 0.2, 0.5), ("present", 0.5, 0.8)]),
+    ("long one between an absence and short ones", "..PPP??PP", {}, [("absent", 0, 0.2), ("present", 0.2, 0.5), ("unknown", 0.5, 0.7), ("present", 0.7, 0.9)]),
+    ("short one between a long one and an absence", "PPP??PP??.", {}, [("present", 0, 0.3), ("unknown", 0.3, 0.5), ("absent", 0.5, 0.7), ("unknown", 0.7, 0.9), ("absent", 0.9, 1.0)]),
+    ("several short ones before an absence", "PP??P??.", {}, [("absent", 0, 0.2), ("unknown", 0.2, 0.4), ("absent", 0.4, 0.5), ("unknown", 0.5, 0.7), ("absent", 0.7, 0.8)]),
+    ("several short ones behind an absence", ".??P??PP", {}, [("absent", 0, 0.1), ("unknown", 0.1, 0.3), ("absent", 0.3, 0.4), ("unknown", 0.4, 0.6), ("absent", 0.6, 0.8)]),
+    ("dropped, what was bridged comes back", "P?P??.", {"min_present_s": 0.4}, [("absent", 0, 0.1), ("unknown", 0.1, 0.2), ("absent", 0.2, 0.3), ("unknown", 0.3, 0.5), ("absent", 0.5, 0.6)]),
+    ("kept, what was bridged stays bridged", "P?P??", {"min_present_s": 0.4}, [("present", 0, 0.3), ("unknown", 0.3, 0.5)]),
+    ("padding of a short one that is kept", "??P??PPP..", {"pad_s": 0.1}, [("unknown", 0, 0.2), ("present", 0.2, 0.3), ("unknown", 0.3, 0.5), ("present", 0.5, 0.9), ("absent", 0.9, 1.0)]),
     ("presence cut by the end after a short unknown", "PPP?", {}, [("present", 0, 0.3), ("unknown", 0.3, 0.4)]),
     ("padding", "....PPP....", {"pad_s": 0.1}, [("absent", 0, 0.3), ("present", 0.3, 0.8), ("absent", 0.8, 1.1)]),
     ("padding joins", "PPP...PPP", {"pad_s": 0.2}, [("present", 0, 0.9)]),
@@ -204,10 +224,49 @@ def test_a_gap_ends_presence_when_it_has_lasted() -> None:
 
 
 def test_an_event_that_ends_a_stream_is_certain_at_its_end() -> None:
-    assert events_of((0.0, 0.9), (0.1, 0.9), end_s=0.3)[0].final_s == 0.3
-    assert events_of((0.0, 0.9), (0.1, 0.9), end_s=0.2)[0].state == "absent"  # 0.2 s are too short
+    assert events_of((0.0, 0.9), (0.1, 0.9), end_s=0.3) == [Event("liver", "present", 0.0, 0, 0.3)]
+    # 0.2 s are short, and all there is to see
+    assert events_of((0.0, 0.9), (0.1, 0.9), end_s=0.2) == [Event("liver", "present", 0.0, 0, 0.2)]
+    assert events_of((0.0, 0.9), (0.1, 0.1), end_s=0.2) == [Event("liver", "absent", 0.0, 0, 0.2)]
     dropped = events_of((0.0, 0.1), (0.1, 0.9), end_s=0.2)
     assert dropped == [Event("liver", "absent", 0.0, 0, 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("behind", "states", "final_s"),
+    [
+        ([(1.0, 0.9), (1.1, 0.9), (1.2, 0.9), (1.3, 0.9)], ["present", "unknown", "present", "unknown", "unknown", "present"], 1.3),
+        ([(1.0, 0.1)], ["absent", "unknown", "absent", "unknown", "unknown", "absent"], 1.0),
+        ([], ["present", "unknown", "present", "unknown", "unknown"], 1.5),
+    ],
+    ids=["presence", "absence", "the end"],
+)  # fmt: skip
+def test_what_is_seen_next_decides_on_short_presences(
+    behind: list[tuple[float, float]], states: list[str], final_s: float
+) -> None:
+    """0.2 s and 0.1 s of presence, nothing known between and behind them, for two reasons: nothing is certain yet."""
+    builder = IntervalBuilder("liver", IntervalOptions())
+    before = [(0.0, 0.9), (0.1, 0.9), (0.2, "black"), (0.5, 0.9), (0.6, "black"), (0.8, "frozen"), (0.9, "frozen")]
+    for index, (time_s, score) in enumerate(before):
+        value, reason = (None, score) if isinstance(score, str) else (score, "")
+        assert builder.push(index, time_s, value, reason) == [] and builder.state == "unknown"
+    events = [event for index, frame in enumerate(behind, 7) for event in builder.push(index, *frame)]
+    events += builder.close(1.5)
+    assert [event.state for event in events] == states and {event.final_s for event in events} == {final_s}
+    assert [event.start_s for event in events] == [0.0, 0.2, 0.5, 0.6, 0.8, 1.0][: len(events)]
+    assert [event.index for event in events] == [0, 2, 3, 4, 5, 7][: len(events)]
+    assert [event.reason for event in events] == ["", "black", "", "black", "frozen", ""][: len(events)]
+
+
+def test_what_waits_for_a_verdict_does_not_grow_with_time() -> None:
+    """A feed that shows the organ for one frame and nothing for a day."""
+    builder = IntervalBuilder("liver", IntervalOptions(pad_s=0.5))
+    for index in range(1000):
+        assert builder.push(index, index / RATE_HZ, 0.9 if index == 0 else None, "black") == []
+    assert (len(builder._kept), len(builder._pending), len(builder._padding._frames)) == (2, 0, 2)
+    builder.gap(Gap(100.0, 200.0, "lost"))
+    events = builder.push(1000, 200.0, 0.1)
+    assert [(e.start_s, e.index, e.reason) for e in events] == [(0.0, 0, ""), (0.1, 1, "black"), (100.0, 1000, "lost")]
 
 
 def test_state_is_what_is_certain() -> None:
@@ -309,7 +368,7 @@ def table_of(times_s: list[float], scores: list[float | None], first_index: int 
 
 
 @pytest.mark.parametrize("pad_s", [0.0, 0.1])
-@pytest.mark.parametrize(("score", "state"), [(0.1, "absent"), (0.9, "absent"), ("black", "unknown")])
+@pytest.mark.parametrize(("score", "state"), [(0.1, "absent"), (0.9, "present"), ("black", "unknown")])
 def test_a_clip_without_duration_has_one_interval(pad_s: float, score: float | str, state: str) -> None:
     """With padding it had none, and the timeline could not be made."""
     events = events_of((0.0, score), (0.0, score), end_s=0.0, pad_s=pad_s)
@@ -427,7 +486,16 @@ def offline(times_s: list[float], scores: list[float | None], end_s: float, o: I
             bridged[-1][1] = b
         else:
             bridged.append([a, b])
-    kept = [(a, b) for a, b in bridged if b - a >= o.min_present_s - tolerance]
+    # What is seen, in order: absences (but the bridged ones), long and short presences; unknown stretches say nothing.
+    seen = [("long" if b - a >= o.min_present_s - tolerance else "short", a, b) for a, b in bridged]
+    seen += [("absent", a, b) for s, a, b in runs if s == "absent" and not any(x <= a < y for x, y in bridged)]
+    seen.sort(key=lambda one: one[1])
+    kept = []
+    for kind, group in itertools.groupby(enumerate(seen), key=lambda one: one[1][0]):
+        members = list(group)
+        neighbours = [seen[at][0] for at in (members[0][0] - 1, members[-1][0] + 1) if 0 <= at < len(seen)]
+        if kind == "long" or (kind == "short" and "absent" not in neighbours):
+            kept += [(a, b) for _, (_, a, b) in members]
     dropped = [("absent" if s == "present" else s, a, b) for s, a, b in runs]
     return pad(overlay(dropped, kept), o.pad_s)
 
