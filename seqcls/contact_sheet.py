@@ -59,7 +59,7 @@ class InspectReport:
         found = [
             ("clip", info.name),
             ("kind", " ".join(part for part in (info.kind, info.container, info.codec) if part)),
-            ("image", f"{info.width}x{info.height}"),
+            ("image", f"{info.width}x{info.height}{_stretched(info)}"),
             ("declared", declared),
             ("decoded", f"{self.frames} frames, {self.times_s[0]:.3f} to {self.times_s[1]:.3f} s"),
             ("pace", f"{pace}, longest wait {self.longest_s:.3f} s"),
@@ -176,6 +176,10 @@ def _tile(seen: _Seen, show_all: bool) -> Image:
     y, x = (_TILE - size[1]) // 2, (_TILE - size[0]) // 2
     tile[y : y + size[1], x : x + size[0]] = small
     return tile
+
+
+def _stretched(info: SourceInfo) -> str:
+    return "" if info.pixel_aspect == 1 else f", stored with pixels {info.pixel_aspect:.3f} times as wide as high"
 
 
 def _described(region: Region) -> str:

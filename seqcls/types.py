@@ -1,6 +1,6 @@
 """The records that pass between the stages; frozen, slotted, without behaviour beyond what derives from their fields.
 
-Times are float seconds named ``*_s`` counted from the clip's first presented frame; positions are ints named
+Times are float seconds named ``*_s`` on the clip's clock, which is that of a player; positions are ints named
 ``index``, counted from 0 in presentation order. Nothing accepts both.
 """
 
@@ -59,7 +59,7 @@ class Frame:
     index: int
     """Its number in the clip, from 0."""
     time_s: float
-    """When it is shown, in seconds from the clip's first frame."""
+    """When a player shows it, in seconds from the clip's beginning; the first frame may come later than 0."""
     duration_s: float
     """How long it is shown, in seconds; 0 where nobody knows."""
     image: NDArray[np.uint8]
@@ -207,6 +207,9 @@ class SourceInfo:
     """Of the images, in pixels; 0 where not known."""
     height: int = 0
     """Of the images, in pixels; 0 where not known."""
+    pixel_aspect: float = 1.0
+    """Width of a stored pixel divided by its height. The source stretches its images where that is not 1: the pixels of
+    a frame are square."""
     declared_frames: int | None = None
     """How many frames the file says it holds."""
     declared_duration_s: float | None = None

@@ -104,6 +104,7 @@ def _images(target: Target) -> Iterator[tuple[NDArray[np.uint8], bool]]:
 
 def _stream(target: StreamTarget) -> Iterator[tuple[NDArray[np.uint8], bool]]:
     from seqcls.sources.base import require_sane_size
+    from seqcls.sources.pixel_aspect import pixel_aspect
     from seqcls.sources.pixels import bgr, gray
     from seqcls.sources.video import strictness
 
@@ -112,7 +113,8 @@ def _stream(target: StreamTarget) -> Iterator[tuple[NDArray[np.uint8], bool]]:
     stream = container.streams.video[0]
     stream.thread_type = "SLICE"  # threads over frames would hold back as many frames
     stream.codec_context.options = strictness(stream.codec_context.name)
-    convert = bgr if target.color else gray
+    convert, ratio = bgr if target.color else gray, stream.sample_aspect_ratio
+    aspect = 1.0 if ratio is None else pixel_aspect(ratio.numerator, ratio.denominator)[0]
     failures, latest = 0, None
     for packet in _packets(container, stream, name):
         try:
@@ -127,7 +129,7 @@ def _stream(target: StreamTarget) -> Iterator[tuple[NDArray[np.uint8], bool]]:
         for frame in decoded:
             failures = 0
             require_sane_size(name, frame.width, frame.height)
-            latest = convert(frame)
+            latest = convert(frame, aspect)
             yield latest, not frame.is_corrupt
 
 

@@ -107,22 +107,29 @@ def _avi(data: _Bytes) -> Structure:
             return Structure()  # a recorder that never came back to fill in the size
         if end > size:
             return _short(end, size)
-        inside, in_movi = position + 12, False
+        inside, movi_end = position + 12, 0
         while inside + 8 <= end:
             name, length = _unpack("<4sI", data, inside)
             if name == b"LIST" and data.read(inside + 8, 4) in (b"movi", b"rec "):
+                movi_end = max(movi_end, inside + 8 + length)
                 inside += 12
-                in_movi = True
                 continue
-            if not all(32 <= c < 127 for c in name) or (in_movi and not _AVI_CHUNK.fullmatch(name)):
+            if name == b"idx1":
+                movi_end = 0  # the index ends the frames, also where their list states too great a length
+            if not all(32 <= c < 127 for c in name):
                 return _broken(inside)
-            if name[:2].isdigit() and int(name[:2]) >= streams:
+            if inside < movi_end and not (_AVI_CHUNK.fullmatch(name) and _stream_number(name) < streams):
                 return _broken(inside)
             inside += 8 + length + (length & 1)
             if inside > end + 1:
                 return _broken(inside - 8 - length)
         position = end + (end & 1)
     return Structure()
+
+
+def _stream_number(name: bytes) -> int:
+    """The stream that an AVI chunk belongs to, 0 for others."""
+    return int(name[:2]) if name[:2].isdigit() else 0
 
 
 _EBML_TOP = frozenset(
@@ -176,6 +183,21 @@ def _element(data: _Bytes, position: int) -> tuple[int, int | None, int]:
     unknown = (1 << 7 * width) - 1
     length = int.from_bytes(data.read(position, width), "big") & unknown
     return identifier, None if length == unknown else length, position + width
+
+
+_ASF_DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
+
+
+def _asf(data: _Bytes) -> Structure:
+    """Objects of 16 bytes identifier and 8 bytes size: a header, the data, indexes."""
+    size, position, kind = len(data), 0, b""
+    while kind != _ASF_DATA and position + 24 <= size:
+        kind = data.read(position, 16)
+        (length,) = _unpack("<Q", data, position + 16)
+        if length < 24:
+            return Structure() if kind == _ASF_DATA else _broken(position)  # a recorder that never filled in the size
+        position += length
+    return _short(position, size) if position > size else Structure()
 
 
 def _program_stream(data: _Bytes) -> Structure:
@@ -271,4 +293,5 @@ _WALKS: dict[str, Callable[[_Bytes], Structure]] = {
     "mpeg": _program_stream,
     "mpegts": _transport_stream,
     "gif": _gif,
+    "asf": _asf,
 }

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls.sources.pixel_aspect import with_square_pixels
+
 # Broadcast range: black is 16, white 235 (ITU-R BT.601). The models see 0..255, as every RGB decoder would show it.
 _BLACK, _GAIN = 16, 255 / 219
 
@@ -16,19 +18,22 @@ _FULL_8_BIT = frozenset({"yuvj420p", "yuvj422p", "yuvj444p", "yuvj440p", "yuvj41
 _JPEG_RANGE = 2  # AVCOL_RANGE_JPEG
 
 
-def gray(frame: Any) -> NDArray[np.uint8]:
-    """(H, W) uint8, 0..255: the Y plane where there is one of 8 bits, else what swscale makes of it."""
+def gray(frame: Any, aspect: float = 1.0) -> NDArray[np.uint8]:
+    """(H, W) uint8, 0..255: the Y plane where there is one of 8 bits, else what swscale makes of it.
+
+    ``aspect``: a stored pixel's width divided by its height, undone here.
+    """
     name = frame.format.name
     if name in _FULL_8_BIT or (name in _PLANAR_8_BIT and frame.color_range == _JPEG_RANGE):
-        return _rotated(luma(frame).copy(), frame.rotation)
+        return _upright(luma(frame).copy(), frame.rotation, aspect)
     if name in _PLANAR_8_BIT:
-        return _rotated(expanded(luma(frame)), frame.rotation)
-    return _rotated(frame.to_ndarray(format="gray"), frame.rotation)
+        return _upright(expanded(luma(frame)), frame.rotation, aspect)
+    return _upright(frame.to_ndarray(format="gray"), frame.rotation, aspect)
 
 
-def bgr(frame: Any) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8."""
-    return _rotated(frame.to_ndarray(format="bgr24"), frame.rotation)
+def bgr(frame: Any, aspect: float = 1.0) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8; ``aspect`` as for ``gray``."""
+    return _upright(frame.to_ndarray(format="bgr24"), frame.rotation, aspect)
 
 
 def luma(frame: Any) -> NDArray[np.uint8]:
@@ -44,7 +49,7 @@ def expanded(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.addWeighted(image, _GAIN, image, 0, -_BLACK * _GAIN), np.uint8)
 
 
-def _rotated(image: NDArray[np.uint8], degrees: int) -> NDArray[np.uint8]:
-    """Turn counter-clockwise by the display matrix, in quarter turns."""
-    turns = round(degrees / 90) % 4
+def _upright(image: NDArray[np.uint8], degrees: int, aspect: float) -> NDArray[np.uint8]:
+    """Stretched to square pixels, then turned counter-clockwise by the display matrix, in quarter turns."""
+    turns, image = round(degrees / 90) % 4, with_square_pixels(image, aspect)
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image

@@ -42,18 +42,22 @@ class _PendingImage:
 class Clock:
     """One run's clock. ``base`` is seconds per tick, ``period`` the nominal ticks per frame, ``start`` the first tick.
 
+    ``zero``: the tick at which the clip's time is 0; the first frame's where it is None. A track may start late.
     ``strict``: the rate does not vary in this container, so a late frame alone is proof of a loss. ``alarms`` are
     reasons to distrust the clip, ``notes`` are repairs that cost nothing.
     """
 
-    def __init__(self, base: Fraction, period: int, start: int | None, *, strict: bool = False) -> None:
+    def __init__(
+        self, base: Fraction, period: int, start: int | None, *, zero: int | None = None, strict: bool = False
+    ) -> None:
         self.delivered = 0
+        self.start_s = 0.0
         self.end_s = 0.0
         self.alarms: list[str] = []
         self.scrambled = False
         self.repeated = 0
         self.unstamped = 0
-        self._base, self._strict = base, strict
+        self._base, self._strict, self._zero, self._late = base, strict, zero, 0
         self._stated_start, self._first = start is not None, 0 if start is None else start
         self._origin: int | None = None
         self._offset = 0
@@ -82,6 +86,10 @@ class Clock:
             (self.unstamped, f"{self.unstamped} frames without a time follow one period after the frame before"),
         )
         return [text for needed, text in repairs if needed]
+
+    def start_at(self, tick: int) -> None:
+        """The track starts here and not where it was stated; to be called before the first frame."""
+        self._late, self._first = tick - self._first, tick
 
     def packet(self, tick: int | None, size: int) -> None:
         """A packet is about to be decoded; a frame with its time should come of it."""
@@ -210,12 +218,15 @@ class Clock:
     def _place(self, pending: _PendingImage, length: int) -> Iterator[Frame | Gap]:
         """Emit the frame; the first one decides where the clip begins."""
         if self._origin is None:
-            self._origin = pending.tick
-            lead = pending.tick - self._first if self._stated_start else 0
+            begin, lead = pending.tick, pending.tick - self._first if self._stated_start else 0
             lost = [tick for tick in self._waiting if tick < pending.tick]
             if lead > self.period // 2 and (lost or self._trouble_left) and self._seconds(lead) < LEAP_S:
-                self._origin = pending.tick - lead
-                yield self._gap(self._origin, pending.tick, len(lost))
+                begin = self._first
+            zero = begin - self._late if self._zero is None else self._zero
+            self._origin = zero if 0 <= self._seconds(begin - zero) < LEAP_S else begin
+            self.start_s = self._time_s(begin)
+            if begin < pending.tick:
+                yield self._gap(begin, pending.tick, len(lost))
         time_s = self._time_s(pending.tick)
         end_s = self._time_s(pending.tick + length)
         yield Frame(self.delivered, time_s, end_s - time_s, pending.image, pending.damaged)

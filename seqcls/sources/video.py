@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from seqcls.errors import SourceError, one_line
 from seqcls.sources.base import MAX_PIXELS, Clip, few, require_regular_file, require_sane_size
 from seqcls.sources.container import examine
+from seqcls.sources.pixel_aspect import pixel_aspect, square_size
 from seqcls.sources.sniff import BARE_STREAMS, DEMUXERS, kind_of
-from seqcls.sources.timestamps import EMPTY_PACKET_BYTES, Clock
+from seqcls.sources.stated_times import stated_times
+from seqcls.sources.timestamps import EMPTY_PACKET_BYTES, LEAP_S, MAX_REORDER, Clock
 from seqcls.types import Frame, Gap, SourceInfo
 
 #: A demuxer that fails this often in a row has nothing more to give.
@@ -22,8 +26,14 @@ MAX_FAILURES = 20
 #: More decoding threads than these only cost memory: each holds images.
 MAX_THREADS = 8
 
+#: A first image that is later than this is remarked on; less may come of reordering or of how sound is encoded.
+NOTED_S = 0.1
+
 #: Without a rate, and before two frames show one.
 FALLBACK_RATE = Fraction(25)
+
+#: FFmpeg looks for streams in a file's first 7 seconds and 5 MB; here in so many microseconds and bytes.
+_LOOK_FAR = {"analyzeduration": "600000000", "probesize": "100000000"}
 
 
 class VideoSource(Clip):
@@ -47,6 +57,11 @@ class VideoSource(Clip):
         self._container = _open(path, self._demuxer, rate_hz)
         try:
             self._stream = _choose_stream(self._container, path)
+            if self._stream.codec_context.width == 0:  # its first packet may lie far behind those of the sound
+                self._container.close()
+                self._container = _open(path, self._demuxer, rate_hz, _LOOK_FAR)
+                self._stream = _choose_stream(self._container, path)
+            self._stated = stated_times(self._container, self._stream)
             self.info = self._describe()
         except BaseException:
             self._container.close()
@@ -57,7 +72,12 @@ class VideoSource(Clip):
 
     def _describe(self) -> SourceInfo:
         stream, context = self._stream, self._stream.codec_context
-        require_sane_size(self.name, context.width, context.height)
+        ratio = stream.sample_aspect_ratio
+        aspect, ignored = (1.0, "") if ratio is None else pixel_aspect(ratio.numerator, ratio.denominator)
+        self._notes += [ignored] if ignored else []
+        width, height = square_size(context.width, context.height, aspect)
+        for size in ((context.width, context.height), (width, height)):
+            require_sane_size(self.name, *size)
         # Not frame threads: with those FFmpeg now and then forgets to mark a damaged frame (6 of 150 reads).
         context.thread_type = "SLICE"
         context.thread_count = min(MAX_THREADS, os.cpu_count() or 1)
@@ -71,10 +91,11 @@ class VideoSource(Clip):
             kind="file",
             container=str(self._container.format.name),
             codec=str(context.codec.canonical_name),
-            width=context.width,
-            height=context.height,
+            width=width,
+            height=height,
+            pixel_aspect=aspect,
             declared_frames=stream.frames if stream.frames > 0 else None,
-            declared_duration_s=self._declared_duration_s(),
+            declared_duration_s=self._stated.end_s,
             rate_hz=float(rate) if rate is not None and 0.01 <= rate <= 2000 else None,
             details=tuple(details),
         )
@@ -85,18 +106,23 @@ class VideoSource(Clip):
         base = Fraction(stream.time_base)
         # FFmpeg's MPEG demuxers know no variable rate; in the others a late frame may be meant.
         strict = self._demuxer in ("mpeg", "mpegts")
-        return Clock(base, round(1 / (rate * base)), stream.start_time, strict=strict)
+        stated = self._stated
+        # In AVI, which has no times, FFmpeg counts them behind what reordering holds back: they count from the first.
+        zero = None if self._demuxer == "avi" else stated.zero
+        return Clock(base, round(1 / (rate * base)), stated.start, zero=zero, strict=strict)
 
     def _items(self) -> Iterator[Frame | Gap]:
         from seqcls.sources.pixels import bgr, gray
 
-        image_of, clock = bgr if self._color else gray, self._clock
+        image_of, clock, aspect = bgr if self._color else gray, self._clock, self.info.pixel_aspect
         for decoded in self._decoded():
             try:
-                image = image_of(decoded)
+                image = image_of(decoded, aspect)
             except Exception as error:  # a pixel format that swscale cannot read, memory
                 self._trouble(error)
                 continue
+            if not self._shape:  # now it is known whether the images are turned
+                self.info = replace(self.info, width=image.shape[1], height=image.shape[0])
             self._watch_size(image, f"{clock.end_s:.2f} s")
             if decoded.is_corrupt:
                 self._errors["frames that the decoder marks as damaged"] += 1
@@ -113,6 +139,8 @@ class VideoSource(Clip):
                 self._errors["packets marked as damaged by the container"] += 1
                 self._clock.trouble()
             if not packet.is_discard:
+                if not self._packets_seen and packet.size > EMPTY_PACKET_BYTES:
+                    self._check_the_start(packet)
                 self._clock.packet(packet.pts, packet.size)
                 self._packets_seen += packet.size > EMPTY_PACKET_BYTES
             yield from self._decode(packet)
@@ -157,9 +185,23 @@ class VideoSource(Clip):
         self._errors[f"decoding errors ({one_line(error)})"] += 1
         self._clock.trouble()
 
+    def _check_the_start(self, packet: Any) -> None:
+        """FFmpeg makes up the start of a track that begins behind what it looked through, and of every track of an AVI:
+        where the first packet lies behind the start, it is the start."""
+        stated, period = self._stated, self._clock.period
+        known = packet.dts if packet.dts is not None else packet.pts
+        if known is None or stated.start is None or stated.zero is None:
+            return
+        reorder = 0 if packet.dts is not None else MAX_REORDER * period
+        first = known if self._demuxer == "avi" or packet.pts is None else packet.pts
+        late_s = (first - stated.zero) * self._stream.time_base
+        if known - reorder > stated.start + period // 2 and late_s < LEAP_S:
+            self._clock.start_at(first)
+            self._stated = replace(stated, end_s=None)  # made up as well
+
     def _check_the_end(self) -> Iterator[Gap]:
         """Compare the frames read with what the file declares; a declared rest that is missing becomes a gap."""
-        structure, clock, info = examine(self._path, self._demuxer), self._clock, self.info
+        structure, clock = examine(self._path, self._demuxer), self._clock
         if structure.flaw:
             self._truncated = structure.truncated
             self._alarms.append(structure.flaw)
@@ -167,7 +209,7 @@ class VideoSource(Clip):
             self._alarms.append(f"{clock.delivered} of {structure.frames} frames could be read")
         if self._one_frame_per_packet and clock.delivered < self._packets_seen:
             self._alarms.append(f"{clock.delivered} of {self._packets_seen} frames could be decoded")
-        declared_s = info.declared_duration_s
+        declared_s = self._stated.end_s
         if declared_s is None or self._demuxer in ("mpeg", "mpegts", "avi", "gif", "mpegvideo"):
             return  # a guess by FFmpeg or a number that recorders get wrong
         if declared_s - clock.end_s > 1.5 * clock.period_s + 0.002:
@@ -182,26 +224,19 @@ class VideoSource(Clip):
         fields = abs(self._packets_seen - 2 * self._clock.delivered) <= 2
         return self._demuxer in ("mov", "matroska") and self.info.codec != "vp8" and not fields
 
-    def _declared_duration_s(self) -> float | None:
-        stream, container = self._stream, self._container
-        if stream.duration is not None and stream.duration > 0:
-            return float(stream.duration * stream.time_base)
-        stated = _tagged_duration_s(stream.metadata.get("DURATION", ""))
-        if stated is not None:
-            return stated
-        # The container lasts as long as its longest stream; which does not bound the video beside an audio track.
-        if container.duration is not None and container.duration > 0 and len(container.streams) == 1:
-            return float(container.duration / 1_000_000)
-        return None
-
     def _remarks(self) -> tuple[list[str], list[str]]:
         clock = self._clock
         counted = [f"{count} {what}" for what, count in self._errors.items()]
         lost = [f"{gap.reason} at {gap.start_s:.2f} s" for gap in self._gaps if gap.reason.endswith("lost")]
         alarms = [*few(self._alarms), *few(clock.alarms), *few(lost), *few(counted)]
+        notes = [*self._notes, *clock.notes]
+        if clock.start_s > NOTED_S:
+            notes.append(f"the first image comes {clock.start_s:.2f} s into the clip, as in a player")
+        elif (late_s := self._stated.start_s) > NOTED_S and self._demuxer in ("mov", "matroska", "avi", "asf"):
+            notes.append(f"times count from the first image, to which the file gives the time {late_s:.2f} s")
         if self._ended and clock.delivered == 0:
             alarms.append("no frame could be decoded")
-        return alarms, clock.notes
+        return alarms, notes
 
     def close(self) -> None:
         super().close()
@@ -221,12 +256,12 @@ def metadata_errors() -> dict[str, Any]:
     return {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 
-def _open(path: Path, demuxer: str, rate_hz: float | None) -> Any:
+def _open(path: Path, demuxer: str, rate_hz: float | None, more: Mapping[str, str] = MappingProxyType({})) -> Any:
     import av
 
     # An absolute path cannot be taken for a protocol such as "concat:".
     target: Any = os.path.abspath(path)  # noqa: PTH100 - Path.resolve would follow links
-    options = {"protocol_whitelist": "file", "max_pixels": str(MAX_PIXELS)}
+    options = {"protocol_whitelist": "file", "max_pixels": str(MAX_PIXELS), **more}
     if demuxer in BARE_STREAMS and rate_hz is not None:
         options["framerate"] = f"{rate_hz:.6f}"
     try:
@@ -249,12 +284,3 @@ def _choose_stream(container: Any, path: Path) -> Any:
         raise SourceError(f"{path}: its codec cannot be decoded here; convert it to H.264 first")
     clips = [s for s in decodable if not s.disposition & Disposition.attached_pic]
     return (clips if clips else decodable)[0]
-
-
-def _tagged_duration_s(text: str) -> float | None:
-    """Matroska's statistics tag, as 00:00:01.600000000."""
-    try:
-        hours, minutes, seconds = text.split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-    except ValueError:
-        return None

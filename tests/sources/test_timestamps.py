@@ -93,6 +93,42 @@ def test_a_late_frame_is_a_gap_only_when_something_is_known_to_be_lost() -> None
     assert [type(item) for item in troubled] == [Frame, Frame, Frame, Gap, Frame, Frame]
 
 
+LATE: dict[str, tuple[int | None, int | None, list[int], list[float], float]] = {
+    # the track's start, the tick of the player's 0, the frames' ticks -> their times and the clip's start
+    "sound first": (1500, 0, [1500, 1540], [1500, 1540], 1.5),
+    "by less than a frame": (23, 0, [23, 63], [23, 63], 0.023),
+    "both from ten hours": (36_001_500, 36_000_000, [36_001_500, 36_001_540], [1500, 1540], 1.5),
+    "from the container's start": (1500, 1500, [1500, 1540], [0, 40], 0.0),
+    "before its stated start": (80, 80, [0, 40], [0, 40], 0.0),
+    "no clock of the container": (1500, None, [1500, 1540], [0, 40], 0.0),
+    "a first frame behind the start": (0, 0, [20, 60], [20, 60], 0.02),
+    "hours": (4_000_000, 0, [4_000_000, 4_000_040], [0, 40], 0.0),  # no sound runs so far ahead
+}
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_a_track_that_starts_late_has_the_times_of_a_player(name: str) -> None:
+    start, zero, ticks, expected, start_s = LATE[name]
+    items, clock = run(ticks, clock=Clock(MS, 40, start, zero=zero))
+    assert times_ms(items) == expected and clock.start_s == start_s
+    assert clock.end_s == pytest.approx(expected[-1] / 1000 + 0.04)
+
+
+def test_frames_lost_at_a_late_start_are_a_gap_in_their_place() -> None:
+    clock = Clock(MS, 40, 1500, zero=0)
+    clock.packet(1500, 100)
+    clock.packet(1540, 100)
+    items, _ = run([1580, 1620], clock=clock)
+    assert items[0] == Gap(1.5, 1.58, "2 frames lost") and times_ms(items) == [1580, 1620] and clock.start_s == 1.5
+
+
+def test_a_start_can_be_put_right_before_the_first_frame() -> None:
+    clock = Clock(Fraction(1, 25), 1, 0)
+    clock.start_at(38)
+    items, _ = run([39, 40], clock=clock, duration=1)  # one behind its packet: what reordering holds back
+    assert times_ms(items) == [1520, 1560] and clock.start_s == 1.52
+
+
 def test_where_the_rate_cannot_vary_a_late_frame_is_a_gap() -> None:
     ticks = [40 * k for k in range(20)]
     strict = Clock(MS, 40, None, strict=True)

@@ -92,6 +92,126 @@ def test_a_name_that_is_not_utf8_is_read(tmp_path: Path) -> None:
     assert len(read(path)[0]) == 3
 
 
+# recipe -> codec of the sound, and by how much that codec begins before 0, which delays the images
+SOUND = {
+    "mp4 h264": ("aac", 0.0),
+    "mov mjpeg": ("pcm_s16le", 0.0),
+    "mkv mpeg4 120": ("pcm_s16le", 0.0),
+    "webm vp8": ("libopus", 0.0),
+    "ts mpeg2": ("mp2", 481 / 48000),
+    "mpg mpeg2": ("mp2", 481 / 48000),
+    "wmv": ("pcm_s16le", 0.0),
+}
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_images_that_start_behind_the_sound_have_the_times_of_a_player(name: str, tmp_path: Path) -> None:
+    codec, early_s = SOUND[name]
+    made = recipe(name, frames=10, late=37, sound=codec)
+    frames, gaps, report = read(write_clip(tmp_path / f"clip{made.suffix}", made))
+    times_s = [float((37 + k) / made.rate) + early_s for k in range(10)]
+    assert numbers([f.image for f in frames]) == list(range(10))
+    assert [f.time_s for f in frames] == pytest.approx(times_s, abs=0.0006)
+    remark = f"the first image comes {frames[0].time_s:.2f} s into the clip, as in a player"
+    assert (report.verdict, report.reasons, gaps) == ("complete", (remark,), [])
+
+
+def test_images_behind_a_minute_of_sound_are_found(tmp_path: Path) -> None:
+    made = recipe("ts mpeg2", frames=3, late=25 * 20, sound="mp2")  # behind what FFmpeg looks through by itself
+    frames, _, report = read(write_clip(tmp_path / "clip.ts", made))
+    assert frames[0].time_s == pytest.approx(20 + 481 / 48000, abs=1e-4) and report.verdict == "complete"
+    made = recipe("mkv h264", frames=3, late=25 * 20, sound="pcm_s16le")
+    frames, _, report = read(write_clip(tmp_path / "clip.mkv", made))
+    assert [f.time_s for f in frames] == pytest.approx([20, 20.04, 20.08]) and report.verdict == "complete"
+
+
+@pytest.mark.parametrize("name", ["mp4 h264", "mkv h264", "ts h264"])
+def test_images_alone_count_from_the_first_whatever_time_the_file_gives_it(name: str, tmp_path: Path) -> None:
+    made = recipe(name, frames=5, late=50)
+    frames, gaps, report = read(write_clip(tmp_path / f"clip{made.suffix}", made))
+    assert [f.time_s for f in frames] == pytest.approx([0.04 * k for k in range(5)]) and not gaps
+    remark = "times count from the first image, to which the file gives the time 2.00 s"
+    assert (report.verdict, report.reasons) == ("complete", () if made.suffix == ".ts" else (remark,))
+
+
+@pytest.mark.parametrize("name", ["avi mjpeg", "avi mpeg4 with B-frames"])
+def test_the_start_that_an_avi_states_for_its_images_counts(name: str, tmp_path: Path) -> None:
+    made = recipe(name, frames=5, sound="pcm_s16le")
+    path = write_clip(tmp_path / "clip.avi", made)
+    data = path.read_bytes()
+    start = data.index(b"strh") + 8 + 28  # dwStart of the first stream, in frames
+    path.write_bytes(data[:start] + (38).to_bytes(4, "little") + data[start + 4 :])
+    frames, _, report = read(path)
+    assert [f.time_s for f in frames] == pytest.approx([1.52 + 0.04 * k for k in range(5)])
+    assert report.verdict == "complete"
+
+
+def test_a_length_in_place_of_an_end_is_no_truncation(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "clip.mkv", recipe("mkv h264", frames=10, late=37, sound="pcm_s16le"))
+    data = path.read_bytes()
+    assert data.count(b"00:00:01.880000000") > 0  # FFmpeg states the end; mkvmerge would state 0.4 s
+    path.write_bytes(data.replace(b"00:00:01.880000000", b"00:00:00.400000000"))
+    frames, gaps, report = read(path)
+    assert frames[0].time_s == 1.48 and report.verdict == "complete" and not gaps
+
+
+def test_a_cut_behind_a_late_start_is_a_gap_in_its_place(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "clip.mkv", recipe("mkv ffv1 gray", frames=10, late=37, sound="pcm_s16le"))
+    path.write_bytes(path.read_bytes()[:-60_000])
+    frames, gaps, report = read(path)
+    end_s = 1.48 + 0.04 * len(frames)
+    assert 0 < len(frames) < 10 and gaps == [Gap(pytest.approx(end_s), pytest.approx(1.88), "the clip ends early")]
+    assert report.verdict == "truncated"
+
+
+ASPECTS = ("mp4 h264", "mkv mpeg4 120", "mov prores", "mov mjpeg", "avi mpeg4", "mpg mpeg2", "ts h264", "wmv")
+
+
+@pytest.mark.parametrize("name", ASPECTS)
+def test_pixels_that_are_not_square_are_stretched(name: str, tmp_path: Path) -> None:
+    # MPEG-2 states the ratio of the whole picture: 4:3, which 192x128 pixels of 8:9 have
+    made = recipe(name, frames=3, width=192, aspect=Fraction(8, 9))
+    with open_source(write_clip(tmp_path / f"clip{made.suffix}", made)) as source:
+        frames = [item for item in source if isinstance(item, Frame)]
+        assert (source.info.width, source.info.height) == (192, 144) and source.report().reasons == ()
+    assert source.info.pixel_aspect == pytest.approx(8 / 9)
+    assert numbers([f.image for f in frames]) == [0, 1, 2] and frames[0].image.shape == (144, 192)
+
+
+def test_the_size_that_a_matroska_is_to_be_shown_in_counts(tmp_path: Path) -> None:
+    path = make(tmp_path, "webm vp9", frames=3, width=192)
+    size, shown = b"\xb0\x81\xc0\xba\x81\x80", b"\x54\xb0\x81\x80\x54\xba\x81\x60"  # 192x128, shown as 128x96
+    rate = b"\x23\xe3\x83\x84" + (40_000_000).to_bytes(4, "big")  # makes room for it
+    data = path.read_bytes()
+    assert rate + b"\xe0\x86" + size in data
+    path.write_bytes(data.replace(rate + b"\xe0\x86" + size, b"\xe0\x8e" + size + shown))
+    assert read(path)[0][0].image.shape == (144, 192)
+
+
+def test_stretched_images_are_those_of_square_pixels(tmp_path: Path) -> None:
+    ramp = np.tile(np.linspace(30, 220, 320), (128, 1)).astype(np.uint8)
+    made = recipe("mp4 h264", frames=2, width=160, aspect=Fraction(2))
+    path = write_clip(tmp_path / "clip.mp4", made, lambda _: np.ascontiguousarray(ramp[:, ::2]))
+    for color in (False, True):
+        frames, _, _ = read(path, color=color)
+        image = frames[1].image if frames[1].image.ndim == 2 else frames[1].image[..., 1]
+        assert image.shape == (128, 320) and np.abs(image.astype(int) - ramp).max() < 6
+
+
+def test_stretched_images_are_turned_afterwards(tmp_path: Path) -> None:
+    made = recipe("mov h264 turned", frames=2, aspect=Fraction(2))
+    with open_source(write_clip(tmp_path / "clip.mov", made)) as source:
+        frames = [item for item in source if isinstance(item, Frame)]
+    assert frames[0].image.shape == (384, 128) == (source.info.height, source.info.width)
+    assert numbers([f.image for f in frames]) == [0, 1]
+
+
+def test_an_implausible_ratio_is_ignored_with_a_remark(tmp_path: Path) -> None:
+    frames, _, report = read(make(tmp_path, "mp4 h264", frames=2, aspect=Fraction(10)))
+    assert frames[0].image.shape == (128, 160) and report.verdict == "complete"
+    assert "10:1 is implausible" in report.reasons[0]
+
+
 def test_sound_that_goes_on_longer_is_no_truncation(tmp_path: Path) -> None:
     for suffix in (".mkv", ".mp4"):
         path = tmp_path / f"sound{suffix}"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -37,6 +38,9 @@ class Recipe:
     muxer_options: tuple[tuple[str, str], ...] = ()
     rotation: int = 0
     noise: int = 12
+    aspect: Fraction = Fraction(0)  # a pixel's width divided by its height; 0 states nothing
+    late: int = 0  # periods or milliseconds from 0 to the first frame
+    sound: str = ""  # codec of a silence from 0 on; none where empty
     tags: frozenset[str] = field(default_factory=frozenset)
 
     @property
@@ -172,18 +176,34 @@ def write_clip(path: Path, recipe: Recipe, picture: Callable[[int], NDArray[np.u
         stream.codec_context.thread_count = 1  # the same bytes everywhere
         stream.time_base = base
         stream.codec_context.time_base = base
+        if recipe.aspect:
+            stream.codec_context.sample_aspect_ratio = recipe.aspect
         if recipe.rotation:
             stream.set_display_rotation(recipe.rotation)
+        if recipe.sound:
+            _add_silence(container, recipe, (recipe.late + recipe.frames) * base)
         for k in range(len(recipe.times_ms) if recipe.times_ms else recipe.frames):
             drawn = _stored(k, recipe) if picture is None else picture(k)
             frame = av.VideoFrame.from_ndarray(drawn, format="gray" if drawn.ndim == 2 else "bgr24")
             if recipe.pix_fmt != frame.format.name:
                 frame = frame.reformat(format=recipe.pix_fmt)
-            frame.pts = recipe.times_ms[k] if recipe.times_ms else k
+            frame.pts = (recipe.times_ms[k] if recipe.times_ms else k) + recipe.late
             frame.time_base = base
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+def _add_silence(container: Any, recipe: Recipe, until_s: Fraction) -> None:
+    stream = container.add_stream(recipe.sound, rate=48000, layout="mono")
+    stream.codec_context.open()
+    size, form = stream.codec_context.frame_size or 1024, stream.codec_context.format.name
+    for k in range(int(until_s * 48000) // size):
+        samples = np.zeros((1, size), np.int16 if form.startswith("s16") else np.float32)
+        frame = av.AudioFrame.from_ndarray(samples, format=form, layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = 48000, k * size, Fraction(1, 48000)
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
 
 
 def _stored(number: int, recipe: Recipe) -> NDArray[np.uint8]:
