@@ -253,7 +253,7 @@ def test_real_clips_keep_their_intervals(real_clips: Path) -> None:
     from seqcls.sources import expand
 
     edges = 0
-    for clip in expand([str(real_clips)])[:3]:
+    for clip in [found.spec for found in expand([str(real_clips)]).sources][:3]:
         level = float(np.median(detector(gate=True).analyze(clip).scores.raw[:, 0]))  # so that it is crossed
         options = IntervalOptions(onset=level, offset=level - 0.002, min_present_s=0.1, min_absent_s=0.1)
         plain = detector(("liver",), SmoothingOptions(), options, gate=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import re
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
@@ -22,6 +20,7 @@ from seqcls.errors import OutputError, SeqclsError, UsageError
 if TYPE_CHECKING:
     from seqcls.detector import Analysis, Detector
     from seqcls.sources import Source
+    from seqcls.sources.found import Findings, FoundSource
     from seqcls.timeline import Timeline
 
 LIVE = Panel("Live: for cameras, network feeds and --realtime only")
@@ -34,7 +33,7 @@ def run(
         list[str],
         typer.Argument(
             metavar="SOURCE...",
-            help="Clip, DICOM, image folder, folder or pattern of clips, camera number, or address.",
+            help="Clip, DICOM, image, folder or pattern of these, camera number, or address.",
         ),
     ],
     region: options.Region = None,
@@ -42,6 +41,14 @@ def run(
         bool, INPUT("", "Whether black, frozen or empty frames become unknown.", "--gate/--no-gate")
     ] = True,
     fps: Annotated[float | None, INPUT("NUMBER", "Frames per second of images: they have no clock.")] = None,
+    each: Annotated[
+        bool | None,
+        INPUT(
+            "",
+            "Score images one by one, or as a clip. Default: one by one where names or sizes differ.",
+            "--each/--no-each",
+        ),
+    ] = None,
     camera: Annotated[
         str | None,
         INPUT(
@@ -81,6 +88,9 @@ def run(
 ) -> None:
     """Find when each organ is in view. Writes intervals.csv, scores.csv, timeline.json and timeline.png.
 
+    Folders are searched whatever the files are called. Images that are no clip
+    are scored one by one, into pictures.csv and scores.csv.
+
     A camera, a feed (rtsp://, http://, rtmp://, igtl://host:port) or a clip
     with --realtime is watched live: it also writes run.journal, and prints
     events as JSON lines where stdout is not a terminal.
@@ -92,7 +102,6 @@ def run(
     from seqcls.feeds.open import is_live
     from seqcls.gate import GateOptions
     from seqcls.live.malloc import share_one_pool
-    from seqcls.sources import expand
     from seqcls.sources.redact import redact
 
     path = options.find_model(model)
@@ -125,9 +134,13 @@ def run(
         smoothing=options.changed_smoothing(detector.smoothing, smoothing),
         intervals=options.changed_intervals(detector.intervals, **stated),
     )
-    specs = list(sources) if watched else expand(sources)
-    folders = _folders(specs, output)
-    options.check_outputs(*(folder / "timeline.json" for folder in folders), overwrite=overwrite or resume)
+    found = _found(sources, each, watched=watched)
+    folders = _folders(found.sources, output)
+    results = (
+        folder / ("pictures.csv" if source.unrelated else "timeline.json")
+        for source, folder in zip(found.sources, folders, strict=True)
+    )
+    options.check_outputs(*results, overwrite=overwrite or resume)
     # Slow to import and needed at the end only: a core is free for it while the model and the first clip are opened.
     threading.Thread(target=load_library, daemon=True).start()
     console.notify(f"model {path} ({', '.join(detector.organs)})")
@@ -135,48 +148,76 @@ def run(
         console.notify(f"engine {detector.engine.description}")
         if sampling == "adaptive":
             console.warn("a live run scores every frame that it takes; --sampling adaptive is for clips")
-        code = watch(detector, specs[0], folders[0], run_options)
+        code = watch(detector, found.sources[0].spec, folders[0], run_options)
     else:
-        code = _run_all(detector, specs, folders, fps)
+        code = _run_all(detector, found, folders, _root(output), fps)
     if code:
         raise typer.Exit(code)
 
 
-def _run_all(detector: Detector, specs: Sequence[str], folders: Sequence[Path], rate_hz: float | None) -> int:
+def _found(sources: Sequence[str], each: bool | None, *, watched: bool) -> Findings:
+    """What to run; what is left aside is counted on stderr."""
+    from seqcls.sources import expand
+    from seqcls.sources.aside import Aside
+    from seqcls.sources.found import Findings, FoundSource
+
+    if watched:
+        (spec,) = sources
+        live = "://" in spec or (spec.isdecimal() and not Path(spec).exists())
+        return Findings((FoundSource(spec=spec, path="" if live else Path(spec).name),), Aside())
+    with console.progress("looking for clips", None, "files") as advance:
+        found = expand(sources, each=each, on_file=advance)
+    for line in found.aside.unread:
+        console.warn(line)
+    if str(found.aside):
+        console.notify(str(found.aside))
+    if each and not any(source.images for source in found.sources):
+        raise UsageError("--each is for images, and there is none; leave it out")
+    return found
+
+
+def _run_all(detector: Detector, found: Findings, folders: Sequence[Path], root: Path, rate_hz: float | None) -> int:
     """Run every source into its folder; one that fails is reported and the others go on. Returns the exit code."""
     from seqcls.exports import write_intervals_csv
-    from seqcls.sources import open_source
+    from seqcls.sources import open_found
 
-    def open_one(spec: str) -> Source:
-        return open_source(spec, rate_hz=rate_hz)
+    def open_one(source: FoundSource) -> Source:
+        return open_found(source, rate_hz=rate_hz)
 
+    sources = found.sources
     done: list[Timeline] = []
-    failed, damaged = 0, 0
-    with console.stops_cleanly() as should_stop, closing(_started(detector, specs, open_one, should_stop)) as started:
-        for number, (analysis, folder) in enumerate(zip(started, folders, strict=True)):
+    failed, damaged, whole = len(found.aside.unread), 0, 0
+    with console.stops_cleanly() as should_stop, closing(_started(detector, sources, open_one, should_stop)) as started:
+        for number, (source, analysis, folder) in enumerate(zip(sources, started, folders, strict=True)):
             if number == 0:  # not before: the engine is opened while the first clips are read
                 console.notify(f"engine {detector.engine.description}")
             try:
-                timeline = _finish(analysis, folder, rate_hz)
+                if analysis is None:
+                    timelines = _score_pictures(detector, source, folder, should_stop)
+                else:
+                    timelines = [_finish(analysis, folder, rate_hz)]
+                    tables.show_timeline(console.results(), timelines[0])
             except OutputError:
                 raise  # the next source would meet the same full or forbidden disk
             except SeqclsError as error:
-                if len(specs) == 1:
+                if len(sources) == 1:
                     raise
                 failed += 1
                 console.notify(f"seqcls: {error}")
                 continue
-            tables.show_timeline(console.results(), timeline)
-            done.append(timeline)
-            damaged += timeline.report.verdict in ("truncated", "damaged")
+            done += timelines
+            whole += 1
+            damaged += any(timeline.report.verdict in ("truncated", "damaged") for timeline in timelines)
             if should_stop():
                 break
         interrupted = should_stop()
-    if len(specs) > 1:
-        write_intervals_csv(done, folders[0].parent / "intervals.csv")
-        console.notify(f"{len(done)} of {len(specs)} done, {failed} failed, {damaged} damaged; {folders[0].parent}")
+    if len(sources) > 1:
+        write_intervals_csv(done, root / "intervals.csv")
+        console.notify(f"{whole} of {len(sources)} done, {failed} failed, {damaged} damaged; {root}")
     elif done:
-        console.notify(f"wrote {folders[0]}: intervals.csv, scores.csv, timeline.json, timeline.png")
+        clip = "intervals.csv, scores.csv, timeline.json, timeline.png"
+        what = "pictures.csv, scores.csv" if sources[0].unrelated else clip
+        console.notify(f"wrote {folders[0]}: {what}")
     if interrupted:
         return 130
     return 1 if failed else 3 if damaged else 0
@@ -186,7 +227,9 @@ def _finish(analysis: Analysis | SeqclsError, folder: Path, rate_hz: float | Non
     if isinstance(analysis, SeqclsError):
         raise analysis
     info = analysis.info
-    unused = info.has_clock and info.kind in ("file", "dicom") and ("times from", "the stated rate") not in info.details
+    stated = ("times from", "the stated rate") in info.details
+    own = info.kind in ("file", "dicom") or bool(info.container)  # a stack of images may state its times
+    unused = info.has_clock and own and not stated
     if rate_hz is not None and unused:
         console.warn(f"{info.name} has times of its own; --fps {rate_hz:g} is not used for it")
     with console.progress(info.name, info.declared_frames) as advance:
@@ -196,30 +239,36 @@ def _finish(analysis: Analysis | SeqclsError, folder: Path, rate_hz: float | Non
 
 
 def _started(
-    detector: Detector, specs: Sequence[str], open_one: Callable[[str], Source], should_stop: Callable[[], bool]
-) -> Generator[Analysis | SeqclsError, None, None]:
-    """Each source as an Analysis that is reading already, or the reason why it cannot be opened.
+    detector: Detector,
+    sources: Sequence[FoundSource],
+    open_one: Callable[[FoundSource], Source],
+    should_stop: Callable[[], bool],
+) -> Generator[Analysis | SeqclsError | None, None, None]:
+    """Each source as an Analysis that is reading already, or the reason why it cannot be opened; None for a set of
+    single images.
 
     The next AHEAD clips are started early; a camera only when its turn has come.
     """
     from seqcls.detector import Analysis
 
-    running: dict[int, tuple[Analysis | SeqclsError, ExitStack]] = {}
+    running: dict[int, tuple[Analysis | SeqclsError | None, ExitStack]] = {}
 
-    def start(spec: str) -> tuple[Analysis | SeqclsError, ExitStack]:
+    def start(source: FoundSource) -> tuple[Analysis | SeqclsError | None, ExitStack]:
         with ExitStack() as stack:
+            if source.unrelated:
+                return None, stack.pop_all()
             try:
-                source = stack.enter_context(closing(open_one(spec)))
-                analysis = Analysis(detector, source, should_stop=should_stop)
+                opened = stack.enter_context(closing(open_one(source)))
+                analysis = Analysis(detector, opened, should_stop=should_stop)
                 return stack.enter_context(closing(analysis)), stack.pop_all()
             except SeqclsError as error:
                 return error, stack.pop_all()
 
     try:
-        for number in range(len(specs)):
-            for later in range(number, min(number + 1 + AHEAD, len(specs))):
-                if later not in running and (later == number or Path(specs[later]).exists()):
-                    running[later] = start(specs[later])
+        for number in range(len(sources)):
+            for later in range(number, min(number + 1 + AHEAD, len(sources))):
+                if later not in running and (later == number or sources[later].path):
+                    running[later] = start(sources[later])
             yield running[number][0]
             running.pop(number)[1].close()
     finally:
@@ -227,16 +276,34 @@ def _started(
             stack.close()
 
 
-def _folders(specs: Sequence[str], output: Path | None) -> list[Path]:
-    """One folder per source, under a short, distinct, file-system-safe name where several share ``output``."""
-    names: list[str] = []
-    for spec in specs:
-        # An address may hold secrets.
-        stem = f"camera-{spec}" if spec.isdigit() else "live" if "://" in spec else Path(spec).stem
-        base = re.sub(r"[^\w.+ ()-]", "_", stem).strip(". ") or "clip"
-        taken = {name.lower() for name in names}
-        numbered = (base if count == 1 else f"{base}-{count}" for count in itertools.count(1))
-        names.append(next(name for name in numbered if name.lower() not in taken))
-    if len(specs) == 1:
-        return [Path(f"{names[0]}-timeline") if output is None else output]
-    return [(Path("seqcls-timelines") if output is None else output) / name for name in names]
+def _score_pictures(
+    detector: Detector, source: FoundSource, folder: Path, should_stop: Callable[[], bool]
+) -> list[Timeline]:
+    """Score single images, each by itself: a clip of one frame, without smoothing."""
+    from seqcls.exports import write_pictures
+    from seqcls.pictures import score_pictures
+
+    count = len(source.images)
+    console.notify(f"{source.path}: {count} images are scored one by one: {source.unrelated}")
+    with console.progress(source.path, count, "images") as advance:
+        timelines = score_pictures(detector, source, on_progress=advance, should_stop=should_stop)
+    if timelines:
+        write_pictures(timelines, folder)
+        tables.show_pictures(console.results(), source.path, timelines)
+    return timelines
+
+
+def _folders(sources: Sequence[FoundSource], output: Path | None) -> list[Path]:
+    """One folder per source, under a distinct, file-system-safe name that leads back to it where several share
+    ``output``."""
+    from seqcls.sources.found import output_folders
+
+    names = output_folders(sources)
+    if len(sources) == 1:
+        kind = "pictures" if sources[0].unrelated else "timeline"
+        return [Path(f"{names[0].rsplit('/', 1)[-1]}-{kind}") if output is None else output]
+    return [_root(output) / name for name in names]
+
+
+def _root(output: Path | None) -> Path:
+    return Path("seqcls-timelines") if output is None else output

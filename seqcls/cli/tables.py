@@ -127,7 +127,10 @@ def interval_table(timeline: Timeline, most: int = 40) -> RenderableType:
 
 def show_timeline(console: Console, timeline: Timeline) -> None:
     """Name, facts, strips, table."""
-    console.print(Text(timeline.source.name, style="bold") + Text(f"  {_facts(timeline)}", style="default"))
+    console.print(
+        Text(timeline.source.path or timeline.source.name, style="bold")
+        + Text(f"  {_facts(timeline)}", style="default")
+    )
     for reason in timeline.report.reasons:
         console.print(Text(f"  input: {in_flags(reason)}", style="yellow"))
     for warning in timeline.warnings:
@@ -151,6 +154,28 @@ def _facts(timeline: Timeline) -> str:
         f"{timeline.end_s - timeline.start_s:.2f} s, {counts.received} frames{f' = {sums}' if sums else ''};"
         f" {timeline.coverage:.1%} scorable; input {timeline.report.verdict}"
     )
+
+
+def show_pictures(console: Console, name: str, pictures: Sequence[Timeline], most: int = 40) -> None:
+    """Images that were scored one by one: a row for each organ of each image."""
+    unreadable = sum(one.report.verdict == "damaged" for one in pictures)
+    rejected = sum(one.frame_counts.rejected for one in pictures) - unreadable
+    scored = len(pictures) - rejected - unreadable
+    facts = f"  {len(pictures)} images = {scored} classified + {rejected} rejected + {unreadable} that cannot be read"
+    console.print(Text(name, style="bold") + Text(facts))
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("image")
+    table.add_column("organ")
+    table.add_column("probability", justify="right")
+    table.add_column("state")
+    for one in pictures[:most]:
+        for i in one.intervals:
+            state = Text(i.state + (f" ({i.reason})" if i.reason else ""), style=GLYPHS[i.state][1])
+            table.add_row(Text(one.source.path), Text(i.organ), figure(i.peak_score, 2), state)
+    console.print(table)
+    if len(pictures) > most:
+        console.print(Text(f"… and {len(pictures) - most} more in pictures.csv"))
+    console.print()
 
 
 def range_of(estimate: Estimate) -> str:

@@ -33,7 +33,8 @@ from seqcls.datasets.split import hold_out
 from seqcls.errors import DataError, SourceError
 from seqcls.geometry import Geometry, Region, RegionFinder
 from seqcls.geometry.crop import letterbox
-from seqcls.sources.images import image_size, read_image
+from seqcls.sources.images import deep_sample, image_facts, read_image
+from seqcls.sources.levels import SetLevels
 
 #: Images of one size looked at to find their ultrasound region.
 SAMPLE = 24
@@ -93,16 +94,17 @@ def load_frames(
         raise DataError(f"no folder at {root}; expected {LAYOUT}")
     extracted = (root / "frames.csv").is_file()
     rows, messages = (read_table(root), []) if extracted else read_tree(root)
+    levels = SetLevels(partial(deep_sample, [row.path for row in rows]))
     organs = organs_of(rows)
     require_both_states(rows, organs, f"{root}: ")
     if extracted:
         geometry, regions = read_description(root, geometry.size)
         scale = partial(letterbox, size=geometry.size)
     else:
-        found = _find_regions(rows, geometry)
+        found = _find_regions(rows, geometry, levels)
         regions = list(found.values())
         scale = partial(_apply, geometry, found)
-    images, rows = _read_all(rows, geometry.size, scale, skip_corrupt, progress)
+    images, rows = _read_all(rows, geometry.size, partial(_read, levels=levels), scale, skip_corrupt, progress)
     kept = {at: row for at, row in enumerate(rows) if row.digest}
     if len(kept) < len(rows):
         first = next(row.path for row in rows if not row.digest)
@@ -153,7 +155,7 @@ def leakage(frames: FrameSet) -> int:
     return sum(one in train for one in hashes[frames.split == "validation"].tolist())
 
 
-def _find_regions(rows: Sequence[Row], geometry: Geometry) -> dict[tuple[int, ...], Region]:
+def _find_regions(rows: Sequence[Row], geometry: Geometry, levels: SetLevels) -> dict[tuple[int, ...], Region]:
     """The region of each image size: images of one size come from one scanner layout.
 
     Headers alone are read, but for a sample; whole images are not kept.
@@ -161,11 +163,11 @@ def _find_regions(rows: Sequence[Row], geometry: Geometry) -> dict[tuple[int, ..
     sizes: dict[tuple[int, int], list[Path]] = {}
     for row in rows:
         with contextlib.suppress(SourceError):  # reported when all are read
-            sizes.setdefault(image_size(row.path), []).append(row.path)
+            sizes.setdefault(image_facts(row.path)[:2], []).append(row.path)
     finders: dict[tuple[int, ...], RegionFinder] = {}
     for _, paths in sorted(sizes.items()):
         for path in paths[:: max(1, len(paths) // SAMPLE)][:SAMPLE]:
-            image, _ = _read(path)
+            image, _ = _read(path, levels)
             if image is not None:  # a turned photograph is wide in its header only
                 finders.setdefault(image.shape, RegionFinder(geometry)).add(image)
     return {shape: finder.finish() for shape, finder in finders.items()}
@@ -180,6 +182,7 @@ def _apply(geometry: Geometry, regions: dict[tuple[int, ...], Region], image: Im
 def _read_all(
     rows: Sequence[Row],
     size: int,
+    read_one: Callable[[Path], tuple[Image | None, str]],
     scale: Callable[[Image], Image],
     skip_corrupt: bool,
     progress: Advance | None,
@@ -189,7 +192,7 @@ def _read_all(
     out: list[Row] = []
 
     def read(at: int) -> str:
-        image, digest = _read(rows[at].path)
+        image, digest = read_one(rows[at].path)
         if image is not None:
             images[at] = scale(image)
         return digest
@@ -207,10 +210,10 @@ def _read_all(
     return images, out
 
 
-def _read(path: Path) -> tuple[Image | None, str]:
+def _read(path: Path, levels: SetLevels) -> tuple[Image | None, str]:
     """(H, W) and the SHA-256 of the file; None and "" where it cannot be read."""
     try:
-        return read_image(path), hashlib.sha256(path.read_bytes()).hexdigest()
+        return read_image(path, levels=levels), hashlib.sha256(path.read_bytes()).hexdigest()
     except (SourceError, OSError):
         return None, ""
 

@@ -15,7 +15,9 @@ from seqcls.errors import DataError, OutputError
 from seqcls.files import write_text
 from seqcls.geometry import Geometry, Region
 from seqcls.json_text import write_json
-from seqcls.sources.expand import is_image
+from seqcls.sources.aside import Aside
+from seqcls.sources.images import images_in
+from seqcls.sources.sniff import is_image
 from seqcls.types import Verdict
 
 FORMAT = 1
@@ -104,6 +106,7 @@ def read_tree(root: Path) -> tuple[list[Row], list[str]]:
         raise DataError(f"{root / 'frames.csv'} is missing beside dataset.json; extract the clips again")
     tops = [(folder, _SPLITS[folder.name.lower()]) for folder in _folders(root) if folder.name.lower() in _SPLITS]
     rows = []
+    others = Aside()
     aside = [folder for folder in _folders(root) if tops and folder.name.lower() not in _SPLITS]
     for top, split in tops if tops else [(root, "train")]:
         for folder in _folders(top):
@@ -113,16 +116,18 @@ def read_tree(root: Path) -> tuple[list[Row], list[str]]:
                 continue
             organ = re.sub(r"[_\s-]+", " ", match["organ"]).strip().lower()
             present = match["state"].lower() == "present"
-            files = sorted(filter(is_image, folder.iterdir()))
+            files = images_in(folder, others)
             if not files:
-                raise DataError(f"{folder} holds no image that seqcls reads: every organ needs both states")
+                found = f" ({others})" if str(others) else ""
+                raise DataError(f"{folder} holds no image that seqcls reads: every organ needs both states{found}")
             for path in files:
                 clip = _clip_of(path.stem) or f"{split}/{folder.name}"
                 rows.append(Row(path, clip, clip, float("nan"), split, ((organ, present),)))
     if not rows:
         raise DataError(f"{root} holds no frames in a layout that seqcls knows; expected {LAYOUT}")
     with_images = [f for f in aside if any(map(is_image, f.rglob("*")))]
-    return rows, [f"{folder} is left aside: it is no part of {LAYOUT}" for folder in with_images]
+    messages = [f"{folder} is left aside: it is no part of {LAYOUT}" for folder in with_images]
+    return rows, [*messages, *([f"{root}: {others}"] if str(others) else [])]
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from seqcls.errors import UsageError
 from seqcls.exports.intervals_csv import write_intervals_csv
+from seqcls.exports.pictures_csv import write_pictures_csv
 from seqcls.exports.scores_csv import Progress, write_scores_csv
 from seqcls.exports.subtitles import write_srt, write_vtt
 from seqcls.exports.timeline_json import read_run, write_timeline_json
@@ -29,6 +30,7 @@ __all__ = [
     "export_paths",
     "read_run",
     "write_intervals_csv",
+    "write_pictures",
     "write_run",
     "write_scores_csv",
     "write_srt",
@@ -86,3 +88,13 @@ def write_run(
     write_intervals_csv(timeline, folder / "intervals.csv")
     write_scores_csv(timeline, folder / "scores.csv", on_progress)
     write_timeline_json(timeline, folder / "timeline.json")
+
+
+def write_pictures(pictures: Sequence[Timeline], folder: str | Path) -> None:
+    """Write what `seqcls run` leaves of single images: scores.csv, and last pictures.csv. Raises OutputError.
+
+    ``pictures``: of one frame each, as ``score_pictures`` gives them; at least one.
+    """
+    folder = Path(folder)
+    write_scores_csv(pictures, folder / "scores.csv")
+    write_pictures_csv(pictures, folder / "pictures.csv")

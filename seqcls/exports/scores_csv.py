@@ -10,9 +10,10 @@ from __future__ import annotations
 import csv
 import math
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, repeat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,36 +31,45 @@ _ROWS = 1 << 14
 Progress = Callable[[int], None]
 
 
-def write_scores_csv(timeline: Timeline, path: str | Path, on_progress: Progress | None = None) -> None:
-    """Write one row per frame. Raises OutputError."""
-    scores = timeline.scores
-    name = text_cell(timeline.source.name)
-    count = len(scores.index)
+def write_scores_csv(
+    timeline: Timeline | Sequence[Timeline], path: str | Path, on_progress: Progress | None = None
+) -> None:
+    """Write one row per frame of a timeline, or of several of the same organs. Raises OutputError."""
+    timelines = [timeline] if isinstance(timeline, Timeline) else timeline
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        names = chain.from_iterable((text_cell(organ), text_cell(f"{organ} smoothed")) for organ in scores.organs)
+        organs = timelines[0].organs
+        names = chain.from_iterable((text_cell(organ), text_cell(f"{organ} smoothed")) for organ in organs)
         writer.writerow((*_FIXED, *names))
-        for start in range(0, count, _ROWS):
-            some = slice(start, start + _ROWS)
-            columns = [
-                _score_cells(values[some, k])
-                for k in range(len(scores.organs))
-                for values in (scores.raw, scores.smooth)
-            ]
-            writer.writerows(
-                zip(
-                    repeat(name),
-                    scores.index[some].tolist(),
-                    map(repr, scores.time_s[some].tolist()),
-                    map(repr, scores.duration_s[some].tolist()),
-                    map(text_cell, scores.reason[some]),
-                    scores.measured[some].astype(int).tolist(),
-                    *columns,
-                    strict=False,
-                )
+        done = 0
+        for one in timelines:
+            for rows in _rows(one):
+                writer.writerows(rows)
+                done += len(rows)
+                if on_progress is not None:
+                    on_progress(done)
+
+
+def _rows(timeline: Timeline) -> Iterator[list[tuple[Any, ...]]]:
+    scores = timeline.scores
+    name = text_cell(timeline.source.name)
+    for start in range(0, len(scores.index), _ROWS):
+        some = slice(start, start + _ROWS)
+        columns = [
+            _score_cells(values[some, k]) for k in range(len(scores.organs)) for values in (scores.raw, scores.smooth)
+        ]
+        yield list(
+            zip(
+                repeat(name),
+                scores.index[some].tolist(),
+                map(repr, scores.time_s[some].tolist()),
+                map(repr, scores.duration_s[some].tolist()),
+                map(text_cell, scores.reason[some]),
+                scores.measured[some].astype(int).tolist(),
+                *columns,
+                strict=False,
             )
-            if on_progress is not None:
-                on_progress(min(start + _ROWS, count))
+        )
 
 
 def _score_cells(scores: NDArray[np.float32]) -> list[str]:

@@ -8,21 +8,25 @@ from pathlib import Path
 from seqcls.errors import SourceError
 from seqcls.sources.base import Source, require_named, require_regular_file
 from seqcls.sources.dicom import open_dicom
-from seqcls.sources.expand import expand, is_image
+from seqcls.sources.expand import expand
+from seqcls.sources.found import FoundSource
+from seqcls.sources.image_stack import ImageStack
 from seqcls.sources.images import ImageSequence
+from seqcls.sources.levels import SetLevels
 from seqcls.sources.memory import MemorySource, require_rate
 from seqcls.sources.redact import redact
-from seqcls.sources.sniff import kind_of
+from seqcls.sources.sniff import kind_by_suffix, kind_of
 from seqcls.sources.video import VideoSource
 
-__all__ = ["MemorySource", "Source", "expand", "open_source"]
+__all__ = ["MemorySource", "Source", "expand", "open_found", "open_source"]
 
 
 def open_source(spec: str | Path, *, rate_hz: float | None = None, color: bool = False) -> Source:
     """Open one clip, to be iterated once and closed.
 
-    ``spec``: a video or DICOM file, or a folder or pattern of images. ``rate_hz``: frames per second of sources without
-    a clock of their own (images, some DICOM). ``color``: images are (H, W) uint8 gray, (H, W, 3) uint8 BGR when True.
+    ``spec``: a video or DICOM file, a stack of images (TIFF, WebP, APNG), or a folder or pattern of images.
+    ``rate_hz``: frames per second of sources without a clock of their own (images, some DICOM). ``color``: images are
+    (H, W) uint8 gray, (H, W, 3) uint8 BGR when True.
 
     Raises SourceError when the source cannot be opened, UsageError for an option that cannot be right.
     """
@@ -37,8 +41,20 @@ def open_source(spec: str | Path, *, rate_hz: float | None = None, color: bool =
     return source
 
 
+def open_found(found: FoundSource, *, rate_hz: float | None = None, levels: SetLevels | None = None) -> Source:
+    """Open what ``expand`` found; raises as ``open_source`` does. ``levels``: see ``ImageSequence``."""
+    if not found.images:
+        source = open_source(found.spec, rate_hz=rate_hz)
+    else:
+        if rate_hz is not None:
+            require_rate(rate_hz)
+        source = ImageSequence(Path(found.spec), images=found.images, levels=levels, rate_hz=rate_hz)
+    source.info = replace(source.info, path=found.path)
+    return source
+
+
 def _open(path: Path, rate_hz: float | None, color: bool) -> Source:
-    if path.is_dir() or (is_image(path) and not path.exists()):
+    if path.is_dir() or (kind_by_suffix(path) == "image" and not path.exists()):
         return ImageSequence(path, rate_hz=rate_hz, color=color)
     require_regular_file(path)
     kind = kind_of(path)
@@ -46,6 +62,8 @@ def _open(path: Path, rate_hz: float | None, color: bool) -> Source:
         return open_dicom(path, rate_hz=rate_hz, color=color)
     if kind == "image":
         return ImageSequence(path, rate_hz=rate_hz, color=color)
+    if kind == "stack":
+        return ImageStack(path, rate_hz=rate_hz, color=color)
     return VideoSource(path, color=color)
 
 

@@ -1,108 +1,263 @@
-"""From what people type to what ``open_source`` takes: files, folders, globs."""
+"""From what people type to what ``open_source`` takes: files, folders and patterns, looked into file by file."""
 
 from __future__ import annotations
 
 import glob
-import re
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from seqcls.errors import SourceError, one_line
+from seqcls.sources.aside import Aside
 from seqcls.sources.base import require_named
-from seqcls.sources.sniff import kind_by_suffix, kind_of
+from seqcls.sources.found import Asked, Findings, FoundSource, in_series, labels, with_path
+from seqcls.sources.images import NUMBERED, natural
+from seqcls.sources.pictures import why_unrelated
+from seqcls.sources.series import dicom_facts
+from seqcls.sources.sniff import is_clutter, kind_by_suffix, kind_of
 
-#: The place of the number in a pattern such as ``frame_%04d.png``.
-NUMBERED = re.compile(r"%(?:0\d+)?d")
+#: Called with the number of files looked at so far.
+Looked = Callable[[int], None]
+#: These lie beside a clip's results.
+_RESULT = "timeline.json"
 
 
-def expand(specs: Sequence[str]) -> list[str]:
-    """Concrete sources in natural order, each once: clip files, folders or patterns of images.
+def expand(specs: Sequence[str], *, each: bool | None = None, on_file: Looked | None = None) -> Findings:
+    """Concrete sources in natural order, each once: clip files, and folders or patterns of images.
 
-    A folder stands for the clips in it and below it; one that holds only images is one clip itself. Patterns are
-    expanded here because not every shell does. Raises SourceError, naming what is missing.
+    A folder stands for the clips in it and below it, whatever their names: the bytes decide. Images alone in a folder
+    are one clip, or single ones where they cannot be its frames. Patterns are expanded here because not every shell
+    does. Of several files named one by one, those that hold no clip by their nature (a DICOMDIR, a report) are left
+    aside.
+
+    Args:
+        specs: files, folders, patterns, numbers of cameras, addresses.
+        each: True takes every set of images for single ones, False for a clip; None decides by names and sizes.
+        on_file: called with the number of files looked at so far.
+
+    Raises SourceError, naming what is missing.
     """
-    found = [source for spec in specs for source in _expand_one(str(spec))]
-    images = sum(is_image(Path(source)) and Path(source).is_file() for source in found)
-    if images > 1:
-        raise SourceError(f"{images} single images: name their folder, or quote the pattern, to read them as one clip")
-    return list(dict.fromkeys(found))
+    return _Search(each, on_file).run([str(spec) for spec in specs])
 
 
-def _expand_one(spec: str) -> list[str]:
-    require_named(spec)
-    path = Path(spec)
-    if path.is_dir():
-        if clips := _clips_at(path):
-            return clips
-        raise SourceError(f"{path}: holds no clip and no image; name a folder with mp4, mpeg, DICOM or the like in it")
-    # Addresses and cameras are refused where they are opened, without secrets.
-    if path.exists() or spec.isdecimal() or "://" in spec or (NUMBERED.search(path.name) and is_image(path)):
-        return [spec]
-    if glob.has_magic(spec):
-        return _matching(spec)
-    raise SourceError(f"{spec}: no such file or folder; check the name")
+class _Search:
+    def __init__(self, each: bool | None, on_file: Looked | None) -> None:
+        self._each, self._on_file = each, on_file
+        self._looked = 0
+        self._aside = Aside()
+        self._named: set[str] = set()  # images that were named themselves
+
+    def run(self, specs: Sequence[str]) -> Findings:
+        asked: list[Asked] = []
+        found: list[tuple[int, list[FoundSource]]] = []
+        live: list[FoundSource] = []
+        for spec in specs:
+            require_named(spec)
+            path = Path(spec)
+            # Addresses and cameras are refused where they are opened, without secrets.
+            if not path.exists() and (spec.isdecimal() or "://" in spec):
+                live.append(FoundSource(spec=spec))
+                continue
+            one, sources = self._of_spec(spec, path, alone=len(specs) == 1)
+            found.append((len(asked), sources))
+            asked.append(one)
+        fronts = labels(asked) if asked else []
+        placed = [
+            with_path(source, fronts[number], _below(asked[number], source))
+            for number, sources in found
+            for source in sources
+        ]
+        distinct = {_identity(source): source for source in reversed(placed)}
+        sources = [source for source in placed if distinct.get(_identity(source)) is source]
+        return Findings((*in_series(self._single_images(sources)), *live), self._aside)
+
+    def _of_spec(self, spec: str, path: Path, *, alone: bool) -> tuple[Asked, list[FoundSource]]:
+        if path.is_dir():
+            return Asked(path, True), self._in_folder(path)
+        if path.exists():
+            if not path.is_file():
+                return Asked(path, False), [FoundSource(spec=spec)]  # refused where it is opened
+            return self._of_file(spec, path, alone=alone)
+        if NUMBERED.search(path.name) and kind_by_suffix(path) == "image":
+            return Asked(path, False), [FoundSource(spec=spec)]
+        if glob.has_magic(spec):
+            return self._matching(spec)
+        raise SourceError(f"{spec}: no such file or folder; check the name")
+
+    def _of_file(self, spec: str, path: Path, *, alone: bool) -> tuple[Asked, list[FoundSource]]:
+        """A file that was named itself. What a shell puts in for a pattern looks the same."""
+        kind = self._kind(path)
+        facts = dicom_facts(path) if kind == "dicom" else None
+        if facts is not None and facts.lacks == "DICOMDIR" and alone:
+            return Asked(path.parent, True), self._in_folder(path.parent)  # it stands for its disc
+        if not alone and (is_clutter(path.name) or (facts is not None and facts.lacks)):
+            if facts is not None and facts.lacks:
+                self._aside.reasons[facts.lacks] += 1
+            return Asked(path, False), []
+        source = FoundSource(spec=spec, images=(path,) if kind == "image" else ())
+        self._named.update({spec} if kind == "image" else ())
+        if facts is not None:
+            source = replace(source, study=facts.study, series=facts.series)
+        return Asked(path, False), [source]
+
+    def _in_folder(self, folder: Path) -> list[FoundSource]:
+        sources = sorted(self._walk(folder), key=lambda source: natural(source.spec))
+        if not sources:
+            raise SourceError(
+                f"{folder}: holds no clip and no image; name a folder with mp4, mpeg, DICOM or the like in it"
+                f"{self._told()}"
+            )
+        return sources
+
+    def _matching(self, pattern: str) -> tuple[Asked, list[FoundSource]]:
+        names = sorted(glob.glob(pattern, recursive=True), key=natural)  # noqa: PTH207 - it takes absolute patterns
+        if not names:
+            raise SourceError(f"{pattern}: nothing fits this pattern; check the folder and the suffix")
+        fixed = _fixed_part(pattern)
+        files: dict[Path, list[Path]] = {}
+        sources: list[FoundSource] = []
+        recursive = "**" in pattern
+        for path in map(Path, names):
+            if path.is_dir():
+                # With ** the files below it fit the pattern themselves.
+                sources += [] if recursive or is_clutter(path.name) else self._walk(path)
+            else:
+                files.setdefault(path.parent, []).append(path)
+        for folder, paths in files.items():
+            sources += self._sorted_out(folder, paths, str(folder) if len(files) > 1 else pattern)
+        if not sources:
+            raise SourceError(
+                f"{pattern}: none of the {len(names)} files that fit is a clip or an image; check the pattern"
+                f"{self._told()}"
+            )
+        return Asked(fixed, True), sorted(sources, key=lambda source: natural(source.spec))
+
+    def _walk(self, top: Path) -> Iterator[FoundSource]:
+        """What lies in the folder and below it, in no order."""
+        waiting = [top]
+        while waiting:
+            folder = waiting.pop()
+            files: list[Path] = []
+            try:
+                with os.scandir(folder) as entries:
+                    for entry in entries:
+                        path = folder / entry.name
+                        if is_clutter(entry.name):
+                            continue
+                        if not entry.is_dir():
+                            files.append(path)
+                        elif entry.is_symlink():
+                            self._aside.reasons["links to folders, which may lead back"] += 1
+                        elif entry.name.startswith("."):
+                            self._aside.reasons["hidden folders"] += 1
+                        else:
+                            waiting.append(path)
+            except OSError as error:
+                self._aside.unread.append(f"{folder}: cannot be listed ({one_line(error)}); check its permissions")
+            yield from self._sorted_out(folder, files, str(folder))
+
+    def _sorted_out(self, folder: Path, files: Sequence[Path], spec: str) -> list[FoundSource]:
+        """The clips among the files of one folder, and their images as one source where they are no clips' company."""
+        clips: list[FoundSource] = []
+        images: list[Path] = []
+        is_result = (folder / _RESULT).is_file()
+        videos = 0
+        for path in files:
+            kind = self._kind_or_reason(path, is_result)
+            if kind == "image":
+                images.append(path)
+            elif kind == "dicom":
+                facts = dicom_facts(path)
+                if facts.lacks:
+                    self._aside.reasons[facts.lacks] += 1
+                else:
+                    clips.append(FoundSource(spec=str(path), study=facts.study, series=facts.series))
+                    videos += 1
+            elif kind:
+                clips.append(FoundSource(spec=str(path)))
+                videos += kind != "stack"
+        if images and not is_result:
+            if videos:
+                self._aside.reasons["images beside clips"] += len(images)
+            else:
+                images.sort(key=lambda path: natural(path.name))
+                clips.append(FoundSource(spec=spec if len(images) > 1 else str(images[0]), images=tuple(images)))
+        return clips
+
+    def _kind_or_reason(self, path: Path, is_result: bool) -> str:
+        """As ``kind_of``; what is "" has been counted, unless nobody would miss it."""
+        if is_clutter(path.name):
+            return ""
+        if not path.is_file():
+            gone = "links that lead nowhere" if path.is_symlink() else "that vanished"
+            self._aside.reasons["that are no regular files" if path.exists() else gone] += 1
+            return ""
+        kind = self._kind(path)
+        if kind == "unreadable":
+            self._aside.reasons["that cannot be read"] += 1
+            return ""
+        if path.name.startswith("."):
+            if kind:
+                self._aside.reasons["hidden files"] += 1
+            return ""
+        if not kind and not is_result:
+            self._aside.suffixes[path.suffix.lower()] += 1
+        return kind
+
+    def _kind(self, path: Path) -> str:
+        self._looked += 1
+        if self._on_file is not None:
+            self._on_file(self._looked)
+        try:
+            return kind_of(path)
+        except SourceError:  # by its name it may be a clip, and is reported when it is opened
+            return kind_by_suffix(path) or "unreadable"
+
+    def _single_images(self, sources: list[FoundSource]) -> list[FoundSource]:
+        """Images named one by one become one set; sets that can be no clip are marked."""
+        named = [source for source in sources if source.spec in self._named]
+        if len(named) > 1:
+            images = tuple(source.images[0] for source in named)
+            if not self._why(images):
+                raise SourceError(
+                    f"{len(images)} single images: name their folder, or quote the pattern, to read them as one clip;"
+                    " add --each to score them one by one"
+                )
+            common = Path(os.path.commonpath([os.path.abspath(path.parent) for path in images]))  # noqa: PTH100
+            together = FoundSource(
+                spec=str(common),
+                path=common.name or "images",
+                images=images,
+                image_paths=tuple(source.path for source in named),
+            )
+            sources = [*(source for source in sources if source not in named), together]
+        return [replace(source, unrelated=self._why(source.images)) if source.images else source for source in sources]
+
+    def _why(self, images: Sequence[Path]) -> str:
+        if self._each is None:
+            return why_unrelated(images)
+        return "--each" if self._each else ""
+
+    def _told(self) -> str:
+        told = "; ".join([*self._aside.unread[:1], *([str(self._aside)] if str(self._aside) else [])])
+        return f" ({told})" if told else ""
 
 
-def _clips_at(path: Path) -> list[str]:
-    """The clip itself, or those in the folder and below it, in natural order."""
-    if path.is_dir():
-        return sorted(map(str, _clips_below(path)), key=natural)
-    return [str(path)] if is_clip(path) else []
+def _below(asked: Asked, source: FoundSource) -> tuple[str, ...]:
+    """The parts of the source's path below the folder that was asked for; none for the folder itself."""
+    if not asked.is_folder:
+        return ()
+    place, folder = (os.path.abspath(path) for path in (source.spec, asked.place))  # noqa: PTH100
+    return () if place == folder else Path(os.path.relpath(place, folder)).parts
 
 
-def _clips_below(folder: Path) -> Iterator[Path]:
-    entries = listing(folder)
-    clips = [path for path in entries if is_clip(path)]
-    result = any(path.name == "timeline.json" for path in entries)  # its timeline.png is no clip
-    if not clips and not result and any(is_image(path) and path.is_file() for path in entries):
-        yield folder
-    yield from clips
-    for path in entries:
-        # A link to a folder may lead back up.
-        if path.is_dir() and not path.is_symlink() and not path.name.startswith("."):
-            yield from _clips_below(path)
+def _identity(source: FoundSource) -> str:
+    return os.path.abspath(source.spec)  # noqa: PTH100
 
 
-def _matching(pattern: str) -> list[str]:
-    names = sorted(glob.glob(pattern, recursive=True), key=natural)  # noqa: PTH207 - it takes absolute patterns
-    if not names:
-        raise SourceError(f"{pattern}: nothing fits this pattern; check the folder and the suffix")
-    if all(is_image(Path(name)) for name in names):
-        return [pattern]  # one image sequence
-    chosen = [clip for name in names for clip in _clips_at(Path(name))]
-    if not chosen:
-        raise SourceError(f"{pattern}: none of the {len(names)} files that fit is a clip; check the suffix")
-    return chosen
-
-
-def listing(folder: Path) -> list[Path]:
-    """What lies in the folder, in no order. Raises SourceError when it cannot be listed."""
-    try:
-        return list(folder.iterdir())
-    except OSError as error:
-        raise SourceError(
-            f"{folder}: cannot be listed ({one_line(error)}); check the path and its permissions"
-        ) from None
-
-
-def is_image(path: Path) -> bool:
-    """By suffix; hidden files are none."""
-    return kind_by_suffix(path) == "image" and not path.name.startswith(".")
-
-
-def is_clip(path: Path) -> bool:
-    """By suffix; a file without one is a clip when it is DICOM, as scanners name them (IM0001)."""
-    if path.name.startswith(".") or not path.is_file():
-        return False
-    if path.suffix:
-        return kind_by_suffix(path) not in ("", "image")
-    try:
-        return kind_of(path) == "dicom"
-    except SourceError:
-        return False
-
-
-def natural(name: str) -> list[tuple[int, int, str]]:
-    """Sort key under which "frame 2" stands before "frame 10"."""
-    parts = re.split(r"(\d+)", name.casefold())
-    return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part]
+def _fixed_part(pattern: str) -> Path:
+    """The folder in front of the first part that is a pattern."""
+    parts = Path(pattern).parts
+    magic = next(at for at, part in enumerate(parts) if glob.has_magic(part))
+    return Path(*parts[:magic])

@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 import glob
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.errors import SourceError
+from seqcls.errors import SourceError, one_line
+from seqcls.sources.aside import Aside
 from seqcls.sources.base import Clip, require_regular_file, require_sane_size
-from seqcls.sources.expand import NUMBERED, is_image, listing, natural
+from seqcls.sources.levels import SAMPLE, Levels, SetLevels, levels_of
+from seqcls.sources.sniff import IMAGE_SUFFIXES, is_clutter, is_image, kind_by_suffix, kind_of
 from seqcls.types import Frame, Gap, SourceInfo
 
 if TYPE_CHECKING:
@@ -22,22 +25,35 @@ if TYPE_CHECKING:
 
 #: Taken where nobody states a rate; ``info.has_clock`` is then False.
 ASSUMED_RATE_HZ = 25.0
+#: The place of the number in a pattern such as ``frame_%04d.png``.
+NUMBERED = re.compile(r"%(?:0\d+)?d")
 
 
 class ImageSequence(Clip):
     """Images in natural order (frame 2 before frame 10); each lasts ``1 / rate_hz`` seconds.
 
-    With a pattern such as ``frame_%04d.png`` the numbers are the time axis, so a missing number is a gap. Raises
-    SourceError when there is no image or the first one cannot be read.
+    With a pattern such as ``frame_%04d.png`` the numbers are the time axis, so a missing number is a gap. ``images``
+    are those of ``spec`` where they are known already. Images of more than 8 bits share one scale: ``levels``, else
+    what they span together. Raises SourceError when there is no image or the first one cannot be read.
     """
 
-    def __init__(self, spec: Path, *, rate_hz: float | None = None, color: bool = False) -> None:
+    def __init__(
+        self,
+        spec: Path,
+        *,
+        images: Sequence[Path] = (),
+        levels: SetLevels | None = None,
+        rate_hz: float | None = None,
+        color: bool = False,
+    ) -> None:
         super().__init__()
         self.name, self._color = spec.name if spec.name else str(spec), color
-        self._places = _find(spec)  # [(slot on the time axis, path)]
+        self._places = list(enumerate(images)) if images else _find(spec)  # [(slot on the time axis, path)]
         self._rate_hz = ASSUMED_RATE_HZ if rate_hz is None else rate_hz
+        own = SetLevels(partial(deep_sample, [path for _, path in self._places]))
+        self._levels = own if levels is None else levels
         first = self._places[0][1]
-        width, height = image_size(first)
+        width, height, deep = image_facts(first)
         slots = self._places[-1][0] + 1
         self.info = SourceInfo(
             name=self.name,
@@ -49,6 +65,7 @@ class ImageSequence(Clip):
             declared_duration_s=slots / self._rate_hz,
             rate_hz=self._rate_hz,
             has_clock=rate_hz is not None,
+            details=level_details(self._levels.find()) if deep else (),
         )
         if rate_hz is None:
             self._notes.append(
@@ -63,7 +80,7 @@ class ImageSequence(Clip):
                 yield self._lost(expected / self._rate_hz, slot / self._rate_hz, reason)
             expected = slot + 1
             try:
-                image = read_image(path, color=self._color)
+                image = read_image(path, color=self._color, levels=self._levels)
             except SourceError as error:
                 yield self._lost(slot / self._rate_hz, (slot + 1) / self._rate_hz, str(error))
                 continue
@@ -83,7 +100,8 @@ def _find(spec: Path) -> list[tuple[int, Path]]:
         found = [Path(name) for name in glob.glob(str(spec))]  # noqa: PTH207 - it takes absolute patterns
     images = sorted(filter(is_image, found), key=lambda path: natural(path.name))
     if not images:
-        raise SourceError(f"{spec}: no image there; seqcls reads png, jpg, bmp, tif, pgm, ppm and webp")
+        read = ", ".join(suffix[1:] for suffix in IMAGE_SUFFIXES)
+        raise SourceError(f"{spec}: no image there; seqcls reads {read}; name a clip by its file")
     return list(enumerate(images))
 
 
@@ -97,8 +115,46 @@ def _numbered(spec: Path) -> list[tuple[int, Path]]:
     return [(number - found[0][0], path) for number, path in found]
 
 
+def listing(folder: Path) -> list[Path]:
+    """What lies in the folder, in no order. Raises SourceError when it cannot be listed."""
+    try:
+        return list(folder.iterdir())
+    except OSError as error:
+        raise SourceError(
+            f"{folder}: cannot be listed ({one_line(error)}); check the path and its permissions"
+        ) from None
+
+
+def images_in(folder: Path, aside: Aside) -> list[Path]:
+    """The images of a folder by name, told by their bytes; what else lies there is counted in ``aside``, but for hidden
+    files and what file managers leave behind. Raises SourceError when the folder cannot be listed."""
+    images = []
+    for path in sorted(listing(folder)):
+        if path.name.startswith(".") or is_clutter(path.name) or (path.is_dir() and not kind_by_suffix(path)):
+            continue
+        try:
+            kind = kind_of(path)
+        except SourceError:
+            kind = kind_by_suffix(path)  # it is reported when it is read
+        if kind == "image":
+            images.append(path)
+        elif kind in ("stack", "gif"):
+            aside.reasons["files of several images: label and extract them as clips"] += 1
+        elif kind:
+            aside.reasons["clips: label and extract them"] += 1
+        else:
+            aside.suffixes[path.suffix.lower()] += 1
+    return images
+
+
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """Sort key under which "frame 2" stands before "frame 10"."""
+    parts = re.split(r"(\d+)", name.casefold())
+    return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part]
+
+
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[PIL.Image.Image]:
+def opened(path: Path) -> Iterator[PIL.Image.Image]:
     """The image, its header read and nothing unpacked: a small file may hold a huge one. Every error is SourceError."""
     from PIL import Image
 
@@ -115,28 +171,98 @@ def _opened(path: Path) -> Iterator[PIL.Image.Image]:
         ) from None
 
 
-def image_size(path: Path) -> tuple[int, int]:
-    """Width and height from the header. Raises SourceError for what is no image or is too large."""
-    with _opened(path) as image:
-        return image.size
+def image_facts(path: Path) -> tuple[int, int, bool]:
+    """Width, height and whether there are more than 8 bits, from the header. Raises SourceError for what is no image or
+    is too large."""
+    with opened(path) as image:
+        return (*image.size, _is_deep(image))
 
 
-def read_image(path: Path, *, color: bool = False) -> NDArray[np.uint8]:
+def read_image(path: Path, *, color: bool = False, levels: SetLevels | None = None) -> NDArray[np.uint8]:
     """(H, W) gray or (H, W, 3) BGR. Pillow, unlike OpenCV, does not fill up a file that ends early.
 
-    Raises SourceError for what is no image, is too large or is damaged.
+    ``levels``: the scale for more than 8 bits; without it the image's own. Raises SourceError for what is no image, is
+    too large or is damaged.
     """
+    stored = stored_image(path, color=color)
+    return as_asked(stored, color, levels)
+
+
+def as_asked(stored: NDArray[Any], color: bool, levels: SetLevels | None = None) -> NDArray[np.uint8]:
+    """Of what ``stored_image`` gives: (H, W) gray or (H, W, 3) BGR, uint8; ``levels`` as for ``read_image``."""
+    import cv2
+
+    if stored.dtype != np.uint8:
+        stored = (levels_of([stored]) if levels is None else levels.find()).apply(stored)
+    if color:
+        return np.ascontiguousarray(np.stack([stored] * 3, axis=-1) if stored.ndim == 2 else stored[..., ::-1])
+    return stored if stored.ndim == 2 else np.asarray(cv2.cvtColor(stored, cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def stored_image(path: Path, *, color: bool = False) -> NDArray[Any]:
+    """(H, W) gray or (H, W, 3) RGB; uint8 where it has 8 bits or fewer, else as it is stored. Raises SourceError.
+
+    ``color`` False turns colours of 8 bits to gray.
+    """
+    with opened(path) as image:
+        if image.format == "PNG":
+            image.verify()  # 0.1 ms; without it a wrong checksum passes
+    with opened(path) as image:
+        deep = is_deep_color(image)
+        pixels = page_pixels(image, color)
+    return _deep_color(path) if deep else pixels
+
+
+def page_pixels(image: PIL.Image.Image, color: bool) -> NDArray[Any]:
+    """As ``stored_image``, of the page that is open."""
     from PIL import ImageOps
 
-    with _opened(path) as opened:
-        if opened.format == "PNG":
-            opened.verify()  # 0.1 ms; without it a wrong checksum passes
-    with _opened(path) as opened:
-        image = ImageOps.exif_transpose(opened)
-        if image.mode.startswith(("I", "F")):  # 16 bits, in the upper half of which a gray level lies
-            deep = np.asarray(image).astype(np.int64)
-            gray = np.asarray(np.clip(deep >> 8, 0, 255), np.uint8)
-            return np.stack([gray] * 3, axis=-1) if color else gray
-        if color:
-            return np.ascontiguousarray(np.asarray(image.convert("RGB"), np.uint8)[..., ::-1])
-        return np.array(image.convert("L"), np.uint8)
+    turned = ImageOps.exif_transpose(image)
+    if turned.mode.startswith(("I", "F")):
+        return np.array(turned)
+    gray = turned.mode in ("1", "L", "LA", "La") or not color
+    return np.array(turned.convert("L" if gray else "RGB"), np.uint8)
+
+
+def _is_deep(image: PIL.Image.Image) -> bool:
+    return image.mode.startswith(("I", "F")) or is_deep_color(image)
+
+
+def is_deep_color(image: PIL.Image.Image) -> bool:
+    """16 bits per channel, of which Pillow keeps the upper 8: 12 bits stored in 16 would be all but black."""
+    if image.mode.startswith(("I", "F")):
+        return False
+    for tile in getattr(image, "tile", ()):
+        for part in tile[3] if isinstance(tile[3], tuple) else (tile[3],):
+            if ";16" in str(part) or (image.format == "PPM" and isinstance(part, int) and part > 255):
+                return True
+    return False
+
+
+def _deep_color(path: Path) -> NDArray[Any]:
+    """(H, W) or (H, W, 3) RGB uint16: Pillow knows no such colours. Its check of the file has been passed."""
+    import cv2
+
+    image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise SourceError(f"{path.name}: cannot be read with 16 bits per channel; save it with 8")
+    return np.ascontiguousarray(image if image.ndim == 2 else image[..., 2::-1])
+
+
+def deep_sample(paths: Sequence[Path]) -> Iterator[NDArray[Any]]:
+    """Those of more than 8 bits, evenly chosen where there are many; what cannot be read is left out."""
+    deep = []
+    for path in paths:
+        with contextlib.suppress(SourceError):
+            if image_facts(path)[2]:
+                deep.append(path)
+    for path in deep[:: max(1, len(deep) // SAMPLE)]:
+        with contextlib.suppress(SourceError):
+            stored = stored_image(path)
+            if stored.dtype != np.uint8:
+                yield stored
+
+
+def level_details(levels: Levels) -> tuple[tuple[str, str], ...]:
+    """For ``SourceInfo.details``, as the DICOM reader writes it."""
+    return (("gray levels", f"least to greatest of the set, {levels.low:g} to {levels.high:g}"),)

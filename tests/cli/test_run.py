@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support.clips import stills
 from support.commands import Seqcls, Trained, bright_clip, one_line
 from support.drawn import write_clip
 
@@ -195,3 +196,38 @@ def test_a_rate_that_a_clip_does_not_need_is_named(seqcls: Seqcls, model: str, t
     bright_clip(tmp_path / "x.mp4", [True] * 5)
     done = seqcls("run", "x.mp4", "-m", model, "--fps", "10")
     assert done.code == 0 and "x.mp4 has times of its own; --fps 10 is not used for it" in done.err
+
+
+def test_clips_of_one_name_are_told_apart(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
+    for patient, count in (("P01", 10), ("P02", 20)):
+        bright_clip(tmp_path / patient / "clip.mp4", [True] * count)
+    done = seqcls("run", "P01", "P02", "-m", model, "-o", "out")
+    assert done.code == 0, done.err
+    assert "P01/clip.mp4" in done.out and "P02/clip.mp4" in done.out
+    for patient in ("P01", "P02"):
+        body = json.loads((Path("out") / patient / "clip" / "timeline.json").read_text(encoding="utf-8"))
+        assert body["source"]["path"] == f"{patient}/clip.mp4"
+
+
+def test_what_is_left_aside_is_counted_and_costs_nothing(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
+    bright_clip(tmp_path / "clips/a.mp4", [True] * 5)
+    (tmp_path / "clips/labels.csv").write_text("file,organ\n")
+    (tmp_path / "clips/.DS_Store").write_bytes(b"x")
+    done = seqcls("run", "clips", "-m", model, "-o", "out")
+    assert done.code == 0 and "left aside: 1 that are no clip and no image (1 .csv)" in done.err
+
+
+def test_images_that_are_no_clip_are_scored_one_by_one(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
+    folder = stills(tmp_path / "images", ["neck.png", "liver.png"])
+    done = seqcls("run", folder, "-m", model)
+    assert done.code == 0, done.err
+    assert "2 images are scored one by one: their names do not count up" in done.err
+    assert "2 images = 2 classified" in done.out and "neck.png" in done.out
+    assert sorted(p.name for p in Path("images-pictures").iterdir()) == ["pictures.csv", "scores.csv"]
+    assert seqcls("run", folder, "-m", model).code == 1, "it is not overwritten"
+    (folder / "neck.png").write_bytes(b"rubbish")
+    done = seqcls("run", folder, "-m", model, "--overwrite")
+    assert done.code == 3 and "1 that cannot be read" in done.out
+    bright_clip(tmp_path / "x.mp4", [True] * 5)
+    done = seqcls("run", "x.mp4", "-m", model, "--each")
+    assert done.code == 2 and "--each is for images" in one_line(done)

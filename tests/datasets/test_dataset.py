@@ -82,8 +82,8 @@ def test_whole_images_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         with lock:
             alive[0] -= 1
 
-    def read(path: Path):  # type: ignore[no-untyped-def]
-        image, digest = original(path)
+    def read(path: Path, levels: object):  # type: ignore[no-untyped-def]
+        image, digest = original(path, levels)
         with lock:
             alive[0] += 1
             most[0] = max(most[0], alive[0])
@@ -347,3 +347,35 @@ def test_real_clips_give_the_labelled_frames(real_clips: Path) -> None:
     frames = frames_from_clips(wanted, Geometry(size=64))
     assert frames.targets.sum() == 93 and len(frames.images) == 93 + 137
     assert not any("labelled up to" in message for message in frames.messages)
+
+
+def test_deep_images_are_as_bright_as_their_twins(tmp_path: Path) -> None:
+    """12 bits stored in 16: one scale for the set."""
+    shown = {}
+    for factor in (1, 16):
+        root = tmp_path / str(factor)
+        for present in (True, False):
+            for number in range(2):
+                image = picture(present, seed=number).astype(np.uint16)
+                stored = image.astype(np.uint8) if factor == 1 else image * factor
+                save(root / f"train/node {'present' if present else 'absent'}/clip{number}_0001.png", stored)
+        shown[factor] = load_frames(root, SMALL).images.astype(int)
+    assert abs(shown[16].mean() - shown[1].mean()) < 0.2 * shown[1].mean()
+
+
+def test_every_kind_of_image_is_read_and_what_is_left_aside_is_counted(tmp_path: Path) -> None:
+    from PIL import Image
+
+    root = tree(tmp_path, count=1)
+    folder = root / "train" / "node present"
+    Image.fromarray(picture(True)).save(folder / "a_0001.webp", lossless=True)
+    Image.fromarray(picture(True)).save(folder / "b_0001.jfif", "JPEG")
+    Image.fromarray(picture(True)).save(folder / "c_0001", "PNG")
+    pages = [Image.fromarray(picture(True))] * 2
+    pages[0].save(folder / "d.tif", save_all=True, append_images=pages[1:])
+    (folder / "notes.txt").write_text("seen twice")
+    (folder / "Thumbs.db").write_bytes(b"x")
+    frames = load_frames(root, SMALL)
+    assert len(frames.images) == 5
+    (message,) = frames.messages
+    assert "1 files of several images" in message and "1 that are no clip and no image (1 .txt)" in message

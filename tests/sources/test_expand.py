@@ -1,4 +1,4 @@
-"""What people type, turned into sources."""
+"""What people type, turned into sources: by the bytes of the files, with nothing left aside unseen."""
 
 from __future__ import annotations
 
@@ -6,16 +6,31 @@ import os
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from support.clips import stills
+from support.dicom_files import PATIENT, native, without_image
+from support.media import draw
 
 from seqcls.errors import SourceError
-from seqcls.sources import expand, open_source
+from seqcls.sources import expand, open_found, open_source
+from seqcls.sources.found import FoundSource, output_folders
+
+#: The first bytes of an MP4, a Matroska file, a PNG.
+MP4, MKV, PNG = b"\0\0\0\x18ftypisom", b"\x1a\x45\xdf\xa3", b"\x89PNG\r\n\x1a\n"
 
 
-def touch(path: Path) -> Path:
+def touch(path: Path, head: bytes = b"x") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"x")
+    path.write_bytes(head + bytes(64))
     return path
+
+
+def specs(*asked: str | Path, **options: bool) -> list[str]:
+    return [source.spec for source in expand([str(one) for one in asked], **options).sources]
+
+
+def paths(*asked: str | Path, **options: bool) -> list[str]:
+    return [source.path for source in expand([str(one) for one in asked], **options).sources]
 
 
 def test_a_folder_stands_for_its_clips_in_natural_order(tmp_path: Path) -> None:
@@ -23,15 +38,102 @@ def test_a_folder_stands_for_its_clips_in_natural_order(tmp_path: Path) -> None:
         touch(tmp_path / name)
     stills(tmp_path / "stills", ["1.png", "2.png"])
     (tmp_path / "c" / "IM0001").write_bytes(bytes(128) + b"DICM" + bytes(20))
-    found = [str(Path(spec).relative_to(tmp_path)).replace(os.sep, "/") for spec in expand([str(tmp_path)])]
-    assert found == ["a.mpeg", "b/clip 2.MP4", "b/clip 10.mp4", "c/d/e.dcm", "c/IM0001", "stills"]
+    assert paths(tmp_path) == ["a.mpeg", "b/clip 2.MP4", "b/clip 10.mp4", "c/d/e.dcm", "c/IM0001", "stills"]
+    aside = str(expand([str(tmp_path)]).aside)
+    assert aside == "left aside: 1 hidden files, 1 hidden folders, 1 that are no clip and no image (1 .txt)"
+
+
+@pytest.mark.parametrize("pattern", ["", "*", "**/*"], ids=["folder", "glob", "recursive"])
+def test_the_bytes_decide_whatever_the_suffix(pattern: str, tmp_path: Path) -> None:
+    for name, head in (
+        ("clip.txt", MP4),
+        ("scan", MKV),
+        ("1.2.840.113619.2.55.3", MP4),
+        ("US.IMA", bytes(128) + b"DICM"),
+    ):
+        touch(tmp_path / name, head)
+    touch(tmp_path / "readme", b"text")
+    found = expand([str(tmp_path / pattern) if pattern else str(tmp_path)])
+    assert [source.path for source in found.sources] == ["1.2.840.113619.2.55.3", "clip.txt", "scan", "US.IMA"]
+    assert str(found.aside) == "left aside: 1 that are no clip and no image (1 without suffix)"
+    assert output_folders(found.sources) == ["1.2.840.113619.2.55.3", "clip.txt", "scan", "US"]
+
+
+def test_what_nobody_misses_is_left_aside_without_a_word(tmp_path: Path) -> None:
+    clip = touch(tmp_path / "clip.mp4", MP4)
+    for name in ("Thumbs.db", "desktop.ini", ".DS_Store", "._clip.mp4", "__MACOSX/._clip.mp4", "__MACOSX/x.mp4"):
+        touch(tmp_path / name)
+    found = expand([str(tmp_path)])
+    assert [source.spec for source in found.sources] == [str(clip)] and str(found.aside) == ""
+    # A shell that puts in the names for a pattern means the same.
+    named = [str(tmp_path / name) for name in ("Thumbs.db", "._clip.mp4", "clip.mp4")]
+    assert specs(*named) == [str(clip)]
+
+
+def test_dicom_without_an_image_is_counted_and_a_dicomdir_stands_for_its_disc(tmp_path: Path) -> None:
+    (tmp_path / "IMAGES").mkdir()
+    cine = native(tmp_path / "IMAGES" / "IM1")
+    without_image(tmp_path / "report.dcm", "1.2.840.10008.5.1.4.1.1.88.33")
+    without_image(tmp_path / "DICOMDIR", "1.2.840.10008.1.3.10")
+    for spec in (tmp_path, tmp_path / "*", tmp_path / "DICOMDIR"):
+        found = expand([str(spec)])
+        assert [source.spec for source in found.sources] == [str(cine)]
+        assert str(found.aside) == "left aside: 1 DICOM without an image, 1 DICOMDIR"
+    assert specs(cine, tmp_path / "report.dcm", tmp_path / "DICOMDIR") == [str(cine)]
+    assert specs(tmp_path / "report.dcm") == [str(tmp_path / "report.dcm")], "named alone, it is refused in words"
+
+
+def test_links_do_not_lead_in_circles(tmp_path: Path) -> None:
+    clip = touch(tmp_path / "a" / "clip.mp4", MP4)
+    try:
+        (tmp_path / "a" / "up").symlink_to(tmp_path, target_is_directory=True)
+        (tmp_path / "a" / "gone.mp4").symlink_to(tmp_path / "nothing.mp4")
+        (tmp_path / "a" / "same.mp4").symlink_to(clip)
+    except OSError:
+        pytest.skip("no links here")
+    found = expand([str(tmp_path)])
+    assert [source.path for source in found.sources] == ["a/clip.mp4", "a/same.mp4"]
+    assert str(found.aside) == "left aside: 1 links that lead nowhere, 1 links to folders, which may lead back"
+
+
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path / "a.mp4", MP4)
+    (tmp_path / "locked").mkdir()
+    listed = os.scandir
+
+    def scandir(path: str) -> object:
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied")
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    found = expand([str(tmp_path)])
+    assert [source.path for source in found.sources] == ["a.mp4"]
+    (line,) = found.aside.unread
+    assert "locked: cannot be listed" in line and "permissions" in line
+    with pytest.raises(SourceError, match="locked: cannot be listed"):
+        expand([str(tmp_path / "locked")])
+
+
+def test_images_beside_clips_are_counted_and_stacks_are_clips(tmp_path: Path) -> None:
+    touch(tmp_path / "films" / "clip.mp4", MP4)
+    stills(tmp_path / "films", ["preview1.png", "preview2.png"])
+    stills(tmp_path / "pages", ["1.tif", "2.tif"])
+    pages = [Image.fromarray(draw(k)) for k in range(3)]
+    pages[0].save(tmp_path / "pages" / "stack.tif", save_all=True, append_images=pages[1:])
+    found = expand([str(tmp_path)])
+    assert [source.path for source in found.sources] == ["films/clip.mp4", "pages", "pages/stack.tif"]
+    assert str(found.aside) == "left aside: 2 images beside clips"
+    sequence = found.sources[1]
+    with open_found(sequence, rate_hz=5) as source:
+        assert len(list(source)) == 2 and source.info.path == "pages"
 
 
 def test_the_picture_of_a_result_is_no_clip(tmp_path: Path) -> None:
-    clip = touch(tmp_path / "clip.mp4")
+    clip = touch(tmp_path / "clip.mp4", MP4)
     stills(tmp_path / "clip-timeline", ["timeline.png"])
     touch(tmp_path / "clip-timeline" / "timeline.json")
-    assert expand([str(tmp_path)]) == [str(clip)]
+    assert specs(tmp_path) == [str(clip)] and str(expand([str(tmp_path)]).aside) == ""
     with pytest.raises(SourceError, match="holds no clip"):
         expand([str(tmp_path / "clip-timeline")])
 
@@ -39,15 +141,22 @@ def test_the_picture_of_a_result_is_no_clip(tmp_path: Path) -> None:
 def test_globs_are_expanded_here(tmp_path: Path) -> None:
     for name in ("x10.mp4", "x9.mp4", "y.avi", "x.txt", "sub/x1.mp4"):
         touch(tmp_path / name)
-    assert expand([str(tmp_path / "x*")]) == [str(tmp_path / "x9.mp4"), str(tmp_path / "x10.mp4")]
-    assert expand([str(tmp_path / "**" / "*.mp4")])[-1] == str(tmp_path / "x10.mp4")
-    both = expand([str(tmp_path / "y.avi"), str(tmp_path / "*.avi")])
+    assert specs(tmp_path / "x*") == [str(tmp_path / "x9.mp4"), str(tmp_path / "x10.mp4")]
+    assert paths(tmp_path / "**" / "*.mp4") == ["sub/x1.mp4", "x9.mp4", "x10.mp4"]
+    both = specs(tmp_path / "y.avi", tmp_path / "*.avi")
     assert both == [str(tmp_path / "y.avi")], "a clip named twice is read once"
+
+
+def test_images_of_several_folders_that_fit_a_pattern_are_not_mixed(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        stills(tmp_path / folder, ["f1.png", "f2.png"])
+    found = expand([str(tmp_path / "*" / "f*.png")]).sources
+    assert [(source.path, len(source.images)) for source in found] == [("a", 2), ("b", 2)]
 
 
 def test_names_with_brackets_and_cameras(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = touch(tmp_path / "clip [1].mp4")
-    assert expand([str(path), "0", "12"]) == [str(path), "0", "12"]
+    assert specs(path, "0", "12") == [str(path), "0", "12"]
     monkeypatch.chdir(tmp_path)
     touch(tmp_path / "7")
     with pytest.raises(SourceError):
@@ -59,17 +168,109 @@ def test_what_is_missing_is_named(spec: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     touch(tmp_path / "texts" / "a.txt")
     with pytest.raises(SourceError) as caught:
-        [open_source(one) for one in expand([str(tmp_path / spec)])]
+        [open_source(one) for one in specs(tmp_path / spec)]
     assert spec.split("/")[0] in str(caught.value) and "\n" not in str(caught.value)
+    assert "1 .txt" in str(caught.value) or not spec.startswith("texts")
 
 
-def test_many_single_images_are_a_mistake(tmp_path: Path) -> None:
+def test_single_images_that_count_up_are_asked_about(tmp_path: Path) -> None:
     folder = stills(tmp_path, ["1.png", "2.png"])
-    with pytest.raises(SourceError, match="name their folder"):
+    with pytest.raises(SourceError, match=r"name their folder.*--each"):
         expand([str(folder / "1.png"), str(folder / "2.png")])
-    assert expand([str(folder / "1.png")]) == [str(folder / "1.png")]
+    assert specs(folder / "1.png") == [str(folder / "1.png")]
+    (pictures,) = expand([str(folder / "1.png"), str(folder / "2.png")], each=True).sources
+    assert (pictures.image_paths, pictures.unrelated) == (("1.png", "2.png"), "--each")
+
+
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        (["f1.png", "f2.png", "f10.png"], ""),
+        (["2026-01-01 12.00.01.png", "2026-01-01 12.00.02.png"], ""),
+        (["liver.png", "neck.png"], "their names do not count up (liver.png, neck.png)"),
+        (["f1.png", "f2.png", "mask.png"], "their names do not count up (f1.png, mask.png)"),
+    ],
+)
+def test_images_are_single_ones_where_their_names_do_not_count_up(names: list[str], why: str, tmp_path: Path) -> None:
+    folder = stills(tmp_path / "images", names)
+    (source,) = expand([str(folder)]).sources
+    assert source.unrelated == why
+    assert [path.name for path in source.images] == names and source.image_paths == tuple(names)
+    assert expand([str(folder)], each=True).sources[0].unrelated == "--each"
+    assert expand([str(folder)], each=False).sources[0].unrelated == ""
+
+
+def test_images_of_different_sizes_are_single_ones(tmp_path: Path) -> None:
+    stills(tmp_path, ["f1.png", "f2.png"])
+    Image.fromarray(draw(3, 200, 160)).save(tmp_path / "f3.png")
+    (source,) = expand([str(tmp_path)]).sources
+    assert source.unrelated == "their sizes differ (160x128 in f1.png and 200x160 in f3.png)"
 
 
 def test_an_address_among_clips_is_passed_on_as_it_is() -> None:
     address = "rtsp://user:hunter2@probe/live"
-    assert expand([address]) == [address]
+    assert expand([address]).sources == (FoundSource(spec=address),)
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (["P01"], ["clip.mp4", "sub/clip.mp4"]),
+        (["P01", "P02"], ["P01/clip.mp4", "P01/sub/clip.mp4", "P02/clip.mp4"]),
+        (["P01/clip.mp4"], ["clip.mp4"]),
+        (["P01/clip.mp4", "P02/clip.mp4"], ["P01/clip.mp4", "P02/clip.mp4"]),
+        (["P01/clip.mp4", "P01/sub"], ["clip.mp4", "sub/clip.mp4"]),
+        (["P*/clip.mp4"], ["P01/clip.mp4", "P02/clip.mp4"]),
+        (["P0?"], ["P01/clip.mp4", "P01/sub/clip.mp4", "P02/clip.mp4"]),
+        (["x/P01", "P01"], ["x/P01/clip.mp4", "P01/clip.mp4", "P01/sub/clip.mp4"]),
+        (["."], ["P01/clip.mp4", "P01/sub/clip.mp4", "P02/clip.mp4", "x/P01/clip.mp4"]),
+    ],
+    ids=str,
+)
+def test_paths_tell_files_of_one_name_apart(
+    asked: list[str], expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("P01/clip.mp4", "P01/sub/clip.mp4", "P02/clip.mp4", "x/P01/clip.mp4"):
+        touch(tmp_path / name, MP4)
+    monkeypatch.chdir(tmp_path)
+    found = paths(*asked)
+    if asked == ["x/P01", "P01"]:
+        expected = [f"{tmp_path.name}/{path}" if path.startswith("P01") else path for path in expected]
+    assert found == expected
+    assert all(not Path(path).is_absolute() for path in paths(*(tmp_path / one for one in asked)))
+
+
+def test_output_folders_are_distinct_and_lead_back() -> None:
+    def source(path: str, study: str = "", series: str = "") -> FoundSource:
+        return FoundSource(spec=path, path=path, study=study, series=series)
+
+    assert output_folders([source("P01/a.mp4"), source("P02/a.mp4")]) == ["P01/a", "P02/a"]
+    assert output_folders([source("a.mp4"), source("a.avi"), source("A.mkv")]) == ["a.mp4", "a.avi", "A.mkv"]
+    assert output_folders([source("x:y?.mp4"), source("x_y_.mp4"), source("intervals.csv.mp4")]) == [
+        "x_y_.mp4", "x_y_.mp4-2", "intervals.csv-2"
+    ]  # fmt: skip
+    exam = [
+        source("IM1", "study-1", "series-1"),
+        source("IM2", "study-1", "series-2"),
+        source("d/IM3", "study-1", "series-2"),
+    ]
+    assert output_folders(exam) == ["study-1/series-1/IM1", "study-1/series-2/IM2", "d/IM3"]
+
+
+def test_a_folder_of_series_is_grouped_by_study_and_series(tmp_path: Path) -> None:
+    for name, study, series in (
+        ("1", "1.1", "1.1.1"),
+        ("2", "1.2", "1.2.1"),
+        ("3", "1.1", "1.1.2"),
+        ("4", "1.1", "1.1.1"),
+    ):
+        native(tmp_path / name, StudyInstanceUID=study, SeriesInstanceUID=series)
+    found = expand([str(tmp_path)]).sources
+    assert [source.path for source in found] == ["1", "4", "3", "2"]
+    folders = [folder.split("/") for folder in output_folders(found)]
+    assert [folder[2] for folder in folders] == ["1", "4", "3", "2"]
+    studies, series = [folder[0] for folder in folders], [folder[1] for folder in folders]
+    assert studies[0] == studies[1] == studies[2] != studies[3] and studies[0].startswith("study-")
+    assert series[0] == series[1] and len(set(series)) == 3 and all(one.startswith("series-") for one in series)
+    assert output_folders(expand([str(tmp_path)]).sources) == ["/".join(folder) for folder in folders]
+    assert not any(PATIENT[:3] in part for folder in folders for part in folder)

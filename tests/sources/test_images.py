@@ -12,7 +12,7 @@ from support.clips import frames_of, stills
 from support.media import draw, numbers
 
 from seqcls.errors import SourceError
-from seqcls.sources import expand, open_source
+from seqcls.sources import expand, open_found, open_source
 from seqcls.types import Frame, Gap
 
 
@@ -38,7 +38,10 @@ def test_without_a_rate_there_is_no_clock_and_it_is_reported(tmp_path: Path) -> 
 @pytest.mark.parametrize("pattern", ["frame_%04d.png", "frame_%d.png", "frame_*.png", "frame_000?.png"])
 def test_patterns(pattern: str, tmp_path: Path) -> None:
     folder = stills(tmp_path, [f"frame_{k:04d}.png" for k in range(1, 10)] + ["other.png"])
-    assert expand([str(folder / pattern)]) == [str(folder / pattern)]
+    (found,) = expand([str(folder / pattern)]).sources
+    assert found.spec == str(folder / pattern)
+    with open_found(found, rate_hz=25) as source:
+        assert numbers([item.image for item in source if isinstance(item, Frame)]) == list(range(9))
     assert numbers([f.image for f in frames_of(str(folder / pattern), rate_hz=25)]) == list(range(9))
 
 
@@ -82,12 +85,38 @@ def test_an_image_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
         open_source(tmp_path)
 
 
-def test_sixteen_bits_become_eight_and_color_is_bgr(tmp_path: Path) -> None:
-    deep = np.full((40, 50), 0x8000, np.uint16)
-    cv2.imwrite(str(tmp_path / "deep.png"), deep)
+@pytest.mark.parametrize("shape", ["gray", "color", "alpha"])
+@pytest.mark.parametrize("factor", [4, 16, 257], ids=["10 bits", "12 bits", "16 bits"])
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_deep_images_share_one_scale(suffix: str, factor: int, shape: str, tmp_path: Path) -> None:
+    """Least to greatest of the set: a dark image among them stays dark."""
+    bright, dark = (np.arange(256, dtype=np.uint16).reshape(8, 32) // part for part in (1, 4))
+    for number, image in enumerate((bright, dark)):
+        deep = image * factor
+        planes = {"gray": [deep], "color": [deep] * 3, "alpha": [deep] * 3 + [np.full_like(deep, 65535)]}[shape]
+        cv2.imwrite(str(tmp_path / f"{number}{suffix}"), np.stack(planes, -1))
+    first, second = (frame.image for frame in frames_of(tmp_path, rate_hz=25))
+    assert np.abs(first.astype(int) - bright).max() <= 1 and np.abs(second.astype(int) - dark).max() <= 1
+    with open_source(tmp_path) as source:
+        assert f"0 to {255 * factor:g}" in dict(source.info.details)["gray levels"]
+
+
+def test_a_deep_image_of_one_level_and_color_as_bgr(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "deep.png"), np.full((40, 50), 0x8000, np.uint16))
     assert abs(int(frames_of(tmp_path / "deep.png")[0].image[0, 0]) - 128) <= 1
     cv2.imwrite(str(tmp_path / "red.bmp"), np.full((40, 50, 3), (0, 0, 200), np.uint8))
     assert frames_of(tmp_path / "red.bmp", color=True)[0].image[0, 0].tolist() == [0, 0, 200]
+    blue = np.zeros((8, 32, 3), np.uint16)
+    blue[:, 16:, 0] = 4080
+    cv2.imwrite(str(tmp_path / "blue.png"), blue)
+    assert frames_of(tmp_path / "blue.png", color=True)[0].image[0, -1].tolist() == [255, 0, 0]
+
+
+@pytest.mark.parametrize("name", ["a.dat", "a", "1.2.840.10008"])
+@pytest.mark.parametrize("encoding", [".png", ".jpg", ".bmp", ".tif", ".pgm", ".webp", ".jp2"])
+def test_an_image_is_known_by_its_bytes(encoding: str, name: str, tmp_path: Path) -> None:
+    cv2.imencode(encoding, draw(5))[1].tofile(tmp_path / name)
+    assert numbers([frame.image for frame in frames_of(tmp_path)]) == [5]
 
 
 def test_a_new_size_is_reported(tmp_path: Path) -> None:

@@ -71,6 +71,19 @@ def native(path: Path, **changes: Any) -> Path:
     return save(dataset(**changes), path, b"".join(f.tobytes() for f in gray_frames()))
 
 
+def without_image(path: Path, sop_class: str) -> Path:
+    """A report, or the directory of a disc: what a program needs to know of it stands in the file meta alone."""
+    ds = dataset(ExplicitVRLittleEndian)
+    for name in ("Rows", "Columns", "NumberOfFrames", "PhotometricInterpretation", "BitsAllocated", "FrameTime"):
+        delattr(ds, name)
+    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID = sop_class
+    if sop_class == "1.2.840.10008.1.3.10":
+        del ds.SOPClassUID
+        ds.DirectoryRecordSequence = []
+    pydicom.dcmwrite(path, ds, enforce_file_format=True)
+    return path
+
+
 def compressed(path: Path, uid: str, **options: Any) -> Path:
     ds = dataset(ExplicitVRLittleEndian)
     ds.PixelData = b"".join(f.tobytes() for f in gray_frames())

@@ -1,0 +1,33 @@
+"""pictures.csv: one row per image and organ, for images that are no clip and have no time."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from seqcls.exports.csv_cells import score_cell, text_cell
+from seqcls.files import write_text
+from seqcls.timeline import Timeline
+
+COLUMNS = ("path", "organ", "probability", "state", "reason")
+
+
+def write_pictures_csv(pictures: Sequence[Timeline], path: str | Path) -> None:
+    """``pictures``: of one frame each, as ``score_pictures`` gives them. Raises OutputError."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for one in pictures:
+        for interval in one.intervals:
+            writer.writerow(
+                (
+                    text_cell(one.source.path if one.source.path else one.source.name),
+                    text_cell(interval.organ),
+                    score_cell(interval.peak_score),
+                    interval.state,
+                    text_cell(interval.reason),
+                )
+            )
+    write_text(path, text.getvalue())

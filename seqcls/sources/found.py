@@ -1,0 +1,154 @@
+"""What a search for clips found: sources, each with a path that tells it from the others, and what was left aside."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from seqcls.sources.aside import Aside
+from seqcls.sources.sniff import kind_by_suffix
+
+#: Names that a run writes beside the folders of its clips.
+_TAKEN = frozenset({"intervals.csv", "scores.csv", "pictures.csv"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundSource:
+    """One clip, or a set of single images."""
+
+    spec: str
+    """For ``open_source``: a file, a folder or pattern of images; a camera number or an address."""
+    path: str = ""
+    """Which one it is, with slashes, relative to what was asked for; empty for a camera and an address."""
+    images: tuple[Path, ...] = ()
+    """The images of a folder or pattern, in natural order."""
+    image_paths: tuple[str, ...] = ()
+    """As ``path``, of each of the images."""
+    unrelated: str = ""
+    """Why these images are single ones and no clip; empty where they are frames of one clip."""
+    study: str = ""
+    """The DICOM study, as a short name that tells nothing of the patient."""
+    series: str = ""
+    """The DICOM series, likewise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """In the order in which they are run."""
+
+    sources: tuple[FoundSource, ...]
+    aside: Aside
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Something that was asked for: ``place``, the file or folder, and whether it is a folder to look into."""
+
+    place: Path
+    is_folder: bool
+
+    def parts(self) -> tuple[str, ...]:
+        absolute = Path(os.path.abspath(self.place))  # noqa: PTH100 - Path.resolve would follow links
+        return absolute.parts[1:] or (absolute.anchor.strip("/\\:") or "clip",)
+
+
+def labels(asked: Sequence[Asked]) -> list[tuple[str, ...]]:
+    """What stands in front of the paths of each: as many of the last parts of its name as tell it from the others.
+
+    Nothing for the only folder; the name alone for the only file.
+    """
+    names = [one.parts() for one in asked]
+    if len(set(names)) == 1:
+        return [() if asked[0].is_folder else names[0][-1:]] * len(names)
+    count = 1
+    while len({name[-count:] for name in names}) < len(set(names)):
+        count += 1
+    return [name[-count:] for name in names]
+
+
+def in_series(sources: Sequence[FoundSource]) -> list[FoundSource]:
+    """The files of a study, and in it of a series, one after the other, where the first of them stands."""
+    first: dict[tuple[str, ...], int] = {}
+    for number, source in enumerate(sources):
+        first.setdefault(("", str(number)), number)
+        first.setdefault((source.study,), number)
+        first.setdefault((source.study, source.series), number)
+
+    def place(numbered: tuple[int, FoundSource]) -> tuple[int, int, int]:
+        number, source = numbered
+        if not source.study:
+            return number, number, number
+        return first[(source.study,)], first[(source.study, source.series)], number
+
+    return [source for _, source in sorted(enumerate(sources), key=place)]
+
+
+def output_folders(sources: Sequence[FoundSource]) -> list[str]:
+    """For each source a folder below the run's, with slashes: the path of the file, without a suffix that is known.
+
+    Where one folder holds files of several DICOM series, these go into a folder for each study and series. Names are
+    distinct also where upper and lower case are the same.
+    """
+    series: dict[tuple[str, ...], set[tuple[str, str]]] = {}
+    for source in sources:
+        if source.study or source.series:
+            series.setdefault(_parent(source), set()).add((source.study, source.series))
+    proposed = [_folder(source, len(series.get(_parent(source), ())) > 1, whole=False) for source in sources]
+    counts = Counter("/".join(one).casefold() for one in proposed)
+    taken: set[str] = set(_TAKEN)
+    folders = []
+    for source, parts in zip(sources, proposed, strict=True):
+        if counts["/".join(parts).casefold()] > 1:
+            parts = _folder(source, len(series.get(_parent(source), ())) > 1, whole=True)
+        base = name = "/".join(parts)
+        number = 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{base}-{number}"
+        taken.add(name.casefold())
+        folders.append(name)
+    return folders
+
+
+def _parent(source: FoundSource) -> tuple[str, ...]:
+    return tuple(source.path.split("/")[:-1])
+
+
+def _folder(source: FoundSource, several_series: bool, *, whole: bool) -> tuple[str, ...]:
+    if not source.path:
+        return (f"camera-{source.spec}" if source.spec.isdecimal() else "live",)  # an address may hold secrets
+    *parents, name = source.path.split("/")
+    stem = name if whole else stem_of(name)
+    group = [part for part in (source.study, source.series) if part] if several_series else []
+    return tuple(safe(part) for part in (*parents, *group, stem))
+
+
+def stem_of(name: str) -> str:
+    """Without the suffix where that is one: the last number of a UID is none."""
+    path = Path(name)
+    return path.stem if kind_by_suffix(path) else name
+
+
+def safe(name: str) -> str:
+    """Fit for a folder's name on any file system."""
+    return "".join(c if c.isalnum() or c in "-_.+ ()" else "_" for c in name).strip(". ") or "clip"
+
+
+def with_path(source: FoundSource, label: tuple[str, ...], relative: tuple[str, ...]) -> FoundSource:
+    """``label``: of what was asked for; ``relative``: of the source below it."""
+    parts = (*label, *relative)
+    inside = parts if Path(source.spec).is_dir() else parts[:-1]
+    return replace(
+        source,
+        path="/".join(parts if parts else (Path(os.path.abspath(source.spec)).name or "clip",)),  # noqa: PTH100
+        image_paths=tuple("/".join((*inside, image.name)) for image in source.images),
+    )
+
+
+def singles(pictures: FoundSource) -> Iterator[FoundSource]:
+    """Each image of a set as a source of its own."""
+    for image, path in zip(pictures.images, pictures.image_paths, strict=True):
+        yield FoundSource(spec=str(image), path=path, images=(image,))

@@ -1,0 +1,167 @@
+"""A file of several images as a clip: a TIFF of several pages, an animated WebP, an APNG."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcls.errors import SourceError
+from seqcls.sources.base import Clip, require_sane_size
+from seqcls.sources.image_pages import tiff_pages
+from seqcls.sources.images import ASSUMED_RATE_HZ, as_asked, is_deep_color, level_details, opened, page_pixels
+from seqcls.sources.levels import SAMPLE, SetLevels
+from seqcls.types import Frame, Gap, SourceInfo
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+#: How ImageJ writes down the pace and the length of a stack: lines in TIFF's ImageDescription.
+_IMAGEJ_INTERVAL = re.compile(r"^finterval=([0-9.eE+-]+)\s*$", re.MULTILINE)
+_IMAGEJ_RATE = re.compile(r"^fps=([0-9.eE+-]+)\s*$", re.MULTILINE)
+_IMAGEJ_IMAGES = re.compile(r"^images=(\d+)\s*$", re.MULTILINE)
+_DESCRIPTION = 270
+
+
+class ImageStack(Clip):
+    """Its pages or frames in their order; (H, W) gray or (H, W, 3) BGR images.
+
+    WebP and APNG state how long each frame is shown, a TIFF does where ImageJ wrote it; else a page lasts
+    ``1 / rate_hz`` seconds. A page that cannot be read is a gap. Pages of more than 8 bits share one scale. Raises
+    SourceError when the file cannot be opened.
+    """
+
+    def __init__(self, path: Path, *, rate_hz: float | None = None, color: bool = False) -> None:
+        super().__init__()
+        self.name, self._path, self._color = path.name, path, color
+        self._levels = SetLevels(self._deep_sample)
+        with opened(path) as image:
+            self._pages, whole = self._find_pages(image)
+            self._frame_s, origin = self._pace(image, rate_hz)
+            width, height = image.size
+            container = str(image.format)
+            promised = _number(_IMAGEJ_IMAGES, _description(image))
+            deep = image.mode.startswith(("I", "F"))
+            if is_deep_color(image):
+                raise SourceError(
+                    f"{path}: its pages have 16 bits per colour, which is not read in stacks; save them gray or with 8"
+                )
+        self.info = SourceInfo(
+            name=self.name,
+            kind="images",
+            container=container,
+            codec=path.suffix.lstrip(".").lower(),
+            width=width,
+            height=height,
+            declared_frames=len(self._pages),
+            declared_duration_s=None if self._frame_s is None else len(self._pages) * self._frame_s,
+            rate_hz=None if self._frame_s is None else 1 / self._frame_s,
+            has_clock=origin != "",
+            details=(
+                ("times from", origin if origin else "nothing: frame axis only"),
+                *(level_details(self._levels.find()) if deep else ()),
+            ),
+        )
+        if not origin:
+            self._notes.append(
+                f"a stack of images has no clock: {ASSUMED_RATE_HZ:g} per second assumed; state the rate with --fps"
+            )
+        if not whole:
+            self._truncated = True
+            self._alarms.append(f"the file breaks behind page {len(self._pages)}; pages are missing")
+        elif promised is not None and promised > len(self._pages):
+            self._truncated = True
+            self._alarms.append(f"says that it holds {promised:g} images, of which {len(self._pages)} can be found")
+
+    def _find_pages(self, image: PIL.Image.Image) -> tuple[list[int], bool]:
+        """Numbers of the pages to read, and whether the list is whole."""
+        if image.format == "TIFF":
+            with self._path.open("rb") as stream:
+                return tiff_pages(stream)
+        count = int(getattr(image, "n_frames", 1))
+        # An APNG may hold a first image for programs that know no animation, which is none of its frames.
+        first = 1 if image.info.get("default_image") and count > 1 else 0
+        return list(range(first, count)), True
+
+    def _pace(self, image: PIL.Image.Image, rate_hz: float | None) -> tuple[float | None, str]:
+        """How long each page lasts, None where each states it itself, and where that comes from."""
+        if image.format != "TIFF":
+            return None, "the file"
+        text = _description(image)
+        interval, rate = _number(_IMAGEJ_INTERVAL, text), _number(_IMAGEJ_RATE, text)
+        if interval is not None and 0.0001 <= interval <= 60:
+            return interval, "ImageJ's interval"
+        if rate is not None and 0.01 <= rate <= 10_000:
+            return 1 / rate, "ImageJ's rate"
+        return 1 / (ASSUMED_RATE_HZ if rate_hz is None else rate_hz), "" if rate_hz is None else "the stated rate"
+
+    def _items(self) -> Iterator[Frame | Gap]:
+        time_s, last_s, lost = 0.0, 1 / ASSUMED_RATE_HZ, False
+        with opened(self._path) as image:
+            for number, page in enumerate(self._pages):
+                try:
+                    stored = _read_page(image, page, self._color)
+                    pixels = as_asked(stored, self._color, self._levels)
+                except Exception as error:  # Pillow's decoders raise nearly anything on damaged pages
+                    reason = f"page {number + 1} cannot be read ({type(error).__name__})"
+                    lost_s = last_s if self._frame_s is None else self._frame_s
+                    start_s = time_s if self._frame_s is None else number * self._frame_s
+                    yield self._lost(start_s, start_s + lost_s, reason)
+                    time_s += lost_s
+                    lost = True
+                    continue
+                lost = False
+                if self._frame_s is None:
+                    last_s = _stated_s(image)
+                    start_s = time_s
+                    time_s += last_s
+                else:
+                    last_s, start_s = self._frame_s, number * self._frame_s
+                self._watch_size(pixels, f"page {number + 1}")
+                yield Frame(self._delivered, start_s, last_s, pixels)
+        # Of a TIFF the table of pages tells; the others are read from the beginning.
+        self._truncated |= lost and self.info.container != "TIFF"
+
+    def _deep_sample(self) -> Iterator[NDArray[Any]]:
+        with opened(self._path) as image:
+            for page in self._pages[:: max(1, len(self._pages) // SAMPLE)]:
+                with contextlib.suppress(Exception):  # reported when the page is read
+                    stored = _read_page(image, page, False)
+                    if stored.dtype != np.uint8:
+                        yield stored
+
+
+def _read_page(image: PIL.Image.Image, page: int, color: bool) -> NDArray[Any]:
+    image.seek(page)
+    require_sane_size(f"page {page + 1}", *image.size)
+    image.load()
+    return page_pixels(image, color)
+
+
+def _stated_s(image: PIL.Image.Image) -> float:
+    """How long the frame that was just read is shown. 0 means as fast as possible, which no player does."""
+    stated = image.info.get("duration")
+    try:
+        seconds = float(stated) / 1000 if stated is not None else 0.0
+    except (TypeError, ValueError):
+        seconds = 0.0
+    return seconds if 0 < seconds <= 3600 else 1 / ASSUMED_RATE_HZ
+
+
+def _description(image: PIL.Image.Image) -> str:
+    tags: Any = getattr(image, "tag_v2", {})
+    text = tags.get(_DESCRIPTION, "") if image.format == "TIFF" else ""
+    return text if isinstance(text, str) and text.startswith("ImageJ") else ""
+
+
+def _number(pattern: re.Pattern[str], text: str) -> float | None:
+    match = pattern.search(text.replace("\r", "\n"))
+    try:
+        return float(match[1]) if match else None
+    except ValueError:
+        return None

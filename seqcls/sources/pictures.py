@@ -1,0 +1,38 @@
+"""Are these images the frames of a clip, or single ones that have nothing to do with each other?"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from seqcls.errors import SourceError
+from seqcls.sources.images import image_facts
+
+
+def why_unrelated(images: Sequence[Path]) -> str:
+    """Why they can be no clip; empty where they may be one: names that differ in their numbers alone, one size.
+
+    Reads the headers of the images.
+    """
+    if len(images) < 2:
+        return ""
+    first, form = images[0], _form(images[0])
+    other = next((path for path in images if _form(path) != form), first if form == first.stem.casefold() else None)
+    if other is not None:
+        return f"their names do not count up ({first.name}, {(other if other != first else images[1]).name})"
+    sizes: dict[tuple[int, int], Path] = {}
+    for path in images:
+        with contextlib.suppress(SourceError):  # reported when it is read
+            width, height, _ = image_facts(path)
+            sizes.setdefault((width, height), path)
+        if len(sizes) > 1:
+            named = " and ".join(f"{width}x{height} in {path.name}" for (width, height), path in sizes.items())
+            return f"their sizes differ ({named})"
+    return ""
+
+
+def _form(path: Path) -> str:
+    """The name with every number replaced by one sign."""
+    return re.sub(r"\d+", "#", path.stem.casefold())

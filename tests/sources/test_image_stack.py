@@ -1,0 +1,165 @@
+"""Files of several images as clips; their tables as `image_pages` reads them."""
+
+from __future__ import annotations
+
+import io
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from support.clips import frames_of, read
+from support.media import draw, numbers
+
+from seqcls.errors import SourceError
+from seqcls.sources import open_source
+from seqcls.sources.image_pages import tiff_pages
+from seqcls.sources.sniff import kind_of
+
+COUNT = 7
+
+
+def stack(path: Path, count: int = COUNT, factor: int = 0, **options: Any) -> Path:
+    images = [draw(k) for k in range(count)]
+    pages = [Image.fromarray(image.astype(np.uint16) * factor if factor else image) for image in images]
+    suffix = {".apng": "PNG", ".btf": "TIFF"}.get(path.suffix)
+    pages[0].save(path, suffix, save_all=True, append_images=pages[1:], **options)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.tif", {}),
+        ("a.tif", {"compression": "tiff_lzw"}),
+        ("a.btf", {"big_tiff": True}),
+        ("scan", {"format": "TIFF"}),
+        ("a.webp", {"lossless": True, "duration": 40}),
+        ("a.png", {"duration": 40}),
+        ("a.apng", {"duration": 40}),
+    ],
+    ids=str,
+)
+def test_every_page_is_a_frame(name: str, options: dict[str, Any], tmp_path: Path) -> None:
+    kind = options.pop("format", "")
+    path = stack(tmp_path / (f"{name}.tif" if kind else name), **options)
+    path = path.rename(tmp_path / name)
+    assert kind_of(path) == "stack"
+    frames, gaps, report = read(path)
+    assert numbers([frame.image for frame in frames]) == list(range(COUNT)) and not gaps
+    assert [frame.time_s for frame in frames] == pytest.approx([k / 25 for k in range(COUNT)])
+    assert report.verdict == "complete"
+    assert frames_of(path, color=True)[0].image.shape == (128, 160, 3)
+
+
+def test_a_tiff_has_no_clock_until_one_is_stated(tmp_path: Path) -> None:
+    path = stack(tmp_path / "a.tif")
+    with open_source(path) as source:
+        assert (source.info.has_clock, source.info.rate_hz, source.info.declared_frames) == (False, 25, COUNT)
+        list(source)
+        assert "25 per second assumed; state the rate with --fps" in source.report().reasons[0]
+    frames, _, report = read(path, rate_hz=10)
+    assert [frame.time_s for frame in frames] == pytest.approx([k / 10 for k in range(COUNT)]) and not report.reasons
+
+
+@pytest.mark.parametrize(
+    ("text", "period_s"), [("finterval=0.05\n", 0.05), ("fps=50.0\n", 0.02)], ids=["interval", "rate"]
+)
+def test_the_pace_that_imagej_wrote(text: str, period_s: float, tmp_path: Path) -> None:
+    path = stack(tmp_path / "a.tif", description=f"ImageJ=1.53\nimages={COUNT}\n{text}")
+    frames, _, report = read(path)
+    assert frames[-1].time_s == pytest.approx((COUNT - 1) * period_s) and not report.reasons
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".png"])
+def test_each_frame_lasts_as_the_file_says(suffix: str, tmp_path: Path) -> None:
+    path = stack(tmp_path / f"a{suffix}", 3, duration=[100, 40, 250])
+    frames, _, _ = read(path)
+    assert [frame.time_s for frame in frames] == pytest.approx([0, 0.1, 0.14])
+    assert [frame.duration_s for frame in frames] == pytest.approx([0.1, 0.04, 0.25])
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.webp", "a.png"])
+def test_one_page_is_an_image(name: str, tmp_path: Path) -> None:
+    Image.fromarray(draw(4)).save(tmp_path / name)
+    assert kind_of(tmp_path / name) == "image" and numbers([f.image for f in frames_of(tmp_path / name)]) == [4]
+
+
+def test_the_image_for_programs_without_animation_is_none_of_its_frames(tmp_path: Path) -> None:
+    cover = Image.fromarray(np.zeros((128, 160), np.uint8))
+    frames = [Image.fromarray(draw(k)) for k in range(3)]
+    cover.save(tmp_path / "a.png", save_all=True, append_images=frames, default_image=True, duration=40)
+    assert numbers([frame.image for frame in frames_of(tmp_path / "a.png")]) == [0, 1, 2]
+
+
+def test_deep_pages_share_one_scale(tmp_path: Path) -> None:
+    path = stack(tmp_path / "a.tif", factor=16)
+    expected = [draw(k) for k in range(COUNT)]
+    low, high = min(image.min() for image in expected), max(image.max() for image in expected)
+    for frame, image in zip(frames_of(path), expected, strict=True):
+        scaled = (image.astype(float) - low) * 255 / (high - low)
+        assert np.abs(frame.image - scaled).max() <= 1
+
+
+def test_a_damaged_page_is_a_gap(tmp_path: Path) -> None:
+    path = stack(tmp_path / "a.tif", compression="tiff_lzw")
+    data = bytearray(path.read_bytes())
+    with Image.open(path) as image:
+        image.seek(3)
+        offset = image.tag_v2[273][0]
+    data[offset : offset + 2000] = bytes(2000)
+    path.write_bytes(data)
+    frames, gaps, report = read(path)
+    assert numbers([frame.image for frame in frames]) == [0, 1, 2, 4, 5, 6]
+    assert [(gap.start_s, gap.end_s) for gap in gaps] == [(pytest.approx(0.12), pytest.approx(0.16))]
+    assert report.verdict == "damaged" and "page 4 cannot be read" in report.reasons[0]
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.png"])
+def test_a_cut_file_is_truncated(name: str, tmp_path: Path) -> None:
+    path = stack(tmp_path / name, duration=40)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 6 // 10])
+    frames, _, report = read(path)
+    found = numbers([frame.image for frame in frames])
+    assert found == list(range(len(found))) and 2 <= len(found) < COUNT
+    assert report.verdict == "truncated" and "page" in report.reasons[0]
+
+
+def test_a_stack_that_promises_more_than_its_pages(tmp_path: Path) -> None:
+    """ImageJ writes large stacks as one page with the others behind it, unlisted."""
+    path = stack(tmp_path / "a.tif", 2, description="ImageJ=1.53\nimages=60\n")
+    _, _, report = read(path)
+    assert report.verdict == "truncated" and "holds 60 images, of which 2 can be found" in report.reasons[0]
+
+
+def test_pages_with_colours_of_sixteen_bits_are_refused(tmp_path: Path) -> None:
+    import cv2
+
+    cv2.imwritemulti(str(tmp_path / "a.tif"), [np.zeros((40, 50, 3), np.uint16)] * 2)
+    with pytest.raises(SourceError, match="16 bits per colour"):
+        open_source(tmp_path / "a.tif")
+
+
+def tiff(pages: list[tuple[int, int]], order: str = "<") -> io.BytesIO:
+    """A TIFF of tables only: (tag, value) of the one entry of each page; the last points to a page beyond the end where
+    its tag is 0."""
+    body = bytearray(b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", 8)
+    for number, (tag, value) in enumerate(pages):
+        last = number == len(pages) - 1
+        following = (10_000 if tag == 0 else 0) if last else 8 + 18 * (number + 1)
+        body += struct.pack(order + "HHHIII", 1, tag, 4, 1, value, following)
+    return io.BytesIO(body)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_pages_are_counted_without_thumbnails_and_masks(order: str) -> None:
+    assert tiff_pages(tiff([(254, 0), (254, 1), (254, 4), (255, 2), (256, 9)], order)) == ([0, 4], True)
+    assert tiff_pages(tiff([(256, 9), (0, 0)], order)) == ([0, 1], False)
+    loop = tiff([(256, 9), (256, 9)], order).getvalue()
+    body = bytearray(loop)
+    body[-4:] = struct.pack(order + "I", 8)
+    assert tiff_pages(io.BytesIO(body)) == ([0, 1], False)
+    assert tiff_pages(io.BytesIO(b"II*\0")) == ([], True)
