@@ -51,6 +51,7 @@ IMPORTS: dict[str, set[str]] = {
     "bench": {"errors", "files", "geometry", "prefetch", "types", "gate", "json_text", "sources", "preprocess", "engines", "doctor", "scoring", "detector"},
     "evaluation": {"errors", "types", "timeline", "datasets", "detector", "scipy", "sklearn"},
     "live": {"bounded_queue", "child_program", "errors", "palette", "files", "geometry", "types", "intervals", "json_text", "sources", "postprocess", "preprocess", "journal", "scoring", "detector", "av", "cv2"},
+    "pictures": {"errors", "types", "smoothing", "sources", "timeline", "adaptive", "detector"},
     "convert": {"errors", "files", "types", "json_text", "models", "postprocess", "datasets", "engines", "reprocess", "evaluation", "nncf", "onnx", "onnxruntime"},
     "training": {"errors", "palette", "files", "prefetch", "intervals", "json_text", "models", "datasets", "evaluation", "matplotlib", "scipy", "sklearn", "torch"},
     "demo": {"geometry", "phantom", "models", "timeline", "datasets", "exports", "detector", "evaluation", "training"},
