@@ -7,8 +7,10 @@ damaged or never came; 4 the disk filled up during a live run; 130 interrupted, 
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -105,6 +107,17 @@ def _options(
     pass
 
 
+def _silence_libraries() -> None:
+    """Libraries warn in words for programmers, often with a whole path; what matters to a user is reported by seqcls.
+
+    Python's own switches (-W, PYTHONWARNINGS) and OpenCV's (OPENCV_LOG_LEVEL) still show it.
+    """
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    logging.getLogger().addHandler(logging.NullHandler())  # without any, Python prints what is logged as a warning
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+
+
 def main() -> None:
     """Entry point: errors raised on purpose become one line on stderr and their exit code."""
     # Threads that wait for work by spinning starve each other as soon as another program runs beside them: measured
@@ -112,6 +125,7 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     # OpenCV's threads spin too. Decoding, preparing and scoring run side by side already: one thread each is enough.
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
+    _silence_libraries()
     if any("://" in argument for argument in sys.argv):
         from seqcls.cli.hide_arguments import cover_arguments
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -102,3 +104,10 @@ def test_ctrl_c_before_a_command_has_begun(seqcls: Seqcls, monkeypatch: pytest.M
     monkeypatch.setattr("seqcls.cli.app", interrupted)
     done = seqcls("doctor")
     assert (done.code, done.err) == (130, "seqcls: interrupted\n")
+
+
+def test_what_libraries_warn_of_is_not_shown(seqcls: Seqcls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqcls.cli.app", lambda: warnings.warn("folder/a person.dcm: odd", stacklevel=1))
+    monkeypatch.setattr(logging.root, "handlers", [])
+    done = seqcls("doctor")
+    assert (done.code, done.err) == (0, "") and logging.getLogger("pydicom").hasHandlers()

@@ -34,7 +34,8 @@ def test_one_side_grows_and_none_shrinks() -> None:
 
 def test_an_image_is_stretched_about_the_middles_of_its_pixels() -> None:
     image = np.array([[0, 100]], np.uint8)
-    assert with_square_pixels(image, 2.0).tolist() == [[0, 25, 75, 100]]  # at -0.25, 0.25, 0.75 and 1.25
-    assert with_square_pixels(image.T, 0.5).tolist() == [[0], [25], [75], [100]]
+    # at -0.25, 0.25, 0.75 and 1.25, by Keys' cubic of -0.75: 100 * (0.2617 - 0.0352) at 0.25, and below 0 at -0.25
+    assert with_square_pixels(image, 2.0).tolist() == [[0, 23, 77, 111]]
+    assert with_square_pixels(image.T, 0.5).tolist() == [[0], [23], [77], [111]]
     color = np.dstack([image] * 3)
     assert with_square_pixels(color, 2.0).shape == (1, 4, 3) and with_square_pixels(image, 1.0) is image
