@@ -6,6 +6,7 @@ content and metadata behind it). All numbers are big-endian.
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+
+from seqcls.sources.pixel_aspect import pixel_aspect, with_square_pixels
 
 HEADER_BYTES = 58
 MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -230,9 +233,11 @@ def _image(content: memoryview) -> NDArray[np.uint8]:
     if len(pixels) == 0 or len(pixels) != width * height * components:
         held = f"{len(pixels)} bytes of pixels"
         raise _UnreadableError(f"{width}x{height} with {components} components does not fit {held}")
+    # The matrix begins with the vectors from a pixel to the next in its row and in its column; some senders state none.
+    aspect, _ = pixel_aspect(math.hypot(*numbers[3:6]), math.hypot(*numbers[6:9]))
     if components == 1:
-        return pixels.reshape(height, width)
-    return np.ascontiguousarray(pixels.reshape(height, width, 3)[..., ::-1])
+        return with_square_pixels(pixels.reshape(height, width), aspect)
+    return with_square_pixels(np.ascontiguousarray(pixels.reshape(height, width, 3)[..., ::-1]), aspect)
 
 
 def _status(content: memoryview) -> Status:

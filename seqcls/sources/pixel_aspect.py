@@ -30,10 +30,10 @@ def square_size(width: int, height: int, aspect: float) -> tuple[int, int]:
 
 def with_square_pixels(image: NDArray[np.uint8], aspect: float) -> NDArray[np.uint8]:
     """(H, W) or (H, W, 3) uint8 stretched by bicubic interpolation; the image itself where its pixels are square."""
-    import cv2  # here, because opening a source loads no library
-
     height, width = image.shape[:2]
     size = square_size(width, height, aspect)
     if size == (width, height):
         return image
+    import cv2  # here, because opening a source loads no library
+
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_CUBIC), np.uint8)

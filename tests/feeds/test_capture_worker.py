@@ -36,10 +36,18 @@ from support.media import draw, read_number, recipe, write_clip
 from support.mjpeg import MjpegServer, numbered
 from support.rtsp import RtspServer
 
-from seqcls.feeds.capture_worker import _container
+from seqcls.feeds.capture import StreamTarget
+from seqcls.feeds.capture_worker import _container, _stream
 from seqcls.feeds.open import open_live
 from seqcls.feeds.reconnect import ReconnectingSource
 from seqcls.types import Frame, Gap
+
+
+def test_a_stream_of_pixels_that_are_not_square_is_stretched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_clip(tmp_path / "clip.ts", recipe("ts mpeg2", frames=2, width=192, aspect=Fraction(8, 9)))
+    monkeypatch.setattr("seqcls.feeds.capture_worker._container", lambda _: av.open(str(path)))
+    images = [image for image, _ in _stream(StreamTarget(url="http://probe/", timeout_s=1.0))]
+    assert [read_number(image) for image in images] == [0, 1] and images[0].shape == (144, 192)
 
 
 @pytest.mark.parametrize("color", [False, True], ids=["gray", "color"])

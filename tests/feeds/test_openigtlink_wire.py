@@ -60,6 +60,26 @@ def test_crc_is_that_of_crcmod(size: int) -> None:
     assert crc64(data) == reference(data)
 
 
+SPACED = {  # vectors along a row and along a column, in mm -> (height, width) of the image, sent as 6x9
+    "square": ((0.2, 0, 0), (0, 0.2, 0), (6, 9)),
+    "square, turned in space": ((0.12, 0, 0.16), (0, -0.2, 0), (6, 9)),
+    "wide": ((0.4, 0, 0), (0, 0.2, 0), (6, 18)),
+    "high": ((0.1, 0, 0), (0, 0, 0.2), (12, 9)),
+    "left out": ((0, 0, 0), (0, 0, 0), (6, 9)),
+    "no numbers": ((float("nan"), 0, 0), (0, float("inf"), 0), (6, 9)),
+}
+
+
+@pytest.mark.parametrize("name", SPACED)
+@pytest.mark.parametrize("channels", [(), (3,)], ids=["gray", "colour"])
+def test_pixels_that_are_not_square_are_stretched(name: str, channels: tuple[int, ...]) -> None:
+    row, column, shape = SPACED[name]
+    body = image_body(picture(shape=(6, 9, *channels)), matrix=(*row, *column, 0, 0, 1, 0, 0, 0))
+    (message,) = Receiver().feed(packed(b"IMAGE", body))
+    assert isinstance(message, Message) and message.image is not None
+    assert message.image.shape == (*shape, *channels) and message.image.flags["C_CONTIGUOUS"]
+
+
 def test_gray_and_colour_images() -> None:
     gray, colour = Receiver().feed(image(1) + image(2, (4, 5, 3), device=b"Other", seconds=3.25))
     assert (

@@ -44,10 +44,11 @@ def image_body(pixels: NDArray[np.uint8], **changed: object) -> bytes:
         "scalar": 3,
         "size": (width, height, 1),
         "offset": (0, 0, 0),
+        "matrix": (0.0,) * 12,
     }
     fields |= {"part": fields["size"]} | changed
     head = struct.pack(">HBBBB3H", fields["version"], fields["components"], fields["scalar"], 2, 1, *fields["size"])  # type: ignore[misc]
-    return head + struct.pack(">12f3H3H", *[0.0] * 12, *fields["offset"], *fields["part"]) + pixels.tobytes()  # type: ignore[misc]
+    return head + struct.pack(">12f3H3H", *fields["matrix"], *fields["offset"], *fields["part"]) + pixels.tobytes()  # type: ignore[misc]
 
 
 def extended(content: bytes, *, metadata: bytes = b"") -> bytes:
