@@ -1,12 +1,13 @@
-"""Writing files so that a reader, or a power cut, never meets half of one."""
+"""Writing files so that a reader, or a power cut, never meets half of one; and names that mean the same file."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sys
+import unicodedata
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from seqcls.errors import OutputError, one_line
 
@@ -76,6 +77,27 @@ def prove_writable(folder: str | Path) -> None:
     for place in absent:
         with contextlib.suppress(OSError):  # somebody else has put something in since
             place.rmdir()
+
+
+def nfc(text: str) -> str:
+    """The text in Unicode's composed form. Disks and programs write an umlaut as one character or as two."""
+    return unicodedata.normalize("NFC", text)
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two names are the same to a person who reads them: equal once both are composed."""
+    return nfc(one) == nfc(other)
+
+
+def find_same_name(folder: Path, relative: PurePath) -> Path | None:
+    """``relative`` below ``folder`` as the disk spells it, whichever Unicode form that is; None where it is not."""
+    try:
+        for part in relative.parts:
+            exact = folder / part
+            folder = exact if exact.exists() else next(p for p in folder.iterdir() if same_name(p.name, part))
+    except (OSError, ValueError, StopIteration):  # no such folder, a name that no disk takes, nothing of this name
+        return None
+    return folder
 
 
 def sync_folder(folder: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import UsageError
+from seqcls.files import same_name
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry, Record, Region
 from seqcls.intervals import IntervalOptions
@@ -156,11 +157,12 @@ class Timeline:
 
         Raises UsageError for an organ that the model does not know, and for what is no state.
         """
-        if organ not in self.organs:
+        name = next((own for own in self.organs if same_name(own, organ)), None)
+        if name is None:
             raise UsageError(f"this timeline knows no {organ!r}: choose one of {', '.join(self.organs)}")
         if state is not None and state not in get_args(State):
             raise UsageError(f"{state!r} is no state: choose one of {', '.join(get_args(State))}")
-        return tuple(i for i in self.intervals if i.organ == organ and (state is None or i.state == state))
+        return tuple(i for i in self.intervals if i.organ == name and (state is None or i.state == state))
 
     def __repr__(self) -> str:
         lines = [

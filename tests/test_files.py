@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 
 from seqcls.errors import OutputError
-from seqcls.files import atomic_path, prove_writable, require_writable
+from seqcls.files import atomic_path, find_same_name, nfc, prove_writable, require_writable, same_name
 
 
 def test_atomic_path_leaves_the_old_file_when_writing_fails(tmp_path: Path) -> None:
@@ -33,3 +33,14 @@ def test_proving_a_folder_leaves_nothing_behind_and_keeps_what_was_there(tmp_pat
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="choose another"):
         prove_writable(tmp_path / "file" / "below")
+
+
+def test_an_umlaut_of_one_or_of_two_characters_is_the_same_name(tmp_path: Path) -> None:
+    composed, apart = "Schilddr\u00fcse", "Schilddru\u0308se"
+    assert nfc(apart) == composed and same_name(apart, composed) and not same_name(composed, "Schilddruse")
+    (tmp_path / apart / "P1").mkdir(parents=True)
+    found = find_same_name(tmp_path, PurePath(composed, "P1"))
+    assert found is not None and found.samefile(tmp_path / apart / "P1")
+    assert find_same_name(tmp_path, PurePath(composed, "P2")) is None
+    assert find_same_name(tmp_path / "none", PurePath(composed)) is None
+    assert find_same_name(tmp_path, PurePath("x" * 5000)) is None

@@ -21,6 +21,12 @@ def test_a_timeline_is_asked_for_organs_that_it_knows() -> None:
         made.of("liver", "seen")  # type: ignore[arg-type]
 
 
+def test_an_organ_is_found_in_either_unicode_form() -> None:
+    apart = {"schilddru\u0308se": "..PP"}  # not as a keyword: Python composes these
+    one = timeline(**apart)
+    assert one.of("schilddr\u00fcse") == one.of("schilddru\u0308se") != ()
+
+
 def test_a_timeline_is_shown_in_a_few_lines() -> None:
     made = detector().analyze(frames([0.1] * 5 + [0.9] * 6 + [0.1] * 4))
     assert repr(made) == (

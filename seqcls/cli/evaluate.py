@@ -72,6 +72,8 @@ def show_evaluation(evaluation: Evaluation) -> None:
             f" p90 {tables.figure(i.onset_p90_s, 3)}/{tables.figure(i.offset_p90_s, 3)} s",
             markup=False,
         )
+    for message in evaluation.messages:
+        console.warn(message)
 
 
 def clip_line(truth: ClipTruth) -> str:

@@ -31,6 +31,7 @@ from seqcls.datasets.labelled_frames import LabelledClip, groups_of
 from seqcls.datasets.labels import ClipLabels
 from seqcls.datasets.split import hold_out
 from seqcls.errors import DataError, SourceError
+from seqcls.files import nfc
 from seqcls.geometry import Geometry, Region, RegionFinder
 from seqcls.geometry.crop import letterbox
 from seqcls.sources.images import deep_sample, image_facts, read_image
@@ -38,6 +39,8 @@ from seqcls.sources.levels import SetLevels
 
 #: Images of one size looked at to find their ultrasound region.
 SAMPLE = 24
+#: Gray level that 0.5 % of the pixels exceed in all but black images, as in the gate.
+BLACK = 24
 
 Image = NDArray[np.uint8]
 Advance = Callable[[int, int], None]
@@ -74,11 +77,13 @@ class FrameSet:
 
     def of_organs(self, organs: Sequence[str]) -> FrameSet:
         """The same frames, labelled for these organs only. Raises DataError for one that is not there."""
-        missing = [organ for organ in organs if organ not in self.organs]
+        known = [nfc(organ) for organ in self.organs]
+        missing = [organ for organ in organs if nfc(organ) not in known]
         if missing:
             raise DataError(f"no label for {missing[0]}: the data know {', '.join(self.organs)}")
-        columns = [self.organs.index(organ) for organ in organs]
-        return replace(self, organs=tuple(organs), targets=self.targets[:, columns], mask=self.mask[:, columns])
+        columns = [known.index(nfc(organ)) for organ in organs]
+        names = tuple(self.organs[column] for column in columns)
+        return replace(self, organs=names, targets=self.targets[:, columns], mask=self.mask[:, columns])
 
 
 def load_frames(
@@ -126,7 +131,7 @@ def frames_from_clips(
     regions: list[Region] = []
     digest = hashlib.sha256()
     held, message = hold_out(groups_of(clips), None, 0)
-    messages = [message] if message else []
+    messages: list[str] = []
     for done, (path, labels) in enumerate(clips):
         clip = LabelledClip(path, labels, geometry)
         for frame, region, states in clip:
@@ -140,7 +145,8 @@ def frames_from_clips(
             regions.append(clip.region)
         if progress is not None:
             progress(done + 1, len(clips))
-    require_both_states(rows, organs_of(rows), f"{clips[0][0].parent}: ")
+    require_both_states(rows, organs_of(rows), f"{clips[0][0].parent}: ", messages)
+    messages = list(dict.fromkeys([message] * bool(message) + messages))
     return _frame_set(rows, np.stack(images), geometry, digest.hexdigest(), messages, regions)
 
 
@@ -223,7 +229,7 @@ def _merge_same(rows: dict[int, Row]) -> dict[int, Row]:
     first: dict[tuple[str, str, str], int] = {}
     merged: dict[int, Row] = {}
     for at, row in rows.items():
-        at = first.setdefault((row.split, row.path.name, row.digest), at)
+        at = first.setdefault((row.split, nfc(row.path.name), row.digest), at)
         same = merged.setdefault(at, row)
         known = dict(same.states)
         for organ, state in row.states:
@@ -248,6 +254,7 @@ def _frame_set(
         for organ, present in row.states:
             targets[at, organs.index(organ)] = present
             mask[at, organs.index(organ)] = True
+    messages = [*messages, *_nearly_black(images, targets, mask, organs)]
     return FrameSet(
         images=images,
         targets=targets,
@@ -262,6 +269,22 @@ def _frame_set(
         messages=tuple(messages),
         regions=tuple(dict.fromkeys(regions)),
     )
+
+
+def _nearly_black(
+    images: Image, targets: NDArray[np.float32], mask: NDArray[np.bool_], organs: Sequence[str]
+) -> list[str]:
+    """A warning where most images of a state show hardly anything: a model would learn how bright they are."""
+    dark = np.array([np.count_nonzero(image > BLACK) < 0.005 * image.size for image in images], bool)
+    for organ, known, shown in zip(organs, mask.T, targets.T > 0.5, strict=True):
+        for state, rows in (("present", known & shown), ("absent", known & ~shown)):
+            if dark[rows].any() and dark[rows].mean() > 0.5:
+                of_state = f"{dark[rows].sum()} of {rows.sum()} of {organ} {state}"
+                return [
+                    f"{dark.sum()} of {len(dark)} images are nearly black, {of_state}: if they hold more than 8 bits,"
+                    " scale them to 0..255 first"
+                ]
+    return []
 
 
 def _difference_hash(image: Image) -> int:

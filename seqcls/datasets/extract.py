@@ -29,7 +29,7 @@ from seqcls.datasets.labelled_frames import LabelledClip, groups_of
 from seqcls.datasets.labels import ClipLabels
 from seqcls.datasets.split import hold_out
 from seqcls.errors import DataError, OutputError, UsageError, one_line
-from seqcls.files import require_writable
+from seqcls.files import nfc, require_writable
 from seqcls.geometry import Geometry
 
 
@@ -152,16 +152,16 @@ class _Writer:
             if self._on_frame is not None:
                 self._on_frame(len(self._rows))
         count = len(self._rows) - before
+        self._messages += clip.messages()
         if not count:
             self._messages.append(f"{path.name}: no frame is labelled present or absent")
-        self._messages += clip.messages()
         self._clips.append(ExtractedClip(labels.file, labels.patient, count, clip.report.verdict, clip.region))
 
     def finish(self, messages: list[str]) -> ExtractSummary:
         """Write the tables; raises DataError when nothing was extracted or an organ lacks a state."""
         rows = self._rows
         organs = organs_of(rows)
-        require_both_states(rows, organs, "")
+        require_both_states(rows, organs, "", self._messages)
         counts = Counter((row.split, organ, STATES[present]) for row in rows for organ, present in row.states)
         if self._options.leaky_random_split:
             messages.append(
@@ -175,7 +175,8 @@ class _Writer:
             if any(row.split == "validation" for row in rows) and not counts["validation", organ, state]
         ]
         write_tables(self._root, rows, self._options.geometry, self._clips)
-        return ExtractSummary(len(rows), len(self._clips), organs, dict(counts), (*messages, *self._messages))
+        told = tuple(dict.fromkeys((*messages, *self._messages)))
+        return ExtractSummary(len(rows), len(self._clips), organs, dict(counts), told)
 
     def _split(self, patient: str) -> str:
         if self._options.leaky_random_split:
@@ -185,7 +186,7 @@ class _Writer:
 
     def _stem(self, path: Path) -> str:
         """Distinct, and fit for any file system."""
-        base = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", path.stem).strip(". ") or "clip"
+        base = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", nfc(path.stem)).strip(". ") or "clip"
         stem, count = base, 1
         while stem.lower() in self._stems:
             count += 1

@@ -12,18 +12,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from seqcls.errors import DataError, OutputError
-from seqcls.files import write_text
+from seqcls.files import find_same_name, nfc, write_text
 from seqcls.geometry import Geometry, Region
 from seqcls.json_text import write_json
 from seqcls.sources.aside import Aside
 from seqcls.sources.images import images_in
-from seqcls.sources.sniff import is_image
+from seqcls.sources.sniff import is_clutter, is_image
 from seqcls.types import Verdict
 
 FORMAT = 1
-#: What `extract` writes besides the frames, and what file managers leave behind.
+#: What `extract` writes besides the frames.
 _TABLES = ("frames.csv", "dataset.json")
-_CLUTTER = (".ds_store", "thumbs.db", "desktop.ini")
 FIXED_COLUMNS = ("path", "clip", "patient", "time_s", "split")
 _SPLITS = dict.fromkeys(("train", "training"), "train") | dict.fromkeys(("validation", "val", "valid"), "validation")
 _FOLDER = re.compile(r"^(?P<organ>.+?)[ _-]+(?P<state>present|absent)$", re.IGNORECASE)
@@ -64,7 +63,7 @@ def read_table(root: Path) -> list[Row]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
         reader = csv.DictReader(io.StringIO(text, newline=""))
-        names = list(reader.fieldnames or ())
+        names = reader.fieldnames = list(map(nfc, reader.fieldnames or ()))
         missing = [name for name in FIXED_COLUMNS if name not in names]
         if missing:
             raise DataError(f"{path} lacks the column {missing[0]}; extract the clips again")
@@ -92,7 +91,10 @@ def _row(cells: dict[str, str], organs: Sequence[str], root: Path, where: str) -
     except ValueError:
         raise DataError(f"{where}: time_s is {cells['time_s']!r}, not a number of seconds") from None
     states = tuple((organ, cells[organ] == "1") for organ in organs if cells[organ])
-    return Row(root / relative, cells["clip"], cells["patient"], time_s, split, states)
+    path = root / relative
+    if not cells["path"].isascii():  # the disk may spell it in another Unicode form than the table
+        path = find_same_name(root, relative) or path
+    return Row(path, nfc(cells["clip"]), nfc(cells["patient"]), time_s, split, states)
 
 
 def read_tree(root: Path) -> tuple[list[Row], list[str]]:
@@ -109,19 +111,22 @@ def read_tree(root: Path) -> tuple[list[Row], list[str]]:
     others = Aside()
     aside = [folder for folder in _folders(root) if tops and folder.name.lower() not in _SPLITS]
     for top, split in tops if tops else [(root, "train")]:
+        if loose := images_in(top, Aside()):
+            others.reasons["images in no folder of a state"] += len(loose)
         for folder in _folders(top):
-            match = _FOLDER.match(folder.name)
+            match = _FOLDER.match(nfc(folder.name))
             if match is None:
                 aside.append(folder)
                 continue
             organ = re.sub(r"[_\s-]+", " ", match["organ"]).strip().lower()
             present = match["state"].lower() == "present"
+            aside += _folders(folder)
             files = images_in(folder, others)
             if not files:
                 found = f" ({others})" if str(others) else ""
                 raise DataError(f"{folder} holds no image that seqcls reads: every organ needs both states{found}")
             for path in files:
-                clip = _clip_of(path.stem) or f"{split}/{folder.name}"
+                clip = _clip_of(nfc(path.stem)) or f"{split}/{nfc(folder.name)}"
                 rows.append(Row(path, clip, clip, float("nan"), split, ((organ, present),)))
     if not rows:
         raise DataError(f"{root} holds no frames in a layout that seqcls knows; expected {LAYOUT}")
@@ -131,7 +136,9 @@ def read_tree(root: Path) -> tuple[list[Row], list[str]]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return sorted(
+        path for path in folder.iterdir() if path.is_dir() and not (path.name.startswith(".") or is_clutter(path.name))
+    )
 
 
 def _clip_of(stem: str) -> str:
@@ -176,15 +183,15 @@ def refuse_to_overwrite(folder: Path, overwrite: bool) -> None:
 def _foreign(folder: Path) -> list[str]:
     """Files that no extraction wrote: a model saved beside its frames, say, would be lost with them."""
     try:
-        ours = {row.path.name for row in read_table(folder)}
+        ours = {nfc(row.path.name) for row in read_table(folder)}
     except DataError:
         ours = set()
     found = []
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
-        frame = len(parts) == 3 and parts[0] in ("train", "validation") and parts[2] in ours
+        frame = len(parts) == 3 and parts[0] in ("train", "validation") and nfc(parts[2]) in ours
         table = len(parts) == 1 and parts[0] in _TABLES
-        if not (path.is_dir() or frame or table or path.name.lower() in _CLUTTER):
+        if not (path.is_dir() or frame or table or any(map(is_clutter, parts))):
             found.append(path.relative_to(folder).as_posix())
     return found
 
@@ -192,7 +199,7 @@ def _foreign(folder: Path) -> list[str]:
 def dataset_hash(rows: Sequence[Row], root: Path) -> str:
     """Of paths, contents and labels, in an order of its own: the same data give the same hash on any machine."""
     lines = sorted(
-        f"{row.path.relative_to(root).as_posix()} {row.digest} {row.split} {sorted(row.states)}" for row in rows
+        f"{nfc(row.path.relative_to(root).as_posix())} {row.digest} {row.split} {sorted(row.states)}" for row in rows
     )
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
@@ -224,12 +231,16 @@ def organs_of(rows: Sequence[Row]) -> tuple[str, ...]:
     return tuple(sorted({organ for row in rows for organ, _ in row.states}))
 
 
-def require_both_states(rows: Sequence[Row], organs: Sequence[str], where: str) -> None:
-    """Raise DataError, which begins with ``where``, unless training frames show every organ present and absent."""
+def require_both_states(rows: Sequence[Row], organs: Sequence[str], where: str, notes: Sequence[str] = ()) -> None:
+    """Raise DataError, which begins with ``where``, unless training frames show every organ present and absent.
+
+    ``notes``: what is known of the data; the first of them may be the reason.
+    """
+    why = "".join(f"; {note}" for note in notes[:2])
     shown = {shows for row in rows if row.split == "train" for shows in row.states}
     for organ in organs:
         for present, word in STATES.items():
             if (organ, present) not in shown:
-                raise DataError(f"{where}no training frame shows {organ} {word}; label some, or leave {organ} out")
+                raise DataError(f"{where}no training frame shows {organ} {word}; label some, or leave {organ} out{why}")
     if not organs:
-        raise DataError(f"{where}no frame is labelled present or absent; label some stretches")
+        raise DataError(f"{where}no frame is labelled present or absent; label some stretches{why}")

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
+from seqcls.datasets.label_checks import clip_messages
 from seqcls.datasets.labels import ClipLabels
 from seqcls.errors import DataError
 from seqcls.geometry import Geometry, Region
@@ -24,6 +27,8 @@ class LabelledClip:
         self.region: Region | None = None
         self.report = SourceReport("unknown")
         self._path, self._labels, self._geometry = path, labels, geometry
+        self._time_s: list[float] = []
+        self._end_s = 0.0
 
     def __iter__(self) -> Iterator[tuple[Frame, Region, tuple[tuple[str, bool], ...]]]:
         labels = self._labels
@@ -40,7 +45,9 @@ class LabelledClip:
     def _of_one_size(self, source: Source) -> Iterator[Frame]:
         shape: tuple[int, ...] = ()
         for item in source:
+            self._end_s = item.end_s if isinstance(item, Gap) else item.time_s + item.duration_s
             if isinstance(item, Frame):
+                self._time_s.append(item.time_s)
                 if shape and item.image.shape != shape:
                     raise DataError(
                         f"{self._path.name} changes its image size at frame {item.index}; cut it there first"
@@ -49,14 +56,8 @@ class LabelledClip:
                 yield item
 
     def messages(self) -> list[str]:
-        """For the user."""
-        name, report, last = self._path.name, self.report, self._labels.last_index()
-        messages = []
-        if report.verdict in ("truncated", "damaged"):
-            messages.append(f"{name} is {report.verdict}: {'; '.join(report.reasons)}; the rest is used")
-        if last >= report.delivered:
-            messages.append(f"{name} has {report.delivered} frames, but is labelled up to frame {last}")
-        return messages
+        """For the user. Raises DataError where the labels cannot be meant for this clip."""
+        return clip_messages(self._path.name, self._labels, np.array(self._time_s), self._end_s, self.report)
 
 
 def groups_of(clips: Sequence[tuple[Path, ClipLabels]]) -> dict[str, set[tuple[str, str]]]:

@@ -1,29 +1,33 @@
 """Labels of clips: which stretch shows which organ.
 
-CSV: `file,organ,start_s,end_s,state` and optionally `patient`; seconds, half-open; state is present, absent or ignore
-(or 1, 0, -1). JSON: `{"clips": [{"task": organ, "file": …, "patient": …, "segments": [{"start": 0, "end": 91,
-"label": 1}, …]}, …]}` with inclusive, 0-based frame ranges. What no span covers is not labelled.
+CSV: `file,organ,start_s,end_s,state` and optionally `patient` and `path`, which leads to the file; seconds, half-open;
+state is present, absent or ignore (or 1, 0, -1). The intervals.csv of a run is such a table; unknown is ignored.
+JSON: `{"clips": [{"task": organ, "file": …, "patient": …, "segments": [{"start": 0, "end": 91, "label": 1}, …]}, …]}`
+with inclusive, 0-based frame ranges. What no span covers is not labelled.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args
 
-from seqcls.errors import DataError, UsageError, one_line
+from seqcls.datasets.label_files import read_text, table_rows
+from seqcls.datasets.label_times import seconds_of
+from seqcls.errors import DataError, UsageError
+from seqcls.files import find_same_name, nfc, same_name
+from seqcls.sources.sniff import is_clutter, kind_by_suffix
 from seqcls.types import TIME_TOLERANCE_S
 
 Label = Literal["present", "absent", "ignore"]
 #: Either by name, or as 1, 0 and -1.
 _STATES: dict[str, Label] = dict(zip((*get_args(Label), "1", "0", "-1"), 2 * get_args(Label), strict=True))
+_STATES["unknown"] = "ignore"  # as a run writes it
 _COLUMNS = ("file", "organ", "start_s", "end_s", "state")
 #: An organ's name becomes a folder's name, on Windows too.
 _UNFIT_FOR_FOLDERS = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
@@ -64,11 +68,16 @@ class LabelledSpan:
 
 @dataclass(frozen=True, slots=True)
 class ClipLabels:
-    """All labels of one clip, organ by organ in time order."""
+    """All labels of one clip, organ by organ in time order.
+
+    ``frames``: how many the clip has, as the label file states it; 0 where it does not. ``notes``: for the user.
+    """
 
     file: str
     patient: str
     spans: tuple[LabelledSpan, ...]
+    frames: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def organs(self) -> tuple[str, ...]:
@@ -77,41 +86,28 @@ class ClipLabels:
     def state_at(self, organ: str, index: int, time_s: float) -> Label | None:
         """The organ's label for one frame, None where there is none."""
         for span in self.spans:
-            if span.organ == organ and span.covers(index, time_s):
+            if same_name(span.organ, organ) and span.covers(index, time_s):
                 return span.state
         return None
-
-    def last_index(self) -> int:
-        """The highest frame that a span by frame names, -1 when there is none."""
-        return max((span.end_index for span in self.spans), default=-1)
 
 
 def read_labels(path: str | Path) -> list[ClipLabels]:
     """Read a label file, one entry per clip in file order. Raises DataError that names the row."""
     path = Path(path)
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise DataError(f"no label file at {path}") from error
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {one_line(error)}; name a .csv or .json file") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text (byte {error.start}); save it as 'CSV UTF-8'") from error
-    if "\0" in text:
-        raise DataError(f"{path} is not text, it holds zero bytes; save it as 'CSV UTF-8'")
+    text, notes = read_text(path)
     if path.suffix.lower() == ".json":
-        spans = _from_json(text, path)
+        spans, frames = _from_json(text, path)
     elif path.suffix.lower() in (".csv", ".tsv", ".txt"):
-        spans = _from_csv(text, path)
+        spans, frames = [_span(cells, where) for where, cells in table_rows(text, path, _COLUMNS)], dict[str, int]()
     else:
         raise DataError(f"{path}: labels are read from .csv or .json, not {path.suffix}")
     if not spans:
         raise DataError(f"{path} holds no label; the columns are {','.join(_COLUMNS)}")
     _refuse_organ_names(spans)
-    return [
-        _clip(file, [span for span in spans if span.file == file], path)
-        for file in dict.fromkeys(span.file for span in spans)
-    ]
+    by_clip: dict[str, list[LabelledSpan]] = {}
+    for span in spans:
+        by_clip.setdefault(span.file, []).append(span)
+    return [replace(_clip(file, own, path), frames=frames.get(file, 0), notes=notes) for file, own in by_clip.items()]
 
 
 def _clip(file: str, spans: list[LabelledSpan], path: Path) -> ClipLabels:
@@ -131,7 +127,7 @@ def with_patients(clips: Iterable[ClipLabels], pattern: str | None) -> list[Clip
     compiled = None
     if pattern is not None:
         try:
-            compiled = re.compile(pattern)
+            compiled = re.compile(nfc(pattern))
         except re.error as error:
             raise UsageError(f"patients={pattern!r} is not a regular expression: {error}") from error
         if compiled.groups != 1:
@@ -141,7 +137,7 @@ def with_patients(clips: Iterable[ClipLabels], pattern: str | None) -> list[Clip
         found = compiled.search(PurePosixPath(clip.file).name) if compiled is not None else None
         # A clip that the pattern does not know is its own patient: one clip of a volunteer among patients' clips.
         patient = clip.patient or (found and found.group(1)) or clip.file
-        known.append(ClipLabels(clip.file, patient, clip.spans))
+        known.append(replace(clip, patient=patient))
     return known
 
 
@@ -153,35 +149,83 @@ def match_clips(
     Raises DataError that names the first clip which is not there, or is named twice in different ways: its labels would
     contradict each other unseen, and its frames could stand on both sides of a split.
     """
-    root, beside = Path(root), Path(label_file).parent
+    root = Path(root)
     if not root.exists():
         raise DataError(f"no folder or clip at {root}")
     if root.is_file():
-        return [(root, _labels_of(root, labels, label_file))]
+        clip = _labels_of(root, labels, label_file)
+        note = _moved(clip.file, root, label_file)
+        return [(root, replace(clip, notes=(*clip.notes, *note)))]
     by_name: dict[str, list[Path]] = {}
     for path in sorted(root.rglob("*")):
-        by_name.setdefault(path.name, []).append(path)
-    found, taken = [], dict[Path, str]()
+        if not any(map(is_clutter, path.relative_to(root).parts)):
+            by_name.setdefault(nfc(path.name), []).append(path)
+    found, taken, notes = [], dict[Path, str](), list[str]()
     for clip in labels:
-        relative = _relative(clip.file)
-        direct = [base / relative for base in (root, root.parent, beside) if (base / relative).exists()]
-        named = by_name.get(relative.name, [])
-        if not direct and len(named) > 1:
-            raise DataError(f"{label_file} names {clip.file}, and {root} holds {len(named)} files of that name")
-        if not direct and not named:
-            raise DataError(f"{label_file} names {clip.file}, which is not in {root}; mend the name or the folder")
-        path = (direct or named)[0]
+        path, note = _find(clip.file, root, by_name, Path(label_file))
         other = taken.setdefault(path.resolve(), clip.file)
         if other != clip.file:
             raise DataError(f"{label_file} names one clip both {other} and {clip.file}: name it in one way")
         found.append((path, clip))
-    return found
+        notes += note
+    videos = [path for paths in by_name.values() for path in paths if kind_by_suffix(path) not in ("", "image")]
+    bare = sorted(path.name for path in videos if path.resolve() not in taken)
+    if bare:
+        names = ", ".join(bare[:3]) + (f" and {len(bare) - 3} more" if len(bare) > 3 else "")
+        notes.append(f"{len(bare)} of {len(videos)} clips in {root} have no label in {label_file}: {names}")
+    return [(path, replace(clip, notes=(*clip.notes, *notes))) for path, clip in found]
+
+
+def _find(file: str, root: Path, by_name: Mapping[str, list[Path]], label_file: Path) -> tuple[Path, list[str]]:
+    """The clip that is meant, and notes for the user."""
+    relative = _relative(file)
+    named = by_name.get(nfc(relative.name), [])
+    # A name without a folder means what lies below the root, before anything of that name outside of it.
+    bases = (root,) if named and len(relative.parts) == 1 else (root, root.parent, label_file.parent)
+    for base in bases:
+        if path := find_same_name(base, relative):
+            return path, []
+    if not named:
+        raise DataError(
+            f"{label_file} names {file}, which is not in {root}; mend the name or the folder"
+            + _alike(relative, by_name)
+        )
+    shared = {path: _shared_tail(path.resolve(), relative) for path in named}
+    best = [path for path in named if shared[path] == max(shared.values())]
+    if len(best) > 1:
+        raise DataError(
+            f"{label_file} names {file}, and {root} holds {len(best)} files of that name; write the folder before it,"
+            " or fill in a column path"
+        )
+    return best[0], _moved(file, best[0], label_file)
+
+
+def _moved(file: str, path: Path, label_file: str | Path) -> list[str]:
+    """A note where the clip's folders are others than those that the label file names."""
+    relative = _relative(file)
+    moved = _shared_tail(path.resolve(), relative) == 1 < len(relative.parts)
+    return [f"{file} of {label_file} is taken to be {path}: no other clip here has this name"] * moved
+
+
+def _alike(relative: Path, by_name: Mapping[str, list[Path]]) -> str:
+    """A name that is the same but for its suffix and for upper and lower case."""
+    stem = nfc(relative.stem).casefold()
+    return next((f" (there is {name})" for name in by_name if Path(name).stem.casefold() == stem), "")
+
+
+def _shared_tail(path: Path, other: Path) -> int:
+    """How many names the two paths share, counted from the end."""
+    pairs = zip(reversed(path.parts), reversed(other.parts), strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: same_name(*pair), pairs))
 
 
 def _labels_of(clip: Path, labels: Sequence[ClipLabels], label_file: str | Path) -> ClipLabels:
-    own = [known for known in labels if _relative(known.file).name == clip.name]
+    own = [known for known in labels if same_name(_relative(known.file).name, clip.name)]
     if len(own) > 1:
-        own = [known for known in own if clip.resolve().as_posix().endswith("/" + _relative(known.file).as_posix())]
+        names = {known.file: _relative(known.file) for known in own}
+        own = [
+            known for known in own if _shared_tail(clip.resolve(), names[known.file]) == len(names[known.file].parts)
+        ]
     if not own:
         raise DataError(f"{label_file} has no label for {clip.name}")
     if len(own) > 1:
@@ -194,55 +238,41 @@ def _relative(file: str) -> Path:
     return Path(*PurePosixPath(file.replace("\\", "/")).parts)
 
 
-def _from_csv(text: str, path: Path) -> list[LabelledSpan]:
-    first = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=first.count)
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    header = [(name or "").strip().lower() for name in rows.fieldnames or ()]
-    missing = [name for name in _COLUMNS if name not in header]
-    if missing:
-        raise DataError(f"{path} lacks the column {missing[0]}; the first line must be {','.join(_COLUMNS)}[,patient]")
-    rows.fieldnames = header
-    spans = []
-    try:
-        for row in rows:
-            cells = {name: (row.get(name) or "").strip() for name in (*_COLUMNS, "patient")}
-            if any(cells.values()):
-                spans.append(_span(cells, f"{path}, line {rows.line_num}"))
-    except csv.Error as error:  # a quote that is never closed makes the rest one cell, refused at 128 KiB
-        raise DataError(f"{path}, line {rows.line_num}: {error}; look for a quote that is not closed") from error
-    return spans
-
-
 def _span(cells: dict[str, str], where: str) -> LabelledSpan:
     """One row of a CSV."""
     for name in _COLUMNS:
         if not cells[name]:
             raise DataError(f"{where}: {name} is empty; fill it in, or remove the row")
-    start_s, end_s = (_seconds(cells[name], name, where) for name in ("start_s", "end_s"))
+    start_s, end_s = (seconds_of(cells[name], name, where) for name in ("start_s", "end_s"))
     if end_s <= start_s:
         raise DataError(f"{where}: end_s {end_s:g} is not after start_s {start_s:g}; are they swapped?")
-    state = _state(cells["state"], where)
-    return LabelledSpan(cells["file"], cells["organ"], state, start_s, end_s, patient=cells["patient"], where=where)
+    if cells["patient"].lower() in _STATES and not cells["patient"].isdecimal():
+        raise DataError(f"{where}: the patient is {cells['patient']!r}; put numbers with a decimal comma into quotes")
+    state, file = _state(cells["state"], where), cells["path"] or cells["file"]
+    return LabelledSpan(file, cells["organ"], state, start_s, end_s, patient=cells["patient"], where=where)
 
 
-def _from_json(text: str, path: Path) -> list[LabelledSpan]:
+def _from_json(text: str, path: Path) -> tuple[list[LabelledSpan], dict[str, int]]:
+    """The spans, and the number of frames of each clip that states it."""
     try:
         body = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not JSON: {error}") from error
     if not isinstance(body, dict) or not isinstance(body.get("clips"), list):
-        raise DataError(f'{path} has no list "clips"')
-    spans = []
+        hint = "; name the intervals.csv beside it" if isinstance(body, dict) and "intervals" in body else ""
+        raise DataError(f'{path} has no list "clips"{hint}')
+    spans, frames = [], dict[str, int]()
     for number, clip in enumerate(body["clips"]):
         where = f"{path}, clip {number}"
-        organ, file = (_field(clip, name, str, where).strip() for name in ("task", "file"))
+        organ, file = (nfc(_field(clip, name, str, where)).strip() for name in ("task", "file"))
         if not (organ and file):
             raise DataError(f"{where}: {'file' if organ else 'task'!r} is empty; fill it in")
         patient = clip.get("patient")
         if isinstance(patient, bool) or not isinstance(patient, (str, int, type(None))):
             raise DataError(f"{where}: 'patient' must be a text or a number")
-        patient = "" if patient is None else str(patient).strip()  # clips of unknown patients are not one patient
+        patient = "" if patient is None else nfc(str(patient)).strip()  # clips of unknown patients are not one patient
+        if isinstance(count := clip.get("frames"), int):
+            frames[file] = count
         for at, segment in enumerate(_field(clip, "segments", list, where)):
             place = f"{where} ({file}), segment {at}"
             start, end = _field(segment, "start", int, place), _field(segment, "end", int, place)
@@ -252,7 +282,7 @@ def _from_json(text: str, path: Path) -> list[LabelledSpan]:
             spans.append(
                 LabelledSpan(file, organ, state, start_index=start, end_index=end, patient=patient, where=place)
             )
-    return spans
+    return spans, frames
 
 
 def _field(body: Any, name: str, kind: type, where: str) -> Any:
@@ -267,16 +297,6 @@ def _state(text: str, where: str) -> Label:
     if state is None:
         raise DataError(f"{where}: state {text!r} is none of {', '.join(get_args(Label))}")
     return state
-
-
-def _seconds(text: str, name: str, where: str) -> float:
-    try:
-        value = float(text.replace(",", "."))  # Excel writes decimal commas where that is the custom
-    except ValueError:
-        raise DataError(f"{where}: {name} {text!r} is not a number of seconds") from None
-    if not (math.isfinite(value) and value >= 0):
-        raise DataError(f"{where}: {name} must be 0 or more seconds, not {text}")
-    return value
 
 
 def _refuse_organ_names(spans: Sequence[LabelledSpan]) -> None:
@@ -300,4 +320,5 @@ def _refuse_overlaps(spans: Sequence[LabelledSpan], path: Path) -> None:
             raise DataError(f"{path}: {own[0].file}: {organ} is labelled both by frame and by second")
         for one, other in itertools.pairwise(own):
             if other.limits[0] < one.limits[1] - TIME_TOLERANCE_S:
-                raise DataError(f"{other.where}: overlaps {one.where} for {organ}; make them meet or remove one")
+                twins = "; if these are two clips of one name, fill in a column path" * (other.limits[0] == 0)
+                raise DataError(f"{other.where}: overlaps {one.where} for {organ}; make them meet or remove one{twins}")

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls.datasets.label_checks import clip_messages
 from seqcls.datasets.labels import ClipLabels
 from seqcls.detector import Detector
 from seqcls.errors import DataError
 from seqcls.evaluation.interval_metrics import ClipIntervals, IntervalMetrics, interval_metrics, spans_of
 from seqcls.evaluation.metrics import Estimate, FrameMetrics, metrics_over_groups, ratio
+from seqcls.files import nfc, same_name
 from seqcls.timeline import Timeline
 
 PRESENT, ABSENT, IGNORE = 1, 0, -1
@@ -25,11 +27,15 @@ ROUNDS = 200
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClipTruth:
-    """A clip's timeline beside its labels: ``codes`` (T, K) int8, 1 present, 0 absent, -1 ignored or not labelled."""
+    """A clip's timeline beside its labels: ``codes`` (T, K) int8, 1 present, 0 absent, -1 ignored or not labelled.
+
+    messages: what a person should know of the clip and its labels.
+    """
 
     timeline: Timeline
     patient: str
     codes: NDArray[np.int8]
+    messages: tuple[str, ...] = ()
 
     def frames(self, column: int) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
         """Truth and raw score of the organ's scorable frames: those that are labelled and were classified."""
@@ -77,8 +83,13 @@ class Evaluation:
     organs: tuple[OrganMetrics, ...]
     clips: tuple[ClipTruth, ...]
 
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """What a person should know of the clips and their labels, each once."""
+        return tuple(dict.fromkeys(message for clip in self.clips for message in clip.messages))
+
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: the metrics, and each clip's name and frame accuracy per organ."""
+        """For JSON: the metrics, each clip's name and frame accuracy per organ, and the messages."""
         clips = [
             {
                 "file": clip.timeline.source.name,
@@ -88,7 +99,11 @@ class Evaluation:
             }
             for clip in self.clips
         ]
-        return {"organs": [asdict(organ) for organ in self.organs], "clips": clips}
+        return {
+            "organs": [asdict(organ) for organ in self.organs],
+            "clips": clips,
+            "messages": list(self.messages),
+        }
 
 
 def evaluate_clips(
@@ -97,9 +112,12 @@ def evaluate_clips(
     *,
     on_clip: Callable[[ClipTruth], None] | None = None,
 ) -> Evaluation:
-    """Analyse every labelled clip and compare. Raises DataError when the labels name none of the model's organs."""
+    """Analyse every labelled clip and compare.
+
+    Raises DataError when the labels name none of the model's organs, or cannot be meant for their clip.
+    """
     labelled = {organ for _, labels in clips for organ in labels.organs}
-    if not labelled & set(detector.organs):
+    if not set(map(nfc, labelled)) & set(map(nfc, detector.organs)):
         raise DataError(
             f"the model knows {', '.join(detector.organs)}, the labels {', '.join(sorted(labelled)) or 'nothing'}:"
             " nothing to compare"
@@ -114,13 +132,20 @@ def evaluate_clips(
 
 
 def align_labels(timeline: Timeline, labels: ClipLabels) -> ClipTruth:
-    """Set a timeline beside its labels."""
+    """Set a timeline beside its labels. Raises DataError where they cannot be meant for this clip."""
     scores = timeline.scores
     codes = [
         [_CODES[labels.state_at(organ, int(index), float(time_s))] for organ in timeline.organs]
         for index, time_s in zip(scores.index, scores.time_s, strict=True)
     ]
-    return ClipTruth(timeline, labels.patient, np.array(codes, np.int8).reshape(-1, len(timeline.organs)))
+    foreign = [name for name in labels.organs if not any(same_name(name, organ) for organ in timeline.organs)]
+    messages = clip_messages(timeline.source.name, labels, scores.time_s, timeline.end_s, timeline.report)
+    if foreign:
+        messages.append(
+            f"labels of {', '.join(foreign)} are not compared: the model knows {', '.join(timeline.organs)}"
+        )
+    table = np.array(codes, np.int8).reshape(-1, len(timeline.organs))
+    return ClipTruth(timeline, labels.patient, table, tuple(messages))
 
 
 def pooled_metrics(clips: Sequence[ClipTruth]) -> Evaluation:

@@ -156,6 +156,59 @@ def test_folders_left_aside_are_told(tmp_path: Path) -> None:
         assert f"{name} is left aside" in message
 
 
+def test_what_is_left_aside_is_counted_by_suffix(tmp_path: Path) -> None:
+    """macOS writes ._NAME.png beside each image, on a disk that is not its own: no damaged images, and no word."""
+    root = tree(tmp_path)
+    for path in list(root.rglob("*.png")):
+        path.with_name("._" + path.name).write_bytes(b"\0\5\x16\7\0\2\0\0" + bytes(4000))
+    (root / "train/node present/Thumbs.db").write_bytes(b"x")
+    (root / "train/node present/@eaDir").mkdir()
+    save(root / "__MACOSX/train/node present/a_0001.png", picture(True))
+    assert load_frames(root, SMALL).messages == ()
+    for name in ("node present/a.heic", "node present/b.HEIC", "node absent/notes"):
+        (root / "train" / name).write_bytes(b"x")
+    save(root / "train/loose_0001.png", picture(True))
+    save(root / "train/node present/P01/deep_0001.png", picture(True))
+    folder, files = load_frames(root, SMALL).messages
+    assert "P01 is left aside" in folder and files == (
+        f"{root}: left aside: 1 images in no folder of a state,"
+        " 3 that are no clip and no image (2 .heic, 1 without suffix)"
+    )
+
+
+def test_folders_and_clips_in_either_unicode_form(tmp_path: Path) -> None:
+    """Otherwise one organ becomes two, and one clip stands on both sides of the split."""
+    composed, apart = "schilddr\u00fcse", "schilddru\u0308se"
+    for i in range(3):
+        save(tmp_path / f"train/{composed} present/{apart}_{i}.png", picture(True, i))
+        save(tmp_path / f"train/{apart} absent/{composed}_{i}.png", picture(False, i))
+    frames = load_frames(tmp_path, SMALL)
+    assert frames.organs == (composed,) == frames.of_organs([apart]).organs and set(frames.clip) == {composed}
+
+
+def test_frames_that_another_disk_spells_in_another_form(tmp_path: Path) -> None:
+    """A folder copied by way of a Mac: frames.csv has the names as they were written, the disk has them decomposed."""
+    composed, apart = "schilddr\u00fcse", "schilddru\u0308se"
+    write_clip(tmp_path / f"{composed}.mp4", [i >= 5 for i in range(10)])
+    rows = [f"{composed}.mp4,{composed},{a},{b},{s}" for a, b, s in ((0, 0.5, "absent"), (0.5, 1, "present"))]
+    (tmp_path / "l.csv").write_text("file,organ,start_s,end_s,state\n" + "\n".join(rows), encoding="utf-8")
+    extract(matched(tmp_path / f"{composed}.mp4", tmp_path / "l.csv"), tmp_path / "data", ExtractOptions())
+    before = load_frames(tmp_path / "data", SMALL)
+    for path in sorted((tmp_path / "data/train").rglob("*"), reverse=True):
+        path.rename(path.with_name(path.name.replace(composed, apart)))
+    after = load_frames(tmp_path / "data", SMALL)
+    assert after.organs == (composed,) and after.hash == before.hash and np.array_equal(after.images, before.images)
+
+
+def test_nearly_black_images_are_warned_of(tmp_path: Path) -> None:
+    """12 bits kept in 16, read by their upper half, reach level 15."""
+    root = tree(tmp_path, count=4)
+    for i in range(3):
+        save(root / f"train/node present/clip{i % 2}_{i:04d}.png", picture(True, i) // 17)
+    (message,) = load_frames(root, SMALL).messages
+    assert message.startswith("3 of 8 images are nearly black, 3 of 4 of node present: if they hold more than 8 bits")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -163,6 +163,7 @@ def test_what_is_put_there_meanwhile_is_kept_too(clips: Clips, tmp_path: Path) -
 def test_clutter_of_file_managers_is_no_obstacle(clips: Clips, tmp_path: Path) -> None:
     extract(clips, tmp_path / "data", ExtractOptions(every=20))
     (tmp_path / "data/train/.DS_Store").touch()
+    (tmp_path / "data/train/node present/._a.png").touch()
     assert extract(clips, tmp_path / "data", AGAIN).frames == 6
     assert [p.name for p in tmp_path.iterdir()] == ["data"]
 
@@ -251,6 +252,18 @@ def test_one_hash_for_a_data_set(clips: Clips, tmp_path: Path) -> None:
     extract(clips, tmp_path / "data", ExtractOptions(every=5))
     written = json.loads((tmp_path / "data/dataset.json").read_text(encoding="utf-8"))["hash"]
     assert written == load_frames(tmp_path / "data", Geometry(size=32)).hash
+
+
+def test_labels_in_another_unit_are_refused_before_anything_is_left(tmp_path: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"a\.mp4 ends at 2\.00 s, .* up to 2000 s .*line 3.*: are these milliseconds\?"
+    ):
+        extract(
+            labelled(tmp_path, "a.mp4,liver,0,1000,absent", "a.mp4,liver,1000,2000,present"), tmp_path / "data", AGAIN
+        )
+    assert not (tmp_path / "data").exists()
+    with pytest.raises(DataError, match=r"no frame is labelled .*; a\.mp4 ends at 2\.00 s, but is labelled up to 99 s"):
+        extract(labelled(tmp_path, "a.mp4,liver,77,99,absent", "a.mp4,liver,9,77,present"), tmp_path / "data", AGAIN)
 
 
 def test_a_leaky_split_is_reported(clips: Clips, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_json_ranges_are_inclusive_frames(tmp_path: Path) -> None:
     (clip,) = read_labels(write(tmp_path, json.dumps(body), "l.json"))
     states = [clip.state_at("liver", i, 99.0) for i in (0, 4, 5, 6, 9, 10)]
     assert states == ["present", "present", "ignore", "absent", "absent", None]
-    assert clip.patient == "P1" and clip.last_index() == 9
+    assert clip.patient == "P1" and clip.frames == 0
 
 
 @pytest.mark.parametrize(
@@ -89,6 +89,7 @@ BAD = [
     ),
     ("a path as organ", f"{HEAD}\na,../../liver,0,1,present\n", "line 2: organ '../../liver' must not hold '/'"),
     ("a colon", f"{HEAD}\na,lobe: left,0,1,present\n", "must not hold ':'"),
+    ("decimal comma and patient", f"{HEAD},patient\na,liver,0,1,1,present\n", "the patient is 'present'"),
 ]
 
 
@@ -107,6 +108,7 @@ def clip_json(**changes: object) -> str:
 BAD_JSON = [
     ("not json", "{", "is not JSON"),
     ("a list", "[]", 'no list "clips"'),
+    ("a timeline", '{"intervals": []}', "name the intervals.csv beside it"),
     ("no file", clip_json(file=None), "'file' is missing"),
     ("no segments", clip_json(segments=3), "'segments' is missing"),
     ("fraction", clip_json(segments=[{"start": 0.5, "end": 2, "label": 1}]), "'start' is missing or not of type int"),
@@ -136,12 +138,38 @@ def test_patients_of_json(tmp_path: Path, patient: object, read: str) -> None:
 
 
 def test_what_is_no_text_is_told_with_a_way_out(tmp_path: Path) -> None:
-    (tmp_path / "l.csv").write_bytes(f"{HEAD}\nM\u00fcller.mp4,liver,0,1,present\n".encode("latin-1"))
-    with pytest.raises(DataError, match=r"is not UTF-8 text .* save it as 'CSV UTF-8'"):
-        read_labels(tmp_path / "l.csv")
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(DataError, match=r"folder\.csv cannot be read"):
         read_labels(tmp_path / "folder.csv")
+
+
+def test_the_table_of_a_run_is_a_label_file(tmp_path: Path) -> None:
+    """What was unknown is ignored, and `path` tells two clips of one name apart."""
+    head = "file,organ,state,start_s,end_s,start_frame,end_frame,mean_score,peak_score,reason,path"
+    rows = [
+        "a.mp4,liver,absent,0.000000,0.400000,0,9,0.1,0.2,,P01/a.mp4",
+        "a.mp4,liver,unknown,0.400000,0.560000,,,,,black,P01/a.mp4",
+        "a.mp4,liver,present,0.000000,0.560000,0,13,0.9,0.9,,P02/a.mp4",
+    ]
+    one, other = read_labels(write(tmp_path, "\n".join([head, *rows])))
+    assert (one.file, other.file) == ("P01/a.mp4", "P02/a.mp4")
+    assert [one.state_at("liver", -1, t) for t in (0.39, 0.4, 0.56)] == ["absent", "ignore", None]
+    assert other.state_at("liver", -1, 0.5) == "present"
+    alike = write(tmp_path, "\n".join([head, *(row.rsplit(",", 1)[0] + "," for row in rows)]))
+    with pytest.raises(DataError, match=r"overlaps .* if these are two clips of one name, fill in a column path"):
+        read_labels(alike)
+
+
+def test_clock_times_and_names_in_either_unicode_form(tmp_path: Path) -> None:
+    composed, apart = "Schilddr\u00fcse", "Schilddru\u0308se"
+    rows = [f"{composed} 1.mp4,{apart},0:00,0:00:01.5,present", f"{apart} 1.mp4,{composed},1.5,0:02,absent"]
+    (clip,) = read_labels(write(tmp_path, "\n".join([HEAD, *rows])))
+    assert clip.organs == (composed,) and clip.file == f"{composed} 1.mp4"
+    assert [clip.state_at(apart, -1, t) for t in (1.49, 1.5)] == ["present", "absent"]
+    body = {"clips": [{"task": apart, "file": f"{apart}.mp4", "patient": apart, "segments": []}]}
+    body["clips"][0]["segments"] = [{"start": 0, "end": 4, "label": 1}]
+    (clip,) = read_labels(write(tmp_path, json.dumps(body), "l.json"))
+    assert (clip.file, clip.patient, clip.organs) == (f"{composed}.mp4", composed, (composed,))
 
 
 def test_neighbouring_json_ranges_do_not_overlap(tmp_path: Path) -> None:
@@ -184,10 +212,35 @@ def test_clips_are_found_by_path_or_by_unique_name(tmp_path: Path) -> None:
     assert find("clips/a.mp4") == tmp_path / "clips/a.mp4"
     assert find("elsewhere/b.mp4") == tmp_path / "clips/deep/b.mp4"
     assert find("one\\c.mp4") == tmp_path / "clips/one/c.mp4"
-    with pytest.raises(DataError, match=r"holds 2 files of that name"):
+    with pytest.raises(DataError, match=r"holds 2 files of that name; write the folder before it"):
         find("c.mp4")
     with pytest.raises(DataError, match=r"names ghost\.mp4, which is not in"):
         find("ghost.mp4")
+    with pytest.raises(DataError, match=r"names B\.MP4, which is not in .* \(there is b\.mp4\)"):
+        find("B.MP4")
+    assert find("D:\\study\\two\\c.mp4") == tmp_path / "clips/two/c.mp4"  # the folders that it still shares
+
+
+def test_a_clip_is_found_in_either_unicode_form_and_beside_clutter(tmp_path: Path) -> None:
+    names = ("Schilddru\u0308se/P01/a.mp4", "__MACOSX/P01/a.mp4", "Schilddru\u0308se/P01/._a.mp4")
+    for name in names:
+        (tmp_path / "clips" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "clips" / name).write_bytes(b"")
+    for file, notes in (("Schilddr\u00fcse/P01/a.mp4", 0), ("a.mp4", 0), ("P01/a.mp4", 0), ("P09/a.mp4", 1)):
+        labels = read_labels(write(tmp_path, f"{HEAD}\n{file},liver,0,1,present\n"))
+        ((path, clip),) = match_clips(labels, tmp_path / "clips", tmp_path / "labels.csv")
+        assert path == tmp_path / "clips" / names[0] and len(clip.notes) == notes
+    assert "P09/a.mp4 of" in clip.notes[0] and "no other clip here has this name" in clip.notes[0]
+    ((_, clip),) = match_clips(labels, path, tmp_path / "labels.csv")  # the clip itself, instead of a folder
+    assert "P09/a.mp4 of" in clip.notes[0]
+
+
+def test_clips_without_a_label_are_counted(tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4", "c.dcm", "notes.txt", "still.png"):
+        (tmp_path / name).write_bytes(b"")
+    path = write(tmp_path, f"{HEAD}\na.mp4,liver,0,1,present\n")
+    ((_, clip),) = match_clips(read_labels(path), tmp_path, path)
+    assert clip.notes == (f"2 of 3 clips in {tmp_path} have no label in {path}: b.mp4, c.dcm",)
 
 
 def test_one_clip_under_two_names_is_refused(tmp_path: Path) -> None:

@@ -104,6 +104,26 @@ def test_an_organ_without_labels_is_left_out() -> None:
     assert found.organs[0].frames.accuracy == 1.0
 
 
+def test_labels_that_do_not_fit_are_told_or_refused() -> None:
+    """Four frames at 10 Hz end at 0.40 s."""
+    timed = ClipLabels(
+        "clip.mp4", "P1", (LabelledSpan("clip.mp4", "liver", "present", 0.2, 9.0, where="l.csv, line 2"),)
+    )
+    told = "clip.mp4 ends at 0.40 s, but is labelled up to 9 s (l.csv, line 2)"
+    result = pooled_metrics([align_labels(timeline(liver="..PP"), timed)] * 2)
+    assert result.messages == (told,) and result.to_dict()["messages"] == [told]
+    with pytest.raises(DataError, match=r"clip\.mp4 ends at 0\.40 s, .* up to 400 s .*: are these milliseconds\?"):
+        align_labels(timeline(liver="..PP"), replace(timed, spans=(replace(timed.spans[0], start_s=200, end_s=400),)))
+    (note,) = align_labels(timeline(kidney="..PP"), labels("..PP", "spleen")).messages
+    assert note == "labels of spleen are not compared: the model knows kidney"
+
+
+def test_organs_are_the_same_in_either_unicode_form() -> None:
+    apart = {"schilddru\u0308se": "..PP"}
+    found = align_labels(timeline(**apart), labels("..PP", "schilddr\u00fcse"))
+    assert found.accuracy(0) == 1.0 and found.messages == ()
+
+
 def test_the_record_for_json() -> None:
     record = pooled_metrics([truth("..PP", ".PPP", "P7")]).to_dict()
     assert record["clips"] == [{"file": "clip.mp4", "patient": "P7", "frames": 4, "accuracy": {"liver": 0.75}}]

@@ -1,0 +1,115 @@
+"""A clip's labels against its real length: what lies beyond the end, covers no frame, or is in another unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcls.datasets.labels import ClipLabels, LabelledSpan
+from seqcls.errors import DataError
+from seqcls.types import TIME_TOLERANCE_S, SourceReport
+
+#: Labels may end this much behind the clip, or by a frame: programs round, and sound often lasts longer.
+SLACK_S = 0.1
+#: What label files hold instead of seconds, and how many seconds one of them is.
+_UNITS = {
+    "milliseconds": 1e-3,
+    "microseconds": 1e-6,
+    "hours:minutes, meant as minutes:seconds": 1 / 60,
+    "fractions of a day, as a spreadsheet keeps times": 86400.0,
+}
+#: Whole days since 1900 of the years 2000 to 2050.
+_DATES = (36526, 55153)
+#: In another unit the labels must reach this part of the clip, else the unit explains little.
+_LEAST_REACH = 0.25
+
+
+def clip_messages(
+    name: str, labels: ClipLabels, time_s: NDArray[np.float64], end_s: float, report: SourceReport
+) -> list[str]:
+    """For a person: damage to a labelled clip that was read, notes on its label file, and labels that do not fit it.
+
+    ``time_s`` (T,) float64: when each frame is shown. ``end_s``: when the last one ends. Raises DataError where none of
+    the labels can be meant in seconds: every frame would get a wrong label.
+    """
+    damaged = report.verdict in ("truncated", "damaged")
+    messages = [f"{name} is {report.verdict}: {'; '.join(report.reasons)}; the rest is used"] * damaged
+    messages += labels.notes
+    if labels.frames and not damaged and labels.frames != len(time_s):
+        messages.append(
+            f"{name} has {len(time_s)} frames, its labels were made on {labels.frames}: check that they fit"
+        )
+    if not len(time_s):
+        return messages
+    messages += _by_frame([span for span in labels.spans if span.by_frame], name, len(time_s))
+    timed = sorted((span for span in labels.spans if not span.by_frame), key=lambda span: span.start_s)
+    problem, all_wrong = _by_time(timed, name, time_s, end_s)
+    if problem and (units := " or ".join(_units(timed, time_s, end_s))):
+        problem += f": are these {units}?"
+        if all_wrong and not damaged:
+            raise DataError(problem)
+    return [*messages, problem] if problem else messages
+
+
+def _by_frame(spans: Sequence[LabelledSpan], name: str, count: int) -> list[str]:
+    last = max((span.end_index for span in spans), default=-1)
+    if last < count:
+        return []
+    behind = [span for span in spans if span.start_index >= count]
+    cause = "; frames count from 0, do these count from 1?" if last == count else ""
+    rows = f"; {len(behind)} of {len(spans)} segments lie wholly behind the end" if behind else ""
+    return [f"{name} has {count} frames, but is labelled up to frame {last}{rows}{cause}"]
+
+
+def _by_time(spans: Sequence[LabelledSpan], name: str, time_s: NDArray[np.float64], end_s: float) -> tuple[str, bool]:
+    """What does not fit, "" where all does; and whether it may be all wrong, rather than a row or an end."""
+    last = max(spans, key=lambda span: span.end_s, default=None)
+    step_s = _step(time_s, end_s)
+    slack_s = max(SLACK_S, step_s)
+    if last is not None and last.end_s > end_s + slack_s:
+        behind = [span for span in spans if span.start_s >= end_s - TIME_TOLERANCE_S]
+        rows = f"; {len(behind)} of {len(spans)} rows lie wholly behind the end" if behind else ""
+        dates = [span.end_s for span in spans if span.end_s % 1 == 0 and _DATES[0] <= span.end_s <= _DATES[1]]
+        cause = f"; {dates[0]:.0f} is how a spreadsheet keeps a date, type it again as text" if dates else ""
+        text = f"{name} ends at {end_s:.2f} s, but is labelled up to {_plain(last.end_s)} s ({last.where}){rows}{cause}"
+        return text, all(span.end_s > end_s + slack_s for span in spans)
+    empty = [s for s in spans if s.state != "ignore" and not _covers_any(s, time_s, 0.1 * step_s)]
+    if not empty:
+        return "", False
+    first = empty[0]
+    return (
+        f"{name} runs from {time_s[0]:.2f} to {end_s:.2f} s, but {len(empty)} of {len(spans)} rows cover no frame, the"
+        f" first from {_plain(first.start_s)} to {_plain(first.end_s)} s ({first.where})"
+    ), len(empty) == len(spans)
+
+
+def _units(spans: Sequence[LabelledSpan], time_s: NDArray[np.float64], end_s: float) -> Iterator[str]:
+    """Units in which every row would lie inside the clip, be at least about a frame long, and the last reach far."""
+    step_s = _step(time_s, end_s)
+    times = np.array([(span.start_s, span.end_s) for span in spans])  # (N, 2)
+
+    def fits(scaled: NDArray[np.float64]) -> bool:
+        long_enough = bool((scaled[:, 1] - scaled[:, 0] >= 0.9 * step_s).all())
+        return long_enough and _LEAST_REACH * end_s <= scaled.max() <= end_s + max(SLACK_S, step_s)
+
+    if (times % 1 == 0).all() and fits(times * step_s):
+        yield "numbers of frames"
+    for unit, seconds in _UNITS.items():
+        if fits(times * seconds) and (seconds != 1 / 60 or (times % 60 == 0).all()):
+            yield unit
+
+
+def _step(time_s: NDArray[np.float64], end_s: float) -> float:
+    """How long a frame lasts on average."""
+    return (end_s - float(time_s[0])) / len(time_s)
+
+
+def _covers_any(span: LabelledSpan, time_s: NDArray[np.float64], least_s: float) -> bool:
+    first, behind = np.searchsorted(time_s, np.array(span.limits) - TIME_TOLERANCE_S)
+    return bool(behind > first) and span.end_s - span.start_s >= least_s
+
+
+def _plain(seconds: float) -> str:
+    return f"{seconds:.6f}".rstrip("0").rstrip(".")

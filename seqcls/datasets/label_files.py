@@ -1,0 +1,110 @@
+"""From the bytes of a label file to text and to the cells of its rows, as programs and spreadsheets write them."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from seqcls.errors import DataError, one_line
+from seqcls.files import nfc
+
+#: UTF-32 first: its mark begins with that of UTF-16.
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+#: Cells that a spreadsheet would run as formulas carry an apostrophe, see ``exports.csv_cells``.
+_APOSTROPHE = re.compile(r"'(?=[=+\-@\t\r\n])")
+_OPTIONAL = ("patient", "path")
+_FOREIGN_WORD = re.compile(r"\w*[^\x00-\x7f]\w*")
+
+
+def read_text(path: Path) -> tuple[str, tuple[str, ...]]:
+    """The file's text in Unicode's composed form, and notes for the user. Raises DataError."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(f"no label file at {path}") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {one_line(error)}; name a .csv or .json file") from error
+    if data.startswith(_WORKBOOKS):
+        raise DataError(f"{path} is a workbook, not text; save its sheet as 'CSV UTF-8'")
+    encoding, notes = _encoding(data), tuple[str, ...]()
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        try:
+            text = data.decode("cp1252" if encoding == "utf-8" else encoding)
+        except UnicodeDecodeError:
+            raise DataError(f"{path} is not UTF-8 text (byte {error.start}); save it as 'CSV UTF-8'") from error
+        word = _FOREIGN_WORD.findall(text)[0]
+        notes = (f"{path} is not UTF-8 and was read as Windows-1252: check {word!r}, or save it as UTF-8",)
+    text = nfc(text.removeprefix("\ufeff"))
+    if "\0" in text:
+        raise DataError(f"{path} is not text, it holds zero bytes; save it as 'CSV UTF-8'")
+    return text, notes
+
+
+def _encoding(data: bytes) -> str:
+    """By the mark at its beginning; without one UTF-16 is known by its zero bytes, every second one of plain text."""
+    for mark, encoding in _MARKS.items():
+        if data.startswith(mark):
+            return encoding
+    head = data[:2000]
+    for odd, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if head[odd::2].count(0) > 0.4 * len(head) > 40 * head[1 - odd :: 2].count(0):
+            return encoding
+    return "utf-8"
+
+
+def table_rows(text: str, path: Path, required: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Each row that is not empty: where it stands, and its cells by the column's name.
+
+    Columns may stand in any order, be written in any case (`Start (s)` is start_s), and be separated by comma,
+    semicolon or tab; `patient` and `path` are there, empty, even where no column is. Raises DataError: a required
+    column is missing, a row has more cells than the first line.
+    """
+    lines = list(io.StringIO(text, newline=""))
+    stated = re.match(r"sep=(.)\s*$", lines[0], re.IGNORECASE) if lines else None  # Excel's first line for itself
+    skipped = next((at for at, line in enumerate(lines) if line.strip(' \t\r\n,;"') and not (stated and not at)), 0)
+    first = lines[skipped] if lines else ""
+    delimiter = stated[1] if stated else max(",;\t", key=first.count)
+    rows = csv.reader(lines[skipped:], delimiter=delimiter, skipinitialspace=True)
+    header: list[str] = []
+    try:
+        for row in rows:
+            cells = [_APOSTROPHE.sub("", cell.strip(), count=1) for cell in row]
+            where = f"{path}, line {skipped + rows.line_num}"
+            if not header:
+                named = len(cells) - next((at for at, cell in enumerate(reversed(cells)) if cell), 0)
+                header = [re.sub(r"[\W_]+", "_", cell.lower()).strip("_") for cell in cells[:named]]
+                _check_header(header, path, required)
+            elif any(cells[len(header) :]):
+                raise DataError(
+                    f"{where}: has {len(cells)} cells, the first line {len(header)}; put cells with a comma into"
+                    " quotes, or separate the columns by semicolons"
+                )
+            elif any(cells):
+                of_row = dict(zip(header, cells, strict=False))
+                yield where, {name: of_row.get(name, "") for name in (*required, *_OPTIONAL)}
+    except csv.Error as error:  # a quote that is never closed makes the rest one cell, refused at 128 KiB
+        raise DataError(
+            f"{path}, line {skipped + rows.line_num}: {error}; look for a quote that is not closed"
+        ) from error
+    if not header:
+        _check_header(header, path, required)
+
+
+def _check_header(header: Sequence[str], path: Path, required: Sequence[str]) -> None:
+    for name in (*required, *_OPTIONAL):
+        if header.count(name) != 1 and (name in required or name in header):
+            problem = "has two columns" if name in header else "lacks the column"
+            raise DataError(f"{path} {problem} {name}; the first line must be {','.join(required)}[,patient]")

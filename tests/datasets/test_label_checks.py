@@ -1,0 +1,111 @@
+"""Labels that do not fit their clip: 60 frames of 40 ms, so that it ends at 2.40 s."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from seqcls.datasets.label_checks import clip_messages
+from seqcls.datasets.labels import ClipLabels, LabelledSpan
+from seqcls.errors import DataError
+from seqcls.types import SourceReport, Verdict
+
+Rows = list[tuple[float, float]]
+
+
+def check(rows: Rows, verdict: Verdict = "complete", start_s: float = 0.0) -> list[str]:
+    spans = [
+        LabelledSpan("c.mp4", "liver", "absent", a, b, where=f"l.csv, line {at}") for at, (a, b) in enumerate(rows, 2)
+    ]
+    labels = ClipLabels("c.mp4", "P1", tuple(spans))
+    return clip_messages("c.mp4", labels, start_s + np.arange(60) / 25, start_s + 2.4, SourceReport(verdict))
+
+
+@pytest.mark.parametrize(
+    "rows", [[(0, 0.8), (0.8, 1.6), (1.6, 2.4)], [(0, 2.5)], [(0.04, 0.08)], [(2.36, 2.4)]], ids=str
+)
+def test_what_fits_is_passed_in_silence(rows: Rows) -> None:
+    assert check(rows) == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([(0, 0.8), (1.6, 9)], "c.mp4 ends at 2.40 s, but is labelled up to 9 s (l.csv, line 3)"),
+        ([(0, 2.6)], "c.mp4 ends at 2.40 s, but is labelled up to 2.6 s (l.csv, line 2)"),
+        (
+            [(0, 0.8), (0.8, 1.6), (500, 700)],
+            "c.mp4 ends at 2.40 s, but is labelled up to 700 s (l.csv, line 4); 1 of 3 rows lie wholly behind the end",
+        ),
+        (
+            [(1, 2), (40, 60)],
+            "c.mp4 ends at 2.40 s, but is labelled up to 60 s (l.csv, line 3); 1 of 2 rows lie wholly behind the end:"
+            " are these numbers of frames?",
+        ),
+        (
+            [(0, 1), (1, 45413)],
+            "c.mp4 ends at 2.40 s, but is labelled up to 45413 s (l.csv, line 3);"
+            " 45413 is how a spreadsheet keeps a date, type it again as text",
+        ),
+        (
+            [(0, 1), (1.001, 1.002)],
+            "c.mp4 runs from 0.00 to 2.40 s, but 1 of 2 rows cover no frame, the first from 1.001 to 1.002 s"
+            " (l.csv, line 3)",
+        ),
+    ],
+    ids=["beyond", "a little beyond", "behind", "frames perhaps", "date", "between two frames"],
+)
+def test_rows_that_do_not_fit_are_warned_of(rows: Rows, message: str) -> None:
+    assert check(rows) == [message]
+
+
+@pytest.mark.parametrize(
+    ("rows", "unit"),
+    [
+        ([(0, 800), (800, 1600)], "milliseconds"),
+        ([(0, 2_400_000)], "microseconds"),
+        ([(0, 20), (20, 40), (40, 60)], "numbers of frames"),
+        ([(60, 120)], "hours:minutes, meant as minutes:seconds"),  # 1:00 to 2:00 in Excel, of 1 to 2 s
+        ([(0, 0.8 / 86400), (0.8 / 86400, 1.6 / 86400)], "fractions of a day, as a spreadsheet keeps times"),
+    ],
+    ids=["ms", "us", "frames", "Excel's minutes", "Excel's days"],
+)
+def test_another_unit_is_refused_by_name(rows: Rows, unit: str) -> None:
+    with pytest.raises(DataError, match=rf"c\.mp4 .*2\.40 s, but .*: are these {unit}\?"):
+        check(rows)
+
+
+def test_a_clip_that_is_cut_short_is_no_reason_to_refuse() -> None:
+    first, second = check([(0, 800), (800, 1600)], verdict="truncated")
+    assert first.startswith("c.mp4 is truncated") and second.endswith("are these milliseconds?")
+
+
+def test_rows_before_a_late_first_frame() -> None:
+    (message,) = check([(0, 1.4), (1.5, 3.9)], start_s=1.5)
+    assert message.startswith(
+        "c.mp4 runs from 1.50 to 3.90 s, but 1 of 2 rows cover no frame, the first from 0 to 1.4 s"
+    )
+
+
+@pytest.mark.parametrize(
+    ("last", "tail"),
+    [
+        (59, None),
+        (60, "60; frames count from 0, do these count from 1?"),
+        (99, "99; 1 of 2 segments lie wholly behind the end"),
+    ],
+)
+def test_segments_by_frame(last: int, tail: str | None) -> None:
+    spans = [LabelledSpan("c.mp4", "liver", "absent", start_index=0, end_index=9)]
+    spans.append(LabelledSpan("c.mp4", "liver", "present", start_index=10 if last < 61 else 80, end_index=last))
+    labels = ClipLabels("c.mp4", "P1", tuple(spans), frames=60)
+    messages = clip_messages("c.mp4", labels, np.arange(60) / 25, 2.4, SourceReport("complete"))
+    assert messages == ([] if tail is None else [f"c.mp4 has 60 frames, but is labelled up to frame {tail}"])
+
+
+def test_labels_made_on_another_version_of_the_clip() -> None:
+    labels = ClipLabels("c.mp4", "P1", (), frames=120, notes=("of the label file",))
+    assert clip_messages("c.mp4", labels, np.arange(60) / 25, 2.4, SourceReport("complete")) == [
+        "of the label file",
+        "c.mp4 has 60 frames, its labels were made on 120: check that they fit",
+    ]
