@@ -18,7 +18,7 @@ from seqcls.errors import EngineError, one_line
 from seqcls.models.file import ModelHeader
 from seqcls.models.resnet import GrayResNet, choose_device, choose_precision
 
-#: Most images in one forward pass; more gains nothing on a CPU.
+#: Most images in one forward pass on a GPU.
 FULL_BATCH = 16
 
 
@@ -26,9 +26,10 @@ class TorchEngine:
     """A model run by PyTorch; see ``Engine``.
 
     Libraries pick their kernels by batch size, and then the same image gets scores that differ in the last bits: a live
-    run, one frame at a time, would differ from an offline one, in full batches. So only those batch sizes are used that
-    are seen at the start to agree with the full one to the bit; smaller batches are filled up. In bfloat16 on a CPU
-    every image goes alone: on an Intel Xeon with AMX batches that agreed on some images did not on others.
+    run, one frame at a time, would differ from an offline one, in full batches. On a CPU therefore every image goes
+    alone: batches that agreed on some images were seen to differ on others. On a GPU, where a single image leaves most
+    of it idle, those batch sizes are used that are seen at the start to agree with the full one to the bit; smaller
+    batches are filled up.
 
     On an NVIDIA GPU the network is recorded once for each batch size and replayed, because so small a network takes
     less time to compute than to launch; where it cannot be recorded it is launched. Tried on an H100 with a chain of 18
@@ -56,8 +57,7 @@ class TorchEngine:
         self._lock = threading.Lock()  # a recording has one input and one output
         try:
             self._model = model.to(self._device, self._dtype).to(memory_format=torch.channels_last)
-            alone = self._device.type == "cpu" and self._dtype != torch.float32
-            self._sizes: tuple[int, ...] = (1,) if alone else self._agreeing_sizes()
+            self._sizes = (1,) if self._device.type == "cpu" else self._agreeing_sizes()
         except RuntimeError as error:
             raise EngineError(f"{self._device} refuses the model ({one_line(error)}); try device=cpu") from error
         self.precision = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[self._dtype]
@@ -97,13 +97,16 @@ class TorchEngine:
         return self._recorded[len(batch)](batch)
 
     def _agreeing_sizes(self) -> tuple[int, ...]:
-        """Batch sizes, ascending up to the full one, whose results are those of the full one to the bit."""
+        """Batch sizes, ascending up to the full one, that give its results to the bit, wherever an image stands."""
         size = self.header.geometry.size
         images = np.random.default_rng(0).integers(0, 256, (FULL_BATCH, size, size), np.uint8)
         full = self._forward(images)
-        small = [1 << power for power in range(FULL_BATCH.bit_length() - 1)]  # 1, 2, 4, 8
-        agreeing = [count for count in small if np.array_equal(self._forward(images[:count]), full[:count])]
-        return (*agreeing, FULL_BATCH)
+
+        def agrees(count: int) -> bool:
+            parts = [self._forward(images[start : start + count]) for start in range(0, FULL_BATCH, count)]
+            return np.array_equal(np.concatenate(parts), full)
+
+        return (*filter(agrees, (1, 2, 4, 8)), FULL_BATCH)
 
 
 def record(function: Callable[[Tensor], Tensor], example: Tensor) -> Callable[[Tensor], Tensor]:

@@ -27,15 +27,34 @@ def net() -> GrayResNet:
     return fitted(*patterns())
 
 
-def test_batch_sizes_that_disagree_are_not_used(net: GrayResNet, images: NDArray[np.uint8]) -> None:
-    class Wavering(TorchEngine):
-        def _forward(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-            return super()._forward(images) + np.float32(0.001 * (len(images) < 4))
+class Watched(TorchEngine):
+    """Brightness as the score; remembers the batch sizes. Wrong in batches of 1, and at the end of batches of 4."""
 
-    engine = Wavering(HEADER, net.tensors(), device="cpu", precision="fp32")
-    assert engine.scores(images[:1]) == pytest.approx(engine.scores(images[:16])[:1], abs=1e-7)
-    engine._sizes = (1, FULL_BATCH)  # as if nobody had looked
-    assert engine.scores(images[:1]) != pytest.approx(engine.scores(images[:16])[:1], abs=1e-5)
+    seen: list[int]
+
+    def _forward(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        self.seen = [*getattr(self, "seen", []), len(images)]
+        scores = images.mean(axis=(1, 2)).astype(np.float32)[:, None] / 255
+        scores[-1] += 0.001 * (len(images) in (1, 4))
+        return np.repeat(scores, len(HEADER.organs), axis=1)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_on_a_cpu_every_image_goes_alone(net: GrayResNet, images: NDArray[np.uint8], precision: str) -> None:
+    engine = Watched(HEADER, net.tensors(), device="cpu", precision=precision)
+    assert not hasattr(engine, "seen")  # nothing is tried at the start
+    engine.scores(images[:5])
+    assert engine.seen == [1] * 5
+
+
+def test_batch_sizes_that_disagree_anywhere_are_not_used(net: GrayResNet, images: NDArray[np.uint8]) -> None:
+    engine = Watched(HEADER, net.tensors(), device="cpu", precision="fp32")
+    engine._sizes = engine._agreeing_sizes()  # as on a GPU
+    assert engine._sizes == (2, 8, FULL_BATCH)
+    engine.seen = []
+    alone, many = engine.scores(images[:1]), engine.scores(images[:19])
+    assert engine.seen == [2, 16, 8]
+    assert np.array_equal(alone, many[:1])
 
 
 def test_recorded_networks_give_every_call_its_own_result(
@@ -55,6 +74,7 @@ def test_recorded_networks_give_every_call_its_own_result(
         return replay
 
     engine = TorchEngine(HEADER, net.tensors(), device="cpu", precision="fp32")
+    engine._sizes = (2, FULL_BATCH)  # as on a GPU
     images = images[:18]
     expected = engine.scores(images)
     monkeypatch.setattr(torch_engine, "record", record)
