@@ -19,15 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import SourceError
-from seqcls.sources.base import Clip, Source
+from seqcls.sources.base import Clip, Source, require_sane_size
 from seqcls.sources.dicom_decode import decoder_for, to_rgb
 from seqcls.sources.dicom_fragments import read_pieces
 from seqcls.sources.dicom_header import Header, read_header
 from seqcls.sources.dicom_levels import levels_of, palette_of
 from seqcls.sources.dicom_pixels import StoredPixels, find_pixels
-from seqcls.sources.dicom_region import region_of
+from seqcls.sources.dicom_region import pixel_aspect_of, region_of, stretched
 from seqcls.sources.dicom_times import clip_times
 from seqcls.sources.images import ASSUMED_RATE_HZ
+from seqcls.sources.pixel_aspect import square_size, with_square_pixels
+from seqcls.sources.sniff import BARE_STREAMS
 from seqcls.sources.video import VideoSource
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
 
@@ -67,17 +69,28 @@ class DicomSource(Clip):
         found, declared = len(stored.frames), stored.label.frames
         times = clip_times(data, found, rate_hz)
         self._times_s = times.times_s
-        self._notes += [*header.notes, *reading.notes, *times.notes]
+        palette_notes = self._palette.notes if self._palette is not None else ()
+        self._aspect, shape_note = pixel_aspect_of(data, reading.width, reading.height)
+        width, height = square_size(reading.width, reading.height, self._aspect)
+        require_sane_size(self.name, width, height)
+        self._notes += [
+            *header.notes,
+            *reading.notes,
+            *palette_notes,
+            *times.notes,
+            *([shape_note] if shape_note else []),
+        ]
         self.info = SourceInfo(
             name=self.name,
             kind="dicom",
             container="DICOM",
             codec=stored.called,
-            width=reading.width,
-            height=reading.height,
+            width=width,
+            height=height,
+            pixel_aspect=self._aspect,
             declared_frames=declared if declared else None,
             rate_hz=found / times.times_s[-1] if times.times_s[-1] > 0 else None,
-            region=region_of(data, reading.width, reading.height),
+            region=stretched(region_of(data, reading.width, reading.height), self._aspect),
             has_clock=times.origin != "",
             details=(
                 ("photometric interpretation", stored.label.photometric),
@@ -93,7 +106,8 @@ class DicomSource(Clip):
         self._truncated = stored.missing != "" or found < declared
         if not times.origin:
             self._notes.append(
-                f"the file states no times: {ASSUMED_RATE_HZ:g} frames per second assumed; state rate_hz=NUMBER"
+                f"the file states no {'usable ' if times.notes else ''}times: {ASSUMED_RATE_HZ:g} frames per second"
+                " assumed; state rate_hz=NUMBER"
             )
 
     def _items(self) -> Iterator[Frame | Gap]:
@@ -102,6 +116,7 @@ class DicomSource(Clip):
                 start_s, end_s = self._times_s[slot], self._times_s[slot + 1]
                 try:
                     image = self._convert(self._decode(self._stored.read(stream, pieces)))
+                    image = with_square_pixels(image, self._aspect)
                 except Exception as error:  # the decoders raise nearly anything on damaged frames
                     yield self._lost(start_s, end_s, f"1 frame lost ({type(error).__name__})")
                     continue
@@ -152,8 +167,18 @@ class DicomVideo(VideoSource):
         except SourceError as error:
             self._temporary.unlink(missing_ok=True)
             raise SourceError(str(error).replace(str(self._temporary), str(path))) from None
-        self.info = replace(self.info, kind="dicom", region=region_of(header.data, self.info.width, self.info.height))
-        self._notes += header.notes
+        aspect = self.info.pixel_aspect
+        if aspect == 1:  # the stream does not say, or says that it is square
+            aspect, note = pixel_aspect_of(header.data, self.info.width, self.info.height)
+            width, height = square_size(self.info.width, self.info.height, aspect)
+            require_sane_size(self.name, width, height)
+            self.info = replace(self.info, width=width, height=height, pixel_aspect=aspect)
+            self._notes += [note] if note else []
+        # The region lies in the stored pixels, of which the stretched side has fewer.
+        side = (self.info.width / max(aspect, 1), self.info.height * min(aspect, 1))
+        region = stretched(region_of(header.data, round(side[0]), round(side[1])), aspect)
+        self.info = replace(self.info, kind="dicom", region=region)
+        self._notes += [*header.notes, *times.notes] if self._demuxer in BARE_STREAMS else header.notes
         if stored.missing:
             self._alarms.append(stored.missing)
             self._truncated = True

@@ -6,7 +6,7 @@ either kind looks like one of the other. Neighbours in an image are alike, so sa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +20,8 @@ _MIN_SHARE, _MIN_RATIO = 0.1, 8
 _BACKGROUND = 16
 #: A reading is rough when it changes so many times more between neighbours than another.
 _ROUGHER = 2.0
+#: Of all values, so many must lie close to the middle on each side.
+_MIN_CROSSING = 0.002
 _MOST_PIXELS = 200_000
 
 
@@ -48,15 +50,12 @@ def is_422(data: NDArray[np.uint8]) -> bool:
     fours = data[: data.size // 4 * 4].reshape(-1, 4)[:_MOST_PIXELS].astype(np.int16)
     chroma = (np.abs(fours[:, 2:] - 128) <= _TOLERANCE).all(1)
     luma = (np.abs(fours[:, :2] - 128) <= _TOLERANCE).all(1)
-    return bool((chroma & ~luma).mean() >= 0.5)
+    return bool(len(fours) > 0 and (chroma & ~luma).mean() >= 0.5)
 
 
-def best_row_bytes(data: NDArray[np.uint8], candidates: Sequence[int]) -> int:
+def best_row_bytes(data: NDArray[np.uint8], candidates: Iterable[int]) -> int:
     """The length of a row in bytes under which each row is most like the next: (N,); 0 where none stands out."""
-    lines = data[: 4 * _MOST_PIXELS].astype(np.int16)
-    changes = {
-        row: float(np.abs(lines[row:] - lines[:-row]).mean()) for row in set(candidates) if 0 < row < lines.size // 2
-    }
+    changes = {row: row_change(data, row) for row in set(candidates) if 0 < row < data.size // 2}
     if not changes:
         return 0
     best, *others = sorted(changes, key=changes.__getitem__)
@@ -64,19 +63,36 @@ def best_row_bytes(data: NDArray[np.uint8], candidates: Sequence[int]) -> int:
     return best if clear else 0
 
 
-def fits_rows(data: NDArray[np.uint8], row_bytes: int) -> bool:
-    """Whether rows of this length are more alike than rows of a length somewhat off, or nothing tells them apart."""
-    near = [row_bytes + step for step in (-16, -12, 12, 16)]
+def fits_rows(data: NDArray[np.uint8], row_bytes: int, *, surely: bool = False) -> bool:
+    """Whether rows of this length are at least as alike as rows of a length somewhat off.
+
+    ``surely``: they must be more alike than rows of any odd length.
+    """
+    if row_bytes < 32 or data.size < 4 * row_bytes:
+        return not surely
+    near = [row_bytes + sign * step for step in (1, 2, 3, 4, 6, 9, 12, 16) for sign in (-1, 1)]
+    own, *off = (row_change(data, row) for row in (row_bytes, *near))
+    far = [row_change(data, row_bytes * part // 100) for part in (127, 141, 159, 173)]
+    return own <= 1.05 * min(off) + 0.25 and (not surely or own < 0.7 * min(far))
+
+
+def row_change(data: NDArray[np.uint8], row_bytes: int) -> float:
+    """Mean change in levels from a byte to the one that is so many bytes further."""
     lines = data[: 4 * _MOST_PIXELS].astype(np.int16)
-    if row_bytes < 32 or lines.size < 4 * row_bytes:
-        return True
-    own, *off = (float(np.abs(lines[row:] - lines[:-row]).mean()) for row in (row_bytes, *near))
-    return own <= min(off) + 0.25
+    return float(np.abs(lines[row_bytes:] - lines[:-row_bytes]).mean())
 
 
 def smoother(now: NDArray[Any], other: NDArray[Any]) -> bool:
     """Whether ``other`` is by far the smoother of two readings of one image, both (H, W) or (H, W, 3)."""
     return _roughness(now) > _ROUGHER * _roughness(other) + 1e-9
+
+
+def crosses_middle(values: NDArray[Any], bits: int) -> bool:
+    """Whether unsigned values of so many bits lie close on both sides of the middle, where signed ones would end."""
+    middle, near = 1 << (bits - 1), max(1, 1 << (bits - 1) >> 3)
+    below = ((values >= middle - near) & (values < middle)).mean()
+    above = ((values >= middle) & (values < middle + near)).mean()
+    return bool(min(below, above) >= _MIN_CROSSING)
 
 
 def neater(now: NDArray[np.uint8], other: NDArray[np.uint8], width: int, samples: int, by_plane: bool) -> bool:
@@ -109,6 +125,8 @@ def _gray_shares(image: NDArray[Any], tolerance: int) -> tuple[float, float]:
 def _by_detail(image: NDArray[Any]) -> Literal["", "rgb", "ybr"]:
     """For images with much color: chroma has little detail, and red, green and blue have about the same."""
     values = _thinned(image).astype(np.float32)
+    if values.shape[1] < 2:
+        return ""
     detail = np.abs(np.diff(values, axis=1)).mean((0, 1))
     if detail[0] < 1:
         return ""
@@ -130,4 +148,5 @@ def _thinned(image: NDArray[Any]) -> NDArray[Any]:
 
 def _roughness(image: NDArray[Any]) -> float:
     values = image.astype(np.float32)
-    return float(np.abs(np.diff(values, axis=0)).mean() + np.abs(np.diff(values, axis=1)).mean())
+    changes = (np.abs(np.diff(values, axis=axis)) for axis in (0, 1))
+    return sum(float(change.sum()) / max(1, change.size) for change in changes)

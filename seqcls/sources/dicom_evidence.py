@@ -132,12 +132,16 @@ def compressed_reading(
         meaning=label.one_sample,
     )
     if stated and label.width and (width, height) != (label.width, label.height):
-        reading = reading.noting(f"says {label.width}x{label.height} but its stream holds {width}x{height}: read so")
+        reading = reading.noting(
+            f"the header says {label.width}x{label.height}, but the frames are {width}x{height}: read as that"
+        )
     if samples == 1:
         if not facts.signed and reading.codec != "jpeg" and (label.signed or reading.codec == "rle"):
             reading = with_sign_and_bits(reading, probe(reading), label)
         if label.samples == 3 or label.color:
-            reading = reading.noting(f"says {says(label)} but its stream is gray: read as gray", meaning="gray")
+            reading = reading.noting(
+                f"the header says {says(label)}, but the frames are gray: read as that", meaning="gray"
+            )
         return reading
     return _compressed_color(reading, label, facts, probe)
 
@@ -149,12 +153,14 @@ def with_sign_and_bits(reading: PixelReading, values: NDArray[Any] | None, label
     if values is None:
         return stated
     if label.signed:
-        if not content.smoother(in_use(values, stated), values):
+        if not content.crosses_middle(values, stored):
             return stated
-        reading = reading.noting("says that its values are signed, which its image is not: read unsigned")
+        reading = reading.noting(
+            "the header says that values are signed, but the image shows that they are not: read as that"
+        )
     greatest = int(values.max()).bit_length()
     if stored < greatest and not label.overlay:
-        return reading.noting(f"says that {stored} bits are in use but {greatest} are: read so")
+        return reading.noting(f"the header says that {stored} bits are in use, but {greatest} are: read as that")
     return replace(reading, stored=stored)
 
 
@@ -174,9 +180,15 @@ def _compressed_color(
     meaning: Meaning = shown or facts.color or said or usual
     if meaning == said:
         return replace(reading, meaning=meaning)
-    why = facts.because if facts.color == meaning else "its image shows it" if shown else "so its kind mostly is"
+    why = (
+        facts.because
+        if facts.color == meaning
+        else "the image shows it"
+        if shown
+        else "as frames of this kind mostly are"
+    )
     return reading.noting(
-        f"says {says(label)} but its stream holds {called(meaning)} ({why}): read so", meaning=meaning
+        f"the header says {says(label)}, but the frames are {called(meaning)} ({why}): read as that", meaning=meaning
     )
 
 

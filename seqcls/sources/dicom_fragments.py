@@ -47,6 +47,8 @@ class PixelData:
     """Its VR is OW."""
     in_items: bool
     """Encapsulated."""
+    open_ended: bool
+    """Its length is not stated: an item says where it ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,9 @@ def find_pixel_data(stream: BinaryIO, position: int, *, implicit: bool, little: 
     if in_items and length != _UNDEFINED:  # encapsulated all the same, if a second item follows the first
         stream.seek(start + 8 + struct.unpack_from("<I", items.ljust(8, b"\0"), 4)[0])
         in_items = stream.read(4) == _ITEM_BYTES
-    length = size - start if length == _UNDEFINED else int(length)
-    return PixelData(start, length, min(length, size - start), [*vr, b"OW"][0] == b"OW", in_items)
+    open_ended = length == _UNDEFINED
+    length = size - start if open_ended else int(length)
+    return PixelData(start, length, min(length, size - start), [*vr, b"OW"][0] == b"OW", in_items, open_ended)
 
 
 def native_frames(data: PixelData, frame_bytes: int) -> Pixels:
@@ -91,7 +94,9 @@ def compressed_frames(stream: BinaryIO, data: PixelData, declared: int) -> Pixel
     """Locate every frame without decoding it. ``declared``: the number of frames as stated, 0 where it is not."""
     size = stream.seek(0, 2)
     stream.seek(data.start)
-    items, missing = _items(stream, size, data.start + data.length)
+    items, missing = _items(stream, size, size if data.open_ended else data.start + data.length)
+    if not data.open_ended and data.available == data.length and stream.tell() >= data.start + data.length:
+        missing = ""
     if len(items) < 2:
         return Pixels((), missing if missing else "the pixel data is empty")
     table, *fragments = items
@@ -158,4 +163,4 @@ def _items(stream: BinaryIO, size: int, stop: int) -> tuple[list[Piece], str]:
             return items, "the file ends inside a frame"
         items.append(Piece(start, length))
         stream.seek(start + length)
-    return items, "the file ends before its pixel data does" if stop >= size else ""
+    return items, "the file ends before its pixel data does"

@@ -84,7 +84,7 @@ def palette_of(header: Any, *, little: bool, name: str) -> Palette:
     bits = max((int(v[2]) for v in descriptors if len(v) > 2 and v[2] is not None), default=16)
     if bits > 8 and values.max(initial=0) > 255:
         return Palette((values >> 8).astype(np.uint8), first)
-    note = ("its palette says 16 bits but holds 8: read so",) if bits > 8 and values.any() else ()
+    note = ("the palette says 16 bits, but its values have 8: read as that",) if bits > 8 and values.any() else ()
     return Palette(values.astype(np.uint8), first, note)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -22,11 +22,11 @@ _LOOK_BYTES = 800_000
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Native pixel data: its length as stated, and a look at it."""
+    """Native pixel data: its length as stated, and a way to look at it."""
 
     length: int
-    cut_short: bool
-    """The file ends before the data does."""
+    available: int
+    """Bytes of it that the file holds."""
     big_endian: bool
     in_words: bool
     """Stated as words (OW): a big endian writer then swaps the bytes of each."""
@@ -35,7 +35,7 @@ class Block:
 
     def middle(self, frame_bytes: int) -> NDArray[np.uint8]:
         """About one frame from the middle, from a whole word on."""
-        start = self.length // frame_bytes // 2 * frame_bytes
+        start = self.available // frame_bytes // 2 * frame_bytes
         return np.frombuffer(self.peek(start - start % 2, frame_bytes), np.uint8)
 
 
@@ -50,16 +50,18 @@ def native_reading(label: Label, block: Block, name: str) -> PixelReading:
     if middle.size < reading.frame_bytes:
         reading = replace(reading, signed=label.signed and reading.samples == 1)
         return replace(reading, big=block.big_endian, swapped=block.big_endian and block.in_words)
-    reading = _right_way_round(reading, middle)
     if reading.bits == 16:
-        reading, values = _order_of_16_bits(reading, middle, block)
+        reading, values = _order_of_16_bits(right_way_round(reading, middle), middle, block)
         return reading if reading.samples == 3 else with_sign_and_bits(reading, values, label)
     if reading.bits == 8 and reading.layout != "422":
         reading, middle = _order_of_8_bits(reading, middle, block)
         if reading.samples == 3:
-            return _color(reading, label, middle)
+            return right_way_round(_color(reading, label, middle), middle)
+        if label.color and not reading.notes:
+            reading = reading.noting(f"the header says {says(label)} and one sample per pixel: read as gray")
+        reading = right_way_round(reading, middle)
         return with_sign_and_bits(reading, middle[: reading.frame_bytes].reshape(-1, reading.width), label)
-    return replace(reading, big=block.big_endian)
+    return right_way_round(replace(reading, big=block.big_endian), middle)
 
 
 def _as_stated(label: Label) -> PixelReading:
@@ -85,39 +87,65 @@ def _by_length(stated: PixelReading, label: Label, block: Block, name: str) -> P
     def exact(reading: PixelReading) -> bool:
         return 0 <= block.length - frames * reading.frame_bytes <= min(_MAX_PADDING, reading.frame_bytes - 1)
 
+    def whole_number(reading: PixelReading) -> bool:
+        return block.length >= reading.frame_bytes and block.length % reading.frame_bytes <= 1
+
     known = stated.samples in (1, 3)
     if known and exact(stated):
         return stated
-    fitting = [reading for reading in _alternatives(stated, label) if exact(reading)]
-    look = np.frombuffer(block.peek(block.length // 2 // 4 * 4, _LOOK_BYTES), np.uint8)
-    if known and block.length >= stated.frame_bytes and block.length % stated.frame_bytes <= 1:
-        preferred = [reading for reading in fitting if _content_prefers(reading, stated, block, look)]
-        return _told(preferred[0], label, frames) if preferred else stated
+    look = np.frombuffer(block.peek(block.available // 2 // 4 * 4, _LOOK_BYTES), np.uint8)
+    others = _alternatives(stated, label)
+    fitting = [other for other in others if exact(other)]
+    possible = fitting if fitting else [other for other in others if whole_number(other)]
+    preferred = [other for other in possible if _content_prefers(other, stated, block, look)]
+    if known and whole_number(stated):
+        return _told(preferred[0], label, block) if preferred else stated
     if len(fitting) > 1 and label.samples != 3:
-        fitting = [reading for reading in fitting if (reading.layout == "422") == content.is_422(look)]
-    if fitting:
-        return _told(fitting[0], label, frames)
+        fitting = [other for other in fitting if (other.layout == "422") == content.is_422(look)]
+    if fitting or preferred:
+        return _told((fitting or preferred)[0], label, block)
     if not known:
         raise SourceError(f"{name}: has {stated.samples} samples per pixel; seqcls reads gray (1) and color (3)")
-    if block.length >= stated.frame_bytes and (block.cut_short or content.fits_rows(look, stated.row_bytes)):
+    for other in _other_sizes(stated, label, block):
+        if content.fits_rows(look, other.row_bytes, surely=True):
+            return other
+    shorter = stated.frame_bytes <= block.length < frames * stated.frame_bytes
+    if block.available < block.length or (shorter and content.fits_rows(look, stated.row_bytes)):
         return stated
     raise SourceError(
-        f"{name}: says {says(label)} of {label.width}x{label.height}, {frames} frames, but its {block.length:,} bytes"
-        " of pixel data fit no number of such images; get a fresh copy"
+        f"{name}: the header says {frames} frames of {label.width}x{label.height} in {says(label)}, but the pixel"
+        f" data of {block.length:,} bytes has no length for any such image; get a fresh copy"
     )
 
 
 def _alternatives(stated: PixelReading, label: Label) -> list[PixelReading]:
     """Other readings of the same size: color where it says gray and the reverse, 8 bits where it says 16."""
     gray, color = label.one_sample, label.color or "rgb"
-    layout: Literal["pixel", "plane"] = "plane" if label.planar else "pixel"
+    layouts: list[Literal["pixel", "plane"]] = ["plane", "pixel"] if label.planar else ["pixel", "plane"]
     packed = replace(stated, samples=3, bits=8, stored=8, layout="422", meaning="ybr")
     made = [
         *(replace(stated, samples=1, bits=bits, stored=bits, layout="pixel", meaning=gray) for bits in (8, 16)),
-        *(replace(stated, samples=3, bits=bits, stored=bits, layout=layout, meaning=color) for bits in (8, 16)),
+        *(
+            replace(stated, samples=3, bits=bits, stored=bits, layout=layout, meaning=color)
+            for bits in (8, 16)
+            for layout in layouts
+        ),
     ]
     made.insert(0 if label.bits <= 8 else 4, packed)  # two bytes a pixel: the likelier first
     return [other for other in made if other.frame_bytes != stated.frame_bytes]
+
+
+def _other_sizes(stated: PixelReading, label: Label, block: Block) -> Iterator[PixelReading]:
+    """With the columns, else the rows, that fill the data exactly."""
+    said, frames = f"{stated.width}x{stated.height}", max(1, label.frames)
+    columns, rest = divmod(block.length, frames * stated.row_bytes // stated.width * stated.height)
+    if rest <= 1 and columns > 1:
+        yield replace(stated, width=columns).noting(
+            f"the header says {said}, but the data is {columns} wide: read as that"
+        )
+    rows, rest = divmod(block.length, frames * (stated.frame_bytes // stated.height))
+    if rest <= 1 and rows > 1:
+        yield replace(stated, height=rows).noting(f"the header says {said}, but the data is {rows} high: read as that")
 
 
 def _content_prefers(other: PixelReading, stated: PixelReading, block: Block, look: NDArray[np.uint8]) -> bool:
@@ -134,23 +162,29 @@ def _content_prefers(other: PixelReading, stated: PixelReading, block: Block, lo
     return best == other.row_bytes != stated.row_bytes
 
 
-def _told(reading: PixelReading, label: Label, frames: int) -> PixelReading:
+def _told(reading: PixelReading, label: Label, block: Block) -> PixelReading:
     kind = "4:2:2 YBR" if reading.layout == "422" else "color" if reading.samples == 3 else "gray"
-    fit = f"{frames} images of {label.width}x{label.height} fill its data as {kind} of {reading.bits} bits"
-    return reading.noting(f"says {says(label)} of {label.bits} bits but {fit}: read so")
+    count = block.length // reading.frame_bytes
+    size = f"{label.width}x{label.height}"
+    return reading.noting(
+        f"the header says {says(label)} of {label.bits} bits, but the data has the length of {count} times {size}"
+        f" in {kind} of {reading.bits} bits: read as that"
+    )
 
 
-def _right_way_round(reading: PixelReading, middle: NDArray[np.uint8]) -> PixelReading:
+def right_way_round(reading: PixelReading, middle: NDArray[np.uint8]) -> PixelReading:
     """Rows and Columns exchanged give the same length, but then one row does not resemble the next."""
     across = replace(reading, width=reading.height, height=reading.width)
     if reading.width == reading.height or middle.size < 4 * max(reading.row_bytes, across.row_bytes):
         return reading
-    best = content.best_row_bytes(middle, [reading.row_bytes, across.row_bytes])
-    if best != across.row_bytes or content.fits_rows(middle, reading.row_bytes):
+    change = content.row_change(middle, reading.row_bytes)
+    if change < 1.6 * content.row_change(middle, across.row_bytes) + 1:
         return reading
     stated, found = f"{reading.width}x{reading.height}", f"{across.width}x{across.height}"
     return reading.noting(
-        f"says {stated} but its rows are those of {found}: read so", width=across.width, height=across.height
+        f"the header says {stated}, but the rows are those of {found}: read as that",
+        width=across.width,
+        height=across.height,
     )
 
 
@@ -158,12 +192,16 @@ def _order_of_8_bits(
     reading: PixelReading, middle: NDArray[np.uint8], block: Block
 ) -> tuple[PixelReading, NDArray[np.uint8]]:
     """Big endian words hold two samples the other way round (PS3.5 8.1.1), unless the writer forgot to swap them."""
-    if not (block.big_endian and block.in_words):
+    if not block.big_endian:
         return reading, middle
     turned = middle[: middle.size // 2 * 2].reshape(-1, 2)[:, ::-1].ravel()
-    if content.neater(turned, middle, reading.width, reading.samples, reading.layout == "plane"):
-        return reading.noting("says that its bytes stand in words but they stand alone: read so"), middle
-    return replace(reading, swapped=True), np.concatenate([turned, middle[turned.size :]])
+    turned = np.concatenate([turned, middle[turned.size :]])
+    stated, other = (turned, middle) if block.in_words else (middle, turned)
+    if not content.neater(stated, other, reading.width, reading.samples, reading.layout == "plane"):
+        return replace(reading, swapped=block.in_words), stated
+    found, stated_as = ("single bytes", "words") if block.in_words else ("words", "single bytes")
+    note = f"the header says that samples stand in {stated_as}, but they stand in {found}: read as that"
+    return reading.noting(note, swapped=not block.in_words), other
 
 
 def _color(reading: PixelReading, label: Label, middle: NDArray[np.uint8]) -> PixelReading:
@@ -173,14 +211,18 @@ def _color(reading: PixelReading, label: Label, middle: NDArray[np.uint8]) -> Pi
     if layout and layout != reading.layout and content.best_row_bytes(middle, [by_plane, by_pixel]) == rows:
         said = "pixel" if layout == "plane" else "plane"
         reading = reading.noting(
-            f"says that its color stands by {said} but it stands by {layout}: read so", layout=layout
+            f"the header says that color stands by {said}, but it stands by {layout}: read as that", layout=layout
         )
     size, pixels = (reading.height, reading.width), middle[: reading.frame_bytes]
     image = pixels.reshape(3, *size).transpose(1, 2, 0) if reading.layout == "plane" else pixels.reshape(*size, 3)
     shown = content.color_of(image)
     if not shown or shown == reading.meaning:
         return reading
-    return reading.noting(f"its image shows {called(shown)} and not {says(label)}: read so", meaning=shown)
+    if reading.notes:
+        return replace(reading, meaning=shown)  # that it is color at all was settled against the header
+    return reading.noting(
+        f"the header says {says(label)}, but the image shows {called(shown)}: read as that", meaning=shown
+    )
 
 
 def _order_of_16_bits(
@@ -192,4 +234,6 @@ def _order_of_16_bits(
     now, other = (high_first, low_first) if reading.big else (low_first, high_first)
     if not content.smoother(now, other):
         return reading, now
-    return reading.noting("its values of 16 bits stand in the other byte order: read so", big=not reading.big), other
+    return reading.noting(
+        "the bytes of each value stand in the other order than the header says: read as that", big=not reading.big
+    ), other

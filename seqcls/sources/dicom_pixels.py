@@ -25,8 +25,8 @@ from seqcls.sources.dicom_fragments import (
     split_streams,
 )
 from seqcls.sources.dicom_header import GE_BIG_ENDIAN_PIXELS, Header
-from seqcls.sources.dicom_native import Block, native_reading
-from seqcls.sources.dicom_stream import Codec, StreamFacts, codec_of_syntax, read_stream
+from seqcls.sources.dicom_native import Block, native_reading, right_way_round
+from seqcls.sources.dicom_stream import Codec, StreamFacts, codec_of_syntax, read_stream, rle_pixels
 
 #: Enough of a frame for its stream's header.
 _HEAD_BYTES = 1 << 20
@@ -89,8 +89,8 @@ def _streams(stream: BinaryIO, data: PixelData, header: Header, label: Label) ->
         return pixels, facts if facts.codec else replace(facts, codec=stated)
     whole = Piece(data.start, data.available)
     facts = read_stream(read_pieces(stream, (Piece(data.start, min(data.available, _HEAD_BYTES)),)))
-    if stated == "video":
-        return Pixels(((whole,),)), StreamFacts("video")
+    if facts.codec == "video":
+        return Pixels(((whole,),)), facts
     sized = facts.width > 0 and (facts.width, facts.height) == (label.width, label.height)
     if not facts.codec or not (stated or sized):
         return Pixels(()), None
@@ -118,15 +118,25 @@ def _compressed(
         raise SourceError(f"{path}: does not say how large its image is; get a fresh copy")
     require_sane_size(path, width, height)
     reading = compressed_reading(label, facts, probe, path)
+    if facts.codec == "rle":
+        held = rle_pixels(read_pieces(stream, pixels.frames[0]))
+        if abs(held - width * height) > 1:
+            raise SourceError(
+                f"{path}: the header says {width}x{height}, but a frame holds {held:,} pixels; get a fresh copy"
+            )
+        if reading.bits == 8 and reading.samples == 1 and (values := probe(reading)) is not None:
+            reading = right_way_round(reading, values.ravel())
     if stated != facts.codec:
         name = _name(header.syntax) or "nothing of it"
-        reading = reading.noting(f"the transfer syntax says {name} but the frames are {facts.codec}: read so")
+        reading = reading.noting(f"the transfer syntax says {name}, but the frames are {facts.codec}: decoded as that")
     called = _name(header.syntax) if stated == facts.codec else facts.codec
     return StoredPixels(pixels.frames, pixels.missing, label, reading, facts.codec, called, data.start)
 
 
 def _native(stream: BinaryIO, data: PixelData, header: Header, label: Label) -> StoredPixels:
     path, stated = str(header.path), codec_of_syntax(header.syntax)
+    if label.width < 1 or label.height < 1:
+        raise SourceError(f"{path}: does not say how large its image is; get a fresh copy")
     require_sane_size(path, label.width, label.height)
 
     def peek(offset: int, length: int) -> bytes:
@@ -134,11 +144,11 @@ def _native(stream: BinaryIO, data: PixelData, header: Header, label: Label) -> 
         return read_pieces(stream, (Piece(data.start + place, min(length, data.available - place)),))
 
     big = not header.little or header.syntax == GE_BIG_ENDIAN_PIXELS
-    block = Block(data.length, data.available < data.length, big, data.in_words and not header.little, peek)
+    block = Block(data.length, data.available, big, data.in_words and not header.little, peek)
     reading = native_reading(label, block, path)
     if stated:
         reading = reading.noting(
-            f"the transfer syntax says {_name(header.syntax)} but the pixels are not compressed: read so"
+            f"the transfer syntax says {_name(header.syntax)}, but the pixels are not compressed: read as that"
         )
     pixels = native_frames(data, reading.frame_bytes)
     if not pixels.frames:

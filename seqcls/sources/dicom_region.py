@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from seqcls.sources.dicom_fields import number, numbers, several
+from seqcls.sources.pixel_aspect import TOLERANCE, pixel_aspect, square_size
 
 _CENTIMETRES = 3
-
-#: Pixels of width to height within this are square: the fields are rounded.
-_SQUARE = 0.02
 
 
 def region_of(header: Any, width: int, height: int) -> tuple[int, int, int, int] | None:
@@ -18,33 +17,50 @@ def region_of(header: Any, width: int, height: int) -> tuple[int, int, int, int]
     return max(boxes, key=_area, default=None)
 
 
+def stretched(box: tuple[int, int, int, int] | None, aspect: float) -> tuple[int, int, int, int] | None:
+    """The region in an image whose pixels were made square, as ``square_size`` does it."""
+    if box is None:
+        return None
+    x0, y0 = square_size(box[0], box[1], aspect)
+    x1, y1 = square_size(box[2], box[3], aspect)
+    return x0, y0, x1, y1
+
+
 def pixel_aspect_of(header: Any, width: int, height: int) -> tuple[float, str]:
-    """Width of a pixel divided by its height, 1 where it is square or nothing says otherwise; and a note.
+    """Width of a pixel divided by its height, 1.0 where it is square or nothing says otherwise; and a note.
 
     The scale of the largest tissue region is what the scanner measures by, and outranks the fields of the image
-    (PixelSpacing and its kin, PixelAspectRatio: PS3.3 10.7 and C.7.6.3.1.7, both vertical before horizontal).
+    (PixelSpacing and its kin, PixelAspectRatio: PS3.3 10.7 and C.7.6.3.1.7, all of them vertical before horizontal).
     """
-    found: dict[str, float] = {}
-    for item in sorted(_tissue(header), key=lambda item: -_area(_box(item, width, height) or (0, 0, 0, 0))):
-        units = [number(item, f"PhysicalUnits{axis}Direction") for axis in "XY"]
-        deltas = [abs(number(item, f"PhysicalDelta{axis}") or 0.0) for axis in "XY"]
-        if units[0] in (None, _CENTIMETRES) and units[1] == units[0] and min(deltas) > 0:
-            found["PhysicalDelta"] = deltas[0] / deltas[1]
-            break
+    stated = [*_scale_of_region(header, width, height)]
     for field in ("PixelSpacing", "NominalScannedPixelSpacing", "ImagerPixelSpacing", "PixelAspectRatio"):
         pair = numbers(header, field)
-        if len(pair) == 2 and pair[0] is not None and pair[1] is not None and min(pair[0], pair[1]) > 0:
-            found[field] = pair[1] / pair[0]
-    found = {field: 1.0 if abs(aspect - 1) <= _SQUARE else aspect for field, aspect in found.items()}
-    believed = {field: aspect for field, aspect in found.items() if 0.1 <= aspect <= 10}
-    if not believed:
-        return 1.0, ""
-    (field, aspect), *others = believed.items()
-    against = [f"{name} {other:.3g}" for name, other in others if abs(other / aspect - 1) > _SQUARE]
-    told = f"its pixels are {aspect:.3g} times as wide as high by {field}"
+        if len(pair) == 2 and pair[0] is not None and pair[1] is not None:
+            stated.append((field, pair[1], pair[0]))
+    found, notes = {}, []
+    for field, wide, high in stated:
+        aspect, remark = pixel_aspect(wide, high)
+        if remark:
+            notes.append(f"{field}: {remark}")
+        else:
+            found[field] = aspect
+    if not found:
+        return 1.0, "; ".join(notes)
+    (chosen, aspect), *others = found.items()
+    against = [f"{field} {other:.3g}" for field, other in others if abs(other / aspect - 1) > 2 * TOLERANCE]
     if against:
-        return aspect, f"{told}, by {', '.join(against)}: {field} taken"
-    return aspect, f"{told}: made square" if aspect != 1 else ""
+        notes.append(
+            f"pixels are {aspect:.3g} times as wide as high by {chosen} but {', '.join(against)}: {chosen} taken"
+        )
+    return aspect, "; ".join(notes)
+
+
+def _scale_of_region(header: Any, width: int, height: int) -> Iterator[tuple[str, float, float]]:
+    for item in sorted(_tissue(header), key=lambda item: -_area(_box(item, width, height) or (0, 0, 0, 0)))[:1]:
+        units = {number(item, f"PhysicalUnits{axis}Direction") for axis in "XY"}
+        wide, high = (abs(number(item, f"PhysicalDelta{axis}") or 0.0) for axis in "XY")
+        if units <= {None, _CENTIMETRES} and wide > 0 and high > 0:
+            yield "PhysicalDelta", wide, high
 
 
 def _tissue(header: Any) -> list[Any]:

@@ -96,6 +96,21 @@ def rle_segments(data: bytes) -> int:
     return count if fits else 0
 
 
+def rle_pixels(data: bytes) -> int:
+    """How many values the first segment of an RLE frame unpacks to (PS3.5 G.3)."""
+    _, first, second = struct.unpack_from("<3I", data)
+    packed, place, count = data[first : second if second else len(data)], 0, 0
+    while place < len(packed):
+        run = packed[place]
+        if run < 128:
+            count += run + 1 if place + run + 1 < len(packed) else 0  # not one byte that pads the segment
+            place += run + 2
+        else:
+            count += 257 - run if run > 128 else 0
+            place += 2 if run > 128 else 1
+    return count
+
+
 def code_stream(data: bytes) -> bytes:
     """JPEG 2000 without the boxes of a JP2 file, which a decoder would heed and DICOM does not allow."""
     return data[max(0, data.find(_J2K)) :] if data.startswith(_JP2) else data
@@ -148,15 +163,15 @@ def _jpeg(data: bytes) -> StreamFacts:
     names, samplings = [name for name, _ in components], {sampling for _, sampling in components}
     if len(components) == 3:
         if codec == "lossless jpeg" and bits == 9:  # FFmpeg's own way to write 8 bits with a reversible transform
-            bits, color, because = 8, "rgb", "it has a reversible color transform"
+            bits, color, because = 8, "rgb", "they have a reversible color transform"
         elif len(samplings) > 1:
-            color, because = "ybr", "its chroma is subsampled"
+            color, because = "ybr", "their chroma is subsampled"
         elif adobe in (0, 1):
-            color, because = ("rgb", "ybr")[adobe], f"its Adobe marker has transform {adobe}"
+            color, because = ("rgb", "ybr")[adobe], f"by their Adobe marker, transform {adobe}"
         elif names == [*b"RGB"]:
-            color, because = "rgb", "its components are named R, G, B"
+            color, because = "rgb", "their components are named R, G, B"
         elif jfif and codec == "jpeg":
-            color, because = "ybr", "it has a JFIF marker"
+            color, because = "ybr", "by their JFIF marker"
     return StreamFacts(codec, width, height, len(components), bits, color=color, because=because)
 
 
@@ -168,10 +183,11 @@ def _jpeg_2000(data: bytes) -> StreamFacts:
     because = ""
     if count == 3:
         if _has_component_transform(stream):
-            color, because = "rgb", "it has a component transform"
+            color, because = "rgb", "they have a component transform"
         elif (place := boxes.find(b"colr\x01")) > 0:
             (space,) = struct.unpack_from(">I", boxes, place + 7)
-            color, because = {16: ("rgb", "its box says sRGB"), 18: ("ybr", "its box says sYCC")}.get(space, ("", ""))  # type: ignore[assignment]
+            if space in (16, 18):
+                color, because = ("rgb", "their box says sRGB") if space == 16 else ("ybr", "their box says sYCC")
     width, height = xsize - x0, ysize - y0
     if max(width, height) > MAX_SIDE:
         return StreamFacts("jpeg 2000")

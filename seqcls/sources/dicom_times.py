@@ -93,17 +93,22 @@ def _settle(stated: _Claim, others: list[_Claim]) -> tuple[_Claim | None, str]:
         outvoted = [one for one in measured for two in others if two.field in _DISPLAY and _agree(one, two)]
         if outvoted and not backing:
             two = next(claim for claim in others if claim.field in _DISPLAY and _agree(claim, outvoted[0]))
-            return two, f"{stated.field} gives {stated.rate}, {outvoted[0].field} and {two.field} {two.rate}: taken"
+            return (
+                two,
+                f"{stated.field} gives {stated.rate}, {outvoted[0].field} and {two.field} {two.rate}: the latter taken",
+            )
         if backing or not others:
             return stated, ""
+        if (copied := next((claim for claim in others if _same_number(stated, claim)), None)) is not None:
+            return copied, f"FrameTime and {copied.field} are the same number: taken as {copied.rate}"
         return stated, f"{stated.field} gives {stated.rate}, {others[0].field} {others[0].rate}: {stated.field} taken"
     if backing:
         return stated, ""
-    doubt = f"{stated.field} of {stated.period_s * 1000:.4g} ms would be {stated.rate}"
+    doubt = f"{stated.field} of {stated.period_s * 1000:,.6g} ms would be {stated.rate}"
     readings = [(_Claim(stated.field, stated.period_s * factor), unit) for factor, unit in _UNITS]
     for reading, unit in readings:
         if (agreeing := next((claim for claim in others if _agree(reading, claim)), None)) is not None:
-            return reading, f"{doubt}: taken as {stated.period_s * 1000:.4g} {unit}, as {agreeing.field} has it"
+            return reading, f"{doubt}: taken as {stated.period_s * 1000:,.6g} {unit}, as {agreeing.field} has it"
     if others:
         other, _ = _likeliest(others)
         return other, f"{doubt} but {other.field} gives {other.rate}: {other.field} taken"
@@ -111,8 +116,8 @@ def _settle(stated: _Claim, others: list[_Claim]) -> tuple[_Claim | None, str]:
         return stated, ""
     for reading, unit in readings:
         if _within(reading, _COMMON_S):
-            return reading, f"{doubt}: taken as {stated.period_s * 1000:.4g} {unit}, {reading.rate}"
-    return None, f"{doubt}: not believed"
+            return reading, f"{doubt}: taken as {stated.period_s * 1000:,.6g} {unit}, {reading.rate}"
+    return None, f"{doubt}: not used"
 
 
 def _likeliest(claims: list[_Claim]) -> tuple[_Claim, str]:
@@ -137,7 +142,7 @@ def _other_claims(header: Any, count: int) -> tuple[list[_Claim], list[str]]:
     for field in ("EffectiveDuration", "AcquisitionDuration"):
         if (whole_s := number(header, field)) is not None and whole_s > 0 and count > 1:
             claims.append(_Claim(field, whole_s / count))
-    notes = [f"{c.field} would be {c.rate}: not believed" for c in claims if not _within(c, _POSSIBLE_S)]
+    notes = [f"{c.field} would be {c.rate}: not used" for c in claims if not _within(c, _POSSIBLE_S)]
     return [claim for claim in claims if _within(claim, _POSSIBLE_S)], notes
 
 
@@ -159,7 +164,7 @@ def _vector(header: Any, count: int) -> tuple[list[float], list[str]]:
         notes.append(f"FrameTimeVector has {len(known)} entries for {count} frames")
     if _counts_from_the_start(known):
         known = [0.0, *(after - before for before, after in itertools.pairwise(known))]
-        notes.append("FrameTimeVector holds times since the first frame instead of steps: read so")
+        notes.append("FrameTimeVector holds times since the first frame instead of steps: read as that")
     # The first entry belongs to the first frame and is 0 (PS3.3 C.7.6.5.1.2); some writers leave it out.
     steps_ms = known if len(known) == count - 1 and known[0] > 0 else known[1:]
     return [step / 1000 for step in steps_ms], notes
@@ -174,6 +179,12 @@ def _counts_from_the_start(values: list[float]) -> bool:
 
 def _within(claim: _Claim, bounds_s: tuple[float, float]) -> bool:
     return bounds_s[0] <= claim.period_s <= bounds_s[1]
+
+
+def _same_number(stated: _Claim, other: _Claim) -> bool:
+    """Whether the rate was written into FrameTime, too: then the one of the two that is a usual rate is meant."""
+    same = other.field in _DISPLAY and abs(stated.period_s * 1000 * other.period_s - 1) < 1e-3
+    return stated.field == "FrameTime" and same and stated.period_s < 1 / 60 and other.period_s <= 0.1
 
 
 def _agree(one: _Claim, two: _Claim) -> bool:

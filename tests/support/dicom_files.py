@@ -26,6 +26,9 @@ from pydicom.uid import (
 )
 from support.media import draw
 
+from seqcls.sources import open_source
+from seqcls.types import Frame, SourceReport
+
 COUNT, WIDTH, HEIGHT = 12, 160, 128
 PATIENT = "Doe^Jane Secret"
 
@@ -176,3 +179,45 @@ ENCODINGS: dict[str, Callable[[Path], Path]] = {
     "jpeg ybr": lambda p: jpeg(p, "YBR_FULL_422"),
     "jpeg lossless": lossless_jpeg,
 }
+
+
+def ultrasound(count: int = 4, height: int = 48, width: int = 64) -> np.ndarray:
+    """(count, height, width) uint8: speckle that drifts in a sector on black, from black to white."""
+    noise = np.random.default_rng(3).rayleigh(1.0, (height, width + 2 * count)).astype(np.float32)
+    speckle = np.clip(cv2.GaussianBlur(noise, (0, 0), 1.2) * 150 - 70, 0, 255)
+    y, x = np.mgrid[:height, :width]
+    sector = np.abs(x - width / 2) < 4 + y * 0.5
+    return np.stack([np.where(sector, speckle[:, 2 * k : 2 * k + width], 0) for k in range(count)]).astype(np.uint8)
+
+
+def in_color(frames: np.ndarray, meaning: str) -> np.ndarray:
+    """(..., 3) of gray (...): "rgb" (v, v, v) or "ybr" (v, 128, 128)."""
+    chroma = frames if meaning == "rgb" else np.full_like(frames, 128)
+    return np.stack([frames, chroma, chroma], -1)
+
+
+def tiny(path: Path, pixels: np.ndarray | Sequence[bytes], uid: str = ExplicitVRLittleEndian, **fields: Any) -> Path:
+    """What ``ultrasound`` draws, with a header that says whatever ``fields`` do; None takes a field out."""
+    gone = [name for name, value in fields.items() if value is None]
+    fields = {"Rows": 48, "Columns": 64, "SamplesPerPixel": 1, **{k: v for k, v in fields.items() if v is not None}}
+    vr = fields.pop("vr", None)
+    ds = dataset(uid, fields.pop("photometric", "MONOCHROME2"), count=4, **fields)
+    for name in gone:
+        if name in ds:
+            delattr(ds, name)
+    if isinstance(pixels, np.ndarray):
+        ds.PixelData = pixels.tobytes()
+        ds["PixelData"].VR = vr if vr is not None else "OB" if ds.get("BitsAllocated", 8) == 8 else "OW"
+    else:
+        ds.PixelData = encapsulate(list(pixels))
+        ds["PixelData"].VR = "OB"
+        ds["PixelData"].is_undefined_length = True
+    ds.save_as(path, enforce_file_format=True)
+    return path
+
+
+def read(path: Path) -> tuple[np.ndarray, SourceReport]:
+    """The images as (N, H, W) int, so that differences have a sign, and the report."""
+    with open_source(path) as source:
+        images = [item.image for item in source if isinstance(item, Frame)]
+        return np.stack(images).astype(int), source.report()

@@ -1,0 +1,111 @@
+"""Uncompressed DICOM pixels that do not lie as the header says: what comes out is what was drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from support.dicom_files import in_color, read, tiny, ultrasound
+
+from seqcls.errors import SourceError
+from seqcls.sources import open_source
+
+GRAY = ultrasound()
+RGB, YBR = in_color(GRAY, "rgb"), in_color(GRAY, "ybr")
+PAIRS = GRAY.reshape(4, 48, 32, 2)
+PACKED = np.concatenate([PAIRS, np.full_like(PAIRS, 128)], -1)  # Y Y Cb Cr
+LAYOUTS: dict[str, np.ndarray] = {
+    "gray": GRAY,
+    "RGB by pixel": RGB,
+    "RGB by plane": RGB.transpose(0, 3, 1, 2).copy(),
+    "YBR by pixel": YBR,
+    "YBR by plane": YBR.transpose(0, 3, 1, 2).copy(),
+    "4:2:2": PACKED,
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_every_layout_gives_the_drawn_gray_under_every_label(name: str, tmp_path: Path) -> None:
+    for photometric in ("RGB", "YBR_FULL", "YBR_FULL_422", "MONOCHROME2"):
+        for planar in (0, 1):
+            samples = 1 if photometric == "MONOCHROME2" else 3
+            fields: dict[str, Any] = {"SamplesPerPixel": samples, "PlanarConfiguration": planar}
+            images, report = read(tiny(tmp_path / "a.dcm", LAYOUTS[name], photometric=photometric, **fields))
+            assert images.shape == GRAY.shape and np.abs(images - GRAY).max() <= 1, (photometric, planar)
+            assert report.verdict == "complete"
+
+
+DEEP = GRAY.astype("<u2") * 16
+BITS_12 = {"BitsAllocated": 16, "BitsStored": 12, "HighBit": 11, "WindowCenter": 2040, "WindowWidth": 4081}
+BITS_16 = {"BitsAllocated": 16, "BitsStored": 16, "HighBit": 15, "WindowCenter": 32767.5, "WindowWidth": 65536}
+BIG, LITTLE = ExplicitVRBigEndian, ExplicitVRLittleEndian
+
+# data, fields of the header, part of the note ("" for none)
+CASES: dict[str, tuple[np.ndarray, dict[str, Any], str]] = {
+    "12 bits": (DEEP, BITS_12, ""),
+    "12 bits big endian": (DEEP.astype(">u2"), {"uid": BIG, **BITS_12}, ""),
+    "high byte first": (DEEP.astype(">u2"), BITS_12, "the other order"),
+    "low byte first": (DEEP, {"uid": BIG, **BITS_12}, "the other order"),
+    "more bits than said": (DEEP, {**BITS_12, "BitsStored": 8}, "8 bits are in use, but 12"),
+    "16 bits said to be signed": (GRAY.astype("<u2") * 257, {**BITS_16, "PixelRepresentation": 1}, "are signed, but"),
+    "signed": ((DEEP.astype("<i2") - 2000), {**BITS_16, "PixelRepresentation": 1, "WindowCenter": 40.5, "WindowWidth": 4081}, ""),
+    "8 bits said to be signed": (GRAY, {"PixelRepresentation": 1}, "are signed, but"),
+    "8 bits said to be 16": (GRAY, BITS_16, "in gray of 8 bits"),
+    "12 bits said to be 8": (DEEP, {"WindowCenter": 2040, "WindowWidth": 4081}, "in gray of 16 bits"),
+    "RGB said to have 16": (RGB, {**BITS_16, "photometric": "RGB", "SamplesPerPixel": 3}, "in color of 8 bits"),
+    "big endian bytes": (GRAY, {"uid": BIG}, ""),
+    "big endian words": (GRAY.view(np.uint16).byteswap(), {"uid": BIG, "vr": "OW"}, ""),
+    "big endian words that are none": (GRAY, {"uid": BIG, "vr": "OW"}, "they stand in single bytes"),
+    "big endian bytes that are words": (GRAY.view(np.uint16).byteswap(), {"uid": BIG, "vr": "OB"}, "they stand in words"),
+    "big endian RGB in words": (RGB.ravel().view(np.uint16).byteswap(), {"uid": BIG, "vr": "OW", "photometric": "RGB", "SamplesPerPixel": 3}, ""),
+    "implicit words": (GRAY, {"uid": ImplicitVRLittleEndian}, ""),
+    "rows and columns exchanged": (GRAY, {"Rows": 64, "Columns": 48}, "says 48x64, but the rows are those of 64x48"),
+    "columns that are wrong": (GRAY, {"Columns": 61}, "says 61x48, but the data is 64 wide"),
+    "rows that are wrong": (GRAY, {"Rows": 45}, "says 64x45, but the data is 48 high"),
+    "no samples": (GRAY, {"SamplesPerPixel": None}, ""),
+    "no photometric interpretation": (GRAY, {"PhotometricInterpretation": None}, ""),
+    "no bits": (GRAY, {"BitsAllocated": None, "BitsStored": None, "HighBit": None}, ""),
+    "no number of frames": (GRAY, {"NumberOfFrames": None}, ""),
+    "no number, 4:2:2 said, RGB held": (RGB, {"NumberOfFrames": None, "photometric": "YBR_FULL_422", "SamplesPerPixel": 3}, "in color of 8 bits"),
+    "one sample, said to be RGB": (GRAY, {"photometric": "RGB"}, "read as gray"),
+    "inverted": (255 - GRAY, {"photometric": "MONOCHROME1"}, ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_header_that_is_wrong_costs_nothing_but_a_note(name: str, tmp_path: Path) -> None:
+    data, fields, note = CASES[name]
+    images, report = read(tiny(tmp_path / "a.dcm", data, **fields))
+    assert images.shape == GRAY.shape and np.abs(images - GRAY).mean() < 0.5
+    assert report.verdict == "complete"
+    assert note in " ".join(report.reasons) and (report.reasons == ()) == (note == "")
+
+
+def test_odd_frames_of_words_are_cut_where_they_end(tmp_path: Path) -> None:
+    odd = GRAY[:3, :47, :63].copy()
+    words = np.frombuffer(odd.tobytes() + b"\0", np.uint16).byteswap()
+    fields: dict[str, Any] = {"vr": "OW", "Rows": 47, "Columns": 63, "NumberOfFrames": 3}
+    images, report = read(tiny(tmp_path / "a.dcm", words, BIG, **fields))
+    assert (images == odd).all() and report.reasons == ()
+
+
+@pytest.mark.parametrize(
+    ("data", "fields"),
+    [
+        (GRAY, {"Rows": 37, "Columns": 41}),
+        (GRAY, {"Rows": None, "Columns": None}),
+        (np.concatenate([RGB, np.full_like(RGB[..., :1], 255)], -1), {"photometric": "ARGB", "SamplesPerPixel": 4}),
+        (GRAY, {"photometric": "PALETTE COLOR"}),
+        (GRAY, {"BitsAllocated": 12}),
+    ],
+    ids=["no such size", "no size", "four samples", "a palette that is not there", "12 bits packed"],
+)
+def test_what_cannot_be_settled_is_refused_in_one_line(
+    data: np.ndarray, fields: dict[str, Any], tmp_path: Path
+) -> None:
+    with pytest.raises(SourceError) as caught:
+        open_source(tiny(tmp_path / "a.dcm", data, **fields))
+    assert "\n" not in str(caught.value) and "a.dcm" in str(caught.value)

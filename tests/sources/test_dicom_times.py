@@ -1,0 +1,82 @@
+"""Times of a DICOM cine from fields that contradict each other; every number is worked out by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydicom.dataset import Dataset
+
+from seqcls.sources.dicom_times import clip_times
+
+
+def header(**fields: Any) -> Dataset:
+    ds = Dataset()
+    for name, value in fields.items():
+        setattr(ds, name, value)
+    return ds
+
+
+# fields, frames -> the end of the clip in seconds, where it comes from, part of the note ("" for none)
+CASES: dict[str, tuple[dict[str, Any], int, float, str, str]] = {
+    "milliseconds": ({"FrameTime": "40", "CineRate": 25}, 60, 2.4, "FrameTime", ""),
+    "a rate that is rounded": ({"FrameTime": "80", "CineRate": 13}, 60, 4.8, "FrameTime", ""),
+    "seconds, borne out": ({"FrameTime": "0.08", "CineRate": 13}, 60, 4.8, "FrameTime", "12,500 frames per second: taken as 0.08 s, as CineRate"),
+    "seconds, alone": ({"FrameTime": "0.04"}, 60, 2.4, "FrameTime", "taken as 0.04 s, 25 frames"),
+    "microseconds, borne out": ({"FrameTime": "40000", "CineRate": 25}, 60, 2.4, "FrameTime", "taken as 40,000 us, as CineRate"),
+    "microseconds, alone": ({"FrameTime": "40000"}, 60, 2.4, "FrameTime", "taken as 40,000 us"),
+    "zero": ({"FrameTime": "0", "CineRate": 25}, 60, 2.4, "CineRate", ""),
+    "1 ms beside 25 per second": ({"FrameTime": "1", "CineRate": 25}, 60, 2.4, "CineRate", "CineRate taken"),
+    "1 s beside 25 per second": ({"FrameTime": "1000", "CineRate": 25}, 60, 2.4, "CineRate", "CineRate taken"),
+    "1 s alone": ({"FrameTime": "1000"}, 60, 60.0, "FrameTime", ""),
+    "played slower than taken": ({"FrameTime": "40", "CineRate": 10}, 60, 2.4, "FrameTime", "25 frames per second, CineRate 10 frames"),
+    "the rate in both": ({"FrameTime": "13", "CineRate": 13}, 65, 5.0, "CineRate", "the same number"),
+    "outvoted": ({"FrameTime": "20", "CineRate": 25, "EffectiveDuration": 2.4}, 60, 2.4, "CineRate", "EffectiveDuration and CineRate 25"),
+    "175 frames in 0.01 s": ({"FrameTime": "57", "EffectiveDuration": 0.01}, 175, 9.975, "FrameTime", "EffectiveDuration would be 17,500"),
+    "175 frames in 0.01 s, twice": ({"FrameTime": "0.057", "EffectiveDuration": 0.01}, 175, 9.975, "FrameTime", "taken as 0.057 s"),
+    "a duration alone": ({"EffectiveDuration": 2.4}, 60, 2.4, "EffectiveDuration", ""),
+    "a duration that cannot be": ({"EffectiveDuration": 0.01}, 175, 7.0, "", "EffectiveDuration would be 17,500 frames per second: not used"),
+    "milliseconds of each frame": ({"ActualFrameDuration": 40}, 60, 2.4, "ActualFrameDuration", ""),
+    "a rate that cannot be": ({"CineRate": 25000}, 50, 2.0, "", "25,000 frames per second: not used"),
+    "two rates": ({"CineRate": 25, "RecommendedDisplayFrameRate": 10}, 60, 2.4, "CineRate", "CineRate taken"),
+    "two rates and a judge": ({"CineRate": 25, "RecommendedDisplayFrameRate": 10, "EffectiveDuration": 6.0}, 60, 6.0, "RecommendedDisplayFrameRate", "RecommendedDisplayFrameRate taken"),
+    "vector": ({"FrameTimeVector": [0, *[40] * 59]}, 60, 2.4, "FrameTimeVector", ""),
+    "vector in seconds": ({"FrameTimeVector": [0, *[0.04] * 59], "CineRate": 25}, 60, 2.4, "FrameTimeVector", "taken as 0.04 s"),
+    "vector too short": ({"FrameTimeVector": [0, *[40] * 9]}, 60, 2.4, "FrameTimeVector", "10 entries for 60 frames"),
+    "vector too long": ({"FrameTimeVector": [0, *[40] * 99]}, 60, 2.4, "FrameTimeVector", "100 entries for 60 frames"),
+    "vector of steps alone": ({"FrameTimeVector": [40] * 59}, 60, 2.4, "FrameTimeVector", "59 entries"),
+    "vector of times": ({"FrameTimeVector": [40 * k for k in range(60)]}, 60, 2.4, "FrameTimeVector", "times since the first frame"),
+    "vector of zeros": ({"FrameTimeVector": [0] * 60, "CineRate": 25}, 60, 2.4, "CineRate", "FrameTimeVector holds times that cannot be"),
+    "vector against FrameTime": ({"FrameTimeVector": [0, *[40] * 59], "FrameTime": "10"}, 60, 2.4, "FrameTimeVector", "FrameTimeVector taken"),
+    "nothing": ({}, 50, 2.0, "", ""),
+    "a still": ({"FrameTime": "0.04"}, 1, 0.04, "FrameTime", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_plausible_time_is_taken_and_the_contradiction_noted(name: str) -> None:
+    fields, count, end_s, origin, note = CASES[name]
+    times = clip_times(header(**fields), count, None)
+    assert len(times.times_s) == count + 1 and times.times_s[0] == 0
+    assert times.times_s[-1] == pytest.approx(end_s) and times.origin == origin
+    assert note in " ".join(times.notes) and (times.notes == ()) == (note == "")
+
+
+def test_a_vector_keeps_its_uneven_steps_in_seconds() -> None:
+    times = clip_times(header(FrameTimeVector=[0, 0.02, 0.06, 0.02], FrameTime="0.03"), 4, None)
+    assert times.times_s == pytest.approx([0.0, 0.02, 0.08, 0.10, 0.12])
+
+
+def test_the_stated_rate_settles_a_contradiction_and_nothing_else() -> None:
+    assert clip_times(header(FrameTime="40", CineRate=10), 60, 50.0).origin == "the stated rate"
+    assert clip_times(header(FrameTime="40", CineRate=10), 60, 50.0).times_s[-1] == pytest.approx(1.2)
+    assert clip_times(header(FrameTime="40", CineRate=25), 60, 50.0).times_s[-1] == pytest.approx(2.4)
+
+
+def test_a_decimal_comma_is_read() -> None:
+    from pydicom.dataelem import RawDataElement
+    from pydicom.tag import Tag
+
+    ds = Dataset()
+    ds[0x00181063] = RawDataElement(Tag(0x00181063), "DS", 4, b"33,3", 0, False, True)
+    assert clip_times(ds, 10, None).times_s[-1] == pytest.approx(0.333)
