@@ -162,6 +162,8 @@ def _found(sources: Sequence[str], each: bool | None, *, watched: bool) -> Findi
     from seqcls.sources.found import Findings, FoundSource
 
     if watched:
+        if each is not None:
+            raise UsageError("--each is for images; leave it out for a live run")
         (spec,) = sources
         live = "://" in spec or (spec.isdecimal() and not Path(spec).exists())
         return Findings((FoundSource(spec=spec, path="" if live else Path(spec).name),), Aside())

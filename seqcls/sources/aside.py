@@ -19,10 +19,10 @@ class Aside:
 
     def __str__(self) -> str:
         """One line for a person; empty where nothing was left aside."""
-        parts = [f"{count} {reason}" for reason, count in sorted(self.reasons.items())]
+        parts = [f"{reason} ({count})" for reason, count in sorted(self.reasons.items())]
         if self.suffixes:
             most = self.suffixes.most_common(8)
             kinds = [f"{count} {suffix if suffix else 'without suffix'}" for suffix, count in most]
             kinds += ["and others"] if len(self.suffixes) > len(most) else []
-            parts.append(f"{sum(self.suffixes.values())} that are no clip and no image ({', '.join(kinds)})")
+            parts.append(f"no clip and no image ({sum(self.suffixes.values())}: {', '.join(kinds)})")
         return f"left aside: {', '.join(parts)}" if parts else ""

@@ -190,12 +190,12 @@ class _Search:
         if is_clutter(path.name):
             return ""
         if not path.is_file():
-            gone = "links that lead nowhere" if path.is_symlink() else "that vanished"
-            self._aside.reasons["that are no regular files" if path.exists() else gone] += 1
+            gone = "links that lead nowhere" if path.is_symlink() else "files that vanished"
+            self._aside.reasons["no regular files" if path.exists() else gone] += 1
             return ""
         kind = self._kind(path)
         if kind == "unreadable":
-            self._aside.reasons["that cannot be read"] += 1
+            self._aside.reasons["files that cannot be read"] += 1
             return ""
         if path.name.startswith("."):
             if kind:
@@ -222,7 +222,7 @@ class _Search:
             if not self._why(images):
                 raise SourceError(
                     f"{len(images)} single images: name their folder, or quote the pattern, to read them as one clip;"
-                    " add --each to score them one by one"
+                    " add each=True to score them one by one"
                 )
             common = Path(os.path.commonpath([os.path.abspath(path.parent) for path in images]))  # noqa: PTH100
             together = FoundSource(
@@ -237,7 +237,7 @@ class _Search:
     def _why(self, images: Sequence[Path]) -> str:
         if self._each is None:
             return why_unrelated(images)
-        return "--each" if self._each else ""
+        return "each=True" if self._each else ""
 
     def _told(self) -> str:
         told = "; ".join([*self._aside.unread[:1], *([str(self._aside)] if str(self._aside) else [])])

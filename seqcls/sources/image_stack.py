@@ -69,7 +69,7 @@ class ImageStack(Clip):
         )
         if not origin:
             self._notes.append(
-                f"a stack of images has no clock: {ASSUMED_RATE_HZ:g} per second assumed; state the rate with --fps"
+                f"a stack has no clock: {ASSUMED_RATE_HZ:g} images per second assumed; state the rate by rate_hz=NUMBER"
             )
         if not whole:
             self._truncated = True

@@ -10,11 +10,14 @@ from pathlib import Path
 from seqcls.errors import SourceError
 from seqcls.sources.images import image_facts
 
+#: At least so many headers are read to compare sizes; one that differs among more is reported when it is read.
+_HEADERS = 500
+
 
 def why_unrelated(images: Sequence[Path]) -> str:
     """Why they can be no clip; empty where they may be one: names that differ in their numbers alone, one size.
 
-    Reads the headers of the images.
+    Reads the headers of the images, of many only some.
     """
     if len(images) < 2:
         return ""
@@ -23,7 +26,7 @@ def why_unrelated(images: Sequence[Path]) -> str:
     if other is not None:
         return f"their names do not count up ({first.name}, {(other if other != first else images[1]).name})"
     sizes: dict[tuple[int, int], Path] = {}
-    for path in images:
+    for path in images[:: max(1, len(images) // _HEADERS)]:
         with contextlib.suppress(SourceError):  # reported when it is read
             width, height, _ = image_facts(path)
             sizes.setdefault((width, height), path)

@@ -24,6 +24,10 @@ _SUFFIXES: dict[str, tuple[str, ...]] = {
     "mpegts": (".ts", ".m2ts", ".mts"),
     "gif": (".gif",),
     "asf": (".wmv", ".asf"),
+    "mjpeg": (".mjpg", ".mjpeg"),
+    "mpegvideo": (".m1v", ".m2v"),
+    "h264": (".h264", ".264"),
+    "hevc": (".hevc", ".h265", ".265"),
     "image": (
         *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".tif", ".tiff", ".btf"),
         *(".pgm", ".ppm", ".pnm", ".pbm", ".webp", ".jp2", ".j2k"),
@@ -80,7 +84,7 @@ def _kind(path: Path, head: bytes) -> str:
     for kind, starts in _STARTS.items():
         if head.startswith(starts):
             # Only its name tells a stream of JPEGs from one JPEG.
-            return "mjpeg" if head[:2] == b"\xff\xd8" and path.suffix.lower() in (".mjpg", ".mjpeg") else kind
+            return "mjpeg" if head[:2] == b"\xff\xd8" and kind_by_suffix(path) == "mjpeg" else kind
     if head[4:8] in _BOXES:
         return "mov"
     if head[:4] == b"RIFF" and head[8:12] in (b"AVI ", b"WEBP"):

@@ -214,7 +214,7 @@ def test_what_is_left_aside_is_counted_and_costs_nothing(seqcls: Seqcls, model: 
     (tmp_path / "clips/labels.csv").write_text("file,organ\n")
     (tmp_path / "clips/.DS_Store").write_bytes(b"x")
     done = seqcls("run", "clips", "-m", model, "-o", "out")
-    assert done.code == 0 and "left aside: 1 that are no clip and no image (1 .csv)" in done.err
+    assert done.code == 0 and "left aside: no clip and no image (1: 1 .csv)" in done.err
 
 
 def test_images_that_are_no_clip_are_scored_one_by_one(seqcls: Seqcls, model: str, tmp_path: Path) -> None:

@@ -431,4 +431,7 @@ def test_every_kind_of_image_is_read_and_what_is_left_aside_is_counted(tmp_path:
     frames = load_frames(root, SMALL)
     assert len(frames.images) == 5
     (message,) = frames.messages
-    assert "1 files of several images" in message and "1 that are no clip and no image (1 .txt)" in message
+    assert (
+        "files of several images: label and extract them as clips (1)" in message
+        and "no clip and no image (1: 1 .txt)" in message
+    )

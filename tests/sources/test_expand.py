@@ -40,7 +40,7 @@ def test_a_folder_stands_for_its_clips_in_natural_order(tmp_path: Path) -> None:
     (tmp_path / "c" / "IM0001").write_bytes(bytes(128) + b"DICM" + bytes(20))
     assert paths(tmp_path) == ["a.mpeg", "b/clip 2.MP4", "b/clip 10.mp4", "c/d/e.dcm", "c/IM0001", "stills"]
     aside = str(expand([str(tmp_path)]).aside)
-    assert aside == "left aside: 1 hidden files, 1 hidden folders, 1 that are no clip and no image (1 .txt)"
+    assert aside == "left aside: hidden files (1), hidden folders (1), no clip and no image (1: 1 .txt)"
 
 
 @pytest.mark.parametrize("pattern", ["", "*", "**/*"], ids=["folder", "glob", "recursive"])
@@ -55,7 +55,7 @@ def test_the_bytes_decide_whatever_the_suffix(pattern: str, tmp_path: Path) -> N
     touch(tmp_path / "readme", b"text")
     found = expand([str(tmp_path / pattern) if pattern else str(tmp_path)])
     assert [source.path for source in found.sources] == ["1.2.840.113619.2.55.3", "clip.txt", "scan", "US.IMA"]
-    assert str(found.aside) == "left aside: 1 that are no clip and no image (1 without suffix)"
+    assert str(found.aside) == "left aside: no clip and no image (1: 1 without suffix)"
     assert output_folders(found.sources) == ["1.2.840.113619.2.55.3", "clip.txt", "scan", "US"]
 
 
@@ -78,7 +78,7 @@ def test_dicom_without_an_image_is_counted_and_a_dicomdir_stands_for_its_disc(tm
     for spec in (tmp_path, tmp_path / "*", tmp_path / "DICOMDIR"):
         found = expand([str(spec)])
         assert [source.spec for source in found.sources] == [str(cine)]
-        assert str(found.aside) == "left aside: 1 DICOM without an image, 1 DICOMDIR"
+        assert str(found.aside) == "left aside: DICOM without an image (1), DICOMDIR (1)"
     assert specs(cine, tmp_path / "report.dcm", tmp_path / "DICOMDIR") == [str(cine)]
     assert specs(tmp_path / "report.dcm") == [str(tmp_path / "report.dcm")], "named alone, it is refused in words"
 
@@ -93,7 +93,7 @@ def test_links_do_not_lead_in_circles(tmp_path: Path) -> None:
         pytest.skip("no links here")
     found = expand([str(tmp_path)])
     assert [source.path for source in found.sources] == ["a/clip.mp4", "a/same.mp4"]
-    assert str(found.aside) == "left aside: 1 links that lead nowhere, 1 links to folders, which may lead back"
+    assert str(found.aside) == "left aside: links that lead nowhere (1), links to folders, which may lead back (1)"
 
 
 def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +123,7 @@ def test_images_beside_clips_are_counted_and_stacks_are_clips(tmp_path: Path) ->
     pages[0].save(tmp_path / "pages" / "stack.tif", save_all=True, append_images=pages[1:])
     found = expand([str(tmp_path)])
     assert [source.path for source in found.sources] == ["films/clip.mp4", "pages", "pages/stack.tif"]
-    assert str(found.aside) == "left aside: 2 images beside clips"
+    assert str(found.aside) == "left aside: images beside clips (2)"
     sequence = found.sources[1]
     with open_found(sequence, rate_hz=5) as source:
         assert len(list(source)) == 2 and source.info.path == "pages"
@@ -175,11 +175,11 @@ def test_what_is_missing_is_named(spec: str, tmp_path: Path) -> None:
 
 def test_single_images_that_count_up_are_asked_about(tmp_path: Path) -> None:
     folder = stills(tmp_path, ["1.png", "2.png"])
-    with pytest.raises(SourceError, match=r"name their folder.*--each"):
+    with pytest.raises(SourceError, match=r"name their folder.*each=True"):
         expand([str(folder / "1.png"), str(folder / "2.png")])
     assert specs(folder / "1.png") == [str(folder / "1.png")]
     (pictures,) = expand([str(folder / "1.png"), str(folder / "2.png")], each=True).sources
-    assert (pictures.image_paths, pictures.unrelated) == (("1.png", "2.png"), "--each")
+    assert (pictures.image_paths, pictures.unrelated) == (("1.png", "2.png"), "each=True")
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_images_are_single_ones_where_their_names_do_not_count_up(names: list[st
     (source,) = expand([str(folder)]).sources
     assert source.unrelated == why
     assert [path.name for path in source.images] == names and source.image_paths == tuple(names)
-    assert expand([str(folder)], each=True).sources[0].unrelated == "--each"
+    assert expand([str(folder)], each=True).sources[0].unrelated == "each=True"
     assert expand([str(folder)], each=False).sources[0].unrelated == ""
 
 

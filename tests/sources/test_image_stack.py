@@ -59,7 +59,7 @@ def test_a_tiff_has_no_clock_until_one_is_stated(tmp_path: Path) -> None:
     with open_source(path) as source:
         assert (source.info.has_clock, source.info.rate_hz, source.info.declared_frames) == (False, 25, COUNT)
         list(source)
-        assert "25 per second assumed; state the rate with --fps" in source.report().reasons[0]
+        assert "25 images per second assumed; state the rate by rate_hz=NUMBER" in source.report().reasons[0]
     frames, _, report = read(path, rate_hz=10)
     assert [frame.time_s for frame in frames] == pytest.approx([k / 10 for k in range(COUNT)]) and not report.reasons
 
