@@ -105,9 +105,9 @@ def _avi(data: _Bytes) -> Structure:
         end = position + 8 + length
         if length in (0, 0xFFFFFFFF):
             return Structure()  # a recorder that never came back to fill in the size
-        if end > size:
+        if end > size + 8:  # some writers count the 8 bytes of the head itself
             return _short(end, size)
-        inside, movi_end = position + 12, 0
+        inside, movi_end, end = position + 12, 0, min(end, size)
         while inside + 8 <= end:
             name, length = _unpack("<4sI", data, inside)
             if name == b"LIST" and data.read(inside + 8, 4) in (b"movi", b"rec "):
@@ -120,9 +120,12 @@ def _avi(data: _Bytes) -> Structure:
                 return _broken(inside)
             if inside < movi_end and not (_AVI_CHUNK.fullmatch(name) and _stream_number(name) < streams):
                 return _broken(inside)
-            inside += 8 + length + (length & 1)
-            if inside > end + 1:
-                return _broken(inside - 8 - length)
+            chunk_end = inside + 8 + length
+            if chunk_end > size:
+                return _short(chunk_end, size) if end == size else _broken(inside)
+            if chunk_end > end + 1:
+                return _broken(inside)
+            inside = chunk_end + (length & 1)
         position = end + (end & 1)
     return Structure()
 

@@ -47,6 +47,10 @@ def avi(*behind: bytes, movi: bytes = b"") -> bytes:
     return riff(b"RIFF", b"AVI " + head + riff(b"LIST", b"movi" + frames) + b"".join(behind))
 
 
+def sized(data: bytes, head: int) -> bytes:
+    return data[:4] + struct.pack("<I", len(data) - head) + data[8:]
+
+
 INDEX, INFO = riff(b"idx1", bytes(48)), riff(b"LIST", b"INFO" + riff(b"ISFT", b"a recorder"))
 WHOLE = {
     "nothing": avi(),
@@ -56,12 +60,13 @@ WHOLE = {
     "a chunk of a maker": avi(INDEX, riff(b"x4 8", bytes(5)), riff(b"DISP", bytes(6)), riff(b"JUNK", bytes(7))),
     "facts without an index": avi(INFO),
     "a second part": avi(INDEX) + riff(b"RIFF", b"AVIX" + riff(b"LIST", b"movi" + riff(b"00dc", b"x")) + INFO),
+    "a length that counts its own head": sized(avi(INDEX, INFO), 0),
     "a list that overstates its length": avi(INDEX, INFO).replace(b">\0\0\0movi", b"`\0\0\0movi"),
 }
 BROKEN = {
     "no name of a chunk": avi(INDEX, movi=riff(b"CSET", bytes(8))),
     "another stream's": avi(INDEX, movi=riff(b"01wb", bytes(8))),
-    "too great a length": avi(INDEX, b"CSET" + struct.pack("<I", 999)),
+    "too great a length": avi(INDEX, b"CSET" + struct.pack("<I", 999)) + riff(b"RIFF", b"AVIX"),
     "no letters": avi(INDEX, riff(b"\0\x01ab", b"")),
 }
 
@@ -79,10 +84,15 @@ def test_what_cannot_stand_in_an_avi_is_damage(name: str, tmp_path: Path) -> Non
     assert "breaks at byte" in examine(tmp_path / "a.avi", "avi").flaw
 
 
+@pytest.mark.parametrize("missing", [1, 7, 9, 40, 60])
+def test_an_avi_that_ends_inside_its_index_or_frames_is_truncated(missing: int, tmp_path: Path) -> None:
+    (tmp_path / "a.avi").write_bytes(avi(INDEX)[:-missing])
+    assert examine(tmp_path / "a.avi", "avi").truncated
+
+
 def test_an_avi_with_a_character_set_behind_its_index_is_complete(tmp_path: Path) -> None:
     path = make(tmp_path, "avi mjpeg", frames=5)
-    data = path.read_bytes() + riff(b"CSET", bytes(8)) + INFO
-    path.write_bytes(data[:4] + struct.pack("<I", len(data) - 8) + data[8:])
+    path.write_bytes(sized(path.read_bytes() + riff(b"CSET", bytes(8)) + INFO, 8))
     frames, _, report = read(path)
     assert len(frames) == 5 and (report.verdict, report.reasons) == ("complete", ())
 
