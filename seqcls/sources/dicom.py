@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -125,6 +124,8 @@ class DicomSource(Clip):
 
     def _convert(self, samples: NDArray[Any]) -> NDArray[np.uint8]:
         """Stored samples to (H, W) gray or (H, W, 3) BGR."""
+        import cv2
+
         if self._palette is not None:
             samples = self._palette.apply(samples)
         elif self._levels is not None:

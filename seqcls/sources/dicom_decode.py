@@ -9,7 +9,6 @@ import io
 from collections.abc import Callable
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -69,6 +68,8 @@ def native_samples(data: bytes, reading: PixelReading) -> NDArray[Any]:
 
 def to_rgb(samples: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(H, W, 3) YBR_FULL to RGB."""
+    import cv2
+
     mixed = cv2.transform(np.ascontiguousarray(samples).astype(np.float32), _TO_RGB)
     return np.asarray(np.clip(np.floor(mixed + np.float32(0.5)), 0, 255), np.uint8)
 
