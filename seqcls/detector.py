@@ -225,7 +225,7 @@ class Analysis:
         events = list(self._run.events(self._prepared, self._batch_size, on_progress))
         report = self._source.report()
         if self._stopped.is_set():
-            report = replace(report, verdict="unknown", reasons=("interrupted before the end", *report.reasons))
+            report = replace(report, verdict="interrupted", reasons=("interrupted before the end", *report.reasons))
         return self._run.timeline(events, self._source.info, report)
 
     def close(self) -> None:

@@ -152,6 +152,11 @@ class Timeline:
         unknown_s = sum(gap.end_s - gap.start_s for gap in self.gaps)
         return max(0.0, 1.0 - unknown_s / total_s)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know besides the verdict: what is said of the input, and the warnings."""
+        return (*self.report.reasons, *self.warnings)
+
     def of(self, organ: str, state: State | None = None) -> tuple[Interval, ...]:
         """The organ's intervals in order; of one state where ``state`` names it.
 

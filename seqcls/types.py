@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from seqcls.errors import UsageError
 
 State = Literal["present", "absent", "unknown"]
-Verdict = Literal["complete", "truncated", "damaged", "unknown"]
+Verdict = Literal["complete", "truncated", "damaged", "interrupted", "unknown"]
 FeedState = Literal["connecting", "running", "stalled", "retrying", "stopped"]
 
 #: Durations are compared with this tolerance: PTS in 1/90000 s units do not add up exactly in float seconds.
@@ -222,6 +222,11 @@ class SourceInfo:
     """Whether frames carry times of their own, rather than times by their rate."""
     details: tuple[tuple[str, str], ...] = ()
     """Other facts for a person, as pairs of name and value."""
+
+    @property
+    def title(self) -> str:
+        """What tells it from others, for a person: its path where it has one."""
+        return self.path or self.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,7 +161,7 @@ def test_stopping_keeps_what_was_read() -> None:
     asked = iter(range(100))
     timeline = detector(organs=("liver",)).analyze(frames([0.9] * 50), should_stop=lambda: next(asked) >= 20)
     assert timeline.frame_counts.received == 20 and timeline.end_s == pytest.approx(2.0)
-    assert timeline.report.verdict == "unknown" and "interrupted" in timeline.report.reasons[0]
+    assert timeline.report.verdict == "interrupted" and "interrupted" in timeline.report.reasons[0]
 
 
 def test_no_frame_at_all_is_an_error() -> None:

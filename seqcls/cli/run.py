@@ -188,7 +188,7 @@ def _run_all(detector: Detector, found: Findings, folders: Sequence[Path], root:
 
     sources = found.sources
     done: list[Timeline] = []
-    failed, damaged, whole = len(found.aside.unread), 0, 0
+    failed, whole = len(found.aside.unread), 0
     with console.stops_cleanly() as should_stop, closing(_started(detector, sources, open_one, should_stop)) as started:
         for number, (source, analysis, folder) in enumerate(zip(sources, started, folders, strict=True)):
             if number == 0:  # not before: the engine is opened while the first clips are read
@@ -209,20 +209,19 @@ def _run_all(detector: Detector, found: Findings, folders: Sequence[Path], root:
                 continue
             done += timelines
             whole += 1
-            damaged += any(timeline.report.verdict in ("truncated", "damaged") for timeline in timelines)
             if should_stop():
                 break
         interrupted = should_stop()
     if len(sources) > 1:
         write_intervals_csv(done, root / "intervals.csv")
-        console.notify(f"{whole} of {len(sources)} done, {failed} failed, {damaged} damaged; {root}")
+        console.notify(f"{whole} of {len(sources)} done, {failed} failed{tables.run_facts(done)}; {root}")
     elif done:
         clip = "intervals.csv, scores.csv, timeline.json, timeline.png"
         what = "pictures.csv, scores.csv" if sources[0].unrelated else clip
         console.notify(f"wrote {folders[0]}: {what}")
     if interrupted:
         return 130
-    return 1 if failed else 3 if damaged else 0
+    return 1 if failed else 3 if any(one.report.verdict in ("truncated", "damaged") for one in done) else 0
 
 
 def _finish(analysis: Analysis | SeqclsError, folder: Path, rate_hz: float | None) -> Timeline:

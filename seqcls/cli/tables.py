@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from rich.console import Console, Group, RenderableType
@@ -13,7 +15,7 @@ from rich.text import Text
 
 from seqcls.cli.console import in_flags
 from seqcls.palette import SKY, UNKNOWN
-from seqcls.types import State
+from seqcls.types import State, Verdict
 
 if TYPE_CHECKING:
     from seqcls.evaluation.evaluate import ClipTruth
@@ -22,8 +24,13 @@ if TYPE_CHECKING:
     from seqcls.timeline import Timeline
     from seqcls.types import Interval
 
-#: By state, a glyph and its ink. They differ in shape too: one man in twelve does not see red against green.
-GLYPHS: dict[State, tuple[str, str]] = {"present": ("█", SKY), "absent": ("─", "#8a8a8a"), "unknown": ("░", UNKNOWN)}
+#: By state, a glyph (of presence one per eighth of the cell's time) and its ink. They differ in shape too: one man in
+#: twelve does not see red against green.
+GLYPHS: dict[State, tuple[str, str]] = {
+    "present": ("▁▂▃▄▅▆▇█", SKY),
+    "absent": ("─", "#8a8a8a"),
+    "unknown": ("░", UNKNOWN),
+}
 
 
 def clock(seconds: float, *, whole: bool = False) -> str:
@@ -39,16 +46,28 @@ def clock(seconds: float, *, whole: bool = False) -> str:
 def strip(spans: Sequence[Interval | Span], start_s: float, end_s: float, width: int) -> Text:
     """One line of ``width`` cells from ``start_s`` to ``end_s``, blank where there is no span.
 
-    A cell shows presence when any of its time has it, so that nothing short is lost.
+    A cell is filled as high as its time shows presence, by an eighth at least, so that nothing short is lost.
     """
     text = Text(no_wrap=True)
     for cell in range(width):
         left_s = start_s + (end_s - start_s) * cell / width
         right_s = start_s + (end_s - start_s) * (cell + 1) / width
-        states = {s.state for s in spans if s.start_s < right_s and (s.end_s is None or left_s < s.end_s)}
+        here = [s for s in spans if s.start_s < right_s and (s.end_s is None or left_s < s.end_s)]
+        states = {s.state for s in here}
         state: State | None = next((s for s in ("present", "unknown", "absent") if s in states), None)
-        text.append(*(" ", "") if state is None else GLYPHS[state])
+        if state is None:
+            text.append(" ")
+            continue
+        present = [s for s in here if s.state == "present"]
+        present_s = sum(min(right_s, s.end_s or right_s) - max(left_s, s.start_s) for s in present)
+        text.append(*_filled(state, present_s / (right_s - left_s)))
     return text
+
+
+def _filled(state: State, share: float) -> tuple[str, str]:
+    """The glyph of a cell in which ``share`` is present, and its ink."""
+    glyphs, ink = GLYPHS[state]
+    return glyphs[min(len(glyphs), max(1, round(share * len(glyphs)))) - 1], ink
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str | Text]], *, words: int = 1, title: str = "") -> Table:
@@ -69,8 +88,9 @@ def truth_strips(clip: ClipTruth, width: int) -> RenderableType:
     for column, organ in enumerate(clip.timeline.organs):
         truth = Text()
         for codes in np.array_split(clip.codes[:, column], cells):
-            glyph, style = ("█", "green") if (codes == 1).any() else ("─", "bright_black")
-            truth.append(*(("·", "bright_black") if (codes == -1).all() else (glyph, style)))
+            labelled, present = int(np.count_nonzero(codes != -1)), int(np.count_nonzero(codes == 1))
+            glyph, _ = _filled("present" if present else "absent", present / max(1, labelled))
+            truth.append(*(glyph, "green" if present else "bright_black") if labelled else ("·", "bright_black"))
         grid.add_row(Text(organ, style="bold"), _strip(clip.timeline, organ, cells), "found")
         grid.add_row("", truth, "truth")
     return grid
@@ -80,8 +100,9 @@ def timeline_strips(timeline: Timeline, width: int) -> RenderableType:
     """All organs' strips over one time axis."""
     grid, cells = _grid(timeline, width)
     for organ in timeline.organs:
-        present_s = sum(i.duration_s for i in timeline.of(organ, "present"))
-        share = present_s / max(1e-9, timeline.end_s - timeline.start_s)
+        present = timeline.of(organ, "present")
+        present_s, length_s = sum(i.duration_s for i in present), timeline.end_s - timeline.start_s
+        share = present_s / length_s if length_s > 0 else float(bool(present))
         grid.add_row(Text(organ, style="bold"), _strip(timeline, organ, cells), f"{present_s:.2f} s {share:4.0%}")
     left, middle, right = (clock(timeline.start_s + (timeline.end_s - timeline.start_s) * part) for part in (0, 0.5, 1))
     line = left + middle.center(max(0, cells - len(left) - len(right))) + right
@@ -90,7 +111,10 @@ def timeline_strips(timeline: Timeline, width: int) -> RenderableType:
 
 
 def _strip(timeline: Timeline, organ: str, cells: int) -> Text:
-    return strip(timeline.of(organ), timeline.start_s, timeline.end_s, cells)
+    spans, end_s = timeline.of(organ), timeline.end_s
+    if end_s <= timeline.start_s:  # a frame whose duration nobody knows
+        spans, end_s = tuple(replace(span, end_s=span.end_s + 1) for span in spans), end_s + 1
+    return strip(spans, timeline.start_s, end_s, cells)
 
 
 def _grid(timeline: Timeline, width: int) -> tuple[Table, int]:
@@ -104,8 +128,9 @@ def _grid(timeline: Timeline, width: int) -> tuple[Table, int]:
 
 
 def interval_table(timeline: Timeline, most: int = 40) -> RenderableType:
-    """Present and unknown intervals in time order; absence is what is left."""
-    shown = sorted((i for i in timeline.intervals if i.state != "absent"), key=lambda i: (i.start_s, i.organ))
+    """Present and unknown intervals in time order; absence is what is left. Of a single frame all, for their scores."""
+    every = len(timeline.scores.index) == 1
+    shown = sorted((i for i in timeline.intervals if every or i.state != "absent"), key=lambda i: (i.start_s, i.organ))
     if not shown:
         return Text("no organ in view", style="bright_black")
     rows = (
@@ -127,10 +152,7 @@ def interval_table(timeline: Timeline, most: int = 40) -> RenderableType:
 
 def show_timeline(console: Console, timeline: Timeline) -> None:
     """Name, facts, strips, table."""
-    console.print(
-        Text(timeline.source.path or timeline.source.name, style="bold")
-        + Text(f"  {_facts(timeline)}", style="default")
-    )
+    console.print(Text(timeline.source.title, style="bold") + Text(f"  {_facts(timeline)}", style="default"))
     for reason in timeline.report.reasons:
         console.print(Text(f"  input: {in_flags(reason)}", style="yellow"))
     for warning in timeline.warnings:
@@ -176,6 +198,15 @@ def show_pictures(console: Console, name: str, pictures: Sequence[Timeline], mos
     if len(pictures) > most:
         console.print(Text(f"… and {len(pictures) - most} more in pictures.csv"))
     console.print()
+
+
+def run_facts(timelines: Sequence[Timeline]) -> str:
+    """What a reader must know of the clips that are done, for the last line of a run."""
+    verdicts = Counter(timeline.report.verdict for timeline in timelines)
+    facts = [(verdicts[verdict], verdict) for verdict in get_args(Verdict) if verdict != "complete"]
+    facts.append((sum(timeline.coverage < 1 for timeline in timelines), "partly unknown"))
+    facts.append((sum(bool(timeline.warnings) for timeline in timelines), "with warnings"))
+    return "".join(f", {count} {what}" for count, what in facts if count)
 
 
 def range_of(estimate: Estimate) -> str:

@@ -1,4 +1,7 @@
-"""intervals.csv: one row per interval; each organ's rows cover the clip without holes."""
+"""intervals.csv: one row per interval; each organ's rows cover the clip without holes.
+
+The last columns are the same in all rows of a clip: what a reader must know of it, wherever the row ends up.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,10 @@ COLUMNS = (
     "mean_score",
     "peak_score",
     "reason",
+    "path",
+    "verdict",
+    "coverage",
+    "warnings",
 )
 
 
@@ -32,6 +39,12 @@ def write_intervals_csv(timeline: Timeline | Sequence[Timeline], path: str | Pat
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for one in timelines:
+        of_clip = (
+            text_cell(one.source.path),
+            one.report.verdict,
+            score_cell(one.coverage),
+            text_cell("; ".join(one.notes)),
+        )
         for i in one.intervals:
             writer.writerow(
                 (
@@ -45,6 +58,7 @@ def write_intervals_csv(timeline: Timeline | Sequence[Timeline], path: str | Pat
                     score_cell(i.mean_score),
                     score_cell(i.peak_score),
                     text_cell(i.reason),
+                    *of_clip,
                 )
             )
     write_text(path, text.getvalue())

@@ -11,7 +11,7 @@ from seqcls.exports.csv_cells import score_cell, text_cell
 from seqcls.files import write_text
 from seqcls.timeline import Timeline
 
-COLUMNS = ("path", "organ", "probability", "state", "reason")
+COLUMNS = ("path", "organ", "probability", "state", "reason", "warnings")
 
 
 def write_pictures_csv(pictures: Sequence[Timeline], path: str | Path) -> None:
@@ -23,11 +23,12 @@ def write_pictures_csv(pictures: Sequence[Timeline], path: str | Path) -> None:
         for interval in one.intervals:
             writer.writerow(
                 (
-                    text_cell(one.source.path if one.source.path else one.source.name),
+                    text_cell(one.source.title),
                     text_cell(interval.organ),
                     score_cell(interval.peak_score),
                     interval.state,
                     text_cell(interval.reason),
+                    text_cell("; ".join(one.warnings)),
                 )
             )
     write_text(path, text.getvalue())

@@ -1,8 +1,9 @@
 """scores.csv: every frame's scores, exact enough that a replay gives the same floats.
 
 Columns: file, frame, time_s, duration_s, reason, measured (0 where the engine did not see the frame and its scores are
-inferred, see adaptive.py), then per organ `<organ>` (from the model) and `<organ> smoothed`. Scores are written with 9
-significant digits, times with 17: what a float32 and a float64 need to survive the trip.
+inferred, see adaptive.py), then per organ `<organ>` (from the model) and `<organ> smoothed`, and last path, which older
+runs lack. Scores are written with 9 significant digits, times with 17: what a float32 and a float64 need to survive the
+trip.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def write_scores_csv(
         writer = csv.writer(stream, lineterminator="\n")
         organs = timelines[0].organs
         names = chain.from_iterable((text_cell(organ), text_cell(f"{organ} smoothed")) for organ in organs)
-        writer.writerow((*_FIXED, *names))
+        writer.writerow((*_FIXED, *names, "path"))
         done = 0
         for one in timelines:
             for rows in _rows(one):
@@ -52,7 +53,7 @@ def write_scores_csv(
 
 def _rows(timeline: Timeline) -> Iterator[list[tuple[Any, ...]]]:
     scores = timeline.scores
-    name = text_cell(timeline.source.name)
+    name, path = text_cell(timeline.source.name), text_cell(timeline.source.path)
     for start in range(0, len(scores.index), _ROWS):
         some = slice(start, start + _ROWS)
         columns = [
@@ -67,6 +68,7 @@ def _rows(timeline: Timeline) -> Iterator[list[tuple[Any, ...]]]:
                 map(text_cell, scores.reason[some]),
                 scores.measured[some].astype(int).tolist(),
                 *columns,
+                repeat(path),
                 strict=False,
             )
         )
@@ -84,9 +86,10 @@ def read_scores_csv(path: str | Path, organs: tuple[str, ...], on_progress: Prog
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             rows = csv.reader(stream)
-            width = len(_FIXED) + 2 * len(organs)
-            if (found := len(next(rows, ()))) != width:
-                raise ValueError(f"{found} columns")
+            scored = len(_FIXED) + 2 * len(organs)
+            width = len(next(rows, ()))
+            if width not in (scored, scored + 1):
+                raise ValueError(f"{width} columns")
             for row in rows:
                 if len(row) != width:
                     raise ValueError(f"{len(row)} cells in line {rows.line_num}")
@@ -94,7 +97,7 @@ def read_scores_csv(path: str | Path, organs: tuple[str, ...], on_progress: Prog
                 times_s.extend((float(row[2]), float(row[3])))
                 reasons.append(row[4].removeprefix("'") if row[4] else "")
                 measured.append(int(row[5]))
-                values.extend(float(cell) if cell else math.nan for cell in row[6:])
+                values.extend(float(cell) if cell else math.nan for cell in row[6:scored])
                 if on_progress is not None and len(index) % _ROWS == 0:
                     on_progress(len(index))
     except FileNotFoundError as error:

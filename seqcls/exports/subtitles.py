@@ -8,15 +8,18 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
+import seqcls
 from seqcls.files import write_text
 from seqcls.timeline import Timeline
 
 
 def write_vtt(timeline: Timeline, path: str | Path) -> None:
-    """One cue per stretch during which the same organs are in view."""
+    """One cue per stretch during which the same organs are in view; notes, which players do not show, say of what."""
     cues = [f"{_clock(a, '.')} --> {_clock(b, '.')}\n{_escaped(text)}\n" for a, b, text in _cues(timeline)]
-    note = "NOTE Research software, not a medical device.\n"
-    write_text(path, "\n".join(["WEBVTT\n", note, *cues]))
+    report = timeline.report
+    of_clip = f"{timeline.source.title}: input {report.verdict}, {timeline.coverage:.1%} scorable"
+    notes = [f"NOTE {_escaped(text)}\n" for text in (seqcls.DISCLAIMER, of_clip, *timeline.notes)]
+    write_text(path, "\n".join(["WEBVTT\n", *notes, *cues]))
 
 
 def write_srt(timeline: Timeline, path: str | Path) -> None:
@@ -54,4 +57,5 @@ def _clock(milliseconds: int, point: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", " ")
+    """Neither markup, nor an arrow, nor an empty line, which would end a note or a cue."""
+    return " ".join(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").split())

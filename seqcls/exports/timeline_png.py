@@ -1,31 +1,43 @@
-"""timeline.png: thumbnails, a strip per organ, and the scores that led to it."""
+"""timeline.png: what a reader must know of the clip, thumbnails, a strip per organ, and the scores that led to it."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import seqcls
 from seqcls.files import atomic_path
 from seqcls.palette import PRESENT, UNKNOWN, VERMILION
 from seqcls.timeline import Timeline
-from seqcls.types import Interval
+from seqcls.types import TIME_TOLERANCE_S, Interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-LEGEND = "Blue: in view. Hatched: unknown. Line: score, with its thresholds dotted"
+Floats = NDArray[np.float64]
+LEGEND = "Blue: in view. Hatched: unknown. Line: score, none where no frame was; thresholds dotted"
 MAX_POINTS = 4000
 #: From here on times are read in minutes, or hours; and the steps that make round ones.
 LONG_S = 180.0
 _STEPS_S = (30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 43_200, 86_400)
 # Inches. Said rather than found by matplotlib's layout engine, which takes as long as all the rest.
 _WIDTH, _ROW, _BETWEEN = 11.0, 0.95, 0.32
-_TOP, _BOTTOM, _LEFT, _RIGHT = 0.52, 0.72, 0.42, 0.12
+_TOP, _LINE, _BOTTOM, _LEFT, _RIGHT = 0.52, 0.18, 0.72, 0.42, 0.12
+#: Pixels: what is narrower is drawn so wide, and what a letter takes.
+_NARROWEST, _LETTER = 2, 6
+_PIXELS = 100 * (_WIDTH - _LEFT - _RIGHT)
+#: Frames farther apart, and much farther than usual, are not joined by a line.
+_LONG_STEP_S = 1.0
+#: Lines about the clip, and letters in each.
+_LINES, _LETTERS = 6, 190
 
 
 def load_library() -> None:
@@ -39,31 +51,98 @@ def write_picture(timeline: Timeline, path: str | Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    organs = timeline.organs
+    organs, lines = timeline.organs, _lines_about(timeline)
     thumbnails = bool(timeline.thumbnails)
     rows = thumbnails + len(organs)
-    height = _TOP + rows * _ROW + (rows - 1) * _BETWEEN + _BOTTOM
+    top = _TOP + _LINE * len(lines)
+    height = top + rows * _ROW + (rows - 1) * _BETWEEN + _BOTTOM
     figure = Figure(figsize=(_WIDTH, height), dpi=100)
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
     figure.subplots_adjust(
         left=_LEFT / _WIDTH,
         right=1 - _RIGHT / _WIDTH,
-        top=1 - _TOP / height,
+        top=1 - top / height,
         bottom=_BOTTOM / height,
         hspace=_BETWEEN / _ROW,
     )
+    shown = _Axis.of(timeline)
     if thumbnails:
-        _draw_thumbnails(axes[0], timeline)
+        _draw_thumbnails(axes[0], timeline, shown)
     for column, organ in enumerate(organs):
-        _draw_organ(axes[column + thumbnails], timeline, column, organ)
+        _draw_organ(axes[column + thumbnails], timeline, shown, column, organ)
     _label_times(axes[-1], timeline.start_s, timeline.end_s)
-    axes[-1].set_xlim(timeline.start_s, max(timeline.end_s, timeline.start_s + 1e-3))
-    name = _literal(timeline.source.name)
-    figure.text(0.01, 1 - 0.08 / height, name, fontsize=11, ha="left", va="top", weight="bold")
-    figure.text(0.99, 0.06 / height, f"{LEGEND}. {seqcls.DISCLAIMER}", fontsize=8, color="#555555", ha="right")
+    axes[-1].set_xlim(shown.start_s, shown.end_s)
+    _write_about(figure, height, timeline, lines)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png")
+
+
+def _write_about(figure: Figure, height: float, timeline: Timeline, lines: Sequence[str]) -> None:
+    """What was analysed, what came of reading it, and what a reader must know."""
+    name, verdict = timeline.source.title, timeline.report.verdict
+    figure.text(0.01, 1 - 0.08 / height, _literal(_cut(name, 90)), fontsize=11, ha="left", va="top", weight="bold")
+    whole = verdict == "complete" and timeline.coverage == 1
+    figure.text(
+        0.99,
+        1 - 0.08 / height,
+        f"input {verdict}, {_percent(timeline.coverage)} scorable",
+        fontsize=10,
+        ha="right",
+        va="top",
+        color="#555555" if whole else VERMILION,
+        weight="normal" if whole else "bold",
+    )
+    for number, line in enumerate(lines):
+        place = 1 - (0.3 + _LINE * number) / height
+        figure.text(0.01, place, _literal(line), fontsize=8, ha="left", va="top", color=VERMILION)
+    figure.text(0.99, 0.06 / height, f"{LEGEND}. {seqcls.DISCLAIMER}", fontsize=8, color="#555555", ha="right")
+
+
+def _lines_about(timeline: Timeline) -> list[str]:
+    """Why stretches are unknown, what is said of the input, and the warnings."""
+    unknown = Counter[str]()
+    for gap in timeline.gaps:
+        unknown[gap.reason] += gap.end_s - gap.start_s  # type: ignore[assignment]  # seconds, no whole number
+    why = ", ".join(f"{reason or 'no reason'} {_duration(length_s)}" for reason, length_s in unknown.most_common())
+    lines = [_cut(line, _LETTERS) for line in ([f"unknown: {why}"] if why else []) + list(timeline.notes)]
+    if len(lines) > _LINES:
+        lines[_LINES - 1 :] = [f"and {len(lines) - _LINES + 1} more in timeline.json"]
+    return lines
+
+
+def _cut(text: str, letters: int) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= letters else f"{text[: letters // 2]} … {text[-letters // 2 + 3 :]}"
+
+
+def _percent(share: float) -> str:
+    """Never 100 % of what is not all, nor 0 % of what is not nothing."""
+    return f"{share:.0%}" if share in (0, 1) else f"{min(0.999, max(0.001, share)):.1%}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """The time that is shown; more than none, also of a frame whose duration nobody knows."""
+
+    start_s: float
+    end_s: float
+    narrowest_s: float
+    """What shorter stretches are widened to."""
+
+    @classmethod
+    def of(cls, timeline: Timeline) -> _Axis:
+        start_s, end_s = timeline.start_s, timeline.end_s
+        if end_s <= start_s:
+            return cls(start_s - 0.5, end_s + 0.5, 1.0)
+        return cls(start_s, end_s, (end_s - start_s) * _NARROWEST / _PIXELS)
+
+    def widened(self, interval: Interval) -> tuple[float, float]:
+        """Begin and length, as drawn."""
+        length_s = max(interval.duration_s, self.narrowest_s)
+        middle_s = (interval.start_s + interval.end_s) / 2
+        begin_s = min(max(middle_s - length_s / 2, self.start_s), self.end_s - length_s)
+        return begin_s, length_s
 
 
 def _label_times(ax: Axes, start_s: float, end_s: float) -> None:
@@ -85,13 +164,15 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _draw_thumbnails(ax: Axes, timeline: Timeline) -> None:
-    """Each picture stands where its frame lies in time, as far as there is room."""
-    span_s = max(timeline.end_s - timeline.start_s, 1e-3)
+def _draw_thumbnails(ax: Axes, timeline: Timeline, shown: _Axis) -> None:
+    """Each picture stands where its frame lies in time, as far as there is room; none where all is unknown."""
+    span_s = shown.end_s - shown.start_s
     count = 10
     for slot in range(count):
-        left = timeline.start_s + span_s * slot / count
+        left = shown.start_s + span_s * slot / count
         middle_s = left + span_s / count / 2
+        if any(gap.start_s <= middle_s < gap.end_s for gap in timeline.gaps):
+            continue
         _, picture = min(timeline.thumbnails, key=lambda thumbnail: abs(thumbnail[0] - middle_s))
         gap = 0.02 * span_s / count
         extent = (left + gap, left + span_s / count - gap, 0, 1)
@@ -100,29 +181,77 @@ def _draw_thumbnails(ax: Axes, timeline: Timeline) -> None:
     ax.axis("off")
 
 
-def _draw_organ(ax: Axes, timeline: Timeline, column: int, organ: str) -> None:
-    scores = timeline.scores
-    step = max(1, len(scores.index) // MAX_POINTS)
-    time_s = scores.time_s[::step]
-    ax.plot(time_s, scores.raw[::step, column], color=VERMILION, lw=0.6, alpha=0.5)
-    ax.plot(time_s, scores.smooth[::step, column], color=VERMILION, lw=1.4)
-    _shade(ax, timeline.of(organ, "present"), (0, 1), color=PRESENT, alpha=0.25, lw=0)
-    _shade(ax, timeline.of(organ, "present"), (0.9, 0.1), color=PRESENT, lw=0)
-    _shade(ax, timeline.of(organ, "unknown"), (0, 1), facecolor="none", edgecolor=UNKNOWN, hatch="///", lw=0)
+def _draw_organ(ax: Axes, timeline: Timeline, shown: _Axis, column: int, organ: str) -> None:
+    scores, holes = timeline.scores, _holes(timeline)
+    for values, width, alpha in ((scores.raw, 0.6, 0.5), (scores.smooth, 1.4, 1.0)):
+        time_s, score, alone = curve(scores.time_s, values[:, column], holes)
+        ax.plot(time_s, score, color=VERMILION, lw=width, alpha=alpha)
+    ax.plot(time_s[alone], score[alone], ".", color=VERMILION, ms=5, clip_on=False)
+    present, unknown = timeline.of(organ, "present"), timeline.of(organ, "unknown")
+    _shade(ax, shown, present, (0, 1), color=PRESENT, alpha=0.25, lw=0)
+    _shade(ax, shown, present, (0.9, 0.1), color=PRESENT, lw=0)
+    _shade(ax, shown, unknown, (0, 1), facecolor="none", edgecolor=UNKNOWN, hatch="///", lw=0)
+    for i in unknown:
+        if i.duration_s * _PIXELS > (len(i.reason) + 2) * _LETTER * (shown.end_s - shown.start_s):
+            white = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+            middle_s = (i.start_s + i.end_s) / 2
+            ax.text(middle_s, 0.5, _literal(i.reason), fontsize=8, ha="center", va="center", bbox=white)
     options = timeline.provenance.intervals[column]
     for threshold in (options.onset, options.offset):
         ax.axhline(threshold, color="#888888", lw=0.7, ls=":")
-    present_s = float(np.sum([i.duration_s for i in timeline.of(organ, "present")]))
-    ax.set_title(_literal(f"{organ}: in view for {_duration(present_s)}"), fontsize=10, loc="left")
+    ax.set_title(_literal(_cut(f"{organ}: {_in_view(timeline, organ)}", _LETTERS // 2)), fontsize=10, loc="left")
     ax.set_ylim(-0.03, 1.14)
     ax.set_yticks([0, 0.5, 1])
     ax.tick_params(labelsize=8)
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def _shade(ax: Axes, intervals: Sequence[Interval], of_height: tuple[float, float], **look: Any) -> None:
+def _in_view(timeline: Timeline, organ: str) -> str:
+    """How long; of a single frame its state and score."""
+    own = timeline.of(organ)
+    if len(timeline.scores.index) == len(own) == 1:
+        [only] = own
+        return f"{only.state} ({only.reason})" if only.reason else f"{only.state}, score {only.mean_score:.2f}"
+    present_s = [i.duration_s for i in own if i.state == "present"]
+    return f"in view for {_duration(float(np.sum(present_s)))}" if present_s else "not in view"
+
+
+def _holes(timeline: Timeline) -> NDArray[np.bool_]:
+    """(T,) before which frames there is a stretch without any: a gap, or much more time than usual."""
+    time_s = np.maximum.accumulate(timeline.scores.time_s)
+    steps_s = np.diff(time_s, prepend=time_s[:1])
+    holes: NDArray[np.bool_] = steps_s > max(_LONG_STEP_S, 5 * float(np.median(steps_s)))
+    gaps_s = [gap.start_s for gap in (*timeline.report.gaps, *timeline.gaps)]
+    rows = np.searchsorted(time_s, np.array(gaps_s) - TIME_TOLERANCE_S)
+    holes[rows[rows < len(time_s)]] = True
+    return holes
+
+
+def curve(
+    time_s: Floats, values: NDArray[np.float32], holes: NDArray[np.bool_]
+) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """A line through scores (T,), broken by NaN at holes and where a score is missing, and which points stand alone.
+
+    Of many frames, the lowest and the highest of each few.
+    """
+    known = ~np.isnan(values)
+    rows = np.flatnonzero(known)
+    if len(rows) > MAX_POINTS:
+        step = -(-2 * len(rows) // MAX_POINTS)
+        blocks = np.pad(values[rows], (0, -len(rows) % step), mode="edge").reshape(-1, step)
+        first = np.arange(len(blocks)) * step
+        ends = np.concatenate([first + blocks.argmin(axis=1), first + blocks.argmax(axis=1)])
+        rows = rows[np.unique(np.minimum(ends, len(rows) - 1))]
+    piece = np.cumsum(holes | ~known)[rows]
+    cuts = np.flatnonzero(np.diff(piece)) + 1
+    x, y = np.insert(time_s[rows], cuts, np.nan), np.insert(values[rows].astype(np.float64), cuts, np.nan)
+    edge = np.concatenate([[True], np.isnan(y), [True]])
+    return x, y, edge[:-2] & edge[2:] & ~np.isnan(y)
+
+
+def _shade(ax: Axes, shown: _Axis, intervals: Sequence[Interval], of_height: tuple[float, float], **look: Any) -> None:
     """In one piece, for a day has thousands. ``of_height``: where they begin and how high they are, of the axis."""
-    spans = [(i.start_s, i.duration_s) for i in intervals]
+    spans = [shown.widened(i) for i in intervals]
     ax.broken_barh(spans, of_height, transform=ax.get_xaxis_transform(), **look)
 
 

@@ -37,6 +37,7 @@ MESSAGES = 5
 #: Single images scored before the feed begins.
 WARM_UPS = 8
 _RATE_OVER_S = 5.0
+_INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +166,7 @@ class LiveSession:
                 for item in score_every(prepared, self._detector.engine, 1):
                     self._take(item, feed)
         except BaseException as error:
-            problem = "interrupted" if isinstance(error, KeyboardInterrupt) else one_line(error, max_chars=1000)
+            problem = _INTERRUPTED if isinstance(error, KeyboardInterrupt) else one_line(error, max_chars=1000)
             raise
         finally:
             summary = self._finish(feed, problem)
@@ -235,7 +236,7 @@ class LiveSession:
         summary = RunSummary(
             end_s=end_s,
             frame_counts=frame_counts,
-            verdict="unknown" if problem else report.verdict,
+            verdict="interrupted" if problem == _INTERRUPTED else "unknown" if problem else report.verdict,
             reasons=(problem, *report.reasons) if problem else report.reasons,
             warnings=region_warnings(self._preprocessor.regions, self._detector.header.regions),
             regions=tuple(self._preprocessor.regions),

@@ -207,7 +207,7 @@ def test_the_strip_and_the_trace_follow_time() -> None:
     short = replace(
         LIVER, spans=(Span("absent", 0.0, 110.0), Span("present", 110.0, 110.5), Span("absent", 110.5, None))
     )
-    assert dashboard.strip(short, 300.0, 12).plain == "────█───────"
+    assert dashboard.strip(short, 300.0, 12).plain == "────▁───────"
     assert dashboard.strip(LIVER, 300.0, 12, lost_s=50.0).plain == "────────░░░░"
     assert dashboard.strip(replace(LIVER, spans=()), 300.0, 3).plain == "   "
     trace = dashboard.trace(LIVER, 300.0, 12).plain  # 5 seconds a cell

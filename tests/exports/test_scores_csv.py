@@ -38,12 +38,32 @@ def test_scores_csv_is_the_same_in_any_pieces(tmp_path: Path, monkeypatch: pytes
 def test_scores_csv_line_by_line(tmp_path: Path) -> None:
     write_run(TWO, tmp_path)
     lines = (tmp_path / "scores.csv").read_text(encoding="utf-8").splitlines()
-    assert lines[0] == "file,frame,time_s,duration_s,reason,measured,thyroid,thyroid smoothed,trachea,trachea smoothed"
-    assert lines[1] == "clip.mp4,0,0.0,0.1,,1,0.100000001,0.100000001,0.899999976,0.899999976"
-    assert lines[8] == "clip.mp4,7,0.7,0.1,black,1,,,," and len(lines) == 21
+    assert (
+        lines[0]
+        == "file,frame,time_s,duration_s,reason,measured,thyroid,thyroid smoothed,trachea,trachea smoothed,path"
+    )
+    assert lines[1] == "clip.mp4,0,0.0,0.1,,1,0.100000001,0.100000001,0.899999976,0.899999976,"
+    assert lines[8] == "clip.mp4,7,0.7,0.1,black,1,,,,," and len(lines) == 21
 
 
-@pytest.mark.parametrize("tail", ["clip.mp4,20\n", "x\n", '"' + "x" * 200_000, "clip.mp4,a,0.1,0.1,,1,1,1,1,1\n", f"clip.mp4,{2**70},0.1,0.1,,1,1,1,1,1\n", "clip.mp4,20,9,0.1,,1,1,1,1.5,1\n", "clip.mp4,20,9,0.1,,1,1,1,1,-1\n", "clip.mp4,20,nan,0.1,,1,1,1,1,1\n"], ids=["short", "one", "huge", "letters", "count", "above 1", "below 0", "no time"])  # fmt: skip
+def test_every_row_leads_to_its_file(tmp_path: Path) -> None:
+    source = replace(TWO.source, path="=P01/clip.mp4")
+    write_run(replace(TWO, source=source), tmp_path)
+    lines = (tmp_path / "scores.csv").read_text(encoding="utf-8").splitlines()
+    assert {line.rpartition(",")[2] for line in lines} == {"path", "'=P01/clip.mp4"} and len(lines) == 21
+    assert read_run(tmp_path).source == source
+
+
+def test_runs_without_a_path_are_read_still(tmp_path: Path) -> None:
+    write_run(TWO, tmp_path)
+    whole = read_run(tmp_path)
+    lines = (tmp_path / "scores.csv").read_text(encoding="utf-8").splitlines()
+    old = "".join(f"{line.rpartition(',')[0]}\n" for line in lines)
+    (tmp_path / "scores.csv").write_text(old, encoding="utf-8")
+    np.testing.assert_array_equal(read_run(tmp_path).scores.smooth, whole.scores.smooth)
+
+
+@pytest.mark.parametrize("tail", ["clip.mp4,20\n", "x\n", '"' + "x" * 200_000, "clip.mp4,a,0.1,0.1,,1,1,1,1,1,\n", f"clip.mp4,{2**70},0.1,0.1,,1,1,1,1,1,\n", "clip.mp4,20,9,0.1,,1,1,1,1.5,1,\n", "clip.mp4,20,9,0.1,,1,1,1,1,-1,\n", "clip.mp4,20,nan,0.1,,1,1,1,1,1,\n"], ids=["short", "one", "huge", "letters", "count", "above 1", "below 0", "no time"])  # fmt: skip
 def test_scores_that_somebody_changed_are_refused_in_one_line(tail: str, tmp_path: Path) -> None:
     write_run(TWO, tmp_path)
     with (tmp_path / "scores.csv").open("a", encoding="utf-8") as stream:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from support.timelines import timeline
@@ -12,11 +13,26 @@ from seqcls.exports import export
 def test_vtt(tmp_path: Path) -> None:
     export(timeline(liver="..PPPP..", kidney="....PPPP"), tmp_path, "vtt")
     assert (tmp_path / "timeline.vtt").read_text(encoding="utf-8") == (
-        "WEBVTT\n\nNOTE Research software, not a medical device.\n\n"
+        "WEBVTT\n\nNOTE Research software, not a medical device: not for diagnosis or treatment.\n\n"
+        "NOTE clip.mp4: input complete, 100.0% scorable\n\n"
         "00:00:00.200 --> 00:00:00.400\nliver\n\n"
         "00:00:00.400 --> 00:00:00.600\nliver · kidney\n\n"
         "00:00:00.600 --> 00:00:00.800\nkidney\n"
     )
+
+
+def test_vtt_says_what_a_reader_must_know(tmp_path: Path) -> None:
+    """A note ends at an empty line, and holds no arrow."""
+    made = timeline(liver="PPPP??")
+    report = replace(made.report, verdict="truncated", reasons=("60 frames --> 6",))
+    source = replace(made.source, path="P01/clip.mp4")
+    export(replace(made, report=report, source=source, warnings=("a\n\nb",)), tmp_path, "vtt")
+    blocks = (tmp_path / "timeline.vtt").read_text(encoding="utf-8").split("\n\n")
+    assert blocks[2:5] == [
+        "NOTE P01/clip.mp4: input truncated, 66.7% scorable",
+        "NOTE 60 frames --&gt; 6",
+        "NOTE a b",
+    ]
 
 
 def test_srt_numbers_cues_and_marks_the_unknown(tmp_path: Path) -> None:

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from support.timelines import timeline
 
+from seqcls.exports import timeline_png as module
 from seqcls.exports.timeline_png import PRESENT, _duration, _label_times, write_picture
+from seqcls.palette import VERMILION
 from seqcls.timeline import Timeline
-from seqcls.types import Gap
+from seqcls.types import Gap, SourceReport
 
-BLUE = np.array([int(PRESENT[i : i + 2], 16) for i in (5, 3, 1)])  # BGR
+BLUE, RED = (np.array([int(color[i : i + 2], 16) for i in (5, 3, 1)]) for color in (PRESENT, VERMILION))  # BGR
 
 
 def drawn(made: Timeline, folder: Path) -> np.ndarray:  # type: ignore[type-arg]
@@ -30,6 +32,80 @@ def test_presence_is_drawn_where_it_is(tmp_path: Path) -> None:
     left, right = columns.min(), columns.max()
     # [0.4, 1.2) of 2 s: the strip's length and place, as shares of the axis
     assert (right - left) / 1100 == pytest.approx(0.4, abs=0.05) and left / 1100 == pytest.approx(0.24, abs=0.05)
+
+
+def columns_of(image: np.ndarray, color: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    """Where at least two pixels of a column have a colour."""
+    return np.flatnonzero((np.abs(image.astype(int) - color).max(axis=2) <= 3).sum(axis=0) >= 2)
+
+
+def test_a_frame_alone_is_seen(tmp_path: Path) -> None:
+    """In an hour a presence of one frame is 0.03 pixels wide; its score is a dot."""
+    made = timeline(liver="?" * 40 + "P" + "?" * 40)
+    hour = replace(made, start_s=-1800.0, end_s=1800.0)
+    for one, wide in ((hour, 4), (replace(made, intervals=made.intervals[1:2]), 20)):
+        image = drawn(one, tmp_path)
+        assert 2 <= len(columns_of(image, BLUE)) <= wide
+        assert 1 <= len(columns_of(image[60:], RED)) <= 12
+
+
+@pytest.mark.parametrize("score", ["P", "."])
+def test_a_frame_without_duration_fills_the_picture(score: str, tmp_path: Path) -> None:
+    made = timeline(liver=score)
+    still = replace(made, end_s=0.0, intervals=(replace(made.intervals[0], end_s=0.0),))
+    image = drawn(still, tmp_path)
+    assert len(columns_of(image, BLUE)) == (pytest.approx(1046, abs=3) if score == "P" else 0)
+    assert 3 <= len(columns_of(image, RED)) <= 9
+
+
+def test_what_a_reader_must_know_stands_above(tmp_path: Path) -> None:
+    """Six lines at most, each cut; the picture grows by 18 pixels for each."""
+    made = timeline(liver="PPPP????PP", gaps=(Gap(0.4, 3.4, "lost"),))
+    plain = drawn(made, tmp_path)
+    assert module._lines_about(made) == ["unknown: lost 3.0 s, black 0.4 s"]
+    told = replace(made, report=SourceReport("truncated", ("a\nb", "x" * 500)), warnings=tuple("cdefg"))
+    lines = module._lines_about(told)
+    assert lines[:2] == ["unknown: lost 3.0 s, black 0.4 s", "a b"] and len(lines[2]) == 190
+    assert lines[3:] == ["c", "d", "and 3 more in timeline.json"]
+    assert drawn(told, tmp_path).shape[0] - plain.shape[0] == 5 * 18
+
+
+def test_shares_are_not_rounded_to_all_or_nothing() -> None:
+    said = [module._percent(share) for share in (0.0, 0.0001, 0.124, 0.9999, 1.0)]
+    assert said == ["0%", "0.1%", "12.4%", "99.9%", "100%"]
+
+
+def test_no_line_is_drawn_where_no_frame_was() -> None:
+    """A gap, a bridged one too, breaks the line, as does a missing score or a long step; a frame alone is a point."""
+    made = timeline(liver="PPPP.?.", gaps=(Gap(0.2, 0.3, "lost"),))
+    holes = module._holes(made)
+    assert made.gaps == (Gap(0.6, 0.7, "black"),) and np.flatnonzero(holes).tolist() == [2, 5]
+    x, y, alone = module.curve(made.scores.time_s, made.scores.raw[:, 0], holes)
+    nan = pytest.approx(np.nan, nan_ok=True)
+    assert x.tolist() == pytest.approx([0.0, 0.1, nan, 0.3, 0.4, 0.5, nan, 0.7], nan_ok=True)
+    assert y.tolist() == pytest.approx([0.9, 0.9, nan, 0.9, 0.9, 0.1, nan, 0.1], nan_ok=True)
+    assert np.flatnonzero(alone).tolist() == [7]
+    whole = timeline(liver="PPPPP")
+    for last_s, hole in ((1.3, []), (1.301, [4])):  # frames a second apart are joined, in a feed of 10 a second
+        late = replace(whole, scores=replace(whole.scores, time_s=np.array([0, 0.1, 0.2, 0.3, last_s])))
+        assert np.flatnonzero(module._holes(late)).tolist() == hole
+
+
+def test_of_many_frames_the_extremes_are_drawn() -> None:
+    """9,001 frames in blocks of 5: one high frame, one low frame, and a hole between two frames of one block."""
+    values = np.full(9001, 0.5, np.float32)
+    values[[4321, 8888]] = 0.9, 0.1
+    holes = np.zeros(9001, np.bool_)
+    holes[7] = True
+    x, y, alone = module.curve(np.arange(9001.0), values, holes)
+    assert len(x) < module.MAX_POINTS and not alone.any() and np.isnan(x).sum() == 1
+    assert y[x == 4321].tolist() == [pytest.approx(0.9)] and y[x == 8888].tolist() == [pytest.approx(0.1)]
+    assert (x[0], x[-1]) == (0.0, 9000.0)
+
+
+def test_titles_say_how_long_or_of_one_frame_what() -> None:
+    said = [module._in_view(timeline(liver=row), "liver") for row in ("PPPP..", "......", "P", ".", "?")]
+    assert said == ["in view for 0.4 s", "not in view", "present, score 0.90", "absent, score 0.10", "unknown (black)"]
 
 
 @pytest.mark.parametrize("name", ["a $x$ b.mp4", "=1+1", "ultraschall größe.mp4", "x" * 200])

@@ -14,7 +14,7 @@ from support import browser
 from support.pages import EVIL, THYROID, TOKEN, VIEW
 
 from seqcls.live.display.server import PageServer
-from seqcls.live.snapshot import LiveView
+from seqcls.live.snapshot import LiveView, Span
 
 
 @pytest.fixture
@@ -246,6 +246,22 @@ def test_the_past_is_drawn_to_scale(chromium: browser.Browser, page: PageServer)
         chromium.until(
             DRAWN, lambda drawn: [bar.split()[0] for bar in drawn.split(",")] == ["unknown", "present", "unknown"]
         )
+    finally:
+        run.silence()
+
+
+def test_a_presence_too_narrow_for_two_pixels_is_as_high_as_it_is_long(
+    chromium: browser.Browser, page: PageServer
+) -> None:
+    """0.3 s and 0.01 s of five minutes, and 60 s: below the width of two pixels the height says how much it is."""
+    spans = (Span("present", 0.0, 60.0), Span("present", 70.0, 70.3), Span("present", 80.0, 80.01))
+    run = opened(chromium, page, replace(VIEW, organs=(replace(THYROID, spans=spans), *VIEW.organs[1:])))
+    try:
+        tops = "[...document.querySelector('.strip').children].map((bar) => bar.style.top)"
+        width = chromium.evaluate("document.querySelector('.strip').clientWidth")
+        whole, short, least = chromium.evaluate(f"{tops}.join()").split(",")[:3]
+        assert whole == "" and least == "87.5%"
+        assert float(short.removesuffix("%")) == pytest.approx(100 * (1 - 0.3 / 300 * width / 2), abs=0.1)
     finally:
         run.silence()
 

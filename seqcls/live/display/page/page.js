@@ -8,6 +8,8 @@ const QUIET_S = 3; // no snapshot from the run
 const TRACE_S = 60; // organ_history.py has the same figures
 const STRIP_S = 300;
 const MOST_INTERVALS = 20;
+const THIN_PX = 2; // page.css makes no bar narrower
+const LEAST = 1 / 8; // nor is one lower
 
 const at = (id) => document.getElementById(id);
 
@@ -203,6 +205,8 @@ function drawBars(element, spans, nowS, overS) {
     const bar = make("i", state, "");
     bar.style.left = `${place(from)}%`;
     bar.style.width = `${place(to) - place(from)}%`;
+    const px = ((to - from) / overS) * element.clientWidth;
+    if (state === "present" && px < THIN_PX) bar.style.top = `${100 * (1 - Math.max(LEAST, px / THIN_PX))}%`; // its true area
     return bar;
   }));
 }

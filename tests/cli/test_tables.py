@@ -1,0 +1,69 @@
+"""Timelines on a terminal: how much of a cell is present, single frames, and the last line of a run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rich.console import Console, RenderableType
+from support.timelines import timeline
+
+from seqcls.cli import tables
+from seqcls.evaluation.evaluate import ClipTruth
+from seqcls.live.snapshot import Span
+from seqcls.timeline import Timeline
+from seqcls.types import SourceReport
+
+
+def shown(what: RenderableType) -> str:
+    console = Console(width=100)
+    with console.capture() as captured:
+        console.print(what)
+    return captured.get()
+
+
+@pytest.mark.parametrize(
+    ("present_s", "cell"),
+    [(0.001, "▁"), (0.5, "▁"), (1.9, "▂"), (3.2, "▃"), (5.0, "▄"), (7.0, "▆"), (9.3, "▇"), (9.4, "█"), (10.0, "█")],
+)
+def test_a_cell_is_filled_as_high_as_it_shows_presence(present_s: float, cell: str) -> None:
+    """Cells of 10 s: 32 % do not look like 70 %, and nothing short is lost."""
+    rest = Span("absent", 10 + present_s, None)
+    assert tables.strip([Span("present", 10.0, 10 + present_s), rest], 0.0, 30.0, 3).plain == f" {cell}─"
+
+
+def test_presences_of_a_cell_add_up_and_one_that_grows_fills_it() -> None:
+    spans = [Span("unknown", 0.0, 1.0), Span("present", 1.0, 3.0), Span("absent", 3.0, 5.0), Span("present", 5.0, None)]
+    assert tables.strip(spans, 0.0, 16.0, 2).plain == "▅█"
+    assert tables.strip(spans[:1], 0.0, 16.0, 2).plain == "░ "
+
+
+def test_the_truth_is_filled_alike() -> None:
+    """Forty frames in twenty cells: both, one or none of two present, and one of two where the other has no label."""
+    made = timeline(**{"o" * 70: "." * 40})
+    codes = np.array([[1], [1], [1], [0], [0], [0], [1], [-1], [-1], [-1]] + [[0]] * 30, np.int8)
+    rows = shown(tables.truth_strips(ClipTruth(made, "P1", codes), 100)).splitlines()
+    assert next(row for row in rows if "truth" in row).split()[0] == "█▄─█·" + "─" * 15
+
+
+def single(score: str) -> Timeline:
+    made = timeline(liver=score)
+    return replace(made, end_s=0.0, intervals=tuple(replace(i, end_s=0.0) for i in made.intervals))
+
+
+@pytest.mark.parametrize(("score", "glyph", "row"), [("P", "█", "present 0.90"), (".", "─", "absent 0.10")])
+def test_a_frame_without_duration_has_a_strip_and_a_score(score: str, glyph: str, row: str) -> None:
+    strips = shown(tables.timeline_strips(single(score), 60))
+    assert glyph * 20 in strips and f"0.00 s {score == 'P':4.0%}" in strips
+    words = shown(tables.interval_table(single(score))).splitlines()[1].split()
+    assert " ".join((words[1], words[-1])) == row
+
+
+def test_the_last_line_of_a_run_says_what_a_reader_must_know() -> None:
+    whole, partly = timeline(liver="PPPP"), timeline(liver="PP??")
+    cut = replace(partly, report=SourceReport("truncated"), warnings=("odd region",))
+    assert tables.run_facts([whole, whole]) == ""
+    assert tables.run_facts([whole, cut, partly]) == ", 1 truncated, 2 partly unknown, 1 with warnings"
+    others = [replace(whole, report=SourceReport(v)) for v in ("unknown", "interrupted", "damaged", "damaged")]  # type: ignore[arg-type]
+    assert tables.run_facts(others) == ", 2 damaged, 1 interrupted, 1 unknown"
