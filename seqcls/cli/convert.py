@@ -47,6 +47,8 @@ def convert(
     if calibrate is not None:
         with console.progress("reading frames", None) as advance:
             frames = load_frames(calibrate, header.geometry, progress=lambda done, total: advance(done))
+        for message in frames.messages:
+            console.warn(message)
     parity = convert_model(model, out, options, frames=frames, overwrite=overwrite, on_step=console.notify)
     _show(parity, max_drift)
     console.notify(f"wrote {out} and {out.name}.parity.json")

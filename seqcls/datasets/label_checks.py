@@ -17,11 +17,14 @@ SLACK_S = 0.1
 _UNITS = {
     "milliseconds": 1e-3,
     "microseconds": 1e-6,
+    "nanoseconds": 1e-9,
+    "ticks of 1/90000 s": 1 / 90000,
+    "minutes": 60.0,
     "hours:minutes, meant as minutes:seconds": 1 / 60,
     "fractions of a day, as a spreadsheet keeps times": 86400.0,
 }
-#: Whole days since 1900 of the years 2000 to 2050.
-_DATES = (36526, 55153)
+#: Whole days since 1900 of the years 2015 to 2034.
+_DATES = (42005, 49309)
 #: In another unit the labels must reach this part of the clip, else the unit explains little.
 _LEAST_REACH = 0.25
 
@@ -31,50 +34,51 @@ def clip_messages(
 ) -> list[str]:
     """For a person: damage to a labelled clip that was read, notes on its label file, and labels that do not fit it.
 
-    ``time_s`` (T,) float64: when each frame is shown. ``end_s``: when the last one ends. Raises DataError where none of
-    the labels can be meant in seconds: every frame would get a wrong label.
+    ``time_s`` (T,) float64: when each frame is shown. ``end_s``: when the last one ends. Raises DataError where most
+    labels cannot be meant in seconds: the frames would get wrong labels.
     """
     damaged = report.verdict in ("truncated", "damaged")
     messages = [f"{name} is {report.verdict}: {'; '.join(report.reasons)}; the rest is used"] * damaged
-    messages += labels.notes
     if labels.frames and not damaged and labels.frames != len(time_s):
         messages.append(
             f"{name} has {len(time_s)} frames, its labels were made on {labels.frames}: check that they fit"
         )
-    if not len(time_s):
-        return messages
-    messages += _by_frame([span for span in labels.spans if span.by_frame], name, len(time_s))
-    timed = sorted((span for span in labels.spans if not span.by_frame), key=lambda span: span.start_s)
-    problem, all_wrong = _by_time(timed, name, time_s, end_s)
-    if problem and (units := " or ".join(_units(timed, time_s, end_s))):
+    spans = sorted(labels.spans, key=lambda span: span.limits)
+    if not (len(time_s) and spans):
+        return [*messages, *labels.notes]
+    check = _by_frame if spans[0].by_frame else _by_time
+    problem, mostly = check(spans, name, time_s, end_s)
+    if problem and (units := " or ".join(_units(spans, time_s, end_s))):
         problem += f": are these {units}?"
-        if all_wrong and not damaged:
+        if mostly and not damaged:
             raise DataError(problem)
-    return [*messages, problem] if problem else messages
+    return [*messages, *[problem] * bool(problem), *labels.notes]
 
 
-def _by_frame(spans: Sequence[LabelledSpan], name: str, count: int) -> list[str]:
-    last = max((span.end_index for span in spans), default=-1)
+def _by_frame(spans: Sequence[LabelledSpan], name: str, time_s: NDArray[np.float64], end_s: float) -> tuple[str, bool]:
+    """As ``_by_time``, of inclusive ranges of frames."""
+    count, last = len(time_s), max(span.end_index for span in spans)
     if last < count:
-        return []
-    behind = [span for span in spans if span.start_index >= count]
+        return "", False
+    behind = sum(span.start_index >= count for span in spans)
+    rows = f"; {behind} of {len(spans)} segments lie wholly behind the end" if behind else ""
     cause = "; frames count from 0, do these count from 1?" if last == count else ""
-    rows = f"; {len(behind)} of {len(spans)} segments lie wholly behind the end" if behind else ""
-    return [f"{name} has {count} frames, but is labelled up to frame {last}{rows}{cause}"]
+    text = f"{name} has {count} frames, but is labelled up to frame {last}{rows}{cause}"
+    return text, 2 * sum(span.end_index >= count for span in spans) > len(spans)
 
 
 def _by_time(spans: Sequence[LabelledSpan], name: str, time_s: NDArray[np.float64], end_s: float) -> tuple[str, bool]:
-    """What does not fit, "" where all does; and whether it may be all wrong, rather than a row or an end."""
-    last = max(spans, key=lambda span: span.end_s, default=None)
+    """What does not fit, "" where all does; and whether most rows do not, rather than an end that was not looked at."""
+    last = max(spans, key=lambda span: span.end_s)
     step_s = _step(time_s, end_s)
     slack_s = max(SLACK_S, step_s)
-    if last is not None and last.end_s > end_s + slack_s:
+    if last.end_s > end_s + slack_s:
         behind = [span for span in spans if span.start_s >= end_s - TIME_TOLERANCE_S]
         rows = f"; {len(behind)} of {len(spans)} rows lie wholly behind the end" if behind else ""
         dates = [span.end_s for span in spans if span.end_s % 1 == 0 and _DATES[0] <= span.end_s <= _DATES[1]]
         cause = f"; {dates[0]:.0f} is how a spreadsheet keeps a date, type it again as text" if dates else ""
         text = f"{name} ends at {end_s:.2f} s, but is labelled up to {_plain(last.end_s)} s ({last.where}){rows}{cause}"
-        return text, all(span.end_s > end_s + slack_s for span in spans)
+        return text, 2 * sum(span.end_s > end_s + slack_s for span in spans) > len(spans)
     empty = [s for s in spans if s.state != "ignore" and not _covers_any(s, time_s, 0.1 * step_s)]
     if not empty:
         return "", False
@@ -86,19 +90,21 @@ def _by_time(spans: Sequence[LabelledSpan], name: str, time_s: NDArray[np.float6
 
 
 def _units(spans: Sequence[LabelledSpan], time_s: NDArray[np.float64], end_s: float) -> Iterator[str]:
-    """Units in which every row would lie inside the clip, be at least about a frame long, and the last reach far."""
+    """Units in which all rows would lie inside the clip, most be about a frame long or more, and the last reach far."""
     step_s = _step(time_s, end_s)
-    times = np.array([(span.start_s, span.end_s) for span in spans])  # (N, 2)
+    times = np.array([span.limits for span in spans])  # (N, 2)
 
     def fits(scaled: NDArray[np.float64]) -> bool:
-        long_enough = bool((scaled[:, 1] - scaled[:, 0] >= 0.9 * step_s).all())
-        return long_enough and _LEAST_REACH * end_s <= scaled.max() <= end_s + max(SLACK_S, step_s)
+        long_enough = np.mean(scaled[:, 1] - scaled[:, 0] >= 0.9 * step_s) > 0.5
+        return bool(long_enough) and _LEAST_REACH * end_s <= scaled.max() <= end_s + max(SLACK_S, step_s)
 
-    if (times % 1 == 0).all() and fits(times * step_s):
+    if not spans[0].by_frame and (times % 1 == 0).all() and fits(times * step_s):
         yield "numbers of frames"
     for unit, seconds in _UNITS.items():
         if fits(times * seconds) and (seconds != 1 / 60 or (times % 60 == 0).all()):
             yield unit
+    if not spans[0].by_frame and times.min() > end_s and fits(times - times.min()):
+        yield "seconds from another start than the clip's"
 
 
 def _step(time_s: NDArray[np.float64], end_s: float) -> float:

@@ -293,7 +293,7 @@ def _field(body: Any, name: str, kind: type, where: str) -> Any:
 
 
 def _state(text: str, where: str) -> Label:
-    state = _STATES.get(text.lower())
+    state = _STATES.get(text.lower().removesuffix(".0"))  # a column of numbers with empty cells holds fractions
     if state is None:
         raise DataError(f"{where}: state {text!r} is none of {', '.join(get_args(Label))}")
     return state

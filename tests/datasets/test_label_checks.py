@@ -63,12 +63,16 @@ def test_rows_that_do_not_fit_are_warned_of(rows: Rows, message: str) -> None:
     ("rows", "unit"),
     [
         ([(0, 800), (800, 1600)], "milliseconds"),
+        ([(0, 2), (800, 1600), (1600, 2400)], "milliseconds"),
         ([(0, 2_400_000)], "microseconds"),
+        ([(0, 144_000)], "ticks of 1/90000 s"),
+        ([(0.002, 0.0133), (0.0133, 0.0399)], "minutes"),
+        ([(1700000000, 1700000001), (1700000001, 1700000002)], "seconds from another start than the clip's"),
         ([(0, 20), (20, 40), (40, 60)], "numbers of frames"),
         ([(60, 120)], "hours:minutes, meant as minutes:seconds"),  # 1:00 to 2:00 in Excel, of 1 to 2 s
         ([(0, 0.8 / 86400), (0.8 / 86400, 1.6 / 86400)], "fractions of a day, as a spreadsheet keeps times"),
     ],
-    ids=["ms", "us", "frames", "Excel's minutes", "Excel's days"],
+    ids=["ms", "ms, one short", "us", "ticks", "minutes", "Unix time", "frames", "Excel's minutes", "Excel's days"],
 )
 def test_another_unit_is_refused_by_name(rows: Rows, unit: str) -> None:
     with pytest.raises(DataError, match=rf"c\.mp4 .*2\.40 s, but .*: are these {unit}\?"):
@@ -103,9 +107,16 @@ def test_segments_by_frame(last: int, tail: str | None) -> None:
     assert messages == ([] if tail is None else [f"c.mp4 has 60 frames, but is labelled up to frame {tail}"])
 
 
+def test_segments_in_milliseconds_are_refused() -> None:
+    spans = [LabelledSpan("c.mp4", "liver", "absent", start_index=a, end_index=b) for a, b in ((0, 799), (800, 1600))]
+    labels = ClipLabels("c.mp4", "P1", tuple(spans))
+    with pytest.raises(DataError, match=r"60 frames, but is labelled up to frame 1600; .* are these milliseconds\?"):
+        clip_messages("c.mp4", labels, np.arange(60) / 25, 2.4, SourceReport("complete"))
+
+
 def test_labels_made_on_another_version_of_the_clip() -> None:
     labels = ClipLabels("c.mp4", "P1", (), frames=120, notes=("of the label file",))
     assert clip_messages("c.mp4", labels, np.arange(60) / 25, 2.4, SourceReport("complete")) == [
-        "of the label file",
         "c.mp4 has 60 frames, its labels were made on 120: check that they fit",
+        "of the label file",
     ]

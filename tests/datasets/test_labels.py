@@ -53,7 +53,7 @@ def test_json_ranges_are_inclusive_frames(tmp_path: Path) -> None:
         "\ufeff" + HEAD + "\na.mp4,liver,0,1,present\n",
         HEAD.replace(",", ";") + "\r\na.mp4;liver;0;1,0;present\r\n",
         HEAD.replace(",", "\t") + "\na.mp4\tliver\t0\t1\tPRESENT\n\n",
-        "state,end_s,start_s,organ,file,note\n1,1,0,liver,a.mp4,x\n",
+        "state,end_s,start_s,organ,file,note\n1.0,1,0,liver,a.mp4,x\n",
     ],
     ids=["byte order mark", "semicolons and decimal commas", "tabs, upper case, blank line", "other order"],
 )

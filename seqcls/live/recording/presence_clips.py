@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import unicodedata
 from collections import deque
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from seqcls.files import require_writable
+from seqcls.files import nfc, require_writable
 from seqcls.live.background import Notify, nothing
 from seqcls.live.recording.fragmented_video import (
     Image,
@@ -157,7 +156,7 @@ class PresenceClips(BackgroundRecording):
 
 def clip_name(organ: str, start_s: float) -> str:
     """A file name that every system takes and that stays in its folder."""
-    kept = "".join(c if c.isalnum() or c in "-_" else "_" for c in unicodedata.normalize("NFC", organ))
+    kept = "".join(c if c.isalnum() or c in "-_" else "_" for c in nfc(organ))
     kept = kept.encode("utf-8")[:_NAME_BYTES].decode("utf-8", "ignore")
     milliseconds = max(0, round(start_s * 1000))
     seconds, milliseconds = divmod(milliseconds, 1000)
