@@ -135,6 +135,16 @@ def test_gaps_between_frames_reach_the_timeline() -> None:
     assert timeline.report.gaps == (Gap(0.5, 3.0, "lost"),)
 
 
+def test_a_clip_whose_images_come_late_claims_nothing_before_them() -> None:
+    late = [replace(f, time_s=f.time_s + 1.5) for f in frames([0.1] * 5 + [0.9] * 5) if isinstance(f, Frame)]
+    timeline = detector(("liver",)).analyze(late)
+    assert (timeline.start_s, timeline.end_s, timeline.coverage) == (1.5, pytest.approx(2.5), 1.0)
+    assert [(i.state, i.start_s, i.end_s) for i in timeline.intervals] == [
+        ("absent", 1.5, 2.0),
+        ("present", 2.0, pytest.approx(2.5)),
+    ]
+
+
 def test_a_change_of_picture_size_loses_no_frame() -> None:
     def feed() -> Iterator[Frame | Gap]:
         yield from frames([0.9] * 6)

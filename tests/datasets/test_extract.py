@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from support import media
 from support.drawn import labelled_folder, write_clip
 
 from seqcls.datasets import extract as module
@@ -55,6 +56,18 @@ def test_extract_writes_what_is_labelled(clips: Clips, tmp_path: Path) -> None:
     assert one["node"] == "1" and float(one["time_s"]) == pytest.approx(1.1)
     body = json.loads((tmp_path / "data/dataset.json").read_text(encoding="utf-8"))
     assert body["format"] == 1 and len(body["hash"]) == 64 and body["clips"][0]["region"]["width"] == 96
+
+
+def test_labels_in_seconds_are_those_of_a_player_where_the_sound_comes_first(tmp_path: Path) -> None:
+    media.write_clip(tmp_path / "a.mkv", media.recipe("mkv ffv1 gray", frames=20, late=38, sound="pcm_s16le"))
+    (tmp_path / "l.csv").write_text(
+        "file,organ,start_s,end_s,state\na.mkv,node,1.52,1.80,absent\na.mkv,node,1.80,2.00,present\n", encoding="utf-8"
+    )
+    extract(matched(tmp_path / "a.mkv", tmp_path / "l.csv"), tmp_path / "data", ExtractOptions())
+    assert sorted(p.stem for p in (tmp_path / "data").rglob("node present/*.png")) == [
+        f"a_{k:06}" for k in range(7, 12)
+    ]
+    assert len(list((tmp_path / "data").rglob("node absent/*.png"))) == 7
 
 
 def test_extract_is_repeatable_and_every_nth_is_fewer(clips: Clips, tmp_path: Path) -> None:
