@@ -349,11 +349,6 @@ def _conclude(
     if journal.failed:
         raise DiskFullError(journal.failed)
     counts = summary.frame_counts
-    if counts.dropped:
-        console.warn(
-            f"{counts.dropped} of {counts.received} frames were dropped, because this computer could not"
-            " keep up; --keep every lets the source wait"
-        )
     if counts.received:
         timeline = write_from_journal(journal.path, folder)
         tables.show_timeline(console.results() if _is_terminal(sys.stdout) else console.messages(), timeline)

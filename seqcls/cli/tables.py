@@ -156,7 +156,7 @@ def show_timeline(console: Console, timeline: Timeline) -> None:
     for reason in timeline.report.reasons:
         console.print(Text(f"  input: {in_flags(reason)}", style="yellow"))
     for warning in timeline.warnings:
-        console.print(Text(f"  {warning}", style="yellow"))
+        console.print(Text(f"  {in_flags(warning)}", style="yellow"))
     console.print(timeline_strips(timeline, console.width))
     console.print(interval_table(timeline))
     console.print()
@@ -171,9 +171,10 @@ def _facts(timeline: Timeline) -> str:
         (counts.dropped, "dropped (computer too slow)"),
         (counts.rejected, "rejected (black, frozen, no contact or damaged)"),
     )
+    frames = "1 frame" if counts.received == 1 else f"{counts.received} frames"
     sums = " + ".join(f"{count} {what}" for count, what in parts if count)
     return (
-        f"{timeline.end_s - timeline.start_s:.2f} s, {counts.received} frames{f' = {sums}' if sums else ''};"
+        f"{timeline.end_s - timeline.start_s:.2f} s, {frames}{f' = {sums}' if sums else ''};"
         f" {timeline.coverage:.1%} scorable; input {timeline.report.verdict}"
     )
 

@@ -238,7 +238,10 @@ class LiveSession:
             frame_counts=frame_counts,
             verdict="interrupted" if problem == _INTERRUPTED else "unknown" if problem else report.verdict,
             reasons=(problem, *report.reasons) if problem else report.reasons,
-            warnings=region_warnings(self._preprocessor.regions, self._detector.header.regions),
+            warnings=(
+                *region_warnings(self._preprocessor.regions, self._detector.header.regions),
+                *_drop_warnings(frame_counts, problem),
+            ),
             regions=tuple(self._preprocessor.regions),
             latency_ms=self._latency.percentiles_ms(),
         )
@@ -298,3 +301,13 @@ class LiveSession:
         if frame.image.shape[:2] != (region.height, region.width):
             return None
         return self._detector.header.geometry.crop(frame.image, region)
+
+
+def _drop_warnings(counts: FrameCounts, problem: str) -> tuple[str, ...]:
+    """After a problem some were dropped for another reason."""
+    if problem or not counts.dropped:
+        return ()
+    return (
+        f"{counts.dropped} of {counts.received} frames were dropped, because this computer could not keep up;"
+        " keep=every lets the source wait",
+    )

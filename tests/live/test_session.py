@@ -103,8 +103,13 @@ def test_a_flood_drops_the_oldest_and_counts_them() -> None:
 
     told = Told()
     session = LiveSession(made, Replay(flood()), options=LiveOptions(keep="latest", waiting=5), sinks=[told.event])
-    frame_counts = session.run().frame_counts
+    summary = session.run()
+    frame_counts = summary.frame_counts
     assert frame_counts.balanced and frame_counts.received == 120
+    assert summary.warnings == (
+        f"{frame_counts.dropped} of 120 frames were dropped, because this computer could not keep up;"
+        " keep=every lets the source wait",
+    )
     assert 5 <= frame_counts.classified <= 7 and frame_counts.dropped == 120 - frame_counts.classified
     assert told[-1].state == "present"
 
