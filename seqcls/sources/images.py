@@ -100,9 +100,19 @@ def _find(spec: Path) -> list[tuple[int, Path]]:
         found = [Path(name) for name in glob.glob(str(spec))]  # noqa: PTH207 - it takes absolute patterns
     images = sorted(filter(is_image, found), key=lambda path: natural(path.name))
     if not images:
+        clip = next(filter(_is_clip, sorted(found, key=lambda path: natural(path.name))), None)
+        if clip is not None:
+            raise SourceError(f"{spec}: holds no image but clips; name one of them, such as {clip.name}")
         read = ", ".join(suffix[1:] for suffix in IMAGE_SUFFIXES)
-        raise SourceError(f"{spec}: no image there; seqcls reads {read}; name a clip by its file")
+        raise SourceError(f"{spec}: no image there; seqcls reads {read}")
     return list(enumerate(images))
+
+
+def _is_clip(path: Path) -> bool:
+    try:
+        return path.is_file() and not path.name.startswith(".") and kind_of(path) not in ("", "image")
+    except SourceError:
+        return False
 
 
 def _numbered(spec: Path) -> list[tuple[int, Path]]:

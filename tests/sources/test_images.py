@@ -125,3 +125,9 @@ def test_a_new_size_is_reported(tmp_path: Path) -> None:
     with open_source(tmp_path, rate_hz=5) as source:
         assert len(list(source)) == 3
         assert source.report().verdict == "damaged" and "3.png" in source.report().reasons[0]
+
+
+def test_a_folder_of_clips_is_no_clip(tmp_path: Path) -> None:
+    (tmp_path / "1.2.840.10008.1").write_bytes(bytes(128) + b"DICM")
+    with pytest.raises(SourceError, match=r"holds no image but clips; name one of them, such as 1\.2\.840\.10008\.1"):
+        open_source(tmp_path)
