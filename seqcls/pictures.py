@@ -15,10 +15,13 @@ from seqcls.errors import SourceError
 from seqcls.smoothing import SmoothingOptions
 from seqcls.sources import open_found
 from seqcls.sources.found import FoundSource, singles
-from seqcls.sources.images import deep_sample
+from seqcls.sources.images import ASSUMED_RATE_HZ, deep_sample
 from seqcls.sources.levels import SetLevels
 from seqcls.timeline import Timeline
 from seqcls.types import FrameCounts, Interval, ScoreTable, SourceInfo, SourceReport
+
+#: So long an image is shown where it is taken for a clip of one frame.
+_DURATION_S = 1 / ASSUMED_RATE_HZ
 
 
 def score_pictures(
@@ -70,13 +73,15 @@ def _unreadable(detector: Detector, image: FoundSource, reason: str) -> Timeline
         source=SourceInfo(name=image.images[0].name, kind="images", path=image.path),
         organs=organs,
         start_s=0.0,
-        end_s=0.0,
-        intervals=tuple(Interval(organ, "unknown", 0.0, 0.0, 0, 0, math.nan, math.nan, reason) for organ in organs),
+        end_s=_DURATION_S,
+        intervals=tuple(
+            Interval(organ, "unknown", 0.0, _DURATION_S, 0, 0, math.nan, math.nan, reason) for organ in organs
+        ),
         scores=ScoreTable(
             organs=organs,
             index=np.zeros(1, np.int64),
             time_s=zero,
-            duration_s=zero,
+            duration_s=zero + _DURATION_S,
             raw=nothing,
             smooth=nothing,
             reason=(reason,),

@@ -73,9 +73,9 @@ def test_the_tables_name_each_file(pictures: FoundSource, tmp_path: Path) -> Non
     with (tmp_path / "out" / "pictures.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.reader(stream))
     assert rows[:3] == [
-        ["path", "organ", "probability", "state", "reason"],
-        ["liver.png", "liver", "0.0980", "absent", ""],
-        ["liver.png", "kidney", "0.9020", "present", ""],
+        ["path", "organ", "probability", "state", "reason", "warnings"],
+        ["liver.png", "liver", "0.0980", "absent", "", ""],
+        ["liver.png", "kidney", "0.9020", "present", "", ""],
     ]
     with (tmp_path / "out" / "scores.csv").open(encoding="utf-8", newline="") as stream:
         scores = list(csv.DictReader(stream))

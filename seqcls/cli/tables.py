@@ -186,6 +186,11 @@ def show_pictures(console: Console, name: str, pictures: Sequence[Timeline], mos
     scored = len(pictures) - rejected - unreadable
     facts = f"  {len(pictures)} images = {scored} classified + {rejected} rejected + {unreadable} that cannot be read"
     console.print(Text(name, style="bold") + Text(facts))
+    warned = Counter(warning for one in pictures for warning in one.warnings)
+    for warning, count in warned.most_common(3):
+        console.print(Text(f"  {warning} ({count} of {len(pictures)} images)", style="yellow"))
+    if len(warned) > 3:
+        console.print(Text(f"  and {len(warned) - 3} more warnings in pictures.csv", style="yellow"))
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("image")
     table.add_column("organ")

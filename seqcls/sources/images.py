@@ -67,7 +67,7 @@ class ImageSequence(Clip):
             has_clock=rate_hz is not None,
             details=level_details(self._levels.find()) if deep else (),
         )
-        if rate_hz is None:
+        if rate_hz is None and len(self._places) > 1:
             self._notes.append(
                 f"images have no clock: {ASSUMED_RATE_HZ:g} per second assumed; state the rate by rate_hz=NUMBER"
             )
