@@ -184,7 +184,8 @@ def _stretched(info: SourceInfo) -> str:
 
 def _described(region: Region) -> str:
     corners = f", outline of {len(region.polygon)} corners" if region.polygon else ""
-    return f"{region.kind} {','.join(map(str, region.box))} of {region.width}x{region.height}{corners}"
+    sure = "" if region.confidence == 1 else f", confidence {region.confidence:.2f}"
+    return f"{region.kind} {','.join(map(str, region.box))} of {region.width}x{region.height}{corners}{sure}"
 
 
 def _write_text(page: Image, text: str, x: int, y: int, color: tuple[int, int, int]) -> None:

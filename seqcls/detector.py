@@ -94,7 +94,7 @@ class Detector:
             model_version=self.header.version,
             engine=self.engine.description,
             gate=self.gate,
-            geometry=self.header.geometry,
+            geometry=replace(self.header.geometry, layouts=()),  # the regions themselves are told
         )
 
     def stream(

@@ -9,9 +9,11 @@ import typer
 
 from seqcls.cli import console, options
 from seqcls.cli.options import INPUT, OUTPUT, Panel, parse_region
+from seqcls.errors import GeometryError
 
 if TYPE_CHECKING:
     from seqcls.datasets.labels import ClipLabels
+    from seqcls.geometry import Region
 
 SPLIT = Panel("Split: who is held out for validation")
 
@@ -19,6 +21,10 @@ SPLIT = Panel("Split: who is held out for validation")
 def inspect(
     clip: Annotated[str, typer.Argument(metavar="CLIP", help="Clip, DICOM or image folder.")],
     region: options.Region = "auto",
+    layouts: options.Layouts = None,
+    remember: Annotated[
+        bool, INPUT("", "Keep the region, found or stated, for every clip with this screen.", "--remember")
+    ] = False,
     show_all: Annotated[
         bool, OUTPUT("", "Show what lies outside the region too: names may be burnt in there.", "--show-all")
     ] = False,
@@ -29,7 +35,7 @@ def inspect(
     from seqcls.contact_sheet import inspect_clip
     from seqcls.geometry import Geometry
 
-    geometry = Geometry(region=parse_region(region))
+    geometry = Geometry(region=parse_region(region), layouts=options.known_layouts(layouts))
     target = Path(f"{Path(clip).stem}-sheet.png") if output is None else output
     options.check_outputs(target, overwrite=overwrite)
     report = inspect_clip(clip, geometry, target, show_all=show_all)
@@ -37,8 +43,22 @@ def inspect(
     for name, value in report.facts():
         out.print(f"{name:<22} {console.in_flags(value)}", markup=False)
     console.notify(f"wrote {target}")
+    if remember:
+        _remember(clip, report.regions[0], Path(options.LAYOUTS) if layouts is None else layouts)
     if report.report.verdict in ("truncated", "damaged"):
         raise typer.Exit(3)
+
+
+def _remember(clip: str, region: Region, path: Path) -> None:
+    from seqcls.geometry import Geometry
+    from seqcls.layouts import look_at
+    from seqcls.layouts import remember as keep
+
+    layout = look_at(clip, Geometry())
+    if layout is None:
+        raise GeometryError(f"no ultrasound is found in {clip}, so its screen cannot be known again; use --region")
+    count = keep(path, layout.confirmed(region))
+    console.notify(f"wrote {path}: {count} layouts; run, extract and train read it")
 
 
 def extract(
@@ -47,6 +67,7 @@ def extract(
     output: Annotated[Path, OUTPUT("DATA", "Folder for the frames.", "-o", "--output")],
     patients: options.Patients = None,
     region: options.Region = "auto",
+    layouts: options.Layouts = None,
     every: Annotated[int, INPUT("N", "Keep every n-th labelled frame.", min=1)] = 1,
     validation: Annotated[
         float | None, SPLIT("SHARE", "Of the patients, 0 for none. Default: 0.2 where there are enough.")
@@ -63,7 +84,8 @@ def extract(
     from seqcls.datasets.extract import extract as extract_frames
     from seqcls.geometry import Geometry
 
-    extract_options = options.picked(ExtractOptions, given, geometry=Geometry(region=parse_region(region)))
+    geometry = Geometry(region=parse_region(region), layouts=options.known_layouts(layouts))
+    extract_options = options.picked(ExtractOptions, given, geometry=geometry)
     found = labelled_clips(clips, labels, patients)
     with console.progress("extracting", None) as advance:
         summary = extract_frames(found, output, extract_options, on_frame=advance)

@@ -15,6 +15,7 @@ from seqcls.errors import ModelError, UsageError
 from seqcls.files import prove_writable, require_free
 
 if TYPE_CHECKING:
+    from seqcls.geometry import Layout
     from seqcls.intervals import IntervalOptions
     from seqcls.smoothing import SmoothingOptions
 
@@ -50,6 +51,8 @@ class Panel:
         return typer.Option(*names, metavar=metavar or " ", help=help, rich_help_panel=self.title, **more)
 
 
+#: Where `inspect --remember` keeps what it is told, unless --layouts names another file.
+LAYOUTS = "seqcls-layouts.json"
 INPUT = Panel("Input: where a source is misread, or needs a login")
 MODEL = Panel("Model: which one, and how fast it runs")
 SMOOTHING = Panel("Smoothing: where answers flicker or come late; default: the model's")
@@ -64,6 +67,14 @@ Device = Annotated[str, MODEL("auto|cpu|cuda|mps", "Where it computes.")]
 Precision = Annotated[str, MODEL("auto|fp32|bf16|fp16|int8", "int8: only for models converted to it.")]
 Region = Annotated[
     str | None, INPUT("BOX", "Where the ultrasound is, if it is not found: auto, none, or x0,y0,x1,y1 in pixels.")
+]
+Layouts = Annotated[
+    Path | None,
+    INPUT(
+        "FILE",
+        f"Known screens and their regions, from inspect --remember. Default: {LAYOUTS}, if there is one here.",
+        "--layouts",
+    ),
 ]
 Labels = Annotated[
     Path,
@@ -123,6 +134,19 @@ def check_outputs(*paths: Path, overwrite: bool) -> None:
         require_free(path, overwrite)
     parents = {path.parent for path in paths}
     prove_writable(parents.pop() if len(parents) == 1 else paths[0].parent.parent)
+
+
+def known_layouts(stated: Path | None) -> tuple[Layout, ...]:
+    """Those of the stated file, else of the one in the working directory, where there is one. Raises GeometryError."""
+    from seqcls.layouts import read_layouts
+
+    path = Path(LAYOUTS) if stated is None else stated
+    if stated is None and not path.is_file():
+        return ()
+    layouts = read_layouts(path)
+    if stated is None:
+        console.notify(f"layouts: {len(layouts)} of {path}")
+    return layouts
 
 
 def parse_region(text: str | None) -> Any:

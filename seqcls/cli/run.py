@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,6 +38,7 @@ def run(
         ),
     ],
     region: options.Region = None,
+    layouts: options.Layouts = None,
     gate: Annotated[
         bool, INPUT("", "Whether black, frozen or empty frames become unknown.", "--gate/--no-gate")
     ] = True,
@@ -126,6 +128,7 @@ def run(
         lazy=True,
     )
     geometry = detector.header.geometry
+    geometry = replace(geometry, layouts=(*options.known_layouts(layouts), *geometry.layouts))
     if region is not None:
         geometry = replace(geometry, region=options.parse_region(region))
     detector = replace(
@@ -181,12 +184,18 @@ def _found(sources: Sequence[str], each: bool | None, *, watched: bool) -> Findi
 def _run_all(detector: Detector, found: Findings, folders: Sequence[Path], root: Path, rate_hz: float | None) -> int:
     """Run every source into its folder; one that fails is reported and the others go on. Returns the exit code."""
     from seqcls.exports import write_intervals_csv
+    from seqcls.layouts import with_layouts
     from seqcls.sources import open_found
 
     def open_one(source: FoundSource) -> Source:
         return open_found(source, rate_hz=rate_hz)
 
     sources = found.sources
+    if len(sources) > 1:
+        geometry = with_layouts(
+            detector.header.geometry, [partial(open_one, source) for source in sources if not source.unrelated]
+        )
+        detector = replace(detector, header=replace(detector.header, geometry=geometry))
     done: list[Timeline] = []
     failed, whole = len(found.aside.unread), 0
     with console.stops_cleanly() as should_stop, closing(_started(detector, sources, open_one, should_stop)) as started:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from seqcls.datasets.dataset import FrameSet
+    from seqcls.geometry import Layout
     from seqcls.training.crossvalidation import Fold
     from seqcls.training.train import Epoch, TrainResult
 
@@ -49,6 +50,7 @@ def train(
     labels: Annotated[Path | None, DATA("FILE", "Labels: train straight from clips.", "--labels", "-l")] = None,
     patients: Annotated[str | None, DATA("REGEX", "With --labels: its group is the patient in a file name.")] = None,
     organ: Annotated[list[str] | None, DATA("NAME", "Learn this organ only; may be repeated.")] = None,
+    layouts: options.Layouts = None,
     skip_corrupt: Annotated[bool, DATA("", "Leave out unreadable images.", "--skip-corrupt")] = False,
     folds: Annotated[
         str | None, DATA("N|groups", "Cross-validate first, leaving out patients: in N groups, or each alone.")
@@ -105,7 +107,7 @@ def train(
 
     train_options = resolve_weights(train_options)
     side = size if size is not None else SIZE_SCRATCH if train_options.weights == "none" else SIZE_PRETRAINED
-    frames = load(data, labels, patients, organ, side, skip_corrupt)
+    frames = load(data, labels, patients, organ, side, skip_corrupt, options.known_layouts(layouts))
     folder = output.with_name(f"{output.stem}-training")
     with console.stops_cleanly() as should_stop:
         unseen = None if folds is None else cross_validate(frames, train_options, folds, folder, should_stop)
@@ -145,14 +147,20 @@ def resolve_weights(train_options: TrainOptions) -> TrainOptions:
 
 
 def load(
-    data: Path, labels: Path | None, patients: str | None, organs: list[str] | None, size: int, skip_corrupt: bool
+    data: Path,
+    labels: Path | None,
+    patients: str | None,
+    organs: list[str] | None,
+    size: int,
+    skip_corrupt: bool,
+    layouts: tuple[Layout, ...] = (),
 ) -> FrameSet:
     """Frames from a folder or straight from clips, with warnings about what a person should know of them."""
     from seqcls.cli.extract import labelled_clips
     from seqcls.datasets.dataset import frames_from_clips, leakage, load_frames
     from seqcls.geometry import Geometry
 
-    geometry = Geometry(size=size)
+    geometry = Geometry(size=size, layouts=layouts)
     if labels is None:
         with console.progress("reading frames", None) as advance:
             frames = load_frames(data, geometry, skip_corrupt=skip_corrupt, progress=lambda done, total: advance(done))

@@ -34,6 +34,8 @@ from seqcls.errors import DataError, SourceError
 from seqcls.files import nfc
 from seqcls.geometry import Geometry, Region, RegionFinder
 from seqcls.geometry.crop import letterbox
+from seqcls.layouts import with_layouts
+from seqcls.sources import open_source
 from seqcls.sources.images import deep_sample, image_facts, read_image
 from seqcls.sources.levels import SetLevels
 
@@ -126,6 +128,7 @@ def frames_from_clips(
     clips: Sequence[tuple[Path, ClipLabels]], geometry: Geometry, *, progress: Advance | None = None
 ) -> FrameSet:
     """Read labelled clips straight into memory, split by patient as ``extract`` does. Raises DataError, SourceError."""
+    geometry = with_layouts(geometry, [partial(open_source, path) for path, _ in clips])
     rows: list[Row] = []
     images: list[Image] = []
     regions: list[Region] = []

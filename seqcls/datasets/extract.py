@@ -8,7 +8,8 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -31,6 +32,8 @@ from seqcls.datasets.split import hold_out
 from seqcls.errors import DataError, OutputError, UsageError, one_line
 from seqcls.files import nfc, require_writable
 from seqcls.geometry import Geometry
+from seqcls.layouts import with_layouts
+from seqcls.sources import open_source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +95,9 @@ def extract(
         held, message = hold_out(groups_of(clips), options.validation, options.seed)
     partial = out.with_name(f".{out.name}.{os.getpid()}.part")
     shutil.rmtree(partial, ignore_errors=True)  # of a process killed long ago that had the same number
+    options = replace(
+        options, geometry=with_layouts(options.geometry, [partial(open_source, path) for path, _ in clips])
+    )
     writer = _Writer(partial, options, held, on_frame)
     try:
         for path, labels in clips:

@@ -37,7 +37,8 @@ class Evidence:
     seen: unlike the background in a fifth of the frames. active: changes in a quarter of the steps between frames; so
     neither holds for what a clock, a cursor or an ECG trace merely passes over. overlay: bright and still. panel: lit,
     still and even, with what is written on it; neither seen nor active. inside: where ultrasound may be at all; the
-    others are False elsewhere. mean: of the frames, (h, w) uint8.
+    others are False elsewhere. still: does not change, but for noise and what a codec leaves. mean: of the frames, as
+    (h, w) uint8.
     """
 
     seen: Mask
@@ -45,6 +46,7 @@ class Evidence:
     overlay: Mask
     panel: Mask
     inside: Mask
+    still: Mask
     mean: Image
     scale: tuple[float, float]
 
@@ -78,18 +80,20 @@ class Statistics:
 
     def add(self, gray: Image) -> None:
         """Take one (height, width) uint8 image."""
-        small = gray.copy() if gray.shape == self.size[::-1] else _reduced(gray, self.size)
+        self.add_reduced(gray.copy() if gray.shape == self.size[::-1] else _reduced(gray, self.size))
+
+    def add_reduced(self, small: Image) -> None:
+        """Take one image that is of the search's size already."""
         if not self._frames or not np.array_equal(small, self._frames[-1]):
             self._frames.append(small)
 
-    def still(self) -> tuple[Image, Mask]:
-        """The mean of the frames, (h, w) uint8, and where they do not change, but for noise and what a codec leaves."""
-        brightest, change, _ = self._changes()
-        return _mean_image(self._frames), _stands_still(brightest, change)
+    def few(self, count: int) -> list[Image]:
+        """At most so many of the frames, evenly spread, reduced."""
+        return self._frames[:: max(1, -(-len(self._frames) // count))]
 
     def evidence(self) -> Evidence:
         brightest, change, noise = self._changes()
-        still = _stands_still(brightest, change)
+        still = np.asarray(change <= 3 + 0.03 * brightest)
         mean = _mean_image(self._frames)
         panel = panels(mean, still, change)
         level = np.full_like(change, _background(brightest, still & ~panel))
@@ -105,7 +109,7 @@ class Statistics:
         active = ((moves >= 0.25) | (stirs > 0.5)) & (change > np.maximum(ripple, 1))
         overlay = still & (cv2.subtract(brightest, level) > 24)
         inside = np.ones(change.shape, bool)
-        return Evidence(seen & ~panel, active & ~panel, overlay, panel, inside, mean, self.scale)
+        return Evidence(seen & ~panel, active & ~panel, overlay, panel, inside, still, mean, self.scale)
 
     def _changes(self) -> tuple[Image, Image, float]:
         """Per pixel the brightest level, and how far it goes beyond the noise; the noise of all pixels.
@@ -173,10 +177,6 @@ def _spread(image: Image, width: int, height: int) -> Image:
     """Brightest less darkest level around each pixel."""
     window = np.ones((height, width), np.uint8)
     return np.asarray(cv2.subtract(cv2.dilate(image, window), cv2.erode(image, window)), np.uint8)
-
-
-def _stands_still(brightest: Image, change: Image) -> Mask:
-    return np.asarray(change <= 3 + 0.03 * brightest)
 
 
 def _mean(images: Sequence[NDArray[Any]]) -> NDArray[np.float32]:

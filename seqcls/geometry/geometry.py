@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from seqcls.errors import GeometryError
 from seqcls.geometry.crop import crop, is_blank, letterbox, to_gray
-from seqcls.geometry.evidence import Statistics
+from seqcls.geometry.evidence import Evidence, Statistics
+from seqcls.geometry.layout import Layout, ground_of
 from seqcls.geometry.outline import Outline, covers, cuts, outline
 from seqcls.geometry.region import Record, Region
 
@@ -31,6 +32,9 @@ class Geometry:
     """S, 16 to 1024 pixels."""
     region: Literal["auto", "none"] | Box = "auto"
     """``auto`` searches, ``none`` takes the whole image, (x0, y0, x1, y1) is a half-open box in pixels."""
+    layouts: tuple[Layout, ...] = ()
+    """Screens whose region is known: with ``auto``, a clip that shows one of them gets its region, the first that fits.
+    Those that a person stated come before what the source states, the others only where it states nothing."""
 
     def __post_init__(self) -> None:
         if not 16 <= self.size <= 1024:
@@ -64,7 +68,9 @@ class Geometry:
 
     def to_dict(self) -> Record:
         """For JSON."""
-        return {"size": self.size, "region": list(self.region) if isinstance(self.region, tuple) else self.region}
+        region = list(self.region) if isinstance(self.region, tuple) else self.region
+        known = {"layouts": [layout.to_dict() for layout in self.layouts]} if self.layouts else {}
+        return {"size": self.size, "region": region, **known}
 
     @classmethod
     def from_dict(cls, record: Record) -> Geometry:
@@ -74,7 +80,8 @@ class Geometry:
             if isinstance(region, (list, tuple)):
                 x0, y0, x1, y1 = (int(value) for value in region)
                 region = (x0, y0, x1, y1)
-            return cls(size=int(record["size"]), region=region)
+            layouts = tuple(Layout.from_dict(layout) for layout in record.get("layouts", ()))
+            return cls(size=int(record["size"]), region=region, layouts=layouts)
         except (KeyError, TypeError, ValueError) as error:
             raise GeometryError(f"not a stored geometry ({error}); make the file anew") from error
 
@@ -97,6 +104,8 @@ class RegionFinder:
         self._statistics = Statistics(1, 1)
         self._pushed = 0
         self._usable = 0
+        self.layout: Layout | None = None
+        """The screen with the region that a search found, once it did; None before, and where none was made."""
 
     def push(self, image: Image) -> Region | None:
         """The Region as soon as it is decided, else None. Raises GeometryError when the image size changes."""
@@ -143,8 +152,30 @@ class RegionFinder:
             return Region(*box, width, height, kind="stated")
         return Region(0, 0, width, height, width, height, confidence=0.0)
 
+    def pooled(self, others: Sequence[RegionFinder], frames: int = 24) -> RegionFinder:
+        """A finder with frames of this one and of others of the same image size: at most ``frames`` of each, so that
+        what stands still in all of them stands out."""
+        both = RegionFinder(self._geometry, self._hint)
+        both._size, both._statistics = self._size, Statistics(*self._sized())
+        for finder in (self, *others):
+            for image in finder._statistics.few(frames):
+                both._statistics.add_reduced(image)
+        return both
+
     def _search(self) -> Region | None:
         evidence = self._statistics.evidence()
+        ground = ground_of(evidence.mean, evidence.still)
+        known = [layout for layout in self._geometry.layouts if layout.has_screen(ground, *self._sized())]
+        found = next((layout.region for layout in known if layout.stated), None)
+        if found is None:
+            found = self._find(evidence)
+            if self._hint is None:
+                found = next((layout.region for layout in known if layout.holds(found, evidence)), found)
+        if found is not None:
+            self.layout = Layout(found, tuple(ground.ravel().tolist()))
+        return found
+
+    def _find(self, evidence: Evidence) -> Region | None:
         whole, box = outline(evidence), self._box()
         found = whole
         if box is not None:

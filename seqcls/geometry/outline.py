@@ -116,6 +116,7 @@ def _turned(evidence: Evidence) -> Evidence:
         evidence.overlay[::-1],
         evidence.panel[::-1],
         evidence.inside[::-1],
+        evidence.still[::-1],
         evidence.mean[::-1],
         evidence.scale,
     )

@@ -86,6 +86,14 @@ def outline_mask(region: Region) -> Image | None:
     return None if mask.all() else mask
 
 
+def region_mask(region: Region) -> NDArray[np.bool_]:
+    """(height, width) bool: where of the image the ultrasound is shown."""
+    inside = np.zeros((region.height, region.width), bool)
+    mask = outline_mask(region)
+    inside[region.y0 : region.y1, region.x0 : region.x1] = True if mask is None else mask > 0
+    return inside
+
+
 def region_warnings(regions: Iterable[Region], trained: Sequence[Region]) -> tuple[str, ...]:
     """What a reader must know of a run's regions; ``trained``: those of the clips that the model was trained on."""
     found = [line for region in regions for line in (_uncertain(region), layout_warning(region, trained)) if line]

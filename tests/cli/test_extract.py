@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
+import numpy as np
 from support.commands import Seqcls, one_line
 from support.drawn import labelled_folder
+from support.screens import screen
 
 
 def test_bad_labels(seqcls: Seqcls, tmp_path: Path) -> None:
@@ -29,3 +32,30 @@ def test_an_output_that_cannot_be(seqcls: Seqcls, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = seqcls("extract", clips, "--labels", labels, "-o", "file/data")
     assert done.code == 1 and "choose another" in one_line(done)
+
+
+def test_a_region_is_remembered_for_every_clip_with_its_screen(seqcls: Seqcls, tmp_path: Path) -> None:
+    for seed, name in enumerate(("a", "b")):
+        (tmp_path / name).mkdir()
+        drawn = screen("convex", ("text", "ticks", "bar", "logo"), width=320, height=240, frames=3, seed=seed)
+        for number, image in enumerate(drawn.images):
+            cv2.imwrite(str(tmp_path / name / f"{number}.png"), image)
+    done = seqcls("inspect", "a", "--region", "10,20,110,120", "--remember")
+    assert done.code == 0 and "wrote seqcls-layouts.json: 1 layouts; run, extract and train read it" in done.err
+    done = seqcls("inspect", "b")
+    assert "layouts: 1 of seqcls-layouts.json" in done.err
+    assert "stated 10,20,110,120 of 320x240" in done.out
+    done = seqcls("inspect", "b", "--layouts", "none.json", "--overwrite")
+    assert done.code == 1 and one_line(done).startswith("seqcls: no layouts at none.json")
+    done = seqcls("inspect", "b", "--region", "none", "--overwrite")
+    assert "full 0,0,320,240 of 320x240" in done.out
+
+
+def test_a_black_clip_has_no_screen_to_remember(seqcls: Seqcls, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    for number in range(2):
+        cv2.imwrite(str(tmp_path / "a" / f"{number}.png"), np.full((64, 64), number, np.uint8))
+    done = seqcls("inspect", "a", "--remember")
+    assert done.code == 1 and "no ultrasound is found in a" in one_line(done)
+    assert "full 0,0,64,64 of 64x64, confidence 0.00" in done.out
+    assert not (tmp_path / "seqcls-layouts.json").exists()

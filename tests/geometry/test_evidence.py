@@ -89,7 +89,7 @@ def test_frames_are_copied() -> None:
 def test_evidence_within_a_box() -> None:
     whole = np.ones((20, 30), bool)
     mean = np.zeros((20, 30), np.uint8)
-    small = Evidence(whole, whole, whole, whole, whole, mean, (2.0, 4.0)).within((10, 8, 40, 60))
+    small = Evidence(whole, whole, whole, whole, whole, whole, mean, (2.0, 4.0)).within((10, 8, 40, 60))
     expected = np.zeros((20, 30), bool)
     expected[2:15, 5:20] = True
     for mask in (small.seen, small.active, small.overlay, small.panel, small.inside):
@@ -100,14 +100,14 @@ def test_evidence_within_a_box() -> None:
     for name in names:
         masks = {key: whole for key in names} | {name: nothing}
         assert not getattr(
-            Evidence(**masks, inside=whole, mean=mean, scale=(1.0, 1.0)).within((0, 0, 9, 9)), name
+            Evidence(**masks, inside=whole, still=whole, mean=mean, scale=(1.0, 1.0)).within((0, 0, 9, 9)), name
         ).any()
 
 
 def test_a_box_is_rounded_to_reduced_pixels() -> None:
     whole = np.ones((20, 30), bool)
     inside = (
-        Evidence(whole, whole, whole, whole, whole, np.zeros((20, 30), np.uint8), (2.0, 2.0))
+        Evidence(whole, whole, whole, whole, whole, whole, np.zeros((20, 30), np.uint8), (2.0, 2.0))
         .within((3, 5, 11, 13))
         .inside
     )  # 1.5, 2.5, 5.5, 6.5
@@ -342,3 +342,122 @@ def test_a_rim_that_moves_is_no_background() -> None:
     assert background(rim, still) == 13
     still.ravel()[95] = False
     assert background(rim, still) == 0
+
+
+# --- panels
+
+
+def panel(mean: Image, still: NDArray[np.bool_] | None = None, change: Image | None = None) -> NDArray[np.bool_]:
+    return module.panels(
+        mean,
+        np.ones(mean.shape, bool) if still is None else still,
+        np.zeros_like(mean) if change is None else change,
+    )
+
+
+def textured(level: int = 60, width: int = 200, height: int = 100) -> Image:
+    """Stripes of two pixels, five levels apart, in both directions: not even along any line."""
+    y, x = np.mgrid[:height, :width]
+    return (level + 5 * ((x // 2 + y // 2) % 2)).astype(np.uint8)
+
+
+def even(level: int, x0: int, x1: int) -> Image:
+    """A stripe of one level on a texture, away from the rim."""
+    image = textured()
+    image[15:85, x0:x1] = level
+    return image
+
+
+@pytest.mark.parametrize(("level", "found"), [(18, True), (17, False), (255, True)])
+def test_a_panel_is_lit_and_even(level: int, found: bool) -> None:
+    mask = panel(even(level, 60, 120))
+    assert mask[50, 90] == found and not mask[50, 20] and not mask[50, 160]
+    assert not panel(textured()).any()
+
+
+def test_a_panel_stands_still() -> None:
+    moving = np.ones((100, 200), bool)
+    moving[:, 60:120] = False
+    assert not panel(even(60, 60, 120), moving).any()
+
+
+def test_a_panel_may_be_shaded_along_one_direction() -> None:
+    """Three levels a pixel from top to bottom: even along each row."""
+    image = even(0, 60, 120)
+    image[:, 60:120] = np.clip(20 + 3 * np.arange(100), 0, 255)[:, None]
+    assert panel(image)[5:70, 75:105].all()
+    assert panel(np.ascontiguousarray(image.T))[75:105, 5:70].all()
+
+
+def test_a_small_even_area_is_no_panel() -> None:
+    """At least 0.4 % of the image: 80 of 20,000 pixels, of which the outer two do not count as even."""
+    for side, found in ((12, False), (13, True)):  # 64 and 81
+        image = textured()
+        image[40 : 40 + side, 60 : 60 + side] = 200
+        assert panel(image).any() == found
+
+
+def test_what_is_written_on_a_panel_belongs_to_it() -> None:
+    """Gaps up to the window of 5 pixels are closed, and a flickering ground between letters counts as panel."""
+    image = even(60, 40, 160)
+    image[50, 60:140] = 220
+    assert panel(image)[50, 70:130].all()
+    change = np.zeros_like(image)
+    change[40:60, 60:140], image[40:60:4, 60:140] = 12, 220
+    still = change < 3
+    assert panel(image, still, change)[45:55, 70:130].all()
+    change[40:60, 60:140] = 13
+    assert not panel(image, still, change)[45:55, 70:130].any()
+
+
+@pytest.mark.parametrize(
+    ("level", "rows", "edge", "found"),
+    [
+        (4, 40, 0, True),
+        (3, 40, 0, False),
+        (10, 27, 0, True),
+        (10, 20, 0, False),  # less than a tenth of the image
+        (10, 40, 7, True),  # its even part begins at row 9 of 10, a twentieth of 200
+        (10, 40, 8, False),
+    ],
+)
+def test_a_nearly_black_panel_is_large_and_near_the_rim(level: int, rows: int, edge: int, found: bool) -> None:
+    """100 columns of 200, ``rows`` of 100; even pixels lack two at each side."""
+    image = textured()
+    image[edge : edge + rows, 50:150] = level
+    assert panel(image)[edge + rows // 2, 100] == found
+
+
+def test_a_nearly_black_panel_has_one_level() -> None:
+    """Noise deep in the body is as dark and even, but drifts."""
+    image = textured()
+    image[:50, 50:150] = (5 + np.arange(100) // 10)[None]
+    assert not panel(image)[:50].any()
+
+
+def test_noise_is_what_the_quietest_pixels_show() -> None:
+    """A step of two levels on average between frames is a standard deviation of 1.77."""
+    statistics = Statistics(WIDTH, HEIGHT)
+    for index in range(9):
+        statistics.add(np.full((HEIGHT, WIDTH), 100 + 2 * (index % 2), np.uint8))
+    brightest, change, noise = statistics._changes()
+    assert noise == pytest.approx(1.772) and (brightest == 102).all()
+    assert not change.any()  # 2 less 5 * 1.77
+    half = Statistics(WIDTH, HEIGHT)
+    for index in range(9):
+        image = np.full((HEIGHT, WIDTH), 100, np.uint8)
+        image[4:] += np.uint8(20 * (index % 2))
+        half.add(image)
+    assert half._changes()[2] == 0  # a tenth stands still
+    wild = Statistics(WIDTH, HEIGHT)
+    for index in range(9):
+        wild.add(np.full((HEIGHT, WIDTH), 100 + 40 * (index % 2), np.uint8))
+    assert wild._changes()[2] == 4.0
+
+
+def test_a_few_frames_of_many() -> None:
+    statistics = Statistics(WIDTH, HEIGHT)
+    for index in range(10):
+        statistics.add(np.full((HEIGHT, WIDTH), index, np.uint8))
+    assert [int(image[0, 0]) for image in statistics.few(4)] == [0, 3, 6, 9]
+    assert len(statistics.few(10)) == 10 and len(statistics.few(100)) == 10

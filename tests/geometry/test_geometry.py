@@ -449,3 +449,32 @@ def test_real_clips_lose_no_tissue(real_clips: Any) -> None:
         mean = cv2.blur(np.mean(images[::8], axis=0, dtype=np.float32), (3, 3))
         tissue = mean > np.percentile(mean, 1) + 3
         assert (tissue & ~shown(region)).sum() <= 0.003 * tissue.sum(), path.name
+
+
+@pytest.mark.real
+def test_screens_of_one_layout_get_one_region(real_clips: Any) -> None:
+    """IoU with the box that a person drew, by half the frames that a run takes; and over all clips together."""
+    import json
+    from functools import partial
+
+    from seqcls.layouts import find_layouts
+    from seqcls.sources import open_source
+    from seqcls.types import Frame
+
+    folder = real_clips.parent / "screens"
+    if not folder.is_dir():
+        pytest.skip(f"no screens at {folder}")
+    described = json.loads((folder / "regions.json").read_text(encoding="utf-8"))["clips"]
+    assert len(described) == 6
+    for clip in described:
+        with open_source(folder / clip["file"]) as source:
+            finder = RegionFinder(AUTO)
+            found = next(
+                region for item in source if isinstance(item, Frame) and (region := finder.push(item.image)) is not None
+            )
+        x0, y0, x1, y1 = clip["box"]
+        wide, tall = min(x1, found.x1) - max(x0, found.x0), min(y1, found.y1) - max(y0, found.y0)
+        both = (x1 - x0) * (y1 - y0) + (found.x1 - found.x0) * (found.y1 - found.y0) - wide * tall
+        assert wide * tall / both >= 0.97 and found.confidence >= 0.9, clip["file"]
+    (layout,) = find_layouts([partial(open_source, folder / clip["file"]) for clip in described], AUTO)
+    assert abs(layout.region.x0 - x0) <= 8 and abs(layout.region.y0 - y0) <= 8 and layout.region.y1 == y1

@@ -253,3 +253,97 @@ def test_sides_that_slant() -> None:
     assert (found & ~tissue).any()
     straight = module._with_fragments(tissue, evidence(fragment), Side(50, 0, 60), Side(59, 0, 60))
     assert not (straight & ~tissue).any()
+
+
+# --- hypotheses, edges and confidence
+
+
+def candidates(mask: Mask) -> list[int]:
+    """Pixels of each hypothesis when nothing moves and this is seen."""
+    nothing = np.zeros_like(mask)
+    return [int(found.sum()) for found in module._candidates(evidence(nothing, seen=mask))]
+
+
+def test_what_hangs_on_by_a_bridge_is_left_out() -> None:
+    """Of 200 pixels a twentieth is 10 and a tenth 20; windows are odd: 11 and 21."""
+    picture = rect(20, 20, 120, 100, 200, 120)
+    narrow = picture | rect(120, 50, 160, 58, 200, 120)
+    whole, compact, more = candidates(narrow)
+    assert whole > compact == more
+    wide = picture | rect(120, 50, 160, 65, 200, 120)
+    whole, compact, more = candidates(wide)
+    assert whole == compact > more
+
+
+def test_what_moves_in_it_is_the_last_hypothesis() -> None:
+    seen, moving = rect(20, 20, 180, 100, 200, 120), rect(20, 20, 100, 100, 200, 120)
+    found = list(module._candidates(evidence(moving, seen=seen)))
+    assert len(found) == 4 and found[-1].sum() == dense(moving).sum()
+    small = rect(20, 20, 48, 50, 200, 120)  # of 24,000 pixels 840, less than 4 %
+    assert len(list(module._candidates(evidence(small, seen=seen)))) == 3
+    assert list(module._candidates(evidence(np.zeros((120, 200), bool)))) == []
+
+
+def screen_with(panel: Mask) -> NDArray[np.int32]:
+    """A linear picture found at 60..139, 40..79, moved up to the panels."""
+    return module._up_to_panels(square(60, 40, 139, 79), evidence(np.zeros_like(panel), panel=panel))
+
+
+def test_a_linear_picture_reaches_up_to_the_panels() -> None:
+    """Close at two sides: within 3 of 200 pixels. A fifth of 80 columns is 15 (of 79), of 40 rows 7."""
+    around = ~rect(57, 37, 155, 87, 200, 120)
+    assert box(screen_with(around)) == (57, 37, 154, 86)
+    further = ~rect(57, 37, 156, 88, 200, 120)
+    assert box(screen_with(further)) == (57, 37, 139, 79)
+    one = rect(0, 0, 57, 120, 200, 120)
+    assert box(screen_with(one)) == (60, 40, 139, 79)
+    assert box(screen_with(~rect(56, 36, 155, 87, 200, 120))) == (60, 40, 139, 79)  # 4 pixels away
+    half = around & ~rect(0, 60, 57, 120, 200, 120)  # half a side is no panel
+    assert box(screen_with(half | rect(0, 0, 200, 37, 200, 120) | rect(0, 87, 200, 120, 200, 120)))[0] == 60
+
+
+def test_edges_lie_where_the_image_steps() -> None:
+    image = np.full((120, 200), 60, np.uint8)
+    image[40:80, 60:140] = 100
+
+    def snapped(*corners: int) -> tuple[int, ...]:
+        return box(module._snapped(square(*corners), evidence(np.zeros(image.shape, bool), mean=image)))
+
+    assert snapped(60, 40, 139, 79) == (60, 40, 139, 79)
+    assert snapped(57, 44, 135, 83) == (60, 40, 139, 79)
+    assert snapped(53, 40, 139, 79)[0] == 60 and snapped(52, 40, 139, 79)[0] == 60 and snapped(51, 40, 139, 79)[0] == 51
+    assert snapped(67, 40, 139, 79)[0] == 60 and snapped(68, 40, 139, 79)[0] == 68
+
+
+def test_the_outermost_clear_step_counts() -> None:
+    steps = np.zeros(40, np.float32)
+    steps[[10, 12, 15]] = 4.9, 5, 10
+    assert module._step(steps, 14) == 13
+    assert module._step(steps * np.float32(0.39), 14) == 14  # less than four levels
+    assert module._step(steps * np.float32(0.4), 14) == 13
+    assert module._step(steps, 0) == 0
+
+
+def confidence(**masks: Mask) -> float:
+    fit = module._Fit(square(40, 20, 139, 99), "linear", 1.0, False)
+    nothing = np.zeros((120, 200), bool)
+    return module._confidence(fit, evidence(**{"active": nothing, **masks}))
+
+
+def test_confidence_falls_with_each_fault() -> None:
+    picture = rect(40, 20, 140, 100, 200, 120)
+    assert confidence(active=picture) == 1.0
+    assert confidence(seen=picture) == 0.8  # nothing moves
+    part = rect(40, 20, 140, 32, 200, 120)  # 12 of 80 rows; three tenths would be enough
+    assert confidence(active=part) == pytest.approx(0.5, abs=0.015)
+    outside = rect(145, 20, 165, 100, 200, 120)  # a sixth of what moves, 3 more columns are allowed
+    assert confidence(active=picture | outside) == pytest.approx(10 / 12, abs=0.02)
+    tenth = rect(40, 20, 50, 100, 200, 120)
+    assert confidence(active=picture & ~tenth, panel=tenth) == pytest.approx(0.8, abs=0.01)
+
+
+def test_a_bad_fit_is_unsure_unless_the_image_is_whole() -> None:
+    picture = rect(40, 20, 140, 100, 200, 120)
+    for quality, whole, expected in ((0.85, False, 1.0), (0.425, False, 0.5), (0.425, True, 1.0)):
+        fit = module._Fit(square(40, 20, 139, 99), "linear", quality, whole)
+        assert module._confidence(fit, evidence(picture)) == expected

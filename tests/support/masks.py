@@ -48,6 +48,7 @@ def evidence(
         overlay=nothing if overlay is None else overlay,
         panel=nothing if panel is None else panel,
         inside=~nothing if inside is None else inside,
+        still=~active,
         mean=nothing.astype(np.uint8) if mean is None else mean,
         scale=(1.0, 1.0),
     )

@@ -1,0 +1,168 @@
+"""Screens of 32 x 24 cells of 10 pixels each, known again by the cells around the ultrasound."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from support.masks import evidence, rect
+
+from seqcls.errors import GeometryError
+from seqcls.geometry import Layout, Region
+from seqcls.geometry import layout as module
+from seqcls.geometry.layout import MOVING, Ground, ground_of
+
+BOX = Region(80, 40, 240, 200, 320, 240, kind="linear")  # cells 8 to 23 and 4 to 19
+
+
+def ground(level: int = 0, lit: int = 0, moving: int = 0, bright: int = 60) -> Ground:
+    """``lit`` cells of the first row at ``bright``, ``moving`` ones of the last row; the region's cells move."""
+    cells = np.full((24, 32), level, np.uint8)
+    cells[4:20, 8:24] = MOVING
+    cells[0, :lit] = bright
+    cells[23, :moving] = MOVING
+    return cells
+
+
+def layout(cells: Ground, region: Region = BOX, stated: bool = False) -> Layout:
+    return Layout(region, tuple(cells.ravel().tolist()), stated)
+
+
+def shows(known: Ground, seen: Ground) -> bool:
+    return layout(known).has_screen(seen, 320, 240)
+
+
+# --- cells
+
+
+def test_cells_are_means_of_what_stands_still() -> None:
+    """A cell of 100 pixels moves where more than a twentieth of it does: 255 * 0.95 is 242.25."""
+    mean = np.full((240, 320), 40, np.uint8)
+    mean[:10, :10], mean[10:20, :10] = 255, 80
+    mean[10:15, :10] = 60
+    still = np.ones((240, 320), bool)
+    still[0:10, 20] = still[20, 0:5] = False
+    cells = ground_of(mean, still)
+    assert cells.shape == (24, 32) and cells.dtype == np.uint8
+    assert cells[:3, :3].tolist() == [[254, 40, MOVING], [70, 40, 40], [40, 40, 40]]
+
+
+@pytest.mark.parametrize(("width", "height", "rows"), [(640, 480, 24), (1920, 1080, 18), (100, 1, 1), (480, 640, 43)])
+def test_cells_are_square(width: int, height: int, rows: int) -> None:
+    assert ground_of(np.zeros((height, width), np.uint8), np.ones((height, width), bool)).shape == (rows, 32)
+
+
+# --- what is known again
+
+
+@pytest.mark.parametrize(("lit", "known"), [(3, False), (4, True)])
+def test_a_screen_has_four_lit_cells_around_the_ultrasound(lit: int, known: bool) -> None:
+    assert layout(ground(lit=lit)).is_known_again is known
+    assert shows(ground(lit=lit), ground(lit=lit)) is known
+
+
+def test_cells_of_the_region_moving_ones_and_dark_ones_tell_no_screen() -> None:
+    inside = ground()
+    inside[5:9, 9:13] = 60
+    assert not layout(inside).is_known_again
+    assert not layout(ground(moving=8)).is_known_again
+    assert not layout(ground(lit=8, bright=10)).is_known_again and layout(ground(lit=8, bright=11)).is_known_again
+
+
+def test_a_cell_on_the_edge_of_the_region_belongs_to_it() -> None:
+    """Column 7 is half covered by a region that begins at 75."""
+    cells = ground()
+    cells[5:9, 7] = 60
+    assert layout(cells).is_known_again
+    assert not layout(cells, replace(BOX, x0=75)).is_known_again
+
+
+@pytest.mark.parametrize(("differ", "same"), [(2, True), (3, False)])
+def test_three_quarters_of_the_lit_cells_are_alike(differ: int, same: bool) -> None:
+    """Of 8, within 12 levels."""
+    known, seen = ground(lit=8), ground(lit=8)
+    seen[0, :8] = 72
+    assert shows(known, seen)
+    seen[0, :differ] = 73
+    assert shows(known, seen) is same
+    seen[0, :8] = 48
+    seen[0, :differ] = 47
+    assert shows(known, seen) is same
+
+
+def test_cells_lit_in_either_screen_count() -> None:
+    known, seen = ground(lit=8), ground(lit=8)
+    seen[1, :2] = 60
+    assert shows(known, seen)
+    seen[1, :3] = 60
+    assert not shows(known, seen) and not shows(seen, known)
+
+
+@pytest.mark.parametrize(("moving", "same"), [(4, True), (5, False)])
+def test_six_tenths_of_the_lit_cells_stand_still_in_both(moving: int, same: bool) -> None:
+    known, seen = ground(lit=10), ground(lit=10)
+    seen[0, :moving] = MOVING
+    assert shows(known, seen) is same and shows(seen, known) is (same and moving <= 6)
+
+
+def test_another_size_is_another_screen() -> None:
+    known = layout(ground(lit=8))
+    assert not known.has_screen(ground(lit=8), 320, 241) and not known.has_screen(ground(lit=8), 321, 240)
+    assert known.is_like(layout(ground(lit=8))) and not known.is_like(layout(ground(lit=4)))
+
+
+# --- whether the region is right for a clip
+
+
+def test_what_moves_lies_in_the_region_but_for_a_thirtieth() -> None:
+    known = layout(ground(lit=8))
+    moving = rect(80, 40, 240, 200, 320, 240)
+    assert known.holds(None, evidence(moving))
+    assert known.holds(None, evidence(moving | rect(0, 0, 25, 25, 320, 240)))  # of 25,600 pixels about 600
+    assert not known.holds(None, evidence(moving | rect(0, 0, 35, 35, 320, 240)))
+    assert known.holds(None, evidence(np.zeros((240, 320), bool)))
+
+
+def test_what_a_search_finds_is_not_quite_another_region() -> None:
+    """Half of what either holds is common, where the search is sure."""
+    known, nothing = layout(ground(lit=8)), evidence(np.zeros((240, 320), bool))
+    half = replace(BOX, x1=160)
+    less = replace(BOX, x1=159)
+    assert known.holds(half, nothing) and not known.holds(less, nothing)
+    assert known.holds(replace(less, confidence=0.49), nothing)
+    assert not known.holds(replace(less, confidence=0.5), nothing)
+
+
+# --- records
+
+
+def test_a_layout_survives_json() -> None:
+    known = layout(ground(lit=8), stated=True)
+    assert Layout.from_dict(known.to_dict()) == known
+    assert set(known.to_dict()) == {"region", "stated", "ground"} and known.to_dict()["stated"] is True
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"ground": "AA=="}, {"ground": "?"}, {"region": {}}, {"ground": None}, {"stated": None, "ground": 5}],
+    ids=str,
+)
+def test_a_damaged_layout_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(GeometryError):
+        Layout.from_dict({**layout(ground(lit=8)).to_dict(), **change})
+    with pytest.raises(GeometryError, match="not a stored layout"):
+        Layout.from_dict({})
+
+
+def test_cells_that_do_not_fit_the_size() -> None:
+    with pytest.raises(GeometryError, match="a layout of 767 cells is not for 32 columns; remember it anew"):
+        Layout(BOX, (0,) * 767)
+
+
+def test_a_confirmed_region_is_sure() -> None:
+    known = layout(ground(lit=8), replace(BOX, confidence=0.3))
+    confirmed = known.confirmed(replace(BOX, x0=70, confidence=0.2))
+    assert confirmed == layout(ground(lit=8), replace(BOX, x0=70), stated=True)
+    assert module.COLUMNS == 32
