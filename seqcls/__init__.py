@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from seqcls.feeds.connection import FeedTiming
     from seqcls.feeds.open import open_live
     from seqcls.gate import GateOptions
-    from seqcls.geometry import Geometry, Region
+    from seqcls.geometry import Geometry, Layout, Region
     from seqcls.models.file import ModelHeader
     from seqcls.reprocess import replay
     from seqcls.sources import Source, open_source
@@ -80,6 +80,7 @@ _MODULES = {
     "FeedTiming": "feeds.connection",
     "GateOptions": "gate",
     "Geometry": "geometry",
+    "Layout": "geometry",
     "ModelHeader": "models.file",
     "Provenance": "timeline",
     "Region": "geometry",
@@ -117,6 +118,7 @@ __all__ = [  # noqa: RUF022 - what one begins with comes first
     "CameraOptions",
     "FeedTiming",
     "Geometry",
+    "Layout",
     "Region",
     # records
     "Timeline",

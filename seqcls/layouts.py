@@ -11,6 +11,7 @@ import numpy as np
 
 from seqcls.errors import GeometryError, SeqclsError
 from seqcls.geometry import Geometry, Layout, Region, RegionFinder, region_mask
+from seqcls.geometry.layout import is_like
 from seqcls.json_text import parse_json, write_json
 from seqcls.sources import Source, open_source
 from seqcls.types import Frame
@@ -51,7 +52,7 @@ def find_layouts(clips: Sequence[Opener], geometry: Geometry) -> tuple[Layout, .
         if look is None or not look.layout.is_known_again:
             continue
         for group in groups:
-            if group[0].layout.is_like(look.layout) and _iou(group[0].region, look.region) >= 0.3:
+            if is_like(group[0].layout, look.layout) and _iou(group[0].region, look.region) >= 0.3:
                 group.append(look)
                 break
         else:
@@ -130,7 +131,7 @@ def remember(path: str | Path, layout: Layout) -> int:
             "nothing stands around the ultrasound by which the layout could be known again; state the region in each"
             " command instead"
         )
-    kept = [known for known in (read_layouts(path) if Path(path).exists() else ()) if not layout.is_like(known)]
+    kept = [known for known in (read_layouts(path) if Path(path).exists() else ()) if not is_like(layout, known)]
     write_layouts(path, [*kept, layout])
     return len(kept) + 1
 

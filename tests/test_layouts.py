@@ -15,6 +15,7 @@ from support.screens import screen
 
 from seqcls.errors import GeometryError, SourceError
 from seqcls.geometry import Geometry, Layout, Region, region_mask
+from seqcls.geometry.layout import confirmed
 from seqcls.layouts import find_layouts, look_at, read_layouts, remember, with_layouts, write_layouts
 from seqcls.sources import MemorySource, Source
 
@@ -108,7 +109,7 @@ def test_what_a_person_stated_is_used(tmp_path: Path, clips: dict[str, list[Imag
     path = tmp_path / "layouts.json"
     layout = known(tmp_path, clips["a"])
     assert layout.region == AUTO.find(clips["a"])
-    assert remember(path, layout.confirmed(wanted)) == 1
+    assert remember(path, confirmed(layout, wanted)) == 1
     geometry = replace(AUTO, layouts=read_layouts(path))
     assert geometry.find(clips["b"]) == wanted
     assert geometry.find(clips["b"], hint=(0, 0, 320, 200)) == wanted
@@ -121,8 +122,8 @@ def test_a_screen_is_remembered_once_and_can_be_corrected_by_hand(
     tmp_path: Path, clips: dict[str, list[Image]]
 ) -> None:
     path, layout = tmp_path / "layouts.json", known(tmp_path, clips["a"])
-    remember(path, layout.confirmed(layout.region))
-    again = layout.confirmed(Region(0, 0, 50, 60, 320, 240, kind="stated"))
+    remember(path, confirmed(layout, layout.region))
+    again = confirmed(layout, Region(0, 0, 50, 60, 320, 240, kind="stated"))
     assert remember(path, again) == 1 and read_layouts(path) == (again,)
     body = json.loads(path.read_text(encoding="utf-8"))
     body["layouts"][0]["region"]["x1"] = 70

@@ -51,13 +51,14 @@ def inspect(
 
 def _remember(clip: str, region: Region, path: Path) -> None:
     from seqcls.geometry import Geometry
+    from seqcls.geometry.layout import confirmed
     from seqcls.layouts import look_at
     from seqcls.layouts import remember as keep
 
     layout = look_at(clip, Geometry())
     if layout is None:
         raise GeometryError(f"no ultrasound is found in {clip}, so its screen cannot be known again; use --region")
-    count = keep(path, layout.confirmed(region))
+    count = keep(path, confirmed(layout, region))
     console.notify(f"wrote {path}: {count} layouts; run, extract and train read it")
 
 

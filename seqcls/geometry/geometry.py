@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from seqcls.errors import GeometryError
 from seqcls.geometry.crop import crop, is_blank, letterbox, to_gray
 from seqcls.geometry.evidence import Evidence, Statistics
-from seqcls.geometry.layout import Layout, ground_of
+from seqcls.geometry.layout import Layout, ground_of, has_screen, holds
 from seqcls.geometry.outline import Outline, covers, cuts, outline
 from seqcls.geometry.region import Record, Region
 
@@ -165,12 +165,12 @@ class RegionFinder:
     def _search(self) -> Region | None:
         evidence = self._statistics.evidence()
         ground = ground_of(evidence.mean, evidence.still)
-        known = [layout for layout in self._geometry.layouts if layout.has_screen(ground, *self._sized())]
+        known = [layout for layout in self._geometry.layouts if has_screen(layout, ground, *self._sized())]
         found = next((layout.region for layout in known if layout.stated), None)
         if found is None:
             found = self._find(evidence)
             if self._hint is None:
-                found = next((layout.region for layout in known if layout.holds(found, evidence)), found)
+                found = next((layout.region for layout in known if holds(layout, found, evidence)), found)
         if found is not None:
             self.layout = Layout(found, tuple(ground.ravel().tolist()))
         return found

@@ -46,36 +46,7 @@ class Layout:
     @property
     def is_known_again(self) -> bool:
         """Whether enough stands around the ultrasound."""
-        return int((self._around() & _is_lit(self._levels())).sum()) >= MIN_CELLS
-
-    def has_screen(self, ground: Ground, width: int, height: int) -> bool:
-        """Whether a clip of this size shows the same around the ultrasound, but for names, dates and numbers.
-
-        Of the cells that are lit in either and stand still in both three quarters must be alike, within 12 levels.
-        """
-        if (width, height) != (self.region.width, self.region.height) or not self.is_known_again:
-            return False
-        own, around = self._levels(), self._around()
-        lit = around & (_is_lit(own) | _is_lit(ground))
-        both = lit & (own != MOVING) & (ground != MOVING)
-        alike = both & (np.abs(own.astype(int) - ground) <= 12)
-        return bool(alike.sum() >= 0.75 * both.sum() and both.sum() >= 0.6 * lit.sum())
-
-    def is_like(self, other: Layout) -> bool:
-        """Whether both show the same screen."""
-        return self.has_screen(other._levels(), other.region.width, other.region.height)
-
-    def holds(self, found: Region | None, evidence: Evidence) -> bool:
-        """Whether what moves lies in the region, but for a thirtieth, and what a search finds is not quite another."""
-        inside = region_mask(self.region)
-        if found is not None and found.confidence >= 0.5:
-            other = region_mask(found)
-            if (inside & other).sum() < 0.5 * (inside | other).sum():
-                return False
-        height, width = evidence.active.shape
-        small = cv2.resize(inside.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
-        moving = cv2.blur(evidence.active.astype(np.float32), (9, 9)) >= 0.5
-        return bool((moving & ~wider(small, 0.01)).sum() <= moving.sum() / 30)
+        return int((_around(self.region) & _is_lit(_levels(self))).sum()) >= MIN_CELLS
 
     def to_dict(self) -> Record:
         """For JSON."""
@@ -91,17 +62,52 @@ class Layout:
         except (KeyError, TypeError, ValueError) as error:
             raise GeometryError(f"not a stored layout ({error}); remember it anew") from error
 
-    def confirmed(self, region: Region) -> Layout:
-        """The same screen with the region that a person wants."""
-        return replace(self, region=replace(region, confidence=1.0), stated=True)
 
-    def _levels(self) -> Ground:
-        return np.array(self.ground, np.uint8).reshape(-1, COLUMNS)
+def has_screen(layout: Layout, ground: Ground, width: int, height: int) -> bool:
+    """Whether a clip of this size shows the same around the ultrasound, but for names, dates and numbers.
 
-    def _around(self) -> Mask:
-        """Cells of which hardly anything belongs to the region."""
-        share = _thinned(region_mask(self.region).astype(np.uint8) * 255)
-        return np.asarray(share <= 12)
+    Of the cells that are lit in either and stand still in both three quarters must be alike, within 12 levels.
+    """
+    if (width, height) != (layout.region.width, layout.region.height) or not layout.is_known_again:
+        return False
+    own, around = _levels(layout), _around(layout.region)
+    lit = around & (_is_lit(own) | _is_lit(ground))
+    both = lit & (own != MOVING) & (ground != MOVING)
+    alike = both & (np.abs(own.astype(int) - ground) <= 12)
+    return bool(alike.sum() >= 0.75 * both.sum() and both.sum() >= 0.6 * lit.sum())
+
+
+def is_like(layout: Layout, other: Layout) -> bool:
+    """Whether both show the same screen."""
+    return has_screen(layout, _levels(other), other.region.width, other.region.height)
+
+
+def holds(layout: Layout, found: Region | None, evidence: Evidence) -> bool:
+    """Whether what moves lies in the region, but for a thirtieth, and what a search finds is not quite another."""
+    inside = region_mask(layout.region)
+    if found is not None and found.confidence >= 0.5:
+        other = region_mask(found)
+        if (inside & other).sum() < 0.5 * (inside | other).sum():
+            return False
+    height, width = evidence.active.shape
+    small = cv2.resize(inside.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
+    moving = cv2.blur(evidence.active.astype(np.float32), (9, 9)) >= 0.5
+    return bool((moving & ~wider(small, 0.01)).sum() <= moving.sum() / 30)
+
+
+def confirmed(layout: Layout, region: Region) -> Layout:
+    """The same screen with the region that a person wants."""
+    return replace(layout, region=replace(region, confidence=1.0), stated=True)
+
+
+def _levels(layout: Layout) -> Ground:
+    return np.array(layout.ground, np.uint8).reshape(-1, COLUMNS)
+
+
+def _around(region: Region) -> Mask:
+    """Cells of which hardly anything belongs to the region."""
+    share = _thinned(region_mask(region).astype(np.uint8) * 255)
+    return np.asarray(share <= 12)
 
 
 def ground_of(mean: NDArray[np.uint8], still: Mask) -> Ground:

@@ -12,7 +12,7 @@ from support.masks import evidence, rect
 from seqcls.errors import GeometryError
 from seqcls.geometry import Layout, Region
 from seqcls.geometry import layout as module
-from seqcls.geometry.layout import MOVING, Ground, ground_of
+from seqcls.geometry.layout import MOVING, Ground, confirmed, ground_of, has_screen, holds, is_like
 
 BOX = Region(80, 40, 240, 200, 320, 240, kind="linear")  # cells 8 to 23 and 4 to 19
 
@@ -31,7 +31,7 @@ def layout(cells: Ground, region: Region = BOX, stated: bool = False) -> Layout:
 
 
 def shows(known: Ground, seen: Ground) -> bool:
-    return layout(known).has_screen(seen, 320, 240)
+    return has_screen(layout(known), seen, 320, 240)
 
 
 # --- cells
@@ -109,8 +109,8 @@ def test_six_tenths_of_the_lit_cells_stand_still_in_both(moving: int, same: bool
 
 def test_another_size_is_another_screen() -> None:
     known = layout(ground(lit=8))
-    assert not known.has_screen(ground(lit=8), 320, 241) and not known.has_screen(ground(lit=8), 321, 240)
-    assert known.is_like(layout(ground(lit=8))) and not known.is_like(layout(ground(lit=4)))
+    assert not has_screen(known, ground(lit=8), 320, 241) and not has_screen(known, ground(lit=8), 321, 240)
+    assert is_like(known, layout(ground(lit=8))) and not is_like(known, layout(ground(lit=4)))
 
 
 # --- whether the region is right for a clip
@@ -119,10 +119,10 @@ def test_another_size_is_another_screen() -> None:
 def test_what_moves_lies_in_the_region_but_for_a_thirtieth() -> None:
     known = layout(ground(lit=8))
     moving = rect(80, 40, 240, 200, 320, 240)
-    assert known.holds(None, evidence(moving))
-    assert known.holds(None, evidence(moving | rect(0, 0, 25, 25, 320, 240)))  # of 25,600 pixels about 600
-    assert not known.holds(None, evidence(moving | rect(0, 0, 35, 35, 320, 240)))
-    assert known.holds(None, evidence(np.zeros((240, 320), bool)))
+    assert holds(known, None, evidence(moving))
+    assert holds(known, None, evidence(moving | rect(0, 0, 25, 25, 320, 240)))  # of 25,600 pixels about 600
+    assert not holds(known, None, evidence(moving | rect(0, 0, 35, 35, 320, 240)))
+    assert holds(known, None, evidence(np.zeros((240, 320), bool)))
 
 
 def test_what_a_search_finds_is_not_quite_another_region() -> None:
@@ -130,9 +130,9 @@ def test_what_a_search_finds_is_not_quite_another_region() -> None:
     known, nothing = layout(ground(lit=8)), evidence(np.zeros((240, 320), bool))
     half = replace(BOX, x1=160)
     less = replace(BOX, x1=159)
-    assert known.holds(half, nothing) and not known.holds(less, nothing)
-    assert known.holds(replace(less, confidence=0.49), nothing)
-    assert not known.holds(replace(less, confidence=0.5), nothing)
+    assert holds(known, half, nothing) and not holds(known, less, nothing)
+    assert holds(known, replace(less, confidence=0.49), nothing)
+    assert not holds(known, replace(less, confidence=0.5), nothing)
 
 
 # --- records
@@ -163,6 +163,6 @@ def test_cells_that_do_not_fit_the_size() -> None:
 
 def test_a_confirmed_region_is_sure() -> None:
     known = layout(ground(lit=8), replace(BOX, confidence=0.3))
-    confirmed = known.confirmed(replace(BOX, x0=70, confidence=0.2))
-    assert confirmed == layout(ground(lit=8), replace(BOX, x0=70), stated=True)
+    sure = confirmed(known, replace(BOX, x0=70, confidence=0.2))
+    assert sure == layout(ground(lit=8), replace(BOX, x0=70), stated=True)
     assert module.COLUMNS == 32
