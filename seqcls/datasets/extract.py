@@ -93,22 +93,22 @@ def extract(
     held, message = frozenset[str](), ""
     if not options.leaky_random_split:
         held, message = hold_out(groups_of(clips), options.validation, options.seed)
-    partial = out.with_name(f".{out.name}.{os.getpid()}.part")
-    shutil.rmtree(partial, ignore_errors=True)  # of a process killed long ago that had the same number
+    unfinished = out.with_name(f".{out.name}.{os.getpid()}.part")
+    shutil.rmtree(unfinished, ignore_errors=True)  # of a process killed long ago that had the same number
     options = replace(
         options, geometry=with_layouts(options.geometry, [partial(open_source, path) for path, _ in clips])
     )
-    writer = _Writer(partial, options, held, on_frame)
+    writer = _Writer(unfinished, options, held, on_frame)
     try:
         for path, labels in clips:
             writer.add(path, labels)
         summary = writer.finish([message] if message else [])
         refuse_to_overwrite(out, options.overwrite)  # again: extracting takes minutes, and others may have written
-        _replace(out, partial)
+        _replace(out, unfinished)
     except OSError as error:
         raise OutputError(f"cannot write {out}: {one_line(error)}; choose another place") from error
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
     return summary
 
 
