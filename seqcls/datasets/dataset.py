@@ -172,7 +172,8 @@ def _find_regions(rows: Sequence[Row], geometry: Geometry, levels: SetLevels) ->
     sizes: dict[tuple[int, int], list[Path]] = {}
     for row in rows:
         with contextlib.suppress(SourceError):  # reported when all are read
-            sizes.setdefault(image_facts(row.path)[:2], []).append(row.path)
+            facts = image_facts(row.path)
+            sizes.setdefault((facts.width, facts.height), []).append(row.path)
     finders: dict[tuple[int, ...], RegionFinder] = {}
     for _, paths in sorted(sizes.items()):
         for path in paths[:: max(1, len(paths) // SAMPLE)][:SAMPLE]:

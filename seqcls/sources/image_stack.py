@@ -14,8 +14,17 @@ from numpy.typing import NDArray
 from seqcls.errors import SourceError
 from seqcls.sources.base import Clip, require_sane_size
 from seqcls.sources.image_pages import tiff_pages
-from seqcls.sources.images import ASSUMED_RATE_HZ, as_asked, is_deep_color, level_details, opened, page_pixels
+from seqcls.sources.images import (
+    ASSUMED_RATE_HZ,
+    as_asked,
+    image_aspect,
+    is_deep_color,
+    level_details,
+    opened,
+    page_pixels,
+)
 from seqcls.sources.levels import SAMPLE, SetLevels
+from seqcls.sources.pixel_aspect import square_size, with_square_pixels
 from seqcls.types import Frame, Gap, SourceInfo
 
 if TYPE_CHECKING:
@@ -43,7 +52,8 @@ class ImageStack(Clip):
         with opened(path) as image:
             self._pages, whole = self._find_pages(image)
             self._frame_s, origin = self._pace(image, rate_hz)
-            width, height = image.size
+            aspect, remark = image_aspect(image)
+            width, height = square_size(*image.size, aspect)
             container = str(image.format)
             promised = _number(_IMAGEJ_IMAGES, _description(image))
             deep = image.mode.startswith(("I", "F"))
@@ -62,11 +72,13 @@ class ImageStack(Clip):
             declared_duration_s=None if self._frame_s is None else len(self._pages) * self._frame_s,
             rate_hz=None if self._frame_s is None else 1 / self._frame_s,
             has_clock=origin != "",
+            pixel_aspect=aspect,
             details=(
                 ("times from", origin if origin else "nothing: frame axis only"),
                 *(level_details(self._levels.find()) if deep else ()),
             ),
         )
+        self._notes += [remark] if remark else []
         if not origin:
             self._notes.append(
                 f"a stack has no clock: {ASSUMED_RATE_HZ:g} images per second assumed; state the rate by rate_hz=NUMBER"
@@ -105,8 +117,8 @@ class ImageStack(Clip):
         with opened(self._path) as image:
             for number, page in enumerate(self._pages):
                 try:
-                    stored = _read_page(image, page, self._color)
-                    pixels = as_asked(stored, self._color, self._levels)
+                    stored, aspect = _read_page(image, page, self._color)
+                    pixels = with_square_pixels(as_asked(stored, self._color, self._levels), aspect)
                 except Exception as error:  # Pillow's decoders raise nearly anything on damaged pages
                     reason = f"page {number + 1} cannot be read ({type(error).__name__})"
                     lost_s = last_s if self._frame_s is None else self._frame_s
@@ -131,12 +143,12 @@ class ImageStack(Clip):
         with opened(self._path) as image:
             for page in self._pages[:: max(1, len(self._pages) // SAMPLE)]:
                 with contextlib.suppress(Exception):  # reported when the page is read
-                    stored = _read_page(image, page, False)
+                    stored, _ = _read_page(image, page, False)
                     if stored.dtype != np.uint8:
                         yield stored
 
 
-def _read_page(image: PIL.Image.Image, page: int, color: bool) -> NDArray[Any]:
+def _read_page(image: PIL.Image.Image, page: int, color: bool) -> tuple[NDArray[Any], float]:
     image.seek(page)
     require_sane_size(f"page {page + 1}", *image.size)
     image.load()

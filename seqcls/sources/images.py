@@ -6,6 +6,7 @@ import contextlib
 import glob
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from seqcls.errors import SourceError, one_line
 from seqcls.sources.aside import Aside
 from seqcls.sources.base import Clip, require_regular_file, require_sane_size
 from seqcls.sources.levels import SAMPLE, Levels, SetLevels, levels_of
+from seqcls.sources.pixel_aspect import pixel_aspect, square_size, with_square_pixels
 from seqcls.sources.sniff import IMAGE_SUFFIXES, is_clutter, is_image, kind_by_suffix, kind_of
 from seqcls.types import Frame, Gap, SourceInfo
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Taken where nobody states a rate; ``info.has_clock`` is then False.
 ASSUMED_RATE_HZ = 25.0
+#: EXIF's tag, and its values for images that are to be turned by a quarter.
+_ORIENTATION, _ON_ITS_SIDE = 0x0112, (5, 6, 7, 8)
 #: The place of the number in a pattern such as ``frame_%04d.png``.
 NUMBERED = re.compile(r"%(?:0\d+)?d")
 
@@ -53,20 +57,23 @@ class ImageSequence(Clip):
         own = SetLevels(partial(deep_sample, [path for _, path in self._places]))
         self._levels = own if levels is None else levels
         first = self._places[0][1]
-        width, height, deep = image_facts(first)
+        facts = image_facts(first)
         slots = self._places[-1][0] + 1
         self.info = SourceInfo(
             name=self.name,
             kind="images",
             codec=first.suffix.lstrip(".").lower(),
-            width=width,
-            height=height,
+            width=facts.width,
+            height=facts.height,
             declared_frames=len(self._places),
             declared_duration_s=slots / self._rate_hz,
             rate_hz=self._rate_hz,
             has_clock=rate_hz is not None,
-            details=level_details(self._levels.find()) if deep else (),
+            pixel_aspect=facts.aspect,
+            details=level_details(self._levels.find()) if facts.deep else (),
         )
+        if facts.remark:
+            self._notes.append(facts.remark)
         if rate_hz is None and len(self._places) > 1:
             self._notes.append(
                 f"images have no clock: {ASSUMED_RATE_HZ:g} per second assumed; state the rate by rate_hz=NUMBER"
@@ -181,21 +188,44 @@ def opened(path: Path) -> Iterator[PIL.Image.Image]:
         ) from None
 
 
-def image_facts(path: Path) -> tuple[int, int, bool]:
-    """Width, height and whether there are more than 8 bits, from the header. Raises SourceError for what is no image or
-    is too large."""
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What the header of an image says. width, height: in square pixels, as ``read_image`` gives it, turned or not.
+    deep: more than 8 bits. aspect: of its pixels, see ``SourceInfo.pixel_aspect``; remark: on one that is ignored."""
+
+    width: int
+    height: int
+    deep: bool
+    aspect: float
+    remark: str
+
+
+def image_facts(path: Path) -> ImageFacts:
+    """From the header alone. Raises SourceError for what is no image or is too large."""
     with opened(path) as image:
-        return (*image.size, _is_deep(image))
+        aspect, remark = image_aspect(image)
+        return ImageFacts(*square_size(*image.size, aspect), _is_deep(image), aspect, remark)
+
+
+def image_aspect(image: PIL.Image.Image) -> tuple[float, str]:
+    """A pixel's width divided by its height, from how many there are per inch each way; see ``pixel_aspect``."""
+    info = image.info
+    for name in ("dpi", "jfif_density", "aspect", "resolution"):
+        with contextlib.suppress(TypeError, ValueError, ZeroDivisionError):  # fractions of nothing
+            across, down = (float(number) for number in info[name]) if name in info else (0.0, 0.0)
+            if across > 0 and down > 0:
+                return pixel_aspect(down, across)
+    return 1.0, ""
 
 
 def read_image(path: Path, *, color: bool = False, levels: SetLevels | None = None) -> NDArray[np.uint8]:
-    """(H, W) gray or (H, W, 3) BGR. Pillow, unlike OpenCV, does not fill up a file that ends early.
+    """(H, W) gray or (H, W, 3) BGR in square pixels. Pillow, unlike OpenCV, does not fill up a file that ends early.
 
     ``levels``: the scale for more than 8 bits; without it the image's own. Raises SourceError for what is no image, is
     too large or is damaged.
     """
-    stored = stored_image(path, color=color)
-    return as_asked(stored, color, levels)
+    stored, aspect = stored_image(path, color=color)
+    return with_square_pixels(as_asked(stored, color, levels), aspect)
 
 
 def as_asked(stored: NDArray[Any], color: bool, levels: SetLevels | None = None) -> NDArray[np.uint8]:
@@ -209,8 +239,9 @@ def as_asked(stored: NDArray[Any], color: bool, levels: SetLevels | None = None)
     return stored if stored.ndim == 2 else np.asarray(cv2.cvtColor(stored, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
-def stored_image(path: Path, *, color: bool = False) -> NDArray[Any]:
-    """(H, W) gray or (H, W, 3) RGB; uint8 where it has 8 bits or fewer, else as it is stored. Raises SourceError.
+def stored_image(path: Path, *, color: bool = False) -> tuple[NDArray[Any], float]:
+    """(H, W) gray or (H, W, 3) RGB; uint8 where it has 8 bits or fewer, else as it is stored; and the aspect of its
+    pixels. Raises SourceError.
 
     ``color`` False turns colours of 8 bits to gray.
     """
@@ -219,19 +250,22 @@ def stored_image(path: Path, *, color: bool = False) -> NDArray[Any]:
             image.verify()  # 0.1 ms; without it a wrong checksum passes
     with opened(path) as image:
         deep = is_deep_color(image)
-        pixels = page_pixels(image, color)
-    return _deep_color(path) if deep else pixels
+        pixels, aspect = page_pixels(image, color)
+    return (_deep_color(path) if deep else pixels), aspect
 
 
-def page_pixels(image: PIL.Image.Image, color: bool) -> NDArray[Any]:
+def page_pixels(image: PIL.Image.Image, color: bool) -> tuple[NDArray[Any], float]:
     """As ``stored_image``, of the page that is open."""
     from PIL import ImageOps
 
+    aspect, _ = image_aspect(image)
+    if image.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE:
+        aspect = 1 / aspect
     turned = ImageOps.exif_transpose(image)
     if turned.mode.startswith(("I", "F")):
-        return np.array(turned)
+        return np.array(turned), aspect
     gray = turned.mode in ("1", "L", "LA", "La") or not color
-    return np.array(turned.convert("L" if gray else "RGB"), np.uint8)
+    return np.array(turned.convert("L" if gray else "RGB"), np.uint8), aspect
 
 
 def _is_deep(image: PIL.Image.Image) -> bool:
@@ -264,11 +298,11 @@ def deep_sample(paths: Sequence[Path]) -> Iterator[NDArray[Any]]:
     deep = []
     for path in paths:
         with contextlib.suppress(SourceError):
-            if image_facts(path)[2]:
+            if image_facts(path).deep:
                 deep.append(path)
     for path in deep[:: max(1, len(deep) // SAMPLE)]:
         with contextlib.suppress(SourceError):
-            stored = stored_image(path)
+            stored, _ = stored_image(path)
             if stored.dtype != np.uint8:
                 yield stored
 

@@ -28,8 +28,8 @@ def why_unrelated(images: Sequence[Path]) -> str:
     sizes: dict[tuple[int, int], Path] = {}
     for path in images[:: max(1, len(images) // _HEADERS)]:
         with contextlib.suppress(SourceError):  # reported when it is read
-            width, height, _ = image_facts(path)
-            sizes.setdefault((width, height), path)
+            facts = image_facts(path)
+            sizes.setdefault((facts.width, facts.height), path)
         if len(sizes) > 1:
             named = " and ".join(f"{width}x{height} in {path.name}" for (width, height), path in sizes.items())
             return f"their sizes differ ({named})"

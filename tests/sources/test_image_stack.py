@@ -17,6 +17,7 @@ from seqcls.errors import SourceError
 from seqcls.sources import open_source
 from seqcls.sources.image_pages import tiff_pages
 from seqcls.sources.sniff import kind_of
+from seqcls.types import Frame
 
 COUNT = 7
 
@@ -101,6 +102,13 @@ def test_deep_pages_share_one_scale(tmp_path: Path) -> None:
     for frame, image in zip(frames_of(path), expected, strict=True):
         scaled = (image.astype(float) - low) * 255 / (high - low)
         assert np.abs(frame.image - scaled).max() <= 1
+
+
+def test_pixels_that_are_not_square_are_stretched(tmp_path: Path) -> None:
+    path = stack(tmp_path / "a.tif", dpi=(200, 100))
+    with open_source(path) as source:
+        assert (source.info.width, source.info.height, source.info.pixel_aspect) == (160, 256, 0.5)
+        assert {item.image.shape for item in source if isinstance(item, Frame)} == {(256, 160)}
 
 
 def test_a_damaged_page_is_a_gap(tmp_path: Path) -> None:

@@ -131,3 +131,29 @@ def test_a_folder_of_clips_is_no_clip(tmp_path: Path) -> None:
     (tmp_path / "1.2.840.10008.1").write_bytes(bytes(128) + b"DICM")
     with pytest.raises(SourceError, match=r"holds no image but clips; name one of them, such as 1\.2\.840\.10008\.1"):
         open_source(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif"])
+def test_pixels_that_are_not_square_are_stretched(name: str, tmp_path: Path) -> None:
+    """100 per inch across and 200 down: each is twice as wide as high."""
+    image = cv2.resize(draw(3), (80, 128), interpolation=cv2.INTER_AREA)
+    Image.fromarray(image).save(tmp_path / name, dpi=(100, 200))
+    with open_source(tmp_path / name) as source:
+        (frame,) = source
+        assert isinstance(frame, Frame) and frame.image.shape == (128, 160) and numbers([frame.image]) == [3]
+        assert source.info.pixel_aspect == pytest.approx(2, rel=0.01)
+        assert (source.info.width, source.info.height) == (160, 128)
+    Image.fromarray(draw(3)).save(tmp_path / name, dpi=(300, 300))
+    assert np.array_equal(frames_of(tmp_path / name)[0].image.shape, (128, 160))
+    Image.fromarray(draw(3)).save(tmp_path / name, dpi=(10, 3000))
+    with open_source(tmp_path / name) as source:
+        (frame,) = source
+        assert isinstance(frame, Frame) and frame.image.shape == (128, 160)
+        assert "is implausible" in source.report().reasons[0]
+
+
+def test_a_turned_image_is_stretched_as_it_is_stored(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.zeros((128, 80), np.uint8)).save(tmp_path / "a.jpg", dpi=(100, 200), exif=exif)
+    assert frames_of(tmp_path / "a.jpg")[0].image.shape == (160, 128)
