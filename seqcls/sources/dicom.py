@@ -68,14 +68,14 @@ class DicomSource(Clip):
         found, declared = len(stored.frames), stored.label.frames
         times = clip_times(data, found, rate_hz)
         self._times_s = times.times_s
-        palette_notes = self._palette.notes if self._palette is not None else ()
         self._aspect, shape_note = pixel_aspect_of(data, reading.width, reading.height)
         width, height = square_size(reading.width, reading.height, self._aspect)
         require_sane_size(self.name, width, height)
         self._notes += [
             *header.notes,
             *reading.notes,
-            *palette_notes,
+            *(self._palette.notes if self._palette is not None else ()),
+            *(self._levels.notes if self._levels is not None else ()),
             *times.notes,
             *([shape_note] if shape_note else []),
         ]

@@ -22,7 +22,7 @@ _BACKGROUND = 16
 _ROUGHER = 2.0
 #: Of all values, so many must lie close to the middle on each side.
 _MIN_CROSSING = 0.002
-_MOST_PIXELS = 200_000
+_MOST_PIXELS = 50_000
 
 
 def color_of(image: NDArray[Any]) -> Literal["", "rgb", "ybr"]:
@@ -78,7 +78,7 @@ def fits_rows(data: NDArray[np.uint8], row_bytes: int, *, surely: bool = False) 
 
 def row_change(data: NDArray[np.uint8], row_bytes: int) -> float:
     """Mean change in levels from a byte to the one that is so many bytes further."""
-    lines = data[: 4 * _MOST_PIXELS].astype(np.int16)
+    lines = data[: max(4 * _MOST_PIXELS, 8 * row_bytes)].astype(np.int16)
     return float(np.abs(lines[row_bytes:] - lines[:-row_bytes]).mean())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ class Levels:
     low: float
     high: float
     origin: str
+    notes: tuple[str, ...] = ()
 
     def apply(self, samples: NDArray[Any]) -> NDArray[np.uint8]:
         scaled = (samples.astype(np.float32) - self.low) * (255 / max(self.high - self.low, 1e-6))
@@ -36,20 +38,31 @@ def levels_of(header: Any, reading: PixelReading, frames: Iterable[NDArray[Any]]
     top = float(2**reading.stored - 1)
     if reading.samples == 3 or reading.bits == 1:
         return None if reading.stored == 8 else Levels(0.0, top, "all stored bits")
-    center, width = number(header, "WindowCenter"), number(header, "WindowWidth")
-    if reading.bits > 8 and center is not None and width is not None and width >= 1:
-        # PS3.3 C.11.2.1.2.1, undone through the modality's slope and intercept
-        slope = number(header, "RescaleSlope") or 1.0
-        intercept = number(header, "RescaleIntercept") or 0.0
-        low, high = center - 0.5 - (width - 1) / 2, center - 0.5 + (width - 1) / 2
-        return Levels((low - intercept) / slope, (high - intercept) / slope, f"window {center:g}/{width:g}")
     if reading.bits == 8 and not reading.signed:
         return Levels(0.0, top, "all stored bits")
+    window, frames = _window(header) if reading.bits > 8 else None, iter(frames)
+    notes: tuple[str, ...] = ()
+    if window is not None:
+        first = list(itertools.islice(frames, 1))
+        if not first or np.ptp(first[0]) == 0 or np.ptp(window.apply(first[0])) > 1:
+            return window
+        frames = itertools.chain(first, frames)
+        notes = (f"the {window.origin} shows nothing of the values: their range is used instead",)
     seen = [(float(frame.min()), float(frame.max())) for frame in frames]
     if not seen:
         return Levels(0.0, top, "all stored bits")
     low, high = min(low for low, _ in seen), max(high for _, high in seen)
-    return Levels(low, high, f"least to greatest of {len(seen)} frames, {low:g} to {high:g}")
+    return Levels(low, high, f"least to greatest of {len(seen)} frames, {low:g} to {high:g}", notes)
+
+
+def _window(header: Any) -> Levels | None:
+    """PS3.3 C.11.2.1.2.1, undone through the modality's slope and intercept."""
+    center, width = number(header, "WindowCenter"), number(header, "WindowWidth")
+    if center is None or width is None or width < 1:
+        return None
+    slope, intercept = number(header, "RescaleSlope") or 1.0, number(header, "RescaleIntercept") or 0.0
+    low, high = center - 0.5 - (width - 1) / 2, center - 0.5 + (width - 1) / 2
+    return Levels((low - intercept) / slope, (high - intercept) / slope, f"window {center:g}/{width:g}")
 
 
 @dataclass(frozen=True, slots=True)

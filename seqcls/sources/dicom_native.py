@@ -17,7 +17,7 @@ from seqcls.sources.dicom_evidence import Label, PixelReading, called, says, wit
 _MAX_PADDING = 64
 
 #: Bytes from the middle of the data by which row lengths are compared.
-_LOOK_BYTES = 800_000
+_LOOK_BYTES = 400_000
 
 
 @dataclass(frozen=True, slots=True)

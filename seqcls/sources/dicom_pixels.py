@@ -73,10 +73,10 @@ def find_pixels(header: Header) -> StoredPixels:
             raise SourceError(f"{path}: holds no image (the file ends before the pixel data); get a fresh copy")
         pixels, facts = _streams(stream, data, header, label)
         if facts is None:
-            return _native(stream, data, header, label)
+            return _right_way_up(stream, _native(stream, data, header, label), path.name)
         if not pixels.frames:
             raise SourceError(f"{path}: holds no image ({pixels.missing or 'no frame in it'}); get a fresh copy")
-        return _compressed(stream, pixels, facts, header, label, data)
+        return _right_way_up(stream, _compressed(stream, pixels, facts, header, label, data), path.name)
 
 
 def _streams(stream: BinaryIO, data: PixelData, header: Header, label: Label) -> tuple[Pixels, StreamFacts | None]:
@@ -89,10 +89,10 @@ def _streams(stream: BinaryIO, data: PixelData, header: Header, label: Label) ->
         return pixels, facts if facts.codec else replace(facts, codec=stated)
     whole = Piece(data.start, data.available)
     facts = read_stream(read_pieces(stream, (Piece(data.start, min(data.available, _HEAD_BYTES)),)))
-    if facts.codec == "video":
+    if facts.codec == "video" and stated == "video":  # a black corner begins like a stream, too
         return Pixels(((whole,),)), facts
     sized = facts.width > 0 and (facts.width, facts.height) == (label.width, label.height)
-    if not facts.codec or not (stated or sized):
+    if facts.codec in ("", "video") or not (stated or sized):
         return Pixels(()), None
     return Pixels(tuple(tuple(frame) for frame in split_streams(stream, [whole]))), facts
 
@@ -156,6 +156,20 @@ def _native(stream: BinaryIO, data: PixelData, header: Header, label: Label) -> 
         raise SourceError(f"{path}: holds no image ({why}); get a fresh copy")
     called = "not compressed" if stated or not header.syntax else _name(header.syntax)
     return StoredPixels(pixels.frames, pixels.missing, label, reading, "", called, data.start)
+
+
+def _right_way_up(stream: BinaryIO, stored: StoredPixels, name: str) -> StoredPixels:
+    """MONOCHROME1 means that 0 is white; an ultrasound image that would be white around is none."""
+    if stored.reading.meaning != "inverted":
+        return stored
+    middle = stored.frames[len(stored.frames) // 2]
+    with contextlib.suppress(Exception):  # reported when the frame is read
+        samples = decoder_for(stored.reading, name)(stored.read(stream, middle)).astype(np.float32)
+        least, greatest = float(samples.min()), float(samples.max())
+        if greatest > least and (samples <= least + 0.03 * (greatest - least)).mean() >= 0.5:
+            note = "the header says MONOCHROME1, but then the image would be white around: read as MONOCHROME2"
+            return replace(stored, reading=stored.reading.noting(note, meaning="gray"))
+    return stored
 
 
 def _name(syntax: str) -> str:

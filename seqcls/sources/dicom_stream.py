@@ -83,7 +83,7 @@ def read_stream(data: bytes) -> StreamFacts:
 
 def begins_frame(head: bytes) -> bool:
     """Whether a fragment that begins so begins a frame, by the mark of its stream (64 bytes suffice)."""
-    return head.startswith((b"\xff\xd8\xff", _J2K, _JP2, *_JPEG_XL)) or rle_segments(head) > 0
+    return head.startswith((b"\xff\xd8\xff", _J2K, _JP2)) or rle_segments(head) > 0
 
 
 def rle_segments(data: bytes) -> int:

@@ -101,7 +101,7 @@ def _settle(stated: _Claim, others: list[_Claim]) -> tuple[_Claim | None, str]:
             return stated, ""
         if (copied := next((claim for claim in others if _same_number(stated, claim)), None)) is not None:
             return copied, f"FrameTime and {copied.field} are the same number: taken as {copied.rate}"
-        return stated, f"{stated.field} gives {stated.rate}, {others[0].field} {others[0].rate}: {stated.field} taken"
+        return stated, f"{stated.field} gives {stated.rate}, {others[0].field} {others[0].rate}: {_taken(stated)}"
     if backing:
         return stated, ""
     doubt = f"{stated.field} of {stated.period_s * 1000:,.6g} ms would be {stated.rate}"
@@ -128,7 +128,7 @@ def _likeliest(claims: list[_Claim]) -> tuple[_Claim, str]:
     against = next((claim for claim in claims if not _agree(chosen, claim)), None)
     if against is None:
         return chosen, ""
-    return chosen, f"{chosen.field} gives {chosen.rate}, {against.field} {against.rate}: {chosen.field} taken"
+    return chosen, f"{chosen.field} gives {chosen.rate}, {against.field} {against.rate}: {_taken(chosen)}"
 
 
 def _other_claims(header: Any, count: int) -> tuple[list[_Claim], list[str]]:
@@ -179,6 +179,10 @@ def _counts_from_the_start(values: list[float]) -> bool:
 
 def _within(claim: _Claim, bounds_s: tuple[float, float]) -> bool:
     return bounds_s[0] <= claim.period_s <= bounds_s[1]
+
+
+def _taken(claim: _Claim) -> str:
+    return f"{claim.field} taken, state rate_hz=NUMBER if that is wrong"
 
 
 def _same_number(stated: _Claim, other: _Claim) -> bool:

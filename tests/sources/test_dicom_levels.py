@@ -72,6 +72,13 @@ def test_levels_come_from_the_window_else_from_the_range_in_use() -> None:
     assert every is not None and (every.low, every.high, every.origin) == (0, 4095, "all stored bits")
 
 
+def test_a_window_that_shows_nothing_is_not_used() -> None:
+    frames = [np.array([[1000, 3000]], np.uint16)]
+    levels = levels_of({"WindowCenter": 127, "WindowWidth": 255}, reading(), frames)
+    assert levels is not None and (levels.low, levels.high) == (1000, 3000)
+    assert levels.notes == ("the window 127/255 shows nothing of the values: their range is used instead",)
+
+
 def test_levels_of_8_bits_stand_as_they_are() -> None:
     assert levels_of({}, reading(bits=8, stored=8), []) is None
     assert levels_of({}, reading(bits=8, stored=8, samples=3, meaning="rgb"), []) is None

@@ -71,6 +71,8 @@ CASES: dict[str, tuple[np.ndarray, dict[str, Any], str]] = {
     "no number of frames": (GRAY, {"NumberOfFrames": None}, ""),
     "no number, 4:2:2 said, RGB held": (RGB, {"NumberOfFrames": None, "photometric": "YBR_FULL_422", "SamplesPerPixel": 3}, "in color of 8 bits"),
     "one sample, said to be RGB": (GRAY, {"photometric": "RGB"}, "read as gray"),
+    "said to be inverted": (GRAY, {"photometric": "MONOCHROME1"}, "would be white around: read as MONOCHROME2"),
+    "a corner like a video's begin": (np.where(np.arange(GRAY.size).reshape(GRAY.shape) == 3, 1, GRAY).astype(np.uint8), {}, ""),
     "inverted": (255 - GRAY, {"photometric": "MONOCHROME1"}, ""),
 }  # fmt: skip
 
