@@ -94,10 +94,11 @@ def find_same_name(folder: Path, relative: PurePath) -> Path | None:
     try:
         for part in relative.parts:
             exact = folder / part
-            folder = exact if exact.exists() else next(p for p in folder.iterdir() if same_name(p.name, part))
-    except (OSError, ValueError, StopIteration):  # no such folder, a name that no disk takes, nothing of this name
+            others = () if part.isascii() or exact.exists() else folder.iterdir()
+            folder = next((path for path in others if same_name(path.name, part)), exact)
+        return folder if folder.exists() else None
+    except (OSError, ValueError):  # no such folder, a name that no disk takes
         return None
-    return folder
 
 
 def sync_folder(folder: Path) -> None:

@@ -8,11 +8,11 @@ import io
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from seqcls.errors import DataError, OutputError
-from seqcls.files import find_same_name, nfc, write_text
+from seqcls.files import nfc, write_text
 from seqcls.geometry import Geometry, Region
 from seqcls.json_text import write_json
 from seqcls.sources.aside import Aside
@@ -68,7 +68,10 @@ def read_table(root: Path) -> list[Row]:
         if missing:
             raise DataError(f"{path} lacks the column {missing[0]}; extract the clips again")
         organs = [name for name in names if name not in FIXED_COLUMNS]
+        # The disk may spell names in another Unicode form than the table.
+        spelt = {} if text.isascii() else {nfc(p.relative_to(root).as_posix()): p for p in root.rglob("*")}
         rows = [_row(cells, organs, root, f"{path}, line {reader.line_num}") for cells in reader]
+        rows = [replace(row, path=spelt.get(nfc(row.path.relative_to(root).as_posix()), row.path)) for row in rows]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read ({error}); extract the clips again") from error
     if not rows:
@@ -91,10 +94,7 @@ def _row(cells: dict[str, str], organs: Sequence[str], root: Path, where: str) -
     except ValueError:
         raise DataError(f"{where}: time_s is {cells['time_s']!r}, not a number of seconds") from None
     states = tuple((organ, cells[organ] == "1") for organ in organs if cells[organ])
-    path = root / relative
-    if not cells["path"].isascii():  # the disk may spell it in another Unicode form than the table
-        path = find_same_name(root, relative) or path
-    return Row(path, nfc(cells["clip"]), nfc(cells["patient"]), time_s, split, states)
+    return Row(root / relative, nfc(cells["clip"]), nfc(cells["patient"]), time_s, split, states)
 
 
 def read_tree(root: Path) -> tuple[list[Row], list[str]]:

@@ -156,19 +156,23 @@ def match_clips(
         clip = _labels_of(root, labels, label_file)
         note = _moved(clip.file, root, label_file)
         return [(root, replace(clip, notes=(*clip.notes, *note)))]
+    inside: dict[str, Path] = {}  # by the path below the root
     by_name: dict[str, list[Path]] = {}
     for path in sorted(root.rglob("*")):
-        if not any(map(is_clutter, path.relative_to(root).parts)):
+        below = path.relative_to(root)
+        if not any(part.startswith(".") or is_clutter(part) for part in below.parts):
+            inside[nfc(below.as_posix())] = path
             by_name.setdefault(nfc(path.name), []).append(path)
     found, taken, notes = [], dict[Path, str](), list[str]()
     for clip in labels:
-        path, note = _find(clip.file, root, by_name, Path(label_file))
+        direct = inside.get(nfc(_relative(clip.file).as_posix()))
+        path, note = (direct, []) if direct else _find(clip.file, root, by_name, Path(label_file))
         other = taken.setdefault(path.resolve(), clip.file)
         if other != clip.file:
             raise DataError(f"{label_file} names one clip both {other} and {clip.file}: name it in one way")
         found.append((path, clip))
         notes += note
-    videos = [path for paths in by_name.values() for path in paths if kind_by_suffix(path) not in ("", "image")]
+    videos = [path for path in inside.values() if kind_by_suffix(path) not in ("", "image")]
     bare = sorted(path.name for path in videos if path.resolve() not in taken)
     if bare:
         names = ", ".join(bare[:3]) + (f" and {len(bare) - 3} more" if len(bare) > 3 else "")
@@ -177,14 +181,14 @@ def match_clips(
 
 
 def _find(file: str, root: Path, by_name: Mapping[str, list[Path]], label_file: Path) -> tuple[Path, list[str]]:
-    """The clip that is meant, and notes for the user."""
+    """The clip that is meant where none has just this path below the root, and notes for the user."""
     relative = _relative(file)
     named = by_name.get(nfc(relative.name), [])
     # A name without a folder means what lies below the root, before anything of that name outside of it.
-    bases = (root,) if named and len(relative.parts) == 1 else (root, root.parent, label_file.parent)
-    for base in bases:
+    for base in () if named and len(relative.parts) == 1 else (root, root.parent, label_file.parent):
         if path := find_same_name(base, relative):
-            return path, []
+            outside = not path.resolve().is_relative_to(root.resolve())
+            return path, [f"{path} is used, as {label_file} names it, though it lies outside of {root}"] * outside
     if not named:
         raise DataError(
             f"{label_file} names {file}, which is not in {root}; mend the name or the folder"

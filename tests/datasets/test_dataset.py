@@ -170,10 +170,8 @@ def test_what_is_left_aside_is_counted_by_suffix(tmp_path: Path) -> None:
     save(root / "train/loose_0001.png", picture(True))
     save(root / "train/node present/P01/deep_0001.png", picture(True))
     folder, files = load_frames(root, SMALL).messages
-    assert "P01 is left aside" in folder and files == (
-        f"{root}: left aside: 1 images in no folder of a state,"
-        " 3 that are no clip and no image (2 .heic, 1 without suffix)"
-    )
+    assert "P01 is left aside" in folder and files.startswith(f"{root}: left aside: ")
+    assert "images in no folder of a state (1)" in files and "(3: 2 .heic, 1 without suffix)" in files
 
 
 def test_folders_and_clips_in_either_unicode_form(tmp_path: Path) -> None:

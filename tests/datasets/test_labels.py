@@ -222,7 +222,7 @@ def test_clips_are_found_by_path_or_by_unique_name(tmp_path: Path) -> None:
 
 
 def test_a_clip_is_found_in_either_unicode_form_and_beside_clutter(tmp_path: Path) -> None:
-    names = ("Schilddru\u0308se/P01/a.mp4", "__MACOSX/P01/a.mp4", "Schilddru\u0308se/P01/._a.mp4")
+    names = ("Schilddru\u0308se/P01/a.mp4", "__MACOSX/P01/a.mp4", ".AppleDouble/a.mp4", "Schilddru\u0308se/P01/._a.mp4")
     for name in names:
         (tmp_path / "clips" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "clips" / name).write_bytes(b"")
@@ -233,6 +233,17 @@ def test_a_clip_is_found_in_either_unicode_form_and_beside_clutter(tmp_path: Pat
     assert "P09/a.mp4 of" in clip.notes[0] and "no other clip here has this name" in clip.notes[0]
     ((_, clip),) = match_clips(labels, path, tmp_path / "labels.csv")  # the clip itself, instead of a folder
     assert "P09/a.mp4 of" in clip.notes[0]
+
+
+def test_a_clip_outside_of_the_folder_is_told(tmp_path: Path) -> None:
+    for name in ("study/P01/a.mp4", "study/P02/a.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(b"")
+    path = write(tmp_path, f"{HEAD}\nP01/a.mp4,liver,0,1,present\nP02/a.mp4,liver,0,1,present\n")
+    assert not any(clip.notes for _, clip in match_clips(read_labels(path), tmp_path / "study", path))
+    found = match_clips(read_labels(path), tmp_path / "study/P01", path)
+    assert [file for file, _ in found] == [tmp_path / "study/P01/a.mp4", tmp_path / "study/P02/a.mp4"]
+    assert found[0][1].notes == found[1][1].notes and "P02/a.mp4 is used, as" in found[0][1].notes[0]
 
 
 def test_clips_without_a_label_are_counted(tmp_path: Path) -> None:
