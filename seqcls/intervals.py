@@ -121,29 +121,23 @@ class IntervalBuilder:
         """One frame; ``score`` is None or NaN where it is unscored, and ``reason`` says why."""
         events = self._advance(time_s)
         self._next_index = index + 1
-        scored = score is not None and not math.isnan(score)
-        inside_unknown = not scored and self._last is not None and self._last.state == "unknown"
-        if score is None or not scored:
+        if score is None or math.isnan(score):
             self._enter("unknown", index, reason)
         else:
             self._enter("present" if self._hysteresis.update(score, self._now_s) else "absent", index)
-        if not inside_unknown:  # where padding puts no begin
-            self._padding.remember(self._now_s, index)
-        return self._padding.push(events + self._settle(), self._now_s, self._certain_s())
+        return self._padding.push(events + self._settle(), self._now_s, index, self._certain_s())
 
     def gap(self, gap: Gap) -> list[Event]:
         """A stretch without any frame."""
         events = self._advance(gap.start_s)
         self._enter("unknown", self._next_index, gap.reason)
         events += self._advance(gap.end_s)
-        self._padding.remember(self._now_s, self._next_index)
-        return self._padding.push(events, self._now_s, self._certain_s())
+        return self._padding.push(events, self._now_s, self._next_index, self._certain_s())
 
     def close(self, end_s: float) -> list[Event]:
         """End of stream at ``end_s`` (the last frame's time plus its duration)."""
         events = self._advance(end_s) + self._settle(closing=True)
-        self._padding.remember(self._now_s, self._next_index)
-        return self._padding.push(events, self._now_s, self._now_s, closing=True)
+        return self._padding.push(events, self._now_s, self._next_index, self._now_s, closing=True)
 
     @property
     def state(self) -> State:
@@ -229,9 +223,8 @@ class IntervalBuilder:
             events.append(Event(self._organ, run.state, run.start_s, run.index, self._now_s, run.reason))
 
     def _certain_s(self) -> float:
-        """Until when no later frame can change the state."""
-        waiting = self._kept or self._pending
-        return waiting[0].start_s if waiting else self._now_s
+        """Until when no later frame can change a state that padding moves: presences that wait lie beside unknown."""
+        return self._pending[0].start_s if self._pending else self._now_s
 
 
 def _lasted(start_s: float, end_s: float, least_s: float) -> bool:
@@ -251,20 +244,17 @@ class _Padding:
         self._state: State | None = None  # the state last emitted
         self._frames: deque[tuple[float, int]] = deque()
 
-    def remember(self, time_s: float, index: int) -> None:
-        """A frame at which a widened state may begin."""
-        if self._pad_s > 0:
-            self._frames.append((time_s, index))
-
-    def push(self, events: list[Event], now_s: float, certain_s: float, *, closing: bool = False) -> list[Event]:
-        """Take final events, give those that can be emitted; ``certain_s``: no later event begins before."""
+    def push(
+        self, events: list[Event], now_s: float, index: int, certain_s: float, *, closing: bool = False
+    ) -> list[Event]:
+        """Take final events, give those that can be emitted; ``certain_s``: no begin before it will be moved."""
         if self._pad_s == 0:
             return events
+        self._frames.append((now_s, index))
         emitted = [late for event in events for late in self._take(event, now_s)]
         if self._held is not None and self._outlasts(self._held, certain_s, closing):
             emitted.append(self._release(self._held, now_s))
-        reach_s = certain_s - 4 * self._pad_s  # no start can move further back
-        while self._frames and self._frames[0][0] < reach_s:
+        while self._frames[0][0] < certain_s - 4 * self._pad_s:  # no start can move further back than this
             self._frames.popleft()
         return emitted
 
@@ -305,6 +295,8 @@ class _Padding:
         return event
 
     def _moved(self, event: Event, start_s: float, now_s: float) -> Event:
+        if start_s == event.start_s:
+            return replace(event, final_s=now_s)
         later = (index for time_s, index in self._frames if time_s >= start_s - TIME_TOLERANCE_S)
         return replace(event, start_s=start_s, index=next(later, event.index), final_s=now_s)
 
