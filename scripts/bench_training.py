@@ -15,9 +15,10 @@ import plain_loop
 import torch
 
 from seqcls.bench import Case, Result, measure
+from seqcls.datasets.clip_files import match_clips
 from seqcls.datasets.dataset import load_frames
 from seqcls.datasets.extract import ExtractOptions, extract
-from seqcls.datasets.labels import match_clips, read_labels
+from seqcls.datasets.labels import read_labels
 from seqcls.evaluation.metrics import auroc
 from seqcls.geometry import Geometry
 from seqcls.phantom import SweepOptions, write_labels, write_sweep

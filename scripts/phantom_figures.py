@@ -14,9 +14,10 @@ import sys
 import time
 from pathlib import Path
 
+from seqcls.datasets.clip_files import match_clips
 from seqcls.datasets.dataset import load_frames
 from seqcls.datasets.extract import ExtractOptions, extract
-from seqcls.datasets.labels import ClipLabels, match_clips, read_labels
+from seqcls.datasets.labels import ClipLabels, read_labels
 from seqcls.detector import load
 from seqcls.evaluation.evaluate import Evaluation, evaluate_clips
 from seqcls.geometry import Geometry

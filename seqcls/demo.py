@@ -7,9 +7,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from seqcls.datasets.clip_files import match_clips
 from seqcls.datasets.dataset import load_frames
 from seqcls.datasets.extract import ExtractOptions, extract
-from seqcls.datasets.labels import match_clips, read_labels
+from seqcls.datasets.labels import read_labels
 from seqcls.detector import load
 from seqcls.evaluation.evaluate import Evaluation, align_labels, pooled_metrics
 from seqcls.exports import write_run

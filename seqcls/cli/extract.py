@@ -103,6 +103,7 @@ def extract(
 
 def labelled_clips(clips: Path, labels: Path, patients: str | None) -> list[tuple[Path, ClipLabels]]:
     """The clips that a label file names, found, with their patients."""
-    from seqcls.datasets.labels import match_clips, read_labels, with_patients
+    from seqcls.datasets.clip_files import match_clips
+    from seqcls.datasets.labels import read_labels, with_patients
 
     return match_clips(with_patients(read_labels(labels), patients), clips, labels)

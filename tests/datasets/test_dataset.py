@@ -11,9 +11,10 @@ import pytest
 from support.drawn import labelled_folder, picture, write_clip
 
 from seqcls.datasets import dataset as module
+from seqcls.datasets.clip_files import match_clips
 from seqcls.datasets.dataset import FrameSet, frames_from_clips, leakage, load_frames
 from seqcls.datasets.extract import ExtractOptions, extract
-from seqcls.datasets.labels import match_clips, read_labels, with_patients
+from seqcls.datasets.labels import read_labels, with_patients
 from seqcls.errors import DataError
 from seqcls.geometry import Geometry
 

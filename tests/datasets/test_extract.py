@@ -13,9 +13,10 @@ from support import media
 from support.drawn import labelled_folder, write_clip
 
 from seqcls.datasets import extract as module
+from seqcls.datasets.clip_files import match_clips
 from seqcls.datasets.dataset import load_frames
 from seqcls.datasets.extract import ExtractOptions, extract
-from seqcls.datasets.labels import ClipLabels, match_clips, read_labels, with_patients
+from seqcls.datasets.labels import ClipLabels, read_labels, with_patients
 from seqcls.datasets.split import hold_out
 from seqcls.errors import DataError, OutputError, UsageError
 from seqcls.geometry import Geometry

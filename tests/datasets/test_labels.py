@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from seqcls.datasets.labels import match_clips, read_labels, with_patients
+from seqcls.datasets.labels import read_labels, with_patients
 from seqcls.errors import DataError, UsageError
 
 HEAD = "file,organ,start_s,end_s,state"
@@ -197,77 +197,6 @@ def test_who_the_patient_is(tmp_path: Path) -> None:
     for wrong in ("(", "pat", "(a)(b)"):
         with pytest.raises(UsageError):
             with_patients(labels, wrong)
-
-
-def test_clips_are_found_by_path_or_by_unique_name(tmp_path: Path) -> None:
-    for name in ("clips/a.mp4", "clips/deep/b.mp4", "clips/one/c.mp4", "clips/two/c.mp4"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(b"")
-
-    def find(file: str) -> Path:
-        labels = read_labels(write(tmp_path, f"{HEAD}\n{file},liver,0,1,present\n"))
-        return match_clips(labels, tmp_path / "clips", tmp_path / "labels.csv")[0][0]
-
-    assert find("a.mp4") == tmp_path / "clips/a.mp4"
-    assert find("clips/a.mp4") == tmp_path / "clips/a.mp4"
-    assert find("elsewhere/b.mp4") == tmp_path / "clips/deep/b.mp4"
-    assert find("one\\c.mp4") == tmp_path / "clips/one/c.mp4"
-    with pytest.raises(DataError, match=r"holds 2 files of that name; write the folder before it"):
-        find("c.mp4")
-    with pytest.raises(DataError, match=r"names ghost\.mp4, which is not in"):
-        find("ghost.mp4")
-    with pytest.raises(DataError, match=r"names B\.MP4, which is not in .* \(there is b\.mp4\)"):
-        find("B.MP4")
-    assert find("D:\\study\\two\\c.mp4") == tmp_path / "clips/two/c.mp4"  # the folders that it still shares
-
-
-def test_a_clip_is_found_in_either_unicode_form_and_beside_clutter(tmp_path: Path) -> None:
-    names = ("Schilddru\u0308se/P01/a.mp4", "__MACOSX/P01/a.mp4", ".AppleDouble/a.mp4", "Schilddru\u0308se/P01/._a.mp4")
-    for name in names:
-        (tmp_path / "clips" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "clips" / name).write_bytes(b"")
-    for file, notes in (("Schilddr\u00fcse/P01/a.mp4", 0), ("a.mp4", 0), ("P01/a.mp4", 0), ("P09/a.mp4", 1)):
-        labels = read_labels(write(tmp_path, f"{HEAD}\n{file},liver,0,1,present\n"))
-        ((path, clip),) = match_clips(labels, tmp_path / "clips", tmp_path / "labels.csv")
-        assert path == tmp_path / "clips" / names[0] and len(clip.notes) == notes
-    assert "P09/a.mp4 of" in clip.notes[0] and "no other clip here has this name" in clip.notes[0]
-    ((_, clip),) = match_clips(labels, path, tmp_path / "labels.csv")  # the clip itself, instead of a folder
-    assert "P09/a.mp4 of" in clip.notes[0]
-
-
-def test_a_clip_outside_of_the_folder_is_told(tmp_path: Path) -> None:
-    for name in ("study/P01/a.mp4", "study/P02/a.mp4"):
-        (tmp_path / name).parent.mkdir(parents=True)
-        (tmp_path / name).write_bytes(b"")
-    path = write(tmp_path, f"{HEAD}\nP01/a.mp4,liver,0,1,present\nP02/a.mp4,liver,0,1,present\n")
-    assert not any(clip.notes for _, clip in match_clips(read_labels(path), tmp_path / "study", path))
-    found = match_clips(read_labels(path), tmp_path / "study/P01", path)
-    assert [file for file, _ in found] == [tmp_path / "study/P01/a.mp4", tmp_path / "study/P02/a.mp4"]
-    assert found[0][1].notes == found[1][1].notes and "P02/a.mp4 is used, as" in found[0][1].notes[0]
-
-
-def test_clips_without_a_label_are_counted(tmp_path: Path) -> None:
-    for name in ("a.mp4", "b.mp4", "c.dcm", "notes.txt", "still.png"):
-        (tmp_path / name).write_bytes(b"")
-    path = write(tmp_path, f"{HEAD}\na.mp4,liver,0,1,present\n")
-    ((_, clip),) = match_clips(read_labels(path), tmp_path, path)
-    assert clip.notes == (f"2 of 3 clips in {tmp_path} have no label in {path}: b.mp4, c.dcm",)
-
-
-def test_one_clip_under_two_names_is_refused(tmp_path: Path) -> None:
-    """Its labels would contradict each other unseen, and it could be trained on and held out at once."""
-    for name in ("clips/a.mp4", "clips/b/a.mp4"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(b"")
-    path = write(tmp_path, f"{HEAD}\nclips/a.mp4,liver,0,1,present\na.mp4,liver,0,1,absent\n")
-    with pytest.raises(DataError, match=r"names one clip both clips/a\.mp4 and a\.mp4"):
-        match_clips(read_labels(path), tmp_path / "clips", path)
-    with pytest.raises(DataError, match=r"names a\.mp4 as clips/a\.mp4 and a\.mp4"):
-        match_clips(read_labels(path), tmp_path / "clips/a.mp4", path)
-    path = write(tmp_path, f"{HEAD}\na.mp4,liver,0,1,present\nb/a.mp4,liver,0,1,absent\n")
-    assert len(match_clips(read_labels(path), tmp_path / "clips", path)) == 2
-    (single,) = match_clips(read_labels(path)[1:], tmp_path / "clips/b/a.mp4", path)
-    assert single[1].file == "b/a.mp4"
 
 
 @pytest.mark.real
