@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 _TOLERANCE = 6
 #: Of all pixels, so many must be plainly gray in one reading, and so many times more than in the other.
 _MIN_SHARE, _MIN_RATIO = 0.1, 8
+#: More pixels than these are not outside what YBR can express, if the image is YBR.
+_MAX_OUTSIDE = 0.05
 #: Below this a pixel is background, which is black in every layout.
 _BACKGROUND = 16
 #: A reading is rough when it changes so many times more between neighbours than another.
@@ -30,9 +32,9 @@ def color_of(image: NDArray[Any]) -> Literal["", "rgb", "ybr"]:
     rgb, ybr = _gray_shares(_thinned(image), _TOLERANCE)
     if rgb >= _MIN_SHARE and rgb > _MIN_RATIO * ybr:
         return "rgb"
-    if ybr >= _MIN_SHARE and ybr > _MIN_RATIO * rgb:
-        return "ybr"
-    return _by_detail(image)
+    if _outside_ybr(_thinned(image)) >= _MAX_OUTSIDE:
+        return "rgb"
+    return "ybr" if ybr >= _MIN_SHARE and ybr > _MIN_RATIO * rgb else _by_detail(image)
 
 
 def layout_of(data: NDArray[np.uint8]) -> Literal["", "pixel", "plane"]:
@@ -120,6 +122,13 @@ def _gray_shares(image: NDArray[Any], tolerance: int) -> tuple[float, float]:
     rgb = np.ptp(values, axis=-1) <= tolerance
     ybr = (np.abs(values[..., 1:] - 128) <= tolerance).all(-1)
     return float((rgb & ~ybr).mean()), float((ybr & ~rgb).mean())
+
+
+def _outside_ybr(image: NDArray[Any]) -> float:
+    """The share of pixels that no YBR image holds: as YBR they would be far beyond black or white in red or blue."""
+    luma, blue, red = np.moveaxis(image.astype(np.float32), -1, 0)
+    colors = np.stack([luma + 1.402 * (red - 128), luma + 1.772 * (blue - 128)])
+    return float(((colors < -40) | (colors > 295)).any(0).mean())
 
 
 def _by_detail(image: NDArray[Any]) -> Literal["", "rgb", "ybr"]:

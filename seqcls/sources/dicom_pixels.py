@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import NoFramesError, SourceError
+from seqcls.sources import dicom_content as content
 from seqcls.sources.base import require_sane_size
 from seqcls.sources.dicom_decode import decoder_for
-from seqcls.sources.dicom_evidence import Label, PixelReading, compressed_reading, read_label
+from seqcls.sources.dicom_evidence import Label, PixelReading, compressed_reading, read_label, says
 from seqcls.sources.dicom_fragments import (
     Piece,
     PixelData,
@@ -25,6 +26,7 @@ from seqcls.sources.dicom_fragments import (
     split_streams,
 )
 from seqcls.sources.dicom_header import GE_BIG_ENDIAN_PIXELS, Header
+from seqcls.sources.dicom_levels import palette_of
 from seqcls.sources.dicom_native import Block, native_reading, right_way_round
 from seqcls.sources.dicom_stream import Codec, StreamFacts, codec_of_syntax, read_stream, rle_pixels
 
@@ -73,10 +75,18 @@ def find_pixels(header: Header) -> StoredPixels:
             raise SourceError(f"{path}: holds no image (the file ends before the pixel data); get a fresh copy")
         pixels, facts = _streams(stream, data, header, label)
         if facts is None:
-            return _right_way_up(stream, _native(stream, data, header, label), path.name)
-        if not pixels.frames:
+            stored = _native(stream, data, header, label)
+        elif pixels.frames:
+            stored = _compressed(stream, pixels, facts, header, label, data)
+        else:
             raise SourceError(f"{path}: holds no image ({pixels.missing or 'no frame in it'}); get a fresh copy")
-        return _right_way_up(stream, _compressed(stream, pixels, facts, header, label, data), path.name)
+        reading = stored.reading
+        if reading.samples == 1 and (reading.meaning == "inverted" or _has_palette(header)):
+            middle = stored.frames[len(stored.frames) // 2]
+            with contextlib.suppress(Exception):  # reported when the frame is read
+                samples = decoder_for(reading, path.name)(stored.read(stream, middle))
+                return replace(stored, reading=_meaning_of_gray(samples, reading, header, label))
+        return stored
 
 
 def _streams(stream: BinaryIO, data: PixelData, header: Header, label: Label) -> tuple[Pixels, StreamFacts | None]:
@@ -158,18 +168,25 @@ def _native(stream: BinaryIO, data: PixelData, header: Header, label: Label) -> 
     return StoredPixels(pixels.frames, pixels.missing, label, reading, "", called, data.start)
 
 
-def _right_way_up(stream: BinaryIO, stored: StoredPixels, name: str) -> StoredPixels:
-    """MONOCHROME1 means that 0 is white; an ultrasound image that would be white around is none."""
-    if stored.reading.meaning != "inverted":
-        return stored
-    middle = stored.frames[len(stored.frames) // 2]
-    with contextlib.suppress(Exception):  # reported when the frame is read
-        samples = decoder_for(stored.reading, name)(stored.read(stream, middle)).astype(np.float32)
+def _meaning_of_gray(samples: NDArray[Any], reading: PixelReading, header: Header, label: Label) -> PixelReading:
+    """One sample per pixel: whether 0 is white, and whether a palette that is there is meant, by what it looks like."""
+    if reading.meaning == "gray":
+        colors = palette_of(header.data, little=header.little, name=header.path.name).apply(samples)
+        if not label.color and not content.smoother(samples, colors.mean(-1)):
+            return reading
+        note = f"the header says {says(label)}, but it holds a palette for one sample per pixel: read as PALETTE COLOR"
+        return reading.noting(note, meaning="palette")
+    if reading.meaning == "inverted":
         least, greatest = float(samples.min()), float(samples.max())
+        # MONOCHROME1 means that 0 is white; ultrasound is black around.
         if greatest > least and (samples <= least + 0.03 * (greatest - least)).mean() >= 0.5:
             note = "the header says MONOCHROME1, but then the image would be white around: read as MONOCHROME2"
-            return replace(stored, reading=stored.reading.noting(note, meaning="gray"))
-    return stored
+            return reading.noting(note, meaning="gray")
+    return reading
+
+
+def _has_palette(header: Header) -> bool:
+    return "RedPaletteColorLookupTableData" in header.data
 
 
 def _name(syntax: str) -> str:

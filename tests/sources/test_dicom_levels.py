@@ -53,6 +53,16 @@ def test_a_palette_beside_gray_is_not_applied(tmp_path: Path) -> None:
     assert (images == GRAY).all()
 
 
+def test_a_palette_beside_what_is_no_gray_is_applied(tmp_path: Path) -> None:
+    order = np.random.default_rng(1).permutation(256)  # as indices the image is noise
+    table = np.empty(256, np.int64)
+    table[order] = RAMP
+    for photometric in ("MONOCHROME2", "RGB"):
+        fields = {**palette(table * 257), "photometric": photometric}
+        images, report = read(tiny(tmp_path / "a.dcm", order[GRAY].astype(np.uint8), **fields))
+        assert np.abs(images - GRAY).max() <= 1 and "PALETTE COLOR" in " ".join(report.reasons)
+
+
 def reading(**changes: Any) -> PixelReading:
     return PixelReading(
         **{"codec": "native", "width": 2, "height": 1, "samples": 1, "bits": 16, "stored": 12, **changes}
