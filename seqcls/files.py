@@ -38,7 +38,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 def write_text(path: str | Path, text: str) -> None:
     """Write UTF-8 text with \\n line ends, atomically."""
     with atomic_path(path) as temporary:
-        temporary.write_bytes(text.encode("utf-8"))
+        temporary.write_bytes(text.encode("utf-8", "replace"))  # of names that are no UTF-8, only the signs are lost
 
 
 def require_free(path: Path, overwrite: bool) -> None:

@@ -223,6 +223,14 @@ class SourceInfo:
     details: tuple[tuple[str, str], ...] = ()
     """Other facts for a person, as pairs of name and value."""
 
+    def __post_init__(self) -> None:
+        # Names on a disk of an older system may be no UTF-8, which no table and no terminal takes.
+        for name in ("name", "path"):
+            own = getattr(self, name)
+            shown = own.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+            if shown != own:
+                object.__setattr__(self, name, shown)
+
     @property
     def title(self) -> str:
         """What tells it from others, for a person: its path where it has one."""

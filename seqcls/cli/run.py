@@ -139,10 +139,12 @@ def run(
     )
     found = _found(sources, each, watched=watched)
     folders = _folders(found.sources, output)
-    results = (
+    results = [
         folder / ("pictures.csv" if source.unrelated else "timeline.json")
         for source, folder in zip(found.sources, folders, strict=True)
-    )
+    ]
+    if len(folders) > 1:
+        results.append(_root(output) / "intervals.csv")
     options.check_outputs(*results, overwrite=overwrite or resume)
     # Slow to import and needed at the end only: a core is free for it while the model and the first clip are opened.
     threading.Thread(target=load_library, daemon=True).start()

@@ -37,7 +37,7 @@ def write_scores_csv(
 ) -> None:
     """Write one row per frame of a timeline, or of several of the same organs. Raises OutputError."""
     timelines = [timeline] if isinstance(timeline, Timeline) else timeline
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", errors="replace", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         organs = timelines[0].organs
         names = chain.from_iterable((text_cell(organ), text_cell(f"{organ} smoothed")) for organ in organs)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from support.clips import stills
 
 from seqcls.errors import SourceError
-from seqcls.sources import expand, open_source
+from seqcls.files import write_text
+from seqcls.sources import expand, open_found, open_source
 
 ADDRESSES = (
     "rtsp://s3me:s3cret@cam/1",
@@ -57,3 +59,20 @@ def test_the_source_says_which_file_it_was(tmp_path: Path, monkeypatch: pytest.M
     ):
         with open_source(spec) as source:
             assert source.info.path == path
+
+
+def test_a_name_that_is_no_utf8_can_be_written_down(tmp_path: Path) -> None:
+    """As an older system's disk has them: Latin-1, here."""
+    stills(tmp_path, ["1.png"])
+    name = os.fsdecode(b"Schilddr\xfcse.png")
+    try:
+        (tmp_path / "1.png").rename(tmp_path / name)
+    except (OSError, UnicodeError):
+        pytest.skip("no such names here")
+    (found,) = expand([str(tmp_path)]).sources
+    with open_found(found) as source:
+        assert (
+            len(list(source)) == 1 and source.info.name == source.info.path == "Schilddr\N{REPLACEMENT CHARACTER}se.png"
+        )
+    write_text(tmp_path / "table.csv", name)
+    assert (tmp_path / "table.csv").read_bytes() == b"Schilddr?se.png"
