@@ -80,4 +80,4 @@ def clip_line(truth: ClipTruth) -> str:
     timeline = truth.timeline
     shares = (f"{organ} {truth.accuracy(k):.3f}" for k, organ in enumerate(timeline.organs))
     found = sum(i.state == "present" for i in timeline.intervals)
-    return f"{timeline.source.name}: frame accuracy {', '.join(shares)}; {found} presences reported"
+    return f"{truth.file}: frame accuracy {', '.join(shares)}; {found} presences reported"

@@ -28,23 +28,27 @@ def match_clips(
         clip = _labels_of(root, labels, label_file)
         note = _moved(clip.file, root, label_file)
         return [(root, replace(clip, notes=(*clip.notes, *note)))]
-    inside: dict[str, Path] = {}  # by the path below the root
+    inside: dict[str, list[Path]] = {}  # by the path below the root; two where a disk holds both Unicode forms
     by_name: dict[str, list[Path]] = {}
     for path in sorted(root.rglob("*")):
         below = path.relative_to(root)
         if not any(part.startswith(".") or is_clutter(part) for part in below.parts):
-            inside[nfc(below.as_posix())] = path
+            inside.setdefault(nfc(below.as_posix()), []).append(path)
             by_name.setdefault(nfc(path.name), []).append(path)
     found, taken, notes = [], dict[Path, str](), list[str]()
     for clip in labels:
-        direct = inside.get(nfc(_relative(clip.file).as_posix()))
-        path, note = (direct, []) if direct else _find(clip.file, root, by_name, Path(label_file))
+        direct = inside.get(nfc(_relative(clip.file).as_posix()), [])
+        if len(direct) > 1:
+            raise DataError(
+                f"{label_file} names {clip.file}, which {root} holds in two Unicode forms; rename one of them"
+            )
+        path, note = (direct[0], []) if direct else _find(clip.file, root, by_name, Path(label_file))
         other = taken.setdefault(path.resolve(), clip.file)
         if other != clip.file:
             raise DataError(f"{label_file} names one clip both {other} and {clip.file}: name it in one way")
         found.append((path, clip))
         notes += note
-    videos = [path for path in inside.values() if kind_by_suffix(path) not in ("", "image")]
+    videos = [path for paths in inside.values() for path in paths if kind_by_suffix(path) not in ("", "image")]
     bare = sorted(path.name for path in videos if path.resolve() not in taken)
     if bare:
         names = ", ".join(bare[:3]) + (f" and {len(bare) - 3} more" if len(bare) > 3 else "")

@@ -29,10 +29,11 @@ ROUNDS = 200
 class ClipTruth:
     """A clip's timeline beside its labels: ``codes`` (T, K) int8, 1 present, 0 absent, -1 ignored or not labelled.
 
-    messages: what a person should know of the clip and its labels.
+    file: the clip as the label file names it. messages: what a person should know of the clip and its labels.
     """
 
     timeline: Timeline
+    file: str
     patient: str
     codes: NDArray[np.int8]
     messages: tuple[str, ...] = ()
@@ -92,7 +93,7 @@ class Evaluation:
         """For JSON: the metrics, each clip's name and frame accuracy per organ, and the messages."""
         clips = [
             {
-                "file": clip.timeline.source.name,
+                "file": clip.file,
                 "patient": clip.patient,
                 "frames": len(clip.codes),
                 "accuracy": {o: clip.accuracy(k) for k, o in enumerate(clip.timeline.organs)},
@@ -145,7 +146,7 @@ def align_labels(timeline: Timeline, labels: ClipLabels) -> ClipTruth:
             f"labels of {', '.join(foreign)} are not compared: the model knows {', '.join(timeline.organs)}"
         )
     table = np.array(codes, np.int8).reshape(-1, len(timeline.organs))
-    return ClipTruth(timeline, labels.patient, table, tuple(messages))
+    return ClipTruth(timeline, labels.file, labels.patient, table, tuple(messages))
 
 
 def pooled_metrics(clips: Sequence[ClipTruth]) -> Evaluation:

@@ -43,7 +43,7 @@ def test_the_truth_is_filled_alike() -> None:
     """Forty frames in twenty cells: both, one or none of two present, and one of two where the other has no label."""
     made = timeline(**{"o" * 70: "." * 40})
     codes = np.array([[1], [1], [1], [0], [0], [0], [1], [-1], [-1], [-1]] + [[0]] * 30, np.int8)
-    rows = shown(tables.truth_strips(ClipTruth(made, "P1", codes), 100)).splitlines()
+    rows = shown(tables.truth_strips(ClipTruth(made, "clip.mp4", "P1", codes), 100)).splitlines()
     assert next(row for row in rows if "truth" in row).split()[0] == "█▄─█·" + "─" * 15
 
 
