@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -121,6 +122,8 @@ def _folder(source: FoundSource, several_series: bool, *, whole: bool) -> tuple[
     if not source.path:
         return (f"camera-{source.spec}" if source.spec.isdecimal() else "live",)  # an address may hold secrets
     *parents, name = source.path.split("/")
+    if source.images and glob.has_magic(name) and not Path(source.spec).exists():  # the folder says more than a pattern
+        name = Path(os.path.abspath(source.spec)).parent.name or "images"  # noqa: PTH100
     stem = name if whole else stem_of(name)
     group = [part for part in (source.study, source.series) if part] if several_series else []
     return tuple(safe(part) for part in (*parents, *group, stem))

@@ -257,6 +257,11 @@ def test_output_folders_are_distinct_and_lead_back() -> None:
     assert output_folders(exam) == ["study-1/series-1/IM1", "study-1/series-2/IM2", "d/IM3"]
 
 
+def test_images_of_a_pattern_go_into_a_folder_named_after_theirs(tmp_path: Path) -> None:
+    stills(tmp_path / "sweep", ["f1.png", "f2.png"])
+    assert output_folders(expand([str(tmp_path / "sweep" / "*.png")]).sources) == ["sweep"]
+
+
 def test_a_folder_of_series_is_grouped_by_study_and_series(tmp_path: Path) -> None:
     for name, study, series in (
         ("1", "1.1", "1.1.1"),
