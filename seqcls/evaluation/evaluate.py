@@ -94,6 +94,7 @@ class Evaluation:
         clips = [
             {
                 "file": clip.file,
+                "verdict": clip.timeline.report.verdict,
                 "patient": clip.patient,
                 "frames": len(clip.codes),
                 "accuracy": {o: clip.accuracy(k) for k, o in enumerate(clip.timeline.organs)},

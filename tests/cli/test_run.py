@@ -56,6 +56,17 @@ def test_several_sources_get_a_folder_each_and_one_table(seqcls: Seqcls, model: 
     assert Path("out/a/timeline.json").is_file() and not Path("out/c").exists()
 
 
+def test_a_clip_that_ends_early_is_told_everywhere(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
+    """Exit code 3, the last line, and each row."""
+    whole = bright_clip(tmp_path / "clips/a.mkv", [True] * 20).read_bytes()
+    (tmp_path / "clips/b.mkv").write_bytes(whole[: len(whole) * 2 // 3])
+    done = seqcls("run", "clips", "-m", model, "-o", "out")
+    assert done.code == 3 and "2 of 2 done, 0 failed, 1 truncated, 1 partly unknown" in done.err
+    with Path("out/intervals.csv").open(encoding="utf-8", newline="") as stream:
+        rows = {(r["path"], r["verdict"], float(r["coverage"]) < 1) for r in csv.DictReader(stream)}
+    assert rows == {("a.mkv", "complete", False), ("b.mkv", "truncated", True)}
+
+
 def test_the_newest_model_is_found_and_named(
     seqcls: Seqcls, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,10 +195,12 @@ def test_an_interrupted_run_keeps_what_was_read(
         bright_clip(tmp_path / f"{name}.mp4", [True] * 50)
     done = seqcls("run", "a.mp4", "b.mp4", "-m", model, "-o", "out")
     assert done.code == 130 and "interrupted before the end" in done.out
+    assert "1 of 2 done, 0 failed, 1 interrupted" in done.err
     with Path("out/intervals.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     body = json.loads(Path("out/a/timeline.json").read_text(encoding="utf-8"))
     received = body.get("frame_counts", body.get("ledger"))["received"]
+    assert body["report"]["verdict"] == rows[0]["verdict"] == "interrupted"
     assert 0 < received <= 31 and {r["file"] for r in rows} == {"a.mp4"}
     assert float(rows[-1]["end_s"]) == pytest.approx(received / 10)
 

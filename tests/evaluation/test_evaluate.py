@@ -127,7 +127,9 @@ def test_organs_are_the_same_in_either_unicode_form() -> None:
 def test_the_record_for_json() -> None:
     labelled = replace(labels(".PPP", patient="P7"), file="P7/clip.mp4")
     record = pooled_metrics([align_labels(timeline(liver="..PP"), labelled)]).to_dict()
-    assert record["clips"] == [{"file": "P7/clip.mp4", "patient": "P7", "frames": 4, "accuracy": {"liver": 0.75}}]
+    assert record["clips"] == [
+        {"file": "P7/clip.mp4", "verdict": "complete", "patient": "P7", "frames": 4, "accuracy": {"liver": 0.75}}
+    ]
     assert record["organs"][0]["organ"] == "liver"
     assert set(record["organs"][0]) == {"organ", "frames", "auroc", "accuracy", "intervals"}
     json.dumps(record)
