@@ -95,7 +95,7 @@ class DicomSource(Clip):
                 ("photometric interpretation", stored.label.photometric),
                 ("times from", times.origin if times.origin else "nothing: frame axis only"),
                 *((("gray levels", self._levels.origin),) if self._levels is not None else ()),
-                *((("read against the header", "; ".join(self._notes)),) if self._notes else ()),
+                ("read as", f"{reading.meaning.upper()}, {reading.samples} x {reading.stored} bits"),
             ),
         )
         if stored.missing:

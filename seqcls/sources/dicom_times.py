@@ -7,12 +7,14 @@ What no scanner does is not believed; where two fields differ the likelier one i
 from __future__ import annotations
 
 import itertools
+import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from seqcls.sources.dicom_fields import number, numbers
+from seqcls.sources.dicom_fields import number, numbers, several, text
 from seqcls.sources.images import ASSUMED_RATE_HZ
 
 #: Seconds from frame to frame that a scanner can reach, and those that are common.
@@ -67,6 +69,8 @@ def clip_times(header: Any, count: int, rate_hz: float | None) -> ClipTimes:
         chosen, remark = _settle(frame_time, claims)
     elif claims:
         chosen, remark = _likeliest(claims)
+    elif steps_s := _by_date(header, count):
+        chosen = _Claim("FrameReferenceDateTime", statistics.fmean(steps_s))
     disputed = remark != ""
     notes = [*notes, *vector_notes, *([remark] if remark else [])]
     notes = [] if count == 1 else notes  # how long a still lasts is of no consequence
@@ -168,6 +172,24 @@ def _vector(header: Any, count: int) -> tuple[list[float], list[str]]:
     # The first entry belongs to the first frame and is 0 (PS3.3 C.7.6.5.1.2); some writers leave it out.
     steps_ms = known if len(known) == count - 1 and known[0] > 0 else known[1:]
     return [step / 1000 for step in steps_ms], notes
+
+
+def _by_date(header: Any, count: int) -> list[float]:
+    """Seconds from each frame to the next by the dates of enhanced multi-frame images (PS3.3 C.7.6.16.2.2)."""
+    dates = []
+    for groups in several(header, "PerFrameFunctionalGroupsSequence"):
+        (frame, *_) = several(groups, "FrameContentSequence") or [{}]
+        date = text(frame, "FrameReferenceDateTime") or text(frame, "FrameAcquisitionDateTime")
+        if not re.fullmatch(r"\d{14}(\.\d{1,6})?([+-]\d{4})?", date):
+            return []
+        digits, _, part = re.sub(r"[+-]\d{4}$", "", date).partition(".")
+        try:
+            moment = datetime.strptime(digits, "%Y%m%d%H%M%S")
+        except ValueError:
+            return []
+        dates.append((moment - datetime(1970, 1, 1)).total_seconds() + float(f"0.{part or 0}"))
+    steps = [round(after - before, 6) for before, after in itertools.pairwise(dates)]
+    return steps if len(dates) == count and steps and min(steps) > 0 and max(steps) <= _POSSIBLE_S[1] else []
 
 
 def _counts_from_the_start(values: list[float]) -> bool:

@@ -106,7 +106,7 @@ def test_what_is_settled_against_the_label_is_a_note(tmp_path: Path) -> None:
         list(source)
         (note,) = source.report().reasons
     assert note == "the header says RGB, but the frames are YBR (their chroma is subsampled): read as that"
-    assert ("read against the header", note) in source.info.details
+    assert ("read as", "YBR, 3 x 8 bits") in source.info.details
     _, report = read(tiny(tmp_path / "b.dcm", frames, uid, photometric="YBR_FULL_422", SamplesPerPixel=3))
     assert report.reasons == ()
 

@@ -89,6 +89,13 @@ def test_a_number_of_frames_that_is_wrong_is_not_believed_whatever_it_would_fit(
         assert (report.verdict, report.reasons) == ("damaged", ("holds 4 frames but says that it has 2",))
 
 
+def test_a_cut_file_is_settled_by_what_is_left(tmp_path: Path) -> None:
+    path = tiny(tmp_path / "a.dcm", in_color(GRAY, "rgb"), photometric="YBR_FULL_422", SamplesPerPixel=3)
+    path.write_bytes(path.read_bytes()[:-10_000])  # of 4 frames of 9,216 bytes
+    images, report = read(path)
+    assert (images == GRAY[:2]).all() and report.verdict == "truncated"
+
+
 def test_a_file_without_an_image_holds_no_frames(tmp_path: Path) -> None:
     path = tiny(tmp_path / "a.dcm", GRAY, Rows=None, Columns=None)
     data = path.read_bytes()

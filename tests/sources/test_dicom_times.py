@@ -73,6 +73,17 @@ def test_the_stated_rate_settles_a_contradiction_and_nothing_else() -> None:
     assert clip_times(header(FrameTime="40", CineRate=25), 60, 50.0).times_s[-1] == pytest.approx(2.4)
 
 
+def test_dates_of_the_frames_serve_where_nothing_else_does() -> None:
+    def frame(date: str) -> Dataset:
+        return header(FrameContentSequence=[header(FrameReferenceDateTime=date)])
+
+    groups = [frame(date) for date in ("20240229235959.9", "20240301000000.0", "20240301000000.2")]
+    times = clip_times(header(PerFrameFunctionalGroupsSequence=groups), 3, None)
+    assert times.times_s == pytest.approx([0.0, 0.1, 0.3, 0.5]) and times.origin == "FrameReferenceDateTime"
+    groups[1] = frame("20240229")
+    assert clip_times(header(PerFrameFunctionalGroupsSequence=groups), 3, None).origin == ""
+
+
 def test_a_decimal_comma_is_read() -> None:
     from pydicom.dataelem import RawDataElement
     from pydicom.tag import Tag
