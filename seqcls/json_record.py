@@ -12,6 +12,8 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from seqcls.errors import SeqclsError
 
 T = TypeVar("T")
+#: An object of JSON.
+Record = Mapping[str, Any]
 
 
 def record_from(kind: type[T], plain: Any, place: str = "") -> T:
@@ -86,6 +88,10 @@ def _tuple(kind: Any, plain: Any, place: str) -> Any:
     )
 
 
+def _mapping(kind: Any, plain: Any, place: str) -> Any:
+    return _plain(dict, plain, place)
+
+
 def _plain(kind: Any, plain: Any, place: str) -> Any:
     if kind is float and type(plain) in (int, float) and not abs(plain) > sys.float_info.max:
         return float(plain)
@@ -96,7 +102,7 @@ def _plain(kind: Any, plain: Any, place: str) -> Any:
 
 
 _NAMES = {str: "a text", bool: "true or false", int: "a whole number", float: "a number", dict: "an object"}
-_READERS = {tuple: _tuple, Literal: _literal, Union: _union, UnionType: _union}
+_READERS = {tuple: _tuple, Mapping: _mapping, Literal: _literal, Union: _union, UnionType: _union}
 
 
 def _wrong(plain: Any, place: str, wanted: str) -> ValueError:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from seqcls.errors import UsageError
 from seqcls.files import same_name
 from seqcls.gate import GateOptions
-from seqcls.geometry import Geometry, Record, Region
+from seqcls.geometry import Geometry, Region
 from seqcls.intervals import IntervalOptions
-from seqcls.json_record import known_fields, record_from
+from seqcls.json_record import Record, known_fields, record_from
 from seqcls.smoothing import SmoothingOptions
 from seqcls.types import FrameCounts, Gap, Interval, ScoreTable, SourceInfo, SourceReport, State
 

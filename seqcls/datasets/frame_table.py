@@ -14,6 +14,7 @@ from pathlib import Path
 from seqcls.errors import DataError, OutputError
 from seqcls.files import nfc, write_text
 from seqcls.geometry import Geometry, Region
+from seqcls.json_record import record_from
 from seqcls.json_text import write_json
 from seqcls.sources.aside import Aside
 from seqcls.sources.images import images_in
@@ -155,7 +156,8 @@ def read_description(root: Path, size: int) -> tuple[Geometry, list[Region]]:
             raise DataError(
                 f"{path} is of format {body['format']}, this seqcls reads {FORMAT}; extract the clips again"
             )
-        regions = [Region.from_dict(clip["region"]) for clip in body["clips"] if clip["region"] is not None]
+        found = [clip["region"] for clip in body["clips"] if clip["region"] is not None]
+        regions = list(record_from(tuple[Region, ...], found, "regions"))
         return Geometry.from_dict({**body["geometry"], "size": size}), regions
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing beside frames.csv; extract the clips again") from error

@@ -5,13 +5,12 @@ from __future__ import annotations
 from seqcls.geometry.crop import to_gray
 from seqcls.geometry.geometry import Geometry, RegionFinder
 from seqcls.geometry.layout import Layout
-from seqcls.geometry.region import KINDS, Record, Region, outline_mask, region_mask, region_warnings
+from seqcls.geometry.region import KINDS, Region, outline_mask, region_mask, region_warnings
 
 __all__ = [
     "KINDS",
     "Geometry",
     "Layout",
-    "Record",
     "Region",
     "RegionFinder",
     "outline_mask",

@@ -15,7 +15,8 @@ from seqcls.geometry.crop import crop, is_blank, letterbox, to_gray
 from seqcls.geometry.evidence import Evidence, Statistics
 from seqcls.geometry.layout import Layout, ground_of, has_screen, holds
 from seqcls.geometry.outline import Outline, covers, cuts, outline
-from seqcls.geometry.region import Record, Region
+from seqcls.geometry.region import Region
+from seqcls.json_record import Record
 
 Image = NDArray[np.uint8]
 Box = tuple[int, int, int, int]

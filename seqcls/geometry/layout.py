@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import cv2
 import numpy as np
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from seqcls.errors import GeometryError
 from seqcls.geometry.evidence import Evidence
 from seqcls.geometry.masks import Mask, wider
-from seqcls.geometry.region import Record, Region, region_mask
+from seqcls.geometry.region import Region, region_mask
+from seqcls.json_record import Record, record_from
 
 #: Levels of a screen thinned out to (rows, COLUMNS) cells: far too coarse for text to be read.
 Ground = NDArray[np.uint8]
@@ -51,14 +52,14 @@ class Layout:
     def to_dict(self) -> Record:
         """For JSON."""
         packed = base64.b64encode(bytes(self.ground)).decode("ascii")
-        return {"region": self.region.to_dict(), "stated": self.stated, "ground": packed}
+        return {"region": asdict(self.region), "stated": self.stated, "ground": packed}
 
     @classmethod
     def from_dict(cls, record: Record) -> Layout:
         """The inverse of ``to_dict``; raises GeometryError for anything else."""
         try:
             ground = tuple(base64.b64decode(record["ground"], validate=True))
-            return cls(Region.from_dict(record["region"]), ground, bool(record["stated"]))
+            return cls(record_from(Region, record["region"], "region"), ground, bool(record["stated"]))
         except (KeyError, TypeError, ValueError) as error:
             raise GeometryError(f"not a stored layout ({error}); remember it anew") from error
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import cv2
 import numpy as np
@@ -14,8 +13,6 @@ from numpy.typing import NDArray
 from seqcls.errors import GeometryError
 
 Image = NDArray[np.uint8]
-#: An object of JSON.
-Record = Mapping[str, Any]
 
 #: What ``Region.kind`` may say. full: the whole image. stated: a box that somebody gave, its shape unknown.
 KINDS = ("linear", "convex", "phased", "full", "stated")
@@ -58,21 +55,6 @@ class Region:
     @property
     def box(self) -> tuple[int, int, int, int]:
         return self.x0, self.y0, self.x1, self.y1
-
-    def to_dict(self) -> Record:
-        """For JSON."""
-        return {**asdict(self), "polygon": [list(corner) for corner in self.polygon]}
-
-    @classmethod
-    def from_dict(cls, record: Record) -> Region:
-        """The inverse of ``to_dict``; raises GeometryError for anything else."""
-        try:
-            x0, y0, x1, y1, width, height = (int(record[n]) for n in ("x0", "y0", "x1", "y1", "width", "height"))
-            polygon = tuple((int(x), int(y)) for x, y in record["polygon"])
-            confidence = float(record.get("confidence", 1.0))  # earlier files lack it
-            return cls(x0, y0, x1, y1, width, height, polygon, str(record["kind"]), confidence)
-        except (KeyError, TypeError, ValueError) as error:
-            raise GeometryError(f"not a stored region ({error}); make the file anew") from error
 
 
 @lru_cache(maxsize=64)

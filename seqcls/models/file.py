@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,6 +23,7 @@ from seqcls.errors import ModelError, SeqclsError, one_line
 from seqcls.files import atomic_path
 from seqcls.geometry import Geometry, Region
 from seqcls.intervals import IntervalOptions
+from seqcls.json_record import record_from
 from seqcls.json_text import json_text
 from seqcls.models.converted import CONVERTED, notes_of
 from seqcls.smoothing import SmoothingOptions
@@ -102,12 +102,7 @@ class ModelHeader:
 
     def to_json(self) -> str:
         """The header as one JSON text."""
-        record = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        record["geometry"] = self.geometry.to_dict()
-        record["smoothing"] = asdict(self.smoothing)
-        record["intervals"] = [asdict(options) for options in self.intervals]
-        record["regions"] = [region.to_dict() for region in self.regions]
-        return json_text(record, indent=None)
+        return json_text(asdict(self) | {"geometry": self.geometry.to_dict()}, indent=None)
 
     @classmethod
     def from_json(cls, text: str) -> ModelHeader:
@@ -120,26 +115,13 @@ class ModelHeader:
         if not isinstance(written, int) or written > FORMAT:
             raise ModelError(f"it has format {written}, this seqcls reads up to {FORMAT}; update seqcls")
         try:
-            record["organs"] = tuple(str(organ) for organ in record["organs"])
-            record["geometry"] = Geometry.from_dict(record["geometry"])
-            record["calibration"] = tuple((float(a), float(b)) for a, b in record["calibration"])
-            record["smoothing"] = SmoothingOptions(**record["smoothing"])
-            record["intervals"] = tuple(IntervalOptions(**options) for options in record["intervals"])
-            regions = record["training"].pop("regions", ()) if written == 1 else record["regions"]
-            record["regions"] = tuple(Region.from_dict(region) for region in regions)
-            return cls(**{**record, "format": FORMAT})
-        except SeqclsError as error:
-            raise ModelError(str(error)) from error
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
-            raise ModelError(f"its header is damaged ({_fault(error)})") from error
-
-
-def _fault(error: Exception) -> str:
-    """What Python says of fields that a record has too many or too few, in plain words."""
-    text = one_line(error)
-    if unknown := re.search(r"unexpected keyword argument '(\w+)'", text):
-        return f"its field {unknown[1]!r} is unknown; a newer seqcls may have written it"
-    return f"its field {text} is missing" if isinstance(error, KeyError) else text
+            if written == 1:
+                record["regions"] = record["training"].pop("regions", ())
+            if "geometry" in record:
+                record["geometry"] = Geometry.from_dict(record["geometry"])
+            return record_from(cls, {**record, "format": FORMAT})
+        except (SeqclsError, TypeError, ValueError, KeyError, AttributeError) as error:
+            raise ModelError(f"its header is damaged ({error}); copy the model again, or update seqcls") from error
 
 
 def resnet18_shapes(outputs: int) -> dict[str, tuple[int, ...]]:

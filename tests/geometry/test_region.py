@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+import re
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,8 @@ import pytest
 from seqcls.errors import GeometryError
 from seqcls.geometry import KINDS, Region, outline_mask, region_warnings
 from seqcls.geometry.region import layout_warning
+from seqcls.json_record import record_from
+from seqcls.json_text import json_text
 
 REGION = Region(1, 2, 30, 40, 50, 60, ((1, 2), (29, 2), (9, 39)), "phased")
 
@@ -22,30 +26,28 @@ def refused(change: dict[str, Any]) -> str:
 
 
 def test_a_region_survives_json() -> None:
-    assert Region.from_dict(REGION.to_dict()) == REGION
-    assert REGION.to_dict() == {
+    written = json.loads(json_text(asdict(REGION)))
+    assert record_from(Region, written) == REGION
+    assert written == {
         "x0": 1, "y0": 2, "x1": 30, "y1": 40, "width": 50, "height": 60,
         "polygon": [[1, 2], [29, 2], [9, 39]], "kind": "phased", "confidence": 1.0,
     }  # fmt: skip
     assert REGION.box == (1, 2, 30, 40)
-    stored = {name: str(value) if isinstance(value, int) else value for name, value in REGION.to_dict().items()}
-    assert Region.from_dict(stored | {"polygon": [["1", 2.0], (29, 2), (9, 39)]}) == REGION
 
 
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        ({}, "not a stored region ('x0'); make the file anew"),
-        (REGION.to_dict() | {"polygon": 3}, "not a stored region ('int' object is not iterable); make the file anew"),
-        (REGION.to_dict() | {"x1": "x"}, "not a stored region (invalid literal for int() with base 10: 'x'); make the file anew"),
-        (REGION.to_dict() | {"kind": None}, "region of unknown kind 'None'; known: linear, convex, phased, full, stated"),
+        ({}, "region.x0 is missing"),
+        ({"polygon": 3}, "region.polygon is 3, not a list"),
+        ({"x1": "x"}, "region.x1 is 'x', not a whole number"),
+        ({"kind": "round"}, "region: region of unknown kind 'round'; known: linear, convex, phased, full, stated"),
     ],
     ids=["empty", "polygon", "number", "kind"],
 )  # fmt: skip
 def test_a_damaged_record_is_refused(record: dict[str, Any], message: str) -> None:
-    with pytest.raises(GeometryError) as caught:
-        Region.from_dict(record)
-    assert str(caught.value) == message
+    with pytest.raises(ValueError, match=re.escape(message)):
+        record_from(Region, asdict(REGION) | record if record else {}, "region")
 
 
 @pytest.mark.parametrize("change", [{"x0": 30}, {"y0": 40}, {"x1": 51}, {"y1": 61}, {"x0": -1}, {"y0": -1}], ids=str)
@@ -143,7 +145,7 @@ def test_a_confidence_is_a_share(confidence: float) -> None:
 
 
 def test_a_region_of_an_earlier_file_is_sure() -> None:
-    record = dict(REGION.to_dict())
+    record = asdict(REGION)
     del record["confidence"]
-    assert Region.from_dict(record).confidence == 1.0
-    assert Region.from_dict({**record, "confidence": 0.25}).confidence == 0.25
+    assert record_from(Region, record).confidence == 1.0
+    assert record_from(Region, {**record, "confidence": 0.25}).confidence == 0.25

@@ -132,8 +132,8 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "unknown network": (lambda p: _rewritten(p, metadata=_set(arch="vit")), "unknown network 'vit'"),
     "no organs": (lambda p: _rewritten(p, metadata=_set(organs=[])), "organ names"),
     "one organ twice": (lambda p: _rewritten(p, metadata=_set(organs=["a", "a"])), "distinct organ names"),
-    "unknown field": (lambda p: _rewritten(p, metadata=_set(colour="blue")), "damaged (its field 'colour' is unknown; a newer seqcls"),
-    "field missing": (lambda p: _rewritten(p, metadata=lambda r: r.pop("geometry")), "damaged (its field 'geometry' is missing)"),
+    "unknown field": (lambda p: _rewritten(p, metadata=_set(colour="blue")), "damaged (colour is unknown); copy the model again, or update seqcls"),
+    "field missing": (lambda p: _rewritten(p, metadata=lambda r: r.pop("geometry")), "damaged (geometry is missing)"),
     "geometry damaged": (lambda p: _rewritten(p, metadata=_set(geometry=7)), "cannot be used"),
     "smoothing unknown": (lambda p: _rewritten(p, metadata=_set(smoothing={"kind": "magic"})), "magic"),
     "thresholds crossed": (
