@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
 
 from seqcls import bench
+from seqcls.adaptive import SamplingOptions
 from seqcls.detector import load
 from seqcls.errors import EngineError
 from seqcls.geometry import Geometry
@@ -103,13 +105,13 @@ def running(
             cases.append(bare_openvino(f"{name}, bare", detector.engine, images))
         cases.append(bench.running(name, detector, clip))
         if (engine, precision) in (("openvino", "fp32"), ("openvino", "int8")):
-            few = bench.with_sampling(detector, "adaptive")
+            few = replace(detector, sampling=SamplingOptions(kind="adaptive"))
             for shown, kind in ((clip, "adaptive"), (steady, "adaptive, steady clip")):
                 cases.append(bench.running(f"{name}, {kind}", few, shown))
                 frame_counts = few.analyze(shown).frame_counts
                 facts[f"{name}, {kind}"] = f"{frame_counts.classified} of {frame_counts.received} frames measured"
             single = bench.latency(detector, clip)
-            facts[f"{name}, one frame at a time"] = f"{single.p50:.1f} / {single.p95:.1f} / {single.p99:.1f} ms"
+            facts[f"{name}, one frame at a time"] = " / ".join(f"{ms:.1f}" for ms in single) + " ms"
     return bench.measure([*cases, *on_gpu(clip, models["fp32"], images, facts)], repeats)
 
 

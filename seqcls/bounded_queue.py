@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from typing import Generic, Literal, TypeVar
 
 T = TypeVar("T")
@@ -61,6 +62,30 @@ class BoundedQueue(Generic[T]):
             if error is not None:
                 raise error
             return None
+
+    def fill(
+        self, items: Generator[T, None, None], name: str, weight: Callable[[T], int] = lambda item: 1
+    ) -> threading.Thread:
+        """Put ``items`` from a thread of its own; the thread.
+
+        It ends after the last item, with what making them raises, which is for whoever takes them, or with the first
+        that is not taken. Then ``items`` and the queue are closed.
+        """
+
+        def work() -> None:
+            problem: BaseException | None = None
+            try:
+                with closing(items):
+                    for item in items:
+                        if not self.put(item, weight(item)):
+                            break
+            except BaseException as error:
+                problem = error
+            self.close(problem)
+
+        thread = threading.Thread(target=work, name=f"seqcls-{name}", daemon=True)
+        thread.start()
+        return thread
 
     def __iter__(self) -> Iterator[T]:
         """The items until the queue is closed and empty; raises what ``close`` was given."""

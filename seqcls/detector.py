@@ -27,7 +27,7 @@ from seqcls.geometry import region_warnings
 from seqcls.intervals import IntervalOptions, intervals_from_events, one_per_organ
 from seqcls.models.file import ModelHeader, read_header
 from seqcls.postprocess import PostProcess
-from seqcls.prefetch import Prefetcher
+from seqcls.prefetch import prefetched
 from seqcls.preprocess import PreprocessedFrame, Preprocessor, with_region
 from seqcls.scoring import score_every
 from seqcls.smoothing import SmoothingOptions
@@ -207,9 +207,9 @@ class Analysis:
                 stack.enter_context(closing(self._source))
             self._run = _Run(detector, self._source.info.region)
             frames = _until(self._source, should_stop, self._stopped)
-            decoded = stack.enter_context(closing(Prefetcher(frames, DECODED_AHEAD)))
+            decoded = stack.enter_context(prefetched(frames, DECODED_AHEAD))
             depth = max(4 * batch_size, 2 * BLOCK if detector.sampling.kind == "adaptive" else 0)
-            self._prepared = stack.enter_context(closing(Prefetcher(self._run.preparation.prepare(decoded), depth)))
+            self._prepared = stack.enter_context(prefetched(self._run.preparation.prepare(decoded), depth))
             self._open = stack.pop_all()
 
     @property

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator
-from contextlib import closing
 
 import pytest
 
-from seqcls.prefetch import Prefetcher
+from seqcls.prefetch import prefetched
 
 
 def test_the_items_in_order_and_no_more_ahead_than_the_depth() -> None:
@@ -19,7 +18,7 @@ def test_the_items_in_order_and_no_more_ahead_than_the_depth() -> None:
             made.append(number)
             yield number
 
-    with closing(Prefetcher(items(), 3)) as ahead:
+    with prefetched(items(), 3) as ahead:
         for expected, number in enumerate(ahead):
             assert number == expected
             assert len(made) <= expected + 5  # taken, 3 waiting, and the one that waits for room
@@ -32,7 +31,7 @@ def test_an_error_comes_after_the_items_before_it() -> None:
         raise ValueError("broken")
 
     seen: list[int] = []
-    with closing(Prefetcher(items(), 8)) as ahead, pytest.raises(ValueError, match="broken"):
+    with prefetched(items(), 8) as ahead, pytest.raises(ValueError, match="broken"):
         for number in ahead:
             seen.append(number)
     assert seen == [0, 1, 2]
@@ -48,7 +47,7 @@ def test_leaving_early_closes_the_generator_and_ends_the_thread() -> None:
         finally:
             closed.set()
 
-    ahead = Prefetcher(endless(), 2)
-    assert next(iter(ahead)) == 1
-    ahead.close()
-    assert closed.is_set() and not ahead._thread.is_alive()
+    with prefetched(endless(), 2) as ahead:
+        assert next(ahead) == 1
+    assert closed.is_set()
+    assert not any(thread.name == "seqcls-prefetch" for thread in threading.enumerate())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,6 +27,7 @@ def bench(
 ) -> None:
     """Measure reading, preprocessing, each engine and the whole way in turns; rates are median frames per second."""
     from seqcls import bench as stages
+    from seqcls.adaptive import SamplingOptions
     from seqcls.errors import NoFramesError
     from seqcls.models.file import read_header
     from seqcls.sources import open_source
@@ -46,7 +48,8 @@ def bench(
         cases += [stages.scoring(f"{name} alone", d.engine, images) for name, d in detectors.items()]
         cases += [stages.running(f"run, {name}", d, shown) for name, d in detectors.items()]
         if model is not None:  # random scores move too little to say anything of sampling
-            cases.append(stages.running("run, adaptive", stages.with_sampling(first, "adaptive"), shown))
+            few = replace(first, sampling=SamplingOptions(kind="adaptive"))
+            cases.append(stages.running("run, adaptive", few, shown))
         with console.progress("measuring", (repeats + 1) * len(cases), "cases") as advance:
             results = stages.measure(cases, repeats, on_progress=advance)
         facts = {"engines": "; ".join(f"{name}: {d.engine.description}" for name, d in detectors.items())}
@@ -56,7 +59,7 @@ def bench(
         except NoFramesError as error:
             console.notify(f"left out: latency: {error}")
         else:
-            facts["one frame at a time"] = tables.percentiles((single.p50, single.p95, single.p99), 1)
+            facts["one frame at a time"] = tables.percentiles(single, 1)
             console.results().print(f"one frame at a time, {first.engine.description}: {facts['one frame at a time']}")
     if output is not None:
         stages.write_report(output, results, facts)

@@ -3,9 +3,8 @@ count of every frame."""
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Literal
 
 from seqcls.bounded_queue import BoundedQueue
@@ -35,27 +34,19 @@ class FrameQueue(BoundedQueue[tuple[float, Frame | Gap]]):
         super().__init__(limit, "wait" if keep == "every" else "drop_oldest")
         self._source, self._on_frame, self._clock = source, on_frame, clock
         self.received = 0
-        self._thread = threading.Thread(target=self._read, name="seqcls-frames", daemon=True)
-        self._thread.start()
+        self._thread = self.fill(self._arrivals(), "frames", weight=lambda arrival: int(isinstance(arrival[1], Frame)))
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the thread, which ends once its source gives something or ends; whether it has."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    def _read(self) -> None:
-        problem: BaseException | None = None
-        try:
-            for item in self._source:
-                is_frame = isinstance(item, Frame)
-                if not self.put((self._clock(), item), weight=int(is_frame)):
-                    break
-                self.received += is_frame
-                if isinstance(item, Frame):
-                    self._on_frame(item)
-        except BaseException as error:  # the run decides what becomes of it
-            problem = error
-        self.close(problem)
+    def _arrivals(self) -> Generator[tuple[float, Frame | Gap], None, None]:
+        for item in self._source:
+            yield self._clock(), item
+            if isinstance(item, Frame):  # and taken
+                self.received += 1
+                self._on_frame(item)
 
 
 def shifted(source: Iterable[Frame | Gap], shift_index: int, shift_s: float) -> Iterator[Frame | Gap]:

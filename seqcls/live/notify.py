@@ -22,7 +22,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import TextIO
+from typing import Any, TextIO
 
 import seqcls
 from seqcls.child_program import own_group
@@ -259,19 +259,21 @@ class OnEvent(_BackgroundSink):
             raise UsageError(f"the program of --on-event, {self._command[0]}, was not found; check its name")
         self._limit_s = limit_s
         self._child: subprocess.Popen[bytes] | None = None
-        self._lock = threading.Lock()
         super().__init__("on-event command", close_s, notify, wall)
 
     def _deliver(self, event: Event, line: str) -> None:
-        child = self._start(event)
+        if self._stopping.is_set():
+            raise NotDeliveredError("was not started any more")
+        child = self._child = self._start(event)
+        if self._stopping.is_set():  # meanwhile, and whoever set it saw no child to kill
+            _kill(child)
         try:
             child.communicate(line.encode("ascii") + b"\n", self._limit_s)
         except subprocess.TimeoutExpired:
             raise NotDeliveredError(f"ran longer than {self._limit_s:g} s and was killed") from None
         finally:
-            with self._lock:
-                _kill(child)
-                self._child = None
+            _kill(child)
+            self._child = None
             child.wait()
             if child.stdin is not None:
                 with contextlib.suppress(OSError):
@@ -290,24 +292,13 @@ class OnEvent(_BackgroundSink):
             "REASON": event.reason,
         }
         environment = {**os.environ, **{f"SEQCLS_{k}": v.replace("\0", " ") for k, v in values.items()}}
-        with self._lock:
-            if self._stopping.is_set():
-                raise NotDeliveredError("was not started any more")
-            self._child = subprocess.Popen(
-                self._command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env=environment,
-                **own_group(),
-            )
-            return self._child
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        return subprocess.Popen(self._command, env=environment, **pipes, **own_group())
 
     def _interrupt(self) -> None:
         super()._interrupt()
-        with self._lock:
-            if self._child is not None:
-                _kill(self._child)
+        if (child := self._child) is not None:
+            _kill(child)
 
 
 def _kill(child: subprocess.Popen[bytes]) -> None:

@@ -10,7 +10,6 @@ import copy
 import math
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -23,7 +22,7 @@ from seqcls.errors import DataError
 from seqcls.evaluation.metrics import FrameMetrics, auroc
 from seqcls.models.file import ModelHeader, Tensors
 from seqcls.models.resnet import GrayResNet, build, choose_device, choose_precision
-from seqcls.prefetch import Prefetcher
+from seqcls.prefetch import prefetched
 from seqcls.training.augment import augment
 from seqcls.training.header import logits_of, make_header, metrics_by_organ
 from seqcls.training.loss import masked_loss
@@ -96,8 +95,8 @@ def train(
     check_classes(frames, rows)
     pickled, seed = options.import_pickle, options.seed
     model, start = build(len(frames.organs), weights=options.weights, import_pickle=pickled, seed=seed)
-    with closing(Prefetcher(_batches(frames, rows, options), BATCHES_AHEAD)) as ahead:
-        fitted = _fit(model, iter(ahead), frames, rows, held_out, options, on_epoch, on_step, should_stop)
+    with prefetched(_batches(frames, rows, options), BATCHES_AHEAD) as ahead:
+        fitted = _fit(model, ahead, frames, rows, held_out, options, on_epoch, on_step, should_stop)
     model.load(fitted.tensors)
     logits = predict(model, frames.images[held_out], options)
     unseen = held_out, logits
