@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import io
 import os
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 
 from seqcls.errors import OutputError, one_line
@@ -39,6 +41,13 @@ def write_text(path: str | Path, text: str) -> None:
     """Write UTF-8 text with \\n line ends, atomically."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(text.encode("utf-8", "replace"))  # of names that are no UTF-8, only the signs are lost
+
+
+def write_csv(path: str | Path, rows: Iterable[Iterable[object]]) -> None:
+    """Write a table with \\n line ends, atomically."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def require_free(path: Path, overwrite: bool) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 import pytest
 
 from seqcls.errors import OutputError
-from seqcls.files import atomic_path, find_same_name, nfc, prove_writable, require_writable, same_name
+from seqcls.files import atomic_path, find_same_name, nfc, prove_writable, require_writable, same_name, write_csv
 
 
 def test_atomic_path_leaves_the_old_file_when_writing_fails(tmp_path: Path) -> None:
@@ -44,3 +44,8 @@ def test_an_umlaut_of_one_or_of_two_characters_is_the_same_name(tmp_path: Path) 
     assert find_same_name(tmp_path, PurePath(composed, "P2")) is None
     assert find_same_name(tmp_path / "none", PurePath(composed)) is None
     assert find_same_name(tmp_path, PurePath("x" * 5000)) is None
+
+
+def test_a_table_is_written_with_what_needs_quotes_in_quotes(tmp_path: Path) -> None:
+    write_csv(tmp_path / "t.csv", [("clip", "time"), ('a, "b"', 0.5), ("", None)])
+    assert (tmp_path / "t.csv").read_bytes() == b'clip,time\n"a, ""b""",0.5\n,\n'

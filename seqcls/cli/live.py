@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from seqcls.live.recording.recorder import Recorder
     from seqcls.live.session import LiveOptions, LiveSession
     from seqcls.live.snapshot import LiveView
-    from seqcls.sources import Source
     from seqcls.types import FeedState, SourceInfo
 
 
@@ -140,6 +139,7 @@ def _full_screen() -> bool:
 
 
 def _watch(detector: Detector, spec: str, folder: Path, run_options: LiveRunOptions) -> int:
+    from seqcls.feeds.open import open_live
     from seqcls.journal import JOURNAL_NAME
     from seqcls.live.background import nothing
     from seqcls.live.session import LiveSession, warm_up
@@ -170,7 +170,15 @@ def _watch(detector: Detector, spec: str, folder: Path, run_options: LiveRunOpti
     with ExitStack() as stack:
         stack.callback(print_kept)
         should_stop = stack.enter_context(console.stops_cleanly())
-        source = stack.enter_context(closing(_open(spec, run_options, on_state)))
+        source = open_live(
+            spec,
+            on_state=on_state,
+            realtime=run_options.realtime,
+            rate_hz=run_options.fps,
+            camera=run_options.camera,
+            credentials=run_options.credentials,
+        )
+        stack.callback(source.close)
         sinks = [stack.enter_context(closing(sink)) for sink in _sinks(run_options, notify)]
         recorder, clips = _recorders(folder, run_options, notify)
         for writer in (recorder, clips):
@@ -203,19 +211,6 @@ def _watch(detector: Detector, spec: str, folder: Path, run_options: LiveRunOpti
         summary = session.run()
     _list_recordings(recorder, clips, folder)
     return _conclude(detector, folder, journal, summary, interrupted=should_stop())
-
-
-def _open(spec: str, run_options: LiveRunOptions, on_state: Callable[[FeedState, str], None]) -> Source:
-    from seqcls.feeds.open import open_live
-
-    return open_live(
-        spec,
-        on_state=on_state,
-        realtime=run_options.realtime,
-        rate_hz=run_options.fps,
-        camera=run_options.camera,
-        credentials=run_options.credentials,
-    )
 
 
 def _journal(

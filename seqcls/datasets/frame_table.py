@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from seqcls.errors import DataError, OutputError
-from seqcls.files import nfc, write_text
+from seqcls.files import nfc, write_csv
 from seqcls.geometry import Geometry, Region
 from seqcls.json_record import record_from
 from seqcls.json_text import write_json
@@ -209,15 +209,13 @@ def dataset_hash(rows: Sequence[Row], root: Path) -> str:
 def write_tables(root: Path, rows: Sequence[Row], geometry: Geometry, clips: Sequence[ExtractedClip]) -> None:
     """frames.csv and dataset.json, for ``read_table`` and ``read_description``. Raises OutputError."""
     organs = organs_of(rows)
-    text = io.StringIO(newline="")
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow((*FIXED_COLUMNS, *organs))
+    table: list[Sequence[object]] = [(*FIXED_COLUMNS, *organs)]
     for row in rows:
         states = {organ: int(present) for organ, present in row.states}
         cells = (states.get(organ, "") for organ in organs)
         path = row.path.relative_to(root).as_posix()
-        table.writerow((path, row.clip, row.patient, f"{row.time_s:.6f}", row.split, *cells))
-    write_text(root / "frames.csv", text.getvalue())
+        table.append((path, row.clip, row.patient, f"{row.time_s:.6f}", row.split, *cells))
+    write_csv(root / "frames.csv", table)
     body = {
         "format": FORMAT,
         "geometry": geometry.to_dict(),

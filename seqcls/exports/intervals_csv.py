@@ -5,13 +5,11 @@ The last columns are the same in all rows of a clip: what a reader must know of 
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 from seqcls.exports.csv_cells import index_cell, score_cell, seconds_cell, text_cell
-from seqcls.files import write_text
+from seqcls.files import write_csv
 from seqcls.timeline import Timeline
 
 COLUMNS = (
@@ -35,9 +33,7 @@ COLUMNS = (
 def write_intervals_csv(timeline: Timeline | Sequence[Timeline], path: str | Path) -> None:
     """Write one or several timelines as one table: times in seconds, [start_s, end_s), frames inclusive, from 0."""
     timelines = [timeline] if isinstance(timeline, Timeline) else timeline
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    rows: list[Sequence[str]] = [COLUMNS]
     for one in timelines:
         of_clip = (
             text_cell(one.source.path),
@@ -46,7 +42,7 @@ def write_intervals_csv(timeline: Timeline | Sequence[Timeline], path: str | Pat
             text_cell("; ".join(one.notes)),
         )
         for i in one.intervals:
-            writer.writerow(
+            rows.append(
                 (
                     text_cell(one.source.name),
                     text_cell(i.organ),
@@ -61,4 +57,4 @@ def write_intervals_csv(timeline: Timeline | Sequence[Timeline], path: str | Pat
                     *of_clip,
                 )
             )
-    write_text(path, text.getvalue())
+    write_csv(path, rows)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 from seqcls.exports.csv_cells import score_cell, text_cell
-from seqcls.files import write_text
+from seqcls.files import write_csv
 from seqcls.timeline import Timeline
 
 COLUMNS = ("path", "organ", "probability", "state", "reason", "warnings")
@@ -16,12 +14,10 @@ COLUMNS = ("path", "organ", "probability", "state", "reason", "warnings")
 
 def write_pictures_csv(pictures: Sequence[Timeline], path: str | Path) -> None:
     """``pictures``: of one frame each, as ``score_pictures`` gives them. Raises OutputError."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    rows: list[Sequence[str]] = [COLUMNS]
     for one in pictures:
         for interval in one.intervals:
-            writer.writerow(
+            rows.append(
                 (
                     text_cell(one.source.title),
                     text_cell(interval.organ),
@@ -31,4 +27,4 @@ def write_pictures_csv(pictures: Sequence[Timeline], path: str | Path) -> None:
                     text_cell("; ".join(one.warnings)),
                 )
             )
-    write_text(path, text.getvalue())
+    write_csv(path, rows)

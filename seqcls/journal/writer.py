@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import datetime, timezone
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import seqcls
@@ -100,9 +99,7 @@ class JournalWriter:
     def __enter__(self) -> JournalWriter:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *problem: object) -> None:
         self.close()
 
     def _write(self, records: Sequence[Record], *, insist: bool = False) -> bool:

@@ -27,6 +27,7 @@ from typing import Any, TextIO
 import seqcls
 from seqcls.child_program import own_group
 from seqcls.errors import UsageError
+from seqcls.journal.writer import Wall, utc_now
 from seqcls.live.background import BackgroundWorker, Notify, nothing
 from seqcls.types import Event
 
@@ -55,15 +56,10 @@ def event_json(event: Event, wall_time: datetime) -> str:
     return json.dumps(record, allow_nan=False)
 
 
-def utc_now() -> datetime:
-    """The time of day, with its offset."""
-    return datetime.now(timezone.utc)
-
-
 class _BackgroundSink:
     """What the sinks share: a thread behind a bounded queue, and notifying a person of failures."""
 
-    def __init__(self, name: str, close_s: float, notify: Notify, wall: Callable[[], datetime]) -> None:
+    def __init__(self, name: str, close_s: float, notify: Notify, wall: Wall) -> None:
         self.delivered = 0
         self._name, self._close_s, self._notify, self._wall = name, close_s, notify, wall
         self._failures = 0
@@ -118,7 +114,7 @@ class JsonLines(_BackgroundSink):
     """One line of JSON per event on ``stream`` (stdout), written at once. Silent once the stream is closed."""
 
     def __init__(
-        self, stream: TextIO | None = None, *, notify: Notify = nothing, wall: Callable[[], datetime] = utc_now,
+        self, stream: TextIO | None = None, *, notify: Notify = nothing, wall: Wall = utc_now,
         close_s: float = 4.0,
     ) -> None:  # fmt: skip
         self._stream = sys.stdout if stream is None else stream
@@ -170,7 +166,7 @@ class Webhook(_BackgroundSink):
         url: str,
         *,
         notify: Notify = nothing,
-        wall: Callable[[], datetime] = utc_now,
+        wall: Wall = utc_now,
         timeout_s: float = 5.0,
         sleep: Callable[[float], object] | None = None,
     ) -> None:
@@ -251,7 +247,7 @@ class OnEvent(_BackgroundSink):
     """
 
     def __init__(
-        self, command: str, *, notify: Notify = nothing, wall: Callable[[], datetime] = utc_now, limit_s: float = 30.0,
+        self, command: str, *, notify: Notify = nothing, wall: Wall = utc_now, limit_s: float = 30.0,
         close_s: float = 10.0,
     ) -> None:  # fmt: skip
         self._command = split_command(command)

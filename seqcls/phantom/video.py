@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from seqcls.errors import OutputError, UsageError, one_line
-from seqcls.files import atomic_path, write_text
+from seqcls.files import atomic_path, write_csv
 from seqcls.phantom.anatomy import ORGANS
 from seqcls.phantom.sweep import SweepOptions, TruthState, sweep
 
@@ -75,14 +73,12 @@ def write_labels(path: str | Path, truths: Iterable[SweepTruth]) -> None:
     Every border is written a moment before its frame, so that no rounding of a container's clock moves the frame
     across.
     """
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["file", "organ", "start_s", "end_s", "state", "patient"])
-    for truth in truths:
-        for span in truth.spans:
-            start, end = _before(span.start_s), _before(span.end_s)
-            rows.writerow([truth.file, span.organ, start, end, span.state, truth.patient])
-    write_text(path, text.getvalue())
+    rows = (
+        (truth.file, span.organ, _before(span.start_s), _before(span.end_s), span.state, truth.patient)
+        for truth in truths
+        for span in truth.spans
+    )
+    write_csv(path, (("file", "organ", "start_s", "end_s", "state", "patient"), *rows))
 
 
 def _before(time_s: float) -> str:

@@ -18,7 +18,7 @@ from seqcls.datasets.dataset import FrameSet
 from seqcls.datasets.split import MIN_GROUPS
 from seqcls.errors import DataError
 from seqcls.evaluation.metrics import Estimate, FrameMetrics, frame_metrics, metrics_over_groups
-from seqcls.files import write_text
+from seqcls.files import write_csv
 from seqcls.models.resnet import GrayResNet
 from seqcls.training.options import TrainOptions
 from seqcls.training.sampler import Indices
@@ -163,11 +163,10 @@ def can_calibrate(frames: FrameSet) -> bool:
 def write_scores(result: CrossValidation, frames: FrameSet, folder: Path) -> Path:
     """Write cross-validation.csv, a row per frame, scored by a model that did not see it. Raises OutputError."""
     path = folder / "cross-validation.csv"
-    rows = ["clip,patient,frame," + ",".join(frames.organs)]
-    for at, scores in enumerate(result.scores):
-        cells = ("" if np.isnan(score) else f"{score:.6g}" for score in scores)
-        rows.append(f"{frames.clip[at]},{frames.patient[at]},{frames.time_s[at]}," + ",".join(cells))
-    write_text(path, "\n".join(rows) + "\n")
+    cells = (["" if np.isnan(score) else f"{score:.6g}" for score in scores] for scores in result.scores)
+    found = zip(frames.clip, frames.patient, frames.time_s, cells, strict=True)
+    head = ("clip", "patient", "frame", *frames.organs)
+    write_csv(path, (head, *((clip, patient, time_s, *own) for clip, patient, time_s, own in found)))
     return path
 
 

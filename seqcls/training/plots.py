@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from seqcls.files import atomic_path, write_text
+from seqcls.files import atomic_path, write_csv
 from seqcls.json_text import write_json
 from seqcls.palette import BLUE, GRAY, GREEN, VERMILION
 
@@ -21,14 +19,9 @@ def write_history(history: Sequence[Any], folder: str | Path) -> tuple[Path, ...
     Raises OutputError.
     """
     records = [asdict(epoch) for epoch in history]
-    table = io.StringIO()
-    if records:
-        writer = csv.DictWriter(table, fieldnames=list(records[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(records)
     folder = Path(folder)
     paths = folder / "history.csv", folder / "history.json", folder / "learning-curves.png"
-    write_text(paths[0], table.getvalue())
+    write_csv(paths[0], [*records[:1], *(record.values() for record in records)])  # a record iterates over its names
     write_json(paths[1], records)
     draw_history(history, paths[2])
     return paths
