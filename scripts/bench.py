@@ -291,9 +291,12 @@ def measured(plain: Plain, arguments: argparse.Namespace) -> int:
 
 
 def report(folder: Path, results: list[bench.Result], facts: Facts, reference: str) -> None:
-    for row in bench.table(results, reference):
-        show("  ".join(f"{cell:>14}" if place else f"{cell:32}" for place, cell in enumerate(row)))
-    bench.write_report(folder, results, facts, reference=reference)
+    base = next(result.median for result in results if result.name == reference)
+    for result, (name, rate) in zip(results, bench.table(results), strict=True):
+        ratio = f"{result.median / base:.2f}" if result.rates else ""
+        show(f"{name:32}  {rate:>14}  {ratio:>14}")
+        facts[f"{name}, times the {reference}"] = ratio
+    bench.write_report(folder, results, facts)
 
 
 if __name__ == "__main__":

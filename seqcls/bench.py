@@ -170,20 +170,12 @@ def _frames(source: Source) -> Iterator[Frame]:
     return (item for item in source if isinstance(item, Frame))
 
 
-def table(results: Sequence[Result], reference: str | None = None) -> list[tuple[str, str, str]]:
-    """(name, frames/s, ratio to the reference) as text, for a terminal or Markdown."""
-    base = next((result.median for result in results if result.name == reference), math.nan)
-    rows = []
-    for result in results:
-        ratio = result.median / base
-        rate = result.note if result.note else f"{result.median:,.0f}"
-        rows.append((result.name, rate, "" if math.isnan(ratio) else f"{ratio:.2f}"))
-    return rows
+def table(results: Sequence[Result]) -> list[tuple[str, str]]:
+    """(name, frames/s) as text, for a terminal or Markdown."""
+    return [(result.name, result.note if result.note else f"{result.median:,.0f}") for result in results]
 
 
-def write_report(
-    folder: str | Path, results: Sequence[Result], facts: dict[str, Any], *, reference: str | None = None
-) -> None:
+def write_report(folder: str | Path, results: Sequence[Result], facts: dict[str, Any]) -> None:
     """Write bench.md and bench.json into ``folder``; facts: what else is to be known. Raises OutputError."""
     folder = Path(folder)
     machine = {
@@ -194,10 +186,8 @@ def write_report(
         "seqcls": __version__,
     }
     lines = [f"Measured on {machine['processor']}, {machine['cores']} cores; medians, cases in turns.", ""]
-    head = ("what", "frames/s", f"times {reference}" if reference else "")
-    lines += [" | ".join(("", *head, "")).strip(), "|---|---:|---:|"]
-    lines += [f"| {name} | {rate} | {ratio} |" for name, rate, ratio in table(results, reference)]
+    lines += ["| what | frames/s |", "|---|---:|", *(f"| {name} | {rate} |" for name, rate in table(results))]
     lines += ["", *(f"- {key}: {value}" for key, value in facts.items())]
     write_text(folder / "bench.md", "\n".join(lines) + "\n")
-    record = {"machine": machine, "results": [asdict(r) for r in results], "facts": facts, "reference": reference}
+    record = {"machine": machine, "results": [asdict(result) for result in results], "facts": facts}
     write_json(folder / "bench.json", record)

@@ -53,7 +53,7 @@ def bench(
         with console.progress("measuring", (repeats + 1) * len(cases), "cases") as advance:
             results = stages.measure(cases, repeats, on_progress=advance)
         facts = {"engines": "; ".join(f"{name}: {d.engine.description}" for name, d in detectors.items())}
-        console.results().print(tables.table(("what", "frames/s"), (row[:2] for row in stages.table(results))))
+        console.results().print(tables.table(("what", "frames/s"), stages.table(results)))
         try:
             single = stages.latency(first, shown)
         except NoFramesError as error:
