@@ -33,10 +33,11 @@ class BackgroundRecording:
 
     def __init__(self, name: str, *, notify: Notify, queue_bytes: int) -> None:
         self.failed = ""
+        self.received = self.recorded = 0
         self._name, self._notify, self._limit_bytes = name, notify, queue_bytes
         self._geometry = Geometry()
         self._held: list[Frame] = []
-        self._held_bytes = self._left_out = self._unwritten = 0
+        self._held_bytes = 0
         self._slow = self._closed = False
         self._place = "at its end"
         self._worker: BackgroundWorker[Callable[[], None]] = BackgroundWorker(
@@ -45,21 +46,19 @@ class BackgroundRecording:
 
     @property
     def dropped(self) -> int:
-        """Frames that were left out."""
-        return self._worker.dropped + self._left_out + self._unwritten
+        """Frames that are not written; those that wait are among them."""
+        return self.received - self.recorded
 
     def frame(self, frame: Frame, region: Region | None) -> None:
         """Write the frame; as long as ``region`` is None (not found yet) frames wait for it."""
+        self.received += 1
         if region is not None:
             held, self._held, self._held_bytes = self._held, [], 0
             for ready in (*held, frame):
+                # Else the image size changed before the region was found.
                 if ready.image.shape[:2] == (region.height, region.width):
                     self._put(ready, region)
-                else:
-                    self._left_out += 1  # the image size changed before the region was found
-        elif self._held_bytes + frame.image.nbytes > self._limit_bytes:
-            self._left_out += 1
-        else:
+        elif self._held_bytes + frame.image.nbytes <= self._limit_bytes:
             self._held.append(frame)
             self._held_bytes += frame.image.nbytes
 
@@ -68,8 +67,7 @@ class BackgroundRecording:
         if self._closed:
             return
         self._closed = True
-        self._left_out += len(self._held)  # the region was never found: nothing of these frames may be kept
-        self._held = []
+        self._held = []  # the region was never found: nothing of these frames may be kept
         if not self._worker.close(within_s):
             if not self.failed:
                 self.failed = f"the {self._name} could not be ended within {within_s:g} s"
@@ -82,14 +80,10 @@ class BackgroundRecording:
 
     def _crop_and_write(self, frame: Frame, region: Region) -> None:
         if self.failed:
-            self._unwritten += 1
             return
         self._place = f"at {frame.time_s:.1f} s"
-        try:
-            self._write(frame, self._geometry.crop(frame.image, region))
-        except Exception:
-            self._unwritten += 1
-            raise
+        self._write(frame, self._geometry.crop(frame.image, region))
+        self.recorded += 1
 
     def _finish(self) -> None:
         self._place = "at its end"
@@ -134,7 +128,6 @@ class Recorder(BackgroundRecording):
         require_writable(path.parent)
         if path.exists() and not resume:
             raise OutputError(f"{path} exists already and is not overwritten; choose another name for the recording")
-        self.recorded = 0
         self._video = SegmentedVideoWriter(path)
         super().__init__("recording", notify=notify, queue_bytes=queue_bytes)
 
@@ -147,11 +140,10 @@ class Recorder(BackgroundRecording):
         first = not self._closed
         super().close(within_s)
         if first and self.dropped and not self.failed:
-            self._notify(f"{self.dropped} of {self.dropped + self.recorded} frames are not in the recording")
+            self._notify(f"{self.dropped} of {self.received} frames are not in the recording")
 
     def _write(self, frame: Frame, image: Image) -> None:
         self._video.write(image, frame.time_s, frame.duration_s)
-        self.recorded += 1
 
     def _end_files(self) -> None:
         self._video.close()
