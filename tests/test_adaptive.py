@@ -127,6 +127,23 @@ def test_intervals_are_those_of_every_frame(
         assert smoothing.kind in ("exponential", "hmm")
 
 
+def test_clips_shorter_than_a_presence_have_the_intervals_of_every_frame() -> None:
+    """0.04 to 0.28 s, some of it unknown: what is in view all the time is present."""
+    short = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        count = 1 + seed % 7
+        hidden = set(rng.choice(count, rng.integers(0, count), replace=False).tolist())
+        scores = np.repeat(rng.choice([0.1, 0.9], (1, 2)), count, axis=0).astype(np.float32)
+        items: list[PreprocessedFrame | Gap] = list(prepared(count, hidden))
+        for smoothing in SMOOTHERS[:4]:
+            got, _, _ = adaptive(items, scores, smoothing, SamplingOptions(kind="adaptive"))
+            found = timeline(got, smoothing)
+            assert found == timeline(every(items, scores), smoothing)
+            short += any(state == "present" and end_s - start_s < 0.28 for _, state, start_s, end_s, _ in found)
+    assert short > 100
+
+
 def test_undecided_frames_are_rare_in_filters_that_never_forget() -> None:
     undecided = 0
     for seed in range(2):

@@ -199,6 +199,25 @@ def test_catching_up_on_a_few_items(smoothing: SmoothingOptions) -> None:
             process.table()
 
 
+@pytest.mark.parametrize("row", ["PP???P???PPPP", "PP???P???.", "PP???P???", ".??PP??P", "PPP??PP???..PP"])
+@pytest.mark.parametrize("pad_s", [0.0, 0.1])
+def test_catching_up_while_short_presences_wait(row: str, pad_s: float) -> None:
+    """Cut anywhere: what is seen later decides on them just the same."""
+    options = [IntervalOptions(pad_s=pad_s)] * 2
+    levels = {"P": (0.9, 0.1), ".": (0.1, 0.9)}
+    items: list[Item] = [
+        frame(i, i / 10, reason="black") if c == "?" else frame(i, i / 10, *levels[c]) for i, c in enumerate(row)
+    ]
+    for cut in range(len(items) + 1):
+        whole = PostProcess(ORGANS, OFF, options, keep=False)
+        emitted = [(number, event) for number, item in enumerate(items[:cut]) for event in whole.push(item)]
+        process, events = catch_up(raw_of(items[:cut]), OFF, options)
+        assert events == emitted
+        rest = [event for item in items[cut:] for event in whole.push(item)] + list(whole.close(len(row) / 10))
+        again = [event for item in items[cut:] for event in process.push(item)] + list(process.close(len(row) / 10))
+        assert again == rest, cut
+
+
 @pytest.mark.parametrize("options", INTERVALS, ids=["default", "padded", "long absences", "long presences"])
 @pytest.mark.parametrize(
     "smoothing", [*SMOOTHERS, SmoothingOptions(kind="mean", window_s=0.5, look_ahead_s=0.0)], ids=lambda s: s.kind
