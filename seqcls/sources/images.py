@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -72,8 +73,7 @@ class ImageSequence(Clip):
             pixel_aspect=facts.aspect,
             details=level_details(self._levels.find()) if facts.deep else (),
         )
-        if facts.remark:
-            self._notes.append(facts.remark)
+        self._notes += [remark for remark in (facts.remark, _missing_numbers(self._places)) if remark]
         if rate_hz is None and len(self._places) > 1:
             self._notes.append(
                 f"images have no clock: {ASSUMED_RATE_HZ:g} per second assumed; state the rate by rate_hz=NUMBER"
@@ -140,6 +140,27 @@ def listing(folder: Path) -> list[Path]:
         raise SourceError(
             f"{folder}: cannot be listed ({one_line(error)}); check the path and its permissions"
         ) from None
+
+
+def _missing_numbers(places: Sequence[tuple[int, Path]]) -> str:
+    """A remark where images in a row skip a number that others of them do not skip; empty where they count up."""
+    names = [re.split(r"(\d+)", path.stem) for slot, path in places]
+    if len(names) < 3 or any(len(name) != len(names[0]) for name in names):
+        return ""
+    varying = [at for at in range(1, len(names[0]), 2) if len({name[at] for name in names}) > 1]
+    if len(varying) != 1 or places[-1][0] >= len(places):  # a date and a time; a pattern, whose gaps are reported
+        return ""
+    numbers = [int(name[varying[0]]) for name in names]
+    steps = [after - before for before, after in itertools.pairwise(numbers)]
+    usual = sorted(steps)[len(steps) // 2]
+    wide = [at for at, step in enumerate(steps) if step > usual > 0]
+    if not wide:
+        return ""
+    before, after = (places[at][1].name for at in (wide[0], wide[0] + 1))
+    return (
+        f"numbers are missing ({len(wide)} times, first between {before} and {after}), but the images are read without"
+        " a gap; name a pattern such as frame_%04d.png to keep their places"
+    )
 
 
 def images_in(folder: Path, aside: Aside) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -157,3 +158,24 @@ def test_a_turned_image_is_stretched_as_it_is_stored(tmp_path: Path) -> None:
     exif[0x0112] = 6
     Image.fromarray(np.zeros((128, 80), np.uint8)).save(tmp_path / "a.jpg", dpi=(100, 200), exif=exif)
     assert frames_of(tmp_path / "a.jpg")[0].image.shape == (160, 128)
+
+
+@pytest.mark.parametrize(
+    ("numbers_there", "remark"),
+    [
+        (range(5), ""),
+        (range(0, 15, 3), ""),
+        ((1, 2, 3, 6, 7, 9), "2 times, first between f3.png and f6.png"),
+        ((1, 9), ""),
+    ],
+    ids=str,
+)
+def test_numbers_that_are_missing_in_a_folder_are_named(
+    numbers_there: Sequence[int], remark: str, tmp_path: Path
+) -> None:
+    stills(tmp_path, [f"f{number}.png" for number in numbers_there])
+    with open_source(tmp_path, rate_hz=25) as source:
+        assert len(list(source)) == len(numbers_there)
+        reasons = source.report().reasons
+    assert bool(reasons) == bool(remark) and all(remark in reason and "f%" not in reason for reason in reasons)
+    assert source.report().verdict == "complete"
