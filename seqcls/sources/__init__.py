@@ -10,8 +10,8 @@ from seqcls.sources.base import Source, require_named, require_regular_file
 from seqcls.sources.dicom import open_dicom
 from seqcls.sources.expand import expand
 from seqcls.sources.found import FoundSource
+from seqcls.sources.image_sequence import ImageSequence
 from seqcls.sources.image_stack import ImageStack
-from seqcls.sources.images import ImageSequence
 from seqcls.sources.levels import SetLevels
 from seqcls.sources.memory import MemorySource, require_rate
 from seqcls.sources.redact import redact

@@ -12,7 +12,8 @@ from seqcls.errors import SourceError, one_line
 from seqcls.sources.aside import Aside
 from seqcls.sources.base import require_named
 from seqcls.sources.found import Asked, Findings, FoundSource, in_series, labels, with_path
-from seqcls.sources.images import NUMBERED, natural
+from seqcls.sources.image_sequence import NUMBERED
+from seqcls.sources.images import natural
 from seqcls.sources.pictures import why_unrelated
 from seqcls.sources.series import dicom_facts
 from seqcls.sources.sniff import is_clutter, kind_by_suffix, kind_of
