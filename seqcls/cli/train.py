@@ -30,7 +30,7 @@ AUGMENTATION = Panel("Augmentation: more for few patients, less where it hides w
 SPEED = Panel("Speed: where training takes too long")
 #: Fields of the options that --set takes: those without a flag of their own.
 RARE = (
-    "samples_per_epoch", "weight_decay", "schedule", "warmup", "focal_gamma", "label_smoothing", "balance",
+    "weight_decay", "schedule", "warmup", "focal_gamma", "label_smoothing", "balance",
     "ema", "clip_norm", "freeze_epochs", "precision",
 )  # fmt: skip
 RARE_AUGMENT = tuple(field.name for field in fields(AugmentOptions) if field.name not in ("strength", "flip"))
@@ -68,6 +68,9 @@ def train(
     epochs: Annotated[int, TRAINING("N", "More where the curves still rise at the end.", min=1)] = _T.epochs,
     patience: Annotated[int, TRAINING("N", "Stop after so many epochs without gain; 0: never.", min=0)] = _T.patience,
     batch_size: Annotated[int, TRAINING("N", "Images per step; fewer where memory runs out.", min=2)] = _T.batch_size,
+    samples_per_epoch: Annotated[
+        int, TRAINING("N", "Images in an epoch, drawn evenly; 0: each once. Fewer for a quick try.", min=0)
+    ] = _T.samples_per_epoch,
     lr: Annotated[float, TRAINING("RATE", "Highest learning rate; lower where the loss jumps.", "--lr")] = _T.lr,
     optimizer: Annotated[str, TRAINING("adamw|adam|sgd", "How the weights move.")] = _T.optimizer,
     loss: Annotated[str, TRAINING("bce|focal", "focal where hard frames are rare.")] = _T.loss,

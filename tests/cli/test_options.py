@@ -110,16 +110,16 @@ def test_rare_options_are_read_as_the_type_of_their_field() -> None:
 
 def test_every_training_option_is_on_the_command_line_once() -> None:
     flags = {
-        "epochs", "batch_size", "lr", "optimizer", "loss", "augment", "progressive", "patience", "weights",
+        "epochs", "batch_size", "samples_per_epoch", "lr", "optimizer", "loss", "augment", "progressive", "patience", "weights",
         "import_pickle", "device", "seed",
     }  # fmt: skip
     assert flags | set(train.RARE) == {field for field in TrainOptions.__dataclass_fields__}
     assert not flags & set(train.RARE) and not set(train.RARE) & set(train.RARE_AUGMENT)
-    with pytest.raises(UsageError, match="does not know 'epochs=3'; it takes NAME=VALUE with one of samples_per_epoch"):
+    with pytest.raises(UsageError, match="does not know 'epochs=3'; it takes NAME=VALUE with one of weight_decay"):
         options.parse_settings(["epochs=3"], train.RARE, "--set")
     with pytest.raises(UsageError, match="--set does not take epochs: it has a flag of its own, --epochs"):
         options.parse_settings(["epochs=3"], train.RARE, "--set", flags=train._FLAGS)
-    with pytest.raises(UsageError, match=r"^--set takes NAME=VALUE with one of samples_per_epoch"):
+    with pytest.raises(UsageError, match=r"^--set takes NAME=VALUE with one of weight_decay"):
         options.parse_settings(["?"], train.RARE, "--set")
     with pytest.raises(UsageError, match="--set weight_decay lacks its value: write weight_decay=VALUE"):
         options.parse_settings(["weight_decay"], train.RARE, "--set")

@@ -69,7 +69,7 @@ def test_an_output_that_cannot_be(seqcls: Seqcls, tmp_path: Path) -> None:
         (["-o", "m.pt"], "must end in .safetensors"),
         (["--lr", "-1"], "lr must be above 0"),
         (["--optimizer", "luck"], "--optimizer takes one of adamw, adam, sgd, not 'luck'"),
-        (["--set", "luck=1"], "--set does not know 'luck=1'; it takes NAME=VALUE with one of samples_per_epoch,"),
+        (["--set", "luck=1"], "--set does not know 'luck=1'; it takes NAME=VALUE with one of weight_decay,"),
         (["--set", "shadow=2"], "shadow must be 0 or more and at most 1, not 2.0"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",

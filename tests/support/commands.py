@@ -12,7 +12,7 @@ from support.fakes import frames
 from seqcls.types import Frame
 
 #: Options with which training ends in seconds.
-TRAIN = ["--weights", "none", "--size", "32", "--epochs", "4", "--set", "samples_per_epoch=96", "--batch-size", "16", "--seed", "1", "--set", "precision=fp32"]  # fmt: skip
+TRAIN = ["--weights", "none", "--size", "32", "--epochs", "4", "--samples-per-epoch", "96", "--batch-size", "16", "--seed", "1", "--set", "precision=fp32"]  # fmt: skip
 
 
 @dataclass
