@@ -33,7 +33,7 @@ def inspect(
 ) -> None:
     """Show a clip's facts, and draw a contact sheet with the ultrasound region found in it."""
     from seqcls.contact_sheet import inspect_clip
-    from seqcls.geometry import Geometry
+    from seqcls.geometry import Geometry, region_warnings
 
     geometry = Geometry(region=parse_region(region), layouts=options.known_layouts(layouts))
     target = Path(f"{Path(clip).stem}-sheet.png") if output is None else output
@@ -42,6 +42,8 @@ def inspect(
     out = console.results()
     for name, value in report.facts():
         out.print(f"{name:<22} {console.in_flags(value)}", markup=False)
+    for warning in region_warnings(report.regions, ()):
+        console.warn(warning)
     console.notify(f"wrote {target}")
     if remember:
         _remember(clip, report.regions[0], Path(options.LAYOUTS) if layouts is None else layouts)

@@ -10,7 +10,7 @@ import numpy as np
 from seqcls.datasets.label_checks import clip_messages
 from seqcls.datasets.labels import ClipLabels
 from seqcls.errors import DataError
-from seqcls.geometry import Geometry, Region
+from seqcls.geometry import Geometry, Region, region_warnings
 from seqcls.preprocess import with_region
 from seqcls.sources import Source, open_source
 from seqcls.types import Frame, Gap, SourceReport
@@ -57,7 +57,10 @@ class LabelledClip:
 
     def messages(self) -> list[str]:
         """For the user. Raises DataError where the labels cannot be meant for this clip."""
-        return clip_messages(self._path.name, self._labels, np.array(self._time_s), self._end_s, self.report)
+        name = self._path.name
+        messages = clip_messages(name, self._labels, np.array(self._time_s), self._end_s, self.report)
+        regions = () if self.region is None else (self.region,)
+        return [*messages, *(f"{name}: {warning}" for warning in region_warnings(regions, ()))]
 
 
 def groups_of(clips: Sequence[tuple[Path, ClipLabels]]) -> dict[str, set[tuple[str, str]]]:

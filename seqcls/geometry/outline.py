@@ -17,8 +17,8 @@ from seqcls.geometry.sector import Side, completed, sides
 MIN_AREA = 0.04
 #: A smaller one that moves may be a digit of a clock.
 MIN_PART = 0.002
-#: A shape that agrees so well with its evidence is taken.
-GOOD_FIT = 0.85
+#: A shape that agrees so well with its evidence may be the right one, and from BEST_FIT on it is.
+GOOD_FIT, BEST_FIT = 0.85, 0.97
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,7 +34,7 @@ class Outline:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Fit:
-    """``quality``: how well the shape agrees with the hull of the evidence for it, 0 to 1."""
+    """``quality``: how well the shape agrees with the hull of the evidence for it, and keeps off panels, 0 to 1."""
 
     corners: Points
     kind: str
@@ -47,9 +47,11 @@ def outline(evidence: Evidence) -> Outline | None:
     best: _Fit | None = None
     for tissue in _candidates(evidence):
         fit = _fit(tissue, evidence)
-        if best is None or fit.quality > best.quality:
-            best = fit
-        if fit.quality >= GOOD_FIT:
+        better = best is None or fit.quality > best.quality
+        if best is not None and best.quality >= GOOD_FIT:  # then only what is better still, and hardly smaller
+            better = fit.quality > best.quality + 0.02 and area(fit.corners) >= 0.7 * area(best.corners)
+        best = fit if better or best is None else best
+        if best.quality >= (GOOD_FIT if best.whole else BEST_FIT):
             break
     if best is None:
         return None
@@ -71,14 +73,18 @@ def covers(whole: Points, part: Points, shape: tuple[int, ...]) -> bool:
 
 
 def _candidates(evidence: Evidence) -> Iterator[Mask]:
-    """What may be the tissue: the main component of all that is seen, what moves in it, and that without what hangs on
-    it by a bridge narrower than a twentieth or a tenth of the image.
+    """What may be the tissue: the main component of all that is seen, with smaller ones behind a shadow; it alone; the
+    same without what hangs on it by a bridge narrower than a twentieth or a tenth of the image; what moves in it.
 
     The latter leave out what stands around the sector and touches it: text, a logo, small pictures, a photograph.
     """
-    seen = _main(dense(evidence.seen | evidence.active), evidence.active)
+    everything = dense(evidence.seen | evidence.active)
+    seen = _main(everything, evidence.active)
     if seen is None:
         return
+    joined = _with_companions(seen, everything, evidence.active)
+    if joined is not None:
+        yield joined
     yield seen
     side = max(seen.shape)
     closed = cv2.morphologyEx(seen.astype(np.uint8), cv2.MORPH_CLOSE, _window(0.025 * side))
@@ -90,6 +96,22 @@ def _candidates(evidence: Evidence) -> Iterator[Mask]:
     moving = _large(dense(evidence.active) & seen)
     if moving is not None and area(hull(moving)) >= MIN_AREA * moving.size:
         yield moving
+
+
+def _with_companions(main: Mask, everything: Mask, active: Mask) -> Mask | None:
+    """With the smaller components that move too, where all together have sides alike and leave little between them: the
+    shadow of a rib parts a fan. None where there is none of these."""
+    labels, areas = components(everything & ~main)
+    moving = np.bincount(labels[active & everything & ~main], minlength=len(areas))
+    size = int(main.sum())
+    companions = (areas >= 0.01 * size) & (areas <= 0.35 * size) & (areas >= MIN_PART * main.size)
+    companions &= moving >= 0.1 * areas
+    joined: Mask = main | companions[labels]
+    found = sides(joined) if companions.any() else None
+    if found is None or abs(found[0].slope + found[1].slope) > 0.15 or min(side.support for side in found) == 0:
+        return None
+    solid = joined.sum() / drawn(hull(joined), joined.shape).sum()
+    return joined if solid >= 0.7 else None
 
 
 def _window(side: float) -> NDArray[np.uint8]:
@@ -147,7 +169,13 @@ def _upright(tissue: Mask, evidence: Evidence) -> _Fit:
         return _Fit(around, kind, 0.8 * quality, whole)
     beyond = tissue & ~wider(filled, 0.004)
     shape = hull(filled if beyond.sum() <= 0.002 * tissue.sum() else filled | tissue)
-    return _Fit(shape, kind, quality, whole)
+    covered = drawn(shape, tissue.shape)
+    return _Fit(shape, kind, quality * _off_panels(covered, evidence), whole)
+
+
+def _off_panels(shape: Mask, evidence: Evidence) -> float:
+    """1 for a shape without panels in it, 0 for one that is half panel."""
+    return max(0.0, 1 - 2 * float((evidence.panel & shape).sum() / shape.sum()))
 
 
 def _lit_half(shape: tuple[int, ...], left: Side, right: Side) -> Mask:
@@ -164,7 +192,7 @@ def _lit_half(shape: tuple[int, ...], left: Side, right: Side) -> Mask:
 def _up_to_panels(corners: Points, evidence: Evidence) -> Points:
     """A linear picture in a screen of panels without a rim of its own reaches up to them, also where it is dark.
 
-    It has no rim where panels begin right behind two of its sides at least.
+    It has no rim where panels begin right behind two of its sides at least. Print in between keeps it away.
     """
     height, width = evidence.panel.shape
     (x0, y0), (x1, y1) = corners.min(axis=0), corners.max(axis=0)
@@ -175,6 +203,16 @@ def _up_to_panels(corners: Points, evidence: Evidence) -> Points:
         return corners
     most = 0.2 * (x1 - x0), 0.2 * (y1 - y0)
     left, top, right, bottom = (side if side <= most[n % 2] else 0 for n, (side, _) in enumerate(room))
+    between = (
+        evidence.overlay[y0 : y1 + 1, x0 - left : x0],
+        evidence.overlay[y0 - top : y0, x0 : x1 + 1],
+        evidence.overlay[y0 : y1 + 1, x1 + 1 : x1 + 1 + right],
+        evidence.overlay[y1 + 1 : y1 + 1 + bottom, x0 : x1 + 1],
+    )
+    left, top, right, bottom = (
+        0 if strip.size and strip.mean() > 0.01 else side
+        for side, strip in zip((left, top, right, bottom), between, strict=True)
+    )
     x0, y0, x1, y1 = x0 - left, y0 - top, x1 + right, y1 + bottom
     return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], np.int32)
 
@@ -256,7 +294,6 @@ def _confidence(fit: _Fit, evidence: Evidence) -> float:
     tissue, moving = dense(evidence.seen | evidence.active), _large(dense(evidence.active))
     filled = min(1.0, float((tissue & shape).sum() / shape.sum()) / 0.3)
     held = 1.0 if moving is None else float((moving & wider(shape, 0.01)).sum() / moving.sum())
-    panel = 1 - min(1.0, 2 * float((evidence.panel & shape).sum() / shape.sum()))
     lively = 0.8 if moving is None else 1.0
     agreeing = 1.0 if fit.whole else min(1.0, fit.quality / GOOD_FIT)
-    return round(filled * held * panel * lively * agreeing, 2)
+    return round(filled * held * _off_panels(shape, evidence) * lively * agreeing, 2)

@@ -347,3 +347,91 @@ def test_a_bad_fit_is_unsure_unless_the_image_is_whole() -> None:
     for quality, whole, expected in ((0.85, False, 1.0), (0.425, False, 0.5), (0.425, True, 1.0)):
         fit = module._Fit(square(40, 20, 139, 99), "linear", quality, whole)
         assert module._confidence(fit, evidence(picture)) == expected
+
+
+# --- parts of a sector behind a shadow
+
+
+def parted(shadow: int = 8) -> tuple[Mask, Mask]:
+    """The larger and the smaller part of a fan with a shadow from column 110 on."""
+    whole = fan()
+    left, right = whole & rect(0, 0, 110, 120, 160, 120), whole & rect(110 + shadow, 0, 160, 120, 160, 120)
+    return left, right
+
+
+def test_a_part_behind_a_shadow_is_joined_where_it_moves() -> None:
+    left, right = parted()
+    both = left | right
+    joined = module._with_companions(left, both, both)
+    np.testing.assert_array_equal(joined, both)
+    assert module._with_companions(left, both, left) is None
+    tenth = right & (np.cumsum(right).reshape(right.shape) <= 0.11 * right.sum())
+    assert module._with_companions(left, both, left | tenth) is not None
+    less = right & (np.cumsum(right).reshape(right.shape) <= 0.09 * right.sum())
+    assert module._with_companions(left, both, left | less) is None
+
+
+def test_what_stands_apart_is_not_joined() -> None:
+    left, right = parted()
+    assert module._with_companions(left, left, left) is None
+    assert module._with_companions(right, left | right, left | right) is None  # larger than a third of the main part
+    picture, beside = rect(10, 10, 60, 110, 160, 120), rect(120, 10, 137, 110, 160, 120)
+    both = picture | beside
+    assert module._with_companions(picture, both, both) is None  # hardly half of what lies between is lit
+    near = picture | rect(70, 10, 87, 110, 160, 120)
+    assert module._with_companions(picture, near, near) is not None
+
+
+def test_a_fan_with_a_shadow_is_one_fan() -> None:
+    left, right = parted()
+    found = outline(evidence(left | right, overlay=MARK))
+    assert found is not None and box(found.corners) == pytest.approx((6, 6, 154, 109), abs=2)
+
+
+# --- which hypothesis is taken
+
+
+def chosen(monkeypatch: pytest.MonkeyPatch, *qualities: tuple[float, int, bool]) -> int:
+    """The width of the outline taken among fits of these qualities, widths, and whole images or not."""
+    fits = iter([module._Fit(square(0, 0, width - 1, 99), "convex", *rest) for rest, width in _split(qualities)])
+    monkeypatch.setattr(module, "_candidates", lambda evidence: iter([None] * len(qualities)))
+    monkeypatch.setattr(module, "_fit", lambda tissue, evidence: next(fits))
+    found = outline(evidence(rect(0, 0, 100, 100)))
+    assert found is not None
+    return box(found.corners)[2] + 1
+
+
+def _split(qualities: tuple[tuple[float, int, bool], ...]) -> list[tuple[tuple[float, bool], int]]:
+    return [((quality, whole), width) for quality, width, whole in qualities]
+
+
+@pytest.mark.parametrize(
+    ("qualities", "width"),
+    [
+        (((0.97, 90, False), (1.0, 80, False)), 90),  # the best there may be: no other is asked
+        (((0.96, 90, False), (1.0, 80, False)), 80),
+        (((0.96, 90, False), (0.97, 80, False)), 90),  # hardly better
+        (((0.85, 90, False), (1.0, 60, False)), 90),  # much smaller
+        (((0.84, 90, False), (0.86, 60, False)), 60),
+        (((0.84, 90, False), (0.83, 80, False), (0.5, 70, False)), 90),
+        (((0.85, 90, True), (1.0, 80, False)), 90),  # the image is whole
+        (((0.84, 90, True), (0.9, 80, False)), 80),
+    ],
+    ids=str,
+)
+def test_of_several_hypotheses_the_first_good_one_counts(
+    monkeypatch: pytest.MonkeyPatch, qualities: tuple[tuple[float, int, bool], ...], width: int
+) -> None:
+    assert chosen(monkeypatch, *qualities) == width
+
+
+def test_print_keeps_a_picture_from_a_panel() -> None:
+    """The picture of 80 x 40 pixels ends 7 rows before the panel below; 1 % of 7 * 80 pixels are 5."""
+    around, lines = ~rect(57, 37, 155, 87, 200, 120), np.zeros((120, 200), bool)
+
+    def bottom(count: int) -> int:
+        lines[82, 60 : 60 + count] = True
+        known = evidence(np.zeros_like(around), panel=around, overlay=lines | around)
+        return box(module._up_to_panels(square(60, 40, 139, 79), known))[3]
+
+    assert bottom(5) == 86 and bottom(6) == 79
