@@ -140,6 +140,7 @@ def panels(mean: Image, still: Mask, change: Image) -> Mask:
     """Where a screen is lit, still and even, along a row or a column at least, and what is written on that."""
     even = (_spread(mean, 5, 5) <= 3) | (_spread(mean, 15, 1) <= 2) | (_spread(mean, 1, 15) <= 2)
     labels, areas = components(still & even & (mean >= PANEL_LEVEL))
+    areas[~_near_rim(labels, len(areas), *_lit_part(mean))] = 0
     large = (areas >= PANEL_AREA * mean.size)[labels] | _dim_panels(mean, still)
     if not large.any():
         return large
@@ -147,7 +148,7 @@ def panels(mean: Image, still: Mask, change: Image) -> Mask:
     wide = 2 * round(0.05 * max(mean.shape)) + 1
     known = cv2.blur(large.astype(np.float32), (wide, wide))
     level = cv2.blur(np.where(large, mean, 0).astype(np.float32), (wide, wide)) / np.maximum(known, 1e-6)
-    alike = (np.abs(mean - level) <= 4) & (known > 0.01) & (change <= 12)
+    alike = (np.abs(mean - level) <= 4) & (known > 0.01) & (change <= 12) & (level >= PANEL_LEVEL)
     side = 2 * round(0.0125 * max(mean.shape)) + 1
     between = alike & (cv2.blur((alike | large).astype(np.float32), (side, side)) >= 0.35)
     window = np.ones((side, side), np.uint8)
@@ -158,11 +159,7 @@ def _dim_panels(mean: Image, still: Mask) -> Mask:
     """Panels that are nearly black; noise deep in the body is as dark, but never of one level."""
     dark = (mean >= DIM_LEVEL) & (mean < PANEL_LEVEL)
     labels, areas = components(still & dark & (_spread(mean, 5, 5) <= 1))
-    inner = round(0.05 * max(mean.shape))
-    outer = np.concatenate(
-        [part.ravel() for part in (labels[:inner], labels[-inner:], labels[:, :inner], labels[:, -inner:])]
-    )
-    rim = np.unique(outer)
+    rim = np.flatnonzero(_near_rim(labels, len(areas), slice(0, mean.shape[0]), slice(0, mean.shape[1])))
     found = np.zeros_like(still)
     for label in rim[areas[rim] >= DIM_AREA * mean.size]:
         part = labels == label
@@ -171,6 +168,30 @@ def _dim_panels(mean: Image, still: Mask) -> Mask:
         if counts[max(0, common - 1) : common + 2].sum() >= 0.95 * areas[label]:
             found |= part
     return found
+
+
+def _lit_part(mean: Image) -> tuple[slice, slice]:
+    """Rows and columns of a screen without the black bars around it; all where none is lit."""
+    lit = mean >= PANEL_LEVEL
+    found = []
+    for axis in (1, 0):
+        lines = np.flatnonzero(lit.mean(axis=axis) > 0.02)
+        found.append(slice(int(lines[0]), int(lines[-1]) + 1) if len(lines) else slice(0, mean.shape[1 - axis]))
+    return found[0], found[1]
+
+
+def _near_rim(labels: NDArray[np.int32], count: int, rows: slice, columns: slice) -> Mask:
+    """Which of ``count`` components come near the rim of a part of the image: within a twentieth of the longer side.
+
+    Panels do; what is even inside the ultrasound is a vessel, or what a codec has smoothed.
+    """
+    part = labels[rows, columns]
+    inner = max(1, round(0.05 * max(labels.shape)))
+    near = np.zeros(count, bool)
+    for strip in (part[:inner], part[-inner:], part[:, :inner], part[:, -inner:]):
+        near[np.unique(strip)] = True
+    near[0] = False
+    return near
 
 
 def _spread(image: Image, width: int, height: int) -> Image:

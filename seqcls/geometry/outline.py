@@ -18,7 +18,7 @@ MIN_AREA = 0.04
 #: A smaller one that moves may be a digit of a clock.
 MIN_PART = 0.002
 #: A shape that agrees so well with its evidence may be the right one, and from BEST_FIT on it is.
-GOOD_FIT, BEST_FIT = 0.85, 0.97
+GOOD_FIT, BEST_FIT = 0.85, 0.95
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,9 +49,9 @@ def outline(evidence: Evidence) -> Outline | None:
         fit = _fit(tissue, evidence)
         better = best is None or fit.quality > best.quality
         if best is not None and best.quality >= GOOD_FIT:  # then only what is better still, and hardly smaller
-            better = fit.quality > best.quality + 0.02 and area(fit.corners) >= 0.7 * area(best.corners)
+            better = fit.quality > best.quality + 0.02 and area(fit.corners) >= 0.85 * area(best.corners)
         best = fit if better or best is None else best
-        if best.quality >= (GOOD_FIT if best.whole else BEST_FIT):
+        if best.whole or best.quality >= BEST_FIT:
             break
     if best is None:
         return None
@@ -276,7 +276,7 @@ def _with_fragments(tissue: Mask, evidence: Evidence, left: Side, right: Side) -
 def _is_whole(corners: Points, evidence: Evidence) -> bool:
     """Whether the image was cut down to the ultrasound: that reaches the rims, and nothing stands around it."""
     (height, width), (x, y, w, h) = evidence.seen.shape, cv2.boundingRect(corners)
-    if not evidence.inside.all():
+    if not evidence.inside.all() or evidence.panel.mean() > 0.02:
         return False
     outside = ~wider(drawn(corners, evidence.seen.shape), 0.004)
     printed = float(((evidence.overlay | dense(evidence.seen)) & outside).sum() / outside.size)

@@ -361,16 +361,19 @@ def textured(level: int = 60, width: int = 200, height: int = 100) -> Image:
     return (level + 5 * ((x // 2 + y // 2) % 2)).astype(np.uint8)
 
 
-def even(level: int, x0: int, x1: int) -> Image:
-    """A stripe of one level on a texture, away from the rim."""
+def even(level: int, x0: int, x1: int, y0: int = 0) -> Image:
+    """A stripe of one level on a texture, from row ``y0`` on to as many rows above the end."""
     image = textured()
-    image[15:85, x0:x1] = level
+    image[y0 : 100 - y0, x0:x1] = level
     return image
 
 
-@pytest.mark.parametrize(("level", "found"), [(18, True), (17, False), (255, True)])
-def test_a_panel_is_lit_and_even(level: int, found: bool) -> None:
-    mask = panel(even(level, 60, 120))
+@pytest.mark.parametrize(
+    ("level", "y0", "found"),
+    [(18, 0, True), (17, 8, False), (255, 9, True), (255, 10, False)],  # 10 rows are near
+)
+def test_a_panel_is_lit_and_even_and_near_the_rim(level: int, y0: int, found: bool) -> None:
+    mask = panel(even(level, 60, 120, y0))
     assert mask[50, 90] == found and not mask[50, 20] and not mask[50, 160]
     assert not panel(textured()).any()
 
@@ -393,7 +396,7 @@ def test_a_small_even_area_is_no_panel() -> None:
     """At least 0.4 % of the image: 80 of 20,000 pixels, of which the outer two do not count as even."""
     for side, found in ((12, False), (13, True)):  # 64 and 81
         image = textured()
-        image[40 : 40 + side, 60 : 60 + side] = 200
+        image[4 : 4 + side, 60 : 60 + side] = 200
         assert panel(image).any() == found
 
 
@@ -408,6 +411,18 @@ def test_what_is_written_on_a_panel_belongs_to_it() -> None:
     assert panel(image, still, change)[45:55, 70:130].all()
     change[40:60, 60:140] = 13
     assert not panel(image, still, change)[45:55, 70:130].any()
+
+
+def test_a_panel_is_near_the_rim_of_what_is_lit() -> None:
+    """Black bars do not count: here of 20 rows above and below, and of 30 columns."""
+    image = even(60, 60, 120, 20)
+    image[:20], image[-20:], image[:, :30], image[:, -30:] = 0, 0, 0, 0
+    assert panel(image)[50, 90]
+    inner = textured()
+    inner[32:68, 60:120] = 60
+    inner[:20], inner[-20:], inner[:, :30], inner[:, -30:] = 0, 0, 0, 0
+    assert not panel(inner).any()
+    assert not panel(np.zeros((100, 200), np.uint8)).any()
 
 
 @pytest.mark.parametrize(
