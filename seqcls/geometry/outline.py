@@ -82,7 +82,7 @@ def _candidates(evidence: Evidence) -> Iterator[Mask]:
     seen = _main(everything, evidence.active)
     if seen is None:
         return
-    joined = _with_companions(seen, everything, evidence.active)
+    joined = _with_companions(seen, everything, evidence)
     if joined is not None:
         yield joined
     yield seen
@@ -98,17 +98,21 @@ def _candidates(evidence: Evidence) -> Iterator[Mask]:
         yield moving
 
 
-def _with_companions(main: Mask, everything: Mask, active: Mask) -> Mask | None:
-    """With the smaller components that move too, where all together have sides alike and leave little between them: the
-    shadow of a rib parts a fan. None where there is none of these."""
+def _with_companions(main: Mask, everything: Mask, evidence: Evidence) -> Mask | None:
+    """With the smaller components that move too, where all together are a fan with sides alike and with little between
+    them: the shadow of a rib parts it. None where there is none of these."""
     labels, areas = components(everything & ~main)
-    moving = np.bincount(labels[active & everything & ~main], minlength=len(areas))
+    others = everything & ~main
+    moving = np.bincount(labels[evidence.active & others], minlength=len(areas))
+    printed = np.bincount(labels[evidence.overlay & others], minlength=len(areas))
     size = int(main.sum())
     companions = (areas >= 0.01 * size) & (areas <= 0.35 * size) & (areas >= MIN_PART * main.size)
-    companions &= moving >= 0.1 * areas
+    companions &= (moving >= 0.1 * areas) & (printed <= 0.3 * areas)
     joined: Mask = main | companions[labels]
     found = sides(joined) if companions.any() else None
-    if found is None or abs(found[0].slope + found[1].slope) > 0.15 or min(side.support for side in found) == 0:
+    if found is None or min(side.support for side in found) == 0:
+        return None
+    if found[1].slope - found[0].slope < 0.1 or abs(found[0].slope + found[1].slope) > 0.15:
         return None
     solid = joined.sum() / drawn(hull(joined), joined.shape).sum()
     return joined if solid >= 0.7 else None

@@ -361,27 +361,37 @@ def parted(shadow: int = 8) -> tuple[Mask, Mask]:
     return left, right
 
 
+def join(main: Mask, both: Mask, moving: Mask, overlay: Mask | None = None) -> Mask | None:
+    return module._with_companions(main, both, evidence(moving, seen=both, overlay=overlay))
+
+
+def share(mask: Mask, part: float) -> Mask:
+    """The first rows of a mask, with so much of its area."""
+    kept: Mask = mask & (np.cumsum(mask).reshape(mask.shape) <= part * mask.sum())
+    return kept
+
+
 def test_a_part_behind_a_shadow_is_joined_where_it_moves() -> None:
     left, right = parted()
     both = left | right
-    joined = module._with_companions(left, both, both)
+    joined = join(left, both, both)
+    assert joined is not None
     np.testing.assert_array_equal(joined, both)
-    assert module._with_companions(left, both, left) is None
-    tenth = right & (np.cumsum(right).reshape(right.shape) <= 0.11 * right.sum())
-    assert module._with_companions(left, both, left | tenth) is not None
-    less = right & (np.cumsum(right).reshape(right.shape) <= 0.09 * right.sum())
-    assert module._with_companions(left, both, left | less) is None
+    assert join(left, both, left) is None
+    assert (
+        join(left, both, left | share(right, 0.11)) is not None and join(left, both, left | share(right, 0.09)) is None
+    )
+    assert join(left, both, both, share(right, 0.29)) is not None and join(left, both, both, share(right, 0.31)) is None
 
 
 def test_what_stands_apart_is_not_joined() -> None:
     left, right = parted()
-    assert module._with_companions(left, left, left) is None
-    assert module._with_companions(right, left | right, left | right) is None  # larger than a third of the main part
-    picture, beside = rect(10, 10, 60, 110, 160, 120), rect(120, 10, 137, 110, 160, 120)
-    both = picture | beside
-    assert module._with_companions(picture, both, both) is None  # hardly half of what lies between is lit
-    near = picture | rect(70, 10, 87, 110, 160, 120)
-    assert module._with_companions(picture, near, near) is not None
+    assert join(left, left, left) is None
+    assert join(right, left | right, left | right) is None  # larger than a third of the main part
+    near = rect(10, 10, 60, 110, 160, 120) | rect(70, 10, 87, 110, 160, 120)
+    assert join(rect(10, 10, 60, 110, 160, 120), near, near) is None  # no fan
+    wide = parted(shadow=20)
+    assert join(wide[0], wide[0] | wide[1], wide[0] | wide[1]) is not None
 
 
 def test_a_fan_with_a_shadow_is_one_fan() -> None:
