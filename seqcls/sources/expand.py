@@ -232,7 +232,7 @@ class _Search:
                 images=images,
                 image_paths=tuple(source.path for source in named),
             )
-            sources = [*(source for source in sources if source not in named), together]
+            sources = [*(source for source in sources if source.spec not in self._named), together]
         return [replace(source, unrelated=self._why(source.images)) if source.images else source for source in sources]
 
     def _why(self, images: Sequence[Path]) -> str:
