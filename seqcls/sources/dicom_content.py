@@ -37,14 +37,27 @@ def color_of(image: NDArray[Any]) -> Literal["", "rgb", "ybr"]:
     return "ybr" if ybr >= _MIN_SHARE and ybr > _MIN_RATIO * rgb else _by_detail(image)
 
 
-def layout_of(data: NDArray[np.uint8]) -> Literal["", "pixel", "plane"]:
-    """Whether three samples stand together for each pixel or in three planes: (N,) of one frame; "" where unclear."""
+def layout_of(data: NDArray[np.uint8], width: int, *, tinted: bool = True) -> Literal["", "pixel", "plane"]:
+    """Whether three samples stand together for each pixel or in three planes: (N,) of one frame; "" where unclear.
+
+    By what is gray, and in ``tinted`` images by which bytes are alike; the rows must fit in either case.
+    """
     count = data.size // 3
     by_pixel, by_plane = data[: 3 * count].reshape(count, 3), data[: 3 * count].reshape(3, count).T
     pixel, plane = (max(_gray_shares(_foreground(_thinned(view[:, None])), 2)) for view in (by_pixel, by_plane))
+    rows = best_row_bytes(data, [width, 3 * width])
+    if count < 2 or rows == 0:
+        return ""
     if plane >= 0.6 and pixel <= 0.3:
+        return "plane" if rows == width else ""
+    if pixel >= 0.6 and plane <= 0.3:
+        return "pixel" if rows == 3 * width else ""
+    if not tinted:
+        return ""
+    next_byte, third_byte = row_change(data, 1), row_change(data, 3)
+    if rows == width and next_byte < third_byte:
         return "plane"
-    return "pixel" if pixel >= 0.6 and plane <= 0.3 else ""
+    return "pixel" if rows == 3 * width and third_byte < next_byte else ""
 
 
 def is_422(data: NDArray[np.uint8]) -> bool:

@@ -99,6 +99,10 @@ def _by_length(stated: PixelReading, label: Label, block: Block, name: str) -> P
     possible = fitting if fitting else [other for other in others if whole_number(other)]
     preferred = [other for other in possible if _content_prefers(other, stated, block, look)]
     if known and whole_number(stated):
+        rows = content.best_row_bytes(look, [stated.row_bytes, *(other.row_bytes for other in fitting)])
+        if not preferred and rows != stated.row_bytes and not content.is_422(look):
+            # The content does not tell: then the number of frames and of samples outweigh the name.
+            preferred = [other for other in fitting if (other.samples, other.bits) == (label.samples, label.bits)]
         return _told(preferred[0], label, block) if preferred else stated
     if len(fitting) > 1 and label.samples != 3:
         fitting = [other for other in fitting if (other.layout == "422") == content.is_422(look)]
@@ -106,6 +110,9 @@ def _by_length(stated: PixelReading, label: Label, block: Block, name: str) -> P
         return _told((fitting or preferred)[0], label, block)
     if not known:
         raise SourceError(f"{name}: has {stated.samples} samples per pixel; seqcls reads gray (1) and color (3)")
+    spare = block.length - frames * stated.frame_bytes
+    if 0 <= spare <= stated.frame_bytes // 20 and content.fits_rows(look, stated.row_bytes):
+        return stated  # padded more than is usual
     for other in _other_sizes(stated, label, block):
         if content.fits_rows(look, other.row_bytes, surely=True):
             return other
@@ -153,13 +160,14 @@ def _content_prefers(other: PixelReading, stated: PixelReading, block: Block, lo
     if other.layout == "422":
         return content.is_422(look)
     if other.samples == 3 and other.bits == 8:
-        frame = block.middle(other.frame_bytes)
-        if content.layout_of(frame[: other.frame_bytes]) != other.layout:
+        frame = block.middle(other.frame_bytes)[: other.frame_bytes]
+        # Three gray frames look like the planes of a tinted one.
+        layout = content.layout_of(frame, other.width, tinted=other.row_bytes != stated.row_bytes)
+        if layout != other.layout:
             return False
         if other.row_bytes == stated.row_bytes:
             return True
-    best = content.best_row_bytes(look, [other.row_bytes, stated.row_bytes])
-    return best == other.row_bytes != stated.row_bytes
+    return content.best_row_bytes(look, [other.row_bytes, stated.row_bytes]) == other.row_bytes != stated.row_bytes
 
 
 def _told(reading: PixelReading, label: Label, block: Block) -> PixelReading:
@@ -205,14 +213,11 @@ def _order_of_8_bits(
 
 
 def _color(reading: PixelReading, label: Label, middle: NDArray[np.uint8]) -> PixelReading:
-    layout = content.layout_of(middle[: reading.frame_bytes])
-    by_plane, by_pixel = reading.width, 3 * reading.width
-    rows = {"plane": by_plane, "pixel": by_pixel}.get(layout, 0)
-    if layout and layout != reading.layout and content.best_row_bytes(middle, [by_plane, by_pixel]) == rows:
+    layout = content.layout_of(middle[: reading.frame_bytes], reading.width)
+    if layout and layout != reading.layout:
         said = "pixel" if layout == "plane" else "plane"
-        reading = reading.noting(
-            f"the header says that color stands by {said}, but it stands by {layout}: read as that", layout=layout
-        )
+        note = f"the header says that color stands by {said}, but it stands by {layout}: read as that"
+        reading = reading.noting(note, layout=layout)
     size, pixels = (reading.height, reading.width), middle[: reading.frame_bytes]
     image = pixels.reshape(3, *size).transpose(1, 2, 0) if reading.layout == "plane" else pixels.reshape(*size, 3)
     shown = content.color_of(image)

@@ -30,11 +30,12 @@ def test_chroma_has_little_detail() -> None:
     assert content.color_of(np.clip(tinted, 0, 255)) == "ybr"
 
 
-def test_layouts_are_told_by_gray_and_not_by_one_color() -> None:
-    by_pixel = in_color(FRAME, "rgb")
-    assert content.layout_of(by_pixel.ravel()) == "pixel"
-    assert content.layout_of(by_pixel.transpose(2, 0, 1).ravel()) == "plane"
-    assert content.layout_of(np.full(300, 90, np.uint8)) == ""
+def test_layouts_are_told_by_gray_by_tint_and_not_by_one_color() -> None:
+    tinted = (in_color(FRAME, "rgb") * np.array([1.0, 0.8, 0.6])).astype(np.uint8)
+    for image in (in_color(FRAME, "rgb"), in_color(FRAME, "ybr"), tinted):
+        assert content.layout_of(image.ravel(), 64) == "pixel"
+        assert content.layout_of(image.transpose(2, 0, 1).ravel(), 64) == "plane"
+    assert content.layout_of(np.full(300, 90, np.uint8), 10) == "" and content.layout_of(np.zeros(3, np.uint8), 1) == ""
 
 
 def test_422_is_told_by_its_chroma() -> None:

@@ -73,6 +73,7 @@ CASES: dict[str, tuple[np.ndarray, dict[str, Any], str]] = {
     "one sample, said to be RGB": (GRAY, {"photometric": "RGB"}, "read as gray"),
     "said to be inverted": (GRAY, {"photometric": "MONOCHROME1"}, "would be white around: read as MONOCHROME2"),
     "a corner like a video's begin": (np.where(np.arange(GRAY.size).reshape(GRAY.shape) == 3, 1, GRAY).astype(np.uint8), {}, ""),
+    "padded by a row": (np.concatenate([GRAY.ravel(), np.zeros(100, np.uint8)]), {}, ""),
     "inverted": (255 - GRAY, {"photometric": "MONOCHROME1"}, ""),
 }  # fmt: skip
 
@@ -84,6 +85,22 @@ def test_a_header_that_is_wrong_costs_nothing_but_a_note(name: str, tmp_path: Pa
     assert images.shape == GRAY.shape and np.abs(images - GRAY).mean() < 0.5
     assert report.verdict == "complete"
     assert note in " ".join(report.reasons) and (report.reasons == ()) == (note == "")
+
+
+def test_samples_and_frames_outweigh_the_name_where_the_image_does_not_tell(tmp_path: Path) -> None:
+    noise = np.random.default_rng(2).integers(0, 256, (4, 48, 64, 3), np.uint8)
+    path = tiny(tmp_path / "a.dcm", noise, photometric="YBR_FULL_422", SamplesPerPixel=3)
+    with open_source(path) as source:
+        assert len(list(source)) == 4 and source.report().verdict == "complete"
+
+
+def test_tinted_images_are_told_from_more_frames_of_another_kind(tmp_path: Path) -> None:
+    tinted = (RGB * np.array([1.0, 0.8, 0.6])).astype(np.uint8)
+    gray = np.rint(tinted @ np.array([0.299, 0.587, 0.114]))
+    for data in (tinted, tinted.transpose(0, 3, 1, 2).copy()):
+        for photometric in ("RGB", "YBR_FULL_422"):
+            images, report = read(tiny(tmp_path / "a.dcm", data, photometric=photometric, SamplesPerPixel=3))
+            assert images.shape == gray.shape and np.abs(images - gray).max() <= 1 and report.verdict == "complete"
 
 
 def test_odd_frames_of_words_are_cut_where_they_end(tmp_path: Path) -> None:
