@@ -6,8 +6,8 @@
     python scripts/region_figures.py --whole FOLDER        # of clips/ cut down to the ultrasound: the box is the image
 
 Prints per kind the IoU (intersection over union) of the outline and of its box with the truth: the least and the mean,
-how many screens reach 0.9, and how many the search itself called uncertain. --sheets DIR keeps a contact sheet of each
-kind for the eye; never commit those of clips.
+how many screens reach 0.9, how many the search itself called uncertain, and how much of the text lies inside at worst.
+--sheets DIR keeps a contact sheet of each kind for the eye; never commit those of clips.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import itertools
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -27,7 +28,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from support.screen_kinds import KINDS, draw
 
-from seqcls.geometry import Geometry, Region, RegionFinder, outline_mask
+from seqcls.geometry import Geometry, Region, RegionFinder, region_mask
+from seqcls.geometry.region import UNSURE
 from seqcls.sources import open_source
 from seqcls.types import Frame
 
@@ -35,6 +37,18 @@ Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 Box = tuple[int, int, int, int]
 ENOUGH = 0.9
+
+
+@dataclass(frozen=True)
+class Found:
+    """One image with the region found, the IoU of outline and of box, and the share of the screen's text in it."""
+
+    image: Image
+    region: Region
+    outline: float
+    box: float
+    caption: str
+    text: float = 0.0
 
 
 def box_iou(one: Box, other: Box) -> float:
@@ -53,9 +67,7 @@ def box_of(mask: Mask) -> Box:
 
 def outline_iou(region: Region, sector: Mask) -> float:
     """With the hull of the sector: the face of a curved probe bulges into it."""
-    shown = np.zeros(sector.shape, bool)
-    mask = outline_mask(region)
-    shown[region.y0 : region.y1, region.x0 : region.x1] = True if mask is None else mask > 0
+    shown = region_mask(region)
     truth = np.zeros(sector.shape, np.uint8)
     cv2.fillConvexPoly(truth, cv2.convexHull(np.argwhere(sector)[:, ::-1].astype(np.int32)), 1)
     return float((shown & (truth > 0)).sum() / (shown | (truth > 0)).sum())
@@ -75,20 +87,20 @@ def marked(image: Image, region: Region, caption: str) -> Image:
     return np.asarray(tile, np.uint8)
 
 
-def drawn_screens(kind: str, seeds: range) -> Iterator[tuple[Image, Region, float, float, str]]:
-    """One image, the region found, the IoU of outline and of box, a caption."""
+def drawn_screens(kind: str, seeds: range) -> Iterator[Found]:
     for seed in seeds:
         screen = draw(kind, seed)
         region = Geometry().find(screen.images)
         height, width = screen.sector.shape
+        text = float((screen.printed & region_mask(region)).sum() / max(1, screen.printed.sum()))
         if kind.startswith("cropped"):  # the image is the region, and the outline is within it
-            yield screen.images[12], region, 1.0, box_iou(region.box, (0, 0, width, height)), f"{kind} {seed}"
+            outline, box = 1.0, box_iou(region.box, (0, 0, width, height))
         else:
-            box = box_iou(region.box, box_of(screen.sector))
-            yield screen.images[12], region, outline_iou(region, screen.sector), box, f"{kind} {seed}"
+            outline, box = outline_iou(region, screen.sector), box_iou(region.box, box_of(screen.sector))
+        yield Found(screen.images[12], region, outline, box, f"{kind} {seed}", text)
 
 
-def clips(paths: list[Path], boxes: dict[str, Box]) -> Iterator[tuple[Image, Region, float, float, str]]:
+def clips(paths: list[Path], boxes: dict[str, Box]) -> Iterator[Found]:
     """The same for clips; without a box the whole image is the truth."""
     for path in paths:
         with open_source(path) as source:
@@ -99,24 +111,25 @@ def clips(paths: list[Path], boxes: dict[str, Box]) -> Iterator[tuple[Image, Reg
         region = finder.finish() if region is None else region
         assert image is not None
         box = box_iou(region.box, boxes.get(path.name, (0, 0, region.width, region.height)))
-        print(f"  {path.name:<44}{box:6.3f}  {region.kind:<7} {region.box}  {getattr(region, 'confidence', 1):.2f}")
-        yield image, region, box, box, path.name[:38]
+        print(f"  {path.name:<44}{box:6.3f}  {region.kind:<7} {region.box}  {region.confidence:.2f}")
+        yield Found(image, region, box, box, path.name[:38])
 
 
-def report(name: str, found: Iterator[tuple[Image, Region, float, float, str]], sheets: Path | None) -> tuple[int, int]:
+def report(name: str, found: Iterator[Found], sheets: Path | None) -> tuple[int, int]:
     """One line of figures, and the sheet; how many screens reach ENOUGH, and of how many."""
     rows = list(found)
-    outline, box = np.array([row[2] for row in rows]), np.array([row[3] for row in rows])
+    outline, box = np.array([row.outline for row in rows]), np.array([row.box for row in rows])
     good = (outline >= ENOUGH) & (box >= ENOUGH)
-    unsure = np.array([getattr(row[1], "confidence", 1.0) < 0.5 for row in rows])
+    unsure = np.array([row.region.confidence < UNSURE for row in rows])
     print(
-        f"{name:<26}outline {outline.min():.3f} {outline.mean():.3f}   box {box.min():.3f} {box.mean():.3f}"
-        f"   right {good.sum()}/{len(rows)}   uncertain: {(unsure & ~good).sum()} wrong, {(unsure & good).sum()} right"
-        f"   {', '.join(row[4].split()[-1] for row, fine in zip(rows, good, strict=True) if not fine)}",
+        f"{name:<24}outline {outline.min():.3f} {outline.mean():.3f}  box {box.min():.3f} {box.mean():.3f}"
+        f"  right {good.sum()}/{len(rows)}  uncertain: {(unsure & ~good).sum()} wrong, {(unsure & good).sum()} right"
+        f"  text inside {max(row.text for row in rows):.1%}"
+        f"  {', '.join(row.caption.split()[-1] for row, fine in zip(rows, good, strict=True) if not fine)}",
         flush=True,
     )
     if sheets is not None:
-        tiles = [marked(row[0], row[1], f"{row[4]} {row[2]:.2f} {row[3]:.2f}") for row in rows]
+        tiles = [marked(row.image, row.region, f"{row.caption} {row.outline:.2f} {row.box:.2f}") for row in rows]
         tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % 4)
         sheets.mkdir(parents=True, exist_ok=True)
         page = np.vstack([np.hstack(tiles[n : n + 4]) for n in range(0, len(tiles), 4)])

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.screen_kinds import draw
 from support.screens import Screen, screen, sector_of, speckle
 
 from seqcls.errors import GeometryError
@@ -62,6 +63,27 @@ def test_the_sector_is_found(kind: str, case: str) -> None:
     drawn = screen(kind, **{"frames": 12} | CASES[case])
     # A trapezoid is half the size of the others: the same two pixels of margin weigh more.
     assert_fits(drawn, AUTO.find(drawn.images), 0.94 if kind == "trapezoid" else 0.95)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["gray panels, no rim", "touches an edge", "apex below", "low motion on gray", "frame grabber"],
+)
+def test_the_sector_is_found_on_screens_of_many_kinds(kind: str) -> None:
+    """scripts/region_figures.py has the figures of all kinds."""
+    drawn = draw(kind, frames=6)
+    region = AUTO.find(drawn.images)
+    truth = np.zeros(drawn.sector.shape, np.uint8)
+    cv2.fillConvexPoly(truth, cv2.convexHull(np.argwhere(drawn.sector)[:, ::-1].astype(np.int32)), 1)
+    assert (shown(region) & (truth > 0)).sum() / (shown(region) | (truth > 0)).sum() >= 0.9
+    assert (drawn.printed & shown(region)).sum() <= 0.01 * drawn.printed.sum() and region.confidence >= 0.5
+
+
+@pytest.mark.parametrize("kind", ["cropped fan", "cropped linear", "cropped, with marks"])
+def test_a_clip_already_cropped_is_the_whole_image(kind: str) -> None:
+    drawn = draw(kind, frames=6)
+    region = AUTO.find(drawn.images)
+    assert region.box == (0, 0, region.width, region.height)
 
 
 @pytest.mark.parametrize(
