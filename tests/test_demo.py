@@ -5,13 +5,27 @@ from __future__ import annotations
 import contextlib
 import csv
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from seqcls.demo import DemoOptions, demo
-from seqcls.exports import read_run
-from seqcls.models.file import read_header
+import numpy as np
+from safetensors.numpy import load_file
 
-SMALL = DemoOptions(patients=5, duration_s=14.0, rate_hz=4.0, size=32, epochs=1, samples_per_epoch=64)
+from seqcls.demo import STEM, UNSEEN, DemoOptions, demo
+from seqcls.exports import read_run
+from seqcls.models.file import read_model
+from seqcls.phantom import SweepOptions
+
+SWEEP = SweepOptions(patient=UNSEEN, width=240, height=180, duration_s=14.0, rate_hz=2.0)
+SMALL = DemoOptions(
+    patients=4,
+    sweeps=SWEEP,
+    unseen=replace(SWEEP, duration_s=20.0, rate_hz=4.0),
+    size=32,
+    epochs=1,
+    samples_per_epoch=32,
+    precision="fp32",
+)
 
 
 def test_the_demo_makes_everything_and_compares(tmp_path: Path) -> None:
@@ -33,9 +47,15 @@ def test_the_demo_makes_everything_and_compares(tmp_path: Path) -> None:
         trained = {row["patient"] for row in csv.DictReader(stream)}
     with (tmp_path / "demo/unseen.csv").open(encoding="utf-8", newline="") as stream:
         unseen = {row["patient"] for row in csv.DictReader(stream)}
-    assert len(trained) == 5 and len(unseen) == 1 and not trained & unseen
-    assert read_header(tmp_path / "demo/neck.safetensors").organs == ("thyroid", "trachea")
+    assert len(trained) == 4 and len(unseen) == 1 and not trained & unseen
+    assert unseen == {f"phantom-{UNSEEN}"}
+    header, tensors = read_model(tmp_path / "demo/neck.safetensors")
+    assert header.organs == ("thyroid", "trachea")
+    assert header.training["weights"] == "stem.safetensors weights, new from layer3 on"
+    assert header.training["options"]["precision"] == "fp32"
+    early = load_file(STEM)
+    assert len(early) == 50 and all(np.array_equal(tensors[name], value) for name, value in early.items())
     truth = result.evaluation.clips[0]
-    assert truth.codes.shape == (500, 2) and {-1, 0, 1} == set(truth.codes.ravel().tolist())
+    assert truth.codes.shape == (80, 2) and {-1, 0, 1} == set(truth.codes.ravel().tolist())
     assert {o.organ for o in result.evaluation.organs} == {"thyroid", "trachea"}
-    assert read_run(tmp_path / "demo/run").frame_counts.received == 500
+    assert read_run(tmp_path / "demo/run").frame_counts.received == 80

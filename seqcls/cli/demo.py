@@ -15,7 +15,10 @@ def demo(
     output: Annotated[Path, OUTPUT("DIR", "Folder for everything.", "-o", "--output")] = Path("seqcls-demo"),
     overwrite: Overwrite = False,
 ) -> None:
-    """Draw synthetic neck sweeps, train on them, run on a patient never seen, compare. At most 4 minutes on 2 cores."""
+    """Draw synthetic neck sweeps, train on them, run on a patient never seen, compare. At most 4 minutes on 2 cores.
+
+    Training starts from early layers learned on other synthetic patients, as real training starts from ImageNet's.
+    """
     from seqcls.cli.evaluate import show_evaluation
     from seqcls.cli.train import EpochLines
     from seqcls.demo import MODEL, RUN, DemoOptions
@@ -25,6 +28,10 @@ def demo(
     require_free(output / MODEL, overwrite)
     require_writable(output)
     options = DemoOptions(seed=seed)
+    console.notify(
+        "training will start from early layers learned on other synthetic patients, as real training starts from "
+        "ImageNet's; neither has seen the patient that the model is run on"
+    )
     result = run_demo(
         output,
         options,

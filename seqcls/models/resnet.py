@@ -87,7 +87,8 @@ def build(
 
     weights: ``imagenet`` (downloaded once by torchvision), ``none`` (random, by ``seed``), ``auto`` (the first, else
     the second), or a file: a seqcls model or a torchvision ResNet-18 state dict in safetensors, or, with
-    ``import_pickle``, the latter in a .pth (read with weights_only=True). A last layer of another size starts anew.
+    ``import_pickle``, the latter in a .pth (read with weights_only=True). A last layer of another size starts anew, and
+    so do the layers behind those of a file that holds early layers alone.
     Raises ModelError where weights were asked for and cannot be had.
     """
     with torch.random.fork_rng(devices=[]):
@@ -98,7 +99,7 @@ def build(
         if weights in ("imagenet", "auto"):
             origin = _start_from(model, _imagenet(), "ImageNet")
         elif weights != "none":
-            origin = _start_from(model, read_weights(Path(weights), import_pickle=import_pickle), str(weights))
+            origin = _start_from(model, read_weights(Path(weights), import_pickle=import_pickle), Path(weights).name)
     except ModelError as error:
         if weights != "auto":
             raise
@@ -148,15 +149,26 @@ def _start_from(model: GrayResNet, state: dict[str, Tensor], name: str) -> str:
     if state.get("conv1.weight", torch.empty(0)).shape == (64, 3, 7, 7) and "bn1.running_mean" in state:
         state = gray_weights(state, model.mean, model.std)
     origin = f"{name} weights"
-    if "fc.weight" not in state or state["fc.weight"].shape != expected["fc.weight"]:
-        fresh = {"fc.weight": model.net.fc.weight.detach(), "fc.bias": model.net.fc.bias.detach()}
+    anew = _layers_behind(state, expected)
+    if not anew and state.get("fc.weight", torch.empty(0)).shape != expected["fc.weight"]:
+        anew = ["fc"]
+    if anew:
+        fresh = {part: value for part, value in model.net.state_dict().items() if part.split(".")[0] in anew}
         state = {**state, **fresh}
-        origin += ", new last layer"
+        origin += ", new last layer" if anew == ["fc"] else f", new from {anew[0]} on"
     arrays = {part: state[part].detach().float().numpy() for part in expected if part in state}
     if problem := misfit(arrays, outputs):
         raise ModelError(f"{name} holds no ResNet-18 to start from: {problem}; {_OFFLINE}")
     model.load(arrays)
     return origin
+
+
+def _layers_behind(state: dict[str, Tensor], expected: dict[str, tuple[int, ...]]) -> list[str]:
+    """The layers of the network behind the last one that ``state`` holds something of; all that come before must be
+    whole, which the caller checks. Empty where it reaches the end, or holds nothing of a ResNet."""
+    layers = list(dict.fromkeys(part.split(".")[0] for part in expected))
+    held = [place for place, layer in enumerate(layers) if any(part.split(".")[0] == layer for part in state)]
+    return layers[max(held) + 1 :] if held else []
 
 
 def _imagenet() -> dict[str, Tensor]:

@@ -94,13 +94,17 @@ class TrainOptions:
     """Longest gradient, 0 any."""
     freeze_epochs: int = 0
     """Only the last layer learns for so long."""
+    frozen_stages: int = 0
+    """The first so many of the four stages never learn, norms included: 1 is conv1, bn1 and layer1, 2 layer2 too, 4 all
+    but the last layer. For good weights and little time: fewer gradients are computed."""
     progressive: float = 0.0
     """Share of all steps, the first ones, taken with images of half the side, a quarter of the work each (Tan and Le
     2021, arXiv 2104.00298)."""
     patience: int = 0
     """Stop after so many epochs without a better validation, 0 never."""
     weights: str = "auto"
-    """``auto`` (ImageNet's, if they can be had), ``imagenet``, ``none``, or the path of a file."""
+    """``auto`` (ImageNet's, if they can be had), ``imagenet``, ``none``, or the path of a file; it may hold early
+    layers alone."""
     import_pickle: bool = False
     """The file may be a .pth."""
     device: str = "auto"
@@ -116,6 +120,7 @@ class TrainOptions:
             _require(self, name, least=least)
         for name in ("patience", "seed", "weight_decay", "focal_gamma", "clip_norm"):
             _require(self, name, least=0)
+        _require(self, "frozen_stages", most=4)
         for name in ("warmup", "ema", "label_smoothing", "progressive"):
             _require(self, name, least=0, below=1)
         if not (math.isfinite(self.lr) and self.lr > 0):

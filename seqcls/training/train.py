@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -34,6 +35,9 @@ from seqcls.training.sampler import Indices, Sampler, check_classes
 Batch = tuple[Tensor, Tensor, Tensor]
 #: Drawn and changed by a thread of its own while the network learns from the one before.
 BATCHES_AHEAD = 2
+#: Where each part of the network belongs; conv1 and bn1, before them all, to the first.
+STAGE_OF = {"layer1": 1, "layer2": 2, "layer3": 3, "layer4": 4}
+STAGES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +108,8 @@ def train(
         unseen = rows, logits_of(out_of_fold[rows])
     best = fitted.history[fitted.best - 1] if fitted.best else None
     summary = {
-        "options": asdict(options),
+        # A model travels: the file that it started from is recorded without the folders that it lay in.
+        "options": asdict(replace(options, weights=Path(options.weights).name)),
         "weights": start,
         "epochs": len(fitted.history),
         "best_epoch": fitted.best,
@@ -164,7 +169,7 @@ def _fit(
 
     for number in range(1, options.epochs + 1):
         began_s, losses = time.perf_counter(), []
-        _freeze(model, frozen=number <= options.freeze_epochs)
+        _freeze(model, STAGES if number <= options.freeze_epochs else options.frozen_stages)
         for _ in range(steps_per_epoch):
             if interrupted := should_stop():
                 break
@@ -259,11 +264,14 @@ def _targets(frames: FrameSet) -> Tensor:
     return torch.from_numpy(np.where(frames.mask, frames.targets, 0).astype(np.float32))
 
 
-def _freeze(model: GrayResNet, *, frozen: bool) -> None:
-    """Training mode, with everything before the last layer held still, its running statistics too."""
-    model.train(not frozen)
-    for name, value in model.net.named_parameters():
-        value.requires_grad_(not frozen or name.startswith("fc."))
+def _freeze(model: GrayResNet, stages: int) -> None:
+    """Training mode, with the first so many stages held still, their running statistics too."""
+    model.train()
+    for name, part in model.net.named_children():
+        frozen = stages > 0 and name != "fc" and STAGE_OF.get(name, 1) <= stages
+        if frozen:
+            part.eval()
+        part.requires_grad_(not frozen)
 
 
 @torch.no_grad()

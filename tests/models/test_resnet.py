@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save_file
 from torchvision.models import ResNet18_Weights, resnet18
 
+from seqcls.demo import STEM
 from seqcls.errors import EngineError, ModelError, UsageError
 from seqcls.geometry import Geometry
 from seqcls.models import resnet as module
@@ -143,6 +144,37 @@ def test_without_a_network_auto_starts_at_random_and_says_so(monkeypatch: pytest
     net, said = build(1, weights="auto", seed=4)
     assert said.startswith("random weights, because the ImageNet weights cannot be downloaded")
     assert np.array_equal(net.tensors()["conv1.weight"], build(1, seed=4)[0].tensors()["conv1.weight"])
+
+
+def test_a_file_of_early_layers_leaves_the_others_random(tmp_path: Path) -> None:
+    whole = build(1, seed=5)[0].tensors()
+    early = {
+        name: torch.from_numpy(value).half() if value.ndim > 1 else torch.from_numpy(value)
+        for name, value in whole.items()
+        if name.startswith(("conv1.", "bn1.", "layer1.", "layer2."))
+    }
+    save_file(early, tmp_path / "early.safetensors")
+    net, said = build(2, weights=tmp_path / "early.safetensors", seed=7)
+    assert said == "early.safetensors weights, new from layer3 on"
+    fresh = build(2, seed=7)[0].tensors()
+    for name, value in net.tensors().items():
+        expected = early[name].float().numpy() if name in early else fresh[name]
+        assert value.dtype == np.float32 and np.array_equal(value, expected), name
+    # A hole among them is not what lies behind them.
+    del early["layer1.1.bn2.running_var"]
+    save_file(early, tmp_path / "hole.safetensors")
+    with pytest.raises(ModelError, match=r"1 tensor.* missing.*layer1\.1\.bn2\.running_var"):
+        build(2, weights=tmp_path / "hole.safetensors")
+
+
+def test_the_early_layers_of_the_demo_come_with_the_package() -> None:
+    net, said = build(2, weights=STEM, seed=7)
+    assert said == "stem.safetensors weights, new from layer3 on"
+    assert STEM.stat().st_size == 1_369_288  # 2 x 674,880 of convolutions, 4 x 3,840 of norms, 4,168 of names
+    assert np.isfinite(net.tensors()["layer2.1.bn2.running_var"]).all()
+    assert np.array_equal(
+        net.tensors()["layer3.0.conv1.weight"], build(2, seed=7)[0].tensors()["layer3.0.conv1.weight"]
+    )
 
 
 def _touch(path: Path) -> None:

@@ -176,6 +176,37 @@ def test_a_frozen_backbone_does_not_move(frames: FrameSet, optimizer: str) -> No
     assert not np.array_equal(start["conv1.weight"], thawed["conv1.weight"])
 
 
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_frozen_stages_never_move(frames: FrameSet, optimizer: str) -> None:
+    options = replace(QUICK, epochs=2, freeze_epochs=1, frozen_stages=1, optimizer=optimizer)
+    start = module.build(2, weights="none")[0].tensors()
+    still = train(frames, options).tensors
+    assert all(np.array_equal(start[name], still[name]) for name in start if not name.startswith("fc."))
+    assert not np.array_equal(start["fc.weight"], still["fc.weight"])
+
+
+@pytest.mark.parametrize("stages", [0, 1, 2, 4])
+def test_so_many_stages_are_frozen(stages: int) -> None:
+    network = build(1)[0]
+    module._freeze(network, stages)
+    parts = {name: part for name, part in network.net.named_children() if any(True for _ in part.parameters())}
+    moving = [name for name, part in parts.items() if all(value.requires_grad for value in part.parameters())]
+    still = [name for name, part in parts.items() if not any(value.requires_grad for value in part.parameters())]
+    assert still == ["conv1", "bn1", "layer1", "layer2", "layer3", "layer4"][: stages + 2 if stages else 0]
+    assert still + moving == list(parts)
+    norms = [part for name in still for part in parts[name].modules() if isinstance(part, torch.nn.BatchNorm2d)]
+    assert len(norms) == {0: 0, 1: 5, 2: 10, 4: 20}[stages] and not any(part.training for part in norms)
+    module._freeze(network, 0)
+    assert all(part.training for part in network.modules()) and all(v.requires_grad for v in network.parameters())
+    with pytest.raises(UsageError, match="frozen_stages must be 0 or more and at most 4, not 5"):
+        TrainOptions(frozen_stages=5)
+
+
+def test_the_header_names_the_file_of_weights_without_its_folder(frames: FrameSet, tmp_path: Path) -> None:
+    result = train(frames, replace(QUICK, epochs=1, weights=str(tmp_path / "other.safetensors")))
+    assert result.header.training["options"]["weights"] == "other.safetensors"
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_other_optimizers_and_constant_rate(frames: FrameSet, optimizer: str) -> None:
     result = train(
