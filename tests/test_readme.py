@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from support.drawn import labelled_folder, write_clip
 
+from seqcls.cli import main
+
 README = Path(__file__).resolve().parent.parent / "README.md"
 #: Small, so that the README's commands end in seconds; they are given as environment-free extra options.
 QUICK = {
@@ -56,20 +58,24 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_commands_run_in_order(workplace: Path) -> None:
+def test_the_commands_run_in_order(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In this process, as the tests of the command line do: a start of its own for each would take a minute."""
+    monkeypatch.chdir(workplace)
+    monkeypatch.delenv("SEQCLS_MODEL", raising=False)
     ran = []
     for command in commands():
         made = {"extract": "data", "train": "organ.safetensors"}.get(command[1])
         if made is not None and (workplace / made).exists() and "--overwrite" not in command:
             continue  # the README names these twice
-        done = subprocess.run(
-            [sys.executable, "-m", "seqcls", *command[1:], *QUICK.get(command[1], [])],
-            cwd=workplace,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
+        monkeypatch.setattr(sys, "argv", [*command, *QUICK.get(command[1], [])])
+        code: object = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code
+        assert not code, f"{' '.join(command)}: {capsys.readouterr().err}"
         ran.append(command[1])
     assert set(ran) == {
         "inspect",
