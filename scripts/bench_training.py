@@ -29,7 +29,7 @@ STEPS = 10
 SIZE, BATCH = plain_loop.SIZE, plain_loop.BATCH
 PATIENTS, HELD_OUT = 22, 6
 EPOCHS, SAMPLES = 5, 512
-#: As the demo trains; phantoms differ enough among themselves.
+#: Less augmentation than by default: phantoms differ enough among themselves.
 OPTIONS = TrainOptions(
     weights="none", device="cpu", epochs=EPOCHS, samples_per_epoch=SAMPLES, augment=AugmentOptions(strength=0.3)
 )
