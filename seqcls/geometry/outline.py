@@ -100,7 +100,7 @@ def _candidates(evidence: Evidence) -> Iterator[Mask]:
 
 def _with_companions(main: Mask, everything: Mask, evidence: Evidence) -> Mask | None:
     """With the smaller components that move too, where all together are a fan with sides alike and with little between
-    them: the shadow of a rib parts it. None where there is none of these."""
+    them: the shadow of a rib parts it. Of a linear picture, where they stand beside it. None where there are none."""
     labels, areas = components(everything & ~main)
     others = everything & ~main
     moving = np.bincount(labels[evidence.active & others], minlength=len(areas))
@@ -112,10 +112,18 @@ def _with_companions(main: Mask, everything: Mask, evidence: Evidence) -> Mask |
     found = sides(joined) if companions.any() else None
     if found is None or min(side.support for side in found) == 0:
         return None
-    if found[1].slope - found[0].slope < 0.1 or abs(found[0].slope + found[1].slope) > 0.15:
+    if abs(found[0].slope + found[1].slope) > 0.15:
+        return None
+    if found[1].slope - found[0].slope < 0.1 and not _stands_beside(joined & ~main, main):
         return None
     solid = joined.sum() / drawn(hull(joined), joined.shape).sum()
     return joined if solid >= 0.7 else None
+
+
+def _stands_beside(other: Mask, main: Mask) -> bool:
+    """Within the rows of the main part, and at least half as tall: what is printed is lower, or above it."""
+    rows, own = np.flatnonzero(other.any(axis=1)), np.flatnonzero(main.any(axis=1))
+    return bool(rows[0] >= own[0] - 3 and rows[-1] <= own[-1] + 3 and len(rows) >= 0.5 * len(own))
 
 
 def _window(side: float) -> NDArray[np.uint8]:

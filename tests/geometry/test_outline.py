@@ -388,8 +388,18 @@ def test_what_stands_apart_is_not_joined() -> None:
     left, right = parted()
     assert join(left, left, left) is None
     assert join(right, left | right, left | right) is None  # larger than a third of the main part
-    near = rect(10, 10, 60, 110, 160, 120) | rect(70, 10, 87, 110, 160, 120)
-    assert join(rect(10, 10, 60, 110, 160, 120), near, near) is None  # no fan
+    picture = rect(10, 10, 60, 110, 160, 120)
+    for beside, joined in (
+        (rect(70, 10, 87, 110, 160, 120), True),
+        (rect(70, 9, 87, 111, 160, 120), True),
+        (rect(70, 6, 87, 110, 160, 120), False),
+        (rect(70, 10, 87, 114, 160, 120), False),
+        (rect(70, 35, 87, 85, 160, 120), True),
+        (rect(70, 36, 87, 85, 160, 120), False),  # less than half as tall
+    ):
+        assert (join(picture, picture | beside, picture | beside) is not None) is joined
+    for rows, stands in (((7, 113), True), ((6, 113), False), ((7, 114), False), ((35, 85), True), ((36, 85), False)):
+        assert module._stands_beside(rect(70, rows[0], 87, rows[1], 160, 120), picture) is stands
     wide = parted(shadow=20)
     assert join(wide[0], wide[0] | wide[1], wide[0] | wide[1]) is not None
 
