@@ -325,7 +325,22 @@ def test_hysteresis_forgets_after_a_stretch_without_a_score() -> None:
 
 def test_a_duration_is_reached_within_the_tolerance() -> None:
     end_s = 0.3 - TIME_TOLERANCE_S
-    assert events_of((0.0, 0.9), (end_s, 0.9), end_s=end_s)[0].state == "present"
+    assert [e.state for e in events_of((0.0, 0.9), (end_s, 0.1), end_s=1.0)] == ["present", "absent"]
+    assert [e.state for e in events_of((0.0, 0.9), (end_s - TIME_TOLERANCE_S, 0.1), end_s=1.0)] == ["absent"]
+
+
+def test_an_absence_outlasts_its_padding_by_more_than_the_tolerance() -> None:
+    """From 1 s on, padded by 1 s: up to the end of the clip, up to a presence, and before anything follows."""
+    exactly, more = TIME_TOLERANCE_S, 2 * TIME_TOLERANCE_S
+    padded = {**NO_MINIMUM, "pad_s": 1.0}
+    for rest_s, states in ((exactly, ["present"]), (more, ["present", "absent"])):
+        assert [e.state for e in events_of((0.0, 0.9), (1.0, 0.1), end_s=2.0 + rest_s, **padded)] == states
+    for rest_s, states in ((exactly, ["present"]), (more, ["present", "absent", "present"])):
+        steps = [(0.0, 0.9), (1.0, 0.1), (3.0 + rest_s, 0.9)]
+        assert [e.state for e in events_of(*steps, end_s=4.0, **padded)] == states
+    for rest_s, final_s in ((exactly, 3.5), (more, 3.0 + more)):
+        steps = [(0.0, 0.9), (1.0, 0.1), (3.0 + rest_s, 0.1), (3.5, 0.1)]
+        assert events_of(*steps, end_s=4.0, **padded)[1] == Event("liver", "absent", 2.0, 2, final_s)
 
 
 def test_a_frame_without_a_reason_has_none() -> None:
@@ -342,6 +357,10 @@ def test_padded_starts_have_the_frame_after_a_gap_or_that_after_the_last() -> No
     assert [(e.state, e.start_s, e.index) for e in events] == [("unknown", 0.0, 0), ("present", 0.5, 0)]
     steps = [*((i / 4, 0.9) for i in range(4)), (1.0, 0.1)]
     assert [(e.start_s, e.index) for e in events_of(*steps, end_s=2.0, pad_s=0.5)] == [(0.0, 0), (1.5, 5)]
+    # A frame that is early by the tolerance is there in time.
+    steps = [(0.0, 0.9), (1.0, 0.1), (2.0 - TIME_TOLERANCE_S, 0.1), (3.5, 0.1)]
+    events = events_of(*steps, end_s=4.0, pad_s=1.0, **NO_MINIMUM)
+    assert [(e.start_s, e.index) for e in events] == [(0.0, 0), (2.0, 2)]
 
 
 def test_an_absence_waits_for_a_presence_that_is_not_yet_certain() -> None:

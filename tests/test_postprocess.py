@@ -80,6 +80,8 @@ def test_many_frames_are_added_as_one_by_one() -> None:
     ]
     assert raw.gaps == [(2, Gap(0.8, 1.0, "lost"))]
     assert raw.scored.tolist() == [True, True, True] and len(raw) == 4
+    raw.add_frames(np.array([10]), np.array([1.1]), np.array([0.1]), scores[:1], ["dim"], np.array([False]))
+    assert rows(raw.table())[3:] == [(10, 1.1, 0.1, [0.25, 0.75], [0.25, 0.75], "dim", False)]
     assert raw_of(MIXED).scored.tolist() == [True, False, True]
 
 

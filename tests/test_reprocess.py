@@ -6,6 +6,7 @@ import itertools
 import math
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -339,6 +340,9 @@ def test_replay_says_what_it_was_made_with_and_keeps_the_rest() -> None:
     assert after.provenance.smoothing == smooth
     assert [own.onset for own in after.provenance.intervals] == [0.5, 0.9]
     assert (after.source, after.end_s, after.report) == (before.source, before.end_s, before.report)
+    measured = np.arange(6) != 2
+    partly = replace(before, scores=replace(before.scores, measured=measured))
+    assert replay(partly).scores.measured.tolist() == measured.tolist()
 
 
 def test_replay_finds_anew_what_could_not_be_scored() -> None:
