@@ -25,7 +25,7 @@ from seqcls.intervals import IntervalBuilder, IntervalOptions, intervals_from_ev
 from seqcls.postprocess import PostProcess, RawScores
 from seqcls.reprocess import catch_up, post_process, replay
 from seqcls.smoothing import SmoothingOptions, open_smoother
-from seqcls.types import FrameScore, Gap
+from seqcls.types import TIME_TOLERANCE_S, FrameScore, Gap
 
 INTERVALS = [
     IntervalOptions(),
@@ -331,6 +331,16 @@ def test_catching_up_where_time_runs_back() -> None:
         emitted += [(number, event) for event in whole.push(item)]
     process, events = catch_up(raw, SMOOTHERS[2], [IntervalOptions()] * 2)
     assert events == emitted and list(process.close(9.0)) == list(whole.close(9.0))
+
+
+@pytest.mark.parametrize(("second_s", "number"), [(0.1 + TIME_TOLERANCE_S, 2), (0.1 + 2 * TIME_TOLERANCE_S, 1)])
+def test_a_frame_waits_until_look_ahead_and_tolerance_have_passed(second_s: float, number: int) -> None:
+    """The first frame's event comes with the item behind them, frame by frame and at once."""
+    items: list[Item] = [frame(i, time_s, 0.1, 0.1) for i, time_s in enumerate((0.0, second_s, 0.5))]
+    smoothing = SmoothingOptions(kind="mean", window_s=0.2, look_ahead_s=0.1)
+    process = PostProcess(ORGANS, smoothing, EVERY, keep=False)
+    assert [at for at, item in enumerate(items) for _ in process.push(item)] == [number] * 2
+    assert [at for at, _ in catch_up(raw_of(items), smoothing, EVERY)[1]] == [number] * 2
 
 
 def test_replay_says_what_it_was_made_with_and_keeps_the_rest() -> None:
