@@ -19,7 +19,7 @@ from seqcls.datasets.labels import read_labels
 from seqcls.demo import MODEL, UNSEEN, DemoOptions, demo
 from seqcls.detector import load
 from seqcls.evaluation.evaluate import align_labels, pooled_metrics
-from seqcls.exports import export, write_intervals_csv
+from seqcls.exports import write_intervals_csv, write_timeline_json
 from seqcls.exports.timeline_png import write_picture
 from seqcls.phantom import SweepOptions, write_labels, write_sweep
 
@@ -44,7 +44,7 @@ def make(model: Path | None) -> int:
         clip = SAMPLES / "neck.mp4"
         write_labels(SAMPLES / "neck-truth.csv", [write_sweep(clip, SWEEP, crf=30)])
         timeline = load(model).analyze(clip)
-    export(timeline, SAMPLES / "neck-timeline.json")
+    write_timeline_json(timeline, SAMPLES / "neck-timeline.json")
     write_intervals_csv(timeline, SAMPLES / "neck-intervals.csv")
     write_picture(timeline, SAMPLES / "timeline.png")
     (truth,) = read_labels(SAMPLES / "neck-truth.csv")
