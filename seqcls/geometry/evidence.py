@@ -122,7 +122,11 @@ class Statistics:
             cv2.max(brightest, frame, brightest)
             cv2.min(darkest, frame, darkest)
         # The mean difference of two values is 2 / sqrt(pi) standard deviations.
-        noise = min(MAX_NOISE, float(np.percentile(_mean(self._steps())[::2, ::2], 5)) * 0.886)
+        stirs, lit = _mean(self._steps())[::2, ::2], _mean(self._frames)[::2, ::2] >= 8
+        quiet = float(np.percentile(stirs, 5))
+        if quiet > 0.2 and lit.any():  # in black half of the noise is cut off
+            quiet = max(quiet, float(np.percentile(stirs[lit], 5)))
+        noise = min(MAX_NOISE, quiet * 0.886)
         change = cv2.subtract(brightest, darkest)
         return brightest, np.asarray(cv2.subtract(change, _all(change, 5 * noise)), np.uint8), noise
 

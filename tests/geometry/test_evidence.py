@@ -476,3 +476,14 @@ def test_a_few_frames_of_many() -> None:
         statistics.add(np.full((HEIGHT, WIDTH), index, np.uint8))
     assert [int(image[0, 0]) for image in statistics.few(4)] == [0, 3, 6, 9]
     assert len(statistics.few(10)) == 10 and len(statistics.few(100)) == 10
+
+
+def test_noise_in_black_is_half_cut_off() -> None:
+    """Black that stirs by 0.5 on average, and a lit half that stirs by 2: the latter counts."""
+    statistics = Statistics(WIDTH, HEIGHT)
+    for index in range(9):
+        image = np.zeros((HEIGHT, WIDTH), np.uint8)
+        image[:20] = index // 2 % 2
+        image[20:] = 100 + 2 * (index % 2)
+        statistics.add(image)
+    assert statistics._changes()[2] == pytest.approx(1.772)
