@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from support.screens import screen
 
+from seqcls.errors import GeometryError
 from seqcls.geometry import Geometry, Region, to_gray
-from seqcls.geometry.crop import is_blank, letterbox
+from seqcls.geometry.crop import crop, is_blank, letterbox
 
 AUTO, WHOLE = Geometry(size=64), Geometry(size=64, region="none")
 
@@ -70,6 +71,12 @@ def test_the_crop_is_the_box_and_black_outside_the_outline() -> None:
     assert crop.tolist() == [[44, 45, 46], [64, 65, 0], [84, 0, 0]] and crop.dtype == np.uint8
 
 
+def test_an_image_of_another_size_is_refused() -> None:
+    message = r"^a region of 20x10 is not for an image of 30x12$"
+    with pytest.raises(GeometryError, match=message):
+        crop(np.zeros((12, 30, 3), np.uint8), Region(3, 2, 6, 5, 20, 10))
+
+
 def test_a_wide_image_has_bars_above_and_below() -> None:
     """32 x 16 pixels become 16 x 8: the mean of every 2 x 2, in rows 4 to 11."""
     image = np.repeat(np.arange(0, 64, 2, dtype=np.uint8)[None], 16, axis=0)
@@ -85,6 +92,7 @@ def test_the_odd_row_or_column_is_dropped_and_the_odd_pixel_is_below() -> None:
     image[32], image[:, 16] = 255, 255
     out = letterbox(image, 16)
     assert (out[:, 4:12] == 100).all() and not out[:, :4].any() and not out[:, 12:].any()
+    assert (letterbox(image[:32], 16)[:, 4:12] == 100).all()  # twice the size: halved once, nothing left to interpolate
     tall = letterbox(np.full((16, 9), 100, np.uint8), 16)
     assert np.flatnonzero(tall.any(axis=0)).tolist() == list(range(3, 12))
 

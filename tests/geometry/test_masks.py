@@ -73,3 +73,4 @@ def test_the_common_part_of_two_masks() -> None:
     assert iou(rect(0, 0, 10, 10), rect(6, 0, 16, 10)) == 40 / 160
     assert iou(rect(0, 0, 10, 10), rect(50, 50, 60, 60)) == 0
     assert iou(rect(0, 0, 0, 0), rect(0, 0, 0, 0)) == 0
+    assert iou(rect(3, 4, 4, 5), rect(3, 4, 4, 5)) == 1

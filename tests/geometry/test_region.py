@@ -12,7 +12,7 @@ import pytest
 
 from seqcls.errors import GeometryError
 from seqcls.geometry import KINDS, Region, outline_mask, region_warnings
-from seqcls.geometry.region import layout_warning
+from seqcls.geometry.region import layout_warning, region_mask
 from seqcls.json_record import record_from
 from seqcls.json_text import json_text
 
@@ -82,6 +82,15 @@ def test_an_outline_of_the_whole_box_needs_no_mask() -> None:
     assert outline_mask(Region(10, 20, 17, 26, 50, 60, corners, "linear")) is not None
 
 
+def test_the_mask_of_the_whole_image() -> None:
+    """True where the ultrasound is: in the triangle, or in the whole box."""
+    corners = ((1, 2), (3, 2), (1, 4))
+    shown = region_mask(Region(1, 2, 5, 6, 8, 7, corners, "linear"))
+    assert shown.dtype == np.bool_ and shown.shape == (7, 8)
+    assert np.argwhere(shown).tolist() == [[2, 1], [2, 2], [2, 3], [3, 1], [3, 2], [4, 1]]
+    assert np.argwhere(region_mask(Region(1, 2, 3, 4, 8, 7))).tolist() == [[2, 1], [2, 2], [3, 1], [3, 2]]
+
+
 def of_size(width: int, height: int, kind: str = "convex") -> Region:
     return Region(100, 50, 100 + width, 50 + height, 2000, 2000, (), kind)
 
@@ -142,6 +151,7 @@ def test_an_uncertain_region_gives_a_warning_once() -> None:
 def test_a_confidence_is_a_share(confidence: float) -> None:
     with pytest.raises(GeometryError, match=f"a region's confidence is 0 to 1, not {confidence}"):
         Region(0, 0, 9, 9, 9, 9, confidence=confidence)
+    assert [Region(0, 0, 9, 9, 9, 9, confidence=limit).confidence for limit in (0.0, 1.0)] == [0.0, 1.0]
 
 
 def test_a_region_of_an_earlier_file_is_sure() -> None:
