@@ -79,6 +79,17 @@ def test_a_cell_on_the_edge_of_the_region_belongs_to_it() -> None:
     assert not layout(cells, replace(BOX, x0=75)).is_known_again
 
 
+@pytest.mark.parametrize(("y0", "known"), [(45, False), (46, True)])
+def test_a_cell_of_which_a_twentieth_belongs_to_the_region_is_none_around_it(y0: int, known: bool) -> None:
+    """One column of a cell, in 5 or 4 of its 10 rows."""
+    cells = ground(lit=3)
+    cells[4, 7] = 60
+    assert layout(cells, replace(BOX, x0=79, y0=y0)).is_known_again is known
+    larger = Region(159, 2 * y0 - 10, 480, 400, 640, 480)  # in 20 or 18 of 20 rows
+    assert layout(cells, larger).is_known_again is known
+    assert layout(cells, replace(larger, y0=81)).is_known_again  # in 19
+
+
 @pytest.mark.parametrize(("differ", "same"), [(2, True), (3, False)])
 def test_three_quarters_of_the_lit_cells_are_alike(differ: int, same: bool) -> None:
     """Of 8, within 12 levels."""
@@ -125,6 +136,14 @@ def test_what_moves_lies_in_the_region_but_for_a_thirtieth() -> None:
     assert holds(known, None, evidence(np.zeros((240, 320), bool)))
 
 
+@pytest.mark.parametrize(("length", "right"), [(182, True), (188, False)])
+def test_a_thirtieth_may_move_outside(length: int, right: bool) -> None:
+    """A line of 5 pixels fills half of a window of 9, but for its ends: 870 or 900 pixels of 26,400."""
+    known, moving = layout(ground(lit=8)), rect(80, 40, 240, 200, 320, 240)
+    assert holds(known, None, evidence(moving | rect(10, 20, 15, 20 + length, 320, 240))) is right
+    assert holds(known, None, evidence(moving | rect(20, 10, 20 + length, 15, 320, 240))) is right
+
+
 def test_what_a_search_finds_is_not_quite_another_region() -> None:
     """Half of what either holds is common, where the search is sure."""
     known, nothing = layout(ground(lit=8)), evidence(np.zeros((240, 320), bool))
@@ -154,6 +173,11 @@ def test_a_damaged_layout_is_refused(change: dict[str, Any]) -> None:
         Layout.from_dict({**layout(ground(lit=8)).to_dict(), **change})
     with pytest.raises(GeometryError, match="not a stored layout"):
         Layout.from_dict({})
+    own = layout(ground(lit=8)).to_dict()
+    with pytest.raises(GeometryError, match=r"^not a stored layout .*base64"):
+        Layout.from_dict({**own, "ground": "?" + own["ground"]})
+    with pytest.raises(GeometryError, match=r"^not a stored layout \(region\.x0 is missing\); remember it anew$"):
+        Layout.from_dict({**own, "region": {}})
 
 
 def test_cells_that_do_not_fit_the_size() -> None:

@@ -69,6 +69,11 @@ def test_a_line_through_two_rows_is_none() -> None:
     edge = 60 - np.arange(31.0)
     edge[15] -= 40
     assert line(edge) is None
+    # 32 rows on the line are worth as much as the two: 32 - 30.
+    for rows, found in ((32, False), (33, True)):
+        edge = 60 - np.arange(float(rows))
+        edge[15] -= 40
+        assert (line(edge) is not None) is found
 
 
 def test_a_row_within_two_pixels_supports_the_line() -> None:
@@ -80,6 +85,11 @@ def test_a_row_within_two_pixels_supports_the_line() -> None:
     edge[30] += 3  # takes no part in the fit
     assert (found := line(edge)) is not None
     assert (found.offset, found.slope, found.support) == (pytest.approx(80), pytest.approx(-1), 59)
+    edge = 80 - np.arange(60.0)
+    edge[10] += 2  # takes part: 0.097 more at row 0
+    assert (found := line(edge)) is not None and (found.offset, found.support) == (pytest.approx(80.097, abs=1e-3), 60)
+    edge = 80 - np.arange(60.0)
+    edge[30] += 3
     usable = np.ones(60, bool)
     usable[40] = False
     assert (found := line(edge, usable)) is not None and found.support == 58
@@ -215,6 +225,34 @@ def test_a_fan_is_no_deeper_and_no_wider_than_its_evidence() -> None:
     own = np.flatnonzero(shallow.any(axis=0))
     assert (rows[0], rows[-1]) == (5, 89)
     assert abs(columns[0] - own[0]) <= 1 and abs(columns[-1] - own[-1]) <= 1
+
+
+def test_marks_above_and_below_a_fan_make_it_no_deeper_and_no_higher() -> None:
+    """Three pixels are less than a twentieth of the width there; they are a row of the evidence all the same."""
+    tissue = fan(far=110)
+    tissue[100:103, 79:82] = True
+    found, _ = completed(tissue)
+    assert np.flatnonzero(found.any(axis=1)).max() == 89
+    tissue = fan(apex=(80, -60), near=90, far=150, half=25)
+    tissue[15, 79:82] = True
+    found, _ = module.completed(tissue, Side(52, -0.466, 60), Side(108, 0.466, 60))
+    assert np.flatnonzero(found.any(axis=1)).min() == 22
+
+
+def test_a_row_of_one_pixel_in_a_hundred_is_none() -> None:
+    """It begins the sector, whose rows begin with those of its other evidence."""
+    tissue = fan(apex=(50, 2), near=20, far=100, half=24)[:, :100].copy()
+    tissue[10, 50] = True
+    found, _ = completed(tissue)
+    assert np.flatnonzero(found.any(axis=1)).min() == 21
+
+
+def test_shares_met_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slopes that differ by 0.1 make a fan; an inner radius of a fifth makes it convex."""
+    tissue = rect(20, 10, 70, 70)
+    assert module.completed(tissue, Side(20, -0.05, 60), Side(69, 0.05, 60))[1] == "convex"
+    monkeypatch.setattr(module, "_reach", lambda *_: (20, 100))
+    assert completed(fan())[1] == "convex"
 
 
 def test_a_narrow_fan_is_a_fan() -> None:
