@@ -24,6 +24,14 @@ import draw_docs  # noqa: E402
 PAGES = sorted(DOCS.rglob("*.md"))
 
 
+def test_no_page_holds_two_versions_of_a_line() -> None:
+    """What a merge left undecided reads like text to every other check."""
+    marks = re.compile(r"^(<{7} |>{7} |={7}$)", re.MULTILINE)
+    pages = [*PAGES, ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
+    assert not [page.name for page in pages if marks.search(page.read_text(encoding="utf-8"))]
+    assert marks.search("a\n=======\nb\n")
+
+
 def commands() -> list[str]:
     import typer
 
