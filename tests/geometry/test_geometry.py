@@ -14,7 +14,7 @@ from support.screen_kinds import draw
 from support.screens import Screen, screen, sector_of, speckle
 
 from seqcls.errors import GeometryError
-from seqcls.geometry import Geometry, Region, RegionFinder, outline_mask
+from seqcls.geometry import Geometry, Layout, Region, RegionFinder, outline_mask
 from seqcls.geometry import geometry as module
 from seqcls.geometry.outline import Outline
 
@@ -381,6 +381,13 @@ def test_a_geometry_survives_json(geometry: Geometry) -> None:
     assert Geometry.from_dict(geometry.to_dict()) == geometry
     assert set(geometry.to_dict()) == {"size", "region"}
     assert isinstance(geometry.to_dict()["region"], (str, list))
+
+
+def test_known_layouts_survive_json() -> None:
+    known = Layout(Region(0, 0, 8, 8, 32, 16), (1,) * 512)
+    geometry = Geometry(layouts=(known, known))
+    assert geometry.to_dict()["layouts"] == [known.to_dict()] * 2
+    assert Geometry.from_dict(geometry.to_dict()) == geometry
 
 
 def test_a_damaged_geometry_is_refused() -> None:
