@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import av
@@ -381,6 +382,39 @@ def test_a_geometry_survives_json(geometry: Geometry) -> None:
     assert Geometry.from_dict(geometry.to_dict()) == geometry
     assert set(geometry.to_dict()) == {"size", "region"}
     assert isinstance(geometry.to_dict()["region"], (str, list))
+
+
+def noisy(count: int, seed: int) -> list[NDArray[np.uint8]]:
+    return list(np.random.default_rng(seed).integers(30, 200, (count, 48, 64), np.uint8))
+
+
+def test_a_pooled_search_has_frames_of_each() -> None:
+    """Of five every third, of two both; of 25 every second, as 24 are the most."""
+    one, other = RegionFinder(AUTO, (0, 0, 40, 40)), RegionFinder(AUTO)
+    five, two = noisy(5, 0), noisy(2, 1)
+    for finder, images in ((one, five), (other, two)):
+        for image in images:
+            finder.add(image)
+    pooled = one.pooled([other], frames=2)
+    np.testing.assert_array_equal(pooled._statistics.few(9), [five[0], five[3], *two])
+    assert (pooled._sized(), pooled._hint, pooled._geometry) == ((64, 48), (0, 0, 40, 40), AUTO)
+    for image in noisy(23, 2):
+        other.add(image)
+    assert (len(other.pooled([])._statistics), len(other._statistics)) == (13, 25)
+
+
+def test_what_a_person_stated_for_a_screen_is_its_region_and_what_was_found_is_only_where_it_holds() -> None:
+    images = screen("convex", FURNITURE).images
+    finder = RegionFinder(AUTO)
+    for image in images:
+        finder.add(image)
+    found = finder.finish()
+    assert finder.layout is not None and finder.layout.region == found and not finder.layout.stated
+    moved = replace(found, x0=found.x0 + 8, polygon=(), kind="stated")
+    elsewhere = Region(0, 0, 40, 40, found.width, found.height, kind="stated")
+    for region, stated, expected in ((moved, False, moved), (elsewhere, False, found), (elsewhere, True, elsewhere)):
+        known = replace(finder.layout, region=region, stated=stated)
+        assert replace(AUTO, layouts=(known,)).find(images) == expected, (region, stated)
 
 
 def test_known_layouts_survive_json() -> None:
