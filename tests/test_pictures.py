@@ -55,8 +55,13 @@ def test_an_image_that_cannot_be_read_or_is_black_is_unknown(pictures: FoundSour
     found = score_pictures(detector(gate=True), pictures)
     assert [found[0].intervals[0].state, found[1].intervals[0].state] == ["unknown", "unknown"]
     assert [found[0].intervals[0].reason, found[0].report.verdict] == ["black", "complete"]
-    assert "neck.png: cannot be read" in found[1].intervals[1].reason and found[1].report.verdict == "damaged"
-    assert found[1].frame_counts.balanced
+    assert found[1].intervals[1].reason == (
+        "neck.png: cannot be read as an image (of no known format, or its start is damaged); remove it or mend it"
+    )
+    assert found[1].report.verdict == "damaged" and found[1].frame_counts.balanced
+    (tmp_path / "images" / "neck.png").write_bytes(b"")
+    found = score_pictures(detector(), pictures)
+    assert found[1].intervals[0].reason == "neck.png: is empty (0 bytes); was the copy interrupted?"  # no folder
 
 
 def test_deep_images_share_one_scale(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.errors import SourceError
+from seqcls.errors import SourceError, one_line
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport, Verdict
 
 #: Larger images are refused before they are decoded: 10,000 x 10,000 is 50 times what scanners make.
@@ -125,20 +125,26 @@ def require_named(spec: str) -> None:
         raise SourceError("the name of a source is empty; name a clip, a folder or a camera")
 
 
-def require_regular_file(path: Path) -> None:
-    """Raise SourceError for anything but a file with something in it: a FIFO hangs for ever, a device does anything."""
+def require_regular_file(path: Path, name: str = "") -> None:
+    """Raise SourceError for anything but a file with something in it: a FIFO hangs for ever, a device does anything.
+
+    ``name`` stands in the message in place of the path where it is given: folders may name people.
+    """
+    shown = name if name else path
     try:
         status = os.stat(path)  # noqa: PTH116 - follows links, as opening does
     except FileNotFoundError:
-        raise SourceError(f"{path}: no such file; check the name") from None
+        raise SourceError(f"{shown}: no such file; check the name") from None
     except (OSError, ValueError) as error:
-        raise SourceError(f"{path}: cannot be looked at ({error}); check the name and its permissions") from None
+        raise SourceError(
+            f"{shown}: cannot be looked at ({one_line(error)}); check the name and its permissions"
+        ) from None
     if stat.S_ISDIR(status.st_mode):
-        raise SourceError(f"{path}: is a folder, not a clip; name a file in it")
+        raise SourceError(f"{shown}: is a folder, not a clip; name a file in it")
     if not stat.S_ISREG(status.st_mode):
-        raise SourceError(f"{path}: is not a regular file (a pipe or device); save the clip to a file first")
+        raise SourceError(f"{shown}: is not a regular file (a pipe or device); save the clip to a file first")
     if status.st_size == 0:
-        raise SourceError(f"{path}: is empty (0 bytes); was the copy interrupted?")
+        raise SourceError(f"{shown}: is empty (0 bytes); was the copy interrupted?")
 
 
 def require_sane_size(name: str, width: int, height: int) -> None:

@@ -22,6 +22,7 @@ from seqcls.sources.images import (
     level_details,
     opened,
     page_pixels,
+    what_is_wrong,
 )
 from seqcls.sources.levels import SAMPLE, SetLevels
 from seqcls.sources.pixel_aspect import square_size, with_square_pixels
@@ -113,21 +114,23 @@ class ImageStack(Clip):
         return 1 / (ASSUMED_RATE_HZ if rate_hz is None else rate_hz), "" if rate_hz is None else "the stated rate"
 
     def _items(self) -> Iterator[Frame | Gap]:
-        time_s, last_s, lost = 0.0, 1 / ASSUMED_RATE_HZ, False
+        time_s, last_s = 0.0, 1 / ASSUMED_RATE_HZ
+        lost: list[str] = []  # what is wrong with the pages that were just lost
+        lost_from_s = 0.0
         with opened(self._path) as image:
             for number, page in enumerate(self._pages):
                 try:
                     stored, aspect = _read_page(image, page, self._color)
                     pixels = with_square_pixels(as_asked(stored, self._color, self._levels), aspect)
                 except Exception as error:  # Pillow's decoders raise nearly anything on damaged pages
-                    reason = f"page {number + 1} cannot be read ({type(error).__name__})"
-                    lost_s = last_s if self._frame_s is None else self._frame_s
-                    start_s = time_s if self._frame_s is None else number * self._frame_s
-                    yield self._lost(start_s, start_s + lost_s, reason)
-                    time_s += lost_s
-                    lost = True
+                    if not lost:
+                        lost_from_s = time_s if self._frame_s is None else number * self._frame_s
+                    lost.append(what_is_wrong(error))
+                    time_s += last_s
                     continue
-                lost = False
+                if lost:
+                    yield self._lost_pages(number, lost, lost_from_s, time_s)
+                    lost = []
                 if self._frame_s is None:
                     last_s = _stated_s(image)
                     start_s = time_s
@@ -136,8 +139,18 @@ class ImageStack(Clip):
                     last_s, start_s = self._frame_s, number * self._frame_s
                 self._watch_size(pixels, f"page {number + 1}")
                 yield Frame(self._delivered, start_s, last_s, pixels)
+        if lost:
+            yield self._lost_pages(len(self._pages), lost, lost_from_s, time_s)
         # Of a TIFF the table of pages tells; the others are read from the beginning.
-        self._truncated |= lost and self.info.container != "TIFF"
+        self._truncated |= bool(lost) and self.info.container != "TIFF"
+
+    def _lost_pages(self, behind: int, wrong: list[str], start_s: float, end_s: float) -> Gap:
+        """One gap for pages in a row, the last of which is number ``behind``, counted from 1."""
+        count = len(wrong)
+        which = f"page {behind} cannot" if count == 1 else f"{count} pages ({behind - count + 1} to {behind}) cannot"
+        if self._frame_s is not None:
+            end_s = behind * self._frame_s
+        return self._lost(start_s, end_s, f"{which} be read ({wrong[0]})")
 
     def _deep_sample(self) -> Iterator[NDArray[Any]]:
         with opened(self._path) as image:

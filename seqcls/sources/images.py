@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +73,8 @@ def opened(path: Path) -> Iterator[PIL.Image.Image]:
     """The image, its header read and nothing unpacked: a small file may hold a huge one. Every error is SourceError."""
     from PIL import Image
 
-    require_regular_file(path)
+    require_regular_file(path, path.name)
+    _silence_libtiff()
     try:
         with Image.open(path) as image:
             require_sane_size(path.name, *image.size)
@@ -80,14 +83,43 @@ def opened(path: Path) -> Iterator[PIL.Image.Image]:
         raise
     except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, its bomb error; its decoders anything
         raise SourceError(
-            f"{path.name}: cannot be read as an image ({type(error).__name__}); remove it or mend it"
+            f"{path.name}: cannot be read as an image ({what_is_wrong(error)}); remove it or mend it"
         ) from None
+
+
+def what_is_wrong(error: Exception) -> str:
+    """An error of Pillow's in plain words. Its own may hold a path, or are meant for who writes a decoder."""
+    from PIL import UnidentifiedImageError
+
+    if isinstance(error, UnidentifiedImageError):
+        return "of no known format, or its start is damaged"
+    if isinstance(error, SourceError) or (isinstance(error, OSError) and error.strerror):
+        return one_line(error)  # in plain words already; of the operating system
+    if isinstance(error, MemoryError):
+        return "memory ran out"
+    cut = isinstance(error, EOFError) or "truncated" in str(error)
+    return "the file ends early" if cut else "its data are damaged"
+
+
+@cache
+def _silence_libtiff() -> None:
+    """Pillow's libtiff writes what it finds in a damaged file to the error output, once for every page; Pillow raises
+    an error, too. Where libtiff is built into Pillow it cannot be reached and keeps writing."""
+    from PIL import _imaging
+
+    with contextlib.suppress(OSError, AttributeError):
+        library = ctypes.CDLL(_imaging.__file__)
+        for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
+            set_handler = getattr(library, name)
+            set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+            set_handler(None)
 
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
     """What the header of an image says. width, height: in square pixels, as ``read_image`` gives it, turned or not.
-    deep: more than 8 bits. aspect: of its pixels, see ``SourceInfo.pixel_aspect``; remark: on one that is ignored."""
+    deep: more than 8 bits. aspect: of its pixels, see ``SourceInfo.pixel_aspect``; remark: on one that is ignored, or
+    on further images in the file."""
 
     width: int
     height: int
@@ -100,6 +132,9 @@ def image_facts(path: Path) -> ImageFacts:
     """From the header alone. Raises SourceError for what is no image or is too large."""
     with opened(path) as image:
         aspect, remark = image_aspect(image)
+        count = getattr(image, "n_frames", 1) if image.format == "MPO" else 1
+        if count > 1:  # a camera's other views, a smaller copy, a map of its brightness
+            remark = f"{remark}; " * bool(remark) + f"{path.name} holds {count} images, of which the first is read"
         return ImageFacts(*square_size(*image.size, aspect), _is_deep(image), aspect, remark)
 
 

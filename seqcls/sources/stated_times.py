@@ -28,9 +28,11 @@ class StatedTimes:
     end_s: float | None
 
 
-def stated_times(container: Any, stream: Any) -> StatedTimes:
-    """What an opened PyAV container states of one of its video streams."""
+def stated_times(container: Any, stream: Any, first: int | None = None) -> StatedTimes:
+    """What an opened PyAV container states of one of its video streams. ``first``: the ticks at its first packet, taken
+    for its start where none is stated: FFmpeg names none for a Matroska of few frames of H.264."""
     base, start = Fraction(stream.time_base), stream.start_time
+    start = first if start is None else start
     if start is None:
         return StatedTimes(None, None, 0.0, _end_s(container, stream, Fraction(0), Fraction(0)))
     start_s = start * base

@@ -43,12 +43,20 @@ class Clock:
     """One run's clock. ``base`` is seconds per tick, ``period`` the nominal ticks per frame, ``start`` the first tick.
 
     ``zero``: the tick at which the clip's time is 0; the first frame's where it is None. A track may start late.
-    ``strict``: the rate does not vary in this container, so a late frame alone is proof of a loss. ``alarms`` are
-    reasons to distrust the clip, ``notes`` are repairs that cost nothing.
+    ``strict``: the rate does not vary in this container, so a late frame alone is proof of a loss.
+    ``stated_durations``: every frame's own duration is meant, however long.
+    ``alarms`` are reasons to distrust the clip, ``notes`` are repairs that cost nothing.
     """
 
     def __init__(
-        self, base: Fraction, period: int, start: int | None, *, zero: int | None = None, strict: bool = False
+        self,
+        base: Fraction,
+        period: int,
+        start: int | None,
+        *,
+        zero: int | None = None,
+        strict: bool = False,
+        stated_durations: bool = False,
     ) -> None:
         self.delivered = 0
         self.start_s = 0.0
@@ -57,6 +65,7 @@ class Clock:
         self.scrambled = False
         self.repeated = 0
         self.unstamped = 0
+        self._stated_durations = stated_durations
         self._base, self._strict, self._zero, self._late = base, strict, zero, 0
         self._stated_start, self._first = start is not None, 0 if start is None else start
         self._origin: int | None = None
@@ -90,6 +99,10 @@ class Clock:
     def start_at(self, tick: int) -> None:
         """The track starts here and not where it was stated; to be called before the first frame."""
         self._late, self._first = tick - self._first, tick
+
+    def set_start(self, start: int, zero: int | None) -> None:
+        """As in the constructor, where the start is known only now; to be called before the first frame."""
+        self._stated_start, self._first, self._zero = True, start, zero
 
     def packet(self, tick: int | None, size: int) -> None:
         """A packet is about to be decoded; a frame with its time should come of it."""
@@ -195,7 +208,8 @@ class Clock:
 
     def _own(self, pending: _PendingImage) -> int:
         """The frame's own duration where it is plausible, else one period."""
-        return pending.duration if 0 < pending.duration <= 4 * self.period else self.period
+        plausible = pending.duration <= 4 * self.period or self._stated_durations
+        return pending.duration if pending.duration > 0 and plausible else self.period
 
     def _emit(self, pending: _PendingImage, following: int) -> Iterator[Frame | Gap]:
         distance = following - pending.tick

@@ -109,7 +109,8 @@ class VideoSource(Clip):
         stated = self._stated
         # In AVI, which has no times, FFmpeg counts them behind what reordering holds back: they count from the first.
         zero = None if self._demuxer == "avi" else stated.zero
-        return Clock(base, round(1 / (rate * base)), stated.start, zero=zero, strict=strict)
+        period, gif = round(1 / (rate * base)), self._demuxer == "gif"
+        return Clock(base, period, stated.start, zero=zero, strict=strict, stated_durations=gif)
 
     def _items(self) -> Iterator[Frame | Gap]:
         from seqcls.sources.pixels import bgr, gray
@@ -187,8 +188,13 @@ class VideoSource(Clip):
 
     def _check_the_start(self, packet: Any) -> None:
         """FFmpeg makes up the start of a track that begins behind what it looked through, and of every track of an AVI:
-        where the first packet lies behind the start, it is the start."""
+        where the first packet lies behind the start, it is the start. So it is where FFmpeg names none."""
         stated, period = self._stated, self._clock.period
+        if stated.start is None and packet.pts is not None and self._demuxer in ("matroska", "asf"):
+            self._stated = stated_times(self._container, self._stream, packet.pts)
+            self.info = replace(self.info, declared_duration_s=self._stated.end_s)
+            self._clock.set_start(packet.pts, self._stated.zero)
+            return
         known = packet.dts if packet.dts is not None else packet.pts
         if known is None or stated.start is None or stated.zero is None:
             return

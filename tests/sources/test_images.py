@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from support.clips import frames_of
+from support.clips import frames_of, read
 from support.media import draw, numbers
 
 from seqcls.errors import SourceError
@@ -81,3 +81,12 @@ def test_a_turned_image_is_stretched_as_it_is_stored(tmp_path: Path) -> None:
     exif[0x0112] = 6
     Image.fromarray(np.zeros((128, 80), np.uint8)).save(tmp_path / "a.jpg", dpi=(100, 200), exif=exif)
     assert frames_of(tmp_path / "a.jpg")[0].image.shape == (160, 128)
+
+
+def test_further_images_in_a_jpeg_are_remarked_on(tmp_path: Path) -> None:
+    pages = [Image.fromarray(draw(k)) for k in range(5)]
+    pages[0].save(tmp_path / "a.mpo", "MPO", save_all=True, append_images=pages[1:])
+    (tmp_path / "a.mpo").rename(tmp_path / "a.jpg")
+    frames, _, report = read(tmp_path / "a.jpg")
+    assert numbers([frame.image for frame in frames]) == [0]
+    assert report.reasons == ("a.jpg holds 5 images, of which the first is read",)

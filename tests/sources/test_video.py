@@ -134,6 +134,27 @@ def test_images_alone_count_from_the_first_whatever_time_the_file_gives_it(name:
     assert (report.verdict, report.reasons) == ("complete", () if made.suffix == ".ts" else (remark,))
 
 
+@pytest.mark.parametrize(("count", "sound"), [(1, ""), (5, ""), (3, "pcm_s16le")])
+def test_a_few_frames_with_a_late_start_are_whole(count: int, sound: str, tmp_path: Path) -> None:
+    """FFmpeg names no start for so few frames of H.264 in a Matroska; its end is stated on the file's clock, 2.04 s."""
+    made = recipe("mkv h264", frames=count, late=50, sound=sound, options=(("bf", "0"),))
+    frames, gaps, report = read(write_clip(tmp_path / "clip.mkv", made))
+    first_s = 2.0 if sound else 0.0
+    assert [f.time_s for f in frames] == pytest.approx([first_s + 0.04 * k for k in range(count)]) and not gaps
+    assert frames[-1].time_s + frames[-1].duration_s == pytest.approx(first_s + 0.04 * count)
+    assert report.verdict == "complete" and "2.00 s" in report.reasons[0]
+
+
+def test_the_last_frame_of_a_gif_lasts_as_the_file_says(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "clip.gif", recipe("gif", frames=3))
+    data = bytearray(path.read_bytes())
+    at = data.rindex(b"\x21\xf9\x04") + 4  # the delay of the last image, in hundredths of a second
+    data[at : at + 2] = (50).to_bytes(2, "little")
+    path.write_bytes(data)
+    frames, _, report = read(path)
+    assert [f.duration_s for f in frames] == pytest.approx([0.04, 0.04, 0.5]) and report.verdict == "complete"
+
+
 @pytest.mark.parametrize("name", ["avi mjpeg", "avi mpeg4 with B-frames"])
 def test_the_start_that_an_avi_states_for_its_images_counts(name: str, tmp_path: Path) -> None:
     made = recipe(name, frames=5, sound="pcm_s16le")
