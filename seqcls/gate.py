@@ -109,7 +109,7 @@ class _View:
     def has_no_contact(self) -> bool:
         """Air: a bright band at the face, and nothing below its echoes but noise.
 
-        At 20 to 35 % of the depth less than 5 % of the pixels lie above 30 (real clips: at least 15 %), at 35 to 60 %
+        At 20 to 35 % of the depth less than 8 % of the pixels lie above 30 (real clips: at least 15 %), at 35 to 60 %
         less than 0.4 % (so much is left even behind bone, where sound does enter). Where the gain lifts the noise
         itself above 30, or the echoes of the face reach deeper, lost contact is not seen.
         """
@@ -117,7 +117,7 @@ class _View:
         of_face, of_upper, of_middle = self._sample.zone_pixels
         return (
             int(np.count_nonzero(face > 50)) > 0.05 * of_face
-            and int(np.count_nonzero(upper > 30)) < 0.05 * of_upper
+            and int(np.count_nonzero(upper > 30)) < 0.08 * of_upper
             and int(np.count_nonzero(middle > 30)) < 0.004 * of_middle
         )
 
