@@ -276,6 +276,8 @@ def test_overlay_is_bright_and_still(levels: list[int], overlay: bool) -> None:
 def test_everything_is_inside() -> None:
     found = drawn([25, 30])
     assert found.inside.all() and found.inside.shape == (HEIGHT, WIDTH) and found.scale == (1.0, 1.0)
+    assert found.inside.dtype == np.bool_
+    assert found.mean[20, 30] == 28 and not found.still[20, 30] and found.still[5, 5]
 
 
 # --- the background and the panels
@@ -487,3 +489,64 @@ def test_noise_in_black_is_half_cut_off() -> None:
         image[20:] = 100 + 2 * (index % 2)
         statistics.add(image)
     assert statistics._changes()[2] == pytest.approx(1.772)
+
+
+@pytest.mark.parametrize(("level", "noise"), [(7, 1.772), (6, 0.5 * 0.886)])
+def test_what_is_lit_begins_at_a_mean_of_eight(level: int, noise: float) -> None:
+    """Half of the image is black and stirs by 0.5, half changes between a level and two more."""
+    statistics = Statistics(WIDTH, HEIGHT)
+    for index in range(10):
+        image = np.zeros((HEIGHT, WIDTH), np.uint8)
+        image[:20] = (index + 1) // 2 % 2
+        image[20:] = level + 2 * (index % 2)
+        statistics.add(image)
+    assert statistics._changes()[2] == pytest.approx(noise, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("down", "across", "checked", "even"),
+    [(0, 0, 3, True), (0, 0, 4, False), (2, 2, 0, True), (2, 3, 0, False)],
+)
+def test_a_panel_differs_by_three_levels_around_a_pixel_or_by_two_along_a_line(
+    down: int, across: int, checked: int, even: bool
+) -> None:
+    """A ramp down the rows, stripes across them, or a chequerboard; and the same turned by a quarter."""
+    y, x = np.mgrid[:60, :80]
+    image = (60 + down * y + across * (x % 2) + checked * ((x + y) % 2)).astype(np.uint8)
+    for turned in (image, np.ascontiguousarray(image.T)):
+        found = module.panels(turned, np.ones(turned.shape, bool), np.zeros_like(turned))
+        assert (found.mean() > 0.9) if even else not found.any()
+
+
+@pytest.mark.parametrize(
+    ("levels", "found"),
+    [((10, 11, 12), False), ((10, 9, 8), False), ((10, 11, 11), True), ((10, 9, 9), True)],
+)
+def test_a_nearly_black_panel_is_nineteen_twentieths_of_three_levels(levels: tuple[int, ...], found: bool) -> None:
+    """Sixty, thirty and ten columns of each."""
+    image = textured()
+    image[:50, 50:150] = np.repeat(np.array(levels, np.uint8), (60, 30, 10))[None]
+    assert panel(image)[25, 80] == found
+
+
+def test_every_nearly_black_panel_is_found() -> None:
+    image = textured()
+    image[:, :60], image[:, 140:] = 10, 12
+    mask = panel(image)
+    assert mask[50, 30] and mask[50, 170] and not mask[50, 100]
+
+
+def test_what_is_lit_without_the_black_bars() -> None:
+    """Lit is level 18, in more than a fiftieth of a row or column: in one of 50 pixels it is not."""
+    image = np.zeros((50, 100), np.uint8)
+    image[5:30, 10:60] = 18
+    image[3, 20] = image[40, 70] = 18
+    assert module._lit_part(image) == (slice(5, 30), slice(10, 60))
+    assert module._lit_part(np.full((50, 100), 17, np.uint8)) == (slice(0, 50), slice(0, 100))
+
+
+def test_the_rim_of_a_small_image_is_one_pixel() -> None:
+    """A twentieth of 20."""
+    labels = np.zeros((20, 20), np.int32)
+    labels[0, 5], labels[1, 8], labels[18, 9], labels[9, 19] = 1, 2, 3, 4
+    assert module._near_rim(labels, 5, slice(0, 20), slice(0, 20)).tolist() == [False, True, False, False, True]
