@@ -40,24 +40,38 @@ def color_of(image: NDArray[Any]) -> Literal["", "rgb", "ybr"]:
 def layout_of(data: NDArray[np.uint8], width: int, *, tinted: bool = True) -> Literal["", "pixel", "plane"]:
     """Whether three samples stand together for each pixel or in three planes: (N,) of one frame; "" where unclear.
 
-    By what is gray, and in ``tinted`` images by which bytes are alike; the rows must fit in either case.
+    By what is gray, and in ``tinted`` images by which bytes are alike and in which reading the three channels show the
+    same image; the rows must not speak against it.
     """
     count = data.size // 3
     by_pixel, by_plane = data[: 3 * count].reshape(count, 3), data[: 3 * count].reshape(3, count).T
     pixel, plane = (max(_gray_shares(_foreground(_thinned(view[:, None])), 2)) for view in (by_pixel, by_plane))
     rows = best_row_bytes(data, [width, 3 * width])
-    if count < 2 or rows == 0:
+    if count < 2:
         return ""
-    if plane >= 0.6 and pixel <= 0.3:
-        return "plane" if rows == width else ""
-    if pixel >= 0.6 and plane <= 0.3:
-        return "pixel" if rows == 3 * width else ""
+    gray_by_pixel, gray_by_plane = pixel >= 0.6 and plane <= 0.3, plane >= 0.6 and pixel <= 0.3
+    if gray_by_plane and rows == width:
+        return "plane"
+    if gray_by_pixel and rows == 3 * width:
+        return "pixel"
     if not tinted:
         return ""
+    pixel, plane = _shared_detail(by_pixel), _shared_detail(by_plane)
+    if rows == 0:  # as in noise, where no row is like the next
+        surely_pixel, surely_plane = pixel >= 0.9 and plane <= 0.6, plane >= 0.98 and pixel <= 0.9
+        return "pixel" if surely_pixel else "plane" if surely_plane else ""
     next_byte, third_byte = row_change(data, 1), row_change(data, 3)
-    if rows == width and next_byte < third_byte:
-        return "plane"
-    return "pixel" if rows == 3 * width and third_byte < next_byte else ""
+    if rows == width and (next_byte < third_byte or plane > pixel + 0.1):
+        # Pixels read by plane show three thirds of the image, which are hardly ever alike.
+        if gray_by_pixel:  # so do flat rows of gray look, and neighbours in planes of a smooth image
+            return "plane" if plane > 0.9 and next_byte > 0.3 * row_change(data, width) else ""
+        return "plane" if pixel < 0.98 or plane > 0.5 else ""
+    return "pixel" if rows == 3 * width and (third_byte < next_byte or pixel > plane + 0.1) else ""
+
+
+def has_detail(data: NDArray[np.uint8], width: int) -> bool:
+    """Whether the bytes (N,) of a frame hold more than a flat area, so that their layout makes a difference."""
+    return data.size > 6 * width and max(row_change(data, 3), row_change(data, 3 * width)) >= 1
 
 
 def is_422(data: NDArray[np.uint8]) -> bool:
@@ -135,6 +149,20 @@ def _gray_shares(image: NDArray[Any], tolerance: int) -> tuple[float, float]:
     rgb = np.ptp(values, axis=-1) <= tolerance
     ybr = (np.abs(values[..., 1:] - 128) <= tolerance).all(-1)
     return float((rgb & ~ybr).mean()), float((ybr & ~rgb).mean())
+
+
+def _shared_detail(pixels: NDArray[np.uint8]) -> float:
+    """How far three channels (N, 3) show one image: the mean correlation of each two, 0 to 1, without its sign."""
+    values = pixels[:: max(1, len(pixels) // _MOST_PIXELS)].astype(np.float32)
+    values = values - values.mean(0)
+    spread = np.sqrt((values * values).mean(0))
+    shares = [
+        abs(float((values[:, one] * values[:, two]).mean() / (spread[one] * spread[two])))
+        if min(spread[one], spread[two]) > 1
+        else 1.0  # a flat channel contradicts none
+        for one, two in ((0, 1), (0, 2), (1, 2))
+    ]
+    return sum(shares) / 3
 
 
 def _outside_ybr(image: NDArray[Any]) -> float:

@@ -20,6 +20,9 @@ from seqcls.sources.dicom_stream import Codec, StreamFacts
 
 Meaning = Literal["gray", "inverted", "palette", "rgb", "ybr"]
 
+#: Taken out of the standard, and nothing like RGB (PS3.3 C.7.6.3.1.2).
+_RETIRED = ("HSV", "ARGB", "CMYK")
+
 
 @dataclass(frozen=True, slots=True)
 class Label:
@@ -105,6 +108,14 @@ def read_label(header: Any) -> Label:
     )
 
 
+def require_known_color(label: Label, name: str) -> None:
+    """Raises SourceError for colors that are neither RGB nor YBR."""
+    if label.photometric in _RETIRED and label.samples != 1:
+        raise SourceError(
+            f"{name}: its colors are {label.photometric}, which DICOM has retired; convert it to RGB first"
+        )
+
+
 def compressed_reading(
     label: Label, facts: StreamFacts, probe: Callable[[PixelReading], NDArray[Any] | None], name: str
 ) -> PixelReading:
@@ -143,6 +154,8 @@ def compressed_reading(
                 f"the header says {says(label)}, but the frames are gray: read as that", meaning="gray"
             )
         return reading
+    if not facts.color:
+        require_known_color(label, name)
     return _compressed_color(reading, label, facts, probe)
 
 

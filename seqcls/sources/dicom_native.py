@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from seqcls.errors import SourceError
 from seqcls.sources import dicom_content as content
-from seqcls.sources.dicom_evidence import Label, PixelReading, called, says, with_sign_and_bits
+from seqcls.sources.dicom_evidence import Label, PixelReading, called, require_known_color, says, with_sign_and_bits
 
 #: The data may be longer than its frames by this many bytes: padded to an even or aligned length.
 _MAX_PADDING = 64
@@ -45,6 +45,12 @@ def native_reading(label: Label, block: Block, name: str) -> PixelReading:
         raise SourceError(f"{name}: does not say how large its image is; get a fresh copy")
     if label.bits not in (0, 1, 8, 16, 32):
         raise SourceError(f"{name}: has samples of {label.bits} bits; convert it to 8 or 16 bits first")
+    require_known_color(label, name)
+    if label.bits == 1 and _bits_run_on(label, block.length):
+        raise SourceError(
+            f"{name}: has frames of {label.width}x{label.height} single bits, of which some begin within a"
+            " byte; convert it to 8 bits first"
+        )
     reading = _by_length(_as_stated(label), label, block, name)
     middle = block.middle(reading.frame_bytes)
     if middle.size < reading.frame_bytes:
@@ -62,6 +68,15 @@ def native_reading(label: Label, block: Block, name: str) -> PixelReading:
         reading = right_way_round(reading, middle)
         return with_sign_and_bits(reading, middle[: reading.frame_bytes].reshape(-1, reading.width), label)
     return right_way_round(replace(reading, big=block.big_endian), middle)
+
+
+def _bits_run_on(label: Label, length: int) -> bool:
+    """Whether frames of single bits follow each other without filling up the last byte of each (PS3.5 8.1.1)."""
+    pixels, frames = label.width * label.height * max(1, label.samples), max(1, label.frames)
+    if pixels % 8 == 0 or frames == 1:
+        return False
+    run_on = -(-pixels * frames // 8)
+    return length < frames * -(-pixels // 8) or length <= run_on + run_on % 2
 
 
 def _as_stated(label: Label) -> PixelReading:
@@ -213,14 +228,20 @@ def _order_of_8_bits(
 
 
 def _color(reading: PixelReading, label: Label, middle: NDArray[np.uint8]) -> PixelReading:
-    layout = content.layout_of(middle[: reading.frame_bytes], reading.width)
-    if layout and layout != reading.layout:
-        said = "pixel" if layout == "plane" else "plane"
-        note = f"the header says that color stands by {said}, but it stands by {layout}: read as that"
+    frame = middle[: reading.frame_bytes]
+    layout = content.layout_of(frame, reading.width)
+    other: Literal["pixel", "plane"] = "pixel" if reading.layout == "plane" else "plane"
+    if layout == other:
+        note = f"the header says that color stands by {reading.layout}, but it stands by {layout}: read as that"
         reading = reading.noting(note, layout=layout)
-    size, pixels = (reading.height, reading.width), middle[: reading.frame_bytes]
-    image = pixels.reshape(3, *size).transpose(1, 2, 0) if reading.layout == "plane" else pixels.reshape(*size, 3)
-    shown = content.color_of(image)
+    shown = content.color_of(_laid(reading, frame))
+    if not layout and content.has_detail(frame, reading.width):
+        if shown != content.color_of(_laid(replace(reading, layout=other), frame)):
+            shown = ""  # what it shows hangs on a layout that is not sure
+        said = f"the image does not show whether color stands by pixel or by plane: read by {reading.layout}"
+        note = f"{said}, as the header says; look at its frames"
+        reading = reading if reading.notes else reading.noting(note)
+        return replace(reading, meaning=shown) if shown else reading
     if not shown or shown == reading.meaning:
         return reading
     if reading.notes:
@@ -228,6 +249,12 @@ def _color(reading: PixelReading, label: Label, middle: NDArray[np.uint8]) -> Pi
     return reading.noting(
         f"the header says {says(label)}, but the image shows {called(shown)}: read as that", meaning=shown
     )
+
+
+def _laid(reading: PixelReading, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """One frame of color, (H, W, 3)."""
+    size = (reading.height, reading.width)
+    return frame.reshape(3, *size).transpose(1, 2, 0) if reading.layout == "plane" else frame.reshape(*size, 3)
 
 
 def _order_of_16_bits(

@@ -21,6 +21,9 @@ from seqcls.sources.images import ASSUMED_RATE_HZ
 _POSSIBLE_S = (0.00099, 10.0)
 _COMMON_S = (0.004, 0.5)
 
+#: Below this many seconds a period is believed without a word only if two fields agree.
+_RARE_S = 0.002
+
 #: Two fields agree when neither is this many times the other: rates are often rounded to whole numbers.
 _AGREE = 1.25
 
@@ -117,7 +120,7 @@ def _settle(stated: _Claim, others: list[_Claim]) -> tuple[_Claim | None, str]:
         other, _ = _likeliest(others)
         return other, f"{doubt} but {other.field} gives {other.rate}: {other.field} taken"
     if _within(stated, _POSSIBLE_S):
-        return stated, ""
+        return stated, _rare(stated)
     for reading, unit in readings:
         if _within(reading, _COMMON_S):
             return reading, f"{doubt}: taken as {stated.period_s * 1000:,.6g} {unit}, {reading.rate}"
@@ -131,7 +134,7 @@ def _likeliest(claims: list[_Claim]) -> tuple[_Claim, str]:
     chosen = (agreeing or common or claims)[0]
     against = next((claim for claim in claims if not _agree(chosen, claim)), None)
     if against is None:
-        return chosen, ""
+        return chosen, "" if agreeing else _rare(chosen)
     return chosen, f"{chosen.field} gives {chosen.rate}, {against.field} {against.rate}: {_taken(chosen)}"
 
 
@@ -205,6 +208,11 @@ def _within(claim: _Claim, bounds_s: tuple[float, float]) -> bool:
 
 def _taken(claim: _Claim) -> str:
     return f"{claim.field} taken, state rate_hz=NUMBER if that is wrong"
+
+
+def _rare(claim: _Claim) -> str:
+    """What is to be told of a rate that is rare and stands in one field alone; "" for others."""
+    return f"{claim.rate} by {claim.field} alone, which is rare: {_taken(claim)}" if claim.period_s < _RARE_S else ""
 
 
 def _same_number(stated: _Claim, other: _Claim) -> bool:

@@ -35,6 +35,9 @@ def test_layouts_are_told_by_gray_by_tint_and_not_by_one_color() -> None:
     for image in (in_color(FRAME, "rgb"), in_color(FRAME, "ybr"), tinted):
         assert content.layout_of(image.ravel(), 64) == "pixel"
         assert content.layout_of(image.transpose(2, 0, 1).ravel(), 64) == "plane"
+    stripes = np.repeat(np.linspace(0, 255, 48).astype(np.uint8), 64 * 3)  # each row is gray and flat
+    assert content.layout_of(stripes, 64) != "plane" and content.has_detail(stripes, 64)
+    assert not content.has_detail(np.full(900, 90, np.uint8), 10)
     assert content.layout_of(np.full(300, 90, np.uint8), 10) == "" and content.layout_of(np.zeros(3, np.uint8), 1) == ""
 
 

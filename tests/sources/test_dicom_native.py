@@ -103,6 +103,37 @@ def test_tinted_images_are_told_from_more_frames_of_another_kind(tmp_path: Path)
             assert images.shape == gray.shape and np.abs(images - gray).max() <= 1 and report.verdict == "complete"
 
 
+@pytest.mark.parametrize("tint", [(1, 0.85, 0.6), (1, 0.95, 0.9), (1, 0.98, 0.95)])
+def test_a_wrong_planar_configuration_is_seen_in_tinted_images(tint: tuple[float, ...], tmp_path: Path) -> None:
+    tinted = (RGB * np.array(tint)).astype(np.uint8)
+    # PS3.3 C.7.6.3.1.2, (N, H, W, 3).
+    luma = tinted @ np.array([0.299, 0.587, 0.114])
+    blue, red = 128 + (tinted[..., 2] - luma) / 1.772, 128 + (tinted[..., 0] - luma) / 1.402
+    ybr = np.rint(np.stack([luma, blue, red], -1)).astype(np.uint8)
+    for photometric, pixels in (("RGB", tinted), ("YBR_FULL", ybr)):
+        for held, data in enumerate((pixels, pixels.transpose(0, 3, 1, 2).copy())):
+            for said in (0, 1):
+                fields: dict[str, Any] = {"photometric": photometric, "SamplesPerPixel": 3, "PlanarConfiguration": said}
+                images, report = read(tiny(tmp_path / "a.dcm", data, **fields))
+                assert np.abs(images - luma).max() <= 2, (photometric, held, said)
+                assert len(report.reasons) == (held != said)
+                assert held == said or "but it stands by" in report.reasons[0]
+
+
+def test_a_layout_that_the_image_does_not_show_is_the_stated_one_with_a_note(tmp_path: Path) -> None:
+    noise = np.random.default_rng(2).integers(0, 256, (4, 48, 64, 3), np.uint8)
+    images, report = read(tiny(tmp_path / "a.dcm", noise, photometric="RGB", SamplesPerPixel=3))
+    assert np.abs(images - noise @ np.array([0.299, 0.587, 0.114])).max() <= 1
+    (note,) = report.reasons
+    assert "does not show whether color stands by pixel or by plane: read by pixel" in note
+
+
+def test_single_bits_of_whole_bytes_are_read(tmp_path: Path) -> None:
+    bits = np.packbits(GRAY > 50, bitorder="little")  # 48 x 64 = 3,072 pixels are 384 bytes
+    images, report = read(tiny(tmp_path / "a.dcm", bits, BitsAllocated=1, BitsStored=1, HighBit=0))
+    assert ((images > 0) == (GRAY > 50)).all() and report.verdict == "complete"
+
+
 def test_odd_frames_of_words_are_cut_where_they_end(tmp_path: Path) -> None:
     odd = GRAY[:3, :47, :63].copy()
     words = np.frombuffer(odd.tobytes() + b"\0", np.uint16).byteswap()
@@ -119,8 +150,18 @@ def test_odd_frames_of_words_are_cut_where_they_end(tmp_path: Path) -> None:
         (np.concatenate([RGB, np.full_like(RGB[..., :1], 255)], -1), {"photometric": "ARGB", "SamplesPerPixel": 4}),
         (GRAY, {"photometric": "PALETTE COLOR"}),
         (GRAY, {"BitsAllocated": 12}),
+        (RGB, {"photometric": "HSV", "SamplesPerPixel": 3}),
+        (np.packbits(GRAY[:, :47, :63] > 50, bitorder="little"), {"BitsAllocated": 1, "Rows": 47, "Columns": 63}),
     ],
-    ids=["no such size", "no size", "four samples", "a palette that is not there", "12 bits packed"],
+    ids=[
+        "no such size",
+        "no size",
+        "four samples",
+        "a palette that is not there",
+        "12 bits packed",
+        "HSV",
+        "single bits that run on",
+    ],
 )
 def test_what_cannot_be_settled_is_refused_in_one_line(
     data: np.ndarray, fields: dict[str, Any], tmp_path: Path
