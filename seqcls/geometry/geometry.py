@@ -165,7 +165,7 @@ class RegionFinder:
 
     def _search(self) -> Region | None:
         evidence = self._statistics.evidence()
-        ground = ground_of(evidence.mean, evidence.still)
+        ground = ground_of(evidence.mean, evidence.still, *self._sized())
         known = [layout for layout in self._geometry.layouts if has_screen(layout, ground, *self._sized())]
         found = next((layout.region for layout in known if layout.stated), None)
         if found is None:

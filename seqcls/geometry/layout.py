@@ -107,24 +107,26 @@ def _levels(layout: Layout) -> Ground:
 
 def _around(region: Region) -> Mask:
     """Cells of which hardly anything belongs to the region."""
-    share = _thinned(region_mask(region).astype(np.uint8) * 255)
+    share = _thinned(region_mask(region).astype(np.uint8) * 255, _rows(region.width, region.height))
     return np.asarray(share <= 12)
 
 
-def ground_of(mean: NDArray[np.uint8], still: Mask) -> Ground:
-    """The cells of a screen from the mean of its frames, (h, w) uint8, and from where they stand still."""
-    cells = np.minimum(_thinned(mean), MOVING - 1)
-    cells[_thinned(still.astype(np.uint8) * 255) < 242] = MOVING  # more than a twentieth of it moves
+def ground_of(mean: NDArray[np.uint8], still: Mask, width: int, height: int) -> Ground:
+    """The cells of a screen of ``width`` x ``height`` from the mean of its frames, (h, w) uint8, and from where they
+    stand still; both may be reduced."""
+    rows = _rows(width, height)
+    cells = np.minimum(_thinned(mean, rows), MOVING - 1)
+    cells[_thinned(still.astype(np.uint8) * 255, rows) < 242] = MOVING  # more than a twentieth of it moves
     return cells
 
 
 def _rows(width: int, height: int) -> int:
+    """Of the screen's own size: the rounded size of a reduced image can give one row more or less."""
     return max(1, round(COLUMNS * height / width))
 
 
-def _thinned(image: NDArray[np.uint8]) -> Ground:
-    height, width = image.shape
-    return np.asarray(cv2.resize(image, (COLUMNS, _rows(width, height)), interpolation=cv2.INTER_AREA), np.uint8)
+def _thinned(image: NDArray[np.uint8], rows: int) -> Ground:
+    return np.asarray(cv2.resize(image, (COLUMNS, rows), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _is_lit(levels: Ground) -> Mask:

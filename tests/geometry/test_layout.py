@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from support.masks import evidence, rect
 from seqcls.errors import GeometryError
 from seqcls.geometry import Layout, Region
 from seqcls.geometry import layout as module
+from seqcls.geometry.evidence import Statistics
 from seqcls.geometry.layout import MOVING, Ground, confirmed, ground_of, has_screen, holds, is_like
 
 BOX = Region(80, 40, 240, 200, 320, 240, kind="linear")  # cells 8 to 23 and 4 to 19
@@ -44,14 +46,32 @@ def test_cells_are_means_of_what_stands_still() -> None:
     mean[10:15, :10] = 60
     still = np.ones((240, 320), bool)
     still[0:10, 20] = still[20, 0:5] = False
-    cells = ground_of(mean, still)
+    cells = ground_of(mean, still, 320, 240)
     assert cells.shape == (24, 32) and cells.dtype == np.uint8
     assert cells[:3, :3].tolist() == [[254, 40, MOVING], [70, 40, 40], [40, 40, 40]]
 
 
 @pytest.mark.parametrize(("width", "height", "rows"), [(640, 480, 24), (1920, 1080, 18), (100, 1, 1), (480, 640, 43)])
 def test_cells_are_square(width: int, height: int, rows: int) -> None:
-    assert ground_of(np.zeros((height, width), np.uint8), np.ones((height, width), bool)).shape == (rows, 32)
+    mean, still = np.zeros((height, width), np.uint8), np.ones((height, width), bool)
+    assert ground_of(mean, still, width, height).shape == (rows, 32)
+
+
+@pytest.mark.parametrize(("width", "height", "rows"), [(1148, 664, 19), (1006, 708, 23)])
+def test_cells_are_of_the_screen_and_not_of_the_reduced_image(width: int, height: int, rows: int) -> None:
+    """664 / 1148 * 32 is 18.51, but 370 / 640 * 32, of the image that is searched, 18.5: 19 rows and 18."""
+    reduced = Statistics(width, height).size
+    assert round(32 * reduced[1] / reduced[0]) != rows
+    cells = ground_of(np.full(reduced[::-1], 40, np.uint8), np.ones(reduced[::-1], bool), width, height)
+    assert cells.shape == (rows, 32) and (cells == 40).all()
+
+
+def test_every_size_of_a_screen_has_a_layout() -> None:
+    """Whatever the sizes round to: 100 widths by 60 heights, of an image of a pixel, so that only the rows count."""
+    mean, still = np.full((1, 1), 40, np.uint8), np.ones((1, 1), bool)
+    for width, height in itertools.product(range(320, 1920, 16), range(240, 1200, 16)):
+        cells = ground_of(mean, still, width, height)
+        Layout(Region(0, 0, width, height, width, height), tuple(cells.ravel().tolist()))
 
 
 # --- what is known again
