@@ -144,7 +144,7 @@ def panels(mean: Image, still: Mask, change: Image) -> Mask:
     """Where a screen is lit, still and even, along a row or a column at least, and what is written on that."""
     even = (_spread(mean, 5, 5) <= 3) | (_spread(mean, 15, 1) <= 2) | (_spread(mean, 1, 15) <= 2)
     labels, areas = components(still & even & (mean >= PANEL_LEVEL))
-    areas[~_near_rim(labels, len(areas), *_lit_part(mean))] = 0
+    areas[~_near_rim(labels, len(areas), *lit_part(mean))] = 0
     large = (areas >= PANEL_AREA * mean.size)[labels] | _dim_panels(mean, still)
     if not large.any():
         return large
@@ -174,7 +174,7 @@ def _dim_panels(mean: Image, still: Mask) -> Mask:
     return found
 
 
-def _lit_part(mean: Image) -> tuple[slice, slice]:
+def lit_part(mean: Image) -> tuple[slice, slice]:
     """Rows and columns of a screen without the black bars around it; all where none is lit."""
     lit = mean >= PANEL_LEVEL
     found = []

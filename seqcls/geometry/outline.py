@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.geometry.evidence import Evidence
+from seqcls.geometry.evidence import Evidence, lit_part
 from seqcls.geometry.masks import Mask, Points, area, components, dense, drawn, hull, iou, wider
 from seqcls.geometry.sector import Side, completed, sides
 
@@ -204,12 +204,19 @@ def _lit_half(shape: tuple[int, ...], left: Side, right: Side) -> Mask:
 def _up_to_panels(corners: Points, evidence: Evidence) -> Points:
     """A linear picture in a screen of panels without a rim of its own reaches up to them, also where it is dark.
 
-    It has no rim where panels begin right behind two of its sides at least. Print in between keeps it away.
+    It has no rim where panels begin right behind two of its sides at least. Print in between keeps it away, and it does
+    not reach into black bars around the screen.
     """
     height, width = evidence.panel.shape
     (x0, y0), (x1, y1) = corners.min(axis=0), corners.max(axis=0)
     columns, rows = evidence.panel[y0 : y1 + 1].mean(axis=0), evidence.panel[:, x0 : x1 + 1].mean(axis=1)
-    room = [_room(columns[:x0][::-1]), _room(rows[:y0][::-1]), _room(columns[x1 + 1 :]), _room(rows[y1 + 1 :])]
+    down, across = lit_part(np.where(evidence.panel, np.uint8(255), evidence.mean))
+    room = [
+        _room(columns[across.start : x0][::-1]),
+        _room(rows[down.start : y0][::-1]),
+        _room(columns[x1 + 1 : across.stop]),
+        _room(rows[y1 + 1 : down.stop]),
+    ]
     close = 0.015 * max(height, width)
     if sum(side <= close and panel for side, panel in room) < 2:
         return corners
@@ -253,7 +260,7 @@ def _step(change: NDArray[np.float32], place: int) -> int:
 
 
 def _room(panel: NDArray[np.float64]) -> tuple[int, bool]:
-    """How far it is to the first line of which more than half is panel, or to the image's rim, and which of both."""
+    """How far it is to the first line of which more than half is panel, or to the end, and which of both."""
     lines = np.flatnonzero(panel > 0.5)
     return (int(lines[0]), True) if len(lines) else (len(panel), False)
 

@@ -456,3 +456,10 @@ def test_print_keeps_a_picture_from_a_panel() -> None:
         return box(module._up_to_panels(square(60, 40, 139, 79), known))[3]
 
     assert bottom(5) == 86 and bottom(6) == 79
+
+
+@pytest.mark.parametrize(("end", "bottom"), [(87, 86), (84, 83), (80, 79)])
+def test_a_picture_does_not_reach_into_a_bar_below_the_screen(end: int, bottom: int) -> None:
+    """The picture ends in row 79, panels above and beside it in row ``end`` - 1, and the image in row 86."""
+    around = rect(0, 0, 200, end, 200, 87) & ~rect(57, 37, 143, 87, 200, 87)
+    assert box(screen_with(around)) == (57, 37, 142, bottom)
