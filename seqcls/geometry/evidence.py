@@ -26,6 +26,8 @@ PANEL_LEVEL = 18
 PANEL_AREA = 0.004
 #: A darker panel is larger, of one level throughout, brighter than this, and comes near the rim of the image.
 DIM_LEVEL, DIM_AREA = 4, 0.1
+#: Beside one of these, of its level: lines drawn on panels part them.
+DIM_PART = 0.02
 #: What stirs more than this is tissue, not noise.
 MAX_NOISE = 4.0
 
@@ -164,13 +166,16 @@ def _dim_panels(mean: Image, still: Mask) -> Mask:
     dark = (mean >= DIM_LEVEL) & (mean < PANEL_LEVEL)
     labels, areas = components(still & dark & (_spread(mean, 5, 5) <= 1))
     rim = np.flatnonzero(_near_rim(labels, len(areas), slice(0, mean.shape[0]), slice(0, mean.shape[1])))
-    found = np.zeros_like(still)
-    for label in rim[areas[rim] >= DIM_AREA * mean.size]:
+    found, known = np.zeros_like(still), set[int]()
+    for label in sorted(rim[areas[rim] >= DIM_PART * mean.size], key=lambda label: -areas[label]):
         part = labels == label
         counts = np.bincount(mean[part], minlength=PANEL_LEVEL + 1)
         common = int(counts.argmax())
-        if counts[max(0, common - 1) : common + 2].sum() >= 0.95 * areas[label]:
+        if counts[max(0, common - 1) : common + 2].sum() < 0.95 * areas[label]:
+            continue
+        if areas[label] >= DIM_AREA * mean.size or common in known:
             found |= part
+            known.add(common)
     return found
 
 

@@ -541,8 +541,8 @@ def test_what_is_lit_without_the_black_bars() -> None:
     image = np.zeros((50, 100), np.uint8)
     image[5:30, 10:60] = 18
     image[3, 20] = image[40, 70] = 18
-    assert module._lit_part(image) == (slice(5, 30), slice(10, 60))
-    assert module._lit_part(np.full((50, 100), 17, np.uint8)) == (slice(0, 50), slice(0, 100))
+    assert module.lit_part(image) == (slice(5, 30), slice(10, 60))
+    assert module.lit_part(np.full((50, 100), 17, np.uint8)) == (slice(0, 50), slice(0, 100))
 
 
 def test_the_rim_of_a_small_image_is_one_pixel() -> None:
@@ -550,3 +550,14 @@ def test_the_rim_of_a_small_image_is_one_pixel() -> None:
     labels = np.zeros((20, 20), np.int32)
     labels[0, 5], labels[1, 8], labels[18, 9], labels[9, 19] = 1, 2, 3, 4
     assert module._near_rim(labels, 5, slice(0, 20), slice(0, 20)).tolist() == [False, True, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("first", "width", "level", "found"),
+    [(32, 6, 10, True), (32, 5, 10, False), (32, 8, 12, False), (22, 6, 10, True), (21, 6, 10, False)],
+)
+def test_a_part_of_a_nearly_black_panel(first: int, width: int, level: int, found: bool) -> None:
+    """Of 20,000 pixels a panel of level 10 has 2,000, and a part of the same level 400: two columns are at an edge."""
+    image = even(10, 0, first)
+    image[:, 200 - width :] = level
+    assert panel(image)[:, 150:].any() == found
