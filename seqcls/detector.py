@@ -26,6 +26,7 @@ from seqcls.gate import GateOptions
 from seqcls.geometry import region_warnings
 from seqcls.intervals import IntervalOptions, intervals_from_events, one_per_organ
 from seqcls.models.file import ModelHeader, read_header
+from seqcls.pauses import with_pauses
 from seqcls.postprocess import PostProcess
 from seqcls.prefetch import prefetched
 from seqcls.preprocess import PreprocessedFrame, Preprocessor, with_region
@@ -317,7 +318,7 @@ class _Run:
             scores=scores,
             frame_counts=frame_counts,
             report=report,
-            warnings=region_warnings(prepared.regions, self._detector.header.regions),
+            warnings=with_pauses(region_warnings(prepared.regions, self._detector.header.regions), scores, report.gaps),
             provenance=self._provenance(),
             thumbnails=tuple(prepared.thumbnails.kept),
         )

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -91,6 +92,21 @@ def prove_writable(folder: str | Path) -> None:
 def nfc(text: str) -> str:
     """The text in Unicode's composed form. Disks and programs write an umlaut as one character or as two."""
     return unicodedata.normalize("NFC", text)
+
+
+def printable(text: str) -> str:
+    """Fit for a table and a terminal, which names of files need not be: one line, and nothing that steers.
+
+    Control characters, line separators and changes of the writing direction are escaped as Python writes them
+    (``\\x1b``); what is no UTF-8, as on a disk of an older system, becomes U+FFFD.
+    """
+    if text.isprintable():
+        return text
+    text = _STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udc7f\udd00-\udfff]")
 
 
 def same_name(one: str, other: str) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.intervals import IntervalBuilder, IntervalOptions, intervals_from_events, one_per_organ
+from seqcls.pauses import with_pauses
 from seqcls.postprocess import PostProcess, RawScores, matrix, row_of
 from seqcls.smoothing import SmoothingOptions, smooth_windows
 from seqcls.timeline import Timeline
@@ -37,7 +38,8 @@ def replay(
     intervals = one_per_organ(used.intervals if intervals is None else intervals, timeline.organs)
     scores, found = post_process(_raw_of(timeline), smoothing, intervals, timeline.end_s)
     provenance = replace(used, smoothing=smoothing, intervals=intervals)
-    return replace(timeline, intervals=found, scores=scores, provenance=provenance)
+    warnings = with_pauses(timeline.warnings, scores, timeline.report.gaps)  # older runs lack that one
+    return replace(timeline, intervals=found, scores=scores, provenance=provenance, warnings=warnings)
 
 
 def _raw_of(timeline: Timeline) -> RawScores:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import UsageError
+from seqcls.files import printable
 
 State = Literal["present", "absent", "unknown"]
 Verdict = Literal["complete", "truncated", "damaged", "interrupted", "unknown"]
@@ -193,7 +194,7 @@ class SourceInfo:
     """What a source says of itself before the first frame; declared values are hints, often wrong."""
 
     name: str
-    """Fit to be shown: no credentials."""
+    """Fit to be shown: no credentials, and control characters escaped."""
     kind: Literal["file", "dicom", "images", "camera", "stream", "openigtlink", "frames"]
     """What kind of input it is."""
     path: str = ""
@@ -224,10 +225,9 @@ class SourceInfo:
     """Other facts for a person, as pairs of name and value."""
 
     def __post_init__(self) -> None:
-        # Names on a disk of an older system may be no UTF-8, which no table and no terminal takes.
         for name in ("name", "path"):
             own = getattr(self, name)
-            shown = own.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+            shown = printable(own)
             if shown != own:
                 object.__setattr__(self, name, shown)
 

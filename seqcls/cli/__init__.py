@@ -22,6 +22,7 @@ from typer.core import TyperGroup
 import seqcls
 from seqcls.cli import bench, console, convert, demo, doctor, evaluate, extract, results, run, train
 from seqcls.errors import SeqclsError, UsageError
+from seqcls.files import printable
 
 
 class _InterruptedError(SeqclsError):
@@ -138,5 +139,5 @@ def main() -> None:
     try:
         app()
     except (SeqclsError, KeyboardInterrupt) as error:  # the latter while the commands were still being set up
-        print(f"seqcls: {console.in_flags(str(error)) or 'interrupted'}", file=sys.stderr)  # noqa: T201
+        print(f"seqcls: {printable(console.in_flags(str(error))) or 'interrupted'}", file=sys.stderr)  # noqa: T201
         sys.exit(error.exit_code if isinstance(error, SeqclsError) else 130)

@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from seqcls.files import printable
+
 #: Called with how much is done and, where it has become known, the new total.
 Advance = Callable[[int], None]
 PLAIN_EVERY_S = 5.0
@@ -39,11 +41,11 @@ def messages() -> Console:
 
 def notify(text: str) -> None:
     """One line on stderr, taken literally."""
-    messages().print(in_flags(text), markup=False)
+    messages().print(printable(in_flags(text)), markup=False)
 
 
 def warn(text: str) -> None:
-    messages().print(Text("warning: ", style="yellow") + Text(in_flags(text)))
+    messages().print(Text("warning: ", style="yellow") + Text(printable(in_flags(text))))
 
 
 def in_flags(text: str) -> str:
@@ -64,7 +66,7 @@ class _Rate(ProgressColumn):
 @contextmanager
 def progress(label: str, total: int | None, unit: str = "frames") -> Iterator[Advance]:
     """A bar with rate and time left on a terminal, a plain line every few seconds elsewhere."""
-    console = messages()
+    console, label = messages(), printable(label)
     if not console.is_terminal:
         yield _plain(label, total, unit)
         return

@@ -10,6 +10,7 @@ import typer
 from seqcls.cli import console, options
 from seqcls.cli.options import INPUT, OUTPUT, Panel, parse_region
 from seqcls.errors import GeometryError
+from seqcls.files import printable
 
 if TYPE_CHECKING:
     from seqcls.datasets.labels import ClipLabels
@@ -41,7 +42,7 @@ def inspect(
     report = inspect_clip(clip, geometry, target, show_all=show_all)
     out = console.results()
     for name, value in report.facts():
-        out.print(f"{name:<22} {console.in_flags(value)}", markup=False)
+        out.print(f"{name:<22} {printable(console.in_flags(value))}", markup=False)
     for warning in region_warnings(report.regions, ()):
         console.warn(warning)
     console.notify(f"wrote {target}")

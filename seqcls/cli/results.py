@@ -55,7 +55,8 @@ def replay(
 ) -> None:
     """Smooth and find intervals again, from a run's scores, with other options; needs no model and no clip.
 
-    Takes a journal too, also that of a run that crashed or still goes on (exit code 3).
+    Takes a journal too, also that of a run that crashed or still goes on. The
+    exit code is 3 where the run's input was truncated or damaged, as that of `run`.
     """
     from seqcls.intervals import IntervalOptions
     from seqcls.smoothing import SmoothingOptions
@@ -87,7 +88,7 @@ def replay(
     else:
         write_with_progress(timeline, output)
         console.notify(f"wrote {output}")
-    if journal is not None and timeline.report.verdict in ("truncated", "damaged"):
+    if timeline.report.verdict in ("truncated", "damaged"):
         raise typer.Exit(3)
 
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seqcls.cli.console import in_flags
+from seqcls.files import printable
 from seqcls.palette import SKY, UNKNOWN
 from seqcls.types import State, Verdict
 
@@ -78,7 +79,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str | Text]], *, words: 
     for column, head in enumerate(heads):
         shown.add_column(head, justify="left" if column < words else "right")
     for row in rows:
-        shown.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+        shown.add_row(*(Text(printable(cell)) if isinstance(cell, str) else cell for cell in row))
     return shown
 
 
@@ -154,9 +155,9 @@ def show_timeline(console: Console, timeline: Timeline) -> None:
     """Name, facts, strips, table."""
     console.print(Text(timeline.source.title, style="bold") + Text(f"  {_facts(timeline)}", style="default"))
     for reason in timeline.report.reasons:
-        console.print(Text(f"  input: {in_flags(reason)}", style="yellow"))
+        console.print(Text(f"  input: {printable(in_flags(reason))}", style="yellow"))
     for warning in timeline.warnings:
-        console.print(Text(f"  {in_flags(warning)}", style="yellow"))
+        console.print(Text(f"  {printable(in_flags(warning))}", style="yellow"))
     console.print(timeline_strips(timeline, console.width))
     console.print(interval_table(timeline))
     console.print()
@@ -185,7 +186,7 @@ def show_pictures(console: Console, name: str, pictures: Sequence[Timeline], mos
     rejected = sum(one.frame_counts.rejected for one in pictures) - unreadable
     scored = len(pictures) - rejected - unreadable
     facts = f"  {len(pictures)} images = {scored} classified + {rejected} rejected + {unreadable} that cannot be read"
-    console.print(Text(name, style="bold") + Text(facts))
+    console.print(Text(printable(name), style="bold") + Text(facts))
     warned = Counter(warning for one in pictures for warning in one.warnings)
     for warning, count in warned.most_common(3):
         console.print(Text(f"  {warning} ({count} of {len(pictures)} images)", style="yellow"))

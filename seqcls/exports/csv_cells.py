@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import math
 
+from seqcls.files import printable
+
 
 def text_cell(text: str) -> str:
-    """A spreadsheet runs cells that begin with one of these as formulas; an apostrophe makes them text (OWASP)."""
-    return "'" + text if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
+    """Without control characters: ``cat`` would pass them to the terminal.
+
+    A spreadsheet runs cells that begin with one of these as formulas; an apostrophe makes them text (OWASP).
+    """
+    text = printable(text)
+    return "'" + text if text.startswith(("=", "+", "-", "@")) else text
 
 
 def seconds_cell(seconds: float) -> str:

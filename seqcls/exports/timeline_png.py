@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 import seqcls
 from seqcls.files import atomic_path
 from seqcls.palette import PRESENT, UNKNOWN, VERMILION
+from seqcls.pauses import long_frames, pauses
 from seqcls.timeline import Timeline
 from seqcls.types import TIME_TOLERANCE_S, Interval
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 LEGEND = "Blue: in view. Hatched: unknown. Line: score, none where no frame was; thresholds dotted"
+#: Of a picture that shows such a stretch.
+PAUSE_LEGEND = LEGEND.replace("unknown", "unknown (/), no new frame (\\)")
+PAUSE = "no new frame"
 MAX_POINTS = 4000
 #: From here on times are read in minutes, or hours; and the steps that make round ones.
 LONG_S = 180.0
@@ -34,8 +38,8 @@ _TOP, _LINE, _BOTTOM, _LEFT, _RIGHT = 0.52, 0.18, 0.72, 0.42, 0.12
 #: Pixels: what is narrower is drawn so wide, and what a letter takes.
 _NARROWEST, _LETTER = 2, 6
 _PIXELS = 100 * (_WIDTH - _LEFT - _RIGHT)
-#: Frames farther apart, and much farther than usual, are not joined by a line.
-_LONG_STEP_S = 1.0
+#: Left of a single frame, of the time that is shown.
+_MARGIN = 0.02
 #: Lines about the clip, and letters in each.
 _LINES, _LETTERS = 6, 190
 
@@ -96,7 +100,8 @@ def _write_about(figure: Figure, height: float, timeline: Timeline, lines: Seque
     for number, line in enumerate(lines):
         place = 1 - (0.3 + _LINE * number) / height
         figure.text(0.01, place, _literal(line), fontsize=8, ha="left", va="top", color=VERMILION)
-    figure.text(0.99, 0.06 / height, f"{LEGEND}. {seqcls.DISCLAIMER}", fontsize=8, color="#555555", ha="right")
+    legend = PAUSE_LEGEND if pauses(timeline.scores, timeline.report.gaps) else LEGEND
+    figure.text(0.99, 0.06 / height, f"{legend}. {seqcls.DISCLAIMER}", fontsize=8, color="#555555", ha="right")
 
 
 def _lines_about(timeline: Timeline) -> list[str]:
@@ -135,6 +140,8 @@ class _Axis:
         start_s, end_s = timeline.start_s, timeline.end_s
         if end_s <= start_s:
             return cls(start_s - 0.5, end_s + 0.5, 1.0)
+        if len(timeline.scores.index) == 1:  # its dot is not to sit on the edge
+            start_s -= _MARGIN * (end_s - start_s)
         return cls(start_s, end_s, (end_s - start_s) * _NARROWEST / _PIXELS)
 
     def widened(self, interval: Interval) -> tuple[float, float]:
@@ -186,16 +193,21 @@ def _draw_organ(ax: Axes, timeline: Timeline, shown: _Axis, column: int, organ: 
     for values, width, alpha in ((scores.raw, 0.6, 0.5), (scores.smooth, 1.4, 1.0)):
         time_s, score, alone = curve(scores.time_s, values[:, column], holes)
         ax.plot(time_s, score, color=VERMILION, lw=width, alpha=alpha)
-    ax.plot(time_s[alone], score[alone], ".", color=VERMILION, ms=5, clip_on=False)
+    ax.plot(time_s[alone], score[alone], ".", color=VERMILION, ms=5, clip_on=False, zorder=3)
     present, unknown = timeline.of(organ, "present"), timeline.of(organ, "unknown")
     _shade(ax, shown, present, (0, 1), color=PRESENT, alpha=0.25, lw=0)
     _shade(ax, shown, present, (0.9, 0.1), color=PRESENT, lw=0)
     _shade(ax, shown, unknown, (0, 1), facecolor="none", edgecolor=UNKNOWN, hatch="///", lw=0)
-    for i in unknown:
-        if i.duration_s * _PIXELS > (len(i.reason) + 2) * _LETTER * (shown.end_s - shown.start_s):
+    without = pauses(scores, timeline.report.gaps)
+    pale: dict[str, Any] = {"facecolor": (1, 1, 1, 0.6), "edgecolor": UNKNOWN, "hatch": "\\\\\\", "lw": 0}
+    ax.broken_barh([(a, b - a) for a, b in without], (0, 1), transform=ax.get_xaxis_transform(), **pale)
+    for start_s, end_s, why in [
+        *((i.start_s, i.end_s, i.reason) for i in unknown),
+        *((*one, PAUSE) for one in without),
+    ]:
+        if (end_s - start_s) * _PIXELS > (len(why) + 2) * _LETTER * (shown.end_s - shown.start_s):
             white = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-            middle_s = (i.start_s + i.end_s) / 2
-            ax.text(middle_s, 0.5, _literal(i.reason), fontsize=8, ha="center", va="center", bbox=white)
+            ax.text((start_s + end_s) / 2, 0.5, _literal(why), fontsize=8, ha="center", va="center", bbox=white)
     options = timeline.provenance.intervals[column]
     for threshold in (options.onset, options.offset):
         ax.axhline(threshold, color="#888888", lw=0.7, ls=":")
@@ -219,8 +231,7 @@ def _in_view(timeline: Timeline, organ: str) -> str:
 def _holes(timeline: Timeline) -> NDArray[np.bool_]:
     """(T,) before which frames there is a stretch without any: a gap, or much more time than usual."""
     time_s = np.maximum.accumulate(timeline.scores.time_s)
-    steps_s = np.diff(time_s, prepend=time_s[:1])
-    holes: NDArray[np.bool_] = steps_s > max(_LONG_STEP_S, 5 * float(np.median(steps_s)))
+    holes = np.append(False, long_frames(timeline.scores)[:-1])
     gaps_s = [gap.start_s for gap in (*timeline.report.gaps, *timeline.gaps)]
     rows = np.searchsorted(time_s, np.array(gaps_s) - TIME_TOLERANCE_S)
     holes[rows[rows < len(time_s)]] = True

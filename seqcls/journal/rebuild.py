@@ -14,6 +14,7 @@ from seqcls.intervals import IntervalOptions, one_per_organ
 from seqcls.journal.format import NOT_RECORDED, Close, Entry, Opening, Resume
 from seqcls.journal.reader import Damage, JournalReader, open_journal
 from seqcls.journal.scored_frames import Frames
+from seqcls.pauses import with_pauses
 from seqcls.postprocess import RawScores
 from seqcls.reprocess import post_process
 from seqcls.smoothing import SmoothingOptions
@@ -177,7 +178,7 @@ class Journal:
             scores=scores,
             frame_counts=frame_counts,
             report=SourceReport(self._verdict(), self._reasons(), frame_counts.received, self.gaps),
-            warnings=() if closed is None else closed.warnings,
+            warnings=with_pauses(() if closed is None else closed.warnings, scores, self.gaps),
             provenance=replace(
                 opening.provenance,
                 smoothing=smoothing,

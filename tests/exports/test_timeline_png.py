@@ -13,6 +13,7 @@ from support.timelines import timeline
 from seqcls.exports import timeline_png as module
 from seqcls.exports.timeline_png import PRESENT, _duration, _label_times, write_picture
 from seqcls.palette import VERMILION
+from seqcls.reprocess import replay
 from seqcls.timeline import Timeline
 from seqcls.types import Gap, SourceReport
 
@@ -89,6 +90,22 @@ def test_no_line_is_drawn_where_no_frame_was() -> None:
     for last_s, hole in ((1.3, []), (1.301, [4])):  # frames a second apart are joined, in a feed of 10 a second
         late = replace(whole, scores=replace(whole.scores, time_s=np.array([0, 0.1, 0.2, 0.3, last_s])))
         assert np.flatnonzero(module._holes(late)).tolist() == hole
+
+
+def test_a_stretch_without_a_new_frame_is_pale_and_hatched(tmp_path: Path) -> None:
+    whole = timeline(liver="P" * 20)
+    time_s = whole.scores.time_s + 5.0 * (np.arange(20) >= 6)
+    held = replay(replace(whole, scores=replace(whole.scores, time_s=time_s), end_s=7.0))
+    blue, pale = columns_of(drawn(whole, tmp_path), BLUE), columns_of(drawn(held, tmp_path), BLUE)
+    # of 7 s, 0.5 to 5.6 s are without: 5.1 / 7 of 1046 pixels
+    assert len(blue) - len(pale) == pytest.approx(762, abs=6)
+    assert any("no new frame for 5.1 s" in line for line in module._lines_about(held))
+
+
+def test_the_dot_of_a_single_frame_stands_clear_of_the_edge(tmp_path: Path) -> None:
+    image = drawn(timeline(liver="P"), tmp_path)
+    dot = columns_of(image[60:], RED)
+    assert 3 <= len(dot) <= 9 and dot.min() >= 42 + 10
 
 
 def test_of_many_frames_the_extremes_are_drawn() -> None:
