@@ -97,8 +97,8 @@ def what_is_wrong(error: Exception) -> str:
         return one_line(error)  # in plain words already; of the operating system
     if isinstance(error, MemoryError):
         return "memory ran out"
-    cut = isinstance(error, EOFError) or "truncated" in str(error)
-    return "the file ends early" if cut else "its data are damaged"
+    cut = isinstance(error, EOFError) or "truncated" in str(error).lower()
+    return "the file ends early" if cut else "its data are damaged or cut short"
 
 
 @cache

@@ -122,7 +122,10 @@ def test_a_damaged_page_is_a_gap(tmp_path: Path) -> None:
     frames, gaps, report = read(path)
     assert numbers([frame.image for frame in frames]) == [0, 1, 2, 4, 5, 6]
     assert [(gap.start_s, gap.end_s) for gap in gaps] == [(pytest.approx(0.12), pytest.approx(0.16))]
-    assert report.verdict == "damaged" and report.reasons[0] == "page 4 cannot be read (its data are damaged) at 0.12 s"
+    assert (
+        report.verdict == "damaged"
+        and report.reasons[0] == "page 4 cannot be read (its data are damaged or cut short) at 0.12 s"
+    )
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.png"])
