@@ -384,6 +384,21 @@ def test_a_geometry_survives_json(geometry: Geometry) -> None:
     assert isinstance(geometry.to_dict()["region"], (str, list))
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "limit", "expected"),
+    [
+        (400, 445, 999, (400, 446)),  # 45 to a multiple of 2
+        (500, 950, 999, (500, 952)),  # 450 to one of 4
+        (501, 950, 999, (501, 953)),
+        (501, 950, 950, (498, 950)),
+        (0, 897, 999, (0, 904)),  # to one of 8
+        (0, 45, 45, (0, 45)),  # no room
+    ],
+)
+def test_a_stretch_is_lengthened_to_be_halved(start: int, end: int, limit: int, expected: tuple[int, int]) -> None:
+    assert module._even(start, end, limit) == expected
+
+
 def noisy(count: int, seed: int) -> list[NDArray[np.uint8]]:
     return list(np.random.default_rng(seed).integers(30, 200, (count, 48, 64), np.uint8))
 
