@@ -1,8 +1,9 @@
 """The whole path on synthetic neck sweeps: draw, extract, train, run on a patient never trained on, compare.
 
-Training starts from early layers (conv1, bn1, layer1, layer2) learned on 694 other synthetic patients, as real training
-starts from ImageNet's weights, and leaves them as they are. ``scripts/make_demo_stem.py`` made the file. Those patients
-have numbers of their own: the demo trains on none of them, and its unseen patient is none of them.
+Training starts from early layers (conv1, bn1, layer1, layer2) that learned the same two organs on 694 other synthetic
+patients, where real training starts from ImageNet's weights, and leaves them as they are. They were made by
+``scripts/make_demo_stem.py``. Those patients have numbers of their own: the demo trains on none of them, and its unseen
+patient is none of them.
 """
 
 from __future__ import annotations

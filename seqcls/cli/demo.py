@@ -17,7 +17,8 @@ def demo(
 ) -> None:
     """Draw synthetic neck sweeps, train on them, run on a patient never seen, compare. At most 4 minutes on 2 cores.
 
-    Training starts from early layers learned on other synthetic patients, as real training starts from ImageNet's.
+    Training starts from early layers that learned these organs on other synthetic patients; real training starts from
+    ImageNet's.
     """
     from seqcls.cli.evaluate import show_evaluation
     from seqcls.cli.train import EpochLines
@@ -29,8 +30,8 @@ def demo(
     require_writable(output)
     options = DemoOptions(seed=seed)
     console.notify(
-        "training will start from early layers learned on other synthetic patients, as real training starts from "
-        "ImageNet's; neither has seen the patient that the model is run on"
+        "training will start from early layers that learned these organs on other synthetic patients, where real "
+        "training starts from ImageNet's; neither has seen the patient that the model is run on"
     )
     result = run_demo(
         output,
