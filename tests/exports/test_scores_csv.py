@@ -20,7 +20,7 @@ BIG = timeline(a="..PPPP?PPPP......P..PPP", **{"=b, c": "PPP....?.......PPPP....
 
 
 def test_scores_csv_is_the_same_in_any_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    reasons = tuple('-odd, "quoted"\n' if reason else "" for reason in BIG.scores.reason)
+    reasons = tuple('-odd, "quoted"' if reason else "" for reason in BIG.scores.reason)
     big = replace(BIG, scores=replace(BIG.scores, reason=reasons))
     write_run(big, tmp_path / "whole")
     monkeypatch.setattr("seqcls.exports.scores_csv._ROWS", 5)

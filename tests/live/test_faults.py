@@ -527,6 +527,6 @@ def frames(journal: Path) -> list[tuple[int, float, bytes]]:
     """Every frame that is on record, to the bit."""
     return [
         (r.index, r.time_s, b"" if r.scores is None else r.scores.tobytes())
-        for r in read_journal(journal)
+        for r in records_of(journal)
         if isinstance(r, FrameScore)
     ]
