@@ -561,3 +561,111 @@ def test_a_part_of_a_nearly_black_panel(first: int, width: int, level: int, foun
     image = even(10, 0, first)
     image[:, 200 - width :] = level
     assert panel(image)[:, 150:].any() == found
+
+
+# --- limits met exactly
+
+
+def test_a_nearly_black_panel_is_no_background() -> None:
+    """The rim has 252 pixels of a panel of level 10 and 132 of black: what moves between 3 and 9 is seen."""
+    out = frames(4)
+    for index, frame in enumerate(out):
+        frame[:, :45] = 10
+        frame[:, 45:] = 0
+        frame[10:30, 49:57] = 3 + 6 * (index % 2)
+    found = evidence(out)
+    assert found.panel[20, 20] and not found.panel[20, 53]
+    assert found.seen[20, 53]
+
+
+@pytest.mark.usefixtures("no_panels")
+def test_steps_and_changes_beyond_the_noise() -> None:
+    """Noise of 1.77: of steps of 7 levels 5 are noise, of a change of 28 levels 9."""
+    statistics = Statistics(WIDTH, HEIGHT)
+    for index in range(5):
+        image = np.full((HEIGHT, WIDTH), 100 + 2 * (index % 2), np.uint8)
+        image[10:30, 20:40] = 100 + 7 * index
+        statistics.add(image)
+    assert statistics._changes()[1][20, 30] == 19
+    assert at(statistics.evidence().active)
+
+
+def test_the_quietest_twentieth_of_all_pixels() -> None:
+    """Every other row and column counts: 33 of these 600 stand still, and the twentieth ends with the thirtieth."""
+    statistics = Statistics(WIDTH, HEIGHT)
+    for index in range(9):
+        image = np.full((HEIGHT, WIDTH), 100 + 2 * (index % 2), np.uint8)
+        image[0], image[2, :6] = 100, 100
+        statistics.add(image)
+    assert statistics._changes()[2] == 0
+
+
+def test_the_quietest_twentieth_of_lit_pixels() -> None:
+    """Black stirs by 0.5, and of 300 lit pixels 17 stand still: the twentieth ends with the fifteenth."""
+    statistics = Statistics(WIDTH, HEIGHT)
+    for index in range(9):
+        image = np.zeros((HEIGHT, WIDTH), np.uint8)
+        image[:20] = index // 2 % 2
+        image[20:] = 100 + 2 * (index % 2)
+        image[20, :34] = 100
+        statistics.add(image)
+    assert statistics._changes()[2] == pytest.approx(0.5 * 0.886, abs=0.06)
+
+
+@pytest.mark.parametrize(("width", "height", "found"), [(14, 12, True), (14, 11, False)])
+def test_a_panel_has_a_two_hundred_and_fiftieth_of_the_image(width: int, height: int, found: bool) -> None:
+    """80 of 20,000 pixels, or 70, without the outer two at each side."""
+    image = textured()
+    image[4 : 4 + height, 60 : 60 + width] = 200
+    assert panel(image).any() == found
+
+
+@pytest.mark.parametrize(("ground", "found"), [(64, True), (65, False)])
+def test_between_letters_a_panel_has_its_level_but_for_four(ground: int, found: bool) -> None:
+    image, change = even(60, 40, 160), np.zeros((100, 200), np.uint8)
+    change[40:60, 60:140], image[40:60, 60:140] = 12, ground
+    assert panel(image, change < 3, change)[49:51, 70:130].all() == found
+
+
+def test_each_panel_has_a_level_of_its_own_between_letters() -> None:
+    image, change = textured(), np.zeros((100, 200), np.uint8)
+    image[:, :80], image[:, 120:] = 60, 120
+    change[40:60, 20:60] = change[40:60, 140:180] = 12
+    found = panel(image, change < 3, change)
+    assert found[49:51, 25:55].all() and found[49:51, 145:175].all()
+
+
+@pytest.mark.parametrize(("rows", "closed"), [(4, True), (5, False), (6, False)])
+def test_gaps_of_a_panel_up_to_the_window_are_closed(rows: int, closed: bool) -> None:
+    """Writing that is nowhere even, between even rows: the window has 5 of them."""
+    image = even(60, 40, 160)
+    y, x = np.mgrid[:rows, :80]
+    image[50 : 50 + rows, 60:140] = 150 + 70 * ((x + y) % 2)
+    assert panel(image)[52, 70:130].all() == closed
+
+
+def test_a_nearly_black_panel_differs_by_one_level_around_a_pixel() -> None:
+    image = textured()
+    image[:50, 50:150] = (9 + np.arange(100) % 3)[None]
+    assert not panel(image)[:50].any()
+
+
+@pytest.mark.parametrize(("last", "found"), [(7, True), (8, False)])
+def test_a_nearly_black_panel_of_exactly_nineteen_twentieths(last: int, found: bool) -> None:
+    """104 columns of three levels, of which the outer two do not count: 5 of 100 are of the third, or 6."""
+    image = textured()
+    image[:50, 48:152] = np.repeat(np.array((10, 11, 12), np.uint8), (60, 44 - last, last))[None]
+    assert panel(image)[25, 80] == found
+
+
+@pytest.mark.parametrize(("edge", "found"), [(7, True), (8, False)])
+def test_a_nearly_black_panel_is_near_the_left_rim(edge: int, found: bool) -> None:
+    image = textured()
+    image[25:75, edge : edge + 60] = 10
+    assert panel(image)[50, edge + 30] == found
+
+
+def test_a_nearly_black_panel_at_the_end_of_a_tall_image() -> None:
+    image = np.ascontiguousarray(textured().T)
+    image[140:, 20:80] = 10
+    assert panel(image)[170, 50]

@@ -463,3 +463,188 @@ def test_a_picture_does_not_reach_into_a_bar_below_the_screen(end: int, bottom: 
     """The picture ends in row 79, panels above and beside it in row ``end`` - 1, and the image in row 86."""
     around = rect(0, 0, 200, end, 200, 87) & ~rect(57, 37, 143, 87, 200, 87)
     assert box(screen_with(around)) == (57, 37, 142, bottom)
+
+
+# --- where limits are met exactly
+
+
+@pytest.mark.parametrize(
+    ("qualities", "width"),
+    [
+        (((0.5, 90, False), (0.5, 80, False)), 90),  # as good: the first counts
+        (((0.85, 90, False), (0.87, 80, False)), 90),  # better by 0.02, not by more
+        (((0.85, 100, False), (0.9, 85, False)), 85),  # 85 * 100 of 100 * 100 pixels
+        (((0.85, 100, False), (0.9, 84, False)), 100),
+    ],
+    ids=str,
+)
+def test_hypotheses_that_are_as_good_or_as_large_as_they_must_be(
+    monkeypatch: pytest.MonkeyPatch, qualities: tuple[tuple[float, int, bool], ...], width: int
+) -> None:
+    assert chosen(monkeypatch, *qualities) == width
+
+
+def test_evidence_is_turned_upside_down_as_a_whole() -> None:
+    masks = [rect(0, row, 4, row + 1, 4, 8) for row in range(6)]
+    mean = np.arange(32, dtype=np.uint8).reshape(8, 4)
+    turned = module._turned(module.Evidence(*masks, mean, (2.0, 4.0)))
+    rows = [
+        np.flatnonzero(mask.all(axis=1)).tolist()
+        for mask in (turned.seen, turned.active, turned.overlay, turned.panel, turned.inside, turned.still)
+    ]
+    assert rows == [[7], [6], [5], [4], [3], [2]]
+    assert turned.mean[:, 0].tolist() == [28, 24, 20, 16, 12, 8, 4, 0] and turned.scale == (2.0, 4.0)
+
+
+@pytest.mark.parametrize(("quality", "turned"), [(0.54, False), (0.56, True)])
+def test_the_probe_is_below_where_that_is_better_by_a_twentieth(
+    monkeypatch: pytest.MonkeyPatch, quality: float, turned: bool
+) -> None:
+    """Of 120 rows, 30 to 39 from below are 80 to 89."""
+    fits = iter([module._Fit(square(0, 0, 9, 9), "convex", 0.5, False)])
+    below = module._Fit(square(0, 30, 9, 39), "phased", quality, False)
+    monkeypatch.setattr(module, "_upright", lambda tissue, evidence: next(fits, below))
+    found = module._fit(MARK, evidence(MARK))
+    assert (box(found.corners), found.kind) == (((0, 80, 9, 89), "phased") if turned else ((0, 0, 9, 9), "convex"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "whole", "left"), [("linear", False, 32), ("linear", True, 30), ("convex", False, 30)]
+)
+def test_a_linear_picture_on_a_screen_ends_where_the_image_steps(
+    monkeypatch: pytest.MonkeyPatch, kind: str, whole: bool, left: int
+) -> None:
+    """What moves begins in column 30, and the image steps in column 32."""
+    picture, mean = rect(30, 10, 120, 100, 160, 120), np.zeros((120, 160), np.uint8)
+    mean[10:100, 32:120] = 90
+    monkeypatch.setattr(module, "_fit", lambda tissue, evidence: module._Fit(hull(picture), kind, 1.0, whole))
+    found = outline(evidence(picture, mean=mean))
+    assert found is not None and box(found.corners) == (left, 10, 119, 99) and found.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "columns"),
+    [
+        ((2, 0.0, 40), (8, 0.0, 11), [range(6), range(6)]),  # the middle is column 5
+        ((2, 0.0, 40), (8, 0.0, 12), [range(10), range(10)]),  # three tenths are enough
+        ((2, 0.0, 40), (8, 0.0, 40), [range(10), range(10)]),
+        ((2, 0.0, 11), (8, 0.0, 40), [range(5, 10), range(5, 10)]),
+        ((2, 0.0, 12), (8, 0.0, 40), [range(10), range(10)]),
+        ((2, 2.0, 40), (8, 0.0, 0), [range(6), range(7)]),  # a row below it is column 6
+        ((2, 0.0, 40), (8, 2.0, 0), [range(6), range(7)]),
+    ],
+    ids=str,
+)
+def test_only_the_side_of_the_firm_line_is_compared(
+    left: tuple[int, float, int], right: tuple[int, float, int], columns: list[range]
+) -> None:
+    compared = module._lit_half((2, 10), Side(*left), Side(*right))
+    assert [np.flatnonzero(row).tolist() for row in np.broadcast_to(compared, (2, 10))] == [
+        list(row) for row in columns
+    ]
+
+
+#: Panels 3 columns left, 3 rows above, 15 columns right and 7 rows below of a picture at 60..139, 40..79.
+AROUND = ~rect(57, 37, 155, 87, 200, 120)
+
+
+@pytest.mark.parametrize(
+    ("strip", "side", "kept"),
+    [
+        ((57, 78, 60, 79), 0, True),  # each with 3 of 120 pixels or more: last rows and columns of the strip
+        ((57, 79, 60, 80), 0, True),
+        ((57, 80, 60, 81), 0, False),  # and of those beyond
+        ((138, 37, 139, 40), 1, True),
+        ((139, 37, 140, 40), 1, True),
+        ((140, 37, 141, 40), 1, False),
+        ((140, 79, 155, 80), 2, True),
+        ((140, 80, 155, 81), 2, False),
+        ((140, 50, 141, 60), 2, True),
+        ((154, 50, 155, 60), 2, True),
+        ((155, 50, 156, 60), 2, False),
+        ((138, 50, 140, 60), 2, False),
+        ((139, 80, 140, 87), 3, True),
+        ((140, 80, 141, 87), 3, False),
+        ((140, 50, 146, 51), 2, False),  # 6 of 600 pixels: more than 1 % it must be
+        ((140, 50, 147, 51), 2, True),
+    ],
+    ids=str,
+)
+def test_print_counts_where_it_stands_between_a_picture_and_a_panel(
+    strip: tuple[int, int, int, int], side: int, kept: bool
+) -> None:
+    known = evidence(np.zeros_like(AROUND), panel=AROUND, overlay=rect(*strip, 200, 120))
+    expected = [57, 37, 154, 86]
+    if kept:
+        expected[side] = (60, 40, 139, 79)[side]
+    assert box(module._up_to_panels(square(60, 40, 139, 79), known)) == tuple(expected)
+
+
+def test_a_picture_reaches_a_panel_a_fifth_of_its_width_away() -> None:
+    panel = ~rect(57, 37, 157, 87, 200, 120)
+    found = module._up_to_panels(square(60, 40, 140, 79), evidence(np.zeros_like(panel), panel=panel))
+    assert box(found)[2] == 156  # 16 of 80 columns
+
+
+@pytest.mark.parametrize(
+    ("half", "side"), [((0, 60, 57, 81), 0), ((60, 0, 100, 37), 1), ((100, 0, 141, 37), 1)], ids=str
+)
+def test_a_panel_covers_more_than_half_a_side(half: tuple[int, int, int, int], side: int) -> None:
+    """20 of 40 rows or 40 of 80 columns, and what lies beside the picture's ends does not count."""
+    other = rect(0, 0, 200, 37, 200, 120) if side == 0 else rect(0, 0, 57, 120, 200, 120)
+    around = rect(155, 37, 200, 120, 200, 120) | rect(0, 83, 200, 120, 200, 120) | other
+    expected = [57, 37, 154, 82]
+    expected[side] = (60, 40)[side]
+    assert box(screen_with(around | rect(*half, 200, 120))) == tuple(expected)
+
+
+def test_room_ends_at_a_panel_or_at_the_end() -> None:
+    assert module._room(np.array([0.0, 0.5, 0.6])) == (2, True)
+    assert module._room(np.array([0.0, 0.5, 0.5])) == (3, False)
+
+
+def test_edges_lie_where_the_image_steps_off_its_middle() -> None:
+    image = np.full((120, 200), 60, np.uint8)
+    image[20:50, 30:90] = 100
+    found = module._snapped(square(33, 22, 87, 47), evidence(np.zeros(image.shape, bool), mean=image))
+    assert box(found) == (30, 20, 89, 49)
+
+
+@pytest.mark.parametrize(("line", "snapped"), [(59, True), (60, False)])
+def test_only_rows_and_columns_of_the_picture_step(line: int, snapped: bool) -> None:
+    """A picture at 20..59 in both directions; one row, or column, that is lit from 22 on is a step of 5 on average."""
+    image = np.zeros((100, 100), np.uint8)
+    image[line, 22:95] = 200
+    for turned, axis in ((image, 0), (np.ascontiguousarray(image.T), 1)):
+        found = module._snapped(square(20, 20, 59, 59), evidence(np.zeros(image.shape, bool), mean=turned))
+        assert box(found)[axis] == (22 if snapped else 20)
+
+
+def test_a_step_behind_the_first_line() -> None:
+    steps = np.zeros(40, np.float32)
+    steps[0] = 10
+    assert module._step(steps, 5) == 1 and module._step(steps, 0) == 0
+
+
+def test_a_fragment_of_a_five_hundredth_of_the_image() -> None:
+    """24 dense pixels of 6 x 6, of 12,000."""
+    tissue, fragment = rect(30, 10, 70, 50, 120, 100), rect(50, 70, 56, 76, 120, 100)
+    found = module._with_fragments(tissue, evidence(fragment), Side(30, 0, 40), Side(69, 0, 40))
+    assert (found & ~tissue).sum() == 24
+
+
+@pytest.mark.parametrize(
+    ("corners", "printed", "whole"),
+    [
+        ((10, 0, 84, 99), 0, True),  # two rims, and 75 of 100 columns
+        ((10, 0, 83, 99), 0, False),
+        ((10, 0, 89, 99), 40, True),  # 80 of 100 columns
+        ((10, 0, 88, 99), 40, False),
+    ],
+    ids=str,
+)
+def test_an_image_is_whole_from_three_quarters_or_four_fifths_on(
+    corners: tuple[int, int, int, int], printed: int, whole: bool
+) -> None:
+    overlay = rect(0, 0, 1, printed)
+    assert module._is_whole(square(*corners), evidence(np.zeros_like(overlay), overlay=overlay)) is whole
