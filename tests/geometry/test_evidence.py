@@ -620,9 +620,9 @@ def test_a_panel_has_a_two_hundred_and_fiftieth_of_the_image(width: int, height:
     assert panel(image).any() == found
 
 
-@pytest.mark.parametrize(("ground", "found"), [(64, True), (65, False)])
-def test_between_letters_a_panel_has_its_level_but_for_four(ground: int, found: bool) -> None:
-    image, change = even(60, 40, 160), np.zeros((100, 200), np.uint8)
+@pytest.mark.parametrize(("level", "ground", "found"), [(60, 64, True), (60, 65, False), (18, 18, True)])
+def test_between_letters_a_panel_has_its_level_but_for_four(level: int, ground: int, found: bool) -> None:
+    image, change = even(level, 40, 160), np.zeros((100, 200), np.uint8)
     change[40:60, 60:140], image[40:60, 60:140] = 12, ground
     assert panel(image, change < 3, change)[49:51, 70:130].all() == found
 
@@ -646,7 +646,7 @@ def test_gaps_of_a_panel_up_to_the_window_are_closed(rows: int, closed: bool) ->
 
 def test_a_nearly_black_panel_differs_by_one_level_around_a_pixel() -> None:
     image = textured()
-    image[:50, 50:150] = (9 + np.arange(100) % 3)[None]
+    image[:50, 50:150] = np.tile(np.array((10, 9, 10, 11), np.uint8), 25)[None]
     assert not panel(image)[:50].any()
 
 
@@ -669,3 +669,12 @@ def test_a_nearly_black_panel_at_the_end_of_a_tall_image() -> None:
     image = np.ascontiguousarray(textured().T)
     image[140:, 20:80] = 10
     assert panel(image)[170, 50]
+
+
+def test_parts_of_a_nearly_black_panel_are_found_wherever_they_lie() -> None:
+    """The part is left of the panel, and a larger area that is no panel comes before both."""
+    image = textured()
+    image[:, :6], image[:, 170:] = 10, 10
+    image[:50, 40:140] = (5 + np.arange(100) // 10)[None]
+    found = panel(image)
+    assert found[50, 3] and found[50, 185] and not found[:50, 60:120].any()

@@ -496,12 +496,14 @@ def test_evidence_is_turned_upside_down_as_a_whole() -> None:
     assert turned.mean[:, 0].tolist() == [28, 24, 20, 16, 12, 8, 4, 0] and turned.scale == (2.0, 4.0)
 
 
-@pytest.mark.parametrize(("quality", "turned"), [(0.54, False), (0.56, True)])
+@pytest.mark.parametrize(
+    ("upright", "quality", "turned"), [(0.5, 0.54, False), (0.5, 0.55, True), (0.84, 1.0, True), (0.85, 1.0, False)]
+)
 def test_the_probe_is_below_where_that_is_better_by_a_twentieth(
-    monkeypatch: pytest.MonkeyPatch, quality: float, turned: bool
+    monkeypatch: pytest.MonkeyPatch, upright: float, quality: float, turned: bool
 ) -> None:
     """Of 120 rows, 30 to 39 from below are 80 to 89."""
-    fits = iter([module._Fit(square(0, 0, 9, 9), "convex", 0.5, False)])
+    fits = iter([module._Fit(square(0, 0, 9, 9), "convex", upright, False)])
     below = module._Fit(square(0, 30, 9, 39), "phased", quality, False)
     monkeypatch.setattr(module, "_upright", lambda tissue, evidence: next(fits, below))
     found = module._fit(MARK, evidence(MARK))
@@ -648,3 +650,52 @@ def test_an_image_is_whole_from_three_quarters_or_four_fifths_on(
 ) -> None:
     overlay = rect(0, 0, 1, printed)
     assert module._is_whole(square(*corners), evidence(np.zeros_like(overlay), overlay=overlay)) is whole
+
+
+@pytest.mark.parametrize(
+    ("x0", "x1", "joined"), [(73, 94, True), (73, 95, False), (103, 120, True), (104, 121, False)], ids=str
+)
+def test_a_part_beside_a_picture_is_small_and_close(x0: int, x1: int, joined: bool) -> None:
+    """The picture has 60 columns of 100 rows: 21 are 35 % of that, and 60 + 17 are 70 % of 110."""
+    main, beside = rect(10, 10, 70, 110, 160, 120), rect(x0, 10, x1, 110, 160, 120)
+    assert (join(main, main | beside, main | beside) is not None) is joined
+
+
+def test_a_part_beside_a_picture_moves_in_a_tenth_and_has_print_in_three() -> None:
+    main, beside = rect(10, 10, 70, 110, 160, 120), rect(80, 10, 97, 110, 160, 120)
+    both = main | beside
+    for moving, printed, joined in ((170, 0, True), (169, 0, False), (1700, 510, True), (1700, 511, False)):
+        active, overlay = main | share(beside, moving / 1700), share(beside, printed / 1700)
+        assert (join(main, both, active, overlay) is not None) is joined
+
+
+def test_parts_whose_sides_are_not_alike_are_not_joined() -> None:
+    """The left side moves by two columns in five rows, the right one is upright."""
+    main, beside = np.zeros((120, 160), bool), rect(85, 10, 97, 110, 160, 120)
+    for row in range(10, 110):
+        main[row, 60 - 2 * (row - 10) // 5 : 80] = True
+    assert join(main, main | beside, main | beside) is None
+
+
+def test_print_in_the_shape_lowers_its_quality_by_a_fifth() -> None:
+    mask = fan()
+    mask[24:, 80:] = False
+    plain = module._upright(mask, evidence(mask))
+    printed = module._upright(mask, evidence(mask, overlay=rect(110, 50, 117, 56, 160, 120)))
+    assert printed.quality == pytest.approx(0.8 * plain.quality) and printed.kind == plain.kind == "convex"
+    assert printed.whole is False
+
+
+@pytest.mark.parametrize(("rows", "quality"), [(4, 0.95 * 0.9), (8, 0.8)])
+def test_panels_in_the_shape_lower_its_quality(rows: int, quality: float) -> None:
+    """Of 80 rows: up to a twentieth is cut out of the shape, and counts twice in either case."""
+    panel = rect(30, 50, 120, 50 + rows, 160, 120)
+    tissue = rect(30, 20, 120, 100, 160, 120)
+    assert module._upright(tissue, evidence(tissue & ~panel, panel=panel)).quality == pytest.approx(quality)
+
+
+def test_what_has_no_sides_may_fill_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "sides", lambda tissue: None)
+    for tissue, whole in ((rect(0, 0, 100, 100), True), (rect(10, 10, 80, 80), False)):
+        fit = module._upright(tissue, evidence(tissue))
+        assert (fit.whole, fit.quality) == (whole, 0.8)
