@@ -56,7 +56,7 @@ class DemoOptions:
     unseen: SweepOptions = field(default_factory=lambda: SweepOptions(patient=UNSEEN))
     size: int = 64
     epochs: int = 6
-    samples_per_epoch: int = 1024
+    samples_per_epoch: int = 832
     validation: float = 0.1
     precision: str = "auto"
     seed: int = 0
