@@ -7,31 +7,12 @@ import math
 import numpy as np
 import pytest
 from support.journals import OFF, exactly
+from support.scored import EVERY, ORGANS, Item, frame, raw_of
 
 from seqcls.intervals import IntervalOptions
 from seqcls.postprocess import PostProcess, RawScores
 from seqcls.smoothing import SmoothingOptions
-from seqcls.types import Event, FrameScore, Gap, ScoreTable
-
-ORGANS = ("liver", "kidney")
-
-
-EVERY = [IntervalOptions()] * 2
-
-
-Item = FrameScore | Gap
-
-
-def frame(index: int, time_s: float, *scores: float, reason: str = "", measured: bool = True) -> FrameScore:
-    own = np.array(scores, np.float32) if scores else None
-    return FrameScore(index, time_s, 0.1, own, reason, measured)
-
-
-def raw_of(items: list[Item], organs: tuple[str, ...] = ORGANS) -> RawScores:
-    raw = RawScores(organs)
-    for item in items:
-        raw.add(item)
-    return raw
+from seqcls.types import Event, Gap, ScoreTable
 
 
 def rows(table: ScoreTable) -> list[tuple[object, ...]]:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from support.fakes import detector, frames
 from support.journals import OFF, SMOOTHERS, exactly, moods
+from support.scored import EVERY, ORGANS, Item, frame, raw_of
 from support.timelines import timeline
 
 from seqcls import reprocess as module
@@ -33,27 +34,6 @@ INTERVALS = [
     IntervalOptions(min_absent_s=1.0, min_present_s=0.0, onset=0.6, offset=0.2),
     IntervalOptions(min_absent_s=0.0, min_present_s=0.8, onset=0.5, offset=0.5, pad_s=0.2),
 ]
-
-
-ORGANS = ("liver", "kidney")
-
-
-EVERY = [IntervalOptions()] * 2
-
-
-Item = FrameScore | Gap
-
-
-def frame(index: int, time_s: float, *scores: float, reason: str = "", measured: bool = True) -> FrameScore:
-    own = np.array(scores, np.float32) if scores else None
-    return FrameScore(index, time_s, 0.1, own, reason, measured)
-
-
-def raw_of(items: list[Item], organs: tuple[str, ...] = ORGANS) -> RawScores:
-    raw = RawScores(organs)
-    for item in items:
-        raw.add(item)
-    return raw
 
 
 def test_scores_and_intervals_at_once_by_hand() -> None:
