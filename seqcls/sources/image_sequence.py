@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import itertools
 import re
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -11,10 +10,12 @@ from pathlib import Path
 
 from seqcls.errors import SourceError
 from seqcls.sources.base import Clip
+from seqcls.sources.image_numbers import ImagePlaces, image_places, numbered_places
 from seqcls.sources.images import ASSUMED_RATE_HZ, deep_sample, image_facts, level_details, listing, natural, read_image
 from seqcls.sources.levels import SetLevels
 from seqcls.sources.sniff import IMAGE_SUFFIXES, is_image, kind_of
 from seqcls.types import Frame, Gap, SourceInfo
+from seqcls.wording import count_of
 
 #: The place of the number in a pattern such as ``frame_%04d.png``.
 NUMBERED = re.compile(r"%(?:0\d+)?d")
@@ -23,9 +24,10 @@ NUMBERED = re.compile(r"%(?:0\d+)?d")
 class ImageSequence(Clip):
     """Images in natural order (frame 2 before frame 10); each lasts ``1 / rate_hz`` seconds.
 
-    With a pattern such as ``frame_%04d.png`` the numbers are the time axis, so a missing number is a gap. ``images``
-    are those of ``spec`` where they are known already. Images of more than 8 bits share one scale: ``levels``, else
-    what they span together. Raises SourceError when there is no image or the first one cannot be read.
+    Where the numbers in the names count up, and in a pattern such as ``frame_%04d.png``, they are the time axis, so a
+    missing number is a gap. ``images`` are those of ``spec`` where they are known already. Images of more than 8 bits
+    share one scale: ``levels``, else what they span together. Raises SourceError when there is no image or the first
+    one cannot be read.
     """
 
     def __init__(
@@ -39,7 +41,8 @@ class ImageSequence(Clip):
     ) -> None:
         super().__init__()
         self.name, self._color = spec.name if spec.name else str(spec), color
-        self._places = list(enumerate(images)) if images else _find(spec)  # [(slot on the time axis, path)]
+        paths, places = (list(images), image_places(images)) if images else _find(spec)
+        self._places = list(zip(places.slots, paths, strict=True))
         self._rate_hz = ASSUMED_RATE_HZ if rate_hz is None else rate_hz
         own = SetLevels(partial(deep_sample, [path for _, path in self._places]))
         self._levels = own if levels is None else levels
@@ -59,19 +62,19 @@ class ImageSequence(Clip):
             pixel_aspect=facts.aspect,
             details=level_details(self._levels.find()) if facts.deep else (),
         )
-        self._notes += [remark for remark in (facts.remark, _missing_numbers(self._places)) if remark]
+        self._notes += [remark for remark in (facts.remark, places.remark) if remark]
         if rate_hz is None and len(self._places) > 1:
             self._notes.append(
                 f"images have no clock: {ASSUMED_RATE_HZ:g} per second assumed; state the rate by rate_hz=NUMBER"
             )
 
     def _items(self) -> Iterator[Frame | Gap]:
-        period_s, expected = 1 / self._rate_hz, 0
+        period_s, expected, before = 1 / self._rate_hz, 0, ""
         for slot, path in self._places:
             if slot > expected:
-                reason = f"no image between {path.name} and the one before it"
+                reason = f"{count_of(slot - expected, 'image')} missing between {before} and {path.name}"
                 yield self._lost(expected / self._rate_hz, slot / self._rate_hz, reason)
-            expected = slot + 1
+            expected, before = slot + 1, path.name
             try:
                 image = read_image(path, color=self._color, levels=self._levels)
             except SourceError as error:
@@ -81,10 +84,10 @@ class ImageSequence(Clip):
             yield Frame(self._delivered, slot / self._rate_hz, period_s, image)
 
 
-def _find(spec: Path) -> list[tuple[int, Path]]:
-    """Paths, each with its place on the time axis, counted from 0. Raises SourceError where there is no image."""
+def _find(spec: Path) -> tuple[list[Path], ImagePlaces]:
+    """Paths and their places on the time axis. Raises SourceError where there is no image."""
     if spec.is_file():
-        return [(0, spec)]
+        return [spec], ImagePlaces((0,))
     if spec.is_dir():
         found = listing(spec)
     elif NUMBERED.search(spec.name):
@@ -98,7 +101,7 @@ def _find(spec: Path) -> list[tuple[int, Path]]:
             raise SourceError(f"{spec}: holds no image but clips; name one of them, such as {clip.name}")
         read = ", ".join(suffix[1:] for suffix in IMAGE_SUFFIXES)
         raise SourceError(f"{spec}: no image there; seqcls reads {read}")
-    return list(enumerate(images))
+    return images, image_places(images)
 
 
 def _is_clip(path: Path) -> bool:
@@ -108,32 +111,12 @@ def _is_clip(path: Path) -> bool:
         return False
 
 
-def _numbered(spec: Path) -> list[tuple[int, Path]]:
-    """Files that fit ``name_%04d.png``, by their number counted from the lowest."""
+def _numbered(spec: Path) -> tuple[list[Path], ImagePlaces]:
+    """Files that fit ``name_%04d.png``, by their number."""
     head, tail = (re.escape(part.replace("%%", "%")) for part in NUMBERED.split(spec.name, maxsplit=1))
     fits = re.compile(rf"{head}(\d+){tail}\Z")
     found = sorted((int(match[1]), path) for path in listing(spec.parent) if (match := fits.match(path.name)))
     if not found:
         raise SourceError(f"{spec}: no image fits this pattern; check the folder and the number's width")
-    return [(number - found[0][0], path) for number, path in found]
-
-
-def _missing_numbers(places: Sequence[tuple[int, Path]]) -> str:
-    """A remark where images in a row skip a number that others of them do not skip; empty where they count up."""
-    names = [re.split(r"(\d+)", path.stem) for slot, path in places]
-    if len(names) < 3 or any(len(name) != len(names[0]) for name in names):
-        return ""
-    varying = [at for at in range(1, len(names[0]), 2) if len({name[at] for name in names}) > 1]
-    if len(varying) != 1 or places[-1][0] >= len(places):  # a date and a time; a pattern, whose gaps are reported
-        return ""
-    numbers = [int(name[varying[0]]) for name in names]
-    steps = [after - before for before, after in itertools.pairwise(numbers)]
-    usual = sorted(steps)[len(steps) // 2]
-    wide = [at for at, step in enumerate(steps) if step > usual > 0]
-    if not wide:
-        return ""
-    before, after = (places[at][1].name for at in (wide[0], wide[0] + 1))
-    return (
-        f"numbers are missing ({len(wide)} times, first between {before} and {after}), but the images are read without"
-        " a gap; name a pattern such as frame_%04d.png to keep their places"
-    )
+    paths = [path for _, path in found]
+    return paths, numbered_places([number for number, _ in found], paths)

@@ -91,22 +91,17 @@ def test_a_folder_of_clips_is_no_clip(tmp_path: Path) -> None:
         open_source(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("numbers_there", "remark"),
-    [
-        (range(5), ""),
-        (range(0, 15, 3), ""),
-        ((1, 2, 3, 6, 7, 9), "2 times, first between f3.png and f6.png"),
-        ((1, 9), ""),
-    ],
-    ids=str,
-)
-def test_numbers_that_are_missing_in_a_folder_are_named(
-    numbers_there: Sequence[int], remark: str, tmp_path: Path
+@pytest.mark.parametrize("spec", ["", "*.png", "f%d.png"], ids=["folder", "pattern", "numbered"])
+@pytest.mark.parametrize("rate_hz", [None, 25.0], ids=["no rate", "stated"])
+def test_numbers_that_are_missing_are_gaps_however_the_images_are_named(
+    spec: str, rate_hz: float | None, tmp_path: Path
 ) -> None:
-    stills(tmp_path, [f"f{number}.png" for number in numbers_there])
-    with open_source(tmp_path, rate_hz=25) as source:
-        assert len(list(source)) == len(numbers_there)
-        reasons = source.report().reasons
-    assert bool(reasons) == bool(remark) and all(remark in reason and "f%" not in reason for reason in reasons)
-    assert source.report().verdict == "complete"
+    stills(tmp_path, [f"f{number:04d}.png" for number in (1, 2, 5)])
+    (found,) = expand([str(tmp_path / spec)]).sources
+    with open_found(found, rate_hz=rate_hz) as source:
+        frame, second, gap, last = source
+        report = source.report()
+    assert isinstance(gap, Gap) and (gap.start_s, gap.end_s) == (pytest.approx(0.08), pytest.approx(0.16))
+    assert gap.reason == "2 images missing between f0002.png and f0005.png"
+    assert [item.time_s for item in (frame, second, last) if isinstance(item, Frame)] == pytest.approx([0, 0.04, 0.16])
+    assert report.verdict == "damaged" and source.info.declared_duration_s == pytest.approx(0.2)
