@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import glob
 import io
+import itertools
 import os
 import re
 import sys
@@ -114,16 +116,49 @@ def same_name(one: str, other: str) -> bool:
     return nfc(one) == nfc(other)
 
 
+def file_identity(path: Path) -> tuple[int, int] | str:
+    """Equal for two names of one file, be they links of either kind; the absolute path where nothing is there."""
+    with contextlib.suppress(OSError, ValueError):
+        status = path.stat()
+        if status.st_ino:  # some network disks number nothing
+            return status.st_dev, status.st_ino
+        return str(path.resolve())
+    return os.path.abspath(path)  # noqa: PTH100
+
+
+def on_disk(path: str | Path, folder: Path | None = None) -> Path:
+    """The path (below ``folder``) as the disk spells it, whichever Unicode form that is; what is not there stays."""
+    path = Path(path)
+    place = Path(path.anchor) if folder is None else folder
+    parts = path.parts[1:] if path.anchor else path.parts
+    try:
+        for part in parts:
+            exact = place / part
+            others = () if part.isascii() or exact.exists() else place.iterdir()
+            place = next((other for other in others if same_name(other.name, part)), exact)
+    except (OSError, ValueError):  # no such folder, a name that no disk takes
+        return path if folder is None else folder / path
+    return place
+
+
 def find_same_name(folder: Path, relative: PurePath) -> Path | None:
     """``relative`` below ``folder`` as the disk spells it, whichever Unicode form that is; None where it is not."""
     try:
-        for part in relative.parts:
-            exact = folder / part
-            others = () if part.isascii() or exact.exists() else folder.iterdir()
-            folder = next((path for path in others if same_name(path.name, part)), exact)
-        return folder if folder.exists() else None
-    except (OSError, ValueError):  # no such folder, a name that no disk takes
+        found = on_disk(Path(relative), folder)
+        return found if found.exists() else None
+    except (OSError, ValueError):
         return None
+
+
+def matching(pattern: str) -> list[str]:
+    """What fits a pattern, ** included, whichever Unicode form its parts have on disk; in no order."""
+    parts = Path(pattern).parts
+    fixed = len(list(itertools.takewhile(lambda part: not glob.has_magic(part), parts)))
+    folder = on_disk(Path(*parts[:fixed])) if fixed else Path()
+    rest = str(Path(*parts[fixed:]))
+    forms = sorted({rest, unicodedata.normalize("NFC", rest), unicodedata.normalize("NFD", rest)})
+    found = (glob.glob(str(folder / form), recursive=True) for form in forms)  # noqa: PTH207 - takes absolute patterns
+    return list(dict.fromkeys(itertools.chain.from_iterable(found)))
 
 
 def sync_folder(folder: Path) -> None:

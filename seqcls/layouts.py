@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from seqcls.errors import GeometryError, SeqclsError
+from seqcls.files import on_disk
 from seqcls.geometry import Geometry, Layout, Region, RegionFinder, region_mask
 from seqcls.geometry.layout import is_like
 from seqcls.json_text import parse_json, write_json
@@ -110,7 +111,7 @@ def _iou(one: Region, other: Region) -> float:
 def read_layouts(path: str | Path) -> tuple[Layout, ...]:
     """What ``remember`` wrote, corrected by hand or not. Raises GeometryError."""
     try:
-        body = parse_json(Path(path).read_text(encoding="utf-8"))
+        body = parse_json(on_disk(path).read_text(encoding="utf-8"))
         if body["format"] != FORMAT:
             raise GeometryError(f"{path} is of format {body['format']}, this seqcls reads {FORMAT}")
         return tuple(Layout.from_dict(layout) for layout in body["layouts"])

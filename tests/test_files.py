@@ -9,8 +9,11 @@ import pytest
 from seqcls.errors import OutputError
 from seqcls.files import (
     atomic_path,
+    file_identity,
     find_same_name,
+    matching,
     nfc,
+    on_disk,
     printable,
     prove_writable,
     require_writable,
@@ -53,6 +56,36 @@ def test_an_umlaut_of_one_or_of_two_characters_is_the_same_name(tmp_path: Path) 
     assert find_same_name(tmp_path, PurePath(composed, "P2")) is None
     assert find_same_name(tmp_path / "none", PurePath(composed)) is None
     assert find_same_name(tmp_path, PurePath("x" * 5000)) is None
+
+
+def test_a_path_in_either_form_leads_to_what_the_disk_holds(tmp_path: Path) -> None:
+    composed, apart = "Schilddr\u00fcse", "Schilddru\u0308se"
+    for there, asked in ((apart, composed), (composed, apart)):
+        base = tmp_path / there.encode("unicode_escape").hex()
+        (base / there).mkdir(parents=True)
+        clip = base / there / f"{there}.mp4"
+        clip.write_text("")
+        assert on_disk(base / asked / f"{asked}.mp4") == clip
+        assert on_disk(base / asked / "new.mp4") == base / there / "new.mp4", "what is not there stays"
+        assert on_disk(f"{asked}.mp4", base / there) == clip
+        for pattern in (f"{asked}/*.mp4", f"{asked}/{asked[:-2]}*", f"**/{asked}.mp4"):
+            assert matching(str(base / pattern)) == [str(clip)]
+    assert matching(str(tmp_path / "none*")) == []
+    assert on_disk("nowhere \u00fc/x") == Path("nowhere \u00fc/x")
+
+
+def test_links_of_either_kind_are_one_file(tmp_path: Path) -> None:
+    clip, other = tmp_path / "clip.mp4", tmp_path / "other.mp4"
+    clip.write_text("x")
+    other.write_text("x")
+    try:
+        (tmp_path / "soft.mp4").symlink_to(clip)
+        (tmp_path / "hard.mp4").hardlink_to(clip)
+    except OSError:
+        pytest.skip("no links here")
+    assert file_identity(tmp_path / "soft.mp4") == file_identity(tmp_path / "hard.mp4") == file_identity(clip)
+    assert file_identity(other) != file_identity(clip)
+    assert file_identity(tmp_path / "none") == str(tmp_path / "none")
 
 
 def test_a_table_is_written_with_what_needs_quotes_in_quotes(tmp_path: Path) -> None:

@@ -6,12 +6,13 @@ damaged or never came; 4 the disk filled up during a live run; 130 interrupted, 
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +23,7 @@ from typer.core import TyperGroup
 import seqcls
 from seqcls.cli import bench, console, convert, demo, doctor, evaluate, extract, results, run, train
 from seqcls.errors import SeqclsError, UsageError
-from seqcls.files import printable
+from seqcls.files import on_disk, printable
 
 
 class _InterruptedError(SeqclsError):
@@ -49,6 +50,16 @@ class Commands(TyperGroup):
         if args[0] not in self.commands and ("://" in args[0] or Path(args[0]).exists()):
             ctx.fail(f"{args[0]} is no command; to find when each organ is in view: seqcls run {args[0]}")
         return super().resolve_command(ctx, args)
+
+
+def _spelt_as_on_disk(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with every path in the Unicode form of the disk, on which an umlaut may be one character or two."""
+
+    @functools.wraps(command)
+    def run_command(**given: Any) -> None:
+        command(**{name: on_disk(value) if isinstance(value, Path) else value for name, value in given.items()})
+
+    return run_command
 
 
 def _with_any_port(args: list[str]) -> list[str]:
@@ -90,7 +101,7 @@ for _command in (
     demo.demo, extract.inspect, extract.extract, train.train, evaluate.evaluate, run.run, results.replay,
     results.export, convert.convert, bench.bench, doctor.doctor,
 ):  # fmt: skip
-    app.command(_command.__name__)(_command)
+    app.command(_command.__name__)(_spelt_as_on_disk(_command))
 
 
 def _show_version(value: bool) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from seqcls.cli import console
 from seqcls.errors import ModelError, UsageError
-from seqcls.files import prove_writable, require_free
+from seqcls.files import on_disk, prove_writable, require_free
 
 if TYPE_CHECKING:
     from seqcls.geometry import Layout
@@ -111,7 +111,7 @@ def find_model(stated: Path | None) -> Path:
     environment = os.environ.get("SEQCLS_MODEL")
     if environment:
         console.notify(f"using $SEQCLS_MODEL: {environment}")
-        return Path(environment)
+        return on_disk(environment)
     found = [*Path().glob("*.safetensors"), *Path("seqcls-demo").glob("*.safetensors")]
     if not found:
         raise ModelError(

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from seqcls.datasets.labels import ClipLabels
 from seqcls.errors import DataError
-from seqcls.files import find_same_name, nfc, same_name
+from seqcls.files import file_identity, find_same_name, nfc, on_disk, same_name
 from seqcls.sources.sniff import is_clutter, kind_by_suffix
 
 
@@ -21,7 +21,7 @@ def match_clips(
     Raises DataError that names the first clip which is not there, or is named twice in different ways: its labels would
     contradict each other unseen, and its frames could stand on both sides of a split.
     """
-    root = Path(root)
+    root = on_disk(root)
     if not root.exists():
         raise DataError(f"no folder or clip at {root}")
     if root.is_file():
@@ -35,7 +35,7 @@ def match_clips(
         if not any(part.startswith(".") or is_clutter(part) for part in below.parts):
             inside.setdefault(nfc(below.as_posix()), []).append(path)
             by_name.setdefault(nfc(path.name), []).append(path)
-    found, taken, notes = [], dict[Path, str](), list[str]()
+    found, taken, notes = [], dict[object, str](), list[str]()
     for clip in labels:
         direct = inside.get(nfc(_relative(clip.file).as_posix()), [])
         if len(direct) > 1:
@@ -43,13 +43,13 @@ def match_clips(
                 f"{label_file} names {clip.file}, which {root} holds in two Unicode forms; rename one of them"
             )
         path, note = (direct[0], []) if direct else _find(clip.file, root, by_name, Path(label_file))
-        other = taken.setdefault(path.resolve(), clip.file)
+        other = taken.setdefault(file_identity(path), clip.file)
         if other != clip.file:
             raise DataError(f"{label_file} names one clip both {other} and {clip.file}: name it in one way")
         found.append((path, clip))
         notes += note
     videos = [path for paths in inside.values() for path in paths if kind_by_suffix(path) not in ("", "image")]
-    bare = sorted(path.name for path in videos if path.resolve() not in taken)
+    bare = sorted(path.name for path in videos if file_identity(path) not in taken)
     if bare:
         names = ", ".join(bare[:3]) + (f" and {len(bare) - 3} more" if len(bare) > 3 else "")
         notes.append(f"{len(bare)} of {len(videos)} clips in {root} have no label in {label_file}: {names}")

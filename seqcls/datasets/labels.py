@@ -20,7 +20,7 @@ from typing import Any, Literal, get_args
 from seqcls.datasets.label_files import read_text, table_rows
 from seqcls.datasets.label_times import seconds_of
 from seqcls.errors import DataError, UsageError
-from seqcls.files import nfc, same_name
+from seqcls.files import nfc, on_disk, same_name
 from seqcls.types import TIME_TOLERANCE_S
 
 Label = Literal["present", "absent", "ignore"]
@@ -92,7 +92,7 @@ class ClipLabels:
 
 def read_labels(path: str | Path) -> list[ClipLabels]:
     """Read a label file, one entry per clip in file order. Raises DataError that names the row."""
-    path = Path(path)
+    path = on_disk(path)
     text, notes = read_text(path)
     if path.suffix.lower() == ".json":
         spans, frames = _from_json(text, path)

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from seqcls.engines.base import Engine, Parts, needs
 from seqcls.errors import EngineError, UsageError
+from seqcls.files import on_disk
 from seqcls.models.converted import CONVERTED
 from seqcls.models.file import read_model
 
@@ -59,7 +60,7 @@ def open_engine(model: Model, *, engine: str = "auto", device: str = "auto", pre
     """
     if engine not in ("auto", *ENGINES):
         raise UsageError(f"unknown engine {engine!r}: choose one of {', '.join(('auto', *ENGINES))}")
-    source = model if isinstance(model, tuple) else Path(model)
+    source = model if isinstance(model, tuple) else on_disk(model)
     suffix = source.suffix.lower() if isinstance(source, Path) else ""
     if suffix in CONVERTED and engine not in ("auto", _ENGINE_OF[suffix]):
         raise UsageError(f"{source} runs with engine={_ENGINE_OF[suffix]} only; name the .safetensors for {engine}")

@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from seqcls.errors import ModelError, SeqclsError, one_line
-from seqcls.files import atomic_path
+from seqcls.files import atomic_path, on_disk
 from seqcls.geometry import Geometry, Region
 from seqcls.intervals import IntervalOptions
 from seqcls.json_record import record_from
@@ -150,7 +150,7 @@ def write_model(path: str | Path, header: ModelHeader, tensors: Mapping[str, NDA
 
 def read_header(path: str | Path) -> ModelHeader:
     """The header alone, of a .safetensors or a converted .xml or .onnx. Raises ModelError."""
-    path = Path(path)
+    path = on_disk(path)
     if path.suffix.lower() in CONVERTED:
         return header_of(notes_of(path)["header"], path)
     return _read(path, with_tensors=False)[0]
@@ -166,7 +166,7 @@ def header_of(text: str, path: Path) -> ModelHeader:
 
 def read_model(path: str | Path) -> tuple[ModelHeader, Tensors]:
     """Header and float32 tensors. Raises ModelError, which names the file, for anything damaged or foreign."""
-    header, tensors = _read(Path(path), with_tensors=True)
+    header, tensors = _read(on_disk(path), with_tensors=True)
     if problem := misfit(tensors, len(header.organs)):
         raise ModelError(f"{path} cannot be used: {problem}; train or copy it again")
     return header, tensors

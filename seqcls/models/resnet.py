@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from torchvision.models import ResNet18_Weights, resnet18
 
 from seqcls.errors import EngineError, ModelError, UsageError, one_line
+from seqcls.files import on_disk
 from seqcls.models.bfloat16 import fast_bfloat16
 from seqcls.models.file import GRAY_MEAN, GRAY_STD, misfit, resnet18_shapes
 
@@ -109,6 +110,7 @@ def build(
 
 def read_weights(path: Path, *, import_pickle: bool = False) -> dict[str, Tensor]:
     """The state dict in a .safetensors, or with ``import_pickle`` in a .pt or .pth. Raises ModelError."""
+    path = on_disk(path)
     if not path.is_file():
         raise ModelError(f"no weights at {path}; name a .safetensors file, or imagenet or none")
     if path.suffix.lower() == ".safetensors":

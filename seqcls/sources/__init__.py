@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from seqcls.errors import SourceError
+from seqcls.files import on_disk
 from seqcls.sources.base import Source, require_named, require_regular_file
 from seqcls.sources.dicom import open_dicom
 from seqcls.sources.expand import expand
@@ -33,7 +34,7 @@ def open_source(spec: str | Path, *, rate_hz: float | None = None, color: bool =
     if rate_hz is not None:
         require_rate(rate_hz)
     require_named(str(spec))
-    path = Path(spec)
+    path = on_disk(spec)
     if isinstance(spec, str) and ("://" in spec or spec.isdecimal()) and not path.exists():
         raise SourceError(f"{redact(spec)}: is a camera or an address, not a clip; `seqcls run` and open_live watch it")
     source = _open(path, rate_hz, color)

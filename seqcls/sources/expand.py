@@ -9,8 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from seqcls.errors import SourceError, one_line
+from seqcls.files import matching, on_disk
 from seqcls.sources.aside import Aside
 from seqcls.sources.base import require_named
+from seqcls.sources.each_once import each_once
 from seqcls.sources.found import Asked, Findings, FoundSource, in_series, labels, with_path
 from seqcls.sources.image_sequence import NUMBERED
 from seqcls.sources.images import natural
@@ -55,12 +57,12 @@ class _Search:
         live: list[FoundSource] = []
         for spec in specs:
             require_named(spec)
-            path = Path(spec)
+            path = on_disk(spec)
             # Addresses and cameras are refused where they are opened, without secrets.
             if not path.exists() and (spec.isdecimal() or "://" in spec):
                 live.append(FoundSource(spec=spec))
                 continue
-            one, sources = self._of_spec(spec, path, alone=len(specs) == 1)
+            one, sources = self._of_spec(spec if spec.isascii() else str(path), path, alone=len(specs) == 1)
             found.append((len(asked), sources))
             asked.append(one)
         fronts = labels(asked) if asked else []
@@ -69,8 +71,9 @@ class _Search:
             for number, sources in found
             for source in sources
         ]
-        distinct = {_identity(source): source for source in reversed(placed)}
-        sources = [source for source in placed if distinct.get(_identity(source)) is source]
+        sources, again = each_once(placed)
+        if again:
+            self._aside.reasons["further names of clips that are read already"] += again
         return Findings((*in_series(self._single_images(sources)), *live), self._aside)
 
     def _of_spec(self, spec: str, path: Path, *, alone: bool) -> tuple[Asked, list[FoundSource]]:
@@ -112,10 +115,10 @@ class _Search:
         return sources
 
     def _matching(self, pattern: str) -> tuple[Asked, list[FoundSource]]:
-        names = sorted(glob.glob(pattern, recursive=True), key=natural)  # noqa: PTH207 - it takes absolute patterns
+        names = sorted(matching(pattern), key=natural)
         if not names:
             raise SourceError(f"{pattern}: nothing fits this pattern; check the folder and the suffix")
-        fixed = _fixed_part(pattern)
+        fixed = on_disk(_fixed_part(pattern))
         files: dict[Path, list[Path]] = {}
         sources: list[FoundSource] = []
         recursive = "**" in pattern
@@ -251,10 +254,6 @@ def _below(asked: Asked, source: FoundSource) -> tuple[str, ...]:
         return ()
     place, folder = (os.path.abspath(path) for path in (source.spec, asked.place))  # noqa: PTH100
     return () if place == folder else Path(os.path.relpath(place, folder)).parts
-
-
-def _identity(source: FoundSource) -> str:
-    return os.path.abspath(source.spec)  # noqa: PTH100
 
 
 def _fixed_part(pattern: str) -> Path:

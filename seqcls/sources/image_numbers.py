@@ -1,4 +1,4 @@
-"""The numbers in the names of images as places on a time axis: which images are missing between those that are there."""
+"""The numbers in the names of images as places on a time axis: which images are missing between those there."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _UNEVEN = (
-    "the numbers of the images step unevenly, so that nothing tells whether some are missing: read without a gap; name a"
-    " pattern such as frame_%04d.png to take the numbers for places"
+    "the numbers of the images step unevenly, so that nothing tells whether some are missing: read without a gap;"
+    " name a pattern such as frame_%04d.png to take the numbers for places"
 )
 
 

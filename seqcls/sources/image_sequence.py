@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import glob
 import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 from seqcls.errors import SourceError
+from seqcls.files import matching, nfc, on_disk
 from seqcls.sources.base import Clip
 from seqcls.sources.image_numbers import ImagePlaces, image_places, numbered_places
 from seqcls.sources.images import ASSUMED_RATE_HZ, deep_sample, image_facts, level_details, listing, natural, read_image
@@ -93,7 +93,7 @@ def _find(spec: Path) -> tuple[list[Path], ImagePlaces]:
     elif NUMBERED.search(spec.name):
         return _numbered(spec)
     else:
-        found = [Path(name) for name in glob.glob(str(spec))]  # noqa: PTH207 - it takes absolute patterns
+        found = [Path(name) for name in matching(str(spec))]
     images = sorted(filter(is_image, found), key=lambda path: natural(path.name))
     if not images:
         clip = next(filter(_is_clip, sorted(found, key=lambda path: natural(path.name))), None)
@@ -113,9 +113,11 @@ def _is_clip(path: Path) -> bool:
 
 def _numbered(spec: Path) -> tuple[list[Path], ImagePlaces]:
     """Files that fit ``name_%04d.png``, by their number."""
-    head, tail = (re.escape(part.replace("%%", "%")) for part in NUMBERED.split(spec.name, maxsplit=1))
+    head, tail = (re.escape(part.replace("%%", "%")) for part in NUMBERED.split(nfc(spec.name), maxsplit=1))
     fits = re.compile(rf"{head}(\d+){tail}\Z")
-    found = sorted((int(match[1]), path) for path in listing(spec.parent) if (match := fits.match(path.name)))
+    found = sorted(
+        (int(match[1]), path) for path in listing(on_disk(spec.parent)) if (match := fits.match(nfc(path.name)))
+    )
     if not found:
         raise SourceError(f"{spec}: no image fits this pattern; check the folder and the number's width")
     paths = [path for _, path in found]

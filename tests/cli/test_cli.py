@@ -14,7 +14,7 @@ import pytest
 import typer
 from support.commands import Seqcls, bright_clip, one_line
 
-from seqcls.cli import app, console, run, train
+from seqcls.cli import _spelt_as_on_disk, app, console, run, train
 
 
 def test_commands_are_listed_in_the_order_of_use() -> None:
@@ -63,6 +63,17 @@ def test_a_clip_or_an_address_is_no_command(seqcls: Seqcls, tmp_path: Path) -> N
 def test_options_of_the_library_are_shown_as_flags() -> None:
     shown = console.in_flags("a=1: use precision=fp32 or auto; add overwrite=True, or state rate_hz=NUMBER")
     assert shown == "a=1: use --precision fp32 or auto; add --overwrite, or state --fps NUMBER"
+
+
+def test_every_path_is_spelt_as_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    composed, apart = "Schilddr\u00fcse", "Schilddru\u0308se"
+    Path(apart).mkdir()
+    seen: list[dict[str, object]] = []
+    _spelt_as_on_disk(lambda **given: seen.append(given))(labels=Path(composed, "l.csv"), organ=composed, size=None)
+    assert seen == [{"labels": Path(apart, "l.csv"), "organ": composed, "size": None}]
+    for name, command in ((c.name, c.callback) for c in app.registered_commands):
+        assert hasattr(command, "__wrapped__"), f"{name} takes names of files as they are"
 
 
 @pytest.mark.parametrize("given", ["abc", "clip.mp"])

@@ -92,8 +92,49 @@ def test_links_do_not_lead_in_circles(tmp_path: Path) -> None:
     except OSError:
         pytest.skip("no links here")
     found = expand([str(tmp_path)])
-    assert [source.path for source in found.sources] == ["a/clip.mp4", "a/same.mp4"]
-    assert str(found.aside) == "left aside: links that lead nowhere (1), links to folders, which may lead back (1)"
+    assert [source.path for source in found.sources] == ["a/clip.mp4"]
+    assert str(found.aside) == (
+        "left aside: further names of clips that are read already (1), links that lead nowhere (1), links to folders,"
+        " which may lead back (1)"
+    )
+
+
+def test_a_clip_that_is_reached_twice_is_one_clip_and_counted(tmp_path: Path) -> None:
+    clip = touch(tmp_path / "P02" / "clip.mp4", MP4)
+    other = touch(tmp_path / "P02" / "other.mp4", MP4)
+    pictures = stills(tmp_path / "pictures", ["liver.png", "spleen.png"])
+    (tmp_path / "P01").mkdir()
+    soft, hard = tmp_path / "P01" / "soft.mp4", tmp_path / "P02" / "hard.mp4"
+    try:
+        soft.symlink_to(clip)
+        hard.hardlink_to(clip)
+    except OSError:
+        pytest.skip("no links here")
+    for asked in (
+        [tmp_path / "P01", tmp_path / "P02"],
+        [tmp_path / "P02", clip, other],
+        [tmp_path / "P02" / "*.mp4", tmp_path / "**" / "c*.mp4"],
+        [soft, clip, other],
+    ):
+        found = expand([str(one) for one in asked])
+        assert [Path(source.spec).name for source in found.sources] == ["clip.mp4", "other.mp4"], asked
+        assert "further names of clips that are read already" in str(found.aside)
+    assert specs(pictures, pictures / "*.png", pictures / "liver.png") == [str(pictures)]
+    assert specs(soft) == [str(soft)]
+
+
+def test_a_name_is_found_in_either_form_of_an_umlaut(tmp_path: Path) -> None:
+    composed, apart = "Sch\u00fc", "Schu\u0308"
+    clip = touch(tmp_path / apart / f"{apart}1.mp4", MP4)
+    images = stills(tmp_path / apart / "images", [f"{apart}1.png", f"{apart}2.png"])
+    for asked in (composed, f"{composed}/{composed}1.mp4", f"{composed}/*.mp4", f"*/{composed}?.mp4"):
+        assert str(clip) in specs(tmp_path / asked), asked
+    assert specs(tmp_path / composed / "images") == [str(images)]
+    for pattern in ("*.png", f"{composed}*.png", f"{composed}%d.png"):
+        (found,) = expand([str(tmp_path / composed / "images" / pattern)]).sources
+        for opened in (open_found(found), open_source(tmp_path / composed / "images" / pattern)):
+            with opened as source:
+                assert len(list(source)) == 2, pattern
 
 
 def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
