@@ -15,6 +15,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 
 from seqcls.errors import OutputError, one_line
+from seqcls.foreign_text import for_csv, whole_characters
+
+#: What no spreadsheet takes for a formula, although it may begin with a minus.
+_FIGURE = re.compile(r"-?\d+(\.\d+)?")
 
 
 @contextlib.contextmanager
@@ -43,14 +47,18 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 def write_text(path: str | Path, text: str) -> None:
     """Write UTF-8 text with \\n line ends, atomically."""
     with atomic_path(path) as temporary:
-        temporary.write_bytes(text.encode("utf-8", "replace"))  # of names that are no UTF-8, only the signs are lost
+        temporary.write_bytes(whole_characters(text).encode("utf-8"))
 
 
 def write_csv(path: str | Path, rows: Iterable[Iterable[object]]) -> None:
-    """Write a table with \\n line ends, atomically."""
+    """Write a table with \\n line ends, atomically; cells of text go through ``for_csv``."""
     text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    csv.writer(text, lineterminator="\n").writerows(map(_cell, row) for row in rows)
     write_text(path, text.getvalue())
+
+
+def _cell(cell: object) -> object:
+    return for_csv(cell) if isinstance(cell, str) and not _FIGURE.fullmatch(cell) else cell
 
 
 def require_free(path: Path, overwrite: bool) -> None:
@@ -94,21 +102,6 @@ def prove_writable(folder: str | Path) -> None:
 def nfc(text: str) -> str:
     """The text in Unicode's composed form. Disks and programs write an umlaut as one character or as two."""
     return unicodedata.normalize("NFC", text)
-
-
-def printable(text: str) -> str:
-    """Fit for a table and a terminal, which names of files need not be: one line, and nothing that steers.
-
-    Control characters, line separators and changes of the writing direction are escaped as Python writes them
-    (``\\x1b``); what is no UTF-8, as on a disk of an older system, becomes U+FFFD.
-    """
-    if text.isprintable():
-        return text
-    text = _STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udc7f\udd00-\udfff]")
 
 
 def same_name(one: str, other: str) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import UsageError
-from seqcls.files import printable
+from seqcls.foreign_text import for_terminal
 
 State = Literal["present", "absent", "unknown"]
 Verdict = Literal["complete", "truncated", "damaged", "interrupted", "unknown"]
@@ -227,7 +227,7 @@ class SourceInfo:
     def __post_init__(self) -> None:
         for name in ("name", "path"):
             own = getattr(self, name)
-            shown = printable(own)
+            shown = for_terminal(own)
             if shown != own:
                 object.__setattr__(self, name, shown)
 

@@ -14,7 +14,6 @@ from seqcls.files import (
     matching,
     nfc,
     on_disk,
-    printable,
     prove_writable,
     require_writable,
     same_name,
@@ -91,17 +90,3 @@ def test_links_of_either_kind_are_one_file(tmp_path: Path) -> None:
 def test_a_table_is_written_with_what_needs_quotes_in_quotes(tmp_path: Path) -> None:
     write_csv(tmp_path / "t.csv", [("clip", "time"), ('a, "b"', 0.5), ("", None)])
     assert (tmp_path / "t.csv").read_bytes() == b'clip,time\n"a, ""b""",0.5\n,\n'
-
-
-@pytest.mark.parametrize(
-    ("name", "shown"),
-    [
-        ("größe 1.mp4", "größe 1.mp4"),
-        ("10\u202f30\u00a0h.png", "10\u202f30\u00a0h.png"),  # blanks of other widths, as in a Mac's screenshots
-        ("e\x1b[31mx\r\n\x9b2J", r"e\x1b[31mx\r\n\x9b2J"),
-        ("gpj.\u202exe\u2028", r"gpj.\u202exe\u2028"),
-        ("a\udce4\ud800", r"a\ufffd\ud800".replace(r"\ufffd", "\ufffd")),
-    ],
-)
-def test_nothing_in_a_name_steers_a_terminal(name: str, shown: str) -> None:
-    assert printable(name) == shown

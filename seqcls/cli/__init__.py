@@ -23,7 +23,8 @@ from typer.core import TyperGroup
 import seqcls
 from seqcls.cli import bench, console, convert, demo, doctor, evaluate, extract, results, run, train
 from seqcls.errors import SeqclsError, UsageError
-from seqcls.files import on_disk, printable
+from seqcls.files import on_disk
+from seqcls.foreign_text import for_terminal
 
 
 class _InterruptedError(SeqclsError):
@@ -84,7 +85,7 @@ def _without_secrets() -> Iterator[None]:
         yield
     except Exception as error:
         if hasattr(error, "format_message"):  # a mistake in the arguments; its class depends on typer's version
-            error.message = redact(str(error.message))  # type: ignore[attr-defined]
+            error.message = for_terminal(redact(str(error.message)))  # type: ignore[attr-defined]
         raise
 
 
@@ -150,5 +151,5 @@ def main() -> None:
     try:
         app()
     except (SeqclsError, KeyboardInterrupt) as error:  # the latter while the commands were still being set up
-        print(f"seqcls: {printable(console.in_flags(str(error))) or 'interrupted'}", file=sys.stderr)  # noqa: T201
+        print(f"seqcls: {for_terminal(console.in_flags(str(error))) or 'interrupted'}", file=sys.stderr)  # noqa: T201
         sys.exit(error.exit_code if isinstance(error, SeqclsError) else 130)

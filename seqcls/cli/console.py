@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from seqcls.files import printable
+from seqcls.foreign_text import for_terminal
 
 #: Called with how much is done and, where it has become known, the new total.
 Advance = Callable[[int], None]
@@ -29,23 +29,38 @@ _OPTION = re.compile(
 _ENDINGS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
+class LiteralConsole(Console):
+    """Takes every text literally, as one line: names may hold rich's markup, or codes that steer a terminal."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(highlight=False, markup=False, emoji=False, **more)
+
+    def print(self, *objects: Any, **more: Any) -> None:
+        super().print(*(literal(each) if isinstance(each, str) else each for each in objects), **more)
+
+
+def literal(text: str, style: str = "") -> Text:
+    """Foreign text for the inside of tables and the like."""
+    return Text(for_terminal(text), style=style)
+
+
 def results() -> Console:
     """stdout. Where it is not a terminal, lines are not cut to a guessed width."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 110)
+    return LiteralConsole(soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 110)
 
 
 def messages() -> Console:
     """stderr."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return LiteralConsole(stderr=True, soft_wrap=True)
 
 
 def notify(text: str) -> None:
-    """One line on stderr, taken literally."""
-    messages().print(printable(in_flags(text)), markup=False)
+    """One line on stderr."""
+    messages().print(in_flags(text))
 
 
 def warn(text: str) -> None:
-    messages().print(Text("warning: ", style="yellow") + Text(printable(in_flags(text))))
+    messages().print(Text("warning: ", style="yellow") + literal(in_flags(text)))
 
 
 def in_flags(text: str) -> str:
@@ -66,7 +81,7 @@ class _Rate(ProgressColumn):
 @contextmanager
 def progress(label: str, total: int | None, unit: str = "frames") -> Iterator[Advance]:
     """A bar with rate and time left on a terminal, a plain line every few seconds elsewhere."""
-    console, label = messages(), printable(label)
+    console, label = messages(), for_terminal(label)
     if not console.is_terminal:
         yield _plain(label, total, unit)
         return

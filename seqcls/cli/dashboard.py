@@ -17,6 +17,7 @@ from rich.text import Text
 import seqcls
 from seqcls.cli import big_letters as letters
 from seqcls.cli import tables
+from seqcls.foreign_text import for_terminal
 from seqcls.live.snapshot import LiveView, OrganView, Span
 from seqcls.palette import PRESENT, RUNNING, UNKNOWN
 from seqcls.types import State
@@ -58,12 +59,7 @@ def lines(previous: LiveView | None, view: LiveView) -> list[str]:
     changes += [message for message in view.messages if message not in known]
     if previous is not None and view.now_s // STATUS_EVERY_S > previous.now_s // STATUS_EVERY_S:
         changes.append(_figures(view))
-    return [f"{clock(view.now_s)} {harmless(line)}" for line in changes]
-
-
-def harmless(text: str) -> str:
-    """Names and reasons come from files and servers: nothing in them may steer the terminal."""
-    return "".join(c if c.isprintable() else "?" for c in text)
+    return [f"{clock(view.now_s)} {for_terminal(line)}" for line in changes]
 
 
 def shortened(text: str, width: int) -> str:
@@ -165,9 +161,9 @@ class Screen:
         since = "" if self._holds else f" for {self._lost_s:.0f} s"
         text = Text(no_wrap=True)
         text.append(
-            f" {harmless(word)}{since} ", style=f"bold #000000 on {RUNNING}" if self._holds else STYLES["unknown"]
+            f" {for_terminal(word)}{since} ", style=f"bold #000000 on {RUNNING}" if self._holds else STYLES["unknown"]
         )
-        text.append(f"  {clock(self._now_s)}  {harmless(view.source)}")
+        text.append(f"  {clock(self._now_s)}  {for_terminal(view.source)}")
         return self._cut(text, self._width)
 
     def _organs(self, height: int) -> list[RenderableType]:
@@ -219,7 +215,7 @@ class Screen:
         rest = f"   {organ.presences} x present"
         if self._holds:
             since = f"for {clock(self._now_s - organ.since_s)}"
-            rest = f"   {harmless(_with_reason(since, organ.reason))}{rest}"
+            rest = f"   {for_terminal(_with_reason(since, organ.reason))}{rest}"
         room = width - cell_len(name + score)
         return self._cut(Text(name + score), width) + (self._cut(Text(rest), room) if room > 3 else "")
 
@@ -251,10 +247,10 @@ class Screen:
         return organ.state if self._holds else "unknown"
 
     def _shortened(self, text: str, width: int) -> str:
-        return shortened(harmless(text), width)
+        return shortened(for_terminal(text), width)
 
     def _line(self, text: str, style: str = "") -> Text:
-        return self._cut(Text(harmless(text), style=style, no_wrap=True), self._width)
+        return self._cut(Text(for_terminal(text), style=style, no_wrap=True), self._width)
 
     def _cut(self, text: Text, width: int, *, pad: bool = False) -> Text:
         text.truncate(width, overflow="ellipsis", pad=pad)

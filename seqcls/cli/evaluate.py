@@ -44,7 +44,7 @@ def evaluate(
 
         def show(truth: ClipTruth) -> None:
             advance(next(counted))
-            out.print(clip_line(truth), markup=False)
+            out.print(clip_line(truth))
 
         evaluation = evaluate_clips(detector, found, on_clip=show)
     show_evaluation(evaluation)
@@ -62,7 +62,6 @@ def show_evaluation(evaluation: Evaluation) -> None:
             f"{o.organ}: AUROC {m.auroc:.4f}{tables.range_of(o.auroc)},"
             f" accuracy {m.accuracy:.4f}{tables.range_of(o.accuracy)}, sensitivity {m.sensitivity:.4f},"
             f" specificity {m.specificity:.4f} ({m.count} labelled frames, {m.present} present)",
-            markup=False,
         )
         out.print(
             f"{' ' * len(o.organ)}  presences found {i.found} of {i.presences}, false events {i.false_events}"
@@ -70,7 +69,6 @@ def show_evaluation(evaluation: Evaluation) -> None:
             f" {'/'.join(tables.figure(f, 3) for f in i.f1_at)}, edit {i.edit:.3f},"
             f" onset/offset error median {tables.figure(i.onset_median_s, 3)}/{tables.figure(i.offset_median_s, 3)} s,"
             f" p90 {tables.figure(i.onset_p90_s, 3)}/{tables.figure(i.offset_p90_s, 3)} s",
-            markup=False,
         )
     for message in evaluation.messages:
         console.warn(message)

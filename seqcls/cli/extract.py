@@ -10,7 +10,6 @@ import typer
 from seqcls.cli import console, options
 from seqcls.cli.options import INPUT, OUTPUT, Panel, parse_region
 from seqcls.errors import GeometryError
-from seqcls.files import printable
 
 if TYPE_CHECKING:
     from seqcls.datasets.labels import ClipLabels
@@ -42,7 +41,7 @@ def inspect(
     report = inspect_clip(clip, geometry, target, show_all=show_all)
     out = console.results()
     for name, value in report.facts():
-        out.print(f"{name:<22} {printable(console.in_flags(value))}", markup=False)
+        out.print(f"{name:<22} {console.in_flags(value)}")
     for warning in region_warnings(report.regions, ()):
         console.warn(warning)
     console.notify(f"wrote {target}")
@@ -98,7 +97,7 @@ def extract(
         for organ in summary.organs:
             present, absent = (summary.counts.get((split, organ, state), 0) for state in ("present", "absent"))
             if present or absent:
-                out.print(f"{split:<11} {organ}: {present} present, {absent} absent", markup=False)
+                out.print(f"{split:<11} {organ}: {present} present, {absent} absent")
     for message in summary.messages:
         console.warn(message)
     console.notify(f"wrote {output}: {summary.frames} frames of {summary.clips} clips")

@@ -10,6 +10,7 @@ import typer
 from seqcls.cli import console, options, tables
 from seqcls.cli.options import OUTPUT
 from seqcls.errors import DataError
+from seqcls.foreign_text import for_terminal
 
 if TYPE_CHECKING:
     from seqcls.intervals import IntervalOptions
@@ -39,7 +40,7 @@ def export(
             raise DataError(stale)
         console.warn(stale)
     for path in write(_read_run(folder), target, to, overwrite=overwrite):
-        print(path)  # noqa: T201  # the result of this command is the path
+        print(for_terminal(str(path)))  # noqa: T201  # the result of this command is the path
 
 
 def replay(

@@ -13,8 +13,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from seqcls.cli.console import in_flags
-from seqcls.files import printable
+from seqcls.cli.console import in_flags, literal
 from seqcls.palette import SKY, UNKNOWN
 from seqcls.types import State, Verdict
 
@@ -79,7 +78,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str | Text]], *, words: 
     for column, head in enumerate(heads):
         shown.add_column(head, justify="left" if column < words else "right")
     for row in rows:
-        shown.add_row(*(Text(printable(cell)) if isinstance(cell, str) else cell for cell in row))
+        shown.add_row(*(literal(cell) if isinstance(cell, str) else cell for cell in row))
     return shown
 
 
@@ -92,7 +91,7 @@ def truth_strips(clip: ClipTruth, width: int) -> RenderableType:
             labelled, present = int(np.count_nonzero(codes != -1)), int(np.count_nonzero(codes == 1))
             glyph, _ = _filled("present" if present else "absent", present / max(1, labelled))
             truth.append(*(glyph, "green" if present else "bright_black") if labelled else ("·", "bright_black"))
-        grid.add_row(Text(organ, style="bold"), _strip(clip.timeline, organ, cells), "found")
+        grid.add_row(literal(organ, "bold"), _strip(clip.timeline, organ, cells), "found")
         grid.add_row("", truth, "truth")
     return grid
 
@@ -104,7 +103,7 @@ def timeline_strips(timeline: Timeline, width: int) -> RenderableType:
         present = timeline.of(organ, "present")
         present_s, length_s = sum(i.duration_s for i in present), timeline.end_s - timeline.start_s
         share = present_s / length_s if length_s > 0 else float(bool(present))
-        grid.add_row(Text(organ, style="bold"), _strip(timeline, organ, cells), f"{present_s:.2f} s {share:4.0%}")
+        grid.add_row(literal(organ, "bold"), _strip(timeline, organ, cells), f"{present_s:.2f} s {share:4.0%}")
     left, middle, right = (clock(timeline.start_s + (timeline.end_s - timeline.start_s) * part) for part in (0, 0.5, 1))
     line = left + middle.center(max(0, cells - len(left) - len(right))) + right
     grid.add_row("", Text(line[:cells], style="bright_black"), "")
@@ -120,7 +119,7 @@ def _strip(timeline: Timeline, organ: str, cells: int) -> Text:
 
 def _grid(timeline: Timeline, width: int) -> tuple[Table, int]:
     """For names, strips and a figure each; and how many cells a strip has between the others."""
-    names = max(len(organ) for organ in timeline.organs) + 2
+    names = max(literal(organ).cell_len for organ in timeline.organs) + 2
     grid = Table.grid(padding=(0, 1))
     grid.add_column(width=names)
     grid.add_column(no_wrap=True)
@@ -137,7 +136,7 @@ def interval_table(timeline: Timeline, most: int = 40) -> RenderableType:
     rows = (
         (
             i.organ,
-            Text(i.state + (f" ({i.reason})" if i.reason else ""), style=GLYPHS[i.state][1]),
+            literal(i.state + (f" ({i.reason})" if i.reason else ""), GLYPHS[i.state][1]),
             clock(i.start_s),
             clock(i.end_s),
             f"{i.duration_s:.2f}",
@@ -153,11 +152,11 @@ def interval_table(timeline: Timeline, most: int = 40) -> RenderableType:
 
 def show_timeline(console: Console, timeline: Timeline) -> None:
     """Name, facts, strips, table."""
-    console.print(Text(timeline.source.title, style="bold") + Text(f"  {_facts(timeline)}", style="default"))
+    console.print(literal(timeline.source.title, "bold") + Text(f"  {_facts(timeline)}", style="default"))
     for reason in timeline.report.reasons:
-        console.print(Text(f"  input: {printable(in_flags(reason))}", style="yellow"))
+        console.print(literal(f"  input: {in_flags(reason)}", "yellow"))
     for warning in timeline.warnings:
-        console.print(Text(f"  {printable(in_flags(warning))}", style="yellow"))
+        console.print(literal(f"  {in_flags(warning)}", "yellow"))
     console.print(timeline_strips(timeline, console.width))
     console.print(interval_table(timeline))
     console.print()
@@ -186,10 +185,10 @@ def show_pictures(console: Console, name: str, pictures: Sequence[Timeline], mos
     rejected = sum(one.frame_counts.rejected for one in pictures) - unreadable
     scored = len(pictures) - rejected - unreadable
     facts = f"  {len(pictures)} images = {scored} classified + {rejected} rejected + {unreadable} that cannot be read"
-    console.print(Text(printable(name), style="bold") + Text(facts))
+    console.print(literal(name, "bold") + Text(facts))
     warned = Counter(warning for one in pictures for warning in one.warnings)
     for warning, count in warned.most_common(3):
-        console.print(Text(f"  {warning} ({count} of {len(pictures)} images)", style="yellow"))
+        console.print(literal(f"  {warning} ({count} of {len(pictures)} images)", "yellow"))
     if len(warned) > 3:
         console.print(Text(f"  and {len(warned) - 3} more warnings in pictures.csv", style="yellow"))
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
@@ -199,8 +198,8 @@ def show_pictures(console: Console, name: str, pictures: Sequence[Timeline], mos
     table.add_column("state")
     for one in pictures[:most]:
         for i in one.intervals:
-            state = Text(i.state + (f" ({i.reason})" if i.reason else ""), style=GLYPHS[i.state][1])
-            table.add_row(Text(one.source.path), Text(i.organ), figure(i.peak_score, 2), state)
+            state = literal(i.state + (f" ({i.reason})" if i.reason else ""), GLYPHS[i.state][1])
+            table.add_row(literal(one.source.path), literal(i.organ), figure(i.peak_score, 2), state)
     console.print(table)
     if len(pictures) > most:
         console.print(Text(f"… and {len(pictures) - most} more in pictures.csv"))

@@ -211,7 +211,7 @@ def show_result(result: TrainResult, frames: FrameSet) -> None:
     if result.metrics is not None:
         out.print(tables.frame_table("validation", frames.organs, result.metrics))
     for organ, interval in zip(result.header.organs, result.header.intervals, strict=True):
-        out.print(f"{organ}: presence begins at {interval.onset:.2f}, ends below {interval.offset:.2f}", markup=False)
+        out.print(f"{organ}: presence begins at {interval.onset:.2f}, ends below {interval.offset:.2f}")
 
 
 def cross_validate(
@@ -236,7 +236,6 @@ def cross_validate(
                 out.print(
                     f"left out {', '.join(fold.groups)}: {name} AUROC {tables.figure(metrics.auroc)},"
                     f" accuracy {tables.figure(metrics.accuracy)} on {metrics.count} frames",
-                    markup=False,
                 )
 
     rounds = len(crossvalidation.split_groups(frames, crossvalidation.grouping(frames)[1], count))
@@ -256,7 +255,6 @@ def cross_validate(
         out.print(
             f"{name}: AUROC {area.value:.4f}{tables.range_of(area)}, accuracy {share.value:.4f}"
             f"{tables.range_of(share)} (95 %, {area.groups} {result.unit}s)",
-            markup=False,
         )
     for note in result.notes:
         console.warn(note)

@@ -31,6 +31,7 @@ from seqcls.datasets.labels import ClipLabels
 from seqcls.datasets.split import hold_out
 from seqcls.errors import DataError, OutputError, UsageError, one_line
 from seqcls.files import nfc, require_writable
+from seqcls.foreign_text import for_terminal
 from seqcls.geometry import Geometry
 from seqcls.layouts import with_layouts
 from seqcls.sources import open_source
@@ -192,7 +193,7 @@ class _Writer:
 
     def _stem(self, path: Path) -> str:
         """Distinct, and fit for any file system."""
-        base = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", nfc(path.stem)).strip(". ") or "clip"
+        base = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", for_terminal(nfc(path.stem))).strip(". ") or "clip"
         stem, count = base, 1
         while stem.lower() in self._stems:
             count += 1

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from seqcls.errors import DataError, OutputError
 from seqcls.files import nfc, write_csv
+from seqcls.foreign_text import from_csv
 from seqcls.geometry import Geometry, Region
 from seqcls.json_record import record_from
 from seqcls.json_text import write_json
@@ -64,7 +65,7 @@ def read_table(root: Path) -> list[Row]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
         reader = csv.DictReader(io.StringIO(text, newline=""))
-        names = reader.fieldnames = list(map(nfc, reader.fieldnames or ()))
+        names = reader.fieldnames = [nfc(from_csv(name)) for name in reader.fieldnames or ()]
         missing = [name for name in FIXED_COLUMNS if name not in names]
         if missing:
             raise DataError(f"{path} lacks the column {missing[0]}; extract the clips again")
@@ -87,7 +88,7 @@ def _row(cells: dict[str, str], organs: Sequence[str], root: Path, where: str) -
     split = _SPLITS.get(cells["split"])
     if split is None:
         raise DataError(f"{where}: split is {cells['split']!r}, not train or validation")
-    relative = Path(cells["path"])
+    relative = Path(from_csv(cells["path"]))
     if relative.is_absolute() or ".." in relative.parts:
         raise DataError(f"{where}: {cells['path']} leads out of the folder")
     try:
@@ -95,7 +96,7 @@ def _row(cells: dict[str, str], organs: Sequence[str], root: Path, where: str) -
     except ValueError:
         raise DataError(f"{where}: time_s is {cells['time_s']!r}, not a number of seconds") from None
     states = tuple((organ, cells[organ] == "1") for organ in organs if cells[organ])
-    return Row(root / relative, nfc(cells["clip"]), nfc(cells["patient"]), time_s, split, states)
+    return Row(root / relative, nfc(from_csv(cells["clip"])), nfc(from_csv(cells["patient"])), time_s, split, states)
 
 
 def read_tree(root: Path) -> tuple[list[Row], list[str]]:

@@ -21,6 +21,7 @@ from seqcls.datasets.label_files import read_text, table_rows
 from seqcls.datasets.label_times import seconds_of
 from seqcls.errors import DataError, UsageError
 from seqcls.files import nfc, on_disk, same_name
+from seqcls.foreign_text import for_terminal
 from seqcls.types import TIME_TOLERANCE_S
 
 Label = Literal["present", "absent", "ignore"]
@@ -205,10 +206,10 @@ def _refuse_organ_names(spans: Sequence[LabelledSpan]) -> None:
     """Two spellings would be two outputs of the network, and one folder where upper and lower case are the same."""
     spelt: dict[str, LabelledSpan] = {}
     for span in spans:
-        if unfit := _UNFIT_FOR_FOLDERS.search(span.organ):
-            raise DataError(
-                f"{span.where}: organ {span.organ!r} must not hold {unfit[0]!r}: folders are named after it"
-            )
+        unfit = _UNFIT_FOR_FOLDERS.search(span.organ)
+        if unfit or for_terminal(span.organ) != span.organ:
+            what = repr(unfit[0]) if unfit else "what steers a terminal"
+            raise DataError(f"{span.where}: organ {span.organ!r} must not hold {what}: folders are named after it")
         first = spelt.setdefault(re.sub(r"[_\s-]+", " ", span.organ).strip().casefold(), span)
         if first.organ != span.organ:
             raise DataError(f"{span.where}: organ {span.organ!r} is {first.organ!r} in {first.where}: spell it alike")

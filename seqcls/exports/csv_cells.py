@@ -1,19 +1,8 @@
-"""Cells of a CSV file that a spreadsheet will not take for something else."""
+"""Figures as cells of a CSV file; for text see ``foreign_text``."""
 
 from __future__ import annotations
 
 import math
-
-from seqcls.files import printable
-
-
-def text_cell(text: str) -> str:
-    """Without control characters: ``cat`` would pass them to the terminal.
-
-    A spreadsheet runs cells that begin with one of these as formulas; an apostrophe makes them text (OWASP).
-    """
-    text = printable(text)
-    return "'" + text if text.startswith(("=", "+", "-", "@")) else text
 
 
 def seconds_cell(seconds: float) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from seqcls.exports.csv_cells import index_cell, score_cell, seconds_cell, text_cell
+from seqcls.exports.csv_cells import index_cell, score_cell, seconds_cell
 from seqcls.files import write_csv
 from seqcls.timeline import Timeline
 
@@ -36,16 +36,16 @@ def write_intervals_csv(timeline: Timeline | Sequence[Timeline], path: str | Pat
     rows: list[Sequence[str]] = [COLUMNS]
     for one in timelines:
         of_clip = (
-            text_cell(one.source.path),
+            one.source.path,
             one.report.verdict,
             score_cell(one.coverage),
-            text_cell("; ".join(one.notes)),
+            "; ".join(one.notes),
         )
         for i in one.intervals:
             rows.append(
                 (
-                    text_cell(one.source.name),
-                    text_cell(i.organ),
+                    one.source.name,
+                    i.organ,
                     i.state,
                     seconds_cell(i.start_s),
                     seconds_cell(i.end_s),
@@ -53,7 +53,7 @@ def write_intervals_csv(timeline: Timeline | Sequence[Timeline], path: str | Pat
                     index_cell(i.end_index),
                     score_cell(i.mean_score),
                     score_cell(i.peak_score),
-                    text_cell(i.reason),
+                    i.reason,
                     *of_clip,
                 )
             )

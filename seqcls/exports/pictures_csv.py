@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from seqcls.exports.csv_cells import score_cell, text_cell
+from seqcls.exports.csv_cells import score_cell
 from seqcls.files import write_csv
 from seqcls.timeline import Timeline
 
@@ -19,12 +19,12 @@ def write_pictures_csv(pictures: Sequence[Timeline], path: str | Path) -> None:
         for interval in one.intervals:
             rows.append(
                 (
-                    text_cell(one.source.title),
-                    text_cell(interval.organ),
+                    one.source.title,
+                    interval.organ,
                     score_cell(interval.peak_score),
                     interval.state,
-                    text_cell(interval.reason),
-                    text_cell("; ".join(one.warnings)),
+                    interval.reason,
+                    "; ".join(one.warnings),
                 )
             )
     write_csv(path, rows)

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import DataError
-from seqcls.exports.csv_cells import text_cell
 from seqcls.files import atomic_path
+from seqcls.foreign_text import for_csv, from_csv
 from seqcls.timeline import Timeline
 from seqcls.types import ScoreTable
 
@@ -40,7 +40,7 @@ def write_scores_csv(
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", errors="replace", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         organs = timelines[0].organs
-        names = chain.from_iterable((text_cell(organ), text_cell(f"{organ} smoothed")) for organ in organs)
+        names = chain.from_iterable((for_csv(organ), for_csv(f"{organ} smoothed")) for organ in organs)
         writer.writerow((*_FIXED, *names, "path"))
         done = 0
         for one in timelines:
@@ -53,7 +53,7 @@ def write_scores_csv(
 
 def _rows(timeline: Timeline) -> Iterator[list[tuple[Any, ...]]]:
     scores = timeline.scores
-    name, path = text_cell(timeline.source.name), text_cell(timeline.source.path)
+    name, path = for_csv(timeline.source.name), for_csv(timeline.source.path)
     for start in range(0, len(scores.index), _ROWS):
         some = slice(start, start + _ROWS)
         columns = [
@@ -65,7 +65,7 @@ def _rows(timeline: Timeline) -> Iterator[list[tuple[Any, ...]]]:
                 scores.index[some].tolist(),
                 map(repr, scores.time_s[some].tolist()),
                 map(repr, scores.duration_s[some].tolist()),
-                map(text_cell, scores.reason[some]),
+                map(for_csv, scores.reason[some]),
                 scores.measured[some].astype(int).tolist(),
                 *columns,
                 repeat(path),
@@ -95,7 +95,7 @@ def read_scores_csv(path: str | Path, organs: tuple[str, ...], on_progress: Prog
                     raise ValueError(f"{len(row)} cells in line {rows.line_num}")
                 index.append(int(row[1]))
                 times_s.extend((float(row[2]), float(row[3])))
-                reasons.append(row[4].removeprefix("'") if row[4] else "")
+                reasons.append(from_csv(row[4]) if row[4] else "")
                 measured.append(int(row[5]))
                 values.extend(float(cell) if cell else math.nan for cell in row[6:scored])
                 if on_progress is not None and len(index) % _ROWS == 0:

@@ -10,22 +10,23 @@ from pathlib import Path
 
 import seqcls
 from seqcls.files import write_text
+from seqcls.foreign_text import for_srt, for_vtt
 from seqcls.timeline import Timeline
 
 
 def write_vtt(timeline: Timeline, path: str | Path) -> None:
     """One cue per stretch during which the same organs are in view; notes, which players do not show, say of what."""
-    cues = [f"{_clock(a, '.')} --> {_clock(b, '.')}\n{_escaped(text)}\n" for a, b, text in _cues(timeline)]
+    cues = [f"{_clock(a, '.')} --> {_clock(b, '.')}\n{for_vtt(text)}\n" for a, b, text in _cues(timeline)]
     report = timeline.report
     of_clip = f"{timeline.source.title}: input {report.verdict}, {timeline.coverage:.1%} scorable"
-    notes = [f"NOTE {_escaped(text)}\n" for text in (seqcls.DISCLAIMER, of_clip, *timeline.notes)]
+    notes = [f"NOTE {for_vtt(text)}\n" for text in (seqcls.DISCLAIMER, of_clip, *timeline.notes)]
     write_text(path, "\n".join(["WEBVTT\n", *notes, *cues]))
 
 
 def write_srt(timeline: Timeline, path: str | Path) -> None:
     """As ``write_vtt``, in SubRip form."""
     cues = [
-        f"{number}\n{_clock(a, ',')} --> {_clock(b, ',')}\n{text.replace('-->', '->')}\n"
+        f"{number}\n{_clock(a, ',')} --> {_clock(b, ',')}\n{for_srt(text)}\n"
         for number, (a, b, text) in enumerate(_cues(timeline), start=1)
     ]
     write_text(path, "\n".join(cues))
@@ -54,8 +55,3 @@ def _clock(milliseconds: int, point: str) -> str:
     minutes, s = divmod(seconds, 60)
     hours, m = divmod(minutes, 60)
     return f"{hours:02d}:{m:02d}:{s:02d}{point}{ms:03d}"
-
-
-def _escaped(text: str) -> str:
-    """Neither markup, nor an arrow, nor an empty line, which would end a note or a cue."""
-    return " ".join(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").split())

@@ -15,6 +15,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls.foreign_text import for_terminal
 from seqcls.sources.pixel_aspect import pixel_aspect, with_square_pixels
 
 HEADER_BYTES = 58
@@ -250,7 +251,7 @@ def _status(content: memoryview) -> Status:
 def _text(raw: bytes) -> str:
     """Up to the first NUL, fit to be shown."""
     text = raw.partition(b"\0")[0].decode("utf-8", "replace").rstrip()
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    return for_terminal(text)
 
 
 # CRC-64 of ECMA-182, most significant bit first, starting at 0. A CRC is linear: that of two halves is that of the

@@ -135,7 +135,7 @@ def test_names_do_not_steer_the_terminal() -> None:
     for size in SIZES:
         rows = screen(view, *size)
         assert "\x1b" not in "".join(rows) and "\x07" not in "".join(rows) and len(rows) <= size[1]
-    assert any("liver?[2J" in row for row in rows) and any("[bold]" in row for row in rows)
+    assert any(r"liver\x1b[2J" in row for row in rows) and any("[bold]" in row for row in rows)
     assert all(line.isprintable() for line in dashboard.lines(None, view))
 
 

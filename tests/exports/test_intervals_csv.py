@@ -66,7 +66,7 @@ def test_every_row_says_what_a_reader_must_know_of_its_clip(tmp_path: Path) -> N
     table = [(r["file"], r["path"], r["verdict"], r["coverage"], r["warnings"]) for r in rows(tmp_path / "i.csv")]
     assert table == [
         *[("clip.mp4", "P01/clip.mp4", "complete", "1.0000", "")] * 2,
-        *[("clip.mp4", "P02/clip.mp4", "truncated", "0.6667", "60 frames of 90; =an odd region")] * 3,
+        *[("clip.mp4", "P02/clip.mp4", "truncated", "0.6667", "60 frames of 90;' =an odd region")] * 3,
         *[("clip.mp4", "P02/clip.mp4", "interrupted", "0.6667", "'=an odd region")] * 3,
     ]
 

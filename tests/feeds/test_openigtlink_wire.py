@@ -107,7 +107,7 @@ def test_extended_header_and_metadata_are_no_pixels(version: int, metadata: byte
 def test_status_is_read_and_made_printable() -> None:
     found = only(STATUS)
     assert isinstance(found, Message) and found.image is None
-    assert found.status == Status(13, -4, "NOT_READY", "probe is ?[31mfrozen")
+    assert found.status == Status(13, -4, "NOT_READY", r"probe is \x1b[31mfrozen")
 
 
 def test_other_types_come_without_content() -> None:

@@ -71,8 +71,6 @@ def test_a_name_that_is_no_utf8_can_be_written_down(tmp_path: Path) -> None:
         pytest.skip("no such names here")
     (found,) = expand([str(tmp_path)]).sources
     with open_found(found) as source:
-        assert (
-            len(list(source)) == 1 and source.info.name == source.info.path == "Schilddr\N{REPLACEMENT CHARACTER}se.png"
-        )
+        assert len(list(source)) == 1 and source.info.name == source.info.path == r"Schilddr\xfcse.png"
     write_text(tmp_path / "table.csv", name)
-    assert (tmp_path / "table.csv").read_bytes() == b"Schilddr?se.png"
+    assert (tmp_path / "table.csv").read_bytes() == rb"Schilddr\xfcse.png"

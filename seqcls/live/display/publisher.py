@@ -11,6 +11,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
+from seqcls.foreign_text import for_page
 from seqcls.json_text import json_line
 from seqcls.live.snapshot import LiveView
 
@@ -62,7 +63,7 @@ class SnapshotPublisher:
 
 def view_json(view: LiveView) -> str:
     """The view's fields, ``has_picture`` in place of the image; what is not a number becomes null."""
-    return json_line({**asdict(replace(view, image=None)), "has_picture": view.image is not None})
+    return for_page(json_line({**asdict(replace(view, image=None)), "has_picture": view.image is not None}))
 
 
 def view_jpeg(view: LiveView) -> bytes:
