@@ -16,6 +16,7 @@ from pathlib import Path, PurePath
 
 from seqcls.errors import OutputError, one_line
 from seqcls.foreign_text import for_csv, whole_characters
+from seqcls.temporaries import temporary_file
 
 #: What no spreadsheet takes for a formula, although it may begin with a minus.
 _FIGURE = re.compile(r"-?\d+(\.\d+)?")
@@ -23,25 +24,22 @@ _FIGURE = re.compile(r"-?\d+(\.\d+)?")
 
 @contextlib.contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path in the same folder; when the block ends well it replaces ``path`` in one step.
+    """Yield a new, empty file in the same folder; when the block ends well it replaces ``path`` in one step.
 
-    The folder is made when absent. An error inside the block leaves ``path`` as it was. Raises OutputError where the
-    folder or the file cannot be written.
+    The folder is made when absent. An error inside the block leaves ``path`` as it was; of a link, the link is replaced
+    and what it leads to is left alone. Raises OutputError where the folder or the file cannot be written.
     """
     path = Path(path)
     make_folder(path.parent)
-    # The suffix stays last: writers that look at it (cv2, matplotlib) must see the real one.
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
-        yield temporary
-        with temporary.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-        sync_folder(path.parent)
+        with temporary_file(path.parent, path.suffix) as temporary:
+            yield temporary
+            with temporary.open("rb+") as stream:
+                os.fsync(stream.fileno())
+            temporary.replace(path)
+            sync_folder(path.parent)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {one_line(error)}; choose another place") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -80,10 +78,9 @@ def make_folder(folder: str | Path) -> Path:
 def require_writable(folder: str | Path) -> Path:
     """Make the folder and prove, before hours of work, that a file can be written there; raises OutputError."""
     folder = make_folder(folder)
-    probe = folder / f".seqcls-{os.getpid()}"
     try:
-        probe.write_bytes(b"")
-        probe.unlink()
+        with temporary_file(folder):
+            pass
     except OSError as error:
         raise OutputError(f"cannot write into {folder}: {one_line(error)}; choose another") from error
     return folder

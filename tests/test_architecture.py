@@ -21,43 +21,45 @@ IMPORTS: dict[str, set[str]] = {
     "bounded_queue": set(),
     "child_program": set(),
     "errors": set(),
+    "file_lock": set(),
     "foreign_text": set(),
     "palette": set(),
     "wording": set(),
-    "files": {"errors", "foreign_text"},
     "json_record": {"errors"},
     "prefetch": {"bounded_queue"},
+    "temporaries": {"errors", "file_lock"},
     "types": {"errors", "foreign_text"},
+    "files": {"errors", "foreign_text", "temporaries"},
     "geometry": {"errors", "json_record", "cv2"},
     "intervals": {"errors", "types"},
-    "json_text": {"foreign_text", "files"},
     "pauses": {"types"},
-    "phantom": {"errors", "files", "av", "cv2"},
     "smoothing": {"errors", "types"},
-    "sources": {"errors", "wording", "files", "types", "PIL", "av", "cv2", "pydicom"},
-    "feeds": {"bounded_queue", "child_program", "errors", "foreign_text", "types", "sources", "av", "cv2"},
     "gate": {"errors", "geometry", "cv2"},
-    "layouts": {"errors", "files", "types", "geometry", "json_text", "sources"},
-    "models": {"errors", "files", "json_record", "geometry", "intervals", "json_text", "smoothing", "google", "onnx", "safetensors", "torch", "torchvision"},
+    "json_text": {"foreign_text", "files"},
+    "phantom": {"errors", "files", "av", "cv2"},
     "postprocess": {"types", "intervals", "smoothing"},
-    "engines": {"errors", "files", "models", "onnx", "onnxruntime", "openvino", "torch"},
+    "sources": {"errors", "wording", "temporaries", "types", "files", "PIL", "av", "cv2", "pydicom"},
+    "feeds": {"bounded_queue", "child_program", "errors", "foreign_text", "types", "sources", "av", "cv2"},
+    "layouts": {"errors", "types", "files", "geometry", "json_text", "sources"},
+    "models": {"errors", "json_record", "files", "geometry", "intervals", "smoothing", "json_text", "google", "onnx", "safetensors", "torch", "torchvision"},
     "preprocess": {"types", "geometry", "gate"},
-    "timeline": {"errors", "files", "json_record", "types", "geometry", "intervals", "smoothing", "gate"},
-    "adaptive": {"errors", "types", "intervals", "smoothing", "engines", "preprocess"},
-    "contact_sheet": {"errors", "files", "types", "geometry", "sources", "gate", "preprocess", "PIL", "cv2"},
-    "datasets": {"errors", "foreign_text", "files", "json_record", "types", "geometry", "json_text", "sources", "layouts", "preprocess", "cv2"},
-    "doctor": {"models", "engines"},
-    "exports": {"errors", "foreign_text", "palette", "files", "json_record", "types", "json_text", "pauses", "timeline", "matplotlib"},
+    "timeline": {"errors", "json_record", "types", "files", "geometry", "intervals", "smoothing", "gate"},
+    "contact_sheet": {"errors", "types", "files", "geometry", "gate", "sources", "preprocess", "PIL", "cv2"},
+    "datasets": {"errors", "foreign_text", "json_record", "temporaries", "types", "files", "geometry", "json_text", "sources", "layouts", "preprocess", "cv2"},
+    "engines": {"errors", "files", "models", "onnx", "onnxruntime", "openvino", "torch"},
+    "exports": {"errors", "foreign_text", "palette", "json_record", "types", "files", "pauses", "json_text", "timeline", "matplotlib"},
     "reprocess": {"types", "intervals", "pauses", "smoothing", "postprocess", "timeline"},
-    "scoring": {"types", "engines", "preprocess"},
-    "detector": {"errors", "prefetch", "types", "geometry", "intervals", "pauses", "smoothing", "sources", "gate", "models", "postprocess", "engines", "preprocess", "timeline", "adaptive", "scoring"},
-    "journal": {"errors", "files", "json_record", "types", "geometry", "intervals", "json_text", "pauses", "smoothing", "sources", "postprocess", "timeline", "reprocess"},
-    "bench": {"errors", "files", "prefetch", "types", "geometry", "json_text", "sources", "gate", "engines", "preprocess", "doctor", "scoring", "detector"},
-    "evaluation": {"errors", "files", "types", "timeline", "datasets", "detector", "scipy", "sklearn"},
-    "live": {"bounded_queue", "child_program", "errors", "foreign_text", "palette", "files", "types", "geometry", "intervals", "json_text", "sources", "postprocess", "preprocess", "scoring", "detector", "journal", "av", "cv2"},
+    "adaptive": {"errors", "types", "intervals", "smoothing", "preprocess", "engines"},
+    "doctor": {"models", "engines"},
+    "journal": {"errors", "file_lock", "json_record", "types", "files", "geometry", "intervals", "pauses", "smoothing", "json_text", "postprocess", "sources", "timeline", "reprocess"},
+    "scoring": {"types", "preprocess", "engines"},
+    "detector": {"errors", "prefetch", "types", "geometry", "intervals", "pauses", "smoothing", "gate", "postprocess", "sources", "models", "preprocess", "timeline", "engines", "adaptive", "scoring"},
+    "bench": {"errors", "prefetch", "types", "files", "geometry", "gate", "json_text", "sources", "preprocess", "engines", "doctor", "scoring", "detector"},
+    "evaluation": {"errors", "types", "files", "timeline", "datasets", "detector", "scipy", "sklearn"},
+    "live": {"bounded_queue", "child_program", "errors", "foreign_text", "palette", "types", "files", "geometry", "intervals", "json_text", "postprocess", "sources", "preprocess", "journal", "scoring", "detector", "av", "cv2"},
     "pictures": {"errors", "types", "smoothing", "sources", "timeline", "adaptive", "detector"},
-    "convert": {"errors", "files", "types", "json_text", "models", "postprocess", "engines", "datasets", "reprocess", "evaluation", "nncf", "onnx", "onnxruntime"},
-    "training": {"errors", "palette", "files", "prefetch", "intervals", "json_text", "models", "datasets", "evaluation", "matplotlib", "scipy", "sklearn", "torch"},
+    "convert": {"errors", "temporaries", "types", "files", "json_text", "postprocess", "models", "datasets", "engines", "reprocess", "evaluation", "nncf", "onnx", "onnxruntime"},
+    "training": {"errors", "palette", "prefetch", "files", "intervals", "json_text", "models", "datasets", "evaluation", "matplotlib", "scipy", "sklearn", "torch"},
     "demo": {"geometry", "phantom", "models", "timeline", "datasets", "exports", "detector", "evaluation", "training"},
 }  # fmt: skip
 COMMAND_LINE = {"cli", "__main__"}  # may import everything, and alone typer and rich
@@ -111,6 +113,22 @@ def wings() -> dict[str, set[str]]:
 @pytest.mark.parametrize("wing", sorted(wings() | IMPORTS))
 def test_imports_are_those_of_the_table(wing: str) -> None:
     assert wings().get(wing) == IMPORTS.get(wing)
+
+
+def test_temporaries_have_one_home() -> None:
+    """There they are private and exclusive, and swept after a kill; tempfile's own are not."""
+    assert [path.name for path in modules() if "tempfile" in imported_names(path)] == ["temporaries.py"]
+
+
+def imported_names(path: Path) -> set[str]:
+    """The first part of all that is imported anywhere in a file, in the standard library too."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            found.add(str(node.module).split(".")[0])
+    return found
 
 
 def test_the_table_has_no_cycle() -> None:

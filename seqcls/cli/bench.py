@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -31,6 +30,7 @@ def bench(
     from seqcls.errors import NoFramesError
     from seqcls.models.file import read_header
     from seqcls.sources import open_source
+    from seqcls.temporaries import temporary_folder
 
     # What cannot be used is refused before an engine is opened.
     if model is not None:
@@ -39,9 +39,9 @@ def bench(
         open_source(clip).close()
     if output is not None:
         options.check_outputs(output / "bench.md", output / "bench.json", overwrite=overwrite)
-    with tempfile.TemporaryDirectory() as scratch:
-        shown = _synthetic(Path(scratch)) if clip is None else clip
-        detectors = _detectors(_random(Path(scratch)) if model is None else model, device, precision)
+    with temporary_folder() as scratch:
+        shown = _synthetic(scratch) if clip is None else clip
+        detectors = _detectors(_random(scratch) if model is None else model, device, precision)
         first = next(iter(detectors.values()))
         images = stages.images_of(shown, first.header.geometry)
         cases = [stages.reading(shown), stages.preprocessing(shown, first.header.geometry)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,6 +20,7 @@ from seqcls.files import require_free, require_writable
 from seqcls.json_text import write_json
 from seqcls.models.file import ModelHeader, Tensors, read_model
 from seqcls.models.folded import network
+from seqcls.temporaries import temporary_folder
 
 Target = Literal["openvino", "onnx"]
 SUFFIXES = {"openvino": ".xml", "onnx": ".onnx"}
@@ -91,8 +90,8 @@ def convert(
     header, tensors = read_model(model)
     if frames is not None:
         frames = frames.of_organs(header.organs)
-    with tempfile.TemporaryDirectory(prefix=".seqcls-convert-", dir=out.parent) as scratch:
-        made = Path(scratch) / out.name
+    with temporary_folder(out.parent) as scratch:
+        made = scratch / out.name
         on_step(f"converting to {options.target}, {options.precision}")
         _write(made, header, tensors, options, frames)
         on_step("comparing with the original")
@@ -106,8 +105,8 @@ def convert(
                 f"{out} is not written: {'; '.join(problems)} (on {parity.frames} {parity.origin} frames);"
                 " calibrate with more frames, or take a higher precision"
             )
-        for part in sorted(Path(scratch).iterdir(), key=lambda part: part.suffix):  # .bin before .xml
-            shutil.move(part, out.with_name(part.name))
+        for part in sorted(scratch.iterdir(), key=lambda part: part.suffix):  # .bin before .xml
+            part.replace(out.with_name(part.name))
     write_json(out.with_name(out.name + ".parity.json"), asdict(parity))
     return parity
 

@@ -13,10 +13,8 @@ import contextlib
 import io
 import logging
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,6 +24,7 @@ from numpy.typing import NDArray
 from seqcls.datasets.dataset import FrameSet
 from seqcls.errors import EngineError, one_line
 from seqcls.models.folded import Network
+from seqcls.temporaries import temporary_folder
 
 Images = NDArray[np.uint8]
 #: Frames for the calibration; more change nothing but the time.
@@ -62,7 +61,7 @@ def quantize_openvino(net: Network, images: Images, *, keep_first_layer_fp32: bo
 
 def quantize_onnx(net: Network, images: Images, *, keep_first_layer_fp32: bool = False) -> Any:
     """An ``onnx.ModelProto`` with int8 convolutions (QDQ), calibrated on (N, S, S). Raises EngineError."""
-    with _library("seqcls[onnx]"), tempfile.TemporaryDirectory(prefix="seqcls-") as scratch:
+    with _library("seqcls[onnx]"), temporary_folder() as scratch:
         import onnx
         from onnxruntime import quantization
 
@@ -71,7 +70,7 @@ def quantize_onnx(net: Network, images: Images, *, keep_first_layer_fp32: bool =
         feeds = ({"images": image[None]} for image in images)
         model = build(net)
         stem = next(node.name for node in model.graph.node if node.op_type == "Conv")
-        plain, small = Path(scratch, "plain.onnx"), Path(scratch, "small.onnx")
+        plain, small = scratch / "plain.onnx", scratch / "small.onnx"
         onnx.save(model, plain)
         quantization.quantize_static(
             plain,

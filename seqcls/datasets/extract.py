@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -35,6 +34,7 @@ from seqcls.foreign_text import for_terminal
 from seqcls.geometry import Geometry
 from seqcls.layouts import with_layouts
 from seqcls.sources import open_source
+from seqcls.temporaries import replace_folder, temporary_folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,37 +94,21 @@ def extract(
     held, message = frozenset[str](), ""
     if not options.leaky_random_split:
         held, message = hold_out(groups_of(clips), options.validation, options.seed)
-    unfinished = out.with_name(f".{out.name}.{os.getpid()}.part")
-    shutil.rmtree(unfinished, ignore_errors=True)  # of a process killed long ago that had the same number
     options = replace(
         options, geometry=with_layouts(options.geometry, [partial(open_source, path) for path, _ in clips])
     )
-    writer = _Writer(unfinished, options, held, on_frame)
-    try:
-        for path, labels in clips:
-            writer.add(path, labels)
-        summary = writer.finish([message] if message else [])
-        refuse_to_overwrite(out, options.overwrite)  # again: extracting takes minutes, and others may have written
-        _replace(out, unfinished)
-    except OSError as error:
-        raise OutputError(f"cannot write {out}: {one_line(error)}; choose another place") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    with temporary_folder(out.parent) as scratch:
+        unfinished = scratch / "new"
+        writer = _Writer(unfinished, options, held, on_frame)
+        try:
+            for path, labels in clips:
+                writer.add(path, labels)
+            summary = writer.finish([message] if message else [])
+            refuse_to_overwrite(out, options.overwrite)  # again: extracting takes minutes, and others may have written
+            replace_folder(unfinished, out, scratch)
+        except OSError as error:
+            raise OutputError(f"cannot write {out}: {one_line(error)}; choose another place") from error
     return summary
-
-
-def _replace(out: Path, new: Path) -> None:
-    """Put ``new`` in the place of ``out``. Where that fails, what was there stays."""
-    old = out.with_name(f".{out.name}.{os.getpid()}.old")
-    if out.exists():
-        out.replace(old)
-    try:
-        new.replace(out)
-    except BaseException:
-        if old.exists():
-            old.replace(out)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 class _Writer:

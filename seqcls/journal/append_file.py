@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import sys
 from pathlib import Path
 
 from seqcls.errors import DataError, OutputError, one_line
+from seqcls.file_lock import lock, unlock
 from seqcls.files import make_folder, sync_folder
 
 _CHUNK = 1 << 16
-# Windows locks are mandatory: this byte lies beyond the data (a week at 30 frames/s), so that readers are let in.
-_LOCKED_BYTE = (1 << 31) - 2
 
 
 class AppendFile:
@@ -41,13 +38,11 @@ class AppendFile:
         self.went_in = 0
         # True from before a write until it is known to be whole: whatever interrupts it leaves this set.
         self._torn = not create
-        try:
-            _lock(self._fd)
-            if create:
-                sync_folder(self.path.parent)
-        except BlockingIOError:
+        if lock(self._fd) is False:
             os.close(self._fd)
-            raise OutputError(f"{path} is being written by another run: stop it, or choose another place") from None
+            raise OutputError(f"{path} is being written by another run: stop it, or choose another place")
+        if create:
+            sync_folder(self.path.parent)
 
     def append(self, data: bytes) -> None:
         """Hand whole lines to the operating system. Raises OSError; then a beginning of ``data`` may have gone in."""
@@ -78,7 +73,7 @@ class AppendFile:
     def close(self) -> None:
         """Give up file and lock; idempotent."""
         if self._fd >= 0:
-            _unlock(self._fd)
+            unlock(self._fd)
             os.close(self._fd)
             self._fd = -1
 
@@ -92,34 +87,3 @@ class AppendFile:
                 return start + found + 1
             end = start
         return 0
-
-
-def _lock(descriptor: int) -> None:
-    """Raises BlockingIOError when another writer has it."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError as error:
-            raise BlockingIOError from error
-    else:
-        import fcntl
-
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise
-        except OSError:
-            return
-
-
-def _unlock(descriptor: int) -> None:
-    """Only Windows may take its time after a file was closed."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
-        with contextlib.suppress(OSError):
-            msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)

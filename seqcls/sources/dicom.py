@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -30,6 +29,7 @@ from seqcls.sources.images import ASSUMED_RATE_HZ
 from seqcls.sources.pixel_aspect import square_size, with_square_pixels
 from seqcls.sources.sniff import BARE_STREAMS
 from seqcls.sources.video import VideoSource
+from seqcls.temporaries import temporary_folder
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
 
 #: Looked at for the gray levels of images of more than 8 bits.
@@ -151,23 +151,22 @@ class DicomVideo(VideoSource):
     """DICOM around MPEG-2, H.264 or HEVC: the stream is laid in a temporary file and read as a video."""
 
     def __init__(self, header: Header, stored: StoredPixels, *, color: bool) -> None:
+        with contextlib.ExitStack() as scratch:
+            self._open_stream(header, stored, scratch.enter_context(temporary_folder()) / "stream.bin", color)
+            self._scratch = scratch.pop_all()
+
+    def _open_stream(self, header: Header, stored: StoredPixels, stream: Path, color: bool) -> None:
         path, declared = header.path, stored.label.frames
         self._declared = declared if declared else None
         times = clip_times(header.data, max(1, declared), None)
         rate_hz = max(1, declared) / times.times_s[-1] if times.origin and times.times_s[-1] > 0 else None
-        # Not opened by name while open here: Windows does not share.
-        with (
-            tempfile.NamedTemporaryFile(prefix="seqcls-", suffix=".bin", delete=False) as target,
-            header.open() as source,
-        ):
-            self._temporary = Path(target.name)
+        with stream.open("xb") as target, header.open() as source:
             for piece in itertools.chain.from_iterable(stored.frames):
                 target.write(read_pieces(source, (piece,)))
         try:
-            super().__init__(self._temporary, color=color, name=path.name, rate_hz=rate_hz)
+            super().__init__(stream, color=color, name=path.name, rate_hz=rate_hz)
         except SourceError as error:
-            self._temporary.unlink(missing_ok=True)
-            raise SourceError(str(error).replace(str(self._temporary), str(path))) from None
+            raise SourceError(str(error).replace(str(stream), str(path))) from None
         aspect = self.info.pixel_aspect
         if aspect == 1:  # the stream does not say, or says that it is square
             aspect, note = pixel_aspect_of(header.data, self.info.width, self.info.height)
@@ -194,4 +193,4 @@ class DicomVideo(VideoSource):
 
     def close(self) -> None:
         super().close()
-        self._temporary.unlink(missing_ok=True)
+        self._scratch.close()
