@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from seqcls.errors import NoFramesError
 from seqcls.files import atomic_path
+from seqcls.foreign_text import for_image
 from seqcls.gate import Gate, GateOptions
 from seqcls.geometry import Geometry, Region, outline_mask, to_gray
 from seqcls.preprocess import EvenSample, with_region
@@ -189,4 +190,4 @@ def _described(region: Region) -> str:
 
 
 def _write_text(page: Image, text: str, x: int, y: int, color: tuple[int, int, int]) -> None:
-    cv2.putText(page, text.encode("ascii", "replace").decode(), (x, y), _FONT, 0.42, color, 1, cv2.LINE_AA)
+    cv2.putText(page, for_image(text), (x, y), _FONT, 0.42, color, 1, cv2.LINE_AA)

@@ -31,7 +31,7 @@ _IN_PAGES = str.maketrans({character: f"\\u{ord(character):04x}" for character i
 
 
 def for_terminal(text: str) -> str:
-    """One line that steers nothing: for a terminal, a log, the text in an image, and every name that is kept."""
+    """One line that steers nothing: for a terminal, a log, an image, and every name that is kept."""
     return text if text.isprintable() else _STEERING.sub(lambda found: _written_out(found[0]), text)
 
 
@@ -42,6 +42,11 @@ def _written_out(character: str) -> str:
     elif code >= 0x80:
         return f"\\u{code:04x}"
     return _LETTERS.get(character, f"\\x{code:02x}")
+
+
+def for_image(text: str) -> str:
+    """For OpenCV, whose letters are ASCII: others become question marks rather than garbage."""
+    return for_terminal(text).encode("ascii", "replace").decode("ascii")
 
 
 def whole_characters(text: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from seqcls.files import write_csv
-from seqcls.foreign_text import for_csv, for_page, for_srt, for_terminal, for_vtt, from_csv, visible_json
+from seqcls.foreign_text import for_csv, for_image, for_page, for_srt, for_terminal, for_vtt, from_csv, visible_json
 from seqcls.json_text import json_line, json_text
 
 #: C0 and C1, a change of the writing direction, a line separator, a byte that is no UTF-8, half a character.
@@ -33,6 +33,10 @@ EVIL = "e\x1b]0;x\x07\r\n\x7f\x9b2J\u061c\u202e\u2066\u2028\ufff9\udce4\ud800"
 )
 def test_what_steers_a_terminal_is_written_out(name: str, shown: str) -> None:
     assert for_terminal(name) == shown == for_terminal(shown)
+
+
+def test_letters_in_an_image_are_ascii() -> None:
+    assert for_image("Größe\n") == r"Gr??e\n"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from seqcls.cli.options import OUTPUT
+from seqcls.foreign_text import for_terminal
 
 
 def doctor(as_json: Annotated[bool, OUTPUT("", "For programs: all findings as JSON.", "--json")] = False) -> None:
@@ -23,6 +24,6 @@ def doctor(as_json: Annotated[bool, OUTPUT("", "For programs: all findings as JS
     with suppress(OSError, RuntimeError, AttributeError):  # stderr may be no file
         faulthandler.enable()  # a library for another processor ends the program: then at least its name is shown
     found = examine()
-    print(json.dumps(found.to_dict(), indent=1) if as_json else found.page())  # noqa: T201
+    print(json.dumps(found.to_dict(), indent=1) if as_json else "\n".join(map(for_terminal, found.page().splitlines())))  # noqa: T201
     if found.broken:
         raise typer.Exit(1)

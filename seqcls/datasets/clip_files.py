@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from seqcls.datasets.labels import ClipLabels
 from seqcls.errors import DataError
 from seqcls.files import file_identity, find_same_name, nfc, on_disk, same_name
+from seqcls.foreign_text import for_terminal
 from seqcls.sources.sniff import is_clutter, kind_by_suffix
 
 
@@ -33,11 +34,12 @@ def match_clips(
     for path in sorted(root.rglob("*")):
         below = path.relative_to(root)
         if not any(part.startswith(".") or is_clutter(part) for part in below.parts):
-            inside.setdefault(nfc(below.as_posix()), []).append(path)
-            by_name.setdefault(nfc(path.name), []).append(path)
+            inside.setdefault(_key(below.as_posix()), []).append(path)
+            by_name.setdefault(_key(path.name), []).append(path)
     found, taken, notes = [], dict[object, str](), list[str]()
     for clip in labels:
-        direct = inside.get(nfc(_relative(clip.file).as_posix()), [])
+        # What a run wrote of a name that is no UTF-8 holds a backslash.
+        direct = inside.get(_key(_relative(clip.file).as_posix())) or inside.get(_key(clip.file), [])
         if len(direct) > 1:
             raise DataError(
                 f"{label_file} names {clip.file}, which {root} holds in two Unicode forms; rename one of them"
@@ -59,7 +61,7 @@ def match_clips(
 def _find(file: str, root: Path, by_name: Mapping[str, list[Path]], label_file: Path) -> tuple[Path, list[str]]:
     """The clip that is meant where none has just this path below the root, and notes for the user."""
     relative = _relative(file)
-    named = by_name.get(nfc(relative.name), [])
+    named = by_name.get(_key(relative.name)) or by_name.get(_key(file), [])
     # A name without a folder means what lies below the root, before anything of that name outside of it.
     for base in () if named and len(relative.parts) == 1 else (root, root.parent, label_file.parent):
         if path := find_same_name(base, relative):
@@ -111,6 +113,11 @@ def _labels_of(clip: Path, labels: Sequence[ClipLabels], label_file: str | Path)
     if len(own) > 1:
         raise DataError(f"{label_file} names {clip.name} as {' and '.join(k.file for k in own)}: name it in one way")
     return own[0]
+
+
+def _key(name: str) -> str:
+    """Equal for names that a label file cannot tell apart; as a run writes them."""
+    return nfc(for_terminal(name))
 
 
 def _relative(file: str) -> Path:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from seqcls.errors import DataError, OutputError
 from seqcls.files import nfc, write_csv
-from seqcls.foreign_text import from_csv
+from seqcls.foreign_text import from_csv, whole_characters
 from seqcls.geometry import Geometry, Region
 from seqcls.json_record import record_from
 from seqcls.json_text import write_json
@@ -204,7 +204,7 @@ def dataset_hash(rows: Sequence[Row], root: Path) -> str:
     lines = sorted(
         f"{nfc(row.path.relative_to(root).as_posix())} {row.digest} {row.split} {sorted(row.states)}" for row in rows
     )
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return hashlib.sha256("\n".join(map(whole_characters, lines)).encode()).hexdigest()
 
 
 def write_tables(root: Path, rows: Sequence[Row], geometry: Geometry, clips: Sequence[ExtractedClip]) -> None:

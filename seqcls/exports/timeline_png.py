@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 import seqcls
 from seqcls.files import atomic_path
+from seqcls.foreign_text import for_terminal
 from seqcls.palette import PRESENT, UNKNOWN, VERMILION
 from seqcls.pauses import long_frames, pauses
 from seqcls.timeline import Timeline
@@ -268,4 +269,4 @@ def _shade(ax: Axes, shown: _Axis, intervals: Sequence[Interval], of_height: tup
 
 def _literal(text: str) -> str:
     """File names may hold $, which matplotlib would take for the start of a formula."""
-    return text.replace("$", r"\$")
+    return for_terminal(text).replace("$", r"\$")

@@ -10,6 +10,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+from seqcls.foreign_text import whole_characters
 from seqcls.sources.dicom_header import read_header
 
 _DIRECTORY = "1.2.840.10008.1.3.10"
@@ -43,4 +44,4 @@ def dicom_facts(path: Path) -> DicomFacts:
 
 
 def _short(kind: str, uid: object) -> str:
-    return f"{kind}-{hashlib.sha256(str(uid).encode()).hexdigest()[:8]}" if uid else ""
+    return f"{kind}-{hashlib.sha256(whole_characters(str(uid)).encode()).hexdigest()[:8]}" if uid else ""

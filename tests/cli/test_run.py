@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import io
 import json
+import os
+import shutil
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,6 +17,7 @@ import pytest
 from support.clips import stills
 from support.commands import Seqcls, Trained, bright_clip, one_line
 from support.drawn import write_clip
+from support.fakes import detector
 
 from seqcls.models.file import write_model
 from seqcls.models.untrained import random_model
@@ -54,6 +58,38 @@ def test_several_sources_get_a_folder_each_and_one_table(seqcls: Seqcls, model: 
     with Path("out/intervals.csv").open(encoding="utf-8", newline="") as stream:
         assert {r["file"] for r in csv.DictReader(stream)} == {f"{name}.mp4" for name in "abdef"}
     assert Path("out/a/timeline.json").is_file() and not Path("out/c").exists()
+
+
+def test_names_steer_nothing_and_lose_nothing(seqcls: Seqcls, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two names that differ in one byte that is no UTF-8, formulas, escapes, markup: all stay, and apart."""
+    organs = ("=node\x1b[2J", "[bold]</b>\u202e")
+    monkeypatch.setattr("seqcls.detector.load", lambda *_, **__: detector(organs=organs))
+    clip = bright_clip(Path("a.mp4"), [True] * 4 + [False] * 4)
+    Path("clips").mkdir()
+    names = [b"h\xe4.mp4", b"h\xf6.mp4", b"=cmd|' C calc'!A0.mp4", b'[bold]x\x1b[31m\n,".mp4', "\u202egp.mp4".encode()]
+    try:
+        for name in names:
+            shutil.copyfile(clip, Path("clips", os.fsdecode(name)))
+    except (OSError, UnicodeError):
+        pytest.skip("no such names here")
+    done = seqcls("run", "clips", "-m", "m.safetensors", "-o", "out")
+    assert done.code == 0 and "5 of 5 done" in done.err
+    shown = {r"h\xe4.mp4", r"h\xf6.mp4", "=cmd|' C calc'!A0.mp4", r'[bold]x\x1b[31m\n,".mp4', r"\u202egp.mp4"}
+    assert all(name in done.out for name in (*shown, r"=node\x1b[2J", r"[bold]</b>\u202e"))
+    assert seqcls("export", r"out/h_.mp4", "--to", "vtt,srt").code == 0
+    found = set()
+    for path in (path for path in Path("out").rglob("*") if path.suffix in (".csv", ".json", ".vtt", ".srt")):
+        text = path.read_text(encoding="utf-8")
+        assert all(letter.isprintable() for letter in text.replace("\n", ""))
+        if path.suffix == ".csv":
+            cells = [cell for row in csv.reader(io.StringIO(text)) for cell in row]
+            assert not any(cell.startswith(("=", "+", "-", "@")) for cell in cells)
+        elif path.suffix == ".json":
+            found.add(json.loads(text)["source"]["name"])
+        else:
+            assert "</b>" not in text
+    assert found == shown
+    assert all(letter.isprintable() for letter in (done.out + done.err).replace("\n", ""))
 
 
 def test_a_clip_that_ends_early_is_told_everywhere(seqcls: Seqcls, model: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,21 @@ def test_clips_are_found_by_path_or_by_unique_name(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"names B\.MP4, which is not in .* \(there is b\.mp4\)"):
         find("B.MP4")
     assert find("D:\\study\\two\\c.mp4") == tmp_path / "clips/two/c.mp4"  # the folders that it still shares
+
+
+def test_a_clip_is_found_by_the_name_that_a_run_wrote(tmp_path: Path) -> None:
+    """A run writes what is no UTF-8, and what steers a terminal, as \\xNN."""
+    names = [b"deep/h\xe4.mp4", b"deep/h\xf6.mp4", b"deep/e\x1b.mp4"]
+    (tmp_path / "clips/deep").mkdir(parents=True)
+    try:
+        for name in names:
+            (tmp_path / "clips" / os.fsdecode(name)).write_bytes(b"")
+    except (OSError, UnicodeError):
+        pytest.skip("no such names here")
+    for file, name in zip((r"deep/h\xe4.mp4", r"h\xf6.mp4", r"deep/e\x1b.mp4"), names, strict=True):
+        labels = read_labels(write(tmp_path, f"{HEAD}\n{file},liver,0,1,present\n"))
+        [(path, _)] = match_clips(labels, tmp_path / "clips", tmp_path / "labels.csv")
+        assert os.fsencode(path.relative_to(tmp_path / "clips")) == name
 
 
 def test_a_clip_is_found_in_either_unicode_form_and_beside_clutter(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +17,7 @@ from seqcls.datasets.dataset import FrameSet
 from seqcls.errors import DataError
 from seqcls.training import crossvalidation as module
 from seqcls.training import train as training
-from seqcls.training.crossvalidation import cross_validate, grouping, split_groups
+from seqcls.training.crossvalidation import cross_validate, grouping, split_groups, write_scores
 from seqcls.training.options import TrainOptions
 
 
@@ -157,3 +158,12 @@ def test_cross_validation_stops_between_folds(brightness: list[np.ndarray]) -> N
 def test_a_fold_that_was_interrupted_does_not_count(brightness: list[np.ndarray]) -> None:
     outcome = cross_validate(frame_set(), replace(QUICK, epochs=2))
     assert outcome.interrupted and [fold.groups for fold in outcome.folds] == [("p0",)]
+
+
+def test_the_table_of_scores_holds_no_formula(tmp_path: Path) -> None:
+    frames = replace(frame_set(clips=2, frames=1), organs=("=disc", "bar"))
+    frames = replace(frames, clip=np.array(["=1+1.mp4", "a,b"]), patient=np.array(["@p", "\x1bq"]))
+    result: Any = SimpleNamespace(scores=np.array([[0.5, np.nan], [0.25, 1e-9]], np.float32))
+    assert write_scores(result, frames, tmp_path).read_text(encoding="utf-8").splitlines() == [
+        "clip,patient,frame,'=disc,bar", "'=1+1.mp4,'@p,0.0,0.5,", '"a,b",\\x1bq,0.0,0.25,1e-09',
+    ]  # fmt: skip

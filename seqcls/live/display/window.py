@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from seqcls.child_program import end, program, start
 from seqcls.errors import UsageError
+from seqcls.foreign_text import for_image
 from seqcls.live.background import BackgroundWorker
 from seqcls.live.snapshot import LiveView, OrganView
 from seqcls.palette import ABSENT, PRESENT, UNKNOWN, bgr
@@ -199,8 +200,7 @@ def _sign(area: Image, organ: OrganView) -> None:
             cv2.line(box, (start, 0), (start + height, height), (0, 200, 255), 3)
     ink = (0, 0, 0) if organ.state == "unknown" else (255, 255, 255)
     score = "" if organ.score is None else f"  {organ.score:.2f}"
-    # OpenCV's letters are ASCII; others become question marks rather than garbage.
-    name = (_cut(organ.organ, 34 - len(score)) + score).encode("ascii", "replace").decode()
+    name = _cut(for_image(organ.organ), 34 - len(score)) + score
     small = min(1.0, height / 90)
     size = min(0.7 * small, (width - 44) / max(1, cv2.getTextSize(name, _FONT, 1.0, 2)[0][0]))
     line = round(34 * small)  # what the name takes, with what hangs below its letters
@@ -220,4 +220,4 @@ def _cut(text: str, most: int) -> str:
 def _text(
     area: Image, text: str, x: int, y: int, scale: float, color: tuple[int, int, int] = _INK, width: int = 1
 ) -> None:
-    cv2.putText(area, text.encode("ascii", "replace").decode(), (x, y), _FONT, scale, color, width, cv2.LINE_AA)
+    cv2.putText(area, for_image(text), (x, y), _FONT, scale, color, width, cv2.LINE_AA)

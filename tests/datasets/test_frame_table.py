@@ -1,0 +1,23 @@
+"""The table of extracted frames, written and read."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from seqcls.datasets.frame_table import Row, dataset_hash, read_table, write_tables
+from seqcls.geometry import Geometry
+
+
+def test_names_that_a_spreadsheet_would_run_come_back(tmp_path: Path) -> None:
+    path = tmp_path / "train/=liver present/a_000000.png"
+    row = Row(path, "=1+1.mp4", "@p", 0.5, "train", (("=liver", True),))
+    write_tables(tmp_path, [row], Geometry(), [])
+    with (tmp_path / "frames.csv").open(encoding="utf-8", newline="") as stream:
+        assert not any(cell.startswith(("=", "@")) for cells in csv.reader(stream) for cell in cells)
+    assert read_table(tmp_path) == [row]
+
+
+def test_a_name_that_is_no_utf8_has_a_hash(tmp_path: Path) -> None:
+    rows = [Row(tmp_path / f"train/{name}.png", "c", "p", 0.0, "train", ()) for name in ("\udce4", "\udcf6")]
+    assert dataset_hash(rows[:1], tmp_path) != dataset_hash(rows[1:], tmp_path)
