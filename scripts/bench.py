@@ -117,14 +117,12 @@ def running(
 
 def bare_openvino(name: str, engine: Any, images: Any) -> bench.Case:
     """The same graph by OpenVINO's own throughput mode, with nothing of seqcls around it."""
-    import openvino
-
-    from seqcls.engines.openvino_graph import core
+    from seqcls.engines.openvino_graph import core, ov
 
     hints = {"PERFORMANCE_HINT": "THROUGHPUT"}
     if engine.precision in ("fp32", "bf16"):
         hints["INFERENCE_PRECISION_HINT"] = {"fp32": "f32", "bf16": "bf16"}[engine.precision]
-    queue = openvino.AsyncInferQueue(core().compile_model(engine._model, "CPU", hints))
+    queue = ov.AsyncInferQueue(core().compile_model(engine._model, "CPU", hints))
 
     def work() -> int:
         for row in range(len(images)):

@@ -6,7 +6,6 @@ page holds no paths, no names of users or computers, and nothing is fetched from
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata
 import os
 import platform
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import seqcls
+from seqcls.third_party import library
 
 #: Distribution and module of what every installation has, and of what brings more: then the command and the purpose.
 NEEDED = {
@@ -219,7 +219,7 @@ def _dicom() -> Iterator[Finding]:
         return
     for name, syntax in DICOM.items():
         try:
-            available = importlib.import_module("pydicom.pixels").get_decoder(syntax).is_available
+            available = library("pydicom.pixels").get_decoder(syntax).is_available
             problem = "" if available else "no decoder is installed"
         except Exception as error:  # plugins of other makers raise what they like
             problem = without_paths(error)
@@ -252,7 +252,7 @@ def _cameras() -> Iterator[Finding]:
 def _imported(module: str) -> tuple[Any, str]:
     """The module, or None and why it cannot be imported."""
     try:
-        return importlib.import_module(module), ""
+        return library(module), ""
     except ModuleNotFoundError as error:
         return None, "not installed" if error.name == module else f"cannot be imported ({without_paths(error)})"
     except Exception as error:  # OSError for a DLL, and nearly anything where two libraries do not fit each other

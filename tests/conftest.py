@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from seqcls.third_party import switch_off_reporting
+
+switch_off_reporting()  # tests import some libraries on their own
 HERE = Path(__file__).resolve().parent
 
 

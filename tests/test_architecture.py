@@ -24,6 +24,7 @@ IMPORTS: dict[str, set[str]] = {
     "file_lock": set(),
     "foreign_text": set(),
     "palette": set(),
+    "third_party": set(),
     "wording": set(),
     "json_record": {"errors"},
     "prefetch": {"bounded_queue"},
@@ -38,19 +39,19 @@ IMPORTS: dict[str, set[str]] = {
     "json_text": {"foreign_text", "files"},
     "phantom": {"errors", "files", "av", "cv2"},
     "postprocess": {"types", "intervals", "smoothing"},
-    "sources": {"errors", "foreign_text", "wording", "temporaries", "types", "files", "PIL", "av", "cv2", "pydicom"},
+    "sources": {"errors", "foreign_text", "third_party", "wording", "temporaries", "types", "files", "PIL", "av", "cv2", "pydicom"},
     "feeds": {"bounded_queue", "child_program", "errors", "foreign_text", "types", "sources", "av", "cv2"},
     "layouts": {"errors", "types", "files", "geometry", "json_text", "sources"},
-    "models": {"errors", "json_record", "files", "geometry", "intervals", "smoothing", "json_text", "google", "onnx", "safetensors", "torch", "torchvision"},
+    "models": {"errors", "third_party", "json_record", "files", "geometry", "intervals", "smoothing", "json_text", "google", "safetensors", "torch"},
     "preprocess": {"types", "geometry", "gate"},
     "timeline": {"errors", "json_record", "types", "files", "geometry", "intervals", "smoothing", "gate"},
     "contact_sheet": {"errors", "foreign_text", "types", "files", "geometry", "gate", "sources", "preprocess", "PIL", "cv2"},
     "datasets": {"errors", "foreign_text", "json_record", "temporaries", "types", "files", "geometry", "json_text", "sources", "layouts", "preprocess", "cv2"},
-    "engines": {"errors", "files", "models", "onnx", "onnxruntime", "openvino", "torch"},
-    "exports": {"errors", "foreign_text", "palette", "json_record", "types", "files", "pauses", "json_text", "timeline", "matplotlib"},
+    "engines": {"errors", "third_party", "files", "models", "torch"},
+    "exports": {"errors", "foreign_text", "palette", "third_party", "json_record", "types", "files", "pauses", "json_text", "timeline"},
     "reprocess": {"types", "intervals", "pauses", "smoothing", "postprocess", "timeline"},
     "adaptive": {"errors", "types", "intervals", "smoothing", "preprocess", "engines"},
-    "doctor": {"models", "engines"},
+    "doctor": {"third_party", "models", "engines"},
     "journal": {"errors", "file_lock", "json_record", "types", "files", "geometry", "intervals", "pauses", "smoothing", "json_text", "postprocess", "sources", "timeline", "reprocess"},
     "scoring": {"types", "preprocess", "engines"},
     "detector": {"errors", "prefetch", "types", "geometry", "intervals", "pauses", "smoothing", "gate", "postprocess", "sources", "models", "preprocess", "timeline", "engines", "adaptive", "scoring"},
@@ -58,8 +59,8 @@ IMPORTS: dict[str, set[str]] = {
     "evaluation": {"errors", "types", "files", "timeline", "datasets", "detector", "scipy", "sklearn"},
     "live": {"bounded_queue", "child_program", "errors", "foreign_text", "palette", "types", "files", "geometry", "intervals", "json_text", "postprocess", "sources", "preprocess", "journal", "scoring", "detector", "av", "cv2"},
     "pictures": {"errors", "types", "smoothing", "sources", "timeline", "adaptive", "detector"},
-    "convert": {"errors", "temporaries", "types", "files", "json_text", "postprocess", "models", "datasets", "engines", "reprocess", "evaluation", "nncf", "onnx", "onnxruntime"},
-    "training": {"errors", "palette", "prefetch", "files", "intervals", "json_text", "models", "datasets", "evaluation", "matplotlib", "scipy", "sklearn", "torch"},
+    "convert": {"errors", "third_party", "temporaries", "types", "files", "json_text", "postprocess", "models", "datasets", "engines", "reprocess", "evaluation"},
+    "training": {"errors", "palette", "third_party", "prefetch", "files", "intervals", "json_text", "models", "datasets", "evaluation", "scipy", "sklearn", "torch"},
     "demo": {"geometry", "phantom", "models", "timeline", "datasets", "exports", "detector", "evaluation", "training"},
 }  # fmt: skip
 COMMAND_LINE = {"cli", "__main__"}  # may import everything, and alone typer and rich
@@ -118,6 +119,42 @@ def test_imports_are_those_of_the_table(wing: str) -> None:
 def test_temporaries_have_one_home() -> None:
     """There they are private and exclusive, and swept after a kill; tempfile's own are not."""
     assert [path.name for path in modules() if "tempfile" in imported_names(path)] == ["temporaries.py"]
+
+
+#: Libraries that report, or leave traces, when they are imported, and the folders that have them by ``library(NAME)``.
+CAREFULLY = {
+    "convert": {"nncf", "onnx", "onnxruntime"},
+    "engines": {"onnx", "onnxruntime", "openvino"},
+    "exports": {"matplotlib"},
+    "models": {"onnx", "torchvision"},
+    "sources": {"pydicom"},
+    "training": {"matplotlib", "torch"},
+}
+
+
+def test_libraries_that_report_are_imported_in_one_place() -> None:
+    asked: dict[str, set[str]] = {}
+    for path in modules():
+        if place(path) == "third_party":
+            continue
+        reporting = {"matplotlib", "nncf", "onnx", "onnxruntime", "openvino", "openvino_telemetry", "torchvision"}
+        assert not imports(path) & reporting, path
+        assert not {"importlib.import_module", "__import__"} & set(called(path)), path
+        for name, argument in called(path).items():
+            if name == "library" and argument:
+                asked.setdefault(place(path), set()).update(one.split(".")[0] for one in argument)
+    assert {wing: names for wing, names in asked.items() if wing != "doctor"} == CAREFULLY
+
+
+def called(path: Path) -> dict[str, set[str]]:
+    """The functions that a file calls, and the strings that each gets as its first argument."""
+    found: dict[str, set[str]] = {}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            first = node.args[0] if node.args else None
+            constant = isinstance(first, ast.Constant) and isinstance(first.value, str)
+            found.setdefault(ast.unparse(node.func), set()).update({first.value} if constant else ())  # type: ignore[union-attr]
+    return found
 
 
 def imported_names(path: Path) -> set[str]:

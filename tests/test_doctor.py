@@ -40,7 +40,7 @@ def without(monkeypatch: pytest.MonkeyPatch, error: BaseException, *modules: str
             raise error
         return load(name)
 
-    monkeypatch.setattr(doctor.importlib, "import_module", load_or_raise)
+    monkeypatch.setattr(importlib, "import_module", load_or_raise)
 
 
 def test_the_page_of_this_machine(one_engine: None) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import sys
 import warnings
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -25,6 +24,7 @@ from seqcls.datasets.dataset import FrameSet
 from seqcls.errors import EngineError, one_line
 from seqcls.models.folded import Network
 from seqcls.temporaries import temporary_folder
+from seqcls.third_party import library
 
 Images = NDArray[np.uint8]
 #: Frames for the calibration; more change nothing but the time.
@@ -40,13 +40,12 @@ def quantize_openvino(net: Network, images: Images, *, keep_first_layer_fp32: bo
     with _library("seqcls[int8]"):
         from seqcls.engines.openvino_graph import build
 
-        # NNCF counts its users with Google Analytics where it can import what does so.
-        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
-        import nncf
-        from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters
-        from nncf.quantization.range_estimator import RangeEstimatorParametersSet
-
-        ranges = AdvancedQuantizationParameters(activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX)
+        nncf, advanced = library("nncf"), library("nncf.quantization.advanced_parameters")
+        ranges = advanced.AdvancedQuantizationParameters(
+            activations_range_estimator_params=library(
+                "nncf.quantization.range_estimator"
+            ).RangeEstimatorParametersSet.MINMAX
+        )
         plain = build(net)
         stem = next(o.get_friendly_name() for o in plain.get_ordered_ops() if o.get_type_name() == "Convolution")
         return nncf.quantize(
@@ -62,11 +61,9 @@ def quantize_openvino(net: Network, images: Images, *, keep_first_layer_fp32: bo
 def quantize_onnx(net: Network, images: Images, *, keep_first_layer_fp32: bool = False) -> Any:
     """An ``onnx.ModelProto`` with int8 convolutions (QDQ), calibrated on (N, S, S). Raises EngineError."""
     with _library("seqcls[onnx]"), temporary_folder() as scratch:
-        import onnx
-        from onnxruntime import quantization
-
         from seqcls.engines.onnx_graph import build
 
+        onnx, quantization = library("onnx"), library("onnxruntime.quantization")
         feeds = ({"images": image[None]} for image in images)
         model = build(net)
         stem = next(node.name for node in model.graph.node if node.op_type == "Conv")

@@ -6,13 +6,15 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from seqcls.engines.base import Forward, Parts, PerImageEngine, processors, settle_int8
 from seqcls.engines.onnx_graph import build, read
 from seqcls.errors import EngineError, one_line
 from seqcls.models.folded import network
+from seqcls.third_party import library
+
+onnxruntime = library("onnxruntime")
 
 
 class ONNXEngine(PerImageEngine):

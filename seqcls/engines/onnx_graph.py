@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
 from seqcls.errors import ModelError
 from seqcls.files import atomic_path
 from seqcls.models.converted import MAX_WEIGHT_BYTES, onnx_model, onnx_notes, read_bytes
 from seqcls.models.file import ModelHeader, header_of
 from seqcls.models.folded import Conv, Network
+from seqcls.third_party import library
+
+if TYPE_CHECKING:
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+else:
+    onnx, helper, numpy_helper = library("onnx"), library("onnx.helper"), library("onnx.numpy_helper")
+    TensorProto = onnx.TensorProto
 
 #: Old enough for every ONNX Runtime of the last years.
 OPSET, IR_VERSION = 17, 8

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
+from typing import TYPE_CHECKING
 
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
 
 from seqcls.engines.base import Forward, Parts, PerImageEngine, processors, settle_int8
@@ -15,6 +15,12 @@ from seqcls.engines.openvino_graph import build, core, read
 from seqcls.errors import EngineError, one_line
 from seqcls.models.bfloat16 import fast_bfloat16
 from seqcls.models.folded import network
+from seqcls.third_party import library
+
+if TYPE_CHECKING:
+    import openvino as ov
+else:
+    ov = library("openvino")
 
 #: What the library is told to compute in, and what it calls the capability. Of an int8 model this is for the rest.
 _TYPES = {"fp32": ov.Type.f32, "bf16": ov.Type.bf16, "fp16": ov.Type.f16, "int8": ov.Type.f32}

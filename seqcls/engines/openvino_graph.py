@@ -6,17 +6,23 @@ import hashlib
 import math
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
-from openvino import opset13 as ops
 
 from seqcls.errors import ModelError, one_line
 from seqcls.files import atomic_path
 from seqcls.models.converted import MAX_GRAPH_BYTES, MAX_WEIGHT_BYTES, ir_notes, read_bytes
 from seqcls.models.file import ModelHeader, header_of
 from seqcls.models.folded import Conv, Network
+from seqcls.third_party import library
+
+if TYPE_CHECKING:
+    import openvino as ov
+    from openvino import opset13 as ops
+else:
+    ov, ops = library("openvino"), library("openvino.opset13")
 
 #: What a model written by seqcls consists of. Others could loop, branch or ask for memory without end.
 OPERATIONS = {

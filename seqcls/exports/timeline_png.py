@@ -17,6 +17,7 @@ from seqcls.files import atomic_path
 from seqcls.foreign_text import for_terminal
 from seqcls.palette import PRESENT, UNKNOWN, VERMILION
 from seqcls.pauses import long_frames, pauses
+from seqcls.third_party import library
 from seqcls.timeline import Timeline
 from seqcls.types import TIME_TOLERANCE_S, Interval
 
@@ -47,22 +48,19 @@ _LINES, _LETTERS = 6, 190
 
 def load_library() -> None:
     """Import what ``write_picture`` needs: a quarter of a second, which somebody may have to spare earlier."""
-    import matplotlib.backends.backend_agg
-    import matplotlib.figure  # noqa: F401
+    library("matplotlib.backends.backend_agg")
+    library("matplotlib.figure")
 
 
 def write_picture(timeline: Timeline, path: str | Path) -> None:
     """Write the timeline as a PNG, 1100 pixels wide. Raises OutputError."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     organs, lines = timeline.organs, _lines_about(timeline)
     thumbnails = bool(timeline.thumbnails)
     rows = thumbnails + len(organs)
     top = _TOP + _LINE * len(lines)
     height = top + rows * _ROW + (rows - 1) * _BETWEEN + _BOTTOM
-    figure = Figure(figsize=(_WIDTH, height), dpi=100)
-    FigureCanvasAgg(figure)
+    figure = library("matplotlib.figure").Figure(figsize=(_WIDTH, height), dpi=100)
+    library("matplotlib.backends.backend_agg").FigureCanvasAgg(figure)
     axes = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
     figure.subplots_adjust(
         left=_LEFT / _WIDTH,

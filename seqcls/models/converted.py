@@ -15,6 +15,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from seqcls.errors import ModelError, one_line
+from seqcls.third_party import library
 
 #: ResNet-18 in float32 has 45 MB of weights; its graph, quantised, 0.2 MB.
 MAX_GRAPH_BYTES = 8 << 20
@@ -57,8 +58,9 @@ def ir_notes(xml: bytes, path: Path) -> dict[str, str]:
 def onnx_model(content: bytes, path: Path) -> Any:
     """The ``onnx.ModelProto`` in the bytes of ``path``. Raises ModelError, also where the library is missing."""
     try:
-        import onnx
         from google.protobuf.message import DecodeError
+
+        onnx = library("onnx")
     except ImportError as error:
         raise ModelError(f"{path} cannot be read without ONNX ({error}); pip install 'seqcls[onnx]'") from error
     try:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from seqcls.errors import ModelError, SeqclsError, one_line
 from seqcls.files import atomic_path, on_disk
@@ -145,7 +145,8 @@ def write_model(path: str | Path, header: ModelHeader, tensors: Mapping[str, NDA
     if problem := misfit(stored, len(header.organs)):
         raise ModelError(f"refusing to write {path}: {problem}")
     with atomic_path(path) as temporary:
-        save_file(stored, temporary, metadata={KEY: header.to_json()})
+        # Not by its own save_file, which makes a file of its own that no umask governs and that a kill leaves behind.
+        temporary.write_bytes(save(stored, metadata={KEY: header.to_json()}))
 
 
 def read_header(path: str | Path) -> ModelHeader:

@@ -26,12 +26,14 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torchvision.models import ResNet18_Weights, resnet18
 
 from seqcls.errors import EngineError, ModelError, UsageError, one_line
 from seqcls.files import on_disk
 from seqcls.models.bfloat16 import fast_bfloat16
 from seqcls.models.file import GRAY_MEAN, GRAY_STD, misfit, resnet18_shapes
+from seqcls.third_party import library
+
+resnets = library("torchvision.models")
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -47,7 +49,7 @@ class GrayResNet(nn.Module):
 
     def __init__(self, outputs: int, *, mean: float = GRAY_MEAN, std: float = GRAY_STD) -> None:
         super().__init__()
-        net = resnet18(weights=None, num_classes=outputs)
+        net = resnets.resnet18(weights=None, num_classes=outputs)
         net.conv1 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
         nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
         self.net = net
@@ -180,7 +182,9 @@ def _imagenet() -> dict[str, Tensor]:
     try:
         # torch.hub prints to stdout, which belongs to results.
         with contextlib.redirect_stdout(io.StringIO()):
-            state = ResNet18_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True, weights_only=True)
+            state = resnets.ResNet18_Weights.IMAGENET1K_V1.get_state_dict(
+                progress=False, check_hash=True, weights_only=True
+            )
     except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, http.client.HTTPException) as error:
         raise ModelError(f"the ImageNet weights cannot be downloaded ({one_line(error)}); {_OFFLINE}") from error
     finally:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from seqcls.errors import SourceError
+from seqcls.third_party import library
 
 IMPLICIT = "1.2.840.10008.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -83,6 +84,7 @@ def looks_like_dicom(head: bytes) -> bool:
 
 def read_header(path: Path) -> Header:
     """The data set up to the pixels. Raises SourceError, or whatever pydicom raises on damaged elements."""
+    library("pydicom")  # the first of all its imports
     from pydicom.filereader import read_dataset
     from pydicom.tag import BaseTag
 

@@ -7,7 +7,10 @@ import math
 import torch
 
 from seqcls.models.resnet import GrayResNet
+from seqcls.third_party import library
 from seqcls.training.options import TrainOptions
+
+library("torch._dynamo")  # the optimizers bring it, at a time when no precaution is taken
 
 
 def open_optimizer(model: GrayResNet, options: TrainOptions) -> torch.optim.Optimizer:

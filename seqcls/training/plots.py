@@ -11,6 +11,7 @@ from typing import Any
 from seqcls.files import atomic_path, write_csv
 from seqcls.json_text import write_json
 from seqcls.palette import BLUE, GRAY, GREEN, VERMILION
+from seqcls.third_party import library
 
 
 def write_history(history: Sequence[Any], folder: str | Path) -> tuple[Path, ...]:
@@ -29,12 +30,8 @@ def write_history(history: Sequence[Any], folder: str | Path) -> tuple[Path, ...
 
 def draw_history(history: Sequence[Any], path: str | Path) -> None:
     """Loss, validation AUROC and learning rate by epoch, one above the other, as a PNG. Raises OutputError."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
-    figure = Figure(figsize=(7, 7), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = library("matplotlib.figure").Figure(figsize=(7, 7), dpi=120, layout="constrained")
+    library("matplotlib.backends.backend_agg").FigureCanvasAgg(figure)
     loss, area, rate = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 1.4))
     epochs = [epoch.number for epoch in history]
     best = max((epoch.number for epoch in history if epoch.best), default=None)
@@ -47,7 +44,7 @@ def draw_history(history: Sequence[Any], path: str | Path) -> None:
         area.text(0.5, 0.5, "no validation shows both classes", transform=area.transAxes, ha="center", color=GRAY)
     _curve(rate, epochs, [epoch.lr for epoch in history], GRAY, "", "")
     rate.set(ylabel="learning rate", xlabel="epoch", ylim=(0, None))
-    rate.xaxis.set_major_locator(MaxNLocator(integer=True))
+    rate.xaxis.set_major_locator(library("matplotlib.ticker").MaxNLocator(integer=True))
     for axes in (loss, area, rate):
         axes.grid(color="#dddddd", linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
