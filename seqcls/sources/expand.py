@@ -180,7 +180,7 @@ class _Search:
                     videos += 1
             elif kind:
                 clips.append(FoundSource(spec=str(path)))
-                videos += kind != "stack"
+                videos += kind not in ("stack", "gif")
         if images and not is_result:
             if videos:
                 self._aside.reasons["images beside clips"] += len(images)

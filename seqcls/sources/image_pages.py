@@ -11,13 +11,35 @@ _NEW_SUBFILE_TYPE, _SUBFILE_TYPE = 254, 255
 
 
 def holds_several(stream: BinaryIO, head: bytes) -> bool:
-    """Whether this is a TIFF of several pages, an animated WebP or an APNG; ``head``: its first bytes."""
+    """Whether this is a TIFF of several pages, or an animated WebP, APNG, AVIF or GIF; ``head``: its first bytes."""
     if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         pages, whole = tiff_pages(stream, most=2)
         return len(pages) > 1 or (len(pages) == 1 and not whole)
     if head[:4] == b"RIFF":
         return head[12:16] == b"VP8X" and len(head) > 20 and head[20] & 0x02 != 0
+    if head.startswith(b"GIF8"):
+        return _is_animated_gif(stream)
+    if still_format(head) == "AVIF":
+        return b"avis" in _brands(head)
     return head.startswith(b"\x89PNG") and _is_animated_png(stream)
+
+
+def still_format(head: bytes) -> str:
+    """AVIF or HEIC, images in the container of MP4 (ISO/IEC 23008-12), or "" for what begins with other bytes.
+
+    FFmpeg gives of such a file one tile, or one of its images.
+    """
+    brands = _brands(head)
+    if brands & {b"avif", b"avis"}:
+        return "AVIF"
+    return "HEIC" if brands & {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"} else ""
+
+
+def _brands(head: bytes) -> set[bytes]:
+    (length,) = struct.unpack_from(">I", head.ljust(4, b"\0"))
+    if head[4:8] != b"ftyp":
+        return set()
+    return {head[8:12], *(head[at : at + 4] for at in range(16, min(length, len(head)), 4))}
 
 
 def tiff_pages(stream: BinaryIO, most: int = 1_000_000) -> tuple[list[int], bool]:
@@ -78,3 +100,33 @@ def _is_animated_png(stream: BinaryIO) -> bool:
         if head[4:8] == b"acTL":
             return bool(frames > 1)
         at += 12 + length
+
+
+def _is_animated_gif(stream: BinaryIO) -> bool:
+    """GIF89a: blocks of a mark and parts with their lengths; whether a second image (0x2C) is among them."""
+
+    def byte() -> int:
+        read = stream.read(1)
+        return read[0] if read else 0
+
+    def pass_table(flags: int) -> None:
+        stream.seek(3 << (flags & 7) + 1 if flags & 0x80 else 0, os.SEEK_CUR)
+
+    stream.seek(10)
+    flags = byte()
+    stream.seek(2, os.SEEK_CUR)
+    pass_table(flags)
+    images = 0
+    while (mark := byte()) in (0x21, 0x2C):
+        if mark == 0x21:
+            stream.seek(1, os.SEEK_CUR)
+        else:
+            images += 1
+            if images == 2:
+                return True
+            stream.seek(8, os.SEEK_CUR)
+            pass_table(byte())
+            stream.seek(1, os.SEEK_CUR)
+        while length := byte():
+            stream.seek(length, os.SEEK_CUR)
+    return mark != 0x3B  # cut or damaged: FFmpeg finds what there is

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from seqcls.errors import SourceError, one_line
 from seqcls.sources.aside import Aside
 from seqcls.sources.base import require_regular_file, require_sane_size
+from seqcls.sources.image_pages import still_format
 from seqcls.sources.levels import SAMPLE, Levels, SetLevels, levels_of
 from seqcls.sources.pixel_aspect import pixel_aspect, square_size, with_square_pixels
 from seqcls.sources.sniff import is_clutter, kind_by_suffix, kind_of
@@ -83,8 +84,17 @@ def opened(path: Path) -> Iterator[PIL.Image.Image]:
         raise
     except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, its bomb error; its decoders anything
         raise SourceError(
-            f"{path.name}: cannot be read as an image ({what_is_wrong(error)}); remove it or mend it"
+            f"{path.name}: cannot be read as an image ({what_is_wrong(error)}); {_remedy(path, error)}"
         ) from None
+
+
+def _remedy(path: Path, error: Exception) -> str:
+    from PIL import UnidentifiedImageError
+
+    with contextlib.suppress(OSError), path.open("rb") as stream:
+        if isinstance(error, UnidentifiedImageError) and (form := still_format(stream.read(256))):
+            return f"it looks like {form}, which cannot be decoded here: save it as PNG or JPEG"
+    return "remove it or mend it"
 
 
 def what_is_wrong(error: Exception) -> str:

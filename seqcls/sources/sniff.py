@@ -10,7 +10,7 @@ from pathlib import Path
 
 from seqcls.errors import SourceError, one_line
 from seqcls.sources.dicom_header import looks_like_dicom
-from seqcls.sources.image_pages import holds_several
+from seqcls.sources.image_pages import holds_several, still_format
 
 #: Bytes needed to decide: DICOM's mark stands at 128, a transport stream repeats its mark every 188 or 192 bytes.
 HEAD_BYTES = 1024
@@ -30,7 +30,7 @@ _SUFFIXES: dict[str, tuple[str, ...]] = {
     "hevc": (".hevc", ".h265", ".265"),
     "image": (
         *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".tif", ".tiff", ".btf"),
-        *(".pgm", ".ppm", ".pnm", ".pbm", ".webp", ".jp2", ".j2k"),
+        *(".pgm", ".ppm", ".pnm", ".pbm", ".webp", ".jp2", ".j2k", ".avif"),
     ),
     "dicom": (".dcm", ".dicom", ".dic", ".ima"),
 }
@@ -73,6 +73,8 @@ def kind_of(path: Path) -> str:
         with path.open("rb") as stream:
             head = stream.read(HEAD_BYTES)
             kind = _kind(path, head)
+            if kind == "gif":  # its first image, or a clip
+                return "gif" if holds_several(stream, head) else "image"
             return "stack" if kind == "image" and holds_several(stream, head) else kind
     except (OSError, ValueError) as error:
         raise SourceError(f"{path}: cannot be read ({one_line(error)}); check its permissions") from None
@@ -86,7 +88,7 @@ def _kind(path: Path, head: bytes) -> str:
             # Only its name tells a stream of JPEGs from one JPEG.
             return "mjpeg" if head[:2] == b"\xff\xd8" and kind_by_suffix(path) == "mjpeg" else kind
     if head[4:8] in _BOXES:
-        return "mov"
+        return "image" if still_format(head) else "mov"
     if head[:4] == b"RIFF" and head[8:12] in (b"AVI ", b"WEBP"):
         return "avi" if head[8:12] == b"AVI " else "image"
     for first, step in ((0, 188), (4, 192)):

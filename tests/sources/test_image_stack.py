@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 from support.clips import frames_of, read
 from support.media import draw, numbers
 
@@ -20,6 +20,7 @@ from seqcls.sources.sniff import kind_of
 from seqcls.types import Frame, Gap
 
 COUNT = 7
+AVIF = pytest.mark.skipif("avif" not in features.modules or not features.check("avif"), reason="an older Pillow")
 
 
 def stack(path: Path, count: int = COUNT, factor: int = 0, **options: Any) -> Path:
@@ -40,6 +41,7 @@ def stack(path: Path, count: int = COUNT, factor: int = 0, **options: Any) -> Pa
         ("a.webp", {"lossless": True, "duration": 40}),
         ("a.png", {"duration": 40}),
         ("a.apng", {"duration": 40}),
+        pytest.param("a.avif", {"duration": 40, "quality": 90}, marks=AVIF),
     ],
     ids=str,
 )

@@ -7,12 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 from support.clips import frames_of, read
 from support.media import draw, numbers
 
 from seqcls.errors import SourceError
-from seqcls.sources import open_source
+from seqcls.sources import expand, open_source
+from seqcls.sources.sniff import kind_of
 from seqcls.types import Frame
 
 
@@ -90,3 +91,40 @@ def test_further_images_in_a_jpeg_are_remarked_on(tmp_path: Path) -> None:
     frames, _, report = read(tmp_path / "a.jpg")
     assert numbers([frame.image for frame in frames]) == [0]
     assert report.reasons == ("a.jpg holds 5 images, of which the first is read",)
+
+
+#: Formats in which one file may hold one image or many.
+STILLS = [".png", ".jpg", ".tif", ".gif", ".webp", ".bmp", ".jp2"]
+
+
+def test_a_still_is_an_image_in_every_format(tmp_path: Path) -> None:
+    """Alike: one frame of one length, in a folder part of the sequence and no clip beside it."""
+    formats = STILLS + [".avif"] * ("avif" in features.modules and features.check("avif"))
+    for number, suffix in enumerate(formats):
+        Image.fromarray(draw(number)).save(tmp_path / f"f{number}{suffix}")
+        (frame,), _, report = read(tmp_path / f"f{number}{suffix}")
+        assert (kind_of(tmp_path / f"f{number}{suffix}"), frame.duration_s) == ("image", 0.04), suffix
+        assert numbers([frame.image]) == [number] and (report.verdict, report.reasons) == ("complete", ())
+    (found,) = expand([str(tmp_path)]).sources
+    assert len(found.images) == len(formats)
+    assert numbers([frame.image for frame in frames_of(tmp_path, rate_hz=25)]) == list(range(len(formats)))
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"mif1"])
+def test_a_format_that_is_not_decoded_is_named(brand: bytes, tmp_path: Path) -> None:
+    """FFmpeg would give one tile of it."""
+    (tmp_path / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1heic" + bytes(100))
+    assert kind_of(tmp_path / "IMG_1.HEIC") == "image"
+    with pytest.raises(SourceError, match=r"IMG_1\.HEIC: .* looks like HEIC.*: save it as PNG or JPEG"):
+        open_source(tmp_path / "IMG_1.HEIC")
+
+
+def test_a_gif_that_is_cut_behind_its_first_image_is_no_still(tmp_path: Path) -> None:
+    pages = [Image.fromarray(draw(k)) for k in range(3)]
+    pages[0].save(tmp_path / "a.gif", save_all=True, append_images=pages[1:])
+    data = (tmp_path / "a.gif").read_bytes()
+    assert kind_of(tmp_path / "a.gif") == "gif"
+    second = data.index(b"\x21\xf9", data.index(b"\x21\xf9") + 1)
+    (tmp_path / "a.gif").write_bytes(data[: second + 4])
+    assert kind_of(tmp_path / "a.gif") == "gif"
+    assert read(tmp_path / "a.gif")[2].verdict == "truncated"
