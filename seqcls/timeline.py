@@ -145,12 +145,27 @@ class Timeline:
 
     @property
     def coverage(self) -> float:
-        """Fraction of the clip's duration that could be judged, 0..1; of a single frame without duration 0 or 1."""
+        """Fraction of the clip's duration that could be judged, 0..1; of a single frame without duration 0 or 1.
+
+        What is bridged inside a presence was not judged either: frames that are lost, or could not be scored.
+        """
         total_s = self.end_s - self.start_s
         if total_s <= 0:
             return 0.0 if self.gaps else 1.0
-        unknown_s = sum(gap.end_s - gap.start_s for gap in self.gaps)
-        return max(0.0, 1.0 - unknown_s / total_s)
+        return max(0.0, 1.0 - self._unjudged_s() / total_s)
+
+    def _unjudged_s(self) -> float:
+        """The length of all that is unknown, lost or not scorable, where these overlap counted once."""
+        table = self.scores
+        rows = np.array([reason != "" for reason in table.reason], np.bool_)
+        stretches = [(gap.start_s, gap.end_s) for gap in (*self.gaps, *self.report.gaps)]
+        stretches += zip(table.time_s[rows], (table.time_s + table.duration_s)[rows], strict=True)
+        reached_s, length_s = self.start_s, 0.0
+        for start_s, end_s in sorted(stretches):
+            end_s = min(end_s, self.end_s)
+            length_s += max(0.0, end_s - max(start_s, reached_s))
+            reached_s = max(reached_s, end_s)
+        return float(length_s)
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from support.fakes import detector, frames
 from support.timelines import timeline
 
 from seqcls.errors import UsageError
-from seqcls.types import Gap, Interval
+from seqcls.types import Frame, Gap, Interval
 
 
 def test_a_timeline_is_asked_for_organs_that_it_knows() -> None:
@@ -61,3 +61,13 @@ def test_unknown_is_what_the_organ_with_the_least_of_it_has() -> None:
     assert gaps(found, "liver", "kidney", "spleen") == (Gap(1.0, 1.8, "black"), Gap(2.0, 2.2, "frozen"))
     assert gaps(found, "liver", "spleen") == (Gap(0.0, 1.1, "lost"),)
     assert gaps(found[1:3], "liver", "kidney") == ()
+
+
+def test_what_is_bridged_was_not_judged() -> None:
+    """In 2.0 s, 0.1 s are lost and one frame of 0.1 s is damaged, all within one presence; 0.3 s at the end are lost."""
+    shown = [frame for frame in frames([0.9] * 8 + [None] + [0.9] * 8) if isinstance(frame, Frame)]
+    later = [replace(frame, time_s=frame.time_s + 0.1) for frame in shown[5:]]
+    items = [*shown[:5], Gap(0.5, 0.6, "1 frame lost"), *later, Gap(1.8, 2.1, "the clip ends early")]
+    made = detector(organs=("liver",)).analyze(iter(items))
+    assert [(i.state, i.start_s, i.end_s) for i in made.intervals][0] == ("present", 0.0, pytest.approx(1.8))
+    assert made.coverage == pytest.approx(1 - 0.5 / 2.1)

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from seqcls.sources.packet_counters import PacketCounters
+
 #: Walking reads a little everywhere in the file; beyond this size that would cost more than it is worth.
 MAX_BYTES = 4 << 30
 _BLOCK_BYTES = 1 << 14
@@ -235,6 +237,7 @@ def _transport_stream(data: _Bytes) -> Structure:
     """ISO/IEC 13818-1 2.4: packets of 188 bytes that begin with 0x47 (192 with a time in front, as on discs)."""
     size = len(data)
     first, step = (0, 188) if data[0] == 0x47 and data[188] == 0x47 else (4, 192)
+    counters = PacketCounters()
     for position in range(0, size - step + 1, step * 1024):
         block = data.read(position, step * 1024)
         marks = block[first::step]
@@ -242,7 +245,10 @@ def _transport_stream(data: _Bytes) -> Structure:
         if wrong < len(marks):
             position += wrong * step
             return Structure() if _after_zeros(data, position) == size else _broken(position)
-    return Structure("the file ends inside a packet", truncated=True) if size % step else Structure()
+        counters.add(block, first, step)
+    if size % step:
+        return Structure("the file ends inside a packet", truncated=True)
+    return Structure(counters.flaw)
 
 
 def _after_zeros(data: _Bytes, position: int) -> int:

@@ -15,6 +15,7 @@ from fractions import Fraction
 from typing import Any
 
 from seqcls.types import Frame, Gap
+from seqcls.wording import count_of
 
 #: Decoders reorder at most this many frames (H.264's limit), so times farther apart are not just scrambled.
 MAX_REORDER = 16
@@ -249,8 +250,9 @@ class Clock:
         self._last_emitted = pending.tick
 
     def _gap(self, start: int, end: int, lost: int) -> Gap:
-        count = lost if lost else max(1, round((end - start) / self.period))
-        reason = f"{count} frame{'s' if count > 1 else ''} lost"
+        missing = max(1, round((end - start) / self.period))
+        count = max(lost, missing) if self._strict or not lost else lost
+        reason = f"{count_of(count, 'frame')} lost"
         self._trouble_left = 0
         end_s = self._time_s(end)
         self.end_s = max(self.end_s, end_s)

@@ -36,6 +36,16 @@ def test_padding_inside_and_unstated_lengths_are_no_damage(tmp_path: Path) -> No
     assert read(path)[2].verdict == "complete"
 
 
+@pytest.mark.parametrize("place", [5, 100], ids=["in the first frame", "in the middle"])
+def test_packets_missing_from_a_transport_stream_are_damage(place: int, tmp_path: Path) -> None:
+    """Nothing else shows it where the decoder conceals the loss, or where the container is looked into first."""
+    path = make(tmp_path, "ts h264")
+    data = path.read_bytes()
+    path.write_bytes(data[: 188 * place] + data[188 * (place + 2) :])
+    report = read(path)[2]
+    assert report.verdict == "damaged" and "packets are missing at 1 place" in report.reasons[0]
+
+
 def riff(name: bytes, content: bytes) -> bytes:
     return name + struct.pack("<I", len(content)) + content + bytes(len(content) % 2)
 
