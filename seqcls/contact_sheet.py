@@ -25,6 +25,7 @@ from seqcls.geometry import Geometry, Region, outline_mask, to_gray
 from seqcls.preprocess import EvenSample, with_region
 from seqcls.sources import Source, open_source
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
+from seqcls.wording import count_of
 
 Image = NDArray[np.uint8]
 
@@ -52,7 +53,7 @@ class InspectReport:
     def facts(self) -> list[tuple[str, str]]:
         """Names and values for a person, in the order to show them."""
         info, report = self.info, self.report
-        declared = "nothing" if info.declared_frames is None else f"{info.declared_frames} frames"
+        declared = "nothing" if info.declared_frames is None else count_of(info.declared_frames, "frame")
         if info.declared_duration_s is not None:
             declared += f", {info.declared_duration_s:.3f} s"
         pace = f"{1 / self.interval_s:.3f} frames/s" if self.interval_s > 0 else "no clock"
@@ -62,14 +63,14 @@ class InspectReport:
             ("kind", " ".join(part for part in (info.kind, info.container, info.codec) if part)),
             ("image", f"{info.width}x{info.height}{_stretched(info)}"),
             ("declared", declared),
-            ("decoded", f"{self.frames} frames, {self.times_s[0]:.3f} to {self.times_s[1]:.3f} s"),
+            ("decoded", f"{count_of(self.frames, 'frame')}, {self.times_s[0]:.3f} to {self.times_s[1]:.3f} s"),
             ("pace", f"{pace}, longest wait {self.longest_s:.3f} s"),
             ("verdict", "; ".join((report.verdict, *report.reasons))),
         ]
         found += [("gap", f"{gap.start_s:.3f} to {gap.end_s:.3f} s, {gap.reason}") for gap in report.gaps]
         found += [("region", _described(region)) for region in self.regions]
-        found.append(("scorable", f"{self.frames - unscored} of {self.frames} frames"))
-        found += [("unknown", f"{count} frames {reason}") for reason, count in self.gate]
+        found.append(("scorable", f"{self.frames - unscored} of {count_of(self.frames, 'frame')}"))
+        found += [("unknown", f"{count_of(count, 'frame')} {reason}") for reason, count in self.gate]
         found += [(name, value) for name, value in info.details]
         return found
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.types import Gap, ScoreTable
+from seqcls.wording import count_of
 
 #: A frame is long that is shown for more than so many seconds, and for more than so many times the median duration.
 LONG_S = 1.0
@@ -48,7 +49,7 @@ def with_pauses(warnings: tuple[str, ...], scores: ScoreTable, gaps: Sequence[Ga
         line = f"no new frame for {longest}: until the next one its state is taken"
     else:
         line = (
-            f"no new frame for a long time in {len(found)} places, the longest {longest}:"
+            f"no new frame for a long time in {count_of(len(found), 'place')}, the longest {longest}:"
             " each time the state of the frame before is taken"
         )
     return warnings if line in warnings else (*warnings, line)

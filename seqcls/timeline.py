@@ -18,6 +18,7 @@ from seqcls.intervals import IntervalOptions
 from seqcls.json_record import Record, known_fields, record_from
 from seqcls.smoothing import SmoothingOptions
 from seqcls.types import FrameCounts, Gap, Interval, ScoreTable, SourceInfo, SourceReport, State
+from seqcls.wording import count_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +196,7 @@ class Timeline:
             more = [f"and {len(present) - _SHOWN} more"] if len(present) > _SHOWN else []
             total_s = sum(i.duration_s for i in present)
             where = f"{', '.join([*spans, *more])} s" if present else "never"
-            lines.append(f"  {organ}: present {where} ({len(present)} intervals, {total_s:.2f} s)")
+            lines.append(f"  {organ}: present {where} ({count_of(len(present), 'interval')}, {total_s:.2f} s)")
         if len(self.organs) > _SHOWN:
             lines.append(f"  and {len(self.organs) - _SHOWN} more organs")
         return "\n".join(lines)

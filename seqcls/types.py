@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from seqcls.errors import UsageError
 from seqcls.foreign_text import for_terminal
+from seqcls.wording import count_of
 
 State = Literal["present", "absent", "unknown"]
 Verdict = Literal["complete", "truncated", "damaged", "interrupted", "unknown"]
@@ -277,4 +278,4 @@ class ScoreTable:
 
     def __repr__(self) -> str:
         stretch = f", {self.time_s[0]:.2f} to {self.time_s[-1]:.2f} s" if len(self.time_s) else ""
-        return f"ScoreTable({', '.join(self.organs)}: {len(self.index)} frames{stretch})"
+        return f"ScoreTable({', '.join(self.organs)}: {count_of(len(self.index), 'frame')}{stretch})"

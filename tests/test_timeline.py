@@ -31,12 +31,12 @@ def test_a_timeline_is_shown_in_a_few_lines() -> None:
     made = detector().analyze(frames([0.1] * 5 + [0.9] * 6 + [0.1] * 4))
     assert repr(made) == (
         "Timeline of frames: 0.00 to 1.50 s, 100% scorable, complete\n"
-        "  liver: present 0.50-1.10 s (1 intervals, 0.60 s)\n"
+        "  liver: present 0.50-1.10 s (1 interval, 0.60 s)\n"
         "  kidney: present 0.00-0.50, 1.10-1.50 s (2 intervals, 0.90 s)"
     )
     long = detector().analyze(frames(([0.1] * 5 + [0.9] * 5) * 200))
     assert len(repr(long)) < 400 and "and 192 more s (200 intervals" in repr(long)
-    assert repr(long.scores) == "ScoreTable(liver, kidney: 2000 frames, 0.00 to 199.90 s)"
+    assert repr(long.scores) == "ScoreTable(liver, kidney: 2,000 frames, 0.00 to 199.90 s)"
 
 
 def interval(organ: str, state: str, start_s: float, end_s: float, reason: str = "") -> Interval:
@@ -69,5 +69,5 @@ def test_what_is_bridged_was_not_judged() -> None:
     later = [replace(frame, time_s=frame.time_s + 0.1) for frame in shown[5:]]
     items = [*shown[:5], Gap(0.5, 0.6, "1 frame lost"), *later, Gap(1.8, 2.1, "the clip ends early")]
     made = detector(organs=("liver",)).analyze(iter(items))
-    assert [(i.state, i.start_s, i.end_s) for i in made.intervals][0] == ("present", 0.0, pytest.approx(1.8))
+    assert next((i.state, i.start_s, i.end_s) for i in made.intervals) == ("present", 0.0, pytest.approx(1.8))
     assert made.coverage == pytest.approx(1 - 0.5 / 2.1)

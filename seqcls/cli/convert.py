@@ -10,6 +10,7 @@ import typer
 from seqcls.cli import console, tables
 from seqcls.cli.options import OUTPUT, Overwrite, Panel
 from seqcls.errors import UsageError
+from seqcls.wording import count_of
 
 if TYPE_CHECKING:
     from seqcls.convert.parity import Parity
@@ -60,7 +61,8 @@ def _show(parity: Parity, max_drift: float) -> None:
     if parity.origin == "random":
         out.print("compared on random images: --calibrate DATA compares on real ones, with AUROC and intervals")
     else:
-        out.print(f"compared on {parity.frames} {parity.origin} frames of {parity.clips} clips with {parity.reference}")
+        frames = count_of(parity.frames, f"{parity.origin} frame")
+        out.print(f"compared on {frames} of {count_of(parity.clips, 'clip')} with {parity.reference}")
     rows = (
         (
             organ.organ,

@@ -10,6 +10,7 @@ import typer
 
 from seqcls.cli import console, options, tables
 from seqcls.cli.options import OUTPUT
+from seqcls.wording import count_of
 
 if TYPE_CHECKING:
     from seqcls.evaluation.evaluate import ClipTruth, Evaluation
@@ -61,7 +62,7 @@ def show_evaluation(evaluation: Evaluation) -> None:
         out.print(
             f"{o.organ}: AUROC {m.auroc:.4f}{tables.range_of(o.auroc)},"
             f" accuracy {m.accuracy:.4f}{tables.range_of(o.accuracy)}, sensitivity {m.sensitivity:.4f},"
-            f" specificity {m.specificity:.4f} ({m.count} labelled frames, {m.present} present)",
+            f" specificity {m.specificity:.4f} ({count_of(m.count, 'labelled frame')}, {m.present} present)",
         )
         out.print(
             f"{' ' * len(o.organ)}  presences found {i.found} of {i.presences}, false events {i.false_events}"
@@ -78,4 +79,4 @@ def clip_line(truth: ClipTruth) -> str:
     timeline = truth.timeline
     shares = (f"{organ} {truth.accuracy(k):.3f}" for k, organ in enumerate(timeline.organs))
     found = sum(i.state == "present" for i in timeline.intervals)
-    return f"{truth.file}: frame accuracy {', '.join(shares)}; {found} presences reported"
+    return f"{truth.file}: frame accuracy {', '.join(shares)}; {count_of(found, 'presence')} reported"

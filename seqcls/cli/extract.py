@@ -10,6 +10,7 @@ import typer
 from seqcls.cli import console, options
 from seqcls.cli.options import INPUT, OUTPUT, Panel, parse_region
 from seqcls.errors import GeometryError
+from seqcls.wording import count_of
 
 if TYPE_CHECKING:
     from seqcls.datasets.labels import ClipLabels
@@ -61,7 +62,7 @@ def _remember(clip: str, region: Region, path: Path) -> None:
     if layout is None:
         raise GeometryError(f"no ultrasound is found in {clip}, so its screen cannot be known again; use --region")
     count = keep(path, confirmed(layout, region))
-    console.notify(f"wrote {path}: {count} layouts; run, extract and train read it")
+    console.notify(f"wrote {path}: {count_of(count, 'layout')}; run, extract and train read it")
 
 
 def extract(
@@ -100,7 +101,7 @@ def extract(
                 out.print(f"{split:<11} {organ}: {present} present, {absent} absent")
     for message in summary.messages:
         console.warn(message)
-    console.notify(f"wrote {output}: {summary.frames} frames of {summary.clips} clips")
+    console.notify(f"wrote {output}: {count_of(summary.frames, 'frame')} of {count_of(summary.clips, 'clip')}")
 
 
 def labelled_clips(clips: Path, labels: Path, patients: str | None) -> list[tuple[Path, ClipLabels]]:

@@ -17,6 +17,7 @@ from seqcls.cli import console, tables
 from seqcls.cli.options import parse_number, parse_settings
 from seqcls.errors import DiskFullError, OutputError, UsageError
 from seqcls.feeds.capture import AS_IT_IS, CameraOptions
+from seqcls.wording import count_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -270,7 +271,7 @@ def _list_recordings(recorder: Recorder | None, clips: PresenceClips | None, fol
         console.notify(f"recorded {part.path}, whose 0 is {part.start_s:.2f} s of the run")
     if clips is not None:
         count = len(clips.parts)
-        console.notify(f"{count} clip{'' if count == 1 else 's'} of presences in {folder / 'clips'}")
+        console.notify(f"{count_of(count, 'clip')} of presences in {folder / 'clips'}")
 
 
 def _shows(

@@ -17,6 +17,7 @@ from seqcls.cli.live import LiveRunOptions, parse_camera, refuse_for_clips, sess
 from seqcls.cli.options import INPUT, MODEL, OUTPUT, Panel
 from seqcls.cli.results import write_with_progress
 from seqcls.errors import OutputError, SeqclsError, UsageError
+from seqcls.wording import count_of
 
 if TYPE_CHECKING:
     from seqcls.detector import Analysis, Detector
@@ -296,7 +297,7 @@ def _score_pictures(
     from seqcls.pictures import score_pictures
 
     count = len(source.images)
-    console.notify(f"{source.path}: {count} images are scored one by one: {source.unrelated}")
+    console.notify(f"{source.path}: {count_of(count, 'image')} scored one by one: {source.unrelated}")
     with console.progress(source.path, count, "images") as advance:
         timelines = score_pictures(detector, source, on_progress=advance, should_stop=should_stop)
     if timelines:

@@ -16,6 +16,7 @@ from rich.text import Text
 from seqcls.cli.console import in_flags, literal
 from seqcls.palette import SKY, UNKNOWN
 from seqcls.types import State, Verdict
+from seqcls.wording import count_of
 
 if TYPE_CHECKING:
     from seqcls.evaluation.evaluate import ClipTruth
@@ -171,7 +172,7 @@ def _facts(timeline: Timeline) -> str:
         (counts.dropped, "dropped (computer too slow)"),
         (counts.rejected, "rejected (black, frozen, no contact or damaged)"),
     )
-    frames = "1 frame" if counts.received == 1 else f"{counts.received} frames"
+    frames = count_of(counts.received, "frame")
     sums = " + ".join(f"{count} {what}" for count, what in parts if count)
     return (
         f"{timeline.end_s - timeline.start_s:.2f} s, {frames}{f' = {sums}' if sums else ''};"
@@ -184,11 +185,12 @@ def show_pictures(console: Console, name: str, pictures: Sequence[Timeline], mos
     unreadable = sum(one.report.verdict == "damaged" for one in pictures)
     rejected = sum(one.frame_counts.rejected for one in pictures) - unreadable
     scored = len(pictures) - rejected - unreadable
-    facts = f"  {len(pictures)} images = {scored} classified + {rejected} rejected + {unreadable} that cannot be read"
+    images = count_of(len(pictures), "image")
+    facts = f"  {images} = {scored} classified + {rejected} rejected + {unreadable} that cannot be read"
     console.print(literal(name, "bold") + Text(facts))
     warned = Counter(warning for one in pictures for warning in one.warnings)
     for warning, count in warned.most_common(3):
-        console.print(literal(f"  {warning} ({count} of {len(pictures)} images)", "yellow"))
+        console.print(literal(f"  {warning} ({count} of {images})", "yellow"))
     if len(warned) > 3:
         console.print(Text(f"  and {len(warned) - 3} more warnings in pictures.csv", style="yellow"))
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")

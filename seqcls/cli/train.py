@@ -14,6 +14,7 @@ from seqcls.cli import console, options, tables
 from seqcls.cli.options import OUTPUT, Panel, changed, parse_settings
 from seqcls.errors import DataError, ModelError, UsageError
 from seqcls.training.options import SIZE_PRETRAINED, SIZE_SCRATCH, AugmentOptions, TrainOptions
+from seqcls.wording import count_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -180,7 +181,9 @@ def load(
         )
     frames = frames if not organs else frames.of_organs(organs)
     trained = len(frames.split) - held
-    console.notify(f"{trained} training and {held} validation frames of {size} pixels: {', '.join(frames.organs)}")
+    console.notify(
+        f"{trained} training and {count_of(held, 'validation frame')} of {size} pixels: {', '.join(frames.organs)}"
+    )
     return frames
 
 
@@ -235,7 +238,7 @@ def cross_validate(
             if metrics is not None:
                 out.print(
                     f"left out {', '.join(fold.groups)}: {name} AUROC {tables.figure(metrics.auroc)},"
-                    f" accuracy {tables.figure(metrics.accuracy)} on {metrics.count} frames",
+                    f" accuracy {tables.figure(metrics.accuracy)} on {count_of(metrics.count, 'frame')}",
                 )
 
     rounds = len(crossvalidation.split_groups(frames, crossvalidation.grouping(frames)[1], count))

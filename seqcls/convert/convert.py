@@ -21,6 +21,7 @@ from seqcls.json_text import write_json
 from seqcls.models.file import ModelHeader, Tensors, read_model
 from seqcls.models.folded import network
 from seqcls.temporaries import temporary_folder
+from seqcls.wording import count_of
 
 Target = Literal["openvino", "onnx"]
 SUFFIXES = {"openvino": ".xml", "onnx": ".onnx"}
@@ -102,7 +103,7 @@ def convert(
             parity = _compare(header, tensors, made, options, frames)
         if problems := parity.problems(options.max_drift):
             raise ModelError(
-                f"{out} is not written: {'; '.join(problems)} (on {parity.frames} {parity.origin} frames);"
+                f"{out} is not written: {'; '.join(problems)} (on {count_of(parity.frames, f'{parity.origin} frame')});"
                 " calibrate with more frames, or take a higher precision"
             )
         for part in sorted(scratch.iterdir(), key=lambda part: part.suffix):  # .bin before .xml

@@ -15,6 +15,7 @@ from seqcls.models.file import ModelHeader
 from seqcls.postprocess import RawScores
 from seqcls.reprocess import post_process
 from seqcls.types import FrameScore, Gap
+from seqcls.wording import count_of
 
 Floats = NDArray[np.float32]
 #: A hole of more than so many frames in a clip's labelled frames is one that nothing is known of.
@@ -73,7 +74,7 @@ class Parity:
             if (change := organ.auroc_change) > max_auroc_change:
                 found.append(f"{organ.organ}: AUROC changes by {change:.4f}, more than {max_auroc_change:g}")
             if organ.gained or organ.lost:
-                found.append(f"{organ.organ}: {organ.gained} intervals gained, {organ.lost} lost")
+                found.append(f"{organ.organ}: {count_of(organ.gained, 'interval')} gained, {organ.lost} lost")
         return found
 
 

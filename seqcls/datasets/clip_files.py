@@ -12,6 +12,7 @@ from seqcls.errors import DataError
 from seqcls.files import file_identity, find_same_name, nfc, on_disk, same_name
 from seqcls.foreign_text import for_terminal
 from seqcls.sources.sniff import is_clutter, kind_by_suffix
+from seqcls.wording import count_of
 
 
 def match_clips(
@@ -54,7 +55,7 @@ def match_clips(
     bare = sorted(path.name for path in videos if file_identity(path) not in taken)
     if bare:
         names = ", ".join(bare[:3]) + (f" and {len(bare) - 3} more" if len(bare) > 3 else "")
-        notes.append(f"{len(bare)} of {len(videos)} clips in {root} have no label in {label_file}: {names}")
+        notes.append(f"{len(bare)} of {count_of(len(videos), 'clip')} in {root} have no label in {label_file}: {names}")
     return [(path, replace(clip, notes=(*clip.notes, *notes))) for path, clip in found]
 
 

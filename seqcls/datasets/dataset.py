@@ -38,6 +38,7 @@ from seqcls.layouts import with_layouts
 from seqcls.sources import open_source
 from seqcls.sources.images import deep_sample, image_facts, read_image
 from seqcls.sources.levels import SetLevels
+from seqcls.wording import count_of
 
 #: Images of one size looked at to find their ultrasound region.
 SAMPLE = 24
@@ -115,7 +116,9 @@ def load_frames(
     kept = {at: row for at, row in enumerate(rows) if row.digest}
     if len(kept) < len(rows):
         first = next(row.path for row in rows if not row.digest)
-        messages.append(f"left out {len(rows) - len(kept)} images that cannot be read, the first is {first}")
+        messages.append(
+            f"left out {count_of(len(rows) - len(kept), 'image')} that cannot be read, the first is {first}"
+        )
         require_both_states(list(kept.values()), organs, f"{root}: ")
     if not extracted:
         kept = _merge_same(kept)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from seqcls.datasets.labels import ClipLabels, LabelledSpan
 from seqcls.errors import DataError
 from seqcls.types import TIME_TOLERANCE_S, SourceReport
+from seqcls.wording import count_of
 
 #: Labels may end this much behind the clip, or by a frame: programs round, and sound often lasts longer.
 SLACK_S = 0.1
@@ -41,7 +42,7 @@ def clip_messages(
     messages = [f"{name} is {report.verdict}: {'; '.join(report.reasons)}; the rest is used"] * damaged
     if labels.frames and not damaged and labels.frames != len(time_s):
         messages.append(
-            f"{name} has {len(time_s)} frames, its labels were made on {labels.frames}: check that they fit"
+            f"{name} has {count_of(len(time_s), 'frame')}, its labels were made on {labels.frames}: check that they fit"
         )
     spans = sorted(labels.spans, key=lambda span: span.limits)
     if not (len(time_s) and spans):
@@ -63,7 +64,7 @@ def _by_frame(spans: Sequence[LabelledSpan], name: str, time_s: NDArray[np.float
     behind = sum(span.start_index >= count for span in spans)
     rows = f"; {behind} of {len(spans)} segments lie wholly behind the end" if behind else ""
     cause = "; frames count from 0, do these count from 1?" if last == count else ""
-    text = f"{name} has {count} frames, but is labelled up to frame {last}{rows}{cause}"
+    text = f"{name} has {count_of(count, 'frame')}, but is labelled up to frame {last}{rows}{cause}"
     return text, 2 * sum(span.end_index >= count for span in spans) > len(spans)
 
 

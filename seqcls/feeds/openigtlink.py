@@ -8,6 +8,7 @@ from seqcls.feeds.connection import DEFAULT_TIMING, Connection, FeedTiming, OnSt
 from seqcls.feeds.openigtlink_client import IgtlConnection, parse_url
 from seqcls.feeds.reconnect import ReconnectingSource
 from seqcls.types import SourceReport
+from seqcls.wording import count_of
 
 #: So much longer waits whoever watches the connection: the connection knows better why nothing comes.
 _LONGER_S = 0.25
@@ -54,7 +55,7 @@ class ProbeSource(ReconnectingSource):
         count, last = self._refused
         if count == 0:
             return report
-        messages = "1 message" if count == 1 else f"{count} messages"
+        messages = count_of(count, "message")
         return replace(
             report, reasons=(*report.reasons, f"{messages} of the probe could not be read, the last: {last}")
         )

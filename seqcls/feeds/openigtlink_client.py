@@ -15,6 +15,7 @@ from seqcls.errors import SourceError, one_line
 from seqcls.feeds.connection import Arrival
 from seqcls.feeds.openigtlink_wire import Message, Receiver, Refused, Status
 from seqcls.sources.redact import redact
+from seqcls.wording import count_of
 
 DEFAULT_PORT = 18944
 FORM = "igtl://host:18944/device"  # with a number: what redacts addresses must leave it alone
@@ -187,7 +188,7 @@ class IgtlConnection:
     def _why_stalled(self, limit_s: float) -> str:
         seen = []
         if self._last_refusal:
-            seen.append(f"{self.refused} messages refused, the last: {self._last_refusal}")
+            seen.append(f"{count_of(self.refused, 'message')} refused, the last: {self._last_refusal}")
         if self._others:
             seen.append(f"images come from {', '.join(map(repr, self._others))}")
         if self.status is not None and self.status.code != 1:

@@ -11,6 +11,7 @@ from seqcls.errors import DataError
 from seqcls.journal.format import MAX_LINE_BYTES, Entry, Opening, Resume, decode
 from seqcls.journal.scored_frames import Frames, ScoredRow, frames, scored_row
 from seqcls.types import FrameScore, Gap
+from seqcls.wording import count_of
 
 _CHUNK_BYTES = 1 << 16
 _MAX_FRAMES = 4096
@@ -28,8 +29,8 @@ class Damage:
     def summary(self) -> str:
         """One line for a person, or nothing."""
         parts = (
-            f"{self.bad_lines} damaged lines" if self.bad_lines else "",
-            f"{self.lost_records} records missing" if self.lost_records else "",
+            count_of(self.bad_lines, "damaged line") if self.bad_lines else "",
+            f"{count_of(self.lost_records, 'record')} missing" if self.lost_records else "",
             f"{self.torn_bytes} bytes of an unfinished record" if self.torn_bytes else "",
         )
         return ", ".join(part for part in parts if part)

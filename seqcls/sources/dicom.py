@@ -31,6 +31,7 @@ from seqcls.sources.sniff import BARE_STREAMS
 from seqcls.sources.video import VideoSource
 from seqcls.temporaries import temporary_folder
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
+from seqcls.wording import count_of
 
 #: Looked at for the gray levels of images of more than 8 bits.
 _FRAMES_TO_LEVEL = 8
@@ -101,7 +102,7 @@ class DicomSource(Clip):
         if stored.missing:
             self._alarms.append(stored.missing)
         if declared and found != declared:
-            self._alarms.append(f"holds {found} frames but says that it has {declared}")
+            self._alarms.append(f"holds {count_of(found, 'frame')} but says that it has {declared}")
         self._truncated = stored.missing != "" or found < declared
         if not times.origin:
             self._notes.append(
@@ -188,7 +189,7 @@ class DicomVideo(VideoSource):
         if report.verdict == "unknown" or self._declared in (None, report.delivered):
             return report
         # A remark only: the stream inside knows its length better than the header does.
-        remark = f"holds {report.delivered} frames but says that it has {self._declared}"
+        remark = f"holds {count_of(report.delivered, 'frame')} but says that it has {self._declared}"
         return replace(report, reasons=(*report.reasons, remark))
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from seqcls.errors import SourceError
 from seqcls.sources.dicom_evidence import PixelReading
 from seqcls.sources.dicom_fields import number, numbers
+from seqcls.wording import count_of
 
 _COLORS = ("Red", "Green", "Blue")
 
@@ -52,7 +53,7 @@ def levels_of(header: Any, reading: PixelReading, frames: Iterable[NDArray[Any]]
     if not seen:
         return Levels(0.0, top, "all stored bits")
     low, high = min(low for low, _ in seen), max(high for _, high in seen)
-    return Levels(low, high, f"least to greatest of {len(seen)} frames, {low:g} to {high:g}", notes)
+    return Levels(low, high, f"least to greatest of {count_of(len(seen), 'frame')}, {low:g} to {high:g}", notes)
 
 
 def _window(header: Any) -> Levels | None:

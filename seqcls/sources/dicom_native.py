@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from seqcls.errors import SourceError
 from seqcls.sources import dicom_content as content
 from seqcls.sources.dicom_evidence import Label, PixelReading, called, require_known_color, says, with_sign_and_bits
+from seqcls.wording import count_of
 
 #: The data may be longer than its frames by this many bytes: padded to an even or aligned length.
 _MAX_PADDING = 64
@@ -135,8 +136,8 @@ def _by_length(stated: PixelReading, label: Label, block: Block, name: str) -> P
     if block.available < block.length or (shorter and content.fits_rows(look, stated.row_bytes)):
         return stated
     raise SourceError(
-        f"{name}: the header says {frames} frames of {label.width}x{label.height} in {says(label)}, but the pixel"
-        f" data of {block.length:,} bytes has no length for any such image; get a fresh copy"
+        f"{name}: the header says {count_of(frames, 'frame')} of {label.width}x{label.height} in {says(label)}, but the"
+        f" pixel data of {block.length:,} bytes has no length for any such image; get a fresh copy"
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from seqcls.sources.dicom_fields import number, numbers, several, text
 from seqcls.sources.images import ASSUMED_RATE_HZ
+from seqcls.wording import count_of
 
 #: Seconds from frame to frame that a scanner can reach, and those that are common.
 _POSSIBLE_S = (0.00099, 10.0)
@@ -168,7 +169,7 @@ def _vector(header: Any, count: int) -> tuple[list[float], list[str]]:
         return [], ["FrameTimeVector holds times that cannot be: not used"]
     notes = []
     if len(known) != count:
-        notes.append(f"FrameTimeVector has {len(known)} entries for {count} frames")
+        notes.append(f"FrameTimeVector has {count_of(len(known), 'entry', 'entries')} for {count_of(count, 'frame')}")
     if _counts_from_the_start(known):
         known = [0.0, *(after - before for before, after in itertools.pairwise(known))]
         notes.append("FrameTimeVector holds times since the first frame instead of steps: read as that")

@@ -92,8 +92,11 @@ class Clock:
     def notes(self) -> list[str]:
         repairs = (
             (self.scrambled, "times were out of order and have been sorted"),
-            (self.repeated, f"{self.repeated} repeated times were moved apart"),
-            (self.unstamped, f"{self.unstamped} frames without a time follow one period after the frame before"),
+            (self.repeated, f"{count_of(self.repeated, 'repeated time')} moved apart"),
+            (
+                self.unstamped,
+                f"{count_of(self.unstamped, 'frame')} without a time, put one period after the one before",
+            ),
         )
         return [text for needed, text in repairs if needed]
 

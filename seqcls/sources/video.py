@@ -19,6 +19,7 @@ from seqcls.sources.sniff import BARE_STREAMS, DEMUXERS, kind_of
 from seqcls.sources.stated_times import stated_times
 from seqcls.sources.timestamps import EMPTY_PACKET_BYTES, LEAP_S, MAX_REORDER, Clock
 from seqcls.types import Frame, Gap, SourceInfo
+from seqcls.wording import count_of
 
 #: A demuxer that fails this often in a row has nothing more to give.
 MAX_FAILURES = 20
@@ -31,6 +32,9 @@ NOTED_S = 0.1
 
 #: Without a rate, and before two frames show one.
 FALLBACK_RATE = Fraction(25)
+
+_MARKED_FRAMES = ("frame that the decoder marks as damaged", "frames that the decoder marks as damaged")
+_MARKED_PACKETS = ("packet marked as damaged by the container", "packets marked as damaged by the container")
 
 #: FFmpeg looks for streams in a file's first 7 seconds and 5 MB; here in so many microseconds and bytes.
 _LOOK_FAR = {"analyzeduration": "600000000", "probesize": "100000000"}
@@ -66,7 +70,7 @@ class VideoSource(Clip):
         except BaseException:
             self._container.close()
             raise
-        self._errors: Counter[str] = Counter()
+        self._errors: Counter[tuple[str, str]] = Counter()  # what is counted: one of it, several
         self._packets_seen = 0
         self._clock = self._make_clock()
 
@@ -126,7 +130,7 @@ class VideoSource(Clip):
                 self.info = replace(self.info, width=image.shape[1], height=image.shape[0])
             self._watch_size(image, f"{clock.end_s:.2f} s")
             if decoded.is_corrupt:
-                self._errors["frames that the decoder marks as damaged"] += 1
+                self._errors[_MARKED_FRAMES] += 1
             stamp = decoded.pts if decoded.pts is not None else decoded.dts
             yield from clock.add(stamp, decoded.duration, image, "damaged picture" if decoded.is_corrupt else "")
         if self._closed:
@@ -137,7 +141,7 @@ class VideoSource(Clip):
     def _decoded(self) -> Iterator[Any]:
         for packet in self._packets():
             if packet.is_corrupt:
-                self._errors["packets marked as damaged by the container"] += 1
+                self._errors[_MARKED_PACKETS] += 1
                 self._clock.trouble()
             if not packet.is_discard:
                 if not self._packets_seen and packet.size > EMPTY_PACKET_BYTES:
@@ -183,7 +187,8 @@ class VideoSource(Clip):
         return []
 
     def _trouble(self, error: Exception) -> None:
-        self._errors[f"decoding errors ({one_line(error)})"] += 1
+        what = one_line(error)
+        self._errors[f"decoding error ({what})", f"decoding errors ({what})"] += 1
         self._clock.trouble()
 
     def _check_the_start(self, packet: Any) -> None:
@@ -212,9 +217,9 @@ class VideoSource(Clip):
             self._truncated = structure.truncated
             self._alarms.append(structure.flaw)
         if structure.frames is not None and structure.frames != clock.delivered:
-            self._alarms.append(f"{clock.delivered} of {structure.frames} frames could be read")
+            self._alarms.append(f"{clock.delivered} of {count_of(structure.frames, 'frame')} could be read")
         if self._one_frame_per_packet and clock.delivered < self._packets_seen:
-            self._alarms.append(f"{clock.delivered} of {self._packets_seen} frames could be decoded")
+            self._alarms.append(f"{clock.delivered} of {count_of(self._packets_seen, 'frame')} could be decoded")
         declared_s = self._stated.end_s
         if declared_s is None or self._demuxer in ("mpeg", "mpegts", "avi", "gif", "mpegvideo"):
             return  # a guess by FFmpeg or a number that recorders get wrong
@@ -232,7 +237,7 @@ class VideoSource(Clip):
 
     def _remarks(self) -> tuple[list[str], list[str]]:
         clock = self._clock
-        counted = [f"{count} {what}" for what, count in self._errors.items()]
+        counted = [count_of(count, *what) for what, count in self._errors.items()]
         lost = [f"{gap.reason} at {gap.start_s:.2f} s" for gap in self._gaps if gap.reason.endswith("lost")]
         alarms = [*few(self._alarms), *few(clock.alarms), *few(lost), *few(counted)]
         notes = [*self._notes, *clock.notes]

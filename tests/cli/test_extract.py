@@ -41,7 +41,7 @@ def test_a_region_is_remembered_for_every_clip_with_its_screen(seqcls: Seqcls, t
         for number, image in enumerate(drawn.images):
             cv2.imwrite(str(tmp_path / name / f"{number}.png"), image)
     done = seqcls("inspect", "a", "--region", "10,20,110,120", "--remember")
-    assert done.code == 0 and "wrote seqcls-layouts.json: 1 layouts; run, extract and train read it" in done.err
+    assert done.code == 0 and "wrote seqcls-layouts.json: 1 layout; run, extract and train read it" in done.err
     done = seqcls("inspect", "b")
     assert "layouts: 1 of seqcls-layouts.json" in done.err
     assert "stated 10,20,110,120 of 320x240" in done.out

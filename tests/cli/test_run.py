@@ -270,7 +270,7 @@ def test_images_that_are_no_clip_are_scored_one_by_one(seqcls: Seqcls, model: st
     folder = stills(tmp_path / "images", ["neck.png", "liver.png"])
     done = seqcls("run", folder, "-m", model)
     assert done.code == 0, done.err
-    assert "2 images are scored one by one: their names do not count up" in done.err
+    assert "2 images scored one by one: their names do not count up" in done.err
     assert "2 images = 2 classified" in done.out and "neck.png" in done.out
     assert sorted(p.name for p in Path("images-pictures").iterdir()) == ["pictures.csv", "scores.csv"]
     assert seqcls("run", folder, "-m", model).code == 1, "it is not overwritten"

@@ -23,7 +23,7 @@ def frames() -> FrameSet:
         ({"mean": 0.03}, "drift"),
         ({"mean": float("nan")}, "drift"),
         ({"auroc_after": 0.9}, "AUROC"),
-        ({"gained": 1}, "1 intervals gained"),
+        ({"gained": 1}, "1 interval gained"),
         ({"lost": 2}, "2 lost"),
     ],
     ids=str,

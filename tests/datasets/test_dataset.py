@@ -133,7 +133,7 @@ def test_damaged_images(tmp_path: Path, spoil: str, capfd: pytest.CaptureFixture
     with pytest.raises(DataError, match=r"clip1_0001\.png cannot be read as an image: .*skip_corrupt=True") as caught:
         load_frames(root, SMALL)
     frames = load_frames(root, SMALL, skip_corrupt=True)
-    assert len(frames.images) == 5 and "left out 1 images" in frames.messages[0] and "\n" not in str(caught.value)
+    assert len(frames.images) == 5 and "left out 1 image that" in frames.messages[0] and "\n" not in str(caught.value)
     assert [list(frames.clip).count(c) for c in ("clip0", "clip1")] == [4, 1]
     assert frames.images.reshape(5, -1).any(axis=1).all()
     assert capfd.readouterr().err == ""  # the decoder keeps its comments to itself
