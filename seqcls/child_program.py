@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import seqcls
+from seqcls.credentials import without_secrets
 
 _TERMINATE_S, _KILL_S = 0.5, 1.0  # how long a child may take to end once asked, and once killed
 _CODE = "import sys, importlib; name = sys.argv[1]; sys.path[:] = sys.argv[2:]; importlib.import_module(name).main()"
@@ -31,8 +32,10 @@ def own_group() -> dict[str, Any]:
 
 def start(command: Sequence[str], *, bufsize: int = -1) -> subprocess.Popen[bytes]:
     """A child in a group of its own with pipes to its stdin and stdout; its stderr is thrown away: what native
-    libraries print there must not get into the dashboard. ``bufsize`` as for ``subprocess.Popen``. Raises OSError."""
+    libraries print there must not get into the dashboard. ``bufsize`` as for ``subprocess.Popen``. Its environment
+    holds no secrets. Raises OSError."""
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    pipes["env"] = without_secrets()
     if sys.platform == "win32":
         return subprocess.Popen(command, bufsize=bufsize, **pipes, **own_group())
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a child inherits what this thread blocks

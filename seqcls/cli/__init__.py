@@ -139,10 +139,14 @@ def main() -> None:
     # OpenCV's threads spin too. Decoding, preparing and scoring run side by side already: one thread each is enough.
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
     _silence_libraries()
-    if any("://" in argument for argument in sys.argv):
-        from seqcls.cli.hide_arguments import cover_arguments
+    if any("://" in argument or argument.startswith("--on-event") for argument in sys.argv):
+        from seqcls.cli.hide_arguments import cover_arguments, holds_secrets
 
-        cover_arguments()
+        if not cover_arguments() and holds_secrets(sys.argv):
+            console.warn(
+                "other users see the secrets in these arguments in the list of processes: put them into the environment"
+                " or a file, see `Secrets` in docs/live.md"
+            )
     # Windows consoles and pipes may not know the strip's glyphs; better a question mark than a crash.
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)

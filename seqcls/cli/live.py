@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from seqcls.cli import console, tables
 from seqcls.cli.options import parse_number, parse_settings
+from seqcls.credentials import PAGE_TOKEN, open_to_others, secret, secret_files
 from seqcls.errors import DiskFullError, OutputError, UsageError
 from seqcls.feeds.capture import AS_IT_IS, CameraOptions
 from seqcls.wording import count_of
@@ -167,6 +168,7 @@ def _watch(detector: Detector, spec: str, folder: Path, run_options: LiveRunOpti
         for message in list(kept) if on_screen else ():
             console.notify(message)
 
+    _warn_of_open_files(run_options)
     warm_up(detector)
     with ExitStack() as stack:
         stack.callback(print_kept)
@@ -214,6 +216,13 @@ def _watch(detector: Detector, spec: str, folder: Path, run_options: LiveRunOpti
     return _conclude(detector, folder, journal, summary, interrupted=should_stop())
 
 
+def _warn_of_open_files(run_options: LiveRunOptions) -> None:
+    stated = [run_options.credentials, None if run_options.webhook is None else Path(run_options.webhook)]
+    for file in (*filter(None, stated), *secret_files()):
+        if open_to_others(file):
+            console.warn(f"other users can read the secrets in {file}: chmod 600 {file}")
+
+
 def _journal(
     detector: Detector, info: SourceInfo, path: Path, run_options: LiveRunOptions
 ) -> tuple[JournalWriter, Resumption | None]:
@@ -243,11 +252,14 @@ def _journal(
 def _sinks(run_options: LiveRunOptions, notify: Callable[[str], None]) -> Iterator[JsonLines | Webhook | OnEvent]:
     """One after another, so that each can be closed when the next one refuses its option."""
     from seqcls.live.notify import JsonLines, OnEvent, Webhook
+    from seqcls.live.webhook_target import webhook_target
 
     if sys.stdout is not None and not sys.stdout.isatty():
         yield JsonLines(notify=notify)
-    if run_options.webhook is not None:
-        yield Webhook(run_options.webhook, notify=notify)
+    if (target := webhook_target(run_options.webhook)) is not None:
+        sink = Webhook(target.url, headers=target.headers, notify=notify)
+        console.notify(f"events go to {sink.shown}")
+        yield sink
     if run_options.on_event is not None:
         yield OnEvent(run_options.on_event, notify=notify)
 
@@ -283,8 +295,10 @@ def _shows(
     if run_options.serve is not None:
         from seqcls.live.display.server import PageServer
 
-        server = stack.enter_context(closing(PageServer(run_options.serve)))
-        address = server.url
+        token = secret(PAGE_TOKEN)
+        server = stack.enter_context(closing(PageServer(run_options.serve, token=token or None)))
+        # One that was stated lasts longer than this run, and is not for whatever keeps these messages.
+        address = f"{server.url.partition('?')[0]}?token=${PAGE_TOKEN}" if token else server.url
         console.notify(f"open {address}")
         shows.append(server.publish)
     closed: Callable[[], bool] = lambda: False  # noqa: E731

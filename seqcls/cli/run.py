@@ -84,7 +84,7 @@ def run(
     show: Annotated[bool, LIVE("", "Show it in a window.", "--show")] = False,
     record: Annotated[Path | None, LIVE("FILE", "Record the ultrasound region, as .mp4 or .mkv.")] = None,
     clips: Annotated[bool, LIVE("", "Save a clip of each presence and a little before it.", "--clips")] = False,
-    webhook: Annotated[str | None, LIVE("URL", "POST each event to this address.")] = None,
+    webhook: Annotated[str | None, LIVE("URL", "POST each event to this address, or to that in this file.")] = None,
     on_event: Annotated[str | None, LIVE("COMMAND", "Run this for each event, without a shell.")] = None,
     output: Annotated[Path | None, OUTPUT("DIR", "Default: NAME-timeline.", "-o", "--output")] = None,
     overwrite: options.Overwrite = False,

@@ -12,6 +12,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls.credentials import SOURCE_PASSWORD, SOURCE_USER
 from seqcls.errors import FinalError, SourceError, one_line
 from seqcls.feeds.camera import images_of
 from seqcls.feeds.capture import (
@@ -26,7 +27,7 @@ from seqcls.feeds.capture import (
     Target,
     target_from_json,
 )
-from seqcls.sources.redact import PASSWORD_VARIABLE, USER_VARIABLE, redact
+from seqcls.sources.redact import redact
 
 #: FFmpeg follows play lists and redirects by these and no others: never to a file.
 PROTOCOLS = {
@@ -172,7 +173,7 @@ def _not_opened(name: str, error: Exception) -> SourceError:
         # Accounts get locked when a wrong password is tried again and again.
         return FinalError(
             f"{name}: the server refuses the login ({number}); check user and password: in the address, with "
-            f"--credentials, or in ${USER_VARIABLE} and ${PASSWORD_VARIABLE}"
+            f"--credentials, or in ${SOURCE_USER} and ${SOURCE_PASSWORD}"
         )
     if isinstance(error, av.error.ProtocolNotFoundError):
         return FinalError(f"{name}: the FFmpeg of this machine cannot read such an address; try another one")

@@ -20,13 +20,15 @@ import threading
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 from typing import Any, TextIO
 
 import seqcls
 from seqcls.child_program import own_group
+from seqcls.credentials import without_secrets
 from seqcls.errors import UsageError
+from seqcls.foreign_text import for_terminal
 from seqcls.journal.writer import Wall, utc_now
 from seqcls.live.background import BackgroundWorker, Notify, nothing
 from seqcls.types import Event
@@ -155,8 +157,9 @@ class Webhook(_BackgroundSink):
     """POSTs each event as JSON to an http or https address; proxies are taken from the environment.
 
     Credentials in the address (``https://user:password@host``) are sent as HTTP Basic; the address is only ever shown
-    as scheme and host, for paths hold secrets too. Three tries of ``timeout_s`` each, with a pause between them by
-    ``sleep``; redirects are not followed: they would drop the event and carry the credentials elsewhere.
+    as scheme and host, for paths hold secrets too, and ``headers``, which are sent with each event, never. Three tries
+    of ``timeout_s`` each, with a pause between them by ``sleep``; redirects are not followed: they would drop the event
+    and carry the credentials elsewhere.
 
     Raises UsageError for another kind of address.
     """
@@ -165,18 +168,20 @@ class Webhook(_BackgroundSink):
         self,
         url: str,
         *,
+        headers: Iterable[tuple[str, str]] = (),
         notify: Notify = nothing,
         wall: Wall = utc_now,
         timeout_s: float = 5.0,
         sleep: Callable[[float], object] | None = None,
     ) -> None:
-        self._url, shown, authorization = _address(url)
+        self._url, self.shown, authorization = _address(url)
         self._timeout_s = timeout_s
         self._headers = {"Content-Type": "application/json", "User-Agent": f"seqcls/{seqcls.__version__}"}
         if authorization:
             self._headers["Authorization"] = authorization
+        self._headers |= {name.title(): value for name, value in headers}
         self._opener = urllib.request.build_opener(_NoRedirects)
-        super().__init__(f"webhook {shown}", 2 * timeout_s + 2, notify, wall)
+        super().__init__(f"webhook {self.shown}", 2 * timeout_s + 2, notify, wall)
         self._sleep = self._stopping.wait if sleep is None else sleep
 
     def _deliver(self, event: Event, line: str) -> None:
@@ -240,8 +245,8 @@ class OnEvent(_BackgroundSink):
     """Runs a command for each event, one at a time, without a shell.
 
     The event is JSON on the child's stdin and in SEQCLS_ORGAN, SEQCLS_STATE, SEQCLS_START_S, SEQCLS_FINAL_S and
-    SEQCLS_REASON. What the child prints is thrown away. A child that runs longer than ``limit_s`` is killed, with the
-    processes it started where the system has process groups.
+    SEQCLS_REASON; its environment holds no secrets of ours. What the child prints is thrown away. A child that runs
+    longer than ``limit_s`` is killed, with the processes it started where the system has process groups.
 
     Raises UsageError for a command that cannot be split, or a program that does not exist.
     """
@@ -287,7 +292,7 @@ class OnEvent(_BackgroundSink):
             "FINAL_S": f"{event.final_s:.6f}",
             "REASON": event.reason,
         }
-        environment = {**os.environ, **{f"SEQCLS_{k}": v.replace("\0", " ") for k, v in values.items()}}
+        environment = {**without_secrets(), **{f"SEQCLS_{k}": for_terminal(v) for k, v in values.items()}}
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         return subprocess.Popen(self._command, env=environment, **pipes, **own_group())
 

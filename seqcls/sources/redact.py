@@ -8,10 +8,9 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
-from seqcls.errors import SourceError
+from seqcls.credentials import SOURCE_PASSWORD, SOURCE_USER, secret, secret_lines
+from seqcls.errors import SourceError, UsageError
 
-USER_VARIABLE = "SEQCLS_SOURCE_USER"
-PASSWORD_VARIABLE = "SEQCLS_SOURCE_PASSWORD"
 HIDDEN = "***"
 
 # Two letters at least: "C:/" is a drive. One slash is enough: people mistype. Bounded: a search tries a long word again
@@ -24,7 +23,6 @@ _VALUE = re.compile(r"([^=&;]*=)[^&;]*")
 # From the beginning of a word alone: from its middle the answer would be the same, at quadratic cost.
 _BARE_USERINFO = re.compile(r"(?<![^\s:/\\@'\"(])[^\s:/\\@'\"(]+:[^\s@]{1,4096}@")
 _hide_userinfo = partial(_BARE_USERINFO.sub, f"{HIDDEN}@")
-_MAX_BYTES = 4096
 
 
 def redact(text: str) -> str:
@@ -115,7 +113,7 @@ def _query(mark: str, query: str) -> str:
 
 def credentials(url: str, environ: Mapping[str, str], file: Path | None = None) -> str:
     """The URL with userinfo: its own, else that of ``file`` (user on the first line, password on the second), else that
-    of $SEQCLS_SOURCE_USER and $SEQCLS_SOURCE_PASSWORD, else none.
+    of $SEQCLS_SOURCE_USER and $SEQCLS_SOURCE_PASSWORD (or of the files that these name with _FILE), else none.
 
     Raises SourceError when the file cannot be read or holds something else. The result must not be shown.
     """
@@ -125,9 +123,9 @@ def credentials(url: str, environ: Mapping[str, str], file: Path | None = None) 
     if file is not None:
         user, password = _from_file(file)
     else:
-        user, password = environ.get(USER_VARIABLE, ""), environ.get(PASSWORD_VARIABLE, "")
+        user, password = secret(SOURCE_USER, environ), secret(SOURCE_PASSWORD, environ)
         if not user and password:
-            raise SourceError(f"${PASSWORD_VARIABLE} is set but ${USER_VARIABLE} is not; set both or none")
+            raise SourceError(f"${SOURCE_PASSWORD} is set but ${SOURCE_USER} is not; set both or none")
     if not user:
         return url
     userinfo = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
@@ -136,11 +134,9 @@ def credentials(url: str, environ: Mapping[str, str], file: Path | None = None) 
 
 def _from_file(file: Path) -> tuple[str, str]:
     try:
-        with file.open(encoding="utf-8") as stream:
-            lines = stream.read(_MAX_BYTES).splitlines()
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not text"
-        raise SourceError(f"{file}: the credentials cannot be read ({why}); check the file") from None
+        lines = secret_lines(file)
+    except UsageError as error:
+        raise SourceError(str(error)) from None
     if len(lines) != 2 or not lines[0]:
         raise SourceError(f"{file}: must hold two lines, the user and the password")
     return lines[0], lines[1]

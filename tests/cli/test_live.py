@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,23 @@ def test_wrong_options_of_a_live_run(seqcls: Seqcls, model: str, tmp_path: Path)
     secret = seqcls("run", "ftp://user:hunter2@host/x?token=hunter2", "-m", model)
     assert secret.code == 1 and "hunter2" not in secret.err + secret.out
     assert "asks for no password" in one_line(seqcls("run", "igtl://host", "-m", model, "--credentials", "x"))
+
+
+def test_secrets_come_from_files_and_the_environment_and_are_written_nowhere(
+    seqcls: Seqcls, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = Path("hook.txt")
+    hook.write_text("http://127.0.0.1:1/key1\nX-Key: key2\n")
+    hook.chmod(0o644)
+    monkeypatch.setenv("SEQCLS_PAGE_TOKEN", "key3-0123456789abcdef")
+    live = ("run", "igtl://127.0.0.1:1", "-m", model, "--duration", "0.3", "--webhook", hook)
+    done = seqcls(*live, "--serve", "-o", "out")
+    assert done.code == 3 and "events go to http://127.0.0.1:1\n" in done.err
+    assert "/?token=$SEQCLS_PAGE_TOKEN\n" in done.err
+    assert "key" not in done.err + done.out + Path("out/run.journal").read_text(encoding="ascii")
+    assert ("can read the secrets in hook.txt: chmod 600" in done.err) == (os.name != "nt")
+    monkeypatch.setenv("SEQCLS_PAGE_TOKEN", "key3")
+    assert "16 to 200" in one_line(seqcls(*live, "--serve", "-o", "new")) and not Path("new/run.journal").exists()
 
 
 @pytest.mark.parametrize("given", [["--serve"], ["--serve", "0"], ["--serve", "--duration", "0.3"]], ids=" ".join)

@@ -50,17 +50,20 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+_TOKEN = re.compile("[A-Za-z0-9_-]{16,200}")
 _HOW = "open the address that seqcls printed, with its token, in the address bar"
 
 
 class PageServer:
     """Serves the page at ``url`` from threads of its own until ``close``.
 
-    ``token`` (of A-Z a-z 0-9 _ -) is random unless given; whoever has it sees the run. The first visit turns it into a
-    cookie. Raises UsageError when the port is not available.
+    ``token`` is random unless given; whoever has it sees the run. The first visit turns it into a cookie. Raises
+    UsageError when the port is not available, or the token cannot be used.
     """
 
     def __init__(self, port: int = 0, *, token: str | None = None) -> None:
+        if token is not None and not _TOKEN.fullmatch(token):
+            raise UsageError("the page's token must be 16 to 200 of the letters A-Z a-z 0-9 _ -; make a random one")
         token = secrets.token_urlsafe(24) if token is None else token
         self._publisher = SnapshotPublisher()
         try:

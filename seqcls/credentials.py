@@ -1,0 +1,62 @@
+"""Secrets from where other users of the machine cannot see them: the environment, or a file.
+
+The variable NAME holds the secret itself, NAME_FILE the name of a file that holds it, as containers are given theirs.
+Arguments are no such place: every user sees them in the list of processes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from seqcls.errors import UsageError
+
+SOURCE_USER = "SEQCLS_SOURCE_USER"
+SOURCE_PASSWORD = "SEQCLS_SOURCE_PASSWORD"
+WEBHOOK = "SEQCLS_WEBHOOK"
+WEBHOOK_HEADER = "SEQCLS_WEBHOOK_HEADER"
+PAGE_TOKEN = "SEQCLS_PAGE_TOKEN"
+NAMES = (SOURCE_USER, SOURCE_PASSWORD, WEBHOOK, WEBHOOK_HEADER, PAGE_TOKEN)
+
+_MAX_BYTES = 4096
+
+
+def secret(name: str, environ: Mapping[str, str] = os.environ) -> str:
+    """The secret ``name``, "" where there is none. Raises UsageError, without it, for a file that cannot be read."""
+    stated, file = environ.get(name, ""), environ.get(f"{name}_FILE", "")
+    if stated and file:
+        raise UsageError(f"${name} and ${name}_FILE are both set; unset one")
+    return "\n".join(secret_lines(Path(file))) if file else stated
+
+
+def secret_lines(file: Path) -> list[str]:
+    """The lines of a file of secrets, without blank ones at its end. Raises UsageError, without what it holds."""
+    try:
+        with file.open("rb") as stream:
+            text = stream.read(_MAX_BYTES + 1).decode("utf-8")
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else "not text"
+        raise UsageError(f"{file}: the credentials cannot be read ({why}); check the file") from None
+    if len(text) > _MAX_BYTES:
+        raise UsageError(f"{file}: holds more than {_MAX_BYTES} bytes, so it is no file of credentials")
+    return text.rstrip("\r\n").splitlines()
+
+
+def secret_files(environ: Mapping[str, str] = os.environ) -> list[Path]:
+    """The files that the environment names."""
+    return [Path(file) for name in NAMES if (file := environ.get(f"{name}_FILE", ""))]
+
+
+def open_to_others(file: Path) -> bool:
+    """Whether users other than its owner may read or write the file; False on Windows, which has no such bits."""
+    try:
+        return os.name != "nt" and bool(file.stat().st_mode & 0o077)
+    except (OSError, ValueError):
+        return False
+
+
+def without_secrets(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The environment for a child process that has no business with them."""
+    hidden = {*NAMES, *(f"{name}_FILE" for name in NAMES)}
+    return {name: value for name, value in environ.items() if name.upper() not in hidden}
