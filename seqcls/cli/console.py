@@ -70,6 +70,8 @@ def in_flags(text: str) -> str:
 
 def _flag(name: str, value: str) -> str:
     flag = "--fps" if name == "rate_hz" else f"--{name.replace('_', '-')}"
+    if value == "False":
+        return flag.replace("--", "--no-", 1)
     return flag if value == "True" else f"{flag} {value}"
 
 

@@ -179,7 +179,9 @@ def _found(sources: Sequence[str], each: bool | None, *, watched: bool) -> Findi
         console.warn(line)
     if str(found.aside):
         console.notify(str(found.aside))
-    if each and not any(source.images for source in found.sources):
+    if found.remark:
+        console.notify(found.remark)
+    if each and not any(source.images or source.instance for source in found.sources):
         raise UsageError("--each is for images, and there is none; leave it out")
     return found
 

@@ -9,13 +9,15 @@ from seqcls.errors import SourceError
 from seqcls.files import on_disk
 from seqcls.sources.base import Source, require_named, require_regular_file
 from seqcls.sources.dicom import open_dicom
+from seqcls.sources.dicom_series import DicomSeries
 from seqcls.sources.expand import expand
 from seqcls.sources.found import FoundSource
-from seqcls.sources.image_sequence import ImageSequence
+from seqcls.sources.image_sequence import ImageSequence, NoImageError
 from seqcls.sources.image_stack import ImageStack
 from seqcls.sources.levels import SetLevels
 from seqcls.sources.memory import MemorySource, require_rate
 from seqcls.sources.redact import redact
+from seqcls.sources.series_clips import series_in
 from seqcls.sources.sniff import kind_by_suffix, kind_of
 from seqcls.sources.video import VideoSource
 
@@ -44,7 +46,10 @@ def open_source(spec: str | Path, *, rate_hz: float | None = None, color: bool =
 
 def open_found(found: FoundSource, *, rate_hz: float | None = None, levels: SetLevels | None = None) -> Source:
     """Open what ``expand`` found; raises as ``open_source`` does. ``levels``: see ``ImageSequence``."""
-    if not found.images:
+    source: Source
+    if found.files is not None:
+        source = DicomSeries(found.path.rsplit("/", 1)[-1], found.files, rate_hz=rate_hz)
+    elif not found.images:
         source = open_source(found.spec, rate_hz=rate_hz)
     else:
         if rate_hz is not None:
@@ -56,7 +61,12 @@ def open_found(found: FoundSource, *, rate_hz: float | None = None, levels: SetL
 
 def _open(path: Path, rate_hz: float | None, color: bool) -> Source:
     if path.is_dir() or (kind_by_suffix(path) == "image" and not path.exists()):
-        return ImageSequence(path, rate_hz=rate_hz, color=color)
+        try:
+            return ImageSequence(path, rate_hz=rate_hz, color=color)
+        except NoImageError:
+            if path.is_dir() and (files := series_in(path)) is not None:
+                return DicomSeries(path.name, files, rate_hz=rate_hz, color=color)
+            raise
     require_regular_file(path)
     kind = kind_of(path)
     if kind == "dicom":

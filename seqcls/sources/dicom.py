@@ -21,7 +21,7 @@ from seqcls.sources.base import Clip, Source, require_sane_size
 from seqcls.sources.dicom_decode import decoder_for, to_rgb
 from seqcls.sources.dicom_fragments import read_pieces
 from seqcls.sources.dicom_header import Header, read_header
-from seqcls.sources.dicom_levels import levels_of, palette_of
+from seqcls.sources.dicom_levels import Levels, levels_of, palette_of
 from seqcls.sources.dicom_pixels import StoredPixels, find_pixels
 from seqcls.sources.dicom_region import pixel_aspect_of, region_of, stretched
 from seqcls.sources.dicom_times import clip_times
@@ -37,8 +37,11 @@ from seqcls.wording import count_of
 _FRAMES_TO_LEVEL = 8
 
 
-def open_dicom(path: Path, *, rate_hz: float | None = None, color: bool = False) -> Source:
-    """Open a DICOM file; ``rate_hz`` is used when the file states no times that hold. Raises SourceError."""
+def open_dicom(
+    path: Path, *, rate_hz: float | None = None, color: bool = False, levels: Levels | None = None
+) -> Source:
+    """Open a DICOM file; ``rate_hz`` is used when the file states no times that hold. ``levels``: see ``DicomSource``.
+    Raises SourceError."""
     # Scanners bend the standard daily; what matters is checked here. Not for the time of this call alone: that would
     # change the filters of other threads, and pydicom warns while values are asked for and frames decoded, too.
     warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
@@ -47,7 +50,7 @@ def open_dicom(path: Path, *, rate_hz: float | None = None, color: bool = False)
         stored = find_pixels(header)
         if stored.codec == "video":
             return DicomVideo(header, stored, color=color)
-        return DicomSource(header, stored, rate_hz=rate_hz, color=color)
+        return DicomSource(header, stored, rate_hz=rate_hz, color=color, levels=levels)
     except SourceError:
         raise
     except Exception as error:  # pydicom reads values only when asked for, and raises nearly anything
@@ -55,9 +58,20 @@ def open_dicom(path: Path, *, rate_hz: float | None = None, color: bool = False)
 
 
 class DicomSource(Clip):
-    """One still or cine; (H, W) gray or (H, W, 3) BGR images. Frames are decoded one at a time."""
+    """One still or cine; (H, W) gray or (H, W, 3) BGR images. Frames are decoded one at a time.
 
-    def __init__(self, header: Header, stored: StoredPixels, *, rate_hz: float | None, color: bool) -> None:
+    ``levels``: of the series that the file belongs to, in place of those found in this file.
+    """
+
+    def __init__(
+        self,
+        header: Header,
+        stored: StoredPixels,
+        *,
+        rate_hz: float | None,
+        color: bool,
+        levels: Levels | None = None,
+    ) -> None:
         super().__init__()
         self.name, self._color, self._header, self._stored = header.path.name, color, header, stored
         data, reading = header.data, stored.reading
@@ -65,7 +79,8 @@ class DicomSource(Clip):
         self._palette = (
             palette_of(data, little=header.little, name=str(header.path)) if reading.meaning == "palette" else None
         )
-        self._levels = levels_of(data, reading, self._some_samples())
+        own = levels_of(data, reading, self._some_samples())
+        self._levels = own if own is None or levels is None else levels
         found, declared = len(stored.frames), stored.label.frames
         times = clip_times(data, found, rate_hz)
         self._times_s = times.times_s
@@ -109,6 +124,11 @@ class DicomSource(Clip):
                 f"the file states no {'usable ' if times.notes else ''}times: {ASSUMED_RATE_HZ:g} frames per second"
                 " assumed; state rate_hz=NUMBER"
             )
+
+    @property
+    def levels(self) -> Levels | None:
+        """The stored values that become 0 and 255; None where samples are levels as they stand."""
+        return self._levels
 
     def _items(self) -> Iterator[Frame | Gap]:
         with self._header.open() as stream:

@@ -18,6 +18,7 @@ from seqcls.sources.image_sequence import NUMBERED
 from seqcls.sources.images import natural
 from seqcls.sources.pictures import why_unrelated
 from seqcls.sources.series import dicom_facts
+from seqcls.sources.series_clips import join_series
 from seqcls.sources.sniff import is_clutter, kind_by_suffix, kind_of
 
 #: Called with the number of files looked at so far.
@@ -36,7 +37,7 @@ def expand(specs: Sequence[str], *, each: bool | None = None, on_file: Looked | 
 
     Args:
         specs: files, folders, patterns, numbers of cameras, addresses.
-        each: True takes every set of images for single ones, False for a clip; None decides by names and sizes.
+        each: True takes every set of images for single ones, False for a clip; None decides by names, sizes and times.
         on_file: called with the number of files looked at so far.
 
     Raises SourceError, naming what is missing.
@@ -74,7 +75,8 @@ class _Search:
         sources, again = each_once(placed)
         if again:
             self._aside.reasons["further names of clips that are read already"] += again
-        return Findings((*in_series(self._single_images(sources)), *live), self._aside)
+        sources, remark = join_series(sources, each=self._each)
+        return Findings((*in_series(self._single_images(sources)), *live), self._aside, remark)
 
     def _of_spec(self, spec: str, path: Path, *, alone: bool) -> tuple[Asked, list[FoundSource]]:
         if path.is_dir():
@@ -102,7 +104,7 @@ class _Search:
         source = FoundSource(spec=spec, images=(path,) if kind == "image" else ())
         self._named.update({spec} if kind == "image" else ())
         if facts is not None:
-            source = replace(source, study=facts.study, series=facts.series)
+            source = replace(source, study=facts.study, series=facts.series, instance=facts.instance)
         return Asked(path, False), [source]
 
     def _in_folder(self, folder: Path) -> list[FoundSource]:
@@ -176,7 +178,9 @@ class _Search:
                 if facts.lacks:
                     self._aside.reasons[facts.lacks] += 1
                 else:
-                    clips.append(FoundSource(spec=str(path), study=facts.study, series=facts.series))
+                    clips.append(
+                        FoundSource(spec=str(path), study=facts.study, series=facts.series, instance=facts.instance)
+                    )
                     videos += 1
             elif kind:
                 clips.append(FoundSource(spec=str(path)))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seqcls.sources.aside import Aside
+from seqcls.sources.dicom_instances import Instance, SeriesFiles
 from seqcls.sources.sniff import kind_by_suffix
 
 #: Names that a run writes beside the folders of its clips.
@@ -34,6 +35,10 @@ class FoundSource:
     """The DICOM study, as a short name that tells nothing of the patient."""
     series: str = ""
     """The DICOM series, likewise."""
+    instance: Instance | None = None
+    """Of a DICOM file of one image: its place among others of the series."""
+    files: SeriesFiles | None = None
+    """The DICOM files of one image each that are this clip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,8 @@ class Findings:
 
     sources: tuple[FoundSource, ...]
     aside: Aside
+    remark: str = ""
+    """On how the sources were told apart; empty where there is nothing to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +132,7 @@ def _folder(source: FoundSource, several_series: bool, *, whole: bool) -> tuple[
     if source.images and glob.has_magic(name) and not Path(source.spec).exists():  # the folder says more than a pattern
         name = Path(os.path.abspath(source.spec)).parent.name or "images"  # noqa: PTH100
     stem = name if whole else stem_of(name)
-    group = [part for part in (source.study, source.series) if part] if several_series else []
+    group = [part for part in (source.study, source.series) if part and part != name] if several_series else []
     return tuple(safe(part) for part in (*parents, *group, stem))
 
 

@@ -21,6 +21,10 @@ from seqcls.wording import count_of
 NUMBERED = re.compile(r"%(?:0\d+)?d")
 
 
+class NoImageError(SourceError):
+    """A folder holds clips and no image."""
+
+
 class ImageSequence(Clip):
     """Images in natural order (frame 2 before frame 10); each lasts ``1 / rate_hz`` seconds.
 
@@ -98,7 +102,7 @@ def _find(spec: Path) -> tuple[list[Path], ImagePlaces]:
     if not images:
         clip = next(filter(_is_clip, sorted(found, key=lambda path: natural(path.name))), None)
         if clip is not None:
-            raise SourceError(f"{spec}: holds no image but clips; name one of them, such as {clip.name}")
+            raise NoImageError(f"{spec}: holds no image but clips; name one of them, such as {clip.name}")
         read = ", ".join(suffix[1:] for suffix in IMAGE_SUFFIXES)
         raise SourceError(f"{spec}: no image there; seqcls reads {read}")
     return images, image_places(images)

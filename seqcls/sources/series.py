@@ -12,6 +12,7 @@ from pathlib import Path
 
 from seqcls.foreign_text import whole_characters
 from seqcls.sources.dicom_header import read_header
+from seqcls.sources.dicom_instances import Instance, instance_of
 
 _DIRECTORY = "1.2.840.10008.1.3.10"
 
@@ -24,6 +25,8 @@ class DicomFacts:
     study: str = ""
     series: str = ""
     lacks: str = ""
+    instance: Instance | None = None
+    """Of a file of one image: its place among others of the series."""
 
 
 def dicom_facts(path: Path) -> DicomFacts:
@@ -36,9 +39,8 @@ def dicom_facts(path: Path) -> DicomFacts:
                 return DicomFacts(lacks="DICOMDIR")
             if "SOPClassUID" in data and not ("Rows" in data and "Columns" in data):
                 return DicomFacts(lacks="DICOM without an image")
-            return DicomFacts(
-                _short("study", data.get("StudyInstanceUID")), _short("series", data.get("SeriesInstanceUID"))
-            )
+            study, series = data.get("StudyInstanceUID"), data.get("SeriesInstanceUID")
+            return DicomFacts(_short("study", study), _short("series", series), instance=instance_of(data))
     except Exception:  # pydicom raises nearly anything
         return DicomFacts()
 
