@@ -75,6 +75,7 @@ class Clip(OneWay):
         self._delivered = 0
         self._gaps: list[Gap] = []
         self._ended = self._truncated = False
+        self._unsure = ""  # why nobody can know whether it is whole
         self._alarms: list[str] = []
         self._notes: list[str] = []
         self._shape: tuple[int, ...] = ()
@@ -106,11 +107,12 @@ class Clip(OneWay):
 
     def report(self) -> SourceReport:
         alarms, notes = self._remarks()
-        verdict: Verdict = "complete" if self._ended else "unknown"
+        verdict: Verdict = "complete" if self._ended and not self._unsure else "unknown"
         if self._truncated or alarms:
             verdict = "truncated" if self._truncated else "damaged"
+        unsure = (self._unsure,) if self._unsure else ()
         unread = () if self._ended else ("not read to the end",)
-        return SourceReport(verdict, (*alarms, *notes, *unread), self._delivered, tuple(self._gaps))
+        return SourceReport(verdict, (*alarms, *unsure, *notes, *unread), self._delivered, tuple(self._gaps))
 
 
 def few(lines: list[str], most: int = 8) -> list[str]:

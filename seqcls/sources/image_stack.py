@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from seqcls.errors import SourceError
 from seqcls.sources.base import Clip, require_sane_size
+from seqcls.sources.container import examine
 from seqcls.sources.image_pages import tiff_pages
 from seqcls.sources.images import (
     ASSUMED_RATE_HZ,
@@ -143,6 +144,12 @@ class ImageStack(Clip):
             yield self._lost_pages(len(self._pages), lost, lost_from_s, time_s)
         # Of a TIFF the table of pages tells; the others are read from the beginning.
         self._truncated |= bool(lost) and self.info.container != "TIFF"
+        kind = self.info.container.lower()
+        if kind in ("png", "webp"):
+            structure = examine(self._path, kind)
+            self._truncated |= structure.truncated
+            self._alarms += [structure.flaw] if structure.flaw and not lost else []
+            self._unsure = structure.unknown
 
     def _lost_pages(self, behind: int, wrong: list[str], start_s: float, end_s: float) -> Gap:
         """One gap for pages in a row, the last of which is number ``behind``, counted from 1."""

@@ -221,6 +221,7 @@ class Clock:
         lost = [tick for tick in self._waiting if pending.tick < tick < following]
         proved = bool(lost) or self._trouble_left > 0 or (self._strict and self._regular)
         if proved and not self.scrambled and distance > LATE * min(own, self.period):
+            own = own if own < distance else self.period  # what the packet says of it was damaged, too
             yield from self._place(pending, own)
             yield self._gap(pending.tick + own, following, len(lost))
         else:

@@ -14,6 +14,7 @@ from typing import Any
 from seqcls.errors import SourceError, one_line
 from seqcls.sources.base import MAX_PIXELS, Clip, few, require_regular_file, require_sane_size
 from seqcls.sources.container import examine
+from seqcls.sources.decoder_log import decoder_messages
 from seqcls.sources.pixel_aspect import pixel_aspect, square_size
 from seqcls.sources.sniff import BARE_STREAMS, DEMUXERS, kind_of
 from seqcls.sources.stated_times import stated_times
@@ -24,9 +25,6 @@ from seqcls.wording import count_of
 #: A demuxer that fails this often in a row has nothing more to give.
 MAX_FAILURES = 20
 
-#: More decoding threads than these only cost memory: each holds images.
-MAX_THREADS = 8
-
 #: A first image that is later than this is remarked on; less may come of reordering or of how sound is encoded.
 NOTED_S = 0.1
 
@@ -35,6 +33,9 @@ FALLBACK_RATE = Fraction(25)
 
 _MARKED_FRAMES = ("frame that the decoder marks as damaged", "frames that the decoder marks as damaged")
 _MARKED_PACKETS = ("packet marked as damaged by the container", "packets marked as damaged by the container")
+
+#: Codecs of which every packet shows a frame, however small it is.
+_NEVER_EMPTY = ("h264", "hevc", "av1", "vp9")
 
 #: FFmpeg looks for streams in a file's first 7 seconds and 5 MB; here in so many microseconds and bytes.
 _LOOK_FAR = {"analyzeduration": "600000000", "probesize": "100000000"}
@@ -71,7 +72,8 @@ class VideoSource(Clip):
             self._container.close()
             raise
         self._errors: Counter[tuple[str, str]] = Counter()  # what is counted: one of it, several
-        self._packets_seen = 0
+        self._packets_seen = self._packets_read = 0
+        self._reported: set[int] = set()  # times of packets that the decoder found damaged without giving them up
         self._clock = self._make_clock()
 
     def _describe(self) -> SourceInfo:
@@ -82,9 +84,9 @@ class VideoSource(Clip):
         width, height = square_size(context.width, context.height, aspect)
         for size in ((context.width, context.height), (width, height)):
             require_sane_size(self.name, *size)
-        # Not frame threads: with those FFmpeg now and then forgets to mark a damaged frame (6 of 150 reads).
-        context.thread_type = "SLICE"
-        context.thread_count = min(MAX_THREADS, os.cpu_count() or 1)
+        # With frame threads FFmpeg now and then forgets to mark a damaged frame (6 of 150 reads); with slice threads
+        # nobody knows which frame a message of the decoder is about.
+        context.thread_count = 1
         context.options = {"max_pixels": str(MAX_PIXELS), **strictness(context.name)}
         videos, rate = len(self._container.streams.video), stream.average_rate
         details = [("pixel format", str(context.pix_fmt)), ("time base", f"{stream.time_base}")]
@@ -129,10 +131,11 @@ class VideoSource(Clip):
             if not self._shape:  # now it is known whether the images are turned
                 self.info = replace(self.info, width=image.shape[1], height=image.shape[0])
             self._watch_size(image, f"{clock.end_s:.2f} s")
+            stamp = decoded.pts if decoded.pts is not None else decoded.dts
+            damaged = decoded.is_corrupt or stamp in self._reported
             if decoded.is_corrupt:
                 self._errors[_MARKED_FRAMES] += 1
-            stamp = decoded.pts if decoded.pts is not None else decoded.dts
-            yield from clock.add(stamp, decoded.duration, image, "damaged picture" if decoded.is_corrupt else "")
+            yield from clock.add(stamp, decoded.duration, image, "damaged picture" if damaged else "")
         if self._closed:
             return
         yield from clock.finish()
@@ -147,7 +150,7 @@ class VideoSource(Clip):
                 if not self._packets_seen and packet.size > EMPTY_PACKET_BYTES:
                     self._check_the_start(packet)
                 self._clock.packet(packet.pts, packet.size)
-                self._packets_seen += packet.size > EMPTY_PACKET_BYTES
+                self._packets_seen += packet.size > EMPTY_PACKET_BYTES or self.info.codec in _NEVER_EMPTY
             yield from self._decode(packet)
         for _ in range(0 if self._closed else MAX_FAILURES):  # an error while flushing leaves more to flush
             flushed = self._decode(None)
@@ -175,16 +178,28 @@ class VideoSource(Clip):
             if self._demuxer == "matroska" and end is not None and packet.pos is not None and packet.pos - end > 1024:
                 self._clock.trouble()  # bytes were skipped to find the next packet
             end = packet.pos + packet.size if packet.pos is not None else None
+            self._packets_read += 1
             yield packet
 
     def _decode(self, packet: Any) -> list[Any]:
+        decoded: list[Any] = []
         try:
-            return list(self._stream.codec_context.decode(packet))
+            with decoder_messages() as messages:
+                decoded = list(self._stream.codec_context.decode(packet))
         except EOFError:
             pass  # it was flushed before
         except Exception as error:
             self._trouble(error)
-        return []
+        else:
+            for what in set(messages):
+                self._errors[
+                    f"report of damage by the decoder ({what})", f"reports of damage by the decoder ({what})"
+                ] += 1
+            if messages:
+                about = packet.pts if packet is not None and packet.pts is not None else None
+                stamps = [frame.pts for frame in decoded if frame.pts is not None] if about is None else [about]
+                self._reported.update(stamps)
+        return decoded
 
     def _trouble(self, error: Exception) -> None:
         what = one_line(error)
@@ -216,8 +231,10 @@ class VideoSource(Clip):
         if structure.flaw:
             self._truncated = structure.truncated
             self._alarms.append(structure.flaw)
-        if structure.frames is not None and structure.frames != clock.delivered:
-            self._alarms.append(f"{clock.delivered} of {count_of(structure.frames, 'frame')} could be read")
+        self._unsure = structure.unknown
+        read, held = max(self._packets_read, clock.delivered), structure.frames
+        if held is not None and held > read and not _are_fields(held, read):
+            self._alarms.append(f"{read} of {count_of(held, 'frame')} of the container could be read")
         if self._one_frame_per_packet and clock.delivered < self._packets_seen:
             self._alarms.append(f"{clock.delivered} of {count_of(self._packets_seen, 'frame')} could be decoded")
         declared_s = self._stated.end_s
@@ -232,8 +249,8 @@ class VideoSource(Clip):
     @property
     def _one_frame_per_packet(self) -> bool:
         """VP8 has packets that show nothing; H.264 may have a packet for each field."""
-        fields = abs(self._packets_seen - 2 * self._clock.delivered) <= 2
-        return self._demuxer in ("mov", "matroska") and self.info.codec != "vp8" and not fields
+        fields = _are_fields(self._packets_seen, self._clock.delivered)
+        return self._demuxer in ("mov", "matroska", "gif") and self.info.codec != "vp8" and not fields
 
     def _remarks(self) -> tuple[list[str], list[str]]:
         clock = self._clock
@@ -254,10 +271,15 @@ class VideoSource(Clip):
         self._container.close()
 
 
+def _are_fields(count: int, frames: int) -> bool:
+    """Whether each frame is in two parts, its odd and its even lines."""
+    return abs(count - 2 * frames) <= 2
+
+
 def strictness(codec: str) -> dict[str, str]:
-    """Options under which FFmpeg refuses a broken JPEG instead of handing over what came out, unmarked. Other codecs
-    mark such an image as damaged."""
-    return {"err_detect": "explode"} if codec == "mjpeg" else {}
+    """Options under which FFmpeg notices more of what is damaged: checksums that do not fit, too many bits. A broken
+    JPEG, which it would hand over unmarked, it refuses then; other codecs mark such an image."""
+    return {"err_detect": "explode" if codec == "mjpeg" else "crccheck+bitstream+buffer"}
 
 
 def metadata_errors() -> dict[str, Any]:

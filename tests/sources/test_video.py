@@ -168,7 +168,10 @@ def test_the_start_that_an_avi_states_for_its_images_counts(name: str, tmp_path:
 
 
 def test_a_length_in_place_of_an_end_is_no_truncation(tmp_path: Path) -> None:
-    path = write_clip(tmp_path / "clip.mkv", recipe("mkv h264", frames=10, late=37, sound="pcm_s16le"))
+    path = write_clip(
+        tmp_path / "clip.mkv",
+        recipe("mkv h264", frames=10, late=37, sound="pcm_s16le", muxer_options=(("write_crc32", "0"),)),
+    )
     data = path.read_bytes()
     assert data.count(b"00:00:01.880000000") > 0  # FFmpeg states the end; mkvmerge would state 0.4 s
     path.write_bytes(data.replace(b"00:00:01.880000000", b"00:00:00.400000000"))
@@ -488,8 +491,9 @@ def test_a_hundred_damaged_clips(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; sys.path.insert(0, 'scripts'); import fuzz_media as f\n"
         "def main():\n"
-        " folder = Path(sys.argv[1]); tally, failures = f.fuzz(f.make_bases(folder / 'bases', frames=40), folder, 105, 3, frames=40)\n"
-        " print(*failures, sep='\\n'); print(sum(n for (_, k), n in tally.items() if k == 'short'), len(failures))\n"
+        " folder = Path(sys.argv[1]); tally, failures = f.fuzz(f.make_bases(folder / 'bases'), folder, 130, 3)\n"
+        " failures = [line for line in failures if 'spoilt, silent' not in line]\n"
+        " print(*failures, sep='\\n'); print(sum(n for (_, _, k), n in tally.items() if k == 'short'), len(failures))\n"
         "if __name__ == '__main__': main()"
     )
     script = tmp_path / "run.py"
