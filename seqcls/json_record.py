@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
@@ -14,6 +15,10 @@ from seqcls.errors import SeqclsError
 T = TypeVar("T")
 #: An object of JSON.
 Record = Mapping[str, Any]
+#: Characters of a name, a reason or a warning; it is shown, written into tables, and drawn.
+MAX_TEXT = 1 << 16
+#: Characters of what is wrong, in the message about it.
+_MAX_SHOWN = 60
 
 
 def record_from(kind: type[T], plain: Any, place: str = "") -> T:
@@ -42,7 +47,7 @@ def _dataclass(kind: Any, plain: Any, place: str) -> Any:
     hints = _hints(kind)
     inside = f"{place}." if place else ""
     for name in plain.keys() - hints.keys():
-        raise ValueError(f"{inside}{name} is unknown")
+        raise ValueError(f"{inside}{name[:_MAX_SHOWN]} is unknown")
     for f in fields(kind):
         if f.name not in plain and f.default is MISSING and f.default_factory is MISSING:
             raise ValueError(f"{inside}{f.name} is missing")
@@ -97,6 +102,8 @@ def _plain(kind: Any, plain: Any, place: str) -> Any:
         return float(plain)
     # A count must fit into an int64 column.
     if kind is not float and type(plain) is kind and (kind is not int or abs(plain) < 1 << 63):
+        if kind is str and len(plain) > MAX_TEXT:
+            raise ValueError(f"{place} has {len(plain):,} characters, more than the {MAX_TEXT:,} of any text")
         return plain
     raise _wrong(plain, place, _NAMES[kind])
 
@@ -106,5 +113,9 @@ _READERS = {tuple: _tuple, Mapping: _mapping, Literal: _literal, Union: _union, 
 
 
 def _wrong(plain: Any, place: str, wanted: str) -> ValueError:
-    shown = repr(plain)
-    return ValueError(f"{place} is {shown if len(shown) < 60 else shown[:60] + '…'}, not {wanted}".lstrip())
+    shown = repr(plain[:_MAX_SHOWN]) if isinstance(plain, str) else _REPR.repr(plain)
+    shown = shown if len(shown) < _MAX_SHOWN else shown[:_MAX_SHOWN] + "…"
+    return ValueError(f"{place} is {shown}, not {wanted}".lstrip())
+
+
+_REPR = reprlib.Repr()

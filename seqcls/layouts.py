@@ -9,15 +9,18 @@ from pathlib import Path
 
 import numpy as np
 
-from seqcls.errors import GeometryError, SeqclsError
+from seqcls.errors import GeometryError, SeqclsError, one_line
 from seqcls.files import on_disk
 from seqcls.geometry import Geometry, Layout, Region, RegionFinder, region_mask
 from seqcls.geometry.layout import is_like
-from seqcls.json_text import parse_json, write_json
+from seqcls.json_record import record_from
+from seqcls.json_text import read_json, write_json
 from seqcls.sources import Source, open_source
 from seqcls.types import Frame
 
 FORMAT = 1
+#: A layout has 1 to 2 KB; so many screens belong to no department.
+MAX_BYTES, MAX_LAYOUTS = 4 << 20, 1000
 #: Opens one clip.
 Opener = Callable[[], Source]
 #: Clips that are looked into before a run, evenly spread over all: a few frames of each are read.
@@ -111,14 +114,17 @@ def _iou(one: Region, other: Region) -> float:
 def read_layouts(path: str | Path) -> tuple[Layout, ...]:
     """What ``remember`` wrote, corrected by hand or not. Raises GeometryError."""
     try:
-        body = parse_json(on_disk(path).read_text(encoding="utf-8"))
-        if body["format"] != FORMAT:
-            raise GeometryError(f"{path} is of format {body['format']}, this seqcls reads {FORMAT}")
-        return tuple(Layout.from_dict(layout) for layout in body["layouts"])
+        body = read_json(on_disk(path), MAX_BYTES)
+        if (found := record_from(int, body["format"], "format")) != FORMAT:
+            raise GeometryError(f"{path} is of format {found}, this seqcls reads {FORMAT}")
+        if len(layouts := body["layouts"]) > MAX_LAYOUTS:
+            raise ValueError(f"{len(layouts):,} layouts, more than {MAX_LAYOUTS:,}")
+        return tuple(Layout.from_dict(layout) for layout in layouts)
     except FileNotFoundError as error:
         raise GeometryError(f"no layouts at {path}; make it with `seqcls inspect CLIP --remember`") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise GeometryError(f"{path} holds no layouts ({error}); correct it, or remember them anew") from error
+        why = one_line(error)
+        raise GeometryError(f"{path} holds no layouts ({why}); correct it, or remember them anew") from error
 
 
 def remember(path: str | Path, layout: Layout) -> int:

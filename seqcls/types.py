@@ -7,6 +7,7 @@ Times are float seconds named ``*_s`` on the clip's clock, which is that of a pl
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,6 +24,18 @@ FeedState = Literal["connecting", "running", "stalled", "retrying", "stopped"]
 
 #: Durations are compared with this tolerance: PTS in 1/90000 s units do not add up exactly in float seconds.
 TIME_TOLERANCE_S = 1e-6
+#: No time lies further from 0: up to here float64 tells times apart to that tolerance. It is 126 years, also of a clock
+#: that counts from 1970; what a file or a feed states beyond it is refused before anything is drawn or counted by it.
+MAX_TIME_S = 4e9
+#: No frame has a higher number: one each millisecond for 30 years.
+MAX_INDEX = 10**12
+#: Images of more pixels are refused before they are decoded: 25 times what scanners make, and 0.8 GB while 16 bits of
+#: each become 8.
+MAX_PIXELS = 50_000_000
+#: Organs of one model, label file or timeline: each is a column, a row of the picture, a strip of the display.
+MAX_ORGANS = 100
+#: Characters of an organ's name, which becomes a folder's.
+MAX_ORGAN_LETTERS = 100
 _INTEGERS = (int, np.integer)
 _NUMBERS = (int, float, np.integer, np.floating)
 
@@ -31,6 +44,18 @@ def require_seconds(value: object, name: str) -> None:
     """Raises UsageError unless ``value`` is a finite number of 0 or more seconds."""
     if isinstance(value, bool) or not isinstance(value, _NUMBERS) or not (math.isfinite(value) and value >= 0):
         raise UsageError(f"{name} must be 0 or more seconds, not {value!r}")
+
+
+def require_organs(organs: Sequence[str]) -> None:
+    """Raises UsageError for more organs than MAX_ORGANS, or a name longer than MAX_ORGAN_LETTERS."""
+    if len(organs) > MAX_ORGANS:
+        raise UsageError(f"{len(organs):,} organs are more than the {MAX_ORGANS} that seqcls takes; leave some out")
+    for organ in organs:
+        if len(organ) > MAX_ORGAN_LETTERS:
+            raise UsageError(
+                f"the name of organ {organ[:20] + '…'!r} has {len(organ):,} characters, more than {MAX_ORGAN_LETTERS};"
+                " shorten it"
+            )
 
 
 def require_image(image: object, name: str) -> None:
@@ -74,10 +99,10 @@ class Frame:
         numbers: tuple[object, ...] = (self.index, self.time_s, self.duration_s)
         if not (isinstance(numbers[0], _INTEGERS) and all(isinstance(number, _NUMBERS) for number in numbers)):
             raise UsageError(f"a frame needs a whole number, a time and a duration in seconds, not {numbers}")
-        if not (math.isfinite(self.time_s) and math.isfinite(self.duration_s) and self.duration_s >= 0):
+        if not (abs(self.time_s) <= MAX_TIME_S and 0 <= self.duration_s <= MAX_TIME_S):
             raise UsageError(
-                f"frame {self.index} at {self.time_s} s for {self.duration_s} s: a time must be finite,"
-                " a duration 0 or more"
+                f"frame {self.index} at {self.time_s} s for {self.duration_s} s: a time must be finite and within"
+                f" {MAX_TIME_S:g} s of 0, a duration 0 or more"
             )
 
     def __repr__(self) -> str:

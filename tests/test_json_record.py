@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pytest
 
 from seqcls.errors import UsageError
-from seqcls.json_record import known_fields, record_from
+from seqcls.json_record import MAX_TEXT, known_fields, record_from
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,9 @@ def test_a_record_is_read_by_its_types() -> None:
         ({"name": "a", "kind": "line", "points": [{"x": 1, "z": 2}]}, "shape.points[0].z is unknown"),
         ({"name": "a", "kind": "line", "points": [], "box": [1]}, "shape.box holds 1 values, not 2"),
         ({"name": "a", "kind": "line", "points": [], "closed": "no"}, "shape.closed is 'no', not true or false"),
+        ({"name": "a" * (MAX_TEXT + 1), "kind": "line", "points": []}, "shape.name has 65,537 characters, more than the 65,536 of any text"),
+        ({"name": "a", "kind": "line", "points": [], "b" * 99: 1}, f"shape.{'b' * 60} is unknown"),
+        ({"name": [[1] * 9] * 9, "kind": "line", "points": []}, "shape.name is [[1, 1, 1, 1, 1, 1, ...], [1, 1, 1, 1, 1, 1, ...], [1, 1, 1,…, not a text"),
         ({"name": "a", "kind": "x" * 90, "points": []}, f"shape.kind is 'x{'x' * 58}…, not one of line, curve"),
     ],
 )  # fmt: skip

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqcls.json_text import json_line, json_text, parse_json, write_json
+from seqcls import json_text as module
+from seqcls.json_text import MAX_DEPTH, json_line, json_text, parse_json, read_json, write_json
 
 VALUE = {"a": math.nan, "b": [1.5, -math.inf, (math.inf, {"c": math.nan})], "é": None, "d": True}
 WRITTEN = {"a": None, "b": [1.5, None, [None, {"c": None}]], "é": None, "d": True}
@@ -36,6 +37,31 @@ def test_numbers_of_numpy_are_written_as_numbers() -> None:
     assert json_line({"a": np.float32(0.5), "b": [np.int64(3), np.float64("nan")], "c": np.True_}) == (
         '{"a":0.5,"b":[3,null],"c":true}'
     )
+
+
+def test_what_a_text_holds_is_bounded_before_it_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = "[" * MAX_DEPTH + "]" * MAX_DEPTH
+    assert len(parse_json(deep)) == 1
+    for text in (f"[{deep}]", '{"a":' * (MAX_DEPTH + 1) + "1" + "}" * (MAX_DEPTH + 1), "[" * 100_000):
+        with pytest.raises(ValueError, match=rf"^it is nested deeper than {MAX_DEPTH} lists$"):
+            parse_json(text)
+    with pytest.raises(ValueError, match=r"^the field 'a' stands twice in one object$"):
+        parse_json('{"b": {"a": 1, "c": 2, "a": 3}}')
+    with pytest.raises(ValueError, match=r"^1e999 is no number of JSON$"):
+        parse_json("[1e999]")
+    monkeypatch.setattr(module, "MAX_VALUES", 3)
+    assert parse_json("[1,2,3]") == [1, 2, 3]
+    monkeypatch.setattr(json, "loads", pytest.fail)
+    for text in ("[1,2,3,4]", b"[[],{}]" + b"["):
+        with pytest.raises(ValueError, match=r"^it holds more than 3 values$"):
+            parse_json(text)
+
+
+def test_a_file_of_json_is_bounded(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b'\xef\xbb\xbf{"a": 1}')
+    assert read_json(tmp_path / "a.json") == {"a": 1}
+    with pytest.raises(OSError, match="it has more than the 0 KB"):
+        read_json(tmp_path / "a.json", 10)
 
 
 @pytest.mark.parametrize("text", ["{", "NaN", "[-Infinity]", '{"a": Infinity}'])

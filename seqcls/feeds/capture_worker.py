@@ -28,6 +28,7 @@ from seqcls.feeds.capture import (
     target_from_json,
 )
 from seqcls.sources.redact import redact
+from seqcls.types import MAX_PIXELS
 
 #: FFmpeg follows play lists and redirects by these and no others: never to a file.
 PROTOCOLS = {
@@ -210,7 +211,7 @@ def _ffmpeg_options(target: StreamTarget) -> dict[str, str]:
         "rw_timeout": patience,
         "fpsprobesize": "0",  # do not hold frames back to find the rate
         "analyzeduration": "500000",
-        "max_pixels": "100000000",
+        "max_pixels": str(MAX_PIXELS),
     }
     if scheme != "rtmp":  # there "timeout" means to wait for a caller
         options["timeout"] = patience

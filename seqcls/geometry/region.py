@@ -11,11 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import GeometryError
+from seqcls.types import MAX_PIXELS
 
 Image = NDArray[np.uint8]
 
 #: What ``Region.kind`` may say. full: the whole image. stated: a box that somebody gave, its shape unknown.
 KINDS = ("linear", "convex", "phased", "full", "stated")
+#: Corners of an outline, which has one a row at most.
+MAX_CORNERS = 10_000
 #: A region whose confidence is lower is warned of.
 UNSURE = 0.5
 
@@ -47,8 +50,15 @@ class Region:
             raise GeometryError(f"region {box} does not fit an image of {self.width}x{self.height}; state it anew")
         if self.kind not in KINDS:
             raise GeometryError(f"region of unknown kind {self.kind!r}; known: {', '.join(KINDS)}")
-        if self.polygon and len(self.polygon) < 3:
-            raise GeometryError(f"a region's outline needs 3 corners, not {len(self.polygon)}")
+        if self.width * self.height > MAX_PIXELS:
+            raise GeometryError(
+                f"a region in an image of {self.width}x{self.height} is of no clip: it has more than"
+                f" {MAX_PIXELS // 1_000_000} megapixels"
+            )
+        if self.polygon and not 3 <= len(self.polygon) <= MAX_CORNERS:
+            raise GeometryError(f"a region's outline needs 3 to {MAX_CORNERS:,} corners, not {len(self.polygon):,}")
+        if not all(0 <= x <= self.width and 0 <= y <= self.height for x, y in self.polygon):
+            raise GeometryError("a region's outline leaves its image; state the region anew")
         if not 0 <= self.confidence <= 1:
             raise GeometryError(f"a region's confidence is 0 to 1, not {self.confidence}")
 

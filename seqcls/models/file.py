@@ -7,7 +7,6 @@ header.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -19,14 +18,15 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from seqcls.errors import ModelError, SeqclsError, one_line
+from seqcls.errors import ModelError, SeqclsError, UsageError, one_line
 from seqcls.files import atomic_path, on_disk
 from seqcls.geometry import Geometry, Region
 from seqcls.intervals import IntervalOptions
 from seqcls.json_record import record_from
-from seqcls.json_text import json_text
+from seqcls.json_text import json_text, parse_json
 from seqcls.models.converted import CONVERTED, notes_of
 from seqcls.smoothing import SmoothingOptions
+from seqcls.types import require_organs
 
 #: 1 kept the regions inside ``training``.
 FORMAT = 2
@@ -71,6 +71,10 @@ class ModelHeader:
 
     def __post_init__(self) -> None:
         count = len(self.organs)
+        try:
+            require_organs(self.organs)
+        except UsageError as error:
+            raise ModelError(str(error)) from None
         if not count or len(set(self.organs)) != count or not all(self.organs):
             raise ModelError(f"a model needs one or more distinct organ names, not {list(self.organs)}")
         if self.arch != "resnet18":
@@ -108,12 +112,12 @@ class ModelHeader:
     def from_json(cls, text: str) -> ModelHeader:
         """The header from its JSON text; raises ModelError with the reason, without a file name."""
         try:
-            record = json.loads(text)
+            record = parse_json(text)
             written = record["format"]
         except (ValueError, TypeError, KeyError) as error:
-            raise ModelError("its header is not the JSON of a seqcls model") from error
+            raise ModelError(f"its header is not the JSON of a seqcls model ({one_line(error)})") from error
         if not isinstance(written, int) or written > FORMAT:
-            raise ModelError(f"it has format {written}, this seqcls reads up to {FORMAT}; update seqcls")
+            raise ModelError(f"it has format {str(written)[:60]}, this seqcls reads up to {FORMAT}; update seqcls")
         try:
             if written == 1:
                 record["regions"] = record["training"].pop("regions", ())
@@ -121,7 +125,8 @@ class ModelHeader:
                 record["geometry"] = Geometry.from_dict(record["geometry"])
             return record_from(cls, {**record, "format": FORMAT})
         except (SeqclsError, TypeError, ValueError, KeyError, AttributeError) as error:
-            raise ModelError(f"its header is damaged ({error}); copy the model again, or update seqcls") from error
+            why = one_line(error)
+            raise ModelError(f"its header is damaged ({why}); copy the model again, or update seqcls") from error
 
 
 def resnet18_shapes(outputs: int) -> dict[str, tuple[int, ...]]:

@@ -13,10 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import SourceError, one_line
-from seqcls.types import Frame, Gap, SourceInfo, SourceReport, Verdict
-
-#: Larger images are refused before they are decoded: 10,000 x 10,000 is 50 times what scanners make.
-MAX_PIXELS = 100_000_000
+from seqcls.types import MAX_PIXELS, Frame, Gap, SourceInfo, SourceReport, Verdict
 
 
 @runtime_checkable

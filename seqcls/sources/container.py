@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
+from seqcls.named_files import open_regular
 from seqcls.sources.container_asf import walk_asf
 from seqcls.sources.container_avi import walk_avi
 from seqcls.sources.container_bytes import FileBytes, Structure
@@ -38,7 +39,7 @@ def examine(path: Path, kind: str) -> Structure:
     if kind not in _WALKS:
         return Structure(unknown=f"a bare {kind} stream states neither its length nor its number of frames")
     try:
-        with path.open("rb", buffering=_BUFFER_BYTES) as stream:
+        with open_regular(path, buffering=_BUFFER_BYTES) as stream:
             return _WALKS[kind](FileBytes(stream, path.stat().st_size))
     except (OSError, ValueError, struct.error, IndexError):
         return Structure(unknown="the container is not built as it should be")

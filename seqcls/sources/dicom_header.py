@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from seqcls.errors import SourceError
+from seqcls.named_files import open_regular
 from seqcls.third_party import library
 
 IMPLICIT = "1.2.840.10008.1.2"
@@ -69,7 +70,7 @@ class Header:
 
     def open(self) -> BinaryIO:
         """The bytes in which ``position`` counts; to be closed by the caller."""
-        return self.path.open("rb") if self.inflated is None else io.BytesIO(self.inflated)
+        return open_regular(self.path) if self.inflated is None else io.BytesIO(self.inflated)
 
 
 def looks_like_dicom(head: bytes) -> bool:
@@ -95,7 +96,7 @@ def read_header(path: Path) -> Header:
         return tag in (0x7FE00008, 0x7FE00009, 0x7FE00010)
 
     inflated, notes = None, []
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         stream.seek(_begin(stream.read(_HEAD_BYTES)))
         meta = read_dataset(stream, False, True, stop_when=behind_meta)
         syntax = str(meta.get("TransferSyntaxUID") or "").strip()

@@ -8,6 +8,8 @@ from typing import BinaryIO
 
 #: TIFF 6.0, tags NewSubfileType (bits: 1 reduced in size, 4 a mask) and SubfileType (2 reduced in size).
 _NEW_SUBFILE_TYPE, _SUBFILE_TYPE = 254, 255
+#: Images of one file. Pillow compares each page with all before it, which takes 10 s for so many.
+MAX_PAGES = 20_000
 
 
 def holds_several(stream: BinaryIO, head: bytes) -> bool:
@@ -42,7 +44,7 @@ def _brands(head: bytes) -> set[bytes]:
     return {head[8:12], *(head[at : at + 4] for at in range(16, min(length, len(head)), 4))}
 
 
-def tiff_pages(stream: BinaryIO, most: int = 1_000_000) -> tuple[list[int], bool]:
+def tiff_pages(stream: BinaryIO, most: int = MAX_PAGES + 1) -> tuple[list[int], bool]:
     """Numbers of the pages that are no thumbnails and no masks, ``most`` of them, and whether the chain is whole.
 
     A page points to the next one; where a file was cut, or written over, the chain leads nowhere.
@@ -56,7 +58,7 @@ def tiff_pages(stream: BinaryIO, most: int = 1_000_000) -> tuple[list[int], bool
     seen: set[int] = set()
     number = 0
     while offset and len(pages) < most:
-        if offset in seen or offset >= size:
+        if offset in seen or offset >= size or number > 2 * MAX_PAGES:  # each with its thumbnail
             return pages, False
         seen.add(offset)
         stream.seek(offset)

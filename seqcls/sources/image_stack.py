@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import SourceError
+from seqcls.named_files import open_regular
 from seqcls.sources.base import Clip, require_sane_size
 from seqcls.sources.container import examine
-from seqcls.sources.image_pages import tiff_pages
+from seqcls.sources.image_pages import MAX_PAGES, tiff_pages
 from seqcls.sources.images import (
     ASSUMED_RATE_HZ,
     as_asked,
@@ -95,12 +96,19 @@ class ImageStack(Clip):
     def _find_pages(self, image: PIL.Image.Image) -> tuple[list[int], bool]:
         """Numbers of the pages to read, and whether the list is whole."""
         if image.format == "TIFF":
-            with self._path.open("rb") as stream:
-                return tiff_pages(stream)
+            with open_regular(self._path) as stream:
+                pages, whole = tiff_pages(stream)
+            self._require_few(len(pages))
+            return pages, whole
         count = int(getattr(image, "n_frames", 1))
+        self._require_few(count)  # an APNG states any number
         # An APNG may hold a first image for programs that know no animation, which is none of its frames.
         first = 1 if image.info.get("default_image") and count > 1 else 0
         return list(range(first, count)), True
+
+    def _require_few(self, pages: int) -> None:
+        if pages > MAX_PAGES:
+            raise SourceError(f"{self._path}: says that it holds more than {MAX_PAGES:,} images; save it as a video")
 
     def _pace(self, image: PIL.Image.Image, rate_hz: float | None) -> tuple[float | None, str]:
         """How long each page lasts, None where each states it itself, and where that comes from."""

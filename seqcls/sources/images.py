@@ -15,18 +15,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import SourceError, one_line
+from seqcls.named_files import open_regular, read_regular
 from seqcls.sources.aside import Aside
 from seqcls.sources.base import require_regular_file, require_sane_size
 from seqcls.sources.image_pages import still_format
 from seqcls.sources.levels import SAMPLE, Levels, SetLevels, levels_of
 from seqcls.sources.pixel_aspect import pixel_aspect, square_size, with_square_pixels
 from seqcls.sources.sniff import is_clutter, kind_by_suffix, kind_of
+from seqcls.types import MAX_PIXELS
 
 if TYPE_CHECKING:
     import PIL.Image
 
 #: Taken where nobody states a rate; ``info.has_clock`` is then False.
 ASSUMED_RATE_HZ = 25.0
+#: Of a file that is read whole: twice what MAX_PIXELS of 16 bits per colour take.
+MAX_IMAGE_BYTES = 600 << 20
+#: TIFF 6.0.
+_TILE_WIDTH, _TILE_HEIGHT = 322, 323
 #: EXIF's tag, and its values for images that are to be turned by a quarter.
 _ORIENTATION, _ON_ITS_SIDE = 0x0112, (5, 6, 7, 8)
 
@@ -47,6 +53,9 @@ def images_in(folder: Path, aside: Aside) -> list[Path]:
     images = []
     for path in sorted(listing(folder)):
         if path.name.startswith(".") or is_clutter(path.name) or (path.is_dir() and not kind_by_suffix(path)):
+            continue
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            aside.reasons["pipes and devices"] += 1
             continue
         try:
             kind = kind_of(path)
@@ -77,8 +86,9 @@ def opened(path: Path) -> Iterator[PIL.Image.Image]:
     require_regular_file(path, path.name)
     _silence_libtiff()
     try:
-        with Image.open(path) as image:
+        with open_regular(path) as stream, Image.open(stream) as image:
             require_sane_size(path.name, *image.size)
+            _require_sane_tiles(image)
             yield image
     except SourceError:
         raise
@@ -91,10 +101,18 @@ def opened(path: Path) -> Iterator[PIL.Image.Image]:
 def _remedy(path: Path, error: Exception) -> str:
     from PIL import UnidentifiedImageError
 
-    with contextlib.suppress(OSError), path.open("rb") as stream:
+    with contextlib.suppress(OSError), open_regular(path) as stream:
         if isinstance(error, UnidentifiedImageError) and (form := still_format(stream.read(256))):
             return f"it looks like {form}, which cannot be decoded here: save it as PNG or JPEG"
     return "remove it or mend it"
+
+
+def _require_sane_tiles(image: PIL.Image.Image) -> None:
+    """A TIFF may state tiles of any size, whatever its own: libtiff unpacks whole ones."""
+    tags: Any = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    width, height = tags.get(_TILE_WIDTH, 1), tags.get(_TILE_HEIGHT, 1)
+    if not (isinstance(width, int) and isinstance(height, int) and width * height <= MAX_PIXELS):
+        raise SourceError(f"its tiles of {width}x{height} are larger than an image can be")
 
 
 def what_is_wrong(error: Exception) -> str:
@@ -228,7 +246,8 @@ def _deep_color(path: Path) -> NDArray[Any]:
     """(H, W) or (H, W, 3) RGB uint16: Pillow knows no such colours. Its check of the file has been passed."""
     import cv2
 
-    image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    content = read_regular(path, MAX_IMAGE_BYTES)
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if image is None:
         raise SourceError(f"{path.name}: cannot be read with 16 bits per channel; save it with 8")
     return np.ascontiguousarray(image if image.ndim == 2 else image[..., 2::-1])

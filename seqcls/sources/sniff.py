@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from seqcls.errors import SourceError, one_line
+from seqcls.named_files import open_regular
 from seqcls.sources.dicom_header import looks_like_dicom
 from seqcls.sources.image_pages import holds_several, still_format
 
@@ -70,7 +71,7 @@ def kind_of(path: Path) -> str:
     """FFmpeg demuxer name, "dicom", "image", "stack" (a file of several images), or "" when neither bytes nor suffix
     are known. Reads the head of the file only. Raises SourceError."""
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             head = stream.read(HEAD_BYTES)
             kind = _kind(path, head)
             if kind == "gif":  # its first image, or a clip

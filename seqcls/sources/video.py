@@ -12,14 +12,14 @@ from types import MappingProxyType
 from typing import Any
 
 from seqcls.errors import SourceError, one_line
-from seqcls.sources.base import MAX_PIXELS, Clip, few, require_regular_file, require_sane_size
+from seqcls.sources.base import Clip, few, require_regular_file, require_sane_size
 from seqcls.sources.container import examine
 from seqcls.sources.decoder_log import decoder_messages
 from seqcls.sources.pixel_aspect import pixel_aspect, square_size
 from seqcls.sources.sniff import BARE_STREAMS, DEMUXERS, kind_of
 from seqcls.sources.stated_times import stated_times
 from seqcls.sources.timestamps import EMPTY_PACKET_BYTES, LEAP_S, MAX_REORDER, Clock
-from seqcls.types import Frame, Gap, SourceInfo
+from seqcls.types import MAX_PIXELS, Frame, Gap, SourceInfo
 from seqcls.wording import count_of
 
 #: A demuxer that fails this often in a row has nothing more to give.

@@ -65,7 +65,18 @@ def test_the_whole_image_and_a_single_pixel_are_boxes() -> None:
 def test_kinds_and_outlines_that_are_refused() -> None:
     assert KINDS == ("linear", "convex", "phased", "full", "stated")
     assert refused({"kind": "round"}) == "region of unknown kind 'round'; known: linear, convex, phased, full, stated"
-    assert refused({"polygon": ((1, 2), (3, 4))}) == "a region's outline needs 3 corners, not 2"
+    assert refused({"polygon": ((1, 2), (3, 4))}) == "a region's outline needs 3 to 10,000 corners, not 2"
+
+
+def test_no_region_is_larger_than_an_image_can_be() -> None:
+    """Its mask would be made: of 10^12 x 10^12 pixels."""
+    huge = {"x1": 10**12, "y1": 10**12, "width": 10**12, "height": 10**12}
+    assert "it has more than 50 megapixels" in refused(huge)
+    assert (
+        refused({"polygon": ((1, 2), (10**12, 4), (5, 6))})
+        == "a region's outline leaves its image; state the region anew"
+    )
+    assert "3 to 10,000 corners, not 10,001" in refused({"polygon": ((1, 2),) * 10_001})
 
 
 def test_the_mask_of_an_outline() -> None:

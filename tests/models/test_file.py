@@ -148,7 +148,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "calibration infinite": (
         lambda p: _rewritten(p, metadata=_set(calibration=[[1, float("inf")], [1, 0]])),
-        "calibration",
+        "Infinity is no number",
     ),
     "std of zero": (lambda p: _rewritten(p, metadata=_set(std=0.0)), "std above 0"),
     "tensor missing": (lambda p: _rewritten(p, fc__bias=None), "1 tensors are missing, fc.bias"),
