@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import fnmatch
 import glob
 import io
 import itertools
@@ -11,7 +12,7 @@ import os
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
 
 from seqcls.errors import OutputError, one_line
@@ -141,14 +142,54 @@ def find_same_name(folder: Path, relative: PurePath) -> Path | None:
 
 
 def matching(pattern: str) -> list[str]:
-    """What fits a pattern, ** included, whichever Unicode form its parts have on disk; in no order."""
+    """What fits a pattern, ** included, whichever Unicode form its parts have on disk; in no order.
+
+    As ``glob.glob``, but for ** it goes into no link to a folder: one that leads back would be followed 40 times, two
+    of them 2 to the power of 40 times.
+    """
     parts = Path(pattern).parts
     fixed = len(list(itertools.takewhile(lambda part: not glob.has_magic(part), parts)))
     folder = on_disk(Path(*parts[:fixed])) if fixed else Path()
-    rest = str(Path(*parts[fixed:]))
-    forms = sorted({rest, unicodedata.normalize("NFC", rest), unicodedata.normalize("NFD", rest)})
-    found = (glob.glob(str(folder / form), recursive=True) for form in forms)  # noqa: PTH207 - takes absolute patterns
-    return list(dict.fromkeys(itertools.chain.from_iterable(found)))
+    rest = parts[fixed:]
+    forms = {rest, *(tuple(unicodedata.normalize(form, part) for part in rest) for form in ("NFC", "NFD"))}
+    found = itertools.chain.from_iterable(_expanded(folder, form) for form in sorted(forms))
+    return list(dict.fromkeys(map(str, found)))
+
+
+def _expanded(folder: Path, parts: Sequence[str]) -> Iterator[Path]:
+    """What lies below the folder and fits the parts of a pattern, one level each, ** any number of them."""
+    if not parts:
+        yield folder
+    elif parts[0] == "**":
+        rest = list(itertools.dropwhile(lambda part: part == "**", parts))
+        for place, others in _below(folder):
+            yield from _expanded(place, rest)
+            yield from others if not rest else ()
+    elif glob.has_magic(parts[0]):
+        fits = re.compile(fnmatch.translate(os.path.normcase(parts[0])))
+        for path, is_folder in _listed(folder, hidden=parts[0].startswith(".")):
+            if fits.match(os.path.normcase(path.name)) and (is_folder or len(parts) == 1):
+                yield from _expanded(path, parts[1:])
+    elif os.path.lexists(folder / parts[0]):
+        yield from _expanded(folder / parts[0], parts[1:])
+
+
+def _below(top: Path) -> Iterator[tuple[Path, list[Path]]]:
+    """The folder and each below it, without links, hidden ones and what cannot be listed; and what else lies in it."""
+    waiting = [top]
+    while waiting:
+        folder = waiting.pop()
+        others: list[Path] = []
+        for path, is_folder in _listed(folder):
+            (waiting if is_folder and not path.is_symlink() else others).append(path)
+        yield folder, others
+
+
+def _listed(folder: Path, *, hidden: bool = False) -> list[tuple[Path, bool]]:
+    """What lies in the folder, and whether that is a folder or a link to one."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        return [(folder / e.name, e.is_dir()) for e in entries if e.name.startswith(".") is hidden or hidden]
+    return []
 
 
 def sync_folder(folder: Path) -> None:

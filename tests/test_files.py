@@ -73,6 +73,26 @@ def test_a_path_in_either_form_leads_to_what_the_disk_holds(tmp_path: Path) -> N
     assert on_disk("nowhere \u00fc/x") == Path("nowhere \u00fc/x")
 
 
+def test_patterns_go_into_no_link_that_leads_back(tmp_path: Path) -> None:
+    (tmp_path / "deep/.hidden").mkdir(parents=True)
+    for name in ("a.mp4", "deep/b.mp4", "deep/.hidden/c.mp4", "deep/.d.mp4", "note.txt"):
+        (tmp_path / name).write_text("")
+    try:
+        for name in ("self", "again", "deep/up"):
+            (tmp_path / name).symlink_to(tmp_path)
+    except OSError:
+        pytest.skip("no links here")
+
+    def found(pattern: str) -> list[str]:
+        return sorted(Path(path).relative_to(tmp_path).as_posix() for path in matching(str(tmp_path / pattern)))
+
+    assert found("**/*.mp4") == found("**/**/*.mp4") == ["a.mp4", "deep/b.mp4"]
+    assert found("*/*.mp4") == ["again/a.mp4", "deep/b.mp4", "self/a.mp4"]  # a link that the pattern asks for itself
+    assert found("deep/**") == ["deep", "deep/b.mp4", "deep/up"]
+    assert found("deep/.*") == ["deep/.d.mp4", "deep/.hidden"] and found("**/deep/[!a]*.mp4") == ["deep/b.mp4"]
+    assert found("*.mp4/x") == found("none/**/x") == []
+
+
 def test_links_of_either_kind_are_one_file(tmp_path: Path) -> None:
     clip, other = tmp_path / "clip.mp4", tmp_path / "other.mp4"
     clip.write_text("x")
