@@ -22,7 +22,7 @@ Advance = Callable[[int], None]
 PLAIN_EVERY_S = 5.0
 
 _OPTION = re.compile(
-    r"(?<![\w-])(device|each|engine|import_pickle|keep|overwrite|patients|precision|rate_hz|skip_corrupt|validation|weights)"
+    r"(?<![\w-])(device|each|engine|import_pickle|keep|outside|overwrite|patients|precision|rate_hz|skip_corrupt|validation|weights)"
     r"=([^\s;,)]+)"
 )
 #: Windows has no SIGHUP, and ends a program whose console is closed by itself.

@@ -21,6 +21,7 @@ def evaluate(
     clips: Annotated[Path, typer.Argument(metavar="CLIPS", help="Folder with labelled clips, or one clip.")],
     labels: options.Labels,
     patients: options.Patients = None,
+    outside: options.Outside = False,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     output: Annotated[Path | None, OUTPUT("DIR", "Also write evaluation.json there.", "-o", "--output")] = None,
@@ -34,7 +35,7 @@ def evaluate(
     from seqcls.models.file import read_header
 
     read_header(model)
-    found = labelled_clips(clips, labels, patients)
+    found = labelled_clips(clips, labels, patients, outside=outside)
     target = None if output is None else output / "evaluation.json"
     if target is not None:
         options.check_outputs(target, overwrite=overwrite)

@@ -70,6 +70,7 @@ def extract(
     labels: options.Labels,
     output: Annotated[Path, OUTPUT("DATA", "Folder for the frames.", "-o", "--output")],
     patients: options.Patients = None,
+    outside: options.Outside = False,
     region: options.Region = "auto",
     layouts: options.Layouts = None,
     every: Annotated[int, INPUT("N", "Keep every n-th labelled frame.", min=1)] = 1,
@@ -90,7 +91,7 @@ def extract(
 
     geometry = Geometry(region=parse_region(region), layouts=options.known_layouts(layouts))
     extract_options = options.picked(ExtractOptions, given, geometry=geometry)
-    found = labelled_clips(clips, labels, patients)
+    found = labelled_clips(clips, labels, patients, outside=outside)
     with console.progress("extracting", None) as advance:
         summary = extract_frames(found, output, extract_options, on_frame=advance)
     out = console.results()
@@ -104,9 +105,11 @@ def extract(
     console.notify(f"wrote {output}: {count_of(summary.frames, 'frame')} of {count_of(summary.clips, 'clip')}")
 
 
-def labelled_clips(clips: Path, labels: Path, patients: str | None) -> list[tuple[Path, ClipLabels]]:
+def labelled_clips(
+    clips: Path, labels: Path, patients: str | None, *, outside: bool = False
+) -> list[tuple[Path, ClipLabels]]:
     """The clips that a label file names, found, with their patients."""
     from seqcls.datasets.clip_files import match_clips
     from seqcls.datasets.labels import read_labels, with_patients
 
-    return match_clips(with_patients(read_labels(labels), patients), clips, labels)
+    return match_clips(with_patients(read_labels(labels), patients), clips, labels, outside=outside)

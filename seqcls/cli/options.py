@@ -80,6 +80,9 @@ Labels = Annotated[
     Path,
     INPUT("FILE", "Labels: CSV (file,organ,start_s,end_s,state) or JSON with frame ranges.", "--labels", "-l"),
 ]
+Outside = Annotated[
+    bool, INPUT("", "Take clips that the labels name outside of the folder, or behind a link out of it.", "--outside")
+]
 Patients = Annotated[
     str | None,
     INPUT(

@@ -11,17 +11,20 @@ from seqcls.datasets.labels import ClipLabels
 from seqcls.errors import DataError
 from seqcls.files import file_identity, find_same_name, nfc, on_disk, same_name
 from seqcls.foreign_text import for_terminal
+from seqcls.sources.base import few
 from seqcls.sources.sniff import is_clutter, kind_by_suffix
 from seqcls.wording import count_of
 
 
 def match_clips(
-    labels: Sequence[ClipLabels], root: str | Path, label_file: str | Path
+    labels: Sequence[ClipLabels], root: str | Path, label_file: str | Path, *, outside: bool = False
 ) -> list[tuple[Path, ClipLabels]]:
     """Find each labelled clip: below ``root``, beside the label file, or by a file name that is unique below ``root``.
 
-    Raises DataError that names the first clip which is not there, or is named twice in different ways: its labels would
-    contradict each other unseen, and its frames could stand on both sides of a split.
+    A label file may come from somebody else: what it names must lie below ``root``, also behind a link, unless
+    ``outside`` allows more. Raises DataError that names the first clip which does not, which is not there, or is named
+    twice in different ways: its labels would contradict each other unseen, and its frames could stand on both sides of
+    a split.
     """
     root = on_disk(root)
     if not root.exists():
@@ -30,28 +33,30 @@ def match_clips(
         clip = _labels_of(root, labels, label_file)
         note = _moved(clip.file, root, label_file)
         return [(root, replace(clip, notes=(*clip.notes, *note)))]
-    inside: dict[str, list[Path]] = {}  # by the path below the root; two where a disk holds both Unicode forms
-    by_name: dict[str, list[Path]] = {}
-    for path in sorted(root.rglob("*")):
-        below = path.relative_to(root)
-        if not any(part.startswith(".") or is_clutter(part) for part in below.parts):
-            inside.setdefault(_key(below.as_posix()), []).append(path)
-            by_name.setdefault(_key(path.name), []).append(path)
+    below = _Below(root)
     found, taken, notes = [], dict[object, str](), list[str]()
     for clip in labels:
         # What a run wrote of a name that is no UTF-8 holds a backslash.
-        direct = inside.get(_key(_relative(clip.file).as_posix())) or inside.get(_key(clip.file), [])
+        direct = below.by_path.get(_key(_relative(clip.file).as_posix())) or below.by_path.get(_key(clip.file), [])
         if len(direct) > 1:
             raise DataError(
                 f"{label_file} names {clip.file}, which {root} holds in two Unicode forms; rename one of them"
             )
-        path, note = (direct[0], []) if direct else _find(clip.file, root, by_name, Path(label_file))
+        path, note = (direct[0], []) if direct else _find(clip.file, below, Path(label_file))
+        if not path.resolve().is_relative_to(below.resolved):
+            if not outside:
+                raise DataError(
+                    f"{label_file} names {clip.file}, which lies outside of {root}{_behind_a_link(path, root)}; name a"
+                    " folder that holds both, or allow it: outside=True in extract and evaluate"
+                )
+            note = [f"{path} is used, as {label_file} names it, though it lies outside of {root}"]
         other = taken.setdefault(file_identity(path), clip.file)
         if other != clip.file:
             raise DataError(f"{label_file} names one clip both {other} and {clip.file}: name it in one way")
         found.append((path, clip))
         notes += note
-    videos = [path for paths in inside.values() for path in paths if kind_by_suffix(path) not in ("", "image")]
+    notes = few(notes)
+    videos = [path for paths in below.by_path.values() for path in paths if kind_by_suffix(path) not in ("", "image")]
     bare = sorted(path.name for path in videos if file_identity(path) not in taken)
     if bare:
         names = ", ".join(bare[:3]) + (f" and {len(bare) - 3} more" if len(bare) > 3 else "")
@@ -59,28 +64,68 @@ def match_clips(
     return [(path, replace(clip, notes=(*clip.notes, *notes))) for path, clip in found]
 
 
-def _find(file: str, root: Path, by_name: Mapping[str, list[Path]], label_file: Path) -> tuple[Path, list[str]]:
+class _Below:
+    """What lies below a folder, looked up many times: ``by_path`` below it, of which there are two where a disk holds
+    both Unicode forms, and ``by_name`` alone."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.resolved = root, root.resolve()
+        self.by_path: dict[str, list[Path]] = {}
+        self.by_name: dict[str, list[Path]] = {}
+        self._parts: dict[Path, tuple[str, ...]] = {}
+        self._groups: dict[tuple[str, ...], dict[str, list[Path]]] = {}
+        for path in sorted(root.rglob("*")):
+            below = path.relative_to(root)
+            if not any(part.startswith(".") or is_clutter(part) for part in below.parts):
+                self.by_path.setdefault(_key(below.as_posix()), []).append(path)
+                self.by_name.setdefault(_key(path.name), []).append(path)
+
+    def most_alike(self, relative: Path, named: list[Path]) -> list[Path]:
+        """Of ``named``, which have its name, the ones that share most names with it, counted from the end."""
+        names, found = [nfc(part) for part in relative.parts], named
+        for count in range(1, len(names)):
+            closer = self._grouped(tuple(names[-count:]), found).get(names[-count - 1], [])
+            if not closer:
+                break
+            found = closer
+        return found
+
+    def _grouped(self, tail: tuple[str, ...], paths: Sequence[Path]) -> dict[str, list[Path]]:
+        """These paths, which end in ``tail``, by the name before it; made once, however often it is asked for."""
+        if tail not in self._groups:
+            groups = self._groups[tail] = {}
+            for path in paths:
+                if path not in self._parts:
+                    self._parts[path] = tuple(map(nfc, path.resolve().parts))
+                if len(parts := self._parts[path]) > len(tail):
+                    groups.setdefault(parts[-len(tail) - 1], []).append(path)
+        return self._groups[tail]
+
+
+def _find(file: str, below: _Below, label_file: Path) -> tuple[Path, list[str]]:
     """The clip that is meant where none has just this path below the root, and notes for the user."""
-    relative = _relative(file)
-    named = by_name.get(_key(relative.name)) or by_name.get(_key(file), [])
+    relative, root = _relative(file), below.root
+    named = below.by_name.get(_key(relative.name)) or below.by_name.get(_key(file), [])
     # A name without a folder means what lies below the root, before anything of that name outside of it.
     for base in () if named and len(relative.parts) == 1 else (root, root.parent, label_file.parent):
         if path := find_same_name(base, relative):
-            outside = not path.resolve().is_relative_to(root.resolve())
-            return path, [f"{path} is used, as {label_file} names it, though it lies outside of {root}"] * outside
+            return path, []
     if not named:
         raise DataError(
             f"{label_file} names {file}, which is not in {root}; mend the name or the folder"
-            + _alike(relative, by_name)
+            + _alike(relative, below.by_name)
         )
-    shared = {path: _shared_tail(path.resolve(), relative) for path in named}
-    best = [path for path in named if shared[path] == max(shared.values())]
+    best = below.most_alike(relative, named)
     if len(best) > 1:
         raise DataError(
             f"{label_file} names {file}, and {root} holds {len(best)} files of that name; write the folder before it,"
             " or fill in a column path"
         )
     return best[0], _moved(file, best[0], label_file)
+
+
+def _behind_a_link(path: Path, root: Path) -> str:
+    return ", behind a link" if path.is_relative_to(root) and ".." not in path.parts else ""
 
 
 def _moved(file: str, path: Path, label_file: str | Path) -> list[str]:

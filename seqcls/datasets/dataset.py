@@ -35,8 +35,9 @@ from seqcls.files import nfc
 from seqcls.geometry import Geometry, Region, RegionFinder
 from seqcls.geometry.crop import letterbox
 from seqcls.layouts import with_layouts
+from seqcls.named_files import read_regular
 from seqcls.sources import open_source
-from seqcls.sources.images import deep_sample, image_facts, read_image
+from seqcls.sources.images import MAX_IMAGE_BYTES, deep_sample, image_facts, read_image
 from seqcls.sources.levels import SetLevels
 from seqcls.wording import count_of
 
@@ -226,7 +227,7 @@ def _read_all(
 def _read(path: Path, levels: SetLevels) -> tuple[Image | None, str]:
     """(H, W) and the SHA-256 of the file; None and "" where it cannot be read."""
     try:
-        return read_image(path, levels=levels), hashlib.sha256(path.read_bytes()).hexdigest()
+        return read_image(path, levels=levels), hashlib.sha256(read_regular(path, MAX_IMAGE_BYTES)).hexdigest()
     except (SourceError, OSError):
         return None, ""
 

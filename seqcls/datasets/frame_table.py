@@ -5,24 +5,26 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from seqcls.errors import DataError, OutputError
+from seqcls.errors import DataError, OutputError, UsageError, one_line
 from seqcls.files import nfc, write_csv
 from seqcls.foreign_text import from_csv, whole_characters
 from seqcls.geometry import Geometry, Region
 from seqcls.json_record import record_from
-from seqcls.json_text import write_json
+from seqcls.json_text import read_json, write_json
+from seqcls.named_files import read_regular
 from seqcls.sources.aside import Aside
 from seqcls.sources.images import images_in
 from seqcls.sources.sniff import is_clutter, is_image
-from seqcls.types import Verdict
+from seqcls.types import Verdict, require_organs
 
 FORMAT = 1
+#: A row has 60 to 100 bytes: of 2 million frames, more than fit into memory.
+MAX_TABLE_BYTES = 200 << 20
 #: What `extract` writes besides the frames.
 _TABLES = ("frames.csv", "dataset.json")
 FIXED_COLUMNS = ("path", "clip", "patient", "time_s", "split")
@@ -63,19 +65,20 @@ def read_table(root: Path) -> list[Row]:
     """frames.csv, as extract writes it. Raises DataError that names the line."""
     path = root / "frames.csv"
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_regular(path, MAX_TABLE_BYTES).decode("utf-8-sig")
         reader = csv.DictReader(io.StringIO(text, newline=""))
         names = reader.fieldnames = [nfc(from_csv(name)) for name in reader.fieldnames or ()]
         missing = [name for name in FIXED_COLUMNS if name not in names]
         if missing:
             raise DataError(f"{path} lacks the column {missing[0]}; extract the clips again")
         organs = [name for name in names if name not in FIXED_COLUMNS]
+        require_organs(organs)
         # The disk may spell names in another Unicode form than the table.
         spelt = {} if text.isascii() else {nfc(p.relative_to(root).as_posix()): p for p in root.rglob("*")}
         rows = [_row(cells, organs, root, f"{path}, line {reader.line_num}") for cells in reader]
         rows = [replace(row, path=spelt.get(nfc(row.path.relative_to(root).as_posix()), row.path)) for row in rows]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read ({error}); extract the clips again") from error
+    except (OSError, UnicodeDecodeError, csv.Error, UsageError) as error:
+        raise DataError(f"{path} cannot be read ({one_line(error)}); extract the clips again") from error
     if not rows:
         raise DataError(f"{path} holds no frame; extract the clips again")
     return rows
@@ -152,7 +155,7 @@ def read_description(root: Path, size: int) -> tuple[Geometry, list[Region]]:
     """The geometry and the clips' regions that extract wrote down."""
     path = root / "dataset.json"
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
+        body = read_json(path)
         if body["format"] != FORMAT:
             raise DataError(
                 f"{path} is of format {body['format']}, this seqcls reads {FORMAT}; extract the clips again"
@@ -163,7 +166,7 @@ def read_description(root: Path, size: int) -> tuple[Geometry, list[Region]]:
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing beside frames.csv; extract the clips again") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} is damaged ({error}); extract the clips again") from error
+        raise DataError(f"{path} is damaged ({one_line(error)}); extract the clips again") from error
 
 
 def refuse_to_overwrite(folder: Path, overwrite: bool) -> None:

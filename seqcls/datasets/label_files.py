@@ -6,11 +6,13 @@ import codecs
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from seqcls.errors import DataError, one_line
 from seqcls.files import nfc
+from seqcls.named_files import read_regular
 
 #: UTF-32 first: its mark begins with that of UTF-16.
 _MARKS = {
@@ -24,13 +26,17 @@ _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 #: Cells that a spreadsheet would run as formulas carry an apostrophe, see ``exports.csv_cells``.
 _APOSTROPHE = re.compile(r"'(?=[=+\-@\t\r\n])")
 _OPTIONAL = ("patient", "path")
-_FOREIGN_WORD = re.compile(r"\w*[^\x00-\x7f]\w*")
+#: Half a million rows have 40 MB. A cell that names a file, or says when, is far shorter than what a quote that is
+#: never closed takes in.
+MAX_BYTES, MAX_ROWS, MAX_CELL = 64 << 20, 500_000, 1000
+#: Accents on one letter, of which languages put two or three: the time to compose them grows with their square.
+MAX_ACCENTS = 100
 
 
 def read_text(path: Path) -> tuple[str, tuple[str, ...]]:
     """The file's text in Unicode's composed form, and notes for the user. Raises DataError."""
     try:
-        data = path.read_bytes()
+        data = read_regular(path, MAX_BYTES)
     except FileNotFoundError as error:
         raise DataError(f"no label file at {path}") from error
     except OSError as error:
@@ -45,12 +51,25 @@ def read_text(path: Path) -> tuple[str, tuple[str, ...]]:
             text = data.decode("cp1252" if encoding == "utf-8" else encoding)
         except UnicodeDecodeError:
             raise DataError(f"{path} is not UTF-8 text (byte {error.start}); save it as 'CSV UTF-8'") from error
-        word = _FOREIGN_WORD.findall(text)[0]
+        first = next(at for at, letter in enumerate(text) if not letter.isascii())
+        words = re.finditer(r"\w+|\W", text[max(0, first - 30) : first + 30])
+        word = next(found[0] for found in words if not found[0].isascii())
         notes = (f"{path} is not UTF-8 and was read as Windows-1252: check {word!r}, or save it as UTF-8",)
+    if _piles_up(text):
+        raise DataError(f"{path} is not text, it piles up accents on one letter; save it as 'CSV UTF-8'")
     text = nfc(text.removeprefix("\ufeff"))
     if "\0" in text:
         raise DataError(f"{path} is not text, it holds zero bytes; save it as 'CSV UTF-8'")
     return text, notes
+
+
+def _piles_up(text: str) -> bool:
+    """Whether more than MAX_ACCENTS combining marks follow each other."""
+    for run in re.finditer(rf"[^\x00-\x7f\w]{{{MAX_ACCENTS},}}", text):  # no mark is a letter
+        marks = "".join("1" if unicodedata.combining(letter) else "0" for letter in run[0])
+        if "1" * MAX_ACCENTS in marks:
+            return True
+    return False
 
 
 def _encoding(data: bytes) -> str:
@@ -79,10 +98,14 @@ def table_rows(text: str, path: Path, required: Sequence[str]) -> Iterator[tuple
     delimiter = stated[1] if stated else max(",;\t", key=first.count)
     rows = csv.reader(lines[skipped:], delimiter=delimiter, skipinitialspace=True)
     header: list[str] = []
+    count = 0
     try:
         for row in rows:
             cells = [_APOSTROPHE.sub("", cell.strip(), count=1) for cell in row]
             where = f"{path}, line {skipped + rows.line_num}"
+            count += 1
+            if count > MAX_ROWS:
+                raise DataError(f"{path} has more than {MAX_ROWS:,} rows; divide it into several files")
             if not header:
                 named = len(cells) - next((at for at, cell in enumerate(reversed(cells)) if cell), 0)
                 header = [re.sub(r"[\W_]+", "_", cell.lower()).strip("_") for cell in cells[:named]]
@@ -93,6 +116,10 @@ def table_rows(text: str, path: Path, required: Sequence[str]) -> Iterator[tuple
                     " quotes, or separate the columns by semicolons"
                 )
             elif any(cells):
+                if len(longest := max(cells, key=len)) > MAX_CELL:
+                    raise DataError(
+                        f"{where}: a cell has {len(longest):,} characters, more than {MAX_CELL:,}; shorten it"
+                    )
                 of_row = dict(zip(header, cells, strict=False))
                 yield where, {name: of_row.get(name, "") for name in (*required, *_OPTIONAL)}
     except csv.Error as error:  # a quote that is never closed makes the rest one cell, refused at 128 KiB

@@ -6,7 +6,10 @@ import math
 import re
 
 from seqcls.errors import DataError
+from seqcls.types import MAX_TIME_S
 
+#: No time is written longer; what the patterns below take grows with the square of it.
+MAX_CHARACTERS = 64
 _UNITS = {"s": 1.0, "sec": 1.0, "ms": 1e-3}
 _NUMBER = re.compile(r"(?P<value>[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:e[+-]?\d+)?) ?(?P<unit>s|sec|ms)?")
 _CLOCK = re.compile(r"(?:(?P<h>\d+):)?(?P<min>\d+):(?P<s>\d\d?(?:[.,]\d*)?)(?: ?(?P<half>[ap])\.?m\.?)?")
@@ -22,11 +25,15 @@ def seconds_of(text: str, name: str, where: str) -> float:
 
     Raises DataError, which names ``where`` and the column ``name``, for anything else and for negative times.
     """
+    if len(text) > MAX_CHARACTERS:
+        raise DataError(f"{where}: {name} has {len(text):,} characters, which is no time; write seconds or h:min:s")
     plain = " ".join(text.lower().split())
     if number := _NUMBER.fullmatch(plain):
         value = float(number["value"].replace(",", ".")) * _UNITS[number["unit"] or "s"]
-        if math.isfinite(value) and value >= 0:
+        if 0 <= value <= MAX_TIME_S:
             return value
+        if MAX_TIME_S < value < math.inf:
+            raise DataError(f"{where}: {name} {text!r} is more than {MAX_TIME_S:g} seconds; are they another unit?")
     elif clock := _CLOCK.fullmatch(_DAY_ZERO.sub("", plain, count=1)):
         return _of_clock(clock, f"{where}: {name} {text!r}")
     elif _TIMECODE.fullmatch(plain):
@@ -47,4 +54,7 @@ def _of_clock(clock: re.Match[str], what: str) -> float:
         if not (clock["h"] and 1 <= hours <= 12):
             raise DataError(f"{what} is no time of day; write h:min:s or seconds")
         hours = hours % 12 + 12 * (clock["half"] == "p")
-    return hours * 3600 + minutes * 60 + seconds
+    total_s = hours * 3600 + minutes * 60 + seconds
+    if total_s > MAX_TIME_S:
+        raise DataError(f"{what} is more than {MAX_TIME_S:g} seconds; write h:min:s or seconds")
+    return total_s

@@ -8,21 +8,22 @@ with inclusive, 0-based frame ranges. What no span covers is not labelled.
 
 from __future__ import annotations
 
+import bisect
 import itertools
-import json
 import math
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args
 
-from seqcls.datasets.label_files import read_text, table_rows
+from seqcls.datasets.label_files import MAX_CELL, MAX_ROWS, read_text, table_rows
 from seqcls.datasets.label_times import seconds_of
-from seqcls.errors import DataError, UsageError
-from seqcls.files import nfc, on_disk, same_name
+from seqcls.errors import DataError, UsageError, one_line
+from seqcls.files import nfc, on_disk
 from seqcls.foreign_text import for_terminal
-from seqcls.types import TIME_TOLERANCE_S
+from seqcls.json_text import parse_json
+from seqcls.types import MAX_INDEX, TIME_TOLERANCE_S, require_organs
 
 Label = Literal["present", "absent", "ignore"]
 #: Either by name, or as 1, 0 and -1.
@@ -79,16 +80,35 @@ class ClipLabels:
     frames: int = 0
     notes: tuple[str, ...] = ()
 
+    _by_organ: Mapping[str, tuple[list[float], list[LabelledSpan]]] = field(init=False, repr=False, compare=False)
+    """By the name of the organ, composed: where its spans begin, and the spans in that order."""
+
+    def __post_init__(self) -> None:
+        ordered = _by_organ(self.spans)
+        object.__setattr__(
+            self, "_by_organ", {nfc(organ): ([s.limits[0] for s in own], own) for organ, own in ordered.items()}
+        )
+
     @property
     def organs(self) -> tuple[str, ...]:
-        return tuple(sorted({span.organ for span in self.spans}))
+        return tuple(sorted({own[0].organ for _, own in self._by_organ.values()}))
 
     def state_at(self, organ: str, index: int, time_s: float) -> Label | None:
         """The organ's label for one frame, None where there is none."""
-        for span in self.spans:
-            if same_name(span.organ, organ) and span.covers(index, time_s):
-                return span.state
-        return None
+        begins, spans = self._by_organ.get(nfc(organ), ([], []))
+        if not spans:
+            return None
+        # There may be as many spans as frames, so they are not gone through for each of them.
+        behind = bisect.bisect_right(begins, index if spans[0].by_frame else time_s + TIME_TOLERANCE_S)
+        return next((span.state for span in spans[max(0, behind - 2) : behind] if span.covers(index, time_s)), None)
+
+
+def _by_organ(spans: Iterable[LabelledSpan]) -> dict[str, list[LabelledSpan]]:
+    """Each organ's spans in time order."""
+    by_organ: dict[str, list[LabelledSpan]] = {}
+    for span in spans:
+        by_organ.setdefault(span.organ, []).append(span)
+    return {organ: sorted(own, key=lambda span: span.limits) for organ, own in by_organ.items()}
 
 
 def read_labels(path: str | Path) -> list[ClipLabels]:
@@ -103,7 +123,7 @@ def read_labels(path: str | Path) -> list[ClipLabels]:
         raise DataError(f"{path}: labels are read from .csv or .json, not {path.suffix}")
     if not spans:
         raise DataError(f"{path} holds no label; the columns are {','.join(_COLUMNS)}")
-    _refuse_organ_names(spans)
+    _refuse_organ_names(spans, path)
     by_clip: dict[str, list[LabelledSpan]] = {}
     for span in spans:
         by_clip.setdefault(span.file, []).append(span)
@@ -158,16 +178,18 @@ def _span(cells: dict[str, str], where: str) -> LabelledSpan:
 def _from_json(text: str, path: Path) -> tuple[list[LabelledSpan], dict[str, int]]:
     """The spans, and the number of frames of each clip that states it."""
     try:
-        body = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not JSON: {error}") from error
+        body = parse_json(text)
+    except ValueError as error:
+        raise DataError(f"{path} is not JSON: {one_line(error)}") from error
     if not isinstance(body, dict) or not isinstance(body.get("clips"), list):
         hint = "; name the intervals.csv beside it" if isinstance(body, dict) and "intervals" in body else ""
         raise DataError(f'{path} has no list "clips"{hint}')
-    spans, frames = [], dict[str, int]()
+    spans, frames = list[LabelledSpan](), dict[str, int]()
     for number, clip in enumerate(body["clips"]):
         where = f"{path}, clip {number}"
         organ, file = (nfc(_field(clip, name, str, where)).strip() for name in ("task", "file"))
+        if max(len(organ), len(file), len(str(clip.get("patient")))) > MAX_CELL:
+            raise DataError(f"{where}: a text has more than {MAX_CELL:,} characters; shorten it")
         if not (organ and file):
             raise DataError(f"{where}: {'file' if organ else 'task'!r} is empty; fill it in")
         patient = clip.get("patient")
@@ -176,11 +198,16 @@ def _from_json(text: str, path: Path) -> tuple[list[LabelledSpan], dict[str, int
         patient = "" if patient is None else nfc(str(patient)).strip()  # clips of unknown patients are not one patient
         if isinstance(count := clip.get("frames"), int):
             frames[file] = count
-        for at, segment in enumerate(_field(clip, "segments", list, where)):
+        segments = _field(clip, "segments", list, where)
+        if len(spans) + len(segments) > MAX_ROWS:
+            raise DataError(f"{where}: there are more than {MAX_ROWS:,} segments; divide the file into several")
+        for at, segment in enumerate(segments):
             place = f"{where} ({file}), segment {at}"
             start, end = _field(segment, "start", int, place), _field(segment, "end", int, place)
             if not 0 <= start <= end:
                 raise DataError(f"{place}: needs 0 <= start <= end, not {start} and {end}")
+            if end > MAX_INDEX:
+                raise DataError(f"{place}: no clip has a frame {end}")
             state = _state(str(_field(segment, "label", int, place)), place)
             spans.append(
                 LabelledSpan(file, organ, state, start_index=start, end_index=end, patient=patient, where=place)
@@ -202,9 +229,13 @@ def _state(text: str, where: str) -> Label:
     return state
 
 
-def _refuse_organ_names(spans: Sequence[LabelledSpan]) -> None:
+def _refuse_organ_names(spans: Sequence[LabelledSpan], path: Path) -> None:
     """Two spellings would be two outputs of the network, and one folder where upper and lower case are the same."""
     spelt: dict[str, LabelledSpan] = {}
+    try:
+        require_organs(tuple({span.organ for span in spans}))
+    except UsageError as error:
+        raise DataError(f"{path}: {error}") from None
     for span in spans:
         unfit = _UNFIT_FOR_FOLDERS.search(span.organ)
         if unfit or for_terminal(span.organ) != span.organ:
@@ -217,8 +248,7 @@ def _refuse_organ_names(spans: Sequence[LabelledSpan]) -> None:
 
 def _refuse_overlaps(spans: Sequence[LabelledSpan], path: Path) -> None:
     """Two labels for one moment cannot both be right, and equal ones are a sign of a file pasted together twice."""
-    for organ in {span.organ for span in spans}:
-        own = sorted((span for span in spans if span.organ == organ), key=lambda span: span.limits)
+    for organ, own in _by_organ(spans).items():
         if len({span.by_frame for span in own}) > 1:
             raise DataError(f"{path}: {own[0].file}: {organ} is labelled both by frame and by second")
         for one, other in itertools.pairwise(own):

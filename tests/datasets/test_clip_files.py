@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,15 +72,55 @@ def test_a_clip_is_found_in_either_unicode_form_and_beside_clutter(tmp_path: Pat
     assert "P09/a.mp4 of" in clip.notes[0]
 
 
-def test_a_clip_outside_of_the_folder_is_told(tmp_path: Path) -> None:
+def test_a_clip_outside_of_the_folder_is_refused_unless_asked_for(tmp_path: Path) -> None:
     for name in ("study/P01/a.mp4", "study/P02/a.mp4"):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_bytes(b"")
     path = write(tmp_path, f"{HEAD}\nP01/a.mp4,liver,0,1,present\nP02/a.mp4,liver,0,1,present\n")
     assert not any(clip.notes for _, clip in match_clips(read_labels(path), tmp_path / "study", path))
-    found = match_clips(read_labels(path), tmp_path / "study/P01", path)
+    with pytest.raises(
+        DataError, match=r"names P02/a\.mp4, which lies outside of .*P01; name a folder that holds both"
+    ):
+        match_clips(read_labels(path), tmp_path / "study/P01", path)
+    found = match_clips(read_labels(path), tmp_path / "study/P01", path, outside=True)
     assert [file for file, _ in found] == [tmp_path / "study/P01/a.mp4", tmp_path / "study/P02/a.mp4"]
     assert found[0][1].notes == found[1][1].notes and "P02/a.mp4 is used, as" in found[0][1].notes[0]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_no_way_leads_out_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "own.mp4").write_bytes(b"")
+    (tmp_path / "clips/link.mp4").symlink_to(tmp_path / "own.mp4")
+    for name in ("../own.mp4", "clips/../own.mp4", "link.mp4"):
+        path = write(tmp_path, f"{HEAD}\n{name},liver,0,1,present\n")
+        with pytest.raises(DataError, match=r"own\.mp4|link\.mp4, which lies outside of .*, behind a link; name"):
+            match_clips(read_labels(path), tmp_path / "clips", path)
+        ((found, _),) = match_clips(read_labels(path), tmp_path / "clips", path, outside=True)
+        assert found.samefile(tmp_path / "own.mp4")
+    path = write(tmp_path, f"{HEAD}\n{tmp_path / 'own.mp4'},liver,0,1,present\n")
+    with pytest.raises(DataError, match=r"own\.mp4, which is not in"):
+        match_clips(read_labels(path), tmp_path / "clips", path)
+
+
+def test_many_clips_of_one_name_are_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them was compared with each: 20,000 took over a minute, and each kept the notes about all."""
+    count = 30
+    for k in range(count):
+        (tmp_path / f"clips/d{k}").mkdir(parents=True)
+        (tmp_path / f"clips/d{k}/a.mp4").write_bytes(b"")
+    rows = "".join(f"gone/d{k}/a.mp4,liver,0,1,present\n" for k in range(count))
+    labels = read_labels(path := write(tmp_path, f"{HEAD}\n{rows}"))
+    resolve, resolved = Path.resolve, list[Path]()
+    monkeypatch.setattr(Path, "resolve", lambda self: resolved.append(self) or resolve(self))
+    found = match_clips(labels, tmp_path / "clips", path)
+    assert [clip.parent.name for clip, _ in found] == [f"d{k}" for k in range(count)]
+    assert len(resolved) < 4 * count
+    for k in range(count):
+        (tmp_path / f"clips/d{k}/a.mp4").rename(tmp_path / f"clips/d{k}/{k}.mp4")
+    rows = "".join(f"gone/{k}.mp4,liver,0,1,present\n" for k in range(count))
+    notes = match_clips(read_labels(write(tmp_path, f"{HEAD}\n{rows}")), tmp_path / "clips", path)[0][1].notes
+    assert len(notes) == 9 and notes[-1] == "and 22 more like the last"
 
 
 def test_a_disk_that_holds_a_name_in_both_unicode_forms(tmp_path: Path) -> None:

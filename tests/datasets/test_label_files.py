@@ -19,6 +19,25 @@ CELLS = dict(
 )
 
 
+def test_accents_without_end_are_not_composed(tmp_path: Path) -> None:
+    """Sorting the accents of one letter takes as long as the square of their number: 60,000 took hours."""
+    for accents, is_text in ((60, True), (99, True), (100, False), (5000, False)):
+        (tmp_path / "l.csv").write_text(
+            TEXT + "e" + "\u0301\u0323" * (accents // 2) + "\u0301" * (accents % 2), "utf-8"
+        )
+        if is_text:
+            read_text(tmp_path / "l.csv")
+        else:
+            with pytest.raises(DataError, match="it piles up accents on one letter"):
+                read_text(tmp_path / "l.csv")
+    (tmp_path / "l.csv").write_text(TEXT + "\u2500" * 500, "utf-8")  # a line drawn across is none
+
+
+def test_a_foreign_word_is_found_at_once_behind_a_long_one(tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_bytes(b"a" * 100_000 + b" M\xfcller " + b"b" * 100_000)
+    assert "check 'M\u00fcller'" in read_text(tmp_path / "l.csv")[1][0]
+
+
 def rows_of(path: Path) -> list[dict[str, str]]:
     return [cells for _, cells in table_rows(read_text(path)[0], path, COLUMNS)]
 

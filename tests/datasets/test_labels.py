@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from seqcls.datasets.labels import read_labels, with_patients
+from seqcls.datasets import label_files, labels
+from seqcls.datasets.labels import LabelledSpan, read_labels, with_patients
 from seqcls.errors import DataError, UsageError
 
 HEAD = "file,organ,start_s,end_s,state"
@@ -89,6 +90,14 @@ BAD = [
     ),
     ("a path as organ", f"{HEAD}\na,../../liver,0,1,present\n", "line 2: organ '../../liver' must not hold '/'"),
     ("a colon", f"{HEAD}\na,lobe: left,0,1,present\n", "must not hold ':'"),
+    (
+        "more organs than any model",
+        HEAD + "".join(f"\na,o{k},0,1,present" for k in range(101)),
+        "101 organs are more than",
+    ),
+    ("a long organ", f"{HEAD}\na,{'o' * 101},0,1,present\n", "has 101 characters, more than 100"),
+    ("a long name", f"{HEAD}\n{'a' * 1001},liver,0,1,present\n", "line 2: a cell has 1,001 characters"),
+    ("the end of all days", f"{HEAD}\na,liver,0,1e300,present\n", r"end_s '1e300' is more than 4e\+09 seconds"),
     ("decimal comma and patient", f"{HEAD},patient\na,liver,0,1,1,present\n", "the patient is 'present'"),
 ]
 
@@ -98,6 +107,27 @@ def test_bad_csv_is_one_line(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(DataError, match=message) as caught:
         read_labels(write(tmp_path, text))
     assert "\n" not in str(caught.value)
+
+
+def test_rows_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = "".join(f"\na,liver,{k},{k + 1},present" for k in range(9))
+    assert len(read_labels(write(tmp_path, HEAD + rows))[0].spans) == 9
+    monkeypatch.setattr(label_files, "MAX_ROWS", 9)  # with the first line
+    monkeypatch.setattr(labels, "MAX_ROWS", 9)
+    with pytest.raises(DataError, match="more than 9 rows; divide it"):
+        read_labels(write(tmp_path, HEAD + rows))
+    body = json.dumps({"clips": [{"task": "a", "file": "b", "segments": [{"start": 0, "end": 1, "label": 1}] * 10}]})
+    with pytest.raises(DataError, match="more than 9 segments; divide"):
+        read_labels(write(tmp_path, body, "l.json"))
+
+
+def test_a_frame_looks_at_two_spans_however_many_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = "".join(f"\na,{organ},{k},{k + 1},present" for k in range(500) for organ in ("liver", "kidney"))
+    (clip,) = read_labels(write(tmp_path, HEAD + rows))
+    looked, covers = list[float](), LabelledSpan.covers
+    monkeypatch.setattr(LabelledSpan, "covers", lambda span, *at: looked.append(span.start_s) or covers(span, *at))
+    assert clip.state_at("liver", 0, 400.5) == "present" and looked == [399, 400]
+    assert clip.state_at("liver", 0, 500.0) is None and clip.state_at("liver", 0, -0.1) is None
 
 
 def clip_json(**changes: object) -> str:
@@ -114,6 +144,9 @@ BAD_JSON = [
     ("fraction", clip_json(segments=[{"start": 0.5, "end": 2, "label": 1}]), "'start' is missing or not of type int"),
     ("backwards", clip_json(segments=[{"start": 5, "end": 2, "label": 1}]), "0 <= start <= end"),
     ("nested without end", "[" * 100_000, "is not JSON"),
+    ("frames to no end", clip_json(segments=[{"start": 0, "end": 10**13, "label": 1}]), "no clip has a frame 1000"),
+    ("one field twice", clip_json().replace('"file"', '"task"'), "the field 'task' stands twice"),
+    ("a long file", clip_json(file="a" * 1001), "a text has more than 1,000 characters"),
     ("empty organ", clip_json(task=" "), "'task' is empty"),
     ("empty file", clip_json(file=""), "'file' is empty"),
     ("list of patients", clip_json(patient=["P1"]), "'patient' must be"),
