@@ -9,6 +9,7 @@ trip.
 from __future__ import annotations
 
 import csv
+import io
 import math
 from array import array
 from collections.abc import Callable, Iterator, Sequence
@@ -19,11 +20,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.errors import DataError
+from seqcls.errors import DataError, one_line
 from seqcls.files import atomic_path
 from seqcls.foreign_text import for_csv, from_csv
+from seqcls.named_files import open_regular
 from seqcls.timeline import Timeline
-from seqcls.types import ScoreTable
+from seqcls.types import MAX_INDEX, MAX_TIME_S, ScoreTable, require_organs
 
 _FIXED = ("file", "frame", "time_s", "duration_s", "reason", "measured")
 #: How many are written at once.
@@ -79,12 +81,13 @@ def _score_cells(scores: NDArray[np.float32]) -> list[str]:
 
 
 def read_scores_csv(path: str | Path, organs: tuple[str, ...], on_progress: Progress | None = None) -> ScoreTable:
-    """Read what ``write_scores_csv`` wrote. Raises DataError for anything else."""
+    """Read what ``write_scores_csv`` wrote. Raises DataError for anything else, UsageError for too many organs."""
     path = Path(path)
     index, measured, times_s, values = array("q"), array("b"), array("d"), array("f")
     reasons: list[str] = []
+    require_organs(organs)
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
+        with io.TextIOWrapper(open_regular(path), encoding="utf-8", newline="") as stream:
             rows = csv.reader(stream)
             scored = len(_FIXED) + 2 * len(organs)
             width = len(next(rows, ()))
@@ -103,9 +106,15 @@ def read_scores_csv(path: str | Path, organs: tuple[str, ...], on_progress: Prog
     except FileNotFoundError as error:
         raise DataError(f"no scores at {path}: a run's folder holds timeline.json and scores.csv") from error
     except (OSError, ValueError, OverflowError, csv.Error) as error:
-        raise DataError(f"{path} is not a scores.csv that seqcls wrote ({error}); run the clip again") from error
+        why = one_line(error)
+        raise DataError(f"{path} is not a scores.csv that seqcls wrote ({why}); run the clip again") from error
     scores = np.array(values, np.float32).reshape(-1, len(organs), 2)
-    for what, wrong in (("a score outside 0..1", (scores < 0) | (scores > 1)), ("no time", ~np.isfinite(times_s))):
+    impossible = (
+        ("a score outside 0..1", (scores < 0) | (scores > 1)),
+        ("no time", ~(np.abs(times_s) <= MAX_TIME_S)),  # NaN, too
+        ("no number of a frame", np.abs(np.array(index, np.int64)) > MAX_INDEX),
+    )
+    for what, wrong in impossible:
         if wrong.any():
             raise DataError(f"{path} is not a scores.csv that seqcls wrote ({what}); run the clip again")
     return ScoreTable(

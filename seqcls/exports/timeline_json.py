@@ -12,14 +12,26 @@ from pathlib import Path
 from typing import Any
 
 import seqcls
-from seqcls.errors import DataError
+from seqcls.errors import DataError, SeqclsError, one_line
 from seqcls.exports.scores_csv import Progress, read_scores_csv
 from seqcls.json_record import record_from
-from seqcls.json_text import parse_json, write_json
+from seqcls.json_text import read_json, write_json
 from seqcls.timeline import Provenance, Timeline
-from seqcls.types import TIME_TOLERANCE_S, FrameCounts, Gap, Interval, SourceInfo, SourceReport
+from seqcls.types import (
+    MAX_INDEX,
+    MAX_TIME_S,
+    TIME_TOLERANCE_S,
+    FrameCounts,
+    Gap,
+    Interval,
+    SourceInfo,
+    SourceReport,
+    require_organs,
+)
 
 FORMAT = 2
+#: Of one timeline, over all organs: a day in which something comes into view twice a second has fewer.
+MAX_INTERVALS = 200_000
 
 
 def write_timeline_json(timeline: Timeline, path: str | Path) -> None:
@@ -52,13 +64,13 @@ def read_run(folder: str | Path, on_progress: Progress | None = None) -> Timelin
     path = Path(folder)
     path = path / "timeline.json" if path.is_dir() else path
     try:
-        body = parse_json(path.read_text(encoding="utf-8"))
+        body = read_json(path)
     except FileNotFoundError as error:
         raise DataError(f"no run at {folder}: expected {path}; make one with `seqcls run CLIP -o DIR`") from error
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} is not a timeline that seqcls wrote ({error})") from error
+        raise DataError(f"{path} is not a timeline that seqcls wrote ({one_line(error)})") from error
     if not isinstance(body, dict) or body.get("format") not in range(1, FORMAT + 1):
-        found = body.get("format") if isinstance(body, dict) else None
+        found = str(body.get("format"))[:60] if isinstance(body, dict) else None
         raise DataError(f"{path} has timeline format {found}, this seqcls reads up to {FORMAT}; run the clip again")
     try:
         organs = record_from(tuple[str, ...], body["organs"], "organs")
@@ -81,8 +93,8 @@ def read_run(folder: str | Path, on_progress: Progress | None = None) -> Timelin
             raise ValueError("gaps: they are not the unknown intervals")
     except DataError:
         raise  # from scores.csv, and says so
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"{path} lacks or misstates {error}; run the clip again") from error
+    except (SeqclsError, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"{path} lacks or misstates {one_line(error)}; run the clip again") from error
     return timeline
 
 
@@ -98,8 +110,14 @@ def _nan_scores(intervals: Any) -> Any:
 def _require_possible(timeline: Timeline) -> None:
     """Raises ValueError for what no run can have given, naming the field."""
     organs, counts = timeline.organs, timeline.frame_counts
+    require_organs(organs)
     if not organs or len(set(organs)) != len(organs):
         raise ValueError(f"organs: one or more different names, not {list(organs)}")
+    if len(timeline.intervals) > MAX_INTERVALS:
+        raise ValueError(f"intervals: {len(timeline.intervals):,} are more than {MAX_INTERVALS:,}")
+    for name in ("start_s", "end_s"):
+        if abs(getattr(timeline, name)) > MAX_TIME_S:
+            raise ValueError(f"{name}: {getattr(timeline, name):g} is further than {MAX_TIME_S:g} s from 0")
     until_s = dict.fromkeys(organs, timeline.start_s)
     for number, interval in enumerate(timeline.intervals):
         place = f"intervals[{number}]"
@@ -109,6 +127,8 @@ def _require_possible(timeline: Timeline) -> None:
             raise ValueError(f"{place}.start_s: {interval.start_s} is not where the one before ends")
         if interval.end_s < interval.start_s:
             raise ValueError(f"{place}.end_s: {interval.end_s} lies before start_s {interval.start_s}")
+        if not -1 <= interval.start_index <= MAX_INDEX >= interval.end_index:
+            raise ValueError(f"{place}: no frame has the number {max(interval.start_index, interval.end_index)}")
         if interval.end_index < interval.start_index:
             raise ValueError(f"{place}.end_index: {interval.end_index} lies before {interval.start_index}")
         for name in ("mean_score", "peak_score"):
@@ -121,6 +141,8 @@ def _require_possible(timeline: Timeline) -> None:
     for number, gap in enumerate(timeline.report.gaps):
         if gap.end_s < gap.start_s:
             raise ValueError(f"report.gaps[{number}].end_s: {gap.end_s} lies before {gap.start_s}")
+        if max(-gap.start_s, gap.end_s) > MAX_TIME_S:
+            raise ValueError(f"report.gaps[{number}]: it reaches further than {MAX_TIME_S:g} s from 0")
     if not counts.balanced:
         raise ValueError(f"frame_counts: they do not add up ({counts})")
     if timeline.report.verdict == "complete" and counts.received - counts.dropped != len(timeline.scores.index):

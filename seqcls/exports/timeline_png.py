@@ -157,7 +157,8 @@ def _label_times(ax: Axes, start_s: float, end_s: float) -> None:
         ax.set_xlabel("seconds")
         return
     unit_s, unit = (3600, "hours:minutes") if span_s >= 3600 else (60, "minutes:seconds")
-    step_s = next((step_s for step_s in _STEPS_S if span_s <= 12 * step_s), _STEPS_S[-1])
+    days = math.ceil(span_s / (12 * _STEPS_S[-1]))
+    step_s = next((step_s for step_s in _STEPS_S if span_s <= 12 * step_s), days * _STEPS_S[-1])
     ticks_s = range(math.ceil(start_s / step_s) * step_s, math.floor(end_s) + 1, step_s)
     ax.set_xticks(ticks_s, [f"{s // unit_s}:{s % unit_s * 60 // unit_s:02d}" for s in ticks_s])
     ax.set_xlabel(unit)

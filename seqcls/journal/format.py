@@ -27,13 +27,23 @@ from typing import Any
 
 import numpy as np
 
-from seqcls.errors import DataError
+from seqcls.errors import DataError, UsageError
 from seqcls.geometry import Region
 from seqcls.json_record import known_fields, record_from
 from seqcls.json_text import json_line, parse_json
 from seqcls.sources.redact import redact
 from seqcls.timeline import Provenance, latency_from_dict, latency_to_dict
-from seqcls.types import Event, FrameCounts, FrameScore, Gap, SourceInfo, Verdict
+from seqcls.types import (
+    MAX_INDEX,
+    MAX_TIME_S,
+    Event,
+    FrameCounts,
+    FrameScore,
+    Gap,
+    SourceInfo,
+    Verdict,
+    require_organs,
+)
 
 FORMAT = 2
 #: A longer line is no record: what a reader must hold at once.
@@ -141,7 +151,8 @@ def encode(number: int, at_s: float, record: Record) -> bytes:
 def decode(line: bytes, organs: int | None) -> Entry:
     """The record of a line without its end; ``organs`` is how many scores a frame has, where that is known.
 
-    Raises ValueError for anything that ``encode`` did not write, DataError for a run of a newer format.
+    Raises ValueError for anything that ``encode`` did not write, DataError for a run of a newer format or of too many
+    organs.
     """
     data = line[9:]
     if line[:9] != b"%08x " % zlib.crc32(data):
@@ -154,11 +165,21 @@ def decode(line: bytes, organs: int | None) -> Entry:
         else:
             body = _opening(body) if kind is Opening else _close(body) if kind is Close else body
             record = record_from(kind, known_fields(kind, body))
+        _require_possible(record)
         if "wall" in body and datetime.fromisoformat(body["wall"]).tzinfo is None:
             raise ValueError("wall is a time of day without its offset from UTC")
         return Entry(record_from(int, body["n"], "n"), record_from(float, body["at"], "at"), record)
     except (LookupError, AttributeError, TypeError, ArithmeticError, RecursionError) as error:
         raise ValueError(str(error)) from None
+
+
+def _require_possible(record: Record) -> None:
+    """Raises ValueError for times and numbers of frames that no run can have."""
+    for name in ("time_s", "start_s", "end_s", "duration_s", "final_s"):
+        if abs(getattr(record, name, 0.0)) > MAX_TIME_S:
+            raise ValueError(f"{name} is further than {MAX_TIME_S:g} s from 0")
+    if abs(getattr(record, "index", 0)) > MAX_INDEX:
+        raise ValueError("no frame has such a number")
 
 
 def _shortest(score: np.float32) -> float:
@@ -195,6 +216,10 @@ def _opening(body: dict[str, Any]) -> dict[str, Any]:
     organs, provenance = body["organs"], body["provenance"]
     if not organs:
         raise ValueError("no organs")
+    try:
+        require_organs(record_from(tuple[str, ...], organs, "organs"))
+    except UsageError as error:
+        raise DataError(str(error)) from None
     if body["format"] == 1:
         named = dict(zip(organs, body["intervals"], strict=True))
         provenance = {**provenance, "smoothing": body["smoothing"], "intervals": named}

@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from seqcls.errors import DataError
+from seqcls.errors import DataError, one_line
 from seqcls.journal.format import MAX_LINE_BYTES, Entry, Opening, Resume, decode
 from seqcls.journal.scored_frames import Frames, ScoredRow, frames, scored_row
+from seqcls.named_files import open_regular
 from seqcls.types import FrameScore, Gap
 from seqcls.wording import count_of
 
 _CHUNK_BYTES = 1 << 16
+#: So many lines may be damaged, and more only where as many records were read: what is no journal may have a billion.
+MAX_BAD_LINES = 100_000
 _MAX_FRAMES = 4096
 
 
@@ -79,6 +82,8 @@ class JournalReader:
                 # No record, one that was there already, one before the first, or a second `open`.
                 self._bad_lines += 1
                 damaged = True
+                if self._bad_lines > max(MAX_BAD_LINES, expected):
+                    raise DataError(f"{self._path} is no journal: {self._bad_lines:,} lines of it are no records")
                 continue
             if isinstance(entry.record, Opening):
                 organs = len(entry.record.organs)
@@ -115,8 +120,8 @@ def open_journal(path: str | Path) -> BinaryIO:
     try:
         if path.exists() and not path.is_file():
             raise DataError(f"{path} is not a file: name the journal itself")
-        return path.open("rb")
+        return open_regular(path)
     except FileNotFoundError:
         raise DataError(f"no journal at {path}") from None
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}): check its permissions") from None
+        raise DataError(f"{path} cannot be read ({one_line(error)}): check its permissions") from None

@@ -61,7 +61,7 @@ class Journal:
         self.path = path
         self.opening = opening
         self.damage = Damage()
-        self.sessions: tuple[str, ...] = ()
+        self._sessions: list[str] = []
         self.closed: Close | None = None
         self.count = 0
         self.last_number = -1
@@ -75,6 +75,10 @@ class Journal:
         self.seen_s = 0.0
         self._session_began_s = 0.0
         self._dropped = 0
+
+    @property
+    def sessions(self) -> tuple[str, ...]:
+        return tuple(self._sessions)
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
@@ -119,7 +123,7 @@ class Journal:
         elif isinstance(record, Close):
             self.closed = record
         elif isinstance(record, (Opening, Resume)):
-            self.sessions = (*self.sessions, record.session)
+            self._sessions.append(record.session)
             self._session_began_s = datetime.fromisoformat(record.wall).timestamp()
             if isinstance(record, Resume):
                 self.miss(record.time_s)

@@ -26,10 +26,10 @@ class Frames:
     scores: NDArray[np.float32]
 
 
-#: A scored frame as ``encode`` writes it. Numbers that might be too large for a float do not match.
-_REAL = rb"(-?(?:0|[1-9]\d{0,99})(?:\.\d+)?(?:[eE][-+]?\d\d?)?)"
+#: A scored frame as ``encode`` writes it. Numbers that might lie beyond the bounds of ``types`` do not match.
+_REAL = rb"(-?(?:0|[1-9]\d{0,8})(?:\.\d{1,99})?(?:[eE]-\d\d?)?)"
 _SCORED = re.compile(
-    rb'([0-9a-f]{8}) \{"n":(0|[1-9]\d{0,17}),"at":%s,"kind":"frame","index":(0|[1-9]\d{0,17}),"time_s":%s,'
+    rb'([0-9a-f]{8}) \{"n":(0|[1-9]\d{0,17}),"at":%s,"kind":"frame","index":(0|[1-9]\d{0,11}),"time_s":%s,'
     rb'"duration_s":%s,"scores":\[(\d(?:\.\d+)?(?:e-\d+)?(?:,\d(?:\.\d+)?(?:e-\d+)?)*)\]\}' % (_REAL, _REAL, _REAL)
 )
 

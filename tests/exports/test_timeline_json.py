@@ -12,6 +12,7 @@ from support.timelines import timeline
 
 from seqcls.errors import DataError
 from seqcls.exports import export, read_run, write_run
+from seqcls.exports import timeline_json as module
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry
 from seqcls.timeline import Sampling
@@ -157,6 +158,15 @@ def test_a_timeline_of_format_1_is_still_read(tmp_path: Path) -> None:
         (("intervals", 0, "mean_score"), 1.5, r"intervals\[0\].mean_score: 1.5 is not in 0..1"),
         (("intervals", 0, "peak_score"), -0.5, r"intervals\[0\].peak_score: -0.5 is not in 0..1"),
         (("intervals", 0, "colour"), "red", r"intervals\[0\].colour is unknown"),
+        (("end_s",), 1e300, r"end_s: 1e\+300 is further than 4e\+09 s from 0"),
+        (("start_s",), -4.1e9, r"start_s: -4.1e\+09 is further than"),
+        (("intervals", 0, "start_index"), 10**13, r"intervals\[0\]: no frame has the number 10000000000000"),
+        (
+            ("report", "gaps"),
+            [{"start_s": 2, "end_s": 1e10, "reason": ""}],
+            r"report.gaps\[0\]: it reaches further than",
+        ),
+        (("source", "name"), "n" * 70_000, "source.name has 70,000 characters"),
         (("gaps",), [], "gaps: they are not the unknown intervals"),
         (("frame_counts", "received"), 21, "frame_counts: they do not add up"),
         (("frame_counts", "classified"), True, "frame_counts.classified is True, not a whole number"),
@@ -184,6 +194,23 @@ def test_what_no_run_can_have_given_is_refused_by_its_field(
     assert "\n" not in str(caught.value) and "timeline.json lacks or misstates" in str(caught.value)
 
 
+def test_organs_and_intervals_are_counted_before_anything_is_made_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run(TWO, tmp_path)
+    monkeypatch.setattr(module, "MAX_INTERVALS", 4)
+    with pytest.raises(DataError, match=r"intervals: \d+ are more than 4"):
+        read_run(tmp_path)
+    body = json.loads((tmp_path / "timeline.json").read_text(encoding="utf-8"))
+    for organs, message in (
+        ([f"o{k}" for k in range(101)], "101 organs are more than the 100"),
+        (["o" * 101], "101 char"),
+    ):
+        (tmp_path / "timeline.json").write_text(json.dumps({**body, "organs": organs}), encoding="utf-8")
+        with pytest.raises(DataError, match=f"timeline.json lacks or misstates .*{message}"):
+            read_run(tmp_path)
+
+
 def test_frames_that_were_cut_out_of_the_scores_are_missed(tmp_path: Path) -> None:
     write_run(TWO, tmp_path)
     lines = (tmp_path / "scores.csv").read_text(encoding="utf-8").splitlines(keepends=True)
@@ -196,5 +223,5 @@ def test_numbers_that_json_lacks_are_refused(tmp_path: Path) -> None:
     write_run(TWO, tmp_path)
     text = (tmp_path / "timeline.json").read_text(encoding="utf-8")
     (tmp_path / "timeline.json").write_text(text.replace('"end_s": 2.8', '"end_s": NaN', 1), encoding="utf-8")
-    with pytest.raises(DataError, match="NaN is no JSON"):
+    with pytest.raises(DataError, match="NaN is no number of JSON"):
         read_run(tmp_path)

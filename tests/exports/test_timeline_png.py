@@ -15,7 +15,7 @@ from seqcls.exports.timeline_png import PRESENT, _duration, _label_times, write_
 from seqcls.palette import VERMILION
 from seqcls.reprocess import replay
 from seqcls.timeline import Timeline
-from seqcls.types import Gap, SourceReport
+from seqcls.types import MAX_TIME_S, Gap, SourceReport
 
 BLUE, RED = (np.array([int(color[i : i + 2], 16) for i in (5, 3, 1)]) for color in (PRESENT, VERMILION))  # BGR
 
@@ -146,6 +146,7 @@ def test_gaps_thumbnails_and_one_frame(tmp_path: Path) -> None:
         (70.0, 1870.0, "minutes:seconds", "5:00", "30:00"),
         (0.0, 3600.0, "hours:minutes", "0:00", "1:00"),
         (0.0, 87000.0, "hours:minutes", "0:00", "24:00"),
+        (0.0, MAX_TIME_S, "hours:minutes", "0:00", "1018776:00"),  # 12 steps of 3,859 days
     ],
 )
 def test_long_runs_are_read_in_minutes_and_hours(

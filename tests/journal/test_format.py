@@ -34,15 +34,15 @@ from seqcls.journal import (
     resume,
 )
 from seqcls.smoothing import SmoothingOptions
-from seqcls.types import Event, FrameCounts, FrameScore, Gap, SourceInfo
+from seqcls.types import MAX_INDEX, MAX_TIME_S, Event, FrameCounts, FrameScore, Gap, SourceInfo
 
-seconds = st.floats(allow_nan=False, allow_infinity=False)
+seconds = st.floats(-MAX_TIME_S, MAX_TIME_S, allow_nan=False)
 
 
 texts = st.text(max_size=20).filter(lambda text: "://" not in text)
 
 
-counts = st.integers(0, 2**63 - 1)
+counts = st.integers(0, MAX_INDEX)
 
 
 scores = st.lists(st.floats(width=32), min_size=2, max_size=2).map(lambda s: np.array(s, np.float32))

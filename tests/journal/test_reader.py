@@ -28,6 +28,7 @@ from seqcls.journal import (
     Journal,
     RunSummary,
     read_journal,
+    reader,
     resume,
 )
 from seqcls.types import Event, FrameCounts, Gap
@@ -211,6 +212,8 @@ CLOSE = {"n": 9, "at": 0, "kind": "close", "end_s": 1, "frame_counts": {}, "verd
         {**GOOD, "reason": 3}, {**GOOD, "measured": 1}, {**GAP, "end_s": {}}, {**GAP, "reason": None},
         {**GAP, "kind": "event", "organ": "liver"}, {"n": 9, "at": 0, "kind": "state", "state": "x", "reason": "", "wall": "noon", "monotonic_s": 1},
         {"n": 9, "at": 0, "kind": "state", "state": "x", "reason": "", "wall": "2030-01-01T00:00:00", "monotonic_s": 1},
+        {**GOOD, "time_s": 4.1e9}, {**GOOD, "time_s": -1e99}, {**GOOD, "duration_s": 1e10}, {**GOOD, "index": 10**12 + 1}, {**GAP, "end_s": 1e300},
+        {**CLOSE, "end_s": 1e300}, {**GOOD, "x": [[[[]]] * 9] * 9, "reason": "r" * 70_000},
         {**CLOSE, "frame_counts": []}, {**CLOSE, "frame_counts": {"received": -1}}, {**CLOSE, "frame_counts": {"eaten": 1}}, {**CLOSE, "verdict": "fine"},
         {**CLOSE, "reasons": "x"}, {**CLOSE, "regions": 5}, {**CLOSE, "regions": [5]}, {**CLOSE, "latency_ms": [1]}, {"n": 9, "at": 0, "kind": "resume", **STAMP},
     ],
@@ -276,6 +279,7 @@ def test_what_is_no_journal_is_said_in_one_line(small: Path, tmp_path: Path) -> 
     odd = sealed(json.dumps({**opening, "provenance": {**made, "smoothing": {"kind": "magic"}}}).encode())
     cases = {
         "newer": (newer, "seqcls 9.9 in journal format 3"), "empty": (b"", "first record"), "headless": (b"".join(lines[1:]), "first record"),
+        "crowd": (sealed(json.dumps({**opening, "organs": [f"o{k}" for k in range(101)]}).encode()), "101 organs are more than the 100"),
         "short": (short, "first record"), "odd": (odd, "first record"), "text": (b"hello\n", "first record"),
     }  # fmt: skip
     for name, (data, said) in cases.items():
@@ -289,6 +293,19 @@ def test_what_is_no_journal_is_said_in_one_line(small: Path, tmp_path: Path) -> 
         for open_it in (read_journal, resume):
             with pytest.raises(DataError, match=r"no journal at|not a file"):
                 open_it(missing)
+
+
+def test_what_is_mostly_no_journal_is_not_read_to_its_end(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many lines as a disk holds, none of them a record, took a minute for each 20 MB."""
+    monkeypatch.setattr(reader, "MAX_BAD_LINES", 20)
+    path = tmp_path / "j"
+    path.write_bytes(small.read_bytes() + b"\n" * 20)
+    assert read_journal(path).damage.bad_lines == 20
+    path.write_bytes(small.read_bytes() + b"\n" * 1000)
+    with pytest.raises(DataError, match=r"j is no journal: \d\d lines of it are no records$"):
+        read_journal(path)
 
 
 def test_a_reader_beside_the_writer_sees_what_was_there(tmp_path: Path) -> None:
