@@ -106,7 +106,9 @@ def _by_pydicom(reading: PixelReading, name: str) -> Decode:
     decoder = get_decoder(uid)
     deep_jpeg = reading.codec == "jpeg"  # more than 8 bits, which Pillow does not read
     if deep_jpeg and set(decoder.available_plugins) <= {"pillow"}:
-        raise SourceError(f"{name}: JPEG of {reading.stored} bits cannot be decoded; convert it to JPEG 2000 or RLE")
+        raise SourceError(
+            f"{name}: JPEG of {reading.stored} bits cannot be decoded here; uncompress it first, as with `dcmdjpeg`"
+        )
     if not decoder.is_available:
         raise SourceError(f"{name}: {uid.name} needs a decoder that is not installed: pip install 'seqcls[dicom]'")
     facts: dict[str, Any] = {

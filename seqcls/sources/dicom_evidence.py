@@ -128,7 +128,9 @@ def compressed_reading(
     if facts.codec == "rle" and label.samples * label.bits == samples * bits:
         samples, bits = label.samples, label.bits
     if samples not in (1, 3):
-        raise SourceError(f"{name}: has {samples} samples per pixel; seqcls reads gray (1) and color (3)")
+        raise SourceError(
+            f"{name}: has {samples} samples per pixel, which is neither gray (1) nor color (3); convert it to RGB first"
+        )
     stated = facts.width > 0 and facts.height > 0
     width, height = (facts.width, facts.height) if stated else (label.width, label.height)
     reading = PixelReading(

@@ -42,7 +42,7 @@ def pixel_aspect_of(header: Any, width: int, height: int) -> tuple[float, str]:
         aspect, remark = pixel_aspect(wide, high)
         if remark:
             notes.append(f"{field}: {remark}")
-        else:
+        elif abs(found.get(field, aspect) / aspect - 1) <= 2 * TOLERANCE or field not in found:
             found[field] = aspect
     if not found:
         return 1.0, "; ".join(notes)
@@ -56,11 +56,13 @@ def pixel_aspect_of(header: Any, width: int, height: int) -> tuple[float, str]:
 
 
 def _scale_of_region(header: Any, width: int, height: int) -> Iterator[tuple[str, float, float]]:
-    for item in sorted(_tissue(header), key=lambda item: -_area(_box(item, width, height) or (0, 0, 0, 0)))[:1]:
+    name = "PhysicalDelta"
+    for item in sorted(_tissue(header), key=lambda item: -_area(_box(item, width, height) or (0, 0, 0, 0))):
         units = {number(item, f"PhysicalUnits{axis}Direction") for axis in "XY"}
         wide, high = (abs(number(item, f"PhysicalDelta{axis}") or 0.0) for axis in "XY")
         if units <= {None, _CENTIMETRES} and wide > 0 and high > 0:
-            yield "PhysicalDelta", wide, high
+            yield name, wide, high
+            name = "that of another region"
 
 
 def _tissue(header: Any) -> list[Any]:

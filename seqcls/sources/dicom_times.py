@@ -76,7 +76,7 @@ def clip_times(header: Any, count: int, rate_hz: float | None) -> ClipTimes:
     elif steps_s := _by_date(header, count):
         chosen = _Claim("FrameReferenceDateTime", statistics.fmean(steps_s))
     disputed = remark != ""
-    notes = [*notes, *vector_notes, *([remark] if remark else [])]
+    notes = [*_no_times(header), *notes, *vector_notes, *([remark] if remark else [])]
     notes = [] if count == 1 else notes  # how long a still lasts is of no consequence
     if rate_hz is not None and (chosen is None or disputed):
         return _even(count, 1 / rate_hz, "the stated rate")
@@ -154,6 +154,12 @@ def _other_claims(header: Any, count: int) -> tuple[list[_Claim], list[str]]:
     return [claim for claim in claims if _within(claim, _POSSIBLE_S)], notes
 
 
+def _no_times(header: Any) -> list[str]:
+    """What is to be told of fields that hold what no time can be. A 0 means that there is none."""
+    found = [(field, number(header, field)) for field in ("FrameTime", *_DISPLAY)]
+    return [f"{field} of {value:g} cannot be: not used" for field, value in found if value is not None and value < 0]
+
+
 def _frame_time(header: Any) -> _Claim | None:
     time_ms = number(header, "FrameTime")
     return _Claim("FrameTime", time_ms / 1000) if time_ms is not None and time_ms > 0 else None
@@ -175,7 +181,21 @@ def _vector(header: Any, count: int) -> tuple[list[float], list[str]]:
         notes.append("FrameTimeVector holds times since the first frame instead of steps: read as that")
     # The first entry belongs to the first frame and is 0 (PS3.3 C.7.6.5.1.2); some writers leave it out.
     steps_ms = known if len(known) == count - 1 and known[0] > 0 else known[1:]
+    if zeros := steps_ms.count(0):
+        steps_ms = _moved_apart(steps_ms)
+        notes.append(f"FrameTimeVector gives {count_of(zeros, 'frame')} the time of the one before: moved apart")
     return [step / 1000 for step in steps_ms], notes
+
+
+def _moved_apart(steps: list[float]) -> list[float]:
+    """Steps of 0 take an even share of the next one, or at the end of the last one."""
+    found, place = list(steps), 0
+    while place < len(found):
+        end = next((at for at in range(place, len(found)) if found[at] > 0), len(found) - 1)
+        start = place if found[end] > 0 else place - 1
+        found[start : end + 1] = [max(found[start : end + 1]) / (end + 1 - start)] * (end + 1 - start)
+        place = end + 1
+    return found
 
 
 def _by_date(header: Any, count: int) -> list[float]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from support.dicom_files import ultrasound
+from pydicom.data import get_testdata_file
+from pydicom.uid import ExplicitVRLittleEndian
+from support.dicom_files import dataset, save, ultrasound
 from support.lossless_jpeg import lossless_jpeg
 
 from seqcls.errors import SourceError
+from seqcls.sources import open_source
 from seqcls.sources.dicom_decode import decoder_for, native_samples, to_rgb
 from seqcls.sources.dicom_evidence import PixelReading, in_use
 
@@ -60,3 +64,30 @@ def test_what_nothing_decodes_is_refused_in_words() -> None:
 
 def test_bits_above_those_stored_are_left_out() -> None:
     assert in_use(np.array([[0xF123]], np.uint16), reading(bits=16, stored=12)).tolist() == [[0x123]]
+
+
+def test_lossy_jpeg_of_12_bits_is_refused_with_what_to_do() -> None:
+    path = get_testdata_file("JPGExtended.dcm", download=False)
+    with pytest.raises(SourceError, match=r"JPEG of 12 bits cannot be decoded here; uncompress it first"):
+        open_source(str(path))
+
+
+@pytest.mark.parametrize(
+    ("samples", "bits", "words"),
+    [
+        (4, 8, "has 4 samples per pixel, which is neither gray"),
+        (2, 8, "has 2 samples per pixel, which is neither gray"),
+        (1, 1, "some begin within a byte; convert it to 8 bits first"),
+    ],
+)
+def test_pixels_that_are_not_read_are_refused_with_what_to_do(
+    samples: int, bits: int, words: str, tmp_path: Path
+) -> None:
+    """Frames of 33 x 31 single bits run on within bytes."""
+    frames = np.random.default_rng(0).integers(0, 256, 3 * 33 * 31 * samples * bits // 8 + 1).astype(np.uint8)
+    ds = dataset(ExplicitVRLittleEndian, "MONOCHROME2", bits=bits, count=3, Rows=33, Columns=31)
+    ds.SamplesPerPixel = samples
+    path = save(ds, tmp_path / "a.dcm", frames.tobytes() + bytes(frames.size % 2))
+    with pytest.raises(SourceError, match=words) as caught:
+        open_source(path)
+    assert "\n" not in str(caught.value)

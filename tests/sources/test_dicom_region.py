@@ -51,6 +51,8 @@ ASPECTS: dict[str, tuple[dict[str, Any], float, str]] = {
     "a scale of zero": ({"SequenceOfUltrasoundRegions": [scale(0.0, 0.01)], "PixelAspectRatio": [1, 2]}, 2.0, ""),
     "two that agree": ({"SequenceOfUltrasoundRegions": [scale(0.02, 0.01)], "PixelAspectRatio": [1, 2]}, 2.0, ""),
     "two that do not": ({"SequenceOfUltrasoundRegions": [scale(0.02, 0.01)], "PixelAspectRatio": [1, 1]}, 2.0, "PixelAspectRatio 1: PhysicalDelta taken"),
+    "two regions that agree": ({"SequenceOfUltrasoundRegions": [scale(0.02, 0.01), scale(0.04, 0.02)]}, 2.0, ""),
+    "two regions that do not": ({"SequenceOfUltrasoundRegions": [scale(0.02, 0.01), scale(0.01, 0.01)]}, 2.0, "by PhysicalDelta but that of another region 1"),
     "beyond belief": ({"PixelAspectRatio": [1, 100]}, 1.0, "implausible"),
     "no numbers": ({"PixelAspectRatio": [0, 0]}, 1.0, "implausible"),
 }  # fmt: skip

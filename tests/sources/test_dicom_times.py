@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -52,6 +53,11 @@ CASES: dict[str, tuple[dict[str, Any], int, float, str, str]] = {
     "vector of times": ({"FrameTimeVector": [40 * k for k in range(60)]}, 60, 2.4, "FrameTimeVector", "times since the first frame"),
     "vector of zeros": ({"FrameTimeVector": [0] * 60, "CineRate": 25}, 60, 2.4, "CineRate", "FrameTimeVector holds times that cannot be"),
     "vector against FrameTime": ({"FrameTimeVector": [0, *[40] * 59], "FrameTime": "10"}, 60, 2.4, "FrameTimeVector", "FrameTimeVector taken"),
+    "vector with a step of zero": ({"FrameTimeVector": [0, 40, 0, 40, 40]}, 5, 0.16, "FrameTimeVector", "gives 1 frame the time of the one before"),
+    "vector with one below zero": ({"FrameTimeVector": [0, 40, -40, 40], "FrameTime": 40}, 4, 0.16, "FrameTime", "FrameTimeVector holds times that cannot be"),
+    "FrameTime below zero": ({"FrameTime": "-40", "CineRate": 25}, 60, 2.4, "CineRate", "FrameTime of -40 cannot be: not used"),
+    "rates below zero": ({"FrameTime": "40", "CineRate": -25}, 60, 2.4, "FrameTime", "CineRate of -25 cannot be"),
+    "a rate of zero": ({"FrameTime": "40", "CineRate": 0}, 60, 2.4, "FrameTime", ""),
     "nothing": ({}, 50, 2.0, "", ""),
     "a still": ({"FrameTime": "0.04"}, 1, 0.04, "FrameTime", ""),
 }  # fmt: skip
@@ -64,6 +70,20 @@ def test_the_plausible_time_is_taken_and_the_contradiction_noted(name: str) -> N
     assert len(times.times_s) == count + 1 and times.times_s[0] == 0
     assert times.times_s[-1] == pytest.approx(end_s) and times.origin == origin
     assert note in " ".join(times.notes) and (times.notes == ()) == (note == "")
+
+
+@pytest.mark.parametrize(
+    ("steps", "apart"),
+    [
+        ([40, 0, 40, 40], [40, 20, 20, 40]),
+        ([0, 0, 30], [10, 10, 10]),
+        ([40, 40, 0, 0], [40, 40 / 3, 40 / 3, 40 / 3]),
+        ([40, 40], [40, 40]),
+    ],
+)
+def test_no_two_frames_have_one_time(steps: list[float], apart: list[float]) -> None:
+    times = clip_times(header(FrameTimeVector=[0, *steps]), len(steps) + 1, None)
+    assert [(b - a) * 1000 for a, b in itertools.pairwise(times.times_s[:-1])] == pytest.approx(apart)
 
 
 def test_a_vector_keeps_its_uneven_steps_in_seconds() -> None:
