@@ -126,7 +126,8 @@ def _by_length(stated: PixelReading, label: Label, block: Block, name: str) -> P
         return _told((fitting or preferred)[0], label, block)
     if not known:
         raise SourceError(
-            f"{name}: has {stated.samples} samples per pixel, which is neither gray (1) nor color (3); convert it to RGB first"
+            f"{name}: has {stated.samples} samples per pixel, which is neither gray (1) nor color (3); convert it to"
+            " RGB first"
         )
     spare = block.length - frames * stated.frame_bytes
     if 0 <= spare <= stated.frame_bytes // 20 and content.fits_rows(look, stated.row_bytes):

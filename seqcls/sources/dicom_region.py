@@ -37,7 +37,7 @@ def pixel_aspect_of(header: Any, width: int, height: int) -> tuple[float, str]:
         pair = numbers(header, field)
         if len(pair) == 2 and pair[0] is not None and pair[1] is not None:
             stated.append((field, pair[1], pair[0]))
-    found, notes = {}, []
+    found, notes = dict[str, float](), list[str]()
     for field, wide, high in stated:
         aspect, remark = pixel_aspect(wide, high)
         if remark:

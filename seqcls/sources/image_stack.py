@@ -16,6 +16,7 @@ from seqcls.named_files import open_regular
 from seqcls.sources.base import Clip, require_sane_size
 from seqcls.sources.container import examine
 from seqcls.sources.image_pages import MAX_PAGES, tiff_pages
+from seqcls.sources.imagej_pages import imagej_text, promised_images, raw_pages
 from seqcls.sources.images import (
     ASSUMED_RATE_HZ,
     as_asked,
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 #: How ImageJ writes down the pace and the length of a stack: lines in TIFF's ImageDescription.
 _IMAGEJ_INTERVAL = re.compile(r"^finterval=([0-9.eE+-]+)\s*$", re.MULTILINE)
 _IMAGEJ_RATE = re.compile(r"^fps=([0-9.eE+-]+)\s*$", re.MULTILINE)
-_IMAGEJ_IMAGES = re.compile(r"^images=(\d+)\s*$", re.MULTILINE)
-_DESCRIPTION = 270
 
 
 class ImageStack(Clip):
@@ -53,12 +52,16 @@ class ImageStack(Clip):
         self.name, self._path, self._color = path.name, path, color
         self._levels = SetLevels(self._deep_sample)
         with opened(path) as image:
+            promised = promised_images(imagej_text(image))
             self._pages, whole = self._find_pages(image)
+            self._raw = raw_pages(image, path, promised) if len(self._pages) == 1 < promised else None
+            if self._raw is not None:
+                self._require_few(self._raw.count)
+                self._pages = list(range(self._raw.count))
             self._frame_s, origin = self._pace(image, rate_hz)
-            aspect, remark = image_aspect(image)
-            width, height = square_size(*image.size, aspect)
+            self._aspect, remark = image_aspect(image)
+            width, height = square_size(*image.size, self._aspect)
             container = str(image.format)
-            promised = _number(_IMAGEJ_IMAGES, _description(image))
             deep = image.mode.startswith(("I", "F"))
             if is_deep_color(image):
                 raise SourceError(
@@ -75,7 +78,7 @@ class ImageStack(Clip):
             declared_duration_s=None if self._frame_s is None else len(self._pages) * self._frame_s,
             rate_hz=None if self._frame_s is None else 1 / self._frame_s,
             has_clock=origin != "",
-            pixel_aspect=aspect,
+            pixel_aspect=self._aspect,
             details=(
                 ("times from", origin if origin else "nothing: frame axis only"),
                 *(level_details(self._levels.find()) if deep else ()),
@@ -89,9 +92,9 @@ class ImageStack(Clip):
         if not whole:
             self._truncated = True
             self._alarms.append(f"the file breaks behind page {len(self._pages)}; pages are missing")
-        elif promised is not None and promised > len(self._pages):
+        elif promised > len(self._pages):
             self._truncated = True
-            self._alarms.append(f"says that it holds {promised:g} images, of which {len(self._pages)} can be found")
+            self._alarms.append(f"says that it holds {promised:,} images, of which {len(self._pages)} can be found")
 
     def _find_pages(self, image: PIL.Image.Image) -> tuple[list[int], bool]:
         """Numbers of the pages to read, and whether the list is whole."""
@@ -114,7 +117,7 @@ class ImageStack(Clip):
         """How long each page lasts, None where each states it itself, and where that comes from."""
         if image.format != "TIFF":
             return None, "the file"
-        text = _description(image)
+        text = imagej_text(image)
         interval, rate = _number(_IMAGEJ_INTERVAL, text), _number(_IMAGEJ_RATE, text)
         if interval is not None and 0.0001 <= interval <= 60:
             return interval, "ImageJ's interval"
@@ -129,7 +132,7 @@ class ImageStack(Clip):
         with opened(self._path) as image:
             for number, page in enumerate(self._pages):
                 try:
-                    stored, aspect = _read_page(image, page, self._color)
+                    stored, aspect = self._read_page(image, page, self._color)
                     pixels = with_square_pixels(as_asked(stored, self._color, self._levels), aspect)
                 except Exception as error:  # Pillow's decoders raise nearly anything on damaged pages
                     if not lost:
@@ -159,6 +162,14 @@ class ImageStack(Clip):
             self._alarms += [structure.flaw] if structure.flaw and not lost else []
             self._unsure = structure.unknown
 
+    def _read_page(self, image: PIL.Image.Image, page: int, color: bool) -> tuple[NDArray[Any], float]:
+        if self._raw is not None:
+            return self._raw.read(page), self._aspect
+        image.seek(page)
+        require_sane_size(f"page {page + 1}", *image.size)
+        image.load()
+        return page_pixels(image, color)
+
     def _lost_pages(self, behind: int, wrong: list[str], start_s: float, end_s: float) -> Gap:
         """One gap for pages in a row, the last of which is number ``behind``, counted from 1."""
         count = len(wrong)
@@ -171,16 +182,9 @@ class ImageStack(Clip):
         with opened(self._path) as image:
             for page in self._pages[:: max(1, len(self._pages) // SAMPLE)]:
                 with contextlib.suppress(Exception):  # reported when the page is read
-                    stored, _ = _read_page(image, page, False)
+                    stored, _ = self._read_page(image, page, False)
                     if stored.dtype != np.uint8:
                         yield stored
-
-
-def _read_page(image: PIL.Image.Image, page: int, color: bool) -> tuple[NDArray[Any], float]:
-    image.seek(page)
-    require_sane_size(f"page {page + 1}", *image.size)
-    image.load()
-    return page_pixels(image, color)
 
 
 def _stated_s(image: PIL.Image.Image) -> float:
@@ -193,14 +197,8 @@ def _stated_s(image: PIL.Image.Image) -> float:
     return seconds if 0 < seconds <= 3600 else 1 / ASSUMED_RATE_HZ
 
 
-def _description(image: PIL.Image.Image) -> str:
-    tags: Any = getattr(image, "tag_v2", {})
-    text = tags.get(_DESCRIPTION, "") if image.format == "TIFF" else ""
-    return text if isinstance(text, str) and text.startswith("ImageJ") else ""
-
-
 def _number(pattern: re.Pattern[str], text: str) -> float | None:
-    match = pattern.search(text.replace("\r", "\n"))
+    match = pattern.search(text)
     try:
         return float(match[1]) if match else None
     except ValueError:

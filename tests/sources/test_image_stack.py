@@ -184,3 +184,39 @@ def test_pages_are_counted_without_thumbnails_and_masks(order: str) -> None:
     body[-4:] = struct.pack(order + "I", 8)
     assert tiff_pages(io.BytesIO(body)) == ([0, 1], False)
     assert tiff_pages(io.BytesIO(b"II*\0")) == ([], True)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", ["u1", "u2", "f4"])
+def test_images_behind_the_only_page_of_an_imagej_stack_are_read(kind: str, order: str, tmp_path: Path) -> None:
+    """ImageJ writes long stacks so, and its imitators all."""
+    images = [(draw(k) * np.uint16(16 if kind == "u2" else 1)).astype(f"{order}{kind}") for k in range(COUNT)]
+    (tmp_path / "a.tif").write_bytes(imagej(images, COUNT, order, kind))
+    assert kind_of(tmp_path / "a.tif") == "stack"
+    frames, gaps, report = read(tmp_path / "a.tif", rate_hz=10)
+    assert numbers([frame.image for frame in frames]) == list(range(COUNT)) and not gaps
+    assert report.verdict == "complete"
+    (tmp_path / "a.tif").write_bytes(imagej(images[:4], COUNT, order, kind))
+    assert len(frames_of(tmp_path / "a.tif")) == 4
+    report = read(tmp_path / "a.tif")[2]
+    assert report.verdict == "truncated" and "holds 7 images, of which 4 can be found" in report.reasons[0]
+
+
+def imagej(images: list[np.ndarray], promised: int, order: str, kind: str) -> bytes:
+    text = f"ImageJ=1.54\nimages={promised}\nslices={promised}\n\0".encode()
+    height, width = images[0].shape
+    bits, form = int(kind[1]) * 8, 3 if kind == "f4" else 1
+    start = 8 + 2 + 9 * 12 + 4 + len(text)
+    short, long = 3, 4
+    tags = [
+        (256, long, 1, width), (257, long, 1, height), (258, short, 1, bits), (259, short, 1, 1), (262, short, 1, 1),
+        (270, 2, len(text), start - len(text)), (273, long, 1, start), (279, long, 1, height * width * bits // 8),
+        (339, short, 1, form),
+    ]  # fmt: skip
+    entries = [
+        struct.pack(order + "HHI", tag, type_, count) + struct.pack(order + ("H2x" if type_ == short else "I"), value)
+        for tag, type_, count, value in tags
+    ]
+    mark = b"II*\0" if order == "<" else b"MM\0*"
+    head = mark + struct.pack(order + "IH", 8, len(tags)) + b"".join(entries) + bytes(4) + text
+    return head + b"".join(image.tobytes() for image in images)
