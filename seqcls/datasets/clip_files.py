@@ -27,6 +27,8 @@ def match_clips(
     a split.
     """
     root = on_disk(root)
+    if root.name.upper() == "DICOMDIR" and root.is_file():
+        root = root.parent  # the directory of a disc stands for it
     if not root.exists():
         raise DataError(f"no folder or clip at {root}")
     if root.is_file():

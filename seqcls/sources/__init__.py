@@ -17,9 +17,10 @@ from seqcls.sources.image_stack import ImageStack
 from seqcls.sources.levels import SetLevels
 from seqcls.sources.memory import MemorySource, require_rate
 from seqcls.sources.redact import redact
-from seqcls.sources.series_clips import series_in
+from seqcls.sources.series import dicom_facts
 from seqcls.sources.sniff import kind_by_suffix, kind_of
 from seqcls.sources.video import VideoSource
+from seqcls.wording import count_of
 
 __all__ = ["MemorySource", "Source", "expand", "open_found", "open_source"]
 
@@ -27,7 +28,8 @@ __all__ = ["MemorySource", "Source", "expand", "open_found", "open_source"]
 def open_source(spec: str | Path, *, rate_hz: float | None = None, color: bool = False) -> Source:
     """Open one clip, to be iterated once and closed.
 
-    ``spec``: a video or DICOM file, a stack of images (TIFF, WebP, APNG), or a folder or pattern of images.
+    ``spec``: a video or DICOM file, a stack of images (TIFF, WebP, APNG, AVIF), a folder or pattern of images, or a
+    folder that holds one clip alone.
     ``rate_hz``: frames per second of sources without a clock of their own (images, some DICOM). ``color``: images are
     (H, W) uint8 gray, (H, W, 3) uint8 BGR when True.
 
@@ -64,9 +66,11 @@ def _open(path: Path, rate_hz: float | None, color: bool) -> Source:
         try:
             return ImageSequence(path, rate_hz=rate_hz, color=color)
         except NoImageError:
-            if path.is_dir() and (files := series_in(path)) is not None:
-                return DicomSeries(path.name, files, rate_hz=rate_hz, color=color)
-            raise
+            if not path.is_dir():
+                raise
+            return _only_clip_in(path, rate_hz, color)
+    if path.name.upper() == "DICOMDIR" and dicom_facts(path).lacks == "DICOMDIR":  # it stands for its disc
+        return _only_clip_in(path.parent, rate_hz, color)
     require_regular_file(path)
     kind = kind_of(path)
     if kind == "dicom":
@@ -76,6 +80,19 @@ def _open(path: Path, rate_hz: float | None, color: bool) -> Source:
     if kind == "stack":
         return ImageStack(path, rate_hz=rate_hz, color=color)
     return VideoSource(path, color=color)
+
+
+def _only_clip_in(folder: Path, rate_hz: float | None, color: bool) -> Source:
+    """The clip in the folder or below it. Raises SourceError where there are several, or none."""
+    found = expand([str(folder)]).sources
+    if len(found) > 1:
+        raise SourceError(f"{folder}: holds {count_of(len(found), 'clip')}; name one of them, such as {found[0].path}")
+    (one,) = found
+    if one.files is not None:
+        return DicomSeries(one.path.rsplit("/", 1)[-1], one.files, rate_hz=rate_hz, color=color)
+    if one.images:
+        return ImageSequence(Path(one.spec), images=one.images, rate_hz=rate_hz, color=color)
+    return _open(Path(one.spec), rate_hz, color)
 
 
 def _stated(path: Path, name: str) -> str:

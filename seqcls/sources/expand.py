@@ -19,7 +19,7 @@ from seqcls.sources.images import natural
 from seqcls.sources.pictures import why_unrelated
 from seqcls.sources.series import dicom_facts
 from seqcls.sources.series_clips import join_series
-from seqcls.sources.sniff import is_clutter, kind_by_suffix, kind_of
+from seqcls.sources.sniff import is_archive, is_clutter, kind_by_suffix, kind_of
 
 #: Called with the number of files looked at so far.
 Looked = Callable[[int], None]
@@ -209,7 +209,9 @@ class _Search:
             if kind:
                 self._aside.reasons["hidden files"] += 1
             return ""
-        if not kind and not is_result:
+        if not kind and is_archive(path):
+            self._aside.reasons["archives: unpack them"] += 1
+        elif not kind and not is_result:
             self._aside.suffixes[path.suffix.lower()] += 1
         return kind
 

@@ -13,7 +13,7 @@ from seqcls.sources.base import Clip
 from seqcls.sources.image_numbers import ImagePlaces, image_places, numbered_places
 from seqcls.sources.images import ASSUMED_RATE_HZ, deep_sample, image_facts, level_details, listing, natural, read_image
 from seqcls.sources.levels import SetLevels
-from seqcls.sources.sniff import IMAGE_SUFFIXES, is_image, kind_of
+from seqcls.sources.sniff import IMAGE_SUFFIXES, is_image
 from seqcls.types import Frame, Gap, SourceInfo
 from seqcls.wording import count_of
 
@@ -22,7 +22,7 @@ NUMBERED = re.compile(r"%(?:0\d+)?d")
 
 
 class NoImageError(SourceError):
-    """A folder holds clips and no image."""
+    """Nothing that is an image has this name, or lies in this folder."""
 
 
 class ImageSequence(Clip):
@@ -100,19 +100,9 @@ def _find(spec: Path) -> tuple[list[Path], ImagePlaces]:
         found = [Path(name) for name in matching(str(spec))]
     images = sorted(filter(is_image, found), key=lambda path: natural(path.name))
     if not images:
-        clip = next(filter(_is_clip, sorted(found, key=lambda path: natural(path.name))), None)
-        if clip is not None:
-            raise NoImageError(f"{spec}: holds no image but clips; name one of them, such as {clip.name}")
         read = ", ".join(suffix[1:] for suffix in IMAGE_SUFFIXES)
-        raise SourceError(f"{spec}: no image there; seqcls reads {read}")
+        raise NoImageError(f"{spec}: no image there; seqcls reads {read}")
     return images, image_places(images)
-
-
-def _is_clip(path: Path) -> bool:
-    try:
-        return path.is_file() and not path.name.startswith(".") and kind_of(path) not in ("", "image")
-    except SourceError:
-        return False
 
 
 def _numbered(spec: Path) -> tuple[list[Path], ImagePlaces]:

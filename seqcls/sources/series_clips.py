@@ -10,9 +10,6 @@ from pathlib import Path
 
 from seqcls.sources.dicom_instances import MIN_FRAMES, SeriesFiles, instance_times
 from seqcls.sources.found import FoundSource
-from seqcls.sources.images import listing
-from seqcls.sources.series import DicomFacts, dicom_facts
-from seqcls.sources.sniff import is_clutter, kind_of
 
 
 def join_series(sources: Sequence[FoundSource], *, each: bool | None) -> tuple[list[FoundSource], str]:
@@ -38,18 +35,6 @@ def join_series(sources: Sequence[FoundSource], *, each: bool | None) -> tuple[l
     why = "; ".join(f"{count}: {reason}" for reason, count in alone.items())
     remark = f"DICOM files of one image each are read one by one ({why}); each=False makes clips of their series"
     return [source for source in kept if source is not None], remark if alone else ""
-
-
-def series_in(folder: Path) -> SeriesFiles | None:
-    """The DICOM files of a folder, where they are all of one series and the frames of a clip; else None."""
-    paths = [path for path in sorted(listing(folder)) if path.is_file() and not is_clutter(path.name)]
-    facts: list[tuple[Path, DicomFacts]] = [(path, dicom_facts(path)) for path in paths if kind_of(path) == "dicom"]
-    facts = [(path, one) for path, one in facts if not one.lacks]
-    if len({(one.study, one.series) for _, one in facts}) != 1:
-        return None
-    found = [FoundSource(spec=str(path), instance=one.instance) for path, one in facts]
-    files = _files(found, as_clip=False)
-    return files if isinstance(files, SeriesFiles) else None
 
 
 def _files(group: Sequence[FoundSource], *, as_clip: bool) -> SeriesFiles | str:

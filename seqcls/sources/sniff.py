@@ -60,6 +60,7 @@ _STARTS: dict[str, tuple[bytes, ...]] = {
 #: BMP: the size of the second header, which stands behind two words of zeros; PNM: its number and white space.
 _BMP = re.compile(rb"BM.{4}\0{4}.{4}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0", re.DOTALL)
 _PNM = re.compile(rb"P[1-6]\s+(#[^\n]*\n\s*)*\d+\s")
+_ARCHIVES = frozenset({".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".iso"})
 #: What file managers leave behind.
 _CLUTTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", ".ds_store", ".directory", "icon\r"})
 _CLUTTER_FOLDERS = frozenset(
@@ -112,6 +113,11 @@ def is_image(path: Path) -> bool:
         return not path.name.startswith(".") and path.is_file() and kind_of(path) == "image"
     except (SourceError, OSError):
         return False
+
+
+def is_archive(path: Path) -> bool:
+    """By the name alone: what may hold clips once it is unpacked."""
+    return path.suffix.lower() in _ARCHIVES
 
 
 def is_clutter(name: str) -> bool:

@@ -16,7 +16,7 @@ from seqcls.sources.base import Clip, few, require_regular_file, require_sane_si
 from seqcls.sources.container import examine
 from seqcls.sources.decoder_log import decoder_messages
 from seqcls.sources.pixel_aspect import pixel_aspect, square_size
-from seqcls.sources.sniff import BARE_STREAMS, DEMUXERS, kind_of
+from seqcls.sources.sniff import BARE_STREAMS, DEMUXERS, is_archive, kind_of
 from seqcls.sources.stated_times import stated_times
 from seqcls.sources.timestamps import EMPTY_PACKET_BYTES, LEAP_S, MAX_REORDER, Clock
 from seqcls.types import MAX_PIXELS, Frame, Gap, SourceInfo
@@ -56,6 +56,8 @@ class VideoSource(Clip):
         require_regular_file(path)
         self._demuxer = kind_of(path)
         if self._demuxer not in DEMUXERS:
+            if is_archive(path):
+                raise SourceError(f"{path}: is an archive; unpack it, and name the folder with the clips")
             raise SourceError(
                 f"{path}: is no clip that seqcls reads; save it as mp4, mov, mkv, webm, avi, mpeg, ts, gif or DICOM"
             )

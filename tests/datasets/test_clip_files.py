@@ -34,6 +34,11 @@ def test_clips_are_found_by_path_or_by_unique_name(tmp_path: Path) -> None:
     assert find("clips/a.mp4") == tmp_path / "clips/a.mp4"
     assert find("elsewhere/b.mp4") == tmp_path / "clips/deep/b.mp4"
     assert find("one\\c.mp4") == tmp_path / "clips/one/c.mp4"
+    (tmp_path / "clips" / "DICOMDIR").write_bytes(b"")
+    directory = match_clips(
+        read_labels(tmp_path / "labels.csv"), tmp_path / "clips" / "DICOMDIR", tmp_path / "labels.csv"
+    )
+    assert directory[0][0] == tmp_path / "clips/one/c.mp4", "the directory of a disc stands for it"
     with pytest.raises(DataError, match=r"holds 2 files of that name; write the folder before it"):
         find("c.mp4")
     with pytest.raises(DataError, match=r"names ghost\.mp4, which is not in"):

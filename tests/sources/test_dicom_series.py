@@ -91,7 +91,7 @@ def test_stills_stay_single_and_are_remarked_on(tmp_path: Path) -> None:
     with open_found(clip, rate_hz=10) as source:
         assert [item.time_s for item in source if isinstance(item, Frame)][-1] == pytest.approx(0.5)
     assert len(expand([str(series(tmp_path / "P2", paced))], each=True).sources) == COUNT
-    with pytest.raises(SourceError, match="holds no image but clips"):
+    with pytest.raises(SourceError, match="holds 6 clips"):
         open_source(folder)
 
 

@@ -84,10 +84,14 @@ def test_a_new_size_is_reported(tmp_path: Path) -> None:
         assert source.report().verdict == "damaged" and "3.png" in source.report().reasons[0]
 
 
-def test_a_folder_of_clips_is_no_clip(tmp_path: Path) -> None:
-    (tmp_path / "1.2.840.10008.1").write_bytes(bytes(128) + b"DICM")
-    with pytest.raises(SourceError, match=r"holds no image but clips; name one of them, such as 1\.2\.840\.10008\.1"):
+def test_a_folder_of_several_clips_is_no_clip(tmp_path: Path) -> None:
+    for name in ("1.2.840.10008.1", "1.2.840.10008.2"):
+        (tmp_path / name).write_bytes(bytes(128) + b"DICM")
+    with pytest.raises(SourceError, match=r"holds 2 clips; name one of them, such as 1\.2\.840\.10008\.1$"):
         open_source(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SourceError, match="holds no clip and no image"):
+        open_source(tmp_path / "empty")
 
 
 @pytest.mark.parametrize("spec", ["", "*.png", "f%d.png"], ids=["folder", "pattern", "numbered"])

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from support.clips import stills
+from support.clips import frames_of, stills
+from support.dicom_files import COUNT, native, without_image
 
 from seqcls.errors import SourceError
 from seqcls.files import write_text
@@ -74,3 +75,24 @@ def test_a_name_that_is_no_utf8_can_be_written_down(tmp_path: Path) -> None:
         assert len(list(source)) == 1 and source.info.name == source.info.path == r"Schilddr\xfcse.png"
     write_text(tmp_path / "table.csv", name)
     assert (tmp_path / "table.csv").read_bytes() == rb"Schilddr\xfcse.png"
+
+
+def test_a_folder_with_one_clip_and_the_directory_of_a_disc_stand_for_it(tmp_path: Path) -> None:
+    (tmp_path / "IMAGES" / "1").mkdir(parents=True)
+    native(tmp_path / "IMAGES" / "1" / "IM000001")
+    without_image(tmp_path / "DICOMDIR", "1.2.840.10008.1.3.10")
+    without_image(tmp_path / "report.dcm", "1.2.840.10008.5.1.4.1.1.88.33")
+    for spec in (tmp_path, tmp_path / "DICOMDIR", tmp_path / "IMAGES"):
+        assert len(frames_of(spec)) == COUNT
+    native(tmp_path / "IMAGES" / "1" / "IM000002")
+    for spec in (tmp_path, tmp_path / "DICOMDIR"):
+        with pytest.raises(SourceError, match=r"holds 2 clips; name one of them, such as IMAGES/1/IM000001"):
+            open_source(spec)
+
+
+def test_an_archive_is_to_be_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "clips.zip").write_bytes(b"PK\3\4" + bytes(100))
+    with pytest.raises(SourceError, match=r"clips\.zip: is an archive; unpack it"):
+        open_source(tmp_path / "clips.zip")
+    native(tmp_path / "a.dcm")
+    assert str(expand([str(tmp_path)]).aside) == "left aside: archives: unpack them (1)"
