@@ -33,6 +33,7 @@ from seqcls.preprocess import PreprocessedFrame, Preprocessor
 from seqcls.scoring import score_every
 from seqcls.sources import Source, open_source
 from seqcls.types import Frame, FrameScore
+from seqcls.without_folders import without_folders
 
 #: Frames at the beginning of a clip that a latency is not measured by.
 WARM_UP = 30
@@ -83,7 +84,7 @@ def measure(
                     if repeat >= 0:
                         rates[case.name].append(frames / max(clock() - began_s, 1e-9))
                 except EngineError as error:
-                    notes[case.name] = str(error)
+                    notes[case.name] = without_folders(str(error))
             done += 1
             if on_progress is not None:
                 on_progress(done)

@@ -19,6 +19,7 @@ from seqcls.sources.images import ASSUMED_RATE_HZ, deep_sample
 from seqcls.sources.levels import SetLevels
 from seqcls.timeline import Timeline
 from seqcls.types import FrameCounts, Interval, ScoreTable, SourceInfo, SourceReport
+from seqcls.without_folders import without_folders
 
 #: So long an image is shown where it is taken for a clip of one frame.
 _DURATION_S = 1 / ASSUMED_RATE_HZ
@@ -47,7 +48,7 @@ def score_pictures(
                 timeline = alone.analyze(source, batch_size=1)
             timelines.append(replace(timeline, thumbnails=()))  # there may be many
         except SourceError as error:
-            timelines.append(_unreadable(alone, image, str(error)))
+            timelines.append(_unreadable(alone, image, without_folders(str(error))))
         if on_progress is not None:
             on_progress(len(timelines))
     return timelines

@@ -36,7 +36,8 @@ def inspect(
     from seqcls.contact_sheet import inspect_clip
     from seqcls.geometry import Geometry, region_warnings
 
-    geometry = Geometry(region=parse_region(region), layouts=options.known_layouts(layouts))
+    new = remember and layouts is not None and not layouts.exists()
+    geometry = Geometry(region=parse_region(region), layouts=() if new else options.known_layouts(layouts))
     target = Path(f"{Path(clip).stem}-sheet.png") if output is None else output
     options.check_outputs(target, overwrite=overwrite)
     report = inspect_clip(clip, geometry, target, show_all=show_all)

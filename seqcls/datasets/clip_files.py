@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from seqcls.datasets.labels import ClipLabels
 from seqcls.errors import DataError
 from seqcls.files import file_identity, find_same_name, nfc, on_disk, same_name
 from seqcls.foreign_text import for_terminal
 from seqcls.sources.base import few
+from seqcls.sources.found import Asked
+from seqcls.sources.found import labels as tails_of
 from seqcls.sources.sniff import is_clutter, kind_by_suffix
 from seqcls.wording import count_of
 
@@ -34,7 +36,7 @@ def match_clips(
     if root.is_file():
         clip = _labels_of(root, labels, label_file)
         note = _moved(clip.file, root, label_file)
-        return [(root, replace(clip, notes=(*clip.notes, *note)))]
+        return _without_outer_folders([(root, replace(clip, notes=(*clip.notes, *note)))], root.parent)
     below = _Below(root)
     found, taken, notes = [], dict[object, str](), list[str]()
     for clip in labels:
@@ -63,7 +65,32 @@ def match_clips(
     if bare:
         names = ", ".join(bare[:3]) + (f" and {len(bare) - 3} more" if len(bare) > 3 else "")
         notes.append(f"{len(bare)} of {count_of(len(videos), 'clip')} in {root} have no label in {label_file}: {names}")
-    return [(path, replace(clip, notes=(*clip.notes, *notes))) for path, clip in found]
+    return _without_outer_folders([(path, replace(clip, notes=(*clip.notes, *notes))) for path, clip in found], root)
+
+
+def _without_outer_folders(found: list[tuple[Path, ClipLabels]], root: Path) -> list[tuple[Path, ClipLabels]]:
+    """What is written names a clip as the label file does, but for folders outside of ``root``, which may name people.
+
+    Of clips with the same name outside of it, as many folders are kept as tell them apart.
+    """
+    root = root.resolve()
+    paths = {clip.file: path.resolve() for path, clip in found if _leads_out(clip.file)}
+    outside = {file: path for file, path in paths.items() if not path.is_relative_to(root)}
+    names = {file: path.relative_to(root).as_posix() for file, path in paths.items() if file not in outside}
+    if outside:
+        tails = tails_of([Asked(path, is_folder=False) for path in outside.values()])
+        names |= {file: "/".join(tail) for file, tail in zip(outside, tails, strict=True)}
+    return [
+        (path, replace(clip, file=name, patient=name if clip.patient == clip.file else clip.patient))
+        for path, clip in found
+        for name in [names.get(clip.file, clip.file)]
+    ]
+
+
+def _leads_out(file: str) -> bool:
+    """Whether a label file names a clip by an absolute path, or one that leads upwards."""
+    relative = _relative(file)
+    return relative.is_absolute() or PureWindowsPath(file).is_absolute() or ".." in relative.parts
 
 
 class _Below:

@@ -18,6 +18,7 @@ from seqcls.evaluation.interval_metrics import ClipIntervals, IntervalMetrics, i
 from seqcls.evaluation.metrics import Estimate, FrameMetrics, metrics_over_groups, ratio
 from seqcls.files import nfc, same_name
 from seqcls.timeline import Timeline
+from seqcls.without_folders import without_folders
 
 PRESENT, ABSENT, IGNORE = 1, 0, -1
 _CODES = {"present": PRESENT, "absent": ABSENT, "ignore": IGNORE, None: IGNORE}
@@ -104,7 +105,7 @@ class Evaluation:
         return {
             "organs": [asdict(organ) for organ in self.organs],
             "clips": clips,
-            "messages": list(self.messages),
+            "messages": [without_folders(message) for message in self.messages],
         }
 
 

@@ -29,6 +29,7 @@ from seqcls.feeds.capture import (
 )
 from seqcls.sources.redact import redact
 from seqcls.types import MAX_PIXELS
+from seqcls.without_folders import without_folders
 
 #: FFmpeg follows play lists and redirects by these and no others: never to a file.
 PROTOCOLS = {
@@ -90,7 +91,7 @@ def _send_all(target: Target, frames: IO[bytes]) -> None:
         raise
     except Exception as error:
         final = isinstance(error, (FinalError, *_MISTAKES))
-        text = one_line(error, max_chars=_MAX_REASON)
+        text = without_folders(one_line(error, max_chars=10 * _MAX_REASON))[:_MAX_REASON]
         if isinstance(error, _MISTAKES):
             text = f"reading failed ({type(error).__name__}: {text}); please report this with what led to it"
         body = redact(text).encode()

@@ -16,6 +16,7 @@ from seqcls.feeds.sender_clock import SenderClock
 from seqcls.sources.base import OneWay
 from seqcls.sources.redact import redact
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
+from seqcls.without_folders import without_folders
 
 #: After this long without a break, the next break is the first again.
 HEALTHY_S = 10.0
@@ -240,4 +241,4 @@ def _close(connection: Connection) -> None:
 
 def _reason(error: Exception) -> str:
     """Redacted before it is cut: half an address does not show what is secret in it."""
-    return redact(one_line(error, max_chars=10 * _MAX_REASON))[:_MAX_REASON]
+    return redact(without_folders(one_line(error, max_chars=10 * _MAX_REASON)))[:_MAX_REASON]

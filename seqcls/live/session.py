@@ -31,6 +31,7 @@ from seqcls.preprocess import Preprocessor
 from seqcls.scoring import score_every
 from seqcls.sources import Source
 from seqcls.types import Event, FeedState, Frame, FrameCounts, FrameScore, Gap
+from seqcls.without_folders import without_folders
 
 #: How many messages are kept for showing.
 MESSAGES = 5
@@ -166,7 +167,8 @@ class LiveSession:
                 for item in score_every(prepared, self._detector.engine, 1):
                     self._take(item, feed)
         except BaseException as error:
-            problem = _INTERRUPTED if isinstance(error, KeyboardInterrupt) else one_line(error, max_chars=1000)
+            said = without_folders(one_line(error, max_chars=1000))
+            problem = _INTERRUPTED if isinstance(error, KeyboardInterrupt) else said
             raise
         finally:
             summary = self._finish(feed, problem)

@@ -15,6 +15,7 @@ from seqcls.sources.images import ASSUMED_RATE_HZ, deep_sample, image_facts, lev
 from seqcls.sources.levels import SetLevels
 from seqcls.sources.sniff import IMAGE_SUFFIXES, is_image
 from seqcls.types import Frame, Gap, SourceInfo
+from seqcls.without_folders import without_folders
 from seqcls.wording import count_of
 
 #: The place of the number in a pattern such as ``frame_%04d.png``.
@@ -82,7 +83,7 @@ class ImageSequence(Clip):
             try:
                 image = read_image(path, color=self._color, levels=self._levels)
             except SourceError as error:
-                yield self._lost(slot / self._rate_hz, (slot + 1) / self._rate_hz, str(error))
+                yield self._lost(slot / self._rate_hz, (slot + 1) / self._rate_hz, without_folders(str(error)))
                 continue
             self._watch_size(image, path.name)
             yield Frame(self._delivered, slot / self._rate_hz, period_s, image)

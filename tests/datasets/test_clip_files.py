@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from seqcls.datasets.clip_files import match_clips
-from seqcls.datasets.labels import read_labels
+from seqcls.datasets.labels import ClipLabels, read_labels
 from seqcls.errors import DataError
 
 HEAD = "file,organ,start_s,end_s,state"
@@ -160,3 +160,23 @@ def test_one_clip_under_two_names_is_refused(tmp_path: Path) -> None:
     assert len(match_clips(read_labels(path), tmp_path / "clips", path)) == 2
     (single,) = match_clips(read_labels(path)[1:], tmp_path / "clips/b/a.mp4", path)
     assert single[1].file == "b/a.mp4"
+
+
+def test_folders_outside_of_the_clips_are_not_kept(tmp_path: Path) -> None:
+    """What is written names the clip; an absolute path of the label file would name the patient's folder, too."""
+    inside = tmp_path / "clips/P1/a.mp4"
+    for path in (inside, tmp_path / "Mustermann/b.mp4", tmp_path / "Muster/b.mp4"):
+        path.parent.mkdir(parents=True)
+        path.touch()
+
+    def named(*files: object) -> list[tuple[str, str]]:
+        labels = [ClipLabels(str(file), str(file), ()) for file in files]
+        return [
+            (clip.file, clip.patient)
+            for _, clip in match_clips(labels, tmp_path / "clips", tmp_path / "l.csv", outside=True)
+        ]
+
+    assert named("P1/a.mp4") == [("P1/a.mp4", "P1/a.mp4")]
+    assert named(inside, "../Mustermann/b.mp4") == [("P1/a.mp4", "P1/a.mp4"), ("b.mp4", "b.mp4")]
+    both = named("../Mustermann/b.mp4", "../Muster/b.mp4")
+    assert [file for file, _ in both] == ["Mustermann/b.mp4", "Muster/b.mp4"]  # to tell them apart

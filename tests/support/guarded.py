@@ -1,0 +1,107 @@
+"""Commands one after the other in a process of their own that may neither reach out nor write where it should not.
+
+As a program: ``python -m support.guarded PLAN RECORD``. PLAN is JSON: a list of {"arguments", "umask"}; RECORD gets, as
+JSON, what was tried against the rules and how each command ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import io
+import json
+import os
+import platform
+import struct
+import sys
+from pathlib import Path
+from typing import Any
+
+_FORBIDDEN = {"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr", "socket.connect", "socket.bind", "socket.sendto"}  # fmt: skip
+#: Number of the system call ``socket`` and the kernel's name of the architecture.
+_SOCKET_CALL = {"x86_64": (41, 0xC000003E), "aarch64": (198, 0xC00000B7)}
+
+
+def watch(tried: list[str]) -> None:
+    """From now on Python's look-ups and sockets other than local ones are refused and recorded."""
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        outward = event == "socket.__new__" and arguments[1] != 1  # AF_UNIX
+        if event in _FORBIDDEN or outward:
+            tried.append(f"{event} {arguments[1:] if arguments else ''}")
+            raise OSError(101, "refused by the test")
+
+    sys.addaudithook(hook)
+
+
+def forbid_native_sockets() -> bool:
+    """The system kills this process, and its children, at the first socket that is no local one; False where that
+    cannot be asked of it. What native libraries do, Python does not see."""
+    call, architecture = _SOCKET_CALL.get(platform.machine(), (0, 0))
+    if sys.platform != "linux" or not call:
+        return False
+    load, equal, give = 0x20, 0x15, 0x06  # BPF_LD|BPF_W|BPF_ABS, BPF_JMP|BPF_JEQ|BPF_K, BPF_RET|BPF_K
+    allow, kill = 0x7FFF0000, 0x80000000
+    rules = [  # operation, how far to jump where it holds and where not, operand
+        (load, 0, 0, 4),  # the architecture
+        (equal, 0, 4, architecture),
+        (load, 0, 0, 0),  # the number of the call
+        (equal, 0, 2, call),
+        (load, 0, 0, 16),  # its first argument, the family
+        (equal, 0, 1, 1),  # AF_UNIX
+        (give, 0, 0, allow),
+        (give, 0, 0, kill),
+    ]
+    program = b"".join(struct.pack("HBBI", *rule) for rule in rules)
+    held = ctypes.create_string_buffer(program, len(program))
+    filter_ = struct.pack("HxxxxxxP", len(rules), ctypes.addressof(held))
+    libc = ctypes.CDLL(None, use_errno=True)
+    no_new_rights = libc.prctl(38, 1, 0, 0, 0)
+    return no_new_rights == 0 and libc.prctl(22, 2, ctypes.c_char_p(filter_), 0, 0) == 0
+
+
+def run(arguments: list[str]) -> dict[str, Any]:
+    """One command as the command line runs it: its exit code and what it printed."""
+    from seqcls.cli import main
+
+    sys.argv = ["seqcls", *arguments]
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else 0
+    return {"arguments": arguments, "code": code, "out": out.getvalue(), "err": err.getvalue()}
+
+
+def small_demo(folder: str) -> dict[str, Any]:
+    """What `seqcls demo` does, with three patients."""
+    from dataclasses import replace
+
+    from seqcls.demo import UNSEEN, DemoOptions, demo
+    from seqcls.phantom import SweepOptions
+
+    sweep = SweepOptions(patient=UNSEEN, width=240, height=180, duration_s=14.0, rate_hz=2.0)
+    small = DemoOptions(patients=3, sweeps=sweep, unseen=replace(sweep, duration_s=8.0), size=32, epochs=1, samples_per_epoch=32, precision="fp32")  # fmt: skip
+    demo(folder, small, lambda _label, _total: contextlib.nullcontext(lambda _done: None))
+    return {"arguments": ["demo"], "code": 0, "out": "", "err": ""}
+
+
+def main(plan: str, record: str) -> None:
+    """See the top."""
+    tried: list[str] = []
+    done: list[dict[str, Any]] = []
+    native = forbid_native_sockets()
+    watch(tried)
+    for step in json.loads(Path(plan).read_text(encoding="utf-8")):
+        os.umask(step["umask"])
+        command, *rest = step["arguments"]
+        done.append(small_demo(*rest) if command == "demo" else run([command, *rest]))
+    reporting = [name for name in sys.modules if name.startswith("openvino_telemetry") and sys.modules[name]]
+    os.umask(0o077)
+    result = {"native": native, "tried": tried, "reporting": reporting, "done": done}
+    Path(record).write_text(json.dumps(result), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
