@@ -9,7 +9,7 @@ import typer
 
 from seqcls.cli import console, options
 from seqcls.cli.options import INPUT, OUTPUT, Panel, parse_region
-from seqcls.errors import GeometryError
+from seqcls.errors import GeometryError, UsageError
 from seqcls.wording import count_of
 
 if TYPE_CHECKING:
@@ -35,10 +35,13 @@ def inspect(
     """Show a clip's facts, and draw a contact sheet with the ultrasound region found in it."""
     from seqcls.contact_sheet import inspect_clip
     from seqcls.geometry import Geometry, region_warnings
+    from seqcls.sources.found import stem_of
 
     new = remember and layouts is not None and not layouts.exists()
     geometry = Geometry(region=parse_region(region), layouts=() if new else options.known_layouts(layouts))
-    target = Path(f"{Path(clip).stem}-sheet.png") if output is None else output
+    target = Path(f"{stem_of(Path(clip).absolute().name)}-sheet.png") if output is None else output
+    if target.suffix.lower() != ".png":
+        raise UsageError(f"-o must end in .png, not {target.name}")
     options.check_outputs(target, overwrite=overwrite)
     report = inspect_clip(clip, geometry, target, show_all=show_all)
     out = console.results()

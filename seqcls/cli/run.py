@@ -105,8 +105,11 @@ def run(
     from seqcls.feeds.open import is_live
     from seqcls.gate import GateOptions
     from seqcls.live.malloc import share_one_pool
+    from seqcls.sources.memory import require_rate
     from seqcls.sources.redact import redact
 
+    if fps is not None:
+        require_rate(fps)
     path = options.find_model(model)
     watched = realtime or any(is_live(source) for source in sources)
     if watched and len(sources) > 1:

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from support.commands import Seqcls, one_line
+from support.dicom_files import native
 from support.drawn import labelled_folder
 from support.screens import screen
 
@@ -32,6 +33,14 @@ def test_an_output_that_cannot_be(seqcls: Seqcls, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = seqcls("extract", clips, "--labels", labels, "-o", "file/data")
     assert done.code == 1 and "choose another" in one_line(done)
+    done = seqcls("inspect", "nothing.mp4", "-o", "sheet.xyz")
+    assert done.code == 2 and "must end in .png" in one_line(done), "before the clip is looked for"
+
+
+def test_a_contact_sheet_is_named_after_the_whole_of_a_uid(seqcls: Seqcls, tmp_path: Path) -> None:
+    for name in ("1.2.840.1", "1.2.840.2"):
+        native(tmp_path / name)
+        assert f"wrote {name}-sheet.png" in seqcls("inspect", name).err
 
 
 def test_a_region_is_remembered_for_every_clip_with_its_screen(seqcls: Seqcls, tmp_path: Path) -> None:

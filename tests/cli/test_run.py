@@ -245,6 +245,8 @@ def test_a_rate_that_a_clip_does_not_need_is_named(seqcls: Seqcls, model: str, t
     bright_clip(tmp_path / "x.mp4", [True] * 5)
     done = seqcls("run", "x.mp4", "-m", model, "--fps", "10")
     assert done.code == 0 and "x.mp4 has times of its own; --fps 10 is not used for it" in done.err
+    done = seqcls("run", "nothing.mp4", "-m", model, "--fps", "0")
+    assert done.code == 2 and "the rate must lie between" in one_line(done), "refused before anything is looked for"
 
 
 def test_clips_of_one_name_are_told_apart(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
