@@ -5,10 +5,19 @@ from __future__ import annotations
 import os
 import re
 import struct
+from pathlib import Path
 from typing import BinaryIO
+
+from seqcls.named_files import open_regular
 
 #: TIFF 6.0, tags NewSubfileType (bits: 1 reduced in size, 4 a mask) and SubfileType (2 reduced in size).
 _NEW_SUBFILE_TYPE, _SUBFILE_TYPE = 254, 255
+#: How a file begins -> how the end of an image and the begin of the next look in it.
+_NEXT_IMAGE = ((b"\xff\xd8\xff", b"\xff\xd9\xff\xd8\xff"), (b"\x89PNG", b"IEND\xaeB`\x82\x89PNG\r\n"))
+_PNM_HEAD = re.compile(rb"P([56])(?:\s+|\s*#[^\n]*\n)+(\d{1,6})\s+(\d{1,6})\s+(\d{1,5})\s")
+_MOST_BYTES = 1 << 28
+#: Phones put so many images behind theirs: a smaller copy, a map of its depth or brightness.
+MAX_TRAILERS = 2
 #: Images of one file. Pillow compares each page with all before it, which takes 10 s for so many.
 MAX_PAGES = 20_000
 #: In the description, which ImageJ and its imitators write in front of the images.
@@ -27,6 +36,29 @@ def holds_several(stream: BinaryIO, head: bytes) -> bool:
     if still_format(head) == "AVIF":
         return b"avis" in _brands(head)
     return head.startswith(b"\x89PNG") and _is_animated_png(stream)
+
+
+def images_in_a_row(path: Path) -> int:
+    """How many images stand one behind the other in a JPEG, PNG or PNM file, as programs that pipe images write them;
+    1 for other files, and for what cannot be read. An image decoder gives the first."""
+    try:
+        with open_regular(path) as stream:
+            data = stream.read(_MOST_BYTES)
+    except OSError:
+        return 1
+    if data[:1] == b"P":
+        return _pnm_images(data)
+    return 1 + next((data.count(mark) for start, mark in _NEXT_IMAGE if data.startswith(start)), 0)
+
+
+def _pnm_images(data: bytes) -> int:
+    """Of PGM and PPM, whose headers state how long an image is; the kinds in plain text hold one."""
+    place = count = 0
+    while match := _PNM_HEAD.match(data, place):
+        kind, width, height, greatest = (int(part) for part in match.groups())
+        place = match.end() + width * height * (1 if kind == 5 else 3) * (1 if greatest < 256 else 2)
+        count += 1
+    return max(1, count)
 
 
 def still_format(head: bytes) -> str:

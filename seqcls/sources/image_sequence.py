@@ -11,6 +11,7 @@ from seqcls.errors import SourceError
 from seqcls.files import matching, nfc, on_disk
 from seqcls.sources.base import Clip
 from seqcls.sources.image_numbers import ImagePlaces, image_places, numbered_places
+from seqcls.sources.image_pages import MAX_TRAILERS, images_in_a_row
 from seqcls.sources.images import ASSUMED_RATE_HZ, deep_sample, image_facts, level_details, listing, natural, read_image
 from seqcls.sources.levels import SetLevels
 from seqcls.sources.sniff import IMAGE_SUFFIXES, is_image
@@ -68,6 +69,13 @@ class ImageSequence(Clip):
             details=level_details(self._levels.find()) if facts.deep else (),
         )
         self._notes += [remark for remark in (facts.remark, places.remark) if remark]
+        if len(paths) == 1 and (several := images_in_a_row(first)) > 1 and not facts.remark:
+            remark = f"holds {several:,} images one behind the other, of which the first is read"
+            self._truncated = several > MAX_TRAILERS + 1
+            lines = self._alarms if self._truncated else self._notes
+            lines.append(
+                f"{remark}; name a row of JPEG .mjpeg, save others as single files" if self._truncated else remark
+            )
         if rate_hz is None and len(self._places) > 1:
             self._notes.append(
                 f"images have no clock: {ASSUMED_RATE_HZ:g} per second assumed; state the rate by rate_hz=NUMBER"

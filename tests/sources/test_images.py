@@ -128,3 +128,17 @@ def test_a_gif_that_is_cut_behind_its_first_image_is_no_still(tmp_path: Path) ->
     (tmp_path / "a.gif").write_bytes(data[: second + 4])
     assert kind_of(tmp_path / "a.gif") == "gif"
     assert read(tmp_path / "a.gif")[2].verdict == "truncated"
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".pgm", ".ppm"])
+def test_images_one_behind_the_other_are_not_one_image(suffix: str, tmp_path: Path) -> None:
+    """As programs write them that pipe images; Pillow gives the first, without a word."""
+    images = [draw(k) if suffix != ".ppm" else np.stack([draw(k)] * 3, -1) for k in range(4)]
+    encoded = [cv2.imencode(suffix, image)[1].tobytes() for image in images]
+    path = tmp_path / f"a{suffix}"
+    for count, verdict in ((1, "complete"), (2, "complete"), (4, "truncated")):
+        path.write_bytes(b"".join(encoded[:count]))
+        frames, _, report = read(path)
+        assert numbers([frame.image for frame in frames]) == [0]
+        assert report.verdict == verdict and (count == 1) == (report.reasons == ())
+    assert "holds 4 images one behind the other" in report.reasons[0]
