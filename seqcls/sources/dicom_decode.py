@@ -14,10 +14,16 @@ from numpy.typing import NDArray
 
 from seqcls.errors import SourceError
 from seqcls.sources.dicom_evidence import PixelReading, in_use
-from seqcls.sources.dicom_stream import code_stream, with_color
+from seqcls.sources.dicom_stream import code_stream, read_stream, rle_pixels, rle_segments, with_color
+from seqcls.types import MAX_PIXELS
 
 #: (H, W) or (H, W, 3) of the stored type, from the bytes of one frame.
 Decode = Callable[[bytes], NDArray[Any]]
+
+#: Enough of a frame for its stream's header.
+_HEAD_BYTES = 1 << 20
+#: RLE unpacks to 64 times as much at most.
+_HARMLESS_BYTES = 4 << 20
 
 _SYNTAXES = {
     "jpeg-ls": "1.2.840.10008.1.2.4.81",
@@ -43,12 +49,43 @@ def decoder_for(reading: PixelReading, name: str) -> Decode:
     if reading.codec == "native":
         return lambda data: native_samples(data, reading)
     if reading.codec == "lossless jpeg":
-        return lambda data: in_use(_lossless_jpeg(data, reading.stored), reading)
+        return _looked_at(reading, lambda data: in_use(_lossless_jpeg(data, reading.stored), reading))
     if reading.codec == "jpeg" and reading.stored <= 8:
-        return lambda data: _jpeg(data, reading.samples)
+        return _looked_at(reading, lambda data: _jpeg(data, reading.samples))
     if reading.codec not in _SYNTAXES:
         raise SourceError(f"{name}: pixel data as {reading.codec} cannot be decoded; convert it to JPEG 2000 or RLE")
-    return _by_pydicom(reading, name)
+    return _looked_at(reading, _by_pydicom(reading, name))
+
+
+def fits_rle(length: int, reading: PixelReading) -> bool:
+    """Whether an RLE frame may have so many bytes: two of them unpack to 128, and no encoder writes twice the image."""
+    return length <= 2 * reading.frame_bytes + 4096
+
+
+def _swells(data: bytes, reading: PixelReading) -> bool:
+    """Whether an RLE frame unpacks to far more than its image; found only where it could be more than 256 MB."""
+    if len(data) <= _HARMLESS_BYTES:
+        return False
+    return sum(rle_pixels(data, segment) for segment in range(rle_segments(data))) > 2 * reading.frame_bytes
+
+
+def _looked_at(reading: PixelReading, decode: Decode) -> Decode:
+    """Only of the first frame is the size known to be sane: each is looked at before a decoder makes room for it.
+
+    The decoder raises ValueError for one that states nothing, or too much.
+    """
+
+    def sane(data: bytes) -> NDArray[Any]:
+        if reading.codec == "rle":
+            if not fits_rle(len(data), reading) or _swells(data, reading):
+                raise ValueError("longer than its image")
+            return decode(data)
+        facts = read_stream(data[:_HEAD_BYTES])
+        if not (0 < facts.width * facts.height <= MAX_PIXELS and facts.samples <= 4):
+            raise ValueError("no size, or more than an image can have")
+        return decode(data)
+
+    return sane
 
 
 def native_samples(data: bytes, reading: PixelReading) -> NDArray[Any]:

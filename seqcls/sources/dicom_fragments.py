@@ -6,6 +6,7 @@ closed by (FFFE,E0DD). Native pixel data is one block of frames of equal length.
 
 from __future__ import annotations
 
+import itertools
 import re
 import struct
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,14 @@ _MARK_BYTES = 64
 
 #: The end of a JPEG or JPEG 2000 stream behind which the next one begins.
 _NEXT_STREAM = re.compile(rb"\xff\xd9\0{0,3}(?=\xff\xd8\xff|\xff\x4f\xff\x51)")
+
+
+#: Frames of one file, and pieces that they lie in: 2 hours at 60 a second, and 0.1 GB.
+MAX_FRAMES = 500_000
+
+
+class TooManyFramesError(ValueError):
+    """More frames, or pieces of frames, than MAX_FRAMES."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +92,19 @@ def find_pixel_data(stream: BinaryIO, position: int, *, implicit: bool, little: 
 
 
 def native_frames(data: PixelData, frame_bytes: int) -> Pixels:
-    """One piece for each frame of ``frame_bytes``."""
+    """One piece for each frame of ``frame_bytes``. Raises TooManyFramesError."""
     count = data.available // frame_bytes
+    _require_few(count)
     frames = tuple((Piece(data.start + k * frame_bytes, frame_bytes),) for k in range(count))
     lacking = data.length - data.available
     return Pixels(frames, f"the file ends {lacking:,} bytes early" if lacking else "")
 
 
 def compressed_frames(stream: BinaryIO, data: PixelData, declared: int) -> Pixels:
-    """Locate every frame without decoding it. ``declared``: the number of frames as stated, 0 where it is not."""
+    """Locate every frame without decoding it. ``declared``: the number of frames as stated, 0 where it is not.
+
+    Raises TooManyFramesError.
+    """
     size = stream.seek(0, 2)
     stream.seek(data.start)
     items, missing = _items(stream, size, size if data.open_ended else data.start + data.length)
@@ -111,17 +124,27 @@ def compressed_frames(stream: BinaryIO, data: PixelData, declared: int) -> Pixel
             frames.append([])
         frames[-1].append(piece)
     if len(frames) < declared:
-        frames = [part for frame in frames for part in split_streams(stream, frame)]
+        whole, frames = frames, []
+        for frame in whole:
+            frames += split_streams(stream, frame)
+            _require_few(len(frames))
     return Pixels(tuple(tuple(frame) for frame in frames), missing)
 
 
+def _require_few(count: int) -> None:
+    if count > MAX_FRAMES:
+        raise TooManyFramesError(f"it holds more than {MAX_FRAMES:,} frames or pieces of frames")
+
+
 def split_streams(stream: BinaryIO, frame: list[Piece]) -> Iterator[list[Piece]]:
-    """The frames of a fragment in which several lie one behind the other."""
+    """The frames of a fragment in which several lie one behind the other. Raises TooManyFramesError."""
     if len(frame) != 1:
         yield frame
         return
     (piece,) = frame
-    ends = [match.end() for match in _NEXT_STREAM.finditer(read_pieces(stream, frame))]
+    matches = itertools.islice(_NEXT_STREAM.finditer(read_pieces(stream, frame)), MAX_FRAMES + 1)
+    ends = [match.end() for match in matches]
+    _require_few(len(ends))
     for start, end in zip([0, *ends], [*ends, piece.length], strict=True):
         yield [Piece(piece.offset + start, end - start)]
 
@@ -162,5 +185,6 @@ def _items(stream: BinaryIO, size: int, stop: int) -> tuple[list[Piece], str]:
         if start + length > size:
             return items, "the file ends inside a frame"
         items.append(Piece(start, length))
+        _require_few(len(items) - 1)
         stream.seek(start + length)
     return items, "the file ends before its pixel data does"

@@ -46,8 +46,11 @@ _VRS = _LONG_VRS | frozenset(
 #: Bytes in which the first elements of a data set are looked for.
 _HEAD_BYTES = 1024
 
-#: A deflated data set may unpack to this at most: 4 times a long cine, far less than a bomb.
-_MAX_INFLATED_BYTES = 2 << 30
+#: A deflated data set is unpacked in memory, for a moment twice: so much is a cine of 500 frames of 800 x 600 pixels.
+MAX_INFLATED_BYTES = 256 << 20
+#: A longer value in front of the pixels (a volume, a scanner's own data) is passed over; all others together have no
+#: more than so many bytes, in so many pieces, of which an element takes two or three.
+MAX_VALUE_BYTES, MAX_HEADER_BYTES, MAX_READS = 16 << 20, 128 << 20, 2_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,7 +101,8 @@ def read_header(path: Path) -> Header:
     inflated, notes = None, []
     with open_regular(path) as stream:
         stream.seek(_begin(stream.read(_HEAD_BYTES)))
-        meta = read_dataset(stream, False, True, stop_when=behind_meta)
+        bounded: Any = _Bounded(stream, path)
+        meta = read_dataset(bounded, False, True, stop_when=behind_meta, defer_size=MAX_VALUE_BYTES)
         syntax = str(meta.get("TransferSyntaxUID") or "").strip()
         start = stream.tell()
         found = _written(stream.read(_HEAD_BYTES))
@@ -117,8 +121,32 @@ def read_header(path: Path) -> Header:
             notes.append("the data set is deflated though the transfer syntax does not say so")
         body: BinaryIO = stream if inflated is None else io.BytesIO(inflated)
         body.seek(start if inflated is None else 0)
-        data = read_dataset(body, implicit, little, stop_when=at_pixels)
+        bounded = _Bounded(body, path)
+        data = read_dataset(bounded, implicit, little, stop_when=at_pixels, defer_size=MAX_VALUE_BYTES)
         return Header(path, data, syntax, body.tell(), implicit, little, tuple(notes), inflated)
+
+
+class _Bounded:
+    """A stream as pydicom reads it: what a file states is no reason to ask for more than it has, nor to read for ever.
+
+    Raises SourceError once the bounds above are exceeded.
+    """
+
+    def __init__(self, stream: BinaryIO, path: Path) -> None:
+        self._stream, self._path = stream, path
+        place = stream.tell()
+        self._size = stream.seek(0, io.SEEK_END)
+        stream.seek(place)
+        self._left, self._reads = MAX_HEADER_BYTES, 0
+        self.seek, self.tell = stream.seek, stream.tell
+
+    def read(self, length: int = -1) -> bytes:
+        rest = max(0, self._size - self._stream.tell())
+        length = rest if length < 0 else min(length, rest)  # a file makes room for all that it is asked for
+        self._left, self._reads = self._left - length, self._reads + 1
+        if self._left < 0 or self._reads > MAX_READS:
+            raise SourceError(f"{self._path}: holds too much in front of its pixels; export it again without the rest")
+        return self._stream.read(length)
 
 
 def _begin(head: bytes) -> int:
@@ -169,11 +197,14 @@ def _inflate(stream: BinaryIO, path: Path, *, meant: bool) -> bytes | None:
     """The data set unpacked (PS3.5 A.5), None where it is not deflated. Raises SourceError where it ought to be."""
     engine = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        data = engine.decompress(stream.read(), _MAX_INFLATED_BYTES)
+        data = engine.decompress(stream.read(MAX_INFLATED_BYTES), MAX_INFLATED_BYTES)
     except zlib.error:
         if meant:
             raise SourceError(f"{path}: says that it is deflated but cannot be inflated; get a fresh copy") from None
         return None
     if engine.unconsumed_tail:
-        raise SourceError(f"{path}: is deflated DICOM of more than 2 GiB; convert it first, for example with `dcmconv`")
+        raise SourceError(
+            f"{path}: is deflated DICOM of more than {MAX_INFLATED_BYTES >> 20} MB; convert it first, for example with"
+            " `dcmconv`"
+        )
     return data if _written(data[:_HEAD_BYTES]) is not None else None

@@ -15,6 +15,8 @@ from seqcls.sources.dicom_evidence import PixelReading
 from seqcls.sources.dicom_fields import number, numbers
 from seqcls.wording import count_of
 
+#: A stored value has 16 bits.
+MAX_ENTRIES = 1 << 16
 _COLORS = ("Red", "Green", "Blue")
 
 
@@ -82,14 +84,18 @@ class Palette:
 def palette_of(header: Any, *, little: bool, name: str) -> Palette:
     """The palette in the header (PS3.3 C.7.6.3.1.5). Raises SourceError where there is none that can be used."""
     descriptors = [numbers(header, f"{color}PaletteColorLookupTableDescriptor") for color in _COLORS]
-    tables = [header.get(f"{color}PaletteColorLookupTableData") for color in _COLORS]
+    tables = [_table(header, f"{color}PaletteColorLookupTableData") for color in _COLORS]
     first = next((int(values[1]) for values in descriptors if len(values) > 1 and values[1] is not None), 0)
     count = max((int(values[0] or 65536) for values in descriptors if values), default=0)
+    if abs(first) >= MAX_ENTRIES or count > MAX_ENTRIES:
+        raise SourceError(f"{name}: states a palette of {count:,} colors from {first:,} on, more than 16 bits can name")
     if all(tables):
         columns = [_entries(bytes(table), count, little) for table in tables]
         length = min(map(len, columns))
         values = np.stack([column[:length] for column in columns], -1)
-    elif header.get("SegmentedRedPaletteColorLookupTableData") and count:
+    elif count and all(packed := [_table(header, f"Segmented{color}PaletteColorLookupTableData") for color in _COLORS]):
+        if max(_unpacked(table, little) for table in packed) > MAX_ENTRIES:
+            raise SourceError(f"{name}: its palette unpacks to more than {MAX_ENTRIES:,} colors; export it again")
         from pydicom.pixels.processing import apply_color_lut
 
         values = apply_color_lut(np.arange(first, first + count, dtype=np.uint16), header)
@@ -100,6 +106,28 @@ def palette_of(header: Any, *, little: bool, name: str) -> Palette:
         return Palette((values >> 8).astype(np.uint8), first)
     note = ("the palette says 16 bits, but its values have 8: read as that",) if bits > 8 and values.any() else ()
     return Palette(values.astype(np.uint8), first, note)
+
+
+def _table(header: Any, field: str) -> bytes:
+    """The bytes of a palette, none where it is missing or longer than one can be."""
+    value = header.get(field)
+    return value if isinstance(value, bytes) and len(value) <= 2 * MAX_ENTRIES + 16 else b""
+
+
+def _unpacked(table: bytes, little: bool) -> int:
+    """To how many entries a segmented palette unpacks, at least: counted before, a table of 24 KB may hold 10^9.
+
+    PS3.3 C.7.9.2: discrete segments (0) hold their entries, linear ones (1) the last, indirect ones (2) repeat others.
+    """
+    words, place, count = np.frombuffer(table[: len(table) // 2 * 2], "<u2" if little else ">u2").tolist(), 0, 0
+    longest = 0
+    while place + 2 < len(words):
+        kind, length = words[place : place + 2]
+        of_segment = length * longest if kind == 2 else length
+        longest = max(longest, 0 if kind == 2 else length)
+        count += of_segment
+        place += {0: 2 + length, 1: 3}.get(kind, 4)
+    return count
 
 
 def _entries(table: bytes, count: int, little: bool) -> NDArray[np.uint16]:

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from seqcls.errors import NoFramesError, SourceError
 from seqcls.sources import dicom_content as content
 from seqcls.sources.base import require_sane_size
-from seqcls.sources.dicom_decode import decoder_for
+from seqcls.sources.dicom_decode import decoder_for, fits_rle
 from seqcls.sources.dicom_evidence import Label, PixelReading, compressed_reading, read_label, says
 from seqcls.sources.dicom_fragments import (
     Piece,
     PixelData,
     Pixels,
+    TooManyFramesError,
     compressed_frames,
     find_pixel_data,
     native_frames,
@@ -64,6 +65,13 @@ class StoredPixels:
 
 def find_pixels(header: Header) -> StoredPixels:
     """Raises SourceError for what holds no pixels, contradicts itself beyond remedy or cannot be decoded."""
+    try:
+        return _find_pixels(header)
+    except TooManyFramesError as error:
+        raise SourceError(f"{header.path}: {error}, which no cine has; get a fresh copy, or cut it") from None
+
+
+def _find_pixels(header: Header) -> StoredPixels:
     path, label = header.path, read_label(header.data)
     with header.open() as stream:
         data = find_pixel_data(stream, header.position, implicit=header.implicit, little=header.little)
@@ -129,7 +137,8 @@ def _compressed(
     require_sane_size(path, width, height)
     reading = compressed_reading(label, facts, probe, path)
     if facts.codec == "rle":
-        held = rle_pixels(read_pieces(stream, pixels.frames[0]))
+        first = read_pieces(stream, pixels.frames[0])
+        held = rle_pixels(first) if fits_rle(len(first), reading) else 0
         if abs(held - width * height) > 1:
             raise SourceError(
                 f"{path}: the header says {width}x{height}, but a frame holds {held:,} pixels; get a fresh copy"

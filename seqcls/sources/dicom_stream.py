@@ -6,6 +6,7 @@ right. Markers: ITU-T T.81 Annex B (JPEG), T.87 (JPEG-LS), T.800 Annex A and I (
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -96,9 +97,10 @@ def rle_segments(data: bytes) -> int:
     return count if fits else 0
 
 
-def rle_pixels(data: bytes) -> int:
-    """How many values the first segment of an RLE frame unpacks to (PS3.5 G.3)."""
-    _, first, second = struct.unpack_from("<3I", data)
+def rle_pixels(data: bytes, segment: int = 0) -> int:
+    """How many values a segment of an RLE frame, counted from 0, unpacks to (PS3.5 G.3)."""
+    offsets = (*struct.unpack_from("<16I", data)[1:], 0)
+    first, second = offsets[segment : segment + 2]
     packed, place, count = data[first : second if second else len(data)], 0, 0
     while place < len(packed):
         run = packed[place]
@@ -126,16 +128,20 @@ def with_color(data: bytes, transform: int) -> bytes:
     return b"".join([*parts, data[place:]])
 
 
+#: Bytes that fill, and markers without a body.
+_FILL = re.compile(rb"(?:\xff(?=\xff)|\xff[\x01\xd0-\xd8])+")
+
+
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Marker, begin and end of each segment up to the scan; what precedes a marker is its fill bytes."""
     place = 2
     while place + 4 <= len(data):
         if data[place] != 0xFF:
             return
-        marker = data[place + 1]
-        if marker == 0xFF or 0xD0 <= marker <= 0xD8 or marker == 1:
-            place += 1 if marker == 0xFF else 2
+        if (fill := _FILL.match(data, place)) is not None:
+            place = fill.end()
             continue
+        marker = data[place + 1]
         (length,) = struct.unpack_from(">H", data, place + 2)
         yield marker, place, place + 2 + length
         if marker in (_SOS, _EOI):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from pydicom.data import get_testdata_file
@@ -13,7 +15,7 @@ from support.dicom_files import dataset, save, ultrasound
 from support.lossless_jpeg import lossless_jpeg
 
 from seqcls.errors import SourceError
-from seqcls.sources import open_source
+from seqcls.sources import dicom_decode, open_source
 from seqcls.sources.dicom_decode import decoder_for, native_samples, to_rgb
 from seqcls.sources.dicom_evidence import PixelReading, in_use
 
@@ -40,6 +42,31 @@ NATIVE: dict[str, tuple[PixelReading, bytes, list[Any]]] = {
 def test_native_samples_are_laid_out(name: str) -> None:
     how, data, expected = NATIVE[name]
     assert native_samples(data, how).tolist() == expected
+
+
+def test_each_frame_is_looked_at_before_a_decoder_makes_room_for_it() -> None:
+    """Only the size of the first is known from opening the file."""
+    gray = ultrasound(1)[0]
+    decode = decoder_for(reading(codec="jpeg", width=gray.shape[1], height=gray.shape[0]), "a")
+    data = cv2.imencode(".jpg", gray)[1].tobytes()
+    assert decode(data).shape == gray.shape
+    place = data.index(b"\xff\xc0") + 5
+    for size in (b"\xff\xff\xff\xff", b"\0\0\0\0"):
+        with pytest.raises(ValueError, match="no size, or more than an image can have"):
+            decode(data[:place] + size + data[place + 4 :])
+    with pytest.raises(ValueError, match="no size"):
+        decode(b"\xff\xd8\xff\xd9")
+
+
+def test_an_rle_frame_is_no_longer_than_its_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two bytes of it unpack to 128."""
+    decode = decoder_for(reading(codec="rle", width=128, height=8), "a")
+    head = struct.pack("<16I", 1, 64, *[0] * 14)
+    assert decode(head + b"\x81\7" * 8).tolist() == [[7] * 128] * 8
+    for data in (head + b"\x81\7" * 4000, head + b"\x81\7" * 64):
+        with pytest.raises(ValueError, match="longer than its image"):
+            decode(data)
+        monkeypatch.setattr(dicom_decode, "_HARMLESS_BYTES", 100)
 
 
 @pytest.mark.parametrize("bits", [8, 10, 12, 16])

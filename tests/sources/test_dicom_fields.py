@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
+from seqcls.sources import dicom_fields
 from seqcls.sources.dicom_fields import number, numbers, several, text, whole
 
 
@@ -22,6 +24,12 @@ def test_values_are_read_or_left_out() -> None:
     assert number(raw(b"nan"), "FrameTime") is None and number(raw(b"inf"), "FrameTime") is None
     assert number(raw(b""), "FrameTime") is None and number(Dataset(), "FrameTime") is None
     assert several(Dataset(), "FrameTime") == [] and text(Dataset(), "Modality") == ""
+
+
+def test_a_value_that_takes_long_to_convert_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dicom_fields, "MAX_VALUE_BYTES", 8)
+    assert numbers(raw(b"40\\40\\4 "), "FrameTime") == [40.0, 40.0, 4.0]
+    assert several(raw(b"40\\40\\400"), "FrameTime") == []
 
 
 def test_whole_numbers_have_a_default() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.dicom_files import COUNT, ENCODINGS, jpeg, native
+from pydicom.uid import JPEGBaseline8Bit
+from support.dicom_files import COUNT, ENCODINGS, dataset, jpeg, native, save
 from support.media import numbers
 
-from seqcls.sources import open_source
+from seqcls.errors import SourceError
+from seqcls.sources import dicom_fragments, open_source
 from seqcls.types import Frame
 
 
@@ -22,6 +24,27 @@ def test_a_lying_number_of_frames_is_reported_and_not_believed(encoding: str, de
         report = source.report()
     assert report.verdict == ("truncated" if declared > COUNT else "damaged")
     assert f"says that it has {declared}" in report.reasons[0]
+
+
+@pytest.mark.parametrize("encoding", ["native", "jpeg", "one fragment"])
+def test_frames_are_counted_before_they_are_listed(
+    encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """10 MB of images of one pixel took 1.7 GB."""
+    path = tmp_path / "many.dcm"
+    if encoding == "native":
+        native(path)
+    elif encoding == "jpeg":
+        jpeg(path, "MONOCHROME2")
+    else:
+        end = b"\xff\xd9\xff\xd8\xff"
+        save(dataset(JPEGBaseline8Bit, count=99), path, [b"\xff\xd8\xff\xe0" + end * (COUNT - 1)])
+    monkeypatch.setattr(dicom_fragments, "MAX_FRAMES", COUNT)
+    with open_source(path) as source:
+        assert len(list(source)) == COUNT
+    monkeypatch.setattr(dicom_fragments, "MAX_FRAMES", COUNT - 1)
+    with pytest.raises(SourceError, match=f"many.dcm: it holds more than {COUNT - 1} frames or pieces of frames"):
+        open_source(path)
 
 
 @pytest.mark.parametrize("name", ["explicit", "rle", "jpeg gray", "jpeg-ls"])

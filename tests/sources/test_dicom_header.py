@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.filewriter import write_dataset
 
 from seqcls.errors import SourceError
+from seqcls.sources import dicom_header
 from seqcls.sources.dicom_header import looks_like_dicom, read_header
 
 IMPLICIT, EXPLICIT, BIG, DEFLATED = (
@@ -83,6 +84,41 @@ def test_a_damaged_deflated_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.dcm"
     path.write_bytes(PREAMBLE + meta(DEFLATED) + b"\xff" * 400)
     with pytest.raises(SourceError, match="cannot be inflated"):
+        read_header(path)
+
+
+def element(number: int, value: bytes, length: int | None = None) -> bytes:
+    """A private one of OB."""
+    return struct.pack("<HH2s2xI", 0x19, number, b"OB", len(value) if length is None else length) + value
+
+
+def test_what_stands_in_front_of_the_pixels_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long values are passed over; what is stated beyond the file's end is not made room for; the rest is counted."""
+    whole, path = body(), tmp_path / "a.dcm"
+    place = whole.index(struct.pack("<HH", 0x28, 0x10))
+    monkeypatch.setattr(dicom_header, "MAX_VALUE_BYTES", 100)
+
+    def with_front(*elements: bytes) -> Any:
+        path.write_bytes(PREAMBLE + meta(EXPLICIT) + whole[:place] + b"".join(elements) + whole[place:])
+        return read_header(path).data
+
+    assert with_front(element(0x1001, bytes(5000)), element(0x1002, b"ab")).Rows == 6
+    assert "Rows" not in with_front(element(0x1001, b"ab", 0xFFFFFFF0))
+    for name, most in (("MAX_HEADER_BYTES", 2000), ("MAX_READS", 100)):
+        monkeypatch.setattr(dicom_header, name, most)
+        assert with_front(*(element(0x1001 + k, b"ab") for k in range(10))).Rows == 6
+        with pytest.raises(SourceError, match=r"a\.dcm: holds too much in front of its pixels"):
+            with_front(*(element(0x1001 + k, b"ab" * 20) for k in range(60)))
+        monkeypatch.undo()
+
+
+def test_a_deflated_file_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.dcm"
+    path.write_bytes(PREAMBLE + meta(DEFLATED) + PACKED)
+    monkeypatch.setattr(dicom_header, "MAX_INFLATED_BYTES", 1 << 20)
+    assert read_header(path).data.Rows == 6
+    monkeypatch.setattr(dicom_header, "MAX_INFLATED_BYTES", len(PACKED))
+    with pytest.raises(SourceError, match="is deflated DICOM of more than 0 MB"):
         read_header(path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian
 from support.dicom_files import in_color, read, tiny, ultrasound
 
+from seqcls.errors import SourceError
 from seqcls.sources.dicom_evidence import PixelReading
-from seqcls.sources.dicom_levels import levels_of
+from seqcls.sources.dicom_levels import levels_of, palette_of
 
 GRAY = ultrasound()
 RAMP = np.arange(256)
@@ -45,6 +47,29 @@ def test_a_palette_gives_the_gray_that_it_holds(name: str, tmp_path: Path) -> No
     images, report = read(tiny(tmp_path / "a.dcm", data, **{"uid": ExplicitVRLittleEndian, **fields}))
     assert np.abs(images - GRAY).max() <= 1 and report.verdict == "complete"
     assert note in " ".join(report.reasons) and (report.reasons == ()) == (note == "")
+
+
+LINEAR = struct.pack("<3H", 1, 65535, 9)
+
+
+@pytest.mark.parametrize(
+    ("count", "first", "segments", "message"),
+    [
+        (256, 0, struct.pack("<3H", 0, 1, 0) + 4000 * LINEAR, "its palette unpacks to more than 65,536 colors"),
+        (256, 0, LINEAR + struct.pack("<4H", 2, 60_000, 0, 0), "its palette unpacks to more than 65,536 colors"),
+        (10**12, 0, b"", "states a palette of 1,000,000,000,000 colors from 0 on, more than 16 bits can name"),
+        (256, 10**9, b"", "colors from 1,000,000,000 on"),
+        (256, 0, bytes(1 << 18), "holds no palette"),
+    ],
+    ids=["linear", "repeated", "count", "first", "long"],
+)
+def test_a_palette_is_counted_before_it_is_made(count: int, first: int, segments: bytes, message: str) -> None:
+    fields: dict[str, Any] = {}
+    for color in ("Red", "Green", "Blue"):
+        fields[f"{color}PaletteColorLookupTableDescriptor"] = [count, first, 16]
+        fields[f"Segmented{color}PaletteColorLookupTableData"] = segments
+    with pytest.raises(SourceError, match=message):
+        palette_of(fields, little=True, name="a")
 
 
 def test_a_palette_beside_gray_is_not_applied(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import pytest
 
@@ -33,6 +34,19 @@ def adobe(transform: int) -> bytes:
 
 JFIF = segment(0xE0, b"JFIF\0\1\1\0\0\1\0\1\0\0")
 EVEN, HALVED, NAMED = [(1, 0x11), (2, 0x11), (3, 0x11)], [(1, 0x21), (2, 0x11), (3, 0x11)], [(k, 0x11) for k in b"RGB"]
+
+
+def test_fill_bytes_are_passed_over_at_once() -> None:
+    fill = b"\xff" * 50_000 + b"\xff\xd0" * 50_000 + b"\xff\x01\xff\xff"
+    asked = list[object]()
+
+    class Counted(bytes):
+        def __getitem__(self, place: Any) -> Any:
+            asked.append(place)
+            return bytes.__getitem__(self, place)
+
+    facts = read_stream(Counted(jpeg(0xC0, (1, 0x11), before=fill)))
+    assert (facts.codec, facts.width, facts.height) == ("jpeg", 64, 48) and len(asked) < 20
 
 
 def jpeg_2000(count: int, transform: int, depth: int = 7) -> bytes:
