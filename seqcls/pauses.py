@@ -28,11 +28,12 @@ def long_frames(scores: ScoreTable) -> NDArray[np.bool_]:
 def pauses(scores: ScoreTable, gaps: Sequence[Gap]) -> list[tuple[float, float]]:
     """Begin and end, in seconds, of every long frame that has a state; ``gaps`` are known not to, and end it."""
     least_s, shown_s = _longest_usual_s(scores), _shown_s(scores)
-    found = []
+    gaps_s, found = np.sort([gap.start_s for gap in gaps]), []
     for row in np.flatnonzero(shown_s > least_s).tolist():
         start_s = float(scores.time_s[row])
         end_s = start_s + float(shown_s[row])
-        end_s = min((gap.start_s for gap in gaps if start_s <= gap.start_s < end_s), default=end_s)
+        following = int(np.searchsorted(gaps_s, start_s))
+        end_s = min(end_s, float(gaps_s[following])) if following < len(gaps_s) else end_s
         if not scores.reason[row] and end_s - start_s > least_s:
             found.append((start_s, end_s))
     return found

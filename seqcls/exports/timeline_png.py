@@ -261,8 +261,17 @@ def curve(
 
 
 def _shade(ax: Axes, shown: _Axis, intervals: Sequence[Interval], of_height: tuple[float, float], **look: Any) -> None:
-    """In one piece, for a day has thousands. ``of_height``: where they begin and how high they are, of the axis."""
-    spans = [shown.widened(i) for i in intervals]
+    """In one piece, for a day has thousands, and as one where they lie on each other: a hatch is drawn for each.
+
+    ``of_height``: where they begin and how high they are, of the axis.
+    """
+    spans: list[tuple[float, float]] = []
+    for begin_s, length_s in map(shown.widened, intervals):
+        if spans and begin_s < sum(spans[-1]):
+            end_s = max(sum(spans[-1]), begin_s + length_s)
+            begin_s, _ = spans.pop()
+            length_s = end_s - begin_s
+        spans.append((begin_s, length_s))
     ax.broken_barh(spans, of_height, transform=ax.get_xaxis_transform(), **look)
 
 

@@ -17,9 +17,12 @@ from numpy.typing import NDArray
 
 from seqcls.foreign_text import for_terminal
 from seqcls.sources.pixel_aspect import pixel_aspect, with_square_pixels
+from seqcls.types import MAX_PIXELS
 
 HEADER_BYTES = 58
 MAX_BODY_BYTES = 64 * 1024 * 1024
+#: Of a status, which is shown to a person; the rest of it is left out.
+MAX_TEXT_BYTES = 1000
 
 _HEADER = struct.Struct(">H12s20sQQQ")
 _EXTENDED = struct.Struct(">HHII")
@@ -231,6 +234,8 @@ def _image(content: memoryview) -> NDArray[np.uint8]:
     if offset != (0, 0, 0) or part != size:
         raise _UnreadableError("a part of an image (sub-volume); let the sender send whole images")
     pixels = np.frombuffer(content[_IMAGE.size :], np.uint8)
+    if width * height > MAX_PIXELS:
+        raise _UnreadableError(f"{width}x{height} is more than {MAX_PIXELS // 1_000_000} megapixels")
     if len(pixels) == 0 or len(pixels) != width * height * components:
         held = f"{len(pixels)} bytes of pixels"
         raise _UnreadableError(f"{width}x{height} with {components} components does not fit {held}")
@@ -245,7 +250,7 @@ def _status(content: memoryview) -> Status:
     if len(content) < _STATUS.size:
         raise _UnreadableError("the status is cut short")
     code, subcode, name = _STATUS.unpack_from(content)
-    return Status(code, subcode, _text(name), _text(bytes(content[_STATUS.size :])))
+    return Status(code, subcode, _text(name), _text(bytes(content[_STATUS.size :][:MAX_TEXT_BYTES])))
 
 
 def _text(raw: bytes) -> str:

@@ -15,7 +15,7 @@ from seqcls.sources.image_pages import MAX_TRAILERS, images_in_a_row
 from seqcls.sources.images import ASSUMED_RATE_HZ, deep_sample, image_facts, level_details, listing, natural, read_image
 from seqcls.sources.levels import SetLevels
 from seqcls.sources.sniff import IMAGE_SUFFIXES, is_image
-from seqcls.types import Frame, Gap, SourceInfo
+from seqcls.types import MAX_TIME_S, Frame, Gap, SourceInfo
 from seqcls.without_folders import without_folders
 from seqcls.wording import count_of
 
@@ -55,6 +55,9 @@ class ImageSequence(Clip):
         first = self._places[0][1]
         facts = image_facts(first)
         slots = self._places[-1][0] + 1
+        if slots / self._rate_hz > MAX_TIME_S:
+            last = self._places[-1][1].name
+            raise SourceError(f"{spec}: the number of {last} is so far from the first that it is no place in a clip")
         self.info = SourceInfo(
             name=self.name,
             kind="images",

@@ -163,6 +163,20 @@ def test_long_runs_are_read_in_minutes_and_hours(
     assert all(start_s <= at <= end_s for at in place.values())
 
 
+def test_what_lies_on_each_other_is_drawn_as_one() -> None:
+    """A hatch is drawn for each: 12,000 lost frames took 25 s."""
+    from matplotlib.figure import Figure
+
+    ax = Figure().subplots()
+    many = timeline(liver="PPP???" * 100 + "." * 20_000)
+    shown, unknown = module._Axis.of(many), many.of("liver", "unknown")
+    module._shade(ax, shown, unknown, (0, 1))
+    module._shade(ax, shown, unknown[::50], (0, 1))
+    one, two = (collection.get_paths() for collection in ax.collections)
+    assert (len(unknown), len(one), len(two)) == (100, 1, 2)
+    assert one[0].get_extents().x0 == 0 and one[0].get_extents().x1 == pytest.approx(60, abs=3)
+
+
 def test_durations() -> None:
     said = [_duration(seconds) for seconds in (0.0, 179.94, 180.0, 3599.4, 3600.0, 42566.3)]
     assert said == ["0.0 s", "179.9 s", "3 min 0 s", "59 min 59 s", "1 h 0 min", "11 h 49 min"]

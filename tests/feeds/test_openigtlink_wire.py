@@ -110,6 +110,11 @@ def test_status_is_read_and_made_printable() -> None:
     assert found.status == Status(13, -4, "NOT_READY", r"probe is \x1b[31mfrozen")
 
 
+def test_of_a_long_status_the_beginning_is_shown() -> None:
+    found = only(packed(b"STATUS", struct.pack(">Hq20s", 2, 0, b"x") + b"a" * 100_000))
+    assert isinstance(found, Message) and found.status is not None and found.status.text == "a" * 1000
+
+
 def test_other_types_come_without_content() -> None:
     assert told([only(TRANSFORM)]) == [("TRANSFORM", "Tracker", 12.5, None, None)]
     assert told([only(packed(b"my type", b""))]) == [("my type", "Probe", 12.5, None, None)]
@@ -119,6 +124,7 @@ def test_other_types_come_without_content() -> None:
     ("body", "reason"),
     [
         (image_body(picture(), scalar=5), "uint16"),
+        (image_body(picture(), size=(8000, 7000, 1), part=(8000, 7000, 1)), "8000x7000 is more than 50 megapixels"),
         (image_body(picture(), scalar=4), "int16"),
         (image_body(picture(), scalar=10), "float32"),
         (image_body(picture(), scalar=9), "unknown type 9"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 from support.clips import frames_of, stills
 from support.media import draw, numbers
@@ -108,3 +109,10 @@ def test_numbers_that_are_missing_are_gaps_however_the_images_are_named(
     assert gap.reason == "2 images missing between f0002.png and f0005.png"
     assert [item.time_s for item in (frame, second, last) if isinstance(item, Frame)] == pytest.approx([0, 0.04, 0.16])
     assert report.verdict == "damaged" and source.info.declared_duration_s == pytest.approx(0.2)
+
+
+def test_a_number_that_can_be_no_place_in_a_clip_is_refused(tmp_path: Path) -> None:
+    for number in ("1", "2", "9" * 200):
+        cv2.imwrite(str(tmp_path / f"f{number}.png"), np.zeros((8, 8), np.uint8))
+    with pytest.raises(SourceError, match=r"the number of f9{200}\.png is so far from the first"):
+        open_source(tmp_path / "f%d.png")
