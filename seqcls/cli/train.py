@@ -12,7 +12,7 @@ import typer
 
 from seqcls.cli import console, options, tables
 from seqcls.cli.options import OUTPUT, Panel, changed, parse_settings
-from seqcls.errors import DataError, ModelError, UsageError
+from seqcls.errors import DataError, UsageError
 from seqcls.training.options import SIZE_PRETRAINED, SIZE_SCRATCH, AugmentOptions, TrainOptions
 from seqcls.wording import count_of
 
@@ -57,7 +57,7 @@ def train(
         str | None, DATA("N|groups", "Cross-validate first, leaving out patients: in N groups, or each alone.")
     ] = None,
     weights: Annotated[
-        str, TRAINING("auto|imagenet|none|FILE", "Where to start. auto: imagenet, else none.")
+        str, TRAINING("auto|imagenet|none|FILE", "Where to start. auto: imagenet if downloaded before, else none.")
     ] = _T.weights,
     import_pickle: Annotated[
         bool, TRAINING("", "Allow --weights to be a .pth, from someone you trust.", "--import-pickle")
@@ -141,11 +141,9 @@ def resolve_weights(train_options: TrainOptions) -> TrainOptions:
         read_weights(Path(train_options.weights), import_pickle=train_options.import_pickle)
     if train_options.weights != "auto":
         return train_options
-
-    try:
-        build(1, weights="imagenet")
-    except ModelError as error:
-        console.notify(f"starting from random weights: {error}")
+    _, origin = build(1, weights="auto")
+    if origin.startswith("random"):
+        console.notify(f"starting from {origin}")
         return replace(train_options, weights="none")
     return replace(train_options, weights="imagenet")
 

@@ -88,10 +88,10 @@ def build(
 ) -> tuple[GrayResNet, str]:
     """A network of K outputs and one line about where its weights come from.
 
-    weights: ``imagenet`` (downloaded once by torchvision), ``none`` (random, by ``seed``), ``auto`` (the first, else
-    the second), or a file: a seqcls model or a torchvision ResNet-18 state dict in safetensors, or, with
-    ``import_pickle``, the latter in a .pth (read with weights_only=True). A last layer of another size starts anew, and
-    so do the layers behind those of a file that holds early layers alone.
+    weights: ``imagenet`` (downloaded once by torchvision), ``none`` (random, by ``seed``), ``auto`` (the first where it
+    was downloaded before, else the second; asks no network), or a file: a seqcls model or a torchvision ResNet-18 state
+    dict in safetensors, or, with ``import_pickle``, the latter in a .pth (read with weights_only=True). A last layer of
+    another size starts anew, and so do the layers behind those of a file that holds early layers alone.
     Raises ModelError where weights were asked for and cannot be had.
     """
     with torch.random.fork_rng(devices=[]):
@@ -100,7 +100,7 @@ def build(
     origin = "random weights"
     try:
         if weights in ("imagenet", "auto"):
-            origin = _start_from(model, _imagenet(), "ImageNet")
+            origin = _start_from(model, _imagenet(download=weights == "imagenet"), "ImageNet")
         elif weights != "none":
             origin = _start_from(model, read_weights(Path(weights), import_pickle=import_pickle), Path(weights).name)
     except ModelError as error:
@@ -175,16 +175,17 @@ def _layers_behind(state: dict[str, Tensor], expected: dict[str, tuple[int, ...]
     return layers[max(held) + 1 :] if held else []
 
 
-def _imagenet() -> dict[str, Tensor]:
+def _imagenet(*, download: bool) -> dict[str, Tensor]:
     """torchvision's ImageNet weights from its cache or the network; raises ModelError. The digest is checked."""
+    weights = resnets.ResNet18_Weights.IMAGENET1K_V1
+    if not download and not Path(torch.hub.get_dir(), "checkpoints", Path(weights.url).name).is_file():
+        raise ModelError("the ImageNet weights are not on this computer; weights=imagenet downloads them once (45 MB)")
     before_s = socket.getdefaulttimeout()
     socket.setdefaulttimeout(DOWNLOAD_TIMEOUT_S)
     try:
         # torch.hub prints to stdout, which belongs to results.
         with contextlib.redirect_stdout(io.StringIO()):
-            state = resnets.ResNet18_Weights.IMAGENET1K_V1.get_state_dict(
-                progress=False, check_hash=True, weights_only=True
-            )
+            state = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, http.client.HTTPException) as error:
         raise ModelError(f"the ImageNet weights cannot be downloaded ({one_line(error)}); {_OFFLINE}") from error
     finally:

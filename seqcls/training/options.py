@@ -103,8 +103,8 @@ class TrainOptions:
     patience: int = 0
     """Stop after so many epochs without a better validation, 0 never."""
     weights: str = "auto"
-    """``auto`` (ImageNet's, if they can be had), ``imagenet``, ``none``, or the path of a file; it may hold early
-    layers alone."""
+    """``auto`` (ImageNet's where they were downloaded before, else none), ``imagenet``, ``none``, or the path of a
+    file; it may hold early layers alone."""
     import_pickle: bool = False
     """The file may be a .pth."""
     device: str = "auto"

@@ -112,21 +112,29 @@ def test_starting_from_a_seqcls_model(tmp_path: Path, organs: tuple[str, ...], k
     assert (net.tensors()["fc.weight"].shape == source.tensors()["fc.weight"].shape) == kept
 
 
-def test_imagenet_weights_are_used_when_they_can_be_had(
-    monkeypatch: pytest.MonkeyPatch, colour: dict[str, torch.Tensor]
+def test_imagenet_weights_are_downloaded_when_asked_for_and_used_when_they_are_here(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, colour: dict[str, torch.Tensor]
 ) -> None:
-    asked: dict = {}
+    asked: list[dict[str, object]] = []
 
     def get(self: object, **options: object) -> dict[str, torch.Tensor]:
-        asked.update(options, timeout=socket.getdefaulttimeout())
+        asked.append({**options, "timeout": socket.getdefaulttimeout()})
         return colour
 
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(ResNet18_Weights, "get_state_dict", get)
-    net, said = build(1, weights="auto")
+    net, said = build(1, weights="imagenet")
     assert said == "ImageNet weights, new last layer"
     assert torch.equal(net.net.layer1[0].conv1.weight, colour["layer1.0.conv1.weight"])
-    assert asked == {"progress": False, "check_hash": True, "weights_only": True, "timeout": module.DOWNLOAD_TIMEOUT_S}
+    assert asked == [
+        {"progress": False, "check_hash": True, "weights_only": True, "timeout": module.DOWNLOAD_TIMEOUT_S}
+    ]
     assert socket.getdefaulttimeout() is None
+    assert build(1, weights="auto")[1].startswith("random weights") and len(asked) == 1
+    kept = tmp_path / "hub/checkpoints" / Path(ResNet18_Weights.IMAGENET1K_V1.url).name
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    assert build(1, weights="auto")[1] == "ImageNet weights, new last layer" and len(asked) == 2
 
 
 def test_without_a_network_imagenet_says_what_to_do(
@@ -139,10 +147,11 @@ def test_without_a_network_imagenet_says_what_to_do(
     assert capsys.readouterr().out == ""
 
 
-def test_without_a_network_auto_starts_at_random_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    offline(monkeypatch)
+def test_auto_asks_no_network_and_says_what_it_starts_from(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(ResNet18_Weights, "get_state_dict", None)
     net, said = build(1, weights="auto", seed=4)
-    assert said.startswith("random weights, because the ImageNet weights cannot be downloaded")
+    assert said.startswith("random weights, because the ImageNet weights are not on this computer; weights=imagenet")
     assert np.array_equal(net.tensors()["conv1.weight"], build(1, seed=4)[0].tensors()["conv1.weight"])
 
 
