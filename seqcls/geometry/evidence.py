@@ -30,6 +30,8 @@ DIM_LEVEL, DIM_AREA = 4, 0.1
 DIM_PART = 0.02
 #: What stirs more than this is tissue, not noise.
 MAX_NOISE = 4.0
+#: Video of limited range shows black as 16, some scanners a little more.
+MAX_BLACK = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,8 +99,10 @@ class Statistics:
         brightest, change, noise = self._changes()
         still = np.asarray(change <= 3 + 0.03 * brightest)
         mean = _mean_image(self._frames)
-        panel = panels(mean, still, change)
-        level = np.full_like(change, _background(brightest, still & ~panel))
+        black = _all(mean, _black(mean, still))
+        brightest = np.asarray(cv2.subtract(brightest, black), np.uint8)
+        panel = panels(np.asarray(cv2.subtract(mean, black), np.uint8), still, change)
+        level = cv2.add(black, _all(mean, _background(brightest, still & ~panel)))
         lights = [cv2.subtract(frame, level) for frame in self._frames]
         steps = [cv2.subtract(step, _all(change, 3 * noise)) for step in self._steps()]
         # Codecs leave ripples around whatever is bright, as far as their blocks reach: there more is asked for.
@@ -109,7 +113,7 @@ class Statistics:
         moves = _mean([step > 1 for step in steps])
         stirs = cv2.blur(_mean([np.minimum(step, 3) for step in steps]), (3, 3))
         active = ((moves >= 0.25) | (stirs > 0.5)) & (change > np.maximum(ripple, 1))
-        overlay = still & (cv2.subtract(brightest, level) > 24)
+        overlay = still & (cv2.subtract(brightest, cv2.subtract(level, black)) > 24)
         inside = np.ones(change.shape, bool)
         return Evidence(seen & ~panel, active & ~panel, overlay, panel, inside, still, mean, self.scale)
 
@@ -148,13 +152,18 @@ def panels(mean: Image, still: Mask, change: Image) -> Mask:
     labels, areas = components(still & even & (mean >= PANEL_LEVEL))
     areas[~_near_rim(labels, len(areas), *lit_part(mean))] = 0
     large = (areas >= PANEL_AREA * mean.size)[labels] | _dim_panels(mean, still)
+    large &= ~_fading(large, mean, still)
     if not large.any():
         return large
     # Between the letters the panel has its level still, though a codec lets it flicker there.
     wide = 2 * round(0.05 * max(mean.shape)) + 1
     known = cv2.blur(large.astype(np.float32), (wide, wide))
     level = cv2.blur(np.where(large, mean, 0).astype(np.float32), (wide, wide)) / np.maximum(known, 1e-6)
-    alike = (np.abs(mean - level) <= 4) & (known > 0.01) & (change <= 12) & (level >= PANEL_LEVEL)
+    flicker = np.where(level < PANEL_LEVEL, 16, 24 + np.abs(mean - level) / 2)
+    letters = (known > 0.01) & (change <= flicker) & _strokes(mean, level)
+    alike = (known > 0.01) & (change <= 12) & (np.abs(mean - level) <= 4)
+    alike &= (level >= PANEL_LEVEL) | (cv2.dilate(letters.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0)
+    alike |= letters
     side = 2 * round(0.0125 * max(mean.shape)) + 1
     between = alike & (cv2.blur((alike | large).astype(np.float32), (side, side)) >= 0.35)
     window = np.ones((side, side), np.uint8)
@@ -177,6 +186,55 @@ def _dim_panels(mean: Image, still: Mask) -> Mask:
             found |= part
             known.add(common)
     return found
+
+
+def _strokes(mean: Image, level: NDArray[Any]) -> Mask:
+    """What is brighter or darker than the panel and has the panel's level within 4 pixels on both sides: left and
+    right, or above and below. A picture beside a panel has it on one side."""
+    found = np.zeros(mean.shape, bool)
+    for image, ground in ((mean, level), (255 - mean, 255 - level)):
+        sides = [
+            np.abs(cv2.erode(image, np.ones(shape, np.uint8), anchor=anchor) - ground) <= 8
+            for shape, anchor in (((1, 5), (4, 0)), ((1, 5), (0, 0)), ((5, 1), (0, 4)), ((5, 1), (0, 0)))
+        ]
+        found |= (image - ground > 20) & ((sides[0] & sides[1]) | (sides[2] & sides[3]))
+    return found
+
+
+def _fading(parts: Mask, mean: Image, still: Mask) -> Mask:
+    """Those even areas that what moves beside them fades into: deep tissue without an echo. A panel ends in a step, and
+    most of its edges are straight."""
+    labels, areas = components(parts)
+    found = np.flatnonzero(areas >= PANEL_AREA * mean.size)
+    far = cv2.dilate(labels.astype(np.float32), np.ones((13, 13), np.uint8))
+    ring = (far > 0) & (cv2.dilate(parts.astype(np.uint8), np.ones((5, 5), np.uint8)) == 0)
+    known = cv2.blur(parts.astype(np.float32), (31, 31))
+    level = cv2.blur(np.where(parts, mean, 0).astype(np.float32), (31, 31)) / np.maximum(known, 1e-6)
+    beside = ring & ~still
+    if not len(found) or not beside.any():
+        return np.zeros_like(parts)
+    owner = far.astype(np.int32)
+    around = np.bincount(owner[ring], minlength=len(areas))
+    moving = np.bincount(owner[beside], minlength=len(areas))
+    alike = np.bincount(owner[beside & (np.abs(mean - level) <= 8)], minlength=len(areas))
+    result = np.zeros_like(parts)
+    for label in found:
+        if moving[label] < 0.1 * around[label] or alike[label] < 0.5 * moving[label]:
+            continue
+        part = labels == label
+        if alike[label] >= 0.7 * moving[label] or _straightness(part) < 0.6:
+            result |= part
+    return result
+
+
+def _straightness(part: Mask) -> float:
+    """How much of the outline lies on rows and columns that a long edge follows, 0 to 1; the image's rim is no edge."""
+    edges = (part[:, 1:] ^ part[:, :-1]).sum(axis=0), (part[1:] ^ part[:-1]).sum(axis=1)
+    straight = sum(
+        int(line[np.convolve(line, [1, 1, 1], "same") >= 0.12 * length].sum())
+        for line, length in zip(edges, part.shape, strict=True)
+    )
+    return float(straight / max(1, edges[0].sum() + edges[1].sum()))
 
 
 def lit_part(mean: Image) -> tuple[slice, slice]:
@@ -223,6 +281,16 @@ def _mean_image(images: Sequence[Image]) -> Image:
 
 def _reduced(gray: Image, size: tuple[int, int]) -> Image:
     return np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _black(mean: Image, still: Mask) -> int:
+    """The level of black: above 0 in video of limited range. A screen that has less dark pixels than a twentieth, on
+    gray, is one whose gray is taken for black, and nothing is lost by that."""
+    black = int(np.percentile(mean[::2, ::2], 5))
+    if not 2 < black <= MAX_BLACK:
+        return 0
+    same = still & (mean >= black - 1) & (mean <= black + 1)
+    return black if same.mean() >= 0.08 else 0
 
 
 def _background(brightest: Image, still: Mask) -> int:

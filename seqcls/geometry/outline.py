@@ -55,9 +55,33 @@ def outline(evidence: Evidence) -> Outline | None:
             break
     if best is None:
         return None
+    best = _with_twin(best, evidence)
     if best.kind == "linear" and not best.whole:
         best = replace(best, corners=_snapped(_up_to_panels(best.corners, evidence), evidence))
     return Outline(best.corners, best.kind, best.whole, _confidence(best, evidence))
+
+
+def _with_twin(one: _Fit, evidence: Evidence) -> _Fit:
+    """With a second picture of its shape and size beside it, as scanners show two planes."""
+    (left, top), (right, bottom) = one.corners.min(axis=0), one.corners.max(axis=0)
+    wide, tall = right - left + 1, bottom - top + 1
+    if one.whole or wide > 0.55 * evidence.seen.shape[1]:
+        return one
+    labels, areas = components(dense(evidence.seen | evidence.active))
+    own = int(np.bincount(labels[drawn(one.corners, labels.shape)], minlength=len(areas))[1:].max(initial=0))
+    for label in np.flatnonzero((areas >= 0.4 * own) & (areas >= MIN_AREA / 2 * labels.size)):
+        columns = np.flatnonzero((labels == label).any(axis=0))
+        if columns[0] <= right - 0.1 * wide and columns[-1] >= left + 0.1 * wide:
+            continue
+        other = _fit(labels == label, evidence)
+        (x0, y0), (x1, y1) = other.corners.min(axis=0), other.corners.max(axis=0)
+        alike = (
+            abs(y0 - top) <= 0.06 * tall and abs(y1 - bottom) <= 0.06 * tall and abs(x1 - x0 + 1 - wide) <= 0.15 * wide
+        )
+        if alike and min(abs(x0 - right), abs(left - x1)) <= 0.3 * wide:
+            both = cv2.convexHull(np.concatenate([one.corners, other.corners]))[:, 0, :]
+            return replace(one, corners=np.asarray(both, np.int32))
+    return one
 
 
 def cuts(box: Mask, whole: Points) -> bool:
@@ -106,24 +130,36 @@ def _with_companions(main: Mask, everything: Mask, evidence: Evidence) -> Mask |
     moving = np.bincount(labels[evidence.active & others], minlength=len(areas))
     printed = np.bincount(labels[evidence.overlay & others], minlength=len(areas))
     size = int(main.sum())
-    companions = (areas >= 0.01 * size) & (areas <= 0.35 * size) & (areas >= MIN_PART * main.size)
-    companions &= (moving >= 0.1 * areas) & (printed <= 0.3 * areas)
+    companions = (areas >= 0.01 * size) & (areas >= MIN_PART * main.size)
+    alive = (moving >= 0.1 * areas) & (printed <= 0.3 * areas) & (areas <= 0.35 * size)
+    for label in np.flatnonzero(companions & ~alive):
+        alive[label] = _is_in_line(labels == label, main)
+    companions &= alive
     joined: Mask = main | companions[labels]
     found = sides(joined) if companions.any() else None
     if found is None or min(side.support for side in found) == 0:
         return None
     if abs(found[0].slope + found[1].slope) > 0.15:
         return None
-    if found[1].slope - found[0].slope < 0.1 and not _stands_beside(joined & ~main, main):
+    added = joined & ~main
+    in_line = _is_in_line(added, main)
+    if found[1].slope - found[0].slope < 0.1 and not (in_line or _stands_beside(added, main)):
         return None
     solid = joined.sum() / drawn(hull(joined), joined.shape).sum()
-    return joined if solid >= 0.7 else None
+    return joined if solid >= (0.5 if in_line else 0.7) else None
 
 
 def _stands_beside(other: Mask, main: Mask) -> bool:
     """Within the rows of the main part, and at least half as tall: what is printed is lower, or above it."""
     rows, own = np.flatnonzero(other.any(axis=1)), np.flatnonzero(main.any(axis=1))
     return bool(rows[0] >= own[0] - 3 and rows[-1] <= own[-1] + 3 and len(rows) >= 0.5 * len(own))
+
+
+def _is_in_line(other: Mask, main: Mask) -> bool:
+    """As wide as the main part, above or below it: a vessel or an eye without an echo parts a linear picture."""
+    columns, own = np.flatnonzero(other.any(axis=0)), np.flatnonzero(main.any(axis=0))
+    close = 0.02 * len(own)
+    return bool(abs(columns[0] - own[0]) <= close and abs(columns[-1] - own[-1]) <= close)
 
 
 def _window(side: float) -> NDArray[np.uint8]:
@@ -133,7 +169,8 @@ def _window(side: float) -> NDArray[np.uint8]:
 def _fit(tissue: Mask, evidence: Evidence) -> _Fit:
     """The shape of the tissue, with the probe above or, where that is clearly better, below."""
     upright = _upright(tissue, evidence)
-    if upright.quality >= GOOD_FIT:
+    enough = GOOD_FIT if upright.kind == "linear" else BEST_FIT  # a fan that is wider above is a good fit for both
+    if upright.quality >= enough or upright.whole:
         return upright
     turned = _upright(tissue[::-1], _turned(evidence))
     if turned.quality < upright.quality + 0.05:
@@ -281,14 +318,18 @@ def _main(mask: Mask, active: Mask) -> Mask | None:
 
 
 def _with_fragments(tissue: Mask, evidence: Evidence, left: Side, right: Side) -> Mask:
-    """Adds what moves between the sides but is separated by a dark band from the rest (deep noise below a shadow)."""
-    labels, areas = components(dense(evidence.active))
+    """Adds what lies between the sides, moves and is separated by a dark band from the rest: deep noise, of which some
+    stands still, below a shadow."""
     columns = np.arange(tissue.shape[1])
     rows = np.arange(tissue.shape[0])[:, None]
     between = (columns >= left.offset + left.slope * rows - 3) & (columns <= right.offset + right.slope * rows + 3)
-    inside = np.bincount(labels[between], minlength=len(areas))
-    good = (areas >= MIN_PART * tissue.size) & (inside >= 0.8 * areas)
-    result: Mask = tissue | good[labels]
+    result: Mask = tissue.copy()
+    for mask in (dense(evidence.active), dense(evidence.seen | evidence.active) & ~tissue):
+        labels, areas = components(mask)
+        inside = np.bincount(labels[between], minlength=len(areas))
+        moving = np.bincount(labels[evidence.active], minlength=len(areas))
+        good = (areas >= MIN_PART * tissue.size) & (inside >= 0.8 * areas) & (moving >= 0.3 * areas)
+        result |= good[labels]
     return result
 
 
@@ -308,11 +349,36 @@ def _is_whole(corners: Points, evidence: Evidence) -> bool:
 
 
 def _confidence(fit: _Fit, evidence: Evidence) -> float:
-    """0 to 1: whether the shape agrees with its evidence, holds what moves, is filled by it and bears no print."""
+    """0 to 1: whether the shape agrees with its evidence, holds what moves, is filled by it, ends where that ends and
+    bears no print.
+
+    Of 280 screens and clips whose region is known, right shapes agree by 0.86 and more and have tissue along 0.57 of
+    their edge and more; where they agree by 0.76 or less, or have it along 0.45 or less, they are wrong.
+    """
     shape = drawn(fit.corners, evidence.seen.shape)
     tissue, moving = dense(evidence.seen | evidence.active), _large(dense(evidence.active))
     filled = min(1.0, float((tissue & shape).sum() / shape.sum()) / 0.3)
     held = 1.0 if moving is None else float((moving & wider(shape, 0.01)).sum() / moving.sum())
     lively = 0.8 if moving is None else 1.0
-    agreeing = 1.0 if fit.whole else min(1.0, fit.quality / GOOD_FIT)
-    return round(filled * held * _off_panels(shape, evidence) * lively * agreeing, 2)
+    agreeing, ending = 1.0, 1.0
+    if not fit.whole:
+        agreeing = _between(fit.quality, 0.5, GOOD_FIT)
+        ending = _between(_supported_edge(shape, tissue & shape, evidence), 0.35, 0.75)
+    return round(filled * held * _off_panels(shape, evidence) * lively * agreeing * ending, 2)
+
+
+def _between(value: float, none: float, full: float) -> float:
+    """0 up to ``none``, 1 from ``full`` on."""
+    return min(1.0, max(0.0, (value - none) / (full - none)))
+
+
+def _supported_edge(shape: Mask, tissue: Mask, evidence: Evidence) -> float:
+    """The part of a shape's edge that has tissue close by, of all that neither a panel nor the image's rim explains."""
+    height, width = shape.shape
+    edges, _ = cv2.findContours(shape.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    x, y = np.concatenate(edges)[:, 0].T
+    open_edge = (np.minimum(x, width - 1 - x) > 0.03 * width) & (np.minimum(y, height - 1 - y) > 0.03 * height)
+    open_edge &= ~wider(evidence.panel, 0.012)[y, x]
+    if open_edge.sum() < 0.1 * len(x):
+        return 1.0
+    return float(wider(tissue, 0.015)[y, x][open_edge].mean())

@@ -37,9 +37,10 @@ def sides(tissue: Mask) -> tuple[Side, Side] | None:
     start, end = float(first[:face].min()), float(last[:face].max())
     left = Side(0, 0, 0) if left is None and start <= 1 else left
     right = Side(width - 1, 0, 0) if right is None and end >= width - 2 else right
+    firm = 0.3 * len(rows)
+    left, right = _with_counterpart(left, right, firm, start + end)
     if left is None or right is None:
         return None
-    firm = 0.3 * len(rows)
     if abs(left.slope + right.slope) < 0.1 or min(left.support, right.support) >= firm:
         return left, right
     if max(left.support, right.support) < firm:
@@ -47,6 +48,18 @@ def sides(tissue: Mask) -> tuple[Side, Side] | None:
     if left.support >= right.support:
         return left, Side(start + end - left.offset, -left.slope, 0)
     return Side(start + end - right.offset, -right.slope, 0), right
+
+
+def _with_counterpart(
+    left: Side | None, right: Side | None, firm: float, across: float
+) -> tuple[Side | None, Side | None]:
+    """Where one side of a fan has no line at all, the firm other one is mirrored. ``across``: first and last column of
+    the probe's face, added."""
+    if left is None and right is not None and right.support >= firm and right.slope >= 0.1:
+        return Side(across - right.offset, -right.slope, 0), right
+    if right is None and left is not None and left.support >= firm and left.slope <= -0.1:
+        return left, Side(across - left.offset, -left.slope, 0)
+    return left, right
 
 
 def _line(y: NDArray[np.intp], x: NDArray[np.intp], usable: NDArray[np.bool_], blur: float) -> Side | None:
@@ -65,7 +78,7 @@ def _line(y: NDArray[np.intp], x: NDArray[np.intp], usable: NDArray[np.bool_], b
     offset = x[i] - slope * y[i]
     away = x - (offset[:, None] + slope[:, None] * y)  # (lines, rows), negative: outside
     near = ((np.abs(away) <= 2.0) & usable).sum(axis=1)
-    worth = near - 30 * (away < -blur).sum(axis=1)
+    worth = near - 30 * np.maximum(0, (away < -blur).sum(axis=1) - 0.03 * len(y))  # a few rows: what touches the probe
     best = int(worth.argmax())
     on = (np.abs(away[best]) <= 2.0) & usable
     if worth[best] <= 0 or on.sum() < 12:

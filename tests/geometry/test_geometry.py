@@ -68,7 +68,17 @@ def test_the_sector_is_found(kind: str, case: str) -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    ["gray panels, no rim", "touches an edge", "apex below", "low motion on gray", "frame grabber"],
+    [
+        "gray panels, no rim",
+        "touches an edge",
+        "apex below",
+        "low motion on gray",
+        "frame grabber",
+        "two pictures",
+        "empty middle",
+        "wide fan, apex below",
+        "inverted",
+    ],
 )
 def test_the_sector_is_found_on_screens_of_many_kinds(kind: str) -> None:
     """scripts/region_figures.py has the figures of all kinds."""

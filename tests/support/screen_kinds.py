@@ -49,7 +49,7 @@ class Plan:
 
 def draw(kind: str, seed: int = 0, frames: int = 24) -> Screen:
     """``frames`` images of one screen of this kind."""
-    rng = np.random.default_rng([seed, sorted(KINDS).index(kind)])
+    rng = np.random.default_rng([seed, [*sorted(FIRST_KINDS), *LATER_KINDS].index(kind)])
     plan = KINDS[kind](rng)
     images = []
     for index, tissue in enumerate(_tissue(rng, plan, frames)):
@@ -556,7 +556,145 @@ def _shaded(rng: Random) -> Plan:
     return _plan(page, any_fan(rng, width, height, (x0 + 4, y0 + 4, x1 - 4, y1 - 4)))
 
 
-KINDS: dict[str, Callable[[Random], Plan]] = {
+def _two(rng: Random) -> Plan:
+    """Two live pictures side by side."""
+    width, height = _size(rng)
+    page = Page(rng, width, height)
+    x0, y0, x1, y1 = round(0.1 * width), round(0.12 * height), round(0.92 * width), round(0.9 * height)
+    middle, gap = (x0 + x1) // 2, int(rng.integers(2, 14))
+    boxes = (x0, y0, middle - gap, y1), (middle + gap, y0, x1, y1)
+    fan = rng.random() < 0.5
+    half, inner = rng.uniform(26, 40), rng.uniform(0.02, 0.4)
+    sector = np.zeros((height, width), bool)
+    for box in boxes:
+        sector |= fan_sector(width, height, box, half, inner) if fan else box_sector(width, height, box)
+    page.text(4, 12, 1, 230)
+    page.text(2, y0 + 40, 5, 170)
+    page.ticks(width - 14, y0, y1)
+    return _plan(page, sector)
+
+
+def _doppler(rng: Random) -> Plan:
+    """A box with colour in it, framed, and its scale."""
+    plan = [_panels, lambda rng: _plan(*_black(rng))][int(rng.integers(2))](rng)
+    x0, y0, x1, y1 = _bounds(plan.sector)
+    wide, tall = x1 - x0, y1 - y0
+    box = x0 + round(wide * 0.35), y0 + round(tall * 0.3), x0 + round(wide * 0.65), y0 + round(tall * 0.7)
+    height, width = plan.sector.shape
+    plan.page[height // 5 : height // 2, width - 26 : width - 16] = np.linspace(200, 40, height // 2 - height // 5)[
+        :, None
+    ]
+
+    def flow(image: Image) -> None:
+        level = int(rng.integers(40, 200))
+        cv2.circle(image, ((box[0] + box[2]) // 2, (box[1] + box[3]) // 2), max(4, tall // 9), level, -1)
+        cv2.rectangle(image, box[:2], box[2:], 210, 1)
+
+    return replace(plan, marks=(flow,))
+
+
+def _ecg(rng: Random) -> Plan:
+    """A phased sector above an ECG, whose cursor runs."""
+    width, height = _size(rng)
+    page = Page(rng, width, height)
+    box = round(0.15 * width), round(0.06 * height), round(0.88 * width), round(0.8 * height)
+    sector = fan_sector(width, height, box, rng.uniform(35, 45), rng.uniform(0.01, 0.04))
+    page.text(4, 14, 4, 190)
+    page.ticks(width - 16, box[1], box[3])
+    x = np.arange(30, width - 20)
+    beat = (x % 90 == 40) * -28.0 + (x % 90 == 43) * 12.0
+    base = round(0.91 * height)
+    trace = np.stack([x, base + beat + 2 * np.sin(x / 15)], axis=1).round().astype(np.int32)
+    count = [0]
+
+    def run(image: Image) -> None:
+        cv2.polylines(image, [trace], False, 190, 1, cv2.LINE_AA)
+        at = 30 + (count[0] * 7) % (width - 60)
+        count[0] += 1
+        image[base - 34 : base + 16, at : at + 8] = 0
+        cv2.line(image, (at, base - 34), (at, base + 15), 230, 1)
+
+    return _plan(page, sector, marks=(run,))
+
+
+def _tiny(rng: Random) -> Plan:
+    """320 x 240 and less."""
+    plan = [_panels, _touching, _banner, lambda rng: _plan(*_black(rng))][int(rng.integers(4))](rng)
+    return replace(plan, scale=0.5)
+
+
+def _uhd(rng: Random) -> Plan:
+    plan = [_panels, _banner, lambda rng: _plan(*_black(rng))][int(rng.integers(3))](rng)
+    return replace(plan, scale=6.0, codec="")
+
+
+def _inverted(rng: Random) -> Plan:
+    """Black echoes on white, all of the screen."""
+    plan = [_panels, lambda rng: _plan(*_black(rng))][int(rng.integers(2))](rng)
+
+    def invert(image: Image) -> None:
+        np.subtract(255, image, out=image)
+
+    return replace(plan, marks=(invert,))
+
+
+def _clipped(rng: Random) -> Plan:
+    """A fan too wide for its place: cut off left, right and below."""
+    width, height = _size(rng)
+    page, (x0, y0, x1, y1) = Page(rng, width, height), _middle(rng, width, height)
+    more = round((x1 - x0) * rng.uniform(0.1, 0.2))
+    wide = fan_sector(
+        width, height, (x0 - more, y0, x1 + more, y1 + 2 * more), rng.uniform(28, 36), rng.uniform(0.2, 0.4)
+    )
+    sector = wide & box_sector(width, height, (x0, y0, x1, y1))
+    page.text(4, 12, 1, 230)
+    page.text(2, 60, 6, 170)
+    page.ticks(min(width - 14, x1 + 10), y0, y1)
+    return _plan(page, sector)
+
+
+def _raised(rng: Random) -> Plan:
+    """Video of limited range: its black is gray."""
+    plan = [_panels, _deep, lambda rng: _plan(*_black(rng)), _scales][int(rng.integers(4))](rng)
+    black = int(rng.integers(10, 26))
+
+    def lift(image: Image) -> None:
+        image[:] = (black + image * ((235 - black) / 255)).astype(np.uint8)
+
+    return replace(plan, marks=(lift,))
+
+
+def _empty_middle(rng: Random) -> Plan:
+    """A linear picture whose middle has no echo: an eye, a cyst, a full bladder."""
+    width, height = _size(rng)
+    box = _middle(rng, width, height)
+    page = _gray(rng, int(rng.choice([0, 0, 45])), box, width, height, 190)
+    sector = box_sector(width, height, box)
+    x0, y0, x1, y1 = box
+    top, bottom = y0 + round((y1 - y0) * rng.uniform(0.2, 0.3)), y0 + round((y1 - y0) * rng.uniform(0.45, 0.6))
+
+    def empty(image: Image) -> None:
+        image[top:bottom, x0:x1] = image[top:bottom, x0:x1] // 60
+
+    return _plan(page, sector, motion=float(rng.choice([0.0, 1.0])), marks=(empty,))
+
+
+def _below(rng: Random) -> Plan:
+    """The probe is below and its fan opens wide, as under the chin."""
+    width, height = _size(rng)
+    page = Page(rng, width, height)
+    y0, y1 = round(0.1 * height), round(0.9 * height)
+    sector = fan_sector(
+        width, height, (round(0.04 * width), y0, round(0.96 * width), y1), rng.uniform(48, 65), rng.uniform(0.12, 0.3)
+    )
+    rows = np.flatnonzero(sector.any(axis=1))
+    turned = np.zeros_like(sector)
+    turned[rows[0] : rows[-1] + 1] = sector[rows[0] : rows[-1] + 1][::-1]
+    page.text(4, 12, 1, 230)
+    return _plan(page, turned, top="down")
+
+
+FIRST_KINDS: dict[str, Callable[[Random], Plan]] = {
     "black screen, 4:3": _wide("4:3"),
     "black screen, 16:9": _wide("16:9"),
     "black screen, 16:10": _wide("16:10"),
@@ -591,3 +729,17 @@ KINDS: dict[str, Callable[[Random], Plan]] = {
     "upright phone": _phone,
     "shaded panels": _shaded,
 }  # fmt: skip
+#: Apart, so that the screens of the first ones stay what they are.
+LATER_KINDS: dict[str, Callable[[Random], Plan]] = {
+    "two pictures": _two,
+    "colour box": _doppler,
+    "ECG below": _ecg,
+    "tiny": _tiny,
+    "4K": _uhd,
+    "inverted": _inverted,
+    "fan cut off": _clipped,
+    "black is gray": _raised,
+    "empty middle": _empty_middle,
+    "wide fan, apex below": _below,
+}
+KINDS = {**FIRST_KINDS, **LATER_KINDS}
