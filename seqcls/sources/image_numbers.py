@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+#: More numbers than these are missing from no clip, for each image that is there: a mistyped name, or a date.
+_MOST_MISSING = 100
+
 _UNEVEN = (
     "the numbers of the images step unevenly, so that nothing tells whether some are missing: read without a gap;"
     " name a pattern such as frame_%04d.png to take the numbers for places"
@@ -41,6 +44,8 @@ def numbered_places(numbers: Sequence[int], paths: Sequence[Path]) -> ImagePlace
     if len(set(numbers)) < len(numbers):  # 1 and 01
         return ImagePlaces(tuple(range(len(paths))), _doubled(paths))
     step = (_usual_step(numbers) or 1) if len(numbers) > 2 else 1
+    if (numbers[-1] - numbers[0]) // step > _MOST_MISSING * len(numbers) + 10_000:
+        return ImagePlaces(tuple(range(len(paths))), _UNEVEN)
     return ImagePlaces(tuple((number - numbers[0]) // step for number in numbers), _thinned(numbers, step))
 
 
@@ -57,6 +62,8 @@ def _usual_step(numbers: Sequence[int]) -> int:
     """The least step, if at least half of the steps are that and the others are several of it; else 0."""
     steps = [after - before for before, after in itertools.pairwise(numbers)]
     least = min(steps, default=0)
+    if least > 0 and (numbers[-1] - numbers[0]) // least > _MOST_MISSING * len(numbers) + 10_000:
+        return 0
     counts = least > 0 and 2 * steps.count(least) >= len(steps) and not any(step % least for step in steps)
     return least if counts else 0
 

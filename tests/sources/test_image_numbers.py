@@ -26,6 +26,8 @@ from seqcls.sources.image_numbers import ImagePlaces, image_places, numbered_pla
         ("p1_f1 p1_f2 p2_f1", (0, 1, 2), ""),  # neither of the two numbers counts the images
         ("20240101_120000 20240101_120001 20240101_120003", (0, 1, 3), ""),
         ("a b c", (0, 1, 2), ""),
+        ("f1 f2 f3 f10003", (0, 1, 2, 10002), ""),
+        ("f1 f2 f3 f990000000000000000", (0, 1, 2, 3), "step unevenly"),  # no hole of a thousand years
     ],
 )
 def test_a_number_is_a_place_where_the_numbers_count(names: str, slots: Sequence[int], remark: str) -> None:
@@ -46,4 +48,5 @@ def test_in_a_pattern_the_numbers_are_places_unless_they_are_thinned_out() -> No
     assert numbered_places([1, 9], paths[:2]) == ImagePlaces((0, 8))
     assert numbered_places([1, 8, 18], paths) == ImagePlaces((0, 7, 17)), "uneven, but a pattern was asked for"
     assert numbered_places([0, 25, 50], paths).slots == (0, 1, 2)
+    assert numbered_places([1, 10**18], paths[:2]).slots == (0, 1)
     assert "same number" in numbered_places([1, 1], [Path("f1.png"), Path("f01.png")]).remark
