@@ -60,7 +60,9 @@ def match_clips(
         found.append((path, clip))
         notes += note
     notes = few(notes)
+    folders = {path for path, _ in found if path.is_dir()}  # a clip of one file per frame
     videos = [path for paths in below.by_path.values() for path in paths if kind_by_suffix(path) not in ("", "image")]
+    videos = [path for path in videos if folders.isdisjoint(path.parents)]
     bare = sorted(path.name for path in videos if file_identity(path) not in taken)
     if bare:
         names = ", ".join(bare[:3]) + (f" and {len(bare) - 3} more" if len(bare) > 3 else "")

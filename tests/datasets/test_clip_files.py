@@ -146,6 +146,16 @@ def test_clips_without_a_label_are_counted(tmp_path: Path) -> None:
     assert clip.notes == (f"2 of 3 clips in {tmp_path} have no label in {path}: b.mp4, c.dcm",)
 
 
+def test_the_files_of_a_labelled_folder_need_no_labels(tmp_path: Path) -> None:
+    """A clip of one DICOM file per frame is named by its folder."""
+    (tmp_path / "P1").mkdir()
+    for name in ("P1/IM1.dcm", "P1/IM2.dcm"):
+        (tmp_path / name).write_bytes(b"")
+    path = write(tmp_path, f"{HEAD}\nP1,liver,0,1,present\n")
+    ((clip, labels),) = match_clips(read_labels(path), tmp_path, path)
+    assert clip == tmp_path / "P1" and labels.notes == ()
+
+
 def test_one_clip_under_two_names_is_refused(tmp_path: Path) -> None:
     """Its labels would contradict each other unseen, and it could be trained on and held out at once."""
     for name in ("clips/a.mp4", "clips/b/a.mp4"):

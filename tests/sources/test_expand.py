@@ -290,6 +290,9 @@ def test_output_folders_are_distinct_and_lead_back() -> None:
     assert output_folders([source("x:y?.mp4"), source("x_y_.mp4"), source("intervals.csv.mp4")]) == [
         "x_y_.mp4", "x_y_.mp4-2", "intervals.csv-2"
     ]  # fmt: skip
+    assert output_folders([source("Schu\u0308.mp4"), source("Sch\u00fc.avi"), source("con.mp4")]) == [
+        "Sch\u00fc.mp4", "Sch\u00fc.avi", "con_"
+    ]  # fmt: skip
     exam = [
         source("IM1", "study-1", "series-1"),
         source("IM2", "study-1", "series-2"),
