@@ -189,6 +189,7 @@ def write_report(folder: str | Path, results: Sequence[Result], facts: dict[str,
     lines = [f"Measured on {machine['processor']}, {machine['cores']} cores; medians, cases in turns.", ""]
     lines += ["| what | frames/s |", "|---|---:|", *(f"| {name} | {rate} |" for name, rate in table(results))]
     lines += ["", *(f"- {key}: {value}" for key, value in facts.items())]
+    (folder / "bench.json").unlink(missing_ok=True)  # never one file of each of two runs
     write_text(folder / "bench.md", "\n".join(lines) + "\n")
     record = {"machine": machine, "results": [asdict(result) for result in results], "facts": facts}
     write_json(folder / "bench.json", record)

@@ -47,6 +47,8 @@ class Provenance:
     """Name of the model file."""
     model_dataset: str = ""
     """Hash of the frames it was trained on."""
+    model_digest: str = ""
+    """SHA-256 of its weights, of a run that kept a journal."""
     model_version: str = ""
     """Of the seqcls that wrote the model."""
     engine: str = ""

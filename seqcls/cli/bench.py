@@ -10,6 +10,7 @@ import typer
 
 from seqcls.cli import console, options, tables
 from seqcls.cli.options import MODEL, OUTPUT
+from seqcls.output_lock import only_writer
 
 if TYPE_CHECKING:
     from seqcls.detector import Detector
@@ -37,33 +38,36 @@ def bench(
         read_header(model)
     if clip is not None:
         open_source(clip).close()
-    if output is not None:
-        options.check_outputs(output / "bench.md", output / "bench.json", overwrite=overwrite)
-    with temporary_folder() as scratch:
-        shown = _synthetic(scratch) if clip is None else clip
-        detectors = _detectors(_random(scratch) if model is None else model, device, precision)
-        first = next(iter(detectors.values()))
-        images = stages.images_of(shown, first.header.geometry)
-        cases = [stages.reading(shown), stages.preprocessing(shown, first.header.geometry)]
-        cases += [stages.scoring(f"{name} alone", d.engine, images) for name, d in detectors.items()]
-        cases += [stages.running(f"run, {name}", d, shown) for name, d in detectors.items()]
-        if model is not None:  # random scores move too little to say anything of sampling
-            few = replace(first, sampling=SamplingOptions(kind="adaptive"))
-            cases.append(stages.running("run, adaptive", few, shown))
-        with console.progress("measuring", (repeats + 1) * len(cases), "cases") as advance:
-            results = stages.measure(cases, repeats, on_progress=advance)
-        facts = {"engines": "; ".join(f"{name}: {d.engine.description}" for name, d in detectors.items())}
-        console.results().print(tables.table(("what", "frames/s"), stages.table(results)))
-        try:
-            single = stages.latency(first, shown)
-        except NoFramesError as error:
-            console.notify(f"left out: latency: {error}")
-        else:
-            facts["one frame at a time"] = tables.percentiles(single, 1)
-            console.results().print(f"one frame at a time, {first.engine.description}: {facts['one frame at a time']}")
-    if output is not None:
-        stages.write_report(output, results, facts)
-        console.notify(f"wrote {output}: bench.md, bench.json")
+    with only_writer(output, is_folder=True):
+        if output is not None:
+            options.check_outputs(output / "bench.md", output / "bench.json", overwrite=overwrite)
+        with temporary_folder() as scratch:
+            shown = _synthetic(scratch) if clip is None else clip
+            detectors = _detectors(_random(scratch) if model is None else model, device, precision)
+            first = next(iter(detectors.values()))
+            images = stages.images_of(shown, first.header.geometry)
+            cases = [stages.reading(shown), stages.preprocessing(shown, first.header.geometry)]
+            cases += [stages.scoring(f"{name} alone", d.engine, images) for name, d in detectors.items()]
+            cases += [stages.running(f"run, {name}", d, shown) for name, d in detectors.items()]
+            if model is not None:  # random scores move too little to say anything of sampling
+                few = replace(first, sampling=SamplingOptions(kind="adaptive"))
+                cases.append(stages.running("run, adaptive", few, shown))
+            with console.progress("measuring", (repeats + 1) * len(cases), "cases") as advance:
+                results = stages.measure(cases, repeats, on_progress=advance)
+            facts = {"engines": "; ".join(f"{name}: {d.engine.description}" for name, d in detectors.items())}
+            console.results().print(tables.table(("what", "frames/s"), stages.table(results)))
+            try:
+                single = stages.latency(first, shown)
+            except NoFramesError as error:
+                console.notify(f"left out: latency: {error}")
+            else:
+                facts["one frame at a time"] = tables.percentiles(single, 1)
+                console.results().print(
+                    f"one frame at a time, {first.engine.description}: {facts['one frame at a time']}"
+                )
+        if output is not None:
+            stages.write_report(output, results, facts)
+            console.notify(f"wrote {output}: bench.md, bench.json")
 
 
 def _synthetic(folder: Path) -> Path:

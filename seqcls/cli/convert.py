@@ -10,6 +10,7 @@ import typer
 from seqcls.cli import console, tables
 from seqcls.cli.options import OUTPUT, Overwrite, Panel
 from seqcls.errors import UsageError
+from seqcls.output_lock import only_writer
 from seqcls.wording import count_of
 
 if TYPE_CHECKING:
@@ -43,17 +44,18 @@ def convert(
         raise UsageError("int8 needs frames for its calibration: --calibrate DATA, the folder that was trained on")
     header = read_header(model)
     out = output_of(model, options) if output is None else output
-    check_output(out, options, overwrite)
-    frames = None
-    if calibrate is not None:
-        with console.progress("reading frames", None) as advance:
-            frames = load_frames(calibrate, header.geometry, progress=lambda done, total: advance(done))
-        for message in frames.messages:
-            console.warn(message)
-    parity = convert_model(model, out, options, frames=frames, overwrite=overwrite, on_step=console.notify)
-    _show(parity, max_drift)
-    console.notify(f"wrote {out} and {out.name}.parity.json")
-    console.notify(f"next: seqcls run CLIP -m {out}")
+    with only_writer(out, is_folder=False):
+        check_output(out, options, overwrite)
+        frames = None
+        if calibrate is not None:
+            with console.progress("reading frames", None) as advance:
+                frames = load_frames(calibrate, header.geometry, progress=lambda done, total: advance(done))
+            for message in frames.messages:
+                console.warn(message)
+        parity = convert_model(model, out, options, frames=frames, overwrite=overwrite, on_step=console.notify)
+        _show(parity, max_drift)
+        console.notify(f"wrote {out} and {out.name}.parity.json")
+        console.notify(f"next: seqcls run CLIP -m {out}")
 
 
 def _show(parity: Parity, max_drift: float) -> None:

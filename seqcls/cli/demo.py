@@ -8,6 +8,7 @@ from typing import Annotated
 from seqcls.cli import console, tables
 from seqcls.cli.options import INPUT, OUTPUT, Overwrite
 from seqcls.files import require_free
+from seqcls.output_lock import only_writer
 
 
 def demo(
@@ -26,22 +27,23 @@ def demo(
     from seqcls.demo import demo as run_demo
     from seqcls.files import require_writable
 
-    require_free(output / MODEL, overwrite)
-    require_writable(output)
-    options = DemoOptions(seed=seed)
-    console.notify(
-        "training will start from early layers that learned these organs on other synthetic patients, where real "
-        "training starts from ImageNet's; neither has seen the patient that the model is run on"
-    )
-    result = run_demo(
-        output,
-        options,
-        stage=lambda label, total: console.progress(label, total if total else None, "steps"),
-        on_epoch=EpochLines(options.epochs),
-    )
-    out = console.results()
-    tables.show_timeline(out, result.timeline)
-    out.print(tables.truth_strips(result.evaluation.clips[0], out.width))
-    show_evaluation(result.evaluation)
-    console.notify(f"everything is in {output}; look at {output / RUN / 'timeline.png'}")
-    console.notify(f"next: seqcls run {output / 'unseen.mp4'} -m {output / MODEL} -o result")
+    with only_writer(output, is_folder=True):
+        require_free(output / MODEL, overwrite)
+        require_writable(output)
+        options = DemoOptions(seed=seed)
+        console.notify(
+            "training will start from early layers that learned these organs on other synthetic patients, where real "
+            "training starts from ImageNet's; neither has seen the patient that the model is run on"
+        )
+        result = run_demo(
+            output,
+            options,
+            stage=lambda label, total: console.progress(label, total if total else None, "steps"),
+            on_epoch=EpochLines(options.epochs),
+        )
+        out = console.results()
+        tables.show_timeline(out, result.timeline)
+        out.print(tables.truth_strips(result.evaluation.clips[0], out.width))
+        show_evaluation(result.evaluation)
+        console.notify(f"everything is in {output}; look at {output / RUN / 'timeline.png'}")
+        console.notify(f"next: seqcls run {output / 'unseen.mp4'} -m {output / MODEL} -o result")

@@ -10,6 +10,7 @@ import typer
 
 from seqcls.cli import console, options, tables
 from seqcls.cli.options import OUTPUT
+from seqcls.output_lock import only_writer
 from seqcls.wording import count_of
 
 if TYPE_CHECKING:
@@ -37,22 +38,23 @@ def evaluate(
     read_header(model)
     found = labelled_clips(clips, labels, patients, outside=outside)
     target = None if output is None else output / "evaluation.json"
-    if target is not None:
-        options.check_outputs(target, overwrite=overwrite)
-    detector = load(model, device=device, precision=precision)
-    out = console.results()
-    with console.progress("evaluating", len(found), "clips") as advance:
-        counted = itertools.count(1)
+    with only_writer(output, is_folder=True):
+        if target is not None:
+            options.check_outputs(target, overwrite=overwrite)
+        detector = load(model, device=device, precision=precision)
+        out = console.results()
+        with console.progress("evaluating", len(found), "clips") as advance:
+            counted = itertools.count(1)
 
-        def show(truth: ClipTruth) -> None:
-            advance(next(counted))
-            out.print(clip_line(truth))
+            def show(truth: ClipTruth) -> None:
+                advance(next(counted))
+                out.print(clip_line(truth))
 
-        evaluation = evaluate_clips(detector, found, on_clip=show)
-    show_evaluation(evaluation)
-    if target is not None:
-        write_json(target, evaluation.to_dict())
-        console.notify(f"wrote {target}")
+            evaluation = evaluate_clips(detector, found, on_clip=show)
+        show_evaluation(evaluation)
+        if target is not None:
+            write_json(target, evaluation.to_dict())
+            console.notify(f"wrote {target}")
 
 
 def show_evaluation(evaluation: Evaluation) -> None:

@@ -10,6 +10,7 @@ import typer
 from seqcls.cli import console, options
 from seqcls.cli.options import INPUT, OUTPUT, Panel, parse_region
 from seqcls.errors import GeometryError, UsageError
+from seqcls.output_lock import only_writer
 from seqcls.wording import count_of
 
 if TYPE_CHECKING:
@@ -96,17 +97,18 @@ def extract(
     geometry = Geometry(region=parse_region(region), layouts=options.known_layouts(layouts))
     extract_options = options.picked(ExtractOptions, given, geometry=geometry)
     found = labelled_clips(clips, labels, patients, outside=outside)
-    with console.progress("extracting", None) as advance:
-        summary = extract_frames(found, output, extract_options, on_frame=advance)
-    out = console.results()
-    for split in ("train", "validation"):
-        for organ in summary.organs:
-            present, absent = (summary.counts.get((split, organ, state), 0) for state in ("present", "absent"))
-            if present or absent:
-                out.print(f"{split:<11} {organ}: {present} present, {absent} absent")
-    for message in summary.messages:
-        console.warn(message)
-    console.notify(f"wrote {output}: {count_of(summary.frames, 'frame')} of {count_of(summary.clips, 'clip')}")
+    with only_writer(output.resolve(), is_folder=False):
+        with console.progress("extracting", None) as advance:
+            summary = extract_frames(found, output, extract_options, on_frame=advance)
+        out = console.results()
+        for split in ("train", "validation"):
+            for organ in summary.organs:
+                present, absent = (summary.counts.get((split, organ, state), 0) for state in ("present", "absent"))
+                if present or absent:
+                    out.print(f"{split:<11} {organ}: {present} present, {absent} absent")
+        for message in summary.messages:
+            console.warn(message)
+        console.notify(f"wrote {output}: {count_of(summary.frames, 'frame')} of {count_of(summary.clips, 'clip')}")
 
 
 def labelled_clips(

@@ -92,10 +92,10 @@ def session_options(run_options: LiveRunOptions) -> LiveOptions:
     )
 
 
-def watch(detector: Detector, spec: str, folder: Path, run_options: LiveRunOptions) -> int:
-    """Watch one feed into ``folder``; returns the exit code."""
+def watch(detector: Detector, model: Path, spec: str, folder: Path, run_options: LiveRunOptions) -> int:
+    """Watch one feed into ``folder`` with the detector of the file ``model``; returns the exit code."""
     with redirect_stderr(cast(TextIO, _Messages(sys.stderr))):
-        return _watch(detector, spec, folder, run_options)
+        return _watch(detector, model, spec, folder, run_options)
 
 
 class _Messages:
@@ -140,7 +140,7 @@ def _full_screen() -> bool:
     return sys.stderr.isatty() and not console.messages().is_dumb_terminal
 
 
-def _watch(detector: Detector, spec: str, folder: Path, run_options: LiveRunOptions) -> int:
+def _watch(detector: Detector, model: Path, spec: str, folder: Path, run_options: LiveRunOptions) -> int:
     from seqcls.feeds.open import open_live
     from seqcls.journal import JOURNAL_NAME
     from seqcls.live.background import nothing
@@ -189,7 +189,7 @@ def _watch(detector: Detector, spec: str, folder: Path, run_options: LiveRunOpti
                 stack.callback(writer.close)
         shows, closed, address = _shows(stack, run_options)
         # After everything that may refuse to begin: a journal that holds nothing would be in the next one's way.
-        journal, resumed = _journal(detector, source.info, folder / JOURNAL_NAME, run_options)
+        journal, resumed = _journal(detector, model, source.info, folder / JOURNAL_NAME, run_options)
         stack.callback(journal.close)
         shows.append(_terminal(stack, kept, address))
 
@@ -224,24 +224,27 @@ def _warn_of_open_files(run_options: LiveRunOptions) -> None:
 
 
 def _journal(
-    detector: Detector, info: SourceInfo, path: Path, run_options: LiveRunOptions
+    detector: Detector, model: Path, info: SourceInfo, path: Path, run_options: LiveRunOptions
 ) -> tuple[JournalWriter, Resumption | None]:
+    from seqcls.exports import remove_run
     from seqcls.journal import create_journal
     from seqcls.journal import resume as resume_journal
     from seqcls.journal.append_file import AppendFile
+    from seqcls.journal.same_run import differences
+    from seqcls.models.digest import weights_digest
 
+    provenance = replace(detector.provenance, model_digest=weights_digest(model))
     if not run_options.resume:
-        if run_options.overwrite and path.exists():
-            AppendFile(path, create=False).close()  # refuses one that another run is writing
-            path.unlink()
-        return create_journal(path, organs=detector.organs, source=info, provenance=detector.provenance), None
+        if run_options.overwrite:
+            if path.exists():
+                AppendFile(path, create=False).close()  # refuses one that another run is writing
+            remove_run(path.parent)
+            path.unlink(missing_ok=True)
+        return create_journal(path, organs=detector.organs, source=info, provenance=provenance), None
 
     def accept(opening: Opening) -> None:
-        # Models are compared by what they were trained on: the file may have been renamed, or converted, since.
-        theirs, ours = opening.provenance, detector.provenance
-        same = (theirs.smoothing, theirs.intervals) == (ours.smoothing, ours.intervals)
-        if not (same and opening.organs == detector.organs and theirs.model_dataset == ours.model_dataset):
-            raise UsageError(f"{path} was begun with another model or other options; use the same, or a new folder")
+        if others := differences(opening, detector.organs, info, provenance):
+            raise UsageError(f"{path} was begun with {', '.join(others)}; use the same, or a new folder")
 
     resumed = resume_journal(path, accept=accept)
     missed_s = 0.0 if resumed.gap is None else resumed.gap.end_s - resumed.gap.start_s

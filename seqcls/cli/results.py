@@ -11,6 +11,7 @@ from seqcls.cli import console, options, tables
 from seqcls.cli.options import OUTPUT
 from seqcls.errors import DataError
 from seqcls.foreign_text import for_terminal
+from seqcls.output_lock import only_writer
 
 if TYPE_CHECKING:
     from seqcls.intervals import IntervalOptions
@@ -32,15 +33,16 @@ def export(
     from seqcls.exports import export_paths
 
     target = output if output is not None else folder if folder.is_dir() else folder.parent
-    options.check_outputs(*export_paths(target, to).values(), overwrite=overwrite)
-    journal = _journal_at(folder) if folder.is_dir() else None
-    if journal is not None:
-        stale = f"{journal} is newer than the timeline beside it: `{_remedy(folder)}` brings that up to date"
-        if not (folder / "timeline.json").exists():
-            raise DataError(stale)
-        console.warn(stale)
-    for path in write(_read_run(folder), target, to, overwrite=overwrite):
-        print(for_terminal(str(path)))  # noqa: T201  # the result of this command is the path
+    with only_writer(target, is_folder=True):
+        options.check_outputs(*export_paths(target, to).values(), overwrite=overwrite)
+        journal = _journal_at(folder) if folder.is_dir() else None
+        if journal is not None:
+            stale = f"{journal} is newer than the timeline beside it: `{_remedy(folder)}` brings that up to date"
+            if not (folder / "timeline.json").exists():
+                raise DataError(stale)
+            console.warn(stale)
+        for path in write(_read_run(folder), target, to, overwrite=overwrite):
+            print(for_terminal(str(path)))  # noqa: T201  # the result of this command is the path
 
 
 def replay(
@@ -73,24 +75,25 @@ def replay(
     if smoothing is not None and "=" not in smoothing.partition(",")[0]:
         options.changed_smoothing(SmoothingOptions(window_s=3600.0), smoothing)
     journal = _journal_at(folder)
-    if output is not None:
-        options.check_outputs(output / "timeline.json", overwrite=overwrite)
-    if journal is None:
-        from seqcls.reprocess import replay as replay_run
+    with only_writer(output, is_folder=True):
+        if output is not None:
+            options.check_outputs(output / "timeline.json", overwrite=overwrite)
+        if journal is None:
+            from seqcls.reprocess import replay as replay_run
 
-        before = _read_run(folder)
-        timeline = replay_run(before, *asked(before.provenance))
-    else:
-        recorded = read_with_progress(journal)
-        timeline = recorded.timeline(*asked(recorded.opening.provenance))
-    tables.show_timeline(console.results(), timeline)
-    if output is None:
-        console.notify("nothing was written: add -o DIR to keep this timeline")
-    else:
-        write_with_progress(timeline, output)
-        console.notify(f"wrote {output}")
-    if timeline.report.verdict in ("truncated", "damaged"):
-        raise typer.Exit(3)
+            before = _read_run(folder)
+            timeline = replay_run(before, *asked(before.provenance))
+        else:
+            recorded = read_with_progress(journal)
+            timeline = recorded.timeline(*asked(recorded.opening.provenance))
+        tables.show_timeline(console.results(), timeline)
+        if output is None:
+            console.notify("nothing was written: add -o DIR to keep this timeline")
+        else:
+            write_with_progress(timeline, output)
+            console.notify(f"wrote {output}")
+        if timeline.report.verdict in ("truncated", "damaged"):
+            raise typer.Exit(3)
 
 
 def _remedy(folder: Path) -> str:

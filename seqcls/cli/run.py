@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,8 @@ from seqcls.cli import console, options, tables
 from seqcls.cli.live import LiveRunOptions, parse_camera, refuse_for_clips, session_options, watch
 from seqcls.cli.options import INPUT, MODEL, OUTPUT, Panel
 from seqcls.cli.results import write_with_progress
-from seqcls.errors import OutputError, SeqclsError, UsageError
+from seqcls.errors import OutputError, SeqclsError, UsageError, one_line
+from seqcls.output_lock import OutputBusyError, only_writer
 from seqcls.wording import count_of
 
 if TYPE_CHECKING:
@@ -101,9 +102,11 @@ def run(
     given = locals()
     from seqcls.adaptive import SamplingOptions
     from seqcls.detector import load
+    from seqcls.exports import RUN_ENDS
     from seqcls.exports.timeline_png import load_library
     from seqcls.feeds.open import is_live
     from seqcls.gate import GateOptions
+    from seqcls.journal import JOURNAL_NAME
     from seqcls.live.malloc import share_one_pool
     from seqcls.sources.memory import require_rate
     from seqcls.sources.redact import redact
@@ -143,25 +146,27 @@ def run(
     )
     found = _found(sources, each, watched=watched)
     folders = _folders(found.sources, output)
-    results = [
-        folder / ("pictures.csv" if source.unrelated else "timeline.json")
-        for source, folder in zip(found.sources, folders, strict=True)
-    ]
+    # A live run says itself what to do about a journal.
+    ends = RUN_ENDS if watched else (*RUN_ENDS, JOURNAL_NAME)
+    results = [folder / name for folder in folders for name in ends]
     if len(folders) > 1:
         results.append(_root(output) / "intervals.csv")
-    options.check_outputs(*results, overwrite=overwrite or resume)
-    # Slow to import and needed at the end only: a core is free for it while the model and the first clip are opened.
-    threading.Thread(target=load_library, daemon=True).start()
-    console.notify(f"model {path} ({', '.join(detector.organs)})")
-    if watched:
-        console.notify(f"engine {detector.engine.description}")
-        if sampling == "adaptive":
-            console.warn("a live run scores every frame that it takes; --sampling adaptive is for clips")
-        code = watch(detector, found.sources[0].spec, folders[0], run_options)
-    else:
-        code = _run_all(detector, found, folders, _root(output), fps)
-    if code:
-        raise typer.Exit(code)
+    with only_writer(folders[0] if len(folders) == 1 else _root(output), is_folder=True):
+        options.check_outputs(*results, overwrite=overwrite or resume)
+        for folder in () if resume else folders:
+            _require_no_clips(folder / "clips")
+        # Slow to import and needed at the end only: a core is free for it while the model and the clip are opened.
+        threading.Thread(target=load_library, daemon=True).start()
+        console.notify(f"model {path} ({', '.join(detector.organs)})")
+        if watched:
+            console.notify(f"engine {detector.engine.description}")
+            if sampling == "adaptive":
+                console.warn("a live run scores every frame that it takes; --sampling adaptive is for clips")
+            code = watch(detector, path, found.sources[0].spec, folders[0], run_options)
+        else:
+            code = _run_all(detector, found, folders, _root(output), fps, overwrite=overwrite)
+        if code:
+            raise typer.Exit(code)
 
 
 def _found(sources: Sequence[str], each: bool | None, *, watched: bool) -> Findings:
@@ -189,7 +194,15 @@ def _found(sources: Sequence[str], each: bool | None, *, watched: bool) -> Findi
     return found
 
 
-def _run_all(detector: Detector, found: Findings, folders: Sequence[Path], root: Path, rate_hz: float | None) -> int:
+def _run_all(
+    detector: Detector,
+    found: Findings,
+    folders: Sequence[Path],
+    root: Path,
+    rate_hz: float | None,
+    *,
+    overwrite: bool,
+) -> int:
     """Run every source into its folder; one that fails is reported and the others go on. Returns the exit code."""
     from seqcls.exports import write_intervals_csv
     from seqcls.layouts import with_layouts
@@ -211,11 +224,19 @@ def _run_all(detector: Detector, found: Findings, folders: Sequence[Path], root:
             if number == 0:  # not before: the engine is opened while the first clips are read
                 console.notify(f"engine {detector.engine.description}")
             try:
+                with _own_folder(folder, overwrite) if len(sources) > 1 else nullcontext():
+                    if analysis is None:
+                        timelines = _score_pictures(detector, source, folder, should_stop)
+                    else:
+                        timelines = [_finish(analysis, folder, rate_hz)]
                 if analysis is None:
-                    timelines = _score_pictures(detector, source, folder, should_stop)
+                    tables.show_pictures(console.results(), source.path, timelines)
                 else:
-                    timelines = [_finish(analysis, folder, rate_hz)]
                     tables.show_timeline(console.results(), timelines[0])
+            except OutputBusyError as error:
+                failed += 1
+                console.notify(f"seqcls: {error}")
+                continue
             except OutputError:
                 raise  # the next source would meet the same full or forbidden disk
             except SeqclsError as error:
@@ -241,6 +262,17 @@ def _run_all(detector: Detector, found: Findings, folders: Sequence[Path], root:
     return 1 if failed else 3 if any(one.report.verdict in ("truncated", "damaged") for one in done) else 0
 
 
+@contextmanager
+def _own_folder(folder: Path, overwrite: bool) -> Iterator[None]:
+    """Around the work on one of many clips: somebody may run it by itself meanwhile, or have done so."""
+    from seqcls.exports import RUN_ENDS
+
+    with only_writer(folder, is_folder=True):
+        if not overwrite and any((folder / name).exists() for name in RUN_ENDS):
+            raise OutputBusyError(f"another run has written {folder} meanwhile; its results are kept")
+        yield
+
+
 def _finish(analysis: Analysis | SeqclsError, folder: Path, rate_hz: float | None) -> Timeline:
     if isinstance(analysis, SeqclsError):
         raise analysis
@@ -252,8 +284,25 @@ def _finish(analysis: Analysis | SeqclsError, folder: Path, rate_hz: float | Non
         console.warn(f"{info.name} has times of its own; --fps {rate_hz:g} is not used for it")
     with console.progress(info.name, info.declared_frames) as advance:
         timeline = analysis.finish(lambda done, time_s: advance(done))
+    _drop_journal(folder)
     write_with_progress(timeline, folder)
     return timeline
+
+
+def _require_no_clips(folder: Path) -> None:
+    """Clips of presences are a person's to delete, and are not to stand beside the results of another run."""
+    if folder.is_dir() and any(path.suffix == ".mp4" for path in folder.iterdir()):
+        raise OutputError(f"{folder} holds clips of an earlier run, which --overwrite does not delete: move them away")
+
+
+def _drop_journal(folder: Path) -> None:
+    """That of an earlier, live run, whose folder is replaced: it would be taken for the journal of this one."""
+    from seqcls.journal import JOURNAL_NAME
+
+    try:
+        (folder / JOURNAL_NAME).unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot replace {folder / JOURNAL_NAME}: {one_line(error)}; choose another place") from error
 
 
 def _started(
@@ -306,8 +355,8 @@ def _score_pictures(
     with console.progress(source.path, count, "images") as advance:
         timelines = score_pictures(detector, source, on_progress=advance, should_stop=should_stop)
     if timelines:
-        write_pictures(timelines, folder)
-        tables.show_pictures(console.results(), source.path, timelines)
+        _drop_journal(folder)
+        write_pictures(timelines, folder, overwrite=True)  # whether that is wanted was asked before
     return timelines
 
 

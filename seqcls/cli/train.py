@@ -13,6 +13,7 @@ import typer
 from seqcls.cli import console, options, tables
 from seqcls.cli.options import OUTPUT, Panel, changed, parse_settings
 from seqcls.errors import DataError, UsageError
+from seqcls.output_lock import only_writer
 from seqcls.training.options import SIZE_PRETRAINED, SIZE_SCRATCH, AugmentOptions, TrainOptions
 from seqcls.wording import count_of
 
@@ -104,33 +105,34 @@ def train(
         raise UsageError(f"-o must end in .safetensors, not {output.name}")
     if not data.exists():  # before weights are asked for
         raise DataError(f"{data}: no such file or folder; check the name")
-    options.check_outputs(output, overwrite=overwrite)
-    from seqcls.models.file import write_model
-    from seqcls.training.plots import write_history
-    from seqcls.training.train import train as train_frames
+    with only_writer(output, is_folder=False):
+        options.check_outputs(output, overwrite=overwrite)
+        from seqcls.models.file import write_model
+        from seqcls.training.plots import write_history
+        from seqcls.training.train import train as train_frames
 
-    train_options = resolve_weights(train_options)
-    side = size if size is not None else SIZE_SCRATCH if train_options.weights == "none" else SIZE_PRETRAINED
-    frames = load(data, labels, patients, organ, side, skip_corrupt, options.known_layouts(layouts))
-    folder = output.with_name(f"{output.stem}-training")
-    with console.stops_cleanly() as should_stop:
-        unseen = None if folds is None else cross_validate(frames, train_options, folds, folder, should_stop)
-        if not should_stop():
-            with console.progress("training", total_steps(frames, train_options), "steps") as advance:
-                result = train_frames(
-                    frames,
-                    train_options,
-                    out_of_fold=unseen,
-                    on_epoch=EpochLines(train_options.epochs),
-                    on_step=lambda done, total: advance(done),
-                    should_stop=should_stop,
-                )
-            write_model(output, result.header, result.tensors)
-            write_history(result.history, folder)
-            show_result(result, frames)
-            console.notify(f"wrote {output}; learning curves in {folder}")
-        if should_stop():
-            raise typer.Exit(130)
+        train_options = resolve_weights(train_options)
+        side = size if size is not None else SIZE_SCRATCH if train_options.weights == "none" else SIZE_PRETRAINED
+        frames = load(data, labels, patients, organ, side, skip_corrupt, options.known_layouts(layouts))
+        folder = output.with_name(f"{output.stem}-training")
+        with console.stops_cleanly() as should_stop:
+            unseen = None if folds is None else cross_validate(frames, train_options, folds, folder, should_stop)
+            if not should_stop():
+                with console.progress("training", total_steps(frames, train_options), "steps") as advance:
+                    result = train_frames(
+                        frames,
+                        train_options,
+                        out_of_fold=unseen,
+                        on_epoch=EpochLines(train_options.epochs),
+                        on_step=lambda done, total: advance(done),
+                        should_stop=should_stop,
+                    )
+                write_model(output, result.header, result.tensors)
+                write_history(result.history, folder)
+                show_result(result, frames)
+                console.notify(f"wrote {output}; learning curves in {folder}")
+            if should_stop():
+                raise typer.Exit(130)
 
 
 def resolve_weights(train_options: TrainOptions) -> TrainOptions:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from seqcls.errors import UsageError
+from seqcls.errors import OutputError, UsageError, one_line
 from seqcls.exports.intervals_csv import write_intervals_csv
 from seqcls.exports.pictures_csv import write_pictures_csv
 from seqcls.exports.scores_csv import Progress, write_scores_csv
 from seqcls.exports.subtitles import write_srt, write_vtt
 from seqcls.exports.timeline_json import read_run, write_timeline_json
-from seqcls.files import require_free
+from seqcls.files import make_folder, require_free, sync_folder
+from seqcls.temporaries import temporary_folder
 from seqcls.timeline import Timeline
 
 WRITERS: dict[str, Callable[[Timeline, Path], None]] = {
@@ -21,14 +23,20 @@ WRITERS: dict[str, Callable[[Timeline, Path], None]] = {
     "vtt": write_vtt,
 }
 
+#: What is written last: where one of them is, a run is whole.
+RUN_ENDS = ("timeline.json", "pictures.csv")
+#: In the order of removal: as long as an end is there, what it needs is, too.
+_RUN_FILES = ("timeline.vtt", "timeline.srt", "timeline.png", *RUN_ENDS, "intervals.csv", "scores.csv")
 #: Files that are not called timeline.
 _NAMES = {"csv": "intervals.csv"}
 
 __all__ = [
+    "RUN_ENDS",
     "WRITERS",
     "export",
     "export_paths",
     "read_run",
+    "remove_run",
     "write_intervals_csv",
     "write_pictures",
     "write_run",
@@ -83,18 +91,54 @@ def write_run(
 
     Raises OutputError where a run is there already or cannot be written.
     """
-    folder = Path(folder)
-    require_free(folder / "timeline.json", overwrite)
-    write_intervals_csv(timeline, folder / "intervals.csv")
-    write_scores_csv(timeline, folder / "scores.csv", on_progress)
-    write_timeline_json(timeline, folder / "timeline.json")
+    require_free(Path(folder) / "timeline.json", overwrite)
+    with _all_at_once(Path(folder)) as scratch:
+        write_intervals_csv(timeline, scratch / "intervals.csv")
+        write_scores_csv(timeline, scratch / "scores.csv", on_progress)
+        write_timeline_json(timeline, scratch / "timeline.json")
 
 
-def write_pictures(pictures: Sequence[Timeline], folder: str | Path) -> None:
-    """Write what `seqcls run` leaves of single images: scores.csv, and last pictures.csv. Raises OutputError.
+@contextmanager
+def _all_at_once(folder: Path) -> Iterator[Path]:
+    """A folder for new files; once all are written, they take the place of the run that is in ``folder``.
 
-    ``pictures``: of one frame each, as ``score_pictures`` gives them; at least one.
+    A disk that fills up leaves that run as it was. Raises OutputError.
     """
-    folder = Path(folder)
-    write_scores_csv(pictures, folder / "scores.csv")
-    write_pictures_csv(pictures, folder / "pictures.csv")
+    make_folder(folder)
+    with temporary_folder(folder) as scratch:
+        try:
+            yield scratch
+        except OutputError as error:
+            raise OutputError(str(error).replace(str(scratch), str(folder))) from error.__cause__
+        remove_run(folder)
+        try:
+            for path in sorted(scratch.iterdir(), key=lambda path: path.name in RUN_ENDS):
+                path.replace(folder / path.name)
+                sync_folder(folder)
+        except OSError as error:
+            raise OutputError(f"cannot write {folder}: {one_line(error)}; choose another place") from error
+
+
+def remove_run(folder: Path) -> None:
+    """Remove all of a run that is whole but its journal, with what was exported beside it: files of two runs are never
+    left side by side, whenever the process is killed. Raises OutputError."""
+    if not any((folder / name).exists() for name in RUN_ENDS):
+        return
+    try:
+        for name in _RUN_FILES:
+            (folder / name).unlink(missing_ok=True)
+            sync_folder(folder)
+    except OSError as error:
+        raise OutputError(f"cannot replace {folder}: {one_line(error)}; choose another place") from error
+
+
+def write_pictures(pictures: Sequence[Timeline], folder: str | Path, *, overwrite: bool = False) -> None:
+    """Write what `seqcls run` leaves of single images: scores.csv, and last pictures.csv.
+
+    ``pictures``: of one frame each, as ``score_pictures`` gives them; at least one. ``overwrite``: whether a run that
+    is there already may be replaced. Raises OutputError where one is there, or cannot be written.
+    """
+    require_free(Path(folder) / "pictures.csv", overwrite)
+    with _all_at_once(Path(folder)) as scratch:
+        write_scores_csv(pictures, scratch / "scores.csv")
+        write_pictures_csv(pictures, scratch / "pictures.csv")

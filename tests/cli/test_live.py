@@ -32,6 +32,9 @@ def test_a_clip_played_live_gives_the_clips_timeline(
     assert "dropped, because" not in live.err and "scores every frame" not in live.err
     again = seqcls("run", "clip.mp4", "-m", model, "-o", "live", "--realtime")
     assert again.code == 1 and "--overwrite" in one_line(again)
+    again = seqcls("run", "clip.mp4", "-m", model, "-o", "live", "--realtime", "--clips", "--overwrite")
+    assert again.code == 1 and "holds clips of an earlier run" in one_line(again)
+    assert Path("live/timeline.json").exists()
 
 
 def test_a_live_run_that_was_cut_off_goes_on(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
@@ -49,6 +52,11 @@ def test_a_live_run_that_was_cut_off_goes_on(seqcls: Seqcls, model: str, tmp_pat
     assert torn.code == 3
     other = seqcls(*play, "--resume", "--onset", "0.9")
     assert other.code == 2 and "other options" in one_line(other)
+    bright_clip(tmp_path / "elsewhere" / "clip.mp4", [True] * 9)
+    wrong = seqcls("run", "elsewhere/clip.mp4", *play[2:], "--resume")
+    assert wrong.code == 2 and "another source (clip.mp4)" in one_line(wrong)
+    region = seqcls(*play, "--resume", "--region", "0,0,16,16")
+    assert region.code == 2 and "another region" in one_line(region)
     done = seqcls(*play, "--resume")
     assert done.code == 0 and "continuing" in done.err
     body = json.loads(Path("out/timeline.json").read_text(encoding="utf-8"))

@@ -21,6 +21,7 @@ from support.fakes import detector
 
 from seqcls.models.file import write_model
 from seqcls.models.untrained import random_model
+from seqcls.output_lock import only_writer
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,60 @@ def test_several_sources_get_a_folder_each_and_one_table(seqcls: Seqcls, model: 
     with Path("out/intervals.csv").open(encoding="utf-8", newline="") as stream:
         assert {r["file"] for r in csv.DictReader(stream)} == {f"{name}.mp4" for name in "abdef"}
     assert Path("out/a/timeline.json").is_file() and not Path("out/c").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "output"),
+    [
+        ("run {clip} -m {model} -o out", "out"),
+        ("run {clip} -m {model} -o out --realtime", "out"),
+        ("extract {clips} -l {labels} -o data", "data"),
+        ("train {data} -o out.safetensors", "out.safetensors"),
+        ("evaluate {model} {clips} -l {labels} -o out", "out"),
+        ("convert {model} -o out.xml", "out.xml"),
+        ("bench {clip} -m {model} -o out", "out"),
+        ("demo -o out", "out"),
+    ],
+    ids=lambda value: value.split()[0],
+)
+def test_the_second_of_two_runs_into_one_place_is_refused(
+    seqcls: Seqcls, trained: Trained, monkeypatch: pytest.MonkeyPatch, command: str, output: str
+) -> None:
+    monkeypatch.setattr("seqcls.output_lock._TRY_AGAIN_S", ())
+    places = {**vars(trained), "clip": sorted(trained.clips.iterdir())[0]}
+    with only_writer(Path(output), is_folder=output == "out"):
+        done = seqcls(*(word.format(**places) for word in command.split()))
+    assert done.code == 1 and f"another run is writing into {output}" in one_line(done).replace(f"{Path.cwd()}/", "")
+    assert list(Path().iterdir()) == []
+
+
+def test_one_of_many_clips_that_is_run_elsewhere_is_left_alone(
+    seqcls: Seqcls, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seqcls.output_lock._TRY_AGAIN_S", ())
+    for name in "ab":
+        bright_clip(Path(f"clips/{name}.mp4"), [True] * 4)
+    with only_writer(Path("out/a"), is_folder=True):
+        done = seqcls("run", "clips", "-m", model, "-o", "out")
+    assert done.code == 1 and "writing into out/a" in one_line(done) and "1 of 2 done, 1 failed" in done.err
+    assert sorted(path.name for path in Path("out").iterdir()) == ["b", "intervals.csv"]
+
+
+def test_a_run_takes_the_place_of_another_with_all_its_files(seqcls: Seqcls, model: str) -> None:
+    """Also of a live one, whose journal would be taken for that of the new one."""
+    bright_clip(Path("old.mp4"), [True] * 4)
+    bright_clip(Path("new.mp4"), [False] * 4)
+    assert seqcls("run", "old.mp4", "-m", model, "-o", "out", "--realtime", "--keep", "every").code == 0
+    assert seqcls("export", "out", "--to", "vtt,srt").code == 0
+    Path("out/timeline.json").rename("timeline.json")
+    again = seqcls("run", "new.mp4", "-m", model, "-o", "out")
+    assert again.code == 1 and "run.journal is there already" in one_line(again)
+    Path("timeline.json").rename("out/timeline.json")
+    assert seqcls("run", "new.mp4", "-m", model, "-o", "out", "--overwrite").code == 0
+    assert sorted(path.name for path in Path("out").iterdir()) == [
+        "intervals.csv", "scores.csv", "timeline.json", "timeline.png",
+    ]  # fmt: skip
+    assert all("old.mp4" not in Path("out", name).read_text("utf-8") for name in ("intervals.csv", "scores.csv"))
 
 
 def test_names_steer_nothing_and_lose_nothing(seqcls: Seqcls, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,27 @@
+"""Which weights a model file holds, as a digest that does not depend on its name or its options."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from seqcls.files import on_disk
+
+
+def weights_digest(path: str | Path) -> str:
+    """SHA-256 in hex of what follows the header of a .safetensors, of the .bin of an .xml, or of a whole .onnx.
+
+    Empty where the file cannot be read: what is wrong with it is said by whoever opens the model.
+    """
+    path = on_disk(path)
+    path = path.with_suffix(".bin") if path.suffix.lower() == ".xml" else path
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            if path.suffix.lower() == ".safetensors":
+                file.seek(8 + int.from_bytes(file.read(8), "little"))
+            while part := file.read(1 << 20):
+                digest.update(part)
+    except (OSError, ValueError, OverflowError):
+        return ""
+    return digest.hexdigest()

@@ -1,0 +1,81 @@
+"""One writer to an output at a time, whoever it is and however it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from seqcls import output_lock
+from seqcls.errors import OutputError
+from seqcls.output_lock import OutputBusyError, only_writer
+from seqcls.temporaries import sweep
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output_lock, "_TRY_AGAIN_S", (0.0,))
+
+
+@pytest.mark.parametrize("is_folder", [True, False], ids=["folder", "whole"])
+def test_the_second_is_refused_and_nothing_stays(tmp_path: Path, is_folder: bool) -> None:
+    output = tmp_path / "a" / "out"
+    with only_writer(output, is_folder=is_folder):
+        with (
+            pytest.raises(OutputBusyError, match="another run is writing into"),
+            only_writer(output, is_folder=is_folder),
+        ):
+            pass
+        with only_writer(tmp_path / "a" / "other", is_folder=is_folder):
+            pass
+        with only_writer(None, is_folder=is_folder):
+            pass
+    assert list(tmp_path.iterdir()) == []
+    with only_writer(output, is_folder=is_folder):
+        output.parent.joinpath("kept").touch()
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["kept"]
+
+
+def test_two_spellings_are_one_output(tmp_path: Path) -> None:
+    with (
+        only_writer(tmp_path / "Schilddr\u00fcse.onnx", is_folder=False),
+        pytest.raises(OutputBusyError),
+        only_writer(tmp_path / "schilddru\u0308se.onnx", is_folder=False),
+    ):
+        pass
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals and links")
+def test_a_killed_writer_keeps_nobody_out_and_its_lock_is_swept(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys; from pathlib import Path; from seqcls.output_lock import only_writer\n"
+        "with only_writer(Path(sys.argv[1]), is_folder=True): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 1
+    with only_writer(tmp_path, is_folder=True):
+        sweep(tmp_path)
+        assert len(list(tmp_path.iterdir())) == 1  # held
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals and links")
+def test_a_link_in_the_place_of_the_lock_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / f".seqcls-{'0' * 16}.part").symlink_to(victim)
+    with pytest.raises(OutputError, match="cannot write into"), only_writer(tmp_path / "out", is_folder=True):
+        pass
+    assert not victim.exists()
+
+
+def test_where_no_folder_can_be_made_nothing_is_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot write into"), only_writer(tmp_path / "file" / "out", is_folder=True):
+        pass
