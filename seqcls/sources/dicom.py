@@ -21,7 +21,7 @@ from seqcls.sources.base import Clip, Source, require_sane_size
 from seqcls.sources.dicom_decode import decoder_for, to_rgb
 from seqcls.sources.dicom_fragments import read_pieces
 from seqcls.sources.dicom_header import Header, read_header
-from seqcls.sources.dicom_levels import Levels, levels_of, palette_of
+from seqcls.sources.dicom_levels import StoredLevels, levels_of, palette_of
 from seqcls.sources.dicom_pixels import StoredPixels, find_pixels
 from seqcls.sources.dicom_region import pixel_aspect_of, region_of, stretched
 from seqcls.sources.dicom_times import clip_times
@@ -38,7 +38,7 @@ _FRAMES_TO_LEVEL = 8
 
 
 def open_dicom(
-    path: Path, *, rate_hz: float | None = None, color: bool = False, levels: Levels | None = None
+    path: Path, *, rate_hz: float | None = None, color: bool = False, levels: StoredLevels | None = None
 ) -> Source:
     """Open a DICOM file; ``rate_hz`` is used when the file states no times that hold. ``levels``: see ``DicomSource``.
     Raises SourceError."""
@@ -70,7 +70,7 @@ class DicomSource(Clip):
         *,
         rate_hz: float | None,
         color: bool,
-        levels: Levels | None = None,
+        levels: StoredLevels | None = None,
     ) -> None:
         super().__init__()
         self.name, self._color, self._header, self._stored = header.path.name, color, header, stored
@@ -126,7 +126,7 @@ class DicomSource(Clip):
             )
 
     @property
-    def levels(self) -> Levels | None:
+    def levels(self) -> StoredLevels | None:
         """The stored values that become 0 and 255; None where samples are levels as they stand."""
         return self._levels
 

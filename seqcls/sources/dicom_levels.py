@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from seqcls.errors import SourceError
 from seqcls.sources.dicom_evidence import PixelReading
 from seqcls.sources.dicom_fields import number, numbers
+from seqcls.sources.levels import Levels
 from seqcls.wording import count_of
 
 #: A stored value has 16 bits.
@@ -21,28 +22,22 @@ _COLORS = ("Red", "Green", "Blue")
 
 
 @dataclass(frozen=True, slots=True)
-class Levels:
-    """The stored values that become 0 and 255, and how they were found."""
+class StoredLevels(Levels):
+    """How the levels were found."""
 
-    low: float
-    high: float
     origin: str
     notes: tuple[str, ...] = ()
 
-    def apply(self, samples: NDArray[Any]) -> NDArray[np.uint8]:
-        scaled = (samples.astype(np.float32) - self.low) * (255 / max(self.high - self.low, 1e-6))
-        return np.asarray(np.clip(np.rint(scaled), 0, 255), np.uint8)
 
-
-def levels_of(header: Any, reading: PixelReading, frames: Iterable[NDArray[Any]]) -> Levels | None:
+def levels_of(header: Any, reading: PixelReading, frames: Iterable[NDArray[Any]]) -> StoredLevels | None:
     """None where samples are levels as they stand. ``frames`` are looked at where the header states no window."""
     if reading.meaning == "palette" or (reading.bits == 8 and not reading.signed and reading.stored == 8):
         return None
     top = float(2**reading.stored - 1)
     if reading.samples == 3 or reading.bits == 1:
-        return None if reading.stored == 8 else Levels(0.0, top, "all stored bits")
+        return None if reading.stored == 8 else StoredLevels(0.0, top, "all stored bits")
     if reading.bits == 8 and not reading.signed:
-        return Levels(0.0, top, "all stored bits")
+        return StoredLevels(0.0, top, "all stored bits")
     window, frames = _window(header) if reading.bits > 8 else None, iter(frames)
     notes: tuple[str, ...] = ()
     if window is not None:
@@ -53,19 +48,19 @@ def levels_of(header: Any, reading: PixelReading, frames: Iterable[NDArray[Any]]
         notes = (f"the {window.origin} shows nothing of the values: their range is used instead",)
     seen = [(float(frame.min()), float(frame.max())) for frame in frames]
     if not seen:
-        return Levels(0.0, top, "all stored bits")
+        return StoredLevels(0.0, top, "all stored bits")
     low, high = min(low for low, _ in seen), max(high for _, high in seen)
-    return Levels(low, high, f"least to greatest of {count_of(len(seen), 'frame')}, {low:g} to {high:g}", notes)
+    return StoredLevels(low, high, f"least to greatest of {count_of(len(seen), 'frame')}, {low:g} to {high:g}", notes)
 
 
-def _window(header: Any) -> Levels | None:
+def _window(header: Any) -> StoredLevels | None:
     """PS3.3 C.11.2.1.2.1, undone through the modality's slope and intercept."""
     center, width = number(header, "WindowCenter"), number(header, "WindowWidth")
     if center is None or width is None or width < 1:
         return None
     slope, intercept = number(header, "RescaleSlope") or 1.0, number(header, "RescaleIntercept") or 0.0
     low, high = center - 0.5 - (width - 1) / 2, center - 0.5 + (width - 1) / 2
-    return Levels((low - intercept) / slope, (high - intercept) / slope, f"window {center:g}/{width:g}")
+    return StoredLevels((low - intercept) / slope, (high - intercept) / slope, f"window {center:g}/{width:g}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from seqcls.errors import SourceError
 from seqcls.sources.base import Clip
 from seqcls.sources.dicom import DicomSource, open_dicom
 from seqcls.sources.dicom_instances import InstanceTimes, SeriesFiles
-from seqcls.sources.dicom_levels import Levels
+from seqcls.sources.dicom_levels import StoredLevels
 from seqcls.sources.image_numbers import numbered_places
 from seqcls.sources.images import ASSUMED_RATE_HZ
 from seqcls.sources.timestamps import LATE
@@ -105,7 +105,7 @@ def _stretches(
     return [(slot * period_s, (slot + 1) * period_s) for slot in places.slots], origin, remark
 
 
-def _common_levels(paths: Sequence[Path]) -> Levels | None:
+def _common_levels(paths: Sequence[Path]) -> StoredLevels | None:
     """One scale for images of more than 8 bits, as for the frames of one file; None where a window is stated."""
     found = []
     for path in paths[:: max(1, len(paths) // _FILES_TO_LEVEL)]:
@@ -116,4 +116,4 @@ def _common_levels(paths: Sequence[Path]) -> Levels | None:
     if not found:
         return None
     low, high = min(levels.low for levels in found), max(levels.high for levels in found)
-    return Levels(low, high, f"least to greatest of {count_of(len(found), 'file')}, {low:g} to {high:g}")
+    return StoredLevels(low, high, f"least to greatest of {count_of(len(found), 'file')}, {low:g} to {high:g}")

@@ -26,7 +26,8 @@ class Levels:
     def apply(self, stored: NDArray[Any]) -> NDArray[np.uint8]:
         """The same shape, uint8; what is no number becomes 0."""
         scaled = (stored.astype(np.float32) - self.low) * (255 / max(self.high - self.low, 1e-6))
-        return np.asarray(np.clip(np.rint(np.nan_to_num(scaled)), 0, 255), np.uint8)
+        scaled = np.nan_to_num(scaled) if stored.dtype.kind == "f" else scaled
+        return np.asarray(np.clip(np.rint(scaled), 0, 255), np.uint8)
 
 
 def levels_of(images: Iterable[NDArray[Any]]) -> Levels:
