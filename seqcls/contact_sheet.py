@@ -76,10 +76,19 @@ class InspectReport:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Seen:
+class CheckedFrame:
+    """A frame with its region, and the reason for which it is not scorable; "" where it is."""
+
     frame: Frame
     region: Region
     reason: str
+
+
+class SheetFrames(EvenSample[CheckedFrame]):
+    """Frames for a sheet, evenly spread over a clip."""
+
+    def __init__(self) -> None:
+        super().__init__(2 * _COLUMNS * _ROWS)
 
 
 def inspect_clip(spec: str | Path, geometry: Geometry, out_png: str | Path, *, show_all: bool = False) -> InspectReport:
@@ -90,7 +99,7 @@ def inspect_clip(spec: str | Path, geometry: Geometry, out_png: str | Path, *, s
     opened, NoFramesError when it holds no frame, GeometryError when a stated region does not fit, OutputError when
     the sheet cannot be written.
     """
-    sample = EvenSample[_Seen](2 * _COLUMNS * _ROWS)
+    sample = SheetFrames()
     regions, reasons, times = dict[Region, None](), Counter[str](), list[float]()
     with open_source(spec) as source:
         for seen in _checked(source, geometry):
@@ -101,9 +110,7 @@ def inspect_clip(spec: str | Path, geometry: Geometry, out_png: str | Path, *, s
         info, report = source.info, source.report()
     if not times:
         raise NoFramesError(f"{info.name}: holds no frame that can be decoded; is the file whole?")
-    page = _sheet(_tiles(sample.kept), geometry, info.name, show_all)
-    with atomic_path(out_png) as temporary:
-        PIL.Image.fromarray(page[..., ::-1]).save(temporary, "png")
+    write_sheet(sample, geometry, info.name, out_png, show_all=show_all)
     waits = [after - before for before, after in itertools.pairwise(times)]
     return InspectReport(
         info=info,
@@ -118,17 +125,26 @@ def inspect_clip(spec: str | Path, geometry: Geometry, out_png: str | Path, *, s
     )
 
 
-def _checked(source: Source, geometry: Geometry) -> Iterator[_Seen]:
+def write_sheet(
+    frames: SheetFrames, geometry: Geometry, title: str, out_png: str | Path, *, show_all: bool = False
+) -> None:
+    """Up to 12 of the frames, of which there is one at least, and one as the model gets it. Raises OutputError."""
+    page = _sheet(_tiles(frames.kept), geometry, title, show_all)
+    with atomic_path(out_png) as temporary:
+        PIL.Image.fromarray(page[..., ::-1]).save(temporary, "png")
+
+
+def _checked(source: Source, geometry: Geometry) -> Iterator[CheckedFrame]:
     """Each frame with its region and the gate's reason, as in a run."""
     gate = Gate(GateOptions())
     for item in with_region(source, geometry, source.info.region):
         if not isinstance(item, Gap):
             frame, region = item
             reason = frame.damaged if frame.damaged else gate.check(frame.image, region, frame.time_s)
-            yield _Seen(frame, region, reason)
+            yield CheckedFrame(frame, region, reason)
 
 
-def _tiles(seen: list[_Seen]) -> list[_Seen]:
+def _tiles(seen: list[CheckedFrame]) -> list[CheckedFrame]:
     """As many as the sheet has room for, evenly spread."""
     room = _COLUMNS * _ROWS
     if len(seen) <= room:
@@ -136,7 +152,7 @@ def _tiles(seen: list[_Seen]) -> list[_Seen]:
     return [seen[round(i)] for i in np.linspace(0, len(seen) - 1, room)]
 
 
-def _sheet(seen: list[_Seen], geometry: Geometry, name: str, show_all: bool) -> Image:
+def _sheet(seen: list[CheckedFrame], geometry: Geometry, name: str, show_all: bool) -> Image:
     """BGR uint8: rows of frames, and at the right one image as the model gets it."""
     cell = _TILE + _STRIP
     page = np.full((_STRIP + _ROWS * cell, (_COLUMNS + 1) * (_TILE + 4), 3), 24, np.uint8)
@@ -157,7 +173,7 @@ def _sheet(seen: list[_Seen], geometry: Geometry, name: str, show_all: bool) -> 
     return page
 
 
-def _tile(seen: _Seen, show_all: bool) -> Image:
+def _tile(seen: CheckedFrame, show_all: bool) -> Image:
     """(_TILE, _TILE, 3) uint8 with the outline; blank outside of it unless ``show_all``."""
     region, gray = seen.region, to_gray(seen.frame.image)
     image = np.asarray(cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR), np.uint8)

@@ -35,6 +35,7 @@ OPTIONAL = {
     "pylibjpeg-openjpeg": ("openjpeg", "pip install 'seqcls[dicom]'", "JPEG 2000 in DICOM"),
     "pylibjpeg-rle": ("rle", "pip install 'seqcls[dicom]'", "fast RLE in DICOM"),
     "pyjpegls": ("jpeg_ls", "pip install 'seqcls[dicom]'", "JPEG-LS in DICOM"),
+    "dicom-anonymizer": ("dicomanonymizer", "pip install 'seqcls[deidentify]'", "de-identified DICOM"),
     "nncf": ("", "pip install 'seqcls[int8]'", "int8 models"),  # not imported: that takes longer than all the others
 }
 OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")

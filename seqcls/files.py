@@ -50,10 +50,15 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_csv(path: str | Path, rows: Iterable[Iterable[object]]) -> None:
-    """Write a table with \\n line ends, atomically; cells of text go through ``for_csv``."""
+    """Write ``csv_text`` atomically."""
+    write_text(path, csv_text(rows))
+
+
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    """A table with \\n line ends; cells of text go through ``for_csv``."""
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows(map(_cell, row) for row in rows)
-    write_text(path, text.getvalue())
+    return whole_characters(text.getvalue())
 
 
 def _cell(cell: object) -> object:

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from support.screens import screen
 
-from seqcls.contact_sheet import _Seen, _tiles, inspect_clip
+from seqcls.contact_sheet import CheckedFrame, _tiles, inspect_clip
 from seqcls.errors import OutputError, SourceError
 from seqcls.geometry import Geometry, Region
 from seqcls.preprocess import EvenSample
@@ -103,9 +103,9 @@ def test_a_stated_region_is_taken(clip: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("frames", [1, 12, 13, 24, 25, 100, 1000])
 def test_tiles_are_spread_evenly(frames: int) -> None:
-    sample, region = EvenSample[_Seen](24), Region(0, 0, 2, 2, 2, 2)
+    sample, region = EvenSample[CheckedFrame](24), Region(0, 0, 2, 2, 2, 2)
     for index in range(frames):
-        sample.offer(_Seen(Frame(index, index / 10, 0.1, np.zeros((2, 2), np.uint8)), region, ""))
+        sample.offer(CheckedFrame(Frame(index, index / 10, 0.1, np.zeros((2, 2), np.uint8)), region, ""))
     at = [seen.frame.index for seen in _tiles(sample.kept)]
     assert len(at) == min(12, frames) and at == sorted(set(at))
     if frames > 12:

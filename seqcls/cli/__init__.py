@@ -21,7 +21,7 @@ import typer
 from typer.core import TyperGroup
 
 import seqcls
-from seqcls.cli import bench, console, convert, demo, doctor, evaluate, extract, results, run, train
+from seqcls.cli import bench, console, convert, deidentify, demo, doctor, evaluate, extract, results, run, train
 from seqcls.errors import SeqclsError, UsageError
 from seqcls.files import on_disk
 from seqcls.foreign_text import for_terminal
@@ -42,7 +42,7 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            with _without_secrets():
+            with _without_secrets(), console.naming_nobody():
                 return super().invoke(ctx)
         except KeyboardInterrupt as stop:
             raise _InterruptedError(stop) from None
@@ -100,7 +100,7 @@ app = typer.Typer(
 # In the order of use; the help lists them so.
 for _command in (
     demo.demo, extract.inspect, extract.extract, train.train, evaluate.evaluate, run.run, results.replay,
-    results.export, convert.convert, bench.bench, doctor.doctor,
+    results.export, deidentify.deidentify, convert.convert, bench.bench, doctor.doctor,
 ):  # fmt: skip
     app.command(_command.__name__)(_spelt_as_on_disk(_command))
 

@@ -9,20 +9,28 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from seqcls.errors import SeqclsError
 from seqcls.foreign_text import for_terminal
+
+if TYPE_CHECKING:
+    from seqcls.pseudonyms import Pseudonyms
+
+#: Of the command that runs; empty where names are shown.
+_names: list[Pseudonyms] = []
 
 #: Called with how much is done and, where it has become known, the new total.
 Advance = Callable[[int], None]
 PLAIN_EVERY_S = 5.0
 
 _OPTION = re.compile(
-    r"(?<![\w-])(device|each|engine|import_pickle|keep|outside|overwrite|patients|precision|rate_hz|skip_corrupt|validation|weights)"
+    r"(?<![\w-])(device|each|engine|import_pickle|keep|outside|overwrite|patients|precision|rate_hz|region|skip_corrupt|to"
+    r"|validation|weights)"
     r"=([^\s;,)]+)"
 )
 #: Windows has no SIGHUP, and ends a program whose console is closed by itself.
@@ -41,7 +49,29 @@ class LiteralConsole(Console):
 
 def literal(text: str, style: str = "") -> Text:
     """Foreign text for the inside of tables and the like."""
-    return Text(for_terminal(text), style=style)
+    return Text(shown(text), style=style)
+
+
+def shown(text: str) -> str:
+    """Foreign text fit for a terminal, with pseudonyms for names that are to be hidden."""
+    return for_terminal(_names[-1].hide(text) if _names else text)
+
+
+def hide_names(names: Pseudonyms) -> None:
+    """What is printed from now on shows pseudonyms, until the command ends: see ``naming_nobody``."""
+    _names.append(names)
+
+
+@contextmanager
+def naming_nobody() -> Iterator[None]:
+    """Within it ``hide_names`` holds, also for the error that ends it."""
+    try:
+        yield
+    except SeqclsError as error:
+        error.args = tuple(_names[-1].hide(str(part)) for part in error.args) if _names else error.args
+        raise
+    finally:
+        _names.clear()
 
 
 def results() -> Console:
@@ -83,7 +113,7 @@ class _Rate(ProgressColumn):
 @contextmanager
 def progress(label: str, total: int | None, unit: str = "frames") -> Iterator[Advance]:
     """A bar with rate and time left on a terminal, a plain line every few seconds elsewhere."""
-    console, label = messages(), for_terminal(label)
+    console, label = messages(), shown(label)
     if not console.is_terminal:
         yield _plain(label, total, unit)
         return

@@ -17,6 +17,7 @@ from seqcls.files import on_disk, prove_writable, require_free
 if TYPE_CHECKING:
     from seqcls.geometry import Layout
     from seqcls.intervals import IntervalOptions
+    from seqcls.pseudonyms import Pseudonyms
     from seqcls.smoothing import SmoothingOptions
 
 _Options = TypeVar("_Options")
@@ -53,6 +54,8 @@ class Panel:
 
 #: Where `inspect --remember` keeps what it is told, unless --layouts names another file.
 LAYOUTS = "seqcls-layouts.json"
+#: Environment variable with the key file of --hash-names.
+HASH_NAMES = "SEQCLS_HASH_NAMES"
 INPUT = Panel("Input: where a source is misread, or needs a login")
 MODEL = Panel("Model: which one, and how fast it runs")
 SMOOTHING = Panel("Smoothing: where answers flicker or come late; default: the model's")
@@ -104,6 +107,16 @@ Offset = Annotated[float | None, INTERVALS("SCORE", "A presence ends below this 
 MinPresent = Annotated[float | None, INTERVALS("SECONDS", "Drop presences shorter than this.")]
 MinAbsent = Annotated[float | None, INTERVALS("SECONDS", "Bridge absences shorter than this.")]
 Pad = Annotated[float | None, INTERVALS("SECONDS", "Widen presences by this on both sides.")]
+HashNames = Annotated[
+    Path | None,
+    OUTPUT(
+        "KEYFILE",
+        "Write pseudonyms in place of the names of clips, folders and patients: the same ones with the same key.",
+        "--hash-names",
+        envvar=HASH_NAMES,
+        show_envvar=False,
+    ),
+]
 Overwrite = Annotated[bool, OUTPUT("", "Replace what is there already.", "--overwrite")]
 
 
@@ -123,6 +136,21 @@ def find_model(stated: Path | None) -> Path:
     newest = max(found, key=lambda path: path.stat().st_mtime)
     console.notify(f"no -m: using the newest model here, {newest}")
     return newest
+
+
+def pseudonyms(key_file: Path | None, sources: Sequence[str | Path]) -> Pseudonyms | None:
+    """Names in place of those of ``sources``, which from now on are not shown either; None without a key.
+
+    Raises UsageError for a key that is none.
+    """
+    if key_file is None:
+        return None
+    from seqcls.pseudonyms import Pseudonyms, read_key
+
+    names = Pseudonyms(read_key(key_file))
+    names.remember(*sources)
+    console.hide_names(names)
+    return names
 
 
 def picked(kind: type[_Options], given: Mapping[str, Any], **more: Any) -> _Options:

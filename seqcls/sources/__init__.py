@@ -46,17 +46,19 @@ def open_source(spec: str | Path, *, rate_hz: float | None = None, color: bool =
     return source
 
 
-def open_found(found: FoundSource, *, rate_hz: float | None = None, levels: SetLevels | None = None) -> Source:
+def open_found(
+    found: FoundSource, *, rate_hz: float | None = None, levels: SetLevels | None = None, color: bool = False
+) -> Source:
     """Open what ``expand`` found; raises as ``open_source`` does. ``levels``: see ``ImageSequence``."""
     source: Source
     if found.files is not None:
-        source = DicomSeries(found.path.rsplit("/", 1)[-1], found.files, rate_hz=rate_hz)
+        source = DicomSeries(found.path.rsplit("/", 1)[-1], found.files, rate_hz=rate_hz, color=color)
     elif not found.images:
-        source = open_source(found.spec, rate_hz=rate_hz)
+        source = open_source(found.spec, rate_hz=rate_hz, color=color)
     else:
         if rate_hz is not None:
             require_rate(rate_hz)
-        source = ImageSequence(Path(found.spec), images=found.images, levels=levels, rate_hz=rate_hz)
+        source = ImageSequence(Path(found.spec), images=found.images, levels=levels, rate_hz=rate_hz, color=color)
     source.info = replace(source.info, path=found.path)
     return source
 

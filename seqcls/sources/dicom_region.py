@@ -55,6 +55,12 @@ def pixel_aspect_of(header: Any, width: int, height: int) -> tuple[float, str]:
     return aspect, "; ".join(notes)
 
 
+def scale_of(header: Any) -> tuple[float, float] | None:
+    """Centimetres per stored pixel, across and down, of the largest tissue region; None where it states none."""
+    stated = [(wide, high) for _, wide, high in _scale_of_region(header, 1 << 16, 1 << 16)]
+    return stated[0] if stated else None
+
+
 def _scale_of_region(header: Any, width: int, height: int) -> Iterator[tuple[str, float, float]]:
     name = "PhysicalDelta"
     for item in sorted(_tissue(header), key=lambda item: -_area(_box(item, width, height) or (0, 0, 0, 0))):

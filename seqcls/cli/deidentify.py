@@ -1,0 +1,155 @@
+"""`seqcls deidentify`: clips that can be passed on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seqcls.cli import console, options
+from seqcls.cli.options import INPUT, OUTPUT
+from seqcls.errors import OutputError, SeqclsError, UsageError
+from seqcls.wording import count_of
+
+if TYPE_CHECKING:
+    from seqcls.deidentify.deidentify import DeidentifiedClip, DeidentifyOptions
+    from seqcls.pseudonyms import Pseudonyms
+    from seqcls.sources.found import FoundSource
+
+
+def deidentify(
+    clips: Annotated[list[str], typer.Argument(metavar="CLIP...", help="Clip, DICOM, folder or pattern of these.")],
+    output: Annotated[
+        Path, OUTPUT("OUT", "Folder for the files, or of one clip the file, as .mp4 or .dcm.", "-o", "--output")
+    ],
+    to: Annotated[str | None, OUTPUT("mp4|dicom", "Default: DICOM for DICOM, mp4 for everything else.")] = None,
+    region: options.Region = "auto",
+    layouts: options.Layouts = None,
+    fps: Annotated[float | None, INPUT("NUMBER", "Frames per second of images: they have no clock.")] = None,
+    hash_names: options.HashNames = None,
+    mapping: Annotated[
+        Path | None, OUTPUT("FILE", "Also write which file came from which clip, for your eyes only.", "--mapping")
+    ] = None,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Write clips that can be passed on: the ultrasound region alone, without names in tags, metadata and file names.
+
+    Each gets a contact sheet: look at it. A clip in which no ultrasound region
+    is found is refused, unless --region states one.
+    """
+    from seqcls.deidentify.deidentify import DeidentifyOptions
+    from seqcls.geometry import Geometry
+    from seqcls.pseudonyms import Pseudonyms
+
+    geometry = Geometry(region=options.parse_region(region), layouts=options.known_layouts(layouts))
+    given = options.pseudonyms(hash_names, clips)
+    names = Pseudonyms() if given is None else given
+    found = _found(clips)
+    if given is not None:
+        given.remember(*(source.path for source in found))
+    is_file = output.suffix.lower() in (".mp4", ".dcm")
+    if is_file:
+        to = _form_of(output, to, found)
+    written = DeidentifyOptions(geometry=geometry, to=to or "same", overwrite=overwrite)  # type: ignore[arg-type]
+    targets = [output.with_suffix("")] if is_file else [output / name for name in _names(found, given)]
+    if mapping is not None:
+        _check_mapping(mapping, output, is_file=is_file, overwrite=overwrite)
+    options.check_outputs(targets[0].with_name(f"{targets[0].name}-sheet.png"), overwrite=overwrite)
+    failed, incomplete, origins = 0, 0, list[tuple[str, str]]()
+    for source, target in zip(found, targets, strict=True):
+        try:
+            done = _one(source, target, written, names, fps)
+        except (OutputError, UsageError):
+            raise  # the next clip would meet the same
+        except SeqclsError as error:
+            failed += 1
+            console.notify(f"seqcls: {error}")
+            continue
+        incomplete += done.report.verdict in ("truncated", "damaged")
+        origins += [
+            (path.relative_to(output).as_posix() if not is_file else path.name, source.path) for path in done.paths
+        ]
+        _show(done)
+    if mapping is not None and origins:
+        _write_mapping(mapping, origins)
+        console.notify(f"wrote {mapping}: it says whose clips these are, keep it apart from them")
+    if len(found) > 1:
+        console.notify(f"{len(found) - failed} of {len(found)} done, {failed} failed; {output}")
+    if failed or incomplete:
+        raise typer.Exit(1 if failed else 3)
+
+
+def _found(clips: Sequence[str]) -> list[FoundSource]:
+    from seqcls.sources import expand
+    from seqcls.sources.found import singles
+
+    with console.progress("looking for clips", None, "files") as advance:
+        findings = expand(clips, on_file=advance)
+    for line in findings.aside.unread:
+        console.warn(line)
+    if str(findings.aside):
+        console.notify(str(findings.aside))
+    return [one for source in findings.sources for one in (singles(source) if source.unrelated else (source,))]
+
+
+def _form_of(output: Path, to: str | None, found: Sequence[FoundSource]) -> str:
+    stated = {".mp4": "mp4", ".dcm": "dicom"}[output.suffix.lower()]
+    if len(found) > 1:
+        raise UsageError(f"{output} is one file, and there are {len(found)} clips: name a folder with -o")
+    if to not in (None, stated):
+        raise UsageError(f"--to {to} does not go with the name {output.name}; leave one of them out")
+    return stated
+
+
+def _names(found: Sequence[FoundSource], names: Pseudonyms | None) -> list[str]:
+    """Names of files that say nothing of the clips': numbers, or with a key the same as in a run."""
+    if names is None:
+        digits = max(4, len(str(len(found))))
+        return [f"clip-{number:0{digits}d}" for number in range(1, len(found) + 1)]
+    from seqcls.sources.found import output_folders
+
+    return output_folders([names.source(source) for source in found])
+
+
+def _one(
+    source: FoundSource, target: Path, written: DeidentifyOptions, names: Pseudonyms, fps: float | None
+) -> DeidentifiedClip:
+    from seqcls.deidentify.deidentify import deidentify_clip
+    from seqcls.sources import open_found
+    from seqcls.sources.dicom_header import read_header
+
+    with closing(open_found(source, rate_hz=fps, color=True)) as opened:
+        header = read_header(Path(source.spec)).data if opened.info.kind == "dicom" else None
+        with console.progress(target.name, opened.info.declared_frames) as advance:
+            return deidentify_clip(opened, header, target, written, names, on_frame=advance)
+
+
+def _show(done: DeidentifiedClip) -> None:
+    out = console.results()
+    size = " ".join(dict.fromkeys(f"{r.x1 - r.x0}x{r.y1 - r.y0} of {r.width}x{r.height}" for r in done.regions))
+    files = ", ".join(path.name for path in done.paths)
+    out.print(f"{files}: {count_of(done.frames, 'frame')}, {done.times_s[0]:.3f} to {done.times_s[1]:.3f} s, {size}")
+    if done.report.verdict in ("truncated", "damaged"):
+        console.warn(f"the clip is {done.report.verdict}: {'; '.join(done.report.reasons)}")
+    for warning in done.warnings:
+        console.warn(warning)
+    console.notify(f"look at {done.sheet}")
+
+
+def _check_mapping(mapping: Path, output: Path, *, is_file: bool, overwrite: bool) -> None:
+    folder = output.parent if is_file else output
+    if not is_file and mapping.resolve().is_relative_to(folder.resolve()):
+        raise UsageError(f"--mapping {mapping} lies among the files to be passed on; keep it elsewhere")
+    options.check_outputs(mapping, overwrite=overwrite)
+
+
+def _write_mapping(path: Path, origins: Sequence[tuple[str, str]]) -> None:
+    """Open to its owner alone."""
+    from seqcls.files import atomic_path, csv_text
+
+    with atomic_path(path) as temporary:
+        temporary.chmod(0o600)
+        temporary.write_text(csv_text([("file", "clip"), *origins]), encoding="utf-8", newline="\n")

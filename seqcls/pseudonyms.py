@@ -1,0 +1,158 @@
+"""Stable pseudonyms for names of clips, folders and patients: a keyed hash, which nobody without the key can undo.
+
+A name alone is no secret (there are few patients and few ways to write their names), so a plain hash of it could be
+found by trying. HMAC-SHA256 with a key that is kept apart cannot (RFC 2104).
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import os
+import re
+import secrets
+import stat
+import sys
+import uuid
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path, PurePath, PurePosixPath
+
+from seqcls.errors import SeqclsError, UsageError, one_line
+from seqcls.files import nfc
+from seqcls.sources.found import FoundSource
+
+#: What every pseudonym begins with: none is a number, or the name of an option.
+PREFIX = "h-"
+#: Letters and digits of a pseudonym, 5 bits each: of 100,000 names two are alike once in 200 million times.
+_LENGTH = 12
+_MIN_KEY_BYTES, _MAX_KEY_BYTES, _MIN_DIFFERENT_BYTES = 32, 4096, 10
+_MAKE_KEY = 'make one with: python -c "import secrets; print(secrets.token_hex(32))" > KEYFILE; chmod 600 KEYFILE'
+#: Shorter names, and words that messages are made of, are hidden only where they stand beside a slash.
+_MIN_ALONE = 3
+_WORDS = frozenset(
+    {
+        "clip", "clips", "data", "dicom", "file", "files", "folder", "frame", "frames", "home", "image", "images",
+        "input", "media", "mnt", "name", "output", "source", "test", "tmp", "train", "validation", "video", "videos",
+    }
+)  # fmt: skip
+_SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,4}")
+
+
+class Pseudonyms:
+    """Names as a run may show them. Equal names get equal pseudonyms, with the same key also in other runs.
+
+    ``key``: None draws one, which is forgotten with the run. Raises SeqclsError in the method that would give two names
+    one pseudonym.
+    """
+
+    def __init__(self, key: bytes | None = None) -> None:
+        self._key = secrets.token_bytes(32) if key is None else key
+        self._given: dict[str, str] = {}
+        self._hidden: dict[str, str] = {}
+        self._pattern: re.Pattern[str] | None = None
+
+    def of(self, text: str, kind: str = "name") -> str:
+        """The pseudonym of a text; the same text of another kind (a patient, a study) has another one."""
+        code = base64.b32encode(self._digest(f"{kind}\0{nfc(text)}")).decode().lower()[:_LENGTH]
+        if self._given.setdefault(code, f"{kind}\0{nfc(text)}") != f"{kind}\0{nfc(text)}":
+            raise SeqclsError("two names have the same pseudonym with this key; use another key")
+        return f"{PREFIX}{code}" if kind == "name" else f"{kind}-{code}"
+
+    def file(self, name: str) -> str:
+        """Of one part of a path. A suffix stays, so that a name with and without it belong together."""
+        if name in ("", ".", "..") or self._is_own(name):
+            return name
+        suffix = PurePath(name).suffix
+        suffix = suffix if _SUFFIX.fullmatch(suffix) else ""
+        return self.of(name.removesuffix(suffix)) + suffix.lower()
+
+    def path(self, path: str) -> str:
+        """Part by part, so that folders keep together what belongs together; with slashes."""
+        return "/".join(self.file(part) for part in path.replace("\\", "/").split("/"))
+
+    def uid(self, uid: str) -> str:
+        """A DICOM UID in place of another (PS3.5 B.2)."""
+        digest = self._digest(f"uid\0{uid}")
+        return f"2.25.{uuid.UUID(bytes=digest[:16], version=4).int}"
+
+    def remember(self, *paths: str | Path) -> None:
+        """Hide these names, and each part of them, in what ``hide`` is asked for."""
+        for path in map(str, paths):
+            for spelled in {path, os.path.abspath(path)} if "://" not in path else {path}:  # noqa: PTH100
+                parts = spelled.replace("\\", "/").split("/")
+                for part in parts:
+                    pure = PurePosixPath(part)
+                    for name in {part, pure.stem} - {"", ".", ".."}:
+                        self._hidden[name] = self.file(name) if "://" not in path else self.of(name)
+        self._pattern = None
+
+    def hide(self, text: str) -> str:
+        """The text with every remembered name replaced by its pseudonym."""
+        if not self._hidden:
+            return text
+        if self._pattern is None:
+            names = sorted(self._hidden, key=len, reverse=True)
+            alone = [re.escape(name) for name in names if len(name) >= _MIN_ALONE and name not in _WORDS]
+            beside = [re.escape(name) for name in names if len(name) < _MIN_ALONE or name in _WORDS]
+            ways = [rf"(?<!\w)(?:{'|'.join(alone)})(?!\w)"] if alone else []
+            if beside:
+                either = "|".join(beside)
+                ways += [rf"(?<=[/\\])(?:{either})(?![\w.])", rf"(?<![\w.])(?:{either})(?=[/\\])"]
+            self._pattern = re.compile("|".join(ways))
+        return self._pattern.sub(lambda found: self._hidden[found.group()], text)
+
+    def source(self, source: FoundSource) -> FoundSource:
+        """The same clip, or set of images, under its pseudonym."""
+        return replace(
+            source,
+            path=self.path(source.path) if source.path else self.of(source.spec) if "://" in source.spec else "",
+            image_paths=tuple(map(self.path, source.image_paths)),
+            study=self.of(source.study, "study") if source.study else "",
+            series=self.of(source.series, "series") if source.series else "",
+        )
+
+    def _digest(self, text: str) -> bytes:
+        return hmac.digest(self._key, text.encode("utf-8", "surrogateescape"), "sha256")
+
+    def _is_own(self, name: str) -> bool:
+        return any(name.split(".")[0] == PREFIX + code for code in self._given)
+
+
+def read_key(path: Path) -> bytes:
+    """The key in a file, without blanks and line ends around it: editors add them.
+
+    Raises UsageError for a file that is absent, that others can read, or that holds no key: too short, too long, or the
+    same few characters again and again.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise UsageError(f"{path} is no regular file, so it holds no key for names; {_MAKE_KEY}")
+        if sys.platform != "win32" and status.st_mode & 0o077:
+            raise UsageError(
+                f"{path}: others can read the key for names (mode {status.st_mode & 0o777:o}); chmod 600 it"
+            )
+        with path.open("rb") as stream:
+            key = stream.read(_MAX_KEY_BYTES + 1).strip()
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such key for names; {_MAKE_KEY}") from None
+    except OSError as error:
+        raise UsageError(f"{path}: the key for names cannot be read ({one_line(error)}); check the file") from None
+    if len(key) > _MAX_KEY_BYTES:
+        raise UsageError(f"{path} holds more than {_MAX_KEY_BYTES} bytes, which is no key for names; {_MAKE_KEY}")
+    if len(key) < _MIN_KEY_BYTES or len(set(key)) < _MIN_DIFFERENT_BYTES:
+        raise UsageError(f"{path}: the key for names is too weak ({len(key)} bytes); {_MAKE_KEY}")
+    return key
+
+
+def real_names(names: Pseudonyms, paths: Iterable[str]) -> dict[str, str]:
+    """From the pseudonym of each path, and of its last part where that is unique, back to the path."""
+    back: dict[str, str] = {}
+    twice: set[str] = set()
+    for path in paths:
+        back[names.path(path)] = path
+        last = names.file(path.rsplit("/", 1)[-1])
+        if back.setdefault(last, path) != path:
+            twice.add(last)
+    return {name: path for name, path in back.items() if name not in twice}

@@ -1,0 +1,142 @@
+"""Pseudonyms: the same with the same key, others with another, and no name left in a text."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import sys
+from base64 import b32encode
+from pathlib import Path
+
+import pytest
+
+from seqcls.errors import SeqclsError, UsageError
+from seqcls.pseudonyms import Pseudonyms, read_key, real_names
+from seqcls.sources.found import FoundSource
+
+KEY = b"0123456789abcdef0123456789ABCDEF"
+
+
+def test_a_pseudonym_is_the_keyed_hash_of_the_name() -> None:
+    digest = hmac.new(KEY, "name\0Müller".encode(), hashlib.sha256).digest()
+    assert Pseudonyms(KEY).of("Müller") == "h-" + b32encode(digest).decode().lower()[:12]
+
+
+def test_equal_names_are_alike_in_every_run_and_key_decides() -> None:
+    one, two, other = Pseudonyms(KEY), Pseudonyms(KEY), Pseudonyms(KEY[::-1])
+    assert one.path("Doe/IM 1.dcm") == two.path("Doe/IM 1.dcm") == two.path("Doe\\IM 1.dcm")
+    assert one.path("Doe/IM 1.dcm") != other.path("Doe/IM 1.dcm")
+    assert Pseudonyms().of("Doe") != Pseudonyms().of("Doe")
+    assert one.of("u\u0308") == one.of("\u00fc")
+
+
+def test_parts_and_suffixes_of_a_path_stay_what_they_are() -> None:
+    names = Pseudonyms(KEY)
+    folder, file = names.path("Doe Jane/scan.MP4").split("/")
+    assert (folder, file) == (names.of("Doe Jane"), names.of("scan") + ".mp4")
+    assert names.file("1.2.840.113") == names.of("1.2.840.113")
+    assert names.path("../x") == f"../{names.of('x')}"
+
+
+def test_doing_it_twice_changes_nothing() -> None:
+    names = Pseudonyms(KEY)
+    once = names.path("Doe/scan.mp4")
+    assert names.path(once) == once
+
+
+def test_kinds_do_not_mix_and_uids_are_uids() -> None:
+    from pydicom.uid import UID
+
+    names = Pseudonyms(KEY)
+    assert names.of("4711", "patient").startswith("patient-")
+    assert names.of("4711", "patient")[8:] != names.of("4711")[2:]
+    new = UID(names.uid("1.2.840.1.4711"))
+    assert new.is_valid and new == Pseudonyms(KEY).uid("1.2.840.1.4711") and "4711.4711" not in new
+
+
+def test_two_names_never_share_a_pseudonym(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqcls.pseudonyms._LENGTH", 1)
+    names = Pseudonyms(KEY)
+    with pytest.raises(SeqclsError, match="another key"):
+        for number in range(33):
+            names.of(f"clip {number}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Doe Jane/scan 1.mp4: cannot be opened",
+        "cannot read 'scan 1.mp4'",
+        "scan 1 is damaged; /clips/Doe Jane holds more",
+        "wrote scan 1-timeline",
+    ],
+)
+def test_remembered_names_are_hidden_wherever_they_stand(text: str, tmp_path: Path) -> None:
+    names = Pseudonyms(KEY)
+    names.remember("clips/Doe Jane/scan 1.mp4")
+    hidden = names.hide(text)
+    assert "Doe" not in hidden and "scan 1" not in hidden and "h-" in hidden
+
+
+def test_words_of_messages_stay(tmp_path: Path) -> None:
+    names = Pseudonyms(KEY)
+    names.remember("clips/a/1.mp4")
+    assert names.hide("1 of 3 clips: a frame at 1.5 s") == "1 of 3 clips: a frame at 1.5 s"
+    assert names.hide("clips/a/1.mp4") == names.path("clips/a/1.mp4")
+    assert Pseudonyms(KEY).hide("nothing to hide") == "nothing to hide"
+
+
+def test_a_found_source_is_renamed_throughout() -> None:
+    names = Pseudonyms(KEY)
+    image = FoundSource(
+        spec="/x/Doe", path="Doe", images=(Path("/x/Doe/Doe 1.png"),), image_paths=("Doe/Doe 1.png",), study="study-1"
+    )
+    renamed = names.source(image)
+    assert renamed.path == names.of("Doe") and renamed.spec == "/x/Doe"
+    assert renamed.image_paths == (f"{names.of('Doe')}/{names.of('Doe 1')}.png",)
+    assert renamed.study == names.of("study-1", "study") and renamed.series == ""
+    assert names.source(FoundSource(spec="rtsp://host/1")).path == names.of("rtsp://host/1")
+    assert names.source(FoundSource(spec="0")).path == ""
+
+
+def test_pseudonyms_lead_back_to_names_for_whoever_has_the_key() -> None:
+    names = Pseudonyms(KEY)
+    paths = ["Doe/1.mp4", "Roe/1.mp4", "Roe/2.mp4"]
+    back = real_names(names, paths)
+    assert [back[names.path(path)] for path in paths] == paths
+    assert back[names.file("2.mp4")] == "Roe/2.mp4" and names.file("1.mp4") not in back
+
+
+def write_key(path: Path, key: bytes, mode: int = 0o600) -> Path:
+    path.write_bytes(key)
+    path.chmod(mode)
+    return path
+
+
+def test_a_key_is_read_without_the_line_end_of_an_editor(tmp_path: Path) -> None:
+    assert read_key(write_key(tmp_path / "key", KEY + b"\r\n")) == KEY
+
+
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [(b"password", "too weak"), (b"abc" * 20, "too weak"), (b"\n" * 40, "too weak"), (KEY * 200, "more than 4096")],
+    ids=["short", "few characters", "blank", "long"],
+)
+def test_what_is_no_key_is_refused_with_words(key: bytes, why: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"{why}.*token_hex"):
+        read_key(write_key(tmp_path / "key", key))
+
+
+def test_a_missing_key_is_not_made_in_silence(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no such key.*token_hex"):
+        read_key(tmp_path / "key")
+    assert not (tmp_path / "key").exists()
+    with pytest.raises(UsageError, match="no regular file"):
+        read_key(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such rights")
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o602])
+def test_a_key_that_others_can_read_is_refused(mode: int, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"others can read.*chmod 600"):
+        read_key(write_key(tmp_path / "key", KEY, mode))
