@@ -183,8 +183,8 @@ class _Clip:
             part.text.finish()
             if part.text.found and part.text.unsure and self._options.geometry.region == "auto":
                 raise GeometryError(
-                    f"what is taken for the ultrasound in {name} stands still and holds text, as a menu does, so nothing"
-                    " of it is written; look at it with inspect, and state region=x0,y0,x1,y1"
+                    f"what is taken for the ultrasound in {name} stands still and holds text, as a menu does, so"
+                    " nothing of it is written; look at it with inspect, and state region=x0,y0,x1,y1"
                 )
         for part in self._parts:
             part.finish(self._tags)
