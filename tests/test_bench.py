@@ -52,11 +52,11 @@ def test_cases_take_turns_and_the_first_round_does_not_count() -> None:
 
 def test_a_case_that_cannot_be_run_is_noted() -> None:
     def refuse() -> int:
-        raise EngineError("no such device")
+        raise EngineError("/data/Mustermann/node.xml: no such device")
 
     result, fine = bench.measure([bench.Case("gpu", refuse), Clock().case("cpu", 1, 1.0, 1.0)], 1)
-    assert (result.rates, result.note) == ((), "no such device") and len(fine.rates) == 1
-    assert bench.table([result])[0] == ("gpu", "no such device")
+    assert (result.rates, result.note) == ((), "node.xml: no such device") and len(fine.rates) == 1
+    assert bench.table([result])[0] == ("gpu", "node.xml: no such device")
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,8 @@ class AppendFile:
 
     def __init__(self, path: str | Path, *, create: bool) -> None:
         self.path = Path(path)
-        flags = os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0)
+        # No link is followed: it may have been planted.
+        flags = os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
         if create:
             make_folder(self.path.parent)
             flags |= os.O_CREAT | os.O_EXCL

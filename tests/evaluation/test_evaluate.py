@@ -159,3 +159,11 @@ def test_labels_of_other_organs_only_are_an_error() -> None:
         evaluate_clips(_Detector(), [(Path("a.mp4"), labels("..PP", "kidney"))])  # type: ignore[arg-type]
     with pytest.raises(DataError, match=r"^the model knows liver, the labels nothing: nothing to compare$"):
         evaluate_clips(_Detector(), [(Path("a.mp4"), labels("    "))])  # type: ignore[arg-type]
+
+
+def test_messages_that_are_written_name_no_folder(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.touch()
+    noted = replace(labels("..PP"), notes=(f"{path} is not UTF-8 and was read as Windows-1252",))
+    result = pooled_metrics([align_labels(timeline(liver="..PP"), noted)])
+    assert result.to_dict()["messages"] == ["labels.csv is not UTF-8 and was read as Windows-1252"]

@@ -25,6 +25,7 @@ from seqcls.journal import (
     read_journal,
     resume,
 )
+from seqcls.journal.append_file import AppendFile
 
 
 def test_two_writers_are_refused(tmp_path: Path) -> None:
@@ -107,3 +108,13 @@ def test_an_interrupted_write_is_not_written_on(tmp_path: Path, monkeypatch: pyt
         monkeypatch.setattr(os, "write", write)
         assert writer.write(frame(1))
     assert [e.number for e in entries_of(tmp_path / "j")] == [0, 2]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links as POSIX has them")
+def test_a_link_that_somebody_planted_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "theirs").write_text("kept\n")
+    (tmp_path / "run.journal").symlink_to(tmp_path / "theirs")
+    for create in (True, False):
+        with pytest.raises(OutputError, match=r"run\.journal"):
+            AppendFile(tmp_path / "run.journal", create=create)
+    assert (tmp_path / "theirs").read_text() == "kept\n"

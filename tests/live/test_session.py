@@ -158,7 +158,7 @@ def test_after_a_failing_engine_everything_is_accounted_for(tmp_path: Path) -> N
     class Broken(type(made.engine)):  # type: ignore[misc]
         def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
             if len(self.batches) == 10:
-                raise EngineError("the device is gone")
+                raise EngineError(f"{tmp_path}/node.xml is gone")
             return super().scores(images)  # type: ignore[no-any-return]
 
     made = replace(made, engine=Broken(made.header))
@@ -169,7 +169,8 @@ def test_after_a_failing_engine_everything_is_accounted_for(tmp_path: Path) -> N
     with pytest.raises(EngineError, match="gone"):
         LiveSession(made, Replay(frames([0.5] * 50)), options=EVERY, journal=journal).run()
     kept = read_journal(tmp_path / "run.journal")
-    assert kept.closed is not None and kept.closed.verdict == "unknown" and "gone" in kept.closed.reasons[0]
+    assert kept.closed is not None and kept.closed.verdict == "unknown" and "node.xml is gone" in kept.closed.reasons[0]
+    assert str(tmp_path) not in (tmp_path / "run.journal").read_text()
     assert kept.closed.frame_counts.balanced and kept.closed.frame_counts.classified == 10
 
 
