@@ -23,6 +23,7 @@ _TIME_OF_DAY = re.compile(r"(?:\d{8})?(\d{2})(\d{2})(\d{2}(?:\.\d{1,6})?)(?:[+-]
 MIN_FRAMES = 3
 #: From image to image in a clip, in seconds; stills lie farther apart.
 _PACE_S = (0.001, 0.5)
+_DAY_S = 86_400.0
 #: Times without fractions are off by up to a second at either end.
 _WHOLE_SECONDS_S = 2.0
 
@@ -99,10 +100,16 @@ def instance_times(instances: Sequence[Instance], *, as_clip: bool = False) -> I
 
 def _rising(stamps_s: Sequence[float | None]) -> tuple[float, ...]:
     """Seconds from the first on; empty where one is missing or is not later than the one before."""
-    known = [stamp for stamp in stamps_s if stamp is not None]
+    known = _past_midnight([stamp for stamp in stamps_s if stamp is not None])
     if len(known) < len(stamps_s) or any(before >= after for before, after in itertools.pairwise(known)):
         return ()
     return tuple(round(stamp - known[0], 6) for stamp in known)
+
+
+def _past_midnight(stamps_s: list[float]) -> list[float]:
+    """A clock that falls back by more than half a day has begun a new one."""
+    days = itertools.accumulate((a - b > _DAY_S / 2 for a, b in itertools.pairwise(stamps_s)), initial=0)
+    return [stamp + _DAY_S * day for stamp, day in zip(stamps_s, days, strict=False)]
 
 
 def _at_pace(times_s: Sequence[float]) -> bool:

@@ -25,18 +25,23 @@ class PacketCounters:
         """Whole packets, each ``step`` bytes long, of which ``first`` stand before its mark."""
         count = len(block) // step
         packets = np.frombuffer(block, np.uint8, count * step).reshape(count, step)[:, first : first + 188]
-        pids = (packets[:, 1] & 0x1F).astype(np.int32) << 8 | packets[:, 2]
-        has_payload = packets[:, 3] & 0x10 != 0
-        for pid in map(int, np.unique(pids[has_payload])):
-            own = packets[(pids == pid) & has_payload]
-            if pid not in self._is_video and (starts := own[own[:, 1] & 0x40 != 0]).size:
-                self._is_video[pid] = _begins_video(starts[0])
-            counters = (own[:, 3] & 0x0F).astype(np.int32)
-            before = np.concatenate([[self._last.get(pid, counters[0])], counters[:-1]])
-            anew = (own[:, 3] & 0x20 != 0) & (own[:, 4] > 0) & (own[:, 5] & 0x80 != 0)
-            jumps = (counters != before) & (counters != (before + 1) % 16) & ~anew
-            self._jumps[pid] += int(jumps.sum())
-            self._last[pid] = int(counters[-1])
+        heads = packets[:, :6].T.copy()  # (6, packets): the fields are read often
+        pids = (heads[1] & 0x1F).astype(np.int32) << 8 | heads[2]
+        has_payload = heads[3] & 0x10 != 0
+        for pid in map(int, np.flatnonzero(np.bincount(pids[has_payload]))):
+            if self._is_video.get(pid, True):
+                self._follow(pid, packets, heads, np.flatnonzero((pids == pid) & has_payload))
+
+    def _follow(self, pid: int, packets: NDArray[np.uint8], heads: NDArray[np.uint8], own: NDArray[np.intp]) -> None:
+        """Packets number ``own``, which are of one stream."""
+        if pid not in self._is_video and (starts := own[heads[1, own] & 0x40 != 0]).size:
+            self._is_video[pid] = _begins_video(packets[starts[0]])
+        counters = heads[3, own] & 0x0F
+        steps = np.diff(counters, prepend=np.uint8(self._last.get(pid, counters[0]))) & 0x0F
+        for at in own[steps > 1]:
+            begins_anew = heads[3, at] & 0x20 and heads[4, at] > 0 and heads[5, at] & 0x80
+            self._jumps[pid] += not begins_anew
+        self._last[pid] = int(counters[-1])
 
     @property
     def flaw(self) -> str:

@@ -5,9 +5,10 @@ The identifiers are shortened to a hash: they name nobody, and stay the same fro
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seqcls.foreign_text import whole_characters
@@ -40,7 +41,10 @@ def dicom_facts(path: Path) -> DicomFacts:
             if "SOPClassUID" in data and not ("Rows" in data and "Columns" in data):
                 return DicomFacts(lacks="DICOM without an image")
             study, series = data.get("StudyInstanceUID"), data.get("SeriesInstanceUID")
-            return DicomFacts(_short("study", study), _short("series", series), instance=instance_of(data))
+            facts = DicomFacts(_short("study", study), _short("series", series))
+            with contextlib.suppress(Exception):
+                return replace(facts, instance=instance_of(data))
+            return facts
     except Exception:  # pydicom raises nearly anything
         return DicomFacts()
 

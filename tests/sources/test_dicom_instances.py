@@ -29,6 +29,10 @@ CLIPS = {
         series([10.08, 10.0, 10.04], numbers=[3, 1, 2]),
         InstanceTimes((1, 2, 0), (0, 0.04, 0.08), origin="AcquisitionTime"),
     ),
+    "over midnight": (
+        series([86399.96, 0.0, 0.04]),
+        InstanceTimes((0, 1, 2), (0, 0.04, 0.08), origin="AcquisitionTime"),
+    ),
     "a pace and no times": (series([None] * 3, 0.04), InstanceTimes((0, 1, 2), period_s=0.04, origin="FrameTime")),
     "a pace and one time": (series([9.0] * 3, 0.04), InstanceTimes((0, 1, 2), period_s=0.04, origin="FrameTime")),
     "a pace and whole seconds": (
