@@ -1,6 +1,6 @@
 """What a clip is, and what seqcls makes of it: its facts, and a contact sheet with the ultrasound region drawn in.
 
-Outside the region names are burnt in: the sheet blanks it unless asked not to.
+Outside the region names are burnt in: the sheet blanks it unless asked not to, and all of an image without a region.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from seqcls.files import atomic_path
 from seqcls.foreign_text import for_image
 from seqcls.gate import Gate, GateOptions
 from seqcls.geometry import Geometry, Region, outline_mask, to_gray
+from seqcls.keepable import keepable
 from seqcls.preprocess import EvenSample, with_region
 from seqcls.sources import Source, open_source
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
@@ -164,6 +165,8 @@ def _sheet(seen: list[CheckedFrame], geometry: Geometry, name: str, show_all: bo
         _write_text(page, one.reason, x + 130, y + _TILE + 15, _ALARM)
     middle = seen[len(seen) // 2]
     image = geometry.apply(middle.frame.image, middle.region)
+    if not show_all and keepable(middle.frame.image, middle.region, GateOptions()) is None:
+        image[:] = 0
     shown = cv2.resize(image, (_TILE, _TILE), interpolation=cv2.INTER_NEAREST)
     x = _COLUMNS * (_TILE + 4)
     page[_STRIP : _STRIP + _TILE, x : x + _TILE] = shown[:, :, None]
@@ -179,7 +182,8 @@ def _tile(seen: CheckedFrame, show_all: bool) -> Image:
     image = np.asarray(cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR), np.uint8)
     if not show_all:
         mask, kept = outline_mask(region), np.zeros(gray.shape, np.bool_)
-        kept[region.y0 : region.y1, region.x0 : region.x1] = True if mask is None else mask > 0
+        if keepable(seen.frame.image, region, GateOptions()) is not None:
+            kept[region.y0 : region.y1, region.x0 : region.x1] = True if mask is None else mask > 0
         image[~kept] = _BLANK
     scale = _TILE / max(region.width, region.height)
     size = max(1, round(region.width * scale)), max(1, round(region.height * scale))
@@ -202,6 +206,8 @@ def _stretched(info: SourceInfo) -> str:
 
 def _described(region: Region) -> str:
     corners = f", outline of {len(region.polygon)} corners" if region.polygon else ""
+    if not region.is_found:
+        return f"none found in {region.width}x{region.height}: the whole image is scored"
     sure = "" if region.confidence == 1 else f", confidence {region.confidence:.2f}"
     return f"{region.kind} {','.join(map(str, region.box))} of {region.width}x{region.height}{corners}{sure}"
 

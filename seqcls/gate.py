@@ -48,6 +48,11 @@ class GateOptions:
             raise UsageError(f"freeze_s must be 0.2 to 3600 seconds, not {self.freeze_s:g}")
 
 
+def is_not_ultrasound(image: Image, region: Region) -> bool:
+    """Whether the gate calls this (H, W) or (H, W, 3) BGR uint8 image "not ultrasound": a menu, text, a photograph."""
+    return _View(image, region).is_not_ultrasound()
+
+
 class Gate:
     """Looks at one run's frames in their order; holds what the search for frozen stretches must remember."""
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from seqcls.errors import GeometryError, SeqclsError, one_line
 from seqcls.files import on_disk
-from seqcls.geometry import Geometry, Layout, Region, RegionFinder, region_mask
+from seqcls.geometry import Geometry, Layout, Region, RegionFinder, overlap
 from seqcls.geometry.layout import is_like
 from seqcls.json_record import record_from
 from seqcls.json_text import read_json, write_json
@@ -56,7 +56,7 @@ def find_layouts(clips: Sequence[Opener], geometry: Geometry) -> tuple[Layout, .
         if look is None or not look.layout.is_known_again:
             continue
         for group in groups:
-            if is_like(group[0].layout, look.layout) and _iou(group[0].region, look.region) >= 0.3:
+            if is_like(group[0].layout, look.layout) and overlap(group[0].region, look.region) >= 0.3:
                 group.append(look)
                 break
         else:
@@ -102,13 +102,8 @@ def _of_group(group: Sequence[_Look]) -> Layout:
     if len(group) == 1:
         return first.layout
     pooled = first.finder.pooled([look.finder for look in group[1:]], POOLED_FRAMES).finish()
-    usual = max((look.region for look in group), key=lambda region: sum(_iou(region, look.region) for look in group))
-    return replace(first.layout, region=pooled if _iou(pooled, usual) >= 0.8 else usual)
-
-
-def _iou(one: Region, other: Region) -> float:
-    shown, also = region_mask(one), region_mask(other)
-    return float((shown & also).sum() / (shown | also).sum())
+    usual = max((look.region for look in group), key=lambda region: sum(overlap(region, look.region) for look in group))
+    return replace(first.layout, region=pooled if overlap(pooled, usual) >= 0.8 else usual)
 
 
 def read_layouts(path: str | Path) -> tuple[Layout, ...]:

@@ -9,12 +9,20 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.gate import Gate, GateOptions
-from seqcls.geometry import Geometry, Region, RegionFinder
+from seqcls.gate import Gate, GateOptions, is_not_ultrasound
+from seqcls.geometry import Geometry, Region, RegionFinder, overlap
 from seqcls.types import Frame, Gap
 
 #: Most images kept of a run, each with its time, for its timeline's picture.
 THUMBNAILS = 32
+#: Where no region was found every so manieth frame is searched: 24 of them, in 3 s of 30 frames/s, cost 0.1 s.
+LOOK_EVERY = 4
+#: Every so manieth frame is checked for menus, and from so many checks in a row on somebody was in one: 1 s at 32 Hz.
+CHECK_EVERY, MIN_CHECKS = 8, 4
+#: From this overlap on a region found again is the one in use, found on other frames.
+SAME_REGION = 0.8
+Image = NDArray[np.uint8]
+Box = tuple[int, int, int, int]
 Item = TypeVar("Item")
 
 
@@ -29,35 +37,81 @@ class PreprocessedFrame:
     reason: str
 
 
+class _Search:
+    """The region in use for images of one size, sought again where it may be another by now."""
+
+    def __init__(self, geometry: Geometry, hint: Box | None) -> None:
+        self.region: Region | None = None
+        self._geometry, self._hint = geometry, hint
+        self._finder: RegionFinder | None = RegionFinder(geometry, hint)
+        self._passed = self._not_ultrasound = 0
+
+    def push(self, image: Image) -> None:
+        """Take the next image into account: ``region`` may be known, or another, from this one on."""
+        self._passed += 1
+        if self.region is None and self._finder is not None:
+            self.region = self._finder.push(image)
+        elif self._geometry.region == "auto" and self.region is not None:
+            self._look_again(image, self.region)
+
+    def finish(self) -> Region:
+        """The region of the images so far, of which there were too few."""
+        assert self._finder is not None, "the first search goes on until a region is known"
+        self.region = self._finder.finish()
+        return self.region
+
+    def _look_again(self, image: Image, region: Region) -> None:
+        if region.is_found and self._passed % CHECK_EVERY == 0:
+            # Who comes back from a menu may come back to another screen, and what was found may have been the menu.
+            away = self._not_ultrasound
+            self._not_ultrasound = away + 1 if is_not_ultrasound(image, region) else 0
+            if self._not_ultrasound:
+                self._finder = None
+            elif away >= MIN_CHECKS:
+                self._finder = RegionFinder(self._geometry, self._hint)
+        if not region.is_found and self._passed % LOOK_EVERY != 0:
+            return
+        if not region.is_found and self._finder is None:
+            self._finder = RegionFinder(self._geometry, self._hint)
+        found = None if self._finder is None else self._finder.push(image)
+        if found is None:
+            return
+        self._finder = None
+        new = not region.is_found or overlap(region, found) < SAME_REGION
+        if found.is_found and new and not is_not_ultrasound(image, found):
+            self.region = found
+
+
 def with_region(
-    items: Iterable[Frame | Gap], geometry: Geometry, hint: tuple[int, int, int, int] | None = None
+    items: Iterable[Frame | Gap], geometry: Geometry, hint: Box | None = None
 ) -> Generator[tuple[Frame, Region] | Gap, None, None]:
     """Each frame with its ultrasound region; gaps keep their place.
 
-    Items wait until the region is known, anew for each image size. hint: a region stated by the source, in pixels
-    (x0, y0, x1, y1), for the first size only. Raises GeometryError where a stated region does not fit.
+    Items wait until the region is known, anew for each image size. Where nothing is found they go on with a region of
+    kind "none", and the search with them; it also begins anew, without waiting, when ultrasound returns after a menu.
+    hint: a region stated by the source, in pixels (x0, y0, x1, y1), for the first size only. Raises GeometryError where
+    a stated region does not fit.
     """
-    finder = RegionFinder(geometry, hint)
-    region: Region | None = None
+    search = _Search(geometry, hint)
     size: tuple[int, ...] = ()
     waiting: list[Frame | Gap] = []
     for item in items:
         if isinstance(item, Frame):
             if size and item.image.shape[:2] != size:
                 if waiting:
-                    yield from _paired(waiting, finder.finish())
-                finder, region, waiting = RegionFinder(geometry), None, []
+                    yield from _paired(waiting, search.finish())
+                search, waiting = _Search(geometry, None), []
             size = item.image.shape[:2]
-            region = finder.push(item.image) if region is None else region
+            search.push(item.image)
         elif not waiting:
             yield item
             continue
         waiting.append(item)
-        if region is not None:
-            yield from _paired(waiting, region)
+        if search.region is not None:
+            yield from _paired(waiting, search.region)
             waiting = []
     if waiting:
-        yield from _paired(waiting, finder.finish())
+        yield from _paired(waiting, search.finish())
 
 
 def _paired(items: list[Frame | Gap], region: Region) -> Iterator[tuple[Frame, Region] | Gap]:
@@ -73,7 +127,7 @@ class Preprocessor:
 
     MAX_REGIONS = 100  # a feed that changes its size again and again must not fill memory
 
-    def __init__(self, geometry: Geometry, gate: GateOptions, hint: tuple[int, int, int, int] | None = None) -> None:
+    def __init__(self, geometry: Geometry, gate: GateOptions, hint: Box | None = None) -> None:
         self._geometry = geometry
         self._gate = gate
         self._hint = hint
@@ -95,7 +149,7 @@ class Preprocessor:
             self._note(region)
             reason = frame.damaged if frame.damaged else gate.check(frame.image, region, frame.time_s)
             image = None if reason else self._geometry.apply(frame.image, region)
-            if image is not None:
+            if image is not None and region.is_found:
                 self.thumbnails.offer((frame.time_s, image))
             yield PreprocessedFrame(frame.index, frame.time_s, frame.duration_s, image, reason)
 

@@ -52,7 +52,8 @@ def inspect(
         console.warn(warning)
     console.notify(f"wrote {target}")
     if remember:
-        _remember(clip, report.regions[0], Path(options.LAYOUTS) if layouts is None else layouts)
+        shown = next((region for region in report.regions if region.is_found), report.regions[0])
+        _remember(clip, shown, Path(options.LAYOUTS) if layouts is None else layouts)
     if report.report.verdict in ("truncated", "damaged"):
         raise typer.Exit(3)
 
@@ -78,6 +79,9 @@ def extract(
     outside: options.Outside = False,
     region: options.Region = "auto",
     layouts: options.Layouts = None,
+    gate: Annotated[
+        bool, INPUT("", "Whether menus and the like are left out: names stand in them.", "--gate/--no-gate")
+    ] = True,
     every: Annotated[int, INPUT("N", "Keep every n-th labelled frame.", min=1)] = 1,
     validation: Annotated[
         float | None, SPLIT("SHARE", "Of the patients, 0 for none. Default: 0.2 where there are enough.")
@@ -92,10 +96,11 @@ def extract(
     given = locals()
     from seqcls.datasets.extract import ExtractOptions
     from seqcls.datasets.extract import extract as extract_frames
+    from seqcls.gate import GateOptions
     from seqcls.geometry import Geometry
 
     geometry = Geometry(region=parse_region(region), layouts=options.known_layouts(layouts))
-    extract_options = options.picked(ExtractOptions, given, geometry=geometry)
+    extract_options = options.picked(ExtractOptions, given, geometry=geometry, gate=GateOptions(enabled=gate))
     found = labelled_clips(clips, labels, patients, outside=outside)
     with only_writer(output.resolve(), is_folder=False):
         with console.progress("extracting", None) as advance:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from seqcls.detector import Detector
+    from seqcls.gate import GateOptions
     from seqcls.journal import JournalWriter, Opening, Resumption, RunSummary
     from seqcls.live.notify import JsonLines, OnEvent, Webhook
     from seqcls.live.recording.presence_clips import PresenceClips
@@ -183,7 +184,7 @@ def _watch(detector: Detector, model: Path, spec: str, folder: Path, run_options
         )
         stack.callback(source.close)
         sinks = [stack.enter_context(closing(sink)) for sink in _sinks(run_options, notify)]
-        recorder, clips = _recorders(folder, run_options, notify)
+        recorder, clips = _recorders(folder, run_options, detector.gate, notify)
         for writer in (recorder, clips):
             if writer is not None:
                 stack.callback(writer.close)
@@ -267,16 +268,18 @@ def _sinks(run_options: LiveRunOptions, notify: Callable[[str], None]) -> Iterat
         yield OnEvent(run_options.on_event, notify=notify)
 
 
-def _recorders(folder: Path, run_options: LiveRunOptions, notify: Callable[[str], None]) -> tuple[Any, Any]:
+def _recorders(
+    folder: Path, run_options: LiveRunOptions, gate: GateOptions, notify: Callable[[str], None]
+) -> tuple[Any, Any]:
     recorder = clips = None
     if run_options.record is not None:
         from seqcls.live.recording.recorder import Recorder
 
-        recorder = Recorder(run_options.record, resume=run_options.resume, notify=notify)
+        recorder = Recorder(run_options.record, resume=run_options.resume, gate=gate, notify=notify)
     if run_options.clips:
         from seqcls.live.recording.presence_clips import PresenceClips
 
-        clips = PresenceClips(folder / "clips", notify=notify)
+        clips = PresenceClips(folder / "clips", gate=gate, notify=notify)
     return recorder, clips
 
 

@@ -31,10 +31,13 @@ from seqcls.datasets.split import hold_out
 from seqcls.errors import DataError, OutputError, UsageError, one_line
 from seqcls.files import nfc, require_writable
 from seqcls.foreign_text import for_terminal
+from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry
+from seqcls.keepable import keepable
 from seqcls.layouts import with_layouts
 from seqcls.sources import open_source
 from seqcls.temporaries import replace_folder, temporary_folder
+from seqcls.wording import count_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,8 @@ class ExtractOptions:
 
     geometry: Geometry = field(default_factory=Geometry)
     """How the ultrasound region is found; the size is chosen when training."""
+    gate: GateOptions = field(default_factory=GateOptions)
+    """What counts as ultrasound: menus and the like are left out, and names with them."""
     every: int = 1
     """Keep every n-th labelled frame."""
     validation: float | None = None
@@ -130,9 +135,12 @@ class _Writer:
     def add(self, path: Path, labels: ClipLabels) -> None:
         """Write one clip's labelled frames."""
         options, stem, before = self._options, self._stem(path), len(self._rows)
-        clip = LabelledClip(path, labels, options.geometry)
+        clip, left_out = LabelledClip(path, labels, options.geometry), Counter[str]()
         for frame, region, states in islice(clip, 0, None, options.every):
-            crop = options.geometry.crop(frame.image, region)
+            crop = keepable(frame.image, region, options.gate)
+            if crop is None:
+                left_out["not ultrasound" if region.is_found else "without an ultrasound region"] += 1
+                continue
             ok, image = cv2.imencode(".png", crop, [cv2.IMWRITE_PNG_COMPRESSION, 1])
             if not ok:
                 raise DataError(f"{path.name}: frame {frame.index} cannot be written as PNG")
@@ -144,7 +152,12 @@ class _Writer:
                 self._on_frame(len(self._rows))
         count = len(self._rows) - before
         self._messages += clip.messages()
-        if not count:
+        self._messages += [
+            f"{path.name}: {count_of(number, 'labelled frame')} {why} left out: names may stand in them; where they do"
+            " show ultrasound, state --region or --no-gate"
+            for why, number in left_out.items()
+        ]
+        if not count and not left_out:
             self._messages.append(f"{path.name}: no frame is labelled present or absent")
         self._clips.append(ExtractedClip(labels.file, labels.patient, count, clip.report.verdict, clip.region))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from seqcls.geometry.crop import to_gray
 from seqcls.geometry.geometry import Geometry, RegionFinder
 from seqcls.geometry.layout import Layout
-from seqcls.geometry.region import KINDS, Region, outline_mask, region_mask, region_warnings
+from seqcls.geometry.region import KINDS, Region, outline_mask, overlap, region_mask, region_warnings
 
 __all__ = [
     "KINDS",
@@ -14,6 +14,7 @@ __all__ = [
     "Region",
     "RegionFinder",
     "outline_mask",
+    "overlap",
     "region_mask",
     "region_warnings",
     "to_gray",

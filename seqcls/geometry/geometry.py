@@ -135,7 +135,7 @@ class RegionFinder:
                 self._usable += 1
 
     def finish(self) -> Region:
-        """Decide from what there is: the source's box, else the whole image, where nothing is found.
+        """Decide from what there is: where nothing is found the source's box, else a region of kind "none".
 
         Raises GeometryError when there was no frame at all, or the stated region does not fit.
         """
@@ -151,7 +151,7 @@ class RegionFinder:
         box = self._box()
         if box is not None:
             return Region(*box, width, height, kind="stated")
-        return Region(0, 0, width, height, width, height, confidence=0.0)
+        return Region(0, 0, width, height, width, height, kind="none", confidence=0.0)
 
     def pooled(self, others: Sequence[RegionFinder], frames: int = 24) -> RegionFinder:
         """A finder with frames of this one and of others of the same image size: at most ``frames`` of each, so that

@@ -15,8 +15,13 @@ from seqcls.types import MAX_PIXELS
 
 Image = NDArray[np.uint8]
 
-#: What ``Region.kind`` may say. full: the whole image. stated: a box that somebody gave, its shape unknown.
-KINDS = ("linear", "convex", "phased", "full", "stated")
+#: What ``Region.kind`` may say. full: the whole image. stated: a box that somebody gave, its shape unknown. none: no
+#: ultrasound was found; the box is the whole image, of which nothing may be kept or shown.
+KINDS = ("linear", "convex", "phased", "full", "stated", "none")
+NOT_FOUND = (
+    "no ultrasound region was found in part of the input: there the whole image is scored, and nothing of it is shown"
+    " or kept; state the region with --region x0,y0,x1,y1, or none for the whole image"
+)
 #: Corners of an outline, which has one a row at most.
 MAX_CORNERS = 10_000
 #: A region whose confidence is lower is warned of.
@@ -63,6 +68,11 @@ class Region:
             raise GeometryError(f"a region's confidence is 0 to 1, not {self.confidence}")
 
     @property
+    def is_found(self) -> bool:
+        """Whether something is known of where the ultrasound is."""
+        return self.kind != "none"
+
+    @property
     def box(self) -> tuple[int, int, int, int]:
         return self.x0, self.y0, self.x1, self.y1
 
@@ -86,6 +96,12 @@ def region_mask(region: Region) -> NDArray[np.bool_]:
     return inside
 
 
+def overlap(one: Region, other: Region) -> float:
+    """Area shown by both regions of one image size, as a share of what either shows: 0 to 1."""
+    shown, also = region_mask(one), region_mask(other)
+    return float((shown & also).sum() / (shown | also).sum())
+
+
 def region_warnings(regions: Iterable[Region], trained: Sequence[Region]) -> tuple[str, ...]:
     """What a reader must know of a run's regions; ``trained``: those of the clips that the model was trained on."""
     found = [line for region in regions for line in (_uncertain(region), layout_warning(region, trained)) if line]
@@ -93,6 +109,8 @@ def region_warnings(regions: Iterable[Region], trained: Sequence[Region]) -> tup
 
 
 def _uncertain(region: Region) -> str:
+    if not region.is_found:
+        return NOT_FOUND
     if region.confidence >= UNSURE:
         return ""
     box = ",".join(map(str, region.box))
@@ -117,7 +135,7 @@ def layout_warning(region: Region, trained: Sequence[Region]) -> str:
 
 
 def _unlike(region: Region, other: Region) -> str:
-    anything = ("full", "stated")
+    anything = ("full", "stated", "none")
     if region.kind != other.kind and region.kind not in anything and other.kind not in anything:
         return f"{region.kind}, not {other.kind}"
     size = region.x1 - region.x0, region.y1 - region.y0

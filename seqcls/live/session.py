@@ -21,6 +21,7 @@ from seqcls.detector import Detector
 from seqcls.errors import UsageError, one_line
 from seqcls.geometry import Region, region_warnings
 from seqcls.journal import JournalWriter, Resumption, RunSummary
+from seqcls.keepable import keepable
 from seqcls.live.background import nothing
 from seqcls.live.frame_queue import FrameQueue, Keep, shifted
 from seqcls.live.latency import LatencyMeter
@@ -39,6 +40,8 @@ MESSAGES = 5
 WARM_UPS = 8
 _RATE_OVER_S = 5.0
 _INTERRUPTED = "interrupted"
+_NOT_FOUND = "no ultrasound region found: the whole image is scored, none of it shown or recorded; see --region"
+_FOUND = "the ultrasound region is found"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +126,7 @@ class LiveSession:
         self._rates: deque[tuple[float, int]] = deque()
         self._frame: Frame | None = None
         self._state: tuple[FeedState, str, float] = ("connecting", "", 0.0)
+        self._region_found = True
         self._messages: deque[str] = deque(maxlen=MESSAGES)
         self._began = datetime.now(timezone.utc).astimezone().isoformat(timespec="seconds")
 
@@ -196,6 +200,10 @@ class LiveSession:
                 self._show(feed)
 
     def _take(self, item: FrameScore | Gap, feed: FrameQueue) -> None:
+        region = self.region
+        if region is not None and region.is_found != self._region_found:
+            self._region_found = region.is_found
+            self.notify(_FOUND if region.is_found else _NOT_FOUND)
         events = list(self._process.push(item))
         if self._journal is not None:
             self._journal.write(item, *events)
@@ -296,13 +304,13 @@ class LiveSession:
         )
 
     def _image(self) -> NDArray[np.uint8] | None:
-        """(H, W) uint8 gray: the ultrasound region of the newest frame; never anything from outside it."""
+        """(H, W) uint8 gray: what may be shown of the newest frame, never anything from outside the region."""
         frame, region = self._frame, self._preprocessor.region
         if not self._options.with_image or frame is None or region is None:
             return None
         if frame.image.shape[:2] != (region.height, region.width):
             return None
-        return self._detector.header.geometry.crop(frame.image, region)
+        return keepable(frame.image, region, self._detector.gate)
 
 
 def _drop_warnings(counts: FrameCounts, problem: str) -> tuple[str, ...]:

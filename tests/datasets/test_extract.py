@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support import media
 from support.drawn import labelled_folder, write_clip
@@ -18,6 +20,7 @@ from seqcls.datasets.extract import ExtractOptions, extract
 from seqcls.datasets.labels import ClipLabels, read_labels, with_patients
 from seqcls.datasets.split import hold_out
 from seqcls.errors import DataError, OutputError, UsageError
+from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry
 
 Clips = list[tuple[Path, ClipLabels]]
@@ -68,6 +71,37 @@ def test_labels_in_seconds_are_those_of_a_player_where_the_sound_comes_first(tmp
         f"a_{k:06}" for k in range(7, 12)
     ]
     assert len(list((tmp_path / "data").rglob("node absent/*.png"))) == 7
+
+
+def test_a_worklist_is_not_extracted_unless_asked_for(tmp_path: Path) -> None:
+    """Frames 10 to 19 show names all over; the region was found on the ten before, or is stated as the whole image."""
+    menu = np.full((128, 160), 60, np.uint8)
+    menu[10:120:6, 8:150:2] = 255  # strokes one pixel wide
+    recipe = media.recipe("mkv ffv1 gray", frames=20)
+    media.write_clip(tmp_path / "a.mkv", recipe, lambda k: menu if k >= 10 else media.draw(k))
+    (tmp_path / "l.csv").write_text(
+        "file,organ,start_s,end_s,state\na.mkv,node,0,0.2,absent\na.mkv,node,0.2,0.8,present\n", encoding="utf-8"
+    )
+    clip = matched(tmp_path / "a.mkv", tmp_path / "l.csv")
+    whole = ExtractOptions(geometry=Geometry(region="none"))
+    summary = extract(clip, tmp_path / "data", whole)
+    assert summary.frames == 10 and summary.counts["train", "node", "present"] == 5
+    assert "a.mkv: 10 labelled frames not ultrasound left out: names may stand in them" in " ".join(summary.messages)
+    asked = extract(clip, tmp_path / "all", replace(whole, gate=GateOptions(enabled=False)))
+    assert asked.frames == 20
+
+
+def test_where_no_region_is_found_nothing_is_extracted(tmp_path: Path) -> None:
+    menu = np.full((128, 160), 60, np.uint8)
+    menu[10:120:6, 8:150:2] = 255
+    media.write_clip(tmp_path / "a.mkv", media.recipe("mkv ffv1 gray", frames=20), lambda k: menu)
+    (tmp_path / "l.csv").write_text(
+        "file,organ,start_s,end_s,state\na.mkv,node,0,0.4,absent\na.mkv,node,0.4,0.8,present\n", encoding="utf-8"
+    )
+    clip = matched(tmp_path / "a.mkv", tmp_path / "l.csv")
+    with pytest.raises(DataError, match="20 labelled frames without an ultrasound region left out"):
+        extract(clip, tmp_path / "data", ExtractOptions(gate=GateOptions(enabled=False)))
+    assert not (tmp_path / "data").exists()
 
 
 def test_extract_is_repeatable_and_every_nth_is_fewer(clips: Clips, tmp_path: Path) -> None:

@@ -242,7 +242,7 @@ def test_the_finder_waits_out_a_menu_but_not_for_ever() -> None:
     finder = RegionFinder(AUTO)
     answers = [finder.push(menu) for _ in range(RegionFinder.MAX_FRAMES)]
     assert answers[:-1] == [None] * (RegionFinder.MAX_FRAMES - 1) and answers[-1] == Region(
-        0, 0, 160, 120, 160, 120, confidence=0.0
+        0, 0, 160, 120, 160, 120, kind="none", confidence=0.0
     )
 
 
@@ -508,8 +508,8 @@ def test_where_nothing_is_found_the_hint_remains(
     hint: tuple[int, int, int, int], box: tuple[int, int, int, int] | None
 ) -> None:
     black = np.zeros((100, 200), np.uint8)
-    unsure = Region(0, 0, 200, 100, 200, 100, confidence=0.0)
-    assert AUTO.find([black], hint) == (unsure if box is None else Region(*box, 200, 100, kind="stated"))
+    nothing = Region(0, 0, 200, 100, 200, 100, kind="none", confidence=0.0)
+    assert AUTO.find([black], hint) == (nothing if box is None else Region(*box, 200, 100, kind="stated"))
     assert WHOLE.find([black], hint) == Region(0, 0, 200, 100, 200, 100)
 
 

@@ -41,7 +41,7 @@ def test_a_region_survives_json() -> None:
         ({}, "region.x0 is missing"),
         ({"polygon": 3}, "region.polygon is 3, not a list"),
         ({"x1": "x"}, "region.x1 is 'x', not a whole number"),
-        ({"kind": "round"}, "region: region of unknown kind 'round'; known: linear, convex, phased, full, stated"),
+        ({"kind": "round"}, "region: region of unknown kind 'round'; known: linear, convex, phased, full, stated, none"),
     ],
     ids=["empty", "polygon", "number", "kind"],
 )  # fmt: skip
@@ -63,8 +63,11 @@ def test_the_whole_image_and_a_single_pixel_are_boxes() -> None:
 
 
 def test_kinds_and_outlines_that_are_refused() -> None:
-    assert KINDS == ("linear", "convex", "phased", "full", "stated")
-    assert refused({"kind": "round"}) == "region of unknown kind 'round'; known: linear, convex, phased, full, stated"
+    assert KINDS == ("linear", "convex", "phased", "full", "stated", "none")
+    assert (
+        refused({"kind": "round"})
+        == "region of unknown kind 'round'; known: linear, convex, phased, full, stated, none"
+    )
     assert refused({"polygon": ((1, 2), (3, 4))}) == "a region's outline needs 3 to 10,000 corners, not 2"
 
 

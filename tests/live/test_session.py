@@ -274,6 +274,21 @@ def test_pictures_show_the_region_alone() -> None:
     assert picture is not None and picture.shape == (32, 32) and picture.dtype == np.uint8
 
 
+def test_where_no_region_is_found_no_picture_is_shown_and_that_is_said() -> None:
+    made = detector()
+    made = replace(made, header=replace(made.header, geometry=replace(made.header.geometry, region="auto")))
+    menu = np.full((120, 160), 60, np.uint8)
+    menu[10:110:6, 8:150:2] = 255
+    items = [Frame(k, k / 25, 0.04, menu) for k in range(30)]
+    views: list[LiveView] = []
+    session = LiveSession(made, Replay(items), options=replace(EVERY, with_image=True), on_view=views.append)
+    summary = session.run()
+    assert [region.kind for region in summary.regions] == ["none"]
+    assert all(view.image is None for view in views)
+    assert any("no ultrasound region found" in message for message in views[-1].messages)
+    assert any("nothing of it is shown or kept" in warning for warning in summary.warnings)
+
+
 @pytest.mark.parametrize(
     "wrong", [{"keep": "some"}, {"waiting": 0}, {"view_every_s": 0.0}, {"duration_s": float("nan")}], ids=str
 )

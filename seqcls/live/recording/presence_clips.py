@@ -9,13 +9,14 @@ from functools import partial
 from pathlib import Path
 
 from seqcls.files import nfc, require_writable
+from seqcls.gate import GateOptions
 from seqcls.live.background import Notify, nothing
 from seqcls.live.recording.fragmented_video import (
     Image,
     RecordedVideo,
     SegmentedVideoWriter,
 )
-from seqcls.live.recording.recorder import QUEUE_BYTES, BackgroundRecording
+from seqcls.live.recording.recorder import GATE, QUEUE_BYTES, BackgroundRecording
 from seqcls.types import TIME_TOLERANCE_S, Event, Frame
 
 #: The past that is kept for pre-rolls holds at most this much memory: 30 s of 640 x 480 at 30 frames/s.
@@ -90,6 +91,7 @@ class PresenceClips(BackgroundRecording):
         pre_roll_s: float = 2.0,
         post_roll_s: float = 1.0,
         reach_s: float = REACH_S,
+        gate: GateOptions = GATE,
         notify: Notify = nothing,
         ring_bytes: int = RING_BYTES,
         queue_bytes: int = QUEUE_BYTES,
@@ -100,7 +102,7 @@ class PresenceClips(BackgroundRecording):
         self._open: list[_Clip] = []
         self._videos: list[SegmentedVideoWriter] = []
         self._shrunk = False
-        super().__init__("clips", notify=notify, queue_bytes=queue_bytes)
+        super().__init__("clips", gate=gate, notify=notify, queue_bytes=queue_bytes)
 
     @property
     def parts(self) -> tuple[RecordedVideo, ...]:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from seqcls.errors import OutputError, UsageError, one_line
 from seqcls.files import require_writable
-from seqcls.geometry import Geometry, Region
+from seqcls.gate import GateOptions
+from seqcls.geometry import Region
+from seqcls.keepable import keepable
 from seqcls.live.background import BackgroundWorker, Notify, nothing
 from seqcls.live.recording.fragmented_video import (
     SUFFIXES,
@@ -21,21 +23,24 @@ from seqcls.types import Frame
 
 #: Frames that wait for the encoder hold at most this much memory.
 QUEUE_BYTES = 64 << 20
+#: What counts as ultrasound, where nobody states it.
+GATE = GateOptions()
 
 
 class BackgroundRecording:
     """Base of the recordings: frames are cropped and written in a thread of its own, which never raises into the run.
 
-    Nothing from outside the ultrasound region is kept (names are burnt in there), and frames wait until the region is
-    known. Frames that the encoder or the disk cannot take in time are left out.
+    Only what ``keepable`` lets pass is kept: nothing from outside the ultrasound region (names are burnt in there), no
+    menus, nothing as long as no region is found; frames wait until the search has ended. Frames that the encoder or the
+    disk cannot take in time are left out. ``not_kept`` counts the frames of which nothing may be kept.
     ``failed`` is one line once writing failed and stopped; what was written before stays readable.
     """
 
-    def __init__(self, name: str, *, notify: Notify, queue_bytes: int) -> None:
+    def __init__(self, name: str, *, gate: GateOptions, notify: Notify, queue_bytes: int) -> None:
         self.failed = ""
-        self.received = self.recorded = 0
+        self.received = self.recorded = self.not_kept = 0
         self._name, self._notify, self._limit_bytes = name, notify, queue_bytes
-        self._geometry = Geometry()
+        self._gate = gate
         self._held: list[Frame] = []
         self._held_bytes = 0
         self._slow = self._closed = False
@@ -46,11 +51,11 @@ class BackgroundRecording:
 
     @property
     def dropped(self) -> int:
-        """Frames that are not written; those that wait are among them."""
-        return self.received - self.recorded
+        """Frames that are not written although they may be kept; those that wait are among them."""
+        return self.received - self.recorded - self.not_kept
 
     def frame(self, frame: Frame, region: Region | None) -> None:
-        """Write the frame; as long as ``region`` is None (not found yet) frames wait for it."""
+        """Write the frame; as long as ``region`` is None (still sought) frames wait for it."""
         self.received += 1
         if region is not None:
             held, self._held, self._held_bytes = self._held, [], 0
@@ -81,8 +86,12 @@ class BackgroundRecording:
     def _crop_and_write(self, frame: Frame, region: Region) -> None:
         if self.failed:
             return
+        image = keepable(frame.image, region, self._gate)
+        if image is None:
+            self.not_kept += 1
+            return
         self._place = f"at {frame.time_s:.1f} s"
-        self._write(frame, self._geometry.crop(frame.image, region))
+        self._write(frame, image)
         self.recorded += 1
 
     def _finish(self) -> None:
@@ -109,7 +118,7 @@ class Recorder(BackgroundRecording):
     """Records a feed into ``path`` (.mp4 or .mkv).
 
     ``recorded`` and ``dropped`` count the frames that are in the recording and that are not. ``resume``: ``path`` may
-    exist, the recording continues in the next free part.
+    exist, the recording continues in the next free part. ``gate``: what counts as ultrasound.
 
     Raises UsageError for another suffix, OutputError where the file exists or its folder cannot be written.
     """
@@ -119,6 +128,7 @@ class Recorder(BackgroundRecording):
         path: str | Path,
         *,
         resume: bool = False,
+        gate: GateOptions = GATE,
         notify: Notify = nothing,
         queue_bytes: int = QUEUE_BYTES,
     ) -> None:
@@ -129,7 +139,7 @@ class Recorder(BackgroundRecording):
         if path.exists() and not resume:
             raise OutputError(f"{path} exists already and is not overwritten; choose another name for the recording")
         self._video = SegmentedVideoWriter(path)
-        super().__init__("recording", notify=notify, queue_bytes=queue_bytes)
+        super().__init__("recording", gate=gate, notify=notify, queue_bytes=queue_bytes)
 
     @property
     def parts(self) -> tuple[RecordedVideo, ...]:
@@ -141,6 +151,11 @@ class Recorder(BackgroundRecording):
         super().close(within_s)
         if first and self.dropped and not self.failed:
             self._notify(f"{self.dropped} of {self.received} frames are not in the recording")
+        if first and self.not_kept:
+            self._notify(
+                f"{self.not_kept} of {self.received} frames show no ultrasound and are not in the recording: names"
+                " may stand in them"
+            )
 
     def _write(self, frame: Frame, image: Image) -> None:
         self._video.write(image, frame.time_s, frame.duration_s)

@@ -171,6 +171,27 @@ def test_without_a_region_nothing_is_recorded(tmp_path: Path) -> None:
     assert recorder.dropped == 6 and said == ["6 of 6 frames are not in the recording"]
 
 
+def test_without_ultrasound_nothing_is_recorded_and_that_is_said(tmp_path: Path) -> None:
+    """A search that found nothing, and a worklist in the region; what comes after is recorded."""
+    nothing = Region(0, 0, WIDTH, HEIGHT, WIDTH, HEIGHT, kind="none", confidence=0.0)
+    notes: list[str] = []
+    recorder = Recorder(tmp_path / "feed.mp4", notify=notes.append)
+    menu = np.full((HEIGHT, WIDTH), 60, np.uint8)
+    menu[10:100:6, 8:150:2] = 255  # strokes one pixel wide
+    for number in range(3):
+        recorder.frame(plain(number, number * 0.04), None)
+    for number in range(3, 6):
+        recorder.frame(plain(number, number * 0.04), nothing)
+    for number in range(6, 10):
+        recorder.frame(Frame(number, number * 0.04, 0.04, menu), FULL)
+    for number in range(10, 12):
+        recorder.frame(plain(number, number * 0.04), FULL)
+    recorder.close()
+    assert (recorder.received, recorder.recorded, recorder.not_kept, recorder.dropped) == (12, 2, 10, 0)
+    assert whole_number(read(tmp_path / "feed.mp4")[0]) == [10, 11]
+    assert notes == ["10 of 12 frames show no ultrasound and are not in the recording: names may stand in them"]
+
+
 def test_frames_of_another_size_than_the_region_are_left_out(tmp_path: Path) -> None:
     recorder = record(tmp_path / "a.mp4", [plain(0, 0.0), screen(1, 0.04), plain(2, 0.08)])
     assert whole_number(read(tmp_path / "a.mp4")[0]) == [0, 2]

@@ -1,0 +1,52 @@
+"""What of a frame may be kept or shown."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from support.screens import screen
+
+from seqcls.errors import GeometryError
+from seqcls.gate import GateOptions
+from seqcls.geometry import Region
+from seqcls.keepable import keepable
+
+GATE = GateOptions()
+SCAN = screen("full", width=200, height=100, frames=1).images[0]
+WHOLE = Region(0, 0, 200, 100, 200, 100)
+
+
+def worklist() -> np.ndarray:
+    """Names on gray, as a scanner's menu shows them."""
+    image = np.full((100, 200), 60, np.uint8)
+    for row in range(10, 100, 12):
+        cv2.putText(image, "DOE JANE 1970", (4, row), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 255, 1)
+    return image
+
+
+def test_the_region_alone_is_kept() -> None:
+    region = Region(20, 10, 120, 90, 200, 100, ((20, 10), (119, 10), (20, 89)))
+    kept = keepable(SCAN, region, GATE)
+    assert kept is not None and kept.shape == (80, 100)
+    assert kept[0, 0] == SCAN[10, 20] and kept[79, 99] == 0
+
+
+def test_without_a_region_nothing_is_kept_whatever_the_gate_says() -> None:
+    nothing = Region(0, 0, 200, 100, 200, 100, kind="none", confidence=0.0)
+    assert keepable(SCAN, nothing, GATE) is None
+    assert keepable(SCAN, nothing, GateOptions(enabled=False)) is None
+    assert keepable(SCAN, WHOLE, GATE) is not None  # the whole image, stated or found
+
+
+def test_a_worklist_inside_the_region_is_not_kept_unless_asked_for() -> None:
+    assert keepable(worklist(), WHOLE, GATE) is None
+    assert keepable(cv2.cvtColor(worklist(), cv2.COLOR_GRAY2BGR).astype(np.uint8), WHOLE, GATE) is None
+    for off in (GateOptions(enabled=False), GateOptions(not_ultrasound=False)):
+        kept = keepable(worklist(), WHOLE, off)
+        assert kept is not None and np.array_equal(kept, worklist())
+
+
+def test_an_image_of_another_size_is_refused() -> None:
+    with pytest.raises(GeometryError, match="200x100 is not for an image of 100x100"):
+        keepable(SCAN[:, :100], WHOLE, GateOptions(enabled=False))
