@@ -106,10 +106,12 @@ class Statistics:
         lights = [cv2.subtract(frame, level) for frame in self._frames]
         steps = [cv2.subtract(step, _all(change, 3 * noise)) for step in self._steps()]
         # Codecs leave ripples around whatever is bright, as far as their blocks reach: there more is asked for.
-        ripple = RIPPLE * cv2.dilate(_mean(lights), np.ones((17, 17), np.uint8))
-        lit = _mean([light > np.maximum(ripple, 2) for light in lights])
-        dim = cv2.blur(_mean([np.minimum(light, 8) for light in lights]), (3, 3))
-        seen = (lit >= 0.2) | ((dim > 1.5) & (_mean(lights) > ripple))
+        light = _mean(lights)
+        ripple = RIPPLE * cv2.dilate(light, np.ones((17, 17), np.uint8))
+        bar = np.floor(np.maximum(ripple, 2)).astype(np.uint8)
+        lit = _mean([one > bar for one in lights])
+        dim = cv2.blur(_mean([np.minimum(one, 8) for one in lights]), (3, 3))
+        seen = (lit >= 0.2) | ((dim > 1.5) & (light > ripple))
         moves = _mean([step > 1 for step in steps])
         stirs = cv2.blur(_mean([np.minimum(step, 3) for step in steps]), (3, 3))
         active = ((moves >= 0.25) | (stirs > 0.5)) & (change > np.maximum(ripple, 1))
@@ -204,15 +206,17 @@ def _strokes(mean: Image, level: NDArray[Any]) -> Mask:
 def _fading(parts: Mask, mean: Image, still: Mask) -> Mask:
     """Those even areas that what moves beside them fades into: deep tissue without an echo. A panel ends in a step, and
     most of its edges are straight."""
+    if not parts.any():
+        return parts
     labels, areas = components(parts)
     found = np.flatnonzero(areas >= PANEL_AREA * mean.size)
     far = cv2.dilate(labels.astype(np.float32), np.ones((13, 13), np.uint8))
     ring = (far > 0) & (cv2.dilate(parts.astype(np.uint8), np.ones((5, 5), np.uint8)) == 0)
-    known = cv2.blur(parts.astype(np.float32), (31, 31))
-    level = cv2.blur(np.where(parts, mean, 0).astype(np.float32), (31, 31)) / np.maximum(known, 1e-6)
     beside = ring & ~still
     if not len(found) or not beside.any():
         return np.zeros_like(parts)
+    known = cv2.blur(parts.astype(np.float32), (31, 31))
+    level = cv2.blur(np.where(parts, mean, 0).astype(np.float32), (31, 31)) / np.maximum(known, 1e-6)
     owner = far.astype(np.int32)
     around = np.bincount(owner[ring], minlength=len(areas))
     moving = np.bincount(owner[beside], minlength=len(areas))
@@ -271,7 +275,7 @@ def _mean(images: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
     """Per pixel, of at least one image."""
     total = np.zeros(images[0].shape, np.float32)
     for image in images:
-        total += image
+        cv2.accumulate(image.view(np.uint8), total)
     return np.asarray(total / len(images), np.float32)
 
 

@@ -326,6 +326,8 @@ def _with_fragments(tissue: Mask, evidence: Evidence, left: Side, right: Side) -
     result: Mask = tissue.copy()
     for mask in (dense(evidence.active), dense(evidence.seen | evidence.active) & ~tissue):
         labels, areas = components(mask)
+        if areas.max() < MIN_PART * tissue.size:
+            continue
         inside = np.bincount(labels[between], minlength=len(areas))
         moving = np.bincount(labels[evidence.active], minlength=len(areas))
         good = (areas >= MIN_PART * tissue.size) & (inside >= 0.8 * areas) & (moving >= 0.3 * areas)
