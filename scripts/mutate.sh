@@ -12,7 +12,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 heart=(gate smoothing intervals postprocess reprocess training/calibration datasets/split evaluation/metrics
-  evaluation/interval_metrics geometry/geometry geometry/region geometry/sector geometry/evidence geometry/outline
+  evaluation/interval_metrics geometry/geometry geometry/region geometry/sector geometry/evidence geometry/panels geometry/outline
   geometry/masks geometry/layout geometry/crop)
 [ $# -eq 0 ] || heart=("$@")
 # Threads do not survive the fork that starts each mutant.

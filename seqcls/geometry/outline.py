@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.geometry.evidence import Evidence, lit_part
+from seqcls.geometry.evidence import Evidence
 from seqcls.geometry.masks import Mask, Points, area, components, dense, drawn, hull, iou, wider
+from seqcls.geometry.panels import lit_part
 from seqcls.geometry.sector import Side, completed, sides
 
 #: A component smaller than this part of the image is no ultrasound.
