@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,15 @@ from seqcls.models.file import write_model
 from seqcls.models.untrained import random_model
 from seqcls.phantom import SweepOptions, write_sweep
 
+pytestmark = [
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(not all(map(find_spec, ("openvino", "onnx", "onnxruntime"))), reason="needs every engine"),
+]
 SECRET = "Mustermann"
 ROOT = Path(__file__).resolve().parent
 TINY = [*TRAIN, "--epochs", "1", "--samples-per-epoch", "16", "--batch-size", "8"]
 #: Below HOME: the lists of fonts of matplotlib and of the system, which docs/privacy-and-security.md states.
-CACHES = (".cache/matplotlib", ".config/matplotlib", ".cache/fontconfig")
+CACHES = (".cache/matplotlib", ".config/matplotlib", ".matplotlib", ".cache/fontconfig")
 #: umask, exit code, command; outputs lie below {wide} or {private} by their umask.
 PLAN = """
 077 0 --help
@@ -122,12 +127,12 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alone]:
     (base / "plan.json").write_text(json.dumps(plan))
     environment = {
         **{name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT") if name in os.environ},
-        "HOME": str(home), "TMPDIR": str(scratch), "USER": f"{SECRET}-user", "LOGNAME": f"{SECRET}-user",
+        "HOME": str(home), "USERPROFILE": str(home), "TMPDIR": str(scratch), "USER": f"{SECRET}-user", "LOGNAME": f"{SECRET}-user",
         "PYTHONPATH": os.pathsep.join([str(ROOT.parent), str(ROOT)]), "PYTHONDONTWRITEBYTECODE": "1",
         "OMP_NUM_THREADS": "1", "COLUMNS": "200",
     }  # fmt: skip
     command = [sys.executable, "-m", "support.guarded", str(base / "plan.json"), str(base / "record.json")]
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=280)
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=580)
     for folder in closed:  # or pytest could not remove them
         folder.chmod(0o755)
     assert done.returncode == 0, (done.returncode, done.stderr)  # -31: a native library wanted to reach out
