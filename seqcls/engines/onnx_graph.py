@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +19,10 @@ from seqcls.third_party import library
 
 if TYPE_CHECKING:
     import onnx
-    from onnx import TensorProto, helper, numpy_helper
+    from onnx import AttributeProto, TensorProto, helper, numpy_helper
 else:
     onnx, helper, numpy_helper = library("onnx"), library("onnx.helper"), library("onnx.numpy_helper")
-    TensorProto = onnx.TensorProto
+    AttributeProto, TensorProto = onnx.AttributeProto, onnx.TensorProto
 
 #: Old enough for every ONNX Runtime of the last years.
 OPSET, IR_VERSION = 17, 8
@@ -29,6 +31,23 @@ OPERATIONS = {
     *("Add", "Cast", "Conv", "DequantizeLinear", "Flatten", "Gemm", "GlobalAveragePool"),
     *("MaxPool", "QuantizeLinear", "Relu", "Sub", "Unsqueeze"),
 }
+#: Their attributes, and the least and the greatest that each of them may be.
+ATTRIBUTES = {
+    "to": (TensorProto.FLOAT, TensorProto.FLOAT),
+    "axis": (-4, 4),
+    "transB": (0, 1),
+    "pads": (0, 3),
+    **dict.fromkeys(("strides", "dilations"), (1, 2)),
+    "kernel_shape": (1, 7),
+    "group": (1, 1),
+}
+#: What constants consist of.
+TENSORS = {
+    *(TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT64),
+    *(TensorProto.INT32, TensorProto.INT8, TensorProto.UINT8),
+}
+#: A quantised model has 166 operations and 198 constants; each convolution may add to the size of the image.
+MAX_PARTS, MAX_CONVOLUTIONS = 1000, 24
 
 
 def build(network: Network, weights: str = "fp32") -> onnx.ModelProto:
@@ -108,14 +127,41 @@ def _misfit(model: onnx.ModelProto, header: ModelHeader) -> str:
         return f"it does not take (N, {size}, {size}) uint8 and give (N, {outputs}) float"
     if model.functions or graph.sparse_initializer:
         return "it holds functions or sparse tensors, which no seqcls model has"
-    for node in graph.node:
-        if node.op_type not in OPERATIONS or node.domain not in ("", "ai.onnx"):
-            return f"it holds the operation {node.op_type}, which no seqcls model has"
-    for tensor in graph.initializer:
-        if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
-            return f"its {tensor.name} lies in another file"
-        if tensor.dims and max(tensor.dims) > max(512, outputs):
-            return f"its {tensor.name} has shape {list(tensor.dims)}, more than a model needs"
-        if tensor.data_type == TensorProto.FLOAT and not np.isfinite(numpy_helper.to_array(tensor)).all():
-            return f"its {tensor.name} holds NaN or infinite values"
+    kinds = Counter(node.op_type for node in graph.node)
+    if max(len(graph.node), len(graph.initializer)) > MAX_PARTS or kinds["Conv"] > MAX_CONVOLUTIONS:
+        return f"it has {len(graph.node)} operations and {len(graph.initializer)} constants, more than a model needs"
+    problems = chain(map(_node_problem, graph.node), (_tensor_problem(one, outputs) for one in graph.initializer))
+    return next(filter(None, problems), "")
+
+
+def _node_problem(node: onnx.NodeProto) -> str:
+    """The library believes what operations state: a stride of 0 ends the process by a division."""
+    kind = node.op_type[:40]
+    if node.op_type not in OPERATIONS or node.domain not in ("", "ai.onnx"):
+        return f"it holds the operation {kind}, which no seqcls model has"
+    for attribute in node.attribute:
+        least, greatest = ATTRIBUTES.get(attribute.name, (0, -1))
+        known = attribute.type in (AttributeProto.INT, AttributeProto.INTS) and len(attribute.ints) <= 4
+        values = attribute.ints if attribute.type == AttributeProto.INTS else [attribute.i]
+        if not known or not all(least <= value <= greatest for value in values):
+            return f"its {kind} has {attribute.name[:20]} of {list(values)[:4]}, which no seqcls model has"
+    return ""
+
+
+def _tensor_problem(tensor: onnx.TensorProto, outputs: int) -> str:
+    name, shape = tensor.name[:40], tensor.dims
+    if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
+        return f"its {name} lies in another file"
+    if len(shape) > 4 or not all(0 < side <= max(512, outputs) for side in shape):
+        return f"its {name} has shape {list(shape[:5])}, more or less than a model needs"
+    try:
+        values = numpy_helper.to_array(tensor) if tensor.data_type in TENSORS else None
+    except (ValueError, TypeError, KeyError):
+        values = None
+    if values is None or values.shape != tuple(shape):
+        return f"its {name} holds other numbers than it states"
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        return f"its {name} holds NaN or infinite values"
+    if tensor.data_type == TensorProto.INT64 and (values.size > 8 or np.abs(values).max() > 8):
+        return f"its {name} holds axes that no image has"
     return ""

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from seqcls.errors import ModelError, one_line
 from seqcls.files import atomic_path
-from seqcls.models.converted import MAX_GRAPH_BYTES, MAX_WEIGHT_BYTES, ir_notes, read_bytes
+from seqcls.models.converted import MAX_GRAPH_BYTES, MAX_WEIGHT_BYTES, ir_net, ir_notes_of, read_bytes
 from seqcls.models.file import ModelHeader, header_of
 from seqcls.models.folded import Conv, Network
+from seqcls.models.openvino_ir import ir_problem
 from seqcls.third_party import library
 
 if TYPE_CHECKING:
@@ -86,11 +87,14 @@ def core() -> ov.Core:
 def read(path: Path) -> tuple[ov.Model, ModelHeader, str]:
     """Graph, header and precision of a .xml with its .bin. Raises ModelError for anything damaged or foreign."""
     graph = read_bytes(path, MAX_GRAPH_BYTES)
-    notes = ir_notes(graph, path)
+    net = ir_net(graph, path)
+    notes = ir_notes_of(net, path)
     header = header_of(notes["header"], path)
     weights = read_bytes(path.with_suffix(".bin"), MAX_WEIGHT_BYTES)
     if hashlib.sha256(weights).hexdigest() != notes["weights"]:
         raise ModelError(f"{path.with_suffix('.bin')} is cut, changed, or another model's; copy both files again")
+    if problem := ir_problem(net, weights):
+        raise ModelError(f"{path} cannot be used: {problem}; make it with `seqcls convert`")
     try:
         model = core().read_model(model=graph, weights=weights)
     except RuntimeError as error:

@@ -10,29 +10,33 @@ lies in metadata_props under keys that begin with ``seqcls_``. Both carry
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 from seqcls.errors import ModelError, one_line
+from seqcls.models.openvino_ir import parse_ir
+from seqcls.named_files import read_regular
 from seqcls.third_party import library
 
 #: ResNet-18 in float32 has 45 MB of weights; its graph, quantised, 0.2 MB.
 MAX_GRAPH_BYTES = 8 << 20
-MAX_WEIGHT_BYTES = 200 << 20
+MAX_WEIGHT_BYTES = 64 << 20
 KEYS = ("header", "precision", "weights")
 CONVERTED = (".xml", ".onnx")
 
 
 def read_bytes(path: Path, most: int) -> bytes:
     """The whole file. Raises ModelError where it is absent, unreadable or larger than a model can be."""
-    if not path.is_file():
-        raise ModelError(f"no model file at {path}; copy it there, or convert the model again with `seqcls convert`")
     try:
-        if path.stat().st_size > most:
-            raise ModelError(f"{path} is larger than the {most >> 20} MB that a model can have; it is none of seqcls")
-        return path.read_bytes()
+        return read_regular(path, most)
+    except FileNotFoundError as error:
+        again = "copy it there, or convert the model again with `seqcls convert`"
+        raise ModelError(f"no model file at {path}; {again}") from error
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            why = f"is larger than the {most >> 20} MB that a model can have; it is none of seqcls"
+            raise ModelError(f"{path} {why}") from error
         raise ModelError(f"{path} cannot be read: {one_line(error)}; copy it again") from error
 
 
@@ -44,13 +48,20 @@ def notes_of(path: Path) -> dict[str, str]:
 
 
 def ir_notes(xml: bytes, path: Path) -> dict[str, str]:
-    """From the text of an IR. A document type, where entities would be declared, is refused."""
-    if b"<!DOCTYPE" in xml.replace(b"\0", b""):  # in UTF-16 too
-        raise ModelError(f"{path} declares a document type, which no model needs: it is not trusted")
+    """From the text of an IR."""
+    return ir_notes_of(ir_net(xml, path), path)
+
+
+def ir_net(xml: bytes, path: Path) -> Any:
+    """The root of an IR's XML."""
     try:
-        net = ElementTree.fromstring(xml)
-    except ElementTree.ParseError as error:
-        raise ModelError(f"{path} is not whole XML ({error}); convert or copy it again") from error
+        return parse_ir(xml)
+    except ValueError as error:
+        raise ModelError(f"{path} {one_line(error)}") from error
+
+
+def ir_notes_of(net: Any, path: Path) -> dict[str, str]:
+    """From the root of an IR's XML."""
     found = {key: net.find(f"rt_info/seqcls/{key}") for key in KEYS}
     return _complete({key: note.get("value", "") for key, note in found.items() if note is not None}, path)
 

@@ -25,6 +25,7 @@ from seqcls.intervals import IntervalOptions
 from seqcls.json_record import record_from
 from seqcls.json_text import json_text, parse_json
 from seqcls.models.converted import CONVERTED, notes_of
+from seqcls.models.tensor_table import read_table
 from seqcls.smoothing import SmoothingOptions
 from seqcls.types import require_organs
 
@@ -191,10 +192,12 @@ def _read(path: Path, *, with_tensors: bool) -> tuple[ModelHeader, Tensors]:
             f"`seqcls train --weights {path.name} --import-pickle` takes its weights over"
         )
     try:
+        texts, entries = read_table(path)
+        text = texts.get(KEY)
+        if with_tensors and text and (odd := next((n for n, one in entries.items() if one.type != "F32"), None)):
+            raise ModelError(f"{path} cannot be used: {odd[:60]} is {entries[odd].type} instead of F32; copy it again")
         with safe_open(path, framework="numpy") as file:
-            text = (file.metadata() or {}).get(KEY)
-            names = file.keys()
-            tensors = {name: file.get_tensor(name) for name in names} if with_tensors and text else {}
+            tensors = {name: file.get_tensor(name) for name in entries} if with_tensors and text else {}
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise ModelError(
             f"{path} is not a whole safetensors file ({one_line(error)}); copy it again or train anew"

@@ -31,6 +31,7 @@ from seqcls.errors import EngineError, ModelError, UsageError, one_line
 from seqcls.files import on_disk
 from seqcls.models.bfloat16 import fast_bfloat16
 from seqcls.models.file import GRAY_MEAN, GRAY_STD, misfit, resnet18_shapes
+from seqcls.models.tensor_table import read_table
 from seqcls.third_party import library
 
 resnets = library("torchvision.models")
@@ -117,9 +118,10 @@ def read_weights(path: Path, *, import_pickle: bool = False) -> dict[str, Tensor
         raise ModelError(f"no weights at {path}; name a .safetensors file, or imagenet or none")
     if path.suffix.lower() == ".safetensors":
         try:
+            read_table(path)
             return load_file(path)
         except (SafetensorError, OSError, ValueError) as error:
-            raise ModelError(f"{path} is not a whole safetensors file; copy it again") from error
+            raise ModelError(f"{path} is not a whole safetensors file ({one_line(error)}); copy it again") from error
     if not import_pickle:
         raise ModelError(
             f"{path} is not safetensors; if it is a PyTorch state dict from someone you trust, add import_pickle=True"

@@ -74,6 +74,11 @@ def _loop(path: Path) -> None:
     path.write_text(text.replace('type="MaxPool"', 'type="AvgPool"'), encoding="utf-8")
 
 
+def _strides_of_nothing(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace('strides="2, 2"', 'strides="0, 0"', 1), encoding="utf-8")
+
+
 def _onnx(change: Callable[[Any], object]) -> Callable[[Path], None]:
     def spoil(path: Path) -> None:
         import onnx
@@ -112,6 +117,27 @@ def _stranger(model: Any) -> None:
     model.graph.node[5].domain = "com.example"
 
 
+def _stride(model: Any) -> None:
+    """0 ends the process by a division."""
+    conv = next(node for node in model.graph.node if node.op_type == "Conv")
+    next(attribute for attribute in conv.attribute if attribute.name == "strides").ints[0] = 0
+
+
+def _subgraph(model: Any) -> None:
+    attribute = model.graph.node[5].attribute.add(name="then_branch", type=5)
+    attribute.g.node.add(op_type="Loop")
+
+
+def _claim(model: Any) -> None:
+    """A shape of other numbers than there are."""
+    next(t for t in model.graph.initializer if len(t.dims) == 4).dims[0] = 63
+
+
+def _axes(model: Any) -> None:
+    tensor = next(t for t in model.graph.initializer if t.data_type == 7)
+    tensor.raw_data = (10**12).to_bytes(8, "little")
+
+
 @pytest.mark.parametrize(
     ("name", "spoil", "message"),
     [
@@ -136,6 +162,17 @@ def _stranger(model: Any) -> None:
         ("m.onnx", _onnx(_elsewhere), "lies in another file"),
         ("m.onnx", _onnx(_nan), "NaN or infinite"),
         ("m.onnx", _onnx(_wide), "does not take"),
+        ("m.onnx", _onnx(_stride), "its Conv has strides of"),
+        ("m.onnx", _onnx(_subgraph), "has then_branch of"),
+        ("m.onnx", _onnx(_claim), "holds other numbers than it states"),
+        ("m.onnx", _onnx(_axes), "holds axes that no image has"),
+        (
+            "m.onnx",
+            _onnx(lambda model: model.graph.node.extend([model.graph.node[0]] * 1000)),
+            "more than a model needs",
+        ),
+        ("m.onnx", _onnx(lambda model: model.graph.initializer.add(name="n", data_type=11, dims=[0])), "has shape"),
+        ("m.xml", _strides_of_nothing, "Convolution, has strides of 0, 0"),
         ("m.onnx", _onnx(_branch), "the operation Expand"),
         ("m.onnx", _onnx(_stranger), "the operation"),
         ("m.onnx", _onnx(lambda model: model.graph.output.add()), "does not take"),

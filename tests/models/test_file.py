@@ -157,7 +157,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "NaN": (lambda p: _rewritten(p, fc__weight=NAN), "NaN or infinite"),
     "infinite": (lambda p: _rewritten(p, fc__bias=np.array([1, np.inf], np.float32)), "NaN or infinite"),
     "negative variance": (lambda p: _rewritten(p, bn1__running_var=np.full(64, -1, np.float32)), "negative variance"),
-    "double precision": (lambda p: _rewritten(p, fc__bias=np.zeros(2)), "float64 instead of float32"),
+    "double precision": (lambda p: _rewritten(p, fc__bias=np.zeros(2)), "fc.bias is F64 instead of F32"),
 }  # fmt: skip
 
 
