@@ -48,7 +48,7 @@ IMPORTS: dict[str, set[str]] = {
     "feeds": {"bounded_queue", "errors", "foreign_text", "without_folders", "wording", "credentials", "types", "child_program", "sources", "av", "cv2"},
     "keepable": {"geometry", "gate"},
     "layouts": {"errors", "json_record", "types", "files", "geometry", "json_text", "sources"},
-    "models": {"errors", "third_party", "json_record", "types", "files", "geometry", "intervals", "smoothing", "json_text", "google", "safetensors", "torch"},
+    "models": {"errors", "named_files", "third_party", "json_record", "types", "files", "geometry", "intervals", "smoothing", "json_text", "google", "safetensors", "torch"},
     "preprocess": {"types", "geometry", "gate"},
     "pseudonyms": {"errors", "files", "sources"},
     "timeline": {"errors", "wording", "json_record", "types", "files", "geometry", "intervals", "smoothing", "gate"},
