@@ -15,11 +15,13 @@ import socket
 import socketserver
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
 from seqcls.errors import UsageError, one_line
@@ -27,9 +29,12 @@ from seqcls.live.display.publisher import SnapshotPublisher
 from seqcls.live.snapshot import LiveView
 
 HOST = "127.0.0.1"  # nobody from outside of this machine
+#: Connections at one time that have shown the token; and that have not yet, from one address and in all. Beyond these
+#: the oldest stranger has to go, so that whoever comes with the token is heard.
 MAX_CLIENTS = 16
-#: How long a connection may last: for a client to send its request, and to take what it is sent.
-PATIENCE_S = 5.0
+MAX_PER_PEER, MAX_STRANGERS = 48, 64
+#: How long a connection may last: for a client to send its request with the token, and then to take what it is sent.
+HEAD_S, PATIENCE_S = 2.0, 5.0
 #: A client that asks for news waits for them at least and at most so long.
 EVERY_S, BEAT_S = 0.2, 0.5
 #: How long the end of the run waits for a page to ask.
@@ -96,6 +101,28 @@ class PageServer:
             self._thread.join()
 
 
+@dataclass(slots=True)
+class _Connection:
+    """From where it is, until when it may last, and whether it has shown the token."""
+
+    peer: str
+    until_s: float
+    admitted: bool = False
+
+
+_Key = TypeVar("_Key")
+
+
+def crowded_out(open_ones: Mapping[_Key, _Connection], peer: str) -> list[_Key]:
+    """Who has to go before another stranger from ``peer`` comes in: the oldest one from there, or of all, or nobody.
+
+    ``open_ones``: the oldest first.
+    """
+    strangers = {key: known for key, known in open_ones.items() if not known.admitted}
+    own = [key for key, known in strangers.items() if known.peer == peer]
+    return own[:1] if len(own) >= MAX_PER_PEER else list(strangers)[: len(strangers) >= MAX_STRANGERS]
+
+
 class _Server(socketserver.ThreadingTCPServer):
     # On Windows the option would let another program take the same port.
     allow_reuse_address = os.name != "nt"
@@ -107,7 +134,8 @@ class _Server(socketserver.ThreadingTCPServer):
         folder = files("seqcls.live.display") / "page"
         self.page = {path: ((folder / name).read_bytes(), kind) for path, (name, kind) in PAGE.items()}
         self.watched, self.informed = False, threading.Event()  # whether a page asks; and knows how the run ended
-        self.open: dict[socket.socket, float] = {}  # until when each connection may last
+        self.open: dict[socket.socket, _Connection] = {}  # the oldest first
+        self._counting = threading.Lock()
         super().__init__((HOST, port), _Request)
         self.port = int(self.server_address[1])
         self.hosts = {f"{name}:{self.port}" for name in (HOST, "localhost")}
@@ -116,12 +144,24 @@ class _Server(socketserver.ThreadingTCPServer):
         self.cookie = f"seqcls_{self.port}"  # cookies do not know ports: two runs must not overwrite each other's
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """A thread for each connection; beyond the limit one that says so, and beyond twice the limit none."""
-        if len(self.open) >= 2 * MAX_CLIENTS:
-            super().shutdown_request(request)
-            return
-        self.open[request] = time.monotonic() + PATIENCE_S
+        """A thread for each connection, in the place of the oldest stranger where there are too many."""
+        peer = str(client_address[0])
+        with self._counting:
+            for other in crowded_out(self.open, peer):
+                del self.open[other]
+                with suppress(OSError):
+                    other.shutdown(socket.SHUT_RDWR)  # its thread hears the end and closes it
+            self.open[request] = _Connection(peer, time.monotonic() + HEAD_S)
         super().process_request(request, client_address)
+
+    def admit(self, request: socket.socket) -> bool:
+        """Whether one that has shown the token may stay; then no stranger takes its place."""
+        with self._counting:
+            known = self.open.get(request)
+            if known is None or sum(other.admitted for other in self.open.values()) >= MAX_CLIENTS:
+                return False
+            known.admitted, known.until_s = True, time.monotonic() + PATIENCE_S
+            return True
 
     def shutdown_request(self, request: Any) -> None:
         super().shutdown_request(request)
@@ -132,8 +172,8 @@ class _Server(socketserver.ThreadingTCPServer):
         self.end_connections(before_s=time.monotonic())
 
     def end_connections(self, before_s: float) -> None:
-        for request, until_s in self.open.copy().items():
-            if until_s < before_s:
+        for request, known in self.open.copy().items():
+            if known.until_s < before_s:
                 with suppress(OSError):
                     request.shutdown(socket.SHUT_RDWR)
 
@@ -153,9 +193,7 @@ class _Request(BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         host = self.headers.get_all("Host", [])
         origin = self.headers.get_all("Origin", [])
-        if len(self.server.open) > MAX_CLIENTS:
-            self._refuse(503, f"{MAX_CLIENTS} connections are open already; close other pages")
-        elif len(host) != 1 or host[0].lower() not in self.server.hosts:
+        if len(host) != 1 or host[0].lower() not in self.server.hosts:
             self._refuse(403, f"wrong Host; {_HOW}")
         elif origin and origin != [f"http://{host[0].lower()}"]:
             self._refuse(403, f"wrong Origin; {_HOW}")
@@ -163,6 +201,8 @@ class _Request(BaseHTTPRequestHandler):
             self._enter(asked["token"])
         elif not self._known(self._cookies()):
             self._refuse(403, f"no valid token; {_HOW}")
+        elif not self.server.admit(self.connection):
+            self._refuse(503, f"{MAX_CLIENTS} connections are open already; close other pages")
         elif path in self.server.page:
             self._send(200, *self.server.page[path])
         elif path == "/picture.jpg":

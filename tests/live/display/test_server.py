@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from support.pages import PICTURE, THYROID, TOKEN, VIEW, ask, news, status, thre
 from seqcls.errors import UsageError
 from seqcls.live.display import server as server_module
 from seqcls.live.display.publisher import LARGEST, SnapshotPublisher, view_json
-from seqcls.live.display.server import MAX_CLIENTS, PageServer
+from seqcls.live.display.server import MAX_CLIENTS, PageServer, crowded_out
 
 
 @pytest.fixture
@@ -263,20 +264,48 @@ def connected(page: PageServer) -> socket.socket:
     return socket.create_connection(("127.0.0.1", page.port), timeout=30)
 
 
-def test_the_seventeenth_is_turned_away(page: PageServer) -> None:
-    silent = [connected(page) for _ in range(MAX_CLIENTS)]
+def test_strangers_keep_nobody_out(page: PageServer) -> None:
+    """60 that say nothing, and as many that begin and do not end: the oldest go, who has the token is heard at once."""
+    page.publish(VIEW)
+    with ExitStack() as strangers:
+        silent = [strangers.enter_context(connected(page)) for _ in range(60)]
+        assert status(page, "/") == 200 and news(page)["version"] == 1
+        for _ in range(60):
+            strangers.enter_context(connected(page)).sendall(b"GET / HTTP/1.1\r\nHost:")
+        assert status(page, "/") == 200 and news(page)["version"] == 1
+        assert len(page._server.open) <= server_module.MAX_PER_PEER + 1
+        assert silent[0].recv(1) == b""
+
+
+def test_one_address_leaves_room_for_others() -> None:
+    made = {number: server_module._Connection("a" if number < 10 else "b", 0.0) for number in range(57)}
+    made[0].admitted = made[10].admitted = True
+    assert crowded_out(made, "b") == crowded_out({}, "b") == []  # 46 from there
+    made |= {number: server_module._Connection("b", 0.0) for number in (57, 58)}
+    assert crowded_out(made, "b") == [11]  # 48: the oldest from there that has not shown the token
+    assert crowded_out(made, "c") == []  # 57 in all
+    made |= {number: server_module._Connection("c", 0.0) for number in range(59, 66)}
+    assert crowded_out(made, "c") == [1]  # 64: the oldest of all
+
+
+def test_the_seventeenth_with_the_token_is_turned_away(page: PageServer) -> None:
+    known = [connected(page) for _ in range(MAX_CLIENTS)]
+    page.publish(VIEW)
+    head = f"GET /view?seen=1 HTTP/1.1\r\nHost: 127.0.0.1:{page.port}\r\nCookie: seqcls_{page.port}={TOKEN}\r\n\r\n"
+    page._server.publisher.wait = lambda *_: page._server.informed.wait(60)  # type: ignore[method-assign]
+    for connection in known:
+        connection.sendall(head.encode())
+    until(lambda: sum(one.admitted for one in page._server.open.values()) == MAX_CLIENTS)
     answer = ask(page, "/")
     assert answer.status == 503 and b"16 connections" in answer.body  # type: ignore[attr-defined]
-    silent.pop().close()
+    page._server.informed.set()
     until(lambda: status(page, "/") == 200)
-    silent += [connected(page) for _ in range(2 * MAX_CLIENTS)]
-    assert silent[-1].recv(1) == b""  # and at some point not even that is said
-    for connection in silent:
+    for connection in known:
         connection.close()
 
 
 def test_silent_and_trickling_clients_hold_nothing_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(server_module, "HEAD_S", 0.5)
     page = PageServer(token=TOKEN)
     try:
         with (
