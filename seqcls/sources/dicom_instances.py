@@ -15,6 +15,7 @@ from typing import Any
 
 from seqcls.sources.dicom_fields import text, whole
 from seqcls.sources.dicom_times import clip_times
+from seqcls.sources.image_numbers import is_too_far
 
 #: Where the time of an image stands, the most exact first.
 _STAMPS = ("AcquisitionDateTime", "AcquisitionTime", "ContentTime")
@@ -90,6 +91,8 @@ def instance_times(instances: Sequence[Instance], *, as_clip: bool = False) -> I
     for name, column in zip(_STAMPS, columns, strict=True):
         if (times_s := _rising(column)) and _at_pace(times_s):
             return InstanceTimes(order, times_s, origin=name)
+    if is_too_far(sorted(numbers)):
+        return "their instance numbers do not count up"
     if period_s > 0 and all(_allows(column, period_s) for column in columns):
         return InstanceTimes(order, period_s=period_s, origin="FrameTime")
     if as_clip:

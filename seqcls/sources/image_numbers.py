@@ -44,8 +44,6 @@ def numbered_places(numbers: Sequence[int], paths: Sequence[Path]) -> ImagePlace
     if len(set(numbers)) < len(numbers):  # 1 and 01
         return ImagePlaces(tuple(range(len(paths))), _doubled(paths))
     step = (_usual_step(numbers) or 1) if len(numbers) > 2 else 1
-    if (numbers[-1] - numbers[0]) // step > _MOST_MISSING * len(numbers) + 10_000:
-        return ImagePlaces(tuple(range(len(paths))), _UNEVEN)
     return ImagePlaces(tuple((number - numbers[0]) // step for number in numbers), _thinned(numbers, step))
 
 
@@ -62,10 +60,15 @@ def _usual_step(numbers: Sequence[int]) -> int:
     """The least step, if at least half of the steps are that and the others are several of it; else 0."""
     steps = [after - before for before, after in itertools.pairwise(numbers)]
     least = min(steps, default=0)
-    if least > 0 and (numbers[-1] - numbers[0]) // least > _MOST_MISSING * len(numbers) + 10_000:
+    if least <= 0 or is_too_far(numbers, least):
         return 0
-    counts = least > 0 and 2 * steps.count(least) >= len(steps) and not any(step % least for step in steps)
+    counts = 2 * steps.count(least) >= len(steps) and not any(step % least for step in steps)
     return least if counts else 0
+
+
+def is_too_far(numbers: Sequence[int], step: int = 1) -> bool:
+    """Whether more numbers are left out between the first and the last than images can be missing from a clip."""
+    return (numbers[-1] - numbers[0]) // step > _MOST_MISSING * len(numbers) + 10_000
 
 
 def _thinned(numbers: Sequence[int], step: int) -> str:

@@ -48,6 +48,10 @@ STILLS = {
     "times against the numbers": (series([10.08, 10.0, 10.04], 0.04), "their times are not those of a clip"),
     "a number twice": (series([0, 0.04, 0.08], numbers=[1, 1, 2]), "their instance numbers do not count up"),
     "no numbers": (series([0, 0.04, 0.08], numbers=[-1, -1, -1]), "their instance numbers do not count up"),
+    "a number far from the others": (
+        series([None] * 3, 0.04, [1, 2, 2**31 - 1]),
+        "their instance numbers do not count up",
+    ),
     "two": (series([0, 0.04]), "they are too few to show a pace"),
     "two sizes": ([*series([0, 0.04]), Instance(3, (1, 2, 1, 8), (None, 0.08, None), 0)], "their sizes differ"),
 }

@@ -48,5 +48,4 @@ def test_in_a_pattern_the_numbers_are_places_unless_they_are_thinned_out() -> No
     assert numbered_places([1, 9], paths[:2]) == ImagePlaces((0, 8))
     assert numbered_places([1, 8, 18], paths) == ImagePlaces((0, 7, 17)), "uneven, but a pattern was asked for"
     assert numbered_places([0, 25, 50], paths).slots == (0, 1, 2)
-    assert numbered_places([1, 10**18], paths[:2]).slots == (0, 1)
     assert "same number" in numbered_places([1, 1], [Path("f1.png"), Path("f01.png")]).remark
