@@ -132,6 +132,7 @@ def test_temporaries_have_one_home() -> None:
 #: Libraries that report, or leave traces, when they are imported, and the folders that have them by ``library(NAME)``.
 CAREFULLY = {
     "convert": {"nncf", "onnx", "onnxruntime"},
+    "deidentify": {"pydicom"},
     "engines": {"onnx", "onnxruntime", "openvino"},
     "exports": {"matplotlib"},
     "models": {"onnx", "torchvision"},

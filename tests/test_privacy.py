@@ -24,13 +24,16 @@ from support.commands import TRAIN
 from support.dicom_files import dataset, save
 from support.drawn import labelled_folder, picture, write_clip
 
+from seqcls.cli import app
 from seqcls.models.file import write_model
 from seqcls.models.untrained import random_model
 from seqcls.phantom import SweepOptions, write_sweep
 
 pytestmark = [
     pytest.mark.timeout(600),
-    pytest.mark.skipif(not all(map(find_spec, ("openvino", "onnx", "onnxruntime"))), reason="needs every engine"),
+    pytest.mark.skipif(
+        not all(map(find_spec, ("openvino", "onnx", "onnxruntime", "dicomanonymizer"))), reason="needs every library"
+    ),
 ]
 SECRET = "Mustermann"
 ROOT = Path(__file__).resolve().parent
@@ -41,6 +44,8 @@ CACHES = (".cache/matplotlib", ".config/matplotlib", ".matplotlib", ".cache/font
 PLAN = """
 077 0 --help
 077 0 doctor
+077 0 deidentify {clip} --to dicom -o {private}/{s}-passed/on
+022 0 deidentify {video} -o {wide}/{s}-passed/on --mapping {private}/{s}-mapping/mapping.csv
 077 0 extract {clips} --labels {labels} -o {data}
 077 0 inspect {screen} -o {private}/{s}-sheets/sheet.png --remember --layouts {layouts}
 022 0 train {data} -o {model} {tiny} --folds 2 --weights {start}
@@ -141,6 +146,8 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alone]:
 
 
 def test_every_command_does_its_work(alone: Alone) -> None:
+    named = {one["arguments"][0] for one in alone.record["done"]}
+    assert {str(command.name) for command in app.registered_commands} <= named
     ends = [(one["arguments"], one["code"], one["err"]) for one in alone.record["done"]]
     assert [end for end, code in zip(ends, alone.record["expected"], strict=True) if end[1] != code] == []
     assert not [err for _, _, err in ends if "Traceback" in err]

@@ -19,6 +19,7 @@ from seqcls.errors import UsageError
 from seqcls.pseudonyms import Pseudonyms
 from seqcls.sources.dicom_fields import number, text
 from seqcls.sources.dicom_region import scale_of
+from seqcls.third_party import library
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -72,6 +73,7 @@ def require_profile() -> None:
             "DICOM is written with dicom-anonymizer, which is not installed: pip install 'seqcls[deidentify]', or"
             " add to=mp4"
         ) from None
+    library("pydicom")  # the first of all its imports, where no DICOM was read
 
 
 def clean_tags(header: Any | None, names: Pseudonyms, path: str, part: int) -> Dataset:
