@@ -58,7 +58,7 @@ IMPORTS: dict[str, set[str]] = {
     "exports": {"errors", "foreign_text", "named_files", "palette", "third_party", "json_record", "temporaries", "types", "files", "pauses", "json_text", "timeline"},
     "reprocess": {"types", "intervals", "pauses", "smoothing", "postprocess", "timeline"},
     "adaptive": {"errors", "types", "intervals", "smoothing", "preprocess", "engines"},
-    "deidentify": {"errors", "temporaries", "types", "burnt_in_text", "files", "geometry", "gate", "sources", "preprocess", "pseudonyms", "contact_sheet", "PIL", "av", "cv2", "dicomanonymizer", "pydicom"},
+    "deidentify": {"errors", "third_party", "temporaries", "types", "burnt_in_text", "files", "geometry", "gate", "sources", "preprocess", "pseudonyms", "contact_sheet", "PIL", "av", "cv2", "dicomanonymizer", "pydicom"},
     "doctor": {"third_party", "models", "engines"},
     "journal": {"errors", "file_lock", "named_files", "wording", "json_record", "types", "files", "geometry", "intervals", "pauses", "smoothing", "json_text", "postprocess", "sources", "timeline", "reprocess"},
     "scoring": {"types", "preprocess", "engines"},
