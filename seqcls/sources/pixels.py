@@ -25,15 +25,15 @@ def gray(frame: Any, aspect: float = 1.0) -> NDArray[np.uint8]:
     """
     name = frame.format.name
     if name in _FULL_8_BIT or (name in _PLANAR_8_BIT and frame.color_range == _JPEG_RANGE):
-        return _upright(luma(frame).copy(), frame.rotation, aspect)
+        return _upright(luma(frame).copy(), frame, aspect)
     if name in _PLANAR_8_BIT:
-        return _upright(expanded(luma(frame)), frame.rotation, aspect)
-    return _upright(frame.to_ndarray(format="gray"), frame.rotation, aspect)
+        return _upright(expanded(luma(frame)), frame, aspect)
+    return _upright(frame.to_ndarray(format="gray"), frame, aspect)
 
 
 def bgr(frame: Any, aspect: float = 1.0) -> NDArray[np.uint8]:
     """(H, W, 3) uint8; ``aspect`` as for ``gray``."""
-    return _upright(frame.to_ndarray(format="bgr24"), frame.rotation, aspect)
+    return _upright(frame.to_ndarray(format="bgr24"), frame, aspect)
 
 
 def luma(frame: Any) -> NDArray[np.uint8]:
@@ -49,7 +49,24 @@ def expanded(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.addWeighted(image, _GAIN, image, 0, -_BLACK * _GAIN), np.uint8)
 
 
-def _upright(image: NDArray[np.uint8], degrees: int, aspect: float) -> NDArray[np.uint8]:
-    """Stretched to square pixels, then turned counter-clockwise by the display matrix, in quarter turns."""
-    turns, image = round(degrees / 90) % 4, with_square_pixels(image, aspect)
-    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+def _upright(image: NDArray[np.uint8], frame: Any, aspect: float) -> NDArray[np.uint8]:
+    """Stretched to square pixels, then turned and mirrored, in quarter turns, by the frame's display matrix."""
+    image, matrix = with_square_pixels(image, aspect), _display_matrix(frame)
+    if matrix is None:
+        return image
+    # A stored pixel (x, y) is shown at (a x + c y, b x + d y), but for a shift.
+    a, b, c, d = matrix
+    if abs(a) + abs(d) < abs(b) + abs(c):
+        image, a, d = image.swapaxes(0, 1), c, b
+    return np.ascontiguousarray(image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
+
+
+def _display_matrix(frame: Any) -> tuple[int, int, int, int] | None:
+    """a, b, c, d of QuickTime's matrix (a b u; c d v; x y w); None where the frame has none, or it changes nothing."""
+    from av.sidedata.sidedata import Type
+
+    data = frame.side_data.get(Type.DISPLAYMATRIX)
+    if data is None:
+        return None
+    a, b, _, c, d = np.frombuffer(data, np.int32)[:5].tolist()
+    return None if a > 0 and d > 0 and abs(b) + abs(c) < a + d else (a, b, c, d)

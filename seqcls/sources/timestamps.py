@@ -127,13 +127,24 @@ class Clock:
             yield from self._emit(self._pending.popleft(), self._pending[0].tick)
         self._trouble_left = max(0, self._trouble_left - 1)
 
-    def finish(self) -> Iterator[Frame | Gap]:
-        """The stream has ended: yields the rest, and the gap behind it when packets stayed without a frame."""
+    @property
+    def last_s(self) -> float:
+        """Time of the last frame taken so far."""
+        return self._time_s(self._pending[-1].tick) if self._pending else self.end_s
+
+    def finish(self, held_until_s: float | None = None) -> Iterator[Frame | Gap]:
+        """The stream has ended: yields the rest, and the gap behind it when packets stayed without a frame.
+
+        ``held_until_s``: the last frame is shown until then by the file's word; believed where its own duration says
+        nothing else.
+        """
         while len(self._pending) > 1:
             yield from self._emit(self._pending.popleft(), self._pending[0].tick)
         if self._pending:
             last = self._pending.popleft()
             length = self._own(last)
+            if held_until_s is not None and not self._waiting:
+                length = max(length, round((held_until_s - self._time_s(last.tick)) / self._base))
             yield from self._place(last, length)
             left = [tick for tick in self._waiting if tick > last.tick + length // 2]
             if left and not self.scrambled:

@@ -14,6 +14,7 @@ from typing import Any
 from seqcls.errors import SourceError, one_line
 from seqcls.sources.base import Clip, few, require_regular_file, require_sane_size
 from seqcls.sources.container import examine
+from seqcls.sources.container_bytes import Structure
 from seqcls.sources.decoder_log import decoder_messages
 from seqcls.sources.pixel_aspect import pixel_aspect, square_size
 from seqcls.sources.sniff import BARE_STREAMS, DEMUXERS, is_archive, kind_of
@@ -27,6 +28,9 @@ MAX_FAILURES = 20
 
 #: A first image that is later than this is remarked on; less may come of reordering or of how sound is encoded.
 NOTED_S = 0.1
+
+#: A last frame that is said to be shown longer than this is not believed.
+MAX_HOLD_S = 600.0
 
 #: Without a rate, and before two frames show one.
 FALLBACK_RATE = Fraction(25)
@@ -75,6 +79,7 @@ class VideoSource(Clip):
             raise
         self._errors: Counter[tuple[str, str]] = Counter()  # what is counted: one of it, several
         self._packets_seen = self._packets_read = 0
+        self._ends_by_edit = False  # whether an edit list ends the clip before its track
         self._reported: set[int] = set()  # times of packets that the decoder found damaged without giving them up
         self._clock = self._make_clock()
 
@@ -134,20 +139,24 @@ class VideoSource(Clip):
                 self.info = replace(self.info, width=image.shape[1], height=image.shape[0])
             self._watch_size(image, f"{clock.end_s:.2f} s")
             stamp = decoded.pts if decoded.pts is not None else decoded.dts
+            if self._demuxer == "mpegvideo" and None not in (decoded.pts, decoded.dts):
+                stamp = max(decoded.pts, decoded.dts)  # of MPEG-1 the first image has the time of the one before it
             damaged = decoded.is_corrupt or stamp in self._reported
             if decoded.is_corrupt:
                 self._errors[_MARKED_FRAMES] += 1
             yield from clock.add(stamp, decoded.duration, image, "damaged picture" if damaged else "")
         if self._closed:
             return
-        yield from clock.finish()
-        yield from self._check_the_end()
+        structure = examine(self._path, self._demuxer)
+        yield from clock.finish(self._held_until(structure))
+        yield from self._check_the_end(structure)
 
     def _decoded(self) -> Iterator[Any]:
         for packet in self._packets():
             if packet.is_corrupt:
                 self._errors[_MARKED_PACKETS] += 1
                 self._clock.trouble()
+            self._ends_by_edit = packet.is_discard
             if not packet.is_discard:
                 if not self._packets_seen and packet.size > EMPTY_PACKET_BYTES:
                     self._check_the_start(packet)
@@ -227,9 +236,29 @@ class VideoSource(Clip):
             self._clock.start_at(first)
             self._stated = replace(stated, end_s=None)  # made up as well
 
-    def _check_the_end(self) -> Iterator[Gap]:
+    @property
+    def _is_whole_table(self) -> bool:
+        """Whether a table of all samples was read to its end."""
+        listed = self._demuxer == "mov" and self._stream.frames > 0
+        return listed and self._packets_read == self._stream.frames and not self._errors
+
+    def _held_until(self, structure: Structure) -> float | None:
+        """Until when the last frame is shown by the file's word, in seconds; None where there is none to believe.
+
+        Screens and phones record a still end as one long frame. A file that was cut short looks alike, so only one that
+        is whole is believed: the table of an MP4 is read to its end, or a Matroska file, whose length is written when
+        all else is, misses nothing.
+        """
+        declared_s = self._stated.end_s
+        whole = not (structure.flaw or structure.unknown or self._errors or self._clock.alarms)
+        if declared_s is None or not whole or declared_s - self._clock.last_s > MAX_HOLD_S:
+            return None
+        believed = self._demuxer == "matroska" or (self._is_whole_table and not self._ends_by_edit)
+        return declared_s if believed else None
+
+    def _check_the_end(self, structure: Structure) -> Iterator[Gap]:
         """Compare the frames read with what the file declares; a declared rest that is missing becomes a gap."""
-        structure, clock = examine(self._path, self._demuxer), self._clock
+        clock = self._clock
         if structure.flaw:
             self._truncated = structure.truncated
             self._alarms.append(structure.flaw)
@@ -242,6 +271,8 @@ class VideoSource(Clip):
         declared_s = self._stated.end_s
         if declared_s is None or self._demuxer in ("mpeg", "mpegts", "avi", "gif", "mpegvideo"):
             return  # a guess by FFmpeg or a number that recorders get wrong
+        if self._ends_by_edit:
+            return  # the end that is stated is the track's
         if declared_s - clock.end_s > 1.5 * clock.period_s + 0.002:
             self._truncated = True
             self._alarms.append(f"ends at {clock.end_s:.2f} s though it says that it lasts {declared_s:.2f} s")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import cv2
 import numpy as np
 import pytest
+from av.sidedata.sidedata import Type
+from numpy.typing import NDArray
 from support.clips import make, read
 from support.media import recipe, write_clip
 
-from seqcls.sources.pixels import expanded
+from seqcls.sources.pixels import expanded, gray
 
 
 def test_broadcast_range_becomes_full_range_in_every_value() -> None:
@@ -62,3 +66,41 @@ def test_color_is_bgr_on_request(tmp_path: Path) -> None:
     frames, _, _ = read(path, color=True)
     assert frames[0].image.shape == (128, 160, 3)
     assert np.abs(frames[0].image[60, 60].astype(int) - [0, 0, 230]).max() <= 12
+
+
+@pytest.mark.parametrize(
+    ("matrix", "shown"),
+    [
+        ((1, 0, 0, 1), lambda image: image),
+        ((-1, 0, 0, 1), lambda image: image[:, ::-1]),  # mirrored left to right
+        ((1, 0, 0, -1), lambda image: image[::-1]),
+        ((-1, 0, 0, -1), lambda image: image[::-1, ::-1]),
+        ((0, 1, -1, 0), lambda image: np.rot90(image, -1)),  # clockwise: what is at the left comes to the top
+        ((0, -1, 1, 0), lambda image: np.rot90(image)),
+        ((0, 1, 1, 0), lambda image: image.T),
+        ((0, -1, -1, 0), lambda image: np.rot90(image.T, 2)),
+    ],
+    ids=str,
+)
+def test_a_display_matrix_turns_and_mirrors_as_a_player_does(
+    matrix: tuple[int, int, int, int], shown: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+) -> None:
+    """QuickTime's matrix (a b u; c d v; x y w) in 16.16: a stored pixel (x, y) is shown at (a x + c y, b x + d y)."""
+    a, b, c, d = (value << 16 for value in matrix)
+    image = np.random.default_rng(0).integers(0, 255, (16, 32), np.uint8)
+    frame = SimpleNamespace(
+        format=SimpleNamespace(name="gray"),
+        planes=[_Plane(image)],
+        height=16,
+        color_range=0,
+        width=32,
+        side_data={Type.DISPLAYMATRIX: np.array([a, b, 0, c, d, 0, 0, 0, 1 << 30], np.int32).tobytes()},
+    )
+    assert np.array_equal(gray(frame), shown(image))
+
+
+class _Plane(bytes):
+    line_size = 32
+
+    def __new__(cls, image: NDArray[np.uint8]) -> _Plane:
+        return super().__new__(cls, image.tobytes())

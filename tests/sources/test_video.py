@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import struct
 import subprocess
 import sys
 import threading
@@ -177,6 +178,77 @@ def test_a_length_in_place_of_an_end_is_no_truncation(tmp_path: Path) -> None:
     path.write_bytes(data.replace(b"00:00:01.880000000", b"00:00:00.400000000"))
     frames, gaps, report = read(path)
     assert frames[0].time_s == 1.48 and report.verdict == "complete" and not gaps
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv"])
+def test_a_last_frame_that_is_held_lasts_as_the_file_says(name: str, tmp_path: Path) -> None:
+    """19 frames of 0.04 s and one of 2 s: a still end is recorded so."""
+    with av.open(str(tmp_path / name), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 160, 128, "yuv420p"
+        frames = [av.VideoFrame.from_ndarray(draw(k), format="gray").reformat(format="yuv420p") for k in range(20)]
+        packets = [packet for frame in (*frames, None) for packet in stream.encode(frame)]
+        packets[-1].duration = round(2 / packets[-1].time_base)
+        container.mux(packets)
+    frames, _, report = read(tmp_path / name)
+    assert report.verdict == "complete" and not report.gaps and len(frames) == 20
+    assert frames[18].duration_s == pytest.approx(0.04, abs=0.001)
+    assert (frames[19].time_s, frames[19].duration_s) == pytest.approx((0.76, 2.0), abs=0.002)
+
+
+def test_an_edit_list_that_delays_and_trims_ends_the_clip(tmp_path: Path) -> None:
+    """1.5 s of nothing, then the first 0.4 s of a track of 1 s: whole, and no gap behind it."""
+    path = make(tmp_path, "mp4 mpeg4", frames=25)
+    scale = int.from_bytes(_payload(path.read_bytes(), b"moov", b"mvhd")[12:16], "big")
+    edits = ((round(1.5 * scale), -1), (round(0.4 * scale), 0))
+    table = struct.pack(">II", 0, len(edits)) + b"".join(struct.pack(">IiI", *edit, 1 << 16) for edit in edits)
+    path.write_bytes(_with_edits(path.read_bytes(), table))
+    frames, _, report = read(path)
+    assert numbers([frame.image for frame in frames]) == list(range(10))
+    assert (report.verdict, report.gaps) == ("complete", ())
+    assert frames[-1].time_s + frames[-1].duration_s == pytest.approx(0.4, abs=0.001)
+
+
+def _box(data: bytes, kind: bytes, start: int, end: int) -> tuple[int, int]:
+    """Where a box of this kind between two places begins and ends."""
+    while start < end:
+        size, found = struct.unpack_from(">I4s", data, start)
+        if found == kind:
+            return start, start + size
+        start += size
+    raise AssertionError(f"no {kind!r}")
+
+
+def _payload(data: bytes, *path: bytes) -> bytes:
+    start, end = 0, len(data)
+    for kind in path:
+        start, end = _box(data, kind, start, end)
+        start += 8
+    return data[start:end]
+
+
+def _with_edits(data: bytes, table: bytes) -> bytes:
+    """The file, whose index lies behind its images, with this edit list in the place of its own."""
+    moov = _box(data, b"moov", 0, len(data))
+    trak = _box(data, b"trak", moov[0] + 8, moov[1])
+    own = _box(data, b"edts", trak[0] + 8, trak[1])
+    edts = struct.pack(">I4sI4s", len(table) + 16, b"edts", len(table) + 8, b"elst") + table
+    out = bytearray(data[: own[0]] + edts + data[own[1] :])
+    for start, end in (moov, trak):
+        struct.pack_into(">I", out, start, end - start + len(edts) - (own[1] - own[0]))
+    return bytes(out)
+
+
+def test_the_first_image_of_a_bare_mpeg_1_stream_lasts_as_long_as_the_others(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.m1v"), "w", format="mpeg1video") as container:
+        stream = container.add_stream("mpeg1video", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 160, 128, "yuv420p"
+        for k in range(8):
+            frame = av.VideoFrame.from_ndarray(draw(k), format="gray").reformat(format="yuv420p")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    frames, _, _ = read(tmp_path / "a.m1v")
+    assert [frame.time_s for frame in frames] == pytest.approx([k * 0.04 for k in range(8)])
 
 
 def test_a_cut_behind_a_late_start_is_a_gap_in_its_place(tmp_path: Path) -> None:
