@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from seqcls.errors import SourceError, one_line
+from seqcls.errors import SourceError, UsageError, one_line
 from seqcls.sources.base import Clip, few, require_regular_file, require_sane_size
 from seqcls.sources.container import examine
 from seqcls.sources.container_bytes import Structure
@@ -126,6 +126,12 @@ class VideoSource(Clip):
         return Clock(base, period, stated.start, zero=zero, strict=strict, stated_durations=gif)
 
     def _items(self) -> Iterator[Frame | Gap]:
+        try:
+            yield from self._timed_frames()
+        except UsageError as error:  # a clock that ticks once in a century
+            raise SourceError(f"{self.name}: states times that no clip has ({error}); get a fresh copy") from None
+
+    def _timed_frames(self) -> Iterator[Frame | Gap]:
         from seqcls.sources.pixels import bgr, gray
 
         image_of, clock, aspect = bgr if self._color else gray, self._clock, self.info.pixel_aspect

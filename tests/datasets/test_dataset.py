@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import cv2
@@ -155,6 +157,20 @@ def test_folders_left_aside_are_told(tmp_path: Path) -> None:
     assert len(frames.images) == 6 and len(frames.messages) == 2
     for name, message in zip(("test", "node presnt"), frames.messages, strict=True):
         assert f"{name} is left aside" in message
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pipes with a name there")
+def test_pipes_and_devices_in_a_tree_are_left_aside(tmp_path: Path) -> None:
+    """Nobody ever writes into the pipe: reading it hung."""
+    for state in ("present", "absent"):
+        folder = tmp_path / f"liver {state}"
+        folder.mkdir()
+        save(folder / "a.png", picture(state == "present"))
+    os.mkfifo(tmp_path / "liver present/b.png")
+    (tmp_path / "liver present/c.png").symlink_to("/dev/zero")
+    frames = load_frames(tmp_path, SMALL)
+    (message,) = frames.messages
+    assert len(frames.images) == 2 and "pipes and devices (2)" in message
 
 
 def test_what_is_left_aside_is_counted_by_suffix(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from support.clips import frames_of, read
 from support.media import draw, numbers
 
 from seqcls.errors import SourceError
-from seqcls.sources import open_source
+from seqcls.sources import image_pages, image_stack, open_source
 from seqcls.sources.image_pages import tiff_pages
+from seqcls.sources.images import image_facts
 from seqcls.sources.sniff import kind_of
 from seqcls.types import Frame, Gap
 
@@ -184,6 +186,44 @@ def test_pages_are_counted_without_thumbnails_and_masks(order: str) -> None:
     body[-4:] = struct.pack(order + "I", 8)
     assert tiff_pages(io.BytesIO(body)) == ([0, 1], False)
     assert tiff_pages(io.BytesIO(b"II*\0")) == ([], True)
+
+
+def test_images_of_one_file_are_counted_before_they_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An APNG may state 2 billion, a chain of pages be as long as the file."""
+    animated, pages = stack(tmp_path / "a.png"), stack(tmp_path / "a.tif")
+    data = bytearray(animated.read_bytes())
+    place = data.index(b"acTL")
+    data[place + 4 : place + 8] = struct.pack(">I", 0x7FFFFFFF)
+    data[place + 12 : place + 16] = struct.pack(">I", zlib.crc32(data[place : place + 12]))
+    animated.write_bytes(data)
+    for module in (image_pages, image_stack):
+        monkeypatch.setattr(module, "MAX_PAGES", COUNT - 1)
+    for path in (animated, pages):
+        with pytest.raises(SourceError, match=f"says that it holds more than {COUNT - 1} images; save it as a video"):
+            open_source(path)
+    aside = tiff([(254, 1)] * 30)
+    assert tiff_pages(aside) == ([], False)
+    assert aside.tell() < len(aside.getvalue())
+
+
+def test_tiles_larger_than_an_image_are_not_unpacked(tmp_path: Path) -> None:
+    """16 x 16 pixels in one tile of 65,000 x 65,000: 2 GB were taken."""
+    tags = (
+        (256, 16),
+        (257, 16),
+        (258, 8),
+        (259, 1),
+        (262, 1),
+        (277, 1),
+        (322, 65_024),
+        (323, 65_024),
+        (324, 8),
+        (325, 256),
+    )
+    table = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    (tmp_path / "a.tif").write_bytes(b"II*\0" + struct.pack("<IH", 8, len(tags)) + table + bytes(300))
+    with pytest.raises(SourceError, match="tiles of 65024x65024 are larger than an image can be"):
+        image_facts(tmp_path / "a.tif")
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

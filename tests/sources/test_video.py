@@ -57,6 +57,22 @@ def test_times_written_in_the_order_of_decoding_are_sorted(real_clips: Path) -> 
     assert report.verdict == "complete" and "sorted" in report.reasons[0]
 
 
+def test_times_that_no_clip_has_are_refused(tmp_path: Path) -> None:
+    """An AVI that shows an image in 32 years, and its neighbours, whose numbers are as wrong."""
+    path = write_clip(tmp_path / "a.avi", recipe("avi mjpeg"))
+    data = bytearray(path.read_bytes())
+    place = data.index(b"strh") + 28
+    for scale, rate, refused in ((10**9, 1, True), (1, 10**9, False)):
+        data[place : place + 8] = struct.pack("<II", scale, rate)
+        path.write_bytes(data)
+        with open_source(path) as source:
+            if not refused:
+                assert list(source)
+                continue
+            with pytest.raises(SourceError, match=r"a\.avi: states times that no clip has \(frame 5 at 5"):
+                list(source)
+
+
 def test_info_says_what_the_file_says(tmp_path: Path) -> None:
     with open_source(make(tmp_path, "mp4 h264 29.97")) as source:
         info = source.info
