@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from seqcls.errors import UsageError
+from seqcls.named_files import read_regular
 
 SOURCE_USER = "SEQCLS_SOURCE_USER"
 SOURCE_PASSWORD = "SEQCLS_SOURCE_PASSWORD"
@@ -33,13 +34,10 @@ def secret(name: str, environ: Mapping[str, str] = os.environ) -> str:
 def secret_lines(file: Path) -> list[str]:
     """The lines of a file of secrets, without blank ones at its end. Raises UsageError, without what it holds."""
     try:
-        with file.open("rb") as stream:
-            text = stream.read(_MAX_BYTES + 1).decode("utf-8")
+        text = read_regular(file, _MAX_BYTES).decode("utf-8")
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "not text"
         raise UsageError(f"{file}: the credentials cannot be read ({why}); check the file") from None
-    if len(text) > _MAX_BYTES:
-        raise UsageError(f"{file}: holds more than {_MAX_BYTES} bytes, so it is no file of credentials")
     return text.rstrip("\r\n").splitlines()
 
 

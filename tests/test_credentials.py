@@ -27,7 +27,7 @@ def test_a_secret_comes_from_the_environment_or_a_file(tmp_path: Path, name: str
 
 @pytest.mark.parametrize(
     ("content", "why"),
-    [(b"\xffsecret", "not text"), (b"secret" * 1000, "more than 4096 bytes"), (None, "No such file")],
+    [(b"\xffsecret", "not text"), (b"secret" * 1000, "it has more than the 4 KB"), (None, "No such file")],
     ids=["no text", "large", "absent"],
 )
 def test_a_file_that_holds_no_secret_is_refused_without_it(tmp_path: Path, content: bytes | None, why: str) -> None:

@@ -12,6 +12,7 @@ import typer
 from seqcls.cli import console, options
 from seqcls.cli.options import INPUT, OUTPUT
 from seqcls.errors import OutputError, SeqclsError, UsageError
+from seqcls.output_lock import only_writer
 from seqcls.wording import count_of
 
 if TYPE_CHECKING:
@@ -57,29 +58,30 @@ def deidentify(
     targets = [output.with_suffix("")] if is_file else [output / name for name in _names(found, given)]
     if mapping is not None:
         _check_mapping(mapping, output, is_file=is_file, overwrite=overwrite)
-    options.check_outputs(targets[0].with_name(f"{targets[0].name}-sheet.png"), overwrite=overwrite)
-    failed, incomplete, origins = 0, 0, list[tuple[str, str]]()
-    for source, target in zip(found, targets, strict=True):
-        try:
-            done = _one(source, target, written, names, fps)
-        except (OutputError, UsageError):
-            raise  # the next clip would meet the same
-        except SeqclsError as error:
-            failed += 1
-            console.notify(f"seqcls: {error}")
-            continue
-        incomplete += done.report.verdict in ("truncated", "damaged")
-        origins += [
-            (path.relative_to(output).as_posix() if not is_file else path.name, source.path) for path in done.paths
-        ]
-        _show(done)
-    if mapping is not None and origins:
-        _write_mapping(mapping, origins)
-        console.notify(f"wrote {mapping}: it says whose clips these are, keep it apart from them")
-    if len(found) > 1:
-        console.notify(f"{len(found) - failed} of {len(found)} done, {failed} failed; {output}")
-    if failed or incomplete:
-        raise typer.Exit(1 if failed else 3)
+    with only_writer(output, is_folder=not is_file):
+        options.check_outputs(targets[0].with_name(f"{targets[0].name}-sheet.png"), overwrite=overwrite)
+        failed, incomplete, origins = 0, 0, list[tuple[str, str]]()
+        for source, target in zip(found, targets, strict=True):
+            try:
+                done = _one(source, target, written, names, fps)
+            except (OutputError, UsageError):
+                raise  # the next clip would meet the same
+            except SeqclsError as error:
+                failed += 1
+                console.notify(f"seqcls: {error}")
+                continue
+            incomplete += done.report.verdict in ("truncated", "damaged")
+            origins += [
+                (path.relative_to(output).as_posix() if not is_file else path.name, source.path) for path in done.paths
+            ]
+            _show(done)
+        if mapping is not None and origins:
+            _write_mapping(mapping, origins)
+            console.notify(f"wrote {mapping}: it says whose clips these are, keep it apart from them")
+        if len(found) > 1:
+            console.notify(f"{len(found) - failed} of {len(found)} done, {failed} failed; {output}")
+        if failed or incomplete:
+            raise typer.Exit(1 if failed else 3)
 
 
 def _found(clips: Sequence[str]) -> list[FoundSource]:

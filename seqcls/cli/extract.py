@@ -67,7 +67,8 @@ def _remember(clip: str, region: Region, path: Path) -> None:
     layout = look_at(clip, Geometry())
     if layout is None:
         raise GeometryError(f"no ultrasound is found in {clip}, so its screen cannot be known again; use --region")
-    count = keep(path, confirmed(layout, region))
+    with only_writer(path, is_folder=False):  # what another adds meanwhile would be lost
+        count = keep(path, confirmed(layout, region))
     console.notify(f"wrote {path}: {count_of(count, 'layout')}; run, extract and train read it")
 
 

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from seqcls.files import on_disk
+from seqcls.named_files import open_regular
 
 
 def weights_digest(path: str | Path) -> str:
@@ -17,7 +18,7 @@ def weights_digest(path: str | Path) -> str:
     path = path.with_suffix(".bin") if path.suffix.lower() == ".xml" else path
     digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             if path.suffix.lower() == ".safetensors":
                 file.seek(8 + int.from_bytes(file.read(8), "little"))
             while part := file.read(1 << 20):

@@ -72,6 +72,7 @@ def test_several_sources_get_a_folder_each_and_one_table(seqcls: Seqcls, model: 
         ("convert {model} -o out.xml", "out.xml"),
         ("bench {clip} -m {model} -o out", "out"),
         ("demo -o out", "out"),
+        ("deidentify {clip} -o out", "out"),
     ],
     ids=lambda value: value.split()[0],
 )
