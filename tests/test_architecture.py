@@ -27,7 +27,7 @@ IMPORTS: dict[str, set[str]] = {
     "third_party": set(),
     "without_folders": set(),
     "wording": set(),
-    "credentials": {"errors"},
+    "credentials": {"errors", "named_files"},
     "json_record": {"errors"},
     "prefetch": {"bounded_queue"},
     "temporaries": {"errors", "file_lock"},
