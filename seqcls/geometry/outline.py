@@ -134,20 +134,24 @@ def _with_companions(main: Mask, everything: Mask, evidence: Evidence) -> Mask |
     companions = (areas >= 0.01 * size) & (areas >= MIN_PART * main.size)
     alive = (moving >= 0.1 * areas) & (printed <= 0.3 * areas) & (areas <= 0.35 * size)
     for label in np.flatnonzero(companions & ~alive):
-        alive[label] = _is_in_line(labels == label, main)
+        alive[label] = _is_in_line(labels == label, main) or _completes_a_fan(labels == label, main)
     companions &= alive
     joined: Mask = main | companions[labels]
     found = sides(joined) if companions.any() else None
-    if found is None or min(side.support for side in found) == 0:
+    if found is None:
         return None
     if abs(found[0].slope + found[1].slope) > 0.15:
         return None
     added = joined & ~main
+    # A side that only mirrors the other one must hold what is added.
+    if min(side.support for side in found) == 0 and (added & ~_between_sides(added.shape, *found)).any():
+        return None
     in_line = _is_in_line(added, main)
     if found[1].slope - found[0].slope < 0.1 and not (in_line or _stands_beside(added, main)):
         return None
     solid = joined.sum() / drawn(hull(joined), joined.shape).sum()
-    return joined if solid >= (0.5 if in_line else 0.7) else None
+    firm = min(side.support for side in found) > 0 and found[1].slope - found[0].slope >= 0.3
+    return joined if solid >= (0.5 if in_line else 0.6 if firm else 0.7) else None
 
 
 def _stands_beside(other: Mask, main: Mask) -> bool:
@@ -161,6 +165,20 @@ def _is_in_line(other: Mask, main: Mask) -> bool:
     columns, own = np.flatnonzero(other.any(axis=0)), np.flatnonzero(main.any(axis=0))
     close = 0.02 * len(own)
     return bool(abs(columns[0] - own[0]) <= close and abs(columns[-1] - own[-1]) <= close)
+
+
+def _completes_a_fan(other: Mask, main: Mask) -> bool:
+    """Ends where a side of the fan is that mirrors the other one: nothing else does, whether it moves or not."""
+    if other.sum() < 0.05 * main.sum():
+        return False
+    alone, found = sides(main), sides(main | other)
+    if found is None or min(side.support for side in found) == 0 or found[1].slope - found[0].slope < 0.3:
+        return False
+    rows = np.flatnonzero(main.any(axis=1))
+    face = np.flatnonzero(main[rows[: max(1, len(rows) // 12)]].any(axis=0))
+    across = found[0].at(float(rows[0])) + found[1].at(float(rows[0]))
+    even = abs(found[0].slope + found[1].slope) <= 0.05 and abs(across - face[0] - face[-1]) <= 0.05 * main.shape[1]
+    return even and (alone is None or abs(alone[0].slope + alone[1].slope) > 0.15)
 
 
 def _window(side: float) -> NDArray[np.uint8]:
@@ -321,9 +339,7 @@ def _main(mask: Mask, active: Mask) -> Mask | None:
 def _with_fragments(tissue: Mask, evidence: Evidence, left: Side, right: Side) -> Mask:
     """Adds what lies between the sides, moves and is separated by a dark band from the rest: deep noise, of which some
     stands still, below a shadow."""
-    columns = np.arange(tissue.shape[1])
-    rows = np.arange(tissue.shape[0])[:, None]
-    between = (columns >= left.offset + left.slope * rows - 3) & (columns <= right.offset + right.slope * rows + 3)
+    between = _between_sides(tissue.shape, left, right)
     result: Mask = tissue.copy()
     for mask in (dense(evidence.active), dense(evidence.seen | evidence.active) & ~tissue):
         labels, areas = components(mask)
@@ -334,6 +350,14 @@ def _with_fragments(tissue: Mask, evidence: Evidence, left: Side, right: Side) -
         good = (areas >= MIN_PART * tissue.size) & (inside >= 0.8 * areas) & (moving >= 0.3 * areas)
         result |= good[labels]
     return result
+
+
+def _between_sides(shape: tuple[int, ...], left: Side, right: Side) -> Mask:
+    """And up to 3 pixels outside."""
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    return np.asarray(
+        (columns >= left.offset + left.slope * rows - 3) & (columns <= right.offset + right.slope * rows + 3)
+    )
 
 
 def _is_whole(corners: Points, evidence: Evidence) -> bool:

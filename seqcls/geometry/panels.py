@@ -100,9 +100,19 @@ def _fading(parts: Mask, mean: Image, still: Mask) -> Mask:
         if moving[label] < 0.1 * around[label] or alike[label] < 0.5 * moving[label]:
             continue
         part = labels == label
+        if _corners(part) >= 3:  # the ground of a screen, whatever the picture in it is like
+            continue
         if alike[label] >= 0.7 * moving[label] or _straightness(part) < 0.6:
             result |= part
     return result
+
+
+def _corners(part: Mask) -> int:
+    """How many corners of the image it comes near."""
+    tall, wide = (max(1, round(0.05 * length)) for length in part.shape)
+    return sum(
+        bool(part[y, x].any()) for y in (slice(tall), slice(-tall, None)) for x in (slice(wide), slice(-wide, None))
+    )
 
 
 def _straightness(part: Mask) -> float:

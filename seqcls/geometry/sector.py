@@ -78,7 +78,8 @@ def _line(y: NDArray[np.intp], x: NDArray[np.intp], usable: NDArray[np.bool_], b
     offset = x[i] - slope * y[i]
     away = x - (offset[:, None] + slope[:, None] * y)  # (lines, rows), negative: outside
     near = ((np.abs(away) <= 2.0) & usable).sum(axis=1)
-    worth = near - 30 * np.maximum(0, (away < -blur).sum(axis=1) - 0.03 * len(y))  # a few rows: what touches the probe
+    free = np.where(slope < -0.1, 0.03 * len(y), 0)  # rows of a fan's face that touch the probe beside it
+    worth = near - 30 * np.maximum(0, (away < -blur).sum(axis=1) - free)
     best = int(worth.argmax())
     on = (np.abs(away[best]) <= 2.0) & usable
     if worth[best] <= 0 or on.sum() < 12:

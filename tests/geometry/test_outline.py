@@ -392,6 +392,13 @@ def share(mask: Mask, part: float) -> Mask:
     return kept
 
 
+@pytest.fixture
+def no_completion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts are joined by how they move, not because they complete a fan."""
+    monkeypatch.setattr(module, "_completes_a_fan", lambda other, main: False)
+
+
+@pytest.mark.usefixtures("no_completion")
 def test_a_part_behind_a_shadow_is_joined_where_it_moves() -> None:
     left, right = parted()
     both = left | right
@@ -405,6 +412,7 @@ def test_a_part_behind_a_shadow_is_joined_where_it_moves() -> None:
     assert join(left, both, both, share(right, 0.29)) is not None and join(left, both, both, share(right, 0.31)) is None
 
 
+@pytest.mark.usefixtures("no_completion")
 def test_what_stands_apart_is_not_joined() -> None:
     left, right = parted()
     assert join(left, left, left) is None
@@ -757,3 +765,17 @@ def test_two_pictures_side_by_side_are_one_region(other: tuple[int, int, int, in
     assert found is not None
     left, right = found.corners[:, 0].min(), found.corners[:, 0].max()
     assert bool(left <= 21 and right >= other[2] - 2) is joined
+
+
+@pytest.mark.parametrize("moves", [True, False])
+def test_a_fan_that_a_shadow_parts_is_whole_again(moves: bool) -> None:
+    """The part behind the shadow ends where the mirrored side is; what stands elsewhere is not joined."""
+    whole = fan()
+    shadow = rect(98, 20, 108, 120, 160, 120)
+    main, part = whole & ~shadow, whole & ~shadow
+    main[:, 98:], part[:, :108] = False, False
+    nothing = np.zeros_like(whole)
+    joined = join(main, main | part, part if moves else nothing, nothing if moves else main | part)
+    assert joined is not None and (joined == (main | part)).all()
+    lower = np.roll(part, 12, axis=1)
+    assert join(main, main | lower, nothing, main | lower) is None

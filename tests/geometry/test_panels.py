@@ -282,3 +282,13 @@ def test_a_panel_has_straight_edges() -> None:
     assert module._straightness(box) == 1.0
     assert module._straightness(slanting) == pytest.approx(40 / 119)  # the right side; 40 and 39 are steps of the left
     assert module._straightness(np.ones((40, 100), bool)) == 0
+
+
+def test_the_ground_of_a_screen_is_a_panel_whatever_fades_into_it() -> None:
+    """It comes near three corners of the image."""
+    image, change = np.full((100, 200), 60, np.uint8), np.zeros((100, 200), np.uint8)
+    image[:90, 40:190], change[:90, 40:190] = 64, 40
+    assert panel(image, change < 3, change)[95, 100]
+    image[10:, :40], change[10:, :40] = 64, 40  # then of two, and one by one
+    image[80:, :], change[80:, :] = 64, 40
+    assert not panel(image, change < 3, change)[95, 100]
