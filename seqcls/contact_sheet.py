@@ -92,13 +92,15 @@ class SheetFrames(EvenSample[CheckedFrame]):
         super().__init__(2 * _COLUMNS * _ROWS)
 
 
-def inspect_clip(spec: str | Path, geometry: Geometry, out_png: str | Path, *, show_all: bool = False) -> InspectReport:
+def inspect_clip(
+    spec: str | Path, geometry: Geometry, out_png: str | Path, *, show_all: bool = False, title: str = ""
+) -> InspectReport:
     """Read a whole clip once and write its contact sheet to ``out_png``.
 
     The sheet shows up to 12 frames, spread over the clip, with the outline of their region, and one image as the
-    model gets it. ``show_all`` draws what lies outside the region too. Raises SourceError when the clip cannot be
-    opened, NoFramesError when it holds no frame, GeometryError when a stated region does not fit, OutputError when
-    the sheet cannot be written.
+    model gets it. ``show_all`` draws what lies outside the region too. ``title`` stands on the sheet in place of the
+    clip's name. Raises SourceError when the clip cannot be opened, NoFramesError when it holds no frame, GeometryError
+    when a stated region does not fit, OutputError when the sheet cannot be written.
     """
     sample = SheetFrames()
     regions, reasons, times = dict[Region, None](), Counter[str](), list[float]()
@@ -111,7 +113,7 @@ def inspect_clip(spec: str | Path, geometry: Geometry, out_png: str | Path, *, s
         info, report = source.info, source.report()
     if not times:
         raise NoFramesError(f"{info.name}: holds no frame that can be decoded; is the file whole?")
-    write_sheet(sample, geometry, info.name, out_png, show_all=show_all)
+    write_sheet(sample, geometry, title if title else info.name, out_png, show_all=show_all)
     waits = [after - before for before, after in itertools.pairwise(times)]
     return InspectReport(
         info=info,

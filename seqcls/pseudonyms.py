@@ -14,13 +14,18 @@ import secrets
 import stat
 import sys
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path, PurePath, PurePosixPath
 
+from seqcls.datasets.labels import ClipLabels
 from seqcls.errors import SeqclsError, UsageError, one_line
 from seqcls.files import nfc
+from seqcls.sources.base import Source
 from seqcls.sources.found import FoundSource
+from seqcls.timeline import Timeline
+from seqcls.types import Frame, Gap, SourceInfo, SourceReport
 
 #: What every pseudonym begins with: none is a number, or the name of an option.
 PREFIX = "h-"
@@ -102,6 +107,11 @@ class Pseudonyms:
             self._pattern = re.compile("|".join(ways))
         return self._pattern.sub(lambda found: self._hidden[found.group()], text)
 
+    def remember_patients(self, *patients: str) -> None:
+        """Hide these, too, under the pseudonyms of patients."""
+        self._hidden.update({patient: self.of(patient, "patient") for patient in patients if patient})
+        self._pattern = None
+
     def source(self, source: FoundSource) -> FoundSource:
         """The same clip, or set of images, under its pseudonym."""
         return replace(
@@ -110,6 +120,40 @@ class Pseudonyms:
             image_paths=tuple(map(self.path, source.image_paths)),
             study=self.of(source.study, "study") if source.study else "",
             series=self.of(source.series, "series") if source.series else "",
+        )
+
+    def info(self, info: SourceInfo) -> SourceInfo:
+        """What a source says of itself; a camera's number is no name."""
+        if info.kind == "camera":
+            return info
+        name = self.of(info.name) if "://" in info.name else self.file(info.name)
+        return replace(info, name=name, path=self.path(info.path) if info.path else "")
+
+    def report(self, report: SourceReport) -> SourceReport:
+        """What a source says at its end."""
+        gaps = tuple(replace(gap, reason=self.hide(gap.reason)) for gap in report.gaps)
+        return replace(report, reasons=tuple(map(self.hide, report.reasons)), gaps=gaps)
+
+    def timeline(self, timeline: Timeline) -> Timeline:
+        """The same timeline without names: of the source, in reasons and in warnings."""
+        scores = timeline.scores
+        return replace(
+            timeline,
+            source=self.info(timeline.source),
+            intervals=tuple(replace(each, reason=self.hide(each.reason)) for each in timeline.intervals),
+            scores=replace(scores, reason=tuple(self.hide(reason) if reason else "" for reason in scores.reason)),
+            report=self.report(timeline.report),
+            warnings=tuple(map(self.hide, timeline.warnings)),
+        )
+
+    def labels(self, labels: ClipLabels) -> ClipLabels:
+        """The labels of a clip under its pseudonym, and that of its patient; a clip may be its own patient."""
+        own = labels.patient == labels.file
+        return replace(
+            labels,
+            file=self.path(labels.file),
+            patient=self.path(labels.file) if own else self.of(labels.patient, "patient"),
+            notes=tuple(map(self.hide, labels.notes)),
         )
 
     def _digest(self, text: str) -> bytes:
@@ -156,3 +200,28 @@ def real_names(names: Pseudonyms, paths: Iterable[str]) -> dict[str, str]:
         if back.setdefault(last, path) != path:
             twice.add(last)
     return {name: path for name, path in back.items() if name not in twice}
+
+
+class RenamedSource(AbstractContextManager[Source]):
+    """A source whose facts and gaps name nobody. ``source``: read through this one alone."""
+
+    def __init__(self, source: Source, names: Pseudonyms) -> None:
+        self.info = names.info(source.info)
+        self._source, self._names = source, names
+
+    def __iter__(self) -> Iterator[Frame | Gap]:
+        known = None
+        for item in self._source:
+            if self._source.info is not known:  # the first frame may tell more
+                known = self._source.info
+                self.info = self._names.info(known)
+            yield replace(item, reason=self._names.hide(item.reason)) if isinstance(item, Gap) else item
+
+    def report(self) -> SourceReport:
+        return self._names.report(self._source.report())
+
+    def close(self) -> None:
+        self._source.close()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -6,13 +6,18 @@ import hashlib
 import hmac
 import sys
 from base64 import b32encode
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from seqcls.datasets.labels import ClipLabels
 from seqcls.errors import SeqclsError, UsageError
-from seqcls.pseudonyms import Pseudonyms, read_key, real_names
+from seqcls.pseudonyms import Pseudonyms, RenamedSource, read_key, real_names
+from seqcls.sources import MemorySource
 from seqcls.sources.found import FoundSource
+from seqcls.types import Frame, Gap, SourceInfo, SourceReport
 
 KEY = b"0123456789abcdef0123456789ABCDEF"
 
@@ -140,3 +145,51 @@ def test_a_missing_key_is_not_made_in_silence(tmp_path: Path) -> None:
 def test_a_key_that_others_can_read_is_refused(mode: int, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"others can read.*chmod 600"):
         read_key(write_key(tmp_path / "key", KEY, mode))
+
+
+def test_a_timeline_and_its_labels_lose_their_names() -> None:
+    from support.timelines import timeline
+
+    names = Pseudonyms(KEY)
+    names.remember("Doe/scan.mp4")
+    names.remember_patients("Doe Jane")
+    given = timeline(node="PP?..")
+    source = replace(given.source, name="scan.mp4", path="Doe/scan.mp4", kind="file")
+    report = SourceReport("damaged", ("scan.mp4 is cut",), 3, (Gap(0.0, 1.0, "1 image missing before Doe"),))
+    named = replace(given, source=source, report=report, warnings=("look at Doe/scan.mp4", "of Doe Jane"))
+    shown = names.timeline(named)
+    assert shown.source.path == f"{names.of('Doe')}/{names.of('scan')}.mp4"
+    assert shown.source.name == f"{names.of('scan')}.mp4"
+    assert not any("Doe" in text or "scan." in text for text in (*shown.notes, shown.report.gaps[0].reason))
+    assert shown.warnings[1] == f"of {names.of('Doe Jane', 'patient')}"
+    assert shown.intervals == named.intervals
+
+    labels = ClipLabels("Doe/scan.mp4", "Doe Jane", (), notes=("scan.mp4 has no label",))
+    assert names.labels(labels).patient == names.of("Doe Jane", "patient")
+    assert "scan." not in names.labels(labels).notes[0]
+    own = names.labels(replace(labels, patient=labels.file))
+    assert own.patient == own.file == names.path("Doe/scan.mp4"), "a clip that is its own patient stays so"
+
+
+def test_addresses_are_names_and_cameras_are_none() -> None:
+    names = Pseudonyms(KEY)
+    stream = SourceInfo(name="rtsp://ward-3/probe", kind="stream")
+    assert names.info(stream).name == names.of("rtsp://ward-3/probe")
+    camera = SourceInfo(name="camera 0", kind="camera")
+    assert names.info(camera) == camera
+
+
+def test_a_renamed_source_gives_the_same_frames() -> None:
+    names = Pseudonyms(KEY)
+    names.remember("Doe.mp4")
+    frame = Frame(0, 0.0, 0.1, np.zeros((4, 4), np.uint8))
+    inner = MemorySource([frame, Gap(0.1, 0.2, "1 image missing before Doe")])
+    inner.info = replace(inner.info, name="Doe.mp4", path="x/Doe.mp4")
+    with RenamedSource(inner, names) as source:
+        assert source.info.name == names.file("Doe.mp4")
+        items = list(source)
+        report = source.report()
+    assert items[0] is frame and isinstance(items[1], Gap)
+    assert items[1].reason == f"1 image missing before {names.of('Doe')}" == report.gaps[0].reason
+    with pytest.raises(SeqclsError, match="closed"):
+        list(source)

@@ -48,9 +48,7 @@ def deidentify(
     geometry = Geometry(region=options.parse_region(region), layouts=options.known_layouts(layouts))
     given = options.pseudonyms(hash_names, clips)
     names = Pseudonyms() if given is None else given
-    found = _found(clips)
-    if given is not None:
-        given.remember(*(source.path for source in found))
+    found = _found(clips, given)
     is_file = output.suffix.lower() in (".mp4", ".dcm")
     if is_file:
         to = _form_of(output, to, found)
@@ -84,16 +82,13 @@ def deidentify(
             raise typer.Exit(1 if failed else 3)
 
 
-def _found(clips: Sequence[str]) -> list[FoundSource]:
+def _found(clips: Sequence[str], names: Pseudonyms | None) -> list[FoundSource]:
     from seqcls.sources import expand
     from seqcls.sources.found import singles
 
     with console.progress("looking for clips", None, "files") as advance:
         findings = expand(clips, on_file=advance)
-    for line in findings.aside.unread:
-        console.warn(line)
-    if str(findings.aside):
-        console.notify(str(findings.aside))
+    options.show_aside(findings, names)
     return [one for source in findings.sources for one in (singles(source) if source.unrelated else (source,))]
 
 

@@ -26,6 +26,7 @@ def evaluate(
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     output: Annotated[Path | None, OUTPUT("DIR", "Also write evaluation.json there.", "-o", "--output")] = None,
+    hash_names: options.HashNames = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Run a model on labelled clips: frame and interval metrics, with confidence intervals over patients."""
@@ -36,7 +37,8 @@ def evaluate(
     from seqcls.models.file import read_header
 
     read_header(model)
-    found = labelled_clips(clips, labels, patients, outside=outside)
+    names = options.pseudonyms(hash_names, [clips, labels])
+    found = labelled_clips(clips, labels, patients, outside=outside, names=names)
     target = None if output is None else output / "evaluation.json"
     with only_writer(output, is_folder=True):
         if target is not None:
@@ -53,7 +55,10 @@ def evaluate(
             evaluation = evaluate_clips(detector, found, on_clip=show)
         show_evaluation(evaluation)
         if target is not None:
-            write_json(target, evaluation.to_dict())
+            record = evaluation.to_dict()
+            if names is not None:
+                record["messages"] = [names.hide(message) for message in record["messages"]]
+            write_json(target, record)
             console.notify(f"wrote {target}")
 
 

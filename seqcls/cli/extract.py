@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ from seqcls.wording import count_of
 if TYPE_CHECKING:
     from seqcls.datasets.labels import ClipLabels
     from seqcls.geometry import Region
+    from seqcls.pseudonyms import Pseudonyms
 
 SPLIT = Panel("Split: who is held out for validation")
 
@@ -31,6 +33,7 @@ def inspect(
         bool, OUTPUT("", "Show what lies outside the region too: names may be burnt in there.", "--show-all")
     ] = False,
     output: Annotated[Path | None, OUTPUT("PNG", "Contact sheet. Default: NAME-sheet.png.", "-o", "--output")] = None,
+    hash_names: options.HashNames = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Show a clip's facts, and draw a contact sheet with the ultrasound region found in it."""
@@ -38,13 +41,15 @@ def inspect(
     from seqcls.geometry import Geometry, region_warnings
     from seqcls.sources.found import stem_of
 
+    names = options.pseudonyms(hash_names, [clip])
     new = remember and layouts is not None and not layouts.exists()
     geometry = Geometry(region=parse_region(region), layouts=() if new else options.known_layouts(layouts))
-    target = Path(f"{stem_of(Path(clip).absolute().name)}-sheet.png") if output is None else output
+    shown = Path(clip).absolute().name if names is None else names.file(Path(clip).absolute().name)
+    target = Path(f"{stem_of(shown)}-sheet.png") if output is None else output
     if target.suffix.lower() != ".png":
         raise UsageError(f"-o must end in .png, not {target.name}")
     options.check_outputs(target, overwrite=overwrite)
-    report = inspect_clip(clip, geometry, target, show_all=show_all)
+    report = inspect_clip(clip, geometry, target, show_all=show_all, title="" if names is None else shown)
     out = console.results()
     for name, value in report.facts():
         out.print(f"{name:<22} {console.in_flags(value)}")
@@ -52,8 +57,8 @@ def inspect(
         console.warn(warning)
     console.notify(f"wrote {target}")
     if remember:
-        shown = next((region for region in report.regions if region.is_found), report.regions[0])
-        _remember(clip, shown, Path(options.LAYOUTS) if layouts is None else layouts)
+        region_found = next((region for region in report.regions if region.is_found), report.regions[0])
+        _remember(clip, region_found, Path(options.LAYOUTS) if layouts is None else layouts)
     if report.report.verdict in ("truncated", "damaged"):
         raise typer.Exit(3)
 
@@ -91,6 +96,7 @@ def extract(
     leaky_random_split: Annotated[
         bool, SPLIT("", "Split by frame: it overstates accuracy by 5 to 30 %.", "--leaky-random-split")
     ] = False,
+    hash_names: options.HashNames = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Cut labelled clips into frames for training: cropped to the ultrasound region, split by patient."""
@@ -102,10 +108,11 @@ def extract(
 
     geometry = Geometry(region=parse_region(region), layouts=options.known_layouts(layouts))
     extract_options = options.picked(ExtractOptions, given, geometry=geometry, gate=GateOptions(enabled=gate))
-    found = labelled_clips(clips, labels, patients, outside=outside)
+    names = options.pseudonyms(hash_names, [clips, labels])
+    found = labelled_clips(clips, labels, patients, outside=outside, names=names)
     with only_writer(output.resolve(), is_folder=False):
         with console.progress("extracting", None) as advance:
-            summary = extract_frames(found, output, extract_options, on_frame=advance)
+            summary = extract_frames(found, output, extract_options, on_frame=advance, names=names)
         out = console.results()
         for split in ("train", "validation"):
             for organ in summary.organs:
@@ -118,10 +125,23 @@ def extract(
 
 
 def labelled_clips(
-    clips: Path, labels: Path, patients: str | None, *, outside: bool = False
+    clips: Path, labels: Path, patients: str | None, *, outside: bool = False, names: Pseudonyms | None = None
 ) -> list[tuple[Path, ClipLabels]]:
-    """The clips that a label file names, found, with their patients."""
+    """The clips that a label file names, found, with their patients; with ``names``, under pseudonyms. The label file
+    may name clips by these, too: it may have been made from the outputs of a run."""
     from seqcls.datasets.clip_files import match_clips
     from seqcls.datasets.labels import read_labels, with_patients
 
-    return match_clips(with_patients(read_labels(labels), patients), clips, labels, outside=outside)
+    if names is None:
+        return match_clips(with_patients(read_labels(labels), patients), clips, labels, outside=outside)
+    from seqcls.pseudonyms import real_names
+
+    paths = [path.relative_to(clips).as_posix() for path in clips.rglob("*")] if clips.is_dir() else [clips.name]
+    names.remember(*paths)
+    real = real_names(names, paths)
+    known = [replace(clip, file=real.get(clip.file, clip.file)) for clip in read_labels(labels)]
+    names.remember(*(clip.file for clip in known))
+    known = with_patients(known, patients)
+    names.remember_patients(*(clip.patient for clip in known if clip.patient != clip.file))
+    found = match_clips(known, clips, labels, outside=outside)
+    return [(path, names.labels(clip)) for path, clip in found]

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from seqcls.live.recording.recorder import Recorder
     from seqcls.live.session import LiveOptions, LiveSession
     from seqcls.live.snapshot import LiveView
+    from seqcls.pseudonyms import Pseudonyms
     from seqcls.types import FeedState, SourceInfo
 
 
@@ -93,10 +94,17 @@ def session_options(run_options: LiveRunOptions) -> LiveOptions:
     )
 
 
-def watch(detector: Detector, model: Path, spec: str, folder: Path, run_options: LiveRunOptions) -> int:
+def watch(
+    detector: Detector,
+    model: Path,
+    spec: str,
+    folder: Path,
+    run_options: LiveRunOptions,
+    names: Pseudonyms | None = None,
+) -> int:
     """Watch one feed into ``folder`` with the detector of the file ``model``; returns the exit code."""
     with redirect_stderr(cast(TextIO, _Messages(sys.stderr))):
-        return _watch(detector, model, spec, folder, run_options)
+        return _watch(detector, model, spec, folder, run_options, names)
 
 
 class _Messages:
@@ -141,11 +149,19 @@ def _full_screen() -> bool:
     return sys.stderr.isatty() and not console.messages().is_dumb_terminal
 
 
-def _watch(detector: Detector, model: Path, spec: str, folder: Path, run_options: LiveRunOptions) -> int:
+def _watch(
+    detector: Detector,
+    model: Path,
+    spec: str,
+    folder: Path,
+    run_options: LiveRunOptions,
+    names: Pseudonyms | None,
+) -> int:
     from seqcls.feeds.open import open_live
     from seqcls.journal import JOURNAL_NAME
     from seqcls.live.background import nothing
     from seqcls.live.session import LiveSession, warm_up
+    from seqcls.pseudonyms import RenamedSource
 
     if run_options.resume and not (folder / JOURNAL_NAME).is_file():
         raise OutputError(f"{folder} holds no {JOURNAL_NAME} to continue; leave --resume out to start a new run")
@@ -153,12 +169,13 @@ def _watch(detector: Detector, model: Path, spec: str, folder: Path, run_options
 
     def on_state(state: FeedState, reason: str) -> None:
         for session in running:
-            session.feed_state(state, reason)
+            session.feed_state(state, reason if names is None else names.hide(reason))
 
     on_screen = _full_screen()
     kept: deque[str] = deque(maxlen=_MAX_KEPT)
 
     def notify(message: str) -> None:
+        message = message if names is None else names.hide(message)
         if running:
             kept.append(message)
             running[0].notify(message)
@@ -183,6 +200,8 @@ def _watch(detector: Detector, model: Path, spec: str, folder: Path, run_options
             credentials=run_options.credentials,
         )
         stack.callback(source.close)
+        if names is not None:
+            source = RenamedSource(source, names)
         sinks = [stack.enter_context(closing(sink)) for sink in _sinks(run_options, notify)]
         recorder, clips = _recorders(folder, run_options, detector.gate, notify)
         for writer in (recorder, clips):

@@ -13,12 +13,14 @@ import typer
 from seqcls.cli import console
 from seqcls.errors import ModelError, UsageError
 from seqcls.files import on_disk, prove_writable, require_free
+from seqcls.wording import count_of
 
 if TYPE_CHECKING:
     from seqcls.geometry import Layout
     from seqcls.intervals import IntervalOptions
     from seqcls.pseudonyms import Pseudonyms
     from seqcls.smoothing import SmoothingOptions
+    from seqcls.sources.found import Findings
 
 _Options = TypeVar("_Options")
 _YES_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
@@ -151,6 +153,25 @@ def pseudonyms(key_file: Path | None, sources: Sequence[str | Path]) -> Pseudony
     names.remember(*sources)
     console.hide_names(names)
     return names
+
+
+def show_aside(found: Findings, names: Pseudonyms | None) -> None:
+    """What a search left aside, on stderr; from now on its sources are hidden by their pseudonyms."""
+    if names is None:
+        for line in found.aside.unread:
+            console.warn(line)
+        if str(found.aside):
+            console.notify(str(found.aside))
+        return
+    for source in found.sources:
+        files = () if source.files is None else source.files.paths
+        names.remember(*(path.name for path in (*source.images, *files)))
+        names.remember(*(path for path in (source.path, *source.image_paths) if path))
+    left = sum(found.aside.reasons.values()) + sum(found.aside.suffixes.values())
+    if left:
+        console.notify(f"left aside: {count_of(left, 'file')}; without --hash-names it is said which and why")
+    if found.aside.unread:
+        console.warn(f"{count_of(len(found.aside.unread), 'folder')} cannot be listed; check the permissions")
 
 
 def picked(kind: type[_Options], given: Mapping[str, Any], **more: Any) -> _Options:

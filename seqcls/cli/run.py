@@ -22,6 +22,7 @@ from seqcls.wording import count_of
 
 if TYPE_CHECKING:
     from seqcls.detector import Analysis, Detector
+    from seqcls.pseudonyms import Pseudonyms
     from seqcls.sources import Source
     from seqcls.sources.found import Findings, FoundSource
     from seqcls.timeline import Timeline
@@ -74,7 +75,6 @@ def run(
     offset: options.Offset = None,
     min_present: options.MinPresent = None,
     min_absent: options.MinAbsent = None,
-    pad: options.Pad = None,
     realtime: Annotated[bool, LIVE("", "Play a clip at its own pace, as a feed.", "--realtime")] = False,
     keep: Annotated[
         str, LIVE("latest|every", "On a slow computer: drop frames and stay up to date, or score all and fall behind.")
@@ -88,6 +88,7 @@ def run(
     webhook: Annotated[str | None, LIVE("URL", "POST each event to this address, or to that in this file.")] = None,
     on_event: Annotated[str | None, LIVE("COMMAND", "Run this for each event, without a shell.")] = None,
     output: Annotated[Path | None, OUTPUT("DIR", "Default: NAME-timeline.", "-o", "--output")] = None,
+    hash_names: options.HashNames = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Find when each organ is in view. Writes intervals.csv, scores.csv, timeline.json and timeline.png.
@@ -113,6 +114,7 @@ def run(
 
     if fps is not None:
         require_rate(fps)
+    names = options.pseudonyms(hash_names, [source for source in sources if not source.isdecimal()])
     path = options.find_model(model)
     watched = realtime or any(is_live(source) for source in sources)
     if watched and len(sources) > 1:
@@ -124,7 +126,7 @@ def run(
         session_options(run_options)
     else:
         refuse_for_clips(run_options)
-    stated = {"onset": onset, "offset": offset, "min_present_s": min_present, "min_absent_s": min_absent, "pad_s": pad}
+    stated = {"onset": onset, "offset": offset, "min_present_s": min_present, "min_absent_s": min_absent}
     detector = load(
         path,
         engine=engine,
@@ -144,8 +146,8 @@ def run(
         smoothing=options.changed_smoothing(detector.smoothing, smoothing),
         intervals=options.changed_intervals(detector.intervals, **stated),
     )
-    found = _found(sources, each, watched=watched)
-    folders = _folders(found.sources, output)
+    found = _found(sources, each, watched=watched, names=names)
+    folders = _folders(found.sources if names is None else [names.source(each) for each in found.sources], output)
     # A live run says itself what to do about a journal.
     ends = RUN_ENDS if watched else (*RUN_ENDS, JOURNAL_NAME)
     results = [folder / name for folder in folders for name in ends]
@@ -162,14 +164,14 @@ def run(
             console.notify(f"engine {detector.engine.description}")
             if sampling == "adaptive":
                 console.warn("a live run scores every frame that it takes; --sampling adaptive is for clips")
-            code = watch(detector, path, found.sources[0].spec, folders[0], run_options)
+            code = watch(detector, path, found.sources[0].spec, folders[0], run_options, names)
         else:
-            code = _run_all(detector, found, folders, _root(output), fps, overwrite=overwrite)
+            code = _run_all(detector, found, folders, _root(output), fps, names, overwrite=overwrite)
         if code:
             raise typer.Exit(code)
 
 
-def _found(sources: Sequence[str], each: bool | None, *, watched: bool) -> Findings:
+def _found(sources: Sequence[str], each: bool | None, *, watched: bool, names: Pseudonyms | None) -> Findings:
     """What to run; what is left aside is counted on stderr."""
     from seqcls.sources import expand
     from seqcls.sources.aside import Aside
@@ -183,10 +185,7 @@ def _found(sources: Sequence[str], each: bool | None, *, watched: bool) -> Findi
         return Findings((FoundSource(spec=spec, path="" if live else Path(spec).name),), Aside())
     with console.progress("looking for clips", None, "files") as advance:
         found = expand(sources, each=each, on_file=advance)
-    for line in found.aside.unread:
-        console.warn(line)
-    if str(found.aside):
-        console.notify(str(found.aside))
+    options.show_aside(found, names)
     if found.remark:
         console.notify(found.remark)
     if each and not any(source.images or source.instance for source in found.sources):
@@ -200,6 +199,7 @@ def _run_all(
     folders: Sequence[Path],
     root: Path,
     rate_hz: float | None,
+    names: Pseudonyms | None,
     *,
     overwrite: bool,
 ) -> int:
@@ -226,9 +226,9 @@ def _run_all(
             try:
                 with _own_folder(folder, overwrite) if len(sources) > 1 else nullcontext():
                     if analysis is None:
-                        timelines = _score_pictures(detector, source, folder, should_stop)
+                        timelines = _score_pictures(detector, source, folder, should_stop, names)
                     else:
-                        timelines = [_finish(analysis, folder, rate_hz)]
+                        timelines = [_finish(analysis, folder, rate_hz, names)]
                 if analysis is None:
                     tables.show_pictures(console.results(), source.path, timelines)
                 else:
@@ -273,7 +273,9 @@ def _own_folder(folder: Path, overwrite: bool) -> Iterator[None]:
         yield
 
 
-def _finish(analysis: Analysis | SeqclsError, folder: Path, rate_hz: float | None) -> Timeline:
+def _finish(
+    analysis: Analysis | SeqclsError, folder: Path, rate_hz: float | None, names: Pseudonyms | None
+) -> Timeline:
     if isinstance(analysis, SeqclsError):
         raise analysis
     info = analysis.info
@@ -284,6 +286,7 @@ def _finish(analysis: Analysis | SeqclsError, folder: Path, rate_hz: float | Non
         console.warn(f"{info.name} has times of its own; --fps {rate_hz:g} is not used for it")
     with console.progress(info.name, info.declared_frames) as advance:
         timeline = analysis.finish(lambda done, time_s: advance(done))
+    timeline = timeline if names is None else names.timeline(timeline)
     _drop_journal(folder)
     write_with_progress(timeline, folder)
     return timeline
@@ -344,7 +347,11 @@ def _started(
 
 
 def _score_pictures(
-    detector: Detector, source: FoundSource, folder: Path, should_stop: Callable[[], bool]
+    detector: Detector,
+    source: FoundSource,
+    folder: Path,
+    should_stop: Callable[[], bool],
+    names: Pseudonyms | None,
 ) -> list[Timeline]:
     """Score single images, each by itself: a clip of one frame, without smoothing."""
     from seqcls.exports import write_pictures
@@ -354,6 +361,7 @@ def _score_pictures(
     console.notify(f"{source.path}: {count_of(count, 'image')} scored one by one: {source.unrelated}")
     with console.progress(source.path, count, "images") as advance:
         timelines = score_pictures(detector, source, on_progress=advance, should_stop=should_stop)
+    timelines = timelines if names is None else [names.timeline(each) for each in timelines]
     if timelines:
         _drop_journal(folder)
         write_pictures(timelines, folder, overwrite=True)  # whether that is wanted was asked before

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -38,6 +39,9 @@ from seqcls.layouts import with_layouts
 from seqcls.sources import open_source
 from seqcls.temporaries import replace_folder, temporary_folder
 from seqcls.wording import count_of
+
+if TYPE_CHECKING:
+    from seqcls.pseudonyms import Pseudonyms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +87,13 @@ def extract(
     options: ExtractOptions,
     *,
     on_frame: Callable[[int], None] | None = None,
+    names: Pseudonyms | None = None,
 ) -> ExtractSummary:
     """Write `out/train|validation/<organ> present|absent/*.png`, frames.csv and dataset.json.
 
     A frame that is labelled for several organs lies in one folder for each (as a hard link where the disk can). The
-    folder appears only when all is done; an earlier extraction stays until then. Raises DataError, SourceError,
+    folder appears only when all is done; an earlier extraction stays until then. ``names``: pseudonyms for the names of
+    the images; those of the labels are written as they are. Raises DataError, SourceError,
     OutputError, UsageError.
     """
     out = Path(out).resolve()  # "." has no name to derive the others from, and a link cannot be replaced by a folder
@@ -104,7 +110,7 @@ def extract(
     )
     with temporary_folder(out.parent) as scratch:
         unfinished = scratch / "new"
-        writer = _Writer(unfinished, options, held, on_frame)
+        writer = _Writer(unfinished, options, held, on_frame, names)
         try:
             for path, labels in clips:
                 writer.add(path, labels)
@@ -120,12 +126,18 @@ class _Writer:
     """The folder as it grows."""
 
     def __init__(
-        self, root: Path, options: ExtractOptions, held: frozenset[str], on_frame: Callable[[int], None] | None
+        self,
+        root: Path,
+        options: ExtractOptions,
+        held: frozenset[str],
+        on_frame: Callable[[int], None] | None,
+        names: Pseudonyms | None,
     ) -> None:
         self._root = root
         self._options = options
         self._held = held
         self._on_frame = on_frame
+        self._names = names
         self._random = np.random.default_rng(options.seed)
         self._stems: set[str] = set()
         self._rows: list[Row] = []
@@ -190,7 +202,8 @@ class _Writer:
 
     def _stem(self, path: Path) -> str:
         """Distinct, and fit for any file system."""
-        base = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", for_terminal(nfc(path.stem))).strip(". ") or "clip"
+        name = path.stem if self._names is None else Path(self._names.file(path.name)).stem
+        base = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", for_terminal(nfc(name))).strip(". ") or "clip"
         stem, count = base, 1
         while stem.lower() in self._stems:
             count += 1

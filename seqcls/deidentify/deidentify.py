@@ -32,6 +32,7 @@ from seqcls.sources import Source
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
 
 Image = NDArray[np.uint8]
+_NOTHING = np.zeros((1, 1), np.uint8)
 SUFFIXES = {"mp4": ".mp4", "dicom": ".dcm"}
 
 #: Frames for which the gate has this reason show something else than ultrasound, whatever it is.
@@ -125,17 +126,15 @@ def cut_out(image: Image, region: Region) -> Image:
 
 
 def _shown(source: Source, geometry: Geometry) -> Iterator[tuple[Frame, Region, str]]:
-    """Each frame with its region, and why it must not be shown, "" where it may. Raises GeometryError."""
-    name, gate = source.info.name, Gate(GateOptions(frozen=False))
+    """Each frame with its region, and why it must not be shown, "" where it may."""
+    gate = Gate(GateOptions(frozen=False))
     for item in with_region(source, geometry, source.info.region):
         if isinstance(item, Gap):
             continue
         frame, region = item
-        if region.confidence <= 0:
-            raise GeometryError(
-                f"no ultrasound region is found in {name}, so nothing of it is written; look at it with inspect, and"
-                " state region=x0,y0,x1,y1"
-            )
+        if not region.is_found:
+            yield frame, region, "no ultrasound region"
+            continue
         # A decoder that lost its way may have put into the region what was outside of it.
         reason = (
             f"damaged: {frame.damaged}" if frame.damaged else gate.check(to_gray(frame.image), region, frame.time_s)
@@ -152,24 +151,37 @@ class _Clip:
         self.sample = SheetFrames()
         self._info, self._header, self._path, self._options, self._names = info, header, path, options, names
         self._parts: list[_Part] = []
+        self._waiting: list[Frame] = []  # before a region is found; not their images
         self._times_s: list[float] = []
         self._end_s = 0.0
         self._black = Counter[str]()
         self._regions: dict[Region, None] = {}
 
     def add(self, frame: Frame, region: Region, reason: str, undo: ExitStack) -> None:
-        image = cut_out(frame.image, region)
         if reason:
-            image = np.zeros(image.shape[:2], np.uint8)
             self._black[reason] += 1
-        self._regions[region] = None
-        if not self._parts or self._parts[-1].shape != image.shape[:2]:
-            self._parts.append(self._next_part(region, undo))
-        self._parts[-1].write(image, frame, black=bool(reason))
         self._times_s.append(frame.time_s)
         self._end_s = frame.time_s + frame.duration_s
+        if not region.is_found:
+            nothing = Frame(frame.index, frame.time_s, frame.duration_s, _NOTHING)
+            if self._parts:
+                self._parts[-1].write_black(nothing)
+            else:
+                self._waiting.append(nothing)
+            return
+        self._regions[region] = None
+        image = cut_out(frame.image, region)
+        if not self._parts or self._parts[-1].shape != image.shape[:2]:
+            self._parts.append(self._next_part(region, undo))
+        part, waiting, self._waiting = self._parts[-1], self._waiting, []
+        for earlier in waiting:
+            part.write_black(earlier)
         whole = np.zeros((region.height, region.width, *image.shape[2:]), np.uint8)
-        whole[region.y0 : region.y1, region.x0 : region.x1] = image
+        if reason:
+            part.write_black(frame)
+        else:
+            part.write(image, frame)
+            whole[region.y0 : region.y1, region.x0 : region.x1] = image
         alone = Frame(frame.index, frame.time_s, frame.duration_s, whole)
         self.sample.offer(CheckedFrame(alone, region, reason))
 
@@ -177,6 +189,11 @@ class _Clip:
         name, count = self._info.name, len(self._times_s)
         if not count:
             raise NoFramesError(f"{name}: holds no frame that can be decoded; is the file whole?")
+        if not self._parts:
+            raise GeometryError(
+                f"no ultrasound region is found in {name}, so nothing of it is written; look at it with inspect, and"
+                " state region=x0,y0,x1,y1"
+            )
         if sum(self._black.values()) == count:
             raise GeometryError(f"no frame of {name} shows ultrasound, so nothing of it is written")
         for part in self._parts:
@@ -249,11 +266,16 @@ class _Part:
         else:
             self._file = VideoFile(temporary, time_base_of(info))
 
-    def write(self, image: Image, frame: Frame, *, black: bool) -> None:
+    def write(self, image: Image, frame: Frame) -> None:
         self._file.write(image, frame.time_s, frame.duration_s)
         self.times_s.append(frame.time_s)
-        if not black:  # of colours the brightest channel: blue letters are hardly seen in gray
-            self.text.add(image if image.ndim == 2 else image.max(axis=2), frame.time_s)
+        # Of colours the brightest channel: blue letters are hardly seen in gray.
+        self.text.add(image if image.ndim == 2 else image.max(axis=2), frame.time_s)
+
+    def write_black(self, frame: Frame) -> None:
+        """An image at the frame's time that shows nothing of it."""
+        self._file.write(np.zeros(self.shape, np.uint8), frame.time_s, frame.duration_s)
+        self.times_s.append(frame.time_s)
 
     def finish(self, tags: Any) -> None:
         if isinstance(self._file, DicomFile):

@@ -250,3 +250,16 @@ def test_a_menu_that_is_taken_for_ultrasound_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     done = deidentified(tmp_path / "clip", frames([still] * 30), geometry=Geometry(region=region().box))
     assert any("looks like text" in warning for warning in done.warnings)
+
+
+def test_frames_before_a_region_is_found_are_black(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A minute of worklists, then ultrasound: the search goes on, and what came before keeps its times alone."""
+    height, width = DRAWN.images[0].shape
+    nowhere = Region(0, 0, width, height, width, height, kind="none", confidence=0.0)
+    found = [nowhere] * 4 + [region()] * 8 + [nowhere]
+    monkeypatch.setattr(module, "with_region", lambda items, *_: zip(items, found, strict=False))
+    done = deidentified(tmp_path / "clip", frames()[:13], to="dicom")
+    assert dict(done.black) == {"no ultrasound region": 5} and done.frames == 13
+    read_back = read(done.paths[0])
+    assert [bool(frame.image.any()) for frame in read_back] == [False] * 4 + [True] * 8 + [False]
+    assert [frame.time_s for frame in read_back] == pytest.approx(TIMES_S[:13], abs=1e-6)
