@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from seqcls.errors import SourceError
 from seqcls.sources.base import Clip, Source, require_sane_size
 from seqcls.sources.dicom_decode import decoder_for, to_rgb
+from seqcls.sources.dicom_evidence import Meaning
 from seqcls.sources.dicom_fragments import read_pieces
 from seqcls.sources.dicom_header import Header, read_header
 from seqcls.sources.dicom_levels import StoredLevels, levels_of, palette_of
@@ -38,16 +39,21 @@ _FRAMES_TO_LEVEL = 8
 
 
 def open_dicom(
-    path: Path, *, rate_hz: float | None = None, color: bool = False, levels: StoredLevels | None = None
+    path: Path,
+    *,
+    rate_hz: float | None = None,
+    color: bool = False,
+    levels: StoredLevels | None = None,
+    meaning: Meaning | None = None,
 ) -> Source:
-    """Open a DICOM file; ``rate_hz`` is used when the file states no times that hold. ``levels``: see ``DicomSource``.
-    Raises SourceError."""
+    """Open a DICOM file; ``rate_hz`` is used when the file states no times that hold. ``levels``: see ``DicomSource``;
+    ``meaning``: see ``find_pixels``. Raises SourceError."""
     # Scanners bend the standard daily; what matters is checked here. Not for the time of this call alone: that would
     # change the filters of other threads, and pydicom warns while values are asked for and frames decoded, too.
     warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
     try:
         header = read_header(path)
-        stored = find_pixels(header)
+        stored = find_pixels(header, meaning)
         if stored.codec == "video":
             return DicomVideo(header, stored, color=color)
         return DicomSource(header, stored, rate_hz=rate_hz, color=color, levels=levels)
@@ -124,6 +130,11 @@ class DicomSource(Clip):
                 f"the file states no {'usable ' if times.notes else ''}times: {ASSUMED_RATE_HZ:g} frames per second"
                 " assumed; state rate_hz=NUMBER"
             )
+
+    @property
+    def gray_as(self) -> Meaning | None:
+        """What one sample per pixel means; None where there are three, or a palette."""
+        return self._reading.meaning if self._reading.meaning in ("gray", "inverted") else None
 
     @property
     def levels(self) -> StoredLevels | None:

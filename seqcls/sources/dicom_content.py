@@ -20,10 +20,16 @@ _MIN_SHARE, _MIN_RATIO = 0.1, 8
 _MAX_OUTSIDE = 0.05
 #: Below this a pixel is background, which is black in every layout.
 _BACKGROUND = 16
-#: A reading is rough when it changes so many times more between neighbours than another.
-_ROUGHER = 2.0
-#: Of all values, so many must lie close to the middle on each side.
-_MIN_CROSSING = 0.002
+#: Of all neighbours, so many must lie at both ends of the range: 0.0004 to 0.015 in 27 clips taken as signed values, at
+#: most 0.00003 in the clips as they are.
+_MIN_CROSSING = 0.0003
+#: Bits that run over change by so much of their range, a third of it at random and nearly all of it in a smooth image.
+_MIN_OVERRUN = 0.2
+#: Black and white reach so far into the range. Ultrasound is inverted where white runs along so much of its edge, makes
+#: up so much of the whole, but no more than of the edge, and black is nearly missing. On 115 public clips white never
+#: was more than 0.02 of the edge but for one, a white page with black in half of it. What is not white lies above so
+#: much of the range: echoes are mostly dark.
+_FLAT, _MIN_EDGE, _MIN_AROUND, _MAX_WITHIN, _BRIGHT = 0.03, 0.35, 0.2, 0.05, 0.55
 _MOST_PIXELS = 50_000
 
 
@@ -111,17 +117,68 @@ def row_change(data: NDArray[np.uint8], row_bytes: int) -> float:
     return float(np.abs(lines[row_bytes:] - lines[:-row_bytes]).mean())
 
 
-def smoother(now: NDArray[Any], other: NDArray[Any]) -> bool:
-    """Whether ``other`` is by far the smoother of two readings of one image, both (H, W) or (H, W, 3)."""
-    return _roughness(now) > _ROUGHER * _roughness(other) + 1e-9
+def roughness(image: NDArray[Any]) -> float:
+    """Mean change from neighbour to neighbour in (..., H, W), as a share of the range in use."""
+    values = image.astype(np.float32)
+    low, high = np.percentile(values, (0.5, 99.5))
+    span = float(high - low) if high > low else float(np.ptp(values))
+    changes = (np.abs(np.diff(values, axis=axis)) for axis in (-2, -1))
+    return sum(float(change.sum()) / max(1, change.size) for change in changes) / max(span, 1e-9)
 
 
-def crosses_middle(values: NDArray[Any], bits: int) -> bool:
-    """Whether unsigned values of so many bits lie close on both sides of the middle, where signed ones would end."""
-    middle, near = 1 << (bits - 1), max(1, 1 << (bits - 1) >> 3)
-    below = ((values >= middle - near) & (values < middle)).mean()
-    above = ((values >= middle) & (values < middle + near)).mean()
-    return bool(min(below, above) >= _MIN_CROSSING)
+def sign_of(values: NDArray[Any], bits: int) -> Literal["", "unsigned", "signed", "surely signed"]:
+    """What values (..., W) of so many bits, taken without a sign, show of it: neighbours that are alike lie on both
+    sides of the middle where they have none, and at both ends of the range where they have one.
+
+    Black and white, the least and greatest of either reading, do not count: they meet at every letter.
+    """
+    values, middle = values.astype(np.int64) & ((1 << bits) - 1), 1 << (bits - 1)
+    turned = values ^ middle
+    ends, across = _leaps(values, bits), _leaps(turned, bits)
+    if across > 2 * ends:
+        return "unsigned"
+    if ends > 8 * across and ends > _MIN_CROSSING * values.size:
+        return "surely signed"
+    return "signed" if ends > 2 * across else ""
+
+
+def _leaps(values: NDArray[np.int64], bits: int) -> int:
+    """How often neighbours lie at both ends of the range, the least and greatest of all left out."""
+    inner = (values > values.min()) & (values < values.max())
+    leaps = np.abs(np.diff(values, axis=-1)) > (1 << bits) - max(1, 1 << bits >> 3)
+    return int((leaps & inner[..., 1:] & inner[..., :-1]).sum())
+
+
+def continues_above(values: NDArray[Any], bits: int) -> bool:
+    """Whether values (..., W) go on in the bits above the lowest ``bits``, which then run over where those change.
+
+    Where something else stands there, such as an overlay, the lowest ones are alike on both sides of a change.
+    """
+    values = values.astype(np.int64)
+    higher, lower = values >> bits, values & ((1 << bits) - 1)
+    jumps = [
+        np.abs(np.diff(lower, axis=axis))[np.diff(higher, axis=axis) != 0]
+        for axis in range(-1, -1 - min(2, values.ndim), -1)
+    ]
+    changes = np.concatenate(jumps)
+    return not lower.any() or (changes.size > 0 and float(changes.mean()) >= _MIN_OVERRUN * (1 << bits))
+
+
+def surround(image: NDArray[Any]) -> Literal["", "black", "white", "white in part"]:
+    """What lies around the image (H, W) of one sample per pixel; "" where it is neither, as in cropped or bright ones.
+
+    "white in part": what is not white is dark, as in ultrasound on a white page.
+    """
+    least, greatest = (float(value) for value in np.percentile(image, (0.1, 99.9)))
+    if greatest <= least:
+        return ""
+    black, white = image <= least + _FLAT * (greatest - least), image >= greatest - _FLAT * (greatest - least)
+    if _along_edge(white) >= _MIN_EDGE and _MIN_AROUND <= white.mean() <= _edge(white).mean() + _MAX_WITHIN:
+        within = float(np.median(image[~white])) if not white.all() else greatest
+        inverted = black.mean() <= _MAX_WITHIN and within >= least + _BRIGHT * (greatest - least)
+        return "white" if inverted else "white in part"
+    around = _along_edge(black) >= _MIN_EDGE and black.mean() >= _MIN_AROUND and white.mean() <= _MAX_WITHIN
+    return "black" if around or black.mean() >= 0.5 else ""
 
 
 def neater(now: NDArray[np.uint8], other: NDArray[np.uint8], width: int, samples: int, by_plane: bool) -> bool:
@@ -196,7 +253,14 @@ def _thinned(image: NDArray[Any]) -> NDArray[Any]:
     return image[:: max(1, image.shape[0] * image.shape[1] // _MOST_PIXELS)]
 
 
-def _roughness(image: NDArray[Any]) -> float:
-    values = image.astype(np.float32)
-    changes = (np.abs(np.diff(values, axis=axis)) for axis in (0, 1))
-    return sum(float(change.sum()) / max(1, change.size) for change in changes)
+def _edge(image: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The outermost pixels of (H, W), clockwise."""
+    return np.concatenate([image[0], image[1:, -1], image[-1, -2::-1], image[-2:0:-1, 0]])
+
+
+def _along_edge(flat: NDArray[np.bool_]) -> float:
+    """The share of the edge of (H, W) along which it is flat without a break; speckle breaks it, however bright."""
+    edge = _edge(flat)
+    turns = np.flatnonzero(np.diff(np.concatenate([[0], edge.astype(np.int8), [0]])))
+    runs = turns[1::2] - turns[::2]
+    return float(runs[runs >= max(8, edge.size // 16)].sum() / edge.size)

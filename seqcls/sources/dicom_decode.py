@@ -99,7 +99,8 @@ def native_samples(data: bytes, reading: PixelReading) -> NDArray[Any]:
         return values.reshape(-1, 4)[:, [0, 2, 3, 1, 2, 3]].reshape(height, width, 3)
     if reading.samples == 3:
         by_plane = reading.layout == "plane"
-        return values.reshape(3, height, width).transpose(1, 2, 0) if by_plane else values.reshape(height, width, 3)
+        values = values.reshape(3, height, width).transpose(1, 2, 0) if by_plane else values.reshape(height, width, 3)
+        return in_use(values, reading)
     return in_use(values.reshape(height, width), reading)
 
 

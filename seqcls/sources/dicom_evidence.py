@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 
 from seqcls.errors import SourceError
 from seqcls.sources import dicom_content as content
-from seqcls.sources.dicom_fields import text, whole
+from seqcls.sources.dicom_fields import stated_window, text, whole
 from seqcls.sources.dicom_stream import Codec, StreamFacts
 
 Meaning = Literal["gray", "inverted", "palette", "rgb", "ybr"]
 
 #: Taken out of the standard, and nothing like RGB (PS3.3 C.7.6.3.1.2).
 _RETIRED = ("HSV", "ARGB", "CMYK")
+#: White hardly ever leaves so many of the highest bits unused.
+_MANY_BITS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +34,17 @@ class Label:
     height: int
     samples: int
     bits: int
-    """Allocated for a sample; ``stored`` of them are used."""
+    """Allocated for a sample; ``stored`` of them are used, the highest being number ``high``, counted from 0."""
     stored: int
+    high: int
     signed: bool
     planar: bool
     photometric: str
     frames: int
     overlay: bool
-    """Whether the bits above those stored hold an overlay."""
+    """Whether the bits that are not stored hold an overlay."""
+    window: tuple[float, float] | None = None
+    """The stored values that are to be black and white."""
 
     @property
     def color(self) -> Literal["", "rgb", "ybr"]:
@@ -63,7 +68,8 @@ class PixelReading:
     bits: int
     """Of one sample as it lies: 1, 8, 16 or 32."""
     stored: int
-    """Of these, from the lowest on, the bits that hold the value."""
+    """Of these, from number ``shift`` on, the bits that hold the value."""
+    shift: int = 0
     signed: bool = False
     stream_signed: bool = False
     """Whether the decoder hands over signed values by itself (JPEG 2000)."""
@@ -99,12 +105,14 @@ def read_label(header: Any) -> Label:
         height=whole(header, "Rows", 0),
         samples=whole(header, "SamplesPerPixel", 0),
         bits=bits,
-        stored=whole(header, "BitsStored", bits),
+        stored=(stored := whole(header, "BitsStored", bits)),
+        high=whole(header, "HighBit", stored - 1),
         signed=whole(header, "PixelRepresentation", 0) == 1,
         planar=whole(header, "PlanarConfiguration", 0) == 1,
         photometric=text(header, "PhotometricInterpretation").upper(),
         frames=max(0, whole(header, "NumberOfFrames", 0)),
         overlay=any(tag >> 16 & 0xFF00 == 0x6000 for tag in header.keys()),  # noqa: SIM118 - not the values
+        window=stated_window(header),
     )
 
 
@@ -149,7 +157,7 @@ def compressed_reading(
             f"the header says {label.width}x{label.height}, but the frames are {width}x{height}: read as that"
         )
     if samples == 1:
-        if not facts.signed and reading.codec != "jpeg" and (label.signed or reading.codec == "rle"):
+        if not facts.signed and reading.codec != "jpeg" and (label.signed or reading.stored == reading.bits):
             reading = with_sign_and_bits(reading, probe(reading), label)
         if label.samples == 3 or label.color:
             reading = reading.noting(
@@ -162,21 +170,58 @@ def compressed_reading(
 
 
 def with_sign_and_bits(reading: PixelReading, values: NDArray[Any] | None, label: Label) -> PixelReading:
-    """Sign and bits in use as stated, unless ``values`` (H, W) of one frame, without a sign, speak against it."""
-    stored = label.stored if reading.bits == 16 and 0 < label.stored < reading.stored else reading.stored
-    stated = replace(reading, stored=stored, signed=label.signed)
+    """Sign and bits in use as stated, unless ``values`` (..., W) of some frames, as they lie and without a sign, speak
+    against it."""
+    reading = with_bits(reading, values, label)
     if values is None:
-        return stated
-    if label.signed:
-        if not content.crosses_middle(values, stored):
-            return stated
-        reading = reading.noting(
+        return replace(reading, signed=label.signed)
+    shown = content.sign_of(in_use(values, reading), reading.stored)
+    if label.signed and shown == "unsigned":
+        return reading.noting(
             "the header says that values are signed, but the image shows that they are not: read as that"
         )
+    if not label.signed and shown == "surely signed":
+        return reading.noting(
+            "the header says that values have no sign, but the image shows that they have one: read as that",
+            signed=True,
+        )
+    return replace(reading, signed=label.signed)
+
+
+def with_bits(reading: PixelReading, values: NDArray[Any] | None, label: Label) -> PixelReading:
+    """The bits in use as stated, unless ``values`` as in ``with_sign_and_bits`` have more, or have them elsewhere."""
+    size = reading.stored
+    if not 0 < label.stored < size or size != reading.bits:
+        return reading  # the stream knows better
+    stored, spare = label.stored, size - label.stored
+    shift = min(max(0, label.high + 1 - stored), spare)
+    said = replace(reading, stored=stored, shift=shift)
+    if values is None or label.overlay:
+        return said
     greatest = int(values.max()).bit_length()
-    if stored < greatest and not label.overlay:
-        return reading.noting(f"the header says that {stored} bits are in use, but {greatest} are: read as that")
-    return replace(reading, stored=stored)
+    fits_low = greatest <= stored or (label.signed and _signed_bits(values) <= stored)
+    may_stand_high = greatest > stored or 0 < spare < _MANY_BITS
+    fits_high = may_stand_high and _window_fits(label) and not (values & ((1 << (shift or spare)) - 1)).any()
+    continues = content.continues_above(values, stored)
+    if (fits_low and not shift) or (fits_high and shift and greatest <= stored + shift):
+        return said
+    if fits_low or (fits_high and continues):
+        found = 0 if fits_low else spare
+        places = f"bits {shift} to {shift + stored - 1} hold the value, but bits {found} to {found + stored - 1} do"
+        return reading.noting(f"the header says that {places}: read as that", stored=stored, shift=found)
+    if not shift and not continues:
+        return said  # something else stands above them
+    return reading.noting(f"the header says that {stored} bits are in use, but {greatest} are: read as that")
+
+
+def _signed_bits(values: NDArray[Any]) -> int:
+    signed = values.view(f"i{values.dtype.itemsize}")
+    return max(int(signed.max()), -int(signed.min()) - 1).bit_length() + 1
+
+
+def _window_fits(label: Label) -> bool:
+    """Whether the window counts in values of the bits in use, and not in what these are with all bits below them."""
+    return label.window is None or max(map(abs, label.window)) <= 1.5 * (1 << label.stored)
 
 
 def _compressed_color(
@@ -208,9 +253,11 @@ def _compressed_color(
 
 
 def in_use(values: NDArray[Any], reading: PixelReading) -> NDArray[Any]:
-    """Samples without the bits above those stored, which may hold an overlay; with the sign spread."""
+    """Samples without the bits that are not stored, which may hold an overlay; with the sign spread."""
     spare, size = 8 * values.dtype.itemsize - reading.stored, values.dtype.itemsize
     values = values.astype(f"u{size}", copy=False)
+    if reading.shift:
+        values = values >> reading.shift
     if reading.signed:
         values = values.view(f"i{size}")
         return (values << spare) >> spare if spare > 0 else values

@@ -48,6 +48,17 @@ def text(header: Any, name: str) -> str:
     return str(values[0]).strip("\0 ") if values else ""
 
 
+def stated_window(header: Any) -> tuple[float, float] | None:
+    """The stored values that the window shows as black and as white (PS3.3 C.11.2.1.2.1), undone through the modality's
+    slope and intercept; the second is the lower one where the slope is negative. None where no window is stated."""
+    center, width = number(header, "WindowCenter"), number(header, "WindowWidth")
+    if center is None or width is None or width < 1:
+        return None
+    slope, intercept = number(header, "RescaleSlope") or 1.0, number(header, "RescaleIntercept") or 0.0
+    low, high = center - 0.5 - (width - 1) / 2, center - 0.5 + (width - 1) / 2
+    return (low - intercept) / slope, (high - intercept) / slope
+
+
 def _number(value: Any) -> float | None:
     try:
         result = float(str(value).replace(",", ".")) if isinstance(value, str) else float(value)

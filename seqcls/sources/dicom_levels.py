@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +11,12 @@ from numpy.typing import NDArray
 
 from seqcls.errors import SourceError
 from seqcls.sources.dicom_evidence import PixelReading
-from seqcls.sources.dicom_fields import number, numbers
+from seqcls.sources.dicom_fields import number, numbers, stated_window
 from seqcls.sources.levels import Levels
 from seqcls.wording import count_of
 
+#: A window that shows fewer levels than these of every frame is not meant for the values.
+_SHOWN = 6
 #: A stored value has 16 bits.
 MAX_ENTRIES = 1 << 16
 _COLORS = ("Red", "Green", "Blue")
@@ -41,26 +42,29 @@ def levels_of(header: Any, reading: PixelReading, frames: Iterable[NDArray[Any]]
     window, frames = _window(header) if reading.bits > 8 else None, iter(frames)
     notes: tuple[str, ...] = ()
     if window is not None:
-        first = list(itertools.islice(frames, 1))
-        if not first or np.ptp(first[0]) == 0 or np.ptp(window.apply(first[0])) > 1:
+        looked: list[NDArray[Any]] = []
+        for frame in frames:
+            looked.append(frame)
+            if np.ptp(window.apply(frame)) >= _SHOWN:
+                return window
+        if not any(np.ptp(frame) for frame in looked):
             return window
-        frames = itertools.chain(first, frames)
+        frames = iter(looked)
         notes = (f"the {window.origin} shows nothing of the values: their range is used instead",)
     seen = [(float(frame.min()), float(frame.max())) for frame in frames]
     if not seen:
         return StoredLevels(0.0, top, "all stored bits")
     low, high = min(low for low, _ in seen), max(high for _, high in seen)
+    if reading.bits == 8 and low < 0:
+        return StoredLevels(-(top + 1) / 2, (top - 1) / 2, "all stored bits")
     return StoredLevels(low, high, f"least to greatest of {count_of(len(seen), 'frame')}, {low:g} to {high:g}", notes)
 
 
 def _window(header: Any) -> StoredLevels | None:
-    """PS3.3 C.11.2.1.2.1, undone through the modality's slope and intercept."""
-    center, width = number(header, "WindowCenter"), number(header, "WindowWidth")
-    if center is None or width is None or width < 1:
+    window = stated_window(header)
+    if window is None:
         return None
-    slope, intercept = number(header, "RescaleSlope") or 1.0, number(header, "RescaleIntercept") or 0.0
-    low, high = center - 0.5 - (width - 1) / 2, center - 0.5 + (width - 1) / 2
-    return StoredLevels((low - intercept) / slope, (high - intercept) / slope, f"window {center:g}/{width:g}")
+    return StoredLevels(*window, f"window {number(header, 'WindowCenter'):g}/{number(header, 'WindowWidth'):g}")
 
 
 @dataclass(frozen=True, slots=True)

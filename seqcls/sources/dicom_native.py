@@ -11,11 +11,24 @@ from numpy.typing import NDArray
 
 from seqcls.errors import SourceError
 from seqcls.sources import dicom_content as content
-from seqcls.sources.dicom_evidence import Label, PixelReading, called, require_known_color, says, with_sign_and_bits
+from seqcls.sources.dicom_evidence import (
+    Label,
+    PixelReading,
+    called,
+    in_use,
+    require_known_color,
+    says,
+    with_bits,
+    with_sign_and_bits,
+)
 from seqcls.wording import count_of
 
 #: The data may be longer than its frames by this many bytes: padded to an even or aligned length.
 _MAX_PADDING = 64
+
+#: Values change so many times more between neighbours, by the range in use, where their bytes stand in the wrong order.
+#: On 27 clips it was 1.6 to 30 times, and 0.8 to 1.2 times where both orders show the image.
+_ROUGHER = 1.4
 
 #: Bytes from the middle of the data by which row lengths are compared.
 _LOOK_BYTES = 400_000
@@ -58,16 +71,20 @@ def native_reading(label: Label, block: Block, name: str) -> PixelReading:
         reading = replace(reading, signed=label.signed and reading.samples == 1)
         return replace(reading, big=block.big_endian, swapped=block.big_endian and block.in_words)
     if reading.bits == 16:
-        reading, values = _order_of_16_bits(right_way_round(reading, middle), middle, block)
-        return reading if reading.samples == 3 else with_sign_and_bits(reading, values, label)
+        reading, values = _order_of_16_bits(right_way_round(reading, middle), label, middle, block)
+        if reading.samples == 3:
+            return with_bits(reading, values, label)
+        return with_sign_and_bits(reading, _of_some_frames(reading, values, block), label)
     if reading.bits == 8 and reading.layout != "422":
         reading, middle = _order_of_8_bits(reading, middle, block)
         if reading.samples == 3:
-            return right_way_round(_color(reading, label, middle), middle)
+            reading = right_way_round(_color(reading, label, middle), middle)
+            return with_bits(reading, middle, label)
         if label.color and not reading.notes:
             reading = reading.noting(f"the header says {says(label)} and one sample per pixel: read as gray")
         reading = right_way_round(reading, middle)
-        return with_sign_and_bits(reading, middle[: reading.frame_bytes].reshape(-1, reading.width), label)
+        values = middle[: reading.frame_bytes].reshape(-1, reading.width)
+        return with_sign_and_bits(reading, _of_some_frames(reading, values, block), label)
     return right_way_round(replace(reading, big=block.big_endian), middle)
 
 
@@ -262,14 +279,56 @@ def _laid(reading: PixelReading, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _order_of_16_bits(
-    reading: PixelReading, middle: NDArray[np.uint8], block: Block
+    reading: PixelReading, label: Label, middle: NDArray[np.uint8], block: Block
 ) -> tuple[PixelReading, NDArray[Any]]:
+    """The stated order of the bytes unless the image is plainly smoother in the other one, and (..., W) in that order.
+
+    Where values have 8 bits, in the high byte or in the low one, both orders show the image: then a window tells.
+    """
     reading = replace(reading, big=block.big_endian)
     rows = middle[: reading.frame_bytes]
-    low_first, high_first = (rows.view(kind).reshape(-1, reading.row_bytes // 2) for kind in ("<u2", ">u2"))
+    low_first, high_first = (_in_rows(rows.view(kind).astype(np.uint16), reading) for kind in ("<u2", ">u2"))
     now, other = (high_first, low_first) if reading.big else (low_first, high_first)
-    if not content.smoother(now, other):
+
+    def rough(values: NDArray[Any]) -> float:
+        plain = content.roughness(values)
+        if not label.signed:
+            return plain
+        stored = label.stored if 0 < label.stored < 16 else 16
+        return min(plain, content.roughness(in_use(values, replace(reading, stored=stored, signed=True))))
+
+    if not rough(now) > _ROUGHER * rough(other) + 1e-9 and not _shown_by_window_alone(now, other, label):
         return reading, now
     return reading.noting(
         "the bytes of each value stand in the other order than the header says: read as that", big=not reading.big
     ), other
+
+
+def _of_some_frames(reading: PixelReading, middle: NDArray[Any], block: Block) -> NDArray[Any]:
+    """Rows of up to three frames, of which ``middle`` holds one: a dark one does not show how many bits are in use."""
+    rows, size = [middle], reading.frame_bytes
+    for start in (0, (block.available // size - 1) * size):
+        data = np.frombuffer(block.peek(start, size), np.uint8)
+        if data.size == size and start % 2 == 0:
+            kind = "u1" if reading.bits == 8 else ">u2" if reading.big else "<u2"
+            rows.append(data.view(kind).reshape(-1, reading.width).astype(middle.dtype))
+    return np.concatenate(rows)
+
+
+def _in_rows(values: NDArray[Any], reading: PixelReading) -> NDArray[Any]:
+    """Values of one frame, of which neighbours in the last two axes are neighbours in the image."""
+    by_pixel = reading.samples == 3 and reading.layout == "pixel"
+    size = (reading.height, reading.width, 3) if by_pixel else (-1, reading.width)
+    rows: NDArray[Any] = values.reshape(size)
+    return rows.transpose(2, 0, 1) if by_pixel else rows
+
+
+def _shown_by_window_alone(now: NDArray[Any], other: NDArray[Any], label: Label) -> bool:
+    """Whether one order gives values of a byte that the window turns black, and the other an image."""
+    if label.window is None or label.signed or int(now.max()) > 255:
+        return False
+    low, high = sorted(label.window)
+    black, clear = (
+        bool(((values - low) < 0.02 * (high - low)).all()) for values in (now.astype(float), other.astype(float))
+    )
+    return black and not clear

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
@@ -14,7 +14,8 @@ from seqcls.errors import NoFramesError, SourceError
 from seqcls.sources import dicom_content as content
 from seqcls.sources.base import require_sane_size
 from seqcls.sources.dicom_decode import decoder_for, fits_rle
-from seqcls.sources.dicom_evidence import Label, PixelReading, compressed_reading, read_label, says
+from seqcls.sources.dicom_evidence import Label, Meaning, PixelReading, compressed_reading, read_label, says
+from seqcls.sources.dicom_fields import text
 from seqcls.sources.dicom_fragments import (
     Piece,
     PixelData,
@@ -33,6 +34,8 @@ from seqcls.sources.dicom_stream import Codec, StreamFacts, codec_of_syntax, rea
 
 #: Enough of a frame for its stream's header.
 _HEAD_BYTES = 1 << 20
+#: Samples that are places in a palette change so many times more between neighbours than what they stand for.
+_ROUGHER = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +66,18 @@ class StoredPixels:
         return turned[before : before + piece.length]
 
 
-def find_pixels(header: Header) -> StoredPixels:
-    """Raises SourceError for what holds no pixels, contradicts itself beyond remedy or cannot be decoded."""
+def find_pixels(header: Header, meaning: Meaning | None = None) -> StoredPixels:
+    """``meaning``: of the one sample of gray images, where other files of the series have shown it.
+
+    Raises SourceError for what holds no pixels, contradicts itself beyond remedy or cannot be decoded.
+    """
     try:
-        return _find_pixels(header)
+        return _find_pixels(header, meaning)
     except TooManyFramesError as error:
         raise SourceError(f"{header.path}: {error}, which no cine has; get a fresh copy, or cut it") from None
 
 
-def _find_pixels(header: Header) -> StoredPixels:
+def _find_pixels(header: Header, meaning: Meaning | None) -> StoredPixels:
     path, label = header.path, read_label(header.data)
     with header.open() as stream:
         data = find_pixel_data(stream, header.position, implicit=header.implicit, little=header.little)
@@ -89,10 +95,12 @@ def _find_pixels(header: Header) -> StoredPixels:
         else:
             raise SourceError(f"{path}: holds no image ({pixels.missing or 'no frame in it'}); get a fresh copy")
         reading = stored.reading
-        if reading.samples == 1 and (reading.meaning == "inverted" or _has_palette(header)):
-            middle = stored.frames[len(stored.frames) // 2]
+        if reading.samples == 1 and reading.bits > 1 and reading.meaning != "palette":
+            if meaning is not None:
+                return replace(stored, reading=replace(reading, meaning=meaning))
+            decode, frames = decoder_for(reading, str(path)), stored.frames
             with contextlib.suppress(Exception):  # reported when the frame is read
-                samples = decoder_for(reading, path.name)(stored.read(stream, middle))
+                samples = (decode(stored.read(stream, frames[at])) for at in (len(frames) // 2, 0, -1))
                 return replace(stored, reading=_meaning_of_gray(samples, reading, header, label))
         return stored
 
@@ -177,20 +185,44 @@ def _native(stream: BinaryIO, data: PixelData, header: Header, label: Label) -> 
     return StoredPixels(pixels.frames, pixels.missing, label, reading, "", called, data.start)
 
 
-def _meaning_of_gray(samples: NDArray[Any], reading: PixelReading, header: Header, label: Label) -> PixelReading:
-    """One sample per pixel: whether 0 is white, and whether a palette that is there is meant, by what it looks like."""
-    if reading.meaning == "gray":
+def _meaning_of_gray(
+    frames: Iterator[NDArray[Any]], reading: PixelReading, header: Header, label: Label
+) -> PixelReading:
+    """One sample per pixel: whether 0 is white, and whether a palette that is there is meant, by what it looks like.
+
+    The first of the ``frames`` decides; where it is white around, so must the others be.
+    """
+    samples = next(frames)
+    if reading.meaning == "gray" and _has_palette(header):
         colors = palette_of(header.data, little=header.little, name=header.path.name).apply(samples)
-        if not label.color and not content.smoother(samples, colors.mean(-1)):
-            return reading
-        note = f"the header says {says(label)}, but it holds a palette for one sample per pixel: read as PALETTE COLOR"
-        return reading.noting(note, meaning="palette")
-    if reading.meaning == "inverted":
-        least, greatest = float(samples.min()), float(samples.max())
+        if label.color or content.roughness(samples) > _ROUGHER * content.roughness(colors.mean(-1)):
+            note = (
+                f"the header says {says(label)}, but it holds a palette for one sample per pixel: read as PALETTE COLOR"
+            )
+            return reading.noting(note, meaning="palette")
+    turned = label.window is not None and label.window[0] > label.window[1] and reading.bits > 8
+    around = content.surround(-samples.astype(np.float32) if turned else samples)
+    if around.startswith("white") and any(content.surround(other) != content.surround(samples) for other in frames):
+        return reading  # the middle one is a flash
+    if reading.meaning == "inverted" and around == "black":
         # MONOCHROME1 means that 0 is white; ultrasound is black around.
-        if greatest > least and (samples <= least + 0.03 * (greatest - least)).mean() >= 0.5:
-            note = "the header says MONOCHROME1, but then the image would be white around: read as MONOCHROME2"
-            return reading.noting(note, meaning="gray")
+        note = "the header says MONOCHROME1, but then the image would be white around: read as MONOCHROME2"
+        return reading.noting(note, meaning="gray")
+    if reading.meaning == "inverted":
+        return reading
+    inverse = text(header.data, "PresentationLUTShape").upper() == "INVERSE"
+    if around == "white":
+        note = f"the header says {says(label)}, but then the image would be white around: read as MONOCHROME1"
+        return reading.noting(note, meaning="inverted")
+    if around == "white in part" and not inverse:
+        return reading.noting(
+            "the image is white around and partly black within: read as it stands; look at its frames"
+        )
+    if inverse and around != "black":
+        return reading.noting(
+            f"the header says {says(label)} and PresentationLUTShape INVERSE, and the image does not show which of them"
+            " holds: not inverted; look at its frames"
+        )
     return reading
 
 

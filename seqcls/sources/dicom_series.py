@@ -12,6 +12,7 @@ from pathlib import Path
 from seqcls.errors import SourceError
 from seqcls.sources.base import Clip
 from seqcls.sources.dicom import DicomSource, open_dicom
+from seqcls.sources.dicom_evidence import Meaning
 from seqcls.sources.dicom_instances import InstanceTimes, SeriesFiles
 from seqcls.sources.dicom_levels import StoredLevels
 from seqcls.sources.image_numbers import numbered_places
@@ -46,9 +47,13 @@ class DicomSeries(Clip):
         numbers = [files.instances[at].number for at in times.order]
         self._stretches, origin, remark = _stretches(numbers, times, rate_hz)
         self._levels = _common_levels(self._paths)
-        with open_dicom(self._paths[0], rate_hz=ASSUMED_RATE_HZ, color=color, levels=self._levels) as first:
+        self._meaning, notes = _common_meaning(self._paths)
+        with open_dicom(
+            self._paths[0], rate_hz=ASSUMED_RATE_HZ, color=color, levels=self._levels, meaning=self._meaning
+        ) as first:
             info = first.info
-            self._notes += [note for note in first.report().reasons if note != "not read to the end"]
+            notes += [note for note in first.report().reasons if note != "not read to the end" and note not in notes]
+        self._notes += notes
         usual_s = statistics.median(end_s - start_s for start_s, end_s in self._stretches)
         self.info = replace(
             info,
@@ -74,7 +79,7 @@ class DicomSeries(Clip):
                 yield self._lost(reached_s, start_s, f"{count_of(missing, 'image')} missing before {path.name}")
             reached_s = end_s
             try:
-                with open_dicom(path, color=self._color, levels=self._levels) as source:
+                with open_dicom(path, color=self._color, levels=self._levels, meaning=self._meaning) as source:
                     image = next(item.image for item in source if isinstance(item, Frame))
             except (SourceError, StopIteration) as error:
                 reason = str(error).removeprefix(f"{path}: ") or "its image is damaged"
@@ -103,6 +108,14 @@ def _stretches(
         if rate_hz is None:
             remark = f"the files state no times: {ASSUMED_RATE_HZ:g} frames per second assumed; state rate_hz=NUMBER"
     return [(slot * period_s, (slot + 1) * period_s) for slot in places.slots], origin, remark
+
+
+def _common_meaning(paths: Sequence[Path]) -> tuple[Meaning | None, list[str]]:
+    """What the samples of gray images mean by the middle one of them, and what is to be noted of it."""
+    with contextlib.suppress(SourceError), open_dicom(paths[len(paths) // 2], rate_hz=ASSUMED_RATE_HZ) as source:
+        if isinstance(source, DicomSource) and source.gray_as is not None:
+            return source.gray_as, [note for note in source.report().reasons if note != "not read to the end"]
+    return None, []
 
 
 def _common_levels(paths: Sequence[Path]) -> StoredLevels | None:

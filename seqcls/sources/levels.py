@@ -25,7 +25,8 @@ class Levels:
 
     def apply(self, stored: NDArray[Any]) -> NDArray[np.uint8]:
         """The same shape, uint8; what is no number becomes 0."""
-        scaled = (stored.astype(np.float32) - self.low) * (255 / max(self.high - self.low, 1e-6))
+        span = self.high - self.low  # below 0 where the scale is turned over
+        scaled = (stored.astype(np.float32) - self.low) * (255 / (span if abs(span) > 1e-6 else 1e-6))
         scaled = np.nan_to_num(scaled) if stored.dtype.kind == "f" else scaled
         return np.asarray(np.clip(np.rint(scaled), 0, 255), np.uint8)
 

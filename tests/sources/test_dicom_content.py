@@ -62,14 +62,45 @@ def test_rows_are_alike_at_their_own_length() -> None:
     assert content.row_change(np.arange(100, dtype=np.uint8), 3) == 3.0
 
 
-def test_the_middle_is_crossed_by_unsigned_values_alone() -> None:
-    assert content.crosses_middle(np.arange(256), 8) and not content.crosses_middle(np.array([0, 100, 200, 255]), 8)
+def test_a_sign_shows_where_neighbours_lie_at_both_ends_of_the_range() -> None:
+    ramp = np.arange(0, 254, 3) + np.arange(3)[:, None]  # 126, 129 and 127, 130 and 125, 128 cross the middle
+    signed = ramp ^ 128  # 254, 1 and so on; 255 and 0 are taken for black and white
+    assert content.sign_of(ramp, 8) == "unsigned" and content.sign_of(signed, 8) == "surely signed"
+    assert content.sign_of(ramp * 16, 12) == "unsigned" and content.sign_of(signed * 16, 12) == "surely signed"
+    letters = np.where(np.arange(200) // 5 % 2, 255, 0)[None]  # black beside white is no sign
+    assert content.sign_of(letters, 8) == "" and content.sign_of(letters ^ 128, 8) == ""
+    # Letters beside an image: 40 changes from black to white, and one over the middle.
+    assert content.sign_of(np.concatenate([letters, np.full_like(letters, 9)], 1), 8) == ""
 
 
 def test_bytes_in_the_wrong_order_are_rough() -> None:
     words = FRAME.astype(np.uint16) * 16
-    assert content.smoother(words.byteswap(), words) and not content.smoother(words, words.byteswap())
+    assert content.roughness(words.byteswap()) > 3 * content.roughness(words)
+    # 0, 1, 0, 1 changes by all of its range from column to column, and not from row to row; 256 times that as well.
+    bars = np.tile([0, 1], 8)[None].repeat(4, 0)
+    assert content.roughness(bars) == content.roughness(256 * bars) == 1.0
     turned = FRAME.reshape(-1, 2)[:, ::-1].ravel()
     assert content.neater(turned, FRAME.ravel(), 64, 1, False) and not content.neater(
         FRAME.ravel(), turned, 64, 1, False
     )
+
+
+def test_bits_that_belong_to_a_value_run_over_and_an_overlay_does_not() -> None:
+    deep = FRAME.astype(np.uint16) * 16
+    overlaid = deep.copy()
+    overlaid[20:30] |= 0xF000
+    assert content.continues_above(deep, 8) and content.continues_above(deep << 4, 12)
+    assert not content.continues_above(overlaid, 12) and content.continues_above(deep << 4, 4)  # the lowest are 0
+
+
+def test_what_lies_around_is_black_or_white_or_not_known() -> None:
+    screen = FRAME // 2
+    screen[2:9, 4:8] = 255  # a letter
+    assert content.surround(screen) == "black" and content.surround(255 - screen) == "white"
+    assert content.surround(4080 - screen.astype(np.uint16) * 16) == "white"
+    page = np.full((96, 128), 255, np.uint8)
+    page[20:76, 30:98] = 0
+    page[24:72, 32:96] = FRAME
+    assert content.surround(page) == "white in part"
+    bright = 90 + FRAME[24:, 28:36] // 2  # within the sector: gray around, white in it
+    assert content.surround(bright) == "" and content.surround(np.full((9, 9), 255)) == ""

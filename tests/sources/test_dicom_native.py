@@ -14,6 +14,8 @@ from seqcls.errors import SourceError
 from seqcls.sources import open_source
 
 GRAY = ultrasound()
+SCREEN = GRAY // 2  # as dark as most ultrasound, with a white letter
+SCREEN[:, 2:9, 4:8] = 255
 RGB, YBR = in_color(GRAY, "rgb"), in_color(GRAY, "ybr")
 PAIRS = GRAY.reshape(4, 48, 32, 2)
 PACKED = np.concatenate([PAIRS, np.full_like(PAIRS, 128)], -1)  # Y Y Cb Cr
@@ -41,6 +43,8 @@ def test_every_layout_gives_the_drawn_gray_under_every_label(name: str, tmp_path
 DEEP = GRAY.astype("<u2") * 16
 BITS_12 = {"BitsAllocated": 16, "BitsStored": 12, "HighBit": 11, "WindowCenter": 2040, "WindowWidth": 4081}
 BITS_16 = {"BitsAllocated": 16, "BitsStored": 16, "HighBit": 15, "WindowCenter": 32767.5, "WindowWidth": 65536}
+HIGH_BYTE = {"BitsAllocated": 16, "BitsStored": 16, "HighBit": 15, "WindowCenter": 32640.5, "WindowWidth": 65281}
+SIGNED = {"PixelRepresentation": 1}
 BIG, LITTLE = ExplicitVRBigEndian, ExplicitVRLittleEndian
 
 # data, fields of the header, part of the note ("" for none)
@@ -71,6 +75,26 @@ CASES: dict[str, tuple[np.ndarray, dict[str, Any], str]] = {
     "no number of frames": (GRAY, {"NumberOfFrames": None}, ""),
     "no number, 4:2:2 said, RGB held": (RGB, {"NumberOfFrames": None, "photometric": "YBR_FULL_422", "SamplesPerPixel": 3}, "in color of 8 bits"),
     "one sample, said to be RGB": (GRAY, {"photometric": "RGB"}, "read as gray"),
+    "8 in the high byte, a window": (GRAY.astype("<u2") << 8, HIGH_BYTE, ""),
+    "8 in the high byte, big endian": ((GRAY.astype("<u2") << 8).astype(">u2"), {"uid": BIG, **HIGH_BYTE}, ""),
+    "8 in the other byte, a window": (GRAY.astype("<u2"), HIGH_BYTE, "the other order"),
+    "12 in the highest bits": (DEEP << 4, {**BITS_12, "HighBit": 15}, ""),
+    "12 in the highest bits, unsaid": (DEEP << 4, BITS_12, "bits 0 to 11 hold the value, but bits 4 to 15 do"),
+    "12 in the lowest bits, unsaid": (DEEP, {**BITS_12, "HighBit": 15}, "bits 4 to 15 hold the value, but bits 0 to 11 do"),
+    "an overlay above 12 bits": (np.where(np.arange(48)[:, None] < 9, DEEP | 0x8000, DEEP), BITS_12, ""),
+    "7 bits in 8": (GRAY >> 1, {"BitsStored": 7, "HighBit": 6}, ""),
+    "6 bits in 8": (GRAY >> 2, {"BitsStored": 6, "HighBit": 5}, ""),
+    "7 bits in the highest of 8": (GRAY & 254, {"BitsStored": 7, "HighBit": 7}, ""),
+    "8 bits said to be 7": (GRAY, {"BitsStored": 7, "HighBit": 6}, "7 bits are in use, but 8"),
+    "RGB of 7 bits in 8": (RGB >> 1, {"BitsStored": 7, "HighBit": 6, "photometric": "RGB", "SamplesPerPixel": 3}, ""),
+    "RGB of 12 bits in 16": (RGB.astype("<u2") * 16, {**BITS_12, "photometric": "RGB", "SamplesPerPixel": 3}, ""),
+    "RGB, high byte first": ((RGB.astype("<u2") * 16).astype(">u2"), {**BITS_12, "photometric": "RGB", "SamplesPerPixel": 3}, "the other order"),
+    "signed 8": (GRAY ^ 128, SIGNED, ""),
+    "signed 12, masked": ((DEEP - 2048) & 0xFFF, {**BITS_12, **SIGNED, "WindowCenter": -7.5}, ""),
+    "signed 12, spread": (DEEP.astype("<i2") - 2048, {**BITS_12, **SIGNED, "WindowCenter": -7.5}, ""),
+    "signed 16": ((GRAY.astype("<u2") * 257) ^ 0x8000, {**BITS_16, **SIGNED, "WindowCenter": 0}, ""),
+    "signed 14, high byte first": ((GRAY.astype("<i2") * 60 - 8000).astype(">i2"), {**BITS_16, **SIGNED, "WindowCenter": -349.5, "WindowWidth": 15301}, "the other order"),
+    "signed 8 said to have no sign": (GRAY ^ 128, {}, "have no sign, but the image"),
     "said to be inverted": (GRAY, {"photometric": "MONOCHROME1"}, "would be white around: read as MONOCHROME2"),
     "a corner like a video's begin": (np.where(np.arange(GRAY.size).reshape(GRAY.shape) == 3, 1, GRAY).astype(np.uint8), {}, ""),
     "padded by a row": (np.concatenate([GRAY.ravel(), np.zeros(100, np.uint8)]), {}, ""),
@@ -85,6 +109,42 @@ def test_a_header_that_is_wrong_costs_nothing_but_a_note(name: str, tmp_path: Pa
     assert images.shape == GRAY.shape and np.abs(images - GRAY).mean() < 0.5
     assert report.verdict == "complete"
     assert note in " ".join(report.reasons) and (report.reasons == ()) == (note == "")
+
+
+# data, fields of the header, part of the note ("" for none)
+INVERTED: dict[str, tuple[np.ndarray, dict[str, Any], str]] = {
+    "inverted, unsaid": (255 - SCREEN, {}, "says MONOCHROME2, but then the image would be white around: read as MONOCHROME1"),
+    "inverted by its shape": (255 - SCREEN, {"PresentationLUTShape": "INVERSE"}, "would be white around"),
+    "said to be inverted by its shape": (SCREEN, {"PresentationLUTShape": "INVERSE"}, ""),
+    "inverted twice over": (255 - SCREEN, {"photometric": "MONOCHROME1", "PresentationLUTShape": "INVERSE"}, ""),
+    "inverted, 12 bits": (4080 - SCREEN.astype("<u2") * 16, BITS_12, "read as MONOCHROME1"),
+    "a slope below zero": (4080 - SCREEN.astype("<u2") * 16, {**BITS_12, "RescaleSlope": "-1", "RescaleIntercept": "4080"}, ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", INVERTED)
+def test_ultrasound_is_black_around(name: str, tmp_path: Path) -> None:
+    data, fields, note = INVERTED[name]
+    images, report = read(tiny(tmp_path / "a.dcm", data, **fields))
+    assert np.abs(images - SCREEN).max() <= 1 and report.verdict == "complete"
+    assert note in " ".join(report.reasons) and (report.reasons == ()) == (note == "")
+
+
+def test_what_is_bright_is_not_turned_over(tmp_path: Path) -> None:
+    bright = np.clip(GRAY[:, 16:, 24:40].astype(int) * 3 // 2 + 60, 0, 255).astype(np.uint8)
+    page = np.full((4, 96, 128), 255, np.uint8)  # a white page with ultrasound on it
+    page[:, 20:76, 30:98] = 0
+    page[:, 24:72, 32:96] = GRAY
+    flash = np.concatenate([SCREEN[:2], 255 - SCREEN[:2]])
+    for data in (bright, page, flash):
+        images, _ = read(tiny(tmp_path / "a.dcm", data, Rows=data.shape[1], Columns=data.shape[2]))
+        assert (images == data).all()
+
+
+def test_a_shape_that_the_image_does_not_bear_out_is_noted(tmp_path: Path) -> None:
+    data = np.ascontiguousarray(90 + GRAY[:, 24:, 28:36] // 2)
+    images, report = read(tiny(tmp_path / "a.dcm", data, Rows=24, Columns=8, PresentationLUTShape="INVERSE"))
+    assert (images == data).all() and "INVERSE, and the image does not show which" in " ".join(report.reasons)
 
 
 def test_samples_and_frames_outweigh_the_name_where_the_image_does_not_tell(tmp_path: Path) -> None:
