@@ -148,6 +148,12 @@ def test_errors_lose_their_folders(message: str, shown: str) -> None:
     assert doctor.without_paths(ImportError(message)) == shown
 
 
+@pytest.mark.parametrize("home", [None, ""])
+def test_a_user_without_a_home_has_errors_too(home: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.path.expanduser", lambda path: path if home is None else "/")
+    assert doctor.without_paths(ImportError("a/b failed: 1 / 2")) == "b failed: 1 / 2"
+
+
 def test_the_lists_are_those_of_the_project() -> None:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     needed = re.search(r"^dependencies = \[\n(.*?)^\]", text, re.M | re.S)
