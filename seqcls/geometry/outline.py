@@ -278,11 +278,15 @@ def _up_to_panels(corners: Points, evidence: Evidence) -> Points:
         return corners
     most = 0.2 * (x1 - x0), 0.2 * (y1 - y0)
     left, top, right, bottom = (side if side <= most[n % 2] else 0 for n, (side, _) in enumerate(room))
+    # Faint letters flicker and are no overlay, but they are seen; so is the picture's own edge.
+    printed = evidence.seen.copy()
+    printed[max(0, y0 - 3) : y1 + 4, max(0, x0 - 3) : x1 + 4] = False
+    printed |= evidence.overlay
     between = (
-        evidence.overlay[y0 : y1 + 1, x0 - left : x0],
-        evidence.overlay[y0 - top : y0, x0 : x1 + 1],
-        evidence.overlay[y0 : y1 + 1, x1 + 1 : x1 + 1 + right],
-        evidence.overlay[y1 + 1 : y1 + 1 + bottom, x0 : x1 + 1],
+        printed[y0 : y1 + 1, x0 - left : x0],
+        printed[y0 - top : y0, x0 : x1 + 1],
+        printed[y0 : y1 + 1, x1 + 1 : x1 + 1 + right],
+        printed[y1 + 1 : y1 + 1 + bottom, x0 : x1 + 1],
     )
     left, top, right, bottom = (
         0 if strip.size and strip.mean() > 0.01 else side

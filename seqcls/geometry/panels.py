@@ -97,12 +97,12 @@ def _fading(parts: Mask, mean: Image, still: Mask) -> Mask:
     alike = np.bincount(owner[beside & (np.abs(mean - level) <= 8)], minlength=len(areas))
     result = np.zeros_like(parts)
     for label in found:
-        if moving[label] < 0.1 * around[label] or alike[label] < 0.5 * moving[label]:
+        if moving[label] < 0.1 * around[label] or alike[label] < 0.6 * moving[label]:
             continue
         part = labels == label
         if _corners(part) >= 3:  # the ground of a screen, whatever the picture in it is like
             continue
-        if alike[label] >= 0.7 * moving[label] or _straightness(part) < 0.6:
+        if alike[label] >= 0.7 * moving[label] or _straightness(part) < 0.5:
             result |= part
     return result
 
