@@ -202,12 +202,13 @@ class Analysis:
         _require_batch(batch_size)
         self._batch_size = batch_size
         self._stopped = threading.Event()
+        self._unread: tuple[Gap, ...] = ()
         with ExitStack() as stack:
             self._source = _opened(source, rate_hz)
             if self._source is not source:
                 stack.enter_context(closing(self._source))
             self._run = _Run(detector, self._source.info.region)
-            frames = _until(self._source, should_stop, self._stopped)
+            frames = self._until(should_stop)
             decoded = stack.enter_context(prefetched(frames, DECODED_AHEAD))
             depth = max(4 * batch_size, 2 * BLOCK if detector.sampling.kind == "adaptive" else 0)
             self._prepared = stack.enter_context(prefetched(self._run.preparation.prepare(decoded), depth))
@@ -226,8 +227,23 @@ class Analysis:
         events = list(self._run.events(self._prepared, self._batch_size, on_progress))
         report = self._source.report()
         if self._stopped.is_set():
-            report = replace(report, verdict="interrupted", reasons=("interrupted before the end", *report.reasons))
+            reasons = ("interrupted before the end", *report.reasons)
+            report = replace(report, verdict="interrupted", reasons=reasons, gaps=(*report.gaps, *self._unread))
         return self._run.timeline(events, self._source.info, report)
+
+    def _until(self, should_stop: Callable[[], bool] | None) -> Generator[Frame | Gap, None, None]:
+        """What the source gives, until somebody interrupts; what it says is left then becomes a gap."""
+        end_s = 0.0
+        for item in self._source:
+            if should_stop is not None and should_stop():
+                self._stopped.set()
+                declared_s = self._source.info.declared_duration_s
+                if declared_s is not None and 0 < declared_s - end_s < 100 * max(end_s, 1.0):
+                    self._unread = (Gap(end_s, declared_s, "not read: interrupted"),)
+                    yield self._unread[0]
+                return
+            end_s = item.end_s if isinstance(item, Gap) else item.time_s + item.duration_s
+            yield item
 
     def close(self) -> None:
         """End the threads, and close a source that was opened here. Raises nothing, however often it is called."""
@@ -329,16 +345,6 @@ class _Run:
         if adaptive is not None:
             sampling = replace(sampling, step_s=adaptive.step_s, undecided=adaptive.undecided)
         return replace(self._detector.provenance, sampling=sampling, regions=tuple(self.preparation.regions))
-
-
-def _until(
-    items: Iterable[Frame | Gap], should_stop: Callable[[], bool] | None, stopped: threading.Event
-) -> Generator[Frame | Gap, None, None]:
-    for item in items:
-        if should_stop is not None and should_stop():
-            stopped.set()
-            return
-        yield item
 
 
 def _opened(source: Input, rate_hz: float | None) -> Source:

@@ -174,6 +174,18 @@ def test_stopping_keeps_what_was_read() -> None:
     assert timeline.report.verdict == "interrupted" and "interrupted" in timeline.report.reasons[0]
 
 
+def test_what_an_interrupted_run_did_not_read_is_unknown() -> None:
+    """20 frames of 0.1 s were read of a clip that says that it lasts 5 s: 60 % of it nobody knows."""
+    source = MemorySource([frame.image for frame in frames([0.9] * 50) if isinstance(frame, Frame)], rate_hz=10)
+    source.info = replace(source.info, declared_duration_s=5.0)
+    asked = iter(range(100))
+    timeline = detector(organs=("liver",)).analyze(source, should_stop=lambda: next(asked) >= 20)
+    assert timeline.end_s == 5.0 and timeline.coverage == pytest.approx(0.4)
+    last = timeline.of("liver")[-1]
+    assert (last.state, last.start_s, last.reason) == ("unknown", pytest.approx(2.0), "not read: interrupted")
+    assert timeline.report.gaps[-1].end_s == 5.0
+
+
 def test_no_frame_at_all_is_an_error() -> None:
     with pytest.raises(NoFramesError, match="holds no frame"):
         detector().analyze([])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,14 +36,16 @@ LONG_S = 180.0
 _STEPS_S = (30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 43_200, 86_400)
 # Inches. Said rather than found by matplotlib's layout engine, which takes as long as all the rest.
 _WIDTH, _ROW, _BETWEEN = 11.0, 0.95, 0.32
-_TOP, _LINE, _BOTTOM, _LEFT, _RIGHT = 0.52, 0.18, 0.72, 0.42, 0.12
+_TOP, _LINE, _BOTTOM, _LEFT, _RIGHT = 0.52, 0.18, 0.72, 0.42, 0.25
 #: Pixels: what is narrower is drawn so wide, and what a letter takes.
 _NARROWEST, _LETTER = 2, 6
+#: Letters of a reason that help a reader.
+_SHORTEST = 12
 _PIXELS = 100 * (_WIDTH - _LEFT - _RIGHT)
 #: Left of a single frame, of the time that is shown.
 _MARGIN = 0.02
 #: Lines about the clip, and letters in each.
-_LINES, _LETTERS = 6, 190
+_LINES, _LETTERS = 6, 165
 
 
 def load_library() -> None:
@@ -105,14 +107,36 @@ def _write_about(figure: Figure, height: float, timeline: Timeline, lines: Seque
 
 def _lines_about(timeline: Timeline) -> list[str]:
     """Why stretches are unknown, what is said of the input, and the warnings."""
-    unknown = Counter[str]()
+    marks, lengths_s = _marks(timeline), dict[str, float]()
     for gap in timeline.gaps:
-        unknown[gap.reason] += gap.end_s - gap.start_s  # type: ignore[assignment]  # seconds, no whole number
-    why = ", ".join(f"{reason or 'no reason'} {_duration(length_s)}" for reason, length_s in unknown.most_common())
+        lengths_s[gap.reason] = lengths_s.get(gap.reason, 0.0) + gap.end_s - gap.start_s
+    each = max(20, _LETTERS // max(1, len(marks)) - 16)
+    why = ", ".join(
+        f"{mark}) {_cut(reason or 'no reason', each)} {_duration(lengths_s[reason])}"
+        for reason, mark in marks.items()
+        if reason in lengths_s
+    )
     lines = [_cut(line, _LETTERS) for line in ([f"unknown: {why}"] if why else []) + list(timeline.notes)]
     if len(lines) > _LINES:
         lines[_LINES - 1 :] = [f"and {len(lines) - _LINES + 1} more in timeline.json"]
     return lines
+
+
+def _marks(timeline: Timeline) -> dict[str, str]:
+    """A letter for each reason of unknown stretches, the longest first: narrow stretches have no room for more."""
+    lengths_s = dict[str, float]()
+    for interval in timeline.intervals:
+        if interval.state == "unknown":
+            lengths_s[interval.reason] = lengths_s.get(interval.reason, 0.0) + interval.duration_s
+    ordered = sorted(lengths_s, key=lambda reason: -lengths_s[reason])
+    return {reason: string.ascii_lowercase[at % 26] for at, reason in enumerate(ordered)}
+
+
+def _fitting(why: str, mark: str, letters: float) -> str:
+    """The reason, as much of it as helps, its letter, or nothing: whatever there is room for."""
+    if len(why) <= letters:
+        return why
+    return f"{why[: int(letters) - 1]}…" if letters >= _SHORTEST else f"{mark})" if letters >= 2 else ""
 
 
 def _cut(text: str, letters: int) -> str:
@@ -172,15 +196,18 @@ def _duration(seconds: float) -> str:
 
 
 def _draw_thumbnails(ax: Axes, timeline: Timeline, shown: _Axis) -> None:
-    """Each picture stands where its frame lies in time, as far as there is room; none where all is unknown."""
+    """Each image once, about where its frame lies in time, as far as there is room; none where all is unknown."""
     span_s = shown.end_s - shown.start_s
-    count = 10
+    count, before = 10, None
     for slot in range(count):
         left = shown.start_s + span_s * slot / count
         middle_s = left + span_s / count / 2
         if any(gap.start_s <= middle_s < gap.end_s for gap in timeline.gaps):
             continue
-        _, picture = min(timeline.thumbnails, key=lambda thumbnail: abs(thumbnail[0] - middle_s))
+        time_s, picture = min(timeline.thumbnails, key=lambda thumbnail: abs(thumbnail[0] - middle_s))
+        if time_s == before:  # one image is no clip
+            continue
+        before = time_s
         gap = 0.02 * span_s / count
         extent = (left + gap, left + span_s / count - gap, 0, 1)
         ax.imshow(picture, cmap="gray", vmin=0, vmax=255, extent=extent, aspect="auto", interpolation="bilinear")
@@ -201,13 +228,15 @@ def _draw_organ(ax: Axes, timeline: Timeline, shown: _Axis, column: int, organ: 
     without = pauses(scores, timeline.report.gaps)
     pale: dict[str, Any] = {"facecolor": (1, 1, 1, 0.6), "edgecolor": UNKNOWN, "hatch": "\\\\\\", "lw": 0}
     ax.broken_barh([(a, b - a) for a, b in without], (0, 1), transform=ax.get_xaxis_transform(), **pale)
+    marks = _marks(timeline)
     for start_s, end_s, why in [
         *((i.start_s, i.end_s, i.reason) for i in unknown),
         *((*one, PAUSE) for one in without),
     ]:
-        if (end_s - start_s) * _PIXELS > (len(why) + 2) * _LETTER * (shown.end_s - shown.start_s):
+        room = (end_s - start_s) * _PIXELS / _LETTER / (shown.end_s - shown.start_s) - 2
+        if text := _fitting(why, marks.get(why, ""), room):
             white = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-            ax.text((start_s + end_s) / 2, 0.5, _literal(why), fontsize=8, ha="center", va="center", bbox=white)
+            ax.text((start_s + end_s) / 2, 0.5, _literal(text), fontsize=8, ha="center", va="center", bbox=white)
     options = timeline.provenance.intervals[column]
     for threshold in (options.onset, options.offset):
         ax.axhline(threshold, color="#888888", lw=0.7, ls=":")

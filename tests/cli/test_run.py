@@ -294,7 +294,8 @@ def test_an_interrupted_run_keeps_what_was_read(
     received = body.get("frame_counts", body.get("ledger"))["received"]
     assert body["report"]["verdict"] == rows[0]["verdict"] == "interrupted"
     assert 0 < received <= 31 and {r["file"] for r in rows} == {"a.mp4"}
-    assert float(rows[-1]["end_s"]) == pytest.approx(received / 10)
+    assert float(rows[-1]["start_s"]) == pytest.approx(received / 10) and float(rows[-1]["end_s"]) == 5.0
+    assert (rows[-1]["state"], rows[-1]["reason"]) == ("unknown", "not read: interrupted")
 
 
 def test_a_rate_that_a_clip_does_not_need_is_named(seqcls: Seqcls, model: str, tmp_path: Path) -> None:

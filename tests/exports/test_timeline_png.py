@@ -55,7 +55,7 @@ def test_a_frame_without_duration_fills_the_picture(score: str, tmp_path: Path) 
     made = timeline(liver=score)
     still = replace(made, end_s=0.0, intervals=(replace(made.intervals[0], end_s=0.0),))
     image = drawn(still, tmp_path)
-    assert len(columns_of(image, BLUE)) == (pytest.approx(1046, abs=3) if score == "P" else 0)
+    assert len(columns_of(image, BLUE)) == (pytest.approx(1031, abs=3) if score == "P" else 0)
     assert 3 <= len(columns_of(image, RED)) <= 9
 
 
@@ -63,10 +63,10 @@ def test_what_a_reader_must_know_stands_above(tmp_path: Path) -> None:
     """Six lines at most, each cut; the picture grows by 18 pixels for each."""
     made = timeline(liver="PPPP????PP", gaps=(Gap(0.4, 3.4, "lost"),))
     plain = drawn(made, tmp_path)
-    assert module._lines_about(made) == ["unknown: lost 3.0 s, black 0.4 s"]
+    assert module._lines_about(made) == ["unknown: a) lost 3.0 s, b) black 0.4 s"]
     told = replace(made, report=SourceReport("truncated", ("a\nb", "x" * 500)), warnings=tuple("cdefg"))
     lines = module._lines_about(told)
-    assert lines[:2] == ["unknown: lost 3.0 s, black 0.4 s", "a b"] and len(lines[2]) == 190
+    assert lines[:2] == ["unknown: a) lost 3.0 s, b) black 0.4 s", "a b"] and len(lines[2]) == 165
     assert lines[3:] == ["c", "d", "and 3 more in timeline.json"]
     assert drawn(told, tmp_path).shape[0] - plain.shape[0] == 5 * 18
 
@@ -97,8 +97,8 @@ def test_a_stretch_without_a_new_frame_is_pale_and_hatched(tmp_path: Path) -> No
     time_s = whole.scores.time_s + 5.0 * (np.arange(20) >= 6)
     held = replay(replace(whole, scores=replace(whole.scores, time_s=time_s), end_s=7.0))
     blue, pale = columns_of(drawn(whole, tmp_path), BLUE), columns_of(drawn(held, tmp_path), BLUE)
-    # of 7 s, 0.5 to 5.6 s are without: 5.1 / 7 of 1046 pixels
-    assert len(blue) - len(pale) == pytest.approx(762, abs=6)
+    # of 7 s, 0.5 to 5.6 s are without: 5.1 / 7 of 1033 pixels
+    assert len(blue) - len(pale) == pytest.approx(752, abs=6)
     assert any("no new frame for 5.1 s" in line for line in module._lines_about(held))
 
 
@@ -180,3 +180,18 @@ def test_what_lies_on_each_other_is_drawn_as_one() -> None:
 def test_durations() -> None:
     said = [_duration(seconds) for seconds in (0.0, 179.94, 180.0, 3599.4, 3600.0, 42566.3)]
     assert said == ["0.0 s", "179.9 s", "3 min 0 s", "59 min 59 s", "1 h 0 min", "11 h 49 min"]
+
+
+@pytest.mark.parametrize(
+    ("letters", "shown"),
+    [(21, "3 images missing here"), (20.9, "3 images missing he…"), (12, "3 images mi…"), (11.9, "b)"), (1.9, "")],
+)
+def test_a_stretch_says_as_much_of_its_reason_as_fits(letters: float, shown: str) -> None:
+    assert module._fitting("3 images missing here", "b", letters) == shown
+
+
+def test_long_reasons_leave_room_for_the_others() -> None:
+    long = "lost " * 60
+    made = timeline(liver="PP????PP????PP", gaps=(Gap(0.2, 3.2, f"first {long}"), Gap(4.0, 6.0, f"second {long}")))
+    [line] = [line for line in module._lines_about(made) if line.startswith("unknown")]
+    assert len(line) <= module._LETTERS and "a) first lost" in line and "b) second lost" in line and "c) black" in line
