@@ -285,7 +285,7 @@ class LiveSession:
         state, reason, since_s = self._state
         messages = list(self._messages)
         if self._journal is not None and self._journal.failed:
-            messages.append(self._journal.failed)
+            messages.append(without_folders(self._journal.failed))
         self._on_view(
             LiveView(
                 source=self._source.info.name,
