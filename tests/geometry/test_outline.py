@@ -620,6 +620,13 @@ def test_print_counts_where_it_stands_between_a_picture_and_a_panel(
     assert box(module._up_to_panels(square(60, 40, 139, 79), known)) == tuple(expected)
 
 
+@pytest.mark.parametrize(("column", "right"), [(143, 139), (142, 154)])
+def test_letters_that_are_seen_count_as_print_beyond_three_pixels(column: int, right: int) -> None:
+    """A codec lets faint ones flicker, so that they are no overlay. Nearer they may be the picture's own edge."""
+    known = evidence(np.zeros_like(AROUND), seen=rect(column, 50, column + 1, 60, 200, 120), panel=AROUND)
+    assert box(module._up_to_panels(square(60, 40, 139, 79), known))[2] == right
+
+
 def test_a_picture_reaches_a_panel_a_fifth_of_its_width_away() -> None:
     panel = ~rect(57, 37, 157, 87, 200, 120)
     found = module._up_to_panels(square(60, 40, 140, 79), evidence(np.zeros_like(panel), panel=panel))
