@@ -11,7 +11,6 @@ import hmac
 import os
 import re
 import secrets
-import stat
 import sys
 import uuid
 from collections.abc import Iterable, Iterator
@@ -22,6 +21,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from seqcls.datasets.labels import ClipLabels
 from seqcls.errors import SeqclsError, UsageError, one_line
 from seqcls.files import nfc
+from seqcls.named_files import read_regular
 from seqcls.sources.base import Source
 from seqcls.sources.found import FoundSource
 from seqcls.timeline import Timeline
@@ -170,21 +170,14 @@ def read_key(path: Path) -> bytes:
     same few characters again and again.
     """
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise UsageError(f"{path} is no regular file, so it holds no key for names; {_MAKE_KEY}")
-        if sys.platform != "win32" and status.st_mode & 0o077:
-            raise UsageError(
-                f"{path}: others can read the key for names (mode {status.st_mode & 0o777:o}); chmod 600 it"
-            )
-        with path.open("rb") as stream:
-            key = stream.read(_MAX_KEY_BYTES + 1).strip()
+        key = read_regular(path, _MAX_KEY_BYTES).strip()
+        mode = path.stat().st_mode
     except FileNotFoundError:
         raise UsageError(f"{path}: no such key for names; {_MAKE_KEY}") from None
     except OSError as error:
-        raise UsageError(f"{path}: the key for names cannot be read ({one_line(error)}); check the file") from None
-    if len(key) > _MAX_KEY_BYTES:
-        raise UsageError(f"{path} holds more than {_MAX_KEY_BYTES} bytes, which is no key for names; {_MAKE_KEY}")
+        raise UsageError(f"{path}: the key for names cannot be read ({one_line(error)}); {_MAKE_KEY}") from None
+    if sys.platform != "win32" and mode & 0o077:
+        raise UsageError(f"{path}: others can read the key for names (mode {mode & 0o777:o}); chmod 600 it")
     if len(key) < _MIN_KEY_BYTES or len(set(key)) < _MIN_DIFFERENT_BYTES:
         raise UsageError(f"{path}: the key for names is too weak ({len(key)} bytes); {_MAKE_KEY}")
     return key

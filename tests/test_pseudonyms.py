@@ -124,7 +124,12 @@ def test_a_key_is_read_without_the_line_end_of_an_editor(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("key", "why"),
-    [(b"password", "too weak"), (b"abc" * 20, "too weak"), (b"\n" * 40, "too weak"), (KEY * 200, "more than 4096")],
+    [
+        (b"password", "too weak"),
+        (b"abc" * 20, "too weak"),
+        (b"\n" * 40, "too weak"),
+        (KEY * 200, "cannot be read .*more than"),
+    ],
     ids=["short", "few characters", "blank", "long"],
 )
 def test_what_is_no_key_is_refused_with_words(key: bytes, why: str, tmp_path: Path) -> None:
@@ -136,7 +141,7 @@ def test_a_missing_key_is_not_made_in_silence(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no such key.*token_hex"):
         read_key(tmp_path / "key")
     assert not (tmp_path / "key").exists()
-    with pytest.raises(UsageError, match="no regular file"):
+    with pytest.raises(UsageError, match=r"cannot be read \(.*folder"):
         read_key(tmp_path)
 
 

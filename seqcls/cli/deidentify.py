@@ -119,7 +119,8 @@ def _one(
     from seqcls.sources.dicom_header import read_header
 
     with closing(open_found(source, rate_hz=fps, color=True)) as opened:
-        header = read_header(Path(source.spec)).data if opened.info.kind == "dicom" else None
+        first = source.files.paths[0] if source.files is not None else Path(source.spec)
+        header = read_header(first).data if opened.info.kind == "dicom" else None
         with console.progress(target.name, opened.info.declared_frames) as advance:
             return deidentify_clip(opened, header, target, written, names, on_frame=advance)
 

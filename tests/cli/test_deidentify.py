@@ -9,8 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from pydicom.uid import ExplicitVRLittleEndian
 from support.commands import Seqcls, one_line
-from support.dicom_files import tiny, ultrasound
+from support.dicom_files import dataset, save, tiny, ultrasound
 from support.screens import screen
 from test_contact_sheet import write
 
@@ -118,3 +119,21 @@ def test_a_region_by_hand_is_taken(seqcls: Seqcls, tmp_path: Path) -> None:
     tiny(tmp_path / "Doe.dcm", ultrasound())
     assert seqcls("deidentify", "Doe.dcm", "-o", "by hand", "--region", "8,0,56,48").code == 0
     assert names_in(tmp_path / "by hand") == ["clip-0001-sheet.png", "clip-0001.dcm"]
+
+
+def test_a_series_of_one_file_per_frame_becomes_one_file(seqcls: Seqcls, tmp_path: Path) -> None:
+    import pydicom
+
+    (tmp_path / "Doe").mkdir()
+    images = screen("convex", ("text",), frames=8).images
+    for number, image in enumerate(images):
+        ids = {"StudyInstanceUID": "1.2", "SeriesInstanceUID": "1.2.3", "InstanceNumber": number + 1}
+        ds = dataset(
+            ExplicitVRLittleEndian, count=1, Rows=image.shape[0], Columns=image.shape[1], FrameTime="50", **ids
+        )
+        save(ds, tmp_path / "Doe" / f"Doe {number}", image.tobytes())
+    done = seqcls("deidentify", "Doe", "-o", "out")
+    assert done.code == 0 and names_in(tmp_path / "out") == ["clip-0001-sheet.png", "clip-0001.dcm"], done.err
+    tags = pydicom.dcmread(tmp_path / "out" / "clip-0001.dcm")
+    assert (tags.NumberOfFrames, tags.FrameTime) == (8, 50) and tags.StudyInstanceUID.startswith("2.25.")
+    assert "Doe" not in str(tags)

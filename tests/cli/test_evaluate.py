@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,27 @@ def test_labels_that_do_not_fit_their_clip_are_warned_of(capsys: pytest.CaptureF
     )
     show_evaluation(pooled_metrics([align_labels(timeline(liver="..PP"), labels)]))
     assert "warning: clip.mp4 ends at 0.40 s, but is labelled up to 9 s (l.csv, line 2)" in capsys.readouterr().err
+
+
+def test_with_a_key_an_evaluation_names_nobody(seqcls: Seqcls, trained: Trained, tmp_path: Path) -> None:
+    """Clips of the secret name, beside labels of an organ that the model does not know, which is told."""
+    from seqcls.pseudonyms import Pseudonyms
+
+    key = tmp_path / "key"
+    key.write_bytes(b"0123456789abcdef0123456789ABCDEF")
+    key.chmod(0o600)
+    clips = tmp_path / "SECRET clips"
+    shutil.copytree(trained.clips, clips)
+    for clip in clips.glob("*.mp4"):
+        clip.rename(clip.with_name(clip.name.replace("neck", "SECRET")))
+    labels = tmp_path / "SECRET.csv"
+    text = trained.labels.read_text().replace("neck ", "SECRET ")
+    labels.write_text(text + "SECRET 0.mp4,spleen,0,1,present,P0\n")
+    arguments = (trained.model, clips, "--labels", labels, "-o", "eval", "--precision", "fp32", "--hash-names", key)
+    done = seqcls("evaluate", *arguments)
+    assert done.code == 0, done.err
+    text = Path("eval/evaluation.json").read_text(encoding="utf-8")
+    assert "SECRET" not in done.out + done.err + text
+    body, names = json.loads(text), Pseudonyms(key.read_bytes())
+    assert body["clips"][0]["file"] == names.file("SECRET 0.mp4")
+    assert body["clips"][0]["patient"] == names.of("P0", "patient") and body["messages"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 import pytest
-from support.commands import Seqcls, Trained, bright_clip
+from support.commands import Seqcls, bright_clip
 from support.dicom_files import tiny, ultrasound
 from support.drawn import labelled_folder
 
@@ -132,18 +132,3 @@ def test_frames_for_training_name_nobody_and_labels_may_be_by_pseudonym(
     assert (tmp_path / "again" / "frames.csv").read_text() == (tmp_path / "data" / "frames.csv").read_text()
     ghost = seqcls("extract", clips, "--labels", hashed, "-o", "third")
     assert ghost.code == 1, "without the key nobody knows which clip is meant"
-
-
-def test_an_evaluation_names_nobody(seqcls: Seqcls, trained: Trained, key: Path, tmp_path: Path) -> None:
-    clips, labels = secret_labels(tmp_path)
-    text = labels.read_text().splitlines()
-    labels.write_text(
-        "\n".join([*text, text[-1].replace("node", "SECRET organ")]).replace("SECRET organ", "spleen") + "\n"
-    )
-    done = seqcls(
-        "evaluate", trained.model, clips, "--labels", labels, "-o", "eval", "--precision", "fp32", "--hash-names", key
-    )
-    assert done.code == 0, done.err
-    assert "SECRET" not in done.out + done.err + written(tmp_path / "eval")
-    body = json.loads((tmp_path / "eval" / "evaluation.json").read_text())
-    assert body["clips"][0]["file"] == NAMES.file("SECRET neck 0.mp4")
