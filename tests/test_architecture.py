@@ -59,7 +59,7 @@ IMPORTS: dict[str, set[str]] = {
     "adaptive": {"errors", "types", "intervals", "smoothing", "preprocess", "engines"},
     "doctor": {"third_party", "models", "engines"},
     "journal": {"errors", "file_lock", "named_files", "wording", "json_record", "types", "files", "geometry", "intervals", "pauses", "smoothing", "json_text", "postprocess", "sources", "timeline", "reprocess"},
-    "pseudonyms": {"errors", "types", "files", "sources", "timeline", "datasets"},
+    "pseudonyms": {"errors", "named_files", "types", "files", "sources", "timeline", "datasets"},
     "scoring": {"types", "preprocess", "engines"},
     "deidentify": {"errors", "third_party", "temporaries", "types", "burnt_in_text", "files", "geometry", "gate", "sources", "preprocess", "contact_sheet", "pseudonyms", "PIL", "av", "cv2", "dicomanonymizer", "pydicom"},
     "detector": {"errors", "prefetch", "types", "geometry", "intervals", "pauses", "smoothing", "gate", "postprocess", "sources", "models", "preprocess", "timeline", "engines", "adaptive", "scoring"},
