@@ -21,8 +21,8 @@ from seqcls.errors import NoFramesError
 from seqcls.files import atomic_path
 from seqcls.foreign_text import for_image
 from seqcls.gate import Gate, GateOptions
-from seqcls.geometry import Geometry, Region, outline_mask, to_gray
-from seqcls.keepable import keepable
+from seqcls.geometry import Geometry, Region, outline_mask, region_warnings, to_gray
+from seqcls.keepable import TextWatch, keepable
 from seqcls.preprocess import EvenSample, with_region
 from seqcls.sources import Source, open_source
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
@@ -39,7 +39,8 @@ _BLANK, _OUTLINE, _BOX, _TEXT, _ALARM = (70, 55, 45), (80, 220, 80), (60, 150, 2
 
 @dataclass(frozen=True, slots=True)
 class InspectReport:
-    """``times_s``: first and last frame. ``interval_s``: median time between frames. ``gate``: frames per reason."""
+    """``times_s``: first and last frame. ``interval_s``: median time between frames. ``gate``: frames per
+    reason. ``warnings``: of the regions, and of text inside them."""
 
     info: SourceInfo
     report: SourceReport
@@ -48,6 +49,7 @@ class InspectReport:
     interval_s: float
     longest_s: float
     regions: tuple[Region, ...]
+    warnings: tuple[str, ...]
     gate: tuple[tuple[str, int], ...]
     sheet: Path
 
@@ -104,10 +106,13 @@ def inspect_clip(
     """
     sample = SheetFrames()
     regions, reasons, times = dict[Region, None](), Counter[str](), list[float]()
+    text = TextWatch()
     with open_source(spec) as source:
         for seen in _checked(source, geometry):
             sample.offer(seen)
             regions[seen.region] = None
+            if seen.region.is_found and seen.reason != "not ultrasound" and text.wants(seen.frame.time_s):
+                text.add(geometry.crop(seen.frame.image, seen.region), seen.region, seen.frame.time_s)
             times.append(seen.frame.time_s)
             reasons[seen.reason] += 1
         info, report = source.info, source.report()
@@ -123,6 +128,7 @@ def inspect_clip(
         interval_s=median(waits) if waits else 0.0,
         longest_s=max(waits, default=0.0),
         regions=tuple(regions),
+        warnings=(*region_warnings(tuple(regions), ()), *text.warnings()),
         gate=tuple((reason, count) for reason, count in reasons.most_common() if reason),
         sheet=Path(out_png),
     )

@@ -23,7 +23,6 @@ from seqcls.engines import Engine, open_engine
 from seqcls.engines.lazy import LazyEngine
 from seqcls.errors import ModelError, NoFramesError, UsageError
 from seqcls.gate import GateOptions
-from seqcls.geometry import region_warnings
 from seqcls.intervals import IntervalOptions, intervals_from_events, one_per_organ
 from seqcls.models.file import ModelHeader, read_header
 from seqcls.pauses import with_pauses
@@ -334,7 +333,7 @@ class _Run:
             scores=scores,
             frame_counts=frame_counts,
             report=report,
-            warnings=with_pauses(region_warnings(prepared.regions, self._detector.header.regions), scores, report.gaps),
+            warnings=with_pauses(prepared.warnings(self._detector.header.regions), scores, report.gaps),
             provenance=self._provenance(),
             thumbnails=tuple(prepared.thumbnails.kept),
         )

@@ -8,10 +8,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls.burnt_in_text import BurntInText
 from seqcls.gate import GateOptions, is_not_ultrasound
-from seqcls.geometry import Geometry, Region
+from seqcls.geometry import Geometry, Region, outline_mask
 
 Image = NDArray[np.uint8]
+#: Where not all images are looked at, one in so many seconds is.
+STEP_S = 0.1
 
 
 def keepable(image: Image, region: Region, gate: GateOptions) -> Image | None:
@@ -26,3 +29,41 @@ def keepable(image: Image, region: Region, gate: GateOptions) -> Image | None:
     if gate.enabled and gate.not_ultrasound and is_not_ultrasound(image, region):
         return None
     return Geometry().crop(image, region)
+
+
+class TextWatch:
+    """Looks for text that stands still inside the region, in what is kept of a run's frames.
+
+    ``most`` images are looked at, spread over time as ``BurntInText`` needs them: a name usually stands there from the
+    beginning. None: all.
+    """
+
+    def __init__(self, most: int | None = None) -> None:
+        self._left = most
+        self._region: Region | None = None
+        self._text = BurntInText()
+        self._last_s = -np.inf
+
+    def wants(self, time_s: float) -> bool:
+        """Whether a frame of this time is to be added."""
+        return self._left is None or (self._left > 0 and not 0 <= time_s - self._last_s < STEP_S)
+
+    def add(self, image: Image, region: Region, time_s: float) -> None:
+        """``image``: what ``keepable`` gave of a frame."""
+        self._left = None if self._left is None else self._left - 1
+        self._last_s = time_s
+        if region != self._region:
+            found = self._text.found
+            self._region, self._text = region, BurntInText(outline_mask(region))
+            self._text.found = found  # of the region before: it was there, too
+        self._text.add(image, time_s)
+
+    @property
+    def found(self) -> bool:
+        """Whether something was, so far."""
+        return bool(self._text.found)
+
+    def warnings(self) -> list[str]:
+        """One line, or none; what was not looked at yet is now."""
+        self._text.finish()
+        return self._text.warnings() if self._text.found else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.gate import Gate, GateOptions, is_not_ultrasound
-from seqcls.geometry import Geometry, Region, RegionFinder, overlap
+from seqcls.geometry import Geometry, Region, RegionFinder, overlap, region_warnings
+from seqcls.keepable import TextWatch
 from seqcls.types import Frame, Gap
 
 #: Most images kept of a run, each with its time, for its timeline's picture.
@@ -21,6 +22,8 @@ LOOK_EVERY = 4
 CHECK_EVERY, MIN_CHECKS = 8, 4
 #: From this overlap on a region found again is the one in use, found on other frames.
 SAME_REGION = 0.8
+#: Images that are looked at for text: over 4 s. Later ones cost time; a name usually stands there from the beginning.
+WATCHED = 40
 Image = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
 Item = TypeVar("Item")
@@ -136,6 +139,7 @@ class Preprocessor:
         self.received = 0
         self.start_s: float | None = None
         self.end_s = 0.0
+        self._text = TextWatch(WATCHED)
         self.thumbnails = EvenSample[tuple[float, NDArray[np.uint8]]](THUMBNAILS)
 
     def prepare(self, frames: Iterable[Frame | Gap]) -> Generator[PreprocessedFrame | Gap, None, None]:
@@ -151,7 +155,13 @@ class Preprocessor:
             image = None if reason else self._geometry.apply(frame.image, region)
             if image is not None and region.is_found:
                 self.thumbnails.offer((frame.time_s, image))
+                if self._text.wants(frame.time_s):
+                    self._text.add(self._geometry.crop(frame.image, region), region, frame.time_s)
             yield PreprocessedFrame(frame.index, frame.time_s, frame.duration_s, image, reason)
+
+    def warnings(self, trained: Sequence[Region]) -> tuple[str, ...]:
+        """What a reader must know: of the regions (see ``region_warnings``), and of text inside them."""
+        return (*region_warnings(self.regions, trained), *self._text.warnings())
 
     def _note(self, region: Region) -> None:
         if region is not self.region:

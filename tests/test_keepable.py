@@ -10,7 +10,7 @@ from support.screens import screen
 from seqcls.errors import GeometryError
 from seqcls.gate import GateOptions
 from seqcls.geometry import Region
-from seqcls.keepable import keepable
+from seqcls.keepable import TextWatch, keepable
 
 GATE = GateOptions()
 SCAN = screen("full", width=200, height=100, frames=1).images[0]
@@ -50,3 +50,41 @@ def test_a_worklist_inside_the_region_is_not_kept_unless_asked_for() -> None:
 def test_an_image_of_another_size_is_refused() -> None:
     with pytest.raises(GeometryError, match="200x100 is not for an image of 100x100"):
         keepable(SCAN[:, :100], WHOLE, GateOptions(enabled=False))
+
+
+def named(images: int, step_s: float = 0.1) -> list[tuple[np.ndarray, float]]:
+    """Moving speckle with a name written over it."""
+    drawn = screen("full", width=200, height=100, frames=24).images
+    made = []
+    for number in range(images):
+        image = drawn[number % 24].copy()
+        cv2.putText(image, "DOE JANE", (20, 60), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 255, 1)
+        made.append((image, number * step_s))
+    return made
+
+
+@pytest.mark.parametrize("most", [None, 40])
+def test_a_name_inside_the_region_is_warned_of(most: int | None) -> None:
+    watch = TextWatch(most)
+    for image, time_s in named(14):
+        if watch.wants(time_s):
+            watch.add(image, WHOLE, time_s)
+    [warning] = watch.warnings()
+    assert "what looks like text stands still inside the region" in warning and watch.found
+
+
+def test_speckle_alone_is_not_warned_of() -> None:
+    watch = TextWatch()
+    for number, image in enumerate(screen("full", width=200, height=100, frames=24).images):
+        watch.add(image, WHOLE, number / 10)
+    assert watch.warnings() == [] and not watch.found
+
+
+def test_only_so_many_images_are_looked_at_and_no_more_than_ten_a_second() -> None:
+    watch, times_s = TextWatch(3), [0.0, 0.04, 0.1, 0.16, 0.2, 0.3]
+    taken = []
+    for time_s in times_s:
+        if watch.wants(time_s):
+            taken.append(time_s)
+            watch.add(SCAN, WHOLE, time_s)
+    assert taken == [0.0, 0.1, 0.2]

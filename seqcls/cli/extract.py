@@ -38,7 +38,7 @@ def inspect(
 ) -> None:
     """Show a clip's facts, and draw a contact sheet with the ultrasound region found in it."""
     from seqcls.contact_sheet import inspect_clip
-    from seqcls.geometry import Geometry, region_warnings
+    from seqcls.geometry import Geometry
     from seqcls.sources.found import stem_of
 
     names = options.pseudonyms(hash_names, [clip])
@@ -53,7 +53,7 @@ def inspect(
     out = console.results()
     for name, value in report.facts():
         out.print(f"{name:<22} {console.in_flags(value)}")
-    for warning in region_warnings(report.regions, ()):
+    for warning in report.warnings:
         console.warn(warning)
     console.notify(f"wrote {target}")
     if remember:

@@ -34,7 +34,7 @@ from seqcls.files import nfc, require_writable
 from seqcls.foreign_text import for_terminal
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry
-from seqcls.keepable import keepable
+from seqcls.keepable import TextWatch, keepable
 from seqcls.layouts import with_layouts
 from seqcls.sources import open_source
 from seqcls.temporaries import replace_folder, temporary_folder
@@ -148,11 +148,13 @@ class _Writer:
         """Write one clip's labelled frames."""
         options, stem, before = self._options, self._stem(path), len(self._rows)
         clip, left_out = LabelledClip(path, labels, options.geometry), Counter[str]()
+        text = TextWatch()
         for frame, region, states in islice(clip, 0, None, options.every):
             crop = keepable(frame.image, region, options.gate)
             if crop is None:
                 left_out["not ultrasound" if region.is_found else "without an ultrasound region"] += 1
                 continue
+            text.add(crop, region, frame.time_s)
             ok, image = cv2.imencode(".png", crop, [cv2.IMWRITE_PNG_COMPRESSION, 1])
             if not ok:
                 raise DataError(f"{path.name}: frame {frame.index} cannot be written as PNG")
@@ -163,7 +165,7 @@ class _Writer:
             if self._on_frame is not None:
                 self._on_frame(len(self._rows))
         count = len(self._rows) - before
-        self._messages += clip.messages()
+        self._messages += [*clip.messages(), *(f"{path.name}: {line}" for line in text.warnings())]
         self._messages += [
             f"{path.name}: {count_of(number, 'labelled frame')} {why} left out: names may stand in them; where they do"
             " show ultrasound, state --region or --no-gate"

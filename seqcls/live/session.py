@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from seqcls.detector import Detector
 from seqcls.errors import UsageError, one_line
-from seqcls.geometry import Region, region_warnings
+from seqcls.geometry import Region
 from seqcls.journal import JournalWriter, Resumption, RunSummary
 from seqcls.keepable import keepable
 from seqcls.live.background import nothing
@@ -249,7 +249,7 @@ class LiveSession:
             verdict="interrupted" if problem == _INTERRUPTED else "unknown" if problem else report.verdict,
             reasons=(problem, *report.reasons) if problem else report.reasons,
             warnings=(
-                *region_warnings(self._preprocessor.regions, self._detector.header.regions),
+                *self._preprocessor.warnings(self._detector.header.regions),
                 *_drop_warnings(frame_counts, problem),
             ),
             regions=tuple(self._preprocessor.regions),

@@ -11,7 +11,7 @@ from seqcls.errors import OutputError, UsageError, one_line
 from seqcls.files import require_writable
 from seqcls.gate import GateOptions
 from seqcls.geometry import Region
-from seqcls.keepable import keepable
+from seqcls.keepable import TextWatch, keepable
 from seqcls.live.background import BackgroundWorker, Notify, nothing
 from seqcls.live.recording.fragmented_video import (
     SUFFIXES,
@@ -40,7 +40,7 @@ class BackgroundRecording:
         self.failed = ""
         self.received = self.recorded = self.not_kept = 0
         self._name, self._notify, self._limit_bytes = name, notify, queue_bytes
-        self._gate = gate
+        self._gate, self._text = gate, TextWatch()
         self._held: list[Frame] = []
         self._held_bytes = 0
         self._slow = self._closed = False
@@ -93,6 +93,10 @@ class BackgroundRecording:
         self._place = f"at {frame.time_s:.1f} s"
         self._write(frame, image)
         self.recorded += 1
+        if not self._text.found:
+            self._text.add(image, region, frame.time_s)
+            if self._text.found:
+                self._notify(f"{self._name}: {self._text.warnings()[0]}")
 
     def _finish(self) -> None:
         self._place = "at its end"

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -190,6 +191,19 @@ def test_without_ultrasound_nothing_is_recorded_and_that_is_said(tmp_path: Path)
     assert (recorder.received, recorder.recorded, recorder.not_kept, recorder.dropped) == (12, 2, 10, 0)
     assert whole_number(read(tmp_path / "feed.mp4")[0]) == [10, 11]
     assert notes == ["10 of 12 frames show no ultrasound and are not in the recording: names may stand in them"]
+
+
+def test_a_name_inside_the_region_is_said_once(tmp_path: Path) -> None:
+    notes: list[str] = []
+    recorder = Recorder(tmp_path / "feed.mp4", notify=notes.append)
+    for number in range(40):
+        image = np.random.default_rng(number).integers(20, 120, (HEIGHT, WIDTH), np.uint8)
+        cv2.putText(image, "DOE JANE", (10, 70), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 255, 1)
+        recorder.frame(Frame(number, number * 0.1, 0.1, image), FULL)
+    recorder.close()
+    assert recorder.recorded == 40
+    [note] = notes
+    assert note.startswith("recording: what looks like text stands still inside the region")
 
 
 def test_frames_of_another_size_than_the_region_are_left_out(tmp_path: Path) -> None:
