@@ -6,10 +6,8 @@ No name, number or date of a patient is ever taken from the file.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import warnings
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +18,15 @@ from seqcls.errors import SourceError
 from seqcls.sources.base import Clip, Source, require_sane_size
 from seqcls.sources.dicom_decode import decoder_for, to_rgb
 from seqcls.sources.dicom_evidence import Meaning
-from seqcls.sources.dicom_fragments import read_pieces
 from seqcls.sources.dicom_header import Header, read_header
 from seqcls.sources.dicom_levels import StoredLevels, levels_of, palette_of
 from seqcls.sources.dicom_pixels import StoredPixels, find_pixels
 from seqcls.sources.dicom_region import pixel_aspect_of, region_of, stretched
 from seqcls.sources.dicom_times import clip_times
+from seqcls.sources.dicom_video import DicomVideo
 from seqcls.sources.images import ASSUMED_RATE_HZ
 from seqcls.sources.pixel_aspect import square_size, with_square_pixels
-from seqcls.sources.sniff import BARE_STREAMS
-from seqcls.sources.video import VideoSource
-from seqcls.temporaries import temporary_folder
-from seqcls.types import Frame, Gap, SourceInfo, SourceReport
+from seqcls.types import Frame, Gap, SourceInfo
 from seqcls.wording import count_of
 
 #: Looked at for the gray levels of images of more than 8 bits.
@@ -55,7 +50,7 @@ def open_dicom(
         header = read_header(path)
         stored = find_pixels(header, meaning)
         if stored.codec == "video":
-            return DicomVideo(header, stored, color=color)
+            return DicomVideo(header, stored, rate_hz=rate_hz, color=color)
         return DicomSource(header, stored, rate_hz=rate_hz, color=color, levels=levels)
     except SourceError:
         raise
@@ -177,52 +172,3 @@ class DicomSource(Clip):
             for pieces in frames[:: max(1, len(frames) // _FRAMES_TO_LEVEL)]:
                 with contextlib.suppress(Exception):  # reported when the frame is read
                     yield self._decode(self._stored.read(stream, pieces))
-
-
-class DicomVideo(VideoSource):
-    """DICOM around MPEG-2, H.264 or HEVC: the stream is laid in a temporary file and read as a video."""
-
-    def __init__(self, header: Header, stored: StoredPixels, *, color: bool) -> None:
-        with contextlib.ExitStack() as scratch:
-            self._open_stream(header, stored, scratch.enter_context(temporary_folder()) / "stream.bin", color)
-            self._scratch = scratch.pop_all()
-
-    def _open_stream(self, header: Header, stored: StoredPixels, stream: Path, color: bool) -> None:
-        path, declared = header.path, stored.label.frames
-        self._declared = declared if declared else None
-        times = clip_times(header.data, max(1, declared), None)
-        rate_hz = max(1, declared) / times.times_s[-1] if times.origin and times.times_s[-1] > 0 else None
-        with stream.open("xb") as target, header.open() as source:
-            for piece in itertools.chain.from_iterable(stored.frames):
-                target.write(read_pieces(source, (piece,)))
-        try:
-            super().__init__(stream, color=color, name=path.name, rate_hz=rate_hz)
-        except SourceError as error:
-            raise SourceError(str(error).replace(str(stream), str(path))) from None
-        aspect = self.info.pixel_aspect
-        if aspect == 1:  # the stream does not say, or says that it is square
-            aspect, note = pixel_aspect_of(header.data, self.info.width, self.info.height)
-            width, height = square_size(self.info.width, self.info.height, aspect)
-            require_sane_size(self.name, width, height)
-            self.info = replace(self.info, width=width, height=height, pixel_aspect=aspect)
-            self._notes += [note] if note else []
-        # The region lies in the stored pixels, of which the stretched side has fewer.
-        side = (self.info.width / max(aspect, 1), self.info.height * min(aspect, 1))
-        region = stretched(region_of(header.data, round(side[0]), round(side[1])), aspect)
-        self.info = replace(self.info, kind="dicom", region=region)
-        self._notes += [*header.notes, *times.notes] if self._demuxer in BARE_STREAMS else header.notes
-        if stored.missing:
-            self._alarms.append(stored.missing)
-            self._truncated = True
-
-    def report(self) -> SourceReport:
-        report = super().report()
-        if report.verdict == "unknown" or self._declared in (None, report.delivered):
-            return report
-        # A remark only: the stream inside knows its length better than the header does.
-        remark = f"holds {count_of(report.delivered, 'frame')} but says that it has {self._declared}"
-        return replace(report, reasons=(*report.reasons, remark))
-
-    def close(self) -> None:
-        super().close()
-        self._scratch.close()

@@ -11,15 +11,9 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.uid import (
-    HEVCMP51,
-    MPEG2MPML,
-    MPEG4HP41,
-    ExplicitVRLittleEndian,
-    JPEGLSLossless,
-)
+from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless
 from support.dicom_files import COUNT, ENCODINGS, HEIGHT, WIDTH, compressed, dataset, gray_frames, jpeg, native, save
-from support.media import draw, numbers, recipe, write_clip
+from support.media import draw, numbers
 
 from seqcls.errors import SourceError
 from seqcls.sources import open_source
@@ -111,46 +105,6 @@ def test_a_damaged_frame_becomes_a_gap_and_the_others_stay(tmp_path: Path) -> No
     assert [f.index for f in frames] == list(range(COUNT - 1))
     assert isinstance(items[5], Gap) and items[5].start_s == pytest.approx(0.20)
     assert report.verdict == "damaged" and report.gaps == (items[5],)
-
-
-@pytest.mark.parametrize(
-    ("uid", "clip"), [(MPEG4HP41, "mp4 h264"), (HEVCMP51, "mp4 hevc"), (MPEG2MPML, "mpg mpeg2"), (MPEG4HP41, "ts h264")]
-)
-def test_video_in_dicom_is_read_as_video(uid: str, clip: str, tmp_path: Path) -> None:
-    made = recipe(clip)
-    inside = write_clip(tmp_path / f"inside{made.suffix}", made).read_bytes()
-    regions = Dataset()
-    regions.RegionSpatialFormat, regions.RegionDataType = 1, 1
-    regions.RegionLocationMinX0 = regions.RegionLocationMinY0 = 4
-    regions.RegionLocationMaxX1 = regions.RegionLocationMaxY1 = 99
-    ds = dataset(uid, "YBR_PARTIAL_420", count=made.frames, SequenceOfUltrasoundRegions=[regions])
-    half = len(inside) // 2 & ~1
-    path = save(ds, tmp_path / "video.dcm", [inside[:half], inside[half:]])
-    with open_source(path) as source:
-        frames = [item for item in source if isinstance(item, Frame)]
-        report, info = source.report(), source.info
-    assert numbers([f.image for f in frames]) == list(range(made.frames))
-    assert [f.time_s for f in frames] == pytest.approx(made.times_s, abs=1e-6)
-    assert (info.kind, info.name, info.region) == ("dicom", "video.dcm", (4, 4, 100, 100))
-    assert report.verdict == "complete"
-
-
-def test_video_in_dicom_reports_a_lying_number_of_frames(tmp_path: Path) -> None:
-    inside = write_clip(tmp_path / "a.mp4", recipe("mp4 h264")).read_bytes()
-    path = save(dataset(MPEG4HP41, "YBR_PARTIAL_420", count=77), tmp_path / "video.dcm", [inside])
-    with open_source(path) as source:
-        assert len(list(source)) == 40
-        assert source.report().reasons == ("holds 40 frames but says that it has 77",)
-
-
-def test_a_bare_h264_stream_takes_the_frame_time(tmp_path: Path) -> None:
-    made = recipe("mp4 h264", muxer="h264", frames=20)
-    inside = write_clip(tmp_path / "bare.h264", made).read_bytes()
-    path = save(dataset(MPEG4HP41, "YBR_PARTIAL_420", count=20, FrameTime="50"), tmp_path / "v.dcm", [inside])
-    with open_source(path) as source:
-        frames = [item for item in source if isinstance(item, Frame)]
-    assert numbers([f.image for f in frames]) == list(range(20))
-    assert [f.time_s for f in frames] == pytest.approx([k * 0.05 for k in range(20)], abs=0.025)
 
 
 def test_nothing_of_the_patient_is_shown(tmp_path: Path) -> None:
