@@ -143,8 +143,10 @@ class DicomSource(Clip):
                 try:
                     image = self._convert(self._decode(self._stored.read(stream, pieces)))
                     image = with_square_pixels(image, self._aspect)
-                except Exception as error:  # the decoders raise nearly anything on damaged frames
-                    yield self._lost(start_s, end_s, f"1 frame lost ({type(error).__name__})")
+                except Exception:  # the decoders raise nearly anything on damaged frames
+                    called = self._reading.codec.replace("jpeg", "JPEG").replace("rle", "RLE")
+                    what = "its pixels cannot be read" if called == "native" else f"its {called} cannot be decoded"
+                    yield self._lost(start_s, end_s, f"1 frame lost ({what})")
                     continue
                 self._watch_size(image, f"{start_s:.2f} s")
                 yield Frame(self._delivered, start_s, end_s - start_s, image)

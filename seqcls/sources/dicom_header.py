@@ -43,6 +43,17 @@ _VRS = _LONG_VRS | frozenset(
     | {b"ST", b"TM", b"UI", b"UL", b"US"}
 )
 
+_MARK = b"DICM"
+#: What downloads and copies leave under the name of a DICOM file.
+_KINDS = {
+    b"<!doctype html": "a web page",
+    b"<html": "a web page",
+    b"%pdf": "a PDF",
+    b"pk\3\4": "a ZIP archive",
+    b"\x1f\x8b": "a gzip archive",
+    b"rar!": "a RAR archive",
+    b"7z\xbc\xaf": "a 7z archive",
+}
 #: Bytes in which the first elements of a data set are looked for.
 _HEAD_BYTES = 1024
 
@@ -79,7 +90,7 @@ class Header:
 def looks_like_dicom(head: bytes) -> bool:
     """Whether a file that begins so is DICOM: by its mark, or by its elements where that is missing. Raises nothing."""
     place = _begin(head)
-    if place in (132, 4):
+    if head[max(0, place - 4) : place] == _MARK:
         return True
     first = head[place : place + 6]
     is_meta = first[:2] == b"\x02\0" and first[4:] in (b"UL", b"OB", b"UI")
@@ -100,7 +111,10 @@ def read_header(path: Path) -> Header:
 
     inflated, notes = None, []
     with open_regular(path) as stream:
-        stream.seek(_begin(stream.read(_HEAD_BYTES)))
+        head = stream.read(_HEAD_BYTES)
+        stream.seek(begin := _begin(head))
+        if begin > 132 and head[begin - 4 : begin] == _MARK:
+            notes.append(f"the file begins with {begin - 132} bytes that are no DICOM: read from behind them")
         bounded: Any = _Bounded(stream, path)
         meta = read_dataset(bounded, False, True, stop_when=behind_meta, defer_size=MAX_VALUE_BYTES)
         syntax = str(meta.get("TransferSyntaxUID") or "").strip()
@@ -110,6 +124,10 @@ def read_header(path: Path) -> Header:
             stream.seek(start)
             inflated = _inflate(stream, path, meant=syntax == DEFLATED)
             found = (False, True) if inflated is not None else None
+        if found is None and not looks_like_dicom(head):
+            raise SourceError(
+                f"{path}: is no DICOM, whatever its name says: it holds {_content(head)}; get a fresh copy"
+            )
         implicit, little = stated = _WRITTEN.get(syntax, (False, True)) if syntax else (True, True)
         if found is not None:
             implicit, little = found
@@ -150,14 +168,30 @@ class _Bounded:
 
 
 def _begin(head: bytes) -> int:
-    """Where the first element stands: behind the preamble and its mark, behind one of the two, or at once."""
-    if head[128:132] == b"DICM":
+    """Where the first element stands: behind the preamble and its mark, behind one of the two, or at once.
+
+    Foreign bytes may precede the preamble.
+    """
+    if head[128:132] == _MARK:
         return 132
-    if head[:4] == b"DICM":
+    if head[:4] == _MARK:
         return 4
+    if (place := head.find(_MARK + b"\2\0")) >= 0:  # behind what a web server or a transfer put in front
+        return place + 4
     if len(head) > 128 and not any(head[:128]) and any(head[128:132]):
         return 128
     return 0
+
+
+def _content(head: bytes) -> str:
+    """What a file is that begins so and is no DICOM, for a message."""
+    if not any(head):
+        return "nothing but zeros"
+    for start, name in _KINDS.items():
+        if head.lstrip().lower().startswith(start):
+            return name
+    printable = sum(32 <= byte < 127 or byte in b"\t\n\r\f" for byte in head)
+    return "text" if printable > 0.8 * len(head) else "nothing that is known"
 
 
 def _written(head: bytes) -> tuple[bool, bool] | None:

@@ -30,7 +30,7 @@ from seqcls.sources.dicom_fragments import (
 from seqcls.sources.dicom_header import GE_BIG_ENDIAN_PIXELS, Header
 from seqcls.sources.dicom_levels import palette_of
 from seqcls.sources.dicom_native import Block, native_reading, right_way_round
-from seqcls.sources.dicom_stream import Codec, StreamFacts, codec_of_syntax, read_stream, rle_pixels
+from seqcls.sources.dicom_stream import Codec, StreamFacts, codec_of_syntax, foreign_image, read_stream, rle_pixels
 
 #: Enough of a frame for its stream's header.
 _HEAD_BYTES = 1 << 20
@@ -112,6 +112,10 @@ def _streams(stream: BinaryIO, data: PixelData, header: Header, label: Label) ->
         pixels = compressed_frames(stream, data, label.frames)
         first = read_pieces(stream, pixels.frames[0])[:_HEAD_BYTES] if pixels.frames else b""
         facts = read_stream(first)
+        if name := foreign_image(first):
+            raise SourceError(
+                f"{header.path}: its frames are {name} images, which DICOM does not know; save it as JPEG"
+            )
         return pixels, facts if facts.codec else replace(facts, codec=stated)
     whole = Piece(data.start, data.available)
     facts = read_stream(read_pieces(stream, (Piece(data.start, min(data.available, _HEAD_BYTES)),)))

@@ -22,6 +22,8 @@ _JPEG_XL = (b"\xff\x0a", b"\0\0\0\x0cJXL ")
 _JP2 = b"\0\0\0\x0cjP  "
 _J2K = b"\xff\x4f\xff\x51"
 
+_FOREIGN = {b"\x89PNG\r\n": "PNG", b"GIF8": "GIF", b"II*\0": "TIFF", b"MM\0*": "TIFF"}
+
 _SOF, _LOSSLESS, _NO_SOF = range(0xC0, 0xD0), (0xC3, 0xCB), (0xC4, 0xC8, 0xCC)
 _SOF_LS, _SOS, _EOI, _APP0, _APP14 = 0xF7, 0xDA, 0xD9, 0xE0, 0xEE
 
@@ -80,6 +82,14 @@ def read_stream(data: bytes) -> StreamFacts:
     except (struct.error, IndexError):  # it ends inside its header
         pass
     return StreamFacts()
+
+
+def foreign_image(data: bytes) -> str:
+    """The name of an image format that frames of DICOM cannot have, though some writers put such files into its items;
+    "" where the stream that begins here is none of them."""
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "WebP"
+    return next((name for mark, name in _FOREIGN.items() if data.startswith(mark)), "")
 
 
 def begins_frame(head: bytes) -> bool:

@@ -168,12 +168,20 @@ def _frame_time(header: Any) -> _Claim | None:
 def _vector(header: Any, count: int) -> tuple[list[float], list[str]]:
     """Seconds from each frame to the next by FrameTimeVector, [] where it is of no use; and what is to be told."""
     values_ms = numbers(header, "FrameTimeVector")
+    known = [value for value in values_ms if value is not None]
+    if len(values_ms) == 1 < count and known and 0 < known[0] < 1e8:
+        note = f"FrameTimeVector has 1 entry for {count} frames: taken for all of them"
+        return [known[0] / 1000] * (count - 1), [note]
     if len(values_ms) < 2:
         return [], []
-    known = [value for value in values_ms if value is not None]
     if len(known) < len(values_ms) or min(known) < 0 or max(known[1:]) >= 1e8 or sum(known[1:]) <= 0:
         return [], ["FrameTimeVector holds times that cannot be: not used"]
+    if len(known) >= 5 and _counts_from_the_start(known[::-1]):
+        return [], ["FrameTimeVector runs backwards: not used"]
     notes = []
+    if len(known) == count and known[0] > 0 and known[-1] == 0 and known[0] <= 3 * statistics.median(known):
+        known = [0.0, *known[:-1]]
+        notes.append("FrameTimeVector has its 0 at the end: read as steps to the next frame")
     if len(known) != count:
         notes.append(f"FrameTimeVector has {count_of(len(known), 'entry', 'entries')} for {count_of(count, 'frame')}")
     if _counts_from_the_start(known):

@@ -55,6 +55,8 @@ FILES: dict[str, tuple[bytes, bool, bool, str]] = {
     "mark without meta": (PREAMBLE + body(implicit=True), True, True, "no transfer syntax"),
     "meta without preamble": (meta(IMPLICIT) + body(implicit=True), True, True, ""),
     "mark without preamble": (b"DICM" + meta(EXPLICIT) + body(), False, True, ""),
+    "behind foreign bytes": (b"--part\r\n\r\n" + PREAMBLE + meta(EXPLICIT) + body(), False, True, "begins with 10 bytes that are no DICOM"),
+    "behind half a preamble": (bytes(60) + b"DICM" + meta(EXPLICIT) + body(), False, True, ""),
     "preamble without mark": (bytes(128) + meta(EXPLICIT) + body(), False, True, ""),
     "says implicit, is explicit": (PREAMBLE + meta(IMPLICIT) + body(), False, True, "says implicit VR little endian but"),
     "says explicit, is implicit": (PREAMBLE + meta(EXPLICIT) + body(implicit=True), True, True, "is written as implicit"),
@@ -144,3 +146,21 @@ OTHERS = {
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_files_are_not_taken_for_dicom(name: str) -> None:
     assert not looks_like_dicom(OTHERS[name])
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"Not found\r\n" * 40, "it holds text"),
+        (b"<!DOCTYPE html><p>Sign in</p>" * 9, "it holds a web page"),
+        (b"%PDF-1.7\n" + bytes(99), "it holds a PDF"),
+        (b"PK\3\4" + bytes(range(99)), "it holds a ZIP archive"),
+        (bytes(9999), "it holds nothing but zeros"),
+        (bytes(range(200, 255)) * 9, "it holds nothing that is known"),
+    ],
+)
+def test_what_is_no_dicom_is_called_what_it_is(data: bytes, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.dcm"
+    path.write_bytes(data)
+    with pytest.raises(SourceError, match=rf"a.dcm: is no DICOM, whatever its name says: {message}; get a fresh copy"):
+        read_header(path)

@@ -12,7 +12,7 @@ import pytest
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGBaseline8Bit, RLELossless
 from support.dicom_files import in_color, read, tiny, ultrasound
 
-from seqcls.errors import NoFramesError
+from seqcls.errors import NoFramesError, SourceError
 from seqcls.sources import open_source
 
 GRAY = ultrasound()
@@ -112,3 +112,9 @@ def test_no_warning_of_pydicom_reaches_the_screen(tmp_path: Path) -> None:
     )
     images, _ = read(path)
     assert (images == GRAY).all()
+
+
+def test_frames_of_another_format_are_refused_by_its_name(tmp_path: Path) -> None:
+    frames = [cv2.imencode(".png", f)[1].tobytes() for f in GRAY]
+    with pytest.raises(SourceError, match=r"a\.dcm: its frames are PNG images, which DICOM does not know"):
+        open_source(tiny(tmp_path / "a.dcm", frames, JPEGBaseline8Bit))

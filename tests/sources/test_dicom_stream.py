@@ -12,6 +12,7 @@ from seqcls.sources.dicom_stream import (
     begins_frame,
     code_stream,
     codec_of_syntax,
+    foreign_image,
     read_stream,
     rle_pixels,
     rle_segments,
@@ -116,6 +117,11 @@ def test_a_frame_of_rle_begins_with_its_header_and_has_a_length() -> None:
     data = rle(b"\xfe\x07\x01\x01\x02\0", b"\0\1")
     assert rle_segments(data) == 2 and begins_frame(data[:64]) and rle_pixels(data) == 5
     assert rle_segments(bytes(64)) == 0 and not begins_frame(bytes(64))
+
+
+def test_images_of_other_formats_are_told_by_their_first_bytes() -> None:
+    starts = (b"\x89PNG\r\n\x1a\n", b"RIFF\0\0\0\0WEBP", b"RIFF\0\0\0\0AVI ", b"GIF89a", jpeg_2000(1, 0))
+    assert [foreign_image(start) for start in starts] == ["PNG", "WebP", "", "GIF", ""]
 
 
 def test_boxes_are_taken_off() -> None:

@@ -53,6 +53,14 @@ CASES: dict[str, tuple[dict[str, Any], int, float, str, str]] = {
     "vector of times": ({"FrameTimeVector": [40 * k for k in range(60)]}, 60, 2.4, "FrameTimeVector", "times since the first frame"),
     "vector of zeros": ({"FrameTimeVector": [0] * 60, "CineRate": 25}, 60, 2.4, "CineRate", "FrameTimeVector holds times that cannot be"),
     "vector against FrameTime": ({"FrameTimeVector": [0, *[40] * 59], "FrameTime": "10"}, 60, 2.4, "FrameTimeVector", "FrameTimeVector taken"),
+    "vector with its 0 at the end": ({"FrameTimeVector": [*[40] * 59, 0]}, 60, 2.4, "FrameTimeVector", "has its 0 at the end"),
+    "vector with an end": ({"FrameTimeVector": [0, *[40] * 60]}, 60, 2.4, "FrameTimeVector", "61 entries"),
+    "vector of one step": ({"FrameTimeVector": 40}, 60, 2.4, "FrameTimeVector", "1 entry for 60 frames"),
+    "vector of one zero": ({"FrameTimeVector": 0, "FrameTime": 40}, 60, 2.4, "FrameTime", ""),
+    "vector without a 0": ({"FrameTimeVector": [40] * 60}, 60, 2.4, "FrameTimeVector", ""),
+    "vector below zero": ({"FrameTimeVector": [0, *[-40] * 59], "FrameTime": 40}, 60, 2.4, "FrameTime", "FrameTimeVector holds times that cannot be"),
+    "vector that runs backwards": ({"FrameTimeVector": [40 * k for k in range(60)][::-1], "FrameTime": 40}, 60, 2.4, "FrameTime", "runs backwards"),
+    "vector with a long first entry": ({"FrameTimeVector": [5000, *[40] * 59]}, 60, 2.4, "FrameTimeVector", ""),
     "vector with a step of zero": ({"FrameTimeVector": [0, 40, 0, 40, 40]}, 5, 0.16, "FrameTimeVector", "gives 1 frame the time of the one before"),
     "vector with one below zero": ({"FrameTimeVector": [0, 40, -40, 40], "FrameTime": 40}, 4, 0.16, "FrameTime", "FrameTimeVector holds times that cannot be"),
     "FrameTime below zero": ({"FrameTime": "-40", "CineRate": 25}, 60, 2.4, "CineRate", "FrameTime of -40 cannot be: not used"),
@@ -89,6 +97,11 @@ def test_no_two_frames_have_one_time(steps: list[float], apart: list[float]) -> 
 def test_a_vector_keeps_its_uneven_steps_in_seconds() -> None:
     times = clip_times(header(FrameTimeVector=[0, 0.02, 0.06, 0.02], FrameTime="0.03"), 4, None)
     assert times.times_s == pytest.approx([0.0, 0.02, 0.08, 0.10, 0.12])
+
+
+def test_a_vector_with_its_0_at_the_end_keeps_the_order_of_its_steps() -> None:
+    times = clip_times(header(FrameTimeVector=[20, 60, 40, 0]), 4, None)
+    assert times.times_s == pytest.approx([0.0, 0.02, 0.08, 0.12, 0.16])  # the last frame as long as the middle step
 
 
 def test_the_stated_rate_settles_a_contradiction_and_nothing_else() -> None:
