@@ -32,7 +32,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -228,9 +228,12 @@ class Run:
 
 
 @contextmanager
-def run(folder: Path, *options: str, limit: int = 0, stderr: int = subprocess.PIPE) -> Iterator[Run]:
-    with server(endless) as port:
-        made = Run(folder, port, *options, limit=limit, stderr=stderr)
+def run(
+    folder: Path, *options: str, limit: int = 0, stderr: int = subprocess.PIPE, port: int | None = None
+) -> Iterator[Run]:
+    """Of a feed of its own, or of that at ``port``."""
+    with server(endless) if port is None else nullcontext(port) as used:
+        made = Run(folder, used, *options, limit=limit, stderr=stderr)
         try:
             yield made
         finally:
@@ -439,17 +442,20 @@ def test_a_mistake_leaves_no_journal_in_the_way_of_the_next_try(
     assert stop.value.code == 2 and not (tmp_path / "out" / "run.journal").exists()
 
 
+MODEL = Path("none.safetensors")
+
+
 def test_overwriting_takes_no_journal_from_a_run_that_writes_it(tmp_path: Path) -> None:
     made = detector(organs=("liver",))
     path, info = tmp_path / "run.journal", SourceInfo(name="probe", kind="openigtlink")
     with create_journal(path, organs=made.organs, provenance=made.provenance, source=info) as running:
         with pytest.raises(OutputError, match="another run"):
-            begin_journal(made, tmp_path / "m.safetensors", info, path, LiveRunOptions(overwrite=True))
+            begin_journal(made, MODEL, info, path, LiveRunOptions(overwrite=True))
         running.write(Gap(0.0, 1.0, "still there"))
     with pytest.raises(OutputError, match="there already"):
-        begin_journal(made, tmp_path / "m.safetensors", info, path, LiveRunOptions())
+        begin_journal(made, MODEL, info, path, LiveRunOptions())
     assert [r.reason for r in records_of(path) if isinstance(r, Gap)] == ["still there"]
-    writer, resumed = begin_journal(made, tmp_path / "m.safetensors", info, path, LiveRunOptions(overwrite=True))
+    writer, resumed = begin_journal(made, MODEL, info, path, LiveRunOptions(overwrite=True))
     writer.close()
     assert resumed is None and not [r for r in records_of(path) if isinstance(r, Gap)]
 
@@ -462,18 +468,19 @@ def _trained_on(dataset_hash: str) -> Detector:
 def test_another_model_does_not_go_on_with_a_run(tmp_path: Path) -> None:
     path, info = tmp_path / "run.journal", SourceInfo(name="probe", kind="openigtlink")
     made = _trained_on("1")
-    begin_journal(made, tmp_path / "m.safetensors", info, path, LiveRunOptions())[0].close()
+    begin_journal(made, MODEL, info, path, LiveRunOptions())[0].close()
     before = path.read_bytes()
     with pytest.raises(UsageError, match="another model"):
         begin_journal(
             _trained_on("2"),
+            MODEL,
             info,
             path,
             LiveRunOptions(resume=True),
         )
     assert path.read_bytes() == before
     renamed = replace(made, model="renamed.safetensors")
-    writer, resumed = begin_journal(renamed, info, path, LiveRunOptions(resume=True))
+    writer, resumed = begin_journal(renamed, MODEL, info, path, LiveRunOptions(resume=True))
     writer.close()
     assert resumed is not None and path.stat().st_size > len(before)
 
@@ -500,19 +507,20 @@ def test_a_full_disk_has_its_own_exit_code(tmp_path: Path) -> None:
 def test_killed_at_any_moment_and_gone_on_with(tmp_path: Path) -> None:
     rng = random.Random(9)
     kept: list[tuple[int, float, bytes]] = []
-    for kill in range(3):
-        with run(tmp_path, *(["--resume"] if kill else [])) as started:
-            size = started.journal.stat().st_size if kill else 0
-            started.has(started.journal, size + rng.randrange(1500, 12_000))
-            time.sleep(rng.random() * 0.02)  # anywhere between two frames
-            started.process.kill()
-            started.ends()
-            found = frames(started.journal)
-            assert found[: len(kept)] == kept and len(found) > len(kept), "no journalled record is lost"
-            kept = found
-    with run(tmp_path, "--resume", "--duration", "1") as started:
-        assert started.ends() == 0, started.said()
-        timeline = whole(started)
+    with server(*[endless] * 4) as port:
+        for kill in range(3):
+            with run(tmp_path, *(["--resume"] if kill else []), port=port) as started:
+                size = started.journal.stat().st_size if kill else 0
+                started.has(started.journal, size + rng.randrange(1500, 12_000))
+                time.sleep(rng.random() * 0.02)  # anywhere between two frames
+                started.process.kill()
+                started.ends()
+                found = frames(started.journal)
+                assert found[: len(kept)] == kept and len(found) > len(kept), "no journalled record is lost"
+                kept = found
+        with run(tmp_path, "--resume", "--duration", "1", port=port) as started:
+            assert started.ends() == 0, started.said()
+            timeline = whole(started)
     assert frames(started.journal)[: len(kept)] == kept and len(read_journal(started.journal).sessions) == 4
     assert list(timeline.scores.index) == sorted(set(timeline.scores.index))
     assert np.all(np.diff(timeline.scores.time_s) >= 0)
