@@ -47,7 +47,7 @@ def match_clips(
                 f"{label_file} names {clip.file}, which {root} holds in two Unicode forms; rename one of them"
             )
         path, note = (direct[0], []) if direct else _find(clip.file, below, Path(label_file))
-        if not path.resolve().is_relative_to(below.resolved):
+        if below.parts_of(path)[: len(below.resolved)] != below.resolved:
             if not outside:
                 raise DataError(
                     f"{label_file} names {clip.file}, which lies outside of {root}{_behind_a_link(path, root)}; name a"
@@ -100,16 +100,23 @@ class _Below:
     both Unicode forms, and ``by_name`` alone."""
 
     def __init__(self, root: Path) -> None:
-        self.root, self.resolved = root, root.resolve()
+        self.root = root
         self.by_path: dict[str, list[Path]] = {}
         self.by_name: dict[str, list[Path]] = {}
         self._parts: dict[Path, tuple[str, ...]] = {}
         self._groups: dict[tuple[str, ...], dict[str, list[Path]]] = {}
+        self.resolved = self.parts_of(root)
         for path in sorted(root.rglob("*")):
             below = path.relative_to(root)
             if not any(part.startswith(".") or is_clutter(part) for part in below.parts):
                 self.by_path.setdefault(_key(below.as_posix()), []).append(path)
                 self.by_name.setdefault(_key(path.name), []).append(path)
+
+    def parts_of(self, path: Path) -> tuple[str, ...]:
+        """Of the path without links, composed."""
+        if path not in self._parts:
+            self._parts[path] = tuple(map(nfc, path.resolve().parts))
+        return self._parts[path]
 
     def most_alike(self, relative: Path, named: list[Path]) -> list[Path]:
         """Of ``named``, which have its name, the ones that share most names with it, counted from the end."""
@@ -126,9 +133,7 @@ class _Below:
         if tail not in self._groups:
             groups = self._groups[tail] = {}
             for path in paths:
-                if path not in self._parts:
-                    self._parts[path] = tuple(map(nfc, path.resolve().parts))
-                if len(parts := self._parts[path]) > len(tail):
+                if len(parts := self.parts_of(path)) > len(tail):
                     groups.setdefault(parts[-len(tail) - 1], []).append(path)
         return self._groups[tail]
 

@@ -28,7 +28,7 @@ _APOSTROPHE = re.compile(r"'(?=[=+\-@\t\r\n])")
 _OPTIONAL = ("patient", "path")
 #: Half a million rows have 40 MB. A cell that names a file, or says when, is far shorter than what a quote that is
 #: never closed takes in.
-MAX_BYTES, MAX_ROWS, MAX_CELL = 64 << 20, 500_000, 1000
+MAX_BYTES, MAX_ROWS, MAX_CELL, MAX_COLUMNS = 64 << 20, 500_000, 1000, 1000
 #: Accents on one letter, of which languages put two or three: the time to compose them grows with their square.
 MAX_ACCENTS = 100
 
@@ -101,11 +101,15 @@ def table_rows(text: str, path: Path, required: Sequence[str]) -> Iterator[tuple
     count = 0
     try:
         for row in rows:
-            cells = [_APOSTROPHE.sub("", cell.strip(), count=1) for cell in row]
             where = f"{path}, line {skipped + rows.line_num}"
             count += 1
+            if len(row) > MAX_COLUMNS:
+                raise DataError(
+                    f"{where}: has {len(row):,} cells, more than the {MAX_COLUMNS:,} of any table of labels"
+                )
             if count > MAX_ROWS:
                 raise DataError(f"{path} has more than {MAX_ROWS:,} rows; divide it into several files")
+            cells = [_APOSTROPHE.sub("", cell.strip(), count=1) for cell in row]
             if not header:
                 named = len(cells) - next((at for at, cell in enumerate(reversed(cells)) if cell), 0)
                 header = [re.sub(r"[\W_]+", "_", cell.lower()).strip("_") for cell in cells[:named]]

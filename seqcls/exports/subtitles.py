@@ -40,9 +40,15 @@ def _cues(timeline: Timeline) -> list[tuple[int, int, str]]:
         if i.state != "absent"
     ]
     marks = sorted({mark for a, b, _ in spans for mark in (a, b)})
+    begins, ends = (sorted(range(len(spans)), key=lambda k: spans[k][side], reverse=True) for side in (0, 1))
+    shown = set[int]()  # places of the spans that hold now: of a day, not all are gone through for each mark
     cues: list[tuple[int, int, str]] = []
     for start, end in itertools.pairwise(marks):
-        text = " · ".join(label for a, b, label in spans if a <= start < b)
+        while begins and spans[begins[-1]][0] <= start:
+            shown.add(begins.pop())
+        while ends and spans[ends[-1]][1] <= start:
+            shown.discard(ends.pop())
+        text = " · ".join(spans[k][2] for k in sorted(shown))
         if text and cues and cues[-1][1:] == (start, text):
             cues[-1] = (cues[-1][0], end, text)
         elif text:

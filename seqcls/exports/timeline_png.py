@@ -20,6 +20,7 @@ from seqcls.pauses import long_frames, pauses
 from seqcls.third_party import library
 from seqcls.timeline import Timeline
 from seqcls.types import TIME_TOLERANCE_S, Interval
+from seqcls.wording import count_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,6 +32,8 @@ LEGEND = "Blue: in view. Hatched: unknown. Line: score, none where no frame was;
 PAUSE_LEGEND = LEGEND.replace("unknown", "unknown (/), no new frame (\\)")
 PAUSE = "no new frame"
 MAX_POINTS = 4000
+#: Organs that are drawn, the first of them; a picture of 100 took two minutes, and nobody reads one of 13,000 lines.
+MAX_STRIPS = 20
 #: From here on times are read in minutes, or hours; and the steps that make round ones.
 LONG_S = 180.0
 _STEPS_S = (30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 43_200, 86_400)
@@ -56,7 +59,7 @@ def load_library() -> None:
 
 def write_picture(timeline: Timeline, path: str | Path) -> None:
     """Write the timeline as a PNG, 1100 pixels wide. Raises OutputError."""
-    organs, lines = timeline.organs, _lines_about(timeline)
+    organs, lines = timeline.organs[:MAX_STRIPS], _lines_about(timeline)
     thumbnails = bool(timeline.thumbnails)
     rows = thumbnails + len(organs)
     top = _TOP + _LINE * len(lines)
@@ -116,7 +119,9 @@ def _lines_about(timeline: Timeline) -> list[str]:
         for reason, mark in marks.items()
         if reason in lengths_s
     )
-    lines = [_cut(line, _LETTERS) for line in ([f"unknown: {why}"] if why else []) + list(timeline.notes)]
+    more = len(timeline.organs) - MAX_STRIPS
+    about = [f"unknown: {why}"] * bool(why) + [f"{count_of(more, 'more organ')} in timeline.json"] * (more > 0)
+    lines = [_cut(line, _LETTERS) for line in (*about, *timeline.notes)]
     if len(lines) > _LINES:
         lines[_LINES - 1 :] = [f"and {len(lines) - _LINES + 1} more in timeline.json"]
     return lines

@@ -88,7 +88,7 @@ def opened(path: Path) -> Iterator[PIL.Image.Image]:
     try:
         with open_regular(path) as stream, Image.open(stream) as image:
             require_sane_size(path.name, *image.size)
-            _require_sane_tiles(image)
+            _require_sane_tiles(path.name, image)
             yield image
     except SourceError:
         raise
@@ -107,12 +107,12 @@ def _remedy(path: Path, error: Exception) -> str:
     return "remove it or mend it"
 
 
-def _require_sane_tiles(image: PIL.Image.Image) -> None:
+def _require_sane_tiles(name: str, image: PIL.Image.Image) -> None:
     """A TIFF may state tiles of any size, whatever its own: libtiff unpacks whole ones."""
     tags: Any = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
     width, height = tags.get(_TILE_WIDTH, 1), tags.get(_TILE_HEIGHT, 1)
     if not (isinstance(width, int) and isinstance(height, int) and width * height <= MAX_PIXELS):
-        raise SourceError(f"its tiles of {width}x{height} are larger than an image can be")
+        raise SourceError(f"{name}: its tiles of {width}x{height} are larger than an image can be")
 
 
 def what_is_wrong(error: Exception) -> str:

@@ -95,6 +95,11 @@ BAD = [
         HEAD + "".join(f"\na,o{k},0,1,present" for k in range(101)),
         "101 organs are more than",
     ),
+    (
+        "a million columns",
+        f"{HEAD},{','.join('c' * 996)}\na,liver,0,1,present\n",
+        "line 1: has 1,001 cells, more than the 1,000",
+    ),
     ("a long organ", f"{HEAD}\na,{'o' * 101},0,1,present\n", "has 101 characters, more than 100"),
     ("a long name", f"{HEAD}\n{'a' * 1001},liver,0,1,present\n", "line 2: a cell has 1,001 characters"),
     ("the end of all days", f"{HEAD}\na,liver,0,1e300,present\n", r"end_s '1e300' is more than 4e\+09 seconds"),

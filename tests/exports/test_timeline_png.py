@@ -177,6 +177,14 @@ def test_what_lies_on_each_other_is_drawn_as_one() -> None:
     assert one[0].get_extents().x0 == 0 and one[0].get_extents().x1 == pytest.approx(60, abs=3)
 
 
+def test_of_many_organs_the_first_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_STRIPS", 2)
+    three = timeline(liver="PP..", node="..PP", vein="P...")
+    two = drawn(replace(three, organs=three.organs[:2]), tmp_path)
+    assert drawn(three, tmp_path).shape[0] == two.shape[0] + round(100 * module._LINE)
+    assert module._lines_about(three) == ["1 more organ in timeline.json"]
+
+
 def test_durations() -> None:
     said = [_duration(seconds) for seconds in (0.0, 179.94, 180.0, 3599.4, 3600.0, 42566.3)]
     assert said == ["0.0 s", "179.9 s", "3 min 0 s", "59 min 59 s", "1 h 0 min", "11 h 49 min"]
