@@ -51,7 +51,7 @@ IMPORTS: dict[str, set[str]] = {
     "models": {"errors", "named_files", "third_party", "json_record", "types", "files", "geometry", "intervals", "smoothing", "json_text", "google", "safetensors", "torch"},
     "timeline": {"errors", "wording", "json_record", "types", "files", "geometry", "intervals", "smoothing", "gate"},
     "engines": {"errors", "third_party", "files", "models", "torch"},
-    "exports": {"errors", "foreign_text", "named_files", "palette", "third_party", "json_record", "temporaries", "types", "files", "pauses", "json_text", "timeline"},
+    "exports": {"errors", "foreign_text", "named_files", "palette", "third_party", "wording", "json_record", "temporaries", "types", "files", "pauses", "json_text", "timeline"},
     "preprocess": {"types", "geometry", "gate", "keepable"},
     "reprocess": {"types", "intervals", "pauses", "smoothing", "postprocess", "timeline"},
     "adaptive": {"errors", "types", "intervals", "smoothing", "engines", "preprocess"},
