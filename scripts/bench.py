@@ -26,12 +26,18 @@ os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
 
 from seqcls import bench
 from seqcls.adaptive import SamplingOptions
-from seqcls.detector import load
+from seqcls.detector import DECODED_AHEAD, load
 from seqcls.errors import EngineError
+from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry
 from seqcls.models.file import read_header, write_model
 from seqcls.models.untrained import random_model
 from seqcls.phantom import SweepOptions, write_sweep
+from seqcls.prefetch import prefetched
+from seqcls.preprocess import PreprocessedFrame, Preprocessor
+from seqcls.sources.found import FoundSource
+from seqcls.sources.isolated import DecoderPool
+from seqcls.types import Frame
 
 SIZE = 224
 OURS = ("OMP_WAIT_POLICY", "OPENCV_FOR_THREADS_NUM")
@@ -131,6 +137,35 @@ def bare_openvino(name: str, engine: Any, images: Any) -> bench.Case:
         return len(images)
 
     return bench.Case(name, work)
+
+
+def isolated(clip: Path, model: Path, repeats: int) -> list[bench.Result]:
+    """What it costs to decode in a child: reading alone, with everything but the engine, and the whole way."""
+    detector, found, geometry = load(model, engine="openvino"), FoundSource(spec=str(clip)), Geometry(size=SIZE)
+    with closing(DecoderPool()) as pool:
+
+        def read() -> int:
+            with pool.open(found) as source:
+                return sum(1 for item in source if isinstance(item, Frame))
+
+        def preprocess() -> int:
+            with pool.open(found) as source, prefetched((item for item in source), DECODED_AHEAD) as decoded:
+                items = Preprocessor(geometry, GateOptions()).prepare(decoded)
+                return sum(isinstance(item, PreprocessedFrame) for item in items)
+
+        def run() -> int:
+            with pool.open(found) as source:
+                return detector.analyze(source).frame_counts.received
+
+        cases = [
+            bench.reading(clip),
+            bench.Case("read, in a child", read),
+            bench.preprocessing(clip, geometry),
+            bench.Case("read + preprocess, in a child", preprocess),
+            bench.running("run", detector, clip),
+            bench.Case("run, decoded in a child", run),
+        ]
+        return bench.measure(cases, repeats)
 
 
 def on_gpu(clip: Path, model: Path, images: Any, facts: Facts) -> list[bench.Case]:
@@ -260,9 +295,11 @@ def measured(plain: Plain, arguments: argparse.Namespace) -> int:
     if arguments.int8 is not None:
         models["int8"] = arguments.int8
     facts: Facts = {"clip": f"1024x768 H.264, 30 frames/s, {arguments.seconds:g} s; ResNet-18 at {SIZE} pixels"}
-    wanted = arguments.only or ["reading", "running", "training", "shell", "growth", "live"]
+    wanted = arguments.only or ["reading", "isolated", "running", "training", "shell", "growth", "live"]
     if "reading" in wanted:
         report(out / "reading", reading(plain, clip, arguments.repeats), facts, "plain reading")
+    if "isolated" in wanted:
+        report(out / "isolated", isolated(clip, models.get("int8", models["fp32"]), arguments.repeats), facts, "run")
     if "training" in wanted:
         import bench_training
 
@@ -305,5 +342,7 @@ if __name__ == "__main__":
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--seeds", type=int, default=0, help="compare validation AUROC too: 4 minutes per seed")
-    parser.add_argument("--only", nargs="*", choices=["reading", "running", "training", "shell", "growth", "live"])
+    parser.add_argument(
+        "--only", nargs="*", choices=["reading", "isolated", "running", "training", "shell", "growth", "live"]
+    )
     sys.exit(main(parser.parse_args()))

@@ -30,17 +30,17 @@ def own_group() -> dict[str, Any]:
     return {"start_new_session": True}
 
 
-def start(command: Sequence[str], *, bufsize: int = -1) -> subprocess.Popen[bytes]:
+def start(command: Sequence[str], *, bufsize: int = -1, pass_fds: Sequence[int] = ()) -> subprocess.Popen[bytes]:
     """A child in a group of its own with pipes to its stdin and stdout; its stderr is thrown away: what native
-    libraries print there must not get into the dashboard. ``bufsize`` as for ``subprocess.Popen``. Its environment
-    holds no secrets. Raises OSError."""
+    libraries print there must not get into the dashboard. ``bufsize`` and ``pass_fds`` as for ``subprocess.Popen``. Its
+    environment holds no secrets. Raises OSError."""
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     pipes["env"] = without_secrets()
     if sys.platform == "win32":
         return subprocess.Popen(command, bufsize=bufsize, **pipes, **own_group())
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a child inherits what this thread blocks
     try:
-        return subprocess.Popen(command, bufsize=bufsize, **pipes, **own_group())
+        return subprocess.Popen(command, bufsize=bufsize, pass_fds=pass_fds, **pipes, **own_group())
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

@@ -13,7 +13,7 @@ from seqcls.adaptive import SamplingOptions
 from seqcls.detector import Detector
 from seqcls.errors import SourceError
 from seqcls.smoothing import SmoothingOptions
-from seqcls.sources import open_found
+from seqcls.sources import Source, open_found
 from seqcls.sources.found import FoundSource, singles
 from seqcls.sources.images import ASSUMED_RATE_HZ, deep_sample
 from seqcls.sources.levels import SetLevels
@@ -31,20 +31,22 @@ def score_pictures(
     *,
     on_progress: Callable[[int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    open_image: Callable[[FoundSource], Source] | None = None,
 ) -> list[Timeline]:
     """One timeline of one frame for each image, without smoothing: its score against the thresholds is its state.
 
-    An image that cannot be read is unknown, with the reason. ``on_progress`` is called with the number done. Raises
-    EngineError, GeometryError, ModelError.
+    An image that cannot be read is unknown, with the reason. ``on_progress`` is called with the number done,
+    ``open_image`` opens an image in place of ``open_found``. Raises EngineError, GeometryError, ModelError.
     """
     alone = _for_single_images(detector)
-    levels = SetLevels(partial(deep_sample, pictures.images))  # as in training: one scale for the set
+    if open_image is None:  # as in training: one scale for the set
+        open_image = partial(open_found, levels=SetLevels(partial(deep_sample, pictures.images)))
     timelines: list[Timeline] = []
     for image in singles(pictures):
         if should_stop is not None and should_stop():
             break
         try:
-            with open_found(image, levels=levels) as source:
+            with open_image(image) as source:
                 timeline = alone.analyze(source, batch_size=1)
             timelines.append(replace(timeline, thumbnails=()))  # there may be many
         except SourceError as error:

@@ -73,6 +73,15 @@ Precision = Annotated[str, MODEL("auto|fp32|bf16|fp16|int8", "int8: only for mod
 Region = Annotated[
     str | None, INPUT("BOX", "Where the ultrasound is, if it is not found: auto, none, or x0,y0,x1,y1 in pixels.")
 ]
+RegionOrLayouts = Annotated[
+    str | None,
+    INPUT(
+        "BOX|FILE",
+        "Where the ultrasound is, if it is not found: auto, none, x0,y0,x1,y1 in pixels, or a file of known screens,"
+        f" from inspect --remember. Default: {LAYOUTS}, if there is one here.",
+        "--region",
+    ),
+]
 Layouts = Annotated[
     Path | None,
     INPUT(
@@ -199,6 +208,12 @@ def known_layouts(stated: Path | None) -> tuple[Layout, ...]:
     if stated is None:
         console.notify(f"layouts: {len(layouts)} of {path}")
     return layouts
+
+
+def region_or_layouts(text: str | None) -> tuple[str | None, Path | None]:
+    """The region that is stated, or the file of layouts."""
+    is_file = text is not None and text.endswith(".json")
+    return (None, on_disk(text)) if text is not None and is_file else (text, None)
 
 
 def parse_region(text: str | None) -> Any:

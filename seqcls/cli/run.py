@@ -25,11 +25,14 @@ if TYPE_CHECKING:
     from seqcls.pseudonyms import Pseudonyms
     from seqcls.sources import Source
     from seqcls.sources.found import Findings, FoundSource
+    from seqcls.sources.isolated import DecoderPool
     from seqcls.timeline import Timeline
 
 LIVE = Panel("Live: for cameras, network feeds and --realtime only")
 #: So many clips are opened and read ahead, so that the engine need not wait for the next one.
 AHEAD = 2
+#: From so many clips on they are decoded in children, which are kept: one would cost a short clip half a second.
+SANDBOX_FROM = 2
 
 
 def run(
@@ -40,8 +43,7 @@ def run(
             help="Clip, DICOM, image, folder or pattern of these, camera number, or address.",
         ),
     ],
-    region: options.Region = None,
-    layouts: options.Layouts = None,
+    region: options.RegionOrLayouts = None,
     gate: Annotated[
         bool, INPUT("", "Whether black, frozen or empty frames become unknown.", "--gate/--no-gate")
     ] = True,
@@ -60,6 +62,14 @@ def run(
             "SETTINGS",
             "What to ask a camera for, as size=1280x720 or rate=30,backend=v4l2. Backends: any, v4l2, gstreamer,"
             " ffmpeg, dshow, msmf, avfoundation.",
+        ),
+    ] = None,
+    sandbox: Annotated[
+        bool | None,
+        INPUT(
+            "",
+            "Decode in processes with bounded memory and no network. Default: for several clips.",
+            "--sandbox/--no-sandbox",
         ),
     ] = None,
     credentials: Annotated[Path | None, INPUT("FILE", "User and password for an address, one per line.")] = None,
@@ -109,6 +119,7 @@ def run(
     from seqcls.gate import GateOptions
     from seqcls.journal import JOURNAL_NAME
     from seqcls.live.malloc import share_one_pool
+    from seqcls.sources.isolated import DecoderPool
     from seqcls.sources.memory import require_rate
     from seqcls.sources.redact import redact
 
@@ -122,6 +133,8 @@ def run(
         raise UsageError(f"a live run watches one source, not {len(sources)} ({named}); start one seqcls for each")
     run_options = options.picked(LiveRunOptions, given, camera=parse_camera(camera))
     if watched:
+        if sandbox is not None:
+            raise UsageError("--sandbox is for clips; leave it out: a feed is read in a process of its own in any case")
         share_one_pool()
         session_options(run_options)
     else:
@@ -137,9 +150,10 @@ def run(
         lazy=True,
     )
     geometry = detector.header.geometry
+    box, layouts = options.region_or_layouts(region)
     geometry = replace(geometry, layouts=(*options.known_layouts(layouts), *geometry.layouts))
-    if region is not None:
-        geometry = replace(geometry, region=options.parse_region(region))
+    if box is not None:
+        geometry = replace(geometry, region=options.parse_region(box))
     detector = replace(
         detector,
         header=replace(detector.header, geometry=geometry),
@@ -166,7 +180,18 @@ def run(
                 console.warn("a live run scores every frame that it takes; --sampling adaptive is for clips")
             code = watch(detector, path, found.sources[0].spec, folders[0], run_options, names)
         else:
-            code = _run_all(detector, found, folders, _root(output), fps, names, overwrite=overwrite)
+            apart = len(found.sources) >= SANDBOX_FROM if sandbox is None else sandbox
+            with closing(DecoderPool()) as pool:
+                code = _run_all(
+                    detector,
+                    found,
+                    folders,
+                    _root(output),
+                    fps,
+                    names,
+                    pool=pool if apart else None,
+                    overwrite=overwrite,
+                )
         if code:
             raise typer.Exit(code)
 
@@ -201,15 +226,19 @@ def _run_all(
     rate_hz: float | None,
     names: Pseudonyms | None,
     *,
+    pool: DecoderPool | None,
     overwrite: bool,
 ) -> int:
-    """Run every source into its folder; one that fails is reported and the others go on. Returns the exit code."""
+    """Run every source into its folder; one that fails is reported and the others go on. Returns the exit code.
+
+    ``pool``: what decodes, None for this process.
+    """
     from seqcls.exports import write_intervals_csv
     from seqcls.layouts import with_layouts
     from seqcls.sources import open_found
 
     def open_one(source: FoundSource) -> Source:
-        return open_found(source, rate_hz=rate_hz)
+        return open_found(source, rate_hz=rate_hz) if pool is None else pool.open(source, rate_hz=rate_hz)
 
     sources = found.sources
     if len(sources) > 1:
@@ -226,7 +255,7 @@ def _run_all(
             try:
                 with _own_folder(folder, overwrite) if len(sources) > 1 else nullcontext():
                     if analysis is None:
-                        timelines = _score_pictures(detector, source, folder, should_stop, names)
+                        timelines = _score_pictures(detector, source, folder, should_stop, names, pool)
                     else:
                         timelines = [_finish(analysis, folder, rate_hz, names)]
                 if analysis is None:
@@ -352,6 +381,7 @@ def _score_pictures(
     folder: Path,
     should_stop: Callable[[], bool],
     names: Pseudonyms | None,
+    pool: DecoderPool | None,
 ) -> list[Timeline]:
     """Score single images, each by itself: a clip of one frame, without smoothing."""
     from seqcls.exports import write_pictures
@@ -360,7 +390,10 @@ def _score_pictures(
     count = len(source.images)
     console.notify(f"{source.path}: {count_of(count, 'image')} scored one by one: {source.unrelated}")
     with console.progress(source.path, count, "images") as advance:
-        timelines = score_pictures(detector, source, on_progress=advance, should_stop=should_stop)
+        open_image = None if pool is None else partial(pool.open, images=source.images)
+        timelines = score_pictures(
+            detector, source, on_progress=advance, should_stop=should_stop, open_image=open_image
+        )
     timelines = timelines if names is None else [names.timeline(each) for each in timelines]
     if timelines:
         _drop_journal(folder)

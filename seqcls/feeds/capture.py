@@ -4,23 +4,18 @@ cannot be ended."""
 from __future__ import annotations
 
 import json
-import struct
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from typing import IO
-
-import numpy as np
-from numpy.typing import NDArray
 
 from seqcls import child_program
+from seqcls.child_messages import receive
 from seqcls.errors import FinalError, SourceError, UsageError
 from seqcls.feeds.connection import Arrival
 from seqcls.sources.redact import redact
 
-#: What comes from the child: what follows, arrival in seconds, height (or length of a text), width, channels (0: gray
-#: without an axis). DAMAGED is a FRAME that shows what is left of an image, or the one before it.
-HEAD = struct.Struct("<cdIIB")
+#: Kinds of messages from the child, of which the first number is the arrival in seconds. DAMAGED is a FRAME that shows
+#: what is left of an image, or the one before it.
 FRAME, DAMAGED, ERROR, FINAL, END = b"F", b"D", b"E", b"X", b"."
 
 
@@ -109,21 +104,18 @@ class ChildConnection:
     def __iter__(self) -> Iterator[Arrival]:
         self._iterating = True
         try:
-            while (head := _read(self._frames, HEAD.size)) is not None:
-                kind, arrival_s, height, width, channels = HEAD.unpack(head.data)
-                if kind == END:
-                    return
-                is_image = kind in (FRAME, DAMAGED)
-                body = _read(self._frames, height * width * max(channels, 1) if is_image else height)
-                if body is None:
-                    break
-                if not is_image:
-                    text = redact(body.tobytes().decode(errors="replace"))
-                    raise FinalError(text) if kind == FINAL else SourceError(text)
-                image = body.reshape((height, width, channels) if channels else (height, width))
-                yield Arrival(arrival_s, image, damaged="" if kind == FRAME else "damaged picture")
+            while (message := receive(self._frames)) is not None and message.kind != END:
+                if message.image is None:
+                    text = redact(message.text)
+                    raise FinalError(text) if message.kind == FINAL else SourceError(text)
+                damaged = "" if message.kind == FRAME else "damaged picture"
+                yield Arrival(message.first, message.image, damaged=damaged)
+            if message is not None:
+                return
             if not self._closed:
                 raise SourceError("the process that reads the feed died; it is started again")
+        except ValueError as error:
+            raise SourceError(f"the process that reads the feed sends {error}; it is started again") from None
         finally:
             self._frames.close()
 
@@ -134,15 +126,3 @@ class ChildConnection:
         self._orders.close()
         if not self._iterating:  # else the iteration closes it, which may still be reading
             self._frames.close()
-
-
-def _read(pipe: IO[bytes], count: int) -> NDArray[np.uint8] | None:
-    """(count,) uint8, None at the pipe's end."""
-    content = np.empty(count, np.uint8)
-    rest = content.data
-    while len(rest):
-        done: int = pipe.readinto(rest)  # type: ignore[attr-defined]  # an unbuffered file has it
-        if not done:
-            return None
-        rest = rest[done:]
-    return content

@@ -12,6 +12,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls.child_messages import Message, child_pipes, end_with_parent, send
 from seqcls.credentials import SOURCE_PASSWORD, SOURCE_USER
 from seqcls.errors import FinalError, SourceError, one_line
 from seqcls.feeds.camera import images_of
@@ -21,7 +22,6 @@ from seqcls.feeds.capture import (
     ERROR,
     FINAL,
     FRAME,
-    HEAD,
     CameraTarget,
     StreamTarget,
     Target,
@@ -49,44 +49,21 @@ _A_CLIP_S = {"hls": 10.0, "dash": 10.0, "mpjpeg": float("inf")}
 
 def main() -> None:
     """Read what the first line of stdin asks for, until it ends, stdin is closed or nobody reads any more."""
-    orders, frames = _pipes()
+    orders, frames = child_pipes()
     target = target_from_json(orders.readline())
-    threading.Thread(target=_end_with_parent, args=(orders,), daemon=True).start()
+    threading.Thread(target=end_with_parent, args=(orders,), daemon=True).start()
     try:
         with suppress(OSError):  # nobody reads any more
             _send_all(target, frames)
-            frames.flush()
     finally:
         os._exit(0)  # native libraries may hang in their clean-up
-
-
-def _pipes() -> tuple[IO[bytes], IO[bytes]]:
-    """stdin and stdout, out of reach of native libraries: these write to stdout, and on Windows a library that is being
-    loaded waits until nobody reads from stdin."""
-    orders, frames = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    null = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(null, stream)
-    os.close(null)
-    return orders, frames
-
-
-def _end_with_parent(orders: IO[bytes]) -> None:
-    """A parent that was killed cannot end its child, which may be stuck in native code."""
-    with suppress(OSError):
-        orders.read()
-    os._exit(0)
 
 
 def _send_all(target: Target, frames: IO[bytes]) -> None:
     try:
         for image, intact in _images(target):
-            height, width, *channels = image.shape
-            kind = FRAME if intact else DAMAGED
-            frames.write(HEAD.pack(kind, time.monotonic(), height, width, channels[0] if channels else 0))
-            frames.write(np.ascontiguousarray(image).data.cast("B"))
-            frames.flush()
-        frames.write(HEAD.pack(END, time.monotonic(), 0, 0, 0))
+            send(frames, Message(FRAME if intact else DAMAGED, time.monotonic(), image=image))
+        send(frames, Message(END))
     except BrokenPipeError:
         raise
     except Exception as error:
@@ -94,8 +71,7 @@ def _send_all(target: Target, frames: IO[bytes]) -> None:
         text = without_folders(one_line(error, max_chars=10 * _MAX_REASON))[:_MAX_REASON]
         if isinstance(error, _MISTAKES):
             text = f"reading failed ({type(error).__name__}: {text}); please report this with what led to it"
-        body = redact(text).encode()
-        frames.write(HEAD.pack(FINAL if final else ERROR, time.monotonic(), len(body), 0, 0) + body)
+        send(frames, Message(FINAL if final else ERROR, text=redact(text)))
 
 
 def _images(target: Target) -> Iterator[tuple[NDArray[np.uint8], bool]]:

@@ -35,7 +35,9 @@ def seqcls(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, 
 
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> str:
-    """A model file's name; whatever is loaded, brightness is the classifier and "node" the organ."""
+    """A model file's name; whatever is loaded, brightness is the classifier and "node" the organ. Clips are decoded in
+    this process unless --sandbox is given: to start children takes longer than all else."""
+    monkeypatch.setattr("seqcls.cli.run.SANDBOX_FROM", 1_000_000)
     monkeypatch.setattr("seqcls.detector.load", lambda *_, **__: detector(organs=("node",)))
     return "m.safetensors"
 

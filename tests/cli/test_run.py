@@ -181,6 +181,35 @@ def test_options_reach_the_run(seqcls: Seqcls, model: str, tmp_path: Path) -> No
     assert (used["onset"], used["pad_s"], used["min_absent_s"], used["min_present_s"]) == (0.7, 0.0, 0.4, 0.2)
 
 
+def test_decoding_apart_changes_nothing(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
+    bright_clip(tmp_path / "x.mkv", [5 <= i < 15 for i in range(20)])
+    Path("x.mkv").write_bytes(Path("x.mkv").read_bytes()[:-300])  # with a gap and reasons
+    for out, option in (("here", "--no-sandbox"), ("apart", "--sandbox")):
+        assert seqcls("run", "x.mkv", "-m", model, "-o", out, option).code == 3
+    for name in ("timeline.json", "intervals.csv", "scores.csv"):
+        assert Path("here", name).read_bytes() == Path("apart", name).read_bytes(), name
+
+
+def test_a_decoder_that_dies_costs_its_clip_alone(
+    seqcls: Seqcls, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seqcls.cli.run.SANDBOX_FROM", 2)
+    monkeypatch.setattr("seqcls.sources.isolated.WORKER", "support.bad_decoder")
+    for name in ("a", "z"):
+        bright_clip(tmp_path / f"clips/{name}.mp4", [True] * 20)
+    (tmp_path / "clips/die.mp4").write_text("the stand-in dies of this name")
+    done = seqcls("run", "clips", "-m", model, "-o", "out")
+    assert done.code == 1 and "2 of 3 done, 1 failed" in done.err
+    assert "die.mp4: the process that decodes it died" in done.err and "Traceback" not in done.err
+    assert Path("out/z/timeline.json").is_file() and not Path("out/die").exists()
+
+
+def test_a_feed_has_no_sandbox_to_be_asked_for(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
+    bright_clip(tmp_path / "x.mp4", [True] * 20)
+    done = seqcls("run", "x.mp4", "-m", model, "--realtime", "--sandbox")
+    assert done.code == 2 and "--sandbox is for clips" in done.err
+
+
 def test_bad_sources(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
     (tmp_path / "empty.mp4").write_bytes(b"")
     (tmp_path / "text.mp4").write_text("hello")

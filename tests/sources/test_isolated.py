@@ -1,0 +1,154 @@
+"""Clips read in children: the same as without, and whatever a decoder does costs its clip alone."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom.uid import MPEG4HP41
+from support.clips import make, stills
+from support.dicom_files import dataset, save
+
+from seqcls.errors import NoFramesError, SourceError
+from seqcls.sources import Source, open_found
+from seqcls.sources.found import FoundSource
+from seqcls.sources.isolated import DecoderPool
+from seqcls.types import Frame, Gap, SourceInfo, SourceReport
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[DecoderPool]:
+    """Its one child reads the clips of every test."""
+    made = DecoderPool()
+    yield made
+    made.close()
+
+
+def whole(source: Source) -> tuple[list[object], SourceInfo, SourceReport]:
+    with source:
+        items = list(source)
+        plain: list[object] = []
+        for item in items:
+            if isinstance(item, Gap):
+                plain.append(item)
+            else:
+                plain.append((item.index, item.time_s, item.duration_s, item.damaged, item.image.tobytes()))
+        return plain, source.info, source.report()
+
+
+@pytest.mark.parametrize("name", ["a cut clip", "a gif", "a video in DICOM", "images", "a stated rate"])
+def test_a_child_gives_what_is_given_without(name: str, pool: DecoderPool, tmp_path: Path) -> None:
+    rate_hz = None
+    if name == "a cut clip":  # frames, a gap and reasons
+        path = make(tmp_path, "mkv h264")
+        path.write_bytes(path.read_bytes()[:-4000])
+    elif name == "a gif":
+        path = make(tmp_path, "gif", frames=5)
+    elif name == "a video in DICOM":  # which goes through a temporary file
+        inside = make(tmp_path, "mp4 h264", frames=5).read_bytes()
+        path = save(dataset(MPEG4HP41, "YBR_PARTIAL_420", count=5), tmp_path / "video.dcm", [inside])
+    else:
+        path = stills(tmp_path / "images", [f"{k}.png" for k in range(4)])
+        rate_hz = 10.0 if name == "a stated rate" else None
+    images = tuple(sorted(path.iterdir())) if path.is_dir() else ()
+    found = FoundSource(spec=str(path), path="P1/clip", images=images)
+    expected = whole(open_found(found, rate_hz=rate_hz))
+    assert whole(pool.open(found, rate_hz=rate_hz)) == expected and expected[0]
+    assert len(pool._idle) == 1
+
+
+def test_what_cannot_be_opened_is_refused_in_the_same_words(pool: DecoderPool, tmp_path: Path) -> None:
+    (tmp_path / "text.mp4").write_text("hello")
+    for name in ("missing.mp4", "text.mp4"):
+        messages = []
+        for opener in (open_found, pool.open):
+            with pytest.raises(SourceError) as caught:
+                opener(FoundSource(spec=str(tmp_path / name), path=name))
+            messages.append(str(caught.value))
+        assert messages[0] == messages[1]
+
+
+def test_a_clip_that_is_left_early_is_unknown_and_its_child_is_used_again(pool: DecoderPool, tmp_path: Path) -> None:
+    found = FoundSource(spec=str(make(tmp_path, "avi raw gray")), path="a.avi")
+    source = pool.open(found)
+    first = next(iter(source))
+    child = source._child
+    report = source.report()
+    assert isinstance(first, Frame) and (report.verdict, report.reasons) == ("unknown", ("not read to the end",))
+    source.close()
+    with pytest.raises(SourceError, match=r"a\.avi: is closed"):
+        iter(source)
+    with pool.open(found) as again:
+        assert again._child is child and sum(isinstance(item, Frame) for item in again) == 40
+
+
+def test_deep_images_of_a_set_share_a_scale(pool: DecoderPool, tmp_path: Path) -> None:
+    import cv2
+
+    paths = []
+    for number, top in enumerate((1000, 4000)):
+        paths.append(tmp_path / f"{number}.png")
+        cv2.imwrite(str(paths[-1]), np.linspace(0, top, 64, dtype=np.uint16).reshape(8, 8))
+    images = tuple(paths)
+    brightest = []
+    for path in paths:
+        with pool.open(FoundSource(spec=str(path), path=path.name, images=(path,)), images=images) as source:
+            (frame,) = [item for item in source if isinstance(item, Frame)]
+            brightest.append(int(frame.image.max()))
+    assert brightest == [64, 255]
+
+
+@pytest.fixture(scope="module")
+def bad() -> Iterator[DecoderPool]:
+    made = DecoderPool(memory_bytes=1 << 30, worker="support.bad_decoder")
+    yield made
+    made.close()
+
+
+HARM = [
+    ("wrong", r"P1/wrong\.mkv: reading failed \(TypeError: a mistake of ours\); please report"),
+    pytest.param(
+        "swell",
+        "swell.mkv: needs more memory than decoding may take",
+        marks=pytest.mark.skipif(sys.platform != "linux", reason="bounds memory on Linux"),
+    ),
+    ("die", r"die\.mkv: the process that decodes it died \((SIGSEGV|exit code)"),
+    pytest.param(
+        "nonsense",
+        r"nonsense\.mkv: the process that decodes it sends a message of an impossible size, and was ended",
+        marks=pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("what", "reason"), HARM)
+def test_harm_costs_its_clip_alone(what: str, reason: str, bad: DecoderPool) -> None:
+    with bad.open(FoundSource(spec=f"{what}.mkv", path=f"P1/{what}.mkv")) as source:
+        items = iter(source)
+        assert isinstance(next(items), Frame)
+        with pytest.raises(SourceError, match=reason) as caught:
+            list(items)
+        assert "\n" not in str(caught.value) and source.report().verdict == "unknown"
+
+
+def test_a_decoder_that_hangs_is_ended() -> None:
+    with closing(DecoderPool(stall_s=0.5, worker="support.bad_decoder")) as pool:
+        source = pool.open(FoundSource(spec="hang.mkv", path="hang.mkv"))
+        with pytest.raises(SourceError, match=r"hang\.mkv: .* gave no sign for 0\.5 s, and was ended"):
+            list(source)
+        source.close()
+
+
+def test_errors_keep_their_kind(bad: DecoderPool, tmp_path: Path) -> None:
+    with (
+        bad.open(FoundSource(spec="refuse.mkv", path="refuse.mkv")) as source,
+        pytest.raises(NoFramesError, match="holds nothing"),
+    ):
+        list(source)
+    with bad.open(FoundSource(spec=str(make(tmp_path, "gif", frames=3)), path="a.gif")) as source:  # the next one
+        assert [item.index for item in itertools.islice(source, 3) if isinstance(item, Frame)] == [0, 1, 2]
