@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from seqcls.cli import options, train
@@ -71,6 +73,12 @@ def test_regions() -> None:
     for wrong in ("here", "1,2,3", "1,2,3,x"):
         with pytest.raises(UsageError, match="--region takes auto, none or"):
             options.parse_region(wrong)
+
+
+def test_a_region_may_be_a_file_of_layouts() -> None:
+    assert options.region_or_layouts(None) == (None, None) and options.region_or_layouts("none") == ("none", None)
+    assert options.region_or_layouts("1,2,30,40") == ("1,2,30,40", None)
+    assert options.region_or_layouts("a/known.json") == (None, Path("a/known.json"))
 
 
 def test_cameras() -> None:
