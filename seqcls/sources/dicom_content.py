@@ -80,12 +80,32 @@ def has_detail(data: NDArray[np.uint8], width: int) -> bool:
     return data.size > 6 * width and max(row_change(data, 3), row_change(data, 3 * width)) >= 1
 
 
-def is_422(data: NDArray[np.uint8]) -> bool:
-    """Whether every four bytes are Y, Y, Cb, Cr: the last two stay about 128 where the image is gray."""
+def luma_of_422(data: NDArray[np.uint8]) -> tuple[int, int] | None:
+    """Of every four bytes (N,) the two that are luma; None where they are no 4:2:2, or do not show it.
+
+    The other two stay about 128 where the image is gray, and have little detail where it is not.
+    """
     fours = data[: data.size // 4 * 4].reshape(-1, 4)[:_MOST_PIXELS].astype(np.int16)
-    chroma = (np.abs(fours[:, 2:] - 128) <= _TOLERANCE).all(1)
-    luma = (np.abs(fours[:, :2] - 128) <= _TOLERANCE).all(1)
-    return bool(len(fours) > 0 and (chroma & ~luma).mean() >= 0.5)
+    if len(fours) < 2:
+        return None
+    middle = np.abs(fours - 128) <= _TOLERANCE
+    detail = np.abs(np.diff(fours, axis=0)).mean(0)
+    for luma, chroma in (((0, 1), [2, 3]), ((1, 3), [0, 2]), ((0, 2), [1, 3])):
+        gray = (middle[:, chroma].all(1) & ~middle[:, luma].all(1)).mean()
+        near = np.abs(np.median(fours[:, chroma], axis=0) - 128).max() < 40
+        if gray >= 0.5 or (near and min(detail[list(luma)]) > max(1.0, 4 * max(detail[chroma]))):
+            return luma
+    return None
+
+
+def is_420(data: NDArray[np.uint8], pixels: int, width: int) -> bool:
+    """Whether one frame (N,) is a plane of so many pixels of luma, then half as many bytes of chroma in two planes."""
+    luma, chroma = data[:pixels], data[pixels:]
+    if chroma.size < 2 or not fits_rows(luma, width):
+        return False
+    shares = [float((np.abs(part.astype(np.int16) - 128) <= _TOLERANCE).mean()) for part in (luma, chroma)]
+    smooth = row_change(chroma, 1) < 0.5 * row_change(luma, 1)
+    return (shares[1] >= 0.5 and shares[0] < shares[1]) or (smooth and abs(float(np.median(chroma)) - 128) < 40)
 
 
 def best_row_bytes(data: NDArray[np.uint8], candidates: Iterable[int]) -> int:

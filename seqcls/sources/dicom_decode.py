@@ -95,8 +95,14 @@ def native_samples(data: bytes, reading: PixelReading) -> NDArray[Any]:
         return np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")[: height * width].reshape(height, width)
     values: NDArray[Any] = np.frombuffer(data, f"{'>' if reading.big else '<'}u{reading.bits // 8}")
     if reading.layout == "422":
-        # Y1 Y2 Cb Cr -> Y1 Cb Cr, Y2 Cb Cr (PS3.3 C.7.6.3.1.2)
-        return values.reshape(-1, 4)[:, [0, 2, 3, 1, 2, 3]].reshape(height, width, 3)
+        # Y1 Y2 Cb Cr -> Y1 Cb Cr, Y2 Cb Cr (PS3.3 C.7.6.3.1.2), or as they lie
+        first, second = reading.luma
+        blue, red = sorted({0, 1, 2, 3} - {first, second})
+        return values.reshape(-1, 4)[:, [first, blue, red, second, blue, red]].reshape(height, width, 3)
+    if reading.layout == "420":
+        luma, half = values[: height * width].reshape(1, height, width), (-(-height // 2), -(-width // 2))
+        chroma = values[height * width :].reshape(2, *half).repeat(2, 1).repeat(2, 2)[:, :height, :width]
+        return np.asarray(np.concatenate([luma, chroma]).transpose(1, 2, 0))
     if reading.samples == 3:
         by_plane = reading.layout == "plane"
         values = values.reshape(3, height, width).transpose(1, 2, 0) if by_plane else values.reshape(height, width, 3)

@@ -74,8 +74,10 @@ class PixelReading:
     stream_signed: bool = False
     """Whether the decoder hands over signed values by itself (JPEG 2000)."""
     meaning: Meaning = "gray"
-    layout: Literal["pixel", "plane", "422"] = "pixel"
-    """Native data only, as are the next two."""
+    layout: Literal["pixel", "plane", "422", "420"] = "pixel"
+    """Native data only, as are the next three."""
+    luma: tuple[int, int] = (0, 1)
+    """Which of the four bytes of two pixels in 4:2:2 are luma; the others are Cb and Cr."""
     big: bool = False
     """Samples of 16 bits stand with the high byte first."""
     swapped: bool = False
@@ -85,12 +87,14 @@ class PixelReading:
     @property
     def frame_bytes(self) -> int:
         """Of native data."""
+        if self.layout == "420":
+            return self.width * self.height + 2 * (-(-self.width // 2) * -(-self.height // 2))
         weight = 2 if self.layout == "422" else self.samples
         return -(-self.width * self.height * weight * self.bits // 8)
 
     @property
     def row_bytes(self) -> int:
-        weight = 2 if self.layout == "422" else 1 if self.layout == "plane" else self.samples
+        weight = 2 if self.layout == "422" else 1 if self.layout in ("plane", "420") else self.samples
         return self.width * weight * self.bits // 8
 
     def noting(self, note: str, **changes: Any) -> PixelReading:

@@ -67,6 +67,8 @@ def native_reading(label: Label, block: Block, name: str) -> PixelReading:
         )
     reading = _by_length(_as_stated(label), label, block, name)
     middle = block.middle(reading.frame_bytes)
+    if reading.layout in ("420", "422"):
+        reading = _subsampled(reading, middle[: reading.frame_bytes], name)
     if middle.size < reading.frame_bytes:
         reading = replace(reading, signed=label.signed and reading.samples == 1)
         return replace(reading, big=block.big_endian, swapped=block.big_endian and block.in_words)
@@ -75,7 +77,7 @@ def native_reading(label: Label, block: Block, name: str) -> PixelReading:
         if reading.samples == 3:
             return with_bits(reading, values, label)
         return with_sign_and_bits(reading, _of_some_frames(reading, values, block), label)
-    if reading.bits == 8 and reading.layout != "422":
+    if reading.bits == 8 and reading.layout not in ("420", "422"):
         reading, middle = _order_of_8_bits(reading, middle, block)
         if reading.samples == 3:
             reading = right_way_round(_color(reading, label, middle), middle)
@@ -86,6 +88,25 @@ def native_reading(label: Label, block: Block, name: str) -> PixelReading:
         values = middle[: reading.frame_bytes].reshape(-1, reading.width)
         return with_sign_and_bits(reading, _of_some_frames(reading, values, block), label)
     return right_way_round(replace(reading, big=block.big_endian), middle)
+
+
+def _subsampled(reading: PixelReading, frame: NDArray[np.uint8], name: str) -> PixelReading:
+    """4:2:2 and 4:2:0 as they lie. The standard names one order for 4:2:2 (Y Y Cb Cr) and none for 4:2:0."""
+    if reading.layout == "422":
+        luma = content.luma_of_422(frame)
+        if luma is None or luma == reading.luma:
+            return reading
+        order = "Cb Y Cr Y" if luma == (1, 3) else "Y Cb Y Cr"
+        return reading.noting(f"4:2:2 stands as {order} and not as Y Y Cb Cr: read as that", luma=luma)
+    pixels = reading.width * reading.height
+    if not content.is_420(frame, pixels, reading.width):
+        raise SourceError(
+            f"{name}: is YBR_PARTIAL_420 that is not compressed, and its bytes do not lie in planes of Y, Cb and Cr;"
+            " convert it to RGB first"
+        )
+    gray = (np.abs(frame[pixels:].astype(np.int16) - 128) <= 2).mean() > 0.99
+    note = "how color lies in 4:2:0 is not stated: read as planes of Y, Cb and Cr; look at its frames"
+    return reading if gray else reading.noting(note)
 
 
 def _bits_run_on(label: Label, length: int) -> bool:
@@ -101,6 +122,7 @@ def _as_stated(label: Label) -> PixelReading:
     samples = label.samples if label.samples else 3 if label.color else 1
     bits = label.bits if label.bits else 8
     packed = label.photometric == "YBR_FULL_422" and samples == 3
+    quartered = label.photometric == "YBR_PARTIAL_420" and samples == 3
     return PixelReading(
         codec="native",
         width=label.width,
@@ -109,7 +131,7 @@ def _as_stated(label: Label) -> PixelReading:
         bits=bits,
         stored=bits,
         meaning=(label.color or "rgb") if samples == 3 else label.one_sample,
-        layout="422" if packed else "plane" if label.planar and samples == 3 else "pixel",
+        layout="420" if quartered else "422" if packed else "plane" if label.planar and samples == 3 else "pixel",
     )
 
 
@@ -124,6 +146,8 @@ def _by_length(stated: PixelReading, label: Label, block: Block, name: str) -> P
         return block.length >= reading.frame_bytes and block.length % reading.frame_bytes <= 1
 
     known = stated.samples in (1, 3)
+    if stated.layout == "420" and not exact(stated) and any(map(exact, _alternatives(stated, label))):
+        stated = replace(stated, layout="pixel")
     if known and exact(stated):
         return stated
     look = np.frombuffer(block.peek(block.available // 2 // 4 * 4, _LOOK_BYTES), np.uint8)
@@ -133,12 +157,12 @@ def _by_length(stated: PixelReading, label: Label, block: Block, name: str) -> P
     preferred = [other for other in possible if _content_prefers(other, stated, block, look)]
     if known and whole_number(stated):
         rows = content.best_row_bytes(look, [stated.row_bytes, *(other.row_bytes for other in fitting)])
-        if not preferred and rows != stated.row_bytes and not content.is_422(look):
+        if not preferred and rows != stated.row_bytes and content.luma_of_422(look) is None:
             # The content does not tell: then the number of frames and of samples outweigh the name.
             preferred = [other for other in fitting if (other.samples, other.bits) == (label.samples, label.bits)]
         return _told(preferred[0], label, block) if preferred else stated
     if len(fitting) > 1 and label.samples != 3:
-        fitting = [other for other in fitting if (other.layout == "422") == content.is_422(look)]
+        fitting = [other for other in fitting if (other.layout == "422") == (content.luma_of_422(look) is not None)]
     if fitting or preferred:
         return _told((fitting or preferred)[0], label, block)
     if not known:
@@ -175,6 +199,7 @@ def _alternatives(stated: PixelReading, label: Label) -> list[PixelReading]:
         ),
     ]
     made.insert(0 if label.bits <= 8 else 4, packed)  # two bytes a pixel: the likelier first
+    made.append(replace(packed, layout="420"))
     return [other for other in made if other.frame_bytes != stated.frame_bytes]
 
 
@@ -193,8 +218,11 @@ def _other_sizes(stated: PixelReading, label: Label, block: Block) -> Iterator[P
 
 def _content_prefers(other: PixelReading, stated: PixelReading, block: Block, look: NDArray[np.uint8]) -> bool:
     """Whether the image speaks for ``other``, though the header's reading fits, with another number of frames."""
+    if other.layout == "420":
+        frame = block.middle(other.frame_bytes)[: other.frame_bytes]
+        return content.is_420(frame, other.width * other.height, other.width)
     if other.layout == "422":
-        return content.is_422(look)
+        return content.luma_of_422(look) is not None
     if other.samples == 3 and other.bits == 8:
         frame = block.middle(other.frame_bytes)[: other.frame_bytes]
         # Three gray frames look like the planes of a tinted one.
@@ -207,7 +235,13 @@ def _content_prefers(other: PixelReading, stated: PixelReading, block: Block, lo
 
 
 def _told(reading: PixelReading, label: Label, block: Block) -> PixelReading:
-    kind = "4:2:2 YBR" if reading.layout == "422" else "color" if reading.samples == 3 else "gray"
+    kind = (
+        f"4:2:{reading.layout[2]} YBR"
+        if reading.layout in ("420", "422")
+        else "color"
+        if reading.samples == 3
+        else "gray"
+    )
     count = block.length // reading.frame_bytes
     size = f"{label.width}x{label.height}"
     return reading.noting(

@@ -43,8 +43,20 @@ def test_layouts_are_told_by_gray_by_tint_and_not_by_one_color() -> None:
 
 def test_422_is_told_by_its_chroma() -> None:
     pairs = FRAME.reshape(48, 32, 2)
-    assert content.is_422(np.concatenate([pairs, np.full_like(pairs, 128)], -1).ravel())
-    assert not content.is_422(FRAME.ravel()) and not content.is_422(np.zeros(0, np.uint8))
+    gray = np.concatenate([pairs, np.full_like(pairs, 128)], -1)
+    tinted = np.concatenate([pairs, np.full_like(pairs, 128) + (pairs // 60)], -1)
+    for packed in (gray, tinted):
+        assert content.luma_of_422(packed.ravel()) == (0, 1)
+        assert content.luma_of_422(packed[..., [2, 0, 3, 1]].ravel()) == (1, 3)  # Cb Y Cr Y
+        assert content.luma_of_422(packed[..., [0, 2, 1, 3]].ravel()) == (0, 2)  # Y Cb Y Cr
+    assert content.luma_of_422(FRAME.ravel()) is None and content.luma_of_422(np.zeros(0, np.uint8)) is None
+
+
+def test_420_is_luma_and_then_half_as_much_chroma() -> None:
+    chroma = np.full(48 * 32, 128, np.uint8)
+    assert content.is_420(np.concatenate([FRAME.ravel(), chroma]), 48 * 64, 64)
+    assert not content.is_420(np.concatenate([chroma, FRAME.ravel()]), 48 * 64, 64)
+    assert not content.is_420(np.resize(GRAY, 48 * 96), 48 * 64, 64)
 
 
 def test_rows_are_alike_at_their_own_length() -> None:

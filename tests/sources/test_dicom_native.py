@@ -111,6 +111,36 @@ def test_a_header_that_is_wrong_costs_nothing_but_a_note(name: str, tmp_path: Pa
     assert note in " ".join(report.reasons) and (report.reasons == ()) == (note == "")
 
 
+QUARTERED = np.concatenate([GRAY.reshape(4, -1), np.full((4, 48 * 32), 128, np.uint8)], 1)
+COLOR: dict[str, Any] = {"SamplesPerPixel": 3}
+# data, fields of the header, part of the note ("" for none)
+SUBSAMPLED: dict[str, tuple[np.ndarray, dict[str, Any], str]] = {
+    "Cb Y Cr Y": (PACKED[..., [2, 0, 3, 1]], {"photometric": "YBR_FULL_422", **COLOR}, "4:2:2 stands as Cb Y Cr Y"),
+    "Y Cb Y Cr": (PACKED[..., [0, 2, 1, 3]], {"photometric": "YBR_FULL_422", **COLOR}, "4:2:2 stands as Y Cb Y Cr"),
+    "Cb Y Cr Y said to be RGB": (PACKED[..., [2, 0, 3, 1]], {"photometric": "RGB", **COLOR}, "4:2:2 stands as Cb Y Cr Y"),
+    "4:2:0": (QUARTERED, {"photometric": "YBR_PARTIAL_420", **COLOR}, ""),
+    "4:2:0 said to be gray": (QUARTERED, {}, "in 4:2:0 YBR of 8 bits"),
+    "4:2:0 said to be 4:2:2": (QUARTERED, {"photometric": "YBR_FULL_422", **COLOR}, "in 4:2:0 YBR of 8 bits"),
+    "gray said to be 4:2:0": (GRAY, {"photometric": "YBR_PARTIAL_420"}, "one sample per pixel: read as gray"),
+    "RGB said to be 4:2:0": (RGB, {"photometric": "YBR_PARTIAL_420", **COLOR}, "RGB"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SUBSAMPLED)
+def test_subsampled_color_is_read_as_it_lies(name: str, tmp_path: Path) -> None:
+    data, fields, note = SUBSAMPLED[name]
+    images, report = read(tiny(tmp_path / "a.dcm", np.ascontiguousarray(data), **fields))
+    assert images.shape == GRAY.shape and np.abs(images - GRAY).max() <= 1 and report.verdict == "complete"
+    assert note in " ".join(report.reasons) and (report.reasons == ()) == (note == "")
+
+
+def test_420_that_lies_in_no_planes_is_refused(tmp_path: Path) -> None:
+    blocks = np.concatenate([GRAY.reshape(4, -1, 4), np.full((4, 48 * 16, 2), 128, np.uint8)], -1)  # Y Y Y Y Cb Cr
+    path = tiny(tmp_path / "a.dcm", blocks, photometric="YBR_PARTIAL_420", SamplesPerPixel=3)
+    with pytest.raises(SourceError, match="do not lie in planes of Y, Cb and Cr"):
+        open_source(path)
+
+
 # data, fields of the header, part of the note ("" for none)
 INVERTED: dict[str, tuple[np.ndarray, dict[str, Any], str]] = {
     "inverted, unsaid": (255 - SCREEN, {}, "says MONOCHROME2, but then the image would be white around: read as MONOCHROME1"),
