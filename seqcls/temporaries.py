@@ -79,6 +79,21 @@ def temporary_folder(folder: Path | None = None) -> Iterator[Path]:
             os.close(descriptor)
 
 
+@contextmanager
+def libraries_use(folder: Path) -> Iterator[None]:
+    """What libraries make on their own by ``tempfile`` lies in ``folder``, and goes with it after a kill, too.
+
+    For all threads: not while others may look for the system's place.
+    """
+    import tempfile
+
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+
+
 def replace_folder(new: Path, out: Path, scratch: Path) -> None:
     """Put the folder ``new`` in the place of ``out``; ``scratch``: a temporary folder in the folder of ``out``.
 

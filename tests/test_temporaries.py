@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 from seqcls import temporaries
 from seqcls.errors import OutputError
 from seqcls.files import atomic_path, require_writable, write_text
-from seqcls.temporaries import replace_folder, sweep, temporary_file, temporary_folder
+from seqcls.temporaries import libraries_use, replace_folder, sweep, temporary_file, temporary_folder
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="rights and links as POSIX has them")
 
@@ -89,6 +90,15 @@ def test_what_fails_leaves_nothing(tmp_path: Path) -> None:
     assert not names(tmp_path)
     with pytest.raises(OutputError, match="choose another place"), temporary_folder(tmp_path / "none"):
         pass
+
+
+def test_libraries_lay_theirs_where_they_are_swept(tmp_path: Path) -> None:
+    before = tempfile.gettempdir()
+    with temporary_folder(tmp_path) as scratch:
+        with libraries_use(scratch):
+            assert Path(tempfile.mkdtemp(prefix="ort.quant.")).parent == scratch
+        assert tempfile.gettempdir() == before
+    assert not names(tmp_path)
 
 
 KILLED = """

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from seqcls.datasets.dataset import FrameSet
 from seqcls.errors import EngineError, one_line
 from seqcls.models.folded import Network
-from seqcls.temporaries import temporary_folder
+from seqcls.temporaries import libraries_use, temporary_folder
 from seqcls.third_party import library
 
 Images = NDArray[np.uint8]
@@ -60,7 +60,7 @@ def quantize_openvino(net: Network, images: Images, *, keep_first_layer_fp32: bo
 
 def quantize_onnx(net: Network, images: Images, *, keep_first_layer_fp32: bool = False) -> Any:
     """An ``onnx.ModelProto`` with int8 convolutions (QDQ), calibrated on (N, S, S). Raises EngineError."""
-    with _library("seqcls[onnx]"), temporary_folder() as scratch:
+    with _library("seqcls[onnx]"), temporary_folder() as scratch, libraries_use(scratch):
         from seqcls.engines.onnx_graph import build
 
         onnx, quantization = library("onnx"), library("onnxruntime.quantization")
