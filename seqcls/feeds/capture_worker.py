@@ -12,6 +12,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls import child_program
 from seqcls.child_messages import Message, child_pipes, end_with_parent, send
 from seqcls.credentials import SOURCE_PASSWORD, SOURCE_USER
 from seqcls.errors import FinalError, SourceError, one_line
@@ -38,6 +39,8 @@ PROTOCOLS = {
     "rtmp": "rtmp,rtmps,rtmpt,tcp,tls",
 }
 
+#: Of memory, beside what the libraries take: an MJPEG part that states no length is read for as long as it goes on.
+MEMORY_BYTES = 1 << 30
 #: A library that is missing, or a mistake of ours: trying again changes nothing.
 _MISTAKES = (ImportError, NameError, AttributeError, TypeError, LookupError, AssertionError)
 _MAX_FAILURES = 100  # packets in a row that cannot be decoded
@@ -88,6 +91,7 @@ def _stream(target: StreamTarget) -> Iterator[tuple[NDArray[np.uint8], bool]]:
     from seqcls.sources.video import strictness
 
     name = target.name
+    child_program.limit_memory(MEMORY_BYTES)
     container = _container(target)
     stream = container.streams.video[0]
     stream.thread_type = "SLICE"  # threads over frames would hold back as many frames
