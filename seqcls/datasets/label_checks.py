@@ -24,6 +24,10 @@ _UNITS = {
     "hours:minutes, meant as minutes:seconds": 1 / 60,
     "fractions of a day, as a spreadsheet keeps times": 86400.0,
 }
+#: Frames per second at which other programs count.
+_RATES = (10, 15, 20, 24, 25, 30, 50, 60, 100)
+#: What ends with the clip ends at most this part of it before or behind the end.
+_ENDS_WITHIN = 0.03
 #: Whole days since 1900 of the years 2015 to 2034.
 _DATES = (42005, 49309)
 #: In another unit the labels must reach this part of the clip, else the unit explains little.
@@ -53,6 +57,8 @@ def clip_messages(
         problem += f": are these {units}?"
         if mostly and not damaged:
             raise DataError(problem)
+    if not problem and not spans[0].by_frame:
+        problem = _far_from_end(spans, name, end_s)
     return [*messages, *[problem] * bool(problem), *labels.notes]
 
 
@@ -90,6 +96,21 @@ def _by_time(spans: Sequence[LabelledSpan], name: str, time_s: NDArray[np.float6
     ), len(empty) == len(spans)
 
 
+def _far_from_end(spans: Sequence[LabelledSpan], name: str, end_s: float) -> str:
+    """Labels that all lie within the clip, but would reach its very end in another unit; "" where they would not."""
+    last = max(spans, key=lambda span: span.end_s)
+    if last.end_s > _LEAST_REACH * end_s or (last.end_s % 1 == 0 and len(spans) == 1):
+        return ""
+    units = {"minutes": last.end_s * 60, "hours": last.end_s * 3600, "shares of the clip": last.end_s * end_s}
+    units["percent of the clip"] = last.end_s * end_s / 100
+    if not (fitting := [unit for unit, reached_s in units.items() if abs(reached_s - end_s) <= _ENDS_WITHIN * end_s]):
+        return ""
+    return (
+        f"{name} ends at {end_s:.2f} s, but is labelled up to {_plain(last.end_s)} s only ({last.where}):"
+        f" are these {' or '.join(fitting)}?"
+    )
+
+
 def _units(spans: Sequence[LabelledSpan], time_s: NDArray[np.float64], end_s: float) -> Iterator[str]:
     """Units in which all rows would lie inside the clip, most be about a frame long or more, and the last reach far."""
     step_s = _step(time_s, end_s)
@@ -101,11 +122,21 @@ def _units(spans: Sequence[LabelledSpan], time_s: NDArray[np.float64], end_s: fl
 
     if not spans[0].by_frame and (times % 1 == 0).all() and fits(times * step_s):
         yield "numbers of frames"
+    elif not spans[0].by_frame and _ends_near(times.max() / 100, end_s) and fits(times / 100):
+        yield "hundredths of a second"
+    elif not spans[0].by_frame and (times % 1 == 0).all() and (times % 60 != 0).any():
+        rates = [rate for rate in _RATES if _ends_near(times.max() / rate, end_s) and fits(times / rate)]
+        if rates:
+            yield f"numbers of frames at {min(rates, key=lambda rate: abs(times.max() / rate - end_s))} per second"
     for unit, seconds in _UNITS.items():
         if fits(times * seconds) and (seconds != 1 / 60 or (times % 60 == 0).all()):
             yield unit
     if not spans[0].by_frame and times.min() > end_s and fits(times - times.min()):
         yield "seconds from another start than the clip's"
+
+
+def _ends_near(reached_s: float, end_s: float) -> bool:
+    return abs(reached_s - end_s) <= max(_ENDS_WITHIN * end_s, SLACK_S)
 
 
 def _step(time_s: NDArray[np.float64], end_s: float) -> float:

@@ -88,14 +88,14 @@ def table_rows(text: str, path: Path, required: Sequence[str]) -> Iterator[tuple
     """Each row that is not empty: where it stands, and its cells by the column's name.
 
     Columns may stand in any order, be written in any case (`Start (s)` is start_s), and be separated by comma,
-    semicolon or tab; `patient` and `path` are there, empty, even where no column is. Raises DataError: a required
+    semicolon, tab or bar; `patient` and `path` are there, empty, even where no column is. Raises DataError: a required
     column is missing, a row has more cells than the first line.
     """
     lines = list(io.StringIO(text, newline=""))
     stated = re.match(r"sep=(.)\s*$", lines[0], re.IGNORECASE) if lines else None  # Excel's first line for itself
     skipped = next((at for at, line in enumerate(lines) if line.strip(' \t\r\n,;"') and not (stated and not at)), 0)
     first = lines[skipped] if lines else ""
-    delimiter = stated[1] if stated else max(",;\t", key=first.count)
+    delimiter = stated[1] if stated else max(",;\t|", key=first.count)
     rows = csv.reader(lines[skipped:], delimiter=delimiter, skipinitialspace=True)
     header: list[str] = []
     count = 0

@@ -32,6 +32,8 @@ _STATES["unknown"] = "ignore"  # as a run writes it
 _COLUMNS = ("file", "organ", "start_s", "end_s", "state")
 #: An organ's name becomes a folder's name, on Windows too.
 _UNFIT_FOR_FOLDERS = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
+#: Not seen, and not typed on purpose: soft hyphen, spaces without width, word joiner, mark of the byte order.
+_UNSEEN = re.compile("[\u00ad\u200b\u2060\ufeff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +239,8 @@ def _refuse_organ_names(spans: Sequence[LabelledSpan], path: Path) -> None:
     except UsageError as error:
         raise DataError(f"{path}: {error}") from None
     for span in spans:
+        if unseen := _UNSEEN.search(span.organ):
+            raise DataError(f"{span.where}: organ {span.organ!r} holds {unseen[0]!r}, which nobody sees; type it anew")
         unfit = _UNFIT_FOR_FOLDERS.search(span.organ)
         if unfit or for_terminal(span.organ) != span.organ:
             what = repr(unfit[0]) if unfit else "what steers a terminal"

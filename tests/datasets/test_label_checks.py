@@ -13,12 +13,15 @@ from seqcls.types import SourceReport, Verdict
 Rows = list[tuple[float, float]]
 
 
-def check(rows: Rows, verdict: Verdict = "complete", start_s: float = 0.0) -> list[str]:
+def check(
+    rows: Rows, verdict: Verdict = "complete", start_s: float = 0.0, *, frames: int = 60, rate_hz: float = 25
+) -> list[str]:
     spans = [
         LabelledSpan("c.mp4", "liver", "absent", a, b, where=f"l.csv, line {at}") for at, (a, b) in enumerate(rows, 2)
     ]
     labels = ClipLabels("c.mp4", "P1", tuple(spans))
-    return clip_messages("c.mp4", labels, start_s + np.arange(60) / 25, start_s + 2.4, SourceReport(verdict))
+    time_s = start_s + np.arange(frames) / rate_hz
+    return clip_messages("c.mp4", labels, time_s, start_s + frames / rate_hz, SourceReport(verdict))
 
 
 @pytest.mark.parametrize(
@@ -60,6 +63,34 @@ def test_rows_that_do_not_fit_are_warned_of(rows: Rows, message: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("rows", "cause"),
+    [
+        ([(0, 0.0133), (0.0133, 0.0267), (0.0267, 0.04)], "are these minutes?"),
+        ([(0, 0.01), (0.01, 0.02)], ""),
+        ([(0.04, 0.08)], ""),
+    ],
+    ids=["minutes", "half of it in minutes", "a frame"],
+)
+def test_labels_within_the_clip_that_would_fill_it_in_another_unit_are_warned_of(rows: Rows, cause: str) -> None:
+    messages = check(rows, frames=1500, rate_hz=625)  # 2.40 s in steps of 1.6 ms
+    assert [cause in message for message in messages] == [True] * (cause != "")
+
+
+@pytest.mark.parametrize(
+    ("rows", "causes"),
+    [
+        ([(0, 0.3333), (0.3333, 0.6667), (0.6667, 1)], "minutes or shares of the clip"),  # 60 s: both fit
+        ([(20, 21), (22, 23)], ""),
+        ([(0, 1)], ""),  # the first second alone
+    ],
+)
+def test_a_minute_labelled_up_to_its_first_second(rows: Rows, causes: str) -> None:
+    messages = check(rows, frames=300, rate_hz=5)
+    expected = f"c.mp4 ends at 60.00 s, but is labelled up to 1 s only (l.csv, line 4): are these {causes}?"
+    assert messages == [expected] * (causes != "")
+
+
+@pytest.mark.parametrize(
     ("rows", "unit"),
     [
         ([(0, 800), (800, 1600)], "milliseconds"),
@@ -69,10 +100,24 @@ def test_rows_that_do_not_fit_are_warned_of(rows: Rows, message: str) -> None:
         ([(0.002, 0.0133), (0.0133, 0.0399)], "minutes"),
         ([(1700000000, 1700000001), (1700000001, 1700000002)], "seconds from another start than the clip's"),
         ([(0, 20), (20, 40), (40, 60)], "numbers of frames"),
+        ([(0, 80), (80, 160), (160, 240)], "hundredths of a second"),
+        ([(0, 24), (24, 48), (48, 72)], "numbers of frames at 30 per second"),
         ([(60, 120)], "hours:minutes, meant as minutes:seconds"),  # 1:00 to 2:00 in Excel, of 1 to 2 s
         ([(0, 0.8 / 86400), (0.8 / 86400, 1.6 / 86400)], "fractions of a day, as a spreadsheet keeps times"),
     ],
-    ids=["ms", "ms, one short", "us", "ticks", "minutes", "Unix time", "frames", "Excel's minutes", "Excel's days"],
+    ids=[
+        "ms",
+        "ms, one short",
+        "us",
+        "ticks",
+        "minutes",
+        "Unix time",
+        "frames",
+        "1/100 s",
+        "frames of 30",
+        "Excel's minutes",
+        "Excel's days",
+    ],
 )
 def test_another_unit_is_refused_by_name(rows: Rows, unit: str) -> None:
     with pytest.raises(DataError, match=rf"c\.mp4 .*2\.40 s, but .*: are these {unit}\?"):

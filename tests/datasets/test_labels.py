@@ -54,9 +54,10 @@ def test_json_ranges_are_inclusive_frames(tmp_path: Path) -> None:
         "\ufeff" + HEAD + "\na.mp4,liver,0,1,present\n",
         HEAD.replace(",", ";") + "\r\na.mp4;liver;0;1,0;present\r\n",
         HEAD.replace(",", "\t") + "\na.mp4\tliver\t0\t1\tPRESENT\n\n",
+        HEAD.replace(",", "|") + "\na.mp4|liver|0|1|present\n",
         "state,end_s,start_s,organ,file,note\n1.0,1,0,liver,a.mp4,x\n",
     ],
-    ids=["byte order mark", "semicolons and decimal commas", "tabs, upper case, blank line", "other order"],
+    ids=["byte order mark", "semicolons and decimal commas", "tabs, upper case, blank line", "bars", "other order"],
 )
 def test_spellings_of_spreadsheets(tmp_path: Path, text: str) -> None:
     path = tmp_path / "labels.csv"
@@ -89,6 +90,11 @@ BAD = [
         "line 3: organ 'left_lobe' is 'Left lobe' in .*line 2",
     ),
     ("a path as organ", f"{HEAD}\na,../../liver,0,1,present\n", "line 2: organ '../../liver' must not hold '/'"),
+    (
+        "not seen",
+        f"{HEAD}\na,liver\u200b,0,1,present\n",
+        r"line 2: organ 'liver\\u200b' holds '\\u200b', which nobody sees",
+    ),
     ("a colon", f"{HEAD}\na,lobe: left,0,1,present\n", "must not hold ':'"),
     (
         "more organs than any model",
