@@ -55,24 +55,6 @@ def end(process: subprocess.Popen[bytes], *, after_s: float = 0.0) -> None:
         stop()
 
 
-def limit_memory(more_bytes: int) -> bool:
-    """From now on this process gets at most so many bytes of memory more; whether this system can do that (Linux).
-
-    What it has now is not counted: libraries reserve more than they use, the more processors there are.
-    """
-    if sys.platform != "linux":
-        return False
-    import resource
-
-    try:
-        has_bytes = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5]) * resource.getpagesize()
-        most = has_bytes + more_bytes
-        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
-    except (OSError, ValueError, IndexError):
-        return False
-    return True
-
-
 def _import_path() -> list[str]:
     """Where this process finds its modules, without the working directory: what lies there is not ours. Only a checkout
     that one works in is both."""

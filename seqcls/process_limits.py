@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 #: Of memory for data; a clip of 100 megapixels per image needs less.
 MEMORY_BYTES = 2 << 30
@@ -37,6 +38,24 @@ def limit_this_process(memory_bytes: int = MEMORY_BYTES) -> tuple[str, ...]:
                 resource.setrlimit(kind, (low, low))
                 given_up.append(name)
     return tuple(name for name in ("memory", "files", "network") if name in given_up)
+
+
+def limit_memory(more_bytes: int) -> bool:
+    """From now on this process gets at most so many bytes of memory more; whether this system can do that (Linux).
+
+    What it has now is not counted: libraries reserve more than they use, the more processors there are.
+    """
+    if sys.platform != "linux":
+        return False
+    import resource
+
+    try:
+        has_bytes = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5]) * resource.getpagesize()
+        most = has_bytes + more_bytes
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    except (OSError, ValueError, IndexError):
+        return False
+    return True
 
 
 def _without_network() -> bool:

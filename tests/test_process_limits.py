@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from seqcls.process_limits import limit_memory
+
 ROOT = Path(__file__).resolve().parents[1]
 CODE = """
 import json, os, socket, sys
@@ -48,3 +50,17 @@ def test_memory_files_and_where_allowed_the_network_are_given_up(tmp_path: Path)
     assert (said["memory"], said["write"], said["files"]) == ("MemoryError", "OSError", "OSError")
     assert (tmp_path / "written").stat().st_size == 8 << 30  # of which the disk holds one block
     assert "network" not in given_up or said["network"] == "OSError"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone bounds what is mapped")
+def test_memory_is_bounded_beside_what_is_taken_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    import resource
+
+    asked = list[tuple[int, tuple[int, int]]]()
+    monkeypatch.setattr(resource, "setrlimit", lambda kind, limits: asked.append((kind, limits)))
+    assert limit_memory(1 << 20) and limit_memory(5 << 20)
+    (kind, (soft, hard)), (_, (more, _)) = asked
+    assert kind == resource.RLIMIT_DATA and soft == hard > 10 << 20
+    assert (more - soft) >> 20 in range(3, 6)  # what the test itself takes meanwhile
+    monkeypatch.setattr(resource, "setrlimit", lambda *_: (_ for _ in ()).throw(ValueError))
+    assert not limit_memory(1)

@@ -12,7 +12,6 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls import child_program
 from seqcls.child_messages import Message, child_pipes, end_with_parent, send
 from seqcls.credentials import SOURCE_PASSWORD, SOURCE_USER
 from seqcls.errors import FinalError, SourceError, one_line
@@ -28,6 +27,7 @@ from seqcls.feeds.capture import (
     Target,
     target_from_json,
 )
+from seqcls.process_limits import limit_memory
 from seqcls.sources.redact import redact
 from seqcls.types import MAX_PIXELS
 from seqcls.without_folders import without_folders
@@ -91,7 +91,7 @@ def _stream(target: StreamTarget) -> Iterator[tuple[NDArray[np.uint8], bool]]:
     from seqcls.sources.video import strictness
 
     name = target.name
-    child_program.limit_memory(MEMORY_BYTES)
+    limit_memory(MEMORY_BYTES)
     container = _container(target)
     stream = container.streams.video[0]
     stream.thread_type = "SLICE"  # threads over frames would hold back as many frames
