@@ -53,7 +53,7 @@ IMPORTS: dict[str, set[str]] = {
     "timeline": {"errors", "wording", "json_record", "types", "files", "geometry", "intervals", "smoothing", "gate"},
     "engines": {"errors", "third_party", "files", "models", "torch"},
     "exports": {"errors", "foreign_text", "named_files", "palette", "third_party", "wording", "json_record", "temporaries", "types", "files", "pauses", "json_text", "timeline"},
-    "feeds": {"bounded_queue", "errors", "foreign_text", "without_folders", "wording", "credentials", "types", "child_program", "child_messages", "sources", "av", "cv2"},
+    "feeds": {"bounded_queue", "errors", "foreign_text", "process_limits", "without_folders", "wording", "credentials", "types", "child_program", "child_messages", "sources", "av", "cv2"},
     "layouts": {"errors", "json_record", "types", "files", "geometry", "json_text", "sources"},
     "preprocess": {"types", "geometry", "gate", "keepable"},
     "reprocess": {"types", "intervals", "pauses", "smoothing", "postprocess", "timeline"},
