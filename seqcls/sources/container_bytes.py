@@ -24,6 +24,8 @@ class Structure:
     """How many packets with an image its only video track holds, at least; None where that is not certain."""
     unknown: str = ""
     """Why the container cannot tell whether the clip is whole; empty where it can."""
+    remark: str = ""
+    """On what it says beyond that, which costs the clip nothing."""
 
 
 class FileBytes:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from seqcls.named_files import open_regular
+from seqcls.sources.stack_layout import stack_layout
+from seqcls.sources.tiff_tags import MARKS
 
 #: TIFF 6.0, tags NewSubfileType (bits: 1 reduced in size, 4 a mask) and SubfileType (2 reduced in size).
 _NEW_SUBFILE_TYPE, _SUBFILE_TYPE = 254, 255
@@ -20,15 +22,13 @@ _MOST_BYTES = 1 << 28
 MAX_TRAILERS = 2
 #: Images of one file. Pillow compares each page with all before it, which takes 10 s for so many.
 MAX_PAGES = 20_000
-#: In the description, which ImageJ and its imitators write in front of the images.
-_IMAGEJ_IMAGES = re.compile(rb"ImageJ=[^\0]{0,4096}?[\r\n]images=(\d{1,9})[\r\n]")
 
 
 def holds_several(stream: BinaryIO, head: bytes) -> bool:
     """Whether this is a TIFF of several pages, or an animated WebP, APNG, AVIF or GIF; ``head``: its first bytes."""
-    if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+    if head[:4] in MARKS:
         pages, whole = tiff_pages(stream, most=2)
-        return len(pages) > 1 or (len(pages) == 1 and not whole) or _imagej_images(stream) > 1
+        return len(pages) > 1 or (len(pages) == 1 and not whole) or stack_layout(stream).images > 1
     if head[:4] == b"RIFF":
         return head[12:16] == b"VP8X" and len(head) > 20 and head[20] & 0x02 != 0
     if head.startswith(b"GIF8"):
@@ -77,13 +77,6 @@ def _brands(head: bytes) -> set[bytes]:
     if head[4:8] != b"ftyp":
         return set()
     return {head[8:12], *(head[at : at + 4] for at in range(16, min(length, len(head)), 4))}
-
-
-def _imagej_images(stream: BinaryIO) -> int:
-    """How many images ImageJ says that a TIFF of one page holds, which stand behind it without pages of their own."""
-    stream.seek(0)
-    match = _IMAGEJ_IMAGES.search(stream.read(1 << 16))
-    return int(match[1]) if match else 0
 
 
 def tiff_pages(stream: BinaryIO, most: int = MAX_PAGES + 1) -> tuple[list[int], bool]:

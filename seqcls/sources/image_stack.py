@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,6 @@ from seqcls.named_files import open_regular
 from seqcls.sources.base import Clip, require_sane_size
 from seqcls.sources.container import examine
 from seqcls.sources.image_pages import MAX_PAGES, tiff_pages
-from seqcls.sources.imagej_pages import imagej_text, promised_images, raw_pages
 from seqcls.sources.images import (
     ASSUMED_RATE_HZ,
     as_asked,
@@ -29,36 +27,37 @@ from seqcls.sources.images import (
 )
 from seqcls.sources.levels import SAMPLE, SetLevels
 from seqcls.sources.pixel_aspect import square_size, with_square_pixels
+from seqcls.sources.stack_layout import StackLayout, raw_pages, stack_layout
 from seqcls.types import Frame, Gap, SourceInfo
+from seqcls.wording import count_of
 
 if TYPE_CHECKING:
     import PIL.Image
-
-#: How ImageJ writes down the pace and the length of a stack: lines in TIFF's ImageDescription.
-_IMAGEJ_INTERVAL = re.compile(r"^finterval=([0-9.eE+-]+)\s*$", re.MULTILINE)
-_IMAGEJ_RATE = re.compile(r"^fps=([0-9.eE+-]+)\s*$", re.MULTILINE)
 
 
 class ImageStack(Clip):
     """Its pages or frames in their order; (H, W) gray or (H, W, 3) BGR images.
 
-    WebP and APNG state how long each frame is shown, a TIFF does where ImageJ wrote it; else a page lasts
+    WebP and APNG state how long each frame is shown, a TIFF does where ImageJ or OME wrote it; else a page lasts
     ``1 / rate_hz`` seconds. A page that cannot be read is a gap. Pages of more than 8 bits share one scale. Raises
-    SourceError when the file cannot be opened.
+    SourceError when the file cannot be opened, or holds several images of each time.
     """
 
     def __init__(self, path: Path, *, rate_hz: float | None = None, color: bool = False) -> None:
         super().__init__()
         self.name, self._path, self._color = path.name, path, color
         self._levels = SetLevels(self._deep_sample)
+        self._assumed_s, self._made_up = 1 / (ASSUMED_RATE_HZ if rate_hz is None else rate_hz), 0
+        self._rate_stated = rate_hz is not None
         with opened(path) as image:
-            promised = promised_images(imagej_text(image))
+            layout = self._layout(image)
             self._pages, whole = self._find_pages(image)
-            self._raw = raw_pages(image, path, promised) if len(self._pages) == 1 < promised else None
+            alone = len(self._pages) == 1 < layout.images
+            self._raw = raw_pages(path, *image.size, layout.images) if alone else None
             if self._raw is not None:
                 self._require_few(self._raw.count)
                 self._pages = list(range(self._raw.count))
-            self._frame_s, origin = self._pace(image, rate_hz)
+            self._frame_s, origin = self._pace(image, layout)
             self._aspect, remark = image_aspect(image)
             width, height = square_size(*image.size, self._aspect)
             container = str(image.format)
@@ -84,7 +83,7 @@ class ImageStack(Clip):
                 *(level_details(self._levels.find()) if deep else ()),
             ),
         )
-        self._notes += [remark] if remark else []
+        self._notes += [said for said in (remark, layout.remark) if said]
         if not origin:
             self._notes.append(
                 f"a stack has no clock: {ASSUMED_RATE_HZ:g} images per second assumed; state the rate by rate_hz=NUMBER"
@@ -92,9 +91,23 @@ class ImageStack(Clip):
         if not whole:
             self._truncated = True
             self._alarms.append(f"the file breaks behind page {len(self._pages)}; pages are missing")
-        elif promised > len(self._pages):
+        elif layout.images > len(self._pages):
             self._truncated = True
-            self._alarms.append(f"says that it holds {promised:,} images, of which {len(self._pages)} can be found")
+            self._alarms.append(
+                f"says that it holds {layout.images:,} images, of which {len(self._pages)} can be found"
+            )
+
+    def _layout(self, image: PIL.Image.Image) -> StackLayout:
+        if image.format != "TIFF":
+            return StackLayout()
+        with open_regular(self._path) as stream:
+            layout = stack_layout(stream)
+        if layout.several:
+            raise SourceError(
+                f"{self._path}: is no clip but holds {layout.several}, which would be read one after the other; save"
+                " one image of each time (ImageJ: Image > Duplicate, one channel and one depth)"
+            )
+        return layout
 
     def _find_pages(self, image: PIL.Image.Image) -> tuple[list[int], bool]:
         """Numbers of the pages to read, and whether the list is whole."""
@@ -113,20 +126,16 @@ class ImageStack(Clip):
         if pages > MAX_PAGES:
             raise SourceError(f"{self._path}: says that it holds more than {MAX_PAGES:,} images; save it as a video")
 
-    def _pace(self, image: PIL.Image.Image, rate_hz: float | None) -> tuple[float | None, str]:
+    def _pace(self, image: PIL.Image.Image, layout: StackLayout) -> tuple[float | None, str]:
         """How long each page lasts, None where each states it itself, and where that comes from."""
         if image.format != "TIFF":
             return None, "the file"
-        text = imagej_text(image)
-        interval, rate = _number(_IMAGEJ_INTERVAL, text), _number(_IMAGEJ_RATE, text)
-        if interval is not None and 0.0001 <= interval <= 60:
-            return interval, "ImageJ's interval"
-        if rate is not None and 0.01 <= rate <= 10_000:
-            return 1 / rate, "ImageJ's rate"
-        return 1 / (ASSUMED_RATE_HZ if rate_hz is None else rate_hz), "" if rate_hz is None else "the stated rate"
+        if layout.interval_s is not None:
+            return layout.interval_s, layout.origin
+        return self._assumed_s, "the stated rate" if self._rate_stated else ""
 
     def _items(self) -> Iterator[Frame | Gap]:
-        time_s, last_s = 0.0, 1 / ASSUMED_RATE_HZ
+        time_s, last_s = 0.0, self._assumed_s
         lost: list[str] = []  # what is wrong with the pages that were just lost
         lost_from_s = 0.0
         with opened(self._path) as image:
@@ -144,7 +153,7 @@ class ImageStack(Clip):
                     yield self._lost_pages(number, lost, lost_from_s, time_s)
                     lost = []
                 if self._frame_s is None:
-                    last_s = _stated_s(image)
+                    last_s = self._stated_s(image)
                     start_s = time_s
                     time_s += last_s
                 else:
@@ -153,6 +162,10 @@ class ImageStack(Clip):
                 yield Frame(self._delivered, start_s, last_s, pixels)
         if lost:
             yield self._lost_pages(len(self._pages), lost, lost_from_s, time_s)
+        if self._made_up:
+            whose = "the stated rate" if self._rate_stated else "assumed; state the rate by rate_hz=NUMBER"
+            many = f"{self._made_up:,} of {count_of(len(self._pages), 'frame')}"
+            self._notes.append(f"{many} state no time, or 0 s, to be shown: {self._assumed_s:g} s each, {whose}")
         # Of a TIFF the table of pages tells; the others are read from the beginning.
         self._truncated |= bool(lost) and self.info.container != "TIFF"
         kind = self.info.container.lower()
@@ -161,6 +174,18 @@ class ImageStack(Clip):
             self._truncated |= structure.truncated
             self._alarms += [structure.flaw] if structure.flaw and not lost else []
             self._unsure = structure.unknown
+
+    def _stated_s(self, image: PIL.Image.Image) -> float:
+        """How long the frame that was just read is shown. 0 means as fast as possible, which no player does."""
+        stated = image.info.get("duration")
+        try:
+            seconds = float(stated) / 1000 if stated is not None else 0.0
+        except (TypeError, ValueError):
+            seconds = 0.0
+        if 0 < seconds <= 3600:
+            return seconds
+        self._made_up += 1
+        return self._assumed_s
 
     def _read_page(self, image: PIL.Image.Image, page: int, color: bool) -> tuple[NDArray[Any], float]:
         if self._raw is not None:
@@ -185,21 +210,3 @@ class ImageStack(Clip):
                     stored, _ = self._read_page(image, page, False)
                     if stored.dtype != np.uint8:
                         yield stored
-
-
-def _stated_s(image: PIL.Image.Image) -> float:
-    """How long the frame that was just read is shown. 0 means as fast as possible, which no player does."""
-    stated = image.info.get("duration")
-    try:
-        seconds = float(stated) / 1000 if stated is not None else 0.0
-    except (TypeError, ValueError):
-        seconds = 0.0
-    return seconds if 0 < seconds <= 3600 else 1 / ASSUMED_RATE_HZ
-
-
-def _number(pattern: re.Pattern[str], text: str) -> float | None:
-    match = pattern.search(text)
-    try:
-        return float(match[1]) if match else None
-    except ValueError:
-        return None

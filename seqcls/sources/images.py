@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ from seqcls.sources.image_pages import still_format
 from seqcls.sources.levels import SAMPLE, Levels, SetLevels, levels_of
 from seqcls.sources.pixel_aspect import pixel_aspect, square_size, with_square_pixels
 from seqcls.sources.sniff import is_clutter, kind_by_suffix, kind_of
+from seqcls.sources.stack_layout import complement, from_signed
+from seqcls.sources.tiff_tags import BITS, FORMAT, PHOTOMETRIC, SAMPLES, TiffTags
 from seqcls.types import MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -101,10 +103,23 @@ def opened(path: Path) -> Iterator[PIL.Image.Image]:
 def _remedy(path: Path, error: Exception) -> str:
     from PIL import UnidentifiedImageError
 
-    with contextlib.suppress(OSError), open_regular(path) as stream:
-        if isinstance(error, UnidentifiedImageError) and (form := still_format(stream.read(256))):
-            return f"it looks like {form}, which cannot be decoded here: save it as PNG or JPEG"
+    if isinstance(error, UnidentifiedImageError):
+        with contextlib.suppress(OSError), open_regular(path) as stream:
+            if form := still_format(stream.read(256)):
+                return f"it looks like {form}, which cannot be decoded here: save it as PNG or JPEG"
+            if samples := _samples_of_tiff(stream):
+                return f"it looks like a TIFF of {samples}, which cannot be decoded here: save it with 8 or 16 bits"
     return "remove it or mend it"
+
+
+def _samples_of_tiff(stream: BinaryIO) -> str:
+    """Such as "64-bit floating point"; empty for what is none."""
+    tags = TiffTags(stream)
+    if not tags.count(BITS):
+        return ""
+    kind = {2: " signed", 3: " floating point", 5: " complex", 6: " complex"}.get(tags.integers(FORMAT, 1)[0], "")
+    count = tags.integers(SAMPLES, 1)[0]
+    return f"{tags.integers(BITS, 1)[0]}-bit{kind}" + f" samples, {count} a pixel" * (count > 1)
 
 
 def _require_sane_tiles(name: str, image: PIL.Image.Image) -> None:
@@ -221,10 +236,22 @@ def page_pixels(image: PIL.Image.Image, color: bool) -> tuple[NDArray[Any], floa
     if image.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE:
         aspect = 1 / aspect
     turned = ImageOps.exif_transpose(image)
+    tags: Any = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
     if turned.mode.startswith(("I", "F")):
-        return np.array(turned), aspect
+        return _as_tagged(np.array(turned), tags), aspect
     gray = turned.mode in ("1", "L", "LA", "La") or not color
-    return np.array(turned.convert("L" if gray else "RGB"), np.uint8), aspect
+    pixels = np.array(turned.convert("L" if gray else "RGB"), np.uint8)
+    return from_signed(pixels) if tags.get(FORMAT, (1,))[0] == 2 else pixels, aspect
+
+
+def _as_tagged(stored: NDArray[Any], tags: Any) -> NDArray[Any]:
+    """Of a TIFF of more than 8 bits, whose tags on the sign of 32 bits and on what is white Pillow passes over."""
+    bits, sign = tags.get(BITS, (1,))[0], tags.get(FORMAT, (1,))[0]
+    if stored.dtype == np.int32 and bits == 32 and sign == 1:
+        stored = stored.view(np.uint32)
+    if tags.get(PHOTOMETRIC, 1) != 0:
+        return stored
+    return complement(stored) if stored.dtype.kind == "f" or sign == 2 else (1 << bits) - 1 - stored
 
 
 def _is_deep(image: PIL.Image.Image) -> bool:

@@ -269,6 +269,7 @@ class VideoSource(Clip):
             self._truncated = structure.truncated
             self._alarms.append(structure.flaw)
         self._unsure = structure.unknown
+        self._notes += [structure.remark] if structure.remark else []
         read, held = max(self._packets_read, clock.delivered), structure.frames
         if held is not None and held > read and not _are_fields(held, read):
             self._alarms.append(f"{read} of {count_of(held, 'frame')} of the container could be read")
