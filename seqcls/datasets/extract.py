@@ -157,7 +157,7 @@ class _Writer:
             text.add(crop, region, frame.time_s)
             ok, image = cv2.imencode(".png", crop, [cv2.IMWRITE_PNG_COMPRESSION, 1])
             if not ok:
-                raise DataError(f"{path.name}: frame {frame.index} cannot be written as PNG")
+                raise DataError(f"{labels.file}: frame {frame.index} cannot be written as PNG")
             data, split = image.tobytes(), self._split(labels.patient)
             first = self._write(data, split, f"{stem}_{frame.index:06d}.png", states)
             digest = hashlib.sha256(data).hexdigest()
@@ -167,12 +167,12 @@ class _Writer:
         count = len(self._rows) - before
         self._messages += [*clip.messages(), *(f"{path.name}: {line}" for line in text.warnings())]
         self._messages += [
-            f"{path.name}: {count_of(number, 'labelled frame')} {why} left out: names may stand in them; where they do"
-            " show ultrasound, state --region or --no-gate"
+            f"{labels.file}: {count_of(number, 'labelled frame')} {why} left out: names may stand in them; where they"
+            " do show ultrasound, state --region or --no-gate"
             for why, number in left_out.items()
         ]
         if not count and not left_out:
-            self._messages.append(f"{path.name}: no frame is labelled present or absent")
+            self._messages.append(f"{labels.file}: no frame is labelled present or absent")
         self._clips.append(ExtractedClip(labels.file, labels.patient, count, clip.report.verdict, clip.region))
 
     def finish(self, messages: list[str]) -> ExtractSummary:

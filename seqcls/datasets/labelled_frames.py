@@ -50,14 +50,14 @@ class LabelledClip:
                 self._time_s.append(item.time_s)
                 if shape and item.image.shape != shape:
                     raise DataError(
-                        f"{self._path.name} changes its image size at frame {item.index}; cut it there first"
+                        f"{self._labels.file} changes its image size at frame {item.index}; cut it there first"
                     )
                 shape = item.image.shape
                 yield item
 
     def messages(self) -> list[str]:
         """For the user. Raises DataError where the labels cannot be meant for this clip."""
-        name = self._path.name
+        name = self._labels.file
         messages = clip_messages(name, self._labels, np.array(self._time_s), self._end_s, self.report)
         regions = () if self.region is None else (self.region,)
         return [*messages, *(f"{name}: {warning}" for warning in region_warnings(regions, ()))]

@@ -142,7 +142,7 @@ def align_labels(timeline: Timeline, labels: ClipLabels) -> ClipTruth:
         for index, time_s in zip(scores.index, scores.time_s, strict=True)
     ]
     foreign = [name for name in labels.organs if not any(same_name(name, organ) for organ in timeline.organs)]
-    messages = clip_messages(timeline.source.name, labels, scores.time_s, timeline.end_s, timeline.report)
+    messages = clip_messages(labels.file, labels, scores.time_s, timeline.end_s, timeline.report)
     if foreign:
         messages.append(
             f"labels of {', '.join(foreign)} are not compared: the model knows {', '.join(timeline.organs)}"

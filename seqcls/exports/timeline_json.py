@@ -55,6 +55,17 @@ def write_timeline_json(timeline: Timeline, path: str | Path) -> None:
     write_json(path, body)
 
 
+def _instead(path: Path) -> str:
+    """What lies where this timeline.json was expected, and what to do."""
+    folder = path.parent
+    if (folder / "pictures.csv").is_file():
+        return "pictures.csv there is of single images, which have no timeline; it is the result itself"
+    inside = next((found.parent for found in sorted(folder.glob("*/timeline.json"))), None)
+    if inside is not None:
+        return f"it holds those of several clips; name one of them, such as {inside}"
+    return f"expected {path}; make one with `seqcls run CLIP -o DIR`"
+
+
 def read_run(folder: str | Path, on_progress: Progress | None = None) -> Timeline:
     """Read a finished run back from its folder (or its timeline.json). Raises DataError, also for what no run can have
     given, such as intervals that overlap.
@@ -66,7 +77,7 @@ def read_run(folder: str | Path, on_progress: Progress | None = None) -> Timelin
     try:
         body = read_json(path)
     except FileNotFoundError as error:
-        raise DataError(f"no run at {folder}: expected {path}; make one with `seqcls run CLIP -o DIR`") from error
+        raise DataError(f"no run at {folder}: {_instead(path)}") from error
     except (OSError, ValueError) as error:
         raise DataError(f"{path} is not a timeline that seqcls wrote ({one_line(error)})") from error
     if not isinstance(body, dict) or body.get("format") not in range(1, FORMAT + 1):

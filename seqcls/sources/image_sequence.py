@@ -10,6 +10,7 @@ from pathlib import Path
 from seqcls.errors import SourceError
 from seqcls.files import matching, nfc, on_disk
 from seqcls.sources.base import Clip
+from seqcls.sources.image_names import why_not_counting
 from seqcls.sources.image_numbers import ImagePlaces, image_places, numbered_places
 from seqcls.sources.image_pages import MAX_TRAILERS, images_in_a_row
 from seqcls.sources.images import ASSUMED_RATE_HZ, deep_sample, image_facts, level_details, listing, natural, read_image
@@ -48,6 +49,8 @@ class ImageSequence(Clip):
         super().__init__()
         self.name, self._color = spec.name if spec.name else str(spec), color
         paths, places = (list(images), image_places(images)) if images else _find(spec)
+        if not images and len(paths) > 1 and not NUMBERED.search(spec.name) and (why := why_not_counting(paths)):
+            self._notes.append(f"read as one clip, though {why}")
         self._places = list(zip(places.slots, paths, strict=True))
         self._rate_hz = ASSUMED_RATE_HZ if rate_hz is None else rate_hz
         own = SetLevels(partial(deep_sample, [path for _, path in self._places]))

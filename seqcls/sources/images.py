@@ -119,7 +119,7 @@ def _samples_of_tiff(stream: BinaryIO) -> str:
         return ""
     kind = {2: " signed", 3: " floating point", 5: " complex", 6: " complex"}.get(tags.integers(FORMAT, 1)[0], "")
     count = tags.integers(SAMPLES, 1)[0]
-    return f"{tags.integers(BITS, 1)[0]}-bit{kind}" + f" samples, {count} a pixel" * (count > 1)
+    return f"{tags.integers(BITS, 1)[0]}-bit{kind} samples" + f", {count} a pixel" * (count > 1)
 
 
 def _require_sane_tiles(name: str, image: PIL.Image.Image) -> None:

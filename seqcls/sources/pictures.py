@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from seqcls.errors import SourceError
+from seqcls.sources.image_names import why_not_counting
 from seqcls.sources.images import image_facts
 
 #: At least so many headers are read to compare sizes; one that differs among more is reported when it is read.
@@ -21,10 +21,8 @@ def why_unrelated(images: Sequence[Path]) -> str:
     """
     if len(images) < 2:
         return ""
-    first, form = images[0], _form(images[0])
-    other = next((path for path in images if _form(path) != form), first if form == first.stem.casefold() else None)
-    if other is not None:
-        return f"their names do not count up ({first.name}, {(other if other != first else images[1]).name})"
+    if reason := why_not_counting(images):
+        return reason
     sizes: dict[tuple[int, int], Path] = {}
     for path in images[:: max(1, len(images) // _HEADERS)]:
         with contextlib.suppress(SourceError):  # reported when it is read
@@ -34,8 +32,3 @@ def why_unrelated(images: Sequence[Path]) -> str:
             named = " and ".join(f"{width}x{height} in {path.name}" for (width, height), path in sizes.items())
             return f"their sizes differ ({named})"
     return ""
-
-
-def _form(path: Path) -> str:
-    """The name with every number replaced by one sign."""
-    return re.sub(r"\d+", "#", path.stem.casefold())

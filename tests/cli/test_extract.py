@@ -66,5 +66,5 @@ def test_a_black_clip_has_no_screen_to_remember(seqcls: Seqcls, tmp_path: Path) 
         cv2.imwrite(str(tmp_path / "a" / f"{number}.png"), np.full((64, 64), number, np.uint8))
     done = seqcls("inspect", "a", "--remember")
     assert done.code == 1 and "no ultrasound is found in a" in one_line(done)
-    assert "full 0,0,64,64 of 64x64, confidence 0.00" in done.out
+    assert "none found in 64x64: the whole image is scored" in done.out
     assert not (tmp_path / "seqcls-layouts.json").exists()

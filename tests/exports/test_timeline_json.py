@@ -225,3 +225,14 @@ def test_numbers_that_json_lacks_are_refused(tmp_path: Path) -> None:
     (tmp_path / "timeline.json").write_text(text.replace('"end_s": 2.8', '"end_s": NaN', 1), encoding="utf-8")
     with pytest.raises(DataError, match="NaN is no number of JSON"):
         read_run(tmp_path)
+
+
+def test_what_lies_where_a_run_was_expected_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no run at .*: expected .*timeline\.json; make one"):
+        read_run(tmp_path)
+    write_run(TWO, tmp_path / "P01")
+    with pytest.raises(DataError, match=r"holds those of several clips; name one of them, such as .*P01"):
+        read_run(tmp_path)
+    (tmp_path / "pictures.csv").touch()
+    with pytest.raises(DataError, match=r"pictures\.csv there is of single images, which have no timeline"):
+        read_run(tmp_path)

@@ -227,7 +227,15 @@ def test_single_images_that_count_up_are_asked_about(tmp_path: Path) -> None:
     ("names", "why"),
     [
         (["f1.png", "f2.png", "f10.png"], ""),
-        (["2026-01-01 12.00.01.png", "2026-01-01 12.00.02.png"], ""),
+        (["2026-01-01 12.00.01.040.png", "2026-01-01 12.00.01.080.png"], ""),
+        (
+            ["2026-01-01 12.00.01.png", "2026-01-01 12.00.03.png"],
+            "their names are times that are 2 s apart (2026-01-01 12.00.01.png, 2026-01-01 12.00.03.png)",
+        ),
+        (
+            ["P01_0.png", "P01_1.png", "P02_0.png", "P02_1.png"],
+            "their first number does not count them (P01_1.png, P02_0.png); a pattern such as P02_*.png is a clip",
+        ),
         (["liver.png", "neck.png"], "their names do not count up (liver.png, neck.png)"),
         (["f1.png", "f2.png", "mask.png"], "their names do not count up (f1.png, mask.png)"),
     ],

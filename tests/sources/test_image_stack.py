@@ -260,3 +260,103 @@ def imagej(images: list[np.ndarray], promised: int, order: str, kind: str) -> by
     mark = b"II*\0" if order == "<" else b"MM\0*"
     head = mark + struct.pack(order + "IH", 8, len(tags)) + b"".join(entries) + bytes(4) + text
     return head + b"".join(image.tobytes() for image in images)
+
+
+def test_the_table_of_pages_may_stand_behind_the_images(tmp_path: Path) -> None:
+    """TIFF allows any place; a search of the file's beginning found no word of the others."""
+    images = [draw(k) for k in range(COUNT)]
+    front = imagej(images, COUNT, "<", "u1")
+    start = len(front) - sum(image.nbytes for image in images)
+    table, data = front[8:start], front[start:]
+    count = struct.unpack_from("<H", table)[0]
+    moved = bytearray(table)
+    for at in range(2, 2 + 12 * count, 12):
+        tag = struct.unpack_from("<H", table, at)[0]
+        if tag in (270, 273):  # ImageDescription stood at the end of the table, StripOffsets behind it
+            struct.pack_into(
+                "<I", moved, at + 8, 8 if tag == 273 else struct.unpack_from("<I", table, at + 8)[0] + len(data)
+            )
+    (tmp_path / "a.tif").write_bytes(b"II*\0" + struct.pack("<I", 8 + len(data)) + data + moved)
+    frames, _, report = read(tmp_path / "a.tif", rate_hz=10)
+    assert numbers([frame.image for frame in frames]) == list(range(COUNT)) and report.verdict == "complete"
+
+
+OME = '<OME><Image><Pixels SizeX="160" SizeY="128" SizeC="{c}" SizeZ="{z}" SizeT="{t}"{more}</Image></OME>'
+
+
+@pytest.mark.parametrize(
+    ("text", "several"),
+    [
+        (f"ImageJ=1.53\nimages={COUNT}\nchannels={COUNT}\n", "7 channels"),
+        ("ImageJ=1.53\nimages=8\nslices=2\nframes=4\n", "2 depths"),
+        ("ImageJ=1.53\nimages=24\nchannels=2\nslices=3\nframes=4\n", "2 channels and 3 depths"),
+        (OME.format(c=2, z=1, t=4, more="/>"), "2 channels"),
+        (OME.format(c=1, z=2, t=4, more="/>"), "2 depths"),
+        ("<OME><Pixels SizeT='4'/></OME>" + OME.format(c=1, z=1, t=4, more="/>") * 2, "series of images"),
+        ('{"shape": [4, 2, 128, 160]}', "an array of 4x2x128x160"),
+    ],
+    ids=["channels", "depths", "both", "OME channels", "OME depths", "OME series", "tifffile"],
+)
+def test_several_images_of_each_time_are_no_clip(text: str, several: str, tmp_path: Path) -> None:
+    path = stack(tmp_path / "a.tif", description=text)
+    with pytest.raises(
+        SourceError, match=rf"is no clip but holds .*{several}, which would be read one after the other"
+    ):
+        open_source(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "period_s", "reason"),
+    [
+        (OME.format(c=1, z=1, t=COUNT, more=' TimeIncrement="0.08"/>'), 0.08, ""),
+        (OME.format(c=1, z=1, t=COUNT, more=' TimeIncrement="80" TimeIncrementUnit="ms"/>'), 0.08, ""),
+        (OME.format(c=3, z=1, t=COUNT, more='><Channel SamplesPerPixel="3"/></Pixels>'), 0.04, "25 images per second"),
+        (OME.format(c=1, z=COUNT, t=1, more="/>"), 0.04, "25 images per second"),
+        (
+            OME.format(c=1, z=1, t=COUNT, more=">" + "".join(f'<Plane DeltaT="{k / 10}"/>' for k in range(COUNT))),
+            0.1,
+            "",
+        ),
+        (
+            OME.format(c=1, z=1, t=COUNT, more=">" + "".join(f'<Plane DeltaT="{k * k / 60}"/>' for k in range(COUNT))),
+            0.1,
+            "its images are 0.0167 to 0.183 s apart: 0.1 s is taken for all",
+        ),
+        ("ImageJ=1.53\nimages=7\nslices=7\nfinterval=0\n", 0.04, "25 images per second"),
+        ('{"shape": [7, 128, 160]}', 0.04, "25 images per second"),
+    ],
+)
+def test_the_pace_of_a_stack(text: str, period_s: float, reason: str, tmp_path: Path) -> None:
+    frames, _, report = read(stack(tmp_path / "a.tif", description=text))
+    assert frames[-1].time_s == pytest.approx((COUNT - 1) * period_s) and report.verdict == "complete"
+    assert reason in " ".join(report.reasons) and bool(reason) == bool(report.reasons)
+
+
+def test_a_stack_of_which_ome_promises_more(tmp_path: Path) -> None:
+    path = stack(tmp_path / "a.tif", description=OME.format(c=1, z=1, t=COUNT + 1, more="/>"))
+    assert "holds 8 images, of which 7 can be found" in read(path)[2].reasons[0]
+    others = '><UUID FileName="a.tif"/><UUID FileName="b.tif"/></Pixels>'
+    path = stack(tmp_path / "a.tif", description=OME.format(c=1, z=1, t=COUNT + 1, more=others))
+    assert read(path)[2].verdict == "complete", "the eighth is in the other file"
+
+
+@pytest.mark.parametrize("dtype", ["u2", "f4"])
+def test_white_may_be_the_least_value(dtype: str, tmp_path: Path) -> None:
+    images = [draw(k).astype(dtype) for k in range(3)]
+    most = {"u2": 65535, "f4": 0}[dtype]
+    pages = [Image.fromarray((most - image).astype(dtype)) for image in images]
+    for name, more in (("a.tif", pages[1:]), ("one.tif", [])):
+        pages[0].save(tmp_path / name, save_all=True, append_images=more, tiffinfo={262: 0})
+        assert numbers([frame.image for frame in frames_of(tmp_path / name)]) == list(range(1 + len(more)))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".gif"])
+def test_times_that_are_made_up_are_reported(suffix: str, tmp_path: Path) -> None:
+    path = stack(tmp_path / f"a{suffix}", 3, duration=[0, 50, 0])
+    frames, _, report = read(path)
+    assumed_s = 0.1 if suffix == ".gif" else 0.04
+    assert [frame.duration_s for frame in frames] == pytest.approx([assumed_s, 0.05, assumed_s])
+    assert report.verdict == "complete" and report.reasons[0].startswith("2 of 3 frames state no time, or")
+    assert not read(stack(tmp_path / f"b{suffix}", 3, duration=50))[2].reasons
+    if suffix != ".gif":
+        assert [frame.duration_s for frame in read(path, rate_hz=10)[0]] == pytest.approx([0.1, 0.05, 0.1])

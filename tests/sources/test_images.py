@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import cv2
@@ -142,3 +143,25 @@ def test_images_one_behind_the_other_are_not_one_image(suffix: str, tmp_path: Pa
         assert numbers([frame.image for frame in frames]) == [0]
         assert report.verdict == verdict and (count == 1) == (report.reasons == ())
     assert "holds 4 images one behind the other" in report.reasons[0]
+
+
+def tiff(pixels: bytes, bits: int, form: int) -> bytes:
+    """Of 16 x 8 gray samples; ``form``: SampleFormat, 1 unsigned, 2 signed, 3 floating point."""
+    tags = [
+        (256, 16), (257, 8), (258, bits), (259, 1), (262, 1), (273, 8), (277, 1), (278, 8), (279, len(pixels)),
+        (339, form),
+    ]  # fmt: skip
+    table = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    return b"II*\0" + struct.pack("<I", 8 + len(pixels)) + pixels + struct.pack("<H", len(tags)) + table + bytes(4)
+
+
+def test_eight_bits_with_a_sign(tmp_path: Path) -> None:
+    image = np.arange(128, dtype=np.uint8).reshape(8, 16) * 2
+    (tmp_path / "a.tif").write_bytes(tiff((image.astype(int) - 128).astype(np.int8).tobytes(), 8, 2))
+    assert np.array_equal(frames_of(tmp_path / "a.tif")[0].image, image)
+
+
+def test_samples_that_are_not_decoded_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.tif").write_bytes(tiff(np.zeros((8, 16)).tobytes(), 64, 3))
+    with pytest.raises(SourceError, match="TIFF of 64-bit floating point samples, which cannot be decoded here: save"):
+        open_source(tmp_path / "a.tif")
