@@ -108,7 +108,7 @@ def train(
     with only_writer(output, is_folder=False):
         options.check_outputs(output, overwrite=overwrite)
         from seqcls.models.file import write_model
-        from seqcls.training.plots import write_history
+        from seqcls.training.plots import remove_history, write_history
         from seqcls.training.train import train as train_frames
 
         train_options = resolve_weights(train_options)
@@ -127,6 +127,7 @@ def train(
                         on_step=lambda done, total: advance(done),
                         should_stop=should_stop,
                     )
+                remove_history(folder, scores=folds is None)
                 write_model(output, result.header, result.tensors)
                 write_history(result.history, folder)
                 show_result(result, frames)

@@ -106,9 +106,14 @@ def convert(
                 f"{out} is not written: {'; '.join(problems)} (on {count_of(parity.frames, f'{parity.origin} frame')});"
                 " calibrate with more frames, or take a higher precision"
             )
-        for part in sorted(scratch.iterdir(), key=lambda part: part.suffix):  # .bin before .xml
+        report = out.with_name(out.name + ".parity.json")
+        report.unlink(missing_ok=True)  # it is of the model before
+        parts = sorted(scratch.iterdir(), key=lambda part: part.suffix)  # .bin before .xml
+        if len(parts) > 1:  # whoever is killed in between leaves no model rather than one of two
+            out.unlink(missing_ok=True)
+        for part in parts:
             part.replace(out.with_name(part.name))
-    write_json(out.with_name(out.name + ".parity.json"), asdict(parity))
+    write_json(report, asdict(parity))
     return parity
 
 

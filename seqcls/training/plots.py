@@ -8,10 +8,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from seqcls.errors import OutputError, one_line
 from seqcls.files import atomic_path, write_csv
 from seqcls.json_text import write_json
 from seqcls.palette import BLUE, GRAY, GREEN, VERMILION
 from seqcls.third_party import library
+
+_HISTORY = ("history.csv", "history.json", "learning-curves.png")
 
 
 def write_history(history: Sequence[Any], folder: str | Path) -> tuple[Path, ...]:
@@ -20,12 +23,22 @@ def write_history(history: Sequence[Any], folder: str | Path) -> tuple[Path, ...
     Raises OutputError.
     """
     records = [asdict(epoch) for epoch in history]
-    folder = Path(folder)
-    paths = folder / "history.csv", folder / "history.json", folder / "learning-curves.png"
+    paths = tuple(Path(folder) / name for name in _HISTORY)
     write_csv(paths[0], [*records[:1], *(record.values() for record in records)])  # a record iterates over its names
     write_json(paths[1], records)
     draw_history(history, paths[2])
     return paths
+
+
+def remove_history(folder: str | Path, *, scores: bool) -> None:
+    """Remove what an earlier training left in the folder, with the ``scores`` of its cross-validation or without: it
+    is not to stand beside another model. Raises OutputError."""
+    names = [*_HISTORY, *(["cross-validation.csv"] if scores else [])]
+    try:
+        for name in names:
+            (Path(folder) / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot replace {folder}: {one_line(error)}; choose another place") from error
 
 
 def draw_history(history: Sequence[Any], path: str | Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import cv2
 
-from seqcls.training.plots import write_history
+from seqcls.training.plots import remove_history, write_history
 from seqcls.training.train import Epoch
 
 HISTORY = [
@@ -40,3 +40,14 @@ def test_history_without_validation_is_drawn_too(tmp_path: Path) -> None:
     assert json.loads(paths[1].read_text())[0]["auroc"] is None
     assert paths[2].stat().st_size > 1000
     write_history([], tmp_path)
+
+
+def test_what_an_earlier_training_left_goes_and_nothing_else(tmp_path: Path) -> None:
+    write_history(HISTORY, tmp_path)
+    for name in ("cross-validation.csv", "notes.txt"):
+        (tmp_path / name).touch()
+    remove_history(tmp_path, scores=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cross-validation.csv", "notes.txt"]
+    remove_history(tmp_path, scores=True)
+    remove_history(tmp_path / "absent", scores=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
