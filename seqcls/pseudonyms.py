@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hmac
-import os
 import re
 import secrets
 import sys
@@ -21,6 +20,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from seqcls.datasets.labels import ClipLabels
 from seqcls.errors import SeqclsError, UsageError, one_line
 from seqcls.files import nfc
+from seqcls.foreign_text import for_terminal
 from seqcls.named_files import read_regular
 from seqcls.sources.base import Source
 from seqcls.sources.found import FoundSource
@@ -41,6 +41,7 @@ _WORDS = frozenset(
         "input", "media", "mnt", "name", "output", "source", "test", "tmp", "train", "validation", "video", "videos",
     }
 )  # fmt: skip
+_WORD = re.compile(r"\w+")
 _SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,4}")
 
 
@@ -55,12 +56,14 @@ class Pseudonyms:
         self._key = secrets.token_bytes(32) if key is None else key
         self._given: dict[str, str] = {}
         self._hidden: dict[str, str] = {}
-        self._pattern: re.Pattern[str] | None = None
+        #: Of the names in it: first word -> how many characters stand before that word -> lengths.
+        self._lengths: dict[str, dict[int, set[int]]] = {}
 
     def of(self, text: str, kind: str = "name") -> str:
         """The pseudonym of a text; the same text of another kind (a patient, a study) has another one."""
-        code = base64.b32encode(self._digest(f"{kind}\0{nfc(text)}")).decode().lower()[:_LENGTH]
-        if self._given.setdefault(code, f"{kind}\0{nfc(text)}") != f"{kind}\0{nfc(text)}":
+        text = f"{kind}\0{for_terminal(nfc(text))}"
+        code = base64.b32encode(self._digest(text)).decode().lower()[:_LENGTH]
+        if self._given.setdefault(code, text) != text:
             raise SeqclsError("two names have the same pseudonym with this key; use another key")
         return f"{PREFIX}{code}" if kind == "name" else f"{kind}-{code}"
 
@@ -84,33 +87,47 @@ class Pseudonyms:
     def remember(self, *paths: str | Path) -> None:
         """Hide these names, and each part of them, in what ``hide`` is asked for."""
         for path in map(str, paths):
-            for spelled in {path, os.path.abspath(path)} if "://" not in path else {path}:  # noqa: PTH100
-                parts = spelled.replace("\\", "/").split("/")
-                for part in parts:
-                    pure = PurePosixPath(part)
-                    for name in {part, pure.stem} - {"", ".", ".."}:
-                        self._hidden[name] = self.file(name) if "://" not in path else self.of(name)
-        self._pattern = None
-
-    def hide(self, text: str) -> str:
-        """The text with every remembered name replaced by its pseudonym."""
-        if not self._hidden:
-            return text
-        if self._pattern is None:
-            names = sorted(self._hidden, key=len, reverse=True)
-            alone = [re.escape(name) for name in names if len(name) >= _MIN_ALONE and name not in _WORDS]
-            beside = [re.escape(name) for name in names if len(name) < _MIN_ALONE or name in _WORDS]
-            ways = [rf"(?<!\w)(?:{'|'.join(alone)})(?!\w)"] if alone else []
-            if beside:
-                either = "|".join(beside)
-                ways += [rf"(?<=[/\\])(?:{either})(?![\w.])", rf"(?<![\w.])(?:{either})(?=[/\\])"]
-            self._pattern = re.compile("|".join(ways))
-        return self._pattern.sub(lambda found: self._hidden[found.group()], text)
+            if "://" in path:
+                self._hide_as(path, self.of(path))
+                continue
+            for part in {*path.replace("\\", "/").split("/"), *Path(path).absolute().parts}:
+                for name in {part, PurePosixPath(part).stem} - {"", ".", ".."}:
+                    self._hide_as(name, self.file(name))
 
     def remember_patients(self, *patients: str) -> None:
         """Hide these, too, under the pseudonyms of patients."""
-        self._hidden.update({patient: self.of(patient, "patient") for patient in patients if patient})
-        self._pattern = None
+        for patient in filter(None, patients):
+            self._hide_as(patient, self.of(patient, "patient"))
+
+    def _hide_as(self, name: str, pseudonym: str) -> None:
+        for written in {name, for_terminal(name)}:
+            if (word := _WORD.search(written)) is not None:  # of signs alone, it names nobody
+                self._hidden[written] = pseudonym
+                self._lengths.setdefault(word[0], {}).setdefault(word.start(), set()).add(len(written))
+
+    def hide(self, text: str) -> str:
+        """The text with every remembered name replaced by its pseudonym."""
+        parts: list[str] = []
+        done = 0
+        # By the first word of each name: an archive has 100,000 names, and each frame may have a reason.
+        for word in _WORD.finditer(text):
+            for begin, end in self._candidates(word):
+                name = text[begin:end]
+                if begin >= done and name in self._hidden and _stands_alone(text, begin, end):
+                    parts += [text[done:begin], self._hidden[name]]
+                    done = end
+                    break
+        return "".join([*parts, text[done:]])
+
+    def _candidates(self, word: re.Match[str]) -> list[tuple[int, int]]:
+        """Where names of which this is the first word would begin and end, the longest first."""
+        places = [
+            (word.start() - before, word.start() - before + length)
+            for before, lengths in self._lengths.get(word[0], {}).items()
+            for length in lengths
+            if word.start() >= before
+        ]
+        return sorted(places, key=lambda place: place[0] - place[1])
 
     def source(self, source: FoundSource) -> FoundSource:
         """The same clip, or set of images, under its pseudonym."""
@@ -137,11 +154,12 @@ class Pseudonyms:
     def timeline(self, timeline: Timeline) -> Timeline:
         """The same timeline without names: of the source, in reasons and in warnings."""
         scores = timeline.scores
+        reasons = {reason: self.hide(reason) for reason in set(scores.reason)}
         return replace(
             timeline,
             source=self.info(timeline.source),
             intervals=tuple(replace(each, reason=self.hide(each.reason)) for each in timeline.intervals),
-            scores=replace(scores, reason=tuple(self.hide(reason) if reason else "" for reason in scores.reason)),
+            scores=replace(scores, reason=tuple(reasons[reason] for reason in scores.reason)),
             report=self.report(timeline.report),
             warnings=tuple(map(self.hide, timeline.warnings)),
         )
@@ -157,10 +175,20 @@ class Pseudonyms:
         )
 
     def _digest(self, text: str) -> bytes:
-        return hmac.digest(self._key, text.encode("utf-8", "surrogateescape"), "sha256")
+        return hmac.digest(self._key, text.encode("utf-8", "surrogatepass"), "sha256")
 
     def _is_own(self, name: str) -> bool:
         return any(name.split(".")[0] == PREFIX + code for code in self._given)
+
+
+def _stands_alone(text: str, begin: int, end: int) -> bool:
+    """Whether a name there is one, and no part of a word; a short one, or a common word, is one beside a slash only."""
+    name, before, after = text[begin:end], text[begin - 1 : begin], text[end : end + 1]
+    if _WORD.match(before) or _WORD.match(after):
+        return False
+    if len(name) >= _MIN_ALONE and name not in _WORDS:
+        return True
+    return (before in ("/", "\\") and after != ".") or (after in ("/", "\\") and before != ".")
 
 
 def read_key(path: Path) -> bytes:

@@ -198,3 +198,22 @@ def test_a_renamed_source_gives_the_same_frames() -> None:
     assert items[1].reason == f"1 image missing before {names.of('Doe')}" == report.gaps[0].reason
     with pytest.raises(SeqclsError, match="closed"):
         list(source)
+
+
+def test_of_many_names_that_begin_alike_the_whole_one_is_hidden() -> None:
+    names = Pseudonyms(KEY)
+    names.remember(*(f"a/IM {number}.dcm" for number in range(3000)), "a/(IM 12) copy.dcm")
+    text = "a/IM 12.dcm, then IM 123 and (IM 12) copy.dcm; IM alone and IM 12345 are others"
+    hidden = names.hide(text)
+    assert hidden == (
+        f"a/{names.of('IM 12')}.dcm, then {names.of('IM 123')} and {names.of('(IM 12) copy')}.dcm; IM alone and"
+        " IM 12345 are others"
+    ).replace("a/", f"{names.of('a')}/")
+
+
+def test_a_name_that_is_no_utf_8_has_one_pseudonym_however_it_is_written() -> None:
+    names = Pseudonyms(KEY)
+    assert names.of("m\udcfcller") == names.of("m\\xfcller")
+    names.remember("m\udcfcller.mp4")
+    assert names.hide("m\udcfcller.mp4") == names.hide("m\\xfcller.mp4") == names.file("m\udcfcller.mp4")
+    assert names.of("\ud800") != names.of("\ud801"), "halves of characters, as Windows allows"
