@@ -64,7 +64,7 @@ IMPORTS: dict[str, set[str]] = {
     "journal": {"errors", "file_lock", "named_files", "wording", "json_record", "types", "files", "geometry", "intervals", "pauses", "smoothing", "json_text", "postprocess", "sources", "timeline", "reprocess"},
     "scoring": {"types", "engines", "preprocess"},
     "detector": {"errors", "prefetch", "types", "intervals", "pauses", "smoothing", "gate", "postprocess", "models", "sources", "timeline", "engines", "preprocess", "adaptive", "scoring"},
-    "pseudonyms": {"errors", "named_files", "types", "files", "sources", "timeline", "datasets"},
+    "pseudonyms": {"errors", "foreign_text", "named_files", "types", "files", "sources", "timeline", "datasets"},
     "bench": {"errors", "without_folders", "prefetch", "types", "files", "geometry", "gate", "json_text", "sources", "engines", "preprocess", "doctor", "scoring", "detector"},
     "deidentify": {"errors", "third_party", "temporaries", "types", "burnt_in_text", "files", "geometry", "gate", "sources", "preprocess", "contact_sheet", "pseudonyms", "PIL", "av", "cv2", "dicomanonymizer", "pydicom"},
     "evaluation": {"errors", "without_folders", "types", "files", "timeline", "datasets", "detector", "scipy", "sklearn"},
