@@ -70,6 +70,7 @@ class DecoderPool:
         self._worker = WORKER if worker is None else worker
         self._lock = threading.Lock()
         self._idle: list[_Child] = []
+        self._closed = False
 
     def open(
         self, found: FoundSource, *, rate_hz: float | None = None, images: tuple[Path, ...] = ()
@@ -88,7 +89,7 @@ class DecoderPool:
         """Take a child back whose clip has ended."""
         child.clips += 1
         with self._lock:
-            if child.usable and child.clips < _CLIPS_PER_CHILD:
+            if child.usable and not self._closed and child.clips < _CLIPS_PER_CHILD:
                 self._idle.append(child)
                 return
         child.close()
@@ -96,6 +97,7 @@ class DecoderPool:
     def close(self) -> None:
         """End the children that wait; those that read end with their sources."""
         with self._lock:
+            self._closed = True
             idle, self._idle = self._idle, []
         for child in idle:
             child.close()

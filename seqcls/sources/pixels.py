@@ -13,7 +13,9 @@ from seqcls.sources.pixel_aspect import with_square_pixels
 # Broadcast range: black is 16, white 235 (ITU-R BT.601). The models see 0..255, as every RGB decoder would show it.
 _BLACK, _GAIN = 16, 255 / 219
 
-_PLANAR_8_BIT = frozenset({"yuv420p", "yuv422p", "yuv444p", "yuv440p", "yuv411p", "yuv410p", "nv12", "nv21"})
+_PLANAR_8_BIT = frozenset(
+    {"yuv420p", "yuv422p", "yuv444p", "yuv440p", "yuv411p", "yuv410p", "yuva420p", "nv12", "nv21"}
+)
 _FULL_8_BIT = frozenset({"yuvj420p", "yuvj422p", "yuvj444p", "yuvj440p", "yuvj411p", "gray", "gray8"})
 _JPEG_RANGE = 2  # AVCOL_RANGE_JPEG
 

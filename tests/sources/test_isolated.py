@@ -144,6 +144,18 @@ def test_a_decoder_that_hangs_is_ended() -> None:
         source.close()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_no_child_outlives_the_pool_and_its_sources(tmp_path: Path) -> None:
+    made = DecoderPool()
+    found = FoundSource(spec=str(make(tmp_path, "gif", frames=3)), path="a.gif")
+    source = made.open(found)
+    process = source._child._process
+    made.close()  # the source is still read
+    assert sum(isinstance(item, Frame) for item in source) == 3
+    source.close()
+    assert process.returncode is not None and not Path(f"/proc/{process.pid}").exists()
+
+
 def test_errors_keep_their_kind(bad: DecoderPool, tmp_path: Path) -> None:
     with (
         bad.open(FoundSource(spec="refuse.mkv", path="refuse.mkv")) as source,

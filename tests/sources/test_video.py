@@ -543,6 +543,19 @@ def test_a_broken_jpeg_is_lost_and_reported(how: str, tmp_path: Path) -> None:
     assert [(g.start_s, g.end_s) for g in gaps] == [pytest.approx((0.28, 0.32))] and report.verdict == "damaged"
 
 
+@pytest.mark.parametrize("name", ["webm vp9", "webm av1"])
+def test_a_flipped_bit_that_no_container_knows_of_is_noticed_by_a_strict_decoder(name: str, tmp_path: Path) -> None:
+    """FFmpeg's own VP9, and dav1d unless told, make an image of it."""
+    path = make(tmp_path, name, frames=12)
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        packet = [p for p in container.demux(video=0) if p.size][1]
+    data[packet.pos + packet.size * 2 // 5] ^= 0x10
+    path.write_bytes(data)
+    _, _, report = read(path)
+    assert report.verdict == "damaged" and "decoding error" in " ".join(report.reasons)
+
+
 def test_a_frame_that_vanishes_without_an_error_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No error, and no time to tell by: only the count of packets knows."""
     decode, calls = VideoSource._decode, itertools.count()
