@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from seqcls.datasets.dataset import FrameSet
+    from seqcls.datasets.labels import ClipLabels
     from seqcls.geometry import Layout
     from seqcls.training.crossvalidation import Fold
     from seqcls.training.train import Epoch, TrainResult
@@ -111,9 +112,10 @@ def train(
         from seqcls.training.plots import remove_history, write_history
         from seqcls.training.train import train as train_frames
 
+        clips = known_clips(data, labels, patients, organ)
         train_options = resolve_weights(train_options)
         side = size if size is not None else SIZE_SCRATCH if train_options.weights == "none" else SIZE_PRETRAINED
-        frames = load(data, labels, patients, organ, side, skip_corrupt, options.known_layouts(layouts))
+        frames = load(data, clips, organ, side, skip_corrupt, options.known_layouts(layouts))
         folder = output.with_name(f"{output.stem}-training")
         with console.stops_cleanly() as should_stop:
             unseen = None if folds is None else cross_validate(frames, train_options, folds, folder, should_stop)
@@ -151,26 +153,38 @@ def resolve_weights(train_options: TrainOptions) -> TrainOptions:
     return replace(train_options, weights="imagenet")
 
 
+def known_clips(
+    data: Path, labels: Path | None, patients: str | None, organs: list[str] | None
+) -> list[tuple[Path, ClipLabels]] | None:
+    """The clips that ``labels`` name, None for a folder of frames. What is wrong with names is refused before anything
+    is read that takes long."""
+    from seqcls.cli.extract import labelled_clips
+    from seqcls.datasets.dataset import labelled_organs, require_labelled
+
+    clips = None if labels is None else labelled_clips(data, labels, patients)
+    if organs:
+        named = {organ for _, clip in clips for organ in clip.organs} if clips is not None else labelled_organs(data)
+        require_labelled(organs, sorted(named))
+    return clips
+
+
 def load(
     data: Path,
-    labels: Path | None,
-    patients: str | None,
+    clips: list[tuple[Path, ClipLabels]] | None,
     organs: list[str] | None,
     size: int,
     skip_corrupt: bool,
     layouts: tuple[Layout, ...] = (),
 ) -> FrameSet:
     """Frames from a folder or straight from clips, with warnings about what a person should know of them."""
-    from seqcls.cli.extract import labelled_clips
     from seqcls.datasets.dataset import frames_from_clips, leakage, load_frames
     from seqcls.geometry import Geometry
 
     geometry = Geometry(size=size, layouts=layouts)
-    if labels is None:
+    if clips is None:
         with console.progress("reading frames", None) as advance:
             frames = load_frames(data, geometry, skip_corrupt=skip_corrupt, progress=lambda done, total: advance(done))
     else:
-        clips = labelled_clips(data, labels, patients)
         with console.progress("reading clips", len(clips), "clips") as advance:
             frames = frames_from_clips(clips, geometry, progress=lambda done, total: advance(done))
     for message in frames.messages:

@@ -81,13 +81,26 @@ class FrameSet:
 
     def of_organs(self, organs: Sequence[str]) -> FrameSet:
         """The same frames, labelled for these organs only. Raises DataError for one that is not there."""
+        require_labelled(organs, self.organs)
         known = [nfc(organ) for organ in self.organs]
-        missing = [organ for organ in organs if nfc(organ) not in known]
-        if missing:
-            raise DataError(f"no label for {missing[0]}: the data know {', '.join(self.organs)}")
         columns = [known.index(nfc(organ)) for organ in organs]
         names = tuple(self.organs[column] for column in columns)
         return replace(self, organs=names, targets=self.targets[:, columns], mask=self.mask[:, columns])
+
+
+def require_labelled(organs: Sequence[str], known: Sequence[str]) -> None:
+    """Raise DataError for an organ that is not among those known."""
+    names = [nfc(organ) for organ in known]
+    if missing := [organ for organ in organs if nfc(organ) not in names]:
+        raise DataError(f"no label for {missing[0]}: the data know {', '.join(known)}")
+
+
+def labelled_organs(root: str | Path) -> tuple[str, ...]:
+    """The organs of a folder as ``load_frames`` takes it; no image is read. Raises DataError."""
+    root = Path(root)
+    if not root.is_dir():
+        raise DataError(f"no folder at {root}; expected {LAYOUT}")
+    return organs_of(read_table(root) if (root / "frames.csv").is_file() else read_tree(root)[0])
 
 
 def load_frames(

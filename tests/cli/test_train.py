@@ -44,15 +44,19 @@ def test_a_model_is_never_overwritten_unasked(seqcls: Seqcls, trained: Trained) 
         (["nowhere"], "nowhere: no such file or folder"),
         ([".", "--weights", "gone.safetensors"], "gone.safetensors"),
         ([".", "--folds", "x"], "--folds takes 2 or more, or 'groups', not 'x'"),
+        ([".", "--labels", "gone.csv"], "gone.csv"),
+        (["DATA", "--organ", "nosuch"], "no label for nosuch: the data know"),
+        (["CLIPS", "--labels", "LABELS", "--organ", "nosuch"], "no label for nosuch: the data know"),
     ],
-    ids=["data", "weights", "folds"],
+    ids=["data", "weights", "folds", "labels", "organ", "organ of clips"],
 )
 def test_what_cannot_be_is_refused_before_a_frame_is_read(
-    seqcls: Seqcls, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+    seqcls: Seqcls, monkeypatch: pytest.MonkeyPatch, trained: Trained, arguments: list[str], message: str
 ) -> None:
     monkeypatch.setattr("seqcls.cli.train.load", None)
     monkeypatch.setattr("seqcls.models.resnet.build", None)
-    done = seqcls("train", *arguments)
+    known = {"DATA": trained.data, "CLIPS": trained.clips, "LABELS": trained.labels}
+    done = seqcls("train", *(known.get(argument, argument) for argument in arguments))
     assert done.code in (1, 2) and message in one_line(done)
 
 
