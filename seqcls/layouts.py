@@ -13,7 +13,7 @@ from seqcls.errors import GeometryError, SeqclsError, one_line
 from seqcls.files import on_disk
 from seqcls.geometry import Geometry, Layout, Region, RegionFinder, overlap
 from seqcls.geometry.layout import is_like
-from seqcls.json_record import record_from
+from seqcls.json_record import Record, record_from
 from seqcls.json_text import read_json, write_json
 from seqcls.sources import Source, open_source
 from seqcls.types import Frame
@@ -114,12 +114,19 @@ def read_layouts(path: str | Path) -> tuple[Layout, ...]:
             raise GeometryError(f"{path} is of format {found}, this seqcls reads {FORMAT}")
         if len(layouts := body["layouts"]) > MAX_LAYOUTS:
             raise ValueError(f"{len(layouts):,} layouts, more than {MAX_LAYOUTS:,}")
-        return tuple(Layout.from_dict(layout) for layout in layouts)
+        return tuple(map(_layout, layouts))
     except FileNotFoundError as error:
         raise GeometryError(f"no layouts at {path}; make it with `seqcls inspect CLIP --remember`") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         why = one_line(error)
         raise GeometryError(f"{path} holds no layouts ({why}); correct it, or remember them anew") from error
+
+
+def _layout(plain: Record) -> Layout:
+    try:
+        return Layout.from_dict(plain)
+    except GeometryError as error:
+        raise ValueError(str(error)) from None
 
 
 def remember(path: str | Path, layout: Layout) -> int:

@@ -158,3 +158,19 @@ def test_a_clip_without_a_screen_cannot_be_remembered(tmp_path: Path, clips: dic
     with pytest.raises(GeometryError, match="nothing stands around the ultrasound"):
         remember(tmp_path / "layouts.json", known(tmp_path, clips["bare"]))
     assert not (tmp_path / "layouts.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"format": 1, "layouts": [{}] * 1001}, "1,001 layouts, more than 1,000"),
+        ({"format": 1, "layouts": [{"region": {}, "ground": "", "stated": True}]}, "not a stored layout"),
+        ({"format": "x" * 9000, "layouts": []}, "format is 'x"),
+        ([], "list indices"),
+    ],
+)
+def test_whatever_is_wrong_names_the_file(body: object, said: str, tmp_path: Path) -> None:
+    (tmp_path / "l.json").write_text(json.dumps(body))
+    with pytest.raises(GeometryError, match=rf"l\.json holds no layouts \({said}") as caught:
+        read_layouts(tmp_path / "l.json")
+    assert len(str(caught.value)) < 600 and "\n" not in str(caught.value)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from seqcls.errors import DataError, OutputError, UsageError, one_line
+from seqcls.errors import DataError, GeometryError, OutputError, UsageError, one_line
 from seqcls.files import nfc, write_csv
 from seqcls.foreign_text import from_csv, whole_characters
 from seqcls.geometry import Geometry, Region
@@ -156,16 +156,14 @@ def read_description(root: Path, size: int) -> tuple[Geometry, list[Region]]:
     path = root / "dataset.json"
     try:
         body = read_json(path)
-        if body["format"] != FORMAT:
-            raise DataError(
-                f"{path} is of format {body['format']}, this seqcls reads {FORMAT}; extract the clips again"
-            )
+        if (written := record_from(int, body["format"], "format")) != FORMAT:
+            raise DataError(f"{path} is of format {written}, this seqcls reads {FORMAT}; extract the clips again")
         found = [clip["region"] for clip in body["clips"] if clip["region"] is not None]
         regions = list(record_from(tuple[Region, ...], found, "regions"))
         return Geometry.from_dict({**body["geometry"], "size": size}), regions
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing beside frames.csv; extract the clips again") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, GeometryError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is damaged ({one_line(error)}); extract the clips again") from error
 
 

@@ -210,8 +210,8 @@ def _frame(body: dict[str, Any], organs: int | None) -> FrameScore:
 def _opening(body: dict[str, Any]) -> dict[str, Any]:
     if record_from(int, body["format"], "format") > FORMAT:
         raise DataError(
-            f"written by seqcls {body.get('seqcls')} in journal format {body['format']}, this seqcls reads {FORMAT}:"
-            " update seqcls"
+            f"written by seqcls {str(body.get('seqcls'))[:20]} in journal format {body['format']}, this seqcls reads"
+            f" {FORMAT}: update seqcls"
         )
     organs, provenance = body["organs"], body["provenance"]
     if not organs:

@@ -261,6 +261,7 @@ def test_a_table_alone_or_a_description_alone(extracted: Path) -> None:
     ("text", "message"),
     [
         ("[1]", "is damaged"),
+        ('{"format": 1, "clips": [], "geometry": {"size": 9}}', "is damaged .*not a stored geometry"),
         ("{", "is damaged"),
         ("{}", "is damaged"),
         ('{"format": 2}', "format 2, this seqcls reads 1"),
