@@ -41,6 +41,10 @@ _WORDS = frozenset(
         "input", "media", "mnt", "name", "output", "source", "test", "tmp", "train", "validation", "video", "videos",
     }
 )  # fmt: skip
+#: What may stand around a part of a path; "" is the text's begin and end.
+_SLASHES = ("/", "\\")
+_ENDS = ("", *_SLASHES, " ", "'", '"', ":", ",", ";", "(", ")")
+_PSEUDONYM = re.compile(r"(?<!\w)[a-z]+-([a-z2-7]+)(?!\w)")
 _WORD = re.compile(r"\w+")
 _SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,4}")
 
@@ -110,7 +114,10 @@ class Pseudonyms:
         parts: list[str] = []
         done = 0
         # By the first word of each name: an archive has 100,000 names, and each frame may have a reason.
+        own = [found.span() for found in _PSEUDONYM.finditer(text) if found[1] in self._given]
         for word in _WORD.finditer(text):
+            if any(begin <= word.start() < end for begin, end in own):
+                continue
             for begin, end in self._candidates(word):
                 name = text[begin:end]
                 if begin >= done and name in self._hidden and _stands_alone(text, begin, end):
@@ -188,7 +195,7 @@ def _stands_alone(text: str, begin: int, end: int) -> bool:
         return False
     if len(name) >= _MIN_ALONE and name not in _WORDS:
         return True
-    return (before in ("/", "\\") and after != ".") or (after in ("/", "\\") and before != ".")
+    return (before in _SLASHES and after in _ENDS) or (after in _SLASHES and before in _ENDS)
 
 
 def read_key(path: Path) -> bytes:

@@ -217,3 +217,12 @@ def test_a_name_that_is_no_utf_8_has_one_pseudonym_however_it_is_written() -> No
     names.remember("m\udcfcller.mp4")
     assert names.hide("m\udcfcller.mp4") == names.hide("m\\xfcller.mp4") == names.file("m\udcfcller.mp4")
     assert names.of("\ud800") != names.of("\ud801"), "halves of characters, as Windows allows"
+
+
+def test_pseudonyms_are_not_hidden_again() -> None:
+    names = Pseudonyms(KEY)
+    names.remember("h/patient/scan.mp4")
+    shown = f"out/{names.of('scan')}-sheet.png of {names.of('x', 'patient')}"
+    assert names.hide(shown) == shown
+    assert names.hide("h/patient/scan.mp4: cut") == f"{names.path('h/patient/scan.mp4')}: cut"
+    assert names.hide("patient-abcabcabcabc") == f"{names.of('patient')}-abcabcabcabc", "which is none of this run"
