@@ -57,25 +57,27 @@ def deidentify(
     if mapping is not None:
         _check_mapping(mapping, output, is_file=is_file, overwrite=overwrite)
     with only_writer(output, is_folder=not is_file):
-        options.check_outputs(targets[0].with_name(f"{targets[0].name}-sheet.png"), overwrite=overwrite)
+        sheets = [target.with_name(f"{target.name}-sheet.png") for target in targets]
+        options.check_outputs(*sheets, overwrite=overwrite)
         failed, incomplete, origins = 0, 0, list[tuple[str, str]]()
-        for source, target in zip(found, targets, strict=True):
-            try:
-                done = _one(source, target, written, names, fps)
-            except (OutputError, UsageError):
-                raise  # the next clip would meet the same
-            except SeqclsError as error:
-                failed += 1
-                console.notify(f"seqcls: {error}")
-                continue
-            incomplete += done.report.verdict in ("truncated", "damaged")
-            origins += [
-                (path.relative_to(output).as_posix() if not is_file else path.name, source.path) for path in done.paths
-            ]
-            _show(done)
-        if mapping is not None and origins:
-            _write_mapping(mapping, origins)
-            console.notify(f"wrote {mapping}: it says whose clips these are, keep it apart from them")
+        try:
+            for source, target in zip(found, targets, strict=True):
+                try:
+                    done = _one(source, target, written, names, fps)
+                except (OutputError, UsageError):
+                    raise  # the next clip would meet the same
+                except SeqclsError as error:
+                    failed += 1
+                    console.notify(f"seqcls: {error}")
+                    continue
+                incomplete += done.report.verdict in ("truncated", "damaged")
+                files = [path.name if is_file else path.relative_to(output).as_posix() for path in done.paths]
+                origins += [(file, source.path) for file in files]
+                _show(done)
+        finally:  # also of what was done before somebody stopped it
+            if mapping is not None and origins:
+                _write_mapping(mapping, origins)
+                console.notify(f"wrote {mapping}: it says whose clips these are, keep it apart from them")
         if len(found) > 1:
             console.notify(f"{len(found) - failed} of {len(found)} done, {failed} failed; {output}")
         if failed or incomplete:

@@ -137,3 +137,24 @@ def test_a_series_of_one_file_per_frame_becomes_one_file(seqcls: Seqcls, tmp_pat
     tags = pydicom.dcmread(tmp_path / "out" / "clip-0001.dcm")
     assert (tags.NumberOfFrames, tags.FrameTime) == (8, 50) and tags.StudyInstanceUID.startswith("2.25.")
     assert "Doe" not in str(tags)
+
+
+def test_what_was_done_before_it_was_stopped_is_in_the_mapping(
+    seqcls: Seqcls, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from seqcls.deidentify import deidentify as module
+
+    whole, asked = module.deidentify_clip, []
+
+    def stopped(*arguments: object, **more: object) -> object:
+        asked.append(1)
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return whole(*arguments, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "deidentify_clip", stopped)
+    done = seqcls("deidentify", clips / "Doe Jane", clips / "Roe" / "SCAN 1.avi", "-o", "out", "--mapping", "map.csv")
+    assert done.code == 130 and names_in(tmp_path / "out") == ["clip-0001-sheet.png", "clip-0001.mp4"]
+    assert (tmp_path / "map.csv").read_text().splitlines()[1].startswith("clip-0001.mp4,")
+    again = seqcls("deidentify", clips / "Doe Jane", "-o", "out")
+    assert again.code == 1 and "--overwrite" in one_line(again)
