@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -144,11 +145,11 @@ def _work(connection: Connection) -> None:
         if images not in wholes:
             wholes[images] = np.load(images)
         outcome = read_one(path, wholes[images])
-        peak = _peak_bytes()
+        peak = peak_bytes()
         connection.send(Outcome("memory", outcome.delivered, text=f"{peak >> 20} MB") if peak > MAX_BYTES else outcome)
 
 
-def _peak_bytes() -> int:
+def peak_bytes() -> int:
     with contextlib.suppress(ImportError):
         import resource
 
@@ -157,21 +158,25 @@ def _peak_bytes() -> int:
 
 
 class Worker:
-    """A process that reads files; replaced when it dies, hangs or swells."""
+    """A process that reads files; replaced when it dies, hangs or swells.
 
-    def __init__(self) -> None:
+    ``target`` runs in it: it receives (path, text or None) and sends an Outcome for each, until it receives None.
+    """
+
+    def __init__(self, target: Callable[[Connection], None] = _work) -> None:
+        self._target = target
         self._process: Any = None
         self._connection: Any = None
 
-    def read(self, path: Path, images: Path | None = None) -> Outcome:
+    def read(self, path: Path, what: Path | str | None = None) -> Outcome:
         if self._process is None:
             context = multiprocessing.get_context("spawn")
             self._connection, theirs = context.Pipe()
-            self._process = context.Process(target=_work, args=(theirs,), daemon=True)
+            self._process = context.Process(target=self._target, args=(theirs,), daemon=True)
             self._process.start()
             theirs.close()
         try:
-            self._connection.send((str(path), None if images is None else str(images)))
+            self._connection.send((str(path), None if what is None else str(what)))
             if self._connection.poll(HANG_S):
                 outcome: Outcome = self._connection.recv()
                 if outcome.kind == "memory":

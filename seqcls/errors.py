@@ -17,11 +17,16 @@ Every message is one line that says what is wrong and what to do next.
 
 from __future__ import annotations
 
+from seqcls.foreign_text import for_terminal
+
 
 class SeqclsError(Exception):
-    """Base of all errors raised on purpose; ``str(error)`` is one line for a person."""
+    """Base of all errors raised on purpose; ``str(error)`` is one line for a person, whatever names stand in it."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return for_terminal(super().__str__())
 
 
 class UsageError(SeqclsError):

@@ -45,3 +45,9 @@ def test_an_error_in_one_line(error: Exception, line: str) -> None:
 
 def test_a_line_of_another_length() -> None:
     assert one_line(ValueError("abcdef"), max_chars=3) == "abc"
+
+
+def test_a_message_is_one_line_whatever_names_stand_in_it() -> None:
+    error = errors.DataError("a\x1b[31m\nb.mp4 is not \ud800")
+    assert str(error) == r"a\x1b[31m\nb.mp4 is not \ud800"
+    assert error.args == ("a\x1b[31m\nb.mp4 is not \ud800",)
