@@ -108,7 +108,7 @@ def _remedy(path: Path, error: Exception) -> str:
             if form := still_format(stream.read(256)):
                 return f"it looks like {form}, which cannot be decoded here: save it as PNG or JPEG"
             if samples := _samples_of_tiff(stream):
-                return f"it looks like a TIFF of {samples}, which cannot be decoded here: save it with 8 or 16 bits"
+                return f"it looks like a TIFF of {samples}, which cannot be decoded here: save it as PNG"
     return "remove it or mend it"
 
 
@@ -119,7 +119,8 @@ def _samples_of_tiff(stream: BinaryIO) -> str:
         return ""
     kind = {2: " signed", 3: " floating point", 5: " complex", 6: " complex"}.get(tags.integers(FORMAT, 1)[0], "")
     count = tags.integers(SAMPLES, 1)[0]
-    return f"{tags.integers(BITS, 1)[0]}-bit{kind} samples" + f", {count} a pixel" * (count > 1)
+    white = ", the least of which is white" * (tags.integers(PHOTOMETRIC, 1)[0] == 0)
+    return f"{tags.integers(BITS, 1)[0]}-bit{kind} samples{white}" + f", {count} a pixel" * (count > 1)
 
 
 def _require_sane_tiles(name: str, image: PIL.Image.Image) -> None:

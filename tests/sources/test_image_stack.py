@@ -360,3 +360,17 @@ def test_times_that_are_made_up_are_reported(suffix: str, tmp_path: Path) -> Non
     assert not read(stack(tmp_path / f"b{suffix}", 3, duration=50))[2].reasons
     if suffix != ".gif":
         assert [frame.duration_s for frame in read(path, rate_hz=10)[0]] == pytest.approx([0.1, 0.05, 0.1])
+
+
+@pytest.mark.parametrize("text", ['{"shape": [7, 128, 160]}', ""], ids=["tifffile", "MetaMorph"])
+def test_images_behind_the_only_page_of_other_writers(text: str, tmp_path: Path) -> None:
+    """tifffile leaves the table of pages out where it may; MetaMorph's table of planes has a tag of its own."""
+    data = bytearray(imagej([draw(k) for k in range(COUNT)], COUNT, "<", "u1"))
+    start, length = data.index(b"ImageJ"), len(f"ImageJ=1.54\nimages={COUNT}\nslices={COUNT}\n")
+    data[start : start + length] = text.encode().ljust(length, b"\0")
+    if not text:  # in place of SampleFormat, the last one
+        at = data.index(struct.pack("<HH", 339, 3))
+        struct.pack_into("<HHII", data, at, 33629, 5, COUNT, 8)
+    (tmp_path / "a.tif").write_bytes(data)
+    assert kind_of(tmp_path / "a.tif") == "stack"
+    assert numbers([frame.image for frame in frames_of(tmp_path / "a.tif")]) == list(range(COUNT))
