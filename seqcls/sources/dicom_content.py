@@ -139,7 +139,9 @@ def row_change(data: NDArray[np.uint8], row_bytes: int) -> float:
 
 def roughness(image: NDArray[Any]) -> float:
     """Mean change from neighbour to neighbour in (..., H, W), as a share of the range in use."""
-    values = image.astype(np.float32)
+    rows = max(2, _MOST_PIXELS // image.shape[-1])
+    start = max(0, image.shape[-2] // 2 - rows // 2)
+    values = image[..., start : start + rows, :].astype(np.float32)
     low, high = np.percentile(values, (0.5, 99.5))
     span = float(high - low) if high > low else float(np.ptp(values))
     changes = (np.abs(np.diff(values, axis=axis)) for axis in (-2, -1))
@@ -152,6 +154,7 @@ def sign_of(values: NDArray[Any], bits: int) -> Literal["", "unsigned", "signed"
 
     Black and white, the least and greatest of either reading, do not count: they meet at every letter.
     """
+    values = values[:: max(1, values.size // _MOST_PIXELS)]
     values, middle = values.astype(np.int64) & ((1 << bits) - 1), 1 << (bits - 1)
     turned = values ^ middle
     ends, across = _leaps(values, bits), _leaps(turned, bits)
@@ -174,7 +177,8 @@ def continues_above(values: NDArray[Any], bits: int) -> bool:
 
     Where something else stands there, such as an overlay, the lowest ones are alike on both sides of a change.
     """
-    values = values.astype(np.int64)
+    start = max(0, len(values) // 2 - (rows := max(2, _MOST_PIXELS // values.shape[-1])) // 2)
+    values = (values[start : start + rows] if values.ndim > 1 else values[:_MOST_PIXELS]).astype(np.int64)
     higher, lower = values >> bits, values & ((1 << bits) - 1)
     jumps = [
         np.abs(np.diff(lower, axis=axis))[np.diff(higher, axis=axis) != 0]
@@ -189,15 +193,18 @@ def surround(image: NDArray[Any]) -> Literal["", "black", "white", "white in par
 
     "white in part": what is not white is dark, as in ultrasound on a white page.
     """
+    step = max(1, round((image.size / _MOST_PIXELS) ** 0.5))
+    edge, image = _edge(image), image[::step, ::step]
     least, greatest = (float(value) for value in np.percentile(image, (0.1, 99.9)))
     if greatest <= least:
         return ""
-    black, white = image <= least + _FLAT * (greatest - least), image >= greatest - _FLAT * (greatest - least)
-    if _along_edge(white) >= _MIN_EDGE and _MIN_AROUND <= white.mean() <= _edge(white).mean() + _MAX_WITHIN:
+    to_black, to_white = least + _FLAT * (greatest - least), greatest - _FLAT * (greatest - least)
+    black, white, white_edge = image <= to_black, image >= to_white, edge >= to_white
+    if _unbroken(white_edge) >= _MIN_EDGE and _MIN_AROUND <= white.mean() <= white_edge.mean() + _MAX_WITHIN:
         within = float(np.median(image[~white])) if not white.all() else greatest
         inverted = black.mean() <= _MAX_WITHIN and within >= least + _BRIGHT * (greatest - least)
         return "white" if inverted else "white in part"
-    around = _along_edge(black) >= _MIN_EDGE and black.mean() >= _MIN_AROUND and white.mean() <= _MAX_WITHIN
+    around = _unbroken(edge <= to_black) >= _MIN_EDGE and black.mean() >= _MIN_AROUND and white.mean() <= _MAX_WITHIN
     return "black" if around or black.mean() >= 0.5 else ""
 
 
@@ -273,14 +280,13 @@ def _thinned(image: NDArray[Any]) -> NDArray[Any]:
     return image[:: max(1, image.shape[0] * image.shape[1] // _MOST_PIXELS)]
 
 
-def _edge(image: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _edge(image: NDArray[Any]) -> NDArray[Any]:
     """The outermost pixels of (H, W), clockwise."""
     return np.concatenate([image[0], image[1:, -1], image[-1, -2::-1], image[-2:0:-1, 0]])
 
 
-def _along_edge(flat: NDArray[np.bool_]) -> float:
-    """The share of the edge of (H, W) along which it is flat without a break; speckle breaks it, however bright."""
-    edge = _edge(flat)
+def _unbroken(edge: NDArray[np.bool_]) -> float:
+    """The share of an edge (N,) that is flat in long runs; speckle breaks it, however bright."""
     turns = np.flatnonzero(np.diff(np.concatenate([[0], edge.astype(np.int8), [0]])))
     runs = turns[1::2] - turns[::2]
     return float(runs[runs >= max(8, edge.size // 16)].sum() / edge.size)
