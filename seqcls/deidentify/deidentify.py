@@ -7,9 +7,9 @@ not in it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -127,19 +127,45 @@ def cut_out(image: Image, region: Region) -> Image:
 
 def _shown(source: Source, geometry: Geometry) -> Iterator[tuple[Frame, Region, str]]:
     """Each frame with its region, and why it must not be shown, "" where it may."""
-    gate = Gate(GateOptions(frozen=False))
-    for item in with_region(source, geometry, source.info.region):
+    gate, colors = Gate(GateOptions(frozen=False)), _Colors()
+    for item in with_region(colors.kept_of(source), geometry, source.info.region):
         if isinstance(item, Gap):
             continue
-        frame, region = item
+        gray, region = item
+        frame = colors.given_back(gray)
         if not region.is_found:
             yield frame, region, "no ultrasound region"
             continue
         # A decoder that lost its way may have put into the region what was outside of it.
-        reason = (
-            f"damaged: {frame.damaged}" if frame.damaged else gate.check(to_gray(frame.image), region, frame.time_s)
-        )
+        reason = f"damaged: {frame.damaged}" if frame.damaged else gate.check(gray.image, region, frame.time_s)
         yield frame, region, reason if frame.damaged or reason == _NOT_SHOWN else ""
+
+
+class _Colors:
+    """Images in colour while their gray ones wait for the region: there may be hundreds, and these are compressed."""
+
+    def __init__(self) -> None:
+        self._images: dict[int, Image] = {}  # (H, W, 3); (N,) of a PNG where it waits
+
+    def kept_of(self, source: Iterable[Frame | Gap]) -> Iterator[Frame | Gap]:
+        """The same in gray."""
+        for item in source:
+            if isinstance(item, Frame) and item.image.ndim == 3:
+                for index, image in self._images.items():
+                    if image.ndim == 3:
+                        self._images[index] = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1]
+                self._images[item.index] = item.image
+                item = replace(item, image=to_gray(item.image))
+            yield item
+
+    def given_back(self, frame: Frame) -> Frame:
+        """A frame of those in the colours that it had."""
+        image = self._images.pop(frame.index, None)
+        if image is None:
+            return frame
+        if image.ndim != 3:
+            image = np.asarray(cv2.imdecode(image, cv2.IMREAD_COLOR), np.uint8)
+        return replace(frame, image=image)
 
 
 class _Clip:

@@ -22,7 +22,7 @@ from seqcls.errors import GeometryError, NoFramesError, OutputError, UsageError
 from seqcls.geometry import Geometry, Region, region_mask
 from seqcls.pseudonyms import Pseudonyms
 from seqcls.sources import MemorySource, Source, open_source
-from seqcls.types import Frame
+from seqcls.types import Frame, Gap
 
 Image = NDArray[np.uint8]
 KEY = b"0123456789abcdef0123456789ABCDEF"
@@ -263,3 +263,17 @@ def test_frames_before_a_region_is_found_are_black(tmp_path: Path, monkeypatch: 
     read_back = read(done.paths[0])
     assert [bool(frame.image.any()) for frame in read_back] == [False] * 4 + [True] * 8 + [False]
     assert [frame.time_s for frame in read_back] == pytest.approx(TIMES_S[:13], abs=1e-6)
+
+
+def test_colours_wait_compressed_and_come_back_as_they_were() -> None:
+    random = np.random.default_rng(1)
+    color = [Frame(k, 0.1 * k, 0.1, random.integers(0, 256, (20, 30, 3)).astype(np.uint8)) for k in range(3)]
+    gray = Frame(3, 0.3, 0.1, np.zeros((20, 30), np.uint8))
+    gap = Gap(0.4, 0.5, "lost")
+    colors = module._Colors()
+    searched = list(colors.kept_of([*color, gray, gap]))
+    assert [item.image.ndim for item in searched if isinstance(item, Frame)] == [2, 2, 2, 2]
+    assert [image.ndim for image in colors._images.values()] == [1, 1, 3], "all but the last wait"
+    for one, item in zip(color, searched, strict=False):
+        assert isinstance(item, Frame) and (colors.given_back(item).image == one.image).all()
+    assert colors.given_back(gray) is gray and searched[-1] is gap and not colors._images
