@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian
-from support.dicom_files import HEIGHT, WIDTH, dataset, native, save
+from support.dicom_files import HEIGHT, WIDTH, dataset, native, save, tiny, ultrasound
 from support.media import draw, numbers
 
 from seqcls.errors import SourceError
@@ -111,3 +111,17 @@ def test_deep_images_share_one_scale(tmp_path: Path) -> None:
     with open_source(folder) as source:
         means = [item.image.mean() for item in source if isinstance(item, Frame)]
     assert means[-1] > 4 * means[0]
+
+
+def test_a_series_is_inverted_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    screens = ultrasound(5) // 2
+    screens[:, 2:9, 4:8] = 255  # a letter
+    screens[4] = 0  # alone it would not show that it is inverted
+    for k, screen in enumerate(screens):
+        same = {"StudyInstanceUID": "1.2", "SeriesInstanceUID": "1.2.1", "InstanceNumber": k + 1}
+        tiny(tmp_path / f"IM{k}.dcm", 255 - screen, NumberOfFrames=1, **same)
+    (found,) = expand([str(tmp_path)]).sources
+    with open_found(found) as source:
+        images = np.stack([item.image for item in source if isinstance(item, Frame)])
+        reasons = source.report().reasons
+    assert (images == screens).all() and sum("read as MONOCHROME1" in reason for reason in reasons) == 1
