@@ -32,11 +32,12 @@ from seqcls.wording import count_of
 
 #: Seconds between two images that are believed.
 _MIN_INTERVAL_S, _MAX_INTERVAL_S = 0.0001, 60.0
-#: OME-XML: the attributes of Pixels, once for each series of images, and when a plane was taken.
-_PIXELS = re.compile(r"<(?:\w+:)?Pixels\s([^>]*)>")
-_PLANE_TIME = re.compile(r"<(?:\w+:)?Plane\s[^>]*?\bDeltaT=\"([0-9.eE+-]+)\"")
+#: OME-XML: the attributes of Pixels, once for each series of images, and when a plane was taken. Each ends before the
+#: next "<", so that a description made of nothing but beginnings takes no hours.
+_PIXELS = re.compile(r"<(?:\w+:)?Pixels\s([^<>]{0,4096})>")
+_PLANE_TIME = re.compile(r"<(?:\w+:)?Plane\s[^<>]{0,1024}?\bDeltaT=\"([0-9.eE+-]+)\"")
 _SAMPLES_PER_PIXEL = re.compile(r"\bSamplesPerPixel=\"(\d{1,4})\"")
-_OTHER_FILES = re.compile(r"<(?:\w+:)?UUID\s[^>]*FileName=\"([^\"]*)\"")
+_OTHER_FILES = re.compile(r"<(?:\w+:)?UUID\s[^<>]{0,1024}?FileName=\"([^<\"]{0,1024})\"")
 _UNITS_S = {"s": 1.0, "ms": 1e-3, "\u00b5s": 1e-6, "\u03bcs": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0}
 #: tifffile, where it was told no more.
 _SHAPE = re.compile(r"^\{\"shape\": \[([\d, ]{1,200})\]")
@@ -70,7 +71,8 @@ def stack_layout(stream: BinaryIO) -> StackLayout:
 
 
 def _of_imagej(text: str) -> StackLayout:
-    stated = dict(re.findall(r"^(\w+)=([^\n]*?)\s*$", text, re.MULTILINE))
+    parts = (line.partition("=") for line in text.split("\n"))
+    stated = {name: value.strip() for name, _, value in parts}
     images, channels, slices, frames = (
         int(stated[name]) if re.fullmatch(r"\d{1,9}", stated.get(name, "")) else 0
         for name in ("images", "channels", "slices", "frames")

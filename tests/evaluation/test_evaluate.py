@@ -167,3 +167,9 @@ def test_messages_that_are_written_name_no_folder(tmp_path: Path) -> None:
     noted = replace(labels("..PP"), notes=(f"{path} is not UTF-8 and was read as Windows-1252",))
     result = pooled_metrics([align_labels(timeline(liver="..PP"), noted)])
     assert result.to_dict()["messages"] == ["labels.csv is not UTF-8 and was read as Windows-1252"]
+
+
+def test_messages_name_the_clip_as_its_labels_do() -> None:
+    """Two folders may hold an IM1 each."""
+    timed = ClipLabels("B/IM1", "P1", (LabelledSpan("B/IM1", "liver", "present", 0.2, 9.0),))
+    assert align_labels(timeline(liver="..PP"), timed).messages[0].startswith("B/IM1 ends at 0.40 s")

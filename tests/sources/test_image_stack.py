@@ -19,6 +19,7 @@ from seqcls.sources import image_pages, image_stack, open_source
 from seqcls.sources.image_pages import tiff_pages
 from seqcls.sources.images import image_facts
 from seqcls.sources.sniff import kind_of
+from seqcls.sources.stack_layout import stack_layout
 from seqcls.types import Frame, Gap
 
 COUNT = 7
@@ -374,3 +375,11 @@ def test_images_behind_the_only_page_of_other_writers(text: str, tmp_path: Path)
     (tmp_path / "a.tif").write_bytes(data)
     assert kind_of(tmp_path / "a.tif") == "stack"
     assert numbers([frame.image for frame in frames_of(tmp_path / "a.tif")]) == list(range(COUNT))
+
+
+@pytest.mark.parametrize("part", ["<Pixels ", "<Plane ", "<UUID "])
+def test_a_description_of_nothing_but_beginnings_takes_no_hours(part: str) -> None:
+    text = b'<OME><Pixels SizeT="2">' + part.encode() * 50_000 + b"\0"
+    entry = struct.pack("<HHII", 270, 2, len(text), 26)
+    data = b"II*\0" + struct.pack("<IH", 8, 1) + entry + bytes(4) + text
+    assert stack_layout(io.BytesIO(data)).images == 2
