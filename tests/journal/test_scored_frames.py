@@ -25,12 +25,12 @@ from seqcls.journal import (
 from seqcls.journal.format import decode, encode
 from seqcls.journal.reader import JournalReader
 from seqcls.journal.scored_frames import Frames, frames, scored_row
-from seqcls.types import Event, FrameScore
+from seqcls.types import MAX_INDEX, MAX_TIME_S, Event, FrameScore
 
-seconds = st.floats(allow_nan=False, allow_infinity=False)
+seconds = st.floats(-MAX_TIME_S, MAX_TIME_S)
 
 
-counts = st.integers(0, 2**63 - 1)
+counts = st.integers(0, MAX_INDEX)
 
 
 scores = st.lists(st.floats(width=32), min_size=2, max_size=2).map(lambda s: np.array(s, np.float32))

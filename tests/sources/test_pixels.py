@@ -80,7 +80,7 @@ def test_color_is_bgr_on_request(tmp_path: Path) -> None:
         ((0, 1, 1, 0), lambda image: image.T),
         ((0, -1, -1, 0), lambda image: np.rot90(image.T, 2)),
     ],
-    ids=str,
+    ids=["as it lies", "left to right", "upside down", "both", "clockwise", "back", "transposed", "transposed back"],
 )
 def test_a_display_matrix_turns_and_mirrors_as_a_player_does(
     matrix: tuple[int, int, int, int], shown: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
