@@ -388,7 +388,7 @@ def _damage_journal(data: bytes, rng: random.Random) -> bytes:
             lines[at], lines[other] = lines[other], lines[at]
         else:
             plain = lines[at].split(b" ", 1)[-1]
-            with contextlib.suppress(ValueError):  # damaged before
+            with contextlib.suppress(ValueError, RecursionError):  # damaged before
                 plain = (damage_json if kind < 5 else damage_words)(plain, rng)
             lines[at] = journals.sealed(plain.replace(b"\n", b" ")).rstrip(b"\n")
     return b"\n".join(lines) + b"\n" * rng.choice((0, 1, 1, 1))

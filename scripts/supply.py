@@ -25,7 +25,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 CONSTRAINTS = Path(__file__).resolve().parent / "constraints.txt"
-EXTRAS = ("dicom", "onnx", "deidentify")
+EXTRAS = ("dicom", "onnx", "int8", "deidentify")
 _HEAD = """\
 # Made by `python scripts/supply.py constraints` with Python {python} on {system} {machine}; for such a machine only:
 #     pip install --require-hashes -r scripts/constraints.txt && pip install --no-deps .
@@ -37,8 +37,9 @@ seqcls itself is under the Apache License 2.0. It is installed with the followin
 which of them, and in which versions, depends on the platform and the day. Made by `python scripts/supply.py licences`
 from the packages' own metadata, on {system} {machine}. `python scripts/supply.py sbom` writes them as CycloneDX.
 
-The licence is that of a package's own code. Wheels hold more: those of PyAV and OpenCV hold FFmpeg and what belongs to
-it, that of PyTorch libraries of NVIDIA. Look into the licence files inside the wheels before you pass them on.
+The licence is that of a package's own code. Wheels hold more: those of PyAV and OpenCV hold FFmpeg, which PyAV builds
+with x264 and x265 and which is under the GPL then; PyTorch brings libraries of NVIDIA that are proprietary. Whoever
+passes an installed seqcls on, in a container for example, passes these on: look into the licence files of the wheels.
 
 | package | version | licence |
 |---|---|---|
@@ -132,7 +133,16 @@ def licences() -> str:
 
 def audit() -> int:
     """pip-audit's exit code."""
-    command = [sys.executable, "-m", "pip_audit", "--require-hashes", "--disable-pip", "-r", str(CONSTRAINTS)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip_audit",
+        "--require-hashes",
+        "--disable-pip",
+        "--strict",
+        "-r",
+        str(CONSTRAINTS),
+    ]
     return subprocess.run(command, check=False).returncode
 
 
