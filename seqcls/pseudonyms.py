@@ -185,7 +185,8 @@ class Pseudonyms:
         return hmac.digest(self._key, text.encode("utf-8", "surrogatepass"), "sha256")
 
     def _is_own(self, name: str) -> bool:
-        return any(name.split(".")[0] == PREFIX + code for code in self._given)
+        stem = name.split(".")[0]
+        return stem.startswith(PREFIX) and stem.removeprefix(PREFIX) in self._given
 
 
 def _stands_alone(text: str, begin: int, end: int) -> bool:

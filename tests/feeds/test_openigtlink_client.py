@@ -92,7 +92,7 @@ def test_what_came_together_is_not_lost_between_two_iterations() -> None:
         (says(image()[:100]), "no image for 0.2 s;"),
         (says(b"garbage" * 50), "not an OpenIGTLink header"),
         (says(HUGE, bytes(5000)), "1,099,511,627,776 bytes"),
-        (says(STATUS), "status is 13 NOT_READY probe is ?[31mfrozen"),
+        (says(STATUS), r"status is 13 NOT_READY probe is \x1b[31mfrozen"),
         (says(packed(b"IMAGE", image_body(picture(), scalar=5))), "1 message refused, the last: pixels are uint16"),
     ],
     ids=["black hole", "half a header", "half a body", "garbage", "1 TiB", "status", "16 bits"],
