@@ -251,9 +251,9 @@ def _journal(
     from seqcls.journal import resume as resume_journal
     from seqcls.journal.append_file import AppendFile
     from seqcls.journal.same_run import differences
-    from seqcls.models.digest import weights_digest
+    from seqcls.models.digest import scoring_digest
 
-    provenance = replace(detector.provenance, model_digest=weights_digest(model))
+    provenance = replace(detector.provenance, model_digest=scoring_digest(model, detector.header))
     if not run_options.resume:
         if run_options.overwrite:
             if path.exists():

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from seqcls.files import on_disk
+from seqcls.models.file import ModelHeader
 from seqcls.named_files import open_regular
 
 
@@ -26,3 +27,12 @@ def weights_digest(path: str | Path) -> str:
     except (OSError, ValueError, OverflowError):
         return ""
     return digest.hexdigest()
+
+
+def scoring_digest(path: str | Path, header: ModelHeader) -> str:
+    """Of all that decides a score: the weights, the scaling of images, the calibration. Empty as for the weights."""
+    weights = weights_digest(path)
+    if not weights:
+        return ""
+    decides = (header.arch, header.organs, header.mean, header.std, header.calibration)
+    return hashlib.sha256(f"{weights} {decides!r}".encode()).hexdigest()

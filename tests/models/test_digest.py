@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from seqcls.models.digest import weights_digest
+from seqcls.models.digest import scoring_digest, weights_digest
 from seqcls.models.file import write_model
 from seqcls.models.untrained import random_model
 
@@ -28,3 +28,18 @@ def test_of_a_converted_model_it_is_that_of_the_file_with_the_weights(tmp_path: 
         weights_digest(tmp_path / "m.xml") == weights_digest(tmp_path / "m.onnx") != weights_digest(tmp_path / "n.onnx")
     )
     assert weights_digest(tmp_path / "absent.onnx") == ""
+
+
+def test_of_scores_it_depends_on_scaling_and_calibration_too(tmp_path: Path) -> None:
+    header, tensors = random_model(size=32)
+    path = tmp_path / "a.safetensors"
+    write_model(path, header, tensors)
+    own = scoring_digest(path, header)
+    assert len(own) == 64 and own == scoring_digest(path, replace(header, dataset_hash="tuned anew"))
+    others = [
+        replace(header, std=header.std / 2),
+        replace(header, mean=header.mean + 0.1),
+        replace(header, calibration=tuple((2 * a, b) for a, b in header.calibration)),
+    ]
+    assert len({own, *(scoring_digest(path, other) for other in others)}) == 4
+    assert scoring_digest(tmp_path / "absent.safetensors", header) == ""
