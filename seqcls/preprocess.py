@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,8 +17,10 @@ from seqcls.types import Frame, Gap
 
 #: Most images kept of a run, each with its time, for its timeline's picture.
 THUMBNAILS = 32
-#: Where no region was found every so manieth frame is searched: 24 of them, in 3 s of 30 frames/s, cost 0.1 s.
+#: Where no region was found and the screen stands still, every so manieth frame is searched: 24 of them cost 0.1 s.
 LOOK_EVERY = 4
+#: A screen moves when more than this share of its pixels changes by so many levels.
+MOVES, MOVES_BY = 0.02, 6
 #: Every so manieth frame is checked for menus, and from so many checks in a row on somebody was in one: 1 s at 32 Hz.
 CHECK_EVERY, MIN_CHECKS = 8, 4
 #: From this overlap on a region found again is the one in use, found on other frames.
@@ -48,6 +51,8 @@ class _Search:
         self._geometry, self._hint = geometry, hint
         self._finder: RegionFinder | None = RegionFinder(geometry, hint)
         self._passed = self._not_ultrasound = 0
+        self._before: Image | None = None
+        self._moved = False
 
     def push(self, image: Image) -> None:
         """Take the next image into account: ``region`` may be known, or another, from this one on."""
@@ -72,10 +77,13 @@ class _Search:
                 self._finder = None
             elif away >= MIN_CHECKS:
                 self._finder = RegionFinder(self._geometry, self._hint)
-        if not region.is_found and self._passed % LOOK_EVERY != 0:
-            return
-        if not region.is_found and self._finder is None:
-            self._finder = RegionFinder(self._geometry, self._hint)
+        if not region.is_found:
+            moved = self._moves(image)
+            if not moved and self._passed % LOOK_EVERY != 0:
+                return
+            if self._finder is None or moved != self._moved:  # a menu among the frames would hide the ultrasound
+                self._finder = RegionFinder(self._geometry, self._hint)
+            self._moved = moved
         found = None if self._finder is None else self._finder.push(image)
         if found is None:
             return
@@ -83,6 +91,13 @@ class _Search:
         new = not region.is_found or overlap(region, found) < SAME_REGION
         if found.is_found and new and not is_not_ultrasound(image, found):
             self.region = found
+
+    def _moves(self, image: Image) -> bool:
+        """Whether the image is unlike the one before it: speckle moves, menus stand still."""
+        before, self._before = self._before, image[::8, ::8].copy()
+        if before is None or before.shape != self._before.shape:
+            return False
+        return bool(np.mean(cv2.absdiff(before, self._before) > MOVES_BY) > MOVES)
 
 
 def with_region(

@@ -55,7 +55,7 @@ IMPORTS: dict[str, set[str]] = {
     "exports": {"foreign_text", "named_files", "palette", "third_party", "wording", "errors", "json_record", "temporaries", "types", "files", "pauses", "json_text", "timeline"},
     "feeds": {"bounded_queue", "foreign_text", "process_limits", "without_folders", "wording", "errors", "credentials", "types", "child_program", "child_messages", "sources", "av", "cv2"},
     "layouts": {"errors", "json_record", "types", "files", "geometry", "json_text", "sources"},
-    "preprocess": {"types", "geometry", "gate", "keepable"},
+    "preprocess": {"types", "geometry", "gate", "keepable", "cv2"},
     "reprocess": {"types", "intervals", "pauses", "smoothing", "postprocess", "timeline"},
     "adaptive": {"errors", "types", "intervals", "smoothing", "engines", "preprocess"},
     "contact_sheet": {"foreign_text", "wording", "errors", "types", "files", "geometry", "gate", "keepable", "sources", "preprocess", "PIL", "cv2"},

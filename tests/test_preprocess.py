@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from support.screens import Screen, screen
 
@@ -48,7 +49,7 @@ def test_nothing_found_is_a_state_of_its_own_and_the_search_goes_on() -> None:
     found = regions([*worklist(menu), *scan("convex", (2 * USABLE + 2) * LOOK_EVERY)])
     assert found[: menu + 1] == [NOTHING] * (menu + 1)
     (change,) = [at for at in range(1, len(found)) if found[at] != found[at - 1]]
-    assert menu + (USABLE - 1) * LOOK_EVERY <= change <= menu + (2 * USABLE + 1) * LOOK_EVERY
+    assert menu + USABLE - 1 <= change <= menu + USABLE + 1  # what moves is looked at frame by frame
     # On other frames of the same screen as a search from the start: as good as the same.
     assert overlap(found[-1], AUTO.find(scan("convex", USABLE))) > 0.95
 
@@ -86,3 +87,12 @@ def test_no_thumbnail_is_taken_where_no_region_is_found() -> None:
     prepared = list(stage.prepare(frames))
     assert all(not isinstance(item, Gap) and item.image is not None for item in prepared)  # scored all the same
     assert stage.thumbnails.kept == [] and stage.regions == [NOTHING]
+
+
+def test_a_screen_that_stands_still_is_searched_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = []
+    push = RegionFinder.push
+    monkeypatch.setattr(RegionFinder, "push", lambda self, image: (looked.append(0), push(self, image))[1])
+    frames = RegionFinder.MAX_FRAMES + 40
+    assert set(regions(worklist(frames))) == {NOTHING}
+    assert len(looked) == RegionFinder.MAX_FRAMES + 40 // LOOK_EVERY
