@@ -49,6 +49,8 @@ class Provenance:
     """Hash of the frames it was trained on."""
     model_digest: str = ""
     """SHA-256 of its weights, of a run that kept a journal."""
+    source_digest: str = ""
+    """SHA-256 of a clip's size, beginning and end, of a run that kept a journal."""
     model_version: str = ""
     """Of the seqcls that wrote the model."""
     engine: str = ""

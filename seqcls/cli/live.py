@@ -209,7 +209,7 @@ def _watch(
                 stack.callback(writer.close)
         shows, closed, address = _shows(stack, run_options)
         # After everything that may refuse to begin: a journal that holds nothing would be in the next one's way.
-        journal, resumed = _journal(detector, model, source.info, folder / JOURNAL_NAME, run_options)
+        journal, resumed = _journal(detector, model, spec, source.info, folder / JOURNAL_NAME, run_options)
         stack.callback(journal.close)
         shows.append(_terminal(stack, kept, address))
 
@@ -244,16 +244,17 @@ def _warn_of_open_files(run_options: LiveRunOptions) -> None:
 
 
 def _journal(
-    detector: Detector, model: Path, info: SourceInfo, path: Path, run_options: LiveRunOptions
+    detector: Detector, model: Path, spec: str, info: SourceInfo, path: Path, run_options: LiveRunOptions
 ) -> tuple[JournalWriter, Resumption | None]:
     from seqcls.exports import remove_run
     from seqcls.journal import create_journal
     from seqcls.journal import resume as resume_journal
     from seqcls.journal.append_file import AppendFile
-    from seqcls.journal.same_run import differences
+    from seqcls.journal.same_run import differences, source_digest
     from seqcls.models.digest import scoring_digest
 
-    provenance = replace(detector.provenance, model_digest=scoring_digest(model, detector.header))
+    digest = source_digest(spec)
+    provenance = replace(detector.provenance, model_digest=scoring_digest(model, detector.header), source_digest=digest)
     if not run_options.resume:
         if run_options.overwrite:
             if path.exists():

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
+from seqcls.files import on_disk
 from seqcls.journal.format import Opening
+from seqcls.named_files import open_regular
 from seqcls.timeline import Provenance
 from seqcls.types import SourceInfo
+
+#: Bytes at a clip's beginning, and at its end.
+_LOOKED_AT = 1 << 20
 
 
 def differences(opening: Opening, organs: Sequence[str], source: SourceInfo, provenance: Provenance) -> tuple[str, ...]:
@@ -19,12 +25,15 @@ def differences(opening: Opening, organs: Sequence[str], source: SourceInfo, pro
     same_model = (opening.organs, theirs.model_dataset) == (tuple(organs), ours.model_dataset)
     if theirs.model_digest and ours.model_digest:
         same_model &= theirs.model_digest == ours.model_digest
+    same_source = _plain(opening.source) == _plain(source)
+    if theirs.source_digest and ours.source_digest:
+        same_source &= theirs.source_digest == ours.source_digest
     same_gate = None in (theirs.gate, ours.gate) or theirs.gate == ours.gate
     same_options = (theirs.smoothing, theirs.intervals) == (ours.smoothing, ours.intervals)
     return tuple(
         what
         for what, is_same in (
-            (f"another source ({opening.source.title})", _plain(opening.source) == _plain(source)),
+            (f"another source ({opening.source.title})", same_source),
             (f"another model ({theirs.model})", same_model),
             ("another region", None in (theirs.geometry, ours.geometry) or theirs.geometry == ours.geometry),
             ("another gate", same_gate),
@@ -37,3 +46,21 @@ def differences(opening: Opening, organs: Sequence[str], source: SourceInfo, pro
 def _plain(source: SourceInfo) -> SourceInfo:
     """Without what depends on how the source was named, and on the seqcls that read it."""
     return replace(source, path="", details=())
+
+
+def source_digest(spec: str) -> str:
+    """SHA-256 in hex of a clip's size, its beginning and its end; "" for what is no file. Two patients' clips may have
+    the same name, size of images and number of frames."""
+    path = on_disk(spec)
+    if "://" in spec or not path.is_file():
+        return ""
+    try:
+        with open_regular(path) as file:
+            size = file.seek(0, 2)
+            digest = hashlib.sha256(str(size).encode())
+            for place in (0, max(0, size - _LOOKED_AT)):
+                file.seek(place)
+                digest.update(file.read(_LOOKED_AT))
+    except OSError:
+        return ""
+    return digest.hexdigest()

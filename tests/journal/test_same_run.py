@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry
 from seqcls.intervals import IntervalOptions
 from seqcls.journal.format import Opening, decode, encode
-from seqcls.journal.same_run import differences
+from seqcls.journal.same_run import differences, source_digest
 from seqcls.smoothing import SmoothingOptions
 from seqcls.timeline import Provenance
 from seqcls.types import SourceInfo
@@ -18,7 +19,7 @@ from seqcls.types import SourceInfo
 SOURCE = SourceInfo(name="neck.mp4", kind="file", width=64, height=48, declared_duration_s=1 / 3, path="a/neck.mp4")
 PROVENANCE = Provenance(
     smoothing=SmoothingOptions(), intervals=(IntervalOptions(),), model="m.safetensors", model_dataset="d",
-    model_digest="w", gate=GateOptions(), geometry=Geometry(size=64, region=(1, 2, 30, 40)),
+    model_digest="w", source_digest="s", gate=GateOptions(), geometry=Geometry(size=64, region=(1, 2, 30, 40)),
 )  # fmt: skip
 OPENING = Opening(
     session="s", organs=("liver",), source=SOURCE, provenance=PROVENANCE, wall="2030-01-01T00:00:00+00:00",
@@ -37,7 +38,9 @@ def opening() -> Opening:
 def test_the_same_run_goes_on_also_by_another_path_and_engine(opening: Opening) -> None:
     source = replace(SOURCE, path="/elsewhere/neck.mp4", details=(("a", "b"),))
     assert differences(opening, ("liver",), source, replace(PROVENANCE, engine="other", model="renamed")) == ()
-    older = replace(opening, provenance=replace(PROVENANCE, model_digest="", gate=None, geometry=None))
+    older = replace(
+        opening, provenance=replace(PROVENANCE, model_digest="", source_digest="", gate=None, geometry=None)
+    )
     assert differences(older, ("liver",), SOURCE, PROVENANCE) == ()
 
 
@@ -47,6 +50,7 @@ def test_the_same_run_goes_on_also_by_another_path_and_engine(opening: Opening) 
         ({"name": "liver.mp4"}, {}, "another source (a/neck.mp4)"),
         ({"declared_duration_s": 0.3}, {}, "another source (a/neck.mp4)"),
         ({}, {"model_digest": "v"}, "another model (m.safetensors)"),
+        ({}, {"source_digest": "t"}, "another source (a/neck.mp4)"),
         ({}, {"model_dataset": "e"}, "another model (m.safetensors)"),
         ({}, {"geometry": Geometry(size=64)}, "another region"),
         ({}, {"gate": GateOptions(enabled=False)}, "another gate"),
@@ -59,3 +63,12 @@ def test_another_run_does_not(opening: Opening, source: dict, change: dict, what
 
 def test_other_organs_are_another_model(opening: Opening) -> None:
     assert differences(opening, ("spleen",), SOURCE, PROVENANCE) == ("another model (m.safetensors)",)
+
+
+def test_clips_of_one_name_and_size_differ_in_their_bytes(tmp_path: Path) -> None:
+    one, other, copy = (tmp_path / name for name in ("one.mp4", "other.mp4", "copy.mp4"))
+    one.write_bytes(b"a" * 3_000_000)
+    other.write_bytes(b"a" * 2_999_999 + b"b")
+    copy.write_bytes(one.read_bytes())
+    assert source_digest(str(one)) == source_digest(str(copy)) != source_digest(str(other))
+    assert source_digest("rtsp://probe/live") == source_digest("0") == source_digest(str(tmp_path)) == ""
