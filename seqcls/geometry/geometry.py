@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls.burnt_in_text import written_lines
 from seqcls.errors import GeometryError
 from seqcls.geometry.crop import crop, is_blank, letterbox, to_gray
 from seqcls.geometry.evidence import Evidence, Statistics
@@ -18,6 +19,8 @@ from seqcls.geometry.outline import Outline, covers, cuts, outline
 from seqcls.geometry.region import Region
 from seqcls.json_record import Record
 
+#: From so many lines of letters on a region is a page of text.
+PAGE_LINES = 6
 Image = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
 
@@ -172,6 +175,8 @@ class RegionFinder:
             found = self._find(evidence)
             if self._hint is None:
                 found = next((layout.region for layout in known if holds(layout, found, evidence)), found)
+            if found is not None and _is_page(found, evidence):
+                found = None
         if found is not None:
             self.layout = Layout(found, tuple(ground.ravel().tolist()))
         return found
@@ -203,6 +208,16 @@ class RegionFinder:
         x0, y0 = max(0, self._hint[0]), max(0, self._hint[1])
         x1, y1 = min(width, self._hint[2]), min(height, self._hint[3])
         return (x0, y0, x1, y1) if x1 - x0 >= 16 and y1 - y0 >= 16 else None
+
+
+def _is_page(region: Region, evidence: Evidence) -> bool:
+    """Whether lines of letters stand all over it: a worklist from a frame grabber, whose noise moves as speckle does.
+
+    In the mean of the frames 127 clips of real scanners show one such line at most, lists of names fifteen and more.
+    """
+    (across, down), (x0, y0, x1, y1) = evidence.scale, region.box
+    part = evidence.mean[round(y0 / down) : round(y1 / down), round(x0 / across) : round(x1 / across)]
+    return len(written_lines(part.copy(), np.zeros_like(part))) >= PAGE_LINES
 
 
 def _region(found: Outline, scale: tuple[float, float], box: Box | None, size: tuple[int, int]) -> Region:

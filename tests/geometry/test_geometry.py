@@ -566,3 +566,21 @@ def test_screens_of_one_layout_get_one_region(real_clips: Any) -> None:
         assert wide * tall / both >= 0.97 and found.confidence >= 0.9, clip["file"]
     (layout,) = find_layouts([partial(open_source, folder / clip["file"]) for clip in described], AUTO)
     assert abs(layout.region.x0 - x0) <= 8 and abs(layout.region.y0 - y0) <= 8 and layout.region.y1 == y1
+
+
+@pytest.mark.parametrize("noise", [3, 6, 12])
+def test_a_worklist_from_a_frame_grabber_is_no_ultrasound(noise: int) -> None:
+    """Twelve names on gray whose noise moves as speckle does: once the whole screen was taken for ultrasound."""
+    page = np.full((360, 480), 60, np.uint8)
+    for row in range(12):
+        cv2.putText(page, f"DOE JANE {row} 1970", (16, 30 + 28 * row), cv2.FONT_HERSHEY_SIMPLEX, 0.7, 230, 1)
+    rng = np.random.default_rng(noise)
+    frames = [
+        np.clip(page + rng.normal(0, noise, page.shape), 0, 255).astype(np.uint8)
+        for _ in range(RegionFinder.USABLE_FRAMES)
+    ]
+    assert not AUTO.find(frames).is_found
+    name_alone = screen("convex", width=480, height=360, frames=RegionFinder.USABLE_FRAMES).images
+    for image in name_alone:
+        cv2.putText(image, "DOE JANE", (200, 200), cv2.FONT_HERSHEY_SIMPLEX, 0.7, 230, 1)
+    assert AUTO.find(name_alone).kind == "convex"  # which is warned of
