@@ -8,6 +8,8 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+_PART = 1 << 16
+
 
 class UnfitFileError(OSError):
     """What was named is there, but is no file to be read; ``strerror`` says why, in plain words."""
@@ -38,8 +40,11 @@ def read_regular(path: str | Path, most_bytes: int) -> bytes:
     That is found by reading: files of the kernel's state a size of 0, and a file may grow.
     """
     with open_regular(path) as stream:
-        is_longer = os.fstat(stream.fileno()).st_size > most_bytes
-        data = b"" if is_longer else stream.read(most_bytes + 1)
+        size = os.fstat(stream.fileno()).st_size
+        is_longer = size > most_bytes
+        data = b"" if is_longer else stream.read(size + 1)  # as much memory is asked for as is read, not as is allowed
+        while size < len(data) <= most_bytes and (more := stream.read(_PART)):
+            data += more
     if is_longer or len(data) > most_bytes:
         raise UnfitFileError(errno.EFBIG, f"it has more than the {_size(most_bytes)} that such a file can have")
     return data

@@ -42,6 +42,12 @@ def test_a_file_is_read_up_to_its_bound(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="no such files there")
+def test_no_more_memory_is_asked_for_than_the_file_is_long(tmp_path: Path) -> None:
+    """2^60 bytes are allowed, which no computer has: reading so many at once ended a run under a limit of memory."""
+    (tmp_path / "a").write_bytes(b"x" * 100)
+    assert read_regular(tmp_path / "a", 1 << 60) == b"x" * 100
+
+
 def test_the_bound_holds_where_the_system_states_no_size() -> None:
     assert why_not(Path("/proc/self/environ"), 1) == "it has more than the 0 KB that such a file can have"
 

@@ -56,6 +56,7 @@ def _listen(log: Any, by: int) -> None:
             messages = logging.getLogger("libav")
             if not messages.handlers:  # else what nobody listens to would be printed
                 messages.addHandler(logging.NullHandler())
+                messages.propagate = False  # nor may a handler of the program fail inside FFmpeg's callback
         elif _listeners == 0:
             log.set_level(_before[0])
             log.set_skip_repeated(_before[1])
