@@ -56,7 +56,7 @@ records = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(written=st.lists(records, max_size=12), batch=st.integers(1, 5))
 def test_records_come_back_bit_for_bit(tmp_path: Path, written: list[Any], batch: int) -> None:
     path = tmp_path / "run.journal"

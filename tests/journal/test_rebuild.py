@@ -119,7 +119,7 @@ def frame_by_frame(
     return str(said), table
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 2**32), organs=st.integers(1, 3), backwards=st.booleans(),
     smoothing=st.sampled_from(CHOICES), options=st.sampled_from(INTERVALS),

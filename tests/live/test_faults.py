@@ -450,12 +450,12 @@ def test_overwriting_takes_no_journal_from_a_run_that_writes_it(tmp_path: Path) 
     path, info = tmp_path / "run.journal", SourceInfo(name="probe", kind="openigtlink")
     with create_journal(path, organs=made.organs, provenance=made.provenance, source=info) as running:
         with pytest.raises(OutputError, match="another run"):
-            begin_journal(made, MODEL, info, path, LiveRunOptions(overwrite=True))
+            begin_journal(made, MODEL, "igtl://probe", info, path, LiveRunOptions(overwrite=True))
         running.write(Gap(0.0, 1.0, "still there"))
     with pytest.raises(OutputError, match="there already"):
-        begin_journal(made, MODEL, info, path, LiveRunOptions())
+        begin_journal(made, MODEL, "igtl://probe", info, path, LiveRunOptions())
     assert [r.reason for r in records_of(path) if isinstance(r, Gap)] == ["still there"]
-    writer, resumed = begin_journal(made, MODEL, info, path, LiveRunOptions(overwrite=True))
+    writer, resumed = begin_journal(made, MODEL, "igtl://probe", info, path, LiveRunOptions(overwrite=True))
     writer.close()
     assert resumed is None and not [r for r in records_of(path) if isinstance(r, Gap)]
 
@@ -468,19 +468,20 @@ def _trained_on(dataset_hash: str) -> Detector:
 def test_another_model_does_not_go_on_with_a_run(tmp_path: Path) -> None:
     path, info = tmp_path / "run.journal", SourceInfo(name="probe", kind="openigtlink")
     made = _trained_on("1")
-    begin_journal(made, MODEL, info, path, LiveRunOptions())[0].close()
+    begin_journal(made, MODEL, "igtl://probe", info, path, LiveRunOptions())[0].close()
     before = path.read_bytes()
     with pytest.raises(UsageError, match="another model"):
         begin_journal(
             _trained_on("2"),
             MODEL,
+            "igtl://probe",
             info,
             path,
             LiveRunOptions(resume=True),
         )
     assert path.read_bytes() == before
     renamed = replace(made, model="renamed.safetensors")
-    writer, resumed = begin_journal(renamed, MODEL, info, path, LiveRunOptions(resume=True))
+    writer, resumed = begin_journal(renamed, MODEL, "igtl://probe", info, path, LiveRunOptions(resume=True))
     writer.close()
     assert resumed is not None and path.stat().st_size > len(before)
 
