@@ -33,6 +33,9 @@ NOTED_S = 0.1
 #: A last frame that is said to be shown longer than this is not believed.
 MAX_HOLD_S = 600.0
 
+#: A higher rate is not believed.
+MAX_RATE_HZ = 2000
+
 #: Without a rate, and before two frames show one.
 FALLBACK_RATE = Fraction(25)
 
@@ -98,6 +101,8 @@ class VideoSource(Clip):
         self._decoder.thread_count = 1
         self._decoder.options = {"max_pixels": str(MAX_PIXELS), **strictness(self._decoder.name)}
         videos, rate = len(self._container.streams.video), stream.average_rate
+        if self._demuxer == "avi" and rate is not None and rate > MAX_RATE_HZ:  # which is all that an AVI has for times
+            self._alarms.append(f"says {float(rate):,.0f} frames/s, which no probe gives: its times are wrong")
         details = [("pixel format", str(context.pix_fmt)), ("time base", f"{stream.time_base}")]
         if videos > 1:
             details.append(("video streams", f"{videos}, of which number {stream.index} is read"))
@@ -111,7 +116,7 @@ class VideoSource(Clip):
             pixel_aspect=aspect,
             declared_frames=stream.frames if stream.frames > 0 else None,
             declared_duration_s=self._stated.end_s,
-            rate_hz=float(rate) if rate is not None and 0.01 <= rate <= 2000 else None,
+            rate_hz=float(rate) if rate is not None and 0.01 <= rate <= MAX_RATE_HZ else None,
             details=tuple(details),
         )
 

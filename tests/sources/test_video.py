@@ -620,3 +620,13 @@ def test_an_image_shows_its_number_or_nothing() -> None:
     torn = draw(5)
     torn[:64] = draw(10)[:64]
     assert read_number(torn) is None and read_number(np.full((128, 160), 90, np.uint8)) is None
+
+
+def test_an_avi_of_a_million_frames_a_second_is_not_believed(tmp_path: Path) -> None:
+    path = make(tmp_path, "avi mpeg4")
+    data = bytearray(path.read_bytes())
+    header = data.index(b"strh") + 8
+    struct.pack_into("<II", data, header + 20, 1, 1_000_000)  # dwScale, dwRate
+    path.write_bytes(bytes(data))
+    _, _, report = read(path)
+    assert report.verdict == "damaged" and "says 1,000,000 frames/s, which no probe gives" in report.reasons[0]
