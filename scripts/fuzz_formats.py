@@ -46,7 +46,7 @@ from fuzz_media import MAX_BYTES, Outcome, Worker, peak_bytes  # noqa: E402 - fr
 from support import journals, timelines  # noqa: E402 - from tests/
 
 from seqcls.errors import NoFramesError, SeqclsError  # noqa: E402
-from seqcls.foreign_text import for_terminal  # noqa: E402
+from seqcls.text.foreign_text import for_terminal  # noqa: E402
 
 #: A message longer than this is no line for a person.
 MAX_LINE = 2000

@@ -20,8 +20,8 @@ from seqcls.datasets.extract import ExtractOptions, extract
 from seqcls.datasets.labels import ClipLabels, read_labels
 from seqcls.detector import load
 from seqcls.evaluation.evaluate import Evaluation, evaluate_clips
+from seqcls.files.json_text import write_json
 from seqcls.geometry import Geometry
-from seqcls.json_text import write_json
 from seqcls.models.file import write_model
 from seqcls.phantom import SweepOptions, write_labels, write_sweep
 from seqcls.training.options import SIZE_SCRATCH, AugmentOptions, TrainOptions

@@ -26,11 +26,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.detector import Detector, load
+from seqcls.files.json_text import json_text, write_json
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry
 from seqcls.intervals import IntervalOptions
 from seqcls.journal import create_journal, read_journal
-from seqcls.json_text import json_text, write_json
 from seqcls.live.background import nothing
 from seqcls.live.malloc import share_one_pool
 from seqcls.live.session import LiveOptions, LiveSession

@@ -25,15 +25,15 @@ from seqcls.doctor import processor
 from seqcls.engines import Engine
 from seqcls.errors import EngineError, NoFramesError
 from seqcls.files import write_text
+from seqcls.files.json_text import write_json
+from seqcls.files.without_folders import without_folders
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry
-from seqcls.json_text import write_json
 from seqcls.prefetch import prefetched
 from seqcls.preprocess import PreprocessedFrame, Preprocessor
 from seqcls.scoring import score_every
 from seqcls.sources import Source, open_source
 from seqcls.types import Frame, FrameScore
-from seqcls.without_folders import without_folders
 
 #: Frames at the beginning of a clip that a latency is not measured by.
 WARM_UP = 30

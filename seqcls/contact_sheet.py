@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 
 from seqcls.errors import NoFramesError
 from seqcls.files import atomic_path
-from seqcls.foreign_text import for_image
 from seqcls.gate import Gate, GateOptions
 from seqcls.geometry import Geometry, Region, outline_mask, region_warnings, to_gray
 from seqcls.keepable import TextWatch, keepable
 from seqcls.preprocess import EvenSample, with_region
 from seqcls.sources import Source, open_source
+from seqcls.text.foreign_text import for_image
+from seqcls.text.wording import count_of
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
-from seqcls.wording import count_of
 
 Image = NDArray[np.uint8]
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from seqcls.errors import UsageError
-from seqcls.named_files import read_regular
+from seqcls.files.named_files import read_regular
 
 SOURCE_USER = "SEQCLS_SOURCE_USER"
 SOURCE_PASSWORD = "SEQCLS_SOURCE_PASSWORD"

@@ -17,7 +17,7 @@ Every message is one line that says what is wrong and what to do next.
 
 from __future__ import annotations
 
-from seqcls.foreign_text import for_terminal
+from seqcls.text.foreign_text import for_terminal
 
 
 class SeqclsError(Exception):

@@ -11,10 +11,10 @@ import numpy as np
 
 from seqcls.errors import GeometryError, SeqclsError, one_line
 from seqcls.files import on_disk
+from seqcls.files.json_record import Record, record_from
+from seqcls.files.json_text import read_json, write_json
 from seqcls.geometry import Geometry, Layout, Region, RegionFinder, overlap
 from seqcls.geometry.layout import is_like
-from seqcls.json_record import Record, record_from
-from seqcls.json_text import read_json, write_json
 from seqcls.sources import Source, open_source
 from seqcls.types import Frame
 

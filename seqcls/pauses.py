@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls.text.wording import count_of
 from seqcls.types import Gap, ScoreTable
-from seqcls.wording import count_of
 
 #: A frame is long that is shown for more than so many seconds, and for more than so many times the median duration.
 LONG_S = 1.0

@@ -12,6 +12,7 @@ import numpy as np
 from seqcls.adaptive import SamplingOptions
 from seqcls.detector import Detector
 from seqcls.errors import SourceError
+from seqcls.files.without_folders import without_folders
 from seqcls.smoothing import SmoothingOptions
 from seqcls.sources import Source, open_found
 from seqcls.sources.found import FoundSource, singles
@@ -19,7 +20,6 @@ from seqcls.sources.images import ASSUMED_RATE_HZ, deep_sample
 from seqcls.sources.levels import SetLevels
 from seqcls.timeline import Timeline
 from seqcls.types import FrameCounts, Interval, ScoreTable, SourceInfo, SourceReport
-from seqcls.without_folders import without_folders
 
 #: So long an image is shown where it is taken for a clip of one frame.
 _DURATION_S = 1 / ASSUMED_RATE_HZ

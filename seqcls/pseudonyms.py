@@ -20,10 +20,10 @@ from pathlib import Path, PurePath, PurePosixPath
 from seqcls.datasets.labels import ClipLabels
 from seqcls.errors import SeqclsError, UsageError, one_line
 from seqcls.files import nfc
-from seqcls.foreign_text import for_terminal
-from seqcls.named_files import read_regular
+from seqcls.files.named_files import read_regular
 from seqcls.sources.base import Source
 from seqcls.sources.found import FoundSource
+from seqcls.text.foreign_text import for_terminal
 from seqcls.timeline import Timeline
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
 

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from seqcls.errors import UsageError
 from seqcls.files import same_name
+from seqcls.files.json_record import Record, known_fields, record_from
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry, Region
 from seqcls.intervals import IntervalOptions
-from seqcls.json_record import Record, known_fields, record_from
 from seqcls.smoothing import SmoothingOptions
+from seqcls.text.wording import count_of
 from seqcls.types import FrameCounts, Gap, Interval, ScoreTable, SourceInfo, SourceReport, State
-from seqcls.wording import count_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import UsageError
-from seqcls.foreign_text import for_terminal
-from seqcls.wording import count_of
+from seqcls.text.foreign_text import for_terminal
+from seqcls.text.wording import count_of
 
 State = Literal["present", "absent", "unknown"]
 Verdict = Literal["complete", "truncated", "damaged", "interrupted", "unknown"]

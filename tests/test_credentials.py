@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from seqcls import child_program
 from seqcls.credentials import NAMES, open_to_others, secret, secret_files, secret_lines, without_secrets
 from seqcls.errors import UsageError
+from seqcls.processes import child_program
 
 
 @pytest.mark.parametrize("name", NAMES)

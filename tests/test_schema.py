@@ -21,10 +21,10 @@ from seqcls.convert.parity import OrganParity, Parity
 from seqcls.datasets.labels import ClipLabels, LabelledSpan
 from seqcls.evaluation.evaluate import align_labels, pooled_metrics
 from seqcls.exports import write_timeline_json
+from seqcls.files.json_text import json_text
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry, Region
 from seqcls.journal import RunSummary, resume
-from seqcls.json_text import json_text
 from seqcls.live.notify import event_json
 from seqcls.models.file import ModelHeader
 from seqcls.types import Event, FrameCounts

@@ -24,7 +24,7 @@ import seqcls
 from seqcls.cli import bench, console, convert, deidentify, demo, doctor, evaluate, extract, results, run, train
 from seqcls.errors import SeqclsError, UsageError
 from seqcls.files import on_disk
-from seqcls.foreign_text import for_terminal
+from seqcls.text.foreign_text import for_terminal
 
 
 class _InterruptedError(SeqclsError):

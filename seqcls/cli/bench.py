@@ -10,7 +10,7 @@ import typer
 
 from seqcls.cli import console, options, tables
 from seqcls.cli.options import MODEL, OUTPUT
-from seqcls.output_lock import only_writer
+from seqcls.files.output_lock import only_writer
 
 if TYPE_CHECKING:
     from seqcls.detector import Detector
@@ -29,9 +29,9 @@ def bench(
     from seqcls import bench as stages
     from seqcls.adaptive import SamplingOptions
     from seqcls.errors import NoFramesError
+    from seqcls.files.temporaries import temporary_folder
     from seqcls.models.file import read_header
     from seqcls.sources import open_source
-    from seqcls.temporaries import temporary_folder
 
     # What cannot be used is refused before an engine is opened.
     if model is not None:

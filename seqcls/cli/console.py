@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from seqcls.errors import SeqclsError
-from seqcls.foreign_text import for_terminal
+from seqcls.text.foreign_text import for_terminal
 
 if TYPE_CHECKING:
     from seqcls.pseudonyms import Pseudonyms

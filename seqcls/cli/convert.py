@@ -10,8 +10,8 @@ import typer
 from seqcls.cli import console, tables
 from seqcls.cli.options import OUTPUT, Overwrite, Panel
 from seqcls.errors import UsageError
-from seqcls.output_lock import only_writer
-from seqcls.wording import count_of
+from seqcls.files.output_lock import only_writer
+from seqcls.text.wording import count_of
 
 if TYPE_CHECKING:
     from seqcls.convert.parity import Parity

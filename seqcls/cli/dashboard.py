@@ -17,9 +17,9 @@ from rich.text import Text
 import seqcls
 from seqcls.cli import big_letters as letters
 from seqcls.cli import tables
-from seqcls.foreign_text import for_terminal
 from seqcls.live.snapshot import LiveView, OrganView, Span
 from seqcls.palette import PRESENT, RUNNING, UNKNOWN
+from seqcls.text.foreign_text import for_terminal
 from seqcls.types import State
 
 #: By state: a sign's colours, and a shape for whoever does not see them.

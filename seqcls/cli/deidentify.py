@@ -12,8 +12,8 @@ import typer
 from seqcls.cli import console, options
 from seqcls.cli.options import INPUT, OUTPUT
 from seqcls.errors import OutputError, SeqclsError, UsageError
-from seqcls.output_lock import only_writer
-from seqcls.wording import count_of
+from seqcls.files.output_lock import only_writer
+from seqcls.text.wording import count_of
 
 if TYPE_CHECKING:
     from seqcls.deidentify.deidentify import DeidentifiedClip, DeidentifyOptions

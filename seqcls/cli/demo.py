@@ -8,7 +8,7 @@ from typing import Annotated
 from seqcls.cli import console, tables
 from seqcls.cli.options import INPUT, OUTPUT, Overwrite
 from seqcls.files import require_free
-from seqcls.output_lock import only_writer
+from seqcls.files.output_lock import only_writer
 
 
 def demo(

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from seqcls.cli.options import OUTPUT
-from seqcls.foreign_text import for_terminal
+from seqcls.text.foreign_text import for_terminal
 
 
 def doctor(as_json: Annotated[bool, OUTPUT("", "For programs: all findings as JSON.", "--json")] = False) -> None:

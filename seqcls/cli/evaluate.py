@@ -10,8 +10,8 @@ import typer
 
 from seqcls.cli import console, options, tables
 from seqcls.cli.options import OUTPUT
-from seqcls.output_lock import only_writer
-from seqcls.wording import count_of
+from seqcls.files.output_lock import only_writer
+from seqcls.text.wording import count_of
 
 if TYPE_CHECKING:
     from seqcls.evaluation.evaluate import ClipTruth, Evaluation
@@ -33,7 +33,7 @@ def evaluate(
     from seqcls.cli.extract import labelled_clips
     from seqcls.detector import load
     from seqcls.evaluation.evaluate import evaluate_clips
-    from seqcls.json_text import write_json
+    from seqcls.files.json_text import write_json
     from seqcls.models.file import read_header
 
     read_header(model)

@@ -11,8 +11,8 @@ import typer
 from seqcls.cli import console, options
 from seqcls.cli.options import INPUT, OUTPUT, Panel, parse_region
 from seqcls.errors import GeometryError, UsageError
-from seqcls.output_lock import only_writer
-from seqcls.wording import count_of
+from seqcls.files.output_lock import only_writer
+from seqcls.text.wording import count_of
 
 if TYPE_CHECKING:
     from seqcls.datasets.labels import ClipLabels

@@ -18,7 +18,7 @@ from seqcls.cli.options import parse_number, parse_settings
 from seqcls.credentials import PAGE_TOKEN, open_to_others, secret, secret_files
 from seqcls.errors import DiskFullError, OutputError, UsageError
 from seqcls.feeds.capture import AS_IT_IS, CameraOptions
-from seqcls.wording import count_of
+from seqcls.text.wording import count_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -13,7 +13,7 @@ import typer
 from seqcls.cli import console
 from seqcls.errors import ModelError, UsageError
 from seqcls.files import on_disk, prove_writable, require_free
-from seqcls.wording import count_of
+from seqcls.text.wording import count_of
 
 if TYPE_CHECKING:
     from seqcls.geometry import Layout

@@ -10,8 +10,8 @@ import typer
 from seqcls.cli import console, options, tables
 from seqcls.cli.options import OUTPUT
 from seqcls.errors import DataError
-from seqcls.foreign_text import for_terminal
-from seqcls.output_lock import only_writer
+from seqcls.files.output_lock import only_writer
+from seqcls.text.foreign_text import for_terminal
 
 if TYPE_CHECKING:
     from seqcls.intervals import IntervalOptions

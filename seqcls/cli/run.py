@@ -17,8 +17,8 @@ from seqcls.cli.live import LiveRunOptions, parse_camera, refuse_for_clips, sess
 from seqcls.cli.options import INPUT, MODEL, OUTPUT, Panel
 from seqcls.cli.results import write_with_progress
 from seqcls.errors import OutputError, SeqclsError, UsageError, one_line
-from seqcls.output_lock import OutputBusyError, only_writer
-from seqcls.wording import count_of
+from seqcls.files.output_lock import OutputBusyError, only_writer
+from seqcls.text.wording import count_of
 
 if TYPE_CHECKING:
     from seqcls.detector import Analysis, Detector

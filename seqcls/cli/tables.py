@@ -15,8 +15,8 @@ from rich.text import Text
 
 from seqcls.cli.console import in_flags, literal
 from seqcls.palette import SKY, UNKNOWN
+from seqcls.text.wording import count_of
 from seqcls.types import State, Verdict
-from seqcls.wording import count_of
 
 if TYPE_CHECKING:
     from seqcls.evaluation.evaluate import ClipTruth

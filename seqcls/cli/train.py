@@ -13,9 +13,9 @@ import typer
 from seqcls.cli import console, options, tables
 from seqcls.cli.options import OUTPUT, Panel, changed, parse_settings
 from seqcls.errors import DataError, UsageError
-from seqcls.output_lock import only_writer
+from seqcls.files.output_lock import only_writer
+from seqcls.text.wording import count_of
 from seqcls.training.options import SIZE_PRETRAINED, SIZE_SCRATCH, AugmentOptions, TrainOptions
-from seqcls.wording import count_of
 
 if TYPE_CHECKING:
     import numpy as np

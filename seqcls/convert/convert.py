@@ -17,11 +17,11 @@ from seqcls.engines import open_engine
 from seqcls.engines.base import needs
 from seqcls.errors import ModelError, UsageError
 from seqcls.files import require_free, require_writable
-from seqcls.json_text import write_json
+from seqcls.files.json_text import write_json
+from seqcls.files.temporaries import temporary_folder
 from seqcls.models.file import ModelHeader, Tensors, read_model
 from seqcls.models.folded import network
-from seqcls.temporaries import temporary_folder
-from seqcls.wording import count_of
+from seqcls.text.wording import count_of
 
 Target = Literal["openvino", "onnx"]
 SUFFIXES = {"openvino": ".xml", "onnx": ".onnx"}

@@ -14,8 +14,8 @@ from seqcls.evaluation.metrics import auroc
 from seqcls.models.file import ModelHeader
 from seqcls.postprocess import RawScores
 from seqcls.reprocess import post_process
+from seqcls.text.wording import count_of
 from seqcls.types import FrameScore, Gap
-from seqcls.wording import count_of
 
 Floats = NDArray[np.float32]
 #: A hole of more than so many frames in a clip's labelled frames is one that nothing is known of.

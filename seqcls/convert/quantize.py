@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from seqcls.datasets.dataset import FrameSet
 from seqcls.errors import EngineError, one_line
+from seqcls.files.temporaries import libraries_use, temporary_folder
 from seqcls.models.folded import Network
-from seqcls.temporaries import libraries_use, temporary_folder
 from seqcls.third_party import library
 
 Images = NDArray[np.uint8]

@@ -10,12 +10,12 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from seqcls.datasets.labels import ClipLabels
 from seqcls.errors import DataError
 from seqcls.files import file_identity, find_same_name, nfc, on_disk, same_name
-from seqcls.foreign_text import for_terminal
 from seqcls.sources.base import few
 from seqcls.sources.found import Asked
 from seqcls.sources.found import labels as tails_of
 from seqcls.sources.sniff import is_clutter, kind_by_suffix
-from seqcls.wording import count_of
+from seqcls.text.foreign_text import for_terminal
+from seqcls.text.wording import count_of
 
 
 def match_clips(

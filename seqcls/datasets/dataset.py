@@ -32,14 +32,14 @@ from seqcls.datasets.labels import ClipLabels
 from seqcls.datasets.split import hold_out
 from seqcls.errors import DataError, SourceError
 from seqcls.files import nfc
+from seqcls.files.named_files import read_regular
 from seqcls.geometry import Geometry, Region, RegionFinder
 from seqcls.geometry.crop import letterbox
 from seqcls.layouts import with_layouts
-from seqcls.named_files import read_regular
 from seqcls.sources import open_source
 from seqcls.sources.images import MAX_IMAGE_BYTES, deep_sample, image_facts, read_image
 from seqcls.sources.levels import SetLevels
-from seqcls.wording import count_of
+from seqcls.text.wording import count_of
 
 #: Images of one size looked at to find their ultrasound region.
 SAMPLE = 24

@@ -31,14 +31,14 @@ from seqcls.datasets.labels import ClipLabels
 from seqcls.datasets.split import hold_out
 from seqcls.errors import DataError, OutputError, UsageError, one_line
 from seqcls.files import nfc, require_writable
-from seqcls.foreign_text import for_terminal
+from seqcls.files.temporaries import replace_folder, temporary_folder
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry
 from seqcls.keepable import TextWatch, keepable
 from seqcls.layouts import with_layouts
 from seqcls.sources import open_source
-from seqcls.temporaries import replace_folder, temporary_folder
-from seqcls.wording import count_of
+from seqcls.text.foreign_text import for_terminal
+from seqcls.text.wording import count_of
 
 if TYPE_CHECKING:
     from seqcls.pseudonyms import Pseudonyms

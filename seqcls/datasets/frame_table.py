@@ -12,14 +12,14 @@ from pathlib import Path
 
 from seqcls.errors import DataError, GeometryError, OutputError, UsageError, one_line
 from seqcls.files import nfc, write_csv
-from seqcls.foreign_text import from_csv, whole_characters
+from seqcls.files.json_record import record_from
+from seqcls.files.json_text import read_json, write_json
+from seqcls.files.named_files import read_regular
 from seqcls.geometry import Geometry, Region
-from seqcls.json_record import record_from
-from seqcls.json_text import read_json, write_json
-from seqcls.named_files import read_regular
 from seqcls.sources.aside import Aside
 from seqcls.sources.images import images_in
 from seqcls.sources.sniff import is_clutter, is_image
+from seqcls.text.foreign_text import from_csv, whole_characters
 from seqcls.types import Verdict, require_organs
 
 FORMAT = 1

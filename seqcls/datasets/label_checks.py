@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from seqcls.datasets.labels import ClipLabels, LabelledSpan
 from seqcls.errors import DataError
+from seqcls.text.wording import count_of
 from seqcls.types import TIME_TOLERANCE_S, SourceReport
-from seqcls.wording import count_of
 
 #: Labels may end this much behind the clip, or by a frame: programs round, and sound often lasts longer.
 SLACK_S = 0.1

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from seqcls.errors import DataError, one_line
 from seqcls.files import nfc
-from seqcls.named_files import read_regular
+from seqcls.files.named_files import read_regular
 
 #: UTF-32 first: its mark begins with that of UTF-16.
 _MARKS = {

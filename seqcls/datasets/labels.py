@@ -21,8 +21,8 @@ from seqcls.datasets.label_files import MAX_CELL, MAX_ROWS, read_text, table_row
 from seqcls.datasets.label_times import seconds_of
 from seqcls.errors import DataError, UsageError, one_line
 from seqcls.files import nfc, on_disk
-from seqcls.foreign_text import for_terminal
-from seqcls.json_text import parse_json
+from seqcls.files.json_text import parse_json
+from seqcls.text.foreign_text import for_terminal
 from seqcls.types import MAX_INDEX, TIME_TOLERANCE_S, require_organs
 
 Label = Literal["present", "absent", "ignore"]

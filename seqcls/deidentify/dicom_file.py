@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import OutputError
-from seqcls.temporaries import temporary_file
+from seqcls.files.temporaries import temporary_file
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

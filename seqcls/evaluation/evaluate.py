@@ -17,8 +17,8 @@ from seqcls.errors import DataError
 from seqcls.evaluation.interval_metrics import ClipIntervals, IntervalMetrics, interval_metrics, spans_of
 from seqcls.evaluation.metrics import Estimate, FrameMetrics, metrics_over_groups, ratio
 from seqcls.files import nfc, same_name
+from seqcls.files.without_folders import without_folders
 from seqcls.timeline import Timeline
-from seqcls.without_folders import without_folders
 
 PRESENT, ABSENT, IGNORE = 1, 0, -1
 _CODES = {"present": PRESENT, "absent": ABSENT, "ignore": IGNORE, None: IGNORE}

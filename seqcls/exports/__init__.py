@@ -13,7 +13,7 @@ from seqcls.exports.scores_csv import Progress, write_scores_csv
 from seqcls.exports.subtitles import write_srt, write_vtt
 from seqcls.exports.timeline_json import read_run, write_timeline_json
 from seqcls.files import make_folder, require_free, sync_folder
-from seqcls.temporaries import temporary_folder
+from seqcls.files.temporaries import temporary_folder
 from seqcls.timeline import Timeline
 
 WRITERS: dict[str, Callable[[Timeline, Path], None]] = {

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from seqcls.errors import DataError, one_line
 from seqcls.files import atomic_path
-from seqcls.foreign_text import for_csv, from_csv
-from seqcls.named_files import open_regular
+from seqcls.files.named_files import open_regular
+from seqcls.text.foreign_text import for_csv, from_csv
 from seqcls.timeline import Timeline
 from seqcls.types import MAX_INDEX, MAX_TIME_S, ScoreTable, require_organs
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import seqcls
 from seqcls.files import write_text
-from seqcls.foreign_text import for_srt, for_vtt
+from seqcls.text.foreign_text import for_srt, for_vtt
 from seqcls.timeline import Timeline
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import seqcls
 from seqcls.errors import DataError, SeqclsError, one_line
 from seqcls.exports.scores_csv import Progress, read_scores_csv
-from seqcls.json_record import record_from
-from seqcls.json_text import read_json, write_json
+from seqcls.files.json_record import record_from
+from seqcls.files.json_text import read_json, write_json
 from seqcls.timeline import Provenance, Timeline
 from seqcls.types import (
     MAX_INDEX,

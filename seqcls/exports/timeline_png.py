@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 import seqcls
 from seqcls.files import atomic_path
-from seqcls.foreign_text import for_terminal
 from seqcls.palette import PRESENT, UNKNOWN, VERMILION
 from seqcls.pauses import long_frames, pauses
+from seqcls.text.foreign_text import for_terminal
+from seqcls.text.wording import count_of
 from seqcls.third_party import library
 from seqcls.timeline import Timeline
 from seqcls.types import TIME_TOLERANCE_S, Interval
-from seqcls.wording import count_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

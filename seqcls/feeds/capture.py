@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 
-from seqcls import child_program
-from seqcls.child_messages import receive
 from seqcls.errors import FinalError, SourceError, UsageError
 from seqcls.feeds.connection import Arrival
+from seqcls.processes import child_program
+from seqcls.processes.child_messages import receive
 from seqcls.sources.redact import redact
 
 #: Kinds of messages from the child, of which the first number is the arrival in seconds. DAMAGED is a FRAME that shows

@@ -12,7 +12,6 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.child_messages import Message, child_pipes, end_with_parent, send
 from seqcls.credentials import SOURCE_PASSWORD, SOURCE_USER
 from seqcls.errors import FinalError, SourceError, one_line
 from seqcls.feeds.camera import images_of
@@ -27,10 +26,11 @@ from seqcls.feeds.capture import (
     Target,
     target_from_json,
 )
-from seqcls.process_limits import limit_memory
+from seqcls.files.without_folders import without_folders
+from seqcls.processes.child_messages import Message, child_pipes, end_with_parent, send
+from seqcls.processes.process_limits import limit_memory
 from seqcls.sources.redact import redact
 from seqcls.types import MAX_PIXELS
-from seqcls.without_folders import without_folders
 
 #: FFmpeg follows play lists and redirects by these and no others: never to a file.
 PROTOCOLS = {

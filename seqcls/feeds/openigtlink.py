@@ -7,8 +7,8 @@ from dataclasses import replace
 from seqcls.feeds.connection import DEFAULT_TIMING, Connection, FeedTiming, OnState
 from seqcls.feeds.openigtlink_client import IgtlConnection, parse_url
 from seqcls.feeds.reconnect import ReconnectingSource
+from seqcls.text.wording import count_of
 from seqcls.types import SourceReport
-from seqcls.wording import count_of
 
 #: So much longer waits whoever watches the connection: the connection knows better why nothing comes.
 _LONGER_S = 0.25

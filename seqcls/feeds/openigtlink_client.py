@@ -15,7 +15,7 @@ from seqcls.errors import SourceError, one_line
 from seqcls.feeds.connection import Arrival
 from seqcls.feeds.openigtlink_wire import Message, Receiver, Refused, Status
 from seqcls.sources.redact import redact
-from seqcls.wording import count_of
+from seqcls.text.wording import count_of
 
 DEFAULT_PORT = 18944
 FORM = "igtl://host:18944/device"  # with a number: what redacts addresses must leave it alone

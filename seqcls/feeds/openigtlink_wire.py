@@ -15,8 +15,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.foreign_text import for_terminal
 from seqcls.sources.pixel_aspect import pixel_aspect, with_square_pixels
+from seqcls.text.foreign_text import for_terminal
 from seqcls.types import MAX_PIXELS
 
 HEADER_BYTES = 58

@@ -13,10 +13,10 @@ from seqcls.bounded_queue import BoundedQueue
 from seqcls.errors import FinalError, SourceError, one_line
 from seqcls.feeds.connection import DEFAULT_TIMING, Arrival, Connection, FeedTiming, OnState
 from seqcls.feeds.sender_clock import SenderClock
+from seqcls.files.without_folders import without_folders
 from seqcls.sources.base import OneWay
 from seqcls.sources.redact import redact
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
-from seqcls.without_folders import without_folders
 
 #: After this long without a break, the next break is the first again.
 HEALTHY_S = 10.0

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from seqcls.burnt_in_text import written_lines
 from seqcls.errors import GeometryError
+from seqcls.files.json_record import Record
 from seqcls.geometry.crop import crop, is_blank, letterbox, to_gray
 from seqcls.geometry.evidence import Evidence, Statistics
 from seqcls.geometry.layout import Layout, ground_of, has_screen, holds
 from seqcls.geometry.outline import Outline, covers, cuts, outline
 from seqcls.geometry.region import Region
-from seqcls.json_record import Record
 
 #: From so many lines of letters on a region is a page of text.
 PAGE_LINES = 6

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import GeometryError
+from seqcls.files.json_record import Record, record_from
 from seqcls.geometry.evidence import Evidence
 from seqcls.geometry.masks import Mask, wider
 from seqcls.geometry.region import Region, region_mask
-from seqcls.json_record import Record, record_from
 
 #: Levels of a screen thinned out to (rows, COLUMNS) cells: far too coarse for text to be read.
 Ground = NDArray[np.uint8]

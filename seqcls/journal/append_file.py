@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 from seqcls.errors import DataError, OutputError, one_line
-from seqcls.file_lock import lock, unlock
 from seqcls.files import make_folder, sync_folder
+from seqcls.files.file_lock import lock, unlock
 
 _CHUNK = 1 << 16
 

@@ -28,9 +28,9 @@ from typing import Any
 import numpy as np
 
 from seqcls.errors import DataError, UsageError
+from seqcls.files.json_record import known_fields, record_from
+from seqcls.files.json_text import json_line, parse_json
 from seqcls.geometry import Region
-from seqcls.json_record import known_fields, record_from
-from seqcls.json_text import json_line, parse_json
 from seqcls.sources.redact import redact
 from seqcls.timeline import Provenance, latency_from_dict, latency_to_dict
 from seqcls.types import (

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from seqcls.errors import DataError, one_line
+from seqcls.files.named_files import open_regular
 from seqcls.journal.format import MAX_LINE_BYTES, Entry, Opening, Resume, decode
 from seqcls.journal.scored_frames import Frames, ScoredRow, frames, scored_row
-from seqcls.named_files import open_regular
+from seqcls.text.wording import count_of
 from seqcls.types import FrameScore, Gap
-from seqcls.wording import count_of
 
 _CHUNK_BYTES = 1 << 16
 #: So many lines may be damaged, and more only where as many records were read: what is no journal may have a billion.

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from seqcls.files import on_disk
+from seqcls.files.named_files import open_regular
 from seqcls.journal.format import Opening
-from seqcls.named_files import open_regular
 from seqcls.timeline import Provenance
 from seqcls.types import SourceInfo
 

@@ -25,12 +25,12 @@ from datetime import datetime, timezone
 from typing import Any, TextIO
 
 import seqcls
-from seqcls.child_program import own_group
 from seqcls.credentials import without_secrets
 from seqcls.errors import UsageError
-from seqcls.foreign_text import for_terminal
 from seqcls.journal.writer import Wall, utc_now
 from seqcls.live.background import BackgroundWorker, Notify, nothing
+from seqcls.processes.child_program import own_group
+from seqcls.text.foreign_text import for_terminal
 from seqcls.types import Event
 
 #: Events that wait for a slow receiver; what comes beyond is counted as not delivered.

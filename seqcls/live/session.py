@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from seqcls.detector import Detector
 from seqcls.errors import UsageError, one_line
+from seqcls.files.without_folders import without_folders
 from seqcls.geometry import Region
 from seqcls.journal import JournalWriter, Resumption, RunSummary
 from seqcls.keepable import keepable
@@ -32,7 +33,6 @@ from seqcls.preprocess import Preprocessor
 from seqcls.scoring import score_every
 from seqcls.sources import Source
 from seqcls.types import Event, FeedState, Frame, FrameCounts, FrameScore, Gap
-from seqcls.without_folders import without_folders
 
 #: How many messages are kept for showing.
 MESSAGES = 5

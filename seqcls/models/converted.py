@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from seqcls.errors import ModelError, one_line
+from seqcls.files.named_files import read_regular
 from seqcls.models.openvino_ir import parse_ir
-from seqcls.named_files import read_regular
 from seqcls.third_party import library
 
 #: ResNet-18 in float32 has 45 MB of weights; its graph, quantised, 0.2 MB.

@@ -6,8 +6,8 @@ import hashlib
 from pathlib import Path
 
 from seqcls.files import on_disk
+from seqcls.files.named_files import open_regular
 from seqcls.models.file import ModelHeader
-from seqcls.named_files import open_regular
 
 
 def weights_digest(path: str | Path) -> str:

@@ -20,10 +20,10 @@ from safetensors.numpy import save
 
 from seqcls.errors import ModelError, SeqclsError, UsageError, one_line
 from seqcls.files import atomic_path, on_disk
+from seqcls.files.json_record import record_from
+from seqcls.files.json_text import json_text, parse_json
 from seqcls.geometry import Geometry, Region
 from seqcls.intervals import IntervalOptions
-from seqcls.json_record import record_from
-from seqcls.json_text import json_text, parse_json
 from seqcls.models.converted import CONVERTED, notes_of
 from seqcls.models.tensor_table import read_table
 from seqcls.smoothing import SmoothingOptions

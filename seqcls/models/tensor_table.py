@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqcls.json_record import record_from
-from seqcls.json_text import parse_json
-from seqcls.named_files import open_regular
+from seqcls.files.json_record import record_from
+from seqcls.files.json_text import parse_json
+from seqcls.files.named_files import open_regular
 
 #: A ResNet-18 has 45 MB of float32 and a table of 15 KB; a header of seqcls adds 2 KB for each known screen, and the
 #: regions of the training clips. Weights to start from may be of float64, and more than a ResNet-18.

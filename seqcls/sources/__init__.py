@@ -20,7 +20,7 @@ from seqcls.sources.redact import redact
 from seqcls.sources.series import dicom_facts
 from seqcls.sources.sniff import kind_by_suffix, kind_of
 from seqcls.sources.video import VideoSource
-from seqcls.wording import count_of
+from seqcls.text.wording import count_of
 
 __all__ = ["MemorySource", "Source", "expand", "open_found", "open_source"]
 

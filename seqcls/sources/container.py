@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
-from seqcls.named_files import open_regular
+from seqcls.files.named_files import open_regular
 from seqcls.sources.container_asf import walk_asf
 from seqcls.sources.container_avi import walk_avi
 from seqcls.sources.container_bytes import FileBytes, Structure

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 
 from seqcls.sources.container_bytes import BLOCK_BYTES, FileBytes, Structure, breaks_at, checksum_wrong, ends_early
-from seqcls.wording import count_of
+from seqcls.text.wording import count_of
 
 
 def walk_gif(data: FileBytes) -> Structure:

@@ -26,8 +26,8 @@ from seqcls.sources.dicom_times import clip_times
 from seqcls.sources.dicom_video import DicomVideo
 from seqcls.sources.images import ASSUMED_RATE_HZ
 from seqcls.sources.pixel_aspect import square_size, with_square_pixels
+from seqcls.text.wording import count_of
 from seqcls.types import Frame, Gap, SourceInfo
-from seqcls.wording import count_of
 
 #: Looked at for the gray levels of images of more than 8 bits.
 _FRAMES_TO_LEVEL = 8

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from seqcls.errors import SourceError
-from seqcls.named_files import open_regular
+from seqcls.files.named_files import open_regular
 from seqcls.third_party import library
 
 IMPLICIT = "1.2.840.10008.1.2"

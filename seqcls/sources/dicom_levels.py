@@ -13,7 +13,7 @@ from seqcls.errors import SourceError
 from seqcls.sources.dicom_evidence import PixelReading
 from seqcls.sources.dicom_fields import number, numbers, stated_window
 from seqcls.sources.levels import Levels
-from seqcls.wording import count_of
+from seqcls.text.wording import count_of
 
 #: A window that shows fewer levels than these of every frame is not meant for the values.
 _SHOWN = 6

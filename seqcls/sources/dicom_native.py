@@ -21,7 +21,7 @@ from seqcls.sources.dicom_evidence import (
     with_bits,
     with_sign_and_bits,
 )
-from seqcls.wording import count_of
+from seqcls.text.wording import count_of
 
 #: The data may be longer than its frames by this many bytes: padded to an even or aligned length.
 _MAX_PADDING = 64

@@ -18,8 +18,8 @@ from seqcls.sources.dicom_levels import StoredLevels
 from seqcls.sources.image_numbers import numbered_places
 from seqcls.sources.images import ASSUMED_RATE_HZ
 from seqcls.sources.timestamps import LATE
+from seqcls.text.wording import count_of
 from seqcls.types import Frame, Gap
-from seqcls.wording import count_of
 
 #: So many files are looked at for the gray levels of images of more than 8 bits.
 _FILES_TO_LEVEL = 8

@@ -16,7 +16,7 @@ from typing import Any
 
 from seqcls.sources.dicom_fields import number, numbers, several, text
 from seqcls.sources.images import ASSUMED_RATE_HZ
-from seqcls.wording import count_of
+from seqcls.text.wording import count_of
 
 #: Seconds from frame to frame that a scanner can reach, and those that are common.
 _POSSIBLE_S = (0.00099, 10.0)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from seqcls.errors import SourceError
+from seqcls.files.temporaries import temporary_folder
 from seqcls.sources.base import require_sane_size
 from seqcls.sources.dicom_fragments import read_pieces
 from seqcls.sources.dicom_header import Header
@@ -19,9 +20,8 @@ from seqcls.sources.images import ASSUMED_RATE_HZ
 from seqcls.sources.pixel_aspect import square_size
 from seqcls.sources.sniff import kind_of
 from seqcls.sources.video import VideoSource
-from seqcls.temporaries import temporary_folder
+from seqcls.text.wording import count_of
 from seqcls.types import Frame, Gap, SourceReport
-from seqcls.wording import count_of
 
 #: Streams without times of their own; some name a rate all the same, which is believed within these bounds.
 _WITHOUT_TIMES = ("h264", "hevc", "mjpeg")

@@ -8,7 +8,7 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
-from seqcls.named_files import open_regular
+from seqcls.files.named_files import open_regular
 from seqcls.sources.stack_layout import stack_layout
 from seqcls.sources.tiff_tags import MARKS
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from seqcls.errors import SourceError
 from seqcls.files import matching, nfc, on_disk
+from seqcls.files.without_folders import without_folders
 from seqcls.sources.base import Clip
 from seqcls.sources.image_names import why_not_counting
 from seqcls.sources.image_numbers import ImagePlaces, image_places, numbered_places
@@ -16,9 +17,8 @@ from seqcls.sources.image_pages import MAX_TRAILERS, images_in_a_row
 from seqcls.sources.images import ASSUMED_RATE_HZ, deep_sample, image_facts, level_details, listing, natural, read_image
 from seqcls.sources.levels import SetLevels
 from seqcls.sources.sniff import IMAGE_SUFFIXES, is_image
+from seqcls.text.wording import count_of
 from seqcls.types import MAX_TIME_S, Frame, Gap, SourceInfo
-from seqcls.without_folders import without_folders
-from seqcls.wording import count_of
 
 #: The place of the number in a pattern such as ``frame_%04d.png``.
 NUMBERED = re.compile(r"%(?:0\d+)?d")

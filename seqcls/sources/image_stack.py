@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import SourceError
-from seqcls.named_files import open_regular
+from seqcls.files.named_files import open_regular
 from seqcls.sources.base import Clip, require_sane_size
 from seqcls.sources.container import examine
 from seqcls.sources.image_pages import MAX_PAGES, tiff_pages
@@ -28,8 +28,8 @@ from seqcls.sources.images import (
 from seqcls.sources.levels import SAMPLE, SetLevels
 from seqcls.sources.pixel_aspect import square_size, with_square_pixels
 from seqcls.sources.stack_layout import StackLayout, raw_pages, stack_layout
+from seqcls.text.wording import count_of
 from seqcls.types import Frame, Gap, SourceInfo
-from seqcls.wording import count_of
 
 if TYPE_CHECKING:
     import PIL.Image

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import SourceError, one_line
-from seqcls.named_files import open_regular, read_regular
+from seqcls.files.named_files import open_regular, read_regular
 from seqcls.sources.aside import Aside
 from seqcls.sources.base import require_regular_file, require_sane_size
 from seqcls.sources.image_pages import still_format

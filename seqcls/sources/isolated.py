@@ -18,12 +18,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from seqcls import child_program, errors
-from seqcls.child_messages import Message, receive
+from seqcls import errors
 from seqcls.errors import SeqclsError, SourceError
-from seqcls.json_record import record_from
-from seqcls.process_limits import MEMORY_BYTES
-from seqcls.shared_images import SharedImages
+from seqcls.files.json_record import record_from
+from seqcls.processes import child_program
+from seqcls.processes.child_messages import Message, receive
+from seqcls.processes.process_limits import MEMORY_BYTES
+from seqcls.processes.shared_images import SharedImages
 from seqcls.sources.base import OneWay
 from seqcls.sources.found import FoundSource
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport

@@ -13,10 +13,10 @@ from functools import partial
 from typing import IO
 
 from seqcls import errors
-from seqcls.child_messages import Message, child_pipes, send
 from seqcls.errors import SeqclsError, one_line
-from seqcls.process_limits import limit_this_process
-from seqcls.shared_images import SharedImages
+from seqcls.processes.child_messages import Message, child_pipes, send
+from seqcls.processes.process_limits import limit_this_process
+from seqcls.processes.shared_images import SharedImages
 from seqcls.sources import open_found
 from seqcls.sources.images import deep_sample
 from seqcls.sources.isolated import END, ERROR, FRAME, GAP, INFO, LENGTH, ORDER, READY, REPORT, SETTINGS, Order

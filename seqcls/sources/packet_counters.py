@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.wording import count_of
+from seqcls.text.wording import count_of
 
 
 class PacketCounters:

@@ -11,9 +11,9 @@ import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from seqcls.foreign_text import whole_characters
 from seqcls.sources.dicom_header import read_header
 from seqcls.sources.dicom_instances import Instance, instance_of
+from seqcls.text.foreign_text import whole_characters
 
 _DIRECTORY = "1.2.840.10008.1.3.10"
 

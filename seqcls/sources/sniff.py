@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from seqcls.errors import SourceError, one_line
-from seqcls.named_files import open_regular
+from seqcls.files.named_files import open_regular
 from seqcls.sources.dicom_header import looks_like_dicom
 from seqcls.sources.image_pages import holds_several, still_format
 

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.named_files import open_regular
+from seqcls.files.named_files import open_regular
 from seqcls.sources.tiff_tags import (
     BITS,
     COMPRESSION,
@@ -28,7 +28,7 @@ from seqcls.sources.tiff_tags import (
     SAMPLES,
     TiffTags,
 )
-from seqcls.wording import count_of
+from seqcls.text.wording import count_of
 
 #: Seconds between two images that are believed.
 _MIN_INTERVAL_S, _MAX_INTERVAL_S = 0.0001, 60.0

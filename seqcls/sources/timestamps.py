@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from seqcls.text.wording import count_of
 from seqcls.types import Frame, Gap
-from seqcls.wording import count_of
 
 #: Decoders reorder at most this many frames (H.264's limit), so times farther apart are not just scrambled.
 MAX_REORDER = 16

@@ -21,8 +21,8 @@ from seqcls.sources.pixel_aspect import pixel_aspect, square_size
 from seqcls.sources.sniff import BARE_STREAMS, DEMUXERS, is_archive, kind_of
 from seqcls.sources.stated_times import stated_times
 from seqcls.sources.timestamps import EMPTY_PACKET_BYTES, LEAP_S, MAX_REORDER, Clock
+from seqcls.text.wording import count_of
 from seqcls.types import MAX_PIXELS, Frame, Gap, SourceInfo
-from seqcls.wording import count_of
 
 #: A demuxer that fails this often in a row has nothing more to give.
 MAX_FAILURES = 20

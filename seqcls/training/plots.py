@@ -10,7 +10,7 @@ from typing import Any
 
 from seqcls.errors import OutputError, one_line
 from seqcls.files import atomic_path, write_csv
-from seqcls.json_text import write_json
+from seqcls.files.json_text import write_json
 from seqcls.palette import BLUE, GRAY, GREEN, VERMILION
 from seqcls.third_party import library
 

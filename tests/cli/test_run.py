@@ -19,9 +19,9 @@ from support.commands import Seqcls, Trained, bright_clip, one_line
 from support.drawn import write_clip
 from support.fakes import detector
 
+from seqcls.files.output_lock import only_writer
 from seqcls.models.file import write_model
 from seqcls.models.untrained import random_model
-from seqcls.output_lock import only_writer
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_several_sources_get_a_folder_each_and_one_table(seqcls: Seqcls, model: 
 def test_the_second_of_two_runs_into_one_place_is_refused(
     seqcls: Seqcls, trained: Trained, monkeypatch: pytest.MonkeyPatch, command: str, output: str
 ) -> None:
-    monkeypatch.setattr("seqcls.output_lock._TRY_AGAIN_S", ())
+    monkeypatch.setattr("seqcls.files.output_lock._TRY_AGAIN_S", ())
     places = {**vars(trained), "clip": sorted(trained.clips.iterdir())[0]}
     with only_writer(Path(output), is_folder=output == "out"):
         done = seqcls(*(word.format(**places) for word in command.split()))
@@ -90,7 +90,7 @@ def test_the_second_of_two_runs_into_one_place_is_refused(
 def test_one_of_many_clips_that_is_run_elsewhere_is_left_alone(
     seqcls: Seqcls, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seqcls.output_lock._TRY_AGAIN_S", ())
+    monkeypatch.setattr("seqcls.files.output_lock._TRY_AGAIN_S", ())
     for name in "ab":
         bright_clip(Path(f"clips/{name}.mp4"), [True] * 4)
     with only_writer(Path("out/a"), is_folder=True):

@@ -168,7 +168,7 @@ def test_a_mistake_of_ours_is_final() -> None:
 
 
 def test_a_child_that_says_nonsense_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seqcls.child_program._CODE", "print('Traceback')")
+    monkeypatch.setattr("seqcls.processes.child_program._CODE", "print('Traceback')")
     connection = ChildConnection(CameraTarget(device=0))
     with pytest.raises(SourceError, match="died"):
         list(connection)

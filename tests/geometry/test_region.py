@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from seqcls.errors import GeometryError
+from seqcls.files.json_record import record_from
+from seqcls.files.json_text import json_text
 from seqcls.geometry import KINDS, Region, outline_mask, region_warnings
 from seqcls.geometry.region import layout_warning, region_mask
-from seqcls.json_record import record_from
-from seqcls.json_text import json_text
 
 REGION = Region(1, 2, 30, 40, 50, 60, ((1, 2), (29, 2), (9, 39)), "phased")
 

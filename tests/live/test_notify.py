@@ -20,8 +20,8 @@ import pytest
 
 from seqcls.credentials import NAMES
 from seqcls.errors import UsageError
-from seqcls.foreign_text import for_terminal
 from seqcls.live.notify import JsonLines, OnEvent, Webhook, event_json, split_command
+from seqcls.text.foreign_text import for_terminal
 from seqcls.types import Event
 
 NOON = datetime(2026, 3, 1, 13, 0, 0, 123456, timezone(timedelta(hours=1)))

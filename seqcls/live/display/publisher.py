@@ -11,9 +11,9 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from seqcls.foreign_text import for_page
-from seqcls.json_text import json_line
+from seqcls.files.json_text import json_line
 from seqcls.live.snapshot import LiveView
+from seqcls.text.foreign_text import for_page
 
 #: Longest side of the image in pixels.
 LARGEST = 960

@@ -23,12 +23,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.child_program import end, program, start
 from seqcls.errors import UsageError
-from seqcls.foreign_text import for_image
 from seqcls.live.background import BackgroundWorker
 from seqcls.live.snapshot import LiveView, OrganView
 from seqcls.palette import ABSENT, PRESENT, UNKNOWN, bgr
+from seqcls.processes.child_program import end, program, start
+from seqcls.text.foreign_text import for_image
 
 Image = NDArray[np.uint8]
 #: Each state has its word besides.

@@ -26,7 +26,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from seqcls.errors import OutputError, one_line
-from seqcls.file_lock import lock
+from seqcls.files.file_lock import lock
 
 _OURS = re.compile(r"\.seqcls-[0-9a-f]{16}\.part.*")
 _FOLDER = ".d"

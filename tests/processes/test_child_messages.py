@@ -10,7 +10,7 @@ import threading
 import numpy as np
 import pytest
 
-from seqcls.child_messages import Message, receive, send
+from seqcls.processes.child_messages import Message, receive, send
 
 
 @pytest.mark.parametrize("shape", [(48, 64), (3, 5, 3), (600, 800)])

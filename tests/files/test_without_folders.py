@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seqcls.without_folders import without_folders
+from seqcls.files.without_folders import without_folders
 
 
 @pytest.fixture

@@ -10,8 +10,17 @@ from pathlib import Path
 import pytest
 
 from seqcls.files import write_csv
-from seqcls.foreign_text import for_csv, for_image, for_page, for_srt, for_terminal, for_vtt, from_csv, visible_json
-from seqcls.json_text import json_line, json_text
+from seqcls.files.json_text import json_line, json_text
+from seqcls.text.foreign_text import (
+    for_csv,
+    for_image,
+    for_page,
+    for_srt,
+    for_terminal,
+    for_vtt,
+    from_csv,
+    visible_json,
+)
 
 #: C0 and C1, a change of the writing direction, a line separator, a byte that is no UTF-8, half a character.
 EVIL = "e\x1b]0;x\x07\r\n\x7f\x9b2J\u061c\u202e\u2066\u2028\ufff9\udce4\ud800"

@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from seqcls.errors import OutputError, one_line
-from seqcls.file_lock import lock, unlock
 from seqcls.files import nfc
+from seqcls.files.file_lock import lock, unlock
 
 #: Whoever sweeps left-over temporaries holds a lock for a moment.
 _TRY_AGAIN_S = (0.05, 0.25)

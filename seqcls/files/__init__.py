@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
 
 from seqcls.errors import OutputError, one_line
-from seqcls.foreign_text import for_csv, whole_characters
-from seqcls.temporaries import temporary_file
+from seqcls.files.temporaries import temporary_file
+from seqcls.text.foreign_text import for_csv, whole_characters
 
 #: What no spreadsheet takes for a formula, although it may begin with a minus.
 _FIGURE = re.compile(r"-?\d+(\.\d+)?")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from seqcls.file_lock import lock, unlock
+from seqcls.files.file_lock import lock, unlock
 
 
 def test_a_second_one_does_not_get_the_lock_until_the_first_gives_it_up(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqcls import json_text as module
-from seqcls.json_text import MAX_DEPTH, json_line, json_text, parse_json, read_json, write_json
+from seqcls.files import json_text as module
+from seqcls.files.json_text import MAX_DEPTH, json_line, json_text, parse_json, read_json, write_json
 
 VALUE = {"a": math.nan, "b": [1.5, -math.inf, (math.inf, {"c": math.nan})], "é": None, "d": True}
 WRITTEN = {"a": None, "b": [1.5, None, [None, {"c": None}]], "é": None, "d": True}

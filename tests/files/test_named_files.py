@@ -12,10 +12,10 @@ from seqcls.datasets.frame_table import read_description, read_table
 from seqcls.datasets.labels import read_labels
 from seqcls.errors import DataError, GeometryError, ModelError, SeqclsError, SourceError, one_line
 from seqcls.exports import read_run
+from seqcls.files.named_files import open_regular, read_regular
 from seqcls.journal import read_journal
 from seqcls.layouts import read_layouts
 from seqcls.models.file import read_header
-from seqcls.named_files import open_regular, read_regular
 from seqcls.sources import open_source
 from seqcls.sources.images import image_facts
 

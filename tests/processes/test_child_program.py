@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from seqcls.child_program import end, program, start
+from seqcls.processes.child_program import end, program, start
 
 
 def test_a_child_answers_and_ends_when_its_stdin_does() -> None:

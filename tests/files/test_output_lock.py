@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from seqcls import output_lock
 from seqcls.errors import OutputError
-from seqcls.output_lock import OutputBusyError, only_writer
-from seqcls.temporaries import sweep
+from seqcls.files import output_lock
+from seqcls.files.output_lock import OutputBusyError, only_writer
+from seqcls.files.temporaries import sweep
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ def test_two_spellings_are_one_output(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals and links")
 def test_a_killed_writer_keeps_nobody_out_and_its_lock_is_swept(tmp_path: Path) -> None:
     code = (
-        "import os, signal, sys; from pathlib import Path; from seqcls.output_lock import only_writer\n"
+        "import os, signal, sys; from pathlib import Path; from seqcls.files.output_lock import only_writer\n"
         "with only_writer(Path(sys.argv[1]), is_folder=True): os.kill(os.getpid(), signal.SIGKILL)"
     )
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == -signal.SIGKILL

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from seqcls.shared_images import SLOTS, SharedImages
+from seqcls.processes.shared_images import SLOTS, SharedImages
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory without a name is Linux's")
 

@@ -15,7 +15,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.shared_images import MIN_BYTES, SharedImages
+from seqcls.processes.shared_images import MIN_BYTES, SharedImages
 from seqcls.types import MAX_PIXELS
 
 #: What follows, two numbers, the length of a text, height, width, channels (0: gray without an axis), and in which slot

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seqcls.wording import count_of
+from seqcls.text.wording import count_of
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from seqcls.files import write_text
-from seqcls.foreign_text import visible_json, whole_characters
-from seqcls.named_files import read_regular
+from seqcls.files.named_files import read_regular
+from seqcls.text.foreign_text import visible_json, whole_characters
 
 #: A file's bytes where its kind has no narrower bound: the timeline of a day has 5 MB.
 MAX_BYTES = 64 << 20

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from seqcls.process_limits import limit_memory
+from seqcls.processes.process_limits import limit_memory
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CODE = """
 import json, os, socket, sys
-from seqcls.process_limits import limit_this_process
+from seqcls.processes.process_limits import limit_this_process
 given_up = limit_this_process(1 << 30)
 said = {}
 def attempt(name, work):

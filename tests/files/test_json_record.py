@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pytest
 
 from seqcls.errors import UsageError
-from seqcls.json_record import MAX_TEXT, known_fields, record_from
+from seqcls.files.json_record import MAX_TEXT, known_fields, record_from
 
 
 @dataclass(frozen=True)

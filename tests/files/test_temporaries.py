@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from seqcls import temporaries
 from seqcls.errors import OutputError
-from seqcls.files import atomic_path, require_writable, write_text
-from seqcls.temporaries import libraries_use, replace_folder, sweep, temporary_file, temporary_folder
+from seqcls.files import atomic_path, require_writable, temporaries, write_text
+from seqcls.files.temporaries import libraries_use, replace_folder, sweep, temporary_file, temporary_folder
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="rights and links as POSIX has them")
 
@@ -104,7 +103,7 @@ def test_libraries_lay_theirs_where_they_are_swept(tmp_path: Path) -> None:
 KILLED = """
 import sys, time
 from pathlib import Path
-from seqcls.temporaries import replace_folder, temporary_file, temporary_folder
+from seqcls.files.temporaries import replace_folder, temporary_file, temporary_folder
 here = Path(sys.argv[1])
 with temporary_file(here, ".png") as path, temporary_folder(here) as scratch:
     path.write_text("half")
