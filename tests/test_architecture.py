@@ -37,7 +37,7 @@ IMPORTS: dict[str, set[str]] = {
     "processes": {"types", "credentials"},
     "gate": {"errors", "geometry", "cv2"},
     "models": {"third_party", "errors", "files", "types", "intervals", "smoothing", "geometry", "google", "safetensors", "torch"},
-    "sources": {"text", "third_party", "errors", "files", "types", "credentials", "processes", "PIL", "av", "child_program", "cv2", "pydicom"},
+    "sources": {"text", "third_party", "errors", "files", "types", "credentials", "processes", "PIL", "av", "cv2", "pydicom"},
     "engines": {"third_party", "errors", "files", "models", "torch"},
     "feeds": {"bounded_queue", "text", "errors", "files", "types", "credentials", "processes", "sources", "av", "cv2"},
     "keepable": {"burnt_in_text", "geometry", "gate"},
