@@ -19,22 +19,30 @@ if TYPE_CHECKING:
     from seqcls.smoothing import SmoothingOptions
     from seqcls.timeline import Provenance, Timeline
 
+#: Those of ``exports.formats``, which a test compares; to import that takes longer than the help may.
+FORMATS = ("csv", "json", "srt", "vtt")
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `seqcls run` wrote.")]
 
 
 def export(
     folder: Run,
-    to: Annotated[str, OUTPUT("FORMATS", "csv, json, vtt or srt; several are separated by commas.")] = "vtt",
-    output: Annotated[Path | None, OUTPUT("DIR", "Default: RUN.", "-o", "--output")] = None,
+    to: Annotated[
+        str | None, OUTPUT("FORMATS", f"{', '.join(FORMATS)}; several are separated by commas.", "--to")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        OUTPUT("FILE|DIR", "A file, whose suffix chooses the format, or a folder. Default: RUN.", "-o", "--output"),
+    ] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Write a finished run's timeline in other formats."""
+    """Write a finished run's timeline in other formats; without --to and -o FILE as WebVTT."""
     from seqcls.exports import export as write
-    from seqcls.exports import export_paths
+    from seqcls.exports import export_places
 
     target = output if output is not None else folder if folder.is_dir() else folder.parent
-    with only_writer(target, is_folder=True):
-        options.check_outputs(*export_paths(target, to).values(), overwrite=overwrite)
+    places = export_places(target, to)
+    with only_writer(target, is_folder=target not in places.values()):
+        options.check_outputs(*places.values(), overwrite=overwrite)
         journal = _journal_at(folder) if folder.is_dir() else None
         if journal is not None:
             stale = f"{journal} is newer than the timeline beside it: `{_remedy(folder)}` brings that up to date"

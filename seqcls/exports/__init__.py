@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from seqcls.errors import OutputError, UsageError, one_line
+from seqcls.errors import OutputError, one_line
+from seqcls.exports.formats import FORMATS, Format, export, export_places
 from seqcls.exports.intervals_csv import write_intervals_csv
 from seqcls.exports.pictures_csv import write_pictures_csv
 from seqcls.exports.scores_csv import Progress, write_scores_csv
@@ -16,25 +17,17 @@ from seqcls.files import make_folder, require_free, sync_folder
 from seqcls.files.temporaries import temporary_folder
 from seqcls.timeline import Timeline
 
-WRITERS: dict[str, Callable[[Timeline, Path], None]] = {
-    "csv": write_intervals_csv,
-    "json": write_timeline_json,
-    "srt": write_srt,
-    "vtt": write_vtt,
-}
-
 #: What is written last: where one of them is, a run is whole.
 RUN_ENDS = ("timeline.json", "pictures.csv")
 #: In the order of removal: as long as an end is there, what it needs is, too.
-_RUN_FILES = ("timeline.vtt", "timeline.srt", "timeline.png", *RUN_ENDS, "intervals.csv", "scores.csv")
-#: Files that are not called timeline.
-_NAMES = {"csv": "intervals.csv"}
+_RUN_FILES = ("timeline.png", *RUN_ENDS, "intervals.csv", "scores.csv")
 
 __all__ = [
+    "FORMATS",
     "RUN_ENDS",
-    "WRITERS",
+    "Format",
     "export",
-    "export_paths",
+    "export_places",
     "read_run",
     "remove_run",
     "write_intervals_csv",
@@ -45,37 +38,6 @@ __all__ = [
     "write_timeline_json",
     "write_vtt",
 ]
-
-
-def export(
-    timeline: Timeline, folder: str | Path, formats: str | Iterable[str] = "vtt", *, overwrite: bool = False
-) -> tuple[Path, ...]:
-    """Write ``timeline`` into ``folder`` as intervals.csv, timeline.json, timeline.srt or timeline.vtt; their paths.
-
-    Args:
-        timeline: of ``Detector.analyze`` or ``read_run``.
-        folder: where to; made where it is missing.
-        formats: csv, json, srt, vtt; several in a list, or with commas between them.
-        overwrite: whether files that are there already may be replaced.
-
-    Raises UsageError for an unknown format, OutputError where a file is there already or cannot be written.
-    """
-    paths = export_paths(folder, formats)
-    for path in paths.values():
-        require_free(path, overwrite)
-    for kind, path in paths.items():
-        WRITERS[kind](timeline, path)
-    return tuple(paths.values())
-
-
-def export_paths(folder: str | Path, formats: str | Iterable[str]) -> dict[str, Path]:
-    """Where ``export`` writes each format, by the keys of WRITERS. Raises UsageError for others, and for none."""
-    wanted = [kind.strip().lower() for kind in (formats.split(",") if isinstance(formats, str) else formats)]
-    known = [kind for kind in wanted if kind in WRITERS]
-    unknown = [kind for kind in wanted if kind and kind not in WRITERS]
-    if unknown or not known:
-        raise UsageError(f"cannot export to {', '.join(unknown) or 'nothing'}: choose from {', '.join(WRITERS)}")
-    return {kind: Path(folder) / _NAMES.get(kind, f"timeline.{kind}") for kind in known}
 
 
 def write_run(
@@ -125,11 +87,23 @@ def remove_run(folder: Path) -> None:
     if not any((folder / name).exists() for name in RUN_ENDS):
         return
     try:
-        for name in _RUN_FILES:
-            (folder / name).unlink(missing_ok=True)
+        exported = sorted(
+            {path for one in FORMATS for path in _exported(folder, one)} - {folder / n for n in _RUN_FILES}
+        )
+        for path in (*exported, *(folder / name for name in _RUN_FILES)):
+            path.unlink(missing_ok=True)
             sync_folder(folder)
     except OSError as error:
         raise OutputError(f"cannot replace {folder}: {one_line(error)}; choose another place") from error
+
+
+def _exported(folder: Path, kind: Format) -> Iterator[Path]:
+    """What ``export`` left of this format in a run's folder."""
+    if kind.per_organ:
+        stem, suffix = Path(kind.name_in_folder).stem, Path(kind.name_in_folder).suffix
+        yield from (path for path in folder.iterdir() if path.name.startswith(f"{stem}-") and path.suffix == suffix)
+    if (folder / kind.name_in_folder).exists():
+        yield folder / kind.name_in_folder
 
 
 def write_pictures(pictures: Sequence[Timeline], folder: str | Path, *, overwrite: bool = False) -> None:

@@ -8,15 +8,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from unicodedata import category
 
-from seqcls.files import nfc
+from seqcls.files.safe_names import safe
 from seqcls.sources.aside import Aside
 from seqcls.sources.dicom_instances import Instance, SeriesFiles
 from seqcls.sources.sniff import kind_by_suffix
 
-#: Devices of Windows, where no file can have these names, whatever the suffix.
-_RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))})
 #: Names that a run writes beside the folders of its clips.
 _TAKEN = frozenset({"intervals.csv", "scores.csv", "pictures.csv"})
 
@@ -144,12 +141,6 @@ def stem_of(name: str) -> str:
     """Without the suffix where that is one: the last number of a UID is none."""
     path = Path(name)
     return path.stem if kind_by_suffix(path) else name
-
-
-def safe(name: str) -> str:
-    """Fit for a folder's name on any file system."""
-    fit = "".join(c if c.isalnum() or c in "-_.+ ()" or category(c)[0] == "M" else "_" for c in nfc(name)).strip(". ")
-    return f"{fit}_" if fit.split(".")[0].casefold() in _RESERVED else fit or "clip"
 
 
 def with_path(source: FoundSource, label: tuple[str, ...], relative: tuple[str, ...]) -> FoundSource:

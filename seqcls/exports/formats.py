@@ -1,0 +1,173 @@
+"""The formats a timeline is written in, each a line of FORMATS, and the choice among them by name or by suffix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+
+from seqcls.errors import OutputError, UsageError
+from seqcls.exports.intervals_csv import write_intervals_csv
+from seqcls.exports.subtitles import write_srt, write_vtt
+from seqcls.exports.timeline_json import write_timeline_json
+from seqcls.files import require_free
+from seqcls.files.safe_names import safe
+from seqcls.timeline import Timeline
+from seqcls.types import ScoreTable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """One format. ``docs/exports.md`` has a row for each; a test holds the two together."""
+
+    name: str
+    """By which ``--to`` names it."""
+    write: Callable[..., object]
+    """Called with the timeline and the path; where ``takes_clip`` also with the clip's path, or None."""
+    suffixes: tuple[str, ...]
+    """With their dots, in lower case; the first is that of the file in a folder."""
+    file_name: str = ""
+    """Of the file in a folder; default: timeline and the first suffix."""
+    plain: bool = False
+    """Whether a suffix that several formats share means this one."""
+    per_organ: bool = False
+    """Whether it holds one organ: then each organ gets a file of its own, called after it."""
+    takes_clip: bool = False
+    """Whether it can say more where the clip is at hand."""
+    extra: str = ""
+    """Of seqcls, that brings ``libraries``."""
+    libraries: tuple[str, ...] = ()
+    """Modules that it needs besides what seqcls always has."""
+
+    @property
+    def name_in_folder(self) -> str:
+        return self.file_name or f"timeline{self.suffixes[0]}"
+
+
+#: In the order of the help. Two that share a suffix: one is plain, or `-o FILE` asks which is meant.
+FORMATS = (
+    Format(name="csv", write=write_intervals_csv, suffixes=(".csv",), file_name="intervals.csv", plain=True),
+    Format(name="json", write=write_timeline_json, suffixes=(".json",), plain=True),
+    Format(name="srt", write=write_srt, suffixes=(".srt",)),
+    Format(name="vtt", write=write_vtt, suffixes=(".vtt",)),
+)
+#: Where nothing is asked for.
+DEFAULT = "vtt"
+
+
+def export(
+    timeline: Timeline,
+    target: str | Path,
+    formats: str | Iterable[str] | None = None,
+    *,
+    clip: str | Path | None = None,
+    overwrite: bool = False,
+) -> tuple[Path, ...]:
+    """Write ``timeline`` in the formats of other programs; returns the paths.
+
+    Args:
+        timeline: of ``Detector.analyze`` or ``read_run``.
+        target: the file to write, whose suffix is one of the format's; else a folder, made where it is missing.
+        formats: names of FORMATS, in a list or with commas between them; default: by the suffix of ``target``, WebVTT
+            into a folder.
+        clip: the clip itself, for formats that refer to it.
+        overwrite: whether files that are there already may be replaced.
+
+    Raises UsageError for an unknown format and a suffix that several share, OutputError where a library is missing, and
+    where a file is there already or cannot be written.
+    """
+    places = export_places(target, formats)
+    if clip is not None and not any(one.takes_clip for one in places):
+        takes = ", ".join(one.name for one in FORMATS if one.takes_clip)
+        raise UsageError(f"only {takes or 'no format'} can use the clip; leave it out")
+    work = [piece for kind, path in places.items() for piece in _pieces(timeline, kind, path)]
+    for _, _, path in work:
+        require_free(path, overwrite)
+    for kind, part, path in work:
+        if kind.takes_clip:
+            kind.write(part, path, None if clip is None else Path(clip))
+        else:
+            kind.write(part, path)
+    return tuple(path for _, _, path in work)
+
+
+def export_places(target: str | Path, formats: str | Iterable[str] | None = None) -> dict[Format, Path]:
+    """Where ``export`` writes each format; of one that is ``per_organ`` the organ is added to the name.
+
+    Raises UsageError as ``export`` does, OutputError where a format's library is missing.
+    """
+    target = Path(target)
+    is_file = not target.is_dir() and any(target.suffix.lower() in one.suffixes for one in FORMATS)
+    kinds = _named(formats) if formats is not None else [_by_suffix(target)] if is_file else _named(DEFAULT)
+    for kind in kinds:
+        _require_libraries(kind)
+    if not is_file:
+        return {kind: target / kind.name_in_folder for kind in kinds}
+    if len(kinds) > 1:
+        raise UsageError(f"{target} is one file, for {len(kinds)} formats: name a folder, or one format")
+    if target.suffix.lower() not in kinds[0].suffixes:
+        raise UsageError(f"a file of {kinds[0].name} ends in {' or '.join(kinds[0].suffixes)}, not {target.suffix}")
+    return {kinds[0]: target}
+
+
+def _named(formats: str | Iterable[str]) -> list[Format]:
+    known = {one.name: one for one in FORMATS}
+    wanted = [kind.strip().lower() for kind in (formats.split(",") if isinstance(formats, str) else formats)]
+    found = [known[kind] for kind in dict.fromkeys(wanted) if kind in known]
+    unknown = [kind for kind in wanted if kind and kind not in known]
+    if unknown or not found:
+        raise UsageError(f"cannot export to {', '.join(unknown) or 'nothing'}: choose from {', '.join(known)}")
+    return found
+
+
+def _by_suffix(target: Path) -> Format:
+    fitting = [one for one in FORMATS if target.suffix.lower() in one.suffixes]
+    meant = fitting if len(fitting) == 1 else [one for one in fitting if one.plain]
+    if len(meant) != 1:
+        names = " or ".join(f"--to {one.name}" for one in fitting)
+        raise UsageError(f"which format is {target.name} to have? Several end in {target.suffix}: add {names}")
+    return meant[0]
+
+
+def _require_libraries(kind: Format) -> None:
+    missing = [name for name in kind.libraries if find_spec(name) is None]
+    if missing:
+        raise OutputError(f"{kind.name} needs {', '.join(missing)}: pip install 'seqcls[{kind.extra}]'")
+
+
+def _pieces(timeline: Timeline, kind: Format, path: Path) -> Iterator[tuple[Format, Timeline, Path]]:
+    """What goes into which file."""
+    if not kind.per_organ or len(timeline.organs) == 1:
+        yield kind, timeline, path
+        return
+    taken = set[str]()
+    for organ in timeline.organs:
+        base = name = f"{path.stem}-{safe(organ)}"
+        number = 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{base}-{number}"
+        taken.add(name.casefold())
+        yield kind, of_organ(timeline, organ), path.with_name(f"{name}{path.suffix}")
+
+
+def of_organ(timeline: Timeline, organ: str) -> Timeline:
+    """The timeline of one of its organs."""
+    column, scores = timeline.organs.index(organ), timeline.scores
+    return replace(
+        timeline,
+        organs=(organ,),
+        intervals=timeline.of(organ),
+        scores=ScoreTable(
+            organs=(organ,),
+            index=scores.index,
+            time_s=scores.time_s,
+            duration_s=scores.duration_s,
+            raw=scores.raw[:, column : column + 1],
+            smooth=scores.smooth[:, column : column + 1],
+            reason=scores.reason,
+            measured=scores.measured,
+        ),
+        provenance=replace(timeline.provenance, intervals=(timeline.provenance.intervals[column],)),
+    )
