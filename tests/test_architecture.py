@@ -32,6 +32,7 @@ IMPORTS: dict[str, set[str]] = {
     "pauses": {"text", "types"},
     "phantom": {"errors", "files", "av", "cv2"},
     "smoothing": {"errors", "types"},
+    "timemap": {"errors", "files", "types"},
     "geometry": {"errors", "files", "types", "burnt_in_text", "cv2"},
     "postprocess": {"types", "intervals", "smoothing"},
     "processes": {"types", "credentials"},
