@@ -17,10 +17,12 @@ import numpy as np
 import pytest
 from support.pages import PICTURE, THYROID, TOKEN, VIEW, ask, news, status, threads, until
 
+from seqcls import local_server
 from seqcls.errors import UsageError
 from seqcls.live.display import server as server_module
 from seqcls.live.display.publisher import LARGEST, SnapshotPublisher, view_json
-from seqcls.live.display.server import MAX_CLIENTS, PageServer, crowded_out
+from seqcls.live.display.server import PageServer
+from seqcls.local_server import MAX_CLIENTS, crowded_out
 
 
 @pytest.fixture
@@ -161,7 +163,7 @@ def test_headers_also_for_a_client_that_names_no_version(steady: PageServer) -> 
 
 def test_no_outside_resources() -> None:
     folder = Path(server_module.__file__).parent / "page"
-    names = {name for name, _ in server_module.PAGE.values()}
+    names = set(server_module.PAGE.values())
     assert names == {path.name for path in folder.iterdir()}
     for path in folder.iterdir():
         text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
@@ -217,7 +219,7 @@ def test_how_the_run_ended_is_told_to_who_waits(page: PageServer) -> None:
     heard: list[dict[str, object]] = []
     asking = threading.Thread(target=lambda: heard.append(news(page, 1)))
     asking.start()
-    until(lambda: page._server.watched)
+    until(lambda: page.watched)
     page.publish(replace(VIEW, feed="stopped"))
     page.close()
     asking.join(30)
@@ -273,18 +275,18 @@ def test_strangers_keep_nobody_out(page: PageServer) -> None:
         for _ in range(60):
             strangers.enter_context(connected(page)).sendall(b"GET / HTTP/1.1\r\nHost:")
         assert status(page, "/") == 200 and news(page)["version"] == 1
-        assert len(page._server.open) <= server_module.MAX_PER_PEER + 1
+        assert len(page.server.connections.open) <= local_server.MAX_PER_PEER + 1
         assert silent[0].recv(1) == b""
 
 
 def test_one_address_leaves_room_for_others() -> None:
-    made = {number: server_module._Connection("a" if number < 10 else "b", 0.0) for number in range(57)}
+    made = {number: local_server.Connection("a" if number < 10 else "b", 0.0) for number in range(57)}
     made[0].admitted = made[10].admitted = True
     assert crowded_out(made, "b") == crowded_out({}, "b") == []  # 46 from there
-    made |= {number: server_module._Connection("b", 0.0) for number in (57, 58)}
+    made |= {number: local_server.Connection("b", 0.0) for number in (57, 58)}
     assert crowded_out(made, "b") == [11]  # 48: the oldest from there that has not shown the token
     assert crowded_out(made, "c") == []  # 57 in all
-    made |= {number: server_module._Connection("c", 0.0) for number in range(59, 66)}
+    made |= {number: local_server.Connection("c", 0.0) for number in range(59, 66)}
     assert crowded_out(made, "c") == [1]  # 64: the oldest of all
 
 
@@ -292,20 +294,20 @@ def test_the_seventeenth_with_the_token_is_turned_away(page: PageServer) -> None
     known = [connected(page) for _ in range(MAX_CLIENTS)]
     page.publish(VIEW)
     head = f"GET /view?seen=1 HTTP/1.1\r\nHost: 127.0.0.1:{page.port}\r\nCookie: seqcls_{page.port}={TOKEN}\r\n\r\n"
-    page._server.publisher.wait = lambda *_: page._server.informed.wait(60)  # type: ignore[method-assign]
+    page.publisher.wait = lambda *_: page.informed.wait(60)  # type: ignore[method-assign]
     for connection in known:
         connection.sendall(head.encode())
-    until(lambda: sum(one.admitted for one in page._server.open.values()) == MAX_CLIENTS)
+    until(lambda: sum(one.admitted for one in page.server.connections.open.values()) == MAX_CLIENTS)
     answer = ask(page, "/")
     assert answer.status == 503 and b"16 connections" in answer.body  # type: ignore[attr-defined]
-    page._server.informed.set()
+    page.informed.set()
     until(lambda: status(page, "/") == 200)
     for connection in known:
         connection.close()
 
 
 def test_silent_and_trickling_clients_hold_nothing_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "HEAD_S", 0.5)
+    monkeypatch.setattr(local_server, "HEAD_S", 0.5)
     page = PageServer(token=TOKEN)
     try:
         with (
@@ -324,14 +326,14 @@ def test_silent_and_trickling_clients_hold_nothing_for_ever(monkeypatch: pytest.
 
 
 def test_who_does_not_read_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(local_server, "PATIENCE_S", 0.3)
     page = PageServer(token=TOKEN)
     page.publish(replace(VIEW, messages=("x" * 20_000_000,)))
     with connected(page) as connection:
         head = f"GET /view HTTP/1.1\r\nHost: 127.0.0.1:{page.port}\r\nCookie: seqcls_{page.port}={TOKEN}\r\n\r\n"
         connection.sendall(head.encode())
-        until(lambda: page._server.watched)
-        until(lambda: not page._server.open)
+        until(lambda: page.watched)
+        until(lambda: not page.server.connections.open)
     page.close()
 
 
@@ -344,7 +346,7 @@ def test_close_leaves_nothing_behind(capfd: pytest.CaptureFixture[str]) -> None:
     page.close()
     page.close()
     assert threads() == before
-    until(lambda: not page._server.open)
+    until(lambda: not page.server.connections.open)
     for connection in silent:
         assert connection.recv(1) == b""
         connection.close()
