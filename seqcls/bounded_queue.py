@@ -118,8 +118,14 @@ class BoundedQueue(Generic[T]):
     def _has_room(self, weight: int) -> bool:
         return weight == 0 or self._weight == 0 or self._weight + weight <= self._limit
 
+    def on_dropped(self, item: T, before: int) -> None:
+        """Called with each item that was dropped to make room, in the thread that puts, which holds the queue's lock;
+        so many items, without weight, wait before it."""
+
     def _drop_oldest(self) -> None:
         place = next(i for i, (_, weight) in enumerate(self._waiting) if weight)
-        self._weight -= self._waiting[place][1]
+        item, weight = self._waiting[place]
+        self._weight -= weight
         del self._waiting[place]
         self.dropped += 1
+        self.on_dropped(item, place)

@@ -1,17 +1,36 @@
-"""Between a source that brings frames when it likes and a run that takes them when it can: a bounded queue, and a
-count of every frame."""
+"""Between a source that brings frames when it likes and a run that takes them when it can: a bounded queue, a count of
+every frame, and gaps where what was dropped would have told."""
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Literal
 
 from seqcls.bounded_queue import BoundedQueue
 from seqcls.live.background import nothing
-from seqcls.types import Frame, Gap
+from seqcls.pauses import LONG_S
+from seqcls.types import TIME_TOLERANCE_S, Frame, Gap
 
 Keep = Literal["latest", "every"]
+#: Reason of stretches in which no frame was scored, although frames came.
+DROPPED = "dropped: this computer is too slow"
+
+
+@dataclass(slots=True)
+class _Dropped:
+    """Frames one behind the other that were dropped, all with the same reason; ``before``: so many gaps waited."""
+
+    start_s: float
+    next_index: int
+    reason: str
+    before: int
+
+
+def _scorable(frame: Frame) -> str:
+    return ""
 
 
 class FrameQueue(BoundedQueue[tuple[float, Frame | Gap]]):
@@ -20,6 +39,10 @@ class FrameQueue(BoundedQueue[tuple[float, Frame | Gap]]):
     keep ``latest``: when more than ``limit`` frames wait, the oldest of them is dropped and counted. ``every``: the
     source is made to wait instead. Gaps are never dropped. ``received`` counts the source's frames, ``dropped`` those
     that ``get`` never returns. After ``close`` no more is taken from the source.
+
+    Dropped frames become gaps where a state that is taken from the frame before them would be wrong: those of which
+    ``check`` says why they are not scorable ("" where they are), as they would be unknown had they been taken; and all
+    of a stretch longer than ``LONG_S``. ``check`` is called in the reading thread, and takes little time.
     """
 
     def __init__(
@@ -29,12 +52,51 @@ class FrameQueue(BoundedQueue[tuple[float, Frame | Gap]]):
         keep: Keep,
         limit: int,
         on_frame: Callable[[Frame], None] = nothing,
+        check: Callable[[Frame], str] = _scorable,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(limit, "wait" if keep == "every" else "drop_oldest")
-        self._source, self._on_frame, self._clock = source, on_frame, clock
+        self._source, self._on_frame, self._check, self._clock = source, on_frame, check, clock
         self.received = 0
+        self._lost: deque[_Dropped] = deque()
+        self._next: deque[tuple[float, Frame | Gap]] = deque()
         self._thread = self.fill(self._arrivals(), "frames", weight=lambda arrival: int(isinstance(arrival[1], Frame)))
+
+    def get(self, timeout_s: float | None = None) -> tuple[float, Frame | Gap] | None:
+        """The next frame or gap; None when none came in time, or when the source has ended."""
+        with self._changed:  # nothing is dropped between an item and the gaps before it
+            if not self._next:
+                arrival = super().get(timeout_s)
+                if arrival is None:
+                    return None
+                self._next += [(arrival[0], gap) for gap in self._gaps_until(arrival[1].time_s)]
+                self._next.append(arrival)
+            return self._next.popleft()
+
+    def on_dropped(self, item: tuple[float, Frame | Gap], before: int) -> None:
+        """Remember where a dropped frame stood."""
+        frame = item[1]
+        assert isinstance(frame, Frame), "gaps weigh nothing"
+        reason, last = self._check(frame), self._lost[-1] if self._lost else None
+        if last is not None and (last.next_index, last.reason, last.before) == (frame.index, reason, before):
+            last.next_index += 1
+        else:
+            self._lost.append(_Dropped(frame.time_s, frame.index + 1, reason, before))
+
+    def _gaps_until(self, time_s: float) -> list[Gap]:
+        """What is unknown before the item of this time; everything dropped before it is known by now."""
+        lost: list[_Dropped] = []
+        while self._lost and self._lost[0].start_s <= time_s:
+            lost.append(self._lost.popleft())
+        if not lost:
+            return []
+        ends_s = [*(one.start_s for one in lost[1:]), time_s]
+        all_of_it = time_s - lost[0].start_s > LONG_S + TIME_TOLERANCE_S
+        return [
+            Gap(one.start_s, end_s, one.reason if one.reason else DROPPED)
+            for one, end_s in zip(lost, ends_s, strict=True)
+            if (one.reason or all_of_it) and end_s > one.start_s
+        ]
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the thread, which ends once its source gives something or ends; whether it has."""

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from seqcls.detector import Detector
 from seqcls.errors import UsageError, one_line
 from seqcls.files.without_folders import without_folders
+from seqcls.gate import Gate
 from seqcls.geometry import Region
 from seqcls.journal import JournalWriter, Resumption, RunSummary
 from seqcls.keepable import keepable
@@ -163,6 +164,7 @@ class LiveSession:
             keep=self._options.keep,
             limit=self._options.waiting,
             on_frame=self._on_frame,
+            check=self._why_not_scorable,
             clock=self._clock,
         )
         problem = ""
@@ -198,6 +200,13 @@ class LiveSession:
                 return
             else:
                 self._show(feed)
+
+    def _why_not_scorable(self, frame: Frame) -> str:
+        """What would be said of a frame that nobody takes, as far as one image tells: not whether it is frozen."""
+        region = self.region
+        if frame.damaged or region is None or frame.image.shape[:2] != (region.height, region.width):
+            return frame.damaged
+        return Gate(self._detector.gate).check(frame.image, region, frame.time_s)
 
     def _take(self, item: FrameScore | Gap, feed: FrameQueue) -> None:
         region = self.region

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from support.fakes import frames
 
-from seqcls.live.frame_queue import FrameQueue, shifted
+from seqcls.live.frame_queue import DROPPED, FrameQueue, shifted
 from seqcls.types import Frame, Gap
 
 
@@ -47,6 +47,35 @@ def test_the_latest_frames_are_kept_and_the_others_counted() -> None:
     assert feed.join(20)
     assert drained(feed) == [items[2], items[4], items[5]]  # the gap, and the last two frames
     assert (feed.received, feed.dropped, seen) == (5, 3, [0, 1, 2, 3, 4]) and feed.ended
+
+
+def dropped(count: int, check: Callable[[Frame], str] = lambda frame: "") -> list[Frame | Gap]:
+    """What is left of so many frames at 10 Hz where nobody takes one until the last two wait."""
+    feed = FrameQueue(frames([0.5] * count), keep="latest", limit=2, check=check)
+    assert feed.join(20) and feed.dropped == count - 2
+    return [item if isinstance(item, Gap) else item.index for item in drained(feed)]  # type: ignore[misc]
+
+
+def test_a_long_stretch_of_dropped_frames_is_unknown_a_short_one_is_not() -> None:
+    assert dropped(12) == [10, 11]  # 1.0 s
+    assert dropped(13) == [Gap(0.0, 1.1, DROPPED), 11, 12]
+
+
+def test_dropped_frames_that_are_not_scorable_are_unknown_for_their_reason() -> None:
+    def menu(frame: Frame) -> str:
+        return "not ultrasound" if 3 <= frame.index < 6 else ""
+
+    assert dropped(10, menu) == [Gap(0.3, 0.6, "not ultrasound"), 8, 9]
+    long = [Gap(0.0, 0.3, DROPPED), Gap(0.3, 0.6, "not ultrasound"), Gap(0.6, 1.8, DROPPED), 18, 19]
+    assert dropped(20, menu) == long
+
+
+def test_dropped_frames_before_and_behind_a_gap_stay_apart() -> None:
+    items: list[Frame | Gap] = list(frames([0.5] * 40))
+    items.insert(20, Gap(1.95, 2.0, "lost"))
+    feed = FrameQueue(iter(items), keep="latest", limit=2)
+    assert feed.join(20)
+    assert drained(feed)[:3] == [Gap(0.0, 1.95, DROPPED), items[20], Gap(2.0, 3.8, DROPPED)]
 
 
 def test_each_item_comes_with_its_time_of_arrival() -> None:

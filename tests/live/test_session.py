@@ -15,6 +15,7 @@ from support.journals import entries_of
 
 from seqcls.errors import EngineError, UsageError
 from seqcls.journal import create_journal, read_journal, resume
+from seqcls.live.frame_queue import DROPPED
 from seqcls.live.session import LiveOptions, LiveSession
 from seqcls.live.snapshot import LiveView
 from seqcls.smoothing import SmoothingOptions
@@ -112,6 +113,44 @@ def test_a_flood_drops_the_oldest_and_counts_them() -> None:
     )
     assert 5 <= frame_counts.classified <= 7 and frame_counts.dropped == 120 - frame_counts.classified
     assert told[-1].state == "present"
+    assert ("unknown", DROPPED) in {(event.state, event.reason) for event in told}
+
+
+def test_a_menu_among_dropped_frames_is_unknown_as_it_is_offline(tmp_path: Path) -> None:
+    """Shown for 0.5 s while the engine was busy: the states before it are not taken over it."""
+    made = detector(organs=("liver",), gate=True)
+    clip = [
+        replace(f, image=np.full_like(f.image, 200)) if 22 <= f.index < 27 else f
+        for f in frames([0.9] * 30)
+        if isinstance(f, Frame)
+    ]
+    offline = [(i.state, i.start_s, i.end_s, i.reason) for i in made.analyze(clip).intervals]
+    assert offline[1] == ("unknown", 2.2, 2.7, "not ultrasound")
+    engine, taken = Gate(made.engine), threading.Semaphore(0)
+
+    def feed() -> Iterator[Frame | Gap]:
+        engine.open.set()
+        for frame in clip:
+            if frame.index == 18:
+                engine.open.clear()
+            yield frame
+            assert frame.index >= 18 or taken.acquire(timeout=20)
+        engine.open.set()
+
+    journal = create_journal(
+        tmp_path / "run.journal", organs=made.organs, provenance=made.provenance,
+        source=SourceInfo(name="probe", kind="stream"),
+    )  # fmt: skip
+    summary = LiveSession(
+        replace(made, engine=engine),
+        Replay(feed()),
+        options=LiveOptions(keep="latest", waiting=3),
+        journal=journal,
+        on_taken=lambda frame: taken.release(),
+    ).run()
+    live = read_journal(tmp_path / "run.journal").timeline()
+    assert [(i.state, i.start_s, i.end_s, i.reason) for i in live.intervals] == offline
+    assert summary.frame_counts.dropped in (8, 9) and not any("no new frame" in line for line in live.warnings)
 
 
 def test_stopping_takes_what_waits_and_no_more() -> None:
