@@ -9,8 +9,10 @@ import itertools
 from pathlib import Path
 
 import seqcls
+from seqcls.exports.marks import MillisecondEdges, marks
 from seqcls.files import write_text
 from seqcls.text.foreign_text import for_srt, for_vtt
+from seqcls.text.organ_marks import organ_mark
 from seqcls.timeline import Timeline
 
 
@@ -19,7 +21,8 @@ def write_vtt(timeline: Timeline, path: str | Path) -> None:
     cues = [f"{_clock(a, '.')} --> {_clock(b, '.')}\n{for_vtt(text)}\n" for a, b, text in _cues(timeline)]
     report = timeline.report
     of_clip = f"{timeline.source.title}: input {report.verdict}, {timeline.coverage:.1%} scorable"
-    notes = [f"NOTE {for_vtt(text)}\n" for text in (seqcls.DISCLAIMER, of_clip, *timeline.notes)]
+    never = [organ_mark(mark.interval.organ, "absent") for mark in marks(timeline) if mark.interval.state == "absent"]
+    notes = [f"NOTE {for_vtt(text)}\n" for text in (seqcls.DISCLAIMER, of_clip, *never, *timeline.notes)]
     write_text(path, "\n".join(["WEBVTT\n", *notes, *cues]))
 
 
@@ -34,11 +37,8 @@ def write_srt(timeline: Timeline, path: str | Path) -> None:
 
 def _cues(timeline: Timeline) -> list[tuple[int, int, str]]:
     """(start, end, text) in whole milliseconds, in order, none overlapping: players stack overlapping cues badly."""
-    spans = [
-        (round(i.start_s * 1000), round(i.end_s * 1000), i.organ if i.state == "present" else f"{i.organ}?")
-        for i in timeline.intervals
-        if i.state != "absent"
-    ]
+    edges = MillisecondEdges(timeline)
+    spans = [(*edges.of(i), organ_mark(i.organ, i.state)) for i in timeline.intervals if i.state != "absent"]
     marks = sorted({mark for a, b, _ in spans for mark in (a, b)})
     begins, ends = (sorted(range(len(spans)), key=lambda k: spans[k][side], reverse=True) for side in (0, 1))
     shown = set[int]()  # places of the spans that hold now: of a day, not all are gone through for each mark
