@@ -1,0 +1,86 @@
+"""What the page needs of a timeline, compact and exact: facts as JSON, the frames' numbers as one compressed block.
+
+The page smooths and finds intervals again, so scores keep every bit of their float32 and times of their float64. They
+lie in planes (the lowest byte of all, then the next), times and indices as differences of their 64-bit patterns: a
+constant rate nearly vanishes. 360,000 frames of two organs take at most 3.5 MB as base64.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import seqcls
+from seqcls.timeline import Timeline
+
+#: Reasons are counted by 16 bits; no run has so many different ones.
+MAX_REASONS = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class PageData:
+    """``facts``: for JSON. ``block``: base64 of the zlib-compressed numbers, see ``pack``."""
+
+    facts: dict[str, Any]
+    block: str
+
+
+def page_data(timeline: Timeline) -> PageData:
+    """The timeline for ``page/run.js``."""
+    table, used = timeline.scores, timeline.provenance
+    reasons = ["", *sorted({reason for reason in table.reason if reason})][:MAX_REASONS]
+    number = {reason: at for at, reason in enumerate(reasons)}
+    facts = {
+        "note": seqcls.DISCLAIMER,
+        "source": asdict(timeline.source),
+        "title": timeline.source.title,
+        "organs": list(timeline.organs),
+        "scored_organs": list(table.organs),
+        "frames": len(table.index),
+        "start_s": timeline.start_s,
+        "end_s": timeline.end_s,
+        "coverage": timeline.coverage,
+        "verdict": timeline.report.verdict,
+        "verdict_reasons": list(timeline.report.reasons),
+        "gaps": [asdict(gap) for gap in timeline.report.gaps],
+        "warnings": list(timeline.warnings),
+        "frame_counts": asdict(timeline.frame_counts),
+        "smoothing": asdict(used.smoothing),
+        "options": [asdict(one) for one in used.intervals],
+        "reasons": reasons,
+        "intervals": [_intervals(timeline, organ) for organ in timeline.organs],
+    }
+    codes = np.array([number.get(reason, 0) for reason in table.reason], np.uint16)
+    parts = [
+        _differences(np.ascontiguousarray(table.time_s, np.float64).view(np.uint64)),
+        _differences(np.ascontiguousarray(table.index, np.int64).view(np.uint64)),
+        codes,
+        np.ascontiguousarray(table.measured, np.uint8),
+        *(np.ascontiguousarray(table.raw[:, column]) for column in range(len(table.organs))),
+    ]
+    return PageData(facts, pack(parts))
+
+
+def _intervals(timeline: Timeline, organ: str) -> list[dict[str, Any]]:
+    return [
+        {name: value for name, value in asdict(interval).items() if name != "organ"} for interval in timeline.of(organ)
+    ]
+
+
+def _differences(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The first number, then by how much each exceeds the one before, modulo 2**64."""
+    changed = numbers.copy()
+    changed[1:] -= numbers[:-1]
+    return changed
+
+
+def pack(parts: Sequence[NDArray[Any]]) -> str:
+    """Base64 of one zlib stream of arrays (T,), each as planes of bytes in little-endian order."""
+    planes = [part.astype(part.dtype.newbyteorder("<")).view(np.uint8).reshape(len(part), -1).T for part in parts]
+    return base64.b64encode(zlib.compress(b"".join(plane.tobytes() for plane in planes), 9)).decode("ascii")

@@ -1,0 +1,96 @@
+"""Facts about a run for a person, in groups: the input, the model, how scores became intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from seqcls.smoothing import SmoothingOptions
+from seqcls.text.foreign_text import for_terminal
+from seqcls.text.wording import count_of
+from seqcls.timeline import Timeline
+
+Facts = list[tuple[str, str]]
+#: Regions, and organs with options of their own, that are written out.
+MOST = 4
+
+
+def facts_about(timeline: Timeline, training: Sequence[tuple[str, str]]) -> list[tuple[str, Facts]]:
+    """Titles with names and values; what is not known is left out. ``training``: facts of the model's file."""
+    groups = [
+        ("Input", _of_input(timeline)),
+        ("Model", [*_of_model(timeline), *training]),
+        ("From scores to intervals", _of_options(timeline)),
+    ]
+    return [(title, [(name, for_terminal(value)) for name, value in facts if value]) for title, facts in groups]
+
+
+def _of_input(timeline: Timeline) -> Facts:
+    info, counts = timeline.source, timeline.frame_counts
+    left = [(counts.skipped, "skipped"), (counts.dropped, "dropped"), (counts.rejected, "rejected")]
+    where = "".join(f", {number:,} {name}" for number, name in left if number)
+    regions = [_region(region) for region in timeline.provenance.regions]
+    more = [f"and {len(regions) - MOST} more"] if len(regions) > MOST else []
+    return [
+        ("clip", info.title),
+        ("kind", " ".join(part for part in (info.kind, info.container, info.codec) if part)),
+        ("image", f"{info.width} × {info.height} pixels" if info.width else ""),
+        ("times", f"{timeline.start_s:.3f} to {timeline.end_s:.3f} s"),
+        ("frames", f"{count_of(counts.received, 'frame')}: {counts.classified:,} classified{where}"),
+        ("verdict", "; ".join((timeline.report.verdict, *timeline.report.reasons))),
+        ("ultrasound region", "; ".join(regions[:MOST] + more)),
+        *info.details[:MOST],
+    ]  # fmt: skip
+
+
+def _region(region: object) -> str:
+    box, kind = getattr(region, "box", ()), getattr(region, "kind", "")
+    return f"{kind} {', '.join(map(str, box))}" if getattr(region, "is_found", False) else "none found"
+
+
+def _of_model(timeline: Timeline) -> Facts:
+    used = timeline.provenance
+    sampling = used.sampling
+    scored = "" if sampling is None else "every one" if sampling.kind == "every" else "an adaptive choice"
+    latency = "" if used.latency_ms is None else "p50 {:.0f}, p95 {:.0f}, p99 {:.0f} ms".format(*used.latency_ms)
+    return [
+        ("model", used.model),
+        ("organs", ", ".join(timeline.scores.organs)),
+        ("trained on", f"frames with the hash {used.model_dataset[:16]}" if used.model_dataset else ""),
+        ("weights", f"SHA-256 {used.model_digest[:16]}" if used.model_digest else ""),
+        ("written by", f"seqcls {used.model_version}" if used.model_version else ""),
+        ("engine", used.engine),
+        (
+            "frames scored",
+            "" if sampling is None else "every one" if sampling.kind == "every" else "an adaptive choice",
+        ),
+        (
+            "latency",
+            "" if used.latency_ms is None else "p50 {:.0f}, p95 {:.0f}, p99 {:.0f} ms".format(*used.latency_ms),
+        ),
+    ]
+
+
+def _of_options(timeline: Timeline) -> Facts:
+    used = timeline.provenance
+    each = [
+        f"onset {one.onset:g}, offset {one.offset:g}, least presence {one.min_present_s:g} s, least absence"
+        f" {one.min_absent_s:g} s, pad {one.pad_s:g} s"
+        for one in used.intervals
+    ]
+    alike = len(set(each)) == 1
+    organs = timeline.scores.organs
+    facts = (
+        [("all organs" if len(organs) > 1 else organs[0], each[0])] if alike else list(zip(organs, each, strict=True))
+    )
+    more = [("", f"and {len(facts) - MOST} more organs")] if len(facts) > MOST else []
+    return [
+        ("smoothing", _smoothing(used.smoothing)),
+        ("its delay", f"{used.smoothing.delay_s:g} s: live, scores come so much later than frames"),
+        *facts[:MOST],
+        *more,
+    ]
+
+
+def _smoothing(options: SmoothingOptions) -> str:
+    uses = [f"{name.removesuffix('_s').replace('_', ' ')} {getattr(options, name):g} s" for name in options.uses]
+    return ", ".join([options.kind, *uses])

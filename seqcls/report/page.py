@@ -1,0 +1,59 @@
+"""The report of one run: what its page holds, and the file."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import seqcls
+from seqcls.files import write_text
+from seqcls.report.bundle import html_page, page_file
+from seqcls.report.data import page_data
+from seqcls.report.facts import facts_about
+from seqcls.report.thumbnails import Thumbnail
+from seqcls.text.foreign_text import for_terminal
+from seqcls.timeline import Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOptions:
+    """``thumbnails``: pictures of the region. ``beside``: name of the clip where it may lie beside the report; empty
+    where it does not. ``remarks``: what else a reader must know of the report. ``training``: facts of the model."""
+
+    thumbnails: Sequence[Thumbnail] = ()
+    beside: str = ""
+    remarks: tuple[str, ...] = ()
+    training: tuple[tuple[str, str], ...] = ()
+
+
+def report_html(timeline: Timeline, options: ReportOptions | None = None) -> str:
+    """The page as one text; the same for the same run."""
+    options = ReportOptions() if options is None else options
+    data = page_data(timeline)
+    facts: dict[str, Any] = {
+        **data.facts,
+        "pictures": [{"time_s": one.time_s, "url": one.url, "ratio": one.ratio} for one in options.thumbnails],
+        "beside": options.beside,
+        "remarks": list(options.remarks),
+        "about": facts_about(timeline, options.training),
+    }
+    title = for_terminal(timeline.source.title)
+    body = filled(page_file("report.html"), title=title, disclaimer=seqcls.DISCLAIMER)
+    return html_page(title, body, "report.js", ["page.css"], {"run-facts": facts, "run-numbers": data.block})
+
+
+def filled(page: str, **texts: str) -> str:
+    """A page of ours with texts in its empty elements of these ids."""
+    for name, text in texts.items():
+        empty = f'id="{name}"></'
+        assert page.count(empty) == 1
+        page = page.replace(empty, f'id="{name}">{html.escape(text)}</')
+    return page
+
+
+def write_report(timeline: Timeline, path: str | Path, options: ReportOptions | None = None) -> None:
+    """Write the report of one run. Raises OutputError."""
+    write_text(path, report_html(timeline, options))

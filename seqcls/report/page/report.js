@@ -1,0 +1,62 @@
+// The report: one run, to look at and to try other options.
+import { showFacts, showNotes, showUnknown, showVerdict } from "./facts.js";
+import { OptionsPanel } from "./options.js";
+import { Player } from "./player.js";
+import { replay } from "./replay.js";
+import { readRun } from "./run.js";
+import { IntervalTable } from "./table.js";
+import { themeButton } from "./theme.js";
+import { TimelineView } from "./view.js";
+import { button } from "./words.js";
+
+const at = (id) => document.getElementById(id);
+
+async function start() {
+  const facts = JSON.parse(at("run-facts").textContent);
+  const run = await readRun(facts, at("run-numbers").textContent);
+  const first = replay(run, run.smoothing, run.options);
+  const view = new TimelineView(at("timeline"), run, facts.pictures);
+  const table = new IntervalTable(at("intervals"), run);
+  const panel = new OptionsPanel(at("options"), run);
+  const show = ({ smooth, intervals, options }) => {
+    const all = run.intervals.map((own, organ) => intervals[organ] ?? own);
+    view.show({ smooth, intervals: all, options });
+    table.show(all);
+    showUnknown(at("unknown"), all[0]);
+  };
+  // What the run found stands, whatever this page would find; its smoothed scores are found again.
+  const asRun = { smooth: first.smooth, intervals: run.intervals, options: run.options };
+  show(asRun);
+  let asked = 0;
+  panel.addEventListener("changed", ({ detail }) => {
+    document.body.dataset.changed = !detail.same;
+    cancelAnimationFrame(asked);
+    asked = requestAnimationFrame(() => {
+      const found = detail.same ? asRun : { ...replay(run, detail.smoothing, detail.options), options: detail.options };
+      show(found);
+    });
+  });
+  table.addEventListener("select", ({ detail }) => {
+    view.frame(detail.interval);
+    view.seek(detail.interval.start_s, "table");
+    view.select(detail.organ, detail.interval);
+  });
+  view.addEventListener("select", ({ detail }) => table.mark(detail));
+  showVerdict(at("verdict"), run);
+  showNotes(at("notes"), run);
+  showFacts(at("facts"), facts.about);
+  new Player(at("player"), run, view);
+  at("tools").append(
+    themeButton(() => view.theme()),
+    button("print", "print", "print this page", () => print()),
+  );
+  addEventListener("beforeprint", () => view.fit());
+  document.body.dataset.ready = Math.round(performance.now());
+  Object.assign(window, { seqcls: { run, view, panel, table, replay } }); // for those who look into it
+}
+
+start().catch((error) => {
+  at("notes").hidden = false;
+  at("notes").textContent = `This page cannot be shown here (${error.message}). A browser of 2023 or later can.`;
+  throw error;
+});
