@@ -57,7 +57,7 @@ def page_data(timeline: Timeline) -> PageData:
         "intervals": [_intervals(timeline, organ) for organ in timeline.organs],
     }
     codes = np.array([number.get(reason, 0) for reason in table.reason], np.uint16)
-    parts = [
+    parts: list[NDArray[Any]] = [
         _differences(np.ascontiguousarray(table.time_s, np.float64).view(np.uint64)),
         _differences(np.ascontiguousarray(table.index, np.int64).view(np.uint64)),
         codes,
@@ -75,7 +75,7 @@ def _intervals(timeline: Timeline, organ: str) -> list[dict[str, Any]]:
 
 def _differences(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """The first number, then by how much each exceeds the one before, modulo 2**64."""
-    changed = numbers.copy()
+    changed: NDArray[np.uint64] = numbers.copy()
     changed[1:] -= numbers[:-1]
     return changed
 

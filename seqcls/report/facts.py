@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from seqcls.geometry import Region
 from seqcls.smoothing import SmoothingOptions
 from seqcls.text.foreign_text import for_terminal
 from seqcls.text.wording import count_of
@@ -42,9 +43,8 @@ def _of_input(timeline: Timeline) -> Facts:
     ]  # fmt: skip
 
 
-def _region(region: object) -> str:
-    box, kind = getattr(region, "box", ()), getattr(region, "kind", "")
-    return f"{kind} {', '.join(map(str, box))}" if getattr(region, "is_found", False) else "none found"
+def _region(region: Region) -> str:
+    return f"{region.kind} {', '.join(map(str, region.box))}" if region.is_found else "none found"
 
 
 def _of_model(timeline: Timeline) -> Facts:
@@ -59,14 +59,8 @@ def _of_model(timeline: Timeline) -> Facts:
         ("weights", f"SHA-256 {used.model_digest[:16]}" if used.model_digest else ""),
         ("written by", f"seqcls {used.model_version}" if used.model_version else ""),
         ("engine", used.engine),
-        (
-            "frames scored",
-            "" if sampling is None else "every one" if sampling.kind == "every" else "an adaptive choice",
-        ),
-        (
-            "latency",
-            "" if used.latency_ms is None else "p50 {:.0f}, p95 {:.0f}, p99 {:.0f} ms".format(*used.latency_ms),
-        ),
+        ("frames scored", scored),
+        ("latency", latency),
     ]
 
 
