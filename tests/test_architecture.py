@@ -48,7 +48,7 @@ IMPORTS: dict[str, set[str]] = {
     "doctor": {"third_party", "models", "engines"},
     "exports": {"palette", "text", "third_party", "errors", "files", "types", "pauses", "timeline"},
     "preprocess": {"types", "geometry", "gate", "keepable", "cv2"},
-    "report": {"text", "files", "smoothing", "timeline", "cv2"},
+    "report": {"text", "files", "smoothing", "geometry", "timeline", "cv2"},
     "reprocess": {"types", "intervals", "pauses", "smoothing", "postprocess", "timeline"},
     "adaptive": {"errors", "types", "intervals", "smoothing", "engines", "preprocess"},
     "contact_sheet": {"text", "errors", "files", "types", "geometry", "gate", "sources", "keepable", "preprocess", "PIL", "cv2"},
