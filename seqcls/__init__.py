@@ -13,7 +13,8 @@ Begin with:
 - ``open_source(name)``: a video, DICOM cine or folder of images as frames; ``open_live(name)``: a camera or a stream.
 - ``Detector.analyze(clip)``: its ``Timeline``; ``Detector.stream(frames)``: each change of state as soon as it is
   certain; ``Detector.score(images)``: probabilities.
-- ``write_run``, ``read_run``, ``export``, ``replay``: timelines to files and back, and again with other options.
+- ``write_run``, ``read_run``, ``export``, ``replay``: timelines to files and back, and again with other options;
+  ``where``: organs made of others.
 
 Research software, not a medical device.
 """
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from seqcls.reprocess import replay
     from seqcls.sources import Source, open_source
     from seqcls.timeline import Provenance, Sampling, Timeline
+    from seqcls.where import where
 
 __version__ = "0.1.0"
 DISCLAIMER = "Research software, not a medical device: not for diagnosis or treatment."
@@ -94,6 +96,7 @@ _MODULES = {
     "open_source": "sources",
     "read_run": "exports",
     "replay": "reprocess",
+    "where": "where",
     "write_run": "exports",
 }
 
@@ -105,6 +108,7 @@ __all__ = [  # noqa: RUF022 - what one begins with comes first
     "write_run",
     "export",
     "replay",
+    "where",
     "Detector",
     "Analysis",
     "Source",

@@ -17,6 +17,7 @@ from seqcls.postprocess import PostProcess, RawScores, matrix, row_of
 from seqcls.smoothing import SmoothingOptions, smooth_windows
 from seqcls.timeline import Timeline
 from seqcls.types import TIME_TOLERANCE_S, Event, FrameScore, Gap, Interval, ScoreTable
+from seqcls.where import again
 
 
 def replay(
@@ -35,16 +36,17 @@ def replay(
     """
     used = timeline.provenance
     smoothing = used.smoothing if smoothing is None else smoothing
-    intervals = one_per_organ(used.intervals if intervals is None else intervals, timeline.organs)
+    intervals = one_per_organ(used.intervals if intervals is None else intervals, timeline.scored_organs)
     scores, found = post_process(_raw_of(timeline), smoothing, intervals, timeline.end_s)
     provenance = replace(used, smoothing=smoothing, intervals=intervals)
     warnings = with_pauses(timeline.warnings, scores, timeline.report.gaps)  # older runs lack that one
-    return replace(timeline, intervals=found, scores=scores, provenance=provenance, warnings=warnings)
+    changed = replace(timeline, intervals=found, scores=scores, provenance=provenance, warnings=warnings)
+    return again(changed)
 
 
 def _raw_of(timeline: Timeline) -> RawScores:
     """A gap stands before the first frame that is not before its end."""
-    table, gaps, raw = timeline.scores, timeline.report.gaps, RawScores(timeline.organs)
+    table, gaps, raw = timeline.scores, timeline.report.gaps, RawScores(timeline.scored_organs)
     raw.add_frames(table.index, table.time_s, table.duration_s, table.raw, table.reason, table.measured)
     rows = np.searchsorted(np.maximum.accumulate(table.time_s), np.array([gap.end_s for gap in gaps]))
     raw.gaps = list(zip(np.maximum.accumulate(rows).tolist(), gaps, strict=True))

@@ -117,7 +117,7 @@ class Timeline:
     source: SourceInfo
     """What the input says of itself."""
     organs: tuple[str, ...]
-    """Names of the organs that the model knows."""
+    """Names of the organs that the model knows, then of those that ``where`` made of them, which have no scores."""
     start_s: float
     """Time of the first frame, in seconds."""
     end_s: float
@@ -134,9 +134,16 @@ class Timeline:
     """Which model and options gave it."""
     warnings: tuple[str, ...] = ()
     """What a person should know."""
+    where: tuple[str, ...] = ()
+    """How the organs that have no scores were made of others, one ``NAME = EXPRESSION`` each; see ``where``."""
     thumbnails: tuple[tuple[float, NDArray[np.uint8]], ...] = ()
     """A few of the images that the engine saw, (S, S) uint8 with their times, spread over the clip; they hold nothing
     from outside the ultrasound region and are not kept on disk."""
+
+    @property
+    def scored_organs(self) -> tuple[str, ...]:
+        """The organs that the model knows: those that have scores."""
+        return self.organs[: len(self.organs) - len(self.where)]
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
@@ -144,7 +151,7 @@ class Timeline:
 
         Organs differ only where one is present on both sides of a short gap, which is bridged.
         """
-        per_organ = (self.of(organ, "unknown") for organ in self.organs)
+        per_organ = (self.of(organ, "unknown") for organ in self.scored_organs)
         least = min(per_organ, key=lambda unknown: sum(i.duration_s for i in unknown))
         return tuple(Gap(i.start_s, i.end_s, i.reason) for i in least)
 

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, redirect_stderr, suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -45,6 +45,7 @@ class LiveRunOptions:
 
     fps: float | None = None
     overwrite: bool = False
+    where: tuple[str, ...] = ()
     camera: CameraOptions = AS_IT_IS
     credentials: Path | None = None
     keep: str = "latest"
@@ -75,7 +76,7 @@ def parse_camera(text: str | None) -> CameraOptions:
 def refuse_for_clips(run_options: LiveRunOptions) -> None:
     """Raise UsageError for what only a feed has: ignored, a person would wait for the page or the recording."""
     for field in fields(run_options):
-        if field.name in ("fps", "overwrite") or getattr(run_options, field.name) == field.default:
+        if field.name in ("fps", "overwrite", "where") or getattr(run_options, field.name) == field.default:
             continue
         if field.name == "camera":
             raise UsageError("--camera is for cameras; leave it out for clips")
@@ -233,7 +234,7 @@ def _watch(
         stack.callback(running.clear)  # from here on nobody draws messages
         summary = session.run()
     _list_recordings(recorder, clips, folder)
-    return _conclude(detector, folder, journal, summary, interrupted=should_stop())
+    return _conclude(detector, folder, journal, summary, run_options.where, interrupted=should_stop())
 
 
 def _warn_of_open_files(run_options: LiveRunOptions) -> None:
@@ -374,7 +375,13 @@ def _terminal(stack: ExitStack, printed: deque[str], address: str) -> Callable[[
 
 
 def _conclude(
-    detector: Detector, folder: Path, journal: JournalWriter, summary: RunSummary, *, interrupted: bool
+    detector: Detector,
+    folder: Path,
+    journal: JournalWriter,
+    summary: RunSummary,
+    expressions: Sequence[str],
+    *,
+    interrupted: bool,
 ) -> int:
     """Write what an offline run writes, from the journal, and report how the run went."""
     from seqcls.cli.results import write_from_journal
@@ -386,7 +393,7 @@ def _conclude(
         raise DiskFullError(journal.failed)
     counts = summary.frame_counts
     if counts.received:
-        timeline = write_from_journal(journal.path, folder)
+        timeline = write_from_journal(journal.path, folder, expressions)
         tables.show_timeline(console.results() if _is_terminal(sys.stdout) else console.messages(), timeline)
         console.notify(f"wrote {folder}: {journal.path.name}, intervals.csv, scores.csv, timeline.json, timeline.png")
     else:

@@ -118,6 +118,14 @@ Offset = Annotated[float | None, INTERVALS("SCORE", "A presence ends below this 
 MinPresent = Annotated[float | None, INTERVALS("SECONDS", "Drop presences shorter than this.")]
 MinAbsent = Annotated[float | None, INTERVALS("SECONDS", "Bridge absences shorter than this.")]
 Pad = Annotated[float | None, INTERVALS("SECONDS", "Widen presences by this on both sides.")]
+Where = Annotated[
+    list[str] | None,
+    SMOOTHING(
+        "EXPRESSION",
+        "One more organ made of others, as 'thyroid and not trachea': and, or, not, before, during. Can be repeated.",
+        "--where",
+    ),
+]
 HashNames = Annotated[
     Path | None,
     OUTPUT(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,6 +62,7 @@ def replay(
     min_present: options.MinPresent = None,
     min_absent: options.MinAbsent = None,
     pad: options.Pad = None,
+    where: options.Where = None,
     output: Annotated[Path | None, OUTPUT("DIR", "Default: it is only shown.", "-o", "--output")] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
@@ -71,6 +73,7 @@ def replay(
     """
     from seqcls.intervals import IntervalOptions
     from seqcls.smoothing import SmoothingOptions
+    from seqcls.where import where as add_organs
 
     stated = {"onset": onset, "offset": offset, "min_present_s": min_present, "min_absent_s": min_absent, "pad_s": pad}
 
@@ -94,6 +97,7 @@ def replay(
         else:
             recorded = read_with_progress(journal)
             timeline = recorded.timeline(*asked(recorded.opening.provenance))
+        timeline = add_organs(timeline, *where or ())
         tables.show_timeline(console.results(), timeline)
         if output is None:
             console.notify("nothing was written: add -o DIR to keep this timeline")
@@ -129,10 +133,12 @@ def _read_run(folder: Path) -> Timeline:
         return read_run(folder, advance)
 
 
-def write_from_journal(path: Path, folder: Path) -> Timeline:
-    """What a live run ends with: all that its folder holds, made from its journal."""
+def write_from_journal(path: Path, folder: Path, expressions: Sequence[str] = ()) -> Timeline:
+    """What a live run ends with: all that its folder holds, made from its journal; ``expressions`` as for ``where``."""
+    from seqcls.where import where
+
     try:
-        timeline = read_with_progress(path).timeline()
+        timeline = where(read_with_progress(path).timeline(), *expressions)
         write_with_progress(timeline, folder)
     except KeyboardInterrupt:
         again = _remedy(folder)

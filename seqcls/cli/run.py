@@ -85,6 +85,7 @@ def run(
     offset: options.Offset = None,
     min_present: options.MinPresent = None,
     min_absent: options.MinAbsent = None,
+    where: options.Where = None,
     realtime: Annotated[bool, LIVE("", "Play a clip at its own pace, as a feed.", "--realtime")] = False,
     keep: Annotated[
         str, LIVE("latest|every", "On a slow computer: drop frames and stay up to date, or score all and fall behind.")
@@ -122,6 +123,7 @@ def run(
     from seqcls.sources.isolated import DecoderPool
     from seqcls.sources.memory import require_rate
     from seqcls.sources.redact import redact
+    from seqcls.where import require_expressions
 
     if fps is not None:
         require_rate(fps)
@@ -131,7 +133,8 @@ def run(
     if watched and len(sources) > 1:
         named = ", ".join(redact(source) for source in sources)
         raise UsageError(f"a live run watches one source, not {len(sources)} ({named}); start one seqcls for each")
-    run_options = options.picked(LiveRunOptions, given, camera=parse_camera(camera))
+    expressions = tuple(where or ())
+    run_options = options.picked(LiveRunOptions, given, camera=parse_camera(camera), where=expressions)
     if watched:
         if sandbox is not None:
             raise UsageError("--sandbox is for clips; leave it out: a feed is read in a process of its own in any case")
@@ -149,6 +152,7 @@ def run(
         sampling=SamplingOptions(kind=sampling),  # type: ignore[arg-type]  # it refuses other names itself
         lazy=True,
     )
+    require_expressions(expressions, detector.organs)
     geometry = detector.header.geometry
     box, layouts = options.region_or_layouts(region)
     geometry = replace(geometry, layouts=(*options.known_layouts(layouts), *geometry.layouts))
@@ -189,6 +193,7 @@ def run(
                     _root(output),
                     fps,
                     names,
+                    expressions,
                     pool=pool if apart else None,
                     overwrite=overwrite,
                 )
@@ -225,6 +230,7 @@ def _run_all(
     root: Path,
     rate_hz: float | None,
     names: Pseudonyms | None,
+    expressions: Sequence[str],
     *,
     pool: DecoderPool | None,
     overwrite: bool,
@@ -255,9 +261,9 @@ def _run_all(
             try:
                 with _own_folder(folder, overwrite) if len(sources) > 1 else nullcontext():
                     if analysis is None:
-                        timelines = _score_pictures(detector, source, folder, should_stop, names, pool)
+                        timelines = _score_pictures(detector, source, folder, should_stop, names, expressions, pool)
                     else:
-                        timelines = [_finish(analysis, folder, rate_hz, names)]
+                        timelines = [_finish(analysis, folder, rate_hz, names, expressions)]
                 if analysis is None:
                     tables.show_pictures(console.results(), source.path, timelines)
                 else:
@@ -303,8 +309,14 @@ def _own_folder(folder: Path, overwrite: bool) -> Iterator[None]:
 
 
 def _finish(
-    analysis: Analysis | SeqclsError, folder: Path, rate_hz: float | None, names: Pseudonyms | None
+    analysis: Analysis | SeqclsError,
+    folder: Path,
+    rate_hz: float | None,
+    names: Pseudonyms | None,
+    expressions: Sequence[str],
 ) -> Timeline:
+    from seqcls.where import where
+
     if isinstance(analysis, SeqclsError):
         raise analysis
     info = analysis.info
@@ -315,7 +327,7 @@ def _finish(
         console.warn(f"{info.name} has times of its own; --fps {rate_hz:g} is not used for it")
     with console.progress(info.name, info.declared_frames) as advance:
         timeline = analysis.finish(lambda done, time_s: advance(done))
-    timeline = timeline if names is None else names.timeline(timeline)
+    timeline = where(timeline if names is None else names.timeline(timeline), *expressions)
     _drop_journal(folder)
     write_with_progress(timeline, folder)
     return timeline
@@ -381,11 +393,13 @@ def _score_pictures(
     folder: Path,
     should_stop: Callable[[], bool],
     names: Pseudonyms | None,
+    expressions: Sequence[str],
     pool: DecoderPool | None,
 ) -> list[Timeline]:
     """Score single images, each by itself: a clip of one frame, without smoothing."""
     from seqcls.exports import write_pictures
     from seqcls.pictures import score_pictures
+    from seqcls.where import where
 
     count = len(source.images)
     console.notify(f"{source.path}: {count_of(count, 'image')} scored one by one: {source.unrelated}")
@@ -395,6 +409,7 @@ def _score_pictures(
             detector, source, on_progress=advance, should_stop=should_stop, open_image=open_image
         )
     timelines = timelines if names is None else [names.timeline(each) for each in timelines]
+    timelines = [where(each, *expressions) for each in timelines]
     if timelines:
         _drop_journal(folder)
         write_pictures(timelines, folder, overwrite=True)  # whether that is wanted was asked before

@@ -41,7 +41,7 @@ def write_scores_csv(
     timelines = [timeline] if isinstance(timeline, Timeline) else timeline
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", errors="replace", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        organs = timelines[0].organs
+        organs = timelines[0].scores.organs
         names = chain.from_iterable((for_csv(organ), for_csv(f"{organ} smoothed")) for organ in organs)
         writer.writerow((*_FIXED, *names, "path"))
         done = 0

@@ -7,6 +7,7 @@ not exist (mean of no score) are null.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from seqcls.types import (
     SourceReport,
     require_organs,
 )
+from seqcls.where import where
 
 FORMAT = 2
 #: Of one timeline, over all organs: a day in which something comes into view twice a second has fewer.
@@ -41,16 +43,17 @@ def write_timeline_json(timeline: Timeline, path: str | Path) -> None:
         "made_by": f"seqcls {seqcls.__version__}",
         "note": seqcls.DISCLAIMER,
         "source": asdict(timeline.source),
-        "organs": list(timeline.organs),
+        "organs": list(timeline.scored_organs),
         "start_s": timeline.start_s,
         "end_s": timeline.end_s,
         "coverage": timeline.coverage,
+        "where": list(timeline.where),
         "intervals": [asdict(interval) for interval in timeline.intervals],
         "gaps": [asdict(gap) for gap in timeline.gaps],
         "frame_counts": asdict(timeline.frame_counts),
         "report": asdict(timeline.report),
         "warnings": list(timeline.warnings),
-        "provenance": timeline.provenance.to_dict(timeline.organs),
+        "provenance": timeline.provenance.to_dict(timeline.scored_organs),
     }
     write_json(path, body)
 
@@ -85,12 +88,15 @@ def read_run(folder: str | Path, on_progress: Progress | None = None) -> Timelin
         raise DataError(f"{path} has timeline format {found}, this seqcls reads up to {FORMAT}; run the clip again")
     try:
         organs = record_from(tuple[str, ...], body["organs"], "organs")
+        made_of = record_from(tuple[str, ...], body.get("where", ()), "where")
+        intervals = record_from(tuple[Interval, ...], _nan_scores(body["intervals"]), "intervals")
+        own = tuple(interval for interval in intervals if not made_of or interval.organ in organs)
         timeline = Timeline(
             source=record_from(SourceInfo, body["source"], "source"),
             organs=organs,
             start_s=record_from(float, body["start_s"], "start_s"),
             end_s=record_from(float, body["end_s"], "end_s"),
-            intervals=record_from(tuple[Interval, ...], _nan_scores(body["intervals"]), "intervals"),
+            intervals=own,
             scores=read_scores_csv(path.with_name("scores.csv"), organs, on_progress),
             frame_counts=record_from(
                 FrameCounts, body["ledger" if body["format"] == 1 else "frame_counts"], "frame_counts"
@@ -102,6 +108,9 @@ def read_run(folder: str | Path, on_progress: Progress | None = None) -> Timelin
         _require_possible(timeline)
         if record_from(tuple[Gap, ...], body["gaps"], "gaps") != timeline.gaps:
             raise ValueError("gaps: they are not the unknown intervals")
+        timeline = where(timeline, *made_of)
+        if _edges(timeline.intervals) != _edges(intervals):
+            raise ValueError("intervals: those of an organ made of others are not what its expression gives")
     except DataError:
         raise  # from scores.csv, and says so
     except (SeqclsError, LookupError, TypeError, ValueError, AttributeError) as error:
@@ -116,6 +125,10 @@ def _nan_scores(intervals: Any) -> Any:
             if isinstance(interval, dict) and interval.get(name, 0) is None:
                 interval[name] = math.nan
     return intervals
+
+
+def _edges(intervals: Sequence[Interval]) -> list[tuple[object, ...]]:
+    return [(i.organ, i.state, i.start_s, i.end_s, i.start_index, i.end_index, i.reason) for i in intervals]
 
 
 def _require_possible(timeline: Timeline) -> None:

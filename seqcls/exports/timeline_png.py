@@ -222,10 +222,11 @@ def _draw_thumbnails(ax: Axes, timeline: Timeline, shown: _Axis) -> None:
 
 def _draw_organ(ax: Axes, timeline: Timeline, shown: _Axis, column: int, organ: str) -> None:
     scores, holes = timeline.scores, _holes(timeline)
-    for values, width, alpha in ((scores.raw, 0.6, 0.5), (scores.smooth, 1.4, 1.0)):
+    scored = column < len(timeline.scored_organs)  # an organ that is made of others has no scores
+    for values, width, alpha in ((scores.raw, 0.6, 0.5), (scores.smooth, 1.4, 1.0)) if scored else ():
         time_s, score, alone = curve(scores.time_s, values[:, column], holes)
         ax.plot(time_s, score, color=VERMILION, lw=width, alpha=alpha)
-    ax.plot(time_s[alone], score[alone], ".", color=VERMILION, ms=5, clip_on=False, zorder=3)
+        ax.plot(time_s[alone], score[alone], ".", color=VERMILION, ms=5 * (alpha == 1), clip_on=False, zorder=3)
     present, unknown = timeline.of(organ, "present"), timeline.of(organ, "unknown")
     _shade(ax, shown, present, (0, 1), color=PRESENT, alpha=0.25, lw=0)
     _shade(ax, shown, present, (0.9, 0.1), color=PRESENT, lw=0)
@@ -242,12 +243,12 @@ def _draw_organ(ax: Axes, timeline: Timeline, shown: _Axis, column: int, organ: 
         if text := _fitting(why, marks.get(why, ""), room):
             white = {"facecolor": "white", "edgecolor": "none", "pad": 1}
             ax.text((start_s + end_s) / 2, 0.5, _literal(text), fontsize=8, ha="center", va="center", bbox=white)
-    options = timeline.provenance.intervals[column]
-    for threshold in (options.onset, options.offset):
+    options = timeline.provenance.intervals[column : column + 1]
+    for threshold in (value for one in options for value in (one.onset, one.offset)):
         ax.axhline(threshold, color="#888888", lw=0.7, ls=":")
     ax.set_title(_literal(_cut(f"{organ}: {_in_view(timeline, organ)}", _LETTERS // 2)), fontsize=10, loc="left")
     ax.set_ylim(-0.03, 1.14)
-    ax.set_yticks([0, 0.5, 1])
+    ax.set_yticks([0, 0.5, 1] if scored else [])
     ax.tick_params(labelsize=8)
     ax.spines[["top", "right"]].set_visible(False)
 

@@ -36,6 +36,10 @@ def test_a_finished_run_is_replayed_and_exported(seqcls: Seqcls, model: str, tmp
     assert again.code == 1 and "same" in one_line(again) and "--overwrite" in one_line(again)
     for wrong in (("--onset", "2"), ("--smoothing", "median,dwell=2")):
         assert seqcls("replay", "out", "-o", "same", *wrong).code == 2
+    made = seqcls("replay", "out", "--where", "gone = not node", "--where", "both = gone and node", "-o", "made")
+    assert made.code == 0 and "gone" in made.out
+    assert [i.state for i in read_run("made").of("gone")] == ["present", "absent", "present"]
+    assert [i.state for i in read_run("made").of("both")] == ["absent"]
     none = seqcls("replay", "out", "--onset", "1.0", "--min-present", "9")
     assert none.code == 0 and "no organ in view" in none.out and "nothing was written" in none.err
     done = seqcls("export", "out", "--to", "vtt,srt")

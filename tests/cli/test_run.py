@@ -173,9 +173,24 @@ def test_the_newest_model_is_found_and_named(
 
 def test_options_reach_the_run(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
     bright_clip(tmp_path / "x.mp4", [5 <= i < 15 for i in range(20)])
-    options = ("--smoothing", "hmm,dwell=3", "--onset", "0.7", "--min-present", "0.2", "--min-absent", "0.4")
+    unknown = seqcls("run", "x.mp4", "-m", model, "--where", "node and liver")
+    assert unknown.code == 2 and "no organ 'liver'" in one_line(unknown) and not Path("x-timeline").exists()
+    options = (
+        "--where",
+        "gone = not node",
+        "--smoothing",
+        "hmm,dwell=3",
+        "--onset",
+        "0.7",
+        "--min-present",
+        "0.2",
+        "--min-absent",
+        "0.4",
+    )
     assert seqcls("run", "x.mp4", "-m", model, *options).code == 0
-    body = json.loads(Path("x-timeline/timeline.json").read_text(encoding="utf-8"))["provenance"]
+    whole = json.loads(Path("x-timeline/timeline.json").read_text(encoding="utf-8"))
+    assert whole["where"] == ["gone = not node"] and whole["intervals"][-1]["organ"] == "gone"
+    body = whole["provenance"]
     assert (body["smoothing"]["kind"], body["smoothing"]["dwell_s"]) == ("hmm", 3.0)
     used = body["intervals"]["node"]
     assert (used["onset"], used["pad_s"], used["min_absent_s"], used["min_present_s"]) == (0.7, 0.0, 0.4, 0.2)
