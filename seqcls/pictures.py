@@ -18,6 +18,7 @@ from seqcls.sources import Source, open_found
 from seqcls.sources.found import FoundSource, singles
 from seqcls.sources.images import ASSUMED_RATE_HZ, deep_sample
 from seqcls.sources.levels import SetLevels
+from seqcls.text.foreign_text import for_name
 from seqcls.timeline import Timeline
 from seqcls.types import FrameCounts, Interval, ScoreTable, SourceInfo, SourceReport
 
@@ -73,7 +74,7 @@ def _unreadable(detector: Detector, image: FoundSource, reason: str) -> Timeline
     nothing = np.full((1, len(organs)), math.nan, np.float32)
     zero = np.zeros(1)
     return Timeline(
-        source=SourceInfo(name=image.images[0].name, kind="images", path=image.path),
+        source=SourceInfo(name=for_name(image.images[0].name), kind="images", path=for_name(image.path)),
         organs=organs,
         start_s=0.0,
         end_s=_DURATION_S,

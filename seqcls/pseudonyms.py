@@ -23,7 +23,7 @@ from seqcls.files import nfc
 from seqcls.files.named_files import read_regular
 from seqcls.sources.base import Source
 from seqcls.sources.found import FoundSource
-from seqcls.text.foreign_text import for_terminal
+from seqcls.text.foreign_text import for_name, for_terminal, from_name
 from seqcls.timeline import Timeline
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
 
@@ -72,12 +72,12 @@ class Pseudonyms:
         return f"{PREFIX}{code}" if kind == "name" else f"{kind}-{code}"
 
     def file(self, name: str) -> str:
-        """Of one part of a path. A suffix stays, so that a name with and without it belong together."""
+        """Of one part of a path on the disk. A suffix stays, so that a name with and without it belong together."""
         if name in ("", ".", "..") or self._is_own(name):
             return name
         suffix = PurePath(name).suffix
         suffix = suffix if _SUFFIX.fullmatch(suffix) else ""
-        return self.of(name.removesuffix(suffix)) + suffix.lower()
+        return self.of(for_name(name.removesuffix(suffix))) + suffix.lower()
 
     def path(self, path: str) -> str:
         """Part by part, so that folders keep together what belongs together; with slashes."""
@@ -104,7 +104,7 @@ class Pseudonyms:
             self._hide_as(patient, self.of(patient, "patient"))
 
     def _hide_as(self, name: str, pseudonym: str) -> None:
-        for written in {name, for_terminal(name)}:
+        for written in {name, for_terminal(name), for_name(name)}:
             if (word := _WORD.search(written)) is not None:  # of signs alone, it names nobody
                 self._hidden[written] = pseudonym
                 self._lengths.setdefault(word[0], {}).setdefault(word.start(), set()).add(len(written))
@@ -150,8 +150,8 @@ class Pseudonyms:
         """What a source says of itself; a camera's number is no name."""
         if info.kind == "camera":
             return info
-        name = self.of(info.name) if "://" in info.name else self.file(info.name)
-        return replace(info, name=name, path=self.path(info.path) if info.path else "")
+        name = self.of(info.name) if "://" in info.name else self.file(from_name(info.name))
+        return replace(info, name=name, path=self.path(from_name(info.path)) if info.path else "")
 
     def report(self, report: SourceReport) -> SourceReport:
         """What a source says at its end."""

@@ -17,6 +17,7 @@ from seqcls.errors import SeqclsError, UsageError
 from seqcls.pseudonyms import Pseudonyms, RenamedSource, read_key, real_names
 from seqcls.sources import MemorySource
 from seqcls.sources.found import FoundSource
+from seqcls.text.foreign_text import for_name
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
 
 KEY = b"0123456789abcdef0123456789ABCDEF"
@@ -216,6 +217,9 @@ def test_a_name_that_is_no_utf_8_has_one_pseudonym_however_it_is_written() -> No
     assert names.of("m\udcfcller") == names.of("m\\xfcller")
     names.remember("m\udcfcller.mp4")
     assert names.hide("m\udcfcller.mp4") == names.hide("m\\xfcller.mp4") == names.file("m\udcfcller.mp4")
+    assert names.file(r"m\xfcller.mp4") != names.file("m\udcfcller.mp4"), "a file whose name holds a backslash"
+    for name in (r"m\xfc.mp4", "m\udcfc.mp4"):
+        assert names.info(SourceInfo(name=for_name(name), kind="file")).name == names.file(name)
     assert names.of("\ud800") != names.of("\ud801"), "halves of characters, as Windows allows"
 
 

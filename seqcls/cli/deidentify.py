@@ -13,6 +13,7 @@ from seqcls.cli import console, options
 from seqcls.cli.options import INPUT, OUTPUT
 from seqcls.errors import OutputError, SeqclsError, UsageError
 from seqcls.files.output_lock import only_writer
+from seqcls.text.foreign_text import for_name
 from seqcls.text.wording import count_of
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def deidentify(
                     continue
                 incomplete += done.report.verdict in ("truncated", "damaged")
                 files = [path.name if is_file else path.relative_to(output).as_posix() for path in done.paths]
-                origins += [(file, source.path) for file in files]
+                origins += [(file, for_name(source.path)) for file in files]
                 _show(done)
         finally:  # also of what was done before somebody stopped it
             if mapping is not None and origins:

@@ -14,7 +14,7 @@ from seqcls.sources.base import few
 from seqcls.sources.found import Asked
 from seqcls.sources.found import labels as tails_of
 from seqcls.sources.sniff import is_clutter, kind_by_suffix
-from seqcls.text.foreign_text import for_terminal
+from seqcls.text.foreign_text import for_name, for_terminal
 from seqcls.text.wording import count_of
 
 
@@ -38,13 +38,14 @@ def match_clips(
         note = _moved(clip.file, root, label_file)
         return _without_outer_folders([(root, replace(clip, notes=(*clip.notes, *note)))], root.parent)
     below = _Below(root)
-    found, taken, notes = [], dict[object, str](), list[str]()
+    found, taken, shown, notes = [], dict[object, str](), dict[str, str](), list[str]()
     for clip in labels:
         # What a run wrote of a name that is no UTF-8 holds a backslash.
-        direct = below.by_path.get(_key(_relative(clip.file).as_posix())) or below.by_path.get(_key(clip.file), [])
+        direct = below.by_path.get(nfc(_relative(clip.file).as_posix())) or below.by_path.get(nfc(clip.file), [])
         if len(direct) > 1:
             raise DataError(
-                f"{label_file} names {clip.file}, which {root} holds in two Unicode forms; rename one of them"
+                f"{label_file} names {clip.file}, which {root} holds in two Unicode forms, or in one and written out;"
+                " rename one of them"
             )
         path, note = (direct[0], []) if direct else _find(clip.file, below, Path(label_file))
         if below.parts_of(path)[: len(below.resolved)] != below.resolved:
@@ -57,6 +58,10 @@ def match_clips(
         other = taken.setdefault(file_identity(path), clip.file)
         if other != clip.file:
             raise DataError(f"{label_file} names one clip both {other} and {clip.file}: name it in one way")
+        if shown.setdefault(for_terminal(clip.file), clip.file) != clip.file:
+            raise DataError(
+                f"{label_file} names two clips that look alike, {clip.file}: one name holds what nobody sees; rename it"
+            )
         found.append((path, clip))
         notes += note
     notes = few(notes)
@@ -97,7 +102,7 @@ def _leads_out(file: str) -> bool:
 
 class _Below:
     """What lies below a folder, looked up many times: ``by_path`` below it, of which there are two where a disk holds
-    both Unicode forms, and ``by_name`` alone."""
+    both Unicode forms, and ``by_name`` alone; as they are on the disk, and as a run writes them."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -109,8 +114,9 @@ class _Below:
         for path in sorted(root.rglob("*")):
             below = path.relative_to(root)
             if not any(part.startswith(".") or is_clutter(part) for part in below.parts):
-                self.by_path.setdefault(_key(below.as_posix()), []).append(path)
-                self.by_name.setdefault(_key(path.name), []).append(path)
+                for known, name in ((self.by_path, below.as_posix()), (self.by_name, path.name)):
+                    for key in dict.fromkeys((nfc(name), nfc(for_name(name)))):
+                        known.setdefault(key, []).append(path)
 
     def parts_of(self, path: Path) -> tuple[str, ...]:
         """Of the path without links, composed."""
@@ -141,7 +147,7 @@ class _Below:
 def _find(file: str, below: _Below, label_file: Path) -> tuple[Path, list[str]]:
     """The clip that is meant where none has just this path below the root, and notes for the user."""
     relative, root = _relative(file), below.root
-    named = below.by_name.get(_key(relative.name)) or below.by_name.get(_key(file), [])
+    named = below.by_name.get(nfc(relative.name)) or below.by_name.get(nfc(file), [])
     # A name without a folder means what lies below the root, before anything of that name outside of it.
     for base in () if named and len(relative.parts) == 1 else (root, root.parent, label_file.parent):
         if path := find_same_name(base, relative):
@@ -195,11 +201,6 @@ def _labels_of(clip: Path, labels: Sequence[ClipLabels], label_file: str | Path)
     if len(own) > 1:
         raise DataError(f"{label_file} names {clip.name} as {' and '.join(k.file for k in own)}: name it in one way")
     return own[0]
-
-
-def _key(name: str) -> str:
-    """Equal for names that a label file cannot tell apart; as a run writes them."""
-    return nfc(for_terminal(name))
 
 
 def _relative(file: str) -> Path:

@@ -243,7 +243,7 @@ def _refuse_organ_names(spans: Sequence[LabelledSpan], path: Path) -> None:
             raise DataError(f"{span.where}: organ {span.organ!r} holds {unseen[0]!r}, which nobody sees; type it anew")
         unfit = _UNFIT_FOR_FOLDERS.search(span.organ)
         if unfit or for_terminal(span.organ) != span.organ:
-            what = repr(unfit[0]) if unfit else "what steers a terminal"
+            what = repr(unfit[0]) if unfit else "what nobody sees, or what steers a terminal"
             raise DataError(f"{span.where}: organ {span.organ!r} must not hold {what}: folders are named after it")
         first = spelt.setdefault(re.sub(r"[_\s-]+", " ", span.organ).strip().casefold(), span)
         if first.organ != span.organ:

@@ -20,6 +20,7 @@ from seqcls.sources.redact import redact
 from seqcls.sources.series import dicom_facts
 from seqcls.sources.sniff import kind_by_suffix, kind_of
 from seqcls.sources.video import VideoSource
+from seqcls.text.foreign_text import for_name
 from seqcls.text.wording import count_of
 
 __all__ = ["MemorySource", "Source", "expand", "open_found", "open_source"]
@@ -59,7 +60,7 @@ def open_found(
         if rate_hz is not None:
             require_rate(rate_hz)
         source = ImageSequence(Path(found.spec), images=found.images, levels=levels, rate_hz=rate_hz, color=color)
-    source.info = replace(source.info, path=found.path)
+    source.info = replace(source.info, path=for_name(found.path))
     return source
 
 
@@ -99,4 +100,4 @@ def _only_clip_in(folder: Path, rate_hz: float | None, color: bool) -> Source:
 
 def _stated(path: Path, name: str) -> str:
     """The path as it was asked for; the name alone where it is absolute or leads up: folders may name people."""
-    return name if path.is_absolute() or ".." in path.parts or not path.name else path.as_posix()
+    return name if path.is_absolute() or ".." in path.parts or not path.name else for_name(path.as_posix())

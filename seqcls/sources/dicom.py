@@ -26,6 +26,7 @@ from seqcls.sources.dicom_times import clip_times
 from seqcls.sources.dicom_video import DicomVideo
 from seqcls.sources.images import ASSUMED_RATE_HZ
 from seqcls.sources.pixel_aspect import square_size, with_square_pixels
+from seqcls.text.foreign_text import for_name
 from seqcls.text.wording import count_of
 from seqcls.types import Frame, Gap, SourceInfo
 
@@ -74,7 +75,7 @@ class DicomSource(Clip):
         levels: StoredLevels | None = None,
     ) -> None:
         super().__init__()
-        self.name, self._color, self._header, self._stored = header.path.name, color, header, stored
+        self.name, self._color, self._header, self._stored = for_name(header.path.name), color, header, stored
         data, reading = header.data, stored.reading
         self._reading, self._decode = reading, decoder_for(reading, str(header.path))
         self._palette = (

@@ -17,6 +17,7 @@ from seqcls.sources.image_pages import MAX_TRAILERS, images_in_a_row
 from seqcls.sources.images import ASSUMED_RATE_HZ, deep_sample, image_facts, level_details, listing, natural, read_image
 from seqcls.sources.levels import SetLevels
 from seqcls.sources.sniff import IMAGE_SUFFIXES, is_image
+from seqcls.text.foreign_text import for_name
 from seqcls.text.wording import count_of
 from seqcls.types import MAX_TIME_S, Frame, Gap, SourceInfo
 
@@ -47,7 +48,7 @@ class ImageSequence(Clip):
         color: bool = False,
     ) -> None:
         super().__init__()
-        self.name, self._color = spec.name if spec.name else str(spec), color
+        self.name, self._color = for_name(spec.name if spec.name else str(spec)), color
         paths, places = (list(images), image_places(images)) if images else _find(spec)
         if not images and len(paths) > 1 and not NUMBERED.search(spec.name) and (why := why_not_counting(paths)):
             self._notes.append(f"read as one clip, though {why}")

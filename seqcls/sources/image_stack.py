@@ -28,6 +28,7 @@ from seqcls.sources.images import (
 from seqcls.sources.levels import SAMPLE, SetLevels
 from seqcls.sources.pixel_aspect import square_size, with_square_pixels
 from seqcls.sources.stack_layout import StackLayout, raw_pages, stack_layout
+from seqcls.text.foreign_text import for_name
 from seqcls.text.wording import count_of
 from seqcls.types import Frame, Gap, SourceInfo
 
@@ -45,7 +46,7 @@ class ImageStack(Clip):
 
     def __init__(self, path: Path, *, rate_hz: float | None = None, color: bool = False) -> None:
         super().__init__()
-        self.name, self._path, self._color = path.name, path, color
+        self.name, self._path, self._color = for_name(path.name), path, color
         self._levels = SetLevels(self._deep_sample)
         self._assumed_s, self._made_up = 1 / (ASSUMED_RATE_HZ if rate_hz is None else rate_hz), 0
         self._rate_stated = rate_hz is not None

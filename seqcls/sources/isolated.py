@@ -27,6 +27,7 @@ from seqcls.processes.process_limits import MEMORY_BYTES
 from seqcls.processes.shared_images import SharedImages
 from seqcls.sources.base import OneWay
 from seqcls.sources.found import FoundSource
+from seqcls.text.foreign_text import for_name
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
 
 #: Kinds of messages from a child. FRAME: its time and duration in seconds and what is wrong with it; GAP: its start and
@@ -110,7 +111,7 @@ class IsolatedSource(OneWay):
     def __init__(self, pool: DecoderPool, child: _Child, order: Order) -> None:
         super().__init__()
         found = order.found
-        self.name = found.path.rsplit("/", 1)[-1] or Path(found.spec).name
+        self.name = for_name(found.path.rsplit("/", 1)[-1] or Path(found.spec).name)
         self._pool, self._child = pool, child
         self._delivered, self._gaps = 0, list[Gap]()
         self._report: SourceReport | None = None

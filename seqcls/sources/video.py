@@ -21,6 +21,7 @@ from seqcls.sources.pixel_aspect import pixel_aspect, square_size
 from seqcls.sources.sniff import BARE_STREAMS, DEMUXERS, is_archive, kind_of
 from seqcls.sources.stated_times import stated_times
 from seqcls.sources.timestamps import EMPTY_PACKET_BYTES, LEAP_S, MAX_REORDER, Clock
+from seqcls.text.foreign_text import for_name
 from seqcls.text.wording import count_of
 from seqcls.types import MAX_PIXELS, Frame, Gap, SourceInfo
 
@@ -59,7 +60,7 @@ class VideoSource(Clip):
 
     def __init__(self, path: Path, *, color: bool = False, name: str = "", rate_hz: float | None = None) -> None:
         super().__init__()
-        self.name = name if name else path.name
+        self.name = for_name(name if name else path.name)
         self._path, self._color = path, color
         require_regular_file(path)
         self._demuxer = kind_of(path)

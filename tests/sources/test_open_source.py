@@ -12,6 +12,7 @@ from support.dicom_files import COUNT, native, without_image
 from seqcls.errors import SourceError
 from seqcls.files import write_text
 from seqcls.sources import expand, open_found, open_source
+from seqcls.sources.found import singles
 
 ADDRESSES = (
     "rtsp://s3me:s3cret@cam/1",
@@ -75,6 +76,25 @@ def test_a_name_that_is_no_utf8_can_be_written_down(tmp_path: Path) -> None:
         assert len(list(source)) == 1 and source.info.name == source.info.path == r"Schilddr\xfcse.png"
     write_text(tmp_path / "table.csv", name)
     assert (tmp_path / "table.csv").read_bytes() == rb"Schilddr\xfcse.png"
+
+
+def test_two_clips_keep_two_names_whatever_stands_in_them(tmp_path: Path) -> None:
+    stills(tmp_path, ["1.png", "2.png", "3.png", "4.png"])
+    names = [os.fsdecode(name) for name in (b"a\x1b", rb"a\x1b", b"\xff", rb"\xff")]
+    try:
+        for number, name in enumerate(names, start=1):
+            (tmp_path / f"{number}.png").rename(tmp_path / f"{name}.png")
+    except (OSError, UnicodeError):
+        pytest.skip("no such names here")
+    kept = [r"a\x1b.png", r"a\\x1b.png", r"\xff.png", r"\\xff.png"]
+    for name, shown in zip(names, kept, strict=True):
+        with open_source(tmp_path / f"{name}.png") as source:
+            assert source.info.name == source.info.path == shown
+    (found,) = expand([str(tmp_path)], each=True).sources
+    for single in singles(found):
+        with open_found(single) as source:
+            kept.remove(source.info.path)
+    assert not kept
 
 
 def test_a_folder_with_one_clip_and_the_directory_of_a_disc_stand_for_it(tmp_path: Path) -> None:
