@@ -62,7 +62,7 @@ IMPORTS: dict[str, set[str]] = {
     "deidentify": {"third_party", "errors", "files", "types", "burnt_in_text", "geometry", "gate", "sources", "preprocess", "contact_sheet", "pseudonyms", "PIL", "av", "cv2", "dicomanonymizer", "pydicom"},
     "evaluation": {"errors", "files", "types", "timeline", "datasets", "detector", "scipy", "sklearn"},
     "live": {"bounded_queue", "palette", "text", "errors", "files", "local_server", "types", "credentials", "intervals", "pauses", "geometry", "postprocess", "processes", "gate", "sources", "keepable", "preprocess", "scoring", "detector", "journal", "av", "cv2"},
-    "pictures": {"errors", "files", "types", "smoothing", "sources", "timeline", "adaptive", "detector"},
+    "pictures": {"text", "errors", "files", "types", "smoothing", "sources", "timeline", "adaptive", "detector"},
     "convert": {"text", "third_party", "errors", "files", "types", "postprocess", "models", "engines", "datasets", "reprocess", "evaluation"},
     "training": {"palette", "third_party", "errors", "prefetch", "files", "intervals", "models", "datasets", "evaluation", "scipy", "sklearn", "torch"},
     "demo": {"phantom", "geometry", "models", "timeline", "datasets", "exports", "detector", "evaluation", "training"},
