@@ -163,7 +163,7 @@ def _tuple(kinds: Sequence[Any], bounds: tuple[float, float], entries: int) -> _
             if several:
                 reader = readers[0]
                 for value in plain:
-                    made.append(reader(value))  # noqa: PERF401 - its length says which one is wrong
+                    made.append(reader(value))
             else:
                 for reader, value in zip(readers, plain, strict=True):
                     made.append(reader(value))

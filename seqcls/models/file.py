@@ -91,7 +91,7 @@ class ModelHeader:
         if not self.intervals:
             object.__setattr__(self, "intervals", (IntervalOptions(),) * count)
         if len(self.calibration) != count:
-            raise ModelError(f"calibration must hold (a, b) for each of {count} organs, not {len(self.calibration)} times")
+            raise ModelError(f"calibration must hold (a, b) for each of {count} organs, not {len(self.calibration)}")
         for organ, pair in zip(self.organs, self.calibration, strict=True):
             if not _is_calibration(pair):
                 raise ModelError(
