@@ -42,8 +42,8 @@ def record_from(kind: type[T], plain: Any, place: str = "", bounds: tuple[float,
     """``kind``, a dataclass or a type that its fields may have, made of what ``json.loads`` gave.
 
     Lists become tuples, and whole numbers floats, where the type asks for it. Absent fields take their defaults; what
-    is a ``kind`` already stays as it is. NaN passes, for JSON has none: only the caller can have put it there. ``bounds``:
-    of numbers beside whose field nothing is stated.
+    is a ``kind`` already stays as it is. NaN passes, for JSON has none: only the caller can have put it there.
+    ``bounds``: of numbers beside whose field nothing is stated.
 
     Raises ValueError, which begins with the place of what is wrong, such as ``intervals[3].state``.
     """
