@@ -165,7 +165,11 @@ def _axes(model: Any) -> None:
         ("m.xml", _no_header, "no seqcls header"),
         ("m.xml", _other_size, "does not take"),
         ("m.xml", _header('"std": 0.226', '"std": 1e-300'), "std must lie in"),
-        ("m.onnx", _header('"calibration": [[1.0', '"calibration": [[1e308'), r"calibration\[0\]\[0\] is 1e\+308, not in"),
+        (
+            "m.onnx",
+            _header('"calibration": [[1.0', '"calibration": [[1e308'),
+            r"calibration\[0\]\[0\] is 1e\+308, not in",
+        ),
         ("m.xml", _loop, "cannot be used|is damaged"),
         ("m.xml", _huge, "larger than"),
         ("m.xml", os.remove, "no model"),
