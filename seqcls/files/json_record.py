@@ -4,7 +4,7 @@ named."""
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from types import UnionType
@@ -48,7 +48,7 @@ def record_from(kind: type[T], plain: Any, place: str = "", bounds: tuple[float,
     Raises ValueError, which begins with the place of what is wrong, such as ``intervals[3].state``.
     """
     try:
-        return cast(T, _reader(kind, bounds)(plain))
+        return cast(T, _reader(cast(Hashable, kind), bounds)(plain))
     except _WrongError as error:
         raise ValueError(error.text(place)) from None
 
