@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from seqcls.timeline import Provenance, Timeline
 
 #: Those of ``exports.formats``, which a test compares; to import that takes longer than the help may.
-FORMATS = ("csv", "json", "srt", "vtt")
+FORMATS = (
+    "csv", "json", "srt", "vtt", "boris", "boris-tsv", "elan", "label-studio", "label-studio-annotations", "cvat",
+    "fiftyone",
+)  # fmt: skip
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `seqcls run` wrote.")]
 
 

@@ -108,6 +108,7 @@ class _Below:
         self.root = root
         self.by_path: dict[str, list[Path]] = {}
         self.by_name: dict[str, list[Path]] = {}
+        self._stems: dict[str, list[Path]] = {}
         self._parts: dict[Path, tuple[str, ...]] = {}
         self._groups: dict[tuple[str, ...], dict[str, list[Path]]] = {}
         self.resolved = self.parts_of(root)
@@ -117,6 +118,16 @@ class _Below:
                 for known, name in ((self.by_path, below.as_posix()), (self.by_name, path.name)):
                     for key in dict.fromkeys((nfc(name), nfc(for_name(name)))):
                         known.setdefault(key, []).append(path)
+
+    def by_stem(self, relative: Path) -> list[Path]:
+        """Clips that are called so but for their suffix, which some tools leave out; none for a name that has one."""
+        if kind_by_suffix(relative):
+            return []
+        if not self._stems:
+            for path in itertools.chain.from_iterable(self.by_name.values()):
+                if kind_by_suffix(path) not in ("", "image"):
+                    self._stems.setdefault(nfc(path.stem), []).append(path)
+        return self._stems.get(nfc(relative.name), [])
 
     def parts_of(self, path: Path) -> tuple[str, ...]:
         """Of the path without links, composed."""
@@ -147,7 +158,7 @@ class _Below:
 def _find(file: str, below: _Below, label_file: Path) -> tuple[Path, list[str]]:
     """The clip that is meant where none has just this path below the root, and notes for the user."""
     relative, root = _relative(file), below.root
-    named = below.by_name.get(nfc(relative.name)) or below.by_name.get(nfc(file), [])
+    named = below.by_name.get(nfc(relative.name)) or below.by_name.get(nfc(file), []) or below.by_stem(relative)
     # A name without a folder means what lies below the root, before anything of that name outside of it.
     for base in () if named and len(relative.parts) == 1 else (root, root.parent, label_file.parent):
         if path := find_same_name(base, relative):
@@ -190,7 +201,11 @@ def _shared_tail(path: Path, other: Path) -> int:
 
 
 def _labels_of(clip: Path, labels: Sequence[ClipLabels], label_file: str | Path) -> ClipLabels:
+    if len(labels) == 1 and not labels[0].names_clip:  # there is no other that it could be of
+        (only,) = labels
+        return replace(only, file=clip.name, patient=clip.name if only.patient == only.file else only.patient)
     own = [known for known in labels if same_name(_relative(known.file).name, clip.name)]
+    own = own or [known for known in labels if same_name(_relative(known.file).name, clip.stem)]
     if len(own) > 1:
         names = {known.file: _relative(known.file) for known in own}
         own = [

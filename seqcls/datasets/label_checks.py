@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.datasets.labels import ClipLabels, LabelledSpan
+from seqcls.datasets.labelled_span import LabelledSpan
+from seqcls.datasets.labels import ClipLabels
 from seqcls.errors import DataError
 from seqcls.text.wording import count_of
 from seqcls.types import TIME_TOLERANCE_S, SourceReport

@@ -42,7 +42,7 @@ def read_text(path: Path) -> tuple[str, tuple[str, ...]]:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {one_line(error)}; name a .csv or .json file") from error
     if data.startswith(_WORKBOOKS):
-        raise DataError(f"{path} is a workbook, not text; save its sheet as 'CSV UTF-8'")
+        raise DataError(f"{path} is a workbook or archive, not text; save its sheet as 'CSV UTF-8', or unpack it")
     encoding, notes = _encoding(data), tuple[str, ...]()
     try:
         text = data.decode(encoding)
@@ -84,18 +84,42 @@ def _encoding(data: bytes) -> str:
     return "utf-8"
 
 
-def table_rows(text: str, path: Path, required: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Each row that is not empty: where it stands, and its cells by the column's name.
-
-    Columns may stand in any order, be written in any case (`Start (s)` is start_s), and be separated by comma,
-    semicolon, tab or bar; `patient` and `path` are there, empty, even where no column is. Raises DataError: a required
-    column is missing, a row has more cells than the first line.
-    """
-    lines = list(io.StringIO(text, newline=""))
+def _layout(lines: Sequence[str]) -> tuple[int, str]:
+    """How many lines stand before the names of the columns, and what parts these."""
     stated = re.match(r"sep=(.)\s*$", lines[0], re.IGNORECASE) if lines else None  # Excel's first line for itself
     skipped = next((at for at, line in enumerate(lines) if line.strip(' \t\r\n,;"') and not (stated and not at)), 0)
     first = lines[skipped] if lines else ""
-    delimiter = stated[1] if stated else max(",;\t|", key=first.count)
+    return skipped, stated[1] if stated else max(",;\t|", key=first.count)
+
+
+def _names(cells: Sequence[str]) -> list[str]:
+    """Of the columns, in one spelling: `Start (s)` is start_s."""
+    named = len(cells) - next((at for at, cell in enumerate(reversed(cells)) if cell), 0)
+    return [re.sub(r"[\W_]+", "_", cell.lower()).strip("_") for cell in cells[:named]]
+
+
+def table_header(text: str) -> list[str]:
+    """The names of a table's columns as ``table_rows`` spells them; what is no table has others or none."""
+    lines = text[: MAX_COLUMNS * 2 * MAX_CELL].splitlines(keepends=True)
+    skipped, delimiter = _layout(lines)
+    try:
+        rows = csv.reader(lines[skipped : skipped + 1], delimiter=delimiter, skipinitialspace=True)
+        return _names([cell.strip() for cell in next(rows, [])])
+    except csv.Error:
+        return []
+
+
+def table_rows(
+    text: str, path: Path, required: Sequence[str], optional: Sequence[str] = _OPTIONAL
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Each row that is not empty: where it stands, and its cells by the column's name.
+
+    Columns may stand in any order, be written in any case (`Start (s)` is start_s), and be separated by comma,
+    semicolon, tab or bar; those that are optional are there, empty, even where no column is. Raises DataError: a
+    required column is missing, a row has more cells than the first line.
+    """
+    lines = list(io.StringIO(text, newline=""))
+    skipped, delimiter = _layout(lines)
     rows = csv.reader(lines[skipped:], delimiter=delimiter, skipinitialspace=True)
     header: list[str] = []
     count = 0
@@ -111,9 +135,8 @@ def table_rows(text: str, path: Path, required: Sequence[str]) -> Iterator[tuple
                 raise DataError(f"{path} has more than {MAX_ROWS:,} rows; divide it into several files")
             cells = [_APOSTROPHE.sub("", cell.strip(), count=1) for cell in row]
             if not header:
-                named = len(cells) - next((at for at, cell in enumerate(reversed(cells)) if cell), 0)
-                header = [re.sub(r"[\W_]+", "_", cell.lower()).strip("_") for cell in cells[:named]]
-                _check_header(header, path, required)
+                header = _names(cells)
+                _check_header(header, path, required, optional)
             elif any(cells[len(header) :]):
                 raise DataError(
                     f"{where}: has {len(cells)} cells, the first line {len(header)}; put cells with a comma into"
@@ -125,17 +148,18 @@ def table_rows(text: str, path: Path, required: Sequence[str]) -> Iterator[tuple
                         f"{where}: a cell has {len(longest):,} characters, more than {MAX_CELL:,}; shorten it"
                     )
                 of_row = dict(zip(header, cells, strict=False))
-                yield where, {name: of_row.get(name, "") for name in (*required, *_OPTIONAL)}
+                yield where, {name: of_row.get(name, "") for name in (*required, *optional)}
     except csv.Error as error:  # a quote that is never closed makes the rest one cell, refused at 128 KiB
         raise DataError(
             f"{path}, line {skipped + rows.line_num}: {error}; look for a quote that is not closed"
         ) from error
     if not header:
-        _check_header(header, path, required)
+        _check_header(header, path, required, optional)
 
 
-def _check_header(header: Sequence[str], path: Path, required: Sequence[str]) -> None:
-    for name in (*required, *_OPTIONAL):
+def _check_header(header: Sequence[str], path: Path, required: Sequence[str], optional: Sequence[str]) -> None:
+    for name in (*required, *optional):
         if header.count(name) != 1 and (name in required or name in header):
             problem = "has two columns" if name in header else "lacks the column"
-            raise DataError(f"{path} {problem} {name}; the first line must be {','.join(required)}[,patient]")
+            more = "[,patient]" if "patient" in optional else ""
+            raise DataError(f"{path} {problem} {name}; the first line must be {','.join(required)}{more}")

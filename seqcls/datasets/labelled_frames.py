@@ -68,5 +68,6 @@ def groups_of(clips: Sequence[tuple[Path, ClipLabels]]) -> dict[str, set[tuple[s
     groups: dict[str, set[tuple[str, str]]] = {}
     for _, labels in clips:
         shown = {(span.organ, str(span.state)) for span in labels.spans if span.state != "ignore"}
+        shown |= {(organ, labels.rest) for organ in labels.organs if labels.rest}
         groups.setdefault(labels.patient, set()).update(shown)
     return groups

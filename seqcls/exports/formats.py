@@ -8,7 +8,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from seqcls.errors import OutputError, UsageError
+from seqcls.exports.boris import write_boris_project, write_boris_table
+from seqcls.exports.cvat import write_cvat
+from seqcls.exports.elan import write_elan
+from seqcls.exports.fiftyone import write_fiftyone
 from seqcls.exports.intervals_csv import write_intervals_csv
+from seqcls.exports.label_studio import write_label_studio, write_label_studio_annotations
 from seqcls.exports.subtitles import write_srt, write_vtt
 from seqcls.exports.timeline_json import write_timeline_json
 from seqcls.files import require_free
@@ -51,6 +56,18 @@ FORMATS = (
     Format(name="json", write=write_timeline_json, suffixes=(".json",), plain=True),
     Format(name="srt", write=write_srt, suffixes=(".srt",)),
     Format(name="vtt", write=write_vtt, suffixes=(".vtt",)),
+    Format(name="boris", write=write_boris_project, suffixes=(".boris",)),
+    Format(name="boris-tsv", write=write_boris_table, suffixes=(".tsv",), file_name="timeline.boris.tsv"),
+    Format(name="elan", write=write_elan, suffixes=(".eaf",)),
+    Format(name="label-studio", write=write_label_studio, suffixes=(".json",), file_name="timeline.label-studio.json"),
+    Format(
+        name="label-studio-annotations",
+        write=write_label_studio_annotations,
+        suffixes=(".json",),
+        file_name="timeline.label-studio-annotations.json",
+    ),
+    Format(name="cvat", write=write_cvat, suffixes=(".xml",), file_name="timeline.cvat.xml"),
+    Format(name="fiftyone", write=write_fiftyone, suffixes=(".json",), file_name="timeline.fiftyone.json"),
 )
 #: Where nothing is asked for.
 DEFAULT = "vtt"

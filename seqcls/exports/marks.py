@@ -44,6 +44,17 @@ def whole_clip(timeline: Timeline, organ: str) -> Interval:
     return Interval(organ, "absent", timeline.start_s, timeline.end_s, first, last, math.nan, math.nan)
 
 
+def frame_count(timeline: Timeline) -> int:
+    """Of the clip, as tools number its frames: up to the last one that was decoded."""
+    index = timeline.scores.index
+    return int(index.max()) + 1 if len(index) else 0
+
+
+def began(timeline: Timeline) -> str:
+    """When the run began, in ISO 8601, for formats that must state a date; 1970 where nobody kept it."""
+    return timeline.provenance.began or "1970-01-01T00:00:00+00:00"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class MillisecondEdges:
     """The edges of a timeline's intervals in whole milliseconds, as ELAN, BORIS, WebVTT and SRT keep them.

@@ -54,10 +54,10 @@ def write_csv(path: str | Path, rows: Iterable[Iterable[object]]) -> None:
     write_text(path, csv_text(rows))
 
 
-def csv_text(rows: Iterable[Iterable[object]]) -> str:
+def csv_text(rows: Iterable[Iterable[object]], delimiter: str = ",") -> str:
     """A table with \\n line ends; cells of text go through ``for_csv``."""
     text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(map(_cell, row) for row in rows)
+    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows(map(_cell, row) for row in rows)
     return whole_characters(text.getvalue())
 
 

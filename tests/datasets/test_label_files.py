@@ -74,7 +74,7 @@ def test_windows_1252_is_read_with_a_note(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"PK\x03\x04rest", "is a workbook, not text; save its sheet as 'CSV UTF-8'"),
+        (b"PK\x03\x04rest", "is a workbook or archive, not text; save its sheet as 'CSV UTF-8', or unpack it"),
         (TEXT.encode("cp1252") + b"\x81", "is not UTF-8 text"),
         (b"file\0organ\n", "is not text, it holds zero bytes"),
     ],

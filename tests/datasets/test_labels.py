@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from seqcls.datasets import label_files, labels
-from seqcls.datasets.labels import LabelledSpan, read_labels, with_patients
+from seqcls.datasets import label_files
+from seqcls.datasets.label_formats import found
+from seqcls.datasets.labelled_span import LabelledSpan
+from seqcls.datasets.labels import read_labels, with_patients
 from seqcls.errors import DataError, UsageError
 
 HEAD = "file,organ,start_s,end_s,state"
@@ -124,11 +126,11 @@ def test_rows_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     rows = "".join(f"\na,liver,{k},{k + 1},present" for k in range(9))
     assert len(read_labels(write(tmp_path, HEAD + rows))[0].spans) == 9
     monkeypatch.setattr(label_files, "MAX_ROWS", 9)  # with the first line
-    monkeypatch.setattr(labels, "MAX_ROWS", 9)
+    monkeypatch.setattr(found, "MAX_ROWS", 9)
     with pytest.raises(DataError, match="more than 9 rows; divide it"):
         read_labels(write(tmp_path, HEAD + rows))
     body = json.dumps({"clips": [{"task": "a", "file": "b", "segments": [{"start": 0, "end": 1, "label": 1}] * 10}]})
-    with pytest.raises(DataError, match="more than 9 segments; divide"):
+    with pytest.raises(DataError, match="more than 9 labels; divide"):
         read_labels(write(tmp_path, body, "l.json"))
 
 
@@ -149,7 +151,11 @@ def clip_json(**changes: object) -> str:
 BAD_JSON = [
     ("not json", "{", "is not JSON"),
     ("a list", "[]", 'no list "clips"'),
-    ("a timeline", '{"intervals": []}', "name the intervals.csv beside it"),
+    (
+        "a timeline without a source",
+        '{"intervals": []}',
+        "none of the other label files that are read: .* a timeline.json",
+    ),
     ("no file", clip_json(file=None), "'file' is missing"),
     ("no segments", clip_json(segments=3), "'segments' is missing"),
     ("fraction", clip_json(segments=[{"start": 0.5, "end": 2, "label": 1}]), "'start' is missing or not of type int"),
@@ -224,7 +230,7 @@ def test_neighbouring_json_ranges_do_not_overlap(tmp_path: Path) -> None:
 def test_missing_file_and_unknown_suffix(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no label file"):
         read_labels(tmp_path / "none.csv")
-    with pytest.raises(DataError, match=r"\.csv or \.json"):
+    with pytest.raises(DataError, match=r"labels\.xlsx is none of the label files that are read"):
         read_labels(write(tmp_path, "x", "labels.xlsx"))
 
 

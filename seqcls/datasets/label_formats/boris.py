@@ -1,0 +1,100 @@
+"""BORIS: a whole project (.boris). A state event has two entries, its begin and its end; the behavior names the organ.
+
+Layout: BORIS 8 and 9, project format 7.0 (`behaviors_conf`, `observations`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from seqcls.datasets.label_formats.boris_times import in_media
+from seqcls.datasets.label_formats.found import FoundLabels, entry, marked_times, number, require_few
+from seqcls.datasets.labelled_span import LabelledSpan
+from seqcls.errors import DataError
+from seqcls.files import nfc
+from seqcls.text.wording import count_of
+
+
+def is_project(body: Any) -> bool:
+    return isinstance(body, dict) and "behaviors_conf" in body and isinstance(body.get("observations"), dict)
+
+
+def read(body: Any, path: Path) -> FoundLabels:
+    """Raises DataError that names the observation and the event."""
+    types = _behavior_types(body, path)
+    spans, notes, ends_s = list[LabelledSpan](), list[str](), dict[str, float]()
+    for name, observation in body["observations"].items():
+        where = f"{path}, observation {name[:100]!r}"
+        media = _media(name, observation, where)
+        offset = observation.get("time offset", 0)
+        offset_s = number(0 if offset is None else offset, "time offset", where)
+        points = before = 0
+        for code, start_s, stop_s, place in _states(entry(observation, "events", list, where), types, where):
+            if stop_s is None:
+                points += 1
+                continue
+            for file, begin_s, end_s in in_media(start_s, stop_s, media, offset_s, place):
+                spans.append(marked_times(file, code, begin_s, end_s, place))
+                before += 1
+            require_few(len(spans), where)
+        if points:
+            notes.append(f"{where}: {count_of(points, 'point event')} left out, which last no time")
+        if not before:
+            notes.append(f"{where}: no state event, so {media[0][0]} is not labelled")
+        ends_s |= {nfc(file).strip(): length_s for file, length_s in media if length_s > 0}
+    return FoundLabels(spans, marks_only=True, ends_s=ends_s, notes=tuple(notes))
+
+
+def _behavior_types(body: Any, path: Path) -> dict[str, bool]:
+    """Each code of the ethogram: whether it lasts."""
+    types = dict[str, bool]()
+    for behavior in entry(body, "behaviors_conf", dict, str(path)).values():
+        code, kind = (entry(behavior, name, str, f"{path}, ethogram") for name in ("code", "type"))
+        types[code] = kind.startswith("State")
+    return types
+
+
+def _media(name: str, observation: Any, where: str) -> list[tuple[str, float]]:
+    """The files of the first player with their lengths, NaN where not known; of a live observation its own name."""
+    kind = entry(observation, "type", str, where)
+    if kind == "IMAGES":
+        raise DataError(f"{where} is of images, whose events have no time; export its labels as a table of yours")
+    if observation.get("media_creation_date_as_offset"):
+        raise DataError(f"{where} counts from the date of the file; switch that off in BORIS and export again")
+    players = observation.get("file")
+    files = players.get("1") if isinstance(players, dict) else None
+    info = observation.get("media_info")
+    lengths = info.get("length") if isinstance(info, dict) else None
+    found = []
+    for file in files if isinstance(files, list) else []:
+        if not isinstance(file, str):
+            raise DataError(f"{where}: a media file is no text")
+        length = lengths.get(file) if isinstance(lengths, dict) else None
+        found.append((file, math.nan if length is None else number(length, "length", where)))
+    return found or [(name, math.nan)]
+
+
+def _states(events: list[Any], types: dict[str, bool], where: str) -> Iterator[tuple[str, float, float | None, str]]:
+    """Each state event: its code, begin and end, and where it stands; point events have no end."""
+    begun = dict[tuple[str, ...], tuple[float, str]]()
+    rows = []
+    for at, event in enumerate(events):
+        place = f"{where}, event {at + 1}"
+        if not (isinstance(event, list) and len(event) >= 3 and all(isinstance(part, str) for part in event[1:4])):
+            raise DataError(f"{place} is no event of BORIS: time, subject, code, modifier, comment")
+        rows.append((number(event[0], "time", place), event, place))
+    for time_s, event, place in sorted(rows, key=lambda row: row[0]):
+        code = event[2]
+        if code not in types:
+            raise DataError(f"{place}: {code[:100]!r} is no behavior of the ethogram")
+        if not types[code]:
+            yield code, time_s, None, place
+        elif (begin := begun.pop(key := tuple(event[1:4]), None)) is None:
+            begun[key] = (time_s, place)
+        else:
+            yield code, begin[0], time_s, begin[1]
+    for (_, code, *_), (time_s, place) in begun.items():
+        raise DataError(f"{place}: {code} begins at {time_s:g} s and has no end; fix unpaired events in BORIS")
