@@ -14,7 +14,7 @@ Begin with:
 - ``Detector.analyze(clip)``: its ``Timeline``; ``Detector.stream(frames)``: each change of state as soon as it is
   certain; ``Detector.score(images)``: probabilities.
 - ``write_run``, ``read_run``, ``export``, ``replay``: timelines to files and back, and again with other options;
-  ``where``: organs made of others.
+  ``where``: organs made of others; ``write_proxy``: a constant-rate twin of a clip, and the ``TimeMap`` between the two.
 
 Research software, not a medical device.
 """
@@ -65,9 +65,11 @@ if TYPE_CHECKING:
     from seqcls.gate import GateOptions
     from seqcls.geometry import Geometry, Layout, Region
     from seqcls.models.file import ModelHeader
+    from seqcls.proxy import Proxy, write_proxy
     from seqcls.reprocess import replay
     from seqcls.sources import Source, open_source
     from seqcls.timeline import Provenance, Sampling, Timeline
+    from seqcls.timemap import TimeMap
     from seqcls.where import where
 
 __version__ = "0.1.0"
@@ -85,10 +87,12 @@ _MODULES = {
     "Layout": "geometry",
     "ModelHeader": "models.file",
     "Provenance": "timeline",
+    "Proxy": "proxy",
     "Region": "geometry",
     "Sampling": "timeline",
     "SamplingOptions": "adaptive",
     "Source": "sources",
+    "TimeMap": "timemap",
     "Timeline": "timeline",
     "export": "exports",
     "load": "detector",
@@ -97,6 +101,7 @@ _MODULES = {
     "read_run": "exports",
     "replay": "reprocess",
     "where": "where",
+    "write_proxy": "proxy",
     "write_run": "exports",
 }
 
@@ -109,6 +114,7 @@ __all__ = [  # noqa: RUF022 - what one begins with comes first
     "export",
     "replay",
     "where",
+    "write_proxy",
     "Detector",
     "Analysis",
     "Source",
@@ -126,6 +132,8 @@ __all__ = [  # noqa: RUF022 - what one begins with comes first
     "Region",
     # records
     "Timeline",
+    "TimeMap",
+    "Proxy",
     "Interval",
     "Event",
     "Gap",

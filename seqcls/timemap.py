@@ -11,14 +11,14 @@ import csv
 import io
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import overload
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from seqcls.errors import DataError, UsageError, one_line
 from seqcls.files import write_csv
@@ -33,6 +33,7 @@ MAX_FRAMES = 2_000_000
 MAX_LAG_S = 0.1
 #: Other tools round times to milliseconds: this near to a frame's time, a time is that frame's.
 SNAP_S = 0.001
+_EXACT_S = 1e-4
 
 COLUMNS = ("proxy_frame", "source_frame", "source_time_s", "source_end_s", "rate_hz")
 _MAX_BYTES = 100 * MAX_FRAMES
@@ -70,7 +71,7 @@ class TimeMap:
             raise UsageError(f"the clip in a time map ends at {self.source_end_s!r} s, before its last frame")
 
     @classmethod
-    def of_frames(cls, time_s: ArrayLike, end_s: float) -> TimeMap:
+    def of_frames(cls, time_s: Sequence[float] | NDArray[np.float64], end_s: float) -> TimeMap:
         """The map of a proxy for frames 0, 1, 2 ... of these times, (N,) in seconds; the last ends at ``end_s``.
 
         The rate is the clip's own where that is regular, gaps and jitter apart; else the lowest one that has all of the
@@ -130,7 +131,7 @@ class TimeMap:
         """From the clip's time to the proxy's, both in seconds.
 
         The time of a frame becomes exactly that of its first proxy frame. Before the first frame it is 0, after the end
-        the proxy's end.
+        the proxy's end. Raises UsageError for what is no number.
         """
         times_s, proxy_s = self._knots()
         return _mapped(source_time_s, times_s, proxy_s)
@@ -142,13 +143,17 @@ class TimeMap:
     def to_source_s(self, proxy_time_s: float | NDArray[np.float64]) -> float | NDArray[np.float64]:
         """From the proxy's time to the clip's, both in seconds: the inverse of ``to_proxy_s``.
 
-        Up to SNAP_S beside the time of a frame's first proxy frame, it is exactly that frame's.
+        Up to SNAP_S beside the time of a frame's first proxy frame, it is exactly that frame's. Raises
+        UsageError for what is no number.
         """
         times_s, proxy_s = self._knots()
         return _mapped(proxy_time_s, proxy_s, times_s)
 
     def proxy_frame_at(self, source_time_s: float) -> int:
-        """The proxy frame that is shown when the clip's time is this; the first or last one outside of the clip."""
+        """The proxy frame that is shown when the clip's time is this; the first or last one outside of the clip.
+
+        Raises UsageError for what is no number.
+        """
         at = math.floor(self.to_proxy_s(source_time_s) * self.rate_hz + TIME_TOLERANCE_S)
         return min(max(at, 0), len(self.source_index) - 1)
 
@@ -209,6 +214,8 @@ def _mapped(
 ) -> float | NDArray[np.float64]:
     """From one axis to the other; exactly where ``value`` is a knot's, or near it. Neither axis ever decreases."""
     given = np.clip(np.asarray(value, np.float64), here[0], here[-1])
+    if np.isnan(given).any():
+        raise UsageError("a time is a number of seconds, not nan")
     after = np.clip(np.searchsorted(here, given, "left"), 1, len(here) - 1)
     before = after - 1
     span = here[after] - here[before]
@@ -248,9 +255,11 @@ def _rate_for(times: NDArray[np.float64], end_s: float) -> Fraction:
     mean_hz = 1 / float(calm.mean()) if len(calm) else median_hz
     own = [_as_fraction(hz, most) for hz in (mean_hz, median_hz) for most in (1, 1001, 100_000)]
     own += [Fraction(round(hz) * 1000, 1001) for hz in (mean_hz, median_hz)]
-    for rate in own:
-        if 0 < rate <= MAX_RATE_HZ and _fits(since, float(rate), 0.25 / float(rate)):
-            return rate
+    own = [rate for rate in own if 0 < rate <= MAX_RATE_HZ]
+    for near_s in (_EXACT_S, SNAP_S, math.inf):  # exact times tell 29.97 from 30 after four frames
+        for rate in own:
+            if _fits(since, float(rate), min(near_s, 0.25 / float(rate))):
+                return rate
     for whole in range(1, MAX_RATE_HZ + 1):
         for rate in (Fraction(whole), Fraction(whole * 1000, 1001)):
             if _fits(since, float(rate), SNAP_S):

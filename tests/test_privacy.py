@@ -47,6 +47,8 @@ PLAN = """
 077 0 deidentify {clip} --to dicom -o {private}/{s}-passed/on
 022 0 deidentify {video} -o {wide}/{s}-passed/on --mapping {wide}/{s}-mapping/mapping.csv
 077 0 extract {clips} --labels {labels} -o {data}
+077 0 proxy {clip} {screen} -o {private}/{s}-proxies/many
+022 0 proxy {video} -o {wide}/{s}-proxies/one.mp4
 077 0 inspect {screen} -o {private}/{s}-sheets/sheet.png --remember --layouts {layouts}
 022 0 train {data} -o {model} {tiny} --folds 2 --weights {start}
 077 0 run {clip} -m {model} -o {run} --region {layouts}

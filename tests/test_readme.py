@@ -85,6 +85,7 @@ def test_the_commands_run_in_order(
         "run",
         "replay",
         "export",
+        "proxy",
         "deidentify",
         "convert",
         "bench",

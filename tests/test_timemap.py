@@ -128,6 +128,8 @@ def test_times_outside_of_the_clip_are_its_ends() -> None:
     assert mapped.to_proxy_s(0.5) == 0 and mapped.to_proxy_s(9.0) == mapped.proxy_end_s
     assert mapped.to_source_s(-1.0) == 1.0 and mapped.to_source_s(99.0) == 1.3
     assert mapped.proxy_frame_at(0.0) == 0 and mapped.proxy_frame_at(9.0) == 2
+    with pytest.raises(UsageError, match="not nan"):
+        mapped.proxy_frame_at(float("nan"))
     with pytest.raises(UsageError, match="0 to 2"):
         mapped.source_frame(3)
 

@@ -21,7 +21,6 @@ from seqcls.burnt_in_text import BurntInText
 from seqcls.contact_sheet import CheckedFrame, SheetFrames, write_sheet
 from seqcls.deidentify.dicom_file import DicomFile
 from seqcls.deidentify.dicom_tags import add_image_tags, add_method, add_scale, clean_tags, require_profile
-from seqcls.deidentify.video_file import VideoFile, time_base_of
 from seqcls.errors import GeometryError, NoFramesError, OutputError, UsageError, one_line
 from seqcls.files import atomic_path, require_free
 from seqcls.gate import Gate, GateOptions
@@ -30,6 +29,7 @@ from seqcls.preprocess import with_region
 from seqcls.pseudonyms import Pseudonyms
 from seqcls.sources import Source
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
+from seqcls.video_file import VideoFile, time_base_of
 
 Image = NDArray[np.uint8]
 _NOTHING = np.zeros((1, 1), np.uint8)

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls.video_file import BROADCAST
+
 Image = NDArray[np.uint8]
 
 #: A whole number of these per frame at 24, 25, 30, 50, 60 and 29.97 frames/s; MPEG-4 allows at most 65535 per second.
@@ -29,7 +31,6 @@ _X264 = {"preset": "ultrafast", "tune": "zerolatency", "crf": "18", "forced-idr"
 _MPEG4 = {"qmin": "2", "qmax": "3"}
 
 _FULL_RANGE = 2  # AVCOL_RANGE_JPEG
-_BROADCAST = np.rint(16 + np.arange(256) * (219 / 255)).astype(np.uint8)
 
 # The header of an element that says it is longer than what follows. It ends the file while it is being written, so
 # that a recording which was killed reads as cut short even when it ends between two fragments.
@@ -94,7 +95,7 @@ class FragmentedVideoWriter:
 
         planes = np.full((self._height * 3 // 2, self._width), 128, np.uint8)  # the third at the end is colour: none
         planes[: self._height] = 0 if self._h264 else 16
-        planes[: image.shape[0], : image.shape[1]] = image if self._h264 else _BROADCAST[image]
+        planes[: image.shape[0], : image.shape[1]] = image if self._h264 else BROADCAST[image]
         frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
         if self._h264:
             frame.color_range = _FULL_RANGE

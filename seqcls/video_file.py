@@ -18,7 +18,9 @@ Image = NDArray[np.uint8]
 _X264 = {"preset": "veryfast", "crf": "16"}
 #: For sources that state no time base: every frame time of DICOM in milliseconds with three decimals is one of these.
 _MICROSECONDS = Fraction(1, 1_000_000)
-_FULL_RANGE = 2  # AVCOL_RANGE_JPEG
+_BROADCAST_RANGE, _FULL_RANGE = 1, 2  # AVCOL_RANGE_MPEG, AVCOL_RANGE_JPEG
+#: Levels as television has them, 16 to 235: what every player takes for black and white, whatever it reads.
+BROADCAST = np.rint(16 + np.arange(256) * (219 / 255)).astype(np.uint8)
 #: x264 writes its version and settings into a message of this type (user data, H.264 D.1.7).
 _WITHOUT_MESSAGES = "filter_units=remove_types=6"
 
@@ -36,17 +38,26 @@ class VideoFile:
     """Writes (H, W) gray or (H, W, 3) BGR uint8 images of one size as H.264; to be closed.
 
     Odd sizes get one more row or column at the end, black. Times count from the clip's beginning, so that they are the
-    source's own. Raises OutputError where FFmpeg has no H.264 encoder or the file cannot be written.
+    source's own. ``key_every``: frames from key frame to key frame, exactly; None leaves it to the encoder.
+    ``broadcast``: levels from 16 to 235, as players expect that do not look; else all 256 are kept. Raises OutputError
+    where FFmpeg has no H.264 encoder or the file cannot be written.
     """
 
-    def __init__(self, path: Path, time_base: Fraction) -> None:
+    def __init__(
+        self, path: Path, time_base: Fraction, *, key_every: int | None = None, broadcast: bool = False
+    ) -> None:
         import av
 
         if "libx264" not in av.codecs_available:
-            raise OutputError("FFmpeg has no H.264 encoder here: install PyAV from its wheel, or add to=dicom")
+            raise OutputError(
+                "FFmpeg has no H.264 encoder here: install PyAV from its wheel, or write DICOM with to=dicom"
+            )
         # bitexact: neither a name of the library nor a time of day.
         self._container = av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact"})
         self._time_base = time_base
+        self._broadcast = broadcast
+        keys = {} if key_every is None else {"g": str(key_every), "keyint_min": str(key_every), "sc_threshold": "0"}
+        self._settings = {**_X264, **keys}
         self._stream: Any = None
         self._filter: Any = None
         self._tick = -1
@@ -76,13 +87,17 @@ class VideoFile:
     def _open(self, image: Image) -> None:
         from av.bitstream import BitStreamFilterContext
 
-        stream: Any = self._container.add_stream("libx264", options=_X264)
+        stream: Any = self._container.add_stream("libx264", options=self._settings)
         context = stream.codec_context
         stream.height, stream.width = (length + length % 2 for length in image.shape[:2])
-        stream.pix_fmt, context.color_range = "yuv420p", _FULL_RANGE
+        stream.pix_fmt, context.color_range = "yuv420p", self._range
         stream.time_base = context.time_base = self._time_base
         context.max_b_frames = 0  # decoding order is then that of the times
         self._stream, self._filter = stream, BitStreamFilterContext(_WITHOUT_MESSAGES, stream)
+
+    @property
+    def _range(self) -> int:
+        return _BROADCAST_RANGE if self._broadcast else _FULL_RANGE
 
     def _frame(self, image: Image) -> Any:
         import av
@@ -90,15 +105,16 @@ class VideoFile:
         height, width = self._stream.height, self._stream.width
         if image.ndim == 2:
             planes = np.full((height * 3 // 2, width), 128, np.uint8)  # the third at the end is colour: none
-            planes[:height] = 0
-            planes[: image.shape[0], : image.shape[1]] = image
+            planes[:height] = 16 if self._broadcast else 0
+            planes[: image.shape[0], : image.shape[1]] = BROADCAST[image] if self._broadcast else image
             frame: Any = av.VideoFrame.from_ndarray(planes, format="yuv420p")
         else:
             whole = np.zeros((height, width, 3), np.uint8)
             whole[: image.shape[0], : image.shape[1]] = image
             colour: Any = av.VideoFrame.from_ndarray(whole, format="bgr24")
-            frame = colour.reformat(format="yuv420p", dst_colorspace="ITU601", dst_color_range="JPEG")
-        frame.color_range = _FULL_RANGE
+            levels = "MPEG" if self._broadcast else "JPEG"
+            frame = colour.reformat(format="yuv420p", dst_colorspace="ITU601", dst_color_range=levels)
+        frame.color_range = self._range
         return frame
 
     def _mux(self, packets: list[Any]) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqcls.deidentify.video_file import VideoFile, time_base_of
 from seqcls.errors import OutputError
 from seqcls.sources import open_source
 from seqcls.types import Frame, SourceInfo
+from seqcls.video_file import VideoFile, time_base_of
 
 
 @pytest.mark.parametrize(
