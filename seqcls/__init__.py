@@ -14,7 +14,7 @@ Begin with:
 - ``Detector.analyze(clip)``: its ``Timeline``; ``Detector.stream(frames)``: each change of state as soon as it is
   certain; ``Detector.score(images)``: probabilities.
 - ``write_run``, ``read_run``, ``export``, ``replay``: timelines to files and back, and again with other options;
-  ``where``: organs made of others; ``write_proxy``: a constant-rate twin of a clip, and the ``TimeMap`` between the two.
+  ``where``: organs made of others; ``write_proxy``: a constant-rate twin of a clip, and its ``TimeMap``.
 
 Research software, not a medical device.
 """

@@ -143,8 +143,9 @@ class TimeMap:
     def to_source_s(self, proxy_time_s: float | NDArray[np.float64]) -> float | NDArray[np.float64]:
         """From the proxy's time to the clip's, both in seconds: the inverse of ``to_proxy_s``.
 
-        Up to SNAP_S beside the time of a frame's first proxy frame, it is exactly that frame's. Raises
-        UsageError for what is no number.
+        Up to SNAP_S beside the time of a frame's first proxy frame, it is exactly that frame's.
+
+        Raises UsageError for what is no number.
         """
         times_s, proxy_s = self._knots()
         return _mapped(proxy_time_s, proxy_s, times_s)
