@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 #: Those of ``exports.formats``, which a test compares; to import that takes longer than the help may.
 FORMATS = (
-    "csv", "json", "srt", "vtt", "boris", "boris-tsv", "elan", "label-studio", "label-studio-annotations", "cvat",
-    "fiftyone",
+    "csv", "tsv", "json", "jsonl", "parquet", "wide", "vtt", "srt", "audacity", "mstcn", "otio", "edl", "fcp-xml",
+    "boris", "boris-tsv", "elan", "label-studio", "label-studio-annotations", "cvat", "fiftyone",
 )  # fmt: skip
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `seqcls run` wrote.")]
 
@@ -36,6 +36,9 @@ def export(
     output: Annotated[
         Path | None,
         OUTPUT("FILE|DIR", "A file, whose suffix chooses the format, or a folder. Default: RUN.", "-o", "--output"),
+    ] = None,
+    clip: Annotated[
+        Path | None, OUTPUT("FILE", "The clip, for formats that refer to it. Default: it is named as in RUN.", "--clip")
     ] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
@@ -53,7 +56,7 @@ def export(
             if not (folder / "timeline.json").exists():
                 raise DataError(stale)
             console.warn(stale)
-        for path in write(_read_run(folder), target, to, overwrite=overwrite):
+        for path in write(_read_run(folder), target, to, clip=clip, overwrite=overwrite):
             print(for_terminal(str(path)))  # noqa: T201  # the result of this command is the path
 
 

@@ -8,11 +8,15 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from seqcls.errors import OutputError, UsageError
+from seqcls.exports.audacity import write_audacity
 from seqcls.exports.boris import write_boris_project, write_boris_table
 from seqcls.exports.cvat import write_cvat
+from seqcls.exports.editing import write_edl, write_fcp_xml, write_otio
 from seqcls.exports.elan import write_elan
 from seqcls.exports.fiftyone import write_fiftyone
-from seqcls.exports.intervals_csv import write_intervals_csv
+from seqcls.exports.frames_csv import write_mstcn, write_wide
+from seqcls.exports.interval_records import write_jsonl, write_parquet
+from seqcls.exports.intervals_csv import write_intervals_csv, write_intervals_tsv
 from seqcls.exports.label_studio import write_label_studio, write_label_studio_annotations
 from seqcls.exports.subtitles import write_srt, write_vtt
 from seqcls.exports.timeline_json import write_timeline_json
@@ -53,9 +57,47 @@ class Format:
 #: In the order of the help. Two that share a suffix: one is plain, or `-o FILE` asks which is meant.
 FORMATS = (
     Format(name="csv", write=write_intervals_csv, suffixes=(".csv",), file_name="intervals.csv", plain=True),
+    Format(name="tsv", write=write_intervals_tsv, suffixes=(".tsv",), file_name="intervals.tsv", plain=True),
     Format(name="json", write=write_timeline_json, suffixes=(".json",), plain=True),
-    Format(name="srt", write=write_srt, suffixes=(".srt",)),
+    Format(name="jsonl", write=write_jsonl, suffixes=(".jsonl", ".ndjson"), file_name="intervals.jsonl"),
+    Format(
+        name="parquet",
+        write=write_parquet,
+        suffixes=(".parquet",),
+        file_name="intervals.parquet",
+        extra="tables",
+        libraries=("pyarrow",),
+    ),
+    Format(name="wide", write=write_wide, suffixes=(".csv",), file_name="frames.csv"),
     Format(name="vtt", write=write_vtt, suffixes=(".vtt",)),
+    Format(name="srt", write=write_srt, suffixes=(".srt",)),
+    Format(name="audacity", write=write_audacity, suffixes=(".txt",), file_name="audacity.txt"),
+    Format(name="mstcn", write=write_mstcn, suffixes=(".txt",), file_name="mstcn.txt", per_organ=True),
+    Format(
+        name="otio",
+        write=write_otio,
+        suffixes=(".otio",),
+        takes_clip=True,
+        extra="editing",
+        libraries=("opentimelineio",),
+    ),
+    Format(
+        name="edl",
+        write=write_edl,
+        suffixes=(".edl",),
+        per_organ=True,
+        takes_clip=True,
+        extra="editing",
+        libraries=("opentimelineio", "otio_cmx3600_adapter"),
+    ),
+    Format(
+        name="fcp-xml",
+        write=write_fcp_xml,
+        suffixes=(".xml",),
+        takes_clip=True,
+        extra="editing",
+        libraries=("opentimelineio", "otio_fcp_adapter"),
+    ),
     Format(name="boris", write=write_boris_project, suffixes=(".boris",)),
     Format(name="boris-tsv", write=write_boris_table, suffixes=(".tsv",), file_name="timeline.boris.tsv"),
     Format(name="elan", write=write_elan, suffixes=(".eaf",)),

@@ -49,9 +49,9 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_bytes(whole_characters(text).encode("utf-8"))
 
 
-def write_csv(path: str | Path, rows: Iterable[Iterable[object]]) -> None:
+def write_csv(path: str | Path, rows: Iterable[Iterable[object]], delimiter: str = ",") -> None:
     """Write ``csv_text`` atomically."""
-    write_text(path, csv_text(rows))
+    write_text(path, csv_text(rows, delimiter))
 
 
 def csv_text(rows: Iterable[Iterable[object]], delimiter: str = ",") -> str:

@@ -1,0 +1,25 @@
+"""What an organ's intervals state of each frame."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcls.timeline import Timeline
+
+PRESENT, ABSENT, UNKNOWN = 1, 0, -1
+_CODES = {"present": PRESENT, "absent": ABSENT, "unknown": UNKNOWN}
+
+
+def frame_states(timeline: Timeline) -> NDArray[np.int8]:
+    """(T, K) PRESENT, ABSENT or UNKNOWN of each frame in ``timeline.scores`` and each organ, as its intervals are:
+    after smoothing, bridging and dropping, not by the frame's own score."""
+    index = timeline.scores.index
+    states = np.full((len(index), len(timeline.organs)), UNKNOWN, np.int8)
+    columns = {organ: column for column, organ in enumerate(timeline.organs)}
+    inside = [i for i in timeline.intervals if i.start_index >= 0]
+    first = np.searchsorted(index, [i.start_index for i in inside], "left")
+    last = np.searchsorted(index, [i.end_index for i in inside], "right")
+    for interval, start, end in zip(inside, first.tolist(), last.tolist(), strict=True):
+        states[start:end, columns[interval.organ]] = _CODES[interval.state]
+    return states
