@@ -36,7 +36,14 @@ OPTIONAL = {
     "pylibjpeg-rle": ("rle", "pip install 'seqcls[dicom]'", "fast RLE in DICOM"),
     "pyjpegls": ("jpeg_ls", "pip install 'seqcls[dicom]'", "JPEG-LS in DICOM"),
     "dicom-anonymizer": ("dicomanonymizer", "pip install 'seqcls[deidentify]'", "de-identified DICOM"),
-    "nncf": ("", "pip install 'seqcls[int8]'", "int8 models"),  # not imported: that takes longer than all the others
+    # The first module of each is imported, where that does not take longer than all the others together.
+    "nncf": ("", "pip install 'seqcls[int8]'", "int8 models"),
+    "pandas": ("", "pip install 'seqcls[tables]'", "DataFrames"),
+    "pyarrow": ("", "pip install 'seqcls[tables]'", "Parquet"),
+    "opentimelineio": ("opentimelineio", "pip install 'seqcls[editing]'", "timelines of video editors"),
+    "otio-cmx3600-adapter": ("otio_cmx3600_adapter", "pip install 'seqcls[editing]'", "EDL"),
+    "otio-fcp-adapter": ("otio_fcp_adapter", "pip install 'seqcls[editing]'", "Final Cut Pro XML"),
+    "highdicom": ("", "pip install 'seqcls[dicom-sr]'", "DICOM structured reports"),
 }
 OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
 #: Name of a codec, and FFmpeg's decoders for it.

@@ -32,7 +32,13 @@ from seqcls.phantom import SweepOptions, write_sweep
 pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.skipif(
-        not all(map(find_spec, ("openvino", "onnx", "onnxruntime", "dicomanonymizer"))), reason="needs every library"
+        not all(
+            map(
+                find_spec,
+                ("openvino", "onnx", "onnxruntime", "dicomanonymizer", "pyarrow", "opentimelineio", "highdicom"),
+            )
+        ),
+        reason="needs every library",
     ),
 ]
 SECRET = "Mustermann"
@@ -57,7 +63,7 @@ PLAN = """
 022 0 run {clip} -m {model} -o {live} --realtime --keep every --clips --record {live}/feed.mp4
 022 3 run {cut} -m {model} -o {wide}/{s}-runs/cut --realtime --keep every
 077 0 replay {live}/run.journal -o {private}/{s}-runs/replayed
-077 0 export {run} --to srt
+077 0 export {run} --to srt,tsv,jsonl,parquet,wide,audacity,mstcn,otio,edl,fcp-xml --clip {clip}
 077 0 evaluate {model} {clips} --labels {labels} -o {private}/{s}-evaluation/e
 022 0 convert {model} -o {wide}/{s}-converted/node.xml
 077 0 convert {model} --to onnx -o {private}/{s}-converted/node.onnx

@@ -21,6 +21,7 @@ from seqcls.errors import OutputError
 from seqcls.exports.steady_rate import steady_rate
 from seqcls.files import write_text
 from seqcls.text.foreign_text import for_terminal
+from seqcls.text.organ_marks import organ_mark
 from seqcls.third_party import library
 from seqcls.timeline import Timeline
 from seqcls.types import Interval
@@ -97,7 +98,7 @@ def _otio(timeline: Timeline, rate: Fraction, clip: Path | None) -> Any:
                 track.append(schema.Gap(source_range=stretch(0, start - reached)))
             media = schema.ExternalReference(quote(name), available_range=stretch(0, max(end, stop)))
             media.name = name
-            label = for_terminal(interval.organ) + ("" if interval.state == "present" else "?")
+            label = organ_mark(interval.organ, interval.state)
             own: dict[str, Any] = {"state": interval.state, "start_s": interval.start_s, "end_s": interval.end_s}
             own |= {"reason": for_terminal(interval.reason)} if interval.reason else {}
             track.append(schema.Clip(label, media, stretch(start, stop), metadata={"seqcls": own}))

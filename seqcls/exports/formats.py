@@ -214,19 +214,20 @@ def _pieces(timeline: Timeline, kind: Format, path: Path) -> Iterator[tuple[Form
 def of_organ(timeline: Timeline, organ: str) -> Timeline:
     """The timeline of one of its organs."""
     column, scores = timeline.organs.index(organ), timeline.scores
+    own = slice(column, column + 1)  # nothing, of an organ without scores
     return replace(
         timeline,
         organs=(organ,),
         intervals=timeline.of(organ),
         scores=ScoreTable(
-            organs=(organ,),
+            organs=scores.organs[own],
             index=scores.index,
             time_s=scores.time_s,
             duration_s=scores.duration_s,
-            raw=scores.raw[:, column : column + 1],
-            smooth=scores.smooth[:, column : column + 1],
+            raw=scores.raw[:, own],
+            smooth=scores.smooth[:, own],
             reason=scores.reason,
             measured=scores.measured,
         ),
-        provenance=replace(timeline.provenance, intervals=(timeline.provenance.intervals[column],)),
+        provenance=replace(timeline.provenance, intervals=timeline.provenance.intervals[own]),
     )

@@ -11,10 +11,13 @@ PRESENT, ABSENT, UNKNOWN = 1, 0, -1
 _CODES = {"present": PRESENT, "absent": ABSENT, "unknown": UNKNOWN}
 
 
-def frame_states(timeline: Timeline) -> NDArray[np.int8]:
-    """(T, K) PRESENT, ABSENT or UNKNOWN of each frame in ``timeline.scores`` and each organ, as its intervals are:
-    after smoothing, bridging and dropping, not by the frame's own score."""
-    index = timeline.scores.index
+def frame_states(timeline: Timeline, index: NDArray[np.int64] | None = None) -> NDArray[np.int8]:
+    """(T, K) PRESENT, ABSENT or UNKNOWN of each frame and organ, as its intervals are: after smoothing, bridging
+    and dropping, not by the frame's own score.
+
+    ``index``: (T,) numbers of frames in order; default: those that were decoded.
+    """
+    index = timeline.scores.index if index is None else index
     states = np.full((len(index), len(timeline.organs)), UNKNOWN, np.int8)
     columns = {organ: column for column, organ in enumerate(timeline.organs)}
     inside = [i for i in timeline.intervals if i.start_index >= 0]

@@ -50,8 +50,7 @@ def write_mstcn(timeline: Timeline, path: str | Path) -> None:
     count = int(index[-1]) + 1 if len(index) else 0
     if count > 2 * len(index) + _MAX_MISSING or (index[:1] < 0).any():
         raise OutputError("the frames' numbers do not count from 0, as lines do: export --to wide instead")
-    states = np.full(count, UNKNOWN, np.int8)
-    states[index] = frame_states(timeline)[:, 0]
+    states = frame_states(timeline, np.arange(count))[:, 0]
     names = {PRESENT: _label(organ), ABSENT: BACKGROUND, UNKNOWN: NOT_KNOWN}
     write_text(path, "".join(f"{names[state]}\n" for state in states.tolist()))
 
