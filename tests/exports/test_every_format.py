@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from support.timelines import timeline
 
+from seqcls.datasets.label_formats import found_labels
 from seqcls.exports.formats import FORMATS, Format, export
 from seqcls.exports.frame_states import ABSENT, PRESENT, UNKNOWN, frame_states
 from seqcls.text.foreign_text import for_csv, for_terminal
@@ -122,6 +123,22 @@ def read_editing(paths: Sequence[Path]) -> Spans:
 #: Of an EDL of a clip of 10 frames per second: it does not state its rate.
 TELEVISION_HZ = 30.0
 
+
+def read_labels(paths: Sequence[Path]) -> Spans | PerFrame:
+    """As `import-labels`: what tools' own libraries make of these is in tests of each."""
+    found = found_labels(paths[0].read_text(encoding="utf-8"), paths[0])
+    codes = {"present": PRESENT, "absent": ABSENT, "ignore": UNKNOWN}
+    if any(span.by_frame for span in found.spans):
+        count = next(iter(found.frames.values()), max(span.end_index for span in found.spans) + 1)
+        states: PerFrame = {span.organ: [ABSENT] * count for span in found.spans}
+        for span in found.spans:
+            states[span.organ][span.start_index : span.end_index + 1] = [codes[span.state]] * (
+                span.end_index + 1 - span.start_index
+            )
+        return states
+    return named([(span.organ, codes[span.state], span.start_s, span.end_s) for span in found.spans])
+
+
 READERS: dict[str, Callable[[Sequence[Path]], Spans | PerFrame]] = {
     "csv": read_csv,
     "tsv": lambda paths: read_csv(paths, "\t"),
@@ -136,6 +153,9 @@ READERS: dict[str, Callable[[Sequence[Path]], Spans | PerFrame]] = {
     "otio": read_editing,
     "edl": read_editing,
     "fcp-xml": read_editing,
+    **dict.fromkeys(
+        ("boris", "boris-tsv", "elan", "label-studio", "label-studio-annotations", "cvat", "fiftyone"), read_labels
+    ),
 }
 
 
@@ -177,6 +197,8 @@ def expected_name(kind: Format, organ: str) -> str:
         return organ
     if kind.name in ("csv", "tsv", "wide"):
         return for_csv(organ)
+    if kind.name == "boris-tsv":
+        return for_csv(organ).removeprefix("'")
     if kind.name == "vtt":
         return html.escape(for_terminal(organ), quote=False)
     if kind.name == "srt":
@@ -208,5 +230,9 @@ def test_every_frame_has_the_state_it_had(tmp_path: Path, kind: Format, name: st
         own = paths[column].stem if kind.name == "mstcn" else expected_name(kind, organ)
         wanted = frame_states(made)[:, column].tolist()
         found = read.get(own, [])
-        assert (found if kind.name in ("wide", "mstcn") else states_of(found, made)) == wanted, organ  # type: ignore[arg-type]
+        if found and isinstance(found[0], int):
+            states = found + [ABSENT] * (kind.name == "fiftyone") * (len(wanted) - len(found))  # it states no length
+        else:
+            states = states_of(found, made)  # type: ignore[arg-type]
+        assert states == wanted, organ
     assert set(read) <= {expected_name(kind, organ) for organ in made.organs} | {p.stem for p in paths}
