@@ -65,6 +65,7 @@ PLAN = """
 077 0 replay {live}/run.journal -o {private}/{s}-runs/replayed
 077 0 export {run} --to srt,tsv,jsonl,parquet,wide,audacity,mstcn,otio,edl,fcp-xml --clip {clip}
 077 0 evaluate {model} {clips} --labels {labels} -o {private}/{s}-evaluation/e
+077 0 agree {labels} {labels} --clips {clips} -o {private}/{s}-agreement/a
 022 0 convert {model} -o {wide}/{s}-converted/node.xml
 077 0 convert {model} --to onnx -o {private}/{s}-converted/node.onnx
 022 0 bench {clip} -m {model} --repeats 1 -o {wide}/{s}-bench/b

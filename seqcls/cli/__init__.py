@@ -21,7 +21,21 @@ import typer
 from typer.core import TyperGroup
 
 import seqcls
-from seqcls.cli import bench, console, convert, deidentify, demo, doctor, evaluate, extract, proxy, results, run, train
+from seqcls.cli import (
+    agree,
+    bench,
+    console,
+    convert,
+    deidentify,
+    demo,
+    doctor,
+    evaluate,
+    extract,
+    proxy,
+    results,
+    run,
+    train,
+)
 from seqcls.errors import SeqclsError, UsageError
 from seqcls.files import on_disk
 from seqcls.text.foreign_text import for_terminal
@@ -99,9 +113,21 @@ app = typer.Typer(
 )
 # In the order of use; the help lists them so.
 for _command in (
-    demo.demo, extract.inspect, extract.extract, train.train, evaluate.evaluate, run.run, results.replay,
-    results.export, proxy.proxy, deidentify.deidentify, convert.convert, bench.bench, doctor.doctor,
-):  # fmt: skip
+    demo.demo,
+    extract.inspect,
+    extract.extract,
+    train.train,
+    evaluate.evaluate,
+    agree.agree,
+    run.run,
+    results.replay,
+    results.export,
+    proxy.proxy,
+    deidentify.deidentify,
+    convert.convert,
+    bench.bench,
+    doctor.doctor,
+):
     app.command(_command.__name__)(_spelt_as_on_disk(_command))
 
 

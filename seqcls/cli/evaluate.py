@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seqcls.cli import console, options, tables
-from seqcls.cli.options import OUTPUT
+from seqcls.cli.agree import show_agreements
+from seqcls.cli.options import INPUT, OUTPUT
 from seqcls.files.output_lock import only_writer
 from seqcls.text.wording import count_of
 
 if TYPE_CHECKING:
+    from seqcls.datasets.labels import ClipLabels
+    from seqcls.evaluation.agreement import Agreement, Reading
     from seqcls.evaluation.evaluate import ClipTruth, Evaluation
 
 
@@ -23,6 +27,10 @@ def evaluate(
     labels: options.Labels,
     patients: options.Patients = None,
     outside: options.Outside = False,
+    second: Annotated[
+        Path | None,
+        INPUT("FILE", "Labels of a second reader of the same clips: how far both agree stands beside the model."),
+    ] = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     output: Annotated[Path | None, OUTPUT("DIR", "Also write evaluation.json there.", "-o", "--output")] = None,
@@ -32,6 +40,7 @@ def evaluate(
     """Run a model on labelled clips: frame and interval metrics, with confidence intervals over patients."""
     from seqcls.cli.extract import labelled_clips
     from seqcls.detector import load
+    from seqcls.evaluation.agreement import Reading, read_reading
     from seqcls.evaluation.evaluate import evaluate_clips
     from seqcls.files.json_text import write_json
     from seqcls.models.file import read_header
@@ -39,6 +48,11 @@ def evaluate(
     read_header(model)
     names = options.pseudonyms(hash_names, [clips, labels])
     found = labelled_clips(clips, labels, patients, outside=outside, names=names)
+    reader = None
+    if second is not None:
+        read = read_reading(second)
+        hidden = read.clips if names is None else tuple(map(names.labels, read.clips))
+        reader = Reading("second reader", hidden)
     target = None if output is None else output / "evaluation.json"
     with only_writer(output, is_folder=True):
         if target is not None:
@@ -54,12 +68,29 @@ def evaluate(
 
             evaluation = evaluate_clips(detector, found, on_clip=show)
         show_evaluation(evaluation)
+        beside = [] if reader is None else _agreements(evaluation, [clip for _, clip in found], reader)
+        if beside:
+            show_agreements(beside)
         if target is not None:
             record = evaluation.to_dict()
+            if beside:
+                record["agreement"] = [one.to_dict() for one in beside]
             if names is not None:
                 record["messages"] = [names.hide(message) for message in record["messages"]]
             write_json(target, record)
             console.notify(f"wrote {target}")
+
+
+def _agreements(evaluation: Evaluation, labels: Sequence[ClipLabels], second: Reading) -> list[Agreement]:
+    """The two readers beside each other, which is the most that a model can be measured against, then the model
+    beside each of them, on the same frames."""
+    from seqcls.evaluation.agreement import FrameTimes, Reading, agree, of_timelines
+
+    timelines = [clip.timeline for clip in evaluation.clips]
+    frames = {clip.file: FrameTimes.of(clip.timeline) for clip in evaluation.clips}
+    first = Reading("labels", tuple(labels), frames)
+    model = of_timelines("model", timelines, [clip.file for clip in evaluation.clips])
+    return [agree(first, second), agree(first, model), agree(second, model)]
 
 
 def show_evaluation(evaluation: Evaluation) -> None:

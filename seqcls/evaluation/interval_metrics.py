@@ -62,7 +62,7 @@ class IntervalMetrics:
 def interval_metrics(clips: Sequence[ClipIntervals]) -> IntervalMetrics:
     """All interval metrics of one organ, counts pooled over the clips."""
     scorable = [_Scorable.of(clip) for clip in clips]
-    onsets, offsets = (list(chain(*(clip.edge_errors(side) for clip in scorable))) for side in (0, 1))
+    onsets, offsets = (list(map(abs, edge_differences(clips, side))) for side in (0, 1))
     false_events = sum(int((~clip.overlap.any(axis=0)).sum()) for clip in scorable)
     return IntervalMetrics(
         clips=len(clips),
@@ -81,6 +81,14 @@ def interval_metrics(clips: Sequence[ClipIntervals]) -> IntervalMetrics:
         offset_median_s=_percentile(offsets, 50),
         offset_p90_s=_percentile(offsets, 90),
     )
+
+
+def edge_differences(clips: Sequence[ClipIntervals], side: int) -> list[float]:
+    """Seconds by which predictions begin (side 0) or end (1) later than the labelled presences that they found.
+
+    An edge at a clip's start or end is left out: the organ may have been in view before or after.
+    """
+    return [later_s for clip in clips for later_s in _Scorable.of(clip).edge_differences(side)]
 
 
 def segmental_f1(clips: Sequence[ClipIntervals], iou: float) -> float:
@@ -169,15 +177,16 @@ class _Scorable:
         union = np.diff(self.truth) + np.diff(self.prediction)[:, 0] - self.overlap
         return np.asarray(self.overlap / union)
 
-    def edge_errors(self, side: int) -> list[float]:
-        """Absolute onset (side 0) or offset (1) errors of found presences against the prediction that overlaps most.
+    def edge_differences(self, side: int) -> list[float]:
+        """Prediction minus truth at the onset (side 0) or offset (1) of found presences; of several predictions
+        the one that overlaps most.
 
         An edge at the clip's start or end is left out: the organ may have been in view before or after.
         """
         edge_s = self.truth[:, side]
         inside = edge_s > TIME_TOLERANCE_S if side == 0 else edge_s < self.duration_s - TIME_TOLERANCE_S
         return [
-            abs(float(self.prediction[self.overlap[row].argmax(), side] - edge_s[row]))
+            float(self.prediction[self.overlap[row].argmax(), side] - edge_s[row])
             for row in np.flatnonzero(inside & self.overlap.any(axis=1))
         ]
 

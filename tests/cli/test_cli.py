@@ -20,7 +20,7 @@ from seqcls.cli import _spelt_as_on_disk, app, console, run, train
 def test_commands_are_listed_in_the_order_of_use() -> None:
     names = list(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
     assert names == [
-        "demo", "inspect", "extract", "train", "evaluate", "run", "replay", "export", "deidentify", "convert", "bench",
+        "demo", "inspect", "extract", "train", "evaluate", "agree", "run", "replay", "export", "deidentify", "convert", "bench",
         "doctor",
     ]  # fmt: skip
 

@@ -17,11 +17,15 @@ from seqcls.evaluation.evaluate import align_labels, pooled_metrics
 
 def test_evaluate_compares_with_labels(seqcls: Seqcls, trained: Trained) -> None:
     done = seqcls(
-        "evaluate", trained.model, trained.clips, "--labels", trained.labels, "-o", "eval", "--precision", "fp32"
-    )
+        "evaluate", trained.model, trained.clips, "--labels", trained.labels, "-o", "eval", "--precision", "fp32",
+        "--second", trained.labels,
+    )  # fmt: skip
     assert done.code == 0, done.err
+    assert "labels / second reader" in done.out and "labels / model" in done.out
     assert "presences found 3 of 3" in done.out and "neck 0.mp4: frame accuracy" in done.out
     body = json.loads(Path("eval/evaluation.json").read_text(encoding="utf-8"))
+    readers = body["agreement"][0]
+    assert (readers["second"], readers["organs"][0]["kappa"]["value"]) == ("second reader", 1)
     assert body["organs"][0]["frames"]["auroc"] > 0.9 and len(body["clips"]) == 3
     again = seqcls(
         "evaluate", trained.model, trained.clips, "--labels", trained.labels, "-o", "eval", "--precision", "fp32"
