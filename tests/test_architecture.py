@@ -63,7 +63,7 @@ IMPORTS: dict[str, set[str]] = {
     "pseudonyms": {"text", "errors", "files", "types", "sources", "timeline", "datasets"},
     "bench": {"errors", "prefetch", "files", "types", "geometry", "gate", "sources", "engines", "doctor", "preprocess", "scoring", "detector"},
     "deidentify": {"third_party", "errors", "files", "types", "burnt_in_text", "video_file", "geometry", "gate", "sources", "preprocess", "contact_sheet", "pseudonyms", "PIL", "cv2", "dicomanonymizer", "pydicom"},
-    "evaluation": {"errors", "files", "types", "timeline", "datasets", "detector", "scipy", "sklearn"},
+    "evaluation": {"text", "errors", "files", "types", "sources", "timeline", "datasets", "exports", "detector", "scipy", "sklearn"},
     "live": {"bounded_queue", "palette", "text", "errors", "files", "local_server", "types", "credentials", "intervals", "pauses", "video_file", "geometry", "postprocess", "processes", "gate", "sources", "keepable", "preprocess", "scoring", "detector", "journal", "av", "cv2"},
     "pictures": {"text", "errors", "files", "types", "smoothing", "sources", "timeline", "adaptive", "detector"},
     "convert": {"text", "third_party", "errors", "files", "types", "postprocess", "models", "engines", "datasets", "reprocess", "evaluation"},
