@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.datasets.labels import ClipLabels, LabelledSpan, read_labels
+from seqcls.datasets.labelled_span import LabelledSpan
+from seqcls.datasets.labels import ClipLabels, read_labels
 from seqcls.errors import DataError
 from seqcls.evaluation.interval_metrics import (
     ClipIntervals,

@@ -20,9 +20,21 @@ from seqcls.cli import _spelt_as_on_disk, app, console, run, train
 def test_commands_are_listed_in_the_order_of_use() -> None:
     names = list(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
     assert names == [
-        "demo", "inspect", "extract", "train", "evaluate", "agree", "run", "replay", "export", "deidentify", "convert", "bench",
+        "demo",
+        "inspect",
+        "extract",
+        "train",
+        "evaluate",
+        "agree",
+        "run",
+        "replay",
+        "export",
+        "proxy",
+        "deidentify",
+        "convert",
+        "bench",
         "doctor",
-    ]  # fmt: skip
+    ]
 
 
 def test_options_are_few_enough_to_read() -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from support.timelines import timeline
 
-from seqcls.datasets.labels import ClipLabels, LabelledSpan
+from seqcls.datasets.labelled_span import LabelledSpan
+from seqcls.datasets.labels import ClipLabels
 from seqcls.errors import DataError
 from seqcls.evaluation.agreement import FrameTimes, Reading, agree, cohen_kappa, of_timelines, read_reading
 from seqcls.exports import write_run
