@@ -45,6 +45,8 @@ _WORDS = frozenset(
 _SLASHES = ("/", "\\")
 _ENDS = ("", *_SLASHES, " ", "'", '"', ":", ",", ";", "(", ")")
 _PSEUDONYM = re.compile(r"(?<!\w)[a-z]+-([a-z2-7]+)(?!\w)")
+#: Names of an earlier run that had a key: they are none to hide, and stay what they are.
+_EARLIER = re.compile(rf"{PREFIX}[a-z2-7]{{{_LENGTH}}}")
 _WORD = re.compile(r"\w+")
 _SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,4}")
 
@@ -60,6 +62,7 @@ class Pseudonyms:
         self._key = secrets.token_bytes(32) if key is None else key
         self._given: dict[str, str] = {}
         self._hidden: dict[str, str] = {}
+        self._kept: set[str] = set()
         #: Of the names in it: first word -> how many characters stand before that word -> lengths.
         self._lengths: dict[str, dict[int, set[int]]] = {}
 
@@ -98,6 +101,12 @@ class Pseudonyms:
                 for name in {part, PurePosixPath(part).stem} - {"", ".", ".."}:
                     self._hide_as(name, self.file(name))
 
+    def keep(self, *paths: str | Path | None) -> None:
+        """What the user named on purpose (a model, an output, a label file) stays readable in what ``hide`` gives, but
+        for what is the very name of a clip or of its folder."""
+        for path in filter(None, map(str, filter(None, paths))):
+            self._kept |= {path, str(Path(path).absolute()), Path(path).name} - {""}
+
     def remember_patients(self, *patients: str) -> None:
         """Hide these, too, under the pseudonyms of patients."""
         for patient in filter(None, patients):
@@ -115,16 +124,24 @@ class Pseudonyms:
         done = 0
         # By the first word of each name: an archive has 100,000 names, and each frame may have a reason.
         own = [found.span() for found in _PSEUDONYM.finditer(text) if found[1] in self._given]
+        own += self._spans_kept(text)
         for word in _WORD.finditer(text):
-            if any(begin <= word.start() < end for begin, end in own):
-                continue
+            # What is kept is no name, but a longer name may begin with it.
+            kept_until = max((end for begin, end in own if begin <= word.start() < end), default=0)
             for begin, end in self._candidates(word):
                 name = text[begin:end]
-                if begin >= done and name in self._hidden and _stands_alone(text, begin, end):
+                if begin >= done and end > kept_until and name in self._hidden and _stands_alone(text, begin, end):
                     parts += [text[done:begin], self._hidden[name]]
                     done = end
                     break
         return "".join([*parts, text[done:]])
+
+    def _spans_kept(self, text: str) -> list[tuple[int, int]]:
+        return [
+            found.span()
+            for kept in self._kept - self._hidden.keys()
+            for found in re.finditer(rf"(?<![\w./\\-]){re.escape(kept)}(?![\w-])", text)
+        ]
 
     def _candidates(self, word: re.Match[str]) -> list[tuple[int, int]]:
         """Where names of which this is the first word would begin and end, the longest first."""
@@ -152,6 +169,11 @@ class Pseudonyms:
             return info
         name = self.of(info.name) if "://" in info.name else self.file(from_name(info.name))
         return replace(info, name=name, path=self.path(from_name(info.path)) if info.path else "")
+
+    def remember_timeline(self, timeline: Timeline) -> None:
+        """Hide the names of the clip that a finished run is of."""
+        if timeline.source.kind != "camera":
+            self.remember(*map(from_name, filter(None, (timeline.source.name, timeline.source.path))))
 
     def report(self, report: SourceReport) -> SourceReport:
         """What a source says at its end."""
@@ -186,7 +208,9 @@ class Pseudonyms:
 
     def _is_own(self, name: str) -> bool:
         stem = name.split(".")[0]
-        return stem.startswith(PREFIX) and stem.removeprefix(PREFIX) in self._given
+        return _EARLIER.fullmatch(stem) is not None or (
+            stem.startswith(PREFIX) and stem.removeprefix(PREFIX) in self._given
+        )
 
 
 def _stands_alone(text: str, begin: int, end: int) -> bool:

@@ -230,3 +230,21 @@ def test_pseudonyms_are_not_hidden_again() -> None:
     assert names.hide(shown) == shown
     assert names.hide("h/patient/scan.mp4: cut") == f"{names.path('h/patient/scan.mp4')}: cut"
     assert names.hide("patient-abcabcabcabc") == f"{names.of('patient')}-abcabcabcabc", "which is none of this run"
+
+
+def test_what_the_user_named_himself_stays_but_for_names_of_clips() -> None:
+    names = Pseudonyms(KEY)
+    names.remember("work/hn/scan.mp4")
+    names.keep("work/models/hn.safetensors", "labels/hn.csv", "work", "hn", "scan.mp4", None, "a")
+    shown = names.hide("hn/scan.mp4 has no label in hn.csv; wrote work/models/hn.safetensors, hn.csv")
+    assert shown == f"{names.path('hn/scan.mp4')} has no label in hn.csv; wrote work/models/hn.safetensors, hn.csv"
+    assert names.hide("hn/x") == f"{names.of('hn')}/x", "an output called as the clips' folder is not shown"
+    names.remember("real scan.mp4")
+    names.keep("real")
+    assert names.hide("wrote real; real scan.mp4") == f"wrote real; {names.file('real scan.mp4')}"
+
+
+def test_pseudonyms_of_an_earlier_run_stay() -> None:
+    earlier = Pseudonyms(KEY).path("Doe/scan.mp4")
+    assert Pseudonyms(KEY).path(earlier) == Pseudonyms(KEY[::-1]).path(earlier) == earlier
+    assert Pseudonyms(KEY).file("h-short.mp4") != "h-short.mp4"

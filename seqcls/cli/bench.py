@@ -23,6 +23,7 @@ def bench(
     precision: options.Precision = "auto",
     repeats: Annotated[int, OUTPUT("N", "Rounds that count, after one that does not.", min=1)] = 3,
     output: Annotated[Path | None, OUTPUT("DIR", "For bench.md and bench.json.", "-o", "--output")] = None,
+    hash_names: options.HashNames = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Measure reading, preprocessing, each engine and the whole way in turns; rates are median frames per second."""
@@ -33,6 +34,7 @@ def bench(
     from seqcls.models.file import read_header
     from seqcls.sources import open_source
 
+    options.pseudonyms(hash_names, [] if clip is None else [clip], [model, output])
     # What cannot be used is refused before an engine is opened.
     if model is not None:
         read_header(model)

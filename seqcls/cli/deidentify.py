@@ -47,7 +47,7 @@ def deidentify(
     from seqcls.pseudonyms import Pseudonyms
 
     geometry = Geometry(region=options.parse_region(region), layouts=options.known_layouts(layouts))
-    given = options.pseudonyms(hash_names, clips)
+    given = options.pseudonyms(hash_names, clips, [output, mapping, layouts])
     names = Pseudonyms() if given is None else given
     found = _found(clips, given)
     is_file = output.suffix.lower() in (".mp4", ".dcm")

@@ -46,7 +46,7 @@ def evaluate(
     from seqcls.models.file import read_header
 
     read_header(model)
-    names = options.pseudonyms(hash_names, [clips, labels])
+    names = options.pseudonyms(hash_names, [clips], [model, labels, output])
     found = labelled_clips(clips, labels, patients, outside=outside, names=names)
     reader = None
     if second is not None:

@@ -41,7 +41,7 @@ def inspect(
     from seqcls.geometry import Geometry
     from seqcls.sources.found import stem_of
 
-    names = options.pseudonyms(hash_names, [clip])
+    names = options.pseudonyms(hash_names, [clip], [output, layouts])
     new = remember and layouts is not None and not layouts.exists()
     geometry = Geometry(region=parse_region(region), layouts=() if new else options.known_layouts(layouts))
     shown = Path(clip).absolute().name if names is None else names.file(Path(clip).absolute().name)
@@ -108,7 +108,7 @@ def extract(
 
     geometry = Geometry(region=parse_region(region), layouts=options.known_layouts(layouts))
     extract_options = options.picked(ExtractOptions, given, geometry=geometry, gate=GateOptions(enabled=gate))
-    names = options.pseudonyms(hash_names, [clips, labels])
+    names = options.pseudonyms(hash_names, [clips], [labels, output])
     found = labelled_clips(clips, labels, patients, outside=outside, names=names)
     with only_writer(output.resolve(), is_folder=False):
         with console.progress("extracting", None) as advance:

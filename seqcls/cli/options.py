@@ -157,8 +157,11 @@ def find_model(stated: Path | None) -> Path:
     return newest
 
 
-def pseudonyms(key_file: Path | None, sources: Sequence[str | Path]) -> Pseudonyms | None:
-    """Names in place of those of ``sources``, which from now on are not shown either; None without a key.
+def pseudonyms(
+    key_file: Path | None, sources: Sequence[str | Path], keep: Sequence[str | Path | None] = ()
+) -> Pseudonyms | None:
+    """Names in place of those of ``sources``, which from now on are not shown either; None without a key. ``keep``:
+    files that the user named himself, which are shown as they are.
 
     Raises UsageError for a key that is none.
     """
@@ -168,6 +171,7 @@ def pseudonyms(key_file: Path | None, sources: Sequence[str | Path]) -> Pseudony
 
     names = Pseudonyms(read_key(key_file))
     names.remember(*sources)
+    names.keep(key_file, *keep)
     console.hide_names(names)
     return names
 

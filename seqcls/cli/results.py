@@ -17,6 +17,7 @@ from seqcls.text.foreign_text import for_terminal
 if TYPE_CHECKING:
     from seqcls.intervals import IntervalOptions
     from seqcls.journal import Journal
+    from seqcls.pseudonyms import Pseudonyms
     from seqcls.smoothing import SmoothingOptions
     from seqcls.timeline import Provenance, Timeline
 
@@ -40,12 +41,14 @@ def export(
     clip: Annotated[
         Path | None, OUTPUT("FILE", "The clip, for formats that refer to it. Default: it is named as in RUN.", "--clip")
     ] = None,
+    hash_names: options.HashNames = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Write a finished run's timeline in other formats; without --to and -o FILE as WebVTT."""
     from seqcls.exports import export as write
     from seqcls.exports import export_places
 
+    names = options.pseudonyms(hash_names, [] if clip is None else [clip], [folder, output])
     target = output if output is not None else folder if folder.is_dir() else folder.parent
     places = export_places(target, to)
     with only_writer(target, is_folder=target not in places.values()):
@@ -56,7 +59,7 @@ def export(
             if not (folder / "timeline.json").exists():
                 raise DataError(stale)
             console.warn(stale)
-        for path in write(_read_run(folder), target, to, clip=clip, overwrite=overwrite):
+        for path in write(_hashed(_read_run(folder), names), target, to, clip=clip, overwrite=overwrite):
             print(for_terminal(str(path)))  # noqa: T201  # the result of this command is the path
 
 
@@ -70,6 +73,7 @@ def replay(
     pad: options.Pad = None,
     where: options.Where = None,
     output: Annotated[Path | None, OUTPUT("DIR", "Default: it is only shown.", "-o", "--output")] = None,
+    hash_names: options.HashNames = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Smooth and find intervals again, from a run's scores, with other options; needs no model and no clip.
@@ -91,6 +95,7 @@ def replay(
     options.changed_intervals((IntervalOptions(onset=1.0, offset=0.0),), **stated)
     if smoothing is not None and "=" not in smoothing.partition(",")[0]:
         options.changed_smoothing(SmoothingOptions(window_s=3600.0), smoothing)
+    names = options.pseudonyms(hash_names, [], [folder, output])
     journal = _journal_at(folder)
     with only_writer(output, is_folder=True):
         if output is not None:
@@ -103,7 +108,7 @@ def replay(
         else:
             recorded = read_with_progress(journal)
             timeline = recorded.timeline(*asked(recorded.opening.provenance))
-        timeline = add_organs(timeline, *where or ())
+        timeline = _hashed(add_organs(timeline, *where or ()), names)
         tables.show_timeline(console.results(), timeline)
         if output is None:
             console.notify("nothing was written: add -o DIR to keep this timeline")
@@ -130,6 +135,14 @@ def _journal_at(path: Path) -> Path | None:
         newer = not timeline.exists() or inside.stat().st_mtime_ns > timeline.stat().st_mtime_ns
         return inside if newer else None
     return path if path.is_file() and path.suffix.lower() != ".json" else None
+
+
+def _hashed(timeline: Timeline, names: Pseudonyms | None) -> Timeline:
+    """The timeline under pseudonyms, whose clip is not shown by its name from now on; as it is without ``names``."""
+    if names is None:
+        return timeline
+    names.remember_timeline(timeline)
+    return names.timeline(timeline)
 
 
 def _read_run(folder: Path) -> Timeline:

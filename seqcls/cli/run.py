@@ -127,7 +127,7 @@ def run(
 
     if fps is not None:
         require_rate(fps)
-    names = options.pseudonyms(hash_names, [source for source in sources if not source.isdecimal()])
+    names = options.pseudonyms(hash_names, [source for source in sources if not source.isdecimal()], [model, output])
     path = options.find_model(model)
     watched = realtime or any(is_live(source) for source in sources)
     if watched and len(sources) > 1:

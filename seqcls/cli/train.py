@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from seqcls.datasets.dataset import FrameSet
     from seqcls.datasets.labels import ClipLabels
     from seqcls.geometry import Layout
+    from seqcls.pseudonyms import Pseudonyms
     from seqcls.training.crossvalidation import Fold
     from seqcls.training.train import Epoch, TrainResult
 
@@ -112,7 +114,10 @@ def train(
         from seqcls.training.plots import remove_history, write_history
         from seqcls.training.train import train as train_frames
 
-        clips = known_clips(data, labels, patients, organ)
+        # Of clips: frames have the names that `extract` gave them. A flag of its own would be one too many.
+        key = "" if labels is None else os.environ.get(options.HASH_NAMES, "")
+        names = options.pseudonyms(Path(key) if key else None, [data], [labels, output])
+        clips = known_clips(data, labels, patients, organ, names)
         train_options = resolve_weights(train_options)
         side = size if size is not None else SIZE_SCRATCH if train_options.weights == "none" else SIZE_PRETRAINED
         frames = load(data, clips, organ, side, skip_corrupt, options.known_layouts(layouts))
@@ -154,14 +159,18 @@ def resolve_weights(train_options: TrainOptions) -> TrainOptions:
 
 
 def known_clips(
-    data: Path, labels: Path | None, patients: str | None, organs: list[str] | None
+    data: Path,
+    labels: Path | None,
+    patients: str | None,
+    organs: list[str] | None,
+    names: Pseudonyms | None = None,
 ) -> list[tuple[Path, ClipLabels]] | None:
     """The clips that ``labels`` name, None for a folder of frames. What is wrong with names is refused before anything
-    is read that takes long."""
+    is read that takes long. ``names``: as for ``labelled_clips``."""
     from seqcls.cli.extract import labelled_clips
     from seqcls.datasets.dataset import labelled_organs, require_labelled
 
-    clips = None if labels is None else labelled_clips(data, labels, patients)
+    clips = None if labels is None else labelled_clips(data, labels, patients, names=names)
     if organs:
         named = {organ for _, clip in clips for organ in clip.organs} if clips is not None else labelled_organs(data)
         require_labelled(organs, sorted(named))

@@ -72,7 +72,8 @@ class ExtractOptions:
 
 @dataclass(frozen=True, slots=True)
 class ExtractSummary:
-    """What was written. counts: per split and organ, frames present and absent. messages: for the user."""
+    """What was written. clips: those that gave a frame. counts: per split and organ, frames present and absent.
+    messages: for the user."""
 
     frames: int
     clips: int
@@ -194,7 +195,8 @@ class _Writer:
         ]
         write_tables(self._root, rows, self._options.geometry, self._clips)
         told = tuple(dict.fromkeys((*messages, *self._messages)))
-        return ExtractSummary(len(rows), len(self._clips), organs, dict(counts), told)
+        gave = sum(clip.frames > 0 for clip in self._clips)
+        return ExtractSummary(len(rows), gave, organs, dict(counts), told)
 
     def _split(self, patient: str) -> str:
         if self._options.leaky_random_split:

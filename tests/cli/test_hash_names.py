@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,12 @@ import pytest
 from support.commands import Seqcls, bright_clip
 from support.dicom_files import tiny, ultrasound
 from support.drawn import labelled_folder
+from support.timelines import timeline
 
+from seqcls.cli import options
+from seqcls.cli.train import known_clips
+from seqcls.errors import DataError
+from seqcls.exports import write_run
 from seqcls.pseudonyms import Pseudonyms
 
 KEY = b"0123456789abcdef0123456789ABCDEF"
@@ -132,3 +138,33 @@ def test_frames_for_training_name_nobody_and_labels_may_be_by_pseudonym(
     assert (tmp_path / "again" / "frames.csv").read_text() == (tmp_path / "data" / "frames.csv").read_text()
     ghost = seqcls("extract", clips, "--labels", hashed, "-o", "third")
     assert ghost.code == 1, "without the key nobody knows which clip is meant"
+
+
+def test_what_is_made_of_a_finished_run_can_name_nobody(seqcls: Seqcls, key: Path, tmp_path: Path) -> None:
+    given = timeline(node="PP?..")
+    source = replace(given.source, name="SECRET.mp4", path="SECRET Jane/SECRET.mp4", kind="file")
+    write_run(replace(given, source=source, warnings=("SECRET.mp4 is cut",)), tmp_path / "out")
+    done = seqcls("replay", "out", "-o", "again", "--hash-names", key)
+    assert done.code == 0 and "SECRET" not in done.out + done.err + written(tmp_path / "again")
+    path = f"{NAMES.of('SECRET Jane')}/{NAMES.of('SECRET')}.mp4"
+    assert json.loads((tmp_path / "again" / "timeline.json").read_text())["source"]["path"] == path
+    assert seqcls("export", "out", "-o", "e.csv", "--hash-names", key).code == 0
+    assert "SECRET" not in (tmp_path / "e.csv").read_text() and path in (tmp_path / "e.csv").read_text()
+    assert seqcls("export", "again", "-o", "f.csv", "--hash-names", key).code == 0
+    assert (tmp_path / "f.csv").read_text() == (tmp_path / "e.csv").read_text(), "doing it twice changes nothing"
+
+
+def test_training_from_clips_takes_the_key_from_the_environment(key: Path, tmp_path: Path) -> None:
+    clips, labels = secret_labels(tmp_path)
+    found = known_clips(clips, labels, None, None, options.pseudonyms(key, [clips]))
+    assert found is not None and all(path.name.startswith("SECRET neck") for path, _ in found)
+    assert [clip.file for _, clip in found] == [NAMES.file(path.name) for path, _ in found]
+
+
+def test_training_takes_no_clip_outside_of_the_folder(tmp_path: Path) -> None:
+    clips, labels = secret_labels(tmp_path)
+    labels.write_text(labels.read_text().replace("SECRET neck", "../SECRET neck"))
+    for clip in clips.glob("*.mp4"):
+        clip.rename(clips.parent / clip.name)
+    with pytest.raises(DataError, match=r"lies outside of .*or allow it: outside=True in extract and evaluate"):
+        known_clips(clips, labels, None, None)

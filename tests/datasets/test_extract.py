@@ -173,6 +173,7 @@ def test_labels_beyond_the_end_and_clips_without_labels_are_reported(tmp_path: P
     summary = extract(matched(tmp_path, tmp_path / "l.json"), tmp_path / "data", ExtractOptions())
     assert "a.mp4 has 10 frames, but is labelled up to frame 40" in summary.messages
     assert "b.mp4: no frame is labelled present or absent" in summary.messages
+    assert (summary.frames, summary.clips) == (10, 1), "b gave no frame"
 
 
 @pytest.mark.parametrize("wrong", [{"every": 0}, {"validation": -0.1}, {"validation": 0.9}], ids=str)
