@@ -16,7 +16,7 @@ from seqcls.keepable import TextWatch
 from seqcls.types import Frame, Gap
 
 #: Most images kept of a run, each with its time, for its timeline's picture.
-THUMBNAILS = 32
+THUMBNAILS = 64
 #: Where no region was found and the screen stands still, every so manieth frame is searched: 24 of them cost 0.1 s.
 LOOK_EVERY = 4
 #: A screen moves when more than this share of its pixels changes by so many levels.

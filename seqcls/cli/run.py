@@ -15,6 +15,8 @@ import typer
 from seqcls.cli import console, options, tables
 from seqcls.cli.live import LiveRunOptions, parse_camera, refuse_for_clips, session_options, watch
 from seqcls.cli.options import INPUT, MODEL, OUTPUT, Panel
+from seqcls.cli.report import NAME as REPORT
+from seqcls.cli.report import RunPages
 from seqcls.cli.results import write_with_progress
 from seqcls.errors import OutputError, SeqclsError, UsageError, one_line
 from seqcls.files.output_lock import OutputBusyError, only_writer
@@ -99,6 +101,7 @@ def run(
     webhook: Annotated[str | None, LIVE("URL", "POST each event to this address, or to that in this file.")] = None,
     on_event: Annotated[str | None, LIVE("COMMAND", "Run this for each event, without a shell.")] = None,
     output: Annotated[Path | None, OUTPUT("DIR", "Default: NAME-timeline.", "-o", "--output")] = None,
+    report: Annotated[bool, OUTPUT("", "Write each run as a page too, report.html.", "--report")] = False,
     hash_names: options.HashNames = None,
     overwrite: options.Overwrite = False,
 ) -> None:
@@ -114,7 +117,7 @@ def run(
     given = locals()
     from seqcls.adaptive import SamplingOptions
     from seqcls.detector import load
-    from seqcls.exports import RUN_ENDS
+    from seqcls.exports import RUN_ENDS, read_run
     from seqcls.exports.timeline_png import load_library
     from seqcls.feeds.open import is_live
     from seqcls.gate import GateOptions
@@ -170,7 +173,7 @@ def run(
     ends = RUN_ENDS if watched else (*RUN_ENDS, JOURNAL_NAME)
     results = [folder / name for folder in folders for name in ends]
     if len(folders) > 1:
-        results.append(_root(output) / "intervals.csv")
+        results += [_root(output) / name for name in ("intervals.csv", *([REPORT] * report))]
     with only_writer(folders[0] if len(folders) == 1 else _root(output), is_folder=True):
         options.check_outputs(*results, overwrite=overwrite or resume)
         for folder in () if resume else folders:
@@ -183,6 +186,8 @@ def run(
             if sampling == "adaptive":
                 console.warn("a live run scores every frame that it takes; --sampling adaptive is for clips")
             code = watch(detector, path, found.sources[0].spec, folders[0], run_options, names)
+            if report:
+                RunPages(folders[0], detector.header).write(read_run(folders[0]), folders[0])
         else:
             apart = len(found.sources) >= SANDBOX_FROM if sandbox is None else sandbox
             with closing(DecoderPool()) as pool:
@@ -196,6 +201,7 @@ def run(
                     expressions,
                     pool=pool if apart else None,
                     overwrite=overwrite,
+                    pages=RunPages(_root(output), detector.header) if report else None,
                 )
         if code:
             raise typer.Exit(code)
@@ -234,10 +240,11 @@ def _run_all(
     *,
     pool: DecoderPool | None,
     overwrite: bool,
+    pages: RunPages | None,
 ) -> int:
     """Run every source into its folder; one that fails is reported and the others go on. Returns the exit code.
 
-    ``pool``: what decodes, None for this process.
+    ``pool``: what decodes, None for this process. ``pages``: what writes those of --report.
     """
     from seqcls.exports import write_intervals_csv
     from seqcls.layouts import with_layouts
@@ -264,6 +271,8 @@ def _run_all(
                         timelines = _score_pictures(detector, source, folder, should_stop, names, expressions, pool)
                     else:
                         timelines = [_finish(analysis, folder, rate_hz, names, expressions)]
+                        if pages is not None:
+                            pages.write(timelines[0], folder)
                 if analysis is None:
                     tables.show_pictures(console.results(), source.path, timelines)
                 else:
@@ -279,6 +288,8 @@ def _run_all(
                     raise
                 failed += 1
                 console.notify(f"seqcls: {error}")
+                if pages is not None:
+                    pages.fail(source.path if names is None else names.source(source).path, str(error))
                 continue
             done += timelines
             whole += 1
@@ -287,9 +298,11 @@ def _run_all(
         interrupted = should_stop()
     if len(sources) > 1:
         write_intervals_csv(done, root / "intervals.csv")
+        if pages is not None:
+            pages.write_index()
         console.notify(f"{whole} of {len(sources)} done, {failed} failed{tables.run_facts(done)}; {root}")
     elif done:
-        clip = "intervals.csv, scores.csv, timeline.json, timeline.png"
+        clip = "intervals.csv, scores.csv, timeline.json, timeline.png" + (", report.html" if pages else "")
         what = "pictures.csv, scores.csv" if sources[0].unrelated else clip
         console.notify(f"wrote {folders[0]}: {what}")
     if interrupted:

@@ -54,6 +54,7 @@ def page_data(timeline: Timeline) -> PageData:
         "smoothing": asdict(used.smoothing),
         "options": [asdict(one) for one in used.intervals],
         "reasons": reasons,
+        "outline": outline(timeline),
         "intervals": [_intervals(timeline, organ) for organ in timeline.organs],
     }
     codes = np.array([number.get(reason, 0) for reason in table.reason], np.uint16)
@@ -65,6 +66,16 @@ def page_data(timeline: Timeline) -> PageData:
         *(np.ascontiguousarray(table.raw[:, column]) for column in range(len(table.organs))),
     ]
     return PageData(facts, pack(parts))
+
+
+def outline(timeline: Timeline) -> list[tuple[float, float]]:
+    """Corners of the run's only ultrasound region, as shares of width and height; none where there are others."""
+    regions = timeline.provenance.regions
+    if len(regions) != 1 or not regions[0].is_found:
+        return []
+    (one,) = regions
+    corners = one.polygon or ((one.x0, one.y0), (one.x1, one.y0), (one.x1, one.y1), (one.x0, one.y1))
+    return [(round(x / one.width, 4), round(y / one.height, 4)) for x, y in corners]
 
 
 def _intervals(timeline: Timeline, organ: str) -> list[dict[str, Any]]:

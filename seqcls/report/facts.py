@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from seqcls.geometry import Region
+from seqcls.models.file import ModelHeader
 from seqcls.smoothing import SmoothingOptions
 from seqcls.text.foreign_text import for_terminal
 from seqcls.text.wording import count_of
@@ -15,14 +16,26 @@ Facts = list[tuple[str, str]]
 MOST = 4
 
 
-def facts_about(timeline: Timeline, training: Sequence[tuple[str, str]]) -> list[tuple[str, Facts]]:
-    """Titles with names and values; what is not known is left out. ``training``: facts of the model's file."""
+def facts_about(timeline: Timeline, header: ModelHeader | None) -> list[tuple[str, Facts]]:
+    """Titles with names and values; what is not known is left out. ``header``: of the model's file."""
     groups = [
         ("Input", _of_input(timeline)),
-        ("Model", [*_of_model(timeline), *training]),
+        ("Model", [*_of_model(timeline), *([] if header is None else _of_training(header))]),
         ("From scores to intervals", _of_options(timeline)),
     ]
     return [(title, [(name, for_terminal(value)) for name, value in facts if value]) for title, facts in groups]
+
+
+def summary(timeline: Timeline) -> str:
+    """One line below the title."""
+    counts, model = timeline.frame_counts, timeline.provenance.model
+    length_s = timeline.end_s - timeline.start_s
+    minutes, seconds = divmod(round(length_s), 60)
+    hours, minutes = divmod(minutes, 60)
+    lasts = f"{length_s:.2f} s" if length_s < 60 else f"{minutes} min {seconds} s"
+    lasts = f"{hours} h {minutes} min" if hours else lasts
+    parts = [lasts, count_of(counts.received, "frame"), f"model {for_terminal(model)}" if model else ""]
+    return " · ".join(part for part in parts if part)
 
 
 def _of_input(timeline: Timeline) -> Facts:
@@ -62,6 +75,23 @@ def _of_model(timeline: Timeline) -> Facts:
         ("frames scored", scored),
         ("latency", latency),
     ]
+
+
+def _of_training(header: ModelHeader) -> Facts:
+    """What the model's file says of its training, which is free in form."""
+    training = header.training
+    facts = [("network", header.arch), ("input", f"{header.geometry.size} × {header.geometry.size} pixels")]
+    for name, title in (("classes", "trained on"), ("validation", "validated on")):
+        counts = training.get(name)
+        if isinstance(counts, Mapping):
+            kinds = ("frames", "clips", "patients")
+            parts = [f"{counts[kind]:,} {kind}" for kind in kinds if isinstance(counts.get(kind), int)]
+            facts.append((title, ", ".join(parts)))
+    for name, title in (("best_auroc", "best AUROC"), ("epochs", "epochs"), ("weights", "begun from")):
+        value = training.get(name)
+        if isinstance(value, (int, float, str)) and not isinstance(value, bool):
+            facts.append((title, f"{value:.3f}" if isinstance(value, float) else str(value)))
+    return facts
 
 
 def _of_options(timeline: Timeline) -> Facts:

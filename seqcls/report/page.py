@@ -10,9 +10,10 @@ from typing import Any
 
 import seqcls
 from seqcls.files import write_text
+from seqcls.models.file import ModelHeader
 from seqcls.report.bundle import html_page, page_file
 from seqcls.report.data import page_data
-from seqcls.report.facts import facts_about
+from seqcls.report.facts import facts_about, summary
 from seqcls.report.thumbnails import Thumbnail
 from seqcls.text.foreign_text import for_terminal
 from seqcls.timeline import Timeline
@@ -20,13 +21,16 @@ from seqcls.timeline import Timeline
 
 @dataclass(frozen=True, slots=True)
 class ReportOptions:
-    """``thumbnails``: pictures of the region. ``beside``: name of the clip where it may lie beside the report; empty
-    where it does not. ``remarks``: what else a reader must know of the report. ``training``: facts of the model."""
+    """What a report holds besides the timeline."""
 
     thumbnails: Sequence[Thumbnail] = ()
+    """Pictures of the ultrasound region."""
     beside: str = ""
+    """The way from the page to the clip, escaped for a browser; empty where it has none."""
     remarks: tuple[str, ...] = ()
-    training: tuple[tuple[str, str], ...] = ()
+    """What else a reader must know of the report."""
+    header: ModelHeader | None = None
+    """Of the model's file, where that is at hand."""
 
 
 def report_html(timeline: Timeline, options: ReportOptions | None = None) -> str:
@@ -38,7 +42,8 @@ def report_html(timeline: Timeline, options: ReportOptions | None = None) -> str
         "pictures": [{"time_s": one.time_s, "url": one.url, "ratio": one.ratio} for one in options.thumbnails],
         "beside": options.beside,
         "remarks": list(options.remarks),
-        "about": facts_about(timeline, options.training),
+        "summary": summary(timeline),
+        "about": facts_about(timeline, options.header),
     }
     title = for_terminal(timeline.source.title)
     body = filled(page_file("report.html"), title=title, disclaimer=seqcls.DISCLAIMER)

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls.errors import DataError
+from seqcls.gate import GateOptions
+from seqcls.geometry import Geometry
+from seqcls.keepable import keepable
+from seqcls.preprocess import EvenSample, with_region
+from seqcls.sources import Source, open_source
+from seqcls.timeline import Timeline
+from seqcls.types import Gap
+
 Image = NDArray[np.uint8]
 #: Pictures in a report, and the height of each in pixels: 40 take about 0.2 MB.
 MOST, HEIGHT = 40, 144
 _QUALITY = 72
+#: A clip that ends so much earlier or later than its run, in seconds and as a share, is another one.
+_APART_S, _APART_SHARE = 1.0, 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +36,87 @@ class Thumbnail:
     ratio: float
 
 
+def thumbnails_of_run(timeline: Timeline) -> tuple[Thumbnail, ...]:
+    """Of the images that a run still holds, without the black borders that make them square."""
+    regions = timeline.provenance.regions
+    region = regions[0] if len(regions) == 1 else None
+    if region is None:
+        return thumbnails_of(timeline.thumbnails)
+    width, height = region.x1 - region.x0, region.y1 - region.y0
+    return thumbnails_of([(time_s, _middle(image, width / height)) for time_s, image in timeline.thumbnails])
+
+
+def _middle(image: Image, ratio: float) -> Image:
+    """The middle of a square image that has this ratio of width to height."""
+    size = image.shape[0]
+    across, down = round(size * min(1.0, ratio)), round(size * min(1.0, 1 / ratio))
+    left, top = (size - across) // 2, (size - down) // 2
+    return image[top : top + max(1, down), left : left + max(1, across)]
+
+
+def thumbnails_of_clip(
+    clip: str, timeline: Timeline, on_progress: Callable[[int], None] | None = None
+) -> tuple[Thumbnail, ...]:
+    """Decode the clip of a run; ``on_progress`` is called with the number of frames done.
+
+    Raises SourceError where it cannot be opened, DataError where it is another clip than that of the run.
+    """
+    info = timeline.source
+    rate_hz = None if info.has_clock else info.rate_hz
+    with open_source(clip, rate_hz=rate_hz) as source:
+        end_s, sample = _sample(source, timeline, on_progress)
+    apart_s = abs(end_s - timeline.end_s)
+    cut = timeline.report.verdict in ("interrupted", "unknown") and end_s > timeline.end_s
+    if apart_s > max(_APART_S, _APART_SHARE * timeline.end_s) and not cut:
+        raise DataError(
+            f"{source.info.name} ends at {end_s:.2f} s and the run at {timeline.end_s:.2f} s: name the clip of this run"
+        )
+    return thumbnails_of(sample)
+
+
+def _sample(
+    source: Source, timeline: Timeline, on_progress: Callable[[int], None] | None
+) -> tuple[float, list[tuple[float, Image]]]:
+    """When the clip ends, and what may be shown of frames spread over it."""
+    used = timeline.provenance
+    geometry = Geometry() if used.geometry is None else used.geometry
+    gate = GateOptions() if used.gate is None else used.gate
+    sample, end_s, done = EvenSample[tuple[float, Image]](2 * MOST), 0.0, 0
+    known = {(region.width, region.height): region for region in used.regions if region.is_found}
+    alone = known if len(known) == len(used.regions) else {}  # one region for each size of images: the run's own
+    for item in with_region(source, geometry, source.info.region):
+        if isinstance(item, Gap):
+            end_s = max(end_s, item.end_s)
+            continue
+        frame, region = item
+        end_s, done = max(end_s, frame.time_s + frame.duration_s), done + 1
+        if on_progress is not None:
+            on_progress(done)
+        height, width = frame.image.shape[:2]
+        image = None if frame.damaged else keepable(frame.image, alone.get((width, height), region), gate)
+        if image is not None:
+            sample.offer((frame.time_s, _small(image)))
+    return end_s, sample.kept
+
+
 def thumbnails_of(images: Sequence[tuple[float, Image]]) -> tuple[Thumbnail, ...]:
     """Of images (H, W) uint8 of the region with their times, evenly chosen where there are more than MOST."""
     chosen = images
     if len(images) > MOST:
         chosen = [images[round(place)] for place in np.linspace(0, len(images) - 1, MOST)]
-    return tuple(_thumbnail(time_s, image) for time_s, image in chosen)
+    return tuple(_thumbnail(time_s, _small(image)) for time_s, image in chosen)
+
+
+def _small(image: Image) -> Image:
+    height, width = image.shape[:2]
+    scale = HEIGHT / height
+    if scale >= 1:
+        return image
+    size = max(1, round(width * scale)), HEIGHT
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _thumbnail(time_s: float, image: Image) -> Thumbnail:
-    height, width = image.shape[:2]
-    scale = min(1.0, HEIGHT / height)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image
-    jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes()
-    return Thumbnail(time_s, f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}", size[0] / size[1])
+    jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes()
+    url = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
+    return Thumbnail(time_s, url, image.shape[1] / image.shape[0])

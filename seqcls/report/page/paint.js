@@ -16,13 +16,13 @@ export function coloursOf(element) {
   return colours;
 }
 
-export function hatch(context, colour, ratio) {
-  const size = Math.round(8 * ratio);
+export function hatch(context, colour, ratio, em = 16) {
+  const size = Math.round((ratio * em) / 2);
   const tile = document.createElement("canvas");
   tile.width = tile.height = size;
   const pen = tile.getContext("2d");
   pen.strokeStyle = colour;
-  pen.lineWidth = 2.2 * ratio;
+  pen.lineWidth = 0.28 * size;
   for (const shift of [-size, 0, size]) {
     pen.beginPath();
     pen.moveTo(shift - 2, size + 2);
@@ -61,7 +61,7 @@ export function paintStrip(area, box, intervals, scale, colours, { words = true 
   const { context, ratio } = area;
   const { top, height } = box;
   const seen = within(intervals, scale.from_s, scale.to_s);
-  const pattern = hatch(context, colours.unknown, ratio);
+  const pattern = hatch(context, colours.unknown, ratio, colours.size);
   pattern.setTransform(new DOMMatrix().scale(1 / ratio));
   const bars = seen.map((interval) => {
     const [left, right] = [scale.x(interval.start_s), scale.x(interval.end_s)];
@@ -85,7 +85,7 @@ export function paintStrip(area, box, intervals, scale, colours, { words = true 
     }
   }
   if (!words) return;
-  context.font = `600 ${Math.min(15, Math.max(11, height * 0.5))}px ${colours.font}`;
+  context.font = `600 ${Math.max(11, Math.min(colours.size, height * 0.5))}px ${colours.font}`;
   context.textBaseline = "middle";
   context.textAlign = "center";
   for (const { interval, left, width } of bars) {

@@ -1,5 +1,6 @@
 // The clip beside its timeline, in step. The times of a run are those of a player, so both have one clock; a file that
-// lasts another time than the run is probably another clip, and it is said.
+// lasts another time than the run is probably another clip, and it is said. Names are burnt in outside of the ultrasound
+// region: only the region is shown until somebody asks for the whole image.
 import { button, clock, make } from "./words.js";
 
 const APART_S = 1; // more is another clip
@@ -27,7 +28,12 @@ export class Player {
     this.speed.value = 1;
     this.speed.addEventListener("change", () => (this.video.playbackRate = Number(this.speed.value)));
     this.stage = make("div", "stage", this.video);
-    root.append(this.stage, make("div", "player-tools", this.play, this.speed, choose), this.note);
+    this.whole = make("input");
+    this.whole.type = "checkbox";
+    this.whole.addEventListener("change", () => this.uncover());
+    const whole = make("label", "whole", this.whole, "whole image, with what is written on it");
+    root.append(this.stage, make("div", "player-tools", this.play, this.speed, choose, whole), this.note);
+    this.uncover();
     this.state("none");
     file.addEventListener("change", () => file.files[0] && this.open(URL.createObjectURL(file.files[0]), true));
     this.video.addEventListener("loadedmetadata", () => this.loaded());
@@ -35,13 +41,19 @@ export class Player {
     for (const name of ["play", "pause", "ended"]) this.video.addEventListener(name, () => this.playing());
     view.addEventListener("seek", ({ detail }) => this.follow(detail));
     view.keys.set(" ", () => this.toggle());
-    if (run.beside) this.open(`./${encodeURIComponent(run.beside)}`, false);
+    if (run.beside) this.open(run.beside, false);
     else this.tell();
   }
 
   state(name) {
     this.stage.parentElement.dataset.player = name;
     this.play.disabled = this.speed.disabled = name !== "ready";
+  }
+
+  // outline: corners as shares of width and height.
+  uncover() {
+    const corners = (this.run.outline ?? []).map(([x, y]) => `${100 * x}% ${100 * y}%`);
+    this.video.style.clipPath = this.whole.checked ? "none" : corners.length ? `polygon(${corners.join(", ")})` : "inset(50%)";
   }
 
   tell(text = "The clip is not part of this page. Open it from this computer to play it in step; it stays here.") {

@@ -5,12 +5,17 @@ import { smoothed } from "./smoothing.js";
 // {smooth, intervals}: one entry per organ that has scores. options: one set per organ.
 export function replay(run, smoothing, options) {
   const gapRows = rowsOfGaps(run);
-  const smooth = smoothed(run.time_s, run.raw, run.scored, gapRows, run.gaps, smoothing);
+  const smooth = smoothedOf(run, smoothing);
   const intervals = smooth.map((scores, organ) => {
     const events = eventsOf(run, scores, gapRows, options[organ]);
     return intervalsFromEvents(events, run.shown_s, run.index, scores, run.end_s);
   });
   return { smooth, intervals };
+}
+
+// The smoothed scores alone.
+export function smoothedOf(run, smoothing) {
+  return smoothed(run.time_s, run.raw, run.scored, rowsOfGaps(run), run.gaps, smoothing);
 }
 
 // Before which row each gap stands: the first frame that is not before its end.

@@ -2,7 +2,7 @@
 import { showFacts, showNotes, showUnknown, showVerdict } from "./facts.js";
 import { OptionsPanel } from "./options.js";
 import { Player } from "./player.js";
-import { replay } from "./replay.js";
+import { replay, smoothedOf } from "./replay.js";
 import { readRun } from "./run.js";
 import { IntervalTable } from "./table.js";
 import { themeButton } from "./theme.js";
@@ -14,7 +14,6 @@ const at = (id) => document.getElementById(id);
 async function start() {
   const facts = JSON.parse(at("run-facts").textContent);
   const run = await readRun(facts, at("run-numbers").textContent);
-  const first = replay(run, run.smoothing, run.options);
   const view = new TimelineView(at("timeline"), run, facts.pictures);
   const table = new IntervalTable(at("intervals"), run);
   const panel = new OptionsPanel(at("options"), run);
@@ -25,8 +24,13 @@ async function start() {
     showUnknown(at("unknown"), all[0]);
   };
   // What the run found stands, whatever this page would find; its smoothed scores are found again.
-  const asRun = { smooth: first.smooth, intervals: run.intervals, options: run.options };
+  const asRun = { smooth: run.raw, intervals: run.intervals, options: run.options };
   show(asRun);
+  const smooth = () => {
+    asRun.smooth = smoothedOf(run, run.smoothing);
+    if (document.body.dataset.changed !== "true") view.show(asRun);
+    document.body.dataset.smooth = Math.round(performance.now());
+  };
   let asked = 0;
   panel.addEventListener("changed", ({ detail }) => {
     document.body.dataset.changed = !detail.same;
@@ -43,6 +47,7 @@ async function start() {
   });
   view.addEventListener("select", ({ detail }) => table.mark(detail));
   showVerdict(at("verdict"), run);
+  at("summary").textContent = facts.summary;
   showNotes(at("notes"), run);
   showFacts(at("facts"), facts.about);
   new Player(at("player"), run, view);
@@ -51,6 +56,7 @@ async function start() {
     button("print", "print", "print this page", () => print()),
   );
   addEventListener("beforeprint", () => view.fit());
+  view.addEventListener("drawn", () => setTimeout(smooth), { once: true }); // first show, then reckon
   document.body.dataset.ready = Math.round(performance.now());
   Object.assign(window, { seqcls: { run, view, panel, table, replay } }); // for those who look into it
 }

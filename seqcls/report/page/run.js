@@ -4,8 +4,8 @@ export async function readRun(facts, base64) {
   const bytes = await inflated(bytesOf(base64));
   const count = facts.frames;
   const block = reader(bytes, count);
-  const time_s = new Float64Array(block.summed(8).buffer);
-  const index = Float64Array.from(new BigInt64Array(block.summed(8).buffer), Number);
+  const time_s = new Float64Array(block.summed().buffer);
+  const index = wholeNumbers(block.summed());
   const reasonOf = new Uint16Array(block.planes(2).buffer);
   const measured = block.planes(1);
   const raw = facts.scored_organs.map(() => new Float32Array(block.planes(4).buffer));
@@ -37,11 +37,20 @@ function reader(bytes, count) {
   const planes = (width) => {
     const numbers = new Uint8Array(count * width);
     for (let plane = 0; plane < width; plane++) {
-      for (let row = 0; row < count; row++) numbers[row * width + plane] = bytes[place++];
+      const from = place + plane * count;
+      for (let row = 0, to = plane; row < count; row++, to += width) numbers[to] = bytes[from + row];
     }
+    place += count * width;
     return numbers;
   };
   return { planes, summed: () => summed(planes(8)) };
+}
+
+// 64-bit numbers, of which none is beyond what a float64 holds.
+function wholeNumbers(words) {
+  const numbers = new Float64Array(words.length / 2);
+  for (let at = 0; at < numbers.length; at++) numbers[at] = (words[2 * at + 1] | 0) * 4294967296 + words[2 * at];
+  return numbers;
 }
 
 // Each 64-bit number lies there as its difference to the one before.

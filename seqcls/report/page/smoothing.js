@@ -24,9 +24,16 @@ export function smoothed(time_s, raw, scored, gapRows, gaps, options) {
   if (options.kind === "exponential") return filtered(raw, scored, exponential(time_s, options));
   if (options.kind === "hmm") return filtered(raw, scored, markov(time_s, options));
   if (options.kind === "none" || raw.length === 0) return raw.map((column) => column.slice());
-  const rows = Uint32Array.from(scored.keys()).filter((row) => scored[row]);
+  const rows = rowsOf(scored);
   const run = runsBack(time_s, gapRows, gaps) ? streamed : windowed;
   return run(time_s, raw, rows, gapRows, gaps, options);
+}
+
+function rowsOf(scored) {
+  const rows = new Uint32Array(scored.length);
+  let count = 0;
+  for (let row = 0; row < scored.length; row++) if (scored[row]) rows[count++] = row;
+  return rows.subarray(0, count);
 }
 
 function filtered(raw, scored, makeFilter) {
@@ -104,7 +111,8 @@ function windowed(time_s, raw, rows, gapRows, gaps, options) {
   }
   const reduce = options.kind === "mean" ? means : medians;
   return raw.map((column) => {
-    const dense = Float64Array.from(rows, (row) => column[row]);
+    const dense = new Float64Array(count);
+    for (let place = 0; place < count; place++) dense[place] = column[rows[place]];
     const smooth = new Float32Array(column.length).fill(NaN);
     reduce(dense, first, last, raw.length === 1, (place, value) => (smooth[rows[place]] = value));
     return smooth;

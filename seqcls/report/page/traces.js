@@ -6,6 +6,7 @@ import { hatch, within } from "./paint.js";
 const BLOCKS = 3; // so many blocks per pixel at least, before frames are thinned out
 const LONG_S = 1; // as pauses.py: after so long without a frame a line is broken
 const LONG_TIMES = 5;
+const SAMPLE = 10000; // waits that are enough to know the usual one
 
 export class Traces {
   constructor(run, elements) {
@@ -52,7 +53,7 @@ export class Traces {
 
   plot(element, organ) {
     const { colours } = this;
-    const line = (stroke, width) => ({ stroke, width, points: { show: false }, pxAlign: 0 });
+    const line = (stroke, width) => ({ stroke, width: (width * colours.size) / 16, points: { show: false }, pxAlign: 0 });
     return new uPlot(
       {
         width: element.clientWidth,
@@ -83,7 +84,7 @@ export class Traces {
     const y = (score) => plot.valToPos(score, "y", true);
     const ratio = window.devicePixelRatio || 1;
     ctx.save();
-    const pattern = hatch(ctx, colours.unknown, ratio);
+    const pattern = hatch(ctx, colours.unknown, ratio, colours.size);
     for (const interval of within(intervals[organ], scale.from_s, scale.to_s)) {
       if (interval.state === "absent") continue;
       const [left, right] = [Math.max(bbox.left, x(interval.start_s)), Math.min(bbox.left + bbox.width, x(interval.end_s))];
@@ -122,7 +123,7 @@ export class Traces {
     for (let at = 0; at < times.length; at++) {
       if (scores[at] === null || (scores[at - 1] ?? null) !== null || (scores[at + 1] ?? null) !== null) continue;
       ctx.beginPath();
-      ctx.arc(plot.valToPos(times[at], "x", true), plot.valToPos(scores[at], "y", true), 3 * ratio, 0, 7);
+      ctx.arc(plot.valToPos(times[at], "x", true), plot.valToPos(scores[at], "y", true), (3 * ratio * this.colours.size) / 16, 0, 7);
       ctx.fill();
     }
     ctx.restore();
@@ -132,8 +133,10 @@ export class Traces {
 // (T,) before which rows a line is broken: a gap, or much more time than usual.
 function breaksOf(run) {
   const breaks = new Uint8Array(run.frames);
-  const waits = run.shown_s.slice(1).map((time_s, row) => time_s - run.shown_s[row]);
-  const usual_s = waits.length ? waits.slice().sort()[waits.length >> 1] : 0;
+  const waits = new Float64Array(Math.max(0, run.frames - 1));
+  for (let row = 0; row < waits.length; row++) waits[row] = run.shown_s[row + 1] - run.shown_s[row];
+  const some = waits.filter((_, row) => row % Math.ceil(waits.length / SAMPLE) === 0);
+  const usual_s = some.length ? some.sort()[some.length >> 1] : 0;
   const long_s = Math.max(LONG_S, LONG_TIMES * usual_s);
   for (let row = 0; row < waits.length; row++) if (waits[row] > long_s) breaks[row + 1] = 1;
   for (const gap of run.gaps) {

@@ -243,7 +243,7 @@ export class TimelineView extends EventTarget {
     lanes.addEventListener("wheel", (event) => this.wheel(event, at(event).time_s), { passive: false });
     document.addEventListener("keydown", (event) => this.key(event));
     new ResizeObserver(() => this.draw()).observe(this.lanes);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.theme());
+    for (const rule of ["(prefers-color-scheme: dark)", "print"]) matchMedia(rule).addEventListener("change", () => this.theme());
     const keys = {
       "+": () => this.zoom(ZOOM), "=": () => this.zoom(ZOOM), "-": () => this.zoom(1 / ZOOM), 0: () => this.fit(),
       ArrowLeft: () => this.step(-1), ArrowRight: () => this.step(1),
@@ -396,6 +396,8 @@ export class TimelineView extends EventTarget {
       ...ticks.map((tick_s) => {
         const label = make("span", "", clock(tick_s, like_s < 180 ? digits : Math.min(digits, 3), like_s));
         label.style.left = `${scale.x(tick_s)}px`;
+        if (scale.x(tick_s) < 2 * this.colours.size) label.className = "first";
+        if (scale.x(tick_s) > scale.width - 2 * this.colours.size) label.className = "last";
         return label;
       }),
     );

@@ -1,0 +1,180 @@
+"""`seqcls report`: finished runs as pages."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
+
+import typer
+
+from seqcls.cli import console, options
+from seqcls.cli.options import INPUT, OUTPUT
+from seqcls.errors import DataError, OutputError, SeqclsError, UsageError, one_line
+from seqcls.files.output_lock import only_writer
+from seqcls.text.foreign_text import for_terminal
+from seqcls.text.wording import count_of
+
+if TYPE_CHECKING:
+    from seqcls.models.file import ModelHeader
+    from seqcls.report.index import ClipSummary
+    from seqcls.timeline import Timeline
+
+#: What the page is called in the folder of its run, and the index in the folder of many.
+NAME = "report.html"
+
+
+def report(
+    folder: Annotated[
+        Path, typer.Argument(metavar="RUN", help="Folder that `seqcls run` wrote, or one that holds several of these.")
+    ],
+    clip: Annotated[
+        Path | None,
+        INPUT("FILE", "The run's clip, for pictures along the axis. Default: it, where it lies beside RUN."),
+    ] = None,
+    model: Annotated[
+        Path | None, INPUT("FILE", "The run's model, for what it was trained on.", "--model", "-m")
+    ] = None,
+    output: Annotated[Path | None, OUTPUT("FILE", f"Default: RUN/{NAME}.", "-o", "--output")] = None,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Write a finished run as one page that opens from disk: strips, scores, sliders, intervals, the clip in step.
+
+    Of a folder with several runs, each gets its page, and the folder an index.
+    """
+    from seqcls.models.file import read_header
+
+    runs = _runs(folder)
+    target = output if output is not None else (folder if folder.is_dir() else folder.parent) / NAME
+    header = None if model is None else read_header(model)
+    if len(runs) > 1 and clip is not None:
+        raise UsageError(f"--clip is for one run, and {folder} holds {len(runs)}; leave it out, or name one of them")
+    pages = [target] if len(runs) == 1 else [target, *(run / NAME for run in runs)]
+    with only_writer(target, is_folder=False):
+        options.check_outputs(*pages, overwrite=overwrite)
+        if len(runs) == 1:
+            timeline = _read(runs[0])
+            _write(timeline, target, clip if clip is not None else _clip_beside(runs[0], timeline), header)
+            failed = False
+        else:
+            failed = _write_many(runs, target, header)
+    print(for_terminal(str(target)))  # noqa: T201  # the result of this command is the path
+    if failed:
+        raise typer.Exit(1)
+
+
+def _runs(folder: Path) -> list[Path]:
+    """The runs at a place: itself, or those below it. Raises DataError where there is none."""
+    if not folder.is_dir() or (folder / "timeline.json").is_file():
+        return [folder]
+    found = sorted(path.parent for path in folder.rglob("timeline.json"))
+    if not found:
+        raise DataError(f"no run in {folder}: make one with `seqcls run CLIP -o DIR`")
+    return found
+
+
+def _read(run: Path) -> Timeline:
+    from seqcls.exports import read_run
+
+    with console.progress("reading scores.csv", None) as advance:
+        return read_run(run, advance)
+
+
+def _clip_beside(run: Path, timeline: Timeline) -> Path | None:
+    """The clip of a run where a file of its name lies in the run's folder, or beside it."""
+    if timeline.source.kind not in ("file", "dicom"):
+        return None
+    folder = run if run.is_dir() else run.parent
+    near = (folder / timeline.source.name, folder.absolute().parent / timeline.source.name)
+    return next((path for path in near if path.is_file()), None)
+
+
+def _write(timeline: Timeline, target: Path, clip: Path | None, header: ModelHeader | None) -> None:
+    """The page of one run; without its clip it has no pictures and says so."""
+    from seqcls.report.page import ReportOptions, write_report
+    from seqcls.report.thumbnails import thumbnails_of_clip
+
+    if clip is None:
+        pictures, remarks = (), ("The clip was not at hand: this report has no pictures. Add them with --clip.",)
+    else:
+        with console.progress(for_terminal(clip.name), len(timeline.scores.index)) as advance:
+            pictures, remarks = thumbnails_of_clip(str(clip), timeline, advance), ()
+        if not pictures:
+            remarks = ("No frame of the clip may be shown: no ultrasound region is known.",)
+    write_report(
+        timeline,
+        target,
+        ReportOptions(thumbnails=pictures, beside=beside(timeline, target), remarks=remarks, header=header),
+    )
+
+
+class RunPages:
+    """The pages of the runs that one `seqcls run` makes, and their index. ``root``: the folder of the index."""
+
+    def __init__(self, root: Path, header: ModelHeader) -> None:
+        self._root, self._header = root, header
+        self._clips: list[ClipSummary] = []
+
+    def write(self, timeline: Timeline, folder: Path) -> None:
+        """The page of a run that has just ended; its pictures are those that the run still holds."""
+        from seqcls.report.index import summary_of
+        from seqcls.report.page import ReportOptions, write_report
+        from seqcls.report.thumbnails import thumbnails_of_run
+
+        pictures = thumbnails_of_run(timeline)
+        remarks = () if pictures else ("This report has no pictures: the run kept no frame with an ultrasound region.",)
+        made = ReportOptions(
+            thumbnails=pictures, beside=beside(timeline, folder / NAME), remarks=remarks, header=self._header
+        )
+        write_report(timeline, folder / NAME, made)
+        self._clips.append(summary_of(timeline, link_to(folder / NAME, self._root / NAME)))
+
+    def fail(self, title: str, why: str) -> None:
+        """A clip without a timeline."""
+        from seqcls.report.index import ClipSummary
+
+        self._clips.append(ClipSummary(console.shown(title), "", console.shown(why), {}))
+
+    def write_index(self) -> None:
+        from seqcls.report.index import write_index
+
+        write_index(count_of(len(self._clips), "clip"), self._clips, self._root / NAME)
+
+
+def beside(timeline: Timeline, page: Path) -> str:
+    """The way from a page to the clip, for a browser, where it is in the same folder or the one above; else nothing."""
+    name = timeline.source.name
+    if timeline.source.kind != "file" or not name:
+        return ""
+    ways = {f"./{quote(name)}": page.parent / name, f"../{quote(name)}": page.absolute().parent.parent / name}
+    return next((way for way, path in ways.items() if path.is_file()), "")
+
+
+def _write_many(runs: list[Path], target: Path, header: ModelHeader | None) -> bool:
+    """A page for each run that can be read, and the index; whether there were others."""
+    from seqcls.report.index import ClipSummary, summary_of, write_index
+
+    clips, failed = list["ClipSummary"](), 0
+    with console.progress("reports", len(runs), "runs") as advance:
+        for number, run in enumerate(runs, 1):
+            try:
+                timeline = _read(run)
+                with only_writer(run / NAME, is_folder=False):
+                    _write(timeline, run / NAME, _clip_beside(run, timeline), header)
+                clips.append(summary_of(timeline, link_to(run / NAME, target)))
+            except OutputError:
+                raise  # the next one would meet the same full or forbidden disk
+            except SeqclsError as error:
+                failed += 1
+                console.notify(f"seqcls: {error}")
+                clips.append(ClipSummary(run.name, "", one_line(error), {}))
+            advance(number)
+    write_index(count_of(len(runs), "clip"), clips, target)
+    console.notify(f"{count_of(len(runs) - failed, 'report')} written, {failed} failed")
+    return failed > 0
+
+
+def link_to(page: Path, index: Path) -> str:
+    """The way from an index to a page, for a browser."""
+    return quote(Path(os.path.relpath(page, index.parent)).as_posix())
