@@ -19,6 +19,7 @@ from seqcls.text.wording import count_of
 if TYPE_CHECKING:
     from seqcls.models.file import ModelHeader
     from seqcls.report.index import ClipSummary
+    from seqcls.report.thumbnails import Thumbnail
     from seqcls.timeline import Timeline
 
 #: What the page is called in the folder of its run, and the index in the folder of many.
@@ -95,13 +96,13 @@ def _write(timeline: Timeline, target: Path, clip: Path | None, header: ModelHea
     from seqcls.report.page import ReportOptions, write_report
     from seqcls.report.thumbnails import thumbnails_of_clip
 
-    if clip is None:
-        pictures, remarks = (), ("The clip was not at hand: this report has no pictures. Add them with --clip.",)
-    else:
-        with console.progress(for_terminal(clip.name), len(timeline.scores.index)) as advance:
-            pictures, remarks = thumbnails_of_clip(str(clip), timeline, advance), ()
-        if not pictures:
-            remarks = ("No frame of the clip may be shown: no ultrasound region is known.",)
+    pictures: tuple[Thumbnail, ...] = ()
+    remark = "The clip was not at hand: this report has no pictures. Add them with --clip."
+    if clip is not None:
+        with console.progress(clip.name, len(timeline.scores.index)) as advance:
+            pictures = thumbnails_of_clip(str(clip), timeline, advance)
+        remark = "" if pictures else "This report has no pictures: no ultrasound region is known in the clip."
+    remarks = (remark,) if remark else ()
     write_report(
         timeline,
         target,
