@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from seqcls.live.session import LiveOptions, LiveSession
     from seqcls.live.snapshot import LiveView
     from seqcls.pseudonyms import Pseudonyms
-    from seqcls.types import FeedState, SourceInfo
+    from seqcls.types import Event, FeedState, SourceInfo
 
 
 #: How many messages are printed once more when the dashboard that showed them is gone.
@@ -218,13 +218,17 @@ def _watch(
             for shown in shows:
                 shown(view)
 
+        def on_event(event: Event) -> None:
+            clips.settle(session.region)
+            clips.event(event)
+
         session = LiveSession(
             detector,
             source,
             options=session_options(run_options),
             journal=journal,
             resumed=resumed,
-            sinks=[sink.event for sink in (*sinks, clips) if sink is not None],
+            sinks=[*(sink.event for sink in sinks), *([] if clips is None else [on_event])],
             on_view=look,
             on_frame=nothing if recorder is None else lambda frame: recorder.frame(frame, session.region),
             on_taken=nothing if clips is None else lambda frame: clips.frame(frame, session.region),
@@ -233,6 +237,9 @@ def _watch(
         running.append(session)
         stack.callback(running.clear)  # from here on nobody draws messages
         summary = session.run()
+        for writer in (recorder, clips):
+            if writer is not None:
+                writer.settle(session.region)
     _list_recordings(recorder, clips, folder)
     return _conclude(detector, folder, journal, summary, run_options.where, interrupted=should_stop())
 
@@ -308,6 +315,8 @@ def _list_recordings(recorder: Recorder | None, clips: PresenceClips | None, fol
     """Which files there are, and where in the timeline each part of a recording begins."""
     for part in () if recorder is None else recorder.parts:
         console.notify(f"recorded {part.path}, whose 0 is {part.start_s:.2f} s of the run")
+    if recorder is not None and not recorder.parts and not recorder.failed:
+        console.warn("nothing was recorded: there was no frame that could be kept")
     if clips is not None:
         count = len(clips.parts)
         console.notify(f"{count_of(count, 'clip')} of presences in {folder / 'clips'}")

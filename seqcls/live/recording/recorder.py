@@ -43,6 +43,8 @@ class BackgroundRecording:
         self._gate, self._text = gate, TextWatch()
         self._held: list[Frame] = []
         self._held_bytes = 0
+        #: Frames for which no region was known in time.
+        self._unsettled = 0
         self._slow = self._closed = False
         self._place = "at its end"
         self._worker: BackgroundWorker[Callable[[], None]] = BackgroundWorker(
@@ -58,20 +60,27 @@ class BackgroundRecording:
         """Write the frame; as long as ``region`` is None (still sought) frames wait for it."""
         self.received += 1
         if region is not None:
-            held, self._held, self._held_bytes = self._held, [], 0
-            for ready in (*held, frame):
-                # Else the image size changed before the region was found.
-                if ready.image.shape[:2] == (region.height, region.width):
-                    self._put(ready, region)
+            self.settle(region)
+            self._put(frame, region)
         elif self._held_bytes + frame.image.nbytes <= self._limit_bytes:
             self._held.append(frame)
             self._held_bytes += frame.image.nbytes
+        else:
+            self._unsettled += 1
+
+    def settle(self, region: Region | None) -> None:
+        """Write what waited for the region, if it is known by now: before an event, and when the run has ended."""
+        if region is not None:
+            held, self._held, self._held_bytes = self._held, [], 0
+            for frame in held:
+                self._put(frame, region)
 
     def close(self, within_s: float = 10.0) -> None:
         """Write what waits and end the files; takes at most ``within_s``. May be called again."""
         if self._closed:
             return
         self._closed = True
+        self._unsettled += len(self._held)
         self._held = []  # the region was never found: nothing of these frames may be kept
         if not self._worker.close(within_s):
             if not self.failed:
@@ -79,7 +88,9 @@ class BackgroundRecording:
             self._notify(self.failed)
 
     def _put(self, frame: Frame, region: Region) -> None:
-        if not self._worker.put(partial(self._crop_and_write, frame, region), frame.image.nbytes) and not self._slow:
+        if frame.image.shape[:2] != (region.height, region.width):  # it changed before the region was found
+            self._unsettled += 1
+        elif not self._worker.put(partial(self._crop_and_write, frame, region), frame.image.nbytes) and not self._slow:
             self._slow = True
             self._notify(f"writing the {self._name} cannot keep up: frames are left out, the analysis is not affected")
 
@@ -154,12 +165,20 @@ class Recorder(BackgroundRecording):
         first = not self._closed
         super().close(within_s)
         if first and self.dropped and not self.failed:
-            self._notify(f"{self.dropped} of {self.received} frames are not in the recording")
+            self._notify(f"{self.dropped} of {self.received} frames are not in the recording{self._why_dropped()}")
         if first and self.not_kept:
             self._notify(
                 f"{self.not_kept} of {self.received} frames show no ultrasound and are not in the recording: names"
                 " may stand in them"
             )
+
+    def _why_dropped(self) -> str:
+        late = self.dropped - self._unsettled
+        reasons = (
+            f"{self._unsettled} came before their ultrasound region was known" if self._unsettled else "",
+            f"{late} could not be written in time" if late else "",
+        )
+        return f": {' and '.join(filter(None, reasons))}"
 
     def _write(self, frame: Frame, image: Image) -> None:
         self._video.write(image, frame.time_s, frame.duration_s)

@@ -169,7 +169,20 @@ def test_without_a_region_nothing_is_recorded(tmp_path: Path) -> None:
     said: list[str] = []
     recorder = record(tmp_path / "a.mp4", [screen(k, k / 25) for k in range(6)], None, notify=said.append)
     assert list(tmp_path.iterdir()) == []
-    assert recorder.dropped == 6 and said == ["6 of 6 frames are not in the recording"]
+    assert recorder.dropped == 6 and said == [
+        "6 of 6 frames are not in the recording: 6 came before their ultrasound region was known"
+    ]
+
+
+def test_a_region_that_is_known_at_the_end_alone_is_enough(tmp_path: Path) -> None:
+    """A clip shorter than the search for it."""
+    recorder = Recorder(tmp_path / "a.mp4")
+    for number, time_s in enumerate(steady(6)):
+        recorder.frame(screen(number, time_s), None)
+    recorder.settle(None)
+    recorder.settle(REGION)
+    recorder.close()
+    assert whole_number(read(tmp_path / "a.mp4")[0]) == list(range(6)) and recorder.dropped == 0
 
 
 def test_without_ultrasound_nothing_is_recorded_and_that_is_said(tmp_path: Path) -> None:
@@ -361,7 +374,7 @@ def test_a_slow_encoder_costs_the_recording_frames_and_the_run_nothing(
     recorder.close()
     assert gate.written == [0, 1, 2, 3, 4, 5]
     assert recorder.recorded == 6 and recorder.dropped == 14 and recorder.failed == ""
-    assert said[1:] == ["14 of 20 frames are not in the recording"]
+    assert said[1:] == ["14 of 20 frames are not in the recording: 14 could not be written in time"]
 
 
 def test_an_encoder_that_hangs_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
