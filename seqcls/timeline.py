@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,9 @@ from seqcls.intervals import IntervalOptions
 from seqcls.smoothing import SmoothingOptions
 from seqcls.text.wording import count_of
 from seqcls.types import FrameCounts, Gap, Interval, ScoreTable, SourceInfo, SourceReport, State
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +200,29 @@ class Timeline:
             raise UsageError(f"{state!r} is no state: choose one of {', '.join(get_args(State))}")
         return tuple(i for i in self.intervals if i.organ == name and (state is None or i.state == state))
 
+    def to_pandas(self, rows: Literal["intervals", "frames"] = "intervals") -> Any:
+        """A DataFrame with one row for each interval, or for each frame.
+
+        ``intervals`` has the columns of intervals.csv. ``frames`` has frame, time_s, duration_s and reason, and for
+        each organ its state as True, False or NA, and its score before and after smoothing.
+
+        Needs pandas (``pip install 'seqcls[tables]'``); raises UsageError where it is missing.
+        """
+        return _notebook().to_pandas(self, rows)
+
+    def plot(self) -> Figure:
+        """A figure of matplotlib, as timeline.png: thumbnails, and a strip with the scores for each organ.
+
+        ``plot().savefig("timeline.pdf")`` writes it. As the last line of a notebook's cell it is shown.
+        """
+        figure: Figure = _notebook().plot(self)
+        return figure
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a strip for each organ, and a table."""
+        shown: str = _notebook().as_html(self)
+        return shown
+
     def __repr__(self) -> str:
         lines = [
             f"Timeline of {self.source.name}: {self.start_s:.2f} to {self.end_s:.2f} s,"
@@ -211,6 +238,11 @@ class Timeline:
         if len(self.organs) > _SHOWN:
             lines.append(f"  and {len(self.organs) - _SHOWN} more organs")
         return "\n".join(lines)
+
+
+def _notebook() -> Any:
+    """Imported when it is first used: it stands above this module, and brings matplotlib."""
+    return import_module("seqcls.notebook")
 
 
 #: How many organs, and intervals of each, ``repr`` writes out.

@@ -59,12 +59,18 @@ def load_library() -> None:
 
 def write_picture(timeline: Timeline, path: str | Path) -> None:
     """Write the timeline as a PNG, 1100 pixels wide. Raises OutputError."""
+    with atomic_path(path) as temporary:
+        draw(timeline).savefig(temporary, format="png")
+
+
+def draw(timeline: Timeline) -> Figure:
+    """The timeline as a figure 11 inches wide: thumbnails, and a strip with the scores for each organ."""
     organs, lines = timeline.organs[:MAX_STRIPS], _lines_about(timeline)
     thumbnails = bool(timeline.thumbnails)
     rows = thumbnails + len(organs)
     top = _TOP + _LINE * len(lines)
     height = top + rows * _ROW + (rows - 1) * _BETWEEN + _BOTTOM
-    figure = library("matplotlib.figure").Figure(figsize=(_WIDTH, height), dpi=100)
+    figure: Figure = library("matplotlib.figure").Figure(figsize=(_WIDTH, height), dpi=100)
     library("matplotlib.backends.backend_agg").FigureCanvasAgg(figure)
     axes = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
     figure.subplots_adjust(
@@ -82,8 +88,7 @@ def write_picture(timeline: Timeline, path: str | Path) -> None:
     _label_times(axes[-1], timeline.start_s, timeline.end_s)
     axes[-1].set_xlim(shown.start_s, shown.end_s)
     _write_about(figure, height, timeline, lines)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png")
+    return figure
 
 
 def _write_about(figure: Figure, height: float, timeline: Timeline, lines: Sequence[str]) -> None:
