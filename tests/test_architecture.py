@@ -59,6 +59,7 @@ IMPORTS: dict[str, set[str]] = {
     "scoring": {"types", "engines", "preprocess"},
     "detector": {"errors", "prefetch", "types", "intervals", "pauses", "smoothing", "postprocess", "gate", "models", "sources", "engines", "timeline", "preprocess", "adaptive", "scoring"},
     "journal": {"text", "errors", "files", "types", "intervals", "pauses", "smoothing", "geometry", "postprocess", "sources", "timeline", "reprocess"},
+    "notebook": {"palette", "text", "third_party", "errors", "types", "timeline", "exports"},
     "proxy": {"text", "errors", "files", "types", "timemap", "video_file", "geometry", "gate", "sources", "keepable", "preprocess", "kept_frames"},
     "pseudonyms": {"text", "errors", "files", "types", "sources", "timeline", "datasets"},
     "bench": {"errors", "prefetch", "files", "types", "geometry", "gate", "sources", "engines", "doctor", "preprocess", "scoring", "detector"},
