@@ -55,6 +55,8 @@ class Provenance:
     """SHA-256 of its weights, of a run that kept a journal."""
     source_digest: str = ""
     """SHA-256 of a clip's size, beginning and end, of a run that kept a journal."""
+    layouts_digest: str = ""
+    """SHA-256 of the layouts whose region was known, of a run that kept a journal."""
     model_version: str = ""
     """Of the seqcls that wrote the model."""
     engine: str = ""

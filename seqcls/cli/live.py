@@ -258,11 +258,16 @@ def _journal(
     from seqcls.journal import create_journal
     from seqcls.journal import resume as resume_journal
     from seqcls.journal.append_file import AppendFile
-    from seqcls.journal.same_run import differences, source_digest
+    from seqcls.journal.same_run import differences, layouts_digest, source_digest
     from seqcls.models.digest import scoring_digest
 
     digest = source_digest(spec)
-    provenance = replace(detector.provenance, model_digest=scoring_digest(model, detector.header), source_digest=digest)
+    provenance = replace(
+        detector.provenance,
+        model_digest=scoring_digest(model, detector.header),
+        source_digest=digest,
+        layouts_digest=layouts_digest(detector.header.geometry),
+    )
     if not run_options.resume:
         if run_options.overwrite:
             if path.exists():

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from seqcls.files import on_disk
 from seqcls.files.named_files import open_regular
+from seqcls.geometry import Geometry
 from seqcls.journal.format import Opening
 from seqcls.timeline import Provenance
 from seqcls.types import SourceInfo
@@ -28,6 +29,9 @@ def differences(opening: Opening, organs: Sequence[str], source: SourceInfo, pro
     same_source = _plain(opening.source) == _plain(source)
     if theirs.source_digest and ours.source_digest:
         same_source &= theirs.source_digest == ours.source_digest
+    same_region = None in (theirs.geometry, ours.geometry) or theirs.geometry == ours.geometry
+    if theirs.layouts_digest and ours.layouts_digest:
+        same_region &= theirs.layouts_digest == ours.layouts_digest
     same_gate = None in (theirs.gate, ours.gate) or theirs.gate == ours.gate
     same_options = (theirs.smoothing, theirs.intervals) == (ours.smoothing, ours.intervals)
     return tuple(
@@ -35,7 +39,7 @@ def differences(opening: Opening, organs: Sequence[str], source: SourceInfo, pro
         for what, is_same in (
             (f"another source ({opening.source.title})", same_source),
             (f"another model ({theirs.model})", same_model),
-            ("another region", None in (theirs.geometry, ours.geometry) or theirs.geometry == ours.geometry),
+            ("another region", same_region),
             ("another gate", same_gate),
             ("other options", same_options),
         )
@@ -46,6 +50,12 @@ def differences(opening: Opening, organs: Sequence[str], source: SourceInfo, pro
 def _plain(source: SourceInfo) -> SourceInfo:
     """Without what depends on how the source was named, and on the seqcls that read it."""
     return replace(source, path="", details=())
+
+
+def layouts_digest(geometry: Geometry) -> str:
+    """SHA-256 in hex of the screens whose region is known; for a stated region, which needs none, of none."""
+    used = geometry.layouts if geometry.region == "auto" else ()
+    return hashlib.sha256(repr([layout.to_dict() for layout in used]).encode()).hexdigest()
 
 
 def source_digest(spec: str) -> str:
