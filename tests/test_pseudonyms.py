@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import sys
 from base64 import b32encode
 from dataclasses import replace
@@ -144,6 +145,14 @@ def test_a_missing_key_is_not_made_in_silence(tmp_path: Path) -> None:
     assert not (tmp_path / "key").exists()
     with pytest.raises(UsageError, match=r"cannot be read \(.*folder"):
         read_key(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+def test_a_pipe_or_a_device_is_no_key_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "key", 0o600)
+    for path in (tmp_path / "key", Path("/dev/zero")):
+        with pytest.raises(UsageError, match="it is a pipe or a device"):
+            read_key(path)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such rights")

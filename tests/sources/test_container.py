@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from support.clips import make, read
 from support.media import recipe, write_clip
 
 from seqcls.sources.container import examine
+from seqcls.sources.container_bytes import FileBytes
 from seqcls.sources.sniff import kind_of
 
 PADDED = ("mp4 h264", "mkv h264", "avi mpeg4", "mpg mpeg2", "mpg mpeg1", "ts h264", "gif")
@@ -83,3 +85,8 @@ def test_a_file_of_nothing_but_heads_is_not_walked_for_ever(tmp_path: Path, monk
     monkeypatch.setattr("seqcls.sources.container_bytes.MAX_READS", 1000)
     (tmp_path / "a.mp4").write_bytes(b"\0\0\0\x08free" * 2000)
     assert examine(tmp_path / "a.mp4", "mov").unknown
+
+
+def test_the_pieces_that_a_walk_may_read_grow_with_a_long_file() -> None:
+    assert FileBytes(io.BytesIO(), 1 << 30)._left == 6_000_000
+    assert FileBytes(io.BytesIO(), 12 << 30)._left == (12 << 30) // 512 > 4 * 3600 * 7_000_000 // 8 // 640
