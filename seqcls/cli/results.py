@@ -10,7 +10,7 @@ import typer
 
 from seqcls.cli import console, options, tables
 from seqcls.cli.options import OUTPUT
-from seqcls.errors import DataError
+from seqcls.errors import DataError, UsageError
 from seqcls.files.output_lock import only_writer
 from seqcls.text.foreign_text import for_terminal
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from seqcls.pseudonyms import Pseudonyms
     from seqcls.smoothing import SmoothingOptions
     from seqcls.timeline import Provenance, Timeline
+    from seqcls.timemap import TimeMap
 
 #: Those of ``exports.formats``, which a test compares; to import that takes longer than the help may.
 FORMATS = (
@@ -39,16 +40,24 @@ def export(
         OUTPUT("FILE|DIR", "A file, whose suffix chooses the format, or a folder. Default: RUN.", "-o", "--output"),
     ] = None,
     clip: Annotated[
-        Path | None, OUTPUT("FILE", "The clip, for formats that refer to it. Default: it is named as in RUN.", "--clip")
+        Path | None,
+        OUTPUT("FILE", "The clip, or its proxy, by whose name others look for it. Default: as RUN names it.", "--clip"),
+    ] = None,
+    timebase: Annotated[
+        str | None, OUTPUT("source|proxy", "Whose times and frames; with --timemap the proxy's.", "--timebase")
+    ] = None,
+    timemap: Annotated[
+        Path | None, OUTPUT("FILE", "The timemap.csv that `seqcls proxy` wrote beside the proxy.", "--timemap")
     ] = None,
     hash_names: options.HashNames = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Write a finished run's timeline in other formats; without --to and -o FILE as WebVTT."""
-    from seqcls.exports import export as write
-    from seqcls.exports import export_places
+    from seqcls.exports.formats import export_places, write_formats
+    from seqcls.exports.timebase import of_media
 
     names = options.pseudonyms(hash_names, [] if clip is None else [clip], [folder, output])
+    times = _time_map(timebase, timemap)
     target = output if output is not None else folder if folder.is_dir() else folder.parent
     places = export_places(target, to)
     with only_writer(target, is_folder=target not in places.values()):
@@ -59,8 +68,23 @@ def export(
             if not (folder / "timeline.json").exists():
                 raise DataError(stale)
             console.warn(stale)
-        for path in write(_hashed(_read_run(folder), names), target, to, clip=clip, overwrite=overwrite):
+        run = _read_run(folder)
+        if names is not None:
+            names.remember_timeline(run)
+        timeline = _hashed(of_media(run, clip, times), names)
+        for path in write_formats(timeline, places, clip=clip, overwrite=overwrite):
             print(for_terminal(str(path)))  # noqa: T201  # the result of this command is the path
+
+
+def _time_map(timebase: str | None, path: Path | None) -> TimeMap | None:
+    """The map to the proxy's times; None for the source's."""
+    from seqcls.timemap import TimeMap
+
+    if timebase == "source" and path is not None:
+        raise UsageError("--timemap is for --timebase proxy; leave one of them out")
+    if timebase == "proxy" and path is None:
+        raise UsageError("--timebase proxy needs --timemap FILE, the timemap.csv that `seqcls proxy` wrote")
+    return None if path is None else TimeMap.read(path)
 
 
 def replay(

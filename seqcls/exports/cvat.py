@@ -20,7 +20,7 @@ def write_cvat(timeline: Timeline, path: str | Path) -> None:
     source, frames, found = timeline.source, frame_count(timeline), marks(timeline)
     if not (source.width and source.height):
         raise UsageError(
-            f"CVAT needs the size of the images, which {source.title} does not state; choose another format"
+            f"CVAT needs the size of the images, which {source.title} does not state; name a proxy's file with --clip"
         )
     root = Element("annotations")
     _add(root, "version", "1.1")

@@ -39,27 +39,24 @@ _MICROSECONDS = Fraction(1_000_000)
 _MAX_EVENTS, _MAX_TIMECODE_S = 999, 24 * 3600
 
 
-def write_otio(timeline: Timeline, path: str | Path, clip: Path | None = None) -> None:
-    """A timeline of OpenTimelineIO; needs opentimelineio. Raises OutputError.
-
-    ``clip``: the media that it refers to, by its name alone; default: the run's source.
-    """
-    made = _otio(timeline, steady_rate(timeline) or _MICROSECONDS, clip)
+def write_otio(timeline: Timeline, path: str | Path) -> None:
+    """A timeline of OpenTimelineIO, whose media is the run's source; needs opentimelineio. Raises OutputError."""
+    made = _otio(timeline, steady_rate(timeline) or _MICROSECONDS)
     write_text(path, library("opentimelineio").adapters.write_to_string(made, "otio_json") + "\n")
 
 
-def write_fcp_xml(timeline: Timeline, path: str | Path, clip: Path | None = None) -> None:
+def write_fcp_xml(timeline: Timeline, path: str | Path) -> None:
     """As ``write_otio``, for Final Cut Pro 7, Premiere and Resolve. Needs otio-fcp-adapter besides."""
     _require_a_day(timeline)
-    made = _otio(timeline, _television_rate(timeline), clip)
+    made = _otio(timeline, _television_rate(timeline))
     write_text(path, library("opentimelineio").adapters.write_to_string(made, "fcp_xml"))
 
 
-def write_edl(timeline: Timeline, path: str | Path, clip: Path | None = None) -> None:
+def write_edl(timeline: Timeline, path: str | Path) -> None:
     """As ``write_otio``, of one organ, for programs that read CMX 3600. Needs otio-cmx3600-adapter besides."""
     _require_a_day(timeline)
     rate = _television_rate(timeline)
-    made = _otio(timeline, rate, clip)
+    made = _otio(timeline, rate)
     if len(made.find_clips()) > _MAX_EVENTS:
         raise OutputError(f"an EDL holds up to {_MAX_EVENTS} events, here are more: export --to otio instead")
     write_text(path, library("opentimelineio").adapters.write_to_string(made, "cmx_3600", rate=float(rate)))
@@ -76,7 +73,7 @@ def _television_rate(timeline: Timeline) -> Fraction:
     return multiples[0] if multiples else _SIXTIETHS
 
 
-def _otio(timeline: Timeline, rate: Fraction, clip: Path | None) -> Any:
+def _otio(timeline: Timeline, rate: Fraction) -> Any:
     schema = library("opentimelineio").schema
     opentime = library("opentimelineio.opentime")
     hz = float(rate)
@@ -84,7 +81,7 @@ def _otio(timeline: Timeline, rate: Fraction, clip: Path | None) -> Any:
     def stretch(start: int, end: int) -> Any:
         return opentime.TimeRange(opentime.RationalTime(start, hz), opentime.RationalTime(end - start, hz))
 
-    name = for_terminal(timeline.source.name if clip is None else clip.name)
+    name = for_terminal(timeline.source.name)
     end = max(1, _frame(timeline.end_s, rate))
     about: dict[str, Any] = {"made_by": f"seqcls {seqcls.__version__}", "note": seqcls.DISCLAIMER}
     about |= {"verdict": timeline.report.verdict, "warnings": [for_terminal(note) for note in timeline.notes]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,10 +19,12 @@ from seqcls.exports.interval_records import write_jsonl, write_parquet
 from seqcls.exports.intervals_csv import write_intervals_csv, write_intervals_tsv
 from seqcls.exports.label_studio import write_label_studio, write_label_studio_annotations
 from seqcls.exports.subtitles import write_srt, write_vtt
+from seqcls.exports.timebase import of_media
 from seqcls.exports.timeline_json import write_timeline_json
 from seqcls.files import require_free
 from seqcls.files.safe_names import safe
 from seqcls.timeline import Timeline
+from seqcls.timemap import TimeMap
 from seqcls.types import ScoreTable
 
 
@@ -77,7 +79,6 @@ FORMATS = (
         name="otio",
         write=write_otio,
         suffixes=(".otio",),
-        takes_clip=True,
         extra="editing",
         libraries=("opentimelineio",),
     ),
@@ -86,7 +87,6 @@ FORMATS = (
         write=write_edl,
         suffixes=(".edl",),
         per_organ=True,
-        takes_clip=True,
         extra="editing",
         libraries=("opentimelineio", "otio_cmx3600_adapter"),
     ),
@@ -94,7 +94,6 @@ FORMATS = (
         name="fcp-xml",
         write=write_fcp_xml,
         suffixes=(".xml",),
-        takes_clip=True,
         extra="editing",
         libraries=("opentimelineio", "otio_fcp_adapter"),
     ),
@@ -121,6 +120,7 @@ def export(
     formats: str | Iterable[str] | None = None,
     *,
     clip: str | Path | None = None,
+    timemap: TimeMap | None = None,
     overwrite: bool = False,
 ) -> tuple[Path, ...]:
     """Write ``timeline`` in the formats of other programs; returns the paths.
@@ -130,22 +130,29 @@ def export(
         target: the file to write, whose suffix is one of the format's; else a folder, made where it is missing.
         formats: names of FORMATS, in a list or with commas between them; default: by the suffix of ``target``, WebVTT
             into a folder.
-        clip: the clip itself, for formats that refer to it.
+        clip: the clip, by whose name other programs look for it; default: as the run names it. With ``timemap`` its
+            proxy.
+        timemap: of the clip's proxy: all times and frames are then the proxy's.
         overwrite: whether files that are there already may be replaced.
 
     Raises UsageError for an unknown format and a suffix that several share, OutputError where a library is missing, and
     where a file is there already or cannot be written.
     """
     places = export_places(target, formats)
-    if clip is not None and not any(one.takes_clip for one in places):
-        takes = ", ".join(one.name for one in FORMATS if one.takes_clip)
-        raise UsageError(f"only {takes or 'no format'} can use the clip; leave it out")
+    clip = None if clip is None else Path(clip)
+    return write_formats(of_media(timeline, clip, timemap), places, clip=clip, overwrite=overwrite)
+
+
+def write_formats(
+    timeline: Timeline, places: Mapping[Format, Path], *, clip: Path | None = None, overwrite: bool = False
+) -> tuple[Path, ...]:
+    """``export`` to the places of ``export_places``, without a change of names or times."""
     work = [piece for kind, path in places.items() for piece in _pieces(timeline, kind, path)]
     for _, _, path in work:
         require_free(path, overwrite)
     for kind, part, path in work:
         if kind.takes_clip:
-            kind.write(part, path, None if clip is None else Path(clip))
+            kind.write(part, path, clip)
         else:
             kind.write(part, path)
     return tuple(path for _, _, path in work)
@@ -218,6 +225,7 @@ def of_organ(timeline: Timeline, organ: str) -> Timeline:
     return replace(
         timeline,
         organs=(organ,),
+        where=(),
         intervals=timeline.of(organ),
         scores=ScoreTable(
             organs=scores.organs[own],

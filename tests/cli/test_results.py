@@ -16,14 +16,17 @@ from support.journals import (
     frame,
     write_small,
 )
+from support.timelines import timeline
 
 from seqcls.cli import results
 from seqcls.errors import DataError, OutputError
-from seqcls.exports import read_run
+from seqcls.exports import read_run, write_run
 from seqcls.journal import (
     JOURNAL_NAME,
     resume,
 )
+from seqcls.timemap import TimeMap
+from seqcls.types import Gap
 
 
 def test_a_finished_run_is_replayed_and_exported(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
@@ -49,6 +52,27 @@ def test_a_finished_run_is_replayed_and_exported(seqcls: Seqcls, model: str, tmp
     assert again.code == 1 and "--overwrite" in one_line(again)
     assert seqcls("export", "out", "--to", "docx").code == 2
     assert seqcls("export", "nowhere").code == 1
+
+
+def test_an_export_takes_the_times_of_the_proxy(seqcls: Seqcls, tmp_path: Path) -> None:
+    made = timeline(liver="..PPPP..PPPP", gaps=(Gap(0.8, 1.3, "lost"),))
+    write_run(made, tmp_path / "run")
+    TimeMap.of_frames(made.scores.time_s, made.end_s).write(tmp_path / "timemap.csv")
+    done = seqcls("export", "run", "-o", "wide.csv", "--to", "wide", "--timebase", "proxy", "--timemap", "timemap.csv")
+    assert (done.code, done.out) == (0, "wide.csv\n")
+    rows = Path("wide.csv").read_text(encoding="utf-8").splitlines()
+    assert [row.rpartition(",")[2] for row in rows[1:]] == ["0"] * 2 + ["1"] * 4 + ["0"] * 2 + [""] * 5 + ["1"] * 4
+    Path("key").write_text("0123456789abcdef" * 4)
+    Path("key").chmod(0o600)
+    hashed = ("export", "run", "-o", "otio", "--to", "otio", "--timemap", "timemap.csv", "--hash-names", "key")
+    assert seqcls(*hashed).code == 0 and "clip.mp4" not in Path("otio/timeline.otio").read_text(encoding="utf-8")
+    for wrong, why in (
+        (("--timebase", "proxy"), "needs --timemap FILE"),
+        (("--timebase", "source", "--timemap", "timemap.csv"), "leave one of them out"),
+        (("--timebase", "clip"), "takes one of source, proxy"),
+    ):
+        refused = seqcls("export", "run", "-o", "x.vtt", *wrong)
+        assert refused.code == 2 and why in one_line(refused)
 
 
 def replay(*arguments: Any) -> int:

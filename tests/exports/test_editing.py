@@ -13,6 +13,7 @@ from support.timelines import timeline
 from seqcls.errors import OutputError
 from seqcls.exports.editing import write_edl, write_fcp_xml, write_otio
 from seqcls.exports.formats import of_organ
+from seqcls.exports.timebase import of_media
 from seqcls.timeline import Timeline
 
 otio = pytest.importorskip("opentimelineio")
@@ -35,7 +36,7 @@ def clips(path: Path, **how: Any) -> list[tuple[str, float, float, float]]:
 
 
 def test_each_organ_is_a_track_and_each_presence_a_clip_of_the_media(tmp_path: Path) -> None:
-    write_otio(TWO, tmp_path / "t.otio", Path("somewhere/proxy.mp4"))
+    write_otio(of_media(TWO, Path("somewhere/proxy.mp4")), tmp_path / "t.otio")
     made = otio.adapters.read_from_file(str(tmp_path / "t.otio"))
     assert [track.name for track in made.tracks] == ["liver", "node"]
     assert [(type(item).__name__, item.name, item.duration().value) for item in made.tracks[0]] == [

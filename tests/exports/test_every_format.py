@@ -20,9 +20,12 @@ from support.timelines import timeline
 from seqcls.datasets.label_formats import found_labels
 from seqcls.exports.formats import FORMATS, Format, export
 from seqcls.exports.frame_states import ABSENT, PRESENT, UNKNOWN, frame_states
+from seqcls.exports.timebase import on_proxy
 from seqcls.text.foreign_text import for_csv, for_terminal
 from seqcls.timeline import Timeline
+from seqcls.timemap import TimeMap
 from seqcls.types import FrameCounts, Gap, Interval, ScoreTable
+from seqcls.where import where
 
 CODES = {"present": PRESENT, "absent": ABSENT, "unknown": UNKNOWN, "": PRESENT, "?": UNKNOWN, ": absent": ABSENT}
 #: By organ, as the format names it: (state, start_s, end_s) of what is marked, or the state of each frame in turn.
@@ -175,6 +178,8 @@ def no_frames() -> Timeline:
 
 
 ODD = ("a\tb\nc", "<script>alert('1')</script>&{}", '=1+1,2;-3 "x"', "\u2028y\x1b[31m", "-->")
+GAP = timeline(liver="..PPPP..PPPP", node="PPP.....PPP.", gaps=(Gap(0.8, 1.3, "lost"),))
+PROXY = on_proxy(GAP, TimeMap.of_frames(GAP.scores.time_s, GAP.end_s))
 CASES = {
     "plain": timeline(thyroid="...PPPP?PPP...???...", trachea="PPPPPPP?...........m", gaps=(Gap(1.2, 2.0, "lost"),)),
     "odd names": renamed(
@@ -184,6 +189,8 @@ CASES = {
     "nobody can tell": timeline(liver="??????", node="??????"),
     "no frames": no_frames(),
     "one frame": timeline(liver="P", node="."),
+    "made of others": where(timeline(liver="..PPPP??", node="PPPPP..."), "both = liver and node"),
+    "of the proxy": replace(PROXY, source=replace(PROXY.source, width=64, height=48)),
     "late": replace(
         timeline(liver="..PPP.", gaps=(Gap(0.0, 0.4, "lost"),)), start_s=0.4,
         intervals=tuple(i for i in timeline(liver="..PPP.", gaps=(Gap(0.0, 0.4, "lost"),)).intervals if i.reason != "lost"),

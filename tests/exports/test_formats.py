@@ -100,8 +100,8 @@ def test_a_clip_is_taken_where_the_format_uses_it(tmp_path: Path, monkeypatch: p
         formats, "FORMATS", (*FORMATS, Format(name="d", write=write, suffixes=(".d",), takes_clip=True))
     )
     assert export(TWO, tmp_path / "x.d", clip="clip.dcm")[0].read_text(encoding="utf-8") == "clip.dcm"
-    with pytest.raises(UsageError, match=r"only .*, d can use the clip; leave it out"):
-        export(TWO, tmp_path / "x.vtt", clip="clip.dcm")
+    [path] = export(TWO, tmp_path / "x.csv", clip=Path("folder") / "renamed.mp4")
+    assert "\nrenamed.mp4,thyroid," in path.read_text(encoding="utf-8")
 
 
 def test_what_was_exported_goes_when_its_run_is_replaced(
