@@ -13,7 +13,7 @@ from typing import Any
 #: What no whole recording gives cause for. Other messages are about how it was encoded or cut.
 _DAMAGE = re.compile(
     r"CRC mismatch|LZW decode failed|Could not find ref with POC|Error constructing the frame RPS"
-    r"|invalid undecodable NALU|ignoring overflow|error while decoding MB|damaged|corrupt"
+    r"|invalid undecodable NALU|ignoring overflow|dc overflow|error while decoding MB|damaged|corrupt"
 )
 #: Numbers and checksums differ from image to image.
 _NUMBERS = re.compile(r"\b0x[0-9a-fA-F]+\b|\b[0-9A-F]{8}\b|-?\b\d+\b")

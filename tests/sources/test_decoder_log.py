@@ -34,7 +34,14 @@ def test_messages_about_damage_are_collected_from_this_thread_alone(caplog: pyte
             av.logging.log(av.logging.ERROR, "ffv1", "slice CRC mismatch 1A2B3C4D!")
         av.logging.log(av.logging.ERROR, "h264", "co located POCs unavailable")
         av.logging.log(av.logging.WARNING, "mpeg2video", "ac-tex damaged at 10 -3")
-    assert found == ["slice CRC mismatch N", "slice CRC mismatch N", "ac-tex damaged at N N"] and outer == []
+        av.logging.log(av.logging.ERROR, "wmv1", "dc overflow- block: 0 qscale: 2//")
+    damage = [
+        "slice CRC mismatch N",
+        "slice CRC mismatch N",
+        "ac-tex damaged at N N",
+        "dc overflow- block: N qscale: N//",
+    ]
+    assert found == damage and outer == []
     assert (av.logging.get_level(), av.logging.get_skip_repeated()) == before
     with decoder_messages() as found:
         pass
