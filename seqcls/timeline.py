@@ -23,6 +23,7 @@ from seqcls.types import FrameCounts, Gap, Interval, ScoreTable, SourceInfo, Sou
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from pandas import DataFrame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,20 +203,22 @@ class Timeline:
             raise UsageError(f"{state!r} is no state: choose one of {', '.join(get_args(State))}")
         return tuple(i for i in self.intervals if i.organ == name and (state is None or i.state == state))
 
-    def to_pandas(self, rows: Literal["intervals", "frames"] = "intervals") -> Any:
+    def to_pandas(self, rows: Literal["intervals", "frames"] = "intervals") -> DataFrame:
         """A DataFrame with one row for each interval, or for each frame.
 
         ``intervals`` has the columns of intervals.csv. ``frames`` has frame, time_s, duration_s and reason, and for
         each organ its state as True, False or NA, and its score before and after smoothing.
 
-        Needs pandas (``pip install 'seqcls[tables]'``); raises UsageError where it is missing.
+        Raises UsageError where pandas is missing (``pip install 'seqcls[tables]'``), and for other ``rows``.
         """
-        return _notebook().to_pandas(self, rows)
+        table: DataFrame = _notebook().to_pandas(self, rows)
+        return table
 
     def plot(self) -> Figure:
         """A figure of matplotlib, as timeline.png: thumbnails, and a strip with the scores for each organ.
 
         ``plot().savefig("timeline.pdf")`` writes it. As the last line of a notebook's cell it is shown.
+        Raises nothing.
         """
         figure: Figure = _notebook().plot(self)
         return figure

@@ -24,6 +24,10 @@ from seqcls import errors
 JSON = {"to_dict", "from_dict", "to_json", "from_json"}
 
 
+#: Types of libraries that are imported for the type checker alone.
+FOREIGN = {"Figure": object, "DataFrame": object}
+
+
 def public() -> dict[str, Any]:
     return {name: getattr(seqcls, name) for name in seqcls.__all__}
 
@@ -52,10 +56,12 @@ def callables() -> dict[str, Callable[..., Any]]:
 
 def annotations() -> Iterator[tuple[str, Any]]:
     for name, function in callables().items():
-        yield from ((f"{name}({what})", hint) for what, hint in typing.get_type_hints(function).items())
+        yield from (
+            (f"{name}({what})", hint) for what, hint in typing.get_type_hints(function, localns=FOREIGN).items()
+        )
     for name, member in public().items():
         if inspect.isclass(member):
-            hints = typing.get_type_hints(member)
+            hints = typing.get_type_hints(member, localns=FOREIGN)
             yield from ((f"{name}.{what}", hint) for what, hint in hints.items() if not what.startswith("_"))
             for what, value in vars(member).items():
                 if isinstance(value, property) and value.fget is not None:

@@ -48,6 +48,8 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what the README's commands speak of."""
     folder = tmp_path_factory.mktemp("readme")
     labelled_folder(folder, clips=3, organ="thyroid")
+    for reader in ("ann", "bob"):
+        shutil.copy(folder / "labels.csv", folder / f"{reader}.csv")
     write_clip(folder / "clip.mp4", [5 <= i < 25 for i in range(30)], seed=9)
     (folder / "archive/2024").mkdir(parents=True)
     from pydicom.data import get_testdata_file
@@ -82,6 +84,7 @@ def test_the_commands_run_in_order(
         "extract",
         "train",
         "evaluate",
+        "agree",
         "run",
         "replay",
         "export",
