@@ -41,6 +41,9 @@ The licence is that of a package's own code. Wheels hold more: those of PyAV and
 with x264 and x265 and which is under the GPL then; PyTorch brings libraries of NVIDIA that are proprietary. Whoever
 passes an installed seqcls on, in a container for example, passes these on: look into the licence files of the wheels.
 
+The page that `seqcls report` writes holds uPlot 1.6.32 (MIT). It lies in `seqcls/report/page/vendor` with its licence
+and needs no installation.
+
 | package | version | licence |
 |---|---|---|
 """

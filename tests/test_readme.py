@@ -89,6 +89,7 @@ def test_the_commands_run_in_order(
         "replay",
         "export",
         "proxy",
+        "report",
         "deidentify",
         "convert",
         "bench",

@@ -11,6 +11,7 @@ import typer
 
 from seqcls.cli import console, options
 from seqcls.cli.options import INPUT, OUTPUT
+from seqcls.cli.results import remedy
 from seqcls.errors import DataError, OutputError, SeqclsError, UsageError, one_line
 from seqcls.files.output_lock import only_writer
 from seqcls.text.foreign_text import for_terminal
@@ -18,6 +19,7 @@ from seqcls.text.wording import count_of
 
 if TYPE_CHECKING:
     from seqcls.models.file import ModelHeader
+    from seqcls.pseudonyms import Pseudonyms
     from seqcls.report.index import ClipSummary
     from seqcls.report.thumbnails import Thumbnail
     from seqcls.timeline import Timeline
@@ -38,6 +40,7 @@ def report(
         Path | None, INPUT("FILE", "The run's model, for what it was trained on.", "--model", "-m")
     ] = None,
     output: Annotated[Path | None, OUTPUT("FILE", f"Default: RUN/{NAME}.", "-o", "--output")] = None,
+    hash_names: options.HashNames = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Write a finished run as one page that opens from disk: strips, scores, sliders, intervals, the clip in step.
@@ -46,6 +49,7 @@ def report(
     """
     from seqcls.models.file import read_header
 
+    names = options.pseudonyms(hash_names, [] if clip is None else [clip], [folder, output, model])
     runs = _runs(folder)
     target = output if output is not None else (folder if folder.is_dir() else folder.parent) / NAME
     header = None if model is None else read_header(model)
@@ -55,11 +59,10 @@ def report(
     with only_writer(target, is_folder=False):
         options.check_outputs(*pages, overwrite=overwrite)
         if len(runs) == 1:
-            timeline = _read(runs[0])
-            _write(timeline, target, clip if clip is not None else _clip_beside(runs[0], timeline), header)
+            _write(runs[0], target, clip, header, names)
             failed = False
         else:
-            failed = _write_many(runs, target, header)
+            failed = _write_many(runs, target, header, names)
     print(for_terminal(str(target)))  # noqa: T201  # the result of this command is the path
     if failed:
         raise typer.Exit(1)
@@ -67,8 +70,12 @@ def report(
 
 def _runs(folder: Path) -> list[Path]:
     """The runs at a place: itself, or those below it. Raises DataError where there is none."""
+    from seqcls.journal import JOURNAL_NAME
+
     if not folder.is_dir() or (folder / "timeline.json").is_file():
         return [folder]
+    if (folder / JOURNAL_NAME).is_file():
+        raise DataError(f"{folder} holds a journal and no timeline yet: `{remedy(folder)}` makes it")
     found = sorted(path.parent for path in folder.rglob("timeline.json"))
     if not found:
         raise DataError(f"no run in {folder}: make one with `seqcls run CLIP -o DIR`")
@@ -91,11 +98,15 @@ def _clip_beside(run: Path, timeline: Timeline) -> Path | None:
     return next((path for path in near if path.is_file()), None)
 
 
-def _write(timeline: Timeline, target: Path, clip: Path | None, header: ModelHeader | None) -> None:
-    """The page of one run; without its clip it has no pictures and says so."""
+def _write(
+    run: Path, target: Path, clip: Path | None, header: ModelHeader | None, names: Pseudonyms | None
+) -> Timeline:
+    """The page of one run, which is returned; without its clip it has no pictures and says so."""
     from seqcls.report.page import ReportOptions, write_report
     from seqcls.report.thumbnails import thumbnails_of_clip
 
+    timeline = _read(run)
+    clip = _clip_beside(run, timeline) if clip is None else clip
     pictures: tuple[Thumbnail, ...] = ()
     remark = "The clip was not at hand: this report has no pictures. Add them with --clip."
     if clip is not None:
@@ -103,11 +114,13 @@ def _write(timeline: Timeline, target: Path, clip: Path | None, header: ModelHea
             pictures = thumbnails_of_clip(str(clip), timeline, advance)
         remark = "" if pictures else "This report has no pictures: no ultrasound region is known in the clip."
     remarks = (remark,) if remark else ()
+    timeline = timeline if names is None else names.timeline(timeline)
     write_report(
         timeline,
         target,
         ReportOptions(thumbnails=pictures, beside=beside(timeline, target), remarks=remarks, header=header),
     )
+    return timeline
 
 
 class RunPages:
@@ -152,7 +165,7 @@ def beside(timeline: Timeline, page: Path) -> str:
     return next((way for way, path in ways.items() if path.is_file()), "")
 
 
-def _write_many(runs: list[Path], target: Path, header: ModelHeader | None) -> bool:
+def _write_many(runs: list[Path], target: Path, header: ModelHeader | None, names: Pseudonyms | None) -> bool:
     """A page for each run that can be read, and the index; whether there were others."""
     from seqcls.report.index import ClipSummary, summary_of, write_index
 
@@ -160,16 +173,15 @@ def _write_many(runs: list[Path], target: Path, header: ModelHeader | None) -> b
     with console.progress("reports", len(runs), "runs") as advance:
         for number, run in enumerate(runs, 1):
             try:
-                timeline = _read(run)
                 with only_writer(run / NAME, is_folder=False):
-                    _write(timeline, run / NAME, _clip_beside(run, timeline), header)
+                    timeline = _write(run, run / NAME, None, header, names)
                 clips.append(summary_of(timeline, link_to(run / NAME, target)))
             except OutputError:
                 raise  # the next one would meet the same full or forbidden disk
             except SeqclsError as error:
                 failed += 1
                 console.notify(f"seqcls: {error}")
-                clips.append(ClipSummary(run.name, "", one_line(error), {}))
+                clips.append(ClipSummary(console.shown(run.name), "", console.shown(one_line(error)), {}))
             advance(number)
     write_index(count_of(len(runs), "clip"), clips, target)
     console.notify(f"{count_of(len(runs) - failed, 'report')} written, {failed} failed")

@@ -64,7 +64,7 @@ def export(
         options.check_outputs(*places.values(), overwrite=overwrite)
         journal = _journal_at(folder) if folder.is_dir() else None
         if journal is not None:
-            stale = f"{journal} is newer than the timeline beside it: `{_remedy(folder)}` brings that up to date"
+            stale = f"{journal} is newer than the timeline beside it: `{remedy(folder)}` brings that up to date"
             if not (folder / "timeline.json").exists():
                 raise DataError(stale)
             console.warn(stale)
@@ -143,7 +143,7 @@ def replay(
             raise typer.Exit(3)
 
 
-def _remedy(folder: Path) -> str:
+def remedy(folder: Path) -> str:
     return f"seqcls replay '{folder}' -o '{folder}' --overwrite"
 
 
@@ -184,7 +184,7 @@ def write_from_journal(path: Path, folder: Path, expressions: Sequence[str] = ()
         timeline = where(read_with_progress(path).timeline(), *expressions)
         write_with_progress(timeline, folder)
     except KeyboardInterrupt:
-        again = _remedy(folder)
+        again = remedy(folder)
         raise KeyboardInterrupt(f"interrupted; {path} is complete: `{again}` writes the other files from it") from None
     return timeline
 

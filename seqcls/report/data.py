@@ -94,4 +94,4 @@ def _differences(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
 def pack(parts: Sequence[NDArray[Any]]) -> str:
     """Base64 of one zlib stream of arrays (T,), each as planes of bytes in little-endian order."""
     planes = [part.astype(part.dtype.newbyteorder("<")).view(np.uint8).reshape(len(part), -1).T for part in parts]
-    return base64.b64encode(zlib.compress(b"".join(plane.tobytes() for plane in planes), 9)).decode("ascii")
+    return base64.b64encode(zlib.compress(b"".join(plane.tobytes() for plane in planes), 6)).decode("ascii")

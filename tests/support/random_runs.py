@@ -8,6 +8,7 @@ import numpy as np
 from support.timelines import timeline
 
 from seqcls.intervals import IntervalOptions
+from seqcls.reprocess import replay
 from seqcls.smoothing import SmoothingOptions
 from seqcls.timeline import Timeline
 from seqcls.types import Gap, ScoreTable
@@ -70,3 +71,15 @@ def random_options(seed: int, organs: int) -> tuple[SmoothingOptions, list[Inter
             )
         )
     return smoothing, each
+
+
+def long_run(frames: int = 360_000, rate_hz: float = 25.0) -> Timeline:
+    """Four hours of two organs; scores with noise in every bit."""
+    rng = np.random.default_rng(1)
+    time_s = np.arange(frames) / rate_hz
+    slow = np.stack([np.sin(time_s / 37) + np.sin(time_s / 11), np.cos(time_s / 23)], axis=1)
+    raw = (1 / (1 + np.exp(-4 * slow - rng.normal(0, 0.3, slow.shape)))).astype(np.float32)
+    organs = ("thyroid", "trachea")
+    shown_s, measured = np.full(frames, 1 / rate_hz), np.ones(frames, np.bool_)
+    table = ScoreTable(organs, np.arange(frames), time_s, shown_s, raw, raw, ("",) * frames, measured)
+    return replay(replace(timeline(**dict.fromkeys(organs, "P")), scores=table, end_s=frames / rate_hz))

@@ -74,6 +74,7 @@ export class TimelineView extends EventTarget {
   seek(time_s, by = "call") {
     this.position_s = Math.min(Math.max(time_s, this.least_s), this.most_s);
     this.reveal(this.position_s);
+    if (by !== "player") this.hover_s = null; // the position is read until the pointer moves again
     this.place();
     this.dispatchEvent(new CustomEvent("seek", { detail: { time_s: this.position_s, row: this.rowAt(this.position_s), by } }));
   }

@@ -1,0 +1,66 @@
+"""`seqcls report` and `run --report`: one page for one run, an index for many."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from support.commands import Seqcls, bright_clip, one_line
+
+
+def facts(page: Path) -> dict[str, Any]:
+    """What the page says of its run, or of its clips."""
+    found = re.search(r'<script type="application/json" id="[\w-]+">(.*?)</script>', page.read_text(encoding="utf-8"))
+    assert found is not None
+    held: dict[str, Any] = json.loads(found[1])
+    return held
+
+
+def test_one_run_is_a_page(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
+    clip = bright_clip(tmp_path / "clips" / "clip.mp4", [15 <= i < 35 for i in range(50)])
+    other = bright_clip(tmp_path / "clips" / "other.mp4", [True] * 120)
+    assert seqcls("run", clip, "-m", model, "-o", "out").code == 0
+    done = seqcls("report", "out")
+    assert (done.code, done.out) == (0, f"{Path('out/report.html')}\n")
+    bare = facts(Path("out/report.html"))
+    assert bare["pictures"] == [] and bare["beside"] == "" and "--clip" in bare["remarks"][0]
+    again = seqcls("report", "out")
+    assert again.code == 1 and "--overwrite" in one_line(again)
+    first = Path("out/report.html").read_bytes()
+    assert seqcls("report", "out", "--overwrite").code == 0 and Path("out/report.html").read_bytes() == first
+    wrong = seqcls("report", "out", "--clip", other, "--overwrite")
+    assert wrong.code == 1 and "name the clip of this run" in one_line(wrong)
+    assert Path("out/report.html").read_bytes() == first
+    assert seqcls("report", "nowhere").code == 1
+    Path("empty").mkdir()
+    assert "seqcls run" in one_line(seqcls("report", "empty"))
+
+
+def test_the_clip_beside_the_run_is_found(seqcls: Seqcls, model: str) -> None:
+    bright_clip(Path("clip.mp4"), [True] * 10)
+    assert seqcls("run", "clip.mp4", "-m", model, "-o", "out", "--region", "0,0,32,32", "--no-gate").code == 0
+    assert seqcls("report", "out").code == 0
+    held = facts(Path("out/report.html"))
+    assert held["beside"] == "../clip.mp4" and len(held["pictures"]) >= 5 and held["remarks"] == []
+
+
+def test_many_runs_have_an_index_with_those_that_failed(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
+    clips = tmp_path / "clips"
+    for name in ("a.mp4", "b.mp4"):
+        bright_clip(clips / name, [name == "a.mp4"] * 20)
+    (clips / "c.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + b"x" * 400)
+    assert seqcls("run", clips, "-m", model, "-o", "runs", "--report").code == 1
+    index = facts(Path("runs/report.html"))["clips"]
+    assert [(one["title"], one["link"], bool(one["failed"])) for one in index] == [
+        ("a.mp4", "a/report.html", False), ("b.mp4", "b/report.html", False), ("c.mp4", "", True),
+    ]  # fmt: skip
+    assert index[0]["organs"]["node"]["present_s"] > 0 == index[1]["organs"]["node"]["present_s"]
+    assert facts(Path("runs/a/report.html"))["title"] == "a.mp4"
+    assert seqcls("report", "runs").code == 1  # they are there
+    (Path("runs/b/scores.csv")).write_text("nothing\n", encoding="utf-8")
+    done = seqcls("report", "runs", "--overwrite")
+    assert done.code == 1 and "1 report written, 1 failed" in done.err
+    assert [bool(one["failed"]) for one in facts(Path("runs/report.html"))["clips"]] == [False, True]
+    assert seqcls("report", "runs", "--clip", clips / "a.mp4", "--overwrite").code == 2

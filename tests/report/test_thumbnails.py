@@ -1,0 +1,54 @@
+"""Pictures of the region alone, few and small."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from support.drawn import write_clip
+from support.timelines import timeline
+
+from seqcls.errors import DataError
+from seqcls.gate import GateOptions
+from seqcls.geometry import Geometry, Region
+from seqcls.report.thumbnails import HEIGHT, MOST, Thumbnail, thumbnails_of, thumbnails_of_clip, thumbnails_of_run
+
+
+def drawn(one: Thumbnail) -> np.ndarray:
+    data = base64.b64decode(one.url.partition(",")[2])
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+
+
+def test_few_and_small() -> None:
+    made = thumbnails_of([(float(i), np.full((300, 600), i, np.uint8)) for i in range(100)])
+    assert len(made) == MOST and (made[0].time_s, made[-1].time_s) == (0.0, 99.0)
+    assert drawn(made[-1]).shape == (HEIGHT, 2 * HEIGHT) and made[-1].ratio == 2.0
+    assert drawn(made[-1]).mean() == pytest.approx(99, abs=1)
+    assert thumbnails_of([]) == ()
+
+
+def test_images_of_a_run_lose_the_borders_that_made_them_square() -> None:
+    image = np.zeros((64, 64), np.uint8)
+    image[16:48] = 200
+    region = Region(x0=0, y0=0, x1=200, y1=100, width=200, height=100)
+    run = timeline(liver="P")
+    run = replace(run, thumbnails=((0.0, image),), provenance=replace(run.provenance, regions=(region,)))
+    (made,) = thumbnails_of_run(run)
+    assert made.ratio == 2.0 and drawn(made).min() > 190
+
+
+def test_of_a_clip_only_the_region_is_shown_and_another_clip_is_refused(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", [True] * 20)
+    run = timeline(liver="P" * 20)
+    box = (20, 10, 60, 40)
+    used = replace(run.provenance, geometry=Geometry(size=32, region=box), gate=GateOptions(enabled=False))
+    run = replace(run, provenance=used)  # 20 frames at 10 Hz, as the clip
+    done: list[int] = []
+    made = thumbnails_of_clip(str(clip), run, done.append)
+    assert done[-1] == 20 and len(made) == 20 and drawn(made[0]).shape == (30, 40)
+    with pytest.raises(DataError, match="name the clip of this run"):
+        thumbnails_of_clip(str(clip), replace(run, end_s=60.0))
