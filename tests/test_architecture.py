@@ -129,13 +129,14 @@ def test_temporaries_have_one_home() -> None:
     assert [path.name for path in modules() if "tempfile" in imported_names(path)] == ["temporaries.py"]
 
 
-#: Libraries that report, or leave traces, when they are imported, and the folders that have them by ``library(NAME)``.
+#: Libraries that report, leave traces or are extras, and the folders that have them by ``library(NAME)``.
 CAREFULLY = {
     "convert": {"nncf", "onnx", "onnxruntime"},
     "deidentify": {"pydicom"},
     "engines": {"onnx", "onnxruntime", "openvino"},
-    "exports": {"matplotlib"},
+    "exports": {"matplotlib", "opentimelineio", "pyarrow"},
     "models": {"onnx", "torchvision"},
+    "notebook": {"pandas"},
     "sources": {"pydicom"},
     "training": {"matplotlib", "torch"},
 }
