@@ -14,7 +14,8 @@ Begin with:
 - ``Detector.analyze(clip)``: its ``Timeline``; ``Detector.stream(frames)``: each change of state as soon as it is
   certain; ``Detector.score(images)``: probabilities.
 - ``write_run``, ``read_run``, ``export``, ``replay``: timelines to files and back, and again with other options;
-  ``where``: organs made of others; ``write_proxy``: a constant-rate twin of a clip, and its ``TimeMap``.
+  ``where``: organs made of others; ``write_proxy``: a constant-rate twin of a clip, and its ``TimeMap``;
+  ``write_overlay``, ``write_cuts``: a timeline seen in its clip.
 
 Research software, not a medical device.
 """
@@ -56,6 +57,7 @@ from seqcls.types import (
 
 if TYPE_CHECKING:
     from seqcls.adaptive import SamplingOptions
+    from seqcls.cut import Cut, write_cuts
     from seqcls.detector import Analysis, Detector, load
     from seqcls.engines import Engine
     from seqcls.exports import export, read_run, write_run
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
     from seqcls.gate import GateOptions
     from seqcls.geometry import Geometry, Layout, Region
     from seqcls.models.file import ModelHeader
+    from seqcls.overlay import write_overlay
     from seqcls.proxy import Proxy, write_proxy
     from seqcls.reprocess import replay
     from seqcls.sources import Source, open_source
@@ -79,6 +82,7 @@ DISCLAIMER = "Research software, not a medical device: not for diagnosis or trea
 _MODULES = {
     "Analysis": "detector",
     "CameraOptions": "feeds.capture",
+    "Cut": "cut",
     "Detector": "detector",
     "Engine": "engines",
     "FeedTiming": "feeds.connection",
@@ -101,6 +105,8 @@ _MODULES = {
     "read_run": "exports",
     "replay": "reprocess",
     "where": "where",
+    "write_cuts": "cut",
+    "write_overlay": "overlay",
     "write_proxy": "proxy",
     "write_run": "exports",
 }
@@ -115,6 +121,8 @@ __all__ = [  # noqa: RUF022 - what one begins with comes first
     "replay",
     "where",
     "write_proxy",
+    "write_overlay",
+    "write_cuts",
     "Detector",
     "Analysis",
     "Source",
@@ -134,6 +142,7 @@ __all__ = [  # noqa: RUF022 - what one begins with comes first
     "Timeline",
     "TimeMap",
     "Proxy",
+    "Cut",
     "Interval",
     "Event",
     "Gap",

@@ -18,6 +18,7 @@ from seqcls.cli.options import INPUT, MODEL, OUTPUT, Panel
 from seqcls.cli.report import NAME as REPORT
 from seqcls.cli.report import RunPages
 from seqcls.cli.results import write_with_progress
+from seqcls.cli.second_reading import SecondReading
 from seqcls.errors import OutputError, SeqclsError, UsageError, one_line
 from seqcls.files.output_lock import OutputBusyError, only_writer
 from seqcls.text.wording import count_of
@@ -102,6 +103,15 @@ def run(
     on_event: Annotated[str | None, LIVE("COMMAND", "Run this for each event, without a shell.")] = None,
     output: Annotated[Path | None, OUTPUT("DIR", "Default: NAME-timeline.", "-o", "--output")] = None,
     report: Annotated[bool, OUTPUT("", "Write each run as a page too, report.html.", "--report")] = False,
+    overlay: Annotated[
+        bool, OUTPUT("", "Write the clip with states, scores and strips in it too, overlay.mp4.", "--overlay")
+    ] = False,
+    overlay_shows_names: Annotated[
+        bool, OUTPUT("", "Show all of the screen in it, burnt-in names too.", "--overlay-shows-names")
+    ] = False,
+    cut: Annotated[
+        bool, OUTPUT("", "Write each presence as a clip and a contact sheet too, in cuts/.", "--cut")
+    ] = False,
     hash_names: options.HashNames = None,
     overwrite: options.Overwrite = False,
 ) -> None:
@@ -116,6 +126,7 @@ def run(
     """
     given = locals()
     from seqcls.adaptive import SamplingOptions
+    from seqcls.cut import CUTS_NAME
     from seqcls.detector import load
     from seqcls.exports import RUN_ENDS, read_run
     from seqcls.exports.timeline_png import load_library
@@ -138,7 +149,9 @@ def run(
         raise UsageError(f"a live run watches one source, not {len(sources)} ({named}); start one seqcls for each")
     expressions = tuple(where or ())
     run_options = options.picked(LiveRunOptions, given, camera=parse_camera(camera), where=expressions)
+    again = SecondReading(overlay=overlay, shows_names=overlay_shows_names, cut=cut)
     if watched:
+        again.refuse_for_live()
         if sandbox is not None:
             raise UsageError("--sandbox is for clips; leave it out: a feed is read in a process of its own in any case")
         share_one_pool()
@@ -172,12 +185,14 @@ def run(
     # A live run says itself what to do about a journal.
     ends = RUN_ENDS if watched else (*RUN_ENDS, JOURNAL_NAME)
     results = [folder / name for folder in folders for name in ends]
+    results += [path for folder in folders for path in again.outputs(folder)]
     if len(folders) > 1:
         results += [_root(output) / name for name in ("intervals.csv", *([REPORT] * report))]
     with only_writer(folders[0] if len(folders) == 1 else _root(output), is_folder=True):
         options.check_outputs(*results, overwrite=overwrite or resume)
         for folder in () if resume else folders:
-            _require_no_clips(folder / "clips")
+            for name in ("clips", CUTS_NAME):
+                _require_no_clips(folder / name)
         # Slow to import and needed at the end only: a core is free for it while the model and the clip are opened.
         threading.Thread(target=load_library, daemon=True).start()
         console.notify(f"model {path} ({', '.join(detector.organs)})")
@@ -202,6 +217,7 @@ def run(
                     pool=pool if apart else None,
                     overwrite=overwrite,
                     pages=RunPages(_root(output), detector.header) if report else None,
+                    again=again,
                 )
         if code:
             raise typer.Exit(code)
@@ -241,10 +257,12 @@ def _run_all(
     pool: DecoderPool | None,
     overwrite: bool,
     pages: RunPages | None,
+    again: SecondReading,
 ) -> int:
     """Run every source into its folder; one that fails is reported and the others go on. Returns the exit code.
 
-    ``pool``: what decodes, None for this process. ``pages``: what writes those of --report.
+    ``pool``: what decodes, None for this process. ``pages``: what writes those of --report. ``again``: what is written
+    from the frames once the timeline is known.
     """
     from seqcls.exports import write_intervals_csv
     from seqcls.layouts import with_layouts
@@ -260,6 +278,7 @@ def _run_all(
         )
         detector = replace(detector, header=replace(detector.header, geometry=geometry))
     done: list[Timeline] = []
+    extra: list[str] = []
     failed, whole = len(found.aside.unread), 0
     with console.stops_cleanly() as should_stop, closing(_started(detector, sources, open_one, should_stop)) as started:
         for number, (source, analysis, folder) in enumerate(zip(sources, started, folders, strict=True)):
@@ -273,6 +292,8 @@ def _run_all(
                         timelines = [_finish(analysis, folder, rate_hz, names, expressions)]
                         if pages is not None:
                             pages.write(timelines[0], folder)
+                        opens, geometry = partial(open_one, source), detector.header.geometry
+                        extra = again.write(timelines[0], opens, geometry, folder, should_stop)
                 if analysis is None:
                     tables.show_pictures(console.results(), source.path, timelines)
                 else:
@@ -302,7 +323,9 @@ def _run_all(
             pages.write_index()
         console.notify(f"{whole} of {len(sources)} done, {failed} failed{tables.run_facts(done)}; {root}")
     elif done:
-        clip = "intervals.csv, scores.csv, timeline.json, timeline.png" + (", report.html" if pages else "")
+        clip = ", ".join(
+            [*["intervals.csv", "scores.csv", "timeline.json", "timeline.png"], *[REPORT] * bool(pages), *extra]
+        )
         what = "pictures.csv, scores.csv" if sources[0].unrelated else clip
         console.notify(f"wrote {folders[0]}: {what}")
     if interrupted:

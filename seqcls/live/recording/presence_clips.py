@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from seqcls.files import nfc, require_writable
+from seqcls.files import require_writable
+from seqcls.files.safe_names import clip_name
 from seqcls.gate import GateOptions
 from seqcls.live.background import Notify, nothing
 from seqcls.live.recording.fragmented_video import (
@@ -24,8 +25,6 @@ RING_BYTES = 256 << 20
 
 #: Presence is certain at most this long after it began: smoothing delay and ``min_present_s``, generously.
 REACH_S = 10.0
-
-_NAME_BYTES = 80
 
 
 @dataclass(slots=True, eq=False)
@@ -154,14 +153,3 @@ class PresenceClips(BackgroundRecording):
                 ends.callback(clip.video.close)
             for clip in () if self.failed else ending:
                 clip.write_waiting()
-
-
-def clip_name(organ: str, start_s: float) -> str:
-    """A file name that every system takes and that stays in its folder."""
-    kept = "".join(c if c.isalnum() or c in "-_" else "_" for c in nfc(organ))
-    kept = kept.encode("utf-8")[:_NAME_BYTES].decode("utf-8", "ignore")
-    milliseconds = max(0, round(start_s * 1000))
-    seconds, milliseconds = divmod(milliseconds, 1000)
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{kept if kept else 'organ'}-{hours:02d}-{minutes:02d}-{seconds:02d}.{milliseconds:03d}.mp4"

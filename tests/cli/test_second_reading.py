@@ -1,0 +1,72 @@
+"""`seqcls run --overlay --cut`: what is made of the clip's frames once its timeline is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.commands import Seqcls, bright_clip, one_line
+
+from seqcls.sources import open_source
+from seqcls.types import Frame
+
+
+def frames_in(path: Path) -> list[Frame]:
+    with open_source(path) as source:
+        return [item for item in source if isinstance(item, Frame)]
+
+
+def test_overlay_and_cuts_lie_beside_the_results(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
+    clip = bright_clip(tmp_path / "clip.mp4", [10 <= k < 20 for k in range(30)])
+    done = seqcls("run", clip, "-m", model, "-o", "out", "--overlay", "--cut", "--where", "none = not node")
+    assert done.code == 0 and "overlay.mp4, cuts/ (3 clips)" in done.err
+    overlay = frames_in(tmp_path / "out" / "overlay.mp4")
+    assert [frame.time_s for frame in overlay] == pytest.approx([k / 10 for k in range(30)])
+    assert overlay[0].image.shape == (32, 32)
+    cuts = {path.name: len(frames_in(path)) for path in (tmp_path / "out" / "cuts").glob("*.mp4")}
+    assert cuts == {"node-00-00-01.000.mp4": 10, "none-00-00-00.000.mp4": 10, "none-00-00-02.000.mp4": 10}
+    again = seqcls("run", clip, "-m", model, "-o", "out", "--overwrite")
+    assert again.code == 1 and "holds clips of an earlier run" in one_line(again)
+
+
+def test_of_several_clips_each_has_its_own(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
+    for name in "ab":
+        bright_clip(tmp_path / f"clips/{name}.mp4", [True] * 8)
+    assert seqcls("run", "clips", "-m", model, "-o", "out", "--overlay").code == 0
+    written = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("overlay.mp4"))
+    assert written == ["out/a/overlay.mp4", "out/b/overlay.mp4"]
+    assert seqcls("run", "clips", "-m", model, "-o", "out", "--overwrite").code == 0
+    assert not list(tmp_path.rglob("overlay.mp4")), "of another run than the timeline beside it"
+
+
+def test_what_may_not_be_shown_is_a_warning_and_no_file(
+    seqcls: Seqcls, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seqcls.kept_frames.keepable", lambda *_: None)
+    clip = bright_clip(tmp_path / "clip.mp4", [True] * 8)
+    done = seqcls("run", clip, "-m", model, "-o", "out", "--overlay", "--cut")
+    assert done.code == 0 and "nothing of clip.mp4 may be shown" in done.err and "--region" in done.err
+    assert "1 of 1 clip in cuts are black" in done.err
+    assert not (tmp_path / "out" / "overlay.mp4").exists() and (tmp_path / "out" / "timeline.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["clip.mp4", "--overlay-shows-names"], "changes what --overlay writes"),
+        (["clip.mp4", "--overlay", "--realtime"], "--overlay is for clips; leave it out, a live run has --record"),
+        (["0", "--cut"], "--cut is for clips; leave it out, a live run has --clips"),
+    ],
+)
+def test_what_cannot_be_is_refused(seqcls: Seqcls, model: str, arguments: list[str], says: str, tmp_path: Path) -> None:
+    bright_clip(tmp_path / "clip.mp4", [True] * 3)
+    done = seqcls("run", *arguments, "-m", model)
+    assert done.code == 2 and says in one_line(done)
+
+
+def test_an_overlay_that_is_there_is_kept(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
+    clip = bright_clip(tmp_path / "clip.mp4", [True] * 3)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "overlay.mp4").write_text("mine")
+    done = seqcls("run", clip, "-m", model, "-o", "out", "--overlay")
+    assert done.code == 1 and "overlay.mp4 is there already: add --overwrite" in one_line(done)
