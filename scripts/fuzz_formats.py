@@ -316,12 +316,30 @@ def _labels_json() -> list[bytes]:
     return [json.dumps({"clips": [clip, {**clip, "file": "b.mp4"}]}).encode()]
 
 
-def _open_labels(path: Path) -> None:
-    from seqcls.datasets.labels import read_labels
+def _exported(*names: str) -> list[bytes]:
+    """A timeline as it goes to tools of annotation."""
+    from seqcls.exports import export
 
-    for clip in read_labels(path):
+    made = timelines.timeline("P1/a.mp4", liver="..PPPP??PPPP....", kidney="PPPP....mmmm??PP", node="." * 16)
+    with tempfile.TemporaryDirectory() as folder:
+        return [export(made, folder, name)[0].read_bytes() for name in names]
+
+
+def _open_labels(path: Path) -> None:
+    from seqcls.datasets.import_labels import ClipTimes, in_seconds, write_labels_csv
+    from seqcls.datasets.labels import read_labels
+    from seqcls.types import SourceReport
+
+    labels = read_labels(path)
+    for clip in labels:
         for organ in clip.organs:
             clip.state_at(organ, 3, 1.25)
+    shown_s = np.arange(16) / 10
+    times = ClipTimes(np.arange(16), shown_s, 1.6, SourceReport("complete"))
+    with contextlib.suppress(SeqclsError):  # they are of another clip
+        write_labels_csv(path.with_name("written.csv"), [in_seconds(clip, times) for clip in labels])
+        for clip in read_labels(path.with_name("written.csv")):
+            assert clip.rest is None
 
 
 @cache
@@ -707,6 +725,11 @@ FORMATS: dict[str, Format] = {
     "model header": Format("m.safetensors", _model_samples, _damage_model, _open_model),
     "labels csv": Format("labels.csv", _labels_csv, damage_words, _open_labels),
     "labels json": Format("labels.json", _labels_json, damage_json, _open_labels),
+    "labels of tools": Format(
+        "labels.dat", partial(_exported, "label-studio", "boris", "fiftyone"), damage_json, _open_labels
+    ),
+    "labels in xml": Format("labels.dat", partial(_exported, "elan", "cvat"), damage_words, _open_labels),
+    "labels in lines": Format("labels.dat", partial(_exported, "vtt", "boris-tsv"), damage_words, _open_labels),
     "timeline": Format("t.json", lambda: [_run_files()[0]], damage_json, partial(_open_run, timeline=True)),
     "scores csv": Format("s.csv", lambda: [_run_files()[1]], damage_words, partial(_open_run, timeline=False)),
     "journal": Format("run.journal", _journal_samples, _damage_journal, _open_journal),

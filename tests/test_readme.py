@@ -88,6 +88,7 @@ def test_the_commands_run_in_order(
         "run",
         "replay",
         "export",
+        "import-labels",
         "proxy",
         "report",
         "deidentify",

@@ -31,6 +31,7 @@ from seqcls.cli import (
     doctor,
     evaluate,
     extract,
+    import_labels,
     proxy,
     report,
     results,
@@ -124,13 +125,14 @@ for _command in (
     results.replay,
     report.report,
     results.export,
+    import_labels.import_labels,
     proxy.proxy,
     deidentify.deidentify,
     convert.convert,
     bench.bench,
     doctor.doctor,
 ):
-    app.command(_command.__name__)(_spelt_as_on_disk(_command))
+    app.command(_command.__name__.replace("_", "-"))(_spelt_as_on_disk(_command))
 
 
 def _show_version(value: bool) -> None:

@@ -30,6 +30,7 @@ def test_commands_are_listed_in_the_order_of_use() -> None:
         "replay",
         "report",
         "export",
+        "import-labels",
         "proxy",
         "deidentify",
         "convert",

@@ -61,8 +61,9 @@ def read(body: Any, path: Path) -> FoundLabels:
 
 
 def _span(file: str, label: str, of: Any, where: str) -> LabelledSpan:
-    start = whole(entry(of, "start", (int, float), where), "start", where)  # type: ignore[arg-type]
-    end = of.get("end")
+    if not isinstance(of, dict):
+        raise DataError(f"{where}: a range is no pair of start and end")
+    start, end = whole(of.get("start"), "start", where), of.get("end")
     end = start if end is None else whole(end, "end", where)
     if start < 1:
         raise DataError(f"{where}: frames of Label Studio count from 1, not {start}")
