@@ -52,7 +52,7 @@ IMPORTS: dict[str, set[str]] = {
     "where": {"errors", "files", "types", "timeline"},
     "adaptive": {"errors", "types", "intervals", "smoothing", "engines", "preprocess"},
     "contact_sheet": {"text", "errors", "files", "types", "geometry", "gate", "sources", "keepable", "preprocess", "PIL", "cv2"},
-    "datasets": {"text", "errors", "files", "types", "geometry", "gate", "sources", "keepable", "layouts", "preprocess", "cv2"},
+    "datasets": {"text", "errors", "files", "types", "timemap", "geometry", "gate", "sources", "keepable", "layouts", "preprocess", "cv2"},
     "exports": {"palette", "text", "third_party", "errors", "files", "types", "pauses", "timemap", "sources", "timeline", "where"},
     "kept_frames": {"types", "geometry", "gate", "sources", "keepable", "preprocess"},
     "report": {"text", "errors", "files", "types", "pauses", "smoothing", "geometry", "gate", "models", "sources", "keepable", "timeline", "preprocess", "cv2"},

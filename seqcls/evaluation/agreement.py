@@ -246,6 +246,8 @@ def _compare(organ: str, one: ClipLabels, other: ClipLabels, frames: FrameTimes 
         limits = [span.limits for clip in (one, other) for span in clip.spans if nfc(span.organ) == nfc(organ)]
         if _by_frame(one) != _by_frame(other):
             raise DataError(f"{one.file} is labelled by frame and by second: name the folder of the clips (--clips)")
+        # What tools of annotation do not list is absent, from the clip's beginning to its end where that is known.
+        limits += [(0.0, clip.frames if _by_frame(clip) else clip.end_s) for clip in (one, other) if clip.rest]
         edges_s = np.unique(np.array(limits, np.float64)) if limits else np.zeros(1)
         time_s, weight = edges_s[:-1].tolist(), np.diff(edges_s)
         index = [int(start) for start in time_s]
