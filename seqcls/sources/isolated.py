@@ -83,6 +83,9 @@ class DecoderPool:
         """
         with self._lock:
             child = self._idle.pop() if self._idle else None
+        if child is not None and child.has_died:  # while it waited: no clip is to blame
+            child.close()
+            child = None
         if child is None:
             child = _Child(self._worker, self._memory_bytes, self._stall_s)
         return IsolatedSource(self, child, Order(found, rate_hz, images))
@@ -222,6 +225,10 @@ class _Child:
         with suppress(OSError):  # it died at once, which is seen when it is listened to
             self._orders.write(SETTINGS.pack(memory_bytes, *(fds if fds else (-1, -1))))
         threading.Thread(target=self._watch, name="seqcls-decoder-watch", daemon=True).start()
+
+    @property
+    def has_died(self) -> bool:
+        return self._process.poll() is not None
 
     def order(self, order: Order) -> None:
         """Have it read a clip. The pickle goes to the child; what comes back is no pickle."""

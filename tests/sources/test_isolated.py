@@ -73,7 +73,9 @@ def test_what_cannot_be_opened_is_refused_in_the_same_words(pool: DecoderPool, t
         assert messages[0] == messages[1]
 
 
-def test_a_clip_that_is_left_early_is_unknown_and_its_child_is_used_again(pool: DecoderPool, tmp_path: Path) -> None:
+def test_a_clip_that_is_left_early_is_unknown_and_its_child_is_used_as_long_as_it_lives(
+    pool: DecoderPool, tmp_path: Path
+) -> None:
     found = FoundSource(spec=str(make(tmp_path, "avi raw gray")), path="a.avi")
     source = pool.open(found)
     first = next(iter(source))
@@ -85,6 +87,10 @@ def test_a_clip_that_is_left_early_is_unknown_and_its_child_is_used_again(pool: 
         iter(source)
     with pool.open(found) as again:
         assert again._child is child and sum(isinstance(item, Frame) for item in again) == 40
+    child._process.kill()  # as the system does where memory is short
+    child._process.wait()
+    with pool.open(found) as another:
+        assert another._child is not child and sum(isinstance(item, Frame) for item in another) == 40
 
 
 def test_deep_images_of_a_set_share_a_scale(pool: DecoderPool, tmp_path: Path) -> None:
