@@ -1,4 +1,4 @@
-"""Damaged model files, labels, journals, runs, layouts, DICOM and OpenIGTLink by the thousand: a value or one line.
+"""Damaged model files, labels, journals, runs, layouts, DICOM and streams by the thousand: a value or one line.
 
     python scripts/fuzz_formats.py                                200 mutants of each kind
     python scripts/fuzz_formats.py --count 5000 --only journal
@@ -23,9 +23,11 @@ import json
 import random
 import re
 import shutil
+import socket
 import struct
 import sys
 import tempfile
+import threading
 import time
 import warnings
 from collections import Counter
@@ -43,7 +45,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "scripts")]
 
 from fuzz_media import MAX_BYTES, Outcome, Worker, peak_bytes  # noqa: E402 - from scripts/
-from support import journals, timelines  # noqa: E402 - from tests/
+from support import journals, media, timelines  # noqa: E402 - from tests/
 
 from seqcls.errors import NoFramesError, SeqclsError  # noqa: E402
 from seqcls.text.foreign_text import for_terminal  # noqa: E402
@@ -58,7 +60,7 @@ class Format:
     """A kind of file: ``samples`` are whole ones, ``damage`` changes their structure, ``open`` reads and uses one.
 
     ``name``: what the file is called, because readers go by suffixes. ``native``: a library reads it that may end the
-    process.
+    process, or the process bounds itself.
     """
 
     name: str
@@ -721,6 +723,129 @@ def _damage_onnx(data: bytes, rng: random.Random) -> bytes:
     return bytes(model.SerializeToString())
 
 
+def _images() -> Any:
+    return np.random.default_rng(0).integers(0, 256, (4, 32, 32), np.uint8)
+
+
+def _int8_ir_samples() -> list[bytes]:
+    from seqcls.convert.quantize import quantize_openvino
+    from seqcls.engines import openvino_graph
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "m.xml"
+        openvino_graph.write(path, quantize_openvino(_network(), _images()), _header(), "int8")
+        return [_joined(path.read_bytes(), path.with_suffix(".bin").read_bytes())]
+
+
+def _int8_onnx_samples() -> list[bytes]:
+    from seqcls.convert.quantize import quantize_onnx
+    from seqcls.engines import onnx_graph
+
+    graph = quantize_onnx(_network(), _images())
+    return [_written(lambda path: onnx_graph.write(path, graph, _header(), "int8"), "m.onnx")]
+
+
+_BOUNDARY = b"--frame\r\n"
+
+
+def _stream_samples() -> list[bytes]:
+    """What a server answers: images one after another, with and without their lengths, and a transport stream."""
+    import cv2
+
+    images = [cv2.imencode(".jpg", media.draw(number, 64, 48))[1].tobytes() for number in range(6)]
+    kind = b"HTTP/1.0 200 OK\r\nContent-Type: "
+    parts = [b"Content-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%s\r\n" % (len(each), each) for each in images]
+    plain = [b"Content-Type: image/jpeg\r\n\r\n" + each + b"\r\n" for each in images]
+    multipart = kind + b"multipart/x-mixed-replace; boundary=frame\r\n\r\n"
+    recipe = replace(media.recipe("ts h264"), frames=12, width=64, height=48)
+    transport = _written(lambda path: media.write_clip(path, recipe), "a.ts")
+    return [
+        *(multipart + b"".join(_BOUNDARY + part for part in each) for each in (parts, plain)),
+        kind + b"video/mp2t\r\n\r\n" + transport,
+    ]
+
+
+_ANSWERS = (
+    *(b"HTTP/1.0 302 Found\r\nLocation: file:///etc/hostname\r\n", b"HTTP/1.0 302 Found\r\nLocation: /\r\n"),
+    *(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n", b"HTTP/1.0 401 no\r\n", b"HTTP/1.0 503 no\r\n", b""),
+    *(b"HTTP/1.0 200 OK\r\nContent-Length: 99999999999\r\n", b"HTTP/1.0 200 OK\r\nContent-Encoding: gzip\r\n"),
+    *(b"HTTP/1.0 200 OK\r\nX: " + b"a" * 100_000 + b"\r\n", b"HTTP/1.0 206 OK\r\nContent-Range: bytes 9-/1\r\n"),
+)
+
+
+def _damage_stream(data: bytes, rng: random.Random) -> bytes:
+    """The answer's first lines; or its parts: their heads and images, lost, doubled, of another size."""
+    import cv2
+
+    head, _, body = data.partition(b"\r\n\r\n")
+    if rng.random() < 0.2:
+        rest = head.partition(b"\r\n")[2]
+        return rng.choice(_ANSWERS) + (rest + b"\r\n" if rng.random() < 0.7 else b"") + b"\r\n" + body
+    if _BOUNDARY not in body:
+        return head + b"\r\n\r\n" + damage_bytes(body, rng)
+    parts = body.split(_BOUNDARY)
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        at, kind = rng.randrange(len(parts)), rng.randrange(7)
+        if kind == 0:
+            del parts[at : at + 1]
+        elif kind == 1:
+            parts[at:at] = [parts[at]] * rng.choice((1, 200))
+        elif kind == 2:
+            parts[at] = parts[at].replace(b"\r\n\r\n", b"", 1)
+        elif kind == 3:
+            size = rng.choice(((1, 1), (8, 3000), (3000, 8), (65, 47)))
+            parts[at] = b"\r\n\r\n" + cv2.imencode(".jpg", np.full(size, 90, np.uint8))[1].tobytes()
+        elif kind == 4:
+            parts[at] = re.sub(
+                rb"(?<=Length: )\d+", rng.choice((b"0", b"-1", b"7", b"2147483648", b"9" * 30)), parts[at]
+            )
+        elif kind == 5:
+            parts[at] += rng.randbytes(rng.choice((1, 1000, 300_000)))
+        else:
+            front, _, image = parts[at].partition(b"\r\n\r\n")
+            parts[at] = front + b"\r\n\r\n" + damage_bytes(image, rng)
+        if not parts:
+            break
+    return head + b"\r\n\r\n" + _BOUNDARY.join(parts)
+
+
+def _open_stream(path: Path) -> None:
+    """As the process that reads a network camera does, from a server that sends this and ends: that breaks a feed."""
+    from seqcls.errors import SourceError, one_line
+    from seqcls.feeds import capture_worker
+    from seqcls.feeds.capture import StreamTarget
+
+    data = path.read_bytes()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=_serve, args=(server, data), daemon=True).start()
+        target = StreamTarget(url=f"http://127.0.0.1:{server.getsockname()[1]}/feed", timeout_s=5.0)
+        shown = 0
+        try:
+            for image, _ in capture_worker._stream(target):
+                assert image.ndim == 2, image.shape
+                shown += 1
+        except capture_worker._MISTAKES:
+            raise
+        except Exception as error:
+            if not shown:
+                raise SourceError(one_line(error)) from None
+        finally:
+            server.shutdown(socket.SHUT_RDWR)  # whoever waits for a client waits on after a mere close
+
+
+def _serve(server: socket.socket, data: bytes) -> None:
+    """To whoever comes, until it is shut down."""
+    while True:
+        try:
+            peer = server.accept()[0]
+        except OSError:
+            return
+        with contextlib.closing(peer), contextlib.suppress(OSError):
+            peer.settimeout(10)
+            peer.recv(4096)
+            peer.sendall(data)
+
+
 FORMATS: dict[str, Format] = {
     "model header": Format("m.safetensors", _model_samples, _damage_model, _open_model),
     "labels csv": Format("labels.csv", _labels_csv, damage_words, _open_labels),
@@ -738,6 +863,10 @@ FORMATS: dict[str, Format] = {
     "openigtlink": Format("wire.bin", _igtl_samples, _damage_igtl, _open_igtl),
     "openvino graph": Format("m.joined", _ir_samples, _damage_ir, _open_ir, native=True),
     "onnx graph": Format("m.onnx", _onnx_samples, _damage_onnx, partial(_infer, engine="onnx"), native=True),
+    "openvino int8 graph": Format("m.joined", _int8_ir_samples, _damage_ir, _open_ir, native=True),
+    "onnx int8 graph": Format("m.onnx", _int8_onnx_samples, _damage_onnx, partial(_infer, engine="onnx"), native=True),
+    # The last, because it bounds the memory of the process for good.
+    "network stream": Format("wire.http", _stream_samples, _damage_stream, _open_stream, native=True),
 }
 
 
@@ -829,10 +958,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="seqcls-fuzz-") as folder:
         tally, findings = fuzz(kinds, Path(folder), options.count, options.seed, options.keep)
     columns = ("read", "refused", *FINDINGS)
-    print(f"{'kind':18}" + "".join(f"{column:>10}" for column in columns))
+    print(f"{'kind':20}" + "".join(f"{column:>10}" for column in columns))
     for kind in [*kinds, "all"]:
         counts = [sum(n for (k, o), n in tally.items() if o == column and kind in (k, "all")) for column in columns]
-        print(f"{kind:18}" + "".join(f"{count:>10}" for count in counts))
+        print(f"{kind:20}" + "".join(f"{count:>10}" for count in counts))
     print(*findings, sep="\n")
     print(f"{len(findings)} findings in {len(kinds) * options.count} files, {time.perf_counter() - began:.0f} s")
     return 1 if findings else 0
