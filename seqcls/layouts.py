@@ -14,13 +14,14 @@ from seqcls.files import on_disk
 from seqcls.files.json_record import Record, record_from
 from seqcls.files.json_text import read_json, write_json
 from seqcls.geometry import Geometry, Layout, Region, RegionFinder, overlap
+from seqcls.geometry.geometry import MAX_LAYOUTS
 from seqcls.geometry.layout import is_like
 from seqcls.sources import Source, open_source
 from seqcls.types import Frame
 
 FORMAT = 1
-#: A layout has 1 to 2 KB; so many screens belong to no department.
-MAX_BYTES, MAX_LAYOUTS = 4 << 20, 1000
+#: A layout has 1 to 2 KB.
+MAX_BYTES = 4 << 20
 #: Opens one clip.
 Opener = Callable[[], Source]
 #: Clips that are looked into before a run, evenly spread over all: a few frames of each are read.

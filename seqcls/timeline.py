@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -13,13 +13,23 @@ from numpy.typing import NDArray
 
 from seqcls.errors import UsageError
 from seqcls.files import same_name
-from seqcls.files.json_record import Record, known_fields, record_from
+from seqcls.files.json_record import Record, between, known_fields, record_from
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry, Region
 from seqcls.intervals import IntervalOptions
 from seqcls.smoothing import SmoothingOptions
 from seqcls.text.wording import count_of
-from seqcls.types import FrameCounts, Gap, Interval, ScoreTable, SourceInfo, SourceReport, State
+from seqcls.types import (
+    MAX_INDEX,
+    MAX_TIME_S,
+    FrameCounts,
+    Gap,
+    Interval,
+    ScoreTable,
+    SourceInfo,
+    SourceReport,
+    State,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,11 +42,11 @@ class Sampling:
 
     kind: Literal["every", "adaptive"] = "every"
     """Every frame, or an adaptive choice."""
-    step_s: float | None = None
+    step_s: float | None = field(default=None, metadata=between(0, MAX_TIME_S))
     """Largest distance of measured frames, in seconds; None where every frame is."""
-    margin: float = 0.2
+    margin: float = field(default=0.2, metadata=between(0, 1))
     """By how much scores between two measured frames may leave the range of these two."""
-    undecided: int = 0
+    undecided: int = field(default=0, metadata=between(0, MAX_INDEX))
     """Frames whose state the measured frames could not settle, with nothing left to measure."""
 
 
@@ -70,7 +80,7 @@ class Provenance:
     """How images became what the model sees."""
     regions: tuple[Region, ...] = ()
     """The ultrasound regions found, in order."""
-    latency_ms: tuple[float, float, float] | None = None
+    latency_ms: tuple[float, float, float] | None = field(default=None, metadata=between(0, 1e3 * MAX_TIME_S))
     """50th, 95th and 99th percentile from a frame's arrival to the decision, of a live run; NaN where no frame came."""
     sessions: tuple[str, ...] = ()
     """Of a run that kept a journal: the ids of its sessions."""

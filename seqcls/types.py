@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import UsageError
+from seqcls.files.json_record import at_most, between
 from seqcls.text.foreign_text import for_terminal
 from seqcls.text.wording import count_of
 
@@ -32,6 +33,13 @@ MAX_INDEX = 10**12
 #: Images of more pixels are refused before they are decoded: 25 times what scanners make, and 0.8 GB while 16 bits of
 #: each become 8.
 MAX_PIXELS = 50_000_000
+#: Frames per second, and seconds per frame, of anything that seqcls reads; frames at the clock of MPEG's times come at
+#: a tenth of it.
+MAX_RATE_HZ = 1_000_000
+#: How many times a pixel is as wide as high, or as high as wide.
+MAX_PIXEL_ASPECT = 100
+#: Facts that a source states for a person; FFmpeg's and DICOM's have up to a dozen.
+MAX_DETAILS = 1000
 #: Organs of one model, label file or timeline: each is a column, a row of the picture, a strip of the display.
 MAX_ORGANS = 100
 #: Characters of an organ's name, which becomes a folder's.
@@ -41,9 +49,11 @@ _NUMBERS = (int, float, np.integer, np.floating)
 
 
 def require_seconds(value: object, name: str) -> None:
-    """Raises UsageError unless ``value`` is a finite number of 0 or more seconds."""
+    """Raises UsageError unless ``value`` is a number of 0 to MAX_TIME_S seconds."""
     if isinstance(value, bool) or not isinstance(value, _NUMBERS) or not (math.isfinite(value) and value >= 0):
         raise UsageError(f"{name} must be 0 or more seconds, not {value!r}")
+    if value > MAX_TIME_S:
+        raise UsageError(f"{name} must be at most {MAX_TIME_S:g} seconds, not {value!r}")
 
 
 def require_organs(organs: Sequence[str]) -> None:
@@ -230,24 +240,24 @@ class SourceInfo:
     """File format, as FFmpeg calls it."""
     codec: str = ""
     """How the images are compressed."""
-    width: int = 0
+    width: int = field(default=0, metadata=between(0, MAX_PIXELS))
     """Of the images, in pixels; 0 where not known."""
-    height: int = 0
+    height: int = field(default=0, metadata=between(0, MAX_PIXELS))
     """Of the images, in pixels; 0 where not known."""
-    pixel_aspect: float = 1.0
+    pixel_aspect: float = field(default=1.0, metadata=between(1 / MAX_PIXEL_ASPECT, MAX_PIXEL_ASPECT))
     """Width of a stored pixel divided by its height. The source stretches its images where that is not 1: the pixels of
     a frame are square."""
-    declared_frames: int | None = None
+    declared_frames: int | None = field(default=None, metadata=between(0, MAX_INDEX))
     """How many frames the file says it holds."""
-    declared_duration_s: float | None = None
+    declared_duration_s: float | None = field(default=None, metadata=between(0, MAX_TIME_S))
     """How long the file says it lasts, in seconds."""
-    rate_hz: float | None = None
+    rate_hz: float | None = field(default=None, metadata=between(1 / MAX_RATE_HZ, MAX_RATE_HZ))
     """Frames per second, as declared or stated."""
     region: tuple[int, int, int, int] | None = None
     """An ultrasound region stated by the source itself (DICOM), in pixels (x0, y0, x1, y1), half-open."""
     has_clock: bool = True
     """Whether frames carry times of their own, rather than times by their rate."""
-    details: tuple[tuple[str, str], ...] = ()
+    details: tuple[tuple[str, str], ...] = field(default=(), metadata=at_most(MAX_DETAILS))
     """Other facts for a person, as pairs of name and value."""
 
     def __post_init__(self) -> None:
@@ -256,11 +266,19 @@ class SourceInfo:
             shown = for_terminal(own)
             if shown != own:
                 object.__setattr__(self, name, shown)
+        for f in _DECLARED:
+            value = getattr(self, f.name)
+            low, high = f.metadata["between"]
+            if value is not None and not low <= value <= high:  # a file may declare anything
+                object.__setattr__(self, f.name, None)
 
     @property
     def title(self) -> str:
         """What tells it from others, for a person: its path where it has one."""
         return self.path or self.name
+
+
+_DECLARED = [f for f in fields(SourceInfo) if f.name in ("declared_frames", "declared_duration_s", "rate_hz")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +289,7 @@ class SourceReport:
     """Whether all of the input was read."""
     reasons: tuple[str, ...] = ()
     """Why it is not complete; for a person."""
-    delivered: int = 0
+    delivered: int = field(default=0, metadata=between(0, MAX_INDEX))
     """How many frames came."""
     gaps: tuple[Gap, ...] = ()
     """Stretches without frames."""

@@ -20,7 +20,7 @@ from seqcls.sources.aside import Aside
 from seqcls.sources.images import images_in
 from seqcls.sources.sniff import is_clutter, is_image
 from seqcls.text.foreign_text import from_csv, whole_characters
-from seqcls.types import Verdict, require_organs
+from seqcls.types import MAX_TIME_S, Verdict, require_organs
 
 FORMAT = 1
 #: A row has 60 to 100 bytes: of 2 million frames, more than fit into memory.
@@ -96,8 +96,12 @@ def _row(cells: dict[str, str], organs: Sequence[str], root: Path, where: str) -
         raise DataError(f"{where}: {cells['path']} leads out of the folder")
     try:
         time_s = float(cells["time_s"]) if cells["time_s"] else float("nan")
+        if cells["time_s"] and not abs(time_s) <= MAX_TIME_S:
+            raise ValueError
     except ValueError:
-        raise DataError(f"{where}: time_s is {cells['time_s']!r}, not a number of seconds") from None
+        raise DataError(
+            f"{where}: time_s is {cells['time_s'][:60]!r}, not a number of seconds within {MAX_TIME_S:g} of 0"
+        ) from None
     states = tuple((organ, cells[organ] == "1") for organ in organs if cells[organ])
     return Row(root / relative, nfc(from_csv(cells["clip"])), nfc(from_csv(cells["patient"])), time_s, split, states)
 

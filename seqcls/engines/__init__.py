@@ -10,8 +10,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+
 from seqcls.engines.base import Engine, Parts, needs
-from seqcls.errors import EngineError, UsageError
+from seqcls.errors import EngineError, ModelError, UsageError
 from seqcls.files import on_disk
 from seqcls.models.converted import CONVERTED
 from seqcls.models.file import read_model
@@ -72,9 +74,26 @@ def open_engine(model: Model, *, engine: str = "auto", device: str = "auto", pre
     if name != "torch" and device not in ("auto", "cpu"):
         raise EngineError(f"seqcls runs {name} on the processor, not on {device}; use device=cpu")
     opened: Any = ENGINES[name](source, device, precision)
+    require_answers(opened, source.name if isinstance(source, Path) else "the model")
     if why:
         opened.description += f" ({why})"
     return cast(Engine, opened)
+
+
+def require_answers(engine: Engine, name: str) -> None:
+    """Raises ModelError, which begins with ``name``, for a model that gives no number for four images as unlike as can
+    be, or is as certain of an organ, to the last bit of float32, for each of them: it would be of any frame."""
+    size = engine.header.geometry.size
+    noise = np.random.default_rng(0).integers(0, 256, (2, size, size), np.uint8)
+    noise[1, : size // 2] //= 8
+    images = np.concatenate([np.zeros((1, size, size), np.uint8), np.full((1, size, size), 255, np.uint8), noise])
+    scores = engine.scores(images)  # (4, K)
+    again = f"in {engine.precision}; train, convert or copy it again"
+    if not np.isfinite(scores).any(axis=0).all():
+        raise ModelError(f"{name} cannot be used: it gives no number for any image {again}")
+    for organ, column in zip(engine.header.organs, scores.T, strict=True):
+        if column[0] in (0, 1) and (column == column[0]).all():
+            raise ModelError(f"{name} cannot be used: the score of {organ} is {column[0]:g} for any image {again}")
 
 
 def choose_engine(device: str = "auto") -> tuple[str, str]:

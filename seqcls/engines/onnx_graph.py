@@ -135,7 +135,7 @@ def _misfit(model: onnx.ModelProto, header: ModelHeader) -> str:
 
 
 def _node_problem(node: onnx.NodeProto) -> str:
-    """The library believes what operations state: a stride of 0 ends the process by a division."""
+    """The library believes what operations state: a stride of 0 may end the process by a division."""
     kind = node.op_type[:40]
     if node.op_type not in OPERATIONS or node.domain not in ("", "ai.onnx"):
         return f"it holds the operation {kind}, which no seqcls model has"

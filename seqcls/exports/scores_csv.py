@@ -112,6 +112,7 @@ def read_scores_csv(path: str | Path, organs: tuple[str, ...], on_progress: Prog
     impossible = (
         ("a score outside 0..1", (scores < 0) | (scores > 1)),
         ("no time", ~(np.abs(times_s) <= MAX_TIME_S)),  # NaN, too
+        ("a duration below 0", np.array(times_s[1::2]) < 0),
         ("no number of a frame", np.abs(np.array(index, np.int64)) > MAX_INDEX),
         ("frames out of order", np.diff(np.array(index, np.int64)) <= 0),
     )

@@ -18,9 +18,12 @@ from seqcls.geometry.evidence import Evidence, Statistics
 from seqcls.geometry.layout import Layout, ground_of, has_screen, holds
 from seqcls.geometry.outline import Outline, covers, cuts, outline
 from seqcls.geometry.region import Region
+from seqcls.types import MAX_PIXELS
 
 #: From so many lines of letters on a region is a page of text.
 PAGE_LINES = 6
+#: A layout has 1 to 2 KB, and belongs to one kind of scanner's screen; so many belong to no department.
+MAX_LAYOUTS = 1000
 Image = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
 
@@ -43,6 +46,8 @@ class Geometry:
     def __post_init__(self) -> None:
         if not 16 <= self.size <= 1024:
             raise GeometryError(f"the model's image size must be 16 to 1024 pixels, not {self.size}")
+        if len(self.layouts) > MAX_LAYOUTS:
+            raise GeometryError(f"{len(self.layouts):,} layouts are more than {MAX_LAYOUTS:,}; leave some out")
         if isinstance(self.region, tuple):
             _require_box(self.region)
         elif self.region not in ("auto", "none"):
@@ -252,3 +257,5 @@ def _require_box(box: Box) -> None:
     if len(box) != 4 or not (0 <= box[0] < box[2] and 0 <= box[1] < box[3]):
         shown = ",".join(str(value) for value in box)
         raise GeometryError(f"region {shown} is empty or negative: use x0,y0,x1,y1 with x0 < x1 and y0 < y1")
+    if (box[2] - box[0]) * (box[3] - box[1]) > MAX_PIXELS or max(box) > MAX_PIXELS:
+        raise GeometryError(f"region {','.join(map(str, box))[:60]} has more pixels than any image")

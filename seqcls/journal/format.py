@@ -20,15 +20,16 @@ it, ``regions`` and ``latency_ms`` of `close` in a ``provenance``, and ``frame_c
 from __future__ import annotations
 
 import math
+import sys
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 
 from seqcls.errors import DataError, UsageError
-from seqcls.files.json_record import known_fields, record_from
+from seqcls.files.json_record import between, known_fields, record_from
 from seqcls.files.json_text import json_line, parse_json
 from seqcls.geometry import Region
 from seqcls.sources.redact import redact
@@ -100,7 +101,7 @@ class RunSummary:
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     regions: tuple[Region, ...] = ()
-    latency_ms: tuple[float, float, float] | None = None
+    latency_ms: tuple[float, float, float] | None = field(default=None, metadata=between(0, 1e3 * MAX_TIME_S))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -129,6 +130,8 @@ _KINDS: dict[str, type[Record]] = {
     "close": Close,
 }  # fmt: skip
 _NAMES = {kind: name for name, kind in _KINDS.items()}
+#: A score may be anything that a model of somebody's own gave.
+_FLOATS = (-sys.float_info.max, sys.float_info.max)
 
 
 def encode(number: int, at_s: float, record: Record) -> bytes:
@@ -194,7 +197,7 @@ def _frame(body: dict[str, Any], organs: int | None) -> FrameScore:
     if body["scores"] is not None:
         known = [math.nan if score in (None, "nan", "inf", "-inf") else score for score in body["scores"]]
         with np.errstate(over="ignore"):
-            scores = np.array(record_from(tuple[float, ...], known, "scores"), np.float32)
+            scores = np.array(record_from(tuple[float, ...], known, "scores", _FLOATS), np.float32)
         if organs is not None and len(scores) != organs:
             raise ValueError(f"{len(scores)} scores for {organs} organs")
     return FrameScore(

@@ -7,7 +7,6 @@ header.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -36,6 +35,12 @@ Tensors = dict[str, NDArray[Any]]
 
 #: ImageNet's normalisation averaged over red, green and blue: what gray images are normalised with.
 GRAY_MEAN, GRAY_STD = 0.449, 0.226
+#: (pixel / 255 - mean) / std: the mean's distance from 0; std, and its inverse. Beyond them float32 knows no contrast.
+MAX_MEAN, MAX_STD = 10, 1000
+#: Of a calibration (a, b): a, and its inverse; b's distance from 0. `train` gives 4 and 30 at most.
+MAX_SLOPE, MAX_SHIFT = 1000, 1000
+#: Of every weight, its distance from 0: those of trained networks lie below 100, and the largest are variances.
+MAX_WEIGHT = 1_000_000
 _PICKLES = (".pt", ".pth", ".pkl", ".ckpt", ".bin")
 
 
@@ -85,12 +90,20 @@ class ModelHeader:
             object.__setattr__(self, "calibration", ((1.0, 0.0),) * count)
         if not self.intervals:
             object.__setattr__(self, "intervals", (IntervalOptions(),) * count)
-        if len(self.calibration) != count or not all(_is_calibration(pair) for pair in self.calibration):
-            raise ModelError(f"calibration must be a finite (a > 0, b) for each of {count} organs: {self.calibration}")
+        if len(self.calibration) != count:
+            raise ModelError(f"calibration must hold (a, b) for each of {count} organs, not {len(self.calibration)}")
+        for organ, pair in zip(self.organs, self.calibration, strict=True):
+            if not _is_calibration(pair):
+                raise ModelError(
+                    f"calibration of {organ} must be (a, b) with a in 1/{MAX_SLOPE}..{MAX_SLOPE} and b within"
+                    f" {MAX_SHIFT} of 0, not {_shown(pair)}"
+                )
         if len(self.intervals) != count:
             raise ModelError(f"{len(self.intervals)} sets of interval options for {count} organs")
-        if not (math.isfinite(self.mean) and math.isfinite(self.std) and self.std > 0):
-            raise ModelError(f"normalisation must be finite with std above 0, not mean {self.mean} and std {self.std}")
+        if not abs(self.mean) <= MAX_MEAN:
+            raise ModelError(f"mean must lie within {MAX_MEAN} of 0, not be {self.mean:g}")
+        if not 1 / MAX_STD <= self.std <= MAX_STD:
+            raise ModelError(f"std must lie in 1/{MAX_STD}..{MAX_STD}, not be {self.std:g}")
 
     def probabilities(self, logits: NDArray[np.float32] | NDArray[np.float64]) -> NDArray[np.float32]:
         """Calibrated probabilities (N, K) float32 of raw logits (N, K), by way of float64.
@@ -227,6 +240,8 @@ def misfit(tensors: Mapping[str, NDArray[Any]], outputs: int) -> str:
             return f"{name} holds NaN or infinite values"
         if name.endswith("running_var") and (tensor < 0).any():
             return f"{name} holds a negative variance"
+        if (largest := float(np.abs(tensor).max())) > MAX_WEIGHT:
+            return f"{name} holds a weight of {largest:.3g}, more than {MAX_WEIGHT:,}"
     return ""
 
 
@@ -235,4 +250,8 @@ def _norm(name: str, width: int) -> dict[str, tuple[int, ...]]:
 
 
 def _is_calibration(pair: Sequence[float]) -> bool:
-    return len(pair) == 2 and all(math.isfinite(value) for value in pair) and pair[0] > 0
+    return len(pair) == 2 and 1 / MAX_SLOPE <= pair[0] <= MAX_SLOPE and abs(pair[1]) <= MAX_SHIFT
+
+
+def _shown(pair: Sequence[float]) -> str:
+    return f"({', '.join(f'{value:g}' for value in pair)})"

@@ -1,6 +1,6 @@
 """OpenVINO's IR read without OpenVINO: whether a graph holds nothing but what its reader can take.
 
-The library believes the numbers in a graph: a stride of 0 ends the process by a division, a constant may claim bytes
+The library believes the numbers in a graph: a stride of 0 may end the process by a division, a constant may claim bytes
 behind the end of the weights, layers may form a circle. So they are held against what models of seqcls have before the
 library sees them. (Documentation: docs.openvino.ai, "OpenVINO IR format".)
 """

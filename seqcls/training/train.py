@@ -93,7 +93,6 @@ def train(
     on_step(done, total) follows every batch. Once ``should_stop()`` is true, training ends with the best weights so
     far. Raises DataError where there is nothing to tell apart, ModelError for the weights, EngineError for the device.
     """
-    started_s = time.perf_counter()
     rows = np.flatnonzero(frames.split == "train") if train_index is None else train_index
     held_out = np.flatnonzero(frames.split == "validation") if validation_index is None else validation_index
     check_classes(frames, rows)
@@ -115,7 +114,6 @@ def train(
         "best_epoch": fitted.best,
         "best_auroc": None if best is None or math.isnan(best.auroc) else round(best.auroc, 6),
         "interrupted": fitted.interrupted,
-        "seconds": round(time.perf_counter() - started_s, 1),
         "torch": torch.__version__,
         "device": str(choose_device(options.device)),
         "leaked_frames": leakage(frames) if train_index is None and validation_index is None else 0,

@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import pytest
+
 from seqcls.datasets.frame_table import Row, dataset_hash, read_table, write_tables
+from seqcls.errors import DataError
 from seqcls.geometry import Geometry
 
 
@@ -16,6 +19,13 @@ def test_names_that_a_spreadsheet_would_run_come_back(tmp_path: Path) -> None:
     with (tmp_path / "frames.csv").open(encoding="utf-8", newline="") as stream:
         assert not any(cell.startswith(("=", "@")) for cells in csv.reader(stream) for cell in cells)
     assert read_table(tmp_path) == [row]
+
+
+@pytest.mark.parametrize("time_s", ["nan", "1e300", "-4.1e9", "soon"])
+def test_a_time_that_no_clip_has_is_refused(time_s: str, tmp_path: Path) -> None:
+    (tmp_path / "frames.csv").write_text(f"path,clip,patient,time_s,split,a\nx.png,c,p,{time_s},train,1\n")
+    with pytest.raises(DataError, match=f"line 2: time_s is '{time_s}', not a number of seconds within 4e"):
+        read_table(tmp_path)
 
 
 def test_a_name_that_is_no_utf8_has_a_hash(tmp_path: Path) -> None:

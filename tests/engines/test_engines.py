@@ -190,6 +190,7 @@ def test_auto_says_why(
 def test_the_choice_is_in_the_description(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "find_spec", lambda library: None)
     monkeypatch.setitem(ENGINES, "torch", lambda *_: SimpleNamespace(description="PyTorch 2, cpu, bf16"))
+    monkeypatch.setattr(engines, "require_answers", lambda *_: None)
     chosen = open_engine((HEADER, {}), device="cpu").description
     assert chosen == "PyTorch 2, cpu, bf16 (on the CPU, and OpenVINO is not installed)"
     assert open_engine((HEADER, {}), engine="torch", device="cpu").description == "PyTorch 2, cpu, bf16"
@@ -225,3 +226,14 @@ def test_openvino_runs_a_clip_without_torch(tmp_path: Path, net: GrayResNet) -> 
     assert done.stdout.splitlines()[-1] in ("[] 0", "[] None"), done.stderr
     assert "OpenVINO" in done.stderr and "on the CPU: OpenVINO is the fastest" in done.stderr
     assert (tmp_path / "out" / "intervals.csv").is_file()
+
+
+def test_a_model_that_looks_at_no_image_is_refused(net: GrayResNet) -> None:
+    tensors = net.tensors()
+    for bias, score in ((1e5, "1"), (-1e5, "0")):
+        bad = {**tensors, "fc.bias": np.array([0, bias, 0], np.float32)}
+        with pytest.raises(ModelError, match=f"the score of b is {score} for any image in fp32"):
+            open_engine((HEADER, bad), engine="torch", device="cpu", precision="fp32")
+    bad = {name: value * (1e6 if name.endswith("bn2.weight") else 1) for name, value in tensors.items()}
+    with pytest.raises(ModelError, match="gives no number for any image in fp32"):
+        open_engine((HEADER, bad), engine="torch", device="cpu", precision="fp32")

@@ -63,7 +63,7 @@ def test_runs_without_a_path_are_read_still(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_run(tmp_path).scores.smooth, whole.scores.smooth)
 
 
-@pytest.mark.parametrize("tail", ["clip.mp4,20\n", "x\n", '"' + "x" * 200_000, "clip.mp4,a,0.1,0.1,,1,1,1,1,1,\n", f"clip.mp4,{2**70},0.1,0.1,,1,1,1,1,1,\n", "clip.mp4,20,9,0.1,,1,1,1,1.5,1,\n", "clip.mp4,20,9,0.1,,1,1,1,1,-1,\n", "clip.mp4,20,nan,0.1,,1,1,1,1,1,\n", "clip.mp4,20,1e300,0.1,,1,1,1,1,1,\n", f"clip.mp4,{10**13},9,0.1,,1,1,1,1,1,\n", "clip.mp4,0,0,0.1,,1,1,1,1,1,\n"], ids=["short", "one", "huge", "letters", "count", "above 1", "below 0", "no time", "never", "no frame", "back"])  # fmt: skip
+@pytest.mark.parametrize("tail", ["clip.mp4,20\n", "x\n", '"' + "x" * 200_000, "clip.mp4,a,0.1,0.1,,1,1,1,1,1,\n", f"clip.mp4,{2**70},0.1,0.1,,1,1,1,1,1,\n", "clip.mp4,20,9,0.1,,1,1,1,1.5,1,\n", "clip.mp4,20,9,0.1,,1,1,1,1,-1,\n", "clip.mp4,20,nan,0.1,,1,1,1,1,1,\n", "clip.mp4,20,1e300,0.1,,1,1,1,1,1,\n", f"clip.mp4,{10**13},9,0.1,,1,1,1,1,1,\n", "clip.mp4,0,0,0.1,,1,1,1,1,1,\n", "clip.mp4,20,9,-0.1,,1,1,1,1,1,\n"], ids=["short", "one", "huge", "letters", "count", "above 1", "below 0", "no time", "never", "no frame", "back", "shrinks"])  # fmt: skip
 def test_scores_that_somebody_changed_are_refused_in_one_line(tail: str, tmp_path: Path) -> None:
     write_run(TWO, tmp_path)
     with (tmp_path / "scores.csv").open("a", encoding="utf-8") as stream:

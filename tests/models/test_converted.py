@@ -13,7 +13,7 @@ from support.networks import HEADER, SIZE
 
 from seqcls.engines import open_engine
 from seqcls.errors import EngineError, ModelError, UsageError
-from seqcls.models.converted import notes_of
+from seqcls.models.converted import notes_of, onnx_model
 from seqcls.models.file import read_header
 from seqcls.models.folded import network
 from seqcls.models.untrained import random_model
@@ -50,6 +50,24 @@ def _doctype(path: Path) -> None:
 
 def _no_header(path: Path) -> None:
     path.write_text(path.read_text(encoding="utf-8").replace("seqcls", "nobody"), encoding="utf-8")
+
+
+def _header(old: str, new: str) -> Callable[[Path], object]:
+    """Other text in the header."""
+
+    def spoil(path: Path) -> None:
+        model = path.suffix == ".onnx" and onnx_model(path.read_bytes(), path)
+        if model:
+            entry = next(entry for entry in model.metadata_props if entry.key == "seqcls_header")
+            assert old in entry.value
+            entry.value = entry.value.replace(old, new)
+            path.write_bytes(model.SerializeToString())
+        else:
+            text, quoted = path.read_text(encoding="utf-8"), old.replace('"', "&quot;")
+            assert quoted in text
+            path.write_text(text.replace(quoted, new.replace('"', "&quot;")), encoding="utf-8")
+
+    return spoil
 
 
 def _other_size(path: Path) -> None:
@@ -146,6 +164,12 @@ def _axes(model: Any) -> None:
         ("m.xml", _doctype, "document type"),
         ("m.xml", _no_header, "no seqcls header"),
         ("m.xml", _other_size, "does not take"),
+        ("m.xml", _header('"std": 0.226', '"std": 1e-300'), "std must lie in"),
+        (
+            "m.onnx",
+            _header('"calibration": [[1.0', '"calibration": [[1e308'),
+            r"calibration\[0\]\[0\] is 1e\+308, not in",
+        ),
         ("m.xml", _loop, "cannot be used|is damaged"),
         ("m.xml", _huge, "larger than"),
         ("m.xml", os.remove, "no model"),

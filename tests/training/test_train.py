@@ -108,6 +108,7 @@ def test_a_seed_repeats_everything(frames: FrameSet, extra: dict) -> None:
     assert [e.loss for e in first.history] == [e.loss for e in again.history]
     assert all(np.array_equal(first.tensors[name], again.tensors[name]) for name in first.tensors)
     assert np.array_equal(first.scores, again.scores)
+    assert first.header == again.header  # so that the files are the same, byte for byte
     assert [e.loss for e in first.history] != [e.loss for e in other.history]
 
 
