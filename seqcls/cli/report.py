@@ -53,12 +53,13 @@ def report(
     runs = _runs(folder)
     target = output if output is not None else (folder if folder.is_dir() else folder.parent) / NAME
     header = None if model is None else read_header(model)
-    if len(runs) > 1 and clip is not None:
-        raise UsageError(f"--clip is for one run, and {folder} holds {len(runs)}; leave it out, or name one of them")
-    pages = [target] if len(runs) == 1 else [target, *(run / NAME for run in runs)]
+    alone = runs == [folder]
+    if not alone and clip is not None:
+        raise UsageError(f"--clip is for one run, such as {runs[0]}; leave it out for a folder of runs")
+    pages = [target] if alone else [target, *(run / NAME for run in runs)]
     with only_writer(target, is_folder=False):
         options.check_outputs(*pages, overwrite=overwrite)
-        if len(runs) == 1:
+        if alone:
             _write(runs[0], target, clip, header, names)
             failed = False
         else:
@@ -70,9 +71,10 @@ def report(
 
 def _runs(folder: Path) -> list[Path]:
     """The runs at a place: itself, or those below it. Raises DataError where there is none."""
+    from seqcls.exports import RUN_ENDS
     from seqcls.journal import JOURNAL_NAME
 
-    if not folder.is_dir() or (folder / "timeline.json").is_file():
+    if not folder.is_dir() or any((folder / name).is_file() for name in RUN_ENDS):
         return [folder]
     if (folder / JOURNAL_NAME).is_file():
         raise DataError(f"{folder} holds a journal and no timeline yet: `{remedy(folder)}` makes it")
@@ -91,11 +93,10 @@ def _read(run: Path) -> Timeline:
 
 def _clip_beside(run: Path, timeline: Timeline) -> Path | None:
     """The clip of a run where a file of its name lies in the run's folder, or beside it."""
-    if timeline.source.kind not in ("file", "dicom"):
+    name, folder = timeline.source.name, run if run.is_dir() else run.parent
+    if timeline.source.kind not in ("file", "dicom") or Path(name).name != name:
         return None
-    folder = run if run.is_dir() else run.parent
-    near = (folder / timeline.source.name, folder.absolute().parent / timeline.source.name)
-    return next((path for path in near if path.is_file()), None)
+    return next((path for path in (folder / name, folder.absolute().parent / name) if path.is_file()), None)
 
 
 def _write(
@@ -114,6 +115,9 @@ def _write(
             pictures = thumbnails_of_clip(str(clip), timeline, advance)
         remark = "" if pictures else "This report has no pictures: no ultrasound region is known in the clip."
     remarks = (remark,) if remark else ()
+    if header is not None and header.dataset_hash != timeline.provenance.model_dataset:
+        console.warn(f"{timeline.source.name} was run with another model than -m: the page leaves out its training")
+        header = None
     timeline = timeline if names is None else names.timeline(timeline)
     write_report(
         timeline,
@@ -159,7 +163,7 @@ class RunPages:
 def beside(timeline: Timeline, page: Path) -> str:
     """The way from a page to the clip, for a browser, where it is in the same folder or the one above; else nothing."""
     name = timeline.source.name
-    if timeline.source.kind != "file" or not name:
+    if timeline.source.kind != "file" or Path(name).name != name:
         return ""
     ways = {f"./{quote(name)}": page.parent / name, f"../{quote(name)}": page.absolute().parent.parent / name}
     return next((way for way, path in ways.items() if path.is_file()), "")

@@ -29,6 +29,7 @@ from seqcls.smoothing import SmoothingOptions
 from seqcls.text.foreign_text import for_terminal
 from seqcls.timeline import Timeline
 from seqcls.types import SourceReport
+from seqcls.where import where
 
 RUNS = 50
 EVIL = "</script><script>document.title='pwned'</script>\"'\u2028<img src=x onerror=alert(1)>"
@@ -197,6 +198,25 @@ def test_names_and_reasons_that_attack_are_text(show: Any) -> None:
     page = show(index_html(EVIL, [summary_of(run, "x/report.html")]))
     assert page.evaluate("document.querySelector('.clip a').textContent") == shown
     assert page.evaluate("document.querySelectorAll('.clip img, .clip script').length") == 0
+
+
+def test_an_organ_without_scores_keeps_its_intervals_while_sliders_move(show: Any) -> None:
+    run = where(timeline(liver="...PPPPPPP.....", kidney=".....PPPPPPPPP."), "liver and kidney")
+    page = show(report_html(run))
+    set_option(page, "onset", 0.95)
+    page.until(SHOWN, lambda shown: "present" not in str(json.loads(shown)[:2]))
+    assert json.loads(page.evaluate(SHOWN))[2] == states(run)[2]
+    assert page.evaluate(
+        "[document.querySelectorAll('.derived').length, document.querySelectorAll('.trace').length]"
+    ) == [1, 2]
+
+
+@pytest.mark.parametrize("organ", ["P", "?", "?" * 9])
+def test_a_run_with_hardly_a_frame_opens(show: Any, organ: str) -> None:
+    page = show(report_html(timeline(liver=organ)))
+    page.until("document.body.dataset.smooth")
+    state = "present 0.90" if organ == "P" else "unknown"
+    assert page.evaluate("document.querySelector('.chip').textContent") == state
 
 
 def test_four_hours_fit_and_are_soon_there(show: Any) -> None:

@@ -71,7 +71,8 @@ export function paintStrip(area, box, intervals, scale, colours, { words = true 
   for (const { interval, left, width } of bars) {
     if (interval.state === "absent") {
       context.fillStyle = colours.absent;
-      context.fillRect(left, top + height / 2 - 1, width, 2);
+      const thick = height < 8 ? 0.5 : 2;
+      context.fillRect(left, top + (height - thick) / 2, width, thick);
     }
   }
   for (const { interval, left, width } of bars) {

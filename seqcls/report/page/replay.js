@@ -3,9 +3,9 @@ import { IntervalBuilder, firstFrom, intervalsFromEvents } from "./intervals.js"
 import { smoothed } from "./smoothing.js";
 
 // {smooth, intervals}: one entry per organ that has scores. options: one set per organ.
-export function replay(run, smoothing, options) {
+// smooth: these scores, smoothed so already.
+export function replay(run, smoothing, options, smooth = smoothedOf(run, smoothing)) {
   const gapRows = rowsOfGaps(run);
-  const smooth = smoothedOf(run, smoothing);
   const intervals = smooth.map((scores, organ) => {
     const events = eventsOf(run, scores, gapRows, options[organ]);
     return intervalsFromEvents(events, run.shown_s, run.index, scores, run.end_s);

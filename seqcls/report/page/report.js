@@ -32,12 +32,18 @@ async function start() {
     document.body.dataset.smooth = Math.round(performance.now());
   };
   let asked = 0;
+  let latest = { smoothing: null, smooth: null }; // thresholds are moved more often than smoothing
   panel.addEventListener("changed", ({ detail }) => {
     document.body.dataset.changed = !detail.same;
     cancelAnimationFrame(asked);
     asked = requestAnimationFrame(() => {
-      const found = detail.same ? asRun : { ...replay(run, detail.smoothing, detail.options), options: detail.options };
-      show(found);
+      if (detail.same) {
+        show(asRun);
+        return;
+      }
+      if (detail.smoothing !== latest.smoothing) latest = { smoothing: detail.smoothing, smooth: smoothedOf(run, detail.smoothing) };
+      const found = replay(run, detail.smoothing, detail.options, latest.smooth);
+      show({ ...found, options: detail.options });
     });
   });
   table.addEventListener("select", ({ detail }) => {

@@ -3,6 +3,7 @@
 import { firstFrom } from "./intervals.js";
 import { hatch, within } from "./paint.js";
 
+const AT_FIRST = 4; // plots drawn before it is known what is on the screen
 const BLOCKS = 3; // so many blocks per pixel at least, before frames are thinned out
 const LONG_S = 1; // as pauses.py: after so long without a frame a line is broken
 const LONG_TIMES = 5;
@@ -13,7 +14,7 @@ export class Traces {
     this.run = run;
     this.elements = elements;
     this.plots = elements.map(() => null);
-    this.near = elements.map(() => false);
+    this.near = elements.map((_, place) => place < AT_FIRST);
     this.ticks = [];
     this.breaks = breaksOf(run);
     this.last = null;

@@ -23,6 +23,7 @@ export class TimelineView extends EventTarget {
     this.options = run.options;
     this.least_s = run.start_s;
     this.most_s = run.end_s > run.start_s ? run.end_s : run.start_s + 1;
+    if (run.frames === 1) this.least_s -= 0.02 * (this.most_s - this.least_s); // its dot is not to sit on the edge
     [this.from_s, this.to_s] = [this.least_s, this.most_s];
     this.position_s = run.start_s;
     this.hover_s = null;
@@ -149,6 +150,7 @@ export class TimelineView extends EventTarget {
     this.lanes.setAttribute("role", "group");
     this.lanes.setAttribute("aria-label", "timeline: arrows go from frame to frame, N and P from edge to edge, + and - zoom");
     this.overview = make("canvas", "overview");
+    this.overview.style.height = `${Math.min(4.2, Math.max(1.9, 0.5 * run.organs.length))}rem`;
     this.strips = [];
     this.heads = [];
     this.cross = make("div", "cross");
@@ -166,7 +168,8 @@ export class TimelineView extends EventTarget {
       const sum = make("span", "sum");
       const strip = make("canvas", "strip");
       strip.dataset.organ = place;
-      const lane = make("section", "lane", make("div", "head", name, chip, sum), strip);
+      strip.setAttribute("role", "img");
+      const lane = make("section", place < run.raw.length ? "lane" : "lane derived", make("div", "head", name, chip, sum), strip);
       if (place < run.raw.length) {
         const labels = make("div", "levels", make("i", "", "1"), make("i", "", "0"));
         const trace = make("div", "trace");
@@ -174,7 +177,7 @@ export class TimelineView extends EventTarget {
         lane.append(make("div", "trace-box", labels, trace));
         traces[place] = trace;
       } else {
-        lane.append(make("p", "hint", "made of other organs by --where: not found again by the sliders"));
+        lane.append(make("p", "hint", "made of other organs by --where; the sliders do not change it"));
       }
       this.heads.push({ chip, sum });
       this.strips.push(strip);
@@ -193,7 +196,9 @@ export class TimelineView extends EventTarget {
     this.heads.forEach(({ sum }, organ) => {
       const own = this.intervals[organ];
       const times = own.filter((interval) => interval.state === "present").length;
-      sum.textContent = times ? `in view ${lasting(totalOf(own, "present"))}, ${counted(times, "time")}` : "not in view";
+      const said = times ? `in view ${lasting(totalOf(own, "present"))}, ${counted(times, "time")}` : "not in view";
+      sum.textContent = said;
+      this.strips[organ].setAttribute("aria-label", `${this.run.organs[organ]}: ${said}`);
     });
   }
 
