@@ -142,8 +142,18 @@ class PerImageEngine:
         return self._streamed(images)
 
     def _streamed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        rows = self._pool.map(self._forward, images[:, None])
+        rows = self._pool.map(self._row, images[:, None])
         return np.concatenate([np.empty((0, len(self.header.organs)), np.float32), *rows])
+
+    def _row(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(1, K) of one image: what a graph states of its outputs need not be true."""
+        logits, organs = self._forward(image), len(self.header.organs)
+        if logits.shape != (1, organs):
+            raise EngineError(
+                f"{self._library} makes {logits.shape} of an image instead of (1, {organs}): the model is damaged;"
+                " make it again with `seqcls convert`"
+            )
+        return logits
 
     def _agreeing_spread(self) -> Forward | None:
         size = self.header.geometry.size

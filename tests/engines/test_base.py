@@ -61,3 +61,13 @@ def test_a_library_that_fails_is_reported_in_one_line(images: NDArray[np.uint8])
     engine = PerImageEngine(HEADER, "Library", "1", "fp32", forward=broken, spread=lambda: broken)
     with pytest.raises(EngineError, match=r"Library failed \(out of memory\); try engine=torch"):
         engine.scores(images[:2])
+
+
+@pytest.mark.parametrize("rows", [4, 0])
+def test_a_graph_that_makes_something_else_of_an_image_is_refused(rows: int, images: NDArray[np.uint8]) -> None:
+    def reshaped(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return np.zeros((rows, 3), np.float32)
+
+    engine = PerImageEngine(HEADER, "Library", "1", "fp32", forward=reshaped, spread=lambda: reshaped)
+    with pytest.raises(EngineError, match=rf"Library makes \({rows}, 3\) of an image instead of \(1, 3\)"):
+        engine.scores(images[:2])
