@@ -79,7 +79,7 @@ COMMANDS = (
     Command("convert", "convert neck.safetensors -o out/neck.xml", "out"),
     Command(
         "live",
-        "run clips/a.mp4 --realtime -m neck.safetensors --clips --record out/live/feed.mp4 -o out/live",
+        "run clips/a.mp4 --realtime --keep every -m neck.safetensors --clips --record out/live/feed.mp4 -o out/live",
         "out/live",
         ("--resume",),
     ),
