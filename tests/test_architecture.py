@@ -138,7 +138,7 @@ CAREFULLY = {
     "convert": {"nncf", "onnx", "onnxruntime"},
     "deidentify": {"pydicom"},
     "engines": {"onnx", "onnxruntime", "openvino"},
-    "exports": {"matplotlib", "opentimelineio", "pyarrow"},
+    "exports": {"highdicom", "matplotlib", "opentimelineio", "pyarrow", "pydicom"},
     "models": {"onnx", "torchvision"},
     "notebook": {"pandas"},
     "sources": {"pydicom"},

@@ -64,7 +64,7 @@ PLAN = """
 022 0 run {clip} -m {model} -o {live} --realtime --keep every --clips --record {live}/feed.mp4
 022 3 run {cut} -m {model} -o {wide}/{s}-runs/cut --realtime --keep every
 077 0 replay {live}/run.journal -o {private}/{s}-runs/replayed
-077 0 export {run} --to srt,boris,elan,tsv,jsonl,parquet,wide,audacity,mstcn,otio,edl,fcp-xml --clip {clip}
+077 0 export {run} --to srt,boris,elan,tsv,jsonl,parquet,wide,audacity,mstcn,otio,edl,fcp-xml,dicom-sr,dicom-picture --clip {clip}
 022 0 import-labels {run}/timeline.eaf -o {wide}/{s}-labels/labels.csv --clip {clip}
 077 0 evaluate {model} {clips} --labels {labels} -o {private}/{s}-evaluation/e
 077 0 agree {labels} {labels} --clips {clips} -o {private}/{s}-agreement/a

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 #: Those of ``exports.formats``, which a test compares; to import that takes longer than the help may.
 FORMATS = (
     "csv", "tsv", "json", "jsonl", "parquet", "wide", "vtt", "srt", "audacity", "mstcn", "otio", "edl", "fcp-xml",
+    "dicom-sr", "dicom-picture",
     "boris", "boris-tsv", "elan", "label-studio", "label-studio-annotations", "cvat", "fiftyone",
 )  # fmt: skip
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `seqcls run` wrote.")]
@@ -60,6 +61,8 @@ def export(
     times = _time_map(timebase, timemap)
     target = output if output is not None else folder if folder.is_dir() else folder.parent
     places = export_places(target, to)
+    if names is not None and clip is not None and any(kind.takes_clip for kind in places):
+        raise UsageError("dicom-sr and dicom-picture take the patient from --clip; leave --clip or --hash-names out")
     with only_writer(target, is_folder=target not in places.values()):
         options.check_outputs(*places.values(), overwrite=overwrite)
         journal = _journal_at(folder) if folder.is_dir() else None

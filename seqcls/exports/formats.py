@@ -11,6 +11,8 @@ from seqcls.errors import OutputError, UsageError
 from seqcls.exports.audacity import write_audacity
 from seqcls.exports.boris import write_boris_project, write_boris_table
 from seqcls.exports.cvat import write_cvat
+from seqcls.exports.dicom_picture import write_dicom_picture
+from seqcls.exports.dicom_report import write_dicom_report
 from seqcls.exports.editing import write_edl, write_fcp_xml, write_otio
 from seqcls.exports.elan import write_elan
 from seqcls.exports.fiftyone import write_fiftyone
@@ -96,6 +98,22 @@ FORMATS = (
         suffixes=(".xml",),
         extra="editing",
         libraries=("opentimelineio", "otio_fcp_adapter"),
+    ),
+    Format(
+        name="dicom-sr",
+        write=write_dicom_report,
+        suffixes=(".dcm",),
+        file_name="timeline.sr.dcm",
+        takes_clip=True,
+        extra="dicom-sr",
+        libraries=("highdicom",),
+    ),
+    Format(
+        name="dicom-picture",
+        write=write_dicom_picture,
+        suffixes=(".dcm",),
+        file_name="timeline.picture.dcm",
+        takes_clip=True,
     ),
     Format(name="boris", write=write_boris_project, suffixes=(".boris",)),
     Format(name="boris-tsv", write=write_boris_table, suffixes=(".tsv",), file_name="timeline.boris.tsv"),

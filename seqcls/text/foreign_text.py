@@ -177,6 +177,11 @@ def for_vtt(text: str) -> str:
     return html.escape(for_terminal(" ".join(text.split())), quote=False) or "?"
 
 
+def for_dicom(text: str) -> str:
+    """A value of a DICOM element, where a backslash parts one value from the next; here, too, two names stay two."""
+    return for_terminal(text).replace("\\", "\uff3c")
+
+
 def for_page(json: str) -> str:
     """A text of JSON that may stand in a page, also between the tags of a script; it means the same."""
     return json.translate(_IN_PAGES)

@@ -69,6 +69,10 @@ def test_an_export_takes_the_times_of_the_proxy(seqcls: Seqcls, tmp_path: Path) 
     for wrong, why in (
         (("--timebase", "proxy"), "needs --timemap FILE"),
         (("--timebase", "source", "--timemap", "timemap.csv"), "leave one of them out"),
+        (
+            ("--to", "dicom-picture", "-o", "x.dcm", "--clip", "c.dcm", "--hash-names", "key"),
+            "--clip or --hash-names out",
+        ),
         (("--timebase", "clip"), "takes one of source, proxy"),
     ):
         refused = seqcls("export", "run", "-o", "x.vtt", *wrong)

@@ -21,7 +21,7 @@ from seqcls.datasets.label_formats import found_labels
 from seqcls.exports.formats import FORMATS, Format, export
 from seqcls.exports.frame_states import ABSENT, PRESENT, UNKNOWN, frame_states
 from seqcls.exports.timebase import on_proxy
-from seqcls.text.foreign_text import for_csv, for_terminal
+from seqcls.text.foreign_text import for_csv, for_dicom, for_terminal
 from seqcls.timeline import Timeline
 from seqcls.timemap import TimeMap
 from seqcls.types import FrameCounts, Gap, Interval, ScoreTable
@@ -123,6 +123,17 @@ def read_editing(paths: Sequence[Path]) -> Spans:
     return read_marks(marks)
 
 
+def read_report(paths: Sequence[Path]) -> Spans:
+    sr = pytest.importorskip("highdicom.sr")
+    found = []
+    for group in sr.srread(str(paths[0])).content.get_image_measurement_groups():
+        values = {item.name.value: item.value for item in group.get_measurements()}
+        [state] = [item.value.meaning.lower() for item in group.get_qualitative_evaluations()]
+        text = group.tracking_identifier.removesuffix({"present": "", "unknown": "?", "absent": ": absent"}[state])
+        found.append((text, CODES[state], float(values["START"]), float(values["END"])))
+    return named(found)
+
+
 #: Of an EDL of a clip of 10 frames per second: it does not state its rate.
 TELEVISION_HZ = 30.0
 
@@ -142,6 +153,8 @@ def read_labels(paths: Sequence[Path]) -> Spans | PerFrame:
     return named([(span.organ, codes[span.state], span.start_s, span.end_s) for span in found.spans])
 
 
+#: From which no state is read back.
+PICTURES = ("dicom-picture",)
 READERS: dict[str, Callable[[Sequence[Path]], Spans | PerFrame]] = {
     "csv": read_csv,
     "tsv": lambda paths: read_csv(paths, "\t"),
@@ -156,6 +169,7 @@ READERS: dict[str, Callable[[Sequence[Path]], Spans | PerFrame]] = {
     "otio": read_editing,
     "edl": read_editing,
     "fcp-xml": read_editing,
+    "dicom-sr": read_report,
     **dict.fromkeys(
         ("boris", "boris-tsv", "elan", "label-studio", "label-studio-annotations", "cvat", "fiftyone"), read_labels
     ),
@@ -210,6 +224,8 @@ def expected_name(kind: Format, organ: str) -> str:
         return html.escape(for_terminal(organ), quote=False)
     if kind.name == "srt":
         return for_terminal(organ).translate(str.maketrans("<>{}", "＜＞｛｝"))
+    if kind.name == "dicom-sr":
+        return for_dicom(organ)
     return for_terminal(organ)
 
 
@@ -223,11 +239,11 @@ def states_of(spans: list[tuple[int, float, float]], timeline: Timeline) -> list
 
 
 def test_every_format_has_a_reader() -> None:
-    assert set(READERS) == {kind.name for kind in FORMATS}
+    assert {*READERS, *PICTURES} == {kind.name for kind in FORMATS}
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("kind", FORMATS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", [kind for kind in FORMATS if kind.name in READERS], ids=lambda kind: kind.name)
 def test_every_frame_has_the_state_it_had(tmp_path: Path, kind: Format, name: str) -> None:
     made = CASES[name]
     paths = export(made, tmp_path / "out", kind.name)

@@ -15,6 +15,7 @@ from seqcls.files import write_csv
 from seqcls.files.json_text import json_line, json_text
 from seqcls.text.foreign_text import (
     for_csv,
+    for_dicom,
     for_image,
     for_name,
     for_page,
@@ -157,3 +158,8 @@ def test_json_holds_whole_characters() -> None:
     """Other languages' readers refuse half of one; the byte of a name that is no UTF-8 is written out."""
     for write in (json_text, json_line):
         assert json.loads(write({"\udce4": ["a\ud800", "🫀"]})) == {r"\xe4": [r"a\ud800", "🫀"]}
+
+
+def test_a_value_of_dicom_is_one_value() -> None:
+    """A backslash would part it in two."""
+    assert for_dicom("a\\b\u2028") == "a\uff3cb\uff3cu2028"
