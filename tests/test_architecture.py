@@ -53,7 +53,7 @@ IMPORTS: dict[str, set[str]] = {
     "adaptive": {"errors", "types", "intervals", "smoothing", "engines", "preprocess"},
     "contact_sheet": {"text", "errors", "files", "types", "geometry", "sources", "gate", "keepable", "preprocess", "PIL", "cv2"},
     "datasets": {"text", "errors", "files", "types", "timemap", "geometry", "sources", "gate", "layouts", "keepable", "preprocess", "cv2"},
-    "exports": {"palette", "text", "third_party", "errors", "files", "types", "pauses", "timemap", "sources", "timeline", "where"},
+    "exports": {"palette", "text", "third_party", "errors", "files", "types", "pauses", "timemap", "sources", "timeline", "where", "PIL", "pydicom"},
     "kept_frames": {"types", "geometry", "sources", "gate", "keepable", "preprocess"},
     "report": {"text", "errors", "files", "types", "pauses", "smoothing", "geometry", "sources", "gate", "models", "keepable", "timeline", "preprocess", "cv2"},
     "reprocess": {"types", "intervals", "pauses", "smoothing", "postprocess", "timeline", "where"},
