@@ -253,7 +253,7 @@ class SourceInfo:
     """How long the file says it lasts, in seconds."""
     rate_hz: float | None = field(default=None, metadata=between(1 / MAX_RATE_HZ, MAX_RATE_HZ))
     """Frames per second, as declared or stated."""
-    region: tuple[int, int, int, int] | None = None
+    region: tuple[int, int, int, int] | None = field(default=None, metadata=between(0, MAX_PIXELS))
     """An ultrasound region stated by the source itself (DICOM), in pixels (x0, y0, x1, y1), half-open."""
     has_clock: bool = True
     """Whether frames carry times of their own, rather than times by their rate."""

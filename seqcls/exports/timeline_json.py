@@ -106,6 +106,7 @@ def read_run(folder: str | Path, on_progress: Progress | None = None) -> Timelin
             provenance=Provenance.from_dict(body["provenance"], organs),
         )
         _require_possible(timeline)
+        record_from(float, body.get("coverage", 0), "coverage", (0, 1))
         if record_from(tuple[Gap, ...], body["gaps"], "gaps") != timeline.gaps:
             raise ValueError("gaps: they are not the unknown intervals")
         timeline = where(timeline, *made_of)

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from seqcls.errors import DataError, UsageError
-from seqcls.files.json_record import between, known_fields, record_from
+from seqcls.files.json_record import MAX_NUMBER, between, known_fields, record_from
 from seqcls.files.json_text import json_line, parse_json
 from seqcls.geometry import Region
 from seqcls.sources.redact import redact
@@ -171,7 +171,8 @@ def decode(line: bytes, organs: int | None) -> Entry:
         _require_possible(record)
         if "wall" in body and datetime.fromisoformat(body["wall"]).tzinfo is None:
             raise ValueError("wall is a time of day without its offset from UTC")
-        return Entry(record_from(int, body["n"], "n"), record_from(float, body["at"], "at"), record)
+        number, at_s = record_from(int, body["n"], "n", (0, MAX_NUMBER)), record_from(float, body["at"], "at")
+        return Entry(number, at_s, record)
     except (LookupError, AttributeError, TypeError, ArithmeticError, RecursionError) as error:
         raise ValueError(str(error)) from None
 
@@ -181,7 +182,7 @@ def _require_possible(record: Record) -> None:
     for name in ("time_s", "start_s", "end_s", "duration_s", "final_s"):
         if abs(getattr(record, name, 0.0)) > MAX_TIME_S:
             raise ValueError(f"{name} is further than {MAX_TIME_S:g} s from 0")
-    if abs(getattr(record, "index", 0)) > MAX_INDEX:
+    if not 0 <= getattr(record, "index", 0) <= MAX_INDEX:
         raise ValueError("no frame has such a number")
 
 
@@ -211,7 +212,7 @@ def _frame(body: dict[str, Any], organs: int | None) -> FrameScore:
 
 
 def _opening(body: dict[str, Any]) -> dict[str, Any]:
-    if record_from(int, body["format"], "format") > FORMAT:
+    if record_from(int, body["format"], "format", (1, MAX_NUMBER)) > FORMAT:
         raise DataError(
             f"written by seqcls {str(body.get('seqcls'))[:20]} in journal format {body['format']}, this seqcls reads"
             f" {FORMAT}: update seqcls"

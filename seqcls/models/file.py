@@ -130,7 +130,7 @@ class ModelHeader:
             written = record["format"]
         except (ValueError, TypeError, KeyError) as error:
             raise ModelError(f"its header is not the JSON of a seqcls model ({one_line(error)})") from error
-        if not isinstance(written, int) or written > FORMAT:
+        if not isinstance(written, int) or not 1 <= written <= FORMAT:
             raise ModelError(f"it has format {str(written)[:60]}, this seqcls reads up to {FORMAT}; update seqcls")
         try:
             if written == 1:

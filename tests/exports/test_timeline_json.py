@@ -170,6 +170,8 @@ def test_a_timeline_of_format_1_is_still_read(tmp_path: Path) -> None:
         (("source", "declared_frames"), -1, r"source.declared_frames is -1, not in 0..1e\+12"),
         (("source", "declared_duration_s"), 1e300, r"source.declared_duration_s is 1e\+300, not in 0..4e\+09"),
         (("source", "region"), [0, 0, 10**13, 1], r"source.region\[2\] is 10000000000000, not in"),
+        (("source", "region"), [-1, 0, 9, 9], r"source.region\[0\] is -1, not in"),
+        (("coverage",), 1.5, r"coverage is 1.5, not in 0..1"),
         (("source", "details"), [["a", "b"]] * 1001, "source.details holds 1,001 entries, more than 1,000"),
         (("report", "delivered"), -1, "report.delivered is -1, not in"),
         (("frame_counts", "received"), 10**13, "frame_counts.received is 10000000000000, not in"),

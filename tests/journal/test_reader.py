@@ -212,7 +212,7 @@ CLOSE = {"n": 9, "at": 0, "kind": "close", "end_s": 1, "frame_counts": {}, "verd
         {**GOOD, "reason": 3}, {**GOOD, "measured": 1}, {**GAP, "end_s": {}}, {**GAP, "reason": None},
         {**GAP, "kind": "event", "organ": "liver"}, {"n": 9, "at": 0, "kind": "state", "state": "x", "reason": "", "wall": "noon", "monotonic_s": 1},
         {"n": 9, "at": 0, "kind": "state", "state": "x", "reason": "", "wall": "2030-01-01T00:00:00", "monotonic_s": 1},
-        {**GOOD, "time_s": 4.1e9}, {**GOOD, "time_s": -1e99}, {**GOOD, "duration_s": 1e10}, {**GOOD, "index": 10**12 + 1}, {**GAP, "end_s": 1e300},
+        {**GOOD, "time_s": 4.1e9}, {**GOOD, "time_s": -1e99}, {**GOOD, "duration_s": 1e10}, {**GOOD, "index": 10**12 + 1}, {**GOOD, "index": -1}, {**GOOD, "n": -3}, {**CLOSE, "end_s": -1e11}, {**GAP, "end_s": 1e300},
         {**CLOSE, "end_s": 1e300}, {**GOOD, "x": [[[[]]] * 9] * 9, "reason": "r" * 70_000},
         {**CLOSE, "frame_counts": []}, {**CLOSE, "frame_counts": {"received": -1}}, {**CLOSE, "frame_counts": {"eaten": 1}}, {**CLOSE, "verdict": "fine"},
         {**CLOSE, "reasons": "x"}, {**CLOSE, "regions": 5}, {**CLOSE, "regions": [5]}, {**CLOSE, "latency_ms": [1]}, {"n": 9, "at": 0, "kind": "resume", **STAMP},

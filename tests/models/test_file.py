@@ -128,6 +128,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
         "not the JSON",
     ),
     "newer format": (lambda p: _rewritten(p, metadata=_set(format=FORMAT + 1)), "update seqcls"),
+    "format before the first": (lambda p: _rewritten(p, metadata=_set(format=-3)), "format -3"),
     "format no number": (lambda p: _rewritten(p, metadata=_set(format="one")), "format one"),
     "unknown network": (lambda p: _rewritten(p, metadata=_set(arch="vit")), "unknown network 'vit'"),
     "no organs": (lambda p: _rewritten(p, metadata=_set(organs=[])), "organ names"),
