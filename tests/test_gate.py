@@ -274,6 +274,50 @@ def test_the_channels_of_a_pixel_are_compared_with_each_other() -> None:
     assert only("not_ultrasound", image) == ""
 
 
+def box(height: int, width: int, level: int) -> Image:
+    image = np.zeros((64, 96), np.uint8)
+    image[4 : 4 + height, 10 : 10 + width] = level
+    return image
+
+
+@pytest.mark.parametrize(
+    ("image", "dialog"),
+    [
+        (box(17, 47, 150), True),  # 15 x 41 of its pixels are 3 rows and 7 columns of one gray: 615 of 6,144
+        (box(20, 40, 150), False),  # 18 x 34: 612
+        (box(17, 47, 56), True),
+        (box(17, 47, 55), False),
+        (box(17, 47, 247), True),
+        (box(17, 47, 248), False),
+    ],
+)
+def test_a_dialog_is_one_gray_over_a_tenth(image: Image, dialog: bool) -> None:
+    assert only("not_ultrasound", image) == ("not ultrasound" if dialog else "")
+
+
+@pytest.mark.parametrize("level", [30, 255])
+@pytest.mark.parametrize(("strokes", "dialog"), [(30, False), (31, True)])
+def test_a_dark_or_white_dialog_has_strokes_on_it(level: int, strokes: int, dialog: bool) -> None:
+    """Each has two steps of more than 50 levels: 60 of 6,080 pairs of neighbours are no 1 %, 62 are."""
+    image = np.zeros((64, 96), np.uint8)
+    image[:16] = level
+    image[1, 4 : 4 + 2 * strokes : 2] = level - 60 if level > 60 else level + 60
+    assert only("not_ultrasound", image) == ("not ultrasound" if dialog else "")
+
+
+@pytest.mark.parametrize("noise", [0.0, 3.0])
+def test_a_dialog_with_a_name_over_ultrasound_is_found(noise: float) -> None:
+    rng = np.random.default_rng(1)
+    image = DRAWN.images[0].astype(np.float64)
+    (x0, y0, x1, y1), gray = REGION.box, 150
+    left, top, right, bottom = x0 + (x1 - x0) // 4, y0 + (y1 - y0) // 3, x1 - (x1 - x0) // 4, y0 + 2 * (y1 - y0) // 3
+    image[top:bottom, left:right] = gray
+    cv2.putText(image, "DOE JANE 1970", (left + 4, top + 24), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 0, 1)
+    shown = np.clip(image + rng.normal(0, noise, image.shape), 0, 255).astype(np.uint8)
+    assert run([shown])[0] == "not ultrasound"
+    assert run([np.clip(DRAWN.images[0] + rng.normal(0, noise, image.shape), 0, 255).astype(np.uint8)]) == [""]
+
+
 def test_colours_outside_the_outline_do_not_count() -> None:
     region = Region(0, 0, 96, 64, 96, 64, ((48, 0), (95, 0), (95, 63), (48, 63)), "linear")
     for column, found in ((0, ""), (48, "not ultrasound")):
@@ -353,7 +397,7 @@ def test_codec_ripples_do_not_thaw_a_frozen_image() -> None:
 
 def test_frames_are_compared_with_the_first_of_a_still_stretch() -> None:
     """4 % of what is lit changes at one end, then 4 % at the other; the second frame has the time of the first."""
-    gate = Gate(GateOptions(no_contact=False))
+    gate = Gate(GateOptions(no_contact=False, not_ultrasound=False))
     frames = (0.0, dots((1000, 100))), (0.0, dots((40, 107), (960, 100))), (1.0, dots((960, 100), (40, 107)))
     assert [gate.check(image, SMALL, time_s) for time_s, image in frames] == ["", "", "frozen"]
 

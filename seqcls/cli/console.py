@@ -29,8 +29,8 @@ Advance = Callable[[int], None]
 PLAIN_EVERY_S = 5.0
 
 _OPTION = re.compile(
-    r"(?<![\w-])(device|each|engine|import_pickle|keep|outside|overwrite|patients|precision|rate_hz|region|skip_corrupt|to"
-    r"|validation|weights)"
+    r"(?<![\w-])(device|each|engine|import_pickle|keep|outside|overwrite|patients|precision|rate_hz|realtime|region"
+    r"|skip_corrupt|to|validation|weights)"
     r"=([^\s;,)]+)"
 )
 #: Windows has no SIGHUP, and ends a program whose console is closed by itself.

@@ -38,9 +38,7 @@ def _open(target: CameraTarget) -> Any:
 
     number = getattr(cv2, f"CAP_{'any' if target.backend is None else target.backend}".upper())
     if number != cv2.CAP_ANY and not cv2.videoio_registry.hasBackend(number):
-        raise FinalError(
-            f"{target.name}: the OpenCV of this machine has no {target.backend}; leave backend out of --camera"
-        )
+        raise FinalError(f"{target.name}: the OpenCV of this machine has no {target.backend}; leave the backend out")
     capture = cv2.VideoCapture(target.device, number)
     if not capture.isOpened():
         capture.release()

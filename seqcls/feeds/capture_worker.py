@@ -154,8 +154,8 @@ def _not_opened(name: str, error: Exception) -> SourceError:
         number = 401 if isinstance(error, av.error.HTTPUnauthorizedError) else 403
         # Accounts get locked when a wrong password is tried again and again.
         return FinalError(
-            f"{name}: the server refuses the login ({number}); check user and password: in the address, with "
-            f"--credentials, or in ${SOURCE_USER} and ${SOURCE_PASSWORD}"
+            f"{name}: the server refuses the login ({number}); check user and password: in the address, in a "
+            f"file of credentials, or in ${SOURCE_USER} and ${SOURCE_PASSWORD}"
         )
     if isinstance(error, av.error.ProtocolNotFoundError):
         return FinalError(f"{name}: the FFmpeg of this machine cannot read such an address; try another one")

@@ -63,12 +63,12 @@ def open_live(
         spec = scheme + spec[len(scheme) :]  # FFmpeg knows none in capitals
     is_camera = not realtime and not scheme and _is_camera(spec)
     if not is_camera and camera != AS_IT_IS:
-        raise UsageError(f"{redact(spec)} is no camera; leave --camera out")
+        raise UsageError(f"{redact(spec)} is no camera; leave the camera's options out")
     if credentials is not None and (realtime or scheme not in STREAM_SCHEMES):
-        raise UsageError(f"{redact(spec)} asks for no password; leave --credentials out")
+        raise UsageError(f"{redact(spec)} asks for no password; leave the credentials out")
     if realtime:
         if is_live(spec):
-            raise UsageError(f"{redact(spec)} is live already; leave --realtime out")
+            raise UsageError(f"{redact(spec)} is live already; leave out realtime=True")
         return Paced(open_source(spec, rate_hz=rate_hz, color=color), on_state=on_state, timing=timing)
     if scheme == "igtl":
         return ProbeSource(spec, on_state=on_state, timing=timing)
@@ -85,7 +85,7 @@ def open_live(
     elif scheme:
         raise SourceError(f"{redact(spec)}: {scheme}:// is not known; what can be watched is {FEEDS}")
     else:
-        raise SourceError(f"{redact(spec)}: is no feed; what can be watched is {FEEDS}, or a clip with --realtime")
+        raise SourceError(f"{redact(spec)}: is no feed; what can be watched is {FEEDS}, or a clip with realtime=True")
     return ReconnectingSource(name, lambda: ChildConnection(target), kind=kind, on_state=on_state, timing=timing)
 
 

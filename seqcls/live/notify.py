@@ -257,7 +257,7 @@ class OnEvent(_BackgroundSink):
     ) -> None:  # fmt: skip
         self._command = split_command(command)
         if shutil.which(self._command[0]) is None:
-            raise UsageError(f"the program of --on-event, {self._command[0]}, was not found; check its name")
+            raise UsageError(f"the program for events, {self._command[0]}, was not found; check its name")
         self._limit_s = limit_s
         self._child: subprocess.Popen[bytes] | None = None
         super().__init__("on-event command", close_s, notify, wall)
@@ -317,11 +317,11 @@ def split_command(command: str, *, posix: bool = os.name != "nt") -> list[str]:
     try:
         words = shlex.split(command, posix=posix)
     except ValueError:
-        raise UsageError("--on-event has a quotation mark without its partner") from None
+        raise UsageError("the command for events has a quotation mark without its partner") from None
     if not posix:
         words = [word[1:-1] if len(word) > 1 and word[0] == word[-1] and word[0] in "\"'" else word for word in words]
     if not words or not words[0]:
-        raise UsageError("--on-event is empty; write a program and its arguments")
+        raise UsageError("the command for events is empty; write a program and its arguments")
     return words
 
 

@@ -41,7 +41,7 @@ MESSAGES = 5
 WARM_UPS = 8
 _RATE_OVER_S = 5.0
 _INTERRUPTED = "interrupted"
-_NOT_FOUND = "no ultrasound region found: the whole image is scored, none of it shown or recorded; see --region"
+_NOT_FOUND = "no ultrasound region found: the whole image is scored, none of it shown or recorded; state the region"
 _FOUND = "the ultrasound region is found"
 
 

@@ -33,9 +33,9 @@ def webhook_target(stated: str | None, environ: Mapping[str, str] = os.environ) 
     if stated is None:
         lines, where = secret(WEBHOOK, environ).splitlines(), f"${WEBHOOK}"
     elif "://" in stated:
-        lines, where = [stated], "--webhook"
+        lines, where = [stated], "the webhook"
     else:
-        lines, where = secret_lines(Path(stated)), "the file of --webhook"
+        lines, where = secret_lines(Path(stated)), "the file of the webhook"
         if not lines:
             raise UsageError(f"{where} is empty: write the address on its first line")
     if not lines:

@@ -199,6 +199,6 @@ def test_a_backend_that_is_not_there_is_final() -> None:
     if not missing:
         pytest.skip("this OpenCV has them all")
     connection = ChildConnection(CameraTarget(device=0, backend=missing[0]))
-    with pytest.raises(FinalError, match=f"has no {missing[0]}; leave backend out of --camera"):
+    with pytest.raises(FinalError, match=f"has no {missing[0]}; leave the backend out"):
         list(connection)
     connection.close()

@@ -64,9 +64,9 @@ def test_what_is_live(spec: str, live: bool) -> None:
         ("ftp://me:s3cret@cam/1", {}, SourceError, "igtl://, rtsp://, http://"),
         (" ftp://me: a @ s3cret @cam/1 ", {}, SourceError, "ftp://***@cam/1: ftp:// is not known"),
         ("file:///etc/passwd", {}, SourceError, "file:// is not known"),
-        ("clip.mp4", {}, SourceError, "--realtime"),
-        ("rtsp://me:s3cret@cam/1", {"realtime": True}, UsageError, "leave --realtime out"),
-        ("rtsp://cam/1", {"camera": CameraOptions(rate_hz=25)}, UsageError, "leave --camera out"),
+        ("clip.mp4", {}, SourceError, "a clip with realtime=True"),
+        ("rtsp://me:s3cret@cam/1", {"realtime": True}, UsageError, "leave out realtime=True"),
+        ("rtsp://cam/1", {"camera": CameraOptions(rate_hz=25)}, UsageError, "leave the camera's options out"),
         ("none.mp4", {"realtime": True}, SourceError, "no such file"),
         ("rtsp://", {}, SourceError, "names no host"),
         ("http:///video", {}, SourceError, "names no host"),
@@ -334,7 +334,7 @@ def test_a_refused_login_is_not_tried_again_and_again(scheme: str, code: int) ->
             list(source)
         assert server.asked <= 2  # FFmpeg answers a challenge once
     assert f"{scheme}://***@{server.address}/1: the server refuses the login ({code}); check user" in str(caught.value)
-    assert "--credentials, or in $SEQCLS_SOURCE_USER and $SEQCLS_SOURCE_PASSWORD" in str(caught.value)
+    assert "in a file of credentials, or in $SEQCLS_SOURCE_USER and $SEQCLS_SOURCE_PASSWORD" in str(caught.value)
     assert "s3" not in str(caught.value) and states == ["connecting", "stopped"]
 
 
@@ -392,7 +392,7 @@ def test_the_run_ends_with_the_line_and_its_journal(
         (("0", "--camera", "size=0x480"), "0x480"),
         (("0", "--camera", "rate=0"), "rate must lie between"),
         (("0", "--camera", "backend=magic"), "v4l2"),
-        (("rtsp://cam/1", "--camera", "size=640x480"), "rtsp://cam/1 is no camera; leave --camera"),
+        (("rtsp://cam/1", "--camera", "size=640x480"), "rtsp://cam/1 is no camera; leave the camera's options out"),
         (("clip.mp4", "--camera", "rate=25"), "--camera is for cameras"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

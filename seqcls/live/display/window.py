@@ -40,7 +40,7 @@ QUIET_S = 2.0
 TITLE = "seqcls"
 _OPEN_S = 30.0
 _END_S = 2.0
-_NO_GUI = "--show needs an OpenCV that can open windows, not opencv-python-headless; use --serve instead"
+_NO_GUI = "a window needs an OpenCV that can open one, not opencv-python-headless; use the page for browsers instead"
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
@@ -78,7 +78,7 @@ class Window:
 
     def __init__(self, command: Sequence[str] | None = None) -> None:
         if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-            raise UsageError("--show needs a screen, and none is set (DISPLAY); use --serve to look from a browser")
+            raise UsageError("a window needs a screen, and none is set (DISPLAY); use the page for browsers instead")
         self.closed = False
         self._answer = ""
         self._answered = threading.Event()
@@ -94,7 +94,7 @@ class Window:
         if self._answer != "ready":
             self.close()
             why = self._answer.partition(" ")[2]
-            raise UsageError(why if why else "--show could not open a window on this screen; use --serve instead")
+            raise UsageError(why if why else "no window opens on this screen; use the page for browsers instead")
 
     def show(self, view: LiveView) -> None:
         """Never waits: a view that the window has not taken when the next one comes is left out."""

@@ -236,7 +236,7 @@ def test_the_window_ends_with_a_run_that_is_killed(tmp_path: Path, screen: None)
     ("code", "words"),
     [
         ("print('failed --show needs an OpenCV that can open windows'); input()", "needs an OpenCV"),
-        ("import os; os.abort()", "could not open a window on this screen"),
+        ("import os; os.abort()", "no window opens on this screen"),
     ],
     ids=["no GUI", "no such screen"],
 )
@@ -255,5 +255,5 @@ def test_without_a_screen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     monkeypatch.setattr("sys.platform", "linux")
-    with pytest.raises(UsageError, match="--serve"):
+    with pytest.raises(UsageError, match="page for browsers"):
         Window()
