@@ -92,7 +92,12 @@ Layouts = Annotated[
 ]
 Labels = Annotated[
     Path,
-    INPUT("FILE", "Labels: CSV (file,organ,start_s,end_s,state) or JSON with frame ranges.", "--labels", "-l"),
+    INPUT(
+        "FILE",
+        "CSV (file,organ,start_s,end_s,state), JSON with frame ranges, or what an annotation tool wrote.",
+        "--labels",
+        "-l",
+    ),
 ]
 Outside = Annotated[
     bool, INPUT("", "Take clips that the labels name outside of the folder, or behind a link out of it.", "--outside")

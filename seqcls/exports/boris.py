@@ -131,7 +131,7 @@ def _indices(mark: Mark) -> tuple[int, int]:
 
 
 def _index(index: int) -> str:
-    return "" if index < 0 else str(index)
+    return "NA" if index < 0 else str(index)
 
 
 def _seconds(ms: int) -> str:

@@ -15,11 +15,14 @@ from seqcls.text.foreign_text import for_terminal
 #: Of a box for each frame of four hours there are fewer. The dearest kind, with ten attributes, takes 0.6 GB so often.
 MAX_ELEMENTS = 500_000
 MAX_ATTRIBUTES = 5_000_000
+#: Characters of a tag, with the text behind it: a million attributes of one element take minutes.
+MAX_TAG = 65_536
 #: Elements inside each other; the formats that are read have 6.
 MAX_DEPTH = 32
 #: What XML cannot hold even as a reference, and what a tool may take for the end of a line.
 _UNFIT = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
 _OPENING = re.compile("<[^/!?]")
+_LONG = re.compile(rf"<[^<]{{{MAX_TAG}}}")
 
 
 def parse_xml(text: str) -> Element:
@@ -30,6 +33,8 @@ def parse_xml(text: str) -> Element:
         raise ValueError(f"it holds more than {MAX_ELEMENTS:,} elements")
     if text.count("=") > MAX_ATTRIBUTES:
         raise ValueError(f"it holds more than {MAX_ATTRIBUTES:,} attributes")
+    if _LONG.search(text):
+        raise ValueError(f"it has a tag or text of more than {MAX_TAG:,} characters")
     builder, depth = TreeBuilder(), 0
 
     def start(tag: str, attributes: dict[str, str]) -> None:
