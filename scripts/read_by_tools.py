@@ -3,10 +3,9 @@
     python scripts/read_by_tools.py write FOLDER      with seqcls: runs of several kinds, exported for each tool
     python scripts/read_by_tools.py read FOLDER       in an environment with one of the tools: what that makes of them
 
-None of them can be installed beside seqcls (they ask for another OpenCV, or bring Qt):
-`pip install label-studio-sdk`, `pip install boris-behav-obs` and `pip install datumaro`, each into one of its own. BORIS
-needs no screen: its windows and its player are left out. Exit code 1 where a tool reads something else, or where there
-is no tool.
+None of them can be installed beside seqcls (they ask for another OpenCV, or bring Qt). Each has an environment of its
+own: `pip install label-studio-sdk`, `pip install boris-behav-obs`, `pip install datumaro`. BORIS needs no screen: its
+windows and its player are left out. Exit code 1 where a tool reads something else, or where there is no tool.
 """
 
 from __future__ import annotations
