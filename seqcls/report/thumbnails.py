@@ -14,10 +14,10 @@ from seqcls.errors import DataError
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry
 from seqcls.keepable import keepable
-from seqcls.preprocess import EvenSample, with_region
+from seqcls.kept_frames import kept_frames
+from seqcls.preprocess import EvenSample
 from seqcls.sources import Source, open_source
 from seqcls.timeline import Timeline
-from seqcls.types import Gap
 
 Image = NDArray[np.uint8]
 #: Pictures in a report, and the height of each in pixels: 40 take about 0.2 MB.
@@ -81,21 +81,19 @@ def _sample(
     used = timeline.provenance
     geometry = Geometry() if used.geometry is None else used.geometry
     gate = GateOptions() if used.gate is None else used.gate
-    sample, end_s, done = EvenSample[tuple[float, Image]](2 * MOST), 0.0, 0
-    known = {(region.width, region.height): region for region in used.regions if region.is_found}
-    alone = known if len(known) == len(used.regions) else {}  # one region for each size of images: the run's own
-    for item in with_region(source, geometry, source.info.region):
-        if isinstance(item, Gap):
-            end_s = max(end_s, item.end_s)
-            continue
-        frame, region = item
-        end_s, done = max(end_s, frame.time_s + frame.duration_s), done + 1
-        if on_progress is not None:
-            on_progress(done)
-        height, width = frame.image.shape[:2]
-        image = None if frame.damaged else keepable(frame.image, alone.get((width, height), region), gate)
+    sample, end_s = EvenSample[tuple[float, Image]](2 * MOST), 0.0
+    found = {(region.width, region.height): region for region in used.regions}
+    known = found if len(found) == len(used.regions) else {}  # the run's own, where each size of images has one
+    for done, kept in enumerate(kept_frames(source, geometry, gate), 1):
+        frame, image = kept.frame, kept.image
+        end_s = max(end_s, frame.time_s + frame.duration_s)
+        own = known.get((frame.image.shape[1], frame.image.shape[0]))
+        if own is not None and own != kept.region and not frame.damaged:  # a screen that was known to it, say
+            image = keepable(frame.image, own, gate)
         if image is not None:
             sample.offer((frame.time_s, _small(image)))
+        if on_progress is not None:
+            on_progress(done)
     return end_s, sample.kept
 
 

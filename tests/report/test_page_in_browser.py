@@ -240,6 +240,10 @@ def test_the_clip_plays_in_step(show: Any, tmp_path: Path) -> None:
     page = show(report_html(run, ReportOptions(thumbnails=pictures, beside="./clip.mp4")))
     page.until("document.getElementById('player').dataset.player", lambda state: state == "ready")
     assert page.evaluate("document.querySelectorAll('.thumbs img').length") > 5
+    clip_path = "document.querySelector('video').style.clipPath"
+    assert page.evaluate(clip_path) == "inset(50%)"  # nothing of it, for this run knows no region
+    page.evaluate("document.querySelector('.whole input').click()")
+    assert page.evaluate(clip_path) == "none"
     page.evaluate("seqcls.view.seek(1.2, 'step')")
     page.until("document.querySelector('video').currentTime", lambda now: 1.2 <= now < 1.3)
     page.evaluate("document.querySelector('.play').click()")

@@ -19,7 +19,7 @@ const SMOOTHING = {
 };
 
 export class OptionsPanel extends EventTarget {
-  // Event "changed": {smoothing, options, same}; ``same`` is true where they are those of the run.
+  // Event "changed": {smoothing, options, same, command}; ``same`` is true where they are those of the run.
   constructor(root, run) {
     super();
     this.run = run;
@@ -124,7 +124,7 @@ export class OptionsPanel extends EventTarget {
 
   emit() {
     this.refresh();
-    const detail = { smoothing: this.smoothing, options: this.options, same: this.flags().length === 0 };
+    const detail = { smoothing: this.smoothing, options: this.options, same: this.flags().length === 0, command: this.command.textContent };
     this.dispatchEvent(new CustomEvent("changed", { detail }));
   }
 

@@ -35,6 +35,8 @@ async function start() {
   let latest = { smoothing: null, smooth: null }; // thresholds are moved more often than smoothing
   panel.addEventListener("changed", ({ detail }) => {
     document.body.dataset.changed = !detail.same;
+    at("changed").hidden = detail.same;
+    at("changed-how").textContent = `: ${detail.command}`;
     cancelAnimationFrame(asked);
     asked = requestAnimationFrame(() => {
       if (detail.same) {
