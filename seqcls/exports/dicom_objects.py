@@ -10,18 +10,24 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 import seqcls
-from seqcls.errors import OutputError, SeqclsError, UsageError, one_line
+from seqcls.errors import OutputError, UsageError, one_line
 from seqcls.files import atomic_path
 from seqcls.files.json_text import json_line
-from seqcls.files.named_files import open_regular
-from seqcls.sources.dicom_fields import text, whole
-from seqcls.sources.dicom_header import looks_like_dicom, read_header
+from seqcls.sources import open_source
+from seqcls.sources.dicom import DicomSource
+from seqcls.sources.dicom_fields import text
+from seqcls.sources.dicom_header import read_header
+from seqcls.sources.dicom_series import DicomSeries
 from seqcls.text.wording import count_of
 from seqcls.third_party import library
 from seqcls.timeline import Timeline
@@ -34,7 +40,22 @@ _PATIENT = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex")
 _STUDY = ("StudyDate", "StudyTime", "ReferringPhysicianName", "StudyID", "AccessionNumber")
 _MORE = ("IssuerOfPatientID", "PatientAge", "PatientSize", "PatientWeight", "StudyDescription")
 _IDENTIFIERS = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
-_HEAD_BYTES = 4096
+#: Times of a run and of its clip differ by less.
+_SAME_S = 1e-4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClipFrames:
+    """Where the run's frames lie in the DICOM clip."""
+
+    instances: tuple[tuple[str, str, str], ...]
+    """SOP class, SOP instance and series of the one file, or of each file of a series of one image each."""
+    places: NDArray[np.int64] | None
+    """(T,) of each row of the run's scores, from 0, frames that were lost counted; None where nobody knows."""
+
+    @property
+    def is_series(self) -> bool:
+        return len(self.instances) > 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,8 +66,7 @@ class Subject:
     """Patient and study, in UTF-8."""
     seed: str
     """From which identifiers are drawn."""
-    clip: tuple[str, str, str] | None = None
-    """SOP class, SOP instance and series of the clip."""
+    clip: ClipFrames | None = None
 
     def uid(self, kind: str) -> str:
         """An identifier of its own for each kind of object (PS3.5 B.2)."""
@@ -55,9 +75,11 @@ class Subject:
 
 
 def subject_of(timeline: Timeline, clip: Path | None) -> Subject:
-    """The clip's patient and study, where it is DICOM, else nobody and a study for this timeline alone.
+    """The clip's patient and study, where it is DICOM (a file, or the folder of a series), else nobody and a study for
+    this timeline alone.
 
-    Raises UsageError for a DICOM clip that the run is not of, and one that lacks the identifiers of DICOM.
+    Raises SourceError for a clip that cannot be opened, UsageError for a DICOM clip that the run is not of, and for one
+    that lacks the identifiers of DICOM.
     """
     library("pydicom")  # the first of all its imports
     from pydicom.dataset import Dataset
@@ -66,39 +88,59 @@ def subject_of(timeline: Timeline, clip: Path | None) -> Subject:
     tags.SpecificCharacterSet = "ISO_IR 192"
     content = (asdict(timeline.source), timeline.organs, [asdict(i) for i in timeline.intervals], timeline.notes)
     seed = json_line([seqcls.__version__, *content])
-    header = None if clip is None else _header(clip)
-    if header is None:
+    paths, places = ((), None) if clip is None else _dicom_files(timeline, clip)
+    if not paths:
         for name in (*_PATIENT, *_STUDY):
             setattr(tags, name, "")
         own = Subject(tags, seed)
         tags.StudyInstanceUID = own.uid("study")
         return own
-    identifiers = {name: text(header, name) for name in _IDENTIFIERS}
-    if missing := [name for name, uid in identifiers.items() if not uid]:
-        raise UsageError(f"{clip} lacks {missing[0]}, without which nothing can refer to it; leave --clip out")
-    _require_same_clip(timeline, header, clip)
+    headers = [read_header(path).data for path in paths]
+    instances = tuple(_identifiers(header, path) for header, path in zip(headers, paths, strict=True))
     for name in (*_PATIENT, *_STUDY):
-        setattr(tags, name, _stated(header, name))
+        setattr(tags, name, _stated(headers[0], name))
     for name in _MORE:
-        if stated := _stated(header, name):
+        if stated := _stated(headers[0], name):
             setattr(tags, name, stated)
-    sop_class, instance, series, tags.StudyInstanceUID = identifiers.values()
-    return Subject(tags, json.dumps([seed, instance]), (sop_class, instance, series))
+    tags.StudyInstanceUID = text(headers[0], "StudyInstanceUID")
+    return Subject(tags, json.dumps([seed, instances[0]]), ClipFrames(instances, places))
 
 
-def _header(clip: Path) -> Any:
-    """The pydicom data set without the pixels; None of what is no DICOM."""
-    try:
-        with open_regular(clip) as stream:
-            if not looks_like_dicom(stream.read(_HEAD_BYTES)):
-                return None
-        return read_header(clip).data
-    except SeqclsError:
-        raise
-    except Exception as error:  # pydicom raises whatever a damaged element leads to
+def _dicom_files(timeline: Timeline, clip: Path) -> tuple[tuple[Path, ...], NDArray[np.int64] | None]:
+    """The files of the clip, none where it is no DICOM, and where in it the run's frames lie."""
+    rate_hz = timeline.source.rate_hz
+    with open_source(clip, rate_hz=rate_hz if rate_hz is not None and rate_hz > 0 else None) as source:
+        if source.info.kind != "dicom":
+            return (), None
+        if timeline.source.kind != "dicom":
+            raise UsageError(f"the run is of no DICOM clip, and {clip} is one; leave --clip out, or name what was run")
+        places: NDArray[np.int64] | None
+        if isinstance(source, (DicomSource, DicomSeries)):
+            places = _places(timeline, source.starts_s, clip)
+        else:  # a video inside: its frames are counted as they come, and which one was lost is not known
+            places = None if timeline.report.gaps else timeline.scores.index
+        return source.paths if isinstance(source, DicomSeries) else (clip,), places
+
+
+def _places(timeline: Timeline, starts_s: Sequence[float], clip: Path) -> NDArray[np.int64]:
+    """By time: a frame that was lost has no index."""
+    time_s = timeline.scores.time_s
+    places = np.searchsorted(np.asarray(starts_s), time_s - _SAME_S)
+    beside = (places >= len(starts_s)) | (np.append(starts_s, np.inf)[places] > time_s + _SAME_S)
+    if beside.any():
+        row = int(np.argmax(beside))
         raise UsageError(
-            f"{clip} cannot be read ({one_line(error)}); leave --clip out, or name another file"
-        ) from error
+            f"{clip} is another clip than that of the run: it has {count_of(len(starts_s), 'frame')}, none of them at"
+            f" {time_s[row]:.3f} s as frame {row + 1} of the run; name what was run"
+        )
+    return np.asarray(places, np.int64)
+
+
+def _identifiers(header: Any, path: Path) -> tuple[str, str, str]:
+    found = {name: text(header, name) for name in _IDENTIFIERS}
+    if missing := [name for name, uid in found.items() if not uid]:
+        raise UsageError(f"{path} lacks {missing[0]}, without which nothing can refer to it; leave --clip out")
+    return found["SOPClassUID"], found["SOPInstanceUID"], found["SeriesInstanceUID"]
 
 
 def _stated(header: Any, name: str) -> str:
@@ -109,17 +151,6 @@ def _stated(header: Any, name: str) -> str:
         return str(header.get(name) or "")
     except Exception:
         return ""
-
-
-def _require_same_clip(timeline: Timeline, header: Any, clip: Path | None) -> None:
-    if timeline.source.kind != "dicom":
-        raise UsageError(f"the run is of no DICOM clip, and {clip} is one; leave --clip out, or name what was run")
-    count, last = whole(header, "NumberOfFrames", 1), int(timeline.scores.index.max(initial=-1))
-    if last >= count:
-        raise UsageError(
-            f"{clip} is another clip than that of the run: it has {count_of(count, 'frame')}, and the run saw frame"
-            f" {last + 1}; name what was run"
-        )
 
 
 def save(tags: Dataset, path: str | Path) -> None:

@@ -14,6 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 import seqcls
 from seqcls.errors import OutputError
 from seqcls.exports.dicom_objects import Subject, save, subject_of
@@ -54,6 +57,8 @@ _SERIES_NUMBER = 9802
 MAX_GROUPS = 500
 #: The numbers of a stretch's frames are one value of at most 64 KiB.
 _MAX_FRAMES_TEXT = 65_000
+#: A series has an image of its own for each frame, referenced one by one.
+_MAX_IMAGES = 200
 #: Letters of a text that is a code's meaning.
 _MEANING = 64
 
@@ -68,7 +73,7 @@ def write_dicom_report(timeline: Timeline, path: str | Path, clip: Path | None =
         raise OutputError(f"{len(shown):,} stretches are more than the {MAX_GROUPS:,} of a report; export --to csv")
     subject = subject_of(timeline, clip)
     sr = library("highdicom.sr")
-    groups = [_group(sr, subject, mark, number) for number, mark in enumerate(shown, 1)]
+    groups = [_group(sr, subject, mark, number, timeline.scores.index) for number, mark in enumerate(shown, 1)]
     report = sr.MeasurementReport(
         observation_context=_observer(sr, timeline),
         procedure_reported=sr.CodedConcept("16310003", "SCT", "Ultrasonography"),
@@ -78,7 +83,7 @@ def write_dicom_report(timeline: Timeline, path: str | Path, clip: Path | None =
     with warnings.catch_warnings():  # of a patient's name that has no caret
         warnings.simplefilter("ignore")
         tags = sr.ComprehensiveSR(
-            evidence=[_evidence(subject)],
+            evidence=_evidence(subject),
             content=report[0],
             series_instance_uid=subject.uid("reports"),
             series_number=_SERIES_NUMBER,
@@ -97,16 +102,19 @@ def write_dicom_report(timeline: Timeline, path: str | Path, clip: Path | None =
     save(tags, path)
 
 
-def _evidence(subject: Subject) -> Dataset:
+def _evidence(subject: Subject) -> list[Dataset]:
     """What the report references: highdicom takes patient and study from it."""
     from pydicom.dataset import Dataset
 
     if subject.clip is None:
-        return picture_tags(subject)
-    evidence = Dataset()
-    evidence.update(subject.tags)
-    evidence.SOPClassUID, evidence.SOPInstanceUID, evidence.SeriesInstanceUID = subject.clip
-    return evidence
+        return [picture_tags(subject)]
+    found = []
+    for identifiers in subject.clip.instances:
+        evidence = Dataset()
+        evidence.update(subject.tags)
+        evidence.SOPClassUID, evidence.SOPInstanceUID, evidence.SeriesInstanceUID = identifiers
+        found.append(evidence)
+    return found
 
 
 def _observer(sr: Any, timeline: Timeline) -> Any:
@@ -120,7 +128,7 @@ def _observer(sr: Any, timeline: Timeline) -> Any:
     return sr.ObservationContext(observer_device_context=sr.ObserverContext(kind, device))
 
 
-def _group(sr: Any, subject: Subject, mark: Mark, number: int) -> Any:
+def _group(sr: Any, subject: Subject, mark: Mark, number: int, index: NDArray[np.int64]) -> Any:
     interval = mark.interval
     second = sr.CodedConcept("s", "UCUM", "second")
     score = sr.CodedConcept("{score}", "UCUM", "score of 0 to 1")
@@ -142,23 +150,31 @@ def _group(sr: Any, subject: Subject, mark: Mark, number: int) -> Any:
         qualitative_evaluations=[
             sr.QualitativeEvaluation(_own(sr, "INVIEW", "In view"), sr.CodedConcept(state, "SCT", meaning))
         ],
-        source_images=list(_references(sr, subject, mark)),
+        source_images=list(_references(sr, subject, mark, index)),
     )
 
 
-def _references(sr: Any, subject: Subject, mark: Mark) -> Iterator[Any]:
-    if subject.clip is None:
+def _references(sr: Any, subject: Subject, mark: Mark, index: NDArray[np.int64]) -> Iterator[Any]:
+    """``index``: (T,) numbers of the run's frames."""
+    image, clip = sr.SourceImageForMeasurementGroup, subject.clip
+    if clip is None:
         picture = picture_tags(subject)
-        yield sr.SourceImageForMeasurementGroup(picture.SOPClassUID, picture.SOPInstanceUID)
+        yield image(picture.SOPClassUID, picture.SOPInstanceUID)
         return
-    first, last = mark.interval.start_index + 1, mark.interval.end_index + 1
-    if first < 1:  # a stretch without frames is one of the clip all the same
-        yield sr.SourceImageForMeasurementGroup(*subject.clip[:2])
+    first, behind = np.searchsorted(index, [mark.interval.start_index, mark.interval.end_index + 1])
+    inside = mark.interval.start_index >= 0 and clip.places is not None
+    places = clip.places[first:behind].tolist() if inside and clip.places is not None else []
+    if clip.is_series:
+        for place in _few(places, len(places) > _MAX_IMAGES) or range(len(clip.instances)):
+            yield image(*clip.instances[place][:2])
         return
-    frames = list(range(first, last + 1))
-    if (last - first + 1) * (len(str(last)) + 1) > _MAX_FRAMES_TEXT:
-        frames = [first, last]
-    yield sr.SourceImageForMeasurementGroup(*subject.clip[:2], referenced_frame_numbers=frames)
+    numbers = [place + 1 for place in places]
+    long = len(" ".join(map(str, numbers))) > _MAX_FRAMES_TEXT
+    yield image(*clip.instances[0][:2], referenced_frame_numbers=_few(numbers, long) or None)
+
+
+def _few(places: list[int], too_many: bool) -> list[int]:
+    return [places[0], places[-1]] if too_many else places
 
 
 def _own(sr: Any, code: str, meaning: str) -> Any:

@@ -128,6 +128,11 @@ class DicomSource(Clip):
             )
 
     @property
+    def starts_s(self) -> tuple[float, ...]:
+        """When each frame in the file begins, also those that cannot be decoded."""
+        return tuple(self._times_s[:-1])
+
+    @property
     def gray_as(self) -> Meaning | None:
         """What one sample per pixel means; None where there are three, or a palette."""
         return self._reading.meaning if self._reading.meaning in ("gray", "inverted") else None

@@ -71,6 +71,16 @@ class DicomSeries(Clip):
         self._notes.append(f"{count_of(len(paths), 'file')} of one image each, read as one clip by instance number")
         self._notes += [remark] if remark else []
 
+    @property
+    def starts_s(self) -> tuple[float, ...]:
+        """When the image of each file begins, also of those that cannot be read."""
+        return tuple(start_s for start_s, _ in self._stretches)
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files in the order of their images."""
+        return tuple(self._paths)
+
     def _items(self) -> Iterator[Frame | Gap]:
         reached_s = self._stretches[0][0]
         for path, (start_s, end_s) in zip(self._paths, self._stretches, strict=True):

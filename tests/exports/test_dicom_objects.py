@@ -25,9 +25,10 @@ from seqcls.timeline import Timeline
 
 PLAIN = timeline(name="neck.mp4", thyroid="..PPPP......", **{"left lobe": "PPP.....????"})
 CLIP = replace(PLAIN, source=replace(PLAIN.source, name="neck.dcm", kind="dicom"))
+LATER = replace(CLIP, scores=replace(CLIP.scores, time_s=CLIP.scores.time_s + 0.5))
 STUDY: dict[str, Any] = {
     "StudyInstanceUID": "1.2.3", "SeriesInstanceUID": "1.2.3.4", "StudyID": "77", "PatientSex": "F",
-    "PatientName": "Müller^Jürgen", "SpecificCharacterSet": "ISO_IR 100",
+    "FrameTime": "100", "PatientName": "Müller^Jürgen", "SpecificCharacterSet": "ISO_IR 100",
 }  # fmt: skip
 
 
@@ -97,10 +98,11 @@ def test_the_picture_is_that_of_the_run_and_joins_the_clips_study(tmp_path: Path
     ("made", "changes", "why"),
     [
         (PLAIN, {}, "the run is of no DICOM clip"),
-        (CLIP, {"count": 8}, "it has 8 frames, and the run saw frame 12"),
+        (LATER, {}, r"it has 12 frames, none of them at 1\.200 s as frame 8 of the run"),
+        (CLIP, {"FrameTime": "40"}, r"none of them at 0\.100 s as frame 2"),
         (CLIP, {"StudyInstanceUID": ""}, "lacks StudyInstanceUID"),
     ],
-    ids=["no DICOM run", "fewer frames", "no study"],
+    ids=["no DICOM run", "fewer frames", "other times", "no study"],
 )
 def test_a_clip_that_does_not_fit_is_refused(tmp_path: Path, made: Timeline, changes: dict[str, Any], why: str) -> None:
     clip = native(tmp_path / "clip.dcm", **{**STUDY, **changes})
@@ -127,6 +129,32 @@ def test_codes_of_organs_are_those_of_snomed() -> None:
     known = {code: name for name, codes in concepts["SCT"].items() for code in codes}
     for organ, (code, meaning) in ORGANS.items():
         assert meaning.split()[0][:4].casefold() in known[code].casefold(), organ
+
+
+def test_frames_that_were_lost_keep_their_numbers(tmp_path: Path) -> None:
+    """The run counts what it got: the fourth frame of 12 was lost, so that its fourth is the fifth of the file."""
+    clip = native(tmp_path / "neck.dcm", **STUDY)
+    made = timeline(thyroid="..PPPP.....", **{"left lobe": "PPP....????"})
+    scores = replace(made.scores, time_s=np.delete(np.arange(12) / 10, 3))
+    made = replace(made, source=CLIP.source, scores=scores)
+    write_dicom_report(made, tmp_path / "r.dcm", clip)
+    numbers = [group.source_images[0].referenced_frame_numbers for group in groups(tmp_path / "r.dcm")]
+    assert numbers == [[1, 2, 3], [3, 5, 6, 7], [9, 10, 11, 12], [9, 10, 11, 12]]
+
+
+def test_a_series_of_one_image_per_file_is_referenced_file_by_file(tmp_path: Path) -> None:
+    folder = tmp_path / "series"
+    folder.mkdir()
+    for k in range(12):
+        native(folder / f"{12 - k:02d}.dcm", **STUDY, count=1, InstanceNumber=k + 1)
+    write_dicom_report(CLIP, tmp_path / "r.dcm", folder)
+    by_uid = {str(pydicom.dcmread(path).SOPInstanceUID): 12 - int(path.stem) for path in folder.iterdir()}
+    shown = [
+        [by_uid[image.referenced_sop_instance_uid] for image in group.source_images]
+        for group in groups(tmp_path / "r.dcm")
+    ]
+    assert shown == [[0, 1, 2], [2, 3, 4, 5], [8, 9, 10, 11], [8, 9, 10, 11]]
+    assert pydicom.dcmread(tmp_path / "r.dcm").StudyInstanceUID == "1.2.3"
 
 
 @pytest.mark.parametrize("tool", ["dsrdump", "dciodvfy"])
