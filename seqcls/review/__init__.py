@@ -1,0 +1,1 @@
+"""`seqcls review`: looking at clips, correcting what a model found and labelling from nothing, in a browser."""

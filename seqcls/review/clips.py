@@ -1,0 +1,100 @@
+"""What there is to review: the clips of runs, with what the model found, or clips alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from seqcls.errors import DataError, one_line
+from seqcls.exports.timeline_json import read_run
+from seqcls.files import same_name
+from seqcls.files.json_text import read_json
+from seqcls.sources.expand import expand
+from seqcls.sources.found import FoundSource
+from seqcls.text.foreign_text import for_terminal
+from seqcls.timeline import Timeline
+
+TIMELINE = "timeline.json"
+
+
+@dataclass(frozen=True, eq=False)
+class ReviewClip:
+    """One clip. ``title``: as labels name it. ``found``: its file, None where it is not here. ``run``: the folder of
+    the run, None where no model has seen it."""
+
+    title: str
+    found: FoundSource | None
+    run: Path | None = None
+
+    def timeline(self) -> Timeline | None:
+        """Read anew each time: there may be thousands. Raises DataError."""
+        return None if self.run is None else read_run(self.run)
+
+    @property
+    def path(self) -> Path | None:
+        """Its file, where it is one."""
+        path = None if self.found is None or self.found.images or self.found.files else Path(self.found.spec)
+        return path if path is not None and path.is_file() else None
+
+
+def clips_to_review(places: Sequence[Path], clips: Path | None = None) -> tuple[ReviewClip, ...]:
+    """Of folders that `seqcls run` wrote, of one clip or of many, or of clips themselves.
+
+    ``clips``: where the clips of the runs are; by default where they were when the run began. Raises DataError,
+    SourceError.
+    """
+    runs = [run for place in places for run in runs_in(place)]
+    if runs:
+        if bare := [place for place in places if not runs_in(place)]:
+            raise DataError(f"{bare[0]} is no run, the others are; review runs, or clips, not both at once")
+        found = _of_runs(runs, clips)
+    else:
+        findings = expand([str(place) for place in places])
+        found = [ReviewClip(for_terminal(one.path), one) for one in findings.sources if one.path and not one.unrelated]
+        if not found:
+            raise DataError("there is no clip to review there; single images have no timeline")
+    titles = [clip.title for clip in found]
+    if twice := sorted({title for title in titles if titles.count(title) > 1}):
+        raise DataError(f"two of the runs are of {twice[0]}: name one of them")
+    return tuple(found)
+
+
+def runs_in(place: Path) -> list[Path]:
+    """The run of this folder, or those of the folders below it."""
+    if (place / TIMELINE).is_file():
+        return [place]
+    return sorted(path.parent for path in place.rglob(TIMELINE)) if place.is_dir() else []
+
+
+def _of_runs(runs: Sequence[Path], clips: Path | None) -> list[ReviewClip]:
+    titles = [_title(run) for run in runs]
+    if clips is not None:
+        sources = expand([str(clips)]).sources
+    else:
+        # A run may come from somebody else: what it names is looked for below this folder alone.
+        below = [title for title in titles if title and not Path(title).is_absolute() and ".." not in Path(title).parts]
+        here = [title for title in below if Path(title).exists()]
+        sources = expand(here).sources if here else ()
+    return [ReviewClip(title, _named(title, sources), run) for title, run in zip(titles, runs, strict=True)]
+
+
+def _title(run: Path) -> str:
+    """What the run calls its clip; the rest of it is read, and checked, when it is shown."""
+    path = run / TIMELINE
+    try:
+        source = read_json(path)["source"]
+        title = source.get("path") or source["name"]
+        if not isinstance(title, str):
+            raise TypeError("source.name is no text")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise DataError(f"{path} is not a timeline that seqcls wrote ({one_line(error)})") from error
+    return title
+
+
+def _named(title: str, sources: Sequence[FoundSource]) -> FoundSource | None:
+    """The one of this path, else the only one of its name."""
+    same = [source for source in sources if same_name(for_terminal(source.path), title)]
+    name = title.rsplit("/", 1)[-1]
+    alike = same or [source for source in sources if same_name(for_terminal(source.path.rsplit("/", 1)[-1]), name)]
+    return alike[0] if len(alike) == 1 else None

@@ -1,0 +1,230 @@
+"""A clip's frames as JPEG, by their number: read once from the beginning, as a run reads them, and kept as they come;
+what is asked for before is decoded from the key frame before it.
+
+Shown is the ultrasound region alone: names are burnt in outside of it. Therefore the browser gets the clip's own file,
+for its own player, only where nothing lies outside of the region, or where a person asked for the whole image.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from array import array
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcls.errors import SeqclsError, SourceError
+from seqcls.gate import GateOptions
+from seqcls.geometry import Geometry, Region
+from seqcls.keepable import keepable
+from seqcls.preprocess import with_region
+from seqcls.review.tracks import FrameTimes
+from seqcls.sources.base import Source
+from seqcls.sources.video_seek import SeekableVideo
+from seqcls.types import Frame, Gap, SourceInfo
+
+#: Of the frames of one clip on the disk; what comes later is decoded when it is asked for.
+MAX_KEPT_BYTES = 1 << 30
+#: JPEGs of frames that were asked for before they were read.
+MAX_CACHED = 256
+QUALITY = 88
+_PLAYED = {"h264", "vp8", "vp9", "av1"}
+_PIXELS = {"yuv420p", "yuvj420p"}
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What a run knows of a clip, so that its frames can be shown before they are read again."""
+
+    index: NDArray[np.int64]
+    """(T,) int64: the number in the clip of each frame."""
+    times: FrameTimes
+    regions: tuple[Region, ...] = ()
+    gate: GateOptions = field(default_factory=GateOptions)
+    geometry: Geometry = field(default_factory=Geometry)
+
+
+class ClipFrames:
+    """Frames of one clip, from a thread of its own until ``close``; ``spool``: a file to be made for them.
+
+    open_clip: opens the clip to be read from the beginning. path: of a file, where it is one. whole: show all of the
+    image. What is wrong with the clip is in ``problem``, in one line.
+    """
+
+    def __init__(
+        self, open_clip: Callable[[], Source], path: Path | None, spool: Path, known: Known | None, *, whole: bool
+    ) -> None:
+        self.problem = ""
+        self.info: SourceInfo | None = None
+        self.region: Region | None = None
+        self.is_read = False
+        self._open_clip, self._path, self._known, self._whole = open_clip, path, known, whole
+        self._fixed = _the_only(known.regions) if known is not None else None
+        self._gate = known.gate if known is not None else GateOptions()
+        self._start_s, self._duration_s = array("d"), array("d")
+        self._offsets, self._sizes = array("q"), array("q")
+        self._fd = os.open(spool, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+        self._bytes = 0
+        self._files = threading.Lock()
+        self._seeking = threading.Lock()
+        self._video: SeekableVideo | None = None
+        self._cached: OrderedDict[int, bytes] = OrderedDict()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._read, name="seqcls-review-frames", daemon=True)
+        self._thread.start()
+
+    @property
+    def times(self) -> FrameTimes | None:
+        """Of all frames; None while they are not known."""
+        if self._known is not None:
+            return self._known.times
+        if not self.is_read:
+            return None
+        return FrameTimes.of(np.array(self._start_s), np.array(self._duration_s))
+
+    @property
+    def read(self) -> int:
+        """How many frames were read so far."""
+        return len(self._sizes)
+
+    @property
+    def plays(self) -> bool:
+        """Whether the browser may have the file, and its player shows it."""
+        if self._path is None or self.info is None or not plays_in_browser(self.info, self._path):
+            return False
+        return self._whole or (self.region is not None and _is_all(self.region))
+
+    def jpeg(self, row: int) -> bytes | None:
+        """Of the frame in this row; empty where nothing of it may be shown, None where it cannot be had yet."""
+        if row < len(self._sizes) and self._offsets[row] >= 0:
+            return self._spooled(row)
+        with self._seeking:
+            if row in self._cached:
+                self._cached.move_to_end(row)
+                return self._cached[row]
+            region = self._fixed if self._fixed is not None else self.region
+            if self._video is None or self._known is None or (region is None and not self._whole):
+                return None
+            try:
+                shown = self._shown(self._video.image(int(self._known.index[row])), region)
+            except SeqclsError:
+                self._video.close()
+                self._video = None
+                return None
+            self._cached[row] = shown
+            if len(self._cached) > MAX_CACHED:
+                self._cached.popitem(last=False)
+            return shown
+
+    def close(self) -> None:
+        """End the thread; idempotent."""
+        self._stopped.set()
+        self._thread.join()
+        with self._seeking:
+            if self._video is not None:
+                self._video.close()
+                self._video = None
+        with self._files:
+            if self._fd >= 0:
+                os.close(self._fd)
+                self._fd = -1
+
+    def _read(self) -> None:
+        try:
+            self._open_video()
+            with closing(self._open_clip()) as source:
+                self.info = source.info
+                for frame, region in self._with_region(source):
+                    if self._stopped.is_set():
+                        return
+                    self.region = region
+                    self._take(frame, region)
+                self.info = source.info
+            self.is_read = True
+            if self._known is not None and len(self._sizes) != self._known.times.count:
+                read, known = len(self._sizes), self._known.times.count
+                self.problem = f"the clip has {read:,} frames, the run had {known:,}: is it the same clip?"
+            elif not self._sizes:
+                self.problem = "the clip holds no frame"
+        except SeqclsError as error:
+            self.problem = str(error)
+        except (OSError, MemoryError, cv2.error) as error:
+            self.problem = f"its frames cannot be kept ({type(error).__name__})"
+
+    def _open_video(self) -> None:
+        """So that any frame can be shown at once."""
+        if self._known is not None and self._path is not None and self._path.is_file():
+            with suppress(SourceError):
+                self._video = SeekableVideo(self._path, self._times_of_clip())
+
+    def _times_of_clip(self) -> NDArray[np.float64]:
+        assert self._known is not None
+        if not np.array_equal(self._known.index, np.arange(len(self._known.index))):
+            raise SourceError("the run skipped frames")
+        return self._known.times.start_s
+
+    def _with_region(self, source: Source) -> Iterator[tuple[Frame, Region]]:
+        geometry = self._known.geometry if self._known is not None else Geometry()
+        fixed = self._fixed
+        for item in source if fixed is not None else with_region(source, geometry, source.info.region):
+            if isinstance(item, Frame):
+                assert fixed is not None
+                yield item, fixed
+            elif not isinstance(item, Gap):
+                yield item
+
+    def _take(self, frame: Frame, region: Region) -> None:
+        offset, content = -1, b""
+        if self._bytes < MAX_KEPT_BYTES:
+            offset, content = self._bytes, self._shown(frame.image, region)
+            with self._files:
+                if content and self._fd >= 0:
+                    os.lseek(self._fd, offset, os.SEEK_SET)
+                    os.write(self._fd, content)
+            self._bytes += len(content)
+        self._start_s.append(frame.time_s)
+        self._duration_s.append(frame.duration_s)
+        self._offsets.append(offset)
+        self._sizes.append(len(content))
+
+    def _spooled(self, row: int) -> bytes | None:
+        with self._files:
+            if self._fd < 0:
+                return None
+            os.lseek(self._fd, self._offsets[row], os.SEEK_SET)
+            return os.read(self._fd, self._sizes[row])
+
+    def _shown(self, image: Image, region: Region | None) -> bytes:
+        if not self._whole:
+            fits = region is not None and image.shape[:2] == (region.height, region.width)
+            kept = keepable(image, region, self._gate) if fits and region is not None else None
+            if kept is None:
+                return b""
+            image = kept
+        return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
+
+
+def plays_in_browser(info: SourceInfo, path: Path) -> bool:
+    """Whether every browser shows this clip as it is: H.264, VP8, VP9 or AV1 of 8 bits, with square pixels, in MP4 or
+    WebM."""
+    pixels = dict(info.details).get("pixel format", "")
+    contained = path.suffix.lower() in (".mp4", ".m4v", ".mov", ".webm")
+    return contained and info.codec in _PLAYED and pixels in _PIXELS and info.pixel_aspect == 1.0
+
+
+def _the_only(regions: tuple[Region, ...]) -> Region | None:
+    """The region of the whole run, where it had one."""
+    found = [region for region in regions if region.is_found]
+    return found[0] if len(found) == 1 == len(regions) else None
+
+
+def _is_all(region: Region) -> bool:
+    return region.is_found and not region.polygon and region.box == (0, 0, region.width, region.height)

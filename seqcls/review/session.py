@@ -1,0 +1,358 @@
+"""One reader's review: what the page asks for, and what it does; see ``server`` for the way in."""
+
+from __future__ import annotations
+
+import base64
+import re
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcls.errors import DataError, SeqclsError
+from seqcls.files import nfc
+from seqcls.files.temporaries import temporary_folder
+from seqcls.gate import GateOptions
+from seqcls.geometry import Geometry
+from seqcls.review.clips import ReviewClip
+from seqcls.review.frames import ClipFrames, Known
+from seqcls.review.queue import Doubt, doubts
+from seqcls.review.store import Edit, ReaderStore, StaleEditError, times_of
+from seqcls.review.tracks import FrameTimes, Track, predicted, track_from
+from seqcls.sources.isolated import DecoderPool
+from seqcls.timeline import Timeline
+from seqcls.types import require_organs
+
+#: Clips whose frames are held: the one that is looked at, and those looked at before.
+MAX_OPEN = 3
+#: Of all clips together; a reader comes to the least certain ones.
+MAX_DOUBTS = 20_000
+#: What the page is given of them at a time.
+MAX_QUEUED = 500
+_NAME = re.compile("[A-Za-z0-9_-]{8,64}")
+_ACTION = re.compile("[a-z ]{1,40}")
+#: An organ's name becomes a folder's, see datasets/labels.py.
+_UNFIT = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]')
+Prediction = Literal["shown", "hidden", "none"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Open:
+    """A clip that is looked at."""
+
+    frames: ClipFrames | None
+    timeline: Timeline | None
+    times: FrameTimes | None
+
+    def all_times(self) -> FrameTimes | None:
+        if self.times is not None:
+            return self.times
+        return None if self.frames is None else self.frames.times
+
+
+class ReviewSession:
+    """``folder``: where the reader's files go. ``organs``: known before any edit. ``blind``: predictions are hidden
+    until the reader asks for them. ``whole``: what lies outside of the ultrasound region is shown, too.
+
+    Raises as ``ReaderStore`` does. Close it in any case.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[ReviewClip],
+        folder: Path,
+        reader: str,
+        *,
+        organs: Sequence[str] = (),
+        blind: bool = False,
+        whole: bool = False,
+    ) -> None:
+        self.clips, self.blind, self.whole = tuple(clips), blind, whole
+        self._places = {clip.title: place for place, clip in enumerate(self.clips)}
+        self.instance = secrets.token_hex(8)
+        with ExitStack() as stack:
+            self.store = ReaderStore(folder, reader)
+            stack.callback(self.store.close)
+            self._spool = stack.enter_context(temporary_folder(folder))
+            self._pool = DecoderPool()
+            stack.callback(self._pool.close)
+            self._stack = stack.pop_all()
+        self._opened = 0
+        self._open: OrderedDict[int, _Open] = OrderedDict()
+        self._opening = threading.Lock()
+        self._organs = list(dict.fromkeys(require_organ(organ, ()) for organ in organs))
+        self._doubts: list[tuple[int, Doubt]] = []
+        self._problems: dict[int, str] = {}
+        self._ranked = False
+        self._stopped = threading.Event()
+        self._ranking = threading.Thread(target=self._rank, name="seqcls-review-queue", daemon=True)
+        self._ranking.start()
+
+    def close(self) -> None:
+        """End the threads, and give up the reader's file; idempotent."""
+        self._stopped.set()
+        self._ranking.join()
+        with self._opening:
+            while self._open:
+                _, one = self._open.popitem()
+                if one.frames is not None:
+                    one.frames.close()
+        self._stack.close()
+
+    @property
+    def organs(self) -> tuple[str, ...]:
+        """All that are known: of the runs, stated, and labelled."""
+        return tuple(dict.fromkeys((*self._organs, *(organ for _, organ in self.store.last))))
+
+    def state(self) -> dict[str, Any]:
+        """The clips and how far their labels are."""
+        labelled: dict[str, dict[str, int]] = {}
+        for (clip, organ), edit in self.store.last.items():
+            labelled.setdefault(clip, {})[organ] = sum(span.by == "reader" for span in edit.track.spans)
+        return {
+            "instance": self.instance,
+            "reader": self.store.reader,
+            "organs": self.organs,
+            "blind": self.blind,
+            "labels": self.store.labels_path.name,
+            "edits": self.store.edits,
+            "clips": [
+                {
+                    "title": clip.title,
+                    "run": clip.run is not None,
+                    "file": clip.found is not None,
+                    "labelled": labelled.get(clip.title, {}),
+                    "problem": self._problems.get(place, ""),
+                }
+                for place, clip in enumerate(self.clips)
+            ],
+        }
+
+    def clip(self, place: int) -> dict[str, Any]:
+        """All that the page draws of one clip; ``reading`` alone while the times of its frames are not known."""
+        clip, opened = self.clips[place], self._opened_clip(place)
+        times, frames = opened.all_times(), opened.frames
+        problem = frames.problem if frames is not None else "the clip is not here: name its folder by --clips"
+        if times is None or times.count == 0:
+            declared = frames.info.declared_frames if frames is not None and frames.info is not None else None
+            return {"reading": frames.read if frames is not None else 0, "declared": declared, "problem": problem}
+        timeline = opened.timeline
+        scored = timeline.scores.organs if timeline is not None else ()
+        organs = tuple(dict.fromkeys((*(timeline.organs if timeline is not None else ()), *self.organs)))
+        starts = np.round(times.start_s * 1e6).astype(np.int64)
+        return {
+            "title": clip.title,
+            "problem": problem,
+            "frames": times.count,
+            "steps_us": np.diff(starts, prepend=0).tolist(),
+            "end_us": round(float(times.end_s[-1]) * 1e6),
+            "plays": frames is not None and frames.plays,
+            "has_frames": frames is not None,
+            "notes": list(timeline.notes) if timeline is not None else [],
+            "unknown": [[d.first, d.behind, d.why] for d in _unknown(timeline)],
+            "organs": [self._organ(clip.title, organ, timeline, scored) for organ in organs],
+        }
+
+    def _organ(self, title: str, organ: str, timeline: Timeline | None, scored: Sequence[str]) -> dict[str, Any]:
+        edit = self.store.last.get((title, organ))
+        found = predicted(timeline, organ) if timeline is not None and organ in timeline.organs else None
+        column = scored.index(organ) if organ in scored else -1
+        used = timeline.provenance.intervals[column] if timeline is not None and column >= 0 else None
+        return {
+            "organ": organ,
+            "number": 0 if edit is None else edit.number,
+            "track": None if edit is None else asdict(edit.track),
+            "frames": None if edit is None else edit.frames,
+            "prediction": None if found is None else asdict(found)["spans"],
+            "scores": None if timeline is None or column < 0 else _packed(timeline.scores.smooth[:, column]),
+            "thresholds": None if used is None else [used.onset, used.offset],
+        }
+
+    def progress(self, place: int) -> dict[str, Any]:
+        """Signs of life."""
+        one = self._open.get(place)
+        frames = None if one is None else one.frames
+        return {
+            "instance": self.instance,
+            "edits": self.store.edits,
+            "read": 0 if frames is None else frames.read,
+            "problem": "" if frames is None else frames.problem,
+        }
+
+    def queue(self) -> dict[str, Any]:
+        """What to look at next, the least certain first; without what this reader has settled."""
+        ranked = self._ranked
+        items: list[list[Any]] = []
+        for place, doubt in self._doubts:
+            if len(items) < MAX_QUEUED and not self._is_settled(self.clips[place].title, doubt):
+                items.append([place, doubt.organ, doubt.first, doubt.behind, doubt.share, doubt.why])
+        touched = {clip for clip, _ in self.store.last}
+        for place, clip in enumerate(self.clips):
+            if clip.run is None and clip.title not in touched and len(items) < MAX_QUEUED:
+                items.append([place, "", 0, 0, 1.0, "not labelled yet"])
+        return {"ranked": ranked, "items": items}
+
+    def _is_settled(self, title: str, doubt: Doubt) -> bool:
+        edit = self.store.last.get((title, doubt.organ))
+        if edit is None:
+            return False
+        own = (span for span in edit.track.spans if span.by == "reader")
+        covered = sum(max(0, min(span.behind, doubt.behind) - max(span.first, doubt.first)) for span in own)
+        return covered >= doubt.behind - doubt.first
+
+    def frame(self, place: int, row: int) -> bytes | None:
+        """As ``ClipFrames.jpeg``; empty where the clip is not here."""
+        opened = self._opened_clip(place)
+        if (times := opened.all_times()) is not None and row >= times.count:
+            raise ValueError(f"k: the clip has {times.count:,} frames")
+        return b"" if opened.frames is None else opened.frames.jpeg(row)
+
+    def media(self, place: int) -> Path | None:
+        """The clip's file, where the browser may have it."""
+        frames = self._opened_clip(place).frames
+        return self.clips[place].path if frames is not None and frames.plays else None
+
+    def edit(self, plain: Any) -> Edit:
+        """Keep what the page did. Raises ValueError for what it cannot have done, StaleEditError, OutputError."""
+        place = _whole(plain, "clip")
+        if place >= len(self.clips):
+            raise ValueError("clip: there is no such")
+        title, times = self.clips[place].title, self._opened_clip(place).all_times()
+        if times is None:
+            raise ValueError("clip: its frames are not known yet")
+        track: Track = track_from(plain.get("track"), times.count)
+        organ = require_organ(plain.get("organ"), self.organs)
+        edit = Edit(
+            session=_text(plain, "session", _NAME), turn=_whole(plain, "turn"), clip=title, organ=organ,
+            action=_text(plain, "action", _ACTION), prediction=_prediction(plain), frames=times.count, track=track,
+            times=times_of(track, times),
+        )  # fmt: skip
+        return self.store.add(edit, _whole(plain, "base"))
+
+    def note_view(self, plain: Any) -> None:
+        """Keep which clip a reader has before him, and whether with the prediction. Raises ValueError, OutputError."""
+        place = _whole(plain, "clip")
+        if place >= len(self.clips):
+            raise ValueError("clip: there is no such")
+        self.store.note(
+            "view", session=_text(plain, "session", _NAME), clip=self.clips[place].title, prediction=_prediction(plain)
+        )
+
+    def stale(self, error: StaleEditError) -> dict[str, Any]:
+        """What the page takes over then."""
+        edit = error.edit
+        return {"number": 0 if edit is None else edit.number, "track": None if edit is None else asdict(edit.track)}
+
+    def _opened_clip(self, place: int) -> _Open:
+        with self._opening:
+            if place not in self._open:
+                while len(self._open) >= MAX_OPEN:
+                    _, old = self._open.popitem(last=False)
+                    if old.frames is not None:
+                        old.frames.close()
+                self._open[place] = self._look_at(place)
+            self._open.move_to_end(place)
+            return self._open[place]
+
+    def _look_at(self, place: int) -> _Open:
+        clip = self.clips[place]
+        timeline, known = clip.timeline(), None
+        times = None if timeline is None else FrameTimes.of(timeline.scores.time_s, timeline.scores.duration_s)
+        if timeline is not None and times is not None:
+            used = timeline.provenance
+            known = Known(
+                index=timeline.scores.index, times=times, regions=used.regions, gate=used.gate or GateOptions(),
+                geometry=used.geometry or Geometry(),
+            )  # fmt: skip
+        found = clip.found
+        if found is None:
+            return _Open(None, timeline, times)
+        self._opened += 1
+        spool = self._spool / f"{self._opened}.frames"
+        frames = ClipFrames(lambda: self._pool.open(found), clip.path, spool, known, whole=self.whole)
+        return _Open(frames, timeline, times)
+
+    def _rank(self) -> None:
+        found: list[tuple[int, Doubt]] = []
+        for place, clip in enumerate(self.clips):
+            if self._stopped.is_set():
+                return
+            try:
+                timeline = clip.timeline()
+            except DataError as error:
+                self._problems[place] = str(error)
+                continue
+            if timeline is not None:
+                self._organs += [organ for organ in timeline.organs if organ not in self._organs]
+                found += [(place, doubt) for doubt in doubts(timeline)]
+                found = sorted(found, key=lambda one: -one[1].share)[:MAX_DOUBTS]
+                self._doubts = found
+        self._ranked = True
+
+
+def require_organ(organ: object, known: Sequence[str]) -> str:
+    """The name of an organ, fit for labels. Raises ValueError."""
+    if not isinstance(organ, str) or not organ.strip():
+        raise ValueError("organ: a name is needed")
+    organ = nfc(organ).strip()
+    if organ in known:
+        return organ
+    if _UNFIT.search(organ):
+        raise ValueError('organ: a name must not hold < > : " / \\ | ? * or what is not seen; folders are named by it')
+    try:
+        require_organs((*known, organ))
+    except SeqclsError as error:
+        raise ValueError(f"organ: {error}") from None
+    alike = {_spelt(other): other for other in known}
+    if (other := alike.get(_spelt(organ))) is not None:
+        raise ValueError(f"organ: there is {other} already; spell it alike")
+    return organ
+
+
+def _spelt(organ: str) -> str:
+    return re.sub(r"[_\s-]+", " ", organ).strip().casefold()
+
+
+def _unknown(timeline: Timeline | None) -> list[Doubt]:
+    """Where no organ could be scored."""
+    if timeline is None:
+        return []
+    per_organ = (timeline.of(organ, "unknown") for organ in timeline.organs)
+    least = min(per_organ, key=len, default=())
+    index = timeline.scores.index
+    rows = [(np.searchsorted(index, (one.start_index, one.end_index)), one) for one in least if one.start_index >= 0]
+    return [Doubt("", int(first), int(last) + 1, 1.0, one.reason) for (first, last), one in rows]
+
+
+def _packed(scores: NDArray[np.float32]) -> str:
+    """(T,) as base64 of a byte each: 0..250 for 0..1, 255 where there is none."""
+    steps = np.where(np.isfinite(scores), np.round(np.nan_to_num(scores) * 250), 255)
+    return base64.b64encode(steps.astype(np.uint8).tobytes()).decode("ascii")
+
+
+def _whole(plain: Any, name: str) -> int:
+    value = plain.get(name) if isinstance(plain, dict) else None
+    if type(value) is not int or not 0 <= value < 1 << 53:
+        raise ValueError(f"{name}: a whole number is needed")
+    return value
+
+
+def _text(plain: Any, name: str, fit: re.Pattern[str]) -> str:
+    value = plain.get(name) if isinstance(plain, dict) else None
+    if not isinstance(value, str) or not fit.fullmatch(value):
+        raise ValueError(f"{name}: it is not of the page")
+    return value
+
+
+def _prediction(plain: Any) -> Prediction:
+    value = plain.get("prediction") if isinstance(plain, dict) else None
+    if value not in ("shown", "hidden", "none"):
+        raise ValueError("prediction: shown, hidden or none")
+    return value  # type: ignore[no-any-return]

@@ -1,0 +1,117 @@
+"""The frames of a video file by their number, in any order: for looking at it, not for running through it."""
+
+from __future__ import annotations
+
+import bisect
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcls.errors import SourceError, one_line
+from seqcls.sources.pixels import gray
+from seqcls.sources.timestamps import EMPTY_PACKET_BYTES
+from seqcls.sources.video import VideoSource
+from seqcls.types import TIME_TOLERANCE_S
+
+#: Decoded frames are kept up to so many bytes, so that steps back need not begin at a key frame.
+KEPT_BYTES = 48 << 20
+#: A seek that lands in front of the key frame has so many packets to come to it.
+_MAX_SKIPPED = 2000
+
+
+class SeekableVideo(VideoSource):
+    """Frame ``index`` is the one that iterating gives that index to. Not for several threads at once.
+
+    ``time_s``: (T,) float64, the times of all frames as iterating gave them. Raises SourceError where the times in the
+    file do not give the same ones, as in a damaged file: then only reading from the beginning tells which frame is
+    which.
+    """
+
+    def __init__(self, path: Path, time_s: NDArray[np.float64]) -> None:
+        super().__init__(path)
+        try:
+            self._index_packets(time_s)
+        except BaseException:
+            self.close()
+            raise
+        self._coming: Iterator[Any] = iter(())
+        self._next_stamp: int | None = None  # of the next frame that the decoder gives, at least
+        self._recent: OrderedDict[int, Any] = OrderedDict()  # by stamp
+
+    def image(self, index: int) -> NDArray[np.uint8]:
+        """(H, W) uint8. Raises SourceError where it cannot be decoded."""
+        stamp = self._stamps[index]
+        if stamp not in self._recent:
+            self._decode_to(stamp)
+        return gray(self._recent[stamp], self.info.pixel_aspect)
+
+    def _index_packets(self, time_s: NDArray[np.float64]) -> None:
+        stamps, keys = [], []
+        try:
+            for packet in self._container.demux(self._stream):
+                if packet.size > EMPTY_PACKET_BYTES and not packet.is_discard:
+                    stamps.append(packet.pts)
+                    if packet.is_keyframe:
+                        keys.append((packet.pts, packet.pts if packet.dts is None else packet.dts))
+        except Exception as error:
+            raise self._unfit(one_line(error)) from None
+        if None in stamps or not keys or len(stamps) != len(time_s) or len(set(stamps)) != len(stamps):
+            raise self._unfit("its packets have no times, or not one for each frame")
+        self._stamps, self._keys = sorted(stamps), sorted(keys)
+        base = self._stream.time_base
+        found_s = np.array(self._stamps) - self._stamps[0]
+        found_s = found_s * float(base.numerator) / float(base.denominator)
+        if np.abs(found_s - (time_s - time_s[0])).max() > TIME_TOLERANCE_S:
+            raise self._unfit("its times were put right")
+
+    def _unfit(self, why: str) -> SourceError:
+        return SourceError(f"{self.name}: its frames can only be read from the beginning: {why}")
+
+    def _decode_to(self, stamp: int) -> None:
+        key, key_dts = self._keys[max(0, bisect.bisect_right(self._keys, (stamp, 1 << 62)) - 1)]
+        ahead = self._next_stamp is not None and key < self._next_stamp <= stamp
+        if not ahead:
+            self._coming = self._from_key(key, key_dts)
+        try:
+            for frame in self._coming:
+                if frame.pts is None:
+                    continue
+                self._next_stamp = frame.pts + 1
+                if frame.pts < key:  # it needs what comes before the key frame
+                    continue
+                self._keep(frame)
+                if frame.pts == stamp:
+                    return
+                if frame.pts > stamp:
+                    break
+        except Exception as error:
+            self._next_stamp = None
+            raise SourceError(f"{self.name}: a frame cannot be decoded ({one_line(error)})") from None
+        self._next_stamp = None
+        raise SourceError(f"{self.name}: a frame cannot be found again")
+
+    def _keep(self, frame: Any) -> None:
+        self._recent[frame.pts] = frame
+        most = max(2, KEPT_BYTES // max(1, frame.width * frame.height * 3))
+        while len(self._recent) > most:
+            self._recent.popitem(last=False)
+
+    def _from_key(self, key: int, key_dts: int) -> Iterator[Any]:
+        """Frames from a key frame on, as they come out of the decoder."""
+        self._decoder.flush_buffers()
+        self._container.seek(key_dts, stream=self._stream, backward=True, any_frame=False)
+        skipped, reached = 0, False
+        for packet in self._container.demux(self._stream):
+            reached = reached or packet.pts == key
+            if reached and packet.size and not packet.is_discard:
+                yield from self._decoder.decode(packet)
+            elif not reached:
+                skipped += 1
+                if skipped > _MAX_SKIPPED:
+                    return
+        yield from self._decoder.decode(None)
+        self._next_stamp = None  # a decoder that was emptied takes no more
