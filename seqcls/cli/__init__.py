@@ -35,6 +35,7 @@ from seqcls.cli import (
     proxy,
     report,
     results,
+    review,
     run,
     train,
 )
@@ -124,6 +125,7 @@ for _command in (
     run.run,
     results.replay,
     report.report,
+    review.review,
     results.export,
     import_labels.import_labels,
     proxy.proxy,

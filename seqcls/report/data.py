@@ -58,14 +58,26 @@ def page_data(timeline: Timeline) -> PageData:
         "intervals": [_intervals(timeline, organ) for organ in timeline.organs],
     }
     codes = np.array([number.get(reason, 0) for reason in table.reason], np.uint16)
+    columns = [table.raw[:, column] for column in range(len(table.organs))]
+    return PageData(facts, packed_frames(table.time_s, table.index, codes, table.measured, columns))
+
+
+def packed_frames(
+    time_s: NDArray[np.float64],
+    index: NDArray[np.int64],
+    codes: NDArray[np.uint16],
+    measured: NDArray[Any],
+    columns: Sequence[NDArray[np.float32]] = (),
+) -> str:
+    """The block of a page: (T,) each; ``codes``: places in the list of reasons, ``columns``: scores of each organ."""
     parts: list[NDArray[Any]] = [
-        _differences(np.ascontiguousarray(table.time_s, np.float64).view(np.uint64)),
-        _differences(np.ascontiguousarray(table.index, np.int64).view(np.uint64)),
+        _differences(np.ascontiguousarray(time_s, np.float64).view(np.uint64)),
+        _differences(np.ascontiguousarray(index, np.int64).view(np.uint64)),
         codes,
-        np.ascontiguousarray(table.measured, np.uint8),
-        *(np.ascontiguousarray(table.raw[:, column]) for column in range(len(table.organs))),
+        np.ascontiguousarray(measured, np.uint8),
+        *map(np.ascontiguousarray, columns),
     ]
-    return PageData(facts, pack(parts))
+    return pack(parts)
 
 
 def outline(timeline: Timeline) -> list[tuple[float, float]]:

@@ -15,17 +15,14 @@ from seqcls.local_server import JSON, Answer, LocalServer, Request, page_files, 
 from seqcls.review.session import ReviewSession
 from seqcls.review.store import StaleEditError
 
-PAGE = {
-    "/": "index.html",
-    "/review.css": "review.css",
-    "/review.js": "review.js",
-    "/edit.js": "edit.js",
-    "/history.js": "history.js",
-    "/lanes.js": "lanes.js",
-    "/player.js": "player.js",
-    "/saving.js": "saving.js",
-    "/icon.svg": "icon.svg",
-}
+_OWN = "review.css review.js edit.js history.js labels.js frames.js saving.js keys.js icon.svg"
+PAGE = {"/": "index.html", **{f"/{name}": name for name in _OWN.split()}}
+#: What draws the timeline, as in a report.
+_SHOWN = (
+    "page.css view.js intervals.js paint.js traces.js words.js run.js smoothing.js replay.js theme.js"
+    " vendor/uPlot.iife.min.js vendor/uPlot.min.css vendor/uPlot-LICENSE.txt"
+)
+SHARED = {f"/{name}": name for name in _SHOWN.split()}
 #: Of a clip's file at a time, so that who does not read on holds no memory.
 MAX_PART_BYTES = 2 << 20
 _VIDEO = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/mp4", ".webm": "video/webm"}
@@ -36,7 +33,7 @@ class ReviewServer:
 
     def __init__(self, session: ReviewSession, port: int = 0, *, token: str | None = None) -> None:
         self._session = session
-        self._page = page_files("seqcls.review", PAGE)
+        self._page = page_files("seqcls.report", SHARED) | page_files("seqcls.review", PAGE)
         self.server = LocalServer(self._answer, port, token=token, posts=True)
         self.port, self.url = self.server.port, self.server.url
 

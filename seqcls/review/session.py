@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 import secrets
 import threading
@@ -14,13 +13,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seqcls.errors import DataError, SeqclsError
 from seqcls.files import nfc
 from seqcls.files.temporaries import temporary_folder
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry
+from seqcls.report.data import PageData, packed_frames, page_data
 from seqcls.review.clips import ReviewClip
 from seqcls.review.frames import ClipFrames, Known
 from seqcls.review.queue import Doubt, doubts
@@ -138,41 +137,33 @@ class ReviewSession:
     def clip(self, place: int) -> dict[str, Any]:
         """All that the page draws of one clip; ``reading`` alone while the times of its frames are not known."""
         clip, opened = self.clips[place], self._opened_clip(place)
-        times, frames = opened.all_times(), opened.frames
+        times, frames, timeline = opened.all_times(), opened.frames, opened.timeline
         problem = frames.problem if frames is not None else "the clip is not here: name its folder by --clips"
         if times is None or times.count == 0:
             declared = frames.info.declared_frames if frames is not None and frames.info is not None else None
             return {"reading": frames.read if frames is not None else 0, "declared": declared, "problem": problem}
-        timeline = opened.timeline
-        scored = timeline.scores.organs if timeline is not None else ()
-        organs = tuple(dict.fromkeys((*(timeline.organs if timeline is not None else ()), *self.organs)))
-        starts = np.round(times.start_s * 1e6).astype(np.int64)
+        data = _unscored(clip.title, times) if timeline is None else page_data(timeline)
+        organs = tuple(dict.fromkeys((*data.facts["organs"], *self.organs)))
         return {
             "title": clip.title,
+            "facts": data.facts,
+            "numbers": data.block,
             "problem": problem,
-            "frames": times.count,
-            "steps_us": np.diff(starts, prepend=0).tolist(),
-            "end_us": round(float(times.end_s[-1]) * 1e6),
             "plays": frames is not None and frames.plays,
             "has_frames": frames is not None,
             "notes": list(timeline.notes) if timeline is not None else [],
-            "unknown": [[d.first, d.behind, d.why] for d in _unknown(timeline)],
-            "organs": [self._organ(clip.title, organ, timeline, scored) for organ in organs],
+            "organs": [self._organ(clip.title, organ, timeline) for organ in organs],
         }
 
-    def _organ(self, title: str, organ: str, timeline: Timeline | None, scored: Sequence[str]) -> dict[str, Any]:
+    def _organ(self, title: str, organ: str, timeline: Timeline | None) -> dict[str, Any]:
         edit = self.store.last.get((title, organ))
         found = predicted(timeline, organ) if timeline is not None and organ in timeline.organs else None
-        column = scored.index(organ) if organ in scored else -1
-        used = timeline.provenance.intervals[column] if timeline is not None and column >= 0 else None
         return {
             "organ": organ,
             "number": 0 if edit is None else edit.number,
             "track": None if edit is None else asdict(edit.track),
             "frames": None if edit is None else edit.frames,
-            "prediction": None if found is None else asdict(found)["spans"],
-            "scores": None if timeline is None or column < 0 else _packed(timeline.scores.smooth[:, column]),
-            "thresholds": None if used is None else [used.onset, used.offset],
+            "prediction": None if found is None else asdict(found),
         }
 
     def progress(self, place: int) -> dict[str, Any]:
@@ -320,21 +311,16 @@ def _spelt(organ: str) -> str:
     return re.sub(r"[_\s-]+", " ", organ).strip().casefold()
 
 
-def _unknown(timeline: Timeline | None) -> list[Doubt]:
-    """Where no organ could be scored."""
-    if timeline is None:
-        return []
-    per_organ = (timeline.of(organ, "unknown") for organ in timeline.organs)
-    least = min(per_organ, key=len, default=())
-    index = timeline.scores.index
-    rows = [(np.searchsorted(index, (one.start_index, one.end_index)), one) for one in least if one.start_index >= 0]
-    return [Doubt("", int(first), int(last) + 1, 1.0, one.reason) for (first, last), one in rows]
-
-
-def _packed(scores: NDArray[np.float32]) -> str:
-    """(T,) as base64 of a byte each: 0..250 for 0..1, 255 where there is none."""
-    steps = np.where(np.isfinite(scores), np.round(np.nan_to_num(scores) * 250), 255)
-    return base64.b64encode(steps.astype(np.uint8).tobytes()).decode("ascii")
+def _unscored(title: str, times: FrameTimes) -> PageData:
+    """What the page needs of a clip that no model has seen."""
+    count = times.count
+    facts = {
+        "title": title, "organs": [], "scored_organs": [], "frames": count, "start_s": float(times.start_s[0]),
+        "end_s": float(times.end_s[-1]), "gaps": [], "options": [], "reasons": [""], "intervals": [],
+    }  # fmt: skip
+    return PageData(
+        facts, packed_frames(times.start_s, np.arange(count), np.zeros(count, np.uint16), np.ones(count, np.uint8))
+    )
 
 
 def _whole(plain: Any, name: str) -> int:

@@ -20,7 +20,9 @@ from seqcls.types import TIME_TOLERANCE_S
 #: Decoded frames are kept up to so many bytes, so that steps back need not begin at a key frame.
 KEPT_BYTES = 48 << 20
 #: A seek that lands in front of the key frame has so many packets to come to it.
-_MAX_SKIPPED = 2000
+_MAX_SKIPPED = 1000
+#: So many frames show whether a file's times are in order: more than a decoder reorders.
+_CHECKED = 40
 
 
 class SeekableVideo(VideoSource):
@@ -33,14 +35,15 @@ class SeekableVideo(VideoSource):
 
     def __init__(self, path: Path, time_s: NDArray[np.float64]) -> None:
         super().__init__(path)
-        try:
-            self._index_packets(time_s)
-        except BaseException:
-            self.close()
-            raise
         self._coming: Iterator[Any] = iter(())
         self._next_stamp: int | None = None  # of the next frame that the decoder gives, at least
         self._recent: OrderedDict[int, Any] = OrderedDict()  # by stamp
+        try:
+            self._index_packets(time_s)
+            self._check_order()
+        except BaseException:
+            self.close()
+            raise
 
     def image(self, index: int) -> NDArray[np.uint8]:
         """(H, W) uint8. Raises SourceError where it cannot be decoded."""
@@ -55,8 +58,8 @@ class SeekableVideo(VideoSource):
             for packet in self._container.demux(self._stream):
                 if packet.size > EMPTY_PACKET_BYTES and not packet.is_discard:
                     stamps.append(packet.pts)
-                    if packet.is_keyframe:
-                        keys.append((packet.pts, packet.pts if packet.dts is None else packet.dts))
+                if packet.is_keyframe and packet.pts is not None:  # also one that an edit list hides
+                    keys.append((packet.pts, packet.pts if packet.dts is None else packet.dts))
         except Exception as error:
             raise self._unfit(one_line(error)) from None
         if None in stamps or not keys or len(stamps) != len(time_s) or len(set(stamps)) != len(stamps):
@@ -68,31 +71,52 @@ class SeekableVideo(VideoSource):
         if np.abs(found_s - (time_s - time_s[0])).max() > TIME_TOLERANCE_S:
             raise self._unfit("its times were put right")
 
+    def _check_order(self) -> None:
+        """Some programs write the times in the order of decoding; iterating puts these right."""
+        for index, stamp in enumerate(self._stamps[:_CHECKED]):
+            self._decode_to(stamp)
+            if index and self._next_stamp is None:
+                break  # the end
+
     def _unfit(self, why: str) -> SourceError:
         return SourceError(f"{self.name}: its frames can only be read from the beginning: {why}")
 
     def _decode_to(self, stamp: int) -> None:
-        key, key_dts = self._keys[max(0, bisect.bisect_right(self._keys, (stamp, 1 << 62)) - 1)]
-        ahead = self._next_stamp is not None and key < self._next_stamp <= stamp
-        if not ahead:
-            self._coming = self._from_key(key, key_dts)
+        place = max(0, bisect.bisect_right(self._keys, (stamp, 1 << 62)) - 1)
+        key = self._keys[place][0]
+        if self._next_stamp is not None and key < self._next_stamp <= stamp and self._found(stamp, key):
+            return
+        for further in self._further:
+            self._coming, self._next_stamp = self._from_key(key, self._keys[max(0, place - further)][1]), None
+            if self._found(stamp, key):
+                return
+        raise SourceError(f"{self.name}: a frame cannot be found again")
+
+    @property
+    def _further(self) -> tuple[int, ...]:
+        """How many key frames before the one that is needed a seek aims at. In MPEG streams not every packet has a
+        time, and the first ones behind a seek get wrong ones."""
+        return (1, 3) if self._demuxer in ("mpeg", "mpegts") else (0, 1)
+
+    def _found(self, stamp: int, key: int) -> bool:
+        """Go on to the frame with this time; those on the way are kept."""
         try:
             for frame in self._coming:
                 if frame.pts is None:
                     continue
+                if self._next_stamp is not None and frame.pts < self._next_stamp:
+                    raise ValueError("its times are out of order")
                 self._next_stamp = frame.pts + 1
                 if frame.pts < key:  # it needs what comes before the key frame
                     continue
                 self._keep(frame)
-                if frame.pts == stamp:
-                    return
-                if frame.pts > stamp:
-                    break
+                if frame.pts >= stamp:
+                    return bool(frame.pts == stamp)
         except Exception as error:
             self._next_stamp = None
             raise SourceError(f"{self.name}: a frame cannot be decoded ({one_line(error)})") from None
         self._next_stamp = None
-        raise SourceError(f"{self.name}: a frame cannot be found again")
+        return stamp in self._recent
 
     def _keep(self, frame: Any) -> None:
         self._recent[frame.pts] = frame
@@ -100,18 +124,19 @@ class SeekableVideo(VideoSource):
         while len(self._recent) > most:
             self._recent.popitem(last=False)
 
-    def _from_key(self, key: int, key_dts: int) -> Iterator[Any]:
-        """Frames from a key frame on, as they come out of the decoder."""
+    def _from_key(self, key: int, aim: int) -> Iterator[Any]:
+        """Frames from a key frame on, as they come out of the decoder; ``aim``: the time to go to for it."""
         self._decoder.flush_buffers()
-        self._container.seek(key_dts, stream=self._stream, backward=True, any_frame=False)
+        self._container.seek(aim, stream=self._stream, backward=True, any_frame=False)
         skipped, reached = 0, False
         for packet in self._container.demux(self._stream):
-            reached = reached or packet.pts == key
-            if reached and packet.size and not packet.is_discard:
+            reached = reached or (packet.pts == key and packet.is_keyframe)
+            if reached and packet.size:
                 yield from self._decoder.decode(packet)
             elif not reached:
                 skipped += 1
                 if skipped > _MAX_SKIPPED:
                     return
-        yield from self._decoder.decode(None)
+        if reached:
+            yield from self._decoder.decode(None)
         self._next_stamp = None  # a decoder that was emptied takes no more

@@ -47,6 +47,11 @@ export class TimelineView extends EventTarget {
     this.draw();
   }
 
+  // Another one takes its place.
+  close() {
+    this.ended.abort();
+  }
+
   setRange(from_s, to_s) {
     const whole_s = this.most_s - this.least_s;
     const length_s = Math.min(whole_s, Math.max(LEAST_S, to_s - from_s));
@@ -177,7 +182,7 @@ export class TimelineView extends EventTarget {
         lane.append(make("div", "trace-box", labels, trace));
         traces[place] = trace;
       } else {
-        lane.append(make("p", "hint", "made of other organs by --where; the sliders do not change it"));
+        lane.append(make("p", "hint", run.hints?.[place] ?? "made of other organs by --where; the sliders do not change it"));
       }
       this.heads.push({ chip, sum });
       this.strips.push(strip);
@@ -247,9 +252,11 @@ export class TimelineView extends EventTarget {
     lanes.addEventListener("pointercancel", end);
     lanes.addEventListener("pointerleave", () => this.hover(null));
     lanes.addEventListener("wheel", (event) => this.wheel(event, at(event).time_s), { passive: false });
-    document.addEventListener("keydown", (event) => this.key(event));
+    this.ended = new AbortController();
+    const { signal } = this.ended;
+    document.addEventListener("keydown", (event) => this.key(event), { signal });
     new ResizeObserver(() => this.draw()).observe(this.lanes);
-    for (const rule of ["(prefers-color-scheme: dark)", "print"]) matchMedia(rule).addEventListener("change", () => this.theme());
+    for (const rule of ["(prefers-color-scheme: dark)", "print"]) matchMedia(rule).addEventListener("change", () => this.theme(), { signal });
     const keys = {
       "+": () => this.zoom(ZOOM), "=": () => this.zoom(ZOOM), "-": () => this.zoom(1 / ZOOM), 0: () => this.fit(),
       ArrowLeft: () => this.step(-1), ArrowRight: () => this.step(1),
