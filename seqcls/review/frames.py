@@ -184,7 +184,8 @@ class ClipFrames:
     def _take(self, frame: Frame, region: Region) -> None:
         offset, content = -1, b""
         if self._bytes < MAX_KEPT_BYTES:
-            offset, content = self._bytes, self._shown(frame.image, region)
+            # A decoder that lost its way may have put into the region what was outside of it.
+            offset, content = self._bytes, b"" if frame.damaged and not self._whole else self._shown(frame.image, region)
             with self._files:
                 if content and self._fd >= 0:
                     os.lseek(self._fd, offset, os.SEEK_SET)

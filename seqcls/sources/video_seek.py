@@ -109,6 +109,8 @@ class SeekableVideo(VideoSource):
                 self._next_stamp = frame.pts + 1
                 if frame.pts < key:  # it needs what comes before the key frame
                     continue
+                if frame.is_corrupt:
+                    raise ValueError("the decoder marks it as damaged")
                 self._keep(frame)
                 if frame.pts >= stamp:
                     return bool(frame.pts == stamp)

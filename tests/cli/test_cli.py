@@ -29,6 +29,7 @@ def test_commands_are_listed_in_the_order_of_use() -> None:
         "run",
         "replay",
         "report",
+        "review",
         "export",
         "import-labels",
         "proxy",
@@ -119,7 +120,7 @@ def test_the_shell_completes_commands_and_values() -> None:
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
         return done.stdout.split()
 
-    assert completed("seqcls re") == ["replay", "report"]
+    assert completed("seqcls re") == ["replay", "report", "review"]
     assert completed("seqcls run --engine o") == ["openvino", "onnx"]
 
 

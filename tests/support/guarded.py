@@ -115,6 +115,23 @@ def small_demo(folder: str) -> dict[str, Any]:
     return {"arguments": ["demo"], "code": 0, "out": "", "err": ""}
 
 
+def small_review(run_folder: str, clips: str, folder: str) -> dict[str, Any]:
+    """What `seqcls review` does but for its server: a socket ends this process. One label, and one frame that is shown."""
+    import time
+
+    from seqcls.review.clips import clips_to_review
+    from seqcls.review.session import ReviewSession
+
+    session = ReviewSession(clips_to_review([Path(run_folder)], Path(clips)), Path(folder), "reader1")
+    track = {"spans": [{"first": 0, "behind": 5, "mark": "present"}]}
+    posted = {"clip": 0, "organ": session.clip(0)["organs"][0]["organ"], "session": "s" * 12, "turn": 1, "base": 0}
+    session.edit({**posted, "action": "add", "prediction": "shown", "track": track})
+    while session.frame(0, 0) is None:
+        time.sleep(0.05)
+    session.close()
+    return {"arguments": ["review"], "code": 0, "out": "", "err": ""}
+
+
 def main(plan: str, record: str) -> None:
     """See the top."""
     tried: list[str] = []
@@ -126,7 +143,8 @@ def main(plan: str, record: str) -> None:
     for step in json.loads(Path(plan).read_text(encoding="utf-8")):
         os.umask(step["umask"])
         command, *rest = step["arguments"]
-        done.append(small_demo(*rest) if command == "demo" else run([command, *rest]))
+        small = {"demo": small_demo, "review": small_review}.get(command)
+        done.append(small(*rest) if small is not None else run([command, *rest]))
     reporting = [name for name in sys.modules if name.startswith("openvino_telemetry") and sys.modules[name]]
     os.umask(0o077)
     result = {"native": native, "open_home": open_home, "tried": tried, "reporting": reporting, "done": done}
