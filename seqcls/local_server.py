@@ -54,6 +54,7 @@ KINDS = {
 }
 TEXT, JSON = "text/plain; charset=utf-8", "application/json"
 _TOKEN = re.compile("[A-Za-z0-9_-]{16,200}")
+_ON = b'<!doctype html><link rel="icon" href="/icon.svg"><meta http-equiv="refresh" content="0; url=/">\n'
 _HOW = "open the address that seqcls printed, with its token, in the address bar"
 
 
@@ -277,8 +278,11 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._known(tokens):
             self._refuse(403, f"wrong token; {_HOW}")
             return
-        cookie = f"{self.server.cookie}={self.server.token}; Path=/; HttpOnly; SameSite=Strict"
-        self._send(Answer(303, headers=(("Location", "/"), ("Set-Cookie", cookie))))
+        cookie = ("Set-Cookie", f"{self.server.cookie}={self.server.token}; Path=/; HttpOnly; SameSite=Strict")
+        if self.headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin"):
+            self._send(Answer(303, headers=(("Location", "/"), cookie)))
+        else:  # it came by a link, as ``opener`` is one: what follows from that is not given a strict cookie
+            self._send(Answer(200, _ON, KINDS[".html"], (cookie,)))
 
     def _known(self, tokens: list[str]) -> bool:
         right = self.server.token.encode()

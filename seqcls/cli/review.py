@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import webbrowser
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,7 +82,8 @@ def review(
         shown = f"{server.url.partition('?')[0]}?token=${PAGE_TOKEN}" if stated else server.url
         console.notify(f"open {shown}")
         if browser:
-            webbrowser.open(server.url)
+            with suppress(OSError, webbrowser.Error):  # the address was printed
+                webbrowser.open(address.opener(server).absolute().as_uri())
         while not should_stop():
             time.sleep(_LOOK_S)
         labels, edits = session.store.labels_path, session.store.edits

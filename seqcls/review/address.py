@@ -22,6 +22,7 @@ class Address:
 
     def __init__(self, folder: Path, reader: str) -> None:
         self.path = folder / f".{safe(reader)}.address"
+        self._opener = folder / f"{safe(reader)}-open.html"
 
     def serve(self, start: Callable[[int, str | None], ReviewServer], port: int, token: str) -> ReviewServer:
         """Serve at ``port`` (0: any) with ``token`` ("": any); else where the page was before a crash.
@@ -38,10 +39,25 @@ class Address:
         self._write(server)
         return server
 
+    def opener(self, server: ReviewServer) -> Path:
+        """A file that leads a browser to the page: in the arguments of a browser every user could read the token.
+
+        Raises OSError.
+        """
+        self._remove(self._opener)
+        link = f'<!doctype html><title>seqcls</title><meta http-equiv="refresh" content="0; url={server.url}">\n'
+        _write_privately(self._opener, link)
+        return self._opener
+
     def close(self) -> None:
         """The next review has another address."""
-        with suppress(OSError):
-            self.path.unlink(missing_ok=True)
+        self._remove(self.path, self._opener)
+
+    @staticmethod
+    def _remove(*paths: Path) -> None:
+        for path in paths:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
     def _read(self) -> tuple[int, str] | None:
         """Only what nobody else can have written."""
@@ -66,9 +82,14 @@ class Address:
         """A page is served without it too: then a crash ends its address."""
         self.close()
         with suppress(OSError):
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-            descriptor = os.open(self.path, flags, 0o600)
-            try:
-                os.write(descriptor, json_line({"port": server.port, "token": server.server.token}).encode("ascii"))
-            finally:
-                os.close(descriptor)
+            _write_privately(self.path, json_line({"port": server.port, "token": server.server.token}))
+
+
+def _write_privately(path: Path, text: str) -> None:
+    """A new file, its owner's alone. Raises OSError."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        os.write(descriptor, text.encode("ascii"))
+    finally:
+        os.close(descriptor)

@@ -35,6 +35,7 @@ MAX_KEPT_BYTES = 1 << 30
 #: JPEGs of frames that were asked for before they were read.
 MAX_CACHED = 256
 QUALITY = 88
+_LOOK_S = 2.0
 _PLAYED = {"h264", "vp8", "vp9", "av1"}
 _PIXELS = {"yuv420p", "yuvj420p"}
 Image = NDArray[np.uint8]
@@ -77,7 +78,7 @@ class ClipFrames:
         self._seeking = threading.Lock()
         self._video: SeekableVideo | None = None
         self._cached: OrderedDict[int, bytes] = OrderedDict()
-        self._stopped = threading.Event()
+        self._stopped, self._looked = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._read, name="seqcls-review-frames", daemon=True)
         self._thread.start()
 
@@ -97,10 +98,12 @@ class ClipFrames:
 
     @property
     def plays(self) -> bool:
-        """Whether the browser may have the file, and its player shows it."""
+        """Whether the browser may have the file, and its player shows it; waits a moment until that is known."""
+        self._looked.wait(_LOOK_S)
         if self._path is None or self.info is None or not plays_in_browser(self.info, self._path):
             return False
-        return self._whole or (self.region is not None and _is_all(self.region))
+        region = self._fixed if self._fixed is not None else self.region
+        return self._whole or (region is not None and _is_all(region))
 
     def jpeg(self, row: int) -> bytes | None:
         """Of the frame in this row; empty where nothing of it may be shown, None where it cannot be had yet."""
@@ -140,6 +143,7 @@ class ClipFrames:
     def _read(self) -> None:
         try:
             self._open_video()
+            self._looked.set()
             with closing(self._open_clip()) as source:
                 self.info = source.info
                 for frame, region in self._with_region(source):
@@ -164,6 +168,7 @@ class ClipFrames:
         if self._known is not None and self._path is not None and self._path.is_file():
             with suppress(SourceError):
                 self._video = SeekableVideo(self._path, self._times_of_clip())
+                self.info = self._video.info
 
     def _times_of_clip(self) -> NDArray[np.float64]:
         assert self._known is not None
@@ -185,7 +190,10 @@ class ClipFrames:
         offset, content = -1, b""
         if self._bytes < MAX_KEPT_BYTES:
             # A decoder that lost its way may have put into the region what was outside of it.
-            offset, content = self._bytes, b"" if frame.damaged and not self._whole else self._shown(frame.image, region)
+            offset, content = (
+                self._bytes,
+                b"" if frame.damaged and not self._whole else self._shown(frame.image, region),
+            )
             with self._files:
                 if content and self._fd >= 0:
                     os.lseek(self._fd, offset, os.SEEK_SET)

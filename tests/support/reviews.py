@@ -80,6 +80,7 @@ def press(chromium: Any, *keys: str) -> None:
         code = _CODES.get(key, f"Digit{key}" if key.isdigit() else f"Key{key.upper()}")
         shown = {"Space": " "}.get(key, key.upper() if "shift" in held and len(key) == 1 else key)
         more: dict[str, Any] = {"modifiers": modifiers, "key": shown, "code": code}
+        more |= {"windowsVirtualKeyCode": number} if (number := {"Escape": 27, "Enter": 13}.get(key)) else {}
         text = {"Enter": "\r"}.get(key, shown if len(shown) == 1 and "ctrl" not in held else "")
         down = {"type": "keyDown", "text": text} if text else {"type": "rawKeyDown"}
         chromium.call("Input.dispatchKeyEvent", **down, **more)

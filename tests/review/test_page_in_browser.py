@@ -1,0 +1,258 @@
+"""The page of a review in a real browser: by keys alone, by mouse, through a killed server, with names that attack."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import browser
+from support.reviews import TOKEN, mouse, page_ready, press, type_text, write_numbered, write_review_run
+
+from seqcls.review.clips import clips_to_review
+from seqcls.review.server import ReviewServer
+from seqcls.review.session import ReviewSession
+
+EVIL = "'\"><script>alert(1)</script><img src=x onerror=alert(1)>\u2028.mp4"
+ALL_SAVED = "seqcls.review.saver.unsaved === 0 && document.getElementById('saving').dataset.kind === 'saved'"
+SAID = "document.getElementById('said').innerText"
+ROW = "seqcls.review.row"
+DRAWN = "....PPPPPP..mmm....."
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[browser.Browser]:
+    path = browser.find()
+    if path is None:
+        pytest.skip("no Chromium here (on Debian: apt-get install chromium)")
+    opened = browser.Browser(path, tmp_path_factory.mktemp("chromium"))
+    opened.screen(1280, 800)
+    yield opened
+    opened.close()
+
+
+@contextmanager
+def served(
+    chromium: browser.Browser, places: list[Path], folder: Path, **more: Any
+) -> Iterator[tuple[ReviewSession, str]]:
+    clips = more.pop("clips", None)
+    with ExitStack() as stack:
+        session = ReviewSession(clips_to_review(places, clips), folder, more.pop("reader", "anna"), **more)
+        stack.callback(session.close)
+        server = ReviewServer(session, token=TOKEN)
+        stack.callback(server.close)
+        stack.callback(chromium.open, "about:blank")  # before the server is gone, which it would report
+        yield session, server.url
+
+
+def labels(session: ReviewSession) -> list[tuple[str, str, str, int, int]]:
+    with session.store.labels_path.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    return [(r["file"], r["organ"], r["note"] or r["state"], int(r["start_frame"]), int(r["end_frame"])) for r in rows]
+
+
+def test_by_keys_alone_from_nothing(chromium: browser.Browser, tmp_path: Path) -> None:
+    """Two clips without a model: two keys for the organ, Enter for the rest, and the next clip is there."""
+    for name in ("a.mpg", "b.mpg"):
+        write_numbered(tmp_path / "clips" / name, 20, codec="mpeg2video")
+    with served(chromium, [tmp_path / "clips"], tmp_path / "out") as (session, url):
+        page_ready(chromium, url)
+        press(chromium, "l")
+        type_text(chromium, "thyroid, left")
+        press(chromium, "Enter")
+        chromium.until(f"{SAID}.includes('thyroid, left')")
+        press(chromium, *["ArrowRight"] * 5, "s", *["ArrowRight"] * 3, "d")
+        chromium.until(ALL_SAVED)
+        title = chromium.evaluate("document.getElementById('title').textContent")
+        first = [("thyroid, left", "absent", 0, 4), ("thyroid, left", "present", 5, 7)]
+        assert [row[1:] for row in labels(session)] == first
+        press(chromium, "Enter")
+        chromium.until(f"document.getElementById('title').textContent !== '{title}' && !seqcls.review.opening")
+        chromium.until(ALL_SAVED)
+        assert [row[1:] for row in labels(session)] == [*first, ("thyroid, left", "absent", 8, 19)]
+        press(chromium, "Home", "q", "Enter")  # never in view in the second one: it ends before it begins
+        chromium.until(ALL_SAVED)
+        assert labels(session)[-1][1:] == ("thyroid, left", "absent", 0, 19)
+        assert len({row[0] for row in labels(session)}) == 2 and not chromium.errors
+
+
+def test_every_act_has_a_key(chromium: browser.Browser, tmp_path: Path) -> None:
+    clip = write_numbered(tmp_path / "neck.mpg", 20, codec="mpeg2video")
+    run = write_review_run(tmp_path / "run", "neck.mpg", node=DRAWN)
+    with served(chromium, [run], tmp_path / "out", clips=clip) as (session, url):
+        page_ready(chromium, url)
+        chromium.until(f"{SAID}.includes('says the model')")
+
+        def after(*keys: str) -> list[tuple[str, int, int]]:
+            press(chromium, *keys)
+            chromium.until(ALL_SAVED)
+            return [row[2:] for row in labels(session)]
+
+        right = "ArrowRight"
+        assert after("Home", "c") == [("absent", 0, 3)]
+        assert after("Home", "u") == [("uncertain", 0, 3)]
+        assert after("i") == [("ignore", 0, 3)]
+        assert after("o", *[right] * 5, "p") == [("absent", 0, 3), ("present", 4, 9)]
+        assert after("x", "u") == [("absent", 0, 3), ("present", 4, 4), ("uncertain", 5, 9)]
+        assert after("f", "m") == [("absent", 0, 3), ("present", 4, 9)]
+        assert after("Home", ".") == [("absent", 1, 3), ("present", 4, 9)]
+        assert after("z", right, right, right, ",") == [("absent", 0, 2), ("present", 3, 9)]
+        assert after("Delete") == [("absent", 0, 2)]
+        assert after("z") == [("absent", 0, 2), ("present", 3, 9)]
+        assert after("ctrl+z") == [("absent", 0, 3), ("present", 4, 9)]
+        assert after("y") == [("absent", 0, 2), ("present", 3, 9)]
+        assert after("End", "Delete", "a", "ArrowLeft", "a")[-1] == ("present", 18, 19)
+        press(chromium, "?")
+        assert chromium.evaluate("document.getElementById('help').open")
+        press(chromium, "Escape")
+        chromium.until("!document.getElementById('help').open")
+        listed = chromium.evaluate("document.getElementById('keys').innerText")
+        actions = chromium.evaluate("[...document.querySelectorAll('#actions button')].map((one) => one.id)")
+        assert len(actions) == 17 and all(word in listed for word in ("Enter", "Space", "Ctrl+Z", "Esc"))
+        press(chromium, *["z"] * chromium.evaluate("seqcls.review.history.past.length"))
+        assert chromium.evaluate("seqcls.review.history.past.length") == 0
+        assert after() == [] and not chromium.errors
+
+
+def test_edges_are_dragged_to_frames(chromium: browser.Browser, tmp_path: Path) -> None:
+    clip = write_numbered(tmp_path / "neck.mpg", 20, codec="mpeg2video")
+    run = write_review_run(tmp_path / "run", "neck.mpg", node=DRAWN)
+    with served(chromium, [run], tmp_path / "out", clips=clip) as (session, url):
+        page_ready(chromium, url)
+        place = "((s, b) => [b.left + s.x({}), b.top + 0.75 * b.height])(seqcls.review.view.scale, document.querySelector('.strip').getBoundingClientRect())"  # fmt: skip
+        press(chromium, "0")
+        at, to = (chromium.evaluate(place.format(time_s)) for time_s in (0.4, 0.638))
+        mouse(chromium, ("pressed", *at), ("moved", *to), ("released", *to))
+        chromium.until(ALL_SAVED)
+        assert [row[2:] for row in labels(session)] == [("present", 6, 9)]  # of 0.4 s the edge came to frame 6, 0.6 s
+        assert chromium.evaluate(ROW) == 6
+        node = session.store.last["neck.mpg", "node"]
+        assert [(s.first, s.behind, s.by) for s in node.track.spans][:2] == [(0, 6, "model"), (6, 10, "reader")]
+        assert (node.action, node.prediction) == ("drag", "shown") and not chromium.errors
+
+
+def test_what_a_reader_saw_is_kept_and_hidden_answers_are_not_shown(chromium: browser.Browser, tmp_path: Path) -> None:
+    run = write_review_run(tmp_path / "run", "gone.mp4", node=DRAWN)
+    with served(chromium, [run], tmp_path / "out", blind=True) as (session, url):
+        page_ready(chromium, url)
+        assert chromium.evaluate(SAID) and "model" not in chromium.evaluate(SAID)
+        assert chromium.evaluate("seqcls.review.view.intervals.flat().length") == 0
+        assert chromium.evaluate("seqcls.review.run.raw[0].every(Number.isNaN)")
+        press(chromium, "Home", "ArrowRight", "1", "ArrowRight", "q")
+        chromium.until(ALL_SAVED)
+        press(chromium, "h")
+        chromium.until("seqcls.review.view.intervals.flat().length > 0")
+        press(chromium, "ArrowRight", "1")
+        chromium.until(ALL_SAVED)
+        seen = [edit.prediction for edit in session.store.last.values()]
+        text = session.store.path.read_text()
+        assert seen == ["shown"] and text.count('"prediction":"hidden"') == 3 and not chromium.errors
+
+
+def test_names_that_attack_are_text(chromium: browser.Browser, tmp_path: Path) -> None:
+    run = write_review_run(tmp_path / "run", EVIL, **{"<script>alert(2)</script>": DRAWN})
+    other = write_review_run(tmp_path / "other", "b.mp4", node="." * 20)
+    with served(chromium, [run, other], tmp_path / "out", reader="<b>anna</b>") as (session, url):
+        page_ready(chromium, url)
+        chromium.evaluate("seqcls.review.open(0)")
+        chromium.until("!seqcls.review.opening && seqcls.review.place === 0")
+        shown = chromium.evaluate("document.getElementById('title').textContent")
+        assert "<script>alert(1)</script>" in shown and "\u2028" not in shown
+        press(chromium, "Home", "p")
+        chromium.until(ALL_SAVED)
+        assert chromium.evaluate("document.querySelectorAll('script:not([src]), img, b > b').length") == 0
+        assert [row[1:] for row in labels(session)] == [("<script>alert(2)</script>", "present", 0, 3)]
+        assert not chromium.errors
+
+
+def test_two_pages_of_one_reader_do_not_lose_each_others_edits(chromium: browser.Browser, tmp_path: Path) -> None:
+    run = write_review_run(tmp_path / "run", "gone.mp4", node=DRAWN)
+    with served(chromium, [run], tmp_path / "out") as (session, url):
+        page_ready(chromium, url)
+        press(chromium, "Home", "u")
+        chromium.until(ALL_SAVED)
+        edit = session.store.last["gone.mp4", "node"]
+        track = {"spans": [{"first": 0, "behind": 20, "mark": "ignore"}]}
+        plain = {"clip": 0, "organ": "node", "session": "another-page", "turn": 1, "base": edit.number, "action": "add"}
+        session.edit({**plain, "prediction": "none", "track": track})
+        press(chromium, "i")
+        chromium.until("document.getElementById('why').textContent.includes('another window')")
+        assert [row[2:] for row in labels(session)] == [("ignore", 0, 19)]
+        press(chromium, "u")
+        chromium.until(ALL_SAVED)
+        assert [row[2:] for row in labels(session)] == [("uncertain", 0, 19)] and not chromium.errors
+
+
+def start_program(run: Path, out: Path) -> tuple[subprocess.Popen[str], str]:
+    """`seqcls review` as a user starts it, and the address that it printed."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent), "COLUMNS": "200"}
+    command = [sys.executable, "-m", "seqcls", "review", str(run), "-o", str(out), "--no-browser"]
+    started = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    assert started.stderr is not None
+    for line in started.stderr:
+        if line.startswith("open http"):
+            return started, line.split()[1]
+    raise AssertionError("no address was printed")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+def test_kill_9_amid_edits_loses_nothing_and_the_page_finds_its_server_again(
+    chromium: browser.Browser, tmp_path: Path
+) -> None:
+    run = write_review_run(tmp_path / "run", "gone.mp4", node=DRAWN)
+    program, address = start_program(run, tmp_path / "out")
+    try:
+        page_ready(chromium, address)
+        press(chromium, "Home", "u", "ArrowRight", "x")
+        chromium.until(ALL_SAVED)
+        acknowledged = chromium.evaluate("seqcls.review.saver.saved")
+        program.send_signal(signal.SIGKILL)
+        program.communicate()
+        kept = (tmp_path / "out" / "reader1.edits").read_text().count('"kind":"edit"')
+        assert kept == acknowledged == 2
+        press(chromium, "i", "ArrowRight", "ArrowRight", "x")
+        said = chromium.until("document.getElementById('saving').textContent", lambda text: "not saved" in text)
+        assert "seqcls does not answer" in said and "wait" in said
+        program, again = start_program(run, tmp_path / "out")
+        assert again == address
+        chromium.until(ALL_SAVED)
+        assert chromium.evaluate("document.getElementById('saving').textContent") == "saved in reader1-labels.csv"
+        assert (tmp_path / "out" / "reader1.edits").read_text().count('"kind":"edit"') == 4
+        program.send_signal(signal.SIGINT)
+        assert program.stderr is not None
+        rest = program.stderr.read()
+        assert program.wait(30) == 0
+        assert "4 edits kept; the labels are in" in rest and "seqcls extract" in rest and "seqcls train" in rest
+        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["reader1-labels.csv", "reader1.edits"]
+    finally:
+        program.kill()
+        program.communicate()
+        chromium.evaluate("seqcls.review.saver.waiting.length = 0")  # or the browser asks whether to leave
+        chromium.open("about:blank")
+        chromium.errors.clear()  # the browser says that nobody answered
+
+
+@pytest.mark.parametrize("width, height, dark", [(360, 740, False), (360, 740, True), (1280, 800, True), (3840, 2160, False)])  # fmt: skip
+def test_it_fits(chromium: browser.Browser, tmp_path: Path, width: int, height: int, dark: bool) -> None:
+    names = {f"{i} a long name of an organ, left": DRAWN for i in range(3)}
+    run = write_review_run(tmp_path / "run", "gone/" + "long " * 12 + "name.mp4", **names)
+    with served(chromium, [run], tmp_path / "out") as (_, url):
+        try:
+            chromium.screen(width, height, dark=dark, phone=width < 600)
+            page_ready(chromium, url)
+            time.sleep(0)
+            assert chromium.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            cut = "[...document.querySelectorAll('#actions button, #said b, .name')].filter((one) => one.scrollWidth > one.clientWidth + 1).length"  # fmt: skip
+            assert chromium.evaluate(cut) == 0
+            background = chromium.evaluate("getComputedStyle(document.body).backgroundColor")
+            assert (background == "rgb(16, 18, 20)") is dark
+        finally:
+            chromium.screen(1280, 800)
