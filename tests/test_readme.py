@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ QUICK = {
     ],
     "convert": ["--precision", "fp32"],  # a network of two epochs is too frail for int8
     "bench": ["--repeats", "1"],
+    "review": ["--no-browser"],
 }
 
 
@@ -66,6 +68,7 @@ def test_the_commands_run_in_order(
     """In this process, as the tests of the command line do: a start of its own for each would take a minute."""
     monkeypatch.chdir(workplace)
     monkeypatch.delenv("SEQCLS_MODEL", raising=False)
+    monkeypatch.setattr("seqcls.cli.review.stops_cleanly", lambda: nullcontext(lambda: True))  # as after Ctrl-C
     ran = []
     for command in commands():
         made = {"extract": "data", "train": "organ.safetensors"}.get(command[1])
@@ -91,6 +94,7 @@ def test_the_commands_run_in_order(
         "import-labels",
         "proxy",
         "report",
+        "review",
         "deidentify",
         "convert",
         "bench",

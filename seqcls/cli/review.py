@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqcls.cli import console
+from seqcls.cli.console import stops_cleanly
 from seqcls.cli.options import INPUT, OUTPUT, Panel
 from seqcls.credentials import PAGE_TOKEN, secret
 from seqcls.errors import UsageError
@@ -69,7 +70,7 @@ def review(
     names = [name.strip() for name in organs.split(",") if name.strip()] if organs is not None else []
     stated = secret(PAGE_TOKEN)
     with ExitStack() as stack:
-        should_stop = stack.enter_context(console.stops_cleanly())
+        should_stop = stack.enter_context(stops_cleanly())
         try:
             session = ReviewSession(found, folder, reader, organs=names, blind=blind, whole=whole)
         except ValueError as error:

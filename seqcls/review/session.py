@@ -74,7 +74,9 @@ class ReviewSession:
         whole: bool = False,
     ) -> None:
         self.clips, self.blind, self.whole = tuple(clips), blind, whole
-        self._places = {clip.title: place for place, clip in enumerate(self.clips)}
+        self._organs: list[str] = []
+        for organ in dict.fromkeys(organs):
+            self._organs.append(require_organ(organ, self._organs))
         self.instance = secrets.token_hex(8)
         with ExitStack() as stack:
             self.store = ReaderStore(folder, reader)
@@ -86,7 +88,6 @@ class ReviewSession:
         self._opened = 0
         self._open: OrderedDict[int, _Open] = OrderedDict()
         self._opening = threading.Lock()
-        self._organs = list(dict.fromkeys(require_organ(organ, ()) for organ in organs))
         self._doubts: list[tuple[int, Doubt]] = []
         self._problems: dict[int, str] = {}
         self._ranked = False
