@@ -70,6 +70,7 @@ IMPORTS: dict[str, set[str]] = {
     "live": {"bounded_queue", "palette", "text", "errors", "files", "local_server", "credentials", "types", "intervals", "pauses", "processes", "video_file", "geometry", "postprocess", "sources", "gate", "keepable", "preprocess", "scoring", "detector", "journal", "av", "cv2"},
     "overlay": {"errors", "files", "video_file", "geometry", "sources", "timeline", "overlay_panel", "kept_frames", "timeline_frames", "cv2"},
     "pictures": {"text", "errors", "files", "types", "smoothing", "sources", "timeline", "adaptive", "detector"},
+    "review": {"text", "errors", "files", "local_server", "types", "intervals", "geometry", "sources", "gate", "keepable", "timeline", "preprocess", "exports", "journal", "report", "cv2"},
     "convert": {"text", "third_party", "errors", "files", "types", "postprocess", "models", "engines", "datasets", "reprocess", "evaluation"},
     "cut": {"errors", "files", "types", "video_file", "geometry", "sources", "timeline", "contact_sheet", "kept_frames", "timeline_frames", "overlay"},
     "training": {"palette", "third_party", "errors", "prefetch", "files", "intervals", "models", "datasets", "evaluation", "scipy", "sklearn", "torch"},
