@@ -5,12 +5,13 @@
 
 Each command runs twice undisturbed, for its outputs and for what of them differs from run to run (times of day, seconds
 that it took). Then it is killed with SIGKILL, every other time at a random moment, else right before one of the steps
-that it takes on the disk (a file opened for writing, moved, removed), and looked at: a file that a reader would take
-for a result must be the one of the undisturbed run; of a live run every event that was printed must be in the journal,
-and a recording that is not whole must not read as complete. The same command (with --overwrite, or --resume for a live
-run) must then end well, with the outputs of the undisturbed run, nothing else in its folder or in that of temporaries,
-and no process of the killed run left. ``decoder`` is a batch whose decoding process is killed, not the batch: each
-clip must have its whole result, or none and a reason, and all but one must have it.
+that it takes on the disk (a file opened for writing, moved, removed), or right after a live run has printed an event;
+and looked at: a file that a reader would take for a result must be the one of the undisturbed run; of a live run every
+event that was printed must be in the journal, and a recording that is not whole must not read as complete. The same
+command (with --overwrite, or --resume for a live run) must then end well, with the outputs of the undisturbed run,
+nothing else in its folder or in that of temporaries, and no process of the killed run left. ``decoder`` is a batch
+whose decoding process is killed, not the batch: each clip must have its whole result, or none and a reason, and all but
+one must have it.
 
 Runs are forked from one process that has loaded the libraries. Linux. Exits with 1 where something is wrong.
 """
@@ -402,6 +403,17 @@ class Decoder(Trial):
 
 class Live(Trial):
     """What it has told is kept, what it recorded says whether it is whole, and it goes on."""
+
+    def kill(self, rng: random.Random) -> Ended:
+        """Every other time as soon as it has told something."""
+        if rng.random() < 0.5 or not self.usual.out:
+            return super().kill(rng)
+        run, lines = Run(self.folder, self.command.arguments), rng.randint(1, self.usual.out.count("\n"))
+        while not run.wait(0.002):
+            if _text(self.folder / "stdout").count("\n") >= lines:
+                run.kill()
+                break
+        return run.ended()
 
     def after_kill(self, ended: Ended) -> list[str]:
         out = self.folder / self.command.out
