@@ -125,10 +125,10 @@ def _show(done: Proxy, root: Path) -> None:
 
     timemap = done.timemap
     x0, y0, x1, y1 = done.box
-    path = done.path if done.path == root else done.path.relative_to(root)
+    name = done.path.name if done.path == root else done.path.relative_to(root).as_posix()
     frames = count_of(len(timemap.source_index), "frame")
     again = f", {timemap.repeated} of them repeated" if timemap.repeated else ""
-    console.results().print(f"{path}: {frames} at {rate_text(timemap.rate)}/s{again}, {x1 - x0}x{y1 - y0}")
+    console.results().print(f"{name}: {frames} at {rate_text(timemap.rate)}/s{again}, {x1 - x0}x{y1 - y0}")
     if done.report.verdict in ("truncated", "damaged"):
         console.warn(f"the clip is {done.report.verdict}: {'; '.join(done.report.reasons)}")
     for warning in done.warnings:
