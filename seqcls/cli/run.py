@@ -287,6 +287,8 @@ def _run_all(
             try:
                 with _own_folder(folder, overwrite) if len(sources) > 1 else nullcontext():
                     if analysis is None:
+                        if again:
+                            console.warn(f"{source.path}: {again} is for clips; there is none of single images")
                         timelines = _score_pictures(detector, source, folder, should_stop, names, expressions, pool)
                     else:
                         timelines = [_finish(analysis, folder, rate_hz, names, expressions)]

@@ -36,6 +36,9 @@ class SecondReading:
     def __bool__(self) -> bool:
         return self.overlay or self.cut
 
+    def __str__(self) -> str:
+        return " and ".join([*["--overlay"] * self.overlay, *["--cut"] * self.cut])
+
     def refuse_for_live(self) -> None:
         """Raise UsageError: a feed cannot be read twice."""
         for name, is_asked, instead in (("overlay", self.overlay, "--record"), ("cut", self.cut, "--clips")):
@@ -66,8 +69,7 @@ class SecondReading:
         except _StoppedError:
             pass
         if should_stop():
-            asked = " and ".join([*["overlay"] * self.overlay, *["cuts"] * self.cut])
-            console.warn(f"{timeline.source.name}: stopped before {asked} were complete; the timeline is")
+            console.warn(f"{timeline.source.name}: stopped before all of {self} was written; the timeline is whole")
         return written
 
     def _write_overlay(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support.clips import stills
 from support.commands import Seqcls, bright_clip, one_line
 
 from seqcls.sources import open_source
@@ -70,3 +73,31 @@ def test_an_overlay_that_is_there_is_kept(seqcls: Seqcls, model: str, tmp_path: 
     (tmp_path / "out" / "overlay.mp4").write_text("mine")
     done = seqcls("run", clip, "-m", model, "-o", "out", "--overlay")
     assert done.code == 1 and "overlay.mp4 is there already: add --overwrite" in one_line(done)
+
+
+def test_whoever_stops_it_keeps_the_timeline_and_nothing_half_written(
+    seqcls: Seqcls, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    @contextmanager
+    def stops() -> Iterator[Callable[[], bool]]:
+        yield lambda: bool(asked)
+
+    def write_overlay(*arguments: object, on_progress: Callable[[int], None], **more: object) -> None:
+        asked.append(True)
+        on_progress(1)
+        pytest.fail("it goes on")
+
+    monkeypatch.setattr("seqcls.cli.console.stops_cleanly", stops)
+    monkeypatch.setattr("seqcls.overlay.write_overlay", write_overlay)
+    clip = bright_clip(tmp_path / "clip.mp4", [True] * 8)
+    done = seqcls("run", clip, "-m", model, "-o", "out", "--overlay", "--cut")
+    assert done.code == 130 and "stopped before all of --overlay and --cut was written" in done.err
+    assert (tmp_path / "out" / "timeline.json").exists() and not (tmp_path / "out" / "cuts").exists()
+
+
+def test_single_images_have_no_overlay(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
+    stills(tmp_path / "images", ["a.png", "zebra.png"])
+    done = seqcls("run", "images", "-m", model, "-o", "out", "--overlay")
+    assert done.code == 0 and "--overlay is for clips; there is none of single images" in done.err
