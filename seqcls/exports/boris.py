@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import seqcls
-from seqcls.exports.marks import Mark, MillisecondEdges, began, marks
+from seqcls.exports.marks import Mark, MillisecondEdges, began, marks, stated_rate
 from seqcls.files import csv_text, write_text
 from seqcls.files.json_text import write_json
 from seqcls.text.foreign_text import for_terminal
@@ -31,12 +31,12 @@ def write_boris_table(timeline: Timeline, path: str | Path) -> None:
     """Tab-separated, a row per stretch. Raises OutputError, UsageError for frames that milliseconds do not tell
     apart."""
     events, source = _events(timeline), timeline.source
-    rate = f"{source.rate_hz:.3f}" if source.rate_hz else "NA"
     coding_ms = events[-1][1] - events[0][0] if events else 0
     in_all_ms = sum(end_ms - start_ms for start_ms, end_ms, _ in events)
     of_observation = (
         source.title, began(timeline)[:19].replace("T", " "), seqcls.DISCLAIMER, "Media file",
-        f"player #1:{source.title}", "0.000", _seconds(coding_ms), f"{timeline.end_s:.3f}", rate,
+        f"player #1:{source.title}", "0.000", _seconds(coding_ms), f"{timeline.end_s:.3f}",
+        f"{stated_rate(timeline):.3f}",
     )  # fmt: skip
     rows: list[Sequence[str]] = [COLUMNS]
     for start_ms, end_ms, mark in events:
@@ -89,7 +89,7 @@ def _behavior(number: int, code: str) -> dict[str, Any]:
 
 
 def _observation(timeline: Timeline, events: Sequence[_Event], date: str) -> dict[str, Any]:
-    name, source = timeline.source.title, timeline.source
+    name = timeline.source.title
     rows = []
     for start_ms, end_ms, mark in events:
         for ms, index in zip((start_ms, end_ms), _indices(mark), strict=True):
@@ -111,17 +111,12 @@ def _observation(timeline: Timeline, events: Sequence[_Event], date: str) -> dic
         "close_behaviors_between_videos": False,
         "media_info": {
             "length": {name: timeline.end_s},
-            "fps": {name: source.rate_hz if source.rate_hz else _mean_rate(timeline)},
+            "fps": {name: stated_rate(timeline)},
             "hasVideo": {name: True},
             "hasAudio": {name: False},
             "offset": {"1": 0.0},
         },
     }
-
-
-def _mean_rate(timeline: Timeline) -> float:
-    span_s = timeline.end_s - timeline.start_s
-    return len(timeline.scores.index) / span_s if span_s > 0 else 0.0
 
 
 def _indices(mark: Mark) -> tuple[int, int]:

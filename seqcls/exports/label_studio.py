@@ -1,8 +1,8 @@
 """Label Studio: one task, its stretches as regions of a TimelineLabels control; frames count from 1, both ends inside.
 
 Format: https://labelstud.io/tags/timelinelabels and https://labelstud.io/guide/predictions. The labelling interface is
-that of the template for videos: `<Video name="video" value="$video"/>` and
-`<TimelineLabels name="timelineLabels" toName="video">`.
+that of the template for videos: `<Video name="video" value="$video" frameRate="$fps"/>`, and a TimelineLabels control
+called timelineLabels for it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from seqcls.exports.marks import Mark, frame_count, marks
+from seqcls.exports.marks import Mark, frame_count, marks, stated_rate
 from seqcls.files.json_text import write_json
 from seqcls.timeline import Timeline
 
@@ -32,8 +32,8 @@ def write_label_studio_annotations(timeline: Timeline, path: str | Path) -> None
 def _task(timeline: Timeline) -> dict[str, Any]:
     name = timeline.source.title
     # How Label Studio serves files of its own disk; the folder is the one that its storage is set to.
-    data = {"video": f"/data/local-files/?d={quote(name)}", "file": name, "frames": frame_count(timeline)}
-    return {"data": data}
+    served = f"/data/local-files/?d={quote(name)}"
+    return {"data": {"video": served, "file": name, "frames": frame_count(timeline), "fps": stated_rate(timeline)}}
 
 
 def _results(timeline: Timeline) -> list[dict[str, Any]]:

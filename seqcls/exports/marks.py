@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import UsageError
+from seqcls.exports.steady_rate import steady_rate
 from seqcls.text.organ_marks import organ_mark
 from seqcls.timeline import Timeline
 from seqcls.types import TIME_TOLERANCE_S, Interval
@@ -48,6 +49,13 @@ def frame_count(timeline: Timeline) -> int:
     """Of the clip, as tools number its frames: up to the last one that was decoded."""
     index = timeline.scores.index
     return int(index.max()) + 1 if len(index) else 0
+
+
+def stated_rate(timeline: Timeline) -> float:
+    """Frames per second for tools that must be told one: the clip's own where it is steady, else the mean."""
+    steady, span_s = steady_rate(timeline), timeline.end_s - timeline.start_s
+    mean_hz = len(timeline.scores.index) / span_s if span_s > 0 else 0.0
+    return round(mean_hz if steady is None else float(steady), 6)
 
 
 def began(timeline: Timeline) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from seqcls.datasets.clip_files import match_clips
-from seqcls.datasets.labels import ClipLabels, read_labels
+from seqcls.datasets.labelled_frames import groups_of
+from seqcls.datasets.labels import ClipLabels, read_labels, with_patients
 from seqcls.errors import DataError
 
 HEAD = "file,organ,start_s,end_s,state"
@@ -191,3 +192,32 @@ def test_folders_outside_of_the_clips_are_not_kept(tmp_path: Path) -> None:
     assert named(inside, "../Mustermann/b.mp4") == [("P1/a.mp4", "P1/a.mp4"), ("b.mp4", "b.mp4")]
     both = named("../Mustermann/b.mp4", "../Muster/b.mp4")
     assert [file for file, _ in both] == ["Mustermann/b.mp4", "Muster/b.mp4"]  # to tell them apart
+
+
+def test_names_without_a_suffix_and_files_that_name_no_clip(tmp_path: Path) -> None:
+    """FiftyOne names clips without a suffix; a label track of Audacity is of the clip that is called like it."""
+    for name in ("clips/neck01.mp4", "clips/P1/neck02.avi", "clips/P2/neck02.mp4", "clips/P2/neck02.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    clips, track, other = tmp_path / "clips", tmp_path / "neck01.txt", tmp_path / "neck02.txt"
+    for path in (track, other):
+        path.write_text("0.5\t1\tliver\n", encoding="utf-8")
+    ((found, labels),) = match_clips(with_patients(read_labels(track), None), clips, track)
+    assert (found, labels.state_at("liver", -1, 3.0)) == (clips / "neck01.mp4", "absent")
+    with pytest.raises(DataError, match="holds 2 files of that name"):
+        match_clips(read_labels(other), clips, other)
+    ((found, labels),) = match_clips(with_patients(read_labels(other), None), clips / "neck01.mp4", other)
+    assert (found, labels.file, labels.patient) == (clips / "neck01.mp4", "neck01.mp4", "neck01.mp4")
+    fiftyone = tmp_path / "fiftyone.json"
+    fiftyone.write_text('{"labels": {"P1/neck02": [{"label": "liver", "support": [1, 2]}]}}', encoding="utf-8")
+    assert match_clips(read_labels(fiftyone), clips, fiftyone)[0][0] == clips / "P1/neck02.avi"
+    assert match_clips(read_labels(fiftyone), clips / "P1/neck02.avi", fiftyone)[0][0] == clips / "P1/neck02.avi"
+    with pytest.raises(DataError, match=r"has no label for neck01\.mp4"):
+        match_clips(read_labels(fiftyone), clips / "neck01.mp4", fiftyone)
+
+
+def test_what_is_not_marked_counts_as_absent_where_patients_are_chosen(tmp_path: Path) -> None:
+    track = tmp_path / "neck01.txt"
+    track.write_text("0.5\t1\tliver\n2\t3\tnode?\n", encoding="utf-8")
+    clips = [(tmp_path, labels) for labels in with_patients(read_labels(track), None)]
+    assert groups_of(clips) == {"neck01": {("liver", "present"), ("liver", "absent"), ("node", "absent")}}

@@ -42,7 +42,7 @@ def test_elan_by_pympi(tmp_path: Path) -> None:
 def test_label_studio(tmp_path: Path) -> None:
     """https://labelstud.io/tags/timelinelabels: ranges of frames from 1, both inside."""
     (task,) = json.loads(written(tmp_path, "label-studio"))
-    data = {"video": "/data/local-files/?d=P1/neck%201.mp4", "file": "P1/neck 1.mp4", "frames": 12}
+    data = {"video": "/data/local-files/?d=P1/neck%201.mp4", "file": "P1/neck 1.mp4", "frames": 12, "fps": 10.0}
     assert task["data"] == data and list(task) == ["data", "predictions"]
     results = task["predictions"][0]["result"]
     assert [one["value"] for one in results] == [
