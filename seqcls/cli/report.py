@@ -60,7 +60,7 @@ def report(
     with only_writer(target, is_folder=False):
         options.check_outputs(*pages, overwrite=overwrite)
         if alone:
-            _write(runs[0], target, clip, header, names)
+            write_page(runs[0], target, clip, header, names)
             failed = False
         else:
             failed = _write_many(runs, target, header, names)
@@ -99,7 +99,7 @@ def _clip_beside(run: Path, timeline: Timeline) -> Path | None:
     return next((path for path in (folder / name, folder.absolute().parent / name) if path.is_file()), None)
 
 
-def _write(
+def write_page(
     run: Path, target: Path, clip: Path | None, header: ModelHeader | None, names: Pseudonyms | None
 ) -> Timeline:
     """The page of one run, which is returned; without its clip it has no pictures and says so."""
@@ -178,7 +178,7 @@ def _write_many(runs: list[Path], target: Path, header: ModelHeader | None, name
         for number, run in enumerate(runs, 1):
             try:
                 with only_writer(run / NAME, is_folder=False):
-                    timeline = _write(run, run / NAME, None, header, names)
+                    timeline = write_page(run, run / NAME, None, header, names)
                 clips.append(summary_of(timeline, link_to(run / NAME, target)))
             except OutputError:
                 raise  # the next one would meet the same full or forbidden disk

@@ -16,7 +16,7 @@ from seqcls.cli import console, options, tables
 from seqcls.cli.live import LiveRunOptions, parse_camera, refuse_for_clips, session_options, watch
 from seqcls.cli.options import INPUT, MODEL, OUTPUT, Panel
 from seqcls.cli.report import NAME as REPORT
-from seqcls.cli.report import RunPages
+from seqcls.cli.report import RunPages, write_page
 from seqcls.cli.results import write_with_progress
 from seqcls.cli.second_reading import SecondReading
 from seqcls.errors import OutputError, SeqclsError, UsageError, one_line
@@ -128,7 +128,7 @@ def run(
     from seqcls.adaptive import SamplingOptions
     from seqcls.cut import CUTS_NAME
     from seqcls.detector import load
-    from seqcls.exports import RUN_ENDS, read_run
+    from seqcls.exports import RUN_ENDS
     from seqcls.exports.timeline_png import load_library
     from seqcls.feeds.open import is_live
     from seqcls.gate import GateOptions
@@ -202,7 +202,7 @@ def run(
                 console.warn("a live run scores every frame that it takes; --sampling adaptive is for clips")
             code = watch(detector, path, found.sources[0].spec, folders[0], run_options, names)
             if report:
-                RunPages(folders[0], detector.header).write(read_run(folders[0]), folders[0])
+                write_page(folders[0], folders[0] / REPORT, None, detector.header, None)
         else:
             apart = len(found.sources) >= SANDBOX_FROM if sandbox is None else sandbox
             with closing(DecoderPool()) as pool:

@@ -71,7 +71,7 @@ def html_page(
             f"script-src {' '.join(map(_hashed, scripts))}",
             f"style-src {_hashed(sheet)}",
             "img-src data: blob:",
-            "media-src file: blob:",
+            "media-src 'self' file: blob:",
             "base-uri 'none'",
             "form-action 'none'",
         )

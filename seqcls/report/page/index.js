@@ -38,7 +38,7 @@ function own(clip) {
 function refresh() {
   const words = at("name").value.toLowerCase().split(/\s+/).filter(Boolean);
   const fits = (clip) => words.every((word) => clip.title.toLowerCase().includes(word));
-  shown = clips.filter((clip) => fits(clip) && FILTERS[at("filter").value](clip));
+  shown = clips.filter((clip) => fits(clip) && FILTERS[at("filter").value](clip) && summed(clip, "present_s") >= Number(at("least").value));
   shown.sort((a, b) => ORDERS[at("sort").value](a, b) || ORDERS["by name"](a, b));
   at("count").textContent = `${shown.length.toLocaleString("en-US")} of ${counted(clips.length, "clip")}`;
   at("clips").replaceChildren();
@@ -105,7 +105,7 @@ function begin() {
   at("organ").append(new Option("all organs", ""), ...organs.map((organ) => new Option(organ, organ)));
   at("filter").append(...Object.keys(FILTERS).map((name) => new Option(name, name)));
   at("sort").append(...Object.keys(ORDERS).map((name) => new Option(name, name)));
-  for (const id of ["name", "organ", "filter", "sort"]) at(id).addEventListener("input", refresh);
+  for (const id of ["name", "organ", "filter", "least", "sort"]) at(id).addEventListener("input", refresh);
   at("tools").append(themeButton(theme), button("print", "print", "print this page", () => print()));
   colours = coloursOf(document.body);
   addEventListener("resize", theme);

@@ -114,20 +114,25 @@ function windowed(time_s, raw, rows, gapRows, gaps, options) {
     const dense = new Float64Array(count);
     for (let place = 0; place < count; place++) dense[place] = column[rows[place]];
     const smooth = new Float32Array(column.length).fill(NaN);
-    reduce(dense, first, last, raw.length === 1, (place, value) => (smooth[rows[place]] = value));
+    const reduced = reduce(dense, first, last, raw.length === 1);
+    for (let place = 0; place < count; place++) smooth[rows[place]] = reduced[place];
     return smooth;
   });
 }
 
-function means(dense, first, last, alone, give) {
-  for (let place = 0; place < first.length; place++) {
-    const [from, to] = [first[place], last[place]];
-    give(place, (alone ? pairwiseSum(dense, from, to - from) : plainSum(dense, from, to)) / (to - from));
+function means(dense, first, last, alone) {
+  const reduced = new Float32Array(first.length);
+  for (let place = 0; place < reduced.length; place++) {
+    const from = first[place];
+    const to = last[place];
+    reduced[place] = (alone ? pairwiseSum(dense, from, to - from) : plainSum(dense, from, to)) / (to - from);
   }
+  return reduced;
 }
 
 // The window is kept sorted: one score goes, one comes.
-function medians(dense, first, last, alone, give) {
+function medians(dense, first, last) {
+  const reduced = new Float32Array(first.length);
   let sorted = new Float64Array(64);
   let size = 0;
   let [from, to] = [0, 0];
@@ -160,8 +165,9 @@ function medians(dense, first, last, alone, give) {
       if (Number.isNaN(dense[from])) strange--;
       else sorted.copyWithin(placeOf(dense[from]), placeOf(dense[from]) + 1, size--);
     }
-    give(place, strange ? NaN : middleOf(sorted, size));
+    reduced[place] = strange ? NaN : middleOf(sorted, size);
   }
+  return reduced;
 }
 
 function middleOf(sorted, size) {
