@@ -105,6 +105,8 @@ class Run:
 
     def __init__(self, folder: Path, arguments: tuple[str, ...], dies_at: int = 0) -> None:
         self._folder = folder
+        for name in ("stdout", "stderr", "steps"):  # of the run before
+            (folder / name).unlink(missing_ok=True)
         sys.stdout.flush()
         sys.stderr.flush()
         self.pid = os.fork()
@@ -142,7 +144,6 @@ def _text(path: Path) -> str:
 def _child(folder: Path, arguments: tuple[str, ...], dies_at: int) -> int:
     os.setsid()
     os.chdir(folder)
-    (folder / "steps").unlink(missing_ok=True)
     for number, name in ((1, "stdout"), (2, "stderr")):
         descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(descriptor, number)
