@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from seqcls.errors import GeometryError, OutputError, one_line
 from seqcls.files import atomic_path, require_free
-from seqcls.geometry import Geometry, to_gray
+from seqcls.geometry import Geometry
 from seqcls.kept_frames import KeptFrame
 from seqcls.overlay_panel import Panel
 from seqcls.sources import Source
@@ -81,10 +81,11 @@ def _screens(
     panel: Panel | None = None
     height = width = 0
     for row, kept in frames_of(timeline, source, geometry):
-        gray = to_gray(kept.frame.image) if shows_names else on_black(kept)
+        screen = kept.frame.image if shows_names else on_black(kept)
         if panel is None:
-            height, width = gray.shape
+            height, width = screen.shape[:2]
             panel = Panel(timeline, width, height, region_box(timeline, width, height))
-        screen = np.asarray(cv2.cvtColor(fitted(gray, width, height), cv2.COLOR_GRAY2BGR), np.uint8)
+        screen = fitted(screen, width, height)
+        screen = cv2.cvtColor(screen, cv2.COLOR_GRAY2BGR).astype(np.uint8) if screen.ndim == 2 else screen.copy()
         panel.draw(screen, row)
         yield screen, kept

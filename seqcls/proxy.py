@@ -17,7 +17,7 @@ from seqcls.files import atomic_path, require_free
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry, Region, region_warnings
 from seqcls.keepable import TextWatch
-from seqcls.kept_frames import KeptFrame, kept_frames
+from seqcls.kept_frames import KeptFrame, in_gray, kept_frames
 from seqcls.preprocess import with_region
 from seqcls.sources import Source, open_source
 from seqcls.text.wording import count_of
@@ -88,7 +88,7 @@ def write_proxy(
     Raises GeometryError where no ultrasound region is found, or no frame shows ultrasound; NoFramesError; UsageError
     for times that no proxy can have; SourceError; OutputError.
     """
-    opens = clip if callable(clip) else lambda: open_source(clip)
+    opens = clip if callable(clip) else lambda: open_source(clip, color=True)
     path, timemap_path = Path(folder) / PROXY_NAME, Path(folder) / TIMEMAP_NAME
     for each in (path, timemap_path):
         require_free(each, overwrite)
@@ -102,7 +102,7 @@ def plan_proxy(source: Source, geometry: Geometry, on_progress: Progress | None 
     """Read the clip once. Raises NoFramesError, GeometryError where no region is found in it, UsageError for times that
     no proxy can have, and what reading raises."""
     times_s, end_s, regions = list[float](), 0.0, dict[Region, None]()
-    for item in with_region(source, geometry, source.info.region):
+    for item in with_region(in_gray(source), geometry, source.info.region):
         if isinstance(item, Gap):
             continue  # the frame before it is repeated
         frame, region = item
@@ -196,12 +196,13 @@ def _with_proxy_frames(frames: Iterator[KeptFrame], plan: ProxyPlan) -> Iterator
 
 
 def _placed(kept: KeptFrame, box: Box) -> Image:
-    """(y1 - y0, x1 - x0) uint8 of ``box``: what is kept of the frame at its place, else black."""
+    """(y1 - y0, x1 - x0[, 3]) uint8 of ``box``: what is kept of the frame at its place, else black."""
     x0, y0, x1, y1 = box
-    canvas = np.zeros((y1 - y0, x1 - x0), np.uint8)
-    if kept.image is not None:
-        region = kept.region
-        canvas[region.y0 - y0 : region.y1 - y0, region.x0 - x0 : region.x1 - x0] = kept.image
+    if kept.shown is None:
+        return np.zeros((y1 - y0, x1 - x0), np.uint8)
+    canvas = np.zeros((y1 - y0, x1 - x0, *kept.shown.shape[2:]), np.uint8)
+    region = kept.region
+    canvas[region.y0 - y0 : region.y1 - y0, region.x0 - x0 : region.x1 - x0] = kept.shown
     return canvas
 
 

@@ -26,7 +26,7 @@ Clip = str | Path | Callable[[], Source]
 @contextmanager
 def opened(clip: Clip) -> Iterator[Source]:
     """The clip, closed at the end. Raises SourceError."""
-    with closing(clip() if callable(clip) else open_source(clip)) as source:
+    with closing(clip() if callable(clip) else open_source(clip, color=True)) as source:
         yield source
 
 
@@ -60,11 +60,13 @@ def region_box(timeline: Timeline, width: int, height: int) -> Box:
 
 
 def on_black(kept: KeptFrame) -> Image:
-    """(H, W) uint8 of the frame's size: what is kept of it at its place."""
-    screen = np.zeros(kept.frame.image.shape[:2], np.uint8)
-    if kept.image is not None:
-        region = kept.region
-        screen[region.y0 : region.y1, region.x0 : region.x1] = kept.image
+    """(H, W[, 3]) uint8 of the frame's size: what is kept of it at its place."""
+    size = kept.frame.image.shape[:2]
+    if kept.shown is None:
+        return np.zeros(size, np.uint8)
+    region = kept.region
+    screen = np.zeros((*size, *kept.shown.shape[2:]), np.uint8)
+    screen[region.y0 : region.y1, region.x0 : region.x1] = kept.shown
     return screen
 
 

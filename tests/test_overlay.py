@@ -73,6 +73,19 @@ def test_names_are_shown_where_that_is_asked_for(tmp_path: Path) -> None:
     assert read(tmp_path / "overlay.mp4")[0].image[outside].max() > 180
 
 
+def test_colours_stay(tmp_path: Path) -> None:
+    whole, frames = made(DRAWN.images, TIMES_S)
+    (region,) = whole.provenance.regions
+    y, x = (region.y0 + region.y1) // 3, (region.x0 + region.x1) // 2
+    colored = []
+    for frame in frames:
+        image = np.repeat(frame.image[:, :, None], 3, axis=2)
+        image[y - 8 : y + 8, x - 8 : x + 8] = (0, 0, 220)
+        colored.append(replace(frame, image=image))
+    write_overlay(whole, lambda: opens(colored), tmp_path / "overlay.mp4")
+    assert read(tmp_path / "overlay.mp4")[4].image[y, x].tolist() == pytest.approx([0, 0, 220], abs=12)
+
+
 def test_another_clip_is_refused(tmp_path: Path) -> None:
     whole, frames = made(DRAWN.images, TIMES_S)
     late = [replace(frames[0], time_s=0.01), *frames[1:]]

@@ -176,6 +176,19 @@ def test_a_clip_of_nothing_has_no_proxy(tmp_path: Path) -> None:
         written(tmp_path, [])
 
 
+def test_colours_stay(tmp_path: Path) -> None:
+    items: list[Frame | Gap] = []
+    for k in range(6):
+        image = cv2.cvtColor(draw(k), cv2.COLOR_GRAY2BGR)
+        image[100:, 100:] = (0, 0, 220)  # blood towards the probe
+        items.append(Frame(k, k / 25, 0.04, np.asarray(image, np.uint8)))
+    done = written(tmp_path, [*items, Frame(6, 0.24, 0.04, draw(6))])
+    with open_source(done.path, color=True) as source:
+        images = [item.image for item in source if isinstance(item, Frame)]
+    assert images[0][110, 120].tolist() == pytest.approx([0, 0, 220], abs=12)
+    assert np.ptp(images[6][110, 120].astype(int)) < 8 and read_number(images[6]) == 6
+
+
 def test_the_rate_of_television_is_kept_as_a_ratio(tmp_path: Path) -> None:
     done = written(tmp_path, numbered([k * 1001 / 30000 for k in range(40)]))
     assert done.timemap.rate == Fraction(30000, 1001)

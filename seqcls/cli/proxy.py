@@ -108,13 +108,13 @@ def _one(source: FoundSource, target: tuple[Path, Path], geometry: Geometry, fps
     if source.unrelated:
         raise SourceError(f"{source.path}: has no proxy, its images are single ones and no clip: {source.unrelated}")
     with (
-        closing(open_found(source, rate_hz=fps)) as opened,
+        closing(open_found(source, rate_hz=fps, color=True)) as opened,
         console.progress(f"reading {source.path}", opened.info.declared_frames) as advance,
     ):
         plan = plan_proxy(opened, geometry, advance)
     frames = int(plan.timemap.source_index[-1]) + 1
     with (
-        closing(open_found(source, rate_hz=fps)) as opened,
+        closing(open_found(source, rate_hz=fps, color=True)) as opened,
         console.progress(f"writing {target[0].name}", frames) as advance,
     ):
         return write_planned(plan, opened, *target, on_progress=advance)

@@ -268,8 +268,9 @@ def _run_all(
     from seqcls.layouts import with_layouts
     from seqcls.sources import open_found
 
-    def open_one(source: FoundSource) -> Source:
-        return open_found(source, rate_hz=rate_hz) if pool is None else pool.open(source, rate_hz=rate_hz)
+    def open_one(source: FoundSource, *, color: bool = False) -> Source:
+        opens = open_found if pool is None else pool.open
+        return opens(source, rate_hz=rate_hz, color=color)
 
     sources = found.sources
     if len(sources) > 1:
@@ -294,7 +295,7 @@ def _run_all(
                         timelines = [_finish(analysis, folder, rate_hz, names, expressions)]
                         if pages is not None:
                             pages.write(timelines[0], folder)
-                        opens, geometry = partial(open_one, source), detector.header.geometry
+                        opens, geometry = partial(open_one, source, color=True), detector.header.geometry
                         extra = again.write(timelines[0], opens, geometry, folder, should_stop)
                 if analysis is None:
                     tables.show_pictures(console.results(), source.path, timelines)

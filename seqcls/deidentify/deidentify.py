@@ -7,13 +7,12 @@ not in it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,7 +23,8 @@ from seqcls.deidentify.dicom_tags import add_image_tags, add_method, add_scale, 
 from seqcls.errors import GeometryError, NoFramesError, OutputError, UsageError, one_line
 from seqcls.files import atomic_path, require_free
 from seqcls.gate import Gate, GateOptions
-from seqcls.geometry import Geometry, Region, outline_mask, region_warnings, to_gray
+from seqcls.geometry import Geometry, Region, outline_mask, region_warnings
+from seqcls.kept_frames import ColorsAside, cut_out
 from seqcls.preprocess import with_region
 from seqcls.pseudonyms import Pseudonyms
 from seqcls.sources import Source
@@ -37,8 +37,6 @@ SUFFIXES = {"mp4": ".mp4", "dicom": ".dcm"}
 
 #: Frames for which the gate has this reason show something else than ultrasound, whatever it is.
 _NOT_SHOWN = "not ultrasound"
-#: Levels by which the three colours of gray may differ after compression.
-_GRAY = 16
 _LOSSLESS = frozenset(
     {"ffv1", "rawvideo", "png", "huffyuv", "ffvhuff", "utvideo", "gif", "tiff", "bmp", "not compressed"}
 )
@@ -112,22 +110,9 @@ def deidentify_clip(
         raise OutputError(f"cannot write {out}: {one_line(error)}; choose another place") from error
 
 
-def cut_out(image: Image, region: Region) -> Image:
-    """The region's box of an (H, W) or (H, W, 3) image, 0 outside the outline; (h, w) where it has no colour."""
-    box = np.ascontiguousarray(image[region.y0 : region.y1, region.x0 : region.x1])
-    mask = outline_mask(region)
-    if mask is not None:
-        box = np.asarray(cv2.bitwise_and(box, box, mask=mask), np.uint8)
-    if box.ndim == 2:
-        return box
-    blue, green, red = cv2.split(box)
-    spread = cv2.subtract(cv2.max(cv2.max(blue, green), red), cv2.min(cv2.min(blue, green), red))
-    return box if int(spread.max()) > _GRAY else to_gray(box)
-
-
 def _shown(source: Source, geometry: Geometry) -> Iterator[tuple[Frame, Region, str]]:
     """Each frame with its region, and why it must not be shown, "" where it may."""
-    gate, colors = Gate(GateOptions(frozen=False)), _Colors()
+    gate, colors = Gate(GateOptions(frozen=False)), ColorsAside()
     for item in with_region(colors.kept_of(source), geometry, source.info.region):
         if isinstance(item, Gap):
             continue
@@ -139,33 +124,6 @@ def _shown(source: Source, geometry: Geometry) -> Iterator[tuple[Frame, Region, 
         # A decoder that lost its way may have put into the region what was outside of it.
         reason = f"damaged: {frame.damaged}" if frame.damaged else gate.check(gray.image, region, frame.time_s)
         yield frame, region, reason if frame.damaged or reason == _NOT_SHOWN else ""
-
-
-class _Colors:
-    """Images in colour while their gray ones wait for the region: there may be hundreds, and these are compressed."""
-
-    def __init__(self) -> None:
-        self._images: dict[int, Image] = {}  # (H, W, 3); (N,) of a PNG where it waits
-
-    def kept_of(self, source: Iterable[Frame | Gap]) -> Iterator[Frame | Gap]:
-        """The same in gray."""
-        for item in source:
-            if isinstance(item, Frame) and item.image.ndim == 3:
-                for index, image in self._images.items():
-                    if image.ndim == 3:
-                        self._images[index] = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1]
-                self._images[item.index] = item.image
-                item = replace(item, image=to_gray(item.image))
-            yield item
-
-    def given_back(self, frame: Frame) -> Frame:
-        """A frame of those in the colours that it had."""
-        image = self._images.pop(frame.index, None)
-        if image is None:
-            return frame
-        if image.ndim != 3:
-            image = np.asarray(cv2.imdecode(image, cv2.IMREAD_COLOR), np.uint8)
-        return replace(frame, image=image)
 
 
 class _Clip:

@@ -57,6 +57,7 @@ class Order:
     found: FoundSource
     rate_hz: float | None
     images: tuple[Path, ...] | None
+    color: bool = False
 
 
 class DecoderPool:
@@ -75,7 +76,12 @@ class DecoderPool:
         self._closed = False
 
     def open(
-        self, found: FoundSource, *, rate_hz: float | None = None, images: tuple[Path, ...] = ()
+        self,
+        found: FoundSource,
+        *,
+        rate_hz: float | None = None,
+        images: tuple[Path, ...] = (),
+        color: bool = False,
     ) -> IsolatedSource:
         """As ``open_found``, in a child. ``images``: the set that shares one scale where they have more than 8 bits.
 
@@ -88,7 +94,7 @@ class DecoderPool:
             child = None
         if child is None:
             child = _Child(self._worker, self._memory_bytes, self._stall_s)
-        return IsolatedSource(self, child, Order(found, rate_hz, images))
+        return IsolatedSource(self, child, Order(found, rate_hz, images, color))
 
     def release(self, child: _Child) -> None:
         """Take a child back whose clip has ended."""

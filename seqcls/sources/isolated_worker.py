@@ -69,7 +69,7 @@ def _read(
 ) -> None:
     found = order.found
     try:
-        with open_found(found, rate_hz=order.rate_hz, levels=levels) as source:
+        with open_found(found, rate_hz=order.rate_hz, levels=levels, color=order.color) as source:
             send(messages, Message(INFO, text=_plain(source.info)))
             for item in source:
                 if stopped.is_set():

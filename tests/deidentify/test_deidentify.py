@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from support.screens import screen
 
 from seqcls.deidentify import deidentify as module
-from seqcls.deidentify.deidentify import DeidentifiedClip, DeidentifyOptions, cut_out, deidentify_clip
+from seqcls.deidentify.deidentify import DeidentifiedClip, DeidentifyOptions, deidentify_clip
 from seqcls.errors import GeometryError, NoFramesError, OutputError, UsageError
 from seqcls.geometry import Geometry, Region, region_mask
+from seqcls.kept_frames import ColorsAside, cut_out
 from seqcls.pseudonyms import Pseudonyms
 from seqcls.sources import MemorySource, Source, open_source
 from seqcls.types import Frame, Gap
@@ -270,7 +271,7 @@ def test_colours_wait_compressed_and_come_back_as_they_were() -> None:
     color = [Frame(k, 0.1 * k, 0.1, random.integers(0, 256, (20, 30, 3)).astype(np.uint8)) for k in range(3)]
     gray = Frame(3, 0.3, 0.1, np.zeros((20, 30), np.uint8))
     gap = Gap(0.4, 0.5, "lost")
-    colors = module._Colors()
+    colors = ColorsAside()
     searched = list(colors.kept_of([*color, gray, gap]))
     assert [item.image.ndim for item in searched if isinstance(item, Frame)] == [2, 2, 2, 2]
     assert [image.ndim for image in colors._images.values()] == [1, 1, 3], "all but the last wait"

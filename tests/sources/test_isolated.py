@@ -62,6 +62,13 @@ def test_a_child_gives_what_is_given_without(name: str, pool: DecoderPool, tmp_p
     assert len(pool._idle) == 1
 
 
+def test_a_child_gives_colours_where_they_are_asked_for(pool: DecoderPool, tmp_path: Path) -> None:
+    found = FoundSource(spec=str(make(tmp_path, "avi raw bgr", frames=3)), path="clip.avi")
+    expected = whole(open_found(found, color=True))
+    assert whole(pool.open(found, color=True)) == expected and expected[0]
+    assert whole(pool.open(found)) == whole(open_found(found))
+
+
 def test_what_cannot_be_opened_is_refused_in_the_same_words(pool: DecoderPool, tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("hello")
     for name in ("missing.mp4", "text.mp4"):
