@@ -370,7 +370,7 @@ def _open_run(path: Path, *, timeline: bool) -> None:
     (folder / "scores.csv").write_bytes(whole_scores if timeline else data)
     run = read_run(folder)
     repr(run), run.gaps, run.coverage, run.notes
-    export(run, folder / "exports", "csv,json,srt,vtt")
+    export(run, folder / "exports", "csv,tsv,json,jsonl,wide,vtt,srt,audacity")
     write_run(run, folder / "again")
     read_run(folder / "again")
 
