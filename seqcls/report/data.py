@@ -31,8 +31,8 @@ class PageData:
     block: str
 
 
-def page_data(timeline: Timeline) -> PageData:
-    """The timeline for ``page/run.js``."""
+def page_data(timeline: Timeline, level: int = 9) -> PageData:
+    """The timeline for ``page/run.js``; ``level``: of compression, 9 for the smallest, 1 for the quickest."""
     table, used = timeline.scores, timeline.provenance
     reasons = ["", *sorted({reason for reason in table.reason if reason})][:MAX_REASONS]
     number = {reason: at for at, reason in enumerate(reasons)}
@@ -59,7 +59,7 @@ def page_data(timeline: Timeline) -> PageData:
     }
     codes = np.array([number.get(reason, 0) for reason in table.reason], np.uint16)
     columns = [table.raw[:, column] for column in range(len(table.organs))]
-    return PageData(facts, packed_frames(table.time_s, table.index, codes, table.measured, columns))
+    return PageData(facts, packed_frames(table.time_s, table.index, codes, table.measured, columns, level))
 
 
 def packed_frames(
@@ -68,6 +68,7 @@ def packed_frames(
     codes: NDArray[np.uint16],
     measured: NDArray[Any],
     columns: Sequence[NDArray[np.float32]] = (),
+    level: int = 9,
 ) -> str:
     """The block of a page: (T,) each; ``codes``: places in the list of reasons, ``columns``: scores of each organ."""
     parts: list[NDArray[Any]] = [
@@ -77,7 +78,7 @@ def packed_frames(
         np.ascontiguousarray(measured, np.uint8),
         *map(np.ascontiguousarray, columns),
     ]
-    return pack(parts)
+    return pack(parts, level)
 
 
 def outline(timeline: Timeline) -> list[tuple[float, float]]:
@@ -103,7 +104,7 @@ def _differences(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return changed
 
 
-def pack(parts: Sequence[NDArray[Any]]) -> str:
+def pack(parts: Sequence[NDArray[Any]], level: int = 9) -> str:
     """Base64 of one zlib stream of arrays (T,), each as planes of bytes in little-endian order."""
     planes = [part.astype(part.dtype.newbyteorder("<")).view(np.uint8).reshape(len(part), -1).T for part in parts]
     return base64.b64encode(zlib.compress(b"".join(plane.tobytes() for plane in planes), 6)).decode("ascii")

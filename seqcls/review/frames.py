@@ -7,8 +7,10 @@ for its own player, only where nothing lies outside of the region, or where a pe
 
 from __future__ import annotations
 
+import math
 import os
 import threading
+import time
 from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -36,6 +38,8 @@ MAX_KEPT_BYTES = 1 << 30
 MAX_CACHED = 256
 QUALITY = 88
 _LOOK_S = 2.0
+#: So long after a frame was decoded on its own, reading from the beginning waits.
+_GIVE_WAY_S = 0.3
 _PLAYED = {"h264", "vp8", "vp9", "av1"}
 _PIXELS = {"yuv420p", "yuvj420p"}
 Image = NDArray[np.uint8]
@@ -74,6 +78,7 @@ class ClipFrames:
         self._offsets, self._sizes = array("q"), array("q")
         self._fd = os.open(spool, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
         self._bytes = 0
+        self._asked_s = -math.inf
         self._files = threading.Lock()
         self._seeking = threading.Lock()
         self._video: SeekableVideo | None = None
@@ -109,6 +114,7 @@ class ClipFrames:
         """Of the frame in this row; empty where nothing of it may be shown, None where it cannot be had yet."""
         if row < len(self._sizes) and self._offsets[row] >= 0:
             return self._spooled(row)
+        self._asked_s = time.monotonic()
         with self._seeking:
             if row in self._cached:
                 self._cached.move_to_end(row)
@@ -151,6 +157,7 @@ class ClipFrames:
                         return
                     self.region = region
                     self._take(frame, region)
+                    self._give_way()
                 self.info = source.info
             self.is_read = True
             if self._known is not None and len(self._sizes) != self._known.times.count:
@@ -162,6 +169,11 @@ class ClipFrames:
             self.problem = str(error)
         except (OSError, MemoryError, cv2.error) as error:
             self.problem = f"its frames cannot be kept ({type(error).__name__})"
+
+    def _give_way(self) -> None:
+        """To somebody who looks at frames that are not read yet."""
+        if self._video is not None and (left_s := self._asked_s + _GIVE_WAY_S - time.monotonic()) > 0:
+            self._stopped.wait(left_s)
 
     def _open_video(self) -> None:
         """So that any frame can be shown at once."""

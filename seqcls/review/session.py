@@ -35,6 +35,8 @@ MAX_OPEN = 3
 MAX_DOUBTS = 20_000
 #: What the page is given of them at a time.
 MAX_QUEUED = 500
+#: Less than a connection lasts.
+_SOON_S = 1.0
 _NAME = re.compile("[A-Za-z0-9_-]{8,64}")
 _ACTION = re.compile("[a-z ]{1,40}")
 #: An organ's name becomes a folder's, see datasets/labels.py.
@@ -49,6 +51,8 @@ class _Open:
     frames: ClipFrames | None
     timeline: Timeline | None
     times: FrameTimes | None
+    data: PageData | None
+    """Of the timeline."""
 
     def all_times(self) -> FrameTimes | None:
         if self.times is not None:
@@ -87,7 +91,9 @@ class ReviewSession:
             self._stack = stack.pop_all()
         self._opened = 0
         self._open: OrderedDict[int, _Open] = OrderedDict()
-        self._opening = threading.Lock()
+        self._opening, self._looking, self._reading = threading.Lock(), threading.Lock(), threading.Lock()
+        self._lookers: dict[int, threading.Thread] = {}
+        self._latest: tuple[int, Timeline | None] | None = None
         self._doubts: list[tuple[int, Doubt]] = []
         self._problems: dict[int, str] = {}
         self._ranked = False
@@ -99,6 +105,8 @@ class ReviewSession:
         """End the threads, and give up the reader's file; idempotent."""
         self._stopped.set()
         self._ranking.join()
+        for looker in list(self._lookers.values()):
+            looker.join()
         with self._opening:
             while self._open:
                 _, one = self._open.popitem()
@@ -137,13 +145,15 @@ class ReviewSession:
 
     def clip(self, place: int) -> dict[str, Any]:
         """All that the page draws of one clip; ``reading`` alone while the times of its frames are not known."""
-        clip, opened = self.clips[place], self._opened_clip(place)
+        clip, opened = self.clips[place], self._opened_soon(place)
+        if opened is None:
+            return {"reading": 0, "declared": None, "problem": self._problems.get(place, "")}
         times, frames, timeline = opened.all_times(), opened.frames, opened.timeline
         problem = frames.problem if frames is not None else "the clip is not here: name its folder by --clips"
         if times is None or times.count == 0:
             declared = frames.info.declared_frames if frames is not None and frames.info is not None else None
             return {"reading": frames.read if frames is not None else 0, "declared": declared, "problem": problem}
-        data = _unscored(clip.title, times) if timeline is None else page_data(timeline)
+        data = _unscored(clip.title, times) if opened.data is None else opened.data
         organs = tuple(dict.fromkeys((*data.facts["organs"], *self.organs)))
         return {
             "title": clip.title,
@@ -253,9 +263,36 @@ class ReviewSession:
             self._open.move_to_end(place)
             return self._open[place]
 
+    def _opened_soon(self, place: int) -> _Open | None:
+        """None while it takes longer than a page waits for an answer: a run of hours is read in seconds."""
+        if place in self._open:
+            return self._opened_clip(place)
+
+        def look() -> None:
+            try:
+                self._opened_clip(place)
+            except SeqclsError as error:
+                self._problems[place] = str(error)
+
+        with self._looking:
+            looker = self._lookers.get(place)
+            if looker is None or not looker.is_alive():
+                looker = self._lookers[place] = threading.Thread(target=look, name="seqcls-review-clip", daemon=True)
+                looker.start()
+        looker.join(_SOON_S)
+        return self._open.get(place)
+
+    def _timeline(self, place: int) -> Timeline | None:
+        """Read once for the page and the queue, if these come to it one after the other."""
+        with self._reading:
+            if self._latest is None or self._latest[0] != place:
+                self._latest = place, self.clips[place].timeline()
+            return self._latest[1]
+
     def _look_at(self, place: int) -> _Open:
         clip = self.clips[place]
-        timeline, known = clip.timeline(), None
+        timeline, known = self._timeline(place), None
+        data = None if timeline is None else page_data(timeline, level=1)
         times = None if timeline is None else FrameTimes.of(timeline.scores.time_s, timeline.scores.duration_s)
         if timeline is not None and times is not None:
             used = timeline.provenance
@@ -265,19 +302,19 @@ class ReviewSession:
             )  # fmt: skip
         found = clip.found
         if found is None:
-            return _Open(None, timeline, times)
+            return _Open(None, timeline, times, data)
         self._opened += 1
         spool = self._spool / f"{self._opened}.frames"
         frames = ClipFrames(lambda: self._pool.open(found), clip.path, spool, known, whole=self.whole)
-        return _Open(frames, timeline, times)
+        return _Open(frames, timeline, times, data)
 
     def _rank(self) -> None:
         found: list[tuple[int, Doubt]] = []
-        for place, clip in enumerate(self.clips):
+        for place in range(len(self.clips)):
             if self._stopped.is_set():
                 return
             try:
-                timeline = clip.timeline()
+                timeline = self._timeline(place)
             except DataError as error:
                 self._problems[place] = str(error)
                 continue

@@ -74,7 +74,7 @@ export class LabelLayer {
 
   word(span, { context, scale, left, right, low, deep, paints, solid }) {
     const [from, to] = [Math.max(0, left), Math.min(scale.width, right)];
-    context.font = `600 ${Math.min(15, Math.max(11, deep * 0.45))}px ${paints.font}`;
+    context.font = `600 ${Math.min(paints.size, Math.max(11, deep * 0.45))}px ${paints.font}`;
     context.textBaseline = "middle";
     context.textAlign = "center";
     const text = [solid ? span.mark : `${span.mark}?`, span.mark].find((one) => context.measureText(one).width + 14 <= to - from);
@@ -100,7 +100,7 @@ export class LabelLayer {
     context.strokeRect(left + 1.5, low + 1.5, Math.max(3, right - left - 3), deep - 3);
     context.setLineDash([]);
     context.fillStyle = paints.ink;
-    context.font = `600 ${Math.min(15, Math.max(11, deep * 0.45))}px ${paints.font}`;
+    context.font = `600 ${Math.min(paints.size, Math.max(11, deep * 0.45))}px ${paints.font}`;
     context.textBaseline = "middle";
     context.textAlign = "left";
     context.fillText(`${opened.mark} from here …`, Math.max(4, left + 8), low + deep / 2);

@@ -141,7 +141,7 @@ class Review {
       if (asked !== this.asked) return null;
       if (clip.facts) return clip;
       const share = clip.declared ? ` of ${clip.declared.toLocaleString("en-US")}` : "";
-      this.caption(clip.problem || `reading ${this.state.clips[place].title}: ${clip.reading.toLocaleString("en-US")}${share} frames`);
+      this.caption(clip.problem || `reading ${this.state.clips[place].title}${clip.reading ? `: ${clip.reading.toLocaleString("en-US")}${share} frames` : " …"}`);
       document.body.dataset.problem = clip.problem;
       await new Promise((done) => setTimeout(done, READING_MS));
     }
