@@ -47,6 +47,11 @@ def match_clips(
                 f"{label_file} names {clip.file}, which {root} holds in two Unicode forms, or in one and written out;"
                 " rename one of them"
             )
+        if not (clip.names_clip or direct or below.by_stem(_relative(clip.file))):
+            raise DataError(
+                f"{label_file} names no clip, and none in {root} is called like it: give it the clip's name, or name"
+                " the clip instead of the folder"
+            )
         path, note = (direct[0], []) if direct else _find(clip.file, below, Path(label_file))
         if below.parts_of(path)[: len(below.resolved)] != below.resolved:
             if not outside:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -12,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.datasets.label_checks import clip_messages
-from seqcls.datasets.labelled_span import LabelledSpan
+from seqcls.datasets.labelled_span import LabelledSpan, by_organ, filled
 from seqcls.datasets.labels import ClipLabels
 from seqcls.errors import DataError
 from seqcls.files import nfc, write_csv
 from seqcls.files.json_text import write_json
 from seqcls.sources import open_source
 from seqcls.timemap import TimeMap
-from seqcls.types import TIME_TOLERANCE_S, Frame, Gap, SourceReport
+from seqcls.types import Frame, Gap, SourceReport
 
 COLUMNS = ("file", "organ", "start_s", "end_s", "state")
 _CODES = {"present": 1, "absent": 0, "ignore": -1}
@@ -101,9 +100,8 @@ def in_seconds(labels: ClipLabels, times: ClipTimes | None = None, timemap: Time
             )
         # What was left out still says that its organ was looked for.
         pins = [replace(span, start_s=from_s, end_s=from_s) for span in empty]
-        spans = [
-            one for own in _by_organ([*pins, *spans]) for one in _filled(own, labels.rest, from_s, stated_s or last_s)
-        ]
+        until_s = stated_s or last_s
+        spans = [one for own in by_organ([*pins, *spans]) for one in filled(own, labels.rest, from_s, until_s)]
     return replace(labels, spans=tuple(spans), notes=tuple(notes), rest=None, frames=0)
 
 
@@ -151,25 +149,6 @@ def _of_frames(timemap: TimeMap, span: LabelledSpan, times: ClipTimes) -> tuple[
     return start_s, end_s
 
 
-def _by_organ(spans: Iterable[LabelledSpan]) -> Iterator[list[LabelledSpan]]:
-    ordered = sorted(spans, key=lambda span: (span.organ, span.start_s))
-    for _, own in itertools.groupby(ordered, key=lambda span: span.organ):
-        yield list(own)
-
-
-def _filled(own: Sequence[LabelledSpan], rest: Any, from_s: float, end_s: float) -> Iterator[LabelledSpan]:
-    """One organ's spans in order, and what lies between, before and behind them."""
-    reached_s = from_s
-    for span in own:
-        if span.start_s > reached_s + TIME_TOLERANCE_S:
-            yield replace(span, state=rest, start_s=reached_s, end_s=span.start_s)
-        if span.end_s > span.start_s:
-            yield span
-        reached_s = max(reached_s, span.end_s)
-    if end_s > reached_s + TIME_TOLERANCE_S:
-        yield replace(own[-1], state=rest, start_s=reached_s, end_s=end_s)
-
-
 def write_labels_csv(path: str | Path, clips: Sequence[ClipLabels]) -> None:
     """A label file in seconds. Raises OutputError."""
     names = file_names(clips)
@@ -189,25 +168,13 @@ def write_labels_json(path: str | Path, clips: Sequence[ClipLabels]) -> None:
     """
     names, body = file_names(clips), []
     for clip in clips:
-        for own in _by_organ(replace(span, start_s=span.start_index) for span in clip.spans):
-            frames = max(clip.frames, own[-1].end_index + 1)
-            states = _filled_frames(own, clip.rest, frames)
-            segments = [{"start": first, "end": last, "label": _CODES[state]} for first, last, state in states]
+        for own in by_organ(clip.spans):
+            whole = own if clip.rest is None else filled(own, clip.rest, 0, clip.frames)
+            segments = [{"start": s.start_index, "end": s.end_index, "label": _CODES[s.state]} for s in whole]
             of_clip: dict[str, Any] = {"task": own[0].organ, "file": names[clip.file], "segments": segments}
             of_clip |= {"patient": clip.patient} if clip.patient else {}
             body.append(of_clip | ({"frames": clip.frames} if clip.frames else {}))
     write_json(path, {"clips": body})
-
-
-def _filled_frames(own: Sequence[LabelledSpan], rest: str | None, frames: int) -> Iterator[tuple[int, int, str]]:
-    reached = 0
-    for span in own:
-        if rest is not None and span.start_index > reached:
-            yield reached, span.start_index - 1, rest
-        yield span.start_index, span.end_index, span.state
-        reached = span.end_index + 1
-    if rest is not None and frames > reached:
-        yield reached, frames - 1, rest
 
 
 def file_names(clips: Sequence[ClipLabels]) -> dict[str, str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from seqcls.types import TIME_TOLERANCE_S
@@ -42,3 +44,31 @@ class LabelledSpan:
         if self.by_frame:
             return self.start_index <= index <= self.end_index
         return self.start_s - TIME_TOLERANCE_S <= time_s < self.end_s - TIME_TOLERANCE_S
+
+
+def by_organ(spans: Iterable[LabelledSpan]) -> Iterator[list[LabelledSpan]]:
+    """The spans of each organ in order of time."""
+    ordered = sorted(spans, key=lambda span: (span.organ, span.limits))
+    for _, own in itertools.groupby(ordered, key=lambda span: span.organ):
+        yield list(own)
+
+
+def filled(own: list[LabelledSpan], state: Label, begin: float, end: float) -> Iterator[LabelledSpan]:
+    """One organ's spans in order of time, and others of this state where none of them lies in [begin, end), which is in
+    frames or in seconds as they are. Spans of no length are left out."""
+    reached = begin
+    for span in own:
+        first, behind = span.limits
+        if first > reached + TIME_TOLERANCE_S:
+            yield _between(own[0], state, reached, first)
+        if behind > first:
+            yield span
+        reached = max(reached, behind)
+    if end > reached + TIME_TOLERANCE_S:
+        yield _between(own[0], state, reached, end)
+
+
+def _between(like: LabelledSpan, state: Label, begin: float, end: float) -> LabelledSpan:
+    if like.by_frame:
+        return replace(like, state=state, start_index=int(begin), end_index=int(end) - 1)
+    return replace(like, state=state, start_s=begin, end_s=end)

@@ -102,7 +102,7 @@ def read_labels(path: str | Path) -> list[ClipLabels]:
             _clip(file, own, path),
             frames=found.frames.get(file, 0),
             notes=(*notes, *found.notes),
-            rest=rest,
+            rest=None if file in found.complete else rest,
             end_s=found.ends_s.get(file, 0.0),
             names_clip=found.names_clip,
         )

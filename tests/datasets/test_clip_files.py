@@ -206,6 +206,9 @@ def test_names_without_a_suffix_and_files_that_name_no_clip(tmp_path: Path) -> N
     assert (found, labels.state_at("liver", -1, 3.0)) == (clips / "neck01.mp4", "absent")
     with pytest.raises(DataError, match="holds 2 files of that name"):
         match_clips(read_labels(other), clips, other)
+    track.rename(tmp_path / "labels.txt")
+    with pytest.raises(DataError, match=r"labels\.txt names no clip, and none in .*clips is called like it"):
+        match_clips(read_labels(tmp_path / "labels.txt"), clips, tmp_path / "labels.txt")
     ((found, labels),) = match_clips(with_patients(read_labels(other), None), clips / "neck01.mp4", other)
     assert (found, labels.file, labels.patient) == (clips / "neck01.mp4", "neck01.mp4", "neck01.mp4")
     fiftyone = tmp_path / "fiftyone.json"

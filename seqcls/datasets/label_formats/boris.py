@@ -12,7 +12,7 @@ from typing import Any
 
 from seqcls.datasets.label_formats.boris_times import in_media
 from seqcls.datasets.label_formats.found import FoundLabels, entry, marked_times, number, require_few
-from seqcls.datasets.labelled_span import LabelledSpan
+from seqcls.datasets.labelled_span import LabelledSpan, by_organ, filled
 from seqcls.errors import DataError
 from seqcls.files import nfc
 from seqcls.text.wording import count_of
@@ -25,27 +25,44 @@ def is_project(body: Any) -> bool:
 def read(body: Any, path: Path) -> FoundLabels:
     """Raises DataError that names the observation and the event."""
     types = _behavior_types(body, path)
-    spans, notes, ends_s = list[LabelledSpan](), list[str](), dict[str, float]()
+    spans, notes, ends_s, complete = list[LabelledSpan](), list[str](), dict[str, float](), set[str]()
     for name, observation in body["observations"].items():
         where = f"{path}, observation {name[:100]!r}"
         media = _media(name, observation, where)
         offset = observation.get("time offset", 0)
         offset_s = number(0 if offset is None else offset, "time offset", where)
-        points = before = 0
+        own, points = list[LabelledSpan](), 0
         for code, start_s, stop_s, place in _states(entry(observation, "events", list, where), types, where):
             if stop_s is None:
                 points += 1
                 continue
             for file, begin_s, end_s in in_media(start_s, stop_s, media, offset_s, place):
-                spans.append(marked_times(file, code, begin_s, end_s, place))
-                before += 1
-            require_few(len(spans), where)
+                own.append(marked_times(file, code, begin_s, end_s, place))
+            require_few(len(spans) + len(own), where)
         if points:
             notes.append(f"{where}: {count_of(points, 'point event')} left out, which last no time")
-        if not before:
+        if not own:
             notes.append(f"{where}: no state event, so {media[0][0]} is not labelled")
         ends_s |= {nfc(file).strip(): length_s for file, length_s in media if length_s > 0}
-    return FoundLabels(spans, marks_only=True, ends_s=ends_s, notes=tuple(notes))
+        for file, begin_s, end_s in _observed(observation, media, offset_s, where):
+            complete.add(file := nfc(file).strip())
+            last_s = min(end_s, ends_s.get(file, max((span.end_s for span in own if span.file == file), default=0.0)))
+            of_file = by_organ(span for span in own if span.file == file)
+            whole = [one for of_organ in of_file for one in filled(of_organ, "absent", begin_s, last_s)]
+            own = [*whole, *(span for span in own if span.file != file)]
+        spans += own
+    return FoundLabels(spans, marks_only=True, ends_s=ends_s, notes=tuple(notes), complete=frozenset(complete))
+
+
+def _observed(
+    observation: Any, media: list[tuple[str, float]], offset_s: float, where: str
+) -> list[tuple[str, float, float]]:
+    """The files with the stretch of each that was observed, where the observation is limited to an interval."""
+    limits = observation.get("observation time interval")
+    if not (isinstance(limits, list) and len(limits) == 2 and any(limits)):
+        return []
+    begin_s, end_s = (number(limit, "observation time interval", where) for limit in limits)
+    return list(in_media(begin_s, end_s if end_s else math.inf, media, 0.0, where))
 
 
 def _behavior_types(body: Any, path: Path) -> dict[str, bool]:

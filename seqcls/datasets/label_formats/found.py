@@ -31,6 +31,8 @@ class FoundLabels:
     show that organ absent, if the clip has any mark of it."""
     names_clip: bool = True
     """Whether it says which clip it is of; if not, ``file`` of the spans is the label file's own name."""
+    complete: frozenset[str] = frozenset()
+    """Clips of which ``spans`` tell all the same: a part of each was labelled, the rest was never looked at."""
     frames: Mapping[str, int] = field(default_factory=dict)
     """How many frames a clip has, where that is stated."""
     ends_s: Mapping[str, float] = field(default_factory=dict)

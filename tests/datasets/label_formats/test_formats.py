@@ -86,12 +86,13 @@ def test_cvat_with_a_shape_for_every_frame(tmp_path: Path) -> None:
     other = '<polygon frame="9" outside="0" keyframe="1" points="1,1;2,2;3,1"/>' + box(11, 1)
     (labels,) = read(tmp_path, tracks(("liver", every), ("liver", again), ("liver", other), ("node", box(17))))
     assert labels.file == "neck01.mp4" and labels.frames == 20
-    assert spans(labels) == [
+    assert [span for span in spans(labels) if span[1] == "present"] == [
         ("liver", "present", 2, 6),
         ("liver", "present", 8, 11),
         ("liver", "present", 12, 13),
         ("node", "present", 17, 20),
     ]
+    assert [labels.state_at("liver", index, 0.0) for index in (0, 7, 11, 19, 20)] == [*["absent"] * 4, None]
 
 
 def test_cvat_with_several_clips(tmp_path: Path) -> None:
@@ -99,8 +100,8 @@ def test_cvat_with_several_clips(tmp_path: Path) -> None:
     body = tracks(("liver", box(1) + box(3, 1)), ("liver", box(2)), meta=f"<project><tasks>{tasks}</tasks></project>")
     body = body.replace('id="0"', 'id="0" task_id="5"').replace('id="1"', 'id="1" task_id="4"')
     one, other = read(tmp_path, body)
-    assert (one.file, spans(one)) == ("5.mp4", [("liver", "present", 1, 3)])
-    assert (other.file, spans(other)) == ("4.mp4", [("liver", "present", 2, 9)])
+    assert (one.file, spans(one)[1]) == ("5.mp4", ("liver", "present", 1, 3))
+    assert (other.file, spans(other)[1]) == ("4.mp4", ("liver", "present", 2, 9))
 
 
 def studio(*results: Any, **more: Any) -> list[dict[str, Any]]:
@@ -158,6 +159,26 @@ def test_boris_with_files_that_play_behind_each_other(tmp_path: Path) -> None:
     assert "1 point event left out" in one.notes[0]
 
 
+def test_what_was_never_shown_is_not_labelled(tmp_path: Path) -> None:
+    """A job of CVAT, and an observation that is limited to an interval, are a part of the clip."""
+    job = "<job><id>1</id><size>10</size><start_frame>5</start_frame><stop_frame>14</stop_frame></job>"
+    (labels,) = read(tmp_path, tracks(("liver", box(8) + box(10, 1)), meta=f"{job}<source>a.mp4</source>"))
+    assert labels.frames == 0 and spans(labels) == [
+        ("liver", "absent", 5, 8),
+        ("liver", "present", 8, 10),
+        ("liver", "absent", 10, 15),
+    ]
+    assert [labels.state_at("liver", index, 0.0) for index in (4, 5, 14, 15)] == [None, "absent", "absent", None]
+    events = [[14.0, "", "liver", "", ""], [14.5, "", "liver", "", ""]]
+    (labels,) = read(tmp_path, project(events, **{"observation time interval": [3.0, 6.5]}))
+    assert labels.file == "a.mp4" and spans(labels) == [
+        ("liver", "absent", 3.0, 4.0),
+        ("liver", "present", 4.0, 4.5),
+        ("liver", "absent", 4.5, 5.0),
+    ]
+    assert labels.state_at("liver", -1, 2.9) is None
+
+
 def test_boris_table_of_any_version(tmp_path: Path) -> None:
     old = "Observation id\tMedia file\tTotal length\tFPS\tSubject\tBehavior\tModifiers\tBehavior type\tStart (s)\tStop (s)\n"
     rows = "o1\tneck01.mp4\t9.0\t25\tNo focal subject\tliver\t\tSTATE\t1.800\t8.125\no1\tneck01.mp4\t9\t25\t\tx\t\tPOINT\t1\t1\n"
@@ -196,6 +217,18 @@ def test_audacity(tmp_path: Path) -> None:
     assert labels.notes == (f"{tmp_path}/neck01.txt: 1 label of no length left out",)
 
 
+def test_odd_encodings(tmp_path: Path) -> None:
+    """A mark of UTF-16, and an encoding in the first line of XML that the file does not have."""
+    path = tmp_path / "neck01.txt"
+    path.write_bytes("0.5\t1\tSchilddru\u0308se\r\n".encode("utf-16"))
+    assert read_labels(path)[0].organs == ("Schilddr\u00fcse",)
+    path.write_bytes(eaf(tier("Schilddr\u00fcse", ("t0", "t500", ""))).encode("utf-16"))
+    assert read_labels(path)[0].organs == ("Schilddr\u00fcse",)
+    path.write_bytes(eaf(tier("Schilddr\u00fcse", ("t0", "t500", ""))).replace("UTF-8", "iso-8859-1").encode("latin-1"))
+    (labels,) = read_labels(path)
+    assert labels.organs == ("Schilddr\u00fcse",) and "was read as Windows-1252" in labels.notes[0]
+
+
 @pytest.mark.parametrize(
     ("address", "name"),
     [
@@ -223,7 +256,7 @@ BAD: dict[str, tuple[object, str]] = {
     "images": ("<annotations><image id='0' name='a'/></annotations>", "is of CVAT for images"),
     "no number": (tracks(("liver", box(1).replace('"1"', '"' + "9" * 5000 + '"', 1))), "is no number of a frame"),
     "a frame no clip has": (tracks(("liver", box(10**12 + 1))), "no clip has a frame"),
-    "a clip no disk holds": (tracks(("l", box(1)), meta="<task><size>9999999999999</size></task>"), "no clip has 9999999999999 frames"),
+    "a clip no disk holds": (tracks(("l", box(1)), meta="<task><size>9999999999999</size></task>"), "no clip has size 9999999999999"),
     "script": (tracks(("&lt;script&gt;", box(1))), "must not hold '<'"),
     "no label": (tracks(("", box(1))), "track 0: the label has no text"),
     "a long label": (tracks(("l" * 1001, box(1))), "1,001 characters, more than 1,000"),
