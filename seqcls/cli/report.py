@@ -74,6 +74,8 @@ def _runs(folder: Path) -> list[Path]:
     from seqcls.exports import RUN_ENDS
     from seqcls.journal import JOURNAL_NAME
 
+    if not folder.exists():
+        raise DataError(f"no run at {folder}: make one with `seqcls run CLIP -o DIR`")
     if not folder.is_dir() or any((folder / name).is_file() for name in RUN_ENDS):
         return [folder]
     if (folder / JOURNAL_NAME).is_file():

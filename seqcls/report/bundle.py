@@ -17,7 +17,7 @@ from seqcls.files.json_text import json_line
 from seqcls.text.foreign_text import for_page, for_terminal
 
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w-]+\.js)";\n', re.M)
-_EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|let|class) )", re.M)
+_EXPORT = re.compile(r"^export (?=(?:async )?(?:function\*?|const|let|class) )", re.M)
 #: Names that a module declares for all to see once modules stand in one script.
 _DECLARED = re.compile(r"^(?:async )?(?:function\*?|const|let|class) ([\w$]+)", re.M)
 LIBRARY = ("vendor/uPlot.iife.min.js", "vendor/uPlot.min.css", "vendor/uPlot-LICENSE.txt")

@@ -1,6 +1,6 @@
 // What `seqcls replay` gives with these options, from the scores that the page holds.
 import { IntervalBuilder, firstFrom, intervalsFromEvents } from "./intervals.js";
-import { smoothed } from "./smoothing.js";
+import { drained, smoothedInPieces } from "./smoothing.js";
 
 // {smooth, intervals}: one entry per organ that has scores. options: one set per organ.
 // smooth: these scores, smoothed so already.
@@ -13,9 +13,13 @@ export function replay(run, smoothing, options, smooth = smoothedOf(run, smoothi
   return { smooth, intervals };
 }
 
-// The smoothed scores alone.
+// The smoothed scores alone; in pieces, for a page that is to answer meanwhile.
+export function piecesOf(run, smoothing) {
+  return smoothedInPieces(run.time_s, run.raw, run.scored, rowsOfGaps(run), run.gaps, smoothing);
+}
+
 export function smoothedOf(run, smoothing) {
-  return smoothed(run.time_s, run.raw, run.scored, rowsOfGaps(run), run.gaps, smoothing);
+  return drained(piecesOf(run, smoothing));
 }
 
 // Before which row each gap stands: the first frame that is not before its end.

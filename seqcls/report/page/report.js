@@ -2,7 +2,7 @@
 import { showFacts, showNotes, showUnknown, showVerdict } from "./facts.js";
 import { OptionsPanel } from "./options.js";
 import { Player } from "./player.js";
-import { replay, smoothedOf } from "./replay.js";
+import { piecesOf, replay, smoothedOf } from "./replay.js";
 import { readRun } from "./run.js";
 import { IntervalTable } from "./table.js";
 import { themeButton } from "./theme.js";
@@ -26,8 +26,11 @@ async function start() {
   // What the run found stands, whatever this page would find; its smoothed scores are found again.
   const asRun = { smooth: run.raw, intervals: run.intervals, options: run.options };
   show(asRun);
-  const smooth = () => {
-    asRun.smooth = smoothedOf(run, run.smoothing);
+  const smooth = async () => {
+    const pieces = piecesOf(run, run.smoothing);
+    let piece = pieces.next();
+    for (; !piece.done; piece = pieces.next()) await new Promise((resume) => setTimeout(resume));
+    asRun.smooth = piece.value;
     if (document.body.dataset.changed !== "true") view.show(asRun);
     document.body.dataset.smooth = Math.round(performance.now());
   };

@@ -18,15 +18,25 @@ export function delayOf(options) {
   return options.kind === "median" || options.kind === "mean" ? options.look_ahead_s : 0;
 }
 
+const PIECE = 1 << 15; // rows between two pauses
+
 // One Float32Array per organ. scored: (T,) whether a frame has scores; gapRows, gaps: stretches without any frame, and
-// the row before which each stands.
-export function smoothed(time_s, raw, scored, gapRows, gaps, options) {
-  if (options.kind === "exponential") return filtered(raw, scored, exponential(time_s, options));
-  if (options.kind === "hmm") return filtered(raw, scored, markov(time_s, options));
+// the row before which each stands. Pauses now and then, so that the page can answer meanwhile.
+export function* smoothedInPieces(time_s, raw, scored, gapRows, gaps, options) {
   if (options.kind === "none" || raw.length === 0) return raw.map((column) => column.slice());
+  if (options.kind === "exponential") return yield* filtered(raw, scored, exponential(time_s, options));
+  if (options.kind === "hmm") return yield* filtered(raw, scored, markov(time_s, options));
   const rows = rowsOf(scored);
-  const run = runsBack(time_s, gapRows, gaps) ? streamed : windowed;
-  return run(time_s, raw, rows, gapRows, gaps, options);
+  if (runsBack(time_s, gapRows, gaps)) return streamed(time_s, raw, rows, gapRows, gaps, options);
+  return yield* windowed(time_s, raw, rows, options);
+}
+
+// What a generator gives in the end.
+export function drained(pieces) {
+  for (;;) {
+    const { done, value } = pieces.next();
+    if (done) return value;
+  }
 }
 
 function rowsOf(scored) {
@@ -36,13 +46,20 @@ function rowsOf(scored) {
   return rows.subarray(0, count);
 }
 
-function filtered(raw, scored, makeFilter) {
-  return raw.map((column) => {
+function* filtered(raw, scored, makeFilter) {
+  const all = raw.map((column) => new Float32Array(column.length).fill(NaN));
+  for (const [organ, column] of raw.entries()) {
     const filter = makeFilter();
-    const smooth = new Float32Array(column.length).fill(NaN);
-    for (let row = 0; row < column.length; row++) if (scored[row]) smooth[row] = filter(row, column[row]);
-    return smooth;
-  });
+    for (let from = 0; from < column.length; from += PIECE) {
+      filterPiece(column, scored, filter, all[organ], from, Math.min(from + PIECE, column.length));
+      yield;
+    }
+  }
+  return all;
+}
+
+function filterPiece(column, scored, filter, smooth, from, to) {
+  for (let row = from; row < to; row++) if (scored[row]) smooth[row] = filter(row, column[row]);
 }
 
 const exponential = (time_s, { time_constant_s }) => () => {
@@ -97,7 +114,7 @@ function reach({ window_s, look_ahead_s }) {
 }
 
 // Times that never run back: a window is a stretch of the scored rows.
-function windowed(time_s, raw, rows, gapRows, gaps, options) {
+function* windowed(time_s, raw, rows, options) {
   const [behind_s, ahead_s] = reach(options);
   const count = rows.length;
   const first = new Uint32Array(count);
@@ -109,30 +126,31 @@ function windowed(time_s, raw, rows, gapRows, gaps, options) {
     first[place] = from;
     last[place] = options.look_ahead_s === 0 ? place + 1 : to;
   }
-  const reduce = options.kind === "mean" ? means : medians;
-  return raw.map((column) => {
+  const all = raw.map((column) => new Float32Array(column.length).fill(NaN));
+  for (const [organ, column] of raw.entries()) {
     const dense = new Float64Array(count);
     for (let place = 0; place < count; place++) dense[place] = column[rows[place]];
-    const smooth = new Float32Array(column.length).fill(NaN);
-    const reduced = reduce(dense, first, last, raw.length === 1);
-    for (let place = 0; place < count; place++) smooth[rows[place]] = reduced[place];
-    return smooth;
-  });
+    const reduced = new Float32Array(count);
+    const reduce = options.kind === "mean" ? means(dense, first, last, reduced, raw.length === 1) : medians(dense, first, last, reduced);
+    for (let from = 0; from < count; from += PIECE) {
+      reduce(from, Math.min(from + PIECE, count));
+      yield;
+    }
+    for (let place = 0; place < count; place++) all[organ][rows[place]] = reduced[place];
+  }
+  return all;
 }
 
-function means(dense, first, last, alone) {
-  const reduced = new Float32Array(first.length);
-  for (let place = 0; place < reduced.length; place++) {
+const means = (dense, first, last, reduced, alone) => (begin, end) => {
+  for (let place = begin; place < end; place++) {
     const from = first[place];
     const to = last[place];
     reduced[place] = (alone ? pairwiseSum(dense, from, to - from) : plainSum(dense, from, to)) / (to - from);
   }
-  return reduced;
-}
+};
 
 // The window is kept sorted: one score goes, one comes.
-function medians(dense, first, last) {
-  const reduced = new Float32Array(first.length);
+function medians(dense, first, last, reduced) {
   let sorted = new Float64Array(64);
   let size = 0;
   let [from, to] = [0, 0];
@@ -146,28 +164,29 @@ function medians(dense, first, last) {
     }
     return low;
   };
-  for (let place = 0; place < first.length; place++) {
-    for (; to < last[place]; to++) {
-      if (Number.isNaN(dense[to])) {
-        strange++;
-        continue;
+  return (begin, end) => {
+    for (let place = begin; place < end; place++) {
+      for (; to < last[place]; to++) {
+        if (Number.isNaN(dense[to])) {
+          strange++;
+          continue;
+        }
+        if (size === sorted.length) {
+          const larger = new Float64Array(2 * size);
+          larger.set(sorted);
+          sorted = larger;
+        }
+        const at = placeOf(dense[to]);
+        sorted.copyWithin(at + 1, at, size++);
+        sorted[at] = dense[to];
       }
-      if (size === sorted.length) {
-        const larger = new Float64Array(2 * size);
-        larger.set(sorted);
-        sorted = larger;
+      for (; from < first[place]; from++) {
+        if (Number.isNaN(dense[from])) strange--;
+        else sorted.copyWithin(placeOf(dense[from]), placeOf(dense[from]) + 1, size--);
       }
-      const at = placeOf(dense[to]);
-      sorted.copyWithin(at + 1, at, size++);
-      sorted[at] = dense[to];
+      reduced[place] = strange ? NaN : middleOf(sorted, size);
     }
-    for (; from < first[place]; from++) {
-      if (Number.isNaN(dense[from])) strange--;
-      else sorted.copyWithin(placeOf(dense[from]), placeOf(dense[from]) + 1, size--);
-    }
-    reduced[place] = strange ? NaN : middleOf(sorted, size);
-  }
-  return reduced;
+  };
 }
 
 function middleOf(sorted, size) {
