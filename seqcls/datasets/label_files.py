@@ -40,7 +40,7 @@ def read_text(path: Path) -> tuple[str, tuple[str, ...]]:
     except FileNotFoundError as error:
         raise DataError(f"no label file at {path}") from error
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {one_line(error)}; name a .csv or .json file") from error
+        raise DataError(f"{path} cannot be read: {one_line(error)}; name a label file") from error
     if data.startswith(_WORKBOOKS):
         raise DataError(f"{path} is a workbook or archive, not text; save its sheet as 'CSV UTF-8', or unpack it")
     encoding, notes = _encoding(data), tuple[str, ...]()
