@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from seqcls.files import atomic_path
 from seqcls.files.json_text import json_line
 from seqcls.sources import open_source
 from seqcls.sources.dicom import DicomSource
-from seqcls.sources.dicom_fields import text
+from seqcls.sources.dicom_fields import several, text
 from seqcls.sources.dicom_header import read_header
 from seqcls.sources.dicom_series import DicomSeries
 from seqcls.text.wording import count_of
@@ -40,6 +41,14 @@ _PATIENT = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex")
 _STUDY = ("StudyDate", "StudyTime", "ReferringPhysicianName", "StudyID", "AccessionNumber")
 _MORE = ("IssuerOfPatientID", "PatientAge", "PatientSize", "PatientWeight", "StudyDescription")
 _IDENTIFIERS = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
+#: What a value looks like (PS3.5 6.2), where a wrong one would make the object invalid.
+_FORMS = {
+    "DA": re.compile(r"\d{8}"),
+    "TM": re.compile(r"([01]\d|2[0-3])([0-5]\d([0-5]\d(\.\d{1,6})?)?)?"),
+    "AS": re.compile(r"\d{3}[DWMY]"),
+    "DS": re.compile(r"[-+]?\d{1,8}(\.\d{1,6})?"),
+    "PatientSex": re.compile("[MFO]"),
+}
 #: Times of a run and of its clip differ by less.
 _SAME_S = 1e-4
 
@@ -144,13 +153,38 @@ def _identifiers(header: Any, path: Path) -> tuple[str, str, str]:
 
 
 def _stated(header: Any, name: str) -> str:
-    """Whatever the clip's character set is; empty where it cannot be read. A name is one text with signs inside."""
-    if not name.endswith("Name"):
-        return text(header, name)
+    """Whatever the clip's character set is; empty where it cannot be read, or is no date, time, sex, age or number.
+
+    Names and numbers of patients stay even where the standard forbids them: an archive knows its patient by these.
+    """
+    from pydicom.datadict import dictionary_VR
+
+    kind = dictionary_VR(name)
+    # A name is one text, of which pydicom gives the letters one by one; several names are a list.
+    values = several(header, name) if kind != "PN" else _names(header, name)
+    stated = str(values[0]).strip("\0 ") if values else ""
+    form = _FORMS.get(kind if name != "PatientSex" else name)
+    return stated if form is None or (form.fullmatch(stated) and _is_day(stated, kind)) else ""
+
+
+def _names(header: Any, name: str) -> list[Any]:
     try:
-        return str(header.get(name) or "")
-    except Exception:
-        return ""
+        value = header.get(name)
+    except Exception:  # of a character set that Python does not know
+        return []
+    if value is None:
+        return []
+    return [value] if hasattr(value, "original_string") or isinstance(value, str) else list(value)
+
+
+def _is_day(stated: str, kind: str) -> bool:
+    if kind != "DA":
+        return True
+    try:
+        date(int(stated[:4]), int(stated[4:6]), int(stated[6:8]))
+    except ValueError:
+        return False
+    return True
 
 
 def save(tags: Dataset, path: str | Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import seqcls
-from seqcls.errors import OutputError
+from seqcls.errors import OutputError, one_line
 from seqcls.exports.dicom_objects import Subject, save, subject_of
 from seqcls.exports.dicom_picture import picture_tags
 from seqcls.exports.marks import Mark, marks
@@ -72,6 +72,16 @@ def write_dicom_report(timeline: Timeline, path: str | Path, clip: Path | None =
     if len(shown) > MAX_GROUPS:
         raise OutputError(f"{len(shown):,} stretches are more than the {MAX_GROUPS:,} of a report; export --to csv")
     subject = subject_of(timeline, clip)
+    try:
+        with warnings.catch_warnings():  # of a patient's name that has no caret
+            warnings.simplefilter("ignore")
+            tags = _document(timeline, subject, shown)
+    except (ValueError, TypeError, AttributeError) as error:  # highdicom's, of values that it does not take
+        raise OutputError(f"{path} cannot be written as DICOM: {one_line(error)}; leave --clip out") from error
+    save(tags, path)
+
+
+def _document(timeline: Timeline, subject: Subject, shown: Sequence[Mark]) -> Any:
     sr = library("highdicom.sr")
     groups = [_group(sr, subject, mark, number, timeline.scores.index) for number, mark in enumerate(shown, 1)]
     report = sr.MeasurementReport(
@@ -80,26 +90,22 @@ def write_dicom_report(timeline: Timeline, path: str | Path, clip: Path | None =
         imaging_measurements=groups,
         title=sr.CodedConcept("126000", "DCM", "Imaging Measurement Report"),
     )
-    with warnings.catch_warnings():  # of a patient's name that has no caret
-        warnings.simplefilter("ignore")
-        tags = sr.ComprehensiveSR(
-            evidence=_evidence(subject),
-            content=report[0],
-            series_instance_uid=subject.uid("reports"),
-            series_number=_SERIES_NUMBER,
-            sop_instance_uid=subject.uid("report"),
-            instance_number=1,
-            manufacturer="seqcls",
-            manufacturer_model_name="seqcls",
-            software_versions=seqcls.__version__,
-            series_description="seqcls timeline (research)",
-            institution_name=None,
-            is_complete=True,
-            is_final=False,
-            is_verified=False,
-            specific_character_set="ISO_IR 192",
-        )
-    save(tags, path)
+    return sr.ComprehensiveSR(
+        evidence=_evidence(subject),
+        content=report[0],
+        series_instance_uid=subject.uid("reports"),
+        series_number=_SERIES_NUMBER,
+        sop_instance_uid=subject.uid("report"),
+        instance_number=1,
+        manufacturer="seqcls",
+        manufacturer_model_name="seqcls",
+        software_versions=seqcls.__version__,
+        series_description="seqcls timeline (research)",
+        is_complete=True,
+        is_final=False,
+        is_verified=False,
+        specific_character_set="ISO_IR 192",
+    )
 
 
 def _evidence(subject: Subject) -> list[Dataset]:

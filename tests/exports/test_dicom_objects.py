@@ -18,6 +18,7 @@ from support.timelines import timeline
 
 import seqcls
 from seqcls.errors import OutputError, UsageError
+from seqcls.exports.dicom_objects import subject_of
 from seqcls.exports.dicom_picture import write_dicom_picture
 from seqcls.exports.dicom_report import ORGANS, write_dicom_report
 from seqcls.exports.timeline_png import write_picture
@@ -109,6 +110,35 @@ def test_a_clip_that_does_not_fit_is_refused(tmp_path: Path, made: Timeline, cha
     with pytest.raises(UsageError, match=why):
         write_dicom_report(made, tmp_path / "r.dcm", clip)
     assert not (tmp_path / "r.dcm").exists()
+
+
+@pytest.mark.parametrize(
+    ("stated", "kept"),
+    [
+        ({"PatientBirthDate": "1970.13.41", "StudyDate": "20260230", "StudyTime": "99:99"}, ("", "", "")),
+        (
+            {"PatientBirthDate": "19700228", "StudyDate": "20240229", "StudyTime": "235959.5"},
+            ("19700228", "20240229", "235959.5"),
+        ),
+    ],
+    ids=["wrong", "right"],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, of such files
+def test_wrong_dates_of_a_clip_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stated: dict[str, str], kept: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(pydicom.config.settings, "writing_validation_mode", pydicom.config.IGNORE)
+    odd = {**stated, "PatientSex": "female", "PatientAge": "old", "PatientID": "x" * 99, "PatientName": "Doe^A\\Roe^B"}
+    clip = native(tmp_path / "odd.dcm", **{**STUDY, **odd})
+    monkeypatch.undo()
+    tags = subject_of(CLIP, clip).tags
+    assert (tags.PatientBirthDate, tags.StudyDate, tags.StudyTime) == kept
+    assert (tags.PatientSex, tags.PatientID, str(tags.PatientName), "PatientAge" in tags) == (
+        "",
+        "x" * 99,
+        "Doe^A",
+        False,
+    )
 
 
 def test_long_stretches_and_long_reports(tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
