@@ -22,7 +22,7 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b")
 #: Cells that a spreadsheet would run as formulas carry an apostrophe, see ``exports.csv_cells``.
 _APOSTROPHE = re.compile(r"'(?=[=+\-@\t\r\n])")
 _OPTIONAL = ("patient", "path")

@@ -42,7 +42,7 @@ def read(body: Any, path: Path) -> FoundLabels:
         if points:
             notes.append(f"{where}: {count_of(points, 'point event')} left out, which last no time")
         if not own:
-            notes.append(f"{where}: no state event, so {media[0][0]} is not labelled")
+            notes.append(f"{where}: no state event, so {media[0][0][:100]} is not labelled")
         ends_s |= {nfc(file).strip(): length_s for file, length_s in media if length_s > 0}
         for file, begin_s, end_s in _observed(observation, media, offset_s, where):
             complete.add(file := nfc(file).strip())
@@ -114,4 +114,4 @@ def _states(events: list[Any], types: dict[str, bool], where: str) -> Iterator[t
         else:
             yield code, begin[0], time_s, begin[1]
     for (_, code, *_), (time_s, place) in begun.items():
-        raise DataError(f"{place}: {code} begins at {time_s:g} s and has no end; fix unpaired events in BORIS")
+        raise DataError(f"{place}: {code[:100]} begins at {time_s:g} s and has no end; fix unpaired events in BORIS")

@@ -21,7 +21,7 @@ def in_media(
     for number, (file, length_s) in enumerate(media):
         last = number == len(media) - 1
         if not last and not 0 < length_s < math.inf:
-            raise DataError(f"{where}: the length of {file} is not known, behind which another file plays")
+            raise DataError(f"{where}: the length of {file[:100]} is not known, behind which another file plays")
         # BORIS cuts lengths to whole milliseconds.
         end_s = math.inf if last else begin_s + math.floor(length_s * 1000 + 1e-6) / 1000
         if start_s < end_s and stop_s > begin_s:

@@ -36,17 +36,17 @@ def read(root: Element, path: Path) -> FoundLabels:
     spans, notes = list[LabelledSpan](), list[str]()
     for tier in root.iter("TIER"):
         name = tier.get("TIER_ID", "")
-        rows = list(_annotations(tier, slots, f"{path}, tier {name!r}"))
+        rows = list(_annotations(tier, slots, f"{path}, tier {name[:100]!r}"))
         require_few(len(spans) + len(rows), str(path))
         values = [text.strip().lower() for text, _, _, _ in rows]
         of_states = [value in WRITTEN_STATES or value in ("", name.strip().lower()) for value in values]
         if not rows:
-            notes.append(f"{path}: tier {name!r} holds no annotation in time, so it says nothing")
+            notes.append(f"{path}: tier {name[:100]!r} holds no annotation in time, so it says nothing")
         elif any(of_states) and not all(of_states):
             first = rows[of_states.index(not of_states[0])]
             raise DataError(
-                f"{first[3]}: {first[0]!r} beside {rows[0][0]!r}: the annotations of a tier are either all states of"
-                " the organ that it is named after, or all names of organs"
+                f"{first[3]}: {first[0][:100]!r} beside {rows[0][0][:100]!r}: the annotations of a tier are either all"
+                " states of the organ that it is named after, or all names of organs"
             )
         for text, start_ms, end_ms, where in rows:
             if all(of_states):

@@ -35,7 +35,7 @@ def read(body: Any, path: Path) -> FoundLabels:
     """Raises DataError that names the task and the region."""
     spans, notes, frames = list[LabelledSpan](), list[str](), dict[str, int]()
     for number, task in enumerate(body if isinstance(body, list) else [body]):
-        where = f"{path}, task {task.get('id', number) if isinstance(task, dict) else number}"
+        where = f"{path}, task {str(task.get('id', number))[:40] if isinstance(task, dict) else number}"
         if not isinstance(task, dict):
             raise DataError(f"{where} is no task of Label Studio; export it again as JSON")
         data = task["data"] if isinstance(task.get("data"), dict) else task
@@ -54,7 +54,7 @@ def read(body: Any, path: Path) -> FoundLabels:
         if left_out:
             notes.append(f"{where}: {left_out} regions that are no stretch of a timeline are left out")
         if len(spans) == before:
-            notes.append(f"{where}: nothing is marked in {file}, so it is not labelled")
+            notes.append(f"{where}: nothing is marked in {file[:100]}, so it is not labelled")
         elif isinstance(count := data.get("frames"), int) and not isinstance(count, bool):
             frames[nfc(file).strip()] = count
     return FoundLabels(spans, marks_only=True, frames=frames, notes=tuple(notes))
@@ -103,4 +103,4 @@ def _regions(task: dict[str, Any], where: str, notes: list[str]) -> Iterator[tup
         for at, result in enumerate(entry(one, "result", list, where)):
             value = result.get("value") if isinstance(result, dict) else None
             if isinstance(value, dict):
-                yield value, f"{where}, region {result.get('id', at)}"
+                yield value, f"{where}, region {str(result.get('id', at))[:40]}"

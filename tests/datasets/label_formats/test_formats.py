@@ -308,6 +308,9 @@ BAD: dict[str, tuple[object, str]] = {
         {"source": {"name": "a"}, "intervals": [{"organ": "x", "state": "maybe", "start_index": 0, "end_index": 1}]},
         "interval 0: state 'maybe'",
     ),
+    "a long id": ([{**studio(("liver", 0, 3))[0], "id": "i" * 10**6}], "count from 1"),
+    "a long tier": (eaf(tier("x" * 60_000, ("t0", "open", ""))), "has no begin or no end"),
+    "a long code": ({**project([]), "observations": {"o" * 10**6: project([[11, "", "liver", "", ""]])["observations"]["o1"]}}, "has no end"),
     "nothing that is known": ({"frames": []}, "none of the other label files"),
     "no text at all": ("\x01\x02", "is none of the label files"),
 }  # fmt: skip
