@@ -15,8 +15,12 @@ from typing import Any
 
 import pytest
 from support import browser
+from support.commands import TRAIN
+from support.drawn import labelled_folder
 from support.reviews import TOKEN, mouse, page_ready, press, type_text, write_numbered, write_review_run
 
+from seqcls.cli import app
+from seqcls.models.file import read_header
 from seqcls.review.clips import clips_to_review
 from seqcls.review.server import ReviewServer
 from seqcls.review.session import ReviewSession
@@ -82,6 +86,27 @@ def test_by_keys_alone_from_nothing(chromium: browser.Browser, tmp_path: Path) -
         chromium.until(ALL_SAVED)
         assert labels(session)[-1][1:] == ("thyroid, left", "absent", 0, 19)
         assert len({row[0] for row in labels(session)}) == 2 and not chromium.errors
+
+
+def test_what_is_labelled_here_trains(chromium: browser.Browser, tmp_path: Path) -> None:
+    """Edit, save, retrain: three clips from nothing, then `extract` and `train` with the file as it is."""
+    clips, _ = labelled_folder(tmp_path)  # each absent for 1 s, present for 2 s, absent for 1 s, at 10 Hz
+    with served(chromium, [clips], tmp_path / "out", organs=["node"]) as (session, url):
+        page_ready(chromium, url)
+        for number in range(3):
+            second = "shift+ArrowRight"
+            press(chromium, "Home", second, "s", second, second, "d", "Enter")
+            if number < 2:
+                chromium.until(f"!seqcls.review.opening && Object.keys(seqcls.review.state.clips).length && seqcls.review.histories.size === {number + 2}")  # fmt: skip
+        chromium.until(ALL_SAVED)
+        made = labels(session)
+        assert [row[2:] for row in made[:3]] == [("absent", 0, 9), ("present", 10, 29), ("absent", 30, 39)]
+        assert len(made) == 9
+        path = session.store.labels_path
+    app(["extract", str(clips), "--labels", str(path), "-o", str(tmp_path / "data")], standalone_mode=False)
+    tiny = [*TRAIN, "--epochs", "1", "--samples-per-epoch", "16", "--batch-size", "8"]
+    app(["train", str(tmp_path / "data"), "-o", str(tmp_path / "node.safetensors"), *tiny], standalone_mode=False)
+    assert read_header(tmp_path / "node.safetensors").organs == ("node",) and not chromium.errors
 
 
 def test_every_act_has_a_key(chromium: browser.Browser, tmp_path: Path) -> None:
