@@ -47,6 +47,7 @@ class VideoFile:
         self, path: Path, time_base: Fraction, *, key_every: int | None = None, broadcast: bool = False
     ) -> None:
         import av
+        from av.video.reformatter import VideoReformatter
 
         if "libx264" not in av.codecs_available:
             raise OutputError(
@@ -58,6 +59,8 @@ class VideoFile:
         self._broadcast = broadcast
         keys = {} if key_every is None else {"g": str(key_every), "keyint_min": str(key_every), "sc_threshold": "0"}
         self._settings = {**_X264, **keys}
+        # One for all frames: each frame's own starts threads, which live until the garbage collector comes by.
+        self._converter: Any = VideoReformatter()
         self._stream: Any = None
         self._filter: Any = None
         self._tick = -1
@@ -113,7 +116,9 @@ class VideoFile:
             whole[: image.shape[0], : image.shape[1]] = image
             colour: Any = av.VideoFrame.from_ndarray(whole, format="bgr24")
             levels = "MPEG" if self._broadcast else "JPEG"
-            frame = colour.reformat(format="yuv420p", dst_colorspace="ITU601", dst_color_range=levels)
+            frame = self._converter.reformat(
+                colour, format="yuv420p", dst_colorspace="ITU601", dst_color_range=levels, threads=1
+            )
         frame.color_range = self._range
         return frame
 

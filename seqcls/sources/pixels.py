@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import cv2
@@ -18,6 +19,8 @@ _PLANAR_8_BIT = frozenset(
 )
 _FULL_8_BIT = frozenset({"yuvj420p", "yuvj422p", "yuvj444p", "yuvj440p", "yuvj411p", "gray", "gray8"})
 _JPEG_RANGE = 2  # AVCOL_RANGE_JPEG
+#: Of each thread.
+_own = threading.local()
 
 
 def gray(frame: Any, aspect: float = 1.0) -> NDArray[np.uint8]:
@@ -30,12 +33,23 @@ def gray(frame: Any, aspect: float = 1.0) -> NDArray[np.uint8]:
         return _upright(luma(frame).copy(), frame, aspect)
     if name in _PLANAR_8_BIT:
         return _upright(expanded(luma(frame)), frame, aspect)
-    return _upright(frame.to_ndarray(format="gray"), frame, aspect)
+    return _upright(_converted(frame, "gray"), frame, aspect)
 
 
 def bgr(frame: Any, aspect: float = 1.0) -> NDArray[np.uint8]:
     """(H, W, 3) uint8; ``aspect`` as for ``gray``."""
-    return _upright(frame.to_ndarray(format="bgr24"), frame, aspect)
+    return _upright(_converted(frame, "bgr24"), frame, aspect)
+
+
+def _converted(frame: Any, form: str) -> NDArray[np.uint8]:
+    """By one converter for all frames: each frame's own starts threads, which live until the garbage collector comes
+    by. A child with bounded memory was out of it after a hundred frames."""
+    from av.video.reformatter import VideoReformatter
+
+    if not hasattr(_own, "converter"):
+        _own.converter = VideoReformatter()
+    converted: Any = _own.converter.reformat(frame, format=form, threads=1)
+    return np.asarray(converted.to_ndarray(), np.uint8)
 
 
 def luma(frame: Any) -> NDArray[np.uint8]:

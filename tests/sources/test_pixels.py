@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from support.clips import make, read
 from support.media import recipe, write_clip
 
-from seqcls.sources.pixels import expanded, gray
+from seqcls.sources.pixels import bgr, expanded, gray
 
 
 def test_broadcast_range_becomes_full_range_in_every_value() -> None:
@@ -104,3 +104,12 @@ class _Plane(bytes):
 
     def __new__(cls, image: NDArray[np.uint8]) -> _Plane:
         return super().__new__(cls, image.tobytes())
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads as Linux shows them")
+def test_no_frame_starts_threads_of_its_own() -> None:
+    frames = [av.VideoFrame(640, 480, "yuv420p10le") for _ in range(6)]
+    before = len(list(Path("/proc/self/task").iterdir()))
+    for frame in frames:
+        assert gray(frame).shape == (480, 640) and bgr(frame).shape == (480, 640, 3)
+    assert len(list(Path("/proc/self/task").iterdir())) == before
