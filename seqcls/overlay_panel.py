@@ -81,7 +81,7 @@ def find_layout(names: Sequence[str], width: int, height: int, region: Box) -> L
     lower: Box = (0, height - int(_OVER * height), width, height)
     wanted = max(_LEAST_CAP + 2, min(height, width * 3 // 4) // _CAPS_A_SCREEN)
     caps = sorted({max(_LEAST_CAP, round(wanted * share)) for share in (1, 0.85, 0.7)}, reverse=True)
-    for cap, letters in itertools.product(caps, _LETTERS[:2]):
+    for letters, cap in itertools.product(_LETTERS[:2], caps):  # whole names before large ones
         for place in margins:
             for layout in _layouts(names, place, cap, letters):
                 return layout

@@ -67,7 +67,7 @@ def test_margins_are_taken_before_the_ultrasound_is_covered() -> None:
 def test_letters_grow_with_the_screen_and_are_never_too_small_to_read() -> None:
     caps = [find_layout(NAMES[:2], width, height, region).cap for width, height, region in SCREENS.values()]
     assert all(cap == 0 or cap >= 7 for cap in caps)
-    assert find_layout(NAMES[:2], *SCREENS["1920"][:2], SCREENS["1920"][2]).cap == 30
+    assert find_layout(NAMES[:2], *SCREENS["1920"][:2], SCREENS["1920"][2]).cap == 26
 
 
 def test_names_of_two_sides_stay_two() -> None:
