@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqcls.cli import console
+from seqcls.cli import console, options
 from seqcls.cli.console import stops_cleanly
 from seqcls.cli.options import INPUT, OUTPUT, Panel
 from seqcls.credentials import PAGE_TOKEN, secret
@@ -51,6 +51,7 @@ def review(
         Path | None,
         OUTPUT("DIR", f"Default: RUN/{FOLDER}, or {ALONE} for clips alone.", "-o", "--output"),
     ] = None,
+    hash_names: options.HashNames = None,
 ) -> None:
     """Look at clips in a browser, correct what a model found, or label from nothing; every edit is kept at once.
 
@@ -62,17 +63,19 @@ def review(
     from seqcls.review.server import ReviewServer
     from seqcls.review.session import ReviewSession
 
-    found = clips_to_review(places, clips)
+    pseudonyms = options.pseudonyms(hash_names, [*places, *([] if clips is None else [clips])])
+    found = clips_to_review(places, clips, pseudonyms)
     folder = output
     if folder is None:
         root = places[0] if len(places) == 1 and runs_in(places[0]) else None
         folder = Path(ALONE) if root is None else (root if root.is_dir() else root.parent) / FOLDER
     names = [name.strip() for name in organs.split(",") if name.strip()] if organs is not None else []
+    hide = str if pseudonyms is None else pseudonyms.hide
     stated = secret(PAGE_TOKEN)
     with ExitStack() as stack:
         should_stop = stack.enter_context(stops_cleanly())
         try:
-            session = ReviewSession(found, folder, reader, organs=names, blind=blind, whole=whole)
+            session = ReviewSession(found, folder, reader, organs=names, blind=blind, whole=whole, hide=hide)
         except ValueError as error:
             raise UsageError(f"--organs: {error}") from None
         stack.enter_context(closing(session))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seqcls.errors import DataError, one_line
 from seqcls.exports.timeline_json import read_run
@@ -14,6 +15,9 @@ from seqcls.sources.expand import expand
 from seqcls.sources.found import FoundSource
 from seqcls.text.foreign_text import for_terminal
 from seqcls.timeline import Timeline
+
+if TYPE_CHECKING:
+    from seqcls.pseudonyms import Pseudonyms
 
 TIMELINE = "timeline.json"
 
@@ -38,20 +42,22 @@ class ReviewClip:
         return path if path is not None and path.is_file() else None
 
 
-def clips_to_review(places: Sequence[Path], clips: Path | None = None) -> tuple[ReviewClip, ...]:
+def clips_to_review(
+    places: Sequence[Path], clips: Path | None = None, names: Pseudonyms | None = None
+) -> tuple[ReviewClip, ...]:
     """Of folders that `seqcls run` wrote, of one clip or of many, or of clips themselves.
 
-    ``clips``: where the clips of the runs are; by default where they were when the run began. Raises DataError,
-    SourceError.
+    ``clips``: where the clips of the runs are; by default where they were when the run began. ``names``: pseudonyms for
+    the titles; the runs may have been made with these, too. Raises DataError, SourceError.
     """
     runs = [run for place in places for run in runs_in(place)]
     if runs:
         if bare := [place for place in places if not runs_in(place)]:
             raise DataError(f"{bare[0]} is no run, the others are; review runs, or clips, not both at once")
-        found = _of_runs(runs, clips)
+        found = _of_runs(runs, clips, names)
     else:
         findings = expand([str(place) for place in places])
-        found = [ReviewClip(for_terminal(one.path), one) for one in findings.sources if one.path and not one.unrelated]
+        found = [ReviewClip(_shown(one.path, names), one) for one in findings.sources if one.path and not one.unrelated]
         if not found:
             raise DataError("there is no clip to review there; single images have no timeline")
     titles = [clip.title for clip in found]
@@ -67,7 +73,11 @@ def runs_in(place: Path) -> list[Path]:
     return sorted(path.parent for path in place.rglob(TIMELINE)) if place.is_dir() else []
 
 
-def _of_runs(runs: Sequence[Path], clips: Path | None) -> list[ReviewClip]:
+def _shown(path: str, names: Pseudonyms | None) -> str:
+    return for_terminal(path if names is None else names.path(path))
+
+
+def _of_runs(runs: Sequence[Path], clips: Path | None, names: Pseudonyms | None) -> list[ReviewClip]:
     titles = [_title(run) for run in runs]
     if clips is not None:
         sources = expand([str(clips)]).sources
@@ -76,7 +86,12 @@ def _of_runs(runs: Sequence[Path], clips: Path | None) -> list[ReviewClip]:
         below = [title for title in titles if title and not Path(title).is_absolute() and ".." not in Path(title).parts]
         here = [title for title in below if Path(title).exists()]
         sources = expand(here).sources if here else ()
-    return [ReviewClip(title, _named(title, sources), run) for title, run in zip(titles, runs, strict=True)]
+    if names is not None:
+        names.remember(*(source.path for source in sources), *titles)
+    return [
+        ReviewClip(_shown(title, names), _named(_shown(title, names), sources, names), run)
+        for title, run in zip(titles, runs, strict=True)
+    ]
 
 
 def _title(run: Path) -> str:
@@ -92,9 +107,10 @@ def _title(run: Path) -> str:
     return title
 
 
-def _named(title: str, sources: Sequence[FoundSource]) -> FoundSource | None:
+def _named(title: str, sources: Sequence[FoundSource], names: Pseudonyms | None) -> FoundSource | None:
     """The one of this path, else the only one of its name."""
-    same = [source for source in sources if same_name(for_terminal(source.path), title)]
+    shown = [(_shown(source.path, names), source) for source in sources]
+    same = [source for path, source in shown if same_name(path, title)]
     name = title.rsplit("/", 1)[-1]
-    alike = same or [source for source in sources if same_name(for_terminal(source.path.rsplit("/", 1)[-1]), name)]
+    alike = same or [source for path, source in shown if same_name(path.rsplit("/", 1)[-1], name)]
     return alike[0] if len(alike) == 1 else None

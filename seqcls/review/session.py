@@ -6,7 +6,7 @@ import re
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,6 +35,7 @@ MAX_OPEN = 3
 MAX_DOUBTS = 20_000
 #: What the page is given of them at a time.
 MAX_QUEUED = 500
+_GONE = "the clip is not here: name its folder by --clips"
 #: Less than a connection lasts.
 _SOON_S = 1.0
 _NAME = re.compile("[A-Za-z0-9_-]{8,64}")
@@ -62,7 +63,8 @@ class _Open:
 
 class ReviewSession:
     """``folder``: where the reader's files go. ``organs``: known before any edit. ``blind``: predictions are hidden
-    until the reader asks for them. ``whole``: what lies outside of the ultrasound region is shown, too.
+    until the reader asks for them. ``whole``: what lies outside of the ultrasound region is shown, too. ``hide``: puts
+    pseudonyms for names in what is said of a clip.
 
     Raises as ``ReaderStore`` does. Close it in any case.
     """
@@ -76,8 +78,9 @@ class ReviewSession:
         organs: Sequence[str] = (),
         blind: bool = False,
         whole: bool = False,
+        hide: Callable[[str], str] = str,
     ) -> None:
-        self.clips, self.blind, self.whole = tuple(clips), blind, whole
+        self.clips, self.blind, self.whole, self._hide = tuple(clips), blind, whole, hide
         self._organs: list[str] = []
         for organ in dict.fromkeys(organs):
             self._organs.append(require_organ(organ, self._organs))
@@ -149,7 +152,7 @@ class ReviewSession:
         if opened is None:
             return {"reading": 0, "declared": None, "problem": self._problems.get(place, "")}
         times, frames, timeline = opened.all_times(), opened.frames, opened.timeline
-        problem = frames.problem if frames is not None else "the clip is not here: name its folder by --clips"
+        problem = self._hide(frames.problem) if frames is not None else _GONE
         if times is None or times.count == 0:
             declared = frames.info.declared_frames if frames is not None and frames.info is not None else None
             return {"reading": frames.read if frames is not None else 0, "declared": declared, "problem": problem}
@@ -162,7 +165,7 @@ class ReviewSession:
             "problem": problem,
             "plays": frames is not None and frames.plays,
             "has_frames": frames is not None,
-            "notes": list(timeline.notes) if timeline is not None else [],
+            "notes": [self._hide(note) for note in timeline.notes] if timeline is not None else [],
             "organs": [self._organ(clip.title, organ, timeline) for organ in organs],
         }
 
@@ -185,7 +188,7 @@ class ReviewSession:
             "instance": self.instance,
             "edits": self.store.edits,
             "read": 0 if frames is None else frames.read,
-            "problem": "" if frames is None else frames.problem,
+            "problem": "" if frames is None else self._hide(frames.problem),
         }
 
     def queue(self) -> dict[str, Any]:
@@ -272,7 +275,7 @@ class ReviewSession:
             try:
                 self._opened_clip(place)
             except SeqclsError as error:
-                self._problems[place] = str(error)
+                self._problems[place] = self._hide(str(error))
 
         with self._looking:
             looker = self._lookers.get(place)
@@ -316,7 +319,7 @@ class ReviewSession:
             try:
                 timeline = self._timeline(place)
             except DataError as error:
-                self._problems[place] = str(error)
+                self._problems[place] = self._hide(str(error))
                 continue
             if timeline is not None:
                 self._organs += [organ for organ in timeline.organs if organ not in self._organs]

@@ -10,7 +10,9 @@ import pytest
 from support.commands import Seqcls, one_line
 from support.reviews import TOKEN, write_numbered, write_review_run
 
+from seqcls.pseudonyms import Pseudonyms, read_key
 from seqcls.review.address import Address
+from seqcls.review.clips import clips_to_review
 from seqcls.review.server import ReviewServer
 
 
@@ -102,3 +104,17 @@ def test_after_a_crash_the_page_is_where_it_was(tmp_path: Path) -> None:
     assert stat.S_IMODE(link.stat().st_mode) == 0o600 and again.url in link.read_text()
     first.close()
     assert not first.path.exists() and not link.exists()
+
+
+def test_runs_and_labels_under_pseudonyms(seqcls: Seqcls, tmp_path: Path) -> None:
+    """A run that names nobody finds its clip again by the key; the labels name nobody either."""
+    (tmp_path / "key").write_text("0123456789abcdef" * 4)
+    (tmp_path / "key").chmod(0o600)
+    names = Pseudonyms(read_key(tmp_path / "key"))
+    write_numbered(tmp_path / "clips" / "SECRET doe.mp4", 3)
+    write_review_run(tmp_path / "run", names.path("SECRET doe.mp4"), node="..P")
+    found = clips_to_review([tmp_path / "run"], tmp_path / "clips", names)
+    assert found[0].path == tmp_path / "clips" / "SECRET doe.mp4" and "SECRET" not in found[0].title
+    assert "SECRET" not in clips_to_review([tmp_path / "clips"], None, names)[0].title
+    done = seqcls("review", "run", "--clips", "clips", "--hash-names", "key")
+    assert done.code == 0 and "SECRET" not in done.err + done.out and "cannot be found" not in done.err
