@@ -172,3 +172,11 @@ def test_the_check_of_a_site_fails_with_what_it_found(tmp_path: Path) -> None:
     script = ROOT / "scripts" / "check_site.py"
     done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, check=False)
     assert done.returncode == 1 and done.stdout.strip() == "index.html loads http://example.org/a.png"
+
+
+def test_the_tests_that_hold_attacks_exist() -> None:
+    named = re.findall(r"`((?:\w+/)*test_\w+)::(test_\w+)`", (DOCS / "attacks.md").read_text(encoding="utf-8"))
+    assert len(named) > 100
+    files = {file for file, _ in named}
+    known = {file: (ROOT / "tests" / f"{file}.py").read_text(encoding="utf-8") for file in files}
+    assert [f"{file}::{name}" for file, name in named if f"def {name}(" not in known[file]] == []
