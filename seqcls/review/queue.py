@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seqcls.intervals import IntervalOptions
+from seqcls.review.tracks import Track
 from seqcls.timeline import Timeline
 from seqcls.types import Interval
 
@@ -26,6 +27,26 @@ class Doubt:
     behind: int
     share: float
     why: str
+
+
+class Coverage:
+    """How many frames of a track a reader has settled, asked for very many stretches."""
+
+    def __init__(self, track: Track) -> None:
+        own = np.array([(s.first, s.behind) for s in track.spans if s.by == "reader"], np.int64).reshape(-1, 2)
+        self._first, self._length = own[:, 0], own[:, 1] - own[:, 0]
+        self._before = np.concatenate(([0], np.cumsum(self._length)))
+
+    def covers(self, first: int, behind: int) -> bool:
+        """Whether all of [first, behind) is settled."""
+        return self._up_to(behind) - self._up_to(first) >= behind - first
+
+    def _up_to(self, frame: int) -> int:
+        place = int(np.searchsorted(self._first, frame))  # spans that begin before it
+        if place == 0:
+            return 0
+        inside = min(int(self._length[place - 1]), frame - int(self._first[place - 1]))
+        return int(self._before[place - 1]) + inside
 
 
 def doubts(timeline: Timeline) -> list[Doubt]:

@@ -12,7 +12,7 @@ from seqcls.errors import OutputError, SeqclsError
 from seqcls.files.json_text import json_line, parse_json
 from seqcls.files.named_files import open_regular
 from seqcls.local_server import JSON, Answer, LocalServer, Request, page_files, refusal
-from seqcls.review.session import ReviewSession
+from seqcls.review.session import NotYetError, ReviewSession
 from seqcls.review.store import StaleEditError
 
 _OWN = "review.css review.js edit.js history.js labels.js frames.js saving.js keys.js icon.svg"
@@ -50,6 +50,8 @@ class ReviewServer:
             return self._asked(request)
         except ValueError as error:
             return refusal(400, " ".join(str(error).split())[:300])
+        except NotYetError as error:
+            return refusal(503, str(error))
         except OutputError as error:
             return refusal(507, str(error))
         except SeqclsError as error:

@@ -22,7 +22,7 @@ from seqcls.geometry import Geometry
 from seqcls.report.data import PageData, packed_frames, page_data
 from seqcls.review.clips import ReviewClip
 from seqcls.review.frames import ClipFrames, Known
-from seqcls.review.queue import Doubt, doubts
+from seqcls.review.queue import Coverage, Doubt, doubts
 from seqcls.review.store import Edit, ReaderStore, StaleEditError, times_of
 from seqcls.review.tracks import FrameTimes, Track, predicted, track_from
 from seqcls.sources.isolated import DecoderPool
@@ -59,6 +59,10 @@ class _Open:
         if self.times is not None:
             return self.times
         return None if self.frames is None else self.frames.times
+
+
+class NotYetError(Exception):
+    """After a start anew a clip's frames are not known at once: it is to be asked again."""
 
 
 class ReviewSession:
@@ -195,22 +199,16 @@ class ReviewSession:
         """What to look at next, the least certain first; without what this reader has settled."""
         ranked = self._ranked
         items: list[list[Any]] = []
+        settled = {of: Coverage(edit.track) for of, edit in self.store.last.items()}
         for place, doubt in self._doubts:
-            if len(items) < MAX_QUEUED and not self._is_settled(self.clips[place].title, doubt):
+            known = settled.get((self.clips[place].title, doubt.organ))
+            if len(items) < MAX_QUEUED and not (known is not None and known.covers(doubt.first, doubt.behind)):
                 items.append([place, doubt.organ, doubt.first, doubt.behind, doubt.share, doubt.why])
         touched = {clip for clip, _ in self.store.last}
         for place, clip in enumerate(self.clips):
             if clip.run is None and clip.title not in touched and len(items) < MAX_QUEUED:
                 items.append([place, "", 0, 0, 1.0, "not labelled yet"])
         return {"ranked": ranked, "items": items}
-
-    def _is_settled(self, title: str, doubt: Doubt) -> bool:
-        edit = self.store.last.get((title, doubt.organ))
-        if edit is None:
-            return False
-        own = (span for span in edit.track.spans if span.by == "reader")
-        covered = sum(max(0, min(span.behind, doubt.behind) - max(span.first, doubt.first)) for span in own)
-        return covered >= doubt.behind - doubt.first
 
     def frame(self, place: int, row: int) -> bytes | None:
         """As ``ClipFrames.jpeg``; empty where the clip is not here."""
@@ -225,13 +223,14 @@ class ReviewSession:
         return self.clips[place].path if frames is not None and frames.plays else None
 
     def edit(self, plain: Any) -> Edit:
-        """Keep what the page did. Raises ValueError for what it cannot have done, StaleEditError, OutputError."""
+        """Keep what the page did. Raises ValueError for what it cannot have done, StaleEditError, NotYetError,
+        OutputError."""
         place = _whole(plain, "clip")
         if place >= len(self.clips):
             raise ValueError("clip: there is no such")
         title, times = self.clips[place].title, self._opened_clip(place).all_times()
         if times is None:
-            raise ValueError("clip: its frames are not known yet")
+            raise NotYetError("the clip is being read again")
         track: Track = track_from(plain.get("track"), times.count)
         organ = require_organ(plain.get("organ"), self.organs)
         edit = Edit(

@@ -147,6 +147,30 @@ def test_every_act_has_a_key(chromium: browser.Browser, tmp_path: Path) -> None:
         assert after() == [] and not chromium.errors
 
 
+def test_the_browsers_own_player_shows_the_very_frame(chromium: browser.Browser, tmp_path: Path) -> None:
+    """VP9 in WebM, whose region is all of the image: the player gets the file, and shows row k at k's time."""
+    clip = write_numbered(tmp_path / "neck.webm", 20, codec="libvpx-vp9", **{"deadline": "realtime", "cpu-used": "8"})
+    run = write_review_run(tmp_path / "run", "neck.webm", node=DRAWN)
+    seen = """
+    (async () => {
+      const video = document.getElementById("video");
+      while (video.seeking || video.readyState < 2) await new Promise((done) => setTimeout(done, 20));
+      const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight), context = canvas.getContext("2d");
+      context.drawImage(video, 0, 0);
+      const bright = (bit) => context.getImageData(18 + 6 * bit + 3, 37, 1, 1).data[0] > 128;
+      return [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].reduce((sum, bit) => sum + (bright(bit) << bit), 0);
+    })()
+    """
+    with served(chromium, [run], tmp_path / "out", clips=clip) as (_, url):
+        page_ready(chromium, url)
+        assert chromium.evaluate("seqcls.review.stage.plays && !document.getElementById('video').hidden")
+        assert chromium.evaluate("document.getElementById('frame').hidden")
+        for _ in range(6):
+            press(chromium, "ArrowRight", "ArrowRight", "ArrowRight")
+            assert chromium.until(seen, lambda row: row == chromium.evaluate(ROW)) == chromium.evaluate(ROW)
+        assert chromium.evaluate(ROW) == 18 and not chromium.errors
+
+
 def test_edges_are_dragged_to_frames(chromium: browser.Browser, tmp_path: Path) -> None:
     clip = write_numbered(tmp_path / "neck.mpg", 20, codec="mpeg2video")
     run = write_review_run(tmp_path / "run", "neck.mpg", node=DRAWN)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from support.timelines import timeline
 
-from seqcls.review.queue import UNKNOWN_DOUBT, doubts
+from seqcls.review.queue import UNKNOWN_DOUBT, Coverage, doubts
+from seqcls.review.tracks import Span, Track
 
 
 def test_the_least_certain_comes_first() -> None:
@@ -34,3 +35,13 @@ def test_an_edge_that_is_not_sharp() -> None:
     run = timeline(organ="." * 40 + "m" * 3 + "P" * 40)
     (present,) = [doubt for doubt in doubts(run) if doubt.behind == 83]
     assert present.why == "its beginning is not sharp"
+
+
+def test_what_a_reader_has_settled() -> None:
+    spans = (Span(2, 5, "present"), Span(5, 6, "absent"), Span(6, 9, "absent", "model"), Span(12, 14, "ignore"))
+    settled = Coverage(Track(spans))
+    frames = {frame for span in spans if span.by == "reader" for frame in range(span.first, span.behind)}
+    for first in range(16):
+        for behind in range(first + 1, 17):
+            assert settled.covers(first, behind) is frames.issuperset(range(first, behind)), (first, behind)
+    assert not Coverage(Track()).covers(0, 1)

@@ -19,6 +19,7 @@ from seqcls.datasets.labels import read_labels
 from seqcls.errors import DataError
 from seqcls.review import server as server_module
 from seqcls.review.clips import clips_to_review
+from seqcls.review.frames import ClipFrames
 from seqcls.review.server import MAX_PART_BYTES, ReviewServer
 from seqcls.review.session import ReviewSession, require_organ
 
@@ -251,3 +252,25 @@ def test_names_of_organs() -> None:
     for wrong in ("Thyroid", "thy\u200broid", "con/aux", None, 3):
         with pytest.raises(ValueError, match="organ"):
             require_organ(wrong, ("thyroid",))
+
+
+def test_an_edit_of_a_clip_that_is_being_read_is_to_be_sent_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a crash a page that is still open may be quicker than the server that started anew."""
+    write_numbered(tmp_path / "a.mp4", 12)
+    session = ReviewSession(clips_to_review([tmp_path / "a.mp4"]), tmp_path / "out", "anna")
+    server = ReviewServer(session, token=TOKEN)
+    try:
+        served = Served(session, server, tmp_path)
+        with monkeypatch.context() as patched:
+            patched.setattr(ClipFrames, "times", None)
+            assert served.ask("/edit", posted(1, organ="node", prediction="none")).status == 503
+        served.until("/frame?n=0&k=11")
+        end_s = time.monotonic() + 60
+        while served.ask("/edit", posted(1, organ="node", prediction="none")).status == 503:
+            assert time.monotonic() < end_s
+        assert session.store.edits == 1
+    finally:
+        server.close()
+        session.close()
