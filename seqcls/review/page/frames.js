@@ -21,12 +21,13 @@ export class FrameStage {
     this.onRow = null;
   }
 
-  open(clip, run, plays) {
+  open(clip, run, plays, here) {
     this.stop();
     for (const bitmap of this.kept.values()) bitmap?.close();
     this.kept.clear();
     this.coming.clear();
     [this.clip, this.run, this.plays] = [clip, run, plays];
+    this.none = here ? "nothing of this frame may be shown: no ultrasound was found in it" : "the clip is not here";
     [this.row, this.shown] = [-1, -1];
     this.video.hidden = !plays;
     this.canvas.hidden = plays;
@@ -96,7 +97,7 @@ export class FrameStage {
     this.shown = this.row;
     if (!bitmap) {
       this.canvas.getContext("2d").clearRect(0, 0, this.canvas.width, this.canvas.height);
-      this.say("nothing of this frame may be shown: no ultrasound region");
+      this.say(this.none);
       return;
     }
     if (this.canvas.width !== bitmap.width) this.canvas.width = bitmap.width;

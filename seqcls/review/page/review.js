@@ -113,7 +113,7 @@ class Review {
     }
     if (!this.histories.has(place)) this.histories.set(place, begin({}));
     this.fillTracks();
-    this.stage.open(place, run, clip.plays);
+    this.stage.open(place, run, clip.plays, clip.has_frames);
     at("title").textContent = clip.title;
     document.title = `${clip.title} – seqcls review`;
     this.showNotes(notes);
