@@ -37,6 +37,8 @@ MAX_KEPT_BYTES = 1 << 30
 #: JPEGs of frames that were asked for before they were read.
 MAX_CACHED = 256
 QUALITY = 88
+#: A frame of the run and the same one read again have the same time; decimals of a table aside.
+SAME_TIME_S = 1e-4
 _LOOK_S = 2.0
 #: So long after a frame was decoded on its own, reading from the beginning waits.
 _GIVE_WAY_S = 0.3
@@ -71,6 +73,8 @@ class ClipFrames:
         self.info: SourceInfo | None = None
         self.region: Region | None = None
         self.is_read = False
+        self._is_another = False  # its times are not those of the run
+        self._seen = 0
         self._open_clip, self._path, self._known, self._whole = open_clip, path, known, whole
         self._fixed = _the_only(known.regions) if known is not None else None
         self._gate = known.gate if known is not None else GateOptions()
@@ -105,13 +109,15 @@ class ClipFrames:
     def plays(self) -> bool:
         """Whether the browser may have the file, and its player shows it; waits a moment until that is known."""
         self._looked.wait(_LOOK_S)
-        if self._path is None or self.info is None or not plays_in_browser(self.info, self._path):
+        if self._path is None or self.info is None or self._is_another or not plays_in_browser(self.info, self._path):
             return False
         region = self._fixed if self._fixed is not None else self.region
         return self._whole or (region is not None and _is_all(region))
 
     def jpeg(self, row: int) -> bytes | None:
         """Of the frame in this row; empty where nothing of it may be shown, None where it cannot be had yet."""
+        if self._is_another:
+            return b""
         if row < len(self._sizes) and self._offsets[row] >= 0:
             return self._spooled(row)
         self._asked_s = time.monotonic()
@@ -160,15 +166,22 @@ class ClipFrames:
                     self._give_way()
                 self.info = source.info
             self.is_read = True
-            if self._known is not None and len(self._sizes) != self._known.times.count:
-                read, known = len(self._sizes), self._known.times.count
-                self.problem = f"the clip has {read:,} frames, the run had {known:,}: is it the same clip?"
-            elif not self._sizes:
-                self.problem = "the clip holds no frame"
+            self.problem = self._misfit()
         except SeqclsError as error:
             self.problem = str(error)
         except (OSError, MemoryError, cv2.error) as error:
             self.problem = f"its frames cannot be kept ({type(error).__name__})"
+
+    def _misfit(self) -> str:
+        """Why this is not the clip of the run, or none at all; "" where it is."""
+        if self._known is None:
+            return "" if self._sizes else "the clip holds no frame"
+        known, all_rows = self._known.times.count, np.array_equal(self._known.index, np.arange(len(self._known.index)))
+        if len(self._sizes) < known or (all_rows and self._seen > known):
+            return f"the clip has {self._seen:,} frames, the run had {known:,}: is it the same clip?"
+        if self._is_another:
+            return "the times of the clip's frames are not those of the run: is it the same clip? None of it is shown"
+        return ""
 
     def _give_way(self) -> None:
         """To somebody who looks at frames that are not read yet."""
@@ -199,6 +212,9 @@ class ClipFrames:
                 yield item
 
     def _take(self, frame: Frame, region: Region) -> None:
+        self._seen += 1
+        if self._known is not None and not self._is_of_run(self._known, frame):
+            return
         offset, content = -1, b""
         if self._bytes < MAX_KEPT_BYTES:
             # A decoder that lost its way may have put into the region what was outside of it.
@@ -215,6 +231,19 @@ class ClipFrames:
         self._duration_s.append(frame.duration_s)
         self._offsets.append(offset)
         self._sizes.append(len(content))
+
+    def _is_of_run(self, known: Known, frame: Frame) -> bool:
+        """Whether the run has a row of this frame, which is the next one then; it may have left frames out."""
+        row = int(np.searchsorted(known.index, frame.index))
+        if row >= known.times.count or known.index[row] != frame.index:
+            return False
+        self._is_another |= abs(frame.time_s - known.times.start_s[row]) > SAME_TIME_S
+        while len(self._sizes) < row:  # what the run saw and this reading does not give
+            for column, value in ((self._start_s, math.nan), (self._duration_s, 0.0)):
+                column.append(value)
+            self._offsets.append(0)
+            self._sizes.append(0)
+        return True
 
     def _spooled(self, row: int) -> bytes | None:
         with self._files:

@@ -26,6 +26,7 @@ from seqcls.review.queue import Coverage, Doubt, doubts
 from seqcls.review.store import Edit, ReaderStore, StaleEditError, times_of
 from seqcls.review.tracks import FrameTimes, Track, predicted, track_from
 from seqcls.sources.isolated import DecoderPool
+from seqcls.text.foreign_text import for_terminal
 from seqcls.timeline import Timeline
 from seqcls.types import require_organs
 
@@ -178,6 +179,7 @@ class ReviewSession:
         found = predicted(timeline, organ) if timeline is not None and organ in timeline.organs else None
         return {
             "organ": organ,
+            "unfit": unfit(organ),
             "number": 0 if edit is None else edit.number,
             "track": None if edit is None else asdict(edit.track),
             "frames": None if edit is None else edit.frames,
@@ -236,9 +238,17 @@ class ReviewSession:
         edit = Edit(
             session=_text(plain, "session", _NAME), turn=_whole(plain, "turn"), clip=title, organ=organ,
             action=_text(plain, "action", _ACTION), prediction=_prediction(plain), frames=times.count, track=track,
-            times=times_of(track, times),
+            times=times_of(track, times), numbers=self._numbers(place, track),
         )  # fmt: skip
         return self.store.add(edit, _whole(plain, "base"))
+
+    def _numbers(self, place: int, track: Track) -> tuple[tuple[int, int], ...]:
+        """Of the first and last frame of each span."""
+        timeline = self._opened_clip(place).timeline
+        if timeline is None:
+            return tuple((span.first, span.behind - 1) for span in track.spans)
+        index = timeline.scores.index
+        return tuple((int(index[span.first]), int(index[span.behind - 1])) for span in track.spans)
 
     def note_view(self, plain: Any) -> None:
         """Keep which clip a reader has before him, and whether with the prediction. Raises ValueError, OutputError."""
@@ -328,15 +338,24 @@ class ReviewSession:
         self._ranked = True
 
 
+def unfit(organ: str) -> str:
+    """Why no label file can hold this name; "" where one can. A model may have been given any."""
+    if organ != nfc(organ).strip() or not organ:
+        return "labels hold no blanks around a name"
+    if _UNFIT.search(organ) or for_terminal(organ) != organ:
+        return 'a name must not hold < > : " / \\ | ? * or what is not seen; folders are named by it'
+    return ""
+
+
 def require_organ(organ: object, known: Sequence[str]) -> str:
     """The name of an organ, fit for labels. Raises ValueError."""
     if not isinstance(organ, str) or not organ.strip():
         raise ValueError("organ: a name is needed")
-    organ = nfc(organ).strip()
+    organ = organ if organ in known else nfc(organ).strip()
+    if why := unfit(organ):
+        raise ValueError(f"organ: {why}")
     if organ in known:
         return organ
-    if _UNFIT.search(organ):
-        raise ValueError('organ: a name must not hold < > : " / \\ | ? * or what is not seen; folders are named by it')
     try:
         require_organs((*known, organ))
     except SeqclsError as error:

@@ -53,6 +53,8 @@ class Edit:
     track: Track
     times: tuple[tuple[float, float], ...]
     """[start_s, end_s) of each span: the labels can be written without the clip."""
+    numbers: tuple[tuple[int, int], ...] = ()
+    """First and last frame of each span, as the clip numbers them: a run may have left some out."""
     number: int = 0
     """In the store, from 1."""
     at: str = ""
@@ -151,11 +153,13 @@ class ReaderStore:
 
     def _label_rows(self, edit: Edit) -> Iterator[tuple[object, ...]]:
         """What the reader says; what only a model says is no label."""
-        for span, (start_s, end_s) in joined(edit):
+        for span, (start_s, end_s), (first, last) in joined(edit):
+            if seconds_cell(start_s) == seconds_cell(end_s):
+                continue  # one of two frames with the same time: no stretch of time means it alone
             state, note = ("ignore", "uncertain") if span.mark == "uncertain" else (span.mark, "")
             yield (
-                edit.clip, edit.organ, seconds_cell(start_s), seconds_cell(end_s), state, note, span.first,
-                span.behind - 1, self.reader, edit.prediction,
+                edit.clip, edit.organ, seconds_cell(start_s), seconds_cell(end_s), state, note, first,
+                last, self.reader, edit.prediction,
             )  # fmt: skip
 
     def _read(self) -> None:
@@ -200,7 +204,7 @@ class ReaderStore:
         try:
             edit = record_from(Edit, {name: value for name, value in record.items() if name != "kind"}, "edit")
             track_from(asdict(edit.track), edit.frames)
-            if len(edit.times) != len(edit.track.spans) or edit.number <= self.edits:
+            if not len(edit.times) == len(edit.numbers) == len(edit.track.spans) or edit.number <= self.edits:
                 raise ValueError("times or number do not fit")
         except ValueError:
             self.damaged_lines += 1
@@ -208,17 +212,17 @@ class ReaderStore:
         self._take(edit)
 
 
-def joined(edit: Edit) -> list[tuple[Span, tuple[float, float]]]:
-    """What the reader says, with its times; spans of one mark that meet are one, as an event is one."""
-    whole: list[tuple[Span, tuple[float, float]]] = []
-    for span, (start_s, end_s) in zip(edit.track.spans, edit.times, strict=True):
+def joined(edit: Edit) -> list[tuple[Span, tuple[float, float], tuple[int, int]]]:
+    """What the reader says, with its times and numbers of frames; spans of one mark that meet are one, as an event is
+    one."""
+    whole: list[tuple[Span, tuple[float, float], tuple[int, int]]] = []
+    for span, times, numbers in zip(edit.track.spans, edit.times, edit.numbers, strict=True):
         if span.by != "reader":
             continue
-        before, times = whole[-1] if whole else (None, (start_s, end_s))
-        if before is not None and before.behind == span.first and before.mark == span.mark:
-            whole[-1] = replace(before, behind=span.behind), (times[0], end_s)
-        else:
-            whole.append((span, (start_s, end_s)))
+        if whole and whole[-1][0].behind == span.first and whole[-1][0].mark == span.mark:
+            before, (start_s, _), (first, _) = whole.pop()
+            span, times, numbers = replace(before, behind=span.behind), (start_s, times[1]), (first, numbers[1])
+        whole.append((span, times, numbers))
     return whole
 
 

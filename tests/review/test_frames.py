@@ -145,3 +145,23 @@ def test_a_clip_that_cannot_be_read_is_told_and_close_ends_the_thread(tmp_path: 
         assert frames.times is None and frames.jpeg(0) is None
     assert not frames._thread.is_alive()
     frames.close()
+
+
+def test_a_run_that_left_frames_out_shows_those_that_it_saw(tmp_path: Path) -> None:
+    """As a live run does that could not keep up: row 2 is frame 5 of the clip."""
+    path = write_numbered(tmp_path / "clip.mp4", COUNT)
+    every, seen = known_of(path, WHOLE), np.array([0, 2, 5, 6, 28])
+    times = FrameTimes.of(every.times.start_s[seen], np.full(5, 0.1))
+    with opened(path, Known(index=seen, times=times, regions=(WHOLE,))) as frames:
+        until(lambda: frames.is_read)
+        assert [number_of(image_of(frames.jpeg(row))) for row in range(5)] == seen.tolist()
+        assert frames.problem == ""
+
+
+def test_a_clip_of_other_times_is_not_shown(tmp_path: Path) -> None:
+    path = write_numbered(tmp_path / "clip.mp4", COUNT)
+    known = known_of(path)
+    write_numbered(path, COUNT, rate_hz=25)
+    with opened(path, known) as frames:
+        until(lambda: frames.problem != "")
+        assert "not those of the run" in frames.problem and frames.jpeg(3) == b""

@@ -21,7 +21,7 @@ from seqcls.review import server as server_module
 from seqcls.review.clips import clips_to_review
 from seqcls.review.frames import ClipFrames
 from seqcls.review.server import MAX_PART_BYTES, ReviewServer
-from seqcls.review.session import ReviewSession, require_organ
+from seqcls.review.session import ReviewSession, require_organ, unfit
 
 DRAWN = "....PPPPPP..mmm....."  # 20 frames at 10 Hz
 
@@ -249,6 +249,9 @@ def test_which_clip_a_run_means(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_names_of_organs() -> None:
     assert require_organ(" thyroid, left ", ()) == "thyroid, left"
     assert require_organ("thyroid", ("thyroid",)) == "thyroid"
+    assert not unfit("thyroid, left") and unfit(" thyroid") and unfit("a/b") and unfit("a\tb")
+    with pytest.raises(ValueError, match="folders are named by it"):
+        require_organ("a/b", ("a/b",))  # of a model: its label would make all the others unreadable
     for wrong in ("Thyroid", "thy\u200broid", "con/aux", None, 3):
         with pytest.raises(ValueError, match="organ"):
             require_organ(wrong, ("thyroid",))

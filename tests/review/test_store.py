@@ -21,7 +21,7 @@ from seqcls.review.tracks import Opened, Span, Track
 EDIT = Edit(
     session="s" * 12, turn=1, clip="a/neck 1.mp4", organ="node", action="split", prediction="shown", frames=40,
     track=Track((Span(0, 10, "absent"), Span(10, 20, "present"), Span(20, 30, "uncertain"), Span(30, 40, "present", "model"))),
-    times=((0.0, 1.0), (1.0, 2.0), (2.0, 3.0), (3.0, 4.0)),
+    times=((0.0, 1.0), (1.0, 2.0), (2.0, 3.0), (3.0, 4.0)), numbers=((0, 9), (10, 19), (20, 29), (30, 39)),
 )  # fmt: skip
 EVIL = "=<script>alert(\"1\")</script>\u2028'x'.mp4"
 
@@ -46,7 +46,7 @@ def test_labels_are_what_extract_takes(tmp_path: Path) -> None:
 def test_spans_that_meet_are_one_label(tmp_path: Path) -> None:
     store = opened(tmp_path)
     track = Track((Span(0, 10, "present"), Span(10, 20, "present"), Span(25, 40, "present")), Opened(39, "absent"))
-    store.add(replace(EDIT, track=track, times=((0.0, 1.0), (1.0, 2.0), (2.5, 4.0))), 0)
+    store.add(replace(EDIT, track=track, times=((0.0, 1.0), (1.0, 2.0), (2.5, 4.0)), numbers=EDIT.numbers[1:]), 0)
     assert [(s.start_s, s.end_s) for s in read_labels(store.labels_path)[0].spans] == [(0.0, 2.0), (2.5, 4.0)]
     store.close()
 
@@ -82,9 +82,9 @@ def test_two_pages_do_not_overwrite_each_other(tmp_path: Path) -> None:
     store = opened(tmp_path)
     store.add(EDIT, 0)
     with pytest.raises(StaleEditError) as told:
-        store.add(replace(EDIT, session="other-page", track=Track(), times=()), 0)
+        store.add(replace(EDIT, session="other-page", track=Track(), times=(), numbers=()), 0)
     assert told.value.edit is not None and told.value.edit.track == EDIT.track
-    assert store.add(replace(EDIT, session="other-page", track=Track(), times=()), 1).number == 2
+    assert store.add(replace(EDIT, session="other-page", track=Track(), times=(), numbers=()), 1).number == 2
     with pytest.raises(StaleEditError):  # an old one, sent late
         store.add(replace(EDIT, turn=1), 2)
     store.close()
@@ -157,7 +157,7 @@ def test_a_disk_that_is_full_is_said_and_nothing_is_lost_after(tmp_path: Path, m
         patched.setattr(os, "fsync", full)
         with pytest.raises(OutputError, match="No space left"):
             store.add(EDIT, 0)
-    other = replace(EDIT, track=Track((Span(0, 40, "ignore"),)), times=((0.0, 4.0),))
+    other = replace(EDIT, track=Track((Span(0, 40, "ignore"),)), times=((0.0, 4.0),), numbers=((0, 39),))
     assert store.add(other, 0).track == other.track  # sent again, and changed meanwhile
     store.close()
     again = opened(tmp_path)
@@ -203,4 +203,13 @@ def test_kill_9_loses_no_edit_that_was_acknowledged(tmp_path: Path) -> None:
     store = opened(tmp_path)
     assert store.edits >= acknowledged and not store.damaged_lines
     assert len(store.labels_path.read_text().splitlines()) == 4
+    store.close()
+
+
+def test_a_frame_that_shares_its_time_is_no_stretch(tmp_path: Path) -> None:
+    """Labels are stretches of time: one of no length would make the whole file unreadable."""
+    store = opened(tmp_path)
+    track = Track((Span(0, 1, "present"), Span(1, 40, "absent")))
+    store.add(replace(EDIT, track=track, times=((0.4, 0.4), (0.4, 4.0)), numbers=((0, 0), (1, 39))), 0)
+    assert [(span.state, span.start_s) for span in read_labels(store.labels_path)[0].spans] == [("absent", 0.4)]
     store.close()

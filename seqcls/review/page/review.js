@@ -104,6 +104,7 @@ class Review {
     this.organs = clip.organs.map((one) => one.organ);
     run.hints = this.organs.map(() => "no model looked for it");
     this.predictions = new Map(clip.organs.map((one) => [one.organ, one.prediction]));
+    this.unfit = new Map(clip.organs.map((one) => [one.organ, one.unfit]));
     this.saved = new Map();
     const notes = [...clip.notes];
     for (const one of clip.organs) {
@@ -344,6 +345,7 @@ class Review {
 
   change(action, organ, track) {
     const name = this.organs[organ];
+    if (this.unfit.get(name)) return this.why(`${name} cannot be labelled: ${this.unfit.get(name)}`);
     const next = act(this.history, name, action, track);
     if (next === this.history) return this.said();
     this.histories.set(this.place, next);
