@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import threading
 from collections import OrderedDict
@@ -10,25 +9,23 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from seqcls.errors import DataError, SeqclsError
-from seqcls.files import nfc
 from seqcls.files.temporaries import temporary_folder
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry
 from seqcls.report.data import PageData, packed_frames, page_data
 from seqcls.review.clips import ReviewClip
 from seqcls.review.frames import ClipFrames, Known
+from seqcls.review.posted import ACTION, SESSION, prediction, require_organ, text, unfit, whole_number
 from seqcls.review.queue import Coverage, Doubt, doubts
 from seqcls.review.store import Edit, ReaderStore, StaleEditError, times_of
 from seqcls.review.tracks import FrameTimes, Track, predicted, track_from
 from seqcls.sources.isolated import DecoderPool
-from seqcls.text.foreign_text import for_terminal
 from seqcls.timeline import Timeline
-from seqcls.types import require_organs
 
 #: Clips whose frames are held: the one that is looked at, and those looked at before.
 MAX_OPEN = 3
@@ -39,11 +36,6 @@ MAX_QUEUED = 500
 _GONE = "the clip is not here: name its folder by --clips"
 #: Less than a connection lasts.
 _SOON_S = 1.0
-_NAME = re.compile("[A-Za-z0-9_-]{8,64}")
-_ACTION = re.compile("[a-z ]{1,40}")
-#: An organ's name becomes a folder's, see datasets/labels.py.
-_UNFIT = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]')
-Prediction = Literal["shown", "hidden", "none"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -227,7 +219,7 @@ class ReviewSession:
     def edit(self, plain: Any) -> Edit:
         """Keep what the page did. Raises ValueError for what it cannot have done, StaleEditError, NotYetError,
         OutputError."""
-        place = _whole(plain, "clip")
+        place = whole_number(plain, "clip")
         if place >= len(self.clips):
             raise ValueError("clip: there is no such")
         title, times = self.clips[place].title, self._opened_clip(place).all_times()
@@ -236,11 +228,11 @@ class ReviewSession:
         track: Track = track_from(plain.get("track"), times.count)
         organ = require_organ(plain.get("organ"), self.organs)
         edit = Edit(
-            session=_text(plain, "session", _NAME), turn=_whole(plain, "turn"), clip=title, organ=organ,
-            action=_text(plain, "action", _ACTION), prediction=_prediction(plain), frames=times.count, track=track,
+            session=text(plain, "session", SESSION), turn=whole_number(plain, "turn"), clip=title, organ=organ,
+            action=text(plain, "action", ACTION), prediction=prediction(plain), frames=times.count, track=track,
             times=times_of(track, times), numbers=self._numbers(place, track),
         )  # fmt: skip
-        return self.store.add(edit, _whole(plain, "base"))
+        return self.store.add(edit, whole_number(plain, "base"))
 
     def _numbers(self, place: int, track: Track) -> tuple[tuple[int, int], ...]:
         """Of the first and last frame of each span."""
@@ -252,11 +244,11 @@ class ReviewSession:
 
     def note_view(self, plain: Any) -> None:
         """Keep which clip a reader has before him, and whether with the prediction. Raises ValueError, OutputError."""
-        place = _whole(plain, "clip")
+        place = whole_number(plain, "clip")
         if place >= len(self.clips):
             raise ValueError("clip: there is no such")
         self.store.note(
-            "view", session=_text(plain, "session", _NAME), clip=self.clips[place].title, prediction=_prediction(plain)
+            "view", session=text(plain, "session", SESSION), clip=self.clips[place].title, prediction=prediction(plain)
         )
 
     def stale(self, error: StaleEditError) -> dict[str, Any]:
@@ -338,38 +330,6 @@ class ReviewSession:
         self._ranked = True
 
 
-def unfit(organ: str) -> str:
-    """Why no label file can hold this name; "" where one can. A model may have been given any."""
-    if organ != nfc(organ).strip() or not organ:
-        return "labels hold no blanks around a name"
-    if _UNFIT.search(organ) or for_terminal(organ) != organ:
-        return 'a name must not hold < > : " / \\ | ? * or what is not seen; folders are named by it'
-    return ""
-
-
-def require_organ(organ: object, known: Sequence[str]) -> str:
-    """The name of an organ, fit for labels. Raises ValueError."""
-    if not isinstance(organ, str) or not organ.strip():
-        raise ValueError("organ: a name is needed")
-    organ = organ if organ in known else nfc(organ).strip()
-    if why := unfit(organ):
-        raise ValueError(f"organ: {why}")
-    if organ in known:
-        return organ
-    try:
-        require_organs((*known, organ))
-    except SeqclsError as error:
-        raise ValueError(f"organ: {error}") from None
-    alike = {_spelt(other): other for other in known}
-    if (other := alike.get(_spelt(organ))) is not None:
-        raise ValueError(f"organ: there is {other} already; spell it alike")
-    return organ
-
-
-def _spelt(organ: str) -> str:
-    return re.sub(r"[_\s-]+", " ", organ).strip().casefold()
-
-
 def _unscored(title: str, times: FrameTimes) -> PageData:
     """What the page needs of a clip that no model has seen."""
     count = times.count
@@ -380,24 +340,3 @@ def _unscored(title: str, times: FrameTimes) -> PageData:
     return PageData(
         facts, packed_frames(times.start_s, np.arange(count), np.zeros(count, np.uint16), np.ones(count, np.uint8))
     )
-
-
-def _whole(plain: Any, name: str) -> int:
-    value = plain.get(name) if isinstance(plain, dict) else None
-    if type(value) is not int or not 0 <= value < 1 << 53:
-        raise ValueError(f"{name}: a whole number is needed")
-    return value
-
-
-def _text(plain: Any, name: str, fit: re.Pattern[str]) -> str:
-    value = plain.get(name) if isinstance(plain, dict) else None
-    if not isinstance(value, str) or not fit.fullmatch(value):
-        raise ValueError(f"{name}: it is not of the page")
-    return value
-
-
-def _prediction(plain: Any) -> Prediction:
-    value = plain.get("prediction") if isinstance(plain, dict) else None
-    if value not in ("shown", "hidden", "none"):
-        raise ValueError("prediction: shown, hidden or none")
-    return value  # type: ignore[no-any-return]

@@ -20,8 +20,9 @@ from seqcls.errors import DataError
 from seqcls.review import server as server_module
 from seqcls.review.clips import clips_to_review
 from seqcls.review.frames import ClipFrames
+from seqcls.review.posted import require_organ, unfit
 from seqcls.review.server import MAX_PART_BYTES, ReviewServer
-from seqcls.review.session import ReviewSession, require_organ, unfit
+from seqcls.review.session import ReviewSession
 
 DRAWN = "....PPPPPP..mmm....."  # 20 frames at 10 Hz
 
