@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
+#: Of one timeline, over all organs: a day in which something comes into view twice a second has fewer.
+MAX_INTERVALS = 200_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:

@@ -7,6 +7,7 @@ Times are float seconds named ``*_s`` on the clip's clock, which is that of a pl
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Literal
@@ -44,6 +45,8 @@ MAX_DETAILS = 1000
 MAX_ORGANS = 100
 #: Characters of an organ's name, which becomes a folder's.
 MAX_ORGAN_LETTERS = 100
+#: An organ's name becomes a folder's name, on Windows too.
+UNFIT_IN_ORGANS = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\u2028\u2029]')
 _INTEGERS = (int, np.integer)
 _NUMBERS = (int, float, np.integer, np.floating)
 

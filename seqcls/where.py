@@ -17,7 +17,6 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import NoReturn
 
 import numpy as np
@@ -25,18 +24,24 @@ from numpy.typing import NDArray
 
 from seqcls.errors import UsageError
 from seqcls.files import same_name
-from seqcls.timeline import Timeline
-from seqcls.types import MAX_ORGANS, TIME_TOLERANCE_S, Interval, State, require_organs
+from seqcls.timeline import MAX_INTERVALS, Timeline
+from seqcls.types import MAX_ORGANS, TIME_TOLERANCE_S, UNFIT_IN_ORGANS, Interval, State, require_organs
 
 #: Letters of one expression, and parentheses and nots inside each other.
 MAX_LETTERS, MAX_DEPTH = 1000, 50
 _STATES: tuple[State, ...] = ("absent", "unknown", "present")
 _ABSENT, _UNKNOWN, _PRESENT = range(3)
 _WORDS = ("and", "or", "not", "before", "during")
+#: What needs no quotes in front of an equals sign.
+_PLAIN_NAME = re.compile("[^=()]+")
 _TOKEN = re.compile(r"""\s*(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<mark>[()])|(?P<word>[^\s()"']+))""")
 
 #: (N,) int8, the state in each of N stretches that follow each other.
 _Codes = NDArray[np.int8]
+#: (R, 2) begin and end of runs of stretches, half-open.
+_Runs = NDArray[np.int64]
+#: Where the stretch itself is known of every organ.
+_UNDECIDED = "undecided: another stretch is unknown"
 
 
 def where(timeline: Timeline, *expressions: str) -> Timeline:
@@ -50,9 +55,20 @@ def where(timeline: Timeline, *expressions: str) -> Timeline:
     The new organs have no scores: mean and peak of their intervals are NaN. Raises UsageError for what is no
     expression, for organs that the timeline does not know, and for a name that is taken.
     """
+    if not expressions:
+        return timeline
+    grid, organs, intervals, kept = _Grid.of(timeline), list(timeline.organs), list(timeline.intervals), []
     for text in expressions:
-        timeline = _with_one(timeline, text)
-    return timeline
+        name, expression = _named(text)
+        evaluate = _Parser(expression, organs).parse()
+        _require_free(name, organs)
+        made = evaluate(grid)
+        intervals += grid.add(name, made, timeline)
+        if len(intervals) > MAX_INTERVALS:
+            raise UsageError(f"{text!r} makes more than {MAX_INTERVALS:,} intervals in all; leave it out")
+        organs.append(name)
+        kept.append(f"{name} = {expression}" if _PLAIN_NAME.fullmatch(name) else f'"{name}" = {expression}')
+    return replace(timeline, organs=tuple(organs), intervals=tuple(intervals), where=(*timeline.where, *kept))
 
 
 def again(timeline: Timeline) -> Timeline:
@@ -72,33 +88,24 @@ def require_expressions(expressions: Sequence[str], organs: Sequence[str]) -> No
         known.append(name)
 
 
-def _with_one(timeline: Timeline, text: str) -> Timeline:
-    name, expression = _named(text)
-    evaluate = _Parser(expression, timeline.organs).parse()
-    _require_free(name, timeline.organs)
-    grid = _Grid.of(timeline)
-    intervals = grid.intervals(name, evaluate(grid), timeline)
-    return replace(
-        timeline,
-        organs=(*timeline.organs, name),
-        intervals=(*timeline.intervals, *intervals),
-        where=(*timeline.where, f"{name} = {expression}"),
-    )
-
-
 def _named(text: str) -> tuple[str, str]:
-    """The name and the expression of ``NAME = EXPRESSION`` or of an expression alone."""
+    """The name and the expression of ``NAME = EXPRESSION`` or of an expression alone.
+
+    Quotes are no part of a name, so that it can be written down in quotes.
+    """
     if len(text) > MAX_LETTERS:
         raise UsageError(f"an expression of {len(text):,} letters: {MAX_LETTERS} are the most")
     named = re.fullmatch(r"""\s*([^="'()]+?|"[^"]*"|'[^']*')\s*=\s*(.*)""", text, re.DOTALL)
-    name, expression = (named[1].strip("\"'"), named[2]) if named else (text, text)
-    name, expression = " ".join(name.split()), " ".join(expression.split())
+    name, expression = (named[1], named[2]) if named else (text, text)
+    name, expression = " ".join(re.sub("[\"']", " ", name).split()), " ".join(expression.split())
     if not name or not expression:
         raise UsageError(f"{text!r} is no expression: write it as 'thyroid and not trachea'")
     return name, expression
 
 
 def _require_free(name: str, known: Sequence[str]) -> None:
+    if unfit := UNFIT_IN_ORGANS.search(name):
+        raise UsageError(f"an organ cannot be called {name!r}, with {unfit[0]!r}: folders are named after organs")
     if any(same_name(name, organ) for organ in known):
         raise UsageError(f"there is an organ {name!r} already: name this one, as in 'NAME = EXPRESSION'")
     require_organs((name,))
@@ -106,13 +113,17 @@ def _require_free(name: str, known: Sequence[str]) -> None:
         raise UsageError(f"more than {MAX_ORGANS} organs, those made of others included; leave some out")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class _Grid:
-    """All organs' states over common stretches, [edges[k], edges[k + 1])."""
+    """All organs' states over common stretches, [edges_s[k], edges_s[k + 1]).
 
-    edges_s: NDArray[np.float64]
-    codes: dict[str, _Codes]
-    reasons: dict[str, tuple[str, ...]]
+    codes: (N,) of each organ. reasons: (N,) int, places in ``words`` of why it is unknown; 0 where it is not.
+    """
+
+    def __init__(self, edges_s: NDArray[np.float64]) -> None:
+        self.edges_s = edges_s
+        self.codes: dict[str, _Codes] = {}
+        self.reasons: dict[str, NDArray[np.int64]] = {}
+        self.words = {"": 0}
 
     @classmethod
     def of(cls, timeline: Timeline) -> _Grid:
@@ -122,50 +133,60 @@ class _Grid:
         edges_s = edges_s[np.append(True, np.diff(edges_s) > TIME_TOLERANCE_S)]
         if edges_s[-1] < timeline.end_s or len(edges_s) < 2:  # a clip without duration is one stretch all the same
             edges_s = np.append(edges_s, timeline.end_s)
-        codes, reasons = {}, {}
-        for organ in timeline.organs:
-            own = timeline.of(organ)
-            starts_s = np.array([i.start_s for i in own])
+        grid = cls(edges_s)
+        own: dict[str, list[Interval]] = {organ: [] for organ in timeline.organs}
+        for interval in timeline.intervals:
+            own[interval.organ].append(interval)
+        for organ, intervals in own.items():
+            starts_s = np.array([i.start_s for i in intervals])
             # Of intervals without length the last one holds, as in a timeline of one frame.
             rows = np.searchsorted(starts_s, edges_s[:-1] + TIME_TOLERANCE_S, side="right") - 1
             rows = np.maximum(rows, 0)
-            codes[organ] = np.array([_STATES.index(i.state) for i in own], np.int8)[rows]
-            reasons[organ] = tuple(own[row].reason for row in rows.tolist())
-        return cls(edges_s, codes, reasons)
+            grid.codes[organ] = np.array([_STATES.index(i.state) for i in intervals], np.int8)[rows]
+            grid.reasons[organ] = np.array([grid._place(i.reason) for i in intervals], np.int64)[rows]
+        return grid
 
-    def intervals(self, name: str, made: _Made, timeline: Timeline) -> list[Interval]:
-        """Equal neighbours become one interval of the new organ."""
+    def _place(self, words: str) -> int:
+        return self.words.setdefault(words, len(self.words))
+
+    def add(self, name: str, made: _Made, timeline: Timeline) -> list[Interval]:
+        """Take in a new organ. Equal neighbours become one of its intervals, which are returned."""
         index, times_s = timeline.scores.index, np.maximum.accumulate(timeline.scores.time_s)
-        found: list[Interval] = []
-        stretches = range(len(made.codes))
-        for (code, reason), group in groupby(stretches, lambda k: (int(made.codes[k]), self._why(made, k))):
-            own = list(group)
-            start_s, end_s = float(self.edges_s[own[0]]), float(self.edges_s[own[-1] + 1])
-            first, last = np.searchsorted(times_s, np.array([start_s, end_s]) - TIME_TOLERANCE_S)
-            if own[-1] == stretches[-1]:
-                last, end_s = len(times_s), timeline.end_s
-            inside = last > first
-            found.append(
-                Interval(
-                    organ=name,
-                    state=_STATES[code],
-                    start_s=start_s,
-                    end_s=end_s,
-                    start_index=int(index[first]) if inside else -1,
-                    end_index=int(index[last - 1]) if inside else -1,
-                    mean_score=math.nan,
-                    peak_score=math.nan,
-                    reason=reason,
-                )
+        self.codes[name], self.reasons[name] = made.codes, self._why(made)
+        words, count = list(self.words), len(made.codes)
+        turns = np.diff(made.codes).astype(bool) | np.diff(self.reasons[name]).astype(bool)
+        begins = np.append(0, np.flatnonzero(turns) + 1)
+        ends = np.append(begins[1:], count)
+        edges_s = self.edges_s[np.stack([begins, ends])]
+        edges_s[1, -1] = timeline.end_s
+        first, last = np.searchsorted(times_s, edges_s - TIME_TOLERANCE_S)
+        last[-1] = len(times_s)
+        return [
+            Interval(
+                organ=name,
+                state=_STATES[made.codes[begin]],
+                start_s=start_s,
+                end_s=end_s,
+                start_index=int(index[a]) if b > a else -1,
+                end_index=int(index[b - 1]) if b > a else -1,
+                mean_score=math.nan,
+                peak_score=math.nan,
+                reason=words[self.reasons[name][begin]],
             )
-        return found
+            for begin, start_s, end_s, a, b in zip(begins, *edges_s.tolist(), first, last, strict=True)
+        ]
 
-    def _why(self, made: _Made, stretch: int) -> str:
-        """Why the answer is unknown there: the reasons of the organs that it is made of."""
-        if made.codes[stretch] != _UNKNOWN:
-            return ""
-        own = dict.fromkeys(self.reasons[organ][stretch] for organ in made.organs)
-        return "; ".join(reason for reason in own if reason) or "undecided: another stretch is unknown"
+    def _why(self, made: _Made) -> NDArray[np.int64]:
+        """Why the answer is unknown, stretch by stretch: the reasons of the organs that it is made of."""
+        why, unknown = np.zeros(len(made.codes), np.int64), made.codes == _UNKNOWN
+        if not unknown.any():
+            return why
+        together = np.stack([self.reasons[organ][unknown] for organ in made.organs], axis=1)
+        different, place = np.unique(together, axis=0, return_inverse=True)
+        words = list(self.words)
+        joined = ["; ".join(dict.fromkeys(words[one] for one in row if one)) for row in different.tolist()]
+        why[unknown] = np.array([self._place(one or _UNDECIDED) for one in joined])[place.reshape(-1)]
+        return why
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -274,10 +295,23 @@ def _joined(join: Callable[[_Codes, _Codes], _Codes], left: _Evaluate, right: _E
     return evaluate
 
 
-def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+def _runs(flags: NDArray[np.bool_]) -> _Runs:
     """[begin, end) of each run of True."""
     turns = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]])))
-    return list(zip(turns[::2].tolist(), turns[1::2].tolist(), strict=True))
+    return np.asarray(turns.reshape(-1, 2), np.int64)
+
+
+def _among(flags: NDArray[np.bool_], runs: _Runs) -> NDArray[np.int64]:
+    """(R,) in how many stretches of each run the flag is set."""
+    count = np.append(0, np.cumsum(flags))
+    return np.asarray(count[runs[:, 1]] - count[runs[:, 0]])
+
+
+def _chosen(left: _Codes, states: NDArray[np.int8], present: _Runs) -> _Codes:
+    """The presences of the left, each with its state; absent elsewhere."""
+    made = np.full_like(left, _ABSENT)
+    made[left == _PRESENT] = np.repeat(states, present[:, 1] - present[:, 0])
+    return made
 
 
 def _during(left: _Codes, right: _Codes) -> _Codes:
@@ -285,15 +319,12 @@ def _during(left: _Codes, right: _Codes) -> _Codes:
 
     What is unknown beside a presence may belong to it: then it is certain only if that lies in a presence, too.
     """
-    made = np.full_like(left, _ABSENT)
-    for begin, end in _runs(left >= _UNKNOWN):
-        certain = bool((right[begin:end] == _PRESENT).all())
-        for first, last in _runs(left[begin:end] == _PRESENT):
-            inside = slice(begin + first, begin + last)
-            possible = bool((right[inside] >= _UNKNOWN).all())
-            made[inside] = _PRESENT if certain else _UNKNOWN if possible else _ABSENT
-        unknown = np.flatnonzero(left[begin:end] == _UNKNOWN) + begin
-        made[unknown] = np.where(right[unknown] == _ABSENT, _ABSENT, _UNKNOWN)
+    present, possible = _runs(left == _PRESENT), _runs(left >= _UNKNOWN)
+    around = possible[np.searchsorted(possible[:, 0], present[:, 0], side="right") - 1]
+    inside = _among(right != _PRESENT, around) == 0
+    perhaps = _among(right == _ABSENT, present) == 0
+    made = _chosen(left, np.where(inside, _PRESENT, np.where(perhaps, _UNKNOWN, _ABSENT)).astype(np.int8), present)
+    made[(left == _UNKNOWN) & (right != _ABSENT)] = _UNKNOWN
     return made
 
 
@@ -302,25 +333,17 @@ def _before(left: _Codes, right: _Codes) -> _Codes:
 
     Unknown stretches beside a presence may belong to it, and any unknown stretch of the right may hold a beginning.
     """
-    made = np.full_like(left, _ABSENT)
-    possible_runs = _runs(right >= _UNKNOWN)
-    # The last beginning of the right that is certain, at its earliest.
-    certain = max((begin for begin, end in possible_runs if (right[begin:end] == _PRESENT).any()), default=-1)
-    starts = [begin for begin, _ in _runs(right == _PRESENT)]
-    unknown_ends = [end for _, end in _runs(right == _UNKNOWN)]
-    for begin, end in _runs(left >= _UNKNOWN):
-        for first, last in _runs(left[begin:end] == _PRESENT):
-            done = begin + last
-            if certain >= end:
-                state = _PRESENT
-            elif any(start >= done for start in starts[-1:]) or any(stop > done for stop in unknown_ends[-1:]):
-                state = _UNKNOWN
-            else:
-                state = _ABSENT
-            made[begin + first : done] = state
-        unknown = np.flatnonzero(left[begin:end] == _UNKNOWN) + begin
-        latest = max([*starts[-1:], *unknown_ends[-1:]], default=-1)
-        made[unknown] = np.where(unknown < latest, _UNKNOWN, _ABSENT)
+    present, possible = _runs(left == _PRESENT), _runs(left >= _UNKNOWN)
+    around = possible[np.searchsorted(possible[:, 0], present[:, 0], side="right") - 1]
+    right_possible = _runs(right >= _UNKNOWN)
+    # The last beginning of the right that is certain, at its earliest; and the last that there may be.
+    certain = right_possible[_among(right == _PRESENT, right_possible) > 0, 0].max(initial=-1)
+    start = _runs(right == _PRESENT)[:, 0].max(initial=-1)
+    unknown_end = _runs(right == _UNKNOWN)[:, 1].max(initial=-1)
+    perhaps = (start >= present[:, 1]) | (unknown_end > present[:, 1])
+    states = np.where(certain >= around[:, 1], _PRESENT, np.where(perhaps, _UNKNOWN, _ABSENT)).astype(np.int8)
+    made = _chosen(left, states, present)
+    made[(left == _UNKNOWN) & (np.arange(len(left)) < max(start, unknown_end))] = _UNKNOWN
     return made
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.timelines import timeline
 
 from seqcls.errors import DataError, UsageError
-from seqcls.exports import WRITERS, read_run, write_run
+from seqcls.exports import read_run, write_run
 from seqcls.files.json_text import read_json, write_json
 from seqcls.intervals import IntervalOptions
 from seqcls.reprocess import replay
@@ -20,6 +23,7 @@ from seqcls.timeline import Timeline
 from seqcls.types import Interval
 from seqcls.where import MAX_DEPTH, require_expressions, where
 
+module = sys.modules["seqcls.where"]
 GLYPHS = {"present": "P", "absent": ".", "unknown": "?"}
 
 
@@ -162,6 +166,9 @@ def test_expressions_may_name_what_went_before_and_names_of_several_words() -> N
         ("'a", "a quote is not closed"),
         ("a or liver", "there is no organ 'liver'"),
         ("a", "there is an organ 'a' already"),
+        ("a/b = a", "folders are named after organs"),
+        ("c? = a", "folders are named after organs"),
+        ("c: absent = a", "folders are named after organs"),
         ("a = not b", "there is an organ 'a' already"),
         ("not " * (MAX_DEPTH + 1) + "a", "inside each other"),
         ("a or " * 500 + "a", "letters"),
@@ -184,15 +191,34 @@ def test_a_replay_decides_them_anew() -> None:
     assert [i.state for i in strict.of("a and b")] == ["absent"]
 
 
-def test_they_come_back_from_a_run(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    base = where(timeline(a="PPPP....PPPP", b="..PPPPPP...."), "a and b", "late = b before a")
+@pytest.mark.parametrize(
+    "expression",
+    ["a and b", "late = b before a", 'not "a"', "a and not (b or a)", '"(x)" = a', '"a=b" = not a', "'it' = not (a)"],
+)
+def test_they_come_back_from_a_run(tmp_path: Path, expression: str) -> None:
+    base = where(timeline(a="PPPP....PPPP", b="..PPPPPP...."), expression)
     write_run(base, tmp_path)
     back = read_run(tmp_path)
     assert back.where == base.where and repr(back) == repr(base)
-    for write in WRITERS.values():
-        write(back, tmp_path / "again")
     body = read_json(tmp_path / "timeline.json")
-    body["intervals"][-1]["state"] = "present"
+    body["intervals"][-1]["reason"] = "made up"
     write_json(tmp_path / "timeline.json", body)
     with pytest.raises(DataError, match="made of others"):
         read_run(tmp_path)
+
+
+def test_intervals_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_INTERVALS", 5)
+    base = drawn(a="P.", b=".P")
+    assert len(where(base, "never = a and b").intervals) == 5
+    with pytest.raises(UsageError, match="more than 5 intervals"):
+        where(base, "not a")
+
+
+def test_long_timelines_are_decided_at_once() -> None:
+    """Operators work on whole timelines: 70 of them over 20,000 stretches are more than a loop could do."""
+    states = np.tile(np.array([2, 1, 2, 0], np.int8), 5000)
+    other = np.roll(states, 1)
+    for _ in range(70):
+        states = module._during(states, module._before(other, states))
+    assert len(states) == 20_000

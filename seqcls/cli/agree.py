@@ -18,6 +18,7 @@ from seqcls.files.output_lock import only_writer
 
 if TYPE_CHECKING:
     from seqcls.evaluation.agreement import Agreement, FrameTimes, Reading
+    from seqcls.pseudonyms import Pseudonyms
 
 
 def agree(
@@ -44,15 +45,15 @@ def agree(
 
     if len(readings) < 2:
         raise UsageError("agree compares two readings or more: name another label file or run")
-    names = options.pseudonyms(hash_names, [*readings, *([] if clips is None else [clips])])
+    names = options.pseudonyms(hash_names, [] if clips is None else [clips], [*readings, output])
     target = None if output is None else output / "agreement.json"
     with only_writer(output, is_folder=True):
         if target is not None:
             options.check_outputs(target, overwrite=overwrite)
         read = [read_reading(path) for path in readings]
+        find = None if clips is None else _frames_below(clips, readings[0], read[0], names)
         if names is not None:
-            read = [replace(one, name=f"reading {number}") for number, one in enumerate(read, start=1)]
-        find = None if clips is None else _frames_below(clips, readings[0], read[0])
+            read = [_without_names(one, f"reading {number}", names) for number, one in enumerate(read, start=1)]
         found = [compare(one, other, find) for one, other in itertools.combinations(read, 2)]
         show_agreements(found, people=[not reading.frames for reading in read])
         if target is not None:
@@ -63,12 +64,24 @@ def agree(
             console.notify(f"wrote {target}")
 
 
-def _frames_below(clips: Path, label_file: Path, first: Reading) -> Callable[[str], FrameTimes | None]:
+def _without_names(reading: Reading, name: str, names: Pseudonyms) -> Reading:
+    """The same under pseudonyms, which are shown for the clips' names from now on."""
+    names.remember(*(clip.file for clip in reading.clips))
+    frames = {names.path(file): times for file, times in reading.frames.items()}
+    return replace(reading, name=name, clips=tuple(map(names.labels, reading.clips)), frames=frames)
+
+
+def _frames_below(
+    clips: Path, label_file: Path, first: Reading, names: Pseudonyms | None
+) -> Callable[[str], FrameTimes | None]:
     """Finds a clip of the first reading below the folder, and decodes it for the times of its frames."""
     from seqcls.datasets.clip_files import match_clips
     from seqcls.evaluation.agreement import FrameTimes
 
-    found = {labels.file: path for path, labels in match_clips(first.clips, clips, label_file)}
+    found = {
+        labels.file if names is None else names.path(labels.file): path
+        for path, labels in match_clips(first.clips, clips, label_file)
+    }
     known: dict[str, FrameTimes] = {}
 
     def find(file: str) -> FrameTimes | None:

@@ -45,7 +45,7 @@ def proxy(
     from seqcls.sources.found import output_folders
 
     geometry = Geometry(region=options.parse_region(region), layouts=options.known_layouts(layouts))
-    names = options.pseudonyms(hash_names, clips)
+    names = options.pseudonyms(hash_names, clips, [output])
     with console.progress("looking for clips", None, "files") as advance:
         findings = expand(clips, on_file=advance)
     options.show_aside(findings, names)

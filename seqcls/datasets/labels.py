@@ -23,10 +23,8 @@ from seqcls.datasets.labelled_span import Label, LabelledSpan
 from seqcls.errors import DataError, UsageError
 from seqcls.files import nfc, on_disk
 from seqcls.text.foreign_text import for_terminal
-from seqcls.types import TIME_TOLERANCE_S, require_organs
+from seqcls.types import TIME_TOLERANCE_S, UNFIT_IN_ORGANS, require_organs
 
-#: An organ's name becomes a folder's name, on Windows too.
-_UNFIT_FOR_FOLDERS = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 #: Not seen, and not typed on purpose: soft hyphen, spaces without width, word joiner, mark of the byte order.
 _UNSEEN = re.compile("[\u00ad\u200b\u2060\ufeff]")
 
@@ -151,7 +149,7 @@ def _refuse_organ_names(spans: Sequence[LabelledSpan], path: Path) -> None:
     for span in spans:
         if unseen := _UNSEEN.search(span.organ):
             raise DataError(f"{span.where}: organ {span.organ!r} holds {unseen[0]!r}, which nobody sees; type it anew")
-        unfit = _UNFIT_FOR_FOLDERS.search(span.organ)
+        unfit = UNFIT_IN_ORGANS.search(span.organ)
         if unfit or for_terminal(span.organ) != span.organ:
             what = repr(unfit[0]) if unfit else "what nobody sees, or what steers a terminal"
             raise DataError(f"{span.where}: organ {span.organ!r} must not hold {what}: folders are named after it")

@@ -7,6 +7,7 @@ as theirs, more labels of the same kind will not tell it from better or worse.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
@@ -192,12 +193,12 @@ def _pairs(first: Reading, second: Reading) -> tuple[list[tuple[ClipLabels, Clip
     by_name: dict[str, list[ClipLabels]] = {}
     for clip in second.clips:
         by_name.setdefault(_file_name(clip), []).append(clip)
-    own_names = [_file_name(clip) for clip in first.clips]
+    own_names = Counter(map(_file_name, first.clips))
     pairs, alone = [], []
     for clip in first.clips:
         name = _file_name(clip)
         alike = by_name.get(name, [])
-        match = known.get(_key(clip.file)) or (alike[0] if len(alike) == 1 and own_names.count(name) == 1 else None)
+        match = known.get(_key(clip.file)) or (alike[0] if len(alike) == 1 and own_names[name] == 1 else None)
         if match is None:
             alone.append(clip.file)
         else:

@@ -15,9 +15,12 @@ from itertools import chain
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from seqcls.errors import DataError
 from seqcls.evaluation.metrics import ratio
 from seqcls.types import TIME_TOLERANCE_S
 
+#: Of one organ in one clip, as labelled or as predicted: each is held against each of the other.
+MAX_PRESENCES = 3000
 Span = tuple[float, float]
 Floats = NDArray[np.float64]
 
@@ -161,12 +164,19 @@ class _Scorable:
     @classmethod
     def of(cls, clip: ClipIntervals) -> _Scorable:
         edges = np.unique(np.clip([clip.start_s, clip.end_s, *chain(*clip.ignore)], clip.start_s, clip.end_s))
-        ignored = [any(a <= start < b for a, b in clip.ignore) for start in edges[:-1]]
+        begins, ends = np.array(clip.ignore, np.float64).reshape(-1, 2).T
+        starts = edges[:-1]
+        inside = np.searchsorted(np.sort(begins), starts, "right") > np.searchsorted(np.sort(ends), starts, "right")
+        ignored = inside if len(begins) else np.zeros(len(starts), np.bool_)
         clock_s = np.cumsum([0.0, *np.where(ignored, 0.0, np.diff(edges))])
         truth, prediction = (
             _merged([tuple(np.interp(span, edges, clock_s).tolist()) for span in spans])
             for spans in (clip.truth, clip.prediction)
         )
+        if max(len(truth), len(prediction)) > MAX_PRESENCES:
+            raise DataError(
+                f"more than {MAX_PRESENCES:,} presences of one organ in one clip cannot be paired; divide the clip"
+            )
         start_s = np.maximum(truth[:, None, 0], prediction[:, 0])
         overlap = np.maximum(np.minimum(truth[:, None, 1], prediction[:, 1]) - start_s, 0.0)
         overlap[overlap <= TIME_TOLERANCE_S] = 0.0

@@ -17,7 +17,7 @@ from seqcls.errors import DataError, SeqclsError, one_line
 from seqcls.exports.scores_csv import Progress, read_scores_csv
 from seqcls.files.json_record import record_from
 from seqcls.files.json_text import read_json, write_json
-from seqcls.timeline import Provenance, Timeline
+from seqcls.timeline import MAX_INTERVALS, Provenance, Timeline
 from seqcls.types import (
     MAX_INDEX,
     MAX_TIME_S,
@@ -32,8 +32,6 @@ from seqcls.types import (
 from seqcls.where import where
 
 FORMAT = 2
-#: Of one timeline, over all organs: a day in which something comes into view twice a second has fewer.
-MAX_INTERVALS = 200_000
 
 
 def write_timeline_json(timeline: Timeline, path: str | Path) -> None:

@@ -22,3 +22,16 @@ def test_two_readers_and_their_clips(seqcls: Seqcls, tmp_path: Path) -> None:
     assert pair["by_frame"] and pair["organs"][0]["moments"] == 20 and pair["organs"][0]["agreement"] == 0.75
     assert "another" in one_line(seqcls("agree", "ann.csv"))
     assert "--overwrite" in one_line(seqcls("agree", "ann.csv", "bob.csv", "-o", "out"))
+
+
+def test_with_a_key_nobody_is_named(seqcls: Seqcls, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_bytes(b"0123456789abcdef0123456789ABCDEF")
+    key.chmod(0o600)
+    Path("ann.csv").write_text(HEAD + "Doe.mp4,liver,0,1,present\nRoe.mp4,liver,1,2,absent\n")
+    Path("bob.csv").write_text(HEAD + "Doe.mp4,liver,0,1.5,present\n")
+    done = seqcls("agree", "ann.csv", "bob.csv", "-o", "Doe/out", "--hash-names", key)
+    assert done.code == 0, done.err
+    assert "Roe" not in done.out + done.err and "1 clip of one reading alone" in done.err
+    text = Path("Doe/out/agreement.json").read_text(encoding="utf-8")
+    assert "Doe" not in text and "Roe" not in text

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seqcls.errors import DataError
 from seqcls.evaluation.interval_metrics import (
+    MAX_PRESENCES,
     ClipIntervals,
     edit_score,
     event_f1,
@@ -245,3 +247,12 @@ def test_spans_of_frames() -> None:
     assert spans_of([True, False, True, True, False], time_s, 0.6) == ((0.0, 0.1), (0.3, 0.5))
     assert spans_of([False, True], [0.0, 1.0], 2.5) == ((1.0, 2.5),)
     assert spans_of([], [], 0.0) == ()
+
+
+def test_presences_are_counted_before_they_are_paired() -> None:
+    many = [(2 * k, 2 * k + 1) for k in range(MAX_PRESENCES + 1)]
+    with pytest.raises(DataError, match="3,000 presences"):
+        event_f1([clip(many, [(0, 1)], end_s=1e5)])
+    # as many stretches to be ignored are one pass
+    (one,) = (clip([(0, 1)], [(0, 1)], [(2 * k, 2 * k + 1) for k in range(1, 40_000)], end_s=1e5),)
+    assert event_f1([one]) == 1.0
