@@ -109,7 +109,8 @@ def show_agreements(found: Sequence[Agreement], people: Sequence[bool] = ()) -> 
                 f" alike, present {organ.present[0]:.1%} / {organ.present[1]:.1%}"
             )
             out.print(
-                f"  {' ' * len(organ.organ)}  presences found {i.found} of {i.presences}, {i.false_events} more,"
+                f"  {' ' * len(organ.organ)}  presences found {i.found} of {i.presences} by {i.predictions},"
+                f" {i.false_events} of these beside,"
                 f" event F1 {tables.figure(i.event_f1, 3)}, onset/offset differ by median"
                 f" {tables.figure(i.onset_median_s, 3)}/{tables.figure(i.offset_median_s, 3)} s, later by mean"
                 f" {tables.figure(organ.onset_bias_s, 3)}/{tables.figure(organ.offset_bias_s, 3)} s"
