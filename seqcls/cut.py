@@ -73,7 +73,7 @@ def write_cuts(
     done: list[Cut] = []
     open_cuts: list[_OpenCut] = []
     try:
-        with opened(clip) as source, ExitStack() as undo:
+        with opened(clip, timeline) as source, ExitStack() as undo:
             for row, kept in frames_of(timeline, source, geometry):
                 while waiting and waiting[0].first == row:
                     begun = _OpenCut(waiting.pop(0), timeline, source.info, kept)

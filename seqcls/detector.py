@@ -32,6 +32,7 @@ from seqcls.preprocess import PreprocessedFrame, Preprocessor, with_region
 from seqcls.scoring import score_every
 from seqcls.smoothing import SmoothingOptions
 from seqcls.sources import MemorySource, Source, open_source
+from seqcls.sources.clip_digest import clip_digest
 from seqcls.timeline import Provenance, Sampling, Timeline
 from seqcls.types import Event, Frame, FrameScore, Gap, SourceInfo, SourceReport
 
@@ -186,7 +187,8 @@ class Analysis:
 
     Starting a clip before the one in front of it is finished keeps the engine busy through many short clips. Close it
     in any case: the threads have ended, and a source opened here is closed, once ``close`` returns. The parameters are
-    those of ``Detector.analyze``. Raises SourceError when the source cannot be opened, UsageError for what is no image.
+    those of ``Detector.analyze``; ``digest``: ``clip_digest`` of a source that is open already. Raises SourceError when
+    the source cannot be opened, UsageError for what is no image.
     """
 
     def __init__(
@@ -197,8 +199,10 @@ class Analysis:
         rate_hz: float | None = None,
         batch_size: int = BATCH,
         should_stop: Callable[[], bool] | None = None,
+        digest: str = "",
     ) -> None:
         _require_batch(batch_size)
+        self._digest = clip_digest(str(source)) if isinstance(source, (str, Path)) else digest
         self._batch_size = batch_size
         self._stopped = threading.Event()
         self._unread: tuple[Gap, ...] = ()
@@ -228,7 +232,8 @@ class Analysis:
         if self._stopped.is_set():
             reasons = ("interrupted before the end", *report.reasons)
             report = replace(report, verdict="interrupted", reasons=reasons, gaps=(*report.gaps, *self._unread))
-        return self._run.timeline(events, self._source.info, report)
+        timeline = self._run.timeline(events, self._source.info, report)
+        return replace(timeline, provenance=replace(timeline.provenance, source_digest=self._digest))
 
     def _until(self, should_stop: Callable[[], bool] | None) -> Generator[Frame | Gap, None, None]:
         """What the source gives, until somebody interrupts; what it says is left then becomes a gap."""

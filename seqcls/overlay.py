@@ -56,7 +56,7 @@ def write_overlay(
     require_free(path, overwrite)
     shown = 0
     try:
-        with opened(clip) as source, atomic_path(path) as temporary:
+        with opened(clip, timeline) as source, atomic_path(path) as temporary:
             video = VideoFile(temporary, time_base_of(source.info), key_every=KEY_EVERY, broadcast=True)
             with closing(video):
                 for screen, kept in _screens(timeline, source, geometry, shows_names):

@@ -68,7 +68,7 @@ class Provenance:
     model_digest: str = ""
     """SHA-256 of its weights, of a run that kept a journal."""
     source_digest: str = ""
-    """SHA-256 of a clip's size, beginning and end, of a run that kept a journal."""
+    """SHA-256 of a clip's size, beginning and end, where it is one file: see ``sources.clip_digest``."""
     layouts_digest: str = ""
     """SHA-256 of the layouts whose region was known, of a run that kept a journal."""
     model_version: str = ""

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.errors import SourceError
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry
 from seqcls.kept_frames import KeptFrame, kept_frames
+from seqcls.same_clip import FramesAgain, require_same_file
 from seqcls.sources import Source, open_source
 from seqcls.timeline import Timeline
 
@@ -24,8 +24,10 @@ Clip = str | Path | Callable[[], Source]
 
 
 @contextmanager
-def opened(clip: Clip) -> Iterator[Source]:
-    """The clip, closed at the end. Raises SourceError."""
+def opened(clip: Clip, timeline: Timeline) -> Iterator[Source]:
+    """The clip of this timeline, closed at the end. Raises SourceError, also where the bytes are another clip's."""
+    if not callable(clip):
+        require_same_file(timeline, clip)
     with closing(clip() if callable(clip) else open_source(clip, color=True)) as source:
         yield source
 
@@ -34,20 +36,17 @@ def frames_of(timeline: Timeline, source: Source, geometry: Geometry | None) -> 
     """Each frame that the timeline has, with its row in the table of scores.
 
     ``geometry``: None is that of the run, without the layouts that it knew. Raises SourceError where the clip is
-    another one than the timeline's.
+    another one than the timeline's, longer ones included.
     """
     used, gate = timeline.provenance.geometry, timeline.provenance.gate
     chosen = geometry if geometry is not None else Geometry() if used is None else used
-    table, row = timeline.scores, 0
+    again = FramesAgain(timeline, source.info)
     for kept in kept_frames(source, chosen, GateOptions() if gate is None else gate):
-        if row == len(table.index):
+        row = again.take(kept.frame)
+        if row is None:
             break  # the run was interrupted here
-        if (kept.frame.index, kept.frame.time_s) != (int(table.index[row]), float(table.time_s[row])):
-            break
         yield row, kept
-        row += 1
-    if row < len(table.index):
-        raise SourceError(f"{source.info.name} is not the clip of this timeline, or has changed; run it again")
+    again.require_end()
 
 
 def region_box(timeline: Timeline, width: int, height: int) -> Box:

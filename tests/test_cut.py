@@ -84,7 +84,7 @@ def test_what_may_not_be_shown_is_black_and_said(tmp_path: Path) -> None:
 
 def test_a_clip_that_is_another_leaves_nothing_half_written(tmp_path: Path) -> None:
     whole, frames = made(liver="...PPPPPP...")
-    with pytest.raises(SourceError, match="not the clip"):
+    with pytest.raises(SourceError, match="lacks frame 6 of the run"):
         cuts_of(tmp_path, whole, frames[:6])
     assert list(tmp_path.iterdir()) == []
 

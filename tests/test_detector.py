@@ -20,6 +20,7 @@ from seqcls.detector import Analysis, load
 from seqcls.errors import ModelError, NoFramesError, UsageError
 from seqcls.geometry import Geometry
 from seqcls.intervals import IntervalOptions
+from seqcls.preprocess import THUMBNAILS
 from seqcls.smoothing import SmoothingOptions
 from seqcls.sources import MemorySource
 from seqcls.types import Frame, Gap
@@ -249,7 +250,7 @@ def test_progress_counts_up_to_the_last_frame() -> None:
 def test_thumbnails_are_few_spread_and_inside_the_region() -> None:
     timeline = detector().analyze(frames([0.5] * 500))
     times = [time_s for time_s, _ in timeline.thumbnails]
-    assert 10 <= len(times) <= 32 and times == sorted(times) and times[-1] > 40
+    assert 10 <= len(times) <= THUMBNAILS and times == sorted(times) and times[-1] > 40
     assert all(picture.shape == (16, 16) for _, picture in timeline.thumbnails)
 
 

@@ -89,14 +89,16 @@ def test_colours_stay(tmp_path: Path) -> None:
 def test_another_clip_is_refused(tmp_path: Path) -> None:
     whole, frames = made(DRAWN.images, TIMES_S)
     late = [replace(frames[0], time_s=0.01), *frames[1:]]
-    for other in (frames[:-1], late):
-        with pytest.raises(SourceError, match="not the clip of this timeline"):
+    longer = [*frames, Frame(12, 3.0, 0.1, DRAWN.images[0])]
+    for other in (frames[:-1], late, longer):
+        with pytest.raises(SourceError, match="name the clip of this run"):
             write_overlay(whole, lambda: opens(other), tmp_path / "overlay.mp4")  # noqa: B023 - called at once
     assert list(tmp_path.iterdir()) == []
 
 
 def test_of_an_interrupted_run_there_is_what_was_scored(tmp_path: Path) -> None:
     whole, frames = made(DRAWN.images, TIMES_S)
+    whole = replace(whole, report=replace(whole.report, verdict="interrupted"))
     more = Frame(12, 3.0, 0.1, DRAWN.images[0])
     write_overlay(whole, lambda: opens([*frames, more]), tmp_path / "overlay.mp4")
     assert len(read(tmp_path / "overlay.mp4")) == 12

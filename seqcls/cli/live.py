@@ -258,10 +258,11 @@ def _journal(
     from seqcls.journal import create_journal
     from seqcls.journal import resume as resume_journal
     from seqcls.journal.append_file import AppendFile
-    from seqcls.journal.same_run import differences, layouts_digest, source_digest
+    from seqcls.journal.same_run import differences, layouts_digest
     from seqcls.models.digest import scoring_digest
+    from seqcls.sources.clip_digest import clip_digest
 
-    digest = source_digest(spec)
+    digest = clip_digest(spec)
     provenance = replace(
         detector.provenance,
         model_digest=scoring_digest(model, detector.header),

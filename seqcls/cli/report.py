@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
@@ -12,7 +13,8 @@ import typer
 from seqcls.cli import console, options
 from seqcls.cli.options import INPUT, OUTPUT
 from seqcls.cli.results import remedy
-from seqcls.errors import DataError, OutputError, SeqclsError, UsageError, one_line
+from seqcls.errors import DataError, GeometryError, OutputError, SeqclsError, SourceError, UsageError, one_line
+from seqcls.files import is_file
 from seqcls.files.output_lock import only_writer
 from seqcls.text.foreign_text import for_terminal
 from seqcls.text.wording import count_of
@@ -98,7 +100,7 @@ def _clip_beside(run: Path, timeline: Timeline) -> Path | None:
     name, folder = timeline.source.name, run if run.is_dir() else run.parent
     if timeline.source.kind not in ("file", "dicom") or Path(name).name != name:
         return None
-    return next((path for path in (folder / name, folder.absolute().parent / name) if path.is_file()), None)
+    return next((path for path in (folder / name, folder.absolute().parent / name) if is_file(path)), None)
 
 
 def write_page(
@@ -109,22 +111,35 @@ def write_page(
     from seqcls.report.thumbnails import thumbnails_of_clip
 
     timeline = _read(run)
-    clip = _clip_beside(run, timeline) if clip is None else clip
+    named, clip = clip, _clip_beside(run, timeline) if clip is None else clip
     pictures: tuple[Thumbnail, ...] = ()
     remark = "The clip was not at hand: this report has no pictures. Add them with --clip."
+    if clip is not None and named is None and not _is_known_again(timeline, clip):
+        console.warn(
+            f"{clip.name} beside the run is taken for another clip: the run keeps no digest of its own, and its region"
+            " was stated; name it by --clip to have its pictures"
+        )
+        clip, remark = None, "Whether the clip beside the run is its own is not known: this report has no pictures."
     if clip is not None:
-        with console.progress(clip.name, len(timeline.scores.index)) as advance:
-            pictures = thumbnails_of_clip(str(clip), timeline, advance)
-        remark = "" if pictures else "This report has no pictures: no ultrasound region is known in the clip."
+        try:
+            with console.progress(clip.name, len(timeline.scores.index)) as advance:
+                pictures = thumbnails_of_clip(str(clip), timeline, advance)
+            remark = "" if pictures else "This report has no pictures: no ultrasound region is known in the clip."
+        except (SourceError, GeometryError) as error:
+            if named is not None:
+                raise
+            console.warn(f"the report has no pictures: {error}")
+            clip, remark = None, "The file beside the run is not its clip, or cannot be read: no pictures."
     remarks = (remark,) if remark else ()
     if header is not None and header.dataset_hash != timeline.provenance.model_dataset:
         console.warn(f"{timeline.source.name} was run with another model than -m: the page leaves out its training")
         header = None
+    way = "" if names is not None else beside(timeline, target, clip)
     timeline = timeline if names is None else names.timeline(timeline)
     write_report(
         timeline,
         target,
-        ReportOptions(thumbnails=pictures, beside=beside(timeline, target), remarks=remarks, header=header),
+        ReportOptions(thumbnails=pictures, beside=way, remarks=remarks, header=header),
     )
     return timeline
 
@@ -162,13 +177,32 @@ class RunPages:
         write_index(count_of(len(self._clips), "clip"), self._clips, self._root / NAME)
 
 
-def beside(timeline: Timeline, page: Path) -> str:
-    """The way from a page to the clip, for a browser, where it is in the same folder or the one above; else nothing."""
+def _is_known_again(timeline: Timeline, clip: Path) -> bool:
+    """Whether what tells this clip from others suffices to show it although nobody named it. With neither a digest nor
+    a region that is looked for anew, another patient's clip of the same times could show names."""
+    from seqcls.same_clip import is_same_file
+
+    used = timeline.provenance
+    looked_for = used.geometry is None or used.geometry.region == "auto"
+    return looked_for or is_same_file(timeline, clip) is not None
+
+
+def beside(timeline: Timeline, page: Path, checked: Path | None = None) -> str:
+    """The way from a page to the clip, for a browser, where it is in the same folder or the one above; else nothing.
+
+    ``checked``: a clip whose frames were found to be the run's; all others are told by their bytes.
+    """
+    from seqcls.same_clip import is_same_file
+
     name = timeline.source.name
     if timeline.source.kind != "file" or Path(name).name != name:
         return ""
-    ways = {f"./{quote(name)}": page.parent / name, f"../{quote(name)}": page.absolute().parent.parent / name}
-    return next((way for way, path in ways.items() if path.is_file()), "")
+    for up, folder in (("./", page.parent), ("../", page.absolute().parent.parent)):
+        if is_file(folder / name):
+            same = is_same_file(timeline, folder / name)
+            is_run_s = same or (same is None and checked is not None and (folder / name).samefile(checked))
+            return f"{up}{_quoted(name)}" if is_run_s else ""
+    return ""
 
 
 def _write_many(runs: list[Path], target: Path, header: ModelHeader | None, names: Pseudonyms | None) -> bool:
@@ -196,4 +230,9 @@ def _write_many(runs: list[Path], target: Path, header: ModelHeader | None, name
 
 def link_to(page: Path, index: Path) -> str:
     """The way from an index to a page, for a browser."""
-    return quote(Path(os.path.relpath(page, index.parent)).as_posix())
+    return _quoted(Path(os.path.relpath(page, index.parent)).as_posix())
+
+
+def _quoted(name: str) -> str:
+    """For an address; a name that is no text keeps the bytes that the disk has."""
+    return quote(name, errors="surrogatepass" if sys.platform == "win32" else "surrogateescape")

@@ -56,6 +56,7 @@ def export(
     """Write a finished run's timeline in other formats; without --to and -o FILE as WebVTT."""
     from seqcls.exports.formats import export_places, write_formats
     from seqcls.exports.timebase import of_media
+    from seqcls.same_clip import is_same_file
 
     names = options.pseudonyms(hash_names, [] if clip is None else [clip], [folder, output])
     times = _time_map(timebase, timemap)
@@ -74,6 +75,8 @@ def export(
         run = _read_run(folder)
         if names is not None:
             names.remember_timeline(run)
+        if clip is not None and times is None and is_same_file(run, clip) is False:
+            console.warn(f"{clip.name} is another file than the clip of this run; the times are those of the run's")
         timeline = _hashed(of_media(run, clip, times), names)
         for path in write_formats(timeline, places, clip=clip, overwrite=overwrite):
             print(for_terminal(str(path)))  # noqa: T201  # the result of this command is the path

@@ -400,6 +400,7 @@ def _started(
     The next AHEAD clips are started early; a camera only when its turn has come.
     """
     from seqcls.detector import Analysis
+    from seqcls.sources.clip_digest import clip_digest
 
     running: dict[int, tuple[Analysis | SeqclsError | None, ExitStack]] = {}
 
@@ -409,7 +410,8 @@ def _started(
                 return None, stack.pop_all()
             try:
                 opened = stack.enter_context(closing(open_one(source)))
-                analysis = Analysis(detector, opened, should_stop=should_stop)
+                digest = "" if source.images or source.files else clip_digest(source.spec)
+                analysis = Analysis(detector, opened, should_stop=should_stop, digest=digest)
                 return stack.enter_context(closing(analysis)), stack.pop_all()
             except SeqclsError as error:
                 return error, stack.pop_all()

@@ -24,6 +24,7 @@ import seqcls
 from seqcls.errors import OutputError, UsageError, one_line
 from seqcls.files import atomic_path
 from seqcls.files.json_text import json_line
+from seqcls.same_clip import is_same_file
 from seqcls.sources import open_source
 from seqcls.sources.dicom import DicomSource
 from seqcls.sources.dicom_fields import several, text
@@ -123,6 +124,10 @@ def _dicom_files(timeline: Timeline, clip: Path) -> tuple[tuple[Path, ...], NDAr
             return (), None
         if timeline.source.kind != "dicom":
             raise UsageError(f"the run is of no DICOM clip, and {clip} is one; leave --clip out, or name what was run")
+        if is_same_file(timeline, clip) is False:
+            raise UsageError(
+                f"{clip} is another file than that of the run, perhaps another patient's; name what was run"
+            )
         places: NDArray[np.int64] | None
         if isinstance(source, (DicomSource, DicomSeries)):
             places = _places(timeline, source.starts_s, clip)

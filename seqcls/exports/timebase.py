@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from seqcls.errors import UsageError
 from seqcls.sources import open_source
+from seqcls.sources.clip_digest import clip_digest
 from seqcls.timeline import Timeline
 from seqcls.timemap import SNAP_S, TimeMap
 from seqcls.types import TIME_TOLERANCE_S, Gap, Interval, ScoreTable, SourceInfo, SourceReport
@@ -43,8 +44,10 @@ def on_proxy(timeline: Timeline, timemap: TimeMap, proxy: Path | None = None) ->
     scores = _scores(timeline, timemap, [_gap(gap, timemap) for gap in timeline.gaps])
     source = _source(timemap, len(scores.index), proxy)
     report, name = timeline.report, timeline.source.title
+    digest = "" if proxy is None else clip_digest(str(proxy))
     return replace(
         timeline,
+        provenance=replace(timeline.provenance, source_digest=digest),
         source=source,
         start_s=start_s,
         end_s=end_s,

@@ -102,6 +102,14 @@ def prove_writable(folder: str | Path) -> None:
             place.rmdir()
 
 
+def is_file(path: Path) -> bool:
+    """Whether a file is there; of a name that comes from elsewhere and that no disk takes, none is."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def nfc(text: str) -> str:
     """The text in Unicode's composed form. Disks and programs write an umlaut as one character or as two."""
     return unicodedata.normalize("NFC", text)

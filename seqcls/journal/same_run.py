@@ -6,15 +6,10 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from seqcls.files import on_disk
-from seqcls.files.named_files import open_regular
 from seqcls.geometry import Geometry
 from seqcls.journal.format import Opening
 from seqcls.timeline import Provenance
 from seqcls.types import SourceInfo
-
-#: Bytes at a clip's beginning, and at its end.
-_LOOKED_AT = 1 << 20
 
 
 def differences(opening: Opening, organs: Sequence[str], source: SourceInfo, provenance: Provenance) -> tuple[str, ...]:
@@ -56,21 +51,3 @@ def layouts_digest(geometry: Geometry) -> str:
     """SHA-256 in hex of the screens whose region is known; for a stated region, which needs none, of none."""
     used = geometry.layouts if geometry.region == "auto" else ()
     return hashlib.sha256(repr([layout.to_dict() for layout in used]).encode()).hexdigest()
-
-
-def source_digest(spec: str) -> str:
-    """SHA-256 in hex of a clip's size, its beginning and its end; "" for what is no file. Two patients' clips may have
-    the same name, size of images and number of frames."""
-    path = on_disk(spec)
-    if "://" in spec or not path.is_file():
-        return ""
-    try:
-        with open_regular(path) as file:
-            size = file.seek(0, 2)
-            digest = hashlib.sha256(str(size).encode())
-            for place in (0, max(0, size - _LOOKED_AT)):
-                file.seek(place)
-                digest.update(file.read(_LOOKED_AT))
-    except OSError:
-        return ""
-    return digest.hexdigest()

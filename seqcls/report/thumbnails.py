@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.errors import DataError
 from seqcls.gate import GateOptions
-from seqcls.geometry import Geometry
+from seqcls.geometry import Geometry, Region, region_mask
 from seqcls.keepable import keepable
 from seqcls.kept_frames import kept_frames
 from seqcls.preprocess import EvenSample
+from seqcls.same_clip import FramesAgain, require_same_file
 from seqcls.sources import Source, open_source
 from seqcls.timeline import Timeline
 
@@ -23,8 +23,6 @@ Image = NDArray[np.uint8]
 #: Pictures in a report, and the height of each in pixels: 40 take about 0.2 MB.
 MOST, HEIGHT = 40, 144
 _QUALITY = 72
-#: A clip that ends so much earlier or later than its run, in seconds and as a share, is another one.
-_APART_S, _APART_SHARE = 1.0, 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,42 +57,48 @@ def thumbnails_of_clip(
 ) -> tuple[Thumbnail, ...]:
     """Decode the clip of a run; ``on_progress`` is called with the number of frames done.
 
-    Raises SourceError where it cannot be opened, DataError where it is another clip than that of the run.
+    Raises SourceError where it cannot be opened, or is another clip than that of the run.
     """
+    require_same_file(timeline, clip)
     info = timeline.source
     rate_hz = None if info.has_clock else info.rate_hz
     with open_source(clip, rate_hz=rate_hz) as source:
-        end_s, sample = _sample(source, timeline, on_progress)
-    apart_s = abs(end_s - timeline.end_s)
-    cut = timeline.report.verdict in ("interrupted", "unknown") and end_s > timeline.end_s
-    if apart_s > max(_APART_S, _APART_SHARE * timeline.end_s) and not cut:
-        raise DataError(
-            f"{source.info.name} ends at {end_s:.2f} s and the run at {timeline.end_s:.2f} s: name the clip of this run"
-        )
-    return thumbnails_of(sample)
+        return thumbnails_of(_sample(source, timeline, on_progress))
 
 
-def _sample(
-    source: Source, timeline: Timeline, on_progress: Callable[[int], None] | None
-) -> tuple[float, list[tuple[float, Image]]]:
-    """When the clip ends, and what may be shown of frames spread over it."""
+def _sample(source: Source, timeline: Timeline, on_progress: Callable[[int], None] | None) -> list[tuple[float, Image]]:
+    """What may be shown of frames spread over the clip.
+
+    The region is looked for anew, in this clip: what a file says of it may be wrong, or of another clip. Where the run
+    knew better, both must have it.
+    """
     used = timeline.provenance
     geometry = Geometry() if used.geometry is None else used.geometry
     gate = GateOptions() if used.gate is None else used.gate
-    sample, end_s = EvenSample[tuple[float, Image]](2 * MOST), 0.0
+    again, sample = FramesAgain(timeline, source.info), EvenSample[tuple[float, Image]](2 * MOST)
     found = {(region.width, region.height): region for region in used.regions}
     known = found if len(found) == len(used.regions) else {}  # the run's own, where each size of images has one
     for done, kept in enumerate(kept_frames(source, geometry, gate), 1):
         frame, image = kept.frame, kept.image
-        end_s = max(end_s, frame.time_s + frame.duration_s)
+        again.take(frame)
         own = known.get((frame.image.shape[1], frame.image.shape[0]))
-        if own is not None and own != kept.region and not frame.damaged:  # a screen that was known to it, say
-            image = keepable(frame.image, own, gate)
+        if image is not None and own is not None and own != kept.region:
+            image = _of_both(frame.image, kept.region, own, gate)
         if image is not None:
             sample.offer((frame.time_s, _small(image)))
         if on_progress is not None:
             on_progress(done)
-    return end_s, sample.kept
+    again.require_end()
+    return sample.kept
+
+
+def _of_both(image: Image, region: Region, own: Region, gate: GateOptions) -> Image | None:
+    """What may be kept by either region, black where only one has it; None for nothing."""
+    kept = keepable(image, own, gate)
+    if kept is None:
+        return None
+    inside = region_mask(region)[own.y0 : own.y1, own.x0 : own.x1]
+    return np.where(inside, kept, 0).astype(np.uint8) if inside.any() else None
 
 
 def thumbnails_of(images: Sequence[tuple[float, Image]]) -> tuple[Thumbnail, ...]:

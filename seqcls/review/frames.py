@@ -28,7 +28,9 @@ from seqcls.geometry import Geometry, Region
 from seqcls.keepable import keepable
 from seqcls.preprocess import with_region
 from seqcls.review.tracks import FrameTimes
+from seqcls.same_clip import SAME_TIME_S
 from seqcls.sources.base import Source
+from seqcls.sources.clip_digest import clip_digest
 from seqcls.sources.video_seek import SeekableVideo
 from seqcls.types import Frame, Gap, SourceInfo
 
@@ -37,9 +39,8 @@ MAX_KEPT_BYTES = 1 << 30
 #: JPEGs of frames that were asked for before they were read.
 MAX_CACHED = 256
 QUALITY = 88
-#: A frame of the run and the same one read again have the same time; decimals of a table aside.
-SAME_TIME_S = 1e-4
 _LOOK_S = 2.0
+_NOT_TAKEN = "None of it is shown, and no label is taken"
 #: So long after a frame was decoded on its own, reading from the beginning waits.
 _GIVE_WAY_S = 0.3
 _PLAYED = {"h264", "vp8", "vp9", "av1"}
@@ -57,6 +58,10 @@ class Known:
     regions: tuple[Region, ...] = ()
     gate: GateOptions = field(default_factory=GateOptions)
     geometry: Geometry = field(default_factory=Geometry)
+    digest: str = ""
+    """``clip_digest`` of the run's clip; empty where nobody knows."""
+    is_whole: bool = True
+    """Whether the run came to the end of the clip."""
 
 
 class ClipFrames:
@@ -73,10 +78,14 @@ class ClipFrames:
         self.info: SourceInfo | None = None
         self.region: Region | None = None
         self.is_read = False
-        self._is_another = False  # its times are not those of the run
+        found = clip_digest(str(path)) if path is not None and known is not None and known.digest else ""
+        self._is_same = known is not None and found != "" and found == known.digest
+        self.is_another = bool(found) and not self._is_same
+        """Whether this is known to be another clip than that of the run: it is not shown."""
         self._seen = 0
         self._open_clip, self._path, self._known, self._whole = open_clip, path, known, whole
-        self._fixed = _the_only(known.regions) if known is not None else None
+        # What the run found is right for its own clip; in one that may be another it is looked for anew.
+        self._fixed = _the_only(known.regions) if known is not None and self._is_same else None
         self._gate = known.gate if known is not None else GateOptions()
         self._start_s, self._duration_s = array("d"), array("d")
         self._offsets, self._sizes = array("q"), array("q")
@@ -109,14 +118,14 @@ class ClipFrames:
     def plays(self) -> bool:
         """Whether the browser may have the file, and its player shows it; waits a moment until that is known."""
         self._looked.wait(_LOOK_S)
-        if self._path is None or self.info is None or self._is_another or not plays_in_browser(self.info, self._path):
+        if self._path is None or self.info is None or self.is_another or not plays_in_browser(self.info, self._path):
             return False
         region = self._fixed if self._fixed is not None else self.region
         return self._whole or (region is not None and _is_all(region))
 
     def jpeg(self, row: int) -> bytes | None:
         """Of the frame in this row; empty where nothing of it may be shown, None where it cannot be had yet."""
-        if self._is_another:
+        if self.is_another:
             return b""
         if row < len(self._sizes) and self._offsets[row] >= 0:
             return self._spooled(row)
@@ -154,6 +163,10 @@ class ClipFrames:
 
     def _read(self) -> None:
         try:
+            if self.is_another:
+                self.problem = f"the file is not the run's clip: is another of the same name there? {_NOT_TAKEN}"
+                self._looked.set()
+                return
             self._open_video()
             self._looked.set()
             with closing(self._open_clip()) as source:
@@ -177,10 +190,12 @@ class ClipFrames:
         if self._known is None:
             return "" if self._sizes else "the clip holds no frame"
         known, all_rows = self._known.times.count, np.array_equal(self._known.index, np.arange(len(self._known.index)))
-        if len(self._sizes) < known or (all_rows and self._seen > known):
-            return f"the clip has {self._seen:,} frames, the run had {known:,}: is it the same clip?"
-        if self._is_another:
-            return "the times of the clip's frames are not those of the run: is it the same clip? None of it is shown"
+        if len(self._sizes) < known or (all_rows and self._known.is_whole and self._seen > known):
+            self.is_another |= not self._is_same
+            taken = "" if self._is_same else f" {_NOT_TAKEN}"
+            return f"the clip has {self._seen:,} frames, the run had {known:,}: is it the same clip?{taken}"
+        if self.is_another:
+            return f"the times of the clip's frames are not those of the run: is it the same clip? {_NOT_TAKEN}"
         return ""
 
     def _give_way(self) -> None:
@@ -237,7 +252,7 @@ class ClipFrames:
         row = int(np.searchsorted(known.index, frame.index))
         if row >= known.times.count or known.index[row] != frame.index:
             return False
-        self._is_another |= abs(frame.time_s - known.times.start_s[row]) > SAME_TIME_S
+        self.is_another |= abs(frame.time_s - known.times.start_s[row]) > SAME_TIME_S
         while len(self._sizes) < row:  # what the run saw and this reading does not give
             for column, value in ((self._start_s, math.nan), (self._duration_s, 0.0)):
                 column.append(value)

@@ -222,7 +222,10 @@ class ReviewSession:
         place = whole_number(plain, "clip")
         if place >= len(self.clips):
             raise ValueError("clip: there is no such")
-        title, times = self.clips[place].title, self._opened_clip(place).all_times()
+        opened = self._opened_clip(place)
+        title, times = self.clips[place].title, opened.all_times()
+        if opened.frames is not None and opened.frames.is_another:
+            raise ValueError("clip: its file is not the run's clip, so its labels would be of neither")
         if times is None:
             raise NotYetError("the clip is being read again")
         track: Track = track_from(plain.get("track"), times.count)
@@ -302,7 +305,8 @@ class ReviewSession:
             used = timeline.provenance
             known = Known(
                 index=timeline.scores.index, times=times, regions=used.regions, gate=used.gate or GateOptions(),
-                geometry=used.geometry or Geometry(),
+                geometry=used.geometry or Geometry(), digest=used.source_digest,
+                is_whole=timeline.report.verdict not in ("interrupted", "unknown"),
             )  # fmt: skip
         found = clip.found
         if found is None:

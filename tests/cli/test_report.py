@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
 from support.commands import Seqcls, bright_clip, one_line
 
 
@@ -44,6 +47,42 @@ def test_the_clip_beside_the_run_is_found(seqcls: Seqcls, model: str) -> None:
     assert seqcls("report", "out").code == 0
     held = facts(Path("out/report.html"))
     assert held["beside"] == "../clip.mp4" and len(held["pictures"]) >= 5 and held["remarks"] == []
+
+
+def test_another_patient_s_clip_of_the_same_name_beside_the_run_is_not_taken(seqcls: Seqcls, model: str) -> None:
+    """Of the same size, times and length; the run's own clip lies elsewhere."""
+    bright_clip(Path("a/clip.mp4"), [True] * 10)
+    bright_clip(Path("b/clip.mp4"), [True] * 9 + [False])
+    stated = ["-m", model, "-o", "b/out", "--region", "0,0,32,32", "--no-gate", "--report"]
+    assert seqcls("run", "a/clip.mp4", *stated).code == 0
+    assert facts(Path("b/out/report.html"))["beside"] == "", "its player would show the other clip"
+    done = seqcls("report", "b/out", "--overwrite")
+    held = facts(Path("b/out/report.html"))
+    assert done.code == 0 and "clip.mp4 is another file than the clip of this run" in done.err
+    assert (held["pictures"], held["beside"]) == ([], "") and "not its clip" in held["remarks"][0]
+    named = seqcls("report", "b/out", "--clip", "a/clip.mp4", "--overwrite")
+    held = facts(Path("b/out/report.html"))
+    assert named.code == 0 and len(held["pictures"]) >= 5 and held["beside"] == ""
+    warned = seqcls("export", "b/out", "--clip", "b/clip.mp4", "-o", "t.csv")
+    assert warned.code == 0 and "another file than the clip of this run" in warned.err
+    timeline = Path("b/out/timeline.json")
+    timeline.write_text(re.sub(r'"source_digest": "\w+",?', "", timeline.read_text(encoding="utf-8")), encoding="utf-8")
+    old = seqcls("report", "b/out", "--overwrite")  # of a run that kept no digest, and looked for no region
+    assert old.code == 0 and "--clip" in old.err and facts(Path("b/out/report.html"))["pictures"] == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names of bytes")
+def test_names_that_no_disk_and_no_text_takes(seqcls: Seqcls, model: str) -> None:
+    bright_clip(Path("clip.mp4"), [True] * 3)
+    assert seqcls("run", "clip.mp4", "-m", model, "-o", "runs/z").code == 0
+    odd = Path(os.fsdecode(b"runs/run\xff"))
+    shutil.copytree("runs/z", odd)
+    timeline = odd / "timeline.json"
+    timeline.write_text(timeline.read_text(encoding="utf-8").replace("clip.mp4", "n" * 300 + ".mp4"), encoding="utf-8")
+    assert seqcls("report", "runs").code == 0
+    links = [one["link"] for one in facts(Path("runs/report.html"))["clips"]]
+    assert links == ["run%FF/report.html", "z/report.html"]
+    assert (odd / "report.html").is_file() and facts(Path("runs/z/report.html"))["pictures"] is not None
 
 
 def test_many_runs_have_an_index_with_those_that_failed(seqcls: Seqcls, model: str, tmp_path: Path) -> None:

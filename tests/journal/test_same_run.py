@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,7 @@ from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry, Layout, Region
 from seqcls.intervals import IntervalOptions
 from seqcls.journal.format import Opening, decode, encode
-from seqcls.journal.same_run import differences, layouts_digest, source_digest
+from seqcls.journal.same_run import differences, layouts_digest
 from seqcls.smoothing import SmoothingOptions
 from seqcls.timeline import Provenance
 from seqcls.types import SourceInfo
@@ -74,12 +73,3 @@ def test_another_file_of_layouts_is_another_region() -> None:
     assert len(set(digests)) == 4 and all(len(digest) == 64 for digest in digests)
     assert layouts_digest(Geometry(layouts=(replace(one),))) == digests[1]
     assert layouts_digest(Geometry(region=(0, 0, 9, 9), layouts=(one,))) == digests[0], "a stated region needs none"
-
-
-def test_clips_of_one_name_and_size_differ_in_their_bytes(tmp_path: Path) -> None:
-    one, other, copy = (tmp_path / name for name in ("one.mp4", "other.mp4", "copy.mp4"))
-    one.write_bytes(b"a" * 3_000_000)
-    other.write_bytes(b"a" * 2_999_999 + b"b")
-    copy.write_bytes(one.read_bytes())
-    assert source_digest(str(one)) == source_digest(str(copy)) != source_digest(str(other))
-    assert source_digest("rtsp://probe/live") == source_digest("0") == source_digest(str(tmp_path)) == ""

@@ -12,10 +12,13 @@ import pytest
 from support.drawn import write_clip
 from support.timelines import timeline
 
-from seqcls.errors import DataError
+from seqcls.errors import SourceError
 from seqcls.gate import GateOptions
-from seqcls.geometry import Geometry, Region
+from seqcls.geometry import Geometry, Region, region_mask
 from seqcls.report.thumbnails import HEIGHT, MOST, Thumbnail, thumbnails_of, thumbnails_of_clip, thumbnails_of_run
+from seqcls.sources import open_source
+from seqcls.sources.clip_digest import clip_digest
+from seqcls.types import Frame
 
 
 def drawn(one: Thumbnail) -> np.ndarray:
@@ -46,9 +49,34 @@ def test_of_a_clip_only_the_region_is_shown_and_another_clip_is_refused(tmp_path
     run = timeline(liver="P" * 20)
     box = (20, 10, 60, 40)
     used = replace(run.provenance, geometry=Geometry(size=32, region=box), gate=GateOptions(enabled=False))
-    run = replace(run, provenance=used)  # 20 frames at 10 Hz, as the clip
+    run = replace(run, source=replace(run.source, width=96, height=80), provenance=used)  # 20 frames at 10 Hz
     done: list[int] = []
     made = thumbnails_of_clip(str(clip), run, done.append)
     assert done[-1] == 20 and len(made) == 20 and drawn(made[0]).shape == (30, 40)
-    with pytest.raises(DataError, match="name the clip of this run"):
-        thumbnails_of_clip(str(clip), replace(run, end_s=60.0))
+    shifted = replace(run.scores, time_s=run.scores.time_s + 0.05)
+    known = replace(run, provenance=replace(used, source_digest="0" * 64))
+    for other, why in (
+        (known, "another file than the clip"),
+        (replace(run, source=replace(run.source, width=90)), "images of 96x80, the run had 90x80"),
+        (replace(run, scores=shifted), "frame 0 at 0.000 s, the run at 0.050 s"),
+    ):
+        with pytest.raises(SourceError, match=why):
+            thumbnails_of_clip(str(clip), other)
+    same = replace(run, provenance=replace(used, source_digest=clip_digest(str(clip))))
+    assert thumbnails_of_clip(str(clip), same) == made
+
+
+def test_a_region_that_the_run_s_file_states_shows_no_more_than_that_of_the_clip(tmp_path: Path) -> None:
+    """The file of a run says that all of the image is ultrasound; the clip itself says what is."""
+    clip = write_clip(tmp_path / "clip.mp4", [True] * 20)
+    with open_source(str(clip)) as source:
+        images = [item.image for item in source if isinstance(item, Frame)]
+    found = Geometry().find(images)
+    run = timeline(liver="P" * 20)
+    regions = (replace(found, x0=0, y0=0, x1=96, y1=80, polygon=()),)
+    used = replace(run.provenance, geometry=Geometry(), gate=GateOptions(enabled=False), regions=regions)
+    run = replace(run, source=replace(run.source, width=96, height=80), provenance=used)
+    made = thumbnails_of_clip(str(clip), run)
+    outside = cv2.dilate(region_mask(found).astype(np.uint8), np.ones((17, 17), np.uint8)) == 0  # JPEG's blocks are 8
+    assert outside.any() and made and all(drawn(one).shape == (80, 96) for one in made)
+    assert max(int(drawn(one)[outside].max()) for one in made) < 8

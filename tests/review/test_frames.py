@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -19,6 +20,7 @@ from seqcls.geometry import Region
 from seqcls.review.frames import ClipFrames, Known, plays_in_browser
 from seqcls.review.tracks import FrameTimes
 from seqcls.sources import open_source
+from seqcls.sources.clip_digest import clip_digest
 from seqcls.types import Frame, SourceInfo
 
 COUNT = 30
@@ -30,7 +32,8 @@ def known_of(path: Path, region: Region = WHOLE) -> Known:
     with open_source(path) as source:
         frames = [item for item in source if isinstance(item, Frame)]
     time_s, duration_s = (np.array([getattr(f, name) for f in frames]) for name in ("time_s", "duration_s"))
-    return Known(index=np.arange(len(frames)), times=FrameTimes.of(time_s, duration_s), regions=(region,))
+    times, digest = FrameTimes.of(time_s, duration_s), clip_digest(str(path))
+    return Known(index=np.arange(len(frames)), times=times, regions=(region,), digest=digest)
 
 
 def opened(path: Path, known: Known | None, *, whole: bool = False) -> closing[ClipFrames]:
@@ -133,8 +136,13 @@ def test_another_clip_than_that_of_the_run_is_told(tmp_path: Path) -> None:
     known = known_of(path)
     write_numbered(path, COUNT - 3)
     with opened(path, known) as frames:
+        assert frames.is_another
         until(lambda: frames.problem != "")
-        assert "27 frames, the run had 30" in frames.problem
+        assert "not the run's clip" in frames.problem and frames.jpeg(0) == b"" and not frames.plays
+    (tmp_path / "clip.frames").unlink()
+    with opened(path, replace(known, digest="")) as frames:  # of an older run
+        until(lambda: frames.problem != "")
+        assert "27 frames, the run had 30" in frames.problem and frames.is_another
 
 
 def test_a_clip_that_cannot_be_read_is_told_and_close_ends_the_thread(tmp_path: Path) -> None:
@@ -152,7 +160,7 @@ def test_a_run_that_left_frames_out_shows_those_that_it_saw(tmp_path: Path) -> N
     path = write_numbered(tmp_path / "clip.mp4", COUNT)
     every, seen = known_of(path, WHOLE), np.array([0, 2, 5, 6, 28])
     times = FrameTimes.of(every.times.start_s[seen], np.full(5, 0.1))
-    with opened(path, Known(index=seen, times=times, regions=(WHOLE,))) as frames:
+    with opened(path, replace(every, index=seen, times=times)) as frames:
         until(lambda: frames.is_read)
         assert [number_of(image_of(frames.jpeg(row))) for row in range(5)] == seen.tolist()
         assert frames.problem == ""
@@ -160,7 +168,7 @@ def test_a_run_that_left_frames_out_shows_those_that_it_saw(tmp_path: Path) -> N
 
 def test_a_clip_of_other_times_is_not_shown(tmp_path: Path) -> None:
     path = write_numbered(tmp_path / "clip.mp4", COUNT)
-    known = known_of(path)
+    known = replace(known_of(path), digest="")
     write_numbered(path, COUNT, rate_hz=25)
     with opened(path, known) as frames:
         until(lambda: frames.problem != "")

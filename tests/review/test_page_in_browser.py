@@ -111,7 +111,7 @@ def test_what_is_labelled_here_trains(chromium: browser.Browser, tmp_path: Path)
 
 def test_every_act_has_a_key(chromium: browser.Browser, tmp_path: Path) -> None:
     clip = write_numbered(tmp_path / "neck.mpg", 20, codec="mpeg2video")
-    run = write_review_run(tmp_path / "run", "neck.mpg", node=DRAWN)
+    run = write_review_run(tmp_path / "run", "neck.mpg", of=clip, node=DRAWN)
     with served(chromium, [run], tmp_path / "out", clips=clip) as (session, url):
         page_ready(chromium, url)
         chromium.until(f"{SAID}.includes('says the model')")
@@ -150,7 +150,7 @@ def test_every_act_has_a_key(chromium: browser.Browser, tmp_path: Path) -> None:
 def test_the_browsers_own_player_shows_the_very_frame(chromium: browser.Browser, tmp_path: Path) -> None:
     """VP9 in WebM, whose region is all of the image: the player gets the file, and shows row k at k's time."""
     clip = write_numbered(tmp_path / "neck.webm", 20, codec="libvpx-vp9", **{"deadline": "realtime", "cpu-used": "8"})
-    run = write_review_run(tmp_path / "run", "neck.webm", node=DRAWN)
+    run = write_review_run(tmp_path / "run", "neck.webm", of=clip, node=DRAWN)
     seen = """
     (async () => {
       const video = document.getElementById("video");
@@ -173,7 +173,7 @@ def test_the_browsers_own_player_shows_the_very_frame(chromium: browser.Browser,
 
 def test_edges_are_dragged_to_frames(chromium: browser.Browser, tmp_path: Path) -> None:
     clip = write_numbered(tmp_path / "neck.mpg", 20, codec="mpeg2video")
-    run = write_review_run(tmp_path / "run", "neck.mpg", node=DRAWN)
+    run = write_review_run(tmp_path / "run", "neck.mpg", of=clip, node=DRAWN)
     with served(chromium, [run], tmp_path / "out", clips=clip) as (session, url):
         page_ready(chromium, url)
         place = "((s, b) => [b.left + s.x({}), b.top + 0.75 * b.height])(seqcls.review.view.scale, document.querySelector('.strip').getBoundingClientRect())"  # fmt: skip

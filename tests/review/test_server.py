@@ -6,6 +6,7 @@ import http.client
 import json
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ class Served:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("review")
     clip = write_numbered(folder / "clips" / "neck.mp4", len(DRAWN))
-    run = write_review_run(folder / "run", "neck.mp4", node=DRAWN)
+    run = write_review_run(folder / "run", "neck.mp4", of=clip, node=DRAWN)
     session = ReviewSession(clips_to_review([run], clip.parent), run / "review", "anna", organs=["duct"])
     server = ReviewServer(session, token=TOKEN)
     yield Served(session, server, clip)
@@ -110,6 +111,17 @@ def test_frames_by_number(served: Served) -> None:
     for row in (0, 7, 19):
         jpeg = served.until(f"/frame?n=0&k={row}")
         assert number_of(np.asarray(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_UNCHANGED), np.uint8)) == row
+
+
+def test_another_clip_of_the_name_is_neither_shown_nor_labelled(tmp_path: Path) -> None:
+    """Of the same times and size: its bytes tell."""
+    clip = write_numbered(tmp_path / "clips" / "neck.mp4", len(DRAWN))
+    run = write_review_run(tmp_path / "run", "neck.mp4", of=write_numbered(tmp_path / "a.mp4", 3), node=DRAWN)
+    with closing(ReviewSession(clips_to_review([run], clip.parent), run / "review", "anna")) as session:
+        assert session.frame(0, 3) == b"" and session.media(0) is None
+        with pytest.raises(ValueError, match="not the run's clip"):
+            session.edit(posted(1))
+        assert session.store.edits == 0
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from support.timelines import timeline
 
 from seqcls.exports import write_run
 from seqcls.geometry import Region
+from seqcls.sources.clip_digest import clip_digest
 from seqcls.types import SourceInfo
 
 TOKEN = "a-token-of-this-test_0123456789"
@@ -56,13 +57,15 @@ def write_numbered(
     return path
 
 
-def write_review_run(folder: Path, path: str, **organs: str) -> Path:
-    """What `seqcls run` leaves of a clip, drawn from strings as ``support.timelines`` has it."""
+def write_review_run(folder: Path, path: str, /, of: Path | None = None, **organs: str) -> Path:
+    """What `seqcls run` leaves of a clip, ``of`` where it is there, drawn from strings as ``support.timelines`` has
+    it."""
     drawn = timeline("clip", **organs)
     source = SourceInfo(name=path.rsplit("/", 1)[-1], kind="file", path=path, width=WIDTH, height=HEIGHT)
     whole = Region(0, 0, WIDTH, HEIGHT, WIDTH, HEIGHT)
-    regions = replace(drawn.provenance, regions=(whole,))
-    write_run(replace(drawn, source=source, provenance=regions), folder)
+    digest = "" if of is None else clip_digest(str(of))
+    known = replace(drawn.provenance, regions=(whole,), source_digest=digest)
+    write_run(replace(drawn, source=source, provenance=known), folder)
     return folder
 
 
