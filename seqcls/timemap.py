@@ -27,6 +27,8 @@ from seqcls.types import MAX_INDEX, MAX_TIME_S, TIME_TOLERANCE_S
 
 #: Faster than this no proxy runs: players and tools of annotation take it, and hands need no more.
 MAX_RATE_HZ = 120
+#: A proxy of slower clips repeats their frames: at 1e-9 frames/s one frame would last longer than any time may be.
+MIN_RATE_HZ = 0.01
 #: 4.6 hours at MAX_RATE_HZ, 22 hours at 25 frames/s: a gap of years in a damaged file would be repeated frame by frame.
 MAX_FRAMES = 2_000_000
 #: A proxy lags behind its clip by at most this much, where frames come in bursts faster than MAX_RATE_HZ.
@@ -61,8 +63,8 @@ class TimeMap:
         object.__setattr__(self, "source_time_s", time_s)
         if index.ndim != 1 or index.shape != time_s.shape or not 1 <= len(index) <= MAX_FRAMES:
             raise UsageError(f"a time map has as many frames as times, from 1 to {MAX_FRAMES:,}, not {index.shape}")
-        if not (math.isfinite(self.rate_hz) and 0 < self.rate_hz <= MAX_RATE_HZ):
-            raise UsageError(f"a proxy has up to {MAX_RATE_HZ} frames per second, not {self.rate_hz!r}")
+        if not (math.isfinite(self.rate_hz) and MIN_RATE_HZ <= self.rate_hz <= MAX_RATE_HZ):
+            raise UsageError(f"a proxy has {MIN_RATE_HZ} to {MAX_RATE_HZ} frames per second, not {self.rate_hz!r}")
         if index[0] < 0 or index[-1] > MAX_INDEX or (np.diff(index) < 0).any():
             raise UsageError("the clip's frames in a time map must count upwards from 0")
         if not (abs(time_s) <= MAX_TIME_S).all() or (np.diff(time_s) < 0).any():
@@ -256,7 +258,7 @@ def _rate_for(times: NDArray[np.float64], end_s: float) -> Fraction:
     mean_hz = 1 / float(calm.mean()) if len(calm) else median_hz
     own = [_as_fraction(hz, most) for hz in (mean_hz, median_hz) for most in (1, 1001, 100_000)]
     own += [Fraction(round(hz) * 1000, 1001) for hz in (mean_hz, median_hz)]
-    own = [rate for rate in own if 0 < rate <= MAX_RATE_HZ]
+    own = [rate for rate in own if MIN_RATE_HZ <= rate <= MAX_RATE_HZ]
     for near_s in (_EXACT_S, SNAP_S, math.inf):  # exact times tell 29.97 from 30 after four frames
         for rate in own:
             if _fits(since, float(rate), min(near_s, 0.25 / float(rate))):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from seqcls.errors import DataError, UsageError
-from seqcls.timemap import MAX_FRAMES, MAX_LAG_S, MAX_RATE_HZ, TimeMap
+from seqcls.timemap import MAX_FRAMES, MAX_LAG_S, MAX_RATE_HZ, MIN_RATE_HZ, TimeMap
+from seqcls.types import MAX_TIME_S
 
 RATES = [1.0, 7.3, 12.5, 24000 / 1001, 25.0, 30000 / 1001, 30.003, 59.94, 119.0]
 
@@ -180,6 +181,8 @@ HEAD = "proxy_frame,source_frame,source_time_s,source_end_s,rate_hz\n"
         (HEAD + "0,0,0,nan,25\n", "ends at nan"),
         (HEAD + "0,0,0,1,0\n", "frames per second"),
         (HEAD + "0,0,0,1,1e9\n", "frames per second"),
+        (HEAD + "0,0,0,1,1e-300\n", "0.01 to 120 frames per second"),
+        (HEAD + "0,0,0,1,0.009\n", "0.01 to 120 frames per second"),
         (HEAD + '0,0,0,"1\n', "line|numbers"),
     ],
 )
@@ -209,3 +212,10 @@ def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
 def test_a_map_of_too_many_frames_is_refused() -> None:
     with pytest.raises(UsageError, match=f"{MAX_FRAMES:,}"):
         TimeMap(np.zeros(MAX_FRAMES + 1, np.int64), np.zeros(MAX_FRAMES + 1), 25.0, 0.0)
+
+
+def test_a_clip_slower_than_any_proxy_repeats_its_frames() -> None:
+    """A frame in 200 s, 0.005 Hz: at 1 Hz each is shown 200 times. Times of the slowest stay those of any file."""
+    made = TimeMap.of_frames(np.array([0.0, 200.0, 400.0]), 600.0)
+    assert made.rate_hz == 1 and len(made.source_index) == 600 and made.repeated == 597
+    assert MAX_FRAMES / MIN_RATE_HZ < MAX_TIME_S

@@ -48,7 +48,8 @@ def import_labels(
     marks anywhere in a clip is absent.
     """
     from seqcls.datasets.import_labels import in_frames, in_seconds, write_labels_csv, write_labels_json
-    from seqcls.datasets.labels import read_labels
+    from seqcls.datasets.labels import MAX_NOTES, read_labels
+    from seqcls.sources.base import few
     from seqcls.timemap import TimeMap
 
     target = output if output is not None else Path(f"{file.stem}-labels.csv")
@@ -65,7 +66,7 @@ def import_labels(
         else:
             mapped = in_seconds if suffix == ".csv" else in_frames
             clips = [mapped(labels, times) for labels, times in _with_times(found, file, clip)]
-        for note in dict.fromkeys(note for labels in clips for note in labels.notes):
+        for note in few(list(dict.fromkeys(note for labels in clips for note in labels.notes)), MAX_NOTES):
             console.warn(note)
         (write_labels_csv if suffix == ".csv" else write_labels_json)(target, clips)
         rows = sum(len(labels.spans) for labels in clips)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.datasets.label_checks import clip_messages
+from seqcls.datasets.label_formats.found import is_address, leads_out
 from seqcls.datasets.labelled_span import LabelledSpan, by_organ, filled
 from seqcls.datasets.labels import ClipLabels
 from seqcls.errors import DataError
 from seqcls.files import nfc, write_csv
 from seqcls.files.json_text import write_json
 from seqcls.sources import open_source
+from seqcls.text.wording import cut
 from seqcls.timemap import TimeMap
 from seqcls.types import Frame, Gap, SourceReport
 
@@ -178,21 +182,44 @@ def write_labels_json(path: str | Path, clips: Sequence[ClipLabels]) -> None:
 
 
 def file_names(clips: Sequence[ClipLabels]) -> dict[str, str]:
-    """How clips are named in what is written: as the labels do, but for folders that lead to one person's disk.
+    """How clips are named in what is written: as the labels do, but for folders that lead to one person's disk, and
+    for addresses.
 
-    Of such a path as many names are kept, from its end, as tell it from the others.
+    Of these as many names are kept, from the end of the path, as tell it from the others. Raises DataError where
+    nothing of the path does.
     """
-    parts = {
-        clip.file: PurePosixPath(nfc(clip.file).replace("\\", "/")).parts for clip in clips if _leads_out(clip.file)
-    }
-    names = {clip.file: clip.file for clip in clips}
+    parts = {clip.file: _path_parts(clip.file) for clip in clips}
+    counts = _telling_apart(parts)
+    names, files = dict[str, str](), dict[str, str]()
     for file, own in parts.items():
-        others = [other for name, other in parts.items() if name != file]
-        count = next((n for n in range(1, len(own)) if all(own[-n:] != other[-n:] for other in others)), len(own))
-        names[file] = "/".join(part for part in own[-count:] if part not in ("..", "/"))
+        short = "/".join(part for part in own[-counts[file] :] if part not in ("..", "/"))
+        names[file] = short if is_address(file) or leads_out(unquote(file)) else file
+        if (other := files.setdefault(names[file], file)) != file:
+            raise DataError(f"{cut(other)} and {cut(file)} are two clips of one name; rename one of them")
     return names
 
 
-def _leads_out(file: str) -> bool:
-    posix = PurePosixPath(file.replace("\\", "/"))
-    return posix.is_absolute() or PureWindowsPath(file).is_absolute() or ".." in posix.parts
+def _path_parts(file: str) -> tuple[str, ...]:
+    path = nfc(file)
+    if is_address(path):  # all behind the computer's name, without a query
+        path = re.split(r"[?#]", re.sub(r"^[^:]*:(?=[/\\])", "", path), maxsplit=1)[0].replace("\\", "/").lstrip("/")
+        path = path.partition("/")[2] or re.split("[:@]", path)[-1]
+    if is_address(file) or leads_out(unquote(path)):
+        path = unquote(path)
+    return PurePosixPath(path.replace("\\", "/")).parts
+
+
+def _telling_apart(parts: dict[str, tuple[str, ...]]) -> dict[str, int]:
+    """Of each path, how many of its last parts no other one has."""
+    counts, alike, count = dict[str, int](), [list(parts)], 0
+    while alike:
+        count += 1
+        groups = dict[tuple[int, str], list[str]]()
+        for place, files in enumerate(alike):
+            for file in files:
+                own = parts[file]
+                counts[file] = min(count, len(own))
+                if count <= len(own):
+                    groups.setdefault((place, own[-count]), []).append(file)
+        alike = [files for files in groups.values() if len(files) > 1]
+    return counts

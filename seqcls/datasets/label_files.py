@@ -29,6 +29,10 @@ _OPTIONAL = ("patient", "path")
 #: Half a million rows have 40 MB. A cell that names a file, or says when, is far shorter than what a quote that is
 #: never closed takes in.
 MAX_BYTES, MAX_ROWS, MAX_CELL, MAX_COLUMNS = 64 << 20, 500_000, 1000, 1000
+#: Of any kind of label file: subtitles of MAX_ROWS cues have 2 million lines, JSON has one for each value and bracket.
+MAX_LINES = 4_000_000
+#: Characters of a line of subtitles, which names at most all organs.
+MAX_LINE = 65_536
 #: Accents on one letter, of which languages put two or three: the time to compose them grows with their square.
 MAX_ACCENTS = 100
 
@@ -57,6 +61,8 @@ def read_text(path: Path) -> tuple[str, tuple[str, ...]]:
         notes = (f"{path} is not UTF-8 and was read as Windows-1252: check {word!r}, or save it as UTF-8",)
     if _piles_up(text):
         raise DataError(f"{path} is not text, it piles up accents on one letter; save it as 'CSV UTF-8'")
+    if max(text.count("\n"), text.count("\r")) > MAX_LINES:
+        raise DataError(f"{path} has more than {MAX_LINES:,} lines; divide it into several files")
     text = nfc(text.removeprefix("\ufeff"))
     if "\0" in text:
         raise DataError(f"{path} is not text, it holds zero bytes; save it as 'CSV UTF-8'")

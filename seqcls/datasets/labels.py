@@ -22,9 +22,12 @@ from seqcls.datasets.label_formats.own_table import COLUMNS
 from seqcls.datasets.labelled_span import Label, LabelledSpan
 from seqcls.errors import DataError, UsageError
 from seqcls.files import nfc, on_disk
+from seqcls.sources.base import few
 from seqcls.text.foreign_text import for_terminal
 from seqcls.types import TIME_TOLERANCE_S, UNFIT_IN_ORGANS, require_organs
 
+#: On one label file: a task of which nothing is labelled has one.
+MAX_NOTES = 50
 #: Not seen, and not typed on purpose: soft hyphen, spaces without width, word joiner, mark of the byte order.
 _UNSEEN = re.compile("[\u00ad\u200b\u2060\ufeff]")
 
@@ -95,11 +98,12 @@ def read_labels(path: str | Path) -> list[ClipLabels]:
     for span in found.spans:
         by_clip.setdefault(span.file, []).append(span)
     rest: Label | None = "absent" if found.marks_only else None
+    notes = (*notes, *few(list(found.notes), MAX_NOTES))
     return [
         replace(
             _clip(file, own, path),
             frames=found.frames.get(file, 0),
-            notes=(*notes, *found.notes),
+            notes=notes,
             rest=None if file in found.complete else rest,
             end_s=found.ends_s.get(file, 0.0),
             names_clip=found.names_clip,

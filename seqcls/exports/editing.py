@@ -10,6 +10,7 @@ second, to which edges are rounded.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -119,4 +120,5 @@ def _shown(intervals: tuple[Interval, ...], rate: Fraction) -> Iterator[tuple[In
 
 
 def _frame(time_s: float, rate: Fraction) -> int:
-    return max(0, round(time_s * float(rate)))
+    # Half a frame always goes up, also where it is written with an error: else a presence changes its length.
+    return max(0, math.floor(time_s * float(rate) + 0.501))

@@ -16,7 +16,7 @@ from seqcls.errors import OutputError
 from seqcls.exports.csv_cells import seconds_cell
 from seqcls.exports.frame_states import ABSENT, PRESENT, UNKNOWN, frame_states
 from seqcls.files import write_csv, write_text
-from seqcls.text.foreign_text import for_terminal
+from seqcls.text.foreign_text import for_csv, for_terminal
 from seqcls.timeline import Timeline
 
 #: Of MS-TCN text; the first is that of GTEA.
@@ -56,6 +56,6 @@ def write_mstcn(timeline: Timeline, path: str | Path) -> None:
 
 
 def _label(organ: str) -> str:
-    """Readers split the list of labels at blanks."""
-    name = "_".join(for_terminal(organ).split()) or "_"
+    """Readers split the list of labels at blanks; spreadsheets would run a formula, in text with lines alone, too."""
+    name = for_csv("_".join(for_terminal(organ).split())) or "_"
     return f"{name}_" if name in (BACKGROUND, NOT_KNOWN) else name

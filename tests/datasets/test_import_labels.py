@@ -70,10 +70,23 @@ def test_what_lies_between_spans_is_filled_in_their_own_unit() -> None:
     assert found == [("absent", 0, 1), ("present", 2, 3), ("ignore", 4, 4), ("absent", 5, 7)]
 
 
+def named(*files: str) -> list[ClipLabels]:
+    return [of(frames(1, 1, file=file)) for file in files]
+
+
 def test_files_are_named_without_the_folders_of_a_disk(tmp_path: Path) -> None:
     files = ("D:\\scans\\P1\\a.mp4", "/home/x/P2/a.mp4", "../../b.mp4", "P3/c.mp4")
     clips = [in_seconds(of(frames(1, 1, file=file)), TIMES) for file in files]
     assert list(file_names(clips).values()) == ["P1/a.mp4", "P2/a.mp4", "b.mp4", "P3/c.mp4"]
+    secret = ("smb://u:p@srv/Doe Jane/x.mp4", "~/Doe Jane/y.mp4", "u:p@srv/Doe/z.mp4?key=1", "%2Fhome%2Fdoe%2Fw.mp4")
+    assert list(file_names(named(*secret)).values()) == ["x.mp4", "y.mp4", "z.mp4", "w.mp4"]
+    assert list(file_names(named("smb://s/A/x.mp4", "/B/x.mp4", "x.mp4")).values()) == ["A/x.mp4", "B/x.mp4", "x.mp4"]
+    with pytest.raises(DataError, match="two clips of one name"):
+        file_names(named("smb://s/x.mp4", "smb://t/x.mp4"))
+    many = named(
+        *(f"/home/doe/p{k}/x.mp4" for k in range(2_000))
+    )  # each with each would take a second, of 20,000 minutes
+    assert file_names(many)["/home/doe/p7/x.mp4"] == "p7/x.mp4"
     write_labels_csv(tmp_path / "l.csv", [replace(clips[0], patient="=1")])
     assert (tmp_path / "l.csv").read_text(encoding="utf-8").splitlines()[:2] == [
         "file,organ,start_s,end_s,state,patient",

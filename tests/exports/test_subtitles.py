@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.timelines import timeline
 
+from seqcls.datasets.labels import read_labels
 from seqcls.exports import export
 from seqcls.exports import subtitles as module
 
@@ -56,5 +57,14 @@ def test_cues_are_found_in_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
         module, "sorted", lambda *of, **how: asked.append(len(of[0])) or sorted(*of, **how), raising=False
     )
     cues = module._cues(made)
-    assert [text for _, _, text in cues[:3]] == ["liver", "liver · node", "node"] and len(cues) == 180
+    assert [organs for _, _, organs in cues[:3]] == [("liver",), ("liver", "node"), ("node",)] and len(cues) == 180
     assert sum(asked) < 8 * len(made.intervals)
+
+
+def test_a_dot_in_a_name_parts_no_organs(tmp_path: Path) -> None:
+    """SubRip knows no escapes, so there the name has another dot; one between letters stays what it is."""
+    made = timeline(**{"a · b": "PP", "l·l ·": "PP", "c &amp; d": "PP"})
+    (vtt,), (srt,) = export(made, tmp_path, "vtt"), export(made, tmp_path, "srt")
+    assert "\na &#183; b · l·l &#183; · c &amp;amp; d\n" in vtt.read_text(encoding="utf-8")
+    assert read_labels(vtt)[0].organs == ("a · b", "c &amp; d", "l·l ·")
+    assert read_labels(srt)[0].organs == ("a \u2027 b", "c &amp; d", "l·l \u2027")

@@ -13,7 +13,7 @@ from seqcls.datasets.label_times import seconds_of
 from seqcls.datasets.labelled_span import LabelledSpan
 from seqcls.errors import DataError
 from seqcls.text.foreign_text import from_csv
-from seqcls.text.wording import count_of
+from seqcls.text.wording import count_of, cut
 
 _ROW = re.compile(r"(-?\d+(?:[.,]\d+)?)\t(-?\d+(?:[.,]\d+)?)(?:\t(.*))?")
 #: Behind a label that is bound to some frequencies.
@@ -21,8 +21,10 @@ _FREQUENCIES = "\\\t"
 
 
 def is_audacity(text: str) -> bool:
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    return bool(_ROW.fullmatch(first))
+    # Without a list of all lines, of which there may be millions.
+    begin = len(text) - len(text.lstrip())
+    start, end = text.rfind("\n", 0, begin) + 1, text.find("\n", begin)
+    return bool(_ROW.fullmatch(text[start : len(text) if end < 0 else end].rstrip("\r")))
 
 
 def read(text: str, path: Path) -> FoundLabels:
@@ -35,7 +37,7 @@ def read(text: str, path: Path) -> FoundLabels:
         where = f"{path}, line {number}"
         row = _ROW.fullmatch(line)
         if row is None:
-            raise DataError(f"{where}: {line[:80]!r} is no label of Audacity: begin, end and text with tabs between")
+            raise DataError(f"{where}: {cut(line)!r} is no label of Audacity: begin, end and text with tabs between")
         start_s, end_s = (seconds_of(row[at], name, where) for at, name in ((1, "begin"), (2, "end")))
         if start_s == end_s:
             points += 1

@@ -5,17 +5,18 @@ Layout: BORIS 8 and 9, project format 7.0 (`behaviors_conf`, `observations`).
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from seqcls.datasets.label_formats.boris_times import in_media
-from seqcls.datasets.label_formats.found import FoundLabels, entry, marked_times, number, require_few
+from seqcls.datasets.label_formats.boris_times import MediaClock
+from seqcls.datasets.label_formats.found import FoundLabels, clip_of_url, entry, marked_times, number, require_few
 from seqcls.datasets.labelled_span import LabelledSpan, by_organ, filled
 from seqcls.errors import DataError
 from seqcls.files import nfc
-from seqcls.text.wording import count_of
+from seqcls.text.wording import count_of, cut
 
 
 def is_project(body: Any) -> bool:
@@ -27,8 +28,9 @@ def read(body: Any, path: Path) -> FoundLabels:
     types = _behavior_types(body, path)
     spans, notes, ends_s, complete = list[LabelledSpan](), list[str](), dict[str, float](), set[str]()
     for name, observation in body["observations"].items():
-        where = f"{path}, observation {name[:100]!r}"
+        where = f"{path}, observation {cut(name)!r}"
         media = _media(name, observation, where)
+        clock = MediaClock(media)
         offset = observation.get("time offset", 0)
         offset_s = number(0 if offset is None else offset, "time offset", where)
         own, points = list[LabelledSpan](), 0
@@ -36,33 +38,33 @@ def read(body: Any, path: Path) -> FoundLabels:
             if stop_s is None:
                 points += 1
                 continue
-            for file, begin_s, end_s in in_media(start_s, stop_s, media, offset_s, place):
+            for file, begin_s, end_s in clock.parts(start_s, stop_s, offset_s, place):
                 own.append(marked_times(file, code, begin_s, end_s, place))
-            require_few(len(spans) + len(own), where)
+                require_few(len(spans) + len(own), where)
         if points:
             notes.append(f"{where}: {count_of(points, 'point event')} left out, which last no time")
         if not own:
-            notes.append(f"{where}: no state event, so {media[0][0][:100]} is not labelled")
-        ends_s |= {nfc(file).strip(): length_s for file, length_s in media if length_s > 0}
-        for file, begin_s, end_s in _observed(observation, media, offset_s, where):
-            complete.add(file := nfc(file).strip())
-            last_s = min(end_s, ends_s.get(file, max((span.end_s for span in own if span.file == file), default=0.0)))
-            of_file = by_organ(span for span in own if span.file == file)
-            whole = [one for of_organ in of_file for one in filled(of_organ, "absent", begin_s, last_s)]
-            own = [*whole, *(span for span in own if span.file != file)]
-        spans += own
+            notes.append(f"{where}: no state event, so {cut(media[0][0])} is not labelled")
+        ends_s |= {file: length_s for file, length_s in media if length_s > 0}
+        by_file = dict[str, list[LabelledSpan]]()
+        for span in own:
+            by_file.setdefault(span.file, []).append(span)
+        for file, begin_s, end_s in _observed(observation, clock, where):
+            complete.add(file)
+            found = by_file.get(file, [])
+            last_s = min(end_s, ends_s.get(file, max((span.end_s for span in found), default=0.0)))
+            by_file[file] = [one for same in by_organ(found) for one in filled(same, "absent", begin_s, last_s)]
+        spans += itertools.chain.from_iterable(by_file.values())
     return FoundLabels(spans, marks_only=True, ends_s=ends_s, notes=tuple(notes), complete=frozenset(complete))
 
 
-def _observed(
-    observation: Any, media: list[tuple[str, float]], offset_s: float, where: str
-) -> list[tuple[str, float, float]]:
+def _observed(observation: Any, clock: MediaClock, where: str) -> list[tuple[str, float, float]]:
     """The files with the stretch of each that was observed, where the observation is limited to an interval."""
     limits = observation.get("observation time interval")
     if not (isinstance(limits, list) and len(limits) == 2 and any(limits)):
         return []
     begin_s, end_s = (number(limit, "observation time interval", where) for limit in limits)
-    return list(in_media(begin_s, end_s if end_s else math.inf, media, 0.0, where))
+    return list(clock.parts(begin_s, end_s if end_s else math.inf, 0.0, where))
 
 
 def _behavior_types(body: Any, path: Path) -> dict[str, bool]:
@@ -90,8 +92,9 @@ def _media(name: str, observation: Any, where: str) -> list[tuple[str, float]]:
         if not isinstance(file, str):
             raise DataError(f"{where}: a media file is no text")
         length = lengths.get(file) if isinstance(lengths, dict) else None
-        found.append((file, math.nan if length is None else number(length, "length", where)))
-    return found or [(name, math.nan)]
+        length_s = math.nan if length is None else number(length, "length", where)
+        found.append((nfc(clip_of_url(file)).strip(), length_s))
+    return found or [(nfc(name).strip(), math.nan)]
 
 
 def _states(events: list[Any], types: dict[str, bool], where: str) -> Iterator[tuple[str, float, float | None, str]]:
@@ -106,7 +109,7 @@ def _states(events: list[Any], types: dict[str, bool], where: str) -> Iterator[t
     for time_s, event, place in sorted(rows, key=lambda row: row[0]):
         code = event[2]
         if code not in types:
-            raise DataError(f"{place}: {code[:100]!r} is no behavior of the ethogram")
+            raise DataError(f"{place}: {cut(code)!r} is no behavior of the ethogram")
         if not types[code]:
             yield code, time_s, None, place
         elif (begin := begun.pop(key := tuple(event[1:4]), None)) is None:
@@ -114,4 +117,4 @@ def _states(events: list[Any], types: dict[str, bool], where: str) -> Iterator[t
         else:
             yield code, begin[0], time_s, begin[1]
     for (_, code, *_), (time_s, place) in begun.items():
-        raise DataError(f"{place}: {code[:100]} begins at {time_s:g} s and has no end; fix unpaired events in BORIS")
+        raise DataError(f"{place}: {cut(code)} begins at {time_s:g} s and has no end; fix unpaired events in BORIS")

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from seqcls.datasets.label_files import table_rows
-from seqcls.datasets.label_formats.boris_times import in_media
-from seqcls.datasets.label_formats.found import FoundLabels, marked_times
+from seqcls.datasets.label_formats.boris_times import MediaClock
+from seqcls.datasets.label_formats.found import FoundLabels, clip_of_url, marked_times, require_few
 from seqcls.datasets.label_times import seconds_of
 from seqcls.datasets.labelled_span import LabelledSpan
 from seqcls.errors import DataError
-from seqcls.text.wording import count_of
+from seqcls.text.wording import count_of, cut
 
 _REQUIRED = ("observation_id", "behavior", "behavior_type", "start_s", "stop_s")
 _OPTIONAL = ("media_file_name", "source", "media_file", "time_offset_s", "media_duration_s")
@@ -27,19 +27,23 @@ def is_boris(header: Sequence[str]) -> bool:
 
 def read(text: str, path: Path) -> FoundLabels:
     """Raises DataError that names the line."""
-    spans, points = list[LabelledSpan](), 0
+    spans, points, clock = list[LabelledSpan](), 0, MediaClock([])
     for where, cells in table_rows(text, path, _REQUIRED, _OPTIONAL):
         kind = cells["behavior_type"].upper()
         if kind == "POINT":
             points += 1
             continue
         if kind != "STATE":
-            raise DataError(f"{where}: behavior type {cells['behavior_type']!r}; export BORIS's *aggregated* events")
+            raise DataError(
+                f"{where}: behavior type {cut(cells['behavior_type'])!r}; export BORIS's *aggregated* events"
+            )
         start_s, stop_s = (seconds_of(cells[name], name, where) for name in ("start_s", "stop_s"))
-        media = _media(cells)
+        if (media := _media(cells)) != clock.media:  # rows of one observation follow each other
+            clock = MediaClock(media)
         offset_s = float(cells["time_offset_s"]) if _is_number(cells["time_offset_s"]) else 0.0
-        for file, begin_s, end_s in in_media(start_s, stop_s, media, offset_s, where):
+        for file, begin_s, end_s in clock.parts(start_s, stop_s, offset_s, where):
             spans.append(marked_times(file, cells["behavior"], begin_s, end_s, where))
+            require_few(len(spans), where)
     notes = (f"{path}: {count_of(points, 'point event')} left out, which last no time",) * bool(points)
     return FoundLabels(spans, marks_only=True, notes=notes)
 
@@ -53,8 +57,8 @@ def _media(cells: dict[str, str]) -> list[tuple[str, float]]:
     # One name may hold what stands between several.
     if len(files) == len(lengths) > 1 and (not known or known[0] in files):
         each = zip(files, lengths, strict=True)
-        return [(file, float(length) if _is_number(length) else math.nan) for file, length in each]
-    return [([*known, *files, cells["observation_id"]][0], math.nan)]
+        return [(clip_of_url(file), float(length) if _is_number(length) else math.nan) for file, length in each]
+    return [(clip_of_url([*known, *files, cells["observation_id"]][0]), math.nan)]
 
 
 def _is_number(text: str) -> bool:

@@ -16,6 +16,7 @@ from seqcls.datasets.label_formats.found import FoundLabels, clip_of_url, marked
 from seqcls.datasets.labelled_span import LabelledSpan, by_organ, filled
 from seqcls.errors import DataError
 from seqcls.files import nfc
+from seqcls.text.wording import cut
 from seqcls.types import MAX_INDEX
 
 _FRAME = re.compile(r"\d{1,13}")
@@ -45,7 +46,7 @@ def read(root: Element, path: Path) -> FoundLabels:
     is_part = root.find("meta/job") is not None
     stretches = dict[tuple[str, str], list[tuple[int, int, str]]]()
     for track in root.findall("track"):
-        where = f"{path}, track {track.get('id', '')[:40]}"
+        where = f"{path}, track {cut(track.get('id', ''))}"
         task_id = track.get("task_id", "")
         if task_id not in tasks and len(tasks) > 1:
             raise DataError(f"{where}: it is of no task of this file; export the tasks one by one")
@@ -53,11 +54,11 @@ def read(root: Element, path: Path) -> FoundLabels:
         own = stretches.setdefault((key, track.get("label", "")), [])
         own += [(first, last, where) for first, last in _in_view(track, tasks[key].last, where)]
         require_few(len(own), where)
-    marked = dict[str, list[LabelledSpan]]()
+    marked, count = dict[str, list[LabelledSpan]](), 0
     for (key, label), found in stretches.items():
         spans = [marked_frames(tasks[key].file, label, first, last, where) for first, last, where in _joined(found)]
         marked.setdefault(key, []).extend(spans)
-        require_few(sum(map(len, marked.values())), str(path))
+        require_few(count := count + len(spans), str(path))
     known = {key for key in marked if tasks[key].last >= 0}
     return FoundLabels(
         [span for key, spans in marked.items() for span in (_whole(spans, tasks[key]) if key in known else spans)],
@@ -90,7 +91,7 @@ def _number(task: Element, name: str, path: Path) -> int:
     if not text:
         return -1
     if not _FRAME.fullmatch(text) or int(text) > MAX_INDEX:
-        raise DataError(f"{path}: no clip has {name} {text[:40]}")
+        raise DataError(f"{path}: no clip has {name} {cut(text)}")
     return int(text)
 
 
@@ -105,7 +106,7 @@ def _in_view(track: Element, end: int, where: str) -> Iterator[tuple[int, int]]:
         if (stated := shape.get("frame")) is None:
             continue
         if not _FRAME.fullmatch(stated):
-            raise DataError(f"{where}: {stated[:40]!r} is no number of a frame")
+            raise DataError(f"{where}: {cut(stated)!r} is no number of a frame")
         shapes[int(stated)] = (shape.get("outside", "0") == "1", shape.get("keyframe", "1") == "1")
     ordered = sorted(shapes)
     first = -1

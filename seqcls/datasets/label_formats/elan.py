@@ -16,6 +16,7 @@ from seqcls.datasets.labelled_span import LabelledSpan
 from seqcls.errors import DataError
 from seqcls.files import nfc
 from seqcls.text.organ_marks import WRITTEN_STATES
+from seqcls.text.wording import cut
 from seqcls.types import MAX_TIME_S
 
 _MILLISECONDS = re.compile(r"\d{1,13}")
@@ -30,22 +31,23 @@ def read(root: Element, path: Path) -> FoundLabels:
     header = root.find("HEADER")
     header = Element("HEADER") if header is None else header
     if (unit := header.get("TIME_UNITS", "milliseconds")) != "milliseconds":
-        raise DataError(f"{path} counts {unit[:40]}; only milliseconds are read, as ELAN writes them by default")
+        raise DataError(f"{path} counts {cut(unit)}; only milliseconds are read, as ELAN writes them by default")
     file, origin_ms = _media(header, path)
     slots = _slots(root, path)
     spans, notes = list[LabelledSpan](), list[str]()
     for tier in root.iter("TIER"):
         name = tier.get("TIER_ID", "")
-        rows = list(_annotations(tier, slots, f"{path}, tier {name[:100]!r}"))
+        rows = list(_annotations(tier, slots, f"{path}, tier {cut(name)!r}"))
         require_few(len(spans) + len(rows), str(path))
         values = [text.strip().lower() for text, _, _, _ in rows]
-        of_states = [value in WRITTEN_STATES or value in ("", name.strip().lower()) for value in values]
+        of_itself = name.strip().lower()
+        of_states = [value in WRITTEN_STATES or value in ("", of_itself) for value in values]
         if not rows:
-            notes.append(f"{path}: tier {name[:100]!r} holds no annotation in time, so it says nothing")
+            notes.append(f"{path}: tier {cut(name)!r} holds no annotation in time, so it says nothing")
         elif any(of_states) and not all(of_states):
             first = rows[of_states.index(not of_states[0])]
             raise DataError(
-                f"{first[3]}: {first[0][:100]!r} beside {rows[0][0][:100]!r}: the annotations of a tier are either all"
+                f"{first[3]}: {cut(first[0])!r} beside {cut(rows[0][0])!r}: the annotations of a tier are either all"
                 " states of the organ that it is named after, or all names of organs"
             )
         for text, start_ms, end_ms, where in rows:
@@ -64,7 +66,7 @@ def _media(header: Element, path: Path) -> tuple[str, int]:
         file = clip_of_url(media.get("RELATIVE_MEDIA_URL") or media.get("MEDIA_URL") or "")
         origin = media.get("TIME_ORIGIN", "0")
         if not _MILLISECONDS.fullmatch(origin):
-            raise DataError(f"{path}: TIME_ORIGIN {origin[:40]!r} is no number of milliseconds")
+            raise DataError(f"{path}: TIME_ORIGIN {cut(origin)!r} is no number of milliseconds")
         return nfc(file), int(origin)
     return "", 0
 
@@ -77,7 +79,7 @@ def _slots(root: Element, path: Path) -> dict[str, int]:
         if value is None:
             continue
         if not _MILLISECONDS.fullmatch(value) or int(value) > MAX_TIME_S * 1000:
-            raise DataError(f"{path}, time slot {name[:40]!r}: {value[:40]!r} is no number of milliseconds")
+            raise DataError(f"{path}, time slot {cut(name)!r}: {cut(value)!r} is no number of milliseconds")
         slots[name] = int(value)
     return slots
 
@@ -85,7 +87,7 @@ def _slots(root: Element, path: Path) -> dict[str, int]:
 def _annotations(tier: Element, slots: dict[str, int], where: str) -> Iterator[tuple[str, int, int, str]]:
     """Text, begin and end in ms, and place of each annotation that has a time of its own."""
     for annotation in tier.iter("ALIGNABLE_ANNOTATION"):
-        place = f"{where}, annotation {annotation.get('ANNOTATION_ID', '')[:40]}"
+        place = f"{where}, annotation {cut(annotation.get('ANNOTATION_ID', ''))}"
         ends = [slots.get(annotation.get(name, "")) for name in ("TIME_SLOT_REF1", "TIME_SLOT_REF2")]
         start_ms, end_ms = ends
         if start_ms is None or end_ms is None:

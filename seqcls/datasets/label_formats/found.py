@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -15,10 +15,14 @@ from seqcls.datasets.labelled_span import Label, LabelledSpan
 from seqcls.errors import DataError
 from seqcls.files import nfc
 from seqcls.text.organ_marks import parsed_mark
+from seqcls.text.wording import cut
 from seqcls.types import MAX_INDEX, MAX_TIME_S
 
 #: Label Studio writes it before the name of a file that was uploaded.
 _UPLOADED = re.compile(r"^[0-9a-f]{8}-(?=.)")
+#: What begins an address: a scheme (two letters at least, "C:/" is a drive), or who may enter which computer.
+_ADDRESS = re.compile(r"[A-Za-z][\w+.-]+:[/\\]|[^/\\@:]*:[^/\\@]*@[^/\\]*[/\\]|[^/\\@:]+@[^/\\@:]+:[^/\\]*[/\\]")
+_ESCAPED_FOLDER = re.compile(r"%(?:2f|5c)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +57,11 @@ def marked_times(file: str, text: str, start_s: float, end_s: float, where: str)
 def marked_frames(file: str, text: str, first: int, last: int, where: str) -> LabelledSpan:
     """The span of a mark over frames counted from 0, both inside. Raises DataError, which names ``where``."""
     if not 0 <= first <= last:
-        raise DataError(f"{where}: frames {first} to {last}, counted from 0, are no stretch; mend it and export again")
+        raise DataError(
+            f"{where}: frames {cut(first)} to {cut(last)}, counted from 0, are no stretch; mend it and export again"
+        )
     if last > MAX_INDEX:
-        raise DataError(f"{where}: no clip has a frame {last}")
+        raise DataError(f"{where}: no clip has a frame {cut(last)}")
     organ, state = _mark(text, where)
     name = _clip_name(file, where)
     return LabelledSpan(name, organ, state, start_index=first, end_index=last, where=where)
@@ -84,22 +90,35 @@ def require_few(count: int, where: str) -> None:
 
 
 def clip_of_url(address: str) -> str:
-    """The clip that a tool's address or path means, without what its server put around it."""
+    """The clip that a tool's address or path means, without what its server put around it: of an address of any kind
+    the name alone, no folder, user or password."""
     address = address.strip()
     try:
         parts = urlsplit(address)
+        path, query = parts.path, parts.query
     except ValueError:  # brackets as of an IPv6 address
-        return address
-    last = unquote(parts.path.rpartition("/")[2])
-    if parts.path.startswith("/data/local-files"):  # Label Studio: ?d=folder/clip.mp4
-        address = "".join(parse_qs(parts.query).get("d", [])[:1])
-    elif "/data/upload/" in parts.path:
+        path, query = re.split(r"[?#]", address, maxsplit=1)[0], ""
+    last = re.split(r"[/\\]", unquote(path))[-1]
+    if path.startswith("/data/local-files"):  # Label Studio: ?d=folder/clip.mp4
+        address = "".join(parse_qs(query).get("d", [])[:1])
+    elif "/data/upload/" in path:
         address = _UPLOADED.sub("", last)
-    elif parts.scheme in ("http", "https", "s3", "gs", "azure-blob"):
-        address = last
-    elif parts.scheme == "file":
-        address = unquote(parts.path)
+    elif is_address(address):
+        address = unquote(path) if address[:5].lower() == "file:" else last
+    elif _ESCAPED_FOLDER.search(address) and leads_out(unquote(address)):
+        address = unquote(address)
     return address.removeprefix("./")
+
+
+def is_address(file: str) -> bool:
+    """Whether this is no path, but names a computer or who may enter it."""
+    return _ADDRESS.match(file) is not None
+
+
+def leads_out(file: str) -> bool:
+    """Whether a path begins at a root, a drive, a share or a home, or leads upwards."""
+    posix = PurePosixPath(file.replace("\\", "/"))
+    return posix.is_absolute() or PureWindowsPath(file).is_absolute() or file[:1] == "~" or ".." in posix.parts
 
 
 def own_name(path: Path) -> str:
@@ -123,6 +142,12 @@ def number(value: Any, name: str, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > MAX_TIME_S or math.isnan(value):
         raise DataError(f"{where}: {name!r} is missing or no number of seconds")
     return float(value)
+
+
+def stated_frames(body: Mapping[str, Any]) -> int:
+    """How many frames a clip has, 0 where its object of JSON states no number that a clip can have."""
+    count = body.get("frames")
+    return count if isinstance(count, int) and not isinstance(count, bool) and 0 < count <= MAX_INDEX else 0
 
 
 def entry(body: Any, name: str, kind: type, where: str) -> Any:

@@ -9,10 +9,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from seqcls.datasets.label_formats.found import FoundLabels, clip_of_url, entry, marked_frames, require_few, whole
+from seqcls.datasets.label_formats.found import (
+    FoundLabels,
+    clip_of_url,
+    entry,
+    marked_frames,
+    require_few,
+    stated_frames,
+    whole,
+)
 from seqcls.datasets.labelled_span import LabelledSpan
 from seqcls.errors import DataError
 from seqcls.files import nfc
+from seqcls.text.wording import cut
 
 _REGION = "timelinelabels"
 
@@ -35,7 +44,7 @@ def read(body: Any, path: Path) -> FoundLabels:
     """Raises DataError that names the task and the region."""
     spans, notes, frames = list[LabelledSpan](), list[str](), dict[str, int]()
     for number, task in enumerate(body if isinstance(body, list) else [body]):
-        where = f"{path}, task {str(task.get('id', number))[:40] if isinstance(task, dict) else number}"
+        where = f"{path}, task {cut(task.get('id', number)) if isinstance(task, dict) else number}"
         if not isinstance(task, dict):
             raise DataError(f"{where} is no task of Label Studio; export it again as JSON")
         data = task["data"] if isinstance(task.get("data"), dict) else task
@@ -54,8 +63,8 @@ def read(body: Any, path: Path) -> FoundLabels:
         if left_out:
             notes.append(f"{where}: {left_out} regions that are no stretch of a timeline are left out")
         if len(spans) == before:
-            notes.append(f"{where}: nothing is marked in {file[:100]}, so it is not labelled")
-        elif isinstance(count := data.get("frames"), int) and not isinstance(count, bool):
+            notes.append(f"{where}: nothing is marked in {cut(file)}, so it is not labelled")
+        elif count := stated_frames(data):
             frames[nfc(file).strip()] = count
     return FoundLabels(spans, marks_only=True, frames=frames, notes=tuple(notes))
 
@@ -66,7 +75,7 @@ def _span(file: str, label: str, of: Any, where: str) -> LabelledSpan:
     start, end = whole(of.get("start"), "start", where), of.get("end")
     end = start if end is None else whole(end, "end", where)
     if start < 1:
-        raise DataError(f"{where}: frames of Label Studio count from 1, not {start}")
+        raise DataError(f"{where}: frames of Label Studio count from 1, not {cut(start)}")
     return marked_frames(file, label, start - 1, end - 1, where)
 
 
@@ -74,7 +83,7 @@ def _clip(data: dict[str, Any], where: str) -> str:
     """As `data` names it: in the field that seqcls writes, in one called video, or in the first that holds a text."""
     for name in ("file", "video", *data):
         if isinstance(value := data.get(name), str) and value.strip():
-            return value if name == "file" else clip_of_url(value)
+            return clip_of_url(value)
     raise DataError(f"{where}: its data name no video")
 
 
@@ -103,4 +112,4 @@ def _regions(task: dict[str, Any], where: str, notes: list[str]) -> Iterator[tup
         for at, result in enumerate(entry(one, "result", list, where)):
             value = result.get("value") if isinstance(result, dict) else None
             if isinstance(value, dict):
-                yield value, f"{where}, region {str(result.get('id', at))[:40]}"
+                yield value, f"{where}, region {cut(result.get('id', at))}"

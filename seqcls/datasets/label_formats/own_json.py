@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from seqcls.datasets.label_files import MAX_CELL
-from seqcls.datasets.label_formats.found import FoundLabels, entry, marked_frames, require_few, whole
+from seqcls.datasets.label_formats.found import FoundLabels, entry, marked_frames, require_few, stated_frames, whole
 from seqcls.datasets.label_formats.own_table import state_of
 from seqcls.datasets.labelled_span import LabelledSpan
 from seqcls.errors import DataError
 from seqcls.files import nfc
+from seqcls.text.wording import cut
 from seqcls.types import MAX_INDEX
 
 
@@ -25,25 +26,25 @@ def read_labels_json(body: Any, path: Path) -> FoundLabels:
     for number, clip in enumerate(body["clips"]):
         where = f"{path}, clip {number}"
         organ, file = (nfc(entry(clip, name, str, where)).strip() for name in ("task", "file"))
-        if max(len(organ), len(file), len(str(clip.get("patient")))) > MAX_CELL:
-            raise DataError(f"{where}: a text has more than {MAX_CELL:,} characters; shorten it")
-        if not (organ and file):
-            raise DataError(f"{where}: {'file' if organ else 'task'!r} is empty; fill it in")
         patient = clip.get("patient")
         if isinstance(patient, bool) or not isinstance(patient, (str, int, type(None))):
             raise DataError(f"{where}: 'patient' must be a text or a number")
+        if max(len(organ), len(file), len(str(patient))) > MAX_CELL:
+            raise DataError(f"{where}: a text has more than {MAX_CELL:,} characters; shorten it")
+        if not (organ and file):
+            raise DataError(f"{where}: {'file' if organ else 'task'!r} is empty; fill it in")
         patient = "" if patient is None else nfc(str(patient)).strip()  # clips of unknown patients are not one patient
-        if isinstance(count := clip.get("frames"), int):
+        if count := stated_frames(clip):
             frames[file] = count
         segments = entry(clip, "segments", list, where)
         require_few(len(spans) + len(segments), where)
         for at, segment in enumerate(segments):
-            place = f"{where} ({file}), segment {at}"
+            place = f"{where} ({cut(file)}), segment {at}"
             start, end = entry(segment, "start", int, place), entry(segment, "end", int, place)
             if not 0 <= start <= end:
-                raise DataError(f"{place}: needs 0 <= start <= end, not {start} and {end}")
+                raise DataError(f"{place}: needs 0 <= start <= end, not {cut(start)} and {cut(end)}")
             if end > MAX_INDEX:
-                raise DataError(f"{place}: no clip has a frame {end}")
+                raise DataError(f"{place}: no clip has a frame {cut(end)}")
             state = state_of(str(entry(segment, "label", int, place)), place)
             spans.append(
                 LabelledSpan(file, organ, state, start_index=start, end_index=end, patient=patient, where=place)

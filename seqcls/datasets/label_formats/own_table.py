@@ -9,6 +9,7 @@ from seqcls.datasets.label_formats.found import FoundLabels
 from seqcls.datasets.label_times import seconds_of
 from seqcls.datasets.labelled_span import Label, LabelledSpan
 from seqcls.errors import DataError
+from seqcls.text.wording import cut
 
 COLUMNS = ("file", "organ", "start_s", "end_s", "state")
 #: Either by name, or as 1, 0 and -1; unknown as a run writes it.
@@ -36,7 +37,9 @@ def _span(cells: dict[str, str], where: str) -> LabelledSpan:
     if end_s <= start_s:
         raise DataError(f"{where}: end_s {end_s:g} is not after start_s {start_s:g}; are they swapped?")
     if cells["patient"].lower() in _STATES and not cells["patient"].isdecimal():
-        raise DataError(f"{where}: the patient is {cells['patient']!r}; put numbers with a decimal comma into quotes")
+        raise DataError(
+            f"{where}: the patient is {cut(cells['patient'])!r}; put numbers with a decimal comma into quotes"
+        )
     state, file = state_of(cells["state"], where), cells["path"] or cells["file"]
     return LabelledSpan(file, cells["organ"], state, start_s, end_s, patient=cells["patient"], where=where)
 
@@ -45,5 +48,5 @@ def state_of(text: str, where: str) -> Label:
     """The state that a cell or a number means. Raises DataError."""
     state = _STATES.get(text.lower().removesuffix(".0"))  # a column of numbers with empty cells holds fractions
     if state is None:
-        raise DataError(f"{where}: state {text!r} is none of present, absent, ignore")
+        raise DataError(f"{where}: state {cut(text)!r} is none of present, absent, ignore")
     return state

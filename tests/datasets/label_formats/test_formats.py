@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from seqcls.datasets import label_files
 from seqcls.datasets.label_formats import found
+from seqcls.datasets.label_formats.boris_times import MediaClock
 from seqcls.datasets.label_formats.found import clip_of_url
 from seqcls.datasets.labels import ClipLabels, read_labels
 from seqcls.errors import DataError
@@ -238,7 +241,17 @@ def test_odd_encodings(tmp_path: Path) -> None:
         ("file:///home/x/a%20b.mp4", "/home/x/a b.mp4"),
         ("C:\\scans\\a.mp4", "C:\\scans\\a.mp4"),
         ("./a 100%.mp4", "a 100%.mp4"),
-        ("http://[::1/a.mp4", "http://[::1/a.mp4"),
+        ("http://[::1/a.mp4", "a.mp4"),
+        ("smb://srv/Doe Jane/x.mp4", "x.mp4"),
+        ("ftp://user:pw@host/Doe/x.mp4?key=1", "x.mp4"),
+        ("webdav://u:p@h/x.mp4#t=1", "x.mp4"),
+        ("u:p@h/Doe/x.mp4", "x.mp4"),
+        ("doe@host:scans/x.mp4", "x.mp4"),
+        ("gs://bucket/Doe%2Fx.mp4", "x.mp4"),
+        ("%2Fhome%2Fdoe%2Fx.mp4", "/home/doe/x.mp4"),
+        ("100%2Fs.mp4", "100%2Fs.mp4"),
+        ("file:///C:/Users/Doe%20Jane/x.mp4", "/C:/Users/Doe Jane/x.mp4"),
+        ("scan 12:30 @rest.mp4", "scan 12:30 @rest.mp4"),
     ],
 )
 def test_addresses_of_clips(address: str, name: str) -> None:
@@ -311,6 +324,15 @@ BAD: dict[str, tuple[object, str]] = {
     "a long id": ([{**studio(("liver", 0, 3))[0], "id": "i" * 10**6}], "count from 1"),
     "a long tier": (eaf(tier("x" * 60_000, ("t0", "open", ""))), "has no begin or no end"),
     "a long code": ({**project([]), "observations": {"o" * 10**6: project([[11, "", "liver", "", ""]])["observations"]["o1"]}}, "has no end"),
+    "a cue of parts": ("WEBVTT\n\n00:01.000 --> 00:02.000\n" + "a · " * 200 + "a\n", "it names 201 organs, more than 100"),
+    "a long cue": ("WEBVTT\n\n00:01.000 --> 00:02.000\n" + "<" * 65_537 + "\n", "65,537 characters, more than 65,536"),
+    "a long note": ("WEBVTT\n\nNOTE " + "a" * 65_537 + ": absent\n", "line 3: it has 65,545 characters"),
+    "an escape of no letter": ("WEBVTT\n\n00:01.000 --> 00:02.000\n&#" + "9" * 5000 + ";\n", "an escape of no letter"),
+    "a number of digits": ({"labels": {"a": [{"label": "x", "support": [10**4000, 1]}]}}, "frames 9+… to 0"),
+    "a long end": ({"clips": [{"task": "x", "file": "a", "segments": [{"start": 0, "end": 10**4000, "label": 1}]}]}, "no clip has a frame 10+…"),
+    "a patient of lists": ({"clips": [{"task": "x", "file": "a", "patient": [["x"] * 9], "segments": []}]}, "'patient' must be"),
+    "a long state": ("file,organ,start_s,end_s,state\na,x,0,1," + "y" * 900 + "\n", f"state '{'y' * 59}…' is none"),
+    "a long line of Audacity": ("1\t2\tliver\n" + "x" * 10**6, "is no label of Audacity"),
     "nothing that is known": ({"frames": []}, "none of the other label files"),
     "no text at all": ("\x01\x02", "is none of the label files"),
 }  # fmt: skip
@@ -334,7 +356,61 @@ def test_labels_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         "fiftyone": {"labels": {"a": [{"label": "l", "support": [k, k]} for k in range(1, 5)]}},
         "boris": project([[11 + k, "", "liver", "", ""] for k in range(8)]),
         "elan": eaf(tier("liver", *[("t0", "t500", "")] * 4)),
+        "boris table": "Observation id,Behavior,Behavior type,Start (s),Stop (s)\n" + "o,liver,STATE,1,2\n" * 4,
+        "notes": "WEBVTT\n" + "".join(f"\nNOTE organ {k}: absent\n" for k in range(4)),
     }
     for content in many.values():
         with pytest.raises(DataError, match="more than 3 labels; divide"):
             read(tmp_path, content)
+
+
+def test_lines_are_counted_before_a_list_of_them_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(label_files, "MAX_LINES", 9)
+    for end in ("\n", "\r", "\r\n"):
+        with pytest.raises(DataError, match="more than 9 lines; divide"):
+            read(tmp_path, "WEBVTT" + end * 10)
+
+
+def test_an_event_is_held_against_the_files_that_it_lies_in_alone() -> None:
+    """20,000 files and as many events: each with each would take hours."""
+    clock = MediaClock([("a.mp4", 1.0), ("b.mp4", 0.0004), ("c.mp4", 2.5), ("d.mp4", math.nan)])
+    assert list(clock.parts(0.5, 4.0, 0.0, "")) == [("a.mp4", 0.5, 1.0), ("c.mp4", 0.0, 2.5), ("d.mp4", 0.0, 0.5)]
+    assert list(clock.parts(11.0, 11.5, 10.0, "")) == [("c.mp4", 0.0, 0.5)]
+    many = MediaClock([(f"{k}.mp4", 1.0) for k in range(20_000)])
+    for k in range(0, 20_000, 10):
+        assert list(many.parts(k + 0.25, k + 0.75, 0.0, "")) == [(f"{k}.mp4", 0.25, 0.75)]
+
+
+def test_texts_of_a_file_are_not_copied_with_each_of_its_labels(tmp_path: Path) -> None:
+    """As many labels as may be, each with a long id, name or tier beside it, would take gigabytes."""
+    long = "x" * 60_000
+    regions = [{"value": {"timelinelabels": ["l"], "ranges": [{"start": k, "end": k}]}, "id": long} for k in (1, 3)]
+    files: dict[str, object] = {
+        "label studio": [{"id": long, "data": {"video": "a"}, "annotations": [{"result": regions}]}],
+        "elan": eaf(tier(long, ("t0", "t500", "l"), ("t900", "t1500", "l"))),
+        "own": {"clips": [{"task": "l", "file": "f" * 900, "segments": [{"start": 1, "end": 1, "label": 1}]}]},
+        "boris": {**project([]), "observations": {long: project([[11, "", "liver", "", ""], [12, "", "liver", "", ""]])["observations"]["o1"]}},
+        "cvat": tracks(("l", box(1))).replace('<track id="0"', f'<track id="{long}"'),
+    }  # fmt: skip
+    for content in files.values():
+        (labels,) = read(tmp_path, content)
+        assert all(len(span.where) < len(str(tmp_path)) + 200 for span in labels.spans)
+
+
+def test_no_more_frames_are_taken_than_a_clip_can_have(tmp_path: Path) -> None:
+    for stated, frames in ((7, 7), (10**13, 0), (-1, 0), (True, 0)):
+        clip = {"task": "l", "file": "f", "frames": stated, "segments": [{"start": 1, "end": 1, "label": 1}]}
+        assert read(tmp_path, {"clips": [clip]})[0].frames == frames
+
+
+def test_notes_are_few(tmp_path: Path) -> None:
+    """Of 60 tasks without a mark."""
+    tasks = [*studio(("liver", 1, 3)), *[{"id": k, "data": {"video": f"{k}"}, "annotations": []} for k in range(60)]]
+    (labels,) = read(tmp_path, tasks)
+    assert len(labels.notes) == 51 and labels.notes[-1] == "and 10 more like the last"
+
+
+def test_label_studio_keeps_no_address(tmp_path: Path) -> None:
+    (task,) = studio(("liver", 1, 3))
+    task["data"] = {"file": "https://u:p@h/Doe/x.mp4?X-Sig=SECRET", "video": "y.mp4"}
+    assert read(tmp_path, [task])[0].file == "x.mp4"
