@@ -219,15 +219,8 @@ class ReviewSession:
     def edit(self, plain: Any) -> Edit:
         """Keep what the page did. Raises ValueError for what it cannot have done, StaleEditError, NotYetError,
         OutputError."""
-        place = whole_number(plain, "clip")
-        if place >= len(self.clips):
-            raise ValueError("clip: there is no such")
-        opened = self._opened_clip(place)
-        title, times = self.clips[place].title, opened.all_times()
-        if opened.frames is not None and opened.frames.is_another:
-            raise ValueError("clip: its file is not the run's clip, so its labels would be of neither")
-        if times is None:
-            raise NotYetError("the clip is being read again")
+        place = self._place(plain)
+        title, times = self.clips[place].title, self._times(place)
         track: Track = track_from(plain.get("track"), times.count)
         organ = require_organ(plain.get("organ"), self.organs)
         edit = Edit(
@@ -236,6 +229,38 @@ class ReviewSession:
             times=times_of(track, times), numbers=self._numbers(place, track),
         )  # fmt: skip
         return self.store.add(edit, whole_number(plain, "base"))
+
+    def _place(self, plain: Any) -> int:
+        """Of the clip that the page means: by its title, as after a start anew the clips may stand in another order."""
+        place = whole_number(plain, "clip")
+        title = plain.get("title")
+        if title is not None and not (place < len(self.clips) and self.clips[place].title == title):
+            place = next((other for other, clip in enumerate(self.clips) if clip.title == title), len(self.clips))
+            if place == len(self.clips):
+                raise NotYetError("this review has no such clip; start it with the clips that it had before")
+        if place >= len(self.clips):
+            raise ValueError("clip: there is no such")
+        return place
+
+    def _times(self, place: int) -> FrameTimes:
+        """Raises ValueError for another clip's, and NotYetError: an edit that waits is not lost as its clip is closed."""
+        opened = self._opened_soon(place)
+        if opened is None:
+            raise NotYetError(self._problems.get(place) or "the clip is being read again")
+        if opened.frames is not None and opened.frames.is_another:
+            raise ValueError("clip: its file is not the run's clip, so its labels would be of neither")
+        if (times := opened.all_times()) is not None:
+            return times
+        problem = _GONE if opened.frames is None else self._hide(opened.frames.problem)
+        if problem:
+            self._forget(place)  # the next try opens it anew: a folder may have come back
+        raise NotYetError(problem or "the clip is being read again")
+
+    def _forget(self, place: int) -> None:
+        with self._opening:
+            opened = self._open.pop(place, None)
+        if opened is not None and opened.frames is not None:
+            opened.frames.close()
 
     def _numbers(self, place: int, track: Track) -> tuple[tuple[int, int], ...]:
         """Of the first and last frame of each span."""

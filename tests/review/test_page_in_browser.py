@@ -242,10 +242,59 @@ def test_two_pages_of_one_reader_do_not_lose_each_others_edits(chromium: browser
         assert [row[2:] for row in labels(session)] == [("uncertain", 0, 19)] and not chromium.errors
 
 
+def test_what_a_page_cannot_keep_is_said_and_the_labels_that_were_kept_stay(
+    chromium: browser.Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a refusal the page shows what seqcls has now, not what it had when the clip was opened."""
+    clip = write_numbered(tmp_path / "a.mpg", 20, codec="mpeg2video")
+    with served(chromium, [clip], tmp_path / "out", organs=["node"]) as (session, url):
+        page_ready(chromium, url)
+        press(chromium, "Home", "1", *["ArrowRight"] * 3, "q")
+        chromium.until(ALL_SAVED)
+        edit = session.edit
+
+        def refused(plain: Any) -> Any:
+            monkeypatch.setattr(session, "edit", edit)
+            raise ValueError("track: for this test")
+
+        monkeypatch.setattr(session, "edit", refused)
+        press(chromium, *["ArrowRight"] * 5, "1")
+        said = chromium.until("document.getElementById('saving').textContent", lambda text: "not kept" in text)
+        assert said == "1 edit of node not kept: track: for this test" and "not kept" not in chromium.evaluate(SAID)
+        press(chromium, *["ArrowRight"] * 4, "1", *["ArrowRight"] * 3, "q")
+        chromium.until(ALL_SAVED)
+        assert [row[2:] for row in labels(session)] == [("present", 0, 2), ("absent", 3, 11), ("present", 12, 14)]
+        chromium.errors.clear()  # the browser speaks of the 400
+
+
+def test_edits_of_another_window_are_seen_when_a_clip_is_opened_again(
+    chromium: browser.Browser, tmp_path: Path
+) -> None:
+    for name in ("a.mpg", "b.mpg"):
+        write_numbered(tmp_path / "clips" / name, 20, codec="mpeg2video")
+    with served(chromium, [tmp_path / "clips"], tmp_path / "out", organs=["node"]) as (session, url):
+        page_ready(chromium, url)
+        place = chromium.evaluate("seqcls.review.place")
+        title = session.clips[place].title
+        press(chromium, "Home", "1")
+        chromium.until(ALL_SAVED)
+        chromium.evaluate(f"seqcls.review.open({1 - place})")
+        chromium.until(f"!seqcls.review.opening && seqcls.review.place === {1 - place}")
+        base, track = session.store.last[title, "node"].number, {"spans": [{"first": 0, "behind": 9, "mark": "ignore"}]}
+        plain = {"clip": place, "organ": "node", "session": "another-page", "turn": 1, "base": base, "action": "add"}
+        session.edit({**plain, "prediction": "none", "track": track})
+        chromium.evaluate(f"seqcls.review.open({place})")
+        chromium.until(f"!seqcls.review.opening && seqcls.review.place === {place}")
+        assert "another window" in chromium.evaluate("document.getElementById('notes').textContent")
+        press(chromium, "u")
+        chromium.until(ALL_SAVED)
+        assert [row[2:] for row in labels(session)] == [("uncertain", 0, 8)] and not chromium.errors
+
+
 def start_program(run: Path, out: Path) -> tuple[subprocess.Popen[str], str]:
     """`seqcls review` as a user starts it, and the address that it printed."""
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent), "COLUMNS": "200"}
-    command = [sys.executable, "-m", "seqcls", "review", str(run), "-o", str(out), "--no-browser"]
+    command = [sys.executable, "-m", "seqcls", "review", str(run), "-o", str(out), "--no-browser", "--organs", "node"]
     started = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     assert started.stderr is not None
     for line in started.stderr:
@@ -258,25 +307,32 @@ def start_program(run: Path, out: Path) -> tuple[subprocess.Popen[str], str]:
 def test_kill_9_amid_edits_loses_nothing_and_the_page_finds_its_server_again(
     chromium: browser.Browser, tmp_path: Path
 ) -> None:
-    run = write_review_run(tmp_path / "run", "gone.mp4", node=DRAWN)
+    """Of a clip without a run, which the new server must read before it can take what waits."""
+    run = write_numbered(tmp_path / "clips" / "neck.mpg", 20, codec="mpeg2video").parent
     program, address = start_program(run, tmp_path / "out")
     try:
         page_ready(chromium, address)
-        press(chromium, "Home", "u", "ArrowRight", "x")
+        press(chromium, "Home", "1", *["ArrowRight"] * 3, "q")
         chromium.until(ALL_SAVED)
         acknowledged = chromium.evaluate("seqcls.review.saver.saved")
         program.send_signal(signal.SIGKILL)
         program.communicate()
         kept = (tmp_path / "out" / "reader1.edits").read_text().count('"kind":"edit"')
         assert kept == acknowledged == 2
-        press(chromium, "i", "ArrowRight", "ArrowRight", "x")
+        press(chromium, "ArrowRight", "ArrowRight", "1", *["ArrowRight"] * 3, "q")
         said = chromium.until("document.getElementById('saving').textContent", lambda text: "not saved" in text)
         assert "seqcls does not answer" in said and "wait" in said
+        write_numbered(run / "abdomen.mpg", 5, codec="mpeg2video")  # the clips have other places now
         program, again = start_program(run, tmp_path / "out")
         assert again == address
         chromium.until(ALL_SAVED)
         assert chromium.evaluate("document.getElementById('saving').textContent") == "saved in reader1-labels.csv"
         assert (tmp_path / "out" / "reader1.edits").read_text().count('"kind":"edit"') == 4
+        with (tmp_path / "out" / "reader1-labels.csv").open(encoding="utf-8", newline="") as stream:
+            rows = [(row["file"], row["state"], row["start_frame"], row["end_frame"]) for row in csv.DictReader(stream)]
+        made = [("present", "0", "2"), ("absent", "3", "4"), ("present", "5", "7")]
+        assert rows == [("neck.mpg", *row) for row in made]
+        chromium.until("document.getElementById('clips-sum')?.textContent.startsWith('2 clips')")  # loaded again
         program.send_signal(signal.SIGINT)
         assert program.stderr is not None
         rest = program.stderr.read()
@@ -286,7 +342,9 @@ def test_kill_9_amid_edits_loses_nothing_and_the_page_finds_its_server_again(
     finally:
         program.kill()
         program.communicate()
-        chromium.evaluate("seqcls.review.saver.waiting.length = 0")  # or the browser asks whether to leave
+        chromium.evaluate(
+            "if (window.seqcls) seqcls.review.saver.waiting.length = 0"
+        )  # or the browser asks whether to leave
         chromium.open("about:blank")
         chromium.errors.clear()  # the browser says that nobody answered
 

@@ -23,7 +23,7 @@ from seqcls.review.clips import clips_to_review
 from seqcls.review.frames import ClipFrames
 from seqcls.review.posted import require_organ, unfit
 from seqcls.review.server import MAX_PART_BYTES, ReviewServer
-from seqcls.review.session import ReviewSession
+from seqcls.review.session import NotYetError, ReviewSession
 
 DRAWN = "....PPPPPP..mmm....."  # 20 frames at 10 Hz
 
@@ -268,6 +268,40 @@ def test_names_of_organs() -> None:
     for wrong in ("Thyroid", "thy\u200broid", "con/aux", None, 3):
         with pytest.raises(ValueError, match="organ"):
             require_organ(wrong, ("thyroid",))
+
+
+def test_an_edit_waits_for_its_clip_whatever_became_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other windows opened other clips, the folder was away for a while, the clips have other places: not refused."""
+    monkeypatch.setattr("seqcls.review.session.MAX_OPEN", 1)
+    for name in ("a.mp4", "b.mp4"):
+        write_numbered(tmp_path / "clips" / name, 12)
+    session = ReviewSession(clips_to_review([tmp_path / "clips"]), tmp_path / "out", "anna")
+
+    def kept(turn: int, base: int) -> int:
+        end_s = time.monotonic() + 60
+        while True:
+            try:
+                return session.edit(posted(turn, base, clip=1, title="a.mp4", prediction="none")).number
+            except NotYetError:
+                assert time.monotonic() < end_s
+
+    try:
+        assert kept(1, 0) == 1
+        session.clip(1)  # a.mp4 is closed
+        assert kept(2, 1) == 2
+        session.clip(1)
+        (tmp_path / "clips" / "a.mp4").rename(tmp_path / "away.mp4")
+        said = set()
+        while said == set() or said == {"the clip is being read again"}:
+            with pytest.raises(NotYetError) as raised:
+                session.edit(posted(3, 2, clip=0, prediction="none"))
+            said.add(str(raised.value))
+        (tmp_path / "away.mp4").rename(tmp_path / "clips" / "a.mp4")
+        assert kept(3, 2) == 3 and session.store.edits == 3
+        with pytest.raises(NotYetError, match="no such clip"):
+            session.edit(posted(4, 3, title="c.mp4", prediction="none"))
+    finally:
+        session.close()
 
 
 def test_an_edit_of_a_clip_that_is_being_read_is_to_be_sent_again(

@@ -17,6 +17,8 @@ const READING_MS = 300;
 const PULSE_MS = 2000;
 const ROOM_S = 1.5; // around what is to be looked at
 
+const own = (track) => track.spans.filter((span) => span.by === "reader");
+
 class Review {
   constructor(state) {
     this.state = state;
@@ -27,7 +29,8 @@ class Review {
     this.visited = new Set(); // what was offered by "next doubt" already
     this.added = null; // where an addition began
     this.lost = false;
-    this.saver = new Saver((text, kind) => this.saving(text, kind), (changed) => this.takeOver(changed));
+    this.areOthers = false;
+    this.saver = new Saver((text, kind) => this.saving(text, kind), (clip, organ) => this.readAgain(clip, organ), (changed) => this.takeOver(changed));
     this.stage = new FrameStage(at("frame"), at("video"), (text) => this.caption(text));
     this.stage.onRow = (row) => this.view?.seek(this.run.shown_s[row], "play");
     this.furnish();
@@ -107,12 +110,19 @@ class Review {
     this.unfit = new Map(clip.organs.map((one) => [one.organ, one.unfit]));
     this.saved = new Map();
     const notes = [...clip.notes];
+    if (!this.histories.has(place)) this.histories.set(place, begin({}));
     for (const one of clip.organs) {
-      this.saver.know(place, one.organ, one.number);
+      const known = this.saver.known(place, one.organ);
+      if (!this.saver.hasUnsaved(place, one.organ)) {
+        this.saver.know(place, one.organ, one.number);
+        if (known !== undefined && known !== one.number) {
+          this.histories.set(place, replaced(this.history, one.organ, edit.EMPTY)); // filled anew below
+          notes.push(`${one.organ} was changed in another window: that is shown now`);
+        }
+      }
       if (one.track && one.frames === run.frames) this.saved.set(one.organ, one.track);
       else if (one.track) notes.push(`the labels of ${one.organ} were made on ${counted(one.frames, "frame")}, the clip has ${run.frames.toLocaleString("en-US")}: they are not shown`);
     }
-    if (!this.histories.has(place)) this.histories.set(place, begin({}));
     this.fillTracks();
     this.stage.open(place, run, clip.plays, clip.has_frames);
     at("title").textContent = clip.title;
@@ -238,8 +248,8 @@ class Review {
     });
     at("said").replaceChildren(...(lines.length ? lines : [make("p", "", "name an organ below to begin")]));
     this.view.heads.forEach(({ sum }, place) => {
-      const own = (this.history.tracks[this.organs[place]] ?? edit.EMPTY).spans.filter((span) => span.by === "reader");
-      sum.textContent = own.length ? `${counted(own.length, "label")} of yours` : "no label of yours";
+      const { length } = own(this.history.tracks[this.organs[place]] ?? edit.EMPTY);
+      sum.textContent = length ? `${counted(length, "label")} of yours` : "no label of yours";
     });
     at("do-undo").disabled = !this.history.past.length;
     at("do-redo").disabled = !this.history.future.length;
@@ -354,9 +364,8 @@ class Review {
 
   keep(action, organ, track) {
     const words = action.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
-    this.saver.send({ clip: this.place, organ, action: words, track, prediction: this.prediction });
-    const own = track.spans.filter((span) => span.by === "reader").length;
-    this.state.clips[this.place].labelled[organ] = own;
+    this.saver.send({ clip: this.place, title: this.clip.title, organ, action: words, track, prediction: this.prediction });
+    this.state.clips[this.place].labelled[organ] = own(track).length;
     this.said();
     this.view.draw();
     this.showClips();
@@ -444,29 +453,43 @@ class Review {
 
   // --- the server ---------------------------------------------------------------------------------------------------
 
+  // What seqcls has of an organ now: what this page had at the beginning is older.
+  async readAgain(place, organ) {
+    const { clips } = await getJson("/state");
+    const now = clips.findIndex((one) => one.title === this.state.clips[place].title);
+    const clip = await getJson(`/clip?n=${now}`);
+    if (!clip.organs) throw new Error("the clip is being read again");
+    return clip.organs.find((one) => one.organ === organ) ?? { number: 0, track: null };
+  }
+
   // Another page of this reader changed an organ, or an edit was refused: what the server has is shown.
-  takeOver({ clip, organ, track }) {
+  takeOver({ clip, organ, track, why }) {
     const history = this.histories.get(clip);
     if (!history) return;
-    const known = track ?? (track === undefined ? this.saved?.get(organ) : null) ?? (clip === this.place ? this.untouched(organ) : edit.EMPTY);
-    this.histories.set(clip, replaced(history, organ, known));
-    if (clip === this.place) {
-      if (track) this.saved.set(organ, track);
-      this.why(`${organ} was changed in another window: that is shown now`);
-      this.said();
-      this.view.draw();
-    }
+    const isOpen = clip === this.place && !this.opening;
+    this.histories.set(clip, replaced(history, organ, track ?? (isOpen ? this.untouched(organ) : edit.EMPTY)));
+    this.state.clips[clip].labelled[organ] = own(track ?? edit.EMPTY).length;
+    this.showClips();
+    if (!isOpen) return;
+    if (track) this.saved.set(organ, track);
+    else this.saved.delete(organ);
+    this.why(`${organ}: ${why}; what seqcls has of it is shown now`);
+    this.said();
+    this.view.draw();
   }
 
   async pulse() {
     if (this.place < 0) return;
     try {
       const sign = await getJson(`/progress?n=${this.place}`);
-      if (this.lost && !this.saver.unsaved) this.saving("saved", "saved");
+      if (this.lost && !this.saver.unsaved) this.saver.rest();
       this.lost = false;
+      if (this.areOthers && !this.saver.unsaved) return location.reload(); // it was started again with other clips
       if (sign.instance !== this.state.instance) {
         this.state.instance = sign.instance;
         this.stage.show(this.row); // what waited for the old one
+        const { clips } = await getJson("/state");
+        this.areOthers = clips.length !== this.state.clips.length || clips.some((clip, place) => clip.title !== this.state.clips[place].title);
       }
       if (sign.problem && sign.problem !== this.clip.problem) {
         this.clip.problem = sign.problem;

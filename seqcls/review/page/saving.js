@@ -6,9 +6,11 @@ const AGAIN_MS = 1000;
 const PATIENCE_MS = 8000;
 
 export class Saver {
-  // say(text, kind): "saved", "busy" or "failed"; takeOver({clip, organ, track}): what another page made of it.
-  constructor(say, takeOver) {
+  // say(text, kind): "saved", "busy" or "failed". readAgain(clip, organ): a promise of {number, track}, what seqcls has.
+  // takeOver({clip, organ, track, why}): what is to be shown instead of edits that were not kept.
+  constructor(say, readAgain, takeOver) {
     this.say = say;
+    this.readAgain = readAgain;
     this.takeOver = takeOver;
     this.session = [...crypto.getRandomValues(new Uint8Array(12))].map((one) => one.toString(16).padStart(2, "0")).join("");
     this.turn = 0;
@@ -16,6 +18,7 @@ export class Saver {
     this.numbers = new Map(); // by clip and organ, the edit that its track is known from
     this.busy = false;
     this.saved = 0;
+    this.dropped = ""; // in words, until the next edit is kept
   }
 
   get unsaved() {
@@ -26,8 +29,13 @@ export class Saver {
     this.numbers.set(`${clip} ${organ}`, number);
   }
 
-  hasUnsaved(clip) {
-    return this.waiting.some((edit) => edit.clip === clip);
+  // The edit that this page's track is known from; undefined before the clip was opened here.
+  known(clip, organ) {
+    return this.numbers.get(`${clip} ${organ}`);
+  }
+
+  hasUnsaved(clip, organ) {
+    return this.waiting.some((edit) => edit.clip === clip && edit.organ === organ);
   }
 
   send(edit) {
@@ -48,22 +56,20 @@ export class Saver {
       const key = `${edit.clip} ${edit.organ}`;
       try {
         const answer = await post("/edit", { ...edit, base: this.numbers.get(key) ?? 0 });
-        if (answer.stale) {
-          this.waiting = this.waiting.filter((one) => `${one.clip} ${one.organ}` !== key);
-          this.numbers.set(key, answer.stale.number);
-          this.takeOver({ clip: edit.clip, organ: edit.organ, track: answer.stale.track });
-        } else {
+        if (answer.stale) this.drop(edit, answer.stale, "it was changed in another window");
+        else {
           this.waiting.shift();
           this.numbers.set(key, answer.number);
           this.saved += 1;
+          this.dropped = "";
         }
       } catch (error) {
         if (error.final) {
-          this.waiting = this.waiting.filter((one) => `${one.clip} ${one.organ}` !== key);
-          this.takeOver({ clip: edit.clip, organ: edit.organ, track: undefined });
-          this.say(`not saved: ${error.message}`, "failed");
-          this.busy = false;
-          return;
+          const kept = await this.readAgain(edit.clip, edit.organ).catch(() => null);
+          if (kept) {
+            this.drop(edit, kept, error.message);
+            continue;
+          }
         }
         const count = this.waiting.length === 1 ? "1 edit waits" : `${this.waiting.length} edits wait`;
         this.say(`not saved: ${error.message}; ${count}, trying again`, "failed");
@@ -71,7 +77,23 @@ export class Saver {
       }
     }
     this.busy = false;
-    this.say("saved", "saved");
+    this.rest();
+  }
+
+  // What is to be said while nothing waits.
+  rest() {
+    if (this.dropped) this.say(this.dropped, "failed");
+    else this.say("saved", "saved");
+  }
+
+  // Nothing is built on an edit that was not kept: those of the same organ that wait behind it go with it, in words.
+  drop({ clip, organ }, { number, track }, why) {
+    const others = this.waiting.filter((one) => one.clip !== clip || one.organ !== organ);
+    const count = this.waiting.length - others.length;
+    this.waiting = others;
+    this.numbers.set(`${clip} ${organ}`, number);
+    this.dropped = `${count === 1 ? "1 edit" : `${count} edits`} of ${organ} not kept: ${why}`;
+    this.takeOver({ clip, organ, track, why });
   }
 }
 
