@@ -243,7 +243,7 @@ class ReviewSession:
         return place
 
     def _times(self, place: int) -> FrameTimes:
-        """Raises ValueError for another clip's, and NotYetError: an edit that waits is not lost as its clip is closed."""
+        """Raises ValueError for another clip, and NotYetError: an edit that waits is not lost with its clip."""
         opened = self._opened_soon(place)
         if opened is None:
             raise NotYetError(self._problems.get(place) or "the clip is being read again")
