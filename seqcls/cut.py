@@ -23,8 +23,6 @@ from seqcls.timeline_frames import Box, fitted, frames_of, on_black, opened, reg
 from seqcls.types import Frame, Interval, SourceInfo
 from seqcls.video_file import VideoFile, time_base_of
 
-#: The folder of these clips in that of a run.
-CUTS_NAME = "cuts"
 #: Nobody looks at more.
 MAX_CUTS = 1000
 Image = NDArray[np.uint8]

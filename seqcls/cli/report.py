@@ -15,7 +15,7 @@ from seqcls.cli.options import INPUT, OUTPUT
 from seqcls.cli.results import remedy
 from seqcls.errors import DataError, GeometryError, OutputError, SeqclsError, SourceError, UsageError, one_line
 from seqcls.files import is_file
-from seqcls.files.output_lock import only_writer
+from seqcls.files.output_lock import OutputBusyError, only_writer
 from seqcls.text.foreign_text import for_terminal
 from seqcls.text.wording import count_of
 
@@ -216,9 +216,9 @@ def _write_many(runs: list[Path], target: Path, header: ModelHeader | None, name
                 with only_writer(run / NAME, is_folder=False):
                     timeline = write_page(run, run / NAME, None, header, names)
                 clips.append(summary_of(timeline, link_to(run / NAME, target)))
-            except OutputError:
-                raise  # the next one would meet the same full or forbidden disk
             except SeqclsError as error:
+                if isinstance(error, OutputError) and not isinstance(error, OutputBusyError):
+                    raise  # the next one would meet the same full or forbidden disk
                 failed += 1
                 console.notify(f"seqcls: {error}")
                 clips.append(ClipSummary(console.shown(run.name), "", console.shown(one_line(error)), {}))

@@ -126,9 +126,8 @@ def run(
     """
     given = locals()
     from seqcls.adaptive import SamplingOptions
-    from seqcls.cut import CUTS_NAME
     from seqcls.detector import load
-    from seqcls.exports import RUN_ENDS
+    from seqcls.exports import CUTS_NAME, RUN_ENDS
     from seqcls.exports.timeline_png import load_library
     from seqcls.feeds.open import is_live
     from seqcls.gate import GateOptions
@@ -191,8 +190,8 @@ def run(
     with only_writer(folders[0] if len(folders) == 1 else _root(output), is_folder=True):
         options.check_outputs(*results, overwrite=overwrite or resume)
         for folder in () if resume else folders:
-            for name in ("clips", CUTS_NAME):
-                _require_no_clips(folder / name)
+            _require_no_clips(folder / "clips")
+            _require_no_cuts(folder / CUTS_NAME, overwrite=overwrite)
         # Slow to import and needed at the end only: a core is free for it while the model and the clip are opened.
         threading.Thread(target=load_library, daemon=True).start()
         console.notify(f"model {path} ({', '.join(detector.organs)})")
@@ -354,6 +353,7 @@ def _finish(
     names: Pseudonyms | None,
     expressions: Sequence[str],
 ) -> Timeline:
+    from seqcls.exports import CUTS_NAME, remove_cuts
     from seqcls.where import where
 
     if isinstance(analysis, SeqclsError):
@@ -369,13 +369,30 @@ def _finish(
     timeline = where(timeline if names is None else names.timeline(timeline), *expressions)
     _drop_journal(folder)
     write_with_progress(timeline, folder)
+    remove_cuts(folder / CUTS_NAME)  # also those that no run stood beside any more
     return timeline
 
 
 def _require_no_clips(folder: Path) -> None:
     """Clips of presences are a person's to delete, and are not to stand beside the results of another run."""
+    from seqcls.files.temporaries import sweep
+
+    sweep(folder)  # what a killed run left is nobody's
     if folder.is_dir() and any(path.suffix == ".mp4" for path in folder.iterdir()):
         raise OutputError(f"{folder} holds clips of an earlier run, which --overwrite does not delete: move them away")
+
+
+def _require_no_cuts(folder: Path, *, overwrite: bool) -> None:
+    """Clips of --cut can be made again from the clip, so that --overwrite replaces them, and no others."""
+    from seqcls.exports import cuts_in
+    from seqcls.files.temporaries import sweep
+
+    sweep(folder)
+    own, others = cuts_in(folder)
+    if others:
+        raise OutputError(f"{others[0]} is no clip that --cut wrote, so --overwrite does not delete it: move it away")
+    if own and not overwrite:
+        raise OutputError(f"{folder} holds clips of an earlier run: add --overwrite, or choose another place")
 
 
 def _drop_journal(folder: Path) -> None:

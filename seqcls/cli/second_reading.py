@@ -106,7 +106,8 @@ class SecondReading:
         folder: Path,
         should_stop: Callable[[], bool],
     ) -> list[str]:
-        from seqcls.cut import CUTS_NAME, write_cuts
+        from seqcls.cut import write_cuts
+        from seqcls.exports import CUTS_NAME
 
         with console.progress(f"writing {CUTS_NAME}", len(timeline.scores.index)) as advance:
             cuts = write_cuts(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -27,9 +28,9 @@ def only_writer(output: Path | None, *, is_folder: bool) -> Iterator[None]:
     """Nobody else who asks writes ``output`` inside of this block; a killed process does not keep others out.
 
     is_folder: whether ``output`` is a folder that is written into; it is made, and removed where it stays empty. Else
-    it appears, or is replaced, as a whole, and the lock lies beside it. Where the file system knows no locks there is
-    none. Of None there is nothing to write. Raises OutputBusyError where another has it, OutputError where nothing can
-    be written.
+    it appears, or is replaced, as a whole, and the lock lies beside it; nobody may be writing into its folder, whose
+    files belong together. Where the file system knows no locks there is none. Of None there is nothing to write. Raises
+    OutputBusyError where another has it, OutputError where nothing can be written.
     """
     if output is None:
         yield
@@ -39,6 +40,9 @@ def only_writer(output: Path | None, *, is_folder: bool) -> Iterator[None]:
     path = folder / _lock_name(output, is_folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _require_plain(path)
+        if not is_folder and _is_held(folder / _lock_name(folder, is_folder=True)):
+            raise OutputBusyError(f"another run is writing into {folder}: wait for its end, or choose another place")
         descriptor = _locked(path)
     except OSError as error:
         raise OutputError(f"cannot write into {folder}: {one_line(error)}; choose another place") from error
@@ -58,6 +62,37 @@ def _lock_name(output: Path, is_folder: bool) -> str:
     name = "" if is_folder else nfc(output.name).casefold()
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16] if name else 16 * "0"
     return f".seqcls-{digest}.part"
+
+
+def _require_plain(path: Path) -> None:
+    """The name of a folder's lock is known to all: whoever put something else there is not to be guessed at.
+
+    Raises OutputError, OSError.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        kind = "a link" if stat.S_ISLNK(mode) else "a folder" if stat.S_ISDIR(mode) else "no file"
+        raise OutputError(f"{path} is {kind}, and seqcls needs this name for its lock: remove it")
+
+
+def _is_held(path: Path) -> bool:
+    """Whether another has this lock, for longer than a sweep takes."""
+    for wait_s in (*_TRY_AGAIN_S, 0.0):
+        try:
+            descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        except OSError:
+            return False
+        free = lock(descriptor)
+        if free:
+            unlock(descriptor)
+        os.close(descriptor)
+        if free is not False:
+            return False
+        time.sleep(wait_s)
+    return True
 
 
 def _locked(path: Path) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from unicodedata import category
 
 from seqcls.files import nfc
@@ -11,6 +12,8 @@ _RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("
 
 #: Of an organ in a clip's name.
 _NAME_BYTES = 80
+#: What ``clip_name`` makes, a number where two would be one, and the contact sheet of such a clip.
+_CLIP = re.compile(r"[\w-]+-\d{2,}-\d\d-\d\d\.\d{3}(-\d+)?(\.mp4|-sheet\.png)")
 
 
 def safe(name: str) -> str:
@@ -28,3 +31,8 @@ def clip_name(organ: str, start_s: float) -> str:
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{kept if kept else 'organ'}-{hours:02d}-{minutes:02d}-{seconds:02d}.{milliseconds:03d}.mp4"
+
+
+def is_clip_name(name: str) -> bool:
+    """Whether a clip of a presence, or its contact sheet, is called so."""
+    return _CLIP.fullmatch(name) is not None

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from support.commands import Seqcls, bright_clip, one_line
 
+from seqcls.files.output_lock import only_writer
+
 
 def facts(page: Path) -> dict[str, Any]:
     """What the page says of its run, or of its clips."""
@@ -69,6 +71,20 @@ def test_another_patient_s_clip_of_the_same_name_beside_the_run_is_not_taken(seq
     timeline.write_text(re.sub(r'"source_digest": "\w+",?', "", timeline.read_text(encoding="utf-8")), encoding="utf-8")
     old = seqcls("report", "b/out", "--overwrite")  # of a run that kept no digest, and looked for no region
     assert old.code == 0 and "--clip" in old.err and facts(Path("b/out/report.html"))["pictures"] == []
+
+
+def test_a_run_that_is_being_written_is_let_be(seqcls: Seqcls, model: str) -> None:
+    bright_clip(Path("clip.mp4"), [True] * 3)
+    for name in "ab":
+        assert seqcls("run", "clip.mp4", "-m", model, "-o", f"runs/{name}").code == 0
+    with only_writer(Path("runs/a"), is_folder=True):
+        for arguments in (["report", "runs/a"], ["export", "runs/b", "-o", "runs/a/x.csv"], ["export", "runs/a"]):
+            refused = seqcls(*arguments)
+            assert refused.code == 1 and "another run is writing into" in one_line(refused)
+        many = seqcls("report", "runs")
+        assert many.code == 1 and "1 report written, 1 failed" in many.err
+    assert not Path("runs/a/report.html").exists() and not Path("runs/a/x.csv").exists()
+    assert Path("runs/b/report.html").is_file()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names of bytes")

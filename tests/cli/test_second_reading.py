@@ -28,8 +28,26 @@ def test_overlay_and_cuts_lie_beside_the_results(seqcls: Seqcls, model: str, tmp
     assert overlay[0].image.shape == (32, 32)
     cuts = {path.name: len(frames_in(path)) for path in (tmp_path / "out" / "cuts").glob("*.mp4")}
     assert cuts == {"node-00-00-01.000.mp4": 10, "none-00-00-00.000.mp4": 10, "none-00-00-02.000.mp4": 10}
-    again = seqcls("run", clip, "-m", model, "-o", "out", "--overwrite")
-    assert again.code == 1 and "holds clips of an earlier run" in one_line(again)
+    (tmp_path / "out" / "cuts" / ".seqcls-0123456789abcdef.part.mp4").touch()  # of a run that was killed
+    assert "--overwrite" in one_line(seqcls("run", clip, "-m", model, "-o", "out", "--cut"))
+    assert seqcls("run", clip, "-m", model, "-o", "out", "--cut", "--overwrite").code == 0
+    now = sorted(path.name for path in (tmp_path / "out" / "cuts").iterdir())
+    assert now == ["node-00-00-01.000-sheet.png", "node-00-00-01.000.mp4"]
+    assert seqcls("run", clip, "-m", model, "-o", "out", "--overwrite").code == 0
+    assert not (tmp_path / "out" / "cuts").exists(), "of another run than the timeline beside it"
+
+
+def test_a_person_s_clip_among_the_cuts_is_kept(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
+    clip = bright_clip(tmp_path / "clip.mp4", [10 <= k < 20 for k in range(30)])
+    cuts = tmp_path / "out" / "cuts"
+    cuts.mkdir(parents=True)
+    (cuts / "best.mp4").touch()
+    refused = seqcls("run", clip, "-m", model, "-o", "out", "--cut", "--overwrite")
+    assert refused.code == 1 and "best.mp4 is no clip that --cut wrote" in one_line(refused)
+    (cuts / "best.mp4").rename(cuts / "notes.txt")
+    assert seqcls("run", clip, "-m", model, "-o", "out", "--cut", "--overwrite").code == 0
+    assert seqcls("run", clip, "-m", model, "-o", "out", "--overwrite").code == 0
+    assert [path.name for path in cuts.iterdir()] == ["notes.txt"]
 
 
 def test_of_several_clips_each_has_its_own(seqcls: Seqcls, model: str, tmp_path: Path) -> None:

@@ -65,14 +65,40 @@ def test_a_killed_writer_keeps_nobody_out_and_its_lock_is_swept(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(os.name == "nt", reason="POSIX signals and links")
-def test_a_link_in_the_place_of_the_lock_is_not_followed(tmp_path: Path) -> None:
-    victim = tmp_path / "victim"
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / f".seqcls-{'0' * 16}.part").symlink_to(victim)
-    with pytest.raises(OutputError, match="cannot write into"), only_writer(tmp_path / "out", is_folder=True):
+def test_no_file_is_put_into_a_folder_that_another_writes(tmp_path: Path) -> None:
+    """Not below it either way: only what lies in it would be of two runs."""
+    run = tmp_path / "out"
+    with only_writer(run, is_folder=True):
+        with (
+            pytest.raises(OutputBusyError, match="run is writing into"),
+            only_writer(run / "x.csv", is_folder=False),
+        ):
+            pass
+        with only_writer(run / "cuts" / "x.csv", is_folder=False), only_writer(tmp_path / "x.csv", is_folder=False):
+            pass
+        assert [path.name for path in run.iterdir()] == [f".seqcls-{'0' * 16}.part"]
+    with only_writer(run / "x.csv", is_folder=False), only_writer(run / "y.csv", is_folder=False):
         pass
-    assert not victim.exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals and links")
+@pytest.mark.parametrize("kind", ["a link", "a folder", "no file"])
+def test_what_lies_in_the_place_of_the_lock_is_named_and_left_alone(tmp_path: Path, kind: str) -> None:
+    victim, place = tmp_path / "victim", tmp_path / "out" / f".seqcls-{'0' * 16}.part"
+    place.parent.mkdir()
+    if kind == "a link":
+        place.symlink_to(victim)
+    elif kind == "a folder":
+        place.mkdir()
+    else:
+        os.mkfifo(place)
+    why = f"part is {kind}, and seqcls needs this name for its lock: remove it"
+    with pytest.raises(OutputError, match=why), only_writer(place.parent, is_folder=True):
+        pass
+    with only_writer(place.parent / "x.csv", is_folder=False):
+        pass
+    assert not victim.exists() and os.path.lexists(place)
 
 
 def test_where_no_folder_can_be_made_nothing_is_written(tmp_path: Path) -> None:
