@@ -1,4 +1,4 @@
-"""What every test may use: the folder of real clips, where there is one."""
+"""What every test may use: the folder of real clips, where there is one. And how many threads a test takes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import pytest
 from seqcls.third_party import switch_off_reporting
 
 switch_off_reporting()  # tests import some libraries on their own
+if "PYTEST_XDIST_WORKER" in os.environ:  # a process per processor: more threads would only wait for each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 HERE = Path(__file__).resolve().parent
 
 
