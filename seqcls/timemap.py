@@ -40,6 +40,8 @@ _EXACT_S = 1e-4
 COLUMNS = ("proxy_frame", "source_frame", "source_time_s", "source_end_s", "rate_hz")
 _MAX_BYTES = 100 * MAX_FRAMES
 _MAX_CELL = 40
+#: Characters; a row of somebody else's table with further columns has fewer.
+_MAX_LINE = 10_000
 _ROW = np.dtype([("frame", np.int64), ("time_s", np.float64), ("end_s", np.float64), ("rate_hz", np.float64)])
 _USUAL_RATES = (10, 12, 15, 20, 24, 25, 30, 40, 48, 50, 60, 72, 75, 80, 90, 100, 120)
 
@@ -183,14 +185,14 @@ class TimeMap:
         """What ``write`` wrote. Raises DataError, which names the row, for anything else."""
         path = Path(path)
         try:
-            text = read_regular(path, _MAX_BYTES).decode("utf-8-sig")
+            with io.TextIOWrapper(io.BytesIO(read_regular(path, _MAX_BYTES)), "utf-8-sig", newline="") as stream:
+                rows = np.fromiter(_rows(_lines(stream, path), path), _ROW)
         except FileNotFoundError:
             raise DataError(f"no time map at {path}; `seqcls proxy` writes one beside each proxy") from None
         except OSError as error:
             raise DataError(f"{path} cannot be read: {one_line(error)}; name a timemap.csv") from None
         except UnicodeDecodeError:
             raise DataError(f"{path} is no time map, it is not UTF-8 text; name a timemap.csv") from None
-        rows = np.fromiter(_rows(text, path), _ROW)
         if not len(rows):
             raise DataError(f"{path} has no row below its first line; make it anew with `seqcls proxy`")
         rates = rows["rate_hz"]
@@ -291,12 +293,19 @@ def _numbered(rows: Iterator[tuple[int, float, float]], rate_hz: float) -> Itera
         yield (number, *row, rate_hz)
 
 
-def _rows(text: str, path: Path) -> Iterator[tuple[int, float, float, float]]:
+def _lines(stream: io.TextIOWrapper, path: Path) -> Iterator[str]:
+    """One by one: a list of them, and of the cells of a long one, would take gigabytes. Raises DataError."""
+    while line := stream.readline(_MAX_LINE):
+        if len(line) == _MAX_LINE:
+            raise DataError(f"{path} is no time map, it has a line of {_MAX_LINE:,} characters; name a timemap.csv")
+        yield line
+
+
+def _rows(lines: Iterator[str], path: Path) -> Iterator[tuple[int, float, float, float]]:
     """The frame, its time, its end and the rate, of each row. Raises DataError."""
-    first = text.partition("\n")[0]
-    reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count)
-    )  # a spreadsheet may have saved it
+    first = next(lines, "")
+    delimiter = max(",;\t", key=first.count)  # a spreadsheet may have saved it
+    reader = csv.reader(itertools.chain([first], lines), delimiter=delimiter)
     try:
         header = [cell.strip() for cell in next(reader, [])]
         if missing := [name for name in COLUMNS if header.count(name) != 1]:

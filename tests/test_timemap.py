@@ -184,6 +184,7 @@ HEAD = "proxy_frame,source_frame,source_time_s,source_end_s,rate_hz\n"
         (HEAD + "0,0,0,1,1e-300\n", "0.01 to 120 frames per second"),
         (HEAD + "0,0,0,1,0.009\n", "0.01 to 120 frames per second"),
         (HEAD + '0,0,0,"1\n', "line|numbers"),
+        (HEAD + "," * 10**6, "a line of 10,000 characters"),
     ],
 )
 def test_what_is_no_time_map_is_refused(text: str, says: str, tmp_path: Path) -> None:

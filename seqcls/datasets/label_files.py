@@ -125,6 +125,8 @@ def table_rows(
     required column is missing, a row has more cells than the first line.
     """
     lines = list(io.StringIO(text, newline=""))
+    if len(max(lines, key=len, default="")) > MAX_COLUMNS * MAX_CELL:
+        raise DataError(f"{path} has a line of more cells than any table of labels; is it one?")
     skipped, delimiter = _layout(lines)
     rows = csv.reader(lines[skipped:], delimiter=delimiter, skipinitialspace=True)
     header: list[str] = []

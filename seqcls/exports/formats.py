@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -176,6 +177,10 @@ def write_formats(
     return tuple(path for _, _, path in work)
 
 
+#: What a folder's name rarely ends in: "run.2024" is one.
+_SUFFIX = re.compile(r"\.[A-Za-z]\w{0,7}")
+
+
 def export_places(target: str | Path, formats: str | Iterable[str] | None = None) -> dict[Format, Path]:
     """Where ``export`` writes each format; of one that is ``per_organ`` the organ is added to the name.
 
@@ -183,6 +188,9 @@ def export_places(target: str | Path, formats: str | Iterable[str] | None = None
     """
     target = Path(target)
     is_file = not target.is_dir() and any(target.suffix.lower() in one.suffixes for one in FORMATS)
+    if formats is None and not is_file and not target.is_dir() and _SUFFIX.fullmatch(target.suffix):
+        known = ", ".join(dict.fromkeys(suffix for one in FORMATS for suffix in one.suffixes))
+        raise UsageError(f"{target} ends in {target.suffix}, as no format does, only {known}; add --to for a folder")
     kinds = _named(formats) if formats is not None else [_by_suffix(target)] if is_file else _named(DEFAULT)
     for kind in kinds:
         _require_libraries(kind)

@@ -21,7 +21,7 @@ from seqcls.datasets.label_formats import found_labels
 from seqcls.exports.formats import FORMATS, Format, export
 from seqcls.exports.frame_states import ABSENT, PRESENT, UNKNOWN, frame_states
 from seqcls.exports.timebase import on_proxy
-from seqcls.text.foreign_text import for_csv, for_dicom, for_terminal
+from seqcls.text.foreign_text import for_csv, for_dicom, for_terminal, from_csv
 from seqcls.timeline import Timeline
 from seqcls.timemap import TimeMap
 from seqcls.types import FrameCounts, Gap, Interval, ScoreTable
@@ -99,7 +99,7 @@ def read_audacity(paths: Sequence[Path]) -> Spans:
     with paths[0].open(encoding="utf-8", newline="\n") as stream:
         rows = [line.rstrip("\n").split("\t") for line in stream]
     assert all(len(row) == 3 for row in rows)
-    return read_marks([(text, float(start), float(end)) for start, end, text in rows])
+    return read_marks([(from_csv(text), float(start), float(end)) for start, end, text in rows])
 
 
 def read_mstcn(paths: Sequence[Path]) -> PerFrame:

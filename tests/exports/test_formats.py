@@ -55,6 +55,9 @@ def test_a_file_chooses_its_format_by_its_suffix(tmp_path: Path) -> None:
     assert export_places(tmp_path / "b.json")[next(one for one in FORMATS if one.name == "json")] == tmp_path / "b.json"
     (tmp_path / "c.json").mkdir()
     assert list(export_places(tmp_path / "c.json").values()) == [tmp_path / "c.json" / "timeline.vtt"]
+    with pytest.raises(UsageError, match=r"x\.foo ends in \.foo, as no format does, only \.csv, "):
+        export_places(tmp_path / "x.foo")
+    assert list(export_places(tmp_path / "x.foo", "vtt").values()) == [tmp_path / "x.foo" / "timeline.vtt"]
     assert list(export_places(tmp_path / "run.2024").values()) == [tmp_path / "run.2024" / "timeline.vtt"]
 
 

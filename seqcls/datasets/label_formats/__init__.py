@@ -59,6 +59,8 @@ def found_labels(text: str, path: Path) -> FoundLabels:
 
 
 def _from_json(text: str, path: Path) -> FoundLabels:
+    if own_json.is_lines(text):
+        return own_json.read_lines(text, path)
     try:
         body: Any = parse_json(text)
     except ValueError as error:

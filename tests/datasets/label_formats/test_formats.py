@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.timelines import timeline
 
 from seqcls.datasets import label_files
 from seqcls.datasets.label_formats import found
@@ -15,6 +16,7 @@ from seqcls.datasets.label_formats.boris_times import MediaClock
 from seqcls.datasets.label_formats.found import clip_of_url
 from seqcls.datasets.labels import ClipLabels, read_labels
 from seqcls.errors import DataError
+from seqcls.exports.interval_records import write_jsonl
 
 
 def read(folder: Path, content: object, name: str = "neck01.dat") -> list[ClipLabels]:
@@ -218,6 +220,22 @@ def test_audacity(tmp_path: Path) -> None:
     assert labels.file == "neck01"
     assert spans(labels) == [("liver", "present", 0.5, 2.0), ("node", "absent", 4.5, 5.0)]
     assert labels.notes == (f"{tmp_path}/neck01.txt: 1 label of no length left out",)
+
+
+def test_own_json_lines(tmp_path: Path) -> None:
+    """As `export --to jsonl` writes them."""
+    made = timeline(liver=".PPP??", node="....??")
+    write_jsonl(made, tmp_path / "intervals.jsonl")
+    (labels,) = read_labels(tmp_path / "intervals.jsonl")
+    assert spans(labels) == [
+        ("liver", "absent", 0.0, 0.1),
+        ("liver", "present", 0.1, 0.4),
+        ("liver", "ignore", 0.4, 0.6),
+        ("node", "absent", 0.0, 0.4),
+        ("node", "ignore", 0.4, 0.6),
+    ]
+    with pytest.raises(DataError, match=r"line 2: 'organ' is missing"):
+        read(tmp_path, '{"file": "a", "organ": "l", "state": "present", "start_s": 0, "end_s": 1}\n{}\n')
 
 
 def test_odd_encodings(tmp_path: Path) -> None:
