@@ -6,6 +6,7 @@ damaged or never came; 4 the disk filled up during a live run; 130 interrupted, 
 
 from __future__ import annotations
 
+import errno
 import functools
 import itertools
 import logging
@@ -39,9 +40,13 @@ from seqcls.cli import (
     run,
     train,
 )
-from seqcls.errors import SeqclsError, UsageError
+from seqcls.errors import SeqclsError, UsageError, one_line
 from seqcls.files import on_disk
 from seqcls.text.foreign_text import for_terminal
+
+#: The disk takes no such name, or does not let one look.
+_NO_ANSWER = (errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES)
+_MOST_SHOWN = 60
 
 
 class _InterruptedError(SeqclsError):
@@ -59,7 +64,7 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            with _without_secrets(), console.naming_nobody():
+            with _without_secrets(), console.naming_nobody(), _without_names_that_no_disk_takes():
                 return super().invoke(ctx)
         except KeyboardInterrupt as stop:
             raise _InterruptedError(stop) from None
@@ -92,6 +97,19 @@ def _with_any_port(args: list[str]) -> list[str]:
                 )
             whole.append("0")
     return whole
+
+
+@contextmanager
+def _without_names_that_no_disk_takes() -> Iterator[None]:
+    """Whether something is there is asked of each name that is given; of some the disk does not even say no."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ANSWER or error.filename is None:
+            raise
+        name = console.shown(os.fsdecode(error.filename))  # under its pseudonym before it is cut
+        shown = name if len(name) <= _MOST_SHOWN else f"{name[:_MOST_SHOWN]}…"
+        raise UsageError(f"{shown}: {one_line(error)}; name another") from error
 
 
 @contextmanager

@@ -110,6 +110,14 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def exists(path: Path) -> bool:
+    """Whether anything is there, with the same care."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def nfc(text: str) -> str:
     """The text in Unicode's composed form. Disks and programs write an umlaut as one character or as two."""
     return unicodedata.normalize("NFC", text)

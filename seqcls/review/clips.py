@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from seqcls.errors import DataError, one_line
 from seqcls.exports.timeline_json import read_run
-from seqcls.files import same_name
+from seqcls.files import exists, same_name
 from seqcls.files.json_text import read_json
 from seqcls.sources.expand import expand
 from seqcls.sources.found import FoundSource
@@ -84,7 +84,7 @@ def _of_runs(runs: Sequence[Path], clips: Path | None, names: Pseudonyms | None)
     else:
         # A run may come from somebody else: what it names is looked for below this folder alone.
         below = [title for title in titles if title and not Path(title).is_absolute() and ".." not in Path(title).parts]
-        here = [title for title in below if Path(title).exists()]
+        here = [title for title in below if exists(Path(title))]
         sources = expand(here).sources if here else ()
     if names is not None:
         names.remember(*(source.path for source in sources), *titles)

@@ -70,6 +70,14 @@ def test_wrong_usage_repeats_no_secret(seqcls: Seqcls, arguments: list[str]) -> 
     assert done.code in (1, 2) and "hunter2" not in done.out + done.err and "Traceback" not in done.err
 
 
+@pytest.mark.parametrize("command", ["report", "export", "replay", "inspect", "proxy", "agree", "run", "train"])
+def test_a_name_that_no_disk_takes_is_one_line(seqcls: Seqcls, command: str) -> None:
+    done = seqcls(command, *[304 * "n"] * (1 + (command == "agree")), *["-o", "x.y"] * (command in ("proxy", "train")))
+    lines = done.err.splitlines()
+    assert done.code in (1, 2) and lines[-1].startswith("seqcls: ") and "Traceback" not in done.err
+    assert command in ("run", "train") or "too long" in lines[-1]
+
+
 def test_a_clip_or_an_address_is_no_command(seqcls: Seqcls, tmp_path: Path) -> None:
     bright_clip(tmp_path / "x.mp4", [True] * 5)
     assert "seqcls run x.mp4" in seqcls("x.mp4").err

@@ -235,6 +235,7 @@ def test_runs_of_which_the_clips_are_gone_are_reviewed_by_their_scores(tmp_path:
     run = write_review_run(tmp_path / "run", "gone.mp4", node=DRAWN)
     (clip,) = clips_to_review([run])
     assert clip.found is None and clip.path is None
+    assert clips_to_review([write_review_run(tmp_path / "long", 304 * "n", node=DRAWN)])[0].found is None
     session = ReviewSession((clip,), tmp_path / "out", "anna")
     try:
         assert session.clip(0)["problem"] and session.frame(0, 3) == b""
