@@ -68,7 +68,7 @@ def _of_model(timeline: Timeline) -> Facts:
     return [
         ("model", used.model),
         ("organs", ", ".join(timeline.scores.organs)),
-        ("trained on", f"frames with the hash {used.model_dataset[:16]}" if used.model_dataset else ""),
+        ("fingerprint of its training frames", used.model_dataset[:16]),
         ("weights", f"SHA-256 {used.model_digest[:16]}" if used.model_digest else ""),
         ("written by", f"seqcls {used.model_version}" if used.model_version else ""),
         ("engine", used.engine),
@@ -97,7 +97,7 @@ def _of_training(header: ModelHeader) -> Facts:
 def _of_options(timeline: Timeline) -> Facts:
     used = timeline.provenance
     each = [
-        f"onset {one.onset:g}, offset {one.offset:g}, least presence {one.min_present_s:g} s, least absence"
+        f"onset {one.onset:g}, offset {one.offset:g}, shortest presence {one.min_present_s:g} s, shortest absence"
         f" {one.min_absent_s:g} s, pad {one.pad_s:g} s"
         for one in used.intervals
     ]

@@ -349,7 +349,7 @@ def test_kill_9_amid_edits_loses_nothing_and_the_page_finds_its_server_again(
         chromium.errors.clear()  # the browser says that nobody answered
 
 
-@pytest.mark.parametrize("width, height, dark", [(360, 740, False), (360, 740, True), (1280, 800, True), (3840, 2160, False)])  # fmt: skip
+@pytest.mark.parametrize("width, height, dark", [(360, 740, False), (390, 844, True), (1366, 768, True), (3840, 2160, False)])  # fmt: skip
 def test_it_fits(chromium: browser.Browser, tmp_path: Path, width: int, height: int, dark: bool) -> None:
     names = {f"{i} a long name of an organ, left": DRAWN for i in range(3)}
     run = write_review_run(tmp_path / "run", "gone/" + "long " * 12 + "name.mp4", **names)
@@ -359,6 +359,17 @@ def test_it_fits(chromium: browser.Browser, tmp_path: Path, width: int, height: 
             page_ready(chromium, url)
             time.sleep(0)
             assert chromium.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            below = (
+                "[...document.querySelectorAll('{}')].filter((one) => one.getBoundingClientRect().bottom > innerHeight)"
+            )
+            parts = "#frame, #two button" if width < 600 else "#frame, #two button, .strip, .trace, .axis"
+            assert chromium.evaluate(below.format(parts) + ".length") == 0 == chromium.evaluate("scrollY")
+            if width > 3000:
+                room = "document.getElementById('stage').getBoundingClientRect()"
+                assert chromium.evaluate(f"{room}.height > 0.35 * innerHeight && {room}.width > 0.6 * innerWidth")
+            press(chromium, "?")
+            assert chromium.evaluate("document.getElementById('help').scrollTop") == 0
+            press(chromium, "Escape")
             cut = "[...document.querySelectorAll('#actions button, #said b, .name')].filter((one) => one.scrollWidth > one.clientWidth + 1).length"  # fmt: skip
             assert chromium.evaluate(cut) == 0
             background = chromium.evaluate("getComputedStyle(document.body).backgroundColor")

@@ -7,8 +7,8 @@ import { button, make } from "./words.js";
 const INTERVALS = [
   ["onset", "onset", "a presence begins at this score", 1, "--onset", ""],
   ["offset", "offset", "a presence ends below this score", 1, "--offset", ""],
-  ["min_present_s", "least presence", "shorter presences are dropped", 3, "--min-present", "s"],
-  ["min_absent_s", "least absence", "shorter absences are bridged", 3, "--min-absent", "s"],
+  ["min_present_s", "shortest presence", "shorter presences are dropped", 3, "--min-present", "s"],
+  ["min_absent_s", "shortest absence", "shorter absences are bridged", 3, "--min-absent", "s"],
   ["pad_s", "pad", "presences are widened by this on both sides", 2, "--pad", "s"],
 ];
 const SMOOTHING = {
@@ -36,8 +36,8 @@ export class OptionsPanel extends EventTarget {
     for (const [name, [title, most]] of Object.entries(SMOOTHING)) {
       root.append(this.row(name, title, "", most, "s", (value) => this.changeSmoothing(name, value)));
     }
-    for (const [name, title, about, most, , unit] of INTERVALS) {
-      root.append(this.row(name, title, about, most, unit, (value) => this.changeInterval(name, value)));
+    for (const [name, title, about, most, flag, unit] of INTERVALS) {
+      root.append(this.row(name, title, `${about} (${flag})`, most, unit, (value) => this.changeInterval(name, value)));
     }
     this.command = make("code", "command");
     this.copied = button("copy", "copy", "copy the command", () => this.copy());
@@ -61,6 +61,8 @@ export class OptionsPanel extends EventTarget {
     const label = make("label", "", title);
     label.htmlFor = slider.id;
     label.title = about;
+    const flag = about.match(/--min-[a-z]+/)?.[0]; // not to be guessed from the title
+    if (flag) label.append(make("small", "flag", flag));
     number.setAttribute("aria-label", unit ? `${title} in seconds` : title);
     slider.addEventListener("input", () => change(Math.round(slider.value * 100) / 100));
     slider.addEventListener("keydown", (event) => {

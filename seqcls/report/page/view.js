@@ -370,7 +370,7 @@ export class TimelineView extends EventTarget {
   paintOrgan(canvas, organ, scale) {
     const area = wiped(canvas);
     const box = { top: 0, height: area.height };
-    paintStrip(area, box, this.intervals[organ], scale, this.colours);
+    paintStrip(area, box, this.intervals[organ], scale, this.colours, { words: !this.layers.length }); // a layer has its own
     if (this.selected?.organ === organ) {
       const { start_s, end_s } = this.selected.interval;
       area.context.strokeStyle = this.colours.ink;

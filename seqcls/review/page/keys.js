@@ -2,19 +2,19 @@
 // key's place on the keyboard, so that the two rows for organs lie below each other whatever the letters are.
 
 export const ACTIONS = [
-  { id: "starts", keys: ["s"], label: "starts here", help: "the organ comes into view at this frame" },
-  { id: "ends", keys: ["d"], label: "ends here", help: "from this frame on it is not in view" },
-  { id: "accept", keys: ["c"], label: "correct", help: "this span is right; on to the next least certain one" },
-  { id: "acceptAll", keys: ["Enter"], label: "all correct", help: "all of this clip is right as shown; on to the next" },
+  { id: "starts", keys: ["s"], label: "starts here", help: "the organ comes into view: this frame is its first" },
+  { id: "ends", keys: ["d"], label: "gone here", help: "it is out of view: this frame is the first without it" },
+  { id: "accept", keys: ["c"], label: "is right", help: "this span is right; on to the next least certain one" },
+  { id: "acceptAll", keys: ["Enter"], label: "all is right", help: "all of this clip is right as shown; on to the next" },
   { id: "next", keys: ["n"], label: "next doubt", help: "the least certain span of all clips that is not settled" },
   { id: "present", keys: ["p"], label: "present", help: "this span is present" },
   { id: "absent", keys: ["o"], label: "absent", help: "this span is absent" },
-  { id: "uncertain", keys: ["u"], label: "uncertain", help: "this span cannot be told; it is not trained on" },
+  { id: "uncertain", keys: ["u"], label: "uncertain", help: "what this span shows is not certain; it is not trained on" },
   { id: "ignore", keys: ["i"], label: "ignore", help: "this span is not to be used" },
   { id: "split", keys: ["x"], label: "split", help: "in two, before this frame" },
   { id: "merge", keys: ["m"], label: "merge", help: "with the next span" },
   { id: "remove", keys: ["Delete", "Backspace"], label: "delete", help: "this span is not labelled any more" },
-  { id: "add", keys: ["a"], label: "add", help: "a presence: once at its first frame, once at its last" },
+  { id: "add", keys: ["a"], label: "add", help: "a presence: once at its first frame, once at the last that shows it" },
   { id: "undo", keys: ["z", "Ctrl+z"], label: "undo", help: "take back" },
   { id: "redo", keys: ["y", "Ctrl+y", "Ctrl+Shift+z"], label: "redo", help: "do again" },
   { id: "earlier", keys: [",", "Shift+,"], help: "nearest edge one frame earlier; ten with Shift" },
@@ -34,7 +34,7 @@ export const ACTIONS = [
 // What the timeline does by itself, and the two rows of organs; for the help alone.
 export const OTHERS = [
   ["1 … 5", "first to fifth organ: starts here"],
-  ["Q W E R T", "first to fifth organ: ends here"],
+  ["Q W E R T", "first to fifth organ: gone here"],
   ["← →", "one frame; a second with Shift"],
   ["Home End", "begin, end"],
   ["+ - 0", "zoom, all"],

@@ -40,14 +40,18 @@ class Review {
 
   furnish() {
     const labelled = ACTIONS.filter((action) => action.label && action.id !== "help");
-    at("actions").append(
-      ...labelled.map((action) => {
+    const buttons = new Map(
+      labelled.map((action) => {
         const made = button("", action.label, `${action.help} (${keyName(action.keys[0])})`, () => this.do(action.id));
         made.id = `do-${action.id}`;
         made.append(make("kbd", "", keyName(action.keys[0])));
-        return made;
+        return [action.id, made];
       }),
     );
+    at("clips-part").open = matchMedia("(min-width: 120rem) and (min-height: 60rem)").matches; // a wall has room for it
+    const two = ["starts", "ends"].map((id) => buttons.get(id)); // enough to label with: always in sight
+    at("two").append(...two);
+    at("actions").append(...[...buttons.values()].filter((one) => !two.includes(one)));
     at("tools").append(button("", "keys ?", "all keys (?)", () => this.do("help")), themeButton(() => this.view?.theme()));
     const listed = [...ACTIONS.map((action) => [action.keys.slice(0, 2).map(keyName).join(", "), action.help]), ...OTHERS];
     at("keys").append(...listed.map(([keys, help]) => make("div", "", make("kbd", "", keys), make("span", "", help))));
@@ -232,7 +236,10 @@ class Review {
 
   choose(organ) {
     this.organ = organ;
-    document.querySelectorAll(".lane").forEach((lane, place) => lane.setAttribute("aria-current", place === organ));
+    document.querySelectorAll(".lane").forEach((lane, place) => {
+      lane.setAttribute("aria-current", place === organ);
+      if (place === organ && at("timeline").scrollHeight > at("timeline").clientHeight) lane.scrollIntoView({ block: "nearest" });
+    });
     this.said();
   }
 
@@ -279,7 +286,11 @@ class Review {
   }
 
   do(id, { organ = this.organ, by = 1 } = {}) {
-    if (id === "help") return at("help").showModal();
+    if (id === "help") {
+      at("help").showModal();
+      at("help").scrollTop = 0;
+      return undefined;
+    }
     if (id.startsWith("clip")) return this.toClip(this.place + (id === "clipAfter" ? 1 : -1));
     if (!this.view || !this.run.frames || this.opening) return undefined;
     if (organ !== this.organ && organ < this.organs.length) this.choose(organ);
@@ -337,7 +348,7 @@ class Review {
   addition(track, row) {
     if (this.added?.organ !== this.organ) {
       this.added = { organ: this.organ, row };
-      this.why(`a presence of ${this.organs[this.organ]} begins at frame ${this.run.index[row]}: go to its last frame and press A again (Esc leaves it)`);
+      this.why(`a presence of ${this.organs[this.organ]} begins at frame ${this.run.index[row]}: go to the last frame that shows it and press A again (Esc leaves it)`);
       this.said();
       return track;
     }
@@ -383,6 +394,9 @@ class Review {
   }
 
   acceptAll() {
+    if (this.organs.every((organ) => !this.history.tracks[organ].spans.length && !this.history.tracks[organ].opened)) {
+      return this.why(`nothing is labelled here yet${this.hidden && this.hasModel ? "; H shows what the model found" : ""}`);
+    }
     this.organs.forEach((organ, place) => this.change("accept all", place, edit.acceptAll(this.history.tracks[organ], this.run.frames)));
     return this.next({ fromHere: true });
   }
