@@ -19,6 +19,9 @@ from __future__ import annotations
 
 from seqcls.text.foreign_text import for_terminal
 
+#: Of a message, more or less: a screen full. Paths have up to 4096, lists of names are cut where they are made.
+MAX_CHARACTERS = 8000
+
 
 class SeqclsError(Exception):
     """Base of all errors raised on purpose; ``str(error)`` is one line for a person, whatever names stand in it."""
@@ -26,7 +29,10 @@ class SeqclsError(Exception):
     exit_code = 1
 
     def __str__(self) -> str:
-        return for_terminal(super().__str__())
+        text = super().__str__()
+        if len(text) > MAX_CHARACTERS:  # whatever a file stated: its begin says where, its end what to do
+            text = f"{text[: MAX_CHARACTERS - 1000]} … {text[-1000:]}"
+        return for_terminal(text)
 
 
 class UsageError(SeqclsError):

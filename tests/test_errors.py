@@ -51,3 +51,8 @@ def test_a_message_is_one_line_whatever_names_stand_in_it() -> None:
     error = errors.DataError("a\x1b[31m\nb.mp4 is not \ud800")
     assert str(error) == r"a\x1b[31m\nb.mp4 is not \ud800"
     assert error.args == ("a\x1b[31m\nb.mp4 is not \ud800",)
+
+
+def test_a_message_is_no_longer_than_a_screen_whatever_a_file_states() -> None:
+    shown = str(errors.DataError(f"clip.mp4, task {'x' * 20_000_000}: has no end; give it one"))
+    assert len(shown) == 8003 and shown.startswith("clip.mp4, task x") and shown.endswith("x: has no end; give it one")

@@ -24,6 +24,7 @@ from seqcls.errors import DataError, UsageError
 from seqcls.files import nfc, on_disk
 from seqcls.sources.base import few
 from seqcls.text.foreign_text import for_terminal
+from seqcls.text.wording import cut
 from seqcls.types import TIME_TOLERANCE_S, UNFIT_IN_ORGANS, require_organs
 
 #: On one label file: a task of which nothing is labelled has one.
@@ -116,7 +117,9 @@ def _clip(file: str, spans: list[LabelledSpan], path: Path) -> ClipLabels:
     _refuse_overlaps(spans, path)
     patients = sorted({span.patient for span in spans if span.patient})
     if len(patients) > 1:
-        raise DataError(f"{path}: {file} has more than one patient ({', '.join(patients)}); name the one it is of")
+        raise DataError(
+            f"{path}: {cut(file)} has more than one patient ({cut(', '.join(patients))}); name the one it is of"
+        )
     ordered = sorted(spans, key=lambda span: (span.organ, span.limits))
     return ClipLabels(file, "".join(patients), tuple(ordered))
 
@@ -166,7 +169,7 @@ def _refuse_overlaps(spans: Sequence[LabelledSpan], path: Path) -> None:
     """Two labels for one moment cannot both be right, and equal ones are a sign of a file pasted together twice."""
     for organ, own in _by_organ(spans).items():
         if len({span.by_frame for span in own}) > 1:
-            raise DataError(f"{path}: {own[0].file}: {organ} is labelled both by frame and by second")
+            raise DataError(f"{path}: {cut(own[0].file)}: {organ} is labelled both by frame and by second")
         for one, other in itertools.pairwise(own):
             if other.limits[0] < one.limits[1] - TIME_TOLERANCE_S:
                 twins = "; if these are two clips of one name, fill in a column path" * (other.limits[0] == 0)
