@@ -120,5 +120,6 @@ def _shown(intervals: tuple[Interval, ...], rate: Fraction) -> Iterator[tuple[In
 
 
 def _frame(time_s: float, rate: Fraction) -> int:
-    # Half a frame always goes up, also where it is written with an error: else a presence changes its length.
-    return max(0, math.floor(time_s * float(rate) + 0.501))
+    # Half a frame always goes down, also where it is written with an error: else a presence changes its length. So a
+    # clip that begins up to half a frame late keeps its frames' numbers.
+    return max(0, math.ceil(time_s * float(rate) - 0.501))

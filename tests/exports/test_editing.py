@@ -103,7 +103,7 @@ def test_what_timecode_and_an_edl_cannot_hold_is_refused(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(("hz", "late_s"), [(25, 0.02), (30, 1 / 60), (24, 1 / 48), (25, 0.020001), (25, 0.019999)])
 def test_half_a_frame_late_a_presence_keeps_its_frames(tmp_path: Path, hz: int, late_s: float) -> None:
-    """Frames 13 to 15 lie at 13.5 to 15.5 frames: three of them, the first one the 14th; half to even made it two."""
+    """Frames 13 to 15 lie at 13.5 to 15.5 frames: three of them, from the 13th; half to even made it two."""
     made = timeline(liver="." * 4 + "PPPP" + "." * 5 + "PPP" + "....")
     place = lambda time_s: round(late_s + round(time_s * 10) / hz, 6)  # noqa: E731 - of a timeline at 10 Hz
     own = tuple(replace(i, start_s=place(i.start_s), end_s=place(i.end_s)) for i in made.intervals)
@@ -114,4 +114,4 @@ def test_half_a_frame_late_a_presence_keeps_its_frames(tmp_path: Path, hz: int, 
         replace(made, intervals=own, scores=scores, source=source, start_s=late_s, end_s=late_s + 20 / hz),
         tmp_path / "t.otio",
     )
-    assert clips(tmp_path / "t.otio") == [("liver", 5, 4, hz), ("liver", 14, 3, hz)]
+    assert clips(tmp_path / "t.otio") == [("liver", 4, 4, hz), ("liver", 13, 3, hz)]
