@@ -195,6 +195,10 @@ def test_what_a_reader_saw_is_kept_and_hidden_answers_are_not_shown(chromium: br
         assert chromium.evaluate(SAID) and "model" not in chromium.evaluate(SAID)
         assert chromium.evaluate("seqcls.review.view.intervals.flat().length") == 0
         assert chromium.evaluate("seqcls.review.run.raw[0].every(Number.isNaN)")
+        for key in ("Enter", "c"):
+            press(chromium, key)
+            assert "H shows what the model found" in chromium.evaluate("document.getElementById('why').textContent")
+            chromium.evaluate("seqcls.review.why('')")
         press(chromium, "Home", "ArrowRight", "1", "ArrowRight", "q")
         chromium.until(ALL_SAVED)
         press(chromium, "h")

@@ -77,8 +77,8 @@ export class LabelLayer {
     context.font = `600 ${Math.min(paints.size, Math.max(11, deep * 0.45))}px ${paints.font}`;
     context.textBaseline = "middle";
     context.textAlign = "center";
-    const text = [solid ? span.mark : `${span.mark}?`, span.mark].find((one) => context.measureText(one).width + 14 <= to - from);
-    if (!text) return;
+    const text = solid ? span.mark : `${span.mark}?`; // without its question mark a guess would read as a label
+    if (context.measureText(text).width + 14 > to - from) return;
     const onColour = span.mark === "present" && solid;
     if (!onColour) {
       const half = context.measureText(text).width / 2 + 4;

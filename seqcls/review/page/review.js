@@ -258,6 +258,7 @@ class Review {
       const { length } = own(this.history.tracks[this.organs[place]] ?? edit.EMPTY);
       sum.textContent = length ? `${counted(length, "label")} of yours` : "no label of yours";
     });
+    at("two").dataset.organ = this.organs.length > 1 ? this.organs[this.organ] : "";
     at("do-undo").disabled = !this.history.past.length;
     at("do-redo").disabled = !this.history.future.length;
     at("do-hide").disabled = !this.hasModel;
@@ -323,8 +324,13 @@ class Review {
       later: () => this.nudged(track, row, by),
     };
     const next = acts[id] ? acts[id]() : this.marked(track, row, id);
+    if (id === "accept" && !edit.spanAt(track, row)) return this.why(`nothing is said of this frame yet${this.hintOfModel}`);
     this.change(id, organ, next);
-    if (id === "accept") this.next();
+    return id === "accept" ? this.next() : undefined;
+  }
+
+  get hintOfModel() {
+    return this.hidden && this.hasModel ? "; H shows what the model found" : "";
   }
 
   // The span here, or what lies unlabelled between two.
@@ -395,7 +401,7 @@ class Review {
 
   acceptAll() {
     if (this.organs.every((organ) => !this.history.tracks[organ].spans.length && !this.history.tracks[organ].opened)) {
-      return this.why(`nothing is labelled here yet${this.hidden && this.hasModel ? "; H shows what the model found" : ""}`);
+      return this.why(`nothing is labelled here yet${this.hintOfModel}`);
     }
     this.organs.forEach((organ, place) => this.change("accept all", place, edit.acceptAll(this.history.tracks[organ], this.run.frames)));
     return this.next({ fromHere: true });
