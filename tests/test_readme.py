@@ -26,7 +26,7 @@ QUICK = {
         "--epochs",
         "2",
         "--samples-per-epoch",
-        "64",
+        "32",
         "--batch-size",
         "16",
     ],

@@ -23,6 +23,8 @@ def test_training_straight_from_clips_and_cross_validation(seqcls: Seqcls, train
         *TRAIN,
         "--epochs",
         "1",
+        "--samples-per-epoch",
+        "32",
         "--folds",
         "groups",
     )
@@ -93,6 +95,7 @@ def test_ctrl_c_ends_a_training_cleanly(trained: Trained, tmp_path: Path) -> Non
     model = tmp_path / "m.safetensors"
     command = [sys.executable, "-m", "seqcls", "train", str(trained.data), "-o", str(model), *TRAIN]
     command[command.index("--epochs") + 1] = "100000"
+    command[command.index("--samples-per-epoch") + 1] = "16"
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:

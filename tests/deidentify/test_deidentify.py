@@ -27,7 +27,7 @@ from seqcls.types import Frame, Gap
 
 Image = NDArray[np.uint8]
 KEY = b"0123456789abcdef0123456789ABCDEF"
-DRAWN = screen("convex", ("text", "logo", "clock"), frames=30)
+DRAWN = screen("convex", ("text", "logo", "clock"), width=320, height=240, frames=30)
 #: Variable rate: 40, 40 and 70 ms in turn.
 TIMES_S = [0.0, *itertools.accumulate([0.04, 0.04, 0.07] * 10)][:30]
 
@@ -134,8 +134,8 @@ def test_without_a_region_not_a_pixel_is_written(tmp_path: Path) -> None:
 
 
 def test_a_region_stated_by_hand_is_taken(tmp_path: Path) -> None:
-    done = deidentified(tmp_path / "clip", geometry=Geometry(region=(100, 60, 300, 260)))
-    assert read(done.paths[0])[0].image.shape == (200, 200)
+    done = deidentified(tmp_path / "clip", geometry=Geometry(region=(60, 40, 200, 180)))
+    assert read(done.paths[0])[0].image.shape == (140, 140)
     with pytest.raises(GeometryError):
         deidentified(tmp_path / "other", geometry=Geometry(region=(0, 0, 4000, 100)))
 
@@ -167,7 +167,7 @@ def test_a_clip_without_ultrasound_in_its_region_is_refused(tmp_path: Path) -> N
 
 
 def test_another_size_becomes_another_file(tmp_path: Path) -> None:
-    small = [cv2.resize(image, (240, 180), interpolation=cv2.INTER_AREA) for image in DRAWN.images]
+    small = [cv2.resize(image, (160, 120), interpolation=cv2.INTER_AREA) for image in DRAWN.images]
     done = deidentified(tmp_path / "clip", frames([*DRAWN.images, *small]), to="dicom")
     assert [path.name for path in done.paths] == ["clip.dcm", "clip-2.dcm"]
     assert [len(read(path)) for path in done.paths] == [30, 30]
@@ -180,18 +180,18 @@ def test_colour_is_kept_where_there_is_any(tmp_path: Path) -> None:
     for number, image in enumerate(DRAWN.images):
         bgr = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
         if number >= 15:
-            bgr[150:190, 220:260] = (bgr[150:190, 220:260] * (0.2, 0.4, 1.0)).astype(np.uint8)
+            bgr[100:128, 146:174] = (bgr[100:128, 146:174] * (0.2, 0.4, 1.0)).astype(np.uint8)
         coloured.append(bgr)
     for to in ("mp4", "dicom"):
         done = deidentified(tmp_path / to, frames(coloured), to=to)
         with open_source(done.paths[0], color=True) as source:
             images = [item.image for item in source if isinstance(item, Frame)]
         (found,) = done.regions
-        patch = np.s_[155 - found.y0 : 185 - found.y0, 225 - found.x0 : 255 - found.x0]
+        patch = np.s_[104 - found.y0 : 124 - found.y0, 150 - found.x0 : 170 - found.x0]
         blue, red = images[20][patch][..., 0].mean(), images[20][patch][..., 2].mean()
         assert red > 2 * blue > 0
         assert np.ptp(images[5][patch].astype(int), axis=-1).max() <= 6
-    assert (images[20][patch] == coloured[20][155:185, 225:255]).all()
+    assert (images[20][patch] == coloured[20][104:124, 150:170]).all()
 
 
 def test_text_inside_the_region_is_warned_of_and_recorded(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_text_inside_the_region_is_warned_of_and_recorded(tmp_path: Path) -> Non
 
     named = [image.copy() for image in DRAWN.images]
     for image in named:
-        cv2.putText(image, "DOE JANE", (200, 230), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 255, 1, cv2.LINE_AA)
+        cv2.putText(image, "DOE JANE", (125, 155), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 255, 1, cv2.LINE_AA)
     done = deidentified(tmp_path / "named", frames(named), to="dicom")
     assert any("looks like text" in warning for warning in done.warnings)
     tags = pydicom.dcmread(done.paths[0])
@@ -245,7 +245,7 @@ def test_cut_out_is_gray_where_the_colours_are_alike() -> None:
 def test_a_menu_that_is_taken_for_ultrasound_is_refused(tmp_path: Path) -> None:
     """It stands still and holds text; a region by hand is taken at its word."""
     still = DRAWN.images[0].copy()
-    cv2.putText(still, "DOE JANE", (200, 230), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 255, 1, cv2.LINE_AA)
+    cv2.putText(still, "DOE JANE", (125, 155), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 255, 1, cv2.LINE_AA)
     with pytest.raises(GeometryError, match=r"stands still and holds text.*region="):
         deidentified(tmp_path / "clip", frames([still] * 30))
     assert list(tmp_path.iterdir()) == []
