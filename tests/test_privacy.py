@@ -43,7 +43,7 @@ pytestmark = [
 ]
 SECRET = "Mustermann"
 ROOT = Path(__file__).resolve().parent
-TINY = [*TRAIN, "--epochs", "1", "--samples-per-epoch", "16", "--batch-size", "8"]
+TINY = [*TRAIN, "--epochs", "1", "--samples-per-epoch", "8", "--batch-size", "8"]
 #: Below HOME: the lists of fonts of matplotlib and of the system, which docs/privacy-and-security.md states.
 CACHES = (".cache/matplotlib", ".config/matplotlib", ".matplotlib", ".cache/fontconfig")
 #: umask, exit code, command; outputs lie below {wide} or {private} by their umask.
