@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import UsageError
-from seqcls.files import same_name
+from seqcls.files import nfc, same_name
 from seqcls.timeline import MAX_INTERVALS, Timeline
 from seqcls.types import MAX_ORGANS, TIME_TOLERANCE_S, UNFIT_IN_ORGANS, Interval, State, require_organs
 
@@ -103,10 +103,15 @@ def _named(text: str) -> tuple[str, str]:
     return name, expression
 
 
+def _spelt(name: str) -> str:
+    """Equal for names that labels would refuse side by side."""
+    return re.sub(r"[_\s-]+", " ", nfc(name)).strip().casefold()
+
+
 def _require_free(name: str, known: Sequence[str]) -> None:
     if unfit := UNFIT_IN_ORGANS.search(name):
         raise UsageError(f"an organ cannot be called {name!r}, with {unfit[0]!r}: folders are named after organs")
-    if any(same_name(name, organ) for organ in known):
+    if any(_spelt(name) == _spelt(organ) for organ in known):
         raise UsageError(f"there is an organ {name!r} already: name this one, as in 'NAME = EXPRESSION'")
     require_organs((name,))
     if len(known) >= MAX_ORGANS:

@@ -170,6 +170,7 @@ def test_expressions_may_name_what_went_before_and_names_of_several_words() -> N
         ("c? = a", "folders are named after organs"),
         ("c: absent = a", "folders are named after organs"),
         ("a = not b", "there is an organ 'a' already"),
+        ("A = not b", "there is an organ 'A' already"),
         ("not " * (MAX_DEPTH + 1) + "a", "inside each other"),
         ("a or " * 500 + "a", "letters"),
         ("a or b or " * 12 + "a", "characters, more than"),

@@ -1,0 +1,196 @@
+"""Whether the loop run -> look -> correct -> train pays, and what a correction costs, in key strokes.
+
+    python scripts/loop_figures.py phantom [--folder DIR]
+    python scripts/loop_figures.py real --clips FOLDER [--folder DIR]
+
+phantom: a model of 3 synthetic patients runs on 5 others; what it found is put right through the page of
+`seqcls review`, in a real headless Chromium, by real key strokes; then it is trained again with all 8. Event F1 on
+patients that neither has seen, before and after.
+
+real: one patient is left out of training; one of this patient's clips is put right through the page, and the model is
+trained again with it. Figures over the patient's other clips, before and after. One clip is also labelled from nothing.
+
+The reader is simulated: it knows the truth, presses the keys that a person would, and never errs. What that takes is
+counted as in ``review_strokes.py``, with one look at each clip at its own pace.
+
+Needs the test helpers of a checkout, Chromium, and some minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from review_strokes import Strokes, label
+from support import browser
+from support.reviews import page_ready
+
+from seqcls import demo
+from seqcls.datasets.clip_files import match_clips
+from seqcls.datasets.dataset import load_frames
+from seqcls.datasets.extract import ExtractOptions, extract
+from seqcls.datasets.labels import ClipLabels, read_labels, with_patients
+from seqcls.detector import load
+from seqcls.evaluation.agreement import FrameTimes
+from seqcls.evaluation.evaluate import OrganMetrics, evaluate_clips
+from seqcls.exports import write_run
+from seqcls.geometry import Geometry
+from seqcls.models.file import write_model
+from seqcls.phantom import SweepOptions, write_labels, write_sweep
+from seqcls.review.clips import clips_to_review
+from seqcls.review.server import ReviewServer
+from seqcls.review.session import ReviewSession
+from seqcls.training.options import AugmentOptions, TrainOptions
+from seqcls.training.train import train
+
+TRAINED, CORRECTED, UNSEEN = range(3), range(10, 15), range(1000, 1006)
+SIZE = 64
+Labelled = list[tuple[Path, ClipLabels]]
+
+
+def model_of(clips: Labelled, folder: Path, name: str, weights: str) -> Path:
+    """Extract and train, as the demo does, from its early layers or from random weights."""
+    geometry = Geometry(size=SIZE)
+    extract(clips, folder / f"{name}-data", ExtractOptions(geometry=geometry, validation=0.0, overwrite=True))
+    options = TrainOptions(
+        weights=str(demo.STEM) if weights == "demo" else weights,
+        frozen_stages=2 if weights == "demo" else 0,
+        epochs=6,
+        samples_per_epoch=832,
+        label_smoothing=0.0,
+        augment=AugmentOptions(strength=0.15, curtain=0.0),
+    )
+    result = train(load_frames(folder / f"{name}-data", geometry), options)
+    path = folder / f"{name}.safetensors"
+    write_model(path, result.header, result.tensors)
+    return path
+
+
+def figures(model: Path, clips: Labelled) -> str:
+    def one(organ: OrganMetrics) -> str:
+        i = organ.intervals
+        return (
+            f"{organ.organ}: event F1 {i.event_f1:.3f}, F1@50 {i.f1_at[2]:.3f}, found {i.found} of {i.presences},"
+            f" {i.false_events} false, accuracy {organ.accuracy.value:.3f}, AUROC {organ.auroc.value:.3f}"
+        )
+
+    return "; ".join(map(one, evaluate_clips(load(model), clips).organs))
+
+
+def corrected(
+    model: Path, clips: Labelled, folder: Path, chromium: browser.Browser, *, from_nothing: bool = False
+) -> tuple[Labelled, str]:
+    """Run the model on the clips and put its answers right through the page; the labels that came of it, and the work.
+
+    Raises AssertionError where a frame that is labelled is not as the reader meant it.
+    """
+    detector, places = load(model), [path for path, _ in clips]
+    if not from_nothing:
+        places = [folder / f"runs/{number:02d}" for number in range(len(clips))]
+        for folder_of_run, (path, _) in zip(places, clips, strict=True):
+            write_run(detector.analyze(path), folder_of_run, overwrite=True)
+    known = {path.resolve(): labels for path, labels in clips}
+    organs = sorted({organ for labels in known.values() for organ in labels.organs})
+    found = clips_to_review(places, None if from_nothing else clips[0][0].parent)
+    session = ReviewSession(found, folder / "review", "reader", organs=organs)
+    server = ReviewServer(session)
+    total = Strokes()
+    try:
+        page_ready(chromium, server.url)
+        for place, clip in enumerate(session.clips):
+            assert clip.path is not None
+            done = label(chromium, place, known[clip.path.resolve()])
+            total.moves += done.moves
+            total.acts += done.acts
+            total.length_s += done.length_s
+        labels_path = session.store.labels_path
+    finally:
+        chromium.open("about:blank")
+        server.close()
+        session.close()
+    made = match_clips(with_patients(read_labels(labels_path), None), clips[0][0].parent, labels_path)
+    wrong = 0
+    for path, labels in made:
+        truth, frames = known[path.resolve()], FrameTimes.of_clip(path)
+        for organ in truth.organs:
+            for index, time_s in zip(frames.index.tolist(), frames.time_s.tolist(), strict=True):
+                meant = truth.state_at(organ, index, time_s)
+                wrong += meant in ("present", "absent") and labels.state_at(organ, index, time_s) != meant
+    assert not wrong, f"{wrong} frames are not as the reader meant them"
+    work = f"{total.moves + total.acts} key strokes, {total.acts} of them decisions, {total.minutes:.1f} min"
+    return [(path, replace(labels, patient=known[path.resolve()].patient)) for path, labels in made], work
+
+
+def phantom(folder: Path, chromium: browser.Browser, weights: str) -> None:
+    def drawn(patients: Sequence[int], name: str) -> Labelled:
+        truths = [
+            write_sweep(
+                folder / name / f"neck{patient:04d}.mp4",
+                SweepOptions(patient=patient, width=480, height=360, duration_s=12.0, rate_hz=10.0),
+            )
+            for patient in patients
+        ]
+        write_labels(folder / f"{name}.csv", truths)
+        return match_clips(
+            with_patients(read_labels(folder / f"{name}.csv"), None), folder / name, folder / f"{name}.csv"
+        )
+
+    known, others, unseen = drawn(TRAINED, "known"), drawn(CORRECTED, "others"), drawn(UNSEEN, "unseen")
+    before = model_of(known, folder, "before", weights)
+    print(f"{len(known)} patients:              {figures(before, unseen)}", flush=True)
+    labels, work = corrected(before, others, folder, chromium)
+    print(f"{len(others)} clips corrected: {work}", flush=True)
+    after = model_of([*known, *labels], folder, "after", weights)
+    print(f"and {len(others)} corrected clips: {figures(after, unseen)}")
+
+
+def real(folder: Path, chromium: browser.Browser, clips: Path, weights: str) -> None:
+    read = with_patients(read_labels(clips / "intervals.json"), "(pat[0-9]+)")
+    every = match_clips(read, clips, clips / "intervals.json")
+    left_out = [one for one in every if one[1].patient == "pat2"]
+    known = [one for one in every if one[1].patient != "pat2"]
+    one = [clip for clip in left_out if "134240" in clip[0].name]
+    rest = [clip for clip in left_out if "134240" not in clip[0].name]
+    before = model_of(known, folder, "before", weights)
+    print(f"without the patient:     {figures(before, rest)}", flush=True)
+    labels, work = corrected(before, one, folder / "corrected", chromium)
+    print(f"one clip corrected: {work}", flush=True)
+    _, nothing = corrected(before, one, folder / "nothing", chromium, from_nothing=True)
+    print(f"the same clip from nothing: {nothing}", flush=True)
+    after = model_of([*known, *labels], folder, "after", weights)
+    print(f"and the corrected clip:  {figures(after, rest)}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("phantom", "real"))
+    parser.add_argument("--clips", type=Path, help="folder of the real clips with intervals.json")
+    parser.add_argument("--folder", type=Path, help="where all that is made stays; default: it is removed")
+    parser.add_argument("--weights", default="demo", help="what training starts from: demo (its early layers) or none")
+    asked = parser.parse_args()
+    path = browser.find()
+    if path is None or (asked.what == "real" and asked.clips is None):
+        parser.error("needs Chromium (apt install chromium), and for real clips --clips")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = (asked.folder or Path(scratch)).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        (Path(scratch) / "chromium").mkdir()
+        chromium = browser.Browser(path, Path(scratch) / "chromium")
+        chromium.screen(1280, 800)
+        try:
+            if asked.what == "phantom":
+                phantom(folder, chromium, asked.weights)
+            else:
+                real(folder, chromium, asked.clips.resolve(), asked.weights)
+        finally:
+            chromium.close()
+
+
+if __name__ == "__main__":
+    main()
