@@ -16,6 +16,8 @@ from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE_S = 60.0
+#: How often it is started where it does not answer.
+STARTS = 3
 #: A name that leads to this machine, as a hostile name server makes it.
 REBOUND = "rebound.example"
 
@@ -41,6 +43,20 @@ class Browser:
     """One Chromium with one page. Not to be used from several threads."""
 
     def __init__(self, path: str, folder: Path) -> None:
+        for attempt in range(STARTS):
+            own = folder / f"profile{attempt}"
+            own.mkdir()
+            self._start(path, own)
+            try:
+                self._attach()
+                return
+            except AssertionError:  # now and then Chromium hangs while it starts; what is left would count as ours
+                self._process.kill()
+                self.close()
+                if attempt == STARTS - 1:
+                    raise
+
+    def _start(self, path: str, folder: Path) -> None:
         orders_end, self._orders = os.pipe()
         self._answers, answers_end = os.pipe()
         flags = [
@@ -70,6 +86,8 @@ class Browser:
         self._number = 0
         self._session = ""
         self.errors: list[str] = []
+
+    def _attach(self) -> None:
         targets = self.call("Target.getTargets")["targetInfos"]
         page = next(target["targetId"] for target in targets if target["type"] == "page")
         self._session = self.call("Target.attachToTarget", targetId=page, flatten=True)["sessionId"]
