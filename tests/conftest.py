@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,27 @@ switch_off_reporting()  # tests import some libraries on their own
 if "PYTEST_XDIST_WORKER" in os.environ:  # a process per processor: more threads would only wait for each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 HERE = Path(__file__).resolve().parent
+
+
+def _of_this_process() -> dict[str, object]:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    found: dict[str, object] = {"umask": mask, "working directory": Path.cwd()}
+    if sys.platform != "win32":
+        import resource
+
+        kinds = [name for name in dir(resource) if name.startswith("RLIMIT_")]
+        found |= {name: resource.getrlimit(getattr(resource, name)) for name in kinds}
+    return found
+
+
+@pytest.fixture(autouse=True)
+def the_process_is_left_as_it_was() -> Iterator[None]:
+    """A bound that a test sets and leaves, as on memory, breaks other tests long after: it is named where it is set."""
+    before = _of_this_process()
+    yield
+    after = _of_this_process()
+    assert after == before, {name: (value, after[name]) for name, value in before.items() if value != after[name]}
 
 
 def real_clips_folder() -> Path:

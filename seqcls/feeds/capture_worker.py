@@ -81,6 +81,9 @@ def _images(target: Target) -> Iterator[tuple[NDArray[np.uint8], bool]]:
     """Each image, and whether it is intact. OpenCV, which reads the cameras, does not say."""
     if isinstance(target, CameraTarget):
         return ((image, True) for image in images_of(target))
+    import seqcls.sources.pixels  # noqa: F401  # what the libraries reserve is not counted
+
+    limit_memory(MEMORY_BYTES)  # here, where the process is surely this worker's own
     return _stream(target)
 
 
@@ -91,7 +94,6 @@ def _stream(target: StreamTarget) -> Iterator[tuple[NDArray[np.uint8], bool]]:
     from seqcls.sources.video import strictness
 
     name = target.name
-    limit_memory(MEMORY_BYTES)
     container = _container(target)
     stream = container.streams.video[0]
     stream.thread_type = "SLICE"  # threads over frames would hold back as many frames
