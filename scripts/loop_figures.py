@@ -54,14 +54,14 @@ SIZE = 64
 Labelled = list[tuple[Path, ClipLabels]]
 
 
-def model_of(clips: Labelled, folder: Path, name: str, weights: str) -> Path:
+def model_of(clips: Labelled, folder: Path, name: str, weights: str, epochs: int) -> Path:
     """Extract and train, as the demo does, from its early layers or from random weights."""
     geometry = Geometry(size=SIZE)
     extract(clips, folder / f"{name}-data", ExtractOptions(geometry=geometry, validation=0.0, overwrite=True))
     options = TrainOptions(
         weights=str(demo.STEM) if weights == "demo" else weights,
         frozen_stages=2 if weights == "demo" else 0,
-        epochs=6,
+        epochs=epochs,
         samples_per_epoch=832,
         label_smoothing=0.0,
         augment=AugmentOptions(strength=0.15, curtain=0.0),
@@ -127,7 +127,7 @@ def corrected(
     return [(path, replace(labels, patient=known[path.resolve()].patient)) for path, labels in made], work
 
 
-def phantom(folder: Path, chromium: browser.Browser, weights: str) -> None:
+def phantom(folder: Path, chromium: browser.Browser, weights: str, epochs: int) -> None:
     def drawn(patients: Sequence[int], name: str) -> Labelled:
         truths = [
             write_sweep(
@@ -142,28 +142,28 @@ def phantom(folder: Path, chromium: browser.Browser, weights: str) -> None:
         )
 
     known, others, unseen = drawn(TRAINED, "known"), drawn(CORRECTED, "others"), drawn(UNSEEN, "unseen")
-    before = model_of(known, folder, "before", weights)
+    before = model_of(known, folder, "before", weights, epochs)
     print(f"{len(known)} patients:              {figures(before, unseen)}", flush=True)
     labels, work = corrected(before, others, folder, chromium)
     print(f"{len(others)} clips corrected: {work}", flush=True)
-    after = model_of([*known, *labels], folder, "after", weights)
+    after = model_of([*known, *labels], folder, "after", weights, epochs)
     print(f"and {len(others)} corrected clips: {figures(after, unseen)}")
 
 
-def real(folder: Path, chromium: browser.Browser, clips: Path, weights: str) -> None:
+def real(folder: Path, chromium: browser.Browser, clips: Path, weights: str, epochs: int) -> None:
     read = with_patients(read_labels(clips / "intervals.json"), "(pat[0-9]+)")
     every = match_clips(read, clips, clips / "intervals.json")
     left_out = [one for one in every if one[1].patient == "pat2"]
     known = [one for one in every if one[1].patient != "pat2"]
     one = [clip for clip in left_out if "134240" in clip[0].name]
     rest = [clip for clip in left_out if "134240" not in clip[0].name]
-    before = model_of(known, folder, "before", weights)
+    before = model_of(known, folder, "before", weights, epochs)
     print(f"without the patient:     {figures(before, rest)}", flush=True)
     labels, work = corrected(before, one, folder / "corrected", chromium)
     print(f"one clip corrected: {work}", flush=True)
     _, nothing = corrected(before, one, folder / "nothing", chromium, from_nothing=True)
     print(f"the same clip from nothing: {nothing}", flush=True)
-    after = model_of([*known, *labels], folder, "after", weights)
+    after = model_of([*known, *labels], folder, "after", weights, epochs)
     print(f"and the corrected clip:  {figures(after, rest)}")
 
 
@@ -173,6 +173,7 @@ def main() -> None:
     parser.add_argument("--clips", type=Path, help="folder of the real clips with intervals.json")
     parser.add_argument("--folder", type=Path, help="where all that is made stays; default: it is removed")
     parser.add_argument("--weights", default="demo", help="what training starts from: demo (its early layers) or none")
+    parser.add_argument("--epochs", type=int, default=6, help="of 832 images, before and after alike")
     asked = parser.parse_args()
     path = browser.find()
     if path is None or (asked.what == "real" and asked.clips is None):
@@ -185,9 +186,9 @@ def main() -> None:
         chromium.screen(1280, 800)
         try:
             if asked.what == "phantom":
-                phantom(folder, chromium, asked.weights)
+                phantom(folder, chromium, asked.weights, asked.epochs)
             else:
-                real(folder, chromium, asked.clips.resolve(), asked.weights)
+                real(folder, chromium, asked.clips.resolve(), asked.weights, asked.epochs)
         finally:
             chromium.close()
 

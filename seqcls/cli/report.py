@@ -74,6 +74,7 @@ def report(
 def _runs(folder: Path) -> list[Path]:
     """The runs at a place: itself, or those below it. Raises DataError where there is none."""
     from seqcls.exports import RUN_ENDS
+    from seqcls.exports.run_folders import runs_in
     from seqcls.journal import JOURNAL_NAME
 
     if not folder.exists():
@@ -82,7 +83,7 @@ def _runs(folder: Path) -> list[Path]:
         return [folder]
     if (folder / JOURNAL_NAME).is_file():
         raise DataError(f"{folder} holds a journal and no timeline yet: `{remedy(folder)}` makes it")
-    found = sorted(path.parent for path in folder.rglob("timeline.json"))
+    found = runs_in(folder)
     if not found:
         raise DataError(f"no run in {folder}: make one with `seqcls run CLIP -o DIR`")
     return found

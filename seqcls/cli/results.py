@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,11 +10,13 @@ import typer
 
 from seqcls.cli import console, options, tables
 from seqcls.cli.options import OUTPUT
-from seqcls.errors import DataError, UsageError
-from seqcls.files.output_lock import only_writer
+from seqcls.errors import DataError, OutputError, SeqclsError, UsageError
+from seqcls.files.output_lock import OutputBusyError, only_writer
 from seqcls.text.foreign_text import for_terminal
+from seqcls.text.wording import count_of
 
 if TYPE_CHECKING:
+    from seqcls.exports.formats import Format
     from seqcls.intervals import IntervalOptions
     from seqcls.journal import Journal
     from seqcls.pseudonyms import Pseudonyms
@@ -28,11 +30,10 @@ FORMATS = (
     "dicom-sr", "dicom-picture",
     "boris", "boris-tsv", "elan", "label-studio", "label-studio-annotations", "cvat", "fiftyone",
 )  # fmt: skip
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `seqcls run` wrote.")]
 
 
 def export(
-    folder: Run,
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `seqcls run` wrote, or one with many.")],
     to: Annotated[
         str | None, OUTPUT("FORMATS", f"{', '.join(FORMATS)}; several are separated by commas.", "--to")
     ] = None,
@@ -53,10 +54,12 @@ def export(
     hash_names: options.HashNames = None,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Write a finished run's timeline in other formats; without --to and -o FILE as WebVTT."""
-    from seqcls.exports.formats import export_places, write_formats
-    from seqcls.exports.timebase import of_media
-    from seqcls.same_clip import is_same_file
+    """Write a finished run's timeline in other formats; without --to and -o FILE as WebVTT.
+
+    Of a folder with several runs, each is written into its own, or into a folder of its name below -o DIR.
+    """
+    from seqcls.exports.formats import DEFAULT, export_places
+    from seqcls.exports.run_folders import runs_in
 
     names = options.pseudonyms(hash_names, [] if clip is None else [clip], [folder, output])
     times = _time_map(timebase, timemap)
@@ -64,6 +67,50 @@ def export(
     places = export_places(target, to)
     if names is not None and clip is not None and any(kind.takes_clip for kind in places):
         raise UsageError("dicom-sr and dicom-picture take the patient from --clip; leave --clip or --hash-names out")
+    runs = runs_in(folder)
+    if runs in ([], [folder]):
+        _export(folder, target, places, clip, times, names, overwrite=overwrite)
+        return
+    if clip is not None or times is not None:
+        raise UsageError(
+            f"--clip and --timemap are for one run, such as {runs[0]}; leave them out for a folder of runs"
+        )
+    if target in places.values():
+        raise UsageError(f"{target} is one file, for {count_of(len(runs), 'run')}: name a folder with -o, and --to")
+    work = []
+    for run in runs:
+        own = target / run.relative_to(folder)
+        work.append((run, own, {kind: own / path.name for kind, path in export_places(target, to or DEFAULT).items()}))
+    options.check_outputs(*(path for _, _, own in work for path in own.values()), overwrite=overwrite)
+    failed = 0
+    for run, own, inside in work:
+        try:
+            _export(run, own, inside, None, None, names, overwrite=overwrite)
+        except SeqclsError as error:
+            if isinstance(error, OutputError) and not isinstance(error, OutputBusyError):
+                raise  # the next one would meet the same full or forbidden disk
+            failed += 1
+            console.notify(f"seqcls: {error}")
+    console.notify(f"{count_of(len(runs) - failed, 'run')} exported, {failed} failed")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _export(
+    folder: Path,
+    target: Path,
+    places: Mapping[Format, Path],
+    clip: Path | None,
+    times: TimeMap | None,
+    names: Pseudonyms | None,
+    *,
+    overwrite: bool,
+) -> None:
+    """One run, into ``target``: a folder, or the one file of ``places``."""
+    from seqcls.exports.formats import write_formats
+    from seqcls.exports.timebase import of_media
+    from seqcls.same_clip import is_same_file
+
     with only_writer(target, is_folder=target not in places.values()):
         options.check_outputs(*places.values(), overwrite=overwrite)
         journal = _journal_at(folder) if folder.is_dir() else None

@@ -58,8 +58,9 @@ def review(
     Writes READER-labels.csv, which `extract` and `train` take, and READER.edits,
     from which it is made. Ctrl-C ends it.
     """
+    from seqcls.exports.run_folders import runs_in
     from seqcls.review.address import Address
-    from seqcls.review.clips import clips_to_review, runs_in
+    from seqcls.review.clips import clips_to_review
     from seqcls.review.server import ReviewServer
     from seqcls.review.session import ReviewSession
 

@@ -28,6 +28,7 @@ from seqcls.evaluation.interval_metrics import (
 )
 from seqcls.evaluation.metrics import Estimate, bootstrap, ratio
 from seqcls.exports import read_run
+from seqcls.exports.run_folders import TIMELINE, runs_in
 from seqcls.files import nfc
 from seqcls.sources import open_source
 from seqcls.text.wording import count_of
@@ -133,10 +134,10 @@ class _Compared:
 def read_reading(path: str | Path) -> Reading:
     """A label file, a run's folder, or a folder of runs. Raises DataError."""
     path = Path(path)
-    runs = [path] if (path / "timeline.json").is_file() else sorted(path.glob("*/timeline.json"))
+    runs = runs_in(path)
     if path.is_dir() and not runs:
         raise DataError(f"{path} holds no run and no runs: name a label file, or the folder that `seqcls run` wrote")
-    if path.is_dir() or path.name == "timeline.json":
+    if path.is_dir() or path.name == TIMELINE:
         return of_timelines(path.stem, [read_run(run) for run in (runs if path.is_dir() else [path])])
     return Reading(path.stem, tuple(read_labels(path)))
 

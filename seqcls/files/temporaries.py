@@ -38,6 +38,11 @@ _UNTOUCHED_S = 7 * 86_400
 _MAX_SUFFIX = 16
 
 
+def is_temporary(name: str) -> bool:
+    """Whether a file or folder of this name is one of these: not yet whole, or left by a program that was killed."""
+    return _OURS.fullmatch(name) is not None
+
+
 @contextmanager
 def temporary_file(folder: Path, suffix: str = "") -> Iterator[Path]:
     """A new, empty file in ``folder``, which is there already. It is gone afterwards unless it was moved away.

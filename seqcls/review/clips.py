@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqcls.errors import DataError, one_line
+from seqcls.exports.run_folders import TIMELINE, runs_in
 from seqcls.exports.timeline_json import read_run
 from seqcls.files import exists, same_name
 from seqcls.files.json_text import read_json
@@ -18,8 +19,6 @@ from seqcls.timeline import Timeline
 
 if TYPE_CHECKING:
     from seqcls.pseudonyms import Pseudonyms
-
-TIMELINE = "timeline.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,13 +63,6 @@ def clips_to_review(
     if twice := sorted({title for title in titles if titles.count(title) > 1}):
         raise DataError(f"two of the runs are of {twice[0]}: name one of them")
     return tuple(found)
-
-
-def runs_in(place: Path) -> list[Path]:
-    """The run of this folder, or those of the folders below it."""
-    if (place / TIMELINE).is_file():
-        return [place]
-    return sorted(path.parent for path in place.rglob(TIMELINE)) if place.is_dir() else []
 
 
 def _shown(path: str, names: Pseudonyms | None) -> str:

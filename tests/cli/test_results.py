@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,24 @@ def test_a_finished_run_is_replayed_and_exported(seqcls: Seqcls, model: str, tmp
     assert again.code == 1 and "--overwrite" in one_line(again)
     assert seqcls("export", "out", "--to", "docx").code == 2
     assert seqcls("export", "nowhere").code == 1
+
+
+def test_a_folder_of_runs_is_exported_run_by_run(seqcls: Seqcls) -> None:
+    for name in ("b.mp4", "day/a.avi"):
+        write_run(timeline(liver="..PPPP.."), Path("runs") / name)
+    shutil.copytree("runs/b.mp4", "runs/.seqcls-0123456789abcdef.part.d")  # what a killed program left
+    places = [Path("runs") / name / "timeline.vtt" for name in ("b.mp4", "day/a.avi")]
+    done = seqcls("export", "runs")
+    assert (done.code, done.out.split()) == (0, list(map(str, places))), done.err
+    assert "2 runs exported, 0 failed" in done.err
+    again = seqcls("export", "runs")
+    assert again.code == 1 and "--overwrite" in one_line(again)
+    Path("runs/b.mp4/timeline.json").write_text("{}", encoding="utf-8")
+    rest = seqcls("export", "runs", "-o", "out", "--to", "csv,srt")
+    assert rest.code == 1 and "1 run exported, 1 failed" in rest.err and "b.mp4" in rest.err
+    assert rest.out.split() == [str(Path("out/day/a.avi") / name) for name in ("intervals.csv", "timeline.srt")]
+    for wrong in (["-o", "all.csv"], ["--clip", "a.avi"], ["--to", "docx"]):
+        assert seqcls("export", "runs", *wrong).code == 2
 
 
 def test_an_export_takes_the_times_of_the_proxy(seqcls: Seqcls, tmp_path: Path) -> None:
