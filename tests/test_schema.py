@@ -27,6 +27,7 @@ from seqcls.geometry import Geometry, Region
 from seqcls.journal import RunSummary, resume
 from seqcls.live.notify import event_json
 from seqcls.models.file import ModelHeader
+from seqcls.models.trained_on import TrainedOn
 from seqcls.types import Event, FrameCounts
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "schema"
@@ -47,7 +48,13 @@ def timeline_json(folder: Path) -> list[Any]:
 
 
 def header_json(folder: Path) -> list[Any]:
-    header = ModelHeader(organs=("liver",), geometry=Geometry(), regions=(REGION,), training={"best_epoch": 3})
+    header = ModelHeader(
+        organs=("liver",),
+        geometry=Geometry(),
+        regions=(REGION,),
+        training={"best_epoch": 3},
+        trained_on=(TrainedOn.of("abc", [], ["digest"], ["P1"]),),
+    )
     return [json.loads(header.to_json())]
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -37,6 +37,7 @@ from seqcls.geometry import Geometry, Region, RegionFinder
 from seqcls.geometry.crop import letterbox
 from seqcls.layouts import with_layouts
 from seqcls.sources import open_source
+from seqcls.sources.clip_digest import clip_digest
 from seqcls.sources.images import MAX_IMAGE_BYTES, deep_sample, image_facts, read_image
 from seqcls.sources.levels import SetLevels
 from seqcls.text.wording import count_of
@@ -57,7 +58,7 @@ class FrameSet:
     images (N, S, S) uint8; targets (N, K) float32, 1 present, 0 absent, 0 where ``mask`` (N, K) bool says not labelled.
     clip, patient, split (N,) str, split is "train" or "validation"; time_s (N,) float64, NaN where not known.
     geometry: how a clip's frames become such images. hash: of the files and labels. messages: for the user.
-    regions: the different ultrasound regions of the clips.
+    regions: the different ultrasound regions of the clips. digests: ``clip_digest`` of the clips that are known files.
     """
 
     images: Image
@@ -72,6 +73,7 @@ class FrameSet:
     hash: str = ""
     messages: tuple[str, ...] = ()
     regions: tuple[Region, ...] = ()
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     def counts(self, rows: NDArray[np.int64]) -> tuple[dict[str, int], ...]:
         """Per organ, how many of these frames are labelled "present" and "absent"."""
@@ -120,11 +122,11 @@ def load_frames(
     organs = organs_of(rows)
     require_both_states(rows, organs, f"{root}: ")
     if extracted:
-        geometry, regions = read_description(root, geometry.size)
+        geometry, regions, digests = read_description(root, geometry.size)
         scale = partial(letterbox, size=geometry.size)
     else:
         found = _find_regions(rows, geometry, levels)
-        regions = list(found.values())
+        regions, digests = list(found.values()), {}
         scale = partial(_apply, geometry, found)
     images, rows = _read_all(rows, geometry.size, partial(_read, levels=levels), scale, skip_corrupt, progress)
     kept = {at: row for at, row in enumerate(rows) if row.digest}
@@ -138,7 +140,7 @@ def load_frames(
         kept = _merge_same(kept)
     images = images if len(kept) == len(images) else images[list(kept)]
     rows = list(kept.values())
-    return _frame_set(rows, images, geometry, dataset_hash(rows, root), messages, regions)
+    return replace(_frame_set(rows, images, geometry, dataset_hash(rows, root), messages, regions), digests=digests)
 
 
 def frames_from_clips(
@@ -167,7 +169,9 @@ def frames_from_clips(
             progress(done + 1, len(clips))
     require_both_states(rows, organs_of(rows), f"{clips[0][0].parent}: ", messages)
     messages = list(dict.fromkeys([message] * bool(message) + messages))
-    return _frame_set(rows, np.stack(images), geometry, digest.hexdigest(), messages, regions)
+    made = _frame_set(rows, np.stack(images), geometry, digest.hexdigest(), messages, regions)
+    digests = {labels.file: clip_digest(str(path)) for path, labels in clips}
+    return replace(made, digests={name: known for name, known in digests.items() if known})
 
 
 def leakage(frames: FrameSet) -> int:

@@ -37,6 +37,7 @@ from seqcls.geometry import Geometry
 from seqcls.keepable import TextWatch, keepable
 from seqcls.layouts import with_layouts
 from seqcls.sources import open_source
+from seqcls.sources.clip_digest import clip_digest
 from seqcls.text.foreign_text import for_terminal
 from seqcls.text.wording import count_of
 
@@ -174,7 +175,8 @@ class _Writer:
         ]
         if not count and not left_out:
             self._messages.append(f"{labels.file}: no frame is labelled present or absent")
-        self._clips.append(ExtractedClip(labels.file, labels.patient, count, clip.report.verdict, clip.region))
+        digest = clip_digest(str(path))
+        self._clips.append(ExtractedClip(labels.file, labels.patient, count, clip.report.verdict, clip.region, digest))
 
     def finish(self, messages: list[str]) -> ExtractSummary:
         """Write the tables; raises DataError when nothing was extracted or an organ lacks a state."""

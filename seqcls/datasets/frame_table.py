@@ -39,13 +39,15 @@ STATES = {True: "present", False: "absent"}
 
 @dataclass(frozen=True, slots=True)
 class ExtractedClip:
-    """What dataset.json says of a clip. frames: how many were written. verdict: see ``SourceReport``."""
+    """What dataset.json says of a clip. frames: how many were written. verdict: see ``SourceReport``. digest: of the
+    clip's file, "" where it is none."""
 
     file: str
     patient: str
     frames: int
     verdict: Verdict
     region: Region | None
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +157,8 @@ def _clip_of(stem: str) -> str:
     return re.sub(r"[ _.-]*(frame|img|image)?[ _.-]*\d+$", "", stem, flags=re.IGNORECASE)
 
 
-def read_description(root: Path, size: int) -> tuple[Geometry, list[Region]]:
-    """The geometry and the clips' regions that extract wrote down."""
+def read_description(root: Path, size: int) -> tuple[Geometry, list[Region], dict[str, str]]:
+    """The geometry, the clips' regions, and the digests of those that are files, as extract wrote them down."""
     path = root / "dataset.json"
     try:
         body = read_json(path)
@@ -164,10 +166,12 @@ def read_description(root: Path, size: int) -> tuple[Geometry, list[Region]]:
             raise DataError(f"{path} is of format {written}, this seqcls reads {FORMAT}; extract the clips again")
         found = [clip["region"] for clip in body["clips"] if clip["region"] is not None]
         regions = list(record_from(tuple[Region, ...], found, "regions"))
-        return Geometry.from_dict({**body["geometry"], "size": size}), regions
+        named = {nfc(clip["file"]): clip["digest"] for clip in body["clips"] if clip.get("digest")}
+        digests = dict(zip(named, record_from(tuple[str, ...], list(named.values()), "digests"), strict=True))
+        return Geometry.from_dict({**body["geometry"], "size": size}), regions, digests
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing beside frames.csv; extract the clips again") from error
-    except (OSError, GeometryError, ValueError, KeyError, TypeError) as error:
+    except (OSError, GeometryError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path} is damaged ({one_line(error)}); extract the clips again") from error
 
 

@@ -25,6 +25,7 @@ from seqcls.geometry import Geometry, Region
 from seqcls.intervals import IntervalOptions
 from seqcls.models.converted import CONVERTED, notes_of
 from seqcls.models.tensor_table import read_table
+from seqcls.models.trained_on import TrainedOn
 from seqcls.smoothing import SmoothingOptions
 from seqcls.types import require_organs
 
@@ -68,6 +69,9 @@ class ModelHeader:
     """The different ultrasound regions of the training clips."""
     training: Mapping[str, object] = field(default_factory=dict)
     """Summary for people, which no code reads."""
+    trained_on: tuple[TrainedOn, ...] = ()
+    """Marks of the clips, frames and patients that it was trained and validated on, and of those of the model that it
+    started from; for ``trained_on.seen_in_training``. Empty where not known."""
     dataset_hash: str = ""
     """Of the frames trained on."""
     version: str = ""

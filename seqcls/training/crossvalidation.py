@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from seqcls.datasets.dataset import FrameSet
 from seqcls.datasets.split import MIN_GROUPS
 from seqcls.errors import DataError
+from seqcls.evaluation.chance import chance_message
 from seqcls.evaluation.metrics import Estimate, FrameMetrics, frame_metrics, metrics_over_groups
 from seqcls.files import write_csv
 from seqcls.models.resnet import GrayResNet
@@ -112,6 +113,8 @@ def cross_validate(
         for k, rows in enumerate(known.T)
     ]
     metrics_of, auroc_of, accuracy_of = zip(*pooled, strict=True)
+    for k, rows in enumerate(known.T):
+        notes.append(chance_message(frames.organs[k], frames.targets[rows, k], frames.clip[rows], auroc_of[k]))
     return CrossValidation(
         unit=unit,
         folds=tuple(done),
@@ -119,7 +122,7 @@ def cross_validate(
         metrics=metrics_of,
         auroc=auroc_of,
         accuracy=accuracy_of,
-        notes=tuple(notes),
+        notes=tuple(filter(None, notes)),
         interrupted=interrupted,
     )
 

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqcls import __version__
 from seqcls.datasets.dataset import FrameSet
-from seqcls.evaluation.metrics import FrameMetrics, frame_metrics
-from seqcls.models.file import ModelHeader
+from seqcls.errors import ModelError
+from seqcls.evaluation.chance import chance_message
+from seqcls.evaluation.metrics import FrameMetrics, auroc, bootstrap, frame_metrics
+from seqcls.models.file import ModelHeader, read_header
+from seqcls.models.trained_on import TrainedOn, together
 from seqcls.training.calibration import fit_calibration, has_enough_evidence, operating_point
+from seqcls.training.options import TrainOptions
 from seqcls.training.sampler import Indices
+
+#: Draws of the bootstrap.
+ROUNDS = 200
 
 
 def logits_of(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -54,6 +63,26 @@ def make_header(
     return header, tuple(messages)
 
 
+def trained_on(frames: FrameSet, rows: Indices, options: TrainOptions) -> tuple[TrainedOn, ...]:
+    """Marks of these frames, for training or validation, and of what the model that training started from has seen."""
+    if options.fingerprints == "none":
+        return ()
+    clips = np.unique(frames.clip[rows]).tolist()
+    # A clip that is its own patient, and a folder's name, name nobody.
+    patients = np.setdiff1d(frames.patient[rows], frames.clip).tolist() if options.fingerprints == "all" else []
+    own = TrainedOn.of(
+        frames.hash,
+        (frames.images[row] for row in rows),
+        [frames.digests[clip] for clip in clips if clip in frames.digests],
+        patients,
+    )
+    before: tuple[TrainedOn, ...] = ()
+    if options.weights not in ("auto", "imagenet", "none"):
+        with contextlib.suppress(ModelError):  # weights of another program, or early layers alone
+            before = read_header(options.weights).trained_on
+    return together([own], before)
+
+
 def metrics_by_organ(
     frames: FrameSet, rows: Indices, scores: NDArray[np.float32], header: ModelHeader
 ) -> tuple[FrameMetrics, ...]:
@@ -62,6 +91,22 @@ def metrics_by_organ(
         frame_metrics(frames.targets[rows, k], scores[:, k], frames.mask[rows, k], threshold=options.onset)
         for k, options in enumerate(header.intervals)
     )
+
+
+def chance_messages(frames: FrameSet, rows: Indices, scores: NDArray[np.float32]) -> tuple[str, ...]:
+    """For each organ whose (len(rows), K) scores are no better than chance on frames that were held out, say so."""
+    messages = []
+    for column, organ in enumerate(frames.organs):
+        known = frames.mask[rows, column] & ~np.isnan(scores[:, column])
+        own = rows[known]
+        truth = frames.targets[own, column]
+        area = bootstrap(partial(_auroc_of, truth, scores[known, column]), frames.patient[own], rounds=ROUNDS)
+        messages.append(chance_message(organ, truth, frames.clip[own], area))
+    return tuple(filter(None, messages))
+
+
+def _auroc_of(truth: NDArray[np.float32], score: NDArray[np.float32], index: Indices) -> float:
+    return auroc(truth[index], score[index])
 
 
 def _counts(frames: FrameSet, rows: Indices) -> dict[str, object]:

@@ -17,3 +17,11 @@ def masked_loss(logits: Tensor, targets: Tensor, known: Tensor, options: TrainOp
         loss = loss * (torch.sigmoid(logits.float()) - smooth).abs().pow(options.focal_gamma)
     weight = known.float()
     return (loss * weight).sum() / weight.sum().clamp_min(1)
+
+
+def plain_loss(logits: Tensor, targets: Tensor, known: Tensor) -> Tensor:
+    """As ``masked_loss``, without focus and smoothing: what training and validation are shown by, side by side."""
+    return masked_loss(logits, targets, known, _PLAIN)
+
+
+_PLAIN = TrainOptions(loss="bce", label_smoothing=0.0)

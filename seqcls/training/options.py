@@ -11,6 +11,7 @@ from seqcls.errors import UsageError
 Optimizer = Literal["adamw", "adam", "sgd"]
 Schedule = Literal["cosine", "constant"]
 Loss = Literal["bce", "focal"]
+Fingerprints = Literal["all", "no-names", "none"]
 
 #: Side of the square image: what ImageNet networks were trained at, and what random weights learn fastest from.
 SIZE_PRETRAINED, SIZE_SCRATCH = 224, 112
@@ -110,6 +111,9 @@ class TrainOptions:
     device: str = "auto"
     precision: str = "auto"
     seed: int = 0
+    fingerprints: Fingerprints = "all"
+    """What the model file keeps, as salted hashes, so that an evaluation on the same data is noticed: ``all`` (clips,
+    frames, patients), ``no-names`` (no patients: whoever guesses a name can look for it), or ``none``."""
 
     def steps_per_epoch(self, frames: int) -> int:
         """Batches per epoch when there are so many frames to train on."""
@@ -125,7 +129,9 @@ class TrainOptions:
             _require(self, name, least=0, below=1)
         if not (math.isfinite(self.lr) and self.lr > 0):
             raise UsageError(f"lr must be above 0, not {self.lr}")
-        for name, kind in (("optimizer", Optimizer), ("schedule", Schedule), ("loss", Loss)):
+        for name, kind in (
+            ("optimizer", Optimizer), ("schedule", Schedule), ("loss", Loss), ("fingerprints", Fingerprints),
+        ):  # fmt: skip
             if getattr(self, name) not in get_args(kind):
                 raise UsageError(f"unknown {name} {getattr(self, name)!r}: choose one of {', '.join(get_args(kind))}")
 

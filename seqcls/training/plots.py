@@ -48,9 +48,9 @@ def draw_history(history: Sequence[Any], path: str | Path) -> None:
     loss, area, rate = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 1.4))
     epochs = [epoch.number for epoch in history]
     best = max((epoch.number for epoch in history if epoch.best), default=None)
-    _curve(loss, epochs, [epoch.loss for epoch in history], BLUE, "o", "training")
+    _curve(loss, epochs, [epoch.loss for epoch in history], BLUE, "o", "training (augmented)")
     _curve(loss, epochs, [epoch.validation_loss for epoch in history], VERMILION, "s", "validation")
-    loss.set(ylabel="loss", ylim=(0, None))
+    loss.set(ylabel="cross-entropy", ylim=(0, None))
     _curve(area, epochs, [epoch.auroc for epoch in history], GREEN, "D", "validation")
     area.set(ylabel="AUROC", ylim=(None, 1.01))
     if not area.get_lines():

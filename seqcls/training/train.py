@@ -25,8 +25,8 @@ from seqcls.models.file import ModelHeader, Tensors
 from seqcls.models.resnet import GrayResNet, build, choose_device, choose_precision
 from seqcls.prefetch import prefetched
 from seqcls.training.augment import augment
-from seqcls.training.header import logits_of, make_header, metrics_by_organ
-from seqcls.training.loss import masked_loss
+from seqcls.training.header import chance_messages, logits_of, make_header, metrics_by_organ, trained_on
+from seqcls.training.loss import masked_loss, plain_loss
 from seqcls.training.optimizer import lr_factor, open_optimizer
 from seqcls.training.options import TrainOptions
 from seqcls.training.sampler import Indices, Sampler, check_classes
@@ -42,7 +42,8 @@ STAGES = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Epoch:
-    """The figures of one epoch. The losses are means per labelled frame and organ; NaN without validation.
+    """The figures of one epoch. The losses are cross-entropies, means per labelled frame and organ, whatever is learned
+    by (``plain_loss``), so that both may stand on one axis; NaN without validation.
 
     auroc: of the validation, mean over the organs of which it shows both classes. lr: at the end of the epoch.
     """
@@ -119,7 +120,9 @@ def train(
         "leaked_frames": leakage(frames) if train_index is None and validation_index is None else 0,
     }
     header, messages = make_header(frames, rows, *unseen, summary)
+    header = replace(header, trained_on=trained_on(frames, np.union1d(rows, held_out), options))
     scores = header.probabilities(logits)
+    doubts = chance_messages(frames, held_out, scores)
     return TrainResult(
         header=header,
         tensors=fitted.tensors,
@@ -127,7 +130,7 @@ def train(
         index=held_out,
         scores=scores,
         metrics=metrics_by_organ(frames, held_out, scores, header) if len(held_out) else None,
-        messages=(f"started from {start}", *messages),
+        messages=(f"started from {start}", *messages, *doubts),
         interrupted=fitted.interrupted,
     )
 
@@ -166,7 +169,7 @@ def _fit(
     step, interrupted = 0, False
 
     for number in range(1, options.epochs + 1):
-        began_s, losses = time.perf_counter(), []
+        began_s, losses, plain = time.perf_counter(), list[Tensor](), list[Tensor]()
         _freeze(model, STAGES if number <= options.freeze_epochs else options.frozen_stages)
         for _ in range(steps_per_epoch):
             if interrupted := should_stop():
@@ -186,6 +189,7 @@ def _fit(
             _update_average(average, model, options.ema, step)
             step += 1
             losses.append(loss.detach())
+            plain.append(plain_loss(logits.detach(), y, known))
             if on_step is not None:
                 on_step(step, total)
         if losses and not math.isfinite(mean_loss := float(torch.stack(losses).mean())):
@@ -200,7 +204,7 @@ def _fit(
             best = (key, number, average.tensors())
         epoch = Epoch(
             number=number,
-            loss=mean_loss,
+            loss=float(torch.stack(plain).mean()),
             validation_loss=validation_loss,
             auroc=value,
             lr=float(schedule.get_last_lr()[0]),
@@ -250,8 +254,7 @@ def _validate(model: GrayResNet, frames: FrameSet, rows: Indices, options: Train
         return math.nan, math.nan
     logits, known = predict(model, frames.images[rows], options), frames.mask[rows]
     targets = _targets(frames)[rows]
-    plain = replace(options, label_smoothing=0.0, loss="bce")
-    loss = masked_loss(torch.from_numpy(logits), targets, torch.from_numpy(known), plain)
+    loss = plain_loss(torch.from_numpy(logits), targets, torch.from_numpy(known))
     areas = [auroc(frames.targets[rows, k][use], logits[use, k]) for k, use in enumerate(known.T)]
     defined = [area for area in areas if not math.isnan(area)]
     return float(loss), float(np.mean(defined)) if defined else math.nan

@@ -19,6 +19,7 @@ from seqcls.datasets.extract import ExtractOptions, extract
 from seqcls.datasets.labels import read_labels, with_patients
 from seqcls.errors import DataError
 from seqcls.geometry import Geometry
+from seqcls.sources.clip_digest import clip_digest
 
 SMALL = Geometry(size=32)
 
@@ -306,6 +307,9 @@ def test_three_ways_to_the_same_frames(clips: tuple[Path, Path], tmp_path: Path)
     assert np.array_equal(from_disk.targets, from_clips.targets) and np.array_equal(from_disk.mask, from_clips.mask)
     assert list(from_disk.patient) == list(from_clips.patient) and from_disk.geometry == from_clips.geometry == SMALL
     assert from_disk.images.shape == (114, 32, 32) and from_disk.images.dtype == np.uint8
+    assert (
+        from_disk.digests == from_clips.digests == {labels.file: clip_digest(str(p)) for p, labels in matched(*clips)}
+    )
 
 
 def folders(root: Path, names: dict[str, int]) -> Path:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from seqcls import __version__
 from seqcls.datasets.dataset import FrameSet
 from seqcls.geometry import Geometry
 from seqcls.intervals import IntervalOptions
+from seqcls.models.file import ModelHeader, resnet18_shapes, write_model
+from seqcls.models.trained_on import TrainedOn, known_frames, seen_in_training
 from seqcls.training import header as module
-from seqcls.training.header import logits_of, make_header, metrics_by_organ
+from seqcls.training.header import chance_messages, logits_of, make_header, metrics_by_organ, trained_on
+from seqcls.training.options import TrainOptions
 
 #: Rows 0 to 8 are trained on; of the others, clips "a" and "b" show 10 frames present and 10 absent each.
 TRAINED, UNSEEN = np.arange(9), np.arange(9, 49)
@@ -118,3 +123,38 @@ def test_logits_are_the_inverse_of_the_sigmoid_and_finite() -> None:
     found = logits_of(np.array([[0.5, 0.75, 0.25, 0.0, 1.0]], np.float32))
     assert found.dtype == np.float32
     assert found[0].tolist() == pytest.approx([0.0, 1.098612, -1.098612, -16.118096, 16.118096], abs=1e-5)
+
+
+def test_what_a_model_was_trained_on_is_kept_with_what_its_weights_had_seen(frames: FrameSet, tmp_path: Path) -> None:
+    """Of clips "t" and "a" alone: clip "b" is held back, and its patient with it. Clip "a" is a known file."""
+    images = np.random.default_rng(0).integers(0, 255, (49, 16, 16), np.uint8)
+    frames = replace(frames, images=images, digests={"a": "da", "b": "db"})
+    rows = np.arange(29)
+    (own,) = trained_on(frames, rows, TrainOptions(weights="none"))
+    assert known_frames([own], images).tolist() == [True] * 29 + [False] * 20
+    assert [seen_in_training([own], clip_digest=d, patient=p) for d, p in (("da", "P1"), ("db", "P2"))] == [
+        ("clip", "patient"),
+        (),
+    ]
+    assert trained_on(frames, rows, TrainOptions(fingerprints="none")) == ()
+    (hidden,) = trained_on(frames, rows, TrainOptions(fingerprints="no-names"))
+    assert (hidden.clips, hidden.frames, hidden.patients) == (own.clips, own.frames, ())
+    alone = replace(frames, patient=frames.clip)  # the labels name nobody
+    assert trained_on(alone, rows, TrainOptions())[0].patients == ()
+    before = TrainedOn.of("before", [], ["d0"])
+    header = ModelHeader(organs=("disc",), geometry=frames.geometry, trained_on=(before,))
+    tensors = {name: np.ones(shape, np.float32) for name, shape in resnet18_shapes(1).items()}
+    write_model(tmp_path / "m.safetensors", header, tensors)
+    assert trained_on(frames, rows, TrainOptions(weights=str(tmp_path / "m.safetensors"))) == (own, before)
+    save_file(tensors, tmp_path / "foreign.safetensors")
+    assert trained_on(frames, rows, TrainOptions(weights=str(tmp_path / "foreign.safetensors"))) == (own,)
+
+
+def test_scores_that_know_nothing_are_called_chance(frames: FrameSet) -> None:
+    """Clips a and b: 10 frames present, then 10 absent. "bar" is labelled in clip a alone."""
+    known = np.where(frames.targets[UNSEEN] > 0.5, 0.9, 0.1).astype(np.float32)
+    assert chance_messages(frames, UNSEEN, known) == ()
+    blind = np.tile([[0.4, 0.9], [0.6, 0.1]], (20, 1)).astype(np.float32)
+    blind[:, 1] = known[:, 1]
+    (message,) = chance_messages(frames, UNSEEN, blind)
+    assert message.startswith("disc: no better than chance (AUROC 0.50, ") and "2 stretches with it and 2" in message

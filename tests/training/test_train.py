@@ -112,6 +112,16 @@ def test_a_seed_repeats_everything(frames: FrameSet, extra: dict) -> None:
     assert [e.loss for e in first.history] != [e.loss for e in other.history]
 
 
+def test_losses_of_training_and_validation_are_of_one_kind(frames: FrameSet) -> None:
+    """Whatever is learned by, what is shown is the plain cross-entropy: on the very same images both are the same."""
+    still = replace(QUICK, epochs=1, samples_per_epoch=96, lr=1e-9, augment=AugmentOptions(strength=0, flip=False))
+    same = replace(frames, split=np.where(np.arange(len(frames.split)) // 2 % 2, "validation", "train"))
+    kinds = [{}, {"loss": "focal", "focal_gamma": 4.0}, {"label_smoothing": 0.3}]
+    shown = [train(same, replace(still, **kind)).history[0] for kind in kinds]
+    assert [epoch.loss for epoch in shown] == pytest.approx([shown[0].loss] * 3, rel=1e-4)
+    assert shown[1].loss == pytest.approx(shown[1].validation_loss, rel=0.2)
+
+
 def test_without_validation_the_last_weights_are_kept(frames: FrameSet) -> None:
     everything = replace(frames, split=np.full(len(frames.split), "train"))
     result = train(everything, replace(QUICK, epochs=2))

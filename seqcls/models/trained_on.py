@@ -1,0 +1,203 @@
+"""What a model was trained and validated on, kept so that an evaluation on the same is noticed: marks, no names and no
+pixels.
+
+A mark is a salted hash (BLAKE2b, RFC 7693) of a clip's digest, of an image as the network sees it, or of a patient's
+name, cut to 6 bytes: of 100,000 marks a foreign frame meets one by chance once in 3 thousand million. The salt lies
+beside the marks. So nothing can be read out of them, but whoever holds a clip or guesses a name can ask whether it is
+among them; that is what they are for, and why names can be left out.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcls.errors import ModelError
+from seqcls.files import nfc
+from seqcls.files.json_record import at_most
+from seqcls.text.wording import count_of, cut
+
+#: What of a clip, or of a patient's frames, a model has seen before.
+Evidence = Literal["clip", "frames", "patient"]
+_MARK_BYTES = 6
+#: Marks in one text of the header: as base64, 64,000 characters.
+_IN_A_TEXT = 8000
+#: Of more frames, the smallest marks are kept: they are as good as drawn by chance, and a folder shows enough of them.
+MAX_MARKS = 400_000
+#: Names in a message.
+_SHOWN = 3
+
+Marks = NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedOn:
+    """The marks of one data set, each kind as base64 of sorted marks, in pieces. Raises ModelError for anything else.
+
+    salt: hex, made of the data themselves, so that the same training gives the same file.
+    """
+
+    salt: str
+    clips: tuple[str, ...] = field(default=(), metadata=at_most(MAX_MARKS // _IN_A_TEXT + 1))
+    frames: tuple[str, ...] = field(default=(), metadata=at_most(MAX_MARKS // _IN_A_TEXT + 1))
+    patients: tuple[str, ...] = field(default=(), metadata=at_most(MAX_MARKS // _IN_A_TEXT + 1))
+
+    def __post_init__(self) -> None:
+        try:
+            if len(bytes.fromhex(self.salt)) != 16:
+                raise ValueError
+            for texts in (self.clips, self.frames, self.patients):
+                _unpacked(texts)
+        except (ValueError, binascii.Error):
+            raise ModelError("what it says of its training data is no list of marks") from None
+
+    @classmethod
+    def of(
+        cls,
+        data: str,
+        images: Iterable[NDArray[np.uint8]],
+        clips: Iterable[str] = (),
+        patients: Iterable[str] = (),
+    ) -> TrainedOn:
+        """Of frames (S, S) uint8 as the network sees them, of clips by ``clip_digest``, and of patients by name.
+
+        data: the hash of the data set, of which the salt is made. Images of one gray level, and what is empty, have no
+        marks.
+        """
+        salt = hashlib.sha256(f"seqcls trained on\0{data}".encode()).hexdigest()[:32]
+        return cls(
+            salt=salt,
+            clips=_packed(_marks_of_texts(salt, "clip", clips)),
+            frames=_packed(_marks_of_images(salt, images)),
+            patients=_packed(_marks_of_texts(salt, "patient", patients)),
+        )
+
+    def has_clip(self, digest: str) -> bool:
+        return bool(_among(_marks_of_texts(self.salt, "clip", [digest]), self.clips).any())
+
+    def has_patient(self, name: str) -> bool:
+        return bool(_among(_marks_of_texts(self.salt, "patient", [name]), self.patients).any())
+
+
+def known_frames(trained_on: Sequence[TrainedOn], images: Sequence[NDArray[np.uint8]]) -> NDArray[np.bool_]:
+    """(N,) which of the images (S, S) uint8, as the network sees them, a model was trained or validated on.
+
+    ``trained_on``: of the model's header.
+    """
+    known = np.zeros(len(images), np.bool_)
+    for data in trained_on if len(images) else ():
+        known |= _among(_marks_of_images(data.salt, images), data.frames)
+    return known
+
+
+def seen_in_training(
+    trained_on: Sequence[TrainedOn],
+    *,
+    clip_digest: str = "",
+    images: Sequence[NDArray[np.uint8]] = (),
+    patient: str = "",
+) -> tuple[Evidence, ...]:
+    """What of a clip a model was trained or validated on; empty where nothing is known of it.
+
+    Args:
+        trained_on: of the model's header.
+        clip_digest: of ``sources.clip_digest``, which a timeline keeps as ``provenance.source_digest``.
+        images: some or all of its frames, (S, S) uint8 as the network sees them, such as a timeline's thumbnails.
+        patient: as the labels name whom it is of. Not the clip's own name, which stands for nobody.
+    """
+    found: list[Evidence] = []
+    if clip_digest and any(data.has_clip(clip_digest) for data in trained_on):
+        found.append("clip")
+    if known_frames(trained_on, images).any():
+        found.append("frames")
+    if patient and any(data.has_patient(patient) for data in trained_on):
+        found.append("patient")
+    return tuple(found)
+
+
+def seen_messages(seen: Mapping[str, tuple[Evidence, ...]], unit: str = "clip") -> tuple[str, ...]:
+    """What a reader must know before the figures. ``seen``: of every clip (or other ``unit``) by its name, also of
+    those of which nothing was seen."""
+    same = [name for name, found in seen.items() if {"clip", "frames"} & set(found)]
+    alike = [name for name, found in seen.items() if found == ("patient",)]
+    messages = []
+    if same:
+        verb = "was" if len(same) == 1 else "were"
+        messages.append(
+            f"{len(same)} of {count_of(len(seen), unit)} {verb} trained on ({_few(same)}): their figures say nothing"
+            " about new patients"
+        )
+    if alike:
+        patients = "is of a patient" if len(alike) == 1 else "are of patients"
+        messages.append(
+            f"{len(alike)} of {count_of(len(seen), unit)} {patients} with the name of one trained on ({_few(alike)}):"
+            " if it is the same person, their figures say nothing about new patients"
+        )
+    return tuple(messages)
+
+
+def together(*several: Sequence[TrainedOn]) -> tuple[TrainedOn, ...]:
+    """Of a model that was made of others: the marks of all of them, each data set once."""
+    return tuple(dict.fromkeys(data for one in several for data in one))
+
+
+def _few(names: Sequence[str]) -> str:
+    more = [f"and {len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
+    return ", ".join([*map(cut, names[:_SHOWN]), *more])
+
+
+def _marks_of_texts(salt: str, kind: str, texts: Iterable[str]) -> Marks:
+    return _numbers(_digest(salt, kind, nfc(text).encode("utf-8", "surrogatepass")) for text in texts if text)
+
+
+def _marks_of_images(salt: str, images: Iterable[NDArray[np.uint8]]) -> Marks:
+    """(N,) a mark for each image, 0 for one without content, which many clips have."""
+    blank = bytes(_MARK_BYTES)
+    return _numbers(
+        _digest(salt, f"image {image.shape}", np.ascontiguousarray(image).tobytes()) if np.ptp(image) else blank
+        for image in images
+    )
+
+
+def _digest(salt: str, kind: str, content: bytes) -> bytes:
+    made = hashlib.blake2b(kind.encode() + b"\0", digest_size=_MARK_BYTES, key=bytes.fromhex(salt))
+    made.update(content)
+    return made.digest()
+
+
+def _numbers(digests: Iterable[bytes]) -> Marks:
+    """(N,) uint64 of N digests of 6 bytes each."""
+    rows = np.array(bytearray(b"".join(digests)), np.uint8).reshape(-1, _MARK_BYTES)
+    return np.pad(rows, ((0, 0), (8 - _MARK_BYTES, 0))).view(">u8").astype(np.uint64).ravel()
+
+
+def _packed(marks: Marks) -> tuple[str, ...]:
+    kept = np.unique(marks[marks != 0])[:MAX_MARKS]
+    planes = kept.astype(">u8").view(np.uint8).reshape(-1, 8)[:, 8 - _MARK_BYTES :]
+    return tuple(
+        base64.b64encode(planes[at : at + _IN_A_TEXT].tobytes()).decode("ascii")
+        for at in range(0, len(planes), _IN_A_TEXT)
+    )
+
+
+@lru_cache(maxsize=8)
+def _unpacked(texts: tuple[str, ...]) -> Marks:
+    """Raises ValueError, binascii.Error."""
+    content = b"".join(base64.b64decode(text, validate=True) for text in texts)
+    if len(content) % _MARK_BYTES:
+        raise ValueError
+    return _numbers([content])
+
+
+def _among(marks: Marks, texts: tuple[str, ...]) -> NDArray[np.bool_]:
+    known = _unpacked(texts)
+    found: NDArray[np.bool_] = np.isin(marks, known) & (marks != 0)
+    return found
