@@ -42,7 +42,7 @@ IMPORTS: dict[str, set[str]] = {
     "feeds": {"bounded_queue", "text", "errors", "files", "credentials", "types", "processes", "sources", "av", "cv2"},
     "gate": {"errors", "geometry", "cv2"},
     "layouts": {"errors", "files", "types", "geometry", "sources"},
-    "models": {"third_party", "errors", "files", "types", "intervals", "smoothing", "geometry", "google", "safetensors", "torch"},
+    "models": {"text", "third_party", "errors", "files", "types", "intervals", "smoothing", "geometry", "google", "safetensors", "torch"},
     "engines": {"third_party", "errors", "files", "models", "torch"},
     "keepable": {"burnt_in_text", "geometry", "gate"},
     "timeline": {"text", "errors", "files", "types", "intervals", "smoothing", "geometry", "gate"},
