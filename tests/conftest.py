@@ -11,6 +11,9 @@ import pytest
 
 from seqcls.third_party import switch_off_reporting
 
+# Compiled once, for all processes that tests start: to compile seqcls takes each of them longer than all else it does.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 switch_off_reporting()  # tests import some libraries on their own
 if "PYTEST_XDIST_WORKER" in os.environ:  # a process per processor: more threads would only wait for each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
