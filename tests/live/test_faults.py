@@ -31,16 +31,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
+from subprocess import PIPE
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from support.fakes import detector
 from support.feeds import PATIENT, nothing_left  # noqa: F401 - a fixture
+from support.forked import Parent
 from support.igtlserver import Script, image_body, packed, server
 from support.journals import records_of
 
@@ -58,29 +60,6 @@ from seqcls.timeline import Timeline
 from seqcls.types import Event, FrameCounts, FrameScore, Gap, SourceInfo
 
 FUSE_S = 60.0
-#: The program with brightness for a model; while the file "stuck" is there, its engine hangs.
-PROGRAM = """
-import resource, sys, time
-from pathlib import Path
-sys.path.insert(0, "tests")
-import seqcls.detector
-from support import fakes
-from seqcls.cli import main
-made = fakes.detector(organs=("liver",))
-folder, limit = Path(sys.argv[1]), int(sys.argv[2])
-scores = made.engine.scores
-def perhaps(images):
-    if (folder / "stuck").exists() and made.engine.batches[20:]:
-        (folder / "hangs").touch()
-        time.sleep(1000)
-    return scores(images)
-made.engine.scores = perhaps
-seqcls.detector.load = lambda *_, **__: made
-if limit:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-del sys.argv[1:3]
-main()
-"""
 needs_signals = pytest.mark.skipif(os.name == "nt", reason="needs signals for other processes")
 
 
@@ -183,18 +162,23 @@ def test_the_size_of_the_picture_changes(tmp_path: Path) -> None:
     assert {i.state for i in timeline.of("liver") if i.start_index >= 0} == {"present"}
 
 
+@pytest.fixture(scope="module")
+def parent() -> Iterator[Parent]:
+    made = Parent("support.brightness_program")
+    yield made
+    made.close()
+
+
 class Run:
     """`seqcls run` of an endless feed, in a process of its own."""
 
-    def __init__(self, folder: Path, port: int, *options: str, limit: int = 0, stderr: int = subprocess.PIPE) -> None:
+    def __init__(
+        self, parent: Parent, folder: Path, port: int, *options: str, limit: int = 0, stderr: int = PIPE
+    ) -> None:
         self.folder = folder
         self.journal = folder / "out" / "run.journal"
         arguments = ["run", f"igtl://127.0.0.1:{port}", "-m", "none.safetensors", "-o", str(folder / "out"), *options]
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(folder), str(limit), *arguments],
-            stdout=subprocess.PIPE, stderr=stderr, cwd=Path(__file__).parents[2],
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
+        self.process = parent.start(str(folder), str(limit), *arguments, stderr=stderr)
         self._said: list[bytes] = []
         self._reading = threading.Thread(target=self._read, daemon=True)
         self._reading.start()
@@ -227,17 +211,23 @@ class Run:
                 pipe.close()
 
 
-@contextmanager
-def run(
-    folder: Path, *options: str, limit: int = 0, stderr: int = subprocess.PIPE, port: int | None = None
-) -> Iterator[Run]:
-    """Of a feed of its own, or of that at ``port``."""
-    with server(endless) if port is None else nullcontext(port) as used:
-        made = Run(folder, used, *options, limit=limit, stderr=stderr)
-        try:
-            yield made
-        finally:
-            made.close()
+Start = Callable[..., AbstractContextManager[Run]]
+
+
+@pytest.fixture
+def run(parent: Parent, tmp_path: Path) -> Start:
+    """Starts one, of a feed of its own, or of that at ``port``."""
+
+    @contextmanager
+    def started(*options: str, limit: int = 0, stderr: int = PIPE, port: int | None = None) -> Iterator[Run]:
+        with server(endless) if port is None else nullcontext(port) as used:
+            made = Run(parent, tmp_path, used, *options, limit=limit, stderr=stderr)
+            try:
+                yield made
+            finally:
+                made.close()
+
+    return started
 
 
 def whole(started: Run) -> Timeline:
@@ -256,8 +246,8 @@ def whole(started: Run) -> Timeline:
 
 
 @needs_signals
-def test_one_signal_ends_the_run_in_order(tmp_path: Path) -> None:
-    with run(tmp_path) as started:
+def test_one_signal_ends_the_run_in_order(run: Start) -> None:
+    with run() as started:
         started.has(started.journal, 8000)
         started.process.send_signal(signal.SIGTERM)
         assert started.ends() == 130, started.said()
@@ -293,9 +283,9 @@ def test_each_of_these_signals_asks_a_run_to_stop(name: str) -> None:
 
 
 @needs_signals
-def test_a_second_ctrl_c_ends_a_run_that_hangs(tmp_path: Path) -> None:
+def test_a_second_ctrl_c_ends_a_run_that_hangs(run: Start, tmp_path: Path) -> None:
     (tmp_path / "stuck").touch()
-    with run(tmp_path) as started:
+    with run() as started:
         started.has(tmp_path / "hangs", 0)
         started.process.send_signal(signal.SIGINT)
         limit_s = time.monotonic() + FUSE_S
@@ -312,8 +302,8 @@ def test_a_second_ctrl_c_ends_a_run_that_hangs(tmp_path: Path) -> None:
 
 
 @needs_signals
-def test_a_closed_stdout_costs_the_events_and_not_the_run(tmp_path: Path) -> None:
-    with run(tmp_path) as started:
+def test_a_closed_stdout_costs_the_events_and_not_the_run(run: Start) -> None:
+    with run() as started:
         assert started.process.stdout is not None and started.process.stdout.readline()
         started.process.stdout.close()
         size = started.journal.stat().st_size
@@ -324,10 +314,10 @@ def test_a_closed_stdout_costs_the_events_and_not_the_run(tmp_path: Path) -> Non
 
 
 @needs_signals
-def test_a_stderr_that_nobody_reads_any_more_costs_the_messages_and_not_the_run(tmp_path: Path) -> None:
+def test_a_stderr_that_nobody_reads_any_more_costs_the_messages_and_not_the_run(run: Start) -> None:
     """A closed terminal, the end of a pipe: what happens to a run that is left alone over night."""
     reader, writer = os.pipe()
-    with run(tmp_path, stderr=writer) as started:
+    with run(stderr=writer) as started:
         os.close(writer)
         started.has(started.journal, 4000)
         os.close(reader)
@@ -345,22 +335,13 @@ def test_a_program_started_without_stdout_or_stderr_runs(closed: tuple[int, ...]
     hand_over = (
         f"import os, sys; [os.close(n) for n in {closed}]; os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
     )
+    roots = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
     with server(endless) as port:
-        command = [
-            sys.executable,
-            "-c",
-            hand_over,
-            "-c",
-            PROGRAM,
-            str(tmp_path),
-            "0",
-            "run",
-            f"igtl://127.0.0.1:{port}",
-        ]
+        program = ["-m", "support.brightness_program", str(tmp_path), "0", "run", f"igtl://127.0.0.1:{port}"]
         done = subprocess.run(
-            [*command, "-m", "none.safetensors", "-o", str(tmp_path / "out"), "--duration", "1"],
-            capture_output=True, cwd=Path(__file__).parents[2], timeout=FUSE_S,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            [sys.executable, "-c", hand_over, *program, "-m", "none.safetensors", "-o", str(tmp_path / "out"), "--duration", "1"],
+            capture_output=True, timeout=FUSE_S,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(roots)},
         )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()
     assert read_journal(tmp_path / "out" / "run.journal").timeline().frame_counts.received > 10
@@ -371,19 +352,19 @@ FAILING = f'"{sys.executable}" -c "raise SystemExit(3)"'
 
 
 @needs_signals
-def test_a_message_is_said_once_where_there_is_no_terminal(tmp_path: Path) -> None:
-    with run(tmp_path, "--duration", "1.5", "--on-event", FAILING) as started:
+def test_a_message_is_said_once_where_there_is_no_terminal(run: Start) -> None:
+    with run("--duration", "1.5", "--on-event", FAILING) as started:
         assert started.ends() == 0, started.said()
         assert started.said().count("on-event command ended with 3") == 1
         assert started.said().count("events were not delivered") == 1
 
 
-def on_a_terminal(folder: Path, *options: str) -> bytes:
+def on_a_terminal(run: Start, *options: str) -> bytes:
     """What a run of a second writes to its terminal."""
     import pty
 
     master, slave = pty.openpty()
-    with run(folder, "--duration", "1", *options, stderr=slave) as started:
+    with run("--duration", "1", *options, stderr=slave) as started:
         os.close(slave)
         seen = b""
         with suppress(OSError):  # the end of a terminal
@@ -395,27 +376,27 @@ def on_a_terminal(folder: Path, *options: str) -> bytes:
 
 
 @needs_signals
-def test_a_message_outlives_the_dashboard_that_showed_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_message_outlives_the_dashboard_that_showed_it(run: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
-    seen = on_a_terminal(tmp_path, "--on-event", FAILING)
+    seen = on_a_terminal(run, "--on-event", FAILING)
     _, left, after = seen.rpartition(b"\x1b[?1049l")  # the screen is given back
     assert left and after.count(b"on-event command ended with 3") == 1, after
     assert after.count(b"events were not delivered") == 1
 
 
 @needs_signals
-def test_the_address_of_the_page_is_on_the_dashboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_address_of_the_page_is_on_the_dashboard(run: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("TERM", "xterm"), ("COLUMNS", "120"), ("LINES", "30")):
         monkeypatch.setenv(name, value)
-    before, taken, screens = on_a_terminal(tmp_path, "--serve", "0").partition(b"\x1b[?1049h")
+    before, taken, screens = on_a_terminal(run, "--serve", "0").partition(b"\x1b[?1049h")
     address = before.partition(b"open ")[2].split()[0]
     assert taken and b"?token=" in address and address in screens.partition(b"\x1b[?1049l")[0]
 
 
 @needs_signals
-def test_a_terminal_that_knows_lines_alone_is_told_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_that_knows_lines_alone_is_told_lines(run: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
-    seen = on_a_terminal(tmp_path, "--on-event", FAILING)
+    seen = on_a_terminal(run, "--on-event", FAILING)
     assert b"\x1b" not in seen and b" feed running" in seen
     assert seen.count(b"on-event command ended with 3") == 1
 
@@ -487,9 +468,9 @@ def test_another_model_does_not_go_on_with_a_run(tmp_path: Path) -> None:
 
 
 @needs_signals
-def test_a_full_disk_has_its_own_exit_code(tmp_path: Path) -> None:
+def test_a_full_disk_has_its_own_exit_code(run: Start) -> None:
     """The kernel refuses what goes beyond 8,000 bytes; the run watches on, says so, and ends with 4."""
-    with run(tmp_path, limit=8_000) as started:
+    with run(limit=8_000) as started:
         started.has(started.journal, 7_500)
         assert started.process.stdout is not None
         before = started.process.stdout.readline()
@@ -505,12 +486,12 @@ def test_a_full_disk_has_its_own_exit_code(tmp_path: Path) -> None:
 
 
 @needs_signals
-def test_killed_at_any_moment_and_gone_on_with(tmp_path: Path) -> None:
+def test_killed_at_any_moment_and_gone_on_with(run: Start) -> None:
     rng = random.Random(9)
     kept: list[tuple[int, float, bytes]] = []
     with server(*[endless] * 4) as port:
         for kill in range(3):
-            with run(tmp_path, *(["--resume"] if kill else []), port=port) as started:
+            with run(*(["--resume"] if kill else []), port=port) as started:
                 size = started.journal.stat().st_size if kill else 0
                 started.has(started.journal, size + rng.randrange(1500, 12_000))
                 time.sleep(rng.random() * 0.02)  # anywhere between two frames
@@ -519,7 +500,7 @@ def test_killed_at_any_moment_and_gone_on_with(tmp_path: Path) -> None:
                 found = frames(started.journal)
                 assert found[: len(kept)] == kept and len(found) > len(kept), "no journalled record is lost"
                 kept = found
-        with run(tmp_path, "--resume", "--duration", "1", port=port) as started:
+        with run("--resume", "--duration", "1", port=port) as started:
             assert started.ends() == 0, started.said()
             timeline = whole(started)
     assert frames(started.journal)[: len(kept)] == kept and len(read_journal(started.journal).sessions) == 4
