@@ -15,13 +15,16 @@ from pathlib import Path
 
 import pytest
 from support.clips import stills
-from support.commands import Seqcls, Trained, bright_clip, one_line
+from support.commands import TRAIN, Seqcls, Trained, bright_clip, one_line
 from support.drawn import write_clip
 from support.fakes import detector
 
 from seqcls.files.output_lock import only_writer
 from seqcls.models.file import write_model
 from seqcls.models.untrained import random_model
+
+#: With which 15 steps find every frame of the drawn clips.
+LEARN = ["--epochs", "5", "--batch-size", "32", "--lr", "0.002"]
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +36,10 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_from_clips_to_timeline(seqcls: Seqcls, trained: Trained, tmp_path: Path) -> None:
+    done = seqcls("train", trained.data, "-o", "node.safetensors", *TRAIN, *LEARN)
+    assert done.code == 0, done.err
     clip = write_clip(tmp_path / "unseen.mp4", [15 <= i < 35 for i in range(50)], seed=77)
-    done = seqcls("run", clip, "-m", trained.model, "-o", "out")
+    done = seqcls("run", clip, "-m", "node.safetensors", "-o", "out")
     assert done.code == 0, done.err
     assert sorted(p.name for p in Path("out").iterdir()) == [
         "intervals.csv",

@@ -9,10 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import tiny_network
 from support.commands import TRAIN, Seqcls, Trained, one_line
 
 
-def test_training_straight_from_clips_and_cross_validation(seqcls: Seqcls, trained: Trained) -> None:
+def test_training_straight_from_clips_and_cross_validation(
+    seqcls: Seqcls, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny_network.stand_in(monkeypatch.setattr)
     done = seqcls(
         "train",
         trained.clips,
@@ -93,10 +97,14 @@ def test_wrong_folds(seqcls: Seqcls, trained: Trained) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for child processes")
 def test_ctrl_c_ends_a_training_cleanly(trained: Trained, tmp_path: Path) -> None:
     model = tmp_path / "m.safetensors"
-    command = [sys.executable, "-m", "seqcls", "train", str(trained.data), "-o", str(model), *TRAIN]
+    command = [sys.executable, "-m", "support.tiny_network", "train", str(trained.data), "-o", str(model), *TRAIN]
     command[command.index("--epochs") + 1] = "100000"
     command[command.index("--samples-per-epoch") + 1] = "16"
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+    here = Path(__file__).parents[1]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(here.parent), str(here)])}
+    with subprocess.Popen(
+        command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    ) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if line.strip().startswith("2/"):

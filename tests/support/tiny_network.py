@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from seqcls.models import file
+from seqcls.models.file import ModelHeader
 from seqcls.models.resnet import GrayResNet
+from seqcls.models.untrained import random_model
 
 
 class _Net(nn.Module):
@@ -42,3 +47,29 @@ def build(outputs: int, *, seed: int = 0, **others: Any) -> tuple[TinyNetwork, s
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return TinyNetwork(outputs), "random weights"
+
+
+def stand_in(setattr: Callable[[str, Any], None]) -> None:
+    """`seqcls train` trains it, and writes a file with the header that came of it, but the weights of a ResNet-18 that
+    has learnt nothing. ``setattr``: of a MonkeyPatch, or one that lasts."""
+    write = file.write_model
+
+    def write_model(path: Path, header: ModelHeader, _tensors: object) -> None:
+        write(path, header, random_model(organs=header.organs)[1])
+
+    setattr("seqcls.training.train.build", build)
+    setattr("seqcls.training.crossvalidation.GrayResNet", lambda outputs, **_: TinyNetwork(outputs))
+    setattr("seqcls.models.file.write_model", write_model)
+
+
+if __name__ == "__main__":
+    import pkgutil
+
+    from seqcls.cli import main
+
+    def lasting(name: str, value: object) -> None:
+        holder, _, attribute = name.rpartition(".")
+        setattr(pkgutil.resolve_name(holder), attribute, value)
+
+    stand_in(lasting)
+    main()
