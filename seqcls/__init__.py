@@ -57,7 +57,6 @@ from seqcls.types import (
 
 if TYPE_CHECKING:
     from seqcls.adaptive import SamplingOptions
-    from seqcls.cut import Cut, write_cuts
     from seqcls.detector import Analysis, Detector, load
     from seqcls.engines import Engine
     from seqcls.exports import export, read_run, write_run
@@ -67,8 +66,9 @@ if TYPE_CHECKING:
     from seqcls.gate import GateOptions
     from seqcls.geometry import Geometry, Layout, Region
     from seqcls.models.file import ModelHeader
-    from seqcls.overlay import write_overlay
-    from seqcls.proxy import Proxy, write_proxy
+    from seqcls.rendering.cut import Cut, write_cuts
+    from seqcls.rendering.overlay import write_overlay
+    from seqcls.rendering.proxy import Proxy, write_proxy
     from seqcls.reprocess import replay
     from seqcls.sources import Source, open_source
     from seqcls.timeline import Provenance, Sampling, Timeline
@@ -82,7 +82,7 @@ DISCLAIMER = "Research software, not a medical device: not for diagnosis or trea
 _MODULES = {
     "Analysis": "detector",
     "CameraOptions": "feeds.capture",
-    "Cut": "cut",
+    "Cut": "rendering.cut",
     "Detector": "detector",
     "Engine": "engines",
     "FeedTiming": "feeds.connection",
@@ -91,7 +91,7 @@ _MODULES = {
     "Layout": "geometry",
     "ModelHeader": "models.file",
     "Provenance": "timeline",
-    "Proxy": "proxy",
+    "Proxy": "rendering.proxy",
     "Region": "geometry",
     "Sampling": "timeline",
     "SamplingOptions": "adaptive",
@@ -105,9 +105,9 @@ _MODULES = {
     "read_run": "exports",
     "replay": "reprocess",
     "where": "where",
-    "write_cuts": "cut",
-    "write_overlay": "overlay",
-    "write_proxy": "proxy",
+    "write_cuts": "rendering.cut",
+    "write_overlay": "rendering.overlay",
+    "write_proxy": "rendering.proxy",
     "write_run": "exports",
 }
 

@@ -37,8 +37,8 @@ def inspect(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Show a clip's facts, and draw a contact sheet with the ultrasound region found in it."""
-    from seqcls.contact_sheet import inspect_clip
     from seqcls.geometry import Geometry
+    from seqcls.rendering.contact_sheet import inspect_clip
     from seqcls.sources.found import stem_of
 
     names = options.pseudonyms(hash_names, [clip], [output, layouts])

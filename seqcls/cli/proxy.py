@@ -16,7 +16,7 @@ from seqcls.text.wording import count_of
 
 if TYPE_CHECKING:
     from seqcls.geometry import Geometry
-    from seqcls.proxy import Proxy
+    from seqcls.rendering.proxy import Proxy
     from seqcls.sources.found import FoundSource
 
 
@@ -78,7 +78,7 @@ def proxy(
 
 def _targets(output: Path | None, folders: list[str]) -> tuple[Path, list[tuple[Path, Path]]]:
     """Where it all goes, and of each clip the proxy and its map."""
-    from seqcls.proxy import PROXY_NAME, TIMEMAP_NAME
+    from seqcls.rendering.proxy import PROXY_NAME, TIMEMAP_NAME
 
     if output is not None and output.suffix.lower() == ".mp4":
         if len(folders) > 1:
@@ -102,7 +102,7 @@ def _keep_the_clips(found: tuple[FoundSource, ...], targets: list[tuple[Path, Pa
 
 
 def _one(source: FoundSource, target: tuple[Path, Path], geometry: Geometry, fps: float | None) -> Proxy:
-    from seqcls.proxy import plan_proxy, write_planned
+    from seqcls.rendering.proxy import plan_proxy, write_planned
     from seqcls.sources import open_found
 
     if source.unrelated:
@@ -121,7 +121,7 @@ def _one(source: FoundSource, target: tuple[Path, Path], geometry: Geometry, fps
 
 
 def _show(done: Proxy, root: Path) -> None:
-    from seqcls.proxy import rate_text
+    from seqcls.rendering.proxy import rate_text
 
     timemap = done.timemap
     x0, y0, x1, y1 = done.box

@@ -181,7 +181,7 @@ class RunPages:
 def _is_known_again(timeline: Timeline, clip: Path) -> bool:
     """Whether what tells this clip from others suffices to show it although nobody named it. With neither a digest nor
     a region that is looked for anew, another patient's clip of the same times could show names."""
-    from seqcls.same_clip import is_same_file
+    from seqcls.rendering.same_clip import is_same_file
 
     used = timeline.provenance
     looked_for = used.geometry is None or used.geometry.region == "auto"
@@ -193,7 +193,7 @@ def beside(timeline: Timeline, page: Path, checked: Path | None = None) -> str:
 
     ``checked``: a clip whose frames were found to be the run's; all others are told by their bytes.
     """
-    from seqcls.same_clip import is_same_file
+    from seqcls.rendering.same_clip import is_same_file
 
     name = timeline.source.name
     if timeline.source.kind != "file" or Path(name).name != name:

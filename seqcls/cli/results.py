@@ -109,7 +109,7 @@ def _export(
     """One run, into ``target``: a folder, or the one file of ``places``."""
     from seqcls.exports.formats import write_formats
     from seqcls.exports.timebase import of_media
-    from seqcls.same_clip import is_same_file
+    from seqcls.rendering.same_clip import is_same_file
 
     with only_writer(target, is_folder=target not in places.values()):
         options.check_outputs(*places.values(), overwrite=overwrite)

@@ -47,7 +47,7 @@ class SecondReading:
 
     def outputs(self, folder: Path) -> list[Path]:
         """Files that must not be there yet."""
-        from seqcls.overlay import OVERLAY_NAME
+        from seqcls.rendering.overlay import OVERLAY_NAME
 
         return [folder / OVERLAY_NAME] if self.overlay else []
 
@@ -80,7 +80,7 @@ class SecondReading:
         folder: Path,
         should_stop: Callable[[], bool],
     ) -> list[str]:
-        from seqcls.overlay import OVERLAY_NAME, write_overlay
+        from seqcls.rendering.overlay import OVERLAY_NAME, write_overlay
 
         try:
             with console.progress(f"writing {OVERLAY_NAME}", len(timeline.scores.index)) as advance:
@@ -106,8 +106,8 @@ class SecondReading:
         folder: Path,
         should_stop: Callable[[], bool],
     ) -> list[str]:
-        from seqcls.cut import write_cuts
         from seqcls.exports import CUTS_NAME
+        from seqcls.rendering.cut import write_cuts
 
         with console.progress(f"writing {CUTS_NAME}", len(timeline.scores.index)) as advance:
             cuts = write_cuts(

@@ -17,19 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.burnt_in_text import BurntInText
-from seqcls.contact_sheet import CheckedFrame, SheetFrames, write_sheet
 from seqcls.deidentify.dicom_file import DicomFile
 from seqcls.deidentify.dicom_tags import add_image_tags, add_method, add_scale, clean_tags, require_profile
 from seqcls.errors import GeometryError, NoFramesError, OutputError, UsageError, one_line
 from seqcls.files import atomic_path, require_free
 from seqcls.gate import Gate, GateOptions
 from seqcls.geometry import Geometry, Region, outline_mask, region_warnings
-from seqcls.kept_frames import ColorsAside, cut_out
 from seqcls.preprocess import with_region
 from seqcls.pseudonyms import Pseudonyms
+from seqcls.rendering.contact_sheet import CheckedFrame, SheetFrames, write_sheet
+from seqcls.rendering.kept_frames import ColorsAside, cut_out
+from seqcls.rendering.video_file import VideoFile, time_base_of
 from seqcls.sources import Source
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
-from seqcls.video_file import VideoFile, time_base_of
 
 Image = NDArray[np.uint8]
 _NOTHING = np.zeros((1, 1), np.uint8)

@@ -24,7 +24,7 @@ import seqcls
 from seqcls.errors import OutputError, UsageError, one_line
 from seqcls.files import atomic_path
 from seqcls.files.json_text import json_line
-from seqcls.same_clip import is_same_file
+from seqcls.rendering.same_clip import is_same_file
 from seqcls.sources import open_source
 from seqcls.sources.dicom import DicomSource
 from seqcls.sources.dicom_fields import several, text

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry, Region, region_mask
 from seqcls.keepable import keepable
-from seqcls.kept_frames import kept_frames
 from seqcls.preprocess import EvenSample
-from seqcls.same_clip import FramesAgain, require_same_file
+from seqcls.rendering.kept_frames import kept_frames
+from seqcls.rendering.same_clip import FramesAgain, require_same_file
 from seqcls.sources import Source, open_source
 from seqcls.timeline import Timeline
 

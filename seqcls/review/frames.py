@@ -27,8 +27,8 @@ from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry, Region
 from seqcls.keepable import keepable
 from seqcls.preprocess import with_region
+from seqcls.rendering.same_clip import SAME_TIME_S
 from seqcls.review.tracks import FrameTimes
-from seqcls.same_clip import SAME_TIME_S
 from seqcls.sources.base import Source
 from seqcls.sources.clip_digest import clip_digest
 from seqcls.sources.video_seek import SeekableVideo

@@ -104,7 +104,9 @@ def test_a_contact_sheet_is_named_by_the_pseudonym(
     seqcls: Seqcls, key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     titles = []
-    monkeypatch.setattr("seqcls.contact_sheet.write_sheet", lambda _, __, title, path, **___: titles.append(title))
+    monkeypatch.setattr(
+        "seqcls.rendering.contact_sheet.write_sheet", lambda _, __, title, path, **___: titles.append(title)
+    )
     bright_clip(tmp_path / "SECRET" / "SECRET.mp4", [True] * 3)
     done = seqcls("inspect", "SECRET/SECRET.mp4", "--hash-names", key)
     assert "SECRET" not in done.out + done.err and titles == [f"{NAMES.of('SECRET')}.mp4"]

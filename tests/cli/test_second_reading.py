@@ -63,7 +63,7 @@ def test_of_several_clips_each_has_its_own(seqcls: Seqcls, model: str, tmp_path:
 def test_what_may_not_be_shown_is_a_warning_and_no_file(
     seqcls: Seqcls, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seqcls.kept_frames.keepable", lambda *_: None)
+    monkeypatch.setattr("seqcls.rendering.kept_frames.keepable", lambda *_: None)
     clip = bright_clip(tmp_path / "clip.mp4", [True] * 8)
     done = seqcls("run", clip, "-m", model, "-o", "out", "--overlay", "--cut")
     assert done.code == 0 and "nothing of clip.mp4 may be shown" in done.err and "--region" in done.err
@@ -108,7 +108,7 @@ def test_whoever_stops_it_keeps_the_timeline_and_nothing_half_written(
         pytest.fail("it goes on")
 
     monkeypatch.setattr("seqcls.cli.console.stops_cleanly", stops)
-    monkeypatch.setattr("seqcls.overlay.write_overlay", write_overlay)
+    monkeypatch.setattr("seqcls.rendering.overlay.write_overlay", write_overlay)
     clip = bright_clip(tmp_path / "clip.mp4", [True] * 8)
     done = seqcls("run", clip, "-m", model, "-o", "out", "--overlay", "--cut")
     assert done.code == 130 and "stopped before all of --overlay and --cut was written" in done.err

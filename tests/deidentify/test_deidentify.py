@@ -20,8 +20,8 @@ from seqcls.deidentify import deidentify as module
 from seqcls.deidentify.deidentify import DeidentifiedClip, DeidentifyOptions, deidentify_clip
 from seqcls.errors import GeometryError, NoFramesError, OutputError, UsageError
 from seqcls.geometry import Geometry, Region, region_mask
-from seqcls.kept_frames import ColorsAside, cut_out
 from seqcls.pseudonyms import Pseudonyms
+from seqcls.rendering.kept_frames import ColorsAside, cut_out
 from seqcls.sources import MemorySource, Source, open_source
 from seqcls.types import Frame, Gap
 

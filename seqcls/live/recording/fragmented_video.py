@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.video_file import BROADCAST
+from seqcls.rendering.video_file import BROADCAST
 
 Image = NDArray[np.uint8]
 

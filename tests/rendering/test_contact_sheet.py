@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 from support.screens import screen
 
-from seqcls.contact_sheet import CheckedFrame, _tiles, inspect_clip
 from seqcls.errors import OutputError, SourceError
 from seqcls.geometry import Geometry, Region
 from seqcls.preprocess import EvenSample
+from seqcls.rendering.contact_sheet import CheckedFrame, _tiles, inspect_clip
 from seqcls.types import Frame
 
 DRAWN = screen("convex", ("text", "logo", "clock"), frames=30)

@@ -10,18 +10,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.contact_sheet import CheckedFrame, SheetFrames, write_sheet
 from seqcls.errors import OutputError, UsageError, one_line
 from seqcls.files import atomic_path, require_free
 from seqcls.files.safe_names import clip_name
 from seqcls.geometry import Geometry
-from seqcls.kept_frames import KeptFrame
-from seqcls.overlay import KEY_EVERY
+from seqcls.rendering.contact_sheet import CheckedFrame, SheetFrames, write_sheet
+from seqcls.rendering.kept_frames import KeptFrame
+from seqcls.rendering.overlay import KEY_EVERY
+from seqcls.rendering.timeline_frames import Box, fitted, frames_of, on_black, opened, region_box
+from seqcls.rendering.video_file import VideoFile, time_base_of
 from seqcls.sources import Source
 from seqcls.timeline import Timeline
-from seqcls.timeline_frames import Box, fitted, frames_of, on_black, opened, region_box
 from seqcls.types import Frame, Interval, SourceInfo
-from seqcls.video_file import VideoFile, time_base_of
 
 #: Nobody looks at more.
 MAX_CUTS = 1000

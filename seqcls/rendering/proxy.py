@@ -17,13 +17,13 @@ from seqcls.files import atomic_path, require_free
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry, Region, region_warnings
 from seqcls.keepable import TextWatch
-from seqcls.kept_frames import KeptFrame, in_gray, kept_frames
 from seqcls.preprocess import with_region
+from seqcls.rendering.kept_frames import KeptFrame, in_gray, kept_frames
+from seqcls.rendering.video_file import VideoFile
 from seqcls.sources import Source, open_source
 from seqcls.text.wording import count_of
 from seqcls.timemap import TimeMap
 from seqcls.types import Gap, SourceReport
-from seqcls.video_file import VideoFile
 
 #: What a proxy and its map are called in their folder.
 PROXY_NAME, TIMEMAP_NAME = "proxy.mp4", "timemap.csv"

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from support.timelines import timeline
 
-from seqcls import overlay_panel as module
-from seqcls.overlay_panel import Panel, find_layout, states_of
 from seqcls.palette import PRESENT, UNKNOWN, bgr
+from seqcls.rendering import overlay_panel as module
+from seqcls.rendering.overlay_panel import Panel, find_layout, states_of
 from seqcls.where import where
 
 NAMES = ("thyroid", "carotid artery left", "carotid artery right", "trachea", "a", "muscle", "oesophagus", "lymph node")

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry
-from seqcls.kept_frames import KeptFrame, kept_frames
-from seqcls.same_clip import FramesAgain, require_same_file
+from seqcls.rendering.kept_frames import KeptFrame, kept_frames
+from seqcls.rendering.same_clip import FramesAgain, require_same_file
 from seqcls.sources import Source, open_source
 from seqcls.timeline import Timeline
 

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from seqcls.errors import GeometryError, OutputError, one_line
 from seqcls.files import atomic_path, require_free
 from seqcls.geometry import Geometry
-from seqcls.kept_frames import KeptFrame
-from seqcls.overlay_panel import Panel
+from seqcls.rendering.kept_frames import KeptFrame
+from seqcls.rendering.overlay_panel import Panel
+from seqcls.rendering.timeline_frames import fitted, frames_of, on_black, opened, region_box
+from seqcls.rendering.video_file import VideoFile, time_base_of
 from seqcls.sources import Source
 from seqcls.timeline import Timeline
-from seqcls.timeline_frames import fitted, frames_of, on_black, opened, region_box
-from seqcls.video_file import VideoFile, time_base_of
 
 OVERLAY_NAME = "overlay.mp4"
 #: Frames from key frame to key frame, so that a player finds any place quickly.

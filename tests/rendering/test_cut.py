@@ -11,11 +11,11 @@ import pytest
 from support.media import draw, read_number
 from support.timelines import timeline
 
-from seqcls import cut as module
-from seqcls.cut import Cut, write_cuts
 from seqcls.errors import OutputError, SourceError, UsageError
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry, Region
+from seqcls.rendering import cut as module
+from seqcls.rendering.cut import Cut, write_cuts
 from seqcls.sources import MemorySource, open_source
 from seqcls.timeline import Timeline
 from seqcls.types import Frame

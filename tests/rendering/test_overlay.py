@@ -13,7 +13,7 @@ from support.timelines import timeline
 from seqcls.errors import GeometryError, OutputError, SourceError
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry, region_mask
-from seqcls.overlay import write_overlay
+from seqcls.rendering.overlay import write_overlay
 from seqcls.sources import MemorySource, Source, open_source
 from seqcls.timeline import Timeline
 from seqcls.types import Frame

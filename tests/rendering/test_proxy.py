@@ -17,7 +17,7 @@ from test_contact_sheet import write
 
 from seqcls.errors import GeometryError, NoFramesError, OutputError, SourceError
 from seqcls.geometry import Geometry, region_mask
-from seqcls.proxy import PROXY_NAME, TIMEMAP_NAME, Proxy, plan_proxy, write_planned, write_proxy
+from seqcls.rendering.proxy import PROXY_NAME, TIMEMAP_NAME, Proxy, plan_proxy, write_planned, write_proxy
 from seqcls.sources import MemorySource, Source, open_source
 from seqcls.timemap import TimeMap
 from seqcls.types import Frame, Gap

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from seqcls.errors import OutputError
+from seqcls.rendering.video_file import VideoFile, time_base_of
 from seqcls.sources import open_source
 from seqcls.types import Frame, SourceInfo
-from seqcls.video_file import VideoFile, time_base_of
 
 
 @pytest.mark.parametrize(
