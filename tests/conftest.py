@@ -1,4 +1,4 @@
-"""What every test may use: the folder of real clips, where there is one. And how many threads a test takes."""
+"""What every test may use: the folder of real clips and a browser, where there are any. And how many threads it takes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support import browser
 
 from seqcls.third_party import switch_off_reporting
 
@@ -54,3 +55,15 @@ def real_clips() -> Path:
     if not (folder / "intervals.json").is_file():
         pytest.skip(f"no real clips at {folder}: set SEQCLS_REAL_CLIPS to their folder")
     return folder
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[browser.Browser]:
+    """One for the tests of a file, as large as a small laptop's screen; skips where there is none."""
+    path = browser.find()
+    if path is None:
+        pytest.skip("no Chromium here (on Debian: apt-get install chromium)")
+    opened = browser.Browser(path, tmp_path_factory.mktemp("chromium"))
+    opened.screen(1280, 800)
+    yield opened
+    opened.close()

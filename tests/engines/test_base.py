@@ -6,15 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from support.networks import HEADER_OF_3 as HEADER
-from support.networks import patterns
 
 from seqcls.engines.base import LIVE_AFTER, PerImageEngine
 from seqcls.errors import EngineError
-
-
-@pytest.fixture(scope="module")
-def images() -> NDArray[np.uint8]:
-    return patterns()[0]
 
 
 class Counting(PerImageEngine):

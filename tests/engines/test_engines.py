@@ -16,24 +16,13 @@ import torch
 from numpy.typing import NDArray
 from support.drawn import write_clip
 from support.networks import HEADER_OF_3 as HEADER
-from support.networks import SIZE, fitted, needs, patterns
+from support.networks import SIZE, needs
 
 from seqcls import engines
 from seqcls.engines import ENGINES, Engine, choose_engine, open_engine
 from seqcls.errors import EngineError, ModelError, UsageError
 from seqcls.models.file import write_model
 from seqcls.models.resnet import GrayResNet
-
-
-@pytest.fixture(scope="module")
-def images() -> NDArray[np.uint8]:
-    return patterns()[0]
-
-
-@pytest.fixture(scope="module")
-def net() -> GrayResNet:
-    return fitted(*patterns())
-
 
 CASES = [("torch", "fp32"), ("torch", "bf16"), ("openvino", "fp32"), ("openvino", "bf16"), ("onnx", "fp32")]
 LIBRARIES = {"torch": ("torch",), "openvino": ("openvino",), "onnx": ("onnxruntime", "onnx")}

@@ -9,22 +9,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from support.networks import HEADER_OF_3 as HEADER
-from support.networks import fitted, patterns
 from torch import Tensor
 
 from seqcls.engines import torch_engine
 from seqcls.engines.torch_engine import FULL_BATCH, TorchEngine
 from seqcls.models.resnet import GrayResNet
-
-
-@pytest.fixture(scope="module")
-def images() -> NDArray[np.uint8]:
-    return patterns()[0]
-
-
-@pytest.fixture(scope="module")
-def net() -> GrayResNet:
-    return fitted(*patterns())
 
 
 class Watched(TorchEngine):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -51,16 +50,6 @@ _FIND = """
 EXACT = ("state", "start_s", "end_s", "start_index", "end_index", "reason")
 SHOWN = "JSON.stringify(seqcls.view.intervals.map((own) => own.map((i) => [i.state, i.start_s, i.end_s])))"
 RANGE = "[seqcls.view.from_s, seqcls.view.to_s]"
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[browser.Browser]:
-    path = browser.find()
-    if path is None:
-        pytest.skip("no Chromium here (on Debian: apt-get install chromium)")
-    opened = browser.Browser(path, tmp_path_factory.mktemp("chromium"))
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,15 +21,11 @@ def review_file(name: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[browser.Browser]:
-    path = browser.find()
-    if path is None:
-        pytest.skip("no Chromium here (on Debian: apt-get install chromium)")
-    opened = browser.Browser(path, tmp_path_factory.mktemp("chromium"))
+def chromium(chromium: browser.Browser) -> browser.Browser:
+    """With the page's functions for edits in it."""
     code = bundle("edit.js", review_file) + bundle("history.js", review_file)
-    opened.evaluate(f"window.eval({json_line(code)})")
-    yield opened
-    opened.close()
+    chromium.evaluate(f"window.eval({json_line(code)})")
+    return chromium
 
 
 def track(text: str) -> dict[str, Any]:

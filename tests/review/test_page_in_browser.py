@@ -32,17 +32,6 @@ ROW = "seqcls.review.row"
 DRAWN = "....PPPPPP..mmm....."
 
 
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[browser.Browser]:
-    path = browser.find()
-    if path is None:
-        pytest.skip("no Chromium here (on Debian: apt-get install chromium)")
-    opened = browser.Browser(path, tmp_path_factory.mktemp("chromium"))
-    opened.screen(1280, 800)
-    yield opened
-    opened.close()
-
-
 @contextmanager
 def served(
     chromium: browser.Browser, places: list[Path], folder: Path, **more: Any

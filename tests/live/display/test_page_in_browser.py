@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -15,23 +14,6 @@ from support.pages import EVIL, THYROID, TOKEN, VIEW
 
 from seqcls.live.display.server import PageServer
 from seqcls.live.snapshot import LiveView, Span
-
-
-@pytest.fixture
-def page() -> Iterator[PageServer]:
-    served = PageServer(token=TOKEN)
-    yield served
-    served.close()
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[browser.Browser]:
-    path = browser.find()
-    if path is None:
-        pytest.skip("no Chromium here (on Debian: apt-get install chromium)")
-    opened = browser.Browser(path, tmp_path_factory.mktemp("chromium"))
-    yield opened
-    opened.close()
 
 
 class Run:

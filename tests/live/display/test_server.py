@@ -25,13 +25,6 @@ from seqcls.live.display.server import PageServer
 from seqcls.local_server import MAX_CLIENTS, crowded_out
 
 
-@pytest.fixture
-def page() -> Iterator[PageServer]:
-    served = PageServer(token=TOKEN)
-    yield served
-    served.close()
-
-
 @pytest.fixture(scope="module")
 def steady() -> Iterator[PageServer]:
     """One server for all that only ask: it shows VIEW and outlives every question."""
