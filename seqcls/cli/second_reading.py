@@ -21,6 +21,19 @@ class _StoppedError(Exception):
     """Somebody wants the run to end; its results are written."""
 
 
+@dataclass(frozen=True, slots=True)
+class FinishedClip:
+    """A clip whose timeline is known and written."""
+
+    timeline: Timeline
+    opens: Callable[[], Source]
+    """Opens the clip anew, in color."""
+    geometry: Geometry
+    """By which its frames' regions are found again."""
+    folder: Path
+    """Of the run."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecondReading:
     """What was asked for. Raises UsageError for what cannot be together."""
@@ -51,44 +64,32 @@ class SecondReading:
 
         return [folder / OVERLAY_NAME] if self.overlay else []
 
-    def write(
-        self,
-        timeline: Timeline,
-        opens: Callable[[], Source],
-        geometry: Geometry,
-        folder: Path,
-        should_stop: Callable[[], bool],
-    ) -> list[str]:
+    def write(self, clip: FinishedClip, should_stop: Callable[[], bool]) -> list[str]:
         """Into the run's folder; returns what was written, in words. What may not be shown is warned of."""
         written: list[str] = []
         try:
             if self.overlay and not should_stop():
-                written += self._write_overlay(timeline, opens, geometry, folder, should_stop)
+                written += self._write_overlay(clip, should_stop)
             if self.cut and not should_stop():
-                written += self._write_cuts(timeline, opens, geometry, folder, should_stop)
+                written += self._write_cuts(clip, should_stop)
         except _StoppedError:
             pass
         if should_stop():
-            console.warn(f"{timeline.source.name}: stopped before all of {self} was written; the timeline is whole")
+            console.warn(
+                f"{clip.timeline.source.name}: stopped before all of {self} was written; the timeline is whole"
+            )
         return written
 
-    def _write_overlay(
-        self,
-        timeline: Timeline,
-        opens: Callable[[], Source],
-        geometry: Geometry,
-        folder: Path,
-        should_stop: Callable[[], bool],
-    ) -> list[str]:
+    def _write_overlay(self, clip: FinishedClip, should_stop: Callable[[], bool]) -> list[str]:
         from seqcls.rendering.overlay import OVERLAY_NAME, write_overlay
 
         try:
-            with console.progress(f"writing {OVERLAY_NAME}", len(timeline.scores.index)) as advance:
+            with console.progress(f"writing {OVERLAY_NAME}", len(clip.timeline.scores.index)) as advance:
                 write_overlay(
-                    timeline,
-                    opens,
-                    folder / OVERLAY_NAME,
-                    geometry=geometry,
+                    clip.timeline,
+                    clip.opens,
+                    clip.folder / OVERLAY_NAME,
+                    geometry=clip.geometry,
                     shows_names=self.shows_names,
                     overwrite=True,  # whether that is wanted was asked before
                     on_progress=_stopping(advance, should_stop),
@@ -98,23 +99,16 @@ class SecondReading:
             return []
         return [OVERLAY_NAME]
 
-    def _write_cuts(
-        self,
-        timeline: Timeline,
-        opens: Callable[[], Source],
-        geometry: Geometry,
-        folder: Path,
-        should_stop: Callable[[], bool],
-    ) -> list[str]:
+    def _write_cuts(self, clip: FinishedClip, should_stop: Callable[[], bool]) -> list[str]:
         from seqcls.exports import CUTS_NAME
         from seqcls.rendering.cut import write_cuts
 
-        with console.progress(f"writing {CUTS_NAME}", len(timeline.scores.index)) as advance:
+        with console.progress(f"writing {CUTS_NAME}", len(clip.timeline.scores.index)) as advance:
             cuts = write_cuts(
-                timeline,
-                opens,
-                folder / CUTS_NAME,
-                geometry=geometry,
+                clip.timeline,
+                clip.opens,
+                clip.folder / CUTS_NAME,
+                geometry=clip.geometry,
                 overwrite=True,
                 on_progress=_stopping(advance, should_stop),
             )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from seqcls.cli import options, train
-from seqcls.cli.live import parse_camera
+from seqcls.cli.live_options import parse_camera
 from seqcls.errors import UsageError
 from seqcls.feeds.capture import CameraOptions
 from seqcls.intervals import IntervalOptions

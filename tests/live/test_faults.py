@@ -47,8 +47,8 @@ from support.igtlserver import Script, image_body, packed, server
 from support.journals import records_of
 
 from seqcls.cli import main
-from seqcls.cli.live import LiveRunOptions
-from seqcls.cli.live import _journal as begin_journal
+from seqcls.cli.live_journal import begin_journal
+from seqcls.cli.live_options import LiveRunOptions
 from seqcls.detector import Detector
 from seqcls.errors import OutputError, UsageError
 from seqcls.feeds.open import open_live

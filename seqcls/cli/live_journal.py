@@ -1,0 +1,53 @@
+"""The journal of a live run: begun, or continued with --resume."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seqcls.cli import console
+from seqcls.errors import UsageError
+
+if TYPE_CHECKING:
+    from seqcls.cli.live_options import LiveRunOptions
+    from seqcls.detector import Detector
+    from seqcls.journal import JournalWriter, Opening, Resumption
+    from seqcls.types import SourceInfo
+
+
+def begin_journal(
+    detector: Detector, model: Path, spec: str, info: SourceInfo, path: Path, run_options: LiveRunOptions
+) -> tuple[JournalWriter, Resumption | None]:
+    """What writes it, and with --resume what was found in it. Raises UsageError where that is of another run."""
+    from seqcls.exports import remove_run
+    from seqcls.journal import create_journal
+    from seqcls.journal import resume as resume_journal
+    from seqcls.journal.append_file import AppendFile
+    from seqcls.journal.same_run import differences, layouts_digest
+    from seqcls.models.digest import scoring_digest
+    from seqcls.sources.clip_digest import clip_digest
+
+    digest = clip_digest(spec)
+    provenance = replace(
+        detector.provenance,
+        model_digest=scoring_digest(model, detector.header),
+        source_digest=digest,
+        layouts_digest=layouts_digest(detector.header.geometry),
+    )
+    if not run_options.resume:
+        if run_options.overwrite:
+            if path.exists():
+                AppendFile(path, create=False).close()  # refuses one that another run is writing
+            remove_run(path.parent)
+            path.unlink(missing_ok=True)
+        return create_journal(path, organs=detector.organs, source=info, provenance=provenance), None
+
+    def accept(opening: Opening) -> None:
+        if others := differences(opening, detector.organs, info, provenance):
+            raise UsageError(f"{path} was begun with {', '.join(others)}; use the same, or a new folder")
+
+    resumed = resume_journal(path, accept=accept)
+    missed_s = 0.0 if resumed.gap is None else resumed.gap.end_s - resumed.gap.start_s
+    console.notify(f"continuing {path} after {missed_s:.1f} s without a recording")
+    return resumed.writer, resumed
