@@ -12,8 +12,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 heart=(gate smoothing intervals postprocess reprocess training/calibration datasets/split evaluation/metrics
-  evaluation/interval_metrics geometry/geometry geometry/region geometry/sector geometry/evidence geometry/panels geometry/outline
-  geometry/masks geometry/layout geometry/crop)
+  evaluation/interval_metrics geometry/geometry geometry/region geometry/sector geometry/evidence geometry/panels
+  geometry/tissue geometry/fit geometry/edges geometry/confidence geometry/outline geometry/masks geometry/layout geometry/crop)
 [ $# -eq 0 ] || heart=("$@")
 # Threads do not survive the fork that starts each mutant.
 export OPENCV_FOR_THREADS_NUM=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1

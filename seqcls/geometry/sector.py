@@ -125,3 +125,11 @@ def _reach(place: NDArray[np.intp], full: NDArray[np.float64]) -> tuple[int, int
     filled = np.bincount(place, minlength=len(full)) >= np.maximum(1, 0.05 * full)
     found = np.flatnonzero(filled)
     return int(found[0]), int(found[-1])
+
+
+def between_sides(shape: tuple[int, ...], left: Side, right: Side) -> Mask:
+    """(h, w) bool: what lies between the sides of an image of this shape, and up to 3 pixels outside."""
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    return np.asarray(
+        (columns >= left.offset + left.slope * rows - 3) & (columns <= right.offset + right.slope * rows + 3)
+    )

@@ -73,3 +73,10 @@ def trapezoid() -> Mask:
     for y in range(10, 70):
         mask[y, 50 - y // 2 : 60 + y // 2] = True
     return mask
+
+
+def parted(shadow: int = 8) -> tuple[Mask, Mask]:
+    """The larger and the smaller part of a fan with a shadow from column 110 on."""
+    whole = fan()
+    left, right = whole & rect(0, 0, 110, 120, 160, 120), whole & rect(110 + shadow, 0, 160, 120, 160, 120)
+    return left, right
