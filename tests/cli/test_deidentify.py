@@ -12,8 +12,8 @@ import pytest
 from pydicom.uid import ExplicitVRLittleEndian
 from support.commands import Seqcls, one_line
 from support.dicom_files import dataset, save, tiny, ultrasound
+from support.encoded import write_video
 from support.screens import screen
-from test_contact_sheet import write
 
 from seqcls.pseudonyms import Pseudonyms
 from seqcls.sources import open_source
@@ -28,7 +28,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     images = screen("convex", ("text",), frames=12).images
     for patient in ("Doe Jane", "Roe"):
         (folder / patient).mkdir()
-        write(folder / patient / "SCAN 1.avi", images)
+        write_video(folder / patient / "SCAN 1.avi", images, bits=8_000_000)
     (folder / "Roe" / "broken Roe.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(100))
     return folder
 
@@ -110,7 +110,7 @@ def test_no_region_no_pixels(seqcls: Seqcls, tmp_path: Path) -> None:
     page = np.full((160, 240), 230, np.uint8)
     for line in range(10, 160, 12):
         cv2.putText(page, "Doe Jane 1970", (4, line), cv2.FONT_HERSHEY_PLAIN, 0.7, 0, 1)
-    write(tmp_path / "worklist.avi", [page] * 30)
+    write_video(tmp_path / "worklist.avi", [page] * 30, bits=8_000_000)
     done = seqcls("deidentify", "worklist.avi", "-o", "out")
     assert done.code == 1 and "--region x0,y0,x1,y1" in done.err and names_in(tmp_path / "out") == []
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from support.commands import Seqcls, one_line
+from support.encoded import write_video
 from support.screens import screen
-from test_contact_sheet import write
 
 from seqcls.pseudonyms import Pseudonyms
 from seqcls.timemap import TimeMap
@@ -19,7 +19,8 @@ KEY = b"0123456789abcdef0123456789ABCDEF"
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("in")
     (folder / "Doe Jane").mkdir()
-    write(folder / "Doe Jane" / "SCAN 1.avi", screen("convex", ("text",), frames=12).images)
+    images = screen("convex", ("text",), frames=12).images
+    write_video(folder / "Doe Jane" / "SCAN 1.avi", images, bits=8_000_000)
     (folder / "broken Roe.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(100))
     return folder
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 from typing import Any
 
-import av
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.encoded import recorded
 from support.screen_kinds import draw
 from support.screens import Screen, screen, sector_of, speckle
 
@@ -108,23 +107,8 @@ def test_a_clip_already_cropped_is_the_whole_image(kind: str) -> None:
 def test_the_sector_is_found_in_a_recording(kind: str, codec: str, pixels: str, bits: int) -> None:
     """Codecs leave ripples all around what moves and what is written."""
     drawn = screen(kind, (*FURNITURE, "menu"), dark_side="left" if codec == "libx264" else "")
-    region = AUTO.find(recorded(drawn.images, codec, pixels, bits))
+    region = AUTO.find(recorded(drawn.images, codec, bits, pixels))
     assert_fits(drawn, region, 0.93)
-
-
-def recorded(images: list[NDArray[np.uint8]], codec: str, pixels: str, bits: int) -> list[NDArray[np.uint8]]:
-    """The luma planes after a codec."""
-    stored = io.BytesIO()
-    with av.open(stored, "w", format="mpegts" if codec == "mpeg2video" else "matroska") as container:
-        stream = container.add_stream(codec, rate=25)
-        stream.height, stream.width = images[0].shape
-        stream.pix_fmt, stream.bit_rate = pixels, bits
-        for image in images:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="gray").reformat(format=pixels)))
-        container.mux(stream.encode())
-    stored.seek(0)
-    with av.open(stored) as container:
-        return [frame.to_ndarray(format="gray") for frame in container.decode(video=0)]
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from support.encoded import write_video
 from support.screens import screen
 
 from seqcls.errors import OutputError, SourceError
@@ -20,22 +19,12 @@ from seqcls.types import Frame
 DRAWN = screen("convex", ("text", "logo", "clock"), frames=30)
 
 
-def write(path: Path, images: list[NDArray[np.uint8]], rate_hz: int = 10) -> Path:
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=rate_hz)
-        stream.height, stream.width = images[0].shape
-        stream.pix_fmt, stream.bit_rate = "yuv420p", 8_000_000
-        for image in images:
-            frame = av.VideoFrame.from_ndarray(image, format="gray").reformat(format="yuv420p")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
-
-
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     black = [np.zeros((360, 480), np.uint8)] * 4
-    return write(tmp_path_factory.mktemp("clips") / "scan 1.avi", [*black, *DRAWN.images])
+    path = tmp_path_factory.mktemp("clips") / "scan 1.avi"
+    write_video(path, [*black, *DRAWN.images], bits=8_000_000)
+    return path
 
 
 def test_facts(clip: Path, tmp_path: Path) -> None:
@@ -91,7 +80,8 @@ def test_the_model_picture_is_on_the_sheet(clip: Path, tmp_path: Path) -> None:
 
 
 def test_a_short_clip(tmp_path: Path) -> None:
-    report = inspect_clip(write(tmp_path / "one.avi", DRAWN.images[:1]), Geometry(), tmp_path / "sheet.png")
+    write_video(tmp_path / "one.avi", DRAWN.images[:1], bits=8_000_000)
+    report = inspect_clip(tmp_path / "one.avi", Geometry(), tmp_path / "sheet.png")
     assert report.frames == 1 and report.interval_s == 0.0
     assert dict(report.facts())["pace"].startswith("no clock")
 

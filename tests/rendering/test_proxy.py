@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from support.clips import make
 from support.dicom_files import tiny
+from support.encoded import write_video
 from support.media import draw, read_number
 from support.screens import screen
-from test_contact_sheet import write
 
 from seqcls.errors import GeometryError, NoFramesError, OutputError, SourceError
 from seqcls.geometry import Geometry, region_mask
@@ -114,7 +114,8 @@ def test_frames_without_one_of_their_own_are_named(tmp_path: Path) -> None:
 
 def test_nothing_from_outside_the_region_is_in_it(tmp_path: Path) -> None:
     drawn = screen("convex", ("text", "logo", "clock"), frames=30)
-    clip = write(tmp_path / "screen.avi", drawn.images)
+    clip = tmp_path / "screen.avi"
+    write_video(clip, drawn.images, bits=8_000_000)
     done = write_proxy(clip, tmp_path / "out")
     (region,) = done.regions
     assert done.box == region.box

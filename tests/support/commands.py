@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
+from support.encoded import write_video
 from support.fakes import frames
 
 from seqcls.types import Frame
@@ -43,14 +43,6 @@ def one_line(done: Done) -> str:
 
 def bright_clip(path: Path, present: Sequence[bool], rate_hz: int = 10) -> Path:
     """MPEG-4, one frame per entry: bright where the organ of ``fakes.detector`` is present, else dark."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=rate_hz)
-        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
-        for frame in frames([0.9 if here else 0.1 for here in present], rate_hz):
-            assert isinstance(frame, Frame)
-            container.mux(
-                stream.encode(av.VideoFrame.from_ndarray(frame.image, format="gray").reformat(format="yuv420p"))
-            )
-        container.mux(stream.encode())
+    shown = frames([0.9 if here else 0.1 for here in present], rate_hz)
+    write_video(path, (frame.image for frame in shown if isinstance(frame, Frame)), rate_hz=rate_hz)
     return path

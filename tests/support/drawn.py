@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from support.encoded import write_video
 
 WIDTH, HEIGHT = 96, 80
 
@@ -27,15 +27,7 @@ def picture(present: bool, index: int = 0, seed: int = 0) -> NDArray[np.uint8]:
 
 def write_clip(path: Path, present: Sequence[bool], rate_hz: int = 10, seed: int = 0) -> Path:
     """One frame per entry, as MPEG-4 at high quality."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=rate_hz)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        stream.bit_rate = 4_000_000
-        for index, here in enumerate(present):
-            frame = av.VideoFrame.from_ndarray(picture(here, index, seed), format="gray")
-            container.mux(stream.encode(frame.reformat(format="yuv420p")))
-        container.mux(stream.encode())
+    write_video(path, (picture(here, index, seed) for index, here in enumerate(present)), rate_hz=rate_hz)
     return path
 
 

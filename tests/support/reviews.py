@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from support.drawn import HEIGHT, WIDTH, picture
+from support.encoded import write_video
 from support.timelines import timeline
 
 from seqcls.exports import write_run
@@ -44,16 +44,7 @@ def write_numbered(
     path: Path, count: int, *, codec: str = "libx264", pixels: str = "yuv420p", rate_hz: int = 10, **options: str
 ) -> Path:
     """A clip of such frames."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate_hz)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, pixels
-        stream.options = options
-        stream.bit_rate = 4_000_000
-        for number in range(count):
-            frame = av.VideoFrame.from_ndarray(numbered(number), format="gray").reformat(format=pixels)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
+    write_video(path, map(numbered, range(count)), codec=codec, pixels=pixels, rate_hz=rate_hz, options=options)
     return path
 
 

@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from support.encoded import recorded
 from support.screens import FONT, Screen, speckle
 
 Image = NDArray[np.uint8]
@@ -79,21 +78,6 @@ def _captured(rng: Random, image: Image, plan: Plan) -> Image:
     if plan.noise:
         image = np.clip(image + rng.normal(0, plan.noise, image.shape), 0, 255).astype(np.uint8)
     return image
-
-
-def recorded(images: list[Image], codec: str, bits: int) -> list[Image]:
-    """The luma planes after a codec."""
-    stored = io.BytesIO()
-    height, width = images[0].shape
-    with av.open(stored, "w", format="mpegts" if codec == "mpeg2video" else "matroska") as container:
-        stream = container.add_stream(codec, rate=25)
-        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = width, height, "yuv420p", bits
-        for image in images:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="gray").reformat(format="yuv420p")))
-        container.mux(stream.encode())
-    stored.seek(0)
-    with av.open(stored) as container:
-        return [np.ascontiguousarray(frame.to_ndarray(format="gray")) for frame in container.decode(video=0)]
 
 
 # --- the ultrasound
