@@ -15,10 +15,10 @@ from seqcls.cli import console, options
 from seqcls.cli.live import watch
 from seqcls.cli.live_options import LiveRunOptions, parse_camera, refuse_for_clips, session_options
 from seqcls.cli.options import INPUT, MODEL, OUTPUT, Panel
+from seqcls.cli.output_folders import folders_of, require_no_clips, results_in, root_of
 from seqcls.cli.report import NAME as REPORT
 from seqcls.cli.report import RunPages, write_page
 from seqcls.cli.run_clips import ClipRun, run_clips
-from seqcls.cli.run_folders import folders_of, require_no_clips, results_in, root_of
 from seqcls.cli.second_reading import SecondReading
 from seqcls.errors import UsageError
 from seqcls.files.output_lock import only_writer

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqcls.cli import console, tables
+from seqcls.cli.output_folders import drop_journal, own_folder
 from seqcls.cli.report import NAME as REPORT
 from seqcls.cli.report import RunPages
 from seqcls.cli.results import write_with_progress
-from seqcls.cli.run_folders import drop_journal, own_folder
 from seqcls.cli.second_reading import FinishedClip, SecondReading
 from seqcls.errors import OutputError, SeqclsError
 from seqcls.files.output_lock import OutputBusyError
