@@ -11,7 +11,8 @@ event that was printed must be in the journal, and a recording that is not whole
 command (with --overwrite, or --resume for a live run) must then end well, with the outputs of the undisturbed run,
 nothing else in its folder or in that of temporaries, and no process of the killed run left. ``decoder`` is a batch
 whose decoding process is killed, not the batch: each clip must have its whole result, or none and a reason, and all but
-one must have it.
+one must have it. ``review`` is killed amid edits that are posted to its page: each that was acknowledged must be among
+the edits and the labels, and no more than one besides.
 
 Runs are forked from one process that has loaded the libraries. Linux. Exits with 1 where something is wrong.
 """
@@ -21,15 +22,18 @@ from __future__ import annotations
 import argparse
 import contextlib
 import gc
+import http.client
 import importlib
 import io
 import json
 import os
 import pkgutil
 import random
+import re
 import shutil
 import signal
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -84,6 +88,7 @@ COMMANDS = (
         "out/live",
         ("--resume",),
     ),
+    Command("review", "review clips/a.mp4 --organs thyroid --no-browser -o out/review", "out/review", ()),
 )
 
 
@@ -350,6 +355,11 @@ class Trial:
     took_s: float
     told: int = 0
 
+    @classmethod
+    def run(cls, folder: Path, arguments: tuple[str, ...]) -> Ended:
+        """Undisturbed."""
+        return Run(folder, arguments).ended()
+
     def kill(self, rng: random.Random) -> Ended:
         """Run it and kill it, every other time at a step on the disk."""
         if rng.random() < 0.5 and self.usual.steps:
@@ -366,6 +376,10 @@ class Trial:
     def again(self) -> tuple[str, ...]:
         """Arguments that are added for the next run."""
         return self.command.again
+
+    def next_run(self) -> Ended:
+        """The same command again."""
+        return self.run(self.folder, (*self.command.arguments, *self.again()))
 
     def after_next(self) -> list[str]:
         """What is wrong after the next run."""
@@ -443,16 +457,125 @@ class Live(Trial):
         return faults
 
 
-#: Of commands that are killed, or looked at, in a way of their own; a review, whose edits a client sends, will be one.
-TRIALS: dict[str, type[Trial]] = {"live": Live, "decoder": Decoder}
+class Page:
+    """What the page of a review posts: edits of one organ each, one after the other."""
+
+    def __init__(self, run: Run, folder: Path) -> None:
+        self._run, self._folder, self._address = run, folder, None
+        self.acknowledged = list[str]()
+
+    def post(self, count: int) -> None:
+        """Edits that mark the first frames of an organ, until so many are acknowledged or nobody answers."""
+        if self._address is None:
+            self._address = self._opened()
+        while self._address is not None and len(self.acknowledged) < count:
+            organ = f"organ {len(self.acknowledged)}"
+            spans = [{"first": 0, "behind": 9, "mark": "present"}]
+            edit = {
+                "clip": 0, "organ": organ, "session": "page-of-this-trial", "turn": len(self.acknowledged), "base": 0,
+                "action": "add", "prediction": "none", "track": {"spans": spans},
+            }  # fmt: skip
+            try:
+                status = self._ask(*self._address, json.dumps(edit).encode())
+            except (OSError, http.client.HTTPException):
+                return
+            if status == 200:
+                self.acknowledged.append(organ)
+            else:
+                time.sleep(0.01)  # the clip is still being read
+
+    def _opened(self) -> tuple[int, str] | None:
+        """Port and token, once they are printed; None where it ended before."""
+        while True:
+            if found := re.search(r"open http://127\.0\.0\.1:(\d+)/\?token=([\w-]+)\n", _text(self._folder / "stderr")):
+                return int(found[1]), found[2]
+            if self._run.wait(0.0):
+                return None
+            time.sleep(0.005)
+
+    @staticmethod
+    def _ask(port: int, token: str, body: bytes) -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
+        headers = {"Cookie": f"seqcls_{port}={token}", "Origin": f"http://127.0.0.1:{port}"}
+        with contextlib.closing(connection):
+            connection.request("POST", "/edit", body, headers | {"Content-Type": "application/json"})
+            return connection.getresponse().status
+
+
+class Review(Trial):
+    """What was acknowledged is kept."""
+
+    EDITS = 40
+
+    @classmethod
+    def run(cls, folder: Path, arguments: tuple[str, ...]) -> Ended:
+        run = Run(folder, arguments)
+        Page(run, folder).post(cls.EDITS)
+        os.kill(run.pid, signal.SIGINT)
+        return run.ended()
+
+    def kill(self, rng: random.Random) -> Ended:
+        """At a step on the disk, or at a moment while edits are sent."""
+        by_step = rng.random() < 0.5
+        run = Run(self.folder, self.command.arguments, rng.randint(1, self.usual.steps) if by_step else 0)
+        page = Page(run, self.folder)
+        page.post(1)
+        if not by_step:
+            share_s = rng.uniform(0.0, 0.5) * self.took_s
+            killer = threading.Timer(share_s, lambda: None if run.wait(0.0) else run.kill())
+            killer.start()
+            page.post(10_000)
+            killer.join()
+        else:
+            page.post(self.EDITS)
+            if not run.wait(0.0):
+                os.kill(run.pid, signal.SIGINT)
+        self.acknowledged, self.told = page.acknowledged, len(page.acknowledged)
+        return run.ended()
+
+    def next_run(self) -> Ended:
+        """Nothing is edited any more."""
+        run = Run(self.folder, self.command.arguments)
+        Page(run, self.folder).post(0)
+        os.kill(run.pid, signal.SIGINT)
+        return run.ended()
+
+    def after_kill(self, ended: Ended) -> list[str]:
+        """The labels are written anew after each edit: whole, and at most one edit behind what was acknowledged."""
+        rows = self._labelled()
+        if rows is None:
+            return ["there are no labels"] if self.acknowledged else []
+        return self._faults(rows)
+
+    def after_next(self) -> list[str]:
+        rows = self._labelled()
+        faults = ["there are no labels after the next run"] if rows is None else self._faults(rows)
+        left = {path for path in contents(self.folder / self.command.out)} - {"reader1.edits", "reader1-labels.csv"}
+        return faults + [f"{path} is left over" for path in sorted(left)]
+
+    def _labelled(self) -> list[str] | None:
+        path = self.folder / self.command.out / "reader1-labels.csv"
+        if not path.exists():
+            return None
+        return [line.split(",")[1] for line in path.read_text(encoding="utf-8").splitlines()[1:]]
+
+    def _faults(self, rows: list[str]) -> list[str]:
+        lost = set(self.acknowledged) - set(rows)
+        faults = [f"{len(lost)} acknowledged edits are not among the labels"] if lost else []
+        return faults + ["there are labels that nobody sent"] * (len(rows) > len(self.acknowledged) + 1)
+
+
+#: Of commands that are killed, or looked at, in a way of their own.
+TRIALS: dict[str, type[Trial]] = {"live": Live, "decoder": Decoder, "review": Review}
 
 
 def check(folder: Path, command: Command, kills: int, rng: random.Random) -> Counter[str]:
     """Kill it so many times; the faults, each with its number."""
+    kind = TRIALS.get(command.name, Trial)
     usual, took_s, files = Ended(0, "", "", 0), 0.0, []
     for _ in range(2):
         began_s = time.monotonic()
-        usual = Run(folder, command.arguments).ended()
+        usual = kind.run(folder, command.arguments)
         took_s = time.monotonic() - began_s
         if usual.code:
             raise SystemExit(f"seqcls {' '.join(command.arguments)} ended with {usual.code}: {usual.err}{usual.out}")
@@ -460,12 +583,12 @@ def check(folder: Path, command: Command, kills: int, rng: random.Random) -> Cou
         _empty(folder)
     found, early, told = Counter[str](), 0, 0
     for number in range(kills):
-        trial = TRIALS.get(command.name, Trial)(folder, command, Whole(*files), usual, took_s)
+        trial = kind(folder, command, Whole(*files), usual, took_s)
         ended = trial.kill(rng)
         early += ended.code == 128 + signal.SIGKILL
         faults = trial.after_kill(ended)
         told += trial.told
-        again = Run(folder, (*command.arguments, *trial.again())).ended()
+        again = trial.next_run()
         if again.code and "is complete" not in again.err:
             faults.append(f"run again it ends with {again.code}: {(again.err.strip().splitlines() or [''])[-1]}")
         faults += trial.after_next()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from seqcls.pseudonyms import Pseudonyms
     from seqcls.report.index import ClipSummary
     from seqcls.report.thumbnails import Thumbnail
+    from seqcls.sources.isolated import DecoderPool
     from seqcls.timeline import Timeline
 
 #: What the page is called in the folder of its run, and the index in the folder of many.
@@ -105,11 +107,20 @@ def _clip_beside(run: Path, timeline: Timeline) -> Path | None:
 
 
 def write_page(
-    run: Path, target: Path, clip: Path | None, header: ModelHeader | None, names: Pseudonyms | None
+    run: Path,
+    target: Path,
+    clip: Path | None,
+    header: ModelHeader | None,
+    names: Pseudonyms | None,
+    pool: DecoderPool | None = None,
 ) -> Timeline:
-    """The page of one run, which is returned; without its clip it has no pictures and says so."""
+    """The page of one run, which is returned; without its clip it has no pictures and says so.
+
+    ``pool``: of children to decode in; None for one of its own.
+    """
     from seqcls.report.page import ReportOptions, write_report
     from seqcls.report.thumbnails import thumbnails_of_clip
+    from seqcls.sources.isolated import DecoderPool
 
     timeline = _read(run)
     named, clip = clip, _clip_beside(run, timeline) if clip is None else clip
@@ -123,8 +134,8 @@ def write_page(
         clip, remark = None, "Whether the clip beside the run is its own is not known: this report has no pictures."
     if clip is not None:
         try:
-            with console.progress(clip.name, len(timeline.scores.index)) as advance:
-                pictures = thumbnails_of_clip(str(clip), timeline, advance)
+            with closing(DecoderPool()) as own, console.progress(clip.name, len(timeline.scores.index)) as advance:
+                pictures = thumbnails_of_clip(str(clip), timeline, own if pool is None else pool, advance)
             remark = "" if pictures else "This report has no pictures: no ultrasound region is known in the clip."
         except (SourceError, GeometryError) as error:
             if named is not None:
@@ -209,13 +220,14 @@ def beside(timeline: Timeline, page: Path, checked: Path | None = None) -> str:
 def _write_many(runs: list[Path], target: Path, header: ModelHeader | None, names: Pseudonyms | None) -> bool:
     """A page for each run that can be read, and the index; whether there were others."""
     from seqcls.report.index import ClipSummary, summary_of, write_index
+    from seqcls.sources.isolated import DecoderPool
 
     clips, failed = list["ClipSummary"](), 0
-    with console.progress("reports", len(runs), "runs") as advance:
+    with closing(DecoderPool()) as pool, console.progress("reports", len(runs), "runs") as advance:
         for number, run in enumerate(runs, 1):
             try:
                 with only_writer(run / NAME, is_folder=False):
-                    timeline = write_page(run, run / NAME, None, header, names)
+                    timeline = write_page(run, run / NAME, None, header, names, pool)
                 clips.append(summary_of(timeline, link_to(run / NAME, target)))
             except SeqclsError as error:
                 if isinstance(error, OutputError) and not isinstance(error, OutputBusyError):

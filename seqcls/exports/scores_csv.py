@@ -12,8 +12,8 @@ import csv
 import io
 import math
 from array import array
-from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, repeat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,8 @@ from seqcls.timeline import Timeline
 from seqcls.types import MAX_INDEX, MAX_TIME_S, ScoreTable, require_organs
 
 _FIXED = ("file", "frame", "time_s", "duration_s", "reason", "measured")
-#: How many are written at once.
-_ROWS = 1 << 14
+#: How many rows are written, or read, at once.
+_ROWS = 1 << 12
 #: Called with the number of frames done so far.
 Progress = Callable[[int], None]
 
@@ -83,49 +83,81 @@ def _score_cells(scores: NDArray[np.float32]) -> list[str]:
 def read_scores_csv(path: str | Path, organs: tuple[str, ...], on_progress: Progress | None = None) -> ScoreTable:
     """Read what ``write_scores_csv`` wrote. Raises DataError for anything else, UsageError for too many organs."""
     path = Path(path)
-    index, measured, times_s, values = array("q"), array("b"), array("d"), array("f")
-    reasons: list[str] = []
     require_organs(organs)
+    index, measured, time_s, duration_s = array("q"), array("b"), array("d"), array("d")
+    scores = [(array("f"), array("f")) for _ in organs]  # raw and smooth
+    reasons: list[str] = []
     try:
         with io.TextIOWrapper(open_regular(path), encoding="utf-8", newline="") as stream:
-            rows = csv.reader(stream)
             scored = len(_FIXED) + 2 * len(organs)
-            width = len(next(rows, ()))
+            width = len(next(csv.reader(stream), ()))
             if width not in (scored, scored + 1):
                 raise ValueError(f"{width} columns")
-            for row in rows:
-                if len(row) != width:
-                    raise ValueError(f"{len(row)} cells in line {rows.line_num}")
-                index.append(int(row[1]))
-                times_s.extend((float(row[2]), float(row[3])))
-                reasons.append(from_csv(row[4]) if row[4] else "")
-                measured.append(int(row[5]))
-                values.extend(float(cell) if cell else math.nan for cell in row[6:scored])
-                if on_progress is not None and len(index) % _ROWS == 0:
+            for _, frames, starts_s, durations_s, texts, seen, *cells in _columns(stream, width):
+                index.extend(map(int, frames))
+                time_s.extend(map(float, starts_s))
+                duration_s.extend(map(float, durations_s))
+                reasons.extend(map(from_csv, texts) if any(texts) else texts)
+                measured.extend(map(int, seen))
+                for column, values in zip(chain.from_iterable(scores), cells, strict=False):
+                    column.extend(map(_score, values) if "" in values else map(float, values))
+                if on_progress is not None and len(frames) == _ROWS:
                     on_progress(len(index))
     except FileNotFoundError as error:
         raise DataError(f"no scores at {path}: a run's folder holds timeline.json and scores.csv") from error
     except (OSError, ValueError, OverflowError, csv.Error) as error:
         why = one_line(error)
         raise DataError(f"{path} is not a scores.csv that seqcls wrote ({why}); run the clip again") from error
-    scores = np.array(values, np.float32).reshape(-1, len(organs), 2)
-    impossible = (
-        ("a score outside 0..1", (scores < 0) | (scores > 1)),
-        ("no time", ~(np.abs(times_s) <= MAX_TIME_S)),  # NaN, too
-        ("a duration below 0", np.array(times_s[1::2]) < 0),
-        ("no number of a frame", np.abs(np.array(index, np.int64)) > MAX_INDEX),
-        ("frames out of order", np.diff(np.array(index, np.int64)) <= 0),
-    )
-    for what, wrong in impossible:
-        if wrong.any():
-            raise DataError(f"{path} is not a scores.csv that seqcls wrote ({what}); run the clip again")
-    return ScoreTable(
+    table = ScoreTable(
         organs=organs,
         index=np.array(index, np.int64),
-        time_s=np.array(times_s[::2], np.float64),
-        duration_s=np.array(times_s[1::2], np.float64),
-        raw=scores[:, :, 0],
-        smooth=scores[:, :, 1],
+        time_s=np.array(time_s, np.float64),
+        duration_s=np.array(duration_s, np.float64),
+        raw=np.array([raw for raw, _ in scores], np.float32).T.copy(),
+        smooth=np.array([smooth for _, smooth in scores], np.float32).T.copy(),
         reason=tuple(reasons),
         measured=np.array(measured, np.bool_),
     )
+    impossible = (
+        ("a score outside 0..1", [(some < 0) | (some > 1) for some in (table.raw, table.smooth)]),
+        ("no time", ~(np.abs([table.time_s, table.duration_s]) <= MAX_TIME_S)),  # NaN, too
+        ("a duration below 0", table.duration_s < 0),
+        ("no number of a frame", np.abs(table.index) > MAX_INDEX),
+        ("frames out of order", np.diff(table.index) <= 0),
+    )
+    for what, wrong in impossible:
+        if np.any(wrong):
+            raise DataError(f"{path} is not a scores.csv that seqcls wrote ({what}); run the clip again")
+    return table
+
+
+def _columns(stream: Iterable[str], width: int) -> Iterator[Sequence[Sequence[str]]]:
+    """The cells of some rows at a time, column by column. Raises ValueError for a row with other than ``width`` cells.
+
+    Text without quotes is cut at its commas in one go, which takes half the time of ``csv`` and gives the same.
+    """
+    done = 1  # lines, with that of the names
+    lines = iter(stream)
+    while some := list(islice(lines, _ROWS)):
+        text = "".join(some)
+        cells = text.replace("\n", ",\n,").split(",")
+        ends = cells[width :: width + 1]
+        if '"' in text or "\r" in text or not len(some) == len(ends) == ends.count("\n") == text.count("\n"):
+            rows = csv.reader(chain(some, lines))
+            while some_rows := list(islice(_of_width(rows, width, done), _ROWS)):
+                yield tuple(zip(*some_rows, strict=True))
+            return
+        del cells[-1]
+        yield [cells[column :: width + 1] for column in range(width)]
+        done += len(some)
+
+
+def _of_width(rows: Any, width: int, before: int) -> Iterator[list[str]]:
+    for row in rows:
+        if len(row) != width:
+            raise ValueError(f"{len(row)} cells in line {before + rows.line_num}")
+        yield row
+
+
+def _score(cell: str) -> float:
+    return float(cell) if cell else math.nan

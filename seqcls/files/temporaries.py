@@ -10,6 +10,8 @@ next one begins to write into the same folder. A folder has its lock in a file b
     .seqcls-0123456789abcdef.part.png    a file that becomes a PNG
     .seqcls-0123456789abcdef.part        the lock of
     .seqcls-0123456789abcdef.part.d      a folder
+
+Where nothing needs the name, a file has none (``nameless_file``), and nothing is left behind.
 """
 
 from __future__ import annotations
@@ -82,6 +84,18 @@ def temporary_folder(folder: Path | None = None) -> Iterator[Path]:
             path.unlink(missing_ok=True)
         if descriptor is not None:
             os.close(descriptor)
+
+
+def nameless_file(folder: Path) -> int:
+    """Descriptor of a new file in ``folder`` for its owner alone, to be read and written. It has no name, and is gone
+    once it is closed or its process has ended, however that happens. Raises OSError."""
+    _sweep_once(str(folder))
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    path = folder / f".seqcls-{os.urandom(8).hex()}.part"
+    descriptor = os.open(path, flags | getattr(os, "O_TEMPORARY", 0), 0o600)
+    if sys.platform != "win32":
+        path.unlink()
+    return descriptor
 
 
 @contextmanager

@@ -31,7 +31,7 @@ class PageData:
     block: str
 
 
-def page_data(timeline: Timeline, level: int = 9) -> PageData:
+def page_data(timeline: Timeline, level: int = 6) -> PageData:
     """The timeline for ``page/run.js``; ``level``: of compression, 9 for the smallest, 1 for the quickest."""
     table, used = timeline.scores, timeline.provenance
     reasons = ["", *sorted({reason for reason in table.reason if reason})][:MAX_REASONS]
@@ -68,7 +68,7 @@ def packed_frames(
     codes: NDArray[np.uint16],
     measured: NDArray[Any],
     columns: Sequence[NDArray[np.float32]] = (),
-    level: int = 9,
+    level: int = 6,
 ) -> str:
     """The block of a page: (T,) each; ``codes``: places in the list of reasons, ``columns``: scores of each organ."""
     parts: list[NDArray[Any]] = [
@@ -104,7 +104,7 @@ def _differences(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return changed
 
 
-def pack(parts: Sequence[NDArray[Any]], level: int = 9) -> str:
+def pack(parts: Sequence[NDArray[Any]], level: int = 6) -> str:
     """Base64 of one zlib stream of arrays (T,), each as planes of bytes in little-endian order."""
     planes = [part.astype(part.dtype.newbyteorder("<")).view(np.uint8).reshape(len(part), -1).T for part in parts]
-    return base64.b64encode(zlib.compress(b"".join(plane.tobytes() for plane in planes), 6)).decode("ascii")
+    return base64.b64encode(zlib.compress(b"".join(plane.tobytes() for plane in planes), level)).decode("ascii")

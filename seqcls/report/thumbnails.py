@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,7 +17,9 @@ from seqcls.keepable import keepable
 from seqcls.preprocess import EvenSample
 from seqcls.rendering.kept_frames import kept_frames
 from seqcls.rendering.same_clip import FramesAgain, require_same_file
-from seqcls.sources import Source, open_source
+from seqcls.sources import Source
+from seqcls.sources.found import FoundSource
+from seqcls.sources.isolated import DecoderPool
 from seqcls.timeline import Timeline
 
 Image = NDArray[np.uint8]
@@ -53,16 +56,16 @@ def _middle(image: Image, ratio: float) -> Image:
 
 
 def thumbnails_of_clip(
-    clip: str, timeline: Timeline, on_progress: Callable[[int], None] | None = None
+    clip: str, timeline: Timeline, pool: DecoderPool, on_progress: Callable[[int], None] | None = None
 ) -> tuple[Thumbnail, ...]:
-    """Decode the clip of a run; ``on_progress`` is called with the number of frames done.
+    """Decode the clip of a run, in a child of ``pool``; ``on_progress`` is called with the number of frames done.
 
     Raises SourceError where it cannot be opened, or is another clip than that of the run.
     """
     require_same_file(timeline, clip)
     info = timeline.source
     rate_hz = None if info.has_clock else info.rate_hz
-    with open_source(clip, rate_hz=rate_hz) as source:
+    with pool.open(FoundSource(spec=clip, path=Path(clip).name), rate_hz=rate_hz) as source:
         return thumbnails_of(_sample(source, timeline, on_progress))
 
 

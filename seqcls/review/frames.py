@@ -17,12 +17,14 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import SeqclsError, SourceError
+from seqcls.files.temporaries import nameless_file
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry, Region
 from seqcls.keepable import keepable
@@ -31,7 +33,6 @@ from seqcls.rendering.same_clip import SAME_TIME_S
 from seqcls.review.tracks import FrameTimes
 from seqcls.sources.base import Source
 from seqcls.sources.clip_digest import clip_digest
-from seqcls.sources.video_seek import SeekableVideo
 from seqcls.types import Frame, Gap, SourceInfo
 
 #: Of the frames of one clip on the disk; what comes later is decoded when it is asked for.
@@ -64,16 +65,39 @@ class Known:
     """Whether the run came to the end of the clip."""
 
 
-class ClipFrames:
-    """Frames of one clip, from a thread of its own until ``close``; ``spool``: a file to be made for them.
+class Video(Protocol):
+    """Frames by their number, as ``SeekableVideo`` and ``IsolatedVideo`` have them."""
 
-    open_clip: opens the clip to be read from the beginning. path: of a file, where it is one. whole: show all of the
-    image. What is wrong with the clip is in ``problem``, in one line.
+    info: SourceInfo
+
+    def image(self, index: int) -> NDArray[np.uint8]:
+        """(H, W) uint8. Raises SourceError."""
+        ...
+
+    def close(self) -> None:
+        """Release the file; idempotent."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Opens:
+    """How a clip is opened; ``path``: where it is one file."""
+
+    clip: Callable[[], Source]
+    """To be read from the beginning."""
+    video: Callable[[Path, NDArray[np.float64]], Video]
+    """To be asked for frames, given the times of all of them, (T,) in seconds."""
+    path: Path | None = None
+
+
+class ClipFrames:
+    """Frames of one clip, from a thread of its own until ``close``; ``folder``: where they are kept on the disk.
+
+    whole: show all of the image. What is wrong with the clip is in ``problem``, in one line.
     """
 
-    def __init__(
-        self, open_clip: Callable[[], Source], path: Path | None, spool: Path, known: Known | None, *, whole: bool
-    ) -> None:
+    def __init__(self, opens: Opens, folder: Path, known: Known | None, *, whole: bool) -> None:
+        path = opens.path
         self.problem = ""
         self.info: SourceInfo | None = None
         self.region: Region | None = None
@@ -83,18 +107,18 @@ class ClipFrames:
         self.is_another = bool(found) and not self._is_same
         """Whether this is known to be another clip than that of the run: it is not shown."""
         self._seen = 0
-        self._open_clip, self._path, self._known, self._whole = open_clip, path, known, whole
+        self._opens, self._path, self._known, self._whole = opens, path, known, whole
         # What the run found is right for its own clip; in one that may be another it is looked for anew.
         self._fixed = _the_only(known.regions) if known is not None and self._is_same else None
         self._gate = known.gate if known is not None else GateOptions()
         self._start_s, self._duration_s = array("d"), array("d")
         self._offsets, self._sizes = array("q"), array("q")
-        self._fd = os.open(spool, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+        self._fd = nameless_file(folder)
         self._bytes = 0
         self._asked_s = -math.inf
         self._files = threading.Lock()
         self._seeking = threading.Lock()
-        self._video: SeekableVideo | None = None
+        self._video: Video | None = None
         self._cached: OrderedDict[int, bytes] = OrderedDict()
         self._stopped, self._looked = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._read, name="seqcls-review-frames", daemon=True)
@@ -152,14 +176,17 @@ class ClipFrames:
         """End the thread; idempotent."""
         self._stopped.set()
         self._thread.join()
-        with self._seeking:
-            if self._video is not None:
-                self._video.close()
-                self._video = None
+        self._close_video()
         with self._files:
             if self._fd >= 0:
                 os.close(self._fd)
                 self._fd = -1
+
+    def _close_video(self) -> None:
+        with self._seeking:
+            if self._video is not None:
+                self._video.close()
+                self._video = None
 
     def _read(self) -> None:
         try:
@@ -169,7 +196,7 @@ class ClipFrames:
                 return
             self._open_video()
             self._looked.set()
-            with closing(self._open_clip()) as source:
+            with closing(self._opens.clip()) as source:
                 self.info = source.info
                 for frame, region in self._with_region(source):
                     if self._stopped.is_set():
@@ -180,6 +207,8 @@ class ClipFrames:
                 self.info = source.info
             self.is_read = True
             self.problem = self._misfit()
+            if self._bytes < MAX_KEPT_BYTES:
+                self._close_video()  # all of it is on the disk now
         except SeqclsError as error:
             self.problem = str(error)
         except (OSError, MemoryError, cv2.error) as error:
@@ -207,7 +236,7 @@ class ClipFrames:
         """So that any frame can be shown at once."""
         if self._known is not None and self._path is not None and self._path.is_file():
             with suppress(SourceError):
-                self._video = SeekableVideo(self._path, self._times_of_clip())
+                self._video = self._opens.video(self._path, self._times_of_clip())
                 self.info = self._video.info
 
     def _times_of_clip(self) -> NDArray[np.float64]:

@@ -77,7 +77,7 @@ class ReviewServer:
             return refusal(404, "the browser does not play it") if path is None else _part(path, request.range)
         jpeg = session.frame(place, _number(asked, "k"))
         if jpeg is None:
-            return Answer(202)
+            return Answer(202, str(session.progress(place)["read"]).encode("ascii"), "text/plain")
         return Answer(200 if jpeg else 204, jpeg, "image/jpeg")
 
     def _posted(self, path: str, posted: bytes) -> Answer:

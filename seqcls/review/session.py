@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 
 from seqcls.errors import DataError, SeqclsError
-from seqcls.files.temporaries import temporary_folder
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry
 from seqcls.report.data import PageData, packed_frames, page_data
 from seqcls.review.clips import ReviewClip
-from seqcls.review.frames import ClipFrames, Known
+from seqcls.review.frames import ClipFrames, Known, Opens
 from seqcls.review.posted import ACTION, SESSION, prediction, require_organ, text, unfit, whole_number
 from seqcls.review.queue import Coverage, Doubt, doubts
 from seqcls.review.store import Edit, ReaderStore, StaleEditError, times_of
@@ -85,11 +84,10 @@ class ReviewSession:
         with ExitStack() as stack:
             self.store = ReaderStore(folder, reader)
             stack.callback(self.store.close)
-            self._spool = stack.enter_context(temporary_folder(folder))
             self._pool = DecoderPool()
             stack.callback(self._pool.close)
             self._stack = stack.pop_all()
-        self._opened = 0
+        self._folder = folder
         self._open: OrderedDict[int, _Open] = OrderedDict()
         self._opening, self._looking, self._reading = threading.Lock(), threading.Lock(), threading.Lock()
         self._lookers: dict[int, threading.Thread] = {}
@@ -336,9 +334,8 @@ class ReviewSession:
         found = clip.found
         if found is None:
             return _Open(None, timeline, times, data)
-        self._opened += 1
-        spool = self._spool / f"{self._opened}.frames"
-        frames = ClipFrames(lambda: self._pool.open(found), clip.path, spool, known, whole=self.whole)
+        opens = Opens(lambda: self._pool.open(found), self._pool.open_video, clip.path)
+        frames = ClipFrames(opens, self._folder, known, whole=self.whole)
         return _Open(frames, timeline, times, data)
 
     def _rank(self) -> None:

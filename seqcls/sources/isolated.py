@@ -18,6 +18,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from seqcls import errors
 from seqcls.errors import SeqclsError, SourceError
 from seqcls.files.json_record import record_from
@@ -59,6 +62,25 @@ class Order:
     images: tuple[Path, ...] | None
     color: bool = False
 
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return self.found.path or self.found.spec
+
+
+@dataclass(frozen=True, slots=True)
+class VideoOrder:
+    """A video whose frames are asked for by their number; then come these numbers, and None at the end. ``time_s``: as
+    for ``SeekableVideo``, as bytes."""
+
+    path: Path
+    time_s: bytes
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return self.path.name
+
 
 class DecoderPool:
     """Children that read clips, one at a time each; they are kept for the next clip. Close it in any case.
@@ -87,14 +109,19 @@ class DecoderPool:
 
         Raises what ``open_found`` raises, and SourceError when the child dies.
         """
+        return IsolatedSource(self, self._child(), Order(found, rate_hz, images, color))
+
+    def open_video(self, path: Path, time_s: NDArray[np.float64]) -> IsolatedVideo:
+        """As ``SeekableVideo``, in a child. Raises what that raises, and SourceError when the child dies."""
+        return IsolatedVideo(self, self._child(), VideoOrder(path, np.ascontiguousarray(time_s, np.float64).tobytes()))
+
+    def _child(self) -> _Child:
         with self._lock:
             child = self._idle.pop() if self._idle else None
         if child is not None and child.has_died:  # while it waited: no clip is to blame
             child.close()
             child = None
-        if child is None:
-            child = _Child(self._worker, self._memory_bytes, self._stall_s)
-        return IsolatedSource(self, child, Order(found, rate_hz, images, color))
+        return _Child(self._worker, self._memory_bytes, self._stall_s) if child is None else child
 
     def release(self, child: _Child) -> None:
         """Take a child back whose clip has ended."""
@@ -114,6 +141,56 @@ class DecoderPool:
             child.close()
 
 
+class _Answers:
+    """What a child sends of one clip, until it has ended."""
+
+    def __init__(self, name: str, pool: DecoderPool, child: _Child) -> None:
+        self.child, self.ended = child, False
+        self.info: SourceInfo | None = None
+        self.report: SourceReport | None = None
+        self._name, self._pool = name, pool
+        self._turn = threading.Lock()  # two threads at once would share out a message
+
+    def next(self) -> Message | None:
+        """The next message, after it was looked at; None at the end. Raises what reading raises."""
+        with self._turn:
+            return None if self.ended else self._received()
+
+    def drain(self) -> None:
+        """Up to the end, which the child was asked for."""
+        with suppress(SeqclsError):
+            while self.next() is not None:
+                pass
+
+    def _received(self) -> Message | None:
+        try:
+            message = self.child.receive()
+            if message.kind == INFO:
+                self.info = record_from(SourceInfo, json.loads(message.text))
+            elif message.kind == REPORT:
+                self.report = record_from(SourceReport, json.loads(message.text))
+            elif message.kind == ERROR:
+                kind, _, text = message.text.partition("\n")
+                self._end()
+                raise _error(kind, text)
+            elif message.kind == END:
+                self._end()
+                return None
+            return message
+        except ValueError as error:  # what no child of ours sends
+            self.child.kill(f"sends {error}")
+            self._end()
+            raise SourceError(f"{self._name}: {self.child.reason}") from None
+        except _ChildDiedError:
+            self._end()
+            raise SourceError(f"{self._name}: {self.child.reason}") from None
+
+    def _end(self) -> None:
+        if not self.ended:
+            self.ended = True
+            self._pool.release(self.child)
+
+
 class IsolatedSource(OneWay):
     """One clip, read by a child."""
 
@@ -121,13 +198,11 @@ class IsolatedSource(OneWay):
         super().__init__()
         found = order.found
         self.name = for_name(found.path.rsplit("/", 1)[-1] or Path(found.spec).name)
-        self._pool, self._child = pool, child
+        self._child, self._answers = child, _Answers(self.name, pool, child)
         self._delivered, self._gaps = 0, list[Gap]()
-        self._report: SourceReport | None = None
-        self._ended = self._left = False
-        self._turn = threading.Lock()  # two threads at once would share out a message
+        self._left = False
         try:
-            self._child.order(order)
+            child.order(order)
             self._next()
         except BaseException:
             self.close()
@@ -145,41 +220,14 @@ class IsolatedSource(OneWay):
                 yield self._gaps[-1]
 
     def _next(self) -> Message | None:
-        """The next message, after it was looked at; None at the end. Raises what reading raises."""
-        with self._turn:
-            return None if self._ended else self._received()
-
-    def _received(self) -> Message | None:
-        try:
-            message = self._child.receive()
-            if message.kind == INFO:
-                self.info = record_from(SourceInfo, json.loads(message.text))
-            elif message.kind == REPORT:
-                self._report = record_from(SourceReport, json.loads(message.text))
-            elif message.kind == ERROR:
-                kind, _, text = message.text.partition("\n")
-                self._end()
-                raise _error(kind, text)
-            elif message.kind == END:
-                self._end()
-                return None
-            return message
-        except ValueError as error:  # what no child of ours sends
-            self._child.kill(f"sends {error}")
-            self._end()
-            raise SourceError(f"{self.name}: {self._child.reason}") from None
-        except _ChildDiedError:
-            self._end()
-            raise SourceError(f"{self.name}: {self._child.reason}") from None
-
-    def _end(self) -> None:
-        if not self._ended:
-            self._ended = True
-            self._pool.release(self._child)
+        message = self._answers.next()
+        if self._answers.info is not None:
+            self.info = self._answers.info
+        return message
 
     def report(self) -> SourceReport:
         self._leave()
-        report = self._report if self._report is not None else SourceReport("unknown", (_UNREAD,))
+        report = self._answers.report if self._answers.report is not None else SourceReport("unknown", (_UNREAD,))
         if self._left and report.verdict == "complete":  # the child was ahead
             report = replace(report, verdict="unknown", reasons=(*report.reasons, _UNREAD))
         return replace(report, delivered=self._delivered, gaps=tuple(self._gaps))
@@ -190,12 +238,45 @@ class IsolatedSource(OneWay):
 
     def _leave(self) -> None:
         """Have the child leave the clip, unless it has come to its end."""
-        if not self._ended:
+        if not self._answers.ended:
             self._left = True
             self._child.leave()
-            with suppress(SeqclsError):
-                while self._next() is not None:
-                    pass
+            self._answers.drain()
+
+
+class IsolatedVideo:
+    """Frames of a video by their number, from a child. Not for several threads at once."""
+
+    info: SourceInfo
+
+    def __init__(self, pool: DecoderPool, child: _Child, order: VideoOrder) -> None:
+        self._name = for_name(order.name)
+        self._child, self._answers = child, _Answers(self._name, pool, child)
+        try:
+            child.order(order)
+            self._answers.next()
+            if self._answers.info is None:
+                raise SourceError(f"{self._name}: nothing is known of it")
+            self.info = self._answers.info
+        except BaseException:
+            self.close()
+            raise
+
+    def image(self, index: int) -> NDArray[np.uint8]:
+        """(H, W) uint8. Raises SourceError where it cannot be decoded: it is closed then."""
+        if not self._answers.ended:
+            self._child.send(index)
+            message = self._answers.next()
+            if message is not None and message.image is not None:
+                return message.image
+        self.close()
+        raise SourceError(f"{self._name}: is closed; open it again")
+
+    def close(self) -> None:
+        """Have the child leave the clip; idempotent."""
+        if not self._answers.ended:
+            self._child.send(None)
+            self._answers.drain()
 
 
 def _error(kind: str, text: str) -> SeqclsError:
@@ -236,14 +317,19 @@ class _Child:
     def has_died(self) -> bool:
         return self._process.poll() is not None
 
-    def order(self, order: Order) -> None:
-        """Have it read a clip. The pickle goes to the child; what comes back is no pickle."""
+    def order(self, order: Order | VideoOrder) -> None:
+        """Have it read a clip."""
         self._leaving = False
         self._patience_s = self._stall_s if self._ready else STALL_S
-        if order.images is self._images:  # thousands, perhaps, for each of them
-            order = replace(order, images=None)
-        else:
-            self._images = order.images
+        if isinstance(order, Order):
+            if order.images is self._images:  # thousands, perhaps, for each of them
+                order = replace(order, images=None)
+            else:
+                self._images = order.images
+        self.send(order)
+
+    def send(self, order: Order | VideoOrder | int | None) -> None:
+        """The pickle goes to the child; what comes back is no pickle."""
         content = pickle.dumps(order)
         with suppress(OSError):
             self._write(ORDER + LENGTH.pack(len(content)) + content)

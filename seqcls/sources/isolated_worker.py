@@ -7,10 +7,13 @@ import os
 import pickle
 import queue
 import threading
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import asdict
 from functools import partial
 from typing import IO
+
+import numpy as np
 
 from seqcls import errors
 from seqcls.errors import SeqclsError, one_line
@@ -19,9 +22,26 @@ from seqcls.processes.process_limits import limit_this_process
 from seqcls.processes.shared_images import SharedImages
 from seqcls.sources import open_found
 from seqcls.sources.images import deep_sample
-from seqcls.sources.isolated import END, ERROR, FRAME, GAP, INFO, LENGTH, ORDER, READY, REPORT, SETTINGS, Order
+from seqcls.sources.isolated import (
+    END,
+    ERROR,
+    FRAME,
+    GAP,
+    INFO,
+    LENGTH,
+    ORDER,
+    READY,
+    REPORT,
+    SETTINGS,
+    Order,
+    VideoOrder,
+)
 from seqcls.sources.levels import SetLevels
+from seqcls.sources.video_seek import SeekableVideo
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
+
+#: A clip; a video, then numbers of its frames, then None.
+_Wanted = queue.SimpleQueue[Order | VideoOrder | int | None]
 
 
 def main() -> None:
@@ -30,7 +50,7 @@ def main() -> None:
     memory_bytes, *fds = SETTINGS.unpack(orders.read(SETTINGS.size))
     shared = SharedImages.for_child(fds) if fds[0] >= 0 else None
     given_up = limit_this_process(memory_bytes)
-    wanted: queue.SimpleQueue[Order] = queue.SimpleQueue()
+    wanted: _Wanted = queue.SimpleQueue()
     levels: SetLevels | None = None
     stopped = threading.Event()
     threading.Thread(target=_listen, args=(orders, wanted, stopped), daemon=True).start()
@@ -39,14 +59,17 @@ def main() -> None:
             send(messages, Message(READY, text=json.dumps(given_up)))
             while True:
                 order = wanted.get()
-                if order.images is not None:
-                    levels = SetLevels(partial(deep_sample, order.images)) if order.images else None
-                _read(order, levels, messages, shared, stopped)
+                if isinstance(order, VideoOrder):
+                    _answered(order.name, partial(_show, order, wanted, messages, shared), messages)
+                elif isinstance(order, Order):
+                    if order.images is not None:
+                        levels = SetLevels(partial(deep_sample, order.images)) if order.images else None
+                    _answered(order.name, partial(_read, order, levels, messages, shared, stopped), messages)
     finally:
         os._exit(0)  # native libraries may hang in their clean-up
 
 
-def _listen(orders: IO[bytes], wanted: queue.SimpleQueue[Order], stopped: threading.Event) -> None:
+def _listen(orders: IO[bytes], wanted: _Wanted, stopped: threading.Event) -> None:
     """Pass the orders on. A parent that was killed cannot end its child, which may be stuck in native code."""
     with suppress(OSError, EOFError):
         while kind := orders.read(1):
@@ -60,23 +83,10 @@ def _listen(orders: IO[bytes], wanted: queue.SimpleQueue[Order], stopped: thread
     os._exit(0)
 
 
-def _read(
-    order: Order,
-    levels: SetLevels | None,
-    messages: IO[bytes],
-    shared: SharedImages | None,
-    stopped: threading.Event,
-) -> None:
-    found = order.found
+def _answered(name: str, work: Callable[[], None], messages: IO[bytes]) -> None:
+    """Do it, and send that it has ended, or with which error."""
     try:
-        with open_found(found, rate_hz=order.rate_hz, levels=levels, color=order.color) as source:
-            send(messages, Message(INFO, text=_plain(source.info)))
-            for item in source:
-                if stopped.is_set():
-                    break
-                send(messages, _message(item), shared)
-            send(messages, Message(INFO, text=_plain(source.info)))  # reading on may have shown more
-            send(messages, Message(REPORT, text=_plain(source.report())))
+        work()
         send(messages, Message(END))
     except BrokenPipeError:
         raise
@@ -84,13 +94,36 @@ def _read(
         kind = next(base.__name__ for base in type(error).__mro__ if base.__module__ == errors.__name__)
         send(messages, Message(ERROR, text=f"{kind}\n{error}"))
     except MemoryError:
-        name = found.path or found.spec
         text = f"{name}: needs more memory than decoding may take; cut it, or scale it down"
         send(messages, Message(ERROR, text=f"SourceError\n{text}"))
     except Exception as error:
         what = f"{type(error).__name__}: {one_line(error)}"
-        text = f"{found.path or found.spec}: reading failed ({what}); please report this with what led to it"
+        text = f"{name}: reading failed ({what}); please report this with what led to it"
         send(messages, Message(ERROR, text=f"SourceError\n{text}"))
+
+
+def _read(
+    order: Order,
+    levels: SetLevels | None,
+    messages: IO[bytes],
+    shared: SharedImages | None,
+    stopped: threading.Event,
+) -> None:
+    with open_found(order.found, rate_hz=order.rate_hz, levels=levels, color=order.color) as source:
+        send(messages, Message(INFO, text=_plain(source.info)))
+        for item in source:
+            if stopped.is_set():
+                break
+            send(messages, _message(item), shared)
+        send(messages, Message(INFO, text=_plain(source.info)))  # reading on may have shown more
+        send(messages, Message(REPORT, text=_plain(source.report())))
+
+
+def _show(order: VideoOrder, wanted: _Wanted, messages: IO[bytes], shared: SharedImages | None) -> None:
+    with closing(SeekableVideo(order.path, np.frombuffer(order.time_s, np.float64))) as video:
+        send(messages, Message(INFO, text=_plain(video.info)))
+        while isinstance(index := wanted.get(), int):
+            send(messages, Message(FRAME, image=video.image(index)), shared)
 
 
 def _message(item: Frame | Gap) -> Message:

@@ -19,6 +19,9 @@ from seqcls.types import TIME_TOLERANCE_S
 
 #: Decoded frames are kept up to so many bytes, so that steps back need not begin at a key frame.
 KEPT_BYTES = 48 << 20
+#: Of the frames before the one that is looked for, so many are decoded whole, for steps back; of those further back
+#: the ones that no other frame needs are passed over, which halves the time with B-frames.
+_KEPT_BEHIND = 16
 #: A seek that lands in front of the key frame has so many packets to come to it.
 _MAX_SKIPPED = 1000
 #: So many frames show whether a file's times are in order: more than a decoder reorders.
@@ -38,6 +41,7 @@ class SeekableVideo(VideoSource):
         self._coming: Iterator[Any] = iter(())
         self._next_stamp: int | None = None  # of the next frame that the decoder gives, at least
         self._recent: OrderedDict[int, Any] = OrderedDict()  # by stamp
+        self._whole_from = 0  # the time from which on no frame is passed over, as the file counts it
         try:
             self._index_packets(time_s)
             self._check_order()
@@ -49,6 +53,7 @@ class SeekableVideo(VideoSource):
         """(H, W) uint8. Raises SourceError where it cannot be decoded."""
         stamp = self._stamps[index]
         if stamp not in self._recent:
+            self._whole_from = self._stamps[max(0, index - _KEPT_BEHIND)]
             self._decode_to(stamp)
         return gray(self._recent[stamp], self.info.pixel_aspect)
 
@@ -65,6 +70,7 @@ class SeekableVideo(VideoSource):
         if None in stamps or not keys or len(stamps) != len(time_s) or len(set(stamps)) != len(stamps):
             raise self._unfit("its packets have no times, or not one for each frame")
         self._stamps, self._keys = sorted(stamps), sorted(keys)
+        self._whole_from = self._stamps[0]
         base = self._stream.time_base
         found_s = np.array(self._stamps) - self._stamps[0]
         found_s = found_s * float(base.numerator) / float(base.denominator)
@@ -107,7 +113,7 @@ class SeekableVideo(VideoSource):
                 if self._next_stamp is not None and frame.pts < self._next_stamp:
                     raise ValueError("its times are out of order")
                 self._next_stamp = frame.pts + 1
-                if frame.pts < key:  # it needs what comes before the key frame
+                if frame.pts < max(key, self._whole_from):  # it needs what was before the key frame, or was passed over
                     continue
                 if frame.is_corrupt:
                     raise ValueError("the decoder marks it as damaged")
@@ -134,6 +140,8 @@ class SeekableVideo(VideoSource):
         for packet in self._container.demux(self._stream):
             reached = reached or (packet.pts == key and packet.is_keyframe)
             if reached and packet.size:
+                is_far = packet.pts is not None and packet.pts < self._whole_from
+                self._decoder.skip_frame = "NONREF" if is_far else "DEFAULT"
                 yield from self._decoder.decode(packet)
             elif not reached:
                 skipped += 1

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import math
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from support.timelines import timeline
 
 from seqcls.errors import DataError
 from seqcls.exports import read_run, write_run
+from seqcls.exports.scores_csv import read_scores_csv
 from seqcls.types import Gap
 
 TWO = timeline(thyroid="...PPPP?PPP...???...", trachea="PPPPPPP?...........m", gaps=(Gap(1.2, 2.0, "lost"),))
@@ -61,6 +65,68 @@ def test_runs_without_a_path_are_read_still(tmp_path: Path) -> None:
     old = "".join(f"{line.rpartition(',')[0]}\n" for line in lines)
     (tmp_path / "scores.csv").write_text(old, encoding="utf-8")
     np.testing.assert_array_equal(read_run(tmp_path).scores.smooth, whole.scores.smooth)
+
+
+UGLY = [
+    "a.mp4,{},0.0,0.04,,1,0.1,0.30000000000000004,0.999999999,1e-45,",
+    "a.mp4,{},0.04,5e-324,,0,-0.0,,1,1e-05,P1/a.mp4",
+    "a.mp4, {} ,1_0.5,0.1,no contact,1,,,,,",
+    "a.mp4,{},+11.123456789012345678,00.5,'=odd,1,nan,NaN,0.123456789012345678901234567890,1.4012985e-45,x",
+    "a.mp4,{},11.2,1e-400,\u2028 line,1,1.0000000000000001,0.5,0.5,0.5,x",
+]
+QUOTED = [
+    '"a, b.mp4",{},12,0.04,"black, ""lost""\nline",1,0.5,0.5,0.5,0.5,"x"',
+    "a.mp4,{},13,0.04,,1,0.5,0.5,0.5,0.5,\r",
+]
+
+
+def one_by_one(path: Path) -> list[tuple[object, ...]]:
+    """Each row by itself, with Python's own conversions."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.reader(stream))[1:]
+    return [
+        (
+            *(
+                int(row[1]),
+                struct.pack("dd", float(row[2]), float(row[3])),
+                row[4].removeprefix("'"),
+                bool(int(row[5])),
+            ),
+            struct.pack("4f", *(float(cell) if cell else math.nan for cell in row[6:10])),
+        )
+        for row in rows
+    ]
+
+
+@pytest.mark.parametrize("size", [1, 3, 4096])
+@pytest.mark.parametrize("kinds", [UGLY, [*UGLY, QUOTED[0], *UGLY], [QUOTED[1], *UGLY]], ids=["plain", "quoted", "cr"])
+@pytest.mark.parametrize("end", ["\n", ""], ids=["whole", "no newline"])
+def test_what_is_read_many_rows_at_a_time_is_bit_by_bit_what_each_row_says(
+    kinds: list[str], end: str, size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seqcls.exports.scores_csv._ROWS", size)
+    path = tmp_path / "scores.csv"
+    lines = ["file,frame,time_s,duration_s,reason,measured,a,a smoothed,b,b smoothed,path"]
+    lines += [kind.format(row) for row, kind in enumerate(kinds * 3)]
+    path.write_bytes(("\n".join(lines) + end).encode())
+    table = read_scores_csv(path, ("a", "b"))
+    found = zip(table.index, table.time_s, table.duration_s, table.reason, table.measured, table.raw, table.smooth, strict=True)  # fmt: skip
+    assert [
+        (int(i), struct.pack("dd", t, d), why, bool(m), struct.pack("4f", raw[0], smooth[0], raw[1], smooth[1]))
+        for i, t, d, why, m, raw, smooth in found
+    ] == one_by_one(path)
+    assert table.raw.flags.c_contiguous and table.raw.shape == (len(kinds) * 3, 2)
+
+
+def test_which_line_is_short_is_said(tmp_path: Path) -> None:
+    write_run(TWO, tmp_path)
+    path = tmp_path / "scores.csv"
+    for quote in ("", '"'):
+        text = path.read_text(encoding="utf-8").splitlines()
+        text[7] = f"{quote}clip.mp4{quote},6,0.6"
+        (tmp_path / "short.csv").write_text("\n".join(text) + "\n", encoding="utf-8")
+        with pytest.raises(DataError, match="3 cells in line 8"):
+            read_scores_csv(tmp_path / "short.csv", ("thyroid", "trachea"))
 
 
 @pytest.mark.parametrize("tail", ["clip.mp4,20\n", "x\n", '"' + "x" * 200_000, "clip.mp4,a,0.1,0.1,,1,1,1,1,1,\n", f"clip.mp4,{2**70},0.1,0.1,,1,1,1,1,1,\n", "clip.mp4,20,9,0.1,,1,1,1,1.5,1,\n", "clip.mp4,20,9,0.1,,1,1,1,1,-1,\n", "clip.mp4,20,nan,0.1,,1,1,1,1,1,\n", "clip.mp4,20,1e300,0.1,,1,1,1,1,1,\n", f"clip.mp4,{10**13},9,0.1,,1,1,1,1,1,\n", "clip.mp4,0,0,0.1,,1,1,1,1,1,\n", "clip.mp4,20,9,-0.1,,1,1,1,1,1,\n"], ids=["short", "one", "huge", "letters", "count", "above 1", "below 0", "no time", "never", "no frame", "back", "shrinks"])  # fmt: skip

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +20,14 @@ from seqcls.geometry import Geometry, Region, region_mask
 from seqcls.report.thumbnails import HEIGHT, MOST, Thumbnail, thumbnails_of, thumbnails_of_clip, thumbnails_of_run
 from seqcls.sources import open_source
 from seqcls.sources.clip_digest import clip_digest
+from seqcls.sources.isolated import DecoderPool
 from seqcls.types import Frame
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[DecoderPool]:
+    with closing(DecoderPool()) as made:
+        yield made
 
 
 def drawn(one: Thumbnail) -> np.ndarray:
@@ -44,14 +53,14 @@ def test_images_of_a_run_lose_the_borders_that_made_them_square() -> None:
     assert made.ratio == 2.0 and drawn(made).min() > 190
 
 
-def test_of_a_clip_only_the_region_is_shown_and_another_clip_is_refused(tmp_path: Path) -> None:
+def test_of_a_clip_only_the_region_is_shown_and_another_clip_is_refused(tmp_path: Path, pool: DecoderPool) -> None:
     clip = write_clip(tmp_path / "clip.mp4", [True] * 20)
     run = timeline(liver="P" * 20)
     box = (20, 10, 60, 40)
     used = replace(run.provenance, geometry=Geometry(size=32, region=box), gate=GateOptions(enabled=False))
     run = replace(run, source=replace(run.source, width=96, height=80), provenance=used)  # 20 frames at 10 Hz
     done: list[int] = []
-    made = thumbnails_of_clip(str(clip), run, done.append)
+    made = thumbnails_of_clip(str(clip), run, pool, done.append)
     assert done[-1] == 20 and len(made) == 20 and drawn(made[0]).shape == (30, 40)
     shifted = replace(run.scores, time_s=run.scores.time_s + 0.05)
     known = replace(run, provenance=replace(used, source_digest="0" * 64))
@@ -61,12 +70,14 @@ def test_of_a_clip_only_the_region_is_shown_and_another_clip_is_refused(tmp_path
         (replace(run, scores=shifted), "frame 0 at 0.000 s, the run at 0.050 s"),
     ):
         with pytest.raises(SourceError, match=why):
-            thumbnails_of_clip(str(clip), other)
+            thumbnails_of_clip(str(clip), other, pool)
     same = replace(run, provenance=replace(used, source_digest=clip_digest(str(clip))))
-    assert thumbnails_of_clip(str(clip), same) == made
+    assert thumbnails_of_clip(str(clip), same, pool) == made
 
 
-def test_a_region_that_the_run_s_file_states_shows_no_more_than_that_of_the_clip(tmp_path: Path) -> None:
+def test_a_region_that_the_run_s_file_states_shows_no_more_than_that_of_the_clip(
+    tmp_path: Path, pool: DecoderPool
+) -> None:
     """The file of a run says that all of the image is ultrasound; the clip itself says what is."""
     clip = write_clip(tmp_path / "clip.mp4", [True] * 20)
     with open_source(str(clip)) as source:
@@ -76,7 +87,7 @@ def test_a_region_that_the_run_s_file_states_shows_no_more_than_that_of_the_clip
     regions = (replace(found, x0=0, y0=0, x1=96, y1=80, polygon=()),)
     used = replace(run.provenance, geometry=Geometry(), gate=GateOptions(enabled=False), regions=regions)
     run = replace(run, source=replace(run.source, width=96, height=80), provenance=used)
-    made = thumbnails_of_clip(str(clip), run)
+    made = thumbnails_of_clip(str(clip), run, pool)
     outside = cv2.dilate(region_mask(found).astype(np.uint8), np.ones((17, 17), np.uint8)) == 0  # JPEG's blocks are 8
     assert outside.any() and made and all(drawn(one).shape == (80, 96) for one in made)
     assert max(int(drawn(one)[outside].max()) for one in made) < 8

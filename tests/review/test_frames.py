@@ -17,10 +17,11 @@ from support.drawn import HEIGHT, WIDTH
 from support.reviews import number_of, numbered, write_numbered
 
 from seqcls.geometry import Region
-from seqcls.review.frames import ClipFrames, Known, plays_in_browser
+from seqcls.review.frames import ClipFrames, Known, Opens, plays_in_browser
 from seqcls.review.tracks import FrameTimes
 from seqcls.sources import open_source
 from seqcls.sources.clip_digest import clip_digest
+from seqcls.sources.video_seek import SeekableVideo
 from seqcls.types import Frame, SourceInfo
 
 COUNT = 30
@@ -37,8 +38,8 @@ def known_of(path: Path, region: Region = WHOLE) -> Known:
 
 
 def opened(path: Path, known: Known | None, *, whole: bool = False) -> closing[ClipFrames]:
-    spool = path.with_suffix(".frames")
-    return closing(ClipFrames(lambda: open_source(path), path, spool, known, whole=whole))
+    (folder := path.with_suffix(".kept")).mkdir(exist_ok=True)
+    return closing(ClipFrames(Opens(lambda: open_source(path), SeekableVideo, path), folder, known, whole=whole))
 
 
 def until(right: Callable[[], bool]) -> None:
@@ -64,7 +65,7 @@ def test_row_k_is_frame_k_of_the_run_before_and_after_it_was_read(tmp_path: Path
         until(lambda: frames.is_read)
         assert [number_of(image_of(frames.jpeg(row)), INSIDE) for row in range(COUNT)] == list(range(COUNT))
         assert frames.problem == "" and not frames.plays
-    assert not (tmp_path / "clip.frames").stat().st_mode & 0o077
+        assert list((tmp_path / "clip.kept").iterdir()) == []  # of a killed review no image is left
 
 
 @pytest.mark.parametrize("kind", ["dicom", "gif", "mpeg", "images"])
@@ -107,7 +108,6 @@ def test_nothing_is_shown_without_a_region_unless_all_is_asked_for(tmp_path: Pat
 def test_the_player_gets_the_file_only_where_nothing_lies_outside_of_the_region(tmp_path: Path) -> None:
     path = write_numbered(tmp_path / "clip.mp4", COUNT)
     for region, plays in ((WHOLE, True), (INSIDE, False)):
-        (tmp_path / "clip.frames").unlink(missing_ok=True)
         with opened(path, known_of(path, region)) as frames:
             until(lambda: frames.is_read)
             assert frames.plays is plays
@@ -139,7 +139,6 @@ def test_another_clip_than_that_of_the_run_is_told(tmp_path: Path) -> None:
         assert frames.is_another
         until(lambda: frames.problem != "")
         assert "not the run's clip" in frames.problem and frames.jpeg(0) == b"" and not frames.plays
-    (tmp_path / "clip.frames").unlink()
     with opened(path, replace(known, digest="")) as frames:  # of an older run
         until(lambda: frames.problem != "")
         assert "27 frames, the run had 30" in frames.problem and frames.is_another

@@ -2,7 +2,7 @@
 import { showFacts, showNotes, showUnknown, showVerdict } from "./facts.js";
 import { OptionsPanel } from "./options.js";
 import { Player } from "./player.js";
-import { piecesOf, replay, smoothedOf } from "./replay.js";
+import { piecesOf, replay } from "./replay.js";
 import { readRun } from "./run.js";
 import { IntervalTable } from "./table.js";
 import { themeButton } from "./theme.js";
@@ -10,6 +10,13 @@ import { TimelineView } from "./view.js";
 import { button } from "./words.js";
 
 const at = (id) => document.getElementById(id);
+
+// What a generator gives in the end, while the page answers in between.
+async function inPieces(pieces) {
+  let piece = pieces.next();
+  for (; !piece.done; piece = pieces.next()) await new Promise((resume) => setTimeout(resume));
+  return piece.value;
+}
 
 async function start() {
   const facts = JSON.parse(at("run-facts").textContent);
@@ -27,29 +34,36 @@ async function start() {
   const asRun = { smooth: run.raw, intervals: run.intervals, options: run.options };
   show(asRun);
   const smooth = async () => {
-    const pieces = piecesOf(run, run.smoothing);
-    let piece = pieces.next();
-    for (; !piece.done; piece = pieces.next()) await new Promise((resume) => setTimeout(resume));
-    asRun.smooth = piece.value;
+    asRun.smooth = await inPieces(piecesOf(run, run.smoothing));
     if (document.body.dataset.changed !== "true") view.show(asRun);
     document.body.dataset.smooth = Math.round(performance.now());
   };
-  let asked = 0;
   let latest = { smoothing: null, smooth: null }; // thresholds are moved more often than smoothing
+  const found = async ({ smoothing, options }) => {
+    if (smoothing !== latest.smoothing) latest = { smoothing, smooth: await inPieces(piecesOf(run, smoothing)) };
+    return { ...replay(run, smoothing, options, latest.smooth), options };
+  };
+  // A slider that is dragged asks faster than hours of scores are smoothed: what was asked for last is shown in the end.
+  let wanted = null;
+  let busy = false;
+  const catchUp = async () => {
+    try {
+      while (wanted) {
+        const now = wanted;
+        wanted = null;
+        show(now.same ? asRun : await found(now));
+      }
+    } finally {
+      busy = false;
+    }
+  };
   panel.addEventListener("changed", ({ detail }) => {
     document.body.dataset.changed = !detail.same;
     at("changed").hidden = detail.same;
     at("changed-how").textContent = `: ${detail.command}`;
-    cancelAnimationFrame(asked);
-    asked = requestAnimationFrame(() => {
-      if (detail.same) {
-        show(asRun);
-        return;
-      }
-      if (detail.smoothing !== latest.smoothing) latest = { smoothing: detail.smoothing, smooth: smoothedOf(run, detail.smoothing) };
-      const found = replay(run, detail.smoothing, detail.options, latest.smooth);
-      show({ ...found, options: detail.options });
-    });
+    wanted = detail;
+    if (!busy) requestAnimationFrame(catchUp);
+    busy = true;
   });
   table.addEventListener("select", ({ detail }) => {
     view.frame(detail.interval);

@@ -149,7 +149,7 @@ const means = (dense, first, last, reduced, alone) => (begin, end) => {
   }
 };
 
-// The window is kept sorted: one score goes, one comes.
+// The window is kept sorted. Mostly one score goes and one comes: what lies between their places moves by one.
 function medians(dense, first, last, reduced) {
   let sorted = new Float64Array(64);
   let size = 0;
@@ -164,25 +164,35 @@ function medians(dense, first, last, reduced) {
     }
     return low;
   };
+  const settle = (value, at) => {
+    while (at > 0 && sorted[at - 1] > value) sorted[at] = sorted[--at];
+    while (at + 1 < size && sorted[at + 1] < value) sorted[at] = sorted[++at];
+    sorted[at] = value;
+  };
+  const put = (value) => {
+    if (size === sorted.length) {
+      const larger = new Float64Array(2 * size);
+      larger.set(sorted);
+      sorted = larger;
+    }
+    settle(value, size++);
+  };
+  const drop = (value) => {
+    const at = placeOf(value);
+    sorted.copyWithin(at, at + 1, size--);
+  };
   return (begin, end) => {
     for (let place = begin; place < end; place++) {
-      for (; to < last[place]; to++) {
-        if (Number.isNaN(dense[to])) {
-          strange++;
-          continue;
-        }
-        if (size === sorted.length) {
-          const larger = new Float64Array(2 * size);
-          larger.set(sorted);
-          sorted = larger;
-        }
-        const at = placeOf(dense[to]);
-        sorted.copyWithin(at + 1, at, size++);
-        sorted[at] = dense[to];
-      }
-      for (; from < first[place]; from++) {
-        if (Number.isNaN(dense[from])) strange--;
-        else sorted.copyWithin(placeOf(dense[from]), placeOf(dense[from]) + 1, size--);
+      while (to < last[place] || from < first[place]) {
+        const comes = to < last[place];
+        const goes = from < first[place];
+        const coming = comes ? dense[to++] : NaN;
+        const going = goes ? dense[from++] : NaN;
+        if (comes && Number.isNaN(coming)) strange++;
+        if (goes && Number.isNaN(going)) strange--;
+        if (!Number.isNaN(coming) && !Number.isNaN(going)) settle(coming, placeOf(going));
+        else if (!Number.isNaN(coming)) put(coming);
+        else if (!Number.isNaN(going)) drop(going);
       }
       reduced[place] = strange ? NaN : middleOf(sorted, size);
     }

@@ -48,6 +48,15 @@ export class FrameStage {
     for (let step = 1; step <= AHEAD; step++) this.ahead(row + step * this.direction);
   }
 
+  // Of a clip that is still being read, before its times are known.
+  async preview(clip, row) {
+    const answer = await fetch(`/frame?n=${clip}&k=${row}`, { signal: AbortSignal.timeout(PATIENCE_MS) }).catch(() => null);
+    if (answer?.status !== 200) return;
+    const bitmap = await createImageBitmap(await answer.blob());
+    this.paint(bitmap);
+    bitmap.close();
+  }
+
   // In the middle of a frame no rounding of a player leads to its neighbour.
   middle(row) {
     const end_s = row + 1 < this.run.frames ? this.run.shown_s[row + 1] : this.run.end_s;
@@ -66,6 +75,7 @@ export class FrameStage {
   async fetchOnce(row, clip) {
     for (;;) {
       if (clip !== this.clip || this.kept.has(row)) return;
+      let read = "";
       try {
         const answer = await fetch(`/frame?n=${clip}&k=${row}`, { signal: AbortSignal.timeout(PATIENCE_MS) });
         if (answer.status === 200 || answer.status === 204) {
@@ -73,11 +83,12 @@ export class FrameStage {
           if (clip === this.clip) this.keep(row, bitmap);
           return;
         }
+        if (answer.status === 202) read = `: ${Number(await answer.text()).toLocaleString("en-US")} of ${this.run.frames.toLocaleString("en-US")} frames are there`;
       } catch {
         // the server may be starting again
       }
       if (Math.abs(row - this.row) > AHEAD) return; // nobody waits for it any more
-      if (row === this.row) this.say("this frame is being read …");
+      if (row === this.row) this.say(`this frame is being read${read || " …"}`);
       await new Promise((done) => setTimeout(done, AGAIN_MS));
     }
   }
@@ -100,10 +111,14 @@ export class FrameStage {
       this.say(this.none);
       return;
     }
+    this.paint(bitmap);
+    this.say("");
+  }
+
+  paint(bitmap) {
     if (this.canvas.width !== bitmap.width) this.canvas.width = bitmap.width;
     if (this.canvas.height !== bitmap.height) this.canvas.height = bitmap.height;
     this.canvas.getContext("2d").drawImage(bitmap, 0, 0);
-    this.say("");
   }
 
   toggle() {

@@ -5,7 +5,7 @@ import { FrameStage } from "./frames.js";
 import { act, begin, redo, replaced, undo } from "./history.js";
 import { ACTIONS, OTHERS, actionOf, keyName } from "./keys.js";
 import { LabelLayer, inWords } from "./labels.js";
-import { replay } from "./replay.js";
+import { smoothedOf } from "./replay.js";
 import { readRun } from "./run.js";
 import { Saver } from "./saving.js";
 import { themeButton } from "./theme.js";
@@ -50,7 +50,10 @@ class Review {
     );
     at("clips-part").open = matchMedia("(min-width: 120rem) and (min-height: 60rem)").matches; // a wall has room for it
     const two = ["starts", "ends"].map((id) => buttons.get(id)); // enough to label with: always in sight
-    at("two").append(...two);
+    this.tabs = make("div", "tabs"); // for a finger: the organs, each to choose by one touch
+    this.tabs.setAttribute("role", "group");
+    this.tabs.setAttribute("aria-label", "organs");
+    at("two").append(this.tabs, ...two);
     at("actions").append(...[...buttons.values()].filter((one) => !two.includes(one)));
     at("tools").append(button("", "keys ?", "all keys (?)", () => this.do("help")), themeButton(() => this.view?.theme()));
     const listed = [...ACTIONS.map((action) => [action.keys.slice(0, 2).map(keyName).join(", "), action.help]), ...OTHERS];
@@ -106,7 +109,7 @@ class Review {
     [this.place, this.clip, this.run] = [place, clip, run];
     this.hasModel = run.organs.length > 0;
     this.found = [...run.intervals]; // of the model
-    this.smooth = run.raw.length ? replay(run, run.smoothing, run.options).smooth : [];
+    this.smooth = run.raw.length ? smoothedOf(run, run.smoothing) : [];
     this.raw = run.raw;
     this.organs = clip.organs.map((one) => one.organ);
     run.hints = this.organs.map(() => "no model looked for it");
@@ -158,6 +161,7 @@ class Review {
       const share = clip.declared ? ` of ${clip.declared.toLocaleString("en-US")}` : "";
       this.caption(clip.problem || `reading ${this.state.clips[place].title}${clip.reading ? `: ${clip.reading.toLocaleString("en-US")}${share} frames` : " …"}`);
       document.body.dataset.problem = clip.problem;
+      if (clip.reading && !this.stage.plays) await this.stage.preview(place, clip.reading - 1); // what is there is shown
       await new Promise((done) => setTimeout(done, READING_MS));
     }
   }
@@ -236,6 +240,7 @@ class Review {
 
   choose(organ) {
     this.organ = organ;
+    this.view.draw(); // on a phone the organ that is chosen alone has its scores drawn
     document.querySelectorAll(".lane").forEach((lane, place) => {
       lane.setAttribute("aria-current", place === organ);
       if (place === organ && at("timeline").scrollHeight > at("timeline").clientHeight) lane.scrollIntoView({ block: "nearest" });
@@ -258,12 +263,27 @@ class Review {
       const { length } = own(this.history.tracks[this.organs[place]] ?? edit.EMPTY);
       sum.textContent = length ? `${counted(length, "label")} of yours` : "no label of yours";
     });
-    at("two").dataset.organ = this.organs.length > 1 ? this.organs[this.organ] : "";
+    this.showTabs();
     at("do-undo").disabled = !this.history.past.length;
     at("do-redo").disabled = !this.history.future.length;
     at("do-hide").disabled = !this.hasModel;
     at("do-hide").firstChild.textContent = this.hidden ? "show model" : "hide model";
     at("do-add").firstChild.textContent = this.added ? "… to here" : "add";
+  }
+
+  showTabs() {
+    const { tabs, organs } = this;
+    tabs.hidden = organs.length < 2;
+    if (tabs.children.length !== organs.length || [...tabs.children].some((tab, place) => tab.textContent !== organs[place])) {
+      tabs.replaceChildren(...organs.map((organ, place) => button("", organ, `label ${organ}`, () => this.choose(place))));
+    }
+    organs.forEach((organ, place) => {
+      const tab = tabs.children[place];
+      tab.dataset.mark = inWords(this.history.tracks[organ] ?? edit.EMPTY, this.row).mark;
+      if ((tab.getAttribute("aria-pressed") === "true") === (place === this.organ)) return;
+      tab.setAttribute("aria-pressed", place === this.organ);
+      if (place === this.organ) tabs.scrollLeft = tab.offsetLeft - tabs.offsetLeft - 0.3 * tabs.clientWidth;
+    });
   }
 
   // --- doing --------------------------------------------------------------------------------------------------------
