@@ -75,9 +75,10 @@ def model_of(clips: Labelled, folder: Path, name: str, weights: str, epochs: int
 def figures(model: Path, clips: Labelled) -> str:
     def one(organ: OrganMetrics) -> str:
         i = organ.intervals
+        assert i is not None, "clips were evaluated"
         return (
             f"{organ.organ}: event F1 {i.event_f1:.3f}, F1@50 {i.f1_at[2]:.3f}, found {i.found} of {i.presences},"
-            f" {i.false_events} false, accuracy {organ.accuracy.value:.3f}, AUROC {organ.auroc.value:.3f}"
+            f" {i.false_events} false, accuracy {organ.frames.accuracy:.3f}, AUROC {organ.frames.auroc:.3f}"
         )
 
     return "; ".join(map(one, evaluate_clips(load(model), clips).organs))

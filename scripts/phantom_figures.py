@@ -46,6 +46,7 @@ def draw(folder: Path, patients: range, rate_hz: float) -> list[tuple[Path, Clip
 def show(evaluation: Evaluation) -> None:
     for organ in evaluation.organs:
         frames, intervals = organ.frames, organ.intervals
+        assert intervals is not None, "clips were evaluated"
         onset, offset = intervals.onset_median_s * RATE_HZ, intervals.offset_median_s * RATE_HZ
         print(
             f"{organ.organ}: AUROC {frames.auroc:.4f}, accuracy {frames.accuracy:.4f},"

@@ -18,7 +18,8 @@ from seqcls.datasets.dataset import load_frames
 from seqcls.datasets.extract import ExtractOptions, extract
 from seqcls.datasets.labels import read_labels
 from seqcls.detector import load
-from seqcls.evaluation.evaluate import Evaluation, align_labels, pooled_metrics
+from seqcls.evaluation.clip_truth import align_labels
+from seqcls.evaluation.evaluate import Evaluation, pooled_metrics
 from seqcls.exports import write_run
 from seqcls.exports.timeline_png import write_picture
 from seqcls.geometry import Geometry

@@ -44,6 +44,13 @@ def replay(
     return again(changed)
 
 
+def events_of(timeline: Timeline) -> list[Event]:
+    """The events that the run would give frame by frame, each with the time at which it was certain."""
+    used = timeline.provenance
+    process, numbered = catch_up(_raw_of(timeline), used.smoothing, used.intervals)
+    return [*(event for _, event in numbered), *process.close(timeline.end_s)]
+
+
 def _raw_of(timeline: Timeline) -> RawScores:
     """A gap stands before the first frame that is not before its end."""
     table, gaps, raw = timeline.scores, timeline.report.gaps, RawScores(timeline.scored_organs)

@@ -19,7 +19,8 @@ from support.journals import Clock, begin, frame, write_small
 
 from seqcls.convert.parity import OrganParity, Parity
 from seqcls.datasets.labels import ClipLabels, LabelledSpan
-from seqcls.evaluation.evaluate import align_labels, pooled_metrics
+from seqcls.evaluation.clip_truth import align_labels
+from seqcls.evaluation.evaluate import pooled_metrics
 from seqcls.exports import write_timeline_json
 from seqcls.files.json_text import json_text
 from seqcls.gate import GateOptions

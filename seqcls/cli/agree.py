@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -102,7 +101,7 @@ def show_agreements(found: Sequence[Agreement], people: Sequence[bool] = ()) -> 
         out.print(f"{one.first} / {one.second}{most}")
         for organ in one.organs:
             i, kappa = organ.intervals, organ.kappa
-            spread = f" [{kappa.low:.3f}, {kappa.high:.3f}]" if math.isfinite(kappa.low + kappa.high) else ""
+            spread = tables.range_of(kappa, digits=3)
             moments = f"{organ.moments:.0f} frames" if one.by_frame else f"{organ.moments:.1f} s"
             out.print(
                 f"  {organ.organ}: kappa {tables.figure(kappa.value, 3)}{spread}, {organ.agreement:.1%} of {moments}"

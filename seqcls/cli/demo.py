@@ -21,7 +21,7 @@ def demo(
     Training starts from early layers that learned these organs on other synthetic patients; real training starts from
     ImageNet's.
     """
-    from seqcls.cli.evaluate import show_evaluation
+    from seqcls.cli.evaluation_table import show_evaluation
     from seqcls.cli.train import EpochLines
     from seqcls.demo import MODEL, RUN, DemoOptions
     from seqcls.demo import demo as run_demo

@@ -19,7 +19,7 @@ from seqcls.text.wording import count_of
 from seqcls.types import State, Verdict
 
 if TYPE_CHECKING:
-    from seqcls.evaluation.evaluate import ClipTruth
+    from seqcls.evaluation.clip_truth import ClipTruth
     from seqcls.evaluation.metrics import Estimate, FrameMetrics
     from seqcls.live.snapshot import Span
     from seqcls.timeline import Timeline
@@ -217,9 +217,14 @@ def run_facts(timelines: Sequence[Timeline]) -> str:
     return "".join(f", {count} {what}" for count, what in facts if count)
 
 
-def range_of(estimate: Estimate) -> str:
-    """Empty where there are too few patients for a confidence interval."""
-    return f" [{estimate.low:.4f}, {estimate.high:.4f}]" if math.isfinite(estimate.low + estimate.high) else ""
+def range_of(estimate: Estimate, unit: str = "patient", digits: int = 4) -> str:
+    """The interval of confidence, or why there is none."""
+    from seqcls.evaluation.metrics import refusal
+
+    why = refusal(estimate.groups, unit)
+    if why:
+        return f" ({why})"
+    return f" [{figure(estimate.low, digits)}, {figure(estimate.high, digits)}]"
 
 
 def percentiles(values_ms: tuple[float, float, float], digits: int = 0) -> str:

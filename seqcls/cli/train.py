@@ -280,8 +280,8 @@ def cross_validate(
     out.print(tables.frame_table(f"cross-validation by {result.unit}, pooled", frames.organs, result.metrics))
     for name, area, share in zip(frames.organs, result.auroc, result.accuracy, strict=True):
         out.print(
-            f"{name}: AUROC {area.value:.4f}{tables.range_of(area)}, accuracy {share.value:.4f}"
-            f"{tables.range_of(share)} (95 %, {area.groups} {result.unit}s)",
+            f"{name}: AUROC {area.value:.4f}{tables.range_of(area, result.unit)}, accuracy {share.value:.4f}"
+            f"{tables.range_of(share, result.unit)} (95 % intervals over {count_of(area.groups, result.unit)})",
         )
     for note in result.notes:
         console.warn(note)

@@ -59,6 +59,7 @@ class FrameSet:
     clip, patient, split (N,) str, split is "train" or "validation"; time_s (N,) float64, NaN where not known.
     geometry: how a clip's frames become such images. hash: of the files and labels. messages: for the user.
     regions: the different ultrasound regions of the clips. digests: ``clip_digest`` of the clips that are known files.
+    scanner, site (N,) str: where each frame comes from, empty where not stated; None where nothing is.
     """
 
     images: Image
@@ -74,6 +75,8 @@ class FrameSet:
     messages: tuple[str, ...] = ()
     regions: tuple[Region, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
+    scanner: NDArray[np.str_] | None = None
+    site: NDArray[np.str_] | None = None
 
     def counts(self, rows: NDArray[np.int64]) -> tuple[dict[str, int], ...]:
         """Per organ, how many of these frames are labelled "present" and "absent"."""
@@ -106,12 +109,18 @@ def labelled_organs(root: str | Path) -> tuple[str, ...]:
 
 
 def load_frames(
-    root: str | Path, geometry: Geometry, *, skip_corrupt: bool = False, progress: Advance | None = None
+    root: str | Path,
+    geometry: Geometry,
+    *,
+    skip_corrupt: bool = False,
+    progress: Advance | None = None,
+    for_training: bool = True,
 ) -> FrameSet:
     """Read a folder that `seqcls extract` wrote, or a tree `train|validation/<organ> present|absent/`.
 
     ``geometry.size`` is obeyed; its region only for a tree of one's own, whose images are searched for the ultrasound
-    region size by size. Raises DataError: no such layout, a state without frames, an image that cannot be read.
+    region size by size. ``for_training``: whether every organ must be there in both states. Raises DataError: no such
+    layout, a state without frames, an image that cannot be read.
     """
     root = Path(root)
     if not root.is_dir():
@@ -120,7 +129,8 @@ def load_frames(
     rows, messages = (read_table(root), []) if extracted else read_tree(root)
     levels = SetLevels(partial(deep_sample, [row.path for row in rows]))
     organs = organs_of(rows)
-    require_both_states(rows, organs, f"{root}: ")
+    if for_training:
+        require_both_states(rows, organs, f"{root}: ")
     if extracted:
         geometry, regions, digests = read_description(root, geometry.size)
         scale = partial(letterbox, size=geometry.size)
@@ -135,7 +145,8 @@ def load_frames(
         messages.append(
             f"left out {count_of(len(rows) - len(kept), 'image')} that cannot be read, the first is {first}"
         )
-        require_both_states(list(kept.values()), organs, f"{root}: ")
+        if for_training:
+            require_both_states(list(kept.values()), organs, f"{root}: ")
     if not extracted:
         kept = _merge_same(kept)
     images = images if len(kept) == len(images) else images[list(kept)]
@@ -160,7 +171,8 @@ def frames_from_clips(
             image = geometry.apply(frame.image, region)
             digest.update(image.tobytes() + repr(states).encode())
             split = "validation" if labels.patient in held else "train"
-            rows.append(Row(path, labels.file, labels.patient, frame.time_s, split, states))
+            origin = {"scanner": labels.scanner, "site": labels.site}
+            rows.append(Row(path, labels.file, labels.patient, frame.time_s, split, states, **origin))
             images.append(image)
         messages += clip.messages()
         if clip.region is not None:
@@ -293,7 +305,13 @@ def _frame_set(
         hash=digest,
         messages=tuple(messages),
         regions=tuple(dict.fromkeys(regions)),
+        scanner=_origin([row.scanner for row in rows]),
+        site=_origin([row.site for row in rows]),
     )
+
+
+def _origin(names: Sequence[str]) -> NDArray[np.str_] | None:
+    return np.array(names) if any(names) else None
 
 
 def _nearly_black(

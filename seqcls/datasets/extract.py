@@ -18,6 +18,7 @@ import numpy as np
 
 from seqcls.datasets.frame_table import (
     FIXED_COLUMNS,
+    ORIGIN_COLUMNS,
     STATES,
     ExtractedClip,
     Row,
@@ -99,7 +100,8 @@ def extract(
     OutputError, UsageError.
     """
     out = Path(out).resolve()  # "." has no name to derive the others from, and a link cannot be replaced by a folder
-    reserved = sorted({organ for _, labels in clips for organ in labels.organs if organ.lower() in FIXED_COLUMNS})
+    columns = (*FIXED_COLUMNS, *ORIGIN_COLUMNS)
+    reserved = sorted({organ for _, labels in clips for organ in labels.organs if organ.lower() in columns})
     if reserved:
         raise DataError(f"an organ cannot be called {reserved[0]!r}, which is a column of frames.csv; rename it")
     refuse_to_overwrite(out, options.overwrite)
@@ -163,7 +165,8 @@ class _Writer:
             data, split = image.tobytes(), self._split(labels.patient)
             first = self._write(data, split, f"{stem}_{frame.index:06d}.png", states)
             digest = hashlib.sha256(data).hexdigest()
-            self._rows.append(Row(first, labels.file, labels.patient, frame.time_s, split, states, digest))
+            origin = {"scanner": labels.scanner, "site": labels.site}
+            self._rows.append(Row(first, labels.file, labels.patient, frame.time_s, split, states, digest, **origin))
             if self._on_frame is not None:
                 self._on_frame(len(self._rows))
         count = len(self._rows) - before

@@ -28,6 +28,8 @@ MAX_TABLE_BYTES = 200 << 20
 #: What `extract` writes besides the frames.
 _TABLES = ("frames.csv", "dataset.json")
 FIXED_COLUMNS = ("path", "clip", "patient", "time_s", "split")
+#: Columns that may be missing: what figures are given apart for.
+ORIGIN_COLUMNS = ("scanner", "site")
 _SPLITS = dict.fromkeys(("train", "training"), "train") | dict.fromkeys(("validation", "val", "valid"), "validation")
 _FOLDER = re.compile(r"^(?P<organ>.+?)[ _-]+(?P<state>present|absent)$", re.IGNORECASE)
 LAYOUT = "DATA/train/<organ> present/*.png and DATA/train/<organ> absent/*.png, or what `seqcls extract` wrote"
@@ -52,7 +54,8 @@ class ExtractedClip:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One frame on disk. states: True or False per labelled organ. digest: SHA-256 of the file, if read."""
+    """One frame on disk. states: True or False per labelled organ. digest: SHA-256 of the file, if read. scanner, site:
+    empty where nobody stated them."""
 
     path: Path
     clip: str
@@ -61,6 +64,8 @@ class Row:
     split: str
     states: tuple[tuple[str, bool], ...]
     digest: str = ""
+    scanner: str = ""
+    site: str = ""
 
 
 def read_table(root: Path) -> list[Row]:
@@ -73,7 +78,7 @@ def read_table(root: Path) -> list[Row]:
         missing = [name for name in FIXED_COLUMNS if name not in names]
         if missing:
             raise DataError(f"{path} lacks the column {missing[0]}; extract the clips again")
-        organs = [name for name in names if name not in FIXED_COLUMNS]
+        organs = [name for name in names if name not in (*FIXED_COLUMNS, *ORIGIN_COLUMNS)]
         require_organs(organs)
         # The disk may spell names in another Unicode form than the table.
         spelt = {} if text.isascii() else {nfc(p.relative_to(root).as_posix()): p for p in root.rglob("*")}
@@ -105,7 +110,10 @@ def _row(cells: dict[str, str], organs: Sequence[str], root: Path, where: str) -
             f"{where}: time_s is {cells['time_s'][:60]!r}, not a number of seconds within {MAX_TIME_S:g} of 0"
         ) from None
     states = tuple((organ, cells[organ] == "1") for organ in organs if cells[organ])
-    return Row(root / relative, nfc(from_csv(cells["clip"])), nfc(from_csv(cells["patient"])), time_s, split, states)
+    clip, patient, scanner, site = (
+        nfc(from_csv(cells.get(name) or "")) for name in ("clip", "patient", *ORIGIN_COLUMNS)
+    )
+    return Row(root / relative, clip, patient, time_s, split, states, scanner=scanner, site=site)
 
 
 def read_tree(root: Path) -> tuple[list[Row], list[str]]:
@@ -219,12 +227,14 @@ def dataset_hash(rows: Sequence[Row], root: Path) -> str:
 def write_tables(root: Path, rows: Sequence[Row], geometry: Geometry, clips: Sequence[ExtractedClip]) -> None:
     """frames.csv and dataset.json, for ``read_table`` and ``read_description``. Raises OutputError."""
     organs = organs_of(rows)
-    table: list[Sequence[object]] = [(*FIXED_COLUMNS, *organs)]
+    origin = [name for name in ORIGIN_COLUMNS if any(getattr(row, name) for row in rows)]
+    table: list[Sequence[object]] = [(*FIXED_COLUMNS, *origin, *organs)]
     for row in rows:
         states = {organ: int(present) for organ, present in row.states}
         cells = (states.get(organ, "") for organ in organs)
         path = row.path.relative_to(root).as_posix()
-        table.append((path, row.clip, row.patient, f"{row.time_s:.6f}", row.split, *cells))
+        place = (getattr(row, name) for name in origin)
+        table.append((path, row.clip, row.patient, f"{row.time_s:.6f}", row.split, *place, *cells))
     write_csv(root / "frames.csv", table)
     body = {
         "format": FORMAT,

@@ -25,7 +25,7 @@ _MARKS = {
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b")
 #: Cells that a spreadsheet would run as formulas carry an apostrophe, see ``exports.csv_cells``.
 _APOSTROPHE = re.compile(r"'(?=[=+\-@\t\r\n])")
-_OPTIONAL = ("patient", "path")
+_OPTIONAL = ("patient", "path", "scanner", "site")
 #: Half a million rows have 40 MB. A cell that names a file, or says when, is far shorter than what a quote that is
 #: never closed takes in.
 MAX_BYTES, MAX_ROWS, MAX_CELL, MAX_COLUMNS = 64 << 20, 500_000, 1000, 1000

@@ -29,6 +29,8 @@ class LabelledSpan:
     end_index: int = -1
     patient: str = ""
     where: str = ""
+    scanner: str = ""
+    site: str = ""
 
     @property
     def by_frame(self) -> bool:

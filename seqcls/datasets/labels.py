@@ -1,7 +1,8 @@
 """Labels of clips: which stretch shows which organ.
 
-CSV: `file,organ,start_s,end_s,state` and optionally `patient` and `path`, which leads to the file; seconds, half-open;
-state is present, absent or ignore (or 1, 0, -1). The intervals.csv of a run is such a table; unknown is ignored.
+CSV: `file,organ,start_s,end_s,state` and optionally `patient`, `scanner`, `site`, and `path`, which leads to the file;
+seconds, half-open; state is present, absent or ignore (or 1, 0, -1). The intervals.csv of a run is such a table, too;
+unknown is ignored.
 JSON: `{"clips": [{"task": organ, "file": …, "patient": …, "segments": [{"start": 0, "end": 91, "label": 1}, …]}, …]}`
 with inclusive, 0-based frame ranges. What no span covers is not labelled. Files of annotation tools are in
 ``label_formats``: these list what is in view, and what they do not list of an organ is absent.
@@ -39,7 +40,8 @@ class ClipLabels:
 
     ``frames`` and ``end_s``: how many the clip has and when it ends, as the label file states it; 0 where it does not.
     ``rest``: the state of a labelled organ where no span covers the frame. ``names_clip``: whether the label file says
-    which clip it is of. ``notes``: for the user.
+    which clip it is of. ``notes``: for the user. ``scanner`` and ``site``: where the clip comes from, empty where the
+    label file does not state it.
     """
 
     file: str
@@ -50,6 +52,8 @@ class ClipLabels:
     rest: Label | None = None
     end_s: float = 0.0
     names_clip: bool = True
+    scanner: str = ""
+    site: str = ""
 
     _by_organ: Mapping[str, tuple[list[float], list[LabelledSpan]]] = field(init=False, repr=False, compare=False)
     """By the name of the organ, composed: where its spans begin, and the spans in that order."""
@@ -115,13 +119,16 @@ def read_labels(path: str | Path) -> list[ClipLabels]:
 
 def _clip(file: str, spans: list[LabelledSpan], path: Path) -> ClipLabels:
     _refuse_overlaps(spans, path)
-    patients = sorted({span.patient for span in spans if span.patient})
-    if len(patients) > 1:
-        raise DataError(
-            f"{path}: {cut(file)} has more than one patient ({cut(', '.join(patients))}); name the one it is of"
-        )
+    known: dict[str, str] = {}
+    for what in ("patient", "scanner", "site"):
+        names = sorted({name for span in spans if (name := getattr(span, what))})
+        if len(names) > 1:
+            raise DataError(
+                f"{path}: {cut(file)} has more than one {what} ({cut(', '.join(names))}); name the one it is of"
+            )
+        known[what] = "".join(names)
     ordered = sorted(spans, key=lambda span: (span.organ, span.limits))
-    return ClipLabels(file, "".join(patients), tuple(ordered))
+    return ClipLabels(file, known["patient"], tuple(ordered), scanner=known["scanner"], site=known["site"])
 
 
 def with_patients(clips: Iterable[ClipLabels], pattern: str | None) -> list[ClipLabels]:

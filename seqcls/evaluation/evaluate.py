@@ -1,4 +1,4 @@
-"""A model against labelled clips: the same analysis as any clip's, then metrics per organ by frame and by interval."""
+"""A model against labelled clips or frames: the same analysis as any clip's, then metrics by frame and by interval."""
 
 from __future__ import annotations
 
@@ -10,85 +10,48 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.datasets.label_checks import clip_messages
+from seqcls.datasets.dataset import FrameSet
 from seqcls.datasets.labels import ClipLabels
 from seqcls.detector import Detector
 from seqcls.errors import DataError
-from seqcls.evaluation.interval_metrics import ClipIntervals, IntervalMetrics, interval_metrics, spans_of
-from seqcls.evaluation.metrics import Estimate, FrameMetrics, metrics_over_groups, ratio
-from seqcls.files import nfc, same_name
+from seqcls.evaluation.clip_truth import ClipTruth, align_labels
+from seqcls.evaluation.interval_metrics import COLLAR_S
+from seqcls.evaluation.organ_metrics import OrganMetrics, organ_metrics
+from seqcls.evaluation.scored_frames import ScoredFrames, frames_of_clips, score_frames
+from seqcls.files import nfc
 from seqcls.files.without_folders import without_folders
-from seqcls.timeline import Timeline
 
-PRESENT, ABSENT, IGNORE = 1, 0, -1
-_CODES = {"present": PRESENT, "absent": ABSENT, "ignore": IGNORE, None: IGNORE}
-#: Draws of the bootstrap.
-ROUNDS = 200
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ClipTruth:
-    """A clip's timeline beside its labels: ``codes`` (T, K) int8, 1 present, 0 absent, -1 ignored or not labelled.
-
-    file: the clip as the label file names it. messages: what a person should know of the clip and its labels.
-    """
-
-    timeline: Timeline
-    file: str
-    patient: str
-    codes: NDArray[np.int8]
-    messages: tuple[str, ...] = ()
-
-    def frames(self, column: int) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-        """Truth and raw score of the organ's scorable frames: those that are labelled and were classified."""
-        codes, scores = self.codes[:, column], self.timeline.scores.raw[:, column].astype(np.float64)
-        scorable = (codes != IGNORE) & ~np.isnan(scores)
-        return codes[scorable] == PRESENT, scores[scorable]
-
-    def onset(self, column: int) -> float:
-        """The score from which on the organ counts as present."""
-        return self.timeline.provenance.intervals[column].onset
-
-    def accuracy(self, column: int) -> float:
-        """Share of the scorable frames on the right side of the organ's onset threshold; NaN without any."""
-        truth, scores = self.frames(column)
-        return ratio(int(((scores >= self.onset(column)) == truth).sum()), len(truth))
-
-    def intervals(self, column: int) -> ClipIntervals:
-        """The organ's stretches as labelled and as found. Where it is unknown, it counts as not found."""
-        timeline, codes = self.timeline, self.codes[:, column]
-        time_s, end_s = timeline.scores.time_s, timeline.end_s
-        return ClipIntervals(
-            truth=spans_of(codes == PRESENT, time_s, end_s),
-            prediction=tuple((i.start_s, i.end_s) for i in timeline.of(timeline.organs[column], "present")),
-            ignore=spans_of(codes == IGNORE, time_s, end_s),
-            start_s=timeline.start_s,
-            end_s=end_s,
-        )
+#: Groups of one kind that figures are given apart for.
+MAX_SUBGROUPS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OrganMetrics:
-    """Of one organ: per frame by raw scores, per interval after smoothing."""
+class Subgroup:
+    """The metrics of the frames and clips of one scanner or site. by: which of both. origin: where its name is from."""
 
-    organ: str
-    frames: FrameMetrics
-    auroc: Estimate
-    accuracy: Estimate
-    intervals: IntervalMetrics
+    by: str
+    name: str
+    origin: str
+    organs: tuple[OrganMetrics, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Evaluation:
-    """Metrics per organ, and the clips that they came from."""
+    """Metrics per organ, and the frames and clips that they came from; no clips where frames were read from a folder.
+
+    subgroups: by scanner and by site, where there is more than one. notes: what a person should know besides.
+    """
 
     organs: tuple[OrganMetrics, ...]
-    clips: tuple[ClipTruth, ...]
+    frames: ScoredFrames
+    clips: tuple[ClipTruth, ...] = ()
+    subgroups: tuple[Subgroup, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def messages(self) -> tuple[str, ...]:
         """What a person should know of the clips and their labels, each once."""
-        return tuple(dict.fromkeys(message for clip in self.clips for message in clip.messages))
+        return tuple(dict.fromkeys((*self.notes, *(message for clip in self.clips for message in clip.messages))))
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: the metrics, each clip's name and frame accuracy per organ, and the messages."""
@@ -97,6 +60,8 @@ class Evaluation:
                 "file": clip.file,
                 "verdict": clip.timeline.report.verdict,
                 "patient": clip.patient,
+                "scanner": clip.scanner,
+                "site": clip.site,
                 "frames": len(clip.codes),
                 "accuracy": {o: clip.accuracy(k) for k, o in enumerate(clip.timeline.organs)},
             }
@@ -104,6 +69,7 @@ class Evaluation:
         ]
         return {
             "organs": [asdict(organ) for organ in self.organs],
+            "subgroups": [asdict(group) for group in self.subgroups],
             "clips": clips,
             "messages": [without_folders(message) for message in self.messages],
         }
@@ -113,9 +79,10 @@ def evaluate_clips(
     detector: Detector,
     clips: Sequence[tuple[Path, ClipLabels]],
     *,
+    collar_s: float = COLLAR_S,
     on_clip: Callable[[ClipTruth], None] | None = None,
 ) -> Evaluation:
-    """Analyse every labelled clip and compare.
+    """Analyse every labelled clip and compare. ``collar_s``: of event F1.
 
     Raises DataError when the labels name none of the model's organs, or cannot be meant for their clip.
     """
@@ -131,40 +98,46 @@ def evaluate_clips(
         done.append(truth)
         if on_clip is not None:
             on_clip(truth)
-    return pooled_metrics(done)
+    return pooled_metrics(done, collar_s=collar_s)
 
 
-def align_labels(timeline: Timeline, labels: ClipLabels) -> ClipTruth:
-    """Set a timeline beside its labels. Raises DataError where they cannot be meant for this clip."""
-    scores = timeline.scores
-    codes = [
-        [_CODES[labels.state_at(organ, int(index), float(time_s))] for organ in timeline.organs]
-        for index, time_s in zip(scores.index, scores.time_s, strict=True)
-    ]
-    foreign = [name for name in labels.organs if not any(same_name(name, organ) for organ in timeline.organs)]
-    messages = clip_messages(labels.file, labels, scores.time_s, timeline.end_s, timeline.report)
-    if foreign:
-        messages.append(
-            f"labels of {', '.join(foreign)} are not compared: the model knows {', '.join(timeline.organs)}"
-        )
-    table = np.array(codes, np.int8).reshape(-1, len(timeline.organs))
-    return ClipTruth(timeline, labels.file, labels.patient, table, tuple(messages))
+def evaluate_frames(detector: Detector, frames: FrameSet, rows: NDArray[np.int64]) -> Evaluation:
+    """Score the frames ``rows`` (J,) of a folder as they are, one by one: nothing is smoothed, no interval is built.
+
+    Raises DataError where they are labelled for no organ of the model.
+    """
+    return _evaluation(score_frames(detector, frames, rows), (), COLLAR_S)
 
 
-def pooled_metrics(clips: Sequence[ClipTruth]) -> Evaluation:
+def pooled_metrics(clips: Sequence[ClipTruth], *, collar_s: float = COLLAR_S) -> Evaluation:
     """Metrics over all clips; organs without a scorable frame are left out.
 
     Confidence intervals draw whole patients, since the frames of a patient are alike.
     """
-    organs = []
-    for column, organ in enumerate(clips[0].timeline.organs):
-        truths, scores = zip(*(clip.frames(column) for clip in clips), strict=True)
-        patients = np.repeat([clip.patient for clip in clips], [len(truth) for truth in truths])
-        if not len(patients):
-            continue
-        frames, area, accuracy = metrics_over_groups(
-            np.concatenate(truths), np.concatenate(scores), patients, rounds=ROUNDS, threshold=clips[0].onset(column)
-        )
-        intervals = interval_metrics([clip.intervals(column) for clip in clips])
-        organs.append(OrganMetrics(organ=organ, frames=frames, auroc=area, accuracy=accuracy, intervals=intervals))
-    return Evaluation(organs=tuple(organs), clips=tuple(clips))
+    return _evaluation(frames_of_clips(clips), clips, collar_s)
+
+
+def _evaluation(frames: ScoredFrames, clips: Sequence[ClipTruth], collar_s: float) -> Evaluation:
+    subgroups = [*_subgroups("scanner", frames, clips, collar_s), *_subgroups("site", frames, clips, collar_s)]
+    organs = _organs(frames, clips, collar_s)
+    return Evaluation(organs=organs, frames=frames, clips=tuple(clips), subgroups=tuple(subgroups))
+
+
+def _organs(frames: ScoredFrames, clips: Sequence[ClipTruth], collar_s: float) -> tuple[OrganMetrics, ...]:
+    found = (organ_metrics(frames, column, clips, collar_s=collar_s) for column in range(len(frames.organs)))
+    return tuple(one for one in found if one is not None)
+
+
+def _subgroups(by: str, frames: ScoredFrames, clips: Sequence[ClipTruth], collar_s: float) -> list[Subgroup]:
+    """None where there is one group, or too many for a table."""
+    names = getattr(frames, by)
+    known = np.unique(names)
+    if not 2 <= len(known) <= MAX_SUBGROUPS:
+        return []
+    groups = []
+    for name in known.tolist():
+        own = [clip for clip in clips if getattr(clip, by) == name]
+        origin = ", ".join(sorted({clip.scanner_from for clip in own})) if by == "scanner" and own else "labels"
+        organs = _organs(frames.part(names == name), own, collar_s)
+        groups.append(Subgroup(by=by, name=name or "not stated", origin=origin, organs=organs))
+    return groups

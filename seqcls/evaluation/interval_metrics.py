@@ -21,6 +21,12 @@ from seqcls.types import TIME_TOLERANCE_S
 
 #: Of one organ in one clip, as labelled or as predicted: each is held against each of the other.
 MAX_PRESENCES = 3000
+#: Of segmental F1.
+IOUS = (0.1, 0.25, 0.5)
+#: Of event F1: by how many seconds an onset may be off, and an offset by this share of the presence if that is more.
+COLLAR_S, LENGTH_SHARE = 0.2, 0.5
+#: What is given as a median and a 90th percentile.
+ERRORS = ("onset", "offset", "delay")
 Span = tuple[float, float]
 Floats = NDArray[np.float64]
 
@@ -40,9 +46,11 @@ class ClipIntervals:
 class IntervalMetrics:
     """Over the clips of one organ. ``f1_at`` is segmental F1 at IoU 0.10, 0.25 and 0.50.
 
-    edit: mean over clips, 0..1. event_f1: sed_eval's, collar 0.2 s. found of presences: labelled presences that a
-    prediction overlaps. false_events: predictions that overlap none. Edge errors in seconds, absolute, over
-    ``onsets`` and ``offsets`` edges.
+    edit: mean over clips, 0..1. event_f1: sed_eval's, with this collar. found of presences: labelled presences that a
+    prediction overlaps; the others are missed. false_events: predictions that overlap none. Both per minute of labelled
+    time. Edge errors in seconds, absolute, over ``onsets`` and ``offsets`` edges. unknown_share: of the labelled time,
+    what is called unknown. Delays in seconds, from a labelled onset until a live run would have been certain of the
+    presence, over ``delays`` of them. NaN where nothing is known of either, as between two readers.
     """
 
     clips: int
@@ -51,38 +59,95 @@ class IntervalMetrics:
     predictions: int
     false_events: int
     false_events_per_min: float
+    missed_events_per_min: float
     f1_at: tuple[float, float, float]
     edit: float
     event_f1: float
+    collar_s: float
     onsets: int
     onset_median_s: float
     onset_p90_s: float
     offsets: int
     offset_median_s: float
     offset_p90_s: float
+    unknown_share: float
+    delays: int
+    delay_median_s: float
+    delay_p90_s: float
 
 
-def interval_metrics(clips: Sequence[ClipIntervals]) -> IntervalMetrics:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipCounts:
+    """What a clip adds to the metrics of one organ. right: presences found at each IoU of ``IOUS``. paired: events that
+    count for ``event_f1``. onset_s, offset_s: absolute edge errors. unknown_s: labelled time that is called unknown."""
+
+    presences: int
+    found: int
+    predictions: int
+    false_events: int
+    right: tuple[int, ...]
+    paired: int
+    edit: float
+    duration_s: float
+    onset_s: tuple[float, ...]
+    offset_s: tuple[float, ...]
+    unknown_s: float = math.nan
+    delay_s: tuple[float, ...] = ()
+
+
+def counts_of(clip: ClipIntervals, collar_s: float = COLLAR_S) -> ClipCounts:
+    """Raises DataError for more presences than can be paired."""
+    own = _Scorable.of(clip)
+    onset_s, offset_s = (tuple(map(abs, own.edge_differences(side))) for side in (0, 1))
+    return ClipCounts(
+        presences=len(own.truth),
+        found=int(own.overlap.any(axis=1).sum()),
+        predictions=len(own.prediction),
+        false_events=int((~own.overlap.any(axis=0)).sum()),
+        right=tuple(own.right(iou) for iou in IOUS),
+        paired=own.paired(collar_s),
+        edit=own.edit(),
+        duration_s=own.duration_s,
+        onset_s=onset_s,
+        offset_s=offset_s,
+    )
+
+
+def interval_metrics(clips: Sequence[ClipIntervals], *, collar_s: float = COLLAR_S) -> IntervalMetrics:
     """All interval metrics of one organ, counts pooled over the clips."""
-    scorable = [_Scorable.of(clip) for clip in clips]
-    onsets, offsets = (list(map(abs, edge_differences(clips, side))) for side in (0, 1))
-    false_events = sum(int((~clip.overlap.any(axis=0)).sum()) for clip in scorable)
+    return pooled([counts_of(clip, collar_s) for clip in clips], collar_s)
+
+
+def pooled(counts: Sequence[ClipCounts], collar_s: float = COLLAR_S) -> IntervalMetrics:
+    """The metrics of these clips."""
+    presences, predictions = sum(one.presences for one in counts), sum(one.predictions for one in counts)
+    found, false_events = sum(one.found for one in counts), sum(one.false_events for one in counts)
+    labelled_s = sum(one.duration_s for one in counts)
+    minutes = labelled_s / 60
+    f1_at = [ratio(2 * sum(one.right[at] for one in counts), presences + predictions) for at in range(len(IOUS))]
+    onsets, offsets, delays = ([s for one in counts for s in getattr(one, f"{what}_s")] for what in ERRORS)
     return IntervalMetrics(
-        clips=len(clips),
-        presences=sum(len(clip.truth) for clip in scorable),
-        found=sum(int(clip.overlap.any(axis=1).sum()) for clip in scorable),
-        predictions=sum(len(clip.prediction) for clip in scorable),
+        clips=len(counts),
+        presences=presences,
+        found=found,
+        predictions=predictions,
         false_events=false_events,
-        false_events_per_min=ratio(60 * false_events, sum(clip.duration_s for clip in scorable)),
-        f1_at=(segmental_f1(clips, 0.1), segmental_f1(clips, 0.25), segmental_f1(clips, 0.5)),
-        edit=float(np.mean([edit_score(clip) for clip in clips])) if clips else math.nan,
-        event_f1=event_f1(clips),
+        false_events_per_min=ratio(false_events, minutes),
+        missed_events_per_min=ratio(presences - found, minutes),
+        f1_at=(f1_at[0], f1_at[1], f1_at[2]),
+        edit=float(np.mean([one.edit for one in counts])) if counts else math.nan,
+        event_f1=ratio(2 * sum(one.paired for one in counts), presences + predictions),
+        collar_s=collar_s,
         onsets=len(onsets),
         onset_median_s=_percentile(onsets, 50),
         onset_p90_s=_percentile(onsets, 90),
         offsets=len(offsets),
         offset_median_s=_percentile(offsets, 50),
         offset_p90_s=_percentile(offsets, 90),
+        unknown_share=ratio(sum(one.unknown_s for one in counts), labelled_s),
+        delays=len(delays),
+        delay_median_s=_percentile(delays, 50),
+        delay_p90_s=_percentile(delays, 90),
     )
 
 
@@ -100,32 +165,23 @@ def segmental_f1(clips: Sequence[ClipIntervals], iou: float) -> float:
     Each prediction belongs to the labelled presence of highest IoU. A presence is found once, by any prediction of at
     least ``iou``; further ones are false. NaN when nothing is labelled and nothing predicted.
     """
-    right = intervals = 0
-    for clip in map(_Scorable.of, clips):
-        intervals += len(clip.truth) + len(clip.prediction)
-        if clip.overlap.size:
-            ious = clip.iou()
-            right += len(np.unique(ious.argmax(axis=0)[ious.max(axis=0) >= iou - 1e-9]))
-    return ratio(2 * right, intervals)
+    scorable = [_Scorable.of(clip) for clip in clips]
+    return ratio(2 * sum(one.right(iou) for one in scorable), sum(map(_Scorable.intervals, scorable)))
 
 
-def event_f1(clips: Sequence[ClipIntervals], *, collar_s: float = 0.2, length_share: float = 0.5) -> float:
+def event_f1(
+    clips: Sequence[ClipIntervals], *, collar_s: float = COLLAR_S, length_share: float = LENGTH_SHARE
+) -> float:
     """Event-based F1 of sed_eval (Mesaros et al. 2016, 10.3390/app6060162).
 
     A prediction can stand for a labelled presence when their onsets differ by at most ``collar_s`` and their offsets by
     at most the larger of that and ``length_share`` of the presence. Each stands for one at most; the largest possible
     number of such pairs counts. NaN when nothing is labelled and nothing predicted.
     """
-    from scipy.optimize import linear_sum_assignment
-
-    pairs = intervals = 0
-    for clip in map(_Scorable.of, clips):
-        intervals += len(clip.truth) + len(clip.prediction)
-        error_s = np.abs(clip.truth[:, None] - clip.prediction)  # (T, P, 2)
-        most_s = np.maximum(collar_s, length_share * np.diff(clip.truth))  # (T, 1)
-        fits = (error_s[..., 0] <= collar_s + TIME_TOLERANCE_S) & (error_s[..., 1] <= most_s + TIME_TOLERANCE_S)
-        pairs += int(fits[linear_sum_assignment(fits, maximize=True)].sum())
-    return ratio(2 * pairs, intervals)
+    scorable = [_Scorable.of(clip) for clip in clips]
+    return ratio(
+        2 * sum(one.paired(collar_s, length_share) for one in scorable), sum(map(_Scorable.intervals, scorable))
+    )
 
 
 def edit_score(clip: ClipIntervals) -> float:
@@ -133,16 +189,7 @@ def edit_score(clip: ClipIntervals) -> float:
 
     The states are the runs of present and absent in order of time. 1 where the clip has no scorable time.
     """
-    scorable = _Scorable.of(clip)
-    if scorable.duration_s <= TIME_TOLERANCE_S:
-        return 1.0
-    (first, length), (other_first, other_length) = map(scorable.runs, (scorable.truth, scorable.prediction))
-    # The states alternate. So the distance is the difference of the lengths, and where these are equal but the first
-    # states are not, one run is dropped at one end and one added at the other (or the only run replaced).
-    distance = abs(length - other_length)
-    if distance == 0 and first != other_first:
-        distance = min(length, 2)
-    return 1 - distance / max(length, other_length)
+    return _Scorable.of(clip).edit()
 
 
 def spans_of(state: Sequence[bool] | NDArray[np.bool_], time_s: ArrayLike, end_s: float) -> tuple[Span, ...]:
@@ -181,6 +228,38 @@ class _Scorable:
         overlap = np.maximum(np.minimum(truth[:, None, 1], prediction[:, 1]) - start_s, 0.0)
         overlap[overlap <= TIME_TOLERANCE_S] = 0.0
         return cls(truth, prediction, overlap, float(clock_s[-1]))
+
+    def intervals(self) -> int:
+        """Presences, as labelled and as predicted."""
+        return len(self.truth) + len(self.prediction)
+
+    def right(self, iou: float) -> int:
+        """See ``segmental_f1``."""
+        if not self.overlap.size:
+            return 0
+        ious = self.iou()
+        return len(np.unique(ious.argmax(axis=0)[ious.max(axis=0) >= iou - 1e-9]))
+
+    def paired(self, collar_s: float, length_share: float = LENGTH_SHARE) -> int:
+        """See ``event_f1``."""
+        from scipy.optimize import linear_sum_assignment
+
+        error_s = np.abs(self.truth[:, None] - self.prediction)  # (T, P, 2)
+        most_s = np.maximum(collar_s, length_share * np.diff(self.truth))  # (T, 1)
+        fits = (error_s[..., 0] <= collar_s + TIME_TOLERANCE_S) & (error_s[..., 1] <= most_s + TIME_TOLERANCE_S)
+        return int(fits[linear_sum_assignment(fits, maximize=True)].sum())
+
+    def edit(self) -> float:
+        """See ``edit_score``."""
+        if self.duration_s <= TIME_TOLERANCE_S:
+            return 1.0
+        (first, length), (other_first, other_length) = map(self.runs, (self.truth, self.prediction))
+        # The states alternate. So the distance is the difference of the lengths, and where these are equal but the
+        # first states are not, one run is dropped at one end and one added at the other (or the only run replaced).
+        distance = abs(length - other_length)
+        if distance == 0 and first != other_first:
+            distance = min(length, 2)
+        return 1 - distance / max(length, other_length)
 
     def iou(self) -> Floats:
         """(T, P)"""

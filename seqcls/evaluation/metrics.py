@@ -1,4 +1,7 @@
-"""Metrics of one organ frame by frame, and how far they vary between patients. NaN where a metric has no meaning."""
+"""Metrics of one organ frame by frame, and how far they vary between patients. NaN where a metric has no meaning.
+
+docs/evaluation.md defines each.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from seqcls.text.wording import count_of
+
+#: Of the reliability diagram and the calibration error.
+BINS = 15
+#: Of patients, with fewer of which no interval is given: what so few have in common says little of others, and the
+#: bootstrap's intervals are too narrow.
+MIN_GROUPS = 10
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameMetrics:
-    """Over the labelled frames of one organ; accuracy, sensitivity, specificity and F1 at ``threshold``."""
+    """Over the labelled frames of one organ.
+
+    auroc, auprc, brier and ece by the scores themselves, the others at ``threshold``. true_present, false_present,
+    false_absent and true_absent: the confusion matrix, in frames.
+    """
 
     count: int
     present: int
@@ -22,14 +37,22 @@ class FrameMetrics:
     accuracy: float
     sensitivity: float
     specificity: float
+    precision: float
     f1: float
+    brier: float
+    ece: float
+    true_present: int
+    false_present: int
+    false_absent: int
+    true_absent: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
     """A metric with its bootstrap interval.
 
-    groups: how many were drawn from. rounds: the draws in which the metric is defined.
+    groups: how many were drawn from. rounds: the draws in which the metric is defined. low, high: NaN where there are
+    fewer than MIN_GROUPS groups, or the metric is defined in no draw.
     """
 
     value: float
@@ -62,6 +85,54 @@ def average_precision(truth: ArrayLike, score: ArrayLike) -> float:
     return float(average_precision_score(positive, scores))
 
 
+def brier(truth: ArrayLike, score: ArrayLike) -> float:
+    """Mean squared distance of score (N,) 0..1 and truth (N,) 0 or 1 (Brier 1950). NaN for none, and where a score is no
+    probability."""
+    from sklearn.metrics import brier_score_loss
+
+    positive, scores = _arrays(truth, score)
+    if not len(positive) or not ((scores >= 0) & (scores <= 1)).all():
+        return math.nan
+    return float(brier_score_loss(positive, scores, pos_label=True))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reliability:
+    """Frames by their score, in BINS bins of one width, each closed above: count (B,) frames, their mean score (B,) and
+    the share of them that is present (B,); NaN where there is no frame."""
+
+    count: NDArray[np.int64]
+    score: NDArray[np.float64]
+    present: NDArray[np.float64]
+
+
+def reliability(truth: ArrayLike, score: ArrayLike) -> Reliability:
+    """What a reliability diagram shows (Niculescu-Mizil and Caruana 2005); a calibrated score is the share present."""
+    positive, scores = _arrays(truth, score)
+    place = bin_of(scores)
+    count = np.bincount(place, minlength=BINS)
+    with np.errstate(invalid="ignore"):
+        mean, share = (np.bincount(place, value, BINS) / count for value in (scores, positive))
+    return Reliability(count, mean, share)
+
+
+def bin_of(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(N,), the bin of each score, as scikit-learn's ``calibration_curve`` divides them."""
+    return np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], scores)
+
+
+def calibration_error(truth: ArrayLike, score: ArrayLike) -> float:
+    """Expected calibration error (Naeini et al. 2015; 15 bins as Guo et al. 2017, arXiv 1706.04599): the mean distance
+    of mean score and share present, weighted by the frames of each bin. NaN for none, and where a score is no
+    probability."""
+    scores = np.asarray(score, np.float64)
+    if not ((scores >= 0) & (scores <= 1)).all():
+        return math.nan
+    found = reliability(truth, scores)
+    here = found.count > 0
+    return ratio(float((found.count * np.abs(found.score - found.present))[here].sum()), int(found.count.sum()))
+
+
 def frame_metrics(
     truth: ArrayLike, score: ArrayLike, mask: ArrayLike | None = None, *, threshold: float = 0.5
 ) -> FrameMetrics:
@@ -87,8 +158,20 @@ def frame_metrics(
         accuracy=ratio(true_absent + true_present, len(positive)),
         sensitivity=ratio(true_present, true_present + false_absent),
         specificity=ratio(true_absent, true_absent + false_present),
+        precision=ratio(true_present, true_present + false_present),
         f1=ratio(2 * true_present, 2 * true_present + false_absent + false_present),
+        brier=brier(positive, scores),
+        ece=calibration_error(positive, scores),
+        true_present=true_present,
+        false_present=false_present,
+        false_absent=false_absent,
+        true_absent=true_absent,
     )
+
+
+def refusal(groups: int, unit: str = "patient") -> str:
+    """Why there is no interval of confidence over so few; empty where there is one."""
+    return "" if groups >= MIN_GROUPS else f"n/a: {count_of(groups, unit)}; an interval needs {MIN_GROUPS}"
 
 
 def metrics_over_groups(
@@ -111,28 +194,37 @@ def bootstrap(
     rounds: int = 1000,
     level: float = 0.95,
     seed: int = 0,
+    min_groups: int = MIN_GROUPS,
 ) -> Estimate:
     """Percentile bootstrap (Efron and Tibshirani 1993, ch. 13) that draws whole groups (patients), not frames.
 
     ``metric`` maps indices (with repeats) into the N items to a number; ``groups`` names each item's group. Draws in
-    which the metric is NaN (a class missing) are left out. Low and high are NaN for fewer than two groups: the data
-    then say nothing about the spread between patients.
+    which the metric is NaN (a class missing) are left out. Low and high are NaN for fewer than ``min_groups``.
     """
     names, place = np.unique(np.asarray(groups), return_inverse=True)
     members = [np.flatnonzero(place == number) for number in range(len(names))]
     value = metric(np.arange(len(place)))
-    random = np.random.default_rng(seed)
-    known: dict[tuple[int, ...], float] = {}  # few groups give few different draws
-    drawn: list[float] = []
-    for _ in range(rounds if len(names) >= 2 else 0):
-        chosen = tuple(sorted(random.integers(0, len(names), len(names)).tolist()))
-        if chosen not in known:
-            known[chosen] = metric(np.concatenate([members[number] for number in chosen]))
-        drawn.append(known[chosen])
-    defined = [one for one in drawn if not math.isnan(one)]
+    drawn = [
+        metric(np.concatenate([np.tile(own, times) for own, times in zip(members, weights, strict=True)]))
+        for weights in draws(len(names), rounds if len(names) >= min_groups else 0, seed)
+    ]
+    return estimate(value, np.array(drawn, np.float64), len(names), level)
+
+
+def draws(groups: int, rounds: int, seed: int = 0) -> NDArray[np.int64]:
+    """(rounds, groups): how often each group is drawn, ``groups`` times in all in each round."""
+    chosen = np.random.default_rng(seed).integers(0, max(1, groups), (rounds, groups))
+    counts = np.zeros((rounds, groups), np.int64)
+    np.add.at(counts, (np.arange(rounds)[:, None], chosen), 1)
+    return counts
+
+
+def estimate(value: float, drawn: NDArray[np.float64], groups: int, level: float = 0.95) -> Estimate:
+    """The percentile interval of a metric's values in some draws (R,), of which those that are NaN are left out."""
+    defined = drawn[~np.isnan(drawn)]
     tail = 100 * (1 - level) / 2
-    low, high = np.percentile(defined, [tail, 100 - tail]) if defined else (math.nan, math.nan)
-    return Estimate(value=value, low=float(low), high=float(high), groups=len(names), rounds=len(defined))
+    low, high = np.percentile(defined, [tail, 100 - tail]) if len(defined) else (math.nan, math.nan)
+    return Estimate(value=value, low=float(low), high=float(high), groups=groups, rounds=len(defined))
 
 
 def _arrays(truth: ArrayLike, score: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:

@@ -18,6 +18,7 @@ from seqcls.errors import SourceError
 from seqcls.sources.base import Clip, Source, require_sane_size
 from seqcls.sources.dicom_decode import decoder_for, to_rgb
 from seqcls.sources.dicom_evidence import Meaning
+from seqcls.sources.dicom_fields import scanner_of
 from seqcls.sources.dicom_header import Header, read_header
 from seqcls.sources.dicom_levels import StoredLevels, levels_of, palette_of
 from seqcls.sources.dicom_pixels import StoredPixels, find_pixels
@@ -114,6 +115,7 @@ class DicomSource(Clip):
                 ("times from", times.origin if times.origin else "nothing: frame axis only"),
                 *((("gray levels", self._levels.origin),) if self._levels is not None else ()),
                 ("read as", f"{reading.meaning.upper()}, {reading.samples} x {reading.stored} bits"),
+                *scanner_of(data),
             ),
         )
         if stored.missing:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from seqcls.text.foreign_text import for_terminal
+from seqcls.text.wording import cut
+
 #: Of a value that is read: times of a million frames, or a table of colors ten times over.
 MAX_VALUE_BYTES = 2 << 20
 
@@ -46,6 +49,12 @@ def whole(header: Any, name: str, default: int) -> int:
 def text(header: Any, name: str) -> str:
     values = several(header, name)
     return str(values[0]).strip("\0 ") if values else ""
+
+
+def scanner_of(header: Any) -> tuple[tuple[str, str], ...]:
+    """For ``SourceInfo.details``: who made the scanner and what it is called; nothing where the file says neither."""
+    named = " ".join(part for name in ("Manufacturer", "ManufacturerModelName") if (part := text(header, name)))
+    return (("scanner", for_terminal(cut(named))),) if named else ()
 
 
 def stated_window(header: Any) -> tuple[float, float] | None:

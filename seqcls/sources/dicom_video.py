@@ -11,6 +11,7 @@ from pathlib import Path
 from seqcls.errors import SourceError
 from seqcls.files.temporaries import temporary_folder
 from seqcls.sources.base import require_sane_size
+from seqcls.sources.dicom_fields import scanner_of
 from seqcls.sources.dicom_fragments import read_pieces
 from seqcls.sources.dicom_header import Header
 from seqcls.sources.dicom_pixels import StoredPixels
@@ -70,7 +71,8 @@ class DicomVideo(VideoSource):
         # The region lies in the stored pixels, of which the stretched side has fewer.
         side = (self.info.width / max(aspect, 1), self.info.height * min(aspect, 1))
         region = stretched(region_of(header.data, round(side[0]), round(side[1])), aspect)
-        self.info = replace(self.info, kind="dicom", region=region)
+        details = (*self.info.details, *scanner_of(header.data))
+        self.info = replace(self.info, kind="dicom", region=region, details=details)
         if stored.missing:
             self._alarms.append(stored.missing)
             self._truncated = True

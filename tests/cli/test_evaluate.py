@@ -10,9 +10,10 @@ import pytest
 from support.commands import Seqcls, Trained, one_line
 from support.timelines import timeline
 
-from seqcls.cli.evaluate import show_evaluation
+from seqcls.cli.evaluation_table import show_evaluation
 from seqcls.datasets.labels import ClipLabels, LabelledSpan
-from seqcls.evaluation.evaluate import align_labels, pooled_metrics
+from seqcls.evaluation.clip_truth import align_labels
+from seqcls.evaluation.evaluate import pooled_metrics
 
 
 def test_evaluate_compares_with_labels(seqcls: Seqcls, trained: Trained) -> None:
@@ -22,7 +23,12 @@ def test_evaluate_compares_with_labels(seqcls: Seqcls, trained: Trained) -> None
     )  # fmt: skip
     assert done.code == 0, done.err
     assert "labels / second reader" in done.out and "labels / model" in done.out
-    assert "presences found 3 of 3" in done.out and "neck 0.mp4: frame accuracy" in done.out
+    assert "1.000 (3 of 3)" in done.out and "neck 0.mp4: frame accuracy" in done.out
+    assert (
+        "node: 3 patients, 3 clips," in done.out and "95 % intervals n/a: 3 patients; an interval needs 10" in done.out
+    )
+    table = done.out[done.out.index("node: 3 patients") : done.out.index("labels / second reader")]
+    assert max(map(len, table.splitlines())) <= 80
     body = json.loads(Path("eval/evaluation.json").read_text(encoding="utf-8"))
     readers = body["agreement"][0]
     assert (readers["second"], readers["organs"][0]["kappa"]["value"]) == ("second reader", 1)
@@ -31,6 +37,17 @@ def test_evaluate_compares_with_labels(seqcls: Seqcls, trained: Trained) -> None
         "evaluate", trained.model, trained.clips, "--labels", trained.labels, "-o", "eval", "--precision", "fp32"
     )
     assert again.code == 1 and "--overwrite" in one_line(again)
+
+
+def test_frames_are_evaluated_as_clips_are(seqcls: Seqcls, trained: Trained) -> None:
+    done = seqcls("evaluate", trained.model, trained.data, "--part", "all", "-o", "frames", "--precision", "fp32")
+    assert done.code == 0, done.err
+    body = json.loads(Path("frames/evaluation.json").read_text(encoding="utf-8"))
+    (organ,) = body["organs"]
+    assert organ["frames"]["auroc"] > 0.9 and organ["intervals"] is None and body["clips"] == []
+    assert "by presence" not in done.out and "called present" in done.out
+    clips = seqcls("evaluate", trained.model, trained.clips)
+    assert clips.code == 1 and "--labels FILE" in one_line(clips)
 
 
 def test_a_model_for_other_organs(seqcls: Seqcls, trained: Trained, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from support.timelines import timeline
 
 from seqcls.cli import tables
-from seqcls.evaluation.evaluate import ClipTruth
+from seqcls.evaluation.clip_truth import ClipTruth
 from seqcls.live.snapshot import Span
 from seqcls.timeline import Timeline
 from seqcls.types import SourceReport

@@ -21,6 +21,31 @@ def test_names_that_a_spreadsheet_would_run_come_back(tmp_path: Path) -> None:
     assert read_table(tmp_path) == [row]
 
 
+def test_scanner_and_site_are_columns_only_where_they_are_known(tmp_path: Path) -> None:
+    rows = [
+        Row(
+            tmp_path / f"train/liver present/{n}.png",
+            "c",
+            "p",
+            0.0,
+            "train",
+            (("liver", True),),
+            scanner=scanner,
+            site=site,
+        )
+        for n, (scanner, site) in enumerate([("=ACME", ""), ("", "north")])
+    ]
+    write_tables(tmp_path, rows, Geometry(), [])
+    assert read_table(tmp_path) == rows
+    assert (
+        (tmp_path / "frames.csv")
+        .read_text(encoding="utf-8")
+        .startswith("path,clip,patient,time_s,split,scanner,site,liver")
+    )
+    write_tables(tmp_path, [Row(tmp_path / "train/a.png", "c", "p", 0.0, "train", ())], Geometry(), [])
+    assert "site" not in (tmp_path / "frames.csv").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("time_s", ["nan", "1e300", "-4.1e9", "soon"])
 def test_a_time_that_no_clip_has_is_refused(time_s: str, tmp_path: Path) -> None:
     (tmp_path / "frames.csv").write_text(f"path,clip,patient,time_s,split,a\nx.png,c,p,{time_s},train,1\n")

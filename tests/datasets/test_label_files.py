@@ -14,9 +14,8 @@ from seqcls.errors import DataError
 COLUMNS = ("file", "organ", "start_s", "end_s", "state")
 HEAD = ",".join(COLUMNS)
 TEXT = f"{HEAD}\nM\u00fcller 1.mp4,leber,0,1,present\n"
-CELLS = dict(
-    zip((*COLUMNS, "patient", "path"), ("M\u00fcller 1.mp4", "leber", "0", "1", "present", "", ""), strict=True)
-)
+OPTIONAL = dict.fromkeys(("patient", "path", "scanner", "site"), "")
+CELLS = dict(zip(COLUMNS, ("M\u00fcller 1.mp4", "leber", "0", "1", "present"), strict=True)) | OPTIONAL
 
 
 def test_accents_without_end_are_not_composed(tmp_path: Path) -> None:

@@ -82,6 +82,7 @@ BAD = [
     ("overlap", f"{HEAD}\na,liver,0,2,present\na,liver,1,3,absent\n", "line 3: overlaps .*line 2"),
     ("twice the same", f"{HEAD}\na,liver,0,2,present\na,liver,0,2,present\n", "overlaps"),
     ("two patients", f"{HEAD},patient\na,liver,0,2,present,P1\na,liver,2,3,present,P2\n", "more than one patient"),
+    ("two scanners", f"{HEAD},Scanner\na,liver,0,2,present,A\na,liver,2,3,present,B\n", "more than one scanner"),
     ("header alone", f"{HEAD}\n", "holds no label"),
     ("nothing", "", "lacks the column file"),
     ("zero bytes", f"{HEAD}\na\0.mp4,liver,0,1,present\n", "is not text"),

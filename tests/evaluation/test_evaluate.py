@@ -13,9 +13,11 @@ from support.timelines import timeline
 
 from seqcls.datasets.labels import ClipLabels, LabelledSpan
 from seqcls.errors import DataError
-from seqcls.evaluation import evaluate
-from seqcls.evaluation.evaluate import ClipTruth, align_labels, evaluate_clips, pooled_metrics
+from seqcls.evaluation.clip_truth import ClipTruth, align_labels
+from seqcls.evaluation.evaluate import evaluate_clips, pooled_metrics
+from seqcls.geometry import Region
 from seqcls.intervals import IntervalOptions
+from seqcls.reprocess import events_of
 
 
 def labels(states: str, organ: str = "liver", patient: str = "P1") -> ClipLabels:
@@ -86,16 +88,55 @@ def test_the_threshold_is_the_organs_onset() -> None:
     assert pooled_metrics([lower]).organs[0].frames.threshold == 0.4
 
 
-def test_patients_are_drawn_not_clips(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert evaluate.ROUNDS == 200
-    monkeypatch.setattr(evaluate, "ROUNDS", 30)
+def test_patients_are_drawn_not_clips() -> None:
     good, bad = "..PP", "PP.."
-    clips = [truth(good, "..PP", "P1"), truth(good, "..PP", "P1"), truth(bad, "..PP", "P2")]
+    clips = [truth(good, "..PP", "P0"), *(truth(good, "..PP", f"P{n}") for n in range(10)), truth(bad, "..PP", "P9")]
     (organ,) = pooled_metrics(clips).organs
-    assert (organ.accuracy.groups, organ.accuracy.rounds) == (2, 30)
-    assert organ.accuracy.value == organ.frames.accuracy == pytest.approx(2 / 3)
-    assert (organ.accuracy.low, organ.accuracy.high) == (0.0, 1.0)
-    assert organ.auroc.groups == 2 and organ.frames.count == 12 and organ.intervals.clips == 3
+    accuracy = organ.spread["accuracy"]
+    assert (organ.patients, accuracy.groups, accuracy.rounds) == (10, 10, 1000)
+    assert accuracy.value == organ.frames.accuracy == pytest.approx(11 / 12)
+    assert 0.5 < accuracy.low < 11 / 12 < accuracy.high == 1.0
+    assert organ.frames.count == 48 and organ.intervals.clips == 12
+    (few,) = pooled_metrics(clips[:5]).organs
+    assert few.patients == 4 and math.isnan(few.spread["accuracy"].low) and few.spread["sensitivity"].value == 1.0
+
+
+def test_subgroups_by_scanner_and_site() -> None:
+    """The scanner by the labels, else the DICOM header, else the layout."""
+    made = timeline(liver="..PP")
+    header = replace(made, source=replace(made.source, details=(("scanner", "ACME One"),)))
+    region = Region(0, 0, 10, 10, 640, 480, kind="convex")
+    layout = replace(made, provenance=replace(made.provenance, regions=(region,)))
+    own = replace(labels("..PP"), scanner="Two", site="north")
+    clips = [align_labels(made, own), align_labels(header, labels("PPPP", patient="P2")), align_labels(layout, own)]
+    clips.append(align_labels(layout, labels("..PP", patient="P3")))
+    assert [(clip.scanner, clip.scanner_from, clip.site) for clip in clips] == [
+        ("Two", "labels", "north"),
+        ("ACME One", "DICOM header", ""),
+        ("Two", "labels", "north"),
+        ("convex in 640 x 480", "layout", ""),
+    ]
+    groups = {(g.by, g.name): g.organs[0] for g in pooled_metrics(clips).subgroups}
+    assert {key: organ.patients for key, organ in groups.items()} == {
+        ("scanner", "ACME One"): 1, ("scanner", "Two"): 1, ("scanner", "convex in 640 x 480"): 1,
+        ("site", "not stated"): 2, ("site", "north"): 1,
+    }  # fmt: skip
+    assert groups["scanner", "ACME One"].frames.accuracy == 0.5 and groups["site", "north"].intervals.clips == 2
+    assert pooled_metrics(clips[:1]).subgroups == ()
+
+
+def test_the_time_that_is_unknown_and_the_delay() -> None:
+    """Of 1.4 s labelled, 0.2 s are unknown; the presence found is certain with its third frame, 0.2 s after its begin:
+    that is labelled 0.1 s earlier."""
+    one = truth("..??....PPPPPPPPPP", ".......PPPPPPP....")
+    counts = one.counts(0, 0.2)
+    assert counts.unknown_s == pytest.approx(0.2) and counts.duration_s == pytest.approx(1.8)
+    (event,) = [e for e in events_of(one.timeline) if e.state == "present"]
+    assert counts.delay_s == (pytest.approx(event.final_s - 0.7),) and event.final_s > 0.8
+    (organ,) = pooled_metrics([one]).organs
+    assert organ.intervals.unknown_share == pytest.approx(0.2 / 1.8)
+    assert organ.intervals.delays == 1 and organ.spread["delay_median_s"].value == pytest.approx(counts.delay_s[0])
+    assert truth("PPPP......", "PPPP......").counts(0, 0.2).delay_s == ()  # it may have been there before the clip
 
 
 def test_an_organ_without_labels_is_left_out() -> None:
@@ -128,10 +169,18 @@ def test_the_record_for_json() -> None:
     labelled = replace(labels(".PPP", patient="P7"), file="P7/clip.mp4")
     record = pooled_metrics([align_labels(timeline(liver="..PP"), labelled)]).to_dict()
     assert record["clips"] == [
-        {"file": "P7/clip.mp4", "verdict": "complete", "patient": "P7", "frames": 4, "accuracy": {"liver": 0.75}}
+        {
+            "file": "P7/clip.mp4",
+            "verdict": "complete",
+            "patient": "P7",
+            "scanner": "",
+            "site": "",
+            "frames": 4,
+            "accuracy": {"liver": 0.75},
+        }
     ]
     assert record["organs"][0]["organ"] == "liver"
-    assert set(record["organs"][0]) == {"organ", "frames", "auroc", "accuracy", "intervals"}
+    assert set(record["organs"][0]) == {"organ", "patients", "frames", "intervals", "spread"}
     json.dumps(record)
 
 

@@ -153,15 +153,21 @@ def test_interval_metrics_by_hand() -> None:
         "predictions": 3,
         "false_events": 2,
         "false_events_per_min": pytest.approx(60 * 2 / 29.7),
+        "missed_events_per_min": pytest.approx(60 * 1 / 29.7),
         "f1_at": pytest.approx((0.4, 0.4, 0.4)),
         "edit": pytest.approx((1 + 1 / 3) / 2),  # APAPA, APAPA; A, APA
         "event_f1": pytest.approx(0.4),
+        "collar_s": 0.2,
         "onsets": 1,
         "onset_median_s": pytest.approx(0.1),
         "onset_p90_s": pytest.approx(0.1),
         "offsets": 1,
         "offset_median_s": pytest.approx(0.3),
         "offset_p90_s": pytest.approx(0.3),
+        "unknown_share": pytest.approx(math.nan, nan_ok=True),
+        "delays": 0,
+        "delay_median_s": pytest.approx(math.nan, nan_ok=True),
+        "delay_p90_s": pytest.approx(math.nan, nan_ok=True),
     }
 
 

@@ -7,15 +7,25 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import precision_score
 
 from seqcls.evaluation.metrics import (
+    BINS,
     Estimate,
     auroc,
     average_precision,
     bootstrap,
+    brier,
+    calibration_error,
+    draws,
     frame_metrics,
     metrics_over_groups,
     ratio,
+    refusal,
+    reliability,
 )
 
 NAN = pytest.approx(math.nan, nan_ok=True)
@@ -59,7 +69,15 @@ def test_frame_metrics_by_hand() -> None:
         "accuracy": pytest.approx(5 / 7),
         "sensitivity": pytest.approx(2 / 3),
         "specificity": pytest.approx(3 / 4),
+        "precision": pytest.approx(2 / 3),
         "f1": pytest.approx(4 / 6),
+        # (0.1² + 0.6² + 0.5² + 0.1² + 0.6² + 0.2² + 0.3²) / 7
+        "brier": pytest.approx((0.01 + 0.36 + 0.25 + 0.01 + 0.36 + 0.04 + 0.09) / 7),
+        "ece": pytest.approx((0.1 + 0.6 + 0.5 + 0.1 + 0.6 + 0.2 + 0.3) / 7),  # each in a bin of its own but 0.2, 0.3
+        "true_present": 2,
+        "false_present": 1,
+        "false_absent": 1,
+        "true_absent": 3,
     }
 
 
@@ -100,10 +118,10 @@ def test_bootstrap_draws_whole_groups() -> None:
         seen.add(float(values[index].mean()))
         return float(values[index].mean())
 
-    estimate = bootstrap(mean, groups, rounds=200)
+    estimate = bootstrap(mean, groups, rounds=200, min_groups=2)
     assert seen == {0.0, 0.5, 1.0}
     assert estimate == Estimate(value=0.5, low=0.0, high=1.0, groups=2, rounds=200)
-    assert estimate == bootstrap(mean, groups, rounds=200)
+    assert estimate == bootstrap(mean, groups, rounds=200, min_groups=2)
 
 
 def test_the_interval_of_a_mean_is_that_of_the_normal_distribution() -> None:
@@ -127,46 +145,70 @@ def test_the_draws_depend_on_the_seed_alone() -> None:
     drawn: list[list[list[int]]] = []
     for seed in ({}, {"seed": 0}, {"seed": 1}):
         rows: list[list[int]] = []
-        bootstrap(lambda index, rows=rows: rows.append(index.tolist()) or 0.0, [*"abcdefgh"], rounds=20, **seed)
+        bootstrap(lambda index, rows=rows: rows.append(index.tolist()) or 0.0, [*"abcdefghij"], rounds=20, **seed)
         drawn.append(rows)
     assert drawn[0] == drawn[1] != drawn[2]
-    assert drawn[0][0] == list(range(8))  # all of them once, then 20 draws of 8
-    assert len(drawn[0]) == 21 and all(len(draw) == 8 and set(draw) <= set(range(8)) for draw in drawn[0])
-    assert set().union(*drawn[0][1:]) == set(range(8))
-
-
-def test_a_draw_is_measured_once() -> None:
-    """Two groups can be drawn in three ways."""
-    drawn: list[list[int]] = []
-    estimate = bootstrap(lambda index: drawn.append(index.tolist()) or float(index.sum()), ["b", "a"], rounds=60)
-    assert sorted(drawn[1:]) == [[0, 0], [1, 0], [1, 1]] and estimate.rounds == 60
+    assert drawn[0][0] == list(range(10))  # all of them once, then 20 draws of 10
+    assert len(drawn[0]) == 21 and all(len(draw) == 10 and set(draw) <= set(range(10)) for draw in drawn[0])
+    assert set().union(*drawn[0][1:]) == set(range(10))
 
 
 def test_draws_without_both_classes_are_left_out() -> None:
     truth, score = np.array([1, 0]), np.array([0.9, 0.1])
-    estimate = bootstrap(lambda index: auroc(truth[index], score[index]), ["a", "b"], rounds=40)
+    estimate = bootstrap(lambda index: auroc(truth[index], score[index]), ["a", "b"], rounds=40, min_groups=2)
     assert (estimate.value, estimate.low, estimate.high) == (1.0, 1.0, 1.0)
     assert 10 < estimate.rounds < 30  # half of the draws take one patient twice
 
 
-@pytest.mark.parametrize("groups", [["a", "a"], []], ids=["one group", "nothing"])
-def test_bootstrap_of_less_than_two_groups_gives_no_interval(groups: list[str]) -> None:
-    estimate = bootstrap(lambda index: float(len(index)), groups)
-    assert asdict(estimate) == {
-        "value": len(groups),
-        "low": NAN,
-        "high": NAN,
-        "groups": len(set(groups)),
-        "rounds": 0,
-    }
+@pytest.mark.parametrize("count", [0, 1, 9])
+def test_no_interval_over_fewer_than_ten_groups(count: int) -> None:
+    estimate = bootstrap(lambda index: float(len(index)), [str(n) for n in range(count)] * 2)
+    assert asdict(estimate) == {"value": 2 * count, "low": NAN, "high": NAN, "groups": count, "rounds": 0}
+    assert refusal(count) == f"n/a: {count} patient{'s' * (count != 1)}; an interval needs 10"
+    assert refusal(10) == "" and bootstrap(lambda index: 1.0, [str(n) for n in range(10)], rounds=3).low == 1.0
+
+
+def test_draws_take_every_group_as_often_as_any() -> None:
+    drawn = draws(4, 5000)
+    assert drawn.shape == (5000, 4) and (drawn.sum(axis=1) == 4).all()
+    assert drawn.mean(axis=0) == pytest.approx([1.0] * 4, abs=0.05)
+    assert np.array_equal(drawn, draws(4, 5000)) and draws(4, 0).shape == (0, 4)
+
+
+def test_calibration_error_by_hand() -> None:
+    """Two frames of the bin 0.8 to 0.867, mean 0.84, one of them present; one at 0.1, absent."""
+    truth, score = [1, 0, 0], [0.86, 0.82, 0.1]
+    assert calibration_error(truth, score) == pytest.approx((2 * 0.34 + 0.1) / 3)
+    found = reliability(truth, score)
+    assert found.count.tolist() == [0, 1, *[0] * 10, 2, 0, 0]
+    assert (found.score[12], found.present[12]) == (pytest.approx(0.84), 0.5) and math.isnan(found.score[5])
+    assert math.isnan(calibration_error([], [])) and math.isnan(calibration_error([1], [math.nan]))
+    assert math.isnan(brier([], [])) and brier([1, 0], [1.0, 0.5]) == pytest.approx(0.125)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 30)), min_size=1, max_size=60))
+@settings(max_examples=60, deadline=None)
+def test_bins_are_those_of_scikit_learn(frames: list[tuple[bool, int]]) -> None:
+    """Scores on the edges of bins included."""
+    truth, score = np.array([t for t, _ in frames]), np.array([s / 30 for _, s in frames])
+    found = reliability(truth, score)
+    present, mean = calibration_curve(truth, score, n_bins=BINS)
+    here = found.count > 0
+    assert found.present[here] == pytest.approx(present) and found.score[here] == pytest.approx(mean)
+    m = frame_metrics(truth, score)
+    assert m.precision == pytest.approx(precision_score(truth, score >= 0.5, zero_division=math.nan), nan_ok=True)
+    assert (m.true_present, m.false_present) == (
+        int((truth & (score >= 0.5)).sum()),
+        int((~truth & (score >= 0.5)).sum()),
+    )
 
 
 def test_metrics_over_patients() -> None:
-    truth, score, patients = [1, 0, 1, 0], [0.9, 0.6, 0.8, 0.1], np.array(["P1", "P1", "P2", "P2"])
+    truth, score, patients = [1, 0] * 10, [0.9, 0.6, 0.8, 0.1] * 5, np.array([f"P{n // 2}" for n in range(20)])
     frames, area, accuracy = metrics_over_groups(truth, score, patients, threshold=0.6, rounds=40)
     assert (frames.accuracy, frames.threshold, frames.auroc) == (0.75, 0.6, 1.0)
-    assert area == Estimate(value=1.0, low=1.0, high=1.0, groups=2, rounds=40)
-    assert accuracy == Estimate(value=0.75, low=0.5, high=1.0, groups=2, rounds=40)
+    assert area == Estimate(value=1.0, low=1.0, high=1.0, groups=10, rounds=40)
+    assert (accuracy.value, accuracy.groups) == (0.75, 10) and 0.5 <= accuracy.low < 0.75 < accuracy.high <= 1.0
     default, _, accuracy = metrics_over_groups([1.0, 0.0], [0.5, 0.49], np.array(["P1", "P2"]), rounds=1)
     assert (default.threshold, accuracy.value) == (0.5, 1.0)
 

@@ -8,13 +8,22 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
 from seqcls.sources import dicom_fields
-from seqcls.sources.dicom_fields import number, numbers, several, text, whole
+from seqcls.sources.dicom_fields import number, numbers, scanner_of, several, text, whole
 
 
 def raw(value: bytes, vr: str = "DS") -> Dataset:
     ds = Dataset()
     ds[0x00181063] = RawDataElement(Tag(0x00181063), vr, len(value), value, 0, False, True)
     return ds
+
+
+def test_the_scanner_is_named_by_its_maker_and_model() -> None:
+    ds = Dataset()
+    assert scanner_of(ds) == ()
+    ds.Manufacturer = "ACME"
+    assert scanner_of(ds) == (("scanner", "ACME"),)
+    ds.ManufacturerModelName = "One\x1b[2J"
+    assert scanner_of(ds) == (("scanner", r"ACME One\x1b[2J"),)
 
 
 def test_values_are_read_or_left_out() -> None:

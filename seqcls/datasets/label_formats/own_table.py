@@ -41,7 +41,10 @@ def _span(cells: dict[str, str], where: str) -> LabelledSpan:
             f"{where}: the patient is {cut(cells['patient'])!r}; put numbers with a decimal comma into quotes"
         )
     state, file = state_of(cells["state"], where), cells["path"] or cells["file"]
-    return LabelledSpan(file, cells["organ"], state, start_s, end_s, patient=cells["patient"], where=where)
+    return LabelledSpan(
+        file, cells["organ"], state, start_s, end_s, patient=cells["patient"], where=where, scanner=cells["scanner"],
+        site=cells["site"],
+    )  # fmt: skip
 
 
 def state_of(text: str, where: str) -> Label:
