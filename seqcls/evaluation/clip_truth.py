@@ -41,7 +41,7 @@ class ClipTruth:
 
     def frames(self, column: int) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
         """Truth and raw score of the organ's scorable frames: those that are labelled and were classified."""
-        codes, scores = self.codes[:, column], self.timeline.scores.raw[:, column].astype(np.float64)
+        codes, scores = self.codes[:, column], scored(self.timeline)[:, column]
         scorable = (codes != IGNORE) & ~np.isnan(scores)
         return codes[scorable] == PRESENT, scores[scorable]
 
@@ -91,6 +91,13 @@ class ClipTruth:
             if presence[0] in absences_end_s and first is not None and first[0] in final_s:
                 delays.append(final_s[first[0]] - presence[0])
         return delays
+
+
+def scored(timeline: Timeline) -> NDArray[np.float64]:
+    """(T, K), the raw scores of the frames that could be scored, NaN of the others, also where these have a score."""
+    raw = timeline.scores.raw.astype(np.float64)
+    raw[[reason != "" for reason in timeline.scores.reason]] = np.nan
+    return raw
 
 
 def _overlap(one: Span, other: Span) -> float:

@@ -86,8 +86,8 @@ def average_precision(truth: ArrayLike, score: ArrayLike) -> float:
 
 
 def brier(truth: ArrayLike, score: ArrayLike) -> float:
-    """Mean squared distance of score (N,) 0..1 and truth (N,) 0 or 1 (Brier 1950). NaN for none, and where a score is no
-    probability."""
+    """Mean squared distance of score (N,) 0..1 and truth (N,) 0 or 1 (Brier 1950). NaN for none, and where a score is
+    no probability."""
     from sklearn.metrics import brier_score_loss
 
     positive, scores = _arrays(truth, score)

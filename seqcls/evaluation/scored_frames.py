@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from seqcls.datasets.dataset import FrameSet
 from seqcls.detector import BATCH, Detector
 from seqcls.errors import DataError
-from seqcls.evaluation.clip_truth import IGNORE, PRESENT, ClipTruth
+from seqcls.evaluation.clip_truth import IGNORE, PRESENT, ClipTruth, scored
 from seqcls.files import nfc
 
 
@@ -57,7 +57,7 @@ def frames_of_clips(clips: Sequence[ClipTruth]) -> ScoredFrames:
     return ScoredFrames(
         organs=first.organs,
         codes=np.concatenate([clip.codes for clip in clips]),
-        score=np.concatenate([table.raw for table in tables]).astype(np.float64),
+        score=np.concatenate([scored(clip.timeline) for clip in clips]),
         clip=each("file"),
         patient=each("patient"),
         scanner=each("scanner"),
