@@ -38,6 +38,7 @@ from seqcls.cli import (
     results,
     review,
     run,
+    split,
     train,
 )
 from seqcls.errors import SeqclsError, UsageError, one_line
@@ -137,6 +138,7 @@ for _command in (
     demo.demo,
     extract.inspect,
     extract.extract,
+    split.split,
     train.train,
     evaluate.evaluate,
     agree.agree,

@@ -93,6 +93,9 @@ def extract(
         float | None, SPLIT("SHARE", "Of the patients, 0 for none. Default: 0.2 where there are enough.")
     ] = None,
     seed: Annotated[int, SPLIT("N", "Decides who is held out.")] = 0,
+    split: Annotated[
+        Path | None, SPLIT("FILE", "Who is held out: from `seqcls split`, instead of the two above.", "--split")
+    ] = None,
     leaky_random_split: Annotated[
         bool, SPLIT("", "Split by frame: it overstates accuracy by 5 to 30 %.", "--leaky-random-split")
     ] = False,
@@ -103,11 +106,18 @@ def extract(
     given = locals()
     from seqcls.datasets.extract import ExtractOptions
     from seqcls.datasets.extract import extract as extract_frames
+    from seqcls.datasets.split_file import read_split
     from seqcls.gate import GateOptions
     from seqcls.geometry import Geometry
 
     geometry = Geometry(region=parse_region(region), layouts=options.known_layouts(layouts))
-    extract_options = options.picked(ExtractOptions, given, geometry=geometry, gate=GateOptions(enabled=gate))
+    extract_options = options.picked(
+        ExtractOptions,
+        given,
+        geometry=geometry,
+        gate=GateOptions(enabled=gate),
+        split=None if split is None else read_split(split),
+    )
     names = options.pseudonyms(hash_names, [clips], [labels, output])
     found = labelled_clips(clips, labels, patients, outside=outside, names=names)
     with only_writer(output.resolve(), is_folder=False):

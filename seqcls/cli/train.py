@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from seqcls.datasets.dataset import FrameSet
     from seqcls.datasets.labels import ClipLabels
+    from seqcls.datasets.split_file import Split
     from seqcls.geometry import Layout
     from seqcls.pseudonyms import Pseudonyms
     from seqcls.training.crossvalidation import Fold
@@ -59,6 +60,10 @@ def train(
     skip_corrupt: Annotated[bool, DATA("", "Leave out unreadable images.", "--skip-corrupt")] = False,
     folds: Annotated[
         str | None, DATA("N|groups", "Cross-validate first, leaving out patients: in N groups, or each alone.")
+    ] = None,
+    split: Annotated[
+        Path | None,
+        DATA("FILE", "Who is for training, for validation, and in which fold: from `seqcls split`.", "--split"),
     ] = None,
     weights: Annotated[
         str, TRAINING("auto|imagenet|none|FILE", "Where to start. auto: imagenet if downloaded before, else none.")
@@ -110,6 +115,7 @@ def train(
         raise DataError(f"{data}: no such file or folder; check the name")
     with only_writer(output, is_folder=False):
         options.check_outputs(output, overwrite=overwrite)
+        from seqcls.datasets.split_file import read_split
         from seqcls.models.file import write_model
         from seqcls.training.plots import remove_history, write_history
         from seqcls.training.train import train as train_frames
@@ -118,9 +124,12 @@ def train(
         key = "" if labels is None else os.environ.get(options.HASH_NAMES, "")
         names = options.pseudonyms(Path(key) if key else None, [data], [labels, output])
         clips = known_clips(data, labels, patients, organ, names)
+        kept = None if split is None else read_split(split)
+        if kept is not None and folds is not None:
+            kept.parts("groups" if folds == "groups" else int(folds))
         train_options = resolve_weights(train_options)
         side = size if size is not None else SIZE_SCRATCH if train_options.weights == "none" else SIZE_PRETRAINED
-        frames = load(data, clips, organ, side, skip_corrupt, options.known_layouts(layouts))
+        frames = load(data, clips, organ, side, skip_corrupt, options.known_layouts(layouts), kept)
         folder = output.with_name(f"{output.stem}-training")
         with console.stops_cleanly() as should_stop:
             unseen = None if folds is None else cross_validate(frames, train_options, folds, folder, should_stop)
@@ -184,18 +193,21 @@ def load(
     size: int,
     skip_corrupt: bool,
     layouts: tuple[Layout, ...] = (),
+    split: Split | None = None,
 ) -> FrameSet:
     """Frames from a folder or straight from clips, with warnings about what a person should know of them."""
     from seqcls.datasets.dataset import frames_from_clips, leakage, load_frames
+    from seqcls.datasets.split_file import with_split
     from seqcls.geometry import Geometry
 
     geometry = Geometry(size=size, layouts=layouts)
     if clips is None:
         with console.progress("reading frames", None) as advance:
             frames = load_frames(data, geometry, skip_corrupt=skip_corrupt, progress=lambda done, total: advance(done))
+        frames = frames if split is None else with_split(frames, split)
     else:
         with console.progress("reading clips", len(clips), "clips") as advance:
-            frames = frames_from_clips(clips, geometry, progress=lambda done, total: advance(done))
+            frames = frames_from_clips(clips, geometry, split=split, progress=lambda done, total: advance(done))
     for message in frames.messages:
         console.warn(message)
     same, held = leakage(frames), int((frames.split == "validation").sum())

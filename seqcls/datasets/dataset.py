@@ -30,6 +30,7 @@ from seqcls.datasets.frame_table import (
 from seqcls.datasets.labelled_frames import LabelledClip, groups_of
 from seqcls.datasets.labels import ClipLabels
 from seqcls.datasets.split import hold_out
+from seqcls.datasets.split_file import Split, with_split
 from seqcls.errors import DataError, SourceError
 from seqcls.files import nfc
 from seqcls.files.named_files import read_regular
@@ -60,6 +61,7 @@ class FrameSet:
     geometry: how a clip's frames become such images. hash: of the files and labels. messages: for the user.
     regions: the different ultrasound regions of the clips. digests: ``clip_digest`` of the clips that are known files.
     scanner, site (N,) str: where each frame comes from, empty where not stated; None where nothing is.
+    kept_split: the file that ``split`` is of, see ``with_split``.
     """
 
     images: Image
@@ -77,6 +79,7 @@ class FrameSet:
     digests: Mapping[str, str] = field(default_factory=dict)
     scanner: NDArray[np.str_] | None = None
     site: NDArray[np.str_] | None = None
+    kept_split: Split | None = None
 
     def counts(self, rows: NDArray[np.int64]) -> tuple[dict[str, int], ...]:
         """Per organ, how many of these frames are labelled "present" and "absent"."""
@@ -155,24 +158,34 @@ def load_frames(
 
 
 def frames_from_clips(
-    clips: Sequence[tuple[Path, ClipLabels]], geometry: Geometry, *, progress: Advance | None = None
+    clips: Sequence[tuple[Path, ClipLabels]],
+    geometry: Geometry,
+    *,
+    split: Split | None = None,
+    progress: Advance | None = None,
 ) -> FrameSet:
-    """Read labelled clips straight into memory, split by patient as ``extract`` does. Raises DataError, SourceError."""
+    """Read labelled clips straight into memory, split by patient as ``extract`` does, or as the kept ``split`` says.
+
+    Raises DataError, SourceError.
+    """
+    if split is not None:  # before anything is read that takes long
+        split.require_match(split.group_of(labels.patient, labels.file) for _, labels in clips)
     geometry = with_layouts(geometry, [partial(open_source, path) for path, _ in clips])
     rows: list[Row] = []
     images: list[Image] = []
     regions: list[Region] = []
     digest = hashlib.sha256()
-    held, message = hold_out(groups_of(clips), None, 0)
+    held, message = (split.held_out, "") if split is not None else hold_out(groups_of(clips), None, 0)
     messages: list[str] = []
     for done, (path, labels) in enumerate(clips):
         clip = LabelledClip(path, labels, geometry)
         for frame, region, states in clip:
             image = geometry.apply(frame.image, region)
             digest.update(image.tobytes() + repr(states).encode())
-            split = "validation" if labels.patient in held else "train"
             origin = {"scanner": labels.scanner, "site": labels.site}
-            rows.append(Row(path, labels.file, labels.patient, frame.time_s, split, states, **origin))
+            group = labels.patient if split is None else nfc(split.group_of(labels.patient, labels.file))
+            side = "validation" if group in held else "train"
+            rows.append(Row(path, labels.file, labels.patient, frame.time_s, side, states, **origin))
             images.append(image)
         messages += clip.messages()
         if clip.region is not None:
@@ -183,7 +196,8 @@ def frames_from_clips(
     messages = list(dict.fromkeys([message] * bool(message) + messages))
     made = _frame_set(rows, np.stack(images), geometry, digest.hexdigest(), messages, regions)
     digests = {labels.file: clip_digest(str(path)) for path, labels in clips}
-    return replace(made, digests={name: known for name, known in digests.items() if known})
+    made = replace(made, digests={name: known for name, known in digests.items() if known})
+    return made if split is None else with_split(made, split)
 
 
 def leakage(frames: FrameSet) -> int:

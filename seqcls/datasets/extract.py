@@ -30,6 +30,7 @@ from seqcls.datasets.frame_table import (
 from seqcls.datasets.labelled_frames import LabelledClip, groups_of
 from seqcls.datasets.labels import ClipLabels
 from seqcls.datasets.split import hold_out
+from seqcls.datasets.split_file import Split
 from seqcls.errors import DataError, OutputError, UsageError, one_line
 from seqcls.files import nfc, require_writable
 from seqcls.files.temporaries import replace_folder, temporary_folder
@@ -60,6 +61,8 @@ class ExtractOptions:
     """Share of the patients held out, 0 for none, None for 0.2 where there are enough."""
     seed: int = 0
     """Chooses who is held out."""
+    split: Split | None = None
+    """Who is on which side, instead of ``validation`` and ``seed``."""
     leaky_random_split: bool = False
     """Split by frame instead, which overstates accuracy by 5 to 30 % (10.1038/s41597-022-01618-6)."""
     overwrite: bool = False
@@ -70,6 +73,8 @@ class ExtractOptions:
             raise UsageError(f"every must be 1 or more, not {self.every}")
         if self.validation is not None and not 0 <= self.validation <= 0.5:
             raise UsageError(f"the validation share must lie between 0 and 0.5, not {self.validation}")
+        if self.split is not None and (self.validation is not None or self.leaky_random_split):
+            raise UsageError("a split says who is held out; leave validation and leaky_random_split out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,10 @@ def extract(
     refuse_to_overwrite(out, options.overwrite)
     require_writable(out.parent)
     held, message = frozenset[str](), ""
-    if not options.leaky_random_split:
+    if options.split is not None:
+        options.split.require_match(options.split.group_of(labels.patient, labels.file) for _, labels in clips)
+        held = options.split.held_out
+    elif not options.leaky_random_split:
         held, message = hold_out(groups_of(clips), options.validation, options.seed)
     options = replace(
         options, geometry=with_layouts(options.geometry, [partial(open_source, path) for path, _ in clips])
@@ -162,7 +170,7 @@ class _Writer:
             ok, image = cv2.imencode(".png", crop, [cv2.IMWRITE_PNG_COMPRESSION, 1])
             if not ok:
                 raise DataError(f"{labels.file}: frame {frame.index} cannot be written as PNG")
-            data, split = image.tobytes(), self._split(labels.patient)
+            data, split = image.tobytes(), self._split(labels)
             first = self._write(data, split, f"{stem}_{frame.index:06d}.png", states)
             digest = hashlib.sha256(data).hexdigest()
             origin = {"scanner": labels.scanner, "site": labels.site}
@@ -203,11 +211,13 @@ class _Writer:
         gave = sum(clip.frames > 0 for clip in self._clips)
         return ExtractSummary(len(rows), gave, organs, dict(counts), told)
 
-    def _split(self, patient: str) -> str:
+    def _split(self, labels: ClipLabels) -> str:
         if self._options.leaky_random_split:
             share = 0.2 if self._options.validation is None else self._options.validation
             return "validation" if self._random.random() < share else "train"
-        return "validation" if patient in self._held else "train"
+        kept = self._options.split
+        group = labels.patient if kept is None else nfc(kept.group_of(labels.patient, labels.file))
+        return "validation" if group in self._held else "train"
 
     def _stem(self, path: Path) -> str:
         """Distinct, and fit for any file system."""

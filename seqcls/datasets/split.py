@@ -1,10 +1,13 @@
-"""Which patients are held out for validation: whole patients, never single frames, and only where there are enough."""
+"""Which patients are held out for validation, and which are left out together in a fold: whole patients, never single
+frames, and for validation only where there are enough."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqcls.errors import DataError
 
@@ -14,6 +17,8 @@ MIN_GROUPS = 5
 SHARE = 0.2
 #: What a group (patient or clip) shows: pairs of organ and state ("present" or "absent").
 Shown = Set[tuple[str, str]]
+#: What is left out as a whole.
+Unit = Literal["patient", "clip"]
 
 
 def hold_out(groups: Mapping[str, Shown], share: float | None, seed: int) -> tuple[frozenset[str], str]:
@@ -47,6 +52,41 @@ def hold_out(groups: Mapping[str, Shown], share: float | None, seed: int) -> tup
         if len(held) < wanted and name not in held and _is_free(name, held, carriers):
             held.add(name)
     return frozenset(held), ""
+
+
+def grouping_of(patients: NDArray[np.str_], clips: NDArray[np.str_]) -> tuple[Unit, NDArray[np.str_]]:
+    """What is left out as a whole, and each item's: (N,) its patient, or its clip where there is one patient.
+
+    Raises DataError where there is one clip.
+    """
+    units: tuple[tuple[Unit, NDArray[np.str_]], ...] = (("patient", patients), ("clip", clips))
+    for unit, names in units:
+        if len(np.unique(names)) >= 2:
+            return unit, np.asarray(names)
+    raise DataError("all frames are of one clip: nothing can be left out; label more clips")
+
+
+def folds_of(
+    groups: NDArray[np.str_], present: NDArray[np.bool_], folds: int | Literal["groups"]
+) -> tuple[tuple[str, ...], ...]:
+    """The groups of each fold: each group by itself, or so that what shows presence is spread evenly.
+
+    groups (N,): of each item, ``present`` (N,): whether it shows any organ. The same data give the same folds.
+    """
+    names = [str(name) for name in np.unique(groups)]
+    if folds == "groups" or folds >= len(names):
+        return tuple((name,) for name in names)
+    if folds < 2:
+        raise DataError(f"{folds} folds leave nothing to compare; ask for 2 or more")
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    if min(np.count_nonzero(present), np.count_nonzero(~present)) < folds:
+        # scikit-learn wants as many of each; their shares are what it spreads.
+        groups, present = np.tile(groups, folds), np.tile(present, folds)
+    parts = (
+        np.unique(groups[tested]).tolist() for _, tested in StratifiedGroupKFold(folds).split(groups, present, groups)
+    )
+    return tuple(sorted(map(tuple, parts)))
 
 
 def _cover(groups: Mapping[str, Shown], carriers: Mapping[tuple[str, str], set[str]], order: list[str]) -> set[str]:

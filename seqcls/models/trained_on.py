@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from seqcls.errors import ModelError
 from seqcls.files import nfc
 from seqcls.files.json_record import at_most
-from seqcls.text.wording import count_of, cut
+from seqcls.text.wording import count_of, names_of
 
 #: What of a clip, or of a patient's frames, a model has seen before.
 Evidence = Literal["clip", "frames", "patient"]
@@ -132,14 +132,14 @@ def seen_messages(seen: Mapping[str, tuple[Evidence, ...]], unit: str = "clip") 
     if same:
         verb = "was" if len(same) == 1 else "were"
         messages.append(
-            f"{len(same)} of {count_of(len(seen), unit)} {verb} trained on ({_few(same)}): their figures say nothing"
-            " about new patients"
+            f"{len(same)} of {count_of(len(seen), unit)} {verb} trained on ({names_of(same, _SHOWN)}): their figures"
+            " say nothing about new patients"
         )
     if alike:
         patients = "is of a patient" if len(alike) == 1 else "are of patients"
         messages.append(
-            f"{len(alike)} of {count_of(len(seen), unit)} {patients} with the name of one trained on ({_few(alike)}):"
-            " if it is the same person, their figures say nothing about new patients"
+            f"{len(alike)} of {count_of(len(seen), unit)} {patients} with the name of one trained on"
+            f" ({names_of(alike, _SHOWN)}): if it is the same person, their figures say nothing about new patients"
         )
     return tuple(messages)
 
@@ -147,11 +147,6 @@ def seen_messages(seen: Mapping[str, tuple[Evidence, ...]], unit: str = "clip") 
 def together(*several: Sequence[TrainedOn]) -> tuple[TrainedOn, ...]:
     """Of a model that was made of others: the marks of all of them, each data set once."""
     return tuple(dict.fromkeys(data for one in several for data in one))
-
-
-def _few(names: Sequence[str]) -> str:
-    more = [f"and {len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
-    return ", ".join([*map(cut, names[:_SHOWN]), *more])
 
 
 def _marks_of_texts(salt: str, kind: str, texts: Iterable[str]) -> Marks:

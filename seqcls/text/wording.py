@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 #: Characters of a name, an id or a cell from a file, in a message about it.
 MAX_SHOWN = 60
 
@@ -15,3 +17,9 @@ def cut(text: object, most: int = MAX_SHOWN) -> str:
     """The text of a file as a message shows it: at most so many characters, whatever it is."""
     text = text if isinstance(text, str) else str(text)
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def names_of(names: Sequence[str], most: int = 5) -> str:
+    """The first of them, each cut, and how many more there are."""
+    more = [f"and {len(names) - most} more"] if len(names) > most else []
+    return ", ".join([*map(cut, names[:most]), *more])

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.datasets.dataset import FrameSet
-from seqcls.datasets.split import MIN_GROUPS
+from seqcls.datasets.split import MIN_GROUPS, folds_of, grouping_of
 from seqcls.errors import DataError
 from seqcls.evaluation.chance import chance_message
 from seqcls.evaluation.metrics import Estimate, FrameMetrics, frame_metrics, metrics_over_groups
@@ -128,29 +128,23 @@ def cross_validate(
 
 
 def grouping(frames: FrameSet) -> tuple[str, NDArray[np.str_]]:
-    """The unit that is left out as a whole, and each frame's: the patient, or the clip where there is one patient."""
-    for unit, names in (("patient", frames.patient), ("clip", frames.clip)):
-        if len(np.unique(names)) >= 2:
-            return unit, np.asarray(names)
-    raise DataError("all frames are of one clip: nothing can be left out; label more clips")
+    """The unit that is left out as a whole, and each frame's: the patient, or the clip where there is one patient.
+
+    Those of the kept split where there is one.
+    """
+    if frames.kept_split is not None:
+        return frames.kept_split.unit, frames.kept_split.groups_of(frames)
+    return grouping_of(frames.patient, frames.clip)
 
 
 def split_groups(
     frames: FrameSet, groups: NDArray[np.str_], folds: int | Literal["groups"]
 ) -> tuple[tuple[str, ...], ...]:
-    """The groups of each fold: each group by itself, or so that frames of presence are spread evenly."""
-    names = [str(name) for name in np.unique(groups)]
-    if folds == "groups" or folds >= len(names):
-        return tuple((name,) for name in names)
-    if folds < 2:
-        raise DataError(f"{folds} folds leave nothing to compare; ask for 2 or more")
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    present = np.any(frames.mask & (frames.targets > 0.5), axis=1)
-    parts = (
-        np.unique(groups[tested]).tolist() for _, tested in StratifiedGroupKFold(folds).split(groups, present, groups)
-    )
-    return tuple(sorted(map(tuple, parts)))
+    """The groups of each fold: as the kept split says, else as ``folds_of``. Raises UsageError where it says otherwise
+    than ``folds``."""
+    if frames.kept_split is not None:
+        return frames.kept_split.parts(folds)
+    return folds_of(groups, np.any(frames.mask & (frames.targets > 0.5), axis=1), folds)
 
 
 def can_calibrate(frames: FrameSet) -> bool:

@@ -119,6 +119,8 @@ def train(
         "device": str(choose_device(options.device)),
         "leaked_frames": leakage(frames) if train_index is None and validation_index is None else 0,
     }
+    if frames.kept_split is not None:
+        summary["split"] = frames.kept_split.summary()
     header, messages = make_header(frames, rows, *unseen, summary)
     header = replace(header, trained_on=trained_on(frames, np.union1d(rows, held_out), options))
     scores = header.probabilities(logits)

@@ -23,6 +23,7 @@ def test_commands_are_listed_in_the_order_of_use() -> None:
         "demo",
         "inspect",
         "extract",
+        "split",
         "train",
         "evaluate",
         "agree",
@@ -42,7 +43,7 @@ def test_commands_are_listed_in_the_order_of_use() -> None:
 
 def test_options_are_few_enough_to_read() -> None:
     assert len(inspect.signature(run.run).parameters) <= 36
-    assert len(inspect.signature(train.train).parameters) <= 25
+    assert len(inspect.signature(train.train).parameters) <= 26
 
 
 @pytest.mark.parametrize("command", ["run", "train"])

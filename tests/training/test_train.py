@@ -15,6 +15,7 @@ from support import tiny_network
 from support.frame_sets import QUICK, SIZE, frame_set
 
 from seqcls.datasets.dataset import FrameSet
+from seqcls.datasets.split_file import Split, with_split
 from seqcls.engines import open_engine
 from seqcls.errors import DataError, UsageError
 from seqcls.evaluation.metrics import auroc
@@ -120,6 +121,17 @@ def test_losses_of_training_and_validation_are_of_one_kind(frames: FrameSet) -> 
     shown = [train(same, replace(still, **kind)).history[0] for kind in kinds]
     assert [epoch.loss for epoch in shown] == pytest.approx([shown[0].loss] * 3, rel=1e-4)
     assert shown[1].loss == pytest.approx(shown[1].validation_loss, rel=0.2)
+
+
+def test_a_kept_split_is_hashed_into_the_model(frames: FrameSet) -> None:
+    split = Split(
+        unit="patient", sides={"p0": "train", "p1": "train", "p2": "validation"}, folds={}, method="by hand", seed=7,
+        data="", name="split.json", digest="123abc",
+    )  # fmt: skip
+    result = train(with_split(frames, split), replace(QUICK, epochs=1))
+    expected = {"file": "split.json", "sha256": "123abc", "unit": "patient", "method": "by hand", "seed": 7}
+    assert result.header.training["split"] == expected
+    assert "split" not in train(frames, replace(QUICK, epochs=1)).header.training
 
 
 def test_without_validation_the_last_weights_are_kept(frames: FrameSet) -> None:
