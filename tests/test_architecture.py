@@ -49,7 +49,7 @@ IMPORTS: dict[str, set[str]] = {
     "preprocess": {"types", "geometry", "gate", "keepable", "cv2"},
     "where": {"errors", "files", "types", "timeline"},
     "adaptive": {"errors", "types", "intervals", "smoothing", "engines", "preprocess"},
-    "datasets": {"text", "errors", "files", "types", "timemap", "geometry", "sources", "gate", "layouts", "keepable", "preprocess", "cv2"},
+    "datasets": {"text", "errors", "files", "types", "timemap", "geometry", "sources", "gate", "layouts", "keepable", "preprocess", "cv2", "sklearn"},
     "rendering": {"palette", "text", "errors", "files", "types", "timemap", "geometry", "sources", "gate", "keepable", "timeline", "preprocess", "PIL", "av", "cv2"},
     "reprocess": {"types", "intervals", "pauses", "smoothing", "postprocess", "timeline", "where"},
     "scoring": {"types", "engines", "preprocess"},
@@ -66,7 +66,7 @@ IMPORTS: dict[str, set[str]] = {
     "pictures": {"text", "errors", "files", "types", "smoothing", "sources", "timeline", "adaptive", "detector"},
     "review": {"text", "errors", "files", "local_server", "types", "intervals", "geometry", "sources", "gate", "keepable", "timeline", "preprocess", "rendering", "exports", "journal", "report", "cv2"},
     "convert": {"text", "third_party", "errors", "files", "types", "postprocess", "models", "engines", "datasets", "reprocess", "evaluation"},
-    "training": {"palette", "third_party", "errors", "prefetch", "files", "intervals", "models", "datasets", "evaluation", "scipy", "sklearn", "torch"},
+    "training": {"palette", "third_party", "errors", "prefetch", "files", "intervals", "models", "datasets", "evaluation", "scipy", "torch"},
     "demo": {"phantom", "geometry", "models", "timeline", "datasets", "detector", "exports", "evaluation", "training"},
 }  # fmt: skip
 COMMAND_LINE = {"cli", "__main__"}  # may import everything, and alone typer and rich
