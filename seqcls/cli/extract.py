@@ -124,11 +124,11 @@ def extract(
         with console.progress("extracting", None) as advance:
             summary = extract_frames(found, output, extract_options, on_frame=advance, names=names)
         out = console.results()
-        for split in ("train", "validation"):
+        for side in ("train", "validation"):
             for organ in summary.organs:
-                present, absent = (summary.counts.get((split, organ, state), 0) for state in ("present", "absent"))
+                present, absent = (summary.counts.get((side, organ, state), 0) for state in ("present", "absent"))
                 if present or absent:
-                    out.print(f"{split:<11} {organ}: {present} present, {absent} absent")
+                    out.print(f"{side:<11} {organ}: {present} present, {absent} absent")
         for message in summary.messages:
             console.warn(message)
         console.notify(f"wrote {output}: {count_of(summary.frames, 'frame')} of {count_of(summary.clips, 'clip')}")

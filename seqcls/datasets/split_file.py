@@ -62,8 +62,8 @@ class Labelled:
     @classmethod
     def _of(cls, items: Iterable[tuple[str, str, tuple[tuple[str, bool], ...]]]) -> Labelled:
         kept = list(items)
-        patients, clips = (np.array([nfc(item[place]) for item in kept], np.str_) for place in (0, 1))
-        return cls(patients, clips, tuple(item[2] for item in kept))
+        patients = np.array([nfc(patient) for patient, _, _ in kept], np.str_)
+        return cls(patients, np.array([nfc(clip) for _, clip, _ in kept], np.str_), tuple(own for _, _, own in kept))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
