@@ -174,7 +174,7 @@ def run(
         for folder in () if resume else folders:
             require_no_clips(folder, overwrite=overwrite)
         # Slow to import and needed at the end only: a core is free for it while the model and the clip are opened.
-        threading.Thread(target=load_library, daemon=True).start()
+        threading.Thread(target=load_library).start()  # as a daemon it could abort a program that ends early
         console.notify(f"model {path} ({', '.join(detector.organs)})")
         if watched:
             console.notify(f"engine {detector.engine.description}")

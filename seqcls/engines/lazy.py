@@ -16,13 +16,14 @@ from seqcls.models.file import ModelHeader
 class LazyEngine:
     """Calls ``opening`` in a thread at once; whatever is asked of it waits for the answer, or raises its error.
 
-    See ``Engine``.
+    See ``Engine``. The program does not end before the thread: an interpreter that ends while a thread is inside a
+    C++ library aborts ("FATAL: exception not rethrown") instead of telling its exit code.
     """
 
     def __init__(self, header: ModelHeader, opening: Callable[[], Engine]) -> None:
         self.header = header
         self._opened: Future[Engine] = Future()
-        threading.Thread(target=self._open, args=(opening,), name="seqcls-engine", daemon=True).start()
+        threading.Thread(target=self._open, args=(opening,), name="seqcls-engine").start()
 
     @property
     def precision(self) -> str:
