@@ -41,7 +41,7 @@ def results_in(folder: Path, *, watched: bool) -> list[Path]:
 
 def require_no_clips(folder: Path, *, overwrite: bool) -> None:
     """Raise OutputError where clips of an earlier run would stand beside the results of this one."""
-    from seqcls.exports import CUTS_NAME
+    from seqcls.rendering.cut_files import CUTS_NAME
 
     _require_no_presences(folder / "clips")
     _require_no_cuts(folder / CUTS_NAME, overwrite=overwrite)
@@ -58,8 +58,8 @@ def _require_no_presences(folder: Path) -> None:
 
 def _require_no_cuts(folder: Path, *, overwrite: bool) -> None:
     """Clips of --cut can be made again from the clip, so that --overwrite replaces them, and no others."""
-    from seqcls.exports import cuts_in
     from seqcls.files.temporaries import sweep
+    from seqcls.rendering.cut_files import cuts_in
 
     sweep(folder)
     own, others = cuts_in(folder)

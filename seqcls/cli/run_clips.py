@@ -169,7 +169,7 @@ def _started(
 
 def _write_clip(run: ClipRun, analysis: Analysis | SeqclsError, folder: Path) -> Timeline:
     """What the model finds in a clip, written. Raises the error that kept the clip from being opened."""
-    from seqcls.exports import CUTS_NAME, remove_cuts
+    from seqcls.rendering.cut_files import CUTS_NAME, remove_cuts
     from seqcls.where import where
 
     if isinstance(analysis, SeqclsError):

@@ -100,8 +100,8 @@ class SecondReading:
         return [OVERLAY_NAME]
 
     def _write_cuts(self, clip: FinishedClip, should_stop: Callable[[], bool]) -> list[str]:
-        from seqcls.exports import CUTS_NAME
         from seqcls.rendering.cut import write_cuts
+        from seqcls.rendering.cut_files import CUTS_NAME
 
         with console.progress(f"writing {CUTS_NAME}", len(clip.timeline.scores.index)) as advance:
             cuts = write_cuts(

@@ -33,6 +33,7 @@ from seqcls.datasets.split import hold_out
 from seqcls.datasets.split_file import Split
 from seqcls.errors import DataError, OutputError, UsageError, one_line
 from seqcls.files import nfc, require_writable
+from seqcls.files.safe_names import distinct
 from seqcls.files.temporaries import replace_folder, temporary_folder
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry
@@ -223,12 +224,7 @@ class _Writer:
         """Distinct, and fit for any file system."""
         name = path.stem if self._names is None else Path(self._names.file(path.name)).stem
         base = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", for_terminal(nfc(name))).strip(". ") or "clip"
-        stem, count = base, 1
-        while stem.lower() in self._stems:
-            count += 1
-            stem = f"{base}-{count}"
-        self._stems.add(stem.lower())
-        return stem
+        return distinct(base, self._stems)
 
     def _write(self, data: bytes, split: str, name: str, states: tuple[tuple[str, bool], ...]) -> Path:
         """Write the frame once and link it for every further organ; the first path."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from seqcls.errors import OutputError, one_line
@@ -14,14 +14,12 @@ from seqcls.exports.scores_csv import Progress, write_scores_csv
 from seqcls.exports.subtitles import write_srt, write_vtt
 from seqcls.exports.timeline_json import read_run, write_timeline_json
 from seqcls.files import make_folder, require_free, sync_folder
-from seqcls.files.safe_names import is_clip_name
 from seqcls.files.temporaries import temporary_folder
+from seqcls.rendering.cut_files import CUTS_NAME, remove_cuts
 from seqcls.timeline import Timeline
 
 #: What is written last: where one of them is, a run is whole.
 RUN_ENDS = ("timeline.json", "pictures.csv")
-#: The folder of the clips that `run --cut` writes, in that of a run.
-CUTS_NAME = "cuts"
 #: In the order of removal: as long as an end is there, what it needs is, too.
 _RUN_FILES = ("report.html", "overlay.mp4", "timeline.png", *RUN_ENDS, "intervals.csv", "scores.csv")
 
@@ -99,31 +97,6 @@ def remove_run(folder: Path) -> None:
             sync_folder(folder)
     except OSError as error:
         raise OutputError(f"cannot replace {folder}: {one_line(error)}; choose another place") from error
-
-
-def remove_cuts(folder: Path) -> None:
-    """Remove what `run --cut` wrote into ``folder``, and that where nothing else is in it. Raises OutputError."""
-    own, _ = cuts_in(folder)
-    try:
-        for path in own:
-            path.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot replace {folder}: {one_line(error)}; choose another place") from error
-    if own:
-        with suppress(OSError):
-            folder.rmdir()
-
-
-def cuts_in(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The clips and contact sheets in ``folder`` that `run --cut` wrote, known by their names, and clips of others."""
-    own, others = list[Path](), list[Path]()
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        plain = path.is_file() and not path.is_symlink() and not folder.is_symlink()
-        if plain and is_clip_name(path.name):
-            own.append(path)
-        elif path.suffix == ".mp4":
-            others.append(path)
-    return own, others
 
 
 def _exported(folder: Path, kind: Format) -> Iterator[Path]:

@@ -25,7 +25,7 @@ from seqcls.exports.subtitles import write_srt, write_vtt
 from seqcls.exports.timebase import of_media
 from seqcls.exports.timeline_json import write_timeline_json
 from seqcls.files import require_free
-from seqcls.files.safe_names import safe
+from seqcls.files.safe_names import distinct, safe
 from seqcls.timeline import Timeline
 from seqcls.timemap import TimeMap
 from seqcls.types import ScoreTable
@@ -235,12 +235,7 @@ def _pieces(timeline: Timeline, kind: Format, path: Path) -> Iterator[tuple[Form
         return
     taken = set[str]()
     for organ in timeline.organs:
-        base = name = f"{path.stem}-{safe(organ)}"
-        number = 1
-        while name.casefold() in taken:
-            number += 1
-            name = f"{base}-{number}"
-        taken.add(name.casefold())
+        name = distinct(f"{path.stem}-{safe(organ)}", taken)
         yield kind, of_organ(timeline, organ), path.with_name(f"{name}{path.suffix}")
 
 

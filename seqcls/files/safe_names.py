@@ -22,6 +22,17 @@ def safe(name: str) -> str:
     return f"{fit}_" if fit.split(".")[0].casefold() in _RESERVED else fit or "clip"
 
 
+def distinct(name: str, taken: set[str]) -> str:
+    """The name, with a number behind it where it is among ``taken``, to which it is added: also where upper and lower
+    case are the same."""
+    found, number = name, 1
+    while found.casefold() in taken:
+        number += 1
+        found = f"{name}-{number}"
+    taken.add(found.casefold())
+    return found
+
+
 def clip_name(organ: str, start_s: float) -> str:
     """A file name that every system takes and that stays in its folder."""
     kept = "".join(c if c.isalnum() or c in "-_" else "_" for c in nfc(organ))

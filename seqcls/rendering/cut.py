@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from seqcls.errors import OutputError, UsageError, one_line
 from seqcls.files import atomic_path, require_free
-from seqcls.files.safe_names import clip_name
+from seqcls.files.safe_names import clip_name, distinct
 from seqcls.geometry import Geometry
 from seqcls.rendering.contact_sheet import CheckedFrame, SheetFrames, write_sheet
 from seqcls.rendering.kept_frames import KeptFrame
@@ -114,12 +114,7 @@ def _planned(timeline: Timeline, folder: Path) -> list[_Planned]:
     taken: set[str] = set()
     plans = []
     for interval in presences:
-        base = Path(clip_name(interval.organ, interval.start_s)).stem
-        name, number = base, 1
-        while name.casefold() in taken:
-            number += 1
-            name = f"{base}-{number}"
-        taken.add(name.casefold())
+        name = distinct(Path(clip_name(interval.organ, interval.start_s)).stem, taken)
         first, last = np.searchsorted(timeline.scores.index, (interval.start_index, interval.end_index)).tolist()
         plans.append(_Planned(interval, first, last, folder / f"{name}.mp4", folder / f"{name}-sheet.png"))
     return sorted(plans, key=lambda plan: plan.first)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from seqcls.files.safe_names import safe
+from seqcls.files.safe_names import distinct, safe
 from seqcls.sources.aside import Aside
 from seqcls.sources.dicom_instances import Instance, SeriesFiles
 from seqcls.sources.sniff import kind_by_suffix
@@ -112,13 +112,7 @@ def output_folders(sources: Sequence[FoundSource]) -> list[str]:
     for source, parts in zip(sources, proposed, strict=True):
         if counts["/".join(parts).casefold()] > 1:
             parts = _folder(source, len(series.get(_parent(source), ())) > 1, whole=True)
-        base = name = "/".join(parts)
-        number = 1
-        while name.casefold() in taken:
-            number += 1
-            name = f"{base}-{number}"
-        taken.add(name.casefold())
-        folders.append(name)
+        folders.append(distinct("/".join(parts), taken))
     return folders
 
 

@@ -1,10 +1,10 @@
-"""Names of clips of presences are known again, and no others are."""
+"""Names that are distinct on every disk; those of clips of presences are known again, and no others are."""
 
 from __future__ import annotations
 
 import pytest
 
-from seqcls.files.safe_names import clip_name, is_clip_name
+from seqcls.files.safe_names import clip_name, distinct, is_clip_name
 
 
 @pytest.mark.parametrize(("organ", "start_s"), [("liver", 0.0), ("a b/../c", 86400.5 * 30), ("\u00e4", 1.0), ("", 2.0)])
@@ -21,3 +21,11 @@ def test_a_clip_s_name_is_known_again(organ: str, start_s: float) -> None:
 )  # fmt: skip
 def test_a_person_s_file_is_not_taken_for_one(name: str) -> None:
     assert not is_clip_name(name)
+
+
+def test_a_name_that_is_taken_gets_the_next_free_number() -> None:
+    """Also where it is taken in other letters, or a number is taken already."""
+    taken = {"scores.csv"}
+    names = ["a", "A", "a-3", "a", "a", "Scores.csv"]
+    assert [distinct(name, taken) for name in names] == ["a", "A-2", "a-3", "a-4", "a-5", "Scores.csv-2"]
+    assert taken == {"scores.csv", "a", "a-2", "a-3", "a-4", "a-5", "scores.csv-2"}
