@@ -12,13 +12,43 @@ from support import browser
 
 from seqcls.third_party import switch_off_reporting
 
-# Compiled once, for all processes that tests start: to compile seqcls takes each of them longer than all else it does.
+# Compiled once for all processes that tests start: to compile what it imports takes a third of the time of each start.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 switch_off_reporting()  # tests import some libraries on their own
 if "PYTEST_XDIST_WORKER" in os.environ:  # a process per processor: more threads would only wait for each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 HERE = Path(__file__).resolve().parent
+#: Files that take longest, longest first. pytest-xdist hands out file after file: a long one that came late would run
+#: alone, while the other processes have nothing left to do.
+LONGEST = (
+    "test_privacy.py",
+    "cli/test_run.py",
+    "test_readme.py",
+    "live/test_faults.py",
+    "review/test_page_in_browser.py",
+    "report/test_page_in_browser.py",
+    "geometry/test_geometry.py",
+    "convert/test_convert.py",
+    "test_gate.py",
+    "cli/test_train.py",
+    "live/test_simulator.py",
+    "live/display/test_page_in_browser.py",
+    "feeds/test_capture_worker.py",
+    "feeds/test_capture.py",
+    "feeds/test_openigtlink_wire.py",
+    "sources/test_video.py",
+    "test_bench.py",
+    "test_demo.py",
+    "training/test_train.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    ranks = {HERE / name: rank for rank, name in enumerate(LONGEST)}
+    if gone := [path for path in ranks if not path.is_file()]:
+        raise pytest.UsageError(f"named in LONGEST and not there: {gone}")
+    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
 
 
 def _of_this_process() -> dict[str, object]:
