@@ -13,9 +13,9 @@ import numpy as np
 
 import seqcls
 from seqcls.errors import UsageError
-from seqcls.exports.frame_states import UNKNOWN, frame_states
 from seqcls.exports.interval_records import interval_records
 from seqcls.exports.timeline_png import draw
+from seqcls.frame_states import UNKNOWN, frame_states
 from seqcls.palette import ABSENT as ABSENT_COLOR
 from seqcls.palette import PRESENT as PRESENT_COLOR
 from seqcls.palette import UNKNOWN as UNKNOWN_COLOR
@@ -63,7 +63,7 @@ def to_pandas(timeline: Timeline, rows: Literal["intervals", "frames"] = "interv
 def plot(timeline: Timeline) -> Figure:
     """See ``Timeline.plot``."""
     figure = draw(timeline)
-    # A notebook shows figures of pyplot by itself, and others that say how.
+    # A notebook draws figures of pyplot by itself, and others by this method.
     vars(figure)["_repr_png_"] = lambda: _png(figure)
     return figure
 

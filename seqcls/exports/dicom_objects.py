@@ -1,4 +1,4 @@
-"""What a DICOM object of a timeline says of itself: which patient and study, its identifiers, who made it.
+"""What identifies a DICOM object of a timeline: its patient and study, its identifiers, and who made it.
 
 With the DICOM clip at hand, the object joins the clip's patient and study; a run does not keep these. Without it, it
 has a study of its own and names nobody. Identifiers are drawn from what the timeline holds: the same export again gives

@@ -48,7 +48,7 @@ class Format:
     per_organ: bool = False
     """Whether it holds one organ: then each organ gets a file of its own, called after it."""
     takes_clip: bool = False
-    """Whether it can say more where the clip is at hand."""
+    """Whether it holds more where the clip's file is given."""
     extra: str = ""
     """Of seqcls, that brings ``libraries``."""
     libraries: tuple[str, ...] = ()

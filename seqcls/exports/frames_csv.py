@@ -14,8 +14,8 @@ import numpy as np
 
 from seqcls.errors import OutputError
 from seqcls.exports.csv_cells import seconds_cell
-from seqcls.exports.frame_states import ABSENT, PRESENT, UNKNOWN, frame_states
 from seqcls.files import write_csv, write_text
+from seqcls.frame_states import ABSENT, PRESENT, UNKNOWN, frame_states
 from seqcls.text.foreign_text import for_csv, for_terminal
 from seqcls.timeline import Timeline
 

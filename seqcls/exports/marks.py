@@ -1,5 +1,5 @@
-"""What is marked in tools that know no states: each presence, each stretch that nobody can judge, and organs that are
-never in view; and the edges of these in whole milliseconds, so that every frame keeps its state.
+"""What is marked in tools that know no states: each presence, each unknown stretch, and organs that are never in view;
+and the edges of these in whole milliseconds, so that every frame keeps its state.
 
 What no mark of an organ covers is absent: an organ that is nowhere present nor unknown gets one mark over the whole
 clip, which says so. Nothing else tells it from an organ that nobody looked for.
@@ -52,7 +52,7 @@ def frame_count(timeline: Timeline) -> int:
 
 
 def stated_rate(timeline: Timeline) -> float:
-    """Frames per second for tools that must be told one: the clip's own where it is steady, else the mean."""
+    """Frames per second for tools that need one: the clip's own where it is steady, else the mean."""
     steady, span_s = steady_rate(timeline), timeline.end_s - timeline.start_s
     mean_hz = len(timeline.scores.index) / span_s if span_s > 0 else 0.0
     return round(mean_hz if steady is None else float(steady), 6)

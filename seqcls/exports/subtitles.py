@@ -22,7 +22,7 @@ _PARTING = re.compile(r"(?<!\S)·|·(?!\S)")
 
 
 def write_vtt(timeline: Timeline, path: str | Path) -> None:
-    """One cue per stretch during which the same organs are in view; notes, which players do not show, say of what."""
+    """One cue per stretch during which the same organs are in view. Notes, which players do not show, name the clip."""
     cues = [f"{_clock(a, '.')} --> {_clock(b, '.')}\n{_in_vtt(organs)}\n" for a, b, organs in _cues(timeline)]
     report = timeline.report
     of_clip = f"{timeline.source.title}: input {report.verdict}, {timeline.coverage:.1%} scorable"

@@ -37,7 +37,7 @@ MAX_STRIPS = 20
 #: From here on times are read in minutes, or hours; and the steps that make round ones.
 LONG_S = 180.0
 _STEPS_S = (30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 43_200, 86_400)
-# Inches. Said rather than found by matplotlib's layout engine, which takes as long as all the rest.
+# Inches. Fixed: matplotlib's layout engine would take as long as all the rest.
 _WIDTH, _ROW, _BETWEEN = 11.0, 0.95, 0.32
 _TOP, _LINE, _BOTTOM, _LEFT, _RIGHT = 0.52, 0.18, 0.72, 0.42, 0.25
 #: Pixels: what is narrower is drawn so wide, and what a letter takes.
@@ -114,7 +114,7 @@ def _write_about(figure: Figure, height: float, timeline: Timeline, lines: Seque
 
 
 def _lines_about(timeline: Timeline) -> list[str]:
-    """Why stretches are unknown, what is said of the input, and the warnings."""
+    """Why stretches are unknown, and what else a reader must know of the timeline."""
     marks, lengths_s = _marks(timeline), dict[str, float]()
     for gap in timeline.gaps:
         lengths_s[gap.reason] = lengths_s.get(gap.reason, 0.0) + gap.end_s - gap.start_s

@@ -15,16 +15,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls.frame_states import STATES, frame_states
 from seqcls.palette import ABSENT, GRAY, PRESENT, UNKNOWN, bgr
 from seqcls.text.foreign_text import for_image
 from seqcls.timeline import Timeline
+from seqcls.types import State
 
 Image = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
-States = NDArray[np.int8]
 
-STATES = ("absent", "present", "unknown")
-_COLORS = [bgr(color) for color in (ABSENT, PRESENT, UNKNOWN)]
+_COLORS: dict[State, tuple[int, int, int]] = {
+    "absent": bgr(ABSENT),
+    "present": bgr(PRESENT),
+    "unknown": bgr(UNKNOWN),
+}
 _WHITE, _PALE, _FRAME, _BLACK = (245, 245, 245), (190, 190, 190), bgr(GRAY), (0, 0, 0)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _CAP_PIXELS = 21.0  # height of this font's capitals at scale 1
@@ -60,18 +64,6 @@ class Layout:
     """That are written of each name."""
     time_cap: int
     """Height of the capitals of the time, which is written above; 0 where it is not."""
-
-
-def states_of(timeline: Timeline) -> States:
-    """(T, K): the index in STATES of each organ's state in each frame."""
-    index = timeline.scores.index
-    states = np.zeros((len(index), len(timeline.organs)), np.int8)
-    for column, organ in enumerate(timeline.organs):
-        for interval in timeline.of(organ):
-            if interval.start_index >= 0:
-                first, last = np.searchsorted(index, (interval.start_index, interval.end_index))
-                states[first : last + 1, column] = STATES.index(interval.state)
-    return states
 
 
 def find_layout(names: Sequence[str], width: int, height: int, region: Box) -> Layout:
@@ -150,7 +142,7 @@ class Panel:
     """Draws into the screens of one clip. ``region``: all of the clip's ultrasound, in pixels (x0, y0, x1, y1)."""
 
     def __init__(self, timeline: Timeline, width: int, height: int, region: Box) -> None:
-        self._timeline, self._states = timeline, states_of(timeline)
+        self._timeline, self._states = timeline, frame_states(timeline)
         #: Those organs come last that are made of others, and have no score and no threshold.
         self._onsets = [own.onset for own in timeline.provenance.intervals]
         names = [for_image(organ) for organ in timeline.organs[:MAX_ROWS]]
@@ -175,7 +167,7 @@ class Panel:
         for column, place in enumerate(self._rows):
             score = float(table.smooth[row, column]) if column < table.smooth.shape[1] else math.nan
             onset = self._onsets[column] if column < len(self._onsets) else None
-            self._draw_moving(panel, place, int(self._states[row, column]), score, time_s, onset)
+            self._draw_moving(panel, place, STATES[int(self._states[row, column])], score, time_s, onset)
         screen[y0:y1, x0:x1] = panel
 
     def _places(self) -> Iterator[_Row]:
@@ -216,11 +208,12 @@ class Panel:
         start_s, end_s = self._timeline.start_s, self._timeline.end_s
         for interval in self._timeline.of(self._timeline.organs[column]):
             begin, end = (self._across(row, at) for at in (interval.start_s, interval.end_s))
-            state = STATES.index(interval.state)
             # Heights besides colours: a line where it is absent, half where it is unknown.
             high = {"present": y1 - y0, "unknown": (y1 - y0 + 1) // 2, "absent": max(1, (y1 - y0) // 6)}[interval.state]
             if end_s > start_s or interval.state == "present":
-                cv2.rectangle(self._fixed, (begin, y1 - high), (max(begin, end - 1), y1 - 1), _COLORS[state], -1)
+                cv2.rectangle(
+                    self._fixed, (begin, y1 - high), (max(begin, end - 1), y1 - 1), _COLORS[interval.state], -1
+                )
 
     def _across(self, row: _Row, time_s: float) -> int:
         """Where in the strip a time is."""
@@ -230,7 +223,7 @@ class Panel:
         return x0 + min(x1 - x0 - 1, max(0, round(part * (x1 - x0))))
 
     def _draw_moving(
-        self, panel: Image, row: _Row, state: int, score: float, time_s: float, onset: float | None
+        self, panel: Image, row: _Row, state: State, score: float, time_s: float, onset: float | None
     ) -> None:
         cap, color = self.layout.cap, _COLORS[state]
         x0, y0, x1, y1 = row.bar
@@ -247,7 +240,7 @@ class Panel:
             if self.layout.number:
                 _write(panel, f"{score:.2f}" if known else "-", row.number_x, row.number_y, cap, _WHITE)
             if self.layout.word:
-                _write(panel, STATES[state], row.word_x, row.y, cap, _WHITE if state == 1 else _PALE)
+                _write(panel, state, row.word_x, row.y, cap, _WHITE if state == "present" else _PALE)
         else:
             end = x0 + round((x1 - x0) * (share if known else 1.0))
             cv2.rectangle(panel, (x0, y0), (max(x0, end - 1), y1 - 1), color, -1)
@@ -255,15 +248,15 @@ class Panel:
         thick = max(1, cap // 6)
         cv2.rectangle(panel, (at, top - cap // 5), (at + thick - 1, bottom - 1 + cap // 5), _WHITE, -1)
 
-    def _draw_mark(self, panel: Image, row: _Row, state: int) -> None:
+    def _draw_mark(self, panel: Image, row: _Row, state: State) -> None:
         """A square in front of the name: full where present, empty where absent, with a question mark where unknown."""
         cap = self.layout.cap
         first, last = (row.x, row.y - cap), (row.x + cap - 1, row.y - 1)
-        if STATES[state] == "absent":
+        if state == "absent":
             cv2.rectangle(panel, first, last, _COLORS[state], max(1, cap // 8))
             return
         cv2.rectangle(panel, first, last, _COLORS[state], -1)
-        if STATES[state] == "unknown":
+        if state == "unknown":
             small = max(5, cap * 3 // 4)
             x = row.x + (cap - _text_width("?", small)) // 2
             _write(panel, "?", x, row.y - (cap - small) // 2 - 1, small, _BLACK)

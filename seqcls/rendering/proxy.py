@@ -161,7 +161,7 @@ def write_planned(
             plan.timemap.write(timemap_path)
     except OSError as error:  # FFmpeg's are of this kind, too
         raise OutputError(f"cannot write {path}: {one_line(error)}; choose another place") from error
-    told = (*_warnings(plan, black), *region_warnings(plan.regions, ()), *text.warnings())
+    warned = (*_warnings(plan, black), *region_warnings(plan.regions, ()), *text.warnings())
     return Proxy(
         path=path,
         timemap_path=timemap_path,
@@ -170,7 +170,7 @@ def write_planned(
         regions=plan.regions,
         report=plan.report,
         black=tuple(black.most_common()),
-        warnings=told,
+        warnings=warned,
     )
 
 

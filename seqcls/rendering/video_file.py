@@ -26,7 +26,7 @@ _WITHOUT_MESSAGES = "filter_units=remove_types=6"
 
 
 def time_base_of(info: SourceInfo) -> Fraction:
-    """The unit in which the source's own times are whole numbers; microseconds where it does not say."""
+    """The unit in which the source's own times are whole numbers; microseconds where none is stated."""
     stated = dict(info.details).get("time base", "")
     try:
         return max(Fraction(1, Fraction(stated).denominator), _MICROSECONDS)
@@ -39,8 +39,8 @@ class VideoFile:
 
     Odd sizes get one more row or column at the end, black. Times count from the clip's beginning, so that they are the
     source's own. ``key_every``: frames from key frame to key frame, exactly; None leaves it to the encoder.
-    ``broadcast``: levels from 16 to 235, as players expect that do not look; else all 256 are kept. Raises OutputError
-    where FFmpeg has no H.264 encoder or the file cannot be written.
+    ``broadcast``: levels from 16 to 235, which players expect where they do not read the file's range; else all 256 are
+    kept. Raises OutputError where FFmpeg has no H.264 encoder or the file cannot be written.
     """
 
     def __init__(

@@ -19,8 +19,8 @@ from support.timelines import timeline
 
 from seqcls.datasets.label_formats import found_labels
 from seqcls.exports.formats import FORMATS, Format, export
-from seqcls.exports.frame_states import ABSENT, PRESENT, UNKNOWN, frame_states
 from seqcls.exports.timebase import on_proxy
+from seqcls.frame_states import ABSENT, PRESENT, UNKNOWN, frame_states
 from seqcls.text.foreign_text import for_csv, for_dicom, for_terminal, from_csv
 from seqcls.timeline import Timeline
 from seqcls.timemap import TimeMap

@@ -12,8 +12,8 @@ from support.timelines import timeline
 
 from seqcls.errors import UsageError
 from seqcls.exports.formats import export
-from seqcls.exports.frame_states import frame_states
 from seqcls.exports.timebase import on_proxy
+from seqcls.frame_states import frame_states
 from seqcls.timeline import Timeline
 from seqcls.timemap import TimeMap
 from seqcls.types import Gap, Interval

@@ -11,7 +11,7 @@ from support.timelines import timeline
 
 from seqcls.palette import PRESENT, UNKNOWN, bgr
 from seqcls.rendering import overlay_panel as module
-from seqcls.rendering.overlay_panel import Panel, find_layout, states_of
+from seqcls.rendering.overlay_panel import Panel, find_layout
 from seqcls.where import where
 
 NAMES = ("thyroid", "carotid artery left", "carotid artery right", "trachea", "a", "muscle", "oesophagus", "lymph node")
@@ -74,12 +74,6 @@ def test_names_of_two_sides_stay_two() -> None:
     assert module._fitted("carotid artery left", 16) == "carotid..ry left"
     assert module._fitted("carotid artery right", 16) == "carotid..y right"
     assert module._fitted("thyroid", 8) == "thyroid"
-
-
-def test_the_states_of_each_frame() -> None:
-    made = timeline(liver="..PPPPPP??????", kidney="PPPP....??????")
-    assert states_of(made)[:, 0].tolist() == [0, 0, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2]
-    assert states_of(made)[:, 1].tolist() == [1, 1, 1, 1, 0, 0, 0, 0, 2, 2, 2, 2, 2, 2]
 
 
 def test_the_panel_shows_state_score_and_time() -> None:

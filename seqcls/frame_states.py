@@ -6,9 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.timeline import Timeline
+from seqcls.types import State
 
 PRESENT, ABSENT, UNKNOWN = 1, 0, -1
-_CODES = {"present": PRESENT, "absent": ABSENT, "unknown": UNKNOWN}
+#: What each stands for.
+STATES: dict[int, State] = {PRESENT: "present", ABSENT: "absent", UNKNOWN: "unknown"}
+_CODES = {state: code for code, state in STATES.items()}
 
 
 def frame_states(timeline: Timeline, index: NDArray[np.int64] | None = None) -> NDArray[np.int8]:
