@@ -58,6 +58,7 @@ PLAN = """
 077 0 inspect {screen} -o {private}/{s}-sheets/sheet.png --remember --layouts {layouts}
 022 0 split {data} --folds 2 -o {wide}/{s}-splits/split.json
 022 0 train {data} -o {model} {tiny} --folds 2 --weights {start} --split {wide}/{s}-splits/split.json
+077 0 folds show {clip} -m {model} -o {private}/{s}-folds/f
 077 0 run {clip} -m {model} -o {run} --region {layouts} --overlay --cut
 077 0 report {run} --clip {clip} -m {model}
 022 3 run {clips} {video} {cut} -m {model} -o {wide}/{s}-runs/many --report

@@ -31,6 +31,8 @@ class ReportOptions:
     """What else a reader must know of the report."""
     header: ModelHeader | None = None
     """Of the model's file, where that is at hand."""
+    hints: tuple[str, ...] = ()
+    """Of the organs without scores, what is said below their strips; by default that ``where`` made them."""
 
 
 def report_html(timeline: Timeline, options: ReportOptions | None = None) -> str:
@@ -45,6 +47,8 @@ def report_html(timeline: Timeline, options: ReportOptions | None = None) -> str
         "summary": summary(timeline),
         "about": facts_about(timeline, options.header),
     }
+    if options.hints:
+        facts["hints"] = [*[None] * len(timeline.scored_organs), *options.hints]
     title = for_terminal(timeline.source.title)
     body = filled(page_file("report.html"), title=title, disclaimer=seqcls.DISCLAIMER)
     return html_page(title, body, "report.js", ["page.css"], {"run-facts": facts, "run-numbers": data.block})

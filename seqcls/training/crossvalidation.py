@@ -19,8 +19,8 @@ from seqcls.datasets.split import MIN_GROUPS, folds_of, grouping_of
 from seqcls.errors import DataError
 from seqcls.evaluation.chance import chance_message
 from seqcls.evaluation.metrics import Estimate, FrameMetrics, frame_metrics, metrics_over_groups
-from seqcls.files import write_csv
 from seqcls.models.resnet import GrayResNet
+from seqcls.training.fold_scores import FoldScores, write_fold_scores
 from seqcls.training.options import TrainOptions
 from seqcls.training.sampler import Indices
 from seqcls.training.train import TrainResult, predict, train
@@ -32,11 +32,12 @@ _NONE = np.empty(0, np.int64)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Fold:
-    """One round: the groups left out, their rows, and the result of training on the others.
+    """One round, numbered from 1: the groups left out, their rows, and the result of training on the others.
 
     metrics: per organ at a threshold of one half, None where the organ could not be trained.
     """
 
+    number: int
     groups: tuple[str, ...]
     index: Indices
     result: TrainResult
@@ -80,7 +81,7 @@ def cross_validate(
     done: list[Fold] = []
     notes: list[str] = []
     interrupted = False
-    for left_out in parts:
+    for number, left_out in enumerate(parts, 1):
         if interrupted := should_stop():
             break
         rows, tested = np.flatnonzero(~np.isin(groups, left_out)), np.flatnonzero(np.isin(groups, left_out))
@@ -101,7 +102,7 @@ def cross_validate(
             else None
             for k in range(len(frames.organs))
         )
-        fold = Fold(groups=left_out, index=tested, result=result, metrics=metrics)
+        fold = Fold(number=number, groups=left_out, index=tested, result=result, metrics=metrics)
         done.append(fold)
         if on_fold is not None:
             on_fold(fold)
@@ -159,12 +160,20 @@ def can_calibrate(frames: FrameSet) -> bool:
 
 def write_scores(result: CrossValidation, frames: FrameSet, folder: Path) -> Path:
     """Write cross-validation.csv, a row per frame, scored by a model that did not see it. Raises OutputError."""
-    path = folder / "cross-validation.csv"
-    cells = (["" if np.isnan(score) else f"{score:.6g}" for score in scores] for scores in result.scores)
-    found = zip(frames.clip, frames.patient, frames.time_s, cells, strict=True)
-    head = ("clip", "patient", "frame", *frames.organs)
-    write_csv(path, (head, *((clip, patient, time_s, *own) for clip, patient, time_s, own in found)))
-    return path
+    fold_of = np.zeros(len(frames.clip), np.int64)
+    for fold in result.folds:
+        fold_of[fold.index] = fold.number
+    labels = np.where(frames.mask, np.where(frames.mask, frames.targets, 0) > 0.5, -1).astype(np.int8)
+    table = FoldScores(
+        organs=frames.organs,
+        clip=frames.clip,
+        patient=frames.patient,
+        fold=fold_of,
+        time_s=frames.time_s,
+        scores=result.scores,
+        labels=labels,
+    )
+    return write_fold_scores(table, folder)
 
 
 def score_frames(result: TrainResult, images: NDArray[np.uint8], options: TrainOptions) -> NDArray[np.float32]:

@@ -25,6 +25,7 @@ def test_commands_are_listed_in_the_order_of_use() -> None:
         "extract",
         "split",
         "train",
+        "folds",
         "evaluate",
         "agree",
         "run",

@@ -18,6 +18,7 @@ from seqcls.errors import DataError
 from seqcls.training import crossvalidation as module
 from seqcls.training import train as training
 from seqcls.training.crossvalidation import cross_validate, grouping, split_groups, write_scores
+from seqcls.training.fold_scores import read_fold_scores
 from seqcls.training.options import TrainOptions
 
 
@@ -161,9 +162,16 @@ def test_a_fold_that_was_interrupted_does_not_count(brightness: list[np.ndarray]
 
 
 def test_the_table_of_scores_holds_no_formula(tmp_path: Path) -> None:
-    frames = replace(frame_set(clips=2, frames=1), organs=("=disc", "bar"))
+    """Frame 0 was left out in fold 2; frame 1 in none. The second organ is labelled in neither."""
+    frames = replace(frame_set(clips=2, frames=1), organs=("=disc", "bar"), mask=np.array([[True, False]] * 2))
     frames = replace(frames, clip=np.array(["=1+1.mp4", "a,b"]), patient=np.array(["@p", "\x1bq"]))
-    result: Any = SimpleNamespace(scores=np.array([[0.5, np.nan], [0.25, 1e-9]], np.float32))
+    folds = [SimpleNamespace(number=2, index=np.array([0]))]
+    result: Any = SimpleNamespace(scores=np.array([[0.5, np.nan], [0.25, 1e-9]], np.float32), folds=folds)
     assert write_scores(result, frames, tmp_path).read_text(encoding="utf-8").splitlines() == [
-        "clip,patient,frame,'=disc,bar", "'=1+1.mp4,'@p,0.0,0.5,", '"a,b",\\x1bq,0.0,0.25,1e-09',
+        "clip,patient,fold,time_s,'=disc,bar,'=disc label,bar label",
+        "'=1+1.mp4,'@p,2,0,0.5,,1,", '"a,b",\\x1bq,,0,0.25,9.99999972e-10,0,',
     ]  # fmt: skip
+    again = read_fold_scores(tmp_path / "cross-validation.csv")
+    assert again.organs == frames.organs and again.clips == ("=1+1.mp4", "a,b")
+    assert np.array_equal(again.scores, result.scores, equal_nan=True) and again.fold.tolist() == [2, 0]
+    assert again.labels.tolist() == [[1, -1], [0, -1]]
