@@ -68,14 +68,16 @@ def evaluate(
     ] = 0.2,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
-    output: Annotated[Path | None, OUTPUT("DIR", "Also write evaluation.json there.", "-o", "--output")] = None,
+    output: Annotated[
+        Path | None, OUTPUT("DIR", "Also write evaluation.json and plots there.", "-o", "--output")
+    ] = None,
     hash_names: options.HashNames = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Run a model on labelled clips or frames: metrics by frame and by presence, with confidence intervals over
     patients."""
     from seqcls.detector import load
-    from seqcls.files.json_text import write_json
+    from seqcls.evaluation.files import evaluation_paths, write_evaluation
     from seqcls.models.file import read_header
 
     if not 0 < collar <= MAX_COLLAR_S:
@@ -84,10 +86,9 @@ def evaluate(
         raise UsageError("--second goes with clips and their --labels")
     read_header(model)
     names = options.pseudonyms(hash_names, [data], [model, labels, output])
-    target = None if output is None else output / "evaluation.json"
     with only_writer(output, is_folder=True):
-        if target is not None:
-            options.check_outputs(target, overwrite=overwrite)
+        if output is not None:
+            options.check_outputs(*evaluation_paths(output), overwrite=overwrite)
         opened = partial(load, model, device=device, precision=precision)
         beside: list[Agreement] = []
         if labels is None:
@@ -100,14 +101,11 @@ def evaluate(
         show_evaluation(evaluation)
         if beside:
             show_agreements(beside)
-        if target is not None:
-            record = evaluation.to_dict()
-            if beside:
-                record["agreement"] = [one.to_dict() for one in beside]
+        if output is not None:
             if names is not None:
-                record["messages"] = [names.hide(message) for message in record["messages"]]
-            write_json(target, record)
-            console.notify(f"wrote {target}")
+                evaluation = evaluation.hidden_by(names.hide)
+            for path in write_evaluation(evaluation, output, beside):
+                console.notify(f"wrote {path}")
 
 
 def _of_clips(detector: Detector, clips: Sequence[tuple[Path, ClipLabels]], collar_s: float) -> Evaluation:

@@ -24,6 +24,8 @@ _NAME, _ORGAN = 22, 12
 def show_evaluation(evaluation: Evaluation) -> None:
     """A table per organ by frame and by presence, then the subgroups."""
     out = console.results()
+    for caveat in evaluation.caveats:
+        out.print(console.literal(f"note: {caveat}", "yellow"))
     for organ in evaluation.organs:
         out.print(organ_table(organ))
     for by in dict.fromkeys(group.by for group in evaluation.subgroups):

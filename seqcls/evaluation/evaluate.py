@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,15 @@ from seqcls.datasets.dataset import FrameSet
 from seqcls.datasets.labels import ClipLabels
 from seqcls.detector import Detector
 from seqcls.errors import DataError
-from seqcls.evaluation.clip_truth import ClipTruth, align_labels
+from seqcls.evaluation.chance import chance_message
+from seqcls.evaluation.clip_truth import PRESENT, ClipTruth, align_labels
 from seqcls.evaluation.interval_metrics import COLLAR_S
 from seqcls.evaluation.organ_metrics import OrganMetrics, organ_metrics
 from seqcls.evaluation.scored_frames import ScoredFrames, frames_of_clips, score_frames
 from seqcls.files import nfc
 from seqcls.files.without_folders import without_folders
+from seqcls.models.trained_on import Evidence, known_frames, seen_in_training, seen_messages
+from seqcls.text.wording import count_of
 
 #: Groups of one kind that figures are given apart for.
 MAX_SUBGROUPS = 20
@@ -39,7 +42,8 @@ class Subgroup:
 class Evaluation:
     """Metrics per organ, and the frames and clips that they came from; no clips where frames were read from a folder.
 
-    subgroups: by scanner and by site, where there is more than one. notes: what a person should know besides.
+    subgroups: by scanner and by site, where there is more than one. notes: what a person should know besides. seen:
+    what of each clip, by its name, the model was trained or validated on. frames_seen: how many frames of a folder.
     """
 
     organs: tuple[OrganMetrics, ...]
@@ -47,11 +51,24 @@ class Evaluation:
     clips: tuple[ClipTruth, ...] = ()
     subgroups: tuple[Subgroup, ...] = ()
     notes: tuple[str, ...] = ()
+    seen: Mapping[str, tuple[Evidence, ...]] = field(default_factory=dict)
+    frames_seen: int = 0
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """What a reader must know before the figures."""
+        frames = f"{self.frames_seen} of {count_of(len(self.frames.clip), 'frame')} of the folder were trained on"
+        return (*([frames] if self.frames_seen else []), *seen_messages(self.seen))
 
     @property
     def messages(self) -> tuple[str, ...]:
         """What a person should know of the clips and their labels, each once."""
         return tuple(dict.fromkeys((*self.notes, *(message for clip in self.clips for message in clip.messages))))
+
+    def hidden_by(self, hide: Callable[[str], str]) -> Evaluation:
+        """With other names in the messages."""
+        clips = tuple(replace(clip, messages=tuple(map(hide, clip.messages))) for clip in self.clips)
+        return replace(self, clips=clips, notes=tuple(map(hide, self.notes)))
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: the metrics, each clip's name and frame accuracy per organ, and the messages."""
@@ -69,9 +86,11 @@ class Evaluation:
         ]
         return {
             "organs": [asdict(organ) for organ in self.organs],
+            "seen": [{"clip": name, "what": list(found)} for name, found in self.seen.items() if found],
+            "frames_seen": self.frames_seen,
             "subgroups": [asdict(group) for group in self.subgroups],
             "clips": clips,
-            "messages": [without_folders(message) for message in self.messages],
+            "messages": [without_folders(message) for message in (*self.caveats, *self.messages)],
         }
 
 
@@ -92,13 +111,21 @@ def evaluate_clips(
             f"the model knows {', '.join(detector.organs)}, the labels {', '.join(sorted(labelled)) or 'nothing'}:"
             " nothing to compare"
         )
-    done = []
+    done, seen = [], {}
     for path, labels in clips:
-        truth = align_labels(detector.analyze(path), labels)
+        timeline = detector.analyze(path)
+        truth = align_labels(timeline, labels)
         done.append(truth)
+        seen[truth.file] = seen_in_training(
+            detector.header.trained_on,
+            clip_digest=timeline.provenance.source_digest,
+            images=[image for _, image in timeline.thumbnails],
+            patient=labels.patient if labels.patient != labels.file else "",
+        )
         if on_clip is not None:
             on_clip(truth)
-    return pooled_metrics(done, collar_s=collar_s)
+    evaluation = pooled_metrics(done, collar_s=collar_s)
+    return replace(evaluation, seen=seen, notes=(*evaluation.notes, *_unknown_training(detector)))
 
 
 def evaluate_frames(detector: Detector, frames: FrameSet, rows: NDArray[np.int64]) -> Evaluation:
@@ -106,7 +133,23 @@ def evaluate_frames(detector: Detector, frames: FrameSet, rows: NDArray[np.int64
 
     Raises DataError where they are labelled for no organ of the model.
     """
-    return _evaluation(score_frames(detector, frames, rows), (), COLLAR_S)
+    evaluation = _evaluation(score_frames(detector, frames, rows), (), COLLAR_S)
+    marks = detector.header.trained_on
+    known = known_frames(marks, list(frames.images[rows]))
+    seen: dict[str, tuple[Evidence, ...]] = {}
+    for clip, patient in sorted(set(zip(frames.clip[rows].tolist(), frames.patient[rows].tolist(), strict=True))):
+        named = seen_in_training(
+            marks, clip_digest=frames.digests.get(clip, ""), patient=patient if patient != clip else ""
+        )
+        seen[clip] = (*named, *(("frames",) if known[frames.clip[rows] == clip].any() else ()))
+    return replace(
+        evaluation, seen=seen, frames_seen=int(known.sum()), notes=(*evaluation.notes, *_unknown_training(detector))
+    )
+
+
+def _unknown_training(detector: Detector) -> tuple[str, ...]:
+    told = "the model file does not say what it was trained on: whether any of this is new to it is not known"
+    return () if detector.header.trained_on else (told,)
 
 
 def pooled_metrics(clips: Sequence[ClipTruth], *, collar_s: float = COLLAR_S) -> Evaluation:
@@ -120,7 +163,14 @@ def pooled_metrics(clips: Sequence[ClipTruth], *, collar_s: float = COLLAR_S) ->
 def _evaluation(frames: ScoredFrames, clips: Sequence[ClipTruth], collar_s: float) -> Evaluation:
     subgroups = [*_subgroups("scanner", frames, clips, collar_s), *_subgroups("site", frames, clips, collar_s)]
     organs = _organs(frames, clips, collar_s)
-    return Evaluation(organs=organs, frames=frames, clips=tuple(clips), subgroups=tuple(subgroups))
+    notes = tuple(filter(None, (_chance(frames, organ) for organ in organs)))
+    return Evaluation(organs=organs, frames=frames, clips=tuple(clips), subgroups=tuple(subgroups), notes=notes)
+
+
+def _chance(frames: ScoredFrames, organ: OrganMetrics) -> str:
+    column = frames.organs.index(organ.organ)
+    rows = frames.rows(column)
+    return chance_message(organ.organ, frames.codes[rows, column] == PRESENT, frames.clip[rows], organ.spread["auroc"])
 
 
 def _organs(frames: ScoredFrames, clips: Sequence[ClipTruth], collar_s: float) -> tuple[OrganMetrics, ...]:

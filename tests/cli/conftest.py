@@ -51,12 +51,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     from seqcls.datasets.dataset import load_frames
     from seqcls.geometry import Geometry
     from seqcls.models.file import ModelHeader, write_model
+    from seqcls.models.trained_on import TrainedOn
 
     folder = tmp_path_factory.mktemp("trained")
     clips, labels = labelled_folder(folder, clips=3)
     data, model = folder / "data", folder / "node.safetensors"
     app(["extract", str(clips), "--labels", str(labels), "-o", str(data)], standalone_mode=False)
     frames = load_frames(data, Geometry(size=32))
-    header = ModelHeader(organs=frames.organs, geometry=frames.geometry, version="test")
+    marks = TrainedOn.of("drawn", frames.images)
+    header = ModelHeader(organs=frames.organs, geometry=frames.geometry, version="test", trained_on=(marks,))
     write_model(model, header, fitted(frames.images, frames.targets).tensors())
     return Trained(clips, labels, model, data)

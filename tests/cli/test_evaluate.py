@@ -44,6 +44,8 @@ def test_frames_are_evaluated_as_clips_are(seqcls: Seqcls, trained: Trained) -> 
     assert done.code == 0, done.err
     body = json.loads(Path("frames/evaluation.json").read_text(encoding="utf-8"))
     (organ,) = body["organs"]
+    assert f"{organ['frames']['count']} of {organ['frames']['count']} frames of the folder were trained on" in done.out
+    assert Path("frames/roc.png").is_file() and Path("frames/reliability.svg").is_file()
     assert organ["frames"]["auroc"] > 0.9 and organ["intervals"] is None and body["clips"] == []
     assert "by presence" not in done.out and "called present" in done.out
     clips = seqcls("evaluate", trained.model, trained.clips)

@@ -15,8 +15,10 @@ from seqcls.datasets.labels import ClipLabels, LabelledSpan
 from seqcls.errors import DataError
 from seqcls.evaluation.clip_truth import ClipTruth, align_labels
 from seqcls.evaluation.evaluate import evaluate_clips, pooled_metrics
-from seqcls.geometry import Region
+from seqcls.geometry import Geometry, Region
 from seqcls.intervals import IntervalOptions
+from seqcls.models.file import ModelHeader
+from seqcls.models.trained_on import TrainedOn
 from seqcls.reprocess import events_of
 
 
@@ -188,6 +190,7 @@ class _Detector:
     """Answers with drawn timelines instead of reading clips."""
 
     organs = ("liver",)
+    header = ModelHeader(organs=("liver",), geometry=Geometry())
 
     def analyze(self, path: Path) -> object:
         return timeline(liver={"a.mp4": "..PP", "b.mp4": "PP.."}[path.name])
@@ -200,6 +203,29 @@ def test_labelled_clips_are_run_one_after_another() -> None:
     assert [one.accuracy(0) for one in result.clips] == [1.0, 0.0]
     assert tuple(seen) == result.clips
     assert evaluate_clips(_Detector(), clips).organs[0].frames.accuracy == 0.5  # type: ignore[arg-type]
+
+
+def test_what_the_model_was_trained_on_is_told_before_the_figures() -> None:
+    """Of two clips one is of a patient of the training; a clip that is its own patient is nobody's."""
+    marks = TrainedOn.of("data", [], patients=["P1", "b.mp4"])
+    known = _Detector()
+    known.header = replace(known.header, trained_on=(marks,))  # type: ignore[misc]
+    alone = replace(labels("..PP", patient="b.mp4"), file="b.mp4")
+    result = evaluate_clips(known, [(Path("a.mp4"), labels("..PP")), (Path("b.mp4"), alone)])  # type: ignore[arg-type]
+    assert result.seen == {"clip.mp4": ("patient",), "b.mp4": ()}
+    (caveat,) = result.caveats
+    assert caveat.startswith("1 of 2 clips is of a patient with the name of one trained on (clip.mp4)")
+    assert (
+        result.to_dict()["seen"] == [{"clip": "clip.mp4", "what": ["patient"]}]
+        and result.to_dict()["messages"][0] == caveat
+    )
+    plain = evaluate_clips(_Detector(), [(Path("a.mp4"), labels("..PP"))])  # type: ignore[arg-type]
+    assert plain.caveats == () and "does not say what it was trained on" in plain.messages[-1]
+
+
+def test_a_model_no_better_than_chance_is_called_so() -> None:
+    notes = pooled_metrics([truth("PP..PP..", "P.P.P.P.")]).notes
+    assert len(notes) == 1 and notes[0].startswith("liver: no better than chance (AUROC 0.50")
 
 
 def test_labels_of_other_organs_only_are_an_error() -> None:

@@ -12,6 +12,7 @@ from support.frame_sets import frame_set
 from seqcls.errors import DataError
 from seqcls.evaluation.evaluate import evaluate_frames
 from seqcls.evaluation.scored_frames import score_frames
+from seqcls.models.trained_on import TrainedOn
 
 
 def test_frames_are_scored_in_their_order_and_only_for_what_they_are_labelled() -> None:
@@ -37,6 +38,20 @@ def test_frames_are_scored_in_their_order_and_only_for_what_they_are_labelled() 
         ("site", "north"),
         ("site", "south"),
     }
+
+
+def test_frames_that_were_trained_on_are_counted() -> None:
+    frames = frame_set()
+    images = np.random.default_rng(0).integers(0, 255, (len(frames.images), SIZE, SIZE), np.uint8)
+    frames = replace(frames, images=images, organs=("liver", "bar"))
+    model = detector(("liver", "bar"))
+    marks = TrainedOn.of("data", images[:20], patients=["p2"])  # clip 0, most of clip 1, and a patient of clips 4 and 5
+    model = replace(model, header=replace(model.header, trained_on=(marks,)))
+    found = evaluate_frames(model, frames, np.arange(len(images)))
+    assert found.frames_seen == 20 and found.caveats[0] == "20 of 72 frames of the folder were trained on"
+    assert {name: seen for name, seen in found.seen.items() if seen} == {
+        "clip0": ("frames",), "clip1": ("frames",), "clip4": ("patient",), "clip5": ("patient",)
+    }  # fmt: skip
 
 
 def test_frames_of_other_organs_are_an_error() -> None:
