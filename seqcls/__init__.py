@@ -57,6 +57,7 @@ from seqcls.types import (
 
 if TYPE_CHECKING:
     from seqcls.adaptive import SamplingOptions
+    from seqcls.algebra.where import where
     from seqcls.detector import Analysis, Detector, load
     from seqcls.engines import Engine
     from seqcls.exports import export, read_run, write_run
@@ -73,7 +74,6 @@ if TYPE_CHECKING:
     from seqcls.sources import Source, open_source
     from seqcls.timeline import Provenance, Sampling, Timeline
     from seqcls.timemap import TimeMap
-    from seqcls.where import where
 
 __version__ = "0.1.0"
 DISCLAIMER = "Research software, not a medical device: not for diagnosis or treatment."
@@ -104,7 +104,7 @@ _MODULES = {
     "open_source": "sources",
     "read_run": "exports",
     "replay": "reprocess",
-    "where": "where",
+    "where": "algebra.where",
     "write_cuts": "rendering.cut",
     "write_overlay": "rendering.overlay",
     "write_proxy": "rendering.proxy",

@@ -11,13 +11,13 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls.algebra.where import again
 from seqcls.intervals import IntervalBuilder, IntervalOptions, intervals_from_events, one_per_organ
 from seqcls.pauses import with_pauses
 from seqcls.postprocess import PostProcess, RawScores, matrix, row_of
 from seqcls.smoothing import SmoothingOptions, smooth_windows
 from seqcls.timeline import Timeline
 from seqcls.types import TIME_TOLERANCE_S, Event, FrameScore, Gap, Interval, ScoreTable
-from seqcls.where import again
 
 
 def replay(

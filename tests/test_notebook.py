@@ -10,10 +10,10 @@ import pytest
 from support.timelines import timeline
 
 from seqcls import notebook
+from seqcls.algebra.where import where
 from seqcls.errors import UsageError
 from seqcls.timeline import Timeline
 from seqcls.types import Gap
-from seqcls.where import where
 
 
 @pytest.fixture(scope="module")

@@ -120,6 +120,14 @@ def test_the_lazy_names_are_those_that_the_type_checker_sees() -> None:
     assert {name: f"seqcls.{module}" for name, module in seqcls._MODULES.items()} == stated
 
 
+def test_no_public_name_is_a_module() -> None:
+    """Once a module is imported it stands in place of what the package names so: ``seqcls.where(timeline, ...)`` worked
+    only the first time."""
+    package = Path(seqcls.__file__).parent
+    modules = {path.stem for path in package.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    assert not modules & set(seqcls.__all__)
+
+
 def test_the_face_is_instant() -> None:
     heavy = "{'cv2', 'av', 'torch', 'openvino', 'matplotlib', 'pydicom'}"
     check = f"import sys, seqcls; dir(seqcls); seqcls.Frame; print(sorted({heavy} & set(sys.modules)))"

@@ -158,9 +158,9 @@ def replay(
     Takes a journal too, also that of a run that crashed or still goes on. The
     exit code is 3 where the run's input was truncated or damaged, as that of `run`.
     """
+    from seqcls.algebra.where import where as add_organs
     from seqcls.intervals import IntervalOptions
     from seqcls.smoothing import SmoothingOptions
-    from seqcls.where import where as add_organs
 
     stated = {"onset": onset, "offset": offset, "min_present_s": min_present, "min_absent_s": min_absent, "pad_s": pad}
 
@@ -231,7 +231,7 @@ def _read_run(folder: Path) -> Timeline:
 
 def write_from_journal(path: Path, folder: Path, expressions: Sequence[str] = ()) -> Timeline:
     """What a live run ends with: all that its folder holds, made from its journal; ``expressions`` as for ``where``."""
-    from seqcls.where import where
+    from seqcls.algebra.where import where
 
     try:
         timeline = where(read_with_progress(path).timeline(), *expressions)

@@ -121,6 +121,7 @@ def run(
     """
     given = locals()
     from seqcls.adaptive import SamplingOptions
+    from seqcls.algebra.where import require_expressions
     from seqcls.detector import load
     from seqcls.exports.timeline_png import load_library
     from seqcls.feeds.open import is_live
@@ -128,7 +129,6 @@ def run(
     from seqcls.sources.isolated import DecoderPool
     from seqcls.sources.memory import require_rate
     from seqcls.sources.redact import redact
-    from seqcls.where import require_expressions
 
     if fps is not None:
         require_rate(fps)

@@ -169,8 +169,8 @@ def _started(
 
 def _write_clip(run: ClipRun, analysis: Analysis | SeqclsError, folder: Path) -> Timeline:
     """What the model finds in a clip, written. Raises the error that kept the clip from being opened."""
+    from seqcls.algebra.where import where
     from seqcls.rendering.cut_files import CUTS_NAME, remove_cuts
-    from seqcls.where import where
 
     if isinstance(analysis, SeqclsError):
         raise analysis
@@ -193,9 +193,9 @@ def _write_clip(run: ClipRun, analysis: Analysis | SeqclsError, folder: Path) ->
 
 def _write_pictures(run: ClipRun, source: FoundSource, folder: Path, should_stop: Callable[[], bool]) -> list[Timeline]:
     """Single images, each scored by itself: a clip of one frame, without smoothing."""
+    from seqcls.algebra.where import where
     from seqcls.exports import write_pictures
     from seqcls.pictures import score_pictures
-    from seqcls.where import where
 
     if run.again:
         console.warn(f"{source.path}: {run.again} is for clips; there is none of single images")

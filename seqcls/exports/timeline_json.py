@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import seqcls
+from seqcls.algebra.where import where
 from seqcls.errors import DataError, SeqclsError, one_line
 from seqcls.exports.scores_csv import Progress, read_scores_csv
 from seqcls.files.json_record import record_from
@@ -29,7 +30,6 @@ from seqcls.types import (
     SourceReport,
     require_organs,
 )
-from seqcls.where import where
 
 FORMAT = 2
 

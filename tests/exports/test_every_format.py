@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from support.timelines import timeline
 
+from seqcls.algebra.where import where
 from seqcls.datasets.label_formats import found_labels
 from seqcls.exports.formats import FORMATS, Format, export
 from seqcls.exports.timebase import on_proxy
@@ -25,7 +26,6 @@ from seqcls.text.foreign_text import for_csv, for_dicom, for_terminal, from_csv
 from seqcls.timeline import Timeline
 from seqcls.timemap import TimeMap
 from seqcls.types import FrameCounts, Gap, Interval, ScoreTable
-from seqcls.where import where
 
 CODES = {"present": PRESENT, "absent": ABSENT, "unknown": UNKNOWN, "": PRESENT, "?": UNKNOWN, ": absent": ABSENT}
 #: By organ, as the format names it: (state, start_s, end_s) of what is marked, or the state of each frame in turn.

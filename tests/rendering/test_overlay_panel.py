@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from support.timelines import timeline
 
+from seqcls.algebra.where import where
 from seqcls.palette import PRESENT, UNKNOWN, bgr
 from seqcls.rendering import overlay_panel as module
 from seqcls.rendering.overlay_panel import Panel, find_layout
-from seqcls.where import where
 
 NAMES = ("thyroid", "carotid artery left", "carotid artery right", "trachea", "a", "muscle", "oesophagus", "lymph node")
 #: Width, height, and the box of the ultrasound.

@@ -15,6 +15,7 @@ from support import browser
 from support.random_runs import KINDS, long_run, random_options, random_run
 from support.timelines import timeline
 
+from seqcls.algebra.where import where
 from seqcls.cli import options as flags
 from seqcls.files.json_text import json_line
 from seqcls.phantom import SweepOptions, write_sweep
@@ -28,7 +29,6 @@ from seqcls.smoothing import SmoothingOptions
 from seqcls.text.foreign_text import for_terminal
 from seqcls.timeline import Timeline
 from seqcls.types import SourceReport
-from seqcls.where import where
 
 RUNS = 50
 EVIL = "</script><script>document.title='pwned'</script>\"'\u2028<img src=x onerror=alert(1)>"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.timelines import timeline
 
+from seqcls.algebra.expression import MAX_DEPTH
+from seqcls.algebra.logic import before, during
+from seqcls.algebra.where import require_expressions, where
 from seqcls.errors import DataError, UsageError
 from seqcls.exports import read_run, write_run
 from seqcls.files.json_text import read_json, write_json
@@ -21,9 +23,7 @@ from seqcls.intervals import IntervalOptions
 from seqcls.reprocess import replay
 from seqcls.timeline import Timeline
 from seqcls.types import Interval
-from seqcls.where import MAX_DEPTH, require_expressions, where
 
-module = sys.modules["seqcls.where"]
 GLYPHS = {"present": "P", "absent": ".", "unknown": "?"}
 
 
@@ -209,7 +209,7 @@ def test_they_come_back_from_a_run(tmp_path: Path, expression: str) -> None:
 
 
 def test_intervals_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_INTERVALS", 5)
+    monkeypatch.setattr("seqcls.algebra.where.MAX_INTERVALS", 5)
     base = drawn(a="P.", b=".P")
     assert len(where(base, "never = a and b").intervals) == 5
     with pytest.raises(UsageError, match="more than 5 intervals"):
@@ -221,5 +221,5 @@ def test_long_timelines_are_decided_at_once() -> None:
     states = np.tile(np.array([2, 1, 2, 0], np.int8), 5000)
     other = np.roll(states, 1)
     for _ in range(70):
-        states = module._during(states, module._before(other, states))
+        states = during(states, before(other, states))
     assert len(states) == 20_000
