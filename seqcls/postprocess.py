@@ -156,6 +156,15 @@ class PostProcess:
                 yield from builder.push(item.index, item.time_s, score, item.reason)
 
 
+def certain_after_s(smoothing: SmoothingOptions, intervals: IntervalOptions) -> float:
+    """How long after it happens a change of state is certain at most, in seconds, beyond the distance of two frames.
+
+    Scores of a presence that flickers as it begins may take up to ``min_absent_s`` more, and what lies beside unknown
+    stretches waits for what is seen next; see "When an event is final" in docs/intervals.md.
+    """
+    return smoothing.delay_s + max(intervals.min_present_s, intervals.min_absent_s) + 2 * intervals.pad_s
+
+
 def row_of(frame: FrameScore, organs: int) -> list[float]:
     """The frame's scores, NaN where it is unscored."""
     return [float("nan")] * organs if frame.scores is None else frame.scores.tolist()

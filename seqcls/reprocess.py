@@ -37,7 +37,7 @@ def replay(
     used = timeline.provenance
     smoothing = used.smoothing if smoothing is None else smoothing
     intervals = one_per_organ(used.intervals if intervals is None else intervals, timeline.scored_organs)
-    scores, found = post_process(_raw_of(timeline), smoothing, intervals, timeline.end_s)
+    scores, found = post_process(raw_scores(timeline), smoothing, intervals, timeline.end_s)
     provenance = replace(used, smoothing=smoothing, intervals=intervals)
     warnings = with_pauses(timeline.warnings, scores, timeline.report.gaps)  # older runs lack that one
     changed = replace(timeline, intervals=found, scores=scores, provenance=provenance, warnings=warnings)
@@ -47,12 +47,12 @@ def replay(
 def events_of(timeline: Timeline) -> list[Event]:
     """The events that the run would give frame by frame, each with the time at which it was certain."""
     used = timeline.provenance
-    process, numbered = catch_up(_raw_of(timeline), used.smoothing, used.intervals)
+    process, numbered = catch_up(raw_scores(timeline), used.smoothing, used.intervals)
     return [*(event for _, event in numbered), *process.close(timeline.end_s)]
 
 
-def _raw_of(timeline: Timeline) -> RawScores:
-    """A gap stands before the first frame that is not before its end."""
+def raw_scores(timeline: Timeline) -> RawScores:
+    """What the run kept, as it was read. A gap stands before the first frame that is not before its end."""
     table, gaps, raw = timeline.scores, timeline.report.gaps, RawScores(timeline.scored_organs)
     raw.add_frames(table.index, table.time_s, table.duration_s, table.raw, table.reason, table.measured)
     rows = np.searchsorted(np.maximum.accumulate(table.time_s), np.array([gap.end_s for gap in gaps]))
@@ -116,6 +116,24 @@ def catch_up(
         process.raw = raw
         process.smooth.frombytes(smooth[:end].tobytes())
     return process, [(number, event) for number, _, event in found]
+
+
+def present_spans(
+    table: ScoreTable,
+    gaps: Sequence[tuple[int, Gap]],
+    smooth: NDArray[np.float32],
+    options: IntervalOptions,
+    end_s: float,
+) -> tuple[tuple[float, float], ...]:
+    """When one organ is present, as ``post_process`` finds it, from its scores (T,) that are smoothed already.
+
+    gaps: as ``RawScores`` keeps them.
+    """
+    builder = IntervalBuilder("", options)
+    events = [*(event for _, event in _events(builder, table, smooth, gaps, options)), *builder.close(end_s)]
+    ends_s = [*(event.start_s for event in events[1:]), end_s]
+    spans = ((event.start_s, stop_s) for event, stop_s in zip(events, ends_s, strict=True) if event.state == "present")
+    return tuple(span for span in spans if span[1] > span[0])
 
 
 def _events(

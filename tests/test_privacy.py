@@ -69,6 +69,7 @@ PLAN = """
 077 0 export {run} --to srt,boris,elan,tsv,jsonl,parquet,wide,audacity,mstcn,otio,edl,fcp-xml,dicom-sr,dicom-picture --clip {clip}
 022 0 import-labels {run}/timeline.eaf -o {wide}/{s}-labels/labels.csv --clip {clip}
 022 0 review {run} {clips} {wide}/{s}-review/r
+077 1 tune {model} {clips} --labels {labels} -o {private}/{s}-tuned/t.safetensors
 077 0 evaluate {model} {clips} --labels {labels} -o {private}/{s}-evaluation/e
 077 0 agree {labels} {labels} --clips {clips} -o {private}/{s}-agreement/a
 022 0 convert {model} -o {wide}/{s}-converted/node.xml

@@ -41,6 +41,7 @@ from seqcls.cli import (
     run,
     split,
     train,
+    tune,
 )
 from seqcls.errors import SeqclsError, UsageError, one_line
 from seqcls.files import on_disk
@@ -142,6 +143,7 @@ for _command in (
     split.split,
     train.train,
     folds.folds,
+    tune.tune,
     evaluate.evaluate,
     agree.agree,
     run.run,

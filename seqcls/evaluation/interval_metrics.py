@@ -151,6 +151,19 @@ def pooled(counts: Sequence[ClipCounts], collar_s: float = COLLAR_S) -> Interval
     )
 
 
+def event_f1_and_shares(clips: Sequence[ClipIntervals]) -> tuple[float, float, float]:
+    """Event F1, then sensitivity and specificity by time: the share of labelled presence that is predicted, and of the
+    other scorable time the share that is not. NaN where there is none. For a search, which asks many times."""
+    scorable = [_Scorable.of(clip) for clip in clips]
+    present_s, predicted_s = (
+        sum(float(np.diff(spans).sum()) for spans in each)
+        for each in ([c.truth for c in scorable], [c.prediction for c in scorable])
+    )
+    found_s, absent_s = sum(float(c.overlap.sum()) for c in scorable), sum(c.duration_s for c in scorable) - present_s
+    specificity = math.nan if absent_s <= TIME_TOLERANCE_S else 1 - (predicted_s - found_s) / absent_s
+    return _event_f1(scorable, COLLAR_S, 0.5), ratio(found_s, present_s), specificity
+
+
 def edge_differences(clips: Sequence[ClipIntervals], side: int) -> list[float]:
     """Seconds by which predictions begin (side 0) or end (1) later than the labelled presences that they found.
 
@@ -178,10 +191,11 @@ def event_f1(
     at most the larger of that and ``length_share`` of the presence. Each stands for one at most; the largest possible
     number of such pairs counts. NaN when nothing is labelled and nothing predicted.
     """
-    scorable = [_Scorable.of(clip) for clip in clips]
-    return ratio(
-        2 * sum(one.paired(collar_s, length_share) for one in scorable), sum(map(_Scorable.intervals, scorable))
-    )
+    return _event_f1([_Scorable.of(clip) for clip in clips], collar_s, length_share)
+
+
+def _event_f1(clips: Sequence[_Scorable], collar_s: float, length_share: float) -> float:
+    return ratio(2 * sum(clip.paired(collar_s, length_share) for clip in clips), sum(map(_Scorable.intervals, clips)))
 
 
 def edit_score(clip: ClipIntervals) -> float:

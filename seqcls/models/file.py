@@ -24,6 +24,7 @@ from seqcls.files.json_text import json_text, parse_json
 from seqcls.geometry import Geometry, Region
 from seqcls.intervals import IntervalOptions
 from seqcls.models.converted import CONVERTED, notes_of
+from seqcls.models.operating_curve import OperatingPoint
 from seqcls.models.tensor_table import read_table
 from seqcls.models.trained_on import TrainedOn
 from seqcls.smoothing import SmoothingOptions
@@ -65,6 +66,8 @@ class ModelHeader:
     """How scores are smoothed where nothing else is stated."""
     intervals: tuple[IntervalOptions, ...] = ()
     """When scores count as presence, per organ. Empty: the defaults."""
+    operating_curve: tuple[OperatingPoint, ...] = ()
+    """What other thresholds and delays gave on the clips that it was tuned on. Empty: it was not tuned."""
     regions: tuple[Region, ...] = ()
     """The different ultrasound regions of the training clips."""
     training: Mapping[str, object] = field(default_factory=dict)

@@ -17,9 +17,12 @@ from seqcls.evaluation.chance import chance_message
 from seqcls.evaluation.metrics import FrameMetrics, auroc, bootstrap, frame_metrics
 from seqcls.models.file import ModelHeader, read_header
 from seqcls.models.trained_on import TrainedOn, together
+from seqcls.text.wording import count_of
 from seqcls.training.calibration import fit_calibration, has_enough_evidence, operating_point
+from seqcls.training.operating_point import Tuned, TuneOptions, mean_event_f1, tune, tuning_record
 from seqcls.training.options import TrainOptions
 from seqcls.training.sampler import Indices
+from seqcls.training.scored_clips import clips_of_frames
 
 #: Draws of the bootstrap.
 ROUNDS = 200
@@ -37,8 +40,9 @@ def make_header(
     """The header of a model trained on ``rows``, and messages for the user.
 
     Calibration and thresholds are chosen by ``logits`` (J, K) of the frames ``unseen`` (J,), from models that did not
-    train on them, NaN where there is none. summary: how the training went, for the header's ``training``; what it was
-    trained on is added.
+    train on them, NaN where there is none; then smoothing, thresholds and durations together by the stretches that
+    they give, of the organs of which enough is labelled. summary: how the training went, for the header's ``training``;
+    what it was trained on is added.
     """
     pairs, intervals, messages = [], [], []
     plain = ModelHeader(organs=frames.organs, geometry=frames.geometry)
@@ -51,10 +55,18 @@ def make_header(
         intervals.append(operating_point(calibrated, truth, clips))
         if not has_enough_evidence(truth, clips):
             messages.append(f"too few validation clips show {organ} both present and absent: default thresholds kept")
+    plain = replace(plain, calibration=tuple(pairs), intervals=tuple(intervals))
+    options = TuneOptions()
+    whole = clips_of_frames(frames, unseen, plain.probabilities(logits))
+    tuned = tune(whole, frames.organs, plain.smoothing, plain.intervals, options)
+    if tuned.curve:
+        summary = {**summary, "tuning": tuning_record(tuned, frames.organs, whole, options)}
+        messages.append(_tuned(tuned, len(whole)))
     header = replace(
         plain,
-        calibration=tuple(pairs),
-        intervals=tuple(intervals),
+        smoothing=tuned.smoothing,
+        intervals=tuned.intervals,
+        operating_curve=tuned.curve,
         regions=frames.regions,
         dataset_hash=frames.hash,
         version=__version__,
@@ -81,6 +93,14 @@ def trained_on(frames: FrameSet, rows: Indices, options: TrainOptions) -> tuple[
         with contextlib.suppress(ModelError):  # weights of another program, or early layers alone
             before = read_header(options.weights).trained_on
     return together([own], before)
+
+
+def _tuned(tuned: Tuned, clips: int) -> str:
+    before, after = mean_event_f1(tuned.before), mean_event_f1(tuned.after)
+    where = f"on {count_of(clips, 'validation clip')}"
+    if after == before:
+        return f"event F1 {after:.3f} {where}; no other smoothing, thresholds and durations are better by an event"
+    return f"smoothing, thresholds and durations are tuned: event F1 {before:.3f} -> {after:.3f} {where}"
 
 
 def metrics_by_organ(

@@ -26,6 +26,7 @@ def test_commands_are_listed_in_the_order_of_use() -> None:
         "split",
         "train",
         "folds",
+        "tune",
         "evaluate",
         "agree",
         "run",
