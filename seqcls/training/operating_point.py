@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import DataError, UsageError
-from seqcls.evaluation.evaluate import IGNORE, PRESENT
+from seqcls.evaluation.clip_truth import IGNORE, PRESENT
 from seqcls.evaluation.interval_metrics import (
     ClipIntervals,
     Span,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.datasets.dataset import FrameSet
-from seqcls.evaluation.evaluate import IGNORE, ClipTruth
+from seqcls.evaluation.clip_truth import IGNORE, ClipTruth, scored
 from seqcls.evaluation.interval_metrics import Span
 from seqcls.postprocess import RawScores
 from seqcls.reprocess import raw_scores
@@ -37,6 +37,8 @@ class ScoredClip:
 def scored_clip(truth: ClipTruth) -> ScoredClip:
     """A clip that was analysed, beside its labels."""
     timeline = truth.timeline
+    scores = replace(timeline.scores, raw=scored(timeline).astype(np.float32))
+    timeline = replace(timeline, scores=scores)
     return ScoredClip(truth.file, raw_scores(timeline), truth.codes, timeline.start_s, timeline.end_s)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from seqcls.errors import DataError, UsageError
-from seqcls.evaluation.evaluate import IGNORE
+from seqcls.evaluation.clip_truth import IGNORE
 from seqcls.intervals import IntervalOptions
 from seqcls.postprocess import RawScores
 from seqcls.smoothing import SmoothingOptions

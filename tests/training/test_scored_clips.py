@@ -10,7 +10,7 @@ from support.frame_sets import frame_set
 from support.timelines import timeline
 
 from seqcls.datasets.labels import ClipLabels, LabelledSpan
-from seqcls.evaluation.evaluate import align_labels
+from seqcls.evaluation.clip_truth import align_labels
 from seqcls.training.scored_clips import clips_of_frames, scored_clip
 from seqcls.types import Gap
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from seqcls.errors import DataError
-from seqcls.evaluation.evaluate import IGNORE
+from seqcls.evaluation.clip_truth import IGNORE
 from seqcls.geometry import Geometry
 from seqcls.intervals import IntervalOptions
 from seqcls.models.file import ModelHeader
