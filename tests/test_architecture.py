@@ -67,7 +67,7 @@ IMPORTS: dict[str, set[str]] = {
     "pictures": {"text", "errors", "files", "types", "smoothing", "sources", "timeline", "adaptive", "detector"},
     "review": {"text", "errors", "files", "local_server", "types", "intervals", "geometry", "sources", "gate", "keepable", "timeline", "preprocess", "rendering", "exports", "journal", "report", "cv2"},
     "convert": {"text", "third_party", "errors", "files", "types", "postprocess", "models", "engines", "datasets", "reprocess", "evaluation"},
-    "training": {"palette", "text", "third_party", "errors", "prefetch", "files", "types", "intervals", "postprocess", "models", "timeline", "datasets", "reprocess", "evaluation", "scipy", "torch"},
+    "training": {"palette", "text", "third_party", "errors", "prefetch", "files", "types", "intervals", "smoothing", "postprocess", "models", "timeline", "datasets", "reprocess", "evaluation", "scipy", "torch"},
     "demo": {"phantom", "geometry", "models", "timeline", "datasets", "detector", "exports", "evaluation", "training"},
 }  # fmt: skip
 COMMAND_LINE = {"cli", "__main__"}  # may import everything, and alone typer and rich
