@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from seqcls.evaluation.organ_metrics import OrganMetrics
+if TYPE_CHECKING:
+    from seqcls.evaluation.organ_metrics import OrganMetrics
 
 
 @dataclass(frozen=True, slots=True)
