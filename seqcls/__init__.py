@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from seqcls.gate import GateOptions
     from seqcls.geometry import Geometry, Layout, Region
     from seqcls.models.file import ModelHeader
+    from seqcls.models.trained_on import TrainedOn
     from seqcls.rendering.cut import Cut, write_cuts
     from seqcls.rendering.overlay import write_overlay
     from seqcls.rendering.proxy import Proxy, write_proxy
@@ -98,6 +99,7 @@ _MODULES = {
     "Source": "sources",
     "TimeMap": "timemap",
     "Timeline": "timeline",
+    "TrainedOn": "models.trained_on",
     "export": "exports",
     "load": "detector",
     "open_live": "feeds.open",
@@ -128,6 +130,7 @@ __all__ = [  # noqa: RUF022 - what one begins with comes first
     "Source",
     "Engine",
     "ModelHeader",
+    "TrainedOn",
     # options
     "SmoothingOptions",
     "IntervalOptions",

@@ -40,15 +40,16 @@ Marks = NDArray[np.uint64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainedOn:
-    """The marks of one data set, each kind as base64 of sorted marks, in pieces. Raises ModelError for anything else.
-
-    salt: hex, made of the data themselves, so that the same training gives the same file.
-    """
+    """The marks of one data set, each kind as base64 of sorted marks, in pieces. Raises ModelError for others."""
 
     salt: str
+    """Hex, made of the data themselves, so that the same training gives the same file."""
     clips: tuple[str, ...] = field(default=(), metadata=at_most(MAX_MARKS // _IN_A_TEXT + 1))
+    """Of the clips' files."""
     frames: tuple[str, ...] = field(default=(), metadata=at_most(MAX_MARKS // _IN_A_TEXT + 1))
+    """Of the frames, as the network sees them."""
     patients: tuple[str, ...] = field(default=(), metadata=at_most(MAX_MARKS // _IN_A_TEXT + 1))
+    """Of the patients' names."""
 
     def __post_init__(self) -> None:
         try:
@@ -67,10 +68,13 @@ class TrainedOn:
         clips: Iterable[str] = (),
         patients: Iterable[str] = (),
     ) -> TrainedOn:
-        """Of frames (S, S) uint8 as the network sees them, of clips by ``clip_digest``, and of patients by name.
+        """The marks of a data set; images of one gray level, and empty texts, have none. Raises nothing.
 
-        data: the hash of the data set, of which the salt is made. Images of one gray level, and what is empty, have no
-        marks.
+        Args:
+            data: its hash, of which the salt is made.
+            images: its frames, (S, S) uint8 as the network sees them.
+            clips: the ``sources.clip_digest`` of its clips.
+            patients: their names.
         """
         salt = hashlib.sha256(f"seqcls trained on\0{data}".encode()).hexdigest()[:32]
         return cls(
@@ -81,9 +85,11 @@ class TrainedOn:
         )
 
     def has_clip(self, digest: str) -> bool:
+        """Whether a clip is among them. ``digest``: of ``sources.clip_digest``. Raises nothing."""
         return bool(_among(_marks_of_texts(self.salt, "clip", [digest]), self.clips).any())
 
     def has_patient(self, name: str) -> bool:
+        """Whether a patient is among them. ``name``: as the labels have it. Raises nothing."""
         return bool(_among(_marks_of_texts(self.salt, "patient", [name]), self.patients).any())
 
 
