@@ -28,7 +28,7 @@ from seqcls.postprocess import RawScores
 from seqcls.reprocess import post_process
 from seqcls.smoothing import SmoothingOptions
 from seqcls.training.calibration import fit_calibration, operating_point
-from seqcls.training.operating_point import TuneOptions
+from seqcls.training.operating_search import TuneOptions
 from seqcls.training.scored_clips import ScoredClip
 from seqcls.training.tuning import tune_model
 

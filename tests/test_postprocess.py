@@ -10,7 +10,7 @@ from support.journals import OFF, exactly
 from support.scored import EVERY, ORGANS, Item, frame, raw_of
 
 from seqcls.intervals import IntervalOptions
-from seqcls.postprocess import PostProcess, RawScores
+from seqcls.postprocess import PostProcess, RawScores, certain_after_s
 from seqcls.smoothing import SmoothingOptions
 from seqcls.types import Event, Gap, ScoreTable
 
@@ -128,3 +128,16 @@ def test_scores_are_kept_only_where_wanted() -> None:
 def test_as_many_options_as_organs() -> None:
     with pytest.raises(ValueError, match="zip"):
         PostProcess(ORGANS, OFF, [IntervalOptions()])
+
+
+def test_a_change_is_certain_after_the_look_ahead_and_the_longer_duration() -> None:
+    """0.25 + max(0.3, 0.2) s; twice the padding more. An organ in view from 1 s on is certain a frame later at most."""
+    smoothing, options = SmoothingOptions(), IntervalOptions()
+    assert certain_after_s(smoothing, options) == pytest.approx(0.55)
+    assert certain_after_s(smoothing, IntervalOptions(min_absent_s=0.5, pad_s=0.1)) == pytest.approx(0.95)
+    process, events = PostProcess(("liver",), smoothing, [options]), []
+    for index in range(40):
+        events += process.push(frame(index, index * 0.05, float(20 <= index < 32)))
+    events += process.close(2.0)
+    present = next(event for event in events if event.state == "present")
+    assert present.final_s - present.start_s <= 0.55 + 0.05 + 1e-6

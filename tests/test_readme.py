@@ -71,7 +71,7 @@ def test_the_commands_run_in_order(
     monkeypatch.chdir(workplace)
     monkeypatch.delenv("SEQCLS_MODEL", raising=False)
     monkeypatch.setattr("seqcls.cli.review.stops_cleanly", lambda: nullcontext(lambda: True))  # as after Ctrl-C
-    monkeypatch.setattr("seqcls.training.operating_point.MIN_EVENTS", 3)  # its clips are few
+    monkeypatch.setattr("seqcls.training.operating_search.MIN_EVENTS", 3)  # its clips are few
     ran = []
     for command in commands():
         made = command[command.index("-o") + 1] if command[1] in ("extract", "train") else None

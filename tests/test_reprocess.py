@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from support.fakes import detector, frames
 from support.journals import OFF, SMOOTHERS, exactly, moods
+from support.random_runs import random_options, random_run
 from support.scored import EVERY, ORGANS, Item, frame, raw_of
 from support.timelines import timeline
 
@@ -24,7 +25,7 @@ from seqcls.errors import UsageError
 from seqcls.exports import read_run, write_run
 from seqcls.intervals import IntervalBuilder, IntervalOptions, intervals_from_events
 from seqcls.postprocess import PostProcess, RawScores
-from seqcls.reprocess import catch_up, post_process, replay
+from seqcls.reprocess import catch_up, post_process, present_spans, raw_scores, replay
 from seqcls.smoothing import SmoothingOptions, open_smoother
 from seqcls.types import TIME_TOLERANCE_S, FrameScore, Gap
 
@@ -64,6 +65,17 @@ def test_a_run_without_scores_at_once() -> None:
             ("unknown", "black", 0.0, 0.1),
             ("unknown", "lost", 0.1, 0.5),
         ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_presences_of_smoothed_scores_are_those_of_a_replay(seed: int) -> None:
+    run = random_run(seed)
+    smoothing, intervals = random_options(seed, len(run.organs))
+    again, raw = replay(run, smoothing, intervals), raw_scores(run)
+    for column, organ in enumerate(run.organs):
+        smooth = again.scores.smooth[:, column]
+        spans = present_spans(raw.table(), raw.gaps, smooth, intervals[column], run.end_s)
+        assert spans == tuple((i.start_s, i.end_s) for i in again.of(organ, "present"))
 
 
 @st.composite

@@ -18,7 +18,7 @@ from seqcls.files.output_lock import only_writer
 
 if TYPE_CHECKING:
     from seqcls.models.file import ModelHeader
-    from seqcls.training.operating_point import Figures
+    from seqcls.training.operating_search import Figures
 
 TUNING = Panel("Operating point: what matters, and how late it may come")
 
@@ -50,7 +50,7 @@ def tune(
     from seqcls.detector import load
     from seqcls.evaluation.evaluate import evaluate_clips
     from seqcls.models.file import read_model, write_model
-    from seqcls.training.operating_point import TuneOptions
+    from seqcls.training.operating_search import TuneOptions
     from seqcls.training.scored_clips import scored_clip
     from seqcls.training.tuning import tune_model
 

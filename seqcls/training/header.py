@@ -19,7 +19,8 @@ from seqcls.models.file import ModelHeader, read_header
 from seqcls.models.trained_on import TrainedOn, together
 from seqcls.text.wording import count_of
 from seqcls.training.calibration import fit_calibration, has_enough_evidence, operating_point
-from seqcls.training.operating_point import Tuned, TuneOptions, mean_event_f1, tune, tuning_record
+from seqcls.training.operating_point import Tuned, mean_event_f1, tune, tuning_record
+from seqcls.training.operating_search import TuneOptions
 from seqcls.training.options import TrainOptions
 from seqcls.training.sampler import Indices
 from seqcls.training.scored_clips import clips_of_frames

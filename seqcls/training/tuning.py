@@ -13,16 +13,8 @@ from seqcls.models.file import ModelHeader
 from seqcls.postprocess import RawScores
 from seqcls.training.calibration import fit_calibration
 from seqcls.training.header import logits_of
-from seqcls.training.operating_point import (
-    MIN_CLIPS,
-    MIN_EVENTS,
-    Figures,
-    TuneOptions,
-    figures_of,
-    mean_event_f1,
-    tune,
-    tuning_record,
-)
+from seqcls.training.operating_point import figures_of, mean_event_f1, tune, tuning_record
+from seqcls.training.operating_search import MIN_CLIPS, MIN_EVENTS, Figures, TuneOptions
 from seqcls.training.scored_clips import ScoredClip
 from seqcls.types import TIME_TOLERANCE_S
 

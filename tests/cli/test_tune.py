@@ -13,7 +13,7 @@ from seqcls.models.file import read_model
 def test_a_tuned_copy_is_written_beside_the_model(
     seqcls: Seqcls, trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seqcls.training.operating_point.MIN_EVENTS", 3)  # there are three
+    monkeypatch.setattr("seqcls.training.operating_search.MIN_EVENTS", 3)  # there are three
     done = seqcls(
         "tune", trained.model, trained.clips, "--labels", trained.labels, "-o", "tuned.safetensors", "--max-delay", "0.5",
         "--precision", "fp32",

@@ -16,6 +16,7 @@ from seqcls.evaluation.interval_metrics import (
     ClipIntervals,
     edit_score,
     event_f1,
+    event_f1_and_shares,
     interval_metrics,
     segmental_f1,
     spans_of,
@@ -169,6 +170,16 @@ def test_interval_metrics_by_hand() -> None:
         "delay_median_s": pytest.approx(math.nan, nan_ok=True),
         "delay_p90_s": pytest.approx(math.nan, nan_ok=True),
     }
+
+
+def test_what_a_search_asks_by_hand() -> None:
+    """The same two clips as above: 1.9 of 4 s in view found; of 9.7 + 20 - 4 other seconds 0.3 + 0.3 + 1 predicted."""
+    first = clip([(2, 4), (6, 8)], [(2.1, 4.3), (9, 9.5)], [(8.9, 9.2)])
+    second = clip([], [(25, 26)], start_s=20.0, end_s=40.0)
+    f1, sensitivity, specificity = event_f1_and_shares([first, second])
+    assert f1 == pytest.approx(event_f1([first, second])) == 0.4
+    assert (sensitivity, specificity) == pytest.approx((1.9 / 4, 1 - 1.6 / 25.7))
+    assert event_f1_and_shares([clip([(0, 10)], [(0, 10)])])[1:] == pytest.approx((1, math.nan), nan_ok=True)
 
 
 def test_found_presences_and_false_events_are_counted() -> None:

@@ -10,8 +10,9 @@ from seqcls.evaluation.clip_truth import IGNORE
 from seqcls.intervals import IntervalOptions
 from seqcls.postprocess import RawScores
 from seqcls.smoothing import SmoothingOptions
-from seqcls.training import operating_point as module
-from seqcls.training.operating_point import TuneOptions, figures_of, mean_event_f1, tune
+from seqcls.training import operating_search as module
+from seqcls.training.operating_point import Tuned, figures_of, mean_event_f1, tune
+from seqcls.training.operating_search import TuneOptions
 from seqcls.training.scored_clips import ScoredClip
 
 NONE = SmoothingOptions(kind="none")
@@ -37,7 +38,7 @@ def two(present: float, absent: float, **changed: np.ndarray) -> list[ScoredClip
     return [clip(FOUR, scores, name) for name in "ab"]
 
 
-def tuned(clips: list[ScoredClip], smoothing: SmoothingOptions = NONE, **options: float) -> module.Tuned:
+def tuned(clips: list[ScoredClip], smoothing: SmoothingOptions = NONE, **options: float) -> Tuned:
     organs = clips[0].raw.organs
     return tune(clips, organs, smoothing, (IntervalOptions(),) * len(organs), TuneOptions(**options))
 

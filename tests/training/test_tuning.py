@@ -13,7 +13,8 @@ from seqcls.geometry import Geometry
 from seqcls.intervals import IntervalOptions
 from seqcls.models.file import ModelHeader
 from seqcls.postprocess import RawScores
-from seqcls.training.operating_point import TuneOptions, figures_of, mean_event_f1
+from seqcls.training.operating_point import figures_of, mean_event_f1
+from seqcls.training.operating_search import TuneOptions
 from seqcls.training.scored_clips import ScoredClip
 from seqcls.training.tuning import calibrated_anew, raw_logits, tune_model, with_calibration
 
