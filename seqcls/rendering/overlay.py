@@ -36,7 +36,7 @@ def write_overlay(
     overwrite: bool = False,
     on_progress: Callable[[int], None] | None = None,
 ) -> None:
-    """Write a video of the clip's times, and its size to the next even number, in which each frame shows what the timeline says of it.
+    """Write a video of the clip's times, and even size, in which each frame shows what the timeline says of it.
 
     Outside the ultrasound region it is black, and all of a frame is that shows no ultrasound or is damaged.
 
