@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqcls.cli import console, options
+from seqcls.cli.failures import Failures
 from seqcls.cli.options import INPUT, OUTPUT
-from seqcls.errors import OutputError, SeqclsError, UsageError
+from seqcls.errors import OutputError, UsageError
 from seqcls.files.output_lock import only_writer
 from seqcls.text.foreign_text import for_name
 from seqcls.text.wording import count_of
@@ -60,29 +61,23 @@ def deidentify(
     with only_writer(output, is_folder=not is_file):
         sheets = [target.with_name(f"{target.name}-sheet.png") for target in targets]
         options.check_outputs(*sheets, overwrite=overwrite)
-        failed, incomplete, origins = 0, 0, list[tuple[str, str]]()
+        failures, incomplete, origins = Failures(ends=(OutputError, UsageError)), 0, list[tuple[str, str]]()
         try:
             for source, target in zip(found, targets, strict=True):
-                try:
+                with failures.reported():
                     done = _one(source, target, written, names, fps)
-                except (OutputError, UsageError):
-                    raise  # the next clip would meet the same
-                except SeqclsError as error:
-                    failed += 1
-                    console.notify(f"seqcls: {error}")
-                    continue
-                incomplete += done.report.verdict in ("truncated", "damaged")
-                files = [path.name if is_file else path.relative_to(output).as_posix() for path in done.paths]
-                origins += [(file, for_name(source.path)) for file in files]
-                _show(done)
+                    incomplete += done.report.verdict in ("truncated", "damaged")
+                    files = [path.name if is_file else path.relative_to(output).as_posix() for path in done.paths]
+                    origins += [(file, for_name(source.path)) for file in files]
+                    _show(done)
         finally:  # also of what was done before somebody stopped it
             if mapping is not None and origins:
                 _write_mapping(mapping, origins)
                 console.notify(f"wrote {mapping}: it says whose clips these are, keep it apart from them")
         if len(found) > 1:
-            console.notify(f"{len(found) - failed} of {len(found)} done, {failed} failed; {output}")
-        if failed or incomplete:
-            raise typer.Exit(1 if failed else 3)
+            console.notify(f"{len(found) - failures.count} of {len(found)} done, {failures.count} failed; {output}")
+        if failures.count or incomplete:
+            raise typer.Exit(1 if failures.count else 3)
 
 
 def _found(clips: Sequence[str], names: Pseudonyms | None) -> list[FoundSource]:

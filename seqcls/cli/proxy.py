@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqcls.cli import console, options
+from seqcls.cli.failures import Failures
 from seqcls.cli.options import INPUT, OUTPUT
-from seqcls.errors import OutputError, SeqclsError, SourceError, UsageError
+from seqcls.errors import SourceError, UsageError
 from seqcls.files.output_lock import only_writer
 from seqcls.text.wording import count_of
 
@@ -56,24 +57,16 @@ def proxy(
     with only_writer(root.parent if is_file else root, is_folder=True):
         options.check_outputs(*(path for target in targets for path in target), overwrite=overwrite)
         _keep_the_clips(found, targets)
-        failed, incomplete = 0, 0
+        failures, incomplete = Failures(alone=len(found) == 1), 0
         for source, target in zip(found, targets, strict=True):
-            try:
+            with failures.reported():
                 done = _one(source, target, geometry, fps)
-            except OutputError:
-                raise  # the next clip would meet the same
-            except SeqclsError as error:
-                if len(found) == 1:
-                    raise
-                failed += 1
-                console.notify(f"seqcls: {error}")
-                continue
-            incomplete += done.report.verdict in ("truncated", "damaged")
-            _show(done, root)
+                incomplete += done.report.verdict in ("truncated", "damaged")
+                _show(done, root)
         if len(found) > 1:
-            console.notify(f"{len(found) - failed} of {len(found)} done, {failed} failed; {root}")
-        if failed or incomplete:
-            raise typer.Exit(1 if failed else 3)
+            console.notify(f"{len(found) - failures.count} of {len(found)} done, {failures.count} failed; {root}")
+        if failures.count or incomplete:
+            raise typer.Exit(1 if failures.count else 3)
 
 
 def _targets(output: Path | None, folders: list[str]) -> tuple[Path, list[tuple[Path, Path]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
@@ -12,11 +13,12 @@ from urllib.parse import quote
 import typer
 
 from seqcls.cli import console, options
+from seqcls.cli.failures import Failures
 from seqcls.cli.options import INPUT, OUTPUT
-from seqcls.cli.results import remedy
-from seqcls.errors import DataError, GeometryError, OutputError, SeqclsError, SourceError, UsageError, one_line
+from seqcls.cli.results import read_run_with_progress, remedy
+from seqcls.errors import DataError, GeometryError, SeqclsError, SourceError, UsageError, one_line
 from seqcls.files import is_file
-from seqcls.files.output_lock import OutputBusyError, only_writer
+from seqcls.files.output_lock import only_writer
 from seqcls.text.foreign_text import for_terminal
 from seqcls.text.wording import count_of
 
@@ -91,13 +93,6 @@ def _runs(folder: Path) -> list[Path]:
     return found
 
 
-def _read(run: Path) -> Timeline:
-    from seqcls.exports import read_run
-
-    with console.progress("reading scores.csv", None) as advance:
-        return read_run(run, advance)
-
-
 def _clip_beside(run: Path, timeline: Timeline) -> Path | None:
     """The clip of a run where a file of its name lies in the run's folder, or beside it."""
     name, folder = timeline.source.name, run if run.is_dir() else run.parent
@@ -122,7 +117,7 @@ def write_page(
     from seqcls.report.thumbnails import thumbnails_of_clip
     from seqcls.sources.isolated import DecoderPool
 
-    timeline = _read(run)
+    timeline = read_run_with_progress(run)
     named, clip = clip, _clip_beside(run, timeline) if clip is None else clip
     pictures: tuple[Thumbnail, ...] = ()
     remark = "The clip was not at hand: this report has no pictures. Add them with --clip."
@@ -222,23 +217,21 @@ def _write_many(runs: list[Path], target: Path, header: ModelHeader | None, name
     from seqcls.report.index import ClipSummary, summary_of, write_index
     from seqcls.sources.isolated import DecoderPool
 
-    clips, failed = list["ClipSummary"](), 0
+    clips, failures = list["ClipSummary"](), Failures()
+
+    def list_failure(run: Path, error: SeqclsError) -> None:
+        clips.append(ClipSummary(console.shown(run.name), "", console.shown(one_line(error)), {}))
+
     with closing(DecoderPool()) as pool, console.progress("reports", len(runs), "runs") as advance:
         for number, run in enumerate(runs, 1):
-            try:
+            with failures.reported(partial(list_failure, run)):
                 with only_writer(run / NAME, is_folder=False):
                     timeline = write_page(run, run / NAME, None, header, names, pool)
                 clips.append(summary_of(timeline, link_to(run / NAME, target)))
-            except SeqclsError as error:
-                if isinstance(error, OutputError) and not isinstance(error, OutputBusyError):
-                    raise  # the next one would meet the same full or forbidden disk
-                failed += 1
-                console.notify(f"seqcls: {error}")
-                clips.append(ClipSummary(console.shown(run.name), "", console.shown(one_line(error)), {}))
             advance(number)
     write_index(count_of(len(runs), "clip"), clips, target)
-    console.notify(f"{count_of(len(runs) - failed, 'report')} written, {failed} failed")
-    return failed > 0
+    console.notify(f"{count_of(len(runs) - failures.count, 'report')} written, {failures.count} failed")
+    return failures.count > 0
 
 
 def link_to(page: Path, index: Path) -> str:

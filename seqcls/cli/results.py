@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqcls.cli import console, options, tables
+from seqcls.cli.failures import Failures
 from seqcls.cli.options import OUTPUT
-from seqcls.errors import DataError, OutputError, SeqclsError, UsageError
-from seqcls.files.output_lock import OutputBusyError, only_writer
+from seqcls.errors import DataError, UsageError
+from seqcls.files.output_lock import only_writer
 from seqcls.text.foreign_text import for_terminal
 from seqcls.text.wording import count_of
 
@@ -82,17 +83,12 @@ def export(
         own = target / run.relative_to(folder)
         work.append((run, own, {kind: own / path.name for kind, path in export_places(target, to or DEFAULT).items()}))
     options.check_outputs(*(path for _, _, own in work for path in own.values()), overwrite=overwrite)
-    failed = 0
+    failures = Failures()
     for run, own, inside in work:
-        try:
+        with failures.reported():
             _export(run, own, inside, None, None, names, overwrite=overwrite)
-        except SeqclsError as error:
-            if isinstance(error, OutputError) and not isinstance(error, OutputBusyError):
-                raise  # the next one would meet the same full or forbidden disk
-            failed += 1
-            console.notify(f"seqcls: {error}")
-    console.notify(f"{count_of(len(runs) - failed, 'run')} exported, {failed} failed")
-    if failed:
+    console.notify(f"{count_of(len(runs) - failures.count, 'run')} exported, {failures.count} failed")
+    if failures.count:
         raise typer.Exit(1)
 
 
@@ -119,7 +115,7 @@ def _export(
             if not (folder / "timeline.json").exists():
                 raise DataError(stale)
             console.warn(stale)
-        run = _read_run(folder)
+        run = read_run_with_progress(folder)
         if names is not None:
             names.remember_timeline(run)
         if clip is not None and times is None and is_same_file(run, clip) is False:
@@ -180,7 +176,7 @@ def replay(
         if journal is None:
             from seqcls.reprocess import replay as replay_run
 
-            before = _read_run(folder)
+            before = read_run_with_progress(folder)
             timeline = replay_run(before, *asked(before.provenance))
         else:
             recorded = read_with_progress(journal)
@@ -222,7 +218,7 @@ def _hashed(timeline: Timeline, names: Pseudonyms | None) -> Timeline:
     return names.timeline(timeline)
 
 
-def _read_run(folder: Path) -> Timeline:
+def read_run_with_progress(folder: Path) -> Timeline:
     from seqcls.exports import read_run
 
     with console.progress("reading scores.csv", None) as advance:

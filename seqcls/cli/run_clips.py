@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqcls.cli import console, tables
+from seqcls.cli.failures import Failures
 from seqcls.cli.output_folders import drop_journal, own_folder
 from seqcls.cli.report import NAME as REPORT
 from seqcls.cli.report import RunPages
 from seqcls.cli.results import write_with_progress
 from seqcls.cli.second_reading import FinishedClip, SecondReading
-from seqcls.errors import OutputError, SeqclsError
-from seqcls.files.output_lock import OutputBusyError
+from seqcls.errors import SeqclsError
 from seqcls.text.wording import count_of
 
 if TYPE_CHECKING:
@@ -68,12 +68,13 @@ def run_clips(run: ClipRun, found: Findings, folders: Sequence[Path]) -> int:
         run = _with_layouts(run, sources)
     done: list[Timeline] = []
     extra: list[str] = []
-    failed, whole = len(found.aside.unread), 0
+    failures = Failures(alone=not several, count=len(found.aside.unread))
+    whole = 0
     with console.stops_cleanly() as should_stop, closing(_started(run, sources, should_stop)) as started:
         for number, (source, analysis, folder) in enumerate(zip(sources, started, folders, strict=True)):
             if number == 0:  # not before: the engine is opened while the first clips are read
                 console.notify(f"engine {run.detector.engine.description}")
-            try:
+            with failures.reported(partial(_list_failure, run, source)):
                 with own_folder(folder, run.overwrite) if several else nullcontext():
                     if analysis is None:
                         timelines = _write_pictures(run, source, folder, should_stop)
@@ -85,30 +86,16 @@ def run_clips(run: ClipRun, found: Findings, folders: Sequence[Path]) -> int:
                     tables.show_pictures(console.results(), source.path, timelines)
                 else:
                     tables.show_timeline(console.results(), timelines[0])
-            except OutputBusyError as error:
-                failed += 1
-                console.notify(f"seqcls: {error}")
-                continue
-            except OutputError:
-                raise  # the next source would meet the same full or forbidden disk
-            except SeqclsError as error:
-                if not several:
-                    raise
-                failed += 1
-                console.notify(f"seqcls: {error}")
-                if run.pages is not None:
-                    run.pages.fail(source.path if run.names is None else run.names.source(source).path, str(error))
-                continue
-            done += timelines
-            whole += 1
-            if should_stop():
-                break
+                done += timelines
+                whole += 1
+                if should_stop():
+                    break
         interrupted = should_stop()
     if several:
         write_intervals_csv(done, run.root / "intervals.csv")
         if run.pages is not None:
             run.pages.write_index()
-        console.notify(f"{whole} of {len(sources)} done, {failed} failed{tables.run_facts(done)}; {run.root}")
+        console.notify(f"{whole} of {len(sources)} done, {failures.count} failed{tables.run_facts(done)}; {run.root}")
     elif done:
         clip = ", ".join(
             [*["intervals.csv", "scores.csv", "timeline.json", "timeline.png"], *[REPORT] * bool(run.pages), *extra]
@@ -117,7 +104,13 @@ def run_clips(run: ClipRun, found: Findings, folders: Sequence[Path]) -> int:
         console.notify(f"wrote {folders[0]}: {what}")
     if interrupted:
         return 130
-    return 1 if failed else 3 if any(one.report.verdict in ("truncated", "damaged") for one in done) else 0
+    return 1 if failures.count else 3 if any(one.report.verdict in ("truncated", "damaged") for one in done) else 0
+
+
+def _list_failure(run: ClipRun, source: FoundSource, error: SeqclsError) -> None:
+    """In the index of the pages of --report."""
+    if run.pages is not None:
+        run.pages.fail(source.path if run.names is None else run.names.source(source).path, str(error))
 
 
 def _with_layouts(run: ClipRun, sources: Sequence[FoundSource]) -> ClipRun:
