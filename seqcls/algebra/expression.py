@@ -1,10 +1,10 @@
-"""From the text of an expression to what decides it, stretch by stretch."""
+"""From the text of an expression to a tree, and from that to its states, stretch by stretch."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -24,12 +24,26 @@ _LEVELS: tuple[dict[str, Callable[[Codes, Codes], Codes]], ...] = (
     {"before": before, "during": during},
 )
 
-Evaluate = Callable[[Stretches], Made]
+#: ("organ", NAME), ("not", TREE), or one of the other words and two trees.
+Tree = tuple[Any, ...]
 
 
-def parsed(text: str, organs: Sequence[str]) -> Evaluate:
-    """What decides the expression over the stretches of a timeline with these organs. Raises UsageError."""
+def parsed(text: str, organs: Sequence[str]) -> Tree:
+    """The expression, over a timeline with these organs. Raises UsageError."""
     return _Parser(text, organs).parse()
+
+
+def evaluated(tree: Tree, stretches: Stretches) -> Made:
+    """What it gives over the stretches of a timeline with its organs."""
+    word, *parts = tree
+    if word == "organ":
+        return Made(stretches.codes[parts[0]], (parts[0],))
+    made = [evaluated(part, stretches) for part in parts]
+    if word == "not":
+        return Made(negated(made[0].codes), made[0].organs)
+    left, right = made
+    join = next(joins[word] for joins in _LEVELS if word in joins)
+    return Made(join(left.codes, right.codes), tuple(dict.fromkeys((*left.organs, *right.organs))))
 
 
 class _Parser:
@@ -40,7 +54,7 @@ class _Parser:
         self._tokens = self._split()
         self._at = 0
 
-    def parse(self) -> Evaluate:
+    def parse(self) -> Tree:
         made = self._binary(0)
         if self._at < len(self._tokens):
             self._fail(f"{self._tokens[self._at][1]!r} is one too many")
@@ -70,17 +84,17 @@ class _Parser:
     def _next(self) -> str:
         return self._tokens[self._at][0] if self._at < len(self._tokens) else ""
 
-    def _binary(self, level: int) -> Evaluate:
+    def _binary(self, level: int) -> Tree:
         """`or`, `and`, and `before` and `during`, each from left to right."""
         if level == len(_LEVELS):
             return self._unary()
         made = self._binary(level + 1)
         while (word := self._next()) in _LEVELS[level]:
             self._at += 1
-            made = _joined(_LEVELS[level][word], made, self._binary(level + 1))
+            made = (word, made, self._binary(level + 1))
         return made
 
-    def _unary(self) -> Evaluate:
+    def _unary(self) -> Tree:
         kind = self._next()
         if not kind:
             self._fail("an organ is missing at the end")
@@ -96,7 +110,7 @@ class _Parser:
         if kind == "not":
             inner = self._unary()
             self._depth -= 1
-            return lambda stretches: _negated(inner(stretches))
+            return ("not", inner)
         inner = self._binary(0)
         if self._next() != ")":
             self._fail("a parenthesis is not closed")
@@ -104,24 +118,12 @@ class _Parser:
         self._depth -= 1
         return inner
 
-    def _organ(self, text: str) -> Evaluate:
+    def _organ(self, text: str) -> Tree:
         own = next((organ for organ in self._organs if same_name(organ, text)), None)
         own = own or next((organ for organ in self._organs if same_name(organ.casefold(), text.casefold())), None)
         if own is None:
             self._fail(f"there is no organ {text!r}, choose from {', '.join(self._organs)}")
-        return lambda stretches: Made(stretches.codes[own], (own,))
+        return ("organ", own)
 
     def _fail(self, why: str) -> NoReturn:
         raise UsageError(f"{self._text!r}: {why}; write it as 'thyroid and not (trachea or carotid)'")
-
-
-def _negated(made: Made) -> Made:
-    return Made(negated(made.codes), made.organs)
-
-
-def _joined(join: Callable[[Codes, Codes], Codes], left: Evaluate, right: Evaluate) -> Evaluate:
-    def evaluate(stretches: Stretches) -> Made:
-        a, b = left(stretches), right(stretches)
-        return Made(join(a.codes, b.codes), tuple(dict.fromkeys((*a.organs, *b.organs))))
-
-    return evaluate

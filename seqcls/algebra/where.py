@@ -17,7 +17,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from seqcls.algebra.expression import parsed
+from seqcls.algebra.expression import Tree, evaluated, parsed
 from seqcls.algebra.stretches import Stretches
 from seqcls.errors import UsageError
 from seqcls.files import nfc
@@ -46,10 +46,9 @@ def where(timeline: Timeline, *expressions: str) -> Timeline:
     stretches, organs, intervals, kept = Stretches.of(timeline), list(timeline.organs), list(timeline.intervals), []
     for text in expressions:
         name, expression = _named(text)
-        evaluate = parsed(expression, organs)
+        tree = parsed(expression, organs)
         _require_free(name, organs)
-        made = evaluate(stretches)
-        intervals += stretches.add(name, made, timeline)
+        intervals += stretches.add(name, evaluated(tree, stretches), timeline)
         if len(intervals) > MAX_INTERVALS:
             raise UsageError(f"{text!r} makes more than {MAX_INTERVALS:,} intervals in all; leave it out")
         organs.append(name)
@@ -62,6 +61,16 @@ def again(timeline: Timeline) -> Timeline:
     own = timeline.scored_organs
     plain = replace(timeline, organs=own, where=(), intervals=tuple(i for i in timeline.intervals if i.organ in own))
     return where(plain, *timeline.where)
+
+
+def trees(timeline: Timeline) -> list[tuple[str, Tree]]:
+    """Names and expressions of its organs that are made of others, for a page that decides them, too."""
+    known, found = list(timeline.scored_organs), list[tuple[str, Tree]]()
+    for text in timeline.where:
+        name, expression = _named(text)
+        found.append((name, parsed(expression, known)))
+        known.append(name)
+    return found
 
 
 def require_expressions(expressions: Sequence[str], organs: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import seqcls
+from seqcls.algebra.where import trees
 from seqcls.timeline import Timeline
 
 #: Reasons are counted by 16 bits; no run has so many different ones.
@@ -56,6 +57,8 @@ def page_data(timeline: Timeline, level: int = 6) -> PageData:
         "reasons": reasons,
         "outline": outline(timeline),
         "intervals": [_intervals(timeline, organ) for organ in timeline.organs],
+        "made_of": trees(timeline),
+        "where": list(timeline.where),
     }
     codes = np.array([number.get(reason, 0) for reason in table.reason], np.uint16)
     columns = [table.raw[:, column] for column in range(len(table.organs))]

@@ -19,7 +19,7 @@ _OWN = "review.css review.js edit.js history.js labels.js frames.js saving.js ke
 PAGE = {"/": "index.html", **{f"/{name}": name for name in _OWN.split()}}
 #: What draws the timeline, as in a report.
 _SHOWN = (
-    "page.css view.js intervals.js paint.js traces.js words.js run.js smoothing.js replay.js theme.js"
+    "page.css view.js intervals.js paint.js traces.js words.js run.js smoothing.js replay.js where.js theme.js"
     " vendor/uPlot.iife.min.js vendor/uPlot.min.css vendor/uPlot-LICENSE.txt"
 )
 SHARED = {f"/{name}": name for name in _SHOWN.split()}

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support import browser
-from support.random_runs import KINDS, long_run, random_options, random_run
+from support.random_runs import KINDS, long_run, random_expressions, random_options, random_run
 from support.timelines import timeline
 
 from seqcls.algebra.where import where
@@ -85,13 +85,14 @@ def test_fifty_runs_are_replayed_as_python_replays_them(chromium: browser.Browse
     for seed in range(RUNS):
         run = random_run(seed)
         smoothing, intervals = random_options(seed, len(run.organs))
+        run = where(run, *random_expressions(seed, run.organs))
         data = page_data(run)
         cases.append([data.facts, data.block, asdict(smoothing), [asdict(one) for one in intervals]])
         wanted.append(replay(run, smoothing, intervals))
     code = bundle("replay.js") + bundle("run.js")
     given = json_line(cases)
     found = chromium.evaluate(f"(() => {{ const cases = {given};\n{code}\nreturn {_FIND.strip()}; }})()")
-    kinds = set[str]()
+    kinds, derived = set[str](), set[str]()
     for seed, (mine, right) in enumerate(zip(found, wanted, strict=True)):
         own = right.scores
         assert mine["times"] == own.time_s.tolist(), seed
@@ -109,7 +110,8 @@ def test_fifty_runs_are_replayed_as_python_replays_them(chromium: browser.Browse
                     value = getattr(other, name)
                     assert one[name] == pytest.approx(0 if math.isnan(value) else value, rel=1e-6)
             kinds |= {i.state for i in right.of(organ)}
-    assert kinds == {"present", "absent", "unknown"}
+            derived |= {i.state for i in right.of(organ) if organ not in own.organs}
+    assert kinds == derived == {"present", "absent", "unknown"}
     assert sum(len(run.intervals) for run in wanted) > 500  # enough edges to be wrong at
 
 
@@ -167,8 +169,17 @@ def test_zoom_pan_hover_and_the_table(show: Any) -> None:
     assert page.evaluate("document.querySelector('tr[aria-current]').textContent").startswith(
         "liverpresent2.00 s2.50 s"
     )
-    page.evaluate("document.querySelector('.theme').click()")
-    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+    page.evaluate("document.querySelector('.theme').click(); document.querySelector('.theme').click()")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    page.evaluate(
+        "window.onbeforeprint = () => { const { style, width } = { style: getComputedStyle(document.body), width: seqcls.view.scale.width };"
+        " window.paper = [style.backgroundColor, width, document.querySelector('.strip').width, document.querySelector('.trace canvas').width]; }"
+    )
+    shown = page.evaluate(RANGE)
+    assert page.call("Page.printToPDF")["data"].startswith("JVBERi0")  # %PDF-
+    ground, *widths = page.evaluate("window.paper")
+    assert ground == "rgb(255, 255, 255)" and len(set(widths)) == 1 and 650 < widths[0] < 720  # 190 mm, 718 pixels
+    assert page.evaluate(RANGE) == shown and page.evaluate("document.documentElement.dataset.theme") == "dark"
 
 
 def test_names_and_reasons_that_attack_are_text(show: Any) -> None:
@@ -189,12 +200,13 @@ def test_names_and_reasons_that_attack_are_text(show: Any) -> None:
     assert page.evaluate("document.querySelectorAll('.clip img, .clip script').length") == 0
 
 
-def test_an_organ_without_scores_keeps_its_intervals_while_sliders_move(show: Any) -> None:
+def test_an_organ_that_is_made_of_others_follows_the_sliders(show: Any) -> None:
     run = where(timeline(liver="...PPPPPPP.....", kidney=".....PPPPPPPPP."), "liver and kidney")
     page = show(report_html(run))
+    assert json.loads(page.evaluate(SHOWN)) == states(run) and "present" in str(states(run)[2])
     set_option(page, "onset", 0.95)
-    page.until(SHOWN, lambda shown: "present" not in str(json.loads(shown)[:2]))
-    assert json.loads(page.evaluate(SHOWN))[2] == states(run)[2]
+    page.until(SHOWN, lambda shown: "present" not in shown)
+    assert page.evaluate("document.querySelector('.derived .hint').textContent").endswith("liver and kidney")
     assert page.evaluate(
         "[document.querySelectorAll('.derived').length, document.querySelectorAll('.trace').length]"
     ) == [1, 2]

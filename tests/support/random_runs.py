@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -71,6 +72,20 @@ def random_options(seed: int, organs: int) -> tuple[SmoothingOptions, list[Inter
             )
         )
     return smoothing, each
+
+
+def random_expressions(seed: int, organs: Sequence[str]) -> list[str]:
+    """Two for ``--where``, of which the second may name the first."""
+    rng = np.random.default_rng(2000 + seed)
+    known, made = list(organs), []
+    for name in ("one", "other"):
+        text = str(rng.choice(known))
+        for _ in range(int(rng.integers(1, 4))):
+            operator, organ = rng.choice(["and", "or", "before", "during"]), rng.choice(known)
+            text = f"({text}) {operator} {'not ' if rng.random() < 0.3 else ''}{organ}"
+        made.append(f"{name} = {'not (' + text + ')' if rng.random() < 0.2 else text}")
+        known.append(name)
+    return made
 
 
 def long_run(frames: int = 360_000, rate_hz: float = 25.0) -> Timeline:

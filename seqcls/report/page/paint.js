@@ -34,7 +34,8 @@ export function hatch(context, colour, ratio, em = 16) {
 
 // A canvas as large as its element; gives its context, in pixels of the page, wiped.
 export function wiped(canvas) {
-  const ratio = window.devicePixelRatio || 1;
+  const onPaper = document.documentElement.dataset.printing !== undefined; // there it is printed as lines, not as pixels
+  const ratio = onPaper ? 1 : window.devicePixelRatio || 1;
   const [width, height] = [canvas.clientWidth, canvas.clientHeight];
   const [across, down] = [Math.round(width * ratio), Math.round(height * ratio)];
   if (canvas.width !== across || canvas.height !== down) [canvas.width, canvas.height] = [across, down];

@@ -1,8 +1,10 @@
 // What `seqcls replay` gives with these options, from the scores that the page holds.
 import { IntervalBuilder, firstFrom, intervalsFromEvents } from "./intervals.js";
 import { drained, smoothedInPieces } from "./smoothing.js";
+import { madeOfOthers } from "./where.js";
 
-// {smooth, intervals}: one entry per organ that has scores. options: one set per organ.
+// {smooth, intervals}: scores of each organ that has some, intervals of these and of those that are made of them.
+// options: one set per organ that has scores.
 // smooth: these scores, smoothed so already.
 export function replay(run, smoothing, options, smooth = smoothedOf(run, smoothing)) {
   const gapRows = rowsOfGaps(run);
@@ -10,7 +12,7 @@ export function replay(run, smoothing, options, smooth = smoothedOf(run, smoothi
     const events = eventsOf(run, scores, gapRows, options[organ]);
     return intervalsFromEvents(events, run.shown_s, run.index, scores, run.end_s);
   });
-  return { smooth, intervals };
+  return { smooth, intervals: [...intervals, ...madeOfOthers(run, intervals)] };
 }
 
 // The smoothed scores alone; in pieces, for a page that is to answer meanwhile.

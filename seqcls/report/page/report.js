@@ -25,10 +25,9 @@ async function start() {
   const table = new IntervalTable(at("intervals"), run);
   const panel = new OptionsPanel(at("options"), run);
   const show = ({ smooth, intervals, options }) => {
-    const all = run.intervals.map((own, organ) => intervals[organ] ?? own);
-    view.show({ smooth, intervals: all, options });
-    table.show(all);
-    showUnknown(at("unknown"), all[0]);
+    view.show({ smooth, intervals, options });
+    table.show(intervals);
+    showUnknown(at("unknown"), intervals[0]);
   };
   // What the run found stands, whatever this page would find; its smoothed scores are found again.
   const asRun = { smooth: run.raw, intervals: run.intervals, options: run.options };
@@ -80,7 +79,6 @@ async function start() {
     themeButton(() => view.theme()),
     button("print", "print", "print this page", () => print()),
   );
-  addEventListener("beforeprint", () => view.fit());
   view.addEventListener("drawn", () => setTimeout(smooth), { once: true }); // first show, then reckon
   document.body.dataset.ready = Math.round(performance.now());
   Object.assign(window, { seqcls: { run, view, panel, table, replay } }); // for those who look into it

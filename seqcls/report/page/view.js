@@ -182,7 +182,7 @@ export class TimelineView extends EventTarget {
         lane.append(make("div", "trace-box", labels, trace));
         traces[place] = trace;
       } else {
-        lane.append(make("p", "hint", run.hints?.[place] ?? "made of other organs by --where; the sliders do not change it"));
+        lane.append(make("p", "hint", run.hints?.[place] ?? `--where: ${run.where[place - run.raw.length]}`));
       }
       this.heads.push({ chip, sum });
       this.strips.push(strip);
@@ -256,7 +256,9 @@ export class TimelineView extends EventTarget {
     const { signal } = this.ended;
     document.addEventListener("keydown", (event) => this.key(event), { signal });
     new ResizeObserver(() => this.draw()).observe(this.lanes);
-    for (const rule of ["(prefers-color-scheme: dark)", "print"]) matchMedia(rule).addEventListener("change", () => this.theme(), { signal });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.theme(), { signal });
+    addEventListener("beforeprint", () => this.forPaper(true), { signal });
+    addEventListener("afterprint", () => this.forPaper(false), { signal });
     const keys = {
       "+": () => this.zoom(ZOOM), "=": () => this.zoom(ZOOM), "-": () => this.zoom(1 / ZOOM), 0: () => this.fit(),
       ArrowLeft: () => this.step(-1), ArrowRight: () => this.step(1),
@@ -345,6 +347,27 @@ export class TimelineView extends EventTarget {
     this.colours = coloursOf(this.lanes);
     this.traces.theme(this.colours);
     this.draw();
+  }
+
+  // A page that is laid out for paper is not drawn any more: before that all of it is, in the width of the paper (see
+  // data-printing in page.css) and in light colours.
+  forPaper(begins) {
+    const { dataset } = document.documentElement;
+    if (begins) {
+      this.onScreen = [dataset.theme, this.from_s, this.to_s];
+      dataset.theme = "light";
+      dataset.printing = "";
+      [this.from_s, this.to_s] = [this.least_s, this.most_s];
+    } else if (this.onScreen) {
+      delete dataset.printing;
+      if (this.onScreen[0] === undefined) delete dataset.theme;
+      else [dataset.theme] = this.onScreen;
+      [, this.from_s, this.to_s] = this.onScreen;
+      this.onScreen = null;
+    }
+    this.colours = coloursOf(this.lanes);
+    this.traces.theme(this.colours);
+    this.paint();
   }
 
   draw() {

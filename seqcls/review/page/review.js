@@ -271,11 +271,16 @@ class Review {
     at("do-add").firstChild.textContent = this.added ? "… to here" : "add";
   }
 
+  touch(organ) {
+    this.choose(organ);
+    document.querySelectorAll(".lane")[organ].scrollIntoView({ block: "nearest" });
+  }
+
   showTabs() {
     const { tabs, organs } = this;
     tabs.hidden = organs.length < 2;
     if (tabs.children.length !== organs.length || [...tabs.children].some((tab, place) => tab.textContent !== organs[place])) {
-      tabs.replaceChildren(...organs.map((organ, place) => button("", organ, `label ${organ}`, () => this.choose(place))));
+      tabs.replaceChildren(...organs.map((organ, place) => button("", organ, `label ${organ}`, () => this.touch(place))));
     }
     organs.forEach((organ, place) => {
       const tab = tabs.children[place];
