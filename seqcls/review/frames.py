@@ -138,10 +138,14 @@ class ClipFrames:
         """How many frames were read so far."""
         return len(self._sizes)
 
+    def looked_into(self) -> bool:
+        """Whether it is known by now what kind of clip this is; waits a moment."""
+        return self._looked.wait(_LOOK_S)
+
     @property
     def plays(self) -> bool:
-        """Whether the browser may have the file, and its player shows it; waits a moment until that is known."""
-        self._looked.wait(_LOOK_S)
+        """Whether the browser may have the file, and its player shows it."""
+        self.looked_into()
         if self._path is None or self.info is None or self.is_another or not plays_in_browser(self.info, self._path):
             return False
         region = self._fixed if self._fixed is not None else self.region
@@ -192,7 +196,6 @@ class ClipFrames:
         try:
             if self.is_another:
                 self.problem = f"the file is not the run's clip: is another of the same name there? {_NOT_TAKEN}"
-                self._looked.set()
                 return
             self._open_video()
             self._looked.set()
@@ -213,6 +216,8 @@ class ClipFrames:
             self.problem = str(error)
         except (OSError, MemoryError, cv2.error) as error:
             self.problem = f"its frames cannot be kept ({type(error).__name__})"
+        finally:
+            self._looked.set()
 
     def _misfit(self) -> str:
         """Why this is not the clip of the run, or none at all; "" where it is."""

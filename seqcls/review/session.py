@@ -86,6 +86,7 @@ class ReviewSession:
             stack.callback(self.store.close)
             self._pool = DecoderPool()
             stack.callback(self._pool.close)
+            self._pool.warm(2)  # the first clip is read, and asked for frames, while its scores are read
             self._stack = stack.pop_all()
         self._folder = folder
         self._open: OrderedDict[int, _Open] = OrderedDict()
@@ -148,7 +149,7 @@ class ReviewSession:
             return {"reading": 0, "declared": None, "problem": self._problems.get(place, "")}
         times, frames, timeline = opened.all_times(), opened.frames, opened.timeline
         problem = self._hide(frames.problem) if frames is not None else _GONE
-        if times is None or times.count == 0:
+        if times is None or times.count == 0 or (frames is not None and not frames.looked_into()):
             declared = frames.info.declared_frames if frames is not None and frames.info is not None else None
             return {"reading": frames.read if frames is not None else 0, "declared": declared, "problem": problem}
         data = _unscored(clip.title, times) if opened.data is None else opened.data

@@ -115,13 +115,23 @@ class DecoderPool:
         """As ``SeekableVideo``, in a child. Raises what that raises, and SourceError when the child dies."""
         return IsolatedVideo(self, self._child(), VideoOrder(path, np.ascontiguousarray(time_s, np.float64).tobytes()))
 
+    def warm(self, children: int) -> None:
+        """Start some before the first clip is known; raises SourceError."""
+        for _ in range(children):
+            child = self._started()
+            with self._lock:
+                self._idle.append(child)
+
+    def _started(self) -> _Child:
+        return _Child(self._worker, self._memory_bytes, self._stall_s)
+
     def _child(self) -> _Child:
         with self._lock:
             child = self._idle.pop() if self._idle else None
         if child is not None and child.has_died:  # while it waited: no clip is to blame
             child.close()
             child = None
-        return _Child(self._worker, self._memory_bytes, self._stall_s) if child is None else child
+        return self._started() if child is None else child
 
     def release(self, child: _Child) -> None:
         """Take a child back whose clip has ended."""

@@ -53,6 +53,13 @@ class Served:
         assert answer.status == 200, answer.body  # type: ignore[attr-defined]
         return json.loads(answer.body)  # type: ignore[attr-defined]
 
+    def opened(self, place: int) -> Any:
+        """A clip once it is known."""
+        end_s = time.monotonic() + 60
+        while "facts" not in (clip := self.json(f"/clip?n={place}")):
+            assert time.monotonic() < end_s, clip
+        return clip
+
     def until(self, path: str, status: int = 200) -> bytes:
         end_s = time.monotonic() + 60
         while (answer := self.ask(path)).status != status:
@@ -99,7 +106,7 @@ def test_the_page_is_served_with_all_that_it_imports(served: Served) -> None:
 
 
 def test_a_clip_with_what_the_model_found(served: Served) -> None:
-    clip = served.json("/clip?n=0")
+    clip = served.opened(0)
     node = next(one for one in clip["organs"] if one["organ"] == "node")
     assert node["prediction"]["spans"][1] == {"first": 4, "behind": 10, "mark": "present", "by": "model"}
     assert clip["facts"]["frames"] == 20 and clip["title"] == "neck.mp4"
@@ -196,7 +203,7 @@ def test_what_a_reader_saw_is_kept(served: Served) -> None:
 
 def test_the_browsers_player_asks_for_parts(served: Served) -> None:
     content = served.clip.read_bytes()
-    assert served.json("/clip?n=0")["plays"]  # H.264, and nothing outside of the region
+    assert served.opened(0)["plays"]  # H.264, and nothing outside of the region
     whole = served.ask("/media?n=0")
     assert whole.status == 200 and whole.body == content  # type: ignore[attr-defined]
     part = served.ask("/media?n=0", Range="bytes=10-19")
@@ -216,10 +223,7 @@ def test_clips_alone_are_labelled_from_nothing(tmp_path: Path) -> None:
     try:
         served = Served(session, server, tmp_path)
         assert [item[:2] + item[5:] for item in served.json("/queue")["items"]] == [[0, "", "not labelled yet"], [1, "", "not labelled yet"]]  # fmt: skip
-        end_s = time.monotonic() + 60
-        while "facts" not in (clip := served.json("/clip?n=0")):
-            assert time.monotonic() < end_s and not clip["problem"]
-            time.sleep(0.02)
+        clip = served.opened(0)
         assert clip["facts"]["frames"] == 12 and clip["organs"] == [] and not clip["plays"]
         served.json("/edit", posted(1, organ="liver", prediction="none"))
         (labels,) = read_labels(session.store.labels_path)

@@ -4,6 +4,7 @@
 const KEPT = 240; // frames that are held
 const AHEAD = 6;
 const AGAIN_MS = 150;
+const IDLE_MS = 400; // nobody asks for another frame meanwhile
 const PATIENCE_MS = 8000;
 
 export class FrameStage {
@@ -57,6 +58,19 @@ export class FrameStage {
     bitmap.close();
   }
 
+  // What will be asked for next, once this frame is shown and nothing else is asked for: each may have to be decoded
+  // from its key frame on.
+  expect(rows) {
+    clearTimeout(this.waiting);
+    const { clip } = this;
+    this.waiting = setTimeout(async () => {
+      for (const row of rows) {
+        if (this.plays || this.playing || clip !== this.clip || this.coming.size) return;
+        await this.fetch(row);
+      }
+    }, IDLE_MS);
+  }
+
   // In the middle of a frame no rounding of a player leads to its neighbour.
   middle(row) {
     const end_s = row + 1 < this.run.frames ? this.run.shown_s[row + 1] : this.run.end_s;
@@ -87,7 +101,7 @@ export class FrameStage {
       } catch {
         // the server may be starting again
       }
-      if (Math.abs(row - this.row) > AHEAD) return; // nobody waits for it any more
+      if (Math.abs(row - this.row) > AHEAD) return; // nobody waits for it any more, or it was only expected
       if (row === this.row) this.say(`this frame is being read${read || " …"}`);
       await new Promise((done) => setTimeout(done, AGAIN_MS));
     }

@@ -17,6 +17,7 @@ const READING_MS = 300;
 const PULSE_MS = 2000;
 const ROOM_S = 1.5; // around what is to be looked at
 
+const keyOf = (doubt) => doubt.slice(0, 4).join(" ");
 const own = (track) => track.spans.filter((span) => span.by === "reader");
 
 class Review {
@@ -236,6 +237,14 @@ class Review {
   moved(row) {
     this.stage.show(row);
     this.said();
+    this.stage.expect(this.likely(row));
+  }
+
+  // Rows that one key leads to: the next edges on both sides, and the next doubt of this clip.
+  likely(row) {
+    const all = edit.edges(this.history.tracks[this.organs[this.organ]] ?? edit.EMPTY).filter((edge) => edge < this.run.frames);
+    const doubt = this.doubts?.find((one) => one[0] === this.place && !this.visited.has(keyOf(one)) && !this.isSettled(one));
+    return [all.find((edge) => edge > row), all.findLast((edge) => edge < row), doubt?.[2]].filter((one) => one !== undefined);
   }
 
   choose(organ) {
@@ -448,14 +457,14 @@ class Review {
   async next({ fromHere = false } = {}) {
     const queue = await getJson("/queue").catch(() => null);
     if (!queue) return;
+    this.doubts = queue.items;
     const settled = new Set(fromHere ? [this.place] : []);
-    const key = (item) => item.slice(0, 4).join(" ");
-    const item = queue.items.find((one) => !this.visited.has(key(one)) && !settled.has(one[0]) && !this.isSettled(one));
+    const item = queue.items.find((one) => !this.visited.has(keyOf(one)) && !settled.has(one[0]) && !this.isSettled(one));
     if (!item) {
       this.why(queue.ranked ? "no doubt is left: all of it is looked at" : "the clips are still being ranked; press N again");
       return;
     }
-    this.visited.add(key(item));
+    this.visited.add(keyOf(item));
     const [place, organ, first, behind, share, why] = item;
     if (place !== this.place) await this.open(place, { organ, row: first, behind });
     else {
@@ -564,6 +573,7 @@ async function start() {
   window.seqcls = { review, edit }; // for those who look into it
   review.saving("saved", "saved");
   const queue = await getJson("/queue").catch(() => ({ items: [] }));
+  review.doubts = queue.items;
   const first = state.clips.length > 1 && queue.items.length ? queue.items[0] : null;
   if (first) await review.open(first[0], first[1] ? { organ: first[1], row: first[2], behind: first[3] } : {});
   else await review.open(0);
