@@ -138,10 +138,12 @@ def evaluate_frames(detector: Detector, frames: FrameSet, rows: NDArray[np.int64
     known = known_frames(marks, list(frames.images[rows]))
     seen: dict[str, tuple[Evidence, ...]] = {}
     for clip, patient in sorted(set(zip(frames.clip[rows].tolist(), frames.patient[rows].tolist(), strict=True))):
-        named = seen_in_training(
-            marks, clip_digest=frames.digests.get(clip, ""), patient=patient if patient != clip else ""
+        seen[clip] = seen_in_training(
+            marks,
+            clip_digest=frames.digests.get(clip, ""),
+            images=list(frames.images[rows[frames.clip[rows] == clip]]),
+            patient=patient if patient != clip else "",
         )
-        seen[clip] = (*named, *(("frames",) if known[frames.clip[rows] == clip].any() else ()))
     return replace(
         evaluation, seen=seen, frames_seen=int(known.sum()), notes=(*evaluation.notes, *_unknown_training(detector))
     )

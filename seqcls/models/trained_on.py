@@ -25,8 +25,10 @@ from seqcls.files import nfc
 from seqcls.files.json_record import at_most
 from seqcls.text.wording import count_of, names_of
 
-#: What of a clip, or of a patient's frames, a model has seen before.
-Evidence = Literal["clip", "frames", "patient"]
+#: What of a clip, or of a patient's frames, a model was trained on; ``validation``: nothing of it, but something of it
+#: served to choose the model's epoch and thresholds.
+Evidence = Literal["clip", "frames", "patient", "validation"]
+Role = Literal["training", "validation"]
 _MARK_BYTES = 6
 #: Marks in one text of the header: as base64, 64,000 characters.
 _IN_A_TEXT = 8000
@@ -40,8 +42,10 @@ Marks = NDArray[np.uint64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainedOn:
-    """The marks of one data set, each kind as base64 of sorted marks, in pieces. Raises ModelError for others."""
+    """The marks of one data set in one role: base64 of sorted marks, in pieces. Raises ModelError for anything else."""
 
+    role: Role = "training"
+    """What the data were for; those for validation chose the epoch and the thresholds."""
     salt: str
     """Hex, made of the data themselves, so that the same training gives the same file."""
     clips: tuple[str, ...] = field(default=(), metadata=at_most(MAX_MARKS // _IN_A_TEXT + 1))
@@ -67,6 +71,7 @@ class TrainedOn:
         images: Iterable[NDArray[np.uint8]],
         clips: Iterable[str] = (),
         patients: Iterable[str] = (),
+        role: Role = "training",
     ) -> TrainedOn:
         """The marks of a data set; images of one gray level, and empty texts, have none. Raises nothing.
 
@@ -75,9 +80,11 @@ class TrainedOn:
             images: its frames, (S, S) uint8 as the network sees them.
             clips: the ``sources.clip_digest`` of its clips.
             patients: their names.
+            role: what they were for.
         """
         salt = hashlib.sha256(f"seqcls trained on\0{data}".encode()).hexdigest()[:32]
         return cls(
+            role=role,
             salt=salt,
             clips=_packed(_marks_of_texts(salt, "clip", clips)),
             frames=_packed(_marks_of_images(salt, images)),
@@ -94,10 +101,18 @@ class TrainedOn:
 
 
 def known_frames(trained_on: Sequence[TrainedOn], images: Sequence[NDArray[np.uint8]]) -> NDArray[np.bool_]:
-    """(N,) which of the images (S, S) uint8, as the network sees them, a model was trained or validated on.
+    """(N,) which of the images (S, S) uint8, as the network sees them, a model was trained on.
 
     ``trained_on``: of the model's header.
     """
+    return _known(_of_role(trained_on, "training"), images)
+
+
+def _of_role(trained_on: Sequence[TrainedOn], role: Role) -> list[TrainedOn]:
+    return [data for data in trained_on if data.role == role]
+
+
+def _known(trained_on: Sequence[TrainedOn], images: Sequence[NDArray[np.uint8]]) -> NDArray[np.bool_]:
     known = np.zeros(len(images), np.bool_)
     for data in trained_on if len(images) else ():
         known |= _among(_marks_of_images(data.salt, images), data.frames)
@@ -119,14 +134,19 @@ def seen_in_training(
         images: some or all of its frames, (S, S) uint8 as the network sees them, such as a timeline's thumbnails.
         patient: as the labels name whom it is of. Not the clip's own name, which stands for nobody.
     """
-    found: list[Evidence] = []
-    if clip_digest and any(data.has_clip(clip_digest) for data in trained_on):
-        found.append("clip")
-    if known_frames(trained_on, images).any():
-        found.append("frames")
-    if patient and any(data.has_patient(patient) for data in trained_on):
-        found.append("patient")
-    return tuple(found)
+
+    def evidence(known: Sequence[TrainedOn]) -> tuple[Evidence, ...]:
+        found: dict[Evidence, bool] = {
+            "clip": any(data.has_clip(clip_digest) for data in known),
+            "frames": bool(_known(known, images).any()),
+            "patient": any(data.has_patient(patient) for data in known),
+        }
+        return tuple(name for name, is_so in found.items() if is_so)
+
+    trained = evidence(_of_role(trained_on, "training"))
+    if trained:
+        return trained
+    return ("validation",) if evidence(_of_role(trained_on, "validation")) else ()
 
 
 def seen_messages(seen: Mapping[str, tuple[Evidence, ...]], unit: str = "clip") -> tuple[str, ...]:
@@ -146,6 +166,11 @@ def seen_messages(seen: Mapping[str, tuple[Evidence, ...]], unit: str = "clip") 
         messages.append(
             f"{len(alike)} of {count_of(len(seen), unit)} {patients} with the name of one trained on"
             f" ({names_of(alike, _SHOWN)}): if it is the same person, their figures say nothing about new patients"
+        )
+    if chosen := [name for name, found in seen.items() if found == ("validation",)]:
+        messages.append(
+            f"{len(chosen)} of {count_of(len(seen), unit)} served to choose this model's epoch and thresholds"
+            f" ({names_of(chosen, _SHOWN)}): their figures flatter"
         )
     return tuple(messages)
 

@@ -16,7 +16,7 @@ from seqcls.errors import ModelError
 from seqcls.evaluation.chance import chance_message
 from seqcls.evaluation.metrics import FrameMetrics, auroc, bootstrap, frame_metrics
 from seqcls.models.file import ModelHeader, read_header
-from seqcls.models.trained_on import TrainedOn, together
+from seqcls.models.trained_on import Role, TrainedOn, together
 from seqcls.text.wording import count_of
 from seqcls.training.calibration import fit_calibration, has_enough_evidence, operating_point
 from seqcls.training.operating_point import Tuned, mean_event_f1, tune, tuning_record
@@ -76,24 +76,26 @@ def make_header(
     return header, tuple(messages)
 
 
-def trained_on(frames: FrameSet, rows: Indices, options: TrainOptions) -> tuple[TrainedOn, ...]:
-    """Marks of these frames, for training or validation, and of what the model that training started from has seen."""
+def trained_on(frames: FrameSet, rows: Indices, held_out: Indices, options: TrainOptions) -> tuple[TrainedOn, ...]:
+    """Marks of the frames for training and of those for validation, and of what the model that training started from
+    has seen."""
     if options.fingerprints == "none":
         return ()
-    clips = np.unique(frames.clip[rows]).tolist()
-    # A clip that is its own patient, and a folder's name, name nobody.
-    patients = np.setdiff1d(frames.patient[rows], frames.clip).tolist() if options.fingerprints == "all" else []
-    own = TrainedOn.of(
-        frames.hash,
-        (frames.images[row] for row in rows),
-        [frames.digests[clip] for clip in clips if clip in frames.digests],
-        patients,
-    )
+    roles: tuple[tuple[Role, Indices], ...] = (("training", rows), ("validation", held_out))
+    own = []
+    for role, part in roles:
+        if not len(part):
+            continue
+        clips = np.unique(frames.clip[part]).tolist()
+        # A clip that is its own patient, and a folder's name, name nobody.
+        patients = np.setdiff1d(frames.patient[part], frames.clip).tolist() if options.fingerprints == "all" else []
+        digests = [frames.digests[clip] for clip in clips if clip in frames.digests]
+        own.append(TrainedOn.of(frames.hash, (frames.images[row] for row in part), digests, patients, role))
     before: tuple[TrainedOn, ...] = ()
     if options.weights not in ("auto", "imagenet", "none"):
         with contextlib.suppress(ModelError):  # weights of another program, or early layers alone
             before = read_header(options.weights).trained_on
-    return together([own], before)
+    return together(own, before)
 
 
 def _tuned(tuned: Tuned, clips: int) -> str:

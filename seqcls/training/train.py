@@ -122,7 +122,7 @@ def train(
     if frames.kept_split is not None:
         summary["split"] = frames.kept_split.summary()
     header, messages = make_header(frames, rows, *unseen, summary)
-    header = replace(header, trained_on=trained_on(frames, np.union1d(rows, held_out), options))
+    header = replace(header, trained_on=trained_on(frames, rows, held_out, options))
     scores = header.probabilities(logits)
     doubts = chance_messages(frames, held_out, scores)
     return TrainResult(

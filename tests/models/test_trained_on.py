@@ -50,6 +50,18 @@ def test_no_name_no_digest_and_the_same_marks_again() -> None:
     assert record_from(TrainedOn, json.loads(text)) == KNOWN
 
 
+def test_what_chose_the_epoch_is_not_what_was_trained_on() -> None:
+    chose = TrainedOn.of("abc", IMAGES[3:4], ["d3"], ["P3"], role="validation")
+    both = [KNOWN, chose]
+    assert known_frames(both, IMAGES).tolist() == [True, True, True, False, False]
+    for known in ({"clip_digest": "d3"}, {"images": IMAGES[3:4]}, {"patient": "P3"}):
+        assert seen_in_training(both, **known) == ("validation",)  # type: ignore[arg-type]
+    assert seen_in_training(both, clip_digest="d3", patient="P2") == ("patient",)
+    assert seen_messages({"a": ("validation",), "b": ()}) == (
+        "1 of 2 clips served to choose this model's epoch and thresholds (a): their figures flatter",
+    )
+
+
 def test_many_frames_take_less_than_a_megabyte() -> None:
     images = np.arange(100_000, dtype=np.uint32).view(np.uint8).reshape(-1, 2, 2)
     many = TrainedOn.of("abc", images[1:])

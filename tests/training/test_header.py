@@ -22,6 +22,7 @@ from seqcls.training.options import TrainOptions
 
 #: Rows 0 to 8 are trained on; of the others, clips "a" and "b" show 10 frames present and 10 absent each.
 TRAINED, UNSEEN = np.arange(9), np.arange(9, 49)
+NONE = np.empty(0, np.int64)
 
 
 @pytest.fixture
@@ -130,24 +131,27 @@ def test_what_a_model_was_trained_on_is_kept_with_what_its_weights_had_seen(fram
     images = np.random.default_rng(0).integers(0, 255, (49, 16, 16), np.uint8)
     frames = replace(frames, images=images, digests={"a": "da", "b": "db"})
     rows = np.arange(29)
-    (own,) = trained_on(frames, rows, TrainOptions(weights="none"))
+    (own,) = trained_on(frames, rows, NONE, TrainOptions(weights="none"))
     assert known_frames([own], images).tolist() == [True] * 29 + [False] * 20
     assert [seen_in_training([own], clip_digest=d, patient=p) for d, p in (("da", "P1"), ("db", "P2"))] == [
         ("clip", "patient"),
         (),
     ]
-    assert trained_on(frames, rows, TrainOptions(fingerprints="none")) == ()
-    (hidden,) = trained_on(frames, rows, TrainOptions(fingerprints="no-names"))
+    assert trained_on(frames, rows, NONE, TrainOptions(fingerprints="none")) == ()
+    (hidden,) = trained_on(frames, rows, NONE, TrainOptions(fingerprints="no-names"))
     assert (hidden.clips, hidden.frames, hidden.patients) == (own.clips, own.frames, ())
     alone = replace(frames, patient=frames.clip)  # the labels name nobody
-    assert trained_on(alone, rows, TrainOptions())[0].patients == ()
+    assert trained_on(alone, rows, NONE, TrainOptions())[0].patients == ()
+    both = trained_on(frames, rows, np.arange(29, 49), TrainOptions())
+    assert [one.role for one in both] == ["training", "validation"] and both[0] == own
+    assert seen_in_training(both, clip_digest="db", patient="P2") == ("validation",)
     before = TrainedOn.of("before", [], ["d0"])
     header = ModelHeader(organs=("disc",), geometry=frames.geometry, trained_on=(before,))
     tensors = {name: np.ones(shape, np.float32) for name, shape in resnet18_shapes(1).items()}
     write_model(tmp_path / "m.safetensors", header, tensors)
-    assert trained_on(frames, rows, TrainOptions(weights=str(tmp_path / "m.safetensors"))) == (own, before)
+    assert trained_on(frames, rows, NONE, TrainOptions(weights=str(tmp_path / "m.safetensors"))) == (own, before)
     save_file(tensors, tmp_path / "foreign.safetensors")
-    assert trained_on(frames, rows, TrainOptions(weights=str(tmp_path / "foreign.safetensors"))) == (own,)
+    assert trained_on(frames, rows, NONE, TrainOptions(weights=str(tmp_path / "foreign.safetensors"))) == (own,)
 
 
 def test_scores_that_know_nothing_are_called_chance(frames: FrameSet) -> None:
