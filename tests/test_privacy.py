@@ -71,6 +71,7 @@ PLAN = """
 022 0 review {run} {clips} {wide}/{s}-review/r
 077 1 tune {model} {clips} --labels {labels} -o {private}/{s}-tuned/t.safetensors
 077 0 evaluate {model} {clips} --labels {labels} -o {private}/{s}-evaluation/e
+077 0 info {model} --card {private}/{s}-card/c
 077 0 agree {labels} {labels} --clips {clips} -o {private}/{s}-agreement/a
 022 0 convert {model} -o {wide}/{s}-converted/node.xml
 077 0 convert {model} --to onnx -o {private}/{s}-converted/node.onnx

@@ -69,7 +69,10 @@ def evaluate(
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     output: Annotated[
-        Path | None, OUTPUT("DIR", "Also write evaluation.json and plots there.", "-o", "--output")
+        Path | None,
+        OUTPUT(
+            "DIR", "Also write evaluation.json, curves, a model card and a CLAIM checklist there.", "-o", "--output"
+        ),
     ] = None,
     hash_names: options.HashNames = None,
     overwrite: options.Overwrite = False,
@@ -77,14 +80,15 @@ def evaluate(
     """Run a model on labelled clips or frames: metrics by frame and by presence, with confidence intervals over
     patients."""
     from seqcls.detector import load
-    from seqcls.evaluation.files import evaluation_paths, write_evaluation
+    from seqcls.evaluation.files import Evaluated, evaluation_paths, write_evaluation
+    from seqcls.models.digest import weights_digest
     from seqcls.models.file import read_header
 
     if not 0 < collar <= MAX_COLLAR_S:
         raise UsageError(f"--collar takes seconds above 0 and up to {MAX_COLLAR_S:g}, not {collar:g}")
     if second is not None and labels is None:
         raise UsageError("--second goes with clips and their --labels")
-    read_header(model)
+    header = read_header(model)
     names = options.pseudonyms(hash_names, [data], [model, labels, output])
     with only_writer(output, is_folder=True):
         if output is not None:
@@ -104,7 +108,8 @@ def evaluate(
         if output is not None:
             if names is not None:
                 evaluation = evaluation.hidden_by(names.hide)
-            for path in write_evaluation(evaluation, output, beside):
+            made = Evaluated(header=header, name=model.name, digest=weights_digest(model))
+            for path in write_evaluation(evaluation, made, output, beside):
                 console.notify(f"wrote {path}")
 
 

@@ -34,6 +34,10 @@ GLYPHS: dict[State, tuple[str, str]] = {
 }
 
 
+#: Characters of the name of a fact.
+_FACT = 24
+
+
 def clock(seconds: float, *, whole: bool = False) -> str:
     """h:mm:ss.ss, hours only where there are some; ``whole``: h:mm:ss, always with hours, as a running clock shows."""
     seconds = max(0.0, seconds) if math.isfinite(seconds) else 0.0
@@ -81,6 +85,16 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str | Text]], *, words: 
     for row in rows:
         shown.add_row(*(literal(cell) if isinstance(cell, str) else cell for cell in row))
     return shown
+
+
+def facts(pairs: Iterable[tuple[str, str]]) -> Table:
+    """Names with values, which are broken where the line ends."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="default", min_width=_FACT, max_width=_FACT)
+    grid.add_column(overflow="fold")
+    for name, value in pairs:
+        grid.add_row(literal(name), literal(value))
+    return grid
 
 
 def truth_strips(clip: ClipTruth, width: int) -> RenderableType:

@@ -56,6 +56,7 @@ _FORMULA_QUOTED = re.compile(rf"(?:^|(?<=;))'{_FORMULA}")
 
 # Players take < for a tag, { for an override of ASS, an arrow for a line of times. SubRip knows no escapes.
 _LOOKALIKES = str.maketrans({"<": "\uff1c", ">": "\uff1e", "{": "\uff5b", "}": "\uff5d"})
+_MARKUP = re.compile(r"[\\`*_\[\]<>|~&#$!@:]|(?<=www)\.|(?<=WWW)\.")
 _IN_PAGES = str.maketrans({character: f"\\u{ord(character):04x}" for character in "<>&'\u2028\u2029"})
 
 
@@ -175,6 +176,11 @@ def for_srt(text: str) -> str:
 def for_vtt(text: str) -> str:
     """One line of a WebVTT cue or note, its markup escaped; never empty, for an empty line ends the cue."""
     return html.escape(for_terminal(" ".join(text.split())), quote=False) or "?"
+
+
+def for_markdown(text: str) -> str:
+    """One line of a Markdown page, also inside a table: no markup, no link, no HTML (CommonMark 2.4; GFM autolinks)."""
+    return _MARKUP.sub(r"\\\g<0>", for_terminal(text))
 
 
 def for_dicom(text: str) -> str:
