@@ -33,6 +33,7 @@ right side of 0.5, pooled over the patients that can be left out. Against the de
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import os
@@ -374,13 +375,15 @@ def view(images: np.ndarray, generator: torch.Generator) -> torch.Tensor:
 
 
 def all_work(real: Sequence[str], protocol: Protocol, seeds: int) -> Iterator[Work]:
-    """Seed by seed, so that what is done at any time can be compared; pretraining, which costs most, at the end."""
-    for seed in range(seeds):
-        yield from (Work("real", left_out, seed, "full") for left_out in real)
-        yield from (Work("real", left_out, seed, "geometry") for left_out in real)
-        yield from (Work("phantom", "unseen", seed, name) for name in protocol.phantom_trainings)
-    for seed in range(seeds):
-        yield from (Work("real", left_out, seed, "pretrained") for left_out in real)
+    """Training by training, each seed by seed: what costs most, for the least hope, at the end."""
+    for seed, left_out in itertools.product(range(seeds), real):
+        yield Work("real", left_out, seed, "full")
+    for seed, left_out in itertools.product(range(seeds), real):
+        yield Work("real", left_out, seed, "geometry")
+    for seed, name in itertools.product(range(seeds), protocol.phantom_trainings):
+        yield Work("phantom", "unseen", seed, name)
+    for seed, left_out in itertools.product(range(seeds), real):
+        yield Work("real", left_out, seed, "pretrained")
 
 
 def record_of(protocol: Protocol) -> dict[str, Any]:
@@ -403,6 +406,7 @@ def read_results(path: Path) -> dict[Work, dict[str, Any]]:
 
 def main(arguments: argparse.Namespace) -> int:
     protocol = REDUCED if arguments.reduced else Protocol()
+    protocol = protocol if arguments.epochs is None else replace(protocol, epochs=arguments.epochs)
     out: Path = arguments.output
     with only_writer(out, is_folder=True):
         results = out / "results.jsonl"
@@ -437,5 +441,6 @@ if __name__ == "__main__":
     parser.add_argument("--clips", type=Path, required=True, help="folder with intervals.json and clips/")
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--epochs", type=int, help="of the real clips; default: the protocol's")
     parser.add_argument("--reduced", action="store_true", help="small images and few steps, for one CPU core")
     sys.exit(main(parser.parse_args()))

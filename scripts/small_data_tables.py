@@ -23,14 +23,13 @@ from seqcls.datasets.dataset import FrameSet
 from seqcls.evaluation.interval_metrics import ClipIntervals, IntervalMetrics, interval_metrics, spans_of
 from seqcls.evaluation.metrics import auroc
 from seqcls.intervals import IntervalOptions
-from seqcls.models.file import ModelHeader
 from seqcls.postprocess import RawScores
 from seqcls.reprocess import post_process
 from seqcls.smoothing import SmoothingOptions
 from seqcls.training.calibration import fit_calibration, operating_point
-from seqcls.training.operating_search import TuneOptions
+from seqcls.training.operating_point import tune
+from seqcls.training.operating_search import TuneOptions, shortened
 from seqcls.training.scored_clips import ScoredClip
-from seqcls.training.tuning import tune_model
 
 #: Name, training, weights, how many seeds' logits are averaged.
 ARMS = (
@@ -52,6 +51,10 @@ SMOOTHINGS = (
     *(SmoothingOptions(kind=kind, window_s=0.5, look_ahead_s=0.25) for kind in ("mean", "median")),
     *(SmoothingOptions(kind=kind, window_s=1.0, look_ahead_s=0.5) for kind in ("mean", "median")),
 )
+
+
+#: Within which the operating point is tuned; the last is that of the default options.
+DELAYS_S = (0.0, 0.1, 0.3, 0.55)
 
 
 @dataclass(frozen=True)
@@ -185,7 +188,7 @@ class Phantoms:
     def __init__(self, frames: FrameSet, done: dict[Work, dict]) -> None:
         rows = rows_of(frames, "unseen")[1]
         numbers = np.array([phantom_number(patient) for patient in frames.patient[rows]])
-        self._frames, self._rows, self._is_unseen = frames, rows, numbers >= UNSEEN
+        self.frames, self._rows, self._is_unseen = frames, rows, numbers >= UNSEEN
         self._logits = {
             work.seed: np.array(record["logits"]["ema"])
             for work, record in done.items()
@@ -196,16 +199,16 @@ class Phantoms:
     def clips(self, seed: int, unseen: bool, calibration: Sequence[tuple[float, float]]) -> list[ScoredClip]:
         chosen = self._is_unseen == unseen
         slope, shift = np.array(calibration).T
-        return scored_clips(self._frames, self._rows[chosen], sigmoid(slope * self._logits[seed][chosen] + shift))
+        return scored_clips(self.frames, self._rows[chosen], sigmoid(slope * self._logits[seed][chosen] + shift))
 
     def calibration(self, seed: int) -> tuple[tuple[float, float], ...]:
         chosen = ~self._is_unseen
         rows, logits = self._rows[chosen], self._logits[seed][chosen]
         pairs = []
-        for k in range(len(self._frames.organs)):
-            known = self._frames.mask[rows, k]
-            truth = self._frames.targets[rows, k][known]
-            pairs.append(fit_calibration(logits[known, k], truth, self._frames.clip[rows][known]))
+        for k in range(len(self.frames.organs)):
+            known = self.frames.mask[rows, k]
+            truth = self.frames.targets[rows, k][known]
+            pairs.append(fit_calibration(logits[known, k], truth, self.frames.clip[rows][known]))
         return tuple(pairs)
 
     def thresholds(self, seed: int) -> list[IntervalOptions]:
@@ -213,9 +216,9 @@ class Phantoms:
         chosen = ~self._is_unseen
         rows, (slope, shift) = self._rows[chosen], np.array(self.calibration(seed)).T
         scores = sigmoid(slope * self._logits[seed][chosen] + shift)
-        masks = self._frames.mask[rows].T
+        masks = self.frames.mask[rows].T
         return [
-            operating_point(scores[known, k], self._frames.targets[rows, k][known], self._frames.clip[rows][known])
+            operating_point(scores[known, k], self.frames.targets[rows, k][known], self.frames.clip[rows][known])
             for k, known in enumerate(masks)
         ]
 
@@ -250,42 +253,31 @@ def smoothers(phantoms: Phantoms, real: Real) -> Iterator[str]:
 
 
 def tuned(phantoms: Phantoms) -> Iterator[str]:
-    yield "| options | event F1, mean | worst seed | gain | F1@50 | found | false events | delay (s), at most |"
-    yield "|---|---|---|---|---|---|---|---|"
-    frames = phantoms._frames
-    ways: dict[str, list[list[IntervalMetrics]]] = {}
-    delays: dict[str, float] = {}
-    chosen = []
-    for seed in phantoms.seeds:
-        calibration = phantoms.calibration(seed)
-        header = ModelHeader(organs=frames.organs, geometry=frames.geometry, calibration=calibration)
-        unseen = phantoms.clips(seed, True, calibration)
-        options = {
-            "default": (SmoothingOptions(), (IntervalOptions(),) * 2),
-            "thresholds by frame": (SmoothingOptions(), tuple(phantoms.thresholds(seed))),
-        }
-        for delay_s in (0.3, 0.5, 0.55, 1.0):
-            found = tune_model(header, phantoms.clips(seed, False, calibration), TuneOptions(max_delay_s=delay_s))
-            # Calibrated on the same frames again, hence the same scores.
-            options[f"tuned within {delay_s:g} s"] = (found.header.smoothing, found.header.intervals)
-            chosen.append(f"seed {seed}, {delay_s:g} s: {found.header.smoothing} {found.header.intervals}")
-        for name, (smoothing, intervals) in options.items():
-            ways.setdefault(name, []).append(intervals_of(unseen, smoothing, intervals))
-            late_s = smoothing.delay_s + max(max(one.min_present_s, one.min_absent_s) for one in intervals)
-            delays[name] = max(delays.get(name, 0.0), late_s)
-    base = [mean_of(one, lambda m: m.event_f1) for one in ways["default"]]
-    for name, each in ways.items():
-        f1 = [mean_of(one, lambda m: m.event_f1) for one in each]
-        gains = np.subtract(f1, base)
-        hits = f"{np.mean([sum(m.found for m in one) for one in each]):.1f} of {sum(m.presences for m in each[0])}"
-        false = np.mean([sum(m.false_events for m in one) for one in each])
-        f50 = np.mean([mean_of(one, lambda m: m.f1_at[2]) for one in each])
-        yield (
-            f"| {name} | {np.mean(f1):.4f} | {min(f1):.4f} | {np.mean(gains):+.4f} ± {error(gains):.4f} | {f50:.4f}"
-            f" | {hits} | {false:.1f} | {delays[name]:.2f} |"
-        )
-    yield ""
-    yield from chosen
+    """Default options, cut to fit into a delay, against those tuned within it on other phantoms."""
+    yield "| delay (s), at most | options | event F1 | worst | gained | F1@50 | presences found | false events |"
+    yield "|---" * 8 + "|"
+    frames = phantoms.frames
+    for delay_s in DELAYS_S:
+        ways: dict[str, list[list[IntervalMetrics]]] = {"default": [], "tuned": []}
+        for seed in phantoms.seeds:
+            calibration = phantoms.calibration(seed)
+            cut = shortened(SmoothingOptions(), (IntervalOptions(),) * len(frames.organs), delay_s)
+            found = tune(
+                phantoms.clips(seed, False, calibration), frames.organs, *cut, TuneOptions(max_delay_s=delay_s)
+            )
+            unseen = phantoms.clips(seed, True, calibration)
+            ways["default"].append(intervals_of(unseen, *cut))
+            ways["tuned"].append(intervals_of(unseen, found.smoothing, found.intervals))
+        base = [mean_of(one, lambda m: m.event_f1) for one in ways["default"]]
+        for name, each in ways.items():
+            f1 = [mean_of(one, lambda m: m.event_f1) for one in each]
+            gains = np.subtract(f1, base)
+            hits = f"{np.mean([sum(m.found for m in one) for one in each]):.1f} of {sum(m.presences for m in each[0])}"
+            false = np.mean([sum(m.false_events for m in one) for one in each])
+            f50 = np.mean([mean_of(one, lambda m: m.f1_at[2]) for one in each])
+            gain = "-" if name == "default" else f"{np.mean(gains):+.4f} ± {error(gains):.4f}"
+            cells = f"{np.mean(f1):.4f} | {min(f1):.4f} | {gain} | {f50:.4f} | {hits} | {false:.1f}"
+            yield f"| {delay_s:g} | {name} | {cells} |"
 
 
 def main(arguments: argparse.Namespace) -> int:

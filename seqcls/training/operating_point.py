@@ -65,7 +65,8 @@ def tune(
         found = list(shortened(candidate, start[1], options.max_delay_s)[1])
         for k in known:
             found[k] = search.descend(k, candidate, found[k])
-        if search.total(candidate, found) > search.total(best_smoothing, best):
+        # Not by the last entry: that would take the least smoothing of those that do as well on these clips.
+        if search.total(candidate, found)[:-1] > search.total(best_smoothing, best)[:-1]:
             best_smoothing, best = candidate, tuple(found)
     before, after = search.figures(*start), search.figures(best_smoothing, best)
     if options.sensitivity is None:

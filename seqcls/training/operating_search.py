@@ -27,7 +27,7 @@ from seqcls.types import TIME_TOLERANCE_S, require_seconds
 
 Scores = NDArray[np.float32]
 #: With fewer labelled presences, or clips that show one, an organ keeps its options: each event would count too much.
-MIN_EVENTS, MIN_CLIPS = 8, 2
+MIN_EVENTS, MIN_CLIPS = 5, 2
 #: What is tried: onsets, ratios of offset and onset, durations in seconds.
 ONSETS = tuple(round(0.05 * n, 2) for n in range(1, 20))
 RATIOS = (0.4, 0.7, 0.9)
@@ -79,11 +79,11 @@ def shortened(
     """These options as far as they fit into the delay: look-ahead, padding and durations, in this order."""
     if smoothing.delay_s > max_delay_s:
         smoothing = replace(smoothing, look_ahead_s=max_delay_s)
-    room_s = max_delay_s - smoothing.delay_s
+    room_s = round(max_delay_s - smoothing.delay_s, 6)
     short = []
     for one in intervals:
         pad_s = min(one.pad_s, room_s / 2)
-        left_s = max(0.0, room_s - 2 * pad_s)
+        left_s = max(0.0, round(room_s - 2 * pad_s, 6))
         short.append(
             replace(
                 one,
@@ -150,10 +150,10 @@ class Search:
         )
 
     def key(self, figures: Figures) -> tuple[float, ...]:
-        """What is better is greater; only the last entry is for want of any other difference."""
+        """What is better is greater; the last entry is for want of other differences, of thresholds and durations."""
         target = self._options.sensitivity
         if target is None:
-            return figures.event_f1, round((figures.sensitivity + figures.specificity) / 2, 3)
+            return figures.event_f1, round((figures.sensitivity + figures.specificity) / 2, 2)
         if figures.sensitivity < target - TIME_TOLERANCE_S:
             return 0.0, figures.sensitivity, 0.0
         return 1.0, figures.specificity, figures.event_f1

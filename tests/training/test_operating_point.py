@@ -77,7 +77,7 @@ def test_too_few_presences_change_nothing() -> None:
     found = tuned([clip(FOUR, scores)] * 1)
     assert (found.intervals, found.curve, found.after) == ((IntervalOptions(),), (), (None,))
     assert np.isnan(found.event_f1)
-    # Eight in one clip are no more: another patient's would have to be there.
+    # Twice as many in one clip are no more: another patient's would have to be there.
     assert tuned([clip(FOUR * 2, np.tile(scores, 2))]).after == (None,)
 
 

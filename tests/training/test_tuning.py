@@ -71,5 +71,5 @@ def test_a_model_that_fits_is_not_made_worse() -> None:
 
 
 def test_too_little_to_tune_on() -> None:
-    with pytest.raises(DataError, match=r"no organ of liver, kidney is labelled with 8 presences in 2 clips"):
+    with pytest.raises(DataError, match=r"no organ of liver, kidney is labelled with 5 presences in 2 clips"):
         tune_model(HEADER, CLIPS[:1], TuneOptions())
