@@ -85,6 +85,8 @@ def reach_s(smoothing: SmoothingOptions) -> tuple[float, float]:
 class AdaptiveScorer:
     """One run's adaptive sampling. ``scores`` takes prepared frames and gives every one of them a score, in order.
 
+    ``has_novelty``: the engine tells it, and of a frame that it did not see it is drawn between those that it saw.
+
     ``undecided`` counts frames whose state the bounds could not settle, with nothing left to measure; 0 but for the
     recursive smoothers, which remember for ever.
     """
@@ -95,13 +97,15 @@ class AdaptiveScorer:
         smoothing: SmoothingOptions,
         intervals: Sequence[IntervalOptions],
         options: SamplingOptions,
+        *,
+        has_novelty: bool = False,
     ) -> None:
-        self._engine = engine
+        self._score = engine.answers if has_novelty else engine.scores
         self._margin = options.margin
         self.step_s = shortest_s(smoothing, intervals) if options.step_s is None else options.step_s
         self._behind_s, self._ahead_s = reach_s(smoothing)
         self._bounds = _Bounds(smoothing, intervals)
-        self._buffer = _Buffer(len(intervals))
+        self._buffer = _Buffer(len(intervals), has_novelty=has_novelty)
         self.undecided = 0
 
     def scores(self, items: Iterable[PreprocessedFrame | Gap]) -> Iterator[FrameScore | Gap]:
@@ -141,7 +145,7 @@ class AdaptiveScorer:
 
     def _measure(self, rows: Sequence[int]) -> None:
         if rows:
-            scores = self._engine.scores(np.stack([self._buffer.image(row) for row in rows]))
+            scores = self._score(np.stack([self._buffer.image(row) for row in rows]))
             if not np.isfinite(scores).all():  # what lies between two scores has no bounds then
                 raise ModelError("the model gives scores that are no numbers; use precision=fp32, or train it again")
             self._buffer.set_scores(rows, scores)
@@ -207,14 +211,16 @@ class _Buffer:
     """Items that still may be measured, in rows from 0, and what is known of each.
 
     time_s: (rows,), never less than in the row before. groups: (rows,), 0 without an image, else one number for equal
-    images next to each other. scores: (rows, K), NaN where unknown; a known score is measured, or that of its group.
+    images next to each other. scores: (rows, K), NaN where unknown; a known score is measured, or that of its group. A
+    last column is the novelty, where there is one; nothing is measured for its sake.
     """
 
-    def __init__(self, organs: int) -> None:
+    def __init__(self, organs: int, *, has_novelty: bool = False) -> None:
+        self._organs = organs
         self.items: list[PreprocessedFrame | Gap] = []
         self._time_s = np.zeros(0)
         self._groups = np.zeros(0, np.int64)
-        self._scores = np.zeros((0, organs), np.float32)
+        self._scores = np.zeros((0, organs + has_novelty), np.float32)
         self._measured = np.zeros(0, np.bool_)
 
     def extend(self, items: Sequence[PreprocessedFrame | Gap]) -> None:
@@ -282,7 +288,7 @@ class _Buffer:
         low = np.where(far[:, None], np.float32(0), np.clip(pair.min(axis=0) - spread, 0, 1))
         high = np.where(far[:, None], np.float32(1), np.clip(pair.max(axis=0) + spread, 0, 1))
         low[self._groups == 0] = high[self._groups == 0] = np.nan
-        return low, high
+        return low[:, : self._organs], high[:, : self._organs]
 
     def gaps(self, start_s: float, end_s: float) -> list[list[int]]:
         """Stretches of neighbouring scorable rows of unknown score within [start_s, end_s]."""
@@ -313,7 +319,9 @@ class _Buffer:
             else:
                 own = line[row] if self._groups[row] else None
                 measured = own is None or bool(self._measured[row])
-                yield FrameScore(item.index, item.time_s, item.duration_s, own, item.reason, measured)
+                novelty = math.nan if own is None or len(own) == self._organs else float(own[-1])
+                scores = None if own is None else own[: self._organs]
+                yield FrameScore(item.index, item.time_s, item.duration_s, scores, item.reason, measured, novelty)
         del self.items[:count]
         self._time_s, self._groups = self._time_s[count:], self._groups[count:]
         self._scores, self._measured = self._scores[count:], self._measured[count:]

@@ -25,6 +25,7 @@ from seqcls.errors import ModelError, NoFramesError, UsageError
 from seqcls.gate import GateOptions
 from seqcls.intervals import IntervalOptions, intervals_from_events, one_per_organ
 from seqcls.models.file import ModelHeader, read_header
+from seqcls.novelty import with_novelty
 from seqcls.pauses import with_pauses
 from seqcls.postprocess import PostProcess
 from seqcls.prefetch import prefetched
@@ -33,7 +34,7 @@ from seqcls.scoring import score_every
 from seqcls.smoothing import SmoothingOptions
 from seqcls.sources import MemorySource, Source, open_source
 from seqcls.sources.clip_digest import clip_digest
-from seqcls.timeline import Provenance, Sampling, Timeline
+from seqcls.timeline import NoveltyUse, Provenance, Sampling, Timeline
 from seqcls.types import Event, Frame, FrameScore, Gap, SourceInfo, SourceReport
 
 #: Whole pictures that wait between decoding and preparation, each in a thread of its own; few, for they are large.
@@ -64,6 +65,8 @@ class Detector:
     """When scores count as presence: one entry per organ, in the order of ``organs``."""
     gate: GateOptions = field(default_factory=GateOptions)
     """Which frames are not scorable."""
+    novelty: bool = True
+    """Whether frames unlike the model's training are unknown, where the model knows its training frames."""
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     """For whole clips, where frames can wait for each other; ``stream`` scores every frame."""
     model: str = ""
@@ -85,8 +88,14 @@ class Detector:
         return self.header.organs
 
     @property
+    def uses_novelty(self) -> bool:
+        """Whether frames can be unknown for being unlike the model's training."""
+        return self.novelty and self.header.novelty is not None
+
+    @property
     def provenance(self) -> Provenance:
         """What a timeline says of the detector; what only the run knows is left open."""
+        own = self.header.novelty
         return Provenance(
             smoothing=self.smoothing,
             intervals=self.intervals,
@@ -95,6 +104,9 @@ class Detector:
             model_version=self.header.version,
             engine=self.engine.description,
             gate=self.gate,
+            novelty=None
+            if own is None
+            else NoveltyUse(used=self.novelty, false_alarms=own.false_alarms, held_out=own.held_out),
             geometry=replace(self.header.geometry, layouts=()),  # the regions themselves are told
         )
 
@@ -263,6 +275,7 @@ def load(
     smoothing: SmoothingOptions | None = None,
     intervals: IntervalOptions | tuple[IntervalOptions, ...] | None = None,
     gate: GateOptions | None = None,
+    novelty: bool = True,
     sampling: SamplingOptions | None = None,
     lazy: bool = False,
 ) -> Detector:
@@ -276,6 +289,7 @@ def load(
         smoothing: how scores are smoothed over time.
         intervals: when scores count as presence; one for every organ, or one per organ.
         gate: which frames are not scorable; by default all that it knows.
+        novelty: whether frames unlike everything the model was trained on are unknown.
         sampling: every frame, which is the default, or an adaptive choice.
         lazy: come back at once and open the engine in a thread; what is wrong with it is raised when it is first used.
 
@@ -293,6 +307,7 @@ def load(
         smoothing=header.smoothing if smoothing is None else smoothing,
         intervals=one_per_organ(header.intervals if intervals is None else intervals, header.organs),
         gate=GateOptions() if gate is None else gate,
+        novelty=novelty,
         sampling=SamplingOptions() if sampling is None else sampling,
         model=Path(path).name,
     )
@@ -304,10 +319,18 @@ class _Run:
     def __init__(self, detector: Detector, hint: Box | None) -> None:
         self._detector = detector
         self.preparation = Preprocessor(detector.header.geometry, detector.gate, hint)
-        self._process = PostProcess(detector.organs, detector.smoothing, detector.intervals)
+        self._process = PostProcess(
+            detector.organs, detector.smoothing, detector.intervals, novelty=detector.uses_novelty
+        )
         self._adaptive: AdaptiveScorer | None = None
         if detector.sampling.kind == "adaptive":
-            self._adaptive = AdaptiveScorer(detector.engine, detector.smoothing, detector.intervals, detector.sampling)
+            self._adaptive = AdaptiveScorer(
+                detector.engine,
+                detector.smoothing,
+                detector.intervals,
+                detector.sampling,
+                has_novelty=detector.header.novelty is not None,
+            )
 
     def events(
         self, prepared: Iterable[PreprocessedFrame | Gap], batch_size: int, on_progress: Progress | None = None
@@ -338,7 +361,9 @@ class _Run:
             scores=scores,
             frame_counts=frame_counts,
             report=report,
-            warnings=with_pauses(prepared.warnings(self._detector.header.regions), scores, report.gaps),
+            warnings=with_novelty(
+                with_pauses(prepared.warnings(self._detector.header.regions), scores, report.gaps), scores
+            ),
             provenance=self._provenance(),
             thumbnails=tuple(prepared.thumbnails.kept),
         )

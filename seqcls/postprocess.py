@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.intervals import IntervalBuilder, IntervalOptions
+from seqcls.novelty import NoveltyFilter
 from seqcls.smoothing import SmoothingOptions, open_smoother
-from seqcls.types import Event, FrameScore, Gap, ScoreTable
+from seqcls.types import UNLIKE_TRAINING, Event, FrameScore, Gap, ScoreTable
 
 
 class RawScores:
-    """What a run's timeline is made of: every frame as the engine scored it, 34 + 4 K bytes each, and the gaps."""
+    """What a run's timeline is made of: every frame as the engine scored it, 38 + 4 K bytes each, and the gaps."""
 
     def __init__(self, organs: tuple[str, ...]) -> None:
         self.organs = organs
@@ -28,6 +29,7 @@ class RawScores:
         self._scored = array("b")
         self._reasons: list[str] = []
         self._measured = array("b")
+        self._novelty = array("f")
 
     def add(self, item: FrameScore | Gap) -> None:
         """The next item."""
@@ -41,6 +43,7 @@ class RawScores:
         self._scored.append(item.scores is not None)
         self._reasons.append(item.reason)
         self._measured.append(item.measured)
+        self._novelty.append(item.novelty)
 
     def add_frames(
         self,
@@ -50,8 +53,10 @@ class RawScores:
         scores: NDArray[np.float32],
         reasons: Sequence[str] = (),
         measured: NDArray[np.bool_] | None = None,
+        novelty: NDArray[np.float32] | None = None,
     ) -> None:
-        """The next N frames, (N,), with scores (N, K), NaN where there are none; all measured where nothing is said."""
+        """The next N frames, (N,), with scores (N, K), NaN where there are none; all measured, and without novelty,
+        where nothing is said."""
         self._index.frombytes(index.tobytes())
         self._time_s.frombytes(time_s.tobytes())
         self._duration_s.frombytes(duration_s.tobytes())
@@ -59,6 +64,7 @@ class RawScores:
         self._scored.frombytes((~np.isnan(scores).all(axis=1)).tobytes())
         self._reasons.extend(reasons or [""] * len(index))
         self._measured.frombytes(b"\1" * len(index) if measured is None else measured.tobytes())
+        self._novelty.frombytes((np.full(len(index), np.nan, np.float32) if novelty is None else novelty).tobytes())
 
     @property
     def scored(self) -> NDArray[np.bool_]:
@@ -75,7 +81,7 @@ class RawScores:
         scores = np.array(self._scores[row * organs : (row + 1) * organs]) if self._scored[row] else None
         return FrameScore(
             self._index[row], self._time_s[row], self._duration_s[row], scores, self._reasons[row],
-            bool(self._measured[row]),
+            bool(self._measured[row]), self._novelty[row],
         )  # fmt: skip
 
     def items(self, first_row: int = 0) -> Iterator[FrameScore | Gap]:
@@ -87,9 +93,13 @@ class RawScores:
             if row < len(self._index):
                 yield self.frame(row)
 
-    def table(self, smooth: NDArray[np.float32] | None = None) -> ScoreTable:
-        """The frames so far; their smoothed scores are the raw ones where none are given."""
-        raw = matrix(self._scores, len(self.organs))
+    def table(self, smooth: NDArray[np.float32] | None = None, unlike: NDArray[np.bool_] | None = None) -> ScoreTable:
+        """The frames so far; their smoothed scores are the raw ones where none are given. ``unlike``: (T,) which of
+        them were found to be unlike training."""
+        raw, novelty = matrix(self._scores, len(self.organs)), np.array(self._novelty)
+        reasons = self._reasons.copy()
+        for row in () if unlike is None else np.flatnonzero(unlike).tolist():
+            reasons[row] = UNLIKE_TRAINING
         return ScoreTable(
             organs=self.organs,
             index=np.array(self._index),
@@ -97,15 +107,17 @@ class RawScores:
             duration_s=np.array(self._duration_s),
             raw=raw,
             smooth=raw if smooth is None else smooth,
-            reason=tuple(self._reasons),
+            reason=tuple(reasons),
             measured=np.array(self._measured, np.bool_),
+            novelty=None if np.isnan(novelty).all() else novelty,
         )
 
 
 class PostProcess:
     """Smoothing and the state machines of one run.
 
-    Keeps every score, 34 + 8 K bytes per frame, unless ``keep`` is False (a feed that is watched for days).
+    Frames that are unlike training lose their scores before they are smoothed, unless ``novelty`` is False. Keeps every
+    score, 39 + 8 K bytes per frame, unless ``keep`` is False (a feed that is watched for days).
     latest: the last frame that was smoothed, late by the smoother's delay. raw, smooth: what is kept, smooth of the
     frames that the smoother has given back.
     """
@@ -117,19 +129,29 @@ class PostProcess:
         intervals: Sequence[IntervalOptions],
         *,
         keep: bool = True,
+        novelty: bool = True,
     ) -> None:
         self.latest: FrameScore | None = None
         self.smoother = open_smoother(smoothing)
         self.builders = [IntervalBuilder(o, i) for o, i in zip(organs, intervals, strict=True)]
         self.raw = RawScores(organs) if keep else None
         self.smooth = array("f")
+        self.filter = NoveltyFilter() if novelty else None
+        self.unlike = array("b")
 
     def push(self, item: FrameScore | Gap) -> Iterator[Event]:
         """Take a raw item, give the events that became certain."""
         if isinstance(item, FrameScore) and self.raw is not None:
             self.raw.add(item)
+        item = self.filtered(item)
+        if isinstance(item, FrameScore) and self.raw is not None:
+            self.unlike.append(item.reason == UNLIKE_TRAINING)
         for ready in self.smoother.push(item):
             yield from self._build(ready)
+
+    def filtered(self, item: FrameScore | Gap) -> FrameScore | Gap:
+        """The next item as the smoother is to see it."""
+        return item if self.filter is None or isinstance(item, Gap) else self.filter.apply(item)
 
     def close(self, end_s: float) -> Iterator[Event]:
         """End of stream."""
@@ -141,7 +163,7 @@ class PostProcess:
     def table(self) -> ScoreTable:
         """All scores so far; after ``close`` every frame has its smoothed score. Not without ``keep``."""
         assert self.raw is not None, "this run keeps no scores"
-        return self.raw.table(matrix(self.smooth, len(self.builders)))
+        return self.raw.table(matrix(self.smooth, len(self.builders)), np.array(self.unlike, np.bool_))
 
     def _build(self, item: FrameScore | Gap) -> Iterator[Event]:
         if isinstance(item, FrameScore):

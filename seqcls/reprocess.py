@@ -13,17 +13,19 @@ from numpy.typing import NDArray
 
 from seqcls.algebra.where import again
 from seqcls.intervals import IntervalBuilder, IntervalOptions, intervals_from_events, one_per_organ
+from seqcls.novelty import WINDOW_S, unlike_rows, with_novelty
 from seqcls.pauses import with_pauses
 from seqcls.postprocess import PostProcess, RawScores, matrix, row_of
 from seqcls.smoothing import SmoothingOptions, smooth_windows
 from seqcls.timeline import Timeline
-from seqcls.types import TIME_TOLERANCE_S, Event, FrameScore, Gap, Interval, ScoreTable
+from seqcls.types import TIME_TOLERANCE_S, UNLIKE_TRAINING, Event, FrameScore, Gap, Interval, ScoreTable
 
 
 def replay(
     timeline: Timeline,
     smoothing: SmoothingOptions | None = None,
     intervals: IntervalOptions | Sequence[IntervalOptions] | None = None,
+    novelty: bool | None = None,
 ) -> Timeline:
     """The timeline that the same run would have given with other options; takes the raw scores that it kept.
 
@@ -31,15 +33,21 @@ def replay(
         timeline: of ``Detector.analyze`` or ``read_run``; it stays as it is.
         smoothing: None for the options that it was made with.
         intervals: one for every organ, or one per organ; None for those that it was made with.
+        novelty: whether frames that are unlike the model's training are unknown; None for what it was made with.
 
     Raises UsageError where there are not as many interval options as organs.
     """
     used = timeline.provenance
     smoothing = used.smoothing if smoothing is None else smoothing
     intervals = one_per_organ(used.intervals if intervals is None else intervals, timeline.scored_organs)
-    scores, found = post_process(raw_scores(timeline), smoothing, intervals, timeline.end_s)
-    provenance = replace(used, smoothing=smoothing, intervals=intervals)
+    known = used.novelty
+    known = known if known is None or novelty is None else replace(known, used=novelty)
+    scores, found = post_process(
+        raw_scores(timeline), smoothing, intervals, timeline.end_s, novelty=known is not None and known.used
+    )
+    provenance = replace(used, smoothing=smoothing, intervals=intervals, novelty=known)
     warnings = with_pauses(timeline.warnings, scores, timeline.report.gaps)  # older runs lack that one
+    warnings = with_novelty(warnings, scores)
     changed = replace(timeline, intervals=found, scores=scores, provenance=provenance, warnings=warnings)
     return again(changed)
 
@@ -47,35 +55,47 @@ def replay(
 def events_of(timeline: Timeline) -> list[Event]:
     """The events that the run would give frame by frame, each with the time at which it was certain."""
     used = timeline.provenance
-    process, numbered = catch_up(raw_scores(timeline), used.smoothing, used.intervals)
+    use = used.novelty is not None and used.novelty.used
+    process, numbered = catch_up(raw_scores(timeline), used.smoothing, used.intervals, novelty=use)
     return [*(event for _, event in numbered), *process.close(timeline.end_s)]
 
 
 def raw_scores(timeline: Timeline) -> RawScores:
     """What the run kept, as it was read. A gap stands before the first frame that is not before its end."""
     table, gaps, raw = timeline.scores, timeline.report.gaps, RawScores(timeline.scored_organs)
-    raw.add_frames(table.index, table.time_s, table.duration_s, table.raw, table.reason, table.measured)
+    reasons = ["" if reason == UNLIKE_TRAINING else reason for reason in table.reason]
+    raw.add_frames(table.index, table.time_s, table.duration_s, table.raw, reasons, table.measured, table.novelty)
     rows = np.searchsorted(np.maximum.accumulate(table.time_s), np.array([gap.end_s for gap in gaps]))
     raw.gaps = list(zip(np.maximum.accumulate(rows).tolist(), gaps, strict=True))
     return raw
 
 
 def post_process(
-    raw: RawScores, smoothing: SmoothingOptions, intervals: Sequence[IntervalOptions], end_s: float
+    raw: RawScores,
+    smoothing: SmoothingOptions,
+    intervals: Sequence[IntervalOptions],
+    end_s: float,
+    *,
+    novelty: bool = True,
 ) -> tuple[ScoreTable, tuple[Interval, ...]]:
     """Scores and intervals of a run that is over."""
-    process, numbered = catch_up(raw, smoothing, intervals, keep=True)
+    process, numbered = catch_up(raw, smoothing, intervals, keep=True, novelty=novelty)
     events = [*(event for _, event in numbered), *process.close(end_s)]
     scores = process.table()
     return scores, intervals_from_events(events, scores, end_s)
 
 
 def catch_up(
-    raw: RawScores, smoothing: SmoothingOptions, intervals: Sequence[IntervalOptions], *, keep: bool = False
+    raw: RawScores,
+    smoothing: SmoothingOptions,
+    intervals: Sequence[IntervalOptions],
+    *,
+    keep: bool = False,
+    novelty: bool = True,
 ) -> tuple[PostProcess, list[tuple[int, Event]]]:
     """A ``PostProcess`` that has taken every item, and the events it gave, each with the number of the item that let it
     be emitted, from 0."""
-    process = PostProcess(raw.organs, smoothing, intervals, keep=keep)
+    process = PostProcess(raw.organs, smoothing, intervals, keep=keep, novelty=novelty)
     plain = raw.table()
     gap_rows = np.array([row for row, _ in raw.gaps], np.int64)
     rows = np.arange(len(plain.index))
@@ -87,20 +107,30 @@ def catch_up(
     # No time runs backwards: windows are neighbours, and frames that change no state may be left out. This is the
     # number of the item with which the smoother gives each item back; the last ones still wait for theirs.
     released_at = np.arange(len(raw))
+    unlike = np.zeros(len(plain.index), np.bool_)
+    look_back_s = 0.0  # what the filters with a window remember
+    if novelty and plain.novelty is not None:
+        look_back_s = WINDOW_S
+        unlike = unlike_rows(plain.time_s, plain.novelty)
+        plain = raw.table(unlike=unlike)
+        plain.raw[unlike] = np.nan
+    scored = raw.scored & ~unlike
     if smoothing.delay_s > 0:
         released_at = np.searchsorted(start_s, start_s + (smoothing.look_ahead_s + TIME_TOLERANCE_S), side="right")
     released = int(np.searchsorted(released_at, len(raw)))
     if smoothing.kind in ("mean", "median"):
         smooth = np.full_like(plain.raw, np.nan)
-        smooth[raw.scored] = smooth_windows(plain.time_s[raw.scored], plain.raw[raw.scored], smoothing)
-        since_s = start_s[min(released, len(raw) - 1)] - smoothing.window_s - 2 * TIME_TOLERANCE_S
-        for item in raw.items(int(np.searchsorted(frames_at, np.searchsorted(start_s, since_s)))):
-            for _ in process.smoother.push(item):
-                pass
+        smooth[scored] = smooth_windows(plain.time_s[scored], plain.raw[scored], smoothing)
+        look_back_s += smoothing.window_s
     elif smoothing.kind == "none":
         smooth = plain.raw
+    if smoothing.kind not in ("exponential", "hmm"):
+        since_s = start_s[min(released, len(raw) - 1)] - look_back_s - 4 * TIME_TOLERANCE_S
+        for item in raw.items(int(np.searchsorted(frames_at, np.searchsorted(start_s, since_s)))):
+            for _ in process.smoother.push(process.filtered(item)):
+                pass
     else:  # nothing waits for later frames
-        given = chain.from_iterable(map(process.smoother.push, raw.items()))
+        given = chain.from_iterable(map(process.smoother.push, map(process.filtered, raw.items())))
         rows_given = (row_of(item, len(raw.organs)) for item in given if isinstance(item, FrameScore))
         smooth = matrix(array("f", chain.from_iterable(rows_given)), len(raw.organs))
     end, last_gap = (int(np.searchsorted(places, released)) for places in (frames_at, gaps_at))
@@ -111,10 +141,13 @@ def catch_up(
     ]
     found.sort(key=lambda one: one[:2])
     if end:
-        process.latest = replace(raw.frame(end - 1), scores=smooth[end - 1] if raw.scored[end - 1] else None)
+        process.latest = replace(
+            raw.frame(end - 1), scores=smooth[end - 1] if scored[end - 1] else None, reason=plain.reason[end - 1]
+        )
     if keep:
         process.raw = raw
         process.smooth.frombytes(smooth[:end].tobytes())
+        process.unlike.frombytes(unlike.tobytes())
     return process, [(number, event) for number, _, event in found]
 
 

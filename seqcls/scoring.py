@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.engines import Engine
+from seqcls.engines import Engine, answers
 from seqcls.preprocess import PreprocessedFrame
 from seqcls.types import FrameScore, Gap
 
@@ -35,12 +36,15 @@ def score_every(
 def _release(
     waiting: list[PreprocessedFrame | Gap], images: list[NDArray[np.uint8]], engine: Engine
 ) -> Iterator[FrameScore | Gap]:
-    scores = iter(engine.scores(np.stack(images)) if images else ())
+    found = iter(answers(engine, np.stack(images)) if images else ())
     for item in waiting:
         if isinstance(item, Gap):
             yield item
         else:
-            own, reason = None if item.image is None else next(scores), item.reason
+            reason, novelty = item.reason, math.nan
+            own = None if item.image is None else next(found)
             if own is not None and not np.isfinite(own).all():  # in a filter's memory it would stay for ever
                 own, reason = None, NO_NUMBER
-            yield FrameScore(item.index, item.time_s, item.duration_s, own, reason)
+            if own is not None and engine.header.novelty is not None:
+                own, novelty = own[:-1], float(own[-1])
+            yield FrameScore(item.index, item.time_s, item.duration_s, own, reason, novelty=novelty)

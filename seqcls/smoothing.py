@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -229,4 +229,4 @@ def _reduced(scores: NDArray[np.float32], options: SmoothingOptions, axis: int) 
 
 
 def _with_scores(item: FrameScore, scores: Floats) -> FrameScore:
-    return FrameScore(item.index, item.time_s, item.duration_s, scores.astype(np.float32), item.reason, item.measured)
+    return replace(item, scores=scores.astype(np.float32))

@@ -54,6 +54,18 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoveltyUse:
+    """What became of frames unlike the model's training; see ``novelty``."""
+
+    used: bool = True
+    """Whether they are unknown."""
+    false_alarms: float = field(default=0.0, metadata=between(0, 1))
+    """The share of frames of the same kind that is called so, measured when the model was trained."""
+    held_out: str = ""
+    """On which frames that was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
     """Which model, engine and options gave a timeline. Empty or None is what is not known."""
 
@@ -77,6 +89,8 @@ class Provenance:
     """Library, device and precision."""
     gate: GateOptions | None = None
     """Which frames were looked for that are not scorable."""
+    novelty: NoveltyUse | None = None
+    """Whether frames unlike the model's training are unknown; None where the model knows none of it."""
     sampling: Sampling | None = None
     """Which frames were scored."""
     geometry: Geometry | None = None

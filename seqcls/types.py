@@ -45,6 +45,8 @@ MAX_DETAILS = 1000
 MAX_ORGANS = 100
 #: Characters of an organ's name, which becomes a folder's.
 MAX_ORGAN_LETTERS = 100
+#: Why a frame is unknown that looks unlike everything the model was trained on; see ``novelty``.
+UNLIKE_TRAINING = "unlike training"
 #: An organ's name becomes a folder's name, on Windows too.
 UNFIT_IN_ORGANS = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\u2028\u2029]')
 _INTEGERS = (int, np.integer)
@@ -153,6 +155,8 @@ class FrameScore:
     """Why the frame is not scorable; empty where it is."""
     measured: bool = True
     """False where the engine did not see this frame and other frames' scores stand in (sampling)."""
+    novelty: float = math.nan
+    """How unlike the model's training frames it looks, 0..1; NaN where the model does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +308,9 @@ class ScoreTable:
 
     ``index`` (T,) int64, ``time_s`` and ``duration_s`` (T,) float64, ``raw`` and ``smooth`` (T, K) float32 with rows of
     NaN where a frame cannot be judged; ``reason`` holds T strings, empty where it can. ``measured`` (T,) bool is False
-    where a frame's raw score was inferred from other frames' (adaptive sampling).
+    where a frame's raw score was inferred from other frames' (adaptive sampling). ``novelty`` (T,) float32 is that of
+    the frames before it is averaged, NaN where there is none, and None where the model tells none at all; a frame that
+    is unlike training keeps its raw scores.
     """
 
     organs: tuple[str, ...]
@@ -315,10 +321,12 @@ class ScoreTable:
     smooth: NDArray[np.float32]
     reason: tuple[str, ...]
     measured: NDArray[np.bool_]
+    novelty: NDArray[np.float32] | None = None
 
     def frame_counts(self, dropped: int = 0) -> FrameCounts:
         """Where these frames went, with others that were ``dropped``. Raises UsageError for fewer than none."""
-        rejected, skipped = sum(map(bool, self.reason)), int(np.count_nonzero(~self.measured))
+        rejected = sum(reason not in ("", UNLIKE_TRAINING) for reason in self.reason)  # the others were scored
+        skipped = int(np.count_nonzero(~self.measured))
         received = len(self.index)
         return FrameCounts(received + dropped, received - rejected - skipped, skipped, dropped, rejected)
 

@@ -21,8 +21,10 @@ from seqcls.errors import ModelError, NoFramesError, UsageError
 from seqcls.geometry import Geometry
 from seqcls.intervals import IntervalOptions
 from seqcls.preprocess import THUMBNAILS
+from seqcls.reprocess import replay
 from seqcls.smoothing import SmoothingOptions
 from seqcls.sources import MemorySource
+from seqcls.timeline import Provenance
 from seqcls.types import Frame, Gap
 
 SMOOTHERS = [
@@ -67,6 +69,41 @@ def test_chunks_of_any_size_give_identical_events(
     for organ in made.organs:
         starts = [(e.state, e.start_s) for e in one if e.organ == organ]
         assert [(i.state, i.start_s) for i in offline.of(organ)] == starts
+
+
+@pytest.mark.parametrize("smoothing", SMOOTHERS[::3], ids=lambda o: o.kind)
+@settings(max_examples=10, deadline=None)
+@given(levels=st.lists(st.tuples(st.sampled_from([0.05, 0.5, 0.9, None]), st.integers(1, 12)), min_size=1, max_size=8))
+def test_frames_unlike_the_training_are_unknown_in_chunks_of_any_size(
+    smoothing: SmoothingOptions, levels: list[tuple[float | None, int]]
+) -> None:
+    clip = [level for level, count in levels for _ in range(count)]
+    made = detector(smoothing=smoothing, novelty=True)
+    one = list(made.stream(frames(clip)))
+    assert list(made.stream(frames(clip), batch_size=7)) == one
+    offline = made.analyze(frames(clip))
+    for organ in made.organs:
+        starts = [(e.state, e.start_s, e.reason) for e in one if e.organ == organ]
+        assert [(i.state, i.start_s, i.reason) for i in offline.of(organ)] == starts
+    off = replace(made, novelty=False).analyze(frames(clip))
+    assert str(replay(offline, novelty=False).intervals) == str(off.intervals)
+    assert str(replay(off, novelty=True).intervals) == str(offline.intervals)
+
+
+def test_a_stretch_unlike_the_training_is_told() -> None:
+    made = detector(novelty=True).analyze(frames([0.9] * 10 + [0.5] * 10 + [0.9] * 10))
+    # Averaged over six frames, 0.125 and 0.75: four strange ones make it 0.54, three 0.44.
+    assert [(i.state, i.start_s, i.reason) for i in made.of("liver")] == [
+        ("present", 0.0, ""), ("unknown", pytest.approx(1.3), "unlike training"), ("present", pytest.approx(2.2), ""),
+    ]  # fmt: skip
+    assert made.coverage == pytest.approx(0.7) and made.frame_counts.classified == 30
+    used = made.provenance.novelty
+    assert used is not None and (used.used, used.false_alarms) == (True, 0.004)
+    assert made.warnings[-1].startswith("9 frames of 30 unlike anything that the model was trained on")
+    assert Provenance.from_dict(made.provenance.to_dict(made.organs), made.organs).novelty == used
+    every = detector(novelty=True)
+    fewer = replace(every, sampling=SamplingOptions(kind="adaptive")).analyze(frames([0.9] * 10 + [0.5] * 10))
+    assert "unlike training" in {i.reason for i in fewer.of("liver")} and fewer.frame_counts.skipped > 0
 
 
 def test_live_events_come_as_soon_as_they_are_certain() -> None:

@@ -10,7 +10,7 @@ import typer
 
 from seqcls.cli import console, options, tables
 from seqcls.cli.failures import Failures
-from seqcls.cli.options import OUTPUT
+from seqcls.cli.options import INTERVALS, OUTPUT
 from seqcls.errors import DataError, UsageError
 from seqcls.files.output_lock import only_writer
 from seqcls.text.foreign_text import for_terminal
@@ -144,6 +144,14 @@ def replay(
     min_present: options.MinPresent = None,
     min_absent: options.MinAbsent = None,
     pad: options.Pad = None,
+    novelty: Annotated[
+        bool | None,
+        INTERVALS(
+            "",
+            "Whether frames unlike the model's training are unknown. Default: as in the run.",
+            "--novelty/--no-novelty",
+        ),
+    ] = None,
     where: options.Where = None,
     output: Annotated[Path | None, OUTPUT("DIR", "Default: it is only shown.", "-o", "--output")] = None,
     hash_names: options.HashNames = None,
@@ -177,10 +185,10 @@ def replay(
             from seqcls.reprocess import replay as replay_run
 
             before = read_run_with_progress(folder)
-            timeline = replay_run(before, *asked(before.provenance))
+            timeline = replay_run(before, *asked(before.provenance), novelty)
         else:
             recorded = read_with_progress(journal)
-            timeline = recorded.timeline(*asked(recorded.opening.provenance))
+            timeline = recorded.timeline(*asked(recorded.opening.provenance), novelty)
         timeline = _hashed(add_organs(timeline, *where or ()), names)
         tables.show_timeline(console.results(), timeline)
         if output is None:

@@ -45,6 +45,9 @@ def run(
     gate: Annotated[
         bool, INPUT("", "Whether black, frozen or empty frames become unknown.", "--gate/--no-gate")
     ] = True,
+    novelty: Annotated[
+        bool, INPUT("", "Whether frames unlike the model's training become unknown.", "--novelty/--no-novelty")
+    ] = True,
     fps: Annotated[float | None, INPUT("NUMBER", "Frames per second of images: they have no clock.")] = None,
     each: Annotated[
         bool | None,
@@ -152,6 +155,7 @@ def run(
         device=device,
         precision=precision,
         gate=GateOptions(enabled=gate),
+        novelty=novelty,
         sampling=SamplingOptions(kind=sampling),  # type: ignore[arg-type]  # it refuses other names itself
         lazy=True,
     )

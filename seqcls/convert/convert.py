@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from seqcls.convert.parity import Origin, Parity, parity_report
 from seqcls.convert.quantize import calibration_images, quantize_onnx, quantize_openvino
 from seqcls.datasets.dataset import FrameSet
-from seqcls.engines import open_engine
+from seqcls.engines import answers, open_engine
 from seqcls.engines.base import needs
 from seqcls.errors import ModelError, UsageError
 from seqcls.files import require_free, require_writable
@@ -21,6 +21,7 @@ from seqcls.files.json_text import write_json
 from seqcls.files.temporaries import temporary_folder
 from seqcls.models.file import ModelHeader, Tensors, read_model
 from seqcls.models.folded import network
+from seqcls.novelty import LIMIT
 from seqcls.text.wording import count_of
 
 Target = Literal["openvino", "onnx"]
@@ -150,15 +151,21 @@ def _compare(
     converted = open_engine(made, precision="int8" if options.precision == "int8" else "fp32")
     default = converted if options.precision == "int8" else open_engine(made)
     images, shown, origin = _compared(header, frames)
-    after = converted.scores(images)
+    before, after = answers(reference, images), answers(converted, images)
+    organs = len(header.organs)
+    unlike = None
+    if header.novelty is not None:
+        unlike = float(np.mean(before[:, -1] >= LIMIT)), float(np.mean(after[:, -1] >= LIMIT))
+    after = after[:, :organs]
     return parity_report(
         header,
-        reference.scores(images),
+        before[:, :organs],
         after,
         by_default=after if default.precision == converted.precision else default.scores(images),
         origin=origin,
         engines=(reference.description, converted.description, default.description),
         frames=shown,
+        unlike=unlike,
     )
 
 

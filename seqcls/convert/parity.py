@@ -20,6 +20,8 @@ from seqcls.types import FrameScore, Gap
 Floats = NDArray[np.float32]
 #: A hole of more than so many frames in a clip's labelled frames is one that nothing is known of.
 MAX_MISSING = 2
+#: By how much the share of frames that are unlike the training may change.
+MAX_UNLIKE_CHANGE = 0.01
 #: What the frames were: held out, else those trained on, else drawn at random.
 Origin = Literal["validation", "training", "random"]
 
@@ -64,6 +66,8 @@ class Parity:
     converted: str
     default: str
     organs: tuple[OrganParity, ...]
+    unlike: tuple[float, float] | None = None
+    """Share of the frames that are unlike training, before and after; None where the model does not tell."""
 
     def problems(self, max_drift: float, max_auroc_change: float = 0.002) -> list[str]:
         """Why the converted model must not be used; empty when it may."""
@@ -75,6 +79,9 @@ class Parity:
                 found.append(f"{organ.organ}: AUROC changes by {change:.4f}, more than {max_auroc_change:g}")
             if organ.gained or organ.lost:
                 found.append(f"{organ.organ}: {count_of(organ.gained, 'interval')} gained, {organ.lost} lost")
+        if self.unlike is not None and abs(self.unlike[1] - self.unlike[0]) > MAX_UNLIKE_CHANGE:
+            before, after = self.unlike
+            found.append(f"{after:.1%} of the frames are unlike the training, {before:.1%} were before")
         return found
 
 
@@ -87,6 +94,7 @@ def parity_report(
     origin: Origin,
     engines: tuple[str, str, str] = ("", "", ""),
     frames: FrameSet | None = None,
+    unlike: tuple[float, float] | None = None,
 ) -> Parity:
     """Parity of scores (N, K) before and after conversion, and in the machine's default precision (None: as after).
 
@@ -129,6 +137,7 @@ def parity_report(
         converted=converted,
         default=default,
         organs=tuple(organs),
+        unlike=unlike,
     )
 
 

@@ -12,13 +12,13 @@ from typing import Any, cast
 
 import numpy as np
 
-from seqcls.engines.base import Engine, Parts, needs
+from seqcls.engines.base import Engine, Parts, answers, needs
 from seqcls.errors import EngineError, ModelError, UsageError
 from seqcls.files import on_disk
 from seqcls.models.converted import CONVERTED
 from seqcls.models.file import read_model
 
-__all__ = ["ENGINES", "Engine", "Model", "choose_engine", "open_engine"]
+__all__ = ["ENGINES", "Engine", "Model", "answers", "choose_engine", "open_engine"]
 
 #: A model file, or its two parts.
 Model = str | Path | Parts

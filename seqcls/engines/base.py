@@ -22,7 +22,7 @@ PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
 LIVE_AFTER = 4
 #: A .safetensors model's two parts.
 Parts = tuple[ModelHeader, Mapping[str, NDArray[Any]]]
-#: (n, S, S) uint8 to (n, K) float32 raw logits.
+#: (n, S, S) uint8 to (n, K) float32 raw logits, followed by D features where the model tells the novelty.
 Forward = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
@@ -47,6 +47,15 @@ class Engine(Protocol):
         Raises EngineError for images of another shape or type, and when the library refuses.
         """
         ...
+
+    def answers(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(N, S, S) uint8 to (N, K + 1): the same, and the novelty. Only where the header has one; raises as scores."""
+        ...
+
+
+def answers(engine: Engine, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(N, S, S) uint8 to (N, K) as ``Engine.scores``; with a last column, the novelty, where the model tells it."""
+    return engine.scores(images) if engine.header.novelty is None else engine.answers(images)
 
 
 def require_images(images: NDArray[Any], size: int) -> None:
@@ -118,6 +127,7 @@ class PerImageEngine:
         self.precision = precision
         self.description = f"{library} {version}, cpu, {precision}"
         self._library = library
+        self._width = len(header.organs) + (0 if header.novelty is None else header.novelty.features)
         self._forward, self._make_spread = forward, spread
         self._pool = ThreadPoolExecutor(processors(), thread_name_prefix="seqcls-engine")
         self._spread: Forward | None = None
@@ -126,14 +136,23 @@ class PerImageEngine:
 
     def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, S, S) uint8 to calibrated probabilities (N, K) float32. Raises EngineError."""
+        return self.header.probabilities(self._outputs(images)[:, : len(self.header.organs)])
+
+    def answers(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The same with the novelty as a last column; see ``Engine``."""
+        outputs, organs = self._outputs(images), len(self.header.organs)
+        return self.header.with_novelty(outputs[:, :organs], outputs[:, organs:])
+
+    def _outputs(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(N, K + D), see ``Forward``."""
         require_images(images, self.header.geometry.size)
         try:
             with self._lock:
-                return self.header.probabilities(self._logits(np.ascontiguousarray(images)))
+                return self._forwarded(np.ascontiguousarray(images))
         except RuntimeError as error:
             raise EngineError(f"{self._library} failed ({one_line(error)}); try engine=torch") from error
 
-    def _logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _forwarded(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         self._singles = self._singles + 1 if len(images) == 1 else 0
         if self._singles == LIVE_AFTER and processors() > 1:
             self._spread = self._agreeing_spread()
@@ -143,17 +162,17 @@ class PerImageEngine:
 
     def _streamed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         rows = self._pool.map(self._row, images[:, None])
-        return np.concatenate([np.empty((0, len(self.header.organs)), np.float32), *rows])
+        return np.concatenate([np.empty((0, self._width), np.float32), *rows])
 
     def _row(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(1, K) of one image: what a graph states of its outputs need not be true."""
-        logits, organs = self._forward(image), len(self.header.organs)
-        if logits.shape != (1, organs):
+        """(1, K + D) of one image: what a graph states of its outputs need not be true."""
+        outputs = self._forward(image)
+        if outputs.shape != (1, self._width):
             raise EngineError(
-                f"{self._library} makes {logits.shape} of an image instead of (1, {organs}): the model is damaged;"
-                " make it again with `seqcls convert`"
+                f"{self._library} makes {outputs.shape} of an image instead of (1, {self._width}): the model is"
+                " damaged; make it again with `seqcls convert`"
             )
-        return logits
+        return outputs
 
     def _agreeing_spread(self) -> Forward | None:
         size = self.header.geometry.size

@@ -36,6 +36,9 @@ class LazyEngine:
     def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         return self._opened.result().scores(images)
 
+    def answers(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return self._opened.result().answers(images)
+
     def _open(self, opening: Callable[[], Engine]) -> None:
         try:
             self._opened.set_result(opening())

@@ -51,22 +51,26 @@ MAX_PARTS, MAX_CONVOLUTIONS = 1000, 24
 
 
 def build(network: Network, weights: str = "fp32") -> onnx.ModelProto:
-    """(N, S, S) uint8 "images" to (N, K) float32 "logits"; weights are kept in fp32 or fp16, sums in float32."""
+    """(N, S, S) uint8 "images" to (N, K) float32 "logits", and (N, D) "features" where the network is to give some;
+    weights are kept in fp32 or fp16, sums in float32."""
     graph = _Graph(weights)
     x = graph.add("Cast", ["images"], to=TensorProto.FLOAT)
     x = graph.add("Sub", [x, graph.exact(np.float32(network.shift))])
     x = graph.add("Unsqueeze", [x, graph.exact(np.array([1], np.int64))])
     x = graph.add("Relu", [graph.conv(x, network.stem)])
     x = graph.add("MaxPool", [x], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
-    for block in network.blocks:
+    images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", network.size, network.size])
+    given = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", len(network.bias)])]
+    for number, block in enumerate(network.blocks):
         y = graph.conv(graph.add("Relu", [graph.conv(x, block.first)]), block.second)
         shortcut = x if block.shortcut is None else graph.conv(x, block.shortcut)
         x = graph.add("Relu", [graph.add("Add", [y, shortcut])])
+        if number == network.pooled:
+            graph.add("Flatten", [graph.add("GlobalAveragePool", [x])], output="features")
+            given.append(helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", len(block.second.bias)]))
     x = graph.add("Flatten", [graph.add("GlobalAveragePool", [x])])
     graph.add("Gemm", [x, graph.kept(network.weight), graph.exact(network.bias)], output="logits", transB=1)
-    images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", network.size, network.size])
-    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", len(network.bias)])
-    made = helper.make_graph(graph.nodes, "seqcls", [images], [logits], graph.initializers)
+    made = helper.make_graph(graph.nodes, "seqcls", [images], given, graph.initializers)
     opset = [helper.make_opsetid("", OPSET)]
     return helper.make_model(made, opset_imports=opset, ir_version=IR_VERSION, producer_name="seqcls")
 
@@ -123,8 +127,10 @@ def _misfit(model: onnx.ModelProto, header: ModelHeader) -> str:
     graph = model.graph
     ports = [port.type.tensor_type for port in (*graph.input, *graph.output)]
     found = [(port.elem_type, [dim.dim_value for dim in port.shape.dim][1:]) for port in ports]
-    if found != [(TensorProto.UINT8, [size, size]), (TensorProto.FLOAT, [outputs])]:
-        return f"it does not take (N, {size}, {size}) uint8 and give (N, {outputs}) float"
+    beside = [] if header.novelty is None else [header.novelty.features]
+    if found != [(TensorProto.UINT8, [size, size]), *((TensorProto.FLOAT, [each]) for each in (outputs, *beside))]:
+        given = " and ".join(f"(N, {each})" for each in (outputs, *beside))
+        return f"it does not take (N, {size}, {size}) uint8 and give {given} float"
     if model.functions or graph.sparse_initializer:
         return "it holds functions or sparse tensors, which no seqcls model has"
     kinds = Counter(node.op_type for node in graph.node)

@@ -46,6 +46,7 @@ def forward_of(model: ov.Model, precision: str, streams: int = 1) -> Forward:
     """A single image on all threads divided by ``streams``; for so many callers at once."""
     compiled = _compile(model, precision, streams=streams)
     free: SimpleQueue[ov.InferRequest] = SimpleQueue()
+    outputs = len(compiled.outputs)
     for _ in range(streams):
         free.put(compiled.create_infer_request())
 
@@ -53,7 +54,8 @@ def forward_of(model: ov.Model, precision: str, streams: int = 1) -> Forward:
         request = free.get()
         try:
             request.infer({0: images})
-            return np.array(request.get_output_tensor(0).data)
+            given = [np.array(request.get_output_tensor(at).data) for at in range(outputs)]
+            return np.concatenate(given, axis=1) if outputs > 1 else given[0]
         finally:
             free.put(request)
 

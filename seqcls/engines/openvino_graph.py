@@ -27,13 +27,14 @@ else:
 
 #: What a model written by seqcls consists of. Others could loop, branch or ask for memory without end.
 OPERATIONS = {
-    *("Add", "Constant", "Convert", "Convolution", "FakeQuantize", "MatMul", "MaxPool", "Multiply", "Parameter"),
-    *("ReduceMean", "Relu", "ReLU", "Reshape", "Result", "Subtract", "Transpose", "Unsqueeze"),
+    *("Add", "Constant", "Convert", "Convolution", "FakeQuantize", "MatMul", "MaxPool", "Multiply"),
+    *("Parameter", "ReduceMean", "Relu", "ReLU", "Reshape", "Result", "Subtract", "Transpose", "Unsqueeze"),
 }
 
 
 def build(network: Network, weights: str = "fp32") -> ov.Model:
-    """(1, S, S) uint8 to (1, K) float32 logits; weights are kept in fp32 or fp16, sums in float32.
+    """(1, S, S) uint8 to (1, K) float32 logits, and (1, D) features where the network is to give some; weights are kept
+    in fp32 or fp16, sums in float32.
 
     One image at a time: in a batch its kernels, and so its last bits, would depend on the others.
     """
@@ -48,17 +49,24 @@ def build(network: Network, weights: str = "fp32") -> ov.Model:
         y = ops.convolution(x, constant(part.weight), [part.stride] * 2, pads, pads, [1, 1])
         return ops.add(y, ops.constant(part.bias.reshape(1, -1, 1, 1)))
 
+    def mean(x: ov.Node) -> ov.Node:
+        return ops.reduce_mean(x, ops.constant(np.array([2, 3], np.int64)), False)
+
     images = ops.parameter([1, network.size, network.size], np.uint8, name="images")
     x = ops.subtract(ops.convert(images, "f32"), ops.constant(np.float32(network.shift)))
     x = ops.relu(conv(ops.unsqueeze(x, ops.constant(1)), network.stem))
     x = ops.max_pool(x, [2, 2], [1, 1], [1, 1], [1, 1], [3, 3]).output(0)
-    for block in network.blocks:
+    given: list[ov.Node] = []
+    for number, block in enumerate(network.blocks):
         y = conv(ops.relu(conv(x, block.first)), block.second)
         x = ops.relu(ops.add(y, x if block.shortcut is None else conv(x, block.shortcut)))
-    features = ops.reduce_mean(x, ops.constant(np.array([2, 3], np.int64)), False)
-    logits = ops.add(ops.matmul(features, constant(network.weight), False, True), ops.constant(network.bias[None]))
-    logits.output(0).get_tensor().set_names({"logits"})
-    return ov.Model([logits], [images], "seqcls")
+        if number == network.pooled:
+            given.append(mean(x))
+    logits = ops.add(ops.matmul(mean(x), constant(network.weight), False, True), ops.constant(network.bias[None]))
+    given.insert(0, logits)
+    for output, name in zip(given, ("logits", "features"), strict=False):
+        output.output(0).get_tensor().set_names({name})
+    return ov.Model(given, [images], "seqcls")
 
 
 def write(path: Path, model: ov.Model, header: ModelHeader, precision: str) -> None:
@@ -108,8 +116,10 @@ def _misfit(model: ov.Model, header: ModelHeader) -> str:
     """Why the graph is not one that seqcls wrote for this header, or ""."""
     size, outputs = header.geometry.size, len(header.organs)
     found = [f"{p.get_partial_shape()} {p.get_element_type().to_string()}" for p in (*model.inputs, *model.outputs)]
-    if found != [f"[1,{size},{size}] u8", f"[1,{outputs}] f32"]:
-        return f"it does not take (1, {size}, {size}) uint8 and give (1, {outputs}) float"
+    beside = [] if header.novelty is None else [header.novelty.features]
+    if found != [f"[1,{size},{size}] u8", *(f"[1,{each}] f32" for each in (outputs, *beside))]:
+        given = " and ".join(f"(1, {each})" for each in (outputs, *beside))
+        return f"it does not take (1, {size}, {size}) uint8 and give {given} float"
     # The largest tensors are the stem's output, 64 planes of S/2 x S/2, and the last convolutions' weights.
     most = max(64 * (size + 2) ** 2, 512 * 512 * 9)
     for operation in model.get_ops():

@@ -17,6 +17,7 @@ from seqcls.engines.base import require_images, settle_int8
 from seqcls.errors import EngineError, one_line
 from seqcls.models.file import ModelHeader
 from seqcls.models.resnet import GrayResNet, choose_device, choose_precision
+from seqcls.novelty import STAGE
 
 #: Most images in one forward pass on a GPU.
 FULL_BATCH = 16
@@ -65,9 +66,16 @@ class TorchEngine:
 
     def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, S, S) uint8 to calibrated probabilities (N, K) float32. Raises EngineError."""
+        return self._answers(images)[:, : len(self.header.organs)]
+
+    def answers(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The same with the novelty as a last column; see ``Engine``."""
+        return self._answers(images)
+
+    def _answers(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         size = self.header.geometry.size
         require_images(images, size)
-        out = np.empty((len(images), len(self.header.organs)), np.float32)
+        out = np.empty((len(images), len(self.header.organs) + (self.header.novelty is not None)), np.float32)
         for start in range(0, len(images), self._sizes[-1]):
             part = images[start : start + self._sizes[-1]]
             filled = next(size for size in self._sizes if size >= len(part))
@@ -84,17 +92,22 @@ class TorchEngine:
         exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
         with self._lock, exact, torch.inference_mode():
             batch = torch.from_numpy(np.ascontiguousarray(images)).to(self._device)
-            features = self._features(batch).float().cpu().numpy().astype(np.float64)  # (N, 512)
+            features = self._features(batch).float().cpu().numpy().astype(np.float64)  # (N, D + 512)
         # Row by row in float64, not a matrix product: BLAS sums in another order for every number of rows.
-        logits = (features[:, None, :] * self._weight).sum(axis=-1) + self._bias
-        return self.header.probabilities(logits)
+        logits = (features[:, None, -self._weight.shape[1] :] * self._weight).sum(axis=-1) + self._bias
+        if self.header.novelty is None:
+            return self.header.probabilities(logits)
+        return self.header.with_novelty(logits, features[:, : self.header.novelty.features])
 
     def _features(self, batch: Tensor) -> Tensor:
         if not self._record:
-            return self._model.features(batch)
+            return self._pooled(batch)
         if len(batch) not in self._recorded:
-            self._recorded[len(batch)] = record(self._model.features, batch)
+            self._recorded[len(batch)] = record(self._pooled, batch)
         return self._recorded[len(batch)](batch)
+
+    def _pooled(self, batch: Tensor) -> Tensor:
+        return self._model.pooled(batch, (4,) if self.header.novelty is None else (STAGE, 4))
 
     def _agreeing_sizes(self) -> tuple[int, ...]:
         """Batch sizes, ascending up to the full one, that give its results to the bit, wherever an image stands."""

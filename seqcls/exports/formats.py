@@ -257,6 +257,7 @@ def of_organ(timeline: Timeline, organ: str) -> Timeline:
             smooth=scores.smooth[:, own],
             reason=scores.reason,
             measured=scores.measured,
+            novelty=scores.novelty,
         ),
         provenance=replace(timeline.provenance, intervals=timeline.provenance.intervals[own]),
     )

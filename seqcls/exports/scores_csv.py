@@ -1,9 +1,9 @@
 """scores.csv: every frame's scores, exact enough that a replay gives the same floats.
 
 Columns: file, frame, time_s, duration_s, reason, measured (0 where the engine did not see the frame and its scores are
-inferred, see adaptive.py), then per organ `<organ>` (from the model) and `<organ> smoothed`, and last path, which older
-runs lack. Scores are written with 9 significant digits, times with 17: what a float32 and a float64 need to survive the
-trip.
+inferred, see adaptive.py), then per organ `<organ>` (from the model) and `<organ> smoothed`, path, which older runs
+lack, and novelty, if the model tells it. Scores are written with 9 significant digits, times with 17: what a float32
+and a float64 need to survive the trip.
 """
 
 from __future__ import annotations
@@ -43,19 +43,21 @@ def write_scores_csv(
         writer = csv.writer(stream, lineterminator="\n")
         organs = timelines[0].scores.organs
         names = chain.from_iterable((for_csv(organ), for_csv(f"{organ} smoothed")) for organ in organs)
-        writer.writerow((*_FIXED, *names, "path"))
+        has_novelty = any(one.scores.novelty is not None for one in timelines)
+        writer.writerow((*_FIXED, *names, "path", *(["novelty"] if has_novelty else [])))
         done = 0
         for one in timelines:
-            for rows in _rows(one):
+            for rows in _rows(one, has_novelty=has_novelty):
                 writer.writerows(rows)
                 done += len(rows)
                 if on_progress is not None:
                     on_progress(done)
 
 
-def _rows(timeline: Timeline) -> Iterator[list[tuple[Any, ...]]]:
+def _rows(timeline: Timeline, *, has_novelty: bool) -> Iterator[list[tuple[Any, ...]]]:
     scores = timeline.scores
     name, path = for_csv(timeline.source.name), for_csv(timeline.source.path)
+    novelty = np.full(len(scores.index), np.nan, np.float32) if scores.novelty is None else scores.novelty
     for start in range(0, len(scores.index), _ROWS):
         some = slice(start, start + _ROWS)
         columns = [
@@ -71,6 +73,7 @@ def _rows(timeline: Timeline) -> Iterator[list[tuple[Any, ...]]]:
                 scores.measured[some].astype(int).tolist(),
                 *columns,
                 repeat(path),
+                *([_score_cells(novelty[some])] if has_novelty else []),
                 strict=False,
             )
         )
@@ -86,12 +89,13 @@ def read_scores_csv(path: str | Path, organs: tuple[str, ...], on_progress: Prog
     require_organs(organs)
     index, measured, time_s, duration_s = array("q"), array("b"), array("d"), array("d")
     scores = [(array("f"), array("f")) for _ in organs]  # raw and smooth
+    novelty = array("f")
     reasons: list[str] = []
     try:
         with io.TextIOWrapper(open_regular(path), encoding="utf-8", newline="") as stream:
             scored = len(_FIXED) + 2 * len(organs)
             width = len(next(csv.reader(stream), ()))
-            if width not in (scored, scored + 1):
+            if width not in (scored, scored + 1, scored + 2):
                 raise ValueError(f"{width} columns")
             for _, frames, starts_s, durations_s, texts, seen, *cells in _columns(stream, width):
                 index.extend(map(int, frames))
@@ -101,6 +105,8 @@ def read_scores_csv(path: str | Path, organs: tuple[str, ...], on_progress: Prog
                 measured.extend(map(int, seen))
                 for column, values in zip(chain.from_iterable(scores), cells, strict=False):
                     column.extend(map(_score, values) if "" in values else map(float, values))
+                if width == scored + 2:
+                    novelty.extend(map(_score, cells[-1]))
                 if on_progress is not None and len(frames) == _ROWS:
                     on_progress(len(index))
     except FileNotFoundError as error:
@@ -117,9 +123,11 @@ def read_scores_csv(path: str | Path, organs: tuple[str, ...], on_progress: Prog
         smooth=np.array([smooth for _, smooth in scores], np.float32).T.copy(),
         reason=tuple(reasons),
         measured=np.array(measured, np.bool_),
+        novelty=np.array(novelty, np.float32) if width == scored + 2 else None,
     )
-    impossible = (
+    impossible: tuple[tuple[str, Any], ...] = (
         ("a score outside 0..1", [(some < 0) | (some > 1) for some in (table.raw, table.smooth)]),
+        ("a novelty outside 0..1", [] if table.novelty is None else (table.novelty < 0) | (table.novelty > 1)),
         ("no time", ~(np.abs([table.time_s, table.duration_s]) <= MAX_TIME_S)),  # NaN, too
         ("a duration below 0", table.duration_s < 0),
         ("no number of a frame", np.abs(table.index) > MAX_INDEX),

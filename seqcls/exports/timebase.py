@@ -114,6 +114,7 @@ def _scores(timeline: Timeline, timemap: TimeMap, gaps: list[Gap]) -> ScoreTable
         known[max(0, start) : max(0, stop)] = False
         reason[max(0, start) : max(0, stop)] = gap.reason
     raw[~known] = smooth[~known] = np.nan
+    novelty = None if before.novelty is None else np.where(known, before.novelty[rows], np.float32(np.nan))
     return ScoreTable(
         organs=before.organs,
         index=index,
@@ -123,6 +124,7 @@ def _scores(timeline: Timeline, timemap: TimeMap, gaps: list[Gap]) -> ScoreTable
         smooth=smooth,
         reason=tuple(reason.tolist()),
         measured=before.measured[rows] | ~known,
+        novelty=novelty,
     )
 
 

@@ -142,6 +142,9 @@ def encode(number: int, at_s: float, record: Record) -> bytes:
         for name in ("reason", "measured"):
             if body[name] in ("", True):
                 del body[name]
+        body["novelty"] = _shortest(np.float32(record.novelty))
+        if math.isnan(record.novelty):
+            del body["novelty"]
     elif isinstance(record, Opening):
         body["provenance"] = record.provenance.to_dict(record.organs)
     elif isinstance(record, Close) and record.latency_ms is not None:
@@ -201,6 +204,7 @@ def _frame(body: dict[str, Any], organs: int | None) -> FrameScore:
             scores = np.array(record_from(tuple[float, ...], known, "scores", _FLOATS), np.float32)
         if organs is not None and len(scores) != organs:
             raise ValueError(f"{len(scores)} scores for {organs} organs")
+    novelty = body.get("novelty")
     return FrameScore(
         record_from(int, body["index"], "index"),
         record_from(float, body["time_s"], "time_s"),
@@ -208,6 +212,7 @@ def _frame(body: dict[str, Any], organs: int | None) -> FrameScore:
         scores,
         record_from(str, body.get("reason", ""), "reason"),
         record_from(bool, body.get("measured", True), "measured"),
+        math.nan if novelty is None else float(np.float32(record_from(float, novelty, "novelty", (0, 1)))),
     )
 
 

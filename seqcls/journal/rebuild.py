@@ -14,6 +14,7 @@ from seqcls.intervals import IntervalOptions, one_per_organ
 from seqcls.journal.format import NOT_RECORDED, Close, Entry, Opening, Resume
 from seqcls.journal.reader import Damage, JournalReader, open_journal
 from seqcls.journal.scored_frames import Frames
+from seqcls.novelty import with_novelty
 from seqcls.pauses import with_pauses
 from seqcls.postprocess import RawScores
 from seqcls.reprocess import post_process
@@ -148,7 +149,7 @@ class Journal:
             self.start_s = float(frames.time_s[0])
         self.end_s = max(self.end_s, float((frames.time_s + frames.duration_s).max()))
         self.seen_at_s, self.seen_s = self._session_began_s + float(frames.at_s[-1]), float(frames.time_s[-1])
-        self.raw.add_frames(frames.index, frames.time_s, frames.duration_s, frames.scores)
+        self.raw.add_frames(frames.index, frames.time_s, frames.duration_s, frames.scores, novelty=frames.novelty)
 
     def _add(self, item: FrameScore | Gap, start_s: float, end_s: float) -> None:
         self.raw.add(item)
@@ -157,7 +158,10 @@ class Journal:
         self.end_s = max(self.end_s, end_s)
 
     def timeline(
-        self, smoothing: SmoothingOptions | None = None, intervals: Sequence[IntervalOptions] | None = None
+        self,
+        smoothing: SmoothingOptions | None = None,
+        intervals: Sequence[IntervalOptions] | None = None,
+        novelty: bool | None = None,
     ) -> Timeline:
         """The run's timeline, by its own options where none are stated; ``intervals`` holds one entry per organ.
 
@@ -171,7 +175,9 @@ class Journal:
         if self.start_s is None:
             raise NoFramesError(f"{self.path} ends before the first frame: there is nothing to show")
         end_s = self.end_s if closed is None else max(self.end_s, closed.end_s)
-        scores, found = post_process(self.raw, smoothing, intervals, end_s)
+        known = opening.provenance.novelty
+        known = known if known is None or novelty is None else replace(known, used=novelty)
+        scores, found = post_process(self.raw, smoothing, intervals, end_s, novelty=known is not None and known.used)
         frame_counts = self.frame_counts if closed is None else closed.frame_counts
         return Timeline(
             source=opening.source,
@@ -182,11 +188,12 @@ class Journal:
             scores=scores,
             frame_counts=frame_counts,
             report=SourceReport(self._verdict(), self._reasons(), frame_counts.received, self.gaps),
-            warnings=with_pauses(() if closed is None else closed.warnings, scores, self.gaps),
+            warnings=with_novelty(with_pauses(() if closed is None else closed.warnings, scores, self.gaps), scores),
             provenance=replace(
                 opening.provenance,
                 smoothing=smoothing,
                 intervals=intervals,
+                novelty=known,
                 regions=() if closed is None else closed.regions,
                 latency_ms=None if closed is None else closed.latency_ms,
                 sessions=self.sessions,

@@ -67,7 +67,8 @@ def resume(
         time_s = _now_s(journal, wall().timestamp())
         gap = journal.miss(time_s)
         used = journal.opening.provenance
-        process, events = catch_up(journal.raw, used.smoothing, used.intervals)
+        use = used.novelty is not None and used.novelty.used
+        process, events = catch_up(journal.raw, used.smoothing, used.intervals, novelty=use)
         session = uuid.uuid4().hex[:12] if session is None else session
         writer = JournalWriter(file, session, number=journal.last_number + 1, monotonic=monotonic, wall=wall)
         begin(writer, Resume(session=session, after=journal.sessions[-1], time_s=time_s, **writer.stamp()))

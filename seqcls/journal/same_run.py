@@ -29,6 +29,7 @@ def differences(opening: Opening, organs: Sequence[str], source: SourceInfo, pro
         same_region &= theirs.layouts_digest == ours.layouts_digest
     same_gate = None in (theirs.gate, ours.gate) or theirs.gate == ours.gate
     same_options = (theirs.smoothing, theirs.intervals) == (ours.smoothing, ours.intervals)
+    same_options &= _uses_novelty(theirs) == _uses_novelty(ours)
     return tuple(
         what
         for what, is_same in (
@@ -40,6 +41,10 @@ def differences(opening: Opening, organs: Sequence[str], source: SourceInfo, pro
         )
         if not is_same
     )
+
+
+def _uses_novelty(provenance: Provenance) -> bool:
+    return provenance.novelty is not None and provenance.novelty.used
 
 
 def _plain(source: SourceInfo) -> SourceInfo:

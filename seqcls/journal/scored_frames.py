@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 class Frames:
     """Scored frames that follow each other without anything between them, the first with ``number``, as columns.
 
-    ``at_s``, ``time_s`` and ``duration_s`` are (N,) float64, ``index`` (N,) int64, ``scores`` (N, K) float32.
+    ``at_s``, ``time_s`` and ``duration_s`` are (N,) float64, ``index`` (N,) int64, ``scores`` (N, K) float32,
+    ``novelty`` (N,) float32, NaN where none was told.
     """
 
     number: int
@@ -24,17 +25,22 @@ class Frames:
     time_s: NDArray[np.float64]
     duration_s: NDArray[np.float64]
     scores: NDArray[np.float32]
+    novelty: NDArray[np.float32]
 
 
 #: A scored frame as ``encode`` writes it. Numbers that might lie beyond the bounds of ``types`` do not match.
 _REAL = rb"(-?(?:0|[1-9]\d{0,8})(?:\.\d{1,99})?(?:[eE]-\d\d?)?)"
+_SCORE = rb"\d(?:\.\d+)?(?:e-\d+)?"
+#: From 0 to 1.
+_NOVELTY = rb"0\.\d+|1\.0|\d(?:\.\d+)?e-\d+"
 _SCORED = re.compile(
     rb'([0-9a-f]{8}) \{"n":(0|[1-9]\d{0,17}),"at":%s,"kind":"frame","index":(0|[1-9]\d{0,11}),"time_s":%s,'
-    rb'"duration_s":%s,"scores":\[(\d(?:\.\d+)?(?:e-\d+)?(?:,\d(?:\.\d+)?(?:e-\d+)?)*)\]\}' % (_REAL, _REAL, _REAL)
+    rb'"duration_s":%s,"scores":\[(%s(?:,%s)*)\](?:,"novelty":(%s))?\}'
+    % (_REAL, _REAL, _REAL, _SCORE, _SCORE, _NOVELTY)
 )
 
-#: The number, and at_s, index, time_s, duration_s and scores as they are written.
-ScoredRow = tuple[int, bytes, bytes, bytes, bytes, bytes]
+#: The number, and at_s, index, time_s, duration_s, scores and novelty as they are written.
+ScoredRow = tuple[int, bytes, bytes, bytes, bytes, bytes, bytes]
 
 
 def scored_row(line: bytes, organs: int) -> ScoredRow | None:
@@ -42,15 +48,15 @@ def scored_row(line: bytes, organs: int) -> ScoredRow | None:
     match = _SCORED.fullmatch(line)
     if match is None:
         return None
-    checksum, number, at_s, index, time_s, duration_s, scores = match.groups()
+    checksum, number, at_s, index, time_s, duration_s, scores, novelty = match.groups(b"nan")
     if int(checksum, 16) != zlib.crc32(line[9:]) or scores.count(b",") != organs - 1:
         return None
-    return int(number), at_s, index, time_s, duration_s, scores
+    return int(number), at_s, index, time_s, duration_s, scores, novelty
 
 
 def frames(rows: Sequence[ScoredRow]) -> Frames:
     """Rows, at least one, whose numbers follow each other."""
-    numbers, at_s, index, time_s, duration_s, scores = zip(*rows, strict=True)
+    numbers, at_s, index, time_s, duration_s, scores, novelty = zip(*rows, strict=True)
     return Frames(
         number=numbers[0],
         at_s=_floats(at_s),
@@ -58,6 +64,7 @@ def frames(rows: Sequence[ScoredRow]) -> Frames:
         time_s=_floats(time_s),
         duration_s=_floats(duration_s),
         scores=_floats(b",".join(scores).split(b",")).astype(np.float32).reshape(len(rows), -1),
+        novelty=_floats(novelty).astype(np.float32),
     )
 
 

@@ -111,7 +111,9 @@ class LiveSession:
         self._clock = clock
         self._resumed = resumed
         if resumed is None:
-            self._process = PostProcess(detector.organs, detector.smoothing, detector.intervals, keep=False)
+            self._process = PostProcess(
+                detector.organs, detector.smoothing, detector.intervals, keep=False, novelty=detector.uses_novelty
+            )
             self._before, self._before_s, self._before_end_s = FrameCounts(), 0.0, 0.0
         else:
             self._process = resumed.process

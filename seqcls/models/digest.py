@@ -30,9 +30,13 @@ def weights_digest(path: str | Path) -> str:
 
 
 def scoring_digest(path: str | Path, header: ModelHeader) -> str:
-    """Of all that decides a score: the weights, the scaling of images, the calibration. Empty as for the weights."""
+    """Of all that decides a score: the weights, the scaling of images, the calibration, what novelty is measured by.
+
+    Empty as for the weights.
+    """
     weights = weights_digest(path)
     if not weights:
         return ""
-    decides = (header.arch, header.organs, header.mean, header.std, header.calibration)
+    decides: tuple[object, ...] = (header.arch, header.organs, header.mean, header.std, header.calibration)
+    decides = decides if header.novelty is None else (*decides, header.novelty)
     return hashlib.sha256(f"{weights} {decides!r}".encode()).hexdigest()

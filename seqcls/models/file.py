@@ -27,6 +27,7 @@ from seqcls.models.converted import CONVERTED, notes_of
 from seqcls.models.operating_curve import OperatingPoint
 from seqcls.models.tensor_table import read_table
 from seqcls.models.trained_on import TrainedOn
+from seqcls.novelty import Novelty
 from seqcls.smoothing import SmoothingOptions
 from seqcls.types import require_organs
 
@@ -68,6 +69,8 @@ class ModelHeader:
     """When scores count as presence, per organ. Empty: the defaults."""
     operating_curve: tuple[OperatingPoint, ...] = ()
     """What other thresholds and delays gave on the clips that it was tuned on. Empty: it was not tuned."""
+    novelty: Novelty | None = None
+    """What its training frames look like inside the network; None where that is not known."""
     regions: tuple[Region, ...] = ()
     """The different ultrasound regions of the training clips."""
     training: Mapping[str, object] = field(default_factory=dict)
@@ -125,9 +128,23 @@ class ModelHeader:
         result: NDArray[np.float32] = (np.where(odds >= 0, 1.0, small) / (1 + small)).astype(np.float32)
         return result
 
+    def with_novelty(
+        self, logits: NDArray[np.float32] | NDArray[np.float64], features: NDArray[np.float32] | NDArray[np.float64]
+    ) -> NDArray[np.float32]:
+        """(N, K + 1) float32: the probabilities of logits (N, K), and the novelty of features (N, D).
+
+        Of a model without novelty: ValueError.
+        """
+        if self.novelty is None:
+            raise ValueError("this model knows nothing of its training frames")
+        return np.concatenate([self.probabilities(logits), self.novelty.scores(features)[:, None]], axis=1)
+
     def to_json(self) -> str:
         """The header as one JSON text."""
-        return json_text(asdict(self) | {"geometry": self.geometry.to_dict()}, indent=None)
+        record = asdict(self) | {"geometry": self.geometry.to_dict()}
+        if self.novelty is None:  # an older seqcls reads it all the same
+            del record["novelty"]
+        return json_text(record, indent=None)
 
     @classmethod
     def from_json(cls, text: str) -> ModelHeader:

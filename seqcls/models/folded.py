@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.models.file import ModelHeader
+from seqcls.novelty import STAGE
 
 #: torchvision's, of every batch norm.
 EPSILON = 1e-5
@@ -53,6 +54,9 @@ class Network:
     """(1, S, S) uint8 -> take off ``shift`` -> relu(stem) -> maximum of 3x3, stride 2, pad 1 -> blocks -> mean over
 
     the plane -> head. ``weight`` (K, 512) and ``bias`` (K,) float32 are the head's and give raw logits.
+
+    ``pooled``: behind which block the mean over the plane is given beside the logits: the features that ``Novelty``
+    takes. None where the model has no use for them.
     """
 
     size: int
@@ -61,6 +65,7 @@ class Network:
     blocks: tuple[Block, ...]
     weight: Array
     bias: Array
+    pooled: int | None = None
 
 
 def network(header: ModelHeader, tensors: Mapping[str, NDArray[Any]]) -> Network:
@@ -80,6 +85,7 @@ def network(header: ModelHeader, tensors: Mapping[str, NDArray[Any]]) -> Network
         blocks=tuple(blocks),
         weight=np.asarray(tensors["fc.weight"], np.float32),
         bias=np.asarray(tensors["fc.bias"], np.float32),
+        pooled=None if header.novelty is None else 2 * STAGE - 1,
     )
 
 

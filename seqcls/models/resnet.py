@@ -18,6 +18,7 @@ import http.client
 import io
 import pickle
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,6 +33,7 @@ from seqcls.files import on_disk
 from seqcls.models.bfloat16 import fast_bfloat16
 from seqcls.models.file import GRAY_MEAN, GRAY_STD, misfit, resnet18_shapes
 from seqcls.models.tensor_table import read_table
+from seqcls.novelty import STAGE
 from seqcls.third_party import library
 
 resnets = library("torchvision.models")
@@ -61,12 +63,24 @@ class GrayResNet(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """(N, 512) pooled features."""
+        return self.pooled(images, (4,))
+
+    def novelty_features(self, images: Tensor) -> Tensor:
+        """(N, D), what ``Novelty`` takes."""
+        return self.pooled(images, (STAGE,))
+
+    def pooled(self, images: Tensor, stages: Sequence[int]) -> Tensor:
+        """(N, D) means over the plane behind each of these stages, 1 to 4 in order, one after the other."""
         net = self.net
         planes = ((images.float() / 255 - self.mean) / self.std).unsqueeze(1)  # (N, 1, S, S)
         planes = planes.to(net.conv1.weight.dtype).contiguous(memory_format=torch.channels_last)
         x = net.maxpool(net.relu(net.bn1(net.conv1(planes))))
-        x = net.layer4(net.layer3(net.layer2(net.layer1(x))))
-        return torch.flatten(net.avgpool(x), 1)
+        means = []
+        for stage, layer in enumerate((net.layer1, net.layer2, net.layer3, net.layer4)[: max(stages)], start=1):
+            x = layer(x)
+            if stage in stages:
+                means.append(torch.flatten(net.avgpool(x), 1))
+        return means[0] if len(means) == 1 else torch.cat(means, dim=1)
 
     def head(self, features: Tensor) -> Tensor:
         """(N, K) float32 logits; outside autocast, because half precision costs accuracy here and saves nothing."""

@@ -61,7 +61,9 @@ def page_data(timeline: Timeline, level: int = 6) -> PageData:
         "where": list(timeline.where),
     }
     codes = np.array([number.get(reason, 0) for reason in table.reason], np.uint16)
-    columns = [table.raw[:, column] for column in range(len(table.organs))]
+    # The page smooths anew, and a frame that is unlike training takes no part in that.
+    raw = np.where(codes[:, None] > 0, np.float32(np.nan), table.raw)
+    columns = [raw[:, column] for column in range(len(table.organs))]
     return PageData(facts, packed_frames(table.time_s, table.index, codes, table.measured, columns, level))
 
 

@@ -6,7 +6,7 @@ from seqcls.models.about import MOST, Facts, options_facts, region_text, trainin
 from seqcls.models.file import ModelHeader
 from seqcls.text.foreign_text import for_terminal
 from seqcls.text.wording import count_of
-from seqcls.timeline import Timeline
+from seqcls.timeline import NoveltyUse, Timeline
 
 
 def facts_about(timeline: Timeline, header: ModelHeader | None) -> list[tuple[str, Facts]]:
@@ -63,6 +63,7 @@ def _of_model(timeline: Timeline) -> Facts:
         ("written by", f"seqcls {used.model_version}" if used.model_version else ""),
         ("engine", used.engine),
         ("frames scored", scored),
+        ("frames unlike its training", _novelty(used.novelty)),
         ("latency", latency),
     ]
 
@@ -72,3 +73,11 @@ def _of_header(header: ModelHeader | None) -> Facts:
         return []
     size = header.geometry.size
     return [("network", header.arch), ("input", f"{size} × {size} pixels"), *training_facts(header)]
+
+
+def _novelty(use: NoveltyUse | None) -> str:
+    if use is None:
+        return "scored: the model does not know its training frames"
+    if not use.used:
+        return "scored, as asked for"
+    return f"unknown; at training {use.false_alarms:.1%} of frames of its own kind were ({use.held_out})"

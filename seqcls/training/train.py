@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from seqcls.prefetch import prefetched
 from seqcls.training.augment import augment
 from seqcls.training.header import chance_messages, logits_of, make_header, metrics_by_organ, trained_on
 from seqcls.training.loss import masked_loss, plain_loss
+from seqcls.training.novelty_fit import fit_novelty
 from seqcls.training.optimizer import lr_factor, open_optimizer
 from seqcls.training.options import TrainOptions
 from seqcls.training.sampler import Indices, Sampler, check_classes
@@ -122,7 +124,9 @@ def train(
     if frames.kept_split is not None:
         summary["split"] = frames.kept_split.summary()
     header, messages = make_header(frames, rows, *unseen, summary)
-    header = replace(header, trained_on=trained_on(frames, rows, held_out, options))
+    known = partial(_features, model, frames.images, options)
+    novelty, told = fit_novelty(frames, rows, held_out, known)
+    header = replace(header, novelty=novelty, trained_on=trained_on(frames, rows, held_out, options))
     scores = header.probabilities(logits)
     doubts = chance_messages(frames, held_out, scores)
     return TrainResult(
@@ -132,7 +136,7 @@ def train(
         index=held_out,
         scores=scores,
         metrics=metrics_by_organ(frames, held_out, scores, header) if len(held_out) else None,
-        messages=(f"started from {start}", *messages, *doubts),
+        messages=(f"started from {start}", *messages, *doubts, told),
         interrupted=fitted.interrupted,
     )
 
@@ -239,15 +243,27 @@ def _batches(frames: FrameSet, rows: Indices, options: TrainOptions) -> Generato
 
 def predict(model: GrayResNet, images: NDArray[np.uint8], options: TrainOptions) -> NDArray[np.float32]:
     """(N, K) float32 logits of (N, S, S) uint8."""
+    empty = np.zeros((0, model.net.fc.out_features), np.float32)
+    return np.concatenate([empty, *_forwarded(model, model, images, options)])
+
+
+def _features(
+    model: GrayResNet, images: NDArray[np.uint8], options: TrainOptions, rows: Indices
+) -> NDArray[np.float32]:
+    """(len(rows), D) of these images, what ``Novelty`` takes."""
+    return np.concatenate([*_forwarded(model, model.novelty_features, images[rows], options)])
+
+
+def _forwarded(
+    model: GrayResNet, function: Callable[[Tensor], Tensor], images: NDArray[np.uint8], options: TrainOptions
+) -> Iterator[NDArray[np.float32]]:
+    """What a part of the trained model makes of (N, S, S) uint8, some at a time."""
     device = choose_device(options.device)
     dtype = choose_precision(options.precision, device)
-    model = model.to(device).eval()
-    out = np.zeros((len(images), model.net.fc.out_features), np.float32)
+    model.to(device).eval()
     with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
         for start in range(0, len(images), 64):
-            part = torch.from_numpy(images[start : start + 64]).to(device)
-            out[start : start + 64] = model(part).float().cpu().numpy()
-    return out
+            yield function(torch.from_numpy(images[start : start + 64]).to(device)).float().cpu().numpy()
 
 
 def _validate(model: GrayResNet, frames: FrameSet, rows: Indices, options: TrainOptions) -> tuple[float, float]:

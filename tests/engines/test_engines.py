@@ -6,6 +6,7 @@ import builtins
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from support.drawn import write_clip
 from support.networks import HEADER_OF_3 as HEADER
 from support.networks import SIZE, needs
+from support.novelties import reference
 
 from seqcls import engines
 from seqcls.engines import ENGINES, Engine, choose_engine, open_engine
@@ -25,6 +27,8 @@ from seqcls.models.file import write_model
 from seqcls.models.resnet import GrayResNet
 
 CASES = [("torch", "fp32"), ("torch", "bf16"), ("openvino", "fp32"), ("openvino", "bf16"), ("onnx", "fp32")]
+#: The same, which also tells how unlike its training an image looks.
+KNOWING = replace(HEADER, novelty=reference(centre=0.5, limit=1.0))
 LIBRARIES = {"torch": ("torch",), "openvino": ("openvino",), "onnx": ("onnxruntime", "onnx")}
 #: Largest |dp| from fp32 torch that an engine may show.
 BOUND = {"fp32": 1e-4, "bf16": 0.03}
@@ -38,7 +42,7 @@ def engine(request: pytest.FixtureRequest, net: GrayResNet) -> Iterator[Engine]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "2")  # or a machine with one processor would not try what two do
         try:
-            yield open_engine((HEADER, net.tensors()), engine=name, device="cpu", precision=precision)
+            yield open_engine((KNOWING, net.tensors()), engine=name, device="cpu", precision=precision)
         except EngineError as error:
             if "this processor has no" not in str(error):
                 raise
@@ -59,6 +63,18 @@ def test_scores_are_the_networks_calibrated(engine: Engine, net: GrayResNet, ima
     assert scores.dtype == np.float32
     assert engine.description.split(", ")[2] == engine.precision
     assert np.abs(scores - expected).max() <= BOUND[engine.precision], engine.description
+
+
+def test_the_novelty_stands_beside_the_scores(engine: Engine, net: GrayResNet, images: NDArray[np.uint8]) -> None:
+    answers = engine.answers(images)
+    with torch.inference_mode():
+        features = net.novelty_features(torch.from_numpy(images)).numpy()
+    assert KNOWING.novelty is not None and features.shape == (len(images), 256)
+    expected = KNOWING.novelty.scores(features)
+    assert expected.min() > 0.2 and expected.max() < 0.98 and expected.std() > 0.01
+    assert np.abs(answers[:, -1] - expected).max() <= BOUND[engine.precision]
+    assert np.array_equal(answers[:, :-1], engine.scores(images))
+    assert np.array_equal(np.concatenate([engine.answers(image[None]) for image in images[:5]]), answers[:5])
 
 
 @pytest.mark.parametrize("chunk", [1, 7])

@@ -50,6 +50,25 @@ def test_scores_csv_line_by_line(tmp_path: Path) -> None:
     assert lines[8] == "clip.mp4,7,0.7,0.1,black,1,,,,," and len(lines) == 21
 
 
+def test_the_novelty_comes_back(tmp_path: Path) -> None:
+    """Beside raw scores that a frame unlike training keeps."""
+    novelty = np.float32([0.25, math.nan, *[0.75] * 18])
+    reason = (*TWO.scores.reason[:8], "unlike training", *TWO.scores.reason[9:])
+    write_run(replace(TWO, scores=replace(TWO.scores, novelty=novelty, reason=reason)), tmp_path)
+    lines = (tmp_path / "scores.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0].endswith(",path,novelty") and [line.rpartition(",")[2] for line in lines[1:4]] == [
+        "0.25",
+        "",
+        "0.75",
+    ]
+    back = read_scores_csv(tmp_path / "scores.csv", TWO.organs)
+    assert back.novelty is not None and back.novelty.tobytes() == novelty.tobytes()
+    assert back.reason[8] == "unlike training" and back.raw[8].tolist() == TWO.scores.raw[8].tolist()
+    write_run(replace(TWO, scores=replace(TWO.scores, novelty=novelty + 1)), tmp_path, overwrite=True)
+    with pytest.raises(DataError, match=r"a novelty outside 0\.\.1"):
+        read_scores_csv(tmp_path / "scores.csv", TWO.organs)
+
+
 def test_every_row_leads_to_its_file(tmp_path: Path) -> None:
     source = replace(TWO.source, path="=P01/clip.mp4")
     write_run(replace(TWO, source=source), tmp_path)

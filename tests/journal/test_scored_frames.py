@@ -33,12 +33,15 @@ seconds = st.floats(-MAX_TIME_S, MAX_TIME_S)
 counts = st.integers(0, MAX_INDEX)
 
 
+novelties = st.just(float("nan")) | st.floats(0, 1, width=32)
+
+
 scores = st.lists(st.floats(width=32), min_size=2, max_size=2).map(lambda s: np.array(s, np.float32))
 
 
 @settings(max_examples=300, deadline=None)
 @given(
-    record=st.builds(FrameScore, counts, seconds, seconds, scores, st.just(""), st.just(True)),
+    record=st.builds(FrameScore, counts, seconds, seconds, scores, st.just(""), st.just(True), novelties),
     at_s=seconds,
     number=counts,
 )

@@ -58,9 +58,11 @@ def plain(events: Iterable[Event]) -> list[tuple[str, str, float, int]]:
     return [(e.organ, e.state, e.start_s, e.index) for e in events]
 
 
+@pytest.mark.parametrize("novelty", [False, True])
 @pytest.mark.parametrize("kind", ["none", "exponential", "median", "mean", "hmm"])
-def test_events_are_those_of_the_clip_offline(kind: str, tmp_path: Path) -> None:
-    made = detector(smoothing=SmoothingOptions(kind=kind))  # type: ignore[arg-type]
+def test_events_are_those_of_the_clip_offline(kind: str, novelty: bool, tmp_path: Path) -> None:
+    made = detector(smoothing=SmoothingOptions(kind=kind), novelty=novelty)  # type: ignore[arg-type]
+    levels = [*LEVELS, *[0.5] * 15, *LEVELS[:30]] if novelty else LEVELS
     told = Told()
     journal = create_journal(
         tmp_path / "run.journal",
@@ -68,10 +70,10 @@ def test_events_are_those_of_the_clip_offline(kind: str, tmp_path: Path) -> None
         provenance=made.provenance,
         source=SourceInfo(name="probe", kind="stream"),
     )
-    session = LiveSession(made, Replay(frames(LEVELS)), options=EVERY, journal=journal, sinks=[told.event])
+    session = LiveSession(made, Replay(frames(levels)), options=EVERY, journal=journal, sinks=[told.event])
     summary = session.run()
-    offline = made.analyze(frames(LEVELS))
-    assert plain(told) == plain(made.stream(frames(LEVELS)))
+    offline = made.analyze(frames(levels))
+    assert plain(told) == plain(made.stream(frames(levels)))
     assert summary.verdict == "complete" and summary.frame_counts == offline.frame_counts
     written = read_journal(tmp_path / "run.journal").timeline()
     assert str(written.intervals) == str(offline.intervals)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from support.novelties import reference
 
 from seqcls.detector import Detector
 from seqcls.gate import GateOptions
@@ -33,14 +34,22 @@ class BrightnessEngine:
         bright = images.reshape(len(images), -1).mean(axis=1) / 255
         return np.stack([bright, 1 - bright], axis=1).astype(np.float32)[:, : len(self.header.organs)]
 
+    def answers(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Images of middling brightness are unlike all that it was trained on."""
+        scores = self.scores(images)
+        novelty = np.where(np.abs(scores[:, :1] - 0.5) < 0.1, np.float32(0.75), np.float32(0.125))
+        return np.concatenate([scores, novelty], axis=1)
+
 
 def detector(
     organs: tuple[str, ...] = ("liver", "kidney"),
     smoothing: SmoothingOptions | None = None,
     intervals: IntervalOptions | None = None,
     gate: bool = False,
+    novelty: bool = False,
 ) -> Detector:
-    header = ModelHeader(organs=organs, geometry=Geometry(size=SIZE, region="none"), version="test")
+    known = reference() if novelty else None
+    header = ModelHeader(organs=organs, geometry=Geometry(size=SIZE, region="none"), version="test", novelty=known)
     return Detector(
         header=header,
         engine=BrightnessEngine(header),

@@ -9,7 +9,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
-from itertools import count
+from itertools import count, repeat
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,8 @@ def frame(index: int, time_s: float | None = None, liver: float = 0.9, reason: s
 def entries_in(frames: Frames) -> Iterator[Entry]:
     """One by one, with their places."""
     columns = (frames.index.tolist(), frames.time_s.tolist(), frames.duration_s.tolist(), frames.scores)
-    return map(Entry, count(frames.number), frames.at_s.tolist(), map(FrameScore, *columns))
+    records = map(FrameScore, *columns, repeat(""), repeat(True), frames.novelty.tolist())
+    return map(Entry, count(frames.number), frames.at_s.tolist(), records)
 
 
 def entries_of(path: Path) -> list[Entry]:
@@ -136,7 +137,7 @@ def exactly(record: Record) -> str:
     if isinstance(record, FrameScore):
         bits = None if record.scores is None else record.scores.astype(np.float32).view(np.uint32).tolist()
         times = struct.pack("dd", record.time_s, record.duration_s)
-        return f"frame {record.index} {times.hex()} {bits} {record.reason!r} {record.measured}"
+        return f"frame {record.index} {times.hex()} {bits} {record.reason!r} {record.measured} {record.novelty}"
     return repr(record)
 
 

@@ -37,6 +37,9 @@ class TinyNetwork(GrayResNet):
         maps = torch.relu(self.net.bn1(self.net.conv1(planes)))
         return torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
 
+    def novelty_features(self, images: Tensor) -> Tensor:
+        return self.features(images).repeat(1, 8)
+
     def tensors(self) -> dict[str, NDArray[Any]]:
         state = self.net.state_dict()
         return {name: value.float().numpy().copy() for name, value in state.items() if not name.endswith("tracked")}
