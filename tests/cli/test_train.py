@@ -12,14 +12,21 @@ import pytest
 from support import tiny_network
 from support.commands import TRAIN, Seqcls, Trained, one_line
 
+from seqcls.datasets.split_file import read_split
+from seqcls.models.file import read_header
+
 
 def test_training_straight_from_clips_and_cross_validation(
     seqcls: Seqcls, trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny_network.stand_in(monkeypatch.setattr)
+    made = seqcls("split", trained.clips, "--labels", trained.labels, "--validation", "0.4", "--folds", "groups")
+    assert made.code == 0, made.err
     done = seqcls(
         "train",
         trained.clips,
+        "--split",
+        "split.json",
         "--labels",
         trained.labels,
         "-o",
@@ -36,7 +43,12 @@ def test_training_straight_from_clips_and_cross_validation(
     assert "left out P1: node AUROC" in done.out and "cross-validation by patient" in done.out
     for name in ("cross-validation.csv", "history.csv", "learning-curves.png"):
         assert (Path("m-training") / name).is_file()
-    assert Path("m.safetensors").is_file()
+    header = read_header("m.safetensors")
+    assert header.training["split"] == read_split("split.json").summary()
+    assert header.training["validation"]["patients"] == 1  # type: ignore[index]
+    assert [data.role for data in header.trained_on] == ["training", "validation"]
+    shown = seqcls("folds", "show", "-m", "m.safetensors")
+    assert shown.code == 0 and len([line for line in shown.out.splitlines() if ".mp4" in line]) == 3
 
 
 def test_a_model_is_never_overwritten_unasked(seqcls: Seqcls, trained: Trained) -> None:
