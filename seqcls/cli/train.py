@@ -196,8 +196,7 @@ def load(
     split: Split | None = None,
 ) -> FrameSet:
     """Frames from a folder or straight from clips, with warnings about what a person should know of them."""
-    from seqcls.datasets.dataset import frames_from_clips, leakage, load_frames
-    from seqcls.datasets.split_file import with_split
+    from seqcls.datasets.dataset import frames_from_clips, leakage, load_frames, with_split
     from seqcls.geometry import Geometry
 
     geometry = Geometry(size=size, layouts=layouts)

@@ -30,7 +30,7 @@ from seqcls.datasets.frame_table import (
 from seqcls.datasets.labelled_frames import LabelledClip, groups_of
 from seqcls.datasets.labels import ClipLabels
 from seqcls.datasets.split import hold_out
-from seqcls.datasets.split_file import Split, with_split
+from seqcls.datasets.split_file import Labelled, Split
 from seqcls.errors import DataError, SourceError
 from seqcls.files import nfc
 from seqcls.files.named_files import read_regular
@@ -198,6 +198,20 @@ def frames_from_clips(
     digests = {labels.file: clip_digest(str(path)) for path, labels in clips}
     made = replace(made, digests={name: known for name, known in digests.items() if known})
     return made if split is None else with_split(made, split)
+
+
+def with_split(frames: FrameSet, split: Split) -> FrameSet:
+    """The frames on the sides of a kept split, whatever folder they lie in. Raises DataError where it is of others."""
+    names, place = np.unique(split.groups_of(frames.patient, frames.clip), return_inverse=True)
+    split.require_match(names.tolist())
+    sides = np.array([split.sides[str(name)] for name in names])
+    known = tuple(
+        tuple(zip(np.array(frames.organs)[mask].tolist(), (target[mask] > 0.5).tolist(), strict=True))
+        for mask, target in zip(frames.mask, frames.targets, strict=True)
+    )
+    message = split.changes(Labelled(frames.patient, frames.clip, known))
+    messages = (*frames.messages, *[message] * bool(message))
+    return replace(frames, split=sides[place], kept_split=split, messages=messages)
 
 
 def leakage(frames: FrameSet) -> int:

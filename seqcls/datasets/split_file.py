@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +26,6 @@ from seqcls.files.json_text import MAX_BYTES, parse_json, write_json
 from seqcls.files.named_files import read_regular
 from seqcls.text.foreign_text import whole_characters
 from seqcls.text.wording import count_of, cut, names_of
-
-if TYPE_CHECKING:
-    from seqcls.datasets.dataset import FrameSet
 
 FORMAT = 1
 Side = Literal["train", "validation"]
@@ -91,9 +88,9 @@ class Split:
     def group_of(self, patient: str, clip: str) -> str:
         return patient if self.unit == "patient" else clip
 
-    def groups_of(self, frames: FrameSet) -> NDArray[np.str_]:
+    def groups_of(self, patients: NDArray[np.str_], clips: NDArray[np.str_]) -> NDArray[np.str_]:
         """(N,) each frame's group, spelt as here."""
-        names, place = np.unique(frames.patient if self.unit == "patient" else frames.clip, return_inverse=True)
+        names, place = np.unique(patients if self.unit == "patient" else clips, return_inverse=True)
         return np.array([nfc(str(name)) for name in names])[place]
 
     def parts(self, folds: int | Literal["groups"]) -> tuple[tuple[str, ...], ...]:
@@ -218,20 +215,6 @@ def read_split(path: str | Path) -> Split:
         raise DataError(f"{path} is no split: {error.args[0]} is missing; make it with `seqcls split`") from error
     except (OSError, ValueError) as error:
         raise DataError(f"{path} is no split ({one_line(error)}); make it with `seqcls split`") from error
-
-
-def with_split(frames: FrameSet, split: Split) -> FrameSet:
-    """The frames on the sides of a kept split, whatever folder they lie in. Raises DataError where it is of others."""
-    names, place = np.unique(split.groups_of(frames), return_inverse=True)
-    split.require_match(names.tolist())
-    sides = np.array([split.sides[str(name)] for name in names])
-    known = tuple(
-        tuple(zip(np.array(frames.organs)[mask].tolist(), (target[mask] > 0.5).tolist(), strict=True))
-        for mask, target in zip(frames.mask, frames.targets, strict=True)
-    )
-    message = split.changes(Labelled(frames.patient, frames.clip, known))
-    messages = (*frames.messages, *[message] * bool(message))
-    return replace(frames, split=sides[place], kept_split=split, messages=messages)
 
 
 def _named(body: Mapping[str, Any], field: str, kind: type[Any]) -> dict[str, Any]:

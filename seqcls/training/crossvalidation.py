@@ -134,7 +134,7 @@ def grouping(frames: FrameSet) -> tuple[str, NDArray[np.str_]]:
     Those of the kept split where there is one.
     """
     if frames.kept_split is not None:
-        return frames.kept_split.unit, frames.kept_split.groups_of(frames)
+        return frames.kept_split.unit, frames.kept_split.groups_of(frames.patient, frames.clip)
     return grouping_of(frames.patient, frames.clip)
 
 
