@@ -15,7 +15,14 @@ import pytest
 
 from seqcls.errors import OutputError
 from seqcls.files import atomic_path, require_writable, temporaries, write_text
-from seqcls.files.temporaries import libraries_use, replace_folder, sweep, temporary_file, temporary_folder
+from seqcls.files.temporaries import (
+    libraries_use,
+    nameless_file,
+    replace_folder,
+    sweep,
+    temporary_file,
+    temporary_folder,
+)
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="rights and links as POSIX has them")
 
@@ -78,6 +85,16 @@ def test_a_link_planted_under_the_very_name_is_not_written_through(
     write_text(tmp_path / "t.csv", "new")
     require_writable(tmp_path)
     assert (tmp_path / "t.csv").read_text() == "new" and (tmp_path / "theirs").read_text() == "kept"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there it has a name as long as it is open")
+def test_a_file_without_a_name_is_its_owners_alone(tmp_path: Path) -> None:
+    descriptor = nameless_file(tmp_path)
+    os.write(descriptor, b"frames")
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    assert os.read(descriptor, 9) == b"frames" and stat.S_IMODE(os.fstat(descriptor).st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == []
+    os.close(descriptor)
 
 
 def test_what_fails_leaves_nothing(tmp_path: Path) -> None:

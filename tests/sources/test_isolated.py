@@ -100,6 +100,30 @@ def test_a_clip_that_is_left_early_is_unknown_and_its_child_is_used_as_long_as_i
         assert another._child is not child and sum(isinstance(item, Frame) for item in another) == 40
 
 
+def test_frames_by_number_are_those_of_the_clip_and_harm_costs_the_video_alone(
+    pool: DecoderPool, tmp_path: Path
+) -> None:
+    path = make(tmp_path, "mp4 h264", frames=40)
+    with open_found(FoundSource(spec=str(path))) as source:
+        frames = [item for item in source if isinstance(item, Frame)]
+    times = np.array([frame.time_s for frame in frames])
+    with closing(pool.open_video(path, times)) as video:
+        assert (video.info.width, video.info.codec) == (frames[0].image.shape[1], "h264")
+        for index in (33, 2, 3, 39, 1):
+            assert np.array_equal(video.image(index), frames[index].image)
+    with pytest.raises(SourceError, match="closed"):
+        video.image(3)
+    with pytest.raises(SourceError, match="only be read from the beginning"):
+        pool.open_video(path, times[:-1])
+    with closing(pool.open_video(path, times)) as video:  # by the child that refused
+        video._child._process.kill()
+        with pytest.raises(SourceError, match="the process that decodes it died"):
+            for _ in range(2):
+                video.image(30)
+    with closing(pool.open_video(path, times)) as video:
+        assert np.array_equal(video.image(7), frames[7].image)
+
+
 def test_deep_images_of_a_set_share_a_scale(pool: DecoderPool, tmp_path: Path) -> None:
     import cv2
 
