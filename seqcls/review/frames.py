@@ -41,6 +41,8 @@ MAX_KEPT_BYTES = 1 << 30
 MAX_CACHED = 256
 QUALITY = 88
 _LOOK_S = 2.0
+#: That decode what is looked for; reading from the beginning waits meanwhile.
+_THREADS = max(1, min(4, os.cpu_count() or 1))
 _NOT_TAKEN = "None of it is shown, and no label is taken"
 #: So long after a frame was decoded on its own, reading from the beginning waits.
 _GIVE_WAY_S = 0.3
@@ -63,6 +65,8 @@ class Known:
     """``clip_digest`` of the run's clip; empty where nobody knows."""
     is_whole: bool = True
     """Whether the run came to the end of the clip."""
+    is_undamaged: bool = False
+    """Whether the run found nothing wrong with it."""
 
 
 class Video(Protocol):
@@ -85,8 +89,8 @@ class Opens:
 
     clip: Callable[[], Source]
     """To be read from the beginning."""
-    video: Callable[[Path, NDArray[np.float64]], Video]
-    """To be asked for frames, given the times of all of them, (T,) in seconds."""
+    video: Callable[[Path, NDArray[np.float64], int], Video]
+    """To be asked for frames, given the times of all of them, (T,) in seconds, and the number of threads."""
     path: Path | None = None
 
 
@@ -241,7 +245,8 @@ class ClipFrames:
         """So that any frame can be shown at once."""
         if self._known is not None and self._path is not None and self._path.is_file():
             with suppress(SourceError):
-                self._video = self._opens.video(self._path, self._times_of_clip())
+                threads = _THREADS if self._is_same and self._known.is_undamaged else 1
+                self._video = self._opens.video(self._path, self._times_of_clip(), threads)
                 self.info = self._video.info
 
     def _times_of_clip(self) -> NDArray[np.float64]:

@@ -331,6 +331,7 @@ class ReviewSession:
                 index=timeline.scores.index, times=times, regions=used.regions, gate=used.gate or GateOptions(),
                 geometry=used.geometry or Geometry(), digest=used.source_digest,
                 is_whole=timeline.report.verdict not in ("interrupted", "unknown"),
+                is_undamaged=timeline.report.verdict == "complete",
             )  # fmt: skip
         found = clip.found
         if found is None:

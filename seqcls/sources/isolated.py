@@ -75,6 +75,7 @@ class VideoOrder:
 
     path: Path
     time_s: bytes
+    threads: int
 
     @property
     def name(self) -> str:
@@ -111,9 +112,10 @@ class DecoderPool:
         """
         return IsolatedSource(self, self._child(), Order(found, rate_hz, images, color))
 
-    def open_video(self, path: Path, time_s: NDArray[np.float64]) -> IsolatedVideo:
+    def open_video(self, path: Path, time_s: NDArray[np.float64], threads: int = 1) -> IsolatedVideo:
         """As ``SeekableVideo``, in a child. Raises what that raises, and SourceError when the child dies."""
-        return IsolatedVideo(self, self._child(), VideoOrder(path, np.ascontiguousarray(time_s, np.float64).tobytes()))
+        order = VideoOrder(path, np.ascontiguousarray(time_s, np.float64).tobytes(), threads)
+        return IsolatedVideo(self, self._child(), order)
 
     def warm(self, children: int) -> None:
         """Start some before the first clip is known; raises SourceError."""

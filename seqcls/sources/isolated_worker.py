@@ -120,7 +120,7 @@ def _read(
 
 
 def _show(order: VideoOrder, wanted: _Wanted, messages: IO[bytes], shared: SharedImages | None) -> None:
-    with closing(SeekableVideo(order.path, np.frombuffer(order.time_s, np.float64))) as video:
+    with closing(SeekableVideo(order.path, np.frombuffer(order.time_s, np.float64), order.threads)) as video:
         send(messages, Message(INFO, text=_plain(video.info)))
         while isinstance(index := wanted.get(), int):
             send(messages, Message(FRAME, image=video.image(index)), shared)

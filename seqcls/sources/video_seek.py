@@ -33,11 +33,14 @@ class SeekableVideo(VideoSource):
 
     ``time_s``: (T,) float64, the times of all frames as iterating gave them. Raises SourceError where the times in the
     file do not give the same ones, as in a damaged file: then only reading from the beginning tells which frame is
-    which.
+    which. ``threads``: to decode in; more than one only for a clip that is known to be undamaged, as threads forget to
+    mark damaged frames now and then.
     """
 
-    def __init__(self, path: Path, time_s: NDArray[np.float64]) -> None:
+    def __init__(self, path: Path, time_s: NDArray[np.float64], threads: int = 1) -> None:
         super().__init__(path)
+        if threads > 1:
+            self._decoder.thread_count, self._decoder.thread_type = threads, "FRAME"
         self._coming: Iterator[Any] = iter(())
         self._next_stamp: int | None = None  # of the next frame that the decoder gives, at least
         self._recent: OrderedDict[int, Any] = OrderedDict()  # by stamp

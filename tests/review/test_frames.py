@@ -34,7 +34,7 @@ def known_of(path: Path, region: Region = WHOLE) -> Known:
         frames = [item for item in source if isinstance(item, Frame)]
     time_s, duration_s = (np.array([getattr(f, name) for f in frames]) for name in ("time_s", "duration_s"))
     times, digest = FrameTimes.of(time_s, duration_s), clip_digest(str(path))
-    return Known(index=np.arange(len(frames)), times=times, regions=(region,), digest=digest)
+    return Known(index=np.arange(len(frames)), times=times, regions=(region,), digest=digest, is_undamaged=True)
 
 
 def opened(path: Path, known: Known | None, *, whole: bool = False) -> closing[ClipFrames]:

@@ -45,7 +45,8 @@ def test_each_frame_is_the_one_that_a_run_sees(
         pytest.skip(f"this FFmpeg writes no such clip ({type(error).__name__})")
     frames = read(path)
     assert len(frames) == COUNT
-    with opened(path, frames) as video:
+    with SeekableVideo(path, np.array([frame.time_s for frame in frames]), threads=3) as video:
+        assert isinstance(video, SeekableVideo)
         order = [*random.Random(1).sample(range(COUNT), COUNT), *range(COUNT), *reversed(range(COUNT))]
         for index in order:
             image = video.image(index)
