@@ -16,7 +16,7 @@ from seqcls.exports import read_run
 from seqcls.models.file import read_model
 from seqcls.phantom import SweepOptions
 
-SWEEP = SweepOptions(patient=UNSEEN, width=240, height=180, duration_s=14.0, rate_hz=2.0)
+SWEEP = SweepOptions(patient=UNSEEN, width=160, height=120, duration_s=14.0, rate_hz=2.0)
 SMALL = DemoOptions(
     patients=4,
     sweeps=SWEEP,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import browser
+from support import browser, tiny_network
 from support.commands import TRAIN
 from support.drawn import labelled_folder
 from support.reviews import TOKEN, mouse, page_ready, press, type_text, write_numbered, write_review_run
@@ -77,8 +77,11 @@ def test_by_keys_alone_from_nothing(chromium: browser.Browser, tmp_path: Path) -
         assert len({row[0] for row in labels(session)}) == 2 and not chromium.errors
 
 
-def test_what_is_labelled_here_trains(chromium: browser.Browser, tmp_path: Path) -> None:
+def test_what_is_labelled_here_trains(
+    chromium: browser.Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Edit, save, retrain: three clips from nothing, then `extract` and `train` with the file as it is."""
+    tiny_network.stand_in(monkeypatch.setattr)
     clips, _ = labelled_folder(tmp_path)  # each absent for 1 s, present for 2 s, absent for 1 s, at 10 Hz
     with served(chromium, [clips], tmp_path / "out", organs=["node"]) as (session, url):
         page_ready(chromium, url)

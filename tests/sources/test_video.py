@@ -472,11 +472,15 @@ def test_the_rest_that_the_file_promises_is_a_gap(tmp_path: Path) -> None:
     assert (gaps[-1].start_s, gaps[-1].end_s) == (pytest.approx(end_s), pytest.approx(1.6))
 
 
-@pytest.mark.parametrize("place", [0.2, 0.35, 0.5, 0.65, 0.8])
-def test_a_hole_of_3_kb_costs_one_frame_of_200(place: float, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def clip_of_200(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     made = recipe("mp4 h264", frames=200, width=640, height=480, options=(("preset", "ultrafast"),))
-    path = write_clip(tmp_path / "hole.mp4", made)
-    data = bytearray(path.read_bytes())
+    return write_clip(tmp_path_factory.mktemp("video") / "clip.mp4", made).read_bytes()
+
+
+@pytest.mark.parametrize("place", [0.2, 0.35, 0.5, 0.65, 0.8])
+def test_a_hole_of_3_kb_costs_one_frame_of_200(place: float, clip_of_200: bytes, tmp_path: Path) -> None:
+    path, data = tmp_path / "hole.mp4", bytearray(clip_of_200)
     start = int(len(data) * place)
     data[start : start + 3000] = bytes(3000)
     path.write_bytes(data)
