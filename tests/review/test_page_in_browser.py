@@ -360,6 +360,18 @@ def test_it_fits(chromium: browser.Browser, tmp_path: Path, width: int, height: 
             )
             parts = "#frame, #two button" if width < 600 else "#frame, #two button, .strip, .trace, .axis"
             assert chromium.evaluate(below.format(parts) + ".length") == 0 == chromium.evaluate("scrollY")
+            if width < 600:  # a finger chooses each organ, and sees its strip between the frame and the buttons
+                box = "document.querySelectorAll('{}')[{}].getBoundingClientRect()"
+                for organ in range(3):
+                    chromium.evaluate(f"document.querySelectorAll('.tabs button')[{organ}].click()")
+                    assert chromium.evaluate("seqcls.review.organ") == organ
+                    strip = box.format(".strip", organ)
+                    above, below = box.format("#stage", 0), box.format("#two", 0)
+                    assert chromium.evaluate(f"{strip}.top >= {above}.bottom - 1 && {strip}.bottom <= {below}.top + 1")
+                    assert chromium.evaluate(
+                        f"{box.format('.tabs button', organ)}.height >= 40 && {strip}.height >= 44"
+                    )
+                chromium.evaluate("scrollTo(0, 0)")
             if width > 3000:
                 room = "document.getElementById('stage').getBoundingClientRect()"
                 assert chromium.evaluate(f"{room}.height > 0.35 * innerHeight && {room}.width > 0.6 * innerWidth")
