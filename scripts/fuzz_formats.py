@@ -253,6 +253,7 @@ def _written(write: Callable[[Path], object], name: str) -> bytes:
 def _header() -> Any:
     from seqcls.geometry import Geometry, Region
     from seqcls.models.file import ModelHeader
+    from seqcls.models.trained_on import TrainedOn
 
     return ModelHeader(
         organs=("liver", "kidney"),
@@ -260,6 +261,7 @@ def _header() -> Any:
         calibration=((1.5, 0.3), (0.7, -0.2)),
         regions=(Region(3, 4, 60, 40, 64, 48, ((3, 4), (60, 4), (30, 40)), "convex", 0.9),),
         training={"epochs": 3, "folds": [1, 2]},
+        trained_on=(TrainedOn.of("data", [np.arange(9, dtype=np.uint8).reshape(3, 3)], ["digest"], ["P1", "P2"]),),
     )
 
 
@@ -451,6 +453,52 @@ def _open_layouts(path: Path) -> None:
     Geometry.from_dict(json.loads(json.dumps(Geometry(layouts=found).to_dict())))
     write_layouts(path.with_name("again.json"), found)
     assert read_layouts(path.with_name("again.json")) == found, "they are not read as they are written"
+
+
+def _split_samples() -> list[bytes]:
+    from seqcls.datasets.split_file import Labelled, make_split, write_split
+
+    names = np.array([f"P{number}" for number in range(8)])
+    data = Labelled(names, names, ((("liver", True), ("kidney", False)), (("liver", False), ("kidney", True))) * 4)
+    return [_written(lambda path: write_split(make_split(data, folds=3)[0], path), "split.json")]
+
+
+def _open_split(path: Path) -> None:
+    from seqcls.datasets.split_file import read_split, write_split
+
+    found = read_split(path)
+    if found.folds:
+        found.parts(max(found.folds.values()))
+    write_split(found, path.with_name("again.json"))
+    again = read_split(path.with_name("again.json"))
+    assert (again.sides, again.folds) == (found.sides, found.folds), "it is not read as it is written"
+
+
+def _fold_samples() -> list[bytes]:
+    from seqcls.training.fold_scores import NAME, FoldScores, write_fold_scores
+
+    scores = np.linspace(0, 1, 24, dtype=np.float32).reshape(12, 2)
+    table = FoldScores(
+        organs=("liver", "kidney"),
+        clip=np.repeat(["a.mp4", "b.mp4"], 6),
+        patient=np.repeat(["P1", "P2"], 6),
+        fold=np.repeat([1, 2], 6),
+        time_s=np.tile(np.arange(6) / 10, 2),
+        scores=scores,
+        labels=(scores > 0.5).astype(np.int8),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        return [(write_fold_scores(table, Path(folder)).parent / NAME).read_bytes()]
+
+
+def _open_folds(path: Path) -> None:
+    from seqcls.training.fold_scores import read_fold_scores
+    from seqcls.training.fold_timeline import fold_timeline
+
+    table = read_fold_scores(path)
+    for name in table.clips:
+        own = table.of_clip(name)
+        fold_timeline(own, replace(_header(), organs=own.organs[:2], calibration=(), intervals=()))
 
 
 def _dicom_samples() -> list[bytes]:
@@ -858,6 +906,8 @@ FORMATS: dict[str, Format] = {
     "timeline": Format("t.json", lambda: [_run_files()[0]], damage_json, partial(_open_run, timeline=True)),
     "scores csv": Format("s.csv", lambda: [_run_files()[1]], damage_words, partial(_open_run, timeline=False)),
     "journal": Format("run.journal", _journal_samples, _damage_journal, _open_journal),
+    "split": Format("split.json", _split_samples, damage_json, _open_split),
+    "cross-validation": Format("cross-validation.csv", _fold_samples, damage_words, _open_folds),
     "layouts": Format("layouts.json", _layout_samples, _damage_layouts, _open_layouts),
     "dicom fragments": Format("a.dcm", _dicom_samples, _damage_dicom, _open_source),
     "openigtlink": Format("wire.bin", _igtl_samples, _damage_igtl, _open_igtl),

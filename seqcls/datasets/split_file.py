@@ -197,7 +197,8 @@ def read_split(path: str | Path) -> Split:
             raise ValueError(f"{cut(wrong[0])} is for {cut(sides[wrong[0]])!r}, not for train or validation")
         if not sides:
             raise ValueError("it names nobody")
-        if folds and (folds.keys() != sides.keys() or set(folds.values()) != set(range(1, max(folds.values()) + 1))):
+        numbers = sorted(set(folds.values()))
+        if folds and (folds.keys() != sides.keys() or numbers != list(range(1, len(numbers) + 1))):
             raise ValueError("the folds are not numbered from 1 without a gap, or not all of those in sides have one")
         return Split(
             unit=record_from(cast("Any", Unit), body["unit"], "unit"),

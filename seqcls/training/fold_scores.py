@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.errors import DataError, one_line
+from seqcls.errors import DataError, UsageError, one_line
 from seqcls.files import nfc, write_csv
 from seqcls.files.named_files import read_regular
 from seqcls.text.foreign_text import from_csv
@@ -97,7 +97,7 @@ def read_fold_scores(path: str | Path) -> FoldScores:
         rows = csv.reader(io.StringIO(text, newline=""))
         head = [from_csv(name) for name in next(rows, [])]
         organs = tuple(name for name in head[len(FIXED) :] if f"{name}{LABEL}" in head)
-        if head != [*FIXED, *organs, *(f"{organ}{LABEL}" for organ in organs)] or not organs:
+        if head != [*FIXED, *organs, *(f"{organ}{LABEL}" for organ in organs)] or len({*organs}) < max(1, len(organs)):
             raise ValueError("its columns are others")
         require_organs(organs)
         found = [row for row in rows if row]
@@ -115,10 +115,12 @@ def read_fold_scores(path: str | Path) -> FoldScores:
         )
         if np.any(np.abs(table.time_s) > MAX_TIME_S) or np.any((table.scores < 0) | (table.scores > 1)):
             raise ValueError("a time or a score is out of bounds")
+        if np.any(table.fold < 0):
+            raise ValueError("a fold has a number below 0")
         return table
     except FileNotFoundError:
         raise DataError(f"no cross-validation at {path}: train with `--folds groups`, which keeps it there") from None
-    except (OSError, ValueError, KeyError, csv.Error) as error:
+    except (OSError, ValueError, KeyError, OverflowError, csv.Error, UsageError) as error:
         raise DataError(
             f"{path} is not what a cross-validation of this seqcls wrote ({one_line(error)}); train with --folds again"
         ) from error

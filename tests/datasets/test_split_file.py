@@ -134,9 +134,10 @@ def changed(**fields: Any) -> Callable[[dict[str, Any]], None]:
         (changed(sides={"P0": "test"}), "P0 is for 'test', not for train or validation"),
         (changed(folds={"P0": 1}), "not numbered from 1"),
         (lambda body: body["folds"].update(P0=4), "not numbered from 1"),
+        (lambda body: body["folds"].update(P0=10**12), "not numbered from 1"),
         (lambda body: body.pop("seed"), "seed is missing"),
     ],
-    ids=["format", "unit", "nobody", "list", "side", "some folds", "a gap", "field"],
+    ids=["format", "unit", "nobody", "list", "side", "some folds", "a gap", "a huge gap", "field"],
 )
 def test_what_is_no_split_is_named(tmp_path: Path, change: Callable[[dict[str, Any]], Any], why: str) -> None:
     path = tmp_path / "split.json"

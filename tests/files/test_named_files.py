@@ -10,6 +10,7 @@ import pytest
 
 from seqcls.datasets.frame_table import read_description, read_table
 from seqcls.datasets.labels import read_labels
+from seqcls.datasets.split_file import read_split
 from seqcls.errors import DataError, GeometryError, ModelError, SeqclsError, SourceError, one_line
 from seqcls.exports import read_run
 from seqcls.files.named_files import open_regular, read_regular
@@ -18,6 +19,7 @@ from seqcls.layouts import read_layouts
 from seqcls.models.file import read_header
 from seqcls.sources import open_source
 from seqcls.sources.images import image_facts
+from seqcls.training.fold_scores import read_fold_scores
 
 UNIX = pytest.mark.skipif(sys.platform == "win32", reason="no pipes with a name there")
 
@@ -76,6 +78,8 @@ READERS = {
     "run.journal": (read_journal, DataError),
     "frames.csv": (lambda path: read_table(path.parent), DataError),
     "dataset.json": (lambda path: read_description(path.parent, 32), DataError),
+    "split.json": (read_split, DataError),
+    "cross-validation.csv": (read_fold_scores, DataError),
     "layouts.json": (read_layouts, GeometryError),
     "model.safetensors": (read_header, ModelError),
     "model.xml": (read_header, ModelError),

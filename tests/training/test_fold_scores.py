@@ -56,8 +56,11 @@ def test_a_clip_is_found_by_its_name_and_its_frames_in_order() -> None:
         ("clip,patient,fold,time_s,liver,liver label\na,P,1,0,0.5,2\n", "'2'"),
         ("clip,patient,fold,time_s,liver,liver label\na,P,1,0,1.5,1\n", "out of bounds"),
         ("clip,patient,fold,time_s,liver,liver label\na,P,1,inf,0.5,1\n", "'inf' is no number"),
+        ("clip,patient,fold,time_s,liver,liver label\na,P,-1,0,0.5,1\n", "below 0"),
+        (f"clip,patient,fold,time_s,liver,liver label\na,P,{10**30},0,0.5,1\n", ""),
+        ("clip,patient,fold,time_s,liver,liver,liver label,liver label\n", "its columns are others"),
     ],
-    ids=["empty", "older", "no frame", "cells", "fold", "label", "score", "time"],
+    ids=["empty", "older", "no frame", "cells", "fold", "label", "score", "time", "below 0", "too large", "twice"],
 )
 def test_anything_else_is_refused(tmp_path: Path, text: str, why: str) -> None:
     path = tmp_path / "cross-validation.csv"
