@@ -24,7 +24,7 @@ from seqcls.exports import write_run
 from seqcls.exports.timeline_png import write_picture
 from seqcls.geometry import Geometry
 from seqcls.models.file import write_model
-from seqcls.phantom import SweepOptions, write_labels, write_sweep
+from seqcls.phantom import STEM, SweepOptions, write_labels, write_sweep
 from seqcls.timeline import Timeline
 from seqcls.training.options import AugmentOptions, TrainOptions
 from seqcls.training.plots import write_history
@@ -32,8 +32,6 @@ from seqcls.training.train import Epoch, train
 
 #: Nobody's number among those trained on, here or for the early layers (5000 and on).
 UNSEEN = 1000
-#: Early layers to start from.
-STEM = Path(__file__).parent / "phantom" / "stem.safetensors"
 #: The model sees far fewer pixels than a screen has; smaller screens are drawn, written and read in half the time.
 TRAINING = SweepOptions(patient=0, width=480, height=360, duration_s=12.0, rate_hz=4.0)
 CLIPS, DATA, MODEL, RUN = "clips", "data", "neck.safetensors", "run"

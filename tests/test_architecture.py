@@ -60,7 +60,7 @@ IMPORTS: dict[str, set[str]] = {
     "exports": {"palette", "text", "third_party", "errors", "files", "types", "pauses", "timemap", "sources", "timeline", "algebra", "frame_states", "rendering", "PIL", "pydicom"},
     "journal": {"text", "errors", "files", "types", "intervals", "pauses", "smoothing", "geometry", "novelty", "sources", "postprocess", "timeline", "reprocess"},
     "pseudonyms": {"text", "errors", "files", "types", "sources", "timeline", "datasets"},
-    "report": {"text", "files", "pauses", "geometry", "sources", "gate", "models", "keepable", "timeline", "algebra", "preprocess", "rendering", "cv2"},
+    "report": {"text", "files", "pauses", "geometry", "sources", "gate", "models", "keepable", "timeline", "algebra", "preprocess", "datasets", "rendering", "cv2"},
     "bench": {"errors", "prefetch", "files", "types", "geometry", "sources", "gate", "engines", "doctor", "preprocess", "scoring", "detector"},
     "deidentify": {"third_party", "errors", "files", "types", "burnt_in_text", "geometry", "sources", "gate", "preprocess", "rendering", "pseudonyms", "PIL", "dicomanonymizer", "pydicom"},
     "evaluation": {"palette", "text", "third_party", "errors", "files", "types", "geometry", "sources", "models", "timeline", "datasets", "reprocess", "detector", "exports", "scipy", "sklearn"},
@@ -69,7 +69,7 @@ IMPORTS: dict[str, set[str]] = {
     "pictures": {"text", "errors", "files", "types", "smoothing", "sources", "timeline", "adaptive", "detector"},
     "review": {"text", "errors", "files", "local_server", "types", "intervals", "geometry", "sources", "gate", "keepable", "timeline", "preprocess", "rendering", "exports", "journal", "report", "cv2"},
     "convert": {"text", "third_party", "errors", "files", "types", "novelty", "models", "postprocess", "engines", "datasets", "reprocess", "evaluation"},
-    "training": {"palette", "text", "third_party", "errors", "prefetch", "files", "types", "intervals", "smoothing", "novelty", "models", "postprocess", "timeline", "datasets", "reprocess", "evaluation", "scipy", "torch"},
+    "training": {"palette", "text", "third_party", "errors", "prefetch", "files", "phantom", "types", "intervals", "smoothing", "novelty", "models", "postprocess", "timeline", "datasets", "reprocess", "evaluation", "cv2", "scipy", "torch"},
     "demo": {"phantom", "geometry", "models", "timeline", "datasets", "detector", "exports", "evaluation", "training"},
 }  # fmt: skip
 COMMAND_LINE = {"cli", "__main__"}  # may import everything, and alone typer and rich

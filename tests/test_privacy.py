@@ -57,6 +57,7 @@ PLAN = """
 022 0 proxy {video} -o {wide}/{s}-proxies/one.mp4
 077 0 inspect {screen} -o {private}/{s}-sheets/sheet.png --remember --layouts {layouts}
 022 0 split {data} --folds 2 -o {wide}/{s}-splits/split.json
+077 0 check {data} -o {private}/{s}-check/c
 022 0 train {data} -o {model} {tiny} --folds 2 --weights {start} --split {wide}/{s}-splits/split.json
 077 0 folds show {clip} -m {model} -o {private}/{s}-folds/f
 077 0 run {clip} -m {model} -o {run} --region {layouts} --overlay --cut

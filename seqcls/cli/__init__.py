@@ -25,6 +25,7 @@ import seqcls
 from seqcls.cli import (
     agree,
     bench,
+    check,
     console,
     convert,
     deidentify,
@@ -142,6 +143,7 @@ for _command in (
     extract.inspect,
     extract.extract,
     split.split,
+    check.check,
     train.train,
     folds.folds,
     tune.tune,

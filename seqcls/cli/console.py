@@ -29,7 +29,8 @@ Advance = Callable[[int], None]
 PLAIN_EVERY_S = 5.0
 
 _OPTION = re.compile(
-    r"(?<![\w-])(device|each|engine|import_pickle|keep|novelty|outside|overwrite|patients|precision|rate_hz|realtime|region"
+    r"(?<![\w-])(allow_leakage|device|each|engine|import_pickle|keep|keep_odd|novelty|outside|overwrite|patients|precision"
+    r"|rate_hz|realtime|region"
     r"|skip_corrupt|to|validation|weights)"
     r"=([^\s;,)]+)"
 )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from seqcls.cli import console, options, tables
+from seqcls.cli import check, console, options, tables
 from seqcls.cli.options import OUTPUT, Panel, changed, parse_settings
 from seqcls.errors import DataError, UsageError
 from seqcls.files.output_lock import only_writer
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from seqcls.datasets.data_checks import DataCheck
     from seqcls.datasets.dataset import FrameSet
     from seqcls.datasets.labels import ClipLabels
     from seqcls.datasets.split_file import Split
@@ -57,7 +58,13 @@ def train(
     patients: Annotated[str | None, DATA("REGEX", "With --labels: its group is the patient in a file name.")] = None,
     organ: Annotated[list[str] | None, DATA("NAME", "Learn this organ only; may be repeated.")] = None,
     layouts: options.Layouts = None,
-    skip_corrupt: Annotated[bool, DATA("", "Leave out unreadable images.", "--skip-corrupt")] = False,
+    keep_odd: Annotated[
+        bool, DATA("", "Keep images that the checks call odd: menus, outliers in colour and so on.", "--keep-odd")
+    ] = False,
+    allow_leakage: Annotated[
+        bool,
+        DATA("", "Train although patients or frames stand on both sides: the figures flatter.", "--allow-leakage"),
+    ] = False,
     folds: Annotated[
         str | None, DATA("N|groups", "Cross-validate first, leaving out patients: in N groups, or each alone.")
     ] = None,
@@ -129,10 +136,16 @@ def train(
             kept.parts("groups" if folds == "groups" else int(folds))
         train_options = resolve_weights(train_options)
         side = size if size is not None else SIZE_SCRATCH if train_options.weights == "none" else SIZE_PRETRAINED
-        frames = load(data, clips, organ, side, skip_corrupt, options.known_layouts(layouts), kept)
+        frames = load(data, clips, organ, side, options.known_layouts(layouts), kept)
         folder = output.with_name(f"{output.stem}-training")
+        found = check.checked(frames, keep_odd=keep_odd, labels=folds is None)
+        check.warn_of(found)
+        report = check.write_check(found, folder)
+        if not allow_leakage:
+            check.refuse(found, report)
+        frames = found.frames
         with console.stops_cleanly() as should_stop:
-            unseen = None if folds is None else cross_validate(frames, train_options, folds, folder, should_stop)
+            unseen = None if folds is None else cross_validate(found, train_options, folds, folder, should_stop)
             if not should_stop():
                 with console.progress("training", total_steps(frames, train_options), "steps") as advance:
                     result = train_frames(
@@ -191,30 +204,25 @@ def load(
     clips: list[tuple[Path, ClipLabels]] | None,
     organs: list[str] | None,
     size: int,
-    skip_corrupt: bool,
     layouts: tuple[Layout, ...] = (),
     split: Split | None = None,
 ) -> FrameSet:
     """Frames from a folder or straight from clips, with warnings about what a person should know of them."""
-    from seqcls.datasets.dataset import frames_from_clips, leakage, load_frames, with_split
+    from seqcls.datasets.dataset import frames_from_clips, load_frames, with_split
     from seqcls.geometry import Geometry
 
     geometry = Geometry(size=size, layouts=layouts)
     if clips is None:
         with console.progress("reading frames", None) as advance:
-            frames = load_frames(data, geometry, skip_corrupt=skip_corrupt, progress=lambda done, total: advance(done))
+            frames = load_frames(data, geometry, skip_corrupt=True, progress=lambda done, total: advance(done))
         frames = frames if split is None else with_split(frames, split)
     else:
         with console.progress("reading clips", len(clips), "clips") as advance:
             frames = frames_from_clips(clips, geometry, split=split, progress=lambda done, total: advance(done))
     for message in frames.messages:
         console.warn(message)
-    same, held = leakage(frames), int((frames.split == "validation").sum())
-    if same:
-        console.warn(
-            f"{same} of {held} validation frames look the same as a training frame: the validation figures flatter"
-        )
     frames = frames if not organs else frames.of_organs(organs)
+    held = int((frames.split == "validation").sum())
     trained = len(frames.split) - held
     console.notify(
         f"{trained} training and {count_of(held, 'validation frame')} of {size} pixels: {', '.join(frames.organs)}"
@@ -253,15 +261,17 @@ def show_result(result: TrainResult, frames: FrameSet) -> None:
 
 
 def cross_validate(
-    frames: FrameSet, train_options: TrainOptions, folds: str, folder: Path, should_stop: Callable[[], bool]
+    checked: DataCheck, train_options: TrainOptions, folds: str, folder: Path, should_stop: Callable[[], bool]
 ) -> NDArray[np.float32] | None:
-    """Train once per fold, show the metrics, and keep the scores in ``folder``.
+    """Train once per fold, show the metrics, and keep the scores in ``folder``; name labels that they contradict.
 
     Returns the scores to calibrate on, or None: with few patients each fold is a task of its own, and what it tells of
     the scale of scores does not carry over to a model that has seen them all.
     """
+    from seqcls.datasets.data_checks import WRONG_LABEL, check_labels
     from seqcls.training import crossvalidation
 
+    frames = checked.frames
     count: int | Literal["groups"] = "groups" if folds == "groups" else int(folds)
     out = console.results()
     steps, finished = total_steps(frames, train_options), 0
@@ -297,6 +307,11 @@ def cross_validate(
     for note in result.notes:
         console.warn(note)
     console.notify(f"wrote {crossvalidation.write_scores(result, frames, folder)}")
+    relabelled = check_labels(checked, result.scores)
+    for finding in relabelled.of("look"):
+        if finding.kind == WRONG_LABEL:
+            console.warn(finding.text)
+    check.write_check(relabelled, folder)
     if not crossvalidation.can_calibrate(frames):
         console.notify("too few patients to calibrate on their scores: default thresholds are kept")
         return None

@@ -13,14 +13,15 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls.datasets.frame_facts import FrameFacts, Seen, facts_of, look_at
 from seqcls.datasets.frame_table import (
     LAYOUT,
     Row,
     dataset_hash,
+    folder_clip,
     organs_of,
     read_description,
     read_table,
@@ -35,7 +36,7 @@ from seqcls.errors import DataError, SourceError
 from seqcls.files import nfc
 from seqcls.files.named_files import read_regular
 from seqcls.geometry import Geometry, Region, RegionFinder
-from seqcls.geometry.crop import letterbox
+from seqcls.geometry.crop import letterbox, to_gray
 from seqcls.layouts import with_layouts
 from seqcls.sources import open_source
 from seqcls.sources.clip_digest import clip_digest
@@ -61,7 +62,7 @@ class FrameSet:
     geometry: how a clip's frames become such images. hash: of the files and labels. messages: for the user.
     regions: the different ultrasound regions of the clips. digests: ``clip_digest`` of the clips that are known files.
     scanner, site (N,) str: where each frame comes from, empty where not stated; None where nothing is.
-    kept_split: the file that ``split`` is of, see ``with_split``.
+    kept_split: the file that ``split`` is of, see ``with_split``. facts: what was seen of each frame while it was read.
     """
 
     images: Image
@@ -80,6 +81,14 @@ class FrameSet:
     scanner: NDArray[np.str_] | None = None
     site: NDArray[np.str_] | None = None
     kept_split: Split | None = None
+    facts: FrameFacts | None = None
+
+    def of_rows(self, rows: NDArray[np.int64]) -> FrameSet:
+        """These frames only, in this order."""
+        columns = ("images", "targets", "mask", "clip", "patient", "split", "time_s")
+        changed = {column: getattr(self, column)[rows] for column in columns}
+        changed |= {name: own[rows] for name in ("scanner", "site") if (own := getattr(self, name)) is not None}
+        return replace(self, **changed, facts=None if self.facts is None else self.facts.of_rows(rows))
 
     def counts(self, rows: NDArray[np.int64]) -> tuple[dict[str, int], ...]:
         """Per organ, how many of these frames are labelled "present" and "absent"."""
@@ -133,15 +142,17 @@ def load_frames(
     levels = SetLevels(partial(deep_sample, [row.path for row in rows]))
     organs = organs_of(rows)
     if for_training:
-        require_both_states(rows, organs, f"{root}: ")
+        require_both_states(rows, organs, f"{root}: ", messages)
     if extracted:
-        geometry, regions, digests = read_description(root, geometry.size)
-        scale = partial(letterbox, size=geometry.size)
+        geometry, by_clip, digests = read_description(root, geometry.size)
+        regions = list(by_clip.values())
+        scale = partial(_of_crop, geometry.size)
     else:
-        found = _find_regions(rows, geometry, levels)
+        by_clip, found = {}, _find_regions(rows, geometry, levels)
         regions, digests = list(found.values()), {}
         scale = partial(_apply, geometry, found)
-    images, rows = _read_all(rows, geometry.size, partial(_read, levels=levels), scale, skip_corrupt, progress)
+    images, rows, seen = _read_all(rows, geometry.size, partial(_read, levels=levels), scale, skip_corrupt, progress)
+    unreadable = [_name(row, root) for row in rows if not row.digest]
     kept = {at: row for at, row in enumerate(rows) if row.digest}
     if len(kept) < len(rows):
         first = next(row.path for row in rows if not row.digest)
@@ -154,7 +165,14 @@ def load_frames(
         kept = _merge_same(kept)
     images = images if len(kept) == len(images) else images[list(kept)]
     rows = list(kept.values())
-    return replace(_frame_set(rows, images, geometry, dataset_hash(rows, root), messages, regions), digests=digests)
+    facts = facts_of(
+        [_name(row, root) for row in rows],
+        [_of_screen(seen[at], by_clip.get(row.clip)) for at, row in kept.items()],
+        clips="stated" if extracted else "read from names" if any(map(_names_clip, rows)) else "unknown",
+        unreadable=unreadable,
+    )
+    made = _frame_set(rows, images, geometry, dataset_hash(rows, root), messages, regions, facts)
+    return replace(made, digests=digests)
 
 
 def frames_from_clips(
@@ -174,6 +192,8 @@ def frames_from_clips(
     rows: list[Row] = []
     images: list[Image] = []
     regions: list[Region] = []
+    names: list[str] = []
+    seen: list[Seen] = []
     digest = hashlib.sha256()
     held, message = (split.held_out, "") if split is not None else hold_out(groups_of(clips), None, 0)
     messages: list[str] = []
@@ -187,6 +207,8 @@ def frames_from_clips(
             side = "validation" if group in held else "train"
             rows.append(Row(path, labels.file, labels.patient, frame.time_s, side, states, **origin))
             images.append(image)
+            names.append(f"{labels.file}, frame {frame.index}")
+            seen.append(look_at(frame.image, region))
         messages += clip.messages()
         if clip.region is not None:
             regions.append(clip.region)
@@ -194,7 +216,7 @@ def frames_from_clips(
             progress(done + 1, len(clips))
     require_both_states(rows, organs_of(rows), f"{clips[0][0].parent}: ", messages)
     messages = list(dict.fromkeys([message] * bool(message) + messages))
-    made = _frame_set(rows, np.stack(images), geometry, digest.hexdigest(), messages, regions)
+    made = _frame_set(rows, np.stack(images), geometry, digest.hexdigest(), messages, regions, facts_of(names, seen))
     digests = {labels.file: clip_digest(str(path)) for path, labels in clips}
     made = replace(made, digests={name: known for name, known in digests.items() if known})
     return made if split is None else with_split(made, split)
@@ -214,15 +236,17 @@ def with_split(frames: FrameSet, split: Split) -> FrameSet:
     return replace(frames, split=sides[place], kept_split=split, messages=messages)
 
 
-def leakage(frames: FrameSet) -> int:
-    """How many validation frames look the same as a training frame (equal 64-bit difference hash of the crop).
+def _name(row: Row, root: Path) -> str:
+    return row.path.relative_to(root).as_posix()
 
-    Difference hash: Krawetz 2013; equal hashes of ultrasound frames are one scene, cut twice. Blank frames are not
-    counted.
-    """
-    hashes = np.array([_difference_hash(image) for image in frames.images], np.uint64)
-    train = set(hashes[frames.split == "train"].tolist()) - {0}
-    return sum(one in train for one in hashes[frames.split == "validation"].tolist())
+
+def _names_clip(row: Row) -> bool:
+    return row.clip != folder_clip(row.split, row.path.parent)
+
+
+def _of_screen(seen: Seen, region: Region | None) -> Seen:
+    """Of a crop: the size of the screen that it was cut from."""
+    return seen if region is None else seen._replace(width=region.width, height=region.height)
 
 
 def _find_regions(rows: Sequence[Row], geometry: Geometry, levels: SetLevels) -> dict[tuple[int, ...], Region]:
@@ -240,32 +264,39 @@ def _find_regions(rows: Sequence[Row], geometry: Geometry, levels: SetLevels) ->
         for path in paths[:: max(1, len(paths) // SAMPLE)][:SAMPLE]:
             image, _ = _read(path, levels)
             if image is not None:  # a turned photograph is wide in its header only
-                finders.setdefault(image.shape, RegionFinder(geometry)).add(image)
+                finders.setdefault(image.shape[:2], RegionFinder(geometry)).add(image)
     return {shape: finder.finish() for shape, finder in finders.items()}
 
 
-def _apply(geometry: Geometry, regions: dict[tuple[int, ...], Region], image: Image) -> Image:
+def _apply(geometry: Geometry, regions: dict[tuple[int, ...], Region], image: Image) -> tuple[Image, Seen]:
     """(S, S) by the region of this size, or, where it is not known, by the image's own."""
-    region = regions.get(image.shape)
-    return geometry.apply(image, geometry.find([image]) if region is None else region)
+    region = regions.get(image.shape[:2])
+    region = geometry.find([image]) if region is None else region
+    return geometry.apply(image, region), look_at(image, region)
+
+
+def _of_crop(size: int, image: Image) -> tuple[Image, Seen]:
+    """Of what `extract` wrote: it has asked the gate already, or somebody did not want it to."""
+    return letterbox(to_gray(image), size), Seen(image.shape[1], image.shape[0])
 
 
 def _read_all(
     rows: Sequence[Row],
     size: int,
     read_one: Callable[[Path], tuple[Image | None, str]],
-    scale: Callable[[Image], Image],
+    scale: Callable[[Image], tuple[Image, Seen]],
     skip_corrupt: bool,
     progress: Advance | None,
-) -> tuple[Image, list[Row]]:
-    """(N, S, S), and the rows with their digests, "" where unreadable. Whole images are not kept."""
+) -> tuple[Image, list[Row], list[Seen]]:
+    """(N, S, S), the rows with their digests, "" where unreadable, and what was seen. Whole images are not kept."""
     images = np.zeros((len(rows), size, size), np.uint8)
     out: list[Row] = []
+    seen = [Seen(0, 0)] * len(rows)
 
     def read(at: int) -> str:
         image, digest = read_one(rows[at].path)
         if image is not None:
-            images[at] = scale(image)
+            images[at], seen[at] = scale(image)
         return digest
 
     with ThreadPoolExecutor(4) as pool:
@@ -278,13 +309,15 @@ def _read_all(
             out.append(replace(row, digest=digest))
             if progress is not None:
                 progress(len(out), len(rows))
-    return images, out
+    return images, out, seen
 
 
 def _read(path: Path, levels: SetLevels) -> tuple[Image | None, str]:
-    """(H, W) and the SHA-256 of the file; None and "" where it cannot be read."""
+    """(H, W) or (H, W, 3) and the SHA-256 of the file; None and "" where it cannot be read."""
     try:
-        return read_image(path, levels=levels), hashlib.sha256(read_regular(path, MAX_IMAGE_BYTES)).hexdigest()
+        return read_image(path, color=None, levels=levels), hashlib.sha256(
+            read_regular(path, MAX_IMAGE_BYTES)
+        ).hexdigest()
     except (SourceError, OSError):
         return None, ""
 
@@ -311,6 +344,7 @@ def _frame_set(
     digest: str,
     messages: Sequence[str],
     regions: Sequence[Region],
+    facts: FrameFacts,
 ) -> FrameSet:
     organs = organs_of(rows)
     targets = np.zeros((len(rows), len(organs)), np.float32)
@@ -335,6 +369,7 @@ def _frame_set(
         regions=tuple(dict.fromkeys(regions)),
         scanner=_origin([row.scanner for row in rows]),
         site=_origin([row.site for row in rows]),
+        facts=facts,
     )
 
 
@@ -356,9 +391,3 @@ def _nearly_black(
                     " scale them to 0..255 first"
                 ]
     return []
-
-
-def _difference_hash(image: Image) -> int:
-    small = cv2.resize(image, (9, 8), interpolation=cv2.INTER_AREA).astype(np.int16)
-    bits = (small[:, 1:] > small[:, :-1]).ravel()
-    return int.from_bytes(np.packbits(bits).tobytes(), "big")

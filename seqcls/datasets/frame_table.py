@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from seqcls.datasets.folder_names import alike_organs, side_hint, state_hint
 from seqcls.errors import DataError, GeometryError, OutputError, UsageError, one_line
 from seqcls.files import nfc, write_csv
 from seqcls.files.json_record import record_from
@@ -145,13 +146,20 @@ def read_tree(root: Path) -> tuple[list[Row], list[str]]:
                 found = f" ({others})" if str(others) else ""
                 raise DataError(f"{folder} holds no image that seqcls reads: every organ needs both states{found}")
             for path in files:
-                clip = _clip_of(nfc(path.stem)) or f"{split}/{nfc(folder.name)}"
+                clip = _clip_of(nfc(path.stem)) or folder_clip(split, folder)
                 rows.append(Row(path, clip, clip, float("nan"), split, ((organ, present),)))
+    messages = [_left_aside(folder, root) for folder in aside if any(map(is_image, folder.rglob("*")))]
     if not rows:
-        raise DataError(f"{root} holds no frames in a layout that seqcls knows; expected {LAYOUT}")
-    with_images = [f for f in aside if any(map(is_image, f.rglob("*")))]
-    messages = [f"{folder} is left aside: it is no part of {LAYOUT}" for folder in with_images]
+        why = "".join(f"; {message}" for message in messages[:2])
+        raise DataError(f"{root} holds no frames in a layout that seqcls knows; expected {LAYOUT}{why}")
+    messages += alike_organs([(row.split, organ, present) for row in rows for organ, present in row.states])
     return rows, [*messages, *([f"{root}: {others}"] if str(others) else [])]
+
+
+def _left_aside(folder: Path, root: Path) -> str:
+    name = nfc(folder.name)
+    hint = side_hint(name) if folder.parent == root else state_hint(name)
+    return f"{folder} is left aside: {hint if hint else f'it is no part of {LAYOUT}'}"
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -160,23 +168,29 @@ def _folders(folder: Path) -> list[Path]:
     )
 
 
+def folder_clip(split: str, folder: Path) -> str:
+    """What stands for the clip where the names of images tell none: their folder."""
+    return f"{split}/{nfc(folder.name)}"
+
+
 def _clip_of(stem: str) -> str:
     """`neck01_000123` and `neck01-frame123` are frames of the clip neck01."""
     return re.sub(r"[ _.-]*(frame|img|image)?[ _.-]*\d+$", "", stem, flags=re.IGNORECASE)
 
 
-def read_description(root: Path, size: int) -> tuple[Geometry, list[Region], dict[str, str]]:
-    """The geometry, the clips' regions, and the digests of those that are files, as extract wrote them down."""
+def read_description(root: Path, size: int) -> tuple[Geometry, dict[str, Region], dict[str, str]]:
+    """The geometry, and by clip the regions, and the digests of those that are files, as extract wrote them down."""
     path = root / "dataset.json"
     try:
         body = read_json(path)
         if (written := record_from(int, body["format"], "format")) != FORMAT:
             raise DataError(f"{path} is of format {written}, this seqcls reads {FORMAT}; extract the clips again")
-        found = [clip["region"] for clip in body["clips"] if clip["region"] is not None]
-        regions = list(record_from(tuple[Region, ...], found, "regions"))
+        found = [clip for clip in body["clips"] if clip["region"] is not None]
+        regions = record_from(tuple[Region, ...], [clip["region"] for clip in found], "regions")
+        by_clip = dict(zip([nfc(clip["file"]) for clip in found], regions, strict=True))
         named = {nfc(clip["file"]): clip["digest"] for clip in body["clips"] if clip.get("digest")}
         digests = dict(zip(named, record_from(tuple[str, ...], list(named.values()), "digests"), strict=True))
-        return Geometry.from_dict({**body["geometry"], "size": size}), regions, digests
+        return Geometry.from_dict({**body["geometry"], "size": size}), by_clip, digests
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing beside frames.csv; extract the clips again") from error
     except (OSError, GeometryError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -193,14 +193,14 @@ def image_aspect(image: PIL.Image.Image) -> tuple[float, str]:
     return 1.0, ""
 
 
-def read_image(path: Path, *, color: bool = False, levels: SetLevels | None = None) -> NDArray[np.uint8]:
+def read_image(path: Path, *, color: bool | None = False, levels: SetLevels | None = None) -> NDArray[np.uint8]:
     """(H, W) gray or (H, W, 3) BGR in square pixels. Pillow, unlike OpenCV, does not fill up a file that ends early.
 
-    ``levels``: the scale for more than 8 bits; without it the image's own. Raises SourceError for what is no image, is
-    too large or is damaged.
+    ``color`` None: as the file has it. ``levels``: the scale for more than 8 bits; without it the image's own. Raises
+    SourceError for what is no image, is too large or is damaged.
     """
-    stored, aspect = stored_image(path, color=color)
-    return with_square_pixels(as_asked(stored, color, levels), aspect)
+    stored, aspect = stored_image(path, color=color is not False)
+    return with_square_pixels(as_asked(stored, stored.ndim == 3 if color is None else color, levels), aspect)
 
 
 def as_asked(stored: NDArray[Any], color: bool, levels: SetLevels | None = None) -> NDArray[np.uint8]:

@@ -19,7 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqcls.datasets.dataset import FrameSet, leakage
+from seqcls.datasets.data_checks.leakage import leaked_rows
+from seqcls.datasets.dataset import FrameSet
 from seqcls.errors import DataError
 from seqcls.evaluation.metrics import FrameMetrics, auroc
 from seqcls.models.file import ModelHeader, Tensors
@@ -119,7 +120,7 @@ def train(
         "interrupted": fitted.interrupted,
         "torch": torch.__version__,
         "device": str(choose_device(options.device)),
-        "leaked_frames": leakage(frames) if train_index is None and validation_index is None else 0,
+        "leaked_frames": len(leaked_rows(frames)) if train_index is None and validation_index is None else 0,
     }
     if frames.kept_split is not None:
         summary["split"] = frames.kept_split.summary()
