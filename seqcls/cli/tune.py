@@ -68,7 +68,7 @@ def tune(
         with console.progress("scoring", len(found), "clips") as advance:
             counted = itertools.count(1)
             evaluation = evaluate_clips(detector, found, on_clip=lambda truth: advance(next(counted)))
-        for message in evaluation.messages:
+        for message in (*evaluation.caveats, *evaluation.messages):
             console.warn(message if names is None else names.hide(message))
         tuned = tune_model(header, [scored_clip(clip) for clip in evaluation.clips], chosen)
         write_model(target, tuned.header, tensors)
