@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from seqcls.gate import GateOptions
     from seqcls.geometry import Geometry, Layout, Region
     from seqcls.models.file import ModelHeader
+    from seqcls.models.operating_curve import OperatingPoint
     from seqcls.models.trained_on import TrainedOn
     from seqcls.rendering.cut import Cut, write_cuts
     from seqcls.rendering.overlay import write_overlay
@@ -91,6 +92,7 @@ _MODULES = {
     "Geometry": "geometry",
     "Layout": "geometry",
     "ModelHeader": "models.file",
+    "OperatingPoint": "models.operating_curve",
     "Provenance": "timeline",
     "Proxy": "rendering.proxy",
     "Region": "geometry",
@@ -130,6 +132,7 @@ __all__ = [  # noqa: RUF022 - what one begins with comes first
     "Source",
     "Engine",
     "ModelHeader",
+    "OperatingPoint",
     "TrainedOn",
     # options
     "SmoothingOptions",

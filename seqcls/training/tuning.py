@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from seqcls.errors import DataError
 from seqcls.models.file import ModelHeader
 from seqcls.postprocess import RawScores
+from seqcls.training import operating_search
 from seqcls.training.calibration import fit_calibration
 from seqcls.training.header import logits_of
 from seqcls.training.operating_point import figures_of, mean_event_f1, tune, tuning_record
-from seqcls.training.operating_search import MIN_CLIPS, MIN_EVENTS, Figures, TuneOptions
+from seqcls.training.operating_search import Figures, TuneOptions
 from seqcls.training.scored_clips import ScoredClip
 from seqcls.types import TIME_TOLERANCE_S
 
@@ -36,9 +37,10 @@ def tune_model(header: ModelHeader, clips: Sequence[ScoredClip], options: TuneOp
     """
     before = figures_of(clips, header.organs, header.smoothing, header.intervals)
     if not any(before):
+        presences, least = operating_search.MIN_EVENTS, operating_search.MIN_CLIPS
         raise DataError(
-            f"no organ of {', '.join(header.organs)} is labelled with {MIN_EVENTS} presences in {MIN_CLIPS} clips or"
-            " more, and absence beside them: too few to tune on; label more"
+            f"no organ of {', '.join(header.organs)} is labelled with {presences} presences in {least} clips or more,"
+            " and absence beside them: too few to tune on; label more"
         )
     anew = calibrated_anew(header, clips)
     tried = [(anew, [with_calibration(clip, header, anew) for clip in clips])]
