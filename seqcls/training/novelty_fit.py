@@ -94,7 +94,7 @@ def fit_novelty(
         else (f"{count_of(len(unseen), unit)} of the validation and {len(found) - len(unseen)} left out in turn")
     )
     novelty = replace(plain, limit=limit, false_alarms=round(beyond, 5), held_out=text)
-    return novelty, f"frames unlike the training become unknown; of those of {text}, {beyond:.1%} would"
+    return novelty, f"frames unlike the training become unknown; of frames of its own kind {beyond:.1%} would ({text})"
 
 
 def _reference(moments: _Moments) -> Novelty:
