@@ -208,7 +208,7 @@ def load(
     split: Split | None = None,
 ) -> FrameSet:
     """Frames from a folder or straight from clips, with warnings about what a person should know of them."""
-    from seqcls.datasets.dataset import frames_from_clips, load_frames, with_split
+    from seqcls.datasets.dataset import LEFT_OUT, frames_from_clips, load_frames, with_split
     from seqcls.geometry import Geometry
 
     geometry = Geometry(size=size, layouts=layouts)
@@ -219,8 +219,10 @@ def load(
     else:
         with console.progress("reading clips", len(clips), "clips") as advance:
             frames = frames_from_clips(clips, geometry, split=split, progress=lambda done, total: advance(done))
+    unreadable = () if frames.facts is None else frames.facts.unreadable
     for message in frames.messages:
-        console.warn(message)
+        if not (unreadable and message.startswith(LEFT_OUT)):  # the checks name them all
+            console.warn(message)
     frames = frames if not organs else frames.of_organs(organs)
     held = int((frames.split == "validation").sum())
     trained = len(frames.split) - held

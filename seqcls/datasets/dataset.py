@@ -48,6 +48,8 @@ from seqcls.text.wording import count_of
 SAMPLE = 24
 #: Gray level that 0.5 % of the pixels exceed in all but black images, as in the gate.
 BLACK = 24
+#: How the message begins that some images were passed over.
+LEFT_OUT = "left out"
 
 Image = NDArray[np.uint8]
 Advance = Callable[[int, int], None]
@@ -157,7 +159,7 @@ def load_frames(
     if len(kept) < len(rows):
         first = next(row.path for row in rows if not row.digest)
         messages.append(
-            f"left out {count_of(len(rows) - len(kept), 'image')} that cannot be read, the first is {first}"
+            f"{LEFT_OUT} {count_of(len(rows) - len(kept), 'image')} that cannot be read, the first is {first}"
         )
         if for_training:
             require_both_states(list(kept.values()), organs, f"{root}: ")

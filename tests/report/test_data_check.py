@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.browser import Browser
 from support.scenes import pixels, scenes
 
 from seqcls.datasets.data_checks import DataCheck, check_frames
@@ -58,3 +59,19 @@ def test_both_files_are_written(tmp_path: Path) -> None:
         {"name": "c2.mp4, frame 12", "reason": "not ultrasound: a menu, text, a photograph or a screenshot"}
     ]
     assert {one["level"] for one in record["findings"]} == {"leak", "look", "advice"}
+
+
+def test_the_page_in_a_browser(chromium: Browser, tmp_path: Path) -> None:
+    """It complains of nothing, runs no name, and lists other parts on demand."""
+    chromium.errors.clear()
+    chromium.screen(390, 800, phone=True)
+    chromium.open(write_data_check(faulty(), tmp_path, "data check").as_uri())
+    chromium.until("document.body?.dataset.ready")
+    assert chromium.evaluate("document.getElementById('verdict').textContent").startswith("1 finding that stops")
+    assert chromium.evaluate("document.querySelectorAll('.pictures img').length") == 2
+    assert chromium.evaluate("document.querySelectorAll('#parts tbody tr').length") == 6
+    assert chromium.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    choose = "const unit = document.getElementById('unit'); unit.value = 'site'; unit.dispatchEvent(new Event('input'))"
+    chromium.evaluate(f"{{ {choose} }}")
+    assert chromium.evaluate("document.querySelector('#parts tbody td').textContent") == "640x480"
+    assert chromium.errors == []
