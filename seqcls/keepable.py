@@ -24,11 +24,13 @@ def keepable(image: Image, region: Region, gate: GateOptions) -> Image | None:
     calls "not ultrasound". With that part of the gate switched off all images count as ultrasound: somebody asked for
     it. ``image`` is (H, W) or (H, W, 3) BGR uint8. Raises GeometryError for an image of another size than the region's.
     """
-    if not region.is_found:
-        return None
-    if gate.enabled and gate.not_ultrasound and is_not_ultrasound(image, region):
-        return None
-    return Geometry().crop(image, region)
+    return Geometry().crop(image, region) if is_keepable(image, region, gate) else None
+
+
+def is_keepable(image: Image, region: Region, gate: GateOptions) -> bool:
+    """Whether ``keepable`` gives anything of the image, which may have been cropped by the region since."""
+    refused = gate.enabled and gate.not_ultrasound and region.is_found and is_not_ultrasound(image, region)
+    return region.is_found and not refused
 
 
 class TextWatch:

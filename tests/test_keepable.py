@@ -10,7 +10,7 @@ from support.screens import screen
 from seqcls.errors import GeometryError
 from seqcls.gate import GateOptions
 from seqcls.geometry import Region
-from seqcls.keepable import TextWatch, keepable
+from seqcls.keepable import TextWatch, is_keepable, keepable
 
 GATE = GateOptions()
 SCAN = screen("full", width=200, height=100, frames=1).images[0]
@@ -36,6 +36,7 @@ def test_without_a_region_nothing_is_kept_whatever_the_gate_says() -> None:
     nothing = Region(0, 0, 200, 100, 200, 100, kind="none", confidence=0.0)
     assert keepable(SCAN, nothing, GATE) is None
     assert keepable(SCAN, nothing, GateOptions(enabled=False)) is None
+    assert not is_keepable(SCAN, nothing, GATE) and is_keepable(SCAN, WHOLE, GATE)
     assert keepable(SCAN, WHOLE, GATE) is not None  # the whole image, stated or found
 
 

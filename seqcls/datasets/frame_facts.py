@@ -9,8 +9,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.gate import is_not_ultrasound
+from seqcls.gate import GateOptions, is_not_ultrasound
 from seqcls.geometry import Region
+from seqcls.keepable import is_keepable
 
 #: Channels so many levels apart are a colour; tinted gray maps lie below.
 _COLOURED = 60
@@ -35,7 +36,9 @@ class Seen(NamedTuple):
 def look_at(image: NDArray[np.uint8], region: Region) -> Seen:
     """``image`` (H, W) or (H, W, 3) BGR uint8, of the size that ``region`` was found in."""
     height, width = image.shape[:2]
-    return Seen(width, height, _colour(image, region), not is_not_ultrasound(image, region), region.is_found)
+    found = region.is_found
+    ultrasound = is_keepable(image, region, GateOptions()) if found else not is_not_ultrasound(image, region)
+    return Seen(width, height, _colour(image, region), ultrasound, found)
 
 
 def _colour(image: NDArray[np.uint8], region: Region) -> float:
@@ -63,6 +66,11 @@ class FrameFacts:
     found: NDArray[np.bool_]
     clips: ClipsKnown = "stated"
     unreadable: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> NDArray[np.bool_]:
+        """(N,) whether something of the frame may be shown: what ``keepable`` says of it."""
+        return self.found & self.ultrasound
 
     def of_rows(self, rows: NDArray[np.int64]) -> FrameFacts:
         """Of these frames only."""

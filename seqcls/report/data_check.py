@@ -63,7 +63,7 @@ def _pictures(check: DataCheck, rows: tuple[int, ...]) -> list[dict[str, str]]:
     for row in rows:
         clip, time_s = str(check.whole.clip[row]), float(check.whole.time_s[row])
         name = str(facts.name[row]) if facts is not None else f"{clip}, {time_s:.2f} s"
-        may = facts is None or bool(facts.found[row] and facts.ultrasound[row])
+        may = facts is None or bool(facts.shown[row])
         url = thumbnails_of([(0.0, check.whole.images[row])])[0].url if may else ""
         found.append({"name": name, "side": str(check.whole.split[row]), "url": url})
     return found

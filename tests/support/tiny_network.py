@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from numpy.typing import NDArray
+from support.scenes import pixels
 from torch import Tensor, nn
 
 from seqcls.models import file
@@ -63,6 +64,7 @@ def stand_in(setattr: Callable[[str, Any], None]) -> None:
     setattr("seqcls.training.train.build", build)
     setattr("seqcls.training.crossvalidation.GrayResNet", lambda outputs, **_: TinyNetwork(outputs))
     setattr("seqcls.models.file.write_model", write_model)
+    setattr("seqcls.training.embedding.embed", lambda images, on_progress=None: pixels(images))
 
 
 if __name__ == "__main__":
