@@ -120,10 +120,10 @@ def _show_all(table: FoldScores, header: ModelHeader, names: Pseudonyms | None) 
 def _write(shown: FoldTimeline, header: ModelHeader, folder: Path) -> None:
     from seqcls.exports.timeline_png import write_picture
     from seqcls.files.json_text import write_json
-    from seqcls.report.page import ReportOptions, write_report
+    from seqcls.report.page import GivenStrip, ReportOptions, write_report
 
-    hints = (HINT,) * len(shown.timeline.organs)
+    given = tuple(GivenStrip(name, intervals, HINT) for name, intervals in shown.label_strips().items())
     remark = "Scores of labelled frames alone, by a model that was trained without this clip. There are no pictures."
     write_picture(shown.labelled(), folder / "timeline.png")
-    write_report(shown.labelled(), folder / "report.html", ReportOptions(remarks=(remark,), header=header, hints=hints))
+    write_report(shown.timeline, folder / "report.html", ReportOptions(remarks=(remark,), header=header, given=given))
     write_json(folder / "fold.json", shown.to_dict())

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 import seqcls
 from seqcls.algebra.where import trees
 from seqcls.timeline import Timeline
+from seqcls.types import Interval
 
 #: Reasons are counted by 16 bits; no run has so many different ones.
 MAX_REASONS = 1 << 16
@@ -56,7 +57,7 @@ def page_data(timeline: Timeline, level: int = 6) -> PageData:
         "options": [asdict(one) for one in used.intervals],
         "reasons": reasons,
         "outline": outline(timeline),
-        "intervals": [_intervals(timeline, organ) for organ in timeline.organs],
+        "intervals": [interval_facts(timeline.of(organ)) for organ in timeline.organs],
         "made_of": trees(timeline),
         "where": list(timeline.where),
     }
@@ -96,10 +97,9 @@ def outline(timeline: Timeline) -> list[tuple[float, float]]:
     return [(round(x / one.width, 4), round(y / one.height, 4)) for x, y in corners]
 
 
-def _intervals(timeline: Timeline, organ: str) -> list[dict[str, Any]]:
-    return [
-        {name: value for name, value in asdict(interval).items() if name != "organ"} for interval in timeline.of(organ)
-    ]
+def interval_facts(intervals: Sequence[Interval]) -> list[dict[str, Any]]:
+    """Of one strip, which has its name elsewhere."""
+    return [{name: value for name, value in asdict(one).items() if name != "organ"} for one in intervals]
 
 
 def _differences(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -12,11 +12,21 @@ import seqcls
 from seqcls.files import write_text
 from seqcls.models.file import ModelHeader
 from seqcls.report.bundle import html_page, page_file
-from seqcls.report.data import page_data
+from seqcls.report.data import interval_facts, page_data
 from seqcls.report.facts import facts_about, summary
 from seqcls.report.thumbnails import Thumbnail
 from seqcls.text.foreign_text import for_terminal
 from seqcls.timeline import Timeline
+from seqcls.types import Interval
+
+
+@dataclass(frozen=True, slots=True)
+class GivenStrip:
+    """A strip that the page shows as it is. hint: what is said below it."""
+
+    name: str
+    intervals: tuple[Interval, ...]
+    hint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +41,8 @@ class ReportOptions:
     """What else a reader must know of the report."""
     header: ModelHeader | None = None
     """Of the model's file, where that is at hand."""
-    hints: tuple[str, ...] = ()
-    """Of the organs without scores, what is said below their strips; by default that ``where`` made them."""
+    given: tuple[GivenStrip, ...] = ()
+    """Strips below those of the organs that the sliders do not change, such as labels."""
 
 
 def report_html(timeline: Timeline, options: ReportOptions | None = None) -> str:
@@ -47,8 +57,11 @@ def report_html(timeline: Timeline, options: ReportOptions | None = None) -> str
         "summary": summary(timeline),
         "about": facts_about(timeline, options.header),
     }
-    if options.hints:
-        facts["hints"] = [*[None] * len(timeline.scored_organs), *options.hints]
+    if options.given:
+        facts["organs"] = [*timeline.organs, *(strip.name for strip in options.given)]
+        facts["given"] = [interval_facts(strip.intervals) for strip in options.given]
+        facts["intervals"] = [*facts["intervals"], *facts["given"]]
+        facts["hints"] = [*[None] * len(timeline.organs), *(strip.hint for strip in options.given)]
     title = for_terminal(timeline.source.title)
     body = filled(page_file("report.html"), title=title, disclaimer=seqcls.DISCLAIMER)
     return html_page(title, body, "report.js", ["page.css"], {"run-facts": facts, "run-numbers": data.block})

@@ -7,7 +7,6 @@ Only labelled frames were scored. Each stretch between them is one row without s
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -42,16 +41,19 @@ class FoldTimeline:
     frames: tuple[FrameMetrics, ...]
     intervals: tuple[IntervalMetrics, ...]
 
+    def label_strips(self) -> dict[str, tuple[Interval, ...]]:
+        """For each organ the labelled states, under a name of their own."""
+        named = ((f"{organ} (labels)", codes) for organ, codes in zip(self.timeline.organs, self.codes.T, strict=True))
+        return {name: _label_strip(name, codes, self.timeline) for name, codes in named}
+
     def labelled(self) -> Timeline:
-        """The same timeline with a strip of labels for each organ, which has no scores."""
-        timeline = self.timeline
-        strips = {f"{organ} (labels)": codes for organ, codes in zip(timeline.organs, self.codes.T, strict=True)}
-        made = [one for name, codes in strips.items() for one in _label_strip(name, codes, timeline)]
+        """The same timeline with these strips as further organs, which have no scores; to be drawn, not to be kept."""
+        timeline, strips = self.timeline, self.label_strips()
         return replace(
             timeline,
             organs=(*timeline.organs, *strips),
-            intervals=(*timeline.intervals, *made),
-            where=tuple(f"{name} = as labelled" for name in strips),
+            intervals=(*timeline.intervals, *(one for own in strips.values() for one in own)),
+            where=tuple(strips),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -165,11 +167,11 @@ def _clip_intervals(timeline: Timeline, codes: NDArray[np.int8], organ: str) -> 
     )
 
 
-def _label_strip(name: str, codes: NDArray[np.int8], timeline: Timeline) -> Sequence[Interval]:
+def _label_strip(name: str, codes: NDArray[np.int8], timeline: Timeline) -> tuple[Interval, ...]:
     states: dict[int, State] = {1: "present", 0: "absent", -1: "unknown"}
     found = [
         Interval(name, state, start_s, end_s, -1, -1, math.nan, math.nan, NOT_LABELLED if code < 0 else "")
         for code, state in states.items()
         for start_s, end_s in spans_of(codes == code, timeline.scores.time_s, timeline.end_s)
     ]
-    return sorted(found, key=lambda one: one.start_s)
+    return tuple(sorted(found, key=lambda one: one.start_s))

@@ -3,7 +3,8 @@ import { IntervalBuilder, firstFrom, intervalsFromEvents } from "./intervals.js"
 import { drained, smoothedInPieces } from "./smoothing.js";
 import { madeOfOthers } from "./where.js";
 
-// {smooth, intervals}: scores of each organ that has some, intervals of these and of those that are made of them.
+// {smooth, intervals}: scores of each organ that has some, intervals of these, of those that are made of them, and those
+// that are given and stay (labels).
 // options: one set per organ that has scores.
 // smooth: these scores, smoothed so already.
 export function replay(run, smoothing, options, smooth = smoothedOf(run, smoothing)) {
@@ -12,7 +13,7 @@ export function replay(run, smoothing, options, smooth = smoothedOf(run, smoothi
     const events = eventsOf(run, scores, gapRows, options[organ]);
     return intervalsFromEvents(events, run.shown_s, run.index, scores, run.end_s);
   });
-  return { smooth, intervals: [...intervals, ...madeOfOthers(run, intervals)] };
+  return { smooth, intervals: [...intervals, ...madeOfOthers(run, intervals), ...(run.given ?? [])] };
 }
 
 // The smoothed scores alone; in pieces, for a page that is to answer meanwhile.
