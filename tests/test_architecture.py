@@ -60,7 +60,7 @@ IMPORTS: dict[str, set[str]] = {
     "exports": {"palette", "text", "third_party", "errors", "files", "types", "pauses", "timemap", "sources", "timeline", "algebra", "frame_states", "rendering", "PIL", "pydicom"},
     "journal": {"text", "errors", "files", "types", "intervals", "pauses", "smoothing", "geometry", "novelty", "sources", "postprocess", "timeline", "reprocess"},
     "pseudonyms": {"text", "errors", "files", "types", "sources", "timeline", "datasets"},
-    "report": {"text", "files", "pauses", "geometry", "sources", "gate", "models", "keepable", "timeline", "algebra", "preprocess", "datasets", "rendering", "cv2"},
+    "report": {"text", "files", "types", "pauses", "geometry", "sources", "gate", "models", "keepable", "timeline", "algebra", "preprocess", "datasets", "rendering", "cv2"},
     "bench": {"errors", "prefetch", "files", "types", "geometry", "sources", "gate", "engines", "doctor", "preprocess", "scoring", "detector"},
     "deidentify": {"third_party", "errors", "files", "types", "burnt_in_text", "geometry", "sources", "gate", "preprocess", "rendering", "pseudonyms", "PIL", "dicomanonymizer", "pydicom"},
     "evaluation": {"palette", "text", "third_party", "errors", "files", "types", "geometry", "sources", "models", "timeline", "datasets", "reprocess", "detector", "exports", "scipy", "sklearn"},
