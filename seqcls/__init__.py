@@ -69,12 +69,13 @@ if TYPE_CHECKING:
     from seqcls.models.file import ModelHeader
     from seqcls.models.operating_curve import OperatingPoint
     from seqcls.models.trained_on import TrainedOn
+    from seqcls.novelty import Novelty
     from seqcls.rendering.cut import Cut, write_cuts
     from seqcls.rendering.overlay import write_overlay
     from seqcls.rendering.proxy import Proxy, write_proxy
     from seqcls.reprocess import replay
     from seqcls.sources import Source, open_source
-    from seqcls.timeline import Provenance, Sampling, Timeline
+    from seqcls.timeline import NoveltyUse, Provenance, Sampling, Timeline
     from seqcls.timemap import TimeMap
 
 __version__ = "0.1.0"
@@ -102,6 +103,8 @@ _MODULES = {
     "TimeMap": "timemap",
     "Timeline": "timeline",
     "TrainedOn": "models.trained_on",
+    "Novelty": "novelty",
+    "NoveltyUse": "timeline",
     "export": "exports",
     "load": "detector",
     "open_live": "feeds.open",
@@ -134,6 +137,8 @@ __all__ = [  # noqa: RUF022 - what one begins with comes first
     "ModelHeader",
     "OperatingPoint",
     "TrainedOn",
+    "Novelty",
+    "NoveltyUse",
     # options
     "SmoothingOptions",
     "IntervalOptions",

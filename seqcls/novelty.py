@@ -94,7 +94,10 @@ class Novelty:
         return found
 
     def scores(self, features: NDArray[np.floating]) -> NDArray[np.float32]:
-        """(N,) novelty of (N, D) features, 0 to 1: 0.5 at the limit, 0.8 at twice the limit."""
+        """(N,) novelty of (N, D) features, 0 to 1: 0.5 at the limit, 0.8 at twice the limit.
+
+        Raises ValueError for another D.
+        """
         squared = (self.distances(features) / self.limit) ** 2
         result: NDArray[np.float32] = (squared / (1 + squared)).astype(np.float32)
         return result

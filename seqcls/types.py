@@ -308,9 +308,8 @@ class ScoreTable:
 
     ``index`` (T,) int64, ``time_s`` and ``duration_s`` (T,) float64, ``raw`` and ``smooth`` (T, K) float32 with rows of
     NaN where a frame cannot be judged; ``reason`` holds T strings, empty where it can. ``measured`` (T,) bool is False
-    where a frame's raw score was inferred from other frames' (adaptive sampling). ``novelty`` (T,) float32 is that of
-    the frames before it is averaged, NaN where there is none, and None where the model tells none at all; a frame that
-    is unlike training keeps its raw scores.
+    where a frame's raw score was inferred from other frames' (adaptive sampling). A frame
+    that is unlike training keeps its raw scores.
     """
 
     organs: tuple[str, ...]
@@ -322,6 +321,7 @@ class ScoreTable:
     reason: tuple[str, ...]
     measured: NDArray[np.bool_]
     novelty: NDArray[np.float32] | None = None
+    """(T,) of each frame, before it is averaged; NaN where there is none. None where the model tells none at all."""
 
     def frame_counts(self, dropped: int = 0) -> FrameCounts:
         """Where these frames went, with others that were ``dropped``. Raises UsageError for fewer than none."""

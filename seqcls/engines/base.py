@@ -49,7 +49,10 @@ class Engine(Protocol):
         ...
 
     def answers(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, S, S) uint8 to (N, K + 1): the same, and the novelty. Only where the header has one; raises as scores."""
+        """(N, S, S) uint8 to (N, K + 1): the same, and the novelty. Only where the header has one.
+
+        Raises EngineError as ``scores`` does.
+        """
         ...
 
 

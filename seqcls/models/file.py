@@ -133,7 +133,7 @@ class ModelHeader:
     ) -> NDArray[np.float32]:
         """(N, K + 1) float32: the probabilities of logits (N, K), and the novelty of features (N, D).
 
-        Of a model without novelty: ValueError.
+        Raises ValueError for a model without novelty.
         """
         if self.novelty is None:
             raise ValueError("this model knows nothing of its training frames")
