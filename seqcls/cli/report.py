@@ -19,6 +19,7 @@ from seqcls.cli.results import read_run_with_progress, remedy
 from seqcls.errors import DataError, GeometryError, SeqclsError, SourceError, UsageError, one_line
 from seqcls.files import is_file
 from seqcls.files.output_lock import only_writer
+from seqcls.files.without_folders import without_folders
 from seqcls.text.foreign_text import for_terminal
 from seqcls.text.wording import count_of
 
@@ -176,7 +177,7 @@ class RunPages:
         """A clip without a timeline."""
         from seqcls.report.index import ClipSummary
 
-        self._clips.append(ClipSummary(console.shown(title), "", console.shown(why), {}))
+        self._clips.append(ClipSummary(console.shown(title), "", console.shown(without_folders(why)), {}))
 
     def write_index(self) -> None:
         from seqcls.report.index import write_index
@@ -220,7 +221,7 @@ def _write_many(runs: list[Path], target: Path, header: ModelHeader | None, name
     clips, failures = list["ClipSummary"](), Failures()
 
     def list_failure(run: Path, error: SeqclsError) -> None:
-        clips.append(ClipSummary(console.shown(run.name), "", console.shown(one_line(error)), {}))
+        clips.append(ClipSummary(console.shown(run.name), "", console.shown(without_folders(one_line(error))), {}))
 
     with closing(DecoderPool()) as pool, console.progress("reports", len(runs), "runs") as advance:
         for number, run in enumerate(runs, 1):

@@ -30,6 +30,7 @@ from seqcls.evaluation.metrics import Estimate, bootstrap, ratio
 from seqcls.exports import read_run
 from seqcls.exports.run_folders import TIMELINE, runs_in
 from seqcls.files import nfc
+from seqcls.files.without_folders import without_folders
 from seqcls.sources import open_source
 from seqcls.text.wording import count_of
 from seqcls.timeline import Timeline
@@ -109,8 +110,8 @@ class Agreement:
     messages: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
+        """For JSON; messages without folders."""
+        return {**asdict(self), "messages": [without_folders(message) for message in self.messages]}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -94,6 +94,7 @@ def test_clips_meet_by_path_else_by_a_name_that_is_clear() -> None:
         agree(reading("a", file="x/clip.mp4", liver=strip), two)
     one = agree(reading("a", file="y/clip.mp4", liver=strip), two)
     assert one.messages == ("1 clip of one reading alone, such as z/clip.mp4: left out",)
+    assert one.to_dict()["messages"] == ["1 clip of one reading alone, such as clip.mp4: left out"]
 
 
 def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
