@@ -43,6 +43,7 @@ OPTIONAL = {
     "opentimelineio": ("opentimelineio", "pip install 'seqcls[editing]'", "timelines of video editors"),
     "otio-cmx3600-adapter": ("otio_cmx3600_adapter", "pip install 'seqcls[editing]'", "EDL"),
     "otio-fcp-adapter": ("otio_fcp_adapter", "pip install 'seqcls[editing]'", "Final Cut Pro XML"),
+    "captum": ("", "pip install 'seqcls[explain]'", "what the network looked at"),
     "highdicom": ("", "pip install 'seqcls[dicom-sr]'", "DICOM structured reports"),
 }
 OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")

@@ -166,7 +166,7 @@ CAREFULLY = {
     "convert": {"nncf", "onnx", "onnxruntime"},
     "deidentify": {"pydicom"},
     "engines": {"onnx", "onnxruntime", "openvino"},
-    "evaluation": {"matplotlib"},
+    "evaluation": {"captum", "matplotlib", "torch"},
     "exports": {"highdicom", "matplotlib", "opentimelineio", "pyarrow", "pydicom"},
     "models": {"onnx", "torchvision"},
     "notebook": {"pandas"},

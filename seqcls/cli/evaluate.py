@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from seqcls.cli import console, options
 from seqcls.cli.agree import show_agreements
-from seqcls.cli.evaluation_table import show_evaluation
+from seqcls.cli.evaluation_table import show_comparison, show_evaluation
 from seqcls.cli.extract import labelled_clips
 from seqcls.cli.options import INPUT, OUTPUT, Panel
 from seqcls.errors import DataError, UsageError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from seqcls.evaluation.agreement import Agreement, Reading
     from seqcls.evaluation.clip_truth import ClipTruth
     from seqcls.evaluation.evaluate import Evaluation
+    from seqcls.evaluation.extras import Extras
     from seqcls.pseudonyms import Pseudonyms
 
 FIGURES = Panel("Figures: how they are made")
@@ -63,6 +65,10 @@ def evaluate(
         Path | None,
         INPUT("FILE", "Labels of a second reader of the same clips: how far both agree stands beside the model."),
     ] = None,
+    against: Annotated[
+        Path | None,
+        FIGURES("MODEL", "Compare with this model on the same data: every difference, by a paired bootstrap."),
+    ] = None,
     collar: Annotated[
         float, FIGURES("SECONDS", "Event F1: by how much a presence may begin or end earlier or later.")
     ] = 0.2,
@@ -71,7 +77,10 @@ def evaluate(
     output: Annotated[
         Path | None,
         OUTPUT(
-            "DIR", "Also write evaluation.json, curves, a model card and a CLAIM checklist there.", "-o", "--output"
+            "DIR",
+            "Also write a page, evaluation.json, curves, a model card and a CLAIM checklist there.",
+            "-o",
+            "--output",
         ),
     ] = None,
     hash_names: options.HashNames = None,
@@ -80,6 +89,8 @@ def evaluate(
     """Run a model on labelled clips or frames: metrics by frame and by presence, with confidence intervals over
     patients."""
     from seqcls.detector import load
+    from seqcls.evaluation.compare import compare
+    from seqcls.evaluation.extras import Extras
     from seqcls.evaluation.files import Evaluated, evaluation_paths, write_evaluation
     from seqcls.models.digest import weights_digest
     from seqcls.models.file import read_header
@@ -89,28 +100,93 @@ def evaluate(
     if second is not None and labels is None:
         raise UsageError("--second goes with clips and their --labels")
     header = read_header(model)
-    names = options.pseudonyms(hash_names, [data], [model, labels, output])
+    if against is not None:
+        read_header(against)
+    names = options.pseudonyms(hash_names, [data], [model, against, labels, output])
     with only_writer(output, is_folder=True):
         if output is not None:
             options.check_outputs(*evaluation_paths(output), overwrite=overwrite)
-        opened = partial(load, model, device=device, precision=precision)
-        beside: list[Agreement] = []
-        if labels is None:
-            evaluation = _of_frames(opened, data, part, names)
-        else:
-            found = labelled_clips(data, labels, patients, outside=outside, names=names)
-            reader = None if second is None else _second_reader(second, names)
-            evaluation = _of_clips(opened(), found, collar)
-            beside = [] if reader is None else _agreements(evaluation, [clip for _, clip in found], reader)
+        opened = partial(load, device=device, precision=precision)
+        found = None if labels is None else labelled_clips(data, labels, patients, outside=outside, names=names)
+        measure = partial(_measure, data=data, part=part, clips=found, collar_s=collar, names=names)
+        measured = measure(opened, model)
+        evaluation, extras = measured.evaluation, Extras()
+        if against is not None:
+            other = measure(opened, against).evaluation
+            compared = compare(evaluation, other, collar_s=collar)
+            extras = replace(extras, against=against.name, comparison=compared)
+        if second is not None:
+            agreements = _agreements(evaluation, [clip for _, clip in found or ()], _second_reader(second, names))
+            extras = replace(extras, agreements=agreements)
         show_evaluation(evaluation)
-        if beside:
-            show_agreements(beside)
+        show_comparison(extras.comparison, extras.against)
+        if extras.agreements:
+            show_agreements(extras.agreements)
         if output is not None:
             if names is not None:
                 evaluation = evaluation.hidden_by(names.hide)
+            extras = _with_worst(extras, evaluation, measured, model)
+            for remark in extras.remarks:
+                console.notify(remark)
             made = Evaluated(header=header, name=model.name, digest=weights_digest(model))
-            for path in write_evaluation(evaluation, made, output, beside):
+            for path in write_evaluation(evaluation, made, output, extras):
                 console.notify(f"wrote {path}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Measured:
+    """An evaluation, and where its images are: the clips by their names, or those of the frames of a folder."""
+
+    evaluation: Evaluation
+    paths: Mapping[str, Path]
+    images: NDArray[np.uint8] | None = None
+    extracted: bool = False
+
+
+def _measure(
+    opened: Callable[[Path], Detector],
+    model: Path,
+    *,
+    data: Path,
+    part: str,
+    clips: Sequence[tuple[Path, ClipLabels]] | None,
+    collar_s: float,
+    names: Pseudonyms | None,
+) -> _Measured:
+    if clips is None:
+        return _of_frames(partial(opened, model), data, part, names)
+    evaluation = _of_clips(opened(model), clips, collar_s)
+    return _Measured(evaluation=evaluation, paths={labels.file: path for path, labels in clips})
+
+
+def _with_worst(extras: Extras, evaluation: Evaluation, measured: _Measured, model: Path) -> Extras:
+    """With the worst clips and frames, what may be shown of these, and what the network looked at."""
+    from seqcls.evaluation.explain import grad_cam, why_not
+    from seqcls.evaluation.worst import images_of_clips, images_of_folder, worst_clips, worst_frames
+    from seqcls.models.file import read_header
+
+    frames = worst_frames(evaluation.frames)
+    if measured.images is None:
+        images = images_of_clips(frames, evaluation.clips, measured.paths, read_header(model).geometry)
+    else:
+        images = images_of_folder(frames, measured.images, extracted=measured.extracted)
+    shown = [images.get((one.clip, one.index)) for one in frames]
+    frames = tuple(
+        one if pair is None else replace(one, image=pair[0], inside=pair[1])
+        for one, pair in zip(frames, shown, strict=True)
+    )
+    extras = replace(extras, clips=worst_clips(evaluation), frames=frames)
+    rows = [at for at, one in enumerate(frames) if one.image is not None]
+    if not rows:
+        return extras
+    why = why_not(model)
+    if why:
+        return replace(extras, remarks=(*extras.remarks, why))
+    columns = [evaluation.frames.organs.index(frames[at].organ) for at in rows]
+    heats: list[NDArray[np.float32] | None] = [None] * len(frames)
+    for at, heat in zip(rows, grad_cam(model, np.stack([shown[at][0] for at in rows]), columns), strict=True):  # type: ignore[index]
+        heats[at] = heat
+    return replace(extras, heats=heats)
 
 
 def _of_clips(detector: Detector, clips: Sequence[tuple[Path, ClipLabels]], collar_s: float) -> Evaluation:
@@ -128,7 +204,7 @@ def _of_clips(detector: Detector, clips: Sequence[tuple[Path, ClipLabels]], coll
         return evaluate_clips(detector, clips, collar_s=collar_s, on_clip=show)
 
 
-def _of_frames(opened: Callable[[], Detector], data: Path, part: str, names: Pseudonyms | None) -> Evaluation:
+def _of_frames(opened: Callable[[], Detector], data: Path, part: str, names: Pseudonyms | None) -> _Measured:
     from seqcls.datasets.dataset import labelled_organs, load_frames
     from seqcls.evaluation.evaluate import evaluate_frames
 
@@ -155,7 +231,9 @@ def _of_frames(opened: Callable[[], Detector], data: Path, part: str, names: Pse
     if not chosen.any():
         raise DataError(f"{data} holds no frame for {part}")
     evaluation = evaluate_frames(detector, frames, np.flatnonzero(chosen))
-    return replace(evaluation, notes=(*frames.messages, *evaluation.notes))
+    evaluation = replace(evaluation, notes=(*frames.messages, *evaluation.notes))
+    extracted = (data / "frames.csv").is_file()
+    return _Measured(evaluation=evaluation, paths={}, images=frames.images, extracted=extracted)
 
 
 def _second_reader(path: Path, names: Pseudonyms | None) -> Reading:

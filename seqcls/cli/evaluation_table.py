@@ -14,6 +14,7 @@ from seqcls.evaluation.metric_names import FRAME_ROWS, INTERVAL_ROWS, Metric
 from seqcls.text.wording import count_of, cut
 
 if TYPE_CHECKING:
+    from seqcls.evaluation.compare import OrganComparison
     from seqcls.evaluation.evaluate import Evaluation, Subgroup
     from seqcls.evaluation.organ_metrics import OrganMetrics
 
@@ -32,6 +33,27 @@ def show_evaluation(evaluation: Evaluation) -> None:
         out.print(subgroup_table([group for group in evaluation.subgroups if group.by == by], by))
     for message in evaluation.messages:
         console.warn(message)
+
+
+def show_comparison(comparison: Sequence[OrganComparison], against: str) -> None:
+    """A table per organ: both values, and their difference with its interval."""
+    from seqcls.evaluation.metrics import refusal
+
+    out = console.results()
+    for one in comparison:
+        why = refusal(one.patients)
+        rows = []
+        for metric in (*FRAME_ROWS, *INTERVAL_ROWS):
+            difference = one.difference.get(metric.name)
+            if difference is not None:
+                interval = "" if math.isnan(difference.low + difference.high) else metric.change_range(difference)
+                values = metric.shown(one.first[metric.name]), metric.shown(one.second[metric.name])
+                rows.append((metric.title, *values, metric.change(difference.value), interval))
+        heads = ("", "model", "against", "change", "95 % interval")
+        out.print(console.literal(f"{one.organ} against {against}", "bold"))
+        out.print(Text(f"95 % intervals {why}" if why else f"paired bootstrap over {one.patients} patients"))
+        width = len(heads) - bool(why)
+        out.print(Group(tables.table(heads[:width], [row[:width] for row in rows]), Text("")))
 
 
 def organ_table(organ: OrganMetrics) -> RenderableType:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from seqcls.evaluation.metrics import Estimate
     from seqcls.evaluation.organ_metrics import OrganMetrics
 
 
@@ -26,6 +27,14 @@ class Metric:
         if math.isnan(value):
             return "-"
         return f"{100 * value:.{self.digits}f} %" if self.percent else f"{value:.{self.digits}f}"
+
+    def change(self, value: float) -> str:
+        """A difference, with its sign."""
+        return self.shown(value) if math.isnan(value) else f"{'+' if value >= 0 else '−'}{self.shown(abs(value))}"
+
+    def change_range(self, estimate: Estimate) -> str:
+        """The interval of a difference."""
+        return f"{self.change(estimate.low)} to {self.change(estimate.high)}"
 
     def count(self, organ: OrganMetrics) -> str:
         return "" if self.counted is None else self.counted(organ)

@@ -42,15 +42,14 @@ def organ_metrics(
         frames.score[rows, column],
         frames.thresholds[column],
     )
-    kept = _labelled(clips, column)
-    counts = [clip.counts(column, collar_s) for clip in kept]
+    counted = with_counts(clips, column, collar_s)
     patients = len(patients_of(frames, column))
     return OrganMetrics(
         organ=frames.organs[column],
         patients=patients,
         frames=frame_metrics(truth, score, threshold=threshold),
-        intervals=pooled(counts, collar_s) if clips else None,
-        spread=estimates(tallies_of(frames, column, list(zip(kept, counts, strict=True))), patients),
+        intervals=pooled([counts for _, counts in counted], collar_s) if clips else None,
+        spread=estimates(tallies_of(frames, column, counted), patients),
     )
 
 
@@ -75,5 +74,7 @@ def patients_of(frames: ScoredFrames, column: int) -> NDArray[np.str_]:
     return np.unique(frames.patient[frames.codes[:, column] != IGNORE])
 
 
-def _labelled(clips: Sequence[ClipTruth], column: int) -> list[ClipTruth]:
-    return [clip for clip in clips if (clip.codes[:, column] != IGNORE).any()]
+def with_counts(clips: Sequence[ClipTruth], column: int, collar_s: float) -> list[tuple[ClipTruth, ClipCounts]]:
+    """The clips that are labelled for the organ, with what each adds to its interval metrics."""
+    labelled = (clip for clip in clips if (clip.codes[:, column] != IGNORE).any())
+    return [(clip, clip.counts(column, collar_s)) for clip in labelled]

@@ -40,8 +40,13 @@ def test_evaluate_compares_with_labels(seqcls: Seqcls, trained: Trained) -> None
 
 
 def test_frames_are_evaluated_as_clips_are(seqcls: Seqcls, trained: Trained) -> None:
-    done = seqcls("evaluate", trained.model, trained.data, "--part", "all", "-o", "frames", "--precision", "fp32")
+    done = seqcls(
+        "evaluate", trained.model, trained.data, "--part", "all", "-o", "frames", "--precision", "fp32",
+        "--against", trained.model,
+    )  # fmt: skip
     assert done.code == 0, done.err
+    assert "node against node.safetensors" in done.out and "+0.0000" in done.out
+    assert Path("frames/evaluation.html").is_file() and Path("frames/model-card.md").is_file()
     body = json.loads(Path("frames/evaluation.json").read_text(encoding="utf-8"))
     (organ,) = body["organs"]
     assert f"{organ['frames']['count']} of {organ['frames']['count']} frames of the folder were trained on" in done.out
