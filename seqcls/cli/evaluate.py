@@ -112,7 +112,7 @@ def evaluate(
         measured = measure(opened, model)
         evaluation, extras = measured.evaluation, Extras()
         if against is not None:
-            other = measure(opened, against).evaluation
+            other = measure(opened, against, quiet=True).evaluation
             compared = compare(evaluation, other, collar_s=collar)
             extras = replace(extras, against=against.name, comparison=compared)
         if second is not None:
@@ -152,10 +152,12 @@ def _measure(
     clips: Sequence[tuple[Path, ClipLabels]] | None,
     collar_s: float,
     names: Pseudonyms | None,
+    quiet: bool = False,
 ) -> _Measured:
+    """``quiet``: without a line for each clip."""
     if clips is None:
         return _of_frames(partial(opened, model), data, part, names)
-    evaluation = _of_clips(opened(model), clips, collar_s)
+    evaluation = _of_clips(opened(model), clips, collar_s, quiet=quiet)
     return _Measured(evaluation=evaluation, paths={labels.file: path for path, labels in clips})
 
 
@@ -189,8 +191,9 @@ def _with_worst(extras: Extras, evaluation: Evaluation, measured: _Measured, mod
     return replace(extras, heats=heats)
 
 
-def _of_clips(detector: Detector, clips: Sequence[tuple[Path, ClipLabels]], collar_s: float) -> Evaluation:
-    """With a line for each clip."""
+def _of_clips(
+    detector: Detector, clips: Sequence[tuple[Path, ClipLabels]], collar_s: float, *, quiet: bool
+) -> Evaluation:
     from seqcls.evaluation.evaluate import evaluate_clips
 
     out = console.results()
@@ -199,7 +202,8 @@ def _of_clips(detector: Detector, clips: Sequence[tuple[Path, ClipLabels]], coll
 
         def show(truth: ClipTruth) -> None:
             advance(next(counted))
-            out.print(clip_line(truth))
+            if not quiet:
+                out.print(clip_line(truth))
 
         return evaluate_clips(detector, clips, collar_s=collar_s, on_clip=show)
 

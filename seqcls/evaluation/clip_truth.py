@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +19,8 @@ from seqcls.timeline import Timeline
 from seqcls.types import TIME_TOLERANCE_S
 
 PRESENT, ABSENT, IGNORE = 1, 0, -1
+#: Readers leave out what is neither here nor there, around a begin: of a longer stretch nobody knows when it came.
+MAX_MARGIN_S = 2.0
 _CODES = {"present": PRESENT, "absent": ABSENT, "ignore": IGNORE, None: IGNORE}
 
 
@@ -78,17 +81,20 @@ class ClipTruth:
         return spans_of(self.codes[:, column] == code, self.timeline.scores.time_s, self.timeline.end_s)
 
     def _delays(self, column: int) -> list[float]:
-        """For each labelled begin, behind a labelled absence, of a presence that was found: the seconds until a live
-        run would have been certain that the organ is in view."""
+        """For each labelled begin of a presence that was found: the seconds until a live run would have been certain
+        that the organ is in view. Only behind a labelled absence, or at most MAX_MARGIN_S after one."""
         timeline = self.timeline
         organ = timeline.organs[column]
         final_s = {e.start_s: e.final_s for e in events_of(timeline) if e.organ == organ and e.state == "present"}
         found = [(i.start_s, i.end_s) for i in timeline.of(organ, "present")]
-        absences_end_s = {end_s for _, end_s in self._labelled(column, ABSENT)}
+        absences_end_s = [end_s for _, end_s in self._labelled(column, ABSENT)]
+        presences_end_s = [end_s for _, end_s in self._labelled(column, PRESENT)]
         delays = []
         for presence in self._labelled(column, PRESENT):
             first = next((one for one in found if _overlap(one, presence) > TIME_TOLERANCE_S), None)
-            if presence[0] in absences_end_s and first is not None and first[0] in final_s:
+            before_s = max((end_s for end_s in absences_end_s if end_s <= presence[0]), default=-math.inf)
+            is_first = not any(before_s <= end_s <= presence[0] for end_s in presences_end_s)
+            if is_first and presence[0] - before_s <= MAX_MARGIN_S and first is not None and first[0] in final_s:
                 delays.append(final_s[first[0]] - presence[0])
         return delays
 

@@ -139,6 +139,10 @@ def test_the_time_that_is_unknown_and_the_delay() -> None:
     assert organ.intervals.unknown_share == pytest.approx(0.2 / 1.8)
     assert organ.intervals.delays == 1 and organ.spread["delay_median_s"].value == pytest.approx(counts.delay_s[0])
     assert truth("PPPP......", "PPPP......").counts(0, 0.2).delay_s == ()  # it may have been there before the clip
+    margin = truth("......PPPPPP....PPPP", "....iiPPPPPP....iPPP").counts(0, 0.2).delay_s
+    assert len(margin) == 2 and margin[0] > 0 > margin[1] - 0.3  # left out by a reader around the begin
+    long = truth("." * 30 + "PPPP", "...." + "i" * 26 + "PPPP")
+    assert long.counts(0, 0.2).delay_s == ()  # nobody knows when it came
 
 
 def test_an_organ_without_labels_is_left_out() -> None:

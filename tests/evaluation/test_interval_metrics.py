@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import random
+import sys
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,7 +24,12 @@ from seqcls.evaluation.interval_metrics import (
     segmental_f1,
     spans_of,
 )
+from seqcls.evaluation.metrics import ratio
 from seqcls.types import TIME_TOLERANCE_S
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+
+import event_f1_by_sed_eval as event_cases
 
 
 def clip(
@@ -135,6 +143,44 @@ EVENTS = {
 @pytest.mark.parametrize(("truth", "prediction", "ignore", "expected"), EVENTS.values(), ids=EVENTS.keys())
 def test_event_f1(truth: list, prediction: list, ignore: list, expected: float) -> None:
     assert event_f1([clip(truth, prediction, ignore)]) == pytest.approx(expected, nan_ok=True)
+
+
+def sed_eval_hits(truth: list, prediction: list, collar_s: float) -> int:
+    """sed_eval 0.2.1's ``EventBasedMetrics`` written out: a matrix of hits, and the largest matching in it."""
+    hits = [
+        [
+            k
+            for k, (start, end) in enumerate(truth)
+            if abs(start - found[0]) <= collar_s and abs(end - found[1]) <= max(collar_s, 0.5 * (end - start))
+        ]
+        for found in prediction
+    ]
+    taken: dict[int, int] = {}
+
+    def augment(at: int, tried: set[int]) -> bool:
+        for k in hits[at]:
+            if k not in tried:
+                tried.add(k)
+                if k not in taken or augment(taken[k], tried):
+                    taken[k] = at
+                    return True
+        return False
+
+    return sum(augment(at, set()) for at in range(len(prediction)))
+
+
+def test_event_f1_is_sed_evals_on_random_cases() -> None:
+    """scripts/event_f1_by_sed_eval.py asks sed_eval itself."""
+    chance = random.Random(0)
+    values = set()
+    for number in range(150):
+        truth = event_cases.spans(chance)
+        prediction, collar_s = event_cases.moved(chance, truth), event_cases.COLLARS[number % 3]
+        value = event_f1([clip(truth, prediction, end_s=20.0)], collar_s=collar_s)
+        pairs = sed_eval_hits(truth, prediction, collar_s)
+        assert value == pytest.approx(ratio(2 * pairs, len(truth) + len(prediction)), nan_ok=True)
+        values.add(round(value, 3))
+    assert len(values) > 20
 
 
 def test_event_f1_with_other_collars() -> None:
