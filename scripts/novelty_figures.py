@@ -24,14 +24,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls.bench import measure, scoring
 from seqcls.datasets.dataset import load_frames
+from seqcls.engines import open_engine
 from seqcls.engines.base import Forward
 from seqcls.engines.openvino_engine import forward_of
 from seqcls.engines.openvino_graph import build
 from seqcls.errors import SeqclsError
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry
-from seqcls.models.file import ModelHeader, read_model
+from seqcls.models.file import ModelHeader, Tensors, read_model
 from seqcls.models.folded import network
 from seqcls.novelty import STAGE, Novelty, unlike_rows
 from seqcls.preprocess import PreprocessedFrame, Preprocessor
@@ -102,11 +104,27 @@ def refitted(header: ModelHeader, forward: Forward, data: Path, patients: str, m
     return novelty
 
 
+def show_cost(header: ModelHeader, tensors: Tensors, novelty: Novelty, images: int = 60) -> None:
+    """Frames per second one at a time, as a live run scores them, with the novelty and without it, in turns."""
+    size = header.geometry.size
+    drawn = np.random.default_rng(0).integers(0, 256, (images, size, size), np.uint8)
+    engines = {
+        name: open_engine((replace(header, novelty=known), tensors), engine="openvino")
+        for name, known in (("without novelty", None), ("with novelty", novelty))
+    }
+    results = measure([scoring(name, engine, drawn, batch_size=1) for name, engine in engines.items()], repeats=9)
+    for result in results:
+        print(f"{result.name:<24}{result.median:>8.1f} frames/s")
+    ratios = [with_it / without for without, with_it in zip(*(result.rates for result in results), strict=True)]
+    print(f"{'speed with / without':<24}{np.median(ratios):>8.3f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
     parser.add_argument("--same", action="append", default=[], metavar="KIND=PATTERN")
     parser.add_argument("--stranger", action="append", default=[], metavar="KIND=PATTERN")
+    parser.add_argument("--cost", action="store_true", help="how much slower it makes a frame")
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--refit", type=Path, metavar="DATA")
@@ -120,6 +138,8 @@ def main() -> None:
         novelty = refitted(header, forward, asked.refit, asked.patients, asked.most)
     if novelty is None:
         sys.exit(f"{asked.model} knows nothing of its training frames; add --refit DATA")
+    if asked.cost:
+        show_cost(header, tensors, novelty)
     organs, onset = len(header.organs), np.array([one.onset for one in header.intervals])
     print(f"limit {novelty.limit:.3f}, by {novelty.held_out}: {novelty.false_alarms:.2%} of them beyond it")
     print(f"{'kind':<24}{'clips':>6}{'frames':>8}{'unlike':>9}{'worst clip':>12}{'median':>8}{'present without':>17}")

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from seqcls import __version__
 from seqcls.detector import DECODED_AHEAD, Detector
 from seqcls.doctor import processor
-from seqcls.engines import Engine
+from seqcls.engines import Engine, answers
 from seqcls.errors import EngineError, NoFramesError
 from seqcls.files import write_text
 from seqcls.files.json_text import write_json
@@ -117,7 +117,7 @@ def scoring(name: str, engine: Engine, images: NDArray[np.uint8], batch_size: in
 
     def work() -> int:
         for start in range(0, len(images), batch_size):
-            engine.scores(images[start : start + batch_size])
+            answers(engine, images[start : start + batch_size])
         return len(images)
 
     return Case(name, work)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import typer
 from seqcls.cli import console, options
 from seqcls.cli.options import INPUT, OUTPUT
 from seqcls.errors import DataError, UsageError
+from seqcls.files import same_name
 from seqcls.files.output_lock import only_writer
 from seqcls.text.wording import count_of
 
@@ -86,7 +88,15 @@ def _with_times(
     for path, labels in match_clips(found, clip, file):
         with console.progress(f"reading {labels.file}", None) as advance:
             times = read_times(path, advance)
-        yield labels, times
+        yield _named_in_full(labels, path), times
+
+
+def _named_in_full(labels: ClipLabels, path: Path) -> ClipLabels:
+    """With the suffix of the clip's name, which some tools leave out: other label files of the clip have it."""
+    if not path.suffix or not same_name(re.split(r"[/\\]", labels.file)[-1], path.stem):
+        return labels
+    file = f"{labels.file}{path.suffix}"
+    return replace(labels, file=file, patient=file if labels.patient == labels.file else labels.patient)
 
 
 def _of_proxy(found: list[ClipLabels], file: Path, clip: Path | None) -> ClipLabels:

@@ -71,8 +71,7 @@ def match_clips(
         notes += note
     notes = few(notes)
     folders = {path for path, _ in found if path.is_dir()}  # a clip of one file per frame
-    videos = [path for paths in below.by_path.values() for path in paths if kind_by_suffix(path) not in ("", "image")]
-    videos = [path for path in videos if folders.isdisjoint(path.parents)]
+    videos = [path for path in below.clips() if folders.isdisjoint(path.parents)]
     bare = sorted(path.name for path in videos if file_identity(path) not in taken)
     if bare:
         names = ", ".join(bare[:3]) + (f" and {len(bare) - 3} more" if len(bare) > 3 else "")
@@ -124,14 +123,18 @@ class _Below:
                     for key in dict.fromkeys((nfc(name), nfc(for_name(name)))):
                         known.setdefault(key, []).append(path)
 
+    def clips(self) -> list[Path]:
+        """What the suffix calls a clip, each once, whatever names it is found by."""
+        paths = dict.fromkeys(itertools.chain.from_iterable(self.by_path.values()))
+        return [path for path in paths if kind_by_suffix(path) not in ("", "image")]
+
     def by_stem(self, relative: Path) -> list[Path]:
         """Clips that are called so but for their suffix, which some tools leave out; none for a name that has one."""
         if kind_by_suffix(relative):
             return []
         if not self._stems:
-            for path in itertools.chain.from_iterable(self.by_name.values()):
-                if kind_by_suffix(path) not in ("", "image"):
-                    self._stems.setdefault(nfc(path.stem), []).append(path)
+            for path in self.clips():
+                self._stems.setdefault(nfc(path.stem), []).append(path)
         return self._stems.get(nfc(relative.name), [])
 
     def parts_of(self, path: Path) -> tuple[str, ...]:

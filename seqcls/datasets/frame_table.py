@@ -270,7 +270,7 @@ def require_both_states(rows: Sequence[Row], organs: Sequence[str], where: str, 
 
     ``notes``: what is known of the data; the first of them may be the reason.
     """
-    why = "".join(f"; {note}" for note in notes[:2])
+    why = "".join(f"; {note}" for note in list(dict.fromkeys(notes))[:2])
     shown = {shows for row in rows if row.split == "train" for shows in row.states}
     for organ in organs:
         for present, word in STATES.items():

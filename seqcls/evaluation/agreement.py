@@ -32,6 +32,7 @@ from seqcls.exports.run_folders import TIMELINE, runs_in
 from seqcls.files import nfc
 from seqcls.files.without_folders import without_folders
 from seqcls.sources import open_source
+from seqcls.sources.sniff import kind_by_suffix
 from seqcls.text.wording import count_of
 from seqcls.timeline import Timeline
 from seqcls.types import Frame
@@ -190,17 +191,15 @@ def agree(first: Reading, second: Reading, find_frames: Callable[[str], FrameTim
 
 
 def _pairs(first: Reading, second: Reading) -> tuple[list[tuple[ClipLabels, ClipLabels]], list[str]]:
-    """Clips of one name: the same path, else the same file name where that is clear on both sides."""
+    """Clips of one name: the same path, else the same file name where that is clear on both sides, else but for a
+    suffix that one side leaves out, as some tools of annotation do."""
     known = {_key(clip.file): clip for clip in second.clips}
-    by_name: dict[str, list[ClipLabels]] = {}
-    for clip in second.clips:
-        by_name.setdefault(_file_name(clip), []).append(clip)
-    own_names = Counter(map(_file_name, first.clips))
+    by_name, by_stem = _Clear(first, second, _file_name), _Clear(first, second, _stem)
     pairs, alone = [], []
     for clip in first.clips:
-        name = _file_name(clip)
-        alike = by_name.get(name, [])
-        match = known.get(_key(clip.file)) or (alike[0] if len(alike) == 1 and own_names[name] == 1 else None)
+        match = known.get(_key(clip.file)) or by_name.of(clip)
+        if match is None and (other := by_stem.of(clip)) is not None:
+            match = other if _stem(clip) == _file_name(clip) or _stem(other) == _file_name(other) else None
         if match is None:
             alone.append(clip.file)
         else:
@@ -222,6 +221,25 @@ def _key(file: str) -> str:
 
 def _file_name(clip: ClipLabels) -> str:
     return PurePosixPath(_key(clip.file)).name.casefold()
+
+
+def _stem(clip: ClipLabels) -> str:
+    """Its file's name without the suffix of a clip."""
+    name = Path(_file_name(clip))
+    return name.stem if kind_by_suffix(name) else name.name
+
+
+class _Clear:
+    """Finds the clip of the second reading that is called alike, where each reading has one of this name."""
+
+    def __init__(self, first: Reading, second: Reading, name_of: Callable[[ClipLabels], str]) -> None:
+        self._name_of = name_of
+        self._first, self._second = (Counter(map(name_of, reading.clips)) for reading in (first, second))
+        self._clips = {name_of(clip): clip for clip in second.clips}
+
+    def of(self, clip: ClipLabels) -> ClipLabels | None:
+        name = self._name_of(clip)
+        return self._clips[name] if self._first[name] == self._second[name] == 1 else None
 
 
 def _common_organs(pairs: Sequence[tuple[ClipLabels, ClipLabels]], messages: list[str]) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from seqcls.geometry import Region
 from seqcls.intervals import IntervalOptions
 from seqcls.models.file import ModelHeader
+from seqcls.novelty import Novelty
 from seqcls.smoothing import SmoothingOptions
 from seqcls.text.foreign_text import for_terminal
 from seqcls.text.wording import count_of, cut
@@ -54,6 +55,14 @@ def _identity(header: ModelHeader, name: str, digest: str) -> Facts:
         ("weights", f"SHA-256 {digest}" if digest else ""),
         ("training frames", f"hash {header.dataset_hash}" if header.dataset_hash else ""),
     ]
+
+
+def novelty_text(novelty: Novelty | None) -> str:
+    """What becomes of frames that are unlike the training."""
+    if novelty is None:
+        return "scored like any other: it keeps no reference of its training frames"
+    share = f"of frames of its own kind {novelty.false_alarms:.1%} are taken for them"
+    return f"unknown; {share} ({novelty.held_out})"
 
 
 def region_text(region: Region) -> str:
@@ -148,4 +157,8 @@ def _limits(header: ModelHeader) -> Facts:
         for organ in header.organs
         if (own := [point for point in curve if point.organ == organ])
     ]
-    return [("seen in training", sets), *(tuned if tuned else [("tuned", "no")])]
+    return [
+        ("seen in training", sets),
+        ("frames unlike it", novelty_text(header.novelty)),
+        *(tuned if tuned else [("tuned", "no")]),
+    ]

@@ -77,7 +77,7 @@ def _of_header(header: ModelHeader | None) -> Facts:
 
 def _novelty(use: NoveltyUse | None) -> str:
     if use is None:
-        return "scored: the model does not know its training frames"
+        return ""
     if not use.used:
         return "scored, as asked for"
     return f"unknown; at training {use.false_alarms:.1%} of frames of its own kind were ({use.held_out})"

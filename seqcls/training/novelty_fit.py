@@ -32,8 +32,8 @@ LOST = 0.01
 #: The logarithm of the distance within which a patient's other frames lie differs from patient to patient by so much
 #: until they show by how much: as if so many patients had.
 PRIOR_SPREAD, PRIOR_PATIENTS = 0.15, 4
-#: The limit lies so many such deviations above the mean of the patients.
-DEVIATIONS = 2.5
+#: The limit lies so many such deviations above the mean of the patients: 99 of 100 lie below.
+DEVIATIONS = 2.33
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,7 +94,7 @@ def fit_novelty(
         else (f"{count_of(len(unseen), unit)} of the validation and {len(found) - len(unseen)} left out in turn")
     )
     novelty = replace(plain, limit=limit, false_alarms=round(beyond, 5), held_out=text)
-    return novelty, f"frames unlike the training become unknown; of those of {text}, {beyond:.1%} would"
+    return novelty, f"frames unlike the training become unknown; of frames of its own kind {beyond:.1%} would ({text})"
 
 
 def _reference(moments: _Moments) -> Novelty:

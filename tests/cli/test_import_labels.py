@@ -57,6 +57,15 @@ def test_a_file_that_names_no_clip_is_of_the_one_that_is_named(here: Path, seqcl
     assert rows[0].startswith("scan.avi,node,")
 
 
+def test_a_clip_that_is_named_without_its_suffix_gets_it(here: Path, seqcls: Seqcls) -> None:
+    bright_clip(here / "clips" / "P1" / "neck01.avi", [True] * 4)
+    body = {"labels": {"P1/neck01": [{"label": "node", "support": [1, 4]}]}}
+    (here / "fiftyone.json").write_text(json.dumps(body), encoding="utf-8")
+    assert seqcls("import-labels", "fiftyone.json", "--clip", "clips", "-o", "labels.csv").code == 0
+    rows = (here / "labels.csv").read_text(encoding="utf-8").splitlines()[1:]
+    assert rows == ["P1/neck01.avi,node,0.000000,0.400000,present"]
+
+
 def test_without_the_clip_what_is_known_is_written_and_the_rest_is_said(here: Path, seqcls: Seqcls) -> None:
     done = seqcls("import-labels", "neck01.txt")
     assert done.code == 0 and "nothing behind 0.70 s is labelled as absent; add --clip" in done.err

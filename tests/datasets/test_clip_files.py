@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -61,8 +62,22 @@ def test_a_clip_is_found_by_the_name_that_a_run_wrote(tmp_path: Path) -> None:
     written = (r"deep/h\xe4.mp4", r"h\xf6.mp4", r"deep/e\x1b.mp4", r"deep/e\\x07.mp4", r"g\x1b.mp4")
     for file, name in zip(written, names, strict=True):
         labels = read_labels(write(tmp_path, f"{HEAD}\n{file},liver,0,1,present\n"))
-        [(path, _)] = match_clips(labels, tmp_path / "clips", tmp_path / "labels.csv")
+        [(path, known)] = match_clips(labels, tmp_path / "clips", tmp_path / "labels.csv")
         assert os.fsencode(path.relative_to(tmp_path / "clips")) == name
+        assert known.notes[-1].startswith("4 of 5 clips in ")  # each counts once, though it is found by two names
+
+
+def test_a_clip_whose_name_steers_a_terminal_is_found_without_its_suffix(tmp_path: Path) -> None:
+    clip = tmp_path / "clips" / "neck\u202801.mp4"
+    clip.parent.mkdir()
+    try:
+        clip.write_bytes(b"")
+    except OSError:
+        pytest.skip("no such names here")
+    fiftyone = tmp_path / "fiftyone.json"
+    body = {"labels": {clip.stem: [{"label": "liver", "support": [1, 2]}]}}
+    fiftyone.write_text(json.dumps(body), encoding="utf-8")
+    assert match_clips(read_labels(fiftyone), clip.parent, fiftyone)[0][0] == clip
 
 
 def test_a_clip_is_found_in_either_unicode_form_and_beside_clutter(tmp_path: Path) -> None:

@@ -97,6 +97,18 @@ def test_clips_meet_by_path_else_by_a_name_that_is_clear() -> None:
     assert one.to_dict()["messages"] == ["1 clip of one reading alone, such as clip.mp4: left out"]
 
 
+@pytest.mark.parametrize(("one", "other"), [("P1/neck.v2.mp4", "neck.v2"), ("neck.v2", "P1/Neck.v2.MP4")])
+def test_a_name_without_its_suffix_is_of_the_clip_where_that_is_clear(one: str, other: str) -> None:
+    """FiftyOne names clips so, and subtitles have no other name than their own."""
+    first, second = reading("a", one, liver="PP.."), reading("b", other, liver="PP..")
+    assert agree(first, second).organs[0].agreement == 1
+    two = [reading("", f"neck.v2{suffix}", liver="PP..").clips[0] for suffix in (".mp4", ".avi")]
+    with pytest.raises(DataError, match="no clip in common"):
+        agree(reading("a", "x/neck.v2", liver="P."), Reading("c", tuple(two)))
+    with pytest.raises(DataError, match="no clip in common"):
+        agree(reading("a", "neck.avi", liver="P."), reading("b", "neck.mp4", liver="P."))
+
+
 def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="one reading labels liver, the other spleen"):
         agree(reading("a", liver="P."), reading("b", spleen="P."))

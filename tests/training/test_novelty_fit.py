@@ -51,7 +51,7 @@ def test_every_clip_counts_alike() -> None:
 def test_the_limit_is_a_prediction_for_one_more_patient() -> None:
     # mean 0; squares 4 * 0.15^2 + 2 * 0.1^2 over 4 + 2 - 1, half as much again for the one more
     spread = math.sqrt((0.09 + 0.02) / 5 * 1.5)
-    assert novelty_fit._limit([math.exp(-0.1), math.exp(0.1)]) == pytest.approx(math.exp(2.5 * spread))
+    assert novelty_fit._limit([math.exp(-0.1), math.exp(0.1)]) == pytest.approx(math.exp(2.33 * spread))
     assert novelty_fit._limit([1.0] * 50) < novelty_fit._limit([1.0] * 3)
 
 
