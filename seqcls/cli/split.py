@@ -82,6 +82,8 @@ def _labelled(
         raise UsageError("--patients and --outside are for clips: name their labels by --labels")
     if not data.is_dir():
         raise DataError(f"{data} is no folder of frames; to split clips, name their labels by --labels")
+    if hash_names is not None:  # under others `train --split` would not find them again
+        console.warn("--hash-names is for clips: the split holds the names that the frames have")
     return Labelled.of_rows(read_table(data) if (data / "frames.csv").is_file() else read_tree(data)[0])
 
 

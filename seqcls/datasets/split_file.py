@@ -28,6 +28,8 @@ from seqcls.text.foreign_text import whole_characters
 from seqcls.text.wording import count_of, cut, names_of
 
 FORMAT = 1
+#: Characters of a name: the time to compose accents grows with the square of how many pile up.
+MAX_NAME = 1000
 Side = Literal["train", "validation"]
 SIDES: tuple[Side, ...] = ("train", "validation")
 
@@ -220,4 +222,6 @@ def read_split(path: str | Path) -> Split:
 
 def _named(body: Mapping[str, Any], field: str, kind: type[Any]) -> dict[str, Any]:
     entries = record_from(dict, body[field], field)
+    if long := next((name for name in entries if len(name) > MAX_NAME), None):
+        raise ValueError(f"{field}.{cut(long)} has {len(long):,} characters, more than {MAX_NAME:,}")
     return {nfc(name): record_from(kind, value, f"{field}.{cut(name)}") for name, value in entries.items()}

@@ -19,14 +19,14 @@ from safetensors.numpy import save
 
 from seqcls.errors import ModelError, SeqclsError, UsageError, one_line
 from seqcls.files import atomic_path, on_disk
-from seqcls.files.json_record import record_from
+from seqcls.files.json_record import at_most, record_from
 from seqcls.files.json_text import json_text, parse_json
 from seqcls.geometry import Geometry, Region
 from seqcls.intervals import IntervalOptions
 from seqcls.models.converted import CONVERTED, notes_of
 from seqcls.models.operating_curve import OperatingPoint
 from seqcls.models.tensor_table import read_table
-from seqcls.models.trained_on import TrainedOn
+from seqcls.models.trained_on import MAX_SETS, TrainedOn
 from seqcls.novelty import Novelty
 from seqcls.smoothing import SmoothingOptions
 from seqcls.types import require_organs
@@ -75,7 +75,7 @@ class ModelHeader:
     """The different ultrasound regions of the training clips."""
     training: Mapping[str, object] = field(default_factory=dict)
     """Summary for people, which no code reads."""
-    trained_on: tuple[TrainedOn, ...] = ()
+    trained_on: tuple[TrainedOn, ...] = field(default=(), metadata=at_most(MAX_SETS))
     """Marks of the clips, frames and patients that it was trained and validated on, and of those of the model that it
     started from; for ``trained_on.seen_in_training``. Empty where not known."""
     dataset_hash: str = ""

@@ -34,6 +34,8 @@ _MARK_BYTES = 6
 _IN_A_TEXT = 8000
 #: Of more frames, the smallest marks are kept: they are as good as drawn by chance, and a folder shows enough of them.
 MAX_MARKS = 400_000
+#: Data sets of one header, two for each training in a row: every frame of an evaluation is hashed once for each.
+MAX_SETS = 100
 #: Names in a message.
 _SHOWN = 3
 
@@ -176,8 +178,8 @@ def seen_messages(seen: Mapping[str, tuple[Evidence, ...]], unit: str = "clip") 
 
 
 def together(*several: Sequence[TrainedOn]) -> tuple[TrainedOn, ...]:
-    """Of a model that was made of others: the marks of all of them, each data set once."""
-    return tuple(dict.fromkeys(data for one in several for data in one))
+    """Of a model that was made of others: the marks of all of them, each data set once; the first MAX_SETS."""
+    return tuple(dict.fromkeys(data for one in several for data in one))[:MAX_SETS]
 
 
 def _marks_of_texts(salt: str, kind: str, texts: Iterable[str]) -> Marks:

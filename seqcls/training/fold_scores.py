@@ -25,6 +25,8 @@ FIXED = ("clip", "patient", "fold", "time_s")
 LABEL = " label"
 #: 2 million frames of a few organs.
 MAX_BYTES = 400 << 20
+#: Characters of a clip's or a patient's name; and of the longest one, as often as there are rows: each takes 4 bytes.
+MAX_NAME, MAX_NAMES = 1000, 200_000_000
 _CODES = {"1": 1, "0": 0, "": -1}
 
 
@@ -103,6 +105,8 @@ def read_fold_scores(path: str | Path) -> FoldScores:
         found = [row for row in rows if row]
         if any(len(row) != len(head) for row in found) or not found:
             raise ValueError("a row has too few or too many cells" if found else "it holds no frame")
+        _require_short([row[0] for row in found])
+        _require_short([row[1] for row in found])
         behind = len(FIXED) + len(organs)
         table = FoldScores(
             organs=organs,
@@ -135,6 +139,13 @@ def _number(cell: str) -> float:
     if cell and not math.isfinite(number):
         raise ValueError(f"{cell[:20]!r} is no number")
     return number
+
+
+def _require_short(names: Sequence[str]) -> None:
+    """An array takes the room of its longest name in every row."""
+    longest = max(map(len, names))
+    if longest > MAX_NAME or longest * len(names) > MAX_NAMES:
+        raise ValueError(f"a name has {longest:,} characters")
 
 
 def _last(name: str) -> str:

@@ -48,3 +48,10 @@ def test_a_split_that_is_there_stays(seqcls: Seqcls, trained: Trained) -> None:
     Path("split.json").write_text("mine")
     done = seqcls("split", trained.data)
     assert done.code == 1 and "--overwrite" in one_line(done) and Path("split.json").read_text() == "mine"
+
+
+def test_frames_keep_their_names_and_that_is_said(seqcls: Seqcls, trained: Trained) -> None:
+    Path("key").write_text("0123456789abcdef" * 4)
+    Path("key").chmod(0o600)
+    done = seqcls("split", trained.data, "--hash-names", "key")
+    assert done.code == 0 and "the split holds the names that the frames have" in done.err

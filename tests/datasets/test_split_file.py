@@ -150,6 +150,14 @@ def test_what_is_no_split_is_named(tmp_path: Path, change: Callable[[dict[str, A
     assert why in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_accents_that_pile_up_are_counted_before_they_are_composed(tmp_path: Path) -> None:
+    kept(tmp_path, labelled(4))
+    path = tmp_path / "split.json"
+    path.write_text(path.read_text().replace('"P0"', '"' + "a" + "\u0301\u0316" * 100_000 + '"', 1))
+    with pytest.raises(DataError, match=r"sides\..* has 200,001 characters, more than 1,000"):
+        read_split(path)
+
+
 def test_no_split_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"^no split at .*gone.json; make one with `seqcls split DATA -o .*gone.json`$"):
         read_split(tmp_path / "gone.json")

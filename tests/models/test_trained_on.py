@@ -10,7 +10,9 @@ import pytest
 
 from seqcls.errors import ModelError
 from seqcls.files.json_record import record_from
-from seqcls.models.trained_on import TrainedOn, known_frames, seen_in_training, seen_messages, together
+from seqcls.geometry import Geometry
+from seqcls.models.file import ModelHeader
+from seqcls.models.trained_on import MAX_SETS, TrainedOn, known_frames, seen_in_training, seen_messages, together
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.integers(0, 255, (5, 8, 8), np.uint8)
@@ -91,6 +93,14 @@ def test_a_model_made_of_others_has_seen_what_they_have() -> None:
     both = together([KNOWN], [other, KNOWN], [])
     assert both == (KNOWN, other)
     assert known_frames(both, IMAGES).tolist() == [True, True, True, True, False]
+
+
+def test_data_sets_are_bounded_for_every_frame_is_hashed_for_each() -> None:
+    many = [TrainedOn(salt=f"{number:032x}") for number in range(MAX_SETS + 1)]
+    assert together(many) == tuple(many[:MAX_SETS])
+    text = ModelHeader(organs=("liver",), geometry=Geometry(), trained_on=tuple(many)).to_json()
+    with pytest.raises(ModelError, match=r"trained_on holds 101 entries, more than 100"):
+        ModelHeader.from_json(text)
 
 
 def test_messages_name_clips_and_doubt_names_of_patients() -> None:

@@ -70,6 +70,18 @@ def test_anything_else_is_refused(tmp_path: Path, text: str, why: str) -> None:
     assert why in str(caught.value) and str(caught.value).endswith("train with --folds again")
 
 
+def test_names_are_bounded_before_arrays_are_made_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, head = tmp_path / "cross-validation.csv", "clip,patient,fold,time_s,liver,liver label\n"
+    for row in (f"{'a' * 1001},P,1,0,0.5,1\n", f"a,{'a' * 1001},1,0,0.5,1\n"):
+        path.write_text(head + row)
+        with pytest.raises(DataError, match=r"a name has 1,001 characters"):
+            read_fold_scores(path)
+    monkeypatch.setattr("seqcls.training.fold_scores.MAX_NAMES", 20)
+    path.write_text(head + f"{'a' * 11},P,1,0,0.5,1\nb,P,1,1,0.5,1\n")
+    with pytest.raises(DataError, match=r"a name has 11 characters"):
+        read_fold_scores(path)
+
+
 def test_none_there(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"^no cross-validation at .*: train with `--folds groups`, which keeps it there$"
