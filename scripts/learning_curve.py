@@ -1,7 +1,7 @@
 """How much a further patient is worth: accuracy on unseen synthetic patients against how many were learned from.
 
     python scripts/learning_curve.py -o /tmp/curve              # a minute: a linear model on the demo's early layers
-    python scripts/learning_curve.py -o /tmp/curve --network    # an hour: trainings, resumed where they were left
+    python scripts/learning_curve.py -o /tmp/curve --network    # hours: trainings, resumed where they were left
 
 Each patient is one sweep of 12 s with 48 frames. Of a pool of --pool patients so many are drawn, --draws times, and all
 are tested on the same --unseen others. The linear model is that of the data checks (a logistic regression); the
