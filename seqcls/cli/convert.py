@@ -49,7 +49,9 @@ def convert(
         frames = None
         if calibrate is not None:
             with console.progress("reading frames", None) as advance:
-                frames = load_frames(calibrate, header.geometry, progress=lambda done, total: advance(done))
+                frames = load_frames(
+                    calibrate, header.geometry, skip_corrupt=True, progress=lambda done, total: advance(done)
+                )
             for message in frames.messages:
                 console.warn(message)
         parity = convert_model(model, out, options, frames=frames, overwrite=overwrite, on_step=console.notify)

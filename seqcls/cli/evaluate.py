@@ -219,7 +219,11 @@ def _of_frames(opened: Callable[[], Detector], data: Path, part: str, names: Pse
     detector = opened()
     with console.progress("reading", None, "frames") as advance:
         frames = load_frames(
-            data, detector.header.geometry, for_training=False, progress=lambda done, total: advance(done)
+            data,
+            detector.header.geometry,
+            for_training=False,
+            skip_corrupt=True,
+            progress=lambda done, total: advance(done),
         )
     if names is not None:
         names.remember(*np.unique(frames.clip).tolist())
