@@ -129,7 +129,9 @@ class _View:
         )
 
     def is_not_ultrasound(self) -> bool:
-        """Flat areas, hard strokes or strong colours, none of which speckle leaves."""
+        """Flat areas, hard strokes or strong colours, none of which speckle leaves. One column shows none of them."""
+        if self._rows.shape[1] < 2:
+            return False
         return self._is_flat() or self._is_written() or self._is_colourful() or self._holds_dialog()
 
     def _is_flat(self) -> bool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from support.screens import screen
 
 from seqcls.errors import UsageError
-from seqcls.gate import REASONS, Gate, GateOptions
+from seqcls.gate import REASONS, Gate, GateOptions, is_not_ultrasound
 from seqcls.geometry import Geometry, Region
 
 Image = NDArray[np.uint8]
@@ -332,6 +332,13 @@ def test_channels_are_blue_green_red() -> None:
         image = np.zeros((64, 96, 3), np.uint8)
         image[..., channel] = 180
         assert only("black", image) == found
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (5, 1), (300, 1), (1, 5), (2, 2)])
+@pytest.mark.parametrize("level", [9, 200])
+def test_an_image_of_a_pixel_or_a_column_is_looked_at(height: int, width: int, level: int) -> None:
+    region = Region(0, 0, width, height, width, height)
+    assert is_not_ultrasound(np.full((height, width), level, np.uint8), region) is (width > 1 and level > 90)
 
 
 def test_a_large_region_is_looked_at_in_steps() -> None:
