@@ -24,7 +24,7 @@ from seqcls.files.json_text import json_text, parse_json
 from seqcls.geometry import Geometry, Region
 from seqcls.intervals import IntervalOptions
 from seqcls.models.converted import CONVERTED, notes_of
-from seqcls.models.operating_curve import OperatingPoint
+from seqcls.models.operating_curve import MAX_POINTS, OperatingPoint
 from seqcls.models.tensor_table import read_table
 from seqcls.models.trained_on import MAX_SETS, TrainedOn
 from seqcls.novelty import Novelty
@@ -67,7 +67,7 @@ class ModelHeader:
     """How scores are smoothed where nothing else is stated."""
     intervals: tuple[IntervalOptions, ...] = ()
     """When scores count as presence, per organ. Empty: the defaults."""
-    operating_curve: tuple[OperatingPoint, ...] = ()
+    operating_curve: tuple[OperatingPoint, ...] = field(default=(), metadata=at_most(MAX_POINTS))
     """What other thresholds and delays gave on the clips that it was tuned on. Empty: it was not tuned."""
     novelty: Novelty | None = None
     """What its training frames look like inside the network; None where that is not known."""

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from seqcls.files.json_record import between
 from seqcls.types import MAX_TIME_S
 
+#: Of a model; ``tune`` writes some hundred for each organ.
+MAX_POINTS = 20_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatingPoint:

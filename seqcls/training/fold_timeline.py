@@ -19,6 +19,7 @@ from seqcls.evaluation.metrics import FrameMetrics, frame_metrics
 from seqcls.models.file import ModelHeader
 from seqcls.postprocess import RawScores
 from seqcls.reprocess import post_process
+from seqcls.text.wording import cut
 from seqcls.timeline import Provenance, Timeline
 from seqcls.training.fold_scores import FoldScores
 from seqcls.training.header import logits_of
@@ -73,9 +74,14 @@ def fold_timeline(own: FoldScores, header: ModelHeader, model: str = "") -> Fold
     """Of one clip's frames (``FoldScores.of_clip``). The header, of the model that was trained on all of them, gives
     the calibration, the smoothing and the thresholds.
 
-    Raises DataError where the frames have no times, none has scores, or the model knows other organs.
+    Raises DataError where the frames have no times, are of several folds or patients, none has scores, or the model
+    knows other organs.
     """
     name = str(own.clip[0])
+    for what, values in (("folds", own.fold), ("patients", own.patient)):
+        if len(found := np.unique(values)) > 1:
+            shown = " and ".join(cut(str(value)) for value in found[:2])
+            raise DataError(f"{name} is of several {what} ({shown}): train with --folds again")
     if unknown := [organ for organ in header.organs if organ not in own.organs]:
         raise DataError(f"the cross-validation knows no {unknown[0]}, the model does: train with --folds again")
     if np.isnan(own.time_s).any():

@@ -97,4 +97,5 @@ def long_run(frames: int = 360_000, rate_hz: float = 25.0) -> Timeline:
     organs = ("thyroid", "trachea")
     shown_s, measured = np.full(frames, 1 / rate_hz), np.ones(frames, np.bool_)
     table = ScoreTable(organs, np.arange(frames), time_s, shown_s, raw, raw, ("",) * frames, measured)
-    return replay(replace(timeline(**dict.fromkeys(organs, "P")), scores=table, end_s=frames / rate_hz))
+    made = timeline(**dict.fromkeys(organs, "P"))
+    return replay(replace(made, scores=table, frame_counts=table.frame_counts(), end_s=frames / rate_hz))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -82,6 +83,13 @@ def test_what_makes_no_timeline_is_said() -> None:
         fold_timeline(own, replace(HEADER, organs=("kidney",)))
     with pytest.raises(DataError, match=r"^the cross-validation knows no spleen, the model does"):
         fold_timeline(own, replace(HEADER, organs=("spleen",)))
+    for name, values, why in (
+        ("fold", np.repeat([1, 2], 15), "folds (1 and 2)"),
+        ("patient", np.repeat(["P1", "P2"], 15), "patients (P1 and P2)"),
+    ):
+        twice = FoldScores(**{**{n: getattr(own, n) for n in own.__slots__}, name: values})
+        with pytest.raises(DataError, match=rf"^a.mp4 is of several {re.escape(why)}: train with --folds again"):
+            fold_timeline(twice, HEADER)
 
 
 def test_one_frame_alone() -> None:

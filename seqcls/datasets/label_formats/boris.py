@@ -33,18 +33,20 @@ def read(body: Any, path: Path) -> FoundLabels:
         clock = MediaClock(media)
         offset = observation.get("time offset", 0)
         offset_s = number(0 if offset is None else offset, "time offset", where)
-        own, points = list[LabelledSpan](), 0
+        own, points, states = list[LabelledSpan](), 0, 0
         for code, start_s, stop_s, place in _states(entry(observation, "events", list, where), types, where):
             if stop_s is None:
                 points += 1
                 continue
+            states += 1
             for file, begin_s, end_s in clock.parts(start_s, stop_s, offset_s, place):
                 own.append(marked_times(file, code, begin_s, end_s, place))
                 require_few(len(spans) + len(own), where)
         if points:
             notes.append(f"{where}: {count_of(points, 'point event')} left out, which last no time")
         if not own:
-            notes.append(f"{where}: no state event, so {cut(media[0][0])} is not labelled")
+            why = "all state events lie outside the clip, see its time offset" if states else "no state event"
+            notes.append(f"{where}: {why}, so {cut(media[0][0])} is not labelled")
         ends_s |= {file: length_s for file, length_s in media if length_s > 0}
         by_file = dict[str, list[LabelledSpan]]()
         for span in own:

@@ -162,6 +162,9 @@ def test_boris_with_files_that_play_behind_each_other(tmp_path: Path) -> None:
     assert (one.file, spans(one), one.end_s) == ("a.mp4", [("liver", "present", 4.0, 5.0)], 5.0004)
     assert (other.file, spans(other)) == ("b.mp4", [("liver", "present", 0.0, 1.5)])
     assert "1 point event left out" in one.notes[0]
+    early = [[4.0, "", "liver", "", ""], [6.5, "", "liver", "", ""]]  # before its clock begins
+    with pytest.raises(DataError, match="all state events lie outside the clip, see its time offset, so"):
+        read(tmp_path, project(early))
 
 
 def test_what_was_never_shown_is_not_labelled(tmp_path: Path) -> None:
