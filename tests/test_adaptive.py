@@ -15,7 +15,9 @@ from support.fakes import detector, frames
 from seqcls.adaptive import AdaptiveScorer, SamplingOptions, shortest_s
 from seqcls.errors import UsageError
 from seqcls.exports import read_run, write_run
+from seqcls.geometry import Geometry
 from seqcls.intervals import IntervalOptions, intervals_from_events
+from seqcls.models.file import ModelHeader
 from seqcls.postprocess import PostProcess
 from seqcls.preprocess import PreprocessedFrame
 from seqcls.reprocess import replay
@@ -40,6 +42,7 @@ class Table:
     """An engine that reads a frame's number from its image and looks the scores up; counts what it was asked."""
 
     description = "table"
+    header = ModelHeader(organs=ORGANS, geometry=Geometry(size=32))
 
     def __init__(self, scores: NDArray[np.float32]) -> None:
         self._scores = scores
