@@ -17,10 +17,7 @@ def test_what_is_known_is_said_and_nothing_else() -> None:
     run = timeline(liver="PP??", kidney="....", smoothing=SmoothingOptions(kind="mean"))
     found = {title: dict(facts) for title, facts in facts_about(run, None)}
     assert found["Input"]["frames"] == "4 frames: 2 classified, 2 rejected"
-    assert "ultrasound region" not in found["Input"] and list(found["Model"]) == [
-        "organs",
-        "frames unlike its training",
-    ]
+    assert "ultrasound region" not in found["Input"] and list(found["Model"]) == ["organs"]
     options = found["From scores to intervals"]
     assert options["smoothing"] == "mean, window 0.5 s, look ahead 0.25 s" and options["its delay"].startswith("0.25 s")
     assert list(options)[2:] == ["all organs"]
