@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from seqcls.cli import console, tables
-from seqcls.evaluation.metric_names import FRAME_ROWS, INTERVAL_ROWS, Metric
+from seqcls.evaluation.metric_names import FRAME_ROWS, INTERVAL_ROWS, Metric, comparison_rows
 from seqcls.text.wording import count_of, cut
 
 if TYPE_CHECKING:
@@ -42,18 +42,11 @@ def show_comparison(comparison: Sequence[OrganComparison], against: str) -> None
     out = console.results()
     for one in comparison:
         why = refusal(one.patients)
-        rows = []
-        for metric in (*FRAME_ROWS, *INTERVAL_ROWS):
-            difference = one.difference.get(metric.name)
-            if difference is not None:
-                interval = "" if math.isnan(difference.low + difference.high) else metric.change_range(difference)
-                values = metric.shown(one.first[metric.name]), metric.shown(one.second[metric.name])
-                rows.append((metric.title, *values, metric.change(difference.value), interval))
         heads = ("", "model", "against", "change", "95 % interval")
         out.print(console.literal(f"{one.organ} against {against}", "bold"))
         out.print(Text(f"95 % intervals {why}" if why else f"paired bootstrap over {one.patients} patients"))
         width = len(heads) - bool(why)
-        out.print(Group(tables.table(heads[:width], [row[:width] for row in rows]), Text("")))
+        out.print(Group(tables.table(heads[:width], [row[:width] for row in comparison_rows(one)]), Text("")))
 
 
 def organ_table(organ: OrganMetrics) -> RenderableType:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from seqcls.evaluation.compare import OrganComparison
     from seqcls.evaluation.metrics import Estimate
     from seqcls.evaluation.organ_metrics import OrganMetrics
 
@@ -83,3 +84,16 @@ INTERVAL_ROWS = (
     Metric("delay_p90_s", "certain after, p90 (s)", 3),
     Metric("unknown_share", "time unknown", 2, percent=True),
 )
+
+
+def comparison_rows(one: OrganComparison) -> list[tuple[str, str, str, str, str]]:
+    """Of two models, a row per metric that both have: title, both values, their difference and its 95 % interval, which
+    is empty where there is none."""
+    rows = []
+    for metric in (*FRAME_ROWS, *INTERVAL_ROWS):
+        difference = one.difference.get(metric.name)
+        if difference is not None:
+            interval = "" if math.isnan(difference.low + difference.high) else metric.change_range(difference)
+            values = metric.shown(one.first[metric.name]), metric.shown(one.second[metric.name])
+            rows.append((metric.title, *values, metric.change(difference.value), interval))
+    return rows

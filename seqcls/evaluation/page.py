@@ -16,7 +16,7 @@ from seqcls.evaluation.compare import OrganComparison
 from seqcls.evaluation.curves import OrganCurves
 from seqcls.evaluation.evaluate import Evaluation
 from seqcls.evaluation.extras import Extras
-from seqcls.evaluation.metric_names import FRAME_ROWS, INTERVAL_ROWS, Metric
+from seqcls.evaluation.metric_names import FRAME_ROWS, INTERVAL_ROWS, Metric, comparison_rows
 from seqcls.evaluation.metrics import refusal
 from seqcls.evaluation.organ_metrics import OrganMetrics
 from seqcls.evaluation.worst import WorstFrame
@@ -186,20 +186,13 @@ def _subgroups(evaluation: Evaluation) -> str:
 
 def _comparison(one: OrganComparison, against: str) -> str:
     why = refusal(one.patients)
-    rows = []
-    for metric in (*FRAME_ROWS, *INTERVAL_ROWS):
-        difference = one.difference.get(metric.name)
-        if difference is not None:
-            spread = "" if math.isnan(difference.low + difference.high) else metric.change_range(difference)
-            values = metric.shown(one.first[metric.name]), metric.shown(one.second[metric.name])
-            rows.append((metric.title, *values, metric.change(difference.value), spread))
     heads = ("metric", "this model", "the other", "difference", "95 % interval")
     line = f"{one.organ}: against {against}, {count_of(one.patients, 'patient')}; paired bootstrap over patients"
     return _panel(
         line,
         f'<p class="hint">95 % intervals {_text(why)}</p>' if why else "",
         '<div class="wide">',
-        _table(heads, rows),
+        _table(heads, comparison_rows(one)),
         "</div>",
     )
 

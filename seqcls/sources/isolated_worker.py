@@ -21,8 +21,7 @@ from seqcls.processes.child_messages import Message, child_pipes, send
 from seqcls.processes.process_limits import limit_this_process
 from seqcls.processes.shared_images import SharedImages
 from seqcls.sources import open_found
-from seqcls.sources.images import deep_sample
-from seqcls.sources.isolated import (
+from seqcls.sources.decoder_child import (
     END,
     ERROR,
     FRAME,
@@ -36,6 +35,7 @@ from seqcls.sources.isolated import (
     Order,
     VideoOrder,
 )
+from seqcls.sources.images import deep_sample
 from seqcls.sources.levels import SetLevels
 from seqcls.sources.video_seek import SeekableVideo
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
