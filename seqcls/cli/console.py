@@ -108,7 +108,12 @@ def _flag(name: str, value: str) -> str:
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:.0f}/s" if task.speed else "")
+        return Text(_rate(task.speed) if task.speed else "")
+
+
+def _rate(per_s: float) -> str:
+    """``12/s``; of what takes long, such as clips, ``0.4/s``."""
+    return f"{per_s:.0f}/s" if per_s >= 10 else f"{per_s:.2g}/s"
 
 
 @contextmanager
@@ -141,7 +146,7 @@ def _plain(label: str, total: int | None, unit: str) -> Advance:
         last = now
         rate = done / (now - began)
         left = f", {max(0.0, (total - done) / rate):.0f} s left" if total and rate > 0 else ""
-        notify(f"{label}: {done}{f'/{total}' if total else ''} {unit}, {rate:.0f}/s{left}")
+        notify(f"{label}: {done}{f'/{total}' if total else ''} {unit}, {_rate(rate)}{left}")
 
     return advance
 

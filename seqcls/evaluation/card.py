@@ -131,7 +131,7 @@ def _listed(facts: Facts) -> list[str]:
 
 
 def _caveats(evaluation: Evaluation | None) -> tuple[str, ...]:
-    return () if evaluation is None else (*evaluation.caveats, *evaluation.messages)
+    return () if evaluation is None else evaluation.remarks
 
 
 def _subgroups(evaluation: Evaluation | None) -> list[str]:

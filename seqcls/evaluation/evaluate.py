@@ -65,6 +65,11 @@ class Evaluation:
         """What a person should know of the clips and their labels, each once."""
         return tuple(dict.fromkeys((*self.notes, *(message for clip in self.clips for message in clip.messages))))
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Caveats and messages for what is written, which names no folder."""
+        return tuple(map(without_folders, (*self.caveats, *self.messages)))
+
     def hidden_by(self, hide: Callable[[str], str]) -> Evaluation:
         """With other names in the messages."""
         clips = tuple(replace(clip, messages=tuple(map(hide, clip.messages))) for clip in self.clips)
@@ -90,7 +95,7 @@ class Evaluation:
             "frames_seen": self.frames_seen,
             "subgroups": [asdict(group) for group in self.subgroups],
             "clips": clips,
-            "messages": [without_folders(message) for message in (*self.caveats, *self.messages)],
+            "messages": list(self.remarks),
         }
 
 

@@ -20,6 +20,7 @@ from seqcls.evaluation.metric_names import FRAME_ROWS, INTERVAL_ROWS, Metric, co
 from seqcls.evaluation.metrics import refusal
 from seqcls.evaluation.organ_metrics import OrganMetrics
 from seqcls.evaluation.worst import WorstFrame
+from seqcls.files.without_folders import without_folders
 from seqcls.models.about import facts_of
 from seqcls.models.file import ModelHeader
 from seqcls.report.bundle import html_page
@@ -38,7 +39,7 @@ def evaluation_html(
     """The page as one text; the same for the same evaluation. ``name``: of the model's file."""
     frames, patients = len(evaluation.frames.clip), len(set(evaluation.frames.patient.tolist()))
     parts = [count_of(patients, "patient"), *([count_of(len(evaluation.clips), "clip")] if evaluation.clips else [])]
-    notes = "".join(f"<li>{_text(note)}</li>" for note in (*evaluation.caveats, *evaluation.messages, *extras.remarks))
+    notes = "".join(f"<li>{_text(note)}</li>" for note in (*evaluation.remarks, *map(without_folders, extras.remarks)))
     body = "\n".join(
         [
             f'<header><div class="title"><h1>{_text(name)}</h1><div id="tools"></div></div>',

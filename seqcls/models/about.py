@@ -39,7 +39,7 @@ def facts_of(header: ModelHeader, name: str = "", digest: str = "") -> list[tupl
 
 def _identity(header: ModelHeader, name: str, digest: str) -> Facts:
     geometry = header.geometry
-    regions = [region_text(region) for region in header.regions]
+    regions = list(dict.fromkeys(map(region_text, header.regions)))  # two outlines may lie in one box
     more = [f"and {len(regions) - MOST} more"] if len(regions) > MOST else []
     stated = {"auto": "found in each clip", "none": "the whole image"}.get(str(geometry.region), str(geometry.region))
     return [

@@ -15,6 +15,8 @@ from seqcls.datasets.labels import ClipLabels, LabelledSpan
 from seqcls.errors import DataError
 from seqcls.evaluation.clip_truth import ClipTruth, align_labels
 from seqcls.evaluation.evaluate import evaluate_clips, pooled_metrics
+from seqcls.evaluation.extras import Extras
+from seqcls.evaluation.files import Evaluated, write_evaluation
 from seqcls.geometry import Geometry, Region
 from seqcls.intervals import IntervalOptions
 from seqcls.models.file import ModelHeader
@@ -246,6 +248,12 @@ def test_messages_that_are_written_name_no_folder(tmp_path: Path) -> None:
     noted = replace(labels("..PP"), notes=(f"{path} is not UTF-8 and was read as Windows-1252",))
     result = pooled_metrics([align_labels(timeline(liver="..PP"), noted)])
     assert result.to_dict()["messages"] == ["labels.csv is not UTF-8 and was read as Windows-1252"]
+    header = ModelHeader(organs=("liver",), geometry=Geometry())
+    extras = Extras(remarks=(f"{path} has no picture",))
+    written = write_evaluation(result, Evaluated(header=header, name="m", digest=""), tmp_path / "out", extras)
+    for text in (file.read_text(encoding="utf-8") for file in written if file.suffix in (".json", ".html", ".md")):
+        assert tmp_path.name not in text
+    assert "labels.csv is not UTF-8" in written[1].read_text(encoding="utf-8")
 
 
 def test_messages_name_the_clip_as_its_labels_do() -> None:

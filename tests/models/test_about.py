@@ -32,7 +32,7 @@ def test_a_model_that_says_much() -> None:
         version="1.0",
         calibration=((1.0, 0.0), (2.5, -1.25)),
         intervals=(IntervalOptions(), IntervalOptions(onset=0.4)),
-        regions=(Region(0, 0, 4, 5, 10, 10, kind="convex"),) * 6,
+        regions=tuple(Region(0, 0, 4, 5 + at // 2, 10, 20, kind="convex") for at in range(12)),
         trained_on=(TrainedOn.of("x", []),),
         operating_curve=(point,),
         training={"classes": {"frames": 12, "clips": 3, "patients": 1, "liver": {"present": 5, "absent": 7}}},
