@@ -144,9 +144,12 @@ def _candidates(signs: Floats, groups: Rows, sides: Rows) -> tuple[Rows, Rows]:
 
 def _correlation(images: Image, first: Rows, second: Rows) -> Floats:
     out = np.zeros(len(first), np.float32)
-    for at in range(0, len(first), 1024):
-        part = slice(at, at + 1024)
-        out[part] = np.einsum("nd,nd->n", details(images[first[part]]), details(images[second[part]]))
+    for at in range(0, len(first), 8192):
+        part = slice(at, at + 8192)
+        # A frame stands in up to 16 pairs, which lie side by side: its detail is taken once.
+        rows, places = np.unique(np.stack([first[part], second[part]]), return_inverse=True)
+        found, (one, other) = details(images[rows]), places.reshape(2, -1)
+        out[part] = np.einsum("nd,nd->n", found[one], found[other])
     return out
 
 
