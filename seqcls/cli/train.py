@@ -38,7 +38,7 @@ SPEED = Panel("Speed: where training takes too long")
 #: Fields of the options that --set takes: those without a flag of their own.
 RARE = (
     "weight_decay", "schedule", "warmup", "focal_gamma", "label_smoothing", "balance",
-    "ema", "clip_norm", "freeze_epochs", "frozen_stages", "precision", "fingerprints",
+    "clip_norm", "freeze_epochs", "frozen_stages", "precision", "fingerprints",
 )  # fmt: skip
 RARE_AUGMENT = tuple(field.name for field in fields(AugmentOptions) if field.name not in ("strength", "flip"))
 _T = TrainOptions()

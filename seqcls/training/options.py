@@ -89,8 +89,6 @@ class TrainOptions:
     balance: bool = True
     """Draw organs, then classes, then clips alike, and a frame among those; else any frame."""
     augment: AugmentOptions = field(default_factory=AugmentOptions)
-    ema: float = 0.97
-    """Decay per step of the averaged weights that are kept in the end, 0 keeps the last ones."""
     clip_norm: float = 5.0
     """Longest gradient, 0 any."""
     freeze_epochs: int = 0
@@ -125,7 +123,7 @@ class TrainOptions:
         for name in ("patience", "seed", "weight_decay", "focal_gamma", "clip_norm"):
             _require(self, name, least=0)
         _require(self, "frozen_stages", most=4)
-        for name in ("warmup", "ema", "label_smoothing", "progressive"):
+        for name in ("warmup", "label_smoothing", "progressive"):
             _require(self, name, least=0, below=1)
         if not (math.isfinite(self.lr) and self.lr > 0):
             raise UsageError(f"lr must be above 0, not {self.lr}")

@@ -1,12 +1,11 @@
 """Training, read from top to bottom: draw a batch, change it, learn from it, keep the average of the weights.
 
-The weights kept are an exponential average over the steps (Polyak and Juditsky 1992, 10.1137/0330046), of the epoch
-with the best validation AUROC, or of the last epoch where no validation tells the classes apart.
+The weights kept are a mean over the last half of the steps, see ``averaging``, as it stands after the epoch with the
+best validation AUROC, or after the last epoch where no validation tells the classes apart.
 """
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -27,6 +26,7 @@ from seqcls.models.file import ModelHeader, Tensors
 from seqcls.models.resnet import GrayResNet, build, choose_device, choose_precision
 from seqcls.prefetch import prefetched
 from seqcls.training.augment import augment
+from seqcls.training.averaging import NORM_BATCHES, WeightAverage, measure_norms
 from seqcls.training.header import chance_messages, logits_of, make_header, metrics_by_organ, trained_on
 from seqcls.training.loss import masked_loss, plain_loss
 from seqcls.training.novelty_fit import fit_novelty
@@ -165,9 +165,10 @@ def _fit(
     device = choose_device(options.device)
     dtype = choose_precision(options.precision, device)
     model = model.to(device)
-    average = copy.deepcopy(model).eval()
     steps_per_epoch = options.steps_per_epoch(len(rows))
     total = steps_per_epoch * options.epochs
+    average = WeightAverage(model, total)
+    clean = Sampler(frames, rows, np.random.default_rng([options.seed, 1]), balance=options.balance)
     optimizer = open_optimizer(model, options)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_factor(step, total, options))
     scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
@@ -177,7 +178,8 @@ def _fit(
 
     for number in range(1, options.epochs + 1):
         began_s, losses, plain = time.perf_counter(), list[Tensor](), list[Tensor]()
-        _freeze(model, STAGES if number <= options.freeze_epochs else options.frozen_stages)
+        still = STAGES if number <= options.freeze_epochs else options.frozen_stages
+        _freeze(model, still)
         for _ in range(steps_per_epoch):
             if interrupted := should_stop():
                 break
@@ -193,7 +195,7 @@ def _fit(
             scaler.step(optimizer)
             scaler.update()
             schedule.step()
-            _update_average(average, model, options.ema, step)
+            average.update(model, step)
             step += 1
             losses.append(loss.detach())
             plain.append(plain_loss(logits.detach(), y, known))
@@ -203,12 +205,13 @@ def _fit(
             raise DataError(f"the loss became {mean_loss} in epoch {number}; take a lower lr, or precision fp32")
         if interrupted:
             break
+        _measure_norms(average.model, frames, clean, still, options)
         seconds = time.perf_counter() - began_s
-        validation_loss, value = _validate(average, frames, held_out, options)
+        validation_loss, value = _validate(average.model, frames, held_out, options)
         # Where no AUROC exists there is nothing to select by, and the latest weights are the best.
         key = (-math.inf, float(number)) if math.isnan(value) else (round(value, 4), -validation_loss)
         if is_best := best is None or key > best[0]:
-            best = (key, number, average.tensors())
+            best = (key, number, average.model.tensors())
         epoch = Epoch(
             number=number,
             loss=float(torch.stack(plain).mean()),
@@ -224,7 +227,9 @@ def _fit(
             on_epoch(epoch)
         if options.patience and best is not None and number - best[1] >= options.patience:
             break
-    _, number, tensors = best if best is not None else ((0.0, 0.0), 0, average.tensors())
+    if best is None:
+        _measure_norms(average.model, frames, clean, still, options)
+    _, number, tensors = best if best is not None else ((0.0, 0.0), 0, average.model.tensors())
     return _Fitted(tensors, tuple(history), number, interrupted)
 
 
@@ -287,17 +292,23 @@ def _targets(frames: FrameSet) -> Tensor:
 def _freeze(model: GrayResNet, stages: int) -> None:
     """Training mode, with the first so many stages held still, their running statistics too."""
     model.train()
-    for name, part in model.net.named_children():
-        frozen = stages > 0 and name != "fc" and STAGE_OF.get(name, 1) <= stages
-        if frozen:
-            part.eval()
-        part.requires_grad_(not frozen)
+    model.requires_grad_(True)
+    for part in _frozen(model, stages):
+        part.eval()
+        part.requires_grad_(False)
 
 
-@torch.no_grad()
-def _update_average(average: GrayResNet, model: GrayResNet, decay: float, step: int) -> None:
-    """average = decay * average + (1 - decay) * model, with a shorter memory in the first steps."""
-    decay = min(decay, (1 + step) / (10 + step)) if decay else 0.0
-    for kept, new in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
-        if kept.is_floating_point():
-            kept.lerp_(new, 1 - decay)
+def _frozen(model: GrayResNet, stages: int) -> list[torch.nn.Module]:
+    """The parts of the first so many stages."""
+    parts = model.net.named_children() if stages else ()
+    return [part for name, part in parts if name != "fc" and STAGE_OF.get(name, 1) <= stages]
+
+
+def _measure_norms(average: GrayResNet, frames: FrameSet, clean: Sampler, still: int, options: TrainOptions) -> None:
+    """On unchanged images; not those of the first ``still`` stages."""
+    device = choose_device(options.device)
+    dtype = choose_precision(options.precision, device)
+    images = torch.from_numpy(frames.images)
+    batches = (images[torch.from_numpy(clean.draw(options.batch_size))].to(device) for _ in range(NORM_BATCHES))
+    with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        measure_norms(average, batches, _frozen(average, still))

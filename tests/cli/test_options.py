@@ -108,8 +108,8 @@ def test_rare_options_are_read_as_the_type_of_their_field() -> None:
     for wrong, message in (
         ({"freeze_epochs": "2.5"}, "--set freeze_epochs takes a whole number, not '2.5'"),
         ({"balance": "perhaps"}, "--set balance takes yes or no"),
-        ({"ema": "x"}, "--set ema takes a number"),
-        ({"ema": "1"}, "ema must be 0 or more and below 1"),
+        ({"warmup": "x"}, "--set warmup takes a number"),
+        ({"warmup": "1"}, "warmup must be 0 or more and below 1"),
         ({"schedule": "luck"}, "unknown schedule 'luck'"),
     ):
         with pytest.raises(UsageError, match=message):

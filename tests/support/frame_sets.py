@@ -13,7 +13,6 @@ SIZE = 32
 CALM = AugmentOptions(strength=0.2)
 QUICK = TrainOptions(
     epochs=4, batch_size=16, samples_per_epoch=32, lr=2e-3, weights="none", device="cpu", precision="fp32", augment=CALM,
-    ema=0.8,
 )  # fmt: skip
 
 

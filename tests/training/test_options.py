@@ -8,7 +8,7 @@ from seqcls.errors import UsageError
 from seqcls.training.options import TrainOptions
 
 WRONG = [
-    {"epochs": 0}, {"batch_size": 1}, {"lr": 0.0}, {"lr": float("nan")}, {"warmup": 1.0}, {"ema": 1.0}, {"ema": -0.1},
+    {"epochs": 0}, {"batch_size": 1}, {"lr": 0.0}, {"lr": float("nan")}, {"warmup": 1.0}, {"progressive": -0.1},
     {"optimizer": "lion"}, {"loss": "hinge"}, {"schedule": "step"}, {"label_smoothing": 1.0},
 ]  # fmt: skip
 
