@@ -8,11 +8,12 @@ FOLDER holds the real clips: intervals.json and clips/, of which those without l
 are drawn. Every training adds one line with its scores to out/results.jsonl; a run that was interrupted goes on where
 it was, and seeds come one after the other, so that the tables compare like with like at any time.
 
-Arms that differ only in what is made of the same training share it: the weights of the last step, their exponential
-average (today's default), their uniform average over the last half of the steps with the statistics of the batch norms
-measured anew on unchanged images; each of these over several seeds as a mean of logits; and every smoother. Trainings
-of their own have the augmentation of geometry alone, and the start from contrastive pretraining on all clips of the
-patients that are not left out, labelled or not.
+Arms that differ only in what is made of the same training share it: the weights of the last step; their exponential
+average, "ema" here, the default when the rule was written; their uniform average over the last half of the steps with
+the statistics of the batch norms measured anew on unchanged images, "mean" here, the default since it won; each of
+these over several seeds as a mean of logits; and every smoother. Trainings of their own have the augmentation of
+geometry alone, and the start from contrastive pretraining on all clips of the patients that are not left out, labelled
+or not.
 
 THE STOP RULE, written before the first training. Accuracy is the share of a left-out patient's labelled frames on the
 right side of 0.5, pooled over the patients that can be left out. Against the default, over the same seeds:
@@ -33,6 +34,7 @@ right side of 0.5, pooled over the patients that can be left out. Against the de
 from __future__ import annotations
 
 import argparse
+import copy
 import itertools
 import json
 import math
@@ -65,11 +67,14 @@ from seqcls.preprocess import with_region
 from seqcls.sources import open_source
 from seqcls.training import train as training
 from seqcls.training.augment import augment
+from seqcls.training.averaging import WeightAverage
 from seqcls.training.options import AugmentOptions, TrainOptions
 from seqcls.training.sampler import Sampler
 from seqcls.types import Frame
 
 SEEDS = 5
+#: Per step, of the exponential average.
+DECAY = 0.97
 #: Numbers of the phantoms that a model trains on, tunes itself on, and never saw.
 TRAINED, TUNED, UNSEEN = 0, 500, 1000
 #: What geometry alone leaves of the augmentation.
@@ -257,23 +262,24 @@ def options_of(work: Work, protocol: Protocol, weights: str) -> TrainOptions:
     )
 
 
-class Weights:
-    """Watches the weights during a training: those of the last step, and the mean of the last half of the steps."""
+class Weights(WeightAverage):
+    """Watches the weights during a training: those of the last step, their exponential average, and their mean over the
+    last half of the steps, which is ``model``."""
 
-    def __init__(self, steps: int) -> None:
-        self._steps, self._update = steps, training._update_average
+    def __init__(self, model: GrayResNet, steps: int) -> None:
+        super().__init__(model, steps)
+        self.ema, self._steps = copy.deepcopy(model).eval(), steps
         self.last: Tensors = {}
-        self.mean: Tensors = {}
 
-    def __call__(self, average: GrayResNet, model: GrayResNet, decay: float, step: int) -> None:
-        self._update(average, model, decay, step)
-        seen = step - self._steps // 2
-        if seen >= 0:
-            now = model.tensors()
-            self.mean = {
-                name: self.mean.get(name, 0) + (now[name] - self.mean.get(name, 0)) / (seen + 1) for name in now
-            }
-            self.last = now if step == self._steps - 1 else {}
+    def update(self, model: GrayResNet, step: int) -> None:
+        super().update(model, step)
+        if step == self._steps - 1:
+            self.last = model.tensors()
+        decay = min(DECAY, (1 + step) / (10 + step))  # a shorter memory in the first steps
+        with torch.no_grad():
+            for kept, new in zip(self.ema.state_dict().values(), model.state_dict().values(), strict=True):
+                if kept.is_floating_point():
+                    kept.lerp_(new, 1 - decay)
 
 
 def network(tensors: Tensors, organs: int) -> GrayResNet:
@@ -293,16 +299,23 @@ def with_clean_norms(tensors: Tensors, frames: FrameSet, rows: np.ndarray, seed:
 def learn(work: Work, frames: FrameSet, options: TrainOptions, protocol: Protocol) -> dict[str, Any]:
     """Train once; logits of the scored rows by each set of weights, and what it cost in seconds of the processor."""
     rows, scored = rows_of(frames, work.left_out)
-    watch = Weights(options.epochs * options.steps_per_epoch(len(rows)))
+    watched: list[Weights] = []
+
+    def watch(model: GrayResNet, steps: int) -> Weights:
+        watched.append(Weights(model, steps))
+        return watched[0]
+
     began_s, cpu_s = time.perf_counter(), time.process_time()
-    with patch.object(training, "_update_average", watch):
-        result = training.train(frames, options, train_index=rows, validation_index=np.empty(0, np.int64))
+    with patch.object(training, "WeightAverage", watch), patch.object(training, "measure_norms"):
+        training.train(frames, options, train_index=rows, validation_index=np.empty(0, np.int64))
+    (seen,) = watched
     seconds = {"train": time.perf_counter() - began_s, "train_cpu": time.process_time() - cpu_s}
     cpu_s = time.process_time()
-    mean = with_clean_norms(watch.mean, frames, rows, work.seed, protocol.norm_batches)
+    mean = with_clean_norms(seen.model.tensors(), frames, rows, work.seed, protocol.norm_batches)
     seconds["norms_cpu"] = time.process_time() - cpu_s
-    clean = with_clean_norms(result.tensors, frames, rows, work.seed, protocol.norm_batches)
-    weights = {"ema": result.tensors, "mean": mean, "last": watch.last, "ema, clean norms": clean}
+    ema = seen.ema.tensors()
+    clean = with_clean_norms(ema, frames, rows, work.seed, protocol.norm_batches)
+    weights = {"ema": ema, "mean": mean, "last": seen.last, "ema, clean norms": clean}
     logits = {}
     for name in protocol.phantom_weights_scored if work.data == "phantom" else weights:
         cpu_s = time.process_time()

@@ -33,10 +33,10 @@ from seqcls.training.scored_clips import ScoredClip
 
 #: Name, training, weights, how many seeds' logits are averaged.
 ARMS = (
-    ("default", "full", "ema", 1),
+    ("exponential average (the default before)", "full", "ema", 1),
     ("last weights", "full", "last", 1),
-    ("uniform average, clean norms", "full", "mean", 1),
-    ("default's weights, clean norms", "full", "ema, clean norms", 1),
+    ("uniform average, clean norms (the default now)", "full", "mean", 1),
+    ("exponential average, clean norms", "full", "ema, clean norms", 1),
     ("mean of 3 seeds", "full", "ema", 3),
     ("mean of 5 seeds", "full", "ema", 5),
     ("uniform, clean norms, mean of 3", "full", "mean", 3),
@@ -162,7 +162,7 @@ def arms(real: Real) -> Iterator[str]:
         for weights in ("ema", "mean")
     }
     for name, training, weights, count in ARMS:
-        # Several networks are held against the single ones that they are made of, all others against the default.
+        # Several networks are held against the single ones that they are made of, all others against the first arm.
         base = single["ema" if count == 1 else weights]
         seeds = [seed for seed in real.seeds(training) if seed in base]
         groups = list(itertools.combinations(seeds, count))
@@ -180,7 +180,7 @@ def arms(real: Real) -> Iterator[str]:
         accuracy, area = [one.accuracy for one in found], [one.auroc for one in found]
         hits = f"{np.mean([one.found for one in found]):.1f} of {found[0].presences}"
         false = f"{np.mean([one.false_events for one in found]):.1f} (most {max(one.false_events for one in found)})"
-        gain = "-" if name == "default" else f"{np.mean(gains):+.4f} ± {se:.4f}"
+        gain = "-" if name == ARMS[0][0] else f"{np.mean(gains):+.4f} ± {se:.4f}"
         cost = count * real.seconds(training, weights) / real.seconds("full", "ema")
         yield (
             f"| {name} | {len(seeds)} | {np.mean(accuracy):.4f} | {min(accuracy):.4f} | {np.mean(area):.4f}"
