@@ -62,12 +62,9 @@ def drawn_house() -> str:
 
 def command(name: str) -> str:
     """One command as Markdown."""
-    import typer
+    from seqcls.cli.commands import command as found
 
-    from seqcls.cli import app
-
-    group: Any = typer.main.get_command(app)
-    return "\n".join(_lines(name, group.commands[name]))
+    return "\n".join(_lines(name, found(name)))
 
 
 def _lines(name: str, found: Any) -> Iterator[str]:

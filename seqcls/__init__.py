@@ -38,22 +38,6 @@ from seqcls.errors import (
     SourceError,
     UsageError,
 )
-from seqcls.intervals import IntervalOptions
-from seqcls.smoothing import SmoothingOptions
-from seqcls.types import (
-    Event,
-    FeedState,
-    Frame,
-    FrameCounts,
-    FrameScore,
-    Gap,
-    Interval,
-    ScoreTable,
-    SourceInfo,
-    SourceReport,
-    State,
-    Verdict,
-)
 
 if TYPE_CHECKING:
     from seqcls.adaptive import SamplingOptions
@@ -66,6 +50,7 @@ if TYPE_CHECKING:
     from seqcls.feeds.open import open_live
     from seqcls.gate import GateOptions
     from seqcls.geometry import Geometry, Layout, Region
+    from seqcls.intervals import IntervalOptions
     from seqcls.models.file import ModelHeader
     from seqcls.models.operating_curve import OperatingPoint
     from seqcls.models.trained_on import TrainedOn
@@ -74,37 +59,66 @@ if TYPE_CHECKING:
     from seqcls.rendering.overlay import write_overlay
     from seqcls.rendering.proxy import Proxy, write_proxy
     from seqcls.reprocess import replay
+    from seqcls.smoothing import SmoothingOptions
     from seqcls.sources import Source, open_source
     from seqcls.timeline import NoveltyUse, Provenance, Sampling, Timeline
     from seqcls.timemap import TimeMap
+    from seqcls.types import (
+        Event,
+        FeedState,
+        Frame,
+        FrameCounts,
+        FrameScore,
+        Gap,
+        Interval,
+        ScoreTable,
+        SourceInfo,
+        SourceReport,
+        State,
+        Verdict,
+    )
 
 __version__ = "0.1.0"
 DISCLAIMER = "Research software, not a medical device: not for diagnosis or treatment."
 
-#: What needs cv2, av or an engine is imported when it is first used, so that `import seqcls` is instant.
+#: What needs numpy, cv2, av or an engine is imported when it is first used, so that `import seqcls` is instant.
 _MODULES = {
     "Analysis": "detector",
     "CameraOptions": "feeds.capture",
     "Cut": "rendering.cut",
     "Detector": "detector",
     "Engine": "engines",
+    "Event": "types",
+    "FeedState": "types",
     "FeedTiming": "feeds.connection",
+    "Frame": "types",
+    "FrameCounts": "types",
+    "FrameScore": "types",
+    "Gap": "types",
     "GateOptions": "gate",
     "Geometry": "geometry",
+    "Interval": "types",
+    "IntervalOptions": "intervals",
     "Layout": "geometry",
     "ModelHeader": "models.file",
+    "Novelty": "novelty",
+    "NoveltyUse": "timeline",
     "OperatingPoint": "models.operating_curve",
     "Provenance": "timeline",
     "Proxy": "rendering.proxy",
     "Region": "geometry",
     "Sampling": "timeline",
     "SamplingOptions": "adaptive",
+    "ScoreTable": "types",
+    "SmoothingOptions": "smoothing",
     "Source": "sources",
+    "SourceInfo": "types",
+    "SourceReport": "types",
+    "State": "types",
     "TimeMap": "timemap",
     "Timeline": "timeline",
     "TrainedOn": "models.trained_on",
-    "Novelty": "novelty",
-    "NoveltyUse": "timeline",
+    "Verdict": "types",
     "export": "exports",
     "load": "detector",
     "open_live": "feeds.open",

@@ -216,7 +216,7 @@ def test_torch_waits_until_it_is_needed(code: str) -> None:
 
 
 def test_help_imports_nothing_heavy() -> None:
-    heavy = "{'torch', 'torchvision', 'sklearn', 'matplotlib', 'scipy', 'cv2', 'av'}"
+    heavy = "{'torch', 'torchvision', 'sklearn', 'matplotlib', 'scipy', 'numpy', 'cv2', 'av'}"
     check = (
         "import sys; sys.argv = ['seqcls', '--help']\nfrom seqcls.cli import main\n"
         f"try: main()\nexcept SystemExit: pass\nprint(sorted({heavy} & set(sys.modules)), file=sys.stderr)"

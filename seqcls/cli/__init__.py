@@ -7,13 +7,12 @@ damaged or never came; 4 the disk filled up during a live run; 130 interrupted, 
 from __future__ import annotations
 
 import errno
-import functools
 import itertools
 import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,31 +21,9 @@ import typer
 from typer.core import TyperGroup
 
 import seqcls
-from seqcls.cli import (
-    agree,
-    bench,
-    check,
-    console,
-    convert,
-    deidentify,
-    demo,
-    doctor,
-    evaluate,
-    extract,
-    folds,
-    import_labels,
-    info,
-    proxy,
-    report,
-    results,
-    review,
-    run,
-    split,
-    train,
-    tune,
-)
+from seqcls.cli import console
+from seqcls.cli.commands import COMMANDS, ListedCommand
 from seqcls.errors import SeqclsError, UsageError, one_line
-from seqcls.files import on_disk
 from seqcls.text.foreign_text import for_terminal
 
 #: The disk takes no such name, or does not let one look.
@@ -77,17 +54,8 @@ class Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args[0] not in self.commands and ("://" in args[0] or Path(args[0]).exists()):
             ctx.fail(f"{args[0]} is no command; to find when each organ is in view: seqcls run {args[0]}")
-        return super().resolve_command(ctx, args)
-
-
-def _spelt_as_on_disk(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with every path in the Unicode form of the disk, on which an umlaut may be one character or two."""
-
-    @functools.wraps(command)
-    def run_command(**given: Any) -> None:
-        command(**{name: on_disk(value) if isinstance(value, Path) else value for name, value in given.items()})
-
-    return run_command
+        name, found, rest = super().resolve_command(ctx, args)
+        return name, found.whole() if isinstance(found, ListedCommand) else found, rest
 
 
 def _with_any_port(args: list[str]) -> list[str]:
@@ -119,12 +87,12 @@ def _without_names_that_no_disk_takes() -> Iterator[None]:
 
 @contextmanager
 def _without_secrets() -> Iterator[None]:
-    from seqcls.sources.redact import redact
-
     try:
         yield
     except Exception as error:
         if hasattr(error, "format_message"):  # a mistake in the arguments; its class depends on typer's version
+            from seqcls.sources.redact import redact
+
             error.message = for_terminal(redact(str(error.message)))  # type: ignore[attr-defined]
         raise
 
@@ -137,32 +105,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-# In the order of use; the help lists them so.
-for _command in (
-    demo.demo,
-    extract.inspect,
-    extract.extract,
-    split.split,
-    check.check,
-    train.train,
-    folds.folds,
-    tune.tune,
-    evaluate.evaluate,
-    info.info,
-    agree.agree,
-    run.run,
-    results.replay,
-    report.report,
-    review.review,
-    results.export,
-    import_labels.import_labels,
-    proxy.proxy,
-    deidentify.deidentify,
-    convert.convert,
-    bench.bench,
-    doctor.doctor,
-):
-    app.command(_command.__name__.replace("_", "-"))(_spelt_as_on_disk(_command))
+for _name, (_, _line) in COMMANDS.items():
+    app.command(_name, cls=ListedCommand, help=_line)(lambda: None)
 
 
 def _show_version(value: bool) -> None:

@@ -12,7 +12,6 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from seqcls.errors import SeqclsError
@@ -106,12 +105,7 @@ def _flag(name: str, value: str) -> str:
     return flag if value == "True" else f"{flag} {value}"
 
 
-class _Rate(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        return Text(_rate(task.speed) if task.speed else "")
-
-
-def _rate(per_s: float) -> str:
+def rate_text(per_s: float) -> str:
     """``12/s``; of what takes long, such as clips, ``0.4/s``."""
     return f"{per_s:.0f}/s" if per_s >= 10 else f"{per_s:.2g}/s"
 
@@ -123,14 +117,9 @@ def progress(label: str, total: int | None, unit: str = "frames") -> Iterator[Ad
     if not console.is_terminal:
         yield _plain(label, total, unit)
         return
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
+    from seqcls.cli.progress_bar import progress_bar  # a piped run has none
+
+    with progress_bar(console, rate_text) as bar:
         task = bar.add_task(label, total=total)
         yield lambda done: bar.update(task, completed=done, total=None if total is None else max(total, done))
 
@@ -146,7 +135,7 @@ def _plain(label: str, total: int | None, unit: str) -> Advance:
         last = now
         rate = done / (now - began)
         left = f", {max(0.0, (total - done) / rate):.0f} s left" if total and rate > 0 else ""
-        notify(f"{label}: {done}{f'/{total}' if total else ''} {unit}, {_rate(rate)}{left}")
+        notify(f"{label}: {done}{f'/{total}' if total else ''} {unit}, {rate_text(rate)}{left}")
 
     return advance
 

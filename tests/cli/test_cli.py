@@ -14,7 +14,8 @@ import pytest
 import typer
 from support.commands import Seqcls, bright_clip, one_line
 
-from seqcls.cli import _spelt_as_on_disk, app, console, run, train
+from seqcls.cli import app, console, run, train
+from seqcls.cli.commands import COMMANDS, command, spelt_as_on_disk
 
 
 def test_commands_are_listed_in_the_order_of_use() -> None:
@@ -99,10 +100,13 @@ def test_every_path_is_spelt_as_on_disk(tmp_path: Path, monkeypatch: pytest.Monk
     composed, apart = "Schilddr\u00fcse", "Schilddru\u0308se"
     Path(apart).mkdir()
     seen: list[dict[str, object]] = []
-    _spelt_as_on_disk(lambda **given: seen.append(given))(labels=Path(composed, "l.csv"), organ=composed, size=None)
+    spelt_as_on_disk(lambda **given: seen.append(given))(labels=Path(composed, "l.csv"), organ=composed, size=None)
     assert seen == [{"labels": Path(apart, "l.csv"), "organ": composed, "size": None}]
-    for name, command in ((c.name, c.callback) for c in app.registered_commands):
-        assert hasattr(command, "__wrapped__"), f"{name} takes names of files as they are"
+
+
+def test_the_list_in_the_help_says_what_each_commands_own_help_begins_with() -> None:
+    for name, (_, line) in COMMANDS.items():
+        assert " ".join(command(name).help.split("\n\n")[0].split()) == line, name
 
 
 @pytest.mark.parametrize("given", ["abc", "clip.mp"])
