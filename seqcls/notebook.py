@@ -14,7 +14,7 @@ import numpy as np
 import seqcls
 from seqcls.errors import UsageError
 from seqcls.exports.interval_records import interval_records
-from seqcls.exports.timeline_png import draw
+from seqcls.exports.timeline_figure import draw
 from seqcls.frame_states import UNKNOWN, frame_states
 from seqcls.palette import ABSENT as ABSENT_COLOR
 from seqcls.palette import PRESENT as PRESENT_COLOR

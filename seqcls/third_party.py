@@ -1,5 +1,6 @@
 """Libraries that do more than they are asked for, imported in this one place, with that switched off before.
 
+openvino         imports its converter, a third of its time, which imports everything that it converts from
 openvino, nncf   their import posts to Google Analytics; a number of this user is kept in ~/intel
 onnxruntime      native threads post to Microsoft; a number of this computer and a database in ~/.cache/Microsoft
 torchvision      brings PyTorch's compiler, which makes a folder named after the user in the folder for temporary files
@@ -18,10 +19,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+_CONVERTER = "openvino.tools.ovc"
 
 
 def library(name: str) -> Any:
@@ -58,14 +62,33 @@ def _without_compiler_folder() -> Iterator[None]:
 
 
 @contextmanager
-def _without_requests() -> Iterator[None]:
-    """pydicom takes it for downloads of examples only, and does without."""
-    refusal = _Refusal("requests", threading.get_ident())
+def _without(name: str) -> Iterator[None]:
+    """The import within does without the module of that name, and nothing else does."""
+    refusal = _Refusal(name, threading.get_ident())
     sys.meta_path.insert(0, refusal)
     try:
         yield
     finally:
         sys.meta_path.remove(refusal)
+
+
+@contextmanager
+def _without_converter() -> Iterator[None]:
+    """``openvino.convert_model`` is imported when somebody around seqcls asks for it."""
+    if "openvino" in sys.modules:
+        yield
+        return
+    with _without(_CONVERTER):
+        yield
+    openvino = sys.modules.get("openvino")
+    if openvino is not None and not hasattr(openvino, "convert_model"):
+        openvino.__getattr__ = _from_converter  # type: ignore[method-assign]  # PEP 562
+
+
+def _from_converter(name: str) -> Any:
+    if name != "convert_model":
+        raise AttributeError(f"module 'openvino' has no attribute {name!r}")
+    return importlib.import_module(_CONVERTER).convert_model
 
 
 class _Refusal:
@@ -83,5 +106,8 @@ class _Refusal:
 _PRECAUTIONS: dict[str, Callable[[], AbstractContextManager[None]]] = {
     "torch": _without_compiler_folder,
     "torchvision": _without_compiler_folder,
-    "pydicom": _without_requests,
+    # It takes requests for downloads of examples only.
+    "pydicom": partial(_without, "requests"),
+    "openvino": _without_converter,
+    "nncf": _without_converter,
 }

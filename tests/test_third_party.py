@@ -89,3 +89,29 @@ def test_pydicom_does_without_requests_and_other_threads_do_not(monkeypatch: pyt
     before = list(sys.meta_path)
     library("pydicom")
     assert found["pydicom"] == "requests" and found["another thread"] != "requests" and sys.meta_path == before
+
+
+def test_openvino_comes_without_its_converter_until_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody around seqcls may want it; the import of the converter is no part of importing the library."""
+    refused: list[bool] = []
+    module, converter = ModuleType("openvino"), ModuleType("openvino.tools.ovc")
+    converter.convert_model = "converts"  # type: ignore[attr-defined]
+
+    def load(name: str) -> ModuleType:
+        if name == "openvino.tools.ovc":
+            return converter
+        try:
+            importlib.util.find_spec("openvino.tools.ovc")
+        except ModuleNotFoundError:
+            refused.append(True)
+        monkeypatch.setitem(sys.modules, "openvino", module)
+        return module
+
+    monkeypatch.delitem(sys.modules, "openvino", raising=False)
+    tools = ModuleType("openvino.tools")
+    tools.__path__ = []
+    monkeypatch.setitem(sys.modules, "openvino.tools", tools)
+    monkeypatch.delitem(sys.modules, "openvino.tools.ovc", raising=False)
+    monkeypatch.setattr(importlib, "import_module", load)
+    assert library("openvino") is module and refused == [True]
+    assert module.convert_model == "converts" and not hasattr(module, "convert_models")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -126,7 +125,6 @@ def run(
     from seqcls.adaptive import SamplingOptions
     from seqcls.algebra.where import require_expressions
     from seqcls.detector import load
-    from seqcls.exports.timeline_png import load_library
     from seqcls.feeds.open import is_live
     from seqcls.gate import GateOptions
     from seqcls.sources.isolated import DecoderPool
@@ -177,8 +175,6 @@ def run(
         options.check_outputs(*results, overwrite=overwrite or resume)
         for folder in () if resume else folders:
             require_no_clips(folder, overwrite=overwrite)
-        # Slow to import and needed at the end only: a core is free for it while the model and the clip are opened.
-        threading.Thread(target=load_library).start()  # as a daemon it could abort a program that ends early
         console.notify(f"model {path} ({', '.join(detector.organs)})")
         if watched:
             console.notify(f"engine {detector.engine.description}")

@@ -27,7 +27,7 @@ LATE = (dashboard, labels, live, server)
 
 def rehearse() -> None:
     """Let libraries make what they make once: in a process that others are forked from."""
-    draw(timeline(liver="..PP")).savefig(io.BytesIO(), format="png")
+    draw(timeline(liver="..PP"))
     with redirect_stdout(io.StringIO()), suppress(SystemExit):
         app(["run", "--help"])
 
