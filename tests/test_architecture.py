@@ -57,7 +57,7 @@ IMPORTS: dict[str, set[str]] = {
     "reprocess": {"types", "intervals", "pauses", "smoothing", "novelty", "postprocess", "timeline", "algebra"},
     "scoring": {"types", "engines", "preprocess"},
     "detector": {"errors", "prefetch", "types", "intervals", "pauses", "smoothing", "novelty", "sources", "gate", "models", "postprocess", "engines", "timeline", "preprocess", "adaptive", "scoring"},
-    "exports": {"palette", "text", "third_party", "errors", "files", "types", "pauses", "timemap", "sources", "timeline", "algebra", "frame_states", "rendering", "PIL", "pydicom"},
+    "exports": {"palette", "text", "third_party", "errors", "files", "types", "pauses", "timemap", "sources", "timeline", "algebra", "frame_states", "rendering", "PIL", "cv2", "pydicom"},
     "journal": {"text", "errors", "files", "types", "intervals", "pauses", "smoothing", "geometry", "novelty", "sources", "postprocess", "timeline", "reprocess"},
     "pseudonyms": {"text", "errors", "files", "types", "sources", "timeline", "datasets"},
     "report": {"text", "files", "types", "pauses", "geometry", "sources", "gate", "models", "keepable", "timeline", "algebra", "preprocess", "datasets", "rendering", "cv2"},
