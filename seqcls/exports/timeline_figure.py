@@ -55,7 +55,7 @@ def draw(timeline: Timeline) -> Figure:
 def _write_about(figure: Figure, height: int, timeline: Timeline, lines: Sequence[str]) -> None:
     """What was analysed, what came of reading it, and what a reader must know."""
     text, whole = layout.verdict(timeline)
-    top = {"y": 1 - 8 / height, "va": "top"}
+    top: dict[str, Any] = {"y": 1 - 8 / height, "va": "top"}
     figure.text(x=0.01, s=_literal(layout.title(timeline)), fontsize=11, ha="left", weight="bold", **top)
     color, weight = ("#555555", "normal") if whole else (VERMILION, "bold")
     figure.text(x=0.99, s=text, fontsize=10, ha="right", color=color, weight=weight, **top)

@@ -145,11 +145,20 @@ class _Strip:
         self._inside: Pixels = page.pixels[top : top + ROW, LEFT:_RIGHT_END]
 
     def x(self, time_s: float) -> float:
-        share = (time_s - self.axis.start_s) / (self.axis.end_s - self.axis.start_s)
-        return LEFT + share * layout.AXIS_PIXELS
+        return LEFT + float(self._columns_of(np.array(time_s)))
 
     def y(self, score: float) -> float:
-        return self.bottom - (score - layout.LOWEST) / (layout.HIGHEST - layout.LOWEST) * ROW
+        return self.top + float(self._rows_of(np.array(score)))
+
+    def _columns_of(self, time_s: Floats) -> Floats:
+        """From the strip's left, in pixels."""
+        share: Floats = (time_s - self.axis.start_s) / (self.axis.end_s - self.axis.start_s)
+        return share * layout.AXIS_PIXELS
+
+    def _rows_of(self, score: Floats) -> Floats:
+        """From the strip's top, in pixels."""
+        share: Floats = (score - layout.LOWEST) / (layout.HIGHEST - layout.LOWEST)
+        return ROW - share * ROW
 
     def shade(self, spans: Sequence[tuple[float, float]], color: str, alpha: float, of_height: float = 1.0) -> None:
         """``of_height``: how high they are from the upper end, of the strip."""
@@ -174,8 +183,8 @@ class _Strip:
         """``width`` in finer pixels; where ``alpha`` is 1, points that stand ``alone`` are dots."""
         around = self.page.pixels[self.top - _MARGIN : self.bottom + _MARGIN, LEFT - _MARGIN : _RIGHT_END + _MARGIN]
         mask = np.zeros((_FINER * around.shape[0], _FINER * around.shape[1]), np.uint8)
-        places = np.stack([self.x(time_s) - LEFT, self.y(score) - self.top], axis=1) + _MARGIN  # type: ignore[arg-type]
-        places = (_FINER * places - 0.5) * 2**_SHIFT
+        x, y = self._columns_of(time_s), self._rows_of(score)
+        places = (_FINER * (np.stack([x, y], axis=1) + _MARGIN) - 0.5) * 2**_SHIFT
         pieces = np.split(places, np.flatnonzero(np.isnan(score)))
         lines = [piece[~np.isnan(piece[:, 1])].round().astype(np.int32) for piece in pieces]
         cv2.polylines(mask, [line for line in lines if len(line) > 1], False, 255, width, cv2.LINE_AA, _SHIFT)
