@@ -1,6 +1,7 @@
 """How well the whole path does on synthetic patients it has never seen, against exact truth.
 
-    python scripts/phantom_figures.py -o /tmp/phantom      # about 11 minutes on 2 cores
+    python scripts/phantom_figures.py -o /tmp/phantom                   # about 11 minutes on 2 cores
+    python scripts/phantom_figures.py -o /tmp/phantom --demo --seed 1   # 6, as `seqcls demo` trains
 
 Draws sweeps of --patients patients, extracts, trains as `seqcls train --weights none --augment 0.3` does (phantoms
 differ enough among themselves), then runs on --unseen other patients and prints the figures, of the operating point
@@ -20,6 +21,7 @@ from seqcls.datasets.clip_files import match_clips
 from seqcls.datasets.dataset import load_frames
 from seqcls.datasets.extract import ExtractOptions, extract
 from seqcls.datasets.labels import ClipLabels, read_labels
+from seqcls.demo import DemoOptions
 from seqcls.detector import load
 from seqcls.evaluation.clip_truth import align_labels
 from seqcls.evaluation.evaluate import Evaluation, evaluate_clips, pooled_metrics
@@ -79,8 +81,10 @@ def main(arguments: argparse.Namespace) -> int:
     clips = draw(out / "clips", range(arguments.patients), RATE_HZ / 2)
     unseen = draw(out / "unseen", range(FIRST_UNSEEN, FIRST_UNSEEN + arguments.unseen), RATE_HZ)
     said(f"drew {len(clips)} + {len(unseen)} sweeps")
-    extract(clips, out / "data", ExtractOptions(overwrite=True))
-    frames = load_frames(out / "data", Geometry(size=arguments.size))
+    demo = DemoOptions(seed=arguments.seed)
+    geometry = Geometry(size=demo.size if arguments.demo else arguments.size)
+    extract(clips, out / "data", ExtractOptions(geometry=geometry, overwrite=True))
+    frames = load_frames(out / "data", geometry)
     said(f"extracted {len(frames.images)} frames")
     options = TrainOptions(
         weights="none",
@@ -88,6 +92,7 @@ def main(arguments: argparse.Namespace) -> int:
         augment=AugmentOptions(strength=arguments.augment),
         seed=arguments.seed,
     )
+    options = demo.training if arguments.demo else options
     result = train(
         frames, options, on_epoch=lambda e: said(f"epoch {e.number}: loss {e.loss:.3f}, AUROC {e.auroc:.4f}")
     )
@@ -113,4 +118,7 @@ if __name__ == "__main__":
     parser.add_argument("--augment", type=float, default=0.3)
     parser.add_argument("--size", type=int, default=SIZE_SCRATCH)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--demo", action="store_true", help="train as seqcls demo does; size, epochs, augment are its own"
+    )
     sys.exit(main(parser.parse_args()))

@@ -60,6 +60,20 @@ class DemoOptions:
     precision: str = "auto"
     seed: int = 0
 
+    @property
+    def training(self) -> TrainOptions:
+        """How it trains."""
+        return TrainOptions(
+            weights=str(STEM),
+            frozen_stages=2,
+            epochs=self.epochs,
+            samples_per_epoch=self.samples_per_epoch,
+            label_smoothing=0.0,
+            augment=AugmentOptions(strength=0.15, curtain=0.0),  # phantoms differ enough among themselves
+            precision=self.precision,
+            seed=self.seed,
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DemoResult:
@@ -84,16 +98,7 @@ def demo(
         )
         extract(clips, folder / DATA, chosen, on_frame=advance)
     frames = load_frames(folder / DATA, Geometry(size=options.size))
-    train_options = TrainOptions(
-        weights=str(STEM),
-        frozen_stages=2,
-        epochs=options.epochs,
-        samples_per_epoch=options.samples_per_epoch,
-        label_smoothing=0.0,
-        augment=AugmentOptions(strength=0.15, curtain=0.0),  # phantoms differ enough among themselves
-        precision=options.precision,
-        seed=options.seed,
-    )
+    train_options = options.training
     with stage("training", options.epochs * train_options.steps_per_epoch(len(frames.images))) as advance:
         result = train(frames, train_options, on_epoch=on_epoch, on_step=lambda done, total: advance(done))
     write_model(folder / MODEL, result.header, result.tensors)

@@ -12,8 +12,8 @@ Indices = NDArray[np.int64]
 
 #: Share of each class that is drawn from clips which show both classes, where there are also clips that show one.
 MIXED_SHARE = 0.5
-#: But no more than so many times the share that these clips have of the frames of a class, in either class: else the few
-#: frames of absence in a clip of presence would be learned by heart, and the rest of the patient with them.
+#: But no more than so many times the share that these clips have of the frames of a class, in either class: else the
+#: few frames of absence in a clip of presence would be learned by heart, and the rest of the patient with them.
 MAX_REPEATED = 8.0
 
 

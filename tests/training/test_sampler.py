@@ -48,6 +48,21 @@ def test_a_clip_that_shows_both_classes_stands_for_neither() -> None:
     assert len(inside) / len(drawn) == pytest.approx(0.5, abs=0.04)
 
 
+def test_a_single_frame_of_a_class_is_not_learned_by_heart() -> None:
+    """The only frame of absence in a clip of presence is one of 121: with eight times its due, 8/121 of the draws; and
+    so much of presence comes from this clip, too, so that it stands for neither."""
+    frames = frame_set(clips=8, frames=20)
+    targets = frames.targets.copy()
+    targets[np.isin(frames.clip, [f"clip{n}" for n in range(2, 8)]), 0] = 0
+    targets[frames.clip == "clip1", 0] = 1
+    targets[frames.clip == "clip0", 0] = np.arange(20) > 0
+    frames = replace(frames, targets=targets, mask=np.ones_like(frames.mask)).of_organs(frames.organs[:1])
+    drawn = Sampler(frames, np.arange(160), np.random.default_rng(0), balance=True).draw(8000)
+    present = frames.targets[drawn, 0] > 0.5
+    shares = [float((frames.clip[drawn[of]] == "clip0").mean()) for of in (present, ~present)]
+    assert shares == pytest.approx([8 / 121, 8 / 121], abs=0.015)
+
+
 def test_a_clip_of_many_frames_counts_no_more_than_a_short_one() -> None:
     long = frame_set(clips=4, frames=40)
     rows = np.flatnonzero((long.clip != "clip0") | (np.arange(len(long.clip)) % 40 >= 38))  # clip0: 2 of 40 frames
