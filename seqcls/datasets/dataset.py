@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from seqcls.datasets.frame_facts import FrameFacts, Seen, facts_of, look_at
 from seqcls.datasets.frame_table import (
     LAYOUT,
+    SPLIT_FILE,
     Row,
     dataset_hash,
     folder_clip,
@@ -31,7 +32,7 @@ from seqcls.datasets.frame_table import (
 from seqcls.datasets.labelled_frames import LabelledClip, groups_of
 from seqcls.datasets.labels import ClipLabels
 from seqcls.datasets.split import hold_out
-from seqcls.datasets.split_file import Labelled, Split
+from seqcls.datasets.split_file import Labelled, Split, read_split
 from seqcls.errors import DataError, SourceError
 from seqcls.files import nfc
 from seqcls.files.named_files import read_regular
@@ -174,7 +175,20 @@ def load_frames(
         unreadable=unreadable,
     )
     made = _frame_set(rows, images, geometry, dataset_hash(rows, root), messages, regions, facts)
-    return replace(made, digests=digests)
+    made = replace(made, digests=digests)
+    return _with_split_beside(made, root / SPLIT_FILE) if (root / SPLIT_FILE).is_file() else made
+
+
+def _with_split_beside(frames: FrameSet, path: Path) -> FrameSet:
+    """The frames that ``extract`` cut by a kept split, with that split, where it still says what frames.csv says."""
+    try:
+        found = with_split(frames, read_split(path))
+    except DataError as error:
+        return replace(frames, messages=(*frames.messages, f"the split beside the frames is left out: {error}"))
+    if not np.array_equal(found.split, frames.split):
+        changed = f"frames.csv has other sides than {path.name} beside it; it is as frames.csv says, and no kept split"
+        return replace(frames, messages=(*frames.messages, changed))
+    return found
 
 
 def frames_from_clips(

@@ -19,6 +19,7 @@ import numpy as np
 from seqcls.datasets.frame_table import (
     FIXED_COLUMNS,
     ORIGIN_COLUMNS,
+    SPLIT_FILE,
     STATES,
     ExtractedClip,
     Row,
@@ -208,6 +209,9 @@ class _Writer:
             if any(row.split == "validation" for row in rows) and not counts["validation", organ, state]
         ]
         write_tables(self._root, rows, self._options.geometry, self._clips)
+        kept = self._options.split
+        if kept is not None:  # so that a model can name the split that it was trained by
+            (self._root / SPLIT_FILE).write_bytes(kept.content)
         told = tuple(dict.fromkeys((*messages, *self._messages)))
         gave = sum(clip.frames > 0 for clip in self._clips)
         return ExtractSummary(len(rows), gave, organs, dict(counts), told)

@@ -27,7 +27,9 @@ FORMAT = 1
 #: A row has 60 to 100 bytes: of 2 million frames, more than fit into memory.
 MAX_TABLE_BYTES = 200 << 20
 #: What `extract` writes besides the frames.
-_TABLES = ("frames.csv", "dataset.json")
+#: The kept split that the frames were extracted by, byte for byte.
+SPLIT_FILE = "extract-split.json"
+_TABLES = ("frames.csv", "dataset.json", SPLIT_FILE)
 FIXED_COLUMNS = ("path", "clip", "patient", "time_s", "split")
 #: Columns that may be missing: what figures are given apart for.
 ORIGIN_COLUMNS = ("scanner", "site")

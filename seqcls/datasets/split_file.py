@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -70,7 +70,7 @@ class Split:
     """Each group (a patient, or a clip of the only one) with its side, and the fold in which it is left out, from 1.
 
     folds: empty where there are none. data: hash of the groups and the states that each showed when the split was made.
-    name, digest: of the file that it was read from, the latter its SHA-256.
+    name, digest, content: of the file that it was read from, the second its SHA-256.
     """
 
     unit: Unit
@@ -81,6 +81,7 @@ class Split:
     data: str
     name: str = ""
     digest: str = ""
+    content: bytes = field(default=b"", repr=False)
 
     @property
     def held_out(self) -> frozenset[str]:
@@ -211,6 +212,7 @@ def read_split(path: str | Path) -> Split:
             data=record_from(str, body["data"], "data"),
             name=path.name,
             digest=hashlib.sha256(content).hexdigest(),
+            content=content,
         )
     except FileNotFoundError:
         raise DataError(f"no split at {path}; make one with `seqcls split DATA -o {path}`") from None

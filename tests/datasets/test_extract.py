@@ -19,6 +19,7 @@ from seqcls.datasets.dataset import load_frames
 from seqcls.datasets.extract import ExtractOptions, extract
 from seqcls.datasets.labels import ClipLabels, read_labels, with_patients
 from seqcls.datasets.split import hold_out
+from seqcls.datasets.split_file import Labelled, make_split, read_split, write_split
 from seqcls.errors import DataError, OutputError, UsageError
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry
@@ -187,6 +188,22 @@ def test_the_leaky_split_is_only_on_request(clips: Clips, tmp_path: Path) -> Non
     frames = load_frames(tmp_path / "data", Geometry(size=32))
     both = {p for p in set(frames.patient) if len(set(frames.split[frames.patient == p])) == 2}
     assert len(both) == 3
+
+
+def test_a_kept_split_stays_with_its_frames(clips: Clips, tmp_path: Path) -> None:
+    """So that a model that is trained on the folder names it; but not one whose sides have been changed since."""
+    write_split(make_split(Labelled.of_clips(clips), share=0.3)[0], tmp_path / "s.json")
+    split = read_split(tmp_path / "s.json")
+    options = replace(AGAIN, split=split)
+    for _ in range(2):  # the second replaces the first
+        extract(clips, tmp_path / "data", options)
+    frames = load_frames(tmp_path / "data", Geometry(size=32))
+    assert frames.kept_split is not None and frames.kept_split.digest == split.digest and not frames.messages
+    assert set(frames.patient[frames.split == "validation"]) == split.held_out
+    table = tmp_path / "data" / "frames.csv"
+    table.write_text(table.read_text(encoding="utf-8").replace(",validation,", ",train,"), encoding="utf-8")
+    frames = load_frames(tmp_path / "data", Geometry(size=32))
+    assert frames.kept_split is None and "frames.csv has other sides" in frames.messages[0]
 
 
 @pytest.mark.parametrize("kept", ["organ.safetensors", "train/note.txt", "train/node present/extra.png", "test/a.png"])
