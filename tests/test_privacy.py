@@ -35,7 +35,16 @@ pytestmark = [
         not all(
             map(
                 find_spec,
-                ("openvino", "onnx", "onnxruntime", "dicomanonymizer", "pyarrow", "opentimelineio", "highdicom"),
+                (
+                    "openvino",
+                    "onnx",
+                    "onnxruntime",
+                    "dicomanonymizer",
+                    "duckdb",
+                    "pyarrow",
+                    "opentimelineio",
+                    "highdicom",
+                ),
             )
         ),
         reason="needs every library",
@@ -66,6 +75,7 @@ PLAN = """
 077 3 run {stills} -m {model} -o {private}/{s}-runs/stills
 022 0 run {clip} -m {model} -o {live} --realtime --keep every --clips --record {live}/feed.mp4
 022 3 run {cut} -m {model} -o {wide}/{s}-runs/cut --realtime --keep every
+022 0 find {wide}/{s}-runs/many node --maybe --to json
 077 0 replay {live}/run.journal -o {private}/{s}-runs/replayed
 077 0 export {run} --to srt,boris,elan,tsv,jsonl,parquet,wide,audacity,mstcn,otio,edl,fcp-xml,dicom-sr,dicom-picture --clip {clip}
 022 0 import-labels {run}/timeline.eaf -o {wide}/{s}-labels/labels.csv --clip {clip}

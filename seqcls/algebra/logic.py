@@ -14,6 +14,11 @@ ABSENT, UNKNOWN, PRESENT = range(3)
 Codes = NDArray[np.int8]
 #: (R, 2) begin and end of runs of stretches, half-open.
 Runs = NDArray[np.int64]
+#: (P,) numbers of stretches or of clips.
+Places = NDArray[np.int64]
+#: (C,) the first stretch of each clip, where several follow each other with a stretch between that belongs to none.
+Begins = NDArray[np.int64]
+ONE_CLIP: Begins = np.zeros(1, np.int64)
 
 
 def negated(codes: Codes) -> Codes:
@@ -35,8 +40,8 @@ def during(left: Codes, right: Codes) -> Codes:
     return made
 
 
-def before(left: Codes, right: Codes) -> Codes:
-    """The presences of the left that have ended when some presence of the right begins.
+def before(left: Codes, right: Codes, begins: Begins = ONE_CLIP) -> Codes:
+    """The presences of the left that have ended when some presence of the right, in the same clip, begins.
 
     Unknown stretches beside a presence may belong to it, and any unknown stretch of the right may hold a beginning.
     """
@@ -44,14 +49,28 @@ def before(left: Codes, right: Codes) -> Codes:
     around = possible[np.searchsorted(possible[:, 0], present[:, 0], side="right") - 1]
     right_possible = _runs(right >= UNKNOWN)
     # The last beginning of the right that is certain, at its earliest; and the last that there may be.
-    certain = right_possible[_among(right == PRESENT, right_possible) > 0, 0].max(initial=-1)
-    start = _runs(right == PRESENT)[:, 0].max(initial=-1)
-    unknown_end = _runs(right == UNKNOWN)[:, 1].max(initial=-1)
-    perhaps = (start >= present[:, 1]) | (unknown_end > present[:, 1])
-    states = np.where(certain >= around[:, 1], PRESENT, np.where(perhaps, UNKNOWN, ABSENT)).astype(np.int8)
+    certain = _latest(right_possible[_among(right == PRESENT, right_possible) > 0, 0], begins)
+    start = _latest(_runs(right == PRESENT)[:, 0], begins)
+    unknown_end = _latest(_runs(right == UNKNOWN)[:, 1], begins, -1)
+    own = _clip_of(present[:, 0], begins)
+    perhaps = (start[own] >= present[:, 1]) | (unknown_end[own] > present[:, 1])
+    states = np.where(certain[own] >= around[:, 1], PRESENT, np.where(perhaps, UNKNOWN, ABSENT)).astype(np.int8)
     made = _chosen(left, states, present)
-    made[(left == UNKNOWN) & (np.arange(len(left)) < max(start, unknown_end))] = UNKNOWN
+    unknown = np.flatnonzero(left == UNKNOWN)
+    made[unknown[unknown < np.maximum(start, unknown_end)[_clip_of(unknown, begins)]]] = UNKNOWN
     return made
+
+
+def _clip_of(places: Places, begins: Begins) -> Places:
+    """The number of the clip in which each stretch lies."""
+    return np.asarray(np.searchsorted(begins, places, side="right") - 1, np.int64)
+
+
+def _latest(places: Places, begins: Begins, inside: int = 0) -> Places:
+    """(C,) the last of the places in each clip, -1 where it has none; ``inside``: what leads from a place into it."""
+    found = np.full(len(begins), -1)
+    np.maximum.at(found, _clip_of(places + inside, begins), places)
+    return np.asarray(found, np.int64)
 
 
 def _chosen(left: Codes, states: NDArray[np.int8], present: Runs) -> Codes:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.algebra.logic import STATES, UNKNOWN, Codes
+from seqcls.algebra.logic import ABSENT, ONE_CLIP, STATES, UNKNOWN, Begins, Codes, Places
 from seqcls.timeline import Timeline
 from seqcls.types import TIME_TOLERANCE_S, Interval
 
+_NOWHERE = np.zeros(0, np.int64)
 #: Where the stretch itself is known of every organ.
 _UNDECIDED = "undecided: another stretch is unknown"
 
@@ -24,14 +26,21 @@ class Made:
     organs: tuple[str, ...]
 
 
+def edges_of(times_s: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
+    """The times in order, each once, and of those nearer to each other than TIME_TOLERANCE_S the first."""
+    edges_s = np.unique(np.asarray(times_s, np.float64))
+    return np.asarray(edges_s[np.append(True, np.diff(edges_s) > TIME_TOLERANCE_S)], np.float64)
+
+
 class Stretches:
     """All organs' states over common stretches, [edges_s[k], edges_s[k + 1]).
 
     codes: (N,) of each organ. reasons: (N,) int, places in ``words`` of why it is unknown; 0 where it is not.
+    begins: the first stretch of each clip, where these are of several clips; between: stretches that belong to none.
     """
 
-    def __init__(self, edges_s: NDArray[np.float64]) -> None:
-        self.edges_s = edges_s
+    def __init__(self, edges_s: NDArray[np.float64], begins: Begins = ONE_CLIP, between: Places = _NOWHERE) -> None:
+        self.edges_s, self.begins, self.between = edges_s, begins, between
         self.codes: dict[str, Codes] = {}
         self.reasons: dict[str, NDArray[np.int64]] = {}
         self.words = {"": 0}
@@ -39,9 +48,7 @@ class Stretches:
     @classmethod
     def of(cls, timeline: Timeline) -> Stretches:
         """Edges nearer to each other than TIME_TOLERANCE_S are one: the same frame's, padded or not."""
-        ends_s = [timeline.start_s, timeline.end_s]
-        edges_s = np.unique([*ends_s, *(i.start_s for i in timeline.intervals)])
-        edges_s = edges_s[np.append(True, np.diff(edges_s) > TIME_TOLERANCE_S)]
+        edges_s = edges_of([timeline.start_s, timeline.end_s, *(i.start_s for i in timeline.intervals)])
         if edges_s[-1] < timeline.end_s or len(edges_s) < 2:  # a clip without duration is one stretch all the same
             edges_s = np.append(edges_s, timeline.end_s)
         found = cls(edges_s)
@@ -49,13 +56,21 @@ class Stretches:
         for interval in timeline.intervals:
             own[interval.organ].append(interval)
         for organ, intervals in own.items():
-            starts_s = np.array([i.start_s for i in intervals])
-            # Of intervals without length the last one holds, as in a timeline of one frame.
-            rows = np.searchsorted(starts_s, edges_s[:-1] + TIME_TOLERANCE_S, side="right") - 1
-            rows = np.maximum(rows, 0)
+            rows = found.rows_at(np.array([i.start_s for i in intervals]))
             found.codes[organ] = np.array([STATES.index(i.state) for i in intervals], np.int8)[rows]
             found.reasons[organ] = np.array([found._place(i.reason) for i in intervals], np.int64)[rows]
         return found
+
+    def rows_at(self, starts_s: NDArray[np.float64]) -> NDArray[np.int64]:
+        """(N,) which of an organ's intervals, (R,) by their starts in order, holds each stretch."""
+        # Of intervals without length the last one holds, as in a timeline of one frame.
+        rows = np.searchsorted(starts_s, self.edges_s[:-1] + TIME_TOLERANCE_S, side="right") - 1
+        return np.asarray(np.maximum(rows, 0), np.int64)
+
+    def inside(self, codes: Codes) -> Codes:
+        """The same, and absent between clips."""
+        codes[self.between] = ABSENT
+        return codes
 
     def _place(self, words: str) -> int:
         return self.words.setdefault(words, len(self.words))

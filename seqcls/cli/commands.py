@@ -75,6 +75,10 @@ COMMANDS = {
         "report",
         "Write a finished run as one page that opens from disk: strips, scores, sliders, intervals, the clip in step.",
     ),
+    "find": (
+        "find",
+        "Find the clips of an archive in which organs are in view as an expression says.",
+    ),
     "review": (
         "review",
         "Look at clips in a browser, correct what a model found, or label from nothing; every edit is kept at once.",

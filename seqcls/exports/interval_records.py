@@ -35,11 +35,15 @@ def interval_records(timeline: Timeline) -> Iterator[dict[str, Any]]:
             "end_s": i.end_s,
             "start_frame": i.start_index if i.start_index >= 0 else None,
             "end_frame": i.end_index if i.end_index >= 0 else None,
-            "mean_score": None if math.isnan(i.mean_score) else i.mean_score,
-            "peak_score": None if math.isnan(i.peak_score) else i.peak_score,
+            "mean_score": nothing_for_nan(i.mean_score),
+            "peak_score": nothing_for_nan(i.peak_score),
             "reason": i.reason,
             **of_clip,
         }
+
+
+def nothing_for_nan(score: float) -> float | None:
+    return None if math.isnan(score) else score
 
 
 def write_jsonl(timeline: Timeline, path: str | Path) -> None:
@@ -67,12 +71,12 @@ def write_parquet(timeline: Timeline, path: str | Path) -> None:
         "warnings": arrow.list_(arrow.string()),
     }
     schema = arrow.schema(kinds.items(), {"made_by": f"seqcls {seqcls.__version__}", "note": seqcls.DISCLAIMER})
-    records = [{name: _whole(value) for name, value in one.items()} for one in interval_records(timeline)]
+    records = [{name: fit_for_arrow(value) for name, value in one.items()} for one in interval_records(timeline)]
     with atomic_path(path) as temporary:
         parquet.write_table(arrow.Table.from_pylist(records, schema), temporary)
 
 
-def _whole(value: Any) -> Any:
+def fit_for_arrow(value: Any) -> Any:
     """What Arrow can hold: text is UTF-8 there."""
     if isinstance(value, list):
         return [whole_characters(one) for one in value]

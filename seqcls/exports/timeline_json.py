@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -67,14 +67,81 @@ def _instead(path: Path) -> str:
     return f"expected {path}; make one with `seqcls run CLIP -o DIR`"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """What timeline.json says by itself; the fields are those of ``Timeline``."""
+
+    source: SourceInfo
+    scored_organs: tuple[str, ...]
+    start_s: float
+    end_s: float
+    intervals: tuple[Interval, ...]
+    coverage: float | None
+    """None in a file of a time when it was not written down."""
+    frame_counts: FrameCounts
+    report: SourceReport
+    warnings: tuple[str, ...]
+    provenance: Provenance
+    where: tuple[str, ...]
+
+    @property
+    def organs(self) -> tuple[str, ...]:
+        """Those of the model, and behind them others that were made of these."""
+        return tuple(dict.fromkeys((*self.scored_organs, *(interval.organ for interval in self.intervals))))
+
+
+def read_run_facts(folder: str | Path) -> RunFacts:
+    """What a finished run's timeline.json holds, without the frames' scores. Raises DataError as ``read_run``, but for
+    what only a look at the scores shows."""
+    path = _timeline_path(folder)
+    return _facts(path, _body(path, folder))
+
+
 def read_run(folder: str | Path, on_progress: Progress | None = None) -> Timeline:
     """Read a finished run back from its folder (or its timeline.json). Raises DataError, also for what no run can have
     given, such as intervals that overlap.
 
     ``on_progress`` is called with the number of frames read so far.
     """
+    path = _timeline_path(folder)
+    body = _body(path, folder)
+    facts = _facts(path, body)
+    organs, made_of = facts.scored_organs, facts.where
+    try:
+        timeline = Timeline(
+            source=facts.source,
+            organs=organs,
+            start_s=facts.start_s,
+            end_s=facts.end_s,
+            intervals=tuple(one for one in facts.intervals if not made_of or one.organ in organs),
+            scores=read_scores_csv(path.with_name("scores.csv"), organs, on_progress),
+            frame_counts=facts.frame_counts,
+            report=facts.report,
+            warnings=facts.warnings,
+            provenance=facts.provenance,
+        )
+        _require_all_frames(timeline)
+        if record_from(tuple[Gap, ...], body["gaps"], "gaps") != timeline.gaps:
+            raise ValueError("gaps: they are not the unknown intervals")
+        timeline = where(timeline, *made_of)
+        if _edges(timeline.intervals) != _edges(facts.intervals):
+            raise ValueError("intervals: those of an organ made of others are not what its expression gives")
+    except DataError:
+        raise  # from scores.csv, and says so
+    except _WRONG as error:
+        raise DataError(f"{path} lacks or misstates {one_line(error)}; run the clip again") from error
+    return timeline
+
+
+_WRONG = (SeqclsError, LookupError, TypeError, ValueError, AttributeError)
+
+
+def _timeline_path(folder: str | Path) -> Path:
     path = Path(folder)
-    path = path / "timeline.json" if path.is_dir() else path
+    return path / "timeline.json" if path.is_dir() else path
+
+
+def _body(path: Path, folder: str | Path) -> dict[str, Any]:
     try:
         body = read_json(path)
     except FileNotFoundError as error:
@@ -84,37 +151,32 @@ def read_run(folder: str | Path, on_progress: Progress | None = None) -> Timelin
     if not isinstance(body, dict) or body.get("format") not in range(1, FORMAT + 1):
         found = str(body.get("format"))[:60] if isinstance(body, dict) else None
         raise DataError(f"{path} has timeline format {found}, this seqcls reads up to {FORMAT}; run the clip again")
+    return body
+
+
+def _facts(path: Path, body: dict[str, Any]) -> RunFacts:
     try:
         organs = record_from(tuple[str, ...], body["organs"], "organs")
-        made_of = record_from(tuple[str, ...], body.get("where", ()), "where")
-        intervals = record_from(tuple[Interval, ...], _nan_scores(body["intervals"]), "intervals")
-        own = tuple(interval for interval in intervals if not made_of or interval.organ in organs)
-        timeline = Timeline(
+        require_organs(organs)
+        facts = RunFacts(
             source=record_from(SourceInfo, body["source"], "source"),
-            organs=organs,
+            scored_organs=organs,
             start_s=record_from(float, body["start_s"], "start_s"),
             end_s=record_from(float, body["end_s"], "end_s"),
-            intervals=own,
-            scores=read_scores_csv(path.with_name("scores.csv"), organs, on_progress),
+            intervals=record_from(tuple[Interval, ...], _nan_scores(body["intervals"]), "intervals"),
+            coverage=record_from(float, body["coverage"], "coverage", (0, 1)) if "coverage" in body else None,
             frame_counts=record_from(
                 FrameCounts, body["ledger" if body["format"] == 1 else "frame_counts"], "frame_counts"
             ),
             report=record_from(SourceReport, body["report"], "report"),
             warnings=record_from(tuple[str, ...], body["warnings"], "warnings"),
             provenance=Provenance.from_dict(body["provenance"], organs),
+            where=record_from(tuple[str, ...], body.get("where", ()), "where"),
         )
-        _require_possible(timeline)
-        record_from(float, body.get("coverage", 0), "coverage", (0, 1))
-        if record_from(tuple[Gap, ...], body["gaps"], "gaps") != timeline.gaps:
-            raise ValueError("gaps: they are not the unknown intervals")
-        timeline = where(timeline, *made_of)
-        if _edges(timeline.intervals) != _edges(intervals):
-            raise ValueError("intervals: those of an organ made of others are not what its expression gives")
-    except DataError:
-        raise  # from scores.csv, and says so
-    except (SeqclsError, LookupError, TypeError, ValueError, AttributeError) as error:
+        _require_possible(facts)
+    except _WRONG as error:
         raise DataError(f"{path} lacks or misstates {one_line(error)}; run the clip again") from error
-    return timeline
+    return facts
 
 
 def _nan_scores(intervals: Any) -> Any:
@@ -130,9 +192,9 @@ def _edges(intervals: Sequence[Interval]) -> list[tuple[object, ...]]:
     return [(i.organ, i.state, i.start_s, i.end_s, i.start_index, i.end_index, i.reason) for i in intervals]
 
 
-def _require_possible(timeline: Timeline) -> None:
+def _require_possible(timeline: RunFacts) -> None:
     """Raises ValueError for what no run can have given, naming the field."""
-    organs, counts = timeline.organs, timeline.frame_counts
+    organs, counts = timeline.organs if timeline.where else timeline.scored_organs, timeline.frame_counts
     require_organs(organs)
     if not organs or len(set(organs)) != len(organs):
         raise ValueError(f"organs: one or more different names, not {list(organs)}")
@@ -168,5 +230,10 @@ def _require_possible(timeline: Timeline) -> None:
             raise ValueError(f"report.gaps[{number}]: it reaches further than {MAX_TIME_S:g} s from 0")
     if not counts.balanced:
         raise ValueError(f"frame_counts: they do not add up ({counts})")
+
+
+def _require_all_frames(timeline: Timeline) -> None:
+    """Raises ValueError where scores.csv holds other frames than were counted."""
+    counts = timeline.frame_counts
     if timeline.report.verdict == "complete" and counts.received - counts.dropped != len(timeline.scores.index):
         raise ValueError(f"frame_counts: {counts.received}, and scores.csv holds {len(timeline.scores.index)} frames")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.timelines import timeline
+from support.timelines import GLYPHS, drawn, timeline
 
 from seqcls.algebra.expression import MAX_DEPTH
 from seqcls.algebra.logic import before, during
@@ -22,35 +22,6 @@ from seqcls.files.json_text import read_json, write_json
 from seqcls.intervals import IntervalOptions
 from seqcls.reprocess import replay
 from seqcls.timeline import Timeline
-from seqcls.types import Interval
-
-GLYPHS = {"present": "P", "absent": ".", "unknown": "?"}
-
-
-def drawn(**strips: str) -> Timeline:
-    """A timeline of these states, a character a frame at 10 Hz, each organ's own; scores do not matter here."""
-    base = timeline(**dict.fromkeys(strips, "." * len(next(iter(strips.values())))))
-    states = {glyph: state for state, glyph in GLYPHS.items()}
-    intervals = []
-    for organ, strip in strips.items():
-        at = 0
-        for glyph, group in itertools.groupby(strip):
-            count = len(list(group))
-            intervals.append(
-                Interval(
-                    organ,
-                    states[glyph],  # type: ignore[arg-type]
-                    float(base.scores.time_s[at]),
-                    float(base.scores.time_s[at + count]) if at + count < len(strip) else base.end_s,
-                    at,
-                    at + count - 1,
-                    math.nan,
-                    math.nan,
-                    f"{organ} lost" if glyph == "?" else "",
-                )
-            )
-            at += count
-    return replace(base, intervals=tuple(intervals))
 
 
 def strip(made: Timeline, organ: str) -> str:

@@ -35,6 +35,7 @@ def test_commands_are_listed_in_the_order_of_use() -> None:
         "run",
         "replay",
         "report",
+        "find",
         "review",
         "export",
         "import-labels",

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+from dataclasses import replace
+
 import numpy as np
 
 from seqcls.intervals import IntervalOptions, intervals_from_events
 from seqcls.postprocess import PostProcess
 from seqcls.smoothing import SmoothingOptions
 from seqcls.timeline import Provenance, Timeline
-from seqcls.types import FrameCounts, FrameScore, Gap, SourceInfo, SourceReport
+from seqcls.types import FrameCounts, FrameScore, Gap, Interval, SourceInfo, SourceReport
 
+GLYPHS = {"present": "P", "absent": ".", "unknown": "?"}
 LEVELS = {"P": 0.9, ".": 0.1, "m": 0.45}
 OFF = SmoothingOptions(kind="none")
 
@@ -48,3 +53,29 @@ def timeline(
         report=SourceReport("complete", (), len(rows), gaps),
         provenance=Provenance(smoothing=smoothing, intervals=tuple(options)),
     )
+
+
+def drawn(**strips: str) -> Timeline:
+    """A timeline of these states, a character a frame at 10 Hz, each organ's own; scores do not matter here."""
+    base = timeline(**dict.fromkeys(strips, "." * len(next(iter(strips.values())))))
+    states = {glyph: state for state, glyph in GLYPHS.items()}
+    intervals = []
+    for organ, strip in strips.items():
+        at = 0
+        for glyph, group in itertools.groupby(strip):
+            count = len(list(group))
+            intervals.append(
+                Interval(
+                    organ,
+                    states[glyph],  # type: ignore[arg-type]
+                    float(base.scores.time_s[at]),
+                    float(base.scores.time_s[at + count]) if at + count < len(strip) else base.end_s,
+                    at,
+                    at + count - 1,
+                    math.nan,
+                    math.nan,
+                    f"{organ} lost" if glyph == "?" else "",
+                )
+            )
+            at += count
+    return replace(base, intervals=tuple(intervals))

@@ -1,0 +1,1 @@
+"""An archive: a folder with the committed results of many clips."""
