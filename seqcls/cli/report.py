@@ -55,6 +55,7 @@ def report(
     Of a folder with several runs, each gets its page, and the folder an index.
     """
     from seqcls.models.file import read_header
+    from seqcls.report.thumbnails import THUMBNAIL
 
     names = options.pseudonyms(hash_names, [] if clip is None else [clip], [folder, output, model])
     runs = _runs(folder)
@@ -63,7 +64,7 @@ def report(
     alone = runs == [folder]
     if not alone and clip is not None:
         raise UsageError(f"--clip is for one run, such as {runs[0]}; leave it out for a folder of runs")
-    pages = [target] if alone else [target, *(run / NAME for run in runs)]
+    pages = [target] if alone else [target, *(run / name for run in runs for name in (NAME, THUMBNAIL))]
     with only_writer(target, is_folder=False):
         options.check_outputs(*pages, overwrite=overwrite)
         if alone:
@@ -109,13 +110,15 @@ def write_page(
     header: ModelHeader | None,
     names: Pseudonyms | None,
     pool: DecoderPool | None = None,
+    *,
+    thumbnail: bool = False,
 ) -> Timeline:
     """The page of one run, which is returned; without its clip it has no pictures and says so.
 
-    ``pool``: of children to decode in; None for one of its own.
+    ``pool``: of children to decode in; None for one of its own. ``thumbnail``: whether one is written for an index.
     """
     from seqcls.report.page import ReportOptions, write_report
-    from seqcls.report.thumbnails import thumbnails_of_clip
+    from seqcls.report.thumbnails import thumbnails_of_clip, write_thumbnail
     from seqcls.sources.isolated import DecoderPool
 
     timeline = read_run_with_progress(run)
@@ -149,6 +152,8 @@ def write_page(
         target,
         ReportOptions(thumbnails=pictures, beside=way, remarks=remarks, header=header),
     )
+    if thumbnail:
+        write_thumbnail(timeline, pictures, target.parent)
     return timeline
 
 
@@ -163,7 +168,7 @@ class RunPages:
         """The page of a run that has just ended; its pictures are those that the run still holds."""
         from seqcls.report.index import summary_of
         from seqcls.report.page import ReportOptions, write_report
-        from seqcls.report.thumbnails import thumbnails_of_run
+        from seqcls.report.thumbnails import thumbnails_of_run, write_thumbnail
 
         pictures = thumbnails_of_run(timeline)
         remarks = () if pictures else ("This report has no pictures: the run kept no frame with an ultrasound region.",)
@@ -171,7 +176,8 @@ class RunPages:
             thumbnails=pictures, beside=beside(timeline, folder / NAME), remarks=remarks, header=self._header
         )
         write_report(timeline, folder / NAME, made)
-        self._clips.append(summary_of(timeline, link_to(folder / NAME, self._root / NAME)))
+        picture = write_thumbnail(timeline, pictures, folder)
+        self._clips.append(summary_of(timeline, link_to(folder / NAME, self._root / NAME), picture=picture))
 
     def fail(self, title: str, why: str) -> None:
         """A clip without a timeline."""
@@ -216,6 +222,7 @@ def beside(timeline: Timeline, page: Path, checked: Path | None = None) -> str:
 def _write_many(runs: list[Path], target: Path, header: ModelHeader | None, names: Pseudonyms | None) -> bool:
     """A page for each run that can be read, and the index; whether there were others."""
     from seqcls.report.index import ClipSummary, summary_of, write_index
+    from seqcls.report.thumbnails import THUMBNAIL
     from seqcls.sources.isolated import DecoderPool
 
     clips, failures = list["ClipSummary"](), Failures()
@@ -227,8 +234,9 @@ def _write_many(runs: list[Path], target: Path, header: ModelHeader | None, name
         for number, run in enumerate(runs, 1):
             with failures.reported(partial(list_failure, run)):
                 with only_writer(run / NAME, is_folder=False):
-                    timeline = write_page(run, run / NAME, None, header, names, pool)
-                clips.append(summary_of(timeline, link_to(run / NAME, target)))
+                    timeline = write_page(run, run / NAME, None, header, names, pool, thumbnail=True)
+                picture = (run / THUMBNAIL).is_file()
+                clips.append(summary_of(timeline, link_to(run / NAME, target), picture=picture))
             advance(number)
     write_index(count_of(len(runs), "clip"), clips, target)
     console.notify(f"{count_of(len(runs) - failures.count, 'report')} written, {failures.count} failed")

@@ -21,7 +21,7 @@ from seqcls.timeline import Timeline
 #: What is written last: where one of them is, a run is whole.
 RUN_ENDS = ("timeline.json", "pictures.csv")
 #: In the order of removal: as long as an end is there, what it needs is, too.
-_RUN_FILES = ("report.html", "overlay.mp4", "timeline.png", *RUN_ENDS, "intervals.csv", "scores.csv")
+_RUN_FILES = ("report.html", "thumbnail.jpg", "overlay.mp4", "timeline.png", *RUN_ENDS, "intervals.csv", "scores.csv")
 
 __all__ = [
     "FORMATS",

@@ -50,7 +50,14 @@ def bundle(entry: str, read: Any = page_file) -> str:
 
 
 def html_page(
-    title: str, body: str, entry: str, styles: Sequence[str], data: Mapping[str, Any], *, plots: bool = True
+    title: str,
+    body: str,
+    entry: str,
+    styles: Sequence[str],
+    data: Mapping[str, Any],
+    *,
+    plots: bool = True,
+    images: str = "",
 ) -> str:
     """One page that needs nothing else.
 
@@ -61,6 +68,7 @@ def html_page(
         styles: names of style sheets.
         data: by the id of their element: a text in base64 as it is, anything else as JSON.
         plots: whether the library that draws traces, with its licence, is part of it.
+        images: where from, besides the page itself, in the words of the policy.
     """
     library, library_css, licence = (page_file(name).strip() for name in LIBRARY)
     sheet = "\n".join([library_css] * plots + [page_file(name) for name in styles])
@@ -70,7 +78,7 @@ def html_page(
             "default-src 'none'",
             f"script-src {' '.join(map(_hashed, scripts))}",
             f"style-src {_hashed(sheet)}",
-            "img-src data: blob:",
+            " ".join(["img-src data: blob:", *[images] * bool(images)]),
             "media-src 'self' file: blob:",
             "base-uri 'none'",
             "form-action 'none'",

@@ -14,6 +14,7 @@ from seqcls.files import write_text
 from seqcls.pauses import LONG_S
 from seqcls.report.bundle import html_page, page_file
 from seqcls.report.page import filled
+from seqcls.report.thumbnails import THUMBNAIL
 from seqcls.timeline import Timeline
 
 #: A smoothed score this near to the thresholds, or between them, is uncertain.
@@ -24,15 +25,17 @@ _CODES = {"absent": 0, "present": 1, "unknown": 2}
 @dataclass(frozen=True, slots=True)
 class ClipSummary:
     """One run in the index. ``link``: its report, relative to the index, with slashes; empty where there is none.
-    ``failed``: why there is no timeline; ``facts`` is empty then."""
+    ``failed``: why there is no timeline; ``facts`` is empty then. ``picture``: whether THUMBNAIL lies beside its
+    report."""
 
     title: str
     link: str
     failed: str
     facts: dict[str, Any]
+    picture: bool = False
 
 
-def summary_of(timeline: Timeline, link: str) -> ClipSummary:
+def summary_of(timeline: Timeline, link: str, *, picture: bool = False) -> ClipSummary:
     """What the index shows of one run."""
     notes = timeline.notes
     facts = {
@@ -43,7 +46,7 @@ def summary_of(timeline: Timeline, link: str) -> ClipSummary:
         "note": notes[0] if notes else "",
         "organs": {organ: _organ(timeline, organ) for organ in timeline.organs},
     }
-    return ClipSummary(timeline.source.title, link, "", facts)
+    return ClipSummary(timeline.source.title, link, "", facts, picture)
 
 
 def _organ(timeline: Timeline, organ: str) -> dict[str, Any]:
@@ -73,9 +76,24 @@ def near_thresholds_s(timeline: Timeline, organ: str) -> float:
 
 def index_html(title: str, clips: Sequence[ClipSummary]) -> str:
     """The page as one text; the same for the same runs."""
-    rows = [{"title": one.title, "link": one.link, "failed": one.failed, **one.facts} for one in clips]
+    rows = [
+        {"title": one.title, "link": one.link, "failed": one.failed, "picture": _beside(one), **one.facts}
+        for one in clips
+    ]
     body = filled(page_file("index.html"), title=title, disclaimer=seqcls.DISCLAIMER)
-    return html_page(title, body, "index.js", ["page.css", "index.css"], {"clips-data": {"clips": rows}}, plots=False)
+    return html_page(
+        title,
+        body,
+        "index.js",
+        ["page.css", "index.css"],
+        {"clips-data": {"clips": rows}},
+        plots=False,
+        images="'self' file:",
+    )
+
+
+def _beside(clip: ClipSummary) -> str:
+    return f"{clip.link.rpartition('/')[0] or '.'}/{THUMBNAIL}" if clip.picture else ""
 
 
 def write_index(title: str, clips: Sequence[ClipSummary], path: str | Path) -> None:

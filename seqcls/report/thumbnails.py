@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls.errors import OutputError, one_line
+from seqcls.files import atomic_path
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry, Region, region_mask
 from seqcls.keepable import keepable
@@ -26,6 +28,11 @@ Image = NDArray[np.uint8]
 #: Pictures in a report, and the height of each in pixels: 40 take about 0.2 MB.
 MOST, HEIGHT = 40, 144
 _QUALITY = 72
+
+
+#: The one that stands for a run in the index of many, beside the run's own page.
+THUMBNAIL = "thumbnail.jpg"
+_HEAD = "data:image/jpeg;base64,"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,5 +130,26 @@ def _small(image: Image) -> Image:
 
 def _thumbnail(time_s: float, image: Image) -> Thumbnail:
     jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes()
-    url = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
-    return Thumbnail(time_s, url, image.shape[1] / image.shape[0])
+    return Thumbnail(time_s, _HEAD + base64.b64encode(jpeg).decode("ascii"), image.shape[1] / image.shape[0])
+
+
+def write_thumbnail(timeline: Timeline, pictures: Sequence[Thumbnail], folder: Path) -> bool:
+    """Write THUMBNAIL of a run into a folder, or remove an earlier one where there are no pictures.
+
+    Returns whether it is there. It is the one nearest to the middle of the longest presence, or of the run. Raises
+    OutputError.
+    """
+    path = folder / THUMBNAIL
+    if not pictures:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot replace {path}: {one_line(error)}; choose another place") from error
+        return False
+    present = [i for i in timeline.intervals if i.state == "present"]
+    longest = max(present, key=lambda i: i.duration_s, default=None)
+    ends_s = (timeline.start_s, timeline.end_s) if longest is None else (longest.start_s, longest.end_s)
+    nearest = min(pictures, key=lambda one: abs(one.time_s - sum(ends_s) / 2))
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(base64.b64decode(nearest.url.removeprefix(_HEAD)))
+    return True

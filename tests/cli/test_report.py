@@ -112,6 +112,7 @@ def test_many_runs_have_an_index_with_those_that_failed(seqcls: Seqcls, model: s
         ("a.mp4", "a/report.html", False), ("b.mp4", "b/report.html", False), ("c.mp4", "", True),
     ]  # fmt: skip
     assert index[0]["organs"]["node"]["present_s"] > 0 == index[1]["organs"]["node"]["present_s"]
+    assert all(bool(one["picture"]) == Path("runs", one["title"][0], "thumbnail.jpg").is_file() for one in index)
     assert facts(Path("runs/a/report.html"))["title"] == "a.mp4"
     assert seqcls("report", "runs").code == 1  # they are there
     (Path("runs/b/scores.csv")).write_text("nothing\n", encoding="utf-8")

@@ -23,7 +23,7 @@ from seqcls.report.bundle import bundle
 from seqcls.report.data import page_data
 from seqcls.report.index import index_html, summary_of
 from seqcls.report.page import ReportOptions, report_html
-from seqcls.report.thumbnails import thumbnails_of
+from seqcls.report.thumbnails import thumbnails_of, write_thumbnail
 from seqcls.reprocess import replay
 from seqcls.smoothing import SmoothingOptions
 from seqcls.text.foreign_text import for_terminal
@@ -279,3 +279,47 @@ def test_the_index_is_sorted_filtered_and_searched(show: Any) -> None:
     choose("least", "")
     assert choose("name", "A") == "a2.mp4 a10.mp4"
     assert page.evaluate("document.querySelector('.clip a').getAttribute('href')") == "a2.mp4/report.html"
+
+
+def test_ten_thousand_clips_are_sorted_and_filtered_and_few_pictures_are_read(show: Any, tmp_path: Path) -> None:
+    """How long it takes is for scripts/search_figures.py; here it is that all are looked at and few are built."""
+    kinds = [summary_of(timeline(liver=5 * "P" + "." * n, kidney=(5 + n) * "."), "") for n in range(5)]
+    kinds.append(summary_of(timeline(liver="." * 10, kidney="P" * 10), ""))
+    picture = thumbnails_of([(0.0, np.full((30, 40), 200, np.uint8))])
+    clips = []
+    for number in range(10_000):
+        kind = kinds[5 if number == 7_777 else number % 5]
+        folder = tmp_path / f"{number}"
+        if number < 20 or number == 7_777:
+            folder.mkdir()
+            assert write_thumbnail(timeline(liver="P"), picture, folder)
+        clips.append(replace(kind, title=f"clip {number}.mp4", link=f"{number}/report.html", picture=folder.is_dir()))
+    page = show(index_html("10,000 clips", clips))
+    names = "[...document.querySelectorAll('.clip a')].slice(0, 3).map((link) => link.textContent).join(' ')"
+    count = "document.getElementById('count').textContent"
+
+    def choose(name: str, value: str) -> str:
+        page.evaluate(
+            f"(() => {{ const field = document.getElementById('{name}'); field.value = '{value}';"
+            " field.dispatchEvent(new Event('input')); })()"
+        )
+        return str(page.evaluate(names))
+
+    assert (
+        page.evaluate(names) == "clip 0.mp4 clip 1.mp4 clip 2.mp4" and page.evaluate(count) == "10,000 of 10,000 clips"
+    )
+    assert page.evaluate("document.querySelectorAll('.clip').length") < 200, (
+        "others are built when they are scrolled to"
+    )
+    page.until("document.images[0].naturalWidth", lambda width: width == 40)
+    assert page.evaluate("document.images[19].getAttribute('loading')") == "lazy"
+    assert choose("sort", "most seconds in view first") == "clip 7777.mp4 clip 0.mp4 clip 1.mp4"
+    page.until("document.images[0].naturalWidth", lambda width: width == 40)
+    assert choose("organ", "kidney") == "clip 7777.mp4 clip 0.mp4 clip 1.mp4"
+    choose("filter", "with the organ in view")
+    assert page.evaluate(count) == "1 of 10,000 clips"
+    assert (
+        choose("organ", "liver") == "clip 0.mp4 clip 1.mp4 clip 2.mp4"
+        and page.evaluate(count) == "9,999 of 10,000 clips"
+    )
+    assert choose("name", "99 8") == "clip 899.mp4 clip 998.mp4 clip 1899.mp4"

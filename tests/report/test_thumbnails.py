@@ -17,7 +17,16 @@ from support.timelines import timeline
 from seqcls.errors import SourceError
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry, Region, region_mask
-from seqcls.report.thumbnails import HEIGHT, MOST, Thumbnail, thumbnails_of, thumbnails_of_clip, thumbnails_of_run
+from seqcls.report.thumbnails import (
+    HEIGHT,
+    MOST,
+    THUMBNAIL,
+    Thumbnail,
+    thumbnails_of,
+    thumbnails_of_clip,
+    thumbnails_of_run,
+    write_thumbnail,
+)
 from seqcls.sources import open_source
 from seqcls.sources.clip_digest import clip_digest
 from seqcls.sources.isolated import DecoderPool
@@ -91,3 +100,12 @@ def test_a_region_that_the_run_s_file_states_shows_no_more_than_that_of_the_clip
     outside = cv2.dilate(region_mask(found).astype(np.uint8), np.ones((17, 17), np.uint8)) == 0  # JPEG's blocks are 8
     assert outside.any() and made and all(drawn(one).shape == (80, 96) for one in made)
     assert max(int(drawn(one)[outside].max()) for one in made) < 8
+
+
+def test_the_one_that_stands_for_a_run_is_from_the_longest_presence(tmp_path: Path) -> None:
+    run = timeline(liver="PPP....PPPPP..", kidney="..............")
+    pictures = thumbnails_of([(time_s, np.full((20, 30), round(100 * time_s), np.uint8)) for time_s in (0.1, 0.5, 1.0)])
+    assert write_thumbnail(run, pictures, tmp_path)
+    image = cv2.imread(str(tmp_path / THUMBNAIL), cv2.IMREAD_GRAYSCALE)
+    assert image.shape == (20, 30) and abs(int(image[0, 0]) - 100) < 3, "from 0.7 to 1.2 s"
+    assert not write_thumbnail(run, (), tmp_path) and list(tmp_path.iterdir()) == []

@@ -4,51 +4,65 @@ import { themeButton } from "./theme.js";
 import { button, counted, lasting, make, percent } from "./words.js";
 
 const STATES = ["absent", "present", "unknown"];
-const AT_ONCE = 100;
+const AT_ONCE = 40;
 const WRONG = ["truncated", "damaged", "interrupted"];
 const at = (id) => document.getElementById(id);
 
 const clips = JSON.parse(at("clips-data").textContent).clips;
 const organs = [...new Set(clips.flatMap((clip) => Object.keys(clip.organs ?? {})))];
 const failed = (clip) => clip.failed !== "" || WRONG.includes(clip.verdict);
-const summed = (clip, name) => own(clip).reduce((sum, [, one]) => sum + one[name], 0);
+const collator = new Intl.Collator("en", { numeric: true });
+[...clips].sort((a, b) => collator.compare(a.title, b.title)).forEach((clip, rank) => Object.assign(clip, { rank, lower: clip.title.toLowerCase() }));
 
+// Of the chosen organ, or of all: a clip's present_s and uncertain_s are summed anew when another one is chosen.
 const FILTERS = {
   "all clips": () => true,
-  "with the organ in view": (clip) => summed(clip, "present_s") > 0,
-  "without the organ in view": (clip) => !clip.failed && summed(clip, "present_s") === 0,
-  uncertain: (clip) => summed(clip, "uncertain_s") > 0,
+  "with the organ in view": (clip) => clip.present_s > 0,
+  "without the organ in view": (clip) => !clip.failed && clip.present_s === 0,
+  uncertain: (clip) => clip.uncertain_s > 0,
   "failed or damaged": failed,
 };
 const ORDERS = {
-  "by name": (a, b) => a.title.localeCompare(b.title, "en", { numeric: true }),
-  "most seconds in view first": (a, b) => summed(b, "present_s") - summed(a, "present_s"),
-  "fewest seconds in view first": (a, b) => summed(a, "present_s") - summed(b, "present_s"),
-  "most uncertain first": (a, b) => summed(b, "uncertain_s") - summed(a, "uncertain_s"),
+  "by name": () => 0,
+  "most seconds in view first": (a, b) => b.present_s - a.present_s,
+  "fewest seconds in view first": (a, b) => a.present_s - b.present_s,
+  "most uncertain first": (a, b) => b.uncertain_s - a.uncertain_s,
   "failed first": (a, b) => Number(failed(b)) - Number(failed(a)),
 };
 let colours = {};
 let shown = [];
 
-// Of the chosen organ, or of all.
 function own(clip) {
-  return Object.entries(clip.organs ?? {}).filter(([organ]) => at("organ").value === "" || organ === at("organ").value);
+  const organ = at("organ").value;
+  return Object.entries(clip.organs ?? {}).filter(([name]) => organ === "" || name === organ);
+}
+
+function sum() {
+  for (const clip of clips) {
+    [clip.present_s, clip.uncertain_s] = [0, 0];
+    for (const [, one] of own(clip)) {
+      clip.present_s += one.present_s;
+      clip.uncertain_s += one.uncertain_s;
+    }
+  }
 }
 
 function refresh() {
   const words = at("name").value.toLowerCase().split(/\s+/).filter(Boolean);
-  const fits = (clip) => words.every((word) => clip.title.toLowerCase().includes(word));
-  shown = clips.filter((clip) => fits(clip) && FILTERS[at("filter").value](clip) && summed(clip, "present_s") >= Number(at("least").value));
-  shown.sort((a, b) => ORDERS[at("sort").value](a, b) || ORDERS["by name"](a, b));
+  const [filter, order, least_s] = [FILTERS[at("filter").value], ORDERS[at("sort").value], Number(at("least").value)];
+  shown = clips.filter((clip) => words.every((word) => clip.lower.includes(word)) && filter(clip) && clip.present_s >= least_s);
+  shown.sort((a, b) => order(a, b) || a.rank - b.rank);
   at("count").textContent = `${shown.length.toLocaleString("en-US")} of ${counted(clips.length, "clip")}`;
+  near.disconnect();
   at("clips").replaceChildren();
   grow();
 }
 
 function grow() {
   const from = at("clips").children.length;
-  at("clips").append(...shown.slice(from, from + AT_ONCE).map(card));
-  paintAll();
+  const cards = shown.slice(from, from + AT_ONCE).map(card);
+  at("clips").append(...cards);
+  observe(cards);
 }
 
 function card(clip) {
@@ -66,7 +80,8 @@ function card(clip) {
   const why = clip.failed || clip.note;
   if (why) head.append(make("span", "hint", why));
   if (!clip.failed) head.append(make("span", "hint end", lasting(clip.end_s - clip.start_s)));
-  const card = make("article", "clip", head);
+  const body = make("div", "clip-body", head);
+  const card = make("article", "clip", ...(clip.picture ? [thumbnail(clip.picture)] : []), body);
   card.clip = clip;
   for (const [organ, one] of own(clip)) {
     const strip = make("canvas");
@@ -75,13 +90,21 @@ function card(clip) {
     const said = one.times ? `${lasting(one.present_s)} in view, ${one.times}×` : "not in view";
     const unsure = one.uncertain_s > 0.005 ? `, ${lasting(one.uncertain_s)} uncertain` : "";
     strip.setAttribute("aria-label", `${organ}: ${said}${unsure}`);
-    card.append(make("div", "row", make("span", "whose", organ), strip, make("span", "numbers", said + unsure)));
+    body.append(make("div", "row", make("span", "whose", organ), strip, make("span", "numbers", said + unsure)));
   }
   return card;
 }
 
-function paintAll() {
-  for (const card of at("clips").children) for (const strip of card.querySelectorAll("canvas")) near.observe(strip);
+// Read from its file when it comes near to the screen.
+function thumbnail(address) {
+  const image = make("img", "picture");
+  Object.assign(image, { loading: "lazy", decoding: "async", alt: "", src: address });
+  image.addEventListener("error", () => image.remove());
+  return image;
+}
+
+function observe(cards) {
+  for (const card of cards) for (const strip of card.querySelectorAll("canvas")) near.observe(strip);
 }
 
 function paint(strip) {
@@ -98,13 +121,14 @@ const near = new IntersectionObserver((entries) => entries.forEach((entry) => en
 function theme() {
   colours = coloursOf(document.body);
   near.disconnect();
-  paintAll();
+  observe(at("clips").children);
 }
 
 function begin() {
   at("organ").append(new Option("all organs", ""), ...organs.map((organ) => new Option(organ, organ)));
   at("filter").append(...Object.keys(FILTERS).map((name) => new Option(name, name)));
   at("sort").append(...Object.keys(ORDERS).map((name) => new Option(name, name)));
+  at("organ").addEventListener("input", sum);
   for (const id of ["name", "organ", "filter", "least", "sort"]) at(id).addEventListener("input", refresh);
   at("tools").append(themeButton(theme), button("print", "print", "print this page", () => print()));
   colours = coloursOf(document.body);
@@ -117,6 +141,7 @@ function begin() {
     while (at("clips").children.length < Math.min(shown.length, 2000)) grow();
     document.querySelectorAll(".clip canvas").forEach(paint);
   });
+  sum();
   refresh();
   document.body.dataset.ready = Math.round(performance.now());
 }
