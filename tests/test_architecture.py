@@ -60,7 +60,7 @@ IMPORTS: dict[str, set[str]] = {
     "exports": {"palette", "text", "third_party", "errors", "files", "types", "pauses", "timemap", "sources", "timeline", "algebra", "frame_states", "rendering", "PIL", "cv2", "pydicom"},
     "journal": {"text", "errors", "files", "types", "intervals", "pauses", "smoothing", "geometry", "novelty", "sources", "postprocess", "timeline", "reprocess"},
     "pseudonyms": {"text", "errors", "files", "types", "sources", "timeline", "datasets"},
-    "report": {"text", "files", "types", "pauses", "geometry", "sources", "gate", "models", "keepable", "timeline", "algebra", "preprocess", "datasets", "rendering", "cv2"},
+    "report": {"text", "errors", "files", "types", "pauses", "geometry", "sources", "gate", "models", "keepable", "timeline", "algebra", "preprocess", "datasets", "rendering", "cv2"},
     "archive": {"text", "third_party", "errors", "files", "types", "algebra", "exports"},
     "bench": {"errors", "prefetch", "files", "types", "geometry", "sources", "gate", "engines", "doctor", "preprocess", "scoring", "detector"},
     "deidentify": {"third_party", "errors", "files", "types", "burnt_in_text", "geometry", "sources", "gate", "preprocess", "rendering", "pseudonyms", "PIL", "dicomanonymizer", "pydicom"},
