@@ -81,6 +81,7 @@ PLAN = """
 022 0 import-labels {run}/timeline.eaf -o {wide}/{s}-labels/labels.csv --clip {clip}
 022 0 review {run} {clips} {wide}/{s}-review/r
 077 1 tune {model} {clips} --labels {labels} -o {private}/{s}-tuned/t.safetensors
+022 0 merge {start} {second} -o {wide}/{s}-merged/mean.safetensors
 077 0 evaluate {model} {clips} --labels {labels} -o {private}/{s}-evaluation/e
 077 0 info {model} --card {private}/{s}-card/c
 077 0 agree {labels} {labels} --clips {clips} -o {private}/{s}-agreement/a
@@ -128,11 +129,13 @@ def write_inputs(folder: Path) -> dict[str, Path]:
     inside.unlink()
     cut = write_clip(place["cut"] / "cut.avi", [True] * 20)
     cut.write_bytes(cut.read_bytes()[:-9000])
-    write_model(place["start"] / "start.safetensors", *random_model(size=32))
+    header, tensors = random_model(size=32)
+    write_model(place["start"] / "start.safetensors", header, tensors)
+    write_model(place["start"] / "second.safetensors", header, {**tensors, "fc.bias": tensors["fc.bias"] + 1})
     return {
         "clips": clips, "clip": clips / "neck 1.mp4", "labels": labels.replace(place["labels"] / "labels.csv"),
         "screen": place["screen"] / "sweep.mp4", "stills": stills, "video": video, "cut": cut,
-        "start": place["start"] / "start.safetensors",
+        "start": place["start"] / "start.safetensors", "second": place["start"] / "second.safetensors",
     }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import copy
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path
@@ -56,7 +56,7 @@ def header_json(folder: Path) -> list[Any]:
         training={"best_epoch": 3},
         trained_on=(TrainedOn.of("abc", [], ["digest"], ["P1"]),),
     )
-    return [json.loads(header.to_json())]
+    return [json.loads(one.to_json()) for one in (header, replace(header, networks=("a" * 64, "b" * 64)))]
 
 
 def evaluation_json(folder: Path) -> list[Any]:

@@ -50,6 +50,10 @@ COMMANDS = {
         "tune",
         "Choose a model's smoothing, thresholds and durations together, on whole labelled clips, within a delay.",
     ),
+    "merge": (
+        "merge",
+        "Make one model of several: the mean of their calibrated logits, which takes as many times as long to score.",
+    ),
     "evaluate": (
         "evaluate",
         "Run a model on labelled clips or frames: metrics by frame and by presence, with confidence "

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from seqcls.errors import ModelError
 from seqcls.files import atomic_path
-from seqcls.models.converted import MAX_WEIGHT_BYTES, onnx_model, onnx_notes, read_bytes
+from seqcls.models.converted import MAX_WEIGHT_BYTES, onnx_model, onnx_notes, read_bytes, require_size
 from seqcls.models.file import ModelHeader, header_of
 from seqcls.models.folded import Conv, Network
+from seqcls.models.networks import MAX_NETWORKS
 from seqcls.third_party import library
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ TENSORS = {
     *(TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT64),
     *(TensorProto.INT32, TensorProto.INT8, TensorProto.UINT8),
 }
-#: A quantised model has 166 operations and 198 constants; each convolution may add to the size of the image.
+#: Of each network. A quantised one has 166 operations and 198 constants; each convolution may add to the image's size.
 MAX_PARTS, MAX_CONVOLUTIONS = 1000, 24
 
 
@@ -56,20 +57,16 @@ def build(network: Network, weights: str = "fp32") -> onnx.ModelProto:
     graph = _Graph(weights)
     x = graph.add("Cast", ["images"], to=TensorProto.FLOAT)
     x = graph.add("Sub", [x, graph.exact(np.float32(network.shift))])
-    x = graph.add("Unsqueeze", [x, graph.exact(np.array([1], np.int64))])
-    x = graph.add("Relu", [graph.conv(x, network.stem)])
-    x = graph.add("MaxPool", [x], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+    planes = graph.add("Unsqueeze", [x, graph.exact(np.array([1], np.int64))])
     images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", network.size, network.size])
     given = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", len(network.bias)])]
-    for number, block in enumerate(network.blocks):
-        y = graph.conv(graph.add("Relu", [graph.conv(x, block.first)]), block.second)
-        shortcut = x if block.shortcut is None else graph.conv(x, block.shortcut)
-        x = graph.add("Relu", [graph.add("Add", [y, shortcut])])
-        if number == network.pooled:
-            graph.add("Flatten", [graph.add("GlobalAveragePool", [x])], output="features")
-            given.append(helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", len(block.second.bias)]))
-    x = graph.add("Flatten", [graph.add("GlobalAveragePool", [x])])
-    graph.add("Gemm", [x, graph.kept(network.weight), graph.exact(network.bias)], output="logits", transB=1)
+    if network.pooled is not None:
+        features = len(network.blocks[network.pooled].second.bias)
+        given.append(helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", features]))
+    logits = graph.scored(planes, network, "" if network.others else "logits")
+    for left, other in enumerate(network.others, start=1 - len(network.others)):
+        summands = [logits, graph.scored(planes, other)]
+        logits = graph.add("Add", summands, output="" if left else "logits")
     made = helper.make_graph(graph.nodes, "seqcls", [images], given, graph.initializers)
     opset = [helper.make_opsetid("", OPSET)]
     return helper.make_model(made, opset_imports=opset, ir_version=IR_VERSION, producer_name="seqcls")
@@ -102,6 +99,19 @@ class _Graph:
         inputs = [x, self.kept(part.weight), self.exact(part.bias)]
         return self.add("Conv", inputs, strides=[part.stride] * 2, pads=[part.pad] * 4)
 
+    def scored(self, planes: str, network: Network, output: str = "") -> str:
+        """Its logits; and "features" where it is to give some."""
+        x = self.add("Relu", [self.conv(planes, network.stem)])
+        x = self.add("MaxPool", [x], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+        for number, block in enumerate(network.blocks):
+            y = self.conv(self.add("Relu", [self.conv(x, block.first)]), block.second)
+            shortcut = x if block.shortcut is None else self.conv(x, block.shortcut)
+            x = self.add("Relu", [self.add("Add", [y, shortcut])])
+            if number == network.pooled:
+                self.add("Flatten", [self.add("GlobalAveragePool", [x])], output="features")
+        x = self.add("Flatten", [self.add("GlobalAveragePool", [x])])
+        return self.add("Gemm", [x, self.kept(network.weight), self.exact(network.bias)], output=output, transB=1)
+
 
 def write(path: Path, model: onnx.ModelProto, header: ModelHeader, precision: str) -> None:
     """Write one file with the header in its metadata, atomically. Raises OutputError."""
@@ -112,10 +122,11 @@ def write(path: Path, model: onnx.ModelProto, header: ModelHeader, precision: st
 
 def read(path: Path) -> tuple[bytes, ModelHeader, str]:
     """The model's bytes, header and precision. Raises ModelError for anything damaged or foreign."""
-    content = read_bytes(path, MAX_WEIGHT_BYTES)
+    content = read_bytes(path, MAX_WEIGHT_BYTES * MAX_NETWORKS)
     model = onnx_model(content, path)
     notes = onnx_notes(model, path)
     header = header_of(notes["header"], path)
+    require_size(len(content), MAX_WEIGHT_BYTES * header.network_count, path)
     if problem := _misfit(model, header):
         raise ModelError(f"{path} cannot be used: {problem}; make it with `seqcls convert`")
     return content, header, notes["precision"]
@@ -133,8 +144,9 @@ def _misfit(model: onnx.ModelProto, header: ModelHeader) -> str:
         return f"it does not take (N, {size}, {size}) uint8 and give {given} float"
     if model.functions or graph.sparse_initializer:
         return "it holds functions or sparse tensors, which no seqcls model has"
-    kinds = Counter(node.op_type for node in graph.node)
-    if max(len(graph.node), len(graph.initializer)) > MAX_PARTS or kinds["Conv"] > MAX_CONVOLUTIONS:
+    kinds, networks = Counter(node.op_type for node in graph.node), header.network_count
+    parts = max(len(graph.node), len(graph.initializer))
+    if parts > MAX_PARTS * networks or kinds["Conv"] > MAX_CONVOLUTIONS * networks:
         return f"it has {len(graph.node)} operations and {len(graph.initializer)} constants, more than a model needs"
     problems = chain(map(_node_problem, graph.node), (_tensor_problem(one, outputs) for one in graph.initializer))
     return next(filter(None, problems), "")

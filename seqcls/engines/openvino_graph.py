@@ -52,18 +52,25 @@ def build(network: Network, weights: str = "fp32") -> ov.Model:
     def mean(x: ov.Node) -> ov.Node:
         return ops.reduce_mean(x, ops.constant(np.array([2, 3], np.int64)), False)
 
+    def scored(planes: ov.Node, one: Network) -> list[ov.Node]:
+        """Its logits, and its features where it is to give some."""
+        x = ops.relu(conv(planes, one.stem))
+        x = ops.max_pool(x, [2, 2], [1, 1], [1, 1], [1, 1], [3, 3]).output(0)
+        features: list[ov.Node] = []
+        for number, block in enumerate(one.blocks):
+            y = conv(ops.relu(conv(x, block.first)), block.second)
+            x = ops.relu(ops.add(y, x if block.shortcut is None else conv(x, block.shortcut)))
+            if number == one.pooled:
+                features.append(mean(x))
+        product = ops.matmul(mean(x), constant(one.weight), False, True)
+        return [ops.add(product, ops.constant(one.bias[None])), *features]
+
     images = ops.parameter([1, network.size, network.size], np.uint8, name="images")
     x = ops.subtract(ops.convert(images, "f32"), ops.constant(np.float32(network.shift)))
-    x = ops.relu(conv(ops.unsqueeze(x, ops.constant(1)), network.stem))
-    x = ops.max_pool(x, [2, 2], [1, 1], [1, 1], [1, 1], [3, 3]).output(0)
-    given: list[ov.Node] = []
-    for number, block in enumerate(network.blocks):
-        y = conv(ops.relu(conv(x, block.first)), block.second)
-        x = ops.relu(ops.add(y, x if block.shortcut is None else conv(x, block.shortcut)))
-        if number == network.pooled:
-            given.append(mean(x))
-    logits = ops.add(ops.matmul(mean(x), constant(network.weight), False, True), ops.constant(network.bias[None]))
-    given.insert(0, logits)
+    planes = ops.unsqueeze(x, ops.constant(1))
+    given = scored(planes, network)
+    for other in network.others:
+        given[0] = ops.add(given[0], scored(planes, other)[0])
     for output, name in zip(given, ("logits", "features"), strict=False):
         output.output(0).get_tensor().set_names({name})
     return ov.Model(given, [images], "seqcls")
@@ -98,10 +105,10 @@ def read(path: Path) -> tuple[ov.Model, ModelHeader, str]:
     net = ir_net(graph, path)
     notes = ir_notes_of(net, path)
     header = header_of(notes["header"], path)
-    weights = read_bytes(path.with_suffix(".bin"), MAX_WEIGHT_BYTES)
+    weights = read_bytes(path.with_suffix(".bin"), MAX_WEIGHT_BYTES * header.network_count)
     if hashlib.sha256(weights).hexdigest() != notes["weights"]:
         raise ModelError(f"{path.with_suffix('.bin')} is cut, changed, or another model's; copy both files again")
-    if problem := ir_problem(net, weights):
+    if problem := ir_problem(net, weights, header.network_count):
         raise ModelError(f"{path} cannot be used: {problem}; make it with `seqcls convert`")
     try:
         model = core().read_model(model=graph, weights=weights)

@@ -15,7 +15,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from seqcls.engines.base import require_images, settle_int8
 from seqcls.errors import EngineError, one_line
-from seqcls.models.file import ModelHeader
+from seqcls.models.file import ModelHeader, each_network
 from seqcls.models.resnet import GrayResNet, choose_device, choose_precision
 from seqcls.novelty import STAGE
 
@@ -48,16 +48,18 @@ class TorchEngine:
         self.header = header
         self._device = choose_device(device)
         self._dtype = choose_precision(settle_int8(precision, "fp32", "PyTorch"), self._device)
-        model = GrayResNet(len(header.organs), mean=header.mean, std=header.std)
-        model.load(dict(tensors))
-        _fuse_norms(model.eval())
-        self._weight = model.net.fc.weight.detach().double().numpy()  # (K, 512)
-        self._bias = model.net.fc.bias.detach().double().numpy()
+        models = [_ready(header, own) for own in each_network(header, tensors)]
+        heads = [model.net.fc for model in models]
+        # (K, 512), or of several networks side by side: the mean of their logits is one product.
+        self._weight = np.concatenate([head.weight.detach().double().numpy() for head in heads], axis=1) / len(heads)
+        self._bias = np.mean([head.bias.detach().double().numpy() for head in heads], axis=0)
         self._record = self._device.type == "cuda"
         self._recorded: dict[int, Callable[[Tensor], Tensor]] = {}
         self._lock = threading.Lock()  # a recording has one input and one output
         try:
-            self._model = model.to(self._device, self._dtype).to(memory_format=torch.channels_last)
+            self._models = [
+                model.to(self._device, self._dtype).to(memory_format=torch.channels_last) for model in models
+            ]
             self._sizes = (1,) if self._device.type == "cpu" else self._agreeing_sizes()
         except RuntimeError as error:
             raise EngineError(f"{self._device} refuses the model ({one_line(error)}); try device=cpu") from error
@@ -92,7 +94,7 @@ class TorchEngine:
         exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
         with self._lock, exact, torch.inference_mode():
             batch = torch.from_numpy(np.ascontiguousarray(images)).to(self._device)
-            features = self._features(batch).float().cpu().numpy().astype(np.float64)  # (N, D + 512)
+            features = self._features(batch).float().cpu().numpy().astype(np.float64)  # (N, D + 512 for each network)
         # Row by row in float64, not a matrix product: BLAS sums in another order for every number of rows.
         logits = (features[:, None, -self._weight.shape[1] :] * self._weight).sum(axis=-1) + self._bias
         if self.header.novelty is None:
@@ -107,7 +109,9 @@ class TorchEngine:
         return self._recorded[len(batch)](batch)
 
     def _pooled(self, batch: Tensor) -> Tensor:
-        return self._model.pooled(batch, (4,) if self.header.novelty is None else (STAGE, 4))
+        first, *others = self._models
+        features = first.pooled(batch, (4,) if self.header.novelty is None else (STAGE, 4))
+        return torch.cat([features, *(other.features(batch) for other in others)], dim=1) if others else features
 
     def _agreeing_sizes(self) -> tuple[int, ...]:
         """Batch sizes, ascending up to the full one, that give its results to the bit, wherever an image stands."""
@@ -131,6 +135,14 @@ def record(function: Callable[[Tensor], Tensor], example: Tensor) -> Callable[[T
         return cast(Callable[[Tensor], Tensor], torch.cuda.make_graphed_callables(function, (example.clone(),)))
     except RuntimeError:
         return function
+
+
+def _ready(header: ModelHeader, tensors: Mapping[str, NDArray[Any]]) -> GrayResNet:
+    """One network of the model, for inference."""
+    model = GrayResNet(len(header.organs), mean=header.mean, std=header.std)
+    model.load(dict(tensors))
+    _fuse_norms(model.eval())
+    return model
 
 
 def _fuse_norms(model: GrayResNet) -> None:

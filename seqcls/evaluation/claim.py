@@ -135,11 +135,14 @@ def answers(header: ModelHeader, digest: str, evaluation: Evaluation | None) -> 
         + (f" {leaked} validation frames look the same as a training frame." if leaked else ""),
         22: f"{for_markdown(header.arch)} (He et al. 2016) with one gray input plane of {size} × {size} pixels and"
         f" {count_of(len(header.organs), 'sigmoid output')}: {organs}."
+        + (f" {header.network_count} networks of this kind, see 27." if header.networks else "")
         + (f" SHA-256 of the weights: {digest}." if digest else ""),
         23: f"seqcls {for_markdown(header.version or 'of an unknown version')}"
         + (f", PyTorch {for_markdown(str(header.training['torch']))}" if "torch" in header.training else "")
         + f"; evaluated with seqcls {seqcls.__version__}.",
-        27: "None: one network.",
+        27: f"The mean of the calibrated logits of {header.network_count} networks."
+        if header.networks
+        else "None: one network.",
         28: "By frame: sensitivity, specificity, precision, F1, accuracy, AUROC, AUPRC, Brier score, calibration error,"
         " confusion matrix. By presence: found, missed and false per minute, event F1, segmental F1@10/25/50, edit"
         " score, errors of begin and end, delay, time unknown.",

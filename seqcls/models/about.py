@@ -45,7 +45,11 @@ def _identity(header: ModelHeader, name: str, digest: str) -> Facts:
     return [
         ("file", name),
         ("organs", ", ".join(header.organs)),
-        ("network", f"{header.arch}, one gray plane, {count_of(len(header.organs), 'output')}"),
+        (
+            "network",
+            f"mean of {header.network_count} networks: " * bool(header.networks)
+            + f"{header.arch}, one gray plane, {count_of(len(header.organs), 'output')}",
+        ),
         ("input", f"{geometry.size} × {geometry.size} pixels, (gray / 255 − {header.mean:g}) / {header.std:g}"),
         ("ultrasound region", stated),
         ("known screens", str(len(geometry.layouts)) if geometry.layouts else ""),
@@ -53,6 +57,7 @@ def _identity(header: ModelHeader, name: str, digest: str) -> Facts:
         ("written by", f"seqcls {header.version}" if header.version else ""),
         ("header format", str(header.format)),
         ("weights", f"SHA-256 {digest}" if digest else ""),
+        *((f"network {number}", f"SHA-256 {own}") for number, own in enumerate(header.networks, start=1)),
         ("training frames", f"hash {header.dataset_hash}" if header.dataset_hash else ""),
     ]
 
@@ -63,6 +68,11 @@ def novelty_text(novelty: Novelty | None) -> str:
         return "scored like any other: it keeps no reference of its training frames"
     share = f"of frames of its own kind {novelty.false_alarms:.1%} are taken for them"
     return f"unknown; {share} ({novelty.held_out})"
+
+
+def _by_the_first(header: ModelHeader) -> str:
+    measured = header.networks and header.novelty is not None
+    return f"; measured by the first of {header.network_count} networks" if measured else ""
 
 
 def region_text(region: Region) -> str:
@@ -159,6 +169,6 @@ def _limits(header: ModelHeader) -> Facts:
     ]
     return [
         ("seen in training", sets),
-        ("frames unlike it", novelty_text(header.novelty)),
+        ("frames unlike it", novelty_text(header.novelty) + _by_the_first(header)),
         *(tuned if tuned else [("tuned", "no")]),
     ]

@@ -16,10 +16,11 @@ from typing import Any
 
 from seqcls.errors import ModelError, one_line
 from seqcls.files.named_files import read_regular
+from seqcls.models.networks import MAX_NETWORKS
 from seqcls.models.openvino_ir import parse_ir
 from seqcls.third_party import library
 
-#: ResNet-18 in float32 has 45 MB of weights; its graph, quantised, 0.2 MB.
+#: ResNet-18 in float32 has 45 MB of weights, which are bounded for each network; its graph, quantised, 0.2 MB.
 MAX_GRAPH_BYTES = 8 << 20
 MAX_WEIGHT_BYTES = 64 << 20
 KEYS = ("header", "precision", "weights")
@@ -35,16 +36,25 @@ def read_bytes(path: Path, most: int) -> bytes:
         raise ModelError(f"no model file at {path}; {again}") from error
     except OSError as error:
         if error.errno == errno.EFBIG:
-            why = f"is larger than the {most >> 20} MB that a model can have; it is none of seqcls"
-            raise ModelError(f"{path} {why}") from error
+            raise _too_large(path, most) from error
         raise ModelError(f"{path} cannot be read: {one_line(error)}; copy it again") from error
+
+
+def require_size(size: int, most: int, path: Path) -> None:
+    """Raises ModelError as ``read_bytes`` does, for what is known only once the header is read."""
+    if size > most:
+        raise _too_large(path, most)
+
+
+def _too_large(path: Path, most: int) -> ModelError:
+    return ModelError(f"{path} is larger than the {most >> 20} MB that a model can have; it is none of seqcls")
 
 
 def notes_of(path: Path) -> dict[str, str]:
     """What seqcls wrote into a .xml or .onnx, by ``KEYS``. Raises ModelError."""
     if path.suffix.lower() == ".xml":
         return ir_notes(read_bytes(path, MAX_GRAPH_BYTES), path)
-    return onnx_notes(onnx_model(read_bytes(path, MAX_WEIGHT_BYTES), path), path)
+    return onnx_notes(onnx_model(read_bytes(path, MAX_WEIGHT_BYTES * MAX_NETWORKS), path), path)
 
 
 def ir_notes(xml: bytes, path: Path) -> dict[str, str]:

@@ -1,12 +1,13 @@
 """One model, one file: safetensors with everything needed to use it in a JSON header. Read without torch.
 
 The header lies in the safetensors metadata under ``seqcls``; the tensors are the network's, in float32, under
-torchvision's names. Nothing here ever unpickles anything. What `seqcls convert` makes of a model carries the same
-header.
+torchvision's names; of several networks see ``networks``. Nothing here ever unpickles anything. What `seqcls convert`
+makes of a model carries the same header.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,15 +25,16 @@ from seqcls.files.json_text import json_text, parse_json
 from seqcls.geometry import Geometry, Region
 from seqcls.intervals import IntervalOptions
 from seqcls.models.converted import CONVERTED, notes_of
+from seqcls.models.networks import MAX_NETWORKS, apart, joined
 from seqcls.models.operating_curve import MAX_POINTS, OperatingPoint
-from seqcls.models.tensor_table import read_table
+from seqcls.models.tensor_table import MAX_TABLE_BYTES, read_table
 from seqcls.models.trained_on import MAX_SETS, TrainedOn
 from seqcls.novelty import Novelty
 from seqcls.smoothing import SmoothingOptions
 from seqcls.types import require_organs
 
-#: 1 kept the regions inside ``training``.
-FORMAT = 2
+#: 1 kept the regions inside ``training``. 3 has several networks, and is for them alone: all others read 2 as well.
+FORMAT, FORMAT_OF_SEVERAL = 2, 3
 KEY = "seqcls"
 Tensors = dict[str, NDArray[Any]]
 
@@ -44,6 +46,7 @@ MAX_MEAN, MAX_STD = 10, 1000
 MAX_SLOPE, MAX_SHIFT = 1000, 1000
 #: Of every weight, its distance from 0: those of trained networks lie below 100, and the largest are variances.
 MAX_WEIGHT = 1_000_000
+_DIGEST = re.compile("[0-9a-f]{64}")
 _PICKLES = (".pt", ".pth", ".pkl", ".ckpt", ".bin")
 
 
@@ -61,6 +64,9 @@ class ModelHeader:
     """See ``mean``."""
     arch: str = "resnet18"
     """Which network it is."""
+    networks: tuple[str, ...] = field(default=(), metadata=at_most(MAX_NETWORKS))
+    """Of a model that gives the mean logit of several: SHA-256 of the weights of the model that each of them was.
+    Empty: it is a single one. The features that ``novelty`` takes are those of the first."""
     calibration: tuple[tuple[float, float], ...] = ()
     """Per organ (a, b): probability = sigmoid(a * logit + b). Empty: (1, 0)."""
     smoothing: SmoothingOptions = field(default_factory=SmoothingOptions)
@@ -83,7 +89,7 @@ class ModelHeader:
     version: str = ""
     """Of the seqcls that wrote it."""
     format: int = FORMAT
-    """Of the header itself."""
+    """Of the header itself; follows from the rest."""
 
     def __post_init__(self) -> None:
         count = len(self.organs)
@@ -95,6 +101,11 @@ class ModelHeader:
             raise ModelError(f"a model needs one or more distinct organ names, not {list(self.organs)}")
         if self.arch != "resnet18":
             raise ModelError(f"unknown network {self.arch!r}: this seqcls knows resnet18")
+        if len(self.networks) == 1 or len({*self.networks}) < len(self.networks):
+            raise ModelError("a mean is of two or more networks, each of them once")
+        if not all(_DIGEST.fullmatch(digest) for digest in self.networks):
+            raise ModelError("networks must be SHA-256 digests in hex")
+        object.__setattr__(self, "format", FORMAT_OF_SEVERAL if self.networks else FORMAT)
         # Empty means "not tuned": the identity and the stated defaults.
         if not self.calibration:
             object.__setattr__(self, "calibration", ((1.0, 0.0),) * count)
@@ -114,6 +125,11 @@ class ModelHeader:
             raise ModelError(f"mean must lie within {MAX_MEAN} of 0, not be {self.mean:g}")
         if not 1 / MAX_STD <= self.std <= MAX_STD:
             raise ModelError(f"std must lie in 1/{MAX_STD}..{MAX_STD}, not be {self.std:g}")
+
+    @property
+    def network_count(self) -> int:
+        """How many networks score an image."""
+        return max(1, len(self.networks))
 
     def probabilities(self, logits: NDArray[np.float32] | NDArray[np.float64]) -> NDArray[np.float32]:
         """Calibrated probabilities (N, K) float32 of raw logits (N, K), by way of float64.
@@ -144,6 +160,8 @@ class ModelHeader:
         record = asdict(self) | {"geometry": self.geometry.to_dict()}
         if self.novelty is None:  # an older seqcls reads it all the same
             del record["novelty"]
+        if not self.networks:
+            del record["networks"]
         return json_text(record, indent=None)
 
     @classmethod
@@ -154,14 +172,15 @@ class ModelHeader:
             written = record["format"]
         except (ValueError, TypeError, KeyError) as error:
             raise ModelError(f"its header is not the JSON of a seqcls model ({one_line(error)})") from error
-        if not isinstance(written, int) or not 1 <= written <= FORMAT:
-            raise ModelError(f"it has format {str(written)[:60]}, this seqcls reads up to {FORMAT}; update seqcls")
+        if not isinstance(written, int) or not 1 <= written <= FORMAT_OF_SEVERAL:
+            known = FORMAT_OF_SEVERAL
+            raise ModelError(f"it has format {str(written)[:60]}, this seqcls reads up to {known}; update seqcls")
         try:
             if written == 1:
                 record["regions"] = record["training"].pop("regions", ())
             if "geometry" in record:
                 record["geometry"] = Geometry.from_dict(record["geometry"])
-            return record_from(cls, {**record, "format": FORMAT})
+            return record_from(cls, record)
         except (SeqclsError, TypeError, ValueError, KeyError, AttributeError) as error:
             why = one_line(error)
             raise ModelError(f"its header is damaged ({why}); copy the model again, or update seqcls") from error
@@ -185,11 +204,17 @@ def resnet18_shapes(outputs: int) -> dict[str, tuple[int, ...]]:
 def write_model(path: str | Path, header: ModelHeader, tensors: Mapping[str, NDArray[Any]]) -> None:
     """Write a model atomically, as float32. Raises ModelError for tensors that do not fit the header, OutputError."""
     stored = {name: np.ascontiguousarray(tensor, dtype=np.float32) for name, tensor in tensors.items()}
-    if problem := misfit(stored, len(header.organs)):
+    if problem := misfit(stored, len(header.organs), header.network_count):
         raise ModelError(f"refusing to write {path}: {problem}")
+    content = save(stored, metadata={KEY: header.to_json()})
+    if (length := int.from_bytes(content[:8], "little")) > MAX_TABLE_BYTES:
+        raise ModelError(
+            f"refusing to write {path}: its header has {length >> 20} MB, more than the {MAX_TABLE_BYTES >> 20} MB that"
+            " one can have; leave out marks of training data"
+        )
     with atomic_path(path) as temporary:
         # Not by its own save_file, which makes a file of its own that no umask governs and that a kill leaves behind.
-        temporary.write_bytes(save(stored, metadata={KEY: header.to_json()}))
+        temporary.write_bytes(content)
 
 
 def read_header(path: str | Path) -> ModelHeader:
@@ -211,9 +236,14 @@ def header_of(text: str, path: Path) -> ModelHeader:
 def read_model(path: str | Path) -> tuple[ModelHeader, Tensors]:
     """Header and float32 tensors. Raises ModelError, which names the file, for anything damaged or foreign."""
     header, tensors = _read(on_disk(path), with_tensors=True)
-    if problem := misfit(tensors, len(header.organs)):
+    if problem := misfit(tensors, len(header.organs), header.network_count):
         raise ModelError(f"{path} cannot be used: {problem}; train or copy it again")
     return header, tensors
+
+
+def each_network(header: ModelHeader, tensors: Mapping[str, NDArray[Any]]) -> list[Tensors]:
+    """The tensors of every network of a model under torchvision's names; they have been checked against the header."""
+    return apart(tensors, header.network_count)
 
 
 def _read(path: Path, *, with_tensors: bool) -> tuple[ModelHeader, Tensors]:
@@ -247,9 +277,9 @@ def _read(path: Path, *, with_tensors: bool) -> tuple[ModelHeader, Tensors]:
     return header_of(text, path), tensors
 
 
-def misfit(tensors: Mapping[str, NDArray[Any]], outputs: int) -> str:
-    """Why the tensors are not those of a network of K outputs, or ""."""
-    expected = resnet18_shapes(outputs)
+def misfit(tensors: Mapping[str, NDArray[Any]], outputs: int, networks: int = 1) -> str:
+    """Why the tensors are not those of one or more networks of K outputs, or ""."""
+    expected = joined([resnet18_shapes(outputs)] * networks)
     if missing := sorted(expected.keys() - tensors.keys()):
         return f"{len(missing)} tensors are missing, {missing[0]} among them"
     if extra := sorted(tensors.keys() - expected.keys()):

@@ -13,13 +13,13 @@ gray and must come after it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.models.file import ModelHeader
+from seqcls.models.file import ModelHeader, each_network
 from seqcls.novelty import STAGE
 
 #: torchvision's, of every batch norm.
@@ -57,6 +57,9 @@ class Network:
 
     ``pooled``: behind which block the mean over the plane is given beside the logits: the features that ``Novelty``
     takes. None where the model has no use for them.
+
+    ``others``: networks that see the same image; the model's logits are the sum of theirs and of this one's, because
+    the head of each is divided by how many they are.
     """
 
     size: int
@@ -66,10 +69,17 @@ class Network:
     weight: Array
     bias: Array
     pooled: int | None = None
+    others: tuple[Network, ...] = ()
 
 
 def network(header: ModelHeader, tensors: Mapping[str, NDArray[Any]]) -> Network:
     """The network of a model file's two parts, which ``read_model`` has checked against each other."""
+    first, *others = (_network(header, own) for own in each_network(header, tensors))
+    pooled = None if header.novelty is None else 2 * STAGE - 1
+    return replace(first, pooled=pooled, others=tuple(others))
+
+
+def _network(header: ModelHeader, tensors: Mapping[str, NDArray[Any]]) -> Network:
     stem = _fold(tensors, "conv1", "bn1", stride=2, scale=1 / (255 * header.std))
     blocks = []
     for name in (f"layer{stage}.{number}" for stage in range(1, 5) for number in range(2)):
@@ -83,9 +93,8 @@ def network(header: ModelHeader, tensors: Mapping[str, NDArray[Any]]) -> Network
         shift=255 * header.mean,
         stem=stem,
         blocks=tuple(blocks),
-        weight=np.asarray(tensors["fc.weight"], np.float32),
-        bias=np.asarray(tensors["fc.bias"], np.float32),
-        pooled=None if header.novelty is None else 2 * STAGE - 1,
+        weight=np.asarray(tensors["fc.weight"], np.float32) / np.float32(header.network_count),
+        bias=np.asarray(tensors["fc.bias"], np.float32) / np.float32(header.network_count),
     )
 
 

@@ -15,8 +15,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-#: The IR of a quantised ResNet-18 has 324 layers, 331 edges, 8,000 elements of XML in 6 levels.
-MAX_LAYERS, MAX_ELEMENTS, MAX_LEVELS = 1000, 50_000, 16
+#: The IR of a quantised ResNet-18 has 324 layers, 331 edges, 8,000 elements of XML in 6 levels. Layers are bounded for
+#: each network, elements for as many networks as there may be.
+MAX_LAYERS, MAX_ELEMENTS, MAX_LEVELS = 1000, 100_000, 16
 #: The largest tensors: the stem's output of an image of 1024 pixels, 64 planes of half its height and width.
 MAX_DIMENSIONS, MAX_VALUES = 4, 64 * 514 * 514
 #: Axes and shapes kept as constants.
@@ -78,13 +79,13 @@ class _Builder(ElementTree.TreeBuilder):
         return super().end(tag)
 
 
-def ir_problem(net: ElementTree.Element, weights: bytes) -> str:
-    """Why no reader should be given this graph with these weights, or ""."""
+def ir_problem(net: ElementTree.Element, weights: bytes, networks: int = 1) -> str:
+    """Why no reader should be given this graph, of so many networks, with these weights, or ""."""
     layers, edges = net.findall("layers/layer"), net.findall("edges/edge")
     parts = [part.tag for part in net]
     if net.tag != "net" or not {*parts} <= {"layers", "edges", "rt_info"} or len({*parts}) < len(parts):
         return "it has other parts than layers, edges and notes"
-    if len(layers) > MAX_LAYERS or len(edges) > 4 * MAX_LAYERS:
+    if len(layers) > networks * MAX_LAYERS or len(edges) > 4 * networks * MAX_LAYERS:
         return f"it has {len(layers)} layers and {len(edges)} edges, more than a model needs"
     ports: dict[str, tuple[set[str], set[str]]] = {}
     try:

@@ -32,6 +32,7 @@ from seqcls.errors import EngineError, ModelError, UsageError, one_line
 from seqcls.files import on_disk
 from seqcls.models.bfloat16 import fast_bfloat16
 from seqcls.models.file import GRAY_MEAN, GRAY_STD, misfit, resnet18_shapes
+from seqcls.models.networks import are_several
 from seqcls.models.tensor_table import read_table
 from seqcls.novelty import STAGE
 from seqcls.third_party import library
@@ -164,6 +165,8 @@ def gray_weights(state: dict[str, Tensor], mean: float, std: float) -> dict[str,
 
 def _start_from(model: GrayResNet, state: dict[str, Tensor], name: str) -> str:
     """Load what fits, start the last layer anew where its size differs; raises ModelError for another network."""
+    if are_several(state):
+        raise ModelError(f"{name} is a mean of several networks; name one of the models that it was merged from")
     outputs = model.net.fc.out_features
     expected = resnet18_shapes(outputs)
     if state.get("conv1.weight", torch.empty(0)).shape == (64, 3, 7, 7) and "bn1.running_mean" in state:

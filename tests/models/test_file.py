@@ -18,6 +18,7 @@ from seqcls.geometry import Geometry
 from seqcls.intervals import IntervalOptions
 from seqcls.models.file import (
     FORMAT,
+    FORMAT_OF_SEVERAL,
     KEY,
     ModelHeader,
     Tensors,
@@ -127,7 +128,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda p: save_file({"a": np.zeros(2, np.float32)}, p, metadata={KEY: "{"}),
         "not the JSON",
     ),
-    "newer format": (lambda p: _rewritten(p, metadata=_set(format=FORMAT + 1)), "update seqcls"),
+    "newer format": (lambda p: _rewritten(p, metadata=_set(format=FORMAT_OF_SEVERAL + 1)), "update seqcls"),
     "format before the first": (lambda p: _rewritten(p, metadata=_set(format=-3)), "format -3"),
     "format no number": (lambda p: _rewritten(p, metadata=_set(format="one")), "format one"),
     "unknown network": (lambda p: _rewritten(p, metadata=_set(arch="vit")), "unknown network 'vit'"),
