@@ -22,7 +22,7 @@ from seqcls.exports.interval_records import fit_for_arrow, nothing_for_nan
 from seqcls.exports.run_folders import TIMELINE, runs_in
 from seqcls.exports.timeline_json import RunFacts, read_run_facts
 from seqcls.files import atomic_path
-from seqcls.files.named_files import read_regular
+from seqcls.files.named_files import open_regular, read_regular
 from seqcls.files.output_lock import only_writer
 from seqcls.files.temporaries import temporary_file
 from seqcls.text.foreign_text import for_name, whole_characters
@@ -35,6 +35,8 @@ FORMAT = "1"
 _TICK_NS = 2_000_000_000
 LIBRARIES = ("duckdb", "pyarrow")
 _MAX_BYTES = 64 << 20
+#: Of an index that somebody else may have written: beyond, it is made anew. A million clips have ten million intervals.
+_MAX_ROWS, _MAX_INDEX_BYTES = 200_000_000, 16 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,8 +239,15 @@ def _numbered(clips: Any, intervals: Any) -> tuple[Any, Any]:
 def _read_pair(folder: Path) -> tuple[Any, Any] | None:
     """Both files where they belong together and are of this format."""
     arrow, parquet = library("pyarrow"), library("pyarrow.parquet")
+    tables = []
     try:
-        tables = [parquet.ParquetFile(folder / name, memory_map=False).read() for name in (CLIPS, INDEX)]
+        for name in (CLIPS, INDEX):
+            with open_regular(folder / name) as stream:
+                file = parquet.ParquetFile(stream)
+                size = sum(file.metadata.row_group(n).total_byte_size for n in range(file.metadata.num_row_groups))
+                if file.metadata.num_rows > _MAX_ROWS or size > _MAX_INDEX_BYTES:
+                    return None
+                tables.append(file.read())
     except (OSError, arrow.ArrowException):
         return None
     about = [table.schema.metadata or {} for table in tables]

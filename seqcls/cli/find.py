@@ -16,7 +16,7 @@ from seqcls.errors import UsageError
 from seqcls.files import csv_text, write_text
 from seqcls.files.json_text import json_text
 from seqcls.files.output_lock import only_writer
-from seqcls.text.foreign_text import for_terminal, from_name, visible_json
+from seqcls.text.foreign_text import for_terminal, from_name
 from seqcls.text.wording import count_of
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ def find(
         with console.progress("reading runs", None, "runs") as advance:
             index = archive_index(folder, advance, keep=names is None)
         if names is not None:
-            names.remember(*{from_name(one) for column in ("run", "path") for one in index.clips[column].to_pylist()})
+            found_names = {one for column in ("run", "path") for one in index.clips[column].to_pylist()}
+            names.remember(*map(from_name, found_names | {run for run, _ in index.unread}))
         for run, why in index.unread:
             console.warn(f"left out: {run}: {why}")
         if index.not_kept:
@@ -188,4 +189,4 @@ def _json(clips: Sequence[FoundClip], expression: str, searched: int) -> str:
             for clip in clips
         ],
     }
-    return visible_json(json_text(body)) + "\n"
+    return json_text(body) + "\n"

@@ -104,10 +104,16 @@ def test_files_that_do_not_belong_together_are_made_anew(tmp_path: Path, read: l
     older = (tmp_path / INDEX).read_bytes()
     write(tmp_path, "b")
     whole = archive_index(tmp_path)
-    for spoilt in (older, b"PAR1", b""):
+    for spoilt in (older, b"PAR1", b"", None):
         read.clear()
-        (tmp_path / INDEX).write_bytes(spoilt)
-        assert archive_index(tmp_path).intervals.equals(whole.intervals) and sorted(read) == ["a", "b"]
+        (tmp_path / INDEX).unlink()
+        if spoilt is None:
+            (tmp_path / INDEX).mkdir()  # as a pipe would be, which must not be waited for
+        else:
+            (tmp_path / INDEX).write_bytes(spoilt)
+        made = archive_index(tmp_path)
+        assert made.intervals.equals(whole.intervals) and sorted(read) == ["a", "b"]
+        assert bool(made.not_kept) == (spoilt is None)
 
 
 def test_a_run_that_cannot_be_read_is_left_out_and_named(tmp_path: Path) -> None:

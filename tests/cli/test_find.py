@@ -101,8 +101,8 @@ def test_without_its_libraries_it_says_how_to_install_them(
 def test_names_are_hidden(seqcls: Seqcls, archive: Path, tmp_path: Path) -> None:
     (tmp_path / "key").write_bytes(KEY)
     (tmp_path / "key").chmod(0o600)
-    (archive / "SECRET" / "broken").mkdir()
-    (archive / "SECRET" / "broken" / "timeline.json").write_text("{}")
+    (archive / "SECRETLY broken").mkdir()
+    (archive / "SECRETLY broken" / "timeline.json").write_text("{}")
     names = Pseudonyms(KEY)
     for kind in ("table", "csv", "json"):
         done = seqcls("find", archive, "thyroid", "--to", kind, "--hash-names", "key")
