@@ -1,1 +1,1 @@
-"""An archive: a folder with the committed results of many clips."""
+"""Many clips into one folder: what is there already, what is missing, what failed, and a table of it all."""

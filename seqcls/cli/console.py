@@ -18,10 +18,15 @@ from seqcls.errors import SeqclsError
 from seqcls.text.foreign_text import for_terminal
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from seqcls.pseudonyms import Pseudonyms
 
 #: Of the command that runs; empty where names are shown.
 _names: list[Pseudonyms] = []
+
+#: Holds something while a command runs that was asked to print nothing but what went wrong.
+_quiet: list[bool] = []
 
 #: Called with how much is done and, where it has become known, the new total.
 Advance = Callable[[int], None]
@@ -72,6 +77,16 @@ def naming_nobody() -> Iterator[None]:
         raise
     finally:
         _names.clear()
+        _quiet.clear()
+
+
+def be_quiet() -> None:
+    """From now on nothing but errors is printed, until the command ends."""
+    _quiet.append(True)
+
+
+def is_quiet() -> bool:
+    return bool(_quiet)
 
 
 def results() -> Console:
@@ -86,11 +101,18 @@ def messages() -> Console:
 
 def notify(text: str) -> None:
     """One line on stderr."""
-    messages().print(in_flags(text))
+    if not _quiet:
+        messages().print(in_flags(text))
+
+
+def fail(text: str) -> None:
+    """One line on stderr about what went wrong, also where all else is quiet."""
+    messages().print(f"seqcls: {in_flags(text)}")
 
 
 def warn(text: str) -> None:
-    messages().print(Text("warning: ", style="yellow") + literal(in_flags(text)))
+    if not _quiet:
+        messages().print(Text("warning: ", style="yellow") + literal(in_flags(text)))
 
 
 def in_flags(text: str) -> str:
@@ -114,6 +136,9 @@ def rate_text(per_s: float) -> str:
 def progress(label: str, total: int | None, unit: str = "frames") -> Iterator[Advance]:
     """A bar with rate and time left on a terminal, a plain line every few seconds elsewhere."""
     console, label = messages(), shown(label)
+    if _quiet:
+        yield lambda done: None
+        return
     if not console.is_terminal:
         yield _plain(label, total, unit)
         return
@@ -138,6 +163,43 @@ def _plain(label: str, total: int | None, unit: str) -> Advance:
         notify(f"{label}: {done}{f'/{total}' if total else ''} {unit}, {rate_text(rate)}{left}")
 
     return advance
+
+
+class FilesProgress:
+    """How many of many files are done; ``printing`` around what is printed meanwhile, which a bar would cover."""
+
+    def __init__(self, advance: Advance, bar: Progress | None) -> None:
+        self._advance, self._bar, self._done = advance, bar, 0
+
+    def one_more(self) -> None:
+        self._done += 1
+        self._advance(self._done)
+
+    @contextmanager
+    def printing(self) -> Iterator[None]:
+        if self._bar is None:
+            yield
+            return
+        self._bar.stop()
+        try:
+            yield
+        finally:
+            self._bar.start()
+
+
+@contextmanager
+def files_progress(total: int, unit: str = "clips") -> Iterator[FilesProgress]:
+    """As ``progress``, over files: on a terminal with a bar that lets others print."""
+    console = messages()
+    if _quiet or not console.is_terminal:
+        with progress(unit, total, unit) as advance:
+            yield FilesProgress(advance, None)
+        return
+    from seqcls.cli.progress_bar import progress_bar
+
+    with progress_bar(console, rate_text) as bar:
+        task = bar.add_task(unit, total=total)
+        yield FilesProgress(lambda done: bar.update(task, completed=done), bar)
 
 
 @contextmanager

@@ -32,6 +32,6 @@ class Failures:
             if self._alone or (isinstance(error, self._ends) and not isinstance(error, OutputBusyError)):
                 raise
             self.count += 1
-            console.notify(f"seqcls: {error}")
+            console.fail(str(error))
             if on_failure is not None:
                 on_failure(error)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqcls.errors import OutputError, one_line
-from seqcls.files.output_lock import OutputBusyError, only_writer
 
 if TYPE_CHECKING:
     from seqcls.sources.found import FoundSource
@@ -67,17 +65,6 @@ def _require_no_cuts(folder: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{others[0]} is no clip that --cut wrote, so --overwrite does not delete it: move it away")
     if own and not overwrite:
         raise OutputError(f"{folder} holds clips of an earlier run: add --overwrite, or choose another place")
-
-
-@contextmanager
-def own_folder(folder: Path, overwrite: bool) -> Iterator[None]:
-    """Around the work on one of many clips: somebody may run it by itself meanwhile, or have done so."""
-    from seqcls.exports import RUN_ENDS
-
-    with only_writer(folder, is_folder=True):
-        if not overwrite and any((folder / name).exists() for name in RUN_ENDS):
-            raise OutputBusyError(f"another run has written {folder} meanwhile; its results are kept")
-        yield
 
 
 def drop_journal(folder: Path) -> None:

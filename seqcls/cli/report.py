@@ -162,11 +162,13 @@ class RunPages:
 
     def __init__(self, root: Path, header: ModelHeader) -> None:
         self._root, self._header = root, header
-        self._clips: list[ClipSummary] = []
+        self._clips: dict[str, ClipSummary] = {}
 
-    def write(self, timeline: Timeline, folder: Path) -> None:
-        """The page of a run that has just ended; its pictures are those that the run still holds."""
-        from seqcls.report.index import summary_of
+    def write(self, timeline: Timeline, folder: Path, new: Path | None = None) -> None:
+        """The page of a run that has just ended; its pictures are those that the run still holds.
+
+        ``new``: where to write it, for a run that becomes ``folder`` later.
+        """
         from seqcls.report.page import ReportOptions, write_report
         from seqcls.report.thumbnails import thumbnails_of_run, write_thumbnail
 
@@ -175,20 +177,37 @@ class RunPages:
         made = ReportOptions(
             thumbnails=pictures, beside=beside(timeline, folder / NAME), remarks=remarks, header=self._header
         )
-        write_report(timeline, folder / NAME, made)
-        picture = write_thumbnail(timeline, pictures, folder)
-        self._clips.append(summary_of(timeline, link_to(folder / NAME, self._root / NAME), picture=picture))
+        place = folder if new is None else new
+        write_report(timeline, place / NAME, made)
+        self._list(timeline, folder, write_thumbnail(timeline, pictures, place))
+
+    def _list(self, timeline: Timeline, folder: Path, picture: bool) -> None:
+        from seqcls.report.index import summary_of
+
+        self._clips[str(folder)] = summary_of(timeline, link_to(folder / NAME, self._root / NAME), picture=picture)
+
+    def add_earlier(self, folder: Path) -> None:
+        """A run that was there before: into the index, and its page where that is missing. Raises SeqclsError."""
+        from seqcls.exports import read_run
+        from seqcls.report.thumbnails import THUMBNAIL
+
+        if str(folder) in self._clips:
+            return
+        is_there = (folder / NAME).is_file()
+        page = folder / NAME
+        timeline = read_run(folder) if is_there else write_page(folder, page, None, self._header, None, thumbnail=True)
+        self._list(timeline, folder, (folder / THUMBNAIL).is_file())
 
     def fail(self, title: str, why: str) -> None:
         """A clip without a timeline."""
         from seqcls.report.index import ClipSummary
 
-        self._clips.append(ClipSummary(console.shown(title), "", console.shown(without_folders(why)), {}))
+        self._clips[f"failed {title}"] = ClipSummary(console.shown(title), "", console.shown(without_folders(why)), {})
 
     def write_index(self) -> None:
         from seqcls.report.index import write_index
 
-        write_index(count_of(len(self._clips), "clip"), self._clips, self._root / NAME)
+        write_index(count_of(len(self._clips), "clip"), list(self._clips.values()), self._root / NAME)
 
 
 def _is_known_again(timeline: Timeline, clip: Path) -> bool:

@@ -17,7 +17,8 @@ from seqcls.cli.options import INPUT, MODEL, OUTPUT, Panel
 from seqcls.cli.output_folders import folders_of, require_no_clips, results_in, root_of
 from seqcls.cli.report import NAME as REPORT
 from seqcls.cli.report import RunPages, write_page
-from seqcls.cli.run_clips import ClipRun, run_clips
+from seqcls.cli.run_archive import ArchiveOptions, is_archive, result_options, run_archive
+from seqcls.cli.run_clips import ClipRun, run_clip
 from seqcls.cli.second_reading import SecondReading
 from seqcls.errors import UsageError
 from seqcls.files.output_lock import only_writer
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from seqcls.pseudonyms import Pseudonyms
     from seqcls.sources.found import Findings
 
+MANY = Panel("Many clips: what is done already stays, what is missing is done")
 LIVE = Panel("Live: for cameras, network feeds and --realtime only")
 #: From so many clips on they are decoded in children, which are kept: one would cost a short clip half a second.
 SANDBOX_FROM = 2
@@ -98,6 +100,12 @@ def run(
     clips: Annotated[bool, LIVE("", "Save a clip of each presence and a little before it.", "--clips")] = False,
     webhook: Annotated[str | None, LIVE("URL", "POST each event to this address, or to that in this file.")] = None,
     on_event: Annotated[str | None, LIVE("COMMAND", "Run this for each event, without a shell.")] = None,
+    verify: Annotated[
+        bool, MANY("", "Read results that are there again, and make anew what cannot be read.", "--verify")
+    ] = False,
+    retry: Annotated[bool, MANY("", "Try clips again that failed twice in an earlier run.", "--retry")] = False,
+    max_errors: Annotated[int | None, MANY("NUMBER", "Leave the rest once so many clips have failed.")] = None,
+    quiet: Annotated[bool, MANY("", "Print nothing but errors.", "--quiet", "-q")] = False,
     output: Annotated[Path | None, OUTPUT("DIR", "Default: NAME-timeline.", "-o", "--output")] = None,
     report: Annotated[bool, OUTPUT("", "Write each run as a page too, report.html.", "--report")] = False,
     overlay: Annotated[
@@ -141,6 +149,9 @@ def run(
         raise UsageError(f"a live run watches one source, not {len(sources)} ({named}); start one seqcls for each")
     expressions = tuple(where or ())
     run_options = options.picked(LiveRunOptions, given, camera=parse_camera(camera), where=expressions)
+    archive = ArchiveOptions(verify=verify, retry=retry, max_errors=max_errors)
+    if quiet:
+        console.be_quiet()
     again = SecondReading(overlay=overlay, shows_names=overlay_shows_names, cut=cut)
     if watched:
         _prepare_live(run_options, again, sandbox)
@@ -167,14 +178,18 @@ def run(
     )
     found = _found(sources, each, watched=watched, names=names)
     root = root_of(output)
-    folders = folders_of(found.sources if names is None else [names.source(each) for each in found.sources], output)
-    results = [path for folder in folders for path in (*results_in(folder, watched=watched), *again.outputs(folder))]
-    if len(folders) > 1:
-        results += [root / name for name in ("intervals.csv", *([REPORT] * report))]
-    with only_writer(folders[0] if len(folders) == 1 else root, is_folder=True):
-        options.check_outputs(*results, overwrite=overwrite or resume)
-        for folder in () if resume else folders:
-            require_no_clips(folder, overwrite=overwrite)
+    many = not watched and is_archive(output, found)
+    if not many:
+        archive.refuse_for_one()
+        folders = folders_of(found.sources if names is None else [names.source(each) for each in found.sources], output)
+        results = [
+            path for folder in folders for path in (*results_in(folder, watched=watched), *again.outputs(folder))
+        ]
+    with only_writer(root if many else folders[0], is_folder=True):
+        if not many:
+            options.check_outputs(*results, overwrite=overwrite or resume)
+            for folder in () if resume else folders:
+                require_no_clips(folder, overwrite=overwrite)
         console.notify(f"model {path} ({', '.join(detector.organs)})")
         if watched:
             console.notify(f"engine {detector.engine.description}")
@@ -197,7 +212,10 @@ def run(
                     again=again,
                     overwrite=overwrite,
                 )
-                code = run_clips(asked, found, folders)
+                if many:
+                    code = run_archive(asked, found, result_options(asked, path, precision, each), archive)
+                else:
+                    code = run_clip(asked, found, folders[0])
         if code:
             raise typer.Exit(code)
 

@@ -1,17 +1,18 @@
-"""What `seqcls run` does with clips: each into its folder, with all that was asked for beside it."""
+"""What `seqcls run` does with one clip: into its folder, with all that was asked for beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, closing, nullcontext
-from dataclasses import dataclass, replace
+import itertools
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqcls.cli import console, tables
-from seqcls.cli.failures import Failures
-from seqcls.cli.output_folders import drop_journal, own_folder
+from seqcls.cli.output_folders import drop_journal
 from seqcls.cli.report import NAME as REPORT
 from seqcls.cli.report import RunPages
 from seqcls.cli.results import write_with_progress
@@ -58,83 +59,49 @@ class ClipRun:
         return opens(source, rate_hz=self.rate_hz, color=color)
 
 
-def run_clips(run: ClipRun, found: Findings, folders: Sequence[Path]) -> int:
-    """Run every source into its folder; one that fails is reported and the others go on. Returns the exit code."""
-    from seqcls.exports import write_intervals_csv
+def run_clip(run: ClipRun, found: Findings, folder: Path) -> int:
+    """Run the one source that there is, into its folder. Returns the exit code; an error ends it."""
+    from seqcls.exports import write_pictures
 
-    sources = found.sources
-    several = len(sources) > 1
-    if several:
-        run = _with_layouts(run, sources)
-    done: list[Timeline] = []
+    (source,) = found.sources
     extra: list[str] = []
-    failures = Failures(alone=not several, count=len(found.aside.unread))
-    whole = 0
-    with console.stops_cleanly() as should_stop, closing(_started(run, sources, should_stop)) as started:
-        for number, (source, analysis, folder) in enumerate(zip(sources, started, folders, strict=True)):
-            if number == 0:  # not before: the engine is opened while the first clips are read
-                console.notify(f"engine {run.detector.engine.description}")
-            with failures.reported(partial(_list_failure, run, source)):
-                with own_folder(folder, run.overwrite) if several else nullcontext():
-                    if analysis is None:
-                        timelines = _write_pictures(run, source, folder, should_stop)
-                    else:
-                        timelines = [_write_clip(run, analysis, folder)]
-                        opens, geometry = partial(run.open, source, color=True), run.detector.header.geometry
-                        extra = run.again.write(FinishedClip(timelines[0], opens, geometry, folder), should_stop)
-                if analysis is None:
-                    tables.show_pictures(console.results(), source.path, timelines)
-                else:
-                    tables.show_timeline(console.results(), timelines[0])
-                done += timelines
-                whole += 1
-                if should_stop():
-                    break
+    with console.stops_cleanly() as should_stop, closing(started(run, iter(found.sources), should_stop)) as running:
+        _, analysis = next(running)
+        console.notify(f"engine {run.detector.engine.description}")
+        if analysis is None:
+            timelines = picture_timelines(run, source, should_stop)
+            if timelines:
+                drop_journal(folder)
+                write_pictures(timelines, folder, overwrite=True)  # whether that is wanted was asked before
+            tables.show_pictures(console.results(), source.path, timelines)
+        else:
+            timelines = [_write_clip(run, analysis, folder)]
+            opens, geometry = partial(run.open, source, color=True), run.detector.header.geometry
+            extra = run.again.write(FinishedClip(timelines[0], opens, geometry, folder), should_stop)
+            tables.show_timeline(console.results(), timelines[0])
         interrupted = should_stop()
-    if several:
-        write_intervals_csv(done, run.root / "intervals.csv")
-        if run.pages is not None:
-            run.pages.write_index()
-        console.notify(f"{whole} of {len(sources)} done, {failures.count} failed{tables.run_facts(done)}; {run.root}")
-    elif done:
+    if timelines:
         clip = ", ".join(
             [*["intervals.csv", "scores.csv", "timeline.json", "timeline.png"], *[REPORT] * bool(run.pages), *extra]
         )
-        what = "pictures.csv, scores.csv" if sources[0].unrelated else clip
-        console.notify(f"wrote {folders[0]}: {what}")
+        console.notify(f"wrote {folder}: {'pictures.csv, scores.csv' if source.unrelated else clip}")
     if interrupted:
         return 130
-    return 1 if failures.count else 3 if any(one.report.verdict in ("truncated", "damaged") for one in done) else 0
+    if found.aside.unread:
+        return 1
+    return 3 if any(one.report.verdict in ("truncated", "damaged") for one in timelines) else 0
 
 
-def _list_failure(run: ClipRun, source: FoundSource, error: SeqclsError) -> None:
-    """In the index of the pages of --report."""
-    if run.pages is not None:
-        run.pages.fail(source.path if run.names is None else run.names.source(source).path, str(error))
-
-
-def _with_layouts(run: ClipRun, sources: Sequence[FoundSource]) -> ClipRun:
-    """With the screens that several of the clips share."""
-    from seqcls.layouts import with_layouts
-
-    detector = run.detector
-    opens = [partial(run.open, source) for source in sources if not source.unrelated]
-    geometry = with_layouts(detector.header.geometry, opens)
-    return replace(run, detector=replace(detector, header=replace(detector.header, geometry=geometry)))
-
-
-def _started(
-    run: ClipRun, sources: Sequence[FoundSource], should_stop: Callable[[], bool]
-) -> Generator[Analysis | SeqclsError | None, None, None]:
-    """Each source as an Analysis that is reading already, or the reason why it cannot be opened; None for a set of
-    single images.
-
-    The next AHEAD clips are started early; a camera only when its turn has come.
+def started(
+    run: ClipRun, sources: Iterator[FoundSource], should_stop: Callable[[], bool], ahead: int = AHEAD
+) -> Generator[tuple[FoundSource, Analysis | SeqclsError | None], None, None]:
+    """Each source with an Analysis that is reading already, or the reason why it cannot be opened; with None for a set
+    of single images. The next ``ahead`` clips are started early.
     """
     from seqcls.detector import Analysis
     from seqcls.sources.clip_digest import clip_digest
 
-    running: dict[int, tuple[Analysis | SeqclsError | None, ExitStack]] = {}
+    running: deque[tuple[FoundSource, Analysis | SeqclsError | None, ExitStack]] = deque()
 
     def start(source: FoundSource) -> tuple[Analysis | SeqclsError | None, ExitStack]:
         with ExitStack() as stack:
@@ -149,21 +116,21 @@ def _started(
                 return error, stack.pop_all()
 
     try:
-        for number in range(len(sources)):
-            for later in range(number, min(number + 1 + AHEAD, len(sources))):
-                if later not in running and (later == number or sources[later].path):
-                    running[later] = start(sources[later])
-            yield running[number][0]
-            running.pop(number)[1].close()
+        while True:
+            for source in itertools.islice(sources, 1 + ahead - len(running)):
+                running.append((source, *start(source)))
+            if not running:
+                return
+            yield running[0][:2]
+            running.popleft()[2].close()
     finally:
-        for _, stack in running.values():
+        for _, _, stack in running:
             stack.close()
 
 
-def _write_clip(run: ClipRun, analysis: Analysis | SeqclsError, folder: Path) -> Timeline:
-    """What the model finds in a clip, written. Raises the error that kept the clip from being opened."""
+def clip_timeline(run: ClipRun, analysis: Analysis | SeqclsError, advance: console.Advance) -> Timeline:
+    """What the model finds in a clip. Raises the error that kept the clip from being opened."""
     from seqcls.algebra.where import where
-    from seqcls.rendering.cut_files import CUTS_NAME, remove_cuts
 
     if isinstance(analysis, SeqclsError):
         raise analysis
@@ -173,9 +140,18 @@ def _write_clip(run: ClipRun, analysis: Analysis | SeqclsError, folder: Path) ->
     unused = info.has_clock and own and not stated
     if run.rate_hz is not None and unused:
         console.warn(f"{info.name} has times of its own; --fps {run.rate_hz:g} is not used for it")
-    with console.progress(info.name, info.declared_frames) as advance:
-        timeline = analysis.finish(lambda done, time_s: advance(done))
-    timeline = where(timeline if run.names is None else run.names.timeline(timeline), *run.expressions)
+    timeline = analysis.finish(lambda done, time_s: advance(done))
+    return where(timeline if run.names is None else run.names.timeline(timeline), *run.expressions)
+
+
+def _write_clip(run: ClipRun, analysis: Analysis | SeqclsError, folder: Path) -> Timeline:
+    """What the model finds in a clip, written. Raises the error that kept the clip from being opened."""
+    from seqcls.rendering.cut_files import CUTS_NAME, remove_cuts
+
+    if isinstance(analysis, SeqclsError):
+        raise analysis
+    with console.progress(analysis.info.name, analysis.info.declared_frames) as advance:
+        timeline = clip_timeline(run, analysis, advance)
     drop_journal(folder)
     write_with_progress(timeline, folder)
     remove_cuts(folder / CUTS_NAME)  # also those that no run stood beside any more
@@ -184,10 +160,9 @@ def _write_clip(run: ClipRun, analysis: Analysis | SeqclsError, folder: Path) ->
     return timeline
 
 
-def _write_pictures(run: ClipRun, source: FoundSource, folder: Path, should_stop: Callable[[], bool]) -> list[Timeline]:
+def picture_timelines(run: ClipRun, source: FoundSource, should_stop: Callable[[], bool]) -> list[Timeline]:
     """Single images, each scored by itself: a clip of one frame, without smoothing."""
     from seqcls.algebra.where import where
-    from seqcls.exports import write_pictures
     from seqcls.pictures import score_pictures
 
     if run.again:
@@ -200,8 +175,4 @@ def _write_pictures(run: ClipRun, source: FoundSource, folder: Path, should_stop
             run.detector, source, on_progress=advance, should_stop=should_stop, open_image=open_image
         )
     timelines = timelines if run.names is None else [run.names.timeline(each) for each in timelines]
-    timelines = [where(each, *run.expressions) for each in timelines]
-    if timelines:
-        drop_journal(folder)
-        write_pictures(timelines, folder, overwrite=True)  # whether that is wanted was asked before
-    return timelines
+    return [where(each, *run.expressions) for each in timelines]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console, Group, RenderableType
@@ -16,7 +16,7 @@ from rich.text import Text
 from seqcls.cli.console import in_flags, literal
 from seqcls.palette import SKY, UNKNOWN
 from seqcls.text.wording import count_of
-from seqcls.types import State, Verdict
+from seqcls.types import State
 
 if TYPE_CHECKING:
     from seqcls.evaluation.clip_truth import ClipTruth
@@ -222,13 +222,10 @@ def show_pictures(console: Console, name: str, pictures: Sequence[Timeline], mos
     console.print()
 
 
-def run_facts(timelines: Sequence[Timeline]) -> str:
+def run_facts(counts: Mapping[str, int]) -> str:
     """What a reader must know of the clips that are done, for the last line of a run."""
-    verdicts = Counter(timeline.report.verdict for timeline in timelines)
-    facts = [(verdicts[verdict], verdict) for verdict in get_args(Verdict) if verdict != "complete"]
-    facts.append((sum(timeline.coverage < 1 for timeline in timelines), "partly unknown"))
-    facts.append((sum(bool(timeline.warnings) for timeline in timelines), "with warnings"))
-    return "".join(f", {count} {what}" for count, what in facts if count)
+    shown = ("truncated", "damaged", "interrupted", "skipped", "partly unknown", "with warnings")
+    return "".join(f", {counts[name]} {name}" for name in shown if counts.get(name))
 
 
 def range_of(estimate: Estimate, unit: str = "patient", digits: int = 4) -> str:

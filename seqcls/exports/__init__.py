@@ -29,6 +29,7 @@ __all__ = [
     "Format",
     "export",
     "export_places",
+    "exported_in",
     "read_run",
     "remove_run",
     "write_intervals_csv",
@@ -89,14 +90,16 @@ def remove_run(folder: Path) -> None:
         return
     remove_cuts(folder / CUTS_NAME)
     try:
-        exported = sorted(
-            {path for one in FORMATS for path in _exported(folder, one)} - {folder / n for n in _RUN_FILES}
-        )
-        for path in (*exported, *(folder / name for name in _RUN_FILES)):
+        for path in (*exported_in(folder), *(folder / name for name in _RUN_FILES)):
             path.unlink(missing_ok=True)
             sync_folder(folder)
     except OSError as error:
         raise OutputError(f"cannot replace {folder}: {one_line(error)}; choose another place") from error
+
+
+def exported_in(folder: Path) -> list[Path]:
+    """What ``export`` left beside a run, without the run's own files."""
+    return sorted({path for one in FORMATS for path in _exported(folder, one)} - {folder / n for n in _RUN_FILES})
 
 
 def _exported(folder: Path, kind: Format) -> Iterator[Path]:

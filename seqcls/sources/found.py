@@ -14,8 +14,11 @@ from seqcls.sources.aside import Aside
 from seqcls.sources.dicom_instances import Instance, SeriesFiles
 from seqcls.sources.sniff import kind_by_suffix
 
-#: Names that a run writes beside the folders of its clips.
-_TAKEN = frozenset({"intervals.csv", "scores.csv", "pictures.csv"})
+#: Names that a run, an index or a report writes beside the folders of its clips.
+_TAKEN = frozenset(
+    {"intervals.csv", "scores.csv", "pictures.csv", "summary.csv", "manifest.json", "attempts.jsonl", "report.html"}
+    | {"index.parquet", "clips.parquet"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,8 +56,8 @@ def test_from_clips_to_timeline(seqcls: Seqcls, trained: Trained, tmp_path: Path
 
 
 def test_several_sources_get_a_folder_each_and_one_table(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
-    for name in "abdef":
-        bright_clip(tmp_path / f"clips/{name}.mp4", [True] * 20)
+    for length, name in enumerate("abdef", 20):
+        bright_clip(tmp_path / f"clips/{name}.mp4", [True] * length)
     (tmp_path / "clips/c.mp4").write_text("no video at all")
     done = seqcls("run", "clips", "-m", model, "-o", "out")
     assert done.code == 1 and "c.mp4" in one_line(done) and "5 of 6 done, 1 failed" in done.err
@@ -96,12 +96,18 @@ def test_one_of_many_clips_that_is_run_elsewhere_is_left_alone(
     seqcls: Seqcls, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("seqcls.files.output_lock._TRY_AGAIN_S", ())
-    for name in "ab":
-        bright_clip(Path(f"clips/{name}.mp4"), [True] * 4)
+    for length, name in enumerate("ab", 4):
+        bright_clip(Path(f"clips/{name}.mp4"), [True] * length)
     with only_writer(Path("out/a"), is_folder=True):
         done = seqcls("run", "clips", "-m", model, "-o", "out")
     assert done.code == 1 and "writing into out/a" in one_line(done) and "1 of 2 done, 1 failed" in done.err
-    assert sorted(path.name for path in Path("out").iterdir()) == ["b", "intervals.csv"]
+    assert sorted(path.name for path in Path("out").iterdir()) == [
+        "attempts.jsonl",
+        "b",
+        "intervals.csv",
+        "manifest.json",
+        "summary.csv",
+    ]
 
 
 def test_a_run_takes_the_place_of_another_with_all_its_files(seqcls: Seqcls, model: str) -> None:
@@ -215,8 +221,8 @@ def test_a_decoder_that_dies_costs_its_clip_alone(
 ) -> None:
     monkeypatch.setattr("seqcls.cli.run.SANDBOX_FROM", 2)
     monkeypatch.setattr("seqcls.sources.isolated.WORKER", "support.bad_decoder")
-    for name in ("a", "z"):
-        bright_clip(tmp_path / f"clips/{name}.mp4", [True] * 20)
+    for name, length in (("a", 20), ("z", 21)):
+        bright_clip(tmp_path / f"clips/{name}.mp4", [True] * length)
     (tmp_path / "clips/die.mp4").write_text("the stand-in dies of this name")
     done = seqcls("run", "clips", "-m", model, "-o", "out")
     assert done.code == 1 and "2 of 3 done, 1 failed" in done.err
@@ -332,11 +338,11 @@ def test_an_interrupted_run_keeps_what_was_read(
         yield should_stop
 
     monkeypatch.setattr(console, "stops_cleanly", after_thirty_frames)
-    for name in "ab":
-        bright_clip(tmp_path / f"{name}.mp4", [True] * 50)
+    for length, name in ((50, "a"), (51, "b")):
+        bright_clip(tmp_path / f"{name}.mp4", [True] * length)
     done = seqcls("run", "a.mp4", "b.mp4", "-m", model, "-o", "out")
     assert done.code == 130 and "interrupted before the end" in done.out
-    assert "1 of 2 done, 0 failed, 1 interrupted" in done.err
+    assert "0 of 2 done, 0 failed, 2 interrupted" in done.err
     with Path("out/intervals.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     body = json.loads(Path("out/a/timeline.json").read_text(encoding="utf-8"))

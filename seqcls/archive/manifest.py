@@ -1,0 +1,217 @@
+"""What a run of many clips works through: one file in its folder, written before the first clip is read.
+
+It says which clips there are, what each holds, where its results go, and with which model and options they are made.
+The same command finds it again and does what is missing. Nothing in it is an absolute path.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from seqcls.archive.result_key import content_digest, run_key, stamp, whole_digest
+from seqcls.errors import OutputError, one_line
+from seqcls.files import write_text
+from seqcls.files.json_record import known_fields, record_from
+from seqcls.files.json_text import json_line, json_text
+from seqcls.files.named_files import read_regular
+from seqcls.geometry import Layout
+from seqcls.sources.found import FoundSource, output_folders
+from seqcls.text.foreign_text import for_name
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+_MAX_BYTES = 1 << 30
+#: Called with the number of clips looked at so far.
+Looked = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One clip of a run."""
+
+    path: str
+    """Which one, as the run names it: relative to what was asked for, with slashes."""
+    folder: str
+    """Where its results go, below the folder of the run."""
+    content: str = ""
+    """Digest of what it holds; "" where it could not be read."""
+    stamp: str = ""
+    """Sizes and times of its files: as long as these stay, so does the content."""
+    same_as: str = ""
+    """The path of another clip of the run that holds the same, and stands for both."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A clip and where to read it."""
+
+    entry: Entry
+    source: FoundSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What is to be done, and what was decided for all clips together."""
+
+    options: Mapping[str, Any]
+    """The model's digest, and what changes results: plain values, by what a person calls them."""
+    layouts: tuple[Layout, ...] = ()
+    """Screens that were found in several of the clips."""
+    known: tuple[int, ...] = ()
+    """How many of these were known, each time that clips were added: later ones change nothing for those before."""
+    entries: tuple[Entry, ...] = field(default=(), repr=False)
+
+    @property
+    def run(self) -> str:
+        """The key of results made now."""
+        return run_key(self.options, self.layouts)
+
+    @property
+    def runs(self) -> frozenset[str]:
+        """The keys of all results that belong here."""
+        return frozenset(run_key(self.options, self.layouts[:count]) for count in {*self.known, len(self.layouts)})
+
+    def with_layouts(self, found: Sequence[Layout]) -> Manifest:
+        """Knowing these screens too from now on."""
+        layouts = (*self.layouts, *found)
+        return replace(self, layouts=layouts, known=(*self.known, len(layouts)))
+
+    def differences(self, options: Mapping[str, Any]) -> list[str]:
+        """What is different in a run with these options, in words."""
+        ours, theirs = (_plain(each) for each in (self.options, options))
+        return [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
+
+
+def _plain(options: Mapping[str, Any]) -> Any:
+    return json.loads(json_line(options))
+
+
+def read_manifest(root: Path) -> Manifest | None:
+    """That of a run's folder; None where there is none. Raises OutputError for one that cannot be used."""
+    try:
+        # Not by ``read_json``, whose bounds are those of one clip: this one is as long as the archive.
+        body = json.loads(read_regular(root / MANIFEST, _MAX_BYTES))
+        if body["format"] != FORMAT:
+            raise ValueError(f"it is of format {body['format']}, this seqcls reads {FORMAT}")
+        return Manifest(
+            options=record_from(dict, body["options"], "options"),
+            layouts=tuple(map(Layout.from_dict, body["layouts"])),
+            known=tuple(map(int, body["known"])),
+            entries=tuple(record_from(Entry, known_fields(Entry, each), "clips") for each in body["clips"]),
+        )
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # whatever is wrong with it: somebody has changed it
+        what = one_line(error)
+        raise OutputError(
+            f"{root / MANIFEST} cannot be read ({what}): add overwrite=True to begin anew, or choose another place"
+        ) from error
+
+
+def write_manifest(root: Path, manifest: Manifest) -> None:
+    """Atomically, one line a clip. Raises OutputError."""
+    head = {
+        "format": FORMAT,
+        "options": manifest.options,
+        "layouts": [layout.to_dict() for layout in manifest.layouts],
+        "known": manifest.known,
+    }
+    lines = ",\n".join(json_line({k: v for k, v in asdict(one).items() if v}) for one in manifest.entries)
+    begin = json_text(head).removesuffix("\n}")
+    write_text(root / MANIFEST, f'{begin},\n "clips": [\n{lines}\n]\n}}\n')
+
+
+def listed(
+    sources: Sequence[FoundSource],
+    named: Sequence[FoundSource],
+    before: Manifest | None,
+    *,
+    on_clip: Looked | None = None,
+) -> list[Unit]:
+    """The clips of a run, each with what it holds and its own folder.
+
+    ``named``: the same sources as the run names them. ``before``: of the run that goes on: its clips keep their
+    folders, and are not read again as long as nobody has written to them.
+    """
+    known = {} if before is None else {entry.path: entry for entry in before.entries}
+    folders = _folders(named, known)
+    units = []
+    for number, (source, name, folder) in enumerate(zip(sources, named, folders, strict=True), 1):
+        path, mark = for_name(name.path), stamp(source)
+        old = known.get(path)
+        content = old.content if old is not None and mark and old.stamp == mark else content_digest(source)
+        units.append(Unit(Entry(path=path, folder=folder, content=content, stamp=mark), source))
+        if on_clip is not None:
+            on_clip(number)
+    return _each_content_once(units, known)
+
+
+def with_earlier(units: Iterable[Unit], before: Manifest | None) -> tuple[Entry, ...]:
+    """The entries of these clips, and of those that were there before and are not asked for now."""
+    entries = [unit.entry for unit in units]
+    now = {entry.path for entry in entries}
+    return (*entries, *(entry for entry in (before.entries if before is not None else ()) if entry.path not in now))
+
+
+def _folders(named: Sequence[FoundSource], known: Mapping[str, Entry]) -> list[str]:
+    """One for each; none lies inside another, so that each can be replaced as a whole."""
+    paths = [for_name(source.path) for source in named]
+    fresh = [number for number, path in enumerate(paths) if path not in known]
+    proposed = output_folders([named[number] for number in fresh])
+    taken = {entry.folder.casefold() for entry in known.values()}
+    around = {parent for folder in (*taken, *proposed) for parent in _parents(folder)}
+    chosen = {}
+    for number, folder in zip(fresh, proposed, strict=True):
+        chosen[paths[number]] = found = _free(folder, taken, around)
+        taken.add(found.casefold())
+        around.update(_parents(found))
+    return [known[path].folder if path in known else chosen[path] for path in paths]
+
+
+def _free(folder: str, taken: set[str], around: set[str]) -> str:
+    """The folder, with a number behind it, or behind the first folder around it, where it would be one of ``taken``,
+    lie in one, or lie around one."""
+    first, slash, rest = folder.partition("/")
+    found, number = folder, 1
+    while not {found.casefold(), *_parents(found)}.isdisjoint(taken) or found.casefold() in around:
+        number += 1
+        inside = not taken.isdisjoint(_parents(folder))
+        found = f"{first}-{number}{slash}{rest}" if inside else f"{folder}-{number}"
+    return found
+
+
+def _parents(folder: str) -> list[str]:
+    """In small letters, for disks that do not tell these from capitals."""
+    parts = folder.casefold().split("/")
+    return ["/".join(parts[:count]) for count in range(1, len(parts))]
+
+
+def _each_content_once(units: Sequence[Unit], known: Mapping[str, Entry]) -> list[Unit]:
+    """Of clips that hold the same one stands for all: one that did so before, else the first."""
+    groups: dict[str, list[int]] = {}
+    for number, unit in enumerate(units):
+        if unit.entry.content:
+            groups.setdefault(unit.entry.content, []).append(number)
+    made = list(units)
+    for group in groups.values():
+        if len(group) == 1:
+            continue
+        group.sort(key=lambda number: not _stood_alone(units[number].entry, known))
+        firsts: dict[str, int] = {}
+        for number in group:
+            unit = units[number]
+            # Beginning and end are alike; only these few are read whole.
+            first = firsts.setdefault(f"{bool(unit.source.unrelated)} {whole_digest(unit.source)}", number)
+            if first != number:
+                same = replace(unit.entry, same_as=units[first].entry.path)
+                made[number] = Unit(same, unit.source)
+    return made
+
+
+def _stood_alone(entry: Entry, known: Mapping[str, Entry]) -> bool:
+    old = known.get(entry.path)
+    return old is not None and not old.same_as and old.content == entry.content

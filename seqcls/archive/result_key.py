@@ -1,0 +1,82 @@
+"""What makes two results the same: the clip's content, the model, the options that change results, and the format."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from seqcls.files import on_disk
+from seqcls.files.json_text import json_line
+from seqcls.files.named_files import open_regular
+from seqcls.geometry import Layout
+from seqcls.sources.clip_digest import clip_digest
+from seqcls.sources.found import FoundSource
+
+#: Raised whenever the same clip, model and options give other results than before.
+RESULT_FORMAT = 1
+_PART = 1 << 20
+
+
+def run_key(options: Mapping[str, Any], layouts: Sequence[Layout]) -> str:
+    """SHA-256 in hex of all that decides the results of a run besides its clips.
+
+    ``options``: plain values, the model's digest among them. ``layouts``: the screens that were found in several clips
+    together, for a clip's region may come from there.
+    """
+    known = [layout.to_dict() for layout in layouts]
+    plain = json.dumps([RESULT_FORMAT, json.loads(json_line(options)), json.loads(json_line(known))], sort_keys=True)
+    return hashlib.sha256(plain.encode()).hexdigest()
+
+
+def content_digest(source: FoundSource) -> str:
+    """SHA-256 in hex of what a clip holds, whatever it is called; "" where it cannot be read.
+
+    Of one file it is ``clip_digest``: size, beginning and end. Of several it is made of theirs, in order.
+    """
+    digests = [clip_digest(str(path)) for path in files_of(source)]
+    if not all(digests):
+        return ""
+    return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
+
+
+def whole_digest(source: FoundSource) -> str:
+    """As ``content_digest``, of every byte: what tells two clips apart that differ in the middle alone."""
+    digest = hashlib.sha256()
+    try:
+        for path in files_of(source):
+            with open_regular(path) as file:
+                while part := file.read(_PART):
+                    digest.update(part)
+    except (OSError, ValueError):
+        return ""
+    return digest.hexdigest()
+
+
+def stamp(source: FoundSource) -> str:
+    """What changes whenever a clip's files are written: their sizes and times. "" where they cannot be looked at.
+
+    As long as it stays the same, the content need not be read to be known.
+    """
+    with suppress(OSError, ValueError):
+        marks = [_mark(path) for path in files_of(source)]
+        return marks[0] if len(marks) == 1 else hashlib.sha256(" ".join(marks).encode()).hexdigest()
+    return ""
+
+
+def _mark(path: Path) -> str:
+    state = path.stat()
+    return f"{state.st_size}-{state.st_mtime_ns}-{state.st_ctime_ns}"
+
+
+def files_of(source: FoundSource) -> Iterator[Path]:
+    """The files that a clip, or a set of images, consists of."""
+    if source.files is not None:
+        yield from source.files.paths
+    elif source.images:
+        yield from source.images
+    else:
+        yield on_disk(source.spec)

@@ -1,0 +1,128 @@
+"""`seqcls run` on many clips: the same command again does what is missing, and nothing twice."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+
+import pytest
+from support.commands import Seqcls, bright_clip, one_line
+
+
+def rows() -> dict[str, tuple[str, str]]:
+    with Path("out/summary.csv").open(encoding="utf-8", newline="") as stream:
+        return {row["path"]: (row["status"], row["reason"]) for row in csv.DictReader(stream)}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """What the results are, without the manifest, which holds the times of the clips' files."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "manifest.json"]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The clips that are opened to be run, without those that are looked into for screens."""
+    from seqcls.cli import run_clips
+    from seqcls.sources import open_found
+
+    opened: list[str] = []
+
+    def opening(source, **options):  # type: ignore[no-untyped-def]
+        opened.append(source.path)
+        return open_found(source, **options)
+
+    monkeypatch.setattr("seqcls.sources.open_found", opening)
+    monkeypatch.setattr("seqcls.layouts.find_layouts", lambda *_: ())
+    monkeypatch.setattr(run_clips, "AHEAD", 0)
+    return opened
+
+
+def test_the_same_command_again_does_what_is_missing_and_nothing_twice(
+    seqcls: Seqcls, model: str, read: list[str]
+) -> None:
+    for length, name in enumerate(("a", "b", "p/c"), 4):
+        bright_clip(Path(f"clips/{name}.mp4"), [True] * length)
+    Path("clips/p/d.mp4").write_bytes(Path("clips/a.mp4").read_bytes())
+    command = ("run", "clips", "-m", model, "-o", "out")
+    done = seqcls(*command)
+    assert done.code == 0 and "3 of 4 done, 0 failed, 1 skipped" in done.err, done.err
+    assert sorted(read) == ["a.mp4", "b.mp4", "p/c.mp4"]
+    assert rows()["p/d.mp4"] == ("skipped", "holds the same as a.mp4")
+    whole = contents(Path("out"))
+
+    read.clear()
+    assert seqcls(*command).code == 0 and read == [] and contents(Path("out")) == whole
+    (Path("out/b/scores.csv")).unlink()
+    assert seqcls(*command).code == 0 and read == ["b.mp4"] and contents(Path("out")) == whole
+
+    read.clear()
+    Path("out/a/scores.csv").write_bytes(whole["a/scores.csv"].replace(b"0.", b"1.", 1))
+    done = seqcls(*command, "--quiet")
+    assert (done.code, done.out, done.err, read) == (0, "", "", []), "nobody looks inside unless asked"
+    done = seqcls(*command, "--verify")
+    assert "a.mp4: scores.csv has changed since it was written; it is done again" in done.err
+    assert read == ["a.mp4"] and contents(Path("out")) == whole
+
+    read.clear()
+    bright_clip(Path("clips/e.mp4"), [False] * 7)
+    assert seqcls(*command).code == 0 and read == ["e.mp4"]
+    assert {name: data for name, data in contents(Path("out")).items() if "/" in name and name[:2] != "e/"} == {
+        name: data for name, data in whole.items() if "/" in name
+    }
+
+    other = seqcls(*command, "--onset", "0.7")
+    assert other.code == 1 and one_line(other) == (
+        "seqcls: out holds results of another run (another thresholds or durations): add --overwrite to make them anew,"
+        " or choose another place"
+    )
+    bright_clip(Path("clips/b.mp4"), [True, False] * 5)
+    changed = seqcls(*command)
+    assert changed.code == 1 and rows()["b.mp4"][0] == "failed" and "delete b/ in the output" in one_line(changed)
+    read.clear()
+    assert seqcls(*command, "--overwrite").code == 0 and sorted(set(read)) == ["a.mp4", "b.mp4", "e.mp4", "p/c.mp4"]
+
+
+def test_a_clip_that_failed_twice_is_left_until_somebody_asks(
+    seqcls: Seqcls, model: str, read: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seqcls.sources.isolated.DecoderPool.open", lambda self, *a, **b: opened_here(*a, **b))
+    from seqcls import sources
+
+    def opened_here(source, *, images=(), **more):  # type: ignore[no-untyped-def]
+        return sources.open_found(source, **more)
+
+    for name, length in (("a", 4), ("c", 5)):
+        bright_clip(Path(f"clips/{name}.mp4"), [True] * length)
+    Path("clips/b.mp4").write_text("no video at all")
+    command = ("run", "clips", "-m", model, "-o", "out")
+    done = seqcls(*command)
+    assert done.code == 1 and read == ["a.mp4", "b.mp4", "c.mp4", "b.mp4"] and "2 of 3 done, 1 failed" in done.err
+    reason = rows()["b.mp4"][1]
+    assert rows()["b.mp4"][0] == "failed" and "b.mp4" in reason and str(Path.cwd()) not in reason
+    read.clear()
+    again = seqcls(*command)
+    assert again.code == 1 and read == [] and f"failed twice before ({reason}); --retry" in one_line(again)
+    assert seqcls(*command, "--retry").code == 1 and read == ["b.mp4"] * 2
+    bright_clip(Path("clips/b.mp4"), [True] * 6)
+    assert seqcls(*command).code == 0 and not Path("out/attempts.jsonl").exists()
+
+
+def test_too_many_errors_and_what_only_many_clips_have(seqcls: Seqcls, model: str) -> None:
+    bright_clip(Path("x.mp4"), [True] * 4)
+    for option in (["--verify"], ["--retry"], ["--max-errors", "3"]):
+        done = seqcls("run", "x.mp4", "-m", model, *option)
+        assert done.code == 2 and f"{option[0]} is for several clips" in one_line(done)
+    done = seqcls("run", "x.mp4", "-m", model, "--max-errors", "0")
+    assert done.code == 2 and "--max-errors takes a number from 1 on" in one_line(done)
+
+
+def test_the_output_may_lie_in_the_input(seqcls: Seqcls, model: str, read: list[str]) -> None:
+    for name, length in (("a", 4), ("b", 5)):
+        bright_clip(Path(f"clips/{name}.mp4"), [True] * length)
+    command = ("run", "clips", "-m", model, "-o", "clips")
+    assert seqcls(*command).code == 0
+    bright_clip(Path("clips/a/cuts/node-00-00-00.000.mp4"), [True] * 8)
+    read.clear()
+    assert seqcls(*command).code == 0 and read == [] and os.path.exists("clips/summary.csv")  # noqa: PTH110
