@@ -145,6 +145,6 @@ def test_what_is_no_whole_commit_counts_for_none(tmp_path: Path, harm: object) -
 def test_a_byte_that_has_changed_is_found_by_reading_all(tmp_path: Path) -> None:
     write(tmp_path / "a", timeline(a="PPP"))
     scores = (tmp_path / "a/scores.csv").read_bytes()
-    (tmp_path / "a/scores.csv").write_bytes(scores.replace(b"0.9", b"0.8", 1))
+    (tmp_path / "a/scores.csv").write_bytes(scores.replace(b"1", b"2", 1))
     commit = read_commit(tmp_path / "a")
     assert commit is not None and "scores.csv has changed" in fault_of(tmp_path / "a", commit)

@@ -13,7 +13,6 @@ from seqcls.cli import tables
 from seqcls.evaluation.clip_truth import ClipTruth
 from seqcls.live.snapshot import Span
 from seqcls.timeline import Timeline
-from seqcls.types import SourceReport
 
 
 def shown(what: RenderableType) -> str:
@@ -61,9 +60,6 @@ def test_a_frame_without_duration_has_a_strip_and_a_score(score: str, glyph: str
 
 
 def test_the_last_line_of_a_run_says_what_a_reader_must_know() -> None:
-    whole, partly = timeline(liver="PPPP"), timeline(liver="PP??")
-    cut = replace(partly, report=SourceReport("truncated"), warnings=("odd region",))
-    assert tables.run_facts([whole, whole]) == ""
-    assert tables.run_facts([whole, cut, partly]) == ", 1 truncated, 2 partly unknown, 1 with warnings"
-    others = [replace(whole, report=SourceReport(v)) for v in ("unknown", "interrupted", "damaged", "damaged")]  # type: ignore[arg-type]
-    assert tables.run_facts(others) == ", 2 damaged, 1 interrupted, 1 unknown"
+    assert tables.run_facts({"done": 2, "failed": 1}) == ""
+    counts = {"truncated": 1, "done": 3, "with warnings": 1, "partly unknown": 2, "skipped": 4, "damaged": 0}
+    assert tables.run_facts(counts) == ", 1 truncated, 4 skipped, 2 partly unknown, 1 with warnings"
