@@ -61,7 +61,7 @@ IMPORTS: dict[str, set[str]] = {
     "journal": {"text", "errors", "files", "types", "intervals", "pauses", "smoothing", "geometry", "novelty", "sources", "postprocess", "timeline", "reprocess"},
     "pseudonyms": {"text", "errors", "files", "types", "sources", "timeline", "datasets"},
     "report": {"text", "errors", "files", "types", "pauses", "geometry", "sources", "gate", "models", "keepable", "timeline", "algebra", "preprocess", "datasets", "rendering", "cv2"},
-    "archive": {"text", "third_party", "errors", "files", "types", "algebra", "exports"},
+    "archive": {"text", "third_party", "errors", "files", "types", "geometry", "sources", "timeline", "algebra", "rendering", "exports"},
     "bench": {"errors", "prefetch", "files", "types", "geometry", "sources", "gate", "engines", "doctor", "preprocess", "scoring", "detector"},
     "deidentify": {"third_party", "errors", "files", "types", "burnt_in_text", "geometry", "sources", "gate", "preprocess", "rendering", "pseudonyms", "PIL", "dicomanonymizer", "pydicom"},
     "evaluation": {"palette", "text", "third_party", "errors", "files", "types", "geometry", "sources", "gate", "models", "timeline", "datasets", "rendering", "reprocess", "detector", "exports", "report", "cv2", "scipy", "sklearn"},
