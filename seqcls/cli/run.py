@@ -105,6 +105,9 @@ def run(
     ] = False,
     retry: Annotated[bool, MANY("", "Try clips again that failed twice in an earlier run.", "--retry")] = False,
     max_errors: Annotated[int | None, MANY("NUMBER", "Leave the rest once so many clips have failed.")] = None,
+    shard: Annotated[
+        str | None, MANY("N/COUNT", "Do this part of the clips alone, as 3/16: one for each of several machines.")
+    ] = None,
     quiet: Annotated[bool, MANY("", "Print nothing but errors.", "--quiet", "-q")] = False,
     output: Annotated[Path | None, OUTPUT("DIR", "Default: NAME-timeline.", "-o", "--output")] = None,
     report: Annotated[bool, OUTPUT("", "Write each run as a page too, report.html.", "--report")] = False,
@@ -132,6 +135,7 @@ def run(
     given = locals()
     from seqcls.adaptive import SamplingOptions
     from seqcls.algebra.where import require_expressions
+    from seqcls.archive.shard import Shard
     from seqcls.detector import load
     from seqcls.feeds.open import is_live
     from seqcls.gate import GateOptions
@@ -149,7 +153,8 @@ def run(
         raise UsageError(f"a live run watches one source, not {len(sources)} ({named}); start one seqcls for each")
     expressions = tuple(where or ())
     run_options = options.picked(LiveRunOptions, given, camera=parse_camera(camera), where=expressions)
-    archive = ArchiveOptions(verify=verify, retry=retry, max_errors=max_errors)
+    part = None if shard is None else Shard.parse(shard)
+    archive = ArchiveOptions(verify=verify, retry=retry, max_errors=max_errors, shard=part)
     if quiet:
         console.be_quiet()
     again = SecondReading(overlay=overlay, shows_names=overlay_shows_names, cut=cut)

@@ -20,6 +20,7 @@ from seqcls.text.wording import count_of
 if TYPE_CHECKING:
     from seqcls.archive.attempts import AttemptLog
     from seqcls.archive.manifest import Entry, Manifest, Unit
+    from seqcls.archive.shard import Shard
     from seqcls.detector import Analysis
     from seqcls.sources.found import Findings, FoundSource
     from seqcls.timeline import Timeline
@@ -38,6 +39,8 @@ class ArchiveOptions:
     """Whether clips that failed twice before are tried again."""
     max_errors: int | None = None
     """After so many clips that fail the rest is left."""
+    shard: Shard | None = None
+    """Which part of the clips is done here; None for all."""
 
     def __post_init__(self) -> None:
         if self.max_errors is not None and self.max_errors < 1:
@@ -49,6 +52,7 @@ class ArchiveOptions:
             ("verify", self.verify),
             ("retry", self.retry),
             ("max-errors", self.max_errors is not None),
+            ("shard", self.shard is not None),
         ):
             if asked:
                 raise UsageError(f"--{flag} is for several clips; leave it out, or name a folder, a pattern or @LIST")
@@ -121,17 +125,20 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
     manifest = replace(manifest, entries=with_earlier(units, before))
     _sweep(root, manifest.entries)
     with closing(AttemptLog(root)) as log:
-        plan = _planned(run, units, manifest, log, asked)
-        run, manifest = _with_layouts(run, plan, manifest, before)
+        own = [unit for unit in units if asked.shard is None or asked.shard.takes(unit.entry.path)]
+        plan = _planned(run, own, manifest, log, asked)
+        # Every part looks at the screens of all: else its clips would be cut out otherwise than in one run.
+        shown = [*plan.todo, *plan.last] if asked.shard is None else [one for one in units if not one.entry.same_as]
+        run, manifest = _with_layouts(run, shown, manifest, before)
         write_manifest(root, manifest)
-        same = sum(bool(unit.entry.same_as) for unit in units)
-        _tell(plan, len(units), same)
+        same = sum(bool(unit.entry.same_as) for unit in own)
+        _tell(plan, len(own), same, asked.shard)
         work = _Work(run, manifest, plan)
         with (
             console.stops_cleanly() as should_stop,
             console.files_progress(len(plan.todo) + len(plan.last)) as progress,
         ):
-            shows = len(units) <= MAX_SHOWN
+            shows = len(own) <= MAX_SHOWN
 
             def ended(unit: Unit, error: SeqclsError | None) -> None:
                 progress.one_more()
@@ -163,13 +170,13 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
             interrupted = should_stop()
         failed = {path: one.reason for path, one in log.failed.items()} | plan.changed
         left = ("skipped", f"not run: {outcome.failed} clips failed before (--max-errors)")
-        counts = write_summary(root, manifest, failed, *(left if outcome.stopped_by_errors else ()))
+        entries = [one for one in manifest.entries if asked.shard is None or asked.shard.takes(one.path)]
+        ours = replace(manifest, entries=tuple(entries))
+        counts = write_summary(root, ours, failed, *(left if outcome.stopped_by_errors else ()))
     if run.pages is not None:
-        _write_index(run, manifest, failed)
+        _write_index(run, ours, failed)
     done = sum(counts[status] for status in ("done", "truncated", "damaged"))
-    console.notify(
-        f"{done} of {len(manifest.entries)} done, {counts['failed']} failed{tables.run_facts(counts)}; {root}"
-    )
+    console.notify(f"{done} of {len(entries)} done, {counts['failed']} failed{tables.run_facts(counts)}; {root}")
     if interrupted:
         return 130
     if counts["failed"] or found.aside.unread or outcome.stopped_by_errors:
@@ -293,7 +300,7 @@ def _planned(run: ClipRun, units: Sequence[Unit], manifest: Manifest, log: Attem
     return replace(plan, done=done, set_aside=set_aside)
 
 
-def _tell(plan: _Plan, clips: int, same: int) -> None:
+def _tell(plan: _Plan, clips: int, same: int, shard: Shard | None) -> None:
     facts = (
         (plan.done, "done already"),
         (same, "that hold the same as others"),
@@ -301,11 +308,14 @@ def _tell(plan: _Plan, clips: int, same: int) -> None:
         (len(plan.last), "that a program was reading when it ended"),
     )
     shown = "".join(f", {count} {what}" for count, what in facts if count)
-    if shown:
-        console.notify(f"{count_of(clips, 'clip')}: {len(plan.todo) + len(plan.last)} to do{shown}")
+    if shown or shard is not None:
+        part = "" if shard is None else f" in part {shard}"
+        console.notify(f"{count_of(clips, 'clip')}{part}: {len(plan.todo) + len(plan.last)} to do{shown}")
 
 
-def _with_layouts(run: ClipRun, plan: _Plan, manifest: Manifest, before: Manifest | None) -> tuple[ClipRun, Manifest]:
+def _with_layouts(
+    run: ClipRun, units: Sequence[Unit], manifest: Manifest, before: Manifest | None
+) -> tuple[ClipRun, Manifest]:
     """With the screens that several of the clips share: those of before stay, new clips may add some."""
     from seqcls.geometry.layout import is_like
     from seqcls.layouts import find_layouts
@@ -313,7 +323,7 @@ def _with_layouts(run: ClipRun, plan: _Plan, manifest: Manifest, before: Manifes
     known = set() if before is None or not manifest.known else {entry.path for entry in before.entries}
     geometry = run.detector.header.geometry
     geometry = replace(geometry, layouts=(*geometry.layouts, *manifest.layouts))
-    fresh = [unit for unit in (*plan.todo, *plan.last) if unit.entry.path not in known and not unit.source.unrelated]
+    fresh = [unit for unit in units if unit.entry.path not in known and not unit.source.unrelated]
     if fresh or not manifest.known:
         found = find_layouts([partial(run.open, unit.source) for unit in fresh], geometry)
         found = tuple(one for one in found if not any(is_like(one, old) for old in manifest.layouts))

@@ -10,8 +10,8 @@ import pytest
 from support.commands import Seqcls, bright_clip, one_line
 
 
-def rows() -> dict[str, tuple[str, str]]:
-    with Path("out/summary.csv").open(encoding="utf-8", newline="") as stream:
+def rows(folder: str = "out") -> dict[str, tuple[str, str]]:
+    with Path(folder, "summary.csv").open(encoding="utf-8", newline="") as stream:
         return {row["path"]: (row["status"], row["reason"]) for row in csv.DictReader(stream)}
 
 
@@ -111,7 +111,7 @@ def test_a_clip_that_failed_twice_is_left_until_somebody_asks(
 
 def test_too_many_errors_and_what_only_many_clips_have(seqcls: Seqcls, model: str) -> None:
     bright_clip(Path("x.mp4"), [True] * 4)
-    for option in (["--verify"], ["--retry"], ["--max-errors", "3"]):
+    for option in (["--verify"], ["--retry"], ["--max-errors", "3"], ["--shard", "1/2"]):
         done = seqcls("run", "x.mp4", "-m", model, *option)
         assert done.code == 2 and f"{option[0]} is for several clips" in one_line(done)
     done = seqcls("run", "x.mp4", "-m", model, "--max-errors", "0")
@@ -126,3 +126,27 @@ def test_the_output_may_lie_in_the_input(seqcls: Seqcls, model: str, read: list[
     bright_clip(Path("clips/a/cuts/node-00-00-00.000.mp4"), [True] * 8)
     read.clear()
     assert seqcls(*command).code == 0 and read == [] and os.path.exists("clips/summary.csv")  # noqa: PTH110
+
+
+def test_parts_on_several_machines_are_together_one_run(seqcls: Seqcls, model: str, read: list[str]) -> None:
+    for length, name in enumerate(("a", "b", "c", "p/d", "p/e"), 4):
+        bright_clip(Path(f"clips/{name}.mp4"), [True] * length)
+    Path("clips/p/f.mp4").write_bytes(Path("clips/a.mp4").read_bytes())
+    assert seqcls("run", "clips", "-m", model, "-o", "out").code == 0
+    whole, whole_rows = contents(Path("out")), rows()
+    read.clear()
+    parts: dict[str, bytes] = {}
+    part_rows: dict[str, tuple[str, str]] = {}
+    for part in ("1/2", "2/2"):
+        command = ("run", "clips", "-m", model, "-o", f"parts/{part[0]}", "--shard", part)
+        done = seqcls(*command)
+        assert done.code == 0 and f"in part {part}" in done.err
+        ours = rows(command[5])
+        assert 0 < len(ours) < 6 and not part_rows.keys() & ours.keys()
+        part_rows |= ours
+        parts |= {name: data for name, data in contents(Path(command[5])).items() if "/" in name}
+        assert seqcls(*command).code == 0
+    assert sorted(read) == ["a.mp4", "b.mp4", "c.mp4", "p/d.mp4", "p/e.mp4"], "each once"
+    assert parts == {name: data for name, data in whole.items() if "/" in name} and part_rows == whole_rows
+    wrong = seqcls("run", "clips", "-m", model, "-o", "out", "--shard", "3/2")
+    assert wrong.code == 2 and "--shard 3/2: the part is from 1 to the number of parts" in one_line(wrong)
