@@ -8,7 +8,8 @@ that it took). Then it is killed with SIGKILL, every other time at a random mome
 that it takes on the disk (a file opened for writing, moved, removed), or right after a live run has printed an event;
 and looked at: a file that a reader would take for a result must be the one of the undisturbed run; of a live run every
 event that was printed must be in the journal, and a recording that is not whole must not read as complete. The same
-command (with --overwrite, or --resume for a live run) must then end well, with the outputs of the undisturbed run,
+command (with --overwrite, or --resume for a live run; of many clips as it is, and no clip that was committed is done
+twice) must then end well, with the outputs of the undisturbed run,
 nothing else in its folder or in that of temporaries, and no process of the killed run left. ``decoder`` is a batch
 whose decoding process is killed, not the batch: each clip must have its whole result, or none and a reason, and all but
 one must have it. ``review`` is killed amid edits that are posted to its page: each that was acknowledged must be among
@@ -37,7 +38,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -76,8 +77,8 @@ class Command:
 TRAIN = "train data --weights none --size 32 --epochs 1 --samples-per-epoch 32 --batch-size 16 --set precision=fp32"
 COMMANDS = (
     Command("run", "run clips/a.mp4 -m neck.safetensors -o out/run", "out/run"),
-    Command("batch", "run clips -m neck.safetensors -o out/batch", "out/batch"),
-    Command("decoder", "run clips -m neck.safetensors -o out/batch", "out/batch"),
+    Command("batch", "run clips -m neck.safetensors -o out/batch", "out/batch", ()),
+    Command("decoder", "run clips -m neck.safetensors -o out/batch", "out/batch", ()),
     Command("deidentify", "deidentify clips -o out/passed", "out/passed"),
     Command("extract", "extract clips -l labels.csv -o out/data", "out/data"),
     Command("train", f"{TRAIN} -o out/neck.safetensors", "out"),
@@ -354,6 +355,7 @@ class Trial:
     usual: Ended
     took_s: float
     told: int = 0
+    committed: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def run(cls, folder: Path, arguments: tuple[str, ...]) -> Ended:
@@ -386,6 +388,21 @@ class Trial:
         there = contents(self.folder / self.command.out)
         missing = [f"{path} is missing after the next run" for path in self.whole.one if path not in there]
         return missing + [f"{fault} after the next run" for fault in faults_of(self.folder, self.command, self.whole)]
+
+
+class Batch(Trial):
+    """The same command goes on: what is committed is whole, and is not done again."""
+
+    def after_kill(self, ended: Ended) -> list[str]:
+        out = self.folder / self.command.out
+        commits = (path for path in out.rglob("clip.json") if not is_ours(str(path.relative_to(out))))
+        self.committed = {str(path.parent): path.parent.stat().st_ino for path in commits}
+        self.told = len(self.committed)
+        return [fault for fault in super().after_kill(ended) if not fault.startswith("attempts.jsonl ")]
+
+    def after_next(self) -> list[str]:
+        again = [name for name, number in self.committed.items() if Path(name).stat().st_ino != number]
+        return super().after_next() + [f"{Path(name).name} was done twice" for name in again]
 
 
 class Decoder(Trial):
@@ -566,7 +583,7 @@ class Review(Trial):
 
 
 #: Of commands that are killed, or looked at, in a way of their own.
-TRIALS: dict[str, type[Trial]] = {"live": Live, "decoder": Decoder, "review": Review}
+TRIALS: dict[str, type[Trial]] = {"batch": Batch, "live": Live, "decoder": Decoder, "review": Review}
 
 
 def check(folder: Path, command: Command, kills: int, rng: random.Random) -> Counter[str]:

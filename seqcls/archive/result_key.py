@@ -15,6 +15,7 @@ from seqcls.files.named_files import open_regular
 from seqcls.geometry import Layout
 from seqcls.sources.clip_digest import clip_digest
 from seqcls.sources.found import FoundSource
+from seqcls.sources.remote import remote_digest
 
 #: Raised whenever the same clip, model and options give other results than before.
 RESULT_FORMAT = 1
@@ -37,6 +38,8 @@ def content_digest(source: FoundSource) -> str:
 
     Of one file it is ``clip_digest``: size, beginning and end. Of several it is made of theirs, in order.
     """
+    if source.remote is not None:
+        return remote_digest(source.remote)
     digests = [clip_digest(str(path)) for path in files_of(source)]
     if not all(digests):
         return ""
@@ -45,6 +48,8 @@ def content_digest(source: FoundSource) -> str:
 
 def whole_digest(source: FoundSource) -> str:
     """As ``content_digest``, of every byte: what tells two clips apart that differ in the middle alone."""
+    if source.remote is not None:
+        return source.remote.mark  # made of what the store itself says of all bytes
     digest = hashlib.sha256()
     try:
         for path in files_of(source):
@@ -61,6 +66,8 @@ def stamp(source: FoundSource) -> str:
 
     As long as it stays the same, the content need not be read to be known.
     """
+    if source.remote is not None:
+        return source.remote.mark
     with suppress(OSError, ValueError):
         marks = [_mark(path) for path in files_of(source)]
         return marks[0] if len(marks) == 1 else hashlib.sha256(" ".join(marks).encode()).hexdigest()

@@ -39,7 +39,7 @@ def run(
         list[str],
         typer.Argument(
             metavar="SOURCE...",
-            help="Clip, DICOM, image, folder or pattern of these, camera number, or address.",
+            help="Clip, DICOM, image, folder, pattern or @LIST of these, s3://..., camera number, or address.",
         ),
     ],
     region: options.RegionOrLayouts = None,
@@ -142,12 +142,13 @@ def run(
     from seqcls.sources.isolated import DecoderPool
     from seqcls.sources.memory import require_rate
     from seqcls.sources.redact import redact
+    from seqcls.sources.remote import is_remote
 
     if fps is not None:
         require_rate(fps)
     names = options.pseudonyms(hash_names, [source for source in sources if not source.isdecimal()], [model, output])
     path = options.find_model(model)
-    watched = realtime or any(is_live(source) for source in sources)
+    watched = realtime or any(is_live(source) and not is_remote(source) for source in sources)
     if watched and len(sources) > 1:
         named = ", ".join(redact(source) for source in sources)
         raise UsageError(f"a live run watches one source, not {len(sources)} ({named}); start one seqcls for each")

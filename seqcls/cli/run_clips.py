@@ -54,8 +54,14 @@ class ClipRun:
 
     def open(self, source: FoundSource, *, color: bool = False) -> Source:
         from seqcls.sources import open_found
+        from seqcls.sources.found import of_copy
+        from seqcls.sources.remote import FetchedSource
 
         opens = open_found if self.pool is None else self.pool.open
+        if source.remote is not None:  # what decodes has no network
+            return FetchedSource(
+                source.remote, lambda copy: opens(of_copy(source, copy), rate_hz=self.rate_hz, color=color)
+            )
         return opens(source, rate_hz=self.rate_hz, color=color)
 
 
@@ -100,6 +106,7 @@ def started(
     """
     from seqcls.detector import Analysis
     from seqcls.sources.clip_digest import clip_digest
+    from seqcls.sources.remote import FetchedSource
 
     running: deque[tuple[FoundSource, Analysis | SeqclsError | None, ExitStack]] = deque()
 
@@ -109,7 +116,10 @@ def started(
                 return None, stack.pop_all()
             try:
                 opened = stack.enter_context(closing(run.open(source)))
-                digest = "" if source.images or source.files else clip_digest(source.spec)
+                if isinstance(opened, FetchedSource):
+                    digest = opened.digest
+                else:
+                    digest = "" if source.images or source.files else clip_digest(source.spec)
                 analysis = Analysis(run.detector, opened, should_stop=should_stop, digest=digest)
                 return stack.enter_context(closing(analysis)), stack.pop_all()
             except SeqclsError as error:

@@ -11,12 +11,13 @@ from seqcls.sources.base import Source, require_named, require_regular_file
 from seqcls.sources.dicom import open_dicom
 from seqcls.sources.dicom_series import DicomSeries
 from seqcls.sources.expand import expand
-from seqcls.sources.found import FoundSource
+from seqcls.sources.found import FoundSource, of_copy
 from seqcls.sources.image_sequence import ImageSequence, NoImageError
 from seqcls.sources.image_stack import ImageStack
 from seqcls.sources.levels import SetLevels
 from seqcls.sources.memory import MemorySource, require_rate
 from seqcls.sources.redact import redact
+from seqcls.sources.remote import FetchedSource
 from seqcls.sources.series import dicom_facts
 from seqcls.sources.sniff import kind_by_suffix, kind_of
 from seqcls.sources.video import VideoSource
@@ -52,6 +53,8 @@ def open_found(
 ) -> Source:
     """Open what ``expand`` found; raises as ``open_source`` does. ``levels``: see ``ImageSequence``."""
     source: Source
+    if found.remote is not None:
+        return FetchedSource(found.remote, lambda copy: open_found(of_copy(found, copy), rate_hz=rate_hz, color=color))
     if found.files is not None:
         source = DicomSeries(found.path.rsplit("/", 1)[-1], found.files, rate_hz=rate_hz, color=color)
     elif not found.images:

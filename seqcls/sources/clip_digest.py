@@ -8,7 +8,7 @@ from seqcls.files import on_disk
 from seqcls.files.named_files import open_regular
 
 #: Bytes at a clip's beginning, and at its end.
-_LOOKED_AT = 1 << 20
+LOOKED_AT = 1 << 20
 
 
 def clip_digest(spec: str) -> str:
@@ -21,9 +21,9 @@ def clip_digest(spec: str) -> str:
         with open_regular(path) as file:
             size = file.seek(0, 2)
             digest = hashlib.sha256(str(size).encode())
-            for place in (0, max(0, size - _LOOKED_AT)):
+            for place in (0, max(0, size - LOOKED_AT)):
                 file.seek(place)
-                digest.update(file.read(_LOOKED_AT))
+                digest.update(file.read(LOOKED_AT))
     except (OSError, ValueError):
         return ""
     return digest.hexdigest()

@@ -16,7 +16,10 @@ from seqcls.sources.each_once import each_once
 from seqcls.sources.found import Asked, Findings, FoundSource, in_series, labels, with_path
 from seqcls.sources.image_sequence import NUMBERED
 from seqcls.sources.images import natural
+from seqcls.sources.lists import with_lists
 from seqcls.sources.pictures import why_unrelated
+from seqcls.sources.redact import redact
+from seqcls.sources.remote import is_remote, listed, place_of
 from seqcls.sources.series import dicom_facts
 from seqcls.sources.series_clips import join_series
 from seqcls.sources.sniff import is_archive, is_clutter, kind_by_suffix, kind_of
@@ -36,7 +39,8 @@ def expand(specs: Sequence[str], *, each: bool | None = None, on_file: Looked | 
     aside.
 
     Args:
-        specs: files, folders, patterns, numbers of cameras, addresses.
+        specs: files, folders, patterns, lists of names (``@files.txt``), addresses of object stores (``s3://``), and
+            numbers of cameras and addresses of feeds.
         each: True takes every set of images for single ones, False for a clip; None decides by names, sizes and times.
         on_file: called with the number of files looked at so far.
 
@@ -56,14 +60,25 @@ class _Search:
         asked: list[Asked] = []
         found: list[tuple[int, list[FoundSource]]] = []
         live: list[FoundSource] = []
-        for spec in specs:
+        names = list(with_lists(specs))
+        for spec, is_listed in names:
             require_named(spec)
             path = on_disk(spec)
+            if is_remote(spec) and not path.exists():
+                found.append((len(asked), self._remote(spec)))
+                asked.append(Asked(place_of(spec), [one.spec for one in found[-1][1]] != [spec]))
+                continue
+            if is_listed and not path.exists():
+                if "://" in spec:
+                    raise SourceError(f"{redact(spec)}: is a feed, and a list names clips; run it by itself")
+                found.append((len(asked), [FoundSource(spec=spec)]))  # it costs itself when it is opened
+                asked.append(Asked(path, False))
+                continue
             # Addresses and cameras are refused where they are opened, without secrets.
             if not path.exists() and (spec.isdecimal() or "://" in spec):
                 live.append(FoundSource(spec=spec))
                 continue
-            one, sources = self._of_spec(spec if spec.isascii() else str(path), path, alone=len(specs) == 1)
+            one, sources = self._of_spec(spec if spec.isascii() else str(path), path, alone=len(names) == 1)
             found.append((len(asked), sources))
             asked.append(one)
         fronts = labels(asked) if asked else []
@@ -106,6 +121,19 @@ class _Search:
         if facts is not None:
             source = replace(source, study=facts.study, series=facts.series, instance=facts.instance)
         return Asked(path, False), [source]
+
+    def _remote(self, spec: str) -> list[FoundSource]:
+        """The clips below an address, by their names; what is named itself is one in any case."""
+        kept = []
+        for one in listed(spec):
+            is_clip = place_of(one.url) == place_of(spec) or kind_by_suffix(Path(one.name)) not in ("", "image")
+            if is_clip or not Path(one.name).suffix:  # DICOM files often have none
+                kept.append(FoundSource(spec=one.url, remote=one))
+            else:
+                self._aside.suffixes[Path(one.name).suffix.lower()] += 1
+        if not kept:
+            raise SourceError(f"{redact(spec)}: holds no clip; name a folder with mp4, mpeg, DICOM or the like in it")
+        return kept
 
     def _in_folder(self, folder: Path) -> list[FoundSource]:
         sources = sorted(self._walk(folder), key=lambda source: natural(source.spec))
@@ -258,7 +286,8 @@ def _below(asked: Asked, source: FoundSource) -> tuple[str, ...]:
     """The parts of the source's path below the folder that was asked for; none for the folder itself."""
     if not asked.is_folder:
         return ()
-    place, folder = (os.path.abspath(path) for path in (source.spec, asked.place))  # noqa: PTH100
+    own = source.spec if source.remote is None else place_of(source.spec)
+    place, folder = (os.path.abspath(path) for path in (own, asked.place))  # noqa: PTH100
     return () if place == folder else Path(os.path.relpath(place, folder)).parts
 
 

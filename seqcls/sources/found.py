@@ -12,6 +12,7 @@ from pathlib import Path
 from seqcls.files.safe_names import distinct, safe
 from seqcls.sources.aside import Aside
 from seqcls.sources.dicom_instances import Instance, SeriesFiles
+from seqcls.sources.remote import Remote
 from seqcls.sources.sniff import kind_by_suffix
 
 #: Names that a run, an index or a report writes beside the folders of its clips.
@@ -43,6 +44,8 @@ class FoundSource:
     """Of a DICOM file of one image: its place among others of the series."""
     files: SeriesFiles | None = None
     """The DICOM files of one image each that are this clip."""
+    remote: Remote | None = None
+    """Of a clip in an object store: it is fetched when it is opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,3 +158,8 @@ def singles(pictures: FoundSource) -> Iterator[FoundSource]:
     """Each image of a set as a source of its own."""
     for image, path in zip(pictures.images, pictures.image_paths, strict=True):
         yield FoundSource(spec=str(image), path=path, images=(image,))
+
+
+def of_copy(source: FoundSource, copy: Path) -> FoundSource:
+    """The same clip, read from a copy of it."""
+    return replace(source, spec=str(copy), remote=None)

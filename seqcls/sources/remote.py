@@ -1,0 +1,180 @@
+"""Clips behind an address that fsspec reads, such as s3://: listed, and copied into a scratch folder to be read.
+
+A fault of the network costs a wait, then the clip, never the run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+
+from seqcls.errors import SourceError, one_line
+from seqcls.files.temporaries import temporary_folder
+from seqcls.sources.base import Source
+from seqcls.sources.clip_digest import LOOKED_AT, clip_digest
+from seqcls.sources.redact import redact
+from seqcls.types import Frame, Gap, SourceInfo, SourceReport
+
+#: Those of object stores; what begins otherwise is a feed or a file.
+SCHEMES = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory"})
+#: Before each further try, in seconds.
+WAITS_S = (1.0, 4.0)
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """One object: its address, size in bytes, and the mark that changes when it is written."""
+
+    url: str
+    size: int
+    mark: str
+
+    @property
+    def name(self) -> str:
+        return PurePosixPath(self.url).name
+
+
+def is_remote(spec: str) -> bool:
+    """Whether a name is an address of an object store."""
+    scheme, mark, _ = spec.partition("://")
+    return bool(mark) and scheme.lower() in SCHEMES
+
+
+def place_of(url: str) -> Path:
+    """As if it were a path: for what comes below what."""
+    scheme, _, rest = url.partition("://")
+    return Path("/", scheme, rest.strip("/"))
+
+
+def listed(spec: str) -> list[Remote]:
+    """The objects below an address, or the one that it names. Raises SourceError."""
+    files = _tried(spec, lambda: _found(spec))
+    if not files:
+        raise SourceError(f"{redact(spec)}: holds nothing; check the address and the credentials")
+    return files
+
+
+def _found(spec: str) -> list[Remote]:
+    system, path = _opened(spec)
+    system.invalidate_cache()
+    scheme = spec.partition("://")[0]
+    return [
+        Remote(f"{scheme}://{name.lstrip('/')}", int(facts["size"] or 0), _mark(facts))
+        for name, facts in sorted(system.find(path, detail=True).items())
+        if facts.get("type") == "file"
+    ]
+
+
+def _mark(facts: dict[str, Any]) -> str:
+    """What an object store says of an object's version."""
+    known = [facts[name] for name in ("ETag", "etag", "md5Hash", "LastModified", "last_modified") if name in facts]
+    return hashlib.sha256(f"{facts.get('size')} {known[:1]}".encode()).hexdigest()
+
+
+def remote_digest(remote: Remote) -> str:
+    """As ``clip_digest``, without fetching the whole; "" where it cannot be read."""
+    try:
+        return _tried(remote.url, lambda: _digest(remote))
+    except SourceError:
+        return ""
+
+
+def _digest(remote: Remote) -> str:
+    system, path = _opened(remote.url)
+    digest = hashlib.sha256(str(remote.size).encode())
+    for place in (0, max(0, remote.size - LOOKED_AT)):
+        part = system.cat_file(path, start=place, end=min(remote.size, place + LOOKED_AT))
+        if len(part) != min(LOOKED_AT, remote.size - place):
+            raise OSError("a part of it did not come")
+        digest.update(part)
+    return digest.hexdigest()
+
+
+class FetchedSource(AbstractContextManager[Source]):
+    """A clip that lies in a scratch folder while it is open. ``opens``: opens the copy.
+
+    Raises SourceError where it cannot be fetched, as a whole and as it was listed, and what ``opens`` raises.
+    """
+
+    def __init__(self, remote: Remote, opens: Callable[[Path], Source]) -> None:
+        with ExitStack() as stack:
+            folder = stack.enter_context(temporary_folder())
+            copy = folder / remote.name
+            _tried(remote.url, lambda: _fetch(remote, copy))
+            self.digest = clip_digest(str(copy))
+            self._source = opens(copy)
+            stack.callback(self._source.close)
+            self._open = stack.pop_all()
+
+    @property
+    def info(self) -> SourceInfo:
+        return self._source.info
+
+    @info.setter
+    def info(self, info: SourceInfo) -> None:
+        self._source.info = info
+
+    def __iter__(self) -> Iterator[Frame | Gap]:
+        return iter(self._source)
+
+    def report(self) -> SourceReport:
+        return self._source.report()
+
+    def close(self) -> None:
+        self._open.close()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _fetch(remote: Remote, copy: Path) -> None:
+    system, path = _opened(remote.url)
+    system.invalidate_cache()
+    facts = system.info(path)
+    if _mark(facts) != remote.mark:
+        raise SourceError(f"{remote.name}: has changed since it was listed; run the same command again")
+    system.get_file(path, str(copy))
+    if copy.stat().st_size != remote.size:
+        raise OSError(f"{copy.stat().st_size} of {remote.size} bytes came")
+
+
+def _opened(spec: str) -> tuple[Any, str]:
+    """The file system, and the path in it. Raises SourceError where a library for it is missing."""
+    if find_spec("fsspec") is None:
+        raise SourceError(f"{redact(spec)}: is read by fsspec, which is not here; pip install 'seqcls[cloud]'")
+    import fsspec
+
+    try:
+        system, path = fsspec.core.url_to_fs(spec)
+    except (ImportError, ValueError) as error:
+        why = one_line(error)
+        raise SourceError(f"{redact(spec)}: cannot be read here ({why}); pip install 'seqcls[cloud]'") from error
+    return system, str(path)
+
+
+def _tried(spec: str, work: Callable[[], _T], wait: Callable[[float], None] | None = None) -> _T:
+    """What does not come is waited for, and asked for again; what is forbidden or not there is not."""
+    name = redact(spec)
+    for wait_s in (*WAITS_S, None):
+        try:
+            return work()
+        except SourceError:
+            raise
+        except FileNotFoundError as error:
+            raise SourceError(f"{name}: there is no such object; check the address") from error
+        except PermissionError as error:
+            raise SourceError(f"{name}: may not be read ({one_line(error)}); check the credentials") from error
+        except Exception as error:  # libraries of object stores raise their own kinds
+            if wait_s is None:
+                raise SourceError(
+                    f"{name}: cannot be fetched ({one_line(error)}); run the same command again"
+                ) from error
+            (time.sleep if wait is None else wait)(wait_s)
+    raise AssertionError("unreachable")
