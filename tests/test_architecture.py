@@ -38,7 +38,7 @@ IMPORTS: dict[str, set[str]] = {
     "timemap": {"errors", "files", "types"},
     "geometry": {"errors", "files", "types", "burnt_in_text", "cv2"},
     "novelty": {"text", "errors", "files", "types", "smoothing"},
-    "sources": {"text", "third_party", "errors", "files", "credentials", "types", "processes", "PIL", "av", "cv2", "pydicom"},
+    "sources": {"text", "third_party", "errors", "files", "credentials", "types", "processes", "PIL", "av", "cv2", "fsspec", "pydicom"},
     "feeds": {"bounded_queue", "text", "errors", "files", "credentials", "types", "processes", "sources", "av", "cv2"},
     "gate": {"errors", "geometry", "cv2"},
     "layouts": {"errors", "files", "types", "geometry", "sources"},
