@@ -47,15 +47,15 @@ def quantize_openvino(net: Network, images: Images, *, keep_first_layer_fp32: bo
             ).RangeEstimatorParametersSet.MINMAX
         )
         plain = build(net)
-        first = next(o for o in plain.get_ordered_ops() if o.get_type_name() == "Convolution")
-        stems = [port.get_node().get_friendly_name() for port in first.input_value(0).get_target_inputs()]
         return nncf.quantize(
             plain,
             nncf.Dataset([image[None] for image in images]),
             subset_size=len(images),
             fast_bias_correction=False,  # the fast one does harm with these ranges: 0.010
             advanced_parameters=ranges,
-            ignored_scope=nncf.IgnoredScope(types=["MatMul"], names=stems if keep_first_layer_fp32 else []),
+            ignored_scope=nncf.IgnoredScope(
+                types=["MatMul"], names=_stems_of_openvino(plain) if keep_first_layer_fp32 else []
+            ),
         )
 
 
@@ -67,8 +67,6 @@ def quantize_onnx(net: Network, images: Images, *, keep_first_layer_fp32: bool =
         onnx, quantization = library("onnx"), library("onnxruntime.quantization")
         feeds = ({"images": image[None]} for image in images)
         model = build(net)
-        convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
-        stems = [node.name for node in convolutions if node.input[0] == convolutions[0].input[0]]
         plain, small = scratch / "plain.onnx", scratch / "small.onnx"
         onnx.save(model, plain)
         quantization.quantize_static(
@@ -80,9 +78,21 @@ def quantize_onnx(net: Network, images: Images, *, keep_first_layer_fp32: bool =
             weight_type=quantization.QuantType.QInt8,
             per_channel=True,
             op_types_to_quantize=["Conv"],
-            nodes_to_exclude=stems if keep_first_layer_fp32 else [],
+            nodes_to_exclude=_stems_of_onnx(model) if keep_first_layer_fp32 else [],
         )
         return onnx.load(small)
+
+
+def _stems_of_openvino(model: Any) -> list[str]:
+    """Names of the first convolution of every network: all of them take the image."""
+    first = next(one for one in model.get_ordered_ops() if one.get_type_name() == "Convolution")
+    return [port.get_node().get_friendly_name() for port in first.input_value(0).get_target_inputs()]
+
+
+def _stems_of_onnx(model: Any) -> list[str]:
+    """The same of an ``onnx.ModelProto``."""
+    convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
+    return [node.name for node in convolutions if node.input[0] == convolutions[0].input[0]]
 
 
 def calibration_images(frames: FrameSet) -> Images:

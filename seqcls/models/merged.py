@@ -177,7 +177,7 @@ def _losses(networks: Sequence[_Network]) -> list[str]:
     if any(one.header.operating_curve for one in networks):
         notes.append("the operating points are of single networks and left out; `seqcls tune` finds those of the mean")
     if networks[0].header.novelty is not None:
-        notes.append(f"frames unlike training are found by {networks[0].name} alone")
+        notes.append(f"frames unlike training are found by {Path(networks[0].name).name} alone")
     without = list(dict.fromkeys(one.name for one in networks if not one.header.trained_on))
     if 0 < len(without) < len({one.name for one in networks}):
         models = f"{names_of([Path(name).name for name in without], _SHOWN)} {'keeps' if len(without) == 1 else 'keep'}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from support.novelties import reference
+
 from seqcls.geometry import Geometry, Region
 from seqcls.intervals import IntervalOptions
 from seqcls.models.about import facts_of, training_options
@@ -42,6 +44,13 @@ def test_a_model_that_says_much() -> None:
     assert found["tuned: node"] == "1 operating point, event F1 up to 0.770" and "tuned: liver" not in found
     assert found["regions trained on"].endswith("and 2 more") and found["trained on: liver"] == "5 present, 7 absent"
     assert found["seen in training"].startswith("marks of 1 data set") and found["node"].startswith("onset 0.4")
+
+
+def test_a_mean_names_its_networks() -> None:
+    found = flat(replace(HEADER, networks=("a" * 64, "b" * 64), novelty=reference()), "ab")
+    assert found["network"] == "mean of 2 networks: resnet18, one gray plane, 2 outputs"
+    assert (found["network 1"], found["network 2"]) == (f"SHA-256 {'a' * 64}", f"SHA-256 {'b' * 64}")
+    assert found["frames unlike it"].endswith("; measured by the first of 2 networks")
 
 
 def test_a_header_may_say_anything() -> None:

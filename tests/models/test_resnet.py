@@ -206,7 +206,12 @@ def _nan(path: Path) -> None:
     save_file({**state, "bn1.weight": torch.full((64,), torch.nan)}, path)
 
 
+def _several(path: Path) -> None:
+    save_file({"network0.conv1.weight": torch.zeros(64, 1, 7, 7)}, path)
+
+
 WEIGHTS = {
+    "a mean of several": ("w.safetensors", _several, False, "is a mean of several networks; name one of the models"),
     "missing": ("w.safetensors", lambda p: None, False, "no weights at"),
     "damaged": ("w.safetensors", _touch, False, "not a whole safetensors"),
     "another network": (
