@@ -58,6 +58,7 @@ class Served:
         end_s = time.monotonic() + 60
         while "facts" not in (clip := self.json(f"/clip?n={place}")):
             assert time.monotonic() < end_s, clip
+            time.sleep(0.02)
         return clip
 
     def until(self, path: str, status: int = 200) -> bytes:
@@ -289,6 +290,7 @@ def test_an_edit_waits_for_its_clip_whatever_became_of_it(tmp_path: Path, monkey
                 return session.edit(posted(turn, base, clip=1, title="a.mp4", prediction="none")).number
             except NotYetError:
                 assert time.monotonic() < end_s
+                time.sleep(0.02)
 
     try:
         assert kept(1, 0) == 1
@@ -301,6 +303,7 @@ def test_an_edit_waits_for_its_clip_whatever_became_of_it(tmp_path: Path, monkey
             with pytest.raises(NotYetError) as raised:
                 session.edit(posted(3, 2, clip=0, prediction="none"))
             said.add(str(raised.value))
+            time.sleep(0.02)
         (tmp_path / "away.mp4").rename(tmp_path / "clips" / "a.mp4")
         assert kept(3, 2) == 3 and session.store.edits == 3
         with pytest.raises(NotYetError, match="no such clip"):
@@ -325,6 +328,7 @@ def test_an_edit_of_a_clip_that_is_being_read_is_to_be_sent_again(
         end_s = time.monotonic() + 60
         while served.ask("/edit", posted(1, organ="node", prediction="none")).status == 503:
             assert time.monotonic() < end_s
+            time.sleep(0.02)
         assert session.store.edits == 1
     finally:
         server.close()
