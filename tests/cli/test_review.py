@@ -20,6 +20,7 @@ from seqcls.review.server import ReviewServer
 def _ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seqcls.cli.review.stops_cleanly", lambda: nullcontext(lambda: True))
     monkeypatch.setattr("seqcls.cli.review.webbrowser.open", lambda _: True)
+    monkeypatch.setattr("seqcls.sources.isolated.DecoderPool.warm", lambda *_: None)  # few of these decode anything
 
 
 def test_it_says_where_the_page_is_and_where_the_labels_are(seqcls: Seqcls, tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import functools
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,10 @@ from seqcls.phantom.screen import Screen
 from seqcls.phantom.sweep import Session, View
 
 SMALL: dict[str, Any] = {"width": 160, "height": 120}
+PLAIN = SweepOptions(patient=3, sweep=1, duration_s=0.2, geometry="linear", **SMALL)
 
 
+@functools.cache
 def views(options: SweepOptions) -> list[View]:
     """Truth alone, without drawing."""
     session = Session(options)
@@ -40,6 +44,9 @@ def images(options: SweepOptions) -> NDArray[np.uint8]:
     return np.stack([frame.image for frame in sweep(options)])
 
 
+drawn_once = functools.cache(images)  # for tests that have the same sweep
+
+
 # --- seeds
 
 
@@ -50,8 +57,7 @@ def test_same_options_same_pixels() -> None:
 
 @pytest.mark.parametrize("change", [{"patient": 4}, {"sweep": 2}, {"geometry": "convex"}], ids=str)
 def test_another_seed_is_another_sweep(change: dict[str, Any]) -> None:
-    plain: dict[str, Any] = {"patient": 3, "sweep": 1, "duration_s": 0.2, "geometry": "linear", **SMALL}
-    one, two = images(SweepOptions(**plain)), images(SweepOptions(**{**plain, **change}))
+    one, two = drawn_once(PLAIN), images(replace(PLAIN, **change))
     assert np.abs(one.astype(int) - two).mean() > 3
 
 
@@ -146,13 +152,18 @@ def test_a_short_sweep_still_shows_both_states(duration_s: float) -> None:
 # --- images
 
 
+@functools.cache
+def whole(options: SweepOptions) -> list[PhantomFrame]:
+    return list(Session(options).frames())
+
+
 @pytest.mark.parametrize("organ", ORGANS)
 @pytest.mark.parametrize("patient", [0, 4])
 def test_the_organ_is_drawn_where_the_truth_says(patient: int, organ: str) -> None:
     options = SweepOptions(patient=patient, rate_hz=2, contact_loss=False, overlay=False, **SMALL)
     inside = sector(options)
     states = set()
-    for with_it, without in zip(Session(options).frames(), Session(options).frames(frozenset({organ})), strict=True):
+    for with_it, without in zip(whole(options), Session(options).frames(frozenset({organ})), strict=True):
         changed = np.abs(with_it.image.astype(int) - without.image)[inside] > 12
         state = with_it.states[organ]
         states.add(state)
@@ -208,7 +219,7 @@ def small_frames() -> list[tuple[int, NDArray[np.float32], NDArray[np.int64]]]:
     """Per patient: sector images of 32x32 (N, 1024), and states (N, 2) as 1, 0 or -1 for ignore."""
     data = []
     for patient in range(10):
-        options = SweepOptions(patient=patient, rate_hz=3, overlay=False, **SMALL)
+        options = SweepOptions(patient=patient, rate_hz=2, overlay=False, **SMALL)
         rows, columns = np.nonzero(sector(options))
         box = np.s_[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
         frames = list(sweep(options))
@@ -255,14 +266,21 @@ def test_a_written_sweep_reads_back(tmp_path: Path, name: str) -> None:
     with av.open(str(tmp_path / name)) as clip:
         frames = [(float(f.time), f.to_ndarray(format="gray")) for f in clip.decode(video=0)]
     assert [t for t, _ in frames] == pytest.approx([k / 25 for k in range(50)], abs=1e-3)
-    written = images(options)
+    written = drawn_once(options)
     drift = [np.abs(image.astype(int) - wanted).mean() for (_, image), wanted in zip(frames, written, strict=True)]
     assert max(drift) < 8
     assert truth.file == name and truth.options == options
     assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
-def test_spans_and_labels_agree_with_every_frame(tmp_path: Path) -> None:
+def undrawn(options: SweepOptions) -> Iterator[PhantomFrame]:
+    black = np.zeros((options.height, options.width), np.uint8)
+    for k, view in enumerate(views(options)):
+        yield PhantomFrame(k, k / options.rate_hz, black, view.states, view.visible, view.in_contact)
+
+
+def test_spans_and_labels_agree_with_every_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video, "sweep", undrawn)  # that frames have these states: test_frames_carry_the_truth...
     options = SweepOptions(patient=2, duration_s=6, rate_hz=30, **SMALL)
     truth = write_sweep(tmp_path / "c.mp4", options)
     write_labels(tmp_path / "labels.csv", [truth])
