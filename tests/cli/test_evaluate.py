@@ -16,6 +16,13 @@ from seqcls.evaluation.clip_truth import align_labels
 from seqcls.evaluation.evaluate import pooled_metrics
 
 
+@pytest.fixture
+def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take as long as all the rest; test_frames_are_evaluated_as_clips_are has them drawn."""
+    monkeypatch.setattr("seqcls.evaluation.files.write_plots", lambda *_: ())
+
+
+@pytest.mark.usefixtures("no_plots")
 def test_evaluate_compares_with_labels(seqcls: Seqcls, trained: Trained) -> None:
     done = seqcls(
         "evaluate", trained.model, trained.clips, "--labels", trained.labels, "-o", "eval", "--precision", "fp32",
@@ -72,6 +79,7 @@ def test_labels_that_do_not_fit_their_clip_are_warned_of(capsys: pytest.CaptureF
     assert "warning: clip.mp4 ends at 0.40 s, but is labelled up to 9 s (l.csv, line 2)" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("no_plots")
 def test_with_a_key_an_evaluation_names_nobody(seqcls: Seqcls, trained: Trained, tmp_path: Path) -> None:
     """Clips of the secret name, beside labels of an organ that the model does not know, which is told."""
     from seqcls.pseudonyms import Pseudonyms

@@ -11,23 +11,15 @@ import pytest
 from numpy.typing import NDArray
 from support.encoded import recorded
 from support.screen_kinds import draw
-from support.screens import Screen, screen, sector_of, speckle
+from support.screens import Screen, screen, sector_of, shown, speckle
 
 from seqcls.errors import GeometryError
-from seqcls.geometry import Geometry, Layout, Region, RegionFinder, outline_mask
+from seqcls.geometry import Geometry, Layout, Region, RegionFinder
 from seqcls.geometry import geometry as module
 from seqcls.geometry.outline import Outline
 
 FURNITURE = ("text", "ticks", "bar", "logo", "clock", "ecg", "cursor")
 AUTO, WHOLE = Geometry(size=64), Geometry(size=64, region="none")
-
-
-def shown(region: Region) -> NDArray[np.bool_]:
-    """(height, width) bool: what of the picture may be seen."""
-    inside = np.zeros((region.height, region.width), bool)
-    mask = outline_mask(region)
-    inside[region.y0 : region.y1, region.x0 : region.x1] = True if mask is None else mask > 0
-    return inside
 
 
 def assert_fits(drawn: Screen, region: Region, least_iou: float = 0.95) -> None:
@@ -498,29 +490,6 @@ def test_where_nothing_is_found_the_hint_remains(
 
 
 # --- real clips
-
-
-@pytest.mark.real
-def test_real_clips_lose_no_tissue(real_clips: Any) -> None:
-    """The outline of the first frames holds the tissue of the whole clip; every clip here is a fan."""
-    from seqcls.sources import open_source
-    from seqcls.types import Frame
-
-    clips = sorted((real_clips / "clips").iterdir())
-    assert len(clips) == 21
-    for path in clips:
-        with open_source(path) as source:
-            images = [item.image for item in source if isinstance(item, Frame)]
-            hint = source.info.region
-        region = AUTO.find(images[:24], hint)
-        assert region.kind in ("convex", "phased") and len(region.polygon) >= 6, path.name
-        if path.suffix == ".dcm":
-            assert 30 <= region.x0 <= 44 and 10 <= region.y0 <= 24 and region.x1 >= 280, region
-            continue
-        assert region.x1 - region.x0 >= 0.98 * region.width and region.y1 - region.y0 >= 0.98 * region.height, path.name
-        mean = cv2.blur(np.mean(images[::8], axis=0, dtype=np.float32), (3, 3))
-        tissue = mean > np.percentile(mean, 1) + 3
-        assert (tissue & ~shown(region)).sum() <= 0.003 * tissue.sum(), path.name
 
 
 @pytest.mark.real

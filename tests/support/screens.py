@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls.geometry import Region, outline_mask
+
 Image = NDArray[np.uint8]
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 
@@ -133,3 +135,11 @@ def _moving(page: Image, overlay: Collection[str], index: int, sector: NDArray[n
         x, y = 20 + 7 * index, height - 40 - 3 * index
         cv2.fillPoly(page, [np.array([[x, y], [x, y + 14], [x + 10, y + 10]])], 240)
     return page
+
+
+def shown(region: Region) -> NDArray[np.bool_]:
+    """(height, width) bool: what of the picture may be seen."""
+    inside = np.zeros((region.height, region.width), bool)
+    mask = outline_mask(region)
+    inside[region.y0 : region.y1, region.x0 : region.x1] = True if mask is None else mask > 0
+    return inside
