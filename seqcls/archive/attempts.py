@@ -139,6 +139,8 @@ class Driver:
     """The key of the results."""
     words: Callable[[Unit, SeqclsError], str]
     """The reason to keep of an error: it names no folder."""
+    is_to_blame: Callable[[Unit, SeqclsError], bool] = field(default=lambda unit, error: not _is_final(error))
+    """Whether the clip itself is why it failed: then it is not tried again by the next run."""
     on_end: Callable[[Unit, SeqclsError | None], None] = field(default=lambda unit, error: None)
     """Called once for each clip, when no further attempt follows."""
     should_stop: Callable[[], bool] = field(default=lambda: False)
@@ -193,7 +195,7 @@ class Driver:
             self.log.end(unit.entry)
         else:
             outcome.failed += 1
-            self.log.fail(unit.entry, self.run, self.words(unit, error), sets_aside=not _is_final(error))
+            self.log.fail(unit.entry, self.run, self.words(unit, error), sets_aside=self.is_to_blame(unit, error))
         self.on_end(unit, error)
 
 

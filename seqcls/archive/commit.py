@@ -140,6 +140,8 @@ def committed(folder: Path, *, replaces: Callable[[], bool]) -> Iterator[Path]:
     somebody else has written there, or is writing, and OutputError.
     """
     make_folder(folder.parent)
+    if folder.exists() and not folder.is_dir():
+        raise OutputBusyError(f"{folder} is a file, where results are to go: move it away")
     _require_idle(folder)
     if folder.exists() and not replaces():
         raise OutputBusyError(f"another run has written {folder} meanwhile; its results are kept")

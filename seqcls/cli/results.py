@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from seqcls.timeline import Provenance, Timeline
     from seqcls.timemap import TimeMap
 
+#: Of so many runs each is shown on the terminal.
+MAX_SHOWN = 20
 #: Those of ``exports.formats``, which a test compares; to import that takes longer than the help may.
 FORMATS = (
     "csv", "tsv", "json", "jsonl", "parquet", "wide", "vtt", "srt", "audacity", "mstcn", "otio", "edl", "fcp-xml",
@@ -137,7 +139,9 @@ def _time_map(timebase: str | None, path: Path | None) -> TimeMap | None:
 
 
 def replay(
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `seqcls run` wrote, or a journal.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="RUN", help="Folder that `seqcls run` wrote, one with many, or a journal.")
+    ],
     smoothing: options.Smoothing = None,
     onset: options.Onset = None,
     offset: options.Offset = None,
@@ -159,10 +163,12 @@ def replay(
 ) -> None:
     """Smooth and find intervals again, from a run's scores, with other options; needs no model and no clip.
 
+    Of a folder with several runs, each is replayed, into a folder of its name below -o DIR.
     Takes a journal too, also that of a run that crashed or still goes on. The
     exit code is 3 where the run's input was truncated or damaged, as that of `run`.
     """
     from seqcls.algebra.where import where as add_organs
+    from seqcls.exports.run_folders import runs_in
     from seqcls.intervals import IntervalOptions
     from seqcls.smoothing import SmoothingOptions
 
@@ -177,27 +183,48 @@ def replay(
     if smoothing is not None and "=" not in smoothing.partition(",")[0]:
         options.changed_smoothing(SmoothingOptions(window_s=3600.0), smoothing)
     names = options.pseudonyms(hash_names, [], [folder, output])
-    journal = _journal_at(folder)
-    with only_writer(output, is_folder=True):
-        if output is not None:
-            options.check_outputs(output / "timeline.json", overwrite=overwrite)
+
+    def replayed(place: Path, target: Path | None, *, shows: bool) -> Timeline:
+        """One run again, into ``target`` where there is one."""
+        journal = _journal_at(place)
         if journal is None:
             from seqcls.reprocess import replay as replay_run
 
-            before = read_run_with_progress(folder)
+            before = read_run_with_progress(place)
             timeline = replay_run(before, *asked(before.provenance), novelty)
         else:
             recorded = read_with_progress(journal)
             timeline = recorded.timeline(*asked(recorded.opening.provenance), novelty)
         timeline = _hashed(add_organs(timeline, *where or ()), names)
-        tables.show_timeline(console.results(), timeline)
-        if output is None:
-            console.notify("nothing was written: add -o DIR to keep this timeline")
+        if shows:
+            tables.show_timeline(console.results(), timeline)
+        if target is not None:
+            write_with_progress(timeline, target)
+        return timeline
+
+    runs = runs_in(folder) if folder.is_dir() and _journal_at(folder) is None else []
+    with only_writer(output, is_folder=True):
+        if runs in ([], [folder]):
+            if output is not None:
+                options.check_outputs(output / "timeline.json", overwrite=overwrite)
+            verdicts = [replayed(folder, output, shows=True).report.verdict]
+            failed = 0
         else:
-            write_with_progress(timeline, output)
-            console.notify(f"wrote {output}")
-        if timeline.report.verdict in ("truncated", "damaged"):
-            raise typer.Exit(3)
+            if output is not None and output.exists() and output.samefile(folder):
+                raise UsageError(f"{folder} holds the results of a run of many clips; name another folder with -o")
+            places = [(run, None if output is None else output / run.relative_to(folder)) for run in runs]
+            options.check_outputs(*(own / "timeline.json" for _, own in places if own is not None), overwrite=overwrite)
+            failures, verdicts = Failures(), []
+            for run, own in places:
+                with failures.reported():
+                    verdicts.append(replayed(run, own, shows=len(runs) <= MAX_SHOWN).report.verdict)
+            failed = failures.count
+            console.notify(f"{count_of(len(runs) - failed, 'run')} replayed, {failed} failed")
+    console.notify("nothing was written: add -o DIR to keep this timeline" if output is None else f"wrote {output}")
+    if failed:
+        raise typer.Exit(1)
+    if any(verdict in ("truncated", "damaged") for verdict in verdicts):
+        raise typer.Exit(3)
 
 
 def remedy(folder: Path) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqcls.cli import console, tables
 from seqcls.cli.report import NAME as REPORT
+from seqcls.cli.results import MAX_SHOWN
 from seqcls.cli.run_clips import AHEAD, ClipRun, clip_timeline, picture_timelines, started
 from seqcls.cli.second_reading import FinishedClip
 from seqcls.errors import OutputError, SeqclsError, SourceError, UsageError, one_line
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from seqcls.detector import Analysis
     from seqcls.sources.found import Findings, FoundSource
     from seqcls.timeline import Timeline
-
-#: Of so many clips each is shown on the terminal; of more there are the tables.
-MAX_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +160,7 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
                 log=log,
                 run=manifest.run,
                 words=partial(_words, run),
+                is_to_blame=_is_to_blame,
                 on_end=ended,
                 should_stop=should_stop,
                 max_errors=asked.max_errors,
@@ -169,10 +168,10 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
             outcome = driver.drive(plan.todo, plan.last)
             interrupted = should_stop()
         failed = {path: one.reason for path, one in log.failed.items()} | plan.changed
-        left = ("skipped", f"not run: {outcome.failed} clips failed before (--max-errors)")
+        left = {"not_reached": "skipped", "reason": f"not run: {outcome.failed} clips failed before (--max-errors)"}
         entries = [one for one in manifest.entries if asked.shard is None or asked.shard.takes(one.path)]
         ours = replace(manifest, entries=tuple(entries))
-        counts = write_summary(root, ours, failed, *(left if outcome.stopped_by_errors else ()))
+        counts = write_summary(root, ours, failed, **(left if outcome.stopped_by_errors else {}))
     if run.pages is not None:
         _write_index(run, ours, failed)
     done = sum(counts[status] for status in ("done", "truncated", "damaged"))
@@ -436,6 +435,15 @@ def _require_unchanged(unit: Unit) -> None:
 
     if stamp(unit.source) != unit.entry.stamp and content_digest(unit.source) != unit.entry.content:
         raise SourceError(f"{unit.entry.path}: has changed while it was run; run the same command again")
+
+
+def _is_to_blame(unit: Unit, error: SeqclsError) -> bool:
+    """Whether a clip failed for what it holds: it is there, as it was listed."""
+    from seqcls.archive.result_key import stamp
+    from seqcls.files.output_lock import OutputBusyError
+    from seqcls.sources.remote import NotFetchedError
+
+    return not isinstance(error, (OutputBusyError, NotFetchedError)) and stamp(unit.source) == unit.entry.stamp
 
 
 def _words(run: ClipRun, unit: Unit, error: SeqclsError) -> str:

@@ -28,6 +28,10 @@ WAITS_S = (1.0, 4.0)
 _T = TypeVar("_T")
 
 
+class NotFetchedError(SourceError):
+    """The clip did not come, which says nothing of what it holds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Remote:
     """One object: its address, size in bytes, and the mark that changes when it is written."""
@@ -139,7 +143,7 @@ def _fetch(remote: Remote, copy: Path) -> None:
     system.invalidate_cache()
     facts = system.info(path)
     if _mark(facts) != remote.mark:
-        raise SourceError(f"{remote.name}: has changed since it was listed; run the same command again")
+        raise NotFetchedError(f"{remote.name}: has changed since it was listed; run the same command again")
     system.get_file(path, str(copy))
     if copy.stat().st_size != remote.size:
         raise OSError(f"{copy.stat().st_size} of {remote.size} bytes came")
@@ -168,12 +172,12 @@ def _tried(spec: str, work: Callable[[], _T], wait: Callable[[float], None] | No
         except SourceError:
             raise
         except FileNotFoundError as error:
-            raise SourceError(f"{name}: there is no such object; check the address") from error
+            raise NotFetchedError(f"{name}: there is no such object; check the address") from error
         except PermissionError as error:
-            raise SourceError(f"{name}: may not be read ({one_line(error)}); check the credentials") from error
+            raise NotFetchedError(f"{name}: may not be read ({one_line(error)}); check the credentials") from error
         except Exception as error:  # libraries of object stores raise their own kinds
             if wait_s is None:
-                raise SourceError(
+                raise NotFetchedError(
                     f"{name}: cannot be fetched ({one_line(error)}); run the same command again"
                 ) from error
             (time.sleep if wait is None else wait)(wait_s)

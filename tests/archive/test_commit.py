@@ -74,6 +74,9 @@ def test_what_another_run_has_written_meanwhile_is_kept(tmp_path: Path) -> None:
         (tmp_path / "b").mkdir()
         (tmp_path / "b/timeline.json").touch()
     assert (folder / "timeline.json").read_bytes() == before and names(tmp_path) == ["a", "b"]
+    (tmp_path / "c").touch()
+    with pytest.raises(OutputBusyError, match="move it away"):
+        write(tmp_path / "c", timeline(a="PPP"), replaces=True)
 
 
 def test_a_folder_that_is_written_into_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

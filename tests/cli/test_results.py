@@ -199,3 +199,17 @@ def test_replay_of_what_is_no_journal(tmp_path: Path) -> None:
         replay(tmp_path / "clip.mp4")
     with pytest.raises(DataError, match="no run at"):
         replay(tmp_path / "none")
+
+
+def test_a_folder_of_many_runs_is_replayed_whole(seqcls: Seqcls, model: str) -> None:
+    for name, length in (("a", 8), ("p/b", 9)):
+        bright_clip(Path(f"clips/{name}.mp4"), [True] * length)
+    assert seqcls("run", "clips", "-m", model, "-o", "out").code == 0
+    before = Path("out/a/timeline.json").read_bytes()
+    done = seqcls("replay", "out", "--onset", "0.99", "-o", "again")
+    assert done.code == 0 and "2 runs replayed, 0 failed" in done.err and "wrote again" in done.err, done.err
+    for name in ("a", "p/b"):
+        assert "absent" in Path(f"again/{name}/intervals.csv").read_text(encoding="utf-8")
+    refused = seqcls("replay", "out", "-o", "out", "--overwrite")
+    assert refused.code == 2 and "name another folder" in refused.err
+    assert Path("out/a/timeline.json").read_bytes() == before

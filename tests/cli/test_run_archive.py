@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from support.commands import Seqcls, bright_clip, one_line
 
+from seqcls.errors import SourceError
+
 
 def rows(folder: str = "out") -> dict[str, tuple[str, str]]:
     with Path(folder, "summary.csv").open(encoding="utf-8", newline="") as stream:
@@ -109,8 +111,24 @@ def test_a_clip_that_failed_twice_is_left_until_somebody_asks(
     assert seqcls(*command).code == 0 and not Path("out/attempts.jsonl").exists()
 
 
-def test_too_many_errors_and_what_only_many_clips_have(seqcls: Seqcls, model: str) -> None:
+def test_too_many_errors_and_what_only_many_clips_have(
+    seqcls: Seqcls, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bright_clip(Path("x.mp4"), [True] * 4)
+    Path("list").write_text("none.mp4\nx.mp4\n")
+    monkeypatch.setattr("seqcls.sources.isolated.DecoderPool.open", lambda self, source, **more: refuse(source.path))
+
+    def refuse(path: str) -> None:
+        raise SourceError(f"{path}: no such file")
+
+    done = seqcls("run", "@list", "-m", model, "-o", "out", "--max-errors", "1")
+    assert done.code == 1 and rows() == {
+        "none.mp4": ("failed", "none.mp4: no such file"),
+        "x.mp4": ("skipped", "not run: 1 clips failed before (--max-errors)"),
+    }
+    done = seqcls("run", "@list", "-m", model, "-o", "out")
+    assert done.code == 1 and "failed twice before" not in done.err, "it may be there next time"
+    assert rows()["x.mp4"][0] == "done"
     for option in (["--verify"], ["--retry"], ["--max-errors", "3"], ["--shard", "1/2"]):
         done = seqcls("run", "x.mp4", "-m", model, *option)
         assert done.code == 2 and f"{option[0]} is for several clips" in one_line(done)
