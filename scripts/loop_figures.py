@@ -9,8 +9,9 @@ patients that neither has seen, before and after. The 3 were swept with a linear
 convex one (--probes linear convex): a model that comes to another department. Without that, nothing is left to gain:
 from the demo's early layers 3 patients are enough to find every event of others swept likewise.
 
-real: one patient is left out of training; one of this patient's clips is put right through the page, and the model is
-trained again with it. Figures over the patient's other clips, before and after. One clip is also labelled from nothing.
+real: one patient is left out of training; one of this patient's clips, or more (--correct), is put right through the
+page, and the model is trained again with it. Figures over the patient's other clips, before and after. It is also
+labelled from nothing.
 
 It is trained again both ways: from where the first model began, and from the first model itself, with --again-lr.
 
@@ -176,16 +177,16 @@ def real(folder: Path, chromium: browser.Browser, asked: argparse.Namespace) -> 
     every = match_clips(read, clips, clips / "intervals.json")
     left_out = [one for one in every if one[1].patient == "pat2"]
     known = [one for one in every if one[1].patient != "pat2"]
-    one = [clip for clip in left_out if asked.correct in clip[0].name]
-    rest = [clip for clip in left_out if asked.correct not in clip[0].name]
+    one = [clip for clip in left_out if any(part in clip[0].name for part in asked.correct)]
+    rest = [clip for clip in left_out if clip not in one]
     before = model_of(known, folder, "before", asked.weights, asked.epochs)
     print(f"without the patient:     {figures(before, rest)}", flush=True)
     labels, work = corrected(before, one, folder / "corrected", chromium)
-    print(f"one clip corrected: {work}", flush=True)
+    print(f"{len(one)} clips corrected: {work}", flush=True)
     _, nothing = corrected(before, one, folder / "nothing", chromium, from_nothing=True)
-    print(f"the same clip from nothing: {nothing}", flush=True)
+    print(f"the same from nothing: {nothing}", flush=True)
     for how, after in again(before, [*known, *labels], folder, asked).items():
-        print(f"and the corrected clip, {how}: {figures(after, rest)}", flush=True)
+        print(f"and what was corrected, {how}: {figures(after, rest)}", flush=True)
 
 
 def main() -> None:
@@ -197,7 +198,9 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=2, help="of 832 images, before and after alike")
     parser.add_argument("--again-lr", type=float, default=3e-4, help="of the training that goes on from the model")
     parser.add_argument("--probes", nargs=2, choices=("linear", "convex", "any"), default=("linear", "convex"))
-    parser.add_argument("--correct", default="134240", help="which of the real patient's clips, by a part of its name")
+    parser.add_argument(
+        "--correct", nargs="+", default=["134240"], help="of the real patient's clips, by parts of names"
+    )
     asked = parser.parse_args()
     path = browser.find()
     if path is None or (asked.what == "real" and asked.clips is None):
