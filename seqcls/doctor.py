@@ -40,6 +40,7 @@ OPTIONAL = {
     "nncf": ("", "pip install 'seqcls[int8]'", "int8 models"),
     "pandas": ("", "pip install 'seqcls[tables]'", "DataFrames"),
     "pyarrow": ("", "pip install 'seqcls[tables]'", "Parquet"),
+    "ray": ("", "pip install 'seqcls[cluster]'", "--workers ray"),
     "duckdb": ("", "pip install 'seqcls[archive]'", "seqcls find"),
     "opentimelineio": ("opentimelineio", "pip install 'seqcls[editing]'", "timelines of video editors"),
     "otio-cmx3600-adapter": ("otio_cmx3600_adapter", "pip install 'seqcls[editing]'", "EDL"),

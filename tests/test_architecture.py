@@ -164,7 +164,7 @@ def test_temporaries_have_one_home() -> None:
 
 #: Libraries that report, leave traces or are extras, and the folders that have them by ``library(NAME)``.
 CAREFULLY = {
-    "archive": {"duckdb", "pyarrow"},
+    "archive": {"duckdb", "pyarrow", "ray"},
     "convert": {"nncf", "onnx", "onnxruntime"},
     "deidentify": {"pydicom"},
     "engines": {"onnx", "onnxruntime", "openvino"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,7 @@ from seqcls.cli.report import RunPages, write_page
 from seqcls.cli.run_archive import ArchiveOptions, is_archive, result_options, run_archive
 from seqcls.cli.run_clips import ClipRun, run_clip
 from seqcls.cli.second_reading import SecondReading
+from seqcls.cli.workers import cluster_options
 from seqcls.errors import UsageError
 from seqcls.files.output_lock import only_writer
 
@@ -108,6 +110,9 @@ def run(
     shard: Annotated[
         str | None, MANY("N/COUNT", "Do this part of the clips alone, as 3/16: one for each of several machines.")
     ] = None,
+    workers: Annotated[
+        str | None, MANY("ray[:ADDRESS]", "Do the clips on the machines of a Ray cluster, which share a disk.")
+    ] = None,
     quiet: Annotated[bool, MANY("", "Print nothing but errors.", "--quiet", "-q")] = False,
     output: Annotated[Path | None, OUTPUT("DIR", "Default: NAME-timeline.", "-o", "--output")] = None,
     report: Annotated[bool, OUTPUT("", "Write each run as a page too, report.html.", "--report")] = False,
@@ -137,6 +142,7 @@ def run(
     from seqcls.algebra.where import require_expressions
     from seqcls.archive.shard import Shard
     from seqcls.detector import load
+    from seqcls.engines import open_engine
     from seqcls.feeds.open import is_live
     from seqcls.gate import GateOptions
     from seqcls.sources.isolated import DecoderPool
@@ -156,6 +162,8 @@ def run(
     run_options = options.picked(LiveRunOptions, given, camera=parse_camera(camera), where=expressions)
     part = None if shard is None else Shard.parse(shard)
     archive = ArchiveOptions(verify=verify, retry=retry, max_errors=max_errors, shard=part)
+    opening = partial(open_engine, path.absolute(), engine=engine, device=device, precision=precision)
+    archive = replace(archive, cluster=cluster_options(workers, opening, device))
     if quiet:
         console.be_quiet()
     again = SecondReading(overlay=overlay, shows_names=overlay_shows_names, cut=cut)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,9 +19,10 @@ from seqcls.files.without_folders import without_folders
 from seqcls.text.wording import count_of
 
 if TYPE_CHECKING:
-    from seqcls.archive.attempts import AttemptLog
+    from seqcls.archive.attempts import AttemptLog, Pass
     from seqcls.archive.manifest import Entry, Manifest, Unit
     from seqcls.archive.shard import Shard
+    from seqcls.cli.workers import ClusterOptions
     from seqcls.detector import Analysis
     from seqcls.sources.found import Findings, FoundSource
     from seqcls.timeline import Timeline
@@ -39,6 +40,8 @@ class ArchiveOptions:
     """After so many clips that fail the rest is left."""
     shard: Shard | None = None
     """Which part of the clips is done here; None for all."""
+    cluster: ClusterOptions | None = None
+    """Where the work is done; None for this process."""
 
     def __post_init__(self) -> None:
         if self.max_errors is not None and self.max_errors < 1:
@@ -51,6 +54,7 @@ class ArchiveOptions:
             ("retry", self.retry),
             ("max-errors", self.max_errors is not None),
             ("shard", self.shard is not None),
+            ("workers", self.cluster is not None),
         ):
             if asked:
                 raise UsageError(f"--{flag} is for several clips; leave it out, or name a folder, a pattern or @LIST")
@@ -154,18 +158,19 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
                 began=began,
                 show=partial(_show, progress.printing) if shows else _nothing,
             )
-            driver = Driver(
-                first=work.many,
-                second=work.alone,
-                log=log,
-                run=manifest.run,
-                words=partial(_words, run),
-                is_to_blame=_is_to_blame,
-                on_end=ended,
-                should_stop=should_stop,
-                max_errors=asked.max_errors,
-            )
-            outcome = driver.drive(plan.todo, plan.last)
+            with _passes(work, asked.cluster) as (first, second):
+                driver = Driver(
+                    first=first,
+                    second=second,
+                    log=log,
+                    run=manifest.run,
+                    words=partial(_words, run),
+                    is_to_blame=_is_to_blame,
+                    on_end=ended,
+                    should_stop=should_stop,
+                    max_errors=asked.max_errors,
+                )
+                outcome = driver.drive(plan.todo, plan.last)
             interrupted = should_stop()
         failed = {path: one.reason for path, one in log.failed.items()} | plan.changed
         left = {"not_reached": "skipped", "reason": f"not run: {outcome.failed} clips failed before (--max-errors)"}
@@ -355,6 +360,10 @@ class _Work:
         """The next clips are read while one is scored."""
         return self._each(self.run, units, AHEAD)
 
+    def one(self, unit: Unit) -> Generator[tuple[Unit, SeqclsError | None], None, None]:
+        """A single clip, with nothing read meanwhile."""
+        return self._each(self.run, iter([unit]), 0)
+
     def alone(self, units: Iterator[Unit]) -> Generator[tuple[Unit, SeqclsError | None], None, None]:
         """Nothing else is read meanwhile, and by a process that is new and bounded."""
         from seqcls.sources.isolated import DecoderPool
@@ -427,6 +436,20 @@ class _Work:
                 done = replace(done, status="interrupted")
             seal(new, done)
         return timelines
+
+
+@contextmanager
+def _passes(work: _Work, cluster: ClusterOptions | None) -> Iterator[tuple[Pass, Pass]]:
+    """The first and the second attempt at clips, in this process or on a cluster."""
+    if cluster is None:
+        yield work.many, work.alone
+        return
+    from seqcls.cli.workers import passes
+
+    # What each clip needs: the lists of all clips may be long, and printing is done here.
+    lean = _Work(work.run, replace(work.manifest, entries=()), replace(work.plan, todo=[], last=[]))
+    with passes(cluster, lean) as both:
+        yield both
 
 
 def _require_unchanged(unit: Unit) -> None:

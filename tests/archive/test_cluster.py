@@ -1,0 +1,125 @@
+"""The pool of workers, with workers that are objects of this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqcls.archive.cluster import MAX_LETTERS, RayWorkers, Reply, WorkerDiedError, worked
+from seqcls.archive.manifest import Entry, Unit
+from seqcls.errors import OutputError, SeqclsError, SourceError, UsageError
+from seqcls.files.output_lock import OutputBusyError
+from seqcls.sources.found import FoundSource
+from seqcls.sources.remote import NotFetchedError
+
+
+def units(*names: str) -> Iterator[Unit]:
+    return iter([Unit(Entry(path=name, folder=name), FoundSource(spec=name, path=name)) for name in names])
+
+
+@dataclass
+class Fakes:
+    """A clip called "die" takes its worker with it, one called "full" meets a full disk, "bad" cannot be read. The clip
+    that was given last is done first."""
+
+    size: int = 2
+    started: int = 0
+    running: set[int] = field(default_factory=set)
+    most: int = 0
+    asked: list[tuple[int, str]] = field(default_factory=list)
+
+    def start(self) -> int:
+        self.started += 1
+        self.running.add(self.started)
+        return self.started
+
+    def submit(self, worker: int, unit: Unit) -> tuple[int, str]:
+        assert worker in self.running
+        self.asked.append((worker, unit.entry.path))
+        return worker, unit.entry.path
+
+    def wait(self, tickets: list[Any]) -> Any:
+        self.most = max(self.most, len(tickets))
+        return tickets[-1]
+
+    def reply(self, ticket: tuple[int, str]) -> Reply:
+        worker, path = ticket
+        if path == "die":
+            self.running.discard(worker)
+            raise WorkerDiedError
+        kinds = {"full": OutputError("disk full"), "bad": SourceError("bad: no frame")}
+        return Reply.of(kinds.get(path))
+
+    def stop(self, worker: int) -> None:
+        self.running.remove(worker)
+
+
+def test_each_clip_once_and_as_many_at_a_time_as_there_are_workers() -> None:
+    fakes = Fakes(size=3)
+    names = [str(number) for number in range(20)]
+    done = list(worked(fakes, units(*names)))
+    assert sorted(unit.entry.path for unit, error in done if error is None) == sorted(names)
+    assert (fakes.started, fakes.most, fakes.running) == (3, 3, set()) and len(fakes.asked) == 20
+
+
+def test_a_worker_that_dies_costs_its_clip_one_attempt_and_is_replaced() -> None:
+    fakes = Fakes(size=1)
+    done = {unit.entry.path: error for unit, error in worked(fakes, units("a", "die", "bad", "b"))}
+    assert [str(done[name] or "") for name in ("a", "die", "bad", "b")] == [
+        "", "die: the worker that read it has died", "bad: no frame", "",
+    ]  # fmt: skip
+    assert isinstance(done["die"], SourceError) and fakes.started == 2 and fakes.running == set()
+    assert [path for _, path in fakes.asked] == ["a", "die", "bad", "b"], "nothing is repeated here"
+
+
+def test_a_full_disk_ends_it_and_so_does_who_takes_no_more() -> None:
+    fakes = Fakes()
+    with pytest.raises(OutputError, match="disk full"):
+        list(worked(fakes, units("a", "full", "b")))
+    assert fakes.running == set()
+    fakes = Fakes()
+    results = worked(fakes, units("a", "b", "c"))
+    next(results)
+    results.close()
+    assert fakes.running == set() and len(fakes.asked) == 2
+
+
+def test_ten_thousand_empty_clips_need_no_list_of_them() -> None:
+    fakes = Fakes(size=1000)
+    taken = 0
+
+    def many() -> Iterator[Unit]:
+        nonlocal taken
+        for taken in range(1, 10_001):
+            yield Unit(Entry(path=str(taken), folder="x"), FoundSource(spec="x", path="x"))
+
+    for count, _ in enumerate(worked(fakes, many()), 1):
+        assert taken - count < 1000
+    assert count == 10_000 and fakes.started == 1000
+
+
+@pytest.mark.parametrize("kind", [SourceError, OutputBusyError, NotFetchedError])
+def test_errors_come_back_in_short(kind: type[SeqclsError]) -> None:
+    reply = Reply.of(kind("x" * 5000))
+    assert len(reply.message) == MAX_LETTERS and type(reply.error()) is kind
+    assert Reply.of(None).error() is None
+
+
+def test_without_ray_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqcls.archive.cluster.find_spec", lambda name: None)
+    with pytest.raises(OutputError, match=r"pip install 'seqcls\[cluster\]'"):
+        RayWorkers(lambda: lambda unit: Reply())
+
+
+def test_what_workers_takes() -> None:
+    from seqcls.cli.workers import cluster_options
+
+    assert cluster_options(None, Path, "auto") is None  # type: ignore[arg-type]
+    found = cluster_options("ray:10.0.0.5:6379", Path, "cuda")  # type: ignore[arg-type]
+    assert found is not None and (found.address, found.gpus) == ("10.0.0.5:6379", 1.0)
+    with pytest.raises(UsageError, match="--workers takes ray"):
+        cluster_options("dask", Path, "auto")  # type: ignore[arg-type]
