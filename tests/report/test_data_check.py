@@ -25,12 +25,17 @@ def faulty() -> DataCheck:
     return check_frames(replace(frames, images=images, facts=facts), pixels)
 
 
+@pytest.fixture(scope="module")
+def found() -> DataCheck:
+    return faulty()
+
+
 def data_of(page: str) -> dict:  # type: ignore[type-arg]
     return json.loads(page.split('id="check-data">')[1].split("</script>")[0])
 
 
-def test_findings_have_pictures_of_the_region_and_names_are_text() -> None:
-    page = data_check_html(faulty(), "data check")
+def test_findings_have_pictures_of_the_region_and_names_are_text(found: DataCheck) -> None:
+    page = data_check_html(found, "data check")
     assert page == data_check_html(faulty(), "data check")
     assert "<script>alert" not in page
     data = data_of(page)
@@ -40,19 +45,19 @@ def test_findings_have_pictures_of_the_region_and_names_are_text() -> None:
     assert [row["split"] for row in data["balance"]] == ["train", "validation"]
 
 
-def test_nothing_of_a_menu_is_shown() -> None:
-    aside = next(one for one in data_of(data_check_html(faulty(), "t"))["findings"] if one["kind"] == "set aside")
+def test_nothing_of_a_menu_is_shown(found: DataCheck) -> None:
+    aside = next(one for one in data_of(data_check_html(found, "t"))["findings"] if one["kind"] == "set aside")
     assert aside["pictures"] == [{"name": "c2.mp4, frame 12", "side": "train", "url": ""}]
 
 
-def test_pictures_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pictures_are_few(found: DataCheck, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST", 1)
-    findings = data_of(data_check_html(faulty(), "t"))["findings"]
+    findings = data_of(data_check_html(found, "t"))["findings"]
     assert sum(len(one["pictures"]) for one in findings) == 1 and any(one["more"] for one in findings)
 
 
-def test_both_files_are_written(tmp_path: Path) -> None:
-    page = write_data_check(faulty(), tmp_path, "data check")
+def test_both_files_are_written(found: DataCheck, tmp_path: Path) -> None:
+    page = write_data_check(found, tmp_path, "data check")
     record = json.loads((tmp_path / "data-check.json").read_text())
     assert page == tmp_path / "data-check.html" and page.is_file()
     assert record["set_aside"] == [
@@ -61,11 +66,11 @@ def test_both_files_are_written(tmp_path: Path) -> None:
     assert {one["level"] for one in record["findings"]} == {"leak", "look", "advice"}
 
 
-def test_the_page_in_a_browser(chromium: Browser, tmp_path: Path) -> None:
+def test_the_page_in_a_browser(found: DataCheck, chromium: Browser, tmp_path: Path) -> None:
     """It complains of nothing, runs no name, and lists other parts on demand."""
     chromium.errors.clear()
     chromium.screen(390, 800, phone=True)
-    chromium.open(write_data_check(faulty(), tmp_path, "data check").as_uri())
+    chromium.open(write_data_check(found, tmp_path, "data check").as_uri())
     chromium.until("document.body?.dataset.ready")
     assert chromium.evaluate("document.getElementById('verdict').textContent").startswith("1 finding that stops")
     assert chromium.evaluate("document.querySelectorAll('.pictures img').length") == 2
