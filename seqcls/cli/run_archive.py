@@ -146,7 +146,7 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
                 progress.one_more()
                 if error is not None:
                     with progress.printing():
-                        console.fail(str(error))
+                        console.fail(str(error) if unit.source.remote is None else _words(run, unit, error))
 
             def began() -> None:  # not before: the engine is opened while the first clips are read
                 with progress.printing():
