@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from seqcls.convert.make_twin import make_twin
 from seqcls.datasets.clip_files import match_clips
 from seqcls.datasets.dataset import load_frames
 from seqcls.datasets.extract import ExtractOptions, extract
@@ -80,13 +81,15 @@ class DemoResult:
     """The unseen patient's timeline, and how it compares with the exact truth."""
 
     timeline: Timeline
+    twin: str
+    """What became of the model's int8 twin, for people."""
     evaluation: Evaluation
 
 
 def demo(
     folder: str | Path, options: DemoOptions, stage: Stage, on_epoch: Callable[[Epoch], None] | None = None
 ) -> DemoResult:
-    """Fill ``folder`` with clips/, labels.csv, data/, neck.safetensors and run/. Raises OutputError."""
+    """Fill ``folder`` with clips/, labels.csv, data/, neck.safetensors, its twin and run/. Raises OutputError."""
     folder = Path(folder)
     with stage("drawing sweeps", options.patients + 1) as advance:
         _draw(folder, options, advance)
@@ -103,6 +106,8 @@ def demo(
         result = train(frames, train_options, on_epoch=on_epoch, on_step=lambda done, total: advance(done))
     write_model(folder / MODEL, result.header, result.tensors)
     write_history(result.history, folder / "neck-training")
+    with stage("making the int8 twin", 0):
+        _, twin = make_twin(folder / MODEL, frames)
     unseen = folder / "unseen.mp4"
     with stage("running", 0) as advance:
         detector = load(folder / MODEL, precision=options.precision)
@@ -110,7 +115,7 @@ def demo(
     write_run(timeline, folder / RUN, overwrite=True)
     write_picture(timeline, folder / RUN / "timeline.png")
     (truth,) = read_labels(folder / "unseen.csv")
-    return DemoResult(timeline, pooled_metrics([align_labels(timeline, replace(truth, patient="unseen"))]))
+    return DemoResult(timeline, twin, pooled_metrics([align_labels(timeline, replace(truth, patient="unseen"))]))
 
 
 def _draw(folder: Path, options: DemoOptions, advance: Callable[[int], None]) -> None:

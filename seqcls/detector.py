@@ -277,6 +277,7 @@ def load(
     gate: GateOptions | None = None,
     novelty: bool = True,
     sampling: SamplingOptions | None = None,
+    exact: bool = False,
     lazy: bool = False,
 ) -> Detector:
     """Open a model file; what is None is taken from the model.
@@ -291,13 +292,15 @@ def load(
         gate: which frames are not scorable; by default all that it knows.
         novelty: whether frames unlike everything the model was trained on are unknown.
         sampling: every frame, which is the default, or an adaptive choice.
+        exact: use the model itself, not the int8 twin beside it that was proven to answer alike; that is taken where
+            engine, device and precision leave the choice.
         lazy: come back at once and open the engine in a thread; what is wrong with it is raised when it is first used.
 
     Raises ModelError, EngineError or UsageError.
     """
 
     def opening() -> Engine:
-        return open_engine(path, engine=engine, device=device, precision=precision)
+        return open_engine(path, engine=engine, device=device, precision=precision, exact=exact)
 
     opened = LazyEngine(read_header(path), opening) if lazy else opening()
     header = opened.header

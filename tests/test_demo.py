@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from safetensors.numpy import load_file
 
 from seqcls.demo import STEM, UNSEEN, DemoOptions, demo
@@ -28,7 +29,8 @@ SMALL = DemoOptions(
 )
 
 
-def test_the_demo_makes_everything_and_compares(tmp_path: Path) -> None:
+def test_the_demo_makes_everything_and_compares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqcls.demo.make_twin", lambda *_: (None, "no twin in this test"))
     told: list[str] = []
 
     @contextlib.contextmanager
@@ -39,7 +41,8 @@ def test_the_demo_makes_everything_and_compares(tmp_path: Path) -> None:
         told.append(label)
 
     result = demo(tmp_path / "demo", SMALL, stage)
-    assert told == ["drawing sweeps", "extracting", "training", "running"]
+    assert told == ["drawing sweeps", "extracting", "training", "making the int8 twin", "running"]
+    assert result.twin == "no twin in this test"
     made = {p.relative_to(tmp_path / "demo").as_posix() for p in (tmp_path / "demo").rglob("*") if p.is_file()}
     assert {"unseen.mp4", "unseen.csv", "labels.csv", "neck.safetensors", "data/frames.csv"} <= made
     assert {f"run/{n}" for n in ("intervals.csv", "scores.csv", "timeline.json", "timeline.png")} <= made

@@ -41,6 +41,8 @@ def demo(
             stage=lambda label, total: console.progress(label, total if total else None, "steps"),
             on_epoch=EpochLines(options.epochs),
         )
+        console.notify(result.twin)
+        console.notify(f"engine {result.timeline.provenance.engine}")
         out = console.results()
         tables.show_timeline(out, result.timeline)
         out.print(tables.truth_strips(result.evaluation.clips[0], out.width))

@@ -74,6 +74,7 @@ def evaluate(
     ] = 0.2,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
+    exact: options.Exact = False,
     output: Annotated[
         Path | None,
         OUTPUT(
@@ -106,7 +107,12 @@ def evaluate(
     with only_writer(output, is_folder=True):
         if output is not None:
             options.check_outputs(*evaluation_paths(output), overwrite=overwrite)
-        opened = partial(load, device=device, precision=precision)
+
+        def opened(path: Path) -> Detector:
+            detector = load(path, device=device, precision=precision, exact=exact)
+            console.notify(f"engine {detector.engine.description}")
+            return detector
+
         found = None if labels is None else labelled_clips(data, labels, patients, outside=outside, names=names)
         measure = partial(_measure, data=data, part=part, clips=found, collar_s=collar, names=names)
         measured = measure(opened, model)

@@ -69,6 +69,9 @@ Model = Annotated[
     MODEL("FILE", "Default: $SEQCLS_MODEL, else the newest in the working directory.", "-m", "--model"),
 ]
 Device = Annotated[str, MODEL("auto|cpu|cuda|mps", "Where it computes.")]
+Exact = Annotated[
+    bool, MODEL("", "Use the model itself, not the int8 twin beside it that was proven to answer alike.", "--exact")
+]
 Precision = Annotated[str, MODEL("auto|fp32|bf16|fp16|int8", "int8: only for models converted to it.")]
 Region = Annotated[
     str | None, INPUT("BOX", "Where the ultrasound is, if it is not found: auto, none, or x0,y0,x1,y1 in pixels.")

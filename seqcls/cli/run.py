@@ -81,6 +81,7 @@ def run(
     engine: Annotated[str, MODEL("auto|openvino|torch|onnx", "Inference library.")] = "auto",
     device: options.Device = "auto",
     precision: options.Precision = "auto",
+    exact: options.Exact = False,
     sampling: Annotated[
         str, MODEL("every|adaptive", "Score each frame, or about three of ten, with the same intervals as a rule.")
     ] = "every",
@@ -180,6 +181,7 @@ def run(
         gate=GateOptions(enabled=gate),
         novelty=novelty,
         sampling=SamplingOptions(kind=sampling),  # type: ignore[arg-type]  # it refuses other names itself
+        exact=exact,
         lazy=True,
     )
     require_expressions(expressions, detector.organs)

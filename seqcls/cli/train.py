@@ -15,6 +15,7 @@ from seqcls.cli import check, console, options, tables
 from seqcls.cli.options import OUTPUT, Panel, changed, parse_settings
 from seqcls.errors import DataError, UsageError
 from seqcls.files.output_lock import only_writer
+from seqcls.models.twin import twin_files
 from seqcls.text.wording import count_of
 from seqcls.training.options import SIZE_PRETRAINED, SIZE_SCRATCH, AugmentOptions, TrainOptions
 
@@ -121,7 +122,7 @@ def train(
     if not data.exists():  # before weights are asked for
         raise DataError(f"{data}: no such file or folder; check the name")
     with only_writer(output, is_folder=False):
-        options.check_outputs(output, overwrite=overwrite)
+        options.check_outputs(output, *twin_files(output), overwrite=overwrite)
         from seqcls.datasets.split_file import read_split
         from seqcls.models.file import write_model
         from seqcls.training.plots import remove_history, write_history
@@ -161,8 +162,21 @@ def train(
                 write_history(result.history, folder)
                 show_result(result, frames)
                 console.notify(f"wrote {output}; learning curves in {folder}")
+                _leave_twin(output, frames, interrupted=should_stop())
             if should_stop():
                 raise typer.Exit(130)
+
+
+def _leave_twin(model: Path, frames: FrameSet, *, interrupted: bool) -> None:
+    """Beside the model, and say so."""
+    from seqcls.convert.make_twin import make_twin, remove_twin
+
+    if interrupted:
+        remove_twin(model)
+        return
+    console.notify("making its int8 twin, which `seqcls run` takes where that is faster")
+    _, line = make_twin(model, frames)
+    console.notify(line)
 
 
 def resolve_weights(train_options: TrainOptions) -> TrainOptions:

@@ -64,7 +64,7 @@ def tune(
     found = labelled_clips(clips, labels, patients, outside=outside, names=names)
     with only_writer(target, is_folder=False):
         options.check_outputs(target, overwrite=overwrite)
-        detector = load(model, device=device, precision=precision)
+        detector = load(model, device=device, precision=precision, exact=True)
         with console.progress("scoring", len(found), "clips") as advance:
             counted = itertools.count(1)
             evaluation = evaluate_clips(detector, found, on_clip=lambda truth: advance(next(counted)))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,14 +15,16 @@ from numpy.typing import NDArray
 from seqcls.convert.parity import Origin, Parity, parity_report
 from seqcls.convert.quantize import calibration_images, quantize_onnx, quantize_openvino
 from seqcls.datasets.dataset import FrameSet
-from seqcls.engines import answers, open_engine
+from seqcls.engines import Engine, answers, open_engine
 from seqcls.engines.base import needs
+from seqcls.engines.proven_twin import logits
 from seqcls.errors import ModelError, UsageError
-from seqcls.files import require_free, require_writable
+from seqcls.files import on_disk, require_free, require_writable
 from seqcls.files.json_text import write_json
 from seqcls.files.temporaries import temporary_folder
 from seqcls.models.file import ModelHeader, Tensors, read_model
 from seqcls.models.folded import network
+from seqcls.models.twin import Proof, file_digest
 from seqcls.novelty import LIMIT
 from seqcls.text.wording import count_of
 
@@ -30,6 +34,10 @@ SUFFIXES = {"openvino": ".xml", "onnx": ".onnx"}
 PRECISIONS = ("fp32", "fp16", "int8")
 #: Frames to compare on; more change nothing but the time.
 COMPARE_ON = 2000
+#: For a training's twin: enough to tell, and a small part of any training's time.
+QUICK_COMPARE_ON, QUICK_CALIBRATION = 600, 48
+#: Images by which speeds are compared, and how often.
+_TIMED, _TIMES = 8, 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +85,11 @@ def convert(
     frames: FrameSet | None = None,
     overwrite: bool = False,
     on_step: Callable[[str], None] = lambda what: None,
+    quick: bool = False,
 ) -> Parity:
     """Write ``out``, and beside it the report NAME.xml.parity.json; the comparison. frames: of the model's geometry.
+    quick: with fewer frames, compared with OpenVINO in float32, and int8 with corrected biases only where it differs
+    by too much without.
 
     The comparison is in the stated precision; what this machine's default adds is reported, and no reason to refuse.
     Nothing is written where the outputs differ by more than ``options`` allow: ModelError says by how much. Raises also
@@ -92,21 +103,28 @@ def convert(
     header, tensors = read_model(model)
     if frames is not None:
         frames = frames.of_organs(header.organs)
+    most = QUICK_COMPARE_ON if quick else COMPARE_ON
+    images = None
+    if frames is not None and options.precision == "int8":
+        images = calibration_images(frames, QUICK_CALIBRATION if quick else None)
     with temporary_folder(out.parent) as scratch:
         made = scratch / out.name
         on_step(f"converting to {options.target}, {options.precision}")
-        _write(made, header, tensors, options, frames)
+        graph = _write(made, header, tensors, options, images, quick=quick)
         on_step("comparing with the original")
-        parity = _compare(header, tensors, made, options, frames)
+        reference = "openvino" if quick else "torch"
+        parity, engine = _compare(header, tensors, made, options, frames, most, reference)
         if options.precision == "int8" and parity.problems(options.max_drift):
             on_step("the outputs differ by too much: once more with the first layer in float32, which costs speed")
-            _write(made, header, tensors, options, frames, keep_first_layer_fp32=True)
-            parity = _compare(header, tensors, made, options, frames)
+            graph = _write(made, header, tensors, options, images, keep_first_layer_fp32=True)
+            parity, engine = _compare(header, tensors, made, options, frames, most, reference)
         if problems := parity.problems(options.max_drift):
             raise ModelError(
                 f"{out} is not written: {'; '.join(problems)} (on {count_of(parity.frames, f'{parity.origin} frame')});"
                 " calibrate with more frames, or take a higher precision"
             )
+        if options.precision == "int8" and options.target == "openvino":
+            _add_proof(made, graph, model, parity, engine, open_engine((header, tensors), device="cpu", exact=True))
         report = out.with_name(out.name + ".parity.json")
         report.unlink(missing_ok=True)  # it is of the model before
         parts = sorted(scratch.iterdir(), key=lambda part: part.suffix)  # .bin before .xml
@@ -123,41 +141,77 @@ def _write(
     header: ModelHeader,
     tensors: Tensors,
     options: ConvertOptions,
-    frames: FrameSet | None,
+    images: NDArray[np.uint8] | None,
     *,
     keep_first_layer_fp32: bool = False,
-) -> None:
+    quick: bool = False,
+) -> Any:
+    """The graph, as it is written. images: (N, S, S) to calibrate int8 with."""
     library: Any
     if options.target == "openvino":
         with needs("OpenVINO", "pip install openvino"):
             from seqcls.engines import openvino_graph as library
-        quantize = quantize_openvino
+        quantize = partial(quantize_openvino, correct_biases=not quick)
     else:
         with needs("ONNX", "pip install 'seqcls[onnx]'"):
             from seqcls.engines import onnx_graph as library
-        quantize = quantize_onnx
+        quantize = partial(quantize_onnx)
     net = network(header, tensors)
-    if frames is not None and options.precision == "int8":
-        graph = quantize(net, calibration_images(frames), keep_first_layer_fp32=keep_first_layer_fp32)
+    if images is not None:
+        graph = quantize(net, images, keep_first_layer_fp32=keep_first_layer_fp32)
     else:
         graph = library.build(net, options.precision)
     library.write(path, graph, header, options.precision)
+    return graph
+
+
+def _add_proof(path: Path, graph: Any, model: Path, parity: Parity, twin: Engine, itself: Engine) -> None:
+    """Into an int8 model that answers like the original: it may be taken for it, see ``models.twin``."""
+    from seqcls.engines.openvino_graph import write
+
+    images = np.random.default_rng(0).integers(0, 256, (_TIMED, *2 * (twin.header.geometry.size,)), np.uint8)
+    proof = Proof(
+        model=file_digest(on_disk(model)),
+        drift=max(organ.mean for organ in parity.organs),
+        largest=max(organ.largest for organ in parity.organs),
+        compared=parity.compared,
+        times_as_fast=_seconds(itself, images) / max(1e-9, _seconds(twin, images)),
+        logits=tuple(tuple(row) for row in logits(twin).tolist()),
+    )
+    write(path, graph, twin.header, "int8", proof.to_json())
+
+
+def _seconds(engine: Engine, images: NDArray[np.uint8]) -> float:
+    """The least of several times."""
+    took_s = []
+    for _ in range(_TIMES):
+        began_s = time.perf_counter()
+        engine.scores(images)
+        took_s.append(time.perf_counter() - began_s)
+    return min(took_s)
 
 
 def _compare(
-    header: ModelHeader, tensors: Tensors, made: Path, options: ConvertOptions, frames: FrameSet | None
-) -> Parity:
-    reference = open_engine((header, tensors), engine="torch", device="cpu", precision="fp32")
+    header: ModelHeader,
+    tensors: Tensors,
+    made: Path,
+    options: ConvertOptions,
+    frames: FrameSet | None,
+    most: int,
+    library: str,
+) -> tuple[Parity, Engine]:
+    """And the converted model's engine."""
+    reference = open_engine((header, tensors), engine=library, device="cpu", precision="fp32")
     converted = open_engine(made, precision="int8" if options.precision == "int8" else "fp32")
     default = converted if options.precision == "int8" else open_engine(made)
-    images, shown, origin = _compared(header, frames)
+    images, shown, origin = _compared(header, frames, most)
     before, after = answers(reference, images), answers(converted, images)
     organs = len(header.organs)
     unlike = None
     if header.novelty is not None:
         unlike = float(np.mean(before[:, -1] >= LIMIT)), float(np.mean(after[:, -1] >= LIMIT))
     after = after[:, :organs]
-    return parity_report(
+    parity = parity_report(
         header,
         before[:, :organs],
         after,
@@ -167,10 +221,13 @@ def _compare(
         frames=shown,
         unlike=unlike,
     )
+    return parity, converted
 
 
-def _compared(header: ModelHeader, frames: FrameSet | None) -> tuple[NDArray[np.uint8], FrameSet | None, Origin]:
-    """Frames held out, in whole clips up to about COMPARE_ON; else frames trained on; else random images."""
+def _compared(
+    header: ModelHeader, frames: FrameSet | None, most: int
+) -> tuple[NDArray[np.uint8], FrameSet | None, Origin]:
+    """Frames held out, in whole clips up to about ``most``; else frames trained on; else random images."""
     if frames is None:
         size = header.geometry.size
         draws = np.random.default_rng(0)
@@ -182,8 +239,8 @@ def _compared(header: ModelHeader, frames: FrameSet | None) -> tuple[NDArray[np.
     origin: Origin = "validation" if len(rows) else "training"
     rows = rows if len(rows) else np.arange(len(frames.images))
     names, counts = np.unique(frames.clip[rows], return_counts=True)
-    kept = names[np.cumsum(counts) - counts < COMPARE_ON]
-    rows = rows[np.isin(frames.clip[rows], kept)]
+    kept = names[np.cumsum(counts) - counts < most]
+    rows = rows[np.isin(frames.clip[rows], kept)][: 2 * most]  # of a very long one the beginning
     arrays = ("images", "targets", "mask", "clip", "patient", "split", "time_s")
     shown = replace(frames, **{name: getattr(frames, name)[rows] for name in arrays})
     return shown.images, shown, origin

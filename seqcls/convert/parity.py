@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -14,6 +14,7 @@ from seqcls.evaluation.metrics import auroc
 from seqcls.models.file import ModelHeader
 from seqcls.postprocess import RawScores
 from seqcls.reprocess import post_process
+from seqcls.smoothing import SmoothingOptions
 from seqcls.text.wording import count_of
 from seqcls.types import FrameScore, Gap
 
@@ -66,8 +67,18 @@ class Parity:
     converted: str
     default: str
     organs: tuple[OrganParity, ...]
+    untimed: bool = False
+    """Frames of no clip have times: intervals are runs of frames that follow each other by name, none too short."""
     unlike: tuple[float, float] | None = None
     """Share of the frames that are unlike training, before and after; None where the model does not tell."""
+
+    @property
+    def compared(self) -> str:
+        """On what, for a person."""
+        if self.origin == "random":
+            return count_of(self.frames, "random image")
+        what = f"{count_of(self.frames, f'{self.origin} frame')} of {count_of(self.clips, 'clip')}"
+        return f"{what} without times, of which runs of one state were compared" if self.untimed else what
 
     def problems(self, max_drift: float, max_auroc_change: float = 0.002) -> list[str]:
         """Why the converted model must not be used; empty when it may."""
@@ -137,6 +148,7 @@ def parity_report(
         converted=converted,
         default=default,
         organs=tuple(organs),
+        untimed=frames is not None and not np.isfinite(frames.time_s).any(),
         unlike=unlike,
     )
 
@@ -148,12 +160,16 @@ Span = tuple[str, str, float, float]
 def _spans(header: ModelHeader, scores: Floats, frames: FrameSet) -> list[Span]:
     """The present intervals that the header's post-processing finds in the scores of each clip."""
     found: list[Span] = []
+    smoothing, options, times_s = header.smoothing, header.intervals, frames.time_s
+    if not np.isfinite(times_s).any():  # of folders of images: each one follows the one before
+        smoothing, times_s = SmoothingOptions(kind="none"), np.arange(len(times_s), dtype=np.float64)
+        options = tuple(replace(one, min_present_s=0.0, min_absent_s=0.0, pad_s=0.0) for one in options)
     for clip in np.unique(frames.clip):
-        rows = np.flatnonzero((frames.clip == clip) & np.isfinite(frames.time_s))
-        rows = rows[np.argsort(frames.time_s[rows], kind="stable")]
+        rows = np.flatnonzero((frames.clip == clip) & np.isfinite(times_s))
+        rows = rows[np.argsort(times_s[rows], kind="stable")]
         if len(rows) < 2:
             continue
-        time_s = frames.time_s[rows]
+        time_s = times_s[rows]
         step_s, end_s = float(np.median(np.diff(time_s))), float(time_s[0])
         raw = RawScores(header.organs)
         for index, (start_s, own) in enumerate(zip(time_s.tolist(), scores[rows], strict=True)):
@@ -161,7 +177,7 @@ def _spans(header: ModelHeader, scores: Floats, frames: FrameSet) -> list[Span]:
                 raw.add(Gap(end_s, start_s, "not labelled"))
             raw.add(FrameScore(index, start_s, step_s, own))
             end_s = start_s + step_s
-        _, intervals = post_process(raw, header.smoothing, header.intervals, end_s)
+        _, intervals = post_process(raw, smoothing, options, end_s)
         found += [(i.organ, str(clip), i.start_s, i.end_s) for i in intervals if i.state == "present"]
     return found
 

@@ -31,8 +31,13 @@ Images = NDArray[np.uint8]
 CALIBRATION_FRAMES = 300
 
 
-def quantize_openvino(net: Network, images: Images, *, keep_first_layer_fp32: bool = False) -> Any:
+def quantize_openvino(
+    net: Network, images: Images, *, keep_first_layer_fp32: bool = False, correct_biases: bool = True
+) -> Any:
     """An ``ov.Model`` with int8 convolutions, calibrated on (N, S, S). Raises EngineError: NNCF is missing or fails.
+
+    correct_biases: takes a third to two thirds of the time, at 64 and at 224 px, and brings answers a little closer:
+    on 231 phantom frames at 64 px mean |dp| 0.0012 instead of 0.0017.
 
     Ranges are those seen in any image. NNCF's own choice, the mean of every image's range, cuts off what makes the
     images with the organ differ: measured on 976 phantom frames at 224 px, mean |dp| 0.009 instead of 0.002.
@@ -44,7 +49,8 @@ def quantize_openvino(net: Network, images: Images, *, keep_first_layer_fp32: bo
         ranges = advanced.AdvancedQuantizationParameters(
             activations_range_estimator_params=library(
                 "nncf.quantization.range_estimator"
-            ).RangeEstimatorParametersSet.MINMAX
+            ).RangeEstimatorParametersSet.MINMAX,
+            disable_bias_correction=not correct_biases,
         )
         plain = build(net)
         return nncf.quantize(
@@ -95,9 +101,9 @@ def _stems_of_onnx(model: Any) -> list[str]:
     return [node.name for node in convolutions if node.input[0] == convolutions[0].input[0]]
 
 
-def calibration_images(frames: FrameSet) -> Images:
+def calibration_images(frames: FrameSet, most: int | None = None) -> Images:
     """The images (N, S, S) to calibrate with."""
-    return frames.images[calibration_rows(frames, CALIBRATION_FRAMES)]
+    return frames.images[calibration_rows(frames, CALIBRATION_FRAMES if most is None else most)]
 
 
 def calibration_rows(frames: FrameSet, most: int) -> NDArray[np.int64]:

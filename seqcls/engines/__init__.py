@@ -12,11 +12,12 @@ from typing import Any, cast
 
 import numpy as np
 
-from seqcls.engines.base import Engine, Parts, answers, needs
+from seqcls.engines.base import Engine, Parts, answers, needs, test_images
+from seqcls.engines.proven_twin import open_proven_twin
 from seqcls.errors import EngineError, ModelError, UsageError
 from seqcls.files import on_disk
 from seqcls.models.converted import CONVERTED
-from seqcls.models.file import read_model
+from seqcls.models.file import read_header, read_model
 
 __all__ = ["ENGINES", "Engine", "Model", "answers", "choose_engine", "open_engine"]
 
@@ -52,12 +53,15 @@ ENGINES: dict[str, Callable[[Path | Parts, str, str], Engine]] = {
 _ENGINE_OF = {".xml": "openvino", ".onnx": "onnx"}
 
 
-def open_engine(model: Model, *, engine: str = "auto", device: str = "auto", precision: str = "auto") -> Engine:
+def open_engine(
+    model: Model, *, engine: str = "auto", device: str = "auto", precision: str = "auto", exact: bool = False
+) -> Engine:
     """An engine for a model file (.safetensors, .xml, .onnx), or for a header with its tensors.
 
     engine: a key of ``ENGINES`` or ``auto``; device: auto, cpu, cuda, mps; precision: auto, fp32, bf16, fp16, int8.
     The library is told explicitly which precision to compute in; ``auto`` is the fastest here that is safe. The
-    description says what was chosen, and after ``engine="auto"`` why. Raises ModelError for the file, EngineError for
+    description says what was chosen, and after ``engine="auto"`` why. Of a .safetensors, where nothing is stated, that
+    may be its int8 twin, see ``models.twin``; not if ``exact``. Raises ModelError for the file, EngineError for
     the device or library, UsageError for unknown names.
     """
     if engine not in ("auto", *ENGINES):
@@ -66,10 +70,20 @@ def open_engine(model: Model, *, engine: str = "auto", device: str = "auto", pre
     suffix = source.suffix.lower() if isinstance(source, Path) else ""
     if suffix in CONVERTED and engine not in ("auto", _ENGINE_OF[suffix]):
         raise UsageError(f"{source} runs with engine={_ENGINE_OF[suffix]} only; name the .safetensors for {engine}")
-    if isinstance(source, Path) and suffix not in CONVERTED:
-        source = read_model(source)  # a fault of the file is reported before one of the library
     name, why = (_ENGINE_OF[suffix], "") if suffix in CONVERTED else (engine, "")
-    if name == "auto":
+    if isinstance(source, Path) and suffix not in CONVERTED:
+        read_header(source)  # a fault of the file is reported before one of the library
+        if name == "auto":
+            name, why = choose_engine(device)
+            if name == "openvino" and precision == "auto" and not exact:
+                twin, reason = open_proven_twin(source)
+                if twin is not None:
+                    require_answers(twin, source.name)
+                    twin.description += f" ({reason})"  # type: ignore[misc]
+                    return twin
+                why += f"; {reason}" if reason else ""
+        source = read_model(source)
+    elif name == "auto":
         name, why = choose_engine(device)
     if name != "torch" and device not in ("auto", "cpu"):
         raise EngineError(f"seqcls runs {name} on the processor, not on {device}; use device=cpu")
@@ -83,11 +97,7 @@ def open_engine(model: Model, *, engine: str = "auto", device: str = "auto", pre
 def require_answers(engine: Engine, name: str) -> None:
     """Raises ModelError, which begins with ``name``, for a model that gives no number for four images as unlike as can
     be, or is as certain of an organ, to the last bit of float32, for each of them: it would be of any frame."""
-    size = engine.header.geometry.size
-    noise = np.random.default_rng(0).integers(0, 256, (2, size, size), np.uint8)
-    noise[1, : size // 2] //= 8
-    images = np.concatenate([np.zeros((1, size, size), np.uint8), np.full((1, size, size), 255, np.uint8), noise])
-    scores = engine.scores(images)  # (4, K)
+    scores = engine.scores(test_images(engine.header.geometry.size))  # (4, K)
     again = f"in {engine.precision}; train, convert or copy it again"
     if not np.isfinite(scores).any(axis=0).all():
         raise ModelError(f"{name} cannot be used: it gives no number for any image {again}")

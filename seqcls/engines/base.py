@@ -61,6 +61,13 @@ def answers(engine: Engine, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     return engine.scores(images) if engine.header.novelty is None else engine.answers(images)
 
 
+def test_images(size: int) -> NDArray[np.uint8]:
+    """(4, S, S): black, white, noise, and noise that is dark above: as unlike as images can be."""
+    noise = np.random.default_rng(0).integers(0, 256, (2, size, size), np.uint8)
+    noise[1, : size // 2] //= 8
+    return np.concatenate([np.zeros((1, size, size), np.uint8), np.full((1, size, size), 255, np.uint8), noise])
+
+
 def require_images(images: NDArray[Any], size: int) -> None:
     """Raise EngineError unless ``images`` is (N, size, size) uint8."""
     if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != (size, size):

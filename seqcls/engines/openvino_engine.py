@@ -32,10 +32,12 @@ class OpenVINOEngine(PerImageEngine):
 
     def __init__(self, model: Path | Parts, precision: str = "auto") -> None:
         if isinstance(model, Path):
-            graph, header, kept = read(model)
+            graph, header, notes = read(model)
         else:
-            graph, header, kept = build(network(*model)), model[0], "fp32"
-        precision = _choose(settle_int8(precision, kept, "OpenVINO"))
+            graph, header, notes = build(network(*model)), model[0], {"precision": "fp32", "proof": ""}
+        #: See ``models.twin``; empty where the model is none.
+        self.proof = notes["proof"]
+        precision = _choose(settle_int8(precision, notes["precision"], "OpenVINO"))
         spread = partial(forward_of, graph, precision)
         version = ov.get_version().split("-")[0]
         forward = forward_of(graph, precision, streams=processors())

@@ -76,14 +76,18 @@ def build(network: Network, weights: str = "fp32") -> ov.Model:
     return ov.Model(given, [images], "seqcls")
 
 
-def write(path: Path, model: ov.Model, header: ModelHeader, precision: str) -> None:
-    """Write PATH.xml and PATH.bin, each atomically, the weights first. Raises OutputError."""
+def write(path: Path, model: ov.Model, header: ModelHeader, precision: str, proof: str = "") -> None:
+    """Write PATH.xml and PATH.bin, each atomically, the weights first. Raises OutputError.
+
+    ``proof``: see ``models.twin``.
+    """
     weights = path.with_suffix(".bin")
     with atomic_path(weights) as new_weights, atomic_path(path) as new_graph:
         # The first writing is for the weights' digest, which the second puts into the graph.
         ov.serialize(model, new_graph, new_weights)
         digest = hashlib.sha256(new_weights.read_bytes()).hexdigest()
-        for key, value in (("header", header.to_json()), ("precision", precision), ("weights", digest)):
+        notes = {"header": header.to_json(), "precision": precision, "weights": digest, "proof": proof}
+        for key, value in notes.items():
             model.set_rt_info(value, ["seqcls", key])
         ov.serialize(model, new_graph, new_weights)
 
@@ -99,8 +103,11 @@ def core() -> ov.Core:
     return ov.Core()
 
 
-def read(path: Path) -> tuple[ov.Model, ModelHeader, str]:
-    """Graph, header and precision of a .xml with its .bin. Raises ModelError for anything damaged or foreign."""
+def read(path: Path) -> tuple[ov.Model, ModelHeader, dict[str, str]]:
+    """Graph, header and notes, by ``models.converted.KEYS``, of a .xml with its .bin.
+
+    Raises ModelError for anything damaged or foreign.
+    """
     graph = read_bytes(path, MAX_GRAPH_BYTES)
     net = ir_net(graph, path)
     notes = ir_notes_of(net, path)
@@ -116,7 +123,7 @@ def read(path: Path) -> tuple[ov.Model, ModelHeader, str]:
         raise ModelError(f"{path} is damaged ({one_line(error)}); convert or copy it again") from error
     if problem := _misfit(model, header):
         raise ModelError(f"{path} cannot be used: {problem}; make it with `seqcls convert`")
-    return model, header, notes["precision"]
+    return model, header, notes
 
 
 def _misfit(model: ov.Model, header: ModelHeader) -> str:

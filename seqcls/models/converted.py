@@ -6,6 +6,7 @@ lies in metadata_props under keys that begin with ``seqcls_``. Both carry
     header      the JSON of ``ModelHeader``
     precision   fp32, fp16 or int8: what the weights were converted to
     weights     IR only: SHA-256 of the .bin, because two files are easily mixed up
+    proof       int8 in IR only: how it compares with the model it was made from, see ``models.twin``
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from seqcls.third_party import library
 #: ResNet-18 in float32 has 45 MB of weights, which are bounded for each network; its graph, quantised, 0.2 MB.
 MAX_GRAPH_BYTES = 8 << 20
 MAX_WEIGHT_BYTES = 64 << 20
-KEYS = ("header", "precision", "weights")
+KEYS = ("header", "precision", "weights", "proof")
 CONVERTED = (".xml", ".onnx")
 
 

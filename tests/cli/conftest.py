@@ -33,6 +33,12 @@ def seqcls(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, 
     return run
 
 
+@pytest.fixture(autouse=True)
+def no_twins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training ends without its int8 twin, which takes longer than all else: tests/convert/test_make_twin.py has it."""
+    monkeypatch.setattr("seqcls.convert.make_twin.make_twin", lambda *_: (None, "no twin in this test"))
+
+
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> str:
     """A model file's name; whatever is loaded, brightness is the classifier and "node" the organ. Clips are decoded in
