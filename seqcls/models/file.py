@@ -15,8 +15,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from seqcls.errors import ModelError, SeqclsError, UsageError, one_line
 from seqcls.files import atomic_path, on_disk
@@ -206,6 +204,8 @@ def write_model(path: str | Path, header: ModelHeader, tensors: Mapping[str, NDA
     stored = {name: np.ascontiguousarray(tensor, dtype=np.float32) for name, tensor in tensors.items()}
     if problem := misfit(stored, len(header.organs), header.network_count):
         raise ModelError(f"refusing to write {path}: {problem}")
+    from safetensors.numpy import save  # a run with a converted model needs none of it
+
     content = save(stored, metadata={KEY: header.to_json()})
     if (length := int.from_bytes(content[:8], "little")) > MAX_TABLE_BYTES:
         raise ModelError(
@@ -258,6 +258,8 @@ def _read(path: Path, *, with_tensors: bool) -> tuple[ModelHeader, Tensors]:
             f"{path} may be a pickle, which can run code and is never loaded as a model; "
             f"`seqcls train --weights {path.name} --import-pickle` takes its weights over"
         )
+    from safetensors import SafetensorError, safe_open  # a converted model is none
+
     try:
         texts, entries = read_table(path)
         text = texts.get(KEY)
