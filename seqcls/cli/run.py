@@ -229,7 +229,9 @@ def run(
                     overwrite=overwrite,
                 )
                 if many:
-                    code = run_archive(asked, found, result_options(asked, path, precision, each), archive)
+                    code = run_archive(
+                        asked, found, result_options(asked, path, precision=precision, exact=exact, each=each), archive
+                    )
                 else:
                     code = run_clip(asked, found, folders[0])
         if code:

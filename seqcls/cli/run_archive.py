@@ -82,7 +82,7 @@ def is_archive(output: Path | None, found: Findings) -> bool:
     return len(found.sources) > 1 or (output is not None and bool(found.sources) and (output / MANIFEST).is_file())
 
 
-def result_options(run: ClipRun, model: Path, precision: str, each: bool | None) -> dict[str, Any]:
+def result_options(run: ClipRun, model: Path, *, precision: str, exact: bool, each: bool | None) -> dict[str, Any]:
     """What besides the clips decides the results, by what a person calls it. The engine may be another, as for a live
     run that goes on."""
     from seqcls.journal.same_run import layouts_digest
@@ -93,6 +93,7 @@ def result_options(run: ClipRun, model: Path, precision: str, each: bool | None)
         "model": scoring_digest(model, header),
         "organs": list(used.organs),
         "precision": precision,
+        "--exact": exact,
         "smoothing": asdict(used.smoothing),
         "thresholds or durations": [asdict(one) for one in used.intervals],
         "gate": asdict(used.gate),

@@ -83,6 +83,7 @@ def test_the_same_command_again_does_what_is_missing_and_nothing_twice(
     changed = seqcls(*command)
     assert changed.code == 1 and rows()["b.mp4"][0] == "failed" and "delete b/ in the output" in one_line(changed)
     read.clear()
+    assert "results of another run (another --exact)" in seqcls(*command, "--exact").err
     assert seqcls(*command, "--overwrite").code == 0 and sorted(set(read)) == ["a.mp4", "b.mp4", "e.mp4", "p/c.mp4"]
 
 
