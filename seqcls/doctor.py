@@ -40,6 +40,8 @@ OPTIONAL = {
     "nncf": ("", "pip install 'seqcls[int8]'", "int8 models"),
     "pandas": ("", "pip install 'seqcls[tables]'", "DataFrames"),
     "pyarrow": ("", "pip install 'seqcls[tables]'", "Parquet"),
+    "fsspec": ("", "pip install 'seqcls[cloud]'", "clips in object stores"),
+    "s3fs": ("", "pip install 'seqcls[cloud]'", "clips in S3"),
     "ray": ("", "pip install 'seqcls[cluster]'", "--workers ray"),
     "duckdb": ("", "pip install 'seqcls[archive]'", "seqcls find"),
     "opentimelineio": ("opentimelineio", "pip install 'seqcls[editing]'", "timelines of video editors"),

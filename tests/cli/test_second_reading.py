@@ -51,8 +51,8 @@ def test_a_person_s_clip_among_the_cuts_is_kept(seqcls: Seqcls, model: str, tmp_
 
 
 def test_of_several_clips_each_has_its_own(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
-    for name in "ab":
-        bright_clip(tmp_path / f"clips/{name}.mp4", [True] * 8)
+    for length, name in enumerate("ab", 8):  # of two that hold the same one would stand for both
+        bright_clip(tmp_path / f"clips/{name}.mp4", [True] * length)
     assert seqcls("run", "clips", "-m", model, "-o", "out", "--overlay").code == 0
     written = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("overlay.mp4"))
     assert written == ["out/a/overlay.mp4", "out/b/overlay.mp4"]
