@@ -94,8 +94,11 @@ def test_intervals_are_those_of_the_sweep_offline(play: Play, tmp_path: Path) ->
         live, numbers = watched(url, tmp_path / "run.journal", len(sweep.pictures))
     last = len(sweep.pictures) - 1
     assert numbers[: last + 1] == list(range(last + 1)), "every picture came, in order"
-    expected = offline()
-    assert stretches(live, numbers, last) == stretches(expected, range(last + 1), last)
+    found, expected = stretches(live, numbers, last), stretches(offline(), range(last + 1), last)
+    assert [one[:2] for one in found] == [one[:2] for one in expected]
+    # Times are those of arrival until the sender's clock is trusted: on a busy machine an edge may move by a picture.
+    edges, meant = ([one[2:] for one in each] for each in (found, expected))
+    assert np.abs(np.subtract(edges, meant)).max() <= 1, (found, expected)
     # By the clock: a picture arrives when it is sent, give or take what a busy machine needs.
     first_s = live.scores.time_s[0]
     late_s = live.scores.time_s[: last + 1] - first_s - np.arange(last + 1) / RATE_HZ
