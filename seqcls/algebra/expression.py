@@ -20,6 +20,8 @@ from seqcls.files import same_name
 
 #: Parentheses and nots inside each other.
 MAX_DEPTH = 50
+#: Words between organs: the tree grows deeper by one with each, and is walked by recursion.
+MAX_JOINS = 300
 _WORDS = ("and", "or", "not", "before", "during")
 _QUOTED = r"""\s*(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)'|"""
 _TOKEN = re.compile(_QUOTED + r"""(?P<mark>[()])|(?P<word>[^\s()"']+))""")
@@ -93,7 +95,7 @@ class _Parser:
     def __init__(self, text: str, organs: Sequence[str], facts: Mapping[str, Fact] | None = None) -> None:
         self._text, self._organs, self._facts, self._depth = text, organs, facts, 0
         self._tokens = self._split(_TOKEN if facts is None else _TOKEN_OF_SEARCH)
-        self._at = 0
+        self._at = self._joins = 0
 
     def parse(self) -> Tree:
         made = self._binary(0)
@@ -147,6 +149,9 @@ class _Parser:
         made = self._binary(level + 1)
         while self._next_is(*_LEVELS[level]):
             token = self._take("")
+            self._joins += 1
+            if self._joins > MAX_JOINS:
+                self._fail(f"more than {MAX_JOINS} organs or conditions are joined", token)
             made = (token.kind, made, self._binary(level + 1))
             if token.kind in ("before", "during") and is_condition(made):
                 self._fail(f"{token.text!r} stands between organs, not between comparisons", token)

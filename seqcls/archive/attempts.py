@@ -42,7 +42,7 @@ class Failed:
 class AttemptLog:
     """What was begun and what has failed, in this run and those before it. Close it in any case.
 
-    Raises OutputError where it cannot be written.
+    Raises OutputError where it cannot be read or written.
     """
 
     def __init__(self, root: Path) -> None:
@@ -55,10 +55,15 @@ class AttemptLog:
         self._read()
 
     def _read(self) -> None:
-        with suppress(FileNotFoundError), open_regular(self._path) as lines:
-            while line := lines.readline(_MAX_LINE):
-                with suppress(ValueError, KeyError, TypeError, AttributeError):  # half a line, where a program died
-                    self._take(json.loads(line))
+        try:
+            with open_regular(self._path) as lines:
+                while line := lines.readline(_MAX_LINE):
+                    with suppress(ValueError, KeyError, TypeError, AttributeError):  # half a line, where a program died
+                        self._take(json.loads(line))
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise OutputError(f"cannot read {self._path}: {one_line(error)}; move it away") from error
 
     def _take(self, line: dict[str, str]) -> None:
         path, event = str(line["path"]), line["event"]

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.timelines import GLYPHS, drawn, timeline
 
-from seqcls.algebra.expression import MAX_DEPTH
+from seqcls.algebra.expression import MAX_DEPTH, MAX_JOINS, parsed_search
 from seqcls.algebra.logic import before, during
 from seqcls.algebra.where import require_expressions, where
 from seqcls.errors import DataError, UsageError
@@ -154,6 +154,12 @@ def test_what_is_no_expression_is_refused(expression: str, words: str) -> None:
     assert words in str(refused.value)
     with pytest.raises(UsageError):
         require_expressions([expression], base.organs)
+
+
+def test_more_than_the_recursion_holds_is_refused_with_a_reason() -> None:
+    parsed_search("a or " * MAX_JOINS + "a", ["a"], {})
+    with pytest.raises(UsageError, match=r"more than 300 organs or conditions are joined"):
+        parsed_search("a or " * (MAX_JOINS + 1) + "a", ["a"], {})
 
 
 def test_a_replay_decides_them_anew() -> None:

@@ -157,3 +157,9 @@ def test_lines_of_others_are_passed_over(tmp_path: Path) -> None:
         '[]\n3\n{"event": "failed"}\n' + json.dumps({"event": "begun", "path": "a"}) + "\n"
     )
     assert AttemptLog(tmp_path).died == {"a"}
+
+
+def test_a_log_that_cannot_be_read_ends_the_run_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / ATTEMPTS).mkdir()
+    with pytest.raises(OutputError, match=r"cannot read .*attempts\.jsonl: it is a folder; move it away"):
+        AttemptLog(tmp_path)
