@@ -71,17 +71,34 @@ class Asked:
 
 
 def labels(asked: Sequence[Asked]) -> list[tuple[str, ...]]:
-    """What stands in front of the paths of each: as many of the last parts of its name as tell it from the others.
+    """What stands in front of the paths of each: as many of the last parts of its name as tell it from the others, and
+    no more, because the parts in front may be private.
 
     Nothing for the only folder; the name alone for the only file.
     """
     names = [one.parts() for one in asked]
     if len(set(names)) == 1:
         return [() if asked[0].is_folder else names[0][-1:]] * len(names)
-    count = 1
-    while len({name[-count:] for name in names}) < len(set(names)):
+    lengths: dict[tuple[str, ...], int] = {}
+    alike, count = set(names), 0
+    while alike:
         count += 1
-    return [name[-count:] for name in names]
+        ends = Counter(name[-count:] for name in set(names))
+        lengths |= {name: count for name in alike if ends[name[-count:]] == 1}
+        alike -= lengths.keys()
+    while True:  # else a path below one label could be that of another
+        shown = {name[-length:]: name for name, length in lengths.items()}
+        begun = [
+            (shown[label[:end]], shown[label])
+            for label in shown
+            for end in range(1, len(label))
+            if label[:end] in shown
+        ]
+        either = (next((name for name in pair if lengths[name] < len(name)), None) for pair in begun)
+        longer = {name: lengths[name] + 1 for name in either if name is not None}
+        if not longer:
+            return [name[-lengths[name] :] for name in names]
+        lengths |= longer
 
 
 def in_series(sources: Sequence[FoundSource]) -> list[FoundSource]:
