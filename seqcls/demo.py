@@ -55,7 +55,7 @@ class DemoOptions:
     sweeps: SweepOptions = field(default_factory=lambda: TRAINING)
     unseen: SweepOptions = field(default_factory=lambda: SweepOptions(patient=UNSEEN))
     size: int = 64
-    epochs: int = 6
+    epochs: int = 5
     samples_per_epoch: int = 832
     validation: float = 0.1
     precision: str = "auto"
