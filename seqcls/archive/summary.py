@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 
 from seqcls.archive.commit import Commit, read_commit
@@ -19,15 +19,23 @@ COLUMNS = ("path", "folder", "status", "reason", "duration_s", "coverage", "warn
 #: What stands before the name of an organ, so that no organ is called like another column.
 SECONDS = "seconds_"
 _NOT_YET = "not done yet: the same command does it"
+_NOT_ASKED = "not among the clips of this run, and without results of its kind"
 
 
 def write_summary(
-    root: Path, manifest: Manifest, failed: Mapping[str, str], *, not_reached: str = "", reason: str = _NOT_YET
+    root: Path,
+    manifest: Manifest,
+    failed: Mapping[str, str],
+    *,
+    not_reached: str = "",
+    reason: str = _NOT_YET,
+    asked: Container[str] | None = None,
 ) -> Counter[str]:
     """Both tables, atomically; returns how many clips have each status, are "partly unknown" and "with warnings".
 
     ``failed``: the reasons, by the clips' paths. ``not_reached``: the status of clips that have neither results nor a
-    reason, interrupted by default; ``reason``: theirs. Raises OutputError.
+    reason, interrupted by default; ``reason``: theirs. ``asked``: the paths of the clips of this run; None for all.
+    Raises OutputError.
     """
     organs: dict[str, None] = {}
     rows: list[tuple[list[str], Mapping[str, float]]] = []
@@ -43,7 +51,9 @@ def write_summary(
             counts["partly unknown"] += commit.coverage < 1
             counts["with warnings"] += bool(commit.warnings)
         else:
-            row, seconds = _missing(entry, failed, not_reached or "interrupted", reason), {}
+            gone = asked is not None and entry.path not in asked
+            left = ("skipped", _NOT_ASKED) if gone else (not_reached or "interrupted", reason)
+            row, seconds = _missing(entry, failed, *left), {}
         rows.append((row, seconds))
         counts[row[2]] += 1
     _write_intervals(root, folders)

@@ -124,6 +124,7 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
     named = sources if run.names is None else [run.names.source(each) for each in sources]
     with console.progress("looking at clips", len(sources), "clips") as advance:
         units = listed(sources, named, before, on_clip=advance)
+    units = units if run.overwrite else _known_by_other_names(root, units, before)
     manifest = _empty(options) if before is None or before.differences(options) else before
     manifest = replace(manifest, entries=with_earlier(units, before))
     _sweep(root, manifest.entries)
@@ -177,7 +178,8 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
         left = {"not_reached": "skipped", "reason": f"not run: {outcome.failed} clips failed before (--max-errors)"}
         entries = [one for one in manifest.entries if asked.shard is None or asked.shard.takes(one.path)]
         ours = replace(manifest, entries=tuple(entries))
-        counts = write_summary(root, ours, failed, **(left if outcome.stopped_by_errors else {}))
+        shown_now = {unit.entry.path for unit in own}
+        counts = write_summary(root, ours, failed, asked=shown_now, **(left if outcome.stopped_by_errors else {}))
     if run.pages is not None:
         _write_index(run, ours, failed)
     done = sum(counts[status] for status in ("done", "truncated", "damaged"))
@@ -247,6 +249,26 @@ def _outside_of_results(root: Path, found: Findings) -> list[FoundSource]:
         if not is_result(parents[parent]):
             kept.append(source)
     return kept
+
+
+def _known_by_other_names(root: Path, units: Sequence[Unit], before: Manifest | None) -> list[Unit]:
+    """A clip's path is as short as tells it from the others, so more clips may make it longer: what was done under the
+    shorter one stands for it, and nothing is done or counted twice."""
+    from seqcls.archive.commit import read_commit
+
+    known = {} if before is None else {entry.path: entry for entry in before.entries}
+    asked = {unit.entry.path for unit in units}
+    gone = {(one.content, one.stamp): one for one in known.values() if one.path not in asked and not one.same_as}
+    found = []
+    for unit in units:
+        entry, own = unit.entry, known.get(unit.entry.path)
+        other = gone.get((entry.content, entry.stamp)) if entry.content and entry.stamp and not entry.same_as else None
+        if other is not None and (own is None or own.same_as):
+            commit = read_commit(root / other.folder)
+            if commit is not None and commit.is_whole and commit.content == entry.content:
+                unit = replace(unit, entry=replace(entry, same_as=other.path))
+        found.append(unit)
+    return found
 
 
 def _sweep(root: Path, entries: Sequence[Entry]) -> None:

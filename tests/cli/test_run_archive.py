@@ -169,3 +169,24 @@ def test_parts_on_several_machines_are_together_one_run(seqcls: Seqcls, model: s
     assert parts == {name: data for name, data in whole.items() if "/" in name} and part_rows == whole_rows
     wrong = seqcls("run", "clips", "-m", model, "-o", "out", "--shard", "3/2")
     assert wrong.code == 2 and "--shard 3/2: the part is from 1 to the number of parts" in one_line(wrong)
+
+
+def test_more_clips_may_lengthen_the_names_of_those_before(seqcls: Seqcls, model: str, read: list[str]) -> None:
+    """They are not run again, nor counted twice."""
+    for length, name in enumerate(("p1/a", "p2/b", "p3/a"), 4):
+        bright_clip(Path(f"{name}.mp4"), [True] * length)
+    Path("list.txt").write_text("p1/a.mp4\np2/b.mp4\n", encoding="utf-8")
+    command = ("run", "@list.txt", "-m", model, "-o", "out")
+    assert seqcls(*command).code == 0 and sorted(rows()) == ["a.mp4", "b.mp4"]
+    read.clear()
+    Path("list.txt").write_text("p1/a.mp4\np2/b.mp4\np3/a.mp4\n", encoding="utf-8")
+    for again in (False, True):
+        assert seqcls(*command).code == 0
+        assert {path: status for path, (status, _) in rows().items()} == {
+            "p1/a.mp4": "skipped", "b.mp4": "done", "p3/a.mp4": "done", "a.mp4": "done",
+        }, again  # fmt: skip
+        assert read == ["p3/a.mp4"]
+    Path("list.txt").write_text("p2/b.mp4\np3/a.mp4\n", encoding="utf-8")
+    assert seqcls("run", "@list.txt", "-m", model, "-o", "out", "--overwrite", "--where", "x = not node").code == 0
+    gone = ("skipped", "not among the clips of this run, and without results of its kind")
+    assert rows()["p1/a.mp4"][0] == "skipped" and gone in rows().values(), rows()
