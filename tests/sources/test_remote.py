@@ -64,7 +64,7 @@ def test_what_lies_below_an_address_is_found_by_name_and_read_from_a_copy_that_g
     assert list(tmp_path.iterdir()) == []
     assert [one.path for one in expand(["s3://clips/x/a.mp4", "s3://clips/x/p", str(clip)]).sources] == [
         "x/a.mp4",
-        "x/p/c.mp4",
+        "p/c.mp4",
         f"{clip.parent.name}/a.mp4",
     ]
 
