@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from support.scenes import pixels
 from torch import Tensor, nn
 
 from seqcls.models import file
-from seqcls.models.file import ModelHeader
+from seqcls.models.file import ModelHeader, Tensors
 from seqcls.models.resnet import GrayResNet
 from seqcls.models.untrained import random_model
 
@@ -58,8 +58,12 @@ def stand_in(setattr: Callable[[str, Any], None]) -> None:
     has learnt nothing. ``setattr``: of a MonkeyPatch, or one that lasts."""
     write = file.write_model
 
-    def write_model(path: Path, header: ModelHeader, _tensors: object) -> None:
-        write(path, header, random_model(organs=header.organs)[1])
+    def write_model(path: Path, header: ModelHeader, tensors: Tensors) -> None:
+        if not header.networks:  # a mean is of those that were written before
+            tensors = random_model(organs=header.organs)[1]
+            options = cast("dict[str, int]", header.training["options"])
+            tensors["fc.bias"] += options["seed"]  # other seeds, other weights
+        write(path, header, tensors)
 
     setattr("seqcls.training.train.build", build)
     setattr("seqcls.training.crossvalidation.GrayResNet", lambda outputs, **_: TinyNetwork(outputs))
