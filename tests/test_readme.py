@@ -72,7 +72,9 @@ def test_the_commands_run_in_order(
     monkeypatch.delenv("SEQCLS_MODEL", raising=False)
     monkeypatch.setattr("seqcls.cli.review.stops_cleanly", lambda: nullcontext(lambda: True))  # as after Ctrl-C
     monkeypatch.setattr("seqcls.training.operating_search.MIN_EVENTS", 3)  # its clips are few
-    monkeypatch.setattr("seqcls.convert.make_twin.make_twin", lambda *_: (None, "no twin in this test"))  # it takes long
+    monkeypatch.setattr(
+        "seqcls.convert.make_twin.make_twin", lambda *_: (None, "no twin in this test")
+    )  # it takes long
     ran = []
     for command in commands():
         made = command[command.index("-o") + 1] if command[1] in ("extract", "train") else None
