@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from seqcls.errors import SeqclsError, UsageError
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from seqcls.archive.attempts import Pass
     from seqcls.archive.cluster import Reply
     from seqcls.archive.manifest import Unit
+    from seqcls.cli.clip_work import ClipWork
     from seqcls.engines.base import Engine
 
 _RAY = "ray"
@@ -43,10 +44,10 @@ def cluster_options(text: str | None, opening: Callable[[], Engine], device: str
 
 
 @contextmanager
-def passes(options: ClusterOptions, work: Any) -> Iterator[tuple[Pass, Pass]]:
+def passes(options: ClusterOptions, work: ClipWork) -> Iterator[tuple[Pass, Pass]]:
     """Both attempts at a clip: many at a time, and alone, by a worker of its own.
 
-    ``work``: of ``run_archive``, picklable but for its engine.
+    ``work``: ``ClipWork``, picklable but for its engine.
     """
     from seqcls.archive.cluster import RayWorkers, worked
 
@@ -56,8 +57,8 @@ def passes(options: ClusterOptions, work: Any) -> Iterator[tuple[Pass, Pass]]:
         yield partial(worked, workers), partial(worked, workers, size=1)
 
 
-def _build(work: Any, opening: Callable[[], Engine], folder: str) -> Callable[[Unit], Reply]:
-    """In a worker: what does one clip there as ``run_archive`` does here."""
+def _build(work: ClipWork, opening: Callable[[], Engine], folder: str) -> Callable[[Unit], Reply]:
+    """In a worker: what does one clip there as ``clip_work`` does here."""
     from seqcls.sources.isolated import DecoderPool
 
     with suppress(OSError):  # on another machine, where paths have to be whole ones
@@ -66,7 +67,7 @@ def _build(work: Any, opening: Callable[[], Engine], folder: str) -> Callable[[U
     return partial(_do, replace(work, run=run))
 
 
-def _do(work: Any, unit: Unit) -> Reply:
+def _do(work: ClipWork, unit: Unit) -> Reply:
     from seqcls.archive.cluster import Reply
 
     try:

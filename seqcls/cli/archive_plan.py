@@ -1,0 +1,155 @@
+"""What a run of many clips finds done already, and what is to be done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seqcls.cli import console
+from seqcls.errors import OutputError
+from seqcls.text.wording import count_of
+
+if TYPE_CHECKING:
+    from seqcls.archive.attempts import AttemptLog
+    from seqcls.archive.manifest import Entry, Manifest, Unit
+    from seqcls.archive.shard import Shard
+    from seqcls.cli.run_clips import ClipRun
+    from seqcls.sources.found import Findings, FoundSource
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done, and what is not."""
+
+    todo: list[Unit]
+    last: list[Unit]
+    """Clips that a program was reading when it died."""
+    replaces: set[str]
+    """Of which clips the results that are there may be replaced."""
+    changed: dict[str, str]
+    """Clips that cannot be done, each with the reason."""
+    done: int
+    set_aside: int
+
+
+def outside_of_results(root: Path, found: Findings) -> list[FoundSource]:
+    """Without clips that an earlier run has made: the output may lie inside of the input."""
+    from seqcls.archive.commit import COMMIT
+
+    place = root.resolve()
+    committed: dict[Path, bool] = {}
+
+    def is_result(folder: Path) -> bool:
+        if folder == place or not folder.is_relative_to(place):
+            return False
+        if folder not in committed:
+            committed[folder] = (folder / COMMIT).is_file() or is_result(folder.parent)
+        return committed[folder]
+
+    kept = []
+    parents: dict[Path, Path] = {}
+    for source in found.sources:
+        parent = Path(source.spec).parent
+        if parent not in parents:
+            parents[parent] = parent.resolve()
+        if not is_result(parents[parent]):
+            kept.append(source)
+    return kept
+
+
+def known_by_other_names(root: Path, units: Sequence[Unit], before: Manifest | None) -> list[Unit]:
+    """A clip's path is as short as tells it from the others, so more clips may make it longer: what was done under the
+    shorter one stands for it, and nothing is done or counted twice."""
+    from seqcls.archive.commit import read_commit
+
+    known = {} if before is None else {entry.path: entry for entry in before.entries}
+    asked = {unit.entry.path for unit in units}
+    gone = {(one.content, one.stamp): one for one in known.values() if one.path not in asked and not one.same_as}
+    found = []
+    for unit in units:
+        entry, own = unit.entry, known.get(unit.entry.path)
+        other = gone.get((entry.content, entry.stamp)) if entry.content and entry.stamp and not entry.same_as else None
+        if other is not None and (own is None or own.same_as):
+            commit = read_commit(root / other.folder)
+            if commit is not None and commit.is_whole and commit.content == entry.content:
+                unit = replace(unit, entry=replace(entry, same_as=other.path))
+        found.append(unit)
+    return found
+
+
+def sweep_folders(root: Path, entries: Sequence[Entry]) -> None:
+    """What a killed run left; a folder that it was about to replace comes back."""
+    from seqcls.files.temporaries import sweep
+
+    for folder in {(root / entry.folder).parent for entry in entries}:
+        sweep(folder)
+
+
+def planned(
+    run: ClipRun, units: Sequence[Unit], manifest: Manifest, log: AttemptLog, *, verify: bool, retry: bool
+) -> Plan:
+    """Raises OutputError where results of another kind stand in the place of a clip's."""
+    from seqcls.archive.commit import fault_of, is_run, read_commit
+
+    plan, runs = Plan([], [], set(), {}, 0, 0), manifest.runs
+    done = set_aside = 0
+    with console.progress("reading results", len(units), "clips") if verify else nullcontext(_silent) as advance:
+        for number, unit in enumerate(units, 1):
+            entry, folder = unit.entry, run.root / unit.entry.folder
+            if entry.same_as:
+                continue
+            commit = read_commit(folder)
+            if run.overwrite:
+                plan.replaces.add(entry.path)
+            elif commit is None:
+                if is_run(folder) and not (folder / "clip.json").exists():
+                    raise OutputError(f"{folder} holds a run already: add overwrite=True, or choose another place")
+                plan.replaces.add(entry.path)
+            elif commit.run not in runs or not commit.is_whole:
+                plan.replaces.add(entry.path)
+            elif commit.content != entry.content or commit.path != entry.path:
+                if entry.content:
+                    plan.changed[entry.path] = why = (
+                        f"has changed since its results were written: delete {entry.folder}/ in the output, or add"
+                        " --overwrite"
+                    )
+                    console.fail(f"{entry.path}: {why}")
+                else:  # it cannot be read now, but was: its results stand
+                    done += 1
+                continue
+            elif verify and (fault := fault_of(folder, commit)):
+                console.warn(f"{entry.path}: {fault}; it is done again")
+                plan.replaces.add(entry.path)
+            else:
+                done += 1
+                advance(number)
+                continue
+            if log.is_set_aside(entry, runs) and not retry and not run.overwrite:
+                set_aside += 1
+                console.fail(
+                    f"{entry.path}: failed twice before ({log.failed[entry.path].reason}); --retry tries it again"
+                )
+            else:
+                (plan.last if entry.path in log.died else plan.todo).append(unit)
+            advance(number)
+    return replace(plan, done=done, set_aside=set_aside)
+
+
+def tell(plan: Plan, clips: int, same: int, shard: Shard | None) -> None:
+    facts = (
+        (plan.done, "done already"),
+        (same, "that hold the same as others"),
+        (plan.set_aside, "that failed before"),
+        (len(plan.last), "that a program was reading when it ended"),
+    )
+    shown = "".join(f", {count} {what}" for count, what in facts if count)
+    if shown or shard is not None:
+        part = "" if shard is None else f" in part {shard}"
+        console.notify(f"{count_of(clips, 'clip')}{part}: {len(plan.todo) + len(plan.last)} to do{shown}")
+
+
+def _silent(_: int) -> None:
+    pass
