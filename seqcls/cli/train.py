@@ -222,7 +222,8 @@ def load(
     split: Split | None = None,
 ) -> FrameSet:
     """Frames from a folder or straight from clips, with warnings about what a person should know of them."""
-    from seqcls.datasets.dataset import LEFT_OUT, frames_from_clips, load_frames, with_split
+    from seqcls.datasets.dataset import LEFT_OUT, frames_from_clips, load_frames
+    from seqcls.datasets.kept_split import with_split
     from seqcls.geometry import Geometry
 
     geometry = Geometry(size=size, layouts=layouts)

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from seqcls.errors import SeqclsError, UsageError
 
@@ -51,7 +51,9 @@ def passes(options: ClusterOptions, work: ClipWork) -> Iterator[tuple[Pass, Pass
     """
     from seqcls.archive.cluster import RayWorkers, worked
 
-    lean = replace(work, run=replace(work.run, detector=replace(work.run.detector, engine=None), pool=None))
+    lean = replace(
+        work, run=replace(work.run, detector=replace(work.run.detector, engine=cast("Engine", None)), pool=None)
+    )
     build = partial(_build, lean, options.opening, str(Path.cwd()))
     with closing(RayWorkers(build, options.address, options.gpus)) as workers:
         yield partial(worked, workers), partial(worked, workers, size=1)

@@ -29,10 +29,11 @@ from seqcls.datasets.frame_table import (
     read_tree,
     require_both_states,
 )
+from seqcls.datasets.kept_split import with_split, with_split_beside
 from seqcls.datasets.labelled_frames import LabelledClip, groups_of
 from seqcls.datasets.labels import ClipLabels
 from seqcls.datasets.split import hold_out
-from seqcls.datasets.split_file import Labelled, Split, read_split
+from seqcls.datasets.split_file import Split
 from seqcls.errors import DataError, SourceError
 from seqcls.files import nfc
 from seqcls.files.named_files import read_regular
@@ -176,19 +177,7 @@ def load_frames(
     )
     made = _frame_set(rows, images, geometry, dataset_hash(rows, root), messages, regions, facts)
     made = replace(made, digests=digests)
-    return _with_split_beside(made, root / SPLIT_FILE) if (root / SPLIT_FILE).is_file() else made
-
-
-def _with_split_beside(frames: FrameSet, path: Path) -> FrameSet:
-    """The frames that ``extract`` cut by a kept split, with that split, where it still says what frames.csv says."""
-    try:
-        found = with_split(frames, read_split(path))
-    except DataError as error:
-        return replace(frames, messages=(*frames.messages, f"the split beside the frames is left out: {error}"))
-    if not np.array_equal(found.split, frames.split):
-        changed = f"frames.csv has other sides than {path.name} beside it; it is as frames.csv says, and no kept split"
-        return replace(frames, messages=(*frames.messages, changed))
-    return found
+    return with_split_beside(made, root / SPLIT_FILE) if (root / SPLIT_FILE).is_file() else made
 
 
 def frames_from_clips(
@@ -236,20 +225,6 @@ def frames_from_clips(
     digests = {labels.file: clip_digest(str(path)) for path, labels in clips}
     made = replace(made, digests={name: known for name, known in digests.items() if known})
     return made if split is None else with_split(made, split)
-
-
-def with_split(frames: FrameSet, split: Split) -> FrameSet:
-    """The frames on the sides of a kept split, whatever folder they lie in. Raises DataError where it is of others."""
-    names, place = np.unique(split.groups_of(frames.patient, frames.clip), return_inverse=True)
-    split.require_match(names.tolist())
-    sides = np.array([split.sides[str(name)] for name in names])
-    known = tuple(
-        tuple(zip(np.array(frames.organs)[mask].tolist(), (target[mask] > 0.5).tolist(), strict=True))
-        for mask, target in zip(frames.mask, frames.targets, strict=True)
-    )
-    message = split.changes(Labelled(frames.patient, frames.clip, known))
-    messages = (*frames.messages, *[message] * bool(message))
-    return replace(frames, split=sides[place], kept_split=split, messages=messages)
 
 
 def _name(row: Row, root: Path) -> str:

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from support.frame_sets import frame_set
 
-from seqcls.datasets.dataset import with_split
 from seqcls.datasets.frame_table import Row
+from seqcls.datasets.kept_split import with_split
 from seqcls.datasets.labelled_span import LabelledSpan
 from seqcls.datasets.labels import ClipLabels
 from seqcls.datasets.split_file import Labelled, Split, make_split, read_split, write_split

@@ -14,7 +14,8 @@ import torch
 from support import tiny_network
 from support.frame_sets import QUICK, SIZE, frame_set
 
-from seqcls.datasets.dataset import FrameSet, with_split
+from seqcls.datasets.dataset import FrameSet
+from seqcls.datasets.kept_split import with_split
 from seqcls.datasets.split_file import Split
 from seqcls.engines import open_engine
 from seqcls.errors import DataError, UsageError
