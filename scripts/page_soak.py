@@ -29,7 +29,7 @@ from seqcls.live.display.server import PageServer
 from seqcls.live.snapshot import LiveView
 from seqcls.types import FrameCounts
 page = PageServer(token=sys.argv[1])
-page.publish(LiveView(source="soak", feed="running", feed_since_s=0.0, now_s=1.0, organs=(), frame_counts=FrameCounts(),
+page.publish(LiveView(source="soak", feed="running", last_frame_s=0.0, now_s=1.0, organs=(), frame_counts=FrameCounts(),
                       rate_hz=30.0, latency_ms=(1.0, 1.0, 1.0), image=np.zeros((480, 640), np.uint8)))
 print(page.port, flush=True)
 sys.stdin.read()

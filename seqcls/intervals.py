@@ -144,6 +144,11 @@ class IntervalBuilder:
         """What holds now, as far as it is certain."""
         return "unknown" if self._settled is None else self._settled.state
 
+    @property
+    def coming(self) -> bool:
+        """Whether the scores show a presence now that is not certain yet."""
+        return self.state != "present" and self._last is not None and self._last.state == "present"
+
     def _advance(self, time_s: float) -> list[Event]:
         self._now_s = max(self._now_s, time_s)
         return self._settle()

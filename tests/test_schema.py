@@ -72,7 +72,7 @@ def event_lines(folder: Path) -> list[Any]:
 def journal_lines(folder: Path) -> list[Any]:
     path, clock = write_small(folder / "small"), Clock(50.0)
     resumed = resume(path, monotonic=clock.monotonic, wall=clock.wall)
-    resumed.writer.state("stalled", "no frame for 2 s")
+    resumed.writer.state("stalled", "no frame within 2 s")
     counts = FrameCounts(received=6, classified=5, rejected=1)
     resumed.writer.finish(
         RunSummary(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from dataclasses import replace
+from collections.abc import Sequence
 from functools import partial
 
 from rich.cells import cell_len, set_cell_size
@@ -18,8 +18,9 @@ import seqcls
 from seqcls.cli import big_letters as letters
 from seqcls.cli import tables
 from seqcls.live.snapshot import LiveView, OrganView, Span
-from seqcls.palette import PRESENT, RUNNING, UNKNOWN
+from seqcls.palette import LOST, PRESENT, RUNNING, UNKNOWN
 from seqcls.text.foreign_text import for_terminal
+from seqcls.text.wording import duration_of
 from seqcls.types import State
 
 #: By state: a sign's colours, and a shape for whoever does not see them.
@@ -32,16 +33,18 @@ INKS = {state: style for state, (_, style) in tables.GLYPHS.items()}
 SHAPES: dict[State, str] = {"present": "●", "absent": "○", "unknown": "?"}
 BARS = "▁▂▃▄▅▆▇█"
 #: What is drawn instead where the terminal knows ASCII alone.
-_ASCII = dict(zip("─░●○…–" + BARS, "-?*o~-" + "_.:-=+*#", strict=True))
+_ASCII = dict(zip("─░●○…–▶✓□" + BARS, "-?*o~->x-" + "_.:-=+*#", strict=True))
 
-#: How much of the past trace and strip show.
-TRACE_S, STRIP_S = 60.0, 300.0
+#: How much of the past trace and strip show, on one axis.
+AXIS_S = 60.0
+COMING = "▶▶▶ COMING ▶▶▶"
 #: After so long without news of the run nothing is known.
 QUIET_S = 3.0
 STATUS_EVERY_S = 60.0
+_LABEL = 6  # cells of what stands before trace and strip
 _LARGE_WIDTH, _LARGE_HEIGHT = 40, 7  # a panel with large letters
 _PANEL_HEIGHT = 5
-_INTERVALS_HEIGHT = 10  # a panel with room for when it was present besides
+_INTERVALS_HEIGHT = 9  # a panel with room for when it was present besides
 
 clock = partial(tables.clock, whole=True)
 
@@ -50,15 +53,16 @@ def lines(previous: LiveView | None, view: LiveView) -> list[str]:
     """What has changed since the last snapshot, for people who read a log; a line of figures every minute."""
     changes = []
     before = {} if previous is None else {organ.organ: organ.state for organ in previous.organs}
-    if previous is None or (previous.feed, previous.feed_reason) != (view.feed, view.feed_reason):
-        changes.append(f"feed {_with_reason(view.feed, view.feed_reason)}")
+    if previous is None or (previous.word, previous.feed_reason) != (view.word, view.feed_reason):
+        changes.append(_with_reason(view.word, view.feed_reason))
     for organ in view.organs if view.feed != "stopped" else ():  # at the end of a run nothing is news but the end
         if before.get(organ.organ, "unknown") != organ.state:
             changes.append(f"{organ.organ} {_with_reason(organ.state, organ.reason)}")
     known = () if previous is None else previous.messages
     changes += [message for message in view.messages if message not in known]
     if previous is not None and view.now_s // STATUS_EVERY_S > previous.now_s // STATUS_EVERY_S:
-        changes.append(_figures(view))
+        storage = "" if view.storage is None else view.storage.text
+        changes += [line for line in (view.outage, _figures(view), storage, view.checklist) if line]
     return [f"{clock(view.now_s)} {for_terminal(line)}" for line in changes]
 
 
@@ -70,19 +74,20 @@ def shortened(text: str, width: int) -> str:
     return set_cell_size(text, left - left // 2) + "…" + set_cell_size(text[::-1], left // 2)[::-1]
 
 
-def trace(organ: OrganView, now_s: float, width: int, rows: int = 1, *, lost_s: float = 0.0) -> Text:
-    """The scores of the last minute as bars of ``rows`` lines, "?" where none is known: also the last ``lost_s``."""
+def trace(organ: OrganView, past: Sequence[Span], now_s: float, width: int, rows: int = 1) -> Text:
+    """The scores of the last minute as bars of ``rows`` lines, hatched where the ``past`` is unknown."""
     columns: list[list[float | None]] = [[] for _ in range(width)]
     for time_s, score in organ.trace:
-        place = math.floor((time_s - now_s + TRACE_S) / TRACE_S * width)
+        place = math.floor((time_s - now_s + AXIS_S) / AXIS_S * width)
         if 0 <= place < width:
             columns[place].append(score if score is not None and math.isfinite(score) else None)
+    unknown = [_unknown_share(past, now_s - AXIS_S * (1 - i / width), AXIS_S / width) for i in range(width)]
     text = Text(no_wrap=True)
     for row in range(rows):
-        for column, scores in enumerate(columns):
+        for scores, share in zip(columns, unknown, strict=True):
             known = [score for score in scores if score is not None]
-            if (lost := column >= width * (1 - lost_s / TRACE_S)) or not known:
-                text.append("?" if lost or scores else " ", style=INKS["unknown"])
+            if share > 0.5 or not known:
+                text.append(tables.GLYPHS["unknown"][0] if share or scores else " ", style=INKS["unknown"])
                 continue
             mean = min(1.0, max(0.0, sum(known) / len(known)))
             eighths = max(1, round(mean * 8 * rows)) - 8 * (rows - 1 - row)
@@ -92,14 +97,22 @@ def trace(organ: OrganView, now_s: float, width: int, rows: int = 1, *, lost_s: 
     return text
 
 
-def strip(organ: OrganView, now_s: float, width: int, *, lost_s: float = 0.0) -> Text:
-    """The states of the last five minutes, the newest at the right; nothing is known of the last ``lost_s``."""
-    known_s = now_s - lost_s
-    spans = [
-        replace(span, end_s=known_s) if span.end_s is None or span.end_s > known_s else span for span in organ.spans
-    ]
-    spans += [Span("unknown", known_s, None)] if lost_s > 0 else []
-    return tables.strip(spans, now_s - STRIP_S, now_s, width)
+def _unknown_share(past: Sequence[Span], start_s: float, length_s: float) -> float:
+    overlaps = (
+        min(start_s + length_s, math.inf if span.end_s is None else span.end_s) - max(start_s, span.start_s)
+        for span in past
+        if span.state == "unknown"
+    )
+    return sum(max(0.0, overlap) for overlap in overlaps) / length_s
+
+
+def axis(width: int) -> str:
+    """The times of trace and strip, for the line below them."""
+    left, middle, right = f"{AXIS_S:.0f} s ago", f" {AXIS_S / 2:.0f} s ", "now"
+    before = (width - len(middle)) // 2
+    if before <= len(left):
+        return right.rjust(width, "─")[-width:]
+    return f"{left.ljust(before, '─')}{middle}{right.rjust(width - before - len(middle), '─')}"
 
 
 def intervals(organ: OrganView, width: int, *, holds: bool = True) -> Text:
@@ -123,17 +136,19 @@ class Screen:
     """The whole screen of ``width`` x ``height`` cells; in ASCII where the console's encoding has no more.
 
     ``quiet_s``: how long ago the run gave this snapshot; after 3 s nothing in it holds. ``address``: of the page, where
-    there is one: what was printed before the screen was taken cannot be seen.
+    there is one: what was printed before the screen was taken cannot be seen. ``keys``: what can be pressed.
     """
 
-    def __init__(self, view: LiveView, width: int, height: int, *, quiet_s: float = 0.0, address: str = "") -> None:
+    def __init__(
+        self, view: LiveView, width: int, height: int, *, quiet_s: float = 0.0, address: str = "", keys: str = ""
+    ) -> None:
         self._view, self._width, self._height, self._plain = view, max(1, width), max(1, height), False
         self._address = f"page {address}" if address else ""
+        self._keys = keys
         self._silent = quiet_s > QUIET_S and view.feed != "stopped"
-        self._holds = view.feed == "running" and not self._silent
-        out_s = 0.0 if view.feed == "running" else max(0.0, view.now_s - view.feed_since_s)
-        self._now_s = view.now_s + (0.0 if self._holds else quiet_s)
-        self._lost_s = 0.0 if self._holds else out_s + quiet_s
+        self._holds = view.holds and not self._silent
+        self._quiet_s = 0.0 if self._holds else quiet_s
+        self._now_s = view.now_s + self._quiet_s
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         self._plain = options.ascii_only
@@ -146,25 +161,41 @@ class Screen:
         below += [self._line(part) for part in textwrap.wrap(self._address, self._width)]  # part of it opens nothing
         room = 3 if self._height >= 30 else 1  # kept free for messages, so that nothing jumps when one comes
         below += [self._line("")] * (room - len(below))
-        parts: list[RenderableType] = [self._head(), *self._organs(max(1, self._height - 3 - len(below))), *below]
-        parts += [self._line(_figures(self._view, self._width)), self._line(self._disclaimer(), "dim")]
-        return Group(*parts)
+        above = [self._head(), *self._storage(), *self._checklist()]
+        organs = self._organs(max(1, self._height - len(above) - len(below) - 2))
+        return Group(*above, *organs, *below, self._line(_figures(self._view, self._width)), self._last_line())
 
-    def _disclaimer(self) -> str:
-        """As much of it as there is room for, up to a full stop."""
+    def _last_line(self) -> Text:
+        """The keys, and as much of the disclaimer as there is room for, up to a full stop."""
+        keys = f"{self._keys}   " if self._keys else ""
+        room = self._width - cell_len(keys)
         whole = seqcls.DISCLAIMER
-        return whole if len(whole) <= self._width else whole.partition(":")[0] + "."
+        said = whole if len(whole) <= room else whole.partition(":")[0] + "."
+        return self._cut(Text.assemble(keys, (said, "dim"), no_wrap=True), self._width)
 
     def _head(self) -> Text:
+        """What is wrong comes first: whatever the length of the reason, how long it lasts is seen."""
         view = self._view
-        word = "NO NEWS FROM THE RUN" if self._silent else f"feed {_with_reason(view.feed, view.feed_reason)}"
-        since = "" if self._holds else f" for {self._lost_s:.0f} s"
+        if self._silent:
+            words = f"NO NEWS FROM THE RUN for {duration_of(self._quiet_s)}"
+        else:
+            words = ", ".join(part for part in (view.outage, _with_reason(view.word, view.feed_reason)) if part)
         text = Text(no_wrap=True)
-        text.append(
-            f" {for_terminal(word)}{since} ", style=f"bold #000000 on {RUNNING}" if self._holds else STYLES["unknown"]
-        )
+        text.append(f" {for_terminal(words)} ", style=f"bold #000000 on {RUNNING}" if self._holds else STYLES["unknown"])
         text.append(f"  {clock(self._now_s)}  {for_terminal(view.source)}")
         return self._cut(text, self._width)
+
+    def _storage(self) -> list[Text]:
+        storage = self._view.storage
+        if storage is None:
+            return []
+        style = STYLES["unknown"] if storage.nearly_full else ""
+        text = Text.assemble(("● ", f"bold {LOST}") if storage.recording else "", (storage.text, style), no_wrap=True)
+        text.append("  DISK NEARLY FULL" if storage.nearly_full else "", style=style)
+        return [self._cut(text, self._width)]
+
+    def _checklist(self) -> list[Text]:
+        return [self._line(self._view.checklist, "bold")] if self._view.checklist else []
 
     def _organs(self, height: int) -> list[RenderableType]:
         """As panels in as few columns as give large letters; else a line each."""
@@ -175,7 +206,9 @@ class Screen:
             shown = organs if len(organs) <= height else organs[: height - 1]
             rows: list[RenderableType] = [self._short(organ) for organ in shown]
             more = len(organs) - len(shown)
-            return rows + ([self._line(f"and {more} more: enlarge the terminal", INKS["unknown"])] if more else [])
+            rows += [self._line(f"and {more} more: enlarge the terminal", INKS["unknown"])] if more else []
+            below = Text(axis(self._past_width()).rjust(self._width))
+            return [*rows, self._cut(below, self._width)] if len(rows) < height else rows
         return [Columns([self._panel(organ, width, each) for organ in organs], padding=0, width=width)]
 
     def _columns(self, organs: int, height: int) -> int:
@@ -191,33 +224,49 @@ class Screen:
     def _panel(self, organ: OrganView, width: int, height: int) -> RenderableType:
         inside = max(1, width - 4)
         rows = max(1, (height - 3) // 5)  # of the trace
+        sign = height - 3 - rows
         listed = height >= _INTERVALS_HEIGHT
+        past = self._past(organ)
         parts = [
-            self._sign(self._state(organ), inside, height - 3 - rows - listed),
-            trace(organ, self._now_s, inside, rows, lost_s=self._lost_s),
-            strip(organ, self._now_s, inside, lost_s=self._lost_s),
+            self._sign(organ, inside, sign - listed),
+            *([intervals(organ, inside, holds=self._holds)] if listed else []),
+            self._beside("score", trace(organ, past, self._now_s, inside - _LABEL, rows)),
+            self._beside("state", tables.strip(past, self._now_s - AXIS_S, self._now_s, inside - _LABEL)),
         ]
-        if listed:
-            parts.append(intervals(organ, inside, holds=self._holds))
         return Panel(
             Group(*parts),
             title=self._facts(organ, max(1, inside - 2)),
             title_align="left",
-            border_style=INKS[self._state(organ)],
+            subtitle=Text(axis(max(1, inside - _LABEL)), style="default"),
+            subtitle_align="right",
+            border_style=INKS["present" if self._coming(organ) else self._state(organ)],
             width=width,
             height=height,
         )
 
+    def _beside(self, label: str, drawn: Text) -> Text:
+        """With its label before the first line."""
+        lines = drawn.split("\n")
+        heads = [label, *[""] * (len(lines) - 1)]
+        return Text("\n").join(Text(f"{head:{_LABEL}}") + line for head, line in zip(heads, lines, strict=True))
+
+    def _past(self, organ: OrganView) -> tuple[Span, ...]:
+        """Nothing is known from where frames, or news of the run, stopped."""
+        return organ.past(self._now_s, self._view.known_s if self._quiet_s or not self._holds else self._now_s)
+
     def _facts(self, organ: OrganView, width: int) -> Text:
-        """Name and score; of the rest as much as there is room for."""
+        """Name and score, never dimmed; of the rest as much as there is room for."""
         score = f"   {self._score(organ)}"
         name = self._shortened(organ.organ, max(8, width - len(score)))
-        rest = f"   {organ.presences} x present"
+        rest = f"   {organ.presences} x present, {organ.present_s:.1f} s in all"
+        if organ.wanted_s is not None:
+            rest = f"   {'□' if organ.missing_s else '✓'}{rest}"
         if self._holds:
             since = f"for {clock(self._now_s - organ.since_s)}"
             rest = f"   {for_terminal(_with_reason(since, organ.reason))}{rest}"
         room = width - cell_len(name + score)
-        return self._cut(Text(name + score), width) + (self._cut(Text(rest), room) if room > 3 else "")
+        facts = self._cut(Text.assemble((name + score, "bold default")), width)
+        return facts + (self._cut(Text.assemble((rest, "default")), room) if room > 3 else "")
 
     def _score(self, organ: OrganView) -> str:
         return "   -" if organ.score is None or not self._holds else f"{organ.score:.2f}"
@@ -225,23 +274,51 @@ class Screen:
     def _short(self, organ: OrganView) -> Text:
         """Name, sign, score and strip in one line."""
         state = self._state(organ)
-        width = max(6, self._width // 4)
+        width = self._name_width()
         name = self._cut(Text(f"{self._shortened(organ.organ, width - 1)} ", style="bold"), width, pad=True)
-        sign = Text(f" {SHAPES[state]} {state.upper():7} ", style=STYLES[state])
+        coming = self._coming(organ)
+        mark = ("▶", STYLES["present"]) if coming else (" ", STYLES[state])
+        sign = Text.assemble((f" {SHAPES[state]} {state.upper():7}", STYLES[state]), mark)
         score = Text(f" {self._score(organ)} ")
-        left = self._width - name.cell_len - sign.cell_len - score.cell_len
-        past = strip(organ, self._now_s, max(0, left), lost_s=self._lost_s)
+        past = tables.strip(self._past(organ), self._now_s - AXIS_S, self._now_s, self._past_width())
         return self._cut(Text.assemble(name, sign, score, past, no_wrap=True), self._width)
 
-    def _sign(self, state: State, width: int, height: int) -> Text:
-        """The word as large as there is room for; the ground of what is unknown is hatched."""
-        rows = letters.large(state.upper(), width, height - (height > letters.ROWS), plain=self._plain)
-        if not rows:
-            rows = [f"{SHAPES[state]} {state.upper()} {SHAPES[state]}"]
+    def _name_width(self) -> int:
+        return max(6, self._width // 4)
+
+    def _past_width(self) -> int:
+        return max(1, self._width - self._name_width() - 17)
+
+    def _sign(self, organ: OrganView, width: int, height: int) -> Text:
+        """Name and state in letters of one size, as large as there is room for; the ground of what is unknown is
+        hatched, and a presence that comes has a bar of its colour below."""
+        state = self._state(organ)
+        word = state.upper()
+        coming = self._coming(organ) and height > 1
+        room = height - (coming or height > 2 * letters.ROWS)
+        name = letters.drawable(self._shortened(organ.organ, width))
+        options = [[f"{name} {word}"], [name, word], [*name.split(), word]] if name else []
+        fit = max(options, key=lambda lines: letters.dot_size(lines, width, room, plain=self._plain), default=[])
+        rows = letters.large(fit, width, room, plain=self._plain) if fit else []
+        if not rows:  # no room for both: then the name stands in one line above the state
+            rows = letters.large([word], width, room - 1, plain=self._plain)
+            said = self._shortened(organ.organ, width - 4)
+            rows = [said, *rows] if rows else [self._shortened(f"{organ.organ}  {SHAPES[state]} {word}", width - 2)]
         ground = "/" if state == "unknown" else " "
-        above = (height - len(rows)) // 2
-        block = [""] * above + [f" {row} " for row in rows] + [""] * (height - len(rows) - above)
-        return Text("\n".join(row.center(width, ground)[:width] for row in block), style=STYLES[state], no_wrap=True)
+        above = (room - len(rows)) // 2
+        block = [""] * above + [f" {row} " if row else "" for row in rows] + [""] * (room - len(rows) - above)
+        text = Text(no_wrap=True)
+        for row in [*block, *([""] * (height - room - coming))]:
+            text.append(_centered(row, width, ground), style=STYLES[state])
+            text.append("\n")
+        if coming:
+            text.append(_centered(COMING, width, " "), style=STYLES["present"])
+        else:
+            text.right_crop(1)
+        return text
+
+    def _coming(self, organ: OrganView) -> bool:
+        return organ.coming and self._holds
 
     def _state(self, organ: OrganView) -> State:
         return organ.state if self._holds else "unknown"
@@ -255,6 +332,13 @@ class Screen:
     def _cut(self, text: Text, width: int, *, pad: bool = False) -> Text:
         text.truncate(width, overflow="ellipsis", pad=pad)
         return text
+
+
+def _centered(text: str, width: int, ground: str) -> str:
+    """As ``str.center``, in cells."""
+    text = set_cell_size(text, width) if cell_len(text) > width else text
+    left = (width - cell_len(text)) // 2
+    return ground * left + text + ground * (width - cell_len(text) - left)
 
 
 def _figures(view: LiveView, width: int = 1000) -> str:

@@ -120,7 +120,7 @@ class ReconnectingSource(OneWay):
             limit_s = self._timing.connect_s if self._since_s is None else self._timing.stall_s
             left_s = heard_s + limit_s - self._clock()
             if left_s <= 0:
-                return SourceError(f"no frame for {limit_s:g} s")
+                return SourceError(f"no frame within {limit_s:g} s")
             self._timing.wait(self._wake, left_s)
 
     def _take(self, arrival: Arrival) -> Iterator[Frame | Gap]:

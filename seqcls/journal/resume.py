@@ -16,7 +16,7 @@ from seqcls.journal.rebuild import Journal, read_journal
 from seqcls.journal.writer import JournalWriter, Monotonic, Wall, begin, utc_now
 from seqcls.postprocess import PostProcess
 from seqcls.reprocess import catch_up
-from seqcls.types import Event, Gap
+from seqcls.types import TIME_TOLERANCE_S, Event, Gap
 
 #: Farther apart, the clock was set rather than the time passed (machines without a battery start in 1970).
 MAX_APART_S = 30 * 86_400.0
@@ -39,6 +39,16 @@ class Resumption:
     gap: Gap | None
     time_s: float
     healed_bytes: int
+
+    @property
+    def last_frame_s(self) -> float:
+        """When the last frame that was recorded ended: where the gaps that lead up to ``time_s`` begin."""
+        last_s = self.time_s
+        for gap in reversed(self.journal.gaps):
+            if gap.end_s < last_s - TIME_TOLERANCE_S:
+                break
+            last_s = gap.start_s
+        return last_s
 
 
 def resume(

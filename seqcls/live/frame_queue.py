@@ -58,6 +58,7 @@ class FrameQueue(BoundedQueue[tuple[float, Frame | Gap]]):
         super().__init__(limit, "wait" if keep == "every" else "drop_oldest")
         self._source, self._on_frame, self._check, self._clock = source, on_frame, check, clock
         self.received = 0
+        self.last_arrival_s: float | None = None
         self._lost: deque[_Dropped] = deque()
         self._next: deque[tuple[float, Frame | Gap]] = deque()
         self._thread = self.fill(self._arrivals(), "frames", weight=lambda arrival: int(isinstance(arrival[1], Frame)))
@@ -105,7 +106,10 @@ class FrameQueue(BoundedQueue[tuple[float, Frame | Gap]]):
 
     def _arrivals(self) -> Generator[tuple[float, Frame | Gap], None, None]:
         for item in self._source:
-            yield self._clock(), item
+            arrival_s = self._clock()
+            if isinstance(item, Frame):
+                self.last_arrival_s = arrival_s
+            yield arrival_s, item
             if isinstance(item, Frame):  # and taken
                 self.received += 1
                 self._on_frame(item)

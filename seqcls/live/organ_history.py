@@ -13,25 +13,31 @@ from seqcls.types import Event, FeedState, FrameScore
 TRACE_S, SPANS_S = 60.0, 300.0
 #: More points than a screen has columns are of no use.
 _POINT_EVERY_S = 0.1
-#: How many presences are shown, however long ago they were.
-MAX_LATEST = 20
 
 
 class OrganHistory:
-    """Bounded, whatever the length of the run."""
+    """Bounded, whatever the length of the run, but for the list of presences.
 
-    def __init__(self, organ: str, options: IntervalOptions) -> None:
-        self._now = OrganView(organ, "unknown", 0.0, None, options.onset, options.offset, (), (), 0, "not begun")
+    ``wanted_s``: how long the organ is to be in view in all, None where nobody asked.
+    """
+
+    def __init__(self, organ: str, options: IntervalOptions, wanted_s: float | None = None) -> None:
+        self._now = OrganView(
+            organ, "unknown", 0.0, None, options.onset, options.offset, (), (), 0, "not begun", wanted_s=wanted_s
+        )
         self._trace: deque[tuple[float, float | None]] = deque()
         self._spans: deque[Span] = deque()
-        self._latest: deque[Span] = deque(maxlen=MAX_LATEST)
+        self._latest: list[Span] = []
+        self._present_s = 0.0  # of the presences that have ended
+        self._seen_s = 0.0  # until when frames are scored
 
-    def scored(self, smoothed: FrameScore | None, column: int) -> None:
-        """The newest smoothed frame; the same one may come again."""
+    def scored(self, smoothed: FrameScore | None, column: int, *, coming: bool = False) -> None:
+        """The newest smoothed frame; the same one may come again. ``coming``: see ``OrganView``."""
         if smoothed is None:
             return
+        self._seen_s = max(self._seen_s, smoothed.time_s + smoothed.duration_s)
         score = None if smoothed.scores is None else float(smoothed.scores[column])
-        self._now = replace(self._now, score=score)
+        self._now = replace(self._now, score=score, coming=coming)
         if self._trace and smoothed.time_s - self._trace[-1][0] < _POINT_EVERY_S:
             return
         self._trace.append((round(smoothed.time_s, 3), None if score is None else round(score, 3)))
@@ -58,11 +64,23 @@ class OrganHistory:
 
     def ended(self, end_s: float) -> None:
         """The state that holds ends, or the run does."""
+        if self._latest and self._latest[-1].end_s is None:
+            self._present_s += end_s - self._latest[-1].start_s
         for spans in (self._spans, self._latest):
             if spans and spans[-1].end_s is None:
                 spans.append(replace(spans.pop(), end_s=end_s))
 
-    def view(self, feed: FeedState) -> OrganView:
-        """Now. Without a running feed nothing is known, whatever was seen last."""
-        view = replace(self._now, trace=tuple(self._trace), spans=tuple(self._spans), latest=tuple(self._latest))
-        return view if feed == "running" else replace(view, state="unknown", score=None, reason=f"feed {feed}")
+    def view(self, feed: FeedState, *, paused: bool = False) -> OrganView:
+        """Now. Without a running feed nothing is known, whatever was seen last; nor while a person has paused."""
+        grows = self._latest and self._latest[-1].end_s is None
+        view = replace(
+            self._now,
+            trace=tuple(self._trace),
+            spans=tuple(self._spans),
+            latest=tuple(self._latest),
+            present_s=self._present_s + (max(0.0, self._seen_s - self._latest[-1].start_s) if grows else 0.0),
+        )
+        if feed == "running" and not paused:
+            return view
+        reason = "paused" if feed == "running" else f"feed {feed}"
+        return replace(view, state="unknown", score=None, coming=False, reason=reason)

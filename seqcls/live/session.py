@@ -119,6 +119,7 @@ class LiveSession:
             self._process = resumed.process
             before = resumed.journal
             self._before, self._before_s, self._before_end_s = before.frame_counts, resumed.time_s, before.end_s
+        self._last_frame_s = 0.0 if resumed is None else resumed.last_frame_s
         self._preprocessor = Preprocessor(detector.header.geometry, detector.gate, source.info.region)
         self._histories = [OrganHistory(o, i) for o, i in zip(detector.organs, detector.intervals, strict=True)]
         self._latency = LatencyMeter()
@@ -128,7 +129,7 @@ class LiveSession:
         self._shown_s = -math.inf
         self._rates: deque[tuple[float, int]] = deque()
         self._frame: Frame | None = None
-        self._state: tuple[FeedState, str, float] = ("connecting", "", 0.0)
+        self._state: tuple[FeedState, str] = ("connecting", "")
         self._region_found = True
         self._messages: deque[str] = deque(maxlen=MESSAGES)
         self._began = datetime.now(timezone.utc).astimezone().isoformat(timespec="seconds")
@@ -140,9 +141,9 @@ class LiveSession:
 
     def feed_state(self, state: FeedState, reason: str = "") -> None:
         """The connection is from now on in this state."""
-        if self._state[:2] == (state, reason):
+        if self._state == (state, reason):
             return
-        self._state = (state, reason, self._clock() - self._started_s)
+        self._state = (state, reason)
         if self._journal is not None:
             self._journal.state(state, reason)
 
@@ -225,7 +226,7 @@ class LiveSession:
             if item.index in self._arrived_s:
                 self._latency.add(self._clock() - self._arrived_s.pop(item.index))
             for column, history in enumerate(self._histories):
-                history.scored(self._process.latest, column)
+                history.scored(self._process.latest, column, coming=self._process.builders[column].coming)
         self._show(feed)
 
     def _emit(self, events: Iterable[Event]) -> None:
@@ -293,7 +294,9 @@ class LiveSession:
         while clock_s - self._rates[0][0] > _RATE_OVER_S:
             self._rates.popleft()
         (first_s, first), (last_s, last) = self._rates[0], self._rates[-1]
-        state, reason, since_s = self._state
+        state, reason = self._state
+        if feed.last_arrival_s is not None:
+            self._last_frame_s = self._before_s + feed.last_arrival_s - self._started_s
         messages = list(self._messages)
         if self._journal is not None and self._journal.failed:
             messages.append(without_folders(self._journal.failed))
@@ -301,7 +304,7 @@ class LiveSession:
             LiveView(
                 source=self._source.info.name,
                 feed=state,
-                feed_since_s=self._before_s + since_s,
+                last_frame_s=self._last_frame_s,
                 feed_reason=reason,
                 now_s=self._before_s + clock_s - self._started_s,
                 organs=tuple(history.view(state) for history in self._histories),

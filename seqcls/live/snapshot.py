@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls.text.wording import count_of, duration_of, size_of
 from seqcls.types import FeedState, FrameCounts, State
+
+#: Room for less than so much is nearly none: time to make some.
+NEARLY_FULL_S, NEARLY_FULL_BYTES = 900.0, 500_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +30,10 @@ class OrganView:
     """One organ now.
 
     state: what holds, as far as it is certain, since ``since_s``. score: smoothed, 0..1, None where it is unknown.
-    onset, offset: the thresholds. trace: (time_s, score) of the last minutes, oldest first, None where unknown.
+    onset, offset: the thresholds. trace: (time_s, score) of the last minute, oldest first, None where unknown.
     spans: the states of the last minutes, oldest first. presences: how many there were since the start, also before the
-    run was resumed; latest: the last of them, oldest first.
+    run was resumed; latest: all of them, oldest first. present_s: how long they were in all. wanted_s: how long that
+    has to be, None where nobody asked. coming: whether scores show a presence that is not certain yet.
     """
 
     organ: str
@@ -41,21 +47,69 @@ class OrganView:
     presences: int
     reason: str = ""
     latest: tuple[Span, ...] = ()
+    coming: bool = False
+    present_s: float = 0.0
+    wanted_s: float | None = None
+
+    @property
+    def missing_s(self) -> float:
+        """How much longer the organ has to be in view until it is seen as long as was asked for."""
+        return 0.0 if self.wanted_s is None else max(0.0, self.wanted_s - self.present_s)
+
+    def past(self, now_s: float, known_s: float) -> tuple[Span, ...]:
+        """The states of the last minutes until ``now_s``, without holes: what no state covers, and all after
+        ``known_s``, is unknown."""
+        ends = [(span, now_s if span.end_s is None else span.end_s) for span in self.spans]
+        covered = [replace(span, end_s=min(end_s, known_s)) for span, end_s in ends if span.start_s < known_s]
+        # Older spans may be forgotten: then the first one that is kept began before all that is shown.
+        begun_s = covered[0].start_s if covered else known_s
+        before = [Span("unknown", 0.0, begun_s, "not begun")] if begun_s > 0 else []
+        after = [Span("unknown", known_s, now_s, self.reason)] if known_s < now_s else []
+        return (*before, *covered, *after)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """What is written, and how much room there is for more.
+
+    recording: whether a video of the feed is being written; clips: how many clips of presences lie in their folder,
+    None where none are asked for; written_bytes: of both, also before the run was resumed. free_bytes: of the disk.
+    left_s: how long that lasts at the rate of the last minute, infinite where it is not known.
+    """
+
+    recording: bool = False
+    clips: int | None = None
+    written_bytes: int = 0
+    free_bytes: int
+    left_s: float = math.inf
+
+    @property
+    def nearly_full(self) -> bool:
+        return self.left_s < NEARLY_FULL_S or self.free_bytes < NEARLY_FULL_BYTES
+
+    @property
+    def text(self) -> str:
+        """For a person: what is recorded, then the disk."""
+        clips = "" if self.clips is None else f"{count_of(self.clips, 'clip')}  "
+        size = f"{size_of(self.written_bytes)}  " if self.recording or self.clips is not None else ""
+        left = f", {duration_of(self.left_s)} left" if math.isfinite(self.left_s) else ""
+        return f"{'REC ' if self.recording else ''}{size}{clips}disk {size_of(self.free_bytes)} free{left}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LiveView:
     """A live run at one moment; times in seconds of the run, which begins at 0.
 
-    source: fit to be shown, no credentials. feed: state of the connection, for ``feed_reason``, since ``feed_since_s``.
-    image: (H, W) uint8 gray, the ultrasound region alone, or None. rate_hz: frames received per second of late.
-    latency_ms: (p50, p95, p99) from arrival to decision. frame_counts: every frame received so far. messages: what a
-    person should know, latest last (a full disk, a changed image size).
+    source: fit to be shown, no credentials. feed: state of the connection, for ``feed_reason``. last_frame_s: when the
+    last frame came; before the first, when watching began. paused: by a person. image: (H, W) uint8 gray, the ultrasound region alone, or
+    None. rate_hz: frames received per second of late. latency_ms: (p50, p95, p99) from arrival to decision.
+    frame_counts: every frame received so far. messages: what a person should know, latest last (a full disk, a changed
+    image size). storage: None as long as nothing is known of it.
     """
 
     source: str
     feed: FeedState
-    feed_since_s: float
+    last_frame_s: float
     now_s: float
     organs: tuple[OrganView, ...]
     frame_counts: FrameCounts
@@ -65,3 +119,39 @@ class LiveView:
     image: NDArray[np.uint8] | None = None
     messages: tuple[str, ...] = ()
     started: str = ""
+    paused: bool = False
+    storage: Storage | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the organs' states are those of now."""
+        return self.feed == "running" and not self.paused
+
+    @property
+    def word(self) -> str:
+        """What there is to know of the feed, in a word or two."""
+        return "paused" if self.paused and self.feed == "running" else f"feed {self.feed}"
+
+    @property
+    def outage(self) -> str:
+        """How long no frame has come, for a person; nothing while frames come."""
+        if self.feed in ("running", "stopped"):
+            return ""
+        return f"no frame {'for' if self.frame_counts.received else 'yet,'} {duration_of(self.outage_s)}"
+
+    @property
+    def checklist(self) -> str:
+        """Which organs have to be seen for how much longer; nothing where nobody asked."""
+        asked = [organ for organ in self.organs if organ.wanted_s is not None]
+        left = ", ".join(f"{organ.organ} {organ.missing_s:.1f} s" for organ in asked if organ.missing_s)
+        return f"still to see: {left}" if left else "checklist complete" if asked else ""
+
+    @property
+    def outage_s(self) -> float:
+        """How long no frame has come; 0 while the feed runs. It is not begun anew by another try."""
+        return 0.0 if self.feed == "running" else max(0.0, self.now_s - self.last_frame_s)
+
+    @property
+    def known_s(self) -> float:
+        """Until when the states of the organs are known."""
+        return self.now_s - self.outage_s

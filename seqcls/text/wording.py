@@ -1,4 +1,5 @@
-"""Messages: counts ("1 frame", "2 frames", "12,300 files"), and how much of somebody else's text they show."""
+"""Messages: counts ("1 frame", "2 frames", "12,300 files"), sizes, durations, and how much of somebody else's text they
+show."""
 
 from __future__ import annotations
 
@@ -11,6 +12,23 @@ MAX_SHOWN = 60
 def count_of(number: int, noun: str, plural: str = "") -> str:
     """The number and the noun in the form that it asks for; ``plural`` where that is not the noun with an s."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def size_of(size_bytes: float) -> str:
+    """As disks are sold: 999 kB, 12.3 MB, 1.2 GB."""
+    for unit in ("kB", "MB", "GB"):
+        size_bytes /= 1000
+        if size_bytes < 1000:
+            break
+    return f"{size_bytes:.{0 if size_bytes >= 100 or unit == 'kB' else 1}f} {unit}"
+
+
+def duration_of(seconds: float) -> str:
+    """In whole units that a person counts in, rounded down: 28 s, 5 min, 3 h, 2 days."""
+    for limit, length, unit in ((100, 1, "s"), (100 * 60, 60, "min"), (48 * 3600, 3600, "h")):
+        if seconds < limit:
+            return f"{int(seconds // length)} {unit}"
+    return f"{int(min(seconds, 1e9) // 86_400)} days"
 
 
 def cut(text: object, most: int = MAX_SHOWN) -> str:

@@ -182,7 +182,7 @@ def test_a_stalled_stream_is_replaced() -> None:
         items = take(source, 14)
         assert numbers(items) == list(range(14)) == server.sent[:14]
     (gap,) = (item for item in items if isinstance(item, Gap))
-    assert gap is items[7] and gap.reason == "no frame for 0.3 s" and gap.end_s - gap.start_s > 0.2
+    assert gap is items[7] and gap.reason == "no frame within 0.3 s" and gap.end_s - gap.start_s > 0.2
     assert states == ["connecting", "running", "stalled", "retrying", "running", "stopped"]
 
 

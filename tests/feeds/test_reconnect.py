@@ -167,13 +167,13 @@ def test_a_stall_is_told_at_once_and_is_a_gap() -> None:
     world = World([(EVEN, "silence"), ([0.2, 0.3], "silence")])
     items = take(world.watched(), 12)
     # The last frame comes at 1.0 and lasts 0.1; the stall shows 2 s after it, the next try comes 0.5 s later.
-    assert gaps_in(items) == [(1.1, 3.7, "no frame for 2 s")]
+    assert gaps_in(items) == [(1.1, 3.7, "no frame within 2 s")]
     assert isinstance(items[10], Gap) and [f.index for f in frames_in(items)] == list(range(12))
     assert world.states == [
         (0.0, "connecting", ""),
         (0.1, "running", ""),
-        (3.0, "stalled", "no frame for 2 s"),
-        (3.0, "retrying", "no frame for 2 s"),
+        (3.0, "stalled", "no frame within 2 s"),
+        (3.0, "retrying", "no frame within 2 s"),
         (3.7, "running", ""),
         (3.8, "stopped", ""),
     ]
@@ -234,7 +234,7 @@ def test_waits_double_up_to_the_longest() -> None:
 
 def test_the_first_cause_is_the_gaps_reason() -> None:
     world = World([([0.1], "silence"), ((), "refuse"), ((), "end"), ([0.0], "silence")])
-    assert [reason for *_, reason in gaps_in(take(world.watched(), 2))] == ["no frame for 2 s"]
+    assert [reason for *_, reason in gaps_in(take(world.watched(), 2))] == ["no frame within 2 s"]
 
 
 @pytest.mark.parametrize(("good_s", "wait_s"), [(9.9, 2.0), (10.0, 0.5)])
@@ -250,7 +250,7 @@ def test_a_connection_has_longer_for_its_first_frame() -> None:
     world = World([([9.9], "silence"), ((), "silence"), ([0.0], "silence")])
     take(world.watched(), 2)
     stalls = [(at_s, reason) for at_s, state, reason in world.states if state == "stalled"]
-    assert stalls == [(11.9, "no frame for 2 s"), (22.4, "no frame for 10 s")]
+    assert stalls == [(11.9, "no frame within 2 s"), (22.4, "no frame within 10 s")]
 
 
 def test_a_picture_of_another_size_passes() -> None:

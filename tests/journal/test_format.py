@@ -105,7 +105,7 @@ def test_a_person_can_read_it(tmp_path: Path) -> None:
     with begin(tmp_path / "j", clock) as writer:
         clock.now_s = 1.5
         writer.write(frame(0))
-        writer.state("stalled", "no frame for 2 s \x1b[2J")
+        writer.state("stalled", "no frame within 2 s \x1b[2J")
     lines = (tmp_path / "j").read_bytes().decode("ascii").split("\n")
     assert lines[-1] == "" and lines[1][9:] == (
         '{"n":1,"at":1.5,"kind":"frame","index":0,"time_s":0.0,"duration_s":0.1,"scores":[0.9,0.33333334]}'

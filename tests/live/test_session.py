@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
@@ -274,8 +275,8 @@ def test_feed_states_are_journalled_and_shown(tmp_path: Path) -> None:
 
     def source() -> Iterator[Frame | Gap]:
         yield from frames([0.9] * 20)
-        session.feed_state("stalled", "no frame for 2 s")
-        session.feed_state("stalled", "no frame for 2 s")
+        session.feed_state("stalled", "no frame within 2 s")
+        session.feed_state("stalled", "no frame within 2 s")
         yield Gap(2.0, 5.0, "stalled")
         session.feed_state("running")
 
@@ -290,6 +291,61 @@ def test_feed_states_are_journalled_and_shown(tmp_path: Path) -> None:
     assert views[-1].feed == "stopped" and all(organ.state == "unknown" for organ in views[-1].organs)
 
 
+def outage_views(tmp_path: Path, before: int, resumed: bool = False) -> tuple[list[LiveView], list[float]]:
+    """A feed that fails again and again after so many frames, 28 s long, and when it was tried; by a clock of its own."""
+    made, now, tried, views = detector(organs=("liver",)), [50.0], [], []
+    seen = threading.Condition()
+    if resumed:
+        journal = create_journal(tmp_path / "j", organs=made.organs, provenance=made.provenance, source=SourceInfo(name="probe", kind="stream"), wall=lambda: datetime.fromtimestamp(1000, timezone.utc), monotonic=lambda: 0.0)  # fmt: skip
+        journal.write(FrameScore(0, 0.0, 1.0, np.array([0.9], np.float32)))
+        journal.close()
+    went_on = resume(tmp_path / "j", wall=lambda: datetime.fromtimestamp(1011, timezone.utc)) if resumed else None
+
+    def on_view(view: LiveView) -> None:
+        with seen:
+            views.append(view)
+            seen.notify_all()
+
+    def source() -> Iterator[Frame | Gap]:
+        for item in frames([0.9] * before):
+            now[0] += 0.1
+            session.feed_state("running")
+            yield item
+        for second in range(28):
+            now[0] += 1
+            session.feed_state("retrying" if second % 3 else "stalled", "refused")
+            tried.append(now[0] - 50)
+            with seen:
+                assert seen.wait_for(lambda: views and views[-1].now_s >= (11 if resumed else 0) + now[0] - 50 - 1e-6, 20)
+
+    options = replace(EVERY, view_every_s=1e-3)
+    session = LiveSession(made, Replay(source()), options=options, on_view=on_view, clock=lambda: now[0], resumed=went_on)
+    session.run()
+    return [view for view in views if view.feed in ("stalled", "retrying")], tried
+
+
+def test_the_outage_counts_from_the_last_frame_whatever_is_retried(tmp_path: Path) -> None:
+    views, tried = outage_views(tmp_path, 20)
+    assert len(tried) == 28 and {round(view.outage_s, 6) for view in views} >= set(range(1, 29))
+    assert all(view.outage_s == pytest.approx(view.now_s - 2.0) for view in views)  # 20 frames, the last at 2.0 s
+    assert views[-1].outage == "no frame for 28 s"
+    past = views[-1].organs[0].past(views[-1].now_s, views[-1].known_s)
+    assert (past[-1].state, past[-1].start_s, past[-1].end_s) == ("unknown", pytest.approx(2.0), pytest.approx(30.0))
+
+
+def test_the_outage_of_a_feed_that_never_came_counts_from_the_start(tmp_path: Path) -> None:
+    views, _ = outage_views(tmp_path, 0)
+    assert views[-1].outage == "no frame yet, 28 s"
+    past = views[-1].organs[0].past(views[-1].now_s, views[-1].known_s)
+    assert [(span.state, span.start_s, span.end_s) for span in past] == [("unknown", 0.0, 28.0)]
+
+
+def test_after_a_crash_the_outage_counts_from_the_last_frame_before_it(tmp_path: Path) -> None:
+    """One frame until 1 s, ten seconds without seqcls, and then no feed."""
+    views, _ = outage_views(tmp_path, 0, resumed=True)
+    assert views[-1].now_s == 39.0 and views[-1].outage == "no frame for 38 s"
+
+
 def test_nothing_grows_in_a_long_run() -> None:
     made = detector(organs=("liver",), smoothing=SmoothingOptions())
     session = LiveSession(
@@ -299,7 +355,7 @@ def test_nothing_grows_in_a_long_run() -> None:
     history = session._histories[0]
     assert not session._arrived_s and len(history._trace) <= 601 and len(history._spans) <= 320
     shown = history.view("running")
-    assert shown.presences > len(shown.latest) == 20
+    assert shown.presences == len(shown.latest) > 100  # the list of presences alone is whole, at two numbers each
     assert all(s.state == "present" and s.end_s is not None and s.end_s > s.start_s for s in shown.latest[:-1])
     with pytest.raises(AssertionError):
         session._process.table()

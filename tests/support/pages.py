@@ -35,7 +35,7 @@ THYROID = OrganView(
 VIEW = LiveView(
     source="probe",
     feed="running",
-    feed_since_s=1.0,
+    last_frame_s=1.0,
     now_s=100.0,
     organs=(THYROID, replace(THYROID, organ=EVIL, state="absent", score=0.04, reason=EVIL)),
     frame_counts=FrameCounts(received=10, classified=7, dropped=2, rejected=1),

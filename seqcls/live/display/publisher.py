@@ -18,6 +18,8 @@ from seqcls.text.foreign_text import for_page
 #: Longest side of the image in pixels.
 LARGEST = 960
 _QUALITY = 85
+#: Presences of each organ in every snapshot; all of them are asked for apart.
+MAX_LATEST = 20
 
 
 class SnapshotPublisher:
@@ -62,8 +64,20 @@ class SnapshotPublisher:
 
 
 def view_json(view: LiveView) -> str:
-    """The view's fields, ``has_picture`` in place of the image; what is not a number becomes null."""
-    return for_page(json_line({**asdict(replace(view, image=None)), "has_picture": view.image is not None}))
+    """The view's fields, ``has_picture`` in place of the image, ``spans`` without holes, the newest presences, and what
+    follows from them; what is not a number becomes null."""
+    organs = tuple(
+        replace(organ, spans=organ.past(view.now_s, view.known_s), latest=organ.latest[-MAX_LATEST:])
+        for organ in view.organs
+    )
+    derived = {name: getattr(view, name) for name in ("holds", "word", "outage", "outage_s", "checklist")}
+    derived["has_picture"] = view.image is not None
+    body = asdict(replace(view, image=None, organs=organs)) | derived
+    if view.storage is not None:
+        body["storage"] |= {"text": view.storage.text, "nearly_full": view.storage.nearly_full}
+    for organ, shown in zip(view.organs, body["organs"], strict=True):
+        shown["missing_s"] = organ.missing_s
+    return for_page(json_line(body))
 
 
 def view_jpeg(view: LiveView) -> bytes:

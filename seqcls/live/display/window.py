@@ -51,7 +51,7 @@ def draw(view: LiveView, quiet_s: float = 0.0) -> Image:
     """
     quiet = quiet_s >= QUIET_S
     organs = [replace(organ, state="unknown", score=None) if quiet else organ for organ in view.organs]
-    warning = f"NO NEWS FOR {quiet_s:.0f} s" if quiet else "" if view.feed == "running" else view.feed.upper()
+    warning = f"NO NEWS FOR {quiet_s:.0f} s" if quiet else "" if view.holds else (view.outage or view.word)
     framed = _framed(view, warning)
     side = np.full((_HEIGHT, _SIDE, 3), 24, np.uint8)
     height = min(180, (_HEIGHT - _BELOW) // max(1, len(organs)))
@@ -60,7 +60,7 @@ def draw(view: LiveView, quiet_s: float = 0.0) -> Image:
     for place, part in enumerate(textwrap.wrap(_cut(" ".join(view.messages[-1:]), 84), 48)[:2]):
         _text(side, part, 12, _HEIGHT - 100 + 20 * place, 0.45, COLORS["unknown"])
     why = view.feed_reason if view.feed != "running" else next((o.reason for o in organs if o.reason), "")
-    feed = _cut(f"feed {view.feed}" + (f": {why}" if why else ""), 42)
+    feed = _cut(view.word + (f": {why}" if why else ""), 42)
     p95 = view.latency_ms[1]
     _text(side, warning if quiet else feed, 12, _HEIGHT - 56, 0.6, COLORS["unknown"] if warning else _INK)
     late = "" if p95 != p95 else f"  p95 {p95:.0f} ms"
@@ -98,7 +98,7 @@ class Window:
 
     def show(self, view: LiveView) -> None:
         """Never waits: a view that the window has not taken when the next one comes is left out."""
-        self._sender.put(view)
+        self._sender.put(replace(view, organs=tuple(replace(o, trace=(), spans=(), latest=()) for o in view.organs)))
 
     def close(self) -> None:
         """End the process; idempotent."""

@@ -105,10 +105,10 @@ def test_a_stall_and_the_recovery(chromium: browser.Browser, page: PageServer) -
     run = opened(chromium, page)
     try:
         # The state as the run gives it is "present" here, to see that the page does not rely on the run alone.
-        run.view = replace(VIEW, feed="stalled", feed_reason="no frame for 2 s", feed_since_s=86.0)
+        run.view = replace(VIEW, feed="stalled", feed_reason="no frame within 2 s", last_frame_s=86.0)
         chromium.until(SIGNS, lambda signs: signs == "UNKNOWN,UNKNOWN")
-        chromium.until(SHOWN, lambda shown: "feed stalled" in shown and "14 s" in shown)
-        assert "no frame for 2 s" in chromium.evaluate("document.body.innerText")
+        chromium.until(SHOWN, lambda shown: "feed stalled" in shown and "no frame for 14 s" in shown)
+        assert "no frame within 2 s" in chromium.evaluate("document.body.innerText")
         assert "0.93" not in chromium.evaluate("document.getElementById('organs').innerText")
         assert "not live" in chromium.evaluate(NOTE)
         run.view = replace(VIEW, feed="retrying", feed_reason="the server closed the connection")
@@ -160,7 +160,7 @@ organ = OrganView("thyroid", "present", 0.0, 0.9, 0.5, 0.35, (), (), 1)
 page = PageServer(token=sys.argv[1])
 print(page.url, flush=True)
 while True:
-    page.publish(LiveView(source="probe", feed="running", feed_since_s=0.0, now_s=1.0, organs=(organ,),
+    page.publish(LiveView(source="probe", feed="running", last_frame_s=0.0, now_s=1.0, organs=(organ,),
                           frame_counts=FrameCounts(), rate_hz=25.0, latency_ms=(1.0, 2.0, 3.0)))
     time.sleep(0.1)
 """
@@ -222,7 +222,7 @@ def test_the_past_is_drawn_to_scale(chromium: browser.Browser, page: PageServer)
         line = chromium.evaluate("document.querySelector('.scores').getAttribute('d')")
         assert line.startswith("M-50.00 0.100L-49.90 0.100") and line.endswith("L-0.10 0.100") and line.count("M") == 1
         assert chromium.evaluate("document.querySelector('.thresholds').getAttribute('d')") == "M-60 0.5H0M-60 0.65H0"
-        run.view = replace(VIEW, feed="stalled", feed_since_s=95.0)
+        run.view = replace(VIEW, feed="stalled", last_frame_s=95.0)
         chromium.until(SIGNS, lambda signs: signs == "UNKNOWN,UNKNOWN")
         assert "M" in chromium.evaluate("document.querySelector('.scores').getAttribute('d')")
         chromium.until(

@@ -186,11 +186,11 @@ def test_pictures_are_bounded_in_size_and_made_once() -> None:
 
 def test_a_snapshot_as_json() -> None:
     record = json.loads(view_json(replace(VIEW, rate_hz=math.inf)))
-    assert record["now_s"] - record["feed_since_s"] == 99.0 and record["has_picture"] and record["image"] is None
+    assert record["now_s"] - record["last_frame_s"] == 99.0 and record["has_picture"] and record["image"] is None
     assert record["rate_hz"] is None and record["latency_ms"] == [20.0, 30.0, None]
     organ = record["organs"][0]
     assert organ["trace"][0] == [40.0, None] and organ["trace"][-1] == [99.9, 0.9]
-    assert organ["spans"][1] == {"state": "present", "start_s": 90.0, "end_s": None, "reason": ""}
+    assert organ["spans"][1] == {"state": "present", "start_s": 90.0, "end_s": 100.0, "reason": ""}
     odd = replace(THYROID, score=math.nan, trace=((99.0, math.nan),), spans=())
     organ = json.loads(view_json(replace(VIEW, organs=(odd,))))["organs"][0]
     assert organ["score"] is None and organ["trace"] == [[99.0, None]]

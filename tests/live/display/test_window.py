@@ -33,7 +33,7 @@ def organ(name: str, state: State) -> OrganView:
 VIEW = LiveView(
     source="probe",
     feed="running",
-    feed_since_s=0.0,
+    last_frame_s=0.0,
     now_s=1.0,
     organs=(organ("liver", "present"),),
     frame_counts=FrameCounts(),

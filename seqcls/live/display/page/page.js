@@ -63,8 +63,8 @@ function verdict() {
   if (!view) return untrusted("connecting", "waiting for the run", quietS, "");
   const quiet = agoS();
   if (view.feed !== "stopped" && quiet > QUIET_S) return untrusted("lost", "no news from the run", quiet, "seqcls is busy or hangs");
-  const seconds = Math.max(0, view.now_s - view.feed_since_s) + quiet;
-  return { trusted: view.feed === "running", kind: view.feed, word: `feed ${view.feed}`, seconds, why: view.feed_reason };
+  const kind = view.feed === "running" && view.paused ? "paused" : view.feed;
+  return { trusted: view.holds, kind, word: view.word, seconds: 0, why: view.feed_reason, outage: view.outage };
 }
 
 function untrusted(kind, word, seconds, why) {
@@ -116,7 +116,7 @@ function show() {
   document.body.dataset.feed = now.kind;
   document.body.dataset.trusted = now.trusted ? "yes" : "no";
   put(at("feed-word"), now.word);
-  put(at("feed-for"), now.kind === "running" ? "" : span(now.seconds));
+  put(at("feed-for"), now.outage ?? span(now.seconds)); // how long no frame came is counted by the run, whatever is tried
   put(at("feed-why"), now.why);
   document.title = `${now.word} – seqcls`;
   if (view) showView(now);
@@ -181,12 +181,12 @@ function showOrgan(card, organ, now) {
   draw(part, organ, now);
 }
 
-// While no news comes the past moves on, and what the run said last is no longer known.
+// While no news comes the past moves on, and nothing is known of what came since.
 function draw(part, organ, now) {
   const nowS = view.now_s + (now.trusted ? 0 : agoS());
-  const knownS = now.trusted ? nowS : view.feed === "running" ? view.now_s : view.feed_since_s;
-  const known = organ.spans.map(({ state, start_s, end_s }) => [state, start_s, Math.min(knownS, end_s === null ? nowS : end_s)]);
-  const spans = [...known, ["unknown", knownS, nowS]].filter(([, from, to]) => to > from);
+  const knownS = view.now_s - view.outage_s;
+  const known = organ.spans.map(({ state, start_s, end_s }) => [state, start_s, end_s]);
+  const spans = [...known, ["unknown", view.now_s, nowS]].filter(([, from, to]) => to > from);
   drawBars(part("strip"), spans, nowS, STRIP_S);
   drawBars(part("unseen"), spans.filter(([state]) => state === "unknown"), nowS, TRACE_S);
   let line = "";
