@@ -181,7 +181,9 @@ class Screen:
         else:
             words = ", ".join(part for part in (view.outage, _with_reason(view.word, view.feed_reason)) if part)
         text = Text(no_wrap=True)
-        text.append(f" {for_terminal(words)} ", style=f"bold #000000 on {RUNNING}" if self._holds else STYLES["unknown"])
+        text.append(
+            f" {for_terminal(words)} ", style=f"bold #000000 on {RUNNING}" if self._holds else STYLES["unknown"]
+        )
         text.append(f"  {clock(self._now_s)}  {for_terminal(view.source)}")
         return self._cut(text, self._width)
 

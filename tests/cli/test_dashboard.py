@@ -97,7 +97,10 @@ def test_a_name_without_room_for_large_letters_stands_above_its_state() -> None:
         for i in (i for i, row in enumerate(rows) if large[0].strip() in row):
             assert any(name in row for row in rows[i - 2 : i])
         assert "\n".join(rows).count(large[0].strip()) == 2
-    assert letters.drawable("Schilddrüse_2") == "SCHILDDRUSE 2" and letters.drawable("甲状腺") == letters.drawable(" ") == ""
+    assert (
+        letters.drawable("Schilddrüse_2") == "SCHILDDRUSE 2"
+        and letters.drawable("甲状腺") == letters.drawable(" ") == ""
+    )
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
@@ -106,7 +109,10 @@ def test_a_presence_that_comes_has_a_sign_of_its_own(size: tuple[int, int]) -> N
     for organs in (1, 2):
         shown = screen(replace(VIEW, organs=(coming,) * organs), *size)
         assert sum(dashboard.COMING in row for row in shown) == organs
-        assert sum("COMING" in row for row in screen(replace(VIEW, organs=(coming,) * organs), *size, plain=True)) == organs
+        assert (
+            sum("COMING" in row for row in screen(replace(VIEW, organs=(coming,) * organs), *size, plain=True))
+            == organs
+        )
     assert "ABSENT ▶" in "\n".join(screen(replace(VIEW, organs=(coming,) * 9), *SIZES[0]))
     for quiet_s, view in ((0.0, replace(VIEW, organs=(replace(coming, coming=False),))), (9.0, VIEW)):
         assert "COMING" not in "\n".join(screen(view, *size, quiet_s=quiet_s))
@@ -114,10 +120,14 @@ def test_a_presence_that_comes_has_a_sign_of_its_own(size: tuple[int, int]) -> N
 
 def test_the_name_is_not_dimmed() -> None:
     """Whatever the colour of the border that it stands in."""
-    console = Console(width=80, height=24, record=True, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    console = Console(
+        width=80, height=24, record=True, file=io.StringIO(), force_terminal=True, color_system="truecolor"
+    )
     console.print(dashboard.Screen(replace(VIEW, organs=(replace(LIVER, state="absent"),)), 80, 24), end="")
     styles = [segment.style for segment in console._record_buffer if "liver   0.93" in segment.text]
-    assert [(style.bold, style.dim, style.color.name) for style in styles if style and style.color] == [(True, None, "default")]
+    assert [(style.bold, style.dim, style.color.name) for style in styles if style and style.color] == [
+        (True, None, "default")
+    ]
 
 
 def test_small_and_many_is_a_line_each() -> None:
@@ -253,7 +263,9 @@ def test_score_and_state_follow_one_axis() -> None:
     assert dashboard.trace(organ, past, 300.0, 12).plain == "▁▁▁▁░░▁▁▇▇▇▇"
     assert tables.strip(past, 240.0, 300.0, 12).plain == "────░░──████"
     assert dashboard.trace(organ, past, 300.0, 12, 2).plain.split("\n") == ["    ░░  ▆▆▆▆", "▂▂▂▂░░▂▂████"]
-    short = replace(organ, spans=(Span("absent", 0.0, 290.0), Span("present", 290.0, 290.7), Span("absent", 290.7, None)))
+    short = replace(
+        organ, spans=(Span("absent", 0.0, 290.0), Span("present", 290.0, 290.7), Span("absent", 290.7, None))
+    )
     assert tables.strip(short.past(300.0, 300.0), 240.0, 300.0, 12).plain == "──────────▁─"
     assert dashboard.axis(30) == "60 s ago──── 30 s ─────────now" and dashboard.axis(5) == "──now"
     rows = screen(replace(VIEW, organs=(organ,)), 80, 24)
@@ -264,7 +276,9 @@ def test_score_and_state_follow_one_axis() -> None:
 
 @pytest.mark.parametrize(("last_s", "cells"), [(272.0, 6), (240.0, 12), (300.0, 0)])
 def test_what_was_missing_is_hatched_whole(last_s: float, cells: int) -> None:
-    organ = replace(LIVER, trace=tuple((t, 0.1) for t, _ in LIVER.trace if t < last_s), spans=(Span("absent", 0.0, None),))
+    organ = replace(
+        LIVER, trace=tuple((t, 0.1) for t, _ in LIVER.trace if t < last_s), spans=(Span("absent", 0.0, None),)
+    )
     past = organ.past(300.0, last_s)
     for drawn in (dashboard.trace(organ, past, 300.0, 12), tables.strip(past, 240.0, 300.0, 12)):
         assert drawn.plain.endswith("░" * cells) and (cells == 12 or drawn.plain[-cells - 1] not in "░ ")
@@ -274,7 +288,9 @@ def test_what_was_missing_is_hatched_whole(last_s: float, cells: int) -> None:
 def test_a_feed_that_never_came_is_hatched_since_watching_began() -> None:
     never = replace(LIVER, spans=(), trace=(), state="unknown", score=None)
     past = never.past(15.0, 0.0)
-    assert dashboard.trace(never, past, 15.0, 12).plain == tables.strip(past, -45.0, 15.0, 12).plain == " " * 9 + "░" * 3
+    assert (
+        dashboard.trace(never, past, 15.0, 12).plain == tables.strip(past, -45.0, 15.0, 12).plain == " " * 9 + "░" * 3
+    )
     view = replace(VIEW, feed="connecting", last_frame_s=0.0, now_s=13.0, frame_counts=FrameCounts(), organs=(never,))
     assert "no frame yet, 13 s, feed connecting" in screen(view, 80, 24)[0]
 

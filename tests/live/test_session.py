@@ -316,10 +316,14 @@ def outage_views(tmp_path: Path, before: int, resumed: bool = False) -> tuple[li
             session.feed_state("retrying" if second % 3 else "stalled", "refused")
             tried.append(now[0] - 50)
             with seen:
-                assert seen.wait_for(lambda: views and views[-1].now_s >= (11 if resumed else 0) + now[0] - 50 - 1e-6, 20)
+                assert seen.wait_for(
+                    lambda: views and views[-1].now_s >= (11 if resumed else 0) + now[0] - 50 - 1e-6, 20
+                )
 
     options = replace(EVERY, view_every_s=1e-3)
-    session = LiveSession(made, Replay(source()), options=options, on_view=on_view, clock=lambda: now[0], resumed=went_on)
+    session = LiveSession(
+        made, Replay(source()), options=options, on_view=on_view, clock=lambda: now[0], resumed=went_on
+    )
     session.run()
     return [view for view in views if view.feed in ("stalled", "retrying")], tried
 

@@ -185,15 +185,17 @@ function showOrgan(card, organ, now) {
 function draw(part, organ, now) {
   const nowS = view.now_s + (now.trusted ? 0 : agoS());
   const knownS = view.now_s - view.outage_s;
-  const known = organ.spans.map(({ state, start_s, end_s }) => [state, start_s, end_s]);
-  const spans = [...known, ["unknown", view.now_s, nowS]].filter(([, from, to]) => to > from);
+  const spans = organ.spans.map(({ state, start_s, end_s }) => [state, start_s, end_s]).filter(([, from, to]) => to > from);
+  const last = spans.at(-1);
+  if (last && last[0] === "unknown") last[2] = nowS;
+  else if (nowS > view.now_s) spans.push(["unknown", view.now_s, nowS]);
   drawBars(part("strip"), spans, nowS, STRIP_S);
   drawBars(part("unseen"), spans.filter(([state]) => state === "unknown"), nowS, TRACE_S);
   let line = "";
-  let last = -Infinity;
+  let before = -Infinity;
   for (const [time, score] of organ.trace.filter(([time]) => time > nowS - TRACE_S && time <= knownS)) {
-    if (score !== null) line += `${time - last > 1 ? "M" : "L"}${(time - nowS).toFixed(2)} ${(1 - score).toFixed(3)}`;
-    last = score === null ? -Infinity : time;
+    if (score !== null) line += `${time - before > 1 ? "M" : "L"}${(time - nowS).toFixed(2)} ${(1 - score).toFixed(3)}`;
+    before = score === null ? -Infinity : time;
   }
   part("scores").setAttribute("d", line);
   part("thresholds").setAttribute("d", [organ.onset, organ.offset].map((score) => `M-${TRACE_S} ${1 - score}H0`).join(""));
