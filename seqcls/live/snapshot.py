@@ -101,10 +101,10 @@ class LiveView:
     """A live run at one moment; times in seconds of the run, which begins at 0.
 
     source: fit to be shown, no credentials. feed: state of the connection, for ``feed_reason``. last_frame_s: when the
-    last frame came; before the first, when watching began. paused: by a person. image: (H, W) uint8 gray, the ultrasound region alone, or
-    None. rate_hz: frames received per second of late. latency_ms: (p50, p95, p99) from arrival to decision.
-    frame_counts: every frame received so far. messages: what a person should know, latest last (a full disk, a changed
-    image size). storage: None as long as nothing is known of it.
+    last frame came; before the first, when watching began. paused: by a person. image: (H, W) uint8 gray, the
+    ultrasound region alone, or None. rate_hz: frames received per second of late. latency_ms: (p50, p95, p99) from
+    arrival to decision. frame_counts: every frame received so far. messages: what a person should know, latest last (a
+    full disk, a changed image size). storage: None as long as nothing is known of it.
     """
 
     source: str

@@ -16,11 +16,9 @@ def count_of(number: int, noun: str, plural: str = "") -> str:
 
 def size_of(size_bytes: float) -> str:
     """As disks are sold: 999 kB, 12.3 MB, 1.2 GB."""
-    for unit in ("kB", "MB", "GB"):
-        size_bytes /= 1000
-        if size_bytes < 1000:
-            break
-    return f"{size_bytes:.{0 if size_bytes >= 100 or unit == 'kB' else 1}f} {unit}"
+    unit, length = next(((u, n) for u, n in (("kB", 1e3), ("MB", 1e6)) if size_bytes < 999.5 * n), ("GB", 1e9))
+    size = size_bytes / length
+    return f"{size:.{0 if size >= 100 or unit == 'kB' else 1}f} {unit}"
 
 
 def duration_of(seconds: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seqcls.text.wording import count_of, cut
+from seqcls.text.wording import count_of, cut, duration_of, size_of
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,19 @@ def test_the_noun_follows_the_number(number: int, shown: str) -> None:
 def test_a_text_of_a_file_is_cut_to_what_a_line_holds() -> None:
     assert cut("x" * 60) == "x" * 60 and cut("x" * 20_000_000) == "x" * 59 + "…"
     assert cut(10**100) == "1" + "0" * 58 + "…" and cut("liver", 3) == "li…"
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "text"),
+    [(0, "0 kB"), (999_400, "999 kB"), (999_600, "1.0 MB"), (123_456_789, "123 MB"), (1_234_567_890, "1.2 GB"), (2e12, "2000 GB")],
+)  # fmt: skip
+def test_sizes(size_bytes: float, text: str) -> None:
+    assert size_of(size_bytes) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.9, "0 s"), (28.9, "28 s"), (99.9, "99 s"), (100, "1 min"), (5999, "99 min"), (6000, "1 h"), (172_799, "47 h"), (1e30, "11574 days")],
+)  # fmt: skip
+def test_durations(seconds: float, text: str) -> None:
+    assert duration_of(seconds) == text
