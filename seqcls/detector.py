@@ -294,7 +294,8 @@ def load(
         sampling: every frame, which is the default, or an adaptive choice.
         exact: use the model itself, not the int8 twin beside it that was proven to answer alike; that is taken where
             engine, device and precision leave the choice.
-        lazy: come back at once and open the engine in a thread; what is wrong with it is raised when it is first used.
+        lazy: come back at once; the engine is opened in a thread when it is first used, or by ``begin_opening``, and
+            what is wrong with it is raised when it is used.
 
     Raises ModelError, EngineError or UsageError.
     """

@@ -103,7 +103,8 @@ def read_commit(folder: Path) -> Commit | None:
         return None
     if not set(found.files) <= set(_DATA) or not all(type(each) in (int, float) for each in found.seconds.values()):
         return None  # nothing that ``seal`` wrote
-    return found if all((folder / name).is_file() for name in found.files) else None
+    place = os.fspath(folder)  # paths as text: this is asked of each clip of an archive
+    return found if all(os.path.isfile(f"{place}/{name}") for name in found.files) else None  # noqa: PTH113
 
 
 def commits_in(root: Path) -> Iterator[tuple[Path, Commit]]:

@@ -23,6 +23,7 @@ from seqcls.cli.run_clips import ClipRun, run_clip
 from seqcls.cli.second_reading import SecondReading
 from seqcls.cli.workers import cluster_options
 from seqcls.errors import UsageError
+from seqcls.files import is_file
 from seqcls.files.output_lock import only_writer
 
 if TYPE_CHECKING:
@@ -144,6 +145,7 @@ def run(
     from seqcls.archive.shard import Shard
     from seqcls.detector import load
     from seqcls.engines import open_engine
+    from seqcls.engines.lazy import begin_opening
     from seqcls.feeds.open import is_live
     from seqcls.gate import GateOptions
     from seqcls.sources.isolated import DecoderPool
@@ -184,6 +186,8 @@ def run(
         exact=exact,
         lazy=True,
     )
+    if watched or (len(sources) == 1 and is_file(Path(sources[0]))):
+        begin_opening(detector.engine)  # of many clips none may be left to be done
     require_expressions(expressions, detector.organs)
     geometry = _stated_geometry(detector.header.geometry, region)
     detector = replace(

@@ -100,6 +100,7 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
     from seqcls.archive.attempts import AttemptLog, Driver
     from seqcls.archive.manifest import listed, with_earlier, write_manifest
     from seqcls.archive.summary import write_summary
+    from seqcls.engines.lazy import begin_opening
 
     root = run.root
     sources = outside_of_results(root, found)
@@ -114,10 +115,13 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
     with closing(AttemptLog(root)) as log:
         own = [unit for unit in units if asked.shard is None or asked.shard.takes(unit.entry.path)]
         plan = planned(run, own, manifest, log, verify=asked.verify, retry=asked.retry)
+        if (plan.todo or plan.last) and asked.cluster is None:
+            begin_opening(run.detector.engine)
         # Every part looks at the screens of all: else its clips would be cut out otherwise than in one run.
         shown = [*plan.todo, *plan.last] if asked.shard is None else [one for one in units if not one.entry.same_as]
         run, manifest = _with_layouts(run, shown, manifest, before)
-        write_manifest(root, manifest)
+        if manifest != before:
+            write_manifest(root, manifest)
         same = sum(bool(unit.entry.same_as) for unit in own)
         tell(plan, len(own), same, asked.shard)
         work = ClipWork(run, manifest, plan)

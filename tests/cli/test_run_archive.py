@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from support.commands import Seqcls, bright_clip, one_line
 
+from seqcls.engines import Engine
 from seqcls.errors import SourceError
 
 
@@ -42,8 +43,10 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_the_same_command_again_does_what_is_missing_and_nothing_twice(
-    seqcls: Seqcls, model: str, read: list[str]
+    seqcls: Seqcls, model: str, read: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    begun: list[Engine] = []
+    monkeypatch.setattr("seqcls.engines.lazy.begin_opening", begun.append)
     for length, name in enumerate(("a", "b", "p/c"), 4):
         bright_clip(Path(f"clips/{name}.mp4"), [True] * length)
     Path("clips/p/d.mp4").write_bytes(Path("clips/a.mp4").read_bytes())
@@ -55,7 +58,10 @@ def test_the_same_command_again_does_what_is_missing_and_nothing_twice(
     whole = contents(Path("out"))
 
     read.clear()
+    begun.clear()
+    written = Path("out/manifest.json").stat().st_ino
     assert seqcls(*command).code == 0 and read == [] and contents(Path("out")) == whole
+    assert begun == [] and Path("out/manifest.json").stat().st_ino == written, "a look costs little"
     (Path("out/b/scores.csv")).unlink()
     assert seqcls(*command).code == 0 and read == ["b.mp4"] and contents(Path("out")) == whole
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from seqcls.engines.base import Engine
-from seqcls.engines.lazy import LazyEngine
+from seqcls.engines.lazy import LazyEngine, begin_opening
 from seqcls.errors import EngineError
 from seqcls.geometry import Geometry
 from seqcls.models.file import ModelHeader
@@ -31,6 +31,9 @@ def test_it_is_opened_aside_and_asked_like_any_other() -> None:
         return Ones()
 
     engine = LazyEngine(HEADER, opening)
+    assert not [one for one in threading.enumerate() if one.name == "seqcls-engine"], "it may never be needed"
+    begin_opening(engine)
+    begin_opening(engine)
     (thread,) = (one for one in threading.enumerate() if one.name == "seqcls-engine")
     # The interpreter waits for it: one that ends while a thread is inside a C++ library aborts.
     assert not thread.daemon
