@@ -77,7 +77,7 @@ class AttemptLog:
     def is_set_aside(self, entry: Entry, runs: Iterable[str]) -> bool:
         """Whether this very content has failed twice already, with this model and these options."""
         known = self.failed.get(entry.path)
-        return known is not None and known.content == entry.content != "" and known.run in runs
+        return known is not None and known.content == entry.key != "" and known.run in runs
 
     def begin(self, entry: Entry) -> None:
         self._write({"event": "begun", "path": entry.path})
@@ -88,7 +88,7 @@ class AttemptLog:
         self._write({"event": "done", "path": entry.path})
 
     def fail(self, entry: Entry, run: str, reason: str, *, sets_aside: bool) -> None:
-        self.failed[entry.path] = Failed(entry.content if sets_aside else "", run, reason)
+        self.failed[entry.path] = Failed(entry.key if sets_aside else "", run, reason)
         self._write(_failure(entry.path, self.failed[entry.path]))
 
     def _write(self, line: dict[str, str]) -> None:

@@ -42,7 +42,9 @@ class Commit:
     path: str
     """Which clip, as the run names it."""
     content: str
-    """Digest of what the clip holds."""
+    """Digest of what the clip holds, without the middle of a large file."""
+    whole: str = ""
+    """Digest of every byte, where ``content`` has not seen them all."""
     run: str
     """Digest of the model and of the options: see ``result_key.run_key``."""
     status: Status
@@ -66,7 +68,9 @@ class Commit:
         return self.status != "interrupted"
 
 
-def commit_of(timelines: Sequence[Timeline], *, path: str, content: str, run: str, is_clip: bool) -> Commit:
+def commit_of(
+    timelines: Sequence[Timeline], *, path: str, content: str, whole: str = "", run: str, is_clip: bool
+) -> Commit:
     """Of a clip's one timeline, or of those of single images."""
     verdicts = {one.report.verdict for one in timelines}
     status: Status = "done"
@@ -82,6 +86,7 @@ def commit_of(timelines: Sequence[Timeline], *, path: str, content: str, run: st
     return Commit(
         path=path,
         content=content,
+        whole=whole,
         run=run,
         status=status,
         reason=reasons[0] if reasons else "",

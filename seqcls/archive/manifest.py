@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from seqcls.archive.result_key import content_digest, run_key, stamp, whole_digest
+from seqcls.archive.result_key import content_digest, run_key, stamp, unseen_digest, whole_digest
 from seqcls.errors import OutputError, one_line
 from seqcls.files import write_text
 from seqcls.files.json_record import known_fields, record_from
@@ -41,8 +41,16 @@ class Entry:
     """Digest of what it holds; "" where it could not be read."""
     stamp: str = ""
     """Sizes and times of its files: as long as these stay, so does the content."""
+    whole: str = ""
+    """Digest of all that it holds, where it has been written to since it was first listed and ``content``, which does
+    not see the middle of a large file, is still the same."""
     same_as: str = ""
     """The path of another clip of the run that holds the same, and stands for both."""
+
+    @property
+    def key(self) -> str:
+        """All that is known of what it holds."""
+        return f"{self.content} {self.whole}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +139,12 @@ def listed(
     before: Manifest | None,
     *,
     on_clip: Looked | None = None,
+    verify: bool = False,
 ) -> list[Unit]:
     """The clips of a run, each with what it holds and its own folder.
 
     ``named``: the same sources as the run names them. ``before``: of the run that goes on: its clips keep their
-    folders, and are not read again as long as nobody has written to them.
+    folders, and are not read again as long as nobody has written to them, unless ``verify`` has all bytes read.
     """
     known = {} if before is None else {entry.path: entry for entry in before.entries}
     folders = _folders(named, known)
@@ -143,8 +152,12 @@ def listed(
     for number, (source, name, folder) in enumerate(zip(sources, named, folders, strict=True), 1):
         path, mark = for_name(name.path), stamp(source)
         old = known.get(path)
-        content = old.content if old is not None and mark and old.stamp == mark else content_digest(source)
-        units.append(Unit(Entry(path=path, folder=folder, content=content, stamp=mark), source))
+        if old is not None and mark and old.stamp == mark and not verify:
+            content, whole = old.content, old.whole
+        else:
+            content = content_digest(source)
+            whole = unseen_digest(source) if old is not None and content and content == old.content else ""
+        units.append(Unit(Entry(path=path, folder=folder, content=content, stamp=mark, whole=whole), source))
         if on_clip is not None:
             on_clip(number)
     return _each_content_once(units, known)

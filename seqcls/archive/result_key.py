@@ -13,7 +13,7 @@ from seqcls.files import on_disk
 from seqcls.files.json_text import json_line
 from seqcls.files.named_files import open_regular
 from seqcls.geometry import Layout
-from seqcls.sources.clip_digest import clip_digest
+from seqcls.sources.clip_digest import LOOKED_AT, clip_digest
 from seqcls.sources.found import FoundSource
 from seqcls.sources.remote import remote_digest
 
@@ -61,6 +61,27 @@ def whole_digest(source: FoundSource) -> str:
     return digest.hexdigest()
 
 
+def unseen_digest(source: FoundSource) -> str:
+    """As ``whole_digest``; "" where ``content_digest`` has seen every byte, and nothing is left to be told apart."""
+    if source.remote is not None:
+        return whole_digest(source)
+    with suppress(OSError, ValueError):
+        if all(path.stat().st_size <= 2 * LOOKED_AT for path in files_of(source)):
+            return ""
+    return whole_digest(source)
+
+
+def is_rewritten(source: FoundSource, content: str, mark: str) -> bool:
+    """Whether a clip of this ``content_digest`` and ``stamp`` may hold something else now. A time of writing that is
+    the same, and only that of a change of its rights or links another, is none."""
+    now = stamp(source)
+    if now == mark:
+        return False
+    if content_digest(source) != content:
+        return True
+    return bool(unseen_digest(source)) and _written(now) != _written(mark)
+
+
 def stamp(source: FoundSource) -> str:
     """What changes whenever a clip's files are written: their sizes and times. "" where they cannot be looked at.
 
@@ -72,6 +93,11 @@ def stamp(source: FoundSource) -> str:
         marks = [_mark(path) for path in files_of(source)]
         return marks[0] if len(marks) == 1 else hashlib.sha256(" ".join(marks).encode()).hexdigest()
     return ""
+
+
+def _written(mark: str) -> str:
+    """Of one file, its size and when it was written."""
+    return mark.rpartition("-")[0] or mark
 
 
 def _mark(path: Path) -> str:

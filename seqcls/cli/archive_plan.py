@@ -14,6 +14,7 @@ from seqcls.text.wording import count_of
 
 if TYPE_CHECKING:
     from seqcls.archive.attempts import AttemptLog
+    from seqcls.archive.commit import Commit
     from seqcls.archive.manifest import Entry, Manifest, Unit
     from seqcls.archive.shard import Shard
     from seqcls.cli.run_clips import ClipRun
@@ -110,7 +111,7 @@ def planned(
                 plan.replaces.add(entry.path)
             elif commit.run not in runs or not commit.is_whole:
                 plan.replaces.add(entry.path)
-            elif commit.content != entry.content or commit.path != entry.path:
+            elif not _is_of(commit, entry):
                 if entry.content:
                     plan.changed[entry.path] = why = (
                         f"has changed since its results were written: delete {entry.folder}/ in the output, or add"
@@ -136,6 +137,12 @@ def planned(
                 (plan.last if entry.path in log.died else plan.todo).append(unit)
             advance(number)
     return replace(plan, done=done, set_aside=set_aside)
+
+
+def _is_of(commit: Commit, entry: Entry) -> bool:
+    """Whether these are the results of what the clip holds now."""
+    same = commit.content == entry.content and commit.path == entry.path
+    return same and (not entry.whole or commit.whole in ("", entry.whole))
 
 
 def tell(plan: Plan, clips: int, same: int, shard: Shard | None) -> None:

@@ -90,6 +90,7 @@ class ClipWork:
 
     def _commit(self, run: ClipRun, unit: Unit, analysis: Analysis | SeqclsError | None) -> list[Timeline]:
         from seqcls.archive.commit import commit_of, committed, seal
+        from seqcls.archive.result_key import unseen_digest
         from seqcls.exports import write_intervals_csv, write_pictures, write_run
         from seqcls.exports.timeline_png import write_picture
 
@@ -113,7 +114,14 @@ class ClipWork:
                 opens, geometry = partial(run.open, unit.source, color=True), run.detector.header.geometry
                 run.again.write(FinishedClip(timelines[0], opens, geometry, new), self.should_stop)
             _require_unchanged(unit)
-            done = commit_of(timelines, path=entry.path, content=entry.content, run=self.manifest.run, is_clip=is_clip)
+            done = commit_of(
+                timelines,
+                path=entry.path,
+                content=entry.content,
+                whole=unseen_digest(unit.source),
+                run=self.manifest.run,
+                is_clip=is_clip,
+            )
             if self.should_stop() and (run.again or len(timelines) < max(1, len(unit.source.images) * (not is_clip))):
                 done = replace(done, status="interrupted")
             seal(new, done)
@@ -136,7 +144,7 @@ def passes_of(work: ClipWork, cluster: ClusterOptions | None) -> Iterator[tuple[
 
 def _require_unchanged(unit: Unit) -> None:
     """Raises SourceError where somebody has written to the clip since it was listed."""
-    from seqcls.archive.result_key import content_digest, stamp
+    from seqcls.archive.result_key import is_rewritten
 
-    if stamp(unit.source) != unit.entry.stamp and content_digest(unit.source) != unit.entry.content:
+    if is_rewritten(unit.source, unit.entry.content, unit.entry.stamp):
         raise SourceError(f"{unit.entry.path}: has changed while it was run; run the same command again")

@@ -107,7 +107,7 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
     before = _manifest_before(run, options)
     named = sources if run.names is None else [run.names.source(each) for each in sources]
     with console.progress("looking at clips", len(sources), "clips") as advance:
-        units = listed(sources, named, before, on_clip=advance)
+        units = listed(sources, named, before, on_clip=advance, verify=asked.verify)
     units = units if run.overwrite else known_by_other_names(root, units, before)
     manifest = _empty(options) if before is None or before.differences(options) else before
     manifest = replace(manifest, entries=with_earlier(units, before))

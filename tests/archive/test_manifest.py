@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from seqcls.archive.manifest import MANIFEST, Manifest, listed, read_manifest, with_earlier, write_manifest
+from seqcls.archive.result_key import is_rewritten
 from seqcls.errors import OutputError
 from seqcls.sources import expand
 
@@ -85,6 +87,26 @@ def test_a_clip_is_read_again_only_when_it_was_written_to(tmp_path: Path, monkey
     put(tmp_path, "b.mp4", content="longer than it was before")
     second = manifest_of(tmp_path, first)
     assert read == ["b.mp4"] and [entry.content for entry in second.entries] == [first.entries[0].content, "new"]
+
+
+def test_what_a_digest_of_both_ends_does_not_see_is_read_once_the_clip_was_written_to(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(bytes(3 << 20))
+    first = manifest_of(tmp_path)
+    (entry,) = first.entries
+    assert entry.whole == "" and manifest_of(tmp_path, first) == first
+    data = bytearray(3 << 20)
+    data[3 << 19] = 1
+    path.write_bytes(data)
+    second = manifest_of(tmp_path, first)
+    (now,) = second.entries
+    assert now.content == entry.content and now.whole == hashlib.sha256(data).hexdigest() and now.key != entry.key
+    assert manifest_of(tmp_path, second) == second
+
+    source = expand([str(tmp_path)]).sources[0]
+    assert is_rewritten(source, entry.content, entry.stamp) and not is_rewritten(source, now.content, now.stamp)
+    path.chmod(0o600)  # nobody has written
+    assert not is_rewritten(source, now.content, now.stamp) and is_rewritten(source, "other", now.stamp)
 
 
 def test_clips_that_are_not_asked_for_now_stay_listed(tmp_path: Path) -> None:

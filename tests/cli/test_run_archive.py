@@ -45,6 +45,8 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_the_same_command_again_does_what_is_missing_and_nothing_twice(
     seqcls: Seqcls, model: str, read: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for module in ("sources.clip_digest", "archive.result_key"):  # these clips are small
+        monkeypatch.setattr(f"seqcls.{module}.LOOKED_AT", 100)
     begun: list[Engine] = []
     monkeypatch.setattr("seqcls.engines.lazy.begin_opening", begun.append)
     for length, name in enumerate(("a", "b", "p/c"), 4):
@@ -79,6 +81,17 @@ def test_the_same_command_again_does_what_is_missing_and_nothing_twice(
     assert {name: data for name, data in contents(Path("out")).items() if "/" in name and name[:2] != "e/"} == {
         name: data for name, data in whole.items() if "/" in name
     }
+
+    clip, was = Path("clips/b.mp4"), Path("clips/b.mp4").read_bytes()
+    times = clip.stat().st_atime_ns, clip.stat().st_mtime_ns
+    for data, code in ((bytearray(was), 1), (was, 0)):
+        if code:
+            data[len(data) // 2] ^= 1  # neither the size nor the time says so
+        clip.write_bytes(data)
+        os.utime(clip, ns=times)
+        done = seqcls(*command)
+        assert done.code == code and rows()["b.mp4"][0] == ("failed" if code else "done"), done.err
+    assert read == ["e.mp4"]
 
     other = seqcls(*command, "--onset", "0.7")
     assert other.code == 1 and one_line(other) == (
