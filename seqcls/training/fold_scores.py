@@ -123,7 +123,10 @@ def read_fold_scores(path: str | Path) -> FoldScores:
             raise ValueError("a fold has a number below 0")
         return table
     except FileNotFoundError:
-        raise DataError(f"no cross-validation at {path}: train with `--folds groups`, which keeps it there") from None
+        raise DataError(
+            f"no cross-validation at {path}: train with `--folds groups`, which keeps it there; of a model that tune,"
+            " merge or convert made, name the trained one that it was made from"
+        ) from None
     except (OSError, ValueError, KeyError, OverflowError, csv.Error, UsageError) as error:
         raise DataError(
             f"{path} is not what a cross-validation of this seqcls wrote ({one_line(error)}); train with --folds again"
