@@ -34,8 +34,8 @@ from seqcls.errors import SeqclsError
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry
 from seqcls.models.file import ModelHeader, Tensors, read_model
-from seqcls.models.folded import network
-from seqcls.novelty import STAGE, Novelty, unlike_rows
+from seqcls.models.folded import behind, network
+from seqcls.novelty import STAGES, Novelty, unlike_rows
 from seqcls.preprocess import PreprocessedFrame, Preprocessor
 from seqcls.sources import open_source
 from seqcls.training.novelty_fit import fit_novelty
@@ -132,7 +132,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, help="frames to refit on")
     asked = parser.parse_args()
     header, tensors = read_model(asked.model)
-    forward = forward_of(build(replace(network(header, tensors), pooled=2 * STAGE - 1)), "fp32")
+    forward = forward_of(build(replace(network(header, tensors), pooled=behind(STAGES))), "fp32")
     novelty = header.novelty
     if asked.refit is not None:
         novelty = refitted(header, forward, asked.refit, asked.patients, asked.most)

@@ -1,6 +1,6 @@
 """How unlike everything that a model was trained on a frame looks inside the network, and which frames are called so.
 
-The reference is a Gaussian of the features behind the third stage, fitted on the frames trained on, of which the
+The reference is a Gaussian of the features behind the first three stages, fitted on the frames trained on, of which the
 strongest axes are kept and the rest counts as one variance (Tipping and Bishop 1999, 10.1111/1467-9868.00196). The
 distance to it is Mahalanobis' (Lee et al. 2018, arXiv 1807.03888); not behind the last stage, where all that does not
 tell the organs apart is gone (Anthony and Kamnitsas 2023, arXiv 2309.01488). docs/novelty.md says what it is worth.
@@ -25,8 +25,10 @@ from seqcls.types import UNLIKE_TRAINING, FrameScore, ScoreTable
 
 Floats = NDArray[np.float64]
 
-#: The features are means over the plane behind this stage of a ResNet-18, 1 to 4; so many.
-STAGE, FEATURES = 3, 256
+#: The features are means over the planes behind these stages of a ResNet-18, 1 to 4, one after the other; so many.
+STAGES, FEATURES = (1, 2, 3), 448
+#: Behind which stages so many features are found. 256 are those of a model of an older seqcls.
+_STAGES_OF = {FEATURES: STAGES, 256: (3,)}
 #: Axes that a reference keeps.
 MAX_AXES = 128
 #: From here on a frame is unlike: its novelty, averaged over the last WINDOW_S, is that of the limit.
@@ -61,8 +63,8 @@ class Novelty:
 
     def __post_init__(self) -> None:
         centre = _vector(self.centre)
-        if len(centre) != FEATURES:
-            raise ModelError(f"novelty: {len(centre)} features instead of {FEATURES}")
+        if len(centre) not in _STAGES_OF:
+            raise ModelError(f"novelty: {len(centre)} features instead of {' or '.join(map(str, _STAGES_OF))}")
         if any(len(_vector(text)) != len(centre) for text in (self.scale, *self.axes)):
             raise ModelError("novelty: its vectors differ in length")
         if len(self.deviations) != len(self.axes) + 1:
@@ -74,6 +76,11 @@ class Novelty:
     def features(self) -> int:
         """D, how many features it takes."""
         return len(_vector(self.centre))
+
+    @property
+    def stages(self) -> tuple[int, ...]:
+        """Behind which stages of the network the features are found, 1 to 4."""
+        return _STAGES_OF[self.features]
 
     def distances(self, features: NDArray[np.floating]) -> Floats:
         """(N,) distances of (N, D) features, in standard deviations, averaged over the D directions.

@@ -10,14 +10,16 @@ from support.scored import ORGANS, Item, frame, raw_of
 
 from seqcls.errors import ModelError
 from seqcls.intervals import IntervalOptions
-from seqcls.novelty import FEATURES, NoveltyFilter, text_of, unlike_rows, with_novelty
+from seqcls.novelty import NoveltyFilter, text_of, unlike_rows, with_novelty
 from seqcls.postprocess import PostProcess
 from seqcls.reprocess import catch_up, post_process
 from seqcls.smoothing import SmoothingOptions
 from seqcls.types import UNLIKE_TRAINING, FrameScore, Gap
 
 OPTIONS = [IntervalOptions()] * 2
-NOVELTY = reference()
+#: As many as models of an older seqcls have, whose square root is whole.
+FEATURES = 256
+NOVELTY = reference(features=FEATURES)
 
 
 def features(*roots: float) -> np.ndarray:
@@ -40,6 +42,11 @@ def test_distances_by_hand(roots: tuple[float, ...], distance: float) -> None:
     assert NOVELTY.scores(features(*roots)) == pytest.approx([squared / (1 + squared)], abs=1e-6)
 
 
+def test_models_of_an_older_seqcls_have_features_of_one_stage() -> None:
+    assert (NOVELTY.stages, reference().stages) == ((3,), (1, 2, 3))
+    assert reference().features == 64 + 128 + 256
+
+
 def test_a_frame_s_novelty_does_not_hang_on_the_others() -> None:
     rng = np.random.default_rng(0)
     many = rng.random((5, FEATURES)).astype(np.float32) * 9
@@ -53,7 +60,7 @@ def test_a_frame_s_novelty_does_not_hang_on_the_others() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"centre": text_of(np.zeros(3))}, "3 features instead of 256"),
+        ({"centre": text_of(np.zeros(3))}, "3 features instead of 448 or 256"),
         ({"centre": "?"}, "no base64"),
         ({"centre": text_of(np.full(FEATURES, np.nan))}, "NaN"),
         ({"axes": (text_of(np.zeros(3)),)}, "differ in length"),

@@ -29,7 +29,7 @@ else:
 OPSET, IR_VERSION = 17, 8
 #: What a model written by seqcls consists of. Others could loop, branch or ask for memory without end.
 OPERATIONS = {
-    *("Add", "Cast", "Conv", "DequantizeLinear", "Flatten", "Gemm", "GlobalAveragePool"),
+    *("Add", "Cast", "Concat", "Conv", "DequantizeLinear", "Flatten", "Gemm", "GlobalAveragePool"),
     *("MaxPool", "QuantizeLinear", "Relu", "Sub", "Unsqueeze"),
 }
 #: Their attributes, and the least and the greatest that each of them may be.
@@ -60,8 +60,8 @@ def build(network: Network, weights: str = "fp32") -> onnx.ModelProto:
     planes = graph.add("Unsqueeze", [x, graph.exact(np.array([1], np.int64))])
     images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", network.size, network.size])
     given = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", len(network.bias)])]
-    if network.pooled is not None:
-        features = len(network.blocks[network.pooled].second.bias)
+    if network.pooled:
+        features = sum(len(network.blocks[number].second.bias) for number in network.pooled)
         given.append(helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", features]))
     logits = graph.scored(planes, network, "" if network.others else "logits")
     for left, other in enumerate(network.others, start=1 - len(network.others)):
@@ -103,12 +103,15 @@ class _Graph:
         """Its logits; and "features" where it is to give some."""
         x = self.add("Relu", [self.conv(planes, network.stem)])
         x = self.add("MaxPool", [x], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+        features = []
         for number, block in enumerate(network.blocks):
             y = self.conv(self.add("Relu", [self.conv(x, block.first)]), block.second)
             shortcut = x if block.shortcut is None else self.conv(x, block.shortcut)
             x = self.add("Relu", [self.add("Add", [y, shortcut])])
-            if number == network.pooled:
-                self.add("Flatten", [self.add("GlobalAveragePool", [x])], output="features")
+            if number in network.pooled:
+                features.append(self.add("Flatten", [self.add("GlobalAveragePool", [x])]))
+        if features:
+            self.add("Concat", features, output="features", axis=1)
         x = self.add("Flatten", [self.add("GlobalAveragePool", [x])])
         return self.add("Gemm", [x, self.kept(network.weight), self.exact(network.bias)], output=output, transB=1)
 

@@ -27,8 +27,8 @@ else:
 
 #: What a model written by seqcls consists of. Others could loop, branch or ask for memory without end.
 OPERATIONS = {
-    *("Add", "Constant", "Convert", "Convolution", "FakeQuantize", "MatMul", "MaxPool", "Multiply"),
-    *("Parameter", "ReduceMean", "Relu", "ReLU", "Reshape", "Result", "Subtract", "Transpose", "Unsqueeze"),
+    *("Add", "Concat", "Constant", "Convert", "Convolution", "FakeQuantize", "MatMul", "MaxPool"),
+    *("Multiply", "Parameter", "ReduceMean", "Relu", "ReLU", "Reshape", "Result", "Subtract", "Transpose", "Unsqueeze"),
 }
 
 
@@ -60,10 +60,11 @@ def build(network: Network, weights: str = "fp32") -> ov.Model:
         for number, block in enumerate(one.blocks):
             y = conv(ops.relu(conv(x, block.first)), block.second)
             x = ops.relu(ops.add(y, x if block.shortcut is None else conv(x, block.shortcut)))
-            if number == one.pooled:
+            if number in one.pooled:
                 features.append(mean(x))
         product = ops.matmul(mean(x), constant(one.weight), False, True)
-        return [ops.add(product, ops.constant(one.bias[None])), *features]
+        logits = ops.add(product, ops.constant(one.bias[None]))
+        return [logits, ops.concat(features, 1)] if features else [logits]
 
     images = ops.parameter([1, network.size, network.size], np.uint8, name="images")
     x = ops.subtract(ops.convert(images, "f32"), ops.constant(np.float32(network.shift)))

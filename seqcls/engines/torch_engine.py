@@ -17,7 +17,6 @@ from seqcls.engines.base import require_images, settle_int8
 from seqcls.errors import EngineError, one_line
 from seqcls.models.file import ModelHeader, each_network
 from seqcls.models.resnet import GrayResNet, choose_device, choose_precision
-from seqcls.novelty import STAGE
 
 #: Most images in one forward pass on a GPU.
 FULL_BATCH = 16
@@ -110,7 +109,8 @@ class TorchEngine:
 
     def _pooled(self, batch: Tensor) -> Tensor:
         first, *others = self._models
-        features = first.pooled(batch, (4,) if self.header.novelty is None else (STAGE, 4))
+        stages = () if self.header.novelty is None else self.header.novelty.stages
+        features = first.pooled(batch, (*stages, 4))
         return torch.cat([features, *(other.features(batch) for other in others)], dim=1) if others else features
 
     def _agreeing_sizes(self) -> tuple[int, ...]:

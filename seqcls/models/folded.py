@@ -12,7 +12,7 @@ gray and must come after it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.models.file import ModelHeader, each_network
-from seqcls.novelty import STAGE
 
 #: torchvision's, of every batch norm.
 EPSILON = 1e-5
@@ -55,8 +54,8 @@ class Network:
 
     the plane -> head. ``weight`` (K, 512) and ``bias`` (K,) float32 are the head's and give raw logits.
 
-    ``pooled``: behind which block the mean over the plane is given beside the logits: the features that ``Novelty``
-    takes. None where the model has no use for them.
+    ``pooled``: behind which blocks, in order, the mean over the plane is given beside the logits: together the features
+    that ``Novelty`` takes. Empty where the model has no use for them.
 
     ``others``: networks that see the same image; the model's logits are the sum of theirs and of this one's, because
     the head of each is divided by how many they are.
@@ -68,15 +67,20 @@ class Network:
     blocks: tuple[Block, ...]
     weight: Array
     bias: Array
-    pooled: int | None = None
+    pooled: tuple[int, ...] = ()
     others: tuple[Network, ...] = ()
 
 
 def network(header: ModelHeader, tensors: Mapping[str, NDArray[Any]]) -> Network:
     """The network of a model file's two parts, which ``read_model`` has checked against each other."""
     first, *others = (_network(header, own) for own in each_network(header, tensors))
-    pooled = None if header.novelty is None else 2 * STAGE - 1
-    return replace(first, pooled=pooled, others=tuple(others))
+    stages = () if header.novelty is None else header.novelty.stages
+    return replace(first, pooled=behind(stages), others=tuple(others))
+
+
+def behind(stages: Sequence[int]) -> tuple[int, ...]:
+    """The last block of each of these stages, 1 to 4."""
+    return tuple(2 * stage - 1 for stage in stages)
 
 
 def _network(header: ModelHeader, tensors: Mapping[str, NDArray[Any]]) -> Network:

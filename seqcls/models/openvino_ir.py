@@ -25,7 +25,7 @@ MAX_INTEGERS, INTEGERS = 8, (-1, 4096)
 
 #: What layers are: what models of seqcls consist of. Others could loop, branch or ask for memory without end.
 TYPES = frozenset(
-    {"Add", "Const", "Convert", "Convolution", "FakeQuantize", "MatMul", "MaxPool", "Multiply", "Parameter"}
+    {"Add", "Concat", "Const", "Convert", "Convolution", "FakeQuantize", "MatMul", "MaxPool", "Multiply", "Parameter"}
     | {"ReduceMean", "ReLU", "Reshape", "Result", "Subtract", "Transpose", "Unsqueeze"}
 )
 _ELEMENTS: dict[str, np.dtype[Any]] = {

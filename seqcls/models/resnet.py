@@ -34,7 +34,7 @@ from seqcls.models.bfloat16 import fast_bfloat16
 from seqcls.models.file import GRAY_MEAN, GRAY_STD, misfit, resnet18_shapes
 from seqcls.models.networks import are_several
 from seqcls.models.tensor_table import read_table
-from seqcls.novelty import STAGE
+from seqcls.novelty import STAGES
 from seqcls.third_party import library
 
 resnets = library("torchvision.models")
@@ -68,7 +68,7 @@ class GrayResNet(nn.Module):
 
     def novelty_features(self, images: Tensor) -> Tensor:
         """(N, D), what ``Novelty`` takes."""
-        return self.pooled(images, (STAGE,))
+        return self.pooled(images, STAGES)
 
     def pooled(self, images: Tensor, stages: Sequence[int]) -> Tensor:
         """(N, D) means over the plane behind each of these stages, 1 to 4 in order, one after the other."""

@@ -69,7 +69,7 @@ def test_the_novelty_stands_beside_the_scores(engine: Engine, net: GrayResNet, i
     answers = engine.answers(images)
     with torch.inference_mode():
         features = net.novelty_features(torch.from_numpy(images)).numpy()
-    assert KNOWING.novelty is not None and features.shape == (len(images), 256)
+    assert KNOWING.novelty is not None and features.shape == (len(images), 448)
     expected = KNOWING.novelty.scores(features)
     assert expected.min() > 0.2 and expected.max() < 0.98 and expected.std() > 0.01
     assert np.abs(answers[:, -1] - expected).max() <= BOUND[engine.precision]

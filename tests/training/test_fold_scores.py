@@ -84,7 +84,8 @@ def test_names_are_bounded_before_arrays_are_made_of_them(tmp_path: Path, monkey
 
 def test_none_there(tmp_path: Path) -> None:
     with pytest.raises(
-        DataError, match=r"^no cross-validation at .*: train with `--folds groups`, which keeps it there; of a model that tune, "
-        "merge or convert made, name the trained one that it was made from$"
+        DataError,
+        match=r"^no cross-validation at .*: train with `--folds groups`, which keeps it there; of a model that tune, "
+        "merge or convert made, name the trained one that it was made from$",
     ):
         read_fold_scores(tmp_path / "cross-validation.csv")
