@@ -77,6 +77,21 @@ def test_the_novelty_stands_beside_the_scores(engine: Engine, net: GrayResNet, i
     assert np.array_equal(np.concatenate([engine.answers(image[None]) for image in images[:5]]), answers[:5])
 
 
+@pytest.mark.parametrize("name", [name for name, precision in CASES if precision == "fp32"])
+def test_models_of_an_older_seqcls_measure_behind_one_stage(
+    name: str, net: GrayResNet, images: NDArray[np.uint8]
+) -> None:
+    for library in LIBRARIES[name]:
+        pytest.importorskip(library)
+    older = reference(centre=0.5, limit=1.0, features=256)
+    answers = open_engine((replace(HEADER, novelty=older), net.tensors()), engine=name, device="cpu").answers(
+        images[:3]
+    )
+    with torch.inference_mode():
+        expected = older.scores(net.pooled(torch.from_numpy(images[:3]), (3,)).numpy())
+    assert np.abs(answers[:, -1] - expected).max() <= BOUND["fp32"]
+
+
 @pytest.mark.parametrize("chunk", [1, 7])
 def test_an_images_score_does_not_depend_on_the_others(engine: Engine, images: NDArray[np.uint8], chunk: int) -> None:
     whole = engine.scores(images[:18])
