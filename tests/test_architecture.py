@@ -44,7 +44,7 @@ IMPORTS: dict[str, set[str]] = {
     "layouts": {"errors", "files", "types", "geometry", "sources"},
     "models": {"text", "third_party", "errors", "files", "types", "intervals", "smoothing", "geometry", "novelty", "google", "safetensors", "torch"},
     "postprocess": {"types", "intervals", "smoothing", "novelty"},
-    "engines": {"third_party", "errors", "files", "novelty", "models", "torch"},
+    "engines": {"third_party", "errors", "files", "models", "torch"},
     "keepable": {"burnt_in_text", "geometry", "gate"},
     "timeline": {"text", "errors", "files", "types", "intervals", "smoothing", "geometry", "gate"},
     "algebra": {"errors", "files", "types", "timeline"},
