@@ -20,9 +20,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-# Read by OpenMP when torch is loaded, and by OpenCV; what the command line does too, and the plain loop does not.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
+from seqcls.cores import LIBRARIES
+
+os.environ.update({**LIBRARIES, **os.environ})  # before any is loaded, as the command line does; the plain loop does not
 
 from seqcls import bench
 from seqcls.adaptive import SamplingOptions
@@ -40,7 +40,6 @@ from seqcls.sources.isolated import DecoderPool
 from seqcls.types import Frame
 
 SIZE = 224
-OURS = ("OMP_WAIT_POLICY", "OPENCV_FOR_THREADS_NUM")
 Facts = dict[str, Any]
 
 
@@ -48,7 +47,7 @@ class Plain:
     """The plain loops (plain_loop.py) in a process of their own, with the environment that such programs have."""
 
     def __init__(self) -> None:
-        environment = {name: value for name, value in os.environ.items() if name not in OURS}
+        environment = {name: value for name, value in os.environ.items() if name not in LIBRARIES}
         self._process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("plain_loop.py"))],
             stdin=subprocess.PIPE,

@@ -6,7 +6,6 @@ Rates wander with whatever else a machine does; cases that take turns wander ali
 from __future__ import annotations
 
 import math
-import os
 import platform
 import statistics
 import time
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls import __version__
+from seqcls.cores import cores
 from seqcls.detector import DECODED_AHEAD, Detector
 from seqcls.doctor import processor
 from seqcls.engines import Engine, answers
@@ -181,7 +181,7 @@ def write_report(folder: str | Path, results: Sequence[Result], facts: dict[str,
     folder = Path(folder)
     machine = {
         "processor": processor(),
-        "cores": str(os.cpu_count()),
+        "cores": str(cores()),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "seqcls": __version__,

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import seqcls
+from seqcls.cores import cores
 from seqcls.third_party import library
 
 #: Distribution and module of what every installation has, and of what brings more: then the command and the purpose.
@@ -150,10 +151,9 @@ def _system() -> Iterator[Finding]:
     yield Finding("System", "Python", platform.python_version())
     release = platform.release().partition("-")[0]  # without what its builder added
     yield Finding("System", platform.system(), f"{release} {platform.machine()}")
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     flags = _cpuinfo("flags", "Features").split()
     features = " ".join(flag for flag in _FEATURES if flag in flags)
-    yield Finding("Processor", processor(), f"with {usable} usable cores")
+    yield Finding("Processor", processor(), f"with {cores()} usable cores")
     yield Finding("Processor", "instructions:", features if features else "not known here")
 
 

@@ -23,6 +23,7 @@ from typer.core import TyperGroup
 import seqcls
 from seqcls.cli import console
 from seqcls.cli.commands import COMMANDS, ListedCommand
+from seqcls.cores import set_libraries
 from seqcls.errors import SeqclsError, UsageError, one_line
 from seqcls.text.foreign_text import for_terminal
 
@@ -137,11 +138,7 @@ def _silence_libraries() -> None:
 
 def main() -> None:
     """Entry point: errors raised on purpose become one line on stderr and their exit code."""
-    # Threads that wait for work by spinning starve each other as soon as another program runs beside them: measured
-    # here, training fell to a tenth of its rate. Read by OpenMP when torch is loaded, hence before anything else.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    # OpenCV's threads spin too. Decoding, preparing and scoring run side by side already: one thread each is enough.
-    os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
+    set_libraries()  # before any of them is loaded
     _silence_libraries()
     if any("://" in argument or argument.startswith("--on-event") for argument in sys.argv):
         from seqcls.cli.hide_arguments import cover_arguments, holds_secrets

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from seqcls.cli import console
 from seqcls.cli.run_clips import AHEAD, ClipRun, clip_timeline, picture_timelines, started
 from seqcls.cli.second_reading import FinishedClip
 from seqcls.errors import OutputError, SeqclsError, SourceError, one_line
 
 if TYPE_CHECKING:
     from seqcls.archive.attempts import Pass
+    from seqcls.archive.cluster import Reply
     from seqcls.archive.manifest import Manifest, Unit
     from seqcls.cli.archive_plan import Plan
     from seqcls.cli.workers import ClusterOptions
@@ -21,9 +23,22 @@ if TYPE_CHECKING:
     from seqcls.sources.found import FoundSource
     from seqcls.timeline import Timeline
 
+#: For ``DecoderPool``: children that do whole clips, too.
+WORKER = "seqcls.cli.clip_worker"
+
 
 def nothing(*_: object) -> None:
     pass
+
+
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """Both attempts at clips: many at a time, and one by one, alone."""
+
+    first: Pass
+    second: Pass
+    pace: Callable[[], str] = str
+    """What set the pace, for a person; "" where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +52,42 @@ class ClipWork:
     show: Callable[[FoundSource, list[Timeline]], None] = nothing
     began: Callable[[], None] = nothing
     """Called before the first clip is scored."""
+    printing: Callable[[], AbstractContextManager[None]] = nullcontext
+    """Around what is printed meanwhile."""
+    fetches: bool = False
+    """Whether there may be clips that have to be fetched."""
+
+    def lean(self, run: ClipRun) -> ClipWork:
+        """What each clip needs, for another process: the lists of all clips may be long, and printing is done here."""
+        return ClipWork(run, replace(self.manifest, entries=()), replace(self.plan, todo=[], last=[]))
+
+    def reply(self, unit: Unit) -> Reply:
+        """Do a single clip."""
+        from seqcls.archive.cluster import Reply
+
+        try:
+            with closing(self.one(unit)) as results:
+                return Reply.of(next(error for _, error in results))
+        except SeqclsError as error:
+            return Reply.of(error)
+
+    def print(self, unit: Unit, notes: Sequence[str], shown: str, *, is_done: bool) -> None:
+        """What another process that did a clip has to tell, and the timeline that it has written."""
+        from seqcls.exports import read_run
+
+        if notes:
+            with self.printing():
+                for note in notes:
+                    console.notify(note)
+        if self.show is nothing or not is_done:
+            return
+        if not unit.source.unrelated:
+            with suppress(SeqclsError):  # somebody has taken it away meanwhile
+                self.show(unit.source, [read_run(self.run.root / unit.entry.folder)])
+        elif shown and not console.is_quiet():
+            with self.printing():
+                for line in shown.splitlines():
+                    console.results().print(line)
 
     def many(self, units: Iterator[Unit]) -> Generator[tuple[Unit, SeqclsError | None], None, None]:
         """The next clips are read while one is scored."""
@@ -82,6 +133,8 @@ class ClipWork:
             raise
         except SeqclsError as error:
             return error
+        except MemoryError:
+            return SourceError(f"{unit.entry.path}: needs more memory than decoding may take; cut it, or scale it down")
         except Exception as error:
             what = f"{type(error).__name__}: {one_line(error)}"
             return SourceError(f"{unit.entry.path}: failed ({what}); please report this with what led to it")
@@ -129,17 +182,20 @@ class ClipWork:
 
 
 @contextmanager
-def passes_of(work: ClipWork, cluster: ClusterOptions | None) -> Iterator[tuple[Pass, Pass]]:
-    """The first and the second attempt at clips, in this process or on a cluster."""
-    if cluster is None:
-        yield work.many, work.alone
-        return
-    from seqcls.cli.workers import passes
+def passes_of(work: ClipWork, cluster: ClusterOptions | None) -> Iterator[Passes]:
+    """On a cluster, in processes of this machine, or, without these, in this process."""
+    if cluster is not None:
+        from seqcls.cli import workers
 
-    # What each clip needs: the lists of all clips may be long, and printing is done here.
-    lean = ClipWork(work.run, replace(work.manifest, entries=()), replace(work.plan, todo=[], last=[]))
-    with passes(cluster, lean) as both:
-        yield both
+        with workers.passes(cluster, work.lean(work.run)) as both:
+            yield Passes(*both)
+    elif work.run.pool is not None:
+        from seqcls.cli import local_workers
+
+        with local_workers.passes(work) as both:
+            yield both
+    else:
+        yield Passes(work.many, work.alone)
 
 
 def _require_unchanged(unit: Unit) -> None:

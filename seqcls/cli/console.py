@@ -28,6 +28,9 @@ _names: list[Pseudonyms] = []
 #: Holds something while a command runs that was asked to print nothing but what went wrong.
 _quiet: list[bool] = []
 
+#: Where messages are kept instead of being printed, in a process whose parent prints them.
+_kept: list[list[str]] = []
+
 #: Called with how much is done and, where it has become known, the new total.
 Advance = Callable[[int], None]
 PLAIN_EVERY_S = 5.0
@@ -99,9 +102,21 @@ def messages() -> Console:
     return LiteralConsole(stderr=True, soft_wrap=True)
 
 
+@contextmanager
+def kept_messages() -> Iterator[list[str]]:
+    """Within it nothing is printed on stderr: what would be is in the list, and there is no progress."""
+    _kept.append([])
+    try:
+        yield _kept[-1]
+    finally:
+        _kept.pop()
+
+
 def notify(text: str) -> None:
     """One line on stderr."""
-    if not _quiet:
+    if _kept:
+        _kept[-1].append(in_flags(text))
+    elif not _quiet:
         messages().print(in_flags(text))
 
 
@@ -111,7 +126,9 @@ def fail(text: str) -> None:
 
 
 def warn(text: str) -> None:
-    if not _quiet:
+    if _kept:
+        _kept[-1].append(f"warning: {in_flags(text)}")
+    elif not _quiet:
         messages().print(Text("warning: ", style="yellow") + literal(in_flags(text)))
 
 
@@ -136,7 +153,7 @@ def rate_text(per_s: float) -> str:
 def progress(label: str, total: int | None, unit: str = "frames") -> Iterator[Advance]:
     """A bar with rate and time left on a terminal, a plain line every few seconds elsewhere."""
     console, label = messages(), shown(label)
-    if _quiet:
+    if _quiet or _kept:
         yield lambda done: None
         return
     if not console.is_terminal:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqcls.cli import console, options
+from seqcls.cli.clip_work import WORKER
 from seqcls.cli.live import watch
 from seqcls.cli.live_options import LiveRunOptions, parse_camera, refuse_for_clips, session_options
 from seqcls.cli.options import INPUT, MODEL, OUTPUT, Panel
@@ -220,7 +221,7 @@ def run(
                 write_page(folders[0], folders[0] / REPORT, None, detector.header, None)
         else:
             apart = len(found.sources) >= SANDBOX_FROM if sandbox is None else sandbox
-            with closing(DecoderPool()) as pool:
+            with closing(DecoderPool(worker=WORKER if many else None)) as pool:
                 asked = ClipRun(
                     detector=detector,
                     root=root,

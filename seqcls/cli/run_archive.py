@@ -146,11 +146,13 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
                 should_stop=should_stop,
                 began=began,
                 show=partial(_show, progress.printing) if shows else nothing,
+                printing=progress.printing,
+                fetches=any(unit.source.remote is not None for unit in own),
             )
-            with passes_of(work, asked.cluster) as (first, second):
+            with passes_of(work, asked.cluster) as passes:
                 driver = Driver(
-                    first=first,
-                    second=second,
+                    first=passes.first,
+                    second=passes.second,
                     log=log,
                     run=manifest.run,
                     words=partial(_words, run),
@@ -160,6 +162,7 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
                     max_errors=asked.max_errors,
                 )
                 outcome = driver.drive(plan.todo, plan.last)
+                pace = passes.pace()
             interrupted = should_stop()
         failed = {path: one.reason for path, one in log.failed.items()} | plan.changed
         left = {"not_reached": "skipped", "reason": f"not run: {outcome.failed} clips failed before (--max-errors)"}
@@ -169,6 +172,8 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
         counts = write_summary(root, ours, failed, asked=shown_now, **(left if outcome.stopped_by_errors else {}))
     if run.pages is not None:
         _write_index(run, ours, failed)
+    if pace:
+        console.notify(pace)
     done = sum(counts[status] for status in ("done", "truncated", "damaged"))
     console.notify(f"{done} of {len(entries)} done, {counts['failed']} failed{tables.run_facts(counts)}; {root}")
     if interrupted:

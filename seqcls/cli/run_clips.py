@@ -51,6 +51,8 @@ class ClipRun:
     again: SecondReading
     """What is written from a clip's frames once its timeline is known."""
     overwrite: bool
+    copy: Path | None = None
+    """Where the one clip of an object store lies that is to be done, in a process without network."""
 
     def open(self, source: FoundSource, *, color: bool = False) -> Source:
         from seqcls.sources import open_found
@@ -58,6 +60,7 @@ class ClipRun:
         from seqcls.sources.remote import FetchedSource
 
         opens = open_found if self.pool is None else self.pool.open
+        source = source if self.copy is None else of_copy(source, self.copy)
         if source.remote is not None:  # what decodes has no network
             return FetchedSource(
                 source.remote, lambda copy: opens(of_copy(source, copy), rate_hz=self.rate_hz, color=color)
@@ -119,7 +122,8 @@ def started(
                 if isinstance(opened, FetchedSource):
                     digest = opened.digest
                 else:
-                    digest = "" if source.images or source.files else clip_digest(source.spec)
+                    single = not source.images and not source.files
+                    digest = clip_digest(source.spec if run.copy is None else str(run.copy)) if single else ""
                 analysis = Analysis(run.detector, opened, should_stop=should_stop, digest=digest)
                 return stack.enter_context(closing(analysis)), stack.pop_all()
             except SeqclsError as error:

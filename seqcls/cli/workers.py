@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from seqcls.errors import SeqclsError, UsageError
+from seqcls.errors import UsageError
 
 if TYPE_CHECKING:
     from seqcls.archive.attempts import Pass
@@ -66,14 +66,4 @@ def _build(work: ClipWork, opening: Callable[[], Engine], folder: str) -> Callab
     with suppress(OSError):  # on another machine, where paths have to be whole ones
         os.chdir(folder)
     run = replace(work.run, detector=replace(work.run.detector, engine=opening()), pool=DecoderPool())
-    return partial(_do, replace(work, run=run))
-
-
-def _do(work: ClipWork, unit: Unit) -> Reply:
-    from seqcls.archive.cluster import Reply
-
-    try:
-        with closing(work.one(unit)) as results:
-            return Reply.of(next(error for _, error in results))
-    except SeqclsError as error:
-        return Reply.of(error)
+    return replace(work, run=run).reply

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls.cores import cores
 from seqcls.errors import EngineError, UsageError, one_line
 from seqcls.models.file import ModelHeader
 
@@ -103,16 +103,6 @@ def needs(library: str, advice: str) -> Iterator[None]:
         raise EngineError(f"{library} cannot be used ({error}); {advice}") from error
 
 
-def processors() -> int:
-    """How many processors this process may use; OMP_NUM_THREADS, where set, says so for every engine."""
-    stated = os.environ.get("OMP_NUM_THREADS", "")
-    if stated.isdigit() and int(stated) > 0:
-        return int(stated)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 class PerImageEngine:
     """An engine that gives its library one image at a time, several at once, each on one thread; see ``Engine``.
 
@@ -139,7 +129,7 @@ class PerImageEngine:
         self._library = library
         self._width = len(header.organs) + (0 if header.novelty is None else header.novelty.features)
         self._forward, self._make_spread = forward, spread
-        self._pool = ThreadPoolExecutor(processors(), thread_name_prefix="seqcls-engine")
+        self._pool = ThreadPoolExecutor(cores(), thread_name_prefix="seqcls-engine")
         self._spread: Forward | None = None
         self._singles = 0
         self._lock = threading.Lock()
@@ -164,7 +154,7 @@ class PerImageEngine:
 
     def _forwarded(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         self._singles = self._singles + 1 if len(images) == 1 else 0
-        if self._singles == LIVE_AFTER and processors() > 1:
+        if self._singles == LIVE_AFTER and cores() > 1:
             self._spread = self._agreeing_spread()
         if self._spread is not None and len(images) == 1:
             return self._spread(images)

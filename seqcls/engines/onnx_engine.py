@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.engines.base import Forward, Parts, PerImageEngine, processors, settle_int8
+from seqcls.cores import cores
+from seqcls.engines.base import Forward, Parts, PerImageEngine, settle_int8
 from seqcls.engines.onnx_graph import build, read
 from seqcls.errors import EngineError, one_line
 from seqcls.models.folded import network
@@ -29,7 +30,7 @@ class ONNXEngine(PerImageEngine):
         if precision in ("bf16", "fp16"):
             raise EngineError(f"ONNX Runtime has no fast {precision} on a processor; use precision=fp32 or auto")
         precision = "fp32" if precision == "auto" else precision
-        spread = partial(forward_of, content, processors())
+        spread = partial(forward_of, content, cores())
         version = onnxruntime.__version__
         super().__init__(header, "ONNX Runtime", version, precision, forward=forward_of(content), spread=spread)
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.engines.base import Forward, Parts, PerImageEngine, processors, settle_int8
+from seqcls.cores import cores
+from seqcls.engines.base import Forward, Parts, PerImageEngine, settle_int8
 from seqcls.engines.openvino_graph import build, core, read
 from seqcls.errors import EngineError, one_line
 from seqcls.models.bfloat16 import fast_bfloat16
@@ -40,7 +41,7 @@ class OpenVINOEngine(PerImageEngine):
         precision = _choose(settle_int8(precision, notes["precision"], "OpenVINO"))
         spread = partial(forward_of, graph, precision)
         version = ov.get_version().split("-")[0]
-        forward = forward_of(graph, precision, streams=processors())
+        forward = forward_of(graph, precision, streams=cores())
         super().__init__(header, "OpenVINO", version, precision, forward=forward, spread=spread)
 
 
@@ -70,7 +71,7 @@ def _compile(model: ov.Model, precision: str, *, streams: int) -> ov.CompiledMod
         # Never left to the library, whose own default is half precision wherever the processor has it.
         "INFERENCE_PRECISION_HINT": _TYPES[precision],
         "NUM_STREAMS": str(streams),
-        "INFERENCE_NUM_THREADS": processors(),
+        "INFERENCE_NUM_THREADS": cores(),
         # Threads tied to processors wait for whatever else runs there: decoding, another seqcls.
         "ENABLE_CPU_PINNING": False,
     }

@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls.cores import seeking
 from seqcls.errors import SeqclsError, SourceError
 from seqcls.files.temporaries import nameless_file
 from seqcls.gate import GateOptions
@@ -41,8 +42,6 @@ MAX_KEPT_BYTES = 1 << 30
 MAX_CACHED = 256
 QUALITY = 88
 _LOOK_S = 2.0
-#: That decode what is looked for; reading from the beginning waits meanwhile.
-_THREADS = max(1, min(4, os.cpu_count() or 1))
 _NOT_TAKEN = "None of it is shown, and no label is taken"
 #: So long after a frame was decoded on its own, reading from the beginning waits.
 _GIVE_WAY_S = 0.3
@@ -245,7 +244,7 @@ class ClipFrames:
         """So that any frame can be shown at once."""
         if self._known is not None and self._path is not None and self._path.is_file():
             with suppress(SourceError):
-                threads = _THREADS if self._is_same and self._known.is_undamaged else 1
+                threads = seeking() if self._is_same and self._known.is_undamaged else 1
                 self._video = self._opens.video(self._path, self._times_of_clip(), threads)
                 self.info = self._video.info
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import signal
-import struct
 import sys
 import threading
 import time
@@ -15,17 +14,13 @@ from pathlib import Path
 from seqcls.errors import SourceError
 from seqcls.processes import child_program
 from seqcls.processes.child_messages import Message, receive
+from seqcls.processes.parent import LENGTH, ORDER, READY, SETTINGS, STOP
 from seqcls.processes.shared_images import SharedImages
 from seqcls.sources.found import FoundSource
 
 #: Kinds of messages from a child. FRAME: its time and duration in seconds and what is wrong with it; GAP: its start and
 #: end in seconds and its reason.
-READY, INFO, FRAME, GAP, REPORT, ERROR, END = b"R", b"I", b"F", b"G", b"V", b"E", b"."
-#: Orders to a child: a clip, as the length of a pickle and that; or to leave the one it reads.
-ORDER, STOP = b"O", b"S"
-LENGTH = struct.Struct("<I")
-#: What a child is given first: the memory that it may take, and its end of ``SharedImages`` (-1: none).
-SETTINGS = struct.Struct("<qii")
+INFO, FRAME, GAP, REPORT, ERROR, END = b"I", b"F", b"G", b"V", b"E", b"."
 
 #: Without a message and without reading a byte for so long a child hangs.
 STALL_S = 60.0
@@ -97,8 +92,8 @@ class DecoderChild:
     def has_died(self) -> bool:
         return self._process.poll() is not None
 
-    def order(self, order: Order | VideoOrder) -> None:
-        """Have it read a clip."""
+    def order(self, order: object) -> None:
+        """Have it read a clip, or do what else its program can."""
         self._leaving = False
         self._patience_s = self._stall_s if self._ready else STALL_S
         if isinstance(order, Order):
@@ -108,7 +103,7 @@ class DecoderChild:
                 self._images = order.images
         self.send(order)
 
-    def send(self, order: Order | VideoOrder | int | None) -> None:
+    def send(self, order: object) -> None:
         """The pickle goes to the child; what comes back is no pickle."""
         content = pickle.dumps(order)
         with suppress(OSError):
@@ -122,7 +117,11 @@ class DecoderChild:
     def leave(self) -> None:
         """Have it leave the clip that it reads."""
         self._leaving, self._patience_s = True, _LEAVE_S if self._ready else STALL_S
-        with suppress(OSError):
+        self.interrupt()
+
+    def interrupt(self) -> None:
+        """Have it finish what it does with what there is so far."""
+        with suppress(OSError, ValueError):  # it has died, or was closed meanwhile
             self._orders.write(STOP)
 
     def receive(self) -> Message:

@@ -72,12 +72,12 @@ class DecoderPool:
 
         Raises what ``open_found`` raises, and SourceError when the child dies.
         """
-        return IsolatedSource(self, self._child(), Order(found, rate_hz, images, color))
+        return IsolatedSource(self, self.take(), Order(found, rate_hz, images, color))
 
     def open_video(self, path: Path, time_s: NDArray[np.float64], threads: int = 1) -> IsolatedVideo:
         """As ``SeekableVideo``, in a child. Raises what that raises, and SourceError when the child dies."""
         order = VideoOrder(path, np.ascontiguousarray(time_s, np.float64).tobytes(), threads)
-        return IsolatedVideo(self, self._child(), order)
+        return IsolatedVideo(self, self.take(), order)
 
     def warm(self, children: int) -> None:
         """Start some before the first clip is known; raises SourceError."""
@@ -89,7 +89,8 @@ class DecoderPool:
     def _started(self) -> DecoderChild:
         return DecoderChild(self._worker, self._memory_bytes, self._stall_s)
 
-    def _child(self) -> DecoderChild:
+    def take(self) -> DecoderChild:
+        """A child that reads nothing, to be given back by ``release``; raises SourceError."""
         with self._lock:
             child = self._idle.pop() if self._idle else None
         if child is not None and child.has_died:  # while it waited: no clip is to blame

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
@@ -101,17 +101,27 @@ def _digest(remote: Remote) -> str:
     return digest.hexdigest()
 
 
+@contextmanager
+def fetched(remote: Remote) -> Iterator[Path]:
+    """A copy in a scratch folder, gone afterwards.
+
+    Raises SourceError where the object cannot be fetched as a whole, and as it was listed.
+    """
+    with temporary_folder() as folder:
+        copy = folder / remote.name
+        _tried(remote.url, lambda: _fetch(remote, copy))
+        yield copy
+
+
 class FetchedSource(AbstractContextManager[Source]):
     """A clip that lies in a scratch folder while it is open. ``opens``: opens the copy.
 
-    Raises SourceError where it cannot be fetched, as a whole and as it was listed, and what ``opens`` raises.
+    Raises what ``fetched`` and ``opens`` raise.
     """
 
     def __init__(self, remote: Remote, opens: Callable[[Path], Source]) -> None:
         with ExitStack() as stack:
-            folder = stack.enter_context(temporary_folder())
-            copy = folder / remote.name
-            _tried(remote.url, lambda: _fetch(remote, copy))
+            copy = stack.enter_context(fetched(remote))
             self.digest = clip_digest(str(copy))
             self._source = opens(copy)
             stack.callback(self._source.close)

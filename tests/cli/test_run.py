@@ -219,7 +219,8 @@ def test_a_decoder_that_dies_costs_its_clip_alone(
     seqcls: Seqcls, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("seqcls.cli.run.SANDBOX_FROM", 2)
-    monkeypatch.setattr("seqcls.sources.isolated.WORKER", "support.bad_decoder")
+    monkeypatch.setattr("seqcls.cli.run.WORKER", "support.bad_clip_worker")
+    monkeypatch.setattr("seqcls.cli.local_workers.WORKER", "support.bad_clip_worker")
     for name, length in (("a", 20), ("z", 21)):
         bright_clip(tmp_path / f"clips/{name}.mp4", [True] * length)
     (tmp_path / "clips/die.mp4").write_text("the stand-in dies of this name")

@@ -22,6 +22,7 @@ SIZE = 16
 class BrightnessEngine:
     """First organ: mean brightness / 255. Second organ: its complement. Remembers the batch sizes that it was given."""
 
+    precision = "fp32"
     description = "brightness"
 
     def __init__(self, header: ModelHeader) -> None:
