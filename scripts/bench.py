@@ -22,7 +22,9 @@ from typing import Any
 
 from seqcls.cores import LIBRARIES
 
-os.environ.update({**LIBRARIES, **os.environ})  # before any is loaded, as the command line does; the plain loop does not
+os.environ.update(
+    {**LIBRARIES, **os.environ}
+)  # before any is loaded, as the command line does; the plain loop does not
 
 from seqcls import bench
 from seqcls.adaptive import SamplingOptions
