@@ -57,7 +57,7 @@ def match_clips(
             if not outside:
                 raise DataError(
                     f"{label_file} names {clip.file}, which lies outside of {root}{_behind_a_link(path, root)}; name a"
-                    " folder that holds both, or allow it: outside=True in extract and evaluate"
+                    " folder that holds both, or allow it: outside=True"
                 )
             note = [f"{path} is used, as {label_file} names it, though it lies outside of {root}"]
         other = taken.setdefault(file_identity(path), clip.file)

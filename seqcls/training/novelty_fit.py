@@ -22,7 +22,7 @@ from seqcls.training.sampler import Indices
 Floats = NDArray[np.float64]
 
 #: Axes that the reference keeps: with more it knows these patients, with fewer it knows no patient.
-AXES = 8
+AXES = 16
 #: Frames looked at, spread evenly over the clips.
 MAX_FRAMES = 2000
 #: Patients (else clips) that must be left out in turn, and rounds in which that is done at most.
