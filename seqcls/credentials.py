@@ -7,7 +7,9 @@ Arguments are no such place: every user sees them in the list of processes.
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from seqcls.errors import UsageError
@@ -39,6 +41,24 @@ def secret_lines(file: Path) -> list[str]:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "not text"
         raise UsageError(f"{file}: the credentials cannot be read ({why}); check the file") from None
     return text.rstrip("\r\n").splitlines()
+
+
+def kept_token(file: Path) -> str:
+    """The token on the first line of the file, which is made where it is not there: its owner's alone. Raises
+    UsageError where others can read it, or it cannot be read or made."""
+    try:
+        with suppress(FileExistsError):
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="ascii") as made:
+                made.write(f"{secrets.token_urlsafe(24)}\n")
+    except OSError as error:
+        raise UsageError(f"{file}: the token cannot be kept there ({error.strerror}); name another file") from None
+    if open_to_others(file):
+        raise UsageError(f"other users can read the token in {file}: chmod 600 {file}, or remove it to get a new one")
+    lines = secret_lines(file)
+    if not lines:
+        raise UsageError(f"{file} holds no token: remove it to get a new one")
+    return lines[0].strip()
 
 
 def secret_files(environ: Mapping[str, str] = os.environ) -> list[Path]:

@@ -1,4 +1,4 @@
-"""A page for browsers on this machine, and for nobody else: the guards of every server of seqcls.
+"""A page for browsers on this machine, or of the network where its owner wants that: the guards of all servers.
 
 Whoever can reach the port may try: other web pages in the same browser (therefore Host, Origin and a token), other
 users of the machine (the token), clients that say nothing, too much or too slowly (limits and deadlines).
@@ -13,6 +13,7 @@ import re
 import secrets
 import socket
 import socketserver
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -21,12 +22,13 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
 from seqcls.errors import UsageError, one_line
 
-HOST = "127.0.0.1"  # nobody from outside of this machine
+HOST = "127.0.0.1"  # nobody from outside of this machine, unless another address is asked for
 #: Connections at one time that have shown the token; and that have not yet, from one address and in all. Beyond these
 #: the oldest stranger has to go, so that whoever comes with the token is heard.
 MAX_CLIENTS = 16
@@ -99,24 +101,37 @@ class LocalServer:
     """Answers what ``answer`` gives, from threads of its own until ``close``.
 
     ``token`` is random unless given; whoever has it is let in. The first visit turns it into a cookie. ``posts``:
-    whether anything may be posted: JSON, of the page's own origin, up to MAX_BODY_BYTES. Raises UsageError when the
-    port is not available, or the token cannot be used.
+    whether anything may be posted: JSON, of the page's own origin, up to MAX_BODY_BYTES. ``host``: the address of this
+    machine to listen at; from outside it is reached through TLS alone, with ``tls``, a file of its certificate and key.
+    Raises UsageError when the port is not available, or the token or the certificate cannot be used.
     """
 
     def __init__(
-        self, answer: Callable[[Request], Answer], port: int = 0, *, token: str | None = None, posts: bool = False
+        self,
+        answer: Callable[[Request], Answer],
+        port: int = 0,
+        *,
+        token: str | None = None,
+        posts: bool = False,
+        host: str = HOST,
+        tls: Path | None = None,
     ) -> None:
+        if host != HOST and tls is None:
+            raise UsageError(f"{host} can be reached from outside: state --tls FILE, or let a proxy lead to {HOST}")
         if token is not None and not _TOKEN.fullmatch(token):
             raise UsageError("the page's token must be 16 to 200 of the letters A-Z a-z 0-9 _ -; make a random one")
         self.token = secrets.token_urlsafe(24) if token is None else token
         try:
-            self.connections = Connections(port, self.token, answer, posts)
+            self.connections = Connections(
+                port, self.token, answer, posts, host, None if tls is None else _context(tls)
+            )
         except (OSError, OverflowError) as error:
             raise UsageError(
-                f"port {port} is not available ({one_line(error)}); choose another, or 0 for any"
+                f"port {port}{'' if host == HOST else f' of {host}'} is not available ({one_line(error)}); choose"
+                " another, or 0 for any"
             ) from None
         self.port = self.connections.port
-        self.url = f"http://{HOST}:{self.port}/?token={self.token}"
+        self.url = f"{self.connections.scheme}://{host}:{self.port}/?token={self.token}"
         self._closing = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(
@@ -134,6 +149,18 @@ class LocalServer:
             self.connections.server_close()
             self.connections.end(before_s=math.inf)
             self._thread.join()
+
+
+def _context(file: Path) -> ssl.SSLContext:
+    """For the certificate and the key in one PEM file. Raises UsageError."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(file, password=lambda: "")  # else it would ask for one on the terminal
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{file} cannot be used ({one_line(error)}): it has to hold certificate and key as PEM, not encrypted"
+        ) from None
+    return context
 
 
 @dataclass(slots=True)
@@ -166,16 +193,33 @@ class Connections(socketserver.ThreadingTCPServer):
     daemon_threads = True
     request_queue_size = 32
 
-    def __init__(self, port: int, token: str, answer: Callable[[Request], Answer], posts: bool) -> None:
-        self.token, self.answer, self.posts = token, answer, posts
+    def __init__(
+        self,
+        port: int,
+        token: str,
+        answer: Callable[[Request], Answer],
+        posts: bool,
+        host: str = HOST,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.token, self.answer, self.posts, self.tls = token, answer, posts, tls
+        self.scheme = "http" if tls is None else "https"
         self.open: dict[socket.socket, Connection] = {}  # the oldest first
         self._counting = threading.Lock()
-        super().__init__((HOST, port), _Handler)
+        super().__init__((host, port), _Handler)
         self.port = int(self.server_address[1])
-        self.hosts = {f"{name}:{self.port}" for name in (HOST, "localhost")}
-        if self.port == 80:  # browsers leave it out
-            self.hosts |= {HOST, "localhost"}
+        names = {HOST, "localhost"} if host == HOST else {host.lower()}
+        self.hosts = {f"{name}:{self.port}" for name in names}
+        if self.port == (80 if tls is None else 443):  # browsers leave it out
+            self.hosts |= names
         self.cookie = f"seqcls_{self.port}"  # cookies do not know ports: two runs must not overwrite each other's
+
+    def get_request(self) -> tuple[Any, Any]:
+        """The handshake waits for the connection's own thread: one that says nothing holds up nobody."""
+        request, peer = super().get_request()
+        if self.tls is None:
+            return request, peer
+        return self.tls.wrap_socket(request, server_side=True, do_handshake_on_connect=False), peer
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """A thread for each connection, in the place of the oldest stranger where there are too many."""
@@ -224,6 +268,11 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = PATIENCE_S
     server_version, sys_version = "seqcls", ""
 
+    def setup(self) -> None:
+        super().setup()
+        if isinstance(self.request, ssl.SSLSocket):
+            self.request.do_handshake()
+
     def do_GET(self) -> None:
         path, _, query = self.path.partition("?")
         if (why := self._foreign()) is not None:
@@ -255,7 +304,7 @@ class _Handler(BaseHTTPRequestHandler):
         origin = self.headers.get_all("Origin", [])
         if len(host) != 1 or host[0].lower() not in self.server.hosts:
             return "wrong Host"
-        if (origin or self.command == "POST") and origin != [f"http://{host[0].lower()}"]:
+        if (origin or self.command == "POST") and origin != [f"{self.server.scheme}://{host[0].lower()}"]:
             return "wrong Origin"
         return None
 
@@ -278,7 +327,8 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._known(tokens):
             self._refuse(403, f"wrong token; {_HOW}")
             return
-        cookie = ("Set-Cookie", f"{self.server.cookie}={self.server.token}; Path=/; HttpOnly; SameSite=Strict")
+        flags = "Path=/; HttpOnly; SameSite=Strict" + ("" if self.server.tls is None else "; Secure")
+        cookie = ("Set-Cookie", f"{self.server.cookie}={self.server.token}; {flags}")
         if self.headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin"):
             self._send(Answer(303, headers=(("Location", "/"), cookie)))
         else:  # it came by a link, as ``opener`` is one: what follows from that is not given a strict cookie

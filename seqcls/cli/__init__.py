@@ -10,6 +10,7 @@ import errno
 import itertools
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -27,6 +28,8 @@ from seqcls.cores import set_libraries
 from seqcls.errors import SeqclsError, UsageError, one_line
 from seqcls.text.foreign_text import for_terminal
 
+#: What follows ``--serve`` besides a port: an address of this machine, with one.
+_SERVE_AT = re.compile(r"[\w.-]+:\d{1,5}")
 #: The disk takes no such name, or does not let one look.
 _NO_ANSWER = (errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES)
 _MOST_SHOWN = 60
@@ -64,10 +67,10 @@ def _with_any_port(args: list[str]) -> list[str]:
     whole: list[str] = []
     for argument, following in itertools.zip_longest(args, args[1:], fillvalue="-"):
         whole.append(argument)
-        if argument == "--serve" and not following.lstrip("-").isdecimal():
+        if argument == "--serve" and not (following.lstrip("-").isdecimal() or _SERVE_AT.fullmatch(following)):
             if not (following.startswith("-") or "://" in following or Path(following).exists()):
                 raise UsageError(
-                    f"--serve takes a port from 0 to 65535, or nothing for any free one, not {following!r}"
+                    f"--serve takes a port up to 65535, ADDRESS:PORT, or nothing for any free port, not {following!r}"
                 )
             whole.append("0")
     return whole

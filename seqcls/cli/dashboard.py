@@ -17,6 +17,7 @@ from rich.text import Text
 import seqcls
 from seqcls.cli import big_letters as letters
 from seqcls.cli import tables
+from seqcls.cli.qr_code import qr_code
 from seqcls.live.snapshot import LiveView, OrganView, Span
 from seqcls.palette import LOST, PRESENT, RUNNING, UNKNOWN
 from seqcls.text.foreign_text import for_terminal
@@ -136,15 +137,24 @@ class Screen:
     """The whole screen of ``width`` x ``height`` cells; in ASCII where the console's encoding has no more.
 
     ``quiet_s``: how long ago the run gave this snapshot; after 3 s nothing in it holds. ``address``: of the page, where
-    there is one: what was printed before the screen was taken cannot be seen. ``keys``: what can be pressed.
+    there is one: what was printed before the screen was taken cannot be seen. ``keys``: what can be pressed. ``code``:
+    an address to show as a QR code in place of the organs.
     """
 
     def __init__(
-        self, view: LiveView, width: int, height: int, *, quiet_s: float = 0.0, address: str = "", keys: str = ""
+        self,
+        view: LiveView,
+        width: int,
+        height: int,
+        *,
+        quiet_s: float = 0.0,
+        address: str = "",
+        keys: str = "",
+        code: str = "",
     ) -> None:
         self._view, self._width, self._height, self._plain = view, max(1, width), max(1, height), False
         self._address = f"page {address}" if address else ""
-        self._keys = keys
+        self._keys, self._code = keys, code
         self._silent = quiet_s > QUIET_S and view.feed != "stopped"
         self._holds = view.holds and not self._silent
         self._quiet_s = 0.0 if self._holds else quiet_s
@@ -161,6 +171,8 @@ class Screen:
         below += [self._line(part) for part in textwrap.wrap(self._address, self._width)]  # part of it opens nothing
         room = 3 if self._height >= 30 else 1  # kept free for messages, so that nothing jumps when one comes
         below += [self._line("")] * (room - len(below))
+        if self._code:
+            return Group(self._head(), qr_code(self._code), self._last_line())
         above = [self._head(), *self._storage(), *self._checklist()]
         organs = self._organs(max(1, self._height - len(above) - len(below) - 2))
         return Group(*above, *organs, *below, self._line(_figures(self._view, self._width)), self._last_line())

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 from seqcls.cli import console, tables
 from seqcls.cli.live_displays import LastingStderr, full_screen, is_terminal, open_displays, open_terminal
 from seqcls.cli.live_journal import begin_journal
-from seqcls.cli.live_options import LiveRunOptions, session_options
+from seqcls.cli.live_options import LiveRunOptions, parse_checklist, session_options
 from seqcls.credentials import open_to_others, secret_files
 from seqcls.errors import DiskFullError, OutputError
 from seqcls.text.wording import count_of
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from seqcls.live.recording.presence_clips import PresenceClips
     from seqcls.live.recording.recorder import Recorder
     from seqcls.live.session import LiveSession
-    from seqcls.live.snapshot import LiveView
     from seqcls.pseudonyms import Pseudonyms
     from seqcls.types import Event, FeedState
 
@@ -59,6 +58,8 @@ def _watch(
     from seqcls.feeds.open import open_live
     from seqcls.journal import JOURNAL_NAME
     from seqcls.live.background import nothing
+    from seqcls.live.operator import SNAPSHOTS, Operator
+    from seqcls.live.recording.storage_meter import StorageMeter
     from seqcls.live.session import LiveSession, warm_up
     from seqcls.pseudonyms import RenamedSource
 
@@ -81,10 +82,15 @@ def _watch(
         if not (running and on_screen):
             console.notify(message)
 
+    def act(name: str) -> None:
+        for session in running:
+            session.act(name)
+
     def print_kept() -> None:
         for message in list(kept) if on_screen else ():
             console.notify(message)
 
+    checklist = parse_checklist(run_options.checklist, detector.organs)
     _warn_of_open_files(run_options)
     warm_up(detector)
     with ExitStack() as stack:
@@ -106,15 +112,16 @@ def _watch(
         for writer in (recorder, clips):
             if writer is not None:
                 stack.callback(writer.close)
-        displays, closed, address = open_displays(stack, run_options)
+        displays = open_displays(stack, run_options, act)
         # After everything that may refuse to begin: a journal that holds nothing would be in the next one's way.
         journal, resumed = begin_journal(detector, model, spec, source.info, folder / JOURNAL_NAME, run_options)
         stack.callback(journal.close)
-        displays.append(open_terminal(stack, kept, address))
-
-        def look(view: LiveView) -> None:
-            for display in displays:
-                display(view)
+        meter = StorageMeter(journal.path, recorder, clips, notify=notify)
+        stack.callback(meter.close)
+        meter.start()
+        operator = Operator(folder / SNAPSHOTS, journal=journal, notify=notify)
+        stack.callback(operator.close)
+        displays.shown.append(open_terminal(stack, kept, displays, act))
 
         def on_event(event: Event) -> None:
             clips.settle(session.region)
@@ -127,10 +134,13 @@ def _watch(
             journal=journal,
             resumed=resumed,
             sinks=[*(sink.event for sink in sinks), *([] if clips is None else [on_event])],
-            on_view=look,
+            on_view=displays.show,
             on_frame=nothing if recorder is None else lambda frame: recorder.frame(frame, session.region),
             on_taken=nothing if clips is None else lambda frame: clips.frame(frame, session.region),
-            should_stop=lambda: should_stop() or closed(),
+            should_stop=lambda: should_stop() or displays.closed(),
+            storage=lambda: meter.latest,
+            operator=operator,
+            checklist=checklist,
         )
         running.append(session)
         stack.callback(running.clear)  # from here on nobody draws messages
@@ -139,7 +149,9 @@ def _watch(
             if writer is not None:
                 writer.settle(session.region)
     _list_recordings(recorder, clips, folder)
-    return _conclude(folder, journal, summary, run_options.where, interrupted=should_stop())
+    before = 0 if resumed is None else resumed.journal.frame_counts.received
+    came = summary.frame_counts.received > before
+    return _conclude(folder, journal, summary, run_options.where, came=came)
 
 
 def _warn_of_open_files(run_options: LiveRunOptions) -> None:
@@ -186,7 +198,7 @@ def _list_recordings(recorder: Recorder | None, clips: PresenceClips | None, fol
     if recorder is not None and not recorder.parts and not recorder.failed:
         console.warn("nothing was recorded: there was no frame that could be kept")
     if clips is not None:
-        count = len(clips.parts)
+        count = len(clips.files)
         console.notify(f"{count_of(count, 'clip')} of presences in {folder / 'clips'}")
 
 
@@ -196,9 +208,10 @@ def _conclude(
     summary: RunSummary,
     expressions: Sequence[str],
     *,
-    interrupted: bool,
+    came: bool,
 ) -> int:
-    """Write what an offline run writes, from the journal, and report how the run went."""
+    """Write what an offline run writes, from the journal, and report how the run went: that a person ended it is how
+    live runs end. ``came``: whether any frame did, else the last line says why not."""
     from seqcls.cli.results import write_from_journal
 
     assert summary.latency_ms is not None, "a live run measures it"
@@ -211,8 +224,6 @@ def _conclude(
         timeline = write_from_journal(journal.path, folder, expressions)
         tables.show_timeline(console.results() if is_terminal(sys.stdout) else console.messages(), timeline)
         console.notify(f"wrote {folder}: {journal.path.name}, intervals.csv, scores.csv, timeline.json, timeline.png")
-    else:
-        console.notify(f"no frame came; {journal.path} holds the reason")
-    if interrupted:
-        return 130
-    return 3 if summary.verdict in ("truncated", "damaged") or not summary.frame_counts.received else 0
+    if not came:
+        console.fail("; ".join(summary.reasons) if summary.reasons else "no frame came")
+    return 3 if summary.verdict in ("truncated", "damaged") or not came else 0

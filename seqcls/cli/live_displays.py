@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from seqcls.cli import console
-from seqcls.credentials import PAGE_TOKEN, secret
+from seqcls.cli.live_options import PageAddress
+from seqcls.credentials import PAGE_TOKEN, kept_token, secret
+from seqcls.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from seqcls.cli.live_options import LiveRunOptions
+    from seqcls.live.display.server import PageServer
     from seqcls.live.snapshot import LiveView
 
 
@@ -64,33 +68,67 @@ def full_screen() -> bool:
     return sys.stderr.isatty() and not console.messages().is_dumb_terminal
 
 
-def open_displays(
-    stack: ExitStack, run_options: LiveRunOptions
-) -> tuple[list[Callable[[LiveView], None]], Callable[[], bool], str]:
-    """The page and the window that were asked for, whether a person closed the window, and where the page is."""
-    displays: list[Callable[[LiveView], None]] = []
-    address = ""
-    if run_options.serve is not None:
-        from seqcls.live.display.server import PageServer
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Displays:
+    """What was opened; ``show`` gives each a snapshot. closed: whether a person closed the window. address: the page's,
+    without a token that lasts longer than the run; code: the whole of it, for a phone."""
 
-        token = secret(PAGE_TOKEN)
-        server = stack.enter_context(closing(PageServer(run_options.serve, token=token or None)))
+    shown: list[Callable[[LiveView], None]]
+    closed: Callable[[], bool] = lambda: False
+    address: str = ""
+    code: str = ""
+
+    def show(self, view: LiveView) -> None:
+        for display in self.shown:
+            display(view)
+
+
+def open_displays(stack: ExitStack, run_options: LiveRunOptions, act: Callable[[str], None]) -> Displays:
+    """The page and the window that were asked for; ``act`` takes what a person does on the page."""
+    displays = Displays(shown=[])
+    if run_options.serve is not None:
+        server, hidden = _open_page(run_options, act)
+        stack.enter_context(closing(server))
         # One that was stated lasts longer than this run, and is not for whatever keeps these messages.
-        address = f"{server.url.partition('?')[0]}?token=${PAGE_TOKEN}" if token else server.url
+        address = f"{server.url.partition('?')[0]}?token={hidden}" if hidden else server.url
         console.notify(f"open {address}")
-        displays.append(server.publish)
-    closed: Callable[[], bool] = lambda: False  # noqa: E731
+        displays = replace(displays, shown=[server.publish], address=address, code=server.url)
     if run_options.show:
         from seqcls.live.display.window import Window
 
         window = stack.enter_context(closing(Window()))
-        displays.append(window.show)
-        closed = lambda: window.closed  # noqa: E731
-    return displays, closed, address
+        displays = replace(displays, shown=[*displays.shown, window.show], closed=lambda: window.closed)
+    return displays
 
 
-def open_terminal(stack: ExitStack, printed: deque[str], address: str) -> Callable[[LiveView], None]:
-    """The dashboard, or plain lines where it cannot be shown: there the messages ``printed`` are on the screen."""
+def _open_page(run_options: LiveRunOptions, act: Callable[[str], None]) -> tuple[PageServer, str]:
+    """The page, and what to write in place of a token that is not to be shown: "" where it may be."""
+    from seqcls.live.display.server import PageServer
+    from seqcls.local_server import HOST
+
+    assert run_options.serve is not None
+    at, token, hidden = PageAddress.parse(run_options.serve), secret(PAGE_TOKEN), f"${PAGE_TOKEN}"
+    if run_options.token is not None:
+        if token:
+            raise UsageError(f"${PAGE_TOKEN} and --token are both set; leave one out")
+        token, hidden = kept_token(run_options.token), f"$(cat {run_options.token})"
+        if at.port == 0:
+            at = replace(at, port=_port_of(token))
+    return PageServer(at.port, token=token or None, on_act=act, host=at.host or HOST, tls=run_options.tls), (
+        token and hidden
+    )
+
+
+def _port_of(token: str) -> int:
+    """The same one for a token always, below those that systems lend to clients."""
+    return 20_000 + int.from_bytes(hashlib.sha256(token.encode()).digest()[:4], "big") % 10_000
+
+
+def open_terminal(
+    stack: ExitStack, printed: deque[str], displays: Displays, act: Callable[[str], None]
+) -> Callable[[LiveView], None]:
+    """The dashboard with its keys, or plain lines where it cannot be shown: there the messages ``printed`` are on the
+    screen. ``act`` takes what a person does."""
     from seqcls.cli import dashboard
 
     if not full_screen():
@@ -106,16 +144,29 @@ def open_terminal(stack: ExitStack, printed: deque[str], address: str) -> Callab
         return write_lines
     from rich.live import Live
 
+    from seqcls.cli.live_keys import pressed
+
     screen = console.messages()
     latest: list[tuple[LiveView, float]] = []
+    keys = Keys(act, code=displays.code)
+    readable = stack.enter_context(pressed(keys.press))
 
     def drawing() -> RenderableType:
         """Drawn by a thread of its own: a terminal that blocks does not hold up the run, a run that hangs is seen."""
         if not latest:
             return ""
         view, put_s = latest[-1]
-        quiet_s = time.monotonic() - put_s
-        return dashboard.Screen(view, screen.width, screen.height, quiet_s=quiet_s, address=address)
+        if keys.rang(view):
+            screen.bell()
+        return dashboard.Screen(
+            view,
+            screen.width,
+            screen.height,
+            quiet_s=time.monotonic() - put_s,
+            address=displays.address,
+            keys=keys.shown(view) if readable else "",
+            code=keys.code if keys.code_is_shown else "",
+        )
 
     stack.enter_context(Live(get_renderable=drawing, console=screen, screen=True, refresh_per_second=8))
 
@@ -123,3 +174,33 @@ def open_terminal(stack: ExitStack, printed: deque[str], address: str) -> Callab
         latest[:] = [(view, time.monotonic())]
 
     return draw
+
+
+class Keys:
+    """What the keys of the dashboard do; ``act`` takes what is for the run. ``code``: the page's address, or ""."""
+
+    def __init__(self, act: Callable[[str], None], *, code: str = "") -> None:
+        self.code, self.code_is_shown, self.sound = code, False, False
+        self._act = act
+        self._states: tuple[str, ...] = ()
+
+    def press(self, key: str) -> None:
+        acts = {"m": "mark", "s": "snapshot", "p": "pause"}
+        if key in acts:
+            self._act(acts[key])
+        elif key == "b":
+            self.sound = not self.sound
+        elif key == "a" and self.code:
+            self.code_is_shown = not self.code_is_shown
+
+    def shown(self, view: LiveView) -> str:
+        """One line of them."""
+        code = "  a address" if self.code else ""
+        pause, sound = "go on" if view.paused else "pause", "on" if self.sound else "off"
+        return f"m mark  s snapshot  p {pause}  b sound {sound}{code}"
+
+    def rang(self, view: LiveView) -> bool:
+        """Whether a state has changed since the view before, and somebody wants to hear it."""
+        states = tuple(organ.state for organ in view.organs)
+        before, self._states = self._states, states
+        return self.sound and bool(before) and states != before

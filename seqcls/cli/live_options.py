@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,12 +29,15 @@ class LiveRunOptions:
     resume: bool = False
     duration: float | None = None
     realtime: bool = False
-    serve: int | None = None
+    serve: str | None = None
+    token: Path | None = None
+    tls: Path | None = None
     show: bool = False
     record: Path | None = None
     clips: bool = False
     webhook: str | None = None
     on_event: str | None = None
+    checklist: str | None = None
 
 
 def parse_camera(text: str | None) -> CameraOptions:
@@ -49,6 +53,39 @@ def parse_camera(text: str | None) -> CameraOptions:
     return CameraOptions(size=size, rate_hz=rate_hz, backend=stated.get("backend"))
 
 
+@dataclass(frozen=True, slots=True)
+class PageAddress:
+    """Where ``--serve`` puts the page: at a port (0: any) of this machine alone, or of one of its addresses in the
+    network, ``host``."""
+
+    host: str = ""
+    port: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> PageAddress:
+        """``PORT`` or ``ADDRESS:PORT``. Raises UsageError."""
+        host, _, port = text.rpartition(":")
+        if not port.isdecimal() or int(port) > 65535:
+            raise UsageError(f"--serve takes a port from 0 to 65535, or ADDRESS:PORT, not {text!r}")
+        if host in ("0.0.0.0", "[::]", "::"):
+            raise UsageError(f"{host} is every network of this machine: state its address in the one that you mean")
+        return cls("" if host in ("127.0.0.1", "localhost") else host, int(port))
+
+
+def parse_checklist(text: str | None, organs: Sequence[str]) -> dict[str, float]:
+    """``SECONDS`` for every organ, or ``ORGAN=SECONDS,...``; how long each is to be in view. Raises UsageError."""
+    if text is None:
+        return {}
+    if "=" not in text:
+        stated = dict.fromkeys(organs, text)
+    else:
+        stated = parse_settings(text.split(","), tuple(organs), "--checklist")
+    wanted = {organ: parse_number(seconds, "--checklist") for organ, seconds in stated.items()}
+    if not all(seconds > 0 for seconds in wanted.values()):
+        raise UsageError(f"--checklist takes seconds above 0, not {text!r}")
+    return wanted
+
+
 def refuse_for_clips(run_options: LiveRunOptions) -> None:
     """Raise UsageError for what only a feed has: ignored, a person would wait for the page or the recording."""
     for field in fields(run_options):
@@ -61,8 +98,18 @@ def refuse_for_clips(run_options: LiveRunOptions) -> None:
 
 
 def session_options(run_options: LiveRunOptions) -> LiveOptions:
-    """What the session itself takes. Raises UsageError."""
+    """What the session itself takes. Raises UsageError, also for an address of the page that cannot be right."""
     from seqcls.live.session import LiveOptions
+
+    if run_options.serve is None and (run_options.token is not None or run_options.tls is not None):
+        raise UsageError("--token and --tls are for the page of --serve; add --serve, or leave them out")
+    if run_options.serve is not None:
+        address = PageAddress.parse(run_options.serve)
+        if address.host and not (run_options.token and run_options.tls):
+            raise UsageError(
+                f"--serve {run_options.serve} can be reached from outside: state --token FILE and --tls FILE, or let"
+                " a proxy lead to 127.0.0.1"
+            )
 
     return LiveOptions(
         keep=run_options.keep,  # type: ignore[arg-type]  # it refuses other names itself

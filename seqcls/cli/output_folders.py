@@ -37,21 +37,30 @@ def results_in(folder: Path, *, watched: bool) -> list[Path]:
     return [folder / name for name in (RUN_ENDS if watched else (*RUN_ENDS, JOURNAL_NAME))]
 
 
+def require_no_unfinished(folder: Path) -> None:
+    """Raise OutputError where a crash ended a live run that can be gone on with."""
+    from seqcls.journal import JOURNAL_NAME, is_unfinished
+
+    if is_unfinished(folder / JOURNAL_NAME):
+        raise OutputError(f"{folder} holds an unfinished run: add --resume to go on, or --overwrite to begin anew")
+
+
 def require_no_clips(folder: Path, *, overwrite: bool) -> None:
     """Raise OutputError where clips of an earlier run would stand beside the results of this one."""
     from seqcls.rendering.cut_files import CUTS_NAME
 
-    _require_no_presences(folder / "clips")
+    _require_no_pictures(folder / "clips", ".mp4", "clips")
+    _require_no_pictures(folder / "snapshots", ".png", "snapshots")
     _require_no_cuts(folder / CUTS_NAME, overwrite=overwrite)
 
 
-def _require_no_presences(folder: Path) -> None:
-    """Clips of presences are a person's to delete."""
+def _require_no_pictures(folder: Path, suffix: str, what: str) -> None:
+    """Clips of presences and snapshots are a person's to delete."""
     from seqcls.files.temporaries import sweep
 
     sweep(folder)  # what a killed run left is nobody's
-    if folder.is_dir() and any(path.suffix == ".mp4" for path in folder.iterdir()):
-        raise OutputError(f"{folder} holds clips of an earlier run, which --overwrite does not delete: move them away")
+    if folder.is_dir() and any(path.suffix == suffix for path in folder.iterdir()):
+        raise OutputError(f"{folder} holds {what} of an earlier run, which --overwrite does not delete: move them away")
 
 
 def _require_no_cuts(folder: Path, *, overwrite: bool) -> None:

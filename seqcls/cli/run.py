@@ -16,7 +16,7 @@ from seqcls.cli.clip_work import WORKER
 from seqcls.cli.live import watch
 from seqcls.cli.live_options import LiveRunOptions, parse_camera, refuse_for_clips, session_options
 from seqcls.cli.options import INPUT, MODEL, OUTPUT, Panel
-from seqcls.cli.output_folders import folders_of, require_no_clips, results_in, root_of
+from seqcls.cli.output_folders import folders_of, require_no_clips, require_no_unfinished, results_in, root_of
 from seqcls.cli.report import NAME as REPORT
 from seqcls.cli.report import RunPages, write_page
 from seqcls.cli.run_archive import ArchiveOptions, is_archive, result_options, run_archive
@@ -99,12 +99,23 @@ def run(
     ] = "latest",
     duration: Annotated[float | None, LIVE("SECONDS", "Stop after this time.")] = None,
     resume: Annotated[bool, LIVE("", "Continue the run in -o that a crash or power cut ended.", "--resume")] = False,
-    serve: Annotated[int | None, LIVE("[PORT]", "Show it as a web page on this machine only.")] = None,
+    serve: Annotated[
+        str | None,
+        LIVE("[[ADDRESS:]PORT]", "Show it as a web page: on this machine, or at its address in the network."),
+    ] = None,
+    token: Annotated[
+        Path | None, LIVE("FILE", "Keep the page's address over restarts: its token, made where there is none.")
+    ] = None,
+    tls: Annotated[Path | None, LIVE("FILE", "Certificate and key of the page, as PEM.")] = None,
     show: Annotated[bool, LIVE("", "Show it in a window.", "--show")] = False,
     record: Annotated[Path | None, LIVE("FILE", "Record the ultrasound region, as .mp4 or .mkv.")] = None,
     clips: Annotated[bool, LIVE("", "Save a clip of each presence and a little before it.", "--clips")] = False,
     webhook: Annotated[str | None, LIVE("URL", "POST each event to this address, or to that in this file.")] = None,
     on_event: Annotated[str | None, LIVE("COMMAND", "Run this for each event, without a shell.")] = None,
+    checklist: Annotated[
+        str | None,
+        LIVE("SECONDS", "How long each organ is to be in view in all, or as thyroid=2,trachea=2: tick them off."),
+    ] = None,
     verify: Annotated[
         bool, MANY("", "Read results that are there again, and make anew what cannot be read.", "--verify")
     ] = False,
@@ -207,6 +218,8 @@ def run(
             path for folder in folders for path in (*results_in(folder, watched=watched), *again.outputs(folder))
         ]
     with only_writer(root if many else folders[0], is_folder=True):
+        if watched and not (resume or overwrite):
+            require_no_unfinished(folders[0])
         if not many:
             options.check_outputs(*results, overwrite=overwrite or resume)
             for folder in () if resume else folders:

@@ -34,6 +34,8 @@ GLYPHS: dict[State, tuple[str, str]] = {
 }
 
 
+#: Rows of a table of intervals that are read at a glance.
+MAX_ROWS = 20
 #: Characters of the name of a fact.
 _FACT = 24
 
@@ -142,27 +144,70 @@ def _grid(timeline: Timeline, width: int) -> tuple[Table, int]:
     return grid, max(20, width - names - 16)
 
 
-def interval_table(timeline: Timeline, most: int = 40) -> RenderableType:
-    """Present and unknown intervals in time order; absence is what is left. Of a single frame all, for their scores."""
+def interval_table(timeline: Timeline, most: int = MAX_ROWS) -> RenderableType:
+    """Present and unknown intervals in time order; absence is what is left. Of a single frame all, for their scores.
+
+    What is unknown for several organs at once is one row. More rows than ``most`` become one for each organ and reason.
+    """
     every = len(timeline.scores.index) == 1
     shown = sorted((i for i in timeline.intervals if every or i.state != "absent"), key=lambda i: (i.start_s, i.organ))
     if not shown:
         return Text("no organ in view", style="bright_black")
-    rows = (
+    rows: dict[object, list[Interval]] = {}
+    for interval in shown:
+        alike = (round(interval.start_s, 6), round(interval.end_s, 6), interval.reason)
+        rows.setdefault(alike if interval.state == "unknown" else (interval.organ, *alike), []).append(interval)
+    if len(rows) > most:
+        return _summary(list(rows.values()), len(timeline.organs), len(shown))
+    return table(
+        ("organ", "state", "from", "to", "seconds", "frames", "mean", "peak"),
         (
-            i.organ,
-            literal(i.state + (f" ({i.reason})" if i.reason else ""), GLYPHS[i.state][1]),
-            clock(i.start_s),
-            clock(i.end_s),
-            f"{i.duration_s:.2f}",
-            f"{i.start_index}-{i.end_index}" if i.start_index >= 0 else "",
-            figure(i.mean_score, 2, ""),
-            figure(i.peak_score, 2, ""),
-        )
-        for i in shown[:most]
+            (
+                _whose(each, len(timeline.organs)),
+                _state(each[0]),
+                clock(each[0].start_s),
+                clock(each[0].end_s),
+                f"{each[0].duration_s:.2f}",
+                f"{each[0].start_index}-{each[0].end_index}" if each[0].start_index >= 0 else "",
+                figure(each[0].mean_score, 2, ""),
+                figure(each[0].peak_score, 2, ""),
+            )
+            for each in rows.values()
+        ),
+        words=2,
     )
-    found = table(("organ", "state", "from", "to", "seconds", "frames", "mean", "peak"), rows, words=2)
-    return Group(found, Text(f"… and {len(shown) - most} more in intervals.csv")) if len(shown) > most else found
+
+
+def _summary(rows: Sequence[Sequence[Interval]], organs: int, count: int) -> RenderableType:
+    """A row for each organ, and for each reason why nothing is known."""
+    groups: dict[tuple[str, str, str], list[Interval]] = {}
+    for each in sorted(rows, key=lambda each: (each[0].state, each[0].organ)):
+        groups.setdefault((each[0].state, each[0].reason, _whose(each, organs)), []).append(each[0])
+    found = table(
+        ("organ", "state", "times", "first", "last until", "longest", "seconds"),
+        (
+            (
+                whose,
+                _state(each[0]),
+                str(len(each)),
+                clock(min(i.start_s for i in each)),
+                clock(max(i.end_s for i in each)),
+                f"{max(i.duration_s for i in each):.2f}",
+                f"{sum(i.duration_s for i in each):.2f}",
+            )
+            for (_, _, whose), each in groups.items()
+        ),
+        words=2,
+    )
+    return Group(found, Text(f"each of the {count_of(count, 'interval')} is in intervals.csv"))
+
+
+def _whose(alike: Sequence[Interval], organs: int) -> str:
+    return "all organs" if len(alike) == organs > 1 else ", ".join(interval.organ for interval in alike)
+
+
+def _state(interval: Interval) -> Text:
+    return literal(interval.state + (f" ({interval.reason})" if interval.reason else ""), GLYPHS[interval.state][1])
 
 
 def show_timeline(console: Console, timeline: Timeline) -> None:

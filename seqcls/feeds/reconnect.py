@@ -172,7 +172,9 @@ class ReconnectingSource(OneWay):
 
     def report(self) -> SourceReport:
         reasons = ["a feed has no end; this is when watching stopped"]
-        if self._breaks:
+        if self._last is None:
+            reasons = [f"no frame came: {self._broken}" if self._broken else "no frame came: still connecting"]
+        elif self._breaks:
             times = "once" if self._breaks == 1 else f"{self._breaks} times"
             reasons.append(f"interrupted {times}, {self._missing_s:.1f} s in all")
         return SourceReport("unknown", tuple(reasons), self._delivered, tuple(self._gaps))

@@ -10,8 +10,8 @@ resumed = resume("run.journal")                                  # go on after a
 
 from __future__ import annotations
 
-from seqcls.journal.format import NOT_RECORDED, Close, FeedChange, Opening, Record, Resume, RunSummary
-from seqcls.journal.reader import Damage
+from seqcls.journal.format import NOT_RECORDED, Action, Close, FeedChange, Opening, Record, Resume, RunSummary
+from seqcls.journal.reader import Damage, is_unfinished
 from seqcls.journal.rebuild import Journal, read_journal
 from seqcls.journal.resume import Resumption, resume
 from seqcls.journal.writer import JournalWriter, create_journal
@@ -22,6 +22,7 @@ JOURNAL_NAME = "run.journal"
 __all__ = [
     "JOURNAL_NAME",
     "NOT_RECORDED",
+    "Action",
     "Close",
     "Damage",
     "FeedChange",
@@ -33,6 +34,7 @@ __all__ = [
     "Resumption",
     "RunSummary",
     "create_journal",
+    "is_unfinished",
     "read_journal",
     "resume",
 ]

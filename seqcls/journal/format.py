@@ -8,13 +8,14 @@ A line is the CRC-32 of the JSON as 8 lower-case hex digits, a blank, the JSON i
 
     n      its number in the file, from 0; a number that is missing is a record that was lost
     at     seconds on the monotonic clock since its session began (the `open` or `resume` record before it)
-    kind   open | frame | gap | event | state | resume | close
+    kind   open | frame | gap | event | state | action | resume | close
 
 and the fields of the record of that kind below, as they are named there; lists stand for tuples. Scores are float32
 and times XX in URLs, and the values in their queries, never reach the file.
 
-``format`` counts up when a reader of the old one would go wrong. 1 had the options beside ``provenance`` instead of in
-it, ``regions`` and ``latency_ms`` of `close` in a ``provenance``, and ``frame_counts`` was called ``ledger``.
+``format`` counts up when a reader of the old one would go wrong. 2 had no `action`; 1 had the options beside
+``provenance`` instead of in it, ``regions`` and ``latency_ms`` of `close` in a ``provenance``, and ``frame_counts`` was
+called ``ledger``.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ from seqcls.types import (
     require_organs,
 )
 
-FORMAT = 2
+FORMAT = 3
 #: A longer line is no record: what a reader must hold at once.
 MAX_LINE_BYTES = 1 << 20
 #: Reason of the stretches that are missing from a journal.
@@ -73,6 +74,17 @@ class FeedChange:
 
     state: str
     reason: str
+    wall: str
+    monotonic_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """`action`: what a person did at ``time_s`` of the run: mark, snapshot (into ``file``), pause or continue."""
+
+    action: str
+    time_s: float
+    file: str
     wall: str
     monotonic_s: float
 
@@ -112,7 +124,7 @@ class Close(RunSummary):
     monotonic_s: float
 
 
-Record = Opening | FrameScore | Gap | Event | FeedChange | Resume | Close
+Record = Opening | FrameScore | Gap | Event | FeedChange | Action | Resume | Close
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,8 +138,8 @@ class Entry:
 
 
 _KINDS: dict[str, type[Record]] = {
-    "open": Opening, "frame": FrameScore, "gap": Gap, "event": Event, "state": FeedChange, "resume": Resume,
-    "close": Close,
+    "open": Opening, "frame": FrameScore, "gap": Gap, "event": Event, "state": FeedChange, "action": Action,
+    "resume": Resume, "close": Close,
 }  # fmt: skip
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 #: A score may be anything that a model of somebody's own gave.

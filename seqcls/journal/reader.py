@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from seqcls.errors import DataError, one_line
 from seqcls.files.named_files import open_regular
-from seqcls.journal.format import MAX_LINE_BYTES, Entry, Opening, Resume, decode
+from seqcls.journal.format import MAX_LINE_BYTES, Close, Entry, Opening, Resume, decode
 from seqcls.journal.scored_frames import Frames, ScoredRow, frames, scored_row
 from seqcls.text.wording import count_of
 from seqcls.types import FrameScore, Gap
@@ -112,6 +112,21 @@ class JournalReader:
         except OSError as error:
             raise DataError(f"{self._path} cannot be read ({error.strerror}): copy it to another disk") from None
         self._torn_bytes = too_long + len(rest)
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether a journal is there that was begun and not closed, as a crash leaves it; its end alone is read."""
+    if not path.is_file():
+        return False
+    with open_journal(path) as stream:
+        stream.seek(max(0, stream.seek(0, 2) - MAX_LINE_BYTES))
+        *_, last, rest = [b"", b"", *stream.read().replace(b"\r\n", b"\n").split(b"\n")]
+    if rest:
+        return True
+    try:
+        return not isinstance(decode(last, None).record, Close)
+    except (ValueError, DataError):
+        return True
 
 
 def open_journal(path: str | Path) -> BinaryIO:

@@ -18,7 +18,7 @@ from typing import Any
 import seqcls
 from seqcls.errors import DiskFullError, one_line
 from seqcls.journal.append_file import AppendFile
-from seqcls.journal.format import MAX_LINE_BYTES, Close, FeedChange, Opening, Record, Resume, RunSummary, encode
+from seqcls.journal.format import MAX_LINE_BYTES, Action, Close, FeedChange, Opening, Record, Resume, RunSummary, encode
 from seqcls.timeline import Provenance
 from seqcls.types import Event, FrameScore, Gap, SourceInfo
 
@@ -71,6 +71,10 @@ class JournalWriter:
     def state(self, state: str, reason: str = "") -> bool:
         """Append that the feed is from now on connecting, running, stalled, retrying or stopped."""
         return self._write((FeedChange(state, reason, **self.stamp()),))
+
+    def action(self, action: str, time_s: float, file: str = "") -> bool:
+        """Append what a person did: see ``Action``."""
+        return self._write((Action(action, time_s, file, **self.stamp()),))
 
     def finish(self, summary: RunSummary) -> bool:
         """Append that the run ended and what it came to, and close."""

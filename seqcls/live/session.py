@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -27,8 +27,9 @@ from seqcls.keepable import keepable
 from seqcls.live.background import nothing
 from seqcls.live.frame_queue import FrameQueue, Keep, shifted
 from seqcls.live.latency import LatencyMeter
+from seqcls.live.operator import PAUSED, Operator
 from seqcls.live.organ_history import OrganHistory
-from seqcls.live.snapshot import LiveView
+from seqcls.live.snapshot import LiveView, Storage
 from seqcls.postprocess import PostProcess
 from seqcls.preprocess import Preprocessor
 from seqcls.scoring import score_every
@@ -81,7 +82,8 @@ class LiveSession:
 
     ``sinks`` get every event as soon as it is certain, and never raise. ``feed_state`` and ``notify`` may be called
     from any thread. ``on_frame`` gets every frame that arrives, in the reading thread; ``on_taken`` those that are not
-    dropped, in the thread of ``run``, before their events.
+    dropped, in the thread of ``run``, before their events. ``operator`` says whether the run is paused: then frames are
+    unknown, and no image is shown or passed on. ``checklist``: how many seconds an organ is to be in view in all.
     """
 
     def __init__(
@@ -97,6 +99,9 @@ class LiveSession:
         on_frame: Callable[[Frame], None] = nothing,
         on_taken: Callable[[Frame], None] = nothing,
         should_stop: Callable[[], bool] = lambda: False,
+        storage: Callable[[], Storage | None] = lambda: None,
+        operator: Operator | None = None,
+        checklist: Mapping[str, float] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._detector = detector
@@ -108,6 +113,7 @@ class LiveSession:
         self._on_frame = on_frame
         self._on_taken = on_taken
         self._should_stop = should_stop
+        self._storage, self._operator = storage, operator
         self._clock = clock
         self._resumed = resumed
         if resumed is None:
@@ -121,11 +127,15 @@ class LiveSession:
             self._before, self._before_s, self._before_end_s = before.frame_counts, resumed.time_s, before.end_s
         self._last_frame_s = 0.0 if resumed is None else resumed.last_frame_s
         self._preprocessor = Preprocessor(detector.header.geometry, detector.gate, source.info.region)
-        self._histories = [OrganHistory(o, i) for o, i in zip(detector.organs, detector.intervals, strict=True)]
+        wanted_s = {} if checklist is None else checklist
+        self._histories = [
+            OrganHistory(o, i, wanted_s.get(o)) for o, i in zip(detector.organs, detector.intervals, strict=True)
+        ]
         self._latency = LatencyMeter()
         self._arrived_s: dict[int, float] = {}
         self._classified = self._rejected = 0
-        self._started_s = clock()
+        self._shift_s = self._before_s - clock()  # from the clock to the time of the run
+        self._ends_s = clock() + options.duration_s
         self._shown_s = -math.inf
         self._rates: deque[tuple[float, int]] = deque()
         self._frame: Frame | None = None
@@ -151,6 +161,16 @@ class LiveSession:
         """Something that a person should know; from any thread."""
         self._messages.append(message)
 
+    def act(self, act: str) -> None:
+        """A person marks this moment, keeps its image, or pauses or goes on; from any thread. Raises UsageError."""
+        if self._operator is not None:
+            live = self._state[0] == "running"
+            self._operator.act(act, self._clock() + self._shift_s, self._keepable if live else lambda: None)
+
+    @property
+    def _paused(self) -> bool:
+        return self._operator is not None and self._operator.paused
+
     def run(self) -> RunSummary:
         """Watch. Whatever ends it, every frame is accounted for and the journal closed; latencies are of the frames
         that came once the ultrasound region was known. Raises EngineError, and what the source raises when it cannot
@@ -166,7 +186,7 @@ class LiveSession:
             shifted(self._source, first_index, self._before_s),
             keep=self._options.keep,
             limit=self._options.waiting,
-            on_frame=self._on_frame,
+            on_frame=lambda frame: None if self._paused else self._on_frame(frame),
             check=self._why_not_scorable,
             clock=self._clock,
         )
@@ -185,8 +205,7 @@ class LiveSession:
 
     def _items(self, feed: FrameQueue) -> Iterator[Frame | Gap]:
         while True:
-            over = self._clock() - self._started_s >= self._options.duration_s
-            if stopping := over or self._should_stop():
+            if stopping := self._clock() >= self._ends_s or self._should_stop():
                 feed.close()
             arrival = feed.get(0.0 if stopping else self._options.view_every_s)
             if arrival is not None:
@@ -194,8 +213,12 @@ class LiveSession:
                 if isinstance(item, Frame):
                     if self.region is not None:  # else it waits for the search, which is no measure of what follows
                         self._arrived_s[item.index] = arrival_s
-                    self._frame = item
-                    self._on_taken(item)
+                    self._shift_s = item.time_s - arrival_s
+                    if self._paused:
+                        item, self._frame = replace(item, damaged=PAUSED), None
+                    else:
+                        self._frame = item
+                        self._on_taken(item)
                     if self._state[0] == "connecting":
                         self.feed_state("running")
                 yield item
@@ -296,7 +319,7 @@ class LiveSession:
         (first_s, first), (last_s, last) = self._rates[0], self._rates[-1]
         state, reason = self._state
         if feed.last_arrival_s is not None:
-            self._last_frame_s = self._before_s + feed.last_arrival_s - self._started_s
+            self._last_frame_s = feed.last_arrival_s + self._shift_s
         messages = list(self._messages)
         if self._journal is not None and self._journal.failed:
             messages.append(without_folders(self._journal.failed))
@@ -306,21 +329,23 @@ class LiveSession:
                 feed=state,
                 last_frame_s=self._last_frame_s,
                 feed_reason=reason,
-                now_s=self._before_s + clock_s - self._started_s,
-                organs=tuple(history.view(state) for history in self._histories),
+                now_s=clock_s + self._shift_s,
+                organs=tuple(history.view(state, paused=self._paused) for history in self._histories),
                 frame_counts=self._frame_counts(feed),
                 rate_hz=(last - first) / (last_s - first_s) if last_s > first_s else 0.0,
                 latency_ms=self._latency.percentiles_ms(),
-                image=self._image(),
+                image=self._keepable() if self._options.with_image else None,
                 messages=tuple(messages),
                 started=self._began,
+                storage=self._storage(),
+                paused=self._paused,
             )
         )
 
-    def _image(self) -> NDArray[np.uint8] | None:
+    def _keepable(self) -> NDArray[np.uint8] | None:
         """(H, W) uint8 gray: what may be shown of the newest frame, never anything from outside the region."""
         frame, region = self._frame, self._preprocessor.region
-        if not self._options.with_image or frame is None or region is None:
+        if frame is None or region is None:
             return None
         if frame.image.shape[:2] != (region.height, region.width):
             return None

@@ -114,7 +114,7 @@ def test_the_list_in_the_help_says_what_each_commands_own_help_begins_with() -> 
 @pytest.mark.parametrize("given", ["abc", "clip.mp"])
 def test_a_port_that_is_none(seqcls: Seqcls, given: str) -> None:
     done = seqcls("run", "0", "--serve", given)
-    expected = f"seqcls: --serve takes a port from 0 to 65535, or nothing for any free one, not {given!r}"
+    expected = f"seqcls: --serve takes a port up to 65535, ADDRESS:PORT, or nothing for any free port, not {given!r}"
     assert (done.code, one_line(done)) == (2, expected)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,8 @@ def test_a_live_run_that_was_cut_off_goes_on(seqcls: Seqcls, model: str, tmp_pat
         Path("out", name).unlink()
     torn = seqcls("replay", "out")
     assert torn.code == 3
+    again = seqcls(*play)
+    assert again.code == 1 and "out holds an unfinished run: add --resume" in one_line(again)
     other = seqcls(*play, "--resume", "--onset", "0.9")
     assert other.code == 2 and "other options" in one_line(other)
     bright_clip(tmp_path / "elsewhere" / "clip.mp4", [True] * 9)
@@ -106,4 +110,37 @@ def test_the_page_needs_no_port(seqcls: Seqcls, model: str, given: list[str]) ->
 
 def test_a_feed_that_never_came_is_no_success(seqcls: Seqcls, model: str) -> None:
     done = seqcls("run", "igtl://127.0.0.1:1", "-m", model, "-o", "out", "--duration", "0.3")
-    assert done.code == 3 and "no frame came" in done.err and Path("out/run.journal").is_file()
+    assert done.code == 3 and Path("out/run.journal").is_file()
+    assert done.err.splitlines()[-1].startswith("seqcls: no frame came: ")
+    again = seqcls("run", "igtl://127.0.0.1:1", "-m", model, "-o", "out", "--duration", "0.3", "--resume")
+    assert again.code == 3 and again.err.splitlines()[-1].startswith("seqcls: no frame came: ")
+
+
+def test_the_page_keeps_its_address_with_a_token_file(seqcls: Seqcls, model: str) -> None:
+    live = ("run", "igtl://127.0.0.1:1", "-m", model, "--duration", "0.3", "--serve", "--token", "page.token")
+    opened = [re.findall("open (http://.*)", seqcls(*live, "-o", name).err) for name in ("a", "b")]
+    token = Path("page.token").read_text().strip()
+    assert opened[0] == opened[1] and opened[0][0].endswith("/?token=$(cat page.token)") and len(token) == 32
+    assert f":{20_000 + int.from_bytes(hashlib.sha256(token.encode()).digest()[:4], 'big') % 10_000}/" in opened[0][0]
+    if os.name != "nt":
+        assert Path("page.token").stat().st_mode & 0o777 == 0o600
+        Path("page.token").chmod(0o644)
+        assert "other users can read the token in page.token: chmod 600" in one_line(seqcls(*live, "-o", "c"))
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        (["--serve", "192.0.2.1:8080"], "can be reached from outside: state --token FILE and --tls FILE"),
+        (["--serve", "192.0.2.1:8080", "--token", "t"], "can be reached from outside"),
+        (["--serve", "0.0.0.0:8080", "--token", "t", "--tls", "x"], "every network of this machine"),
+        (["--serve", "127.0.0.1:70000"], "65535"),
+        (["--token", "t"], "add --serve"),
+        (["--checklist", "lung=2"], "does not know 'lung=2'"),
+        (["--checklist", "0"], "above 0"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_a_page_and_a_checklist_cannot_be(seqcls: Seqcls, model: str, more: list[str], why: str) -> None:
+    refused = seqcls("run", "igtl://127.0.0.1:1", "-m", model, "-o", "out", *more)
+    assert refused.code == 2 and why in one_line(refused) and not Path("out/run.journal").exists()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from rich.console import Console, RenderableType
-from support.timelines import timeline
+from support.timelines import drawn, timeline
 
 from seqcls.cli import tables
 from seqcls.evaluation.clip_truth import ClipTruth
@@ -63,3 +63,33 @@ def test_the_last_line_of_a_run_says_what_a_reader_must_know() -> None:
     assert tables.run_facts({"done": 2, "failed": 1}) == ""
     counts = {"truncated": 1, "done": 3, "with warnings": 1, "partly unknown": 2, "skipped": 4, "damaged": 0}
     assert tables.run_facts(counts) == ", 1 truncated, 4 skipped, 2 partly unknown, 1 with warnings"
+
+
+def alike(**strips: str) -> Timeline:
+    """Whatever is unknown is so for one reason."""
+    made = drawn(**strips)
+    return replace(made, intervals=tuple(replace(i, reason=i.reason and "lost") for i in made.intervals))
+
+
+def test_what_is_unknown_for_all_organs_is_one_row() -> None:
+    made = alike(liver="PP??..", kidney="..??PP")
+    rows = [row.split() for row in shown(tables.interval_table(made)).splitlines()[1:]]
+    assert [(row[0], row[1]) for row in rows] == [("liver", "present"), ("all", "organs"), ("kidney", "present")]
+    one = alike(liver="PP??..", kidney="PPPP..")
+    assert [row.split()[0] for row in shown(tables.interval_table(one)).splitlines()[1:]] == [
+        "kidney",
+        "liver",
+        "liver",
+    ]
+
+
+def test_many_rows_become_one_for_each_organ_and_reason() -> None:
+    made = alike(liver="P." * 20 + "?", kidney="." * 40 + "?")
+    assert len(shown(tables.interval_table(made, 21)).splitlines()) == 22
+    rows = shown(tables.interval_table(made)).splitlines()
+    assert len(rows) == 4 and rows[-1] == "each of the 22 intervals is in intervals.csv"
+    present = next(row.split() for row in rows if "present" in row)
+    single_s = made.of("liver", "present")[0].duration_s
+    assert present[:3] == ["liver", "present", "20"]
+    assert [float(x) for x in present[-2:]] == pytest.approx([single_s, 20 * single_s], abs=0.006)
+    assert any("all organs" in row and "unknown" in row for row in rows)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from support.fakes import detector, frames
+from support.fakes import Replay, detector, frames
 from support.journals import entries_of
 
 from seqcls.errors import EngineError, UsageError
@@ -20,34 +20,10 @@ from seqcls.live.frame_queue import DROPPED
 from seqcls.live.session import LiveOptions, LiveSession
 from seqcls.live.snapshot import LiveView
 from seqcls.smoothing import SmoothingOptions
-from seqcls.types import Event, Frame, FrameScore, Gap, SourceInfo, SourceReport
+from seqcls.types import Event, Frame, FrameScore, Gap, SourceInfo
 
 LEVELS: list[float | None] = [0.1] * 20 + [0.9] * 30 + [None] * 4 + [0.9] * 20 + [0.1] * 30
 EVERY = LiveOptions(keep="every")
-
-
-class Replay:
-    """A source made of frames."""
-
-    def __init__(self, items: Iterable[Frame | Gap]) -> None:
-        self.info = SourceInfo(name="probe", kind="stream")
-        self._items = items
-        self.closed = threading.Event()
-
-    def __iter__(self) -> Iterator[Frame | Gap]:
-        return iter(self._items)
-
-    def report(self) -> SourceReport:
-        return SourceReport("complete")
-
-    def close(self) -> None:
-        self.closed.set()
-
-    def __enter__(self) -> Replay:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
 
 class Told(list[Event]):
@@ -308,9 +284,9 @@ def outage_views(tmp_path: Path, before: int, resumed: bool = False) -> tuple[li
 
     def source() -> Iterator[Frame | Gap]:
         for item in frames([0.9] * before):
-            now[0] += 0.1
             session.feed_state("running")
             yield item
+            now[0] += 0.1
         for second in range(28):
             now[0] += 1
             session.feed_state("retrying" if second % 3 else "stalled", "refused")
@@ -330,11 +306,11 @@ def outage_views(tmp_path: Path, before: int, resumed: bool = False) -> tuple[li
 
 def test_the_outage_counts_from_the_last_frame_whatever_is_retried(tmp_path: Path) -> None:
     views, tried = outage_views(tmp_path, 20)
-    assert len(tried) == 28 and {round(view.outage_s, 6) for view in views} >= set(range(1, 29))
-    assert all(view.outage_s == pytest.approx(view.now_s - 2.0) for view in views)  # 20 frames, the last at 2.0 s
+    assert len(tried) == 28 and {round(view.outage_s - 0.1, 6) for view in views} >= set(range(1, 29))
+    assert all(view.outage_s == pytest.approx(view.now_s - 1.9) for view in views)  # 20 frames, the last at 1.9 s
     assert views[-1].outage == "no frame for 28 s"
     past = views[-1].organs[0].past(views[-1].now_s, views[-1].known_s)
-    assert (past[-1].state, past[-1].start_s, past[-1].end_s) == ("unknown", pytest.approx(2.0), pytest.approx(30.0))
+    assert (past[-1].state, past[-1].start_s, past[-1].end_s) == ("unknown", pytest.approx(1.9), pytest.approx(30.0))
 
 
 def test_the_outage_of_a_feed_that_never_came_counts_from_the_start(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from seqcls.geometry import Geometry
 from seqcls.intervals import IntervalOptions
 from seqcls.models.file import ModelHeader
 from seqcls.smoothing import SmoothingOptions
-from seqcls.types import Frame, Gap
+from seqcls.types import Frame, Gap, SourceInfo, SourceReport
 
 SIZE = 16
 
@@ -68,3 +69,27 @@ def frames(
     for index, level in enumerate(levels):
         image = np.clip(rng.normal(255 * (0.5 if level is None else level), 3, size), 0, 255).astype(np.uint8)
         yield Frame(index, index / rate_hz, 1 / rate_hz, image, "corrupt packet" if level is None else "")
+
+
+class Replay:
+    """A source made of frames."""
+
+    def __init__(self, items: Iterable[Frame | Gap]) -> None:
+        self.info = SourceInfo(name="probe", kind="stream")
+        self._items = items
+        self.closed = threading.Event()
+
+    def __iter__(self) -> Iterator[Frame | Gap]:
+        return iter(self._items)
+
+    def report(self) -> SourceReport:
+        return SourceReport("complete")
+
+    def close(self) -> None:
+        self.closed.set()
+
+    def __enter__(self) -> Replay:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -25,11 +26,14 @@ MAX_LATEST = 20
 class SnapshotPublisher:
     """Holds the latest snapshot for any number of readers; putting one up waits for nobody."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, first_version: int | None = None) -> None:
+        first_version = secrets.randbelow(1 << 40) if first_version is None else first_version
         self.closed = False
         self._clock = clock
         self._changed = threading.Condition()
-        self._latest: tuple[LiveView | None, int, float] = (None, 0, clock())  # with its version and when it was put up
+        # With its version and when it was put up. Versions begin anywhere: a page that was open before a restart must
+        # not take its old snapshot for the newest.
+        self._latest: tuple[LiveView | None, int, float] = (None, first_version, clock())
         self._json, self._jpeg = lru_cache(maxsize=1)(view_json), lru_cache(maxsize=1)(view_jpeg)
 
     def put(self, view: LiveView) -> None:
@@ -56,6 +60,13 @@ class SnapshotPublisher:
         view, version, put_s = self._latest
         text = "null" if view is None or version == seen else self._json(view)
         return f'{{"version":{version},"quiet_s":{self._clock() - put_s:.3f},"view":{text}}}'.encode("ascii")
+
+    def presences(self) -> bytes:
+        """Every presence so far as JSON, by organ: ``[[start_s, end_s], ...]``, ``end_s`` null where it still grows."""
+        view = self._latest[0]
+        organs = () if view is None else view.organs
+        spans = {organ.organ: [[round(s.start_s, 3), s.end_s] for s in organ.latest] for organ in organs}
+        return for_page(json_line(spans)).encode("ascii")
 
     def jpeg(self) -> bytes:
         """The ultrasound region as JPEG; empty where there is none."""

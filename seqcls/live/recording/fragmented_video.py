@@ -176,12 +176,14 @@ class SegmentedVideoWriter:
         if part is not None:
             part.close()
 
+    def part_path(self, number: int) -> Path:
+        """The name of a part, counted from 1."""
+        return self._path if number == 1 else self._path.with_name(f"{self._path.stem}-{number}{self._path.suffix}")
+
     def _next_part(self, image: Image, time_s: float) -> FragmentedVideoWriter:
         while True:
             self._number += 1
-            path = self._path
-            if self._number > 1:
-                path = path.with_name(f"{path.stem}-{self._number}{path.suffix}")
+            path = self.part_path(self._number)
             with suppress(FileExistsError):
                 part = FragmentedVideoWriter(path, image, time_s)
                 self.parts.append(RecordedVideo(path, time_s))

@@ -96,6 +96,7 @@ class PresenceClips(BackgroundRecording):
         queue_bytes: int = QUEUE_BYTES,
     ) -> None:
         self._folder = require_writable(folder)
+        self._earlier = tuple(sorted(self._folder.glob("*.mp4")))  # of the run that this one goes on with
         self._pre_roll_s, self._post_roll_s = pre_roll_s, post_roll_s
         self._ring = _Ring(ring_bytes, pre_roll_s + reach_s)
         self._open: list[_Clip] = []
@@ -107,6 +108,11 @@ class PresenceClips(BackgroundRecording):
     def parts(self) -> tuple[RecordedVideo, ...]:
         """The files so far; ``start_s`` is the time of a file's first frame in the run."""
         return tuple(part for video in list(self._videos) for part in list(video.parts))
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All clips of the run, those from before it was resumed first."""
+        return (*self._earlier, *(part.path for part in self.parts))
 
     def event(self, event: Event) -> None:
         """A change of state is certain: a presence begins or has ended."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -154,12 +155,18 @@ class Recorder(BackgroundRecording):
         if path.exists() and not resume:
             raise OutputError(f"{path} exists already and is not overwritten; choose another name for the recording")
         self._video = SegmentedVideoWriter(path)
+        self._earlier = tuple(itertools.takewhile(Path.exists, map(self._video.part_path, itertools.count(1))))
         super().__init__("recording", gate=gate, notify=notify, queue_bytes=queue_bytes)
 
     @property
     def parts(self) -> tuple[RecordedVideo, ...]:
         """The files so far."""
         return tuple(self._video.parts)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All parts of the recording, those from before it was resumed first."""
+        return (*self._earlier, *(part.path for part in self.parts))
 
     def close(self, within_s: float = 10.0) -> None:
         first = not self._closed

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import math
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from support.certificates import certificate
 from support.pages import PICTURE, THYROID, TOKEN, VIEW, ask, news, status, threads, until
 
 from seqcls import local_server
@@ -22,6 +25,7 @@ from seqcls.errors import UsageError
 from seqcls.live.display import server as server_module
 from seqcls.live.display.publisher import LARGEST, SnapshotPublisher, view_json
 from seqcls.live.display.server import PageServer
+from seqcls.live.snapshot import Span
 from seqcls.local_server import MAX_CLIENTS, crowded_out
 
 
@@ -107,10 +111,82 @@ def test_its_own_origin_is_taken(steady: PageServer) -> None:
     assert status(steady, "/", Origin=f"http://127.0.0.1:{steady.port}") == 200
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "get"])
-def test_only_get_and_head(steady: PageServer, method: str) -> None:
-    answer = ask(steady, "/", method, body=b"x" * 2000 if method == "POST" else None)
-    assert answer.status == 405 and answer.getheader("Allow") == "GET, HEAD"
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "get"])
+def test_only_get_head_and_post(steady: PageServer, method: str) -> None:
+    answer = ask(steady, "/", method)
+    assert answer.status == 405 and answer.getheader("Allow") == "GET, HEAD, POST"
+
+
+def test_what_a_button_asks_for_reaches_the_run() -> None:
+    """With the cookie and from the page's own origin alone; and nothing else can be posted."""
+    asked: list[str] = []
+
+    def act(name: str) -> None:
+        if name == "fly":
+            raise UsageError("nothing that a run does")
+        asked.append(name)
+
+    page = PageServer(token=TOKEN, on_act=act)
+    try:
+        own = {"Origin": f"http://127.0.0.1:{page.port}", "Content_Type": "application/json"}
+        assert status(page, "/act", "POST", body=b'{"act": "mark"}', **own) == 204 and asked == ["mark"]
+        for body in (b"", b"{}", b"[1]", b'{"act": 1}', b'{"act": "fly"}'):
+            assert status(page, "/act", "POST", body=body, **own) == 400
+        assert status(page, "/view", "POST", body=b"{}", **own) == 404
+        assert status(page, "/act", "POST", body=b"{}", cookie=None, **own) == 403
+        assert status(page, "/act", "POST", body=b"{}", Content_Type="application/json") == 403
+        assert asked == ["mark"]
+    finally:
+        page.close()
+
+
+def test_all_presences_are_there_for_who_asks(page: PageServer) -> None:
+    many = tuple(Span("present", float(k), k + 0.5) for k in range(500))
+    page.publish(replace(VIEW, organs=(replace(THYROID, latest=many, presences=500),)))
+    whole = json.loads(ask(page, "/presences").body)  # type: ignore[attr-defined]
+    assert len(whole["thyroid"]) == 500 and whole["thyroid"][-1] == [499.0, 499.5]
+    assert len(news(page)["view"]["organs"][0]["latest"]) == 20
+
+
+def test_a_page_of_the_network_has_tls_and_its_own_name(tmp_path: Path) -> None:
+    """127.0.0.2 stands for an address in the network. Without TLS it is refused."""
+    with pytest.raises(UsageError, match="from outside: state --tls FILE"):
+        PageServer(token=TOKEN, host="127.0.0.2")
+    pem = certificate(tmp_path, "127.0.0.2")
+    (tmp_path / "no.pem").write_text("no certificate")
+    with pytest.raises(UsageError, match="certificate and key"):
+        PageServer(token=TOKEN, host="127.0.0.2", tls=tmp_path / "no.pem")
+    page = PageServer(token=TOKEN, host="127.0.0.2", tls=pem)
+    try:
+        assert page.url == f"https://127.0.0.2:{page.port}/?token={TOKEN}"
+        trusted = ssl.create_default_context(cafile=pem)
+        answers = []
+        for host, path in (
+            (f"127.0.0.2:{page.port}", f"/?token={TOKEN}"),
+            (f"127.0.0.1:{page.port}", "/"),
+            (f"127.0.0.2:{page.port}", "/"),
+        ):
+            connection = http.client.HTTPSConnection("127.0.0.2", page.port, timeout=30, context=trusted)
+            connection.request("GET", path, headers={"Host": host})
+            answers.append(connection.getresponse())
+            connection.close()
+        assert [answer.status for answer in answers] == [303, 403, 403]
+        assert str(answers[0].getheader("Set-Cookie")).endswith("SameSite=Strict; Secure")
+        with pytest.raises(OSError):  # without TLS nothing is said
+            ask_plainly(page)
+    finally:
+        page.close()
+
+
+def ask_plainly(page: PageServer) -> None:
+    connection = http.client.HTTPConnection("127.0.0.2", page.port, timeout=30)
+    try:
+        connection.request("GET", "/")
+        connection.getresponse()
+    except http.client.HTTPException as error:
+        raise OSError from error
+    finally:
+        connection.close()
 
 
 # --- what is served ---------------------------------------------------------------------------------------------------
@@ -201,16 +277,17 @@ def test_the_page_hears_the_newest_and_signs_of_life(page: PageServer) -> None:
     for now_s in (1.0, 2.0, 3.0):
         page.publish(replace(VIEW, now_s=now_s))
     newest = news(page)
-    assert newest["view"]["now_s"] == 3.0 and newest["version"] == 3
-    beat = news(page, 3)
-    assert beat["view"] is None and beat["version"] == 3 and beat["quiet_s"] > newest["quiet_s"] + 0.4
+    assert newest["view"]["now_s"] == 3.0
+    beat = news(page, newest["version"])
+    assert beat["view"] is None and beat["version"] == newest["version"] and beat["quiet_s"] > newest["quiet_s"] + 0.4
     assert news(page, "no-number")["view"]["now_s"] == 3.0  # type: ignore[arg-type]
 
 
 def test_how_the_run_ended_is_told_to_who_waits(page: PageServer) -> None:
     page.publish(VIEW)
     heard: list[dict[str, object]] = []
-    asking = threading.Thread(target=lambda: heard.append(news(page, 1)))
+    version = news(page)["version"]
+    asking = threading.Thread(target=lambda: heard.append(news(page, version)))
     asking.start()
     until(lambda: page.watched)
     page.publish(replace(VIEW, feed="stopped"))
@@ -264,10 +341,10 @@ def test_strangers_keep_nobody_out(page: PageServer) -> None:
     page.publish(VIEW)
     with ExitStack() as strangers:
         silent = [strangers.enter_context(connected(page)) for _ in range(60)]
-        assert status(page, "/") == 200 and news(page)["version"] == 1
+        assert status(page, "/") == 200 and news(page)["view"]["now_s"] == 100.0
         for _ in range(60):
             strangers.enter_context(connected(page)).sendall(b"GET / HTTP/1.1\r\nHost:")
-        assert status(page, "/") == 200 and news(page)["version"] == 1
+        assert status(page, "/") == 200 and news(page)["view"]["now_s"] == 100.0
         assert len(page.server.connections.open) <= local_server.MAX_PER_PEER + 1
         assert silent[0].recv(1) == b""
 
@@ -335,7 +412,7 @@ def test_close_leaves_nothing_behind(capfd: pytest.CaptureFixture[str]) -> None:
     page = PageServer(token=TOKEN)
     page.publish(VIEW)
     silent = [connected(page) for _ in range(3)]
-    assert news(page)["version"] == 1
+    assert news(page)["view"]["now_s"] == 100.0
     page.close()
     page.close()
     assert threads() == before

@@ -19,6 +19,7 @@ let open = false;
 let view = null;
 let version = 0;
 let quietS = 0;
+let stranger = false; // another run stands at this address, which does not know the token
 let spoken = { feed: "", states: [] };
 
 // --- news ---------------------------------------------------------------------------------------------------------
@@ -26,6 +27,7 @@ let spoken = { feed: "", states: [] };
 async function ask() {
   const askedMs = performance.now();
   const answer = await fetch(`/view?seen=${version}`, { cache: "no-store", signal: AbortSignal.timeout(LOST_MS) });
+  stranger = answer.status === 403;
   hear(await answer.json(), askedMs);
 }
 
@@ -33,8 +35,8 @@ function hear(message, askedMs) {
   open = true;
   heardMs = askedMs;
   quietS = message.quiet_s;
+  if (message.view || message.version !== version) view = message.view; // a run that has just begun has none
   version = message.version;
-  if (message.view) view = message.view;
   show();
   fetchPicture();
 }
@@ -58,7 +60,7 @@ function verdict() {
     if (heardMs === -Infinity && now - loadedMs < LOST_MS) return untrusted("connecting", "connecting to seqcls", (now - loadedMs) / 1000, "");
     const seconds = (now - Math.max(heardMs, loadedMs)) / 1000;
     if (view && view.feed === "stopped") return untrusted("stopped", "the run has ended", seconds, view.feed_reason);
-    return untrusted("lost", "connection to seqcls lost", seconds, "is it running? A new run has a new address");
+    return untrusted("lost", "connection to seqcls lost", seconds, stranger ? "another run is at this address: open the one that it printed" : "trying again by itself");
   }
   if (!view) return untrusted("connecting", "waiting for the run", quietS, "");
   const quiet = agoS();
@@ -133,16 +135,24 @@ function showView(now) {
   put(at("latency"), `${view.latency_ms.map((ms) => number(ms, 0)).join(" / ")} ms`);
   for (const name of ["received", "dropped", "rejected"]) put(at(name), String(counts[name]));
   put(at("now"), clock(view.now_s));
+  at("storage").dataset.rec = now.trusted && view.storage?.recording ? "yes" : "no";
+  at("storage").dataset.full = view.storage?.nearly_full ? "yes" : "no";
+  put(at("storage"), view.storage ? view.storage.text + (view.storage.nearly_full ? ": nearly full" : "") : "");
+  put(at("checklist"), view.checklist);
+  put(document.querySelector("[data-act=pause]"), view.paused ? "go on" : "pause");
   showIntervals(now);
   list(at("messages"), view.messages.slice(-3), (text) => make("li", "", text));
 }
 
 // When each organ was present, the newest first, in times of the run.
 function showIntervals(now) {
-  const presences = view.organs.flatMap(({ organ, latest }) => latest.map((stretch) => ({ organ, ...stretch })));
-  presences.sort((a, b) => b.start_s - a.start_s);
+  const count = view.organs.reduce((sum, organ) => sum + organ.presences, 0);
+  put(at("all"), whole ? "newest" : `all ${count}`);
+  at("intervals").classList.toggle("whole", whole !== null);
+  const recent = view.organs.flatMap(({ organ, latest }) => latest.map((stretch) => ({ organ, ...stretch })));
+  const presences = (whole ?? recent).sort((a, b) => b.start_s - a.start_s);
   const end = (seconds) => (seconds !== null ? clock(seconds) : now.trusted ? "now" : "?");
-  const lines = presences.slice(0, MOST_INTERVALS).map(({ organ, start_s, end_s }) => [`${clock(start_s)} – ${end(end_s)}`, organ]);
+  const lines = presences.slice(0, whole ? undefined : MOST_INTERVALS).map(({ organ, start_s, end_s }) => [`${clock(start_s)} – ${end(end_s)}`, organ]);
   list(at("intervals"), lines.length ? lines : [["none", ""]], ([when, organ]) => {
     const line = make("li", "", "");
     line.append(make("span", "when", when), make("span", "whose", organ));
@@ -150,10 +160,61 @@ function showIntervals(now) {
   });
 }
 
+// All presences are many after a day: they are asked for only while somebody reads them.
+let whole = null;
+
+async function fetchWhole() {
+  const answer = await fetch("/presences", { cache: "no-store", signal: AbortSignal.timeout(LOST_MS) });
+  const byOrgan = Object.entries(await answer.json());
+  whole = byOrgan.flatMap(([organ, stretches]) => stretches.map(([start_s, end_s]) => ({ organ, start_s, end_s })));
+}
+
+at("all").addEventListener("click", async () => {
+  const pressed = at("all").getAttribute("aria-pressed") !== "true";
+  at("all").setAttribute("aria-pressed", String(pressed));
+  if (pressed) await fetchWhole().catch(() => {});
+  else whole = null;
+  show();
+});
+setInterval(() => { if (whole) fetchWhole().then(show, () => {}); }, 2000);
+
+// --- what a person does -------------------------------------------------------------------------------------------
+
+async function act(name) {
+  const posted = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ act: name }) };
+  await fetch("/act", { ...posted, signal: AbortSignal.timeout(LOST_MS) }).catch(() => {}); // the run says what came of it
+}
+
+for (const button of document.querySelectorAll("[data-act]")) button.addEventListener("click", () => act(button.dataset.act));
+document.addEventListener("keydown", (event) => {
+  if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+  document.querySelector(`[data-key="${CSS.escape(event.key)}"]`)?.click();
+});
+
+let audio = null; // browsers allow sound only after a click
+at("sound").addEventListener("click", () => {
+  audio = audio ? (audio.close(), null) : new AudioContext();
+  at("sound").setAttribute("aria-pressed", String(audio !== null));
+  put(at("sound"), audio ? "sound on" : "sound off");
+});
+
+const HERTZ = { present: 880, absent: 440, unknown: 220 };
+function beep(state) {
+  if (!audio) return;
+  const [tone, loud] = [audio.createOscillator(), audio.createGain()];
+  tone.frequency.value = HERTZ[state];
+  loud.gain.value = 0.2;
+  tone.connect(loud).connect(audio.destination);
+  tone.start();
+  tone.stop(audio.currentTime + 0.15);
+}
+
 function speak(now) {
   const states = [...at("organs").children].map((card) => `${card.dataset.organ} ${card.dataset.state}`);
   const news = states.filter((state, place) => state !== spoken.states[place]);
   if (now.word !== spoken.feed) news.unshift(now.word);
+  const changed = states.findIndex((state, place) => state !== spoken.states[place]);
+  if (changed >= 0 && spoken.states.length) beep(at("organs").children[changed].dataset.state);
   spoken = { feed: now.word, states };
   if (news.length) put(at("spoken"), news.join(", "));
 }
@@ -177,7 +238,9 @@ function showOrgan(card, organ, now) {
   put(part("score"), number(now.trusted ? organ.score : null, 2));
   const held = `for ${span(view.now_s - organ.since_s)}`;
   put(part("why"), !now.trusted ? now.word : organ.reason ? `${held}, ${organ.reason}` : held);
-  put(part("count"), `${organ.presences} × present`);
+  const wanted = organ.wanted_s === null ? "" : organ.missing_s ? "☐ " : "☑ ";
+  put(part("count"), `${wanted}${organ.presences} × present, ${number(organ.present_s, 1)} s in all`);
+  card.dataset.coming = now.trusted && organ.coming ? "yes" : "no";
   draw(part, organ, now);
 }
 

@@ -1,0 +1,83 @@
+"""What a person does while a run goes on: marks a moment, keeps its image, pauses; all of it is journalled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, get_args
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcls.errors import UsageError, one_line
+from seqcls.files import atomic_path
+from seqcls.files.safe_names import clip_name
+from seqcls.journal import JournalWriter
+from seqcls.live.background import BackgroundWorker, Notify, nothing
+
+Image = NDArray[np.uint8]
+Act = Literal["mark", "snapshot", "pause"]
+#: Why frames are unknown that came while a person had paused the run.
+PAUSED = "paused"
+#: The folder of snapshots in a run's.
+SNAPSHOTS = "snapshots"
+
+
+class Operator:
+    """Takes what a person does, from any thread, and never makes the run wait.
+
+    paused: whether nothing is to be scored, shown or recorded. marks: how many moments were marked in this session.
+    Snapshots become ``<folder>/snapshot-<h-m-s.ms>.png``: of the ultrasound region alone. ``notify`` gets a line about
+    each act.
+    """
+
+    def __init__(self, folder: Path, *, journal: JournalWriter | None = None, notify: Notify = nothing) -> None:
+        self.paused = False
+        self.marks = 0
+        self._folder, self._journal, self._notify = folder, journal, notify
+        self._writer: BackgroundWorker[tuple[Path, Image]] = BackgroundWorker(
+            "snapshots", self._write, limit=4, failed=lambda error: notify(f"no snapshot: {one_line(error)}")
+        )
+
+    def act(self, act: str, time_s: float, image: Callable[[], Image | None]) -> None:
+        """Do it at ``time_s`` of the run; pausing again goes on. ``image``: (H, W) what may be kept of the newest
+        frame, None for nothing. Raises UsageError for what is no Act."""
+        if act not in get_args(Act):
+            raise UsageError(f"{act[:20]!r} is nothing that a run does")
+        at, file = _clock(time_s), ""
+        if act == "mark":
+            self.marks += 1
+            message = f"mark {self.marks} at {at}"
+        elif act == "pause":
+            self.paused = not self.paused
+            message = f"paused at {at}: nothing is scored or recorded" if self.paused else f"went on at {at}"
+            act = "pause" if self.paused else "continue"
+        else:
+            kept = None if self.paused else image()
+            if kept is None:
+                self._notify("no snapshot: there is nothing now that may be kept")
+                return
+            path = self._folder / Path(clip_name("snapshot", time_s)).with_suffix(".png")
+            if not self._writer.put((path, kept)):
+                self._notify("no snapshot: too many are still being written")
+                return
+            file, message = path.name, f"snapshot {path.name} at {at}"
+        if self._journal is not None:
+            self._journal.action(act, time_s, file)
+        self._notify(message)
+
+    def close(self) -> None:
+        """Write what waits; takes at most a few seconds."""
+        self._writer.close(4.0)
+
+    @staticmethod
+    def _write(item: tuple[Path, Image]) -> None:
+        path, image = item
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(cv2.imencode(".png", image)[1].tobytes())
+
+
+def _clock(time_s: float) -> str:
+    minutes, seconds = divmod(int(time_s), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"

@@ -1,0 +1,104 @@
+"""What is recorded and how long there is room for more, by a clock and a disk of the test's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from seqcls.live.recording.presence_clips import PresenceClips
+from seqcls.live.recording.recorder import Recorder
+from seqcls.live.recording.storage_meter import StorageMeter
+
+MB = 1_000_000
+
+
+class Disk:
+    """A journal, a recording and clips that grow by hand."""
+
+    def __init__(self, folder: Path, free: int) -> None:
+        self.folder, self.free, self.now_s, self.messages = folder, free, 0.0, []  # type: ignore[var-annotated]
+        self.recorder: Any = SimpleNamespace(files=(folder / "feed.mp4",), failed="")
+        self.clips: Any = SimpleNamespace(files=())
+        self.meter = StorageMeter(
+            folder / "run.journal", self.recorder, self.clips, notify=self.messages.append,
+            free_bytes=lambda folder: self.free, clock=lambda: self.now_s,
+        )  # fmt: skip
+
+    def grow(self, name: str, size: int) -> None:
+        with (self.folder / name).open("ab") as stream:
+            stream.truncate(stream.tell() + size)
+        self.free -= size
+
+    def measured(self, after_s: float) -> Any:
+        self.now_s += after_s
+        self.meter.measure()
+        return self.meter.latest
+
+
+def test_size_clips_room_and_time_left(tmp_path: Path) -> None:
+    disk = Disk(tmp_path, 10_000 * MB)
+    disk.grow("feed.mp4", 50 * MB)
+    shown = disk.measured(0.0)
+    assert shown.text == "REC 50.0 MB  0 clips  disk 9.9 GB free" and not shown.nearly_full
+    disk.grow("feed.mp4", 9 * MB)
+    disk.grow("run.journal", 1 * MB)
+    disk.grow("a.mp4", 10 * MB)
+    disk.clips.files = (tmp_path / "a.mp4", tmp_path / "gone.mp4")
+    shown = disk.measured(10.0)  # 20 MB in 10 s, 9,930 MB left
+    assert (shown.written_bytes, shown.clips, shown.left_s) == (69 * MB, 2, pytest.approx(9930 / 2))
+    assert shown.text == "REC 69.0 MB  2 clips  disk 9.9 GB free, 82 min left"
+    assert disk.measured(70.0).left_s == float("inf")  # the last minute counts, in which nothing was written
+    disk.recorder.failed = "the recording stopped"
+    assert not disk.measured(1.0).recording and disk.messages == []
+
+
+def test_a_disk_that_is_nearly_full_is_announced_once_before_it_is(tmp_path: Path) -> None:
+    disk = Disk(tmp_path, 2000 * MB)
+    for _ in range(30):  # 1 MB/s: 2000 s at first
+        disk.grow("feed.mp4", 10 * MB)
+        shown = disk.measured(10.0)
+    assert disk.messages == [] and shown.left_s == pytest.approx(1700)
+    for _ in range(90):
+        disk.grow("feed.mp4", 10 * MB)
+        shown = disk.measured(10.0)
+    assert disk.messages == ["the disk is nearly full: 890 MB free, 14 min left; make room, or end the recording"]
+    assert shown.nearly_full and shown.free_bytes == 800 * MB
+    disk.free = 90_000 * MB
+    assert not disk.measured(10.0).nearly_full
+    disk.free = 400 * MB
+    assert disk.measured(10.0).nearly_full and len(disk.messages) == 2
+
+
+def test_a_disk_that_is_gone_leaves_what_was_known(tmp_path: Path) -> None:
+    disk = Disk(tmp_path, 10_000 * MB)
+    before = disk.measured(0.0)
+
+    def gone(folder: Path) -> int:
+        raise OSError
+
+    disk.meter._free_bytes = gone
+    assert disk.measured(1.0) is before
+
+
+def test_what_lies_there_from_before_a_resume_counts(tmp_path: Path) -> None:
+    for name in (
+        "feed.mp4",
+        "feed-2.mp4",
+        "feed-4.mp4",
+        "clips/liver-00-00-01.000.mp4",
+        "clips/liver-00-00-09.000.mp4",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x" * 1000)
+    recorder, clips = Recorder(tmp_path / "feed.mp4", resume=True), PresenceClips(tmp_path / "clips")
+    meter = StorageMeter(tmp_path / "run.journal", recorder, clips, free_bytes=lambda folder: 10**12)
+    meter.start()
+    meter.close()
+    meter.close()
+    recorder.close()
+    clips.close()
+    assert meter.latest is not None and meter.latest.clips == len(list((tmp_path / "clips").iterdir())) == 2
+    assert meter.latest.written_bytes == 4000 and [path.name for path in recorder.files] == ["feed.mp4", "feed-2.mp4"]
