@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqcls.algebra.conditions import Fact, by_name
 from seqcls.algebra.expression import Tree, parsed_search, spelt
@@ -134,7 +135,7 @@ def find(index: ArchiveIndex, expression: str = "", *, intervals: bool = True) -
 @contextmanager
 def _database(index: ArchiveIndex) -> Iterator[Any]:
     """An empty one in memory that sees the two tables and nothing else."""
-    numbers = library("pyarrow").array(np.arange(index.clips.num_rows, dtype=np.int32))
+    numbers = _column(np.arange(index.clips.num_rows, dtype=np.int32))
     database = library("duckdb").connect(":memory:", config=_SETTINGS)
     try:
         database.register("clips", index.clips.append_column("clip", numbers))
@@ -243,14 +244,23 @@ def _add_made(database: Any, trees: Sequence[Tree]) -> None:
     )
     numbers = np.arange(len(clips.start_s), dtype=np.int32)
     for place, found in zip(made, in_view(clips, list(made.values())), strict=True):
-        columns = {
+        columns: dict[str, NDArray[Any]] = {
             "clip": numbers,
             f"present{place}_s": found.present_s,
             f"unknown{place}_s": found.unknown_s,
             f"present{place}": found.present,
             f"unknown{place}": found.unknown,
         }
-        database.register(f"made{place}", library("pyarrow").table(columns))
+        table = library("pyarrow").Table.from_arrays(list(map(_column, columns.values())), list(columns))
+        database.register(f"made{place}", table)
+
+
+def _column(values: NDArray[Any]) -> Any:
+    """As ``pyarrow.array``, which would load pandas where that is installed: that takes longer than a search."""
+    arrow = library("pyarrow")
+    plain = np.packbits(values, bitorder="little") if values.dtype == np.bool_ else np.ascontiguousarray(values)
+    kind = arrow.from_numpy_dtype(values.dtype)
+    return arrow.Array.from_buffers(kind, len(values), [None, arrow.py_buffer(plain)])
 
 
 def _presences(database: Any, clips: list[int], organs: list[str]) -> dict[int, dict[str, list[tuple[float, float]]]]:

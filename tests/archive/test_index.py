@@ -144,3 +144,15 @@ def test_nothing_to_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(module, "find_spec", lambda name: None if name == "duckdb" else object())
     with pytest.raises(OutputError, match=r"duckdb must be there: pip install 'seqcls\[archive\]'"):
         archive_index(tmp_path)
+
+
+def test_the_index_of_the_parts_of_a_run_is_that_of_the_run_but_for_the_part(tmp_path: Path) -> None:
+    for name, part in (("a", 2), ("p/b", 1), ("p/c", 2)):
+        write(tmp_path / "one", name)
+        write(tmp_path / f"parts/{part}", name)
+    one, parts = (archive_index(tmp_path / place) for place in ("one", "parts"))
+    assert parts.clips["run"].to_pylist() == ["1/p/b", "2/a", "2/p/c"]
+    for table, of_parts in ((one.clips, parts.clips), (one.intervals, parts.intervals)):
+        rows, others = ([{**row, "clip": 0} for row in each.to_pylist()] for each in (table, of_parts))
+        others = [{**row, "run": row["run"].partition("/")[2]} for row in others]
+        assert sorted(rows, key=repr) == sorted(others, key=repr) and rows

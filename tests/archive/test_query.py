@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.timelines import drawn
 
 from seqcls.archive.index import archive_index
-from seqcls.archive.query import ArchiveIndex, find
+from seqcls.archive.query import ArchiveIndex, _column, find
 from seqcls.errors import UsageError
 from seqcls.exports.timeline_json import write_timeline_json
 from seqcls.timeline import Timeline
 from seqcls.types import SourceReport
 
 pytest.importorskip("duckdb")
-pytest.importorskip("pyarrow")
+arrow = pytest.importorskip("pyarrow")
 #: Ten frames a second; ? is unknown.
 STRIPS = {
     "alone": ("PPP.......", ".........."),
@@ -134,3 +135,10 @@ def test_the_database_has_neither_files_nor_extensions(index: ArchiveIndex, tmp_
             ):
                 database.execute(statement)
     assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]
+
+
+def test_columns_are_those_of_arrow_itself() -> None:
+    for values in (np.arange(5, dtype=np.int32)[::2], np.array([0.5, -2.0]), np.arange(11) % 3 == 0, np.zeros(0)):
+        column = _column(values)
+        column.validate(full=True)
+        assert column.equals(arrow.array(values))
