@@ -3,6 +3,7 @@
     python scripts/fuzz_media.py                     1,000 mutated clips, 50 clean ones, the real clips where they are
     python scripts/fuzz_media.py --count 10000 --by mutation
     python scripts/fuzz_media.py --count 100 --seed 7 --keep bad/
+    python scripts/fuzz_media.py --threads 4         whether decoding in threads gives the same as in one
     python scripts/fuzz_media.py --long              resident memory of a 4-hour clip against a 1-minute clip's
 
 Every file is read in a worker process with a bound on its memory, so that a crash inside a decoder is seen as one.
@@ -21,9 +22,11 @@ import shutil
 import sys
 import tempfile
 import time
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -121,6 +124,35 @@ def read_one(path: str, whole: Any = None) -> Outcome:
     return Outcome(kind, delivered, spoilt, f"{report.verdict}: {'; '.join(report.reasons)}")
 
 
+def compare_threads(path: str, whole: Any = None, *, threads: int) -> Outcome:
+    """As ``read_one``; an error where decoding in threads gives other frames, gaps or another report."""
+    outcome = read_one(path, whole)
+    if outcome.kind not in ("refused", *BAD):
+        one, several = (everything(path, count) for count in (1, threads))
+        first = next((k for k, (a, b) in enumerate(zip(one, several, strict=False)) if a != b), -1)
+        if one != several:
+            return Outcome("error", outcome.delivered, text=f"threads: {one[first]} is {several[first]}")
+    return outcome
+
+
+def everything(path: str, threads: int) -> list[Any]:
+    """What a source gives, with a checksum in place of each image, its report and what it says of itself.
+
+    Damaged images count as alike: ProRes and FFV1 leave what lay in memory where nothing could be decoded.
+    """
+    from seqcls.sources import open_source
+    from seqcls.types import Frame
+
+    with open_source(path, threads=threads) as source:
+        items = [
+            (item.index, item.time_s, item.duration_s, item.damaged or zlib.crc32(item.image), item.image.shape)
+            if isinstance(item, Frame)
+            else item
+            for item in source
+        ]
+        return [*items, source.report(), source.info]
+
+
 def differs(image: NDArray[np.uint8], whole: NDArray[np.uint8]) -> bool:
     """Whether somebody who compares the two would see it: in one square at least they differ by ``VISIBLE``."""
     if image.shape != whole.shape:
@@ -131,7 +163,7 @@ def differs(image: NDArray[np.uint8], whole: NDArray[np.uint8]) -> bool:
     return bool(squares.max() > VISIBLE)
 
 
-def _work(connection: Connection) -> None:
+def _work(connection: Connection, threads: int = 1) -> None:
     import cv2
 
     cv2.setNumThreads(1)
@@ -144,7 +176,7 @@ def _work(connection: Connection) -> None:
         path, images = order
         if images not in wholes:
             wholes[images] = np.load(images)
-        outcome = read_one(path, wholes[images])
+        outcome = (read_one if threads == 1 else partial(compare_threads, threads=threads))(path, wholes[images])
         peak = peak_bytes()
         connection.send(Outcome("memory", outcome.delivered, text=f"{peak >> 20} MB") if peak > MAX_BYTES else outcome)
 
@@ -271,12 +303,12 @@ def mutate(base: Base, mutation: str, seed: int) -> bytes:
 
 
 def fuzz(
-    bases: list[Base], folder: Path, count: int, seed: int, keep: Path | None = None
+    bases: list[Base], folder: Path, count: int, seed: int, keep: Path | None = None, threads: int = 1
 ) -> tuple[Counter[tuple[str, str, str]], list[str]]:
     """Damage and read ``count`` files; a tally by (clip, mutation, outcome) and a line per failure."""
     tally: Counter[tuple[str, str, str]] = Counter()
     failures: list[str] = []
-    worker = Worker()
+    worker = Worker(partial(_work, threads=threads))
     lengths = {base.name: len(np.load(base.images)) for base in bases if base.images is not None}
     for k in range(count):
         base = bases[k % len(bases)]
@@ -386,6 +418,7 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="folder for copies of the files that failed")
     parser.add_argument("--by", choices=("clip", "mutation"), default="clip", help="what the table has a row for")
     parser.add_argument("--only", default="", help="clips whose names hold this")
+    parser.add_argument("--threads", type=int, default=1, help="compare decoding in so many threads with one")
     parser.add_argument("--long", action="store_true", help="measure memory on a clip of hours instead")
     parser.add_argument("--hours", type=float, default=4.0)
     options = parser.parse_args()
@@ -395,7 +428,8 @@ def main() -> int:
             return long_clip(folder, options.hours)
         began = time.perf_counter()
         names = tuple(name for name in BASES if options.only in name)
-        tally, failures = fuzz(make_bases(folder / "bases", names), folder, options.count, options.seed, options.keep)
+        bases = make_bases(folder / "bases", names)
+        tally, failures = fuzz(bases, folder, options.count, options.seed, options.keep, options.threads)
         show(tally, options.by)
         clean = [media.write_clip(folder / f"{k}{r.suffix}", r) for k, r in enumerate(media.RECIPES)]
         alarms = false_alarms([*clean, *real_clips()])

@@ -21,19 +21,21 @@ from seqcls.sources.remote import FetchedSource
 from seqcls.sources.series import dicom_facts
 from seqcls.sources.sniff import kind_by_suffix, kind_of
 from seqcls.sources.video import VideoSource
+from seqcls.sources.video_in_threads import VideoInThreads
 from seqcls.text.foreign_text import for_name
 from seqcls.text.wording import count_of
 
 __all__ = ["MemorySource", "Source", "expand", "open_found", "open_source"]
 
 
-def open_source(spec: str | Path, *, rate_hz: float | None = None, color: bool = False) -> Source:
+def open_source(spec: str | Path, *, rate_hz: float | None = None, color: bool = False, threads: int = 1) -> Source:
     """Open one clip, to be iterated once and closed.
 
     ``spec``: a video or DICOM file, a stack of images (TIFF, WebP, APNG, AVIF), a folder or pattern of images, or a
     folder that holds one clip alone.
     ``rate_hz``: frames per second of sources without a clock of their own (images, some DICOM). ``color``: images are
-    (H, W) uint8 gray, (H, W, 3) uint8 BGR when True.
+    (H, W) uint8 gray, (H, W, 3) uint8 BGR when True. ``threads``: that decode a video, at most; they change the speed,
+    never the frames.
 
     Raises SourceError when the source cannot be opened, UsageError for an option that cannot be right.
     """
@@ -43,22 +45,31 @@ def open_source(spec: str | Path, *, rate_hz: float | None = None, color: bool =
     path = on_disk(spec)
     if isinstance(spec, str) and ("://" in spec or spec.isdecimal()) and not path.exists():
         raise SourceError(f"{redact(spec)}: is a camera or an address, not a clip; `seqcls run` and open_live watch it")
-    source = _open(path, rate_hz, color)
+    source = _open(path, rate_hz, color, threads)
     source.info = replace(source.info, path=_stated(path, source.info.name))
     return source
 
 
 def open_found(
-    found: FoundSource, *, rate_hz: float | None = None, levels: SetLevels | None = None, color: bool = False
+    found: FoundSource,
+    *,
+    rate_hz: float | None = None,
+    levels: SetLevels | None = None,
+    color: bool = False,
+    threads: int = 1,
 ) -> Source:
-    """Open what ``expand`` found; raises as ``open_source`` does. ``levels``: see ``ImageSequence``."""
+    """Open what ``expand`` found, as ``open_source`` does; ``levels``: see ``ImageSequence``."""
     source: Source
     if found.remote is not None:
-        return FetchedSource(found.remote, lambda copy: open_found(of_copy(found, copy), rate_hz=rate_hz, color=color))
+
+        def opens(copy: Path) -> Source:
+            return open_found(of_copy(found, copy), rate_hz=rate_hz, color=color, threads=threads)
+
+        return FetchedSource(found.remote, opens)
     if found.files is not None:
         source = DicomSeries(found.path.rsplit("/", 1)[-1], found.files, rate_hz=rate_hz, color=color)
     elif not found.images:
-        source = open_source(found.spec, rate_hz=rate_hz, color=color)
+        source = open_source(found.spec, rate_hz=rate_hz, color=color, threads=threads)
     else:
         if rate_hz is not None:
             require_rate(rate_hz)
@@ -67,16 +78,16 @@ def open_found(
     return source
 
 
-def _open(path: Path, rate_hz: float | None, color: bool) -> Source:
+def _open(path: Path, rate_hz: float | None, color: bool, threads: int) -> Source:
     if path.is_dir() or (kind_by_suffix(path) == "image" and not path.exists()):
         try:
             return ImageSequence(path, rate_hz=rate_hz, color=color)
         except NoImageError:
             if not path.is_dir():
                 raise
-            return _only_clip_in(path, rate_hz, color)
+            return _only_clip_in(path, rate_hz, color, threads)
     if path.name.upper() == "DICOMDIR" and dicom_facts(path).lacks == "DICOMDIR":  # it stands for its disc
-        return _only_clip_in(path.parent, rate_hz, color)
+        return _only_clip_in(path.parent, rate_hz, color, threads)
     require_regular_file(path)
     kind = kind_of(path)
     if kind == "dicom":
@@ -85,10 +96,10 @@ def _open(path: Path, rate_hz: float | None, color: bool) -> Source:
         return ImageSequence(path, rate_hz=rate_hz, color=color)
     if kind == "stack":
         return ImageStack(path, rate_hz=rate_hz, color=color)
-    return VideoSource(path, color=color)
+    return VideoSource(path, color=color) if threads < 2 else VideoInThreads(path, threads, color=color)
 
 
-def _only_clip_in(folder: Path, rate_hz: float | None, color: bool) -> Source:
+def _only_clip_in(folder: Path, rate_hz: float | None, color: bool, threads: int) -> Source:
     """The clip in the folder or below it. Raises SourceError where there are several, or none."""
     found = expand([str(folder)]).sources
     if len(found) > 1:
@@ -98,7 +109,7 @@ def _only_clip_in(folder: Path, rate_hz: float | None, color: bool) -> Source:
         return DicomSeries(one.path.rsplit("/", 1)[-1], one.files, rate_hz=rate_hz, color=color)
     if one.images:
         return ImageSequence(Path(one.spec), images=one.images, rate_hz=rate_hz, color=color)
-    return _open(Path(one.spec), rate_hz, color)
+    return _open(Path(one.spec), rate_hz, color, threads)
 
 
 def _stated(path: Path, name: str) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,6 +20,8 @@ _NUMBERS = re.compile(r"\b0x[0-9a-fA-F]+\b|\b[0-9A-F]{8}\b|-?\b\d+\b")
 _lock = threading.Lock()
 _listeners = 0
 _before: tuple[int | None, bool] = (None, True)
+_everywhere: list[Any] = []  # the capture of all threads, and what it holds, while anybody asks for that
+_asking = 0
 
 
 @contextmanager
@@ -41,6 +43,40 @@ def decoder_messages() -> Iterator[list[str]]:
     for _, _, message in captured:
         if _DAMAGE.search(message):
             found.append(_NUMBERS.sub("N", " ".join(message.split())).rstrip(".!")[:80])
+
+
+@contextmanager
+def reports_of_any_thread() -> Iterator[Callable[[], bool]]:
+    """A function that tells whether anything was logged since, in any thread that does not collect its own messages.
+
+    For decoders with threads of their own: whose message it was, nobody knows, so it is one about each of them. What
+    the converter of pixel formats logs does not count.
+    """
+    import av.logging
+
+    _listen(av.logging, +1)
+    logged = _ask(av.logging, +1)
+    before = len(logged)
+    try:
+        yield lambda: len(logged) > before and any(name != "swscaler" for _, name, _ in logged[before:])
+    finally:
+        _ask(av.logging, -1)
+        _listen(av.logging, -1)
+
+
+def _ask(log: Any, by: int) -> list[tuple[int, str, str]]:
+    """Count those who ask for the messages of all threads, which PyAV gives to one list alone."""
+    global _asking
+    with _lock:
+        if _asking == 0:
+            capture = log.Capture(local=False)
+            _everywhere[:] = [capture, capture.__enter__()]
+        _asking += by
+        found: list[tuple[int, str, str]] = _everywhere[1]
+        if _asking == 0:
+            _everywhere.pop(0).__exit__(None, None, None)
+            _everywhere.clear()
+        return found
 
 
 def _listen(log: Any, by: int) -> None:
