@@ -1,7 +1,8 @@
 """How many processors this process may use, and how many threads each library takes: nobody else decides that.
 
 Clips, and the stages of each, run side by side already: FFmpeg, OpenCV and OpenBLAS take one thread each, an engine all
-processors, OpenMP, with which PyTorch computes, as many as it finds.
+processors, OpenMP, with which PyTorch computes, as many as it finds. Only a clip that is done alone is decoded in
+several.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from pathlib import Path
 LIBRARIES = {"OMP_WAIT_POLICY": "passive", "OPENCV_FOR_THREADS_NUM": "1", "OPENBLAS_NUM_THREADS": "1"}
 #: Most that decode a single frame somewhere in an undamaged clip, for which a person waits.
 MAX_SEEKING = 4
+#: Most that decode a clip that is done alone: each holds frames of its own, and the engine has to follow.
+MAX_DECODING = 8
 _CGROUPS, _OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
@@ -33,6 +36,11 @@ def cores() -> int:
 def seeking() -> int:
     """Threads that decode a single frame for which a person waits."""
     return min(MAX_SEEKING, cores())
+
+
+def decoding() -> int:
+    """Threads that decode a clip beside which no other is done."""
+    return min(MAX_DECODING, cores())
 
 
 def set_libraries() -> None:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.adaptive import BLOCK, AdaptiveScorer, SamplingOptions
+from seqcls.cores import decoding
 from seqcls.engines import Engine, open_engine
 from seqcls.engines.lazy import LazyEngine
 from seqcls.errors import ModelError, NoFramesError, UsageError
@@ -383,7 +384,7 @@ class _Run:
 def _opened(source: Input, rate_hz: float | None) -> Source:
     """``source`` itself where it is open already. Raises SourceError, UsageError."""
     if isinstance(source, (str, Path)):
-        return open_source(source, rate_hz=rate_hz)
+        return open_source(source, rate_hz=rate_hz, threads=decoding())
     if not isinstance(source, Source):
         return MemorySource(source, rate_hz)
     if rate_hz is not None:

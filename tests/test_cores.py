@@ -27,7 +27,7 @@ def test_stated_before_quota_before_processors(
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", stated)
     monkeypatch.setattr(cores, "_quota", lambda: quota)
-    assert cores.cores() == expected and cores.seeking() == min(4, expected)
+    assert cores.cores() == cores.decoding() == expected and cores.seeking() == min(4, expected)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="control groups are Linux's")

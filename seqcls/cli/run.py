@@ -155,6 +155,7 @@ def run(
     from seqcls.adaptive import SamplingOptions
     from seqcls.algebra.where import require_expressions
     from seqcls.archive.shard import Shard
+    from seqcls.cores import decoding
     from seqcls.detector import load
     from seqcls.engines import open_engine
     from seqcls.engines.lazy import begin_opening
@@ -245,6 +246,7 @@ def run(
                     pages=RunPages(root, detector.header) if report else None,
                     again=again,
                     overwrite=overwrite,
+                    threads=1 if many else decoding(),
                 )
                 if many:
                     code = run_archive(

@@ -53,13 +53,15 @@ class ClipRun:
     overwrite: bool
     copy: Path | None = None
     """Where the one clip of an object store lies that is to be done, in a process without network."""
+    threads: int = 1
+    """That decode a clip in this process, at most."""
 
     def open(self, source: FoundSource, *, color: bool = False) -> Source:
         from seqcls.sources import open_found
         from seqcls.sources.found import of_copy
         from seqcls.sources.remote import FetchedSource
 
-        opens = open_found if self.pool is None else self.pool.open
+        opens = partial(open_found, threads=self.threads) if self.pool is None else self.pool.open
         source = source if self.copy is None else of_copy(source, self.copy)
         if source.remote is not None:  # what decodes has no network
             return FetchedSource(
