@@ -57,7 +57,7 @@ IMPORTS: dict[str, set[str]] = {
     "rendering": {"palette", "text", "errors", "files", "types", "timemap", "geometry", "sources", "gate", "keepable", "timeline", "frame_states", "preprocess", "PIL", "av", "cv2"},
     "reprocess": {"types", "intervals", "pauses", "smoothing", "novelty", "postprocess", "timeline", "algebra"},
     "scoring": {"types", "engines", "preprocess"},
-    "detector": {"errors", "prefetch", "types", "intervals", "pauses", "smoothing", "novelty", "sources", "gate", "models", "postprocess", "engines", "timeline", "preprocess", "adaptive", "scoring"},
+    "detector": {"cores", "errors", "prefetch", "types", "intervals", "pauses", "smoothing", "novelty", "sources", "gate", "models", "postprocess", "engines", "timeline", "preprocess", "adaptive", "scoring"},
     "exports": {"palette", "text", "third_party", "errors", "files", "types", "pauses", "timemap", "sources", "timeline", "algebra", "frame_states", "rendering", "PIL", "cv2", "pydicom"},
     "journal": {"text", "errors", "files", "types", "intervals", "pauses", "smoothing", "geometry", "novelty", "sources", "postprocess", "timeline", "reprocess"},
     "pseudonyms": {"text", "errors", "files", "types", "sources", "timeline", "datasets"},
