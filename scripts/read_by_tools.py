@@ -1,10 +1,12 @@
-"""What is exported for annotation tools, read by the tools' own code: BORIS, Label Studio's SDK, Datumaro (for CVAT).
+"""What is exported for annotation tools, read by the tools' own code: BORIS, Label Studio's SDK, Datumaro (for CVAT),
+FiftyOne.
 
     python scripts/read_by_tools.py write FOLDER      with seqcls: runs of several kinds, exported for each tool
     python scripts/read_by_tools.py read FOLDER       in an environment with one of the tools: what that makes of them
 
 None of them can be installed beside seqcls (they ask for another OpenCV, or bring Qt). Each has an environment of its
-own: `pip install label-studio-sdk`, `pip install boris-behav-obs`, `pip install datumaro`. BORIS needs no screen: its
+own: `pip install label-studio-sdk`, `pip install boris-behav-obs`, `pip install datumaro`,
+`pip install fiftyone` (of which no database is started). BORIS needs no screen: its
 windows and its player are left out. Exit code 1 where a tool reads something else, or where there is no tool.
 """
 
@@ -16,6 +18,7 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import json
+import os
 import sys
 import tempfile
 import types
@@ -105,6 +108,29 @@ def read_by_datumaro(folder: Path) -> list[str]:
     return [] if found == expected else [f"CVAT: {found} instead of {expected}"]
 
 
+def read_by_fiftyone(folder: Path) -> list[str]:
+    """Its importer must find the ranges that the file of Label Studio has, which counts frames alike."""
+    os.environ["FIFTYONE_DO_NOT_TRACK"] = "1"
+    from fiftyone.utils.data.importers import FiftyOneTemporalDetectionDatasetImporter
+
+    labels, faults = folder / "timeline.fiftyone.json", []
+    (name,) = json.loads(labels.read_text(encoding="utf-8"))["labels"]
+    (task,) = json.loads((folder / "timeline.label-studio.json").read_text(encoding="utf-8"))
+    values = [result["value"] for result in task["predictions"][0]["result"]]
+    wanted = {(v["timelinelabels"][0], (r["start"], r["end"])) for v in values for r in v["ranges"]}
+    with tempfile.TemporaryDirectory() as scratch:
+        clip = Path(scratch) / f"{name}.mp4"
+        clip.parent.mkdir(parents=True, exist_ok=True)
+        clip.touch()
+        importer = FiftyOneTemporalDetectionDatasetImporter(data_path=scratch, labels_path=str(labels))
+        with importer:
+            found = [(path, label) for path, _, label, _ in importer]
+    if [Path(path).name for path, _ in found] != [clip.name]:
+        faults.append(f"clips {[path for path, _ in found]}")
+    read = {(one.label, tuple(one.support)) for _, label in found for one in label.detections}
+    return faults if read == wanted else [*faults, f"{sorted(read)} instead of {sorted(wanted)}"]
+
+
 def read_by_boris(folder: Path) -> list[str]:
     """It must open the project without a change or a complaint, and export the table of aggregated events from it."""
     from boris import config, export_observation, project_functions
@@ -185,6 +211,7 @@ READERS: dict[str, Callable[[Path], list[str]]] = {
     "label_studio_sdk": read_by_label_studio,
     "datumaro": read_by_datumaro,
     "boris": read_by_boris,
+    "fiftyone": read_by_fiftyone,
 }
 
 
