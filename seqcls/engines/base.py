@@ -132,6 +132,7 @@ class PerImageEngine:
         self._pool = ThreadPoolExecutor(cores(), thread_name_prefix="seqcls-engine")
         self._spread: Forward | None = None
         self._singles = 0
+        self._is_set_up = False
         self._lock = threading.Lock()
 
     def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -161,8 +162,12 @@ class PerImageEngine:
         return self._streamed(images)
 
     def _streamed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        rows = self._pool.map(self._row, images[:, None])
-        return np.concatenate([np.empty((0, self._width), np.float32), *rows])
+        # The very first alone: OpenVINO's binding sets itself up by it, and two threads that came first together were
+        # seen to wait for each other for ever, one with Python's lock, one with its own.
+        first = [] if self._is_set_up else [self._row(image[None]) for image in images[:1]]
+        self._is_set_up = self._is_set_up or bool(first)
+        rows = self._pool.map(self._row, images[len(first) :, None])
+        return np.concatenate([np.empty((0, self._width), np.float32), *first, *rows])
 
     def _row(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(1, K + D) of one image: what a graph states of its outputs need not be true."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -65,3 +67,19 @@ def test_a_graph_that_makes_something_else_of_an_image_is_refused(rows: int, ima
     engine = PerImageEngine(HEADER, "Library", "1", "fp32", forward=reshaped, spread=lambda: reshaped)
     with pytest.raises(EngineError, match=rf"Library makes \({rows}, 3\) of an image instead of \(1, 3\)"):
         engine.scores(images[:2])
+
+
+def test_the_first_image_of_all_goes_alone(images: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenVINO's binding hung where two threads used it for the first time at once."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    ended, together = threading.Event(), threading.Barrier(2, timeout=20)
+
+    def forward(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        if ended.is_set():
+            together.wait()
+        ended.set()
+        return np.zeros((1, 3), np.float32)
+
+    engine = PerImageEngine(HEADER, "Library", "1", "fp32", forward=forward, spread=lambda: forward)
+    assert engine.scores(images[:3]).shape == (3, 3) and ended.is_set(), "the other two at the same time"
+    assert engine.scores(images[:0]).shape == (0, 3)
