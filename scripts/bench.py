@@ -1,7 +1,8 @@
 """What seqcls costs against the plain loop, in one run on one machine: the rates that the README quotes.
 
     python scripts/bench.py -o /tmp/bench                  # about 10 minutes on 2 cores
-    python scripts/bench.py -o /tmp/bench --only reading   # or: running, training, live, shell, growth
+    python scripts/bench.py -o /tmp/bench --only reading   # or: running, training, live, shell, batch, growth
+    python scripts/bench.py -o /tmp/bench --only batch --device cuda   # on a machine with a GPU
 
 The plain loop is what everybody writes first; it stands in plain_loop.py in full. Rates are medians of cases measured
 in turns; only their ratios carry over to another machine.
@@ -22,9 +23,8 @@ from typing import Any
 
 from seqcls.cores import LIBRARIES
 
-os.environ.update(
-    {**LIBRARIES, **os.environ}
-)  # before any is loaded, as the command line does; the plain loop does not
+# Before any is loaded, as the command line does; the plain loop does not.
+os.environ.update({**LIBRARIES, **os.environ})
 
 from seqcls import bench
 from seqcls.adaptive import SamplingOptions
@@ -310,7 +310,7 @@ def measured(plain: Plain, arguments: argparse.Namespace) -> int:
     if arguments.int8 is not None:
         models["int8"] = arguments.int8
     facts: Facts = {"clip": f"1024x768 H.264, 30 frames/s, {arguments.seconds:g} s; ResNet-18 at {SIZE} pixels"}
-    wanted = arguments.only or ["reading", "isolated", "running", "training", "shell", "growth", "live"]
+    wanted = arguments.only or ["reading", "isolated", "running", "training", "shell", "batch", "growth", "live"]
     if "reading" in wanted:
         report(out / "reading", reading(plain, clip, arguments.repeats), facts, "plain reading")
     if "isolated" in wanted:
@@ -321,6 +321,14 @@ def measured(plain: Plain, arguments: argparse.Namespace) -> int:
         report(out / "training", bench_training.rates(out, plain, arguments.repeats), facts, "plain training")
         if arguments.seeds:
             facts |= bench_training.facts_of(bench_training.areas(out, arguments.seeds))
+    if "batch" in wanted:
+        import bench_batch
+
+        def loop(path: Path) -> int:
+            return plain.case("plain loop", "loop", path).work()
+
+        model = models.get("int8", models["fp32"])
+        facts |= bench_batch.facts_of(out, model, arguments.clips, arguments.device, loop)
     if "shell" in wanted:
         shell(out, models.get("int8", models["fp32"]), facts)
     if "live" in wanted:
@@ -356,8 +364,10 @@ if __name__ == "__main__":
     parser.add_argument("--int8", type=Path, help="the same, converted by `seqcls convert --precision int8`")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--clips", type=int, default=50, help="how many short ones make a batch")
+    parser.add_argument("--device", default="auto", help="what scores a batch: auto, cpu, cuda or mps")
     parser.add_argument("--seeds", type=int, default=0, help="compare validation AUROC too: 4 minutes per seed")
     parser.add_argument(
-        "--only", nargs="*", choices=["reading", "isolated", "running", "training", "shell", "growth", "live"]
+        "--only", nargs="*", choices=["reading", "isolated", "running", "training", "shell", "batch", "growth", "live"]
     )
     sys.exit(main(parser.parse_args()))
