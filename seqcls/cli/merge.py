@@ -44,4 +44,6 @@ def merge(
         for organ, one in zip(merged.header.organs, merged.header.intervals, strict=True):
             out.print(f"{organ}: presence begins at {one.onset:g} and ends below {one.offset:g}")
         console.notify(f"wrote {output}")
+        made = f"seqcls convert {output} --precision int8 --calibrate DATA"
+        console.notify(f"it has no int8 twin, which needs frames: `{made}` makes one")
         console.notify(f"next: seqcls run CLIP -m {output}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,6 +137,7 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
                     with progress.printing():
                         console.fail(str(error) if unit.source.remote is None else _words(run, unit, error))
 
+            @cache  # once, also where clips are tried again
             def began() -> None:  # not before: the engine is opened while the first clips are read
                 with progress.printing():
                     console.notify(f"engine {run.detector.engine.description}")

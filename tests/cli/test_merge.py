@@ -36,6 +36,7 @@ def test_two_models_become_one(seqcls: Seqcls, folder: Path) -> None:
     done = seqcls("merge", "a.safetensors", "b.safetensors", "-o", "mean.safetensors")
     assert done.code == 0, done.err
     assert "the mean of 2 networks: a frame takes 2 times as long" in done.out and "begins at 0.5" in done.out
+    assert "no int8 twin, which needs frames: `seqcls convert mean.safetensors --precision int8" in done.err
     assert "wrote mean.safetensors" in done.err and read_header("mean.safetensors").network_count == 2
     shown = seqcls("info", "mean.safetensors", "--card", "card")
     digests = read_header("mean.safetensors").networks

@@ -22,6 +22,7 @@ from seqcls.files.output_lock import only_writer
 from seqcls.models.file import write_model
 from seqcls.models.untrained import random_model
 from seqcls.phantom import STEM
+from seqcls.sources.isolated import DecoderPool
 
 #: With which 15 steps find every frame of the drawn clips; early layers that learned before save half of the work.
 LEARN = ["--epochs", "5", "--batch-size", "32", "--lr", "0.002", "--weights", str(STEM), "--set", "frozen_stages=2"]
@@ -223,11 +224,23 @@ def test_a_decoder_that_dies_costs_its_clip_alone(
     monkeypatch.setattr("seqcls.cli.local_workers.WORKER", "support.bad_clip_worker")
     for name, length in (("a", 20), ("z", 21)):
         bright_clip(tmp_path / f"clips/{name}.mp4", [True] * length)
-    (tmp_path / "clips/die.mp4").write_text("the stand-in dies of this name")
+    monkeypatch.setitem(DecoderPool.__init__.__kwdefaults__, "stall_s", 0.5)
+    reasons = {
+        "die": "the process that decodes it died (SIGSEGV)",
+        "hang": "the process that decodes it gave no sign for 0.5 s, and was ended",
+        "swell": "needs more memory than decoding may take; cut it, or scale it down",
+    }
+    for name in reasons:
+        (tmp_path / f"clips/{name}.mp4").write_text(f"the stand-in does harm by this name: {name}")
     done = seqcls("run", "clips", "-m", model, "-o", "out")
-    assert done.code == 1 and "2 of 3 done, 1 failed" in done.err
-    assert "die.mp4: the process that decodes it died" in done.err and "Traceback" not in done.err
+    assert done.code == 1 and "2 of 5 done, 3 failed" in done.err and "Traceback" not in done.err
+    assert done.err.count("engine brightness") == 1
     assert Path("out/z/timeline.json").is_file() and not Path("out/die").exists()
+    with Path("out/summary.csv").open(encoding="utf-8", newline="") as stream:
+        rows = {row["path"].removesuffix(".mp4"): row["reason"] for row in csv.DictReader(stream)}
+    assert rows == {"a": "", "z": ""} | {name: f"{name}.mp4: {reason}" for name, reason in reasons.items()}
+    again = seqcls("run", "clips", "-m", model, "-o", "out")
+    assert again.code == 1 and again.err.count("failed twice before") == 3
 
 
 def test_a_feed_has_no_sandbox_to_be_asked_for(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
