@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -50,10 +51,7 @@ def find_layouts(clips: Sequence[Opener], geometry: Geometry) -> tuple[Layout, .
     places = np.unique(np.linspace(0, len(clips) - 1, MAX_CLIPS).round().astype(int))
     groups: list[list[_Look]] = []
     for place in places:
-        try:
-            look = _look(clips[place], geometry)
-        except SeqclsError:
-            continue
+        look = _look_twice(clips[place], geometry)
         if look is None or not look.layout.is_known_again:
             continue
         for group in groups:
@@ -63,6 +61,16 @@ def find_layouts(clips: Sequence[Opener], geometry: Geometry) -> tuple[Layout, .
         else:
             groups.append([look])
     return tuple(_of_group(group) for group in groups)
+
+
+def _look_twice(opened: Opener, geometry: Geometry) -> _Look | None:
+    """None also for a clip that cannot be read. Where the network or the decoding process failed once, all clips would
+    get other regions than in a run in which nothing did."""
+    with suppress(SeqclsError):
+        return _look(opened, geometry)
+    with suppress(SeqclsError):
+        return _look(opened, geometry)
+    return None
 
 
 def with_layouts(geometry: Geometry, clips: Sequence[Opener]) -> Geometry:

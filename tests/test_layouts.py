@@ -64,6 +64,20 @@ def test_clips_of_one_screen_share_a_layout(open_one: Callable[[str], Source]) -
         assert (shown & truth).sum() / (shown | truth).sum() > 0.9
 
 
+def test_a_clip_that_cannot_be_read_once_is_looked_into_again(open_one: Callable[[str], Source]) -> None:
+    """Its decoder may have been killed: the regions of all clips would depend on that."""
+    failed: list[str] = []
+
+    def once(name: str) -> Source:
+        if name not in failed:
+            failed.append(name)
+            raise SourceError(f"{name}: the process that decodes it died")
+        return open_one(name)
+
+    (shaky,), (steady,) = (find_layouts(openers(how, "a", "b"), AUTO) for how in (once, open_one))
+    assert failed == ["a", "b"] and shaky.to_dict() == steady.to_dict()
+
+
 def test_every_clip_of_a_known_screen_gets_its_region(
     clips: dict[str, list[Image]], open_one: Callable[[str], Source]
 ) -> None:
