@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import pytest
 from support import browser
-from support.pages import EVIL, THYROID, TOKEN, VIEW
+from support.pages import EVIL, THYROID, TOKEN, VIEW, until
 
 from seqcls.live.display.server import PageServer
-from seqcls.live.snapshot import LiveView, Span
+from seqcls.live.snapshot import LiveView, Span, Storage
 
 
 class Run:
@@ -86,6 +86,53 @@ def test_it_opens_and_updates(chromium: browser.Browser, page: PageServer) -> No
         assert errors(chromium, page) == []
     finally:
         run.silence()
+
+
+TEXT = "document.getElementById('{}').textContent"
+
+
+def test_recording_acts_checklist_and_what_is_coming(chromium: browser.Browser) -> None:
+    asked: list[str] = []
+    page = PageServer(token=TOKEN, on_act=asked.append)
+    storage = Storage(recording=True, clips=99, written_bytes=1_234_567_890, free_bytes=41_000_000_000, left_s=28_900)
+    many = tuple(Span("present", 0.1 * k, 0.1 * k + 0.05) for k in range(60))
+    thyroid = replace(THYROID, wanted_s=2.0, present_s=12.5, presences=60, latest=many)
+    coming = replace(
+        THYROID, organ="trachea", state="absent", coming=True, wanted_s=2.0, present_s=0.5, presences=0, latest=()
+    )
+    view = replace(VIEW, organs=(thyroid, coming), storage=storage)
+    run = opened(chromium, page, view)
+    try:
+        assert (
+            chromium.evaluate(TEXT.format("storage"))
+            == storage.text
+            == "REC 1.2 GB  99 clips  disk 41.0 GB free, 8 h left"
+        )
+        chromium.until("document.getElementById('storage').dataset.rec", lambda rec: rec == "yes")
+        assert chromium.evaluate(TEXT.format("checklist")) == view.checklist == "still to see: trachea 1.5 s"
+        counts = chromium.evaluate("[...document.querySelectorAll('.count')].map((one) => one.textContent).join('|')")
+        assert counts == "☑ 60 × present, 12.5 s in all|☐ 0 × present, 0.5 s in all"
+        signs = "[...document.querySelectorAll('.coming')].map((sign) => getComputedStyle(sign).visibility).join()"
+        chromium.until(signs, lambda shown: shown == "hidden,visible")
+        assert chromium.evaluate("intervals.children.length") == 20
+        chromium.evaluate("document.getElementById('all').click()")
+        chromium.until("intervals.children.length", lambda shown: shown == 60)
+        chromium.evaluate("document.querySelector('[data-act=mark]').click()")
+        for key in ("s", "p", "q"):
+            chromium.evaluate(f"void document.dispatchEvent(new KeyboardEvent('keydown', {{key: '{key}'}}))")
+        until(lambda: len(asked) == 3)
+        assert sorted(asked) == ["mark", "pause", "snapshot"]
+        chromium.evaluate("document.getElementById('sound').click()")
+        chromium.until(TEXT.format("sound"), lambda text: text == "sound on")
+        run.view = replace(view, paused=True, storage=replace(storage, left_s=100.0))
+        chromium.until(SIGNS, lambda signs: signs == "UNKNOWN,UNKNOWN")
+        assert "paused" in chromium.evaluate(SHOWN) and chromium.evaluate(signs) == "hidden,hidden"
+        assert "nearly full" in chromium.evaluate(TEXT.format("storage"))
+        assert chromium.evaluate("document.querySelector('[data-act=pause]').textContent") == "go on"
+        assert errors(chromium, page) == []
+    finally:
+        run.silence()
+        page.close()
 
 
 def test_names_stay_text(chromium: browser.Browser, page: PageServer) -> None:
