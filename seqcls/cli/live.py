@@ -22,13 +22,17 @@ if TYPE_CHECKING:
     from seqcls.detector import Detector
     from seqcls.gate import GateOptions
     from seqcls.journal import JournalWriter, RunSummary
-    from seqcls.live.notify import JsonLines, OnEvent, Webhook
+    from seqcls.live.notify import JsonLines
+    from seqcls.live.queued_sink import QueuedSink
     from seqcls.live.recording.presence_clips import PresenceClips
     from seqcls.live.recording.recorder import Recorder
     from seqcls.live.session import LiveSession
     from seqcls.pseudonyms import Pseudonyms
     from seqcls.types import Event, FeedState
 
+
+#: Events that wait, in the folder of the run: for --webhook and for --on-event.
+WEBHOOK_QUEUE, COMMAND_QUEUE = "webhook.queue", "on-event.queue"
 
 #: How many messages are printed once more when the dashboard that showed them is gone.
 _MAX_KEPT = 20
@@ -107,7 +111,7 @@ def _watch(
         stack.callback(source.close)
         if names is not None:
             source = RenamedSource(source, names)
-        sinks = [stack.enter_context(closing(sink)) for sink in _sinks(run_options, notify)]
+        sinks = [stack.enter_context(closing(sink)) for sink in _sinks(folder, run_options, notify)]
         recorder, clips = _recorders(folder, run_options, detector.gate, notify)
         for writer in (recorder, clips):
             if writer is not None:
@@ -116,6 +120,11 @@ def _watch(
         # After everything that may refuse to begin: a journal that holds nothing would be in the next one's way.
         journal, resumed = begin_journal(detector, model, spec, source.info, folder / JOURNAL_NAME, run_options)
         stack.callback(journal.close)
+        for sink in sinks:
+            if resumed is None:
+                sink.begin(journal.session)
+            else:
+                sink.begin(resumed.journal.sessions[0], resumed.journal.emitted)
         meter = StorageMeter(journal.path, recorder, clips, notify=notify)
         stack.callback(meter.close)
         meter.start()
@@ -161,19 +170,28 @@ def _warn_of_open_files(run_options: LiveRunOptions) -> None:
             console.warn(f"other users can read the secrets in {file}: chmod 600 {file}")
 
 
-def _sinks(run_options: LiveRunOptions, notify: Callable[[str], None]) -> Iterator[JsonLines | Webhook | OnEvent]:
+def _sinks(
+    folder: Path, run_options: LiveRunOptions, notify: Callable[[str], None]
+) -> Iterator[JsonLines | QueuedSink]:
     """One after another, so that each can be closed when the next one refuses its option."""
-    from seqcls.live.notify import JsonLines, OnEvent, Webhook
+    from seqcls.live.event_queue import EventQueue, remove_queue
+    from seqcls.live.notify import JsonLines
+    from seqcls.live.on_event import OnEvent
+    from seqcls.live.webhook import Webhook
     from seqcls.live.webhook_target import webhook_target
 
+    if not run_options.resume:
+        for name in (WEBHOOK_QUEUE, COMMAND_QUEUE):
+            remove_queue(folder / name)
     if sys.stdout is not None and not sys.stdout.isatty():
         yield JsonLines(notify=notify)
     if (target := webhook_target(run_options.webhook)) is not None:
-        sink = Webhook(target.url, headers=target.headers, notify=notify)
+        queue = EventQueue(folder / WEBHOOK_QUEUE)
+        sink = Webhook(target.url, headers=target.headers, notify=notify, queue=queue)
         console.notify(f"events go to {sink.shown}")
         yield sink
     if run_options.on_event is not None:
-        yield OnEvent(run_options.on_event, notify=notify)
+        yield OnEvent(run_options.on_event, notify=notify, queue=EventQueue(folder / COMMAND_QUEUE))
 
 
 def _recorders(

@@ -1,0 +1,71 @@
+"""What waits for a receiver that is away arrives in order, also when the run was killed meanwhile."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import datetime, timezone
+from pathlib import Path
+
+from seqcls.live.event_queue import EventQueue
+from seqcls.live.queued_sink import QueuedSink
+from seqcls.types import Event
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+
+
+def event(k: int) -> Event:
+    return Event("liver", "present", float(k), k, k + 0.5)
+
+
+class Receiver(QueuedSink):
+    """Takes events while it is ``there``; ``asked`` is set by each try."""
+
+    def __init__(self, queue: EventQueue, said: list[str], there: bool) -> None:
+        self.there, self.got, self.asked = there, [], threading.Event()  # type: ignore[var-annotated]
+        super().__init__("receiver", 60.0, said.append, lambda: NOON, queue, lambda pause_s: self._ending.wait())
+
+    def _deliver(self, line: str) -> None:
+        self.asked.set()
+        if not self.there:
+            raise OSError(111, "Connection refused")
+        self.got.append((json.loads(line)["index"], json.loads(line)["id"]))
+
+
+def test_a_kill_loses_no_event_and_changes_no_id(tmp_path: Path) -> None:
+    path, said = tmp_path / "a.queue", list[str]()
+    first = Receiver(EventQueue(path), said, there=False)
+    first.begin("run1", [event(9)])  # a run without a queue file before it has nothing to make good
+    for k in range(3):
+        first.event(event(k))
+    assert first.asked.wait(60)
+    first.close()
+    assert said == [
+        "receiver Connection refused; events wait, the run goes on",
+        f"receiver: 3 events not delivered yet in {path}: --resume goes on",
+    ]
+    said.clear()
+    second = Receiver(EventQueue(path), said, there=True)
+    second.begin("run1", [event(k) for k in range(5)])  # 3 and 4 are in the journal alone
+    second.event(event(5))
+    second.close()
+    assert [k for k, _ in second.got] == [0, 1, 2, 3, 4, 5] and len({one for _, one in second.got}) == 6
+    assert (second.delivered, second.lost, said) == (6, 0, [])
+    third = Receiver(EventQueue(path), said, there=True)
+    third.begin("run1", [event(k) for k in range(6)])
+    third.close()
+    assert third.got == []
+
+
+def test_what_is_dropped_is_counted_at_the_end() -> None:
+    said: list[str] = []
+    sink = Receiver(EventQueue(most=2), said, there=False)
+    for k in range(5):
+        sink.event(event(k))
+    assert sink.asked.wait(60)
+    sink._storing.close(60)
+    sink.there = True
+    sink.close()
+    assert sink.delivered == 2 and sink.lost == 3 and [k for k, _ in sink.got] == [3, 4]
+    assert "receiver is away for too long: the oldest events are dropped" in said
+    assert said[-1] == "receiver: 3 of 5 events were not delivered"
