@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -40,18 +41,19 @@ class _Look:
     layout: Layout
 
 
-def find_layouts(clips: Sequence[Opener], geometry: Geometry) -> tuple[Layout, ...]:
+def find_layouts(clips: Sequence[Opener], geometry: Geometry, threads: int = 1) -> tuple[Layout, ...]:
     """The screens that clips show, each with the region found over all clips that show it.
 
     Only screens with something around the ultrasound are known again. Of many clips MAX_CLIPS are looked into. A clip
-    that cannot be read is left out: whoever reads it next says so.
+    that cannot be read is left out: whoever reads it next says so. ``threads``: so many are looked into at a time.
     """
     if geometry.region != "auto" or not clips:
         return ()
     places = np.unique(np.linspace(0, len(clips) - 1, MAX_CLIPS).round().astype(int))
     groups: list[list[_Look]] = []
-    for place in places:
-        look = _look_twice(clips[place], geometry)
+    with ThreadPoolExecutor(threads) as pool:
+        looks = list(pool.map(lambda place: _look_twice(clips[place], geometry), places.tolist()))
+    for look in looks:
         if look is None or not look.layout.is_known_again:
             continue
         for group in groups:

@@ -15,6 +15,7 @@ from seqcls.cli.clip_work import ClipWork, nothing, passes_of
 from seqcls.cli.report import NAME as REPORT
 from seqcls.cli.results import MAX_SHOWN
 from seqcls.cli.run_clips import ClipRun
+from seqcls.cores import cores
 from seqcls.errors import OutputError, SeqclsError, UsageError
 from seqcls.files.without_folders import without_folders
 
@@ -231,7 +232,8 @@ def _with_layouts(
     geometry = replace(geometry, layouts=(*geometry.layouts, *manifest.layouts))
     fresh = [unit for unit in units if unit.entry.path not in known and not unit.source.unrelated]
     if fresh or not manifest.known:
-        found = find_layouts([partial(run.open, unit.source) for unit in fresh], geometry)
+        threads = 1 if run.pool is None else cores()  # a child each
+        found = find_layouts([partial(run.open, unit.source) for unit in fresh], geometry, threads)
         found = tuple(one for one in found if not any(is_like(one, old) for old in manifest.layouts))
         manifest = manifest.with_layouts(found)
         geometry = replace(geometry, layouts=(*geometry.layouts, *found))
