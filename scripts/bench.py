@@ -331,6 +331,9 @@ def measured(plain: Plain, arguments: argparse.Namespace) -> int:
         facts |= bench_batch.facts_of(out, model, arguments.clips, arguments.device, loop)
     if "shell" in wanted:
         shell(out, models.get("int8", models["fp32"]), facts)
+        import bench_steady
+
+        facts |= bench_steady.steady(out, models.get("int8", models["fp32"]))
     if "live" in wanted:
         live(out, models, facts)
     if "growth" in wanted:

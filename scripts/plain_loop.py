@@ -42,17 +42,21 @@ def reading(clip: str) -> int:
         count += 1
 
 
-def loop(clip: str) -> int:
-    """The same, and the network."""
+def loop(clip: str, table: str = "", most: str = "inf") -> int:
+    """The same, and the network; the scores of the first ``most`` frames, in a CSV file."""
     model = resnet18(weights=None, num_classes=2).eval()
     capture, scores = cv2.VideoCapture(clip), []
     with torch.no_grad():
-        while True:
+        while len(scores) < float(most):
             good, image = capture.read()
             if not good:
-                return len(scores)
+                break
             planes = prepare(Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)))
             scores.append(torch.softmax(model(planes[None]), dim=1)[0, 1].item())
+    if table:
+        with Path(table).open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([("frame", "score"), *enumerate(scores)])
+    return len(scores)
 
 
 class Folder(torch.utils.data.Dataset[tuple[Any, Any]]):
