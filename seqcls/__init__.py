@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from seqcls.detector import Analysis, Detector, load
     from seqcls.engines import Engine
     from seqcls.exports import export, read_run, write_run
-    from seqcls.feeds.capture import CameraOptions
+    from seqcls.feeds.camera_options import CameraOptions
     from seqcls.feeds.connection import FeedTiming
     from seqcls.feeds.open import open_live
     from seqcls.gate import GateOptions
@@ -84,7 +84,7 @@ DISCLAIMER = "Research software, not a medical device: not for diagnosis or trea
 #: What needs numpy, cv2, av or an engine is imported when it is first used, so that `import seqcls` is instant.
 _MODULES = {
     "Analysis": "detector",
-    "CameraOptions": "feeds.capture",
+    "CameraOptions": "feeds.camera_options",
     "Cut": "rendering.cut",
     "Detector": "detector",
     "Engine": "engines",

@@ -44,6 +44,14 @@ class _InterruptedError(SeqclsError):
 class Commands(TyperGroup):
     """Refuses wrong usage without repeating the secrets of an address."""
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Without a frame: importing what draws one takes longer than all else that is needed to show the list."""
+        super(TyperGroup, self).format_help(ctx, formatter)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
         with _without_secrets():
             return super().parse_args(ctx, _with_any_port(args))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from seqcls.cli.options import parse_number, parse_settings
 from seqcls.errors import UsageError
-from seqcls.feeds.capture import AS_IT_IS, CameraOptions
+from seqcls.feeds.camera_options import AS_IT_IS, CameraOptions
 
 if TYPE_CHECKING:
     from seqcls.live.session import LiveOptions

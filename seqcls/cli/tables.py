@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -16,14 +15,13 @@ from rich.text import Text
 from seqcls.cli.console import in_flags, literal
 from seqcls.palette import SKY, UNKNOWN
 from seqcls.text.wording import count_of
-from seqcls.types import State
 
 if TYPE_CHECKING:
     from seqcls.evaluation.clip_truth import ClipTruth
     from seqcls.evaluation.metrics import Estimate, FrameMetrics
     from seqcls.live.snapshot import Span
     from seqcls.timeline import Timeline
-    from seqcls.types import Interval
+    from seqcls.types import Interval, State
 
 #: By state, a glyph (of presence one per eighth of the cell's time) and its ink. They differ in shape too: one man in
 #: twelve does not see red against green.
@@ -101,6 +99,8 @@ def facts(pairs: Iterable[tuple[str, str]]) -> Table:
 
 def truth_strips(clip: ClipTruth, width: int) -> RenderableType:
     """What was there, beside what was found: one line each per organ; `·` is not labelled."""
+    import numpy as np
+
     grid, cells = _grid(clip.timeline, width)
     for column, organ in enumerate(clip.timeline.organs):
         truth = Text()

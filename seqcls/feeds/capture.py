@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 
-from seqcls.errors import FinalError, SourceError, UsageError
+from seqcls.errors import FinalError, SourceError
+from seqcls.feeds.camera_options import CameraOptions
 from seqcls.feeds.connection import Arrival
 from seqcls.processes import child_program
 from seqcls.processes.child_messages import receive
@@ -17,33 +18,6 @@ from seqcls.sources.redact import redact
 #: Kinds of messages from the child, of which the first number is the arrival in seconds. DAMAGED is a FRAME that shows
 #: what is left of an image, or the one before it.
 FRAME, DAMAGED, ERROR, FINAL, END = b"F", b"D", b"E", b"X", b"."
-
-
-#: OpenCV's backends for cameras, as the command line names them: cv2.CAP_ANY and so on.
-BACKENDS = ("any", "v4l2", "gstreamer", "ffmpeg", "dshow", "msmf", "avfoundation")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CameraOptions:
-    """What a camera is asked for, and may not give; None leaves it to the camera."""
-
-    size: tuple[int, int] | None = None
-    """Width and height in pixels."""
-    rate_hz: float | None = None
-    """Frames per second."""
-    backend: str | None = None
-    """What reads it, one of ``BACKENDS``."""
-
-    def __post_init__(self) -> None:
-        if self.size is not None and not all(1 <= side <= 20_000 for side in self.size):
-            raise UsageError(f"the camera's size must be WIDTHxHEIGHT in pixels, not {self.size[0]}x{self.size[1]}")
-        if self.rate_hz is not None and not 0 < self.rate_hz <= 10_000:
-            raise UsageError(f"the camera's rate must lie between 0 and 10,000 frames per second, not {self.rate_hz:g}")
-        if self.backend is not None and self.backend not in BACKENDS:
-            raise UsageError(f"the camera backend must be one of {', '.join(BACKENDS)}, not {self.backend!r}")
-
-
-AS_IT_IS = CameraOptions()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,8 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from seqcls.errors import SourceError, UsageError
-from seqcls.feeds.capture import AS_IT_IS, CameraOptions, CameraTarget, ChildConnection, StreamTarget, Target
+from seqcls.feeds.camera_options import AS_IT_IS, CameraOptions
+from seqcls.feeds.capture import CameraTarget, ChildConnection, StreamTarget, Target
 from seqcls.feeds.connection import DEFAULT_TIMING, FeedTiming, OnState
 from seqcls.feeds.openigtlink import ProbeSource
 from seqcls.feeds.reconnect import ReconnectingSource

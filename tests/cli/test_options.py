@@ -9,7 +9,7 @@ import pytest
 from seqcls.cli import options, train
 from seqcls.cli.live_options import parse_camera
 from seqcls.errors import UsageError
-from seqcls.feeds.capture import CameraOptions
+from seqcls.feeds.camera_options import CameraOptions
 from seqcls.intervals import IntervalOptions
 from seqcls.smoothing import SmoothingOptions
 from seqcls.training.options import AugmentOptions, TrainOptions

@@ -19,6 +19,17 @@ except SystemExit as stop:
     assert not stop.code, stop.code
 print(*(name for name, module in sys.modules.items() if module is not None), sep="\\n", file=sys.stderr)
 """
+HELP = """
+import sys
+from seqcls.cli import main
+for arguments in (["--help"], ["run", "--help"]):
+    sys.argv = ["seqcls", *arguments]
+    try:
+        main()
+    except SystemExit as stop:
+        assert not stop.code, stop.code
+    print(*(name for name, module in sys.modules.items() if module is not None), file=sys.stderr)
+"""
 #: Of what seqcls depends on, the libraries that such a run uses, and no other.
 USED = {"PIL", "av", "cv2", "numpy", "openvino", "rich", "typer"}
 #: All else that it depends on, or that those bring.
@@ -47,3 +58,13 @@ def test_a_run_in_int8_imports_what_it_uses(tmp_path: Path) -> None:
     assert not commands & {
         f"seqcls.cli.{name}" for name in ("train", "evaluate", "bench", "demo", "review", "dashboard")
     }
+
+
+def test_help_imports_what_shows_it() -> None:
+    """The list of commands neither draws frames nor knows a command; `run --help` reads no frame."""
+    done = subprocess.run([sys.executable, "-c", HELP], capture_output=True, text=True, check=True)
+    listed, of_run = (set(line.split()) for line in done.stderr.splitlines())
+    assert "Find when each organ is in view." in done.stdout and "--sampling" in done.stdout
+    assert {name.partition(".")[0] for name in listed | of_run} & (USED | UNUSED) == {"rich", "typer"}
+    assert not listed & {"typer.rich_utils", "rich.markdown", "seqcls.cli.run", "seqcls.cli.tables"}
+    assert not [name for name in of_run if name.startswith(("seqcls.sources", "seqcls.processes", "seqcls.engines"))]

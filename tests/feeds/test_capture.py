@@ -25,7 +25,8 @@ from support.media import read_number, recipe, write_clip
 from support.mjpeg import MjpegServer, numbered
 
 from seqcls.errors import FinalError, SourceError, UsageError
-from seqcls.feeds.capture import BACKENDS, CameraOptions, CameraTarget, ChildConnection, StreamTarget
+from seqcls.feeds.camera_options import BACKENDS, CameraOptions
+from seqcls.feeds.capture import CameraTarget, ChildConnection, StreamTarget
 from seqcls.feeds.connection import Arrival
 
 

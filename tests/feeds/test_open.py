@@ -31,7 +31,7 @@ from support.rtsp import RtspServer
 
 from seqcls.cli import main
 from seqcls.errors import FinalError, SourceError, UsageError
-from seqcls.feeds.capture import CameraOptions
+from seqcls.feeds.camera_options import CameraOptions
 from seqcls.feeds.connection import Arrival, FeedTiming
 from seqcls.feeds.open import Paced, is_live, open_live
 from seqcls.journal import read_journal
