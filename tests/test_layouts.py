@@ -57,6 +57,7 @@ def openers(open_one: Callable[[str], Source], *names: str) -> list[Callable[[],
 def test_clips_of_one_screen_share_a_layout(open_one: Callable[[str], Source]) -> None:
     """Another screen of the same size is another one; a clip without a screen around the sector is none."""
     found = find_layouts(openers(open_one, "a", "other", "missing", "b", "bare", "half"), AUTO)
+    assert find_layouts(openers(open_one, "a", "other", "missing", "b", "bare", "half"), AUTO, 2) == found
     assert [layout.stated for layout in found] == [False, False]
     truth = screen("convex", width=320, height=240, frames=1).sector
     for layout in found:
@@ -101,7 +102,7 @@ def test_of_many_clips_a_few_are_looked_into() -> None:
         raise SourceError("gone")
 
     assert find_layouts(openers(opened, *map(str, range(100))), AUTO) == ()
-    assert len(asked) == 24 and (asked[0], asked[-1]) == ("0", "99")
+    assert len(set(asked)) == 24 and (asked[0], asked[-1]) == ("0", "99"), "those that fail a second time"
 
 
 def known(tmp_path: Path, images: list[Image]) -> Layout:
