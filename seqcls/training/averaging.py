@@ -1,14 +1,16 @@
-"""The weights that are kept: their mean over the last half of the steps, with batch norms measured on unchanged images.
+"""The weights that are kept: their mean over the last half of the steps, with batch norms between two statistics.
 
-Izmailov et al. 2018 (arXiv 1803.05407): a mean of weights needs its batch norms measured anew, for the statistics that
-were gathered on the way are of other weights. They are measured on images as they are, drawn as in training, because
-that is what the network will see: training images are changed, and their statistics with them.
+Izmailov et al. 2018 (arXiv 1803.05407) measure the batch norms of a mean of weights anew, for the statistics that were
+gathered on the way are of other weights. Those are of changed images, too. Statistics of images as they are fit what the
+network will see, but now and then they fit the patients of the training too well. Half of each is better than the one in
+long trainings and than the other in short ones (docs/small-data.md), as between two domains in Schneider et al. 2020
+(arXiv 2006.16971).
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -36,17 +38,24 @@ class WeightAverage:
 
 
 @torch.no_grad()
-def measure_norms(model: GrayResNet, batches: Iterable[Tensor], frozen: Iterable[nn.Module] = ()) -> None:
-    """Give the batch norms the statistics of these images: batches of (N, S, S) uint8, on the model's device.
+def with_norms(model: GrayResNet, batches: Iterable[Tensor], frozen: Sequence[str] = ()) -> GrayResNet:
+    """A copy whose batch norms have the mean of their statistics and those of these images: batches of (N, S, S) uint8,
+    on the model's device.
 
-    frozen: parts whose norms stay as they are. The model is left as for scoring.
+    frozen: names of parts of the network whose norms stay as they are. The copy is made for scoring.
     """
-    still = {norm for part in frozen for norm in part.modules()}
-    norms = [part for part in model.modules() if isinstance(part, nn.BatchNorm2d) and part not in still]
+    model = copy.deepcopy(model).eval()
+    parts = [part for name, part in model.net.named_children() if name not in frozen]
+    norms = [norm for part in parts for norm in part.modules() if isinstance(norm, nn.BatchNorm2d)]
+    before = [(copy.deepcopy(norm.running_mean), copy.deepcopy(norm.running_var)) for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # the plain mean over the batches
         norm.train()
     for images in batches:
         model(images)
-    model.eval()
+    for norm, (mean, var) in zip(norms, before, strict=True):
+        assert norm.running_mean is not None and norm.running_var is not None and mean is not None and var is not None
+        norm.running_mean.lerp_(mean, 0.5)
+        norm.running_var.lerp_(var, 0.5)
+    return model.eval()

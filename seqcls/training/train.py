@@ -26,7 +26,7 @@ from seqcls.models.file import ModelHeader, Tensors
 from seqcls.models.resnet import GrayResNet, build, choose_device, choose_precision
 from seqcls.prefetch import prefetched
 from seqcls.training.augment import augment
-from seqcls.training.averaging import NORM_BATCHES, WeightAverage, measure_norms
+from seqcls.training.averaging import NORM_BATCHES, WeightAverage, with_norms
 from seqcls.training.header import chance_messages, logits_of, make_header, metrics_by_organ, trained_on
 from seqcls.training.loss import masked_loss, plain_loss
 from seqcls.training.novelty_fit import fit_novelty
@@ -205,13 +205,13 @@ def _fit(
             raise DataError(f"the loss became {mean_loss} in epoch {number}; take a lower lr, or precision fp32")
         if interrupted:
             break
-        _measure_norms(average.model, frames, clean, still, options)
+        mean = _with_norms(average.model, frames, clean, still, options)
         seconds = time.perf_counter() - began_s
-        validation_loss, value = _validate(average.model, frames, held_out, options)
+        validation_loss, value = _validate(mean, frames, held_out, options)
         # Where no AUROC exists there is nothing to select by, and the latest weights are the best.
         key = (-math.inf, float(number)) if math.isnan(value) else (round(value, 4), -validation_loss)
         if is_best := best is None or key > best[0]:
-            best = (key, number, average.model.tensors())
+            best = (key, number, mean.tensors())
         epoch = Epoch(
             number=number,
             loss=float(torch.stack(plain).mean()),
@@ -228,8 +228,8 @@ def _fit(
         if options.patience and best is not None and number - best[1] >= options.patience:
             break
     if best is None:
-        _measure_norms(average.model, frames, clean, still, options)
-    _, number, tensors = best if best is not None else ((0.0, 0.0), 0, average.model.tensors())
+        best = ((0.0, 0.0), 0, _with_norms(average.model, frames, clean, still, options).tensors())
+    _, number, tensors = best
     return _Fitted(tensors, tuple(history), number, interrupted)
 
 
@@ -293,22 +293,25 @@ def _freeze(model: GrayResNet, stages: int) -> None:
     """Training mode, with the first so many stages held still, their running statistics too."""
     model.train()
     model.requires_grad_(True)
-    for part in _frozen(model, stages):
+    for name in _frozen(model, stages):
+        part = model.net.get_submodule(name)
         part.eval()
         part.requires_grad_(False)
 
 
-def _frozen(model: GrayResNet, stages: int) -> list[torch.nn.Module]:
-    """The parts of the first so many stages."""
+def _frozen(model: GrayResNet, stages: int) -> list[str]:
+    """Names of the parts of the first so many stages."""
     parts = model.net.named_children() if stages else ()
-    return [part for name, part in parts if name != "fc" and STAGE_OF.get(name, 1) <= stages]
+    return [name for name, _ in parts if name != "fc" and STAGE_OF.get(name, 1) <= stages]
 
 
-def _measure_norms(average: GrayResNet, frames: FrameSet, clean: Sampler, still: int, options: TrainOptions) -> None:
-    """On unchanged images; not those of the first ``still`` stages."""
+def _with_norms(
+    average: GrayResNet, frames: FrameSet, clean: Sampler, still: int, options: TrainOptions
+) -> GrayResNet:
+    """A copy whose norms are measured on unchanged images as well, but for those of the first ``still`` stages."""
     device = choose_device(options.device)
     dtype = choose_precision(options.precision, device)
     images = torch.from_numpy(frames.images)
     batches = (images[torch.from_numpy(clean.draw(options.batch_size))].to(device) for _ in range(NORM_BATCHES))
     with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-        measure_norms(average, batches, _frozen(average, still))
+        return with_norms(average, batches, _frozen(average, still))

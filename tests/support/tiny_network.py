@@ -39,7 +39,7 @@ class TinyNetwork(GrayResNet):
         return torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
 
     def novelty_features(self, images: Tensor) -> Tensor:
-        return self.features(images).repeat(1, 8)
+        return self.features(images).repeat(1, 14)
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         state = self.net.state_dict()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from seqcls.errors import DataError, UsageError
 from seqcls.evaluation.metrics import auroc
 from seqcls.intervals import IntervalOptions
 from seqcls.models.file import read_model, write_model
-from seqcls.models.resnet import build
+from seqcls.models.resnet import GrayResNet, build
 from seqcls.training import train as module
 from seqcls.training.options import AugmentOptions, TrainOptions
 from seqcls.training.train import Epoch, train
@@ -276,7 +276,12 @@ def test_no_frames_at_all(frames: FrameSet) -> None:
 def test_norms_are_measured_on_images_as_they_are(frames: FrameSet, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every epoch, on batches that are drawn as in training."""
     seen: list[torch.Tensor] = []
-    monkeypatch.setattr(module, "measure_norms", lambda model, batches, still: seen.append(torch.cat(list(batches))))
+
+    def with_norms(model: GrayResNet, batches: Iterable[torch.Tensor], frozen: list[str]) -> GrayResNet:
+        seen.append(torch.cat(list(batches)))
+        return model
+
+    monkeypatch.setattr(module, "with_norms", with_norms)
     rows = np.flatnonzero(frames.split == "train")
     train(frames, replace(QUICK, epochs=2))
     own = {image.tobytes() for image in frames.images[rows]}
