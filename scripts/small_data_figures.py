@@ -306,7 +306,10 @@ def learn(work: Work, frames: FrameSet, options: TrainOptions, protocol: Protoco
         return watched[0]
 
     began_s, cpu_s = time.perf_counter(), time.process_time()
-    with patch.object(training, "WeightAverage", watch), patch.object(training, "with_norms", lambda model, batches, frozen: model):
+    with (
+        patch.object(training, "WeightAverage", watch),
+        patch.object(training, "with_norms", lambda model, batches, frozen: model),
+    ):
         training.train(frames, options, train_index=rows, validation_index=np.empty(0, np.int64))
     (seen,) = watched
     seconds = {"train": time.perf_counter() - began_s, "train_cpu": time.process_time() - cpu_s}

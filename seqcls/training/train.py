@@ -305,9 +305,7 @@ def _frozen(model: GrayResNet, stages: int) -> list[str]:
     return [name for name, _ in parts if name != "fc" and STAGE_OF.get(name, 1) <= stages]
 
 
-def _with_norms(
-    average: GrayResNet, frames: FrameSet, clean: Sampler, still: int, options: TrainOptions
-) -> GrayResNet:
+def _with_norms(average: GrayResNet, frames: FrameSet, clean: Sampler, still: int, options: TrainOptions) -> GrayResNet:
     """A copy whose norms are measured on unchanged images as well, but for those of the first ``still`` stages."""
     device = choose_device(options.device)
     dtype = choose_precision(options.precision, device)
