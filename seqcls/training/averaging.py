@@ -1,10 +1,10 @@
 """The weights that are kept: their mean over the last half of the steps, with batch norms between two statistics.
 
 Izmailov et al. 2018 (arXiv 1803.05407) measure the batch norms of a mean of weights anew, for the statistics that were
-gathered on the way are of other weights. Those are of changed images, too. Statistics of images as they are fit what the
-network will see, but now and then they fit the patients of the training too well. Half of each is better than the one in
-long trainings and than the other in short ones (docs/small-data.md), as between two domains in Schneider et al. 2020
-(arXiv 2006.16971).
+gathered on the way are of other weights, here of changed images as well. Statistics of images as they are fit what the
+network will see, but now and then they fit the patients of the training too closely. Half of each is better than the
+one in long trainings and than the other in short ones (docs/small-data.md); so it is between two domains in Schneider
+et al. 2020 (arXiv 2006.16971).
 """
 
 from __future__ import annotations
