@@ -52,6 +52,9 @@ def forward_of(model: ov.Model, precision: str, streams: int = 1) -> Forward:
     outputs = len(compiled.outputs)
     for _ in range(streams):
         free.put(compiled.create_infer_request())
+    # The first array that OpenVINO ever makes of a tensor sets up its use of NumPy, and two threads at that at once
+    # wait for each other for ever: one for Python's lock, the other, which holds it, for the set-up.
+    assert ov.Tensor(np.zeros(1, np.uint8)).data.size == 1, "an array is made here, in one thread"
 
     def forward(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         request = free.get()
