@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 from seqcls.cli import console, tables
 from seqcls.cli.live_displays import LastingStderr, full_screen, is_terminal, open_displays, open_terminal
 from seqcls.cli.live_journal import begin_journal
-from seqcls.cli.live_options import LiveRunOptions, parse_checklist, session_options
+from seqcls.cli.live_options import LiveRunOptions, parse_checklist, parse_send_igtl, session_options
 from seqcls.credentials import open_to_others, secret_files
 from seqcls.errors import DiskFullError, OutputError
 from seqcls.text.wording import count_of
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from seqcls.detector import Detector
     from seqcls.gate import GateOptions
     from seqcls.journal import JournalWriter, RunSummary
+    from seqcls.live.igtl_server import IgtlServer
     from seqcls.live.notify import JsonLines
     from seqcls.live.queued_sink import QueuedSink
     from seqcls.live.recording.presence_clips import PresenceClips
@@ -116,7 +117,9 @@ def _watch(
         for writer in (recorder, clips):
             if writer is not None:
                 stack.callback(writer.close)
+        receivers = [stack.enter_context(closing(receiver)) for receiver in _receivers(run_options, notify)]
         displays = open_displays(stack, run_options, act)
+        displays.shown.extend(receiver.view for receiver in receivers)
         # After everything that may refuse to begin: a journal that holds nothing would be in the next one's way.
         journal, resumed = begin_journal(detector, model, spec, source.info, folder / JOURNAL_NAME, run_options)
         stack.callback(journal.close)
@@ -142,7 +145,7 @@ def _watch(
             options=session_options(run_options),
             journal=journal,
             resumed=resumed,
-            sinks=[*(sink.event for sink in sinks), *([] if clips is None else [on_event])],
+            sinks=[*(sink.event for sink in (*sinks, *receivers)), *([] if clips is None else [on_event])],
             on_view=displays.show,
             on_frame=nothing if recorder is None else lambda frame: recorder.frame(frame, session.region),
             on_taken=nothing if clips is None else lambda frame: clips.frame(frame, session.region),
@@ -186,12 +189,29 @@ def _sinks(
     if sys.stdout is not None and not sys.stdout.isatty():
         yield JsonLines(notify=notify)
     if (target := webhook_target(run_options.webhook)) is not None:
-        queue = EventQueue(folder / WEBHOOK_QUEUE)
-        sink = Webhook(target.url, headers=target.headers, notify=notify, queue=queue)
+        with ExitStack() as refused:
+            queue = refused.enter_context(closing(EventQueue(folder / WEBHOOK_QUEUE)))
+            sink = Webhook(target.url, headers=target.headers, notify=notify, queue=queue)
+            refused.pop_all()
         console.notify(f"events go to {sink.shown}")
         yield sink
     if run_options.on_event is not None:
-        yield OnEvent(run_options.on_event, notify=notify, queue=EventQueue(folder / COMMAND_QUEUE))
+        with ExitStack() as refused:
+            queue = refused.enter_context(closing(EventQueue(folder / COMMAND_QUEUE)))
+            command = OnEvent(run_options.on_event, notify=notify, queue=queue)
+            refused.pop_all()
+        yield command
+
+
+def _receivers(run_options: LiveRunOptions, notify: Callable[[str], None]) -> Iterator[IgtlServer]:
+    """What passes on the state that holds now, also while no event can come."""
+    if run_options.send_igtl is not None:
+        from seqcls.live.igtl_server import IgtlServer
+
+        port, image = parse_send_igtl(run_options.send_igtl)
+        server = IgtlServer(port, image=image, notify=notify)
+        console.notify(f"OpenIGTLink at 127.0.0.1:{server.port}")
+        yield server
 
 
 def _recorders(

@@ -37,6 +37,7 @@ class LiveRunOptions:
     clips: bool = False
     webhook: str | None = None
     on_event: str | None = None
+    send_igtl: str | None = None
     checklist: str | None = None
 
 
@@ -70,6 +71,14 @@ class PageAddress:
         if host in ("0.0.0.0", "[::]", "::"):
             raise UsageError(f"{host} is every network of this machine: state its address in the one that you mean")
         return cls("" if host in ("127.0.0.1", "localhost") else host, int(port))
+
+
+def parse_send_igtl(text: str) -> tuple[int, bool]:
+    """``PORT`` or ``PORT,image``: the port, and whether the image is sent too. Raises UsageError."""
+    port, comma, what = text.partition(",")
+    if not (port.isascii() and port.isdecimal() and int(port) <= 65535) or (comma and what != "image"):
+        raise UsageError(f"--send-igtl takes a port from 0 to 65535, or PORT,image, not {text!r}")
+    return int(port), bool(comma)
 
 
 def parse_checklist(text: str | None, organs: Sequence[str]) -> dict[str, float]:
@@ -110,9 +119,9 @@ def session_options(run_options: LiveRunOptions) -> LiveOptions:
                 f"--serve {run_options.serve} can be reached from outside: state --token FILE and --tls FILE, or let"
                 " a proxy lead to 127.0.0.1"
             )
-
+    igtl_image = run_options.send_igtl is not None and parse_send_igtl(run_options.send_igtl)[1]
     return LiveOptions(
         keep=run_options.keep,  # type: ignore[arg-type]  # it refuses other names itself
         duration_s=math.inf if run_options.duration is None else run_options.duration,
-        with_image=run_options.serve is not None or run_options.show,
+        with_image=run_options.serve is not None or run_options.show or igtl_image,
     )

@@ -112,6 +112,10 @@ def run(
     clips: Annotated[bool, LIVE("", "Save a clip of each presence and a little before it.", "--clips")] = False,
     webhook: Annotated[str | None, LIVE("URL", "POST each event to this address, or to that in this file.")] = None,
     on_event: Annotated[str | None, LIVE("COMMAND", "Run this for each event, without a shell.")] = None,
+    send_igtl: Annotated[
+        str | None,
+        LIVE("PORT[,image]", "Serve states, and the ultrasound region, by OpenIGTLink to programs of this machine."),
+    ] = None,
     checklist: Annotated[
         str | None,
         LIVE("SECONDS", "How long each organ is to be in view in all, or as thyroid=2,trachea=2: tick them off."),

@@ -24,9 +24,9 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 #: Of a status, which is shown to a person; the rest of it is left out.
 MAX_TEXT_BYTES = 1000
 
-_HEADER = struct.Struct(">H12s20sQQQ")
+HEADER = struct.Struct(">H12s20sQQQ")
 _EXTENDED = struct.Struct(">HHII")
-_IMAGE = struct.Struct(">HBBBB3H12f3H3H")
+IMAGE = struct.Struct(">HBBBB3H12f3H3H")
 _STATUS = struct.Struct(">Hq20s")
 _SCALARS = {2: "int8", 3: "uint8", 4: "int16", 5: "uint16", 6: "int32", 7: "uint32", 10: "float32", 11: "float64"}
 _UINT8 = 3
@@ -157,7 +157,7 @@ class Receiver:
     def _read_header(self, start: int) -> _Header | None:
         if len(self._buffer) < start + HEADER_BYTES:
             return None
-        version, kind, device, ticks, body_bytes, crc = _HEADER.unpack_from(self._buffer, start)
+        version, kind, device, ticks, body_bytes, crc = HEADER.unpack_from(self._buffer, start)
         kind = kind.partition(b"\0")[0].rstrip()
         problem = ""
         if not 1 <= version <= 3:
@@ -217,9 +217,9 @@ def _content(header: _Header, body: bytearray) -> memoryview:
 
 
 def _image(content: memoryview) -> NDArray[np.uint8]:
-    if len(content) < _IMAGE.size:
+    if len(content) < IMAGE.size:
         raise _UnreadableError("the image header is cut short")
-    version, components, scalar, _, _, *numbers = _IMAGE.unpack_from(content)
+    version, components, scalar, _, _, *numbers = IMAGE.unpack_from(content)
     size, offset, part = tuple(numbers[:3]), tuple(numbers[15:18]), tuple(numbers[18:])
     width, height, depth = size
     if not 1 <= version <= 3:
@@ -233,7 +233,7 @@ def _image(content: memoryview) -> NDArray[np.uint8]:
         raise _UnreadableError(f"a volume of {width}x{height}x{depth}, only one slice (depth 1) can be read")
     if offset != (0, 0, 0) or part != size:
         raise _UnreadableError("a part of an image (sub-volume); let the sender send whole images")
-    pixels = np.frombuffer(content[_IMAGE.size :], np.uint8)
+    pixels = np.frombuffer(content[IMAGE.size :], np.uint8)
     if width * height > MAX_PIXELS:
         raise _UnreadableError(f"{width}x{height} is more than {MAX_PIXELS // 1_000_000} megapixels")
     if len(pixels) == 0 or len(pixels) != width * height * components:

@@ -319,6 +319,7 @@ def test_wrong_usage_exits_with_2(
         ["--clips"],
         ["--webhook", "http://127.0.0.1:1/"],
         ["--on-event", "true"],
+        ["--send-igtl", "0"],
         ["--duration", "3"],
         ["--keep", "every"],
         ["--credentials", "file"],
