@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from seqcls.gate import GateOptions
     from seqcls.journal import JournalWriter, RunSummary
     from seqcls.live.igtl_server import IgtlServer
+    from seqcls.live.mqtt import MqttStates
     from seqcls.live.notify import JsonLines
     from seqcls.live.queued_sink import QueuedSink
     from seqcls.live.recording.presence_clips import PresenceClips
@@ -167,7 +168,7 @@ def _watch(
 
 
 def _warn_of_open_files(run_options: LiveRunOptions) -> None:
-    stated = [run_options.credentials, None if run_options.webhook is None else Path(run_options.webhook)]
+    stated = [run_options.credentials, *(Path(file) for file in (run_options.webhook, run_options.mqtt) if file)]
     for file in (*filter(None, stated), *secret_files()):
         if open_to_others(file):
             console.warn(f"other users can read the secrets in {file}: chmod 600 {file}")
@@ -203,7 +204,7 @@ def _sinks(
         yield command
 
 
-def _receivers(run_options: LiveRunOptions, notify: Callable[[str], None]) -> Iterator[IgtlServer]:
+def _receivers(run_options: LiveRunOptions, notify: Callable[[str], None]) -> Iterator[IgtlServer | MqttStates]:
     """What passes on the state that holds now, also while no event can come."""
     if run_options.send_igtl is not None:
         from seqcls.live.igtl_server import IgtlServer
@@ -212,6 +213,13 @@ def _receivers(run_options: LiveRunOptions, notify: Callable[[str], None]) -> It
         server = IgtlServer(port, image=image, notify=notify)
         console.notify(f"OpenIGTLink at 127.0.0.1:{server.port}")
         yield server
+    if run_options.mqtt is not None:
+        from seqcls.live.mqtt import MqttStates, MqttTarget
+
+        target = MqttTarget.parse(run_options.mqtt)
+        states = MqttStates(target, notify=notify)
+        console.notify(f"states go to {target.shown}")
+        yield states
 
 
 def _recorders(

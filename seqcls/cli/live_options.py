@@ -38,6 +38,7 @@ class LiveRunOptions:
     webhook: str | None = None
     on_event: str | None = None
     send_igtl: str | None = None
+    mqtt: str | None = None
     checklist: str | None = None
 
 

@@ -116,6 +116,7 @@ def run(
         str | None,
         LIVE("PORT[,image]", "Serve states, and the ultrasound region, by OpenIGTLink to programs of this machine."),
     ] = None,
+    mqtt: Annotated[str | None, LIVE("URL", "Publish states to this MQTT broker, or to that in this file.")] = None,
     checklist: Annotated[
         str | None,
         LIVE("SECONDS", "How long each organ is to be in view in all, or as thyroid=2,trachea=2: tick them off."),

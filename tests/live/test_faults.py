@@ -407,6 +407,7 @@ def test_a_terminal_that_knows_lines_alone_is_told_lines(run: Start, monkeypatch
         ["--webhook", "ftp://there"],
         ["--on-event", "no-such-program-anywhere"],
         ["--send-igtl", "0,video"],
+        ["--mqtt", "http://there"],
         ["--record", "feed.avi"],
         ["--serve", "99999"],
     ],

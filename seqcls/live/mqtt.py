@@ -1,0 +1,152 @@
+"""States for an MQTT broker: retained, one topic for each organ, and one that says whether anybody watches."""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from seqcls.credentials import secret_lines
+from seqcls.errors import UsageError
+from seqcls.live.background import Notify, nothing
+from seqcls.live.snapshot import LiveView
+from seqcls.live.state_changes import StateChanges
+from seqcls.third_party import library
+from seqcls.types import Event
+
+#: How many messages wait in memory for a broker that is away; of later ones the last state of each organ is kept alone.
+MAX_QUEUED = 1000
+_CONNECT_S, _CLOSE_S, _MOST_S = 5.0, 2.0, 30
+_PORTS = {"mqtt": 1883, "mqtts": 8883}
+
+
+@dataclass(frozen=True, slots=True)
+class MqttTarget:
+    """A broker; ``prefix`` begins the topics. User and password are shown nowhere."""
+
+    scheme: str
+    host: str
+    port: int
+    prefix: str
+    user: str | None = field(repr=False)
+    password: str | None = field(repr=False)
+
+    @property
+    def shown(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+    @classmethod
+    def parse(cls, stated: str) -> MqttTarget:
+        """``mqtt://USER:PASSWORD@HOST:PORT/PREFIX`` or mqtts://, or a file with that on its first line. Raises
+        UsageError, without what is secret."""
+        lines = [stated] if "://" in stated else secret_lines(Path(stated))
+        url = lines[0].strip() if lines else ""
+        try:
+            parts = urllib.parse.urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            host = port = None
+            parts = urllib.parse.urlsplit("")
+        prefix = urllib.parse.unquote(parts.path).strip("/")
+        if parts.scheme not in _PORTS or not host or parts.query or "#" in url or re.search(r"[\s+#\0]", prefix):
+            raise UsageError(
+                "--mqtt takes mqtt://HOST:PORT/TOPIC or mqtts://, or a file that holds it, without + and #"
+            )
+        return cls(
+            parts.scheme,
+            host,
+            _PORTS[parts.scheme] if port is None else port,
+            prefix if prefix else "seqcls",
+            None if parts.username is None else urllib.parse.unquote(parts.username),
+            None if parts.password is None else urllib.parse.unquote(parts.password),
+        )
+
+
+class MqttStates:
+    """Publishes each change of state, retained, at least once; reconnects by itself, and the run never waits.
+
+    Topics: ``PREFIX/availability`` is online or offline, also when the process dies (last will); ``PREFIX/ORGAN/state``
+    holds what ``StateChanges`` passes on. When the broker is back, the last state of each organ is published again.
+    ``client`` makes paho's client. Raises UsageError where paho-mqtt is not installed.
+    """
+
+    def __init__(
+        self, target: MqttTarget, *, notify: Notify = nothing, client: Callable[[], Any] | None = None
+    ) -> None:
+        self._target, self._notify = target, notify
+        self._away = self._closed = False
+        self._availability = f"{target.prefix}/availability"
+        self._changes = StateChanges(self._publish)
+        self._client = _paho_client() if client is None else client()
+        if target.user is not None:
+            self._client.username_pw_set(target.user, target.password)
+        if target.scheme == "mqtts":
+            self._client.tls_set()
+        self._client.will_set(self._availability, "offline", qos=1, retain=True)
+        self._client.on_connect, self._client.on_disconnect = self._connected, self._disconnected
+        self._client.on_connect_fail = self._failed
+        self._client.connect_timeout = _CONNECT_S
+        self._client.max_queued_messages_set(MAX_QUEUED)
+        self._client.reconnect_delay_set(1, _MOST_S)
+        self._client.connect_async(target.host, target.port)
+        self._client.loop_start()
+
+    def event(self, event: Event) -> None:
+        """A change of state that is certain."""
+        self._changes.event(event)
+
+    def view(self, view: LiveView) -> None:
+        """The run as people are shown it now."""
+        self._changes.view(view)
+
+    def close(self) -> None:
+        """Say that nobody watches any more, within some seconds, and end. May be called again."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._client.is_connected():
+            said = self._client.publish(self._availability, "offline", qos=1, retain=True)
+            said.wait_for_publish(_CLOSE_S)
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _topic(self, organ: str) -> str:
+        return f"{self._target.prefix}/{re.sub(r'[/+#$]', '_', organ)}/state"
+
+    def _publish(self, organ: str, line: str) -> None:
+        self._client.publish(self._topic(organ), line, qos=1, retain=True)
+
+    def _connected(self, client: Any, userdata: object, flags: object, reason: Any, properties: object) -> None:
+        if reason.is_failure:
+            self._say_away(f"refuses the connection ({reason})")
+            return
+        client.publish(self._availability, "online", qos=1, retain=True)
+        if self._away:
+            self._away = False
+            self._notify(f"MQTT {self._target.shown} is there again")
+        for organ, line in list(self._changes.latest.items()):
+            self._publish(organ, line)
+
+    def _disconnected(self, client: Any, userdata: object, flags: object, reason: Any, properties: object) -> None:
+        if not self._closed:
+            self._say_away("is away")
+
+    def _failed(self, client: Any, userdata: object) -> None:
+        self._say_away("cannot be reached")
+
+    def _say_away(self, why: str) -> None:
+        if not self._away:
+            self._away = True
+            self._notify(f"MQTT {self._target.shown} {why}; tried again, the run goes on")
+
+
+def _paho_client() -> Any:
+    try:
+        mqtt = library("paho.mqtt.client")
+    except ImportError:
+        raise UsageError("--mqtt needs paho-mqtt: pip install 'seqcls[mqtt]'") from None
+    return mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
