@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ from seqcls.evaluation.organ_metrics import OrganMetrics, organ_metrics
 from seqcls.evaluation.scored_frames import ScoredFrames, frames_of_clips, score_frames
 from seqcls.files import nfc
 from seqcls.files.without_folders import without_folders
+from seqcls.layouts import with_layouts
 from seqcls.models.trained_on import Evidence, known_frames, seen_in_training, seen_messages
+from seqcls.sources import open_source
 from seqcls.text.wording import count_of
 
 #: Groups of one kind that figures are given apart for.
@@ -106,7 +109,9 @@ def evaluate_clips(
     collar_s: float = COLLAR_S,
     on_clip: Callable[[ClipTruth], None] | None = None,
 ) -> Evaluation:
-    """Analyse every labelled clip and compare. ``collar_s``: of event F1.
+    """Analyse every labelled clip and compare. Several clips share the screens that they show, as in a run of them.
+
+    collar_s: of event F1.
 
     Raises DataError when the labels name none of the model's organs, or cannot be meant for their clip.
     """
@@ -116,6 +121,7 @@ def evaluate_clips(
             f"the model knows {', '.join(detector.organs)}, the labels {', '.join(sorted(labelled)) or 'nothing'}:"
             " nothing to compare"
         )
+    detector = _with_shared_screens(detector, [path for path, _ in clips])
     done, seen = [], {}
     for path, labels in clips:
         timeline = detector.analyze(path)
@@ -131,6 +137,15 @@ def evaluate_clips(
             on_clip(truth)
     evaluation = pooled_metrics(done, collar_s=collar_s)
     return replace(evaluation, seen=seen, notes=(*evaluation.notes, *_unknown_training(detector)))
+
+
+def _with_shared_screens(detector: Detector, clips: Sequence[Path]) -> Detector:
+    """The regions would be others than in a run of these clips, and with them the scores."""
+    known = detector.header.geometry
+    geometry = with_layouts(known, [partial(open_source, path) for path in clips]) if len(clips) > 1 else known
+    if geometry == known:
+        return detector
+    return replace(detector, header=replace(detector.header, geometry=geometry))
 
 
 def evaluate_frames(detector: Detector, frames: FrameSet, rows: NDArray[np.int64]) -> Evaluation:

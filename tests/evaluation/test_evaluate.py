@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,12 @@ from support.timelines import timeline
 
 from seqcls.datasets.labels import ClipLabels, LabelledSpan
 from seqcls.errors import DataError
+from seqcls.evaluation import evaluate as module
 from seqcls.evaluation.clip_truth import ClipTruth, align_labels
 from seqcls.evaluation.evaluate import evaluate_clips, pooled_metrics
 from seqcls.evaluation.extras import Extras
 from seqcls.evaluation.files import Evaluated, write_evaluation
-from seqcls.geometry import Geometry, Region
+from seqcls.geometry import Geometry, Layout, Region
 from seqcls.intervals import IntervalOptions
 from seqcls.models.file import ModelHeader
 from seqcls.models.trained_on import TrainedOn
@@ -192,11 +194,12 @@ def test_the_record_for_json() -> None:
     json.dumps(record)
 
 
+@dataclass
 class _Detector:
     """Answers with drawn timelines instead of reading clips."""
 
     organs = ("liver",)
-    header = ModelHeader(organs=("liver",), geometry=Geometry())
+    header: ModelHeader = field(default_factory=lambda: ModelHeader(organs=("liver",), geometry=Geometry()))
 
     def analyze(self, path: Path) -> object:
         return timeline(liver={"a.mp4": "..PP", "b.mp4": "PP.."}[path.name])
@@ -211,11 +214,31 @@ def test_labelled_clips_are_run_one_after_another() -> None:
     assert evaluate_clips(_Detector(), clips).organs[0].frames.accuracy == 0.5  # type: ignore[arg-type]
 
 
+def test_several_clips_share_their_screens_as_in_a_run_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared, used = Layout(Region(0, 0, 8, 8, 32, 16), (1,) * 512), list[tuple[Layout, ...]]()
+    asked = list[int]()
+
+    def with_layouts(known: Geometry, clips: Sequence[object]) -> Geometry:
+        asked.append(len(clips))
+        return replace(known, layouts=(*known.layouts, shared))
+
+    class Watched(_Detector):
+        def analyze(self, path: Path) -> object:
+            used.append(self.header.geometry.layouts)
+            return super().analyze(path)
+
+    monkeypatch.setattr(module, "with_layouts", with_layouts)
+    clips = [(Path("a.mp4"), labels("..PP")), (Path("b.mp4"), labels("..PP"))]
+    evaluate_clips(Watched(), clips)  # type: ignore[arg-type]
+    evaluate_clips(Watched(), clips[:1])  # type: ignore[arg-type]
+    assert asked == [2] and used == [(shared,), (shared,), ()]
+
+
 def test_what_the_model_was_trained_on_is_told_before_the_figures() -> None:
     """Of two clips one is of a patient of the training; a clip that is its own patient is nobody's."""
     marks = TrainedOn.of("data", [], patients=["P1", "b.mp4"])
     known = _Detector()
-    known.header = replace(known.header, trained_on=(marks,))  # type: ignore[misc]
+    known.header = replace(known.header, trained_on=(marks,))
     alone = replace(labels("..PP", patient="b.mp4"), file="b.mp4")
     result = evaluate_clips(known, [(Path("a.mp4"), labels("..PP")), (Path("b.mp4"), alone)])  # type: ignore[arg-type]
     assert result.seen == {"clip.mp4": ("patient",), "b.mp4": ()}

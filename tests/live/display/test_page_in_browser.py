@@ -112,8 +112,8 @@ def test_recording_acts_checklist_and_what_is_coming(chromium: browser.Browser) 
         assert chromium.evaluate(TEXT.format("checklist")) == view.checklist == "still to see: trachea 1.5 s"
         counts = chromium.evaluate("[...document.querySelectorAll('.count')].map((one) => one.textContent).join('|')")
         assert counts == "☑ 60 × present, 12.5 s in all|☐ 0 × present, 0.5 s in all"
-        signs = "[...document.querySelectorAll('.coming')].map((sign) => getComputedStyle(sign).visibility).join()"
-        chromium.until(signs, lambda shown: shown == "hidden,visible")
+        signs = "[...document.querySelectorAll('.coming')].map((sign) => getComputedStyle(sign).display).join()"
+        chromium.until(signs, lambda shown: shown == "none,block")
         assert chromium.evaluate("intervals.children.length") == 20
         chromium.evaluate("document.getElementById('all').click()")
         chromium.until("intervals.children.length", lambda shown: shown == 60)
@@ -126,7 +126,7 @@ def test_recording_acts_checklist_and_what_is_coming(chromium: browser.Browser) 
         chromium.until(TEXT.format("sound"), lambda text: text == "sound on")
         run.view = replace(view, paused=True, storage=replace(storage, left_s=100.0))
         chromium.until(SIGNS, lambda signs: signs == "UNKNOWN,UNKNOWN")
-        assert "paused" in chromium.evaluate(SHOWN) and chromium.evaluate(signs) == "hidden,hidden"
+        assert "paused" in chromium.evaluate(SHOWN) and chromium.evaluate(signs) == "none,none"
         assert "nearly full" in chromium.evaluate(TEXT.format("storage"))
         assert chromium.evaluate("document.querySelector('[data-act=pause]').textContent") == "go on"
         assert errors(chromium, page) == []
