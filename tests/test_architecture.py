@@ -65,7 +65,7 @@ IMPORTS: dict[str, set[str]] = {
     "archive": {"text", "third_party", "errors", "files", "types", "geometry", "sources", "timeline", "algebra", "rendering", "exports"},
     "bench": {"cores", "errors", "prefetch", "files", "types", "geometry", "sources", "gate", "engines", "doctor", "preprocess", "scoring", "detector"},
     "deidentify": {"third_party", "errors", "files", "types", "burnt_in_text", "geometry", "sources", "gate", "preprocess", "rendering", "pseudonyms", "PIL", "dicomanonymizer", "pydicom"},
-    "evaluation": {"palette", "text", "third_party", "errors", "files", "types", "geometry", "sources", "gate", "models", "timeline", "datasets", "rendering", "reprocess", "detector", "exports", "report", "cv2", "scipy", "sklearn"},
+    "evaluation": {"palette", "text", "third_party", "errors", "files", "types", "geometry", "sources", "gate", "layouts", "models", "timeline", "datasets", "rendering", "reprocess", "detector", "exports", "report", "cv2", "scipy", "sklearn"},
     "live": {"bounded_queue", "palette", "text", "third_party", "errors", "files", "local_server", "credentials", "types", "intervals", "pauses", "processes", "geometry", "sources", "feeds", "gate", "postprocess", "keepable", "preprocess", "rendering", "scoring", "detector", "journal", "av", "cv2"},
     "notebook": {"palette", "text", "third_party", "errors", "types", "timeline", "frame_states", "exports"},
     "pictures": {"text", "errors", "files", "types", "smoothing", "sources", "timeline", "adaptive", "detector"},
