@@ -18,6 +18,7 @@ from seqcls.training.options import SIZE_SCRATCH
 
 if TYPE_CHECKING:
     from seqcls.datasets.data_checks import DataCheck
+    from seqcls.datasets.data_checks.balance import Balance
     from seqcls.datasets.dataset import FrameSet
     from seqcls.pseudonyms import Pseudonyms
 
@@ -96,6 +97,10 @@ def refuse(found: DataCheck, report: str) -> None:
     refuse_leakage(found, report)
 
 
+def _counts(one: Balance) -> tuple[int | None, ...]:
+    return one.frames, one.present, one.absent, one.presences, one.clips, one.patients, one.sites
+
+
 def show_check(found: DataCheck) -> None:
     """Tables of 80 columns, then a line for each finding."""
     out = console.results()
@@ -104,7 +109,7 @@ def show_check(found: DataCheck) -> None:
         (
             {"validation": "valid"}.get(one.split, one.split),
             one.organ,
-            *map(str, (one.frames, one.present, one.absent, one.presences, one.clips, one.patients, one.sites)),
+            *("-" if value is None else str(value) for value in _counts(one)),
         )
         for one in found.balance
     ]

@@ -116,9 +116,9 @@ def _require_alike(first: _Network, other: _Network) -> None:
         strict=True,
     ):
         if one != another:
-            shown = "" if what == "known screens" else f" ({another} and {one})"
+            shown = "" if what == "known screens" else f": {another} in the one, {one} in the other"
             why = "only models that are alike in this can be merged"
-            raise ModelError(f"{other.name} and {first.name} differ in {what}{shown}: {why}")
+            raise ModelError(f"{other.name} and {first.name} differ in {what}{shown}; {why}")
 
 
 def _seen(header: ModelHeader) -> tuple[object, ...]:

@@ -55,7 +55,11 @@ def test_two_models_become_one(seqcls: Seqcls, folder: Path) -> None:
         (["a.safetensors", "b.safetensors", "-o", "m.onnx"], 2, "-o must end in .safetensors"),
         (["a.safetensors", "b.safetensors", "-o", "b.safetensors", "--overwrite"], 2, "b.safetensors is one of the"),
         (["a.safetensors", "b.safetensors", "-o", "other.safetensors"], 1, "is there already: add --overwrite"),
-        (["a.safetensors", "other.safetensors", "-o", "m.safetensors"], 1, "differ in organs (liver and organ)"),
+        (
+            ["a.safetensors", "other.safetensors", "-o", "m.safetensors"],
+            1,
+            "differ in organs: liver in the one, organ in the other",
+        ),
         (["a.safetensors", "a.safetensors", "-o", "m.safetensors"], 1, "the same weights as a.safetensors"),
         (["a.safetensors", "gone.safetensors", "-o", "m.safetensors"], 1, "no model at gone.safetensors"),
         (["a.safetensors", "b.onnx", "-o", "m.safetensors"], 1, "b.onnx is a converted model"),

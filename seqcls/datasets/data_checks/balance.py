@@ -36,14 +36,15 @@ FEW = 10
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """One organ on one side of the split. ``patients_worth``: of equal weight, those that show the organ."""
+    """One organ on one side of the split. ``patients_worth``: of equal weight, those that show the organ. ``presences``:
+    None where every image is a clip of its own."""
 
     split: str
     organ: str
     frames: int
     present: int
     absent: int
-    presences: int
+    presences: int | None
     clips: int
     patients: int
     patients_present: int
@@ -120,8 +121,11 @@ def parts_of(frames: FrameSet) -> tuple[Part, ...]:
     return tuple(found)
 
 
-def presences(frames: FrameSet, column: int, rows: NDArray[np.int64]) -> int:
-    """Runs of presence of one organ among labelled rows, clip by clip in order of time."""
+def presences(frames: FrameSet, column: int, rows: NDArray[np.int64]) -> int | None:
+    """Runs of presence of one organ among labelled rows, clip by clip in order of time. None where every one of several
+    images without a time is a clip of its own: which belong together is not known."""
+    if 1 < len(rows) == len(np.unique(frames.clip[rows])) and np.isnan(frames.time_s[rows]).all():
+        return None
     count = 0
     for clip in np.unique(frames.clip[rows]):
         own = rows[frames.clip[rows] == clip]

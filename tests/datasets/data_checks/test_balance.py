@@ -48,6 +48,8 @@ def test_presences_are_runs_and_a_pause_parts_them() -> None:
     later = frames.time_s + np.where(rows >= 6, 5.0, 0.0)
     assert presences(replace(frames, time_s=later), 0, rows) == 3
     assert presences(replace(frames, time_s=np.full(8, np.nan)), 0, rows[::-1].copy()) == 2  # by the number in the name
+    single = replace(frames, time_s=np.full(8, np.nan), clip=np.array([f"{n}.png" for n in range(8)]))
+    assert presences(single, 0, rows) is None
 
 
 def test_patients_of_unequal_weight() -> None:
