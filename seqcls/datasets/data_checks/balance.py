@@ -36,8 +36,10 @@ FEW = 10
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """One organ on one side of the split. ``patients_worth``: of equal weight, those that show the organ. ``presences``:
-    None where every image is a clip of its own."""
+    """One organ on one side of the split.
+
+    patients_worth: of equal weight, those that show the organ. presences: None where every image is a clip of its own.
+    """
 
     split: str
     organ: str
