@@ -50,6 +50,8 @@ OPTIONAL = {
     "otio-fcp-adapter": ("otio_fcp_adapter", "pip install 'seqcls[editing]'", "Final Cut Pro XML"),
     "captum": ("", "pip install 'seqcls[explain]'", "what the network looked at"),
     "highdicom": ("", "pip install 'seqcls[dicom-sr]'", "DICOM structured reports"),
+    "paho-mqtt": ("paho.mqtt.client", "pip install 'seqcls[mqtt]'", "--mqtt"),
+    "segno": ("segno", "pip install 'seqcls[phone]'", "the QR code of the live page"),
 }
 OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
 #: Name of a codec, and FFmpeg's decoders for it.

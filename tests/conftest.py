@@ -28,6 +28,7 @@ LONGEST = (
     "test_readme.py",
     "review/test_page_in_browser.py",
     "live/test_faults.py",
+    "cli/test_clip_worker.py",
     "convert/test_convert.py",
     "phantom/test_phantom.py",
     "live/display/test_page_in_browser.py",

@@ -171,6 +171,7 @@ CAREFULLY = {
     "engines": {"onnx", "onnxruntime", "openvino"},
     "evaluation": {"captum", "matplotlib", "torch"},
     "exports": {"highdicom", "matplotlib", "opentimelineio", "pyarrow", "pydicom"},
+    "live": {"paho"},
     "models": {"onnx", "torchvision"},
     "notebook": {"pandas"},
     "sources": {"pydicom"},
