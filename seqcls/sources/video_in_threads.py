@@ -21,8 +21,8 @@ from seqcls.sources.decoder_log import reports_of_any_thread
 from seqcls.sources.video import VideoSource
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
 
-#: Decoders whose threads gave the same as one in each of 5,850 and 1,100 damaged clips (scripts/fuzz_media.py). HEVC's
-#: gave another image in one of 2,000, of damage that neither reports.
+#: Decoders whose threads gave the same as one in every damaged clip of some thousands (scripts/fuzz_media.py,
+#: docs/attacks.md). HEVC's gave another image in one, of damage that neither reports.
 TRUSTED = ("h264", "mpeg4")
 
 
