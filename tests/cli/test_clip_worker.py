@@ -21,14 +21,13 @@ from support.encoded import write_video
 from support.fakes import SIZE, detector
 from support.media import recipe, write_clip
 from support.screens import screen
+from support.works import work_of
 
 from seqcls.adaptive import SamplingOptions
-from seqcls.archive.manifest import Entry, Manifest, Unit
+from seqcls.archive.manifest import Entry, Unit
 from seqcls.archive.result_key import stamp
-from seqcls.cli.archive_plan import Plan
-from seqcls.cli.clip_work import WORKER, ClipWork
+from seqcls.cli.clip_work import WORKER
 from seqcls.cli.local_workers import passes
-from seqcls.cli.run_clips import ClipRun
 from seqcls.cli.second_reading import SecondReading
 from seqcls.detector import Detector
 from seqcls.gate import GateOptions
@@ -95,21 +94,6 @@ def clips(folder: Path) -> Iterator[FoundSource]:
     yield FoundSource(spec=str(folder / "stills"), path="stills", images=images)
     paths_of = tuple(f"pictures/{image.name}" for image in images)
     yield FoundSource(spec=str(folder), path="pictures", images=images, image_paths=paths_of, unrelated="told so")
-
-
-def work_of(root: Path, used: Detector, **changes: Any) -> ClipWork:
-    run = ClipRun(
-        detector=used,
-        root=root,
-        rate_hz=None,
-        names=None,
-        expressions=(),
-        pool=None,
-        pages=None,
-        again=SecondReading(overlay=False, shows_names=False, cut=False),
-        overwrite=False,
-    )
-    return ClipWork(replace(run, **changes), Manifest(options={}), Plan([], [], set(), {}, 0, 0))
 
 
 def units(sources: list[FoundSource]) -> list[Unit]:

@@ -14,16 +14,14 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 from support.fakes import SIZE, BrightnessEngine, detector
+from support.works import work_of
 
 from seqcls.archive.cluster import worked
-from seqcls.archive.manifest import Entry, Manifest, Unit
+from seqcls.archive.manifest import Entry, Unit
 from seqcls.cli import local_workers
-from seqcls.cli.archive_plan import Plan
 from seqcls.cli.clip_work import ClipWork
 from seqcls.cli.clip_worker import ABOUT, DONE, SCORE, Job
 from seqcls.cli.local_workers import LocalWorkers
-from seqcls.cli.run_clips import ClipRun
-from seqcls.cli.second_reading import SecondReading
 from seqcls.engines.shared import SharedEngine
 from seqcls.errors import EngineError, SeqclsError
 from seqcls.processes.child_messages import Message
@@ -101,18 +99,7 @@ def pool() -> Pool:
 
 @pytest.fixture
 def work(tmp_path: Path) -> ClipWork:
-    run = ClipRun(
-        detector=detector(),
-        root=tmp_path,
-        rate_hz=None,
-        names=None,
-        expressions=(),
-        pool=None,
-        pages=None,
-        again=SecondReading(overlay=False, shows_names=False, cut=False),
-        overwrite=False,
-    )
-    return ClipWork(run, Manifest(options={}), Plan([], [], set(), {}, 0, 0))
+    return work_of(tmp_path, detector())
 
 
 def did(work: ClipWork, pool: Pool, names: tuple[str, ...], processes: int = 2) -> dict[str, str]:

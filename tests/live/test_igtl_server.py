@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from live.test_state_changes import VIEW
+from support.feeds import until
 
 from seqcls.errors import UsageError
 from seqcls.live.igtl_server import IMAGE_DEVICE, IgtlServer
@@ -21,18 +21,11 @@ PRESENT = Event("liver", "present", 5.5, 165, 6.75)
 IMAGE = np.arange(12, dtype=np.uint8).reshape(3, 4)
 
 
-def _wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 def test_clients_get_states_and_the_image_as_pyigtl_reads_them() -> None:
     pyigtl = pytest.importorskip("pyigtl")
     with closing(IgtlServer(0, image=True)) as server:
         clients = [pyigtl.OpenIGTLinkClient(host="127.0.0.1", port=server.port) for _ in range(2)]
-        _wait_for(lambda: len(server._clients) == 2)
+        until(lambda: len(server._clients) == 2)
         server.view(VIEW)
         server.event(PRESENT)
         for client in clients:
@@ -54,22 +47,22 @@ def test_a_client_that_takes_nothing_is_dropped_with_one_line() -> None:
     now_s, said = [0.0], list[str]()
     with closing(IgtlServer(0, image=True, notify=said.append, clock=lambda: now_s[0])) as server:
         with socket.create_connection(("127.0.0.1", server.port)) as slow:
-            _wait_for(lambda: server._clients)
+            until(lambda: server._clients)
             large = replace(VIEW, organs=(), image=np.zeros((3000, 3000), np.uint8))
             server.view(large)
-            _wait_for(lambda: server._clients and server._clients[0].waiting)
+            until(lambda: server._clients and server._clients[0].waiting)
 
             def is_dropped() -> bool:
                 now_s[0] += 6.0  # the system's own buffers may have taken some more
                 server._wake()
                 return not server._clients
 
-            _wait_for(is_dropped)
+            until(is_dropped)
             assert said == ["OpenIGTLink: a client is too slow and is dropped; the run goes on"]
             assert slow.recv(1)
         with socket.create_connection(("127.0.0.1", server.port)):
-            _wait_for(lambda: len(server._clients) == 1)
-        _wait_for(lambda: not server._clients)  # gone by itself: nobody needs to know
+            until(lambda: len(server._clients) == 1)
+        until(lambda: not server._clients)  # gone by itself: nobody needs to know
     assert len(said) == 1
 
 

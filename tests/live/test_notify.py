@@ -8,38 +8,14 @@ import os
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from hashlib import sha256
 
 import pytest
+from support.events import LOST, NOON, PRESENT, no_thread_is_left, noon  # noqa: F401 - a fixture
+from support.feeds import until
 
 from seqcls.live.notify import JsonLines, event_json
-from seqcls.types import Event
-
-NOON = datetime(2026, 3, 1, 13, 0, 0, 123456, timezone(timedelta(hours=1)))
-PRESENT = Event("left lobe", "present", 1.2000000000000002, 30, 1.6)
-LOST = Event("left lobe", "unknown", 2.4, 60, 2.4, 'no "contact"\n£')
-
-
-def noon() -> datetime:
-    return NOON
-
-
-@pytest.fixture(autouse=True)
-def no_thread_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    yield
-    assert [t.name for t in threading.enumerate() if t.name.startswith("seqcls-")] == []
-
-
-def _wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def test_an_event_is_one_line_of_ascii() -> None:
@@ -144,5 +120,5 @@ def test_more_events_than_may_wait_are_counted() -> None:
         outlet.event(PRESENT)
     assert 99 <= outlet.lost <= 101 and said == ["stdout cannot keep up: events are left out"]
     go.set()
-    _wait_for(lambda: outlet.delivered + outlet.lost == 1101)
+    until(lambda: outlet.delivered + outlet.lost == 1101)
     outlet.close()

@@ -6,13 +6,12 @@ import json
 import os
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.events import LOST, NOON, PRESENT, no_thread_is_left, noon  # noqa: F401 - a fixture
+from support.feeds import until
 
 from seqcls.credentials import NAMES
 from seqcls.errors import UsageError
@@ -20,29 +19,6 @@ from seqcls.live.notify import event_json
 from seqcls.live.on_event import OnEvent, split_command
 from seqcls.text.foreign_text import for_terminal
 from seqcls.types import Event
-
-NOON = datetime(2026, 3, 1, 13, 0, 0, 123456, timezone(timedelta(hours=1)))
-PRESENT = Event("left lobe", "present", 1.2000000000000002, 30, 1.6)
-LOST = Event("left lobe", "unknown", 2.4, 60, 2.4, 'no "contact"\n£')
-
-
-def noon() -> datetime:
-    return NOON
-
-
-@pytest.fixture(autouse=True)
-def no_thread_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    yield
-    assert [t.name for t in threading.enumerate() if t.name.startswith("seqcls-")] == []
-
-
-def _wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def script(folder: Path, code: str) -> str:
@@ -74,7 +50,7 @@ def run_events(command: str, *events: Event, tries: int = 100, **options: Any) -
     outlet = OnEvent(command, notify=said.append, wall=noon, pause=pause, **options)
     for event in events:
         outlet.event(event)
-    _wait_for(lambda: outlet.delivered + outlet.lost == len(events) or len(slept) == tries)
+    until(lambda: outlet.delivered + outlet.lost == len(events) or len(slept) == tries)
     outlet.close()
     return outlet, said
 
@@ -150,10 +126,10 @@ def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path, how: s
     outlet = OnEvent(command, notify=said.append, close_s=60.0)
     for k in range(3):
         outlet.event(Event("left lobe", "present", float(k), k, k + 0.5))
-    _wait_for(answer.exists)
+    until(answer.exists)
     outlet._close_s = 0.2
     outlet.close()
-    _wait_for(lambda: not any(t.name.startswith("seqcls-") for t in threading.enumerate()))
+    until(lambda: not any(t.name.startswith("seqcls-") for t in threading.enumerate()))
     assert outlet.delivered == 0 and outlet._child is None
     assert said == [
         "on-event command was still running at the end and was killed; events wait, the run goes on",
@@ -161,7 +137,7 @@ def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path, how: s
     ]
     if os.name != "nt":
         for pid in answer.read_text().split():
-            _wait_for(lambda pid=pid: _gone(int(pid)))  # type: ignore[misc]
+            until(lambda pid=pid: _gone(int(pid)))  # type: ignore[misc]
 
 
 def _gone(pid: int) -> bool:

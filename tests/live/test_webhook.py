@@ -5,43 +5,19 @@ from __future__ import annotations
 import http.server
 import json
 import threading
-import time
 import traceback
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.events import LOST, NOON, PRESENT, no_thread_is_left, noon  # noqa: F401 - a fixture
+from support.feeds import until
 
 from seqcls.errors import UsageError
 from seqcls.live.event_queue import EventQueue
 from seqcls.live.notify import event_json
 from seqcls.live.webhook import Webhook
 from seqcls.types import Event
-
-NOON = datetime(2026, 3, 1, 13, 0, 0, 123456, timezone(timedelta(hours=1)))
-PRESENT = Event("left lobe", "present", 1.2000000000000002, 30, 1.6)
-LOST = Event("left lobe", "unknown", 2.4, 60, 2.4, 'no "contact"\n£')
-
-
-def noon() -> datetime:
-    return NOON
-
-
-@pytest.fixture(autouse=True)
-def no_thread_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    yield
-    assert [t.name for t in threading.enumerate() if t.name.startswith("seqcls-")] == []
-
-
-def _wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -112,7 +88,7 @@ def post(
     outlet = Webhook(url, notify=said.append, wall=noon, pause=pause, **options)
     for event in events:
         outlet.event(event)
-    _wait_for(lambda: outlet.delivered + outlet.lost == len(events) or len(slept) == tries)
+    until(lambda: outlet.delivered + outlet.lost == len(events) or len(slept) == tries)
     outlet.close()
     assert not any(secret in line for line in said for secret in ("doctor", "s%20cret", "s cret", "token", "private"))
     return outlet, said, slept
@@ -188,7 +164,7 @@ def test_a_webhook_goes_through_the_proxy_of_the_environment(monkeypatch: pytest
         monkeypatch.setenv("no_proxy", "")
         outlet = Webhook("http://receiver.invalid/x", timeout_s=30)
         outlet.event(PRESENT)
-        _wait_for(lambda: outlet.delivered + outlet.lost == 1)
+        until(lambda: outlet.delivered + outlet.lost == 1)
         outlet.close()
     assert server.paths == ["http://receiver.invalid/x"] and outlet.delivered == 1
 
