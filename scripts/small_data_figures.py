@@ -65,11 +65,13 @@ from seqcls.models.resnet import GrayResNet, build
 from seqcls.phantom import SweepOptions, write_labels, write_sweep
 from seqcls.preprocess import with_region
 from seqcls.sources import open_source
-from seqcls.training import train as training
+from seqcls.training import fit
 from seqcls.training.augment import augment
 from seqcls.training.averaging import WeightAverage
 from seqcls.training.options import AugmentOptions, TrainOptions
+from seqcls.training.prediction import predict
 from seqcls.training.sampler import Sampler
+from seqcls.training.train import train
 from seqcls.types import Frame
 
 SEEDS = 5
@@ -307,10 +309,10 @@ def learn(work: Work, frames: FrameSet, options: TrainOptions, protocol: Protoco
 
     began_s, cpu_s = time.perf_counter(), time.process_time()
     with (
-        patch.object(training, "WeightAverage", watch),
-        patch.object(training, "with_norms", lambda model, batches, frozen: model),
+        patch.object(fit, "WeightAverage", watch),
+        patch.object(fit, "with_norms", lambda model, batches, frozen: model),
     ):
-        training.train(frames, options, train_index=rows, validation_index=np.empty(0, np.int64))
+        train(frames, options, train_index=rows, validation_index=np.empty(0, np.int64))
     (seen,) = watched
     seconds = {"train": time.perf_counter() - began_s, "train_cpu": time.process_time() - cpu_s}
     cpu_s = time.process_time()
@@ -322,7 +324,7 @@ def learn(work: Work, frames: FrameSet, options: TrainOptions, protocol: Protoco
     logits = {}
     for name in protocol.phantom_weights_scored if work.data == "phantom" else weights:
         cpu_s = time.process_time()
-        found = training.predict(network(weights[name], len(frames.organs)), frames.images[scored], options)
+        found = predict(network(weights[name], len(frames.organs)), frames.images[scored], options)
         seconds["score_cpu"] = time.process_time() - cpu_s
         logits[name] = [[round(float(logit), 3) for logit in row] for row in found]
     return {"logits": logits, "seconds": {name: round(value, 2) for name, value in seconds.items()}}

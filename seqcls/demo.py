@@ -27,9 +27,10 @@ from seqcls.geometry import Geometry
 from seqcls.models.file import write_model
 from seqcls.phantom import STEM, SweepOptions, write_labels, write_sweep
 from seqcls.timeline import Timeline
+from seqcls.training.epoch import Epoch
 from seqcls.training.options import AugmentOptions, TrainOptions
 from seqcls.training.plots import write_history
-from seqcls.training.train import Epoch, train
+from seqcls.training.train import train
 
 #: Nobody's number among those trained on, here or for the early layers (5000 and on).
 UNSEEN = 1000

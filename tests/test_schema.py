@@ -98,7 +98,7 @@ def parity_json(folder: Path) -> list[Any]:
 
 def history_json(folder: Path) -> list[Any]:
     from seqcls.training.plots import write_history
-    from seqcls.training.train import Epoch
+    from seqcls.training.epoch import Epoch
 
     epoch = Epoch(
         number=1, loss=0.5, validation_loss=math.nan, auroc=math.nan, lr=1e-3, seconds=2.0, images_per_s=80.0, best=True

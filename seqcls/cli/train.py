@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from seqcls.geometry import Layout
     from seqcls.pseudonyms import Pseudonyms
     from seqcls.training.crossvalidation import Fold
-    from seqcls.training.train import Epoch, TrainResult
+    from seqcls.training.epoch import Epoch
+    from seqcls.training.train import TrainResult
 
 DATA = Panel("Data: what to learn from")
 TRAINING = Panel("Training: where the validation figures are poor")

@@ -22,8 +22,9 @@ from seqcls.evaluation.metrics import Estimate, FrameMetrics, frame_metrics, met
 from seqcls.models.resnet import GrayResNet
 from seqcls.training.fold_scores import FoldScores, write_fold_scores
 from seqcls.training.options import TrainOptions
+from seqcls.training.prediction import predict
 from seqcls.training.sampler import Indices
-from seqcls.training.train import TrainResult, predict, train
+from seqcls.training.train import TrainResult, train
 
 #: Draws of the bootstrap.
 ROUNDS = 1000

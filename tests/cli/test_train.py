@@ -12,7 +12,7 @@ from support.commands import TRAIN, Seqcls, Trained, one_line
 from seqcls.cli.train import EpochLines
 from seqcls.datasets.split_file import read_split
 from seqcls.models.file import read_header
-from seqcls.training.train import Epoch
+from seqcls.training.epoch import Epoch
 
 
 def test_training_straight_from_clips_and_cross_validation(

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 
 from seqcls.training.plots import remove_history, write_history
-from seqcls.training.train import Epoch
+from seqcls.training.epoch import Epoch
 
 HISTORY = [
     Epoch(

@@ -23,9 +23,14 @@ from seqcls.evaluation.metrics import auroc
 from seqcls.intervals import IntervalOptions
 from seqcls.models.file import read_model, write_model
 from seqcls.models.resnet import GrayResNet, build
+from seqcls.training import fit
 from seqcls.training import train as module
+from seqcls.training.averaging import NORM_BATCHES
+from seqcls.training.batches import training_batches
+from seqcls.training.epoch import Epoch
 from seqcls.training.options import AugmentOptions, TrainOptions
-from seqcls.training.train import Epoch, train
+from seqcls.training.prediction import predict
+from seqcls.training.train import train
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +54,11 @@ def result(frames: FrameSet) -> module.TrainResult:
 def test_progressive_training_begins_with_images_of_half_the_side(frames: FrameSet) -> None:
     options = replace(QUICK, progressive=0.4)  # of 4 epochs of 2 steps
     rows = np.flatnonzero(frames.split == "train")
-    sides = [tuple(x.shape[1:]) for x, _, _ in module._batches(frames, rows, options)]
+    sides = [tuple(x.shape[1:]) for x, _, _ in training_batches(frames, rows, options)]
     assert sides == [(SIZE // 2, SIZE // 2)] * 3 + [(SIZE, SIZE)] * 5
     still = replace(QUICK, augment=AugmentOptions(strength=0, flip=False))
-    whole = next(iter(module._batches(frames, rows, still)))[0]
-    half = next(iter(module._batches(frames, rows, replace(still, progressive=0.5))))[0]
+    whole = next(iter(training_batches(frames, rows, still)))[0]
+    half = next(iter(training_batches(frames, rows, replace(still, progressive=0.5))))[0]
     assert torch.equal(half, torch.nn.functional.avg_pool2d(whole, 2))
     done = train(frames, replace(QUICK, epochs=6, samples_per_epoch=96, progressive=0.5, lr=2e-2))
     assert done.metrics is not None and done.metrics[0].auroc > 0.97
@@ -84,7 +89,7 @@ def test_the_second_organ_is_learned_from_the_frames_that_have_it(result: module
     fresh = frame_set(seed=9)
     model = tiny_network.build(2)[0]
     model.load(result.tensors)
-    seen = result.header.probabilities(module.predict(model, fresh.images, QUICK))
+    seen = result.header.probabilities(predict(model, fresh.images, QUICK))
     known = fresh.mask[:, 1]
     assert auroc(fresh.targets[known, 1], seen[known, 1]) > 0.9
 
@@ -150,7 +155,7 @@ def test_without_validation_the_last_weights_are_kept(frames: FrameSet) -> None:
 def test_the_best_epoch_is_kept_not_the_last(frames: FrameSet, monkeypatch: pytest.MonkeyPatch) -> None:
     values = iter([(0.5, 0.7), (0.4, 0.9), (0.3, 0.9), (0.6, 0.8)])
     kept: list[dict] = []
-    monkeypatch.setattr(module, "_validate", lambda model, *rest: (kept.append(model.tensors()), next(values))[1])
+    monkeypatch.setattr(fit, "validate", lambda model, *rest: (kept.append(model.tensors()), next(values))[1])
     result = train(frames, QUICK)
     assert [epoch.best for epoch in result.history] == [True, True, True, False]  # a tie goes to the lower loss
     assert np.array_equal(result.tensors["conv1.weight"], kept[2]["conv1.weight"])
@@ -159,7 +164,7 @@ def test_the_best_epoch_is_kept_not_the_last(frames: FrameSet, monkeypatch: pyte
 
 def test_patience_ends_it(frames: FrameSet, monkeypatch: pytest.MonkeyPatch) -> None:
     values = iter([0.9, 0.8, 0.8, 0.95])
-    monkeypatch.setattr(module, "_validate", lambda *args: (0.5, next(values)))
+    monkeypatch.setattr(fit, "validate", lambda *args: (0.5, next(values)))
     result = train(frames, replace(QUICK, patience=2))
     assert len(result.history) == 3
     assert result.header.training["best_epoch"] == 1
@@ -212,7 +217,7 @@ def test_frozen_stages_never_move(frames: FrameSet, optimizer: str) -> None:
 @pytest.mark.parametrize("stages", [0, 1, 2, 4])
 def test_so_many_stages_are_frozen(stages: int) -> None:
     network = build(1)[0]
-    module._freeze(network, stages)
+    fit._freeze(network, stages)
     parts = {name: part for name, part in network.net.named_children() if any(True for _ in part.parameters())}
     moving = [name for name, part in parts.items() if all(value.requires_grad for value in part.parameters())]
     still = [name for name, part in parts.items() if not any(value.requires_grad for value in part.parameters())]
@@ -220,7 +225,7 @@ def test_so_many_stages_are_frozen(stages: int) -> None:
     assert still + moving == list(parts)
     norms = [part for name in still for part in parts[name].modules() if isinstance(part, torch.nn.BatchNorm2d)]
     assert len(norms) == {0: 0, 1: 5, 2: 10, 4: 20}[stages] and not any(part.training for part in norms)
-    module._freeze(network, 0)
+    fit._freeze(network, 0)
     assert all(part.training for part in network.modules()) and all(v.requires_grad for v in network.parameters())
     with pytest.raises(UsageError, match="frozen_stages must be 0 or more and at most 4, not 5"):
         TrainOptions(frozen_stages=5)
@@ -281,9 +286,9 @@ def test_norms_are_measured_on_images_as_they_are(frames: FrameSet, monkeypatch:
         seen.append(torch.cat(list(batches)))
         return model
 
-    monkeypatch.setattr(module, "with_norms", with_norms)
+    monkeypatch.setattr(fit, "with_norms", with_norms)
     rows = np.flatnonzero(frames.split == "train")
     train(frames, replace(QUICK, epochs=2))
     own = {image.tobytes() for image in frames.images[rows]}
-    assert [len(images) for images in seen] == [module.NORM_BATCHES * QUICK.batch_size] * 2
+    assert [len(images) for images in seen] == [NORM_BATCHES * QUICK.batch_size] * 2
     assert {image.numpy().tobytes() for image in torch.cat(seen)} <= own

@@ -1,0 +1,56 @@
+"""What a network makes of frames: logits, features, and how well it does on those that are labelled."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seqcls.datasets.dataset import FrameSet
+from seqcls.evaluation.metrics import auroc
+from seqcls.models.resnet import GrayResNet, choose_device, choose_precision
+from seqcls.training.batches import targets_of
+from seqcls.training.loss import plain_loss
+from seqcls.training.options import TrainOptions
+from seqcls.training.sampler import Indices
+
+
+def predict(model: GrayResNet, images: NDArray[np.uint8], options: TrainOptions) -> NDArray[np.float32]:
+    """(N, K) float32 logits of (N, S, S) uint8."""
+    empty = np.zeros((0, model.net.fc.out_features), np.float32)
+    return np.concatenate([empty, *_forwarded(model, model, images, options)])
+
+
+def features_of(
+    model: GrayResNet, images: NDArray[np.uint8], options: TrainOptions, rows: Indices
+) -> NDArray[np.float32]:
+    """(len(rows), D) of these images, what ``Novelty`` takes."""
+    return np.concatenate([*_forwarded(model, model.novelty_features, images[rows], options)])
+
+
+def _forwarded(
+    model: GrayResNet, function: Callable[[Tensor], Tensor], images: NDArray[np.uint8], options: TrainOptions
+) -> Iterator[NDArray[np.float32]]:
+    """What a part of the trained model makes of (N, S, S) uint8, some at a time."""
+    device = choose_device(options.device)
+    dtype = choose_precision(options.precision, device)
+    model.to(device).eval()
+    with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        for start in range(0, len(images), 64):
+            yield function(torch.from_numpy(images[start : start + 64]).to(device)).float().cpu().numpy()
+
+
+def validate(model: GrayResNet, frames: FrameSet, rows: Indices, options: TrainOptions) -> tuple[float, float]:
+    """Loss and AUROC, the mean over the organs for which the rows show both classes; NaN where there is none."""
+    if not len(rows):
+        return math.nan, math.nan
+    logits, known = predict(model, frames.images[rows], options), frames.mask[rows]
+    targets = targets_of(frames)[rows]
+    loss = plain_loss(torch.from_numpy(logits), targets, torch.from_numpy(known))
+    areas = [auroc(frames.targets[rows, k][use], logits[use, k]) for k, use in enumerate(known.T)]
+    defined = [area for area in areas if not math.isnan(area)]
+    return float(loss), float(np.mean(defined)) if defined else math.nan
