@@ -97,8 +97,8 @@ def parity_json(folder: Path) -> list[Any]:
 
 
 def history_json(folder: Path) -> list[Any]:
-    from seqcls.training.plots import write_history
     from seqcls.training.epoch import Epoch
+    from seqcls.training.plots import write_history
 
     epoch = Epoch(
         number=1, loss=0.5, validation_loss=math.nan, auroc=math.nan, lr=1e-3, seconds=2.0, images_per_s=80.0, best=True

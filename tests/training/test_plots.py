@@ -9,8 +9,8 @@ from pathlib import Path
 
 import cv2
 
-from seqcls.training.plots import remove_history, write_history
 from seqcls.training.epoch import Epoch
+from seqcls.training.plots import remove_history, write_history
 
 HISTORY = [
     Epoch(
