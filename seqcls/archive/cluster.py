@@ -8,19 +8,25 @@ failed, and the driver counts those.
 from __future__ import annotations
 
 import os
+import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Protocol
 
 from seqcls.archive.manifest import Unit
-from seqcls.errors import OutputError, SeqclsError, SourceError, UsageError, one_line
+from seqcls.errors import EngineError, OutputError, SeqclsError, SourceError, UsageError, one_line
 from seqcls.files.output_lock import OutputBusyError
 from seqcls.sources.remote import NotFetchedError
 from seqcls.third_party import library
 
-#: Characters of an error that come back.
-MAX_LETTERS = 700
+#: Bytes of an error that come back.
+MAX_BYTES = 700
+#: So many workers in a row that do not come to work are reason to give up.
+MAX_START_FAILURES = 8
+#: How often it is asked how large the cluster is: machines join it, and are lost.
+_SIZE_AGE_S = 5.0
 _KINDS: dict[str, type[SeqclsError]] = {
     "busy": OutputBusyError,
     "output": OutputError,
@@ -41,7 +47,7 @@ class Reply:
         if error is None:
             return cls()
         kind = next((kind for kind, own in _KINDS.items() if isinstance(error, own)), "clip")
-        return cls(kind, str(error)[:MAX_LETTERS])
+        return cls(kind, str(error).encode("utf-8", "replace")[:MAX_BYTES].decode("utf-8", "ignore"))
 
     def error(self) -> SeqclsError | None:
         """Raises OutputError for what ends the run: the next clip would meet the same."""
@@ -58,22 +64,30 @@ Build = Callable[[], Callable[[Unit], Reply]]
 
 
 class WorkerDiedError(Exception):
-    """A worker is gone, and with it what it was doing."""
+    """A worker is gone, and with it what it was doing. Its text: why, where that is known."""
 
 
 class Workers(Protocol):
     """Processes somewhere."""
 
-    size: int
+    @property
+    def size(self) -> int:
+        """How many there may be now."""
 
     def start(self) -> Any:
         """A new worker."""
+
+    def begun(self, worker: Any) -> Any:
+        """A ticket for ``wait`` that is done once a new worker can take clips; None where it can at once."""
+
+    def has_begun(self, ticket: Any) -> None:
+        """Raises WorkerDiedError where it cannot."""
 
     def submit(self, worker: Any, unit: Unit) -> Any:
         """Give it a clip; a ticket."""
 
     def wait(self, tickets: list[Any]) -> Any:
-        """One of the tickets whose clip is done."""
+        """One of the tickets that is done."""
 
     def reply(self, ticket: Any) -> Reply:
         """Raises WorkerDiedError."""
@@ -88,31 +102,83 @@ def worked(
     """One attempt at each clip, each with its error, in the order in which they end; as many at a time as there are
     workers, or ``size``.
 
-    Each worker is started when there is a clip for it. Raises OutputError where nothing can be written.
+    Each worker is started when there is a clip for it, which goes to whichever is free first: where a machine was lost
+    a new worker may wait for another one for ever. Raises OutputError where nothing can be written, EngineError where
+    no worker comes to work.
     """
-    idle: list[Any] = []
-    busy: dict[Any, tuple[Any, Unit]] = {}
-    most = workers.size if size is None else size
+    crew = _Crew(workers)
     try:
         while True:
-            while len(busy) < most and (unit := next(units, None)) is not None:
-                worker = idle.pop() if idle else workers.start()
-                busy[workers.submit(worker, unit)] = (worker, unit)
-            if not busy:
+            most = workers.size if size is None else size
+            while len(crew.busy) + len(crew.waiting) < most and (unit := next(units, None)) is not None:
+                crew.waiting.append(unit)
+            crew.give()
+            if not crew.busy and not crew.waiting:
                 return
-            ticket = workers.wait(list(busy))
-            worker, unit = busy[ticket]
-            try:
-                reply = workers.reply(ticket)
-                idle.append(worker)
-            except WorkerDiedError:
-                reply = Reply("clip", f"{unit.entry.path}: the worker that read it has died")
-            finally:
-                del busy[ticket]
-            yield unit, reply.error()
+            done = crew.next_done()
+            if done is not None:
+                unit, reply = done
+                yield unit, reply.error()
     finally:
-        for worker in (*idle, *(worker for worker, _ in busy.values())):
-            workers.stop(worker)
+        crew.stop()
+
+
+class _Crew:
+    """Workers that are idle, that start, and that are busy; and clips that wait for one."""
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+        self._idle: list[Any] = []
+        self._starting: dict[Any, Any] = {}
+        self._failures = 0
+        self.busy: dict[Any, tuple[Any, Unit]] = {}
+        self.waiting = deque[Unit]()
+
+    def give(self) -> None:
+        """A worker to each clip that waits, or a new one on its way."""
+        while len(self._starting) + len(self._idle) < len(self.waiting):
+            worker = self._workers.start()
+            ticket = self._workers.begun(worker)
+            if ticket is None:
+                self._idle.append(worker)
+            else:
+                self._starting[ticket] = worker
+        while self.waiting and self._idle:
+            worker, unit = self._idle.pop(), self.waiting.popleft()
+            self.busy[self._workers.submit(worker, unit)] = (worker, unit)
+
+    def next_done(self) -> tuple[Unit, Reply] | None:
+        """A clip that is done; None where a worker has begun, or failed to. Raises EngineError."""
+        ticket = self._workers.wait([*self.busy, *self._starting])
+        if ticket in self._starting:
+            self._begin(ticket)
+            return None
+        worker, unit = self.busy.pop(ticket)
+        try:
+            reply = self._workers.reply(ticket)
+            self._idle.append(worker)
+        except WorkerDiedError:
+            reply = Reply("clip", f"{unit.entry.path}: the worker that read it has died")
+        return unit, reply
+
+    def _begin(self, ticket: Any) -> None:
+        worker = self._starting.pop(ticket)
+        try:
+            self._workers.has_begun(ticket)
+            self._failures = 0
+            self._idle.append(worker)
+        except WorkerDiedError as error:
+            self._workers.stop(worker)
+            self._failures += 1
+            if self._failures >= MAX_START_FAILURES:
+                raise EngineError(
+                    f"{self._failures} workers in a row did not come to work ({error}); do all machines have"
+                    " seqcls, the model and the clips under the same paths?"
+                ) from error
+
+    def stop(self) -> None:
+        for worker in (*self._idle, *self._starting.values(), *(worker for worker, _ in self.busy.values())):
+            self._workers.stop(worker)
 
 
 class RayWorkers:
@@ -121,7 +187,7 @@ class RayWorkers:
     Raises UsageError for a cluster that is not there, OutputError where Ray is missing. Close it in any case.
     """
 
-    def __init__(self, build: Build, address: str = "", gpus: float = 0.0, size: int | None = None) -> None:
+    def __init__(self, build: Build, address: str = "", gpus: float = 0.0) -> None:
         if find_spec("ray") is None:
             raise OutputError("--workers ray needs ray: pip install 'seqcls[cluster]'")
         # Ray counts its users otherwise, and serves a page about itself.
@@ -133,15 +199,30 @@ class RayWorkers:
         except Exception as error:  # Ray has no class of its own for this
             place = f"no cluster answers at {address}" if address else "Ray does not start on this machine"
             raise UsageError(f"--workers ray: {place} ({one_line(error)}); see docs/archive.md") from error
-        found = self._ray.cluster_resources()
-        fits = found.get("GPU", 0) / gpus if gpus else found.get("CPU", 1)
-        self.size = max(1, int(fits)) if size is None else size
+        self._gpus, self._size, self._size_until_s = gpus, 1, 0.0
         self._build = self._ray.put(build)
         # One row is one clip; neither the actor nor its work is ever repeated by Ray.
         self._kind = self._ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0, max_task_retries=0)(_Actor)
 
+    @property
+    def size(self) -> int:
+        """By the processors, or GPUs, that the cluster has now."""
+        if time.monotonic() >= self._size_until_s:
+            found = self._ray.cluster_resources()
+            fits = found.get("GPU", 0) / self._gpus if self._gpus else found.get("CPU", 1)
+            self._size, self._size_until_s = max(1, int(fits)), time.monotonic() + _SIZE_AGE_S
+        return self._size
+
     def start(self) -> Any:
         return self._kind.remote(self._build)
+
+    def begun(self, worker: Any) -> Any:
+        return worker.about.remote()
+
+    def has_begun(self, ticket: Any) -> None:
+        reply = self.reply(ticket)
+        if reply.kind:
+            raise WorkerDiedError(reply.message)
 
     def submit(self, worker: Any, unit: Unit) -> Any:
         return worker.do.remote(unit)
@@ -154,7 +235,7 @@ class RayWorkers:
         try:
             kind, message = self._ray.get(ticket)
         except self._ray.exceptions.RayError as error:
-            raise WorkerDiedError from error
+            raise WorkerDiedError(one_line(error)) from error
         return Reply(kind, message)
 
     def stop(self, worker: Any) -> None:
@@ -168,7 +249,15 @@ class _Actor:
     """In a process of its own, somewhere."""
 
     def __init__(self, build: Build) -> None:
-        self._do = build()
+        self._begun = Reply()
+        try:
+            self._do = build()
+        except SeqclsError as error:
+            self._begun = Reply.of(error)
+
+    def about(self) -> tuple[str, str]:
+        """Why it cannot work, or nothing."""
+        return self._begun.kind, self._begun.message
 
     def do(self, unit: Unit) -> tuple[str, str]:
         reply = self._do(unit)

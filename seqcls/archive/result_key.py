@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from seqcls.files import on_disk
 from seqcls.files.json_text import json_line
 from seqcls.files.named_files import open_regular
 from seqcls.geometry import Layout
 from seqcls.sources.clip_digest import LOOKED_AT, clip_digest
-from seqcls.sources.found import FoundSource
+from seqcls.sources.found import FoundSource, files_of
 from seqcls.sources.remote import remote_digest
 
 #: Raised whenever the same clip, model and options give other results than before.
@@ -103,13 +102,3 @@ def _written(mark: str) -> str:
 def _mark(path: Path) -> str:
     state = path.stat()
     return f"{state.st_size}-{state.st_mtime_ns}-{state.st_ctime_ns}"
-
-
-def files_of(source: FoundSource) -> Iterator[Path]:
-    """The files that a clip, or a set of images, consists of."""
-    if source.files is not None:
-        yield from source.files.paths
-    elif source.images:
-        yield from source.images
-    else:
-        yield on_disk(source.spec)

@@ -103,12 +103,11 @@ def planned(
             if entry.same_as:
                 continue
             commit = read_commit(folder)
-            if run.overwrite:
-                plan.replaces.add(entry.path)
-            elif commit is None:
-                if is_run(folder) and not (folder / "clip.json").exists():
+            if run.overwrite or commit is None:
+                if not run.overwrite and is_run(folder) and not (folder / "clip.json").exists():
                     raise OutputError(f"{folder} holds a run already: add overwrite=True, or choose another place")
-                plan.replaces.add(entry.path)
+                if folder.exists():  # what comes there meanwhile is another program's
+                    plan.replaces.add(entry.path)
             elif commit.run not in runs or not commit.is_whole:
                 plan.replaces.add(entry.path)
             elif not _is_of(commit, entry):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from seqcls.engines.shared import About, BorrowedEngine, Images, Scores
 from seqcls.errors import SeqclsError
 from seqcls.processes.child_messages import Message
 from seqcls.processes.parent import Parent
-from seqcls.sources.found import FoundSource
+from seqcls.sources.found import FoundSource, files_of
 from seqcls.sources.isolated_worker import serve
 from seqcls.timeline import Timeline
 
@@ -38,6 +39,10 @@ class Job:
 
     unit: Unit
     copy: Path | None
+
+    def files(self) -> Iterator[Path]:
+        """Those that are read."""
+        yield from files_of(self.unit.source) if self.copy is None else (self.copy,)
 
 
 def main() -> None:

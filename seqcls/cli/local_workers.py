@@ -103,6 +103,12 @@ class LocalWorkers:
         self._slots.add(slot)
         return slot
 
+    def begun(self, worker: _Slot) -> None:
+        """At once: its process is started with its first clip."""
+
+    def has_begun(self, ticket: object) -> None:
+        """Never asked."""
+
     def submit(self, worker: _Slot, unit: Unit) -> Future[_Done]:
         worker.job = self._threads.submit(self._do, worker, unit, self._given)
         self._given += 1

@@ -7,16 +7,18 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from seqcls.errors import SourceError
 from seqcls.processes import child_program
 from seqcls.processes.child_messages import Message, receive
 from seqcls.processes.parent import LENGTH, ORDER, READY, SETTINGS, STOP
 from seqcls.processes.shared_images import SharedImages
-from seqcls.sources.found import FoundSource
+from seqcls.sources.found import FoundSource, files_of
 
 #: Kinds of messages from a child. FRAME: its time and duration in seconds and what is wrong with it; GAP: its start and
 #: end in seconds and its reason.
@@ -24,9 +26,19 @@ INFO, FRAME, GAP, REPORT, ERROR, END = b"I", b"F", b"G", b"V", b"E", b"."
 
 #: Without a message and without reading a byte for so long a child hangs.
 STALL_S = 60.0
+#: Of a child that sends nothing, the bytes that it may read: so many times all of its clip, and so many besides. FFmpeg
+#: reads 32 kB for a packet that lies out of its turn, which may have 400; what is read again and again has no end.
+MOST_TIMES, MOST_BYTES = 100, 1 << 30
 _LEAVE_S = 2.0  # to leave a clip that nobody wants any more
 _LOOK_S = 0.5
 _PIPE_BYTES = 1 << 20
+
+
+class Reading(Protocol):
+    """What a child is asked to do with files."""
+
+    def files(self) -> Iterable[Path]:
+        """Those that it may read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +55,11 @@ class Order:
         """For messages."""
         return self.found.path or self.found.spec
 
+    def files(self) -> Iterator[Path]:
+        """All that it may read."""
+        yield from files_of(self.found)
+        yield from self.images or ()
+
 
 @dataclass(frozen=True, slots=True)
 class VideoOrder:
@@ -58,6 +75,10 @@ class VideoOrder:
         """For messages."""
         return self.path.name
 
+    def files(self) -> tuple[Path]:
+        """The one that it reads."""
+        return (self.path,)
+
 
 class DecoderDiedError(Exception):
     """It sent no end; ``DecoderChild.reason`` says why."""
@@ -71,6 +92,7 @@ class DecoderChild:
         self._stall_s, self._patience_s = stall_s, STALL_S  # to start takes as long as it takes
         self._ready = self._leaving = False
         self._images: tuple[Path, ...] | None = None
+        self._reading: Reading | None = None
         self._shared = SharedImages.for_parent()
         self._waiting_since: float | None = None
         self._done = threading.Event()
@@ -92,9 +114,9 @@ class DecoderChild:
     def has_died(self) -> bool:
         return self._process.poll() is not None
 
-    def order(self, order: object) -> None:
+    def order(self, order: Reading) -> None:
         """Have it read a clip, or do what else its program can."""
-        self._leaving = False
+        self._leaving, self._reading = False, order
         self._patience_s = self._stall_s if self._ready else STALL_S
         if isinstance(order, Order):
             if order.images is self._images:  # thousands, perhaps, for each of them
@@ -152,15 +174,28 @@ class DecoderChild:
     def _watch(self) -> None:
         """A child that is waited for must send something or read on."""
         seen, since = -1, 0.0
+        at_message = 0
+        waited_since: float | None = None
         while not self._done.wait(_LOOK_S):
-            waiting_since = self._waiting_since
+            waiting_since, read = self._waiting_since, _bytes_read(self._process.pid)
+            if waiting_since is None or waiting_since != waited_since:
+                at_message, waited_since = read, waiting_since
             if waiting_since is None or waiting_since > since:
                 since = time.monotonic() if waiting_since is None else waiting_since
-            if (read := _bytes_read(self._process.pid)) != seen and not self._leaving:
+            if read != seen and not self._leaving:
                 seen, since = read, time.monotonic()
             if waiting_since is not None and time.monotonic() - since > self._patience_s:
                 self.kill(f"gave no sign for {self._patience_s:g} s")
                 return
+            if self._is_endless(read - at_message):
+                self.kill(f"read {(read - at_message) >> 20:,} MB without coming to an end")
+                return
+
+    def _is_endless(self, read: int) -> bool:
+        """Whether so many bytes since its last message are more than its clip is worth."""
+        if read <= MOST_BYTES or self._reading is None:
+            return False
+        return read > MOST_BYTES + MOST_TIMES * sum(map(_size, self._reading.files()))
 
     def close(self) -> None:
         """End it; its stdin tells it to."""
@@ -181,6 +216,13 @@ def _cause(code: int | None) -> str:
         with suppress(ValueError):
             return signal.Signals(-code).name
     return f"exit code {code}"
+
+
+def _size(path: Path) -> int:
+    """In bytes; 0 where it is gone."""
+    with suppress(OSError, ValueError):
+        return path.stat().st_size
+    return 0
 
 
 def _bytes_read(process: int) -> int:

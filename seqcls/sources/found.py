@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from seqcls.files import on_disk
 from seqcls.files.safe_names import distinct, safe
 from seqcls.sources.aside import Aside
 from seqcls.sources.dicom_instances import Instance, SeriesFiles
@@ -46,6 +47,16 @@ class FoundSource:
     """The DICOM files of one image each that are this clip."""
     remote: Remote | None = None
     """Of a clip in an object store: it is fetched when it is opened."""
+
+
+def files_of(source: FoundSource) -> Iterator[Path]:
+    """The files that a clip, or a set of images, consists of."""
+    if source.files is not None:
+        yield from source.files.paths
+    elif source.images:
+        yield from source.images
+    else:
+        yield on_disk(source.spec)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,9 @@ from seqcls.types import Frame, Gap, SourceInfo, SourceReport
 SCHEMES = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory"})
 #: Before each further try, in seconds.
 WAITS_S = (1.0, 4.0)
+#: A try that has taken so long is the last: libraries of object stores wait, and try again, by themselves. Where
+#: nothing answers that takes s3fs some minutes.
+MAX_WAIT_S = 120.0
 _T = TypeVar("_T")
 
 
@@ -59,7 +62,7 @@ def place_of(url: str) -> Path:
 
 def listed(spec: str) -> list[Remote]:
     """The objects below an address, or the one that it names. Raises SourceError."""
-    files = _tried(spec, lambda: _found(spec))
+    files = tried(spec, lambda: _found(spec))
     if not files:
         raise SourceError(f"{redact(spec)}: holds nothing; check the address and the credentials")
     return files
@@ -85,7 +88,7 @@ def _mark(facts: dict[str, Any]) -> str:
 def remote_digest(remote: Remote) -> str:
     """As ``clip_digest``, without fetching the whole; "" where it cannot be read."""
     try:
-        return _tried(remote.url, lambda: _digest(remote))
+        return tried(remote.url, lambda: _digest(remote))
     except SourceError:
         return ""
 
@@ -109,7 +112,7 @@ def fetched(remote: Remote) -> Iterator[Path]:
     """
     with temporary_folder() as folder:
         copy = folder / remote.name
-        _tried(remote.url, lambda: _fetch(remote, copy))
+        tried(remote.url, lambda: _fetch(remote, copy))
         yield copy
 
 
@@ -150,13 +153,18 @@ class FetchedSource(AbstractContextManager[Source]):
 
 def _fetch(remote: Remote, copy: Path) -> None:
     system, path = _opened(remote.url)
-    system.invalidate_cache()
-    facts = system.info(path)
-    if _mark(facts) != remote.mark:
-        raise NotFetchedError(f"{remote.name}: has changed since it was listed; run the same command again")
+    _require_listed(remote, system, path)
     system.get_file(path, str(copy))
     if copy.stat().st_size != remote.size:
         raise OSError(f"{copy.stat().st_size} of {remote.size} bytes came")
+    _require_listed(remote, system, path)  # else its parts may be of two versions
+
+
+def _require_listed(remote: Remote, system: Any, path: str) -> None:
+    """Raises NotFetchedError where the object is not the one that was listed."""
+    system.invalidate_cache()
+    if _mark(system.info(path)) != remote.mark:
+        raise NotFetchedError(f"{remote.name}: has changed since it was listed; run the same command again")
 
 
 def _opened(spec: str) -> tuple[Any, str]:
@@ -173,9 +181,9 @@ def _opened(spec: str) -> tuple[Any, str]:
     return system, str(path)
 
 
-def _tried(spec: str, work: Callable[[], _T], wait: Callable[[float], None] | None = None) -> _T:
+def tried(spec: str, work: Callable[[], _T], wait: Callable[[float], None] | None = None) -> _T:
     """What does not come is waited for, and asked for again; what is forbidden or not there is not."""
-    name = redact(spec)
+    name, began_s = redact(spec), time.monotonic()
     for wait_s in (*WAITS_S, None):
         try:
             return work()
@@ -186,7 +194,7 @@ def _tried(spec: str, work: Callable[[], _T], wait: Callable[[float], None] | No
         except PermissionError as error:
             raise NotFetchedError(f"{name}: may not be read ({one_line(error)}); check the credentials") from error
         except Exception as error:  # libraries of object stores raise their own kinds
-            if wait_s is None:
+            if wait_s is None or time.monotonic() - began_s >= MAX_WAIT_S:
                 raise NotFetchedError(
                     f"{name}: cannot be fetched ({one_line(error)}); run the same command again"
                 ) from error

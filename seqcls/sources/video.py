@@ -17,6 +17,7 @@ from seqcls.sources.base import Clip, few, require_regular_file, require_sane_si
 from seqcls.sources.container import examine
 from seqcls.sources.container_bytes import Structure
 from seqcls.sources.decoder_log import decoder_messages
+from seqcls.sources.packet_budget import PacketBudget
 from seqcls.sources.pixel_aspect import pixel_aspect, square_size
 from seqcls.sources.sniff import BARE_STREAMS, DEMUXERS, is_archive, kind_of
 from seqcls.sources.stated_times import stated_times
@@ -84,6 +85,7 @@ class VideoSource(Clip):
             raise
         self._errors: Counter[tuple[str, str]] = Counter()  # what is counted: one of it, several
         self._packets_seen = self._packets_read = 0
+        self._budget = PacketBudget(self.name, path.stat().st_size, self._demuxer)
         self._ends_by_edit = False  # whether an edit list ends the clip before its track
         self._reported: set[int] = set()  # times of packets that the decoder found damaged without giving them up
         self._clock = self._make_clock()
@@ -197,6 +199,7 @@ class VideoSource(Clip):
                 demux = self._container.demux()
                 continue
             failures = 0
+            self._budget.take(packet.size)
             if packet.size == 0 or packet.stream_index != self._stream.index:
                 end = None
                 continue

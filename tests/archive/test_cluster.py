@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from seqcls.archive.cluster import MAX_LETTERS, RayWorkers, Reply, WorkerDiedError, worked
+from seqcls.archive.cluster import MAX_BYTES, RayWorkers, Reply, WorkerDiedError, worked
 from seqcls.archive.manifest import Entry, Unit
-from seqcls.errors import OutputError, SeqclsError, SourceError, UsageError
+from seqcls.errors import EngineError, OutputError, SeqclsError, SourceError, UsageError
 from seqcls.files.output_lock import OutputBusyError
 from seqcls.sources.found import FoundSource
 from seqcls.sources.remote import NotFetchedError
@@ -24,9 +24,12 @@ def units(*names: str) -> Iterator[Unit]:
 @dataclass
 class Fakes:
     """A clip called "die" takes its worker with it, one called "full" meets a full disk, "bad" cannot be read. The clip
-    that was given last is done first."""
+    that was given last is done first. ``late``: workers, by their number, that never begin; ``broken``: those that
+    cannot."""
 
     size: int = 2
+    late: tuple[int, ...] = ()
+    broken: tuple[int, ...] = ()
     started: int = 0
     running: set[int] = field(default_factory=set)
     most: int = 0
@@ -37,14 +40,20 @@ class Fakes:
         self.running.add(self.started)
         return self.started
 
+    def begun(self, worker: int) -> tuple[int, str] | None:
+        return (worker, "") if worker in self.late + self.broken else None
+
+    def has_begun(self, ticket: tuple[int, str]) -> None:
+        raise WorkerDiedError("there is no model")
+
     def submit(self, worker: int, unit: Unit) -> tuple[int, str]:
-        assert worker in self.running
+        assert worker in self.running and worker not in self.late + self.broken
         self.asked.append((worker, unit.entry.path))
         return worker, unit.entry.path
 
     def wait(self, tickets: list[Any]) -> Any:
         self.most = max(self.most, len(tickets))
-        return tickets[-1]
+        return [ticket for ticket in tickets if ticket[0] not in self.late][-1]
 
     def reply(self, ticket: tuple[int, str]) -> Reply:
         worker, path = ticket
@@ -76,6 +85,31 @@ def test_a_worker_that_dies_costs_its_clip_one_attempt_and_is_replaced() -> None
     assert [path for _, path in fakes.asked] == ["a", "die", "bad", "b"], "nothing is repeated here"
 
 
+def test_a_worker_that_never_begins_holds_no_clip() -> None:
+    """As on a cluster that has lost the machine that it was meant for."""
+    fakes = Fakes(size=2, late=(1,))
+    done = [unit.entry.path for unit, error in worked(fakes, units("a", "b", "c")) if error is None]
+    assert sorted(done) == ["a", "b", "c"] and fakes.running == set()
+
+
+def test_workers_that_cannot_begin_cost_no_clip_and_end_it_only_where_none_can() -> None:
+    fakes = Fakes(size=1, broken=(1, 2))
+    assert [error for _, error in worked(fakes, units("a", "b"))] == [None, None]
+    assert fakes.started == 3 and fakes.running == set()
+    fakes = Fakes(size=1, broken=tuple(range(1, 100)))
+    with pytest.raises(EngineError, match=r"8 workers in a row did not come to work \(there is no model\)"):
+        list(worked(fakes, units("a", "b")))
+    assert fakes.started == 8 and fakes.running == set() and fakes.asked == []
+
+
+def test_machines_that_join_are_used() -> None:
+    fakes = Fakes(size=1)
+    results = worked(fakes, units(*map(str, range(9))))
+    next(results)
+    fakes.size = 4
+    assert len(list(results)) == 8 and (fakes.started, fakes.most) == (4, 4)
+
+
 def test_a_full_disk_ends_it_and_so_does_who_takes_no_more() -> None:
     fakes = Fakes()
     with pytest.raises(OutputError, match="disk full"):
@@ -105,7 +139,9 @@ def test_ten_thousand_empty_clips_need_no_list_of_them() -> None:
 @pytest.mark.parametrize("kind", [SourceError, OutputBusyError, NotFetchedError])
 def test_errors_come_back_in_short(kind: type[SeqclsError]) -> None:
     reply = Reply.of(kind("x" * 5000))
-    assert len(reply.message) == MAX_LETTERS and type(reply.error()) is kind
+    assert len(reply.message) == MAX_BYTES and type(reply.error()) is kind
+    accents = Reply.of(kind("é" * 5000)).message
+    assert len(accents.encode()) == MAX_BYTES and set(accents) == {"é"}, "two bytes each"
     assert Reply.of(None).error() is None
 
 

@@ -189,6 +189,12 @@ def test_pages_are_counted_without_thumbnails_and_masks(order: str) -> None:
     assert tiff_pages(io.BytesIO(b"II*\0")) == ([], True)
 
 
+@pytest.mark.parametrize(("tag", "order"), [(273, "<"), (324, ">")])
+def test_pages_that_all_show_one_image_are_not_read_twenty_thousand_times(tag: int, order: str) -> None:
+    assert tiff_pages(tiff([(tag, 77)] * 30, order)) == (list(range(10)), False)
+    assert tiff_pages(tiff([(tag, 77 + k) for k in range(30)], order)) == (list(range(30)), True)
+
+
 def test_images_of_one_file_are_counted_before_they_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An APNG may state 2 billion, a chain of pages be as long as the file."""
     animated, pages = stack(tmp_path / "a.png"), stack(tmp_path / "a.tif")

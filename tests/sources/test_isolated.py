@@ -15,7 +15,9 @@ from support.clips import make, stills
 from support.dicom_files import dataset, save
 
 from seqcls.errors import NoFramesError, SourceError
+from seqcls.processes.process_limits import MEMORY_BYTES
 from seqcls.sources import Source, open_found
+from seqcls.sources.decoder_child import STALL_S, DecoderChild, Order
 from seqcls.sources.found import FoundSource
 from seqcls.sources.isolated import DecoderPool
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
@@ -179,6 +181,27 @@ def test_a_decoder_that_hangs_is_ended() -> None:
         with pytest.raises(SourceError, match=r"hang\.mkv: .* gave no sign for 0\.5 s, and was ended"):
             list(source)
         source.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_decoder_that_reads_for_ever_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gives a sign all the time: it reads. What it may read goes by the size of its clip."""
+    clip = tmp_path / "circle.mkv"
+    clip.write_bytes(bytes(1000))
+    monkeypatch.setattr("seqcls.sources.decoder_child.MOST_BYTES", 8 << 20)
+    monkeypatch.setattr("seqcls.sources.decoder_child._LOOK_S", 0.02)
+    with closing(DecoderPool(worker="support.bad_decoder")) as pool:
+        source = pool.open(FoundSource(spec=str(clip), path="circle.mkv"))
+        with pytest.raises(
+            SourceError, match=r"circle\.mkv: .* read [\d,]+ MB without coming to an end, and was ended"
+        ):
+            list(source)
+        source.close()
+        child = DecoderChild("support.bad_decoder", MEMORY_BYTES, STALL_S)
+        child._reading = Order(FoundSource(spec=str(clip), path="circle.mkv"), None, None)
+        allowed = (8 << 20) + 100 * 1000
+        assert [child._is_endless(read) for read in (0, allowed, allowed + 1)] == [False, False, True]
+        child.close()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.commands import bright_clip
+from support.fakes import detector
+from support.s3_faults import Fault, FaultyS3
 
 from seqcls.archive.result_key import content_digest, stamp
 from seqcls.errors import SourceError
 from seqcls.sources import expand, open_found
 from seqcls.sources.clip_digest import clip_digest
+from seqcls.sources.found import FoundSource
+from seqcls.sources.remote import MAX_WAIT_S, NotFetchedError, tried
 
 fsspec = pytest.importorskip("fsspec")
 pytest.importorskip("s3fs")
@@ -25,28 +30,45 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def bucket(clip: Path) -> Iterator[Any]:
-    """An S3 file system with clips in s3://clips/x; nothing outside this computer is asked."""
+def faulty() -> Iterator[FaultyS3]:
+    """In front of an S3 server; nothing outside this computer is asked."""
     at = pytest.MonkeyPatch()
     running = server.ThreadedMotoServer(port=0, verbose=False)
     running.start()
-    host, port = running.get_host_and_port()
+    made = FaultyS3(*running.get_host_and_port())
     for name, value in {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ENDPOINT_URL": made.url,
         "AWS_ACCESS_KEY_ID": "k",
         "AWS_SECRET_ACCESS_KEY": "s",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_MAX_ATTEMPTS": "1",  # tries of botocore, each after up to 8 s
     }.items():
         at.setenv(name, value)
+    at.setattr("s3fs.S3FileSystem.retries", 1)
     at.setattr("seqcls.sources.remote.WAITS_S", (0.0, 0.0))
+    yield made
+    made.close()
+    running.stop()
+    at.undo()
+
+
+@pytest.fixture(scope="module")
+def bucket(faulty: FaultyS3, clip: Path) -> Any:
+    """An S3 file system with clips in s3://clips/x."""
     system = fsspec.core.url_to_fs("s3://clips/x")[0]  # the very one that is used
     system.mkdir("clips")
     for name in ("x/a.mp4", "x/p/c.mp4", "x/notes.txt", "x/IM1"):
         system.pipe_file(f"clips/{name}", clip.read_bytes())
-    yield system
-    running.stop()
-    at.undo()
+    return system
+
+
+@pytest.fixture
+def source(bucket: Any, faulty: FaultyS3, clip: Path) -> Iterator[FoundSource]:
+    """The clip a.mp4, as it was listed."""
+    bucket.pipe_file("clips/x/a.mp4", clip.read_bytes())
+    yield expand(["s3://clips/x/a.mp4"]).sources[0]
+    faulty.faults.clear()
 
 
 def test_what_lies_below_an_address_is_found_by_name_and_read_from_a_copy_that_goes(
@@ -75,29 +97,114 @@ def test_what_is_not_there_is_named(bucket: Any, spec: str) -> None:
         expand([spec])
 
 
-def test_faults_cost_a_wait_or_the_clip(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = expand(["s3://clips/x/a.mp4"]).sources[0]
-    real, faults = bucket.get_file, list[Any]()
+@pytest.mark.parametrize("faults", [["half", "half"], ["broken", "busy"], ["busy", "half"]], ids="+".join)
+def test_what_does_not_come_is_asked_for_again(faults: list[Fault], source: FoundSource, faulty: FaultyS3) -> None:
+    faulty.faults["/a.mp4"] = list(faults)
+    faulty.asked.clear()
+    with open_found(source) as opened:
+        assert sum(1 for _ in opened) == 5 and opened.report().verdict == "complete"
+    assert faulty.faults["/a.mp4"] == [] and len(faulty.asked) == len(faults) + 1
 
-    def fetch(path: str, copy: str, **more: Any) -> None:
-        fault = faults.pop(0) if faults else None
-        if isinstance(fault, Exception):
-            raise fault
-        real(path, copy, **more)
-        if fault == "half":
-            Path(copy).write_bytes(Path(copy).read_bytes()[:700])
 
-    monkeypatch.setattr(bucket, "get_file", fetch)
-    faults += [TimeoutError("the read timed out"), "half"]
+@pytest.mark.parametrize("fault", ["half", "broken", "busy"])
+def test_what_never_comes_costs_the_clip(fault: str, source: FoundSource, faulty: FaultyS3) -> None:
+    faulty.faults["/a.mp4"] = [fault, "..."]
+    faulty.asked.clear()
+    with pytest.raises(NotFetchedError, match=r"a\.mp4: cannot be fetched .*run the same command again"):
+        open_found(source)
+    assert len(faulty.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [("forbidden", r"may not be read .*check the credentials"), ("gone", "there is no such object")],
+)
+def test_what_is_forbidden_or_gone_is_not_asked_for_again(
+    fault: str, message: str, source: FoundSource, faulty: FaultyS3
+) -> None:
+    faulty.faults["/a.mp4"] = [fault, "..."]
+    faulty.asked.clear()
+    with pytest.raises(NotFetchedError, match=message):
+        open_found(source)
+    assert len(faulty.asked) == 1
+
+
+def test_a_server_that_says_nothing_is_waited_for_and_left(
+    source: FoundSource, bucket: Any, faulty: FaultyS3, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("s3fs.S3FileSystem.read_timeout", 0.5)
+    type(bucket).clear_instance_cache()
+    faulty.faults["/a.mp4"] = ["hang"]
     with open_found(source) as opened:
         assert sum(1 for _ in opened) == 5
-    faults += ["half"] * 3
-    with pytest.raises(SourceError, match=r"700 of 1653 bytes came.*run the same command again"):
+    monkeypatch.setattr("seqcls.sources.remote.WAITS_S", (0.0,))
+    faulty.faults["/a.mp4"] = ["hang", "..."]
+    with pytest.raises(NotFetchedError, match=r"a\.mp4: cannot be fetched .*imeout"):
         open_found(source)
-    faults += [PermissionError("Access Denied")]
-    with pytest.raises(SourceError, match=r"may not be read .*credentials"):
+    type(bucket).clear_instance_cache()
+
+
+def test_a_clip_that_somebody_writes_meanwhile_is_not_taken_for_what_was_listed(
+    source: FoundSource, bucket: Any, faulty: FaultyS3, clip: Path
+) -> None:
+    def write() -> None:
+        other = fsspec.core.url_to_fs("s3://clips/x", skip_instance_cache=True)[0]
+        other.pipe_file("clips/x/a.mp4", clip.read_bytes()[::-1])
+
+    faulty.faults["/a.mp4"] = [write]
+    with pytest.raises(NotFetchedError, match="has changed since it was listed"):
         open_found(source)
-    assert faults == []
-    bucket.pipe_file("clips/x/a.mp4", b"another clip")
-    with pytest.raises(SourceError, match="has changed since it was listed"):
+    with pytest.raises(NotFetchedError, match="has changed since it was listed"):
         open_found(source)
+
+
+def test_a_try_that_has_taken_long_is_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library that has waited five times itself need not do so three times over."""
+    now, tries = [0.0], [0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+
+    def slow() -> None:
+        tries[0] += 1
+        now[0] += MAX_WAIT_S
+        raise TimeoutError("nothing came")
+
+    for took_s, count in ((MAX_WAIT_S, 1), (0.0, 3)):
+        monkeypatch.setattr("seqcls.sources.remote.MAX_WAIT_S", MAX_WAIT_S if took_s else float("inf"))
+        tries[0] = 0
+        with pytest.raises(NotFetchedError, match="nothing came"):
+            tried("s3://b/a.mp4", slow, lambda _: None)
+        assert tries[0] == count
+
+
+def test_faults_of_the_store_cost_clips_and_not_the_run(
+    bucket: Any, faulty: FaultyS3, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from seqcls.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("seqcls.cli.run.SANDBOX_FROM", 1_000_000)
+    monkeypatch.setattr("seqcls.detector.load", lambda *_, **__: detector(organs=("node",)))
+    for number, name in enumerate(("good", "half", "forbidden", "gone", "busy"), 4):
+        bright_clip(tmp_path / "made.mp4", [True] * number)
+        bucket.pipe_file(f"clips/y/{name}.mp4", (tmp_path / "made.mp4").read_bytes())
+
+    def run() -> tuple[int, dict[str, str]]:
+        monkeypatch.setattr(
+            "sys.argv", ["seqcls", "run", "s3://clips/y", "-m", "m.safetensors", "-o", "out", "--quiet"]
+        )
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        with Path("out/summary.csv").open(encoding="utf-8", newline="") as stream:
+            return code, {row["path"]: row["status"] for row in csv.DictReader(stream)}
+
+    bad = ("half", "forbidden", "gone", "busy")
+    listing = expand(["s3://clips/y"]).sources  # what is listed is looked into, at both ends, and that works
+    assert len(listing) == 5
+    faulty.faults |= {f"/y/{name}.mp4": ["", "", name, "..."] for name in bad}
+    code, status = run()
+    assert code == 1 and status == {"good.mp4": "done", **dict.fromkeys((f"{name}.mp4" for name in bad), "failed")}
+    faulty.faults.clear()
+    assert run() == (0, dict.fromkeys(status, "done")), "nothing of it was the clips' fault"

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,9 @@ def _frames(what: str) -> Iterator[Frame]:
         os.kill(os.getpid(), signal.SIGKILL if sys.platform == "win32" else signal.SIGSEGV)
     elif what == "hang":
         time.sleep(60)
+    elif what == "circle":
+        while True:
+            Path(__file__).read_bytes()
     elif what == "swell":
         np.ones(4 << 30, np.uint8)
     elif what == "wrong":
@@ -51,7 +55,7 @@ def _is_sink(name: str) -> bool:
 
 def open_badly(found: Any, **options: Any) -> Any:
     what = found.spec.rsplit("/", 1)[-1].partition(".")[0]
-    known = ("die", "hang", "swell", "wrong", "refuse", "nonsense")
+    known = ("die", "hang", "circle", "swell", "wrong", "refuse", "nonsense")
     return MemorySource(_frames(what)) if what in known else open_found(found, **options)
 
 
