@@ -65,7 +65,7 @@ from seqcls.models.resnet import GrayResNet, build
 from seqcls.phantom import SweepOptions, write_labels, write_sweep
 from seqcls.preprocess import with_region
 from seqcls.sources import open_source
-from seqcls.training import fit
+from seqcls.training import fit, training_state
 from seqcls.training.augment import augment
 from seqcls.training.averaging import WeightAverage
 from seqcls.training.options import AugmentOptions, TrainOptions
@@ -309,7 +309,7 @@ def learn(work: Work, frames: FrameSet, options: TrainOptions, protocol: Protoco
 
     began_s, cpu_s = time.perf_counter(), time.process_time()
     with (
-        patch.object(fit, "WeightAverage", watch),
+        patch.object(training_state, "WeightAverage", watch),
         patch.object(fit, "with_norms", lambda model, batches, frozen: model),
     ):
         train(frames, options, train_index=rows, validation_index=np.empty(0, np.int64))

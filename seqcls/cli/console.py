@@ -37,7 +37,7 @@ PLAIN_EVERY_S = 5.0
 
 _OPTION = re.compile(
     r"(?<![\w-])(allow_leakage|device|each|engine|import_pickle|keep|keep_odd|novelty|outside|overwrite|patients|precision"
-    r"|rate_hz|realtime|region"
+    r"|rate_hz|realtime|region|resume"
     r"|skip_corrupt|to|validation|weights)"
     r"=([^\s;,)]+)"
 )

@@ -13,10 +13,12 @@ import typer
 
 from seqcls.cli import check, console, options, tables
 from seqcls.cli.options import OUTPUT, Panel, changed, parse_settings
-from seqcls.errors import DataError, UsageError
+from seqcls.errors import DataError, OutputError, UsageError
 from seqcls.files.output_lock import only_writer
 from seqcls.models.twin import twin_files
 from seqcls.text.wording import count_of
+from seqcls.training.checkpoints import FOLDER, Checkpoints
+from seqcls.training.epoch_logs import TABLE, EpochTable, each_of
 from seqcls.training.options import SIZE_PRETRAINED, SIZE_SCRATCH, AugmentOptions, TrainOptions
 
 if TYPE_CHECKING:
@@ -107,6 +109,9 @@ def train(
     ] = _T.progressive,
     device: Annotated[str, SPEED("auto|cpu|cuda|mps", "Where it computes.")] = _T.device,
     output: Annotated[Path, OUTPUT("MODEL", "Model file to write.", "-o", "--output")] = Path("organ.safetensors"),
+    resume: Annotated[
+        bool, OUTPUT("", "Go on with a training that was killed or stopped, with the same options.", "--resume")
+    ] = False,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Fine-tune ResNet-18 on labelled frames or clips; calibrate; choose the operating point; save one file."""
@@ -122,8 +127,11 @@ def train(
         raise UsageError(f"-o must end in .safetensors, not {output.name}")
     if not data.exists():  # before weights are asked for
         raise DataError(f"{data}: no such file or folder; check the name")
+    folder = output.with_name(f"{output.stem}-training")
+    checkpoints = Checkpoints(folder / FOLDER, resume=resume, on_message=console.warn)
     with only_writer(output, is_folder=False):
-        options.check_outputs(output, *twin_files(output), overwrite=overwrite)
+        going_on = goes_on(checkpoints, output, resume=resume, overwrite=overwrite)
+        options.check_outputs(output, *twin_files(output), overwrite=overwrite or going_on)
         from seqcls.datasets.split_file import read_split
         from seqcls.models.file import write_model
         from seqcls.training.plots import remove_history, write_history
@@ -139,24 +147,29 @@ def train(
         train_options = resolve_weights(train_options)
         side = size if size is not None else SIZE_SCRATCH if train_options.weights == "none" else SIZE_PRETRAINED
         frames = load(data, clips, organ, side, options.known_layouts(layouts), kept)
-        folder = output.with_name(f"{output.stem}-training")
         found = check.checked(frames, keep_odd=keep_odd, labels=folds is None)
         check.warn_of(found)
         report = check.write_check(found, folder)
         if not allow_leakage:
             check.refuse(found, report)
         frames = found.frames
+        if not resume:
+            checkpoints.remove()
+        logs = each_of(EpochLines(train_options.epochs), EpochTable(folder / TABLE, console.warn))
         with console.stops_cleanly() as should_stop:
-            unseen = None if folds is None else cross_validate(found, train_options, folds, folder, should_stop)
+            unseen = None
+            if folds is not None:
+                unseen = cross_validate(found, train_options, folds, folder, should_stop, checkpoints)
             if not should_stop():
                 with console.progress("training", total_steps(frames, train_options), "steps") as advance:
                     result = train_frames(
                         frames,
                         train_options,
                         out_of_fold=unseen,
-                        on_epoch=EpochLines(train_options.epochs),
+                        on_epoch=logs,
                         on_step=lambda done, total: advance(done),
                         should_stop=should_stop,
+                        checkpoints=checkpoints,
                     )
                 remove_history(folder, scores=folds is None)
                 write_model(output, result.header, result.tensors)
@@ -165,7 +178,29 @@ def train(
                 console.notify(f"wrote {output}; learning curves in {folder}")
                 _leave_twin(output, frames, interrupted=should_stop())
             if should_stop():
+                if checkpoints.exist():
+                    console.notify("repeat the command with --resume to go on from here")
                 raise typer.Exit(130)
+        checkpoints.remove()
+
+
+def goes_on(checkpoints: Checkpoints, output: Path, *, resume: bool, overwrite: bool) -> bool:
+    """Whether an unfinished training is taken up. Raises UsageError, and OutputError where one lies that nobody has
+    said what to do with, or where there is nothing but a model that is finished."""
+    if resume and overwrite:
+        raise UsageError("--resume goes on with what is there, --overwrite begins anew: give one of them")
+    if checkpoints.exist():
+        if not (resume or overwrite):
+            raise OutputError(
+                f"{checkpoints.folder} holds an unfinished training: add --resume to go on with it, or --overwrite to"
+                " begin anew"
+            )
+        return resume
+    if resume and output.exists():
+        raise OutputError(f"{output} is complete, there is nothing to resume: add --overwrite to train anew")
+    if resume:
+        console.notify("nothing to resume: the training begins")
+    return False
 
 
 def _leave_twin(model: Path, frames: FrameSet, *, interrupted: bool) -> None:
@@ -279,7 +314,12 @@ def show_result(result: TrainResult, frames: FrameSet) -> None:
 
 
 def cross_validate(
-    checked: DataCheck, train_options: TrainOptions, folds: str, folder: Path, should_stop: Callable[[], bool]
+    checked: DataCheck,
+    train_options: TrainOptions,
+    folds: str,
+    folder: Path,
+    should_stop: Callable[[], bool],
+    checkpoints: Checkpoints,
 ) -> NDArray[np.float32] | None:
     """Train once per fold, show the metrics, and keep the scores in ``folder``; name labels that they contradict.
 
@@ -313,6 +353,7 @@ def cross_validate(
             on_fold=show,
             on_step=lambda done, total: advance(finished * steps + done),
             should_stop=should_stop,
+            checkpoints=checkpoints,
         )
     if result.interrupted:
         return None

@@ -20,11 +20,13 @@ from seqcls.errors import DataError
 from seqcls.evaluation.chance import chance_message
 from seqcls.evaluation.metrics import Estimate, FrameMetrics, frame_metrics, metrics_over_groups
 from seqcls.models.resnet import GrayResNet
+from seqcls.training.checkpoints import Checkpoints
 from seqcls.training.fold_scores import FoldScores, write_fold_scores
 from seqcls.training.options import TrainOptions
 from seqcls.training.prediction import predict
 from seqcls.training.sampler import Indices
 from seqcls.training.train import TrainResult, train
+from seqcls.training.training_state import bound_to
 
 #: Draws of the bootstrap.
 ROUNDS = 1000
@@ -33,7 +35,8 @@ _NONE = np.empty(0, np.int64)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Fold:
-    """One round, numbered from 1: the groups left out, their rows, and the result of training on the others.
+    """One round, numbered from 1: the groups left out, their rows, and the result of training on the others; None where
+    a run before this one has trained it and kept the scores alone.
 
     metrics: per organ at a threshold of one half, None where the organ could not be trained.
     """
@@ -41,7 +44,7 @@ class Fold:
     number: int
     groups: tuple[str, ...]
     index: Indices
-    result: TrainResult
+    result: TrainResult | None
     metrics: tuple[FrameMetrics | None, ...]
 
 
@@ -71,9 +74,11 @@ def cross_validate(
     on_fold: Callable[[Fold], None] | None = None,
     on_step: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    checkpoints: Checkpoints | None = None,
 ) -> CrossValidation:
     """Train once per fold and score what was left out. folds: how many, or ``groups``: every patient by itself.
 
+    checkpoints: where the folds are kept as they go, and taken up from; what is finished is not trained again.
     Raises DataError where fewer than two groups exist or no fold can be trained, and what ``train`` raises.
     """
     unit, groups = grouping(frames)
@@ -91,12 +96,25 @@ def cross_validate(
         if not columns:
             continue
         part = frames.of_organs([frames.organs[column] for column in columns])
-        result = train(
-            part, options, train_index=rows, validation_index=_NONE, on_step=on_step, should_stop=should_stop
-        )
-        if interrupted := result.interrupted:
-            break
-        scores[tested[:, None], columns] = score_frames(result, frames.images[tested], options)
+        own = None if checkpoints is None else checkpoints.of_fold(number)
+        result = None
+        found = None if own is None else own.scores(bound_to(part, rows, tested, options))
+        if found is None:
+            result = train(
+                part,
+                options,
+                train_index=rows,
+                validation_index=_NONE,
+                on_step=on_step,
+                should_stop=should_stop,
+                checkpoints=own,
+            )
+            if interrupted := result.interrupted:
+                break
+            found = score_frames(result, frames.images[tested], options)
+            if own is not None:
+                own.keep_scores(found, bound_to(part, rows, tested, options))
+        scores[tested[:, None], columns] = found
         metrics = tuple(
             frame_metrics(frames.targets[tested, k], scores[tested, k], frames.mask[tested, k])
             if k in columns

@@ -9,24 +9,23 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from seqcls.datasets.dataset import FrameSet
 from seqcls.errors import DataError
 from seqcls.models.file import Tensors
-from seqcls.models.resnet import GrayResNet, choose_device, choose_precision
-from seqcls.training.averaging import NORM_BATCHES, WeightAverage, with_norms
+from seqcls.models.resnet import GrayResNet
+from seqcls.training.averaging import NORM_BATCHES, with_norms
 from seqcls.training.batches import Batch
+from seqcls.training.checkpoints import Checkpoints
 from seqcls.training.epoch import Epoch
 from seqcls.training.loss import masked_loss, plain_loss
-from seqcls.training.optimizer import lr_factor, open_optimizer
 from seqcls.training.options import TrainOptions
 from seqcls.training.prediction import validate
-from seqcls.training.sampler import Indices, Sampler
+from seqcls.training.sampler import Indices
+from seqcls.training.training_state import TrainingState
 
 #: Where each part of the network belongs; conv1 and bn1, before them all, to the first.
 STAGE_OF = {"layer1": 1, "layer2": 2, "layer3": 3, "layer4": 4}
@@ -42,86 +41,99 @@ class Fitted:
 
 
 def fit(
-    model: GrayResNet,
+    state: TrainingState,
     batches: Iterator[Batch],
     frames: FrameSet,
-    rows: Indices,
     held_out: Indices,
     options: TrainOptions,
+    *,
     on_epoch: Callable[[Epoch], None] | None,
     on_step: Callable[[int, int], None] | None,
     should_stop: Callable[[], bool],
+    checkpoints: Checkpoints | None = None,
 ) -> Fitted:
-    """The training loop. ``batches`` holds those of all epochs."""
-    device = choose_device(options.device)
-    dtype = choose_precision(options.precision, device)
-    model = model.to(device)
-    steps_per_epoch = options.steps_per_epoch(len(rows))
-    total = steps_per_epoch * options.epochs
-    average = WeightAverage(model, total)
-    clean = Sampler(frames, rows, np.random.default_rng([options.seed, 1]), balance=options.balance)
-    optimizer = open_optimizer(model, options)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_factor(step, total, options))
-    scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
-    history: list[Epoch] = []
-    best: tuple[tuple[float, float], int, Tensors] | None = None
-    step, interrupted = 0, False
+    """The training loop, from where ``state`` stands. ``batches`` holds all that are left.
 
-    for number in range(1, options.epochs + 1):
-        began_s, losses, plain = time.perf_counter(), list[Tensor](), list[Tensor]()
+    ``on_epoch`` is called for the epochs that have ended already, too.
+    """
+    steps_per_epoch = options.steps_per_epoch(len(state.rows))
+    interrupted = False
+    if on_epoch is not None:
+        for epoch in state.history:
+            on_epoch(epoch)
+    while not (interrupted or _is_over(state, options)):
+        number = len(state.history) + 1
+        began_s = time.perf_counter() - state.seconds
         still = STAGES if number <= options.freeze_epochs else options.frozen_stages
-        _freeze(model, still)
-        for _ in range(steps_per_epoch):
+        _freeze(state.model, still)
+        while state.step < number * steps_per_epoch:
             if interrupted := should_stop():
                 break
-            x, y, known = next(batches)
-            with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-                logits = model(x)
-            loss = masked_loss(logits, y, known, options)
-            optimizer.zero_grad(set_to_none=True)
-            torch.autograd.backward(scaler.scale(loss))
-            if options.clip_norm > 0:
-                scaler.unscale_(optimizer)
-                torch.nn.utils.clip_grad_norm_(model.parameters(), options.clip_norm)
-            scaler.step(optimizer)
-            scaler.update()
-            schedule.step()
-            average.update(model, step)
-            step += 1
-            losses.append(loss.detach())
-            plain.append(plain_loss(logits.detach(), y, known))
+            _learn(state, next(batches), options)
             if on_step is not None:
-                on_step(step, total)
-        if losses and not math.isfinite(mean_loss := float(torch.stack(losses).mean())):
+                on_step(state.step, steps_per_epoch * options.epochs)
+        if state.losses and not math.isfinite(mean_loss := float(torch.stack(state.losses).mean())):
             raise DataError(f"the loss became {mean_loss} in epoch {number}; take a lower lr, or precision fp32")
         if interrupted:
+            state.seconds = time.perf_counter() - began_s
             break
-        mean = _with_norms(average.model, frames, clean, still, options)
+        mean = _with_norms(state, frames, still, options)
         seconds = time.perf_counter() - began_s
         validation_loss, value = validate(mean, frames, held_out, options)
-        # Where no AUROC exists there is nothing to select by, and the latest weights are the best.
-        key = (-math.inf, float(number)) if math.isnan(value) else (round(value, 4), -validation_loss)
-        if is_best := best is None or key > best[0]:
-            best = (key, number, mean.tensors())
         epoch = Epoch(
             number=number,
-            loss=float(torch.stack(plain).mean()),
+            loss=float(torch.stack(state.plain).mean()),
             validation_loss=validation_loss,
             auroc=value,
-            lr=float(schedule.get_last_lr()[0]),
+            lr=float(state.schedule.get_last_lr()[0]),
             seconds=seconds,
             images_per_s=steps_per_epoch * options.batch_size / seconds,
-            best=is_best,
+            best=False,
         )
-        history.append(epoch)
+        if not state.best_epoch or _rank(epoch) > _rank(state.history[state.best_epoch - 1]):
+            epoch, state.best = replace(epoch, best=True), mean.tensors()
+        state.end_epoch(epoch)
+        if checkpoints is not None and checkpoints.is_due():
+            checkpoints.save(state.checkpoint())
         if on_epoch is not None:
             on_epoch(epoch)
-        if options.patience and best is not None and number - best[1] >= options.patience:
-            break
-    if best is None:
-        best = ((0.0, 0.0), 0, _with_norms(average.model, frames, clean, still, options).tensors())
-    _, number, tensors = best
-    return Fitted(tensors, tuple(history), number, interrupted)
+    if interrupted and state.step and checkpoints is not None:
+        checkpoints.save(state.checkpoint())
+    tensors = _with_norms(state, frames, still, options).tensors() if state.best is None else state.best
+    return Fitted(tensors, tuple(state.history), state.best_epoch, interrupted)
+
+
+def _learn(state: TrainingState, batch: Batch, options: TrainOptions) -> None:
+    """One step."""
+    with state.autocast():
+        logits = state.model(batch.images)
+    loss = masked_loss(logits, batch.targets, batch.known, options)
+    state.optimizer.zero_grad(set_to_none=True)
+    torch.autograd.backward(state.scaler.scale(loss))
+    if options.clip_norm > 0:
+        state.scaler.unscale_(state.optimizer)
+        torch.nn.utils.clip_grad_norm_(state.model.parameters(), options.clip_norm)
+    state.scaler.step(state.optimizer)
+    state.scaler.update()
+    state.schedule.step()
+    state.average.update(state.model, state.step)
+    state.step += 1
+    state.batches = batch.after
+    state.losses.append(loss.detach())
+    state.plain.append(plain_loss(logits.detach(), batch.targets, batch.known))
+
+
+def _is_over(state: TrainingState, options: TrainOptions) -> bool:
+    """Whether all epochs have ended, or enough without a better one."""
+    waited = len(state.history) - state.best_epoch
+    return len(state.history) == options.epochs or bool(options.patience and waited >= options.patience)
+
+
+def _rank(epoch: Epoch) -> tuple[float, float]:
+    """Higher is better. Where no AUROC exists there is nothing to select by, and the latest weights are the best."""
+    if math.isnan(epoch.auroc):
+        return -math.inf, float(epoch.number)
+    return round(epoch.auroc, 4), -epoch.validation_loss
 
 
 def _freeze(model: GrayResNet, stages: int) -> None:
@@ -140,11 +152,10 @@ def _frozen(model: GrayResNet, stages: int) -> list[str]:
     return [name for name, _ in parts if name != "fc" and STAGE_OF.get(name, 1) <= stages]
 
 
-def _with_norms(average: GrayResNet, frames: FrameSet, clean: Sampler, still: int, options: TrainOptions) -> GrayResNet:
-    """A copy whose norms are measured on unchanged images as well, but for those of the first ``still`` stages."""
-    device = choose_device(options.device)
-    dtype = choose_precision(options.precision, device)
-    images = torch.from_numpy(frames.images)
-    batches = (images[torch.from_numpy(clean.draw(options.batch_size))].to(device) for _ in range(NORM_BATCHES))
-    with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+def _with_norms(state: TrainingState, frames: FrameSet, still: int, options: TrainOptions) -> GrayResNet:
+    """The average, its norms measured on unchanged images as well, but for those of the first ``still`` stages."""
+    images, average = torch.from_numpy(frames.images), state.average.model
+    drawn = (torch.from_numpy(state.clean.draw(options.batch_size)) for _ in range(NORM_BATCHES))
+    batches = (images[rows].to(state.device) for rows in drawn)
+    with state.autocast():
         return with_norms(average, batches, _frozen(average, still))

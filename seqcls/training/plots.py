@@ -13,6 +13,7 @@ from seqcls.files import atomic_path, write_csv
 from seqcls.files.json_text import write_json
 from seqcls.palette import BLUE, GRAY, GREEN, VERMILION
 from seqcls.third_party import library
+from seqcls.training.epoch_logs import TABLE
 from seqcls.training.fold_scores import NAME as SCORES
 
 _HISTORY = ("history.csv", "history.json", "learning-curves.png")
@@ -34,7 +35,7 @@ def write_history(history: Sequence[Any], folder: str | Path) -> tuple[Path, ...
 def remove_history(folder: str | Path, *, scores: bool) -> None:
     """Remove what an earlier training left in the folder, with the ``scores`` of its cross-validation or without: it
     is not to stand beside another model. Raises OutputError."""
-    names = [*_HISTORY, *([SCORES] if scores else [])]
+    names = [*_HISTORY, TABLE, *([SCORES] if scores else [])]
     try:
         for name in names:
             (Path(folder) / name).unlink(missing_ok=True)

@@ -19,6 +19,7 @@ from seqcls.models.file import ModelHeader, Tensors
 from seqcls.models.resnet import build, choose_device
 from seqcls.prefetch import prefetched
 from seqcls.training.batches import BATCHES_AHEAD, training_batches
+from seqcls.training.checkpoints import Checkpoints
 from seqcls.training.epoch import Epoch
 from seqcls.training.fit import fit
 from seqcls.training.header import chance_messages, logits_of, make_header, metrics_by_organ, trained_on
@@ -26,6 +27,7 @@ from seqcls.training.novelty_fit import fit_novelty
 from seqcls.training.options import TrainOptions
 from seqcls.training.prediction import features_of, predict
 from seqcls.training.sampler import Indices, check_classes
+from seqcls.training.training_state import TrainingState, bound_to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,21 +58,37 @@ def train(
     on_epoch: Callable[[Epoch], None] | None = None,
     on_step: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    checkpoints: Checkpoints | None = None,
 ) -> TrainResult:
     """Train on the rows of the split ``train``, select and calibrate on those of ``validation``, unless rows are given.
 
     out_of_fold: (N, K) probabilities by models that did not see the frame (``cross_validate``), NaN for none;
     where nothing is held out, calibration and thresholds come from them.
     on_step(done, total) follows every batch. Once ``should_stop()`` is true, training ends with the best weights so
-    far. Raises DataError where there is nothing to tell apart, ModelError for the weights, EngineError for the device.
+    far. checkpoints: where the training is kept as it goes, and taken up from. Raises DataError where there is nothing
+    to tell apart, ModelError for the weights, EngineError for the device, UsageError for a checkpoint of another
+    training.
     """
     rows = np.flatnonzero(frames.split == "train") if train_index is None else train_index
     held_out = np.flatnonzero(frames.split == "validation") if validation_index is None else validation_index
     check_classes(frames, rows)
     pickled, seed = options.import_pickle, options.seed
     model, start = build(len(frames.organs), weights=options.weights, import_pickle=pickled, seed=seed)
-    with prefetched(training_batches(frames, rows, options), BATCHES_AHEAD) as ahead:
-        fitted = fit(model, ahead, frames, rows, held_out, options, on_epoch, on_step, should_stop)
+    state = TrainingState(model, frames, rows, options)
+    if checkpoints is not None and (kept := checkpoints.begin(bound_to(frames, rows, held_out, options))) is not None:
+        state.restore(kept)
+    with prefetched(training_batches(frames, rows, options, state.batches), BATCHES_AHEAD) as ahead:
+        fitted = fit(
+            state,
+            ahead,
+            frames,
+            held_out,
+            options,
+            on_epoch=on_epoch,
+            on_step=on_step,
+            should_stop=should_stop,
+            checkpoints=checkpoints,
+        )
     model.load(fitted.tensors)
     logits = predict(model, frames.images[held_out], options)
     unseen = held_out, logits

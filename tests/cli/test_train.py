@@ -120,3 +120,44 @@ def test_ctrl_c_ends_a_training_cleanly(seqcls: Seqcls, trained: Trained, monkey
     done = seqcls("train", trained.data, "-o", "m.safetensors", *TRAIN, *endless)
     assert done.code == 130 and "stopping cleanly" in done.err and "Traceback" not in done.err
     assert " 2/100000" in done.err and " 3/100000" not in done.err and Path("m.safetensors").is_file()
+    assert "repeat the command with --resume" in done.err
+    refused = seqcls("train", trained.data, "-o", "m.safetensors", *TRAIN, *endless)
+    assert refused.code == 1 and "holds an unfinished training: add --resume" in one_line(refused)
+    refused = seqcls("train", trained.data, "-o", "m.safetensors", *TRAIN, "--epochs", "3", "--resume")
+    assert refused.code == 2 and "epochs was 100000, now 3; repeat its command with --resume" in one_line(refused)
+    refused = seqcls("train", trained.data, "-o", "m.safetensors", *TRAIN, *endless, "--resume", "--overwrite")
+    assert refused.code == 2 and "give one of them" in one_line(refused)
+    monkeypatch.setattr(EpochLines, "__call__", show)
+    anew = seqcls("train", trained.data, "-o", "m.safetensors", *TRAIN, "--epochs", "1", "--overwrite")
+    assert anew.code == 0, anew.err
+    assert not Path("m-training/checkpoints").exists()
+
+
+def test_a_stopped_training_is_resumed(seqcls: Seqcls, trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With folds: stopped in the middle of the last training, it ends with the very figures of one that was not."""
+    tiny_network.stand_in(monkeypatch.setattr)
+    monkeypatch.setattr("seqcls.training.checkpoints.MAX_SHARE", float("inf"))
+    short = (*TRAIN, "--epochs", "3", "--samples-per-epoch", "32", "--folds", "2")
+    whole = seqcls("train", trained.data, "-o", "whole.safetensors", *short, "--resume")
+    assert whole.code == 0 and "nothing to resume: the training begins" in whole.err, whole.err
+    show = EpochLines.__call__
+
+    def show_and_press(lines: EpochLines, epoch: Epoch) -> None:
+        show(lines, epoch)
+        if epoch.number == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EpochLines, "__call__", show_and_press)
+        stopped = seqcls("train", trained.data, "-o", "m.safetensors", *short)
+    assert stopped.code == 130 and Path("m-training/checkpoints").is_dir()
+    resumed = seqcls("train", trained.data, "-o", "m.safetensors", *short, "--resume")
+    assert resumed.code == 0, resumed.err
+    assert resumed.out == whole.out and " 1/3" in resumed.err and " 3/3" in resumed.err
+    assert Path("m.safetensors").read_bytes() == Path("whole.safetensors").read_bytes()
+    assert (
+        Path("m-training/cross-validation.csv").read_bytes() == Path("whole-training/cross-validation.csv").read_bytes()
+    )
+    assert not Path("m-training/checkpoints").exists() and not Path("m-training/training.csv").exists()
+    again = seqcls("train", trained.data, "-o", "m.safetensors", *short, "--resume")
+    assert again.code == 1 and "is complete, there is nothing to resume" in one_line(again)

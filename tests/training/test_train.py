@@ -54,7 +54,7 @@ def result(frames: FrameSet) -> module.TrainResult:
 def test_progressive_training_begins_with_images_of_half_the_side(frames: FrameSet) -> None:
     options = replace(QUICK, progressive=0.4)  # of 4 epochs of 2 steps
     rows = np.flatnonzero(frames.split == "train")
-    sides = [tuple(x.shape[1:]) for x, _, _ in training_batches(frames, rows, options)]
+    sides = [tuple(batch.images.shape[1:]) for batch in training_batches(frames, rows, options)]
     assert sides == [(SIZE // 2, SIZE // 2)] * 3 + [(SIZE, SIZE)] * 5
     still = replace(QUICK, augment=AugmentOptions(strength=0, flip=False))
     whole = next(iter(training_batches(frames, rows, still)))[0]

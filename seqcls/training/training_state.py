@@ -1,0 +1,174 @@
+"""All that changes from step to step in a training, and how it becomes a checkpoint and comes back from one."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seqcls import __version__
+from seqcls.datasets.dataset import FrameSet
+from seqcls.models.file import Tensors
+from seqcls.models.resnet import GrayResNet, choose_device, choose_precision
+from seqcls.training.averaging import WeightAverage
+from seqcls.training.batches import BatchesState
+from seqcls.training.checkpoint_file import Checkpoint
+from seqcls.training.epoch import Epoch
+from seqcls.training.optimizer import lr_factor, open_optimizer
+from seqcls.training.options import TrainOptions
+from seqcls.training.sampler import Indices, Sampler
+
+#: Of what ``TrainingState.checkpoint`` makes.
+FORMAT = 1
+
+
+class TrainingState:
+    """Where a training stands.
+
+    rows: those trained on. clean: draws the images on which batch norms are measured. history: the epochs that have
+    ended; best: the weights after the best of them. step: how many are done. losses, plain: of each step of the epoch
+    that has begun, and seconds: that it has taken so far. batches: where those stand that were learned from.
+    """
+
+    def __init__(self, model: GrayResNet, frames: FrameSet, rows: Indices, options: TrainOptions) -> None:
+        self.rows = rows
+        self.device = choose_device(options.device)
+        self.dtype = choose_precision(options.precision, self.device)
+        total = options.epochs * options.steps_per_epoch(len(rows))
+        self.model = model.to(self.device)
+        self.average = WeightAverage(model, total)
+        self.clean = Sampler(frames, rows, np.random.default_rng([options.seed, 1]), balance=options.balance)
+        self.optimizer = open_optimizer(model, options)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: lr_factor(step, total, options))
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
+        self.history: list[Epoch] = []
+        self.best: Tensors | None = None
+        self.step, self.seconds = 0, 0.0
+        self.losses: list[Tensor] = []
+        self.plain: list[Tensor] = []
+        self.batches: BatchesState | None = None
+
+    @property
+    def best_epoch(self) -> int:
+        """Its number, 0 before the first has ended."""
+        return max((epoch.number for epoch in self.history if epoch.best), default=0)
+
+    def autocast(self) -> torch.autocast:
+        """What the network computes in."""
+        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
+
+    def end_epoch(self, epoch: Epoch) -> None:
+        """Take it up, and begin the next one."""
+        self.history.append(epoch)
+        self.losses, self.plain, self.seconds = [], [], 0.0
+
+    def checkpoint(self) -> Checkpoint:
+        """As it stands, copied."""
+        tensors = {
+            **_named("model", self.model.state_dict()),
+            **_named("average", self.average.model.state_dict()),
+            **_named("optimizer", _flat(self.optimizer.state_dict()["state"])),
+            **{f"best/{name}": value for name, value in (self.best or {}).items()},
+        }
+        if self.losses:
+            tensors |= _named("steps", {"losses": torch.stack(self.losses), "plain": torch.stack(self.plain)})
+        schedule = self.schedule.state_dict()
+        facts = {
+            "lr": [group["lr"] for group in self.optimizer.param_groups],
+            "schedule": {name: schedule[name] for name in ("last_epoch", "_step_count", "_last_lr")},
+            "scaler": self.scaler.state_dict(),
+            "clean": self.clean.random.bit_generator.state,
+            "history": [asdict(epoch) for epoch in self.history],
+            "seconds": self.seconds,
+        }
+        if self.batches is not None:
+            facts["sampler"] = self.batches.sampler
+            tensors["batches/changes"] = self.batches.changes.numpy()
+        return Checkpoint(step=self.step, tensors=tensors, facts=facts)
+
+    def restore(self, kept: Checkpoint) -> None:
+        """Become what ``checkpoint`` was made of."""
+        facts, parts = kept.facts, _parts(kept.tensors)
+        self.model.load_state_dict(parts["model"])
+        self.average.model.load_state_dict(parts["average"])
+        self._restore_optimizer(parts.get("optimizer", {}), facts["lr"])
+        self.schedule.load_state_dict({**facts["schedule"], "lr_lambdas": [None] * len(self.schedule.lr_lambdas)})
+        self.scaler.load_state_dict(facts["scaler"])
+        self.clean.random.bit_generator.state = facts["clean"]
+        self.history = [_epoch(plain) for plain in facts["history"]]
+        self.best = {name: value.numpy() for name, value in parts["best"].items()} if "best" in parts else None
+        self.step, self.seconds = kept.step, facts["seconds"]
+        self.losses, self.plain = (
+            list(parts["steps"][name].to(self.device)) if "steps" in parts else [] for name in ("losses", "plain")
+        )
+        self.batches = batches_state(kept)
+
+    def _restore_optimizer(self, tensors: Mapping[str, Tensor], rates: list[float]) -> None:
+        parameters = [value for group in self.optimizer.param_groups for value in group["params"]]
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            place, _, key = name.partition("/")
+            own = parameters[int(place)]
+            # Fused optimizers go through weights and moments side by side, in the order in which they lie in memory.
+            laid = torch.empty_like(own).copy_(value) if value.shape == own.shape else value
+            state.setdefault(int(place), {})[key] = laid
+        plain = self.optimizer.state_dict()
+        for group, rate in zip(plain["param_groups"], rates, strict=True):
+            group["lr"] = rate
+        self.optimizer.load_state_dict({**plain, "state": state})
+
+
+def bound_to(frames: FrameSet, rows: Indices, held_out: Indices, options: TrainOptions) -> dict[str, Any]:
+    """All that makes a training the same one, by names that a person understands."""
+    device = choose_device(options.device)
+    digest = hashlib.sha256()
+    for part in (rows, held_out, np.where(frames.mask, frames.targets, -1).astype(np.int8), frames.mask):
+        digest.update(f"{part.shape}".encode() + np.ascontiguousarray(part).tobytes())
+    plain = asdict(replace(options, device=device.type, precision=str(choose_precision(options.precision, device))))
+    return {
+        "data": frames.hash,
+        "choice of frames": digest.hexdigest(),
+        "organs": list(frames.organs),
+        "geometry": frames.geometry.to_dict(),
+        **plain,
+        "seqcls": f"{__version__}, checkpoint format {FORMAT}",
+        "PyTorch": torch.__version__,
+    }
+
+
+def batches_state(kept: Checkpoint) -> BatchesState | None:
+    """Where the batches stand, None before the first."""
+    if not kept.step:
+        return None
+    changes = torch.from_numpy(kept.tensors["batches/changes"])
+    return BatchesState(step=kept.step, sampler=kept.facts["sampler"], changes=changes)
+
+
+def _epoch(plain: Mapping[str, Any]) -> Epoch:
+    """JSON has no NaN: a figure that does not exist is null there."""
+    known: dict[str, Any] = {name: math.nan if value is None else value for name, value in plain.items()}
+    return Epoch(**known)
+
+
+def _named(part: str, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Arrays of their own, by name: a tensor goes on changing."""
+    return {f"{part}/{name}": value.detach().cpu().numpy().copy() for name, value in tensors.items()}
+
+
+def _flat(state: Mapping[int, Mapping[str, Tensor | None]]) -> dict[str, Tensor]:
+    """Of each parameter, by its number, what the optimizer keeps. SGD has None for what has not moved yet."""
+    return {f"{place}/{key}": value for place, own in state.items() for key, value in own.items() if value is not None}
+
+
+def _parts(tensors: Mapping[str, Any]) -> dict[str, dict[str, Tensor]]:
+    parts: dict[str, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        part, _, rest = name.partition("/")
+        parts.setdefault(part, {})[rest] = torch.from_numpy(value)
+    return parts
