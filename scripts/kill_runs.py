@@ -8,9 +8,8 @@ that it took). Then it is killed with SIGKILL, every other time at a random mome
 that it takes on the disk (a file opened for writing, moved, removed), or right after a live run has printed an event;
 and looked at: a file that a reader would take for a result must be the one of the undisturbed run; of a live run every
 event that was printed must be in the journal, and a recording that is not whole must not read as complete. The same
-command (with --overwrite, or --resume for a live run; of many clips as it is, and no clip that was committed is done
-twice) must then end well, with the outputs of the undisturbed run,
-nothing else in its folder or in that of temporaries, and no process of the killed run left. ``decoder`` is a batch
+command (with --overwrite, or --resume for a training and a live run; of many clips as it is, and no clip that was
+committed is done twice) must then end well, with the outputs of the undisturbed run, nothing else in its folder or in that of temporaries, and no process of the killed run left. ``decoder`` is a batch
 whose decoding process is killed, not the batch: each clip must have its whole result, or none and a reason, and all but
 one must have it. ``review`` is killed amid edits that are posted to its page: each that was acknowledged must be among
 the edits and the labels, and no more than one besides.
@@ -54,6 +53,10 @@ from seqcls.models.untrained import random_model
 from seqcls.phantom import SweepOptions, write_sweep
 from seqcls.third_party import library
 from seqcls.timeline import Timeline
+from seqcls.training import checkpoints
+from seqcls.training.checkpoint_file import read_checkpoint
+from seqcls.training.checkpoints import FOLDER as CHECKPOINTS
+from seqcls.training.epoch_logs import TABLE
 
 TIMEOUT_S = 300
 LIBRARIES = ("torch", "openvino", "matplotlib.figure", "matplotlib.backends.backend_agg")
@@ -75,14 +78,14 @@ class Command:
         return tuple(self.line.split())
 
 
-TRAIN = "train data --weights none --size 32 --epochs 1 --samples-per-epoch 32 --batch-size 16 --set precision=fp32"
+TRAIN = "train data --weights none --size 32 --epochs 4 --samples-per-epoch 32 --batch-size 16 --set precision=fp32"
 COMMANDS = (
     Command("run", "run clips/a.mp4 -m neck.safetensors -o out/run", "out/run"),
     Command("batch", "run clips -m neck.safetensors -o out/batch", "out/batch", ()),
     Command("decoder", "run clips -m neck.safetensors -o out/batch", "out/batch", ()),
     Command("deidentify", "deidentify clips -o out/passed", "out/passed"),
     Command("extract", "extract clips -l labels.csv -o out/data", "out/data"),
-    Command("train", f"{TRAIN} -o out/neck.safetensors", "out"),
+    Command("train", f"{TRAIN} -o out/neck.safetensors", "out", ("--resume",)),
     Command("convert", "convert neck.safetensors -o out/neck.xml", "out"),
     Command(
         "live",
@@ -402,6 +405,22 @@ class Batch(Trial):
         return super().after_next() + [f"{Path(name).name} was done twice" for name in again]
 
 
+class Training(Trial):
+    """It goes on from a checkpoint, each of which is whole, to the very same model."""
+
+    def after_kill(self, ended: Ended) -> list[str]:
+        folder = self.folder / self.command.out / "neck-training"
+        faults = []
+        for path in folder.glob(f"{CHECKPOINTS}/model-*.safetensors"):
+            self.told += 1
+            try:
+                read_checkpoint(path)
+            except ValueError as error:
+                faults.append(f"a checkpoint is damaged ({error})")
+        ours = (f"neck-training/{CHECKPOINTS}/", f"neck-training/{TABLE}")
+        return faults + [fault for fault in super().after_kill(ended) if not fault.startswith(ours)]
+
+
 class Decoder(Trial):
     """The batch lives on: at most one clip has no result, which the messages name with a reason."""
 
@@ -580,7 +599,7 @@ class Review(Trial):
 
 
 #: Of commands that are killed, or looked at, in a way of their own.
-TRIALS: dict[str, type[Trial]] = {"batch": Batch, "live": Live, "decoder": Decoder, "review": Review}
+TRIALS: dict[str, type[Trial]] = {"batch": Batch, "live": Live, "decoder": Decoder, "train": Training, "review": Review}
 
 
 def check(folder: Path, command: Command, kills: int, rng: random.Random) -> Counter[str]:
@@ -648,6 +667,7 @@ def load_all() -> None:
     for module in pkgutil.walk_packages(seqcls.__path__, "seqcls."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
+    checkpoints.MAX_SHARE = float("inf")  # one after every epoch, however short
     gc.freeze()
 
 
