@@ -25,6 +25,7 @@ from seqcls.engines.lazy import LazyEngine
 from seqcls.errors import ModelError, NoFramesError, UsageError
 from seqcls.gate import GateOptions
 from seqcls.intervals import IntervalOptions, intervals_from_events, one_per_organ
+from seqcls.models.embedding import Embedder
 from seqcls.models.file import ModelHeader, read_header
 from seqcls.novelty import with_novelty
 from seqcls.pauses import with_pauses
@@ -72,6 +73,9 @@ class Detector:
     """For whole clips, where frames can wait for each other; ``stream`` scores every frame."""
     model: str = ""
     """Name of the model's file."""
+    embed: Callable[[NDArray[np.uint8]], NDArray[np.float32]] | None = field(default=None, repr=False, compare=False)
+    """(N, S, S) uint8 to what ``features`` gives, by the network in the model's file. None where ``load`` did not make
+    this detector."""
 
     def __post_init__(self) -> None:
         one_per_organ(self.intervals, self.header.organs)
@@ -182,16 +186,40 @@ class Detector:
         Raises UsageError for what is no image, NoFramesError for none, ModelError where the model gives no number,
         EngineError, GeometryError.
         """
+        ready = self._prepared(images, hint)
+        parts = [self.engine.scores(ready[at : at + BATCH]) for at in range(0, len(ready), BATCH)]
+        scores = np.concatenate(parts)  # (N, K)
+        if not np.isfinite(scores).all():
+            raise ModelError(f"the model gave no number for {int((~np.isfinite(scores)).any(axis=1).sum())} images")
+        return scores
+
+    def features(self, images: Iterable[Image], *, hint: Box | None = None) -> NDArray[np.float32]:
+        """What the network sees in N images before its last layer, (N, 512) float32, 0 or more: embeddings, by which
+        images can be compared, grouped or searched.
+
+        Region, images and ``hint`` are as for ``score``. PyTorch computes them in float32 from the weights in the
+        .safetensors, whatever engine and precision ``score`` uses. Of a model that is the mean of several networks
+        (N, 512 for each of them), one after the other.
+
+        Args:
+            images: (H, W) uint8 gray or (H, W, 3) uint8 BGR, all of one size, in a list or as (N, H, W[, 3]).
+            hint: the region where it is known, in pixels (x0, y0, x1, y1), half-open.
+
+        Raises UsageError for what is no image or where the detector was not made by ``load``, NoFramesError for none,
+        ModelError for a converted model, which holds no such layer: load the .safetensors; EngineError, GeometryError.
+        """
+        if self.embed is None:
+            raise UsageError("features come from a model's file: use a detector that seqcls.load made")
+        return self.embed(self._prepared(images, hint))
+
+    def _prepared(self, images: Iterable[Image], hint: Box | None) -> NDArray[np.uint8]:
+        """(N, S, S) of N images with a common region."""
         _require_box(hint)
         placed = with_region(MemorySource(images, rate_hz=1.0), self.header.geometry, hint)
         ready = [self.header.geometry.apply(item[0].image, item[1]) for item in placed if isinstance(item, tuple)]
         if not ready:
             raise NoFramesError("there is no image to score: give one or more")
-        parts = [self.engine.scores(np.stack(ready[at : at + BATCH])) for at in range(0, len(ready), BATCH)]
-        scores = np.concatenate(parts)  # (N, K)
-        if not np.isfinite(scores).all():
-            raise ModelError(f"the model gave no number for {int((~np.isfinite(scores)).any(axis=1).sum())} images")
-        return scores
+        return np.stack(ready)
 
 
 class Analysis:
@@ -315,6 +343,7 @@ def load(
         novelty=novelty,
         sampling=SamplingOptions() if sampling is None else sampling,
         model=Path(path).name,
+        embed=Embedder(path, device).embed,
     )
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import PIL.Image
 import pytest
+import torch
 from pydicom.uid import MPEG4HP41
 from support.commands import TRAIN
 from support.dicom_files import dataset, save
@@ -82,6 +83,7 @@ PLAN = """
 022 0 review {run} {clips} {wide}/{s}-review/r
 077 1 tune {model} {clips} --labels {labels} -o {private}/{s}-tuned/t.safetensors
 022 0 merge {start} {second} -o {wide}/{s}-merged/mean.safetensors
+077 0 import {old} --organs node --mean 0 --std 1 --size 32 -o {private}/{s}-imported/node.safetensors
 077 0 evaluate {model} {clips} --labels {labels} -o {private}/{s}-evaluation/e
 077 0 info {model} --card {private}/{s}-card/c
 077 0 agree {labels} {labels} --clips {clips} -o {private}/{s}-agreement/a
@@ -132,10 +134,12 @@ def write_inputs(folder: Path) -> dict[str, Path]:
     header, tensors = random_model(size=32)
     write_model(place["start"] / "start.safetensors", header, tensors)
     write_model(place["start"] / "second.safetensors", header, {**tensors, "fc.bias": tensors["fc.bias"] + 1})
+    torch.save({f"module.{name}": torch.from_numpy(one) for name, one in tensors.items()}, place["start"] / "old.pth")
     return {
         "clips": clips, "clip": clips / "neck 1.mp4", "labels": labels.replace(place["labels"] / "labels.csv"),
         "screen": place["screen"] / "sweep.mp4", "stills": stills, "video": video, "cut": cut,
         "start": place["start"] / "start.safetensors", "second": place["start"] / "second.safetensors",
+        "old": place["start"] / "old.pth",
     }  # fmt: skip
 
 

@@ -11,11 +11,13 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+import torch
 import typer
 from support import tiny_network
 from support.drawn import labelled_folder, write_clip
 
 from seqcls.cli import app, main
+from seqcls.models.untrained import random_model
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 #: Small, so that the README's commands end in seconds; they are given as environment-free extra options.
@@ -61,6 +63,11 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cine = get_testdata_file("examples_ybr_color.dcm")
     assert cine is not None
     shutil.copy(cine, folder / "archive/2024/cine.dcm")
+    _, tensors = random_model(size=32)
+    torch.save(
+        {**{name: torch.from_numpy(one) for name, one in tensors.items()}, "conv1.weight": torch.ones(64, 3, 7, 7)},
+        folder / "old.pth",
+    )
     return folder
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import keyword
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -49,6 +50,10 @@ COMMANDS = {
     "tune": (
         "tune",
         "Choose a model's smoothing, thresholds and durations together, on whole labelled clips, within a delay.",
+    ),
+    "import": (
+        "import_model",
+        "Make a model of a ResNet-18 that another program trained: of gray images it gives the same probabilities.",
     ),
     "merge": (
         "merge",
@@ -131,7 +136,8 @@ class ListedCommand(TyperCommand):
 def command(name: str) -> Any:
     """The command of that name, with its options; a ``TyperCommand``."""
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    found = getattr(import_module(f"seqcls.cli.{COMMANDS[name][0]}"), name.replace("-", "_"))
+    function = f"{name}_" if keyword.iskeyword(name) else name.replace("-", "_")
+    found = getattr(import_module(f"seqcls.cli.{COMMANDS[name][0]}"), function)
     alone.command(name)(spelt_as_on_disk(found))
     return typer.main.get_command(alone)
 

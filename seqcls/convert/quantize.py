@@ -90,15 +90,16 @@ def quantize_onnx(net: Network, images: Images, *, keep_first_layer_fp32: bool =
 
 
 def _stems_of_openvino(model: Any) -> list[str]:
-    """Names of the first convolution of every network: all of them take the image."""
-    first = next(one for one in model.get_ordered_ops() if one.get_type_name() == "Convolution")
-    return [port.get_node().get_friendly_name() for port in first.input_value(0).get_target_inputs()]
+    """Names of the first convolution of every network: all of them take the image, some with a second plane."""
+    convolutions = [one for one in model.get_ordered_ops() if one.get_type_name() == "Convolution"]
+    takes = {one.get_friendly_name(): one.input_value(0).get_node().get_type_name() for one in convolutions}
+    return [name for name, kind in takes.items() if kind in ("Unsqueeze", "Concat")]
 
 
 def _stems_of_onnx(model: Any) -> list[str]:
     """The same of an ``onnx.ModelProto``."""
-    convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
-    return [node.name for node in convolutions if node.input[0] == convolutions[0].input[0]]
+    planes = {node.output[0] for node in model.graph.node if node.op_type in ("Unsqueeze", "Concat")}
+    return [node.name for node in model.graph.node if node.op_type == "Conv" and node.input[0] in planes]
 
 
 def calibration_images(frames: FrameSet, most: int | None = None) -> Images:

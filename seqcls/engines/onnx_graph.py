@@ -14,7 +14,7 @@ from seqcls.errors import ModelError
 from seqcls.files import atomic_path
 from seqcls.models.converted import MAX_WEIGHT_BYTES, onnx_model, onnx_notes, read_bytes, require_size
 from seqcls.models.file import ModelHeader, header_of
-from seqcls.models.folded import Conv, Network
+from seqcls.models.folded import SECOND_PLANE, Conv, Network
 from seqcls.models.networks import MAX_NETWORKS
 from seqcls.third_party import library
 
@@ -101,6 +101,10 @@ class _Graph:
 
     def scored(self, planes: str, network: Network, output: str = "") -> str:
         """Its logits; and "features" where it is to give some."""
+        if network.stem.weight.shape[1] == 2:
+            nothing = self.add("Sub", [planes, planes])  # as many images as there are
+            second = self.add("Add", [nothing, self.exact(np.float32(SECOND_PLANE))])
+            planes = self.add("Concat", [planes, second], axis=1)
         x = self.add("Relu", [self.conv(planes, network.stem)])
         x = self.add("MaxPool", [x], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
         features = []

@@ -15,7 +15,7 @@ from seqcls.errors import ModelError, one_line
 from seqcls.files import atomic_path
 from seqcls.models.converted import MAX_GRAPH_BYTES, MAX_WEIGHT_BYTES, ir_net, ir_notes_of, read_bytes
 from seqcls.models.file import ModelHeader, header_of
-from seqcls.models.folded import Conv, Network
+from seqcls.models.folded import SECOND_PLANE, Conv, Network
 from seqcls.models.openvino_ir import ir_problem
 from seqcls.third_party import library
 
@@ -54,6 +54,9 @@ def build(network: Network, weights: str = "fp32") -> ov.Model:
 
     def scored(planes: ov.Node, one: Network) -> list[ov.Node]:
         """Its logits, and its features where it is to give some."""
+        if one.stem.weight.shape[1] == 2:
+            second = np.full((1, 1, network.size, network.size), SECOND_PLANE, np.float32)
+            planes = ops.concat([planes, ops.constant(second)], 1)
         x = ops.relu(conv(planes, one.stem))
         x = ops.max_pool(x, [2, 2], [1, 1], [1, 1], [1, 1], [3, 3]).output(0)
         features: list[ov.Node] = []

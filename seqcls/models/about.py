@@ -91,11 +91,23 @@ def training_facts(header: ModelHeader) -> Facts:
             parts = [f"{counts[kind]:,} {kind}" for kind in kinds if isinstance(counts.get(kind), int)]
             facts.append((title, ", ".join(parts)))
             facts += [(f"{title}: {organ}", _states(counts.get(organ))) for organ in header.organs]
-    for name, title in (("best_auroc", "best AUROC"), ("epochs", "epochs"), ("weights", "begun from")):
+    imported = training.get("imported")
+    if isinstance(imported, Mapping):
+        facts += [("imported from", str(imported.get("file", ""))), ("its SHA-256", str(imported.get("sha256", "")))]
+        facts.append(("its last layer", str(imported.get("head", ""))))
+        scaled = f"mean {_numbers(imported, 'mean')}, std {_numbers(imported, 'std')}"
+        facts.append(("its planes", f"{imported.get('planes')}: {scaled}"))
+    named = (("best_auroc", "best AUROC"), ("epochs", "epochs"), ("weights", "begun from"))
+    for name, title in named[: 2 if imported is not None else 3]:
         value = training.get(name)
         if isinstance(value, (int, float, str)) and not isinstance(value, bool):
             facts.append((title, f"{value:.3f}" if isinstance(value, float) else str(value)))
     return facts
+
+
+def _numbers(record: Mapping[str, object], name: str) -> str:
+    values = record.get(name)
+    return ", ".join(str(value) for value in values[:3]) if isinstance(values, (list, tuple)) else "unknown"
 
 
 def _states(counts: object) -> str:

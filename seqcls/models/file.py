@@ -1,8 +1,8 @@
 """One model, one file: safetensors with everything needed to use it in a JSON header. Read without torch.
 
 The header lies in the safetensors metadata under ``seqcls``; the tensors are the network's, in float32, under
-torchvision's names; of several networks see ``networks``. Nothing here ever unpickles anything. What `seqcls convert`
-makes of a model carries the same header.
+torchvision's names; of several networks see ``networks``, of imported ones ``imported``. Nothing here ever unpickles
+anything. What `seqcls convert` makes of a model carries the same header.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ GRAY_MEAN, GRAY_STD = 0.449, 0.226
 MAX_MEAN, MAX_STD = 10, 1000
 #: Of a calibration (a, b): a, and its inverse; b's distance from 0. `train` gives 4 and 30 at most.
 MAX_SLOPE, MAX_SHIFT = 1000, 1000
+#: The first convolution of an imported network whose second plane is of ones, see ``imported``; others have one plane.
+STEM_OF_TWO = (64, 2, 7, 7)
 #: Of every weight, its distance from 0: those of trained networks lie below 100, and the largest are variances.
 MAX_WEIGHT = 1_000_000
 _DIGEST = re.compile("[0-9a-f]{64}")
@@ -256,7 +258,7 @@ def _read(path: Path, *, with_tensors: bool) -> tuple[ModelHeader, Tensors]:
     if path.suffix.lower() in _PICKLES:
         raise ModelError(
             f"{path} may be a pickle, which can run code and is never loaded as a model; "
-            f"`seqcls train --weights {path.name} --import-pickle` takes its weights over"
+            f"`seqcls import {path.name} --organs NAME -o MODEL` makes a model of a ResNet-18 in it"
         )
     from safetensors import SafetensorError, safe_open  # a converted model is none
 
@@ -288,7 +290,7 @@ def misfit(tensors: Mapping[str, NDArray[Any]], outputs: int, networks: int = 1)
         return f"{len(extra)} tensors are not part of resnet18, {extra[0]} among them"
     for name, shape in expected.items():
         tensor = tensors[name]
-        if tensor.shape != shape:
+        if tensor.shape != shape and not (shape == (64, 1, 7, 7) and tensor.shape == STEM_OF_TWO):
             return f"{name} has shape {tuple(tensor.shape)} instead of {shape}"
         if tensor.dtype != np.float32:
             return f"{name} is {tensor.dtype} instead of float32"

@@ -23,6 +23,8 @@ from seqcls.models.file import ModelHeader, each_network
 
 #: torchvision's, of every batch norm.
 EPSILON = 1e-5
+#: What the second plane holds, of a stem that takes two: a level such as pixels have, so that int8 keeps both.
+SECOND_PLANE = 128.0
 Array = NDArray[np.float32]
 
 
@@ -57,6 +59,8 @@ class Network:
     ``pooled``: behind which blocks, in order, the mean over the plane is given beside the logits: together the features
     that ``Novelty`` takes. Empty where the model has no use for them.
 
+    A stem whose weight has two planes takes a second one beside it, which is SECOND_PLANE everywhere: see ``imported``.
+
     ``others``: networks that see the same image; the model's logits are the sum of theirs and of this one's, because
     the head of each is divided by how many they are.
     """
@@ -84,7 +88,8 @@ def behind(stages: Sequence[int]) -> tuple[int, ...]:
 
 
 def _network(header: ModelHeader, tensors: Mapping[str, NDArray[Any]]) -> Network:
-    stem = _fold(tensors, "conv1", "bn1", stride=2, scale=1 / (255 * header.std))
+    levels = (1 / (255 * header.std), 1 / SECOND_PLANE)[: tensors["conv1.weight"].shape[1]]
+    stem = _fold(tensors, "conv1", "bn1", stride=2, scale=np.array(levels)[:, None, None])
     blocks = []
     for name in (f"layer{stage}.{number}" for stage in range(1, 5) for number in range(2)):
         narrows = f"{name}.downsample.0.weight" in tensors
@@ -102,10 +107,12 @@ def _network(header: ModelHeader, tensors: Mapping[str, NDArray[Any]]) -> Networ
     )
 
 
-def _fold(tensors: Mapping[str, NDArray[Any]], conv: str, norm: str, *, stride: int = 1, scale: float = 1.0) -> Conv:
+def _fold(
+    tensors: Mapping[str, NDArray[Any]], conv: str, norm: str, *, stride: int = 1, scale: float | NDArray[Any] = 1.0
+) -> Conv:
     gamma, beta, mean, var = (
         np.asarray(tensors[f"{norm}.{part}"], np.float64) for part in ("weight", "bias", "running_mean", "running_var")
     )
     factor = gamma / np.sqrt(var + EPSILON)
-    weight = np.asarray(tensors[f"{conv}.weight"], np.float64) * (scale * factor)[:, None, None, None]
+    weight = np.asarray(tensors[f"{conv}.weight"], np.float64) * (scale * factor[:, None, None, None])
     return Conv(weight.astype(np.float32), (beta - mean * factor).astype(np.float32), stride)

@@ -8,7 +8,8 @@ Gray input. ImageNet networks saw colour, each channel c normalised as n_c = (v 
 with this model's scalar mean m and std s. So one plane with the weights in the first bracket does the work of three;
 the second term is a constant per filter, which the batch norm that follows takes off its running mean. The results are
 those of the replicated, normalised image, except in the outermost ring of the first feature map, where zero padding
-means a gray of m here and a colour (m_c) there.
+means a gray of m here and a colour (m_c) there. A network of ``imported`` has a second plane of ones, by which they are
+the same there too.
 """
 
 from __future__ import annotations
@@ -24,16 +25,14 @@ from typing import Any, cast
 
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from seqcls.errors import EngineError, ModelError, UsageError, one_line
 from seqcls.files import on_disk
 from seqcls.models.bfloat16 import fast_bfloat16
+from seqcls.models.checkpoint import read_checkpoint, read_safetensors
 from seqcls.models.file import GRAY_MEAN, GRAY_STD, misfit, resnet18_shapes
 from seqcls.models.networks import are_several
-from seqcls.models.tensor_table import read_table
 from seqcls.novelty import STAGES
 from seqcls.third_party import library
 
@@ -54,7 +53,7 @@ class GrayResNet(nn.Module):
     def __init__(self, outputs: int, *, mean: float = GRAY_MEAN, std: float = GRAY_STD) -> None:
         super().__init__()
         net = resnets.resnet18(weights=None, num_classes=outputs)
-        net.conv1 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
+        net.conv1 = _stem(1)
         nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
         self.net = net
         self.mean, self.std = mean, std
@@ -74,6 +73,8 @@ class GrayResNet(nn.Module):
         """(N, D) means over the plane behind each of these stages, 1 to 4 in order, one after the other."""
         net = self.net
         planes = ((images.float() / 255 - self.mean) / self.std).unsqueeze(1)  # (N, 1, S, S)
+        if net.conv1.in_channels == 2:
+            planes = torch.cat([planes, torch.ones_like(planes)], dim=1)
         planes = planes.to(net.conv1.weight.dtype).contiguous(memory_format=torch.channels_last)
         x = net.maxpool(net.relu(net.bn1(net.conv1(planes))))
         means = []
@@ -94,9 +95,16 @@ class GrayResNet(nn.Module):
         return {name: state[name].detach().float().cpu().numpy().copy() for name in resnet18_shapes(1)}
 
     def load(self, tensors: dict[str, Any]) -> None:
-        """Take over arrays or tensors as ``tensors`` gives them."""
+        """Take over arrays or tensors as ``tensors`` gives them; the first convolution has as many planes as theirs."""
         state = {name: torch.as_tensor(value) for name, value in tensors.items()}
+        stem, own = state.get("conv1.weight"), self.net.conv1.weight
+        if stem is not None and stem.shape[1] != own.shape[1]:
+            self.net.conv1 = _stem(int(stem.shape[1])).to(own.device, own.dtype)
         self.net.load_state_dict(state, strict=False)
+
+
+def _stem(planes: int) -> nn.Conv2d:
+    return nn.Conv2d(planes, 64, kernel_size=7, stride=2, padding=3, bias=False)
 
 
 def build(
@@ -132,24 +140,12 @@ def read_weights(path: Path, *, import_pickle: bool = False) -> dict[str, Tensor
     if not path.is_file():
         raise ModelError(f"no weights at {path}; name a .safetensors file, or imagenet or none")
     if path.suffix.lower() == ".safetensors":
-        try:
-            read_table(path)
-            return load_file(path)
-        except (SafetensorError, OSError, ValueError) as error:
-            raise ModelError(f"{path} is not a whole safetensors file ({one_line(error)}); copy it again") from error
+        return read_safetensors(path)
     if not import_pickle:
         raise ModelError(
             f"{path} is not safetensors; if it is a PyTorch state dict from someone you trust, add import_pickle=True"
         )
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged pickle raises whatever its last opcode stumbles over
-        raise ModelError(f"{path} holds more than plain tensors or is damaged: it cannot be imported safely") from error
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
-    if not (isinstance(state, dict) and state and all(isinstance(value, Tensor) for value in state.values())):
-        raise ModelError(f"{path} is not a state dict of tensors; save `model.state_dict()` alone")
-    return {name.removeprefix("module."): value for name, value in state.items()}
+    return read_checkpoint(path).tensors
 
 
 def gray_weights(state: dict[str, Tensor], mean: float, std: float) -> dict[str, Tensor]:

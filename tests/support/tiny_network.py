@@ -59,7 +59,7 @@ def stand_in(setattr: Callable[[str, Any], None]) -> None:
     write = file.write_model
 
     def write_model(path: Path, header: ModelHeader, tensors: Tensors) -> None:
-        if not header.networks:  # a mean is of those that were written before
+        if not header.networks and "options" in header.training:  # a mean is of those written before
             tensors = random_model(organs=header.organs)[1]
             options = cast("dict[str, int]", header.training["options"])
             tensors["fc.bias"] += options["seed"]  # other seeds, other weights

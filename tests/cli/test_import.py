@@ -1,0 +1,78 @@
+"""`seqcls import`: a checkpoint of another program, used by the other commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from support.commands import Seqcls, bright_clip, one_line
+
+from seqcls.models.file import read_header
+from seqcls.models.untrained import random_model
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a ResNet-18 with two classes and three planes, which has learnt nothing."""
+    _, tensors = random_model(size=32, organs=("absent", "present"))
+    state = {name: torch.from_numpy(value) for name, value in tensors.items()}
+    state["conv1.weight"] = state["conv1.weight"].repeat(1, 3, 1, 1)
+    path = tmp_path_factory.mktemp("old") / "old.pth"
+    torch.save({"state_dict": {f"module.{name}": value for name, value in state.items()}}, path)
+    return path
+
+
+def test_a_checkpoint_becomes_a_model_that_the_others_take(seqcls: Seqcls, checkpoint: Path) -> None:
+    done = seqcls(
+        "import", checkpoint, "--organs", "thyroid", "-o", "m.safetensors", "--size", "32", "--region", "none"
+    )
+    assert done.code == 0, done.err
+    assert done.out == "thyroid: a softmax over two classes, of which 1 is presence\n"
+    assert "--present-class 0" in done.err and "Resize((32, 32)) stretches them" in done.err
+    assert "next: seqcls tune m.safetensors CLIPS --labels LABELS" in done.err
+    header = read_header("m.safetensors")
+    assert (header.organs, header.geometry.size, header.geometry.region) == (("thyroid",), 32, "none")
+    shown = seqcls("info", "m.safetensors").out
+    assert "imported from" in shown and "old.pth" in shown and str(checkpoint.parent) not in shown
+    assert "mean 0.485, 0.456, 0.406, std 0.229, 0.224, 0.225" in shown
+    assert "the whole image" in shown and "no marks" in shown
+
+    bright_clip(Path("clip.mp4"), [True] * 6)
+    assert seqcls("run", "clip.mp4", "-m", "m.safetensors", "-o", "result").code == 0
+    assert seqcls("report", "result", "-m", "m.safetensors").code == 0
+    assert seqcls("export", "result", "--to", "srt").code == 0
+    converted = seqcls("convert", "m.safetensors", "-o", "m.xml")
+    assert converted.code == 0, converted.err
+    assert seqcls("info", "m.xml", "--card", "card").code == 0
+    assert "old.pth, which another program trained." in Path("card/claim-checklist.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["gone.pth", "--organs", "a", "-o", "m.safetensors"], 1, "no weights at gone.pth"),
+        (["labels.csv", "--organs", "a", "-o", "m.safetensors"], 2, "for `seqcls import-labels`"),
+        (["{old}", "--organs", "a", "-o", "m.pth"], 2, "-o must end in .safetensors"),
+        (["{old}", "--organs", "a,", "-o", "m.safetensors"], 1, "distinct organ names"),
+        (["{old}", "--organs", "a,b,c", "-o", "m.safetensors"], 1, "2 outputs for 3 organs"),
+        (["{old}", "--organs", "a", "--mean", "x", "--std", "1", "-o", "m.safetensors"], 2, "--mean takes a number"),
+        (["{old}", "--organs", "a", "--mean", "0", "-o", "m.safetensors"], 2, "state both"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_is_refused(seqcls: Seqcls, checkpoint: Path, arguments: list[str], code: int, message: str) -> None:
+    done = seqcls("import", *(argument.format(old=checkpoint) for argument in arguments))
+    assert done.code == code and message in one_line(done), done.err
+    assert not Path("m.safetensors").exists()
+
+
+def test_what_is_there_stays(seqcls: Seqcls, checkpoint: Path) -> None:
+    Path("m.safetensors").write_text("mine")
+    done = seqcls("import", checkpoint, "--organs", "a", "-o", "m.safetensors")
+    assert done.code == 1 and "add --overwrite" in one_line(done) and Path("m.safetensors").read_text() == "mine"
+
+
+def test_the_other_commands_load_no_pickle(seqcls: Seqcls, checkpoint: Path) -> None:
+    done = seqcls("run", "clip.mp4", "-m", checkpoint)
+    assert done.code == 1 and "`seqcls import old.pth --organs NAME -o MODEL`" in one_line(done)
