@@ -9,7 +9,8 @@ that it takes on the disk (a file opened for writing, moved, removed), or right 
 and looked at: a file that a reader would take for a result must be the one of the undisturbed run; of a live run every
 event that was printed must be in the journal, and a recording that is not whole must not read as complete. The same
 command (with --overwrite, or --resume for a training and a live run; of many clips as it is, and no clip that was
-committed is done twice) must then end well, with the outputs of the undisturbed run, nothing else in its folder or in that of temporaries, and no process of the killed run left. ``decoder`` is a batch
+committed is done twice) must then end well, with the outputs of the undisturbed run,
+nothing else in its folder or in that of temporaries, and no process of the killed run left. ``decoder`` is a batch
 whose decoding process is killed, not the batch: each clip must have its whole result, or none and a reason, and all but
 one must have it. ``review`` is killed amid edits that are posted to its page: each that was acknowledged must be among
 the edits and the labels, and no more than one besides.

@@ -49,7 +49,7 @@ def training_batches(
 ) -> Generator[Batch, None, None]:
     """All batches of a training, drawn and changed, on the device; those after ``start``."""
     device = choose_device(options.device)
-    images, targets, mask = torch.from_numpy(frames.images), targets_of(frames), torch.from_numpy(frames.mask)
+    targets, mask = targets_of(frames), torch.from_numpy(frames.mask)
     sampler = Sampler(frames, rows, np.random.default_rng(options.seed), balance=options.balance)
     changes = torch.Generator(device=device).manual_seed(options.seed)
     total = options.epochs * options.steps_per_epoch(len(rows))
@@ -57,8 +57,9 @@ def training_batches(
         sampler.random.bit_generator.state = start.sampler
         changes.set_state(start.changes)
     for step in range(0 if start is None else start.step, total):
-        drawn = torch.from_numpy(sampler.draw(options.batch_size))
-        x, y, known = (part[drawn].to(device) for part in (images, targets, mask))
+        rows = sampler.draw(options.batch_size)
+        drawn, images = torch.from_numpy(rows), torch.from_numpy(frames.images[rows])
+        x, y, known = (part.to(device) for part in (images, targets[drawn], mask[drawn]))
         x = torch.nn.functional.avg_pool2d(x.float(), 2) if step < round(options.progressive * total) else x
         x, y, known = augment(x, y, known, options.augment, changes)
         random = sampler.random.bit_generator.state

@@ -111,7 +111,7 @@ def cross_validate(
             )
             if interrupted := result.interrupted:
                 break
-            found = score_frames(result, frames.images[tested], options)
+            found = score_frames(result, frames.images, options, tested)
             if own is not None:
                 own.keep_scores(found, bound_to(part, rows, tested, options))
         scores[tested[:, None], columns] = found
@@ -195,11 +195,14 @@ def write_scores(result: CrossValidation, frames: FrameSet, folder: Path) -> Pat
     return write_fold_scores(table, folder)
 
 
-def score_frames(result: TrainResult, images: NDArray[np.uint8], options: TrainOptions) -> NDArray[np.float32]:
-    """(N, K) float32 probabilities of (N, S, S) uint8 by a trained model, calibrated as its header says."""
+def score_frames(
+    result: TrainResult, images: NDArray[np.uint8], options: TrainOptions, rows: Indices | None = None
+) -> NDArray[np.float32]:
+    """(N, K) float32 probabilities of (N, S, S) uint8, or of these rows of them, by a trained model, calibrated as its
+    header says."""
     model = GrayResNet(len(result.header.organs), mean=result.header.mean, std=result.header.std)
     model.load(result.tensors)
-    return result.header.probabilities(predict(model, images, options))
+    return result.header.probabilities(predict(model, images, options, rows))
 
 
 def _trainable(

@@ -154,8 +154,8 @@ def _frozen(model: GrayResNet, stages: int) -> list[str]:
 
 def _with_norms(state: TrainingState, frames: FrameSet, still: int, options: TrainOptions) -> GrayResNet:
     """The average, its norms measured on unchanged images as well, but for those of the first ``still`` stages."""
-    images, average = torch.from_numpy(frames.images), state.average.model
-    drawn = (torch.from_numpy(state.clean.draw(options.batch_size)) for _ in range(NORM_BATCHES))
-    batches = (images[rows].to(state.device) for rows in drawn)
+    average = state.average.model
+    drawn = (state.clean.draw(options.batch_size) for _ in range(NORM_BATCHES))
+    batches = (torch.from_numpy(frames.images[rows]).to(state.device) for rows in drawn)
     with state.autocast():
         return with_norms(average, batches, _frozen(average, still))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from seqcls.datasets.dataset import FrameSet
 from seqcls.novelty import Novelty, text_of
 from seqcls.text.wording import count_of
-from seqcls.training.sampler import Indices
+from seqcls.training.sampler import Indices, grouped
 
 Floats = NDArray[np.float64]
 
@@ -141,8 +141,7 @@ def _evenly(clips: NDArray[np.str_], rows: Indices) -> Indices:
 
 
 def _spread(clips: NDArray[np.str_], rows: Indices, each: int) -> Iterator[Indices]:
-    for clip in np.unique(clips[rows]):
-        own = rows[clips[rows] == clip]
+    for own in grouped(rows, clips[rows]):
         yield own[np.linspace(0, len(own) - 1, min(each, len(own))).astype(int)]
 
 

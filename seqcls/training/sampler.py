@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,7 +42,8 @@ class Sampler:
             for inside in (known & present, known & ~present):
                 names = np.unique(clips[inside])
                 kinds = [np.intersect1d(names, both), np.setdiff1d(names, both)]
-                classes.append([[rows[inside & (clips == name)] for name in kind] for kind in kinds if len(kind)])
+                own = dict(zip(names.tolist(), grouped(rows[inside], clips[inside]), strict=True))
+                classes.append([[own[name] for name in kind.tolist()] for kind in kinds if len(kind)])
             if all(classes):
                 self._pools.append(classes)
                 inside = np.isin(clips, both)
@@ -58,6 +61,12 @@ class Sampler:
             clips = kinds[0] if len(kinds) == 1 or self.random.random() < self._mixed_shares[organ] else kinds[1]
             chosen[place] = self.random.choice(clips[self.random.integers(len(clips))])
         return chosen
+
+
+def grouped(rows: Indices, names: NDArray[Any]) -> list[Indices]:
+    """The rows of each of the names (len(rows),), in the order of ``np.unique(names)``, their own order kept."""
+    _, places, counts = np.unique(names, return_inverse=True, return_counts=True)
+    return np.split(rows[np.argsort(places, kind="stable")], np.cumsum(counts)[:-1]) if len(rows) else []
 
 
 def check_classes(frames: FrameSet, rows: Indices) -> None:

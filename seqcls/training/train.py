@@ -90,7 +90,7 @@ def train(
             checkpoints=checkpoints,
         )
     model.load(fitted.tensors)
-    logits = predict(model, frames.images[held_out], options)
+    logits = predict(model, frames.images, options, held_out)
     unseen = held_out, logits
     if not len(held_out) and out_of_fold is not None:
         unseen = rows, logits_of(out_of_fold[rows])

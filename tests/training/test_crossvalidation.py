@@ -31,8 +31,8 @@ def brightness(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
         trained.append(train_index)
         return SimpleNamespace(organs=part.organs, interrupted=len(trained) == options.epochs)
 
-    def score_frames(result: Any, images: np.ndarray, options: TrainOptions) -> np.ndarray:
-        return np.repeat((images > 180).mean(axis=(1, 2))[:, None] * 20, len(result.organs), axis=1)
+    def score_frames(result: Any, images: np.ndarray, options: TrainOptions, rows: np.ndarray) -> np.ndarray:
+        return np.repeat((images[rows] > 180).mean(axis=(1, 2))[:, None] * 20, len(result.organs), axis=1)
 
     monkeypatch.setattr(module, "train", train)
     monkeypatch.setattr(module, "score_frames", score_frames)

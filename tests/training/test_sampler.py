@@ -9,7 +9,7 @@ import pytest
 from support.frame_sets import frame_set
 
 from seqcls.datasets.dataset import FrameSet
-from seqcls.training.sampler import Sampler
+from seqcls.training.sampler import Sampler, grouped
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +68,12 @@ def test_a_clip_of_many_frames_counts_no_more_than_a_short_one() -> None:
     rows = np.flatnonzero((long.clip != "clip0") | (np.arange(len(long.clip)) % 40 >= 38))  # clip0: 2 of 40 frames
     drawn = Sampler(long, rows, np.random.default_rng(0), balance=True).draw(4000).reshape(-1, 4)[:, 0]
     assert (long.clip[drawn] == "clip0").mean() == pytest.approx(0.5, abs=0.05)
+
+
+def test_rows_are_grouped_as_one_comparison_for_each_name_would() -> None:
+    random = np.random.default_rng(3)
+    names, rows = random.choice(["b", "a", "zz", "c10", "c2"], 200), random.permutation(1000)[:200]
+    expected = [rows[names == name] for name in np.unique(names)]
+    found = grouped(rows, names)
+    assert len(found) == 5 and all(np.array_equal(one, other) for one, other in zip(found, expected, strict=True))
+    assert grouped(rows[:0], names[:0]) == []
