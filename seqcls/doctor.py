@@ -51,6 +51,7 @@ OPTIONAL = {
     "captum": ("", "pip install 'seqcls[explain]'", "what the network looked at"),
     "highdicom": ("", "pip install 'seqcls[dicom-sr]'", "DICOM structured reports"),
     "paho-mqtt": ("paho.mqtt.client", "pip install 'seqcls[mqtt]'", "--mqtt"),
+    "optuna": ("optuna", "pip install 'seqcls[tune]'", "searching hyper-parameters with tune"),
     "segno": ("segno", "pip install 'seqcls[phone]'", "the QR code of the live page"),
 }
 OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")

@@ -175,7 +175,7 @@ CAREFULLY = {
     "models": {"onnx", "torchvision"},
     "notebook": {"pandas"},
     "sources": {"pydicom"},
-    "training": {"matplotlib", "torch"},
+    "training": {"matplotlib", "optuna", "sqlalchemy", "torch"},
 }
 
 

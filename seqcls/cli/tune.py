@@ -1,10 +1,11 @@
-"""`seqcls tune`: another operating point for a model, on whole labelled clips."""
+"""`seqcls tune`: another operating point for a model, on whole labelled clips; or, of data, a search for the options of
+training (``search``)."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,21 +13,32 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqcls.cli import console, options, tables
-from seqcls.cli.options import OUTPUT, Panel
+from seqcls.cli.options import INPUT, OUTPUT, Panel
 from seqcls.errors import UsageError
 from seqcls.files.output_lock import only_writer
+from seqcls.training.options import TrainOptions
 
 if TYPE_CHECKING:
     from seqcls.models.file import ModelHeader
     from seqcls.training.operating_search import Figures
 
-TUNING = Panel("Operating point: what matters, and how late it may come")
+TUNING = Panel("Operating point of a MODEL: what matters, and how late it may come")
+SEARCH = Panel("Search over DATA: which hyper-parameters, how long")
+_T = TrainOptions()
 
 
 def tune(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model file, which stays as it is.")],
-    clips: Annotated[Path, typer.Argument(metavar="CLIPS", help="Labelled clips that it was not trained on.")],
-    labels: options.Labels,
+    what: Annotated[
+        Path,
+        typer.Argument(metavar="MODEL|DATA", help="A model file, which stays as it is; or what `train` learns from."),
+    ],
+    clips: Annotated[
+        Path | None, typer.Argument(metavar="[CLIPS]", help="For a MODEL: labelled clips it was not trained on.")
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        INPUT("FILE", "As for `evaluate`, or for `train`. A MODEL needs them.", "--labels", "-l"),
+    ] = None,
     patients: options.Patients = None,
     outside: options.Outside = False,
     max_delay: Annotated[
@@ -37,15 +49,112 @@ def tune(
         float | None,
         TUNING("SHARE", "Of the time in view that must be found; then the most specific. Default: the best event F1."),
     ] = None,
+    search: Annotated[
+        list[str] | None,
+        SEARCH(
+            "NAME=RANGE", "Narrow or fix: lr=1e-4..3e-3, size=64,112, optimizer=adamw; may be repeated.", "--search"
+        ),
+    ] = None,
+    trials: Annotated[int | None, SEARCH("N", "In all, those of earlier runs included. Default: 20.", min=1)] = None,
+    timeout: Annotated[float | None, SEARCH("MINUTES", "No trial begins later than this.")] = None,
+    folds: Annotated[
+        int | None, SEARCH("N", "Parts of the patients that each trial leaves out. Default: 3.", min=2)
+    ] = None,
+    seeds: Annotated[
+        int | None, SEARCH("N", "Trainings each of the best and the defaults, compared. Default: 3; 0: none.", min=0)
+    ] = None,
+    seed: Annotated[int | None, SEARCH("N", "Of the search. Default: 0.", min=0)] = None,
+    weights: Annotated[str | None, SEARCH("auto|imagenet|none|FILE", "Where trainings start, as for `train`.")] = None,
+    samples_per_epoch: Annotated[int | None, SEARCH("N", "As for `train`; fewer search faster.", min=0)] = None,
+    batch_size: Annotated[int | None, SEARCH("N", "As for `train`.", min=2)] = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     output: Annotated[
-        Path | None, OUTPUT("MODEL", "Model file to write. Default: MODEL-tuned.safetensors.", "-o", "--output")
+        Path | None, OUTPUT("PATH", "Default: MODEL-tuned.safetensors, or the folder DATA-study.", "-o", "--output")
     ] = None,
     hash_names: options.HashNames = None,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Choose a model's smoothing, thresholds and durations together, on whole labelled clips, within a delay."""
+    """Choose a model's smoothing, thresholds and durations together, on whole labelled clips, within a delay.
+
+    Of a folder of frames or clips instead of a model it searches the hyper-parameters of training; the same command
+    goes on where it was stopped or killed.
+    """
+    of_model = {
+        "--max-delay": max_delay, "--sensitivity": sensitivity, "--outside": outside or None, "CLIPS": clips,
+        "--precision": None if precision == "auto" else precision, "--hash-names": hash_names,
+    }  # fmt: skip
+    of_search = {
+        "--search": search, "--trials": trials, "--timeout": timeout, "--folds": folds, "--seeds": seeds,
+        "--seed": seed, "--weights": weights, "--samples-per-epoch": samples_per_epoch, "--batch-size": batch_size,
+    }  # fmt: skip
+    if what.suffix.lower() == ".safetensors":
+        _refuse(of_search, "a search over DATA", f"{what.name} is a model")
+        if clips is None or labels is None:
+            raise UsageError("a model is tuned on labelled clips: seqcls tune MODEL CLIPS --labels FILE")
+        _operating_point(
+            what,
+            clips,
+            labels,
+            patients,
+            outside,
+            max_delay,
+            sensitivity,
+            device,
+            precision,
+            output,
+            hash_names,
+            overwrite,
+        )
+        return
+    _refuse(
+        {name: value for name, value in of_model.items() if name != "--hash-names"},
+        "a MODEL",
+        f"{what} is no .safetensors",
+    )
+    from seqcls.cli.search import Asked, search_command
+
+    search_command(
+        Asked(
+            data=what,
+            labels=labels,
+            patients=patients,
+            spaces=search or [],
+            trials=20 if trials is None else trials,
+            timeout_min=timeout,
+            folds=3 if folds is None else folds,
+            seeds=3 if seeds is None else seeds,
+            seed=0 if seed is None else seed,
+            weights=_T.weights if weights is None else weights,
+            samples_per_epoch=_T.samples_per_epoch if samples_per_epoch is None else samples_per_epoch,
+            batch_size=_T.batch_size if batch_size is None else batch_size,
+            device=device,
+            output=output,
+            overwrite=overwrite,
+        )
+    )
+
+
+def _refuse(given: Mapping[str, object], kind: str, because: str) -> None:
+    stated = [name for name, value in given.items() if value is not None]
+    if stated:
+        raise UsageError(f"{stated[0]} is for {kind}, and {because}; leave it out")
+
+
+def _operating_point(
+    model: Path,
+    clips: Path,
+    labels: Path,
+    patients: str | None,
+    outside: bool,
+    max_delay: float | None,
+    sensitivity: float | None,
+    device: str,
+    precision: str,
+    output: Path | None,
+    hash_names: Path | None,
+    overwrite: bool,
+) -> None:
     from seqcls.cli.extract import labelled_clips
     from seqcls.detector import load
     from seqcls.evaluation.evaluate import evaluate_clips

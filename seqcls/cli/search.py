@@ -1,0 +1,149 @@
+"""`seqcls tune DATA`: a search for the hyper-parameters of training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from seqcls.cli import console, options, tables
+from seqcls.errors import DataError
+from seqcls.files.output_lock import only_writer
+from seqcls.text.wording import count_of
+from seqcls.training.options import SIZE_PRETRAINED, SIZE_SCRATCH, TrainOptions
+
+if TYPE_CHECKING:
+    from seqcls.datasets.dataset import FrameSet
+    from seqcls.datasets.labels import ClipLabels
+    from seqcls.training.search import SearchResult, Trial
+
+#: Rows of the table of trials.
+_BEST = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the command line says of a search; None: nothing."""
+
+    data: Path
+    labels: Path | None
+    patients: str | None
+    spaces: list[str]
+    trials: int
+    timeout_min: float | None
+    folds: int
+    seeds: int
+    seed: int
+    weights: str
+    samples_per_epoch: int
+    batch_size: int
+    device: str
+    output: Path | None
+    overwrite: bool
+
+
+def search_command(asked: Asked) -> None:
+    """Search, or go on with a search, and show what came of it."""
+    from seqcls.cli.train import known_clips, resolve_weights
+    from seqcls.training.search_space import default_space, narrowed
+
+    if not asked.data.exists():
+        raise DataError(f"{asked.data}: no such file or folder; check the name")
+    train_options = TrainOptions(
+        weights=asked.weights, samples_per_epoch=asked.samples_per_epoch, batch_size=asked.batch_size,
+        device=asked.device,
+    )  # fmt: skip
+    narrowed(default_space(train_options), asked.spaces)
+    folder = asked.output if asked.output is not None else Path(f"{asked.data.resolve().name}-study")
+    with only_writer(folder, is_folder=True):
+        from seqcls.training.search import SearchOptions, search
+        from seqcls.training.search_files import DATABASE, FILES, write_search
+
+        chosen = SearchOptions(
+            trials=asked.trials, folds=asked.folds, seeds=asked.seeds, seed=asked.seed,
+            **({} if asked.timeout_min is None else {"timeout_s": asked.timeout_min * 60}),
+        )  # fmt: skip
+        folder.mkdir(parents=True, exist_ok=True)
+        options.check_outputs(*(folder / name for name in FILES), overwrite=True)
+        if asked.overwrite:
+            for name in (DATABASE, *FILES):
+                (folder / name).unlink(missing_ok=True)
+        train_options = resolve_weights(train_options)
+        space = narrowed(default_space(train_options), asked.spaces)
+        clips = known_clips(asked.data, asked.labels, asked.patients, None)
+        with (
+            console.stops_cleanly() as should_stop,
+            console.progress("trials", chosen.trials, "trials") as advance,
+        ):
+            lines = _Lines(advance)
+            result = search(
+                lambda side: _frames(asked, clips, side),
+                train_options,
+                space,
+                folder / DATABASE,
+                chosen,
+                size=SIZE_SCRATCH if train_options.weights == "none" else SIZE_PRETRAINED,
+                on_trial=lines,
+                on_step=console.notify,
+                should_stop=should_stop,
+            )
+        paths = write_search(result, space, train_options, folder)
+        show_search(result, train_options)
+        console.notify(f"wrote {', '.join(path.name for path in paths)} into {folder}")
+        if result.interrupted:
+            console.notify("interrupted: the same command goes on")
+            raise typer.Exit(130)
+
+
+def _frames(asked: Asked, clips: list[tuple[Path, ClipLabels]] | None, side: int) -> FrameSet:
+    from seqcls.cli.train import load
+
+    return load(asked.data, clips, None, side)
+
+
+class _Lines:
+    """One line per trial on stderr."""
+
+    def __init__(self, advance: console.Advance) -> None:
+        self._advance, self._best = advance, float("-inf")
+
+    def __call__(self, trial: Trial, done: int) -> None:
+        from seqcls.training.search_space import NAMES
+
+        found = f"AUROC {trial.auroc:.4f}" if trial.state == "complete" else trial.state
+        is_best = trial.state == "complete" and trial.auroc > self._best
+        self._best = max(self._best, trial.auroc) if trial.state == "complete" else self._best
+        values = ", ".join(f"{name} {_shown(trial.values[name])}" for name in NAMES)
+        console.notify(f"trial {trial.number}: {found}{'  best' if is_best else ''}; {values}; {trial.seconds:.0f} s")
+        self._advance(done)
+
+
+def show_search(result: SearchResult, train_options: TrainOptions) -> None:
+    """The best trials, what mattered, the comparison, and the command that trains with the best."""
+    from seqcls.training.search_space import NAMES, command_of
+
+    out = console.results()
+    complete = sorted((one for one in result.trials if one.state == "complete"), key=lambda one: -one.auroc)
+    states = [one.state for one in result.trials]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in ("complete", "pruned", "failed"))
+    rows = [(str(one.number), f"{one.auroc:.4f}", *(_shown(one.values[name]) for name in NAMES)) for one in complete]
+    title = f"best of {count_of(len(result.trials), 'trial')} ({counts})"
+    out.print(tables.table(("trial", "AUROC", *NAMES), rows[:_BEST], title=title))
+    for name, share in result.importance.items():
+        out.print(f"{name}: {share:.0%} of the differences")
+    for note in result.notes:
+        console.warn(note)
+    compared = result.comparison
+    if compared is not None:
+        where = f"{count_of(compared.held_out, 'group')} held out from the search" if compared.held_out else "the folds"
+        means = [sum(one) / len(one) for one in (compared.default, compared.best)]
+        seeds = count_of(len(compared.best), "seed")
+        out.print(f"on {where}, mean of {seeds}: defaults {means[0]:.4f}, best {means[1]:.4f}")
+        out.print(compared.verdict)
+    out.print(command_of(result.best.values, train_options))
+
+
+def _shown(value: float | str) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,45 @@
+"""`seqcls tune DATA`: a search on the command line, and which options belong to which of the two."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.commands import Seqcls, Trained, one_line
+from support.networks import needs
+
+QUICK = ["--weights", "none", "--samples-per-epoch", "16", "--batch-size", "8", "--folds", "2"]
+SPACE = [part for one in ("size=32", "epochs=1", "frozen_stages=4", "optimizer=adamw") for part in ("--search", one)]
+
+
+@needs("optuna", "sqlalchemy")
+def test_a_search_goes_on_with_the_same_command(seqcls: Seqcls, trained: Trained) -> None:
+    search = ["tune", trained.data, "-o", "study", *QUICK, *SPACE]
+    done = seqcls(*search, "--trials", "1", "--seeds", "0")
+    assert done.code == 0, done.err
+    assert "trial 0: AUROC" in done.err and "best of 1 trial (1 complete, 0 pruned, 0 failed)" in done.out
+    assert "seqcls train DATA --size 32 --epochs 1 --lr 0.001 --optimizer adamw --loss bce --augment 1" in done.out
+    again = seqcls(*search, "--trials", "2", "--seeds", "0")
+    assert "trial 0" not in again.err and "trial 1: " in again.err and "best of 2 trials" in again.out
+    assert {path.name for path in Path("study").iterdir()} >= {"study.db", "study.json", "study.png", "trials.csv"}
+    assert str(trained.data.parent) not in Path("study/study.json").read_text()
+    other = seqcls(*search, "--search", "loss=bce")
+    assert other.code == 2 and "study with other space" in one_line(other) and "--overwrite" in one_line(other)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["gone.safetensors", "clips", "-l", "l.csv", "--trials", "3"], 2, "--trials is for a search over DATA"),
+        (["gone.safetensors"], 2, "seqcls tune MODEL CLIPS --labels FILE"),
+        (["data", "--max-delay", "0.5"], 2, "--max-delay is for a MODEL, and data is no .safetensors; leave it out"),
+        (["data", "clips", "-l", "l.csv"], 2, "CLIPS is for a MODEL"),
+        (["gone"], 1, "gone: no such file or folder"),
+        ([".", "--search", "momentum=1"], 2, "search takes NAME=RANGE"),
+        ([".", "--timeout", "-1"], 2, "timeout must be above 0"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_is_refused(seqcls: Seqcls, arguments: list[str], code: int, message: str) -> None:
+    done = seqcls("tune", *arguments)
+    assert done.code == code and message in one_line(done), done.err
