@@ -43,6 +43,7 @@ from seqcls.types import Frame, Gap, SourceInfo, SourceReport
 MAX_MIB_PER_HOUR = 1.0
 STALL_EVERY_S, STALL_S = 600.0, 5.0
 SILENT_EVERY_S, SILENT_S = 60.0, 4.0
+TESTS = Path(__file__).resolve().parent.parent / "tests"
 
 
 class Brightness:
@@ -94,19 +95,27 @@ class Loop:
 
 
 class Probe:
-    """Sends a sweep again and again by OpenIGTLink to whoever connects, with silences.
+    """Sends a sweep of 640x480 again and again by OpenIGTLink to whoever connects; every ``silent_every_s`` it falls
+    silent for ``SILENT_S``.
 
-    In a process of its own: its pictures and sockets are none of the run's.
+    In a process of its own: its pictures and sockets are none of the run's. ``kill`` ends that as a power cut does,
+    ``start`` brings it back at the same port. ``sent`` counts the pictures of all its lives, ``begun`` also those that
+    were cut off; ``end`` stops between two pictures and leaves the connection open. Pictures are kept in ``folder``.
     """
 
-    def __init__(self, rate_hz: float) -> None:
-        spawn = multiprocessing.get_context("spawn")
-        self._rate_hz = rate_hz
-        self._sent, self._connections = spawn.Value("q", 0), spawn.Value("q", 0)
-        ours, theirs = spawn.Pipe()
-        self._process = spawn.Process(target=self._serve, args=(theirs,), daemon=True)
-        self._process.start()
-        self.port: int = ours.recv()
+    def __init__(self, folder: Path, rate_hz: float, silent_every_s: float = SILENT_EVERY_S, port: int = 0) -> None:
+        self.port, self._folder = port, folder
+        self._rate_hz, self._silent_every_s = rate_hz, silent_every_s
+        self._spawn = multiprocessing.get_context("spawn")
+        # Without locks: a process that is killed would leave them locked.
+        self._begun, self._sent, self._connections, self._end = (
+            self._spawn.Value("q", 0, lock=False) for _ in range(4)
+        )
+        self._process: Any = None
+
+    @property
+    def begun(self) -> int:
+        return int(self._begun.value)
 
     @property
     def sent(self) -> int:
@@ -116,28 +125,62 @@ class Probe:
     def connections(self) -> int:
         return int(self._connections.value)
 
-    def close(self) -> None:
-        self._process.terminate()
-        self._process.join()
+    def start(self) -> None:
+        """Returns once it listens at ``port``."""
+        ours, theirs = self._spawn.Pipe()
+        self._process = self._spawn.Process(target=self._serve, args=(theirs,), daemon=True)
+        self._process.start()
+        self.port = ours.recv()
+
+    def end(self) -> None:
+        self._end.value = 1
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+
+    close = kill
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("_spawn", "_process")}
 
     def _serve(self, told: Any) -> None:
-        sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-        from support.igtlserver import image_body, packed
-
-        options = SweepOptions(patient=1, duration_s=10.0, rate_hz=self._rate_hz, width=640, height=480)
-        bodies = [image_body(frame.image) for frame in sweep(options)]
-        with socket.create_server(("127.0.0.1", 0)) as server:
+        messages = self._messages()
+        with socket.create_server(("127.0.0.1", self.port)) as server:
             told.send(server.getsockname()[1])
             while True:
                 client, _ = server.accept()
                 self._connections.value += 1
                 began_s, first = time.monotonic(), self.sent
                 with client, suppress(OSError):  # the other side hung up
-                    while time.monotonic() - began_s < SILENT_EVERY_S:
-                        client.sendall(packed(b"IMAGE", bodies[self.sent % len(bodies)], seconds=time.time()))
+                    while time.monotonic() - began_s < self._silent_every_s:
+                        if self._end.value:
+                            time.sleep(60.0)
+                            continue
+                        message = messages(self.sent)
+                        self._begun.value += 1
+                        client.sendall(message)
                         self._sent.value += 1
                         time.sleep(max(0.0, began_s + (self.sent - first) / self._rate_hz - time.monotonic()))
                     time.sleep(SILENT_S)
+
+    def _messages(self) -> Callable[[int], bytes]:
+        """What is sent as the k-th picture; made once, since a probe that is killed has to be back soon."""
+        sys.path.insert(0, str(TESTS))
+        from support.igtlserver import image_body, packed
+
+        from seqcls.feeds.openigtlink_wire import crc64
+
+        kept = self._folder / "probe.npz"
+        if not kept.exists():
+            options = SweepOptions(patient=1, duration_s=10.0, rate_hz=self._rate_hz, width=640, height=480)
+            made = [image_body(frame.image) for frame in sweep(options)]
+            images = np.stack([np.frombuffer(body, np.uint8) for body in made])
+            np.savez(kept, bodies=images, crcs=np.array([crc64(body) for body in made], np.uint64))
+        with np.load(kept) as known:
+            bodies, crcs = [body.tobytes() for body in known["bodies"]], [int(crc) for crc in known["crcs"]]
+        return lambda k: packed(b"IMAGE", bodies[k % len(bodies)], seconds=time.time(), crc=crcs[k % len(bodies)])
 
 
 def resident_mib() -> float:
@@ -188,7 +231,8 @@ def main(arguments: argparse.Namespace) -> int:
             from seqcls.live.display.server import PageServer
             from seqcls.live.recording.recorder import Recorder
 
-            probe = stack.enter_context(closing(Probe(arguments.rate)))
+            probe = stack.enter_context(closing(Probe(out, arguments.rate)))
+            probe.start()
             source: Any = stack.enter_context(
                 closing(
                     open_live(

@@ -129,6 +129,8 @@ def _watch(
                 sink.begin(journal.session)
             else:
                 sink.begin(resumed.journal.sessions[0], resumed.journal.emitted)
+        for receiver in receivers:
+            receiver.begin(journal.session if resumed is None else resumed.journal.sessions[0])
         meter = StorageMeter(journal.path, recorder, clips, notify=notify)
         stack.callback(meter.close)
         meter.start()
@@ -178,7 +180,7 @@ def _sinks(
     folder: Path, run_options: LiveRunOptions, notify: Callable[[str], None]
 ) -> Iterator[JsonLines | QueuedSink]:
     """One after another, so that each can be closed when the next one refuses its option."""
-    from seqcls.live.event_queue import EventQueue, remove_queue
+    from seqcls.live.event_queue import EventQueue, remove_queue, waiting_in
     from seqcls.live.notify import JsonLines
     from seqcls.live.on_event import OnEvent
     from seqcls.live.webhook import Webhook
@@ -189,7 +191,12 @@ def _sinks(
             remove_queue(folder / name)
     if sys.stdout is not None and not sys.stdout.isatty():
         yield JsonLines(notify=notify)
-    if (target := webhook_target(run_options.webhook)) is not None:
+    target = webhook_target(run_options.webhook)
+    left = ((WEBHOOK_QUEUE, "--webhook", target is None), (COMMAND_QUEUE, "--on-event", run_options.on_event is None))
+    for name, option, is_left in left:
+        if is_left and (count := waiting_in(folder / name)):
+            console.warn(f"{count_of(count, 'event')} in {folder / name} not delivered: add {option} to deliver them")
+    if target is not None:
         with ExitStack() as refused:
             queue = refused.enter_context(closing(EventQueue(folder / WEBHOOK_QUEUE)))
             sink = Webhook(target.url, headers=target.headers, notify=notify, queue=queue)
@@ -206,6 +213,8 @@ def _sinks(
 
 def _receivers(run_options: LiveRunOptions, notify: Callable[[str], None]) -> Iterator[IgtlServer | MqttStates]:
     """What passes on the state that holds now, also while no event can come."""
+    from seqcls.live.mqtt import MqttStates, mqtt_target
+
     if run_options.send_igtl is not None:
         from seqcls.live.igtl_server import IgtlServer
 
@@ -213,10 +222,7 @@ def _receivers(run_options: LiveRunOptions, notify: Callable[[str], None]) -> It
         server = IgtlServer(port, image=image, notify=notify)
         console.notify(f"OpenIGTLink at 127.0.0.1:{server.port}")
         yield server
-    if run_options.mqtt is not None:
-        from seqcls.live.mqtt import MqttStates, MqttTarget
-
-        target = MqttTarget.parse(run_options.mqtt)
+    if (target := mqtt_target(run_options.mqtt)) is not None:
         states = MqttStates(target, notify=notify)
         console.notify(f"states go to {target.shown}")
         yield states

@@ -96,7 +96,7 @@ def open_displays(stack: ExitStack, run_options: LiveRunOptions, act: Callable[[
     if run_options.show:
         from seqcls.live.display.window import Window
 
-        window = stack.enter_context(closing(Window()))
+        window = stack.enter_context(closing(Window(on_act=act)))
         displays = replace(displays, shown=[*displays.shown, window.show], closed=lambda: window.closed)
     return displays
 

@@ -18,6 +18,7 @@ MOST, OLDEST_S = 10_000, 86_400.0
 # A row whose text is gone was delivered, refused or dropped: its id stays, so that it is not taken a second time.
 _TABLE = "CREATE TABLE IF NOT EXISTS event(number INTEGER PRIMARY KEY, id TEXT UNIQUE, put_s REAL, line TEXT)"
 _WAITING = "CREATE INDEX IF NOT EXISTS waiting ON event(number) WHERE line IS NOT NULL"
+_COUNT = "SELECT count(*) FROM event WHERE line IS NOT NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class EventQueue:
     def waiting(self) -> int:
         """How many wait."""
         with self._lock:
-            return int(self._file.execute("SELECT count(*) FROM event WHERE line IS NOT NULL").fetchone()[0])
+            return int(self._file.execute(_COUNT).fetchone()[0])
 
     def close(self) -> None:
         """Give the file up; what waits is there again when it is opened anew."""
@@ -114,6 +115,15 @@ class EventQueue:
             self._file = memory
             with memory:
                 return memory.execute(statement, values).rowcount
+
+
+def waiting_in(path: Path) -> int:
+    """How many wait in the file of a run; none where it is not there, or cannot be read."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as file:
+            return int(file.execute(_COUNT).fetchone()[0])
+    except sqlite3.Error:
+        return 0
 
 
 def remove_queue(path: Path) -> None:

@@ -69,6 +69,10 @@ class IgtlServer:
         self._thread = threading.Thread(target=self._serve, name="seqcls-igtl", daemon=True)
         self._thread.start()
 
+    def begin(self, run: str) -> None:
+        """``run``: its id, from which those of the changes are made."""
+        self._changes.begin(run)
+
     def event(self, event: Event) -> None:
         """A change of state that is certain."""
         self._changes.event(event)

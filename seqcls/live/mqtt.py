@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import re
+import threading
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seqcls.credentials import secret_lines
+from seqcls.credentials import MQTT, secret, secret_lines
 from seqcls.errors import UsageError
 from seqcls.live.background import Notify, nothing
 from seqcls.live.snapshot import LiveView
 from seqcls.live.state_changes import StateChanges
+from seqcls.text.wording import count_of
 from seqcls.third_party import library
 from seqcls.types import Event
 
 #: How many messages wait in memory for a broker that is away; of later ones the last state of each organ is kept alone.
 MAX_QUEUED = 1000
+_QUEUE_IS_FULL = 15  # MQTT_ERR_QUEUE_SIZE of paho
 _CONNECT_S, _CLOSE_S, _MOST_S = 5.0, 2.0, 30
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 
@@ -40,11 +44,8 @@ class MqttTarget:
         return f"{self.scheme}://{host}:{self.port}"
 
     @classmethod
-    def parse(cls, stated: str) -> MqttTarget:
-        """``mqtt://USER:PASSWORD@HOST:PORT/PREFIX`` or mqtts://, or a file with that on its first line. Raises
-        UsageError, without what is secret."""
-        lines = [stated] if "://" in stated else secret_lines(Path(stated))
-        url = lines[0].strip() if lines else ""
+    def parse(cls, url: str) -> MqttTarget:
+        """``mqtt://USER:PASSWORD@HOST:PORT/PREFIX`` or mqtts://. Raises UsageError, without what is secret."""
         try:
             parts = urllib.parse.urlsplit(url)
             host, port = parts.hostname, parts.port
@@ -66,19 +67,40 @@ class MqttTarget:
         )
 
 
+def mqtt_target(stated: str | None, environ: Mapping[str, str] = os.environ) -> MqttTarget | None:
+    """The broker that ``stated`` is, an address or a file with one on its first line, else that of $SEQCLS_MQTT, else
+    None. Raises UsageError, without what is secret."""
+    if stated is None:
+        lines = secret(MQTT, environ).splitlines()
+        if not lines:
+            return None
+    else:
+        lines = [stated] if "://" in stated else secret_lines(Path(stated))
+    return MqttTarget.parse(lines[0].strip() if lines else "")
+
+
 class MqttStates:
     """Publishes each change of state, retained, at least once; reconnects by itself, and the run never waits.
 
     Topics: ``PREFIX/availability`` is online or offline, also when the process dies (last will); ``PREFIX/ORGAN/state``
-    holds what ``StateChanges`` passes on. When the broker is back, the last state of each organ is published again.
-    ``client`` makes paho's client. Raises UsageError where paho-mqtt is not installed.
+    holds what ``StateChanges`` passes on. When the broker is back, what waited is published in order, ``MAX_QUEUED``
+    messages at most, and then the last state of each organ where the broker does not hold that. ``left_out`` counts
+    what there was no room for. ``client`` makes paho's client. Raises UsageError where paho-mqtt is not installed.
     """
 
     def __init__(
         self, target: MqttTarget, *, notify: Notify = nothing, client: Callable[[], Any] | None = None
     ) -> None:
         self._target, self._notify = target, notify
+        self.left_out = 0
         self._away = self._closed = False
+        # What the broker has not confirmed, by message id, and what it has, by organ; the confirmation may come before
+        # paho has said which id the message got. Never held while paho is called: it has locks of its own.
+        self._lock = threading.Lock()
+        self._waiting: dict[int, tuple[str, str]] = {}
+        self._early: set[int] = set()
+        self._confirmed: dict[str, str] = {}
+        self._may_lack = False
         self._availability = f"{target.prefix}/availability"
         self._changes = StateChanges(self._publish)
         self._client = _paho_client() if client is None else client()
@@ -88,12 +110,16 @@ class MqttStates:
             self._client.tls_set()
         self._client.will_set(self._availability, "offline", qos=1, retain=True)
         self._client.on_connect, self._client.on_disconnect = self._connected, self._disconnected
-        self._client.on_connect_fail = self._failed
+        self._client.on_connect_fail, self._client.on_publish = self._failed, self._published
         self._client.connect_timeout = _CONNECT_S
         self._client.max_queued_messages_set(MAX_QUEUED)
         self._client.reconnect_delay_set(1, _MOST_S)
         self._client.connect_async(target.host, target.port)
         self._client.loop_start()
+
+    def begin(self, run: str) -> None:
+        """``run``: its id, from which those of the changes are made."""
+        self._changes.begin(run)
 
     def event(self, event: Event) -> None:
         """A change of state that is certain."""
@@ -113,23 +139,63 @@ class MqttStates:
             said.wait_for_publish(_CLOSE_S)
         self._client.disconnect()
         self._client.loop_stop()
+        if missing := self.left_out + sum(bool(organ) for organ, _ in self._waiting.values()):
+            self._notify(f"MQTT {self._target.shown}: {count_of(missing, 'change')} of state not delivered")
 
     def _topic(self, organ: str) -> str:
-        return f"{self._target.prefix}/{re.sub(r'[/+#$]', '_', organ)}/state"
+        """No two organs share one."""
+        return f"{self._target.prefix}/{re.sub(r'[/+#%]', lambda found: f'%{ord(found[0]):02X}', organ)}/state"
 
     def _publish(self, organ: str, line: str) -> None:
-        self._client.publish(self._topic(organ), line, qos=1, retain=True)
+        self._send(self._topic(organ) if organ else self._availability, organ, line)
+
+    def _send(self, topic: str, organ: str, line: str) -> None:
+        sent = self._client.publish(topic, line, qos=1, retain=True)
+        if sent.rc == _QUEUE_IS_FULL:
+            self._may_lack = True
+            self.left_out += bool(organ)
+            if self.left_out == 1 and organ:
+                self._notify(f"MQTT {self._target.shown} is away for too long: changes are left out")
+            return
+        with self._lock:
+            if sent.mid in self._early:
+                self._early.remove(sent.mid)
+                self._confirmed[organ] = line
+            else:
+                self._waiting[sent.mid] = organ, line
+        self._catch_up()
+
+    def _published(self, client: Any, userdata: object, mid: int, reason: object, properties: object) -> None:
+        with self._lock:
+            if mid in self._waiting:
+                organ, line = self._waiting.pop(mid)
+                self._confirmed[organ] = line
+            else:
+                self._early.add(mid)
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """What the broker lacks once all that waited is there: it forgot states, or there was no room for the last."""
+        with self._lock:
+            if not self._may_lack or self._waiting or self._away:
+                return
+            self._may_lack = False
+            wanted = {"": "online", **self._changes.latest}
+            lacking = [one for one in wanted.items() if self._confirmed.get(one[0]) != one[1]]
+        for organ, line in lacking:
+            self._publish(organ, line)
 
     def _connected(self, client: Any, userdata: object, flags: object, reason: Any, properties: object) -> None:
         if reason.is_failure:
             self._say_away(f"refuses the connection ({reason})")
             return
-        client.publish(self._availability, "online", qos=1, retain=True)
         if self._away:
             self._away = False
             self._notify(f"MQTT {self._target.shown} is there again")
-        for organ, line in list(self._changes.latest.items()):
-            self._publish(organ, line)
+        with self._lock:
+            self._confirmed.clear()  # by another broker, perhaps, or by one that forgets when it is stopped
+            self._may_lack = True
+        self._publish("", "online")
 
     def _disconnected(self, client: Any, userdata: object, flags: object, reason: Any, properties: object) -> None:
         if not self._closed:

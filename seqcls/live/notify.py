@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from typing import TextIO
 
@@ -32,7 +32,23 @@ def event_json(event: Event, wall_time: datetime, run: str = "") -> str:
 
     Its ``id`` is made from that of the run and from what happened when: the same whenever the same event is sent again.
     """
-    record: dict[str, object] = {
+    record = _record(event)
+    wall = wall_time.astimezone(timezone.utc).isoformat(timespec="milliseconds")
+    return json.dumps({**record, "wall_time": wall, "id": identity(run, record)}, allow_nan=False)
+
+
+def event_id(event: Event, run: str) -> str:
+    """That of ``event_json``, for whoever passes the event on in another form."""
+    return identity(run, _record(event))
+
+
+def identity(run: str, record: Mapping[str, object]) -> str:
+    """What happened, and in which run, in 24 hex digits."""
+    return hashlib.sha256(json.dumps([run, record], allow_nan=False).encode("ascii")).hexdigest()[:24]
+
+
+def _record(event: Event) -> dict[str, object]:
+    return {
         "organ": event.organ,
         "state": event.state,
         "start_s": round(event.start_s, 6),
@@ -40,10 +56,6 @@ def event_json(event: Event, wall_time: datetime, run: str = "") -> str:
         "index": event.index,
         "reason": event.reason,
     }
-    what = json.dumps([run, record], allow_nan=False).encode("ascii")
-    record["wall_time"] = wall_time.astimezone(timezone.utc).isoformat(timespec="milliseconds")
-    record["id"] = hashlib.sha256(what).hexdigest()[:24]
-    return json.dumps(record, allow_nan=False)
 
 
 class _BackgroundSink:

@@ -60,6 +60,7 @@ class OrganHistory:
             since_s=event.start_s,
             reason=event.reason,
             presences=self._now.presences + is_present,
+            score=None if event.state == "unknown" else self._now.score,  # that of before an outage is none of now
         )
 
     def ended(self, end_s: float) -> None:

@@ -28,7 +28,7 @@ from seqcls.live.background import nothing
 from seqcls.live.frame_queue import FrameQueue, Keep, shifted
 from seqcls.live.latency import LatencyMeter
 from seqcls.live.operator import PAUSED, Operator
-from seqcls.live.organ_history import OrganHistory
+from seqcls.live.organ_history import TRACE_S, OrganHistory
 from seqcls.live.snapshot import LiveView, Storage
 from seqcls.postprocess import PostProcess
 from seqcls.preprocess import Preprocessor
@@ -179,6 +179,7 @@ class LiveSession:
         if self._resumed is not None:
             first_index = self._resumed.journal.next_index
             self._remember(self._resumed.journal.emitted)
+            self._recall(self._resumed)
             if self._journal is not None:
                 self._journal.write(*self._resumed.pending)
             self._emit(self._resumed.pending)
@@ -262,6 +263,18 @@ class LiveSession:
         """For what people are shown."""
         for event in events:
             self._histories[self._detector.organs.index(event.organ)].changed(event)
+
+    def _recall(self, resumed: Resumption) -> None:
+        """The scores of the last minute before the new session, smoothed again from a minute before that on."""
+        detector, raw = self._detector, resumed.journal.raw
+        process = PostProcess(
+            detector.organs, detector.smoothing, detector.intervals, keep=False, novelty=detector.uses_novelty
+        )
+        late = np.flatnonzero(raw.table().time_s >= resumed.time_s - 2 * TRACE_S)
+        for item in raw.items(int(late[0])) if len(late) else ():
+            deque(process.push(item), maxlen=0)
+            for column, history in enumerate(self._histories):
+                history.scored(process.latest, column)
 
     def _finish(self, feed: FrameQueue, problem: str) -> RunSummary:
         feed.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from seqcls.errors import OutputError
-from seqcls.live.event_queue import EventQueue, remove_queue
+from seqcls.live.event_queue import EventQueue, remove_queue, waiting_in
 
 
 class Clock:
@@ -82,6 +82,21 @@ def test_a_file_that_fails_is_given_up_for_memory(tmp_path: Path) -> None:
     again = EventQueue(tmp_path / "a.queue")
     assert taken(again) == ["a"]  # delivered twice rather than never
     again.close()
+
+
+def test_what_waits_in_a_file_is_counted_without_making_one(tmp_path: Path) -> None:
+    path = tmp_path / "a?#%20.queue"
+    assert waiting_in(path) == 0 and not path.exists()
+    queue = EventQueue(path)
+    for identity in "abc":
+        queue.put(identity, identity)
+    first = queue.first()
+    assert first is not None
+    queue.remove(first)
+    queue.close()
+    assert waiting_in(path) == 2
+    path.write_text("my notes " * 100)
+    assert waiting_in(path) == 0
 
 
 @pytest.mark.parametrize("there", ["text", "folder", "other table"])

@@ -25,6 +25,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -40,6 +41,7 @@ from subprocess import PIPE
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support import browser
 from support.fakes import detector
 from support.feeds import PATIENT, nothing_left  # noqa: F401 - a fixture
 from support.forked import Parent
@@ -353,10 +355,14 @@ FAILING = f'"{sys.executable}" -c "raise SystemExit(3)"'
 
 @needs_signals
 def test_a_message_is_said_once_where_there_is_no_terminal(run: Start) -> None:
-    with run("--duration", "1.5", "--on-event", FAILING) as started:
-        assert started.ends() == 0, started.said()
-        assert started.said().count("on-event command ended with 3") == 1
-        assert started.said().count("not delivered yet in") == 1
+    with server(*[endless] * 2) as port:
+        with run("--duration", "1.5", "--on-event", FAILING, port=port) as started:
+            assert started.ends() == 0, started.said()
+            assert started.said().count("on-event command ended with 3") == 1
+            assert started.said().count("not delivered yet in") == 1
+        with run("--duration", "0.2", "--resume", port=port) as without:  # what still waits is not forgotten
+            assert without.ends() == 0, without.said()
+            assert without.said().count("on-event.queue not delivered: add --on-event to deliver them") == 1
 
 
 def on_a_terminal(run: Start, *options: str) -> bytes:
@@ -391,6 +397,32 @@ def test_the_address_of_the_page_is_on_the_dashboard(run: Start, monkeypatch: py
     before, taken, screens = on_a_terminal(run, "--serve", "0").partition(b"\x1b[?1049h")
     address = before.partition(b"open ")[2].split()[0]
     assert taken and b"?token=" in address and address in screens.partition(b"\x1b[?1049l")[0]
+
+
+@needs_signals
+def test_an_open_page_comes_back_with_the_run(run: Start, chromium: browser.Browser, tmp_path: Path) -> None:
+    """Killed, and gone on with under the same --token FILE: nobody does anything in the browser, and the scores from
+    before the kill are there again."""
+    page = ("--serve", "0", "--token", str(tmp_path / "page.token"))
+    signs, known = (
+        "[...document.querySelectorAll('.word')].map((sign) => sign.textContent).join()",
+        ("PRESENT", "ABSENT"),
+    )
+    with server(*[endless] * 2) as port:
+        with run(*page, port=port) as killed:
+            killed.has(killed.journal, 3000)
+            (address,) = re.findall(r"open (http://[^/]*/)", killed.said())
+            chromium.open(f"{address}?token={(tmp_path / 'page.token').read_text().strip()}")
+            chromium.until(signs, lambda shown: shown in known)
+            chromium.evaluate("void (window.mine = 1)")
+            killed.process.kill()
+            chromium.until(signs, lambda shown: shown == "UNKNOWN")
+        with run("--resume", *page, port=port) as again:
+            chromium.until(signs, lambda shown: shown in known)
+            assert chromium.evaluate("window.mine") == 1
+            (missed,) = read_journal(again.journal).gaps[:1]
+            trace = chromium.evaluate("view.organs[0].trace")
+            assert trace[0][0] < 1 < len([time_s for time_s, _ in trace if time_s < missed.start_s])
 
 
 @needs_signals

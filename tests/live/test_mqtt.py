@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 from live.test_state_changes import VIEW
 
+from seqcls.cli.hide_arguments import covered
 from seqcls.errors import UsageError
-from seqcls.live.mqtt import MqttStates, MqttTarget
+from seqcls.live.mqtt import MqttStates, MqttTarget, mqtt_target
 from seqcls.types import Event
 
 PRESENT = Event("left/liver", "present", 5.5, 165, 6.75)
@@ -26,13 +27,35 @@ MOSQUITTO = shutil.which("mosquitto", path=f"{shutil.os.environ.get('PATH', '')}
 
 
 class Fake:
-    """What is asked of paho's client."""
+    """What is asked of paho's client, which has room for ``room`` messages that no broker has confirmed."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: int = 1000) -> None:
         self.calls: list[tuple[Any, ...]] = []
+        self.room, self.count = room, 0
 
     def __getattr__(self, name: str) -> Any:
-        return lambda *given, **named: self.calls.append((name, *given)) or SimpleNamespace(wait_for_publish=print)
+        return lambda *given, **named: self.calls.append((name, *given))
+
+    def publish(self, *given: Any, **named: Any) -> Any:
+        full = self.room == 0
+        if not full:
+            self.room, self.count = self.room - 1, self.count + 1
+            self.calls.append(("publish", *given))
+        return SimpleNamespace(rc=15 if full else 0, mid=self.count, wait_for_publish=print)
+
+    def confirm(self, states: MqttStates, first: int, last: int) -> None:
+        for number in range(first, last + 1):
+            self.room += 1
+            states._published(self, None, number, None, None)
+
+    def published(self) -> list[tuple[str, str]]:
+        """Since it was last asked: the topics, and the states or words."""
+        found = [(topic, text) for name, topic, text in (c for c in self.calls if c[0] == "publish")]
+        self.calls.clear()
+        return [(topic, json.loads(text)["state"] if text[0] == "{" else text) for topic, text in found]
+
+
+CONNECTED = (None, None, SimpleNamespace(is_failure=False), None)
 
 
 def test_the_last_states_are_published_again_when_the_broker_is_back() -> None:
@@ -49,17 +72,50 @@ def test_the_last_states_are_published_again_when_the_broker_is_back() -> None:
     states.event(PRESENT)
     states._failed(fake, None)
     states._failed(fake, None)
-    fake.calls.clear()
-    states._connected(fake, None, None, SimpleNamespace(is_failure=False), None)
-    (_, topic, online), (_, organ, line) = fake.calls
-    assert (topic, online, organ) == ("ward/1/availability", "online", "ward/1/left_liver/state")
-    assert json.loads(line)["last_known_s"] == 5.5
+    assert fake.published() == [("ward/1/left%2Fliver/state", "present")]
+    states._connected(fake, *CONNECTED)
+    assert fake.published() == [("ward/1/availability", "online")]  # paho sends what waited itself
+    fake.confirm(states, 1, 2)
+    assert fake.published() == []
+    states._disconnected(fake, *CONNECTED)
+    states._connected(fake, *CONNECTED)  # a broker that forgot: the state is told again, once
+    fake.confirm(states, 3, 3)
+    assert fake.published() == [("ward/1/availability", "online"), ("ward/1/left%2Fliver/state", "present")]
+    fake.confirm(states, 4, 4)
+    assert fake.published() == []
+    there = "MQTT mqtts://host:8883 is there again"
     assert said == [
         "MQTT mqtts://host:8883 cannot be reached; tried again, the run goes on",
-        "MQTT mqtts://host:8883 is there again",
+        there,
+        "MQTT mqtts://host:8883 is away; tried again, the run goes on",
+        there,
     ]
     states.close()
-    assert fake.calls[-1] == ("loop_stop",)
+    assert fake.calls[-1] == ("loop_stop",) and len(said) == 4
+
+
+def test_what_there_is_no_room_for_is_said_and_the_last_state_follows() -> None:
+    fake, said = Fake(room=2), list[str]()
+    states = MqttStates(MqttTarget.parse("mqtt://host"), notify=said.append, client=lambda: fake)
+    for index, state in enumerate(("present", "absent", "present", "unknown")):
+        states.event(Event("liver", state, float(index), index, index + 0.5))  # type: ignore[arg-type]
+    assert fake.published() == [("seqcls/liver/state", "present"), ("seqcls/liver/state", "absent")]
+    states._connected(fake, *CONNECTED)  # no room for "online" either
+    fake.confirm(states, 1, 2)
+    assert fake.published() == [("seqcls/availability", "online"), ("seqcls/liver/state", "unknown")]
+    assert states.left_out == 2
+    states.close()
+    assert said == [
+        "MQTT mqtt://host:1883 is away for too long: changes are left out",
+        "MQTT mqtt://host:1883: 3 changes of state not delivered",  # the last one is not confirmed
+    ]
+
+
+def test_no_two_organs_share_a_topic() -> None:
+    states = MqttStates(MqttTarget.parse("mqtt://host/ward"), client=Fake)
+    topics = [states._topic(name) for name in ("a/b", "a_b", "a+b", "a#b", "a%2Fb", "a$b")]
+    assert len({*topics}) == 6 and topics[:2] == ["ward/a%2Fb/state", "ward/a_b/state"]
+    assert not any(set(topic.removeprefix("ward/").removesuffix("/state")) & set("/+#") for topic in topics)
 
 
 @pytest.mark.parametrize(
@@ -75,14 +131,25 @@ def test_the_last_states_are_published_again_when_the_broker_is_back() -> None:
 )
 def test_addresses_that_cannot_be_right(wrong: str) -> None:
     with pytest.raises(UsageError, match="takes mqtt://") as caught:
-        MqttTarget.parse(wrong)
+        mqtt_target(wrong)
     assert "secret" not in str(caught.value)
 
 
 def test_an_address_may_stand_in_a_file_and_is_not_shown(tmp_path: Path) -> None:
     (tmp_path / "broker").write_text("mqtt://u:secret@[::1]/\n")
-    target = MqttTarget.parse(str(tmp_path / "broker"))
+    target = mqtt_target(str(tmp_path / "broker"))
+    assert target is not None
     assert target.shown == "mqtt://[::1]:1883" and target.prefix == "seqcls" and "secret" not in repr(target)
+
+
+def test_an_address_may_stand_in_the_environment(tmp_path: Path) -> None:
+    assert mqtt_target(None, {}) is None
+    target = mqtt_target(None, {"SEQCLS_MQTT": "mqtt://doctor:secret@host/ward"})
+    assert target is not None and target.password == "secret" and target.prefix == "ward"
+    (tmp_path / "broker").write_text("mqtts://host\n")
+    target = mqtt_target(None, {"SEQCLS_MQTT_FILE": str(tmp_path / "broker")})
+    assert target is not None and target.shown == "mqtts://host:8883"
+    assert "secret" not in "".join(covered(["--mqtt", "mqtt://doctor:secret@host/ward"]))
 
 
 def test_without_paho_one_line_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -262,10 +262,10 @@ DRAWN = (
 
 
 def test_the_past_is_drawn_to_scale(chromium: browser.Browser, page: PageServer) -> None:
-    """Five minutes are the width: 100 s of run lie at its right, the last 10 of them present."""
+    """A minute is the width, of scores and states: the last 10 s of it present."""
     run = opened(chromium, page)
     try:
-        assert chromium.evaluate(DRAWN) == "unknown 667 300,present 967 33"
+        assert chromium.evaluate(DRAWN) == "unknown 0 833,present 833 167"
         line = chromium.evaluate("document.querySelector('.scores').getAttribute('d')")
         assert line.startswith("M-50.00 0.100L-49.90 0.100") and line.endswith("L-0.10 0.100") and line.count("M") == 1
         assert chromium.evaluate("document.querySelector('.thresholds').getAttribute('d')") == "M-60 0.5H0M-60 0.65H0"
@@ -282,15 +282,15 @@ def test_the_past_is_drawn_to_scale(chromium: browser.Browser, page: PageServer)
 def test_a_presence_too_narrow_for_two_pixels_is_as_high_as_it_is_long(
     chromium: browser.Browser, page: PageServer
 ) -> None:
-    """0.3 s and 0.01 s of five minutes, and 60 s: below the width of two pixels the height says how much it is."""
-    spans = (Span("present", 0.0, 60.0), Span("present", 70.0, 70.3), Span("present", 80.0, 80.01))
+    """0.1 s and 0.01 s of a minute, and 60 s: below the width of two pixels the height says how much it is."""
+    spans = (Span("present", 0.0, 60.0), Span("present", 70.0, 70.1), Span("present", 80.0, 80.01))
     run = opened(chromium, page, replace(VIEW, organs=(replace(THYROID, spans=spans), *VIEW.organs[1:])))
     try:
         tops = "[...document.querySelector('.strip').children].map((bar) => bar.style.top)"
         width = chromium.evaluate("document.querySelector('.strip').clientWidth")
         whole, short, least = chromium.evaluate(f"{tops}.join()").split(",")[:3]
         assert whole == "" and least == "87.5%"
-        assert float(short.removesuffix("%")) == pytest.approx(100 * (1 - 0.3 / 300 * width / 2), abs=0.1)
+        assert float(short.removesuffix("%")) == pytest.approx(100 * (1 - 0.1 / 60 * width / 2), abs=0.1)
     finally:
         run.silence()
 

@@ -21,8 +21,9 @@ import pytest
 from support.feeds import nothing_left  # noqa: F401 - a fixture
 
 from seqcls.errors import UsageError
-from seqcls.live.display.window import COLORS, QUIET_S, Window, draw
-from seqcls.live.snapshot import LiveView, OrganView
+from seqcls.live.display.window import ACTS, COLORS, QUIET_S, Window, act_at, draw
+from seqcls.live.snapshot import LiveView, OrganView, Storage
+from seqcls.palette import LOST, bgr
 from seqcls.types import FrameCounts, State
 
 
@@ -88,7 +89,7 @@ def test_names_and_signs_do_not_touch(count: int) -> None:
     """A long name with letters that reach below the line, above the word."""
     organs = tuple(organ("gyrus ypsilon, jugular part " * 2, "present") for _ in range(count))
     side = draw(replace(VIEW, organs=organs))[:, -420:]
-    height = min(180, 520 // count)
+    height = min(180, 450 // count)
     for place in range(count):
         inside = rows_of_text(side[place * height + 8 : (place + 1) * height - 4])
         blocks = [a for a, b in zip(inside, [False, *inside], strict=False) if a and not b]
@@ -110,8 +111,39 @@ def test_why_nothing_is_known_and_what_a_person_should_know_are_drawn() -> None:
     full = replace(known, messages=("an older one", f"{'/folder' * 20}/run.journal is incomplete: free space"))
     for view in (frozen, full):
         where = np.flatnonzero((draw(view) != draw(known)).any(axis=(1, 2)))
-        assert where.min() >= 520 and where.max() < 600  # below the signs
+        assert where.min() >= 450 and where.max() < 600  # below the signs
     assert np.array_equal(draw(full), draw(replace(full, messages=full.messages[1:])))
+
+
+def test_what_is_recorded_and_a_full_disk() -> None:
+    recording = Storage(recording=True, written_bytes=12_300_000, free_bytes=41_000_000_000, left_s=3600.0)
+    texts = []
+    for storage in (replace(recording, recording=False), recording, replace(recording, left_s=60.0)):
+        lines = np.flatnonzero((draw(replace(VIEW, storage=storage)) != draw(VIEW)).any(axis=(1, 2)))
+        assert lines.min() > 510 and lines.max() < 540
+        texts.append(draw(replace(VIEW, storage=storage))[510:540, -420:])
+    dot = [bool((text[:, 12:24] == bgr(LOST)).all(axis=2).any()) for text in texts]
+    ground = [int((text == COLORS["unknown"]).all(axis=2).sum()) > 3000 for text in texts]
+    assert dot == [False, True, True] and ground == [False, False, True]
+
+
+def test_a_presence_that_comes_has_a_bar_of_its_colour() -> None:
+    absent = organ("liver", "absent")
+    coming = replace(VIEW, organs=(replace(absent, coming=True),))
+    assert counts(draw(replace(VIEW, organs=(absent,))))["present"] == 0
+    assert 4000 < counts(draw(coming))["present"] < 12_000 < counts(draw(coming))["absent"]
+    assert counts(draw(coming, 3.0))["present"] == 0  # without news nothing comes
+
+
+def test_buttons_lie_where_they_are_drawn() -> None:
+    """Each frame of one has its act inside, and none beside."""
+    side = draw(replace(VIEW, organs=()))
+    width, found = side.shape[1], {act_at(x, y, side.shape[1]) for x in range(side.shape[1]) for y in range(0, 640, 5)}
+    assert found == {"", *ACTS.values()}
+    for x, y in [(width - 420 + 12, 538), (width - 420 + 12 + 134, 538), (width - 420 + 12 + 268, 538)]:
+        assert (side[y, x] > 200).all() and act_at(x + 1, y + 1, width) and not act_at(x - 1, y + 1, width)
+    paused = draw(replace(VIEW, organs=(), paused=True))
+    assert (paused[538:565, width - 420 + 280 :] != side[538:565, width - 420 + 280 :]).any()  # p pause: p go on
 
 
 def test_many_organs_long_names_and_no_numbers() -> None:
@@ -138,7 +170,19 @@ def waitKey(ms):
     time.sleep(ms / 1000)
     if (place / "stuck").exists():
         time.sleep(1000)
-    return ord((place / "key").read_text()) if (place / "key").exists() else -1
+    if (place / "click").exists():
+        x, y = map(int, (place / "click").read_text().split())
+        (place / "click").unlink()
+        clicked(cv2.EVENT_LBUTTONUP, x, y, 0, None)
+    if not (place / "key").exists():
+        return -1
+    key = ord((place / "key").read_text())
+    (place / "key").unlink()
+    return key
+def setMouseCallback(name, function):
+    global clicked
+    clicked = function
+cv2.setMouseCallback = setMouseCallback
 cv2.imshow, cv2.waitKey, cv2.destroyAllWindows = imshow, waitKey, lambda: None
 def getWindowProperty(name, what):
     if (place / "cross").exists():
@@ -204,9 +248,28 @@ def test_a_run_that_hangs_is_said(tmp_path: Path, screen: None) -> None:
 def test_closed_by_a_person(window: Window, tmp_path: Path, file: str, text: str) -> None:
     window.show(VIEW)
     until((tmp_path / "seen").exists)
-    (tmp_path / file).write_text(text)
+    put(tmp_path / file, text)
     until(lambda: window.closed)
     window.show(VIEW)  # into nothing
+
+
+def put(path: Path, text: str) -> None:
+    """Whole at once: it is being looked for."""
+    (path.parent / "new").write_text(text)
+    (path.parent / "new").replace(path)
+
+
+def test_keys_and_buttons_act(tmp_path: Path, screen: None) -> None:
+    did: list[str] = []
+    with closing(Window([sys.executable, "-c", FAKE, str(tmp_path), "1e9"], on_act=did.append)) as window:
+        window.show(VIEW)
+        until((tmp_path / "seen").exists)
+        for place, text in (("key", "m"), ("key", "s"), ("key", "x"), ("click", "1 1")):
+            put(tmp_path / place, text)
+            until(lambda place=place: not (tmp_path / place).exists())  # type: ignore[misc]
+        width = draw(VIEW).shape[1]
+        put(tmp_path / "click", f"{width - 420 + 300} 550")
+        until(lambda: did == ["mark", "snapshot", "pause"])
 
 
 def test_a_stuck_window_holds_nothing_up(window: Window, tmp_path: Path) -> None:

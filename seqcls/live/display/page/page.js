@@ -5,8 +5,7 @@
 const LOST_MS = 3000; // no answer from the server
 const AGAIN_MS = 500; // before it is asked again
 const QUIET_S = 3; // no snapshot from the run
-const TRACE_S = 60; // organ_history.py has the same figures
-const STRIP_S = 300;
+const AXIS_S = 60; // of scores and states; organ_history.py keeps so much
 const MOST_INTERVALS = 20;
 const THIN_PX = 2; // page.css makes no bar narrower
 const LEAST = 1 / 8; // nor is one lower
@@ -226,7 +225,7 @@ function makeCard(organ) {
   const name = card.querySelector(".name");
   card.dataset.organ = name.textContent = name.title = organ;
   card.querySelector(".trace").setAttribute("aria-label", `score of ${organ}, last minute`);
-  card.querySelector(".strip").setAttribute("aria-label", `states of ${organ}, last five minutes`);
+  card.querySelector(".strip").setAttribute("aria-label", `states of ${organ}, last minute`);
   return card;
 }
 
@@ -252,25 +251,25 @@ function draw(part, organ, now) {
   const last = spans.at(-1);
   if (last && last[0] === "unknown") last[2] = nowS;
   else if (nowS > view.now_s) spans.push(["unknown", view.now_s, nowS]);
-  drawBars(part("strip"), spans, nowS, STRIP_S);
-  drawBars(part("unseen"), spans.filter(([state]) => state === "unknown"), nowS, TRACE_S);
+  drawBars(part("strip"), spans, nowS);
+  drawBars(part("unseen"), spans.filter(([state]) => state === "unknown"), nowS);
   let line = "";
   let before = -Infinity;
-  for (const [time, score] of organ.trace.filter(([time]) => time > nowS - TRACE_S && time <= knownS)) {
+  for (const [time, score] of organ.trace.filter(([time]) => time > nowS - AXIS_S && time <= knownS)) {
     if (score !== null) line += `${time - before > 1 ? "M" : "L"}${(time - nowS).toFixed(2)} ${(1 - score).toFixed(3)}`;
     before = score === null ? -Infinity : time;
   }
   part("scores").setAttribute("d", line);
-  part("thresholds").setAttribute("d", [organ.onset, organ.offset].map((score) => `M-${TRACE_S} ${1 - score}H0`).join(""));
+  part("thresholds").setAttribute("d", [organ.onset, organ.offset].map((score) => `M-${AXIS_S} ${1 - score}H0`).join(""));
 }
 
-function drawBars(element, spans, nowS, overS) {
-  const place = (time) => 100 * Math.max(0, 1 + (time - nowS) / overS);
+function drawBars(element, spans, nowS) {
+  const place = (time) => 100 * Math.max(0, 1 + (time - nowS) / AXIS_S);
   element.replaceChildren(...spans.filter(([, , to]) => place(to) > 0).map(([state, from, to]) => {
     const bar = make("i", state, "");
     bar.style.left = `${place(from)}%`;
     bar.style.width = `${place(to) - place(from)}%`;
-    const px = ((to - from) / overS) * element.clientWidth;
+    const px = ((to - from) / AXIS_S) * element.clientWidth;
     if (state === "present" && px < THIN_PX) bar.style.top = `${100 * (1 - Math.max(LEAST, px / THIN_PX))}%`; // its true area
     return bar;
   }));
