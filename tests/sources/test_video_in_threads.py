@@ -48,6 +48,17 @@ def test_a_clip_of_which_nothing_is_reported_is_read_once(tmp_path: Path, monkey
     assert opened == ["_ThreadedVideo"]
 
 
+@pytest.mark.parametrize("name", ["avi mpeg4 with B-frames", "ts hevc 50"])
+def test_codecs_whose_threads_hide_damage_keep_one(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make(tmp_path, name)
+    source = VideoInThreads(path, 3)
+    used = source._threaded._container.streams.video[0].codec_context.thread_count
+    source.close()
+    assert used == 1
+
+
 @pytest.mark.parametrize("kind", ["hole", "bit flips", "cut 50 %", "zeros"])
 def test_a_damaged_clip_is_read_again_in_one_thread(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = make(tmp_path, "ts h264")
