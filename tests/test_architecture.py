@@ -53,7 +53,7 @@ IMPORTS: dict[str, set[str]] = {
     "frame_states": {"types", "timeline"},
     "preprocess": {"types", "geometry", "gate", "keepable", "cv2"},
     "adaptive": {"errors", "types", "intervals", "smoothing", "engines", "preprocess"},
-    "datasets": {"text", "errors", "files", "types", "timemap", "geometry", "sources", "gate", "layouts", "keepable", "preprocess", "cv2", "sklearn"},
+    "datasets": {"text", "errors", "files", "types", "timemap", "geometry", "sources", "gate", "layouts", "keepable", "preprocess", "PIL", "cv2", "sklearn"},
     "rendering": {"palette", "text", "errors", "files", "types", "timemap", "geometry", "sources", "gate", "keepable", "timeline", "frame_states", "preprocess", "PIL", "av", "cv2"},
     "reprocess": {"types", "intervals", "pauses", "smoothing", "novelty", "postprocess", "timeline", "algebra"},
     "scoring": {"types", "engines", "preprocess"},

@@ -69,6 +69,9 @@ def train(
         bool,
         DATA("", "Train although patients or frames stand on both sides: the figures flatter.", "--allow-leakage"),
     ] = False,
+    cache: Annotated[
+        bool, DATA("", "Keep many frames in DATA/.seqcls-cache, for a next start in seconds.", "--cache/--no-cache")
+    ] = True,
     folds: Annotated[
         str | None, DATA("N|groups", "Cross-validate first, leaving out patients: in N groups, or each alone.")
     ] = None,
@@ -146,7 +149,7 @@ def train(
             kept.parts("groups" if folds == "groups" else int(folds))
         train_options = resolve_weights(train_options)
         side = size if size is not None else SIZE_SCRATCH if train_options.weights == "none" else SIZE_PRETRAINED
-        frames = load(data, clips, organ, side, options.known_layouts(layouts), kept)
+        frames = load(data, clips, organ, side, options.known_layouts(layouts), kept, cache=cache)
         found = check.checked(frames, keep_odd=keep_odd, labels=folds is None)
         check.warn_of(found)
         report = check.write_check(found, folder)
@@ -256,6 +259,8 @@ def load(
     size: int,
     layouts: tuple[Layout, ...] = (),
     split: Split | None = None,
+    *,
+    cache: bool = False,
 ) -> FrameSet:
     """Frames from a folder or straight from clips, with warnings about what a person should know of them."""
     from seqcls.datasets.dataset import LEFT_OUT, frames_from_clips, load_frames
@@ -265,7 +270,9 @@ def load(
     geometry = Geometry(size=size, layouts=layouts)
     if clips is None:
         with console.progress("reading frames", None) as advance:
-            frames = load_frames(data, geometry, skip_corrupt=True, progress=lambda done, total: advance(done))
+            frames = load_frames(
+                data, geometry, skip_corrupt=True, progress=lambda done, total: advance(done), cache=cache
+            )
         frames = frames if split is None else with_split(frames, split)
     else:
         with console.progress("reading clips", len(clips), "clips") as advance:

@@ -1,6 +1,7 @@
-"""Frames in memory, ready to train on: from an extracted folder, from a folder tree of one's own, or from clips.
+"""Frames ready to train on: from an extracted folder, from a folder tree of one's own, or from clips.
 
-Letterboxed images are kept as uint8, 50 MB per 1,000 frames of 224 pixels; whole ones only while they are read.
+Letterboxed images are kept as uint8, 50 MB per 1,000 frames of 224 pixels, in memory or in a file (``frame_cache``);
+whole ones only while they are read.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls.datasets.frame_cache import FrameCache, is_worth_it, marks_of
 from seqcls.datasets.frame_facts import FrameFacts, Seen, facts_of, look_at
 from seqcls.datasets.frame_table import (
     LAYOUT,
@@ -29,6 +31,7 @@ from seqcls.datasets.frame_table import (
     read_tree,
     require_both_states,
 )
+from seqcls.datasets.image_rows import picked
 from seqcls.datasets.kept_split import with_split, with_split_beside
 from seqcls.datasets.labelled_frames import LabelledClip, groups_of
 from seqcls.datasets.labels import ClipLabels
@@ -89,8 +92,9 @@ class FrameSet:
 
     def of_rows(self, rows: NDArray[np.int64]) -> FrameSet:
         """These frames only, in this order."""
-        columns = ("images", "targets", "mask", "clip", "patient", "split", "time_s")
+        columns = ("targets", "mask", "clip", "patient", "split", "time_s")
         changed = {column: getattr(self, column)[rows] for column in columns}
+        changed["images"] = picked(self.images, rows)
         changed |= {name: own[rows] for name in ("scanner", "site") if (own := getattr(self, name)) is not None}
         return replace(self, **changed, facts=None if self.facts is None else self.facts.of_rows(rows))
 
@@ -131,12 +135,14 @@ def load_frames(
     skip_corrupt: bool = False,
     progress: Advance | None = None,
     for_training: bool = True,
+    cache: bool = False,
 ) -> FrameSet:
     """Read a folder that `seqcls extract` wrote, or a tree `train|validation/<organ> present|absent/`.
 
     ``geometry.size`` is obeyed; its region only for a tree of one's own, whose images are searched for the ultrasound
-    region size by size. ``for_training``: whether every organ must be there in both states. Raises DataError: no such
-    layout, a state without frames, an image that cannot be read.
+    region size by size. ``for_training``: whether every organ must be there in both states. ``cache``: whether
+    many frames are kept in a file in the folder, and taken from there the next time. Raises DataError: no such layout,
+    a state without frames, an image that cannot be read.
     """
     root = Path(root)
     if not root.is_dir():
@@ -150,12 +156,26 @@ def load_frames(
     if extracted:
         geometry, by_clip, digests = read_description(root, geometry.size)
         regions = list(by_clip.values())
-        scale = partial(_of_crop, geometry.size)
     else:
-        by_clip, found = {}, _find_regions(rows, geometry, levels)
-        regions, digests = list(found.values()), {}
-        scale = partial(_apply, geometry, found)
-    images, rows, seen = _read_all(rows, geometry.size, partial(_read, levels=levels), scale, skip_corrupt, progress)
+        by_clip, digests = {}, {}
+    kept_frames = None
+    if cache and is_worth_it(len(rows), geometry.size):
+        kept_frames = FrameCache(root, rows, geometry, extracted=extracted)
+    known = None if kept_frames is None else kept_frames.read()
+    if known is not None:
+        images, seen = known.images, known.seen
+        rows = [replace(row, digest=digest) for row, digest in zip(rows, known.digests, strict=True)]
+        regions = regions if extracted else list(known.regions)
+    else:
+        scale = partial(_of_crop, geometry.size)
+        if not extracted:
+            found = _find_regions(rows, geometry, levels)
+            regions, scale = list(found.values()), partial(_apply, geometry, found)
+        read = partial(_read, levels=levels)
+        images, rows, seen = _read_all(rows, geometry.size, read, scale, skip_corrupt, progress, kept_frames, regions)
+    messages += [] if kept_frames is None else kept_frames.messages
+    if not skip_corrupt and (bad := next((row for row in rows if not row.digest), None)):
+        raise DataError(f"{bad.path} cannot be read as an image: replace or remove it, or add skip_corrupt=True")
     unreadable = [_name(row, root) for row in rows if not row.digest]
     kept = {at: row for at, row in enumerate(rows) if row.digest}
     if len(kept) < len(rows):
@@ -167,7 +187,7 @@ def load_frames(
             require_both_states(list(kept.values()), organs, f"{root}: ")
     if not extracted:
         kept = _merge_same(kept)
-    images = images if len(kept) == len(images) else images[list(kept)]
+    images = images if len(kept) == len(images) else picked(images, np.array(list(kept), np.int64))
     rows = list(kept.values())
     facts = facts_of(
         [_name(row, root) for row in rows],
@@ -278,9 +298,32 @@ def _read_all(
     scale: Callable[[Image], tuple[Image, Seen]],
     skip_corrupt: bool,
     progress: Advance | None,
+    cache: FrameCache | None,
+    regions: Sequence[Region],
 ) -> tuple[Image, list[Row], list[Seen]]:
-    """(N, S, S), the rows with their digests, "" where unreadable, and what was seen. Whole images are not kept."""
-    images = np.zeros((len(rows), size, size), np.uint8)
+    """(N, S, S), the rows with their digests, "" where unreadable, and what was seen. Whole images are not kept.
+
+    cache: where the result is kept, with the ``regions``.
+    """
+    if cache is None:
+        images = np.zeros((len(rows), size, size), np.uint8)
+        return images, *_fill(images, rows, read_one, scale, skip_corrupt, progress)
+    with cache.images() as images:
+        out, seen = _fill(images, rows, read_one, scale, skip_corrupt, progress)
+        marks = marks_of(images)
+    mapped = cache.keep([row.digest for row in out], seen, regions, marks)
+    return images if mapped is None else mapped, out, seen
+
+
+def _fill(
+    images: Image,
+    rows: Sequence[Row],
+    read_one: Callable[[Path], tuple[Image | None, str]],
+    scale: Callable[[Image], tuple[Image, Seen]],
+    skip_corrupt: bool,
+    progress: Advance | None,
+) -> tuple[list[Row], list[Seen]]:
+    """Read the images of these rows into (N, S, S)."""
     out: list[Row] = []
     seen = [Seen(0, 0)] * len(rows)
 
@@ -300,7 +343,7 @@ def _read_all(
             out.append(replace(row, digest=digest))
             if progress is not None:
                 progress(len(out), len(rows))
-    return images, out, seen
+    return out, seen
 
 
 def _read(path: Path, levels: SetLevels) -> tuple[Image | None, str]:

@@ -29,6 +29,8 @@ MAX_TABLE_BYTES = 200 << 20
 #: What `extract` writes besides the frames.
 #: The kept split that the frames were extracted by, byte for byte.
 SPLIT_FILE = "extract-split.json"
+#: What `train` keeps there for its next start, see ``frame_cache``.
+CACHE_FOLDER = ".seqcls-cache"
 _TABLES = ("frames.csv", "dataset.json", SPLIT_FILE)
 FIXED_COLUMNS = ("path", "clip", "patient", "time_s", "split")
 #: Columns that may be missing: what figures are given apart for.
@@ -227,7 +229,7 @@ def _foreign(folder: Path) -> list[str]:
         parts = path.relative_to(folder).parts
         frame = len(parts) == 3 and parts[0] in ("train", "validation") and nfc(parts[2]) in ours
         table = len(parts) == 1 and parts[0] in _TABLES
-        if not (path.is_dir() or frame or table or any(map(is_clutter, parts))):
+        if not (path.is_dir() or frame or table or parts[0] == CACHE_FOLDER or any(map(is_clutter, parts))):
             found.append(path.relative_to(folder).as_posix())
     return found
 

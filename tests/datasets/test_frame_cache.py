@@ -1,0 +1,156 @@
+"""Frames kept in a file: the same as those that are read, and never those of yesterday."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from support.frame_sets import QUICK, SIZE
+
+from seqcls.datasets import frame_cache as module
+from seqcls.datasets.dataset import FrameSet, load_frames
+from seqcls.datasets.frame_table import CACHE_FOLDER
+from seqcls.datasets.image_rows import ImageRows, picked
+from seqcls.geometry import Geometry
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Twelve images of discs, and a file that cannot be read."""
+    monkeypatch.setattr(module, "MIN_FRAMES", 10)
+    random = np.random.default_rng(0)
+    for side, state in ((s, t) for s in ("train", "validation") for t in ("disc present", "disc absent")):
+        folder = tmp_path / "data" / side / state
+        folder.mkdir(parents=True)
+        for number in range(3):
+            image = random.integers(30, 200, (60, 80), np.uint8)
+            cv2.imwrite(str(folder / f"{side}{number}_000001.png"), image)
+    (tmp_path / "data/train/disc absent/bad_000001.png").write_bytes(b"no")
+    return tmp_path / "data"
+
+
+def load(root: Path, *, cache: bool = True) -> FrameSet:
+    return load_frames(root, Geometry(size=SIZE), skip_corrupt=True, cache=cache)
+
+
+def alike(one: FrameSet, other: FrameSet) -> None:
+    assert np.array_equal(np.asarray(one.images), np.asarray(other.images))
+    for name in ("targets", "mask", "clip", "patient", "split", "time_s"):
+        assert np.array_equal(getattr(one, name), getattr(other, name), equal_nan=name in ("targets", "time_s"))
+    assert (one.hash, one.regions, one.organs) == (other.hash, other.regions, other.organs)
+    assert one.facts is not None and other.facts is not None
+    for name in ("name", "width", "height", "colour", "ultrasound", "found"):
+        assert np.array_equal(getattr(one.facts, name), getattr(other.facts, name))
+    assert one.facts.unreadable == other.facts.unreadable == ("train/disc absent/bad_000001.png",)
+
+
+def no_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(*_: object) -> None:
+        raise AssertionError("a frame was read")
+
+    monkeypatch.setattr("seqcls.datasets.dataset._read", read)
+    monkeypatch.setattr("seqcls.datasets.dataset.image_facts", read)
+
+
+def test_the_second_start_reads_no_frame_and_gives_the_same(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = load(root, cache=False)
+    assert not (root / CACHE_FOLDER).exists()
+    first = load(root)
+    assert any("13 frames are kept in" in message for message in first.messages)
+    alike(plain, first)
+    assert len(list((root / CACHE_FOLDER).iterdir())) == 2
+    no_reading(monkeypatch)
+    second = load(root)
+    alike(plain, second)
+    assert isinstance(second.images, ImageRows) and isinstance(second.images.images, np.memmap)
+    assert not any("kept" in message or "out of date" in message for message in second.messages)
+
+
+@pytest.mark.parametrize("change", ["content", "touched", "new", "gone", "size", "images", "index"])
+def test_a_cache_that_does_not_hold_any_more_is_not_taken(root: Path, change: str) -> None:
+    load(root)
+    one, geometry = root / "train/disc present/train0_000001.png", Geometry(size=SIZE)
+    told = "out of date"
+    if change == "content":
+        cv2.imwrite(str(one), np.full((60, 80), 77, np.uint8))
+        told = "1 of 13 files have changed"
+    elif change == "touched":
+        os.utime(one, ns=(1, 1))
+    elif change == "new":
+        (root / "train/disc present/x_000001.png").write_bytes(one.read_bytes())
+        told = "other files than before"
+    elif change == "gone":
+        one.unlink()
+    elif change == "size":
+        geometry, told = Geometry(size=2 * SIZE), "frames are kept"
+    elif change == "images":
+        images = np.lib.format.open_memmap(next((root / CACHE_FOLDER).glob("*.npy")), mode="r+")
+        images[0, 0, 0] ^= 1
+        images.flush()
+        told = "its images are not what was written"
+    else:
+        index = next((root / CACHE_FOLDER).glob("*.npz"))
+        index.write_bytes(index.read_bytes()[:-200])
+    found = load_frames(root, geometry, skip_corrupt=True, cache=True)
+    assert any(told in message for message in found.messages), found.messages
+    alike(load_frames(root, geometry, skip_corrupt=True), found)
+    again = load_frames(root, geometry, skip_corrupt=True, cache=True)
+    assert not any("out of date" in message for message in again.messages)
+    stale = {path.name[:23] for path in (root / CACHE_FOLDER).glob("*.npy")}
+    assert len(list((root / CACHE_FOLDER).glob("*.npy"))) == len(stale)  # none is left over
+
+
+def test_a_few_frames_leave_no_file(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MIN_FRAMES", 14)
+    load(root)
+    assert not (root / CACHE_FOLDER).exists()
+    assert module.is_worth_it(100, 1024) and not module.is_worth_it(13, 224)
+
+
+def test_where_nothing_can_be_written_frames_stay_in_memory(root: Path) -> None:
+    (root / CACHE_FOLDER).write_text("in the way")
+    found = load(root)
+    assert any("the frames are held in memory: cannot" in message for message in found.messages), found.messages
+    alike(load(root, cache=False), found)
+    assert isinstance(found.images, np.ndarray) and not isinstance(found.images, np.memmap)
+
+
+def test_a_full_disk_is_noticed_before_anything_is_written(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.os, "posix_fallocate", full)
+    found = load(root)
+    assert any("No space left" in message for message in found.messages)
+    alike(load(root, cache=False), found)
+    assert not list((root / CACHE_FOLDER).glob("frames*"))
+
+
+def test_training_is_the_same_with_and_without(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    from support import tiny_network
+
+    from seqcls.training import train as training
+
+    monkeypatch.setattr(training, "build", tiny_network.build)
+    load(root)
+    options = replace(QUICK, epochs=1)
+    one, other = training.train(load(root, cache=False), options), training.train(load(root), options)
+    assert all(np.array_equal(one.tensors[name], other.tensors[name]) for name in one.tensors)
+    assert one.header == other.header
+
+
+def test_rows_of_a_file_are_looked_up(tmp_path: Path) -> None:
+    images = np.arange(5 * 2 * 2, dtype=np.uint8).reshape(5, 2, 2)
+    np.save(tmp_path / "a.npy", images)
+    mapped = np.load(tmp_path / "a.npy", mmap_mode="r")
+    some = picked(picked(mapped, np.array([4, 2, 0])), np.array([2, 0]))
+    assert isinstance(some, ImageRows) and some.shape == (2, 2, 2) and len(some) == 2 and some.ndim == 3
+    assert np.array_equal(np.asarray(some), images[[0, 4]])
+    assert np.array_equal(some[1], images[4]) and np.array_equal(some[:1], images[:1])
+    assert [image.tolist() for image in some] == images[[0, 4]].tolist()
+    assert type(picked(images, np.array([1]))) is np.ndarray
