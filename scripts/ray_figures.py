@@ -183,7 +183,8 @@ def cost(folder: Path, model: Path, repeats: int) -> list[str]:
                 shutil.rmtree(out, ignore_errors=True)
                 took.setdefault((kind, count), []).append(done(run(clips, model, out, "--quiet", *more)))
     print(
-        f"seconds of {FEW} and of {MANY} clips of {FRAMES} to {FRAMES + MANY} frames of 640x480, the best of {repeats} runs"
+        f"seconds of {FEW} and of {MANY} clips of {FRAMES} to {FRAMES + MANY} frames of 640x480,"
+        f" the best of {repeats} runs"
     )
     each: dict[str, Took] = {}
     for kind in ("local", "ray"):
