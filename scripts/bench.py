@@ -182,23 +182,6 @@ def on_gpu(clip: Path, model: Path, images: Any, facts: Facts) -> list[bench.Cas
     return [*alone, bench.running("GPU, end to end", detector, clip)]
 
 
-def live(folder: Path, models: dict[str, Path], facts: Facts) -> None:
-    """A clip of 30 frames/s, 640x480, played as a probe would give it, by the command line: arrival to decision."""
-    clip = folder / "live-640x480.mp4"
-    if not clip.exists():
-        write_sweep(clip, SweepOptions(patient=4, rate_hz=30.0, duration_s=30.0))
-    for precision, model in models.items():
-        out = folder / f"live-{precision}"
-        command = ["run", str(clip), "--realtime", "-m", str(model), "-o", str(out), "--overwrite"]
-        subprocess.run([sys.executable, "-m", "seqcls", *command], check=True, capture_output=True)
-        timeline = json.loads((out / "timeline.json").read_text(encoding="utf-8"))
-        found, frame_counts = timeline["provenance"]["latency_ms"], timeline["frame_counts"]
-        facts[f"live, 30 frames/s, 640x480, OpenVINO {precision}, arrival to decision"] = (
-            " / ".join(f"{found[name]:.0f}" for name in ("p50", "p95", "p99"))
-            + f" ms (p50 / p95 / p99), {frame_counts['dropped']} of {frame_counts['received']} frames dropped"
-        )
-
-
 def shell(folder: Path, model: Path, facts: Facts) -> None:
     """From the shell, in processor time, which other programs disturb less: start-up, and a 10 s clip against importing
     what it cannot do without and the engine's own time on its frames."""
@@ -335,7 +318,11 @@ def measured(plain: Plain, arguments: argparse.Namespace) -> int:
 
         facts |= bench_steady.steady(out, models.get("int8", models["fp32"]))
     if "live" in wanted:
-        live(out, models, facts)
+        import bench_live
+
+        for precision, each in models.items():
+            only = () if precision == "int8" or len(models) == 1 else ("usual",)
+            facts |= bench_live.live(out / f"live-{precision}", each, arguments.live_seconds, only)
     if "growth" in wanted:
         growth(out, facts)
     if "running" in wanted:
@@ -369,6 +356,7 @@ if __name__ == "__main__":
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--clips", type=int, default=50, help="how many short ones make a batch")
     parser.add_argument("--device", default="auto", help="what scores a batch: auto, cpu, cuda or mps")
+    parser.add_argument("--live-seconds", type=float, default=60.0, help="of each live case; 600 for ten minutes")
     parser.add_argument("--seeds", type=int, default=0, help="compare validation AUROC too: 4 minutes per seed")
     parser.add_argument(
         "--only", nargs="*", choices=["reading", "isolated", "running", "training", "shell", "batch", "growth", "live"]

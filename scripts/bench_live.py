@@ -130,6 +130,7 @@ def measure(case: Case, model: Path, folder: Path, seconds: float) -> Measured:
             page.until("typeof hear === 'function' && document.readyState === 'complete'")
         time.sleep(3.0)  # the first drawing of a page takes a core for a moment
         probe.start()
+        until(lambda: probe.connections > 0, "the feed")
         tree, browsers = Tree(run.pid), [Tree(page.pid) for page in pages]
         began_s, cpu_s, browser_s = time.monotonic(), tree.cpu_s(), sum(each.cpu_s() for each in browsers)
         time.sleep(seconds)

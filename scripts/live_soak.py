@@ -180,14 +180,14 @@ class Tree:
                     continue
 
     def mib(self) -> float:
-        """Shared pages count for each by its share (PSS)."""
+        """Anonymous pages: those of files are shared with whatever else runs, and come and go with it."""
         total = 0
         for each in self._ids():
             try:
                 text = Path(f"/proc/{each}/smaps_rollup").read_text(encoding="ascii")
             except OSError:
                 continue
-            total += sum(int(found) for found in re.findall(r"^Pss:\s+(\d+)", text, re.MULTILINE))
+            total += sum(int(found) for found in re.findall(r"^Anonymous:\s+(\d+)", text, re.MULTILINE))
         return total / 1024
 
     def cpu_s(self) -> float:

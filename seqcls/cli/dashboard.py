@@ -178,11 +178,13 @@ class Screen:
         return Group(*above, *organs, *below, self._line(_figures(self._view, self._width)), self._last_line())
 
     def _last_line(self) -> Text:
-        """The keys, and as much of the disclaimer as there is room for, up to a full stop."""
+        """The keys, and as much of the disclaimer as there is room for: never a part that says something else."""
         keys = f"{self._keys}   " if self._keys else ""
         room = self._width - cell_len(keys)
         whole = seqcls.DISCLAIMER
-        said = whole if len(whole) <= room else whole.partition(":")[0] + "."
+        short = whole.partition(":")[0]
+        sayings = (whole, f"{short}.", f"{short.rpartition(', ')[2].capitalize()}.")
+        said = next((one for one in sayings if len(one) <= room), sayings[-1])
         return self._cut(Text.assemble(keys, (said, "dim"), no_wrap=True), self._width)
 
     def _head(self) -> Text:
@@ -191,7 +193,8 @@ class Screen:
         if self._silent:
             words = f"NO NEWS FROM THE RUN for {duration_of(self._quiet_s)}"
         else:
-            words = ", ".join(part for part in (view.outage, _with_reason(view.word, view.feed_reason)) if part)
+            reason = view.feed_reason.removeprefix(f"{view.source}: ")  # it stands behind
+            words = ", ".join(part for part in (view.outage, _with_reason(view.word, reason)) if part)
         text = Text(no_wrap=True)
         text.append(
             f" {for_terminal(words)} ", style=f"bold #000000 on {RUNNING}" if self._holds else STYLES["unknown"]
@@ -204,7 +207,9 @@ class Screen:
         if storage is None:
             return []
         style = STYLES["unknown"] if storage.nearly_full else ""
-        text = Text.assemble(("● ", f"bold {LOST}") if storage.recording else "", (storage.text, style), no_wrap=True)
+        text = Text.assemble(
+            ("● ", f"bold {LOST}") if storage.is_recording else "", (storage.text, style), no_wrap=True
+        )
         text.append("  DISK NEARLY FULL" if storage.nearly_full else "", style=style)
         return [self._cut(text, self._width)]
 
@@ -269,9 +274,10 @@ class Screen:
         return organ.past(self._now_s, self._view.known_s if self._quiet_s or not self._holds else self._now_s)
 
     def _facts(self, organ: OrganView, width: int) -> Text:
-        """Name and score, never dimmed; of the rest as much as there is room for."""
+        """The state's shape, name and score, never dimmed; of the rest as much as there is room for."""
         score = f"   {self._score(organ)}"
-        name = self._shortened(organ.organ, max(8, width - len(score)))
+        shape = f"{SHAPES[self._state(organ)]} "
+        name = shape + self._shortened(organ.organ, max(8, width - len(shape + score)))
         rest = f"   {organ.presences} x present, {organ.present_s:.1f} s in all"
         if organ.wanted_s is not None:
             rest = f"   {'□' if organ.missing_s else '✓'}{rest}"

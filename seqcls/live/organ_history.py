@@ -38,7 +38,7 @@ class OrganHistory:
         self._seen_s = max(self._seen_s, smoothed.time_s + smoothed.duration_s)
         score = None if smoothed.scores is None else float(smoothed.scores[column])
         self._now = replace(self._now, score=score, coming=coming)
-        if self._trace and smoothed.time_s - self._trace[-1][0] < _POINT_EVERY_S:
+        if self._trace and smoothed.time_s - self._trace[-1][0] < _POINT_EVERY_S - 0.001:  # its times are in whole ms
             return
         self._trace.append((round(smoothed.time_s, 3), None if score is None else round(score, 3)))
         while self._trace[0][0] < smoothed.time_s - TRACE_S:

@@ -333,6 +333,7 @@ class LiveSession:
         state, reason = self._state
         if feed.last_arrival_s is not None:
             self._last_frame_s = feed.last_arrival_s + self._shift_s
+        storage = self._storage()
         messages = list(self._messages)
         if self._journal is not None and self._journal.failed:
             messages.append(without_folders(self._journal.failed))
@@ -350,7 +351,7 @@ class LiveSession:
                 image=self._keepable() if self._options.with_image else None,
                 messages=tuple(messages),
                 started=self._began,
-                storage=self._storage(),
+                storage=None if storage is None else replace(storage, paused=self._paused),
                 paused=self._paused,
             )
         )

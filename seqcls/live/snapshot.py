@@ -72,9 +72,10 @@ class OrganView:
 class Storage:
     """What is written, and how much room there is for more.
 
-    recording: whether a video of the feed is being written; clips: how many clips of presences lie in their folder,
-    None where none are asked for; written_bytes: of both, also before the run was resumed. free_bytes: of the disk.
-    left_s: how long that lasts at the rate of the last minute, infinite where it is not known.
+    recording: whether a video of the feed is written, but for when a person has ``paused``; clips: how many clips of
+    presences lie in their folder, None where none are asked for; written_bytes: of both, also before the run was
+    resumed. free_bytes: of the disk. left_s: how long that lasts at the rate of the last minute, infinite where it is
+    not known.
     """
 
     recording: bool = False
@@ -82,6 +83,12 @@ class Storage:
     written_bytes: int = 0
     free_bytes: int
     left_s: float = math.inf
+    paused: bool = False
+
+    @property
+    def is_recording(self) -> bool:
+        """Right now."""
+        return self.recording and not self.paused
 
     @property
     def nearly_full(self) -> bool:
@@ -93,7 +100,8 @@ class Storage:
         clips = "" if self.clips is None else f"{count_of(self.clips, 'clip')}  "
         size = f"{size_of(self.written_bytes)}  " if self.recording or self.clips is not None else ""
         left = f", {duration_of(self.left_s)} left" if math.isfinite(self.left_s) else ""
-        return f"{'REC ' if self.recording else ''}{size}{clips}disk {size_of(self.free_bytes)} free{left}"
+        recording = ("REC paused  " if self.paused else "REC ") if self.recording else ""
+        return f"{recording}{size}{clips}disk {size_of(self.free_bytes)} free{left}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import math
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from rich.console import Console
 from support.fakes import Replay, detector, frames
 from support.journals import records_of
 
-from seqcls.cli import dashboard
+from seqcls.cli import dashboard, tables
 from seqcls.errors import UsageError
 from seqcls.journal import Action, create_journal, read_journal
 from seqcls.live.display.publisher import view_json
@@ -113,6 +114,25 @@ def test_every_number_on_the_screen_is_that_of_the_journal(run: tuple[Path, Live
         and "120 received = 110 classified" in screen
     )
     assert last.now_s == pytest.approx(timeline.end_s, abs=0.11)
+    table = timeline.scores
+    smooth = dict(zip(np.round(table.time_s, 3).tolist(), table.smooth[:, 0].tolist(), strict=True))
+    scores = [(smooth[time_s], score) for time_s, score in organ.trace]
+    assert len(scores) > 110 and all(
+        score == pytest.approx(true, abs=5e-4, nan_ok=True) for true, score in scores if score is not None
+    )
+    assert [score is None for _, score in scores] == [math.isnan(true) for true, _ in scores]
+    assert organ.score == pytest.approx(scores[-1][0]) and f"liver   {organ.score:.2f}" in screen
+    assert organ.since_s == liver[-1].start_s and f"for {tables.clock(last.now_s - 9.0, whole=True)}" in screen
+    told = [(i.state, i.start_s) for i in timeline.of("liver")]
+    assert (
+        [(span.state, span.start_s) for span in organ.spans]
+        == told
+        == [(s["state"], s["start_s"]) for s in page["organs"][0]["spans"]]
+    )
+    assert journal.closed is not None and last.latency_ms == pytest.approx(journal.closed.latency_ms, abs=0.005)
+    recent = table.time_s[table.time_s > last.now_s - 5]
+    assert last.rate_hz == pytest.approx((len(recent) - 1) / (recent[-1] - recent[0]), rel=0.03)
+    assert f"{last.rate_hz:.1f} frames/s" in screen
     kidney = sum(i.duration_s for i in timeline.of("kidney", "present"))
     assert last.checklist == f"still to see: kidney {60 - kidney:.1f} s" and last.checklist in screen
 

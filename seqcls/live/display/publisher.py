@@ -85,7 +85,7 @@ def view_json(view: LiveView) -> str:
     derived["has_picture"] = view.image is not None
     body = asdict(replace(view, image=None, organs=organs)) | derived
     if view.storage is not None:
-        body["storage"] |= {"text": view.storage.text, "nearly_full": view.storage.nearly_full}
+        body["storage"] |= {name: getattr(view.storage, name) for name in ("text", "nearly_full", "is_recording")}
     for organ, shown in zip(view.organs, body["organs"], strict=True):
         shown["missing_s"] = organ.missing_s
     return for_page(json_line(body))

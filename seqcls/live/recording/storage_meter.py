@@ -77,7 +77,7 @@ class StorageMeter:
         )
         if self.latest.nearly_full and not was_full:
             left = f", {duration_of(self.latest.left_s)} left" if rate > 0 else ""
-            self._notify(f"the disk is nearly full: {size_of(free)} free{left}; make room, or end the recording")
+            self._notify(f"disk nearly full: {size_of(free)} free{left}; make room, or end the recording")
 
     def _rate(self, written: int) -> float:
         """Bytes per second; 0 as long as it is not known."""

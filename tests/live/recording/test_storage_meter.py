@@ -64,7 +64,7 @@ def test_a_disk_that_is_nearly_full_is_announced_once_before_it_is(tmp_path: Pat
     for _ in range(90):
         disk.grow("feed.mp4", 10 * MB)
         shown = disk.measured(10.0)
-    assert disk.messages == ["the disk is nearly full: 890 MB free, 14 min left; make room, or end the recording"]
+    assert disk.messages == ["disk nearly full: 890 MB free, 14 min left; make room, or end the recording"]
     assert shown.nearly_full and shown.free_bytes == 800 * MB
     disk.free = 90_000 * MB
     assert not disk.measured(10.0).nearly_full

@@ -134,7 +134,7 @@ function showView(now) {
   put(at("latency"), `${view.latency_ms.map((ms) => number(ms, 0)).join(" / ")} ms`);
   for (const name of ["received", "dropped", "rejected"]) put(at(name), String(counts[name]));
   put(at("now"), clock(view.now_s));
-  at("storage").dataset.rec = now.kind !== "lost" && view.storage?.recording ? "yes" : "no";
+  at("storage").dataset.rec = now.kind !== "lost" && view.storage?.is_recording ? "yes" : "no";
   at("storage").dataset.full = view.storage?.nearly_full ? "yes" : "no";
   put(at("storage"), view.storage ? view.storage.text + (view.storage.nearly_full ? ": nearly full" : "") : "");
   put(at("checklist"), view.checklist);
