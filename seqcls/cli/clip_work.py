@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from seqcls.cli import console
 from seqcls.cli.run_clips import AHEAD, ClipRun, clip_timeline, picture_timelines, started
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from seqcls.cli.archive_plan import Plan
     from seqcls.cli.workers import ClusterOptions
     from seqcls.detector import Analysis
+    from seqcls.engines import Engine
     from seqcls.sources.found import FoundSource
     from seqcls.timeline import Timeline
 
@@ -57,8 +58,11 @@ class ClipWork:
     fetches: bool = False
     """Whether there may be clips that have to be fetched."""
 
-    def lean(self, run: ClipRun) -> ClipWork:
-        """What each clip needs, for another process: the lists of all clips may be long, and printing is done here."""
+    def lean(self) -> ClipWork:
+        """What each clip needs, for another process, which has an engine and children of its own: the lists of all clips
+        may be long, and printing is done here."""
+        detector = replace(self.run.detector, engine=cast("Engine", None), embed=None)
+        run = replace(self.run, detector=detector, pool=None)
         return ClipWork(run, replace(self.manifest, entries=()), replace(self.plan, todo=[], last=[]))
 
     def reply(self, unit: Unit) -> Reply:
@@ -187,7 +191,7 @@ def passes_of(work: ClipWork, cluster: ClusterOptions | None) -> Iterator[Passes
     if cluster is not None:
         from seqcls.cli import workers
 
-        with workers.passes(cluster, work.lean(work.run)) as both:
+        with workers.passes(cluster, work.lean()) as both:
             yield Passes(*both)
     elif work.run.pool is not None:
         from seqcls.cli import local_workers

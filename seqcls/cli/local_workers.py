@@ -13,8 +13,8 @@ from collections.abc import Generator, Iterator
 from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from seqcls.archive.cluster import Reply, worked
 from seqcls.cli.clip_work import WORKER, ClipWork, Passes
@@ -30,7 +30,6 @@ from seqcls.sources.remote import fetched
 
 if TYPE_CHECKING:
     from seqcls.archive.manifest import Unit
-    from seqcls.engines import Engine
 
 #: How often a run that somebody wants to end is looked at.
 _LOOK_S = 0.1
@@ -43,8 +42,7 @@ def passes(work: ClipWork) -> Iterator[Passes]:
     """Both attempts at clips, by children of the run's pool: many at a time, and alone, by a new one."""
     pool = work.run.pool
     assert pool is not None, "without children clips are done in this process"
-    detector = replace(work.run.detector, engine=cast("Engine", None))
-    lean = work.lean(replace(work.run, detector=detector, pool=None))
+    lean = work.lean()
     with closing(SharedEngine(work.run.detector.engine)) as engine:
 
         def first(units: Iterator[Unit]) -> Generator[tuple[Unit, SeqclsError | None], None, None]:

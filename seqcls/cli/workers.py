@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from seqcls.errors import UsageError
 
@@ -47,14 +47,11 @@ def cluster_options(text: str | None, opening: Callable[[], Engine], device: str
 def passes(options: ClusterOptions, work: ClipWork) -> Iterator[tuple[Pass, Pass]]:
     """Both attempts at a clip: many at a time, and alone, by a worker of its own.
 
-    ``work``: ``ClipWork``, picklable but for its engine.
+    ``work``: as ``ClipWork.lean`` gives it.
     """
     from seqcls.archive.cluster import RayWorkers, worked
 
-    lean = replace(
-        work, run=replace(work.run, detector=replace(work.run.detector, engine=cast("Engine", None)), pool=None)
-    )
-    build = partial(_build, lean, options.opening, str(Path.cwd()))
+    build = partial(_build, work, options.opening, str(Path.cwd()))
     with closing(RayWorkers(build, options.address, options.gpus)) as workers:
         yield partial(worked, workers), partial(worked, workers, size=1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -22,8 +23,11 @@ from seqcls.cli import local_workers
 from seqcls.cli.clip_work import ClipWork
 from seqcls.cli.clip_worker import ABOUT, DONE, SCORE, Job
 from seqcls.cli.local_workers import LocalWorkers
+from seqcls.detector import load
 from seqcls.engines.shared import SharedEngine
 from seqcls.errors import EngineError, SeqclsError
+from seqcls.models.file import write_model
+from seqcls.models.untrained import random_model
 from seqcls.processes.child_messages import Message
 from seqcls.sources.decoder_child import DecoderDiedError
 from seqcls.sources.found import FoundSource
@@ -105,7 +109,7 @@ def work(tmp_path: Path) -> ClipWork:
 def did(work: ClipWork, pool: Pool, names: tuple[str, ...], processes: int = 2) -> dict[str, str]:
     with (
         closing(SharedEngine(work.run.detector.engine)) as engine,
-        closing(LocalWorkers(work, work.lean(work.run), engine, pool, processes)) as workers,  # type: ignore[arg-type]
+        closing(LocalWorkers(work, work.lean(), engine, pool, processes)) as workers,  # type: ignore[arg-type]
     ):
         return {unit.entry.path: str(error or "") for unit, error in worked(workers, units(*names))}
 
@@ -127,6 +131,14 @@ def test_each_clip_once_with_its_error_and_what_is_printed_in_order(
     for child in pool.children:  # what is to be done with clips is sent once, before the first
         assert isinstance(child.sent[0], ClipWork) and not any(isinstance(each, ClipWork) for each in child.sent[1:])
         assert child.sent[1] == ("fp32", "brightness") and np.allclose(child.sent[2], [[0.2, 0.8]] * 2)
+
+
+def test_what_another_process_gets_can_be_sent(tmp_path: Path) -> None:
+    """Of a detector that `load` made: its engine, its lock and its features stay here."""
+    write_model(tmp_path / "m.safetensors", *random_model(size=SIZE, organs=("node",)))
+    loaded = load(tmp_path / "m.safetensors")
+    sent = pickle.loads(pickle.dumps(work_of(tmp_path, loaded).lean()))
+    assert sent.run.detector.header == loaded.header and sent.run.pool is None
 
 
 def test_an_engine_that_fails_is_the_answer(work: ClipWork, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +174,7 @@ def test_the_next_clips_are_fetched_while_others_are_done(
         for name in ("long", "b", "c", "d")
     ]
     with closing(SharedEngine(work.run.detector.engine)) as engine:
-        lean = work.lean(work.run)
+        lean = work.lean()
         with closing(LocalWorkers(replace(work, fetches=True), lean, engine, pool, 1)) as workers:  # type: ignore[arg-type]
             assert workers.size == 2
             slots = [workers.start(), workers.start()]

@@ -49,9 +49,7 @@ def test_a_clip_of_which_nothing_is_reported_is_read_once(tmp_path: Path, monkey
 
 
 @pytest.mark.parametrize("name", ["avi mpeg4 with B-frames", "ts hevc 50"])
-def test_codecs_whose_threads_hide_damage_keep_one(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_codecs_whose_threads_hide_damage_keep_one(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = make(tmp_path, name)
     source = VideoInThreads(path, 3)
     used = source._threaded._container.streams.video[0].codec_context.thread_count
