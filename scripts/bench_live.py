@@ -162,7 +162,9 @@ def live(folder: Path, model: Path, seconds: float = 60.0, only: Sequence[str] =
             print(f"{case.name:16}  {measured.text}", flush=True)
             if case == USUAL:
                 kept = measured.latency_ms[2] < MOST_P99_MS and not measured.dropped
-                facts[f"live, p99 under {MOST_P99_MS:.0f} ms and no frame dropped"] = "yes" if kept else "no"
+                facts[f"live, {model.name}, p99 under {MOST_P99_MS:.0f} ms and no frame dropped"] = (
+                    "yes" if kept else "no"
+                )
     write_json(folder / "live.json", facts)
     return facts
 

@@ -71,7 +71,7 @@ def draw(view: LiveView, quiet_s: float = 0.0) -> Image:
         cv2.rectangle(side, (left, _BUTTON_TOP), corner, _INK, 1)
         _text(side, f"{key} {'go on' if act == 'pause' and view.paused else act}", left + 8, _BUTTON_TOP + 18, 0.5)
     why = view.feed_reason if view.feed != "running" else next((o.reason for o in organs if o.reason), "")
-    feed = _cut(view.word + (f": {why}" if why else ""), 42)
+    feed = _cut(view.word + (f": {why}" if why not in ("", view.word) else ""), 42)
     p95 = view.latency_ms[1]
     _text(side, warning if quiet else feed, 12, _HEIGHT - 56, 0.6, COLORS["unknown"] if warning else _INK)
     late = "" if p95 != p95 else f"  p95 {p95:.0f} ms"
@@ -239,7 +239,7 @@ def _storage(side: Image, view: LiveView) -> None:
     if storage.nearly_full:
         side[top : top + 18] = COLORS["unknown"]
     if storage.is_recording:
-        cv2.circle(side, (18, top + 9), 5, bgr(LOST), -1, cv2.LINE_AA)
+        cv2.circle(side, (18, top + 9), 5, (0, 0, 0) if storage.nearly_full else bgr(LOST), -1, cv2.LINE_AA)
     text = f"{storage.text}: nearly full" if storage.nearly_full else storage.text
     size = min(0.45, 0.45 * (_SIDE - 40) / max(1, cv2.getTextSize(text, _FONT, 0.45, 1)[0][0]))
     _text(side, text, 30, top + 14, size, (0, 0, 0) if storage.nearly_full else _INK)
