@@ -27,9 +27,10 @@ from seqcls.demo import TRAINING
 from seqcls.geometry import Geometry
 from seqcls.phantom import STEM, write_labels, write_sweep
 from seqcls.training.options import TrainOptions
-from seqcls.training.search import SearchOptions, Trial, search
+from seqcls.training.search import SearchOptions, search
 from seqcls.training.search_files import DATABASE, write_search
 from seqcls.training.search_space import default_space, narrowed
+from seqcls.training.study import Trial
 
 FIRST_UNSEEN = 1000
 OPTIONS = TrainOptions(weights=str(STEM), samples_per_epoch=128, epochs=6, device="cpu", precision="fp32")

@@ -17,7 +17,8 @@ from seqcls.training.options import SIZE_PRETRAINED, SIZE_SCRATCH, TrainOptions
 if TYPE_CHECKING:
     from seqcls.datasets.dataset import FrameSet
     from seqcls.datasets.labels import ClipLabels
-    from seqcls.training.search import SearchResult, Trial
+    from seqcls.training.search import SearchResult
+    from seqcls.training.study import Trial
 
 #: Rows of the table of trials.
 _BEST = 5

@@ -8,13 +8,10 @@ are trained anew on all others with several seeds and compared on them.
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
 import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,24 +20,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.datasets.dataset import FrameSet
-from seqcls.datasets.split import folds_of, grouping_of, hold_out
-from seqcls.errors import DataError, OutputError, UsageError, one_line
+from seqcls.datasets.split import grouping_of
+from seqcls.errors import DataError, UsageError, one_line
 from seqcls.evaluation.metrics import auroc
-from seqcls.third_party import library
 from seqcls.training.crossvalidation import score_frames
 from seqcls.training.epoch import Epoch
 from seqcls.training.options import TrainOptions
+from seqcls.training.search_parts import Parts, Rows, divided
 from seqcls.training.search_space import NAMES, Parameter, Value, changed, defaults_of, record_of
+from seqcls.training.study import Trial, distribution, ended, importance, open_study, put_back, quiet_optuna
 from seqcls.training.train import train
 
 #: Points of a training at which its AUROC so far is compared with other trials, whatever the number of epochs.
 POINTS = 5
-#: Trials before any is given up, and points of one before it is.
-MIN_TRIALS, MIN_POINTS = 4, 2
-#: Complete trials from which on it is said what mattered.
-MIN_FOR_IMPORTANCE = 10
-_NAME, _NONE = "seqcls", np.empty(0, np.int64)
-Rows = NDArray[np.int64]
+_NONE = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,19 +56,6 @@ class SearchOptions:
                 raise UsageError(f"{name} must be {least} or more, not {getattr(self, name)}")
         if not self.timeout_s > 0:
             raise UsageError(f"timeout must be above 0, not {self.timeout_s:g}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
-    """One that ended: ``state`` is complete, pruned or failed; auroc is NaN but for the first; of each fold too."""
-
-    number: int
-    state: str
-    auroc: float
-    folds: tuple[float, ...]
-    values: dict[str, Value]
-    seconds: float
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,15 +103,6 @@ class SearchResult:
     interrupted: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Parts:
-    """Rows of each fold, of all that is searched on, and of those held out."""
-
-    folds: tuple[Rows, ...]
-    searched: Rows
-    held_out: Rows
-
-
 class _StoppedError(Exception):
     """Ctrl-C within a trial."""
 
@@ -160,7 +131,7 @@ def search(
     frames = _Loaded(load)
     defaults = defaults_of(space, options, size)
     first = frames(int(defaults["size"]))
-    parts, notes = _parts(first, chosen)
+    parts = divided(first, chosen.folds, chosen.seed)
     began_s, interrupted = time.monotonic(), False
     searched = [name for name in NAMES if not space[name].is_fixed]
     if not searched:
@@ -173,16 +144,16 @@ def search(
         "seed": chosen.seed,
         "options": asdict(replace(options, weights=Path(options.weights).name)),
     }
-    with _quiet_optuna() as optuna:
-        study = _open(optuna, database, about, chosen)
+    with quiet_optuna() as optuna:
+        study = open_study(optuna, database, about, trials=chosen.trials, seed=chosen.seed)
         if not study.trials:
             study.enqueue_trial({name: defaults[name] for name in searched})
         for trial in study.trials:
             if trial.state == optuna.trial.TrialState.RUNNING:  # killed: nobody else has the folder's lock
-                _put_back(optuna, study, trial)
-        distributions = {name: _distribution(optuna, space[name]) for name in searched}
+                put_back(optuna, study, trial)
+        distributions = {name: distribution(optuna, space[name]) for name in searched}
         fixed = {name: space[name].nearest(defaults[name]) for name in NAMES if name not in searched}
-        while len(_ended(study)) < chosen.trials and time.monotonic() - began_s < chosen.timeout_s:
+        while len(ended(study)) < chosen.trials and time.monotonic() - began_s < chosen.timeout_s:
             if interrupted := should_stop():
                 break
             asked = study.ask(distributions)
@@ -191,7 +162,7 @@ def search(
             try:
                 _try(asked, values, frames, options, parts, chosen.seed, should_stop)
             except _StoppedError:
-                _put_back(optuna, study, asked)
+                put_back(optuna, study, asked)
                 interrupted = True
                 break
             except _PrunedError:
@@ -201,10 +172,10 @@ def search(
                 study.tell(asked, state=optuna.trial.TrialState.FAIL)
             else:
                 study.tell(asked, statistics.mean(asked.user_attrs["folds"]))
-            done = _ended(study)
+            done = ended(study)
             if on_trial is not None:
                 on_trial(done[-1], len(done))
-        trials = tuple(_ended(study))
+        trials = tuple(ended(study))
         complete = [trial for trial in trials if trial.state == "complete"]
         if not complete:
             raise DataError(
@@ -213,7 +184,7 @@ def search(
                 else "no trial could be finished; look at the reasons in trials.csv, or search smaller learning rates"
             )
         best = max(complete, key=lambda trial: trial.auroc)
-        importance, note = _importance(optuna, study, len(complete), chosen.seed)
+        mattered, note = importance(optuna, study, len(complete), chosen.seed)
     comparison = None
     if chosen.seeds and not interrupted:
         comparison = _compare(frames, options, parts, defaults, best.values, chosen, on_step, should_stop)
@@ -222,9 +193,9 @@ def search(
         trials=trials,
         best=best,
         defaults=defaults,
-        importance=importance,
+        importance=mattered,
         comparison=comparison,
-        notes=tuple(filter(None, (*notes, note))),
+        notes=tuple(filter(None, (*parts.notes, note))),
         interrupted=interrupted,
     )
 
@@ -243,54 +214,12 @@ class _Loaded:
         return self._frames
 
 
-def _parts(frames: FrameSet, chosen: SearchOptions) -> tuple[_Parts, list[str]]:
-    """Who is held out from the search: the data's own validation side, else a fifth where there are enough."""
-    rows, notes = np.arange(len(frames.clip)), []
-    held = frames.split == "validation"
-    if not held.any():
-        unit, groups = grouping_of(frames.patient, frames.clip)
-        names, message = hold_out(_shown(frames, groups), None, chosen.seed)
-        held = np.isin(groups, sorted(names))
-        if message:
-            notes.append(
-                f"too few {unit}s to hold some out from the search: the best is judged on what it was chosen by, which"
-                " flatters it"
-            )
-    searched = rows[~held]
-    _, groups = grouping_of(frames.patient[searched], frames.clip[searched])
-    present = np.any(frames.mask[searched] & (frames.targets[searched] > 0.5), axis=1)
-    folds = [searched[np.isin(groups, names)] for names in folds_of(groups, present, chosen.folds)]
-    usable = tuple(fold for fold in folds if _tells(frames, fold) and _tells(frames, np.setdiff1d(searched, fold), all))
-    if not usable:
-        raise DataError(
-            "no part of the patients can be left out: each needs frames that show an organ and frames that do not, and"
-            " so do the others; label more, or ask for fewer folds"
-        )
-    if len(usable) < len(folds):
-        notes.append(f"{len(folds) - len(usable)} of {len(folds)} folds show too little to be left out")
-    return _Parts(folds=usable, searched=searched, held_out=rows[held]), notes
-
-
-def _tells(frames: FrameSet, rows: Rows, needed: Callable[[Any], bool] = any) -> bool:
-    """Whether the rows show both states, of any organ or of all."""
-    return needed(min(counts.values()) > 0 for counts in frames.counts(rows))
-
-
-def _shown(frames: FrameSet, groups: NDArray[np.str_]) -> dict[str, set[tuple[str, str]]]:
-    found: dict[str, set[tuple[str, str]]] = {}
-    for name in np.unique(groups).tolist():
-        counts = frames.counts(np.flatnonzero(groups == name))
-        pairs = zip(frames.organs, counts, strict=True)
-        found[name] = {(organ, state) for organ, one in pairs for state, count in one.items() if count}
-    return found
-
-
 def _try(
     asked: Any,
     values: Mapping[str, Value],
     frames: _Loaded,
     options: TrainOptions,
-    parts: _Parts,
+    parts: Parts,
     seed: int,
     should_stop: Callable[[], bool],
 ) -> None:
@@ -324,7 +253,7 @@ def _try(
 def _compare(
     frames: _Loaded,
     options: TrainOptions,
-    parts: _Parts,
+    parts: Parts,
     defaults: Mapping[str, Value],
     best: Mapping[str, Value],
     chosen: SearchOptions,
@@ -365,97 +294,3 @@ def _area(frames: FrameSet, rows: Rows, scores: NDArray[np.float32]) -> float:
     if not defined:
         raise DataError("the patients held out show no organ both present and absent; label more")
     return float(np.mean(defined))
-
-
-@contextmanager
-def _quiet_optuna() -> Iterator[Any]:
-    """The library, whose notes go the way of all logging. Raises UsageError where it is missing."""
-    try:
-        optuna = library("optuna")
-    except ImportError as error:
-        raise UsageError(f"searching needs Optuna ({error}); pip install 'seqcls[tune]'") from error
-    optuna.logging.disable_default_handler()
-    optuna.logging.enable_propagation()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        yield optuna
-
-
-def _open(optuna: Any, database: Path, about: Mapping[str, Any], chosen: SearchOptions) -> Any:
-    """The study, new or gone on with."""
-    url = library("sqlalchemy.engine").URL.create("sqlite", database=str(database)).render_as_string()
-    try:
-        storage = optuna.storages.RDBStorage(url)
-        # A run that goes on draws other numbers than the one before it did.
-        known = optuna.get_all_study_names(storage)
-        begun = len(optuna.load_study(study_name=_NAME, storage=storage).trials) if _NAME in known else 0
-        study = optuna.create_study(
-            study_name=_NAME,
-            storage=storage,
-            load_if_exists=True,
-            direction="maximize",
-            sampler=optuna.samplers.TPESampler(
-                seed=chosen.seed + begun, n_startup_trials=max(MIN_TRIALS, min(10, chosen.trials // 3))
-            ),
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=MIN_TRIALS, n_warmup_steps=MIN_POINTS),
-        )
-    except library("sqlalchemy.exc").SQLAlchemyError as error:
-        raise OutputError(f"{database} cannot be used as a study ({one_line(error)}); choose another folder") from error
-    plain = json.loads(json.dumps(about))
-    kept = study.user_attrs
-    for name, value in plain.items():
-        if name in kept and kept[name] != value:
-            raise UsageError(
-                f"{database} is a study with other {name}: the same command goes on with it; name another folder, or"
-                " add overwrite=True to begin anew"
-            )
-        if name not in kept:
-            study.set_user_attr(name, value)
-    return study
-
-
-def _distribution(optuna: Any, parameter: Parameter) -> Any:
-    kinds = optuna.distributions
-    if parameter.choices:
-        return kinds.CategoricalDistribution(parameter.choices)
-    if parameter.is_whole:
-        return kinds.IntDistribution(int(parameter.low), int(parameter.high))
-    return kinds.FloatDistribution(parameter.low, parameter.high, log=parameter.is_logarithmic)
-
-
-def _put_back(optuna: Any, study: Any, trial: Any) -> None:
-    """A trial that was cut off is marked so, and what it tried comes first again."""
-    study._storage.set_trial_user_attr(trial._trial_id, "cut off", True)
-    study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-    if trial.params:
-        study.enqueue_trial(trial.params)
-
-
-def _ended(study: Any) -> list[Trial]:
-    """Trials that are done, but for those cut off, by number of all."""
-    states = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
-    return [
-        Trial(
-            number=one.number,
-            state=states[one.state.name],
-            auroc=float(one.value) if one.state.name == "COMPLETE" else math.nan,
-            folds=tuple(one.user_attrs.get("folds", ())),
-            values=dict(one.user_attrs.get("values", {})),
-            seconds=float(one.user_attrs.get("seconds", math.nan)),
-            reason=str(one.user_attrs.get("reason", "")),
-        )
-        for one in study.trials
-        if one.state.name in states and "cut off" not in one.user_attrs
-    ]
-
-
-def _importance(optuna: Any, study: Any, complete: int, seed: int) -> tuple[dict[str, float], str]:
-    """By functional ANOVA (Hutter et al. 2014), and why it is missing."""
-    if complete < MIN_FOR_IMPORTANCE:
-        return {}, (f"what mattered cannot be told of {complete} complete trials: from {MIN_FOR_IMPORTANCE} on it is")
-    if len({one.value for one in study.trials if one.state.name == "COMPLETE"}) < 2:
-        return {}, "all trials are equally good: nothing mattered"
-    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=seed)
-    found = optuna.importance.get_param_importances(study, evaluator=evaluator)
-    return {str(name): float(share) for name, share in found.items()}, ""

@@ -12,8 +12,9 @@ from seqcls.files.json_text import write_json
 from seqcls.palette import BLUE, GRAY, GREEN, VERMILION
 from seqcls.third_party import library
 from seqcls.training.options import TrainOptions
-from seqcls.training.search import SearchResult, Trial
+from seqcls.training.search import SearchResult
 from seqcls.training.search_space import NAMES, Parameter, command_of, record_of
+from seqcls.training.study import Trial
 
 #: The study itself, by Optuna.
 DATABASE = "study.db"

@@ -20,6 +20,7 @@ from seqcls.training import search as module
 from seqcls.training.options import TrainOptions
 from seqcls.training.search import Comparison, SearchOptions, SearchResult, search
 from seqcls.training.search_files import write_search
+from seqcls.training.search_parts import divided
 from seqcls.training.search_space import NAMES, command_of, default_space, defaults_of, narrowed
 
 pytestmark = needs("optuna", "sqlalchemy")
@@ -126,18 +127,18 @@ def test_another_study_is_refused(
         run(tmp_path, **change)
 
 
-def test_nobody_who_is_held_out_takes_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_who_is_held_out_takes_part() -> None:
     frames = frames_of(split="kept")
     held = set(np.flatnonzero(frames.split == "validation").tolist())
-    parts, notes = module._parts(frames, SearchOptions(folds=2))
-    assert set(parts.held_out.tolist()) == held and not notes
+    parts = divided(frames, 2, 0)
+    assert set(parts.held_out.tolist()) == held and parts.notes == ()
     assert not held & {row for fold in parts.folds for row in fold.tolist()} and not held & {*parts.searched.tolist()}
     assert sorted(np.concatenate(parts.folds).tolist()) == parts.searched.tolist()
     patients = [{*frames.patient[fold].tolist()} for fold in parts.folds]
     assert not patients[0] & patients[1]
     few = frames_of().of_rows(np.flatnonzero(np.isin(frames.patient, ["p0", "p1"])))
-    parts, (note,) = module._parts(few, SearchOptions())
-    assert not len(parts.held_out) and "judged on what it was chosen by" in note
+    parts = divided(few, 3, 0)
+    assert not len(parts.held_out) and "judged on what it was chosen by" in parts.notes[0]
 
 
 def test_a_trial_that_fails_has_its_reason(
@@ -160,7 +161,7 @@ def test_a_trial_that_fails_has_its_reason(
 def test_files_and_what_mattered(tmp_path: Path, trained: list[TrainOptions], monkeypatch: pytest.MonkeyPatch) -> None:
     few = run(tmp_path, trials=3)
     assert few.importance == {} and "what mattered cannot be told of 3 complete trials" in few.notes[-1]
-    monkeypatch.setattr(module, "MIN_FOR_IMPORTANCE", 4)
+    monkeypatch.setattr("seqcls.training.study.MIN_FOR_IMPORTANCE", 4)
     many = run(tmp_path, trials=12)
     assert max(many.importance, key=lambda name: many.importance[name]) == "lr"
     paths = write_search(many, SPACE, QUICK, tmp_path)
