@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+import seqcls
 from seqcls.cli import big_letters as letters
 from seqcls.cli import dashboard, tables
 from seqcls.live.snapshot import LiveView, OrganView, Span, Storage
@@ -206,6 +207,30 @@ def test_why_it_is_unknown_comes_before_how_often_it_was_present() -> None:
     unknown = replace(LIVER, organ="left lobe", state="unknown", presences=27, score=None, reason="no contact")
     text = "\n".join(screen(replace(VIEW, organs=(unknown,) * 6), 120, 40))
     assert text.count("(no contact)") == 6
+
+
+@pytest.mark.parametrize(
+    "width, said",
+    [(80, "Not a medical device."), (110, "Research software, not a medical device."), (200, seqcls.DISCLAIMER)],
+)
+def test_the_disclaimer_is_never_cut_to_say_something_else(width: int, said: str) -> None:
+    keys = "m mark  s snapshot  p pause  b sound off  a address"
+    file = io.StringIO()
+    Console(width=width, height=24, file=file).print(dashboard.Screen(VIEW, width, 24, keys=keys), end="")
+    assert file.getvalue().splitlines()[-1].strip() == f"{keys}   {said}"
+
+
+def test_states_have_their_shapes_beside_large_letters() -> None:
+    organs = tuple(replace(LIVER, organ=state, state=state) for state in ("present", "absent", "unknown"))
+    shown = "\n".join(screen(replace(VIEW, organs=organs), 120, 40))
+    assert "● present" in shown and "○ absent" in shown and "? unknown" in shown
+
+
+def test_why_the_feed_stalled_does_not_repeat_whose_it_is() -> None:
+    stalled = replace(
+        VIEW, source="igtl://scanner:1", feed="stalled", feed_reason="igtl://scanner:1: it hung up", last_frame_s=272.0
+    )
+    assert screen(stalled, 120, 24)[0].split("  ")[0].strip() == "no frame for 28 s, feed stalled (it hung up)"
 
 
 @pytest.mark.parametrize("size", [(40, 12), *SIZES], ids=str)
