@@ -59,8 +59,8 @@ class ClipWork:
     """Whether there may be clips that have to be fetched."""
 
     def lean(self) -> ClipWork:
-        """What each clip needs, for another process, which has an engine and children of its own: the lists of all clips
-        may be long, and printing is done here."""
+        """What each clip needs, for another process, which has an engine and children of its own: the lists of all
+        clips may be long, and printing is done here."""
         detector = replace(self.run.detector, engine=cast("Engine", None), embed=None)
         run = replace(self.run, detector=detector, pool=None)
         return ClipWork(run, replace(self.manifest, entries=()), replace(self.plan, todo=[], last=[]))
