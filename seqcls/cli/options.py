@@ -214,7 +214,8 @@ def check_outputs(*paths: Path, overwrite: bool) -> None:
     for path in paths:
         require_free(path, overwrite)
     parents = {path.parent for path in paths}
-    prove_writable(parents.pop() if len(parents) == 1 else paths[0].parent.parent)
+    if paths:
+        prove_writable(parents.pop() if len(parents) == 1 else paths[0].parent.parent)
 
 
 def known_layouts(stated: Path | None) -> tuple[Layout, ...]:

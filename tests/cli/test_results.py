@@ -210,6 +210,8 @@ def test_a_folder_of_many_runs_is_replayed_whole(seqcls: Seqcls, model: str) -> 
     assert done.code == 0 and "2 runs replayed, 0 failed" in done.err and "wrote again" in done.err, done.err
     for name in ("a", "p/b"):
         assert "absent" in Path(f"again/{name}/intervals.csv").read_text(encoding="utf-8")
+    looked = seqcls("replay", "out", "--onset", "0.99")
+    assert looked.code == 0 and "2 runs replayed, 0 failed" in looked.err and "nothing was written" in looked.err
     refused = seqcls("replay", "out", "-o", "out", "--overwrite")
     assert refused.code == 2 and "name another folder" in refused.err
     assert Path("out/a/timeline.json").read_bytes() == before
