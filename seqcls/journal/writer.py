@@ -1,6 +1,7 @@
 """Writing a journal: every record is in the operating system's hands before ``write`` returns.
 
-That survives the death of the process; what a power cut may take is bounded by an fsync at most every second.
+That survives the death of the process; what a power cut may take is bounded by an fsync every second, in a thread of
+its own: on a slow disk it takes long, and frames do not wait for it.
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ class JournalWriter:
         self._unsynced = False
         self._closed = False
         self._lock = threading.Lock()
+        self._due, self._ends = threading.Event(), False
+        self._syncs: threading.Thread | None = None
 
     @property
     def path(self) -> Path:
@@ -84,12 +87,18 @@ class JournalWriter:
         return done
 
     def sync(self) -> None:
-        """Force to the disk what was written; done by itself every second while records come."""
+        """Force to the disk what was written, and wait for it; done by itself every second while records come."""
         with self._lock:
             self._sync()
 
     def close(self) -> None:
         """Sync, and give up file and lock; without ``finish`` the journal counts as torn. Idempotent."""
+        with self._lock:
+            self._ends = True
+            self._unsynced |= self._due.is_set()  # asked for, and not begun
+            self._due.set()
+        if self._syncs is not None:
+            self._syncs.join()
         with self._lock:
             if not self._closed:
                 self._sync()
@@ -124,7 +133,7 @@ class JournalWriter:
             if len(fit) < len(lines):
                 self._fail("a record is longer than a journal's line may be", len(lines) - len(fit))
             if self._unsynced and now_s - self._synced_s >= SYNC_EVERY_S:
-                self._sync()
+                self._sync_beside()
             return whole and len(fit) == len(lines)
 
     def _append(self, data: bytes, count: int, now_s: float) -> bool:
@@ -138,6 +147,23 @@ class JournalWriter:
             return False
         self._unsynced = True
         return True
+
+    def _sync_beside(self) -> None:
+        self._synced_s, self._unsynced = self._monotonic(), False
+        if self._syncs is None and not self._ends:
+            self._syncs = threading.Thread(target=self._sync_when_due, name="seqcls-journal-sync", daemon=True)
+            self._syncs.start()
+        self._due.set()
+
+    def _sync_when_due(self) -> None:
+        """Without the lock: whoever writes goes on meanwhile. The file stays open until this thread has ended."""
+        while self._due.wait() and not self._ends:
+            self._due.clear()
+            try:
+                self._file.sync()
+            except OSError as error:
+                with self._lock:
+                    self._fail(one_line(error), 0)
 
     def _sync(self) -> None:
         if self._closed or not self._unsynced:
