@@ -25,16 +25,33 @@ class WeightAverage:
     """``model``: until the middle of the steps the network itself, from then on the mean of all it has been."""
 
     def __init__(self, model: GrayResNet, steps: int) -> None:
-        self.model = copy.deepcopy(model).eval()
         self._first = steps // 2
+        self._mean = copy.deepcopy(model).eval()
+        self._kept = _floats(self._mean)
+        self._newer: GrayResNet | None = None  # whose weights as they are now would be the mean
+
+    @property
+    @torch.no_grad()
+    def model(self) -> GrayResNet:
+        if self._newer is not None:
+            torch._foreach_copy_(self._kept, _floats(self._newer))
+            self._newer = None
+        return self._mean
 
     @torch.no_grad()
     def update(self, model: GrayResNet, step: int) -> None:
-        """Take the weights after a step, counted from 0, into account."""
-        share = 1 / (max(0, step - self._first) + 1)
-        for kept, new in zip(self.model.state_dict().values(), model.state_dict().values(), strict=True):
-            if kept.is_floating_point():
-                kept.lerp_(new, share)
+        """Take the weights after a step, counted from 0, into account. Until the next step they may be asked for."""
+        if step <= self._first:
+            self._newer = model  # copied when somebody asks
+        if step == self._first:
+            _ = self.model
+        elif step > self._first:
+            torch._foreach_lerp_(self._kept, _floats(model), 1 / (step - self._first + 1))
+
+
+def _floats(model: GrayResNet) -> list[Tensor]:
+    """Weights and running statistics, without what counts batches."""
+    return [value for value in (*model.parameters(), *model.buffers()) if value.is_floating_point()]
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,35 +32,34 @@ class Sampler:
 
     def __init__(self, frames: FrameSet, rows: Indices, random: np.random.Generator, *, balance: bool) -> None:
         self.random = random
-        self._rows = rows
-        self._pools: list[list[list[list[Indices]]]] = []  # organ, class, clips of both classes or of one, clip
-        self._mixed_shares: list[float] = []  # by organ
-        clips = np.unique(frames.clip[rows], return_inverse=True)[1]
+        clips, count = _numbered(frames.clip[rows])
+        order = np.argsort(clips, kind="stable")  # once: whatever is picked of them below stays in order of the clips
+        self._rows, clips = rows[order], clips[order]
+        self._classes: list[_Class] = []  # present and absent of the first organ, then of the second
         for organ in range(len(frames.organs)) if balance else ():
-            known, present = frames.mask[rows, organ], frames.targets[rows, organ] > 0.5
-            both = np.intersect1d(clips[known & present], clips[known & ~present])
-            classes = []
-            for inside in (known & present, known & ~present):
-                names = np.unique(clips[inside])
-                kinds = [np.intersect1d(names, both), np.setdiff1d(names, both)]
-                own = dict(zip(names.tolist(), grouped(rows[inside], clips[inside]), strict=True))
-                classes.append([[own[name] for name in kind.tolist()] for kind in kinds if len(kind)])
-            if all(classes):
-                self._pools.append(classes)
-                inside = np.isin(clips, both)
-                natural = min(float(inside[known & of].mean()) for of in (present, ~present))
-                self._mixed_shares.append(min(MIXED_SHARE, MAX_REPEATED * natural))
+            known, present = frames.mask[self._rows, organ], frames.targets[self._rows, organ] > 0.5
+            classes = known & present, known & ~present
+            if all(inside.any() for inside in classes):
+                sizes = [np.bincount(clips[inside], minlength=count) for inside in classes]
+                both = (sizes[0] > 0) & (sizes[1] > 0)
+                natural = min(float(both[clips[inside]].mean()) for inside in classes)
+                share = min(MIXED_SHARE, MAX_REPEATED * natural)
+                self._classes += [
+                    _Class.of(self._rows[inside], of_clip, both, share)
+                    for inside, of_clip in zip(classes, sizes, strict=True)
+                ]
 
     def draw(self, count: int) -> Indices:
         """(count,) rows; in a balanced batch the classes differ by at most one frame per organ."""
-        if not self._pools:
+        if not self._classes:
             return self.random.choice(self._rows, count)
+        # Where the organs do not get alike, chance says which is the first: else the last of many would never be drawn.
+        uneven = count % len(self._classes) > 0
+        first = 2 * int(self.random.integers(len(self._classes) // 2)) if uneven else 0
         chosen = np.empty(count, np.int64)
-        for place in range(count):
-            organ = (place // 2) % len(self._pools)
-            kinds = self._pools[organ][place % 2]
-            clips = kinds[0] if len(kinds) == 1 or self.random.random() < self._mixed_shares[organ] else kinds[1]
-            chosen[place] = self.random.choice(clips[self.random.integers(len(clips))])
+        for place, own in enumerate(self._classes[first:] + self._classes[:first]):
+            places = slice(place, count, len(self._classes))
+            chosen[places] = own.draw(len(range(count)[places]), self.random)
         return chosen
 
 
@@ -67,6 +67,42 @@ def grouped(rows: Indices, names: NDArray[Any]) -> list[Indices]:
     """The rows of each of the names (len(rows),), in the order of ``np.unique(names)``, their own order kept."""
     _, places, counts = np.unique(names, return_inverse=True, return_counts=True)
     return np.split(rows[np.argsort(places, kind="stable")], np.cumsum(counts)[:-1]) if len(rows) else []
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Class:
+    """The frames of one state of an organ.
+
+    rows: sorted by clip. starts, sizes: of each clip's part of them; the first ``mixed`` clips show both states.
+    mixed_share: of the draws, those from such clips.
+    """
+
+    rows: Indices
+    starts: Indices
+    sizes: Indices
+    mixed: int
+    mixed_share: float
+
+    @classmethod
+    def of(cls, rows: Indices, sizes: Indices, both: NDArray[np.bool_], share: float) -> _Class:
+        """rows: sorted by clip, ``sizes`` (C,) of them are of each; both (C,): which clips show both states."""
+        clips = np.concatenate([np.flatnonzero(both), np.flatnonzero(~both & (sizes > 0))])
+        mixed = int(both.sum())
+        return cls(rows, (np.cumsum(sizes) - sizes)[clips], sizes[clips], mixed, share if mixed < len(clips) else 1.0)
+
+    def draw(self, count: int, random: np.random.Generator) -> Indices:
+        """(count,) rows: a clip, then a frame of it."""
+        mixed = random.random(count) < self.mixed_share
+        clip = random.integers(np.where(mixed, 0, self.mixed), np.where(mixed, self.mixed, len(self.sizes)))
+        rows: Indices = self.rows[self.starts[clip] + random.integers(self.sizes[clip])]
+        return rows
+
+
+def _numbered(names: NDArray[np.str_]) -> tuple[Indices, int]:
+    """A number for each of the different names, and how many there are; quick where equal names stand together."""
+    begins = np.flatnonzero(np.append(True, names[1:] != names[:-1])[: len(names)])
+    different, numbers = np.unique(names[begins], return_inverse=True)
+    return np.repeat(numbers, np.diff(np.append(begins, len(names)))), len(different)
 
 
 def check_classes(frames: FrameSet, rows: Indices) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+import math
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import convolve1d, map_coordinates
 
 from seqcls.errors import UsageError
-from seqcls.training.augment import augment
+from seqcls.training import augment as module
+from seqcls.training.augment import Numbers, augment
 from seqcls.training.options import AugmentOptions
 
 SIZE = 32
@@ -32,6 +35,105 @@ def apply(images: torch.Tensor, options: AugmentOptions, seed: int = 0) -> torch
 def changed(count: int = 64, **options: object) -> torch.Tensor:
     """Pictures after the stated changes alone."""
     return apply(images(count), AugmentOptions(**{**OFF, "flip": False, **options}))
+
+
+def plainly(images: np.ndarray, options: AugmentOptions, numbers: Numbers) -> tuple[np.ndarray, np.ndarray]:
+    """The same changes, image by image in float64 of 0..1, each formula as it reads in a book; and what share of each
+    image the curtain leaves."""
+    even = iter(numbers.even.squeeze((2, 3)).double().numpy())  # (N,) at a time
+    count, size = len(images), images.shape[1]
+    s = options.strength
+    y, x = (np.mgrid[:size, :size] + 0.5) / size  # places 0..1
+
+    def between(low: float = -1.0, high: float = 1.0) -> np.ndarray:
+        return next(even) * (high - low) + low
+
+    def chance(share: float) -> np.ndarray:
+        return next(even) < share
+
+    def sigmoid(z: np.ndarray) -> np.ndarray:
+        return 1 / (1 + np.exp(-z))
+
+    def blur(image: np.ndarray) -> np.ndarray:
+        row = np.array([1, 4, 6, 4, 1]) / 16
+        return convolve1d(convolve1d(image, row, 0, mode="constant"), row, 1, mode="constant")
+
+    angle, zoom, stretch = between() * math.radians(options.rotation_deg) * s, between() * options.scale * s, between()
+    right, down, mirrored = between() * options.shift * s, between() * options.shift * s / 2, chance(options.flip / 2)
+    wide, deep = np.exp(-zoom), np.exp(-zoom - stretch * options.stretch * s)
+    floor = between(0, 1) * min(0.9, options.reject * s)
+    gamma, gain = np.exp(between() * options.gamma * s), between() * options.gain * s
+    at = np.linspace(0, 3, size)
+    toned = []
+    for i, image in enumerate(images):
+        u, v = x - 0.5, y - 0.5
+        cosine, sine, side = np.cos(angle[i]), np.sin(angle[i]), -1 if mirrored[i] else 1
+        across = side * cosine * wide[i] * u - sine * deep[i] * v + right[i] + 0.5
+        along = side * sine * wide[i] * u + cosine * deep[i] * v + down[i] + 0.5
+        moved = map_coordinates(image / 255.0, [along * size - 0.5, across * size - 0.5], order=1, mode="grid-constant")
+        heard = np.maximum(moved - floor[i], 0) / (1 - floor[i])
+        down_curve, across_curve = (np.interp(at, range(4), knots) for knots in numbers.knots[i].double().numpy())
+        curves = down_curve[:, None] * options.depth_gain * s + across_curve * options.lateral_gain * s
+        toned.append(np.clip(heard ** gamma[i] * np.exp(gain[i] + curves), 0, 1))
+    used, edge, slant = chance(min(1, options.curtain * s)), between(0.2, 0.8), between(-0.4, 0.4)
+    steep, own_side = np.exp(between(math.log(8), math.log(60))), chance(0.5)
+    amount, textured, noise = between() * min(1, options.sharpen * s), chance(0.6), between(0, 1) * options.speckle * s
+    shadows = [
+        (chance(min(1, options.shadow * s)), between(-0.5, 0.5), between(0.03, 0.15), between(0, 0.5), between(0.3, 1))
+        for _ in range(2)
+    ]
+    wedge, half = chance(min(1, options.wedge * s)), between(0.15, 0.5) / 2
+    left_slant, right_slant, both, is_left = between(0.1, 0.75), between(0.1, 0.75), chance(0.4), chance(0.5)
+    box, box_x, box_wide = chance(min(1, options.cutout * s)), between(0, 1), between(0.05, 0.175)
+    box_y, box_deep = between(0, 1), between(0.05, 0.175)
+    clean = chance(options.clean)
+    assert next(even, None) is None  # all are used
+    results, shares = [], []
+    for i, image in enumerate(images):
+        own = sigmoid((x - edge[i] - slant[i] * (y - 0.5)) * steep[i])
+        own = np.ones_like(x) if not used[i] else own if own_side[i] else 1 - own
+        shares.append(own.mean())
+        out = toned[i] * own + toned[numbers.order[i]] * (1 - own)
+        out = out + (amount[i] * textured[i]) * (out - blur(out))
+        grain = numbers.grain[i].double().numpy()
+        out = np.clip(out * (1 + noise[i] * (blur(grain) * 2.5 if i < count // 2 else grain)), 0, 1)
+        for shadow, aside, width, begins, strength in shadows:
+            strip = np.exp(-(((x - 0.5 - aside[i] * (0.4 + 1.2 * y)) / width[i]) ** 2))
+            out = out * (1 - shadow[i] * strength[i] * strip * sigmoid((y - begins[i]) * 40))
+        left = sigmoid((x - (0.5 - half[i] - left_slant[i] * y)) * 60)
+        right_edge = sigmoid((0.5 + half[i] + right_slant[i] * y - x) * 60)
+        if wedge[i]:
+            out = out * (left if both[i] or is_left[i] else 1) * (right_edge if both[i] or not is_left[i] else 1)
+        if box[i]:
+            out = np.where((abs(x - box_x[i]) < box_wide[i]) & (abs(y - box_y[i]) < box_deep[i]), 0, out)
+        results.append(image if clean[i] else out * 255)
+    return np.stack(results), np.array(shares)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "options",
+    [AugmentOptions(), AugmentOptions(strength=1.7, clean=0.2, shadow=1, wedge=1, cutout=1, curtain=1)],
+    ids=["default", "strong"],
+)
+def test_few_passes_give_what_the_plain_formulas_give(options: AugmentOptions, seed: int) -> None:
+    random = torch.Generator().manual_seed(seed)
+    images = torch.randint(0, 256, (21, 24, 24), dtype=torch.uint8, generator=random) * (torch.arange(24) > 5)
+    targets = torch.randint(0, 2, (21, 1), generator=random).float()
+    numbers = Numbers.draw(images, random)
+    expected, shares = plainly(images.numpy(), options, numbers)
+    known = targets >= 0
+    exact = replace(numbers, even=numbers.even.double(), knots=numbers.knots.double(), grain=numbers.grain.double())
+    out, shown, judged = module.changed(images.double(), targets, known, options, exact)
+    assert out.numpy() == pytest.approx(expected, abs=1e-7)
+    quick = module.changed(images.float(), targets, known, options, numbers)[0]
+    edges = (quick - out).abs() > 0.02  # of a box, where float32 may fall on the other side
+    assert int(edges.sum()) < 30
+    clean = (out == images).flatten(1).all(dim=1)
+    kept = torch.from_numpy(shares)
+    left = targets[:, 0].double() * kept + targets[numbers.order, 0].double() * (1 - kept)
+    assert torch.equal(shown[~clean, 0] > 0, left[~clean] > 0)
+    assert torch.equal(judged[~clean, 0], ((left == 0) | (left >= options.curtain_least))[~clean])
 
 
 def test_strength_zero_is_the_identity() -> None:

@@ -23,6 +23,20 @@ def test_the_mean_begins_in_the_middle() -> None:
     assert not average.model.training
 
 
+def test_the_first_half_costs_nothing_until_it_is_asked_for() -> None:
+    """Whoever asks between two steps gets the weights as they are then; nothing is kept of them later."""
+    model = tiny_network.build(1)[0]
+    average = WeightAverage(model, 6)
+    for step, value in enumerate([9.0, 5.0, 2.0, 4.0, 6.0]):
+        with torch.no_grad():
+            model.net.bn1.running_mean.fill_(value)
+        average.update(model, step)
+        if step == 1:
+            assert float(average.model.net.bn1.running_mean.mean()) == 5
+    assert float(average.model.net.bn1.running_mean.mean()) == 5  # of 4 and 6, from step 3 of 0 to 5 on
+    assert all(value.grad_fn is None for value in average.model.parameters())
+
+
 def test_norms_stand_between_their_own_statistics_and_those_of_the_images() -> None:
     model = tiny_network.build(1)[0]
     images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (6, 16, 16), np.uint8))
