@@ -1,6 +1,6 @@
 """A search for hyper-parameters on synthetic patients: killed, gone on with, and judged on patients it never saw.
 
-    python scripts/study_figures.py -o /tmp/study        # about 10 minutes of one core
+    python scripts/study_figures.py -o /tmp/study        # half an hour of one core that others use too
 
 A child searches --trials trials over --patients patients from the demo's early layers, with few steps; once
 --kill-after trials have ended it is killed (SIGKILL) in the middle of the next one, and a second child goes on. The
