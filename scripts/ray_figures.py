@@ -217,7 +217,7 @@ def undisturbed(folder: Path, model: Path, count: int) -> tuple[Path, Path]:
 
 def kills(folder: Path, model: Path, count: int) -> list[str]:
     clips, whole = undisturbed(folder, model, FEW)
-    chance, found, hit = random.Random(0), list[str](), 0
+    chance, found, hit = random.Random(), list[str](), 0
     out = folder / "out"
     shutil.rmtree(out, ignore_errors=True)
     took = done(run(clips, model, out, "--quiet", "--workers", "ray"))
