@@ -1,7 +1,8 @@
 """What the network is shown: rows drawn from the frames, and changed at random, batch by batch.
 
-Random numbers are the batches' own, so that they may be made ahead of the training. Each batch says where these stood
-after it, for a training that goes on from there.
+Random numbers are the batches' own; each batch says where these stood after it, for a training that goes on from there.
+Batches are made between the steps, not by a thread of their own: on a CPU the network takes all cores, and threads of
+two kinds wait for each other; a GPU works off what it was told while the program goes on.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from seqcls.training.augment import augment
 from seqcls.training.options import TrainOptions
 from seqcls.training.sampler import Indices, Sampler
 
-#: Drawn and changed by a thread of its own while the network learns from the one before.
-BATCHES_AHEAD = 2
+#: Of a GPU's free memory, what the frames may take; the network and its steps need the rest.
+MEMORY_SHARE = 0.5
+#: Frames sent to it at a time.
+_SENT = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,7 +52,7 @@ def training_batches(
 ) -> Generator[Batch, None, None]:
     """All batches of a training, drawn and changed, on the device; those after ``start``."""
     device = choose_device(options.device)
-    targets, mask = targets_of(frames), torch.from_numpy(frames.mask)
+    held = DeviceFrames(frames, device, whole=fits(frames, device))
     sampler = Sampler(frames, rows, np.random.default_rng(options.seed), balance=options.balance)
     changes = torch.Generator(device=device).manual_seed(options.seed)
     total = options.epochs * options.steps_per_epoch(len(rows))
@@ -57,13 +60,45 @@ def training_batches(
         sampler.random.bit_generator.state = start.sampler
         changes.set_state(start.changes)
     for step in range(0 if start is None else start.step, total):
-        rows = sampler.draw(options.batch_size)
-        drawn, images = torch.from_numpy(rows), torch.from_numpy(frames.images[rows])
-        x, y, known = (part.to(device) for part in (images, targets[drawn], mask[drawn]))
+        x, y, known = held.take(sampler.draw(options.batch_size))
         x = torch.nn.functional.avg_pool2d(x.float(), 2) if step < round(options.progressive * total) else x
         x, y, known = augment(x, y, known, options.augment, changes)
         random = sampler.random.bit_generator.state
         yield Batch(x, y, known, BatchesState(step=step + 1, sampler=random, changes=changes.get_state()))
+
+
+class DeviceFrames:
+    """Frames from which batches are taken on the device. whole: all images lie there; else those of a batch are sent
+    when it is drawn. Targets always lie there."""
+
+    def __init__(self, frames: FrameSet, device: torch.device, *, whole: bool) -> None:
+        self._device = device
+        self._targets, self._known = targets_of(frames).to(device), torch.from_numpy(frames.mask).to(device)
+        self._frames = frames
+        self._images: Tensor | None = None
+        if whole:
+            self._images = torch.empty(frames.images.shape, dtype=torch.uint8, device=device)
+            for start in range(0, len(frames.images), _SENT):
+                rows = np.arange(start, min(start + _SENT, len(frames.images)))
+                self._images[start : start + _SENT] = torch.from_numpy(frames.images[rows])
+
+    def take(self, rows: Indices) -> tuple[Tensor, Tensor, Tensor]:
+        """(N, S, S) uint8 images of these rows, (N, K) float32 targets, (N, K) bool what of them is labelled."""
+        places = self._sent(torch.from_numpy(rows))
+        whole = self._images
+        images = self._sent(torch.from_numpy(self._frames.images[rows])) if whole is None else whole[places]
+        return images, self._targets[places], self._known[places]
+
+    def _sent(self, values: Tensor) -> Tensor:
+        # From pinned memory a GPU fetches by itself; of other memory the program would wait for all steps before.
+        if self._device.type == "cuda":
+            return values.pin_memory().to(self._device, non_blocking=True)
+        return values.to(self._device)
+
+
+def fits(frames: FrameSet, device: torch.device) -> bool:
+    """Whether all images may lie on the device. Ordinary memory, from where a CPU takes them, is no such place."""
+    return device.type == "cuda" and frames.images.nbytes < MEMORY_SHARE * torch.cuda.mem_get_info(device)[0]
 
 
 def targets_of(frames: FrameSet) -> Tensor:

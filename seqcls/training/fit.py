@@ -22,6 +22,7 @@ from seqcls.training.batches import Batch
 from seqcls.training.checkpoints import Checkpoints
 from seqcls.training.epoch import Epoch
 from seqcls.training.loss import masked_loss, plain_loss
+from seqcls.training.optimizer import clip_gradients
 from seqcls.training.options import TrainOptions
 from seqcls.training.prediction import validate
 from seqcls.training.sampler import Indices
@@ -36,7 +37,7 @@ STAGES = 4
 class Fitted:
     tensors: Tensors
     history: tuple[Epoch, ...]
-    best: int  # number of the epoch whose weights these are; 0 when stopped before the first ended
+    best: int  # number of the epoch whose weights these are; 0 when stopped before one was scored or the last ended
     interrupted: bool
 
 
@@ -77,9 +78,10 @@ def fit(
         if interrupted:
             state.seconds = time.perf_counter() - began_s
             break
-        mean = _with_norms(state, frames, still, options)
+        # Norms are measured for a model that is scored or kept: without validation, only after the last epoch.
+        mean = _with_norms(state, frames, still, options) if len(held_out) or number == options.epochs else None
         seconds = time.perf_counter() - began_s
-        validation_loss, value = validate(mean, frames, held_out, options)
+        validation_loss, value = (math.nan, math.nan) if mean is None else validate(mean, frames, held_out, options)
         epoch = Epoch(
             number=number,
             loss=float(torch.stack(state.plain).mean()),
@@ -90,7 +92,7 @@ def fit(
             images_per_s=steps_per_epoch * options.batch_size / seconds,
             best=False,
         )
-        if not state.best_epoch or _rank(epoch) > _rank(state.history[state.best_epoch - 1]):
+        if mean is not None and (not state.best_epoch or _rank(epoch) > _rank(state.history[state.best_epoch - 1])):
             epoch, state.best = replace(epoch, best=True), mean.tensors()
         state.end_epoch(epoch)
         if checkpoints is not None and checkpoints.is_due():
@@ -112,7 +114,7 @@ def _learn(state: TrainingState, batch: Batch, options: TrainOptions) -> None:
     torch.autograd.backward(state.scaler.scale(loss))
     if options.clip_norm > 0:
         state.scaler.unscale_(state.optimizer)
-        torch.nn.utils.clip_grad_norm_(state.model.parameters(), options.clip_norm)
+        clip_gradients(state.model, options.clip_norm)
     state.scaler.step(state.optimizer)
     state.scaler.update()
     state.schedule.step()
@@ -126,7 +128,8 @@ def _learn(state: TrainingState, batch: Batch, options: TrainOptions) -> None:
 def _is_over(state: TrainingState, options: TrainOptions) -> bool:
     """Whether all epochs have ended, or enough without a better one."""
     waited = len(state.history) - state.best_epoch
-    return len(state.history) == options.epochs or bool(options.patience and waited >= options.patience)
+    impatient = options.patience > 0 and state.best_epoch > 0 and waited >= options.patience
+    return len(state.history) == options.epochs or impatient
 
 
 def _rank(epoch: Epoch) -> tuple[float, float]:

@@ -1,8 +1,10 @@
-"""How the weights move: the optimizer, and the course of its learning rate."""
+"""How the weights move: the optimizer, the course of its learning rate, how long a gradient may be."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -39,3 +41,23 @@ def lr_factor(step: int, total: int, options: TrainOptions) -> float:
     if options.schedule == "constant":
         return 1.0
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm) / max(1, total - warm))))
+
+
+def clip_gradients(model: GrayResNet, limit: float) -> None:
+    """Shorten the gradient of the whole model to ``limit``, as ``clip_grad_norm_`` does; one that is short is only
+    read, but for a GPU, which would have to be waited for to know."""
+    moved = [value for value in model.parameters() if value.grad is not None]
+    norm = torch.nn.utils.get_total_norm([value.grad for value in moved if value.grad is not None])
+    if norm.device.type != "cpu" or not norm + 1e-6 <= limit:
+        torch.nn.utils.clip_grads_with_norm_(moved, limit, norm)
+
+
+@contextmanager
+def quick_convolutions() -> Iterator[None]:
+    """On NVIDIA's GPUs, try which way of convolving is the quickest for each size of images: batches have few."""
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before

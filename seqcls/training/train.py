@@ -17,13 +17,13 @@ from seqcls.datasets.dataset import FrameSet
 from seqcls.evaluation.metrics import FrameMetrics
 from seqcls.models.file import ModelHeader, Tensors
 from seqcls.models.resnet import build, choose_device
-from seqcls.prefetch import prefetched
-from seqcls.training.batches import BATCHES_AHEAD, training_batches
+from seqcls.training.batches import training_batches
 from seqcls.training.checkpoints import Checkpoints
 from seqcls.training.epoch import Epoch
 from seqcls.training.fit import fit
 from seqcls.training.header import chance_messages, logits_of, make_header, metrics_by_organ, trained_on
 from seqcls.training.novelty_fit import fit_novelty
+from seqcls.training.optimizer import quick_convolutions
 from seqcls.training.options import TrainOptions
 from seqcls.training.prediction import features_of, predict
 from seqcls.training.sampler import Indices, check_classes
@@ -77,10 +77,10 @@ def train(
     state = TrainingState(model, frames, rows, options)
     if checkpoints is not None and (kept := checkpoints.begin(bound_to(frames, rows, held_out, options))) is not None:
         state.restore(kept)
-    with prefetched(training_batches(frames, rows, options, state.batches), BATCHES_AHEAD) as ahead:
+    with quick_convolutions():
         fitted = fit(
             state,
-            ahead,
+            training_batches(frames, rows, options, state.batches),
             frames,
             held_out,
             options,

@@ -1,11 +1,12 @@
-"""The learning rate's course, and which weights are decayed."""
+"""The learning rate's course, which weights are decayed, and gradients that are too long."""
 
 from __future__ import annotations
 
 import pytest
+import torch
 from support.tiny_network import build
 
-from seqcls.training.optimizer import lr_factor, open_optimizer
+from seqcls.training.optimizer import clip_gradients, lr_factor, open_optimizer, quick_convolutions
 from seqcls.training.options import TrainOptions
 
 
@@ -33,3 +34,26 @@ def test_norms_and_biases_are_not_decayed(name: str) -> None:
     assert [tuple(value.shape) for value in decayed["params"]] == [(16, 1, 5, 5), (2, 32)]
     assert [tuple(value.shape) for value in others["params"]] == [(16,), (16,), (2,)]
     assert type(optimizer).__name__.lower() == name
+
+
+@pytest.mark.parametrize("limit", [1e-3, 1e3], ids=["too long", "short"])
+def test_a_gradient_is_shortened_as_pytorch_does_it(limit: float) -> None:
+    first, second = (build(1)[0] for _ in range(2))
+    for model in (first, second):
+        model(torch.arange(2 * 16 * 16.0).view(2, 16, 16)).sum().backward()
+    first.net.fc.bias.grad = second.net.fc.bias.grad = None  # of a part that is frozen
+    before = [value.grad.clone() for value in first.parameters() if value.grad is not None]
+    clip_gradients(first, limit)
+    torch.nn.utils.clip_grad_norm_(second.parameters(), limit)
+    pairs = zip(first.parameters(), second.parameters(), strict=True)
+    assert all(torch.equal(one.grad, other.grad) for one, other in pairs if one.grad is not None)
+    after = [value.grad for value in first.parameters() if value.grad is not None]
+    assert all(torch.equal(old, new) for old, new in zip(before, after, strict=True)) == (limit > 1)
+
+
+def test_the_search_for_quick_convolutions_ends_with_the_training() -> None:
+    before = torch.backends.cudnn.benchmark
+    with pytest.raises(KeyError), quick_convolutions():
+        assert torch.backends.cudnn.benchmark
+        raise KeyError
+    assert torch.backends.cudnn.benchmark == before
