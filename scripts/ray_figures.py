@@ -280,14 +280,17 @@ def store(folder: Path, model: Path) -> list[str]:
 
     clips, _ = undisturbed(folder, model, FEW)
     out, most, lines = folder / "out", 0.0, list[str]()
+    objects = 0
     shutil.rmtree(out, ignore_errors=True)
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
     command = run(clips, model, out, "--quiet", "--workers", f"ray:{cluster.address}")
     while command.process.poll() is None:
         summary = memory_summary(cluster.address, stats_only=True)
         for line in summary.splitlines():
-            if "Plasma memory usage" in line and (used := float(line.split()[3])) >= most:
-                most, lines = used, [line.strip()]
+            if "Plasma memory usage" in line:
+                used, count = float(line.split()[3]), int(line.split(",")[1].split()[0])
+                if (used, count) >= (most, objects):
+                    most, objects, lines = used, count, [line.strip()]
         time.sleep(0.3)
     done(command)
     cluster.shutdown()
