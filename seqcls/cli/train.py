@@ -132,13 +132,22 @@ def train(
         raise DataError(f"{data}: no such file or folder; check the name")
     folder = output.with_name(f"{output.stem}-training")
     checkpoints = Checkpoints(folder / FOLDER, resume=resume, on_message=console.warn)
-    with only_writer(output, is_folder=False):
-        going_on = goes_on(checkpoints, output, resume=resume, overwrite=overwrite)
-        options.check_outputs(output, *twin_files(output), overwrite=overwrite or going_on)
+    from seqcls.training.process_group import joined
+
+    with joined(device) as processes, only_writer(output if processes.is_first else None, is_folder=False):
+        if processes.count > 1 and folds is not None:
+            raise UsageError("--folds trains in one process: cross-validate without torchrun")
+        processes.part_of(batch_size)
+        if processes.is_first:
+            going_on = goes_on(checkpoints, output, resume=resume, overwrite=overwrite)
+            options.check_outputs(output, *twin_files(output), overwrite=overwrite or going_on)
+        else:
+            console.be_quiet()
         from seqcls.datasets.split_file import read_split
         from seqcls.models.file import write_model
         from seqcls.training.plots import remove_history, write_history
         from seqcls.training.train import train as train_frames
+        from seqcls.training.train import train_along
 
         # Of clips: frames have the names that `extract` gave them. A flag of its own would be one too many.
         key = "" if labels is None else os.environ.get(options.HASH_NAMES, "")
@@ -149,8 +158,16 @@ def train(
             kept.parts("groups" if folds == "groups" else int(folds))
         train_options = resolve_weights(train_options)
         side = size if size is not None else SIZE_SCRATCH if train_options.weights == "none" else SIZE_PRETRAINED
+        if not processes.is_first:
+            processes.wait()  # until the first one has read the frames, and kept them for all
         frames = load(data, clips, organ, side, options.known_layouts(layouts), kept, cache=cache)
+        if processes.is_first:
+            processes.wait()
         found = check.checked(frames, keep_odd=keep_odd, labels=folds is None)
+        if not processes.is_first:
+            with console.stops_cleanly() as should_stop:
+                interrupted = train_along(found.frames, train_options, processes, should_stop=should_stop)
+            raise typer.Exit(130 if interrupted else 0)
         check.warn_of(found)
         report = check.write_check(found, folder)
         if not allow_leakage:
@@ -173,6 +190,7 @@ def train(
                         on_step=lambda done, total: advance(done),
                         should_stop=should_stop,
                         checkpoints=checkpoints,
+                        processes=processes,
                     )
                 remove_history(folder, scores=folds is None)
                 write_model(output, result.header, result.tensors)

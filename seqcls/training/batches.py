@@ -19,6 +19,7 @@ from seqcls.datasets.dataset import FrameSet
 from seqcls.models.resnet import choose_device
 from seqcls.training.augment import augment
 from seqcls.training.options import TrainOptions
+from seqcls.training.process_group import Processes
 from seqcls.training.sampler import Indices, Sampler
 
 #: Of a GPU's free memory, what the frames may take; the network and its steps need the rest.
@@ -48,19 +49,28 @@ class Batch(NamedTuple):
 
 
 def training_batches(
-    frames: FrameSet, rows: Indices, options: TrainOptions, start: BatchesState | None = None
+    frames: FrameSet,
+    rows: Indices,
+    options: TrainOptions,
+    start: BatchesState | None = None,
+    processes: Processes | None = None,
 ) -> Generator[Batch, None, None]:
-    """All batches of a training, drawn and changed, on the device; those after ``start``."""
+    """All batches of a training, drawn and changed, on the device; those after ``start``.
+
+    processes: all of them draw the same batches, and each takes and changes its own part of every one.
+    """
+    processes = Processes() if processes is None else processes
+    part = processes.part_of(options.batch_size)
     device = choose_device(options.device)
     held = DeviceFrames(frames, device, whole=fits(frames, device))
     sampler = Sampler(frames, rows, np.random.default_rng(options.seed), balance=options.balance)
-    changes = torch.Generator(device=device).manual_seed(options.seed)
+    changes = torch.Generator(device=device).manual_seed(processes.seed(options.seed))
     total = options.epochs * options.steps_per_epoch(len(rows))
     if start is not None:
         sampler.random.bit_generator.state = start.sampler
         changes.set_state(start.changes)
     for step in range(0 if start is None else start.step, total):
-        x, y, known = held.take(sampler.draw(options.batch_size))
+        x, y, known = held.take(sampler.draw(options.batch_size)[part])
         x = torch.nn.functional.avg_pool2d(x.float(), 2) if step < round(options.progressive * total) else x
         x, y, known = augment(x, y, known, options.augment, changes)
         random = sampler.random.bit_generator.state

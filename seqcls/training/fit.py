@@ -10,11 +10,12 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 
 from seqcls.datasets.dataset import FrameSet
-from seqcls.errors import DataError
+from seqcls.errors import DataError, EngineError
 from seqcls.models.file import Tensors
 from seqcls.models.resnet import GrayResNet
 from seqcls.training.averaging import NORM_BATCHES, with_norms
@@ -26,7 +27,7 @@ from seqcls.training.optimizer import clip_gradients
 from seqcls.training.options import TrainOptions
 from seqcls.training.prediction import validate
 from seqcls.training.sampler import Indices
-from seqcls.training.training_state import TrainingState
+from seqcls.training.training_state import TrainingState, weights_digest
 
 #: Where each part of the network belongs; conv1 and bn1, before them all, to the first.
 STAGE_OF = {"layer1": 1, "layer2": 2, "layer3": 3, "layer4": 4}
@@ -55,8 +56,10 @@ def fit(
 ) -> Fitted:
     """The training loop, from where ``state`` stands. ``batches`` holds all that are left.
 
-    ``on_epoch`` is called for the epochs that have ended already, too.
+    ``on_epoch`` is called for the epochs that have ended already, too. Of several processes all run it, and the first
+    one alone validates, keeps checkpoints, and has the tensors in the end.
     """
+    processes = state.processes
     steps_per_epoch = options.steps_per_epoch(len(state.rows))
     interrupted = False
     if on_epoch is not None:
@@ -68,7 +71,7 @@ def fit(
         still = STAGES if number <= options.freeze_epochs else options.frozen_stages
         _freeze(state.model, still)
         while state.step < number * steps_per_epoch:
-            if interrupted := should_stop():
+            if interrupted := processes.any(should_stop()):
                 break
             _learn(state, next(batches), options)
             if on_step is not None:
@@ -78,29 +81,18 @@ def fit(
         if interrupted:
             state.seconds = time.perf_counter() - began_s
             break
-        # Norms are measured for a model that is scored or kept: without validation, only after the last epoch.
-        mean = _with_norms(state, frames, still, options) if len(held_out) or number == options.epochs else None
-        seconds = time.perf_counter() - began_s
-        validation_loss, value = (math.nan, math.nan) if mean is None else validate(mean, frames, held_out, options)
-        epoch = Epoch(
-            number=number,
-            loss=float(torch.stack(state.plain).mean()),
-            validation_loss=validation_loss,
-            auroc=value,
-            lr=float(state.schedule.get_last_lr()[0]),
-            seconds=seconds,
-            images_per_s=steps_per_epoch * options.batch_size / seconds,
-            best=False,
-        )
-        if mean is not None and (not state.best_epoch or _rank(epoch) > _rank(state.history[state.best_epoch - 1])):
-            epoch, state.best = replace(epoch, best=True), mean.tensors()
+        if processes.count > 1:
+            _require_same(state)
+        epoch = processes.from_first(partial(_judged, state, frames, held_out, options, still, began_s))
         state.end_epoch(epoch)
-        if checkpoints is not None and checkpoints.is_due():
-            checkpoints.save(state.checkpoint())
+        if state.batches is not None:
+            _keep(state, checkpoints if checkpoints is not None and checkpoints.is_due() else None)
         if on_epoch is not None:
             on_epoch(epoch)
-    if interrupted and state.step and checkpoints is not None:
-        checkpoints.save(state.checkpoint())
+    if interrupted and state.step:
+        _keep(state, checkpoints)
+    if not processes.is_first:
+        return Fitted({}, tuple(state.history), state.best_epoch, interrupted)
     tensors = _with_norms(state, frames, still, options).tensors() if state.best is None else state.best
     return Fitted(tensors, tuple(state.history), state.best_epoch, interrupted)
 
@@ -110,8 +102,10 @@ def _learn(state: TrainingState, batch: Batch, options: TrainOptions) -> None:
     with state.autocast():
         logits = state.model(batch.images)
     loss = masked_loss(logits, batch.targets, batch.known, options)
+    plain = plain_loss(logits.detach(), batch.targets, batch.known)
     state.optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(state.scaler.scale(loss))
+    loss, plain = state.processes.share_step(state.model, batch.known.float().sum(), loss.detach(), plain)
     if options.clip_norm > 0:
         state.scaler.unscale_(state.optimizer)
         clip_gradients(state.model, options.clip_norm)
@@ -121,8 +115,51 @@ def _learn(state: TrainingState, batch: Batch, options: TrainOptions) -> None:
     state.average.update(state.model, state.step)
     state.step += 1
     state.batches = batch.after
-    state.losses.append(loss.detach())
-    state.plain.append(plain_loss(logits.detach(), batch.targets, batch.known))
+    state.losses.append(loss)
+    state.plain.append(plain)
+
+
+def _judged(
+    state: TrainingState, frames: FrameSet, held_out: Indices, options: TrainOptions, still: int, began_s: float
+) -> Epoch:
+    """The epoch whose steps have been done; where it is the best so far, its weights are kept."""
+    number = len(state.history) + 1
+    # Norms are measured for a model that is scored or kept: without validation, only after the last epoch.
+    mean = _with_norms(state, frames, still, options) if len(held_out) or number == options.epochs else None
+    seconds = time.perf_counter() - began_s
+    validation_loss, value = (math.nan, math.nan) if mean is None else validate(mean, frames, held_out, options)
+    epoch = Epoch(
+        number=number,
+        loss=float(torch.stack(state.plain).mean()),
+        validation_loss=validation_loss,
+        auroc=value,
+        lr=float(state.schedule.get_last_lr()[0]),
+        seconds=seconds,
+        images_per_s=len(state.plain) * options.batch_size / seconds,
+        best=False,
+    )
+    if mean is not None and (not state.best_epoch or _rank(epoch) > _rank(state.history[state.best_epoch - 1])):
+        epoch, state.best = replace(epoch, best=True), mean.tensors()
+    return epoch
+
+
+def _keep(state: TrainingState, checkpoints: Checkpoints | None) -> None:
+    """Write down how it stands; where there is nowhere to, say to the other processes what they write."""
+    assert state.batches is not None
+    changes = state.processes.gathered(state.batches.changes)
+    if checkpoints is not None:
+        checkpoints.save(state.checkpoint(changes))
+
+
+def _require_same(state: TrainingState) -> None:
+    """Raise EngineError where processes have come to other weights than this one."""
+    digests = state.processes.gathered(weights_digest(state.model))
+    for rank, digest in enumerate(digests):
+        if digest != digests[state.processes.rank]:
+            raise EngineError(
+                f"process {rank} computes otherwise than process {state.processes.rank} and has come to other weights:"
+                " start them on devices of one kind, with the same OMP_NUM_THREADS and versions"
+            )
 
 
 def _is_over(state: TrainingState, options: TrainOptions) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,10 +15,12 @@ from numpy.typing import NDArray
 
 from seqcls.datasets.data_checks.leakage import leaked_rows
 from seqcls.datasets.dataset import FrameSet
+from seqcls.errors import DataError
 from seqcls.evaluation.metrics import FrameMetrics
 from seqcls.models.file import ModelHeader, Tensors
 from seqcls.models.resnet import build, choose_device
 from seqcls.training.batches import training_batches
+from seqcls.training.checkpoint_file import Checkpoint
 from seqcls.training.checkpoints import Checkpoints
 from seqcls.training.epoch import Epoch
 from seqcls.training.fit import fit
@@ -26,6 +29,7 @@ from seqcls.training.novelty_fit import fit_novelty
 from seqcls.training.optimizer import quick_convolutions
 from seqcls.training.options import TrainOptions
 from seqcls.training.prediction import features_of, predict
+from seqcls.training.process_group import Processes
 from seqcls.training.sampler import Indices, check_classes
 from seqcls.training.training_state import TrainingState, bound_to
 
@@ -59,28 +63,34 @@ def train(
     on_step: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     checkpoints: Checkpoints | None = None,
+    processes: Processes | None = None,
 ) -> TrainResult:
     """Train on the rows of the split ``train``, select and calibrate on those of ``validation``, unless rows are given.
 
     out_of_fold: (N, K) probabilities by models that did not see the frame (``cross_validate``), NaN for none;
     where nothing is held out, calibration and thresholds come from them.
     on_step(done, total) follows every batch. Once ``should_stop()`` is true, training ends with the best weights so
-    far. checkpoints: where the training is kept as it goes, and taken up from. Raises DataError where there is nothing
+    far. checkpoints: where the training is kept as it goes, and taken up from. processes: this is the first of them,
+    and the others do ``train_along`` with the same frames and options. Raises DataError where there is nothing
     to tell apart, ModelError for the weights, EngineError for the device, UsageError for a checkpoint of another
     training.
     """
     rows = np.flatnonzero(frames.split == "train") if train_index is None else train_index
     held_out = np.flatnonzero(frames.split == "validation") if validation_index is None else validation_index
     check_classes(frames, rows)
+    processes = Processes() if processes is None else processes
     pickled, seed = options.import_pickle, options.seed
     model, start = build(len(frames.organs), weights=options.weights, import_pickle=pickled, seed=seed)
-    state = TrainingState(model, frames, rows, options)
-    if checkpoints is not None and (kept := checkpoints.begin(bound_to(frames, rows, held_out, options))) is not None:
+    state = TrainingState(model, frames, rows, options, processes)
+    bound = bound_to(frames, rows, held_out, options, processes.count)
+    kept = None if checkpoints is None else checkpoints.begin(bound)
+    if kept is not None:
         state.restore(kept)
+    _begin_together(state, bound, kept)
     with quick_convolutions():
         fitted = fit(
             state,
-            training_batches(frames, rows, options, state.batches),
+            training_batches(frames, rows, options, state.batches, processes),
             frames,
             held_out,
             options,
@@ -125,3 +135,36 @@ def train(
         messages=(f"started from {start}", *messages, *doubts, told),
         interrupted=fitted.interrupted,
     )
+
+
+def train_along(
+    frames: FrameSet, options: TrainOptions, processes: Processes, *, should_stop: Callable[[], bool] = lambda: False
+) -> bool:
+    """What all processes but the first do of ``train``: learn from their parts of the batches, from where the first
+    one stands. Whether the training was interrupted. Raises as ``train``."""
+    rows, held_out = np.flatnonzero(frames.split == "train"), np.flatnonzero(frames.split == "validation")
+    model, _ = build(len(frames.organs), seed=options.seed)
+    state = TrainingState(model, frames, rows, options, processes)
+    _begin_together(state, bound_to(frames, rows, held_out, options, processes.count))
+    batches = training_batches(frames, rows, options, state.batches, processes)
+    with quick_convolutions():
+        fitted = fit(state, batches, frames, held_out, options, on_epoch=None, on_step=None, should_stop=should_stop)
+    return fitted.interrupted
+
+
+def _begin_together(state: TrainingState, bound: Mapping[str, Any], kept: Checkpoint | None = None) -> None:
+    """Make the state of all processes that of the first, which has taken up ``kept``. Raises DataError where they train
+    on something else."""
+    processes = state.processes
+    if processes.count == 1:
+        return
+    for rank, other in enumerate(processes.gathered(dict(bound))):
+        for name, value in other.items():
+            if value != bound[name]:
+                raise DataError(
+                    f"process {rank} trains on something else ({name}: {str(value)[:40]}, not {str(bound[name])[:40]}):"
+                    " start all with the same command, and give all the same files"
+                )
+    begin = processes.from_first(lambda: state.checkpoint([]) if kept is None else kept)
+    if not processes.is_first:
+        state.restore(begin)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -22,10 +22,11 @@ from seqcls.training.checkpoint_file import Checkpoint
 from seqcls.training.epoch import Epoch
 from seqcls.training.optimizer import lr_factor, open_optimizer
 from seqcls.training.options import TrainOptions
+from seqcls.training.process_group import Processes
 from seqcls.training.sampler import Indices, Sampler
 
 #: Of what ``TrainingState.checkpoint`` makes.
-FORMAT = 1
+FORMAT = 2
 
 
 class TrainingState:
@@ -33,11 +34,20 @@ class TrainingState:
 
     rows: those trained on. clean: draws the images on which batch norms are measured. history: the epochs that have
     ended; best: the weights after the best of them. step: how many are done. losses, plain: of each step of the epoch
-    that has begun, and seconds: that it has taken so far. batches: where those stand that were learned from.
+    that has begun, and seconds: that it has taken so far. batches: where those stand that were learned from. Of several
+    processes all have the same, but for the batches; clean and best are used by the first one alone.
     """
 
-    def __init__(self, model: GrayResNet, frames: FrameSet, rows: Indices, options: TrainOptions) -> None:
+    def __init__(
+        self,
+        model: GrayResNet,
+        frames: FrameSet,
+        rows: Indices,
+        options: TrainOptions,
+        processes: Processes | None = None,
+    ) -> None:
         self.rows = rows
+        self.processes = Processes() if processes is None else processes
         self.device = choose_device(options.device)
         self.dtype = choose_precision(options.precision, self.device)
         total = options.epochs * options.steps_per_epoch(len(rows))
@@ -68,8 +78,8 @@ class TrainingState:
         self.history.append(epoch)
         self.losses, self.plain, self.seconds = [], [], 0.0
 
-    def checkpoint(self) -> Checkpoint:
-        """As it stands, copied."""
+    def checkpoint(self, changes: Sequence[Tensor]) -> Checkpoint:
+        """As it stands, copied. changes: of ``batches``, those of all processes, by rank."""
         tensors = {
             **_named("model", self.model.state_dict()),
             **_named("average", self.average.model.state_dict()),
@@ -89,7 +99,7 @@ class TrainingState:
         }
         if self.batches is not None:
             facts["sampler"] = self.batches.sampler
-            tensors["batches/changes"] = self.batches.changes.numpy()
+            tensors["batches/changes"] = torch.stack(list(changes)).numpy()
         return Checkpoint(step=self.step, tensors=tensors, facts=facts)
 
     def restore(self, kept: Checkpoint) -> None:
@@ -107,7 +117,7 @@ class TrainingState:
         self.losses, self.plain = (
             list(parts["steps"][name].to(self.device)) if "steps" in parts else [] for name in ("losses", "plain")
         )
-        self.batches = batches_state(kept)
+        self.batches = batches_state(kept, self.processes.rank)
 
     def _restore_optimizer(self, tensors: Mapping[str, Tensor], rates: list[float]) -> None:
         parameters = [value for group in self.optimizer.param_groups for value in group["params"]]
@@ -124,7 +134,9 @@ class TrainingState:
         self.optimizer.load_state_dict({**plain, "state": state})
 
 
-def bound_to(frames: FrameSet, rows: Indices, held_out: Indices, options: TrainOptions) -> dict[str, Any]:
+def bound_to(
+    frames: FrameSet, rows: Indices, held_out: Indices, options: TrainOptions, processes: int = 1
+) -> dict[str, Any]:
     """All that makes a training the same one, by names that a person understands."""
     device = choose_device(options.device)
     digest = hashlib.sha256()
@@ -136,18 +148,27 @@ def bound_to(frames: FrameSet, rows: Indices, held_out: Indices, options: TrainO
         "choice of frames": digest.hexdigest(),
         "organs": list(frames.organs),
         "geometry": frames.geometry.to_dict(),
+        "processes": processes,
         **plain,
         "seqcls": f"{__version__}, checkpoint format {FORMAT}",
         "PyTorch": torch.__version__,
     }
 
 
-def batches_state(kept: Checkpoint) -> BatchesState | None:
-    """Where the batches stand, None before the first."""
+def batches_state(kept: Checkpoint, rank: int) -> BatchesState | None:
+    """Where the batches of this process stand, None before the first."""
     if not kept.step:
         return None
-    changes = torch.from_numpy(kept.tensors["batches/changes"])
+    changes = torch.from_numpy(kept.tensors["batches/changes"][rank])
     return BatchesState(step=kept.step, sampler=kept.facts["sampler"], changes=changes)
+
+
+def weights_digest(model: GrayResNet) -> str:
+    """SHA-256 of all weights and running statistics."""
+    digest = hashlib.sha256()
+    for value in model.state_dict().values():
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _epoch(plain: Mapping[str, Any]) -> Epoch:
