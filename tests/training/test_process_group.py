@@ -53,9 +53,8 @@ def test_each_image_of_a_batch_is_learned_from_by_one() -> None:
     parts = together(4, lambda own: [batch.images for batch in training_batches(FRAMES, ROWS, STILL, None, own)])
     assert [len(images) for images in parts[0]] == [4] * 8
     assert all(torch.equal(torch.cat(four), one) for one, *four in zip(whole, *parts, strict=True))
-    changed = together(2, lambda own: next(training_batches(FRAMES, ROWS, QUICK, None, own)).images)
-    alone = next(training_batches(FRAMES, ROWS, replace(QUICK, batch_size=8))).images
-    assert torch.equal(changed[0], alone) and not torch.equal(changed[1], alone)  # with random numbers of its own
+    first, second = together(2, lambda own: next(training_batches(FRAMES, ROWS, QUICK, None, own)).after)
+    assert first.sampler == second.sampler and not torch.equal(first.changes, second.changes)  # numbers of its own
 
 
 def test_sums_by_hand() -> None:
