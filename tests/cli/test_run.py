@@ -25,7 +25,7 @@ from seqcls.phantom import STEM
 from seqcls.sources.isolated import DecoderPool
 
 #: With which 15 steps find every frame of the drawn clips; early layers that learned before save half of the work.
-LEARN = ["--epochs", "5", "--batch-size", "32", "--lr", "0.002", "--weights", str(STEM), "--set", "frozen_stages=2"]
+LEARN = ["--epochs", "8", "--batch-size", "32", "--lr", "0.002", "--weights", str(STEM), "--set", "frozen_stages=2"]
 
 
 @pytest.fixture(scope="module")

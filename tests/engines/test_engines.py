@@ -84,9 +84,8 @@ def test_models_of_an_older_seqcls_measure_behind_one_stage(
     for library in LIBRARIES[name]:
         pytest.importorskip(library)
     older = reference(centre=0.5, limit=1.0, features=256)
-    answers = open_engine((replace(HEADER, novelty=older), net.tensors()), engine=name, device="cpu").answers(
-        images[:3]
-    )
+    model = (replace(HEADER, novelty=older), net.tensors())
+    answers = open_engine(model, engine=name, device="cpu", precision="fp32").answers(images[:3])
     with torch.inference_mode():
         expected = older.scores(net.pooled(torch.from_numpy(images[:3]), (3,)).numpy())
     assert np.abs(answers[:, -1] - expected).max() <= BOUND["fp32"]

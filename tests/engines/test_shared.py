@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from support.fakes import SIZE, BrightnessEngine, detector
+from support.feeds import until
 
 from seqcls.engines.shared import TOGETHER, About, BorrowedEngine, Pace, SharedEngine
 from seqcls.errors import EngineError
@@ -24,9 +25,10 @@ class Held(BrightnessEngine):
 
     def __init__(self) -> None:
         super().__init__(detector().header)
-        self.let = threading.Event()
+        self.begun, self.let = threading.Event(), threading.Event()
 
     def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        self.begun.set()
         assert self.let.wait(20)
         if (images == 0).all(axis=(1, 2)).any():
             raise EngineError("black")
@@ -36,9 +38,10 @@ class Held(BrightnessEngine):
 def test_what_waits_goes_in_together_and_each_gets_its_own() -> None:
     engine = Held()
     with closing(SharedEngine(engine)) as shared, ThreadPoolExecutor(8) as threads:
-        asked = [threads.submit(shared.ask, images(51 * level, level)) for level in range(1, 6)]
-        while shared._requests.qsize() < 4:  # the first is being scored
-            pass
+        asked = [threads.submit(shared.ask, images(51, 1))]
+        assert engine.begun.wait(60)
+        asked += [threads.submit(shared.ask, images(51 * level, level)) for level in range(2, 6)]
+        until(lambda: shared._requests.qsize() == 4)
         engine.let.set()
         for level, one in enumerate(asked, 1):
             assert np.allclose(one.result(), [[level / 5, 1 - level / 5]] * level)
@@ -49,9 +52,10 @@ def test_what_waits_goes_in_together_and_each_gets_its_own() -> None:
 def test_no_more_go_in_together_than_are_good_for_it() -> None:
     engine = Held()
     with closing(SharedEngine(engine)) as shared, ThreadPoolExecutor(8) as threads:
-        asked = [threads.submit(shared.ask, images(100, TOGETHER - 1)) for _ in range(4)]
-        while shared._requests.qsize() < 3:
-            pass
+        asked = [threads.submit(shared.ask, images(100, TOGETHER - 1))]
+        assert engine.begun.wait(60)
+        asked += [threads.submit(shared.ask, images(100, TOGETHER - 1)) for _ in range(3)]
+        until(lambda: shared._requests.qsize() == 3)
         engine.let.set()
         assert all(len(one.result()) == TOGETHER - 1 for one in asked)
     assert max(engine.batches) <= 2 * TOGETHER

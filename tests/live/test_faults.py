@@ -531,6 +531,7 @@ def test_killed_at_any_moment_and_gone_on_with(run: Start) -> None:
                 time.sleep(rng.random() * 0.02)  # anywhere between two frames
                 started.process.kill()
                 started.ends()
+                time.sleep(0.25)  # a hole shorter than 0.2 s would be bridged
                 found = frames(started.journal)
                 assert found[: len(kept)] == kept and len(found) > len(kept), "no journalled record is lost"
                 kept = found
