@@ -332,7 +332,8 @@ def load(
     def opening() -> Engine:
         return open_engine(path, engine=engine, device=device, precision=precision, exact=exact)
 
-    opened = LazyEngine(read_header(path), opening) if lazy else opening()
+    stated = read_header(path)
+    opened = LazyEngine(stated, opening) if lazy else opening()
     header = opened.header
     return Detector(
         header=header,
@@ -343,7 +344,7 @@ def load(
         novelty=novelty,
         sampling=SamplingOptions() if sampling is None else sampling,
         model=Path(path).name,
-        embed=Embedder(path, device).embed,
+        embed=Embedder(path, device, stated).embed,
     )
 
 

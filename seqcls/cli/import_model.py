@@ -50,6 +50,7 @@ def import_(
         raise UsageError(f"{checkpoint.name} is no checkpoint; labels of other tools are for `seqcls import-labels`")
     means, stds = numbers(mean, "--mean"), numbers(std, "--std")
     area = options.parse_region(region)
+    options.refuse_inputs(output, checkpoint)
     with only_writer(output, is_folder=False):
         options.check_outputs(output, overwrite=overwrite)
         from seqcls.geometry import Geometry

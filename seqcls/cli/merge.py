@@ -24,14 +24,12 @@ def merge(
 
     The models must be of the same organs and see the same image, such as trainings that differ in --seed alone.
     """
-    from seqcls.files import file_identity
     from seqcls.models.file import write_model
     from seqcls.models.merged import merge as merge_models
 
     if output.suffix != ".safetensors":
         raise UsageError(f"-o must end in .safetensors, not {output.name}")
-    if output.exists() and file_identity(output) in map(file_identity, models):
-        raise UsageError(f"{output} is one of the models to merge: name another file with -o")
+    options.refuse_inputs(output, *models)
     with only_writer(output, is_folder=False):
         options.check_outputs(output, overwrite=overwrite)
         merged = merge_models(models)

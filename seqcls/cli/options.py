@@ -12,7 +12,7 @@ import typer
 
 from seqcls.cli import console
 from seqcls.errors import ModelError, UsageError
-from seqcls.files import on_disk, prove_writable, require_free
+from seqcls.files import file_identity, on_disk, prove_writable, require_free
 from seqcls.text.wording import count_of
 
 if TYPE_CHECKING:
@@ -216,6 +216,13 @@ def check_outputs(*paths: Path, overwrite: bool) -> None:
     parents = {path.parent for path in paths}
     if paths:
         prove_writable(parents.pop() if len(parents) == 1 else paths[0].parent.parent)
+
+
+def refuse_inputs(output: Path, *inputs: Path) -> None:
+    """Raise UsageError where the file to be written is one of those that are read, also by another name of it:
+    ``--overwrite`` is for results."""
+    if output.exists() and file_identity(output) in map(file_identity, filter(Path.exists, inputs)):
+        raise UsageError(f"{output} is what is read: name another file with -o, and the original is kept")
 
 
 def known_layouts(stated: Path | None) -> tuple[Layout, ...]:

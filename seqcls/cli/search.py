@@ -67,7 +67,9 @@ def search_command(asked: Asked) -> None:
             **({} if asked.timeout_min is None else {"timeout_s": asked.timeout_min * 60}),
         )  # fmt: skip
         folder.mkdir(parents=True, exist_ok=True)
-        options.check_outputs(*(folder / name for name in FILES), overwrite=True)
+        options.check_outputs(
+            *(folder / name for name in FILES), overwrite=asked.overwrite or (folder / DATABASE).is_file()
+        )
         if asked.overwrite:
             for name in (DATABASE, *FILES):
                 (folder / name).unlink(missing_ok=True)

@@ -128,6 +128,7 @@ def train(
         raise UsageError(f"--folds takes 2 or more, or 'groups', not {folds!r}")
     if output.suffix != ".safetensors":
         raise UsageError(f"-o must end in .safetensors, not {output.name}")
+    options.refuse_inputs(output, Path(weights))
     if not data.exists():  # before weights are asked for
         raise DataError(f"{data}: no such file or folder; check the name")
     folder = output.with_name(f"{output.stem}-training")

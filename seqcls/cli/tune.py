@@ -168,6 +168,7 @@ def _operating_point(
     target = model.with_name(f"{model.stem}-tuned.safetensors") if output is None else output
     if target.suffix != ".safetensors":
         raise UsageError(f"-o must end in .safetensors, not {target.name}")
+    options.refuse_inputs(target, model)
     header, tensors = read_model(model)
     names = options.pseudonyms(hash_names, [clips], [model, labels, output])
     found = labelled_clips(clips, labels, patients, outside=outside, names=names)

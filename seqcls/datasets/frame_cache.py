@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -85,7 +84,7 @@ class FrameCache:
         try:
             with self._index.open("rb") as stream, np.load(stream, allow_pickle=False) as index:
                 return self._checked({name: index[name] for name in index.files})
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except Exception as error:  # of a damaged file NumPy and zipfile raise whatever they come upon
             self.messages.append(f"{self._folder} is out of date ({one_line(error)}): the frames are read anew")
             return None
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.models.file import each_network, read_model
+from seqcls.errors import ModelError
+from seqcls.models.file import ModelHeader, each_network, read_model
 
 #: Of one network: the planes behind the last stage of a ResNet-18.
 FEATURES = 512
@@ -17,12 +18,13 @@ FEATURES = 512
 
 class Embedder:
     """The networks of a model file, opened when they are first used: PyTorch in float32, for every engine alike.
+    ``header``: what the file said when the detector was loaded; another by then is refused.
 
     On the processor each image goes alone, so that its features do not depend on the others.
     """
 
-    def __init__(self, path: str | Path, device: str = "auto") -> None:
-        self._path, self._asked = Path(path), device
+    def __init__(self, path: str | Path, device: str = "auto", header: ModelHeader | None = None) -> None:
+        self._path, self._asked, self._header = Path(path), device, header
         self._networks: list[Any] = []
         self._device: Any = None
         self._lock = threading.Lock()
@@ -52,6 +54,8 @@ class Embedder:
         from seqcls.models.resnet import GrayResNet, choose_device
 
         header, tensors = read_model(self._path)
+        if self._header is not None and header != self._header:
+            raise ModelError(f"{self._path} is another model than when it was loaded: load it again")
         device = choose_device(self._asked)
         networks = []
         for own in each_network(header, tensors):

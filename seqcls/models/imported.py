@@ -128,7 +128,7 @@ def import_checkpoint(path: Path, options: ImportOptions) -> Imported:
     stored = {name: np.ascontiguousarray(value, np.float32) for name, value in tensors.items()}
     if problem := misfit(stored, organs):
         raise ModelError(f"{path} cannot be imported: {problem}")
-    return Imported(header, stored, head, _notes(found))
+    return Imported(header, stored, head, (*_notes(found), *_doubts(organs)))
 
 
 def gray_stem(weight: Floats, means: Floats, stds: Floats, mean: float, std: float) -> Floats:
@@ -208,6 +208,15 @@ def _notes(found: Checkpoint) -> tuple[str, ...]:
         return ()
     taken = f"the weights under {found.place[:60]!r} are taken"
     return (f"{taken}; there are others under {names_of([place[:60] for place in found.others], _SHOWN)}",)
+
+
+def _doubts(organs: int) -> tuple[str, ...]:
+    if organs < 2:
+        return ()
+    return (
+        "a checkpoint does not say whether it was trained with sigmoids, which is taken here, or with a softmax, whose"
+        " probabilities would be others: the two classes of one organ take a single name in --organs",
+    )
 
 
 def _digest(path: Path) -> str:

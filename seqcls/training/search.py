@@ -181,7 +181,8 @@ def search(
             raise DataError(
                 "interrupted before a trial was finished: the same command goes on"
                 if interrupted
-                else "no trial could be finished; look at the reasons in trials.csv, or search smaller learning rates"
+                else f"no trial could be finished ({trials[-1].reason if trials else 'none was begun'}): search smaller"
+                " learning rates, or other values"
             )
         best = max(complete, key=lambda trial: trial.auroc)
         mattered, note = importance(optuna, study, len(complete), chosen.seed)

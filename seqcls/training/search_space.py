@@ -105,6 +105,8 @@ def _words(name: str, text: str) -> Parameter:
 
 def _numbers(name: str, text: str) -> Parameter:
     low, dots, high = text.partition("..")
+    if high.startswith("."):  # 1..2 has two dots; of three, the last would begin a number
+        raise UsageError(f"search {name} has a dot too many: {text!r}; write LOW..HIGH, as 0.0001..0.001")
     parts = [low, high] if dots else text.split(",")
     values = [_number(name, part) for part in parts]
     if dots:

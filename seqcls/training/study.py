@@ -68,10 +68,10 @@ def open_study(optuna: Any, database: Path, about: Mapping[str, Any], *, trials:
             ),
             pruner=optuna.pruners.MedianPruner(n_startup_trials=MIN_TRIALS, n_warmup_steps=MIN_POINTS),
         )
-    except library("sqlalchemy.exc").SQLAlchemyError as error:
+        kept = study.user_attrs
+    except (library("sqlalchemy.exc").SQLAlchemyError, optuna.exceptions.OptunaError, ValueError, KeyError) as error:
         raise OutputError(f"{database} cannot be used as a study ({one_line(error)}); choose another folder") from error
     plain = json.loads(json.dumps(about))
-    kept = study.user_attrs
     for name, value in plain.items():
         if name in kept and kept[name] != value:
             raise UsageError(

@@ -8,7 +8,7 @@ import pytest
 import torch
 from support.commands import Seqcls, bright_clip, one_line
 
-from seqcls.models.file import read_header
+from seqcls.models.file import read_header, write_model
 from seqcls.models.untrained import random_model
 
 
@@ -46,6 +46,21 @@ def test_a_checkpoint_becomes_a_model_that_the_others_take(seqcls: Seqcls, check
     assert converted.code == 0, converted.err
     assert seqcls("info", "m.xml", "--card", "card").code == 0
     assert "old.pth, which another program trained." in Path("card/claim-checklist.md").read_text(encoding="utf-8")
+
+
+def test_what_is_read_is_never_written_over(seqcls: Seqcls, checkpoint: Path, tmp_path: Path) -> None:
+    write_model(tmp_path / "m.safetensors", *random_model(size=32, organs=("a",)))
+    (tmp_path / "link.safetensors").symlink_to(tmp_path / "m.safetensors")
+    before = (tmp_path / "m.safetensors").read_bytes()
+    for target in ("m.safetensors", "link.safetensors"):
+        for command in (
+            ("import", "m.safetensors", "--organs", "a"),
+            ("merge", "m.safetensors", "m.safetensors"),
+            ("train", ".", "--weights", "m.safetensors"),
+        ):
+            done = seqcls(*command, "-o", target, "--overwrite")
+            assert done.code == 2 and "is what is read: name another file with -o" in one_line(done), command
+    assert (tmp_path / "m.safetensors").read_bytes() == before
 
 
 @pytest.mark.parametrize(

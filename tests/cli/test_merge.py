@@ -53,7 +53,7 @@ def test_two_models_become_one(seqcls: Seqcls, folder: Path) -> None:
     [
         (["a.safetensors", "-o", "m.safetensors"], 2, "two or more models, not of a.safetensors alone"),
         (["a.safetensors", "b.safetensors", "-o", "m.onnx"], 2, "-o must end in .safetensors"),
-        (["a.safetensors", "b.safetensors", "-o", "b.safetensors", "--overwrite"], 2, "b.safetensors is one of the"),
+        (["a.safetensors", "b.safetensors", "-o", "b.safetensors", "--overwrite"], 2, "b.safetensors is what is read"),
         (["a.safetensors", "b.safetensors", "-o", "other.safetensors"], 1, "is there already: add --overwrite"),
         (
             ["a.safetensors", "other.safetensors", "-o", "m.safetensors"],

@@ -69,7 +69,9 @@ def test_the_second_start_reads_no_frame_and_gives_the_same(root: Path, monkeypa
     assert not any("kept" in message or "out of date" in message for message in second.messages)
 
 
-@pytest.mark.parametrize("change", ["content", "touched", "new", "gone", "size", "images", "index"])
+@pytest.mark.parametrize(
+    "change", ["content", "touched", "new", "gone", "size", "images", "header", "version", "index"]
+)
 def test_a_cache_that_does_not_hold_any_more_is_not_taken(root: Path, change: str) -> None:
     load(root)
     one, geometry = root / "train/disc present/train0_000001.png", Geometry(size=SIZE)
@@ -91,6 +93,14 @@ def test_a_cache_that_does_not_hold_any_more_is_not_taken(root: Path, change: st
         images[0, 0, 0] ^= 1
         images.flush()
         told = "its images are not what was written"
+    elif change == "header":  # NumPy raises tokenize.TokenError
+        images = next((root / CACHE_FOLDER).glob("*.npy"))
+        images.write_bytes(images.read_bytes().replace(b"{'descr'", b"('descr'", 1))
+    elif change == "version":  # zipfile raises NotImplementedError
+        index = next((root / CACHE_FOLDER).glob("*.npz"))
+        content = bytearray(index.read_bytes())
+        content[content.index(b"PK\x01\x02") + 6] = 173
+        index.write_bytes(content)
     else:
         index = next((root / CACHE_FOLDER).glob("*.npz"))
         index.write_bytes(index.read_bytes()[:-200])

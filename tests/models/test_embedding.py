@@ -45,6 +45,15 @@ def test_the_last_layer_on_features_gives_the_scores(folder: Path) -> None:
         made.features(images, hint=(3, 3, 2, 4))
 
 
+def test_a_file_that_is_another_model_by_now_is_refused(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    path.write_bytes((folder / "m.safetensors").read_bytes())
+    made = seqcls.load(path)
+    write_model(path, *random_model(size=32, organs=("other",)))
+    with pytest.raises(ModelError, match="load it again"):
+        made.features(np.full((1, 32, 32), 90, np.uint8))
+
+
 def test_a_mean_has_the_features_of_each(folder: Path, tmp_path: Path) -> None:
     mean = merge([folder / "m.safetensors", folder / "n.safetensors"])
     write_model(tmp_path / "mean.safetensors", mean.header, mean.tensors)

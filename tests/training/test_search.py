@@ -15,7 +15,7 @@ from support.frame_sets import QUICK, frame_set
 from support.networks import needs
 
 from seqcls.datasets.dataset import FrameSet
-from seqcls.errors import DataError, UsageError
+from seqcls.errors import DataError, OutputError, UsageError
 from seqcls.training import search as module
 from seqcls.training.options import TrainOptions
 from seqcls.training.search import Comparison, SearchOptions, SearchResult, search
@@ -127,6 +127,16 @@ def test_another_study_is_refused(
         run(tmp_path, **change)
 
 
+def test_what_is_no_study_is_refused(tmp_path: Path, trained: list[TrainOptions]) -> None:
+    run(tmp_path, trials=1)
+    (database,) = tmp_path.glob("*.db")
+    content = database.read_bytes()
+    for harm in (content[:5000] + bytes(8000) + content[13000:], content.replace(b"samples_per_epoch", b"\xff" * 17)):
+        database.write_bytes(harm)
+        with pytest.raises(OutputError, match="cannot be used as a study"):
+            run(tmp_path, trials=1)
+
+
 def test_nobody_who_is_held_out_takes_part() -> None:
     frames = frames_of(split="kept")
     held = set(np.flatnonzero(frames.split == "validation").tolist())
@@ -156,6 +166,15 @@ def test_a_trial_that_fails_has_its_reason(
     failed = [trial for trial in result.trials if trial.state == "failed"]
     assert failed and all(trial.reason == "the loss became nan in epoch 1" for trial in failed)
     assert len(result.trials) == 7
+
+    def never(frames: FrameSet, options: TrainOptions, **more: Any) -> Any:
+        raise DataError("the loss became nan in epoch 1")
+
+    monkeypatch.setattr(module, "train", never)
+    none = tmp_path / "none"
+    none.mkdir()
+    with pytest.raises(DataError, match=r"no trial could be finished .*loss became nan in epoch 1"):
+        run(none, trials=1)
 
 
 def test_files_and_what_mattered(tmp_path: Path, trained: list[TrainOptions], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,6 +223,7 @@ def test_the_space() -> None:
         (["lr=1..x"], "search lr takes numbers"),
         (["lr=nan"], "search lr takes numbers"),
         (["lr=1e-2..1e-3"], "begins above its end"),
+        (["lr=1e-4...1e-3"], "a dot too many"),
         (["epochs=1.5"], "whole numbers from 1 to 1000"),
         (["size=8"], "from 32 to 1024"),
         (["size=64,64"], "a value twice"),
