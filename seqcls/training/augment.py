@@ -186,7 +186,7 @@ def _texture(images: Tensor, draw: _Draw) -> Tensor:
 
 
 def _blur(images: Tensor) -> Tensor:
-    """By 1 4 6 4 1 along and across: the sum of neighbours, four times. One convolution takes three times as long."""
+    """By 1 4 6 4 1 along and across: the sum of neighbours, four times."""
     images = pad(images, (2, 2, 2, 2))
     for _ in range(4):
         images = images[:, 1:] + images[:, :-1]

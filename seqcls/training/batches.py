@@ -1,8 +1,8 @@
 """What the network is shown: rows drawn from the frames, and changed at random, batch by batch.
 
 Random numbers are the batches' own; each batch says where these stood after it, for a training that goes on from there.
-Batches are made between the steps, not by a thread of their own: on a CPU the network takes all cores, and threads of
-two kinds wait for each other; a GPU works off what it was told while the program goes on.
+Batches are made between the steps, not by a thread of their own: on a CPU the network takes all cores, so nothing is
+gained beside it, and a GPU works off what it was told while the program goes on.
 """
 
 from __future__ import annotations
