@@ -34,7 +34,7 @@ from seqcls.datasets.labels import ClipLabels, read_labels, with_patients
 from seqcls.doctor import processor
 from seqcls.evaluation.metrics import auroc
 from seqcls.geometry import Geometry
-from seqcls.models.resnet import build, choose_device, choose_precision
+from seqcls.models.resnet import choose_device
 from seqcls.phantom import SweepOptions, write_labels, write_sweep
 from seqcls.training.augment import augment
 from seqcls.training.crossvalidation import cross_validate, grouping, split_groups
@@ -61,27 +61,6 @@ def labelled_clips(arguments: argparse.Namespace) -> list[tuple[Path, ClipLabels
             options = [SweepOptions(patient=patient, duration_s=seconds) for patient in range(4)]
             write_labels(labels, [write_sweep(folder / f"pat{one.patient}.mp4", one) for one in options])
     return match_clips(with_patients(read_labels(labels), arguments.patients), folder, labels)
-
-
-def network_step(options: TrainOptions, size: int, *, compiled: bool) -> Callable[[], None]:
-    """Forward, loss, backward and optimizer on one batch that lies on the device, channels_last, as seqcls trains."""
-    device = choose_device(options.device)
-    dtype = choose_precision(options.precision, device)
-    model = build(1)[0].to(device).train()
-    forward = torch.compile(model) if compiled else model
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
-    images = torch.randint(0, 256, (options.batch_size, size, size), device=device).float()
-    targets = torch.arange(options.batch_size, device=device).view(-1, 1) % 2.0
-
-    def step() -> None:
-        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            logits = forward(images)
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-
-    return step
 
 
 def augmentation(options: TrainOptions, size: int) -> Callable[[], None]:
@@ -128,7 +107,7 @@ def rates(frames: FrameSet, tree: Path, arguments: argparse.Namespace) -> None:
     for batch in arguments.batches:
         options = replace(base, batch_size=batch)
         found = {
-            "bare network": rate(network_step(options, size, compiled=False), batch, steps, device),
+            "bare network": rate(bench_training.network_step(options, size, compiled=False), batch, steps, device),
             "augmentation alone": rate(augmentation(options, size), batch, steps, device),
             "seqcls": training_rate(blind, options, 2 * steps),
         }
@@ -137,7 +116,7 @@ def rates(frames: FrameSet, tree: Path, arguments: argparse.Namespace) -> None:
     if has_compiler():
         batch = arguments.batches[-1]
         began_s = time.perf_counter()
-        step = network_step(replace(base, batch_size=batch), size, compiled=True)
+        step = bench_training.network_step(replace(base, batch_size=batch), size, compiled=True)
         compiled, took_s = rate(step, batch, steps, device), time.perf_counter() - began_s
         show(f"batch {batch}, bare network, compiled: {compiled:,.0f} images/s ({took_s:.0f} s with compiling)")
     rows = range(len(frames.images))

@@ -105,22 +105,30 @@ def random_frames(size: int, count: int = 256) -> FrameSet:
     )
 
 
-def bare_steps(options: TrainOptions, size: int) -> Callable[[int], Took]:
-    """Forward, loss, backward and optimizer on one batch that lies there: per step."""
+def network_step(options: TrainOptions, size: int, *, compiled: bool = False) -> Callable[[], None]:
+    """Forward, loss, backward and optimizer on one batch that lies on the device, as seqcls trains."""
     device = choose_device(options.device)
     dtype = choose_precision(options.precision, device)
     model = build(1)[0].to(device).train()
+    forward = torch.compile(model) if compiled else model
     optimizer = open_optimizer(model, options)
     images = torch.randint(0, 256, (options.batch_size, size, size), device=device).float()
     targets = torch.arange(options.batch_size, device=device).view(-1, 1) % 2.0
 
     def step() -> None:
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            logits = model(images)
+            logits = forward(images)
         loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
+
+    return step
+
+
+def bare_steps(options: TrainOptions, size: int) -> Callable[[int], Took]:
+    """Per step of ``network_step``."""
+    device, step = choose_device(options.device), network_step(options, size)
 
     def steps(count: int) -> Took:
         step()
