@@ -56,6 +56,7 @@ class FrameQueue(BoundedQueue[tuple[float, Frame | Gap]]):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(limit, "wait" if keep == "every" else "drop_oldest")
+        self._usual_limit = limit
         self._source, self._on_frame, self._check, self._clock = source, on_frame, check, clock
         self.received = 0
         self.last_arrival_s: float | None = None
@@ -73,6 +74,13 @@ class FrameQueue(BoundedQueue[tuple[float, Frame | Gap]]):
                 self._next += [(arrival[0], gap) for gap in self._gaps_until(arrival[1].time_s)]
                 self._next.append(arrival)
             return self._next.popleft()
+
+    def allow(self, more: int) -> None:
+        """Let so many frames more than ``limit`` wait from now on. Fewer than before: what is too much by then is
+        dropped when the next one comes."""
+        with self._changed:
+            self._limit = self._usual_limit + more
+            self._changed.notify_all()
 
     def on_dropped(self, item: tuple[float, Frame | Gap], before: int) -> None:
         """Remember where a dropped frame stood."""

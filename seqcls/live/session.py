@@ -21,7 +21,7 @@ from seqcls.detector import Detector
 from seqcls.errors import UsageError, one_line
 from seqcls.files.without_folders import without_folders
 from seqcls.gate import Gate
-from seqcls.geometry import Region
+from seqcls.geometry import Region, RegionFinder
 from seqcls.journal import JournalWriter, Resumption, RunSummary
 from seqcls.keepable import keepable
 from seqcls.live.background import nothing
@@ -42,6 +42,9 @@ MESSAGES = 5
 WARM_UPS = 8
 _RATE_OVER_S = 5.0
 _INTERRUPTED = "interrupted"
+#: The frames that waited for the ultrasound region are scored at once. So many that come meanwhile may wait too, above
+#: the usual limit; with every second frame that is taken later it is one less.
+CATCH_UP = RegionFinder.USABLE_FRAMES
 _NOT_FOUND = "no ultrasound region found: the whole image is scored, none of it shown or recorded; state the region"
 _FOUND = "the ultrasound region is found"
 
@@ -205,6 +208,7 @@ class LiveSession:
         return summary
 
     def _items(self, feed: FrameQueue) -> Iterator[Frame | Gap]:
+        catch_up = 0.0
         while True:
             if stopping := self._clock() >= self._ends_s or self._should_stop():
                 feed.close()
@@ -212,8 +216,12 @@ class LiveSession:
             if arrival is not None:
                 arrival_s, item = arrival
                 if isinstance(item, Frame):
-                    if self.region is not None:  # else it waits for the search, which is no measure of what follows
+                    if self._has_region(item):
                         self._arrived_s[item.index] = arrival_s
+                        catch_up = max(0.0, catch_up - 0.5)
+                    else:  # it waits for the search, which is no measure of what follows
+                        catch_up = min(catch_up + 1.0, CATCH_UP)
+                    feed.allow(max(0, math.ceil(catch_up) - 1))  # the last of them ends the search
                     self._shift_s = item.time_s - arrival_s
                     if self._paused:
                         item, self._frame = replace(item, damaged=PAUSED), None
@@ -228,10 +236,15 @@ class LiveSession:
             else:
                 self._show(feed)
 
+    def _has_region(self, frame: Frame) -> bool:
+        """Whether the region in use is one of images of this size."""
+        region = self.region
+        return region is not None and frame.image.shape[:2] == (region.height, region.width)
+
     def _why_not_scorable(self, frame: Frame) -> str:
         """What would be said of a frame that nobody takes, as far as one image tells: not whether it is frozen."""
         region = self.region
-        if frame.damaged or region is None or frame.image.shape[:2] != (region.height, region.width):
+        if frame.damaged or region is None or not self._has_region(frame):
             return frame.damaged
         return Gate(self._detector.gate).check(frame.image, region, frame.time_s)
 
@@ -359,9 +372,7 @@ class LiveSession:
     def _keepable(self) -> NDArray[np.uint8] | None:
         """(H, W) uint8 gray: what may be shown of the newest frame, never anything from outside the region."""
         frame, region = self._frame, self._preprocessor.region
-        if frame is None or region is None:
-            return None
-        if frame.image.shape[:2] != (region.height, region.width):
+        if frame is None or region is None or not self._has_region(frame):
             return None
         return keepable(frame.image, region, self._detector.gate)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 
@@ -47,6 +48,27 @@ def test_the_latest_frames_are_kept_and_the_others_counted() -> None:
     assert feed.join(20)
     assert drained(feed) == [items[2], items[4], items[5]]  # the gap, and the last two frames
     assert (feed.received, feed.dropped, seen) == (5, 3, [0, 1, 2, 3, 4]) and feed.ended
+
+
+def test_more_may_wait_for_a_while() -> None:
+    start, go = threading.Event(), threading.Event()
+
+    def source() -> Iterator[Frame | Gap]:
+        start.wait(20)
+        yield from itertools.islice(items, 7)
+        go.wait(20)
+        yield from items
+
+    items = frames([0.5] * 8)
+    seen = threading.Semaphore(0)
+    feed = FrameQueue(source(), keep="latest", limit=2, on_frame=lambda frame: seen.release())
+    feed.allow(3)
+    start.set()
+    assert all(seen.acquire(timeout=20) for _ in range(7)) and feed.dropped == 2
+    feed.allow(0)
+    go.set()
+    assert feed.join(20)
+    assert [item.index for item in drained(feed) if isinstance(item, Frame)] == [6, 7] and feed.dropped == 6
 
 
 def dropped(count: int, check: Callable[[Frame], str] = lambda frame: "") -> list[Frame | Gap]:

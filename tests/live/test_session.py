@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from seqcls.journal import create_journal, read_journal, resume
 from seqcls.live.frame_queue import DROPPED
 from seqcls.live.session import LiveOptions, LiveSession
 from seqcls.live.snapshot import LiveView
+from seqcls.phantom import SweepOptions, sweep
 from seqcls.smoothing import SmoothingOptions
 from seqcls.types import Event, Frame, FrameScore, Gap, SourceInfo
 
@@ -93,6 +96,51 @@ def test_a_flood_drops_the_oldest_and_counts_them() -> None:
     assert 5 <= frame_counts.classified <= 7 and frame_counts.dropped == 120 - frame_counts.classified
     assert told[-1].state == "present"
     assert ("unknown", DROPPED) in {(event.state, event.reason) for event in told}
+
+
+@pytest.mark.parametrize("sizes", [((160, 120),), ((160, 120), (120, 160))], ids=["start", "another size"])
+def test_frames_that_come_while_the_first_ones_are_scored_are_caught_up_with(
+    sizes: tuple[tuple[int, int], ...],
+) -> None:
+    """24 wait for the region; 15 come while the engine works on them. Later no more than 8 may wait, as stated."""
+    made = detector(organs=("liver",))
+    made = replace(made, header=replace(made.header, geometry=replace(made.header.geometry, region="auto")))
+    engine, taken, numbers = Gate(made.engine), threading.Semaphore(0), itertools.count()
+    seen: list[int] = []
+
+    def some(pictures: Iterator[Any], count: int, *, paced: bool) -> Iterator[Frame | Gap]:
+        for picture in itertools.islice(pictures, count):
+            index = next(numbers)
+            yield Frame(index, index / 25, 0.04, picture.image)
+            assert not paced or taken.acquire(timeout=20)
+
+    def feed() -> Iterator[Frame | Gap]:
+        engine.open.set()
+        for width, height in sizes:
+            options = SweepOptions(patient=3, width=width, height=height, rate_hz=25, duration_s=4, overlay=False)
+            pictures = sweep(options)
+            yield from some(pictures, 1, paced=True)  # what was before it is scored
+            engine.open.clear()
+            yield from some(pictures, 23, paced=True)
+            yield from some(pictures, 15, paced=False)
+            engine.open.set()
+            assert all(taken.acquire(timeout=20) for _ in range(15))
+        yield from some(pictures, 40, paced=True)
+        engine.open.clear()
+        yield from some(pictures, 20, paced=False)
+        engine.open.set()
+
+    def took(frame: Frame) -> None:
+        seen.append(frame.index)
+        taken.release()
+
+    options = LiveOptions(keep="latest", waiting=8)
+    counts = (
+        LiveSession(replace(made, engine=engine), Replay(feed()), options=options, on_taken=took).run().frame_counts
+    )
+    first = 39 * len(sizes) + 40
+    assert seen[:first] == list(range(first)), "none of those is dropped"
+    assert counts.balanced and counts.received == first + 20 and len(seen) - first in (8, 9, 10)
 
 
 def test_a_menu_among_dropped_frames_is_unknown_as_it_is_offline(tmp_path: Path) -> None:
