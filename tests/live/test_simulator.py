@@ -55,9 +55,12 @@ def runs(states: Sequence[bool]) -> list[tuple[bool, int, int]]:
 
 
 def stretches(timeline: Timeline, numbers: Sequence[int], last: int) -> list[tuple[str, str, int, int]]:
-    """Organ, state, first and last picture by the numbers in them; what holds no picture (waiting) is left out."""
+    """Organ, state, first and last picture by the numbers in them; what holds no picture (waiting) is left out.
+
+    A run may take a frame more before it ends: the probe over RTSP shows the last pictures twice.
+    """
     return [
-        (i.organ, i.state, numbers[i.start_index], min(numbers[i.end_index], last))
+        (i.organ, i.state, numbers[i.start_index], numbers[min(i.end_index, last)])
         for i in timeline.intervals
         if i.start_index >= 0
     ]
