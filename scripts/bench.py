@@ -28,7 +28,8 @@ os.environ.update({**LIBRARIES, **os.environ})
 
 from seqcls import bench
 from seqcls.adaptive import SamplingOptions
-from seqcls.detector import DECODED_AHEAD, load
+from seqcls.analysis import DECODED_AHEAD
+from seqcls.detector import load
 from seqcls.errors import EngineError
 from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry

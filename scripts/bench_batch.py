@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 import av
 
 from seqcls import bench
+from seqcls.analysis import BATCH
 from seqcls.cores import cores
-from seqcls.detector import BATCH, load
+from seqcls.detector import load
 from seqcls.phantom import SweepOptions, write_sweep
 from seqcls.sources.found import FoundSource
 from seqcls.sources.isolated import DecoderPool

@@ -44,7 +44,7 @@ WAY = (
     ("score", "engines/", "0 to 1 per organ"),
     ("smooth", "smoothing.py", "calmer scores"),
     ("find intervals", "intervals.py", "events, intervals"),
-    ("put together", "detector.py", "a timeline"),
+    ("put together", "analysis.py", "a timeline"),
 )
 
 

@@ -42,7 +42,8 @@ from seqcls.errors import (
 if TYPE_CHECKING:
     from seqcls.adaptive import SamplingOptions
     from seqcls.algebra.where import where
-    from seqcls.detector import Analysis, Detector, load
+    from seqcls.analysis import Analysis
+    from seqcls.detector import Detector, load
     from seqcls.engines import Engine
     from seqcls.exports import export, read_run, write_run
     from seqcls.feeds.camera_options import CameraOptions
@@ -83,7 +84,7 @@ DISCLAIMER = "Research software, not a medical device: not for diagnosis or trea
 
 #: What needs numpy, cv2, av or an engine is imported when it is first used, so that `import seqcls` is instant.
 _MODULES = {
-    "Analysis": "detector",
+    "Analysis": "analysis",
     "CameraOptions": "feeds.camera_options",
     "Cut": "rendering.cut",
     "Detector": "detector",

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls import __version__
+from seqcls.analysis import DECODED_AHEAD
 from seqcls.cores import cores
-from seqcls.detector import DECODED_AHEAD, Detector
+from seqcls.detector import Detector
 from seqcls.doctor import processor
 from seqcls.engines import Engine, answers
 from seqcls.errors import EngineError, NoFramesError

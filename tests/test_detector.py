@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +15,7 @@ from support.drawn import picture
 from support.fakes import BrightnessEngine, detector, frames
 
 from seqcls.adaptive import SamplingOptions
-from seqcls.detector import Analysis, load
+from seqcls.detector import load
 from seqcls.errors import ModelError, NoFramesError, UsageError
 from seqcls.geometry import Geometry
 from seqcls.intervals import IntervalOptions
@@ -377,28 +376,6 @@ def test_a_detector_is_shown_in_one_line() -> None:
 
 
 # Several clips
-
-
-def test_a_started_clip_is_read_before_it_is_finished() -> None:
-    read = threading.Event()
-
-    def feed() -> Iterator[Frame | Gap]:
-        yield from frames([0.9] * 10)
-        read.set()
-
-    with closing(Analysis(detector(), feed())) as later:
-        assert read.wait(20)
-        first = detector().analyze(frames([0.1] * 5))
-        timeline = later.finish()
-    assert len(first.scores.index) == 5 and len(timeline.scores.index) == 10
-    assert timeline.report.verdict == "complete"
-
-
-def test_a_started_clip_that_is_never_finished_leaves_no_thread() -> None:
-    before = threading.active_count()
-    with closing(Analysis(detector(), frames([0.5] * 5000))):
-        assert threading.active_count() == before + 2  # decoding, preparing
-    assert threading.active_count() == before
 
 
 @pytest.mark.parametrize("duration_s", [0.0, 0.04])

@@ -14,12 +14,12 @@ from seqcls.cli.second_reading import FinishedClip
 from seqcls.errors import OutputError, SeqclsError, SourceError, one_line
 
 if TYPE_CHECKING:
+    from seqcls.analysis import Analysis
     from seqcls.archive.attempts import Pass
     from seqcls.archive.cluster import Reply
     from seqcls.archive.manifest import Manifest, Unit
     from seqcls.cli.archive_plan import Plan
     from seqcls.cli.workers import ClusterOptions
-    from seqcls.detector import Analysis
     from seqcls.engines import Engine
     from seqcls.sources.found import FoundSource
     from seqcls.timeline import Timeline

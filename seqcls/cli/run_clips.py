@@ -21,7 +21,8 @@ from seqcls.errors import SeqclsError
 from seqcls.text.wording import count_of
 
 if TYPE_CHECKING:
-    from seqcls.detector import Analysis, Detector
+    from seqcls.analysis import Analysis
+    from seqcls.detector import Detector
     from seqcls.pseudonyms import Pseudonyms
     from seqcls.sources import Source
     from seqcls.sources.found import Findings, FoundSource
@@ -109,7 +110,7 @@ def started(
     """Each source with an Analysis that is reading already, or the reason why it cannot be opened; with None for a set
     of single images. The next ``ahead`` clips are started early.
     """
-    from seqcls.detector import Analysis
+    from seqcls.analysis import Analysis
     from seqcls.sources.clip_digest import clip_digest
     from seqcls.sources.remote import FetchedSource
 

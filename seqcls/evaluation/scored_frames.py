@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls.analysis import BATCH
 from seqcls.datasets.dataset import FrameSet
-from seqcls.detector import BATCH, Detector
+from seqcls.detector import Detector
 from seqcls.errors import DataError
 from seqcls.evaluation.clip_truth import IGNORE, PRESENT, ClipTruth, scored
 from seqcls.files import nfc

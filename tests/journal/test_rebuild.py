@@ -27,7 +27,7 @@ from support.journals import (
     records_of,
 )
 
-from seqcls import detector as runner
+from seqcls import analysis
 from seqcls.errors import NoFramesError, UsageError
 from seqcls.intervals import IntervalOptions, intervals_from_events
 from seqcls.journal import (
@@ -199,7 +199,7 @@ def test_a_run_and_its_journal_give_the_same_timeline(
                 writer.write(event)
                 yield event
 
-    monkeypatch.setattr(runner, "PostProcess", Journalled)
+    monkeypatch.setattr(analysis, "PostProcess", Journalled)
     levels = [0.9 if c == "P" else None if c == "?" else 0.1 for c in "..PPPP?PPPP......P..PPPP..????...PPPPPPP"]
     live = fakes.detector(smoothing=smoothing).analyze(_with_gap(fakes.frames(levels)))
     if closed:
