@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING
 import typer
 
 from seqcls.cli import console, options, tables
-from seqcls.errors import DataError
+from seqcls.errors import DataError, UsageError
 from seqcls.files.output_lock import only_writer
 from seqcls.text.wording import count_of
 from seqcls.training.options import SIZE_PRETRAINED, SIZE_SCRATCH, TrainOptions
 
 if TYPE_CHECKING:
-    from seqcls.datasets.dataset import FrameSet
-    from seqcls.datasets.labels import ClipLabels
     from seqcls.training.search import SearchResult
     from seqcls.training.study import Trial
 
@@ -37,6 +35,10 @@ class Asked:
     folds: int
     seeds: int
     seed: int
+    organs: list[str]
+    split: Path | None
+    layouts: Path | None
+    settings: list[str]
     weights: str
     samples_per_epoch: int
     batch_size: int
@@ -47,17 +49,29 @@ class Asked:
 
 def search_command(asked: Asked) -> None:
     """Search, or go on with a search, and show what came of it."""
-    from seqcls.cli.train import known_clips, resolve_weights
-    from seqcls.training.search_space import default_space, narrowed
+    from seqcls.cli.train import known_clips, load, resolve_weights
+    from seqcls.cli.train_settings import with_settings
+    from seqcls.training.search_space import NAMES, default_space, narrowed
 
     if not asked.data.exists():
         raise DataError(f"{asked.data}: no such file or folder; check the name")
-    train_options = TrainOptions(
-        weights=asked.weights, samples_per_epoch=asked.samples_per_epoch, batch_size=asked.batch_size,
-        device=asked.device,
+    train_options = with_settings(
+        TrainOptions(
+            weights=asked.weights, samples_per_epoch=asked.samples_per_epoch, batch_size=asked.batch_size,
+            device=asked.device,
+        ),
+        asked.settings,
+        searched=NAMES,
     )  # fmt: skip
     narrowed(default_space(train_options), asked.spaces)
     folder = asked.output if asked.output is not None else Path(f"{asked.data.resolve().name}-study")
+    if folder.resolve().is_relative_to(asked.data.resolve()):
+        raise UsageError(f"{folder} lies within the data: name another folder with -o")
+    layouts, split = options.known_layouts(asked.layouts), None
+    if asked.split is not None:
+        from seqcls.datasets.split_file import read_split
+
+        split = read_split(asked.split)
     with only_writer(folder, is_folder=True):
         from seqcls.training.search import SearchOptions, search
         from seqcls.training.search_files import DATABASE, FILES, write_search
@@ -75,14 +89,14 @@ def search_command(asked: Asked) -> None:
                 (folder / name).unlink(missing_ok=True)
         train_options = resolve_weights(train_options)
         space = narrowed(default_space(train_options), asked.spaces)
-        clips = known_clips(asked.data, asked.labels, asked.patients, None)
+        clips = known_clips(asked.data, asked.labels, asked.patients, asked.organs)
         with (
             console.stops_cleanly() as should_stop,
             console.progress("trials", chosen.trials, "trials") as advance,
         ):
             lines = _Lines(advance)
             result = search(
-                lambda side: _frames(asked, clips, side),
+                lambda side: load(asked.data, clips, asked.organs, side, layouts, split),
                 train_options,
                 space,
                 folder / DATABASE,
@@ -98,12 +112,6 @@ def search_command(asked: Asked) -> None:
         if result.interrupted:
             console.notify("interrupted: the same command goes on")
             raise typer.Exit(130)
-
-
-def _frames(asked: Asked, clips: list[tuple[Path, ClipLabels]] | None, side: int) -> FrameSet:
-    from seqcls.cli.train import load
-
-    return load(asked.data, clips, None, side)
 
 
 class _Lines:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from seqcls.cli import check, console, options, tables
-from seqcls.cli.options import OUTPUT, Panel, changed, parse_settings
+from seqcls.cli.options import OUTPUT, Panel
+from seqcls.cli.train_settings import with_settings
 from seqcls.errors import DataError, OutputError, UsageError
 from seqcls.files.output_lock import only_writer
 from seqcls.models.twin import twin_files
@@ -39,19 +40,8 @@ DATA = Panel("Data: what to learn from")
 TRAINING = Panel("Training: where the validation figures are poor")
 AUGMENTATION = Panel("Augmentation: more for few patients, less where it hides what matters")
 SPEED = Panel("Speed: where training takes too long")
-#: Fields of the options that --set takes: those without a flag of their own.
-RARE = (
-    "weight_decay", "schedule", "warmup", "focal_gamma", "label_smoothing", "balance",
-    "clip_norm", "freeze_epochs", "frozen_stages", "precision", "fingerprints",
-)  # fmt: skip
-RARE_AUGMENT = tuple(field.name for field in fields(AugmentOptions) if field.name not in ("strength", "flip"))
 _T = TrainOptions()
 _A = AugmentOptions()
-#: What is looked for under --set by whoever knows the option's name in Python, and has a flag.
-_FLAGS = {f.name: f"--{f.name.replace('_', '-')}" for f in fields(TrainOptions)} | {
-    "strength": "--augment",
-    "flip": "--no-flip",
-}
 
 
 def train(
@@ -119,11 +109,8 @@ def train(
 ) -> None:
     """Fine-tune ResNet-18 on labelled frames or clips; calibrate; choose the operating point; save one file."""
     given = locals()
-    rare = parse_settings(settings or [], (*RARE, *RARE_AUGMENT), "--set", flags=_FLAGS)
-    augmentation = AugmentOptions(strength=augment, flip=flip)
-    augmentation = changed(augmentation, {n: v for n, v in rare.items() if n in RARE_AUGMENT}, "--set")
-    train_options = options.picked(TrainOptions, given, augment=augmentation)
-    train_options = changed(train_options, {n: v for n, v in rare.items() if n in RARE}, "--set")
+    train_options = options.picked(TrainOptions, given, augment=AugmentOptions(strength=augment, flip=flip))
+    train_options = with_settings(train_options, settings or [])
     if folds not in (None, "groups") and not (folds.isdigit() and int(folds) >= 2):
         raise UsageError(f"--folds takes 2 or more, or 'groups', not {folds!r}")
     if output.suffix != ".safetensors":

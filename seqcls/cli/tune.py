@@ -64,6 +64,15 @@ def tune(
         int | None, SEARCH("N", "Trainings each of the best and the defaults, compared. Default: 3; 0: none.", min=0)
     ] = None,
     seed: Annotated[int | None, SEARCH("N", "Of the search. Default: 0.", min=0)] = None,
+    organ: Annotated[list[str] | None, SEARCH("NAME", "Learn this organ only; may be repeated.")] = None,
+    split: Annotated[
+        Path | None,
+        SEARCH("FILE", "From `seqcls split`: its validation side takes part in no trial, the best is judged on it."),
+    ] = None,
+    layouts: Annotated[Path | None, SEARCH("FILE", "Known screens, as for `train`.", "--layouts")] = None,
+    settings: Annotated[
+        list[str] | None, SEARCH("NAME=VALUE", "Of all trainings, as for `train`; may be repeated.", "--set")
+    ] = None,
     weights: Annotated[str | None, SEARCH("auto|imagenet|none|FILE", "Where trainings start, as for `train`.")] = None,
     samples_per_epoch: Annotated[int | None, SEARCH("N", "As for `train`; fewer search faster.", min=0)] = None,
     batch_size: Annotated[int | None, SEARCH("N", "As for `train`.", min=2)] = None,
@@ -86,7 +95,9 @@ def tune(
     }  # fmt: skip
     of_search = {
         "--search": search, "--trials": trials, "--timeout": timeout, "--folds": folds, "--seeds": seeds,
-        "--seed": seed, "--weights": weights, "--samples-per-epoch": samples_per_epoch, "--batch-size": batch_size,
+        "--seed": seed,
+        "--organ": organ, "--split": split, "--layouts": layouts, "--set": settings,
+        "--weights": weights, "--samples-per-epoch": samples_per_epoch, "--batch-size": batch_size,
     }  # fmt: skip
     if what.suffix.lower() == ".safetensors":
         _refuse(of_search, "a search over DATA", f"{what.name} is a model")
@@ -125,6 +136,10 @@ def tune(
             folds=3 if folds is None else folds,
             seeds=3 if seeds is None else seeds,
             seed=0 if seed is None else seed,
+            organs=organ or [],
+            split=split,
+            layouts=layouts,
+            settings=settings or [],
             weights=_T.weights if weights is None else weights,
             samples_per_epoch=_T.samples_per_epoch if samples_per_epoch is None else samples_per_epoch,
             batch_size=_T.batch_size if batch_size is None else batch_size,

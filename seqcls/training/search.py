@@ -19,16 +19,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls import __version__
 from seqcls.datasets.dataset import FrameSet
 from seqcls.datasets.split import grouping_of
 from seqcls.errors import DataError, UsageError, one_line
 from seqcls.evaluation.metrics import auroc
+from seqcls.models.twin import file_digest
 from seqcls.training.crossvalidation import score_frames
 from seqcls.training.epoch import Epoch
 from seqcls.training.options import TrainOptions
 from seqcls.training.search_parts import Parts, Rows, divided
 from seqcls.training.search_space import NAMES, Parameter, Value, changed, defaults_of, record_of
-from seqcls.training.study import Trial, distribution, ended, importance, open_study, put_back, quiet_optuna
+from seqcls.training.study import Kept, Trial, distribution, ended, importance, open_study, put_back, quiet_optuna
 from seqcls.training.train import train
 
 #: Points of a training at which its AUROC so far is compared with other trials, whatever the number of epochs.
@@ -143,6 +145,8 @@ def search(
         "folds": chosen.folds,
         "seed": chosen.seed,
         "options": asdict(replace(options, weights=Path(options.weights).name)),
+        "weights": file_digest(Path(options.weights)) if Path(options.weights).is_file() else "",
+        "version": __version__,
     }
     with quiet_optuna() as optuna:
         study = open_study(optuna, database, about, trials=chosen.trials, seed=chosen.seed)
@@ -186,10 +190,11 @@ def search(
             )
         best = max(complete, key=lambda trial: trial.auroc)
         mattered, note = importance(optuna, study, len(complete), chosen.seed)
-    comparison = None
-    if chosen.seeds and not interrupted:
-        comparison = _compare(frames, options, parts, defaults, best.values, chosen, on_step, should_stop)
-        interrupted = comparison is None
+        comparison = None
+        if chosen.seeds and not interrupted:
+            kept = Kept(study, "compared")
+            comparison = _compare(frames, options, parts, defaults, best.values, chosen, kept, on_step, should_stop)
+            interrupted = comparison is None
     return SearchResult(
         trials=trials,
         best=best,
@@ -258,29 +263,33 @@ def _compare(
     defaults: Mapping[str, Value],
     best: Mapping[str, Value],
     chosen: SearchOptions,
+    kept: Kept,
     on_step: Callable[[str], None] | None,
     should_stop: Callable[[], bool],
 ) -> Comparison | None:
-    """None where it was interrupted. Seeds are others than that of the search."""
+    """None where it was interrupted. Seeds are others than that of the search. kept: what an earlier run found."""
     figures: dict[str, list[float]] = {"defaults": [], "best": []}
+    pairs = (
+        [(parts.searched, parts.held_out)]
+        if len(parts.held_out)
+        else [(np.setdiff1d(parts.searched, fold), fold) for fold in parts.folds]
+    )
     for name, values in (("defaults", defaults), ("best", best)):
-        images = frames(int(values["size"]))
         for seed in range(chosen.seed + 1, chosen.seed + 1 + chosen.seeds):
-            own = changed(options, values, seed)
-            pairs = (
-                [(parts.searched, parts.held_out)]
-                if len(parts.held_out)
-                else [(np.setdiff1d(parts.searched, fold), fold) for fold in parts.folds]
-            )
-            areas = []
-            for rows, tested in pairs:
-                result = train(images, own, train_index=rows, validation_index=_NONE, should_stop=should_stop)
-                if result.interrupted or should_stop():
-                    return None
-                areas.append(_area(images, tested, score_frames(result, images.images[tested], own)))
-            figures[name].append(statistics.mean(areas))
+            tried = {**values, "seed": seed}
+            area = kept.get(tried)
+            if area is None:
+                images, own, areas = frames(int(values["size"])), changed(options, values, seed), []
+                for rows, tested in pairs:
+                    result = train(images, own, train_index=rows, validation_index=_NONE, should_stop=should_stop)
+                    if result.interrupted or should_stop():
+                        return None
+                    areas.append(_area(images, tested, score_frames(result, images.images[tested], own)))
+                area = statistics.mean(areas)
+                kept.add(tried, area)
+            figures[name].append(area)
             if on_step is not None:
-                on_step(f"{name}, seed {seed}: AUROC {figures[name][-1]:.4f}")
+                on_step(f"{name}, seed {seed}: AUROC {area:.4f}")
     images = frames(int(defaults["size"]))
     groups = grouping_of(images.patient, images.clip)[1]
     held_out = len(np.unique(groups[parts.held_out]))

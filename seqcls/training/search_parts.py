@@ -42,6 +42,8 @@ def divided(frames: FrameSet, folds: int, seed: int) -> Parts:
             )
     searched = rows[~held]
     _, groups = grouping_of(frames.patient[searched], frames.clip[searched])
+    if folds > len(np.unique(groups)):
+        notes.append(f"{folds} folds were asked for, of {len(np.unique(groups))} patients: each is left out alone")
     present = np.any(frames.mask[searched] & (frames.targets[searched] > 0.5), axis=1)
     parts = [searched[np.isin(groups, names)] for names in folds_of(groups, present, folds)]
     usable = tuple(fold for fold in parts if _tells(frames, fold) and _tells(frames, np.setdiff1d(searched, fold), all))

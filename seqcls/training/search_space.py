@@ -156,6 +156,10 @@ def record_of(space: Mapping[str, Parameter]) -> dict[str, object]:
     return {name: asdict(space[name]) | {"choices": list(space[name].choices)} for name in NAMES}
 
 
+#: Options of a search that are those of `train` by the same flag.
+_FLAGS = ("weights", "samples_per_epoch", "batch_size", "device")
+
+
 def command_of(values: Mapping[str, Value], options: TrainOptions) -> str:
     """The `seqcls train` that trains with these values. The data and the weights' folder are left to be filled in."""
     plain = TrainOptions()
@@ -163,10 +167,15 @@ def command_of(values: Mapping[str, Value], options: TrainOptions) -> str:
         f"--{name.replace('_', '-')} {_shown(values[name])}"
         for name in ("size", "epochs", "lr", "optimizer", "loss", "augment")
     ]
-    for name in ("weights", "samples_per_epoch", "batch_size"):
+    for name in _FLAGS:
         if getattr(options, name) != getattr(plain, name):
             flags.append(f"--{name.replace('_', '-')} {getattr(options, name)}")
-    return " ".join(["seqcls train DATA", *flags, f"--set frozen_stages={values['frozen_stages']}"])
+    rare = {name: value for name, value in asdict(options).items() if name not in (*values, *_FLAGS)}
+    usual = asdict(plain)
+    rare |= {name: value for name, value in asdict(options.augment).items() if name != "strength"}
+    usual |= asdict(plain.augment)
+    changed_too = [f"--set {name}={_shown(value)}" for name, value in rare.items() if value != usual[name]]
+    return " ".join(["seqcls train DATA", *flags, f"--set frozen_stages={values['frozen_stages']}", *changed_too])
 
 
 def _shown(value: Value) -> str:

@@ -83,6 +83,26 @@ def open_study(optuna: Any, database: Path, about: Mapping[str, Any], *, trials:
     return study
 
 
+class Kept:
+    """Figures of what was tried outside of trials, kept in a study under ``name``, so that a run that goes on has
+    them."""
+
+    def __init__(self, study: Any, name: str) -> None:
+        self._study, self._name = study, name
+        self._figures: dict[str, float] = dict(study.user_attrs.get(name, {}))
+
+    def get(self, values: Mapping[str, Value]) -> float | None:
+        return self._figures.get(_key(values))
+
+    def add(self, values: Mapping[str, Value], figure: float) -> None:
+        self._figures[_key(values)] = figure
+        self._study.set_user_attr(self._name, self._figures)
+
+
+def _key(values: Mapping[str, Value]) -> str:
+    return json.dumps(values, sort_keys=True)
+
+
 def distribution(optuna: Any, parameter: Parameter) -> Any:
     kinds = optuna.distributions
     if parameter.choices:

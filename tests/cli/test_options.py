@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seqcls.cli import options, train
+from seqcls.cli import options, train_settings
 from seqcls.cli.live_options import parse_camera
 from seqcls.errors import UsageError
 from seqcls.feeds.camera_options import CameraOptions
@@ -121,13 +121,13 @@ def test_every_training_option_is_on_the_command_line_once() -> None:
         "epochs", "batch_size", "samples_per_epoch", "lr", "optimizer", "loss", "augment", "progressive", "patience", "weights",
         "import_pickle", "device", "seed",
     }  # fmt: skip
-    assert flags | set(train.RARE) == {field for field in TrainOptions.__dataclass_fields__}
-    assert not flags & set(train.RARE) and not set(train.RARE) & set(train.RARE_AUGMENT)
+    assert flags | set(train_settings.RARE) == {field for field in TrainOptions.__dataclass_fields__}
+    assert not flags & set(train_settings.RARE) and not set(train_settings.RARE) & set(train_settings.RARE_AUGMENT)
     with pytest.raises(UsageError, match="does not know 'epochs=3'; it takes NAME=VALUE with one of weight_decay"):
-        options.parse_settings(["epochs=3"], train.RARE, "--set")
+        options.parse_settings(["epochs=3"], train_settings.RARE, "--set")
     with pytest.raises(UsageError, match="--set does not take epochs: it has a flag of its own, --epochs"):
-        options.parse_settings(["epochs=3"], train.RARE, "--set", flags=train._FLAGS)
+        options.parse_settings(["epochs=3"], train_settings.RARE, "--set", flags=train_settings.FLAGS)
     with pytest.raises(UsageError, match=r"^--set takes NAME=VALUE with one of weight_decay"):
-        options.parse_settings(["?"], train.RARE, "--set")
+        options.parse_settings(["?"], train_settings.RARE, "--set")
     with pytest.raises(UsageError, match="--set weight_decay lacks its value: write weight_decay=VALUE"):
-        options.parse_settings(["weight_decay"], train.RARE, "--set")
+        options.parse_settings(["weight_decay"], train_settings.RARE, "--set")

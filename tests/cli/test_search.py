@@ -36,7 +36,10 @@ def test_a_search_goes_on_with_the_same_command(seqcls: Seqcls, trained: Trained
         (["data", "clips", "-l", "l.csv"], 2, "CLIPS is for a MODEL"),
         (["gone"], 1, "gone: no such file or folder"),
         ([".", "--search", "momentum=1"], 2, "search takes NAME=RANGE"),
-        ([".", "--timeout", "-1"], 2, "timeout must be above 0"),
+        ([".", "--timeout", "-1", "-o", "../study"], 2, "timeout must be above 0"),
+        ([".", "-o", "study"], 2, "study lies within the data: name another folder with -o"),
+        ([".", "--set", "frozen_stages=2"], 2, "frozen_stages is searched: fix it with --search frozen_stages=2"),
+        (["gone.safetensors", "clips", "-l", "l.csv", "--set", "warmup=1"], 2, "--set is for a search over DATA"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

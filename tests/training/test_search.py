@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -58,9 +59,10 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[TrainOptions]:
 
 
 def run(folder: Path, trials: int = 5, load: Callable[[int], FrameSet] = frames_of, **more: Any) -> SearchResult:
+    folder.mkdir(exist_ok=True)
     chosen = SearchOptions(trials=trials, seeds=more.pop("seeds", 0), folds=more.pop("folds", 2))
-    space = more.pop("space", SPACE)
-    return search(load, QUICK, space, folder / "study.db", chosen, size=32, **more)
+    space, options = more.pop("space", SPACE), more.pop("options", QUICK)
+    return search(load, options, space, folder / "study.db", chosen, size=32, **more)
 
 
 def test_the_first_trial_is_the_defaults_and_a_better_one_is_found(tmp_path: Path, trained: list[TrainOptions]) -> None:
@@ -111,6 +113,28 @@ def test_ctrl_c_keeps_what_is_done(tmp_path: Path, trained: list[TrainOptions]) 
         search(frames_of, QUICK, SPACE, tmp_path / "other.db", SearchOptions(), size=32, should_stop=lambda: True)
 
 
+def test_a_comparison_that_was_cut_off_goes_on(tmp_path: Path, trained: list[TrainOptions]) -> None:
+    """Two trials of two folds, then three seeds each of the defaults and the best; cut off in the fourth of these."""
+    options = replace(QUICK, lr=1e-4)
+    cut = run(tmp_path, trials=2, seeds=3, options=options, should_stop=lambda: len(trained) >= 2 * 2 + 4)
+    assert cut.interrupted and cut.comparison is None and cut.best.values != cut.defaults
+    before, said = len(trained), list[str]()
+    done = run(tmp_path, trials=2, seeds=3, options=options, on_step=said.append)
+    assert len(trained) - before == 3 and len(said) == 6
+    assert done.comparison == run(tmp_path / "at-once", trials=2, seeds=3, options=options).comparison
+    assert done.comparison is not None and len({*done.comparison.best, *done.comparison.default}) == 6
+
+
+def test_other_weights_of_the_same_name_are_another_study(tmp_path: Path, trained: list[TrainOptions]) -> None:
+    weights = tmp_path / "start.safetensors"
+    options = replace(QUICK, weights=str(weights))
+    chosen = SearchOptions(trials=1, seeds=0, folds=2)
+    for content, reason in ((b"one", ""), (b"two", "study with other weights")):
+        weights.write_bytes(content)
+        with pytest.raises(UsageError, match=reason) if reason else nullcontext():
+            search(frames_of, options, SPACE, tmp_path / "study.db", chosen, size=32)
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -149,6 +173,7 @@ def test_nobody_who_is_held_out_takes_part() -> None:
     few = frames_of().of_rows(np.flatnonzero(np.isin(frames.patient, ["p0", "p1"])))
     parts = divided(few, 3, 0)
     assert not len(parts.held_out) and "judged on what it was chosen by" in parts.notes[0]
+    assert parts.notes[1] == "3 folds were asked for, of 2 patients: each is left out alone" and len(parts.folds) == 2
 
 
 def test_a_trial_that_fails_has_its_reason(
@@ -213,6 +238,8 @@ def test_the_space() -> None:
         "seqcls train DATA --size 112 --epochs 12 --lr 0.003 --optimizer sgd --loss bce --augment 1 "
         "--samples-per-epoch 64 --set frozen_stages=0"
     )
+    own = TrainOptions(weight_decay=0.01, augment=replace(TrainOptions().augment, cutout=0.2))
+    assert command_of(values, own).endswith(" --set frozen_stages=0 --set weight_decay=0.01 --set cutout=0.2")
 
 
 @pytest.mark.parametrize(
