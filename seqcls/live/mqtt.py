@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import socket
+import ssl
 import threading
 import urllib.parse
 from collections.abc import Callable, Mapping
@@ -202,12 +204,29 @@ class MqttStates:
             self._say_away("is away")
 
     def _failed(self, client: Any, userdata: object) -> None:
-        self._say_away("cannot be reached")
+        if not self._away:
+            untrusted = self._target.scheme == "mqtts" and _why_untrusted(self._target)
+            self._say_away(untrusted or "cannot be reached")
 
     def _say_away(self, why: str) -> None:
         if not self._away:
             self._away = True
             self._notify(f"MQTT {self._target.shown} {why}; tried again, the run goes on")
+
+
+def _why_untrusted(target: MqttTarget) -> str:
+    """What is wrong with the broker's certificate, "" where it is not that: paho does not say why it failed."""
+    try:
+        with socket.create_connection((target.host, target.port), _CONNECT_S) as plain:
+            ssl.create_default_context().wrap_socket(plain, server_hostname=target.host).close()
+    except ssl.SSLCertVerificationError as error:
+        return (
+            f"has a certificate that this computer does not trust ({error.verify_message}): set SSL_CERT_FILE to the"
+            " file with that of its authority"
+        )
+    except OSError:
+        pass
+    return ""
 
 
 def _paho_client() -> Any:

@@ -9,13 +9,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from live.test_state_changes import VIEW
+from support.certificates import certificate
+from support.feeds import until
 
 from seqcls.cli.hide_arguments import covered
 from seqcls.errors import UsageError
@@ -159,14 +161,49 @@ def test_without_paho_one_line_says_what_to_do(monkeypatch: pytest.MonkeyPatch) 
 
 
 @contextmanager
-def broker(port: int) -> Iterator[subprocess.Popen[bytes]]:
+def broker(arguments: list[str]) -> Iterator[subprocess.Popen[bytes]]:
     assert MOSQUITTO
     quiet = subprocess.DEVNULL
-    with subprocess.Popen([MOSQUITTO, "-p", str(port)], stdout=quiet, stderr=quiet) as process:
+    with subprocess.Popen([MOSQUITTO, *arguments], stdout=quiet, stderr=quiet) as process:
         try:
             yield process
         finally:
             process.kill()
+
+
+@pytest.mark.skipif(MOSQUITTO is None, reason="no MQTT broker: apt-get install mosquitto")
+@pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <ssl.SSLSocket"
+)  # paho leaves one that failed to the collector
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_broker_with_a_certificate(trusted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that this computer trusts; of another it is said why nothing comes of it."""
+    pytest.importorskip("paho.mqtt.client")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    pem = certificate(tmp_path, "127.0.0.1")
+    others = tmp_path / "others"
+    others.mkdir()
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem if trusted else certificate(others, "127.0.0.1")))
+    (tmp_path / "broker.conf").write_text(
+        f"listener {port} 127.0.0.1\nuser root\nallow_anonymous true\ncertfile {pem}\nkeyfile {pem}\n"
+    )
+    said: list[str] = []
+    with broker(["-c", str(tmp_path / "broker.conf")]):
+        until(lambda: answers(port))
+        with closing(MqttStates(MqttTarget.parse(f"mqtts://127.0.0.1:{port}/ward"), notify=said.append)) as states:
+            states.view(VIEW)
+            until(lambda: states._confirmed.keys() >= {"liver"} if trusted else said)
+    if trusted:
+        assert said == []
+    else:
+        assert "has a certificate that this computer does not trust (" in said[0] and "SSL_CERT_FILE" in said[0]
+
+
+def answers(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
 
 
 @pytest.mark.skipif(MOSQUITTO is None, reason="no MQTT broker: apt-get install mosquitto")
@@ -196,11 +233,11 @@ def test_a_real_broker_that_is_killed_and_comes_back() -> None:
     try:
         with closing(MqttStates(MqttTarget.parse(f"mqtt://127.0.0.1:{port}/ward"))) as states:
             states._client.reconnect_delay_set(1, 1)
-            with broker(port):
+            with broker(["-p", str(port)]):
                 states.view(VIEW)
                 wait_for("ward/liver/state", '"absent"')
             states.event(Event("liver", "present", 5.5, 165, 6.75))  # nobody is there
-            with broker(port):
+            with broker(["-p", str(port)]):
                 wait_for("ward/liver/state", '"present"')
                 states.view(VIEW)
                 wait_for("ward/liver/state", '"absent"')
