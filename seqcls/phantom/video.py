@@ -97,7 +97,12 @@ def _encode(temporary: Path, path: Path, options: SweepOptions, crf: int) -> See
     if not available:
         raise OutputError(f"this FFmpeg has no codec to write {path.name}; install PyAV from its wheel")
     codec = available[0]
-    settings = {"crf": str(crf), "preset": "veryfast"} if codec == "libx264" else {"qmin": "2", "qmax": "3"}
+    # mbtree: see ``rendering.video_file``; the same sweep is the same file.
+    settings = (
+        {"crf": str(crf), "preset": "veryfast", "x264-params": "mbtree=0"}
+        if codec == "libx264"
+        else {"qmin": "2", "qmax": "3"}
+    )
     rate = Fraction(options.rate_hz).limit_denominator(1001)
     seen: Seen = []
     try:
@@ -106,6 +111,7 @@ def _encode(temporary: Path, path: Path, options: SweepOptions, crf: int) -> See
             stream.width, stream.height = options.width, options.height
             stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
             stream.codec_context.time_base = 1 / rate
+            stream.codec_context.thread_count = 1  # else the file depends on the number of processors
             for frame in sweep(options):
                 image = av.VideoFrame.from_ndarray(frame.image, format="gray").reformat(format=stream.pix_fmt)
                 image.pts, image.time_base = frame.index, 1 / rate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -57,6 +58,18 @@ def test_a_time_that_stands_still_is_moved_by_one_tick(tmp_path: Path) -> None:
     with open_source(path) as source:
         times_s = [item.time_s for item in source if isinstance(item, Frame)]
     assert times_s == pytest.approx([0.0, 0.1, 0.101, 0.102])
+
+
+def test_neither_the_processors_nor_what_lies_in_memory_change_the_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By x264's own word, in the message that is left out otherwise; see ``_X264``."""
+    monkeypatch.setattr("seqcls.rendering.video_file._WITHOUT_MESSAGES", "null")
+    video = VideoFile(tmp_path / "x.mp4", Fraction(1, 1000))
+    video.write(np.zeros((480, 640), np.uint8), 0.0, 0.1)
+    video.finish()
+    settings = re.findall(rb" (threads|mbtree)=(\d+)", (tmp_path / "x.mp4").read_bytes())
+    assert sorted(settings) == [(b"mbtree", b"0"), (b"threads", b"1")]
 
 
 def test_without_an_encoder_it_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
