@@ -220,3 +220,18 @@ def test_the_command_says_what_the_machines_default_adds(frames: FrameSet, capsy
     assert "compared on 240 validation frames of 6 clips with PyTorch 2, cpu, fp32" in out
     assert "this machine runs it in OpenVINO 1, cpu, bf16; that adds 0.00700 on average, 0.0070 at most" in out
     assert "more than 0.001: run it with --precision fp32" in out
+
+
+def test_clips_that_show_what_others_lack_are_compared_first(frames: FrameSet) -> None:
+    """Of c0 and c1 without the organ, c2 with it throughout and c3 with both states, 40 frames each: c3 shows two
+    states; then c0 and c2 show one seen once, worth 1/2, and c0 is the first by name; then c2 is worth 1/2, c1 1/3."""
+    rows = np.flatnonzero(np.isin(frames.clip, ["c0", "c1", "c2", "c3"]))
+    targets = frames.targets.copy()
+    targets[:80], targets[80:120] = 0, 1
+    told = replace(frames, targets=targets)
+    order = [module._telling(told, rows, most) for most in (1, 40, 41, 81, 121, 1000)]
+    assert order[-1] == ["c3", "c0", "c2", "c1"] and order == [order[-1][:count] for count in (1, 1, 2, 3, 4, 4)]
+    _, shown, origin = module._compared(HEADER, replace(told, split=np.full(240, "train")).of_rows(rows), 41)
+    assert shown is not None and np.unique(shown.clip).tolist() == ["c0", "c3"] and origin == "training"
+    unlabelled = replace(frames, mask=np.zeros_like(frames.mask))
+    assert module._telling(unlabelled, rows, 41) == ["c0", "c1"]

@@ -76,3 +76,23 @@ def test_long_clips_are_looked_at_evenly(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(novelty_fit, "MAX_FRAMES", 30)
     rows = novelty_fit._evenly(SETS.clip, np.arange(len(SETS.clip)))
     assert rows[:6].tolist() == [0, 5, 11, 12, 17, 23]
+
+
+def test_neighbours_in_a_long_clip_add_nothing_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six patients of 400 frames that change slowly, as those of a clip do: the limit of two fifths of them is that
+    of all within 0.6 %."""
+    random = np.random.default_rng(0)
+    frames = frame_set(clips=6, frames=400)
+    knots = random.normal(0, 0.3, (6, 41, FEATURES))
+    at = np.arange(400) / 10.0
+    below, share = at.astype(int), (at % 1)[:, None]
+    roots = np.concatenate([(1 - share) * own[below] + share * own[below + 1] for own in knots])
+    told = ((4 + roots + random.normal(0, 0.05, roots.shape)) ** 2).astype(np.float32)
+    clips = replace(frames.of_organs(["disc"]), patient=frames.clip, targets=np.tile([[0.0], [1.0]], (1200, 1)))
+    limits = []
+    for most in (2400, novelty_fit.MAX_FRAMES):
+        monkeypatch.setattr(novelty_fit, "MAX_FRAMES", most)
+        novelty, _ = fit_novelty(clips, np.arange(2400), np.empty(0, np.int64), lambda rows: told[rows])
+        assert novelty is not None and novelty.held_out == "6 patients left out in turn"
+        limits.append(novelty.limit)
+    assert limits[1] == pytest.approx(limits[0], rel=0.006) and limits[1] != limits[0]
