@@ -35,9 +35,11 @@ from seqcls.sources.remote import Remote
 
 
 class Child:
-    """Has one image scored, then does what the clip is called. ``stopped``: once it was interrupted or killed."""
+    """Has one image scored, then does what the clip is called. ``stopped``: once it was interrupted or killed.
+    ``long_begun``: set by the clip "long", which "full" waits for."""
 
-    def __init__(self) -> None:
+    def __init__(self, long_begun: threading.Event) -> None:
+        self.long_begun = long_begun
         self.sent: list[Any] = []
         self.reason = "the process that decodes it died (SIGSEGV)"
         self.stopped = threading.Event()
@@ -59,13 +61,16 @@ class Child:
         if self._step == 2:
             return Message(SCORE, image=np.full((2 * SIZE, SIZE), 51, np.uint8))
         if what == "long":
-            assert self.stopped.wait(20)
+            self.long_begun.set()
+            assert self.stopped.wait(60)
             if self.reason.startswith("is not needed"):
                 raise DecoderDiedError
         if what == "die":
             raise DecoderDiedError
         if what == "odd":
             return Message(SCORE, image=np.zeros((SIZE + 1, SIZE), np.uint8))
+        if what == "full":
+            assert self.long_begun.wait(60)
         kind, text = {"bad": ("clip", "bad: no frame"), "full": ("output", "disk full")}.get(what, ("", ""))
         return Message(DONE, text=json.dumps([kind, text, [f"warning: of {self._job.unit.entry.path}"], ""]))
 
@@ -81,10 +86,11 @@ class Pool:
     def __init__(self) -> None:
         self.children: list[Child] = []
         self.idle: list[Child] = []
+        self.long_begun = threading.Event()
 
     def take(self) -> Child:
         if not self.idle:
-            self.idle.append(Child())
+            self.idle.append(Child(self.long_begun))
             self.children.append(self.idle[-1])
         return self.idle.pop()
 
@@ -167,7 +173,8 @@ def test_who_is_interrupted_lets_clips_be_written_as_far_as_they_were_read(work:
 def test_the_next_clips_are_fetched_while_others_are_done(
     work: ClipWork, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fetching: Callable[..., Any] = fetched_copies(asked := [])
+    fetched_two = threading.Event()
+    fetching: Callable[..., Any] = fetched_copies(asked := [], fetched_two)
     monkeypatch.setattr(local_workers, "fetched", fetching)
     remote = [
         Unit(Entry(path=name, folder=name), FoundSource(spec=f"s3://b/{name}", path=name, remote=Remote(name, 1, "")))
@@ -178,12 +185,11 @@ def test_the_next_clips_are_fetched_while_others_are_done(
         with closing(LocalWorkers(replace(work, fetches=True), lean, engine, pool, 1)) as workers:  # type: ignore[arg-type]
             assert workers.size == 2
             slots = [workers.start(), workers.start()]
-            tickets = [workers.submit(slot, unit) for slot, unit in zip(slots, remote, strict=False)]
-            while len(asked) < 2:  # the second is fetched, and waits for the only process
-                pass
+            tickets = [workers.submit(slots[0], remote[0])]
+            assert pool.long_begun.wait(60)
+            tickets.append(workers.submit(slots[1], remote[1]))
+            assert fetched_two.wait(60), "while the only process is taken"
             assert not tickets[1].done()
-            while not pool.children:
-                pass
             pool.children[0].interrupt()
             assert [workers.reply(ticket).kind for ticket in tickets] == ["", ""]
             for slot in slots:
@@ -193,12 +199,14 @@ def test_the_next_clips_are_fetched_while_others_are_done(
     assert sorted(jobs) == ["/scratch/b", "/scratch/long"]
 
 
-def fetched_copies(asked: list[str]) -> Callable[..., Any]:
+def fetched_copies(asked: list[str], two: threading.Event) -> Callable[..., Any]:
     from contextlib import contextmanager
 
     @contextmanager
     def fetched(remote: Remote) -> Iterator[Path]:
         asked.append(remote.name)
+        if len(asked) == 2:
+            two.set()
         yield Path("/scratch", remote.name)
 
     return fetched

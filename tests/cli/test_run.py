@@ -22,7 +22,7 @@ from seqcls.files.output_lock import only_writer
 from seqcls.models.file import write_model
 from seqcls.models.untrained import random_model
 from seqcls.phantom import STEM
-from seqcls.sources.isolated import DecoderPool
+from seqcls.sources.decoder_child import STALL_S, DecoderChild, Reading
 
 #: With which 15 steps find every frame of the drawn clips; early layers that learned before save half of the work.
 LEARN = ["--epochs", "8", "--batch-size", "32", "--lr", "0.002", "--weights", str(STEM), "--set", "frozen_stages=2"]
@@ -224,7 +224,14 @@ def test_a_decoder_that_dies_costs_its_clip_alone(
     monkeypatch.setattr("seqcls.cli.local_workers.WORKER", "support.bad_clip_worker")
     for name, length in (("a", 20), ("z", 21)):
         bright_clip(tmp_path / f"clips/{name}.mp4", [True] * length)
-    monkeypatch.setitem(DecoderPool.__init__.__kwdefaults__, "stall_s", 0.5)
+    order = DecoderChild.order
+
+    def impatient(self: DecoderChild, job: Reading) -> None:
+        """With the one clip that hangs alone: others may take their time on a machine that is busy."""
+        self._stall_s = 0.5 if any(path.stem == "hang" for path in job.files()) else STALL_S
+        order(self, job)
+
+    monkeypatch.setattr(DecoderChild, "order", impatient)
     reasons = {
         "die": "the process that decodes it died (SIGSEGV)",
         "hang": "the process that decodes it gave no sign for 0.5 s, and was ended",

@@ -177,10 +177,12 @@ def test_harm_costs_its_clip_alone(what: str, reason: str, bad: DecoderPool) -> 
 
 def test_a_decoder_that_hangs_is_ended() -> None:
     with closing(DecoderPool(stall_s=0.5, worker="support.bad_decoder")) as pool:
-        source = pool.open(FoundSource(spec="hang.mkv", path="hang.mkv"))
-        with pytest.raises(SourceError, match=r"hang\.mkv: .* gave no sign for 0\.5 s, and was ended"):
+        # On a machine that is busy it may be before its first frame, too.
+        with (
+            pytest.raises(SourceError, match=r"hang\.mkv: .* gave no sign for 0\.5 s, and was ended"),
+            pool.open(FoundSource(spec="hang.mkv", path="hang.mkv")) as source,
+        ):
             list(source)
-        source.close()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

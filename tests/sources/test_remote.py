@@ -132,7 +132,7 @@ def test_what_is_forbidden_or_gone_is_not_asked_for_again(
 def test_a_server_that_says_nothing_is_waited_for_and_left(
     source: FoundSource, bucket: Any, faulty: FaultyS3, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("s3fs.S3FileSystem.read_timeout", 0.5)
+    monkeypatch.setattr("s3fs.S3FileSystem.read_timeout", 1.0)
     type(bucket).clear_instance_cache()
     faulty.faults["/a.mp4"] = ["hang"]
     with open_found(source) as opened:
