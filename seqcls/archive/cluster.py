@@ -8,6 +8,7 @@ failed, and the driver counts those.
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
@@ -25,6 +26,8 @@ from seqcls.third_party import library
 MAX_BYTES = 700
 #: So many workers in a row that do not come to work are reason to give up.
 MAX_START_FAILURES = 8
+#: So long a cluster may take to take a call; Ray itself waits for minutes, and tells of nothing meanwhile.
+CONNECT_S = 10.0
 #: How often it is asked how large the cluster is: machines join it, and are lost.
 _SIZE_AGE_S = 5.0
 _KINDS: dict[str, type[SeqclsError]] = {
@@ -190,6 +193,7 @@ class RayWorkers:
     def __init__(self, build: Build, address: str = "", gpus: float = 0.0) -> None:
         if find_spec("ray") is None:
             raise OutputError("--workers ray needs ray: pip install 'seqcls[cluster]'")
+        _require_answer(address)
         # Ray counts its users otherwise, and serves a page about itself.
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
         self._ray = library("ray")
@@ -243,6 +247,21 @@ class RayWorkers:
 
     def close(self) -> None:
         self._ray.shutdown()
+
+
+def _require_answer(address: str) -> None:
+    """Raises UsageError where nobody listens at HOST:PORT, or ray://HOST:PORT; what other addresses mean Ray knows."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
+    except (OSError, UnicodeError, OverflowError) as error:
+        why = f"no answer within {CONNECT_S:g} s" if isinstance(error, TimeoutError) else one_line(error)
+        raise UsageError(
+            f"--workers ray: no cluster answers at {address} ({why}); name the address that `ray start --head` printed,"
+            " or run this on a machine of the cluster with ray:auto"
+        ) from None
 
 
 class _Actor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -149,6 +150,46 @@ def test_without_ray_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("seqcls.archive.cluster.find_spec", lambda name: None)
     with pytest.raises(OutputError, match=r"pip install 'seqcls\[cluster\]'"):
         RayWorkers(lambda: lambda unit: Reply())
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{}", "ray://127.0.0.1:{}"])
+def test_where_nobody_listens_nothing_is_waited_for(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqcls.archive.cluster.find_spec", lambda name: object())
+    with socket.socket() as held:  # a port that nobody else takes, and nobody listens to
+        held.bind(("127.0.0.1", 0))
+        place = address.format(held.getsockname()[1])
+        with pytest.raises(UsageError, match=rf"no cluster answers at {place} \(.*refused.*\); name the address"):
+            RayWorkers(lambda: lambda unit: Reply(), place)
+
+
+def test_an_address_is_asked_for_a_bounded_time_and_left_to_ray_where_it_is_no_host_and_port(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[object, float]] = []
+
+    class Answer:
+        def close(self) -> None:
+            pass
+
+    def connect(place: object, timeout_s: float) -> Answer:
+        asked.append((place, timeout_s))
+        if len(asked) == 1:
+            raise TimeoutError("timed out")
+        return Answer()
+
+    def opened(name: str) -> None:
+        raise ConnectionError("Ray is asked")
+
+    monkeypatch.setattr("socket.create_connection", connect)
+    monkeypatch.setattr("seqcls.archive.cluster.find_spec", lambda name: object())
+    monkeypatch.setattr("seqcls.archive.cluster.library", opened)
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    with pytest.raises(UsageError, match=r"no answer within 10 s\)"):
+        RayWorkers(lambda: lambda unit: Reply(), "10.0.0.5:6379")
+    for address in ("10.0.0.5:6379", "[fd00::5]:6379", "auto", "local", "", "ray://head"):
+        with pytest.raises(ConnectionError, match="Ray is asked"):
+            RayWorkers(lambda: lambda unit: Reply(), address)
+    assert asked == [(("10.0.0.5", 6379), 10.0)] * 2 + [(("fd00::5", 6379), 10.0)]
 
 
 def test_what_workers_takes() -> None:
