@@ -25,7 +25,10 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 CONSTRAINTS = Path(__file__).resolve().parent / "constraints.txt"
-EXTRAS = ("dicom", "onnx", "int8", "deidentify", "tables", "archive", "editing", "dicom-sr", "explain", "phone", "mqtt")
+EXTRAS = (
+    "dicom", "onnx", "int8", "deidentify", "tables", "archive", "editing", "dicom-sr", "explain", "phone", "mqtt",
+    "tensorboard",
+)  # fmt: skip
 _HEAD = """\
 # Made by `python scripts/supply.py constraints` with Python {python} on {system} {machine}; for such a machine only:
 #     pip install --require-hashes -r scripts/constraints.txt && pip install --no-deps .

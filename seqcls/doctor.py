@@ -52,6 +52,7 @@ OPTIONAL = {
     "highdicom": ("", "pip install 'seqcls[dicom-sr]'", "DICOM structured reports"),
     "paho-mqtt": ("paho.mqtt.client", "pip install 'seqcls[mqtt]'", "--mqtt"),
     "optuna": ("optuna", "pip install 'seqcls[tune]'", "searching hyper-parameters with tune"),
+    "tensorboardX": ("", "pip install 'seqcls[tensorboard]'", "curves of a training in TensorBoard"),
     "segno": ("segno", "pip install 'seqcls[phone]'", "the QR code of the live page"),
 }
 OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")

@@ -4,6 +4,7 @@ openvino         imports its converter, a third of its time, which imports every
 openvino, nncf   their import posts to Google Analytics; a number of this user is kept in ~/intel
 onnxruntime      native threads post to Microsoft; a number of this computer and a database in ~/.cache/Microsoft
 torchvision      brings PyTorch's compiler, which makes a folder named after the user in the folder for temporary files
+tensorboardX     brings comet_ml, where there is such, which reports
 pydicom          brings requests, where there is such, which opens a socket to see whether this computer has IPv6
 matplotlib       asks the system for its fonts and keeps the list in ~/.cache/matplotlib: that stays, and is documented
 
@@ -108,6 +109,7 @@ _PRECAUTIONS: dict[str, Callable[[], AbstractContextManager[None]]] = {
     "torchvision": _without_compiler_folder,
     # It takes requests for downloads of examples only.
     "pydicom": partial(_without, "requests"),
+    "tensorboardX": partial(_without, "comet_ml"),
     "openvino": _without_converter,
     "nncf": _without_converter,
 }

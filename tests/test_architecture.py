@@ -176,7 +176,7 @@ CAREFULLY = {
     "models": {"onnx", "torchvision"},
     "notebook": {"pandas"},
     "sources": {"pydicom"},
-    "training": {"matplotlib", "optuna", "sqlalchemy", "torch"},
+    "training": {"matplotlib", "optuna", "sqlalchemy", "tensorboardX", "torch"},
 }
 
 

@@ -97,12 +97,13 @@ def parity_json(folder: Path) -> list[Any]:
 
 
 def history_json(folder: Path) -> list[Any]:
-    from seqcls.training.epoch import Epoch
+    from seqcls.training.epoch import Epoch, OrganFigure
     from seqcls.training.plots import write_history
 
     epoch = Epoch(
-        number=1, loss=0.5, validation_loss=math.nan, auroc=math.nan, lr=1e-3, seconds=2.0, images_per_s=80.0, best=True
-    )
+        number=1, loss=0.5, validation_loss=math.nan, auroc=math.nan, lr=1e-3, seconds=2.0, images_per_s=80.0, best=True,
+        organs=(OrganFigure("liver", math.nan), OrganFigure("spleen", 0.9)),
+    )  # fmt: skip
     return [json.loads(write_history([epoch], folder)[1].read_text(encoding="utf-8"))]
 
 

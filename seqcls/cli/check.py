@@ -49,7 +49,7 @@ def check(
     Nothing is changed. Exit code 1: something stands on both sides of the
     split, and `train` would stop; 3: an image cannot be read.
     """
-    from seqcls.cli.train import known_clips, load
+    from seqcls.cli.training_data import known_clips, load
     from seqcls.datasets.split_file import read_split
 
     if not data.exists():
@@ -74,13 +74,25 @@ def check(
             raise typer.Exit(3)
 
 
-def checked(frames: FrameSet, *, keep_odd: bool, labels: bool = True) -> DataCheck:
-    """All checks; ``labels`` False where scores of networks will tell more of the labels than those of the checks."""
+def checked(frames: FrameSet, *, keep_odd: bool, labels: bool = True, folder: Path | None = None) -> DataCheck:
+    """All checks; ``labels`` False where scores of networks will tell more of the labels than those of the checks.
+    ``folder``: where the result is kept, and taken from the next time."""
     from seqcls.datasets.data_checks import check_frames
+    from seqcls.datasets.data_checks.kept_checks import KeptChecks, versions
     from seqcls.training.embedding import embed
 
-    with console.progress("checking", len(frames.images)) as advance:
-        return check_frames(frames, lambda images: embed(images, advance), keep_odd=keep_odd, labels=labels)
+    kept = None
+    if folder is not None:
+        kept = KeptChecks(folder, frames, {"keep_odd": keep_odd, "labels": labels, **versions("torch")})
+    found = None if kept is None else kept.read()
+    if found is None:
+        with console.progress("checking", len(frames.images)) as advance:
+            found = check_frames(frames, lambda images: embed(images, advance), keep_odd=keep_odd, labels=labels)
+        if kept is not None:
+            kept.keep(found)
+    for message in () if kept is None else kept.messages:
+        console.warn(message)
+    return found
 
 
 def write_check(found: DataCheck, folder: Path) -> str:

@@ -49,8 +49,9 @@ class Asked:
 
 def search_command(asked: Asked) -> None:
     """Search, or go on with a search, and show what came of it."""
-    from seqcls.cli.train import known_clips, load, resolve_weights
+    from seqcls.cli.train import resolve_weights
     from seqcls.cli.train_settings import with_settings
+    from seqcls.cli.training_data import known_clips, load
     from seqcls.training.search_space import NAMES, default_space, narrowed
 
     if not asked.data.exists():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -14,6 +15,7 @@ import typer
 from seqcls.cli import check, console, options, tables
 from seqcls.cli.options import OUTPUT, Panel
 from seqcls.cli.train_settings import with_settings
+from seqcls.cli.training_data import known_clips, load
 from seqcls.errors import DataError, OutputError, UsageError
 from seqcls.files.output_lock import only_writer
 from seqcls.models.twin import twin_files
@@ -28,12 +30,9 @@ if TYPE_CHECKING:
 
     from seqcls.datasets.data_checks import DataCheck
     from seqcls.datasets.dataset import FrameSet
-    from seqcls.datasets.labels import ClipLabels
-    from seqcls.datasets.split_file import Split
-    from seqcls.geometry import Layout
-    from seqcls.pseudonyms import Pseudonyms
     from seqcls.training.crossvalidation import Fold
     from seqcls.training.epoch import Epoch
+    from seqcls.training.tensorboard_log import TensorBoardLog
     from seqcls.training.train import TrainResult
 
 DATA = Panel("Data: what to learn from")
@@ -101,6 +100,9 @@ def train(
         float, SPEED("SHARE", "Of the steps, with half-size images; 0.75 halves the time.")
     ] = _T.progressive,
     device: Annotated[str, SPEED("auto|cpu|cuda|mps", "Where it computes.")] = _T.device,
+    tensorboard: Annotated[
+        Path | None, OUTPUT("DIR", "Also write curves there, in DIR/MODEL, for TensorBoard.", "--tensorboard")
+    ] = None,
     output: Annotated[Path, OUTPUT("MODEL", "Model file to write.", "-o", "--output")] = Path("organ.safetensors"),
     resume: Annotated[
         bool, OUTPUT("", "Go on with a training that was killed or stopped, with the same options.", "--resume")
@@ -129,8 +131,10 @@ def train(
         if processes.is_first:
             going_on = goes_on(checkpoints, output, resume=resume, overwrite=overwrite)
             options.check_outputs(output, *twin_files(output), overwrite=overwrite or going_on)
+            curves = None if tensorboard is None else _curves(tensorboard / output.stem)
         else:
             console.be_quiet()
+        from seqcls.datasets.frame_table import CACHE_FOLDER
         from seqcls.datasets.split_file import read_split
         from seqcls.models.file import write_model
         from seqcls.training.plots import remove_history, write_history
@@ -147,11 +151,13 @@ def train(
         train_options = resolve_weights(train_options)
         side = size if size is not None else SIZE_SCRATCH if train_options.weights == "none" else SIZE_PRETRAINED
         if not processes.is_first:
-            processes.wait()  # until the first one has read the frames, and kept them for all
-        frames = load(data, clips, organ, side, options.known_layouts(layouts), kept, cache=cache)
+            processes.wait()  # until the first one has read and checked the frames, and kept for all what takes long
+        beside = data if data.is_dir() else data.parent
+        frames = load(data, clips, organ, side, options.known_layouts(layouts), kept, cache=beside if cache else None)
+        where = beside / CACHE_FOLDER if cache and frames.is_mapped else None
+        found = check.checked(frames, keep_odd=keep_odd, labels=folds is None, folder=where)
         if processes.is_first:
             processes.wait()
-        found = check.checked(frames, keep_odd=keep_odd, labels=folds is None)
         if not processes.is_first:
             with console.stops_cleanly() as should_stop:
                 interrupted = train_along(found.frames, train_options, processes, should_stop=should_stop)
@@ -163,8 +169,9 @@ def train(
         frames = found.frames
         if not resume:
             checkpoints.remove()
-        logs = each_of(EpochLines(train_options.epochs), EpochTable(folder / TABLE, console.warn))
-        with console.stops_cleanly() as should_stop:
+        lines, table = EpochLines(train_options.epochs), EpochTable(folder / TABLE, console.warn)
+        logs = (lines, table) if curves is None else (lines, table, curves)
+        with console.stops_cleanly() as should_stop, curves or nullcontext():
             unseen = None
             if folds is not None:
                 unseen = cross_validate(found, train_options, folds, folder, should_stop, checkpoints)
@@ -174,7 +181,7 @@ def train(
                         frames,
                         train_options,
                         out_of_fold=unseen,
-                        on_epoch=logs,
+                        on_epoch=each_of(*logs),
                         on_step=lambda done, total: advance(done),
                         should_stop=should_stop,
                         checkpoints=checkpoints,
@@ -183,6 +190,8 @@ def train(
                 remove_history(folder, scores=folds is None)
                 write_model(output, result.header, result.tensors)
                 write_history(result.history, folder)
+                if curves is not None and result.metrics is not None:
+                    curves.add_figures(result.best_epoch, frames.organs, result.metrics)
                 show_result(result, frames)
                 console.notify(f"wrote {output}; learning curves in {folder}")
                 _leave_twin(output, frames, interrupted=should_stop())
@@ -212,6 +221,12 @@ def goes_on(checkpoints: Checkpoints, output: Path, *, resume: bool, overwrite: 
     return False
 
 
+def _curves(folder: Path) -> TensorBoardLog:
+    from seqcls.training.tensorboard_log import TensorBoardLog
+
+    return TensorBoardLog(folder, console.warn)
+
+
 def _leave_twin(model: Path, frames: FrameSet, *, interrupted: bool) -> None:
     """Beside the model, and say so."""
     from seqcls.convert.make_twin import make_twin, remove_twin
@@ -237,63 +252,6 @@ def resolve_weights(train_options: TrainOptions) -> TrainOptions:
         console.notify(f"starting from {origin}")
         return replace(train_options, weights="none")
     return replace(train_options, weights="imagenet")
-
-
-def known_clips(
-    data: Path,
-    labels: Path | None,
-    patients: str | None,
-    organs: list[str] | None,
-    names: Pseudonyms | None = None,
-) -> list[tuple[Path, ClipLabels]] | None:
-    """The clips that ``labels`` name, None for a folder of frames. What is wrong with names is refused before anything
-    is read that takes long. ``names``: as for ``labelled_clips``."""
-    from seqcls.cli.extract import labelled_clips
-    from seqcls.datasets.dataset import labelled_organs, require_labelled
-
-    clips = None if labels is None else labelled_clips(data, labels, patients, names=names)
-    if organs:
-        named = {organ for _, clip in clips for organ in clip.organs} if clips is not None else labelled_organs(data)
-        require_labelled(organs, sorted(named))
-    return clips
-
-
-def load(
-    data: Path,
-    clips: list[tuple[Path, ClipLabels]] | None,
-    organs: list[str] | None,
-    size: int,
-    layouts: tuple[Layout, ...] = (),
-    split: Split | None = None,
-    *,
-    cache: bool = False,
-) -> FrameSet:
-    """Frames from a folder or straight from clips, with warnings about what a person should know of them."""
-    from seqcls.datasets.dataset import LEFT_OUT, frames_from_clips, load_frames
-    from seqcls.datasets.kept_split import with_split
-    from seqcls.geometry import Geometry
-
-    geometry = Geometry(size=size, layouts=layouts)
-    if clips is None:
-        with console.progress("reading frames", None) as advance:
-            frames = load_frames(
-                data, geometry, skip_corrupt=True, progress=lambda done, total: advance(done), cache=cache
-            )
-        frames = frames if split is None else with_split(frames, split)
-    else:
-        with console.progress("reading clips", len(clips), "clips") as advance:
-            frames = frames_from_clips(clips, geometry, split=split, progress=lambda done, total: advance(done))
-    unreadable = () if frames.facts is None else frames.facts.unreadable
-    for message in frames.messages:
-        if not (unreadable and message.startswith(LEFT_OUT)):  # the checks name them all
-            console.warn(message)
-    frames = frames if not organs else frames.of_organs(organs)
-    held = int((frames.split == "validation").sum())
-    trained = len(frames.split) - held
-    console.notify(
-        f"{trained} training and {count_of(held, 'validation frame')} of {size} pixels: {', '.join(frames.organs)}"
-    )
-    return frames
 
 
 def total_steps(frames: FrameSet, train_options: TrainOptions) -> int:
@@ -341,6 +299,7 @@ def cross_validate(
     """
     from seqcls.datasets.data_checks import WRONG_LABEL, check_labels
     from seqcls.training import crossvalidation
+    from seqcls.training.embedding import embed
 
     frames = checked.frames
     count: int | Literal["groups"] = "groups" if folds == "groups" else int(folds)
@@ -379,7 +338,7 @@ def cross_validate(
     for note in result.notes:
         console.warn(note)
     console.notify(f"wrote {crossvalidation.write_scores(result, frames, folder)}")
-    relabelled = check_labels(checked, result.scores)
+    relabelled = check_labels(checked, result.scores, embed)
     for finding in relabelled.of("look"):
         if finding.kind == WRONG_LABEL:
             console.warn(finding.text)

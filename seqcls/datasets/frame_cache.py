@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from seqcls import __version__
 from seqcls.datasets.frame_facts import Seen
 from seqcls.datasets.frame_table import CACHE_FOLDER, Row
+from seqcls.datasets.image_rows import ImageRows
 from seqcls.errors import OutputError, one_line
 from seqcls.files import atomic_path
 from seqcls.files.json_record import record_from
@@ -36,7 +37,7 @@ from seqcls.files.output_lock import only_writer
 from seqcls.geometry import Geometry, Region
 
 #: Of the files; to be raised, too, where an image file becomes another image than before.
-FORMAT = 1
+FORMAT = 2
 #: From either on: smaller sets are read in seconds, and leave no files behind.
 MIN_FRAMES, MIN_BYTES = 2000, 64 << 20
 #: Images whose hash is compared at every start.
@@ -100,7 +101,7 @@ class FrameCache:
             raise ValueError("its images are not what was written")
         regions = record_from(tuple[Region, ...], facts["regions"], "regions")
         digests = [one.tobytes().hex() if one.any() else "" for one in found["digests"]]
-        seen = [Seen(int(w), int(h), float(c), bool(u), bool(f)) for w, h, c, u, f in found["seen"].tolist()]
+        seen = [Seen(int(w), int(h), c, bool(u), bool(f), lit) for w, h, c, u, f, lit in found["seen"].tolist()]
         return Cached(images, digests, seen, regions)
 
     @contextmanager
@@ -136,7 +137,7 @@ class FrameCache:
             "digests": np.frombuffer(b"".join(bytes.fromhex(d) if d else none for d in digests), np.uint8).reshape(
                 -1, 32
             ),
-            "seen": np.array(seen, np.float64).reshape(-1, 5),
+            "seen": np.array(seen, np.float64).reshape(-1, 6),
             "marks": marks,
         }
         try:
@@ -188,4 +189,4 @@ def _mapped(path: Path, shape: tuple[int, ...]) -> Image:
     images = np.lib.format.open_memmap(path, mode="r")
     if images.shape != shape or images.dtype != np.uint8:
         raise ValueError(f"{path.name} has the shape {images.shape}")
-    return cast(Image, images)
+    return cast(Image, ImageRows(cast(Any, images), np.arange(len(images))))

@@ -13,6 +13,8 @@ from seqcls.gate import GateOptions, is_not_ultrasound
 from seqcls.geometry import Region
 from seqcls.keepable import is_keepable
 
+#: Gray level that 0.5 % of the pixels exceed in all but black images, as in the gate.
+BLACK, MIN_LIT = 24, 0.005
 #: Channels so many levels apart are a colour; tinted gray maps lie below.
 _COLOURED = 60
 #: About so many pixels each way are looked at for colours.
@@ -24,13 +26,14 @@ ClipsKnown = Literal["stated", "read from names", "unknown"]
 
 class Seen(NamedTuple):
     """Of one whole image. colour: share of the region's pixels that are coloured. ultrasound: False for what the gate
-    calls "not ultrasound". found: whether an ultrasound region was."""
+    calls "not ultrasound". found: whether an ultrasound region was. lit: ``lit_share`` of what is trained on."""
 
     width: int
     height: int
     colour: float = 0.0
     ultrasound: bool = True
     found: bool = True
+    lit: float = 1.0
 
 
 def look_at(image: NDArray[np.uint8], region: Region) -> Seen:
@@ -39,6 +42,11 @@ def look_at(image: NDArray[np.uint8], region: Region) -> Seen:
     found = region.is_found
     ultrasound = is_keepable(image, region, GateOptions()) if found else not is_not_ultrasound(image, region)
     return Seen(width, height, _colour(image, region), ultrasound, found)
+
+
+def lit_share(image: NDArray[np.uint8]) -> float:
+    """Share of the pixels of (S, S) that are above black; below MIN_LIT it shows hardly anything."""
+    return np.count_nonzero(image > BLACK) / image.size
 
 
 def _colour(image: NDArray[np.uint8], region: Region) -> float:
@@ -82,7 +90,7 @@ def facts_of(
     names: Sequence[str], seen: Sequence[Seen], *, clips: ClipsKnown = "stated", unreadable: Sequence[str] = ()
 ) -> FrameFacts:
     """Of frames in their order."""
-    width, height, colour, ultrasound, found = zip(*seen, strict=True) if seen else ((), (), (), (), ())
+    width, height, colour, ultrasound, found, _ = zip(*seen, strict=True) if seen else ((),) * 6
     return FrameFacts(
         name=np.array(names, np.str_),
         width=np.array(width, np.int64),

@@ -1,13 +1,25 @@
-"""Some of the images of a file that is mapped into memory: looked up when asked for, never copied as a whole."""
+"""Some of the images of a file that is mapped into memory: looked up when asked for, never copied as a whole.
+
+What a process has looked at of a mapped file counts as its memory. So that it does not grow to the size of the file, it
+is given back from time to time: it then lies in the system's cache alone, which gives way to whatever needs the memory.
+"""
 
 from __future__ import annotations
 
+import mmap
+from collections.abc import Iterator
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
+
+#: Bytes that are looked at before they are given back. Around each image that is looked at Linux maps so many, if they
+#: lie in its cache.
+MAX_MAPPED, AROUND = 256 << 20, 64 << 10
+#: Of the blocks that all images are gone through in.
+BLOCK_BYTES = 16 << 20
 
 
 class ImageRows:
@@ -16,6 +28,7 @@ class ImageRows:
 
     def __init__(self, images: np.memmap[Any, Any], rows: NDArray[np.int64]) -> None:
         self.images, self.rows = images, rows
+        self._looked_at = 0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -29,14 +42,31 @@ class ImageRows:
     def ndim(self) -> int:
         return self.images.ndim
 
+    @property
+    def nbytes(self) -> int:
+        return int(np.prod(self.shape))
+
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, key: Any) -> Image:
-        return np.asarray(self.images[self.rows[key]])
+        own = self.images[self.rows[key]]
+        found = np.array(own) if own.ndim < 3 else np.asarray(own)  # several are a copy already
+        self._looked_at += max(found.nbytes, AROUND * (1 if found.ndim < 3 else len(found)))
+        if self._looked_at > MAX_MAPPED:
+            give_back(self.images)
+            self._looked_at = 0
+        return found
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.asarray(self.images[self.rows], dtype)
+
+
+def give_back(images: Image) -> None:
+    """Of a mapped file, what this process has looked at, or written; nothing is lost. Others have nothing to give."""
+    own = getattr(images, "_mmap", None)
+    if isinstance(own, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        own.madvise(mmap.MADV_DONTNEED)
 
 
 def picked(images: Image, rows: NDArray[np.int64]) -> Image:
@@ -47,3 +77,10 @@ def picked(images: Image, rows: NDArray[np.int64]) -> Image:
     if isinstance(own, np.memmap):
         return cast(Image, ImageRows(own, np.asarray(rows, np.int64)))
     return images[rows]
+
+
+def blocks(images: Image) -> Iterator[Image]:
+    """(N, S, S) in the order of its images, some of them at a time: all may be more than fit into memory."""
+    each = max(1, BLOCK_BYTES // max(1, int(np.prod(images.shape[1:]))))
+    for start in range(0, len(images), each):
+        yield images[start : start + each]

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class OrganFigure:
+    """Of one organ's validation; NaN where it does not show both classes."""
+
+    organ: str
+    auroc: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -10,7 +19,8 @@ class Epoch:
     """The figures of one epoch. The losses are cross-entropies, means per labelled frame and organ, whatever is learned
     by (``plain_loss``), so that both may stand on one axis; NaN without validation.
 
-    auroc: of the validation, mean over the organs of which it shows both classes. lr: at the end of the epoch.
+    auroc: of the validation, mean over the organs of which it shows both classes; organs: that of each, none without
+    validation. lr: at the end of the epoch.
     """
 
     number: int
@@ -21,3 +31,10 @@ class Epoch:
     seconds: float
     images_per_s: float
     best: bool
+    organs: tuple[OrganFigure, ...] = ()
+
+    def row(self) -> dict[str, Any]:
+        """For a table: a column for each organ."""
+        plain = asdict(self)
+        del plain["organs"]
+        return plain | {f"auroc {one.organ}": one.auroc for one in self.organs}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 from seqcls.errors import OutputError
@@ -34,7 +33,7 @@ class EpochTable:
     def __call__(self, epoch: Epoch) -> None:
         """Add one that has ended."""
         self._epochs.append(epoch)
-        records = [asdict(each) for each in self._epochs]
+        records = [each.row() for each in self._epochs]
         try:
             write_csv(self._path, [records[0], *(record.values() for record in records)])
         except OutputError as error:

@@ -21,11 +21,11 @@ from seqcls.models.resnet import GrayResNet
 from seqcls.training.averaging import NORM_BATCHES, with_norms
 from seqcls.training.batches import Batch
 from seqcls.training.checkpoints import Checkpoints
-from seqcls.training.epoch import Epoch
+from seqcls.training.epoch import Epoch, OrganFigure
 from seqcls.training.loss import masked_loss, plain_loss
 from seqcls.training.optimizer import clip_gradients
 from seqcls.training.options import TrainOptions
-from seqcls.training.prediction import validate
+from seqcls.training.prediction import Judgement, validate
 from seqcls.training.sampler import Indices
 from seqcls.training.training_state import TrainingState, weights_digest
 
@@ -127,16 +127,19 @@ def _judged(
     # Norms are measured for a model that is scored or kept: without validation, only after the last epoch.
     mean = _with_norms(state, frames, still, options) if len(held_out) or number == options.epochs else None
     seconds = time.perf_counter() - began_s
-    validation_loss, value = (math.nan, math.nan) if mean is None else validate(mean, frames, held_out, options)
+    found = Judgement(math.nan, math.nan, ())
+    if mean is not None and len(held_out):
+        found = validate(mean, frames, held_out, options)
     epoch = Epoch(
         number=number,
         loss=float(torch.stack(state.plain).mean()),
-        validation_loss=validation_loss,
-        auroc=value,
+        validation_loss=found.loss,
+        auroc=found.auroc,
         lr=float(state.schedule.get_last_lr()[0]),
         seconds=seconds,
         images_per_s=len(state.plain) * options.batch_size / seconds,
         best=False,
+        organs=tuple(map(OrganFigure, frames.organs, found.by_organ)),
     )
     if mean is not None and (not state.best_epoch or _rank(epoch) > _rank(state.history[state.best_epoch - 1])):
         epoch, state.best = replace(epoch, best=True), mean.tensors()

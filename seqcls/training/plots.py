@@ -26,7 +26,8 @@ def write_history(history: Sequence[Any], folder: str | Path) -> tuple[Path, ...
     """
     records = [asdict(epoch) for epoch in history]
     paths = tuple(Path(folder) / name for name in _HISTORY)
-    write_csv(paths[0], [*records[:1], *(record.values() for record in records)])  # a record iterates over its names
+    rows = [epoch.row() for epoch in history]
+    write_csv(paths[0], [*rows[:1], *(row.values() for row in rows)])  # a row iterates over its names
     write_json(paths[1], records)
     draw_history(history, paths[2])
     return paths

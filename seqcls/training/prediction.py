@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -52,13 +53,20 @@ def _forwarded(
             yield function(torch.from_numpy(images[rows[start : start + 64]]).to(device)).float().cpu().numpy()
 
 
-def validate(model: GrayResNet, frames: FrameSet, rows: Indices, options: TrainOptions) -> tuple[float, float]:
-    """Loss and AUROC, the mean over the organs for which the rows show both classes; NaN where there is none."""
-    if not len(rows):
-        return math.nan, math.nan
+class Judgement(NamedTuple):
+    """Loss and AUROC of a validation; auroc: the mean over the organs for which it shows both classes, by_organ: of
+    each; NaN where there is none."""
+
+    loss: float
+    auroc: float
+    by_organ: tuple[float, ...]
+
+
+def validate(model: GrayResNet, frames: FrameSet, rows: Indices, options: TrainOptions) -> Judgement:
+    """How well the model does on these rows, of which there is one at least."""
     logits, known = predict(model, frames.images, options, rows), frames.mask[rows]
     targets = targets_of(frames)[rows]
     loss = plain_loss(torch.from_numpy(logits), targets, torch.from_numpy(known))
     areas = [auroc(frames.targets[rows, k][use], logits[use, k]) for k, use in enumerate(known.T)]
     defined = [area for area in areas if not math.isnan(area)]
-    return float(loss), float(np.mean(defined)) if defined else math.nan
+    return Judgement(float(loss), float(np.mean(defined)) if defined else math.nan, tuple(areas))

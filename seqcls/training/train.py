@@ -51,6 +51,11 @@ class TrainResult:
     messages: tuple[str, ...]
     interrupted: bool
 
+    @property
+    def best_epoch(self) -> int:
+        """The number of the epoch whose weights these are, of those that were scored; else of the last."""
+        return max((epoch.number for epoch in self.history if epoch.best), default=len(self.history))
+
 
 def train(
     frames: FrameSet,

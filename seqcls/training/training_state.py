@@ -19,7 +19,7 @@ from seqcls.models.resnet import GrayResNet, choose_device, choose_precision
 from seqcls.training.averaging import WeightAverage
 from seqcls.training.batches import BatchesState
 from seqcls.training.checkpoint_file import Checkpoint
-from seqcls.training.epoch import Epoch
+from seqcls.training.epoch import Epoch, OrganFigure
 from seqcls.training.optimizer import lr_factor, open_optimizer
 from seqcls.training.options import TrainOptions
 from seqcls.training.process_group import Processes
@@ -173,8 +173,12 @@ def weights_digest(model: GrayResNet) -> str:
 
 def _epoch(plain: Mapping[str, Any]) -> Epoch:
     """JSON has no NaN: a figure that does not exist is null there."""
-    known: dict[str, Any] = {name: math.nan if value is None else value for name, value in plain.items()}
-    return Epoch(**known)
+    known = _with_nan(plain)
+    return Epoch(**{**known, "organs": tuple(OrganFigure(**_with_nan(one)) for one in known.get("organs", ()))})
+
+
+def _with_nan(plain: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: math.nan if value is None else value for name, value in plain.items()}
 
 
 def _named(part: str, tensors: Mapping[str, Tensor]) -> dict[str, Any]:

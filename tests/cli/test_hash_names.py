@@ -14,7 +14,7 @@ from support.drawn import labelled_folder
 from support.timelines import timeline
 
 from seqcls.cli import options
-from seqcls.cli.train import known_clips
+from seqcls.cli.training_data import known_clips
 from seqcls.errors import DataError
 from seqcls.exports import write_run
 from seqcls.pseudonyms import Pseudonyms

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 from support import tiny_network
 from support.commands import TRAIN, Seqcls, Trained, one_line
+from support.networks import needs
+from support.tensorboard import events
 
 from seqcls.cli.train import EpochLines
 from seqcls.datasets.split_file import read_split
@@ -133,6 +137,36 @@ def test_ctrl_c_ends_a_training_cleanly(seqcls: Seqcls, trained: Trained, monkey
     assert not Path("m-training/checkpoints").exists()
 
 
+def test_the_second_start_neither_reads_nor_checks(
+    seqcls: Seqcls, trained: Trained, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tiny_network.stand_in(monkeypatch.setattr)
+    monkeypatch.setattr("seqcls.datasets.frame_cache.MIN_FRAMES", 10)
+    data = shutil.copytree(trained.data, tmp_path / "data")
+    short = (*TRAIN, "--epochs", "1", "--samples-per-epoch", "32", "--overwrite")
+    first = seqcls("train", data, "-o", "first.safetensors", *short)
+    assert first.code == 0 and "frames are kept in" in first.err, first.err
+    with monkeypatch.context() as patch:
+        for name in ("seqcls.datasets.dataset.read_images", "seqcls.datasets.data_checks.check_frames"):
+            patch.setattr(name, None)
+        second = seqcls("train", data, "-o", "second.safetensors", *short)
+    assert second.code == 0 and second.out == first.out, second.err
+    plain = seqcls("train", data, "-o", "plain.safetensors", *short, "--no-cache")
+    assert plain.code == 0 and plain.out == first.out
+    models = {Path(f"{name}.safetensors").read_bytes() for name in ("first", "second", "plain")}
+    assert len(models) == 1
+
+
+def test_curves_without_the_extra_are_refused_before_a_frame_is_read(
+    seqcls: Seqcls, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    monkeypatch.setattr("seqcls.cli.train.load", None)
+    done = seqcls("train", trained.data, "-o", "m.safetensors", *TRAIN, "--tensorboard", "curves")
+    assert done.code == 2 and "pip install 'seqcls[tensorboard]'" in one_line(done)
+
+
+@needs("tensorboardX")
 def test_a_stopped_training_is_resumed(seqcls: Seqcls, trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     """With folds: stopped in the middle of the last training, it ends with the very figures of one that was not."""
     tiny_network.stand_in(monkeypatch.setattr)
@@ -149,9 +183,9 @@ def test_a_stopped_training_is_resumed(seqcls: Seqcls, trained: Trained, monkeyp
 
     with monkeypatch.context() as patch:
         patch.setattr(EpochLines, "__call__", show_and_press)
-        stopped = seqcls("train", trained.data, "-o", "m.safetensors", *short)
+        stopped = seqcls("train", trained.data, "-o", "m.safetensors", *short, "--tensorboard", "curves")
     assert stopped.code == 130 and Path("m-training/checkpoints").is_dir()
-    resumed = seqcls("train", trained.data, "-o", "m.safetensors", *short, "--resume")
+    resumed = seqcls("train", trained.data, "-o", "m.safetensors", *short, "--tensorboard", "curves", "--resume")
     assert resumed.code == 0, resumed.err
     assert resumed.out == whole.out and " 1/3" in resumed.err and " 3/3" in resumed.err
     assert Path("m.safetensors").read_bytes() == Path("whole.safetensors").read_bytes()
@@ -159,5 +193,8 @@ def test_a_stopped_training_is_resumed(seqcls: Seqcls, trained: Trained, monkeyp
         Path("m-training/cross-validation.csv").read_bytes() == Path("whole-training/cross-validation.csv").read_bytes()
     )
     assert not Path("m-training/checkpoints").exists() and not Path("m-training/training.csv").exists()
+    (curves,) = Path("curves/m").iterdir()
+    steps = [step for step, values in events(curves) if "loss/training" in values]
+    assert steps == [1, 2, 3], "each epoch once"
     again = seqcls("train", trained.data, "-o", "m.safetensors", *short, "--resume")
     assert again.code == 1 and "is complete, there is nothing to resume" in one_line(again)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from support.drawn import labelled_folder, picture, write_clip
 
-from seqcls.datasets import dataset as module
+from seqcls.datasets import folder_images as module
 from seqcls.datasets.clip_files import match_clips
 from seqcls.datasets.data_checks.leakage import leaked_rows
 from seqcls.datasets.dataset import FrameSet, frames_from_clips, load_frames
@@ -81,7 +81,7 @@ def test_whole_images_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     import weakref
 
     root, alive, most, lock = tree(tmp_path, count=23), [0], [0], threading.Lock()
-    original = module._read
+    original = module.read
 
     def gone() -> None:
         with lock:
@@ -95,7 +95,7 @@ def test_whole_images_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         weakref.finalize(image, gone)
         return image, digest
 
-    monkeypatch.setattr(module, "_read", read)
+    monkeypatch.setattr(module, "read", read)
     assert len(load_frames(root, SMALL).images) == 46
     assert most[0] <= module.SAMPLE + 8
 

@@ -29,7 +29,7 @@ from seqcls.training.averaging import NORM_BATCHES
 from seqcls.training.batches import training_batches
 from seqcls.training.epoch import Epoch
 from seqcls.training.options import AugmentOptions, TrainOptions
-from seqcls.training.prediction import predict
+from seqcls.training.prediction import Judgement, predict
 from seqcls.training.train import train
 
 
@@ -69,6 +69,9 @@ def test_progressive_training_begins_with_images_of_half_the_side(frames: FrameS
 def test_it_learns_and_knows_what_it_learned(result: module.TrainResult, frames: FrameSet) -> None:
     assert result.history[-1].loss < result.history[0].loss
     assert all(math.isfinite(epoch.validation_loss) for epoch in result.history)  # unlabelled targets are NaN here
+    for epoch in result.history:  # the mean is over the organs that have one
+        known = [one.auroc for one in epoch.organs if not math.isnan(one.auroc)]
+        assert [one.organ for one in epoch.organs] == ["disc", "bar"] and epoch.auroc == pytest.approx(np.mean(known))
     assert result.header.training["best_epoch"] > 1
     assert result.metrics is not None
     assert result.metrics[0].auroc > 0.97
@@ -155,7 +158,9 @@ def test_without_validation_the_last_weights_are_kept(frames: FrameSet) -> None:
 def test_the_best_epoch_is_kept_not_the_last(frames: FrameSet, monkeypatch: pytest.MonkeyPatch) -> None:
     values = iter([(0.5, 0.7), (0.4, 0.9), (0.3, 0.9), (0.6, 0.8)])
     kept: list[dict] = []
-    monkeypatch.setattr(fit, "validate", lambda model, *rest: (kept.append(model.tensors()), next(values))[1])
+    monkeypatch.setattr(
+        fit, "validate", lambda model, *rest: (kept.append(model.tensors()), Judgement(*next(values), ()))[1]
+    )
     result = train(frames, QUICK)
     assert [epoch.best for epoch in result.history] == [True, True, True, False]  # a tie goes to the lower loss
     assert np.array_equal(result.tensors["conv1.weight"], kept[2]["conv1.weight"])
@@ -164,7 +169,7 @@ def test_the_best_epoch_is_kept_not_the_last(frames: FrameSet, monkeypatch: pyte
 
 def test_patience_ends_it(frames: FrameSet, monkeypatch: pytest.MonkeyPatch) -> None:
     values = iter([0.9, 0.8, 0.8, 0.95])
-    monkeypatch.setattr(fit, "validate", lambda *args: (0.5, next(values)))
+    monkeypatch.setattr(fit, "validate", lambda *args: Judgement(0.5, next(values), ()))
     result = train(frames, replace(QUICK, patience=2))
     assert len(result.history) == 3
     assert result.header.training["best_epoch"] == 1

@@ -46,7 +46,7 @@ class DataCheck:
 
     independent: per organ, how many independent frames the training frames count as, the intraclass correlation and
     the design effect. site_from: where the site of a frame is known from. kept: rows of ``whole`` that ``frames`` are.
-    features: their embeddings.
+    features: their embeddings, where likely wrong labels are still to be looked for and they are known.
     """
 
     frames: FrameSet
@@ -116,9 +116,7 @@ def check_frames(
     setting aside leaves no training frame of a state.
     """
     aside = tuple(one for one in odd_frames(frames) if not (keep_odd and one.odd))
-    out = np.array([one.row for one in aside if one.row >= 0], np.int64)
-    kept = np.setdiff1d(np.arange(len(frames.images)), out)
-    left = frames.of_rows(kept) if len(out) else frames
+    left, kept = without(frames, aside)
     _require_states(left, aside)
     features = None if embed is None else embed(left.images)
     twins = twins_of(left, features)
@@ -155,8 +153,15 @@ def check_frames(
         independent=tuple(independent),
         site_from=balances.sites_of(left)[1],
         kept=kept,
-        features=features,
+        features=None if labels else features,
     )
+
+
+def without(frames: FrameSet, aside: Sequence[SetAside]) -> tuple[FrameSet, NDArray[np.int64]]:
+    """What is left, and the rows that it has."""
+    out = np.array([one.row for one in aside if one.row >= 0], np.int64)
+    kept = np.setdiff1d(np.arange(len(frames.images)), out)
+    return frames.of_rows(kept) if len(out) else frames, kept
 
 
 def _of_aside(aside: Sequence[SetAside]) -> Finding:
@@ -179,13 +184,16 @@ def _require_states(frames: FrameSet, aside: Sequence[SetAside]) -> None:
                 )
 
 
-def check_labels(check: DataCheck, scores: NDArray[np.float32]) -> DataCheck:
+def check_labels(
+    check: DataCheck, scores: NDArray[np.float32], embed: Callable[[NDArray[np.uint8]], Floats] | None = None
+) -> DataCheck:
     """The same with likely wrong labels by the networks' scores (N, K) of ``check.frames``, out of fold.
 
-    Those that the frames most like them contradict are found as before.
+    Those that the frames most like them contradict are found as before; ``embed``: for a check that has no features.
     """
     by = Scores(scores, "networks that have not seen their patients")
-    found = _in_whole(likely_wrong(check.frames, check.features, by), check.kept)
+    features = embed(check.frames.images) if check.features is None and embed is not None else check.features
+    found = _in_whole(likely_wrong(check.frames, features, by), check.kept)
     others = [one for one in check.of("leak", "look") if one.kind != WRONG_LABEL]
     return replace(check, findings=(*others, *found, *check.of("advice")))
 

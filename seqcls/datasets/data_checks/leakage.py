@@ -4,6 +4,7 @@ one side: one clip under two names, one image with two labels."""
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from seqcls.datasets.data_checks.finding import Finding, first_of, shared
 from seqcls.datasets.data_checks.near_duplicates import Floats, Twins, find_twins
 from seqcls.datasets.data_checks.odd_frames import name_of
 from seqcls.datasets.dataset import FrameSet
+from seqcls.datasets.image_rows import blocks
 from seqcls.text.wording import count_of
 
 #: Pairs that are listed.
@@ -142,7 +144,7 @@ def _best(twins: Twins) -> Twins:
 def _identical(frames: FrameSet) -> tuple[list[int], list[int]]:
     """Pairs of rows with equal images, each with the first of them."""
     first: dict[bytes, list[int]] = {}
-    for row, image in enumerate(frames.images):
+    for row, image in enumerate(itertools.chain.from_iterable(blocks(frames.images))):
         if image.any():
             first.setdefault(hashlib.blake2b(image.tobytes(), digest_size=16).digest(), []).append(row)
     pairs = [(rows[0], row) for rows in first.values() for row in rows[1:]]

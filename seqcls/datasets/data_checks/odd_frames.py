@@ -6,12 +6,15 @@ for what hardly any other frame is.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.datasets.dataset import BLACK, FrameSet
+from seqcls.datasets.dataset import FrameSet
+from seqcls.datasets.frame_facts import BLACK, MIN_LIT
+from seqcls.datasets.image_rows import blocks
 
 #: Fewer frames tell nothing of what is usual.
 MIN_FRAMES = 20
@@ -46,7 +49,7 @@ def odd_frames(frames: FrameSet) -> tuple[SetAside, ...]:
             found.setdefault(row, (reason, odd))
 
     lit, level, spread = _levels(frames)
-    note(lit < 0.005, "blank: hardly anything is above black", odd=False)
+    note(lit < MIN_LIT, "blank: hardly anything is above black", odd=False)
     note(spread < FLAT, "blank: one gray level", odd=False)
     if facts is not None:
         note(~facts.ultrasound, "not ultrasound: a menu, text, a photograph or a screenshot")
@@ -79,7 +82,7 @@ def _levels(frames: FrameSet) -> tuple[NDArray[np.float64], NDArray[np.float64],
     """Of each image: the share of lit pixels, the mean level of these, and how far they spread."""
     count = len(frames.images)
     lit, level, spread = np.zeros(count), np.zeros(count), np.full(count, np.inf)
-    for at, image in enumerate(frames.images):
+    for at, image in enumerate(itertools.chain.from_iterable(blocks(frames.images))):
         shown = image[image > BLACK]
         lit[at] = len(shown) / image.size
         if len(shown):
