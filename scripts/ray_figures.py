@@ -5,6 +5,7 @@
 
 cost    the same clips with and without Ray, few and many of them: the seconds until the first, and those of each
 kills   a worker is killed with SIGKILL at random moments; the same command then does what is missing
+drivers the command itself is killed with SIGKILL at random moments, and given again; what is left of it is counted
 node    a cluster of two nodes on this machine, one of which is killed in the middle of a run
 store   what is in Ray's object store during a run, and how large the largest answer is
 rows    the same clips through Ray Data with a row for each frame, which seqcls does not use
@@ -40,6 +41,8 @@ MARK = "SEQCLS_RAY_FIGURES"
 FEW, MANY = 8, 40
 FRAMES, RATE_HZ = 45, 30.0
 TIMEOUT_S = 600
+#: So long processes of a command that was killed may still be there.
+LEFT_S = 60
 
 
 # ---- processes
@@ -249,6 +252,41 @@ def kills(folder: Path, model: Path, count: int) -> list[str]:
     return found
 
 
+def drivers(folder: Path, model: Path, count: int) -> list[str]:
+    clips, whole = undisturbed(folder, model, FEW)
+    chance, found, hit = random.Random(), list[str](), 0
+    out = folder / "out"
+    for number in range(count):
+        shutil.rmtree(out, ignore_errors=True)
+        command = run(clips, model, out, "--quiet", "--workers", "ray")
+        reached, there = chance.randrange(FEW - 1), list[int]()
+        while command.process.poll() is None and not (there and len(committed(out)) >= reached):
+            there = command.workers()
+            time.sleep(0.02)
+        time.sleep(chance.uniform(0, 0.5))
+        hit += command.process.poll() is None
+        command.process.kill()
+        began_s = time.perf_counter()
+        while (left := list(command.processes())) and time.perf_counter() - began_s < LEFT_S:
+            time.sleep(0.1)
+        gone_s, before = time.perf_counter() - began_s, committed(out)  # a worker may have ended its clip meanwhile
+        wrong = [f"{len(left)} processes were left after {LEFT_S} s"] if left else []
+        for process in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        command.ended()
+        done(run(clips, model, out, "--quiet", "--workers", "ray"))
+        wrong += faults(out, whole, before)
+        print(
+            f"kill {number + 1} of {count}: {len(before)} of {FEW} clips were done, all processes gone after"
+            f" {gone_s:.1f} s; {wrong or 'no fault'}",
+            flush=True,
+        )
+        found += wrong
+    print(f"{hit} commands killed, {len(found)} faults")
+    return found
+
+
 def node(folder: Path, model: Path) -> list[str]:
     from ray.cluster_utils import Cluster
 
@@ -349,7 +387,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder to work in")
     parser.add_argument("-m", "--model", type=Path, required=True)
-    parser.add_argument("--only", choices=("cost", "kills", "node", "store", "rows"))
+    parser.add_argument("--only", choices=("cost", "kills", "drivers", "node", "store", "rows"))
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--repeats", type=int, default=3, help="of the runs that are timed")
     arguments = parser.parse_args()
@@ -358,6 +396,7 @@ def main() -> None:
     parts = {
         "cost": lambda: cost(folder, model, arguments.repeats),
         "kills": lambda: kills(folder, model, arguments.kills),
+        "drivers": lambda: drivers(folder, model, arguments.kills),
         "node": lambda: node(folder, model),
         "store": lambda: store(folder, model),
         "rows": lambda: rows(folder, model),

@@ -1,6 +1,7 @@
 """Clips behind an address that fsspec reads, such as s3://: listed, and copied into a scratch folder to be read.
 
-A fault of the network costs a wait, then the clip, never the run.
+A fault of the network costs a wait, then the clip, never the run; so does a server that sends too little
+(``least_rate``).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from seqcls.errors import SourceError, one_line
 from seqcls.files.temporaries import temporary_folder
 from seqcls.sources.base import Source
 from seqcls.sources.clip_digest import LOOKED_AT, clip_digest
+from seqcls.sources.least_rate import at_least
 from seqcls.sources.redact import redact
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
 
@@ -28,6 +30,8 @@ WAITS_S = (1.0, 4.0)
 #: A try that has taken so long is the last: libraries of object stores wait, and try again, by themselves. Where
 #: nothing answers that takes s3fs some minutes.
 MAX_WAIT_S = 120.0
+#: Azure's library hands over up to 32 MB at a time.
+_IN_LARGE_PARTS = frozenset({"az", "abfs", "abfss"})
 _T = TypeVar("_T")
 
 
@@ -97,7 +101,8 @@ def _digest(remote: Remote) -> str:
     system, path = _opened(remote.url)
     digest = hashlib.sha256(str(remote.size).encode())
     for place in (0, max(0, remote.size - LOOKED_AT)):
-        part = system.cat_file(path, start=place, end=min(remote.size, place + LOOKED_AT))
+        end = min(remote.size, place + LOOKED_AT)
+        part = _asked(system, "cat_file", path, start=place, end=end, brings=end - place)
         if len(part) != min(LOOKED_AT, remote.size - place):
             raise OSError("a part of it did not come")
         digest.update(part)
@@ -154,7 +159,8 @@ class FetchedSource(AbstractContextManager[Source]):
 def _fetch(remote: Remote, copy: Path) -> None:
     system, path = _opened(remote.url)
     _require_listed(remote, system, path)
-    system.get_file(path, str(copy))
+    came = None if remote.url.partition("://")[0].lower() in _IN_LARGE_PARTS else lambda: _size(copy)
+    _asked(system, "get_file", path, str(copy), brings=remote.size, came=came)
     if copy.stat().st_size != remote.size:
         raise OSError(f"{copy.stat().st_size} of {remote.size} bytes came")
     _require_listed(remote, system, path)  # else its parts may be of two versions
@@ -163,8 +169,27 @@ def _fetch(remote: Remote, copy: Path) -> None:
 def _require_listed(remote: Remote, system: Any, path: str) -> None:
     """Raises NotFetchedError where the object is not the one that was listed."""
     system.invalidate_cache()
-    if _mark(system.info(path)) != remote.mark:
+    if _mark(_asked(system, "info", path)) != remote.mark:
         raise NotFetchedError(f"{remote.name}: has changed since it was listed; run the same command again")
+
+
+def _asked(
+    system: Any, name: str, *of: Any, brings: int = 0, came: Callable[[], int] | None = None, **more: Any
+) -> Any:
+    """What a method of the file system gives, if it comes at the least rate. Raises TooSlowError."""
+    if not system.async_impl:  # in memory
+        return getattr(system, name)(*of, **more)
+    from fsspec.asyn import sync
+
+    def work() -> Any:
+        return at_least(getattr(system, f"_{name}")(*of, **more), brings, came)
+
+    return sync(system.loop, work)
+
+
+def _size(path: Path) -> int:
+    """In bytes; 0 where it is not there yet."""
+    return path.stat().st_size if path.exists() else 0
 
 
 def _opened(spec: str) -> tuple[Any, str]:

@@ -17,7 +17,7 @@ from seqcls.errors import SourceError
 from seqcls.sources import expand, open_found
 from seqcls.sources.clip_digest import clip_digest
 from seqcls.sources.found import FoundSource
-from seqcls.sources.remote import MAX_WAIT_S, NotFetchedError, tried
+from seqcls.sources.remote import MAX_WAIT_S, NotFetchedError, remote_digest, tried
 
 fsspec = pytest.importorskip("fsspec")
 pytest.importorskip("s3fs")
@@ -142,6 +142,25 @@ def test_a_server_that_says_nothing_is_waited_for_and_left(
     with pytest.raises(NotFetchedError, match=r"a\.mp4: cannot be fetched .*imeout"):
         open_found(source)
     type(bucket).clear_instance_cache()
+
+
+@pytest.mark.parametrize("reads", ["the copy", "its ends"])
+def test_a_server_that_sends_a_byte_now_and_then_is_left(
+    reads: str, source: FoundSource, faulty: FaultyS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each byte is a sign of life, so that no timeout of the library helps."""
+    monkeypatch.setattr("seqcls.sources.least_rate.WINDOW_S", 0.2)
+    monkeypatch.setattr("seqcls.sources.least_rate.LEAST_BYTES_PER_S", 10**6)  # a clip of some kB needs no time
+    monkeypatch.setattr("seqcls.sources.remote.WAITS_S", (0.0,))
+    faulty.faults["/a.mp4"] = ["trickle", "..."]
+    faulty.asked.clear()
+    if reads == "its ends":
+        assert source.remote is not None and remote_digest(source.remote) == ""
+    else:
+        with pytest.raises(
+            NotFetchedError, match=r"a\.mp4: cannot be fetched \(fewer than 1000 kB/s came for 0\.2 s\)"
+        ):
+            open_found(source)
 
 
 def test_a_clip_that_somebody_writes_meanwhile_is_not_taken_for_what_was_listed(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-#: What may happen to a request for an object: nothing ever comes; half of it comes; an answer of the server; or
+#: What may happen to a request for an object: nothing ever comes; a byte now and then ("trickle"); half of it comes; an answer of the server; or
 #: something that is called before the request is passed on.
 Fault = str | Callable[[], object]
 _ANSWERS = {
@@ -50,8 +51,12 @@ class FaultyS3:
                 kept = {k: v for k, v in self.headers.items() if k.lower() not in ("connection", "transfer-encoding")}
                 connection.request(self.command, self.path, body, kept)
                 answer = connection.getresponse()
-                self.give(answer.status, dict(answer.getheaders()), answer.read(), half=fault == "half")
+                headers, body = dict(answer.getheaders()), answer.read()
                 connection.close()
+                if fault == "trickle":
+                    self.trickle(headers, body)
+                else:
+                    self.give(answer.status, headers, body, half=fault == "half")
 
             do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = answer  # noqa: N815 - what http.server calls
 
@@ -65,6 +70,19 @@ class FaultyS3:
                 self.end_headers()
                 self.wfile.write(body[: len(body) // 2] if half else body)
                 self.close_connection |= half
+
+            def trickle(self, headers: dict[str, str], body: bytes) -> None:
+                self.send_response(200)
+                for name in ("ETag", "Last-Modified", "Content-Type"):
+                    self.send_header(name, headers[name])
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.close_connection = True
+                with suppress(OSError):  # the other side has left
+                    for place in range(len(body) - 1):
+                        self.wfile.write(body[place : place + 1])
+                        if proxy._over.wait(0.02):
+                            return
 
             def log_message(self, *_: Any) -> None:
                 pass
