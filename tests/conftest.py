@@ -7,9 +7,10 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from support import browser
+from support import browser, firefox
 
 from seqcls.third_party import switch_off_reporting
 
@@ -120,11 +121,25 @@ def real_clips() -> Path:
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[browser.Browser]:
-    """One for the tests of a file, as large as a small laptop's screen; skips where there is none."""
+    """One for the tests of a file, as large as a small laptop's screen; skips where there is none. With
+    SEQCLS_TEST_BROWSER=firefox it is a Firefox."""
+    if os.environ.get("SEQCLS_TEST_BROWSER") == "firefox":
+        yield from _firefox(tmp_path_factory.mktemp("firefox"))
+        return
     path = browser.find()
     if path is None:
         pytest.skip("no Chromium here (on Debian: apt-get install chromium)")
     opened = browser.Browser(path, tmp_path_factory.mktemp("chromium"))
+    opened.screen(1280, 800)
+    yield opened
+    opened.close()
+
+
+def _firefox(folder: Path) -> Iterator[Any]:
+    path = firefox.find()
+    if path is None:
+        pytest.skip("no Firefox here (on Debian: apt-get install firefox-esr)")
+    opened = firefox.Firefox(path, folder)
     opened.screen(1280, 800)
     yield opened
     opened.close()

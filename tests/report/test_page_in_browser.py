@@ -144,7 +144,7 @@ def test_zoom_pan_hover_and_the_table(show: Any) -> None:
     page = show(report_html(run))
     assert page.evaluate(RANGE) == [0, 3]
     box = page.evaluate("(({x, y, width}) => [x, y, width])(document.querySelector('.strip').getBoundingClientRect())")
-    x, y = box[0] + box[2] / 2, box[1] + 8
+    x, y = math.ceil(box[0] + box[2] / 2), box[1] + 8  # whole pixels: Firefox knows no others
 
     def mouse(kind: str, at: float, **more: Any) -> None:
         page.call("Input.dispatchMouseEvent", type=kind, x=at, y=y, **more)
@@ -194,10 +194,10 @@ def test_names_and_reasons_that_attack_are_text(show: Any) -> None:
     assert page.evaluate("document.querySelector('#notes').children[0].textContent") == EVIL
     assert page.evaluate("document.querySelectorAll('main img, header img').length") == 0
     assert page.evaluate("fetch('https://example.org/').then(() => 'sent', () => 'refused')") == "refused"
-    page.errors[:] = [error for error in page.errors if "example.org" not in error]
     page = show(index_html(EVIL, [summary_of(run, "x/report.html")]))
     assert page.evaluate("document.querySelector('.clip a').textContent") == shown
     assert page.evaluate("document.querySelectorAll('.clip img, .clip script').length") == 0
+    page.errors[:] = [error for error in page.errors if "example.org" not in error]
 
 
 def test_an_organ_that_is_made_of_others_follows_the_sliders(show: Any) -> None:

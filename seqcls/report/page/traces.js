@@ -47,8 +47,11 @@ export class Traces {
       if (width < 2 || height < 2) return;
       this.plots[organ] ??= this.plot(element, organ);
       const plot = this.plots[organ];
-      if (plot.width !== width || plot.height !== height) plot.setSize({ width, height });
-      plot.setData(thinned(this.run, this.run.raw[organ], smooth[organ], scale, this.breaks));
+      // A batch is drawn at once. What uPlot puts off comes too late for paper: Firefox copies the page before.
+      plot.batch(() => {
+        if (plot.width !== width || plot.height !== height) plot.setSize({ width, height });
+        plot.setData(thinned(this.run, this.run.raw[organ], smooth[organ], scale, this.breaks));
+      });
     });
   }
 
