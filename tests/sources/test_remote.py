@@ -17,7 +17,8 @@ from seqcls.errors import SourceError
 from seqcls.sources import expand, open_found
 from seqcls.sources.clip_digest import clip_digest
 from seqcls.sources.found import FoundSource
-from seqcls.sources.remote import MAX_WAIT_S, NotFetchedError, remote_digest, tried
+from seqcls.sources.least_rate import TooSlowError
+from seqcls.sources.remote import MAX_WAIT_S, NotFetchedError, _digest, remote_digest, tried
 
 fsspec = pytest.importorskip("fsspec")
 pytest.importorskip("s3fs")
@@ -156,6 +157,8 @@ def test_a_server_that_sends_a_byte_now_and_then_is_left(
     faulty.asked.clear()
     if reads == "its ends":
         assert source.remote is not None and remote_digest(source.remote) == ""
+        with pytest.raises(TooSlowError):
+            _digest(source.remote)
     else:
         with pytest.raises(
             NotFetchedError, match=r"a\.mp4: cannot be fetched \(fewer than 1000 kB/s came for 0\.2 s\)"

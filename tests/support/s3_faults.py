@@ -51,16 +51,12 @@ class FaultyS3:
                 kept = {k: v for k, v in self.headers.items() if k.lower() not in ("connection", "transfer-encoding")}
                 connection.request(self.command, self.path, body, kept)
                 answer = connection.getresponse()
-                headers, body = dict(answer.getheaders()), answer.read()
+                self.give(answer.status, dict(answer.getheaders()), answer.read(), fault)
                 connection.close()
-                if fault == "trickle":
-                    self.trickle(headers, body)
-                else:
-                    self.give(answer.status, headers, body, half=fault == "half")
 
             do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = answer  # noqa: N815 - what http.server calls
 
-            def give(self, status: int, headers: dict[str, str], body: bytes, *, half: bool = False) -> None:
+            def give(self, status: int, headers: dict[str, str], body: bytes, fault: Fault = "") -> None:
                 self.send_response(status)
                 length = headers.get("Content-Length", str(len(body)))
                 for name, value in headers.items():
@@ -68,21 +64,15 @@ class FaultyS3:
                         self.send_header(name, value)
                 self.send_header("Content-Length", length if self.command == "HEAD" else str(len(body)))
                 self.end_headers()
-                self.wfile.write(body[: len(body) // 2] if half else body)
-                self.close_connection |= half
-
-            def trickle(self, headers: dict[str, str], body: bytes) -> None:
-                self.send_response(200)
-                for name in ("ETag", "Last-Modified", "Content-Type"):
-                    self.send_header(name, headers[name])
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.close_connection = True
-                with suppress(OSError):  # the other side has left
-                    for place in range(len(body) - 1):
-                        self.wfile.write(body[place : place + 1])
-                        if proxy._over.wait(0.02):
-                            return
+                self.close_connection |= fault in ("half", "trickle")
+                if fault == "trickle":
+                    with suppress(OSError):  # the other side has left
+                        for place in range(len(body) - 1):
+                            self.wfile.write(body[place : place + 1])
+                            if proxy._over.wait(0.02):
+                                break
+                    return
+                self.wfile.write(body[: len(body) // 2] if fault == "half" else body)
 
             def log_message(self, *_: Any) -> None:
                 pass
