@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from seqcls.errors import OutputError, UsageError
 from seqcls.files.json_text import json_line, parse_json
 from seqcls.training.checkpoint_file import Checkpoint, read_checkpoint, remove_files, write_checkpoint
+from seqcls.training.epoch import Epoch, epoch_from
 
 #: In the folder of the learning curves.
 FOLDER = "checkpoints"
@@ -85,23 +86,28 @@ class Checkpoints:
         self._ended_s = time.monotonic()
         self._took_s = self._ended_s - began_s
 
-    def keep_scores(self, scores: NDArray[np.float32], bound: Mapping[str, Any]) -> None:
-        """What came of a fold instead of what led to it: (T, K) scores of the frames left out. Where that fails, the
-        training goes on."""
+    def keep_scores(self, scores: NDArray[np.float32], course: Sequence[Epoch], bound: Mapping[str, Any]) -> None:
+        """What came of a fold instead of what led to it: (T, K) scores of the frames left out, and its epochs. Where
+        that fails, the training goes on."""
         self._bound = parse_json(json_line(bound))
         try:
-            found = Checkpoint(step=0, tensors={"scores": scores}, facts={})
+            found = Checkpoint(
+                step=0, tensors={"scores": scores}, facts={"course": [asdict(epoch) for epoch in course]}
+            )
             write_checkpoint(self._scores_path(), self._with_bound(found))
             remove_files([path for _, path in self._files(self.name)])
         except OutputError as error:
             self.on_message(f"the scores of this fold are not kept: {error}")
 
-    def scores(self, bound: Mapping[str, Any]) -> NDArray[np.float32] | None:
+    def scores(self, bound: Mapping[str, Any]) -> tuple[NDArray[np.float32], tuple[Epoch, ...]] | None:
         """What ``keep_scores`` was given. Raises UsageError as ``begin``."""
         self._bound = parse_json(json_line(bound))
         paths = [self._scores_path()] if self.resume and self._scores_path().is_file() else []
         found = next(self._whole(paths), None)
-        return None if found is None else np.asarray(found.tensors["scores"], np.float32)
+        if found is None:
+            return None
+        course = tuple(epoch_from(plain) for plain in found.facts.get("course", ()))
+        return np.asarray(found.tensors["scores"], np.float32), course
 
     def remove(self) -> None:
         """All of them, the oldest first: killed amidst, the newest are still there. Raises OutputError."""

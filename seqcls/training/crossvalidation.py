@@ -1,13 +1,14 @@
 """Cross-validation by patient: how a model does on patients that it was not trained on.
 
 A fold's model is trained without validation, so nothing of the patients left out decides when to stop or which weights
-to keep. An organ that only one patient shows cannot be tested on that patient; a note says so.
+to keep. With ``patience`` the first folds say how many epochs are enough for the others (``plateau``). An organ that
+only one patient shows cannot be tested on that patient; a note says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -21,8 +22,10 @@ from seqcls.evaluation.chance import chance_message
 from seqcls.evaluation.metrics import Estimate, FrameMetrics, frame_metrics, metrics_over_groups
 from seqcls.models.resnet import GrayResNet
 from seqcls.training.checkpoints import Checkpoints
+from seqcls.training.epoch import Epoch
 from seqcls.training.fold_scores import FoldScores, write_fold_scores
 from seqcls.training.options import TrainOptions
+from seqcls.training.plateau import MIN_FOLDS, enough_epochs, watched_rows
 from seqcls.training.prediction import predict
 from seqcls.training.sampler import Indices
 from seqcls.training.train import TrainResult, train
@@ -53,7 +56,8 @@ class CrossValidation:
     """All rounds. scores: (N, K) float32 by models that did not see the frame's group, NaN where there is none.
 
     metrics, auroc, accuracy: per organ over the pooled scores; the last two with bootstrap intervals over ``unit``
-    ("patient", or "clip" where all frames are of one patient). notes: what could not be tested.
+    ("patient", or "clip" where all frames are of one patient). epochs: so many are enough for a model of all frames, by
+    ``patience``; None where that was not asked for, or they gain to the end. notes: what could not be tested.
     """
 
     unit: str
@@ -62,6 +66,7 @@ class CrossValidation:
     metrics: tuple[FrameMetrics, ...]
     auroc: tuple[Estimate, ...]
     accuracy: tuple[Estimate, ...]
+    epochs: int | None
     notes: tuple[str, ...]
     interrupted: bool
 
@@ -86,6 +91,7 @@ def cross_validate(
     scores = np.full(frames.targets.shape, np.nan, np.float32)
     done: list[Fold] = []
     notes: list[str] = []
+    courses: list[tuple[Epoch, ...]] = []
     interrupted = False
     for number, left_out in enumerate(parts, 1):
         if interrupted := should_stop():
@@ -96,24 +102,32 @@ def cross_validate(
         if not columns:
             continue
         part = frames.of_organs([frames.organs[column] for column in columns])
+        enough = enough_epochs(courses, options.patience, folds=MIN_FOLDS) if options.patience else None
+        chosen = options if enough is None else replace(options, epochs=enough)
+        watched = watched_rows(part, tested) if options.patience and enough is None else None
         own = None if checkpoints is None else checkpoints.of_fold(number)
         result = None
-        found = None if own is None else own.scores(bound_to(part, rows, tested, options))
-        if found is None:
+        bound = bound_to(part, rows, tested, chosen)
+        kept = None if own is None else own.scores(bound)
+        if kept is None:
             result = train(
                 part,
-                options,
+                chosen,
                 train_index=rows,
                 validation_index=_NONE,
                 on_step=on_step,
                 should_stop=should_stop,
                 checkpoints=own,
+                watched=watched,
             )
             if interrupted := result.interrupted:
                 break
-            found = score_frames(result, frames.images, options, tested)
+            kept = score_frames(result, frames.images, options, tested), result.history
             if own is not None:
-                own.keep_scores(found, bound_to(part, rows, tested, options))
+                own.keep_scores(*kept, bound)
+        found, course = kept
+        if watched is not None:
+            courses.append(course)
         scores[tested[:, None], columns] = found
         metrics = tuple(
             frame_metrics(frames.targets[tested, k], scores[tested, k], frames.mask[tested, k])
@@ -142,6 +156,7 @@ def cross_validate(
         metrics=metrics_of,
         auroc=auroc_of,
         accuracy=accuracy_of,
+        epochs=enough_epochs(courses, options.patience) if options.patience and not interrupted else None,
         notes=tuple(filter(None, notes)),
         interrupted=interrupted,
     )

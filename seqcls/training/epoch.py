@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,7 +22,8 @@ class Epoch:
     by (``plain_loss``), so that both may stand on one axis; NaN without validation.
 
     auroc: of the validation, mean over the organs of which it shows both classes; organs: that of each, none without
-    validation. lr: at the end of the epoch.
+    validation. In a fold that is watched (``plateau``) the validation is of what was left out. lr: at the end of the
+    epoch.
     """
 
     number: int
@@ -38,3 +41,20 @@ class Epoch:
         plain = asdict(self)
         del plain["organs"]
         return plain | {f"auroc {one.organ}": one.auroc for one in self.organs}
+
+
+def quality(epoch: Epoch) -> tuple[float, float]:
+    """Higher is better. Where no AUROC exists there is nothing to select by, and the latest weights are the best."""
+    if math.isnan(epoch.auroc):
+        return -math.inf, float(epoch.number)
+    return round(epoch.auroc, 4), -epoch.validation_loss
+
+
+def epoch_from(plain: Mapping[str, Any]) -> Epoch:
+    """Of what ``asdict`` gave and JSON kept, which has no NaN: a figure that does not exist is null there."""
+    known = _with_nan(plain)
+    return Epoch(**{**known, "organs": tuple(OrganFigure(**_with_nan(one)) for one in known.get("organs", ()))})
+
+
+def _with_nan(plain: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: math.nan if value is None else value for name, value in plain.items()}

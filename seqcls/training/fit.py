@@ -21,7 +21,7 @@ from seqcls.models.resnet import GrayResNet
 from seqcls.training.averaging import NORM_BATCHES, with_norms
 from seqcls.training.batches import Batch
 from seqcls.training.checkpoints import Checkpoints
-from seqcls.training.epoch import Epoch, OrganFigure
+from seqcls.training.epoch import Epoch, OrganFigure, quality
 from seqcls.training.loss import masked_loss, plain_loss
 from seqcls.training.optimizer import clip_gradients
 from seqcls.training.options import TrainOptions
@@ -53,9 +53,11 @@ def fit(
     on_step: Callable[[int, int], None] | None,
     should_stop: Callable[[], bool],
     checkpoints: Checkpoints | None = None,
+    watched: Indices | None = None,
 ) -> Fitted:
     """The training loop, from where ``state`` stands. ``batches`` holds all that are left.
 
+    watched: where nothing is held out, rows that are scored after each epoch and decide on nothing.
     ``on_epoch`` is called for the epochs that have ended already, too. Of several processes all run it, and the first
     one alone validates, keeps checkpoints, and has the tensors in the end.
     """
@@ -83,7 +85,7 @@ def fit(
             break
         if processes.count > 1:
             _require_same(state)
-        epoch = processes.from_first(partial(_judged, state, frames, held_out, options, still, began_s))
+        epoch = processes.from_first(partial(_judged, state, frames, held_out, watched, options, still, began_s))
         state.end_epoch(epoch)
         if state.batches is not None:
             _keep(state, checkpoints if checkpoints is not None and checkpoints.is_due() else None)
@@ -120,16 +122,24 @@ def _learn(state: TrainingState, batch: Batch, options: TrainOptions) -> None:
 
 
 def _judged(
-    state: TrainingState, frames: FrameSet, held_out: Indices, options: TrainOptions, still: int, began_s: float
+    state: TrainingState,
+    frames: FrameSet,
+    held_out: Indices,
+    watched: Indices | None,
+    options: TrainOptions,
+    still: int,
+    began_s: float,
 ) -> Epoch:
     """The epoch whose steps have been done; where it is the best so far, its weights are kept."""
     number = len(state.history) + 1
+    decides = len(held_out) > 0 or number == options.epochs
+    scored = held_out if len(held_out) or watched is None else watched
     # Norms are measured for a model that is scored or kept: without validation, only after the last epoch.
-    mean = _with_norms(state, frames, still, options) if len(held_out) or number == options.epochs else None
+    mean = _with_norms(state, frames, still, options) if len(scored) or decides else None
     seconds = time.perf_counter() - began_s
     found = Judgement(math.nan, math.nan, ())
-    if mean is not None and len(held_out):
-        found = validate(mean, frames, held_out, options)
+    if mean is not None and len(scored):
+        found = validate(mean, frames, scored, options)
     epoch = Epoch(
         number=number,
         loss=float(torch.stack(state.plain).mean()),
@@ -141,7 +151,8 @@ def _judged(
         best=False,
         organs=tuple(map(OrganFigure, frames.organs, found.by_organ)),
     )
-    if mean is not None and (not state.best_epoch or _rank(epoch) > _rank(state.history[state.best_epoch - 1])):
+    better = not state.best_epoch or quality(epoch) > quality(state.history[state.best_epoch - 1])
+    if mean is not None and decides and better:
         epoch, state.best = replace(epoch, best=True), mean.tensors()
     return epoch
 
@@ -170,13 +181,6 @@ def _is_over(state: TrainingState, options: TrainOptions) -> bool:
     waited = len(state.history) - state.best_epoch
     impatient = options.patience > 0 and state.best_epoch > 0 and waited >= options.patience
     return len(state.history) == options.epochs or impatient
-
-
-def _rank(epoch: Epoch) -> tuple[float, float]:
-    """Higher is better. Where no AUROC exists there is nothing to select by, and the latest weights are the best."""
-    if math.isnan(epoch.auroc):
-        return -math.inf, float(epoch.number)
-    return round(epoch.auroc, 4), -epoch.validation_loss
 
 
 def _freeze(model: GrayResNet, stages: int) -> None:

@@ -8,7 +8,7 @@ out of a training of its own would multiply its length; docs/novelty.md measures
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from seqcls.datasets.dataset import FrameSet
 from seqcls.novelty import Novelty, text_of
 from seqcls.text.wording import count_of
-from seqcls.training.sampler import Indices, grouped
+from seqcls.training.sampler import Indices, evenly
 
 Floats = NDArray[np.float64]
 
@@ -62,7 +62,7 @@ def fit_novelty(
     patients to set a limit by.
     """
     unit, names = ("patient", frames.patient) if len(np.unique(frames.patient)) > 1 else ("clip", frames.clip)
-    known = _evenly(frames.clip, rows)
+    known = evenly(frames.clip, rows, MAX_FRAMES)
     groups = np.unique(names[rows])
     unseen = [name for name in np.unique(names[held_out]).tolist() if name not in groups]
     tested = [
@@ -85,7 +85,7 @@ def fit_novelty(
         without = _reference(whole.without(_Moments.of(roots[inside], weights[inside])))
         found |= _by_group(without, roots[inside], names[known][inside])
     if unseen:
-        others = _evenly(frames.clip, held_out[np.isin(names[held_out], unseen)])
+        others = evenly(frames.clip, held_out[np.isin(names[held_out], unseen)], MAX_FRAMES)
         found |= _by_group(plain, np.sqrt(np.maximum(features_of(others).astype(np.float64), 0)), names[others])
     limit = _limit([float(np.quantile(distances, 1 - LOST)) for distances in found.values()])
     beyond = float(np.mean([np.mean(distances >= limit) for distances in found.values()]))
@@ -133,17 +133,6 @@ def _weights(clips: NDArray[np.str_]) -> Floats:
     _, places, counts = np.unique(clips, return_inverse=True, return_counts=True)
     weights: Floats = 1.0 / counts[places]
     return weights
-
-
-def _evenly(clips: NDArray[np.str_], rows: Indices) -> Indices:
-    """At most MAX_FRAMES of these rows, spread over every clip's length."""
-    each = max(1, MAX_FRAMES // max(1, len(np.unique(clips[rows]))))
-    return np.sort(np.concatenate([rows[:0], *_spread(clips, rows, each)]))
-
-
-def _spread(clips: NDArray[np.str_], rows: Indices, each: int) -> Iterator[Indices]:
-    for own in grouped(rows, clips[rows]):
-        yield own[np.linspace(0, len(own) - 1, min(each, len(own))).astype(int)]
 
 
 def _is_dispensable(frames: FrameSet, rows: Indices, names: NDArray[np.str_], part: NDArray[np.str_]) -> bool:

@@ -100,7 +100,8 @@ class TrainOptions:
     """Share of all steps, the first ones, taken with images of half the side, a quarter of the work each (Tan and Le
     2021, arXiv 2104.00298)."""
     patience: int = 0
-    """Stop after so many epochs without a better validation, 0 never."""
+    """Stop after so many epochs without a better validation, 0 never. In a cross-validation the first folds say how
+    many epochs are enough for the others, and for a model without validation (``plateau``)."""
     weights: str = "auto"
     """``auto`` (ImageNet's where they were downloaded before, else none), ``imagenet``, ``none``, or the path of a
     file; it may hold early layers alone."""

@@ -69,6 +69,14 @@ def grouped(rows: Indices, names: NDArray[Any]) -> list[Indices]:
     return np.split(rows[np.argsort(places, kind="stable")], np.cumsum(counts)[:-1]) if len(rows) else []
 
 
+def evenly(clips: NDArray[np.str_], rows: Indices, most: int) -> Indices:
+    """About ``most`` of these rows, spread over the length of every clip, of each at least one. clips: of all rows."""
+    parts = grouped(rows, clips[rows])
+    each = max(1, most // max(1, len(parts)))
+    kept = [own[np.linspace(0, len(own) - 1, min(each, len(own))).astype(int)] for own in parts]
+    return np.sort(np.concatenate([rows[:0], *kept]))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Class:
     """The frames of one state of an organ.

@@ -69,11 +69,13 @@ def train(
     should_stop: Callable[[], bool] = lambda: False,
     checkpoints: Checkpoints | None = None,
     processes: Processes | None = None,
+    watched: Indices | None = None,
 ) -> TrainResult:
     """Train on the rows of the split ``train``, select and calibrate on those of ``validation``, unless rows are given.
 
     out_of_fold: (N, K) probabilities by models that did not see the frame (``cross_validate``), NaN for none;
     where nothing is held out, calibration and thresholds come from them.
+    watched: rows that are scored after each epoch, for the history alone, where nothing is held out.
     on_step(done, total) follows every batch. Once ``should_stop()`` is true, training ends with the best weights so
     far. checkpoints: where the training is kept as it goes, and taken up from. processes: this is the first of them,
     and the others do ``train_along`` with the same frames and options. Raises DataError where there is nothing
@@ -103,6 +105,7 @@ def train(
             on_step=on_step,
             should_stop=should_stop,
             checkpoints=checkpoints,
+            watched=watched,
         )
     model.load(fitted.tensors)
     logits = predict(model, frames.images, options, held_out)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -19,7 +18,7 @@ from seqcls.models.resnet import GrayResNet, choose_device, choose_precision
 from seqcls.training.averaging import WeightAverage
 from seqcls.training.batches import BatchesState
 from seqcls.training.checkpoint_file import Checkpoint
-from seqcls.training.epoch import Epoch, OrganFigure
+from seqcls.training.epoch import Epoch, epoch_from
 from seqcls.training.optimizer import lr_factor, open_optimizer
 from seqcls.training.options import TrainOptions
 from seqcls.training.process_group import Processes
@@ -111,7 +110,7 @@ class TrainingState:
         self.schedule.load_state_dict({**facts["schedule"], "lr_lambdas": [None] * len(self.schedule.lr_lambdas)})
         self.scaler.load_state_dict(facts["scaler"])
         self.clean.random.bit_generator.state = facts["clean"]
-        self.history = [_epoch(plain) for plain in facts["history"]]
+        self.history = [epoch_from(plain) for plain in facts["history"]]
         self.best = {name: value.numpy() for name, value in parts["best"].items()} if "best" in parts else None
         self.step, self.seconds = kept.step, facts["seconds"]
         self.losses, self.plain = (
@@ -169,16 +168,6 @@ def weights_digest(model: GrayResNet) -> str:
     for value in model.state_dict().values():
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-def _epoch(plain: Mapping[str, Any]) -> Epoch:
-    """JSON has no NaN: a figure that does not exist is null there."""
-    known = _with_nan(plain)
-    return Epoch(**{**known, "organs": tuple(OrganFigure(**_with_nan(one)) for one in known.get("organs", ()))})
-
-
-def _with_nan(plain: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: math.nan if value is None else value for name, value in plain.items()}
 
 
 def _named(part: str, tensors: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from seqcls.datasets.dataset import FrameSet
 from seqcls.novelty import FEATURES
 from seqcls.training import novelty_fit
 from seqcls.training.novelty_fit import fit_novelty
+from seqcls.training.sampler import evenly
 
 SETS = frame_set(clips=10)
 
@@ -72,9 +73,8 @@ def test_the_only_ones_that_show_a_state_are_not_left_out() -> None:
     assert novelty is not None and novelty.held_out == "3 patients left out in turn"
 
 
-def test_long_clips_are_looked_at_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(novelty_fit, "MAX_FRAMES", 30)
-    rows = novelty_fit._evenly(SETS.clip, np.arange(len(SETS.clip)))
+def test_long_clips_are_looked_at_evenly() -> None:
+    rows = evenly(SETS.clip, np.arange(len(SETS.clip)), 30)
     assert rows[:6].tolist() == [0, 5, 11, 12, 17, 23]
 
 
