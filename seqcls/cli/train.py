@@ -79,7 +79,10 @@ def train(
         TRAINING("PIXELS", f"Side of the image. Default: {SIZE_PRETRAINED}; {SIZE_SCRATCH} without weights.", min=32),
     ] = None,
     epochs: Annotated[int, TRAINING("N", "More where the curves still rise at the end.", min=1)] = _T.epochs,
-    patience: Annotated[int, TRAINING("N", "Stop after so many epochs without gain; 0: never.", min=0)] = _T.patience,
+    patience: Annotated[
+        int,
+        TRAINING("N", "Stop after so many epochs without gain, with --folds on patients left out; 0: never.", min=0),
+    ] = _T.patience,
     batch_size: Annotated[int, TRAINING("N", "Images per step; fewer where memory runs out.", min=2)] = _T.batch_size,
     samples_per_epoch: Annotated[
         int, TRAINING("N", "Images in an epoch, drawn evenly; 0: each once. Fewer for a quick try.", min=0)
@@ -169,13 +172,13 @@ def train(
         frames = found.frames
         if not resume:
             checkpoints.remove()
-        lines, table = EpochLines(train_options.epochs), EpochTable(folder / TABLE, console.warn)
-        logs = (lines, table) if curves is None else (lines, table, curves)
         with console.stops_cleanly() as should_stop, curves or nullcontext():
             unseen = None
             if folds is not None:
-                unseen = cross_validate(found, train_options, folds, folder, should_stop, checkpoints)
+                unseen, train_options = cross_validate(found, train_options, folds, folder, should_stop, checkpoints)
             if not should_stop():
+                lines, table = EpochLines(train_options.epochs), EpochTable(folder / TABLE, console.warn)
+                logs = (lines, table) if curves is None else (lines, table, curves)
                 with console.progress("training", total_steps(frames, train_options), "steps") as advance:
                     result = train_frames(
                         frames,
@@ -291,11 +294,12 @@ def cross_validate(
     folder: Path,
     should_stop: Callable[[], bool],
     checkpoints: Checkpoints,
-) -> NDArray[np.float32] | None:
+) -> tuple[NDArray[np.float32] | None, TrainOptions]:
     """Train once per fold, show the metrics, and keep the scores in ``folder``; name labels that they contradict.
 
     Returns the scores to calibrate on, or None: with few patients each fold is a task of its own, and what it tells of
-    the scale of scores does not carry over to a model that has seen them all.
+    the scale of scores does not carry over to a model that has seen them all. And the options of the model: with as
+    many epochs as the folds say are enough, where that was asked for and no validation will say so.
     """
     from seqcls.datasets.data_checks import WRONG_LABEL, check_labels
     from seqcls.training import crossvalidation
@@ -328,7 +332,7 @@ def cross_validate(
             checkpoints=checkpoints,
         )
     if result.interrupted:
-        return None
+        return None, train_options
     out.print(tables.frame_table(f"cross-validation by {result.unit}, pooled", frames.organs, result.metrics))
     for name, area, share in zip(frames.organs, result.auroc, result.accuracy, strict=True):
         out.print(
@@ -343,7 +347,13 @@ def cross_validate(
         if finding.kind == WRONG_LABEL:
             console.warn(finding.text)
     check.write_check(relabelled, folder)
+    if result.epochs is not None and not (frames.split == "validation").any():
+        console.notify(
+            f"patients left out gain nothing after epoch {result.epochs}: the model is trained for so many epochs, not"
+            f" {train_options.epochs}"
+        )
+        train_options = replace(train_options, epochs=result.epochs)
     if not crossvalidation.can_calibrate(frames):
         console.notify("too few patients to calibrate on their scores: default thresholds are kept")
-        return None
-    return result.scores
+        return None, train_options
+    return result.scores, train_options

@@ -10,6 +10,7 @@ to the end, and the others go by patients whom they trained on.
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -39,10 +40,8 @@ def enough_epochs(courses: Sequence[Sequence[Epoch]], patience: int, *, folds: i
         return None
     best: Epoch | None = None
     for epochs in zip(*telling, strict=True):
-        loss, auroc = (
-            float(np.mean([getattr(epoch, name) for epoch in epochs])) for name in ("validation_loss", "auroc")
-        )
-        mean = replace(epochs[0], validation_loss=loss, auroc=auroc)
+        loss = statistics.fmean(epoch.validation_loss for epoch in epochs)
+        mean = replace(epochs[0], validation_loss=loss, auroc=statistics.fmean(epoch.auroc for epoch in epochs))
         if best is None or quality(mean) > quality(best):
             best = mean
         elif mean.number - best.number >= patience:

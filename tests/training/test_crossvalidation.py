@@ -29,7 +29,7 @@ def brightness(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
 
     def train(part: FrameSet, options: TrainOptions, *, train_index: np.ndarray, **_: Any) -> Any:
         trained.append(train_index)
-        return SimpleNamespace(organs=part.organs, interrupted=len(trained) == options.epochs)
+        return SimpleNamespace(organs=part.organs, interrupted=len(trained) == options.epochs, history=())
 
     def score_frames(result: Any, images: np.ndarray, options: TrainOptions, rows: np.ndarray) -> np.ndarray:
         return np.repeat((images[rows] > 180).mean(axis=(1, 2))[:, None] * 20, len(result.organs), axis=1)
