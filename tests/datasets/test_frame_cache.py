@@ -11,9 +11,10 @@ import pytest
 from support.frame_sets import QUICK, SIZE
 
 from seqcls.datasets import frame_cache as module
+from seqcls.datasets import image_rows
 from seqcls.datasets.dataset import FrameSet, load_frames
 from seqcls.datasets.frame_table import CACHE_FOLDER
-from seqcls.datasets.image_rows import ImageRows, picked
+from seqcls.datasets.image_rows import ImageRows, blocks, picked
 from seqcls.geometry import Geometry
 
 
@@ -170,3 +171,23 @@ def test_rows_of_a_file_are_looked_up(tmp_path: Path) -> None:
     assert np.array_equal(some[1], images[4]) and np.array_equal(some[:1], images[:1])
     assert [image.tolist() for image in some] == images[[0, 4]].tolist()
     assert type(picked(images, np.array([1]))) is np.ndarray
+    assert some.nbytes == 8 and [part.tolist() for part in blocks(some)] == [images[[0, 4]].tolist()]
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="Linux says what is mapped")
+@pytest.mark.parametrize("given_back", [True, False])
+def test_what_was_looked_at_does_not_stay_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given_back: bool
+) -> None:
+    def resident_kb() -> int:
+        lines = Path("/proc/self/smaps").read_text().splitlines()
+        (at,) = (number for number, line in enumerate(lines) if line.endswith(str(tmp_path / "a.npy")))
+        return next(int(line.split()[1]) for line in lines[at:] if line.startswith("Rss:"))
+
+    images = np.random.default_rng(0).integers(0, 256, (64, 256, 256), np.uint8)  # 4 MB
+    np.save(tmp_path / "a.npy", images)
+    monkeypatch.setattr(image_rows, "MAX_MAPPED", (1 << 20) if given_back else (1 << 30))
+    rows = ImageRows(np.load(tmp_path / "a.npy", mmap_mode="r"), np.arange(64))
+    assert sum(int(image.sum()) for image in rows) == images.sum()
+    assert np.array_equal(rows[np.arange(64)[::-1]], images[::-1])
+    assert (resident_kb() < 2048) == given_back
