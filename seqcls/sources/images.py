@@ -134,9 +134,12 @@ def _require_sane_tiles(name: str, image: PIL.Image.Image) -> None:
 def what_is_wrong(error: Exception) -> str:
     """An error of Pillow's in plain words. Its own may hold a path, or are meant for who writes a decoder."""
     from PIL import UnidentifiedImageError
+    from PIL.Image import DecompressionBombError
 
     if isinstance(error, UnidentifiedImageError):
         return "of no known format, or its start is damaged"
+    if isinstance(error, DecompressionBombError):
+        return f"it states more than {MAX_PIXELS // 1_000_000} megapixels"
     if isinstance(error, SourceError) or (isinstance(error, OSError) and error.strerror):
         return one_line(error)  # in plain words already; of the operating system
     if isinstance(error, MemoryError):

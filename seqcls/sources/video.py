@@ -96,6 +96,11 @@ class VideoSource(Clip):
         aspect, ignored = (1.0, "") if ratio is None else pixel_aspect(ratio.numerator, ratio.denominator)
         self._notes += [ignored] if ignored else []
         width, height = square_size(context.width, context.height, aspect)
+        if context.width == context.height == 0:  # FFmpeg forgets a size that is more than ``max_pixels``
+            raise SourceError(
+                f"{self.name}: states no size of its images, or more than {MAX_PIXELS // 1_000_000} megapixels; is the"
+                " file whole?"
+            )
         for size in ((context.width, context.height), (width, height)):
             require_sane_size(self.name, *size)
         self._decoder = _strict_decoder(context)
