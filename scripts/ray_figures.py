@@ -270,7 +270,7 @@ def drivers(folder: Path, model: Path, count: int) -> list[str]:
         while (left := list(command.processes())) and time.perf_counter() - began_s < LEFT_S:
             time.sleep(0.1)
         gone_s, before = time.perf_counter() - began_s, committed(out)  # a worker may have ended its clip meanwhile
-        wrong = [f"{len(left)} processes were left after {LEFT_S} s"] if left else []
+        wrong = [f"left after {LEFT_S} s: {_named(left)}"] if left else []
         for process in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
@@ -285,6 +285,15 @@ def drivers(folder: Path, model: Path, count: int) -> list[str]:
         found += wrong
     print(f"{hit} commands killed, {len(found)} faults")
     return found
+
+
+def _named(processes: list[int]) -> list[str]:
+    """What each is, in short."""
+    names = []
+    for process in processes:
+        with contextlib.suppress(OSError):
+            names.append(Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode()[:160].strip())
+    return names
 
 
 def node(folder: Path, model: Path) -> list[str]:

@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from seqcls.archive.cluster import Reply, worked
 from seqcls.cli.clip_work import WORKER, ClipWork, Passes
@@ -90,7 +91,7 @@ class LocalWorkers:
         self._work, self._lean, self._engine, self._pool = work, lean, engine, pool
         self._room = threading.Semaphore(processes)
         self._threads = ThreadPoolExecutor(self.size, thread_name_prefix="seqcls-worker")
-        self._informed = set[DecoderChild]()
+        self._informed = WeakSet[DecoderChild]()  # each serves for some clips
         self._slots = set[_Slot]()
         self._begun = self._leaving = False
         self._given = self._printed = 0

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
+from weakref import ReferenceType, ref
 
 import numpy as np
 import pytest
@@ -168,6 +169,25 @@ def test_who_is_interrupted_lets_clips_be_written_as_far_as_they_were_read(work:
     interrupted = replace(work, should_stop=stop.is_set, began=stop.set)
     assert did(interrupted, pool, ("long1", "long2")) == {"long1": "", "long2": ""}
     assert not any(child.reason.startswith("is not") for child in pool.children)
+
+
+def test_a_child_that_has_ended_is_not_held(work: ClipWork, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each does a hundred clips, and there may be a hundred thousand."""
+    there: list[ReferenceType[Child]] = []
+
+    def take() -> Child:
+        child = Child(pool.long_begun)
+        there.append(ref(child))
+        return child
+
+    monkeypatch.setattr(pool, "take", take)
+    monkeypatch.setattr(pool, "release", lambda child: None)
+    with (
+        closing(SharedEngine(work.run.detector.engine)) as engine,
+        closing(LocalWorkers(work, work.lean(), engine, pool, 2)) as workers,  # type: ignore[arg-type]
+    ):
+        assert sum(1 for _ in worked(workers, units(*"abcdefghij"))) == len(there) == 10
+        assert sum(child() is not None for child in there) <= 2, "those of the last clips at most"
 
 
 def test_the_next_clips_are_fetched_while_others_are_done(
