@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from seqcls.cli import console, tables
 from seqcls.cli.archive_plan import known_by_other_names, outside_of_results, planned, sweep_folders, tell
 from seqcls.cli.clip_work import ClipWork, nothing, passes_of
+from seqcls.cli.output_folders import results_in
 from seqcls.cli.report import NAME as REPORT
 from seqcls.cli.results import MAX_SHOWN
 from seqcls.cli.run_clips import ClipRun
@@ -60,10 +61,12 @@ class ArchiveOptions:
 
 
 def is_archive(output: Path | None, found: Findings) -> bool:
-    """Whether a run is one of many clips: there are several, or the folder holds such a run already."""
+    """Whether a run is one of many clips: there are several, or may be when the command is given again, or the folder
+    holds such a run already."""
     from seqcls.archive.manifest import MANIFEST
 
-    return len(found.sources) > 1 or (output is not None and bool(found.sources) and (output / MANIFEST).is_file())
+    several = len(found.sources) > 1 or found.may_grow
+    return several or (output is not None and bool(found.sources) and (output / MANIFEST).is_file())
 
 
 def result_options(run: ClipRun, model: Path, *, precision: str, exact: bool, each: bool | None) -> dict[str, Any]:
@@ -202,6 +205,11 @@ def _manifest_before(run: ClipRun, options: dict[str, Any]) -> Manifest | None:
     if run.overwrite:
         return before
     if before is None:
+        if any(path.exists() for path in results_in(run.root, watched=False)):
+            raise OutputError(
+                f"{run.root} holds the run of one clip, and a folder, a pattern or a list is a run of many: choose"
+                " another place, or add overwrite=True to replace it"
+            )
         for name in (INTERVALS, SUMMARY, *([REPORT] * (run.pages is not None))):
             if (run.root / name).exists():
                 raise OutputError(f"{run.root / name} is there already: add overwrite=True, or choose another place")

@@ -162,8 +162,9 @@ def find_same_name(folder: Path, relative: PurePath) -> Path | None:
         return None
 
 
-def matching(pattern: str) -> list[str]:
-    """What fits a pattern, ** included, whichever Unicode form its parts have on disk; in no order.
+def matching(pattern: str, unread: dict[Path, OSError] | None = None) -> list[str]:
+    """What fits a pattern, ** included, whichever Unicode form its parts have on disk; in no order. ``unread`` gets the
+    folders that cannot be listed.
 
     As ``glob.glob``, but for ** it goes into no link to a folder: one that leads back would be followed 40 times, two
     of them 2 to the power of 40 times.
@@ -173,44 +174,59 @@ def matching(pattern: str) -> list[str]:
     folder = on_disk(Path(*parts[:fixed])) if fixed else Path()
     rest = parts[fixed:]
     forms = {rest, *(tuple(unicodedata.normalize(form, part) for part in rest) for form in ("NFC", "NFD"))}
-    found = itertools.chain.from_iterable(_expanded(folder, form) for form in sorted(forms))
+    kept = {} if unread is None else unread
+    found = itertools.chain.from_iterable(_expanded(folder, form, kept) for form in sorted(forms))
     return list(dict.fromkeys(map(str, found)))
 
 
-def _expanded(folder: Path, parts: Sequence[str]) -> Iterator[Path]:
+def _expanded(folder: Path, parts: Sequence[str], unread: dict[Path, OSError]) -> Iterator[Path]:
     """What lies below the folder and fits the parts of a pattern, one level each, ** any number of them."""
     if not parts:
         yield folder
     elif parts[0] == "**":
         rest = list(itertools.dropwhile(lambda part: part == "**", parts))
-        for place, others in _below(folder):
-            yield from _expanded(place, rest)
+        for place, others in _below(folder, unread):
+            yield from _expanded(place, rest, unread)
             yield from others if not rest else ()
     elif glob.has_magic(parts[0]):
         fits = re.compile(fnmatch.translate(os.path.normcase(parts[0])))
-        for path, is_folder in _listed(folder, hidden=parts[0].startswith(".")):
+        for path, is_folder in _listed(folder, unread, hidden=parts[0].startswith(".")):
             if fits.match(os.path.normcase(path.name)) and (is_folder or len(parts) == 1):
-                yield from _expanded(path, parts[1:])
+                yield from _expanded(path, parts[1:], unread)
     elif os.path.lexists(folder / parts[0]):
-        yield from _expanded(folder / parts[0], parts[1:])
+        yield from _expanded(folder / parts[0], parts[1:], unread)
 
 
-def _below(top: Path) -> Iterator[tuple[Path, list[Path]]]:
+def _below(top: Path, unread: dict[Path, OSError]) -> Iterator[tuple[Path, list[Path]]]:
     """The folder and each below it, without links, hidden ones and what cannot be listed; and what else lies in it."""
     waiting = [top]
     while waiting:
         folder = waiting.pop()
         others: list[Path] = []
-        for path, is_folder in _listed(folder):
+        for path, is_folder in _listed(folder, unread):
             (waiting if is_folder and not path.is_symlink() else others).append(path)
         yield folder, others
 
 
-def _listed(folder: Path, *, hidden: bool = False) -> list[tuple[Path, bool]]:
+def _listed(folder: Path, unread: dict[Path, OSError], *, hidden: bool = False) -> list[tuple[Path, bool]]:
     """What lies in the folder, and whether that is a folder or a link to one."""
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        return [(folder / e.name, e.is_dir()) for e in entries if e.name.startswith(".") is hidden or hidden]
-    return []
+    found: list[tuple[Path, bool]] = []
+    try:
+        with os.scandir(folder) as entries:
+            found.extend((folder / e.name, is_folder(e)) for e in entries if e.name.startswith(".") is hidden or hidden)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        unread[folder] = error
+    return found
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """A link that leads to itself, and what may not be looked at, are none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def sync_folder(folder: Path) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable, Iterator, Sequence
+import stat
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from seqcls.errors import SourceError, one_line
-from seqcls.files import matching, on_disk
+from seqcls.files import exists, is_folder, matching, on_disk
 from seqcls.sources.aside import Aside
 from seqcls.sources.base import require_named
 from seqcls.sources.each_once import each_once
@@ -17,6 +18,14 @@ from seqcls.sources.found import Asked, Findings, FoundSource, in_series, labels
 from seqcls.sources.image_sequence import NUMBERED
 from seqcls.sources.images import natural
 from seqcls.sources.lists import with_lists
+from seqcls.sources.own_files import (
+    MARKERS,
+    is_clip_of_a_run,
+    is_extracted,
+    is_run,
+    made_names,
+    may_hold_clips_of_a_run,
+)
 from seqcls.sources.pictures import why_unrelated
 from seqcls.sources.redact import redact
 from seqcls.sources.remote import is_remote, listed, place_of
@@ -26,17 +35,16 @@ from seqcls.sources.sniff import is_archive, is_clutter, kind_by_suffix, kind_of
 
 #: Called with the number of files looked at so far.
 Looked = Callable[[int], None]
-#: These lie beside a clip's results.
-_RESULT = "timeline.json"
+_MADE = "pictures and clips that seqcls made"
 
 
 def expand(specs: Sequence[str], *, each: bool | None = None, on_file: Looked | None = None) -> Findings:
     """Concrete sources in natural order, each once: clip files, and folders or patterns of images.
 
     A folder stands for the clips in it and below it, whatever their names: the bytes decide. Images alone in a folder
-    are one clip, or single ones where they cannot be its frames. Patterns are expanded here because not every shell
-    does. Of several files named one by one, those that hold no clip by their nature (a DICOMDIR, a report) are left
-    aside.
+    are one clip, or single ones where they cannot be its frames. What seqcls has made (``own_files``) is left aside
+    unless it is named. Patterns are expanded here because not every shell does. Of several files named one by one,
+    those that hold no clip by their nature (a DICOMDIR, a report) are left aside.
 
     Args:
         specs: files, folders, patterns, lists of names (``@files.txt``), addresses of object stores (``s3://``), and
@@ -68,9 +76,14 @@ class _Search:
                 found.append((len(asked), self._remote(spec)))
                 asked.append(Asked(place_of(spec), [one.spec for one in found[-1][1]] != [spec]))
                 continue
-            if is_listed and not path.exists():
+            if is_listed and not exists(path):
                 if "://" in spec:
                     raise SourceError(f"{redact(spec)}: is a feed, and a list names clips; run it by itself")
+                if glob.has_magic(spec) and matching(spec):
+                    one, sources = self._matching(spec)
+                    found.append((len(asked), sources))
+                    asked.append(one)
+                    continue
                 found.append((len(asked), [FoundSource(spec=spec)]))  # it costs itself when it is opened
                 asked.append(Asked(path, False))
                 continue
@@ -87,11 +100,14 @@ class _Search:
             for number, sources in found
             for source in sources
         ]
+        may_grow = any(is_listed for _, is_listed in names) or any(
+            _is_place(asked[number], source) for number, sources in found for source in sources
+        )
         sources, again = each_once(placed)
         if again:
             self._aside.reasons["further names of clips that are read already"] += again
         sources, remark = join_series(sources, each=self._each)
-        return Findings((*in_series(self._single_images(sources)), *live), self._aside, remark)
+        return Findings((*in_series(self._single_images(sources)), *live), self._aside, remark, may_grow)
 
     def _of_spec(self, spec: str, path: Path, *, alone: bool) -> tuple[Asked, list[FoundSource]]:
         if path.is_dir():
@@ -145,21 +161,28 @@ class _Search:
         return sources
 
     def _matching(self, pattern: str) -> tuple[Asked, list[FoundSource]]:
-        names = sorted(matching(pattern), key=natural)
+        unread: dict[Path, OSError] = {}
+        names = sorted(matching(pattern, unread), key=natural)
+        for folder, error in unread.items():
+            self._cannot_list(folder, error)
         if not names:
-            raise SourceError(f"{pattern}: nothing fits this pattern; check the folder and the suffix")
+            raise SourceError(f"{pattern}: nothing fits this pattern; check the folder and the suffix{self._told()}")
         fixed = on_disk(_fixed_part(pattern))
         files: dict[Path, list[Path]] = {}
         sources: list[FoundSource] = []
-        recursive = "**" in pattern
+        recursive, named = "**" in pattern, frozenset(Path(pattern).parts)
         for path in map(Path, names):
-            if path.is_dir():
+            if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a folder may not be searched
                 # With ** the files below it fit the pattern themselves.
-                sources += [] if recursive or is_clutter(path.name) else self._walk(path)
+                in_run = path.name not in named and _is_run_folder(path)
+                sources += [] if recursive or is_clutter(path.name) else self._walk(path, in_run=in_run)
             else:
                 files.setdefault(path.parent, []).append(path)
         for folder, paths in files.items():
-            sources += self._sorted_out(folder, paths, str(folder) if len(files) > 1 else pattern)
+            markers = _markers_in(folder)
+            kept = self._without_made(paths, markers, _is_run_folder(folder), named)
+            spec = str(folder) if len(files) > 1 else pattern
+            sources += self._sorted_out(kept, spec, in_result=is_run(markers))
         if not sources:
             raise SourceError(
                 f"{pattern}: none of the {len(names)} files that fit is a clip or an image; check the pattern"
@@ -167,38 +190,65 @@ class _Search:
             )
         return Asked(fixed, True), sorted(sources, key=lambda source: natural(source.spec))
 
-    def _walk(self, top: Path) -> Iterator[FoundSource]:
-        """What lies in the folder and below it, in no order."""
-        waiting = [top]
+    def _walk(self, top: Path, *, in_run: bool = False) -> Iterator[FoundSource]:
+        """What lies in the folder and below it, in no order. ``in_run``: whether it lies in the folder of a run."""
+        waiting = [(top, in_run)]
         while waiting:
-            folder = waiting.pop()
+            folder, in_run = waiting.pop()
+            names: set[str] = set()
             files: list[Path] = []
+            inside: list[Path] = []
             try:
                 with os.scandir(folder) as entries:
                     for entry in entries:
-                        path = folder / entry.name
+                        names.add(entry.name)
                         if is_clutter(entry.name):
                             continue
-                        if not entry.is_dir():
-                            files.append(path)
+                        if not is_folder(entry):
+                            files.append(folder / entry.name)
                         elif entry.is_symlink():
                             self._aside.reasons["links to folders, which may lead back"] += 1
                         elif entry.name.startswith("."):
                             self._aside.reasons["hidden folders"] += 1
                         else:
-                            waiting.append(path)
-            except OSError as error:
-                self._aside.unread.append(f"{folder}: cannot be listed ({one_line(error)}); check its permissions")
-            yield from self._sorted_out(folder, files, str(folder))
+                            inside.append(folder / entry.name)
+            except FileNotFoundError:
+                self._aside.reasons["folders that vanished"] += 1
+            except OSError as error:  # what was listed before it counts
+                self._cannot_list(folder, error)
+            if inside and is_extracted(names):
+                self._aside.reasons["folders of frames that `extract` wrote"] += len(inside)
+            else:
+                waiting += ((path, is_run(names)) for path in inside)
+            kept = self._without_made(files, names, in_run)
+            yield from self._sorted_out(kept, str(folder), in_result=is_run(names))
 
-    def _sorted_out(self, folder: Path, files: Sequence[Path], spec: str) -> list[FoundSource]:
+    def _cannot_list(self, folder: Path, error: OSError) -> None:
+        self._aside.unread.append(f"{folder}: cannot be listed ({one_line(error)}); check its permissions")
+
+    def _without_made(
+        self, files: Sequence[Path], names: Collection[str], in_run: bool, named: Collection[str] = ()
+    ) -> list[Path]:
+        """Without what seqcls itself has made. ``names``: of what lies in their folder; ``in_run``: whether that folder
+        lies in that of a run; ``named``: what was asked for by its own name."""
+        made = made_names(names)
+        kept = []
+        for path in files:
+            clips = path.parent.name
+            of_a_run = in_run and may_hold_clips_of_a_run(clips) and clips not in named and is_clip_of_a_run(path.name)
+            if (of_a_run or made(path.name)) and path.name not in named:
+                self._aside.reasons[_MADE] += 1
+            else:
+                kept.append(path)
+        return kept
+
+    def _sorted_out(self, files: Sequence[Path], spec: str, *, in_result: bool) -> list[FoundSource]:
         """The clips among the files of one folder, and their images as one source where they are no clips' company."""
         clips: list[FoundSource] = []
         images: list[Path] = []
-        is_result = (folder / _RESULT).is_file()
         videos = 0
         for path in files:
-            kind = self._kind_or_reason(path, is_result)
+            kind = self._kind_or_reason(path, in_result)
             if kind == "image":
                 images.append(path)
             elif kind == "dicom":
@@ -213,7 +263,7 @@ class _Search:
             elif kind:
                 clips.append(FoundSource(spec=str(path)))
                 videos += kind not in ("stack", "gif")
-        if images and not is_result:
+        if images:
             if videos:
                 self._aside.reasons["images beside clips"] += len(images)
             else:
@@ -221,13 +271,12 @@ class _Search:
                 clips.append(FoundSource(spec=spec if len(images) > 1 else str(images[0]), images=tuple(images)))
         return clips
 
-    def _kind_or_reason(self, path: Path, is_result: bool) -> str:
+    def _kind_or_reason(self, path: Path, in_result: bool) -> str:
         """As ``kind_of``; what is "" has been counted, unless nobody would miss it."""
         if is_clutter(path.name):
             return ""
-        if not path.is_file():
-            gone = "links that lead nowhere" if path.is_symlink() else "files that vanished"
-            self._aside.reasons["no regular files" if path.exists() else gone] += 1
+        if reason := _why_no_file(path):
+            self._aside.reasons[reason] += 1
             return ""
         kind = self._kind(path)
         if kind == "unreadable":
@@ -239,7 +288,7 @@ class _Search:
             return ""
         if not kind and is_archive(path):
             self._aside.reasons["archives: unpack them"] += 1
-        elif not kind and not is_result:
+        elif not kind and not in_result:
             self._aside.suffixes[path.suffix.lower()] += 1
         return kind
 
@@ -280,6 +329,33 @@ class _Search:
     def _told(self) -> str:
         told = "; ".join([*self._aside.unread[:1], *([str(self._aside)] if str(self._aside) else [])])
         return f" ({told})" if told else ""
+
+
+def _why_no_file(path: Path) -> str:
+    """Why there is no file to be read; empty where there is one, or where only its permissions are lacking."""
+    try:
+        return "" if stat.S_ISREG(path.stat().st_mode) else "no regular files"
+    except PermissionError:
+        return ""
+    except OSError:
+        return "links that lead nowhere" if path.is_symlink() else "files that vanished"
+
+
+def _markers_in(folder: Path) -> frozenset[str]:
+    return frozenset(name for name in MARKERS if os.path.isfile(folder / name))  # noqa: PTH113 - raises nothing
+
+
+def _is_run_folder(folder: Path) -> bool:
+    """Whether the folder, of clips by its name, lies in that of a run."""
+    return may_hold_clips_of_a_run(folder.name) and is_run(_markers_in(folder.parent))
+
+
+def _is_place(asked: Asked, source: FoundSource) -> bool:
+    """Whether what was asked for is a place in which clips lie, and not itself the clip: the folder of its images."""
+    if not asked.is_folder:
+        return False
+    one = source.images[0] if source.images else None if source.instance is None else Path(source.spec)
+    return one is None or os.path.abspath(one.parent) != os.path.abspath(asked.place)  # noqa: PTH100
 
 
 def _below(asked: Asked, source: FoundSource) -> tuple[str, ...]:

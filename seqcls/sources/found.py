@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from seqcls.files import on_disk
+from seqcls.files import exists, on_disk
 from seqcls.files.safe_names import distinct, safe
 from seqcls.sources.aside import Aside
 from seqcls.sources.dicom_instances import Instance, SeriesFiles
@@ -67,6 +67,8 @@ class Findings:
     aside: Aside
     remark: str = ""
     """On how the sources were told apart; empty where there is nothing to say."""
+    may_grow: bool = False
+    """Whether further clips may come to what was asked for: a folder to look into, a pattern or a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ def _folder(source: FoundSource, several_series: bool, *, whole: bool) -> tuple[
     if not source.path:
         return (f"camera-{source.spec}" if source.spec.isdecimal() else "live",)  # an address may hold secrets
     *parents, name = source.path.split("/")
-    if source.images and glob.has_magic(name) and not Path(source.spec).exists():  # the folder says more than a pattern
+    if source.images and glob.has_magic(name) and not exists(Path(source.spec)):  # the folder says more than a pattern
         name = Path(os.path.abspath(source.spec)).parent.name or "images"  # noqa: PTH100
     stem = name if whole else stem_of(name)
     group = [part for part in (source.study, source.series) if part and part != name] if several_series else []
@@ -174,7 +176,7 @@ def stem_of(name: str) -> str:
 def with_path(source: FoundSource, label: tuple[str, ...], relative: tuple[str, ...]) -> FoundSource:
     """``label``: of what was asked for; ``relative``: of the source below it."""
     parts = (*label, *relative)
-    inside = parts if Path(source.spec).is_dir() else parts[:-1]
+    inside = parts if os.path.isdir(source.spec) else parts[:-1]  # noqa: PTH112 - it raises nothing
     return replace(
         source,
         path="/".join(parts if parts else (Path(os.path.abspath(source.spec)).name or "clip",)),  # noqa: PTH100

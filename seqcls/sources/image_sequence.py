@@ -16,6 +16,7 @@ from seqcls.sources.image_numbers import ImagePlaces, image_places, numbered_pla
 from seqcls.sources.image_pages import MAX_TRAILERS, images_in_a_row
 from seqcls.sources.images import ASSUMED_RATE_HZ, deep_sample, image_facts, level_details, listing, natural, read_image
 from seqcls.sources.levels import SetLevels
+from seqcls.sources.own_files import made_names
 from seqcls.sources.sniff import IMAGE_SUFFIXES, is_image
 from seqcls.text.foreign_text import for_name
 from seqcls.text.wording import count_of
@@ -110,6 +111,8 @@ def _find(spec: Path) -> tuple[list[Path], ImagePlaces]:
         return [spec], ImagePlaces((0,))
     if spec.is_dir():
         found = listing(spec)
+        is_made = made_names({path.name for path in found})
+        found = [path for path in found if not is_made(path.name)]
     elif NUMBERED.search(spec.name):
         return _numbered(spec)
     else:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from seqcls.errors import SourceError, one_line
-from seqcls.files import on_disk
+from seqcls.files import exists, matching, on_disk
 from seqcls.files.named_files import read_regular
 
 #: A million names of a hundred letters.
@@ -36,7 +37,19 @@ def _names(path: Path) -> Iterator[str]:
         if not name or name.startswith("#"):
             continue
         found += 1
-        beside = path.parent / name
-        yield str(beside) if "://" not in name and not on_disk(name).exists() and on_disk(beside).exists() else name
+        yield _name(name, path.parent)
     if not found:
         raise SourceError(f"the list {path} names no clip: write one name a line")
+
+
+def _name(line: str, beside: Path) -> str:
+    """The first of what a line may mean that is there; the line where nothing is. Programs put names with blanks into
+    quotes."""
+    if "://" in line:
+        return line
+    bare = line[1:-1] if len(line) > 2 and line[0] == line[-1] in "\"'" else ""
+    for name in filter(None, (line, bare)):
+        for place in (name, str(beside / name)):
+            if exists(on_disk(place)) or (glob.has_magic(place) and matching(place)):
+                return place
+    return line

@@ -166,6 +166,26 @@ def test_the_output_may_lie_in_the_input(seqcls: Seqcls, model: str, read: list[
     assert seqcls(*command).code == 0 and read == [] and os.path.exists("clips/summary.csv")  # noqa: PTH110
 
 
+def test_a_folder_of_one_clip_is_a_run_of_many_to_which_clips_can_be_added(
+    seqcls: Seqcls, model: str, read: list[str]
+) -> None:
+    bright_clip(Path("clips/a.mp4"), [True] * 4)
+    command = ("run", "clips", "-m", model, "-o", "out")
+    assert seqcls(*command).code == 0 and rows() == {"a.mp4": ("done", "")}
+    again = seqcls(*command)
+    assert again.code == 0 and "1 of 1 done" in again.err and read == ["a.mp4"]
+    bright_clip(Path("clips/b.mp4"), [True] * 5)
+    assert seqcls(*command).code == 0 and read == ["a.mp4", "b.mp4"] and sorted(rows()) == ["a.mp4", "b.mp4"]
+    assert seqcls("run", "clips/a.mp4", "-m", model, "-o", "alone").code == 0
+    assert Path("alone/timeline.json").is_file(), "a clip that is named is a run by itself"
+    refused = seqcls("run", "clips", "-m", model, "-o", "alone")
+    assert refused.code == 1 and sorted(path.name for path in Path("alone").iterdir() if path.is_dir()) == []
+    assert one_line(refused) == (
+        "seqcls: alone holds the run of one clip, and a folder, a pattern or a list is a run of many: choose another"
+        " place, or add --overwrite to replace it"
+    )
+
+
 def test_parts_on_several_machines_are_together_one_run(seqcls: Seqcls, model: str, read: list[str]) -> None:
     for length, name in enumerate(("a", "b", "c", "p/d", "p/e"), 4):
         bright_clip(Path(f"clips/{name}.mp4"), [True] * length)

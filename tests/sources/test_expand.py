@@ -18,6 +18,8 @@ from seqcls.sources.found import FoundSource, output_folders
 #: The first bytes of an MP4, a Matroska file, a PNG.
 MP4, MKV, PNG = b"\0\0\0\x18ftypisom", b"\x1a\x45\xdf\xa3", b"\x89PNG\r\n\x1a\n"
 
+MADE = "pictures and clips that seqcls made"
+
 
 def touch(path: Path, head: bytes = b"x") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -174,9 +176,130 @@ def test_the_picture_of_a_result_is_no_clip(tmp_path: Path) -> None:
     clip = touch(tmp_path / "clip.mp4", MP4)
     stills(tmp_path / "clip-timeline", ["timeline.png"])
     touch(tmp_path / "clip-timeline" / "timeline.json")
-    assert specs(tmp_path) == [str(clip)] and str(expand([str(tmp_path)]).aside) == ""
+    assert specs(tmp_path) == [str(clip)] and str(expand([str(tmp_path)]).aside) == f"left aside: {MADE} (1)"
     with pytest.raises(SourceError, match="holds no clip"):
         expand([str(tmp_path / "clip-timeline")])
+
+
+def test_what_seqcls_made_is_no_clip_wherever_it_lies_unless_it_is_named(tmp_path: Path) -> None:
+    clip = touch(tmp_path / "a.mp4", MP4)
+    results = tmp_path / "results" / "a"
+    made = ["overlay.mp4", "cuts/thyroid-00-00-01.240.mp4", "clips/neck-100-00-01.000-2.mp4", "timeline.picture.dcm"]
+    for name in (*made, "proxy/proxy.mp4"):
+        touch(results / name, MP4)
+    for folder, names in (
+        (".", ["timeline.png", "thumbnail.jpg"]),
+        ("cuts", ["thyroid-00-00-01.240-sheet.png"]),
+        ("snapshots", ["snapshot-00-00-01.240.png"]),
+        ("model", ["learning-curves.png"]),
+        ("evaluation", ["roc.png", "reliability.png"]),
+        ("data/train/thyroid present", ["a_000001.png", "a_000002.png"]),
+    ):
+        stills(results / folder, names)
+    tables = ("timeline.json", "proxy/timemap.csv", "model/history.json", "evaluation/evaluation.json")
+    for name in (*tables, "data/frames.csv", "data/dataset.json"):
+        touch(results / name)
+    for asked in (tmp_path, tmp_path / "**" / "*.mp4", tmp_path / "*"):
+        assert specs(asked) == [str(clip)], asked
+    assert str(expand([str(tmp_path)]).aside) == (
+        f"left aside: folders of frames that `extract` wrote (1), {MADE} (12), no clip and no image (5: 3 .json, 2 .csv)"
+    )
+    cut = str(results / "cuts" / "thyroid-00-00-01.240.mp4")
+    for named in (cut, results / "cuts", results / "cuts" / "*.mp4", tmp_path / "results" / "*" / "cuts"):
+        assert specs(named) == [cut], named
+    assert specs(tmp_path / "results" / "*" / "overlay.mp4") == [str(results / "overlay.mp4")]
+
+
+def test_what_a_person_puts_into_the_folder_of_a_run_is_an_input(tmp_path: Path) -> None:
+    images = stills(tmp_path / "sweep", ["f1.png", "f2.png", "timeline.png"])
+    mine = [touch(tmp_path / name, MP4) for name in ("clips/mine.mp4", "cuts/thyroid-00-00-01.240.mp4", "other.mp4")]
+    touch(images / "timeline.json")
+    (found,) = expand([str(images)]).sources
+    assert [path.name for path in found.images] == ["f1.png", "f2.png"] and not found.unrelated
+    with open_source(images) as source:
+        assert len(list(source)) == 2
+    assert specs(tmp_path) == [*map(str, mine), str(images)]
+    touch(tmp_path / "timeline.json")
+    assert specs(tmp_path) == [str(mine[0]), str(mine[2]), str(images)]
+
+
+def test_one_link_that_leads_to_itself_costs_nothing_else(tmp_path: Path) -> None:
+    for name in ("a.mp4", "x.mp4", "z/b.mp4"):
+        touch(tmp_path / name, MP4)
+    (tmp_path / "x.mp4").unlink()
+    try:
+        (tmp_path / "x.mp4").symlink_to("x.mp4")
+    except OSError:
+        pytest.skip("no links here")
+    for asked in (tmp_path, tmp_path / "*", tmp_path / "**" / "*.mp4"):
+        found = expand([str(asked)])
+        assert [source.path for source in found.sources] == ["a.mp4", "z/b.mp4"], asked
+        assert (str(found.aside), found.aside.unread) == ("left aside: links that lead nowhere (1)", [])
+
+
+def test_a_folder_that_may_be_listed_but_not_entered_costs_its_own_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.mp4", "locked/b.mp4", "locked/notes.txt"):
+        touch(tmp_path / name, MP4)
+    (tmp_path / "l.txt").write_text("locked/b.mp4\na.mp4\n")
+    status = os.stat
+
+    def stat(path: str, **given: bool) -> os.stat_result:
+        if "locked" in Path(path).parts[:-1]:
+            raise PermissionError(13, "Permission denied", str(path))
+        return status(path, **given)
+
+    def opened(path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "stat", stat)
+    monkeypatch.setattr("seqcls.sources.sniff.open_regular", opened)
+    for asked in (".", "**/*", "@l.txt"):
+        found = expand([asked])
+        assert [source.path for source in found.sources] in (["a.mp4", "locked/b.mp4"], ["b.mp4", "a.mp4"]), asked
+
+
+def test_folders_that_cannot_be_listed_or_vanish_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a/a.mp4", "gone/b.mp4", "locked/c.mp4"):
+        touch(tmp_path / name, MP4)
+    listed = os.scandir
+
+    def scandir(path: Path) -> object:
+        errors = {"gone": FileNotFoundError(2, "No such file"), "locked": PermissionError(13, "Permission denied")}
+        if path.name in errors:
+            raise errors[path.name]
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    found = expand([str(tmp_path)])
+    assert [source.path for source in found.sources] == ["a/a.mp4"]
+    assert str(found.aside) == "left aside: folders that vanished (1)" and len(found.aside.unread) == 1
+    for pattern in ("*/*.mp4", "**/*.mp4"):
+        (line,) = expand([str(tmp_path / pattern)]).aside.unread
+        assert "locked: cannot be listed (Permission denied)" in line
+    with pytest.raises(SourceError, match=r"nothing fits.*locked: cannot be listed"):
+        expand([str(tmp_path / "locked" / "*.mp4")])
+
+
+def test_a_place_for_clips_may_grow_and_a_clip_may_not(tmp_path: Path) -> None:
+    clip = touch(tmp_path / "one" / "a.mp4", MP4)
+    stills(tmp_path / "deep" / "sweep", ["f1.png", "f2.png"])
+    (tmp_path / "l.txt").write_text(f"{clip}\n")
+    places = ["one", "one/*.mp4", "**/a.mp4", "@l.txt", "deep", "*/sweep", "deep/*/f*.png"]
+    clips = [
+        "one/a.mp4",
+        "deep/sweep",
+        "deep/sweep/*.png",
+        "deep/sweep/f1.png",
+        "deep/sweep/f%d.png",
+        "deep/sweep/*1.png",
+    ]
+    for asked, may_grow in (*((one, True) for one in places), *((one, False) for one in clips)):
+        spec = f"@{tmp_path / 'l.txt'}" if asked == "@l.txt" else str(tmp_path / asked)
+        found = expand([spec])
+        assert (len(found.sources), found.may_grow) == (1, may_grow), asked
 
 
 def test_globs_are_expanded_here(tmp_path: Path) -> None:

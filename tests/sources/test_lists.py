@@ -24,6 +24,18 @@ def test_a_list_names_clips_from_here_or_from_its_own_folder(tmp_path: Path, mon
         open_found(found[2])
 
 
+def test_a_list_may_hold_patterns_and_names_in_quotes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a/1.mp4", "a/2.mp4", "lists/b c.mp4", "'d'.mp4"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text(name)
+    Path("lists/l.txt").write_text('a/*.mp4\n"b c.mp4"\n\'d\'.mp4\n*c.mp4\nnone/*.mp4\n"\n')
+    found = expand(["@lists/l.txt"]).sources
+    assert [Path(source.spec).as_posix() for source in found] == [
+        "a/1.mp4", "a/2.mp4", "lists/b c.mp4", "'d'.mp4", "none/*.mp4", '"'
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("content", "why"),
     [
