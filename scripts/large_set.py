@@ -111,6 +111,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     what, true_train = arguments.measure, training.train
     if arguments.no_checks:
         check.checked = _unchecked  # type: ignore[assignment]
+        training.leaked_rows = lambda frames: ()  # type: ignore[assignment]
     small = "small" in what
     model = arguments.output / f"{'small' if small else 'large'}.safetensors"
     found: dict[str, Any] = {"what": what}

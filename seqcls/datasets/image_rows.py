@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
 
-#: Bytes that are looked at before they are given back. Around each image that is looked at Linux maps so many, if they
-#: lie in its cache.
-MAX_MAPPED, AROUND = 256 << 20, 64 << 10
+#: Bytes that may be mapped before they are given back. With each image that is looked at Linux maps up to so many, if
+#: they lie in its cache: a huge page.
+MAX_MAPPED, AROUND = 256 << 20, 2 << 20
 #: Of the blocks that all images are gone through in.
 BLOCK_BYTES = 16 << 20
 
