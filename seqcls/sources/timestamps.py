@@ -29,6 +29,15 @@ LEAP_S = 3600.0
 #: Packets this small hold no frame: MPEG-4 marks a repeated frame so.
 EMPTY_PACKET_BYTES = 8
 
+#: Why a frame is unknown that came behind those shown after it: where packets are lost, a decoder loses its order.
+OUT_OF_ORDER = "out of order"
+
+#: So many frames after damage the order in which a decoder gives them is not trusted, nor what it says is lost.
+_DOUBT = 4 * MAX_REORDER
+
+#: A clock is believed to be set anew when so many packets are of the new one.
+_MIN_SET_ANEW = 3
+
 _RECENT = 9
 
 
@@ -75,9 +84,15 @@ class Clock:
         self._last_emitted: int | None = None
         self._distances: deque[int] = deque([max(1, period)], maxlen=_RECENT)
         self._waiting: dict[int, None] = {}  # ticks of packets whose frames have not come yet, in their order
-        self._trouble_left = 0
+        self._trouble_left = self._doubt_left = 0
         self._last_reliable: int | None = None  # the last time that was not made up
         self._made_up = 0
+        self.late = 0
+        self._furthest: int | None = None  # of the packets, as they say it; and the one before it leapt
+        self._before_leap: int | None = None
+        self._since_leap = 0
+        self._set_anew: set[int] | None = None  # times of packets since they jumped back
+        self._depth = 0  # most times that waited where nothing was lost
 
     @property
     def period(self) -> int:
@@ -93,6 +108,7 @@ class Clock:
         repairs = (
             (self.scrambled, "times were out of order and have been sorted"),
             (self.repeated, f"{count_of(self.repeated, 'repeated time')} moved apart"),
+            (self.late, f"{count_of(self.late, 'frame')} out of order, put behind the one before"),
             (
                 self.unstamped,
                 f"{count_of(self.unstamped, 'frame')} without a time, put one period after the one before",
@@ -111,21 +127,43 @@ class Clock:
     def packet(self, tick: int | None, size: int) -> None:
         """A packet is about to be decoded; a frame with its time should come of it."""
         if tick is not None and size > EMPTY_PACKET_BYTES:
+            self._follow(tick)
             self._waiting[tick + self._offset] = None
             if len(self._waiting) > 512:
                 del self._waiting[next(iter(self._waiting))]
 
+    def _follow(self, tick: int) -> None:
+        """Notice where the packets' own clock is set back, but for a single one with a wrong time."""
+        reach, furthest, before = MAX_REORDER * self.period, self._furthest, self._before_leap
+        if furthest is None or abs(tick - furthest) <= reach:
+            self._furthest = tick if furthest is None else max(furthest, tick)
+            self._since_leap += 1
+        elif before is not None and abs(tick - before) <= reach and self._since_leap < _MIN_SET_ANEW:
+            self._furthest, self._before_leap, self._set_anew = max(before, tick), None, None
+        else:
+            self._furthest, self._before_leap, self._since_leap = tick, furthest, 1
+            self._set_anew = set() if tick < furthest else None
+        if self._set_anew is not None:
+            self._set_anew.add(tick)
+            if len(self._set_anew) > 512:
+                self._set_anew = None
+
     def trouble(self) -> None:
         """Something was lost about here; threads in the decoder make "here" a little vague."""
-        self._trouble_left = 4 * MAX_REORDER
+        self._trouble_left = self._doubt_left = _DOUBT
 
     def add(self, tick: int | None, duration: int | None, image: Any, damaged: str) -> Iterator[Frame | Gap]:
         """The next frame; yields those before it whose times are certain now, and the gaps between them."""
+        if damaged:
+            self._doubt_left = _DOUBT
+        late = self.late
         stamp = self._stamp(tick)
-        self._pending.append(_PendingImage(stamp, 0 if duration is None else duration, image, damaged))
-        while len(self._pending) > 1 and not self._may_be_scrambled():
+        reason = OUT_OF_ORDER if self.late > late and not damaged else damaged
+        self._pending.append(_PendingImage(stamp, 0 if duration is None else duration, image, reason))
+        while len(self._pending) > 1 and not self._must_wait():
             yield from self._emit(self._pending.popleft(), self._pending[0].tick)
         self._trouble_left = max(0, self._trouble_left - 1)
+        self._doubt_left = max(0, self._doubt_left - 1)
 
     @property
     def last_s(self) -> float:
@@ -177,23 +215,52 @@ class Clock:
         if self._made_up and self._last_reliable is not None and tick > self._last_reliable:
             self._last_reliable = tick
             return last  # a little late behind a time that was made up
-        if last - tick <= MAX_REORDER * self.period:
+        if self._is_outlier(self._pending[-1], tick):
+            return tick
+        is_near = last - tick <= MAX_REORDER * self.period
+        if is_near and not self._doubt_left:
             return self._sort(tick)
-        return self._continue(last, tick, "back")
+        if not is_near and self._is_set_anew(raw):
+            return self._continue(last, tick, "back")
+        self.late += 1
+        self._made_up += 1
+        return last + max(1, self.period >> min(self._made_up, 8))
+
+    def _is_outlier(self, pending: _PendingImage, tick: int) -> bool:
+        """Whether the frame before the next one, and not this, has the wrong time: then it is put in its place."""
+        before = self._pending[-2].tick if len(self._pending) > 1 else self._last_emitted
+        far = pending.tick - tick > MAX_REORDER * self.period
+        if before is None or not before + 1 < tick < pending.tick or not (far or self._doubt_left):
+            return False
+        self.late += 1
+        pending.tick = before + max(1, min(self.period, tick - before) // 2)
+        pending.damaged = pending.damaged or OUT_OF_ORDER
+        self._last_reliable, self._made_up = tick, 0
+        return True
+
+    def _is_set_anew(self, raw: int) -> bool:
+        """Whether the packets, too, say that the clock was set back. Where they say nothing, it is believed."""
+        if self._furthest is None:
+            return True
+        return self._set_anew is not None and raw in self._set_anew and len(self._set_anew) >= _MIN_SET_ANEW
 
     def _continue(self, last: int, tick: int, way: str) -> int:
         """The clock was set anew in the middle: count on from the frame before."""
         self.alarms.append(f"the clip's clock jumps {way} at {self._time_s(last):.2f} s; counted on from there")
         self._offset += self._next(last) - tick
         self._waiting.clear()
+        self._set_anew = None
         self._last_reliable, self._made_up = self._next(last), 0
         return self._next(last)
 
-    def _may_be_scrambled(self) -> bool:
-        """Packets wait from before the next frame: lost, or their times belong to frames still to be shown."""
+    def _must_wait(self) -> bool:
+        """Packets wait from before the next frame: lost, or their times belong to frames still to be shown. Or the next
+        frame is so far away that its time may be wrong: the one behind it tells."""
         first, second = self._pending[0].tick, self._pending[1].tick
         if self.scrambled or len(self._pending) > MAX_REORDER or second - first <= LATE * self.period:
             return False
+        if len(self._pending) == 2 and (self._doubt_left or second - first > MAX_REORDER * self.period):
+            return True
         return any(first < tick < second for tick in self._waiting)
 
     def _sort(self, tick: int) -> int:
@@ -202,14 +269,19 @@ class Clock:
         self._waiting.update(dict.fromkeys((tick, *(pending.tick for pending in self._pending))))
         floor = self._last_emitted
         for pending in self._pending:
-            pending.tick = floor = self._smallest(floor, pending.tick)
-        return self._smallest(floor, tick)
+            pending.tick = floor = self._smallest(floor, pending.tick, began=True)
+        return self._smallest(floor, tick, began=True)
 
-    def _smallest(self, floor: int | None, own: int) -> int:
-        """Take the smallest waiting time behind ``floor``; the frame's own time waits for a later one."""
+    def _smallest(self, floor: int | None, own: int, *, began: bool = False) -> int:
+        """Take the smallest waiting time behind ``floor``; the frame's own time waits for a later one. began: sorting
+        begins with this frame, and all that waited before it waits still."""
         self._waiting[own] = None
-        ahead = [tick for tick in self._waiting if floor is None or tick > floor]
-        choice = min(ahead) if ahead else self._next(floor)
+        ahead = sorted(tick for tick in self._waiting if floor is None or tick > floor)
+        if not (self._doubt_left or began):
+            self._depth = max(self._depth, len(ahead))
+        # More wait than ever did where nothing was lost: the first of them belong to frames that never came.
+        lost = max(0, len(ahead) - self._depth) if self._doubt_left and self._depth else 0
+        choice = ahead[lost] if ahead else self._next(floor)
         if own - choice > MAX_REORDER * self.period:
             choice = own  # what waited so long belongs to a frame that never came
         self._forget(before=choice + 1)

@@ -43,7 +43,10 @@ CASES: dict[str, tuple[list[int | None], list[float]]] = {
     "one repeated": ([0, 40, 40, 80, 120], [0, 40, 60, 80, 120]),
     "twice repeated": ([0, 40, 40, 40, 80], [0, 40, 60, 70, 80]),
     "pairs swapped": ([40, 0, 120, 80, 200, 160], [0, 40, 80, 120, 160, 200]),
-    "clock set back": ([0, 40, 80, 100_000, 100_040, 0, 40], [0, 40, 80, 100_000, 100_040, 100_080, 100_120]),
+    "clock set back": (
+        [0, 40, 80, 100_000, 100_040, 100_080, 0, 40, 80],
+        [0, 40, 80, 100_000, 100_040, 100_080, 100_120, 100_160, 100_200],
+    ),
     "clock leaps a day": ([0, 40, 80_000_000, 80_000_040], [0, 40, 80, 120]),
 }
 
@@ -91,6 +94,65 @@ def test_a_late_frame_is_a_gap_only_when_something_is_known_to_be_lost() -> None
     clock.trouble()
     troubled, _ = run([0, 40, 80, 400, 440], clock=clock)
     assert [type(item) for item in troubled] == [Frame, Frame, Frame, Gap, Frame, Frame]
+
+
+def damaged_run(ticks: Sequence[int], *, damaged: int, packets: Sequence[int]) -> tuple[list[Frame | Gap], Clock]:
+    """The frame at ``damaged`` is marked by the decoder; the packets came long before."""
+    clock, items = Clock(MS, 40, None), list[Frame | Gap]()
+    for tick in packets:
+        clock.packet(tick, 100)
+    for tick in ticks:
+        items += clock.add(tick, 40, IMAGE, "damaged picture" if tick == damaged else "")
+    return [*items, *clock.finish()], clock
+
+
+def test_what_a_decoder_gives_too_late_moves_no_other_frame() -> None:
+    """Where packets are lost, H.264 decoders give a frame of long ago, or of a little ago, behind later ones."""
+    for late in (200, 2800):
+        ticks = [*range(0, 160, 40), *range(240, 2800, 40), 2960, 3000, late, 3040, 3080, *range(3120, 8000, 40)]
+        items, clock = damaged_run(ticks, damaged=2960, packets=range(0, 8000, 40))
+        times = times_ms(items)
+        place = ticks.index(late)
+        assert times[:place] == ticks[:place] and times[place + 1 :] == ticks[place + 1 :]
+        assert times[place] == 3020 and [f.damaged for f in items if isinstance(f, Frame)][place] == "out of order"
+        assert not clock.scrambled and not clock.alarms
+        assert "1 frame out of order, put behind the one before" in clock.notes
+
+
+@pytest.mark.parametrize("wrong", [100, 9000, 50_000])
+def test_a_single_wrong_time_moves_no_other_frame(wrong: int) -> None:
+    """Bits of a time in a transport stream were turned: in the packet, and so in the frame."""
+    ticks = [*range(1000, 2000, 40), wrong, *range(2040, 4000, 40)]
+    clock, items = Clock(MS, 40, None), list[Frame | Gap]()
+    for place, tick in enumerate(ticks):
+        clock.packet(tick, 100)
+        items += clock.add(tick, 40, IMAGE, "damaged picture" if tick == wrong else "") if place else []
+    items += clock.finish()
+    times = [1040 + ms for ms in times_ms(items)]
+    place = ticks.index(wrong)
+    assert times[: place - 1] == ticks[1:place] and times[place:] == ticks[place + 1 :]
+    assert 1960 < times[place - 1] < 2040 and not clock.alarms
+    assert not any(isinstance(item, Gap) for item in items)
+
+
+def test_times_in_the_order_of_decoding_are_right_again_behind_a_loss() -> None:
+    """Two B-frames between others: shown as 0 2 3 1, stamped with the packets' own times. Of the packets 42 and 43 comes
+    nothing."""
+    stamps = [40 * n for k in range(40) for n in (4 * k, 4 * k + 2, 4 * k + 3, 4 * k + 1)]
+    clock, items = Clock(MS, 40, 0), list[Frame | Gap]()
+    for place in range(len(stamps)):
+        clock.packet(40 * place, 100)
+        if place < 3:
+            continue  # what the decoder holds back
+        shown = stamps[place - 3]
+        if shown in (40 * 42, 40 * 43):
+            clock.trouble()
+        else:
+            items += clock.add(shown, 40, IMAGE, "")
+    items += clock.finish()
+    times = times_ms(items)
+    assert clock.scrambled and times[:40] == [40.0 * n for n in range(40)]
+    assert times[50:] == [40.0 * n for n in range(52, 52 + len(times) - 50)], "two that never came take no later time"
 
 
 LATE: dict[str, tuple[int | None, int | None, list[int], list[float], float]] = {
