@@ -165,7 +165,8 @@ def main(arguments: argparse.Namespace) -> None:
     )
     steps = options.epochs * options.steps_per_epoch(len(frames.images))
     everything = range(len(frames.images))
-    data = [str(clips[0][0].parent), "--labels", str(arguments.labels or clips[0][0].parent / "labels.csv")]
+    folder = clips[0][0].parent.resolve()
+    data = [str(folder), "--labels", str((arguments.labels or folder / "labels.csv").resolve())]
     data += [] if arguments.patients is None else ["--patients", arguments.patients]
     data += [
         "--size",
@@ -176,7 +177,9 @@ def main(arguments: argparse.Namespace) -> None:
         str(arguments.samples),
     ]
     here = Path(__file__).resolve().parent.parent
-    whole = bench_training.trained(here, out / "organ.safetensors", [*data, "--device", arguments.device], 0, False)
+    whole = bench_training.trained(
+        bench_training.Way(here), out / "organ.safetensors", [*data, "--device", arguments.device], 0, None
+    )
     show(f"clips to model, seqcls train: {whole.clock_s:.1f} s")
     plain_s = time.perf_counter()
     plain_training.train(tree, everything, size=arguments.size, batch=32, steps=steps, seed=0, device=device)

@@ -2,18 +2,20 @@
 and, as a part of bench.py, the rate against the plain loop of plain_loop.py.
 
     python scripts/bench_training.py -o OUT                                  # the step, at 112 and 224 pixels
-    python scripts/bench_training.py -o OUT --clips CLIPS --labels LABELS --patients REGEX --against CHECKOUT \\
-        --seeds 3 -- --size 64 --samples-per-epoch 256                       # clips to model, and its accuracy
+    python scripts/bench_training.py -o OUT --sizes --clips CLIPS --labels LABELS --patients REGEX --folds 2 \\
+        --against CHECKOUT --way '--progressive 0.75' --seeds 3 -- --size 64     # clips to model, and its accuracy
 
 CHECKOUT is a folder that holds another version of seqcls (`git worktree add CHECKOUT COMMIT`). What follows `--` goes
-to `seqcls train` of both. Both take turns, in processes of their own, and are compared in processor time, which other
-programs disturb less, and by the clock.
+to every `seqcls train`; a --way, which may be repeated, to one more of this version. All take turns, in processes of
+their own, and are compared in processor time, which other programs disturb less, and by the clock. An empty --sizes
+leaves out the steps.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import statistics
 import subprocess
 import sys
@@ -180,12 +182,23 @@ def step_ratios(options: TrainOptions, sizes: Sequence[int], repeats: int, steps
     return lines
 
 
-def trained(checkout: Path, out: Path, data: Sequence[str], seed: int, folds: bool) -> Took:
+@dataclass(frozen=True)
+class Way:
+    """A version of seqcls, and options of `seqcls train` for it alone."""
+
+    checkout: Path
+    options: tuple[str, ...] = ()
+
+
+def trained(way: Way, out: Path, data: Sequence[str], seed: int, folds: str | None) -> Took:
     """`seqcls train` of a checkout, in a process of its own."""
+    checkout = way.checkout
     environment = {**os.environ, "PYTHONPATH": str(checkout.resolve())}
-    command = [sys.executable, "-m", "seqcls", "train", *data, "--seed", str(seed), "-o", str(out), "--overwrite"]
+    command = [sys.executable, "-m", "seqcls", "train", *data, *way.options, "--seed", str(seed)]
+    command += ["-o", str(out.resolve()), "--overwrite", *([] if folds is None else ["--folds", folds])]
     before, began = os.times(), time.perf_counter()
-    done = subprocess.run([*command, *(["--folds", "groups"] if folds else [])], env=environment, capture_output=True)
+    # In the checkout: the folder that a program is started in comes before PYTHONPATH.
+    done = subprocess.run(command, env=environment, cwd=checkout, capture_output=True)
     clock_s, after = time.perf_counter() - began, os.times()
     if done.returncode:
         raise SystemExit(f"{' '.join(command)}\n{done.stderr.decode()}")
@@ -204,16 +217,16 @@ def fold_figures(model: Path) -> tuple[float, float]:
     return float(np.mean(areas)), float(np.mean(right))
 
 
-def clips_to_model(out: Path, checkouts: dict[str, Path], data: Sequence[str], seeds: int) -> list[str]:
-    """Lines: time from clips to model of each checkout, without and with cross-validation, and its accuracy."""
-    plain: dict[str, list[Took]] = {name: [] for name in checkouts}
-    figures: dict[str, list[tuple[float, float]]] = {name: [] for name in checkouts}
+def clips_to_model(out: Path, ways: dict[str, Way], data: Sequence[str], seeds: int, folds: str) -> list[str]:
+    """Lines: time from clips to model in each way, without and with cross-validation, and its accuracy."""
+    plain: dict[str, list[Took]] = {name: [] for name in ways}
+    figures: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for seed in range(seeds):
-        for name, checkout in checkouts.items():
-            model = out / name / f"seed{seed}.safetensors"
+        for number, (name, way) in enumerate(ways.items()):
+            model = out / f"way{number}" / f"seed{seed}.safetensors"
             model.parent.mkdir(parents=True, exist_ok=True)
-            plain[name].append(trained(checkout, model, data, seed, folds=False))
-            whole = trained(checkout, model, data, seed, folds=True)
+            plain[name].append(trained(way, model, data, seed, folds=None))
+            whole = trained(way, model, data, seed, folds=folds)
             figures[name].append(fold_figures(model))
             show(
                 f"seed {seed}, {name}: clips to model {plain[name][-1].clock_s:.0f} s,"
@@ -221,7 +234,7 @@ def clips_to_model(out: Path, checkouts: dict[str, Path], data: Sequence[str], s
                 f" {whole.processor_s:.0f} s; AUROC {figures[name][-1][0]:.4f}, accuracy {figures[name][-1][1]:.4f}"
             )
     lines = []
-    for name in checkouts:
+    for name in ways:
         clock_s, processor_s = (
             statistics.median(getattr(took, what) for took in plain[name]) for what in ("clock_s", "processor_s")
         )
@@ -231,11 +244,13 @@ def clips_to_model(out: Path, checkouts: dict[str, Path], data: Sequence[str], s
             f" {statistics.mean(areas):.4f} ({min(areas):.4f} to {max(areas):.4f}), accuracy"
             f" {statistics.mean(right):.4f} ({min(right):.4f} to {max(right):.4f})"
         )
-    if len(checkouts) > 1:
-        first, second = plain.values()
+    last, *others = reversed(ways)
+    for name in reversed(others):
         for what in ("clock_s", "processor_s"):
-            ratios = [getattr(new, what) / getattr(old, what) for new, old in zip(first, second, strict=True)]
-            lines.append(f"clips to model in {WORDS[what]}, ratio: {statistics.median(ratios):.2f}")
+            ratios = [
+                getattr(new, what) / getattr(old, what) for new, old in zip(plain[name], plain[last], strict=True)
+            ]
+            lines.append(f"clips to model in {WORDS[what]}, {name} to {last}: {statistics.median(ratios):.2f}")
     return lines
 
 
@@ -325,11 +340,13 @@ def main(arguments: argparse.Namespace) -> None:
     for line in step_ratios(options, arguments.sizes, arguments.repeats, arguments.steps):
         show(line)
     if arguments.clips is not None:
-        data = [str(arguments.clips), "--labels", str(arguments.labels)]
+        data = [str(arguments.clips.resolve()), "--labels", str(arguments.labels.resolve())]
         data += [] if arguments.patients is None else ["--patients", arguments.patients]
-        checkouts = {"this": Path(__file__).resolve().parent.parent}
-        checkouts |= {} if arguments.against is None else {"other": arguments.against}
-        for line in clips_to_model(arguments.output, checkouts, [*data, *arguments.options], arguments.seeds):
+        data += ["--weights", "none", *arguments.options]
+        here = Path(__file__).resolve().parent.parent
+        ways = {"this": Way(here), **{f"this {way}": Way(here, tuple(shlex.split(way))) for way in arguments.way}}
+        ways |= {} if arguments.against is None else {"other": Way(arguments.against.resolve())}
+        for line in clips_to_model(arguments.output, ways, data, arguments.seeds, arguments.folds):
             show(line)
 
 
@@ -346,6 +363,8 @@ if __name__ == "__main__":
     parser.add_argument("--labels", type=Path)
     parser.add_argument("--patients")
     parser.add_argument("--against", type=Path)
+    parser.add_argument("--way", action="append", default=[], help="options of one more training of this version")
+    parser.add_argument("--folds", default="groups", help="as for `seqcls train`")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("options", nargs="*", help="after --: for `seqcls train`")
     main(parser.parse_args())

@@ -119,6 +119,7 @@ def cross_validate(
                 should_stop=should_stop,
                 checkpoints=own,
                 watched=watched,
+                for_scores=True,
             )
             if interrupted := result.interrupted:
                 break

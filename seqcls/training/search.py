@@ -248,7 +248,15 @@ def _try(
                 raise _PrunedError
 
         rows = np.setdiff1d(parts.searched, fold)
-        result = train(images, own, train_index=rows, validation_index=fold, on_epoch=look, should_stop=should_stop)
+        result = train(
+            images,
+            own,
+            train_index=rows,
+            validation_index=fold,
+            on_epoch=look,
+            should_stop=should_stop,
+            for_scores=True,
+        )
         if result.interrupted or should_stop():
             raise _StoppedError
         areas.append(result.history[-1].auroc)
@@ -281,7 +289,14 @@ def _compare(
             if area is None:
                 images, own, areas = frames(int(values["size"])), changed(options, values, seed), []
                 for rows, tested in pairs:
-                    result = train(images, own, train_index=rows, validation_index=_NONE, should_stop=should_stop)
+                    result = train(
+                        images,
+                        own,
+                        train_index=rows,
+                        validation_index=_NONE,
+                        should_stop=should_stop,
+                        for_scores=True,
+                    )
                     if result.interrupted or should_stop():
                         return None
                     areas.append(_area(images, tested, score_frames(result, images.images[tested], own)))

@@ -70,12 +70,14 @@ def train(
     checkpoints: Checkpoints | None = None,
     processes: Processes | None = None,
     watched: Indices | None = None,
+    for_scores: bool = False,
 ) -> TrainResult:
     """Train on the rows of the split ``train``, select and calibrate on those of ``validation``, unless rows are given.
 
     out_of_fold: (N, K) probabilities by models that did not see the frame (``cross_validate``), NaN for none;
     where nothing is held out, calibration and thresholds come from them.
     watched: rows that are scored after each epoch, for the history alone, where nothing is held out.
+    for_scores: the model scores some frames and is gone, so its header tells no novelty, nor what it was trained on.
     on_step(done, total) follows every batch. Once ``should_stop()`` is true, training ends with the best weights so
     far. checkpoints: where the training is kept as it goes, and taken up from. processes: this is the first of them,
     and the others do ``train_along`` with the same frames and options. Raises DataError where there is nothing
@@ -128,9 +130,11 @@ def train(
     if frames.kept_split is not None:
         summary["split"] = frames.kept_split.summary()
     header, messages = make_header(frames, rows, *unseen, summary)
-    known = partial(features_of, model, frames.images, options)
-    novelty, told = fit_novelty(frames, rows, held_out, known)
-    header = replace(header, novelty=novelty, trained_on=trained_on(frames, rows, held_out, options))
+    told: list[str] = []
+    if not for_scores:
+        known = partial(features_of, model, frames.images, options)
+        novelty, *told = fit_novelty(frames, rows, held_out, known)
+        header = replace(header, novelty=novelty, trained_on=trained_on(frames, rows, held_out, options))
     scores = header.probabilities(logits)
     doubts = chance_messages(frames, held_out, scores)
     return TrainResult(
@@ -140,7 +144,7 @@ def train(
         index=held_out,
         scores=scores,
         metrics=metrics_by_organ(frames, held_out, scores, header) if len(held_out) else None,
-        messages=(f"started from {start}", *messages, *doubts, told),
+        messages=(f"started from {start}", *messages, *doubts, *told),
         interrupted=fitted.interrupted,
     )
 

@@ -55,6 +55,7 @@ def test_leaving_patients_out(monkeypatch: pytest.MonkeyPatch) -> None:
         assert set(frames.patient[fold.index]) == set(fold.groups)
         assert fold.result.metrics is None  # nothing held out decided anything
         assert fold.result.header.training["classes"]["patients"] == 1
+        assert fold.result.header.trained_on == ()  # nobody keeps this model
     # Every row was scored by the model that did not see it.
     fold = outcome.folds[1]
     own = tiny_network.TinyNetwork(2)
@@ -63,6 +64,24 @@ def test_leaving_patients_out(monkeypatch: pytest.MonkeyPatch) -> None:
     assert outcome.scores[fold.index] == pytest.approx(fold.result.header.probabilities(logits), abs=1e-6)
     assert outcome.metrics[0].count == len(frames.images)
     assert outcome.auroc[0].groups == 2
+
+
+def test_what_only_a_kept_model_needs_is_not_made_for_folds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a fold's model nothing but the scores is used: the reference of novelty took as long as 16 steps."""
+    monkeypatch.setattr(training, "build", tiny_network.build)
+    monkeypatch.setattr(module, "GrayResNet", lambda outputs, **_: tiny_network.TinyNetwork(outputs))
+    monkeypatch.setattr(module, "ROUNDS", 20)
+    made: list[int] = []
+    real = training.fit_novelty
+    monkeypatch.setattr(training, "fit_novelty", lambda *given: (made.append(len(given[1])), real(*given))[1])
+    frames, options = frame_set(clips=4, frames=6), replace(QUICK, epochs=1, samples_per_epoch=16)
+    scores = cross_validate(frames, options).scores
+    assert made == []
+    rows = np.flatnonzero(frames.patient == "p1")
+    kept = training.train(frames, options, train_index=rows, validation_index=rows[:0])
+    assert made == [12] and kept.header.trained_on and "too few patients" in kept.messages[-1]
+    others = np.flatnonzero(frames.patient == "p0")
+    assert scores[others].tobytes() == module.score_frames(kept, frames.images, options, others).tobytes()
 
 
 def test_pooled_metrics_are_those_of_all_scores(brightness: list[np.ndarray]) -> None:
