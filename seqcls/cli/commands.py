@@ -12,6 +12,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
+from seqcls.errors import UsageError
 from seqcls.files import on_disk
 
 #: In the order of use, which is that of the list in the help: the module of ``cli`` in which a command stands, and the
@@ -124,6 +125,25 @@ COMMANDS = {
 }
 
 
+class CommandWithValues(TyperCommand):
+    """Refuses an empty value: that of a variable which is not set. An empty path would be the working directory."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        given = self.make_parser(ctx).parse_args(list(args))[0] if "" in args or any(map(_ends_empty, args)) else {}
+        for param in self.params:
+            value = given.get(param.name)
+            if value == "" or (isinstance(value, (list, tuple)) and "" in value):
+                is_option = param.param_type_name == "option"
+                name = max(param.opts, key=len) if is_option else param.metavar or str(param.name).upper()
+                raise UsageError(f"{name} is empty: state a value, or set the variable that was to hold it")
+        return super().parse_args(ctx, args)
+
+
+def _ends_empty(argument: str) -> bool:
+    """Of ``--output=``."""
+    return argument.startswith("--") and argument.endswith("=")
+
+
 class ListedCommand(TyperCommand):
     """A command as the list in the help shows it."""
 
@@ -138,7 +158,7 @@ def command(name: str) -> Any:
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     function = f"{name}_" if keyword.iskeyword(name) else name.replace("-", "_")
     found = getattr(import_module(f"seqcls.cli.{COMMANDS[name][0]}"), function)
-    alone.command(name)(spelt_as_on_disk(found))
+    alone.command(name, cls=CommandWithValues)(spelt_as_on_disk(found))
     return typer.main.get_command(alone)
 
 

@@ -66,6 +66,28 @@ def test_help_has_a_panel_per_stage_and_fits(seqcls: Seqcls, command: str, monke
     assert max(map(len, text.splitlines())) <= 80 and "…" not in text
 
 
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["run", "a.mp4", "-o", ""], "--output"),
+        (["run", "a.mp4", "--output="], "--output"),
+        (["run", "a.mp4", "-qo", ""], "--output"),
+        (["run", "a.mp4", "-m", ""], "--model"),
+        (["run", "a.mp4", "--where", "a or b", "--where", ""], "--where"),
+        (["run", "a.mp4", ""], "SOURCE..."),
+        (["train", "data", "-l", ""], "--labels"),
+        (["find", "out", ""], "EXPRESSION"),
+        (["replay", ""], "RUN"),
+    ],
+    ids=str,
+)
+def test_an_empty_value_is_refused(seqcls: Seqcls, tmp_path: Path, arguments: list[str], name: str) -> None:
+    """That of a variable which is not set: an empty path would be the working directory."""
+    done = seqcls(*arguments)
+    assert done.code == 2 and list(tmp_path.iterdir()) == []
+    assert one_line(done) == f"seqcls: {name} is empty: state a value, or set the variable that was to hold it"
+
+
 def test_unknown_options_exit_with_2(seqcls: Seqcls) -> None:
     assert seqcls("run", "--colour").code == 2
     assert seqcls("fly").code == 2

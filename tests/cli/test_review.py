@@ -61,7 +61,7 @@ def test_a_token_of_ones_own_is_not_printed(seqcls: Seqcls, tmp_path: Path, monk
         (["nothing.mp4"], 1, "no such file"),
         (["a.mp4", "--organs", "a/b"], 2, "--organs: organ: a name must not hold"),
         (["a.mp4", "--organs", "Node,node"], 2, "spell it alike"),
-        (["a.mp4", "--reader", ""], 2, "reader's name"),
+        (["a.mp4", "--reader", " "], 2, "reader's name"),
         (["a.mp4", "run"], 1, "not both at once"),
         (["broken"], 1, "is not a timeline"),
     ],
