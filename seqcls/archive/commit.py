@@ -16,6 +16,7 @@ from typing import Literal
 
 from seqcls.errors import OutputError, SeqclsError, one_line
 from seqcls.exports import RUN_ENDS, exported_in, read_run
+from seqcls.exports.run_folders import COMMIT
 from seqcls.files import make_folder, sync_folder
 from seqcls.files.json_record import known_fields, record_from
 from seqcls.files.json_text import read_json, write_json
@@ -24,7 +25,6 @@ from seqcls.files.temporaries import is_temporary, replace_folder, sweep, tempor
 from seqcls.rendering.cut_files import CUTS_NAME, cuts_in
 from seqcls.timeline import Timeline
 
-COMMIT = "clip.json"
 FORMAT = 1
 _MAX_BYTES = 1 << 20
 #: What is read again by ``verify``; all else can be made from it.
@@ -66,6 +66,11 @@ class Commit:
     def is_whole(self) -> bool:
         """Whether there is nothing left to be done for this clip."""
         return self.status != "interrupted"
+
+    def is_of(self, path: str, content: str, whole: str) -> bool:
+        """Whether these are the results of what the clip holds now, by the digests of an ``Entry``."""
+        same = self.content == content and self.path == path
+        return same and (not whole or self.whole in ("", whole))
 
 
 def commit_of(

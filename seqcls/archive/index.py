@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import seqcls
+from seqcls.archive.shortfall import NOTHING_LACKS, Shortfall, shortfall
 from seqcls.errors import DataError, OutputError, SeqclsError, one_line
 from seqcls.exports.interval_records import fit_for_arrow, nothing_for_nan
 from seqcls.exports.run_folders import TIMELINE, runs_in
@@ -42,12 +43,13 @@ _MAX_ROWS, _MAX_INDEX_BYTES = 200_000_000, 16 << 30
 @dataclass(frozen=True, slots=True)
 class ArchiveIndex:
     """clips, intervals: tables of Arrow. unread: runs that cannot be read, and why. not_kept: why the two files could
-    not be written; empty where they are."""
+    not be written; empty where they are. shortfall: clips that are in neither table, as they have no timeline."""
 
     clips: Any
     intervals: Any
     unread: tuple[tuple[str, str], ...] = ()
     not_kept: str = ""
+    shortfall: Shortfall = NOTHING_LACKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +78,22 @@ def archive_index(folder: Path, on_progress: Callable[[int], None] | None = None
     require_libraries()
     began_ns, not_kept = _now_on(folder) if keep else (0, "")
     results = _results(folder)
+    lacking = shortfall(folder, [one.folder for one in results.values()])
     if not results:
+        if lacking.missing:
+            raise DataError(f"no clip of {folder} has a timeline: summary.csv there says why")
         raise DataError(f"no run in {folder}: make some with `seqcls run CLIPS -o DIR`")
     before = _read_pair(folder)
     same = set() if before is None else _unchanged(before[0], results, (folder / CLIPS).stat().st_mtime_ns)
     if before is not None and len(same) == len(results) == before[0].num_rows:
-        return ArchiveIndex(*before)
+        return ArchiveIndex(*before, shortfall=lacking)
     clips, intervals, unread = _read(sorted(set(results) - same), results, on_progress)
     if before is not None and same:
         clips, intervals = (_with_kept(old, new, same) for old, new in zip(before, (clips, intervals), strict=True))
     clips, intervals = _numbered(clips, intervals)
     if keep and not not_kept:
         not_kept = _write_pair(folder, clips, intervals, began_ns)
-    return ArchiveIndex(clips, intervals, tuple(unread), not_kept)
+    return ArchiveIndex(clips, intervals, tuple(unread), not_kept, lacking)
 
 
 def _now_on(folder: Path) -> tuple[int, str]:

@@ -7,13 +7,16 @@ The same command finds it again and does what is missing. Nothing in it is an ab
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from seqcls.archive.result_key import content_digest, run_key, stamp, unseen_digest, whole_digest
 from seqcls.errors import OutputError, one_line
+from seqcls.exports.run_folders import MANIFEST
 from seqcls.files import write_text
 from seqcls.files.json_record import known_fields, record_from
 from seqcls.files.json_text import json_line, json_text
@@ -21,10 +24,12 @@ from seqcls.files.named_files import read_regular
 from seqcls.geometry import Layout
 from seqcls.sources.found import FoundSource, output_folders
 from seqcls.text.foreign_text import for_name
+from seqcls.text.wording import MAX_SHOWN
 
-MANIFEST = "manifest.json"
 FORMAT = 1
 _MAX_BYTES = 1 << 30
+#: Parts as ``safe_names.safe`` makes them, with slashes between: neither absolute nor with a drive.
+_INSIDE = re.compile(r"[^/\\:\0]+(/[^/\\:\0]+)*")
 #: Called with the number of clips looked at so far.
 Looked = Callable[[int], None]
 
@@ -71,6 +76,8 @@ class Manifest:
     """Screens that were found in several of the clips."""
     known: tuple[int, ...] = ()
     """How many of these were known, each time that clips were added: later ones change nothing for those before."""
+    part: str = ""
+    """Which part of the clips is done in this folder, as ``3/16``; "" for all."""
     entries: tuple[Entry, ...] = field(default=(), repr=False)
 
     @property
@@ -100,24 +107,57 @@ def _plain(options: Mapping[str, Any]) -> Any:
 
 def read_manifest(root: Path) -> Manifest | None:
     """That of a run's folder; None where there is none. Raises OutputError for one that cannot be used."""
-    try:
-        # Not by ``read_json``, whose bounds are those of one clip: this one is as long as the archive.
-        body = json.loads(read_regular(root / MANIFEST, _MAX_BYTES))
-        if body["format"] != FORMAT:
-            raise ValueError(f"it is of format {body['format']}, this seqcls reads {FORMAT}")
+    with _readable(root):
+        body = read_plain(root)
+        if body is None:
+            return None
         return Manifest(
             options=record_from(dict, body["options"], "options"),
             layouts=tuple(map(Layout.from_dict, body["layouts"])),
             known=tuple(map(int, body["known"])),
+            part=str(body.get("part", "")),
             entries=tuple(record_from(Entry, known_fields(Entry, each), "clips") for each in body["clips"]),
         )
-    except FileNotFoundError:
-        return None
+
+
+def read_plain(root: Path) -> dict[str, Any] | None:
+    """As ``read_manifest``, as JSON has it: of "clips", which are many, only ``path`` and ``folder`` are checked."""
+    with _readable(root):
+        try:
+            # Not by ``read_json``, whose bounds are those of one clip: this one is as long as the archive.
+            body: dict[str, Any] = json.loads(read_regular(root / MANIFEST, _MAX_BYTES))
+        except FileNotFoundError:
+            return None
+        if body["format"] != FORMAT:
+            raise ValueError(f"it is of format {body['format']}, this seqcls reads {FORMAT}")
+        _require_folders({str(each["path"]): str(each["folder"]) for each in body["clips"]})
+        return body
+
+
+@contextmanager
+def _readable(root: Path) -> Iterator[None]:
+    """Raises OutputError."""
+    try:
+        yield
+    except OutputError:
+        raise
     except Exception as error:  # whatever is wrong with it: somebody has changed it
         what = one_line(error)
         raise OutputError(
             f"{root / MANIFEST} cannot be read ({what}): add overwrite=True to begin anew, or choose another place"
         ) from error
+
+
+def _require_folders(folders: Mapping[str, str]) -> None:
+    """Of each clip: it lies below the run's folder, and neither is nor holds that of another: results are written
+    there, and replaced. Raises ValueError."""
+    taken = {folder.casefold() for folder in folders.values()}
+    for path, folder in folders.items():
+        is_inside = _INSIDE.fullmatch(folder) and not {".", ".."} & {*folder.split("/")}
+        if not is_inside or not taken.isdisjoint(_parents(folder)):
+            raise ValueError(f"{path[:MAX_SHOWN]!r} has no folder of its own below the run's: {folder[:MAX_SHOWN]!r}")
+    if len(taken) < len(folders):
+        raise ValueError("two clips have the same folder")
 
 
 def write_manifest(root: Path, manifest: Manifest) -> None:
@@ -127,6 +167,7 @@ def write_manifest(root: Path, manifest: Manifest) -> None:
         "options": manifest.options,
         "layouts": [layout.to_dict() for layout in manifest.layouts],
         "known": manifest.known,
+        **({"part": manifest.part} if manifest.part else {}),
     }
     lines = ",\n".join(json_line({k: v for k, v in asdict(one).items() if v}) for one in manifest.entries)
     begin = json_text(head).removesuffix("\n}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from seqcls.archive.commit import Commit, read_commit
 from seqcls.archive.manifest import Entry, Manifest
@@ -27,13 +28,15 @@ def write_summary(
     manifest: Manifest,
     failed: Mapping[str, str],
     *,
+    changed: Mapping[str, str] = MappingProxyType({}),
     not_reached: str = "",
     reason: str = _NOT_YET,
     asked: Container[str] | None = None,
 ) -> Counter[str]:
     """Both tables, atomically; returns how many clips have each status, are "partly unknown" and "with warnings".
 
-    ``failed``: the reasons, by the clips' paths. ``not_reached``: the status of clips that have neither results nor a
+    ``failed``: the reasons, by the clips' paths; ``changed``: likewise, of clips whose results are there, of what they
+    held before. ``not_reached``: the status of clips that have neither results nor a
     reason, interrupted by default; ``reason``: theirs. ``asked``: the paths of the clips of this run; None for all.
     Raises OutputError.
     """
@@ -41,9 +44,9 @@ def write_summary(
     rows: list[tuple[list[str], Mapping[str, float]]] = []
     counts = Counter[str]()
     folders: list[str] = []
-    runs = manifest.runs
+    runs, without = manifest.runs, {**failed, **changed}
     for entry in manifest.entries:
-        commit = None if entry.same_as or entry.path in failed else read_commit(root / entry.folder)
+        commit = None if entry.same_as or entry.path in without else read_commit(root / entry.folder)
         if commit is not None and commit.run in runs and commit.path == entry.path:
             row, seconds = _committed(entry, commit), commit.seconds
             organs.update(dict.fromkeys(seconds))
@@ -53,7 +56,8 @@ def write_summary(
         else:
             gone = asked is not None and entry.path not in asked
             left = ("skipped", _NOT_ASKED) if gone else (not_reached or "interrupted", reason)
-            row, seconds = _missing(entry, failed, *left), {}
+            row, seconds = _missing(entry, without, *left), {}
+            row[1] = entry.folder if entry.path in changed else ""
         rows.append((row, seconds))
         counts[row[2]] += 1
     _write_intervals(root, folders)

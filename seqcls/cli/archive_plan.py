@@ -14,7 +14,6 @@ from seqcls.text.wording import count_of
 
 if TYPE_CHECKING:
     from seqcls.archive.attempts import AttemptLog
-    from seqcls.archive.commit import Commit
     from seqcls.archive.manifest import Entry, Manifest, Unit
     from seqcls.archive.shard import Shard
     from seqcls.cli.run_clips import ClipRun
@@ -38,7 +37,7 @@ class Plan:
 
 def outside_of_results(root: Path, found: Findings) -> list[FoundSource]:
     """Without clips that an earlier run has made: the output may lie inside of the input."""
-    from seqcls.archive.commit import COMMIT
+    from seqcls.exports.run_folders import COMMIT
 
     place = root.resolve()
     committed: dict[Path, bool] = {}
@@ -81,6 +80,19 @@ def known_by_other_names(root: Path, units: Sequence[Unit], before: Manifest | N
     return found
 
 
+def drop_single(root: Path) -> None:
+    """The run of one clip that lies where many are to be: nobody could tell its files from theirs. Raises OutputError
+    where a live run left what is a person's to delete."""
+    from seqcls.archive.commit import is_run
+    from seqcls.cli.output_folders import drop_journal, require_no_live_clips
+    from seqcls.exports import remove_run
+
+    if is_run(root):
+        require_no_live_clips(root)
+        remove_run(root)
+        drop_journal(root)
+
+
 def sweep_folders(root: Path, entries: Sequence[Entry]) -> None:
     """What a killed run left; a folder that it was about to replace comes back."""
     from seqcls.files.temporaries import sweep
@@ -110,7 +122,7 @@ def planned(
                     plan.replaces.add(entry.path)
             elif commit.run not in runs or not commit.is_whole:
                 plan.replaces.add(entry.path)
-            elif not _is_of(commit, entry):
+            elif not commit.is_of(entry.path, entry.content, entry.whole):
                 if entry.content:
                     plan.changed[entry.path] = why = (
                         f"has changed since its results were written: delete {entry.folder}/ in the output, or add"
@@ -136,12 +148,6 @@ def planned(
                 (plan.last if entry.path in log.died else plan.todo).append(unit)
             advance(number)
     return replace(plan, done=done, set_aside=set_aside)
-
-
-def _is_of(commit: Commit, entry: Entry) -> bool:
-    """Whether these are the results of what the clip holds now."""
-    same = commit.content == entry.content and commit.path == entry.path
-    return same and (not entry.whole or commit.whole in ("", entry.whole))
 
 
 def tell(plan: Plan, clips: int, same: int, shard: Shard | None) -> None:

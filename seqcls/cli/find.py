@@ -76,9 +76,13 @@ def find(
         shown = [clip for clip in found.clips if clip.surely or maybe]
         open_ones = sum(not clip.surely for clip in found.clips)
         shown = shown if names is None else [_hashed(clip, names) for clip in shown]
-        _give(shown, found.named, expression, index.clips.num_rows, kind, output)
+        said = expression if names is None else names.hide(expression)
+        _give(shown, found.named, said, index.clips.num_rows, kind, output)
     more = f"; {open_ones:,} more may, where they are unknown: add --maybe" if open_ones and not maybe else ""
-    console.notify(f"{len(shown):,} of {count_of(index.clips.num_rows, 'clip')}{more}")
+    lacking = f"; besides {index.shortfall}" if str(index.shortfall) else ""
+    console.notify(f"{len(shown):,} of {count_of(index.clips.num_rows, 'clip')}{more}{lacking}")
+    if index.unread:
+        raise typer.Exit(1)
 
 
 def _kind(to: str | None, output: Path | None) -> str:

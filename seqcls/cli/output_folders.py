@@ -45,13 +45,27 @@ def require_no_unfinished(folder: Path) -> None:
         raise OutputError(f"{folder} holds an unfinished run: add --resume to go on, or --overwrite to begin anew")
 
 
+def require_not_of_many(folder: Path) -> None:
+    """Raise OutputError where the results of one clip would stand beside those of many, which are another run's."""
+    from seqcls.exports.run_folders import holds_many
+
+    if holds_many(folder):
+        raise OutputError(f"{folder} holds the results of many clips: choose another place")
+
+
 def require_no_clips(folder: Path, *, overwrite: bool) -> None:
     """Raise OutputError where clips of an earlier run would stand beside the results of this one."""
     from seqcls.rendering.cut_files import CUTS_NAME
 
+    require_not_of_many(folder)
+    require_no_live_clips(folder)
+    _require_no_cuts(folder / CUTS_NAME, overwrite=overwrite)
+
+
+def require_no_live_clips(folder: Path) -> None:
+    """Raise OutputError where a live run has left clips or snapshots."""
     _require_no_pictures(folder / "clips", ".mp4", "clips")
     _require_no_pictures(folder / "snapshots", ".png", "snapshots")
-    _require_no_cuts(folder / CUTS_NAME, overwrite=overwrite)
 
 
 def _require_no_pictures(folder: Path, suffix: str, what: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,12 +16,19 @@ import typer
 from seqcls.cli import console, options
 from seqcls.cli.failures import Failures
 from seqcls.cli.options import INPUT, OUTPUT
-from seqcls.cli.results import read_run_with_progress, remedy
+from seqcls.cli.results import (
+    hide_runs,
+    is_same_place,
+    place_of,
+    read_run_with_progress,
+    remedy,
+    require_named_by_nobody,
+)
 from seqcls.errors import DataError, GeometryError, SeqclsError, SourceError, UsageError, one_line
-from seqcls.files import is_file
+from seqcls.files import is_file, make_folder
 from seqcls.files.output_lock import only_writer
 from seqcls.files.without_folders import without_folders
-from seqcls.text.foreign_text import for_terminal
+from seqcls.text.foreign_text import for_terminal, from_name
 from seqcls.text.wording import count_of
 
 if TYPE_CHECKING:
@@ -63,15 +71,22 @@ def report(
     header = None if model is None else read_header(model)
     alone = runs == [folder]
     if not alone and clip is not None:
-        raise UsageError(f"--clip is for one run, such as {runs[0]}; leave it out for a folder of runs")
-    pages = [target] if alone else [target, *(run / name for run in runs for name in (NAME, THUMBNAIL))]
+        raise UsageError(f"--clip is for one run, and {folder} holds several; leave it out")
+    if alone:
+        pages = [target]
+    else:
+        if is_same_place(target.parent, folder):
+            require_named_by_nobody(folder, runs, names)
+        hide_runs(names, folder, runs)
+        homes = [run if names is None else target.parent / place_of(run, folder, names) for run in runs]
+        pages = [target, *(home / name for home in homes for name in (NAME, THUMBNAIL))]
     with only_writer(target, is_folder=False):
         options.check_outputs(*pages, overwrite=overwrite)
         if alone:
             write_page(runs[0], target, clip, header, names)
             failed = False
         else:
-            failed = _write_many(runs, target, header, names)
+            failed = _write_many(folder, dict(zip(runs, homes, strict=True)), target, header, names)
     print(for_terminal(str(target)))  # noqa: T201  # the result of this command is the path
     if failed:
         raise typer.Exit(1)
@@ -80,17 +95,18 @@ def report(
 def _runs(folder: Path) -> list[Path]:
     """The runs at a place: itself, or those below it. Raises DataError where there is none."""
     from seqcls.exports import RUN_ENDS
-    from seqcls.exports.run_folders import runs_in
+    from seqcls.exports.run_folders import holds_many, runs_in
     from seqcls.journal import JOURNAL_NAME
 
     if not folder.exists():
         raise DataError(f"no run at {folder}: make one with `seqcls run CLIP -o DIR`")
-    if not folder.is_dir() or any((folder / name).is_file() for name in RUN_ENDS):
+    many = holds_many(folder)
+    if not folder.is_dir() or (not many and any((folder / name).is_file() for name in RUN_ENDS)):
         return [folder]
-    if (folder / JOURNAL_NAME).is_file():
+    if not many and (folder / JOURNAL_NAME).is_file():
         raise DataError(f"{folder} holds a journal and no timeline yet: `{remedy(folder)}` makes it")
     found = runs_in(folder)
-    if not found:
+    if not found and not many:
         raise DataError(f"no run in {folder}: make one with `seqcls run CLIP -o DIR`")
     return found
 
@@ -198,6 +214,11 @@ class RunPages:
         timeline = read_run(folder) if is_there else write_page(folder, page, None, self._header, None, thumbnail=True)
         self._list(timeline, folder, (folder / THUMBNAIL).is_file())
 
+    def note(self, folder: Path, why: str) -> None:
+        """What a reader must know of a run that is in the index."""
+        if (one := self._clips.get(str(folder))) is not None:
+            self._clips[str(folder)] = replace(one, facts={**one.facts, "note": console.shown(why)})
+
     def fail(self, title: str, why: str) -> None:
         """A clip without a timeline."""
         from seqcls.report.index import ClipSummary
@@ -238,27 +259,43 @@ def beside(timeline: Timeline, page: Path, checked: Path | None = None) -> str:
     return ""
 
 
-def _write_many(runs: list[Path], target: Path, header: ModelHeader | None, names: Pseudonyms | None) -> bool:
-    """A page for each run that can be read, and the index; whether there were others."""
+def _write_many(
+    folder: Path, homes: dict[Path, Path], target: Path, header: ModelHeader | None, names: Pseudonyms | None
+) -> bool:
+    """A page for each run that can be read, and the index, which has the clips without a timeline, too; whether there
+    were runs that cannot be read. ``homes``: the folder of each run's page."""
+    from seqcls.archive.shortfall import shortfall
     from seqcls.report.index import ClipSummary, summary_of, write_index
     from seqcls.report.thumbnails import THUMBNAIL
     from seqcls.sources.isolated import DecoderPool
 
-    clips, failures = list["ClipSummary"](), Failures()
+    clips, failures, lacking = list["ClipSummary"](), Failures(), shortfall(folder, list(homes))
+
+    def list_clip(path: str, why: str) -> None:
+        if names is not None:
+            names.remember(from_name(path))
+            path, why = names.path(from_name(path)), names.hide(why)
+        clips.append(ClipSummary(console.shown(path), "", console.shown(why), {}))
 
     def list_failure(run: Path, error: SeqclsError) -> None:
-        clips.append(ClipSummary(console.shown(run.name), "", console.shown(without_folders(one_line(error))), {}))
+        list_clip(run.name, without_folders(one_line(error)))
 
-    with closing(DecoderPool()) as pool, console.progress("reports", len(runs), "runs") as advance:
-        for number, run in enumerate(runs, 1):
+    with closing(DecoderPool()) as pool, console.progress("reports", len(homes), "runs") as advance:
+        for number, (run, home) in enumerate(homes.items(), 1):
             with failures.reported(partial(list_failure, run)):
-                with only_writer(run / NAME, is_folder=False):
-                    timeline = write_page(run, run / NAME, None, header, names, pool, thumbnail=True)
-                picture = (run / THUMBNAIL).is_file()
-                clips.append(summary_of(timeline, link_to(run / NAME, target), picture=picture))
+                page = make_folder(home) / NAME
+                with only_writer(page, is_folder=False):
+                    timeline = write_page(run, page, None, header, names, pool, thumbnail=True)
+                made = summary_of(timeline, link_to(page, target), picture=(home / THUMBNAIL).is_file())
+                if run in lacking.changed:
+                    made = replace(made, facts={**made.facts, "note": console.shown(lacking.changed[run])})
+                clips.append(made)
             advance(number)
-    write_index(count_of(len(runs), "clip"), clips, target)
-    console.notify(f"{count_of(len(runs) - failures.count, 'report')} written, {failures.count} failed")
+    for one in lacking.missing:
+        list_clip(one.path, one.why)
+    write_index(count_of(len(clips), "clip"), clips, target)
+    more = f"; besides {lacking}" if str(lacking) else ""
+    console.notify(f"{count_of(len(homes) - failures.count, 'report')} written, {failures.count} failed{more}")
     return failures.count > 0
 
 

@@ -11,6 +11,7 @@ import typer
 from seqcls.cli import console, options, tables
 from seqcls.cli.failures import Failures
 from seqcls.cli.options import INTERVALS, OUTPUT
+from seqcls.cli.output_folders import require_not_of_many
 from seqcls.errors import DataError, UsageError
 from seqcls.files.output_lock import only_writer
 from seqcls.text.foreign_text import for_terminal
@@ -62,7 +63,6 @@ def export(
     Of a folder with several runs, each is written into its own, or into a folder of its name below -o DIR.
     """
     from seqcls.exports.formats import DEFAULT, export_places
-    from seqcls.exports.run_folders import runs_in
 
     names = options.pseudonyms(hash_names, [] if clip is None else [clip], [folder, output])
     times = _time_map(timebase, timemap)
@@ -70,7 +70,7 @@ def export(
     places = export_places(target, to)
     if names is not None and clip is not None and any(kind.takes_clip for kind in places):
         raise UsageError("dicom-sr and dicom-picture take the patient from --clip; leave --clip or --hash-names out")
-    runs = runs_in(folder)
+    runs = _runs_at(folder, names)
     if runs in ([], [folder]):
         _export(folder, target, places, clip, times, names, overwrite=overwrite)
         return
@@ -81,8 +81,13 @@ def export(
     if target in places.values():
         raise UsageError(f"{target} is one file, for {count_of(len(runs), 'run')}: name a folder with -o, and --to")
     work = []
+    is_inside = target.resolve() != folder.resolve() and target.resolve().is_relative_to(folder.resolve())
+    if is_inside and any(path.name == "timeline.json" for path in places.values()):
+        raise UsageError(f"{target} lies in {folder}, whose runs it would double; name another folder with -o")
+    if output is None or is_same_place(output, folder):
+        require_named_by_nobody(folder, runs, names)
     for run in runs:
-        own = target / run.relative_to(folder)
+        own = target / place_of(run, folder, names)
         work.append((run, own, {kind: own / path.name for kind, path in export_places(target, to or DEFAULT).items()}))
     options.check_outputs(*(path for _, _, own in work for path in own.values()), overwrite=overwrite)
     failures = Failures()
@@ -90,6 +95,7 @@ def export(
         with failures.reported():
             _export(run, own, inside, None, None, names, overwrite=overwrite)
     console.notify(f"{count_of(len(runs) - failures.count, 'run')} exported, {failures.count} failed")
+    tell_shortfall(folder, runs)
     if failures.count:
         raise typer.Exit(1)
 
@@ -111,6 +117,8 @@ def _export(
 
     with only_writer(target, is_folder=target not in places.values()):
         options.check_outputs(*places.values(), overwrite=overwrite)
+        if target not in places.values():
+            require_not_of_many(target)
         journal = _journal_at(folder) if folder.is_dir() else None
         if journal is not None:
             stale = f"{journal} is newer than the timeline beside it: `{remedy(folder)}` brings that up to date"
@@ -168,7 +176,6 @@ def replay(
     exit code is 3 where the run's input was truncated or damaged, as that of `run`.
     """
     from seqcls.algebra.where import where as add_organs
-    from seqcls.exports.run_folders import runs_in
     from seqcls.intervals import IntervalOptions
     from seqcls.smoothing import SmoothingOptions
 
@@ -202,17 +209,18 @@ def replay(
             write_with_progress(timeline, target)
         return timeline
 
-    runs = runs_in(folder) if folder.is_dir() and _journal_at(folder) is None else []
+    runs = _runs_at(folder, names) if folder.is_dir() and _journal_at(folder) is None else []
     with only_writer(output, is_folder=True):
         if runs in ([], [folder]):
             if output is not None:
+                require_not_of_many(output)
                 options.check_outputs(output / "timeline.json", overwrite=overwrite)
             verdicts = [replayed(folder, output, shows=True).report.verdict]
             failed = 0
         else:
-            if output is not None and output.exists() and output.samefile(folder):
-                raise UsageError(f"{folder} holds the results of a run of many clips; name another folder with -o")
-            places = [(run, None if output is None else output / run.relative_to(folder)) for run in runs]
+            if output is not None and output.resolve().is_relative_to(folder.resolve()):
+                raise UsageError(f"{output} lies in {folder}, whose runs it would double; name another folder with -o")
+            places = [(run, None if output is None else output / place_of(run, folder, names)) for run in runs]
             options.check_outputs(*(own / "timeline.json" for _, own in places if own is not None), overwrite=overwrite)
             failures, verdicts = Failures(), []
             for run, own in places:
@@ -220,11 +228,57 @@ def replay(
                     verdicts.append(replayed(run, own, shows=len(runs) <= MAX_SHOWN).report.verdict)
             failed = failures.count
             console.notify(f"{count_of(len(runs) - failed, 'run')} replayed, {failed} failed")
+            tell_shortfall(folder, runs)
     console.notify("nothing was written: add -o DIR to keep this timeline" if output is None else f"wrote {output}")
     if failed:
         raise typer.Exit(1)
     if any(verdict in ("truncated", "damaged") for verdict in verdicts):
         raise typer.Exit(3)
+
+
+def _runs_at(folder: Path, names: Pseudonyms | None) -> list[Path]:
+    """As ``runs_in``; what they are called is hidden from now on.
+
+    Raises DataError for a folder of many clips of which none has a timeline yet.
+    """
+    from seqcls.exports.run_folders import holds_many, runs_in
+
+    runs = runs_in(folder)
+    if not runs and holds_many(folder):
+        raise DataError(f"no clip of {folder} has a timeline: summary.csv there says why")
+    hide_runs(names, folder, runs)
+    return runs
+
+
+def hide_runs(names: Pseudonyms | None, folder: Path, runs: Sequence[Path]) -> None:
+    """Folders of runs are called as the clips."""
+    if names is not None:
+        names.remember(*(run.relative_to(folder) for run in runs if run != folder))
+
+
+def place_of(run: Path, folder: Path, names: Pseudonyms | None) -> Path:
+    """Where something is written of a run of many, below another folder: by its own name, which is the clip's, or
+    under a pseudonym."""
+    relative = run.relative_to(folder)
+    return relative if names is None else Path(names.path(str(relative)))
+
+
+def is_same_place(place: Path, folder: Path) -> bool:
+    return place.exists() and folder.exists() and place.samefile(folder)
+
+
+def require_named_by_nobody(folder: Path, runs: Sequence[Path], names: Pseudonyms | None) -> None:
+    """Raise UsageError where what is written into the runs' own folders would be named by the clips after all."""
+    if names is not None and any(place_of(run, folder, names) != run.relative_to(folder) for run in runs):
+        raise UsageError(f"the folders in {folder} have the names of clips: name another place with -o")
+
+
+def tell_shortfall(folder: Path, runs: Sequence[Path]) -> None:
+    """Of a run of many clips: those of which nothing could be done, as they have no timeline."""
+    from seqcls.archive.shortfall import shortfall
+
+    if lacking := str(shortfall(folder, runs)):
+        console.warn(f"besides these there are {lacking}: summary.csv says why")
 
 
 def remedy(folder: Path) -> str:
@@ -234,11 +288,12 @@ def remedy(folder: Path) -> str:
 def _journal_at(path: Path) -> Path | None:
     """The journal to read, or None. A folder's own is read only where its timeline is missing, or older because the run
     was resumed."""
+    from seqcls.exports.run_folders import holds_many
     from seqcls.journal import JOURNAL_NAME
 
     if path.is_dir():
         inside, timeline = path / JOURNAL_NAME, path / "timeline.json"
-        if not inside.is_file():
+        if not inside.is_file() or holds_many(path):
             return None
         newer = not timeline.exists() or inside.stat().st_mtime_ns > timeline.stat().st_mtime_ns
         return inside if newer else None

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqcls.cli import console, tables
-from seqcls.cli.archive_plan import known_by_other_names, outside_of_results, planned, sweep_folders, tell
+from seqcls.cli.archive_plan import (
+    drop_single,
+    known_by_other_names,
+    outside_of_results,
+    planned,
+    sweep_folders,
+    tell,
+)
 from seqcls.cli.clip_work import ClipWork, nothing, passes_of
 from seqcls.cli.output_folders import results_in
 from seqcls.cli.report import NAME as REPORT
@@ -63,7 +70,7 @@ class ArchiveOptions:
 def is_archive(output: Path | None, found: Findings) -> bool:
     """Whether a run is one of many clips: there are several, or may be when the command is given again, or the folder
     holds such a run already."""
-    from seqcls.archive.manifest import MANIFEST
+    from seqcls.exports.run_folders import MANIFEST
 
     several = len(found.sources) > 1 or found.may_grow
     return several or (output is not None and bool(found.sources) and (output / MANIFEST).is_file())
@@ -109,12 +116,15 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
     root = run.root
     sources = outside_of_results(root, found)
     before = _manifest_before(run, options)
+    if run.overwrite:
+        drop_single(root)
     named = sources if run.names is None else [run.names.source(each) for each in sources]
     with console.progress("looking at clips", len(sources), "clips") as advance:
         units = listed(sources, named, before, on_clip=advance, verify=asked.verify)
     units = units if run.overwrite else known_by_other_names(root, units, before)
     manifest = _empty(options) if before is None or before.differences(options) else before
-    manifest = replace(manifest, entries=with_earlier(units, before))
+    part = "" if asked.shard is None or (before is not None and before.part != str(asked.shard)) else str(asked.shard)
+    manifest = replace(manifest, part=part, entries=with_earlier(units, before))
     sweep_folders(root, manifest.entries)
     with closing(AttemptLog(root)) as log:
         own = [unit for unit in units if asked.shard is None or asked.shard.takes(unit.entry.path)]
@@ -169,14 +179,21 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
                 outcome = driver.drive(plan.todo, plan.last)
                 pace = passes.pace()
             interrupted = should_stop()
-        failed = {path: one.reason for path, one in log.failed.items()} | plan.changed
+        failed = {path: one.reason for path, one in log.failed.items()}
         left = {"not_reached": "skipped", "reason": f"not run: {outcome.failed} clips failed before (--max-errors)"}
         entries = [one for one in manifest.entries if asked.shard is None or asked.shard.takes(one.path)]
         ours = replace(manifest, entries=tuple(entries))
         shown_now = {unit.entry.path for unit in own}
-        counts = write_summary(root, ours, failed, asked=shown_now, **(left if outcome.stopped_by_errors else {}))
+        counts = write_summary(
+            root,
+            ours,
+            failed,
+            changed=plan.changed,
+            asked=shown_now,
+            **(left if outcome.stopped_by_errors else {}),
+        )
     if run.pages is not None:
-        _write_index(run, ours, failed)
+        _write_index(run, ours)
     if pace:
         console.notify(pace)
     done = sum(counts[status] for status in ("done", "truncated", "damaged"))
@@ -195,6 +212,7 @@ def _manifest_before(run: ClipRun, options: dict[str, Any]) -> Manifest | None:
     """Of the run that goes on; None where there is none. Raises OutputError where there is another."""
     from seqcls.archive.manifest import read_manifest
     from seqcls.archive.summary import INTERVALS, SUMMARY
+    from seqcls.exports.run_folders import holds_many
 
     try:
         before = read_manifest(run.root)
@@ -213,6 +231,9 @@ def _manifest_before(run: ClipRun, options: dict[str, Any]) -> Manifest | None:
         for name in (INTERVALS, SUMMARY, *([REPORT] * (run.pages is not None))):
             if (run.root / name).exists():
                 raise OutputError(f"{run.root / name} is there already: add overwrite=True, or choose another place")
+        for inside in sorted(run.root.iterdir()) if run.root.is_dir() else ():
+            if holds_many(inside):
+                raise OutputError(f"{inside} holds a run of many clips, which would count twice: choose another place")
         return None
     if other := before.differences(options):
         raise OutputError(
@@ -274,17 +295,22 @@ def _show(printing: Callable[[], Any], source: FoundSource, timelines: list[Time
             tables.show_timeline(console.results(), timelines[0])
 
 
-def _write_index(run: ClipRun, manifest: Manifest, failed: dict[str, str]) -> None:
-    """Of all clips whose results are there, and those that failed."""
+def _write_index(run: ClipRun, manifest: Manifest) -> None:
+    """Of all clips whose results are there, and of those without, each with what summary.csv says."""
     from seqcls.archive.commit import read_commit
+    from seqcls.archive.shortfall import shortfall
 
     assert run.pages is not None
+    there = []
     for entry in manifest.entries:
-        if entry.path in failed:
-            run.pages.fail(entry.path, failed[entry.path])
-            continue
         commit = None if entry.same_as else read_commit(run.root / entry.folder)
         if commit is not None and commit.duration_s is not None:
+            there.append(run.root / entry.folder)
             with suppress(SeqclsError):
-                run.pages.add_earlier(run.root / entry.folder)
+                run.pages.add_earlier(there[-1])
+    lacking = shortfall(run.root, there)
+    for folder, why in lacking.changed.items():
+        run.pages.note(folder, why)
+    for one in lacking.missing:
+        run.pages.fail(one.path, one.why)
     run.pages.write_index()

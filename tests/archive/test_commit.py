@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from support.timelines import timeline
 
-from seqcls.archive.commit import COMMIT, commit_of, commits_in, committed, fault_of, read_commit, seal
+from seqcls.archive.commit import commit_of, commits_in, committed, fault_of, read_commit, seal
 from seqcls.errors import OutputError, SourceError
 from seqcls.exports import write_run
+from seqcls.exports.run_folders import COMMIT
 from seqcls.files.output_lock import OutputBusyError, only_writer
 from seqcls.files.temporaries import is_temporary, sweep
 from seqcls.timeline import Timeline

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from seqcls.archive.manifest import MANIFEST, Manifest, listed, read_manifest, with_earlier, write_manifest
+from seqcls.archive.manifest import Entry, Manifest, listed, read_manifest, with_earlier, write_manifest
 from seqcls.archive.result_key import is_rewritten
 from seqcls.errors import OutputError
+from seqcls.exports.run_folders import MANIFEST
 from seqcls.sources import expand
 
 
@@ -44,6 +45,16 @@ def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_one_that_cannot_be_read_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / MANIFEST).write_text(text)
     with pytest.raises(OutputError, match=r"manifest\.json cannot be read .*overwrite"):
+        read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "folder", ["../evil", "/tmp/evil", "a/../../evil", ".", "", "a//b", "a\\..\\b", "C:evil", "b", "B", "b/c", "a\0"]
+)
+def test_one_that_leads_out_of_its_folder_or_into_another_clip_s_is_refused(tmp_path: Path, folder: str) -> None:
+    entries = (Entry(path="a.mp4", folder=folder), Entry(path="b.mp4", folder="b"))
+    write_manifest(tmp_path, Manifest(options={}, entries=entries))
+    with pytest.raises(OutputError, match=r"manifest\.json cannot be read .*folder"):
         read_manifest(tmp_path)
 
 

@@ -106,6 +106,6 @@ def test_names_are_hidden(seqcls: Seqcls, archive: Path, tmp_path: Path) -> None
     names = Pseudonyms(KEY)
     for kind in ("table", "csv", "json"):
         done = seqcls("find", archive, "thyroid", "--to", kind, "--hash-names", "key")
-        assert done.code == 0 and "SECRET" not in done.out + done.err
+        assert done.code == 1 and "SECRET" not in done.out + done.err
         assert names.path("SECRET/one") in done.out
     assert not (archive / "clips.parquet").exists(), "names stand in the index as they stand in the archive"

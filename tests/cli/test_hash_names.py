@@ -156,6 +156,29 @@ def test_what_is_made_of_a_finished_run_can_name_nobody(seqcls: Seqcls, key: Pat
     assert (tmp_path / "f.csv").read_text() == (tmp_path / "e.csv").read_text(), "doing it twice changes nothing"
 
 
+def test_folders_and_links_made_of_many_runs_name_nobody(seqcls: Seqcls, key: Path, tmp_path: Path) -> None:
+    given = timeline(node="PP?..")
+    for name in ("SECRET Jane/SECRET 1", "SECRET Jane/SECRET 2"):
+        source = replace(given.source, name=f"{name[12:]}.mp4", path=f"{name}.mp4", kind="file")
+        write_run(replace(given, source=source), tmp_path / "out" / name)
+    (tmp_path / "out" / "SECRET Jane" / "SECRET 2" / "scores.csv").write_text("nothing\n")
+    hidden = f"{NAMES.of('SECRET Jane')}/{NAMES.of('SECRET 1')}"
+    for command, made in (
+        (("export", "out", "--to", "vtt", "-o", "exported"), "timeline.vtt"),
+        (("replay", "out", "-o", "again"), "timeline.json"),
+        (("report", "out", "-o", "pages/report.html"), "report.html"),
+    ):
+        done = seqcls(*command, "--hash-names", key)
+        target = tmp_path / command[-1].removesuffix("/report.html")
+        assert done.code == 1 and "SECRET" not in done.out + done.err + written(target), done.err
+        assert (target / hidden / made).is_file()
+    page = (tmp_path / "pages" / "report.html").read_text(encoding="utf-8")
+    assert f'"link":"{hidden}/report.html"' in page and page.count('"failed":"') == 2
+    for arguments in (("export", "out"), ("report", "out")):
+        refused = seqcls(*arguments, "--hash-names", key)
+        assert refused.code == 2 and "have the names of clips: name another place with -o" in refused.err
+
+
 def test_training_from_clips_takes_the_key_from_the_environment(key: Path, tmp_path: Path) -> None:
     clips, labels = secret_labels(tmp_path)
     found = known_clips(clips, labels, None, None, options.pseudonyms(key, [clips]))

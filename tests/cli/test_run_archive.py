@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
+import re
+import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -229,3 +233,58 @@ def test_more_clips_may_lengthen_the_names_of_those_before(seqcls: Seqcls, model
     assert seqcls("run", "@list.txt", "-m", model, "-o", "out", "--overwrite", "--where", "x = not node").code == 0
     gone = ("skipped", "not among the clips of this run, and without results of its kind")
     assert rows()["p1/a.mp4"][0] == "skipped" and gone in rows().values(), rows()
+
+
+def test_a_clip_that_was_run_into_the_folder_before_is_no_answer_for_all(
+    seqcls: Seqcls, model: str, read: list[str]
+) -> None:
+    for length, name in enumerate("abc", 4):
+        bright_clip(Path(f"clips/{name}.mp4"), [True] * length)
+    assert seqcls("run", "clips/a.mp4", "-m", model, "-o", "out", "--report").code == 0
+    refused = seqcls("run", "clips", "-m", model, "-o", "out")
+    assert refused.code == 1 and "out holds the run of one clip" in one_line(refused)
+    assert seqcls("run", "clips", "-m", model, "-o", "out", "--overwrite", "--quiet").code == 0
+    assert sorted(path.name for path in Path("out").iterdir()) == [
+        "a", "b", "c", "intervals.csv", "manifest.json", "summary.csv",
+    ]  # fmt: skip
+    Path("out/timeline.json").write_bytes(Path("out/a/timeline.json").read_bytes())  # as an older version left it
+    assert "3 runs replayed" in seqcls("replay", "out").err
+    assert "3 runs exported" in seqcls("export", "out", "-o", "subtitles").err
+    assert "3 reports written" in seqcls("report", "out").err
+    for command in (("replay", "out/a", "-o", "out"), ("export", "out/a", "-o", "out")):
+        refused = seqcls(*command)
+        assert refused.code == 1 and "out holds the results of many clips" in one_line(refused)
+
+
+def test_what_has_no_timeline_is_told_by_all_that_read_timelines(
+    seqcls: Seqcls, model: str, read: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for length, name in enumerate(("a", "b", "=c"), 4):
+        bright_clip(Path(f"clips/{name}.mp4"), [True] * length)
+    Path("clips/d.mp4").write_text("no video at all")
+    Path("clips/e.mp4").write_text("no video either")
+    command = ("run", "clips", "-m", model, "-o", "out")
+    assert seqcls(*command, "--report").code == 1
+    bright_clip(Path("clips/b.mp4"), [True, False] * 5)
+    bright_clip(Path("clips/f.mp4"), [True] * 9)
+    assert seqcls(*command, "--max-errors", "1", "--retry").code == 1
+    with Path("out/summary.csv").open(encoding="utf-8", newline="") as stream:
+        (changed,) = (row for row in csv.DictReader(stream) if row["path"] == "b.mp4")
+    assert (changed["status"], changed["folder"]) == ("failed", "b") and "has changed since" in changed["reason"]
+    shutil.rmtree("out/=c" if Path("out/=c").exists() else "out/_c")
+    lacking = "4 clips without a timeline (2 failed, 2 not done); 1 clip changed since the results were written"
+    done = seqcls("report", "out", "--overwrite")
+    assert done.code == 0 and f"2 reports written, 0 failed; besides {lacking}" in done.err, done.err
+    index = re.search(r'id="clips-data">(.*?)</script>', Path("out/report.html").read_text(encoding="utf-8"))
+    assert index is not None
+    listed = {one["title"]: (one["failed"], one.get("note", "")) for one in json.loads(index[1])["clips"]}
+    assert listed["a.mp4"] == ("", "") and "has changed since" in listed["b.mp4"][1]
+    assert "d.mp4" in listed["d.mp4"][0] and listed["f.mp4"][0].startswith("skipped: not run: 1 clips failed before")
+    assert listed["=c.mp4"][0] == "interrupted: its results are not there any more: the same command makes them"
+    for command in (("replay", "out"), ("export", "out")):
+        done = seqcls(*command)
+        assert done.code == 0 and f"besides these there are {lacking}" in done.err
+    if find_spec("duckdb") and find_spec("pyarrow"):
+        assert f"2 of 2 clips; besides {lacking}" in seqcls("find", "out", "node").err
+    Path("out/summary.csv").unlink()  # as a program that was killed leaves it
+    assert "2 failed, 2 not done" in seqcls("report", "out", "--overwrite").err

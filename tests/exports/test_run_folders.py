@@ -16,3 +16,21 @@ def test_runs_below_a_folder_in_order_without_what_a_killed_program_left(tmp_pat
     assert [run.relative_to(tmp_path).as_posix() for run in runs_in(tmp_path)] == ["a", "b/1", "b/2", "b-c"]
     assert runs_in(tmp_path / "a") == [tmp_path / "a"] and runs_in(tmp_path / "nothing") == []
     assert runs_in(tmp_path / "gone") == []
+
+
+def test_below_a_run_of_many_clips_only_its_clips_count(tmp_path: Path) -> None:
+    """Neither the clip that was run into its folder before, nor a replay, nor another run of many inside."""
+    root = tmp_path / "parts" / "1"
+    for name in (".", "a", "a b/c", "replayed/a", "more/d"):
+        (root / name).mkdir(parents=True, exist_ok=True)
+        (root / name / "timeline.json").touch()
+    for name in ("a", "a b/c", "more/d"):
+        (root / name / "clip.json").touch()
+    for folder in (root, root / "more"):
+        (folder / "manifest.json").write_text('{\n "format": 1,\n "clips": [\n\n]\n}\n')
+    (tmp_path / "parts" / "1b").mkdir()
+    (tmp_path / "parts" / "1b" / "timeline.json").touch()
+    assert runs_in(root) == [root / "a", root / "a b" / "c"]
+    assert runs_in(tmp_path) == [root / "a", root / "a b" / "c", tmp_path / "parts" / "1b"]
+    (root / "manifest.json").write_text('{"name": "a page"}')  # of somebody else
+    assert runs_in(root) == [root]
