@@ -35,8 +35,8 @@ OUT_OF_ORDER = "out of order"
 #: So many frames after damage the order in which a decoder gives them is not trusted, nor what it says is lost.
 _DOUBT = 4 * MAX_REORDER
 
-#: A clock is believed to be set anew when so many packets are of the new one.
-_MIN_SET_ANEW = 3
+#: Behind damage a clock is believed to be set anew when so many packets are of the new one.
+_MIN_SET_ANEW = 2
 
 _RECENT = 9
 
@@ -90,7 +90,7 @@ class Clock:
         self.late = 0
         self._furthest: int | None = None  # of the packets, as they say it; and the one before it leapt
         self._before_leap: int | None = None
-        self._since_leap = 0
+        self._since_leap = self._offset_before = 0
         self._set_anew: set[int] | None = None  # times of packets since they jumped back
         self._depth = 0  # most times that waited where nothing was lost
 
@@ -140,8 +140,10 @@ class Clock:
             self._since_leap += 1
         elif before is not None and abs(tick - before) <= reach and self._since_leap < _MIN_SET_ANEW:
             self._furthest, self._before_leap, self._set_anew = max(before, tick), None, None
+            self._offset = self._offset_before
         else:
             self._furthest, self._before_leap, self._since_leap = tick, furthest, 1
+            self._offset_before = self._offset
             self._set_anew = set() if tick < furthest else None
         if self._set_anew is not None:
             self._set_anew.add(tick)
@@ -242,7 +244,8 @@ class Clock:
         """Whether the packets, too, say that the clock was set back. Where they say nothing, it is believed."""
         if self._furthest is None:
             return True
-        return self._set_anew is not None and raw in self._set_anew and len(self._set_anew) >= _MIN_SET_ANEW
+        least = _MIN_SET_ANEW if self._doubt_left else 1
+        return self._set_anew is not None and raw in self._set_anew and len(self._set_anew) >= least
 
     def _continue(self, last: int, tick: int, way: str) -> int:
         """The clock was set anew in the middle: count on from the frame before."""

@@ -119,19 +119,20 @@ def test_what_a_decoder_gives_too_late_moves_no_other_frame() -> None:
         assert "1 frame out of order, put behind the one before" in clock.notes
 
 
+@pytest.mark.parametrize("is_marked", [True, False])
 @pytest.mark.parametrize("wrong", [100, 9000, 50_000])
-def test_a_single_wrong_time_moves_no_other_frame(wrong: int) -> None:
+def test_a_single_wrong_time_moves_no_other_frame(wrong: int, is_marked: bool) -> None:
     """Bits of a time in a transport stream were turned: in the packet, and so in the frame."""
     ticks = [*range(1000, 2000, 40), wrong, *range(2040, 4000, 40)]
     clock, items = Clock(MS, 40, None), list[Frame | Gap]()
     for place, tick in enumerate(ticks):
         clock.packet(tick, 100)
-        items += clock.add(tick, 40, IMAGE, "damaged picture" if tick == wrong else "") if place else []
+        items += clock.add(tick, 40, IMAGE, "damaged picture" * (is_marked and tick == wrong)) if place else []
     items += clock.finish()
     times = [1040 + ms for ms in times_ms(items)]
     place = ticks.index(wrong)
     assert times[: place - 1] == ticks[1:place] and times[place:] == ticks[place + 1 :]
-    assert 1960 < times[place - 1] < 2040 and not clock.alarms
+    assert 1960 < times[place - 1] < 2040 and bool(clock.alarms) == (not is_marked and wrong == 100)
     assert not any(isinstance(item, Gap) for item in items)
 
 
