@@ -188,7 +188,7 @@ def show_aside(found: Findings, names: Pseudonyms | None) -> None:
     """What a search left aside, on stderr; from now on its sources are hidden by their pseudonyms."""
     if names is None:
         for line in found.aside.unread:
-            console.warn(line)
+            console.fail(line)
         if str(found.aside):
             console.notify(str(found.aside))
         return
@@ -200,7 +200,7 @@ def show_aside(found: Findings, names: Pseudonyms | None) -> None:
     if left:
         console.notify(f"left aside: {count_of(left, 'file')}; without --hash-names it is said which and why")
     if found.aside.unread:
-        console.warn(f"{count_of(len(found.aside.unread), 'folder')} cannot be listed; check the permissions")
+        console.fail(f"{count_of(len(found.aside.unread), 'folder')} cannot be listed; check the permissions")
 
 
 def picked(kind: type[_Options], given: Mapping[str, Any], **more: Any) -> _Options:

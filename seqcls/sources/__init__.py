@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,11 +80,11 @@ def open_found(
 
 
 def _open(path: Path, rate_hz: float | None, color: bool, threads: int) -> Source:
-    if path.is_dir() or (kind_by_suffix(path) == "image" and not path.exists()):
+    if _answers(path.is_dir) or (kind_by_suffix(path) == "image" and not _answers(path.exists, True)):
         try:
             return ImageSequence(path, rate_hz=rate_hz, color=color)
         except NoImageError:
-            if not path.is_dir():
+            if not _answers(path.is_dir):
                 raise
             return _only_clip_in(path, rate_hz, color, threads)
     if path.name.upper() == "DICOMDIR" and dicom_facts(path).lacks == "DICOMDIR":  # it stands for its disc
@@ -97,6 +98,14 @@ def _open(path: Path, rate_hz: float | None, color: bool, threads: int) -> Sourc
     if kind == "stack":
         return ImageStack(path, rate_hz=rate_hz, color=color)
     return VideoSource(path, color=color) if threads < 2 else VideoInThreads(path, threads, color=color)
+
+
+def _answers(asks: Callable[[], bool], otherwise: bool = False) -> bool:
+    """What the disk says; ``otherwise`` where a folder may not be entered: the reason follows when it is opened."""
+    try:
+        return asks()
+    except OSError:
+        return otherwise
 
 
 def _only_clip_in(folder: Path, rate_hz: float | None, color: bool, threads: int) -> Source:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import stat
@@ -76,22 +77,18 @@ class _Search:
                 found.append((len(asked), self._remote(spec)))
                 asked.append(Asked(place_of(spec), [one.spec for one in found[-1][1]] != [spec]))
                 continue
-            if is_listed and not exists(path):
-                if "://" in spec:
-                    raise SourceError(f"{redact(spec)}: is a feed, and a list names clips; run it by itself")
-                if glob.has_magic(spec) and matching(spec):
-                    one, sources = self._matching(spec)
-                    found.append((len(asked), sources))
-                    asked.append(one)
-                    continue
-                found.append((len(asked), [FoundSource(spec=spec)]))  # it costs itself when it is opened
-                asked.append(Asked(path, False))
-                continue
+            if is_listed and "://" in spec and not exists(path):
+                raise SourceError(f"{redact(spec)}: is a feed, and a list names clips; run it by itself")
             # Addresses and cameras are refused where they are opened, without secrets.
-            if not path.exists() and (spec.isdecimal() or "://" in spec):
+            if not is_listed and not exists(path) and (spec.isdecimal() or "://" in spec):
                 live.append(FoundSource(spec=spec))
                 continue
-            one, sources = self._of_spec(spec if spec.isascii() else str(path), path, alone=len(names) == 1)
+            try:
+                one, sources = self._of_spec(spec if spec.isascii() else str(path), path, alone=len(names) == 1)
+            except (SourceError, OSError):
+                if not is_listed:
+                    raise
+                one, sources = Asked(path, False), [FoundSource(spec=spec)]  # it costs itself when it is opened
             found.append((len(asked), sources))
             asked.append(one)
         fronts = labels(asked) if asked else []
@@ -110,9 +107,9 @@ class _Search:
         return Findings((*in_series(self._single_images(sources)), *live), self._aside, remark, may_grow)
 
     def _of_spec(self, spec: str, path: Path, *, alone: bool) -> tuple[Asked, list[FoundSource]]:
-        if path.is_dir():
+        if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a folder may not be entered
             return Asked(path, True), self._in_folder(path)
-        if path.exists():
+        if exists(path):
             if not path.is_file():
                 return Asked(path, False), [FoundSource(spec=spec)]  # refused where it is opened
             return self._of_file(spec, path, alone=alone)
@@ -120,6 +117,8 @@ class _Search:
             return Asked(path, False), [FoundSource(spec=spec)]
         if glob.has_magic(spec):
             return self._matching(spec)
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError, ValueError):
+            path.stat()  # whatever else keeps it from being found is told as it is
         raise SourceError(f"{spec}: no such file or folder; check the name")
 
     def _of_file(self, spec: str, path: Path, *, alone: bool) -> tuple[Asked, list[FoundSource]]:
@@ -172,7 +171,7 @@ class _Search:
         sources: list[FoundSource] = []
         recursive, named = "**" in pattern, frozenset(Path(pattern).parts)
         for path in map(Path, names):
-            if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a folder may not be searched
+            if os.path.isdir(path):  # noqa: PTH112 - as above
                 # With ** the files below it fit the pattern themselves.
                 in_run = path.name not in named and _is_run_folder(path)
                 sources += [] if recursive or is_clutter(path.name) else self._walk(path, in_run=in_run)

@@ -259,6 +259,8 @@ def test_a_folder_that_may_be_listed_but_not_entered_costs_its_own_rows(
     for asked in (".", "**/*", "@l.txt"):
         found = expand([asked])
         assert [source.path for source in found.sources] in (["a.mp4", "locked/b.mp4"], ["b.mp4", "a.mp4"]), asked
+        with pytest.raises(SourceError, match=r"b\.mp4: cannot be looked at"):
+            [open_found(source) for source in found.sources if source.path.endswith("b.mp4")]
 
 
 def test_folders_that_cannot_be_listed_or_vanish_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,11 +29,15 @@ def test_a_list_may_hold_patterns_and_names_in_quotes(tmp_path: Path, monkeypatc
     for name in ("a/1.mp4", "a/2.mp4", "lists/b c.mp4", "'d'.mp4"):
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_text(name)
-    Path("lists/l.txt").write_text('a/*.mp4\n"b c.mp4"\n\'d\'.mp4\n*c.mp4\nnone/*.mp4\n"\n')
+    Path("empty").mkdir()
+    Path("lists/l.txt").write_text('a/*.mp4\n"b c.mp4"\n\'d\'.mp4\n*c.mp4\nnone/*.mp4\n"\nempty\n')
     found = expand(["@lists/l.txt"]).sources
     assert [Path(source.spec).as_posix() for source in found] == [
-        "a/1.mp4", "a/2.mp4", "lists/b c.mp4", "'d'.mp4", "none/*.mp4", '"'
+        "a/1.mp4", "a/2.mp4", "lists/b c.mp4", "'d'.mp4", "none/*.mp4", '"', "empty"
     ]  # fmt: skip
+    for missing in found[-3:]:
+        with pytest.raises(SourceError, match=r"no such file|holds no clip"):
+            open_found(missing)
 
 
 @pytest.mark.parametrize(
