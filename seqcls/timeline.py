@@ -18,7 +18,7 @@ from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry, Region
 from seqcls.intervals import IntervalOptions
 from seqcls.smoothing import SmoothingOptions
-from seqcls.text.wording import count_of
+from seqcls.text.wording import count_of, unseen
 from seqcls.types import (
     MAX_INDEX,
     MAX_TIME_S,
@@ -266,7 +266,9 @@ class Timeline:
             more = [f"and {len(present) - _SHOWN} more"] if len(present) > _SHOWN else []
             total_s = sum(i.duration_s for i in present)
             where = f"{', '.join([*spans, *more])} s" if present else "never"
-            lines.append(f"  {organ}: present {where} ({count_of(len(present), 'interval')}, {total_s:.2f} s)")
+            what = f"present {where} ({count_of(len(present), 'interval')}, {total_s:.2f} s)"
+            is_open = not present and self.of(organ, "unknown")
+            lines.append(f"  {organ}: {unseen(i.state for i in self.of(organ)) if is_open else what}")
         if len(self.organs) > _SHOWN:
             lines.append(f"  and {len(self.organs) - _SHOWN} more organs")
         return "\n".join(lines)

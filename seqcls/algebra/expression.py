@@ -26,6 +26,8 @@ _WORDS = ("and", "or", "not", "before", "during")
 _QUOTED = r"""\s*(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)'|"""
 _TOKEN = re.compile(_QUOTED + r"""(?P<mark>[()])|(?P<word>[^\s()"']+))""")
 _TOKEN_OF_SEARCH = re.compile(_QUOTED + rf"""(?P<mark>[()]|{"|".join(SIGNS)})|(?P<word>(?:[^\s()"'<>=!]|!(?!=))+))""")
+#: Characters of a whole expression, and of a word in it, in a message about it.
+_MOST, _MOST_OF_WORD = 200, 60
 #: From the loosest to the tightest.
 _LEVELS: tuple[dict[str, Callable[[Codes, Codes, Begins], Codes]], ...] = (
     {"or": lambda left, right, begins: np.maximum(left, right)},
@@ -100,7 +102,7 @@ class _Parser:
     def parse(self) -> Tree:
         made = self._binary(0)
         if (token := self._peek()) is not None:
-            self._fail(f"{token.text!r} is one too many", token)
+            self._fail(f"{_short(token.text)!r} is one too many", token)
         return made
 
     def _split(self, pattern: re.Pattern[str]) -> list[_Token]:
@@ -154,7 +156,7 @@ class _Parser:
                 self._fail(f"more than {MAX_JOINS} organs or conditions are joined", token)
             made = (token.kind, made, self._binary(level + 1))
             if token.kind in ("before", "during") and is_condition(made):
-                self._fail(f"{token.text!r} stands between organs, not between comparisons", token)
+                self._fail(f"{_short(token.text)!r} stands between organs, not between comparisons", token)
         return made
 
     def _unary(self) -> Tree:
@@ -162,7 +164,7 @@ class _Parser:
         if token.kind in ("name", "quoted"):
             return self._named(token)
         if token.kind not in ("not", "("):
-            self._fail(f"an organ is missing before {token.text!r}", token)
+            self._fail(f"an organ is missing before {_short(token.text)!r}", token)
         self._depth += 1
         if self._depth > MAX_DEPTH:
             self._fail(f"more than {MAX_DEPTH} parentheses and nots inside each other", token)
@@ -196,7 +198,7 @@ class _Parser:
     def _value(self, read: Callable[[str], float | str]) -> float | str:
         token = self._take("what to compare with")
         if token.kind not in ("name", "quoted"):
-            self._fail(f"what to compare with is missing before {token.text!r}", token)
+            self._fail(f"what to compare with is missing before {_short(token.text)!r}", token)
         try:
             return read(token.text)
         except ValueError as error:
@@ -216,9 +218,13 @@ class _Parser:
         if self._facts is not None and text.casefold() in self._facts:
             return f"{text} is to be compared, as in 'coverage < 0.9'"
         facts = f"; besides organs there are {', '.join(self._facts)}" if self._facts else ""
-        return f"there is no organ {text!r}, choose from {', '.join(self._organs)}{facts}"
+        return f"there is no organ {_short(text)!r}, choose from {', '.join(self._organs)}{facts}"
 
     def _fail(self, why: str, token: _Token | None = None) -> NoReturn:
         place = "" if token is None else f" (at letter {token.at + 1})"
         example = "thyroid and not (trachea or carotid)" if self._facts is None else "thyroid > 2 s and not trachea"
-        raise UsageError(f"{self._text!r}: {why}{place}; write it as '{example}'")
+        raise UsageError(f"{_short(self._text, _MOST)!r}: {why}{place}; write it as '{example}'")
+
+
+def _short(text: str, most: int = _MOST_OF_WORD) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"

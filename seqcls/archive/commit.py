@@ -20,7 +20,9 @@ from seqcls.exports.run_folders import COMMIT
 from seqcls.files import make_folder, sync_folder
 from seqcls.files.json_record import known_fields, record_from
 from seqcls.files.json_text import read_json, write_json
+from seqcls.files.named_files import open_regular
 from seqcls.files.output_lock import OutputBusyError, only_writer
+from seqcls.files.safe_names import is_clip_name
 from seqcls.files.temporaries import is_temporary, replace_folder, sweep, temporary_folder
 from seqcls.rendering.cut_files import CUTS_NAME, cuts_in
 from seqcls.timeline import Timeline
@@ -29,6 +31,7 @@ FORMAT = 1
 _MAX_BYTES = 1 << 20
 #: What is read again by ``verify``; all else can be made from it.
 _DATA = ("timeline.json", "pictures.csv", "intervals.csv", "scores.csv")
+_SHOWN = ("timeline.png", "overlay.mp4")
 #: What a run may leave in a clip's folder, and what may go with it when it is replaced.
 _OF_A_RUN = frozenset({COMMIT, *_DATA, "timeline.png", "report.html", "thumbnail.jpg", "overlay.mp4"})
 
@@ -57,10 +60,12 @@ class Commit:
     """The share that could be scored, 0..1."""
     warnings: tuple[str, ...] = ()
     """What a reader must know besides."""
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    """For how long each organ is in view."""
+    seconds: Mapping[str, float | None] = field(default_factory=dict)
+    """For how long each organ is in view; None where all of the clip is unknown."""
     files: Mapping[str, str] = field(default_factory=dict)
     """The files that hold the results, with the SHA-256 of each."""
+    shown: Mapping[str, str] = field(default_factory=dict)
+    """Likewise, of pictures and videos that were made of them; only ``fault_of`` looks for these."""
 
     @property
     def is_whole(self) -> bool:
@@ -85,7 +90,9 @@ def commit_of(
     notes = [note for one in timelines for note in one.notes if note not in reasons[:1]]
     first = timelines[0]
     seconds = {
-        organ: round(sum((span.duration_s for span in first.of(organ, "present")), 0.0), 6)
+        organ: None
+        if all(span.state == "unknown" for span in first.of(organ))
+        else round(sum((span.duration_s for span in first.of(organ, "present")), 0.0), 6)
         for organ in (first.organs if is_clip else ())
     }
     return Commit(
@@ -111,7 +118,9 @@ def read_commit(folder: Path) -> Commit | None:
         found = record_from(Commit, known_fields(Commit, body), COMMIT)
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    if not set(found.files) <= set(_DATA) or not all(type(each) in (int, float) for each in found.seconds.values()):
+    if not set(found.files) <= set(_DATA) or not all(map(_is_shown, found.shown)):
+        return None
+    if not all(type(each) in (int, float, type(None)) for each in found.seconds.values()):
         return None  # nothing that ``seal`` wrote
     place = os.fspath(folder)  # paths as text: this is asked of each clip of an archive
     return found if all(os.path.isfile(f"{place}/{name}") for name in found.files) else None  # noqa: PTH113
@@ -128,7 +137,7 @@ def commits_in(root: Path) -> Iterator[tuple[Path, Commit]]:
 
 def fault_of(folder: Path, commit: Commit) -> str:
     """Why committed results cannot be used, found by reading all of them; "" where they can."""
-    for name, digest in commit.files.items():
+    for name, digest in {**commit.files, **commit.shown}.items():
         try:
             if _digest(folder / name) != digest:
                 return f"{name} has changed since it was written"
@@ -175,8 +184,11 @@ def committed(folder: Path, *, replaces: Callable[[], bool]) -> Iterator[Path]:
 
 def seal(folder: Path, commit: Commit) -> None:
     """Write the commit of what lies in the new folder, which is then ready to be put in its place."""
-    files = {name: _digest(folder / name) for name in _DATA if (folder / name).is_file()}
-    write_json(folder / COMMIT, {"format": FORMAT, **asdict(replace(commit, files=files))})
+    files, shown = (
+        {name: _digest(folder / name) for name in names if (folder / name).is_file()} for names in (_DATA, _SHOWN)
+    )
+    shown |= {f"{CUTS_NAME}/{path.name}": _digest(path) for path in cuts_in(folder / CUTS_NAME)[0]}
+    write_json(folder / COMMIT, {"format": FORMAT, **asdict(replace(commit, files=files, shown=shown))})
 
 
 def _put_in_place(new: Path, folder: Path, scratch: Path, replaces: Callable[[], bool]) -> None:
@@ -224,5 +236,14 @@ def is_run(folder: Path) -> bool:
     return any((folder / name).exists() for name in RUN_ENDS)
 
 
+def _is_shown(name: str) -> bool:
+    folder, _, last = name.rpartition("/")
+    return name in _SHOWN or (folder == CUTS_NAME and is_clip_name(last))
+
+
 def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = hashlib.sha256()
+    with open_regular(path) as file:
+        while part := file.read(1 << 20):
+            digest.update(part)
+    return digest.hexdigest()

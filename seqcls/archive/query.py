@@ -22,6 +22,7 @@ from seqcls.algebra.conditions import Fact, by_name
 from seqcls.algebra.expression import Tree, parsed_search, spelt
 from seqcls.algebra.many import Clips, in_view
 from seqcls.archive.index import ArchiveIndex
+from seqcls.files import nfc
 from seqcls.third_party import library
 from seqcls.types import TIME_TOLERANCE_S, Verdict
 
@@ -177,7 +178,8 @@ def _lasts(tree: Tree, sign: str, length_s: float, statement: _Statement) -> str
 def _fact(name: str, sign: str, value: float | str, statement: _Statement) -> str:
     column, kind = _COLUMNS[name], FACTS[name].kind
     if kind == "text":
-        pattern = str(value).translate({ord(one): f"^{one}" for one in "^%_"} | {ord("*"): "%"})
+        pattern = nfc(str(value)).translate({ord(one): f"^{one}" for one in "^%_"} | {ord("*"): "%"})
+        column = column if pattern.isascii() else f"nfc_normalize({column})"  # a disk may hold é as e and an accent
         return f"({'NOT ' * (sign == '!=')}({column} ILIKE {statement.value(pattern)} ESCAPE '^'))"
     if kind == "seconds" and sign in ("=", "!="):
         near = f"abs({column} - {statement.value(value)}) <= {statement.value(TIME_TOLERANCE_S)}"
@@ -188,8 +190,12 @@ def _fact(name: str, sign: str, value: float | str, statement: _Statement) -> st
 def _sql(holds: str, statement: _Statement) -> str:
     """One pass over the intervals for all organs; what is made of several lies in a table for each."""
     sums, joins, lengths = [], [], ""
+    nearly_all = ""
+    if statement.trees:
+        nearly_all = f">= {_COLUMNS['duration']} - {statement.value(TIME_TOLERANCE_S)}"
     for place, tree in enumerate(statement.trees):
-        lengths += f", present{place}_s"
+        unknown = f"NOT present{place} AND unknown{place} AND unknown{place}_s {nearly_all}"
+        lengths += f", CASE WHEN {unknown} THEN NULL ELSE present{place}_s END"
         if tree[0] != "organ":
             joins.append(f"JOIN made{place} USING (clip)")
             continue

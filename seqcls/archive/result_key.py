@@ -78,7 +78,7 @@ def is_rewritten(source: FoundSource, content: str, mark: str) -> bool:
         return False
     if content_digest(source) != content:
         return True
-    return bool(unseen_digest(source)) and _written(now) != _written(mark)
+    return bool(unseen_digest(source)) and written(now) != written(mark)
 
 
 def stamp(source: FoundSource) -> str:
@@ -94,8 +94,8 @@ def stamp(source: FoundSource) -> str:
     return ""
 
 
-def _written(mark: str) -> str:
-    """Of one file, its size and when it was written."""
+def written(mark: str) -> str:
+    """Of a ``stamp`` of one file, its size and when it was written: to rename it changes neither."""
     return mark.rpartition("-")[0] or mark
 
 

@@ -20,6 +20,7 @@ COLUMNS = ("path", "folder", "status", "reason", "duration_s", "coverage", "warn
 #: What stands before the name of an organ, so that no organ is called like another column.
 SECONDS = "seconds_"
 _NOT_YET = "not done yet: the same command does it"
+_KEPT = "not among the clips of this run: its results are kept"
 _NOT_ASKED = "not among the clips of this run, and without results of its kind"
 
 
@@ -41,22 +42,23 @@ def write_summary(
     Raises OutputError.
     """
     organs: dict[str, None] = {}
-    rows: list[tuple[list[str], Mapping[str, float]]] = []
+    rows: list[tuple[list[str], Mapping[str, float | None]]] = []
     counts = Counter[str]()
     folders: list[str] = []
     runs, without = manifest.runs, {**failed, **changed}
+    same = {entry.path: entry.same_as for entry in manifest.entries if entry.same_as}
     for entry in manifest.entries:
         commit = None if entry.same_as or entry.path in without else read_commit(root / entry.folder)
+        gone = asked is not None and entry.path not in asked
         if commit is not None and commit.run in runs and commit.path == entry.path:
-            row, seconds = _committed(entry, commit), commit.seconds
+            row, seconds = _committed(entry, commit, _KEPT if gone else ""), commit.seconds
             organs.update(dict.fromkeys(seconds))
             folders.append(entry.folder)
             counts["partly unknown"] += commit.coverage < 1
             counts["with warnings"] += bool(commit.warnings)
         else:
-            gone = asked is not None and entry.path not in asked
             left = ("skipped", _NOT_ASKED) if gone else (not_reached or "interrupted", reason)
-            row, seconds = _missing(entry, without, *left), {}
+            row, seconds = _missing(entry, without, _stands_for(entry, same), *left), {}
             row[1] = entry.folder if entry.path in changed else ""
         rows.append((row, seconds))
         counts[row[2]] += 1
@@ -66,22 +68,38 @@ def write_summary(
     return counts
 
 
-def _committed(entry: Entry, commit: Commit) -> list[str]:
+def _committed(entry: Entry, commit: Commit, besides: str) -> list[str]:
     length = "" if commit.duration_s is None else seconds_cell(commit.duration_s)
-    shown = [commit.status, commit.reason, length, score_cell(commit.coverage), "; ".join(commit.warnings)]
+    shown = [
+        commit.status,
+        "; ".join(filter(None, (commit.reason, besides))),
+        length,
+        score_cell(commit.coverage),
+        "; ".join(commit.warnings),
+    ]
     return [entry.path, entry.folder, *shown]
 
 
-def _missing(entry: Entry, failed: Mapping[str, str], not_reached: str, reason: str) -> list[str]:
-    if entry.same_as:
-        return [entry.path, "", "skipped", f"holds the same as {entry.same_as}", "", "", ""]
+def _stands_for(entry: Entry, same: Mapping[str, str]) -> str:
+    """The clip whose results stand for this one; "" for its own. One that stood for it may have another name now."""
+    found, passed = entry.same_as, {entry.path}
+    while found in same and found not in passed:
+        passed.add(found)
+        found = same[found]
+    return found
+
+
+def _missing(entry: Entry, failed: Mapping[str, str], stands_for: str, not_reached: str, reason: str) -> list[str]:
+    if stands_for:
+        return [entry.path, "", "skipped", f"holds the same as {stands_for}", "", "", ""]
     if entry.path in failed:
         return [entry.path, "", "failed", failed[entry.path], "", "", ""]
     return [entry.path, "", not_reached, reason, "", "", ""]
 
 
-def _with_seconds(row: list[str], seconds: Mapping[str, float], organs: Mapping[str, None]) -> list[str]:
-    return [*row, *(seconds_cell(seconds[organ]) if organ in seconds else "" for organ in organs)]
+def _with_seconds(row: list[str], seconds: Mapping[str, float | None], organs: Mapping[str, None]) -> list[str]:
+    lengths_s = (seconds.get(organ) for organ in organs)
+    return [*row, *("" if length_s is None else seconds_cell(length_s) for length_s in lengths_s)]
 
 
 def _write_intervals(root: Path, folders: list[str]) -> None:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seqcls.cli import console
-from seqcls.errors import OutputError
 from seqcls.text.wording import count_of
 
 if TYPE_CHECKING:
@@ -61,23 +60,45 @@ def outside_of_results(root: Path, found: Findings) -> list[FoundSource]:
 
 
 def known_by_other_names(root: Path, units: Sequence[Unit], before: Manifest | None) -> list[Unit]:
-    """A clip's path is as short as tells it from the others, so more clips may make it longer: what was done under the
-    shorter one stands for it, and nothing is done or counted twice."""
+    """A clip's path is as short as tells it from the others, so more clips may make it longer; and a person may rename
+    it: what was done under the old one stands for it, and nothing is done or counted twice."""
     from seqcls.archive.commit import read_commit
+    from seqcls.archive.result_key import written
 
     known = {} if before is None else {entry.path: entry for entry in before.entries}
     asked = {unit.entry.path for unit in units}
-    gone = {(one.content, one.stamp): one for one in known.values() if one.path not in asked and not one.same_as}
+    gone = {
+        (one.content, written(one.stamp)): one
+        for one in known.values()
+        if one.path not in asked and not one.same_as and one.content and one.stamp
+    }
     found = []
     for unit in units:
         entry, own = unit.entry, known.get(unit.entry.path)
-        other = gone.get((entry.content, entry.stamp)) if entry.content and entry.stamp and not entry.same_as else None
+        other = None if entry.same_as else gone.get((entry.content, written(entry.stamp)))
         if other is not None and (own is None or own.same_as):
             commit = read_commit(root / other.folder)
             if commit is not None and commit.is_whole and commit.content == entry.content:
                 unit = replace(unit, entry=replace(entry, same_as=other.path))
         found.append(unit)
     return found
+
+
+def manifest_of_commits(root: Path, options: dict[str, Any]) -> Manifest | None:
+    """In place of one that is lost, where all results that are there were made with these options; else None."""
+    from seqcls.archive.commit import commits_in
+    from seqcls.archive.manifest import Entry, Manifest
+    from seqcls.exports.run_folders import holds_many
+
+    found = list(commits_in(root))
+    if any(map(holds_many, {parent for folder, _ in found for parent in folder.parents if root in parent.parents})):
+        return None  # of other runs
+    entries = [
+        Entry(path=one.path, folder=folder.relative_to(root).as_posix(), content=one.content, whole=one.whole)
+        for folder, one in found
+    ]
+    made = Manifest(options=options, known=(0,), entries=tuple(entries))
+    return made if found and all(one.run == made.run for _, one in found) else None
 
 
 def drop_single(root: Path) -> None:
@@ -104,8 +125,9 @@ def sweep_folders(root: Path, entries: Sequence[Entry]) -> None:
 def planned(
     run: ClipRun, units: Sequence[Unit], manifest: Manifest, log: AttemptLog, *, verify: bool, retry: bool
 ) -> Plan:
-    """Raises OutputError where results of another kind stand in the place of a clip's."""
+    """Results of another kind that stand in the place of a clip's cost that clip."""
     from seqcls.archive.commit import fault_of, is_run, read_commit
+    from seqcls.exports.run_folders import COMMIT
 
     plan, runs = Plan([], [], set(), {}, 0, 0), manifest.runs
     done = set_aside = 0
@@ -116,8 +138,11 @@ def planned(
                 continue
             commit = read_commit(folder)
             if run.overwrite or commit is None:
-                if not run.overwrite and is_run(folder) and not (folder / "clip.json").exists():
-                    raise OutputError(f"{folder} holds a run already: add overwrite=True, or choose another place")
+                if not run.overwrite and is_run(folder) and not (folder / COMMIT).exists():
+                    why = f"{entry.folder}/ in the output holds a run without clip.json: delete it, or add --overwrite"
+                    plan.changed[entry.path] = why
+                    console.fail(f"{entry.path}: {why}")
+                    continue
                 if folder.exists():  # what comes there meanwhile is another program's
                     plan.replaces.add(entry.path)
             elif commit.run not in runs or not commit.is_whole:

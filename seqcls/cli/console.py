@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from seqcls.pseudonyms import Pseudonyms
+    from seqcls.timeline import Timeline
 
 #: Of the command that runs; empty where names are shown.
 _names: list[Pseudonyms] = []
@@ -135,6 +137,17 @@ def warn(text: str) -> None:
 def in_flags(text: str) -> str:
     """The library speaks of options as Python writes them, ``overwrite=True``: here they are flags, ``--overwrite``."""
     return _OPTION.sub(lambda found: _flag(*found.groups()), text)
+
+
+def timeline_in_flags(timeline: Timeline) -> Timeline:
+    """A timeline that is to be written: what the library says in it of options, as ``in_flags``."""
+    source, report = timeline.source, timeline.report
+    return replace(
+        timeline,
+        source=replace(source, details=tuple((name, in_flags(value)) for name, value in source.details)),
+        report=replace(report, reasons=tuple(map(in_flags, report.reasons))),
+        warnings=tuple(map(in_flags, timeline.warnings)),
+    )
 
 
 def _flag(name: str, value: str) -> str:

@@ -275,7 +275,7 @@ def _write_many(
         if names is not None:
             names.remember(from_name(path))
             path, why = names.path(from_name(path)), names.hide(why)
-        clips.append(ClipSummary(console.shown(path), "", console.shown(why), {}))
+        clips.append(ClipSummary(console.shown(path), "", console.shown(console.in_flags(why)), {}))
 
     def list_failure(run: Path, error: SeqclsError) -> None:
         list_clip(run.name, without_folders(one_line(error)))

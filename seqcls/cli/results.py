@@ -70,6 +70,9 @@ def export(
     places = export_places(target, to)
     if names is not None and clip is not None and any(kind.takes_clip for kind in places):
         raise UsageError("dicom-sr and dicom-picture take the patient from --clip; leave --clip or --hash-names out")
+    there = [path.name for path in places.values() if path.name in ("intervals.csv", "timeline.json")]
+    if output is None and there and not overwrite:
+        raise UsageError(f"a run has {' and '.join(there)} already, which its folder holds; name another place with -o")
     runs = _runs_at(folder, names)
     if runs in ([], [folder]):
         _export(folder, target, places, clip, times, names, overwrite=overwrite)
@@ -202,7 +205,7 @@ def replay(
         else:
             recorded = read_with_progress(journal)
             timeline = recorded.timeline(*asked(recorded.opening.provenance), novelty)
-        timeline = _hashed(add_organs(timeline, *where or ()), names)
+        timeline = console.timeline_in_flags(_hashed(add_organs(timeline, *where or ()), names))
         if shows:
             tables.show_timeline(console.results(), timeline)
         if target is not None:
@@ -320,7 +323,7 @@ def write_from_journal(path: Path, folder: Path, expressions: Sequence[str] = ()
     from seqcls.algebra.where import where
 
     try:
-        timeline = where(read_with_progress(path).timeline(), *expressions)
+        timeline = console.timeline_in_flags(where(read_with_progress(path).timeline(), *expressions))
         write_with_progress(timeline, folder)
     except KeyboardInterrupt:
         again = remedy(folder)

@@ -13,6 +13,7 @@ from seqcls.cli import console, tables
 from seqcls.cli.archive_plan import (
     drop_single,
     known_by_other_names,
+    manifest_of_commits,
     outside_of_results,
     planned,
     sweep_folders,
@@ -26,6 +27,7 @@ from seqcls.cli.run_clips import ClipRun
 from seqcls.cores import cores
 from seqcls.errors import OutputError, SeqclsError, UsageError
 from seqcls.files.without_folders import without_folders
+from seqcls.text.wording import count_of
 
 if TYPE_CHECKING:
     from seqcls.archive.manifest import Manifest, Unit
@@ -180,7 +182,10 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
                 pace = passes.pace()
             interrupted = should_stop()
         failed = {path: one.reason for path, one in log.failed.items()}
-        left = {"not_reached": "skipped", "reason": f"not run: {outcome.failed} clips failed before (--max-errors)"}
+        left = {
+            "not_reached": "skipped",
+            "reason": f"not run: {count_of(outcome.failed, 'clip')} failed before (--max-errors)",
+        }
         entries = [one for one in manifest.entries if asked.shard is None or asked.shard.takes(one.path)]
         ours = replace(manifest, entries=tuple(entries))
         shown_now = {unit.entry.path for unit in own}
@@ -217,11 +222,22 @@ def _manifest_before(run: ClipRun, options: dict[str, Any]) -> Manifest | None:
     try:
         before = read_manifest(run.root)
     except OutputError:
-        if not run.overwrite:
+        if run.overwrite:
+            return None
+        if (made := manifest_of_commits(run.root, options)) is None:
             raise
-        return None
+        console.warn(
+            f"manifest.json cannot be read: made again from the results of {count_of(len(made.entries), 'clip')}"
+        )
+        return made
     if run.overwrite:
         return before
+    for inside in sorted(run.root.iterdir()) if before is None and run.root.is_dir() else ():
+        if holds_many(inside):
+            raise OutputError(f"{inside} holds a run of many clips, which would count twice: choose another place")
+    if before is None and (made := manifest_of_commits(run.root, options)) is not None:
+        console.warn(f"manifest.json is gone: made again from the results of {count_of(len(made.entries), 'clip')}")
+        return made
     if before is None:
         if any(path.exists() for path in results_in(run.root, watched=False)):
             raise OutputError(
@@ -231,9 +247,6 @@ def _manifest_before(run: ClipRun, options: dict[str, Any]) -> Manifest | None:
         for name in (INTERVALS, SUMMARY, *([REPORT] * (run.pages is not None))):
             if (run.root / name).exists():
                 raise OutputError(f"{run.root / name} is there already: add overwrite=True, or choose another place")
-        for inside in sorted(run.root.iterdir()) if run.root.is_dir() else ():
-            if holds_many(inside):
-                raise OutputError(f"{inside} holds a run of many clips, which would count twice: choose another place")
         return None
     if other := before.differences(options):
         raise OutputError(

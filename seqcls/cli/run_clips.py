@@ -158,7 +158,8 @@ def clip_timeline(run: ClipRun, analysis: Analysis | SeqclsError, advance: conso
     if run.rate_hz is not None and unused:
         console.warn(f"{info.name} has times of its own; --fps {run.rate_hz:g} is not used for it")
     timeline = analysis.finish(lambda done, time_s: advance(done))
-    return where(timeline if run.names is None else run.names.timeline(timeline), *run.expressions)
+    timeline = timeline if run.names is None else run.names.timeline(timeline)
+    return where(console.timeline_in_flags(timeline), *run.expressions)
 
 
 def _write_clip(run: ClipRun, analysis: Analysis | SeqclsError, folder: Path) -> Timeline:
@@ -192,4 +193,4 @@ def picture_timelines(run: ClipRun, source: FoundSource, should_stop: Callable[[
             run.detector, source, on_progress=advance, should_stop=should_stop, open_image=open_image
         )
     timelines = timelines if run.names is None else [run.names.timeline(each) for each in timelines]
-    return [where(each, *run.expressions) for each in timelines]
+    return [where(console.timeline_in_flags(each), *run.expressions) for each in timelines]

@@ -67,14 +67,13 @@ class SecondReading:
     def write(self, clip: FinishedClip, should_stop: Callable[[], bool]) -> list[str]:
         """Into the run's folder; returns what was written, in words. What may not be shown is warned of."""
         written: list[str] = []
+        asked = [*[self._write_overlay] * self.overlay, *[self._write_cuts] * self.cut]
         try:
-            if self.overlay and not should_stop():
-                written += self._write_overlay(clip, should_stop)
-            if self.cut and not should_stop():
-                written += self._write_cuts(clip, should_stop)
+            for write in asked:
+                if should_stop():
+                    raise _StoppedError
+                written += write(clip, should_stop)
         except _StoppedError:
-            pass
-        if should_stop():
             console.warn(
                 f"{clip.timeline.source.name}: stopped before all of {self} was written; the timeline is whole"
             )

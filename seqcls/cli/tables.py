@@ -120,7 +120,9 @@ def timeline_strips(timeline: Timeline, width: int) -> RenderableType:
         present = timeline.of(organ, "present")
         present_s, length_s = sum(i.duration_s for i in present), timeline.end_s - timeline.start_s
         share = present_s / length_s if length_s > 0 else float(bool(present))
-        grid.add_row(literal(organ, "bold"), _strip(timeline, organ, cells), f"{present_s:.2f} s {share:4.0%}")
+        unknown = all(i.state == "unknown" for i in timeline.of(organ))
+        said = "unknown" if unknown else f"{present_s:.2f} s {share:4.0%}"
+        grid.add_row(literal(organ, "bold"), _strip(timeline, organ, cells), said)
     left, middle, right = (clock(timeline.start_s + (timeline.end_s - timeline.start_s) * part) for part in (0, 0.5, 1))
     line = left + middle.center(max(0, cells - len(left) - len(right))) + right
     grid.add_row("", Text(line[:cells], style="bright_black"), "")

@@ -60,9 +60,9 @@ def open_engine(
 
     engine: a key of ``ENGINES`` or ``auto``; device: auto, cpu, cuda, mps; precision: auto, fp32, bf16, fp16, int8.
     The library is told explicitly which precision to compute in; ``auto`` is the fastest here that is safe. The
-    description says what was chosen, and after ``engine="auto"`` why. Of a .safetensors, where nothing is stated, that
-    may be its int8 twin, see ``models.twin``; not if ``exact``. Raises ModelError for the file, EngineError for
-    the device or library, UsageError for unknown names.
+    description says what was chosen, and after ``engine="auto"`` why. Of a .safetensors that may be its int8 twin, see
+    ``models.twin``, where nothing is stated, and is where int8 is; not if ``exact``. Raises ModelError for the file,
+    EngineError for the device or library, UsageError for unknown names.
     """
     if engine not in ("auto", *ENGINES):
         raise UsageError(f"unknown engine {engine!r}: choose one of {', '.join(('auto', *ENGINES))}")
@@ -75,13 +75,15 @@ def open_engine(
         read_header(source)  # a fault of the file is reported before one of the library
         if name == "auto":
             name, why = choose_engine(device)
-            if name == "openvino" and precision == "auto" and not exact:
-                twin, reason = open_proven_twin(source)
-                if twin is not None:
-                    require_answers(twin, source.name)
-                    twin.description += f" ({reason})"  # type: ignore[misc]
-                    return twin
-                why += f"; {reason}" if reason else ""
+        if name == "openvino" and not exact and (precision == "int8" or (precision == "auto" and engine == "auto")):
+            twin, reason = open_proven_twin(source, is_stated=precision == "int8")
+            if twin is not None:
+                require_answers(twin, source.name)
+                twin.description += f" ({reason})"  # type: ignore[misc]
+                return twin
+            if reason and precision == "int8":
+                raise EngineError(f"{source.name} cannot be run in int8: {reason}")
+            why += f"; {reason}" if reason else ""
         source = read_model(source)
     elif name == "auto":
         name, why = choose_engine(device)

@@ -17,15 +17,16 @@ from seqcls.models.twin import MAX_STRAY, Proof, file_digest, twin_path
 _FASTER = 1.2
 
 
-def open_proven_twin(model: Path) -> tuple[Engine | None, str]:
+def open_proven_twin(model: Path, *, is_stated: bool = False) -> tuple[Engine | None, str]:
     """The twin of a .safetensors and why it may be used; or None and why not, empty where there is none.
 
-    It must be of this file, faster here, and answer test images as where it was proven.
+    It must be of this file, faster here unless int8 ``is_stated``, and answer test images as where it
+    was proven.
     """
     twin = twin_path(model)
     if not twin.is_file() or find_spec("openvino") is None:
         return None, ""
-    if fast_int8() is False:
+    if fast_int8() is False and not is_stated:
         return None, f"not its twin {twin.name}: int8 is no faster on this processor"
     with needs("OpenVINO", "pip install openvino, or use engine=torch"):
         from seqcls.engines.openvino_engine import OpenVINOEngine
@@ -35,7 +36,7 @@ def open_proven_twin(model: Path) -> tuple[Engine | None, str]:
         proof = Proof.from_json(engine.proof)
         if proof.model != file_digest(model):
             return None, f"not {twin.name}, which is the twin of another training; {again}"
-        if fast_int8() is None and proof.times_as_fast < _FASTER:
+        if not is_stated and fast_int8() is None and proof.times_as_fast < _FASTER:
             return None, f"not its twin {twin.name}: int8 was no faster where it was made"
         stray = float(np.abs(logits(engine) - np.array(proof.logits)).max())
     except (ModelError, EngineError, OSError, ValueError) as error:
@@ -46,8 +47,9 @@ def open_proven_twin(model: Path) -> tuple[Engine | None, str]:
             None,
             f"not its twin {twin.name}: this processor computes it differently from where it was proven; {again}",
         )
+    why = "as stated" if is_stated else "the fastest here"
     return engine, (
-        f"twin {twin.name}, the fastest here: compared with the model on {proof.compared}, no interval gained or lost,"
+        f"twin {twin.name}, {why}: compared with the model on {proof.compared}, no interval gained or lost,"
         f" scores differ by {proof.drift:.4f} on average, {proof.largest:.4f} at most"
     )
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 import seqcls
 from seqcls.pauses import long_frames, pauses
-from seqcls.text.wording import count_of
+from seqcls.text.wording import count_of, unseen
 from seqcls.timeline import Timeline
 from seqcls.types import TIME_TOLERANCE_S, Interval
 
@@ -227,7 +227,7 @@ def in_view(timeline: Timeline, organ: str) -> str:
         [only] = own
         return f"{only.state} ({only.reason})" if only.reason else f"{only.state}, score {only.mean_score:.2f}"
     present_s = [i.duration_s for i in own if i.state == "present"]
-    return f"in view for {duration(float(np.sum(present_s)))}" if present_s else "not in view"
+    return f"in view for {duration(float(np.sum(present_s)))}" if present_s else unseen(i.state for i in own)
 
 
 def score_holes(timeline: Timeline) -> NDArray[np.bool_]:

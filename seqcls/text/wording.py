@@ -3,7 +3,7 @@ show."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 #: Characters of a name, an id or a cell from a file, in a message about it.
 MAX_SHOWN = 60
@@ -12,6 +12,14 @@ MAX_SHOWN = 60
 def count_of(number: int, noun: str, plural: str = "") -> str:
     """The number and the noun in the form that it asks for; ``plural`` where that is not the noun with an s."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def unseen(states: Iterable[str]) -> str:
+    """Of an organ that is nowhere present, by the states of its stretches: unknown is not absent."""
+    own = set(states)
+    if "unknown" not in own:
+        return "not in view"
+    return "unknown" if own == {"unknown"} else "not in view where known"
 
 
 def size_of(size_bytes: float) -> str:

@@ -137,6 +137,7 @@ def test_a_program_that_dies_in_the_rename_loses_neither_the_old_nor_the_new(
         lambda f: (f / COMMIT).write_text(json.dumps({**json.loads((f / COMMIT).read_text()), "status": "well"})),
         lambda f: (f / COMMIT).write_text(json.dumps({**json.loads((f / COMMIT).read_text()), "files": {"/etc/passwd": ""}})),
         lambda f: (f / COMMIT).write_text(json.dumps({**json.loads((f / COMMIT).read_text()), "seconds": {"a": "=1"}})),
+        lambda f: (f / COMMIT).write_text(json.dumps({**json.loads((f / COMMIT).read_text()), "shown": {"cuts/../../x": ""}})),
         lambda f: (f / "scores.csv").unlink(),
     ],
 )  # fmt: skip
@@ -152,3 +153,19 @@ def test_a_byte_that_has_changed_is_found_by_reading_all(tmp_path: Path) -> None
     (tmp_path / "a/scores.csv").write_bytes(scores.replace(b"1", b"2", 1))
     commit = read_commit(tmp_path / "a")
     assert commit is not None and "scores.csv has changed" in fault_of(tmp_path / "a", commit)
+
+
+def test_a_picture_that_is_gone_is_found_by_reading_all_alone(tmp_path: Path) -> None:
+    shown = ("timeline.png", "overlay.mp4", "cuts/node-00-00-01.000.mp4")
+    with committed(tmp_path / "a", replaces=lambda: False) as new:
+        write_run(timeline(a="PPP"), new)
+        for name in shown:
+            (new / name).parent.mkdir(exist_ok=True)
+            (new / name).write_bytes(name.encode())
+        seal(new, commit_of([timeline(a="PPP")], path="a", content="a", run="r", is_clip=True))
+    for name in shown:
+        (tmp_path / "a" / name).unlink()
+        commit = read_commit(tmp_path / "a")
+        assert commit is not None and fault_of(tmp_path / "a", commit).startswith(f"{name} cannot be read")
+        (tmp_path / "a" / name).write_bytes(name.encode())
+        assert fault_of(tmp_path / "a", commit) == ""

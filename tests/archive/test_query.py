@@ -107,6 +107,29 @@ def test_lengths_and_presences_of_what_is_named(index: ArchiveIndex) -> None:
     assert find(index, "b", intervals=False).clips[0].intervals == {}
 
 
+def test_what_is_unknown_throughout_has_no_length(tmp_path: Path) -> None:
+    for name, a in (("dark", "?????"), ("part", "??..."), ("one", ".")):
+        (tmp_path / name).mkdir()
+        write_timeline_json(drawn(a=a), tmp_path / name / "timeline.json")
+    found = {one.run: (one.in_view_s, one.surely) for one in find(archive_index(tmp_path), "not a").clips}
+    assert found == {"dark": ({"a": None}, False), "part": ({"a": 0.0}, False), "one": ({"a": 0.0}, True)}
+
+
+def test_a_name_is_found_however_the_disk_spells_it(tmp_path: Path) -> None:
+    for name, title in (("nfd", "Rene\u0301.mp4"), ("nfc", "Ren\xe9.mp4"), ("plain", "Rene.mp4")):
+        (tmp_path / name).mkdir()
+        made = drawn(a="PP")
+        made = replace(made, source=replace(made.source, path=title))
+        write_timeline_json(made, tmp_path / name / "timeline.json")
+    index = archive_index(tmp_path)
+    for spelt in ("*\xe9*", "*e\u0301*"):
+        assert [one.run for one in find(index, f"path = '{spelt}'").clips] == ["nfc", "nfd"]
+        assert [one.run for one in find(index, f"path != '{spelt}'").clips] == ["plain"]
+    with pytest.raises(UsageError) as error:
+        find(index, "a and " + "b" * 10_000)
+    assert len(str(error.value)) < 700
+
+
 def test_no_name_becomes_sql(tmp_path: Path) -> None:
     evil = "a') OR true; COPY clips TO 'x'; -- $v0"
     write_timeline_json(of("evil", drawn(**{evil: "PP..", "b": "...."})), tmp_path / "timeline.json")

@@ -20,6 +20,18 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
+def test_what_is_unknown_throughout_is_not_nought_seconds_in_view(tmp_path: Path) -> None:
+    drawn = {"a": "?????", "b": "??...", "c": "....."}
+    manifest = Manifest(options={}, entries=tuple(Entry(path=name, folder=name, content=name) for name in drawn))
+    for name, strip in drawn.items():
+        with committed(tmp_path / name, replaces=lambda: False) as new:
+            made = timeline(name, thyroid=strip)
+            write_run(made, new)
+            seal(new, commit_of([made], path=name, content=name, run=manifest.run, is_clip=True))
+    write_summary(tmp_path, manifest, {})
+    assert [row["seconds_thyroid"] for row in rows(tmp_path / SUMMARY)] == ["", "0.000000", "0.000000"]
+
+
 def test_a_row_for_each_clip_with_its_status(tmp_path: Path) -> None:
     entries = [Entry(path=f"p/{name}.mp4", folder=f"p/{name}", content=name) for name in "abcde"]
     entries.append(Entry(path="=cmd|x", folder="f", content="a", same_as="p/a.mp4"))
@@ -56,3 +68,22 @@ def test_a_row_for_each_clip_with_its_status(tmp_path: Path) -> None:
     assert [row["file"] for row in rows(tmp_path / "intervals.csv")] == ["a.mp4"] * 2 + ["b.mp4"] * 1
     counts = write_summary(tmp_path, manifest, {}, not_reached="skipped", reason="too many errors")
     assert counts["skipped"] == 4
+
+
+def test_rows_name_the_clip_that_has_the_results_and_clips_that_are_gone(tmp_path: Path) -> None:
+    entries = (
+        Entry(path="old.mp4", folder="old", content="a"),
+        Entry(path="new.mp4", folder="new", content="a", same_as="old.mp4"),
+        Entry(path="copy.mp4", folder="copy", content="a", same_as="new.mp4"),
+    )
+    manifest = Manifest(options={}, entries=entries)
+    with committed(tmp_path / "old", replaces=lambda: False) as new:
+        made = timeline("old.mp4", node="PP")
+        write_run(made, new)
+        seal(new, commit_of([made], path="old.mp4", content="a", run=manifest.run, is_clip=True))
+    write_summary(tmp_path, manifest, {}, asked={"new.mp4", "copy.mp4"})
+    assert [(row["status"], row["reason"]) for row in rows(tmp_path / SUMMARY)] == [
+        ("done", "not among the clips of this run: its results are kept"),
+        ("skipped", "holds the same as old.mp4"),
+        ("skipped", "holds the same as old.mp4"),
+    ]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
 
-from seqcls.cli.console import rate_text
+import pytest
+from support.timelines import timeline
+
+from seqcls.cli.console import rate_text, timeline_in_flags
+from seqcls.types import SourceReport
 
 
 @pytest.mark.parametrize(
@@ -12,3 +16,18 @@ from seqcls.cli.console import rate_text
 )
 def test_a_rate_below_one_is_no_zero(per_s: float, shown: str) -> None:
     assert rate_text(per_s) == shown
+
+
+def test_what_is_written_speaks_of_flags() -> None:
+    made = timeline(node="PP")
+    said = "state the rate by rate_hz=NUMBER"
+    made = replace(
+        made,
+        source=replace(made.source, details=(("times from", said),)),
+        report=SourceReport("complete", (said,), 2),
+        warnings=("unknown there (novelty=False scores them all the same)",),
+    )
+    flagged = timeline_in_flags(made)
+    assert flagged.warnings == ("unknown there (--no-novelty scores them all the same)",)
+    assert flagged.report.reasons == ("state the rate by --fps NUMBER",)
+    assert flagged.source.details == (("times from", "state the rate by --fps NUMBER"),)

@@ -214,6 +214,9 @@ def test_a_folder_of_many_runs_is_replayed_whole(seqcls: Seqcls, model: str) -> 
     assert looked.code == 0 and "2 runs replayed, 0 failed" in looked.err and "nothing was written" in looked.err
     refused = seqcls("replay", "out", "-o", "out", "--overwrite")
     assert refused.code == 2 and "name another folder" in refused.err
+    for place in ("out", "out/a"):
+        there = seqcls("export", place, "--to", "csv,vtt")
+        assert there.code == 2 and "a run has intervals.csv already" in one_line(there)
     for arguments in (("replay", "out", "-o", "out/again"), ("export", "out", "-o", "out/json", "--to", "json")):
         refused = seqcls(*arguments)
         assert refused.code == 2 and "whose runs it would double" in one_line(refused)

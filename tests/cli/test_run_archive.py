@@ -148,7 +148,7 @@ def test_too_many_errors_and_what_only_many_clips_have(
     done = seqcls("run", "@list", "-m", model, "-o", "out", "--max-errors", "1")
     assert done.code == 1 and rows() == {
         "none.mp4": ("failed", "none.mp4: no such file"),
-        "x.mp4": ("skipped", "not run: 1 clips failed before (--max-errors)"),
+        "x.mp4": ("skipped", "not run: 1 clip failed before (--max-errors)"),
     }
     done = seqcls("run", "@list", "-m", model, "-o", "out")
     assert done.code == 1 and "failed twice before" not in done.err, "it may be there next time"
@@ -279,7 +279,7 @@ def test_what_has_no_timeline_is_told_by_all_that_read_timelines(
     assert index is not None
     listed = {one["title"]: (one["failed"], one.get("note", "")) for one in json.loads(index[1])["clips"]}
     assert listed["a.mp4"] == ("", "") and "has changed since" in listed["b.mp4"][1]
-    assert "d.mp4" in listed["d.mp4"][0] and listed["f.mp4"][0].startswith("skipped: not run: 1 clips failed before")
+    assert "d.mp4" in listed["d.mp4"][0] and listed["f.mp4"][0].startswith("skipped: not run: 1 clip failed before")
     assert listed["=c.mp4"][0] == "interrupted: its results are not there any more: the same command makes them"
     for command in (("replay", "out"), ("export", "out")):
         done = seqcls(*command)
@@ -288,3 +288,54 @@ def test_what_has_no_timeline_is_told_by_all_that_read_timelines(
         assert f"2 of 2 clips; besides {lacking}" in seqcls("find", "out", "node").err
     Path("out/summary.csv").unlink()  # as a program that was killed leaves it
     assert "2 failed, 2 not done" in seqcls("report", "out", "--overwrite").err
+
+
+def test_a_renamed_clip_is_not_done_again(seqcls: Seqcls, model: str, read: list[str]) -> None:
+    for length, name in enumerate("ab", 4):
+        bright_clip(Path(f"clips/{name}.mp4"), [True] * length)
+    command = ("run", "clips", "-m", model, "-o", "out")
+    assert seqcls(*command).code == 0
+    read.clear()
+    Path("clips/a.mp4").rename("clips/c.mp4")
+    for _ in range(2):
+        assert seqcls(*command).code == 0 and read == []
+        assert rows() == {
+            "b.mp4": ("done", ""),
+            "c.mp4": ("skipped", "holds the same as a.mp4"),
+            "a.mp4": ("done", "not among the clips of this run: its results are kept"),
+        }
+    assert "2 runs replayed" in seqcls("replay", "out").err
+
+
+def test_what_is_lost_beside_whole_results_costs_as_little_as_can_be(
+    seqcls: Seqcls, model: str, read: list[str]
+) -> None:
+    for length, name in enumerate("ab", 4):
+        bright_clip(Path(f"clips/{name}.mp4"), [True] * length)
+    command = ("run", "clips", "-m", model, "-o", "out")
+    assert seqcls(*command).code == 0
+    whole, manifest = contents(Path("out")), Path("out/manifest.json")
+    held = manifest.read_bytes()
+    read.clear()
+    for torn in (b"", held[: len(held) // 2], None):
+        manifest.unlink() if torn is None else manifest.write_bytes(torn)
+        done = seqcls(*command)
+        assert done.code == 0 and "made again from the results of 2 clips" in done.err, done.err
+        assert read == [] and contents(Path("out")) == whole and json.loads(manifest.read_bytes())["known"] == [0]
+    manifest.unlink()
+    other = seqcls(*command, "--onset", "0.7")
+    assert other.code == 1 and "add --overwrite" in one_line(other) and contents(Path("out")) == whole
+    assert seqcls(*command).code == 0
+    Path("out/a/clip.json").unlink()
+    done = seqcls(*command)
+    assert done.code == 1 and "a/ in the output holds a run without clip.json" in one_line(done)
+    assert rows()["b.mp4"] == ("done", "") and rows()["a.mp4"][0] == "failed"
+
+
+def test_a_run_around_the_parts_of_another_is_refused(seqcls: Seqcls, model: str, read: list[str]) -> None:
+    for length, name in enumerate("ab", 4):
+        bright_clip(Path(f"clips/{name}.mp4"), [True] * length)
+    command = ("run", "clips", "-m", model, "-o")
+    assert seqcls(*command, "out/1").code == 0
+    refused = seqcls(*command, "out")
+    assert refused.code == 1 and "holds a run of many clips, which would count twice" in one_line(refused)

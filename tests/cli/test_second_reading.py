@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 from support.clips import stills
 from support.commands import Seqcls, bright_clip, one_line
 
+from seqcls.cli.second_reading import FinishedClip, SecondReading
 from seqcls.sources import open_source
 from seqcls.types import Frame
 
@@ -119,3 +121,8 @@ def test_single_images_have_no_overlay(seqcls: Seqcls, model: str, tmp_path: Pat
     stills(tmp_path / "images", ["a.png", "zebra.png"])
     done = seqcls("run", "images", "-m", model, "-o", "out", "--overlay")
     assert done.code == 0 and "--overlay is for clips; there is none of single images" in done.err
+
+
+def test_what_was_not_asked_for_was_not_stopped(capsys: pytest.CaptureFixture[str]) -> None:
+    nothing = SecondReading(overlay=False, shows_names=False, cut=False)
+    assert nothing.write(cast(FinishedClip, None), lambda: True) == [] and capsys.readouterr().err == ""

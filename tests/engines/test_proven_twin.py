@@ -12,6 +12,7 @@ from support.networks import HEADER, disc_frames, fitted, needs
 from seqcls.detector import load
 from seqcls.engines import open_engine, proven_twin
 from seqcls.engines.base import test_images as images_for_tests
+from seqcls.errors import EngineError
 from seqcls.models.file import write_model
 from seqcls.models.folded import network
 from seqcls.models.twin import Proof, file_digest, twin_path
@@ -95,6 +96,22 @@ def test_what_is_not_faster_is_not_taken(
     monkeypatch.setattr(proven_twin, "fast_int8", lambda: fast)
     prove(model, replace(pair[1], times_as_fast=times))
     assert why in open_engine(model).description
+
+
+def test_int8_that_is_asked_for_is_the_twin_or_says_why_not(
+    model: Path, pair: tuple[Path, Proof], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proven_twin, "fast_int8", lambda: False)  # to ask for it is enough
+    for engine in ("auto", "openvino"):
+        opened = open_engine(model, engine=engine, device="cpu", precision="int8")
+        assert opened.precision == "int8" and "twin disc-int8.xml, as stated" in opened.description
+    prove(model, None)
+    with pytest.raises(
+        EngineError, match=r"disc.safetensors cannot be run in int8: .* holds no proof .* make it again"
+    ):
+        open_engine(model, device="cpu", precision="int8")
+    with pytest.raises(EngineError, match="no int8 form"):
+        open_engine(model, device="cpu", precision="int8", exact=True)
 
 
 def test_a_model_that_changed_has_no_twin(model: Path, pair: tuple[Path, Proof], tmp_path: Path) -> None:

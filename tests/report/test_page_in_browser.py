@@ -274,7 +274,12 @@ def test_the_index_is_sorted_filtered_and_searched(show: Any) -> None:
     assert choose("filter", "failed or damaged") == "a10.mp4"
     assert choose("filter", "with the organ in view") == "a10.mp4 b.mp4"
     assert choose("organ", "kidney") == ""
+    assert choose("filter", "without the organ in view") == "a10.mp4 b.mp4", "a2.mp4 may have it where it is unknown"
+    assert choose("filter", "all clips") and choose("sort", "fewest seconds in view first") == "a10.mp4 b.mp4 a2.mp4"
+    numbers = page.evaluate("[...document.querySelectorAll('.clip .numbers')].map((one) => one.textContent)")
+    assert numbers[0] == "not in view" and numbers[2].startswith("not in view where known, ")
     choose("organ", "")
+    choose("sort", "by name")
     assert choose("filter", "all clips").count(" ") == 2 and choose("least", "0.5") == "b.mp4"
     choose("least", "")
     assert choose("name", "A") == "a2.mp4 a10.mp4"

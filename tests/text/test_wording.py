@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seqcls.text.wording import count_of, cut, duration_of, size_of
+from seqcls.text.wording import count_of, cut, duration_of, size_of, unseen
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,8 @@ def test_sizes(size_bytes: float, text: str) -> None:
 )  # fmt: skip
 def test_durations(seconds: float, text: str) -> None:
     assert duration_of(seconds) == text
+
+
+def test_unknown_is_not_said_to_be_absent() -> None:
+    assert unseen(["absent"]) == "not in view" and unseen(["unknown", "unknown"]) == "unknown"
+    assert unseen(["absent", "unknown"]) == "not in view where known"

@@ -1,7 +1,7 @@
 // The index: clips with a strip per organ, sorted and filtered.
 import { coloursOf, paintStrip, wiped } from "./paint.js";
 import { themeButton } from "./theme.js";
-import { button, counted, lasting, make, percent } from "./words.js";
+import { button, counted, lasting, make, percent, unseen } from "./words.js";
 
 const STATES = ["absent", "present", "unknown"];
 const AT_ONCE = 40;
@@ -14,21 +14,23 @@ const failed = (clip) => clip.failed !== "" || WRONG.includes(clip.verdict);
 const collator = new Intl.Collator("en", { numeric: true });
 [...clips].sort((a, b) => collator.compare(a.title, b.title)).forEach((clip, rank) => Object.assign(clip, { rank, lower: clip.title.toLowerCase() }));
 
-// Of the chosen organ, or of all: a clip's present_s and uncertain_s are summed anew when another one is chosen.
+// Of the chosen organ, or of all: a clip's sums are made anew when another one is chosen. most_s is how long it may be in
+// view, with all that is unknown: without end for a clip that failed, or whose model does not know the organ.
 const FILTERS = {
   "all clips": () => true,
   "with the organ in view": (clip) => clip.present_s > 0,
-  "without the organ in view": (clip) => !clip.failed && clip.present_s === 0,
+  "without the organ in view": (clip) => clip.most_s === 0,
   uncertain: (clip) => clip.uncertain_s > 0,
   "failed or damaged": failed,
 };
 const ORDERS = {
   "by name": () => 0,
   "most seconds in view first": (a, b) => b.present_s - a.present_s,
-  "fewest seconds in view first": (a, b) => a.present_s - b.present_s,
+  "fewest seconds in view first": (a, b) => rising(a.most_s, b.most_s),
   "most uncertain first": (a, b) => b.uncertain_s - a.uncertain_s,
   "failed first": (a, b) => Number(failed(b)) - Number(failed(a)),
 };
+const rising = (a, b) => (a === b ? 0 : a - b);
 let colours = {};
 let shown = [];
 
@@ -39,8 +41,10 @@ function own(clip) {
 
 function sum() {
   for (const clip of clips) {
-    [clip.present_s, clip.uncertain_s] = [0, 0];
-    for (const [, one] of own(clip)) {
+    const known = own(clip);
+    [clip.present_s, clip.uncertain_s, clip.most_s] = [0, 0, known.length ? 0 : Infinity];
+    for (const [, one] of known) {
+      clip.most_s += one.present_s + one.unknown_s;
       clip.present_s += one.present_s;
       clip.uncertain_s += one.uncertain_s;
     }
@@ -87,7 +91,7 @@ function card(clip) {
     const strip = make("canvas");
     strip.organ = one;
     strip.setAttribute("role", "img");
-    const said = one.times ? `${lasting(one.present_s)} in view, ${one.times}×` : "not in view";
+    const said = one.times ? `${lasting(one.present_s)} in view, ${one.times}×` : unseen(one.spans.map(([code]) => STATES[code]));
     const unsure = one.uncertain_s > 0.005 ? `, ${lasting(one.uncertain_s)} uncertain` : "";
     strip.setAttribute("aria-label", `${organ}: ${said}${unsure}`);
     body.append(make("div", "row", make("span", "whose", organ), strip, make("span", "numbers", said + unsure)));

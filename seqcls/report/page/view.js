@@ -6,7 +6,7 @@
 import { firstFrom } from "./intervals.js";
 import { coloursOf, paintStrip, ticksOf, wiped, within } from "./paint.js";
 import { Traces } from "./traces.js";
-import { button, clock, counted, figure, lasting, make, totalOf } from "./words.js";
+import { button, clock, counted, figure, lasting, make, totalOf, unseen } from "./words.js";
 
 const CLICK_PX = 5; // a pointer that moved less has clicked
 const LEAST_S = 0.02; // that can be zoomed to
@@ -201,7 +201,7 @@ export class TimelineView extends EventTarget {
     this.heads.forEach(({ sum }, organ) => {
       const own = this.intervals[organ];
       const times = own.filter((interval) => interval.state === "present").length;
-      const said = times ? `in view ${lasting(totalOf(own, "present"))}, ${counted(times, "time")}` : "not in view";
+      const said = times ? `in view ${lasting(totalOf(own, "present"))}, ${counted(times, "time")}` : unseen(own.map((interval) => interval.state));
       sum.textContent = said;
       this.strips[organ].setAttribute("aria-label", `${this.run.organs[organ]}: ${said}`);
     });

@@ -57,3 +57,9 @@ export function totalOf(intervals, state) {
   for (const interval of intervals) if (interval.state === state) total_s += lengthOf(interval);
   return total_s;
 }
+
+// Of an organ that is nowhere present, by the states of its stretches: unknown is not absent.
+export function unseen(states) {
+  if (!states.includes("unknown")) return "not in view";
+  return states.every((state) => state === "unknown") ? "unknown" : "not in view where known";
+}
