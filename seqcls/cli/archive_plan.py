@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from seqcls.archive.manifest import Entry, Manifest, Unit
     from seqcls.archive.shard import Shard
     from seqcls.cli.run_clips import ClipRun
-    from seqcls.sources.found import Findings, FoundSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,31 +31,6 @@ class Plan:
     """Clips that cannot be done, each with the reason."""
     done: int
     set_aside: int
-
-
-def outside_of_results(root: Path, found: Findings) -> list[FoundSource]:
-    """Without clips that an earlier run has made: the output may lie inside of the input."""
-    from seqcls.exports.run_folders import COMMIT
-
-    place = root.resolve()
-    committed: dict[Path, bool] = {}
-
-    def is_result(folder: Path) -> bool:
-        if folder == place or not folder.is_relative_to(place):
-            return False
-        if folder not in committed:
-            committed[folder] = (folder / COMMIT).is_file() or is_result(folder.parent)
-        return committed[folder]
-
-    kept = []
-    parents: dict[Path, Path] = {}
-    for source in found.sources:
-        parent = Path(source.spec).parent
-        if parent not in parents:
-            parents[parent] = parent.resolve()
-        if not is_result(parents[parent]):
-            kept.append(source)
-    return kept
 
 
 def known_by_other_names(root: Path, units: Sequence[Unit], before: Manifest | None) -> list[Unit]:

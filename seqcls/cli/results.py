@@ -82,7 +82,10 @@ def export(
             f"--clip and --timemap are for one run, such as {runs[0]}; leave them out for a folder of runs"
         )
     if target in places.values():
-        raise UsageError(f"{target} is one file, for {count_of(len(runs), 'run')}: name a folder with -o, and --to")
+        raise UsageError(
+            f"{target} is one file, for the {count_of(len(runs), 'run')} of a folder: name one, such as {runs[0]}, or a"
+            " folder with -o, and --to"
+        )
     work = []
     is_inside = target.resolve() != folder.resolve() and target.resolve().is_relative_to(folder.resolve())
     if is_inside and any(path.name == "timeline.json" for path in places.values()):

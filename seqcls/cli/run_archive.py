@@ -14,7 +14,6 @@ from seqcls.cli.archive_plan import (
     drop_single,
     known_by_other_names,
     manifest_of_commits,
-    outside_of_results,
     planned,
     sweep_folders,
     tell,
@@ -116,13 +115,12 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
     from seqcls.engines.lazy import begin_opening
 
     root = run.root
-    sources = outside_of_results(root, found)
     before = _manifest_before(run, options)
     if run.overwrite:
         drop_single(root)
-    named = sources if run.names is None else [run.names.source(each) for each in sources]
-    with console.progress("looking at clips", len(sources), "clips") as advance:
-        units = listed(sources, named, before, on_clip=advance, verify=asked.verify)
+    named = found.sources if run.names is None else [run.names.source(each) for each in found.sources]
+    with console.progress("looking at clips", len(found.sources), "clips") as advance:
+        units = listed(found.sources, named, before, on_clip=advance, verify=asked.verify)
     units = units if run.overwrite else known_by_other_names(root, units, before)
     manifest = _empty(options) if before is None or before.differences(options) else before
     part = "" if asked.shard is None or (before is not None and before.part != str(asked.shard)) else str(asked.shard)

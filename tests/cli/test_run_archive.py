@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from support.clips import stills
 from support.commands import Seqcls, bright_clip, one_line
 
 from seqcls.engines import Engine
@@ -168,6 +169,8 @@ def test_the_output_may_lie_in_the_input(seqcls: Seqcls, model: str, read: list[
     bright_clip(Path("clips/a/cuts/node-00-00-00.000.mp4"), [True] * 8)
     read.clear()
     assert seqcls(*command).code == 0 and read == [] and os.path.exists("clips/summary.csv")  # noqa: PTH110
+    stills(Path("clips/b/mine"), ["f1.png", "f2.png"])
+    assert seqcls(*command).code == 0 and read == ["b/mine"], "what a person puts there is an input"
 
 
 def test_a_folder_of_one_clip_is_a_run_of_many_to_which_clips_can_be_added(
@@ -187,6 +190,13 @@ def test_a_folder_of_one_clip_is_a_run_of_many_to_which_clips_can_be_added(
     assert one_line(refused) == (
         "seqcls: alone holds the run of one clip, and a folder, a pattern or a list is a run of many: choose another"
         " place, or add --overwrite to replace it"
+    )
+    assert seqcls(*command[:5], "alone", "--overwrite").code == 0 and sorted(rows("alone")) == ["a.mp4", "b.mp4"]
+    assert not Path("alone/timeline.json").exists()
+    Path("out/b/timeline.json").unlink()
+    one_file = seqcls("export", "out", "-o", "x.vtt")
+    assert one_file.code == 2 and "for the 1 run of a folder: name one, such as out/a, or a folder" in one_line(
+        one_file
     )
 
 
