@@ -5,12 +5,17 @@ gathered on the way are of other weights, here of changed images as well. Statis
 network will see, but now and then they fit the patients of the training too closely. Half of each is better than the
 one in long trainings and than the other in short ones (docs/small-data.md); so it is between two domains in Schneider
 et al. 2020 (arXiv 2006.16971).
+
+Images of half the side have other statistics. Where the first steps take such, the mean begins behind them, and what
+was gathered of them is forgotten. Before that the model called 9 of 10 frames of unseen patients wrongly after 64
+steps, 48 of them so, though it ranked them well (AUROC 0.9997).
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -24,8 +29,9 @@ NORM_BATCHES = 8
 class WeightAverage:
     """``model``: until the middle of the steps the network itself, from then on the mean of all it has been."""
 
-    def __init__(self, model: GrayResNet, steps: int) -> None:
-        self._first = steps // 2
+    def __init__(self, model: GrayResNet, steps: int, *, after: int = 0) -> None:
+        """after: so many steps do not count, though they may be more than half: those with images of half the side."""
+        self._first = max(steps // 2, after)
         self._mean = copy.deepcopy(model).eval()
         self._kept = _floats(self._mean)
         self._newer: GrayResNet | None = None  # whose weights as they are now would be the mean
@@ -52,6 +58,25 @@ class WeightAverage:
 def _floats(model: GrayResNet) -> list[Tensor]:
     """Weights and running statistics, without what counts batches."""
     return [value for value in (*model.parameters(), *model.buffers()) if value.is_floating_point()]
+
+
+def norms_of(model: GrayResNet) -> list[nn.BatchNorm2d]:
+    """Its batch norms."""
+    return [part for part in model.modules() if isinstance(part, nn.BatchNorm2d)]
+
+
+@contextmanager
+def forgetting(model: GrayResNet) -> Iterator[None]:
+    """Running statistics become those of the next batch: of images of another size they are others."""
+    norms = norms_of(model)
+    before = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 1.0
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, before, strict=True):
+            norm.momentum = momentum
 
 
 @torch.no_grad()
