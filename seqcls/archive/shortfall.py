@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -75,9 +76,10 @@ def shortfall(place: Path, runs: Sequence[Path]) -> Shortfall:
     """
     missing: list[Missing] = []
     changed: dict[Path, str] = {}
+    places = {_spelt(run) for run in runs}
     for root in _roots(place, runs):
         with suppress(OutputError):
-            for entry, status, reason in _left(root, {run.as_posix() for run in runs}):
+            for entry, status, reason in _left(root, places):
                 folder = root / str(entry.get("folder"))
                 if status == "changed":
                     changed[folder] = reason
@@ -105,14 +107,13 @@ def _left(root: Path, runs: Collection[str]) -> Iterator[tuple[Mapping[str, Any]
     body = read_plain(root)
     if body is None:
         return
-    said, takes = _said(root), _part(body)
+    said, takes, base = _said(root), _part(body), _spelt(root)
     failed = AttemptLog(root).failed  # which is read only, so it need not be closed
     for entry in body["clips"]:
-        path, folder = str(entry["path"]), root / str(entry.get("folder"))
+        path, place = str(entry["path"]), f"{base}/{entry['folder']}"  # as text: a path for each takes thrice as long
         status, reason = said.get(for_terminal(path), ("", ""))
-        has_results = folder.as_posix() in runs or (folder / "pictures.csv").is_file()
-        if has_results:
-            commit = read_commit(folder) if status == "failed" else None
+        if place in runs or os.path.isfile(f"{place}/pictures.csv"):  # noqa: PTH113
+            commit = read_commit(Path(place)) if status == "failed" else None
             if commit is not None and not commit.is_of(
                 path, str(entry.get("content", "")), str(entry.get("whole", ""))
             ):
@@ -125,6 +126,10 @@ def _left(root: Path, runs: Collection[str]) -> Iterator[tuple[Mapping[str, Any]
             yield entry, status, reason
         else:
             yield entry, *(_GONE if status else _NOT_YET)
+
+
+def _spelt(folder: Path) -> str:
+    return str(folder).replace(os.sep, "/")
 
 
 def _said(root: Path) -> dict[str, tuple[str, str]]:

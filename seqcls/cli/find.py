@@ -20,6 +20,7 @@ from seqcls.text.foreign_text import for_terminal, from_name
 from seqcls.text.wording import count_of
 
 if TYPE_CHECKING:
+    from seqcls.archive.index import ArchiveIndex
     from seqcls.archive.query import FoundClip
     from seqcls.pseudonyms import Pseudonyms
 
@@ -77,7 +78,7 @@ def find(
         open_ones = sum(not clip.surely for clip in found.clips)
         shown = shown if names is None else [_hashed(clip, names) for clip in shown]
         said = expression if names is None else names.hide(expression)
-        _give(shown, found.named, said, index.clips.num_rows, kind, output)
+        _give(shown, found.named, said, index, kind, output)
     more = f"; {open_ones:,} more may, where they are unknown: add --maybe" if open_ones and not maybe else ""
     lacking = f"; besides {index.shortfall}" if str(index.shortfall) else ""
     console.notify(f"{len(shown):,} of {count_of(index.clips.num_rows, 'clip')}{more}{lacking}")
@@ -102,13 +103,18 @@ def _hashed(clip: FoundClip, names: Pseudonyms) -> FoundClip:
 
 
 def _give(
-    clips: Sequence[FoundClip], named: Sequence[str], expression: str, searched: int, kind: str, output: Path | None
+    clips: Sequence[FoundClip],
+    named: Sequence[str],
+    expression: str,
+    index: ArchiveIndex,
+    kind: str,
+    output: Path | None,
 ) -> None:
     """Print or write them."""
     if kind == "table":
         _show(clips, named)
         return
-    text = csv_text(_rows(clips, named)) if kind == "csv" else _json(clips, expression, searched)
+    text = csv_text(_rows(clips, named)) if kind == "csv" else _json(clips, expression, index)
     if output is None:
         print(text, end="")  # noqa: T201  # the result of this command
     else:
@@ -172,12 +178,14 @@ def _rows(clips: Sequence[FoundClip], named: Sequence[str]) -> Iterator[Sequence
         )
 
 
-def _json(clips: Sequence[FoundClip], expression: str, searched: int) -> str:
+def _json(clips: Sequence[FoundClip], expression: str, index: ArchiveIndex) -> str:
     body = {
         "made_by": f"seqcls {seqcls.__version__}",
         "note": seqcls.DISCLAIMER,
         "expression": expression,
-        "searched": searched,
+        "searched": index.clips.num_rows,
+        "without_timeline": len(index.shortfall.missing),
+        "changed_since": len(index.shortfall.changed),
         "clips": [
             {
                 "run": clip.run,

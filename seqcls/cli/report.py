@@ -162,7 +162,7 @@ def write_page(
         console.warn(f"{timeline.source.name} was run with another model than -m: the page leaves out its training")
         header = None
     way = "" if names is not None else beside(timeline, target, clip)
-    timeline = timeline if names is None else names.timeline(timeline)
+    timeline = console.timeline_in_flags(timeline if names is None else names.timeline(timeline))
     write_report(
         timeline,
         target,

@@ -136,7 +136,7 @@ def _export(
             names.remember_timeline(run)
         if clip is not None and times is None and is_same_file(run, clip) is False:
             console.warn(f"{clip.name} is another file than the clip of this run; the times are those of the run's")
-        timeline = _hashed(of_media(run, clip, times), names)
+        timeline = console.timeline_in_flags(_hashed(of_media(run, clip, times), names))
         for path in write_formats(timeline, places, clip=clip, overwrite=overwrite):
             print(for_terminal(str(path)))  # noqa: T201  # the result of this command is the path
 

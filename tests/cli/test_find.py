@@ -61,6 +61,7 @@ def test_csv_and_json_name_what_is_open(seqcls: Seqcls, archive: Path) -> None:
     assert written.code == 0 and written.out == "found.json\n"
     body = json.loads(Path("found.json").read_text(encoding="utf-8"))
     assert (body["searched"], body["expression"]) == (3, "thyroid > 300 ms and trachea")
+    assert (body["without_timeline"], body["changed_since"]) == (0, 0)
     two, x = body["clips"]
     assert (two["run"], two["match"], two["coverage"]) == ("SECRET/two", "yes", 1.0)
     assert two["present"]["thyroid"] == [[0.0, pytest.approx(0.1)], [pytest.approx(0.3), pytest.approx(0.8)]]

@@ -6,12 +6,15 @@ import json
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.commands import Seqcls, bright_clip, one_line
+from support.timelines import timeline
 
+from seqcls.exports import write_run
 from seqcls.files.output_lock import only_writer
 
 
@@ -71,6 +74,15 @@ def test_another_patient_s_clip_of_the_same_name_beside_the_run_is_not_taken(seq
     timeline.write_text(re.sub(r'"source_digest": "\w+",?', "", timeline.read_text(encoding="utf-8")), encoding="utf-8")
     old = seqcls("report", "b/out", "--overwrite")  # of a run that kept no digest, and looked for no region
     assert old.code == 0 and "--clip" in old.err and facts(Path("b/out/report.html"))["pictures"] == []
+
+
+def test_a_run_of_the_library_is_shown_in_the_words_of_the_command_line(seqcls: Seqcls, tmp_path: Path) -> None:
+    said = "12 frames unlike training (novelty=False scores them all the same)"
+    write_run(replace(timeline(node="PP."), warnings=(said,)), tmp_path / "out")
+    assert seqcls("report", "out").code == 0 and seqcls("export", "out", "--to", "vtt").code == 0
+    for name in ("report.html", "timeline.vtt"):
+        text = Path("out", name).read_text(encoding="utf-8")
+        assert "(--no-novelty scores" in text and "novelty=False" not in text
 
 
 def test_a_run_that_is_being_written_is_let_be(seqcls: Seqcls, model: str) -> None:
