@@ -51,13 +51,15 @@ def test_a_series_at_the_pace_of_a_clip_is_one(fields: Callable[[int], Mapping[s
     folder = series(tmp_path / "P1", fields)
     files = sorted(str(path) for path in folder.iterdir())
     for asked in ([str(folder)], [str(folder / "IM*")], files):
-        (found,) = expand(asked).sources
-        assert (found.path, output_folders([found])) == ("P1", ["P1"]), asked
+        findings = expand(asked)
+        (found,) = findings.sources
+        assert (found.path, output_folders([found]), findings.may_grow) == ("P1", ["P1"], False), asked
         with open_found(found) as source:
             frames = [item for item in source if isinstance(item, Frame)]
             assert source.report().verdict == "complete" and source.info.name == "P1"
         assert numbers([frame.image for frame in frames]) == list(range(COUNT))
         assert [frame.time_s for frame in frames] == pytest.approx([k * 0.05 for k in range(COUNT)])
+    assert expand([str(tmp_path)]).may_grow, "its folder is the clip, the one above may hold others"
     with open_source(folder, color=True) as source:
         assert source.info.has_clock and source.info.declared_duration_s == pytest.approx(COUNT * 0.05)
         assert next(iter(source)).image.shape == (HEIGHT, WIDTH, 3)  # type: ignore[union-attr]
