@@ -59,7 +59,8 @@ def known_by_other_names(root: Path, units: Sequence[Unit], before: Manifest | N
 
 
 def manifest_of_commits(root: Path, options: dict[str, Any]) -> Manifest | None:
-    """In place of one that is lost, where all results that are there were made with these options; else None."""
+    """In place of one that is lost, as if all results that are there were made with these options and without screens
+    that clips share; None where there are none, or those of several runs."""
     from seqcls.archive.commit import commits_in
     from seqcls.archive.manifest import Entry, Manifest
     from seqcls.exports.run_folders import holds_many
@@ -71,8 +72,7 @@ def manifest_of_commits(root: Path, options: dict[str, Any]) -> Manifest | None:
         Entry(path=one.path, folder=folder.relative_to(root).as_posix(), content=one.content, whole=one.whole)
         for folder, one in found
     ]
-    made = Manifest(options=options, known=(0,), entries=tuple(entries))
-    return made if found and all(one.run == made.run for _, one in found) else None
+    return Manifest(options=options, known=(0,), entries=tuple(entries)) if entries else None
 
 
 def drop_single(root: Path) -> None:

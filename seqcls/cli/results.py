@@ -284,7 +284,7 @@ def tell_shortfall(folder: Path, runs: Sequence[Path]) -> None:
     from seqcls.archive.shortfall import shortfall
 
     if lacking := str(shortfall(folder, runs)):
-        console.warn(f"besides these there are {lacking}: summary.csv says why")
+        console.warn(f"besides these {lacking}: summary.csv says why")
 
 
 def remedy(folder: Path) -> str:

@@ -115,15 +115,20 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
     from seqcls.engines.lazy import begin_opening
 
     root = run.root
-    before = _manifest_before(run, options)
+    before, is_lost = _manifest_before(run, options)
     if run.overwrite:
         drop_single(root)
     named = found.sources if run.names is None else [run.names.source(each) for each in found.sources]
     with console.progress("looking at clips", len(found.sources), "clips") as advance:
         units = listed(found.sources, named, before, on_clip=advance, verify=asked.verify)
+    before = before if before is None or not is_lost else _remade(run, units, before)
     units = units if run.overwrite else known_by_other_names(root, units, before)
     manifest = _empty(options) if before is None or before.differences(options) else before
-    part = "" if asked.shard is None or (before is not None and before.part != str(asked.shard)) else str(asked.shard)
+    part = (
+        ""
+        if asked.shard is None or (before is not None and not is_lost and before.part != str(asked.shard))
+        else str(asked.shard)
+    )
     manifest = replace(manifest, part=part, entries=with_earlier(units, before))
     sweep_folders(root, manifest.entries)
     with closing(AttemptLog(root)) as log:
@@ -211,8 +216,9 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
 # ---- before the work
 
 
-def _manifest_before(run: ClipRun, options: dict[str, Any]) -> Manifest | None:
-    """Of the run that goes on; None where there is none. Raises OutputError where there is another."""
+def _manifest_before(run: ClipRun, options: dict[str, Any]) -> tuple[Manifest | None, bool]:
+    """Of the run that goes on, None where there is none; and whether it is lost and still to be ``_remade``. Raises
+    OutputError where there is another."""
     from seqcls.archive.manifest import read_manifest
     from seqcls.archive.summary import INTERVALS, SUMMARY
     from seqcls.exports.run_folders import holds_many
@@ -221,21 +227,17 @@ def _manifest_before(run: ClipRun, options: dict[str, Any]) -> Manifest | None:
         before = read_manifest(run.root)
     except OutputError:
         if run.overwrite:
-            return None
+            return None, False
         if (made := manifest_of_commits(run.root, options)) is None:
             raise
-        console.warn(
-            f"manifest.json cannot be read: made again from the results of {count_of(len(made.entries), 'clip')}"
-        )
-        return made
+        return made, True
     if run.overwrite:
-        return before
+        return before, False
     for inside in sorted(run.root.iterdir()) if before is None and run.root.is_dir() else ():
         if holds_many(inside):
             raise OutputError(f"{inside} holds a run of many clips, which would count twice: choose another place")
     if before is None and (made := manifest_of_commits(run.root, options)) is not None:
-        console.warn(f"manifest.json is gone: made again from the results of {count_of(len(made.entries), 'clip')}")
-        return made
+        return made, True
     if before is None:
         if any(path.exists() for path in results_in(run.root, watched=False)):
             raise OutputError(
@@ -245,13 +247,31 @@ def _manifest_before(run: ClipRun, options: dict[str, Any]) -> Manifest | None:
         for name in (INTERVALS, SUMMARY, *([REPORT] * (run.pages is not None))):
             if (run.root / name).exists():
                 raise OutputError(f"{run.root / name} is there already: add overwrite=True, or choose another place")
-        return None
+        return None, False
     if other := before.differences(options):
         raise OutputError(
             f"{run.root} holds results of another run (another {', '.join(other)}): add overwrite=True to make them"
             " anew, or choose another place"
         )
-    return before
+    return before, False
+
+
+def _remade(run: ClipRun, units: Sequence[Unit], made: Manifest) -> Manifest:
+    """A manifest that was lost, and made of the clips' commits: with the screens that clips share, which are looked for
+    again. Raises OutputError where results are there that are none of this run."""
+    from seqcls.archive.commit import commits_in
+
+    keys = {commit.run for _, commit in commits_in(run.root)}
+    if not keys <= made.runs:
+        shown = [unit for unit in units if not unit.entry.same_as]
+        made = _with_layouts(run, shown, replace(made, known=()), None)[1]
+    if not keys <= made.runs:
+        raise OutputError(
+            f"{run.root}/manifest.json is gone or torn, and results are there that were made with other options or"
+            " clips: put a copy of it back, add overwrite=True to make all anew, or choose another place"
+        )
+    console.warn(f"manifest.json is gone or torn: made again from the results of {count_of(len(made.entries), 'clip')}")
+    return made
 
 
 def _empty(options: dict[str, Any]) -> Manifest:

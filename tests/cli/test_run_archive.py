@@ -16,6 +16,7 @@ from support.commands import Seqcls, bright_clip, one_line
 
 from seqcls.engines import Engine
 from seqcls.errors import SourceError
+from seqcls.geometry import Layout, Region
 
 
 def rows(folder: str = "out") -> dict[str, tuple[str, str]]:
@@ -293,7 +294,7 @@ def test_what_has_no_timeline_is_told_by_all_that_read_timelines(
     assert listed["=c.mp4"][0] == "interrupted: its results are not there any more: the same command makes them"
     for command in (("replay", "out"), ("export", "out")):
         done = seqcls(*command)
-        assert done.code == 0 and f"besides these there are {lacking}" in done.err
+        assert done.code == 0 and f"besides these {lacking}: summary.csv" in done.err
     if find_spec("duckdb") and find_spec("pyarrow"):
         assert f"2 of 2 clips; besides {lacking}" in seqcls("find", "out", "node").err
     Path("out/summary.csv").unlink()  # as a program that was killed leaves it
@@ -334,12 +335,34 @@ def test_what_is_lost_beside_whole_results_costs_as_little_as_can_be(
         assert read == [] and contents(Path("out")) == whole and json.loads(manifest.read_bytes())["known"] == [0]
     manifest.unlink()
     other = seqcls(*command, "--onset", "0.7")
-    assert other.code == 1 and "add --overwrite" in one_line(other) and contents(Path("out")) == whole
+    assert other.code == 1 and "were made with other options" in one_line(other) and contents(Path("out")) == whole
     assert seqcls(*command).code == 0
     Path("out/a/clip.json").unlink()
     done = seqcls(*command)
     assert done.code == 1 and "a/ in the output holds a run without clip.json" in one_line(done)
     assert rows()["b.mp4"] == ("done", "") and rows()["a.mp4"][0] == "failed"
+
+
+def test_screens_that_only_a_lost_manifest_knew_are_found_again(
+    seqcls: Seqcls, model: str, read: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for length, name in enumerate("ab", 4):
+        bright_clip(Path(f"clips/{name}.mp4"), [True] * length)
+    shared = Layout(Region(0, 0, 640, 480, 640, 480), (200,) * 32 * 24)
+    monkeypatch.setattr("seqcls.layouts.find_layouts", lambda opens, *_: (shared,) if len(opens) == 2 else ())
+    command = ("run", "clips", "-m", model, "-o", "out")
+    assert seqcls(*command).code == 0
+    held = json.loads(Path("out/manifest.json").read_bytes())
+    read.clear()
+    Path("out/manifest.json").unlink()
+    done = seqcls(*command)
+    assert done.code == 0 and "made again from the results of 2 clips" in done.err and read == []
+    now = json.loads(Path("out/manifest.json").read_bytes())
+    assert all(now[name] == held[name] for name in ("layouts", "known", "options")) and now["known"] == [1]
+    Path("out/manifest.json").unlink()
+    Path("clips/b.mp4").unlink()  # without it, the screen is not known to be shared
+    done = seqcls(*command)
+    assert done.code == 1 and "put a copy of it back" in one_line(done)
 
 
 def test_a_run_around_the_parts_of_another_is_refused(seqcls: Seqcls, model: str, read: list[str]) -> None:
