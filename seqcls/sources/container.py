@@ -13,7 +13,7 @@ from pathlib import Path
 
 from seqcls.files.named_files import open_regular
 from seqcls.sources.container_asf import walk_asf
-from seqcls.sources.container_avi import walk_avi
+from seqcls.sources.container_avi import image_numbers, walk_avi
 from seqcls.sources.container_bytes import FileBytes, Structure
 from seqcls.sources.container_images import walk_gif, walk_png, walk_webp
 from seqcls.sources.container_matroska import walk_matroska
@@ -43,3 +43,12 @@ def examine(path: Path, kind: str) -> Structure:
             return _WALKS[kind](FileBytes(stream, path.stat().st_size))
     except (OSError, ValueError, struct.error, IndexError):
         return Structure(unknown="the container is not built as it should be")
+
+
+def read_image_numbers(path: Path, stream: int) -> dict[int, int]:
+    """``image_numbers`` of an AVI; nothing where its index cannot be read. Never raises."""
+    try:
+        with open_regular(path, buffering=_BUFFER_BYTES) as file:
+            return image_numbers(FileBytes(file, path.stat().st_size), stream)
+    except (OSError, ValueError, struct.error):
+        return {}

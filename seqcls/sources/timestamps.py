@@ -32,8 +32,14 @@ EMPTY_PACKET_BYTES = 8
 #: Why a frame is unknown that came behind those shown after it: where packets are lost, a decoder loses its order.
 OUT_OF_ORDER = "out of order"
 
+#: Why frames are unknown behind damage in which the packets' clock leapt so often that it tells nothing any more.
+NO_TIME, _SHATTERED = "its time is not known", 4
+
 #: So many frames after damage the order in which a decoder gives them is not trusted, nor what it says is lost.
 _DOUBT = 4 * MAX_REORDER
+
+#: Frames in a row that have their own times end the sorting: only a few times were out of order.
+_IN_ORDER = 2 * MAX_REORDER
 
 #: Behind damage a clock is believed to be set anew when so many packets are of the new one.
 _MIN_SET_ANEW = 2
@@ -72,7 +78,7 @@ class Clock:
         self.start_s = 0.0
         self.end_s = 0.0
         self.alarms: list[str] = []
-        self.scrambled = False
+        self.scrambled = self.was_scrambled = False
         self.repeated = 0
         self.unstamped = 0
         self._stated_durations = stated_durations
@@ -92,6 +98,7 @@ class Clock:
         self._before_leap: int | None = None
         self._since_leap = self._offset_before = 0
         self._set_anew: set[int] | None = None  # times of packets since they jumped back
+        self._in_order = self._leaps = 0
         self._depth = 0  # most times that waited where nothing was lost
 
     @property
@@ -106,7 +113,7 @@ class Clock:
     @property
     def notes(self) -> list[str]:
         repairs = (
-            (self.scrambled, "times were out of order and have been sorted"),
+            (self.was_scrambled, "times were out of order and have been sorted"),
             (self.repeated, f"{count_of(self.repeated, 'repeated time')} moved apart"),
             (self.late, f"{count_of(self.late, 'frame')} out of order, put behind the one before"),
             (
@@ -142,6 +149,7 @@ class Clock:
             self._furthest, self._before_leap, self._set_anew = max(before, tick), None, None
             self._offset = self._offset_before
         else:
+            self._leap()
             self._furthest, self._before_leap, self._since_leap = tick, furthest, 1
             self._offset_before = self._offset
             self._set_anew = set() if tick < furthest else None
@@ -149,6 +157,13 @@ class Clock:
             self._set_anew.add(tick)
             if len(self._set_anew) > 512:
                 self._set_anew = None
+
+    def _leap(self) -> None:
+        if not self._doubt_left:
+            return
+        self._leaps += 1
+        if self._leaps == _SHATTERED:
+            self.alarms.append(f"the times of the file are damaged: from {self.last_s:.2f} s on nobody knows them")
 
     def trouble(self) -> None:
         """Something was lost about here; threads in the decoder make "here" a little vague."""
@@ -160,7 +175,11 @@ class Clock:
             self._doubt_left = _DOUBT
         late = self.late
         stamp = self._stamp(tick)
-        reason = OUT_OF_ORDER if self.late > late and not damaged else damaged
+        reason = damaged
+        if not damaged and self._leaps >= _SHATTERED:
+            reason = NO_TIME
+        elif not damaged and self.late > late:
+            reason = OUT_OF_ORDER
         self._pending.append(_PendingImage(stamp, 0 if duration is None else duration, image, reason))
         while len(self._pending) > 1 and not self._must_wait():
             yield from self._emit(self._pending.popleft(), self._pending[0].tick)
@@ -203,7 +222,11 @@ class Clock:
             self._last_reliable = tick
             return tick
         if self.scrambled:
-            return self._smallest(last, tick)
+            place = self._smallest(last, tick)
+            self._in_order = self._in_order + 1 if place == tick else 0
+            if self._in_order >= _IN_ORDER:
+                self.scrambled, self._last_reliable, self._made_up = False, tick, 0
+            return place
         if tick == self._last_reliable:
             self.repeated += 1
             self._made_up += 1
@@ -268,7 +291,8 @@ class Clock:
 
     def _sort(self, tick: int) -> int:
         """Times came in the order of decoding: from now on each frame takes the smallest one that waits."""
-        self.scrambled = True
+        self.scrambled = self.was_scrambled = True
+        self._in_order = 0
         self._waiting.update(dict.fromkeys((tick, *(pending.tick for pending in self._pending))))
         floor = self._last_emitted
         for pending in self._pending:
@@ -325,7 +349,9 @@ class Clock:
         if self._origin is None:
             begin, lead = pending.tick, pending.tick - self._first if self._stated_start else 0
             lost = [tick for tick in self._waiting if tick < pending.tick]
-            if lead > self.period // 2 and (lost or self._trouble_left) and self._seconds(lead) < LEAP_S:
+            # Where times count from the first frame, it may stand behind the start by what reordering holds back.
+            least = self.period // 2 if lost or self._zero is not None else MAX_REORDER * self.period
+            if lead > least and (lost or self._trouble_left) and self._seconds(lead) < LEAP_S:
                 begin = self._first
             zero = begin - self._late if self._zero is None else self._zero
             self._origin = zero if 0 <= self._seconds(begin - zero) < LEAP_S else begin

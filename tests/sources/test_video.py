@@ -572,6 +572,34 @@ def test_two_recordings_in_one_file_are_both_read(tmp_path: Path) -> None:
     assert report.verdict == "damaged" and any("size changes" in reason for reason in report.reasons)
 
 
+@pytest.mark.parametrize(
+    "name", ["mp4 h264", "mkv h264", "ts h264", "mpg mpeg2", "avi mjpeg", "avi mpeg4 with B-frames"]
+)
+def test_damage_moves_no_later_frame(name: str, tmp_path: Path) -> None:
+    """What comes out as in the undamaged clip has the time that it has there, or is unknown: blocks of zeros, bytes that
+    are other ones, bytes that are missing."""
+    path = make(tmp_path, name, frames=150)
+    whole = path.read_bytes()
+    times = {frame.image.tobytes(): frame.time_s for frame in read(path)[0]}
+    assert len(times) == 150
+    first, size = len(whole) // 5, len(whole) // 6
+    zeros, changed = bytearray(whole), bytearray(whole)
+    for at in range(first, first + size, 2048):
+        zeros[at : at + 1024] = bytes(1024)
+    for at in range(first, first + size, 11):
+        changed[at] ^= 0x55
+    in_place = 0
+    spoilt = [bytes(zeros), bytes(changed)] + [whole[:first] + whole[first + size :]] * (path.suffix != ".mp4")
+    for content in spoilt:
+        path.write_bytes(content)
+        frames, _, report = read(path)
+        known = [(frame.time_s, times.get(frame.image.tobytes())) for frame in frames if not frame.damaged]
+        moved = [(now, before) for now, before in known if before is not None and abs(now - before) > 0.021]
+        assert not moved and report.verdict != "complete"
+        in_place += sum(before is not None for _, before in known)
+    assert in_place >= 100
+
+
 def test_a_pause_in_a_variable_rate_is_no_gap(tmp_path: Path) -> None:
     times = tuple(40 * k + (3000 if k >= 20 else 0) for k in range(40))
     for suffix in (".mkv", ".mp4", ".webm"):
