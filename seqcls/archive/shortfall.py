@@ -94,7 +94,7 @@ def _roots(place: Path, runs: Sequence[Path]) -> list[Path]:
         return [place] if place.is_dir() else []
     around = {parent for run in runs for parent in run.parents if parent.is_relative_to(place) and parent != place}
     with suppress(OSError):
-        around |= {path for path in place.iterdir() if path.is_dir()}
+        around |= {path for path in set(place.iterdir()).difference(runs) if path.is_dir()}
     found: list[Path] = []
     for folder in sorted(around, key=lambda path: path.parts):
         if not (found and folder.is_relative_to(found[-1])) and holds_many(folder):
