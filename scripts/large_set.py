@@ -1,6 +1,6 @@
 """A set of very many frames: how long it takes to start, to start again and to train on, and in how much memory.
 
-    python scripts/large_set.py -o /tmp/large                       # draws 300,000 frames (some 3 GB), then measures
+    python scripts/large_set.py -o /tmp/large                       # draws 300,000 frames (1.8 GB), then measures
     python scripts/large_set.py -o /tmp/large --frames 20000        # a smaller one
 
 Draws a few phantom sweeps whole, then as many frames as wanted: each is one of theirs, moved, turned and scaled a
