@@ -24,8 +24,8 @@ from seqcls import errors
 JSON = {"to_dict", "from_dict", "to_json", "from_json"}
 
 
-#: Types of libraries that are imported for the type checker alone.
-FOREIGN = {"Figure": object, "DataFrame": object}
+#: Types that are imported for the type checker alone: of libraries, and where a module is below the one that has it.
+FOREIGN = {"Figure": object, "DataFrame": object, "Detector": seqcls.Detector}
 
 
 def public() -> dict[str, Any]:
