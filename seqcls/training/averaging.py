@@ -5,17 +5,12 @@ gathered on the way are of other weights, here of changed images as well. Statis
 network will see, but now and then they fit the patients of the training too closely. Half of each is better than the
 one in long trainings and than the other in short ones (docs/small-data.md); so it is between two domains in Schneider
 et al. 2020 (arXiv 2006.16971).
-
-Images of half the side have other statistics. Where the first steps take such, the mean begins behind them, and what
-was gathered of them is forgotten: on the real clips, after 48 such steps of 64, two folds have an accuracy of 0.52
-and 0.95 instead of 0.09 and 0.87 (docs/benchmarks.md).
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -29,9 +24,8 @@ NORM_BATCHES = 8
 class WeightAverage:
     """``model``: until the middle of the steps the network itself, from then on the mean of all it has been."""
 
-    def __init__(self, model: GrayResNet, steps: int, *, after: int = 0) -> None:
-        """after: so many steps do not count, though they may be more than half: those with images of half the side."""
-        self._first = max(steps // 2, after)
+    def __init__(self, model: GrayResNet, steps: int) -> None:
+        self._first = steps // 2
         self._mean = copy.deepcopy(model).eval()
         self._kept = _floats(self._mean)
         self._newer: GrayResNet | None = None  # whose weights as they are now would be the mean
@@ -58,25 +52,6 @@ class WeightAverage:
 def _floats(model: GrayResNet) -> list[Tensor]:
     """Weights and running statistics, without what counts batches."""
     return [value for value in (*model.parameters(), *model.buffers()) if value.is_floating_point()]
-
-
-def norms_of(model: GrayResNet) -> list[nn.BatchNorm2d]:
-    """Its batch norms."""
-    return [part for part in model.modules() if isinstance(part, nn.BatchNorm2d)]
-
-
-@contextmanager
-def forgetting(model: GrayResNet) -> Iterator[None]:
-    """Running statistics become those of the next batch: of images of another size they are others."""
-    norms = norms_of(model)
-    before = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 1.0
-    try:
-        yield
-    finally:
-        for norm, momentum in zip(norms, before, strict=True):
-            norm.momentum = momentum
 
 
 @torch.no_grad()

@@ -69,10 +69,9 @@ def training_batches(
     if start is not None:
         sampler.random.bit_generator.state = start.sampler
         changes.set_state(start.changes)
-    half = options.half_size_steps(len(rows))
     for step in range(0 if start is None else start.step, total):
         x, y, known = held.take(sampler.draw(options.batch_size)[part])
-        x = torch.nn.functional.avg_pool2d(x.float(), 2) if step < half else x
+        x = torch.nn.functional.avg_pool2d(x.float(), 2) if step < round(options.progressive * total) else x
         x, y, known = augment(x, y, known, options.augment, changes)
         random = sampler.random.bit_generator.state
         yield Batch(x, y, known, BatchesState(step=step + 1, sampler=random, changes=changes.get_state()))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -19,7 +18,7 @@ from seqcls.datasets.dataset import FrameSet
 from seqcls.errors import DataError, EngineError
 from seqcls.models.file import Tensors
 from seqcls.models.resnet import GrayResNet
-from seqcls.training.averaging import NORM_BATCHES, forgetting, with_norms
+from seqcls.training.averaging import NORM_BATCHES, with_norms
 from seqcls.training.batches import Batch
 from seqcls.training.checkpoints import Checkpoints
 from seqcls.training.epoch import Epoch, OrganFigure, quality
@@ -102,8 +101,7 @@ def fit(
 
 def _learn(state: TrainingState, batch: Batch, options: TrainOptions) -> None:
     """One step."""
-    grown = forgetting(state.model) if state.step == state.first_whole else nullcontext()
-    with grown, state.autocast():
+    with state.autocast():
         logits = state.model(batch.images)
     loss = masked_loss(logits, batch.targets, batch.known, options)
     plain = plain_loss(logits.detach(), batch.targets, batch.known)

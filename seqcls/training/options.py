@@ -118,10 +118,6 @@ class TrainOptions:
         """Batches per epoch when there are so many frames to train on."""
         return max(1, (self.samples_per_epoch if self.samples_per_epoch else frames) // self.batch_size)
 
-    def half_size_steps(self, frames: int) -> int:
-        """So many steps, the first ones, are taken with images of half the side."""
-        return round(self.progressive * (self.epochs * self.steps_per_epoch(frames)))
-
     def __post_init__(self) -> None:
         for name, least in (("epochs", 1), ("samples_per_epoch", 0), ("batch_size", 2), ("freeze_epochs", 0)):
             _require(self, name, least=least)

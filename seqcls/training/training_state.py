@@ -32,10 +32,9 @@ class TrainingState:
     """Where a training stands.
 
     rows: those trained on. clean: draws the images on which batch norms are measured. history: the epochs that have
-    ended; best: the weights after the best of them. step: how many are done; first_whole: how many when images first
-    have their whole size, -1 where they always have. losses, plain: of each step of the epoch that has begun, and
-    seconds: that it has taken so far. batches: where those stand that were learned from. Of several processes all have
-    the same, but for the batches; clean and best are used by the first one alone.
+    ended; best: the weights after the best of them. step: how many are done. losses, plain: of each step of the epoch
+    that has begun, and seconds: that it has taken so far. batches: where those stand that were learned from. Of several
+    processes all have the same, but for the batches; clean and best are used by the first one alone.
     """
 
     def __init__(
@@ -52,9 +51,7 @@ class TrainingState:
         self.dtype = choose_precision(options.precision, self.device)
         total = options.epochs * options.steps_per_epoch(len(rows))
         self.model = model.to(self.device)
-        half = options.half_size_steps(len(rows))
-        self.average = WeightAverage(model, total, after=half)
-        self.first_whole = half if half else -1
+        self.average = WeightAverage(model, total)
         self.clean = Sampler(frames, rows, np.random.default_rng([options.seed, 1]), balance=options.balance)
         self.optimizer = open_optimizer(model, options)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: lr_factor(step, total, options))
