@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CONSTRAINTS = Path(__file__).resolve().parent / "constraints.txt"
 EXTRAS = (
     "dicom", "onnx", "int8", "deidentify", "tables", "archive", "editing", "dicom-sr", "explain", "phone", "mqtt",
-    "tensorboard",
+    "tune", "tensorboard",
 )  # fmt: skip
 _HEAD = """\
 # Made by `python scripts/supply.py constraints` with Python {python} on {system} {machine}; for such a machine only:
