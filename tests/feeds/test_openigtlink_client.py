@@ -91,8 +91,8 @@ def test_what_came_together_is_not_lost_between_two_iterations() -> None:
         (says(), "no image for 0.2 s;", SHORT_S),
         (says(image()[:30]), "no image for 0.2 s;", SHORT_S),
         (says(image()[:100]), "no image for 0.2 s;", SHORT_S),
-        (says(b"garbage" * 50), "not an OpenIGTLink header", GENEROUS_S),
-        (says(HUGE, bytes(5000)), "1,099,511,627,776 bytes", GENEROUS_S),
+        (says(b"garbage" * 50), "not an OpenIGTLink header", 1.0),
+        (says(HUGE, bytes(5000)), "1,099,511,627,776 bytes", 1.0),
         (says(STATUS), r"status is 13 NOT_READY probe is \x1b[31mfrozen", 1.0),
         (
             says(packed(b"IMAGE", image_body(picture(), scalar=5))),
