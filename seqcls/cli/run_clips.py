@@ -85,12 +85,14 @@ def run_clip(run: ClipRun, found: Findings, folder: Path) -> int:
             if timelines:
                 drop_journal(folder)
                 write_pictures(timelines, folder, overwrite=True)  # whether that is wanted was asked before
-            tables.show_pictures(console.results(), source.path, timelines)
+            if not console.is_quiet():
+                tables.show_pictures(console.results(), source.path, timelines)
         else:
             timelines = [_write_clip(run, analysis, folder)]
             opens, geometry = partial(run.open, source, color=True), run.detector.header.geometry
             extra = run.again.write(FinishedClip(timelines[0], opens, geometry, folder), should_stop)
-            tables.show_timeline(console.results(), timelines[0])
+            if not console.is_quiet():
+                tables.show_timeline(console.results(), timelines[0])
         interrupted = should_stop()
     if timelines:
         clip = ", ".join(

@@ -182,6 +182,12 @@ def test_the_newest_model_is_found_and_named(
     assert "$SEQCLS_MODEL: other.safetensors" in seqcls("run", clip, "--overwrite").err
 
 
+def test_a_quiet_run_of_one_clip_prints_nothing(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
+    bright_clip(tmp_path / "x.mp4", [5 <= i < 15 for i in range(20)])
+    done = seqcls("run", "x.mp4", "-m", model, "-q")
+    assert (done.code, done.out, done.err) == (0, "", "") and Path("x-timeline/timeline.json").is_file()
+
+
 def test_options_reach_the_run(seqcls: Seqcls, model: str, tmp_path: Path) -> None:
     bright_clip(tmp_path / "x.mp4", [5 <= i < 15 for i in range(20)])
     unknown = seqcls("run", "x.mp4", "-m", model, "--where", "node and liver")
