@@ -90,8 +90,8 @@ class MjpegServer:
             if number in self._spoilt:
                 jpeg = jpeg[: len(jpeg) // 2]
             head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+            self.sent.append(number)  # before it goes: who gets it may compare at once
             handler.wfile.write(head.encode() + jpeg + b"\r\n")
-            self.sent.append(number)
         if stays:
             stop.wait()
 
