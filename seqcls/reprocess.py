@@ -102,7 +102,9 @@ def catch_up(
     frames_at, gaps_at = rows + np.searchsorted(gap_rows, rows, side="right"), gap_rows + np.arange(len(gap_rows))
     start_s = np.empty(len(raw))
     start_s[frames_at], start_s[gaps_at] = plain.time_s, [gap.start_s for _, gap in raw.gaps]
-    if len(start_s) == 0 or (np.diff(start_s) < 0).any():
+    reach_s = start_s.copy()  # until when nothing more comes, once the item is there
+    reach_s[gaps_at] = [gap.end_s for _, gap in raw.gaps]
+    if len(start_s) == 0 or (np.diff(start_s) < 0).any() or (reach_s[:-1] > start_s[1:]).any():
         return process, [(number, event) for number, item in enumerate(raw.items()) for event in process.push(item)]
     # No time runs backwards: windows are neighbours, and frames that change no state may be left out. This is the
     # number of the item with which the smoother gives each item back; the last ones still wait for theirs.
@@ -116,7 +118,7 @@ def catch_up(
         plain.raw[unlike] = np.nan
     scored = raw.scored & ~unlike
     if smoothing.delay_s > 0:
-        released_at = np.searchsorted(start_s, start_s + (smoothing.look_ahead_s + TIME_TOLERANCE_S), side="right")
+        released_at = np.searchsorted(reach_s, start_s + (smoothing.look_ahead_s + TIME_TOLERANCE_S), side="right")
     released = int(np.searchsorted(released_at, len(raw)))
     if smoothing.kind in ("mean", "median"):
         smooth = np.full_like(plain.raw, np.nan)

@@ -179,6 +179,8 @@ class _Window(Smoother):
         self._waiting.append(item)
         if isinstance(item, FrameScore) and item.scores is not None:
             self._known.append((item.time_s, item.scores))
+        if isinstance(item, Gap):  # no frame lies in it: it is told at once, not with the next frame
+            yield from self._release(item.end_s)
         if self._options.look_ahead_s == 0:  # it waits for nothing, not even for frames of the same time
             yield from self._release(math.inf)
 

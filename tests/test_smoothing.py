@@ -231,8 +231,16 @@ def test_an_unscored_frame_at_the_front_holds_nothing_up() -> None:
     smoother = open_smoother(SmoothingOptions(kind="mean", window_s=0.2, look_ahead_s=0.1))
     assert not [*smoother.push(frame(0, 0.0, None)), *smoother.push(frame(1, 0.05, 0.4))]
     out = list(smoother.push(Gap(0.3, 0.5, "lost")))
-    assert [item.time_s for item in out] == [0.0, 0.05]
-    assert [item.time_s for item in smoother.finish()] == [0.3]
+    assert [item.time_s for item in out] == [0.0, 0.05, 0.3], "nothing comes before 0.5 s: the gap is told, too"
+    assert not list(smoother.finish())
+
+
+def test_a_short_gap_waits_for_what_comes_within_the_look_ahead() -> None:
+    smoother = open_smoother(SmoothingOptions(kind="mean", window_s=0.4, look_ahead_s=0.2))
+    assert not [*smoother.push(frame(0, 0.0, 0.4)), *smoother.push(Gap(0.05, 0.1, "lost"))]
+    assert not list(smoother.push(frame(1, 0.1, 0.8)))
+    first, *_ = smoother.finish()
+    assert isinstance(first, FrameScore) and first.scores is not None and first.scores[0] == pytest.approx(0.6)
 
 
 def test_delay_is_the_look_ahead_of_windows() -> None:

@@ -133,6 +133,12 @@ class ReconnectingSource(OneWay):
                 self._broken = ""
             self._on_state("running", "")
         elif last is not None:
+            if time_s - last.time_s > self._timing.stall_s:
+                # Nobody looked meanwhile: this computer slept, or was too busy to see that nothing came.
+                self._broken = f"no frame within {self._timing.stall_s:g} s"
+                self._breaks += 1
+                yield from self._missing(time_s)
+                self._broken = ""
             self._distances.append(time_s - last.time_s)
         if came_s - self._since_s >= HEALTHY_S:
             self._delay_s = self._timing.backoff_s[0]

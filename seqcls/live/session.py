@@ -256,7 +256,6 @@ class LiveSession:
         events = list(self._process.push(item))
         if self._journal is not None:
             self._journal.write(item, *events)
-        self._emit(events)
         if isinstance(item, FrameScore):
             self._rejected += bool(item.reason)
             self._classified += not item.reason
@@ -264,7 +263,10 @@ class LiveSession:
                 self._latency.add(self._clock() - self._arrived_s.pop(item.index))
             for column, history in enumerate(self._histories):
                 history.scored(self._process.latest, column, coming=self._process.builders[column].coming)
-        self._show(feed)
+        if events:  # who tells of a change takes the score from what is shown
+            self._show(feed, now=True)
+        self._emit(events)
+        self._show(feed, now=bool(events))
 
     def _emit(self, events: Iterable[Event]) -> None:
         self._remember(events)

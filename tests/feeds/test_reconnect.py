@@ -163,6 +163,18 @@ def test_frames_of_one_moment_still_last() -> None:
     assert all(f.duration_s > 0 for f in frames)
 
 
+def test_a_hole_that_nobody_saw_is_a_gap() -> None:
+    """This computer slept for 4 s: the frames that waited meanwhile are all there when it looks."""
+    source = World([]).watched()
+    source._began_s = 100.0
+    times = [0.1, 0.2, 4.2, 4.201, 4.202]
+    items = [item for at in times for item in source._take(Arrival(100.0 + at, np.zeros((8, 8), np.uint8)))]
+    assert [f.time_s for f in frames_in(items)] == pytest.approx(times)
+    (gap,) = gaps_in(items)
+    assert gap[1:] == (4.2, "no frame within 2 s") and 0.2 < gap[0] <= 0.3 and isinstance(items[2], Gap)
+    assert "interrupted once" in source.report().reasons[1]
+
+
 def test_a_stall_is_told_at_once_and_is_a_gap() -> None:
     world = World([(EVEN, "silence"), ([0.2, 0.3], "silence")])
     items = take(world.watched(), 12)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -21,6 +22,7 @@ from seqcls.journal import create_journal, read_journal, resume
 from seqcls.live.frame_queue import DROPPED
 from seqcls.live.session import LiveOptions, LiveSession
 from seqcls.live.snapshot import LiveView
+from seqcls.live.state_changes import StateChanges
 from seqcls.phantom import SweepOptions, sweep
 from seqcls.smoothing import SmoothingOptions
 from seqcls.types import Event, Frame, FrameScore, Gap, SourceInfo
@@ -59,6 +61,20 @@ def test_events_are_those_of_the_clip_offline(kind: str, novelty: bool, tmp_path
     assert str(written.intervals) == str(offline.intervals)
     assert written.report.verdict == "complete" and written.frame_counts == offline.frame_counts
     assert written.scores.raw.tobytes() == offline.scores.raw.tobytes()
+
+
+def test_a_change_is_told_with_the_score_of_its_own_time() -> None:
+    """Where people are shown nothing else meanwhile: not with the score that they saw last."""
+    told: list[dict[str, Any]] = []
+    changes = StateChanges(lambda organ, line: told.append(json.loads(line)))
+    made, options = detector(organs=("liver",)), replace(EVERY, view_every_s=1000.0)
+    LiveSession(made, Replay(frames(LEVELS)), options=options, sinks=[changes.event], on_view=changes.view).run()
+    scores = {
+        state: [one["score"] for one in told if one["state"] == state and one["index"] is not None]
+        for state in ("present", "absent")
+    }
+    assert scores["present"] and all(score == pytest.approx(0.9, abs=0.02) for score in scores["present"])
+    assert scores["absent"] and all(score == pytest.approx(0.1, abs=0.02) for score in scores["absent"])
 
 
 class Gate:
