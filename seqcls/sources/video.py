@@ -13,8 +13,9 @@ from types import MappingProxyType
 from typing import Any
 
 from seqcls.errors import SourceError, UsageError, one_line
+from seqcls.sources.avi_index import AviIndex
 from seqcls.sources.base import Clip, few, require_regular_file, require_sane_size
-from seqcls.sources.container import examine, read_image_numbers
+from seqcls.sources.container import examine
 from seqcls.sources.container_bytes import Structure
 from seqcls.sources.decoder_log import decoder_messages
 from seqcls.sources.packet_budget import PacketBudget
@@ -87,9 +88,7 @@ class VideoSource(Clip):
         self._packets_seen = self._packets_read = 0
         self._budget = PacketBudget(self.name, path.stat().st_size, self._demuxer)
         self._ends_by_edit = False  # whether an edit list ends the clip before its track
-        self._numbers: dict[int, int] | None = None  # of an AVI's images, by where they lie; None: not read yet
-        self._first_number: int | None = None
-        self._last_listed = self._ahead = 0
+        self._index = AviIndex(path, self._stream.index) if self._demuxer == "avi" else None
         self._reported: set[int] = set()  # times of packets that the decoder found damaged without giving them up
         self._clock = self._make_clock()
 
@@ -215,32 +214,11 @@ class VideoSource(Clip):
                 self._clock.trouble()  # bytes were skipped to find the next packet
             end = packet.pos + packet.size if packet.pos is not None else None
             self._packets_read += 1
-            if self._demuxer == "avi":
-                self._count_by_index(packet)
+            if self._index is not None and (doubtful := self._index.count(packet, self._packets_read - 1)):
+                self._reported.update(doubtful)
+                if self._index.is_behind_a_loss:
+                    self._clock.trouble()
             yield packet
-
-    def _count_by_index(self, packet: Any) -> None:
-        """FFmpeg counts the images of an AVI, and leaves out of the count what it has passed over."""
-        if self._numbers is None:
-            self._numbers = read_image_numbers(self._path, self._stream.index)
-            self._last_listed = max(self._numbers, default=0)
-        number = self._numbers.get(packet.pos)
-        if packet.dts is None or packet.pos is None:
-            return
-        if number is None:
-            if self._first_number is not None and packet.pos < self._last_listed:  # bytes are missing before it
-                self._reported.add(packet.dts if packet.pts is None else packet.pts)
-            return
-        if self._first_number is None:
-            self._first_number = packet.dts - number if number == self._packets_read - 1 else 0
-        ahead = number + self._first_number - packet.dts
-        if ahead and packet.pts is not None:
-            packet.pts += ahead
-        packet.dts += ahead
-        if ahead > self._ahead:  # the decoder may still hold an image of before
-            self._ahead = ahead
-            self._clock.trouble()
-            self._reported.update({packet.dts, packet.dts if packet.pts is None else packet.pts})
 
     def _decode(self, packet: Any) -> list[Any]:
         decoded: list[Any] = []

@@ -39,7 +39,24 @@ def find() -> str | None:
     return next((path for name in NAMES if (path := shutil.which(name)) is not None), None)
 
 
-class Browser:
+class Waiting:
+    """What waits for the page, whatever evaluates there."""
+
+    def evaluate(self, code: str) -> Any:
+        raise NotImplementedError
+
+    def until(self, code: str, right: Callable[[Any], bool] = bool) -> Any:
+        """The value of ``code`` once it is right."""
+        until_s = time.monotonic() + PATIENCE_S
+        while True:
+            value = self.evaluate(code)
+            if right(value):
+                return value
+            assert time.monotonic() < until_s, f"{code} stays {value!r}"
+            time.sleep(0.05)
+
+
+class Browser(Waiting):
     """One Chromium with one page. Not to be used from several threads."""
 
     def __init__(self, path: str, folder: Path) -> None:
@@ -119,16 +136,6 @@ class Browser:
 
     def open(self, url: str) -> None:
         self.call("Page.navigate", url=url)
-
-    def until(self, code: str, right: Callable[[Any], bool] = bool) -> Any:
-        """The value of ``code`` once it is right."""
-        until_s = time.monotonic() + PATIENCE_S
-        while True:
-            value = self.evaluate(code)
-            if right(value):
-                return value
-            assert time.monotonic() < until_s, f"{code} stays {value!r}"
-            time.sleep(0.05)
 
     def screen(self, width: int, height: int, *, dark: bool = False, phone: bool = False) -> None:
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)

@@ -13,12 +13,11 @@ import socket
 import struct
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.browser import PATIENCE_S, REBOUND
+from support.browser import PATIENCE_S, REBOUND, Waiting
 
 NAMES = ("firefox", "firefox-esr")
 #: What a fresh profile must not do by itself, and how the page's own theme is chosen.
@@ -45,7 +44,7 @@ def find() -> str | None:
     return next((path for name in NAMES if (path := shutil.which(name)) is not None), None)
 
 
-class Firefox:
+class Firefox(Waiting):
     """One Firefox with one page. Not to be used from several threads."""
 
     def __init__(self, path: str, folder: Path) -> None:
@@ -94,16 +93,6 @@ class Firefox:
 
     def open(self, url: str) -> None:
         self._order("browsingContext.navigate", context=self._context, url=url, wait="interactive")
-
-    def until(self, code: str, right: Callable[[Any], bool] = bool) -> Any:
-        """The value of ``code`` once it is right."""
-        until_s = time.monotonic() + PATIENCE_S
-        while True:
-            value = self.evaluate(code)
-            if right(value):
-                return value
-            assert time.monotonic() < until_s, f"{code} stays {value!r}"
-            time.sleep(0.05)
 
     def screen(self, width: int, height: int, *, dark: bool = False, phone: bool = False) -> None:
         """Of a phone there is the size alone."""
