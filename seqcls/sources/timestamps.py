@@ -93,7 +93,7 @@ class Clock:
         self._trouble_left = self._doubt_left = 0
         self._last_reliable: int | None = None  # the last time that was not made up
         self._made_up = 0
-        self.late = 0
+        self.late, self._is_late = 0, False
         self._furthest: int | None = None  # of the packets, as they say it; and the one before it leapt
         self._before_leap: int | None = None
         self._since_leap = self._offset_before = 0
@@ -173,12 +173,12 @@ class Clock:
         """The next frame; yields those before it whose times are certain now, and the gaps between them."""
         if damaged:
             self._doubt_left = _DOUBT
-        late = self.late
+        self._is_late = False
         stamp = self._stamp(tick)
         reason = damaged
         if not damaged and self._leaps >= _SHATTERED:
             reason = NO_TIME
-        elif not damaged and self.late > late:
+        elif not damaged and self._is_late:
             reason = OUT_OF_ORDER
         self._pending.append(_PendingImage(stamp, 0 if duration is None else duration, image, reason))
         while len(self._pending) > 1 and not self._must_wait():
@@ -247,6 +247,7 @@ class Clock:
             return self._sort(tick)
         if not is_near and self._is_set_anew(raw):
             return self._continue(last, tick, "back")
+        self._is_late = True
         self.late += 1
         self._made_up += 1
         return last + max(1, self.period >> min(self._made_up, 8))

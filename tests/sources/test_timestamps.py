@@ -132,6 +132,8 @@ def test_a_single_wrong_time_moves_no_other_frame(wrong: int, is_marked: bool) -
     times = [1040 + ms for ms in times_ms(items)]
     place = ticks.index(wrong)
     assert times[: place - 1] == ticks[1:place] and times[place:] == ticks[place + 1 :]
+    unknown = [frame.index for frame in items if isinstance(frame, Frame) and frame.damaged]
+    assert unknown == [place - 1] * (is_marked or wrong > 100), "it costs no other frame"
     assert 1960 < times[place - 1] < 2040 and bool(clock.alarms) == (not is_marked and wrong == 100)
     assert not any(isinstance(item, Gap) for item in items)
 
