@@ -111,7 +111,6 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     what, true_train = arguments.measure, training.train
     if arguments.no_checks:
         check.checked = _unchecked  # type: ignore[assignment]
-        training.leaked_rows = lambda frames: ()  # type: ignore[assignment]
     small = "small" in what
     model = arguments.output / f"{'small' if small else 'large'}.safetensors"
     found: dict[str, Any] = {"what": what}
@@ -152,7 +151,7 @@ def _unchecked(frames: Any, **_: Any) -> Any:
 
     nothing: dict[str, Any] = dict.fromkeys(("set_aside", "findings", "balance", "parts", "independent"), ())
     kept = np.arange(len(frames.images))
-    return DataCheck(frames=frames, whole=frames, site_from="", kept=kept, features=None, **nothing)
+    return DataCheck(frames=frames, whole=frames, site_from="", leaked=0, kept=kept, features=None, **nothing)
 
 
 def _call(function: Any, given: list[str]) -> None:

@@ -189,6 +189,7 @@ def train(
                         should_stop=should_stop,
                         checkpoints=checkpoints,
                         processes=processes,
+                        leaked=found.leaked,
                     )
                 remove_history(folder, scores=folds is None)
                 write_model(output, result.header, result.tensors)

@@ -70,6 +70,7 @@ def train(
     checkpoints: Checkpoints | None = None,
     processes: Processes | None = None,
     watched: Indices | None = None,
+    leaked: int | None = None,
     for_scores: bool = False,
 ) -> TrainResult:
     """Train on the rows of the split ``train``, select and calibrate on those of ``validation``, unless rows are given.
@@ -77,6 +78,7 @@ def train(
     out_of_fold: (N, K) probabilities by models that did not see the frame (``cross_validate``), NaN for none;
     where nothing is held out, calibration and thresholds come from them.
     watched: rows that are scored after each epoch, for the history alone, where nothing is held out.
+    leaked: so many frames of the split ``validation`` show the same as one of ``train``; None: they are looked for.
     for_scores: the model scores some frames and is gone, so its header tells no novelty, nor what it was trained on.
     on_step(done, total) follows every batch. Once ``should_stop()`` is true, training ends with the best weights so
     far. checkpoints: where the training is kept as it goes, and taken up from. processes: this is the first of them,
@@ -114,6 +116,8 @@ def train(
     unseen = held_out, logits
     if not len(held_out) and out_of_fold is not None:
         unseen = rows, logits_of(out_of_fold[rows])
+    if leaked is None:
+        leaked = len(leaked_rows(frames)) if train_index is None and validation_index is None else 0
     best = fitted.history[fitted.best - 1] if fitted.best else None
     summary = {
         # A model travels: the file that it started from is recorded without the folders that it lay in.
@@ -125,7 +129,7 @@ def train(
         "interrupted": fitted.interrupted,
         "torch": torch.__version__,
         "device": str(choose_device(options.device)),
-        "leaked_frames": len(leaked_rows(frames)) if train_index is None and validation_index is None else 0,
+        "leaked_frames": leaked,
     }
     if frames.kept_split is not None:
         summary["split"] = frames.kept_split.summary()

@@ -275,6 +275,14 @@ def test_near_copies_across_the_split_are_counted(frames: FrameSet, result: modu
     assert leaking.header.training["leaked_frames"] == 24
 
 
+def test_near_copies_that_the_checks_have_counted_are_not_looked_for_again(
+    frames: FrameSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "leaked_rows", None)
+    result = train(frames, replace(QUICK, epochs=1), leaked=7)
+    assert result.header.training["leaked_frames"] == 7
+
+
 def test_no_frames_at_all(frames: FrameSet) -> None:
     with pytest.raises(DataError, match="no frame to train on"):
         train(replace(frames, split=np.full(len(frames.split), "validation")), QUICK)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from seqcls.datasets.data_checks import balance as balances
 from seqcls.datasets.data_checks.balance import Balance, Part
 from seqcls.datasets.data_checks.finding import Finding, first_of
-from seqcls.datasets.data_checks.leakage import contradictions, leakage, same_clips, twins_of
+from seqcls.datasets.data_checks.leakage import contradictions, leakage, leaked_rows, same_clips, twins_of
 from seqcls.datasets.data_checks.learning_curve import expectation
 from seqcls.datasets.data_checks.near_duplicates import Floats
 from seqcls.datasets.data_checks.odd_frames import SetAside, odd_frames
@@ -45,7 +45,8 @@ class DataCheck:
     """``frames``: what is left to train on; ``whole``: all, which ``rows`` of findings refer to.
 
     independent: per organ, how many independent frames the training frames count as, the intraclass correlation and
-    the design effect. site_from: where the site of a frame is known from. kept: rows of ``whole`` that ``frames`` are.
+    the design effect. site_from: where the site of a frame is known from. leaked: so many validation frames show the
+    same as a training frame. kept: rows of ``whole`` that ``frames`` are.
     features: their embeddings, where likely wrong labels are still to be looked for and they are known.
     """
 
@@ -57,6 +58,7 @@ class DataCheck:
     parts: tuple[Part, ...]
     independent: tuple[tuple[str, float, float, float], ...]
     site_from: str
+    leaked: int
     kept: NDArray[np.int64]
     features: Floats | None
 
@@ -152,6 +154,7 @@ def check_frames(
         parts=balances.parts_of(left),
         independent=tuple(independent),
         site_from=balances.sites_of(left)[1],
+        leaked=len(leaked_rows(left, twins)),
         kept=kept,
         features=None if labels else features,
     )

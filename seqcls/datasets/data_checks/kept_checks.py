@@ -31,7 +31,7 @@ from seqcls.files.json_record import record_from
 from seqcls.files.json_text import json_line, parse_json, read_json
 
 #: To be raised where the checks find something else than before, or the file is laid out anew.
-FORMAT = 1
+FORMAT = 2
 #: The newest that stay, such as those with other options.
 KEPT = 4
 
@@ -73,6 +73,7 @@ class KeptChecks:
             "parts": [asdict(one) for one in check.parts],
             "independent": independent,
             "site_from": check.site_from,
+            "leaked": check.leaked,
         }
         text = json_line({"key": self._key, "digest": _text_digest(body), "found": body})
         try:
@@ -108,6 +109,7 @@ def _check_of(frames: FrameSet, body: Mapping[str, Any]) -> DataCheck:
         parts=record_from(tuple[Part, ...], body["parts"], "parts"),
         independent=tuple((organ, _or_nan(a), _or_nan(b), _or_nan(c)) for organ, a, b, c in independent),
         site_from=record_from(str, body["site_from"], "site_from"),
+        leaked=record_from(int, body["leaked"], "leaked"),
         kept=kept,
         features=None,
     )

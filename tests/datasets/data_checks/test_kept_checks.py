@@ -42,6 +42,7 @@ def test_what_was_found_comes_back(frames: FrameSet, found: DataCheck, tmp_path:
     assert again.findings == found.findings and any(one.level == "leak" for one in found.findings)
     assert again.set_aside == found.set_aside and again.balance == found.balance and again.parts == found.parts
     assert again.to_dict() == found.to_dict() and again.site_from == found.site_from
+    assert again.leaked == found.leaked == 1
     assert again.kept.tolist() == found.kept.tolist()
     assert np.array_equal(again.frames.images, found.frames.images) and again.whole is frames
 
