@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from seqcls.errors import SourceError, UsageError
+from seqcls.errors import UsageError
 from seqcls.feeds.camera_options import AS_IT_IS, CameraOptions
 from seqcls.feeds.capture import CameraTarget, ChildConnection, StreamTarget, Target
 from seqcls.feeds.connection import DEFAULT_TIMING, FeedTiming, OnState
@@ -55,7 +55,8 @@ def open_live(
     iterates. Nothing is connected before the iteration begins. Cameras and streams are read in a child process, whose
     times are those of ``time.monotonic``: leave the clock of ``timing`` alone for them.
 
-    Raises SourceError for what is no feed, UsageError for an option that cannot be right. The iteration raises
+    Raises UsageError for what is no feed, an address or an option that cannot be right, and what ``open_source`` raises
+    for a clip. The iteration raises
     FinalError when no frame came and none ever will: a refused login, an address that is a clip.
     """
     scheme = _scheme(spec)
@@ -84,9 +85,9 @@ def open_live(
         target = StreamTarget(url=url, timeout_s=max(_NETWORK_TIMEOUT_S, timing.connect_s), color=color)
         name, kind = spec, "stream"
     elif scheme:
-        raise SourceError(f"{redact(spec)}: {scheme}:// is not known; what can be watched is {FEEDS}")
+        raise UsageError(f"{redact(spec)}: {scheme}:// is not known; what can be watched is {FEEDS}")
     else:
-        raise SourceError(f"{redact(spec)}: is no feed; what can be watched is {FEEDS}, or a clip with realtime=True")
+        raise UsageError(f"{redact(spec)}: is no feed; what can be watched is {FEEDS}, or a clip with realtime=True")
     return ReconnectingSource(name, lambda: ChildConnection(target), kind=kind, on_state=on_state, timing=timing)
 
 
@@ -99,7 +100,7 @@ def _require_host(url: str) -> None:
     except ValueError:
         known = False
     if not known:
-        raise SourceError(
+        raise UsageError(
             f"{redact(url)}: names no host, or no port from 1 to 65535; state host:port, IPv6 in brackets, and special "
             "letters of a password as %XX"
         )

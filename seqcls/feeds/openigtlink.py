@@ -23,7 +23,7 @@ class ProbeSource(ReconnectingSource):
     16-bit pixels, bytes that are no message) never was a frame: nobody knows how many images it would have been. It
     appears among the report's reasons only.
 
-    Raises SourceError for another address.
+    Raises UsageError for another address.
     """
 
     def __init__(self, url: str, *, on_state: OnState, timing: FeedTiming = DEFAULT_TIMING) -> None:

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from urllib.parse import unquote_to_bytes
 
-from seqcls.errors import SourceError, one_line
-from seqcls.feeds.connection import Arrival
+from seqcls.errors import SourceError, UsageError, one_line
+from seqcls.feeds.connection import Arrival, Silence
 from seqcls.feeds.openigtlink_wire import Message, Receiver, Refused, Status
 from seqcls.sources.redact import redact
 from seqcls.text.wording import count_of
@@ -23,7 +23,6 @@ FORM = "igtl://host:18944/device"  # with a number: what redacts addresses must 
 _MAX_DEVICE_BYTES = 20  # the field of the header
 _MAX_OTHERS = 5  # names of other devices that are remembered, for the message
 _READ_BYTES = 256 * 1024
-_LOOK_UP_S = 0.25  # how long close() may go unnoticed where shutting a socket down does not wake its reader
 _URL = re.compile(
     r"igtl://(\[[0-9A-F:.]+(?:%25[\w.~-]+)?\]|\w[\w.-]*)(?::([0-9]{1,5}))?(?:/((?:[^/?#%\s]|%[0-9A-F]{2})*))?",
     re.IGNORECASE | re.ASCII,
@@ -34,7 +33,7 @@ def parse_url(url: str) -> tuple[str, int, str]:
     """Host, port (18944 where none is stated) and device ("" where none is stated) of ``igtl://host:port/device``.
 
     An IPv6 address stands in brackets and comes without them; the device is percent-decoded.
-    Raises SourceError for anything else.
+    Raises UsageError for anything else.
     """
     match = _URL.fullmatch(url)
     host, port_text, path = ("", None, None) if match is None else match.groups()
@@ -49,7 +48,7 @@ def parse_url(url: str) -> tuple[str, int, str]:
         if not (known and device.isprintable()):
             raise ValueError
     except ValueError:
-        raise SourceError(
+        raise UsageError(
             f"{redact(url)[:120]!r}: is no OpenIGTLink address; write {FORM}: a name or an address (IPv6 in brackets), "
             f"no user or password, a port from 1 to 65535, one device of at most {_MAX_DEVICE_BYTES} bytes, special "
             "letters as %XX"
@@ -129,24 +128,27 @@ class IgtlConnection:
     def __iter__(self) -> Iterator[Arrival]:
         if self._socket is None and not self._closed:
             self._connect()
-        since_s = self._clock()
+        silence = Silence(self._clock)
         while not self._closed:
+            silence.look()
             item = self._receiver.take()
             arrival = None if item is None else self._sort(item)
             if arrival is not None:
                 yield arrival
-                since_s = self._clock()  # what the consumer took for itself is not the server's fault
+                silence.end()
                 continue
             limit_s = self._message_s if self.images else self._connect_s
-            left_s = since_s + limit_s - self._clock()
-            if left_s <= 0:
+            wait_s = silence.wait_s(limit_s)
+            if wait_s <= 0:
                 raise SourceError(self._why_stalled(limit_s))
             if item is None:
-                self._receiver.add(self._read(min(left_s, _LOOK_UP_S)))
+                self._receiver.add(self._read(wait_s))
                 self._arrival_s = self._clock()
+                silence.waited(wait_s)
 
     def _read(self, wait_s: float) -> bytes:
-        """What has come within ``wait_s``, or nothing; raises SourceError."""
+        """What has come within ``wait_s``, or nothing; raises SourceError. So long may ``close`` go unnoticed where
+        shutting a socket down does not wake its reader."""
         connected = self._socket
         if connected is None:
             return b""

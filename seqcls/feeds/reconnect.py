@@ -11,7 +11,7 @@ from typing import Literal
 
 from seqcls.bounded_queue import BoundedQueue
 from seqcls.errors import FinalError, SourceError, one_line
-from seqcls.feeds.connection import DEFAULT_TIMING, Arrival, Connection, FeedTiming, OnState
+from seqcls.feeds.connection import DEFAULT_TIMING, Arrival, Connection, FeedTiming, OnState, Silence
 from seqcls.feeds.sender_clock import SenderClock
 from seqcls.files.without_folders import without_folders
 from seqcls.sources.base import OneWay
@@ -23,6 +23,9 @@ HEALTHY_S = 10.0
 
 #: Frames between the connection's thread and the consumer; when as many wait, the connection is made to wait.
 MAX_WAITING = 16
+
+#: Reason of a hole that was not the feed's.
+STOOD_STILL = "this computer stood still, or was too busy to look"
 
 FIRST_DURATION_S = 1 / 30
 _DISTANCES = 15
@@ -36,7 +39,9 @@ class ReconnectingSource(OneWay):
     """A Source over one connection after another, made by ``connect``, which must not block.
 
     A connection that raises, ends, or is silent for longer than ``timing`` allows is replaced, after a pause that is
-    doubled with every break and short again after 10 s without one. Frame times are seconds from the start of the
+    doubled with every break and short again after 10 s without one. Time in which this computer stood still (the
+    process was stopped, the machine slept or was far too busy) is no silence of the feed: the connection is kept, and
+    the Gap says whose pause it was. Frame times are seconds from the start of the
     iteration, by the device's clock where it states times and can be relied on (see ``SenderClock``), else those of
     arrival. A break is a Gap from the end of the last frame to the first frame after it. A FinalError ends the
     iteration, and is raised from it, as long as no frame has come: what once worked is tried again.
@@ -67,6 +72,7 @@ class ReconnectingSource(OneWay):
         self._since_s: float | None = None  # time of the connection's first frame
         self._distances: deque[float] = deque(maxlen=_DISTANCES)
         self._broken = ""
+        self._silence = Silence(self._clock)
         self._delivered = self._breaks = 0
         self._gaps: deque[Gap] = deque(maxlen=_GAPS_KEPT)
         self._missing_s = 0.0
@@ -104,24 +110,26 @@ class ReconnectingSource(OneWay):
 
     def _follow(self, reader: _Reader) -> Generator[Frame | Gap, None, Exception | None]:
         """Everything that this connection brings; returns why it was left, None when the feed is closed."""
-        heard_s = self._clock()
+        silence = self._silence = Silence(self._clock)
         while True:
             self._wake.clear()
             if self._closed:
                 return None
+            silence.look()
             try:
                 arrival = reader.arrivals.get(0.0)
             except Exception as error:  # whatever it is, the feed has to come back
                 return None if self._closed else error
             if arrival is not None:
-                heard_s = self._clock()
                 yield from self._take(arrival)
+                silence.end()
                 continue
             limit_s = self._timing.connect_s if self._since_s is None else self._timing.stall_s
-            left_s = heard_s + limit_s - self._clock()
-            if left_s <= 0:
+            wait_s = silence.wait_s(limit_s)
+            if wait_s <= 0:
                 return SourceError(f"no frame within {limit_s:g} s")
-            self._timing.wait(self._wake, left_s)
+            self._timing.wait(self._wake, wait_s)
+            silence.waited(wait_s)
 
     def _take(self, arrival: Arrival) -> Iterator[Frame | Gap]:
         last, came_s = self._last, self._sender.time_s(arrival.arrival_s, arrival.device_time_s)
@@ -133,9 +141,8 @@ class ReconnectingSource(OneWay):
                 self._broken = ""
             self._on_state("running", "")
         elif last is not None:
-            if time_s - last.time_s > self._timing.stall_s:
-                # Nobody looked meanwhile: this computer slept, or was too busy to see that nothing came.
-                self._broken = f"no frame within {self._timing.stall_s:g} s"
+            if time_s - last.time_s > self._timing.stall_s:  # nobody looked, or it would have been told before
+                self._broken = self._why_hole(last.time_s + self._began_s, came_s)
                 self._breaks += 1
                 yield from self._missing(time_s)
                 self._broken = ""
@@ -146,6 +153,13 @@ class ReconnectingSource(OneWay):
         self._last = Frame(self._delivered, time_s, duration_s, arrival.image, arrival.damaged)
         self._delivered += 1
         yield self._last
+
+    def _why_hole(self, start_s: float, end_s: float) -> str:
+        """Why there is no frame in between, by the clock, although the connection stood."""
+        still_s = min(end_s, self._silence.stood_still[1]) - max(start_s, self._silence.stood_still[0])
+        if end_s - start_s - max(0.0, still_s) > self._timing.stall_s:
+            return f"no frame within {self._timing.stall_s:g} s"
+        return STOOD_STILL
 
     def _missing(self, end_s: float) -> Iterator[Gap]:
         """From the end of the last frame, or of the gap after it."""

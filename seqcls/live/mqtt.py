@@ -55,9 +55,11 @@ class MqttTarget:
             host = port = None
             parts = urllib.parse.urlsplit("")
         prefix = urllib.parse.unquote(parts.path).strip("/")
-        if parts.scheme not in _PORTS or not host or parts.query or "#" in url or re.search(r"[\s+#\0]", prefix):
+        known = parts.scheme in _PORTS and host and port != 0
+        if not known or not host or parts.query or "#" in url or re.search(r"[\s+#\0]", prefix):
             raise UsageError(
-                "--mqtt takes mqtt://HOST:PORT/TOPIC or mqtts://, or a file that holds it, without + and #"
+                "--mqtt takes mqtt://HOST:PORT/TOPIC or mqtts://, or a file that holds it, with a port from 1 to 65535,"
+                " without + and #"
             )
         return cls(
             parts.scheme,

@@ -90,9 +90,15 @@ def _address(url: str) -> tuple[str, str, str]:
         port = "" if parts.port is None else f":{parts.port}"
         host = f"[{host}]" if ":" in host else host.encode("idna").decode("ascii")
     except ValueError:  # says the address
-        raise UsageError("the webhook address cannot be read: write https://host/path") from None
-    if parts.scheme not in ("http", "https") or not host or any(c <= " " or c == "\x7f" for c in url):
-        raise UsageError("the webhook address must look like https://host/path or http://host/path, without spaces")
+        raise UsageError(
+            "the webhook address cannot be read: write https://host/path, and a port from 1 to 65535 behind the host"
+        ) from None
+    bad = not host or port == ":0" or any(c <= " " or c == "\x7f" for c in url)
+    if parts.scheme not in ("http", "https") or bad:
+        raise UsageError(
+            "the webhook address must look like https://host/path or http://host:port/path, with a port from 1 to"
+            " 65535, without spaces"
+        )
     safe = "/%:=&?~+!$,;'@()*[]"
     path = urllib.parse.quote(parts.path if parts.path else "/", safe=safe)
     query = urllib.parse.quote(parts.query, safe=safe)

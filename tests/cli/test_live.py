@@ -77,7 +77,18 @@ def test_wrong_options_of_a_live_run(seqcls: Seqcls, model: str, tmp_path: Path)
     assert two.code == 2 and "not 2 (clip.mp4, rtsp://" in one_line(two) and "hunter2" not in two.err
     assert "gopher" in one_line(seqcls("run", "gopher://host/x", "-m", model))
     secret = seqcls("run", "ftp://user:hunter2@host/x?token=hunter2", "-m", model)
-    assert secret.code == 1 and "hunter2" not in secret.err + secret.out
+    assert secret.code == 2 and "hunter2" not in secret.err + secret.out
+    for address in ("igtl://host:99999", "rtsp://host:99999/1", "http://host:0/1", "rtmps://host:99999/1"):
+        impossible = seqcls("run", address, "-m", model, "-o", "never")
+        assert impossible.code == 2 and "port from 1 to 65535" in one_line(impossible), address
+    for option, address in (
+        ("--mqtt", "mqtt://host:99999"),
+        ("--mqtt", "mqtt://host:0"),
+        ("--webhook", "http://host:0/x"),
+    ):
+        impossible = seqcls("run", "igtl://host", "-m", model, "-o", "never", option, address)
+        assert impossible.code == 2 and "port from 1 to 65535" in one_line(impossible), address
+    assert not Path("never/run.journal").exists()
     assert "asks for no password" in one_line(seqcls("run", "igtl://host", "-m", model, "--credentials", "x"))
 
 

@@ -61,21 +61,23 @@ def test_what_is_live(spec: str, live: bool) -> None:
 @pytest.mark.parametrize(
     ("spec", "options", "error", "words"),
     [
-        ("ftp://me:s3cret@cam/1", {}, SourceError, "igtl://, rtsp://, http://"),
-        (" ftp://me: a @ s3cret @cam/1 ", {}, SourceError, "ftp://***@cam/1: ftp:// is not known"),
-        ("file:///etc/passwd", {}, SourceError, "file:// is not known"),
-        ("clip.mp4", {}, SourceError, "a clip with realtime=True"),
+        ("ftp://me:s3cret@cam/1", {}, UsageError, "igtl://, rtsp://, http://"),
+        (" ftp://me: a @ s3cret @cam/1 ", {}, UsageError, "ftp://***@cam/1: ftp:// is not known"),
+        ("file:///etc/passwd", {}, UsageError, "file:// is not known"),
+        ("clip.mp4", {}, UsageError, "a clip with realtime=True"),
         ("rtsp://me:s3cret@cam/1", {"realtime": True}, UsageError, "leave out realtime=True"),
         ("rtsp://cam/1", {"camera": CameraOptions(rate_hz=25)}, UsageError, "leave the camera's options out"),
         ("none.mp4", {"realtime": True}, SourceError, "no such file"),
-        ("rtsp://", {}, SourceError, "names no host"),
-        ("http:///video", {}, SourceError, "names no host"),
-        ("http://cam:99999/video", {}, SourceError, "port from 1 to 65535"),
-        ("http://cam:0/video", {}, SourceError, "port from 1 to 65535"),
-        ("http://::1/video", {}, SourceError, "IPv6 in brackets"),
-        ("http://[::1/video", {}, SourceError, "IPv6 in brackets"),
-        ("rtsp://me:s3cret/cret@cam/1", {}, SourceError, "as %XX"),
-        ("igtl://probe:99999", {}, SourceError, "write igtl://host:18944/device"),
+        ("rtsp://", {}, UsageError, "names no host"),
+        ("http:///video", {}, UsageError, "names no host"),
+        ("http://cam:99999/video", {}, UsageError, "port from 1 to 65535"),
+        ("http://cam:0/video", {}, UsageError, "port from 1 to 65535"),
+        ("http://::1/video", {}, UsageError, "IPv6 in brackets"),
+        ("http://[::1/video", {}, UsageError, "IPv6 in brackets"),
+        ("rtsp://me:s3cret/cret@cam/1", {}, UsageError, "as %XX"),
+        ("rtsps://cam:65536/1", {}, UsageError, "port from 1 to 65535"),
+        ("rtmp://cam:-1/1", {}, UsageError, "port from 1 to 65535"),
+        ("igtl://probe:99999", {}, UsageError, "write igtl://host:18944/device"),
     ],
 )
 def test_what_cannot_be_watched_is_told_in_one_line(
@@ -206,7 +208,7 @@ def test_an_openigtlink_feed_is_opened_when_it_is_read(monkeypatch: pytest.Monke
     assert [i.image[0, 0] for i in items if isinstance(i, Frame)] == [0, 1, 2, 0, 1]
     assert [i.reason for i in items if isinstance(i, Gap)] == ["igtl://***@scanner: lost"]
     assert events[:4] == [("scanner", 18944, "Probe"), "opened", "closed", ("scanner", 18944, "Probe")]
-    with pytest.raises(SourceError, match="no user or password") as caught:
+    with pytest.raises(UsageError, match="no user or password") as caught:
         open_live("igtl://me:s3cret@bad", on_state=ignore, environ={})
     assert "s3cret" not in str(caught.value)
 

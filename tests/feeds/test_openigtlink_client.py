@@ -30,7 +30,7 @@ from support.igtlserver import (
     server,
 )
 
-from seqcls.errors import SourceError
+from seqcls.errors import SourceError, UsageError
 from seqcls.feeds.openigtlink_client import DEFAULT_PORT, IgtlConnection, parse_url
 
 
@@ -82,6 +82,30 @@ def test_what_came_together_is_not_lost_between_two_iterations() -> None:
     ):
         for seed in (1, 2, 3):
             np.testing.assert_array_equal(next(iter(connection)).image, picture(seed))
+
+
+def test_what_came_while_this_computer_stood_still_is_read_before_the_wait_is_judged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Stopped for 5 s between two images: the second one needs several reads."""
+    now_s, stops = [0.0], iter([5.0])
+    with (
+        server(says(image(1), image(2, (1200, 1000)))) as port,
+        closing(IgtlConnection("127.0.0.1", port, message_s=2.0, clock=lambda: now_s[0])) as connection,
+    ):
+        arrivals = iter(connection)
+        assert next(arrivals).arrival_s == 0.0
+        read_some, reads = connection._read, []
+
+        def stopped(wait_s: float) -> bytes:
+            reads.append(wait_s)
+            now_s[0] += next(stops, 0.0)
+            return read_some(GENEROUS_S)
+
+        monkeypatch.setattr(connection, "_read", stopped)
+        arrival = next(arrivals)
+    assert arrival.image.shape == (1200, 1000) and arrival.arrival_s == 5.0
+    assert len(reads) > 1 and reads[0] == 0.25
 
 
 # What is to be heard before the wait runs out has longer for it, on a busy machine.
@@ -337,7 +361,7 @@ def test_addresses(url: str, parts: tuple[str, int, str]) -> None:
     ],
 )  # fmt: skip
 def test_addresses_that_are_none(url: str) -> None:
-    with pytest.raises(SourceError) as caught:
+    with pytest.raises(UsageError) as caught:
         parse_url(url)
     assert (
         "\n" not in str(caught.value)
@@ -355,6 +379,6 @@ def test_any_text_is_an_address_or_a_source_error(text: str) -> None:
     for url in (text, f"igtl://{text}", f"igtl://probe/{text}"):
         try:
             host, port, device = parse_url(url)
-        except SourceError:
+        except UsageError:
             continue
         assert host and 1 <= port <= 65535 and len(device.encode()) <= 20

@@ -12,7 +12,7 @@ from support.feeds import DEADLINE_S, nothing_left, take  # noqa: F401 - a fixtu
 
 from seqcls.errors import FinalError, SourceError
 from seqcls.feeds.connection import Arrival, Connection, FeedTiming
-from seqcls.feeds.reconnect import FIRST_DURATION_S, MAX_WAITING, ReconnectingSource
+from seqcls.feeds.reconnect import FIRST_DURATION_S, MAX_WAITING, STOOD_STILL, ReconnectingSource
 from seqcls.types import FeedState, Frame, Gap
 
 #: Seconds after the connection began at which frames come; then how it goes on.
@@ -173,6 +173,56 @@ def test_a_hole_that_nobody_saw_is_a_gap() -> None:
     (gap,) = gaps_in(items)
     assert gap[1:] == (4.2, "no frame within 2 s") and 0.2 < gap[0] <= 0.3 and isinstance(items[2], Gap)
     assert "interrupted once" in source.report().reasons[1]
+
+
+class Stopped(World):
+    """From ``at_s`` seconds on nothing of this computer runs for 3 s; what comes meanwhile waits."""
+
+    def __init__(self, scripts: Sequence[Script], at_s: float) -> None:
+        super().__init__(scripts)
+        self._at_s: float | None = 100 + at_s
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        if self._at_s is None or self.now_s + seconds < self._at_s:
+            return super().wait(event, seconds)
+        if not super().wait(event, self._at_s - self.now_s):
+            self.now_s, self._at_s = self._at_s + 3.0, None
+        return event.is_set()
+
+
+@pytest.mark.parametrize("at_s", [1.05, 1.3, 2.9], ids=["at once", "after a look", "just before the end of the wait"])
+def test_this_computers_own_pause_costs_no_connection(at_s: float) -> None:
+    """Ten frames, and 3 s in which nobody could look; the next ones wait in the socket, or come just after it."""
+    back_s = at_s + 3
+    world = Stopped([([*EVEN, back_s - 0.5, back_s + 0.05, back_s + 0.1], "silence")], at_s)
+    source = world.watched()
+    items = take(source, 13)
+    assert len(world.made) == 1 and [state for _, state, _ in world.states] == ["connecting", "running", "stopped"]
+    assert [f.time_s for f in frames_in(items)] == pytest.approx([*EVEN, back_s, back_s + 0.05, back_s + 0.1])
+    assert gaps_in(items) == [(pytest.approx(1.1), pytest.approx(back_s), STOOD_STILL)]
+    assert "interrupted once" in source.report().reasons[1]
+
+
+def test_after_its_own_pause_this_computer_waits_as_long_as_was_left() -> None:
+    """Half a second without a frame, 3 s of pause, and a second and a half without a frame: that is a stall."""
+    world = Stopped([(EVEN, "silence"), ([0.0], "silence")], at_s=1.5)
+    items = take(world.watched(), 11)
+    assert [reason for *_, reason in gaps_in(items)] == ["no frame within 2 s"]
+    (stalled_s,) = (at_s for at_s, state, _ in world.states if state == "stalled")
+    assert 6.0 - 0.25 <= stalled_s <= 6.25
+
+
+def test_a_consumer_that_takes_its_time_is_no_silence_of_the_feed() -> None:
+    """3 s with each of two frames, while the connection has the next one already."""
+    world = World([([0.1, 0.2, 0.3], "silence")])
+    source, numbers = world.watched(), []
+    for item in source:
+        if isinstance(item, Frame):
+            numbers.append(item.index)
+            if len(numbers) == 3:
+                source.close()
+            world.now_s += 3.0
+    assert numbers == [0, 1, 2] and len(world.made) == 1
 
 
 def test_a_stall_is_told_at_once_and_is_a_gap() -> None:
