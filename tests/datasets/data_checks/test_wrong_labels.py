@@ -27,6 +27,14 @@ def test_neighbours_are_nearest_and_never_the_frame_itself() -> None:
     assert all(row not in found[row] for row in range(40))
 
 
+@pytest.mark.parametrize("count", [9, 30, 400, 1003])
+def test_neighbours_are_those_of_all_distances(count: int) -> None:
+    """Sought by groups of columns, against distances that are sorted; the last columns are in no whole group."""
+    values = np.random.default_rng(count).standard_normal((count, 3)).astype(np.float32)
+    apart = ((values[:, None] - values[None]) ** 2).sum(axis=2) + np.where(np.eye(count, dtype=bool), np.inf, 0.0)
+    assert np.array_equal(np.sort(neighbours(values)), np.sort(np.argsort(apart)[:, :8]))
+
+
 def test_clean_labels_give_no_finding() -> None:
     frames = scenes(patients=8, frames=24)
     assert not list(likely_wrong(frames, pixels(frames.images)))
