@@ -44,7 +44,8 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Raises ValueError, which says what is wrong with the file, for all that was not written so as a whole."""
+    """Raises ValueError, which says what is wrong with the file, for all that was not written so as a whole, and
+    OutputError where it may not be read: then it may well be good."""
     try:
         texts, entries = read_table(path)
         with safe_open(path, framework="numpy") as file:
@@ -54,6 +55,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
             raise ValueError("its content is not what was written")
         facts = parse_json(text)
         return Checkpoint(step=int(facts.pop("step")), tensors=tensors, facts=facts)
+    except PermissionError as error:
+        raise OutputError(
+            f"cannot read {path}: {one_line(error)}; allow yourself to read it, or begin anew with overwrite=True"
+        ) from error
     except KeyError as error:
         raise ValueError(f"it lacks {error}") from error
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:

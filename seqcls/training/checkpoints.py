@@ -75,12 +75,15 @@ class Checkpoints:
         return time.monotonic() - self._ended_s >= self._took_s / MAX_SHARE
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Write one more, and remove those that are too old to be of use. Where that fails, the training goes on."""
+        """Write one more, and remove those that are too old to be of use, or of later steps: these are damaged, or the
+        training would have gone on from them. Where that fails, the training goes on."""
         began_s = time.monotonic()
         path = self.folder / f"{self.name}-{checkpoint.step:08d}.safetensors"
         try:
             write_checkpoint(path, self._with_bound(checkpoint))
-            remove_files([path for _, path in self._files(self.name)][:-KEPT])
+            known = self._files(self.name)
+            later = [path for step, path in known if step > checkpoint.step]
+            remove_files([*later, *[path for step, path in known if step <= checkpoint.step][:-KEPT]])
         except OutputError as error:
             self.on_message(f"this checkpoint is not kept: {error}")
         self._ended_s = time.monotonic()

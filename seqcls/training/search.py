@@ -24,7 +24,6 @@ from seqcls.datasets.dataset import FrameSet
 from seqcls.datasets.split import grouping_of
 from seqcls.errors import DataError, UsageError, one_line
 from seqcls.evaluation.metrics import auroc
-from seqcls.models.twin import file_digest
 from seqcls.training.crossvalidation import score_frames
 from seqcls.training.epoch import Epoch
 from seqcls.training.options import TrainOptions
@@ -32,6 +31,7 @@ from seqcls.training.search_parts import Parts, Rows, divided
 from seqcls.training.search_space import NAMES, Parameter, Value, changed, defaults_of, record_of
 from seqcls.training.study import Kept, Trial, distribution, ended, importance, open_study, put_back, quiet_optuna
 from seqcls.training.train import train
+from seqcls.training.training_state import start_digest
 
 #: Points of a training at which its AUROC so far is compared with other trials, whatever the number of epochs.
 POINTS = 5
@@ -145,7 +145,7 @@ def search(
         "folds": chosen.folds,
         "seed": chosen.seed,
         "options": asdict(replace(options, weights=Path(options.weights).name)),
-        "weights": file_digest(Path(options.weights)) if Path(options.weights).is_file() else "",
+        "weights": start_digest(options),
         "version": __version__,
     }
     with quiet_optuna() as optuna:

@@ -13,8 +13,10 @@ from torch import Tensor
 
 from seqcls import __version__
 from seqcls.datasets.dataset import FrameSet
+from seqcls.files import on_disk
 from seqcls.models.file import Tensors
 from seqcls.models.resnet import GrayResNet, choose_device, choose_precision
+from seqcls.models.twin import file_digest
 from seqcls.training.averaging import WeightAverage
 from seqcls.training.batches import BatchesState
 from seqcls.training.checkpoint_file import Checkpoint
@@ -25,7 +27,7 @@ from seqcls.training.process_group import Processes
 from seqcls.training.sampler import Indices, Sampler
 
 #: Of what ``TrainingState.checkpoint`` makes.
-FORMAT = 2
+FORMAT = 3
 
 
 class TrainingState:
@@ -149,6 +151,7 @@ def bound_to(
         "geometry": frames.geometry.to_dict(),
         "processes": processes,
         **plain,
+        "content of the weights": start_digest(options),
         "seqcls": f"{__version__}, checkpoint format {FORMAT}",
         "PyTorch": torch.__version__,
     }
@@ -160,6 +163,12 @@ def batches_state(kept: Checkpoint, rank: int) -> BatchesState | None:
         return None
     changes = torch.from_numpy(kept.tensors["batches/changes"][rank])
     return BatchesState(step=kept.step, sampler=kept.facts["sampler"], changes=changes)
+
+
+def start_digest(options: TrainOptions) -> str:
+    """SHA-256 of the file whose weights the training starts from, "" where it starts from none."""
+    path = on_disk(options.weights)
+    return file_digest(path) if options.weights not in ("auto", "imagenet", "none") and path.is_file() else ""
 
 
 def weights_digest(model: GrayResNet) -> str:

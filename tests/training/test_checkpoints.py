@@ -11,9 +11,9 @@ import pytest
 from support import tiny_network
 from support.frame_sets import QUICK, frame_set
 
-from seqcls.errors import UsageError
+from seqcls.errors import OutputError, UsageError
+from seqcls.training import checkpoint_file, crossvalidation
 from seqcls.training import checkpoints as module
-from seqcls.training import crossvalidation
 from seqcls.training import train as training
 from seqcls.training.checkpoint_file import Checkpoint, read_checkpoint, write_checkpoint
 from seqcls.training.checkpoints import KEPT, Checkpoints
@@ -146,6 +146,48 @@ def test_a_damaged_one_costs_an_epoch(tmp_path: Path, spoil: Callable[[bytes], b
     assert len(messages) == 1 and newest in messages[0] and "is damaged" in messages[0]
     assert steps == [3, 4, 5, 6]
     same(again, expected)
+
+
+def test_a_good_one_is_not_removed_for_damaged_ones_of_later_steps(tmp_path: Path) -> None:
+    with pytest.raises(KilledError):
+        train(FRAMES, PLAIN, on_step=dies_at(5), checkpoints=Checkpoints(tmp_path))
+    for name in names(tmp_path):
+        (tmp_path / name).write_bytes(b"")
+    steps: list[int] = []
+    train(
+        FRAMES,
+        PLAIN,
+        on_step=lambda done, total: steps.append(done),
+        should_stop=lambda: bool(steps),
+        checkpoints=Checkpoints(tmp_path, resume=True),
+    )
+    assert names(tmp_path) == ["model-00000001.safetensors"]
+    train(FRAMES, PLAIN, on_step=lambda *step: steps.append(step[0]), checkpoints=Checkpoints(tmp_path, resume=True))
+    assert steps == [1, 2, 3, 4, 5, 6]
+
+
+def test_one_that_may_not_be_read_is_not_taken_for_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(KilledError):
+        train(FRAMES, PLAIN, on_step=dies_at(3), checkpoints=Checkpoints(tmp_path))
+
+    def refused(path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(checkpoint_file, "read_table", refused)
+    with pytest.raises(OutputError, match=r"cannot read .*model-00000002.safetensors: .*denied.*overwrite=True"):
+        train(FRAMES, PLAIN, checkpoints=Checkpoints(tmp_path, resume=True))
+    assert names(tmp_path) == ["model-00000002.safetensors"]
+
+
+def test_other_weights_under_the_same_name_are_another_training(tmp_path: Path) -> None:
+    start = tmp_path / "start.safetensors"
+    start.write_bytes(b"one")
+    options = replace(PLAIN, weights=str(start))
+    with pytest.raises(KilledError):
+        train(FRAMES, options, on_step=dies_at(3), checkpoints=Checkpoints(tmp_path / "kept"))
+    start.write_bytes(b"two")
+    with pytest.raises(UsageError, match=r"content of the weights was 7692c3ad3540..., now 3fc4ccfe7458"):
+        train(FRAMES, options, checkpoints=Checkpoints(tmp_path / "kept", resume=True))
 
 
 @pytest.mark.parametrize(
