@@ -38,7 +38,7 @@ Advance = Callable[[int], None]
 PLAIN_EVERY_S = 5.0
 
 _OPTION = re.compile(
-    r"(?<![\w-])(allow_leakage|cache|device|each|engine|import_pickle|keep|keep_odd|novelty|outside|overwrite|patients|precision"
+    r"(?<![\w-])(allow_leakage|cache|device|each|engine|keep|keep_odd|novelty|outside|overwrite|patients|precision"
     r"|rate_hz|realtime|region|resume"
     r"|skip_corrupt|to|validation|weights)"
     r"=([^\s;,)]+)"

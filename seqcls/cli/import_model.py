@@ -11,6 +11,7 @@ from seqcls.cli import console, options
 from seqcls.cli.options import OUTPUT, Panel
 from seqcls.errors import UsageError
 from seqcls.files.output_lock import only_writer
+from seqcls.geometry import Geometry
 
 MEANING = Panel("Meaning: what a checkpoint does not say of itself")
 IMAGES = Panel("Images: as the old program gave them to the network")
@@ -22,13 +23,20 @@ def import_(
     checkpoint: Annotated[
         Path, typer.Argument(metavar="OLD", help="What torch.save wrote (.pth, .pt, .ckpt), or a .safetensors.")
     ],
-    organs: Annotated[str, MEANING("NAME,NAME", "The organs, in the order of the outputs.", "--organs")],
-    output: Annotated[Path, OUTPUT("MODEL", "Model file to write.", "-o", "--output")],
+    output: Annotated[Path, OUTPUT("MODEL", "File to write.", "-o", "--output")],
+    organs: Annotated[
+        str | None,
+        MEANING(
+            "NAME,NAME",
+            "The organs, in the order of the outputs. Without: no model, but weights for train --weights.",
+            "--organs",
+        ),
+    ] = None,
     present_class: Annotated[
         int | None,
         MEANING("0..1", "Of a softmax over two classes, which is presence. Default: 1.", min=0, max=1),
     ] = None,
-    size: Annotated[int, IMAGES("PIXELS", "Side of the image.", min=32)] = 224,
+    size: Annotated[int | None, IMAGES("PIXELS", "Side of the image. Default: 224.", min=32)] = None,
     region: options.Region = None,
     mean: Annotated[
         str | None, IMAGES("NUMBERS", "Taken off pixel / 255: one number, or three. Default: ImageNet's.", "--mean")
@@ -41,26 +49,32 @@ def import_(
     """Make a model of a ResNet-18 that another program trained: of gray images it gives the same probabilities.
 
     Takes torchvision's ResNet-18 with one sigmoid per organ, or with a softmax over two classes for one organ. This is
-    the command for checkpoints: of a pickle it loads tensors alone.
+    the only command that opens pickles, and of those it loads tensors alone.
     """
-    names = tuple(name.strip() for name in organs.split(","))
     if output.suffix != ".safetensors":
         raise UsageError(f"-o must end in .safetensors, not {output.name}")
     if checkpoint.suffix.lower() in _LABELS:
         raise UsageError(f"{checkpoint.name} is no checkpoint; labels of other tools are for `seqcls import-labels`")
+    options.refuse_inputs(output, checkpoint)
+    if organs is None:
+        meant = {"--present-class": present_class, "--size": size, "--region": region, "--mean": mean, "--std": std}
+        if given := [flag for flag, value in meant.items() if value is not None]:
+            raise UsageError(f"{given[0]} says how a model reads images: name its organs, too, with --organs")
+        _import_start(checkpoint, output, overwrite=overwrite)
+        return
+    names = tuple(name.strip() for name in organs.split(","))
     means, stds = numbers(mean, "--mean"), numbers(std, "--std")
     area = options.parse_region(region)
-    options.refuse_inputs(output, checkpoint)
+    side = Geometry().size if size is None else size
     with only_writer(output, is_folder=False):
         options.check_outputs(output, overwrite=overwrite)
-        from seqcls.geometry import Geometry
         from seqcls.models.file import write_model
         from seqcls.models.imported import ImportOptions, import_checkpoint
 
         chosen = ImportOptions(
             organs=names,
             present_class=cast("Literal[0, 1] | None", present_class),
-            geometry=Geometry(size=size, region=area),
+            geometry=Geometry(size=side, region=area),
             mean=means,
             std=stds,
         )
@@ -76,8 +90,8 @@ def import_(
                 " torchvision's ImageFolder numbers by the alphabet; otherwise import it again with --present-class 0"
             )
         console.notify(
-            f"images are scaled into {size} × {size} pixels without stretching; torchvision's"
-            f" Resize(({size}, {size})) stretches them, and CenterCrop cuts: where the old program did, scores of the"
+            f"images are scaled into {side} × {side} pixels without stretching; torchvision's"
+            f" Resize(({side}, {side})) stretches them, and CenterCrop cuts: where the old program did, scores of the"
             " same clip are not quite its own"
         )
         console.notify(
@@ -86,6 +100,18 @@ def import_(
         )
         console.notify(f"wrote {output}")
         console.notify(f"next: seqcls tune {output} CLIPS --labels LABELS")
+
+
+def _import_start(checkpoint: Path, output: Path, *, overwrite: bool) -> None:
+    """Weights alone, which a training can start from."""
+    with only_writer(output, is_folder=False):
+        options.check_outputs(output, overwrite=overwrite)
+        from seqcls.models.checkpoint import write_weights
+        from seqcls.models.imported import import_weights
+
+        write_weights(output, import_weights(checkpoint))
+    console.notify(f"wrote {output}: weights to start from, and no model, because no --organs were named")
+    console.notify(f"next: seqcls train DATA --weights {output}")
 
 
 def numbers(text: str | None, flag: str) -> tuple[float, ...] | None:

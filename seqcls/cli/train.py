@@ -71,9 +71,6 @@ def train(
     weights: Annotated[
         str, TRAINING("auto|imagenet|none|FILE", "Where to start. auto: imagenet if downloaded before, else none.")
     ] = _T.weights,
-    import_pickle: Annotated[
-        bool, TRAINING("", "Allow --weights to be a .pth, from someone you trust.", "--import-pickle")
-    ] = _T.import_pickle,
     size: Annotated[
         int | None,
         TRAINING("PIXELS", f"Side of the image. Default: {SIZE_PRETRAINED}; {SIZE_SCRATCH} without weights.", min=32),
@@ -248,7 +245,7 @@ def resolve_weights(train_options: TrainOptions) -> TrainOptions:
     from seqcls.models.resnet import build, read_weights
 
     if train_options.weights not in ("auto", "imagenet", "none"):
-        read_weights(Path(train_options.weights), import_pickle=train_options.import_pickle)
+        read_weights(Path(train_options.weights))
     if train_options.weights != "auto":
         return train_options
     _, origin = build(1, weights="auto")

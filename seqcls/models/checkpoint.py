@@ -12,13 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
+from safetensors.numpy import save
 from safetensors.torch import load_file
 from torch import Tensor
 
 from seqcls.errors import ModelError, one_line
-from seqcls.files import on_disk
+from seqcls.files import atomic_path, on_disk
 from seqcls.files.named_files import open_regular
 from seqcls.models.tensor_table import MAX_BYTES, read_table
 from seqcls.text.wording import names_of
@@ -68,6 +71,13 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelError(f"{path} is not a whole safetensors file ({one_line(error)}); copy it again") from error
+
+
+def write_weights(path: Path, tensors: Mapping[str, NDArray[np.float32]]) -> None:
+    """A .safetensors of weights alone, atomically: training can start from it. Raises OutputError."""
+    content = save({name: np.ascontiguousarray(value, np.float32) for name, value in tensors.items()})
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def _unpickled(path: Path) -> object:

@@ -33,7 +33,7 @@ from seqcls.geometry import Geometry
 from seqcls.models.checkpoint import Checkpoint, read_checkpoint
 from seqcls.models.file import MAX_MEAN, MAX_STD, ModelHeader, Tensors, misfit, resnet18_shapes
 from seqcls.models.networks import are_several
-from seqcls.models.resnet import IMAGENET_MEAN, IMAGENET_STD
+from seqcls.models.resnet import IMAGENET_MEAN, IMAGENET_STD, GrayResNet, start_from
 from seqcls.models.tensor_table import read_table
 from seqcls.models.twin import file_digest
 from seqcls.text.wording import count_of, names_of
@@ -129,6 +129,16 @@ def import_checkpoint(path: Path, options: ImportOptions) -> Imported:
     if problem := misfit(stored, organs):
         raise ModelError(f"{path} cannot be imported: {problem}")
     return Imported(header, stored, head, (*_notes(found), *_doubts(organs)))
+
+
+def import_weights(path: Path) -> Tensors:
+    """The weights of a torchvision ResNet-18, or of its early layers alone, under its names and as they are: for a
+    training to start from. path: as for ``import_checkpoint``. Raises ModelError."""
+    path = on_disk(path)
+    _require_foreign(path)
+    found = read_checkpoint(path).tensors
+    start_from(GrayResNet(1), found, path.name)
+    return {name: found[name].detach().float().numpy() for name in resnet18_shapes(1) if name in found}
 
 
 def gray_stem(weight: Floats, means: Floats, stds: Floats, mean: float, std: float) -> Floats:

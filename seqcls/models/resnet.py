@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from seqcls.errors import EngineError, ModelError, UsageError, one_line
 from seqcls.files import on_disk
 from seqcls.models.bfloat16 import fast_bfloat16
-from seqcls.models.checkpoint import read_checkpoint, read_safetensors
+from seqcls.models.checkpoint import read_safetensors
 from seqcls.models.file import GRAY_MEAN, GRAY_STD, misfit, resnet18_shapes
 from seqcls.models.networks import are_several
 from seqcls.novelty import STAGES
@@ -107,15 +107,13 @@ def _stem(planes: int) -> nn.Conv2d:
     return nn.Conv2d(planes, 64, kernel_size=7, stride=2, padding=3, bias=False)
 
 
-def build(
-    outputs: int, *, weights: str | Path = "none", import_pickle: bool = False, seed: int = 0
-) -> tuple[GrayResNet, str]:
+def build(outputs: int, *, weights: str | Path = "none", seed: int = 0) -> tuple[GrayResNet, str]:
     """A network of K outputs and one line about where its weights come from.
 
     weights: ``imagenet`` (downloaded once by torchvision), ``none`` (random, by ``seed``), ``auto`` (the first where it
-    was downloaded before, else the second; asks no network), or a file: a seqcls model or a torchvision ResNet-18 state
-    dict in safetensors, or, with ``import_pickle``, the latter in a .pth (read with weights_only=True). A last layer of
-    another size starts anew, and so do the layers behind those of a file that holds early layers alone.
+    was downloaded before, else the second; asks no network), or a .safetensors: a seqcls model or the state dict of a
+    torchvision ResNet-18. A last layer of another size starts anew, and so do the layers behind those of a file that
+    holds early layers alone.
     Raises ModelError where weights were asked for and cannot be had.
     """
     with torch.random.fork_rng(devices=[]):
@@ -124,9 +122,9 @@ def build(
     origin = "random weights"
     try:
         if weights in ("imagenet", "auto"):
-            origin = _start_from(model, _imagenet(download=weights == "imagenet"), "ImageNet")
+            origin = start_from(model, _imagenet(download=weights == "imagenet"), "ImageNet")
         elif weights != "none":
-            origin = _start_from(model, read_weights(Path(weights), import_pickle=import_pickle), Path(weights).name)
+            origin = start_from(model, read_weights(Path(weights)), Path(weights).name)
     except ModelError as error:
         if weights != "auto":
             raise
@@ -134,18 +132,17 @@ def build(
     return model.to(memory_format=torch.channels_last), origin
 
 
-def read_weights(path: Path, *, import_pickle: bool = False) -> dict[str, Tensor]:
-    """The state dict in a .safetensors, or with ``import_pickle`` in a .pt or .pth. Raises ModelError."""
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The state dict in a .safetensors. Raises ModelError."""
     path = on_disk(path)
     if not path.is_file():
         raise ModelError(f"no weights at {path}; name a .safetensors file, or imagenet or none")
-    if path.suffix.lower() == ".safetensors":
-        return read_safetensors(path)
-    if not import_pickle:
+    if path.suffix.lower() != ".safetensors":
         raise ModelError(
-            f"{path} is not safetensors; if it is a PyTorch state dict from someone you trust, add import_pickle=True"
+            f"{path} is not safetensors and may be a pickle, which can run code; `seqcls import {path.name} -o"
+            f" {path.stem}.safetensors` takes its weights alone"
         )
-    return read_checkpoint(path).tensors
+    return read_safetensors(path)
 
 
 def gray_weights(state: dict[str, Tensor], mean: float, std: float) -> dict[str, Tensor]:
@@ -159,7 +156,7 @@ def gray_weights(state: dict[str, Tensor], mean: float, std: float) -> dict[str,
     return folded
 
 
-def _start_from(model: GrayResNet, state: dict[str, Tensor], name: str) -> str:
+def start_from(model: GrayResNet, state: dict[str, Tensor], name: str) -> str:
     """Load what fits, start the last layer anew where its size differs; raises ModelError for another network."""
     if are_several(state):
         raise ModelError(f"{name} is a mean of several networks; name one of the models that it was merged from")

@@ -104,9 +104,7 @@ class TrainOptions:
     many epochs are enough for the others, and for a model without validation (``plateau``)."""
     weights: str = "auto"
     """``auto`` (ImageNet's where they were downloaded before, else none), ``imagenet``, ``none``, or the path of a
-    file; it may hold early layers alone."""
-    import_pickle: bool = False
-    """The file may be a .pth."""
+    safetensors file; it may hold early layers alone."""
     device: str = "auto"
     precision: str = "auto"
     seed: int = 0

@@ -90,8 +90,7 @@ def train(
     held_out = np.flatnonzero(frames.split == "validation") if validation_index is None else validation_index
     check_classes(frames, rows)
     processes = Processes() if processes is None else processes
-    pickled, seed = options.import_pickle, options.seed
-    model, start = build(len(frames.organs), weights=options.weights, import_pickle=pickled, seed=seed)
+    model, start = build(len(frames.organs), weights=options.weights, seed=options.seed)
     state = TrainingState(model, frames, rows, options, processes)
     bound = bound_to(frames, rows, held_out, options, processes.count)
     kept = None if checkpoints is None else checkpoints.begin(bound)

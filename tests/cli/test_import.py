@@ -9,6 +9,7 @@ import torch
 from support.commands import Seqcls, bright_clip, one_line
 
 from seqcls.models.file import read_header, write_model
+from seqcls.models.resnet import build
 from seqcls.models.untrained import random_model
 
 
@@ -48,6 +49,20 @@ def test_a_checkpoint_becomes_a_model_that_the_others_take(seqcls: Seqcls, check
     assert "old.pth, which another program trained." in Path("card/claim-checklist.md").read_text(encoding="utf-8")
 
 
+def test_without_organs_it_is_what_a_training_starts_from(seqcls: Seqcls, checkpoint: Path) -> None:
+    refused = seqcls("train", ".", "--weights", checkpoint)
+    assert refused.code == 1 and "`seqcls import old.pth -o old.safetensors`" in one_line(refused)
+    done = seqcls("import", checkpoint, "-o", "start.safetensors")
+    assert done.code == 0, done.err
+    assert done.out == "" and "next: seqcls train DATA --weights start.safetensors" in done.err
+    net, origin = build(1, weights="start.safetensors")
+    assert origin == "start.safetensors weights, new last layer"
+    _, tensors = random_model(size=32, organs=("absent", "present"))
+    assert net.tensors()["layer4.1.conv2.weight"].tobytes() == tensors["layer4.1.conv2.weight"].tobytes()
+    run = seqcls("run", "clip.mp4", "-m", "start.safetensors")
+    assert run.code == 1 and "no seqcls header" in one_line(run)
+
+
 def test_what_is_read_is_never_written_over(seqcls: Seqcls, checkpoint: Path, tmp_path: Path) -> None:
     write_model(tmp_path / "m.safetensors", *random_model(size=32, organs=("a",)))
     (tmp_path / "link.safetensors").symlink_to(tmp_path / "m.safetensors")
@@ -73,6 +88,7 @@ def test_what_is_read_is_never_written_over(seqcls: Seqcls, checkpoint: Path, tm
         (["{old}", "--organs", "a,b,c", "-o", "m.safetensors"], 1, "2 outputs for 3 organs"),
         (["{old}", "--organs", "a", "--mean", "x", "--std", "1", "-o", "m.safetensors"], 2, "--mean takes a number"),
         (["{old}", "--organs", "a", "--mean", "0", "-o", "m.safetensors"], 2, "state both"),
+        (["{old}", "--size", "32", "-o", "m.safetensors"], 2, "--size says how a model reads images: name its organs"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

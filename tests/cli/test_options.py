@@ -119,7 +119,7 @@ def test_rare_options_are_read_as_the_type_of_their_field() -> None:
 def test_every_training_option_is_on_the_command_line_once() -> None:
     flags = {
         "epochs", "batch_size", "samples_per_epoch", "lr", "optimizer", "loss", "augment", "progressive", "patience", "weights",
-        "import_pickle", "device", "seed",
+        "device", "seed",
     }  # fmt: skip
     assert flags | set(train_settings.RARE) == {field for field in TrainOptions.__dataclass_fields__}
     assert not flags & set(train_settings.RARE) and not set(train_settings.RARE) & set(train_settings.RARE_AUGMENT)
