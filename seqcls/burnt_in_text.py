@@ -7,6 +7,7 @@ like letters: of about one height, beside each other in a row. Dark text is foun
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -19,7 +20,9 @@ Image = NDArray[np.uint8]
 
 #: A window is looked at when it has so many images over so many seconds; images that follow sooner are passed over.
 _IMAGES, _SECONDS, _STEP_S = 12, 1.2, 0.1
-#: Of what is left at the end, so many images are enough to be sure.
+#: So many images are a window in any case: a clock that goes back again and again must not fill memory.
+_MOST_IMAGES = 2 * _IMAGES
+#: So many images tell whether anything moves.
 _MIN_IMAGES = 6
 #: Levels by which a stroke stands out from what is beside it, a dark one by more: gaps in tissue are dark, too.
 _CONTRAST, _DARK_CONTRAST = 45, 80
@@ -31,6 +34,8 @@ _LIT = 24
 #: Letters: height in pixels, and of the region's at most; width by height, of one and of several that touch.
 _MIN_HEIGHT, _MAX_PART, _MAX_WIDTH, _MAX_JOINED = 5, 0.15, 1.6, 6.0
 _MIN_LETTERS = 3
+#: Where images are too few for a window: in 1 to 8 images of 38 clips of speckle up to 3 looked like letters, never 4.
+_MIN_LETTERS_OF_FEW = 4
 #: More would take long to be put into rows; a page of so many letters is seen to be one.
 _MAX_PARTS = 500
 
@@ -76,28 +81,32 @@ class BurntInText:
         self.unsure = True
         """Whether nothing can be said, since hardly anything moved, or there were too few images."""
         self._inside = None if mask is None else mask > 0
-        self._darkest: Image | None = None
-        self._brightest: Image | None = None
-        self._images = 0
-        self._start_s = self._last_s = 0.0
+        self._window: list[tuple[Image, float]] = []
+        self._before: Sequence[tuple[Image, float]] = ()
+        self._last_s = 0.0
 
     def add(self, image: Image, time_s: float) -> None:
         """Take an (h, w) uint8 image into account."""
-        if self._images and 0 <= time_s - self._last_s < _STEP_S - TIME_TOLERANCE_S:
+        window = self._window
+        if window and 0 <= time_s - self._last_s < _STEP_S - TIME_TOLERANCE_S:
             return
-        if self._darkest is None or self._brightest is None:
-            self._darkest, self._brightest, self._start_s = image.copy(), image.copy(), time_s
-        else:
-            cv2.min(self._darkest, image, dst=self._darkest)
-            cv2.max(self._brightest, image, dst=self._brightest)
-        self._images, self._last_s = self._images + 1, time_s
-        if self._images >= _IMAGES and time_s - self._start_s >= _SECONDS:
-            self._look()
+        window.append((image.copy(), time_s))
+        self._last_s = time_s
+        is_whole = len(window) >= _IMAGES and time_s - window[0][1] >= _SECONDS
+        if is_whole or len(window) >= _MOST_IMAGES:
+            self._look(window)
+            self._window, self._before = [], window[1 - _IMAGES :]
 
     def finish(self) -> None:
-        """Look at what is left."""
-        if self._images:
-            self._look()
+        """Look at what is left. In a few images speckle stays bright here and there: with the images before them there
+        are enough, and what may have come after those has to have more letters."""
+        window, before, self._window, self._before = self._window, self._before, [], ()
+        lacking = _IMAGES - len(window)
+        if window and before and lacking > 0:
+            self._look([*before[-lacking:], *window])
+            self._look(window, _MIN_LETTERS_OF_FEW)
+        elif window:
+            self._look(window)
 
     def warnings(self) -> list[str]:
         """For a person."""
@@ -112,20 +121,19 @@ class BurntInText:
             return ["hardly anything moves: text inside the region cannot be told from speckle, look for names"]
         return []
 
-    def _look(self) -> None:
-        darkest, brightest = self._darkest, self._brightest
-        assert darkest is not None and brightest is not None, "there are images"
+    def _look(self, window: Sequence[tuple[Image, float]], least: int = _MIN_LETTERS) -> None:
+        darkest = np.asarray(np.minimum.reduce([image for image, _ in window]), np.uint8)
+        brightest = np.asarray(np.maximum.reduce([image for image, _ in window]), np.uint8)
         moved = np.asarray(cv2.absdiff(brightest, darkest), np.uint8)
         lit = brightest > _LIT if self._inside is None else (brightest > _LIT) & self._inside
-        if self._images >= _MIN_IMAGES and lit.any() and np.median(moved[lit]) >= _MOVES:
+        if len(window) >= _MIN_IMAGES and lit.any() and np.median(moved[lit]) >= _MOVES:
             self.unsure = False
         negative = np.asarray(cv2.bitwise_not(brightest), np.uint8)  # of it, dark letters on a light ground
         if self._inside is not None:
             negative[~self._inside] = 0
-        for x0, y0, x1, y1 in (*written_lines(darkest, moved), *written_lines(negative, moved, _DARK_CONTRAST)):
-            self._note(TextBox(x0, y0, x1, y1, self._start_s, self._last_s))
-        self._darkest = self._brightest = None
-        self._images = 0
+        dark = written_lines(negative, moved, _DARK_CONTRAST, least)
+        for x0, y0, x1, y1 in (*written_lines(darkest, moved, least=least), *dark):
+            self._note(TextBox(x0, y0, x1, y1, window[0][1], window[-1][1]))
 
     def _note(self, box: TextBox) -> None:
         """Add a box, as one with those that it touches."""
@@ -137,8 +145,10 @@ class BurntInText:
         self.found = [*apart, TextBox(left, top, right, bottom, first_s, last_s)]
 
 
-def written_lines(darkest: Image, moved: Image, contrast: int = _CONTRAST) -> list[tuple[int, int, int, int]]:
-    """Boxes x0, y0, x1, y1 of lines of letters.
+def written_lines(
+    darkest: Image, moved: Image, contrast: int = _CONTRAST, least: int = _MIN_LETTERS
+) -> list[tuple[int, int, int, int]]:
+    """Boxes x0, y0, x1, y1 of lines of ``least`` letters or more.
 
     darkest: (h, w) the least value of each pixel over time. moved: (h, w) its greatest value less that.
     """
@@ -151,7 +161,7 @@ def written_lines(darkest: Image, moved: Image, contrast: int = _CONTRAST) -> li
             letters = 1 if w <= _MAX_WIDTH * h else round(w / (0.7 * h))
             if letters == 1 or _crossings(labels[y : y + h, x : x + w] == number) >= 1.2 * letters:
                 parts.append(_Part(x, y, w, h, letters))
-    return _in_rows(parts)
+    return _in_rows(parts, least)
 
 
 def _crossings(part: NDArray[np.bool_]) -> float:
@@ -171,8 +181,8 @@ def _strokes(darkest: Image, moved: Image, contrast: int) -> NDArray[np.bool_]:
     return found
 
 
-def _in_rows(parts: list[_Part]) -> list[tuple[int, int, int, int]]:
-    """Boxes of rows of _MIN_LETTERS or more."""
+def _in_rows(parts: list[_Part], least: int) -> list[tuple[int, int, int, int]]:
+    """Boxes of rows of ``least`` letters or more."""
     rows: list[list[_Part]] = []
     for part in sorted(parts)[:_MAX_PARTS]:
         row = next((row for row in rows if row[-1].goes_on_with(part)), None)
@@ -188,5 +198,5 @@ def _in_rows(parts: list[_Part]) -> list[tuple[int, int, int, int]]:
             max(part.y + part.height for part in row),
         )
         for row in rows
-        if sum(part.letters for part in row) >= _MIN_LETTERS
+        if sum(part.letters for part in row) >= least
     ]

@@ -55,10 +55,13 @@ class TextWatch:
         self._left = None if self._left is None else self._left - 1
         self._last_s = time_s
         if region != self._region:
+            self._text.finish()
             found = self._text.found
             self._region, self._text = region, BurntInText(outline_mask(region))
             self._text.found = found  # of the region before: it was there, too
         self._text.add(image, time_s)
+        if self._left == 0:  # a run may last for hours: its images are not kept
+            self._text.finish()
 
     @property
     def found(self) -> bool:

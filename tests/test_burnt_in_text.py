@@ -107,6 +107,38 @@ def test_images_that_follow_at_once_are_passed_over() -> None:
     fast.add(images[0], -1.0)
 
 
+def marked(images: Image, letters: int, first: int) -> Image:
+    """So many letters L in a row, from one image on."""
+    done = images.copy()
+    for image in done[first:]:
+        for k in range(letters):
+            image[200:210, 150 + 12 * k : 152 + 12 * k] = image[208:210, 150 + 12 * k : 156 + 12 * k] = 255
+    return done
+
+
+@pytest.mark.parametrize(
+    ("letters", "first", "start_s"),
+    [(3, 13, None), (4, 13, 1.3), (3, 6, 0.6), (3, 0, 0.0)],
+    ids=["as speckle may look for a moment", "more than speckle", "for twelve images", "all the time"],
+)
+def test_what_is_left_at_the_end_is_looked_at_with_what_came_before(
+    letters: int, first: int, start_s: float | None
+) -> None:
+    """Of 18 images 13 are a window, and 5 are left: too few to tell speckle that stays bright from three letters."""
+    images, mask = ultrasound()
+    found = looked_at(marked(images[:18], letters, first), mask).found
+    assert [box.start_s for box in found] == ([] if start_s is None else [pytest.approx(start_s)])
+
+
+def test_a_clock_that_goes_back_again_and_again_is_looked_at_too() -> None:
+    images, mask = ultrasound()
+    named, _ = written(images, "DOE JANE")
+    text = BurntInText(mask)
+    for number, image in enumerate(named[:24]):
+        text.add(np.ascontiguousarray(image), float(number % 2))
+    assert text.found
+
+
 def test_lines_are_boxes_of_letters() -> None:
     page = np.zeros((60, 200), np.uint8)
     for k in range(4):

@@ -74,6 +74,16 @@ def test_a_name_inside_the_region_is_warned_of(most: int | None) -> None:
     assert "what looks like text stands still inside the region" in warning and watch.found
 
 
+def test_a_name_in_a_region_that_was_soon_another_is_warned_of() -> None:
+    watch = TextWatch()
+    for image, time_s in named(8):
+        watch.add(image, WHOLE, time_s)
+    other = Region(0, 0, 100, 100, 200, 100)
+    for number, image in enumerate(screen("full", width=200, height=100, frames=4).images):
+        watch.add(image[:, :100].copy(), other, 0.8 + number / 10)
+    assert watch.warnings()
+
+
 def test_speckle_alone_is_not_warned_of() -> None:
     watch = TextWatch()
     for number, image in enumerate(screen("full", width=200, height=100, frames=24).images):
