@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -132,6 +133,18 @@ def warn(text: str) -> None:
         _kept[-1].append(f"warning: {in_flags(text)}")
     elif not _quiet:
         messages().print(Text("warning: ", style="yellow") + literal(in_flags(text)))
+
+
+@contextmanager
+def said_when_slow(text: str, after_s: float = 0.4) -> Iterator[None]:
+    """Around work that takes seconds on a busy computer, and hardly any time else: then one line says so."""
+    timer = threading.Timer(after_s, notify, [text])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def in_flags(text: str) -> str:

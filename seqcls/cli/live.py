@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, redirect_stderr
@@ -14,12 +16,14 @@ from seqcls.cli import console, tables
 from seqcls.cli.live_displays import LastingStderr, full_screen, is_terminal, open_displays, open_terminal
 from seqcls.cli.live_journal import begin_journal
 from seqcls.cli.live_options import LiveRunOptions, parse_checklist, parse_send_igtl, session_options
+from seqcls.cli.results import remedy
 from seqcls.credentials import open_to_others, secret_files
-from seqcls.errors import DiskFullError, OutputError
+from seqcls.errors import DiskFullError, OutputError, SeqclsError
 from seqcls.text.wording import count_of
 
 if TYPE_CHECKING:
     from seqcls.detector import Detector
+    from seqcls.engines import Engine
     from seqcls.gate import GateOptions
     from seqcls.journal import JournalWriter, RunSummary
     from seqcls.live.igtl_server import IgtlServer
@@ -29,12 +33,16 @@ if TYPE_CHECKING:
     from seqcls.live.recording.presence_clips import PresenceClips
     from seqcls.live.recording.recorder import Recorder
     from seqcls.live.session import LiveSession
+    from seqcls.live.snapshot import LiveView
     from seqcls.pseudonyms import Pseudonyms
     from seqcls.types import Event, FeedState
 
 
 #: Events that wait, in the folder of the run: for --webhook and for --on-event.
 WEBHOOK_QUEUE, COMMAND_QUEUE = "webhook.queue", "on-event.queue"
+
+#: While the model is loaded, how often is looked whether it is, and how often is said that it is not.
+_LOOK_S, _STILL_S = 0.1, 5.0
 
 #: How many messages are printed once more when the dashboard that showed them is gone.
 _MAX_KEPT = 20
@@ -48,9 +56,17 @@ def watch(
     run_options: LiveRunOptions,
     names: Pseudonyms | None = None,
 ) -> int:
-    """Watch one feed into ``folder`` with the detector of the file ``model``; returns the exit code."""
+    """Watch one feed into ``folder`` with the detector of the file ``model``; returns the exit code.
+
+    The model is loaded once all else that may refuse to begin is open: that takes seconds, and longer on a busy
+    computer. Raises KeyboardInterrupt for what ends it at once, with what is kept and how to go on.
+    """
     with redirect_stderr(cast(TextIO, LastingStderr(sys.stderr))):
-        return _watch(detector, model, spec, folder, run_options, names)
+        latest: list[LiveView] = []
+        try:
+            return _watch(detector, model, spec, folder, run_options, names, latest)
+        except KeyboardInterrupt as stop:
+            raise stop if stop.args else KeyboardInterrupt(_kept(folder, latest)) from None
 
 
 def _watch(
@@ -60,7 +76,9 @@ def _watch(
     folder: Path,
     run_options: LiveRunOptions,
     names: Pseudonyms | None,
+    latest: list[LiveView],
 ) -> int:
+    """As ``watch``; ``latest`` holds the last snapshot, once there is one."""
     from seqcls.feeds.open import open_live
     from seqcls.journal import JOURNAL_NAME
     from seqcls.live.background import nothing
@@ -98,7 +116,6 @@ def _watch(
 
     checklist = parse_checklist(run_options.checklist, detector.organs)
     _warn_of_open_files(run_options)
-    warm_up(detector)
     with ExitStack() as stack:
         stack.callback(print_kept)
         should_stop = stack.enter_context(console.stops_cleanly())
@@ -121,6 +138,12 @@ def _watch(
         receivers = [stack.enter_context(closing(receiver)) for receiver in _receivers(run_options, notify)]
         displays = open_displays(stack, run_options, act)
         displays.shown.extend(receiver.view for receiver in receivers)
+        displays.shown.append(lambda view: latest.__setitem__(slice(None), [view]))
+        console.notify(f"loading the model {model} ({', '.join(detector.organs)})")
+        _wait_for_engine(detector.engine, lambda: should_stop() or displays.closed())
+        console.notify(f"engine {detector.engine.description}")
+        console.notify(f"opening the feed {source.info.name}; Ctrl-C ends the run")
+        warm_up(detector)
         # After everything that may refuse to begin: a journal that holds nothing would be in the next one's way.
         journal, resumed = begin_journal(detector, model, spec, source.info, folder / JOURNAL_NAME, run_options)
         stack.callback(journal.close)
@@ -167,6 +190,43 @@ def _watch(
     before = 0 if resumed is None else resumed.journal.frame_counts.received
     came = summary.frame_counts.received > before
     return _conclude(folder, journal, summary, run_options.where, came=came)
+
+
+def _kept(folder: Path, latest: Sequence[LiveView]) -> str:
+    """What a run that was ended at once leaves, and how to go on. ``latest``: its last snapshot."""
+    from seqcls.journal import JOURNAL_NAME
+
+    if not (latest and latest[-1].frame_counts.received):
+        return "interrupted; no frame had come"
+    return (
+        f"interrupted; {folder / JOURNAL_NAME} keeps every score so far: `{remedy(folder)}` makes the other files from"
+        " it, or the same command with --resume goes on"
+    )
+
+
+def _wait_for_engine(engine: Engine, should_stop: Callable[[], bool]) -> None:
+    """Until it is open, saying every few seconds that it is not yet. Raises EngineError or ModelError, and
+    KeyboardInterrupt where nobody wants to wait."""
+    failed: list[SeqclsError] = []
+
+    def open_it() -> None:
+        try:
+            engine.description  # noqa: B018  # asking anything of an engine opens it
+        except SeqclsError as error:
+            failed.append(error)
+
+    opening = threading.Thread(target=open_it, name="seqcls-loading", daemon=True)
+    began_s = said_s = time.monotonic()
+    opening.start()
+    while opening.is_alive():
+        opening.join(_LOOK_S)
+        if should_stop():
+            raise KeyboardInterrupt("interrupted while the model was loaded; no frame was watched")
+        if (now_s := time.monotonic()) - said_s >= _STILL_S:
+            said_s = now_s
+            console.notify(f"still loading the model, {now_s - began_s:.0f} s")
+    if failed:
+        raise failed[0]
 
 
 def _warn_of_open_files(run_options: LiveRunOptions) -> None:

@@ -111,6 +111,8 @@ def session_options(run_options: LiveRunOptions) -> LiveOptions:
     """What the session itself takes. Raises UsageError, also for an address of the page that cannot be right."""
     from seqcls.live.session import LiveOptions
 
+    if run_options.duration is not None and not run_options.duration > 0:
+        raise UsageError(f"--duration takes seconds above 0, not {run_options.duration:g}")
     if run_options.serve is None and (run_options.token is not None or run_options.tls is not None):
         raise UsageError("--token and --tls are for the page of --serve; add --serve, or leave them out")
     if run_options.serve is not None:

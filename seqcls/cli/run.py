@@ -157,19 +157,22 @@ def run(
     events as JSON lines where stdout is not a terminal.
     """
     given = locals()
-    from seqcls.adaptive import SamplingOptions
-    from seqcls.algebra.where import require_expressions
-    from seqcls.archive.shard import Shard
-    from seqcls.cores import decoding
-    from seqcls.detector import load
-    from seqcls.engines import open_engine
-    from seqcls.engines.lazy import begin_opening
-    from seqcls.feeds.open import is_live
-    from seqcls.gate import GateOptions
-    from seqcls.sources.isolated import DecoderPool
-    from seqcls.sources.memory import require_rate
-    from seqcls.sources.redact import redact
-    from seqcls.sources.remote import is_remote
+    if quiet:
+        console.be_quiet()
+    with console.said_when_slow("starting"):  # of all that comes before the first line, this takes longest
+        from seqcls.adaptive import SamplingOptions
+        from seqcls.algebra.where import require_expressions
+        from seqcls.archive.shard import Shard
+        from seqcls.cores import decoding
+        from seqcls.detector import load
+        from seqcls.engines import open_engine
+        from seqcls.engines.lazy import begin_opening
+        from seqcls.feeds.open import is_live
+        from seqcls.gate import GateOptions
+        from seqcls.sources.isolated import DecoderPool
+        from seqcls.sources.memory import require_rate
+        from seqcls.sources.redact import redact
+        from seqcls.sources.remote import is_remote
 
     if fps is not None:
         require_rate(fps)
@@ -185,8 +188,6 @@ def run(
     archive = ArchiveOptions(verify=verify, retry=retry, max_errors=max_errors, shard=part)
     opening = partial(open_engine, path.absolute(), engine=engine, device=device, precision=precision)
     archive = replace(archive, cluster=cluster_options(workers, opening, device))
-    if quiet:
-        console.be_quiet()
     again = SecondReading(overlay=overlay, shows_names=overlay_shows_names, cut=cut)
     if watched:
         _prepare_live(run_options, again, sandbox)
@@ -204,8 +205,10 @@ def run(
         exact=exact,
         lazy=True,
     )
-    if watched or (len(sources) == 1 and is_file(Path(sources[0]))):
-        begin_opening(detector.engine)  # of many clips none may be left to be done
+    if not watched and len(sources) == 1 and is_file(Path(sources[0])):
+        begin_opening(
+            detector.engine
+        )  # of many clips none may be left to be done; a feed's options are looked at first
     require_expressions(expressions, detector.organs)
     geometry = _stated_geometry(detector.header.geometry, region)
     detector = replace(
@@ -230,15 +233,14 @@ def run(
             options.check_outputs(*results, overwrite=overwrite or resume)
             for folder in () if resume else folders:
                 require_no_clips(folder, overwrite=overwrite)
-        console.notify(f"model {path} ({', '.join(detector.organs)})")
         if watched:
-            console.notify(f"engine {detector.engine.description}")
             if sampling == "adaptive":
                 console.warn("a live run scores every frame that it takes; --sampling adaptive is for clips")
             code = watch(detector, path, found.sources[0].spec, folders[0], run_options, names)
             if report:
                 write_page(folders[0], folders[0] / REPORT, None, detector.header, None)
         else:
+            console.notify(f"model {path} ({', '.join(detector.organs)})")
             apart = len(found.sources) >= SANDBOX_FROM if sandbox is None else sandbox
             with closing(DecoderPool(worker=WORKER if many else None)) as pool:
                 asked = ClipRun(

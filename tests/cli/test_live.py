@@ -6,10 +6,20 @@ import hashlib
 import json
 import os
 import re
+import threading
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.commands import Seqcls, bright_clip, one_line
+from support.fakes import BrightnessEngine, detector
+
+from seqcls.cli import live
+from seqcls.engines import Engine
+from seqcls.engines.lazy import LazyEngine
+from seqcls.errors import EngineError
+from seqcls.live.session import WARM_UPS
 
 
 def test_a_clip_played_live_gives_the_clips_timeline(
@@ -155,3 +165,108 @@ def test_the_page_keeps_its_address_with_a_token_file(seqcls: Seqcls, model: str
 def test_what_a_page_and_a_checklist_cannot_be(seqcls: Seqcls, model: str, more: list[str], why: str) -> None:
     refused = seqcls("run", "igtl://127.0.0.1:1", "-m", model, "-o", "out", *more)
     assert refused.code == 2 and why in one_line(refused) and not Path("out/run.journal").exists()
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """As ``model``, whose engine notes here when it is loaded."""
+    stand_in, loaded = detector(organs=("node",)), list[str]()
+
+    def opening() -> Engine:
+        loaded.append("loaded")
+        return stand_in.engine
+
+    lazy = replace(stand_in, engine=LazyEngine(stand_in.header, opening))
+    monkeypatch.setattr("seqcls.detector.load", lambda *_, **__: lazy)
+    return loaded
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        (["--checklist", "lung=2"], "does not know 'lung=2'"),
+        (["--record", "x.avi"], "cannot record as x.avi"),
+        (["--mqtt", "http://broker"], "--mqtt takes mqtt://HOST:PORT/TOPIC"),
+        (["--webhook", "ftp://host"], "the webhook address must look like https://host/path"),
+        (["--webhook", "none.txt"], "none.txt: the credentials cannot be read"),
+        (["--on-event", "no-such-program"], "no-such-program, was not found"),
+        (["--send-igtl", "70000"], "0 to 65535"),
+        (["--serve", "--token", "short.token"], "16 to 200"),
+        (["--serve", "--tls", "none.pem"], "none.pem cannot be used"),
+        (["--duration", "0"], "--duration takes seconds above 0, not 0"),
+        (["--credentials", "none"], "asks for no password"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_options_are_refused_before_the_model_is_loaded(
+    seqcls: Seqcls, loads: list[str], more: list[str], why: str
+) -> None:
+    Path("short.token").write_text("short\n")
+    Path("short.token").chmod(0o600)
+    refused = seqcls("run", "igtl://127.0.0.1:1", "-m", "m.safetensors", "-o", "out", *more)
+    assert refused.code == 2 and why in one_line(refused)
+    assert loads == [] and "loading" not in refused.err and not Path("out/run.journal").exists()
+
+
+def test_a_start_says_what_is_going_on_and_what_is_next(seqcls: Seqcls, loads: list[str]) -> None:
+    done = seqcls("run", "igtl://127.0.0.1:1", "-m", "m.safetensors", "-o", "out", "--duration", "0.3")
+    said = [line for line in done.err.splitlines() if line != "starting"]
+    assert said[:3] == [
+        "loading the model m.safetensors (node)",
+        "engine brightness",
+        "opening the feed igtl://127.0.0.1:1; Ctrl-C ends the run",
+    ]
+    assert loads == ["loaded"] and done.code == 3
+
+
+def test_a_model_that_is_slow_to_load_is_waited_for_in_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(live, "_LOOK_S", 0.001)
+    monkeypatch.setattr(live, "_STILL_S", 0.0)
+    stand_in, go_on = detector(organs=("node",)), threading.Event()
+
+    def opening() -> Engine:
+        assert go_on.wait(60)
+        return stand_in.engine
+
+    engine = LazyEngine(stand_in.header, opening)
+    looks: list[int] = []
+
+    def stop_at_the_third_look() -> bool:
+        looks.append(1)
+        return len(looks) == 3
+
+    with pytest.raises(KeyboardInterrupt, match="while the model was loaded; no frame was watched"):
+        live._wait_for_engine(engine, stop_at_the_third_look)
+    assert capsys.readouterr().err.splitlines() == ["still loading the model, 0 s"] * 2
+    go_on.set()
+    live._wait_for_engine(engine, lambda: False)
+    broken = LazyEngine(stand_in.header, lambda: (_ for _ in ()).throw(EngineError("no such device")))
+    with pytest.raises(EngineError, match="no such device"):
+        live._wait_for_engine(broken, lambda: False)
+
+
+def test_a_run_that_is_ended_at_once_says_what_is_kept_and_how_to_go_on(
+    seqcls: Seqcls, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second Ctrl-C comes while the eighth frame is scored; both pieces of advice are then followed."""
+    bright_clip(tmp_path / "clip.mp4", [True] * 12)
+    play = ("run", "clip.mp4", "-m", model, "-o", "out", "--realtime", "--keep", "every")
+    scored = BrightnessEngine.scores
+
+    def interrupted(self: BrightnessEngine, images: np.ndarray) -> np.ndarray:
+        if len(self.batches) == WARM_UPS + 7:
+            raise KeyboardInterrupt
+        return scored(self, images)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BrightnessEngine, "scores", interrupted)
+        stopped = seqcls(*play)
+    kept = Path("out/run.journal")
+    assert stopped.code == 130 and stopped.err.splitlines()[-1] == (
+        f"seqcls: interrupted; {kept} keeps every score so far: `seqcls replay 'out' -o 'out' --overwrite` makes the"
+        " other files from it, or the same command with --resume goes on"
+    )
+    assert seqcls("replay", "out", "-o", "out", "--overwrite").code == 0 and Path("out/intervals.csv").is_file()
+    assert seqcls(*play, "--resume").code == 0

@@ -61,7 +61,7 @@ function verdict() {
     if (view && view.feed === "stopped") return untrusted("stopped", "the run has ended", seconds, view.feed_reason);
     return untrusted("lost", "connection to seqcls lost", seconds, stranger ? "another run is at this address: open the one that it printed" : "trying again by itself");
   }
-  if (!view) return untrusted("connecting", "waiting for the run", quietS, "");
+  if (!view) return untrusted("connecting", "starting: the model is loaded", quietS, "");
   const quiet = agoS();
   if (view.feed !== "stopped" && quiet > QUIET_S) return untrusted("lost", "no news from the run", quiet, "seqcls is busy or hangs");
   const kind = view.feed === "running" && view.paused ? "paused" : view.feed;
