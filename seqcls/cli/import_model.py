@@ -9,6 +9,7 @@ import typer
 
 from seqcls.cli import console, options
 from seqcls.cli.options import OUTPUT, Panel
+from seqcls.datasets.organ_names import require_fit
 from seqcls.errors import UsageError
 from seqcls.files.output_lock import only_writer
 from seqcls.geometry import Geometry
@@ -63,6 +64,8 @@ def import_(
         _import_start(checkpoint, output, overwrite=overwrite)
         return
     names = tuple(name.strip() for name in organs.split(","))
+    for name in names:
+        require_fit(name, "--organs")
     means, stds = numbers(mean, "--mean"), numbers(std, "--std")
     area = options.parse_region(region)
     side = Geometry().size if size is None else size

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from seqcls.datasets.folder_names import alike_organs, side_hint, state_hint
+from seqcls.datasets.organ_names import require_fit
 from seqcls.errors import DataError, GeometryError, OutputError, UsageError, one_line
 from seqcls.files import nfc, write_csv
 from seqcls.files.json_record import record_from
@@ -84,6 +85,8 @@ def read_table(root: Path) -> list[Row]:
         if missing:
             raise DataError(f"{path} lacks the column {missing[0]}; extract the clips again")
         organs = [name for name in names if name not in (*FIXED_COLUMNS, *ORIGIN_COLUMNS)]
+        for organ in organs:
+            require_fit(organ, str(path))
         require_organs(organs)
         # The disk may spell names in another Unicode form than the table.
         spelt = {} if text.isascii() else {nfc(p.relative_to(root).as_posix()): p for p in root.rglob("*")}
@@ -143,6 +146,7 @@ def read_tree(root: Path) -> tuple[list[Row], list[str]]:
                 aside.append(folder)
                 continue
             organ = re.sub(r"[_\s-]+", " ", match["organ"]).strip().lower()
+            require_fit(organ, str(folder))
             present = match["state"].lower() == "present"
             aside += _folders(folder)
             files = images_in(folder, others)
@@ -152,6 +156,10 @@ def read_tree(root: Path) -> tuple[list[Row], list[str]]:
             for path in files:
                 clip = _clip_of(nfc(path.stem)) or folder_clip(split, folder)
                 rows.append(Row(path, clip, clip, float("nan"), split, ((organ, present),)))
+    try:
+        require_organs(organs_of(rows))
+    except UsageError as error:
+        raise DataError(f"{root}: {error}") from None
     messages = [_left_aside(folder, root) for folder in aside if any(map(is_image, folder.rglob("*")))]
     if not rows:
         why = "".join(f"; {message}" for message in messages[:2])

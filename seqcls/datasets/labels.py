@@ -21,12 +21,12 @@ from seqcls.datasets.label_files import read_text
 from seqcls.datasets.label_formats import found_labels
 from seqcls.datasets.label_formats.own_table import COLUMNS
 from seqcls.datasets.labelled_span import Label, LabelledSpan
+from seqcls.datasets.organ_names import require_fit
 from seqcls.errors import DataError, UsageError
 from seqcls.files import nfc, on_disk
 from seqcls.sources.base import few
-from seqcls.text.foreign_text import for_terminal
 from seqcls.text.wording import cut
-from seqcls.types import TIME_TOLERANCE_S, UNFIT_IN_ORGANS, require_organs
+from seqcls.types import TIME_TOLERANCE_S, require_organs
 
 #: On one label file: a task of which nothing is labelled has one.
 MAX_NOTES = 50
@@ -163,10 +163,7 @@ def _refuse_organ_names(spans: Sequence[LabelledSpan], path: Path) -> None:
     for span in spans:
         if unseen := _UNSEEN.search(span.organ):
             raise DataError(f"{span.where}: organ {span.organ!r} holds {unseen[0]!r}, which nobody sees; type it anew")
-        unfit = UNFIT_IN_ORGANS.search(span.organ)
-        if unfit or for_terminal(span.organ) != span.organ:
-            what = repr(unfit[0]) if unfit else "what nobody sees, or what steers a terminal"
-            raise DataError(f"{span.where}: organ {span.organ!r} must not hold {what}: folders are named after it")
+        require_fit(span.organ, span.where)
         first = spelt.setdefault(re.sub(r"[_\s-]+", " ", span.organ).strip().casefold(), span)
         if first.organ != span.organ:
             raise DataError(f"{span.where}: organ {span.organ!r} is {first.organ!r} in {first.where}: spell it alike")
