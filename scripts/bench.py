@@ -357,7 +357,7 @@ if __name__ == "__main__":
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--clips", type=int, default=50, help="how many short ones make a batch")
     parser.add_argument("--device", default="auto", help="what scores a batch: auto, cpu, cuda or mps")
-    parser.add_argument("--live-seconds", type=float, default=60.0, help="of each live case; 600 for ten minutes")
+    parser.add_argument("--live-seconds", type=float, default=180.0, help="of each live case; 600 for ten minutes")
     parser.add_argument("--seeds", type=int, default=0, help="compare validation AUROC too: 4 minutes per seed")
     parser.add_argument(
         "--only", nargs="*", choices=["reading", "isolated", "running", "training", "shell", "batch", "growth", "live"]

@@ -147,13 +147,11 @@ def _watch(
         # After everything that may refuse to begin: a journal that holds nothing would be in the next one's way.
         journal, resumed = begin_journal(detector, model, spec, source.info, folder / JOURNAL_NAME, run_options)
         stack.callback(journal.close)
-        for sink in sinks:
+        for each in (*sinks, *receivers):
             if resumed is None:
-                sink.begin(journal.session)
+                each.begin(journal.session)
             else:
-                sink.begin(resumed.journal.sessions[0], resumed.journal.emitted)
-        for receiver in receivers:
-            receiver.begin(journal.session if resumed is None else resumed.journal.sessions[0])
+                each.begin(resumed.journal.sessions[0], resumed.journal.emitted)
         meter = StorageMeter(journal.path, recorder, clips, notify=notify)
         stack.callback(meter.close)
         meter.start()

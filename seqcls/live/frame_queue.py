@@ -38,7 +38,9 @@ class FrameQueue(BoundedQueue[tuple[float, Frame | Gap]]):
 
     keep ``latest``: when more than ``limit`` frames wait, the oldest of them is dropped and counted. ``every``: the
     source is made to wait instead. Gaps are never dropped. ``received`` counts the source's frames, ``dropped`` those
-    that ``get`` never returns. After ``close`` no more is taken from the source.
+    that ``get`` never returns. After ``close`` no more is taken from the source. last_end_s: when the last frame ended.
+    shift_s: from the clock to the time of the frames, by the one that was taken from the source with the least delay:
+    on a busy machine others wait there. Both are None before the first.
 
     Dropped frames become gaps where a state that is taken from the frame before them would be wrong: those of which
     ``check`` says why they are not scorable ("" where they are), as they would be unknown had they been taken; and all
@@ -60,6 +62,8 @@ class FrameQueue(BoundedQueue[tuple[float, Frame | Gap]]):
         self._source, self._on_frame, self._check, self._clock = source, on_frame, check, clock
         self.received = 0
         self.last_arrival_s: float | None = None
+        self.last_end_s: float | None = None
+        self.shift_s: float | None = None
         self._lost: deque[_Dropped] = deque()
         self._next: deque[tuple[float, Frame | Gap]] = deque()
         self._thread = self.fill(self._arrivals(), "frames", weight=lambda arrival: int(isinstance(arrival[1], Frame)))
@@ -116,7 +120,9 @@ class FrameQueue(BoundedQueue[tuple[float, Frame | Gap]]):
         for item in self._source:
             arrival_s = self._clock()
             if isinstance(item, Frame):
-                self.last_arrival_s = arrival_s
+                self.last_arrival_s, self.last_end_s = arrival_s, item.time_s + item.duration_s
+                shift_s = item.time_s - arrival_s
+                self.shift_s = shift_s if self.shift_s is None else max(self.shift_s, shift_s)
             yield arrival_s, item
             if isinstance(item, Frame):  # and taken
                 self.received += 1

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -69,9 +69,9 @@ class IgtlServer:
         self._thread = threading.Thread(target=self._serve, name="seqcls-igtl", daemon=True)
         self._thread.start()
 
-    def begin(self, run: str) -> None:
-        """``run``: its id, from which those of the changes are made."""
-        self._changes.begin(run)
+    def begin(self, run: str, emitted: Iterable[Event] = ()) -> None:
+        """As ``StateChanges.begin``."""
+        self._changes.begin(run, emitted)
 
     def event(self, event: Event) -> None:
         """A change of state that is certain."""

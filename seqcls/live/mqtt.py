@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -121,9 +121,9 @@ class MqttStates:
         self._client.connect_async(target.host, target.port)
         self._client.loop_start()
 
-    def begin(self, run: str) -> None:
-        """``run``: its id, from which those of the changes are made."""
-        self._changes.begin(run)
+    def begin(self, run: str, emitted: Iterable[Event] = ()) -> None:
+        """As ``StateChanges.begin``."""
+        self._changes.begin(run, emitted)
 
     def event(self, event: Event) -> None:
         """A change of state that is certain."""

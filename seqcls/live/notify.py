@@ -32,17 +32,23 @@ def event_json(event: Event, wall_time: datetime, run: str = "") -> str:
 
     Its ``id`` is made from that of the run and from what happened when: the same whenever the same event is sent again.
     """
-    record = _record(event)
     wall = wall_time.astimezone(timezone.utc).isoformat(timespec="milliseconds")
-    return json.dumps({**record, "wall_time": wall, "id": identity(run, record)}, allow_nan=False)
+    return json.dumps({**_record(event), "wall_time": wall, "id": event_id(event, run)}, allow_nan=False)
 
 
 def event_id(event: Event, run: str) -> str:
     """That of ``event_json``, for whoever passes the event on in another form."""
-    return identity(run, _record(event))
+    if event.state == "unknown":
+        return unknown_id(event.organ, event.start_s, run)
+    return _identity(run, _record(event))
 
 
-def identity(run: str, record: Mapping[str, object]) -> str:
+def unknown_id(organ: str, start_s: float, run: str) -> str:
+    """Of the organ being unknown from ``start_s`` on: the same for whoever says so before the event is there."""
+    return _identity(run, {"organ": organ, "state": "unknown", "start_s": round(start_s, 6)})
+
+
+def _identity(run: str, record: Mapping[str, object]) -> str:
     """What happened, and in which run, in 24 hex digits."""
     return hashlib.sha256(json.dumps([run, record], allow_nan=False).encode("ascii")).hexdigest()[:24]
 

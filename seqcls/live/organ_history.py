@@ -71,8 +71,9 @@ class OrganHistory:
             if spans and spans[-1].end_s is None:
                 spans.append(replace(spans.pop(), end_s=end_s))
 
-    def view(self, feed: FeedState, *, paused: bool = False) -> OrganView:
-        """Now. Without a running feed nothing is known, whatever was seen last; nor while a person has paused."""
+    def view(self, feed: FeedState, unknown_since_s: float | None = None) -> OrganView:
+        """Now. Without a running feed nothing is known, whatever was seen last, nor while a person has paused:
+        ``unknown_since_s`` then says since when."""
         grows = self._latest and self._latest[-1].end_s is None
         view = replace(
             self._now,
@@ -81,7 +82,7 @@ class OrganHistory:
             latest=tuple(self._latest),
             present_s=self._present_s + (max(0.0, self._seen_s - self._latest[-1].start_s) if grows else 0.0),
         )
-        if feed == "running" and not paused:
+        if unknown_since_s is None:
             return view
         reason = "paused" if feed == "running" else f"feed {feed}"
-        return replace(view, state="unknown", score=None, coming=False, reason=reason)
+        return replace(view, state="unknown", since_s=unknown_since_s, score=None, coming=False, reason=reason)

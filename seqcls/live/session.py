@@ -129,6 +129,8 @@ class LiveSession:
             before = resumed.journal
             self._before, self._before_s, self._before_end_s = before.frame_counts, resumed.time_s, before.end_s
         self._last_frame_s = 0.0 if resumed is None else resumed.last_frame_s
+        self._known_s = self._last_frame_s  # until when frames came
+        self._paused_s: float | None = None  # when the first frame was taken that a person had paused
         self._preprocessor = Preprocessor(detector.header.geometry, detector.gate, source.info.region)
         wanted_s = {} if checklist is None else checklist
         self._histories = [
@@ -175,9 +177,9 @@ class LiveSession:
         return self._operator is not None and self._operator.paused
 
     def run(self) -> RunSummary:
-        """Watch. Whatever ends it, every frame is accounted for and the journal closed; latencies are of the frames
-        that came once the ultrasound region was known. Raises EngineError, and what the source raises when it cannot
-        go on."""
+        """Watch. Whatever ends it, every frame is accounted for and the journal closed; latencies are of all frames
+        that were taken, also those that waited for the ultrasound region to be found. Raises EngineError, and what the
+        source raises when it cannot go on."""
         first_index = 0
         if self._resumed is not None:
             first_index = self._resumed.journal.next_index
@@ -216,17 +218,17 @@ class LiveSession:
             if arrival is not None:
                 arrival_s, item = arrival
                 if isinstance(item, Frame):
+                    self._arrived_s[item.index] = arrival_s
                     if self._has_region(item):
-                        self._arrived_s[item.index] = arrival_s
                         catch_up = max(0.0, catch_up - 0.5)
-                    else:  # it waits for the search, which is no measure of what follows
+                    else:  # it waits for the search
                         catch_up = min(catch_up + 1.0, CATCH_UP)
                     feed.allow(max(0, math.ceil(catch_up) - 1))  # the last of them ends the search
-                    self._shift_s = item.time_s - arrival_s
                     if self._paused:
+                        self._paused_s = item.time_s if self._paused_s is None else self._paused_s
                         item, self._frame = replace(item, damaged=PAUSED), None
                     else:
-                        self._frame = item
+                        self._frame, self._paused_s = item, None
                         self._on_taken(item)
                     if self._state[0] == "connecting":
                         self.feed_state("running")
@@ -263,10 +265,8 @@ class LiveSession:
                 self._latency.add(self._clock() - self._arrived_s.pop(item.index))
             for column, history in enumerate(self._histories):
                 history.scored(self._process.latest, column, coming=self._process.builders[column].coming)
-        if events:  # who tells of a change takes the score from what is shown
-            self._show(feed, now=True)
         self._emit(events)
-        self._show(feed, now=bool(events))
+        self._show(feed, now=bool(events))  # who tells of a change takes the score from what is shown
 
     def _emit(self, events: Iterable[Event]) -> None:
         self._remember(events)
@@ -346,8 +346,10 @@ class LiveSession:
             self._rates.popleft()
         (first_s, first), (last_s, last) = self._rates[0], self._rates[-1]
         state, reason = self._state
-        if feed.last_arrival_s is not None:
-            self._last_frame_s = feed.last_arrival_s + self._shift_s
+        self._shift_s = self._shift_s if feed.shift_s is None else feed.shift_s
+        if feed.last_arrival_s is not None and feed.last_end_s is not None:
+            self._last_frame_s, self._known_s = feed.last_arrival_s + self._shift_s, feed.last_end_s
+        unknown_since_s = self._unknown_since_s(state)
         storage = self._storage()
         messages = list(self._messages)
         if self._journal is not None and self._journal.failed:
@@ -359,7 +361,8 @@ class LiveSession:
                 last_frame_s=self._last_frame_s,
                 feed_reason=reason,
                 now_s=clock_s + self._shift_s,
-                organs=tuple(history.view(state, paused=self._paused) for history in self._histories),
+                unknown_since_s=unknown_since_s,
+                organs=tuple(history.view(state, unknown_since_s) for history in self._histories),
                 frame_counts=self._frame_counts(feed),
                 rate_hz=(last - first) / (last_s - first_s) if last_s > first_s else 0.0,
                 latency_ms=self._latency.percentiles_ms(),
@@ -370,6 +373,13 @@ class LiveSession:
                 paused=self._paused,
             )
         )
+
+    def _unknown_since_s(self, state: FeedState) -> float | None:
+        """Since when nothing is known, because no frames come or a person has paused; None while something is."""
+        paused_s = self._paused_s if self._paused else None
+        if state == "running":
+            return paused_s
+        return self._known_s if paused_s is None else min(self._known_s, paused_s)
 
     def _keepable(self) -> NDArray[np.uint8] | None:
         """(H, W) uint8 gray: what may be shown of the newest frame, never anything from outside the region."""

@@ -109,7 +109,8 @@ class LiveView:
     """A live run at one moment; times in seconds of the run, which begins at 0.
 
     source: fit to be shown, no credentials. feed: state of the connection, for ``feed_reason``. last_frame_s: when the
-    last frame came; before the first, when watching began. paused: by a person. image: (H, W) uint8 gray, the
+    last frame came; before the first, when watching began. unknown_since_s: since when nothing is known of the organs,
+    because the feed is away or paused; None while something is. paused: by a person. image: (H, W) uint8 gray, the
     ultrasound region alone, or None. rate_hz: frames received per second of late. latency_ms: (p50, p95, p99) from
     arrival to decision. frame_counts: every frame received so far. messages: what a person should know, latest last (a
     full disk, a changed image size). storage: None as long as nothing is known of it.
@@ -124,6 +125,7 @@ class LiveView:
     rate_hz: float
     latency_ms: tuple[float, float, float]
     feed_reason: str = ""
+    unknown_since_s: float | None = None
     image: NDArray[np.uint8] | None = None
     messages: tuple[str, ...] = ()
     started: str = ""
@@ -162,4 +164,5 @@ class LiveView:
     @property
     def known_s(self) -> float:
         """Until when the states of the organs are known."""
-        return self.now_s - self.outage_s
+        since_s = self.now_s - self.outage_s if self.unknown_since_s is None else self.unknown_since_s
+        return min(self.now_s, since_s)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 
-from seqcls.live.notify import event_id, identity
-from seqcls.live.snapshot import LiveView
+from seqcls.live.notify import event_id, unknown_id
+from seqcls.live.snapshot import LiveView, OrganView
 from seqcls.types import Event, State
 
 #: Takes the organ and one line of JSON, in ASCII; must not block.
@@ -18,66 +18,83 @@ Publish = Callable[[str, str], None]
 class StateChanges:
     """Passes on every event, and what snapshots alone show: that an organ is unknown because the feed stalls.
 
-    ``event`` and ``view`` are called by the thread of the run. ``clock``: seconds, monotonic; ``wall``: seconds since
-    1970. ``latest`` is what was last passed on, by organ.
+    An outage is told once, with one start and id, by whichever shows it first: the snapshot at once, or the event once
+    it is certain. It is told again, with the same start and id, only where another reason is known by then, or where an
+    event of before it came in between.
+
+    ``event`` and ``view`` are called by the thread of the run; an event is passed on with the snapshot that follows it,
+    which has its score. ``wall``: seconds since 1970. ``latest`` is what was last passed on, by organ.
     """
 
-    def __init__(
-        self, publish: Publish, *, clock: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, publish: Publish, *, wall: Callable[[], float] = time.time) -> None:
         self.latest: dict[str, str] = {}
         self._run = ""
-        self._publish, self._clock, self._wall = publish, clock, wall
-        self._states: dict[str, State] = {}
-        self._known: dict[str, tuple[State, float]] = {}
-        self._scores: dict[str, float | None] = {}
-        self._shift_s: float | None = None  # from the clock to the time of the run
+        self._publish, self._wall = publish, wall
+        self._events: list[Event] = []  # that wait for their snapshot
+        self._now_s = 0.0
+        self._told: dict[str, tuple[State, str, str]] = {}  # the state, its id and reason that were passed on last
+        self._known: dict[str, tuple[State, float, str]] = {}  # the last known state, its start and id
+        self._scores: dict[str, float] = {}
 
-    def begin(self, run: str) -> None:
-        """``run``: its id, from which those of the changes are made: of an event the same as for all who get it."""
+    def begin(self, run: str, emitted: Iterable[Event] = ()) -> None:
+        """``run``: its id, from which those of the changes are made: of an event the same as for all who get it.
+        ``emitted``: the events of a resumed run so far."""
         self._run = run
+        for event in emitted:
+            self._know(event)
 
     def event(self, event: Event) -> None:
         """A change of state that is certain."""
-        self._pass_on(
-            event.organ,
-            event.state,
-            event.start_s,
-            event.final_s,
-            event.reason,
-            event.index,
-            event_id(event, self._run),
-        )
+        self._events.append(event)
 
     def view(self, view: LiveView) -> None:
         """The run as people are shown it now."""
-        self._shift_s = view.now_s - self._clock()
+        self._now_s = view.now_s
+        self._scores |= {organ.organ: organ.score for organ in view.organs if organ.score is not None}
+        events, self._events = self._events, []
+        for event in events:
+            self._know(event)
+            self._pass_on(event, event_id(event, self._run), event.index)
         for organ in view.organs:
-            self._scores[organ.organ] = organ.score
-            if self._states.get(organ.organ) != organ.state:
-                since_s = organ.since_s if view.holds else view.known_s
-                what = {"organ": organ.organ, "state": organ.state, "time_s": round(view.now_s, 6)}
-                known = identity(self._run, what)
-                self._pass_on(organ.organ, organ.state, since_s, view.now_s, organ.reason, None, known)
+            told, *_ = self._told.get(organ.organ, (None,))
+            if told != organ.state:
+                event, identity = self._shown(organ, view)
+                if event.state != "unknown":
+                    self._known[event.organ] = event.state, event.start_s, identity
+                self._pass_on(event, identity, None)
 
-    def _pass_on(
-        self, organ: str, state: State, start_s: float, time_s: float, reason: str, index: int | None, identity: str
-    ) -> None:
-        if state != "unknown":
-            self._known[organ] = state, start_s
-        self._states[organ] = state
-        known, known_s = self._known.get(organ, (None, None))
+    def _shown(self, organ: OrganView, view: LiveView) -> tuple[Event, str]:
+        """What the snapshot shows of the organ, as an event would tell it, and its id."""
+        reason = organ.reason
+        if organ.state == "unknown" and not view.paused and view.feed_reason:
+            reason = view.feed_reason  # as the event will have it
+        event = Event(organ.organ, organ.state, organ.since_s, 0, max(view.now_s, organ.since_s), reason)
+        if organ.state == "unknown":
+            return event, unknown_id(organ.organ, organ.since_s, self._run)
+        state, start_s, identity = self._known.get(organ.organ, (None, 0.0, ""))
+        holds_again = (state, start_s) == (organ.state, organ.since_s)  # an outage that was bridged
+        return event, identity if holds_again else event_id(event, self._run)
+
+    def _know(self, event: Event) -> None:
+        if event.state != "unknown":
+            self._known[event.organ] = event.state, event.start_s, event_id(event, self._run)
+
+    def _pass_on(self, event: Event, identity: str, index: int | None) -> None:
+        organ, state = event.organ, event.state
+        if self._told.get(organ) == (told := (state, identity, event.reason)):
+            return
+        self._told[organ] = told
+        known, known_s, _ = self._known.get(organ, (None, None, ""))
         score = self._scores.get(organ)
-        delay_s = 0.0 if self._shift_s is None else max(0.0, self._clock() + self._shift_s - time_s)
         record = {
             "organ": organ,
             "state": state,
             "score": None if score is None or state == "unknown" else round(score, 4),
-            "start_s": round(start_s, 6),
-            "time_s": round(time_s, 6),
-            "delay_s": round(delay_s, 6),
+            "start_s": round(event.start_s, 6),
+            "time_s": round(event.final_s, 6),
+            "delay_s": round(max(0.0, self._now_s - event.final_s), 6),
             "index": index,
-            "reason": reason,
+            "reason": event.reason,
             "last_known": known,
             "last_known_s": None if known_s is None else round(known_s, 6),
             "wall_time": datetime.fromtimestamp(self._wall(), timezone.utc).isoformat(timespec="milliseconds"),

@@ -18,6 +18,7 @@ from seqcls.live.igtl_server import IMAGE_DEVICE, IgtlServer
 from seqcls.types import Event
 
 PRESENT = Event("liver", "present", 5.5, 165, 6.75)
+SHOWN = replace(VIEW, organs=(replace(VIEW.organs[0], state="present", since_s=5.5),))
 IMAGE = np.arange(12, dtype=np.uint8).reshape(3, 4)
 
 
@@ -28,6 +29,7 @@ def test_clients_get_states_and_the_image_as_pyigtl_reads_them() -> None:
         until(lambda: len(server._clients) == 2)
         server.view(VIEW)
         server.event(PRESENT)
+        server.view(SHOWN)
         for client in clients:
             message = client.wait_for_message("liver", timeout=20)  # it keeps the latest alone
             while json.loads(message.string)["state"] != "present":

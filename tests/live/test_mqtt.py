@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,6 +26,7 @@ from seqcls.live.mqtt import MqttStates, MqttTarget, mqtt_target
 from seqcls.types import Event
 
 PRESENT = Event("left/liver", "present", 5.5, 165, 6.75)
+NOTHING = replace(VIEW, organs=())
 MOSQUITTO = shutil.which("mosquitto", path=f"{shutil.os.environ.get('PATH', '')}:/usr/sbin")  # type: ignore[attr-defined]
 
 
@@ -72,6 +74,7 @@ def test_the_last_states_are_published_again_when_the_broker_is_back() -> None:
         8883,
     ) in fake.calls
     states.event(PRESENT)
+    states.view(NOTHING)
     states._failed(fake, None)
     states._failed(fake, None)
     assert fake.published() == [("ward/1/left%2Fliver/state", "present")]
@@ -101,6 +104,7 @@ def test_what_there_is_no_room_for_is_said_and_the_last_state_follows() -> None:
     states = MqttStates(MqttTarget.parse("mqtt://host"), notify=said.append, client=lambda: fake)
     for index, state in enumerate(("present", "absent", "present", "unknown")):
         states.event(Event("liver", state, float(index), index, index + 0.5))  # type: ignore[arg-type]
+        states.view(NOTHING)
     assert fake.published() == [("seqcls/liver/state", "present"), ("seqcls/liver/state", "absent")]
     states._connected(fake, *CONNECTED)  # no room for "online" either
     fake.confirm(states, 1, 2)
@@ -236,7 +240,8 @@ def test_a_real_broker_that_is_killed_and_comes_back() -> None:
             with broker(["-p", str(port)]):
                 states.view(VIEW)
                 wait_for("ward/liver/state", '"absent"')
-            states.event(Event("liver", "present", 5.5, 165, 6.75))  # nobody is there
+            states.event(Event("liver", "present", 5.5, 165, 6.75))
+            states.view(NOTHING)  # nobody is there
             with broker(["-p", str(port)]):
                 wait_for("ward/liver/state", '"present"')
                 states.view(VIEW)

@@ -17,8 +17,10 @@ def test_what_is_shown_is_unknown_without_a_running_feed() -> None:
     history.scored(FrameScore(20, 2.0, 0.1, np.array([0.9], np.float32)), 0)
     assert history.view("running").state == "present" and history.view("running").score == pytest.approx(0.9)
     for feed in ("connecting", "stalled", "retrying", "stopped"):
-        shown = history.view(feed)  # type: ignore[arg-type]
-        assert (shown.state, shown.score) == ("unknown", None) and feed in shown.reason
+        shown = history.view(feed, 2.1)  # type: ignore[arg-type]
+        assert (shown.state, shown.score, shown.since_s) == ("unknown", None, 2.1) and feed in shown.reason
+    shown = history.view("running", 2.0)
+    assert (shown.state, shown.since_s, shown.reason) == ("unknown", 2.0, "paused")
 
 
 def test_spans_follow_the_events() -> None:

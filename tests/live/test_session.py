@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from support.journals import entries_of
 from seqcls.errors import EngineError, UsageError
 from seqcls.journal import create_journal, read_journal, resume
 from seqcls.live.frame_queue import DROPPED
+from seqcls.live.notify import event_id
 from seqcls.live.session import LiveOptions, LiveSession
 from seqcls.live.snapshot import LiveView
 from seqcls.live.state_changes import StateChanges
@@ -75,6 +77,79 @@ def test_a_change_is_told_with_the_score_of_its_own_time() -> None:
     }
     assert scores["present"] and all(score == pytest.approx(0.9, abs=0.02) for score in scores["present"])
     assert scores["absent"] and all(score == pytest.approx(0.1, abs=0.02) for score in scores["absent"])
+
+
+def test_an_outage_a_pause_and_the_end_are_one_message_each_with_the_start_and_id_of_the_event() -> None:
+    """Shown at once, long before the event is certain: 20 frames, an outage of 2 s, 10 frames, 10 that are paused, 10."""
+    said: list[dict[str, Any]] = []
+    told, views, seen, taken = Told(), list[LiveView](), threading.Condition(), threading.Semaphore(0)
+    operator = SimpleNamespace(paused=False)
+    changes = StateChanges(lambda organ, line: said.append(json.loads(line)))
+    changes.begin("run 1")
+
+    def on_view(view: LiveView) -> None:
+        changes.view(view)
+        with seen:
+            views.append(view)
+            seen.notify_all()
+
+    def shown(condition: Callable[[LiveView], bool]) -> None:
+        with seen:
+            assert seen.wait_for(lambda: views and condition(views[-1]), 20)
+
+    def feed() -> Iterator[Frame | Gap]:
+        for index, frame in enumerate(frames([0.9] * 50)):
+            assert isinstance(frame, Frame)
+            if index == 20:
+                session.feed_state("stalled", "no frame within 2 s")
+                shown(lambda view: view.organs[0].state == "unknown" and view.feed == "stalled")
+                assert [one["state"] for one in said][-1] == "unknown" and told[-1].state == "present"
+                yield Gap(2.0, 4.0, "no frame within 2 s")
+                session.feed_state("running")
+            if index == 40:
+                shown(lambda view: view.frame_counts.rejected == 10)
+            operator.paused = 30 <= index < 40
+            yield replace(frame, time_s=frame.time_s + (2.0 if index >= 20 else 0.0))
+            assert operator.paused or taken.acquire(timeout=20)
+
+    session = LiveSession(
+        detector(organs=("liver",)), Replay(feed()), options=replace(EVERY, view_every_s=1e-3),
+        sinks=[told.event, changes.event], on_view=on_view, on_taken=lambda frame: taken.release(),
+        operator=operator,  # type: ignore[arg-type]
+    )  # fmt: skip
+    session.run()
+    events = [(e.state, e.start_s, e.reason, event_id(e, "run 1")) for e in told]
+    assert [event[:3] for event in events] == [
+        ("present", 0.0, ""), ("unknown", 2.0, "no frame within 2 s"), ("present", 4.0, ""),
+        ("unknown", 5.0, "paused"), ("present", 6.0, ""),
+    ]  # fmt: skip
+    messages = [(one["state"], one["start_s"], one["reason"], one["id"]) for one in said]
+    assert messages[0][:2] == ("unknown", 0.0) and messages[0][2] in ("feed connecting", "not begun")
+    assert [message for message in messages[1:-1]] == events
+    assert messages[-1][:3] == ("unknown", 7.0, "feed stopped")
+    assert all(one["time_s"] >= one["start_s"] and one["delay_s"] >= 0 for one in said)
+
+
+def test_the_delay_of_a_change_is_from_the_time_of_the_frame_that_made_it_certain() -> None:
+    """A busy machine: the first frame is looked at when it comes, and the fourth one 0.5 s late."""
+    now, said = [100.0], list[dict[str, Any]]()
+    changes = StateChanges(lambda organ, line: said.append(json.loads(line)))
+
+    def feed() -> Iterator[Frame | Gap]:
+        for frame in frames([0.9] * 4):
+            assert isinstance(frame, Frame)
+            now[0] = 100.0 + frame.time_s + (0.5 if frame.index == 3 else 0.0)
+            yield frame
+            assert taken.acquire(timeout=20)
+
+    taken = threading.Semaphore(0)
+    session = LiveSession(
+        detector(organs=("liver",)), Replay(feed()), options=EVERY, sinks=[changes.event], on_view=changes.view,
+        on_taken=lambda frame: taken.release(), clock=lambda: now[0],
+    )  # fmt: skip
+    session.run()
+    (present,) = [one for one in said if one["state"] == "present"]
+    assert (present["time_s"], present["delay_s"]) == (pytest.approx(0.3), pytest.approx(0.5))
 
 
 class Gate:
@@ -374,7 +449,8 @@ def test_the_outage_counts_from_the_last_frame_whatever_is_retried(tmp_path: Pat
     assert all(view.outage_s == pytest.approx(view.now_s - 1.9) for view in views)  # 20 frames, the last at 1.9 s
     assert views[-1].outage == "no frame for 28 s"
     past = views[-1].organs[0].past(views[-1].now_s, views[-1].known_s)
-    assert (past[-1].state, past[-1].start_s, past[-1].end_s) == ("unknown", pytest.approx(1.9), pytest.approx(30.0))
+    assert (past[-1].state, past[-1].start_s, past[-1].end_s) == ("unknown", pytest.approx(2.0), pytest.approx(30.0))
+    assert all(view.organs[0].since_s == pytest.approx(2.0) for view in views)  # when the last frame ended
 
 
 def test_the_outage_of_a_feed_that_never_came_counts_from_the_start(tmp_path: Path) -> None:
@@ -453,7 +529,7 @@ def test_latency_is_from_arrival_to_decision() -> None:
 
     def paced() -> Iterator[Frame | Gap]:
         first, second = frames([0.5, 0.5])
-        yield first  # waits for the region: not counted
+        yield first  # waits for the region: counted as well
         assert scored.wait(20)
         yield second
 
