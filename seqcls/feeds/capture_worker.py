@@ -89,6 +89,7 @@ def _images(target: Target) -> Iterator[tuple[NDArray[np.uint8], bool]]:
 
 def _stream(target: StreamTarget) -> Iterator[tuple[NDArray[np.uint8], bool]]:
     from seqcls.sources.base import require_sane_size
+    from seqcls.sources.error_propagation import ErrorPropagation
     from seqcls.sources.pixel_aspect import pixel_aspect
     from seqcls.sources.pixels import bgr, gray
     from seqcls.sources.video import strictness
@@ -100,11 +101,15 @@ def _stream(target: StreamTarget) -> Iterator[tuple[NDArray[np.uint8], bool]]:
     stream.codec_context.options = strictness(stream.codec_context.name)
     convert, ratio = bgr if target.color else gray, stream.sample_aspect_ratio
     aspect = 1.0 if ratio is None else pixel_aspect(ratio.numerator, ratio.denominator)[0]
-    failures, latest = 0, None
+    failures, latest, propagation = 0, None, ErrorPropagation(stream.codec_context.name)
     for packet in _packets(container, stream, name):
+        if packet.is_corrupt:
+            propagation.lost(packet.pts)
+        propagation.packet(packet)
         try:
             decoded = packet.decode()
         except Exception as error:
+            propagation.lost(packet.pts)
             failures += 1
             if failures >= _MAX_FAILURES:
                 raise SourceError(f"{name}: cannot be decoded ({one_line(error)}); check the server") from None
@@ -114,8 +119,8 @@ def _stream(target: StreamTarget) -> Iterator[tuple[NDArray[np.uint8], bool]]:
         for frame in decoded:
             failures = 0
             require_sane_size(name, frame.width, frame.height)
-            latest = convert(frame, aspect)
-            yield latest, not frame.is_corrupt
+            latest, spoilt = convert(frame, aspect), propagation.reaches(frame, frame.is_corrupt)
+            yield latest, not (frame.is_corrupt or spoilt)
 
 
 def _container(target: StreamTarget) -> Any:

@@ -169,8 +169,11 @@ class Clock:
         """Something was lost about here; threads in the decoder make "here" a little vague."""
         self._trouble_left = self._doubt_left = _DOUBT
 
-    def add(self, tick: int | None, duration: int | None, image: Any, damaged: str) -> Iterator[Frame | Gap]:
-        """The next frame; yields those before it whose times are certain now, and the gaps between them."""
+    def add(
+        self, tick: int | None, duration: int | None, image: Any, damaged: str, follows: str = ""
+    ) -> Iterator[Frame | Gap]:
+        """The next frame; yields those before it whose times are certain now, and the gaps between them. damaged: what
+        is wrong with it; follows: what it has of another that is damaged."""
         if damaged:
             self._doubt_left = _DOUBT
         self._is_late = False
@@ -180,7 +183,8 @@ class Clock:
             reason = NO_TIME
         elif not damaged and self._is_late:
             reason = OUT_OF_ORDER
-        self._pending.append(_PendingImage(stamp, 0 if duration is None else duration, image, reason))
+        own = 0 if duration is None else duration
+        self._pending.append(_PendingImage(stamp, own, image, reason if reason else follows))
         while len(self._pending) > 1 and not self._must_wait():
             yield from self._emit(self._pending.popleft(), self._pending[0].tick)
         self._trouble_left = max(0, self._trouble_left - 1)
@@ -205,9 +209,21 @@ class Clock:
             if held_until_s is not None and not self._waiting:
                 length = max(length, round((held_until_s - self._time_s(last.tick)) / self._base))
             yield from self._place(last, length)
-            left = [tick for tick in self._waiting if tick > last.tick + length // 2]
-            if left and not self.scrambled:
-                yield self._gap(last.tick + length, max(left) + self.period, len(left))
+            left = [] if self.scrambled else self._left_behind(last.tick + length // 2)
+            if left:
+                yield self._gap(last.tick + length, left[-1] + self.period, len(left))
+
+    def _left_behind(self, tick: int) -> list[int]:
+        """Times of packets behind the last frame of which none came. Where packets are damaged, so may their times be:
+        those that follow each other are believed, and no lone one hours away."""
+        reach = MAX_REORDER * self.period if self._leaps or self._doubt_left else LEAP_S / self._base
+        left: list[int] = []
+        for waiting in sorted(self._waiting):
+            if waiting - (left[-1] if left else tick) > reach:
+                break
+            if waiting > tick:
+                left.append(waiting)
+        return left
 
     def _stamp(self, raw: int | None) -> int:
         """The frame's place on the time axis, never before the one of the frame before it."""
@@ -330,8 +346,10 @@ class Clock:
         distance = following - pending.tick
         own = self._own(pending)
         lost = [tick for tick in self._waiting if pending.tick < tick < following]
-        proved = bool(lost) or self._trouble_left > 0 or (self._strict and self._regular)
-        if proved and not self.scrambled and distance > LATE * min(own, self.period):
+        proved = self._trouble_left > 0 or (self._regular and self._doubt_left > 0)
+        if not self.scrambled:  # of sorted times neither the order nor a late one tells anything
+            proved = proved or bool(lost) or (self._regular and self._strict)
+        if proved and distance > LATE * min(own, self.period):
             own = own if own < distance else self.period  # what the packet says of it was damaged, too
             yield from self._place(pending, own)
             yield self._gap(pending.tick + own, following, len(lost))

@@ -18,6 +18,7 @@ from seqcls.sources.base import Clip, few, require_regular_file, require_sane_si
 from seqcls.sources.container import examine
 from seqcls.sources.container_bytes import Structure
 from seqcls.sources.decoder_log import decoder_messages
+from seqcls.sources.error_propagation import FOLLOWS, ErrorPropagation
 from seqcls.sources.packet_budget import PacketBudget
 from seqcls.sources.pixel_aspect import pixel_aspect, square_size
 from seqcls.sources.sniff import BARE_STREAMS, DEMUXERS, is_archive, kind_of
@@ -90,7 +91,7 @@ class VideoSource(Clip):
         self._ends_by_edit = False  # whether an edit list ends the clip before its track
         self._index = AviIndex(path, self._stream.index) if self._demuxer == "avi" else None
         self._reported: set[int] = set()  # times of packets that the decoder found damaged without giving them up
-        self._clock = self._make_clock()
+        self._clock, self._propagation = self._make_clock(), ErrorPropagation(self._decoder.name)
 
     def _describe(self) -> SourceInfo:
         stream, context = self._stream, self._stream.codec_context
@@ -152,7 +153,9 @@ class VideoSource(Clip):
         from seqcls.sources.pixels import bgr, gray
 
         image_of, clock, aspect = bgr if self._color else gray, self._clock, self.info.pixel_aspect
-        for decoded in self._decoded():
+        for decoded, damaged, spoilt in self._propagation.judged(self._decoded(), self._is_damaged):
+            if self._closed:
+                return
             try:
                 image = image_of(decoded, aspect)
             except Exception as error:  # a pixel format that swscale cannot read, memory
@@ -161,30 +164,37 @@ class VideoSource(Clip):
             if not self._shape:  # now it is known whether the images are turned
                 self.info = replace(self.info, width=image.shape[1], height=image.shape[0])
             self._watch_size(image, f"{clock.end_s:.2f} s")
-            stamp = decoded.pts if decoded.pts is not None else decoded.dts
-            if self._demuxer == "mpegvideo" and None not in (decoded.pts, decoded.dts):
-                stamp = max(decoded.pts, decoded.dts)  # of MPEG-1 the first image has the time of the one before it
-            damaged = decoded.is_corrupt or stamp in self._reported
-            if decoded.is_corrupt:
-                self._errors[_MARKED_FRAMES] += 1
-            yield from clock.add(stamp, decoded.duration, image, "damaged picture" if damaged else "")
+            unknown = "damaged picture" if damaged else ""
+            yield from clock.add(self._tick(decoded), decoded.duration, image, unknown, FOLLOWS if spoilt else "")
         if self._closed:
             return
         structure = examine(self._path, self._demuxer)
         yield from clock.finish(self._held_until(structure))
         yield from self._check_the_end(structure)
 
+    def _is_damaged(self, decoded: Any) -> bool:
+        if decoded.is_corrupt:
+            self._errors[_MARKED_FRAMES] += 1
+        return decoded.is_corrupt or self._tick(decoded) in self._reported
+
+    def _tick(self, decoded: Any) -> int | None:
+        if self._demuxer == "mpegvideo" and None not in (decoded.pts, decoded.dts):
+            return int(max(decoded.pts, decoded.dts))  # of MPEG-1 the first image has the time of the one before it
+        tick: int | None = decoded.pts if decoded.pts is not None else decoded.dts
+        return tick
+
     def _decoded(self) -> Iterator[Any]:
         for packet in self._packets():
             if packet.is_corrupt:
                 self._errors[_MARKED_PACKETS] += 1
-                self._clock.trouble()
+                self._lose()
             self._ends_by_edit = packet.is_discard
             if not packet.is_discard:
                 if not self._packets_seen and packet.size > EMPTY_PACKET_BYTES:
                     self._check_the_start(packet)
                 self._clock.packet(packet.pts, packet.size)
                 self._packets_seen += packet.size > EMPTY_PACKET_BYTES or self.info.codec in _NEVER_EMPTY
+            self._propagation.packet(packet)
             yield from self._decode(packet)
         for _ in range(0 if self._closed else MAX_FAILURES):  # an error while flushing leaves more to flush
             flushed = self._decode(None)
@@ -211,13 +221,13 @@ class VideoSource(Clip):
                 end = None
                 continue
             if self._demuxer == "matroska" and end is not None and packet.pos is not None and packet.pos - end > 1024:
-                self._clock.trouble()  # bytes were skipped to find the next packet
+                self._lose()  # bytes were skipped to find the next packet
             end = packet.pos + packet.size if packet.pos is not None else None
             self._packets_read += 1
             if self._index is not None and (doubtful := self._index.count(packet, self._packets_read - 1)):
                 self._reported.update(doubtful)
                 if self._index.is_behind_a_loss:
-                    self._clock.trouble()
+                    self._lose()
             yield packet
 
     def _decode(self, packet: Any) -> list[Any]:
@@ -228,7 +238,7 @@ class VideoSource(Clip):
         except EOFError:
             pass  # it was flushed before
         except Exception as error:
-            self._trouble(error)
+            self._trouble(error, None if packet is None else packet.pts)
         else:
             for what in set(messages):
                 self._errors[
@@ -238,12 +248,19 @@ class VideoSource(Clip):
                 about = packet.pts if packet is not None and packet.pts is not None else None
                 stamps = [frame.pts for frame in decoded if frame.pts is not None] if about is None else [about]
                 self._reported.update(stamps)
+                for stamp in stamps:
+                    self._propagation.lost(stamp)
         return decoded
 
-    def _trouble(self, error: Exception) -> None:
+    def _trouble(self, error: Exception, about: int | None = None) -> None:
         what = one_line(error)
         self._errors[f"decoding error ({what})", f"decoding errors ({what})"] += 1
+        self._lose(about)
+
+    def _lose(self, about: int | None = None) -> None:
+        """Frames about here are missing, and those that are predicted from them spoilt."""
         self._clock.trouble()
+        self._propagation.lost(about)
 
     def _check_the_start(self, packet: Any) -> None:
         """FFmpeg makes up the start of a track that begins behind what it looked through, and of every track of an AVI:

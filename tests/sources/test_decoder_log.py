@@ -23,7 +23,7 @@ def test_a_frame_whose_checksum_does_not_fit_is_damaged(tmp_path: Path) -> None:
     data[packet.pos + packet.size // 2] ^= 4
     path.write_bytes(data)
     frames, gaps, report = read(path)
-    assert [bool(frame.damaged) for frame in frames] == [k == 5 for k in range(8)] and not gaps
+    assert [bool(frame.damaged) for frame in frames] == [k >= 5 for k in range(8)] and not gaps  # it has one key frame
     assert report.verdict == "damaged" and "slice CRC mismatch" in report.reasons[0]
 
 
