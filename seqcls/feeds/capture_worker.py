@@ -92,7 +92,7 @@ def _stream(target: StreamTarget) -> Iterator[tuple[NDArray[np.uint8], bool]]:
     from seqcls.sources.error_propagation import ErrorPropagation
     from seqcls.sources.pixel_aspect import pixel_aspect
     from seqcls.sources.pixels import bgr, gray
-    from seqcls.sources.video import strictness
+    from seqcls.sources.video_open import strictness
 
     name = target.name
     container = _container(target)
@@ -128,7 +128,7 @@ def _container(target: StreamTarget) -> Any:
     import av
     import av.logging
 
-    from seqcls.sources.video import metadata_errors
+    from seqcls.sources.video_open import metadata_errors
 
     av.logging.set_level(None)
     name, options = target.name, _ffmpeg_options(target)

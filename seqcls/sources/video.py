@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from seqcls.errors import SourceError, UsageError, one_line
@@ -21,9 +18,10 @@ from seqcls.sources.decoder_log import decoder_messages
 from seqcls.sources.error_propagation import FOLLOWS, ErrorPropagation
 from seqcls.sources.packet_budget import PacketBudget
 from seqcls.sources.pixel_aspect import pixel_aspect, square_size
-from seqcls.sources.sniff import BARE_STREAMS, DEMUXERS, is_archive, kind_of
+from seqcls.sources.sniff import DEMUXERS, is_archive, kind_of
 from seqcls.sources.stated_times import stated_times
 from seqcls.sources.timestamps import EMPTY_PACKET_BYTES, LEAP_S, MAX_REORDER, Clock
+from seqcls.sources.video_open import choose_stream, open_container, strict_decoder, strictness
 from seqcls.text.foreign_text import for_name
 from seqcls.text.wording import count_of
 from seqcls.types import MAX_PIXELS, Frame, Gap, SourceInfo
@@ -73,13 +71,13 @@ class VideoSource(Clip):
             raise SourceError(
                 f"{path}: is no clip that seqcls reads; save it as mp4, mov, mkv, webm, avi, mpeg, ts, gif or DICOM"
             )
-        self._container = _open(path, self._demuxer, rate_hz)
+        self._container = open_container(path, self._demuxer, rate_hz)
         try:
-            self._stream = _choose_stream(self._container, path)
+            self._stream = choose_stream(self._container, path)
             if self._stream.codec_context.width == 0:  # its first packet may lie far behind those of the sound
                 self._container.close()
-                self._container = _open(path, self._demuxer, rate_hz, _LOOK_FAR)
-                self._stream = _choose_stream(self._container, path)
+                self._container = open_container(path, self._demuxer, rate_hz, _LOOK_FAR)
+                self._stream = choose_stream(self._container, path)
             self._stated = stated_times(self._container, self._stream)
             self.info = self._describe()
         except BaseException:
@@ -106,7 +104,7 @@ class VideoSource(Clip):
             )
         for size in ((context.width, context.height), (width, height)):
             require_sane_size(self.name, *size)
-        self._decoder = _strict_decoder(context)
+        self._decoder = strict_decoder(context)
         # With frame threads FFmpeg now and then forgets to mark a damaged frame (6 of 150 reads); with slice threads
         # nobody knows which frame a message of the decoder is about.
         self._decoder.thread_count = 1
@@ -353,61 +351,3 @@ class VideoSource(Clip):
 def _are_fields(count: int, frames: int) -> bool:
     """Whether each frame is in two parts, its odd and its even lines."""
     return abs(count - 2 * frames) <= 2
-
-
-def strictness(codec: str) -> dict[str, str]:
-    """Options under which FFmpeg notices more of what is damaged: checksums that do not fit, too many bits. A broken
-    JPEG, which it would hand over unmarked, it refuses then, and AV1 that does not end as the standard says; other
-    codecs mark such an image."""
-    if codec == "libdav1d":
-        return {"strict": "strict"}
-    return {"err_detect": "explode" if codec == "mjpeg" else "crccheck+bitstream+buffer"}
-
-
-def _strict_decoder(context: Any) -> Any:
-    """The stream's own decoder; for VP9 libvpx where it is there: it gives the same images as FFmpeg's, as fast, but
-    refuses one that is read beyond its end."""
-    from av.codec.codec import UnknownCodecError
-    from av.codec.context import CodecContext
-
-    if context.name == "vp9":
-        with suppress(UnknownCodecError):
-            return CodecContext.create("libvpx-vp9", "r")
-    return context
-
-
-def metadata_errors() -> dict[str, Any]:
-    """For ``av.open``: text in the metadata that is not UTF-8 is replaced. PyAV 19 does so without being asked."""
-    import av
-
-    return {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
-
-
-def _open(path: Path, demuxer: str, rate_hz: float | None, more: Mapping[str, str] = MappingProxyType({})) -> Any:
-    import av
-
-    # An absolute path cannot be taken for a protocol such as "concat:".
-    target: Any = os.path.abspath(path)  # noqa: PTH100 - Path.resolve would follow links
-    options = {"protocol_whitelist": "file", "max_pixels": str(MAX_PIXELS), **more}
-    if demuxer in BARE_STREAMS and rate_hz is not None:
-        options["framerate"] = f"{rate_hz:.6f}"
-    try:
-        return av.open(target, format=demuxer, options=options, **metadata_errors())
-    except Exception as error:  # FFmpeg's errors, and UnicodeError from names and metadata
-        raise SourceError(
-            f"{path}: cannot be opened as video ({one_line(error)}); it is damaged or cut short: get a fresh copy"
-        ) from None
-
-
-def _choose_stream(container: Any, path: Path) -> Any:
-    """The first video stream that can be decoded and is not a cover image."""
-    from av.stream import Disposition
-
-    streams = list(container.streams.video)
-    if not streams:
-        raise SourceError(f"{path}: holds no video stream; is it an audio recording?")
-    decodable = [s for s in streams if s.codec_context is not None]
-    if not decodable:
-        raise SourceError(f"{path}: its codec cannot be decoded here; convert it to H.264 first")
-    clips = [s for s in decodable if not s.disposition & Disposition.attached_pic]
-    return (clips if clips else decodable)[0]
