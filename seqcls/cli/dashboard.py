@@ -21,7 +21,7 @@ from seqcls.cli.qr_code import qr_code
 from seqcls.live.snapshot import LiveView, OrganView, Span
 from seqcls.palette import LOST, PRESENT, RUNNING, UNKNOWN
 from seqcls.text.foreign_text import for_terminal
-from seqcls.text.wording import duration_of
+from seqcls.text.wording import duration_of, without_name
 from seqcls.types import State
 
 #: By state: a sign's colours, and a shape for whoever does not see them.
@@ -55,10 +55,10 @@ def lines(previous: LiveView | None, view: LiveView) -> list[str]:
     changes = []
     before = {} if previous is None else {organ.organ: organ.state for organ in previous.organs}
     if previous is None or (previous.word, previous.feed_reason) != (view.word, view.feed_reason):
-        changes.append(_with_reason(view.word, view.feed_reason))
+        changes.append(_with_reason(view.word, view.why))
     for organ in view.organs if view.feed != "stopped" else ():  # at the end of a run nothing is news but the end
         if before.get(organ.organ, "unknown") != organ.state:
-            changes.append(f"{organ.organ} {_with_reason(organ.state, organ.reason)}")
+            changes.append(f"{organ.organ} {_with_reason(organ.state, without_name(organ.reason, view.source))}")
     known = () if previous is None else previous.messages
     changes += [message for message in view.messages if message not in known]
     if previous is not None and view.now_s // STATUS_EVERY_S > previous.now_s // STATUS_EVERY_S:
@@ -193,8 +193,7 @@ class Screen:
         if self._silent:
             words = f"NO NEWS FROM THE RUN for {duration_of(self._quiet_s)}"
         else:
-            reason = view.feed_reason.removeprefix(f"{view.source}: ")  # it stands behind
-            words = ", ".join(part for part in (view.outage, _with_reason(view.word, reason)) if part)
+            words = ", ".join(part for part in (view.outage, _with_reason(view.word, view.why)) if part)
         text = Text(no_wrap=True)
         text.append(
             f" {for_terminal(words)} ", style=f"bold #000000 on {RUNNING}" if self._holds else STYLES["unknown"]
@@ -283,7 +282,7 @@ class Screen:
             rest = f"   {'□' if organ.missing_s else '✓'}{rest}"
         if self._holds:
             since = f"for {clock(self._now_s - organ.since_s)}"
-            rest = f"   {for_terminal(_with_reason(since, organ.reason))}{rest}"
+            rest = f"   {for_terminal(_with_reason(since, without_name(organ.reason, self._view.source)))}{rest}"
         room = width - cell_len(name + score)
         facts = self._cut(Text.assemble((name + score, "bold default")), width)
         return facts + (self._cut(Text.assemble((rest, "default")), room) if room > 3 else "")

@@ -206,9 +206,8 @@ def run(
         lazy=True,
     )
     if not watched and len(sources) == 1 and is_file(Path(sources[0])):
-        begin_opening(
-            detector.engine
-        )  # of many clips none may be left to be done; a feed's options are looked at first
+        # Of many clips none may be left to be done; of a feed all else is opened first.
+        begin_opening(detector.engine)
     require_expressions(expressions, detector.organs)
     geometry = _stated_geometry(detector.header.geometry, region)
     detector = replace(

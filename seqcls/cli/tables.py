@@ -14,7 +14,7 @@ from rich.text import Text
 
 from seqcls.cli.console import in_flags, literal
 from seqcls.palette import SKY, UNKNOWN
-from seqcls.text.wording import count_of
+from seqcls.text.wording import count_of, cut, short_reason, without_name
 
 if TYPE_CHECKING:
     from seqcls.evaluation.clip_truth import ClipTruth
@@ -147,61 +147,89 @@ def _grid(timeline: Timeline, width: int) -> tuple[Table, int]:
 
 
 def interval_table(timeline: Timeline, most: int = MAX_ROWS) -> RenderableType:
-    """Present and unknown intervals in time order; absence is what is left. Of a single frame all, for their scores.
+    """Presences in time order, and below them why how much is unknown; absence is what is left. Of a single frame all
+    in one table, for their scores.
 
-    What is unknown for several organs at once is one row. More rows than ``most`` become one for each organ and reason.
+    More presences than ``most`` become a row for each organ. What is unknown for several organs at once counts once.
     """
-    every = len(timeline.scores.index) == 1
-    shown = sorted((i for i in timeline.intervals if every or i.state != "absent"), key=lambda i: (i.start_s, i.organ))
-    if not shown:
+    alone = len(timeline.scores.index) == 1
+    shown = sorted((i for i in timeline.intervals if alone or i.state == "present"), key=lambda i: (i.start_s, i.organ))
+    unknown = () if alone else tuple(i for i in timeline.intervals if i.state == "unknown")
+    parts: list[RenderableType] = []
+    if shown:
+        parts.append(_presences(shown, most))
+    elif not unknown:
         return Text("no organ in view", style="bright_black")
-    rows: dict[object, list[Interval]] = {}
-    for interval in shown:
-        alike = (round(interval.start_s, 6), round(interval.end_s, 6), interval.reason)
-        rows.setdefault(alike if interval.state == "unknown" else (interval.organ, *alike), []).append(interval)
-    if len(rows) > most:
-        return _summary(list(rows.values()), len(timeline.organs), len(shown))
+    else:
+        parts.append(Text("no organ in view, as far as it is known", style="bright_black"))
+    if unknown:
+        parts += [Text(), _unknowns(unknown, len(timeline.organs), timeline.source.name)]
+    if len(shown) > most or len({(i.start_s, i.end_s) for i in unknown}) > 1:
+        parts.append(Text(f"each of the {count_of(len(shown) + len(unknown), 'interval')} is in intervals.csv"))
+    return Group(*parts)
+
+
+def _presences(shown: Sequence[Interval], most: int) -> RenderableType:
+    if len(shown) > most:
+        own: dict[tuple[str, str], list[Interval]] = {}
+        for each in sorted(shown, key=lambda each: each.organ):
+            own.setdefault((each.organ, each.state), []).append(each)
+        return table(
+            ("organ", "state", "times", "first", "last until", "longest", "seconds"),
+            (
+                (
+                    organ,
+                    _state(each[0]),
+                    str(len(each)),
+                    *_extent(each),
+                    f"{max(i.duration_s for i in each):.2f}",
+                    f"{sum(i.duration_s for i in each):.2f}",
+                )
+                for (organ, _), each in own.items()
+            ),
+            words=2,
+        )
     return table(
         ("organ", "state", "from", "to", "seconds", "frames", "mean", "peak"),
         (
             (
-                _whose(each, len(timeline.organs)),
-                _state(each[0]),
-                clock(each[0].start_s),
-                clock(each[0].end_s),
-                f"{each[0].duration_s:.2f}",
-                f"{each[0].start_index}-{each[0].end_index}" if each[0].start_index >= 0 else "",
-                figure(each[0].mean_score, 2, ""),
-                figure(each[0].peak_score, 2, ""),
+                each.organ,
+                _state(each),
+                clock(each.start_s),
+                clock(each.end_s),
+                f"{each.duration_s:.2f}",
+                f"{each.start_index}-{each.end_index}" if each.start_index >= 0 else "",
+                figure(each.mean_score, 2, ""),
+                figure(each.peak_score, 2, ""),
             )
-            for each in rows.values()
+            for each in shown
         ),
         words=2,
     )
 
 
-def _summary(rows: Sequence[Sequence[Interval]], organs: int, count: int) -> RenderableType:
-    """A row for each organ, and for each reason why nothing is known."""
-    groups: dict[tuple[str, str, str], list[Interval]] = {}
-    for each in sorted(rows, key=lambda each: (each[0].state, each[0].organ)):
-        groups.setdefault((each[0].state, each[0].reason, _whose(each, organs)), []).append(each[0])
+def _extent(intervals: Sequence[Interval]) -> tuple[str, str]:
+    """When the first began, and when the last ended."""
+    return clock(min(i.start_s for i in intervals)), clock(max(i.end_s for i in intervals))
+
+
+def _unknowns(unknown: Sequence[Interval], organs: int, source: str) -> RenderableType:
+    """A row for each reason, and for the organs that it is that of; the reason has the rest of the line."""
+    at_once: dict[tuple[float, float, str], list[Interval]] = {}
+    for each in sorted(unknown, key=lambda each: (each.start_s, each.organ)):
+        at_once.setdefault((round(each.start_s, 6), round(each.end_s, 6), each.reason), []).append(each)
+    groups: dict[tuple[str, str], list[Interval]] = {}
+    for alike in at_once.values():
+        groups.setdefault((_whose(alike, organs), short_reason(alike[0].reason, source)), []).append(alike[0])
     found = table(
-        ("organ", "state", "times", "first", "last until", "longest", "seconds"),
+        ("unknown", "times", "first", "last until", "seconds", "why"),
         (
-            (
-                whose,
-                _state(each[0]),
-                str(len(each)),
-                clock(min(i.start_s for i in each)),
-                clock(max(i.end_s for i in each)),
-                f"{max(i.duration_s for i in each):.2f}",
-                f"{sum(i.duration_s for i in each):.2f}",
-            )
-            for (_, _, whose), each in groups.items()
+            (whose, str(len(each)), *_extent(each), f"{sum(i.duration_s for i in each):.2f}", cut(why))
+            for (whose, why), each in groups.items()
         ),
-        words=2,
     )
-    return Group(found, Text(f"each of the {count_of(count, 'interval')} is in intervals.csv"))
+    found.columns[-1].justify = "left"
+    return found
 
 
 def _whose(alike: Sequence[Interval], organs: int) -> str:
@@ -216,7 +244,8 @@ def show_timeline(console: Console, timeline: Timeline) -> None:
     """Name, facts, strips, table."""
     console.print(literal(timeline.source.title, "bold") + Text(f"  {_facts(timeline)}", style="default"))
     for reason in timeline.report.reasons:
-        console.print(literal(f"  input: {in_flags(reason)}", "yellow"))
+        told = without_name(reason, timeline.source.name)
+        console.print(literal(f"  input: {in_flags(told)}", "yellow"))
     for warning in timeline.warnings:
         console.print(literal(f"  {in_flags(warning)}", "yellow"))
     console.print(timeline_strips(timeline, console.width))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcls.text.wording import count_of, duration_of, size_of
+from seqcls.text.wording import count_of, duration_of, size_of, without_name
 from seqcls.types import FeedState, FrameCounts, State
 
 #: Room for less than so much is nearly none: time to make some.
@@ -141,6 +141,11 @@ class LiveView:
     def word(self) -> str:
         """What there is to know of the feed, in a word or two."""
         return "paused" if self.paused and self.feed == "running" else f"feed {self.feed}"
+
+    @property
+    def why(self) -> str:
+        """``feed_reason`` without the source, which is shown beside it."""
+        return without_name(self.feed_reason, self.source)
 
     @property
     def outage(self) -> str:

@@ -3,8 +3,10 @@ show."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://\S*: ")
 #: Characters of a name, an id or a cell from a file, in a message about it.
 MAX_SHOWN = 60
 
@@ -35,6 +37,18 @@ def duration_of(seconds: float) -> str:
         if seconds < limit:
             return f"{int(seconds // length)} {unit}"
     return f"{int(min(seconds, 1e9) // 86_400)} days"
+
+
+def without_name(reason: str, name: str) -> str:
+    """A reason without the name, or the address, of the source that it begins with: that stands beside it."""
+    reason = reason.removeprefix(f"{name}: ")
+    address = _ADDRESS.match(reason)
+    return reason if address is None else reason[address.end() :]
+
+
+def short_reason(reason: str, name: str) -> str:
+    """The reason in a few words, for a table: without the name of its source, and without the advice that follows."""
+    return without_name(reason, name).partition("; ")[0]
 
 
 def cut(text: object, most: int = MAX_SHOWN) -> str:

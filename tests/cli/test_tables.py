@@ -71,25 +71,56 @@ def alike(**strips: str) -> Timeline:
     return replace(made, intervals=tuple(replace(i, reason=i.reason and "lost") for i in made.intervals))
 
 
+def rows_of(made: Timeline, most: int = tables.MAX_ROWS) -> tuple[list[str], list[str]]:
+    """The rows of presences, and of what is unknown, each with its head."""
+    rows = shown(tables.interval_table(made, most)).splitlines()
+    empty = rows.index("") if "" in rows else len(rows)
+    return rows[:empty], [row for row in rows[empty + 1 :] if not row.startswith("each of")]
+
+
 def test_what_is_unknown_for_all_organs_is_one_row() -> None:
-    made = alike(liver="PP??..", kidney="..??PP")
-    rows = [row.split() for row in shown(tables.interval_table(made)).splitlines()[1:]]
-    assert [(row[0], row[1]) for row in rows] == [("liver", "present"), ("all", "organs"), ("kidney", "present")]
-    one = alike(liver="PP??..", kidney="PPPP..")
-    assert [row.split()[0] for row in shown(tables.interval_table(one)).splitlines()[1:]] == [
-        "kidney",
-        "liver",
-        "liver",
+    present, unknown = rows_of(alike(liver="PP??..", kidney="..??PP"))
+    assert [row.split()[0] for row in present[1:]] == ["liver", "kidney"]
+    assert len(unknown) == 2 and unknown[1].startswith("all organs      1") and unknown[1].split()[-1] == "lost"
+    present, unknown = rows_of(alike(liver="PP??..", kidney="PPPP.."))
+    assert [row.split()[0] for row in present[1:]] == ["kidney", "liver"] and unknown[1].startswith("liver ")
+
+
+def test_reasons_are_short_grouped_and_counted_and_name_no_address() -> None:
+    """The address stands in the title; with the device it is another text of the same feed."""
+    first, second = "no image for 2 s; is the probe running?", "the server closed the connection; connect again"
+    address = "igtl://host:18944"
+    made = drawn(liver="P??P??P??P??P", kidney="P??P??P??P??P")
+    why = iter([f"{address}: {first}", f"{address}/Image: {second}", f"{address}/Image: {first}", "not recorded"])
+    by_start = {start_s: next(why) for start_s in sorted(i.start_s for i in made.of("liver", "unknown"))}
+    spans = tuple(replace(i, reason=by_start[i.start_s] if i.state == "unknown" else "") for i in made.intervals)
+    made = replace(made, intervals=spans, source=replace(made.source, name=address))
+    _, unknown = rows_of(made)
+    each_s = made.of("liver", "unknown")[0].duration_s
+    assert [" ".join(row.split()[6:]) for row in unknown[1:]] == [
+        "no image for 2 s",
+        "the server closed the connection",
+        "not recorded",
     ]
+    assert [int(row.split()[2]) for row in unknown[1:]] == [2, 1, 1]
+    assert [float(row.split()[5]) for row in unknown[1:]] == pytest.approx([2 * each_s, each_s, each_s], abs=0.006)
+    narrow = Console(width=80)
+    with narrow.capture() as captured:
+        narrow.print(tables.interval_table(made))
+    assert "host" not in captured.get() and len(captured.get().splitlines()) < 20
 
 
-def test_many_rows_become_one_for_each_organ_and_reason() -> None:
+def test_nothing_in_view_is_said_of_what_is_known() -> None:
+    assert rows_of(alike(liver="...."))[0] == ["no organ in view"]
+    assert rows_of(alike(liver="..??"))[0] == ["no organ in view, as far as it is known"]
+
+
+def test_many_presences_become_one_row_for_each_organ() -> None:
     made = alike(liver="P." * 20 + "?", kidney="." * 40 + "?")
-    assert len(shown(tables.interval_table(made, 21)).splitlines()) == 22
-    rows = shown(tables.interval_table(made)).splitlines()
-    assert len(rows) == 4 and rows[-1] == "each of the 22 intervals is in intervals.csv"
-    present = next(row.split() for row in rows if "present" in row)
+    assert len(rows_of(made, 20)[0]) == 21
+    present, unknown = rows_of(made, 19)
     single_s = made.of("liver", "present")[0].duration_s
-    assert present[:3] == ["liver", "present", "20"]
-    assert [float(x) for x in present[-2:]] == pytest.approx([single_s, 20 * single_s], abs=0.006)
-    assert any("all organs" in row and "unknown" in row for row in rows)
+    assert len(present) == 2 and present[1].split()[:3] == ["liver", "present", "20"]
+    assert [float(x) for x in present[1].split()[-2:]] == pytest.approx([single_s, 20 * single_s], abs=0.006)
+    assert unknown[1].startswith("all organs      1")
+    assert "each of the 22 intervals is in intervals.csv" in shown(tables.interval_table(made, 19))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seqcls.text.wording import count_of, cut, duration_of, size_of, unseen
+from seqcls.text.wording import count_of, cut, duration_of, short_reason, size_of, unseen, without_name
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,20 @@ def test_durations(seconds: float, text: str) -> None:
 def test_unknown_is_not_said_to_be_absent() -> None:
     assert unseen(["absent"]) == "not in view" and unseen(["unknown", "unknown"]) == "unknown"
     assert unseen(["absent", "unknown"]) == "not in view where known"
+
+
+@pytest.mark.parametrize(
+    ("reason", "without", "short"),
+    [
+        ("igtl://h:1: no image for 2 s; is it on?", "no image for 2 s; is it on?", "no image for 2 s"),
+        ("igtl://h:1/Image: cannot connect (refused)", "cannot connect (refused)", "cannot connect (refused)"),
+        ("camera 0: cannot be opened; is it free?", "camera 0: cannot be opened; is it free?", "camera 0: cannot be opened"),
+        ("not read: interrupted", "not read: interrupted", "not read: interrupted"),
+        ("", "", ""),
+    ],
+)  # fmt: skip
+def test_a_reason_stands_without_its_source_and_in_a_table_without_advice(
+    reason: str, without: str, short: str
+) -> None:
+    assert without_name(reason, "igtl://h:1") == without and short_reason(reason, "igtl://h:1") == short
+    assert without_name("camera 0: is gone", "camera 0") == "is gone"

@@ -15,6 +15,7 @@ import numpy as np
 from seqcls.files.json_text import json_line
 from seqcls.live.snapshot import LiveView
 from seqcls.text.foreign_text import for_page
+from seqcls.text.wording import without_name
 
 #: Longest side of the image in pixels.
 LARGEST = 960
@@ -78,10 +79,15 @@ def view_json(view: LiveView) -> str:
     """The view's fields, ``has_picture`` in place of the image, ``spans`` without holes, the newest presences, and what
     follows from them; what is not a number becomes null."""
     organs = tuple(
-        replace(organ, spans=organ.past(view.now_s, view.known_s), latest=organ.latest[-MAX_LATEST:])
+        replace(
+            organ,
+            spans=organ.past(view.now_s, view.known_s),
+            latest=organ.latest[-MAX_LATEST:],
+            reason=without_name(organ.reason, view.source),
+        )
         for organ in view.organs
     )
-    derived = {name: getattr(view, name) for name in ("holds", "word", "outage", "outage_s", "checklist")}
+    derived = {name: getattr(view, name) for name in ("holds", "word", "why", "outage", "outage_s", "checklist")}
     derived["has_picture"] = view.image is not None
     body = asdict(replace(view, image=None, organs=organs)) | derived
     if view.storage is not None:

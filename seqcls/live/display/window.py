@@ -29,6 +29,7 @@ from seqcls.live.snapshot import LiveView, OrganView
 from seqcls.palette import ABSENT, LOST, PRESENT, UNKNOWN, bgr
 from seqcls.processes.child_program import end, program, start
 from seqcls.text.foreign_text import for_image
+from seqcls.text.wording import without_name
 
 Image = NDArray[np.uint8]
 #: Each state has its word besides.
@@ -70,7 +71,8 @@ def draw(view: LiveView, quiet_s: float = 0.0) -> Image:
         corner = left + _BUTTON_WIDTH, _BUTTON_TOP + _BUTTON_HEIGHT
         cv2.rectangle(side, (left, _BUTTON_TOP), corner, _INK, 1)
         _text(side, f"{key} {'go on' if act == 'pause' and view.paused else act}", left + 8, _BUTTON_TOP + 18, 0.5)
-    why = view.feed_reason if view.feed != "running" else next((o.reason for o in organs if o.reason), "")
+    own = next((organ.reason for organ in organs if organ.reason), "")
+    why = view.why if view.feed != "running" else without_name(own, view.source)
     feed = _cut(view.word + (f": {why}" if why not in ("", view.word) else ""), 42)
     p95 = view.latency_ms[1]
     _text(side, warning if quiet else feed, 12, _HEIGHT - 56, 0.6, COLORS["unknown"] if warning else _INK)

@@ -58,14 +58,14 @@ function verdict() {
   if (!open || now - heardMs > LOST_MS) {
     if (heardMs === -Infinity && now - loadedMs < LOST_MS) return untrusted("connecting", "connecting to seqcls", (now - loadedMs) / 1000, "");
     const seconds = (now - Math.max(heardMs, loadedMs)) / 1000;
-    if (view && view.feed === "stopped") return untrusted("stopped", "the run has ended", seconds, view.feed_reason);
+    if (view && view.feed === "stopped") return untrusted("stopped", "the run has ended", seconds, view.why);
     return untrusted("lost", "connection to seqcls lost", seconds, stranger ? "another run is at this address: open the one that it printed" : "trying again by itself");
   }
   if (!view) return untrusted("connecting", "starting: the model is loaded", quietS, "");
   const quiet = agoS();
   if (view.feed !== "stopped" && quiet > QUIET_S) return untrusted("lost", "no news from the run", quiet, "seqcls is busy or hangs");
   const kind = view.feed === "running" && view.paused ? "paused" : view.feed;
-  return { trusted: view.holds, kind, word: view.word, seconds: 0, why: view.feed_reason, outage: view.outage };
+  return { trusted: view.holds, kind, word: view.word, seconds: 0, why: view.why, outage: view.outage };
 }
 
 function untrusted(kind, word, seconds, why) {
