@@ -59,6 +59,8 @@ class _Search:
         self._passed += 1
         if self.region is None and self._finder is not None:
             self.region = self._finder.push(image)
+            if self.region is not None and self.region.is_found:
+                self._finder = None
         elif self._geometry.region == "auto" and self.region is not None:
             self._look_again(image, self.region)
 

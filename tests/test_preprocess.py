@@ -89,6 +89,14 @@ def test_no_thumbnail_is_taken_where_no_region_is_found() -> None:
     assert stage.thumbnails.kept == [] and stage.regions == [NOTHING]
 
 
+def test_a_region_that_is_found_is_not_sought_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched = []
+    search = RegionFinder._search
+    monkeypatch.setattr(RegionFinder, "_search", lambda self: (searched.append(0), search(self))[1])
+    regions(scan("convex", 2 * USABLE))
+    assert len(searched) == 1
+
+
 def test_a_screen_that_stands_still_is_searched_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     looked = []
     push = RegionFinder.push
