@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import av
 import pytest
-from PIL import Image
+from PIL import Image, features
 from pydicom.encaps import get_frame
 from pydicom.uid import UID, ExplicitVRLittleEndian, JPEG2000Lossless, JPEGBaseline8Bit, RLELossless
 from support.clips import make, read, stills
 from support.dicom_files import dataset, save
 from support.encoded import write_video
-from support.media import draw, numbers
+from support.media import SVT, draw, numbers
 
 from seqcls.errors import SourceError
 from seqcls.sources import open_source
@@ -79,18 +80,76 @@ def avi(data: bytes) -> bytes:
     return put(data, data.index(b"strf") + 8 + 4, "<ii", WIDE, HIGH)
 
 
+def number(value: int) -> str:
+    """Exp-Golomb; H.264, 9.1."""
+    bits = f"{value + 1:b}"
+    return "0" * (len(bits) - 1) + bits
+
+
+def behind_number(bits: str, place: int) -> int:
+    return place + 2 * bits[place:].index("1") + 1
+
+
+def bits_of(data: bytes) -> str:
+    return "".join(f"{value:08b}" for value in data)
+
+
+def bytes_of(bits: str) -> bytes:
+    bits += "0" * (-len(bits) % 8)
+    return bytes(int(bits[k : k + 8], 2) for k in range(0, len(bits), 8))
+
+
 def h264(data: bytes) -> bytes:
     """A bare stream whose first parameter set states another size; H.264, 7.3.2.1.1."""
-
-    def number(value: int) -> str:  # Exp-Golomb, 9.1
-        bits = f"{value + 1:b}"
-        return "0" * (len(bits) - 1) + bits
-
     bits = "".join(map(number, (0, 0, 2, 1))) + "0" + number(WIDE // 16 - 1) + number(HIGH // 16 - 1) + "110" + "01"
-    bits += "0" * (-len(bits) % 8)
-    stated = bytes(int(bits[k : k + 8], 2) for k in range(0, len(bits), 8))
     first = data.index(b"\0\0\1", 4)
-    return b"\0\0\0\1\x67\x42\0\x1e" + stated + data[first - (data[first - 1] == 0) :]
+    return b"\0\0\0\1\x67\x42\0\x1e" + bytes_of(bits) + data[first - (data[first - 1] == 0) :]
+
+
+def hevc(data: bytes) -> bytes:
+    """The same of HEVC; H.265, 7.3.2.2: behind 8 bits, 96 of the profile and the number of the set."""
+    begin = data.index(b"\0\0\1\x42\x01") + 5
+    end = data.index(b"\0\0\1", begin)
+    bits = bits_of(data[begin:end].rstrip(b"\0").replace(b"\0\0\3", b"\0\0"))
+    size = behind_number(bits, behind_number(bits, 8 + 96))  # and behind the number of the chroma format
+    rest = bits[behind_number(bits, behind_number(bits, size)) :]
+    stated = re.sub(rb"\0\0(?=[\0-\3])", b"\0\0\3", bytes_of(bits[:size] + number(WIDE - 1) + number(HIGH - 1) + rest))
+    return data[:begin] + stated + data[end - (data[end - 1] == 0) :]
+
+
+def av1(data: bytes) -> bytes:
+    """Its sequence header, AV1, 5.5.1, in a packet: 65,536 x 65,536."""
+    assert data[0] == 0x0A  # it begins with one, and with its length
+    bits = bits_of(data[2 : 2 + data[1]])
+    assert bits[4:6] == "00" and bits[7:12] == "00000"  # neither reduced nor timed, one operating point
+    size = 24 + 5 + (int(bits[24:29], 2) > 7)
+    assert bits[6] == "0"
+    wide, high = int(bits[size : size + 4], 2) + 1, int(bits[size + 4 : size + 8], 2) + 1
+    stated = bytes_of(bits[:size] + "1" * 8 + "1" * 32 + bits[size + 8 + wide + high :])
+    return data[:1] + bytes([len(stated)]) + stated + data[2 + data[1] :]
+
+
+def of_av1(folder: Path) -> Path:
+    """In Matroska, whose own words are right."""
+    with av.open(str(make(folder, "webm av1", frames=4))) as read, av.open(str(folder / "a.mkv"), "w") as written:
+        stream = written.add_stream("libsvtav1", rate=25, options=dict(SVT))  # which writes the container's words
+        stream.height, stream.width, stream.pix_fmt = 128, 160, "yuv420p"
+        for packet in read.demux(video=0):
+            if packet.size:
+                changed = av.Packet(av1(bytes(packet)) if packet.is_keyframe else bytes(packet))
+                changed.stream, changed.time_base, changed.is_keyframe = stream, packet.time_base, packet.is_keyframe
+                changed.pts, changed.dts = packet.pts, packet.dts
+                written.mux(changed)
+    return folder / "a.mkv"
+
+
+def webp(data: bytes) -> bytes:
+    """The size of its canvas, or of its only image without loss."""
+    place = data.find(b"VP8X")
+    if place > 0:
+        return put(data, place + 12, "<IH", 0xFFFFFFFF, 0x7F)
+    place = data.index(b"VP8L") + 9
+    return put(data, place, "<I", struct.unpack_from("<I", data, place)[0] | 0x0FFFFFFF)
 
 
 def mpeg2(data: bytes) -> bytes:
@@ -182,6 +241,12 @@ FILES: dict[str, tuple[Callable[[Path], Path], str]] = {
     "BMP": (image("a.bmp", put(still("BMP"), 18, "<ii", WIDE, HIGH)), IMAGE),
     "PGM": (image("a.pgm", b"P5\n%d %d\n255\n" % (WIDE, HIGH) + bytes(100)), IMAGE),
     "TIFF": (image("a.tif", tiff(still("TIFF"))), IMAGE),
+    "WebP": (image("a.webp", vp8(still("WEBP"))), IMAGE),
+    "WebP without loss": (image("a.webp", webp(still("WEBP", lossless=True))), IMAGE),
+    "WebP, several": (
+        image("a.webp", webp(still("WEBP", save_all=True, append_images=[Image.fromarray(draw(2))]))),
+        IMAGE,
+    ),
     "GIF": (image("a.gif", gif(still("GIF"))), IMAGE),
     "GIF, a clip": (clip("gif", gif), VIDEO),
     "MOV, MJPEG": (clip("mov mjpeg", lambda data: jpeg(entry(data, b"jpeg"))), VIDEO),
@@ -200,6 +265,7 @@ WITHIN = {
     "MOV, MJPEG": (clip("mov mjpeg", jpeg), 0),
     "MOV, PNG": (clip("mov png", lambda data: png(data, data.index(b"\x89PNG"))), 3),
     "WebM, VP8": (clip("webm vp8", vp8), 0),
+    "MKV, AV1": (of_av1, 0),
     "DICOM, JPEG 2000": (lambda folder: dicom(JPEG2000Lossless, jpeg_2000(frame_of(JPEG2000Lossless)))(folder), 0),
 }
 #: What the container says, the frames do not, and they are right.
@@ -255,12 +321,27 @@ def test_frames_of_a_usual_size_are_read_whatever_the_container_says(name: str, 
     assert numbers([frame.image for frame in frames]) == [0, 1, 2, 3] and report.verdict == "complete"
 
 
-def test_a_huge_set_of_parameters_of_h264_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "a.h264"
-    write_video(path, [draw(k) for k in range(3)], codec="libx264", container="h264")
-    path.write_bytes(h264(path.read_bytes()))
+@pytest.mark.parametrize(("codec", "kind", "change"), [("libx264", "h264", h264), ("libx265", "hevc", hevc)])
+def test_a_huge_set_of_parameters_is_refused(
+    codec: str, kind: str, change: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    path = tmp_path / f"a.{kind}"
+    options = {"x265-params": "log-level=none"} if kind == "hevc" else {}
+    write_video(path, [draw(k) for k in range(3)], codec=codec, container=kind, options=options)
+    path.write_bytes(change(path.read_bytes()))
     with little_memory(), pytest.raises(SourceError, match=VIDEO), open_source(path, rate_hz=25) as source:
         list(source)
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow makes no AVIF")
+def test_a_huge_avif_is_refused(tmp_path: Path) -> None:
+    data = still("AVIF")
+    place = data.index(b"ispe") + 8
+    for size in ((WIDE, HIGH), (16_000, 16_000)):
+        (tmp_path / "a.avif").write_bytes(put(data, place, ">II", *size))
+        with little_memory(), pytest.raises(SourceError, match="cannot be read as an image") as caught:
+            list(open_source(tmp_path / "a.avif"))
+        assert "\n" not in str(caught.value)
 
 
 def test_a_huge_image_of_several_costs_itself(tmp_path: Path) -> None:
