@@ -42,6 +42,10 @@ COMING = "▶▶▶ COMING ▶▶▶"
 #: After so long without news of the run nothing is known.
 QUIET_S = 3.0
 STATUS_EVERY_S = 60.0
+#: Cells of the sign of a state in one line; how many a screen has at least, for some of the name before it, and from
+#: how many on the score stands there as well.
+_SIGN, _LEAST_WIDTH, _WITH_SCORE = 11, 16, 24
+_LEAST_PAST = 8  # of a strip whose times are shown
 _LABEL = 6  # cells of what stands before trace and strip
 _LARGE_WIDTH, _LARGE_HEIGHT = 40, 7  # a panel with large letters
 _PANEL_HEIGHT = 5
@@ -166,16 +170,47 @@ class Screen:
             yield Segment(_in_ascii(segment.text), segment.style, segment.control) if self._plain else segment
 
     def screen(self) -> RenderableType:
-        messages = self._view.messages[-3 if self._height >= 30 else -1 :]
-        below = [self._line(self._shortened(message, self._width), INKS["unknown"]) for message in messages]
-        below += [self._line(part) for part in textwrap.wrap(self._address, self._width)]  # part of it opens nothing
-        room = 3 if self._height >= 30 else 1  # kept free for messages, so that nothing jumps when one comes
-        below += [self._line("")] * (room - len(below))
         if self._code:
             return Group(self._head(), qr_code(self._code), self._last_line())
+        if self._width < _LEAST_WIDTH or self._height < min(2, len(self._view.organs)):
+            return Text("\n".join(textwrap.wrap("make the window larger", self._width)[: self._height]))
         above = [self._head(), *self._storage(), *self._checklist()]
-        organs = self._organs(max(1, self._height - len(above) - len(below) - 2))
-        return Group(*above, *organs, *below, self._line(_figures(self._view, self._width)), self._last_line())
+        below = [*self._below(), self._line(_figures(self._view, self._width)), self._last_line()]
+        room = self._height - len(above) - len(below)
+        if room >= len(self._view.organs):
+            return Group(*above, *self._organs(max(1, room)), *below)
+        return self._small()
+
+    def _small(self) -> RenderableType:
+        """Where there is no room for all: every organ with its state before all else, then what is wrong."""
+        storage = self._view.storage
+        full = self._storage() if storage is not None and storage.nearly_full else []
+        room = max(self._height - len(self._view.organs), 2 if self._height >= 8 else 0)
+        above, below = list[Text](), list[Text]()
+        for place, lines in (
+            (above, [self._head()]),
+            (above, full),
+            (below, self._messages(1)),
+            (below, self._address_lines()),
+            (below, [self._last_line()]),
+        ):
+            if len(above) + len(below) + len(lines) <= room:
+                place += lines
+        return Group(*above, *self._organs(self._height - len(above) - len(below)), *below)
+
+    def _address_lines(self) -> list[Text]:
+        """All of it: a part opens nothing."""
+        return [self._line(part) for part in textwrap.wrap(self._address, self._width)]
+
+    def _messages(self, most: int) -> list[Text]:
+        """The newest."""
+        messages = self._view.messages[-most:]
+        return [self._line(self._shortened(message, self._width), INKS["unknown"]) for message in messages]
+
+    def _below(self) -> list[Text]:
+        room = 3 if self._height >= 30 else 1  # kept free for messages, so that nothing jumps when one comes
+        below = self._messages(room) + self._address_lines()
+        return below + [self._line("")] * (room - len(below))
 
     def _last_line(self) -> Text:
         """The keys, and as much of the disclaimer as there is room for: never a part that says something else."""
@@ -224,9 +259,12 @@ class Screen:
             shown = organs if len(organs) <= height else organs[: height - 1]
             rows: list[RenderableType] = [self._short(organ) for organ in shown]
             more = len(organs) - len(shown)
-            rows += [self._line(f"and {more} more: enlarge the terminal", INKS["unknown"])] if more else []
+            told = f"and {more} more: enlarge the terminal"
+            told = told if len(told) <= self._width else f"and {more} more"
+            rows += [self._line(told, INKS["unknown"])] if more else []
             below = Text(axis(self._past_width()).rjust(self._width))
-            return [*rows, self._cut(below, self._width)] if len(rows) < height else rows
+            has_past = self._past_width() >= _LEAST_PAST
+            return [*rows, self._cut(below, self._width)] if len(rows) < height and has_past else rows
         return [Columns([self._panel(organ, width, each) for organ in organs], padding=0, width=width)]
 
     def _columns(self, organs: int, height: int) -> int:
@@ -298,12 +336,14 @@ class Screen:
         coming = self._coming(organ)
         mark = ("▶", STYLES["present"]) if coming else (" ", STYLES[state])
         sign = Text.assemble((f" {SHAPES[state]} {state.upper():7}", STYLES[state]), mark)
+        if self._width < _WITH_SCORE:
+            return Text.assemble(name, sign, no_wrap=True)
         score = Text(f" {self._score(organ)} ")
         past = tables.strip(self._past(organ), self._now_s - AXIS_S, self._now_s, self._past_width())
         return self._cut(Text.assemble(name, sign, score, past, no_wrap=True), self._width)
 
     def _name_width(self) -> int:
-        return max(6, self._width // 4)
+        return max(6, self._width // 4) if self._width >= _WITH_SCORE else self._width - _SIGN
 
     def _past_width(self) -> int:
         return max(1, self._width - self._name_width() - 17)

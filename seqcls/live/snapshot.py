@@ -13,6 +13,8 @@ from seqcls.types import FeedState, FrameCounts, State
 
 #: Room for less than so much is nearly none: time to make some.
 NEARLY_FULL_S, NEARLY_FULL_BYTES = 900.0, 500_000_000
+#: Of more nobody asks how much it is.
+MUCH_S = 31 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +98,21 @@ class Storage:
 
     @property
     def text(self) -> str:
-        """For a person: what is recorded, then the disk."""
+        """For a person: what is recorded, then the disk, and how long that lasts."""
+        asked = self.recording or self.clips is not None
         clips = "" if self.clips is None else f"{count_of(self.clips, 'clip')}  "
-        size = f"{size_of(self.written_bytes)}  " if self.recording or self.clips is not None else ""
-        left = f", {duration_of(self.left_s)} left" if math.isfinite(self.left_s) else ""
+        size = f"{size_of(self.written_bytes)}  " if self.written_bytes else "nothing recorded yet  " if asked else ""
         recording = ("REC paused  " if self.paused else "REC ") if self.recording else ""
-        return f"{recording}{size}{clips}disk {size_of(self.free_bytes)} free{left}"
+        return f"{recording}{size}{clips}disk {size_of(self.free_bytes)} free{self._left}"
+
+    @property
+    def _left(self) -> str:
+        asked = self.recording or self.clips is not None
+        if (asked and not self.written_bytes) or (not asked and not self.left_s < MUCH_S):
+            return ""  # what is to be recorded has no rate yet; a journal alone takes next to nothing
+        if math.isinf(self.left_s):
+            return ", time left not known yet"
+        return f", {duration_of(self.left_s)} left" if self.left_s < MUCH_S else ", over a month left"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -138,7 +138,46 @@ def test_small_and_many_is_a_line_each() -> None:
     for i in range(9):
         assert any(row.startswith(f"o{i} ") and states[i % 3].upper() in row for row in rows)
     crowd = screen(replace(view, organs=view.organs * 5), 60, 18)
-    assert len(crowd) <= 18 and "and 32 more: enlarge the terminal" in "\n".join(crowd)
+    assert len(crowd) <= 18 and "and 30 more: enlarge the terminal" in "\n".join(crowd)
+
+
+ORGANS = tuple(
+    replace(LIVER, organ=organ, state=state)
+    for organ, state in (("thyroid", "present"), ("trachea", "absent"), ("left kidney", "unknown"))
+)
+
+
+@pytest.mark.parametrize(("width", "height"), [(20, 6), (20, 3), (16, 3), (80, 5), (24, 4), (30, 8)])
+@pytest.mark.parametrize("organs", [1, 2, 3])
+def test_the_smallest_screens_show_every_organ_with_its_state(width: int, height: int, organs: int) -> None:
+    nearly = Storage(recording=True, written_bytes=1, free_bytes=1_000_000)
+    view = replace(VIEW, organs=ORGANS[:organs], messages=("disk full",), storage=nearly)
+    rows = screen(view, width, height)
+    assert len(rows) <= height and max(map(len, rows)) <= width
+    for organ in view.organs:
+        assert [row for row in rows if row[:2] == organ.organ[:2] and organ.state.upper() in row], rows
+
+
+def test_20_by_6_says_what_is_wrong_besides() -> None:
+    rows = screen(replace(VIEW, organs=ORGANS[:2], messages=("disk full",)), 20, 6)
+    assert [row.rstrip() for row in rows] == [
+        " feed running   0:0…",
+        "thyroid   ● PRESENT",
+        "trachea   ○ ABSENT",
+        "disk full",
+        "29.9 frames/s  p95 …",
+        "Not a medical devic…",
+    ]
+    gone = replace(VIEW, feed="stalled", last_frame_s=286.0, organs=ORGANS[:2])
+    rows = screen(gone, 20, 6)
+    assert rows[0].startswith(" no frame for 14 s,") and "UNKNOWN" in rows[1] and "PRESENT" not in "".join(rows)
+
+
+def test_below_that_it_asks_for_a_larger_window() -> None:
+    assert [row.rstrip() for row in screen(replace(VIEW, organs=ORGANS), 15, 6)] == ["make the window", "larger"]
+    assert screen(replace(VIEW, organs=ORGANS), 30, 1)[0].rstrip() == "make the window larger"
+    few = screen(replace(VIEW, organs=ORGANS), 20, 2)
+    assert "PRESENT" in few[0] and few[1].rstrip() == "and 2 more"
 
 
 def test_ascii_where_the_terminal_has_no_more() -> None:

@@ -67,6 +67,8 @@ class StorageMeter:
             free = min(self._free_bytes(folder) for folder in {path.parent for path in (self._journal, *recorded[:1])})
         except OSError:  # a disk that was taken away: whoever writes there says so
             return
+        if not written and (self._recorder is not None or self._clips is not None):
+            self._written.clear()  # the rate of a recording begins with it: until then the journal alone grows
         was_full = self.latest is not None and self.latest.nearly_full
         self.latest = Storage(
             recording=self._recorder is not None and not self._recorder.failed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from seqcls.live.recording.presence_clips import PresenceClips
 from seqcls.live.recording.recorder import Recorder
 from seqcls.live.recording.storage_meter import StorageMeter
+from seqcls.live.snapshot import Storage
 
 MB = 1_000_000
 
@@ -42,7 +44,7 @@ def test_size_clips_room_and_time_left(tmp_path: Path) -> None:
     disk = Disk(tmp_path, 10_000 * MB)
     disk.grow("feed.mp4", 50 * MB)
     shown = disk.measured(0.0)
-    assert shown.text == "REC 50.0 MB  0 clips  disk 9.9 GB free" and not shown.nearly_full
+    assert shown.text == "REC 50.0 MB  0 clips  disk 9.9 GB free, time left not known yet" and not shown.nearly_full
     disk.grow("feed.mp4", 9 * MB)
     disk.grow("run.journal", 1 * MB)
     disk.grow("a.mp4", 10 * MB)
@@ -53,6 +55,25 @@ def test_size_clips_room_and_time_left(tmp_path: Path) -> None:
     assert disk.measured(70.0).left_s == float("inf")  # the last minute counts, in which nothing was written
     disk.recorder.failed = "the recording stopped"
     assert not disk.measured(1.0).recording and disk.messages == []
+
+
+def test_before_anything_is_recorded_that_is_said_in_words_and_no_rate_is_made_up(tmp_path: Path) -> None:
+    disk = Disk(tmp_path, 40_000 * MB)
+    for _ in range(50):  # the feed has not come: the journal alone grows, by 4 kB a second
+        disk.grow("run.journal", 4000)
+        shown = disk.measured(1.0)
+        assert shown.text == "REC nothing recorded yet  0 clips  disk 40.0 GB free"
+    for _ in range(6):  # then 10 MB/s
+        disk.grow("feed.mp4", 10 * MB)
+        shown = disk.measured(1.0)
+    assert shown.left_s == pytest.approx((40_000 - 60) / 10, rel=0.01) and shown.text.endswith("free, 66 min left")
+
+
+def test_a_journal_alone_lasts_for_longer_than_anybody_asks(tmp_path: Path) -> None:
+    alone = Storage(free_bytes=40_000 * MB, left_s=2733 * 86_400.0)
+    assert alone.text == "disk 40.0 GB free" and replace(alone, left_s=7200.0).text == "disk 40.0 GB free, 2 h left"
+    slow = replace(alone, recording=True, written_bytes=5 * MB)
+    assert slow.text == "REC 5.0 MB  disk 40.0 GB free, over a month left"
 
 
 def test_a_disk_that_is_nearly_full_is_announced_once_before_it_is(tmp_path: Path) -> None:
