@@ -17,9 +17,10 @@ from seqcls.cli.options import OUTPUT, Panel
 from seqcls.cli.train_settings import with_settings
 from seqcls.cli.training_data import known_clips, load
 from seqcls.errors import DataError, OutputError, UsageError
+from seqcls.files.disk_room import free_bytes, require_room
 from seqcls.files.output_lock import only_writer
 from seqcls.models.twin import twin_files
-from seqcls.text.wording import count_of
+from seqcls.text.wording import count_of, size_of
 from seqcls.training.checkpoints import FOLDER, Checkpoints
 from seqcls.training.epoch_logs import TABLE, EpochTable, each_of
 from seqcls.training.options import SIZE_PRETRAINED, SIZE_SCRATCH, AugmentOptions, TrainOptions
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 DATA = Panel("Data: what to learn from")
 TRAINING = Panel("Training: where the validation figures are poor")
 AUGMENTATION = Panel("Augmentation: more for few patients, less where it hides what matters")
+#: On the disk: the model (45 MB) and its twin (11 MB); and the last two checkpoints (225 MB each) with the next one.
+MODEL_BYTES, CHECKPOINTS_BYTES = 60_000_000, 700_000_000
 SPEED = Panel("Speed: where training takes too long")
 _T = TrainOptions()
 _A = AugmentOptions()
@@ -131,12 +134,16 @@ def train(
         if processes.is_first:
             going_on = goes_on(checkpoints, output, resume=resume, overwrite=overwrite)
             options.check_outputs(output, *twin_files(output), overwrite=overwrite or going_on)
+            require_room(output.parent, MODEL_BYTES, "a model with its int8 twin")
+            if (free := free_bytes(output.parent)) < MODEL_BYTES + CHECKPOINTS_BYTES:
+                console.warn(
+                    f"{size_of(free)} of disk are left, too little for checkpoints: make room to be able to resume"
+                )
             curves = None if tensorboard is None else _curves(tensorboard / output.stem)
         else:
             console.be_quiet()
         from seqcls.datasets.frame_table import CACHE_FOLDER
         from seqcls.datasets.split_file import read_split
-        from seqcls.models.file import write_model
         from seqcls.training.plots import remove_history, write_history
         from seqcls.training.train import train as train_frames
         from seqcls.training.train import train_along
@@ -189,7 +196,7 @@ def train(
                         leaked=found.leaked,
                     )
                 remove_history(folder, scores=folds is None)
-                write_model(output, result.header, result.tensors)
+                _write(output, result, checkpoints)
                 write_history(result.history, folder)
                 if curves is not None and result.metrics is not None:
                     curves.add_figures(result.best_epoch, frames.organs, result.metrics)
@@ -201,6 +208,18 @@ def train(
                     console.notify("repeat the command with --resume to go on from here")
                 raise typer.Exit(130)
         checkpoints.remove()
+
+
+def _write(output: Path, result: TrainResult, checkpoints: Checkpoints) -> None:
+    """The model. Raises OutputError, which says how it can still be had."""
+    from seqcls.models.file import write_model
+
+    try:
+        write_model(output, result.header, result.tensors)
+    except OutputError as error:
+        if checkpoints.exist():
+            raise OutputError(f"{error}; or make room there, and repeat the command with resume=True") from error
+        raise
 
 
 def goes_on(checkpoints: Checkpoints, output: Path, *, resume: bool, overwrite: bool) -> bool:

@@ -15,6 +15,7 @@ from support.tensorboard import events
 
 from seqcls.cli.train import EpochLines
 from seqcls.datasets.split_file import read_split
+from seqcls.errors import OutputError
 from seqcls.models.file import read_header
 from seqcls.training.epoch import Epoch
 
@@ -107,6 +108,39 @@ def test_wrong_usage_exits_with_2(seqcls: Seqcls, arguments: list[str], message:
 def test_wrong_folds(seqcls: Seqcls, trained: Trained) -> None:
     done = seqcls("train", trained.data, "--weights", "none", "--folds", "one")
     assert done.code == 2 and "--folds takes 2 or more" in one_line(done)
+
+
+def test_a_disk_without_room_is_named_before_a_frame_is_read(
+    seqcls: Seqcls, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(".")
+    monkeypatch.setattr("seqcls.cli.train.load", None)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage._replace(free=59_000_000))
+    done = seqcls("train", trained.data, "-o", "new/m.safetensors", *TRAIN)
+    assert done.code == 1 and "a model with its int8 twin takes 60.0 MB, and new has 59.0 MB left" in one_line(done)
+    assert not Path("new").exists()
+
+
+def test_a_disk_that_fills_meanwhile_costs_no_training(
+    seqcls: Seqcls, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny_network.stand_in(monkeypatch.setattr)
+    monkeypatch.setattr("seqcls.training.checkpoints.MAX_SHARE", float("inf"))
+    usage = shutil.disk_usage(".")
+    short = (*TRAIN, "--epochs", "1", "--samples-per-epoch", "32")
+
+    def full(*_: object) -> None:
+        raise OutputError("cannot write m.safetensors: No space left on device; choose another place")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("seqcls.models.file.write_model", full)
+        patch.setattr("shutil.disk_usage", lambda path: usage._replace(free=500_000_000))
+        done = seqcls("train", trained.data, "-o", "m.safetensors", *short)
+    assert done.code == 1 and "or make room there, and repeat the command with --resume" in one_line(done)
+    assert "warning: 500 MB of disk are left, too little for checkpoints" in done.err
+    resumed = seqcls("train", trained.data, "-o", "m.safetensors", *short, "--resume")
+    assert resumed.code == 0 and "images/s" in resumed.err, resumed.err
+    assert Path("m.safetensors").is_file() and not Path("m-training/checkpoints").exists()
 
 
 def test_ctrl_c_ends_a_training_cleanly(seqcls: Seqcls, trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
