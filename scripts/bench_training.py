@@ -7,8 +7,8 @@ and, as a part of bench.py, the rate against the plain loop of plain_loop.py.
 
 CHECKOUT is a folder that holds another version of seqcls (`git worktree add CHECKOUT COMMIT`). What follows `--` goes
 to every `seqcls train`; a --way, which may be repeated, to one more of this version. All take turns, in processes of
-their own, and are compared in processor time, which other programs disturb less, and by the clock. An empty --sizes
-leaves out the steps.
+their own, and are compared in processor time, which other programs disturb less, and by the clock. Frames that an
+earlier start has kept in CLIPS (.seqcls-cache) are removed before each. An empty --sizes leaves out the steps.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import shutil
 import statistics
 import subprocess
 import sys
@@ -38,6 +39,7 @@ from seqcls.bench import Case, Result, measure
 from seqcls.datasets.clip_files import match_clips
 from seqcls.datasets.dataset import FrameSet, load_frames
 from seqcls.datasets.extract import ExtractOptions, extract
+from seqcls.datasets.frame_table import CACHE_FOLDER
 from seqcls.datasets.labels import read_labels
 from seqcls.evaluation.metrics import auroc
 from seqcls.geometry import Geometry
@@ -193,6 +195,7 @@ class Way:
 def trained(way: Way, out: Path, data: Sequence[str], seed: int, folds: str | None) -> Took:
     """`seqcls train` of a checkout, in a process of its own."""
     checkout = way.checkout
+    shutil.rmtree(Path(data[0]) / CACHE_FOLDER, ignore_errors=True)
     environment = {**os.environ, "PYTHONPATH": str(checkout.resolve())}
     command = [sys.executable, "-m", "seqcls", "train", *data, *way.options, "--seed", str(seed)]
     command += ["-o", str(out.resolve()), "--overwrite", *([] if folds is None else ["--folds", folds])]
