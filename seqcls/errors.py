@@ -10,17 +10,20 @@
     ├── DataError               labels, frames or folders that cannot be trained on
     ├── EngineError             the inference library or the device refuses
     └── OutputError             a result cannot be written
-        └── DiskFullError       the disk gave out during a run, which went on without its journal (exit 4)
+        └── DiskFullError       the disk gave out during a run, which went on without writing everything (exit 4)
 
 Every message is one line that says what is wrong and what to do next.
 """
 
 from __future__ import annotations
 
+import errno
+
 from seqcls.text.foreign_text import for_terminal
 
 #: Of a message, more or less: a screen full. Paths have up to 4096, lists of names are cut where they are made.
 MAX_CHARACTERS = 8000
+_OF_THE_DISK = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO") if hasattr(errno, name)}
 
 
 class SeqclsError(Exception):
@@ -74,9 +77,16 @@ class OutputError(SeqclsError):
 
 
 class DiskFullError(OutputError):
-    """The disk is full, over quota or broken: the run went on, but its record on disk is incomplete."""
+    """The disk is full, over quota or broken: the run went on, but something that it was to write is incomplete."""
 
     exit_code = 4
+
+
+def is_of_the_disk(error: BaseException | None) -> bool:
+    """Whether the cause is a disk that is full, over quota or broken, or a file that may not grow."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__
+    return error is not None and error.errno in _OF_THE_DISK
 
 
 def one_line(error: BaseException, max_chars: int = 200) -> str:

@@ -18,14 +18,14 @@ from seqcls.cli.live_journal import begin_journal
 from seqcls.cli.live_options import LiveRunOptions, parse_checklist, parse_send_igtl, session_options
 from seqcls.cli.results import remedy
 from seqcls.credentials import open_to_others, secret_files
-from seqcls.errors import DiskFullError, OutputError, SeqclsError
+from seqcls.errors import DiskFullError, NoFramesError, OutputError, SeqclsError, is_of_the_disk, one_line
 from seqcls.text.wording import count_of
 
 if TYPE_CHECKING:
     from seqcls.detector import Detector
     from seqcls.engines import Engine
     from seqcls.gate import GateOptions
-    from seqcls.journal import JournalWriter, RunSummary
+    from seqcls.journal import RunSummary
     from seqcls.live.igtl_server import IgtlServer
     from seqcls.live.mqtt import MqttStates
     from seqcls.live.notify import JsonLines
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from seqcls.live.session import LiveSession
     from seqcls.live.snapshot import LiveView
     from seqcls.pseudonyms import Pseudonyms
+    from seqcls.timeline import Timeline
     from seqcls.types import Event, FeedState
 
 
@@ -185,9 +186,11 @@ def _watch(
             if writer is not None:
                 writer.settle(session.region)
     _list_recordings(recorder, clips, folder)
+    writers = [each for each in (journal, recorder, clips, operator, *sinks) if each is not None]
+    incomplete = [writer.incomplete for writer in writers if writer.incomplete]
     before = 0 if resumed is None else resumed.journal.frame_counts.received
     came = summary.frame_counts.received > before
-    return _conclude(folder, journal, summary, run_options.where, came=came)
+    return _conclude(folder, journal.path, summary, run_options.where, came=came, incomplete=incomplete)
 
 
 def _kept(folder: Path, latest: Sequence[LiveView]) -> str:
@@ -312,28 +315,43 @@ def _list_recordings(recorder: Recorder | None, clips: PresenceClips | None, fol
         console.notify(f"{count_of(count, 'clip')} of presences in {folder / 'clips'}")
 
 
+def _show(timeline: Timeline) -> None:
+    tables.show_timeline(console.results() if is_terminal(sys.stdout) else console.messages(), timeline)
+
+
 def _conclude(
     folder: Path,
-    journal: JournalWriter,
+    journal: Path,
     summary: RunSummary,
     expressions: Sequence[str],
     *,
     came: bool,
+    incomplete: Sequence[str],
 ) -> int:
     """Write what an offline run writes, from the journal, and report how the run went: that a person ended it is how
-    live runs end. ``came``: whether any frame did, else the last line says why not."""
+    live runs end. ``came``: whether any frame did, else the last line says why not. ``incomplete``: what the disk did
+    not take so far. Raises DiskFullError, after all else is said, where it did not take everything."""
     from seqcls.cli.results import write_from_journal
 
     assert summary.latency_ms is not None, "a live run measures it"
     if not math.isnan(summary.latency_ms[0]):
         console.notify(f"latency from arrival to decision: {tables.percentiles(summary.latency_ms)}")
-    if journal.failed:
-        raise DiskFullError(journal.failed)
-    counts = summary.frame_counts
-    if counts.received:
-        timeline = write_from_journal(journal.path, folder, expressions)
-        tables.show_timeline(console.results() if is_terminal(sys.stdout) else console.messages(), timeline)
-        console.notify(f"wrote {folder}: {journal.path.name}, intervals.csv, scores.csv, timeline.json, timeline.png")
+    lacking, again = list(incomplete), "free space"
+    if summary.frame_counts.received:
+        try:
+            write_from_journal(journal, folder, expressions, _show)
+            files = f"{journal.name}, intervals.csv, scores.csv, timeline.json, timeline.png"
+            console.notify(f"wrote {folder}: {files}")
+        except NoFramesError:  # the disk took none of them
+            assert lacking, "a journal whose disk took everything has the frames that came"
+        except (OutputError, OSError) as error:
+            if not is_of_the_disk(error):
+                raise
+            why = one_line(error.__cause__ or error)
+            lacking.append(f"intervals.csv, scores.csv, timeline.json or timeline.png not written ({why})")
+            again = f"free space, and `{remedy(folder)}` makes these files from {journal.name}"
     if not came:
         console.fail("; ".join(summary.reasons) if summary.reasons else "no frame came")
+    if lacking:
+        raise DiskFullError(f"{'; '.join(lacking)}: {again}")
     return 3 if summary.verdict in ("truncated", "damaged") or not came else 0

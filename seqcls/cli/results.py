@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -321,12 +321,16 @@ def read_run_with_progress(folder: Path) -> Timeline:
         return read_run(folder, advance)
 
 
-def write_from_journal(path: Path, folder: Path, expressions: Sequence[str] = ()) -> Timeline:
-    """What a live run ends with: all that its folder holds, made from its journal; ``expressions`` as for ``where``."""
+def write_from_journal(
+    path: Path, folder: Path, expressions: Sequence[str] = (), show: Callable[[Timeline], None] = lambda timeline: None
+) -> Timeline:
+    """What a live run ends with: all that its folder holds, made from its journal; ``expressions`` as for ``where``.
+    ``show`` gets the timeline before it is written: the disk may not take it."""
     from seqcls.algebra.where import where
 
     try:
         timeline = console.timeline_in_flags(where(read_with_progress(path).timeline(), *expressions))
+        show(timeline)
         write_with_progress(timeline, folder)
     except KeyboardInterrupt:
         again = remedy(folder)

@@ -58,6 +58,27 @@ class AppendFile:
             self.went_in += written
         self._torn = False
 
+    def write_over(self, data: bytes) -> int:
+        """Put whole lines in the place of the last ones: a disk that is full still takes what replaces something. How
+        many lines that cost; the first one stays. Raises OSError; then they are put back, if the disk lets them."""
+        if self._torn:
+            self.heal()
+        size = os.fstat(self._fd).st_size
+        start = max(0, size - len(data) - _CHUNK)
+        os.lseek(self._fd, start, os.SEEK_SET)
+        tail = os.read(self._fd, size - start)
+        cut = tail.rfind(b"\n", 0, max(0, len(tail) - len(data))) + 1
+        if cut == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.ftruncate(self._fd, start + cut)
+        try:
+            self.append(data)
+        except OSError:
+            self.heal()
+            self.append(tail[cut:])
+            raise
+        return tail.count(b"\n", cut)
+
     def heal(self) -> int:
         """Cut off what follows the last whole line; returns how many bytes that was. Raises OSError."""
         size = os.fstat(self._fd).st_size

@@ -122,6 +122,8 @@ class Journal:
         elif isinstance(record, Event):
             self.emitted.append(record)
         elif isinstance(record, Close):
+            if entry.after_damage:
+                self.miss(record.end_s)
             self.closed = record
         elif isinstance(record, (Opening, Resume)):
             self._sessions.append(record.session)
@@ -209,7 +211,9 @@ class Journal:
     def _reasons(self) -> tuple[str, ...]:
         missing_s = sum(gap.end_s - gap.start_s for gap in self.gaps if gap.reason == NOT_RECORDED)
         found = (
-            "" if self.closed is not None else "the recording ended without being closed (crash, kill or power cut)",
+            ""
+            if self.closed is not None
+            else "the recording ended without being closed (crash, kill, power cut or a full disk)",
             f"the journal is damaged: {self.damage.summary}" if self.damage.summary else "",
             f"{missing_s:.1f} s in between were not recorded" if missing_s else "",
         )

@@ -20,6 +20,7 @@ import seqcls
 from seqcls.errors import DiskFullError, one_line
 from seqcls.journal.append_file import AppendFile
 from seqcls.journal.format import MAX_LINE_BYTES, Action, Close, FeedChange, Opening, Record, Resume, RunSummary, encode
+from seqcls.text.wording import count_of
 from seqcls.timeline import Provenance
 from seqcls.types import Event, FrameScore, Gap, SourceInfo
 
@@ -40,8 +41,9 @@ class JournalWriter:
     """Appends records; made by ``create_journal`` or ``resume``. May be used from several threads.
 
     A disk that is full or broken never raises into the run: ``failed`` then says so in one line and stays, ``dropped``
-    counts the records that are missing, and writing is tried again every second. The caller ends with the exit code of
-    ``DiskFullError`` where ``failed`` is not empty.
+    counts the records that are missing, and writing is tried again every second. The last record replaces others where
+    there is no room for it. The caller ends with the exit code of ``DiskFullError`` where ``failed`` is not empty;
+    ``incomplete`` is what to say then.
     """
 
     def __init__(
@@ -49,7 +51,7 @@ class JournalWriter:
         wall: Wall = utc_now,
     ) -> None:  # fmt: skip
         self.session = session
-        self.failed = ""
+        self.failed = self._why = ""
         self.dropped = 0
         self._file = file
         self._number = number
@@ -67,6 +69,12 @@ class JournalWriter:
     def path(self) -> Path:
         return self._file.path
 
+    @property
+    def incomplete(self) -> str:
+        """What is missing at the end, and why; empty where nothing is."""
+        missing = f", {count_of(self.dropped, 'record')} missing" if self.dropped else ""
+        return f"{self.path} is incomplete{missing} ({self._why})" if self.failed else ""
+
     def write(self, *records: FrameScore | Gap | Event | FeedChange) -> bool:
         """Append records in order, in one piece; True when all of them are in the operating system's hands."""
         return self._write(records)
@@ -81,10 +89,28 @@ class JournalWriter:
 
     def finish(self, summary: RunSummary) -> bool:
         """Append that the run ended and what it came to, and close."""
-        said = {f.name: getattr(summary, f.name) for f in fields(summary)}
-        done = self._write((Close(**said, **self.stamp()),), insist=True)
+        done = self._write((self._closing(summary),), insist=True) or self._write_over(summary)
         self.close()
         return done
+
+    def _closing(self, summary: RunSummary) -> Close:
+        said = {f.name: getattr(summary, f.name) for f in fields(summary)}
+        if self.failed:
+            said["reasons"] = (*summary.reasons, f"not everything could be written into the journal ({self._why})")
+        return Close(**said, **self.stamp())
+
+    def _write_over(self, summary: RunSummary) -> bool:
+        """How the run ended, in the place of the last records: without it a full disk would look like a crash."""
+        with self._lock:
+            if self._closed:
+                return False
+            line = encode(self._number - 1, self._monotonic() - self._began_s, self._closing(summary))
+            try:
+                self.dropped += self._file.write_over(line) - 1  # this record itself was counted as missing
+            except OSError:
+                return False
+            self._unsynced = True
+            return True
 
     def sync(self) -> None:
         """Force to the disk what was written, and wait for it; done by itself every second while records come."""
@@ -178,6 +204,7 @@ class JournalWriter:
     def _fail(self, why: str, dropped: int) -> None:
         self.dropped += dropped
         if not self.failed:
+            self._why = why
             self.failed = f"{self.path} is incomplete ({why}): free space, and replay or repeat the run"
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from typing import TextIO
 
+from seqcls.errors import is_of_the_disk
 from seqcls.journal.writer import Wall, utc_now
 from seqcls.live.background import BackgroundWorker, Notify, nothing
 from seqcls.types import Event
@@ -69,6 +70,7 @@ class _BackgroundSink:
 
     def __init__(self, name: str, close_s: float, notify: Notify, wall: Wall) -> None:
         self.delivered = 0
+        self._disk = ""  # why the disk took no more, where that is the reason
         self._name, self._close_s, self._notify, self._wall = name, close_s, notify, wall
         self._run = ""
         self._failures = 0
@@ -82,6 +84,15 @@ class _BackgroundSink:
     def lost(self) -> int:
         """Events that were not delivered."""
         return self._failures + self._worker.dropped
+
+    @property
+    def incomplete(self) -> str:
+        """What is missing at the end because a disk took no more; empty where nothing is."""
+        return (
+            f"{self.lost} of {self.lost + self.delivered} events not on {self._name} ({self._disk})"
+            if self._disk
+            else ""
+        )
 
     def begin(self, run: str, emitted: Iterable[Event] = ()) -> None:
         """``run``: its id, from which those of the events are made; ``emitted`` is of no use here."""
@@ -142,6 +153,7 @@ class JsonLines(_BackgroundSink):
             self._write(line + "\n")
         except (OSError, ValueError, AttributeError) as error:  # closed on the other side, here, or never there
             self._gone = True
+            self._disk = why(error) if is_of_the_disk(error) else ""
             raise NotDeliveredError(f"takes no more events ({why(error)})") from None
 
     def _write(self, line: str) -> None:

@@ -15,6 +15,7 @@ from seqcls.files import atomic_path
 from seqcls.files.safe_names import clip_name
 from seqcls.journal import JournalWriter
 from seqcls.live.background import BackgroundWorker, Notify, nothing
+from seqcls.text.wording import count_of
 
 Image = NDArray[np.uint8]
 Act = Literal["mark", "snapshot", "pause"]
@@ -29,15 +30,17 @@ class Operator:
 
     paused: whether nothing is to be scored, shown or recorded. marks: how many moments were marked in this session.
     Snapshots become ``<folder>/snapshot-<h-m-s.ms>.png``: of the ultrasound region alone. ``notify`` gets a line about
-    each act.
+    each act. incomplete: at the end, what could not be written, and why; empty where nothing is missing.
     """
 
     def __init__(self, folder: Path, *, journal: JournalWriter | None = None, notify: Notify = nothing) -> None:
         self.paused = False
         self.marks = 0
+        self.incomplete = ""
+        self._lost = 0
         self._folder, self._journal, self._notify = folder, journal, notify
         self._writer: BackgroundWorker[tuple[Path, Image]] = BackgroundWorker(
-            "snapshots", self._write, limit=4, failed=lambda error: notify(f"no snapshot: {one_line(error)}")
+            "snapshots", self._write, limit=4, failed=self._failed
         )
 
     def act(self, act: str, time_s: float, image: Callable[[], Image | None]) -> None:
@@ -70,6 +73,11 @@ class Operator:
     def close(self) -> None:
         """Write what waits; takes at most a few seconds."""
         self._writer.close(4.0)
+
+    def _failed(self, error: Exception) -> None:
+        self._lost += 1
+        self.incomplete = f"{count_of(self._lost, 'snapshot')} not written ({one_line(error)})"
+        self._notify(f"no snapshot: {one_line(error)}")
 
     @staticmethod
     def _write(item: tuple[Path, Image]) -> None:

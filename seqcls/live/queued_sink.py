@@ -34,6 +34,8 @@ class QueuedSink:
         pause: Callable[[float], object] | None = None,
     ) -> None:  # fmt: skip
         self.delivered = self.refused = 0
+        #: At the end: what is missing because the disk took no more; empty where nothing is.
+        self.incomplete = ""
         self._name, self._close_s, self._notify, self._wall = name, close_s, notify, wall
         self._queue = EventQueue() if queue is None else queue
         self._run = ""
@@ -90,6 +92,8 @@ class QueuedSink:
         if waiting and path is not None and not self._queue.failed:
             self._notify(f"{self._name}: {count_of(waiting, 'event')} not delivered yet in {path}: --resume goes on")
             waiting = 0
+        if waiting and path is not None:
+            self.incomplete = f"{self._name}: {count_of(waiting, 'event')} that waited not kept ({self._queue.failed})"
         if missing := waiting + self.lost:
             self._notify(f"{self._name}: {missing} of {missing + self.delivered} events were not delivered")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -76,6 +77,41 @@ def test_a_live_run_that_was_cut_off_goes_on(seqcls: Seqcls, model: str, tmp_pat
     body = json.loads(Path("out/timeline.json").read_text(encoding="utf-8"))
     assert body["frame_counts"]["received"] > 12
     assert any(gap["reason"] == "not recorded" for gap in body["report"]["gaps"])
+
+
+def full(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_disk_that_takes_no_recording_is_the_last_word_and_the_exit_code(
+    seqcls: Seqcls, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run, its table and its files are whole; what is missing is the video."""
+    bright_clip(tmp_path / "clip.mp4", [True] * 8)
+    monkeypatch.setattr("seqcls.live.recording.fragmented_video.open_new", full)
+    live = seqcls("run", "clip.mp4", "-m", model, "-o", "out", "--realtime", "--keep", "every", "--record", "feed.mp4")
+    assert live.code == 4 and live.err.splitlines()[-1] == one_line(live)
+    assert "(No space left on device): 8 of 8 frames are not in it: free space" in one_line(live)
+    assert "of 1 interval" not in live.err and "node" in live.err.partition("organ  ")[2]
+    assert Path("out/timeline.json").exists() and f"wrote {Path('out')}" in live.err
+    assert seqcls("replay", "out").code == 0
+
+
+def test_a_disk_that_takes_no_results_costs_no_table(
+    seqcls: Seqcls, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bright_clip(tmp_path / "clip.mp4", [True] * 8)
+    with monkeypatch.context() as patched:
+        patched.setattr("seqcls.exports.write_scores_csv", full)
+        live = seqcls("run", "clip.mp4", "-m", model, "-o", "out", "--realtime", "--keep", "every")
+    assert live.code == 4 and "node" in live.err.partition("organ  ")[2], live.err
+    assert (
+        "timeline.png not written (No space left on device): free space, and `seqcls replay 'out' -o 'out'"
+        in one_line(live)
+    )
+    assert [path.name for path in Path("out").iterdir()] == ["run.journal"]
+    again = seqcls("replay", "out", "-o", "out", "--overwrite")
+    assert again.code == 0 and Path("out/timeline.json").exists() and "crash" not in again.out
 
 
 def test_wrong_options_of_a_live_run(seqcls: Seqcls, model: str, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.feeds import until
@@ -19,6 +20,7 @@ from support.journals import (
     entries_of,
     frame,
     records_of,
+    write_frames,
 )
 
 from seqcls.errors import DiskFullError
@@ -138,6 +140,68 @@ def test_the_end_is_tried_even_when_the_disk_was_full(tmp_path: Path, monkeypatc
     timeline = read_journal(tmp_path / "j").timeline()
     assert timeline.report.verdict == "damaged" and timeline.frame_counts.received == 2
     assert timeline.end_s == 0.2 and timeline.of("liver")[-1].end_s == 0.2
+
+
+def test_a_run_whose_disk_stays_full_ends_in_order_and_claims_nothing_of_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last record takes the place of others: what a reader is told is not that the run crashed."""
+    disk, clock = FullDisk(monkeypatch), Clock()
+    writer = begin(tmp_path / "j", clock)
+    write_frames(writer, clock, range(20))
+    disk.room, size = 0, (tmp_path / "j").stat().st_size
+    for index in range(20, 30):
+        clock.now_s = index / 10
+        assert not writer.write(frame(index))
+    counts = FrameCounts(received=30, classified=30)
+    assert writer.finish(RunSummary(end_s=3.0, frame_counts=counts, verdict="unknown", reasons=("stopped",)))
+    assert (tmp_path / "j").stat().st_size <= size
+    journal = read_journal(tmp_path / "j")
+    kept = len(journal.raw.table().index)
+    assert journal.closed is not None and 20 - kept == -(-_line_of_the_end(tmp_path / "j") // LINE)
+    assert writer.dropped == journal.damage.lost_records == 30 - kept
+    assert writer.incomplete == f"{tmp_path / 'j'} is incomplete, {30 - kept} records missing (No space left on device)"
+    timeline = journal.timeline()
+    assert timeline.report.verdict == "damaged" and timeline.frame_counts == counts
+    assert timeline.report.reasons[:2] == (
+        "stopped", "not everything could be written into the journal (No space left on device)",
+    )  # fmt: skip
+    assert not any("crash" in reason for reason in timeline.report.reasons)
+    for organ in timeline.organs:
+        last = timeline.of(organ)[-1]
+        assert (last.state, last.reason, last.end_s) == ("unknown", NOT_RECORDED, 3.0)
+        assert last.start_s == pytest.approx(kept / 10)
+
+
+def _line_of_the_end(path: Path) -> int:
+    return len(path.read_bytes().splitlines(keepends=True)[-1])
+
+
+def test_what_is_written_over_is_put_back_where_that_fails_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = FullDisk(monkeypatch)
+    writer = begin(tmp_path / "j", Clock())
+    assert not writer.incomplete
+    writer.write(*(frame(i) for i in range(20)))
+    before, writes = (tmp_path / "j").read_bytes(), iter([True, True])
+    disk.room = 0
+
+    def refused(descriptor: int, data: Any) -> int:
+        if next(writes, False):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return disk(descriptor, data)
+
+    monkeypatch.setattr(os, "write", refused)
+    assert not writer.finish(RunSummary(end_s=3.0, frame_counts=FrameCounts(), verdict="unknown"))
+    assert (tmp_path / "j").read_bytes() == before
+    assert "a full disk" in read_journal(tmp_path / "j").timeline().report.reasons[0]
+
+
+def test_the_first_record_is_never_written_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = FullDisk(monkeypatch)
+    writer = begin(tmp_path / "j", Clock())
+    disk.room, before = 0, (tmp_path / "j").read_bytes()
+    assert not writer.finish(RunSummary(end_s=0.0, frame_counts=FrameCounts(), verdict="unknown"))
+    assert (tmp_path / "j").read_bytes() == before and writer.dropped == 1
 
 
 def test_a_failing_fsync_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

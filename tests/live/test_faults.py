@@ -513,7 +513,9 @@ def test_a_full_disk_has_its_own_exit_code(run: Start) -> None:
         assert started.ends() == 4, started.said()
         (line,) = [line for line in started.said().splitlines() if line.startswith("seqcls: ")]
         assert "incomplete" in line and "free space" in line and "Traceback" not in started.said()
+        assert "organ" in started.said() and "not recorded" in started.said(), "there is a table, and it tells"
     journal = read_journal(started.journal)
+    assert journal.closed is not None and journal.timeline().intervals[-1].state == "unknown"
     assert journal.damage.bad_lines == journal.damage.torn_bytes == 0 and started.journal.stat().st_size <= 8_000
     last = int(journal.raw.table().index[-1])
     assert before and json.loads(after[-1])["index"] > last, "events were told that the disk did not take"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -73,6 +74,19 @@ def test_a_closed_reader_is_told_once_and_the_run_goes_on() -> None:
         outlet.close()
     assert len(said) == 2 and "takes no more events" in said[0]
     assert said[1] == "stdout: 5 of 5 events were not delivered"
+
+
+def test_a_full_disk_behind_stdout_is_what_the_end_says() -> None:
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    for stream, said in ((Full(), "2 of 2 events not on stdout (No space left on device)"), (io.StringIO(), "")):
+        outlet = JsonLines(stream)
+        for _ in range(2):
+            outlet.event(PRESENT)
+        outlet.close()
+        assert outlet.incomplete == said
 
 
 def test_a_stdout_that_is_closed_or_absent_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import itertools
 import json
 import math
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -135,6 +137,22 @@ def test_every_number_on_the_screen_is_that_of_the_journal(run: tuple[Path, Live
     assert f"{last.rate_hz:.1f} frames/s" in screen
     kidney = sum(i.duration_s for i in timeline.of("kidney", "present"))
     assert last.checklist == f"still to see: kidney {60 - kidney:.1f} s" and last.checklist in screen
+
+
+def test_a_snapshot_that_the_disk_does_not_take_is_said_at_once_and_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    said: list[str] = []
+    operator = Operator(tmp_path, notify=said.append)
+    assert not operator.incomplete
+    monkeypatch.setattr("seqcls.live.operator.atomic_path", full)
+    operator.act("snapshot", 1.0, lambda: np.zeros((4, 4), np.uint8))
+    operator.close()
+    assert "no snapshot: No space left on device" in said
+    assert operator.incomplete == "1 snapshot not written (No space left on device)"
 
 
 def test_what_a_person_did_is_journalled_at_its_time(run: tuple[Path, LiveView, LiveView]) -> None:

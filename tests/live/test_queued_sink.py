@@ -57,6 +57,19 @@ def test_a_kill_loses_no_event_and_changes_no_id(tmp_path: Path) -> None:
     assert third.got == []
 
 
+def test_events_that_wait_in_memory_alone_because_the_disk_is_full_are_not_kept(tmp_path: Path) -> None:
+    for there in (False, True):
+        queue, said = EventQueue(tmp_path / f"{there}.queue"), list[str]()
+        with queue._file:
+            queue._file.execute("PRAGMA max_page_count = 1")  # as a disk without room
+        sink = Receiver(queue, said, there=there)
+        sink.event(Event("liver", "unknown", 0.0, 0, 0.0, "x" * 100_000))
+        assert sink.asked.wait(60)
+        sink.close()
+        lost = "receiver: 1 event that waited not kept (database or disk is full)"
+        assert sink.incomplete == ("" if there else lost) and sink.delivered == there
+
+
 def test_what_is_dropped_is_counted_at_the_end() -> None:
     said: list[str] = []
     sink = Receiver(EventQueue(most=2), said, there=False)

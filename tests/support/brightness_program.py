@@ -47,6 +47,7 @@ def main(folder: str, limit: str, *arguments: str) -> None:
     made.engine.scores = perhaps  # type: ignore[method-assign]
     seqcls.detector.load = lambda *_, **__: made
     if int(limit):
+        sys.dont_write_bytecode = True  # Python would keep a module whose file was cut short
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
     sys.argv = ["seqcls", *arguments]
     run_program()

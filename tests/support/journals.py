@@ -164,13 +164,15 @@ def write_small(path: Path) -> Path:
 
 
 class FullDisk:
-    """``os.write`` on a disk with room for so many bytes; takes part of what does not fit, as disks do."""
+    """``os.write`` on a disk with room for so many bytes; takes part of what does not fit, as disks do. What is cut off
+    makes room again."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, code: int = errno.ENOSPC) -> None:
         self.room: int | None = None
-        self._write = os.write
+        self._write, self._truncate = os.write, os.ftruncate
         self._code = code
         monkeypatch.setattr(os, "write", self)
+        monkeypatch.setattr(os, "ftruncate", self._cut)
 
     def __call__(self, descriptor: int, data: Any) -> int:
         if self.room is None:
@@ -180,3 +182,9 @@ class FullDisk:
         part = bytes(data)[: self.room]
         self.room -= len(part)
         return self._write(descriptor, part)
+
+    def _cut(self, descriptor: int, size: int) -> None:
+        before = os.fstat(descriptor).st_size
+        self._truncate(descriptor, size)
+        if self.room is not None:
+            self.room += before - size

@@ -18,6 +18,7 @@ from seqcls.live.recording.fragmented_video import (
     SegmentedVideoWriter,
 )
 from seqcls.live.recording.recorder import GATE, QUEUE_BYTES, BackgroundRecording
+from seqcls.text.wording import count_of
 from seqcls.types import TIME_TOLERANCE_S, Event, Frame
 
 #: The past that is kept for pre-rolls holds at most this much memory: 30 s of 640 x 480 at 30 frames/s.
@@ -102,6 +103,7 @@ class PresenceClips(BackgroundRecording):
         self._open: list[_Clip] = []
         self._videos: list[SegmentedVideoWriter] = []
         self._shrunk = False
+        self._presences = self._whole = 0
         super().__init__("clips", gate=gate, notify=notify, queue_bytes=queue_bytes)
 
     @property
@@ -127,8 +129,10 @@ class PresenceClips(BackgroundRecording):
             if kept.time_s >= clip.until_s - TIME_TOLERANCE_S:
                 self._open.remove(clip)
                 clip.video.close()
+                self._whole += 1
 
     def _change(self, event: Event) -> None:
+        self._presences += event.state == "present"
         if self.failed:
             return
         for clip in self._open:
@@ -159,3 +163,8 @@ class PresenceClips(BackgroundRecording):
                 ends.callback(clip.video.close)
             for clip in () if self.failed else ending:
                 clip.write_waiting()
+        self._whole += 0 if self.failed else len(ending)
+
+    @property
+    def _missing(self) -> str:
+        return f"of {count_of(self._presences, 'presence')} {self._presences - self._whole} have no whole clip"

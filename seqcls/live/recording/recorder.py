@@ -34,11 +34,12 @@ class BackgroundRecording:
     Only what ``keepable`` lets pass is kept: nothing from outside the ultrasound region (names are burnt in there), no
     menus, nothing as long as no region is found; frames wait until the search has ended. Frames that the encoder or the
     disk cannot take in time are left out. ``not_kept`` counts the frames of which nothing may be kept.
-    ``failed`` is one line once writing failed and stopped; what was written before stays readable.
+    ``failed`` is one line once writing failed and stopped; what was written before stays readable. ``incomplete`` is
+    what to say of it at the end.
     """
 
     def __init__(self, name: str, *, gate: GateOptions, notify: Notify, queue_bytes: int) -> None:
-        self.failed = ""
+        self.failed = self._stopped = ""
         self.received = self.recorded = self.not_kept = 0
         self._name, self._notify, self._limit_bytes = name, notify, queue_bytes
         self._gate, self._text = gate, TextWatch()
@@ -56,6 +57,11 @@ class BackgroundRecording:
     def dropped(self) -> int:
         """Frames that are not written although they may be kept; those that wait are among them."""
         return self.received - self.recorded - self.not_kept
+
+    @property
+    def incomplete(self) -> str:
+        """What is missing because writing failed, and why; empty where it did not."""
+        return f"{self._stopped}: {self._missing}" if self.failed else ""
 
     def frame(self, frame: Frame, region: Region | None) -> None:
         """Write the frame; as long as ``region`` is None (still sought) frames wait for it."""
@@ -85,7 +91,7 @@ class BackgroundRecording:
         self._held = []  # the region was never found: nothing of these frames may be kept
         if not self._worker.close(within_s):
             if not self.failed:
-                self.failed = f"the {self._name} could not be ended within {within_s:g} s"
+                self.failed = self._stopped = f"the {self._name} could not be ended within {within_s:g} s"
             self._notify(self.failed)
 
     def _put(self, frame: Frame, region: Region) -> None:
@@ -117,10 +123,15 @@ class BackgroundRecording:
     def _fail(self, error: Exception) -> None:
         if self.failed:
             return
+        self._stopped = f"the {self._name} stopped {self._place} ({one_line(error)})"
         self.failed = f"the {self._name} stopped {self._place}: {one_line(error)}; what was written before can be read"
         self._notify(self.failed)
         with contextlib.suppress(Exception):  # the same error again
             self._end_files()
+
+    @property
+    def _missing(self) -> str:
+        raise NotImplementedError
 
     def _write(self, frame: Frame, image: Image) -> None:
         """Write ``image``, what of the frame may be kept: (H, W) gray."""
@@ -178,6 +189,10 @@ class Recorder(BackgroundRecording):
                 f"{self.not_kept} of {self.received} frames show no ultrasound and are not in the recording: names"
                 " may stand in them"
             )
+
+    @property
+    def _missing(self) -> str:
+        return f"{self.dropped} of {self.received} frames are not in it"
 
     def _why_dropped(self) -> str:
         late = self.dropped - self._unsettled

@@ -333,6 +333,9 @@ def test_a_full_disk_ends_the_recording_and_nothing_else(
     assert "No space left" in recorder.failed and "\n" not in recorder.failed
     assert said == [recorder.failed]
     assert recorder.recorded + recorder.dropped == 80 and recorder.dropped > 0
+    stopped = recorder.failed.partition(": ")[0]
+    missing = f"{recorder.dropped} of 80 frames are not in it"
+    assert recorder.incomplete == f"{stopped} (No space left on device): {missing}"
     if room > 1000:
         shown, report = read(tmp_path / f"a{suffix}")
         assert whole_number(shown) == list(range(len(shown))) and len(shown) >= 12
@@ -556,6 +559,28 @@ def test_slow_clips_cost_frames_and_no_events(tmp_path: Path, monkeypatch: pytes
     clips.close()
     assert clips.dropped == 5 and len(said) == 1 and "cannot keep up" in said[0]
     assert gate.written == [0, 1, 2, 3]  # 4 waited when the end was told
+
+
+def test_presences_whose_clip_the_disk_did_not_take_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is whole; then the disk is full, in the middle of the second: the third has no file at all."""
+    events = [
+        present("thyroid", 0.2, 0.4), gone("thyroid", 0.8, 1.0),
+        present("thyroid", 2.0, 2.4), gone("thyroid", 3.0, 3.2), present("thyroid", 4.0, 4.4),
+    ]  # fmt: skip
+    rooms = iter([1_000_000, 300, 0])
+
+    def opened(path: Path) -> FullDisk:
+        file = FullDisk(path, "xb")
+        file.room = next(rooms)
+        return file
+
+    frames = [plain(k, t) for k, t in enumerate(steady(130))]
+    monkeypatch.setattr(fragmented_video, "open_new", opened)
+    clips = clips_of(tmp_path, frames, events, post_roll_s=0.2, pre_roll_s=0.0)
+    assert clips.incomplete.startswith("the clips stopped at 2.") and "(No space left on device)" in clips.incomplete
+    assert clips.incomplete.endswith(": of 3 presences 2 have no whole clip")
 
 
 def test_clips_options(tmp_path: Path) -> None:
