@@ -136,9 +136,9 @@ def import_weights(path: Path) -> Tensors:
     training to start from. path: as for ``import_checkpoint``. Raises ModelError."""
     path = on_disk(path)
     _require_foreign(path)
-    found = read_checkpoint(path).tensors
-    start_from(GrayResNet(1), found, path.name)
-    return {name: found[name].detach().float().numpy() for name in resnet18_shapes(1) if name in found}
+    found = {name: value.astype(np.float32) for name, value in _arrays(read_checkpoint(path).tensors, path).items()}
+    start_from(GrayResNet(1), {name: torch.from_numpy(value) for name, value in found.items()}, path.name)
+    return {name: found[name] for name in resnet18_shapes(1) if name in found}
 
 
 def gray_stem(weight: Floats, means: Floats, stds: Floats, mean: float, std: float) -> Floats:

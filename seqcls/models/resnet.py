@@ -173,6 +173,9 @@ def start_from(model: GrayResNet, state: dict[str, Tensor], name: str) -> str:
         state = {**state, **fresh}
         origin += ", new last layer" if anew == ["fc"] else f", new from {anew[0]} on"
     arrays = {part: state[part].detach().float().numpy() for part in expected if part in state}
+    deeper = [part for part in state if part.startswith("layer") and part not in expected and "tracked" not in part]
+    if deeper:
+        raise ModelError(f"{name} holds no ResNet-18 to start from: it has {deeper[0][:60]} as well; {_OFFLINE}")
     if problem := misfit(arrays, outputs):
         raise ModelError(f"{name} holds no ResNet-18 to start from: {problem}; {_OFFLINE}")
     model.load(arrays)

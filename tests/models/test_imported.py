@@ -18,7 +18,7 @@ from seqcls.engines import open_engine
 from seqcls.errors import ModelError, UsageError
 from seqcls.geometry import Geometry
 from seqcls.models.file import ModelHeader, each_network, read_model, write_model
-from seqcls.models.imported import Imported, ImportOptions, gray_stem, import_checkpoint
+from seqcls.models.imported import Imported, ImportOptions, gray_stem, import_checkpoint, import_weights
 from seqcls.models.merged import merge
 from seqcls.models.resnet import GrayResNet, build
 from seqcls.models.untrained import random_model
@@ -290,6 +290,34 @@ def test_what_is_refused(
     with pytest.raises(ModelError, match=reason) as caught:
         import_checkpoint(path, options(*organs))
     assert "\n" not in str(caught.value) and "w.pth" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (torch.ones(64, dtype=torch.complex64), "bn1.weight is complex64"),
+        (torch.ones(64).to_sparse(), "bn1.weight is float32, no plain array of floats"),
+        (torch.empty(64, device="meta"), "bn1.weight is float32, no plain array of floats"),
+    ],
+    ids=["complex", "sparse", "without values"],
+)
+def test_weights_to_start_from_are_plain_floats(
+    tmp_path: Path, two: torch.nn.Module, value: torch.Tensor, reason: str
+) -> None:
+    path = save({**two.state_dict(), "bn1.weight": value}, tmp_path / "w.pth")
+    with pytest.raises(ModelError, match=reason):
+        import_weights(path)
+
+
+def test_weights_to_start_from_are_as_they_were(tmp_path: Path, two: torch.nn.Module) -> None:
+    """Of a whole network, and of its early layers alone."""
+    state = {name: value for name, value in two.state_dict().items() if not name.endswith("tracked")}
+    early = {name: value for name, value in state.items() if name.split(".")[0] in ("conv1", "bn1", "layer1")}
+    for part in (state, early):
+        found = import_weights(save({"model": part}, tmp_path / "w.pth"))
+        assert {name: value.tobytes() for name, value in found.items()} == {
+            name: value.numpy().tobytes() for name, value in part.items()
+        }
 
 
 def test_files_that_are_none(tmp_path: Path, old: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -201,6 +201,11 @@ def _vgg(path: Path) -> None:
     save_file({"features.0.weight": torch.zeros(64, 3, 3, 3)}, path)
 
 
+def _deeper(path: Path) -> None:
+    """Whose first blocks have the names and the shapes of a ResNet-18's."""
+    save_file({**GrayResNet(1).net.state_dict(), "layer1.2.conv1.weight": torch.zeros(64, 64, 3, 3)}, path)
+
+
 def _nan(path: Path) -> None:
     state = {k: torch.from_numpy(v) for k, v in GrayResNet(1).tensors().items()}
     save_file({**state, "bn1.weight": torch.full((64,), torch.nan)}, path)
@@ -219,6 +224,7 @@ WEIGHTS = {
         _vgg,
         "holds no ResNet-18 to start from: 100 tensors are missing, bn1.bias among them",
     ),
+    "a deeper network": ("w.safetensors", _deeper, "it has layer1.2.conv1.weight as well"),
     "NaN": ("w.safetensors", _nan, "bn1.weight holds NaN"),
     "a pickle": ("w.pth", _touch, "may be a pickle, .* `seqcls import w.pth -o w.safetensors`"),
     "a pickle that runs code": ("w.pth", lambda p: torch.save({"a": Trap()}, p), "may be a pickle, which can run code"),
