@@ -12,6 +12,7 @@ import typer
 
 from seqcls.cli import console, options, tables
 from seqcls.cli.options import INPUT, OUTPUT
+from seqcls.cli.results import require_finished
 from seqcls.errors import UsageError
 from seqcls.files.output_lock import only_writer
 
@@ -45,6 +46,7 @@ def agree(
     if len(readings) < 2:
         raise UsageError("agree compares two readings or more: name another label file or run")
     names = options.pseudonyms(hash_names, [] if clips is None else [clips], [*readings, output])
+    require_finished(*readings)
     target = None if output is None else output / "agreement.json"
     with only_writer(output, is_folder=True):
         if target is not None:

@@ -18,6 +18,7 @@ from seqcls.cli.agree import show_agreements
 from seqcls.cli.evaluation_table import show_comparison, show_evaluation
 from seqcls.cli.extract import labelled_clips
 from seqcls.cli.options import INPUT, OUTPUT, Panel
+from seqcls.cli.results import require_finished
 from seqcls.errors import DataError, UsageError
 from seqcls.files.output_lock import only_writer
 from seqcls.text.wording import count_of
@@ -100,6 +101,7 @@ def evaluate(
         raise UsageError(f"--collar takes seconds above 0 and up to {MAX_COLLAR_S:g}, not {collar:g}")
     if second is not None and labels is None:
         raise UsageError("--second goes with clips and their --labels")
+    require_finished(data, *([] if second is None else [second]))
     header = read_header(model)
     if against is not None:
         read_header(against)

@@ -12,6 +12,7 @@ import typer
 import seqcls
 from seqcls.cli import console, options, tables
 from seqcls.cli.options import OUTPUT
+from seqcls.cli.results import require_finished
 from seqcls.errors import UsageError
 from seqcls.files import csv_text, write_text
 from seqcls.files.json_text import json_text
@@ -61,6 +62,7 @@ def find(
     kind = _kind(to, output)
     require_libraries()
     names = options.pseudonyms(hash_names, [], [folder, output])
+    require_finished(folder)
     with only_writer(output, is_folder=False):
         if output is not None:
             options.check_outputs(output, overwrite=overwrite)

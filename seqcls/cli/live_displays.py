@@ -154,7 +154,7 @@ def open_terminal(
     def drawing() -> RenderableType:
         """Drawn by a thread of its own: a terminal that blocks does not hold up the run, a run that hangs is seen."""
         if not latest:
-            return ""
+            return "opening the feed, looking for the ultrasound region"
         view, put_s = latest[-1]
         if keys.rang(view):
             screen.bell()

@@ -21,7 +21,7 @@ from seqcls.cli.results import (
     is_same_place,
     place_of,
     read_run_with_progress,
-    remedy,
+    require_finished,
     require_named_by_nobody,
 )
 from seqcls.errors import DataError, GeometryError, SeqclsError, SourceError, UsageError, one_line
@@ -96,15 +96,13 @@ def _runs(folder: Path) -> list[Path]:
     """The runs at a place: itself, or those below it. Raises DataError where there is none."""
     from seqcls.exports import RUN_ENDS
     from seqcls.exports.run_folders import holds_many, runs_in
-    from seqcls.journal import JOURNAL_NAME
 
     if not folder.exists():
         raise DataError(f"no run at {folder}: make one with `seqcls run CLIP -o DIR`")
     many = holds_many(folder)
     if not folder.is_dir() or (not many and any((folder / name).is_file() for name in RUN_ENDS)):
         return [folder]
-    if not many and (folder / JOURNAL_NAME).is_file():
-        raise DataError(f"{folder} holds a journal and no timeline yet: `{remedy(folder)}` makes it")
+    require_finished(folder)
     found = runs_in(folder)
     if not found and not many:
         raise DataError(f"no run in {folder}: make one with `seqcls run CLIP -o DIR`")

@@ -13,7 +13,7 @@ from seqcls.cli.failures import Failures
 from seqcls.cli.options import INTERVALS, OUTPUT
 from seqcls.cli.output_folders import require_not_of_many
 from seqcls.errors import DataError, UsageError
-from seqcls.files.output_lock import only_writer
+from seqcls.files.output_lock import is_being_written, only_writer
 from seqcls.text.foreign_text import for_terminal
 from seqcls.text.wording import count_of
 
@@ -65,6 +65,7 @@ def export(
     from seqcls.exports.formats import DEFAULT, export_places
 
     names = options.pseudonyms(hash_names, [] if clip is None else [clip], [folder, output])
+    require_finished(folder)
     times = _time_map(timebase, timemap)
     target = output if output is not None else folder if folder.is_dir() else folder.parent
     places = export_places(target, to)
@@ -121,15 +122,13 @@ def _export(
     from seqcls.exports.timebase import of_media
     from seqcls.rendering.same_clip import is_same_file
 
+    journal = _journal_at(folder) if folder.is_dir() else None
+    stale = "" if journal is None else f"{journal} is newer than the timeline beside it: {_how_to_finish(journal)}"
     with only_writer(target, is_folder=target not in places.values()):
         options.check_outputs(*places.values(), overwrite=overwrite)
         if target not in places.values():
             require_not_of_many(target)
-        journal = _journal_at(folder) if folder.is_dir() else None
-        if journal is not None:
-            stale = f"{journal} is newer than the timeline beside it: `{remedy(folder)}` brings that up to date"
-            if not (folder / "timeline.json").exists():
-                raise DataError(stale)
+        if stale:
             console.warn(stale)
         run = read_run_with_progress(folder)
         if names is not None:
@@ -289,6 +288,24 @@ def tell_shortfall(folder: Path, runs: Sequence[Path]) -> None:
 
 def remedy(folder: Path) -> str:
     return f"seqcls replay '{folder}' -o '{folder}' --overwrite"
+
+
+def require_finished(*places: Path) -> None:
+    """Raise DataError for the folder of a live run that has not written its timeline, with what to do: one that still
+    goes on has to end first."""
+    from seqcls.exports.run_folders import runs_in
+
+    for place in places:
+        if place.is_dir() and (journal := _journal_at(place)) is not None and not runs_in(place):
+            raise DataError(f"{place} holds a journal and no timeline yet: {_how_to_finish(journal)}")
+
+
+def _how_to_finish(journal: Path) -> str:
+    """What makes the timeline of a live run, or brings it up to date."""
+    folder = journal.parent
+    if is_being_written(folder):
+        return f"its run still goes on; `seqcls replay '{folder}'` shows the timeline so far, its end writes it"
+    return f"`{remedy(folder)}` makes it from the journal"
 
 
 def _journal_at(path: Path) -> Path | None:

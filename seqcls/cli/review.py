@@ -13,6 +13,7 @@ import typer
 from seqcls.cli import console, options
 from seqcls.cli.console import stops_cleanly
 from seqcls.cli.options import INPUT, OUTPUT, Panel
+from seqcls.cli.results import require_finished
 from seqcls.credentials import PAGE_TOKEN, secret
 from seqcls.errors import UsageError
 from seqcls.text.wording import count_of
@@ -65,6 +66,7 @@ def review(
     from seqcls.review.session import ReviewSession
 
     pseudonyms = options.pseudonyms(hash_names, [*places, *([] if clips is None else [clips])])
+    require_finished(*places)
     found = clips_to_review(places, clips, pseudonyms)
     folder = output
     if folder is None:

@@ -57,6 +57,11 @@ def only_writer(output: Path | None, *, is_folder: bool) -> Iterator[None]:
                 place.rmdir()
 
 
+def is_being_written(folder: Path) -> bool:
+    """Whether a run writes into the folder just now; False where the file system knows no locks."""
+    return _is_held(folder / _lock_name(folder, is_folder=True))
+
+
 def _lock_name(output: Path, is_folder: bool) -> str:
     """That of a temporary, so that what a killed process leaves is swept with these. Equal for all spellings."""
     name = "" if is_folder else nfc(output.name).casefold()

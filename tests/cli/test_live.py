@@ -20,6 +20,7 @@ from seqcls.cli import live
 from seqcls.engines import Engine
 from seqcls.engines.lazy import LazyEngine
 from seqcls.errors import EngineError
+from seqcls.files.output_lock import only_writer
 from seqcls.live.session import WARM_UPS
 
 
@@ -306,3 +307,35 @@ def test_a_run_that_is_ended_at_once_says_what_is_kept_and_how_to_go_on(
     )
     assert seqcls("replay", "out", "-o", "out", "--overwrite").code == 0 and Path("out/intervals.csv").is_file()
     assert seqcls(*play, "--resume").code == 0
+
+
+COMMANDS_ON_A_RUN = [
+    ["report", "out"],
+    ["export", "out"],
+    ["export", "out", "-o", "elsewhere.csv"],
+    ["review", "out", "--no-browser"],
+    ["find", "out", "node"],
+    ["agree", "out", "out"],
+    ["evaluate", "m.safetensors", "out"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS_ON_A_RUN, ids=" ".join)
+def test_what_takes_a_finished_run_gives_advice_that_works_while_it_goes_on_and_after_a_crash(
+    seqcls: Seqcls, model: str, tmp_path: Path, command: list[str]
+) -> None:
+    bright_clip(tmp_path / "clip.mp4", [True] * 3)
+    run = seqcls("run", "clip.mp4", "-m", model, "-o", "out", "--realtime", "--keep", "every")
+    assert run.code == 0
+    for name in ("timeline.json", "intervals.csv", "scores.csv", "timeline.png"):
+        Path("out", name).unlink()
+    with only_writer(Path("out"), is_folder=True):  # as the run holds it
+        refused = seqcls(*command)
+        assert refused.code == 1 and one_line(refused) == (
+            "seqcls: out holds a journal and no timeline yet: its run still goes on; `seqcls replay 'out'` shows the"
+            " timeline so far, its end writes it"
+        )
+        assert seqcls("replay", "out").code == 0
+    crashed = seqcls(*command)
+    assert crashed.code == 1 and "`seqcls replay 'out' -o 'out' --overwrite` makes it" in one_line(crashed)
+    assert seqcls("replay", "out", "-o", "out", "--overwrite").code == 0

@@ -154,7 +154,7 @@ def test_a_timeline_of_before_the_run_was_resumed_is_not_taken_for_the_run(
     assert replay(folder) == 3
     assert "21 frames" in capsys.readouterr().out
     results.export(folder, to="srt", output=None, overwrite=False)
-    assert "brings that up to date" in " ".join(capsys.readouterr().err.split())
+    assert "--overwrite` makes it from the journal" in " ".join(capsys.readouterr().err.split())
 
 
 def test_an_interrupted_end_says_that_nothing_is_lost(
