@@ -232,6 +232,8 @@ class LiveSession:
                         self._on_taken(item)
                     if self._state[0] == "connecting":
                         self.feed_state("running")
+                    if not self._has_region(item):
+                        self._show(feed)  # nothing else would for as long as the search takes
                 yield item
             elif stopping or feed.ended:
                 return

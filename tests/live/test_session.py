@@ -225,12 +225,15 @@ def test_frames_that_come_while_the_first_ones_are_scored_are_caught_up_with(
         seen.append(frame.index)
         taken.release()
 
-    options = LiveOptions(keep="latest", waiting=8)
-    counts = (
-        LiveSession(replace(made, engine=engine), Replay(feed()), options=options, on_taken=took).run().frame_counts
+    options, views = LiveOptions(keep="latest", waiting=8, view_every_s=1e-6), list[LiveView]()
+    session = LiveSession(
+        replace(made, engine=engine), Replay(feed()), options=options, on_taken=took, on_view=views.append
     )
+    counts = session.run().frame_counts
     first = 39 * len(sizes) + 40
     assert seen[:first] == list(range(first)), "none of those is dropped"
+    searching = [view.frame_counts.received for view in views if view.frame_counts.classified < 24]
+    assert {2, 12, 23} <= {*searching}, "people are shown the run while the region is sought"
     assert counts.balanced and counts.received == first + 20 and len(seen) - first in (8, 9, 10)
 
 
