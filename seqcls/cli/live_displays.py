@@ -197,7 +197,7 @@ class Keys:
         """One line of them."""
         code = "  a address" if self.code else ""
         pause, sound = "go on" if view.paused else "pause", "on" if self.sound else "off"
-        return f"m mark  s snapshot  p {pause}  b sound {sound}{code}"
+        return f"m mark  s snapshot  p {pause}  b sound: {sound}{code}"
 
     def rang(self, view: LiveView) -> bool:
         """Whether a state has changed since the view before, and somebody wants to hear it."""

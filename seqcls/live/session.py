@@ -353,6 +353,9 @@ class LiveSession:
             self._last_frame_s, self._known_s = feed.last_arrival_s + self._shift_s, feed.last_end_s
         unknown_since_s = self._unknown_since_s(state)
         storage = self._storage()
+        if storage is not None:
+            recording = storage.recording and state != "stopped"
+            storage = replace(storage, recording=recording, paused=self._paused, waiting=state != "running")
         messages = list(self._messages)
         if self._journal is not None and self._journal.failed:
             messages.append(without_folders(self._journal.failed))
@@ -371,7 +374,7 @@ class LiveSession:
                 image=self._keepable() if self._options.with_image else None,
                 messages=tuple(messages),
                 started=self._began,
-                storage=None if storage is None else replace(storage, paused=self._paused),
+                storage=storage,
                 paused=self._paused,
             )
         )

@@ -74,7 +74,8 @@ class OrganView:
 class Storage:
     """What is written, and how much room there is for more.
 
-    recording: whether a video of the feed is written, but for when a person has ``paused``; clips: how many clips of
+    recording: whether a video of the feed is written, but for when a person has ``paused`` or it is ``waiting`` for
+    frames; clips: how many clips of
     presences lie in their folder, None where none are asked for; written_bytes: of both, also before the run was
     resumed. free_bytes: of the disk. left_s: how long that lasts at the rate of the last minute, infinite where it is
     not known.
@@ -86,11 +87,12 @@ class Storage:
     free_bytes: int
     left_s: float = math.inf
     paused: bool = False
+    waiting: bool = False
 
     @property
     def is_recording(self) -> bool:
-        """Right now."""
-        return self.recording and not self.paused
+        """Right now: not before the first frame that may be kept."""
+        return self.recording and self.written_bytes > 0 and not (self.paused or self.waiting)
 
     @property
     def nearly_full(self) -> bool:
@@ -102,7 +104,8 @@ class Storage:
         asked = self.recording or self.clips is not None
         clips = "" if self.clips is None else f"{count_of(self.clips, 'clip')}  "
         size = f"{size_of(self.written_bytes)}  " if self.written_bytes else "nothing recorded yet  " if asked else ""
-        recording = ("REC paused  " if self.paused else "REC ") if self.recording else ""
+        now = "paused  " if self.paused else "waits for frames  " if self.waiting else ""
+        recording = f"REC {now}" if self.recording else ""
         return f"{recording}{size}{clips}disk {size_of(self.free_bytes)} free{self._left}"
 
     @property

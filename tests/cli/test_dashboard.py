@@ -253,7 +253,7 @@ def test_why_it_is_unknown_comes_before_how_often_it_was_present() -> None:
     [(80, "Not a medical device."), (110, "Research software, not a medical device."), (200, seqcls.DISCLAIMER)],
 )
 def test_the_disclaimer_is_never_cut_to_say_something_else(width: int, said: str) -> None:
-    keys = "m mark  s snapshot  p pause  b sound off  a address"
+    keys = "m mark  s snapshot  p pause  b sound: off  a address"
     file = io.StringIO()
     Console(width=width, height=24, file=file).print(dashboard.Screen(VIEW, width, 24, keys=keys), end="")
     assert file.getvalue().splitlines()[-1].strip() == f"{keys}   {said}"

@@ -65,7 +65,7 @@ def test_what_each_key_does() -> None:
         keys.press(key)
     assert acts == ["mark", "snapshot", "pause"] and keys.code_is_shown
     view: Any = SimpleNamespace(organs=[SimpleNamespace(state="absent")], paused=True)
-    assert not keys.rang(view) and keys.shown(view) == "m mark  s snapshot  p go on  b sound off  a address"
+    assert not keys.rang(view) and keys.shown(view) == "m mark  s snapshot  p go on  b sound: off  a address"
     keys.press("b")
     assert not keys.rang(view)
     view.organs[0].state = "present"

@@ -23,7 +23,7 @@ from seqcls.journal import create_journal, read_journal, resume
 from seqcls.live.frame_queue import DROPPED
 from seqcls.live.notify import event_id
 from seqcls.live.session import LiveOptions, LiveSession
-from seqcls.live.snapshot import LiveView
+from seqcls.live.snapshot import LiveView, Storage
 from seqcls.live.state_changes import StateChanges
 from seqcls.phantom import SweepOptions, sweep
 from seqcls.smoothing import SmoothingOptions
@@ -440,9 +440,13 @@ def outage_views(tmp_path: Path, before: int, resumed: bool = False) -> tuple[li
 
     options = replace(EVERY, view_every_s=1e-3)
     session = LiveSession(
-        made, Replay(source()), options=options, on_view=on_view, clock=lambda: now[0], resumed=went_on
-    )
+        made, Replay(source()), options=options, on_view=on_view, clock=lambda: now[0], resumed=went_on,
+        storage=lambda: Storage(recording=True, written_bytes=5_000_000, free_bytes=41_000_000_000),
+    )  # fmt: skip
     session.run()
+    for view in views:  # what does not come is not recorded
+        assert view.storage is not None and view.storage.is_recording == (view.feed == "running")
+        assert ("waits for frames" in view.storage.text) == (view.feed not in ("running", "stopped"))
     return [view for view in views if view.feed in ("stalled", "retrying")], tried
 
 

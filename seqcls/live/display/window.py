@@ -242,7 +242,7 @@ def _storage(side: Image, view: LiveView) -> None:
         side[top : top + 18] = COLORS["unknown"]
     if storage.is_recording:
         cv2.circle(side, (18, top + 9), 5, (0, 0, 0) if storage.nearly_full else bgr(LOST), -1, cv2.LINE_AA)
-    text = f"{storage.text}: nearly full" if storage.nearly_full else storage.text
+    text = f"{storage.text}  DISK NEARLY FULL" if storage.nearly_full else storage.text
     size = min(0.45, 0.45 * (_SIDE - 40) / max(1, cv2.getTextSize(text, _FONT, 0.45, 1)[0][0]))
     _text(side, text, 30, top + 14, size, (0, 0, 0) if storage.nearly_full else _INK)
 

@@ -123,13 +123,13 @@ def test_recording_acts_checklist_and_what_is_coming(chromium: browser.Browser) 
         until(lambda: len(asked) == 3)
         assert sorted(asked) == ["mark", "pause", "snapshot"]
         chromium.evaluate("document.getElementById('sound').click()")
-        chromium.until(TEXT.format("sound"), lambda text: text == "sound on")
+        chromium.until(TEXT.format("sound"), lambda text: text == "sound: on")
         run.view = replace(view, paused=True, storage=replace(storage, left_s=100.0, paused=True))
         chromium.until(SIGNS, lambda signs: signs == "UNKNOWN,UNKNOWN")
         chromium.until("document.getElementById('storage').dataset.rec", lambda rec: rec == "no")
         assert chromium.evaluate(TEXT.format("storage")).startswith("REC paused  1.2 GB")
         assert "paused" in chromium.evaluate(SHOWN) and chromium.evaluate(signs) == "none,none"
-        assert "nearly full" in chromium.evaluate(TEXT.format("storage"))
+        assert "DISK NEARLY FULL" in chromium.evaluate(TEXT.format("storage"))
         assert chromium.evaluate("document.querySelector('[data-act=pause]').textContent") == "go on"
         assert errors(chromium, page) == []
     finally:

@@ -69,6 +69,18 @@ def test_before_anything_is_recorded_that_is_said_in_words_and_no_rate_is_made_u
     assert shown.left_s == pytest.approx((40_000 - 60) / 10, rel=0.01) and shown.text.endswith("free, 66 min left")
 
 
+def test_the_sign_of_a_recording_stands_while_it_grows_alone() -> None:
+    grows = Storage(recording=True, written_bytes=5 * MB, free_bytes=40_000 * MB)
+    assert grows.is_recording and grows.text.startswith("REC 5.0 MB  ")
+    for still, said in (
+        (replace(grows, waiting=True), "REC waits for frames  5.0 MB  "),
+        (replace(grows, paused=True, waiting=True), "REC paused  5.0 MB  "),
+        (replace(grows, written_bytes=0), "REC nothing recorded yet  "),
+        (replace(grows, recording=False, clips=2), "5.0 MB  2 clips  "),
+    ):
+        assert not still.is_recording and still.text.startswith(said)
+
+
 def test_a_journal_alone_lasts_for_longer_than_anybody_asks(tmp_path: Path) -> None:
     alone = Storage(free_bytes=40_000 * MB, left_s=2733 * 86_400.0)
     assert alone.text == "disk 40.0 GB free" and replace(alone, left_s=7200.0).text == "disk 40.0 GB free, 2 h left"

@@ -61,7 +61,7 @@ function verdict() {
     if (view && view.feed === "stopped") return untrusted("stopped", "the run has ended", seconds, view.why);
     return untrusted("lost", "connection to seqcls lost", seconds, stranger ? "another run is at this address: open the one that it printed" : "trying again by itself");
   }
-  if (!view) return untrusted("connecting", "starting: the model is loaded", quietS, "");
+  if (!view) return untrusted("connecting", "starting: loading the model", quietS, "");
   const quiet = agoS();
   if (view.feed !== "stopped" && quiet > QUIET_S) return untrusted("lost", "no news from the run", quiet, "seqcls is busy or hangs");
   const kind = view.feed === "running" && view.paused ? "paused" : view.feed;
@@ -120,6 +120,7 @@ function show() {
   put(at("feed-for"), now.outage ?? span(now.seconds)); // how long no frame came is counted by the run, whatever is tried
   put(at("feed-why"), now.why);
   document.title = `${now.word} – seqcls`;
+  for (const button of document.querySelectorAll("[data-act]")) button.disabled = !view || now.kind === "lost" || view.feed === "stopped";
   if (view) showView(now);
   showPictureNote(now);
   speak(now);
@@ -136,7 +137,7 @@ function showView(now) {
   put(at("now"), clock(view.now_s));
   at("storage").dataset.rec = now.kind !== "lost" && view.storage?.is_recording ? "yes" : "no";
   at("storage").dataset.full = view.storage?.nearly_full ? "yes" : "no";
-  put(at("storage"), view.storage ? view.storage.text + (view.storage.nearly_full ? ": nearly full" : "") : "");
+  put(at("storage"), view.storage ? view.storage.text + (view.storage.nearly_full ? "  DISK NEARLY FULL" : "") : "");
   put(at("checklist"), view.checklist);
   put(document.querySelector("[data-act=pause]"), view.paused ? "go on" : "pause");
   showIntervals(now);
@@ -194,7 +195,7 @@ let audio = null; // browsers allow sound only after a click
 at("sound").addEventListener("click", () => {
   audio = audio ? (audio.close(), null) : new AudioContext();
   at("sound").setAttribute("aria-pressed", String(audio !== null));
-  put(at("sound"), audio ? "sound on" : "sound off");
+  put(at("sound"), audio ? "sound: on" : "sound: off");
 });
 
 const HERTZ = { present: 880, absent: 440, unknown: 220 };
