@@ -60,7 +60,7 @@ class ChildConnection:
 
     ``target`` may hold credentials: it goes through a pipe, never into arguments. Making one starts the process and
     does not wait for the camera or network; iteration raises SourceError with one line, without credentials, when
-    reading fails, FinalError when it would fail again. Times are those of ``time.monotonic`` in the child, which every
+    reading fails, FinalError when it would fail again. Times are those of ``steady_s`` in the child, which every
     process of the machine shares.
     """
 

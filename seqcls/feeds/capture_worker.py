@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import IO, Any
@@ -30,6 +29,7 @@ from seqcls.files.without_folders import without_folders
 from seqcls.processes.child_messages import Message, child_pipes, end_with_parent, send
 from seqcls.processes.process_limits import limit_memory
 from seqcls.sources.redact import redact
+from seqcls.steady_clock import steady_s
 from seqcls.types import MAX_PIXELS
 
 #: FFmpeg follows play lists and redirects by these and no others: never to a file.
@@ -65,7 +65,7 @@ def main() -> None:
 def _send_all(target: Target, frames: IO[bytes]) -> None:
     try:
         for image, intact in _images(target):
-            send(frames, Message(FRAME if intact else DAMAGED, time.monotonic(), image=image))
+            send(frames, Message(FRAME if intact else DAMAGED, steady_s(), image=image))
         send(frames, Message(END))
     except BrokenPipeError:
         raise

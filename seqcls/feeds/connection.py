@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcls.steady_clock import steady_s
 from seqcls.types import FeedState
 
 #: Called with the state of a feed and the reason for it.
@@ -21,7 +21,7 @@ OnState = Callable[[FeedState, str], None]
 class Arrival:
     """An image as it came: (H, W) uint8 gray or (H, W, 3) uint8 BGR; its size may change from one to the next.
 
-    ``arrival_s``: seconds by this machine's monotonic clock. ``damaged``: why the image cannot be trusted, or "".
+    ``arrival_s``: seconds by ``steady_s``. ``damaged``: why the image cannot be trusted, or "".
     ``device``: the name of the device that sent it, or "". ``device_time_s``: when, by that device's clock; 0.0 where
     it states no time.
     """
@@ -98,7 +98,7 @@ class FeedTiming:
     """Longest wait for a connection's first frame."""
     backoff_s: tuple[float, float] = (0.5, 10.0)
     """Pause before a connection is replaced, at first and at most."""
-    clock: Callable[[], float] = time.monotonic
+    clock: Callable[[], float] = steady_s
     """Monotonic; for tests."""
     wait: Callable[[threading.Event, float], bool] = threading.Event.wait
     """``wait(event, seconds)`` waits for an event that long at most; for tests."""

@@ -53,7 +53,7 @@ def open_live(
     ``rate_hz`` and ``color`` are those of ``open_source``; ``camera`` is for cameras alone. ``credentials`` is a file
     with user and password on a line each; the environment stands in for it. ``on_state`` is called in the thread that
     iterates. Nothing is connected before the iteration begins. Cameras and streams are read in a child process, whose
-    times are those of ``time.monotonic``: leave the clock of ``timing`` alone for them.
+    times are those of ``steady_s``: leave the clock of ``timing`` alone for them.
 
     Raises UsageError for what is no feed, an address or an option that cannot be right, and what ``open_source`` raises
     for a clip. The iteration raises

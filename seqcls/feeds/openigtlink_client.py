@@ -7,7 +7,6 @@ import ipaddress
 import re
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from urllib.parse import unquote_to_bytes
 
@@ -15,6 +14,7 @@ from seqcls.errors import SourceError, UsageError, one_line
 from seqcls.feeds.connection import Arrival, Silence
 from seqcls.feeds.openigtlink_wire import Message, Receiver, Refused, Status
 from seqcls.sources.redact import redact
+from seqcls.steady_clock import steady_s
 from seqcls.text.wording import count_of
 
 DEFAULT_PORT = 18944
@@ -81,7 +81,7 @@ class IgtlConnection:
         *,
         connect_s: float = 5.0,
         message_s: float = 2.0,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = steady_s,
         on_refused: Callable[[str], None] | None = None,
     ) -> None:
         shown_host = f"[{host}]" if ":" in host else host

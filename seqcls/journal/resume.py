@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from seqcls.journal.rebuild import Journal, read_journal
 from seqcls.journal.writer import JournalWriter, Monotonic, Wall, begin, utc_now
 from seqcls.postprocess import PostProcess
 from seqcls.reprocess import catch_up
+from seqcls.steady_clock import steady_s
 from seqcls.types import TIME_TOLERANCE_S, Event, Gap
 
 #: Farther apart, the clock was set rather than the time passed (machines without a battery start in 1970).
@@ -56,7 +56,7 @@ def resume(
     *,
     accept: Callable[[Opening], None] | None = None,
     session: str | None = None,
-    monotonic: Monotonic = time.monotonic,
+    monotonic: Monotonic = steady_s,
     wall: Wall = utc_now,
 ) -> Resumption:
     """Open a journal to append to it, with the state that its run had.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -20,6 +19,7 @@ import seqcls
 from seqcls.errors import DiskFullError, one_line
 from seqcls.journal.append_file import AppendFile
 from seqcls.journal.format import MAX_LINE_BYTES, Action, Close, FeedChange, Opening, Record, Resume, RunSummary, encode
+from seqcls.steady_clock import steady_s
 from seqcls.text.wording import count_of
 from seqcls.timeline import Provenance
 from seqcls.types import Event, FrameScore, Gap, SourceInfo
@@ -47,7 +47,7 @@ class JournalWriter:
     """
 
     def __init__(
-        self, file: AppendFile, session: str, *, number: int = 0, monotonic: Monotonic = time.monotonic,
+        self, file: AppendFile, session: str, *, number: int = 0, monotonic: Monotonic = steady_s,
         wall: Wall = utc_now,
     ) -> None:  # fmt: skip
         self.session = session
@@ -215,7 +215,7 @@ def create_journal(
     source: SourceInfo,
     provenance: Provenance,
     session: str | None = None,
-    monotonic: Monotonic = time.monotonic,
+    monotonic: Monotonic = steady_s,
     wall: Wall = utc_now,
 ) -> JournalWriter:
     """Begin the journal of a run in a new file.

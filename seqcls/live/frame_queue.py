@@ -3,7 +3,6 @@ every frame, and gaps where what was dropped would have told."""
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Literal
 from seqcls.bounded_queue import BoundedQueue
 from seqcls.live.background import nothing
 from seqcls.pauses import LONG_S
+from seqcls.steady_clock import steady_s
 from seqcls.types import TIME_TOLERANCE_S, Frame, Gap
 
 Keep = Literal["latest", "every"]
@@ -55,7 +55,7 @@ class FrameQueue(BoundedQueue[tuple[float, Frame | Gap]]):
         limit: int,
         on_frame: Callable[[Frame], None] = nothing,
         check: Callable[[Frame], str] = _scorable,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = steady_s,
     ) -> None:
         super().__init__(limit, "wait" if keep == "every" else "drop_oldest")
         self._usual_limit = limit

@@ -7,7 +7,6 @@ grows with time.
 from __future__ import annotations
 
 import math
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -34,6 +33,7 @@ from seqcls.postprocess import PostProcess
 from seqcls.preprocess import Preprocessor
 from seqcls.scoring import score_every
 from seqcls.sources import Source
+from seqcls.steady_clock import steady_s
 from seqcls.types import Event, FeedState, Frame, FrameCounts, FrameScore, Gap
 
 #: How many messages are kept for showing.
@@ -105,7 +105,7 @@ class LiveSession:
         storage: Callable[[], Storage | None] = lambda: None,
         operator: Operator | None = None,
         checklist: Mapping[str, float] | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = steady_s,
     ) -> None:
         self._detector = detector
         self._source = source

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -36,6 +35,7 @@ from seqcls.feeds.connection import Arrival, FeedTiming
 from seqcls.feeds.open import Paced, is_live, open_live
 from seqcls.journal import read_journal
 from seqcls.sources import Source, open_source
+from seqcls.steady_clock import steady_s
 from seqcls.types import Frame, Gap, SourceInfo, SourceReport
 
 
@@ -195,7 +195,7 @@ def test_an_openigtlink_feed_is_opened_when_it_is_read(monkeypatch: pytest.Monke
         def __iter__(self) -> Iterator[Arrival]:
             events.append("opened")
             for number in range(3):
-                yield Arrival(time.monotonic(), np.full((8, 8), number, np.uint8))
+                yield Arrival(steady_s(), np.full((8, 8), number, np.uint8))
             raise SourceError("igtl://me:s3cret@scanner: lost")
 
         def close(self) -> None:

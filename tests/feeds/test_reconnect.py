@@ -13,6 +13,7 @@ from support.feeds import DEADLINE_S, nothing_left, take  # noqa: F401 - a fixtu
 from seqcls.errors import FinalError, SourceError
 from seqcls.feeds.connection import Arrival, Connection, FeedTiming
 from seqcls.feeds.reconnect import FIRST_DURATION_S, MAX_WAITING, STOOD_STILL, ReconnectingSource
+from seqcls.steady_clock import steady_s
 from seqcls.types import FeedState, Frame, Gap
 
 #: Seconds after the connection began at which frames come; then how it goes on.
@@ -364,7 +365,7 @@ class Blocked:
 
     def __iter__(self) -> Iterator[Arrival]:
         for number in range(self.frames):
-            yield Arrival(time.monotonic(), np.full((8, 8), number % 256, np.uint8))
+            yield Arrival(steady_s(), np.full((8, 8), number % 256, np.uint8))
         self.reached.set()
         self._closed.wait(DEADLINE_S)
 
