@@ -80,6 +80,11 @@ class Detector:
     @property
     def provenance(self) -> Provenance:
         """What a timeline says of the detector; what only the run knows is left open."""
+        return replace(self.stated_provenance, engine=self.engine.description)
+
+    @property
+    def stated_provenance(self) -> Provenance:
+        """As ``provenance``, without the engine, which need not be opened for it."""
         own = self.header.novelty
         return Provenance(
             smoothing=self.smoothing,
@@ -87,7 +92,6 @@ class Detector:
             model=self.model,
             model_dataset=self.header.dataset_hash,
             model_version=self.header.version,
-            engine=self.engine.description,
             gate=self.gate,
             novelty=None
             if own is None

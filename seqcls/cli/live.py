@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from seqcls.cli import console, tables
 from seqcls.cli.live_displays import LastingStderr, full_screen, is_terminal, open_displays, open_terminal
-from seqcls.cli.live_journal import begin_journal
+from seqcls.cli.live_journal import begin_journal, require_same_run
 from seqcls.cli.live_options import LiveRunOptions, parse_checklist, parse_send_igtl, session_options
 from seqcls.cli.results import remedy
 from seqcls.credentials import open_to_others, secret_files
@@ -140,6 +140,8 @@ def _watch(
         displays = open_displays(stack, run_options, act)
         displays.shown.extend(receiver.view for receiver in receivers)
         displays.shown.append(lambda view: latest.__setitem__(slice(None), [view]))
+        if run_options.resume:
+            require_same_run(detector, model, spec, source.info, folder / JOURNAL_NAME)
         console.notify(f"loading the model {model} ({', '.join(detector.organs)})")
         _wait_for_engine(detector.engine, lambda: should_stop() or displays.closed())
         console.notify(f"engine {detector.engine.description}")

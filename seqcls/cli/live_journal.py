@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from seqcls.cli.live_options import LiveRunOptions
     from seqcls.detector import Detector
     from seqcls.journal import JournalWriter, Opening, Resumption
+    from seqcls.timeline import Provenance
     from seqcls.types import SourceInfo
 
 
@@ -24,17 +25,8 @@ def begin_journal(
     from seqcls.journal import create_journal
     from seqcls.journal import resume as resume_journal
     from seqcls.journal.append_file import AppendFile
-    from seqcls.journal.same_run import differences, layouts_digest
-    from seqcls.models.digest import scoring_digest
-    from seqcls.sources.clip_digest import clip_digest
 
-    digest = clip_digest(spec)
-    provenance = replace(
-        detector.provenance,
-        model_digest=scoring_digest(model, detector.header),
-        source_digest=digest,
-        layouts_digest=layouts_digest(detector.header.geometry),
-    )
+    provenance = replace(_stated(detector, model, spec), engine=detector.engine.description)
     if not run_options.resume:
         if run_options.overwrite:
             if path.exists():
@@ -44,10 +36,38 @@ def begin_journal(
         return create_journal(path, organs=detector.organs, source=info, provenance=provenance), None
 
     def accept(opening: Opening) -> None:
-        if others := differences(opening, detector.organs, info, provenance):
-            raise UsageError(f"{path} was begun with {', '.join(others)}; use the same, or a new folder")
+        _require_same(opening, detector, info, provenance, path)
 
     resumed = resume_journal(path, accept=accept)
     missed_s = 0.0 if resumed.gap is None else resumed.gap.end_s - resumed.gap.start_s
     console.notify(f"continuing {path} after {missed_s:.1f} s without a recording")
     return resumed.writer, resumed
+
+
+def require_same_run(detector: Detector, model: Path, spec: str, info: SourceInfo, path: Path) -> None:
+    """Raise UsageError where the journal is of another run, before the engine is opened; DataError where it is none."""
+    from seqcls.journal import read_opening
+
+    if (opening := read_opening(path)) is not None:
+        _require_same(opening, detector, info, _stated(detector, model, spec), path)
+
+
+def _require_same(opening: Opening, detector: Detector, info: SourceInfo, ours: Provenance, path: Path) -> None:
+    from seqcls.journal.same_run import differences
+
+    if others := differences(opening, detector.organs, info, ours):
+        raise UsageError(f"{path} was begun with {', '.join(others)}; use the same, or a new folder")
+
+
+def _stated(detector: Detector, model: Path, spec: str) -> Provenance:
+    """What is recorded of a run, but for the engine."""
+    from seqcls.journal.same_run import layouts_digest
+    from seqcls.models.digest import scoring_digest
+    from seqcls.sources.clip_digest import clip_digest
+
+    return replace(
+        detector.stated_provenance,
+        model_digest=scoring_digest(model, detector.header),
+        source_digest=clip_digest(spec),
+        layouts_digest=layouts_digest(detector.header.geometry),
+    )

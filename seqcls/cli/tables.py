@@ -260,7 +260,7 @@ def _facts(timeline: Timeline) -> str:
         (counts.classified, "classified"),
         (counts.skipped, "skipped (by adaptive sampling)"),
         (counts.dropped, "dropped (computer too slow)"),
-        (counts.rejected, "rejected (black, frozen, no contact or damaged)"),
+        (counts.rejected, "rejected (not scorable)"),
     )
     frames = count_of(counts.received, "frame")
     sums = " + ".join(f"{count} {what}" for count, what in parts if count)

@@ -11,7 +11,7 @@ resumed = resume("run.journal")                                  # go on after a
 from __future__ import annotations
 
 from seqcls.journal.format import NOT_RECORDED, Action, Close, FeedChange, Opening, Record, Resume, RunSummary
-from seqcls.journal.reader import Damage, is_unfinished
+from seqcls.journal.reader import Damage, is_unfinished, read_opening
 from seqcls.journal.rebuild import Journal, read_journal
 from seqcls.journal.resume import Resumption, resume
 from seqcls.journal.writer import JournalWriter, create_journal
@@ -36,5 +36,6 @@ __all__ = [
     "create_journal",
     "is_unfinished",
     "read_journal",
+    "read_opening",
     "resume",
 ]

@@ -114,6 +114,14 @@ class JournalReader:
         self._torn_bytes = too_long + len(rest)
 
 
+def read_opening(path: str | Path) -> Opening | None:
+    """What a journal says of its run, without the run; None where its first record is damaged. Raises DataError."""
+    path = Path(path)
+    with open_journal(path) as stream:
+        first = next(JournalReader(path, stream).blocks(), None)
+    return first.record if isinstance(first, Entry) and isinstance(first.record, Opening) else None
+
+
 def is_unfinished(path: Path) -> bool:
     """Whether a journal is there that was begun and not closed, as a crash leaves it; its end alone is read."""
     if not path.is_file():

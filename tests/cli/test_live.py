@@ -245,6 +245,18 @@ def test_options_are_refused_before_the_model_is_loaded(
     assert loads == [] and "loading" not in refused.err and not Path("out/run.journal").exists()
 
 
+def test_another_run_is_not_resumed_and_no_model_is_loaded_for_that(
+    seqcls: Seqcls, model: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    bright_clip(tmp_path / "clip.mp4", [True] * 3)
+    play = ("run", "clip.mp4", "-m", model, "-o", "out", "--realtime", "--keep", "every")
+    assert seqcls(*play).code == 0
+    loaded = request.getfixturevalue("loads")
+    other = seqcls(*play, "--resume", "--onset", "0.9")
+    assert other.code == 2 and "was begun with other options" in one_line(other) and loaded == []
+    assert seqcls(*play, "--resume").code == 0 and loaded == ["loaded"]
+
+
 def test_a_start_says_what_is_going_on_and_what_is_next(seqcls: Seqcls, loads: list[str]) -> None:
     done = seqcls("run", "igtl://127.0.0.1:1", "-m", "m.safetensors", "-o", "out", "--duration", "0.3")
     said = [line for line in done.err.splitlines() if line != "starting"]
