@@ -228,7 +228,9 @@ def adaptive() -> str:
     count, sampling = 120, SamplingOptions(kind="adaptive")
     times_s = [index / RATE_HZ for index in range(count)]
     curve = [score_at(points, time_s) for time_s in times_s]
-    frames = [PreprocessedFrame(i, times_s[i], 1 / RATE_HZ, np.full((1, 1), i, np.uint8), "") for i in range(count)]
+    # One picture black, the next one white: nothing stands still.
+    images = [np.array([[i, 255 * (i % 2)]], np.uint8) for i in range(count)]
+    frames = [PreprocessedFrame(i, times_s[i], 1 / RATE_HZ, images[i], "") for i in range(count)]
     interval, smoothing = options(0.6, 0.4, 0.2, 0.3), SmoothingOptions()
     scorer = AdaptiveScorer(cast(Any, _Curve(curve)), smoothing, [interval], sampling)
     scored = [item.index for item in scorer.scores(frames) if isinstance(item, FrameScore) and item.measured]
@@ -238,7 +240,8 @@ def adaptive() -> str:
 
     parts = [text(60, 22, f"{len(scored)} of {count} frames are scored", size=15, weight="bold")]
     for a, b in pairwise(scored):
-        low, high = min(curve[a], curve[b]) - sampling.margin, max(curve[a], curve[b]) + sampling.margin
+        margin = sampling.margin * min(1.0, (times_s[b] - times_s[a]) / scorer.step_s)
+        low, high = min(curve[a], curve[b]) - margin, max(curve[a], curve[b]) + margin
         if b - a > 1:
             corners = " ".join(place(*corner) for corner in ((a, low), (a, high), (b, high), (b, low)))
             parts.append(f'<polygon points="{corners}" fill="{BLUE}" fill-opacity="0.15"/>')

@@ -1,9 +1,11 @@
 """Fewer inferences, the same intervals: measure some frames, bound the rest, measure more wherever bounds disagree.
 
 Between two measured frames at most ``step_s`` apart, every score is assumed to lie within the range of these two,
-widened by ``margin`` on both sides. Smoothing and hysteresis are monotone, so both are run on the lower and on the
-upper bounds of all scores, and frames are measured until the two agree. docs/adaptive-sampling.md holds the proof and
-its limits. Frames whose image is that of the frame before, to the byte, take its score.
+widened on both sides by ``margin``, or by less the nearer they are. While the picture hardly changes they may be twice
+as far apart. Smoothing and hysteresis are monotone, so both are run on the lower and on the upper bounds of all scores,
+and frames are measured until the two agree; before that, in the same way, until it is settled which frames are unlike
+training. docs/adaptive-sampling.md holds the proof and its limits. Frames whose image is that of the frame before, to
+the byte, take its score.
 """
 
 from __future__ import annotations
@@ -15,12 +17,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.engines import Engine
 from seqcls.errors import ModelError, UsageError
 from seqcls.intervals import Hysteresis, IntervalOptions
+from seqcls.novelty import LIMIT, SMOOTHING
 from seqcls.preprocess import PreprocessedFrame
 from seqcls.smoothing import SmoothingOptions, open_smoother
 from seqcls.types import TIME_TOLERANCE_S, FrameScore, Gap
@@ -29,6 +33,17 @@ Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 #: Frames are looked at in blocks of so many; more give the engine fuller batches and take more memory.
 BLOCK = 128
+#: While the picture hardly changes, measured frames may be so many times ``step_s`` apart.
+STILL_STEPS = 2
+#: The picture hardly changes while its mean absolute difference, of areas of a 16th of its side, stays within this
+#: share of its mean. Within 0.5 s, scores left the range of those measured by 0.2 from a share of 0.1 on in real clips,
+#: of 0.2 in sweeps.
+STILL = 0.08
+_AREAS = (16, 16)
+#: As ``SamplingOptions.margin``, of the novelty: it changes more slowly, by 0.09 in 0.25 s at most in sweeps.
+NOVELTY_MARGIN = 0.1
+#: The novelty has one threshold, and nothing is bridged or dropped.
+_UNLIKE = IntervalOptions(onset=LIMIT, offset=LIMIT, min_present_s=0.0, min_absent_s=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +53,10 @@ class SamplingOptions:
     kind: Literal["every", "adaptive"] = "every"
     """``every`` one, or an ``adaptive`` choice."""
     step_s: float | None = None
-    """Largest distance of measured frames, in seconds; None: ``shortest_s``."""
+    """Largest distance of measured frames while the picture changes, in seconds; None: ``shortest_s``."""
     margin: float = 0.2
-    """By how much scores between two measured frames may leave the range of these two."""
+    """By how much scores between two measured frames ``step_s`` apart may leave the range of these two; nearer ones by
+    less, in proportion."""
 
     def __post_init__(self) -> None:
         if self.kind not in ("every", "adaptive"):
@@ -85,7 +101,8 @@ def reach_s(smoothing: SmoothingOptions) -> tuple[float, float]:
 class AdaptiveScorer:
     """One run's adaptive sampling. ``scores`` takes prepared frames and gives every one of them a score, in order.
 
-    ``has_novelty``: the engine tells it, and of a frame that it did not see it is drawn between those that it saw.
+    ``has_novelty``: the engine tells it; of a frame that it did not see it is drawn between those that it saw.
+    ``uses_novelty``: frames that are unlike training will be unscored.
 
     ``undecided`` counts frames whose state the bounds could not settle, with nothing left to measure; 0 but for the
     recursive smoothers, which remember for ever.
@@ -99,13 +116,14 @@ class AdaptiveScorer:
         options: SamplingOptions,
         *,
         has_novelty: bool = False,
+        uses_novelty: bool = False,
     ) -> None:
         self._score = engine.answers if has_novelty else engine.scores
-        self._margin = options.margin
         self.step_s = shortest_s(smoothing, intervals) if options.step_s is None else options.step_s
-        self._behind_s, self._ahead_s = reach_s(smoothing)
-        self._bounds = _Bounds(smoothing, intervals)
-        self._buffer = _Buffer(len(intervals), has_novelty=has_novelty)
+        margins = np.array([options.margin] * len(intervals) + [NOVELTY_MARGIN] * has_novelty, np.float32)
+        self._buffer = _Buffer(len(intervals), margins, self.step_s)
+        self._organs = _Bounds(smoothing, intervals)
+        self._unlike = _Bounds(SMOOTHING, (_UNLIKE,)) if uses_novelty else None
         self.undecided = 0
 
     def scores(self, items: Iterable[PreprocessedFrame | Gap]) -> Iterator[FrameScore | Gap]:
@@ -118,30 +136,42 @@ class AdaptiveScorer:
         yield from self._settle(closing=True)
 
     def _settle(self, *, closing: bool) -> Iterator[FrameScore | Gap]:
-        buffer = self._buffer
-        self._measure(buffer.coarse(self.step_s, closing))
-        horizon_s = math.inf if closing else buffer.bounded_until_s() - self._ahead_s - 2 * TIME_TOLERANCE_S
+        buffer, organs, unlike = self._buffer, self._organs, self._unlike
+        self._measure(buffer.coarse(closing))
+        bounded_s = math.inf if closing else buffer.bounded_until_s() - 2 * TIME_TOLERANCE_S
         while True:
-            low, high = buffer.bounds(self._margin, self.step_s)
-            undecided = self._bounds.undecided(buffer.items, low, high, horizon_s, closing)
-            wanted = {chosen for row, column in undecided for chosen in self._choose(row, (high - low)[:, column])}
+            low, high = buffer.bounds()  # (rows, K), or (rows, K + 1) with the novelty
+            undecided: list[tuple[int, int]] = []
+            wanted: set[int] = set()
+            if unlike is not None and (high[:, -1] >= LIMIT).any():
+                undecided, (is_unlike,) = unlike.trial(buffer.items, low[:, -1:], high[:, -1:], bounded_s, closing)
+                wanted = self._narrowing(unlike, undecided, high[:, -1:] - low[:, -1:])
+                low[is_unlike, :-1] = high[is_unlike, :-1] = np.nan
+            if not undecided:
+                scores = low[:, : organs.count], high[:, : organs.count]
+                undecided, _ = organs.trial(buffer.items, *scores, bounded_s - organs.ahead_s, closing)
+                wanted = self._narrowing(organs, undecided, scores[1] - scores[0])
             if not wanted:
-                self.undecided += len({row for row, _ in undecided})
                 break
             self._measure(sorted(wanted))
-        count = len(buffer.items) if closing else buffer.settled(horizon_s - self._behind_s)
-        self._bounds.advance(buffer.items[:count], low[:count], high[:count])
+        self.undecided += len({row for row, _ in undecided})
+        count = len(buffer.items) if closing else buffer.settled(bounded_s - organs.ahead_s - organs.behind_s)
+        if unlike is not None:
+            count = count if closing else min(count, buffer.settled(bounded_s - unlike.behind_s))
+            unlike.advance(buffer.items[:count], low[:count, -1:], high[:count, -1:])
+        organs.advance(buffer.items[:count], low[:count, : organs.count], high[:count, : organs.count])
         yield from buffer.release(count)
 
-    def _choose(self, row: int, width: Floats) -> Iterator[int]:
-        """Rows whose scores would narrow the bounds of an undecided frame most: the middles of its widest gaps."""
-        time_s = self._buffer.items[row].time_s
-        end_s = time_s + self._ahead_s
-        gaps = self._buffer.gaps(time_s - self._behind_s, end_s) or self._buffer.gaps(-math.inf, end_s)
-        doubt = [float(width[rows].sum()) for rows in gaps]
-        for rows, own in zip(gaps, doubt, strict=True):
-            if own >= max(doubt) / 2:
-                yield rows[len(rows) // 2]
+    def _narrowing(self, bounds: _Bounds, undecided: Sequence[tuple[int, int]], width: Floats) -> set[int]:
+        """Rows whose scores would narrow the bounds of undecided frames most: the middles of their widest gaps."""
+        wanted: set[int] = set()
+        for row, column in undecided:
+            time_s = self._buffer.items[row].time_s
+            end_s = time_s + bounds.ahead_s
+            gaps = self._buffer.gaps(time_s - bounds.behind_s, end_s) or self._buffer.gaps(-math.inf, end_s)
+            doubt = [float(np.nansum(width[rows, column])) for rows in gaps]
+            wanted |= {rows[len(rows) // 2] for rows, own in zip(gaps, doubt, strict=True) if own >= max(doubt) / 2}
+        return wanted
 
     def _measure(self, rows: Sequence[int]) -> None:
         if rows:
@@ -152,10 +182,14 @@ class AdaptiveScorer:
 
 
 class _Bounds:
-    """Smoothing and hysteresis of the lower bounds and the upper ones, side by side as 2 K organs."""
+    """Smoothing and hysteresis of the lower bounds and the upper ones, side by side as 2 K organs.
+
+    count: K. behind_s, ahead_s: see ``reach_s``.
+    """
 
     def __init__(self, smoothing: SmoothingOptions, intervals: Sequence[IntervalOptions]) -> None:
-        self._organs = len(intervals)
+        self.count = len(intervals)
+        self.behind_s, self.ahead_s = reach_s(smoothing)
         self._smoother = open_smoother(smoothing)
         self._hysteresis = [Hysteresis(options) for options in (*intervals, *intervals)]
 
@@ -164,25 +198,29 @@ class _Bounds:
         for smoothed in self._push(items, low, high):
             self._states(smoothed)
 
-    def undecided(
+    def trial(
         self, items: Sequence[PreprocessedFrame | Gap], low: Floats, high: Floats, horizon_s: float, closing: bool
-    ) -> list[tuple[int, int]]:
-        """Row and organ of the first frame of every stretch up to the horizon on which the bounds disagree."""
+    ) -> tuple[list[tuple[int, int]], Bools]:
+        """Row and organ of the first frame of every stretch up to the horizon on which the bounds disagree; and (K,
+        rows) the states by the lower bounds, False where there is none. Changes nothing."""
         trial = copy.deepcopy(self)
         rows = {item.index: row for row, item in enumerate(items) if isinstance(item, PreprocessedFrame)}
         found: list[tuple[int, int]] = []
-        apart = np.zeros(self._organs, np.bool_)
+        lower, apart = np.zeros((self.count, len(items)), np.bool_), np.zeros(self.count, np.bool_)
         for smoothed in trial._push(items, low, high, closing=closing):
             if smoothed.time_s > horizon_s:
                 break
             states = trial._states(smoothed)
             if states is None or isinstance(smoothed, Gap):
                 continue
-            differ = states[: self._organs] != states[self._organs :]
-            if smoothed.index in rows:  # else it was released in an earlier block, settled
-                found += [(rows[smoothed.index], int(column)) for column in np.flatnonzero(differ & ~apart)]
+            differ = states[: self.count] != states[self.count :]
+            row = rows.get(smoothed.index)  # else it was released in an earlier block, settled
+            if row is not None:
+                lower[:, row] = states[: self.count]
+                if (differ & ~apart).any():
+                    found += [(row, int(column)) for column in np.flatnonzero(differ & ~apart)]
             apart = differ
-        return found
+        return found, lower
 
     def _push(
         self, items: Sequence[PreprocessedFrame | Gap], low: Floats, high: Floats, *, closing: bool = False
@@ -190,7 +228,7 @@ class _Bounds:
         both = np.concatenate([low, high], axis=1)
         for row, item in enumerate(items):
             if isinstance(item, PreprocessedFrame):
-                own = None if item.image is None else both[row]
+                own = None if np.isnan(both[row, 0]) else both[row]
                 yield from self._smoother.push(FrameScore(item.index, item.time_s, item.duration_s, own))
             else:
                 yield from self._smoother.push(item)
@@ -210,22 +248,26 @@ class _Bounds:
 class _Buffer:
     """Items that still may be measured, in rows from 0, and what is known of each.
 
+    margins: by how much each score between known ones ``step_s`` apart may leave their range. A score more than there
+    are organs is the novelty.
+
     time_s: (rows,), never less than in the row before. groups: (rows,), 0 without an image, else one number for equal
-    images next to each other. scores: (rows, K), NaN where unknown; a known score is measured, or that of its group. A
-    last column is the novelty, where there is one; nothing is measured for its sake.
+    images next to each other. looks: (rows, areas), the means of the image's areas. scores: (rows, K), NaN where
+    unknown; a known score is measured, or that of its group.
     """
 
-    def __init__(self, organs: int, *, has_novelty: bool = False) -> None:
-        self._organs = organs
+    def __init__(self, organs: int, margins: Floats, step_s: float) -> None:
+        self._organs, self._margins, self._step_s = organs, margins, step_s
         self.items: list[PreprocessedFrame | Gap] = []
         self._time_s = np.zeros(0)
         self._groups = np.zeros(0, np.int64)
-        self._scores = np.zeros((0, organs + has_novelty), np.float32)
+        self._looks = np.zeros((0, _AREAS[0] * _AREAS[1]), np.float32)
+        self._scores = np.zeros((0, len(margins)), np.float32)
         self._measured = np.zeros(0, np.bool_)
 
     def extend(self, items: Sequence[PreprocessedFrame | Gap]) -> None:
         """Take more items; an image that repeats the one before it takes its score."""
-        groups, scores = self._groups.tolist(), list(self._scores)
+        groups, scores, looks = self._groups.tolist(), list(self._scores), list(self._looks)
         last = max(np.flatnonzero(self._groups).tolist(), default=-1)
         nothing = np.full(self._scores.shape[1], np.nan, np.float32)
         for row, item in enumerate(items, len(self.items)):
@@ -233,13 +275,16 @@ class _Buffer:
             if isinstance(item, Gap) or item.image is None:
                 groups.append(0)
                 scores.append(nothing)
+                looks.append(np.full(_AREAS[0] * _AREAS[1], np.inf, np.float32))
                 continue
             repeats = last >= 0 and np.array_equal(item.image, self.image(last))
             groups.append((groups[last] if last >= 0 else 0) + (not repeats))
             scores.append(scores[last] if repeats else nothing)
+            looks.append(cv2.resize(item.image, _AREAS, interpolation=cv2.INTER_AREA).astype(np.float32).ravel())
             last = row
         self._time_s = np.maximum.accumulate([*self._time_s, *(item.time_s for item in items)])
         self._groups, self._scores = np.array(groups), np.array(scores, np.float32)
+        self._looks = np.array(looks)
         self._measured = np.append(self._measured, np.zeros(len(items), np.bool_))
 
     def image(self, row: int) -> NDArray[np.uint8]:
@@ -251,20 +296,26 @@ class _Buffer:
     def _known(self) -> Bools:
         return np.logical_not(np.isnan(self._scores).any(axis=1))
 
-    def coarse(self, step_s: float, closing: bool) -> list[int]:
-        """Rows to measure so that no two neighbours among the known ones lie more than ``step_s`` apart."""
+    def coarse(self, closing: bool) -> list[int]:
+        """Rows to measure so that no two neighbours among the known ones are too far apart."""
         chosen: list[int] = []
-        known, rows = self._known, np.flatnonzero(self._groups)
-        # What follows the last one, if anything does, is no frame to measure.
-        next_s = np.append(self._time_s[rows[1:]], np.inf if closing else self._time_s[-1])
-        known_s, covered = -math.inf, 0  # of the row last known, or to be known once the chosen ones are
-        for row, follows_s in zip(rows.tolist(), next_s.tolist(), strict=False):
-            if not known[row] and self._groups[row] != covered:
-                if follows_s - known_s <= step_s + TIME_TOLERANCE_S:
+        known, rows = self._known, np.flatnonzero(self._groups).tolist()
+        last = -1  # the row last known, or to be known once the chosen ones are
+        for row, following in zip(rows, [*rows[1:], len(self.items)], strict=False):
+            if not known[row] and (last < 0 or self._groups[row] != self._groups[last]):
+                if last >= 0 and not (closing and row == rows[-1]) and self._is_near(last, following):
                     continue
                 chosen.append(row)
-            known_s, covered = self._time_s[row], self._groups[row]
+            last = row
         return chosen
+
+    def _is_near(self, before: int, after: int) -> bool:
+        """Whether two rows next to each other among the known ones may be so far apart; ``after`` may be the end."""
+        apart_s = self._time_s[min(after, len(self.items) - 1)] - self._time_s[before] - TIME_TOLERANCE_S
+        if apart_s <= self._step_s or apart_s > STILL_STEPS * self._step_s:
+            return bool(apart_s <= self._step_s)
+        changes = np.abs(self._looks[before + 1 : after] - self._looks[before]).mean(axis=1)
+        return bool(changes.max(initial=0) <= STILL * self._looks[before].mean())
 
     def set_scores(self, rows: Sequence[int], scores: Floats) -> None:
         """Take measured scores (N, K); equal images next to each other share them."""
@@ -279,16 +330,19 @@ class _Buffer:
             return float(self._time_s[-1])
         return float(self._time_s[known].max(initial=-math.inf))
 
-    def bounds(self, margin: float, step_s: float) -> tuple[Floats, Floats]:
+    def bounds(self) -> tuple[Floats, Floats]:
         """Lower and upper bounds (rows, K) of all scores, equal where known; NaN for rows that are not scorable."""
         before, after = self._neighbours()
         pair = np.stack([self._scores[before], self._scores[after]])
-        far = self._time_s[after] - self._time_s[before] > step_s + TIME_TOLERANCE_S
-        spread = np.where(before != after, np.float32(margin), np.float32(0))[:, None]
-        low = np.where(far[:, None], np.float32(0), np.clip(pair.min(axis=0) - spread, 0, 1))
-        high = np.where(far[:, None], np.float32(1), np.clip(pair.max(axis=0) + spread, 0, 1))
+        apart = (self._time_s[after] - self._time_s[before]) / max(self._step_s, TIME_TOLERANCE_S)
+        spread = np.minimum(apart, 1).astype(np.float32)[:, None] * self._margins
+        low, high = np.clip(pair.min(axis=0) - spread, 0, 1), np.clip(pair.max(axis=0) + spread, 0, 1)
+        known = np.flatnonzero(self._known)
+        for one, other in zip(known[:-1].tolist(), known[1:].tolist(), strict=True):
+            if other > one + 1 and not self._is_near(one, other):
+                low[one + 1 : other], high[one + 1 : other] = 0, 1
         low[self._groups == 0] = high[self._groups == 0] = np.nan
-        return low[:, : self._organs], high[:, : self._organs]
+        return low, high
 
     def gaps(self, start_s: float, end_s: float) -> list[list[int]]:
         """Stretches of neighbouring scorable rows of unknown score within [start_s, end_s]."""
@@ -324,7 +378,7 @@ class _Buffer:
                 yield FrameScore(item.index, item.time_s, item.duration_s, scores, item.reason, measured, novelty)
         del self.items[:count]
         self._time_s, self._groups = self._time_s[count:], self._groups[count:]
-        self._scores, self._measured = self._scores[count:], self._measured[count:]
+        self._looks, self._scores, self._measured = self._looks[count:], self._scores[count:], self._measured[count:]
 
     def _neighbours(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Per row the known row before and after it; a known one is its own. Only for rows between known ones."""

@@ -134,6 +134,7 @@ class Run:
                 detector.intervals,
                 detector.sampling,
                 has_novelty=detector.header.novelty is not None,
+                uses_novelty=detector.uses_novelty,
             )
 
     def events(

@@ -36,7 +36,8 @@ LIMIT = 0.5
 #: Over how much of the past the novelty is averaged, in seconds: no single odd frame interrupts a presence.
 WINDOW_S = 0.5
 _WARNING = " unlike anything that the model was trained on: unknown there (novelty=False scores them all the same)"
-_SMOOTHING = SmoothingOptions(kind="mean", window_s=WINDOW_S, look_ahead_s=0.0)
+#: How the novelty of one frame after the other is averaged.
+SMOOTHING = SmoothingOptions(kind="mean", window_s=WINDOW_S, look_ahead_s=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +118,7 @@ class NoveltyFilter:
     """
 
     def __init__(self) -> None:
-        self._smoother = open_smoother(_SMOOTHING)
+        self._smoother = open_smoother(SMOOTHING)
 
     def is_unlike(self, frame: FrameScore) -> bool:
         """Whether this, the next frame in stream order, is. Frames of which the model tells no novelty are not."""
@@ -141,7 +142,7 @@ def unlike_rows(time_s: Floats, novelty: NDArray[np.float32]) -> NDArray[np.bool
     """(T,) what ``NoveltyFilter`` says of many frames, whose times do not run backwards, one by one."""
     unlike, known = np.zeros(len(time_s), np.bool_), ~np.isnan(novelty)
     if known.any():
-        unlike[known] = smooth_windows(time_s[known], novelty[known, None], _SMOOTHING)[:, 0] >= LIMIT
+        unlike[known] = smooth_windows(time_s[known], novelty[known, None], SMOOTHING)[:, 0] >= LIMIT
     return unlike
 
 

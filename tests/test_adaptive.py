@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from support.fakes import detector, frames
 
-from seqcls.adaptive import AdaptiveScorer, SamplingOptions, shortest_s
+from seqcls.adaptive import NOVELTY_MARGIN, AdaptiveScorer, SamplingOptions, shortest_s
 from seqcls.errors import UsageError
 from seqcls.exports import read_run, write_run
 from seqcls.geometry import Geometry
@@ -39,7 +39,9 @@ INTERVALS = (IntervalOptions(), IntervalOptions(onset=0.7, offset=0.6, min_prese
 
 
 class Table:
-    """An engine that reads a frame's number from its image and looks the scores up; counts what it was asked."""
+    """An engine that reads a frame's number from its image and looks the scores up; counts what it was asked.
+
+    scores: (count, K), or (count, K + 1) with the novelty."""
 
     description = "table"
     header = ModelHeader(organs=ORGANS, geometry=Geometry(size=32))
@@ -49,18 +51,33 @@ class Table:
         self.asked: list[int] = []
 
     def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        index = images.reshape(len(images), 4).copy().view(np.int32)[:, 0]
+        index = images.reshape(len(images), -1)[:, :4].copy().view(np.int32)[:, 0]
         self.asked += index.tolist()
         return self._scores[index]
 
+    answers = scores
 
-def prepared(count: int, unknown: set[int] = frozenset(), pictures: list[int] | None = None) -> list[PreprocessedFrame]:  # type: ignore[assignment]
+
+def image(number: int, scene: int) -> NDArray[np.uint8]:
+    """A picture like those of the same scene, and unlike that of the next one, which holds its number."""
+    drawn = np.full((16, 16), 60 + 60 * (scene % 3), np.uint8)
+    drawn[0, :4] = np.array([number], np.int32).view(np.uint8)
+    return drawn
+
+
+def prepared(
+    count: int,
+    unknown: set[int] = frozenset(),  # type: ignore[assignment]
+    pictures: list[int] | None = None,
+    scenes: list[int] | None = None,
+) -> list[PreprocessedFrame]:
+    """Without ``scenes`` every picture is unlike the one before."""
     shown = list(range(count)) if pictures is None else pictures
     return [
         PreprocessedFrame(i, i / RATE_HZ, 1 / RATE_HZ, None, "black")
         if i in unknown
         else PreprocessedFrame(
-            i, i / RATE_HZ, 1 / RATE_HZ, np.array([shown[i]], np.int32).view(np.uint8).reshape(2, 2), ""
+            i, i / RATE_HZ, 1 / RATE_HZ, image(shown[i], shown[i] if scenes is None else scenes[i]), ""
         )
         for i in range(count)
     ]
@@ -90,17 +107,24 @@ def every(items: list[PreprocessedFrame | Gap], scores: NDArray[np.float32]) -> 
     return list(score_every(items, Table(scores), 16))  # type: ignore[arg-type]
 
 
-def steady(seed: int, count: int, step_s: float, margin: float) -> NDArray[np.float32]:
-    """Scores under the assumption: levels that last longer than step_s, and noise of at most margin / 2 around them."""
+def steady(
+    seed: int, count: int, step_s: float, margin: float, columns: int = len(ORGANS)
+) -> tuple[NDArray[np.float32], list[int]]:
+    """Scores under the assumption, (count, columns), and the scene of each frame.
+
+    Levels last longer than step_s, and wander on top by so little that the margin holds in twice that: frames at most
+    2 step_s apart in one scene differ by no more, and those closer by less in proportion. Each level is a scene."""
     rng = np.random.default_rng(seed)
-    columns = []
-    for _ in ORGANS:
+    scores, jumps = [], np.zeros(count, np.int64)
+    slope = 0.45 * margin / max(step_s, 1 / RATE_HZ)
+    for _ in range(columns):
         level: list[float] = []
         while len(level) < count:
+            jumps[len(level)] += len(level) > 0
             level += [rng.uniform()] * (int(step_s * RATE_HZ) + 2 + int(rng.exponential(15)))
-        noise = rng.uniform(-margin / 2, margin / 2, count) * rng.choice([0.0, 0.3, 1.0])
-        columns.append(np.clip(np.array(level[:count]) + noise, 0, 1))
-    return np.stack(columns, axis=1).astype(np.float32)
+        wander = np.cumsum(rng.uniform(-slope, slope, count) / RATE_HZ) * rng.choice([0.0, 0.3, 1.0])
+        scores.append(np.clip(np.array(level[:count]) + wander, 0, 1))
+    return np.stack(scores, axis=1).astype(np.float32), np.cumsum(jumps).tolist()
 
 
 @pytest.mark.parametrize("smoothing", SMOOTHERS, ids=lambda o: f"{o.kind}-{o.delay_s}")
@@ -112,9 +136,10 @@ def test_intervals_are_those_of_every_frame(
     smoothing: SmoothingOptions, seed: int, count: int, step_s: float, data: st.DataObject
 ) -> None:
     margin = data.draw(st.sampled_from([0.05, 0.2]))
-    scores = steady(seed, count, step_s, margin)
+    scores, scenes = steady(seed, count, step_s, margin)
     hidden = data.draw(st.sets(st.integers(0, count - 1), max_size=10))
-    items: list[PreprocessedFrame | Gap] = list(prepared(count, hidden))
+    moves = data.draw(st.booleans())
+    items: list[PreprocessedFrame | Gap] = list(prepared(count, hidden, scenes=None if moves else scenes))
     if data.draw(st.booleans()):  # a hole in the clip
         place = data.draw(st.integers(0, count))
         items = [
@@ -153,7 +178,8 @@ def test_undecided_frames_are_rare_in_filters_that_never_forget() -> None:
     for seed in range(2):
         for smoothing in SMOOTHERS[4:]:
             options = SamplingOptions(kind="adaptive", step_s=0.2)
-            undecided += adaptive(prepared(250), steady(seed, 250, 0.2, 0.2), smoothing, options)[2].undecided  # type: ignore[arg-type]
+            scores, scenes = steady(seed, 250, 0.2, 0.2)
+            undecided += adaptive(prepared(250, scenes=scenes), scores, smoothing, options)[2].undecided  # type: ignore[arg-type]
     assert undecided <= 1  # of 1,000 frames
 
 
@@ -167,13 +193,54 @@ def test_few_frames_are_measured_where_nothing_moves_and_all_are_scored() -> Non
     assert len(got) == 1000 and all(s.scores is not None for s in got)  # type: ignore[union-attr]
 
 
-def test_where_scores_are_uncertain_every_frame_is_measured() -> None:
+def test_where_scores_are_uncertain_more_frames_are_measured() -> None:
     scores = np.full((300, 2), 0.05, np.float32)
     scores[100:200] = 0.5  # amid the thresholds: any margin reaches across
     got, engine, _ = adaptive(prepared(300), scores, SmoothingOptions(), SamplingOptions(kind="adaptive"))  # type: ignore[arg-type]
     inside = [i for i in engine.asked if 110 <= i < 190]
-    assert len(inside) > 0.5 * 80
+    assert len(inside) > 2 * 80 / (shortest_s(SmoothingOptions(), INTERVALS) * RATE_HZ)
     assert timeline(got, SmoothingOptions()) == timeline(every(prepared(300), scores), SmoothingOptions())  # type: ignore[arg-type]
+
+
+def test_while_the_picture_hardly_changes_half_as_many_are_measured() -> None:
+    scores = np.full((600, 2), 0.05, np.float32)
+    moving, still = (
+        len(
+            adaptive(prepared(600, scenes=scenes), scores, SmoothingOptions(), SamplingOptions(kind="adaptive"))[
+                1
+            ].asked
+        )  # type: ignore[arg-type]
+        for scenes in (None, [0] * 600)
+    )
+    step = shortest_s(SmoothingOptions(), INTERVALS) * RATE_HZ
+    assert moving == pytest.approx(600 / math.floor(step), abs=2)
+    assert still == pytest.approx(600 / math.floor(2 * step), abs=2)
+
+
+def test_a_flash_is_seen_between_two_frames_that_are_alike() -> None:
+    """0.4 s of another picture, with nothing before and behind it: the frames beside it are not far apart."""
+    scenes, scores = [0] * 300, np.full((300, 2), 0.05, np.float32)
+    for start in range(20, 280, 40):
+        scenes[start : start + 10], scores[start : start + 10] = [1] * 10, 0.95
+    for smoothing in SMOOTHERS[:2]:
+        items: list[PreprocessedFrame | Gap] = list(prepared(300, scenes=scenes))
+        found = timeline(adaptive(items, scores, smoothing, SamplingOptions(kind="adaptive"))[0], smoothing)
+        assert found == timeline(every(items, scores), smoothing)
+        assert sum(organ == "liver" and state == "present" for organ, state, *_ in found) == 7
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10**9), count=st.integers(1, 300), likely=st.sampled_from([0.3, 0.5, 0.7]))
+def test_the_same_frames_are_unlike_training_as_of_every_frame(seed: int, count: int, likely: float) -> None:
+    smoothing, step_s = SmoothingOptions(), 0.24
+    drawn, scenes = steady(seed, count, step_s, NOVELTY_MARGIN, columns=3)
+    drawn[:, 2] = np.clip(drawn[:, 2] - 0.5 + likely, 0, 1)
+    items: list[PreprocessedFrame | Gap] = list(prepared(count, scenes=scenes))
+    engine = Table(drawn)
+    options = SamplingOptions(kind="adaptive", step_s=step_s, margin=NOVELTY_MARGIN)
+    scorer = AdaptiveScorer(engine, smoothing, INTERVALS, options, has_novelty=True, uses_novelty=True)  # type: ignore[arg-type]
+    whole = [FrameScore(i, i / RATE_HZ, 1 / RATE_HZ, drawn[i, :2], novelty=float(drawn[i, 2])) for i in range(count)]
+    assert timeline(list(scorer.scores(items)), smoothing) == timeline(list(whole), smoothing)
 
 
 def test_what_the_assumption_forbids_can_be_missed() -> None:

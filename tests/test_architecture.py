@@ -53,7 +53,7 @@ IMPORTS: dict[str, set[str]] = {
     "doctor": {"cores", "third_party", "models", "engines"},
     "frame_states": {"types", "timeline"},
     "preprocess": {"types", "geometry", "gate", "keepable", "cv2"},
-    "adaptive": {"errors", "types", "intervals", "smoothing", "engines", "preprocess"},
+    "adaptive": {"errors", "types", "intervals", "smoothing", "novelty", "engines", "preprocess", "cv2"},
     "datasets": {"text", "errors", "files", "types", "timemap", "geometry", "sources", "gate", "layouts", "keepable", "preprocess", "PIL", "cv2", "sklearn"},
     "rendering": {"palette", "text", "errors", "files", "types", "timemap", "geometry", "sources", "gate", "keepable", "timeline", "frame_states", "preprocess", "PIL", "av", "cv2"},
     "reprocess": {"types", "intervals", "pauses", "smoothing", "novelty", "postprocess", "timeline", "algebra"},

@@ -85,7 +85,7 @@ def run(
     precision: options.Precision = "auto",
     exact: options.Exact = False,
     sampling: Annotated[
-        str, MODEL("every|adaptive", "Score each frame, or about three of ten, with the same intervals as a rule.")
+        str, MODEL("every|adaptive", "Score each frame, or about two of ten, with the same intervals as a rule.")
     ] = "every",
     smoothing: options.Smoothing = None,
     onset: options.Onset = None,
