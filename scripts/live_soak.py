@@ -25,7 +25,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -115,9 +115,8 @@ class MqttListener:
         self._client.loop_start()
         assert self._subscribed.wait(20), "the broker does not answer"
 
-    @property
-    def heard(self) -> list[Heard]:
-        return events(json.loads(line) for topic, line in self.got if topic.endswith("/state"))
+    def heard(self, ids: Container[str]) -> list[Heard]:
+        return events((json.loads(line) for topic, line in self.got if topic.endswith("/state")), ids)
 
     def close(self) -> None:
         self._client.disconnect()
@@ -150,17 +149,22 @@ class IgtlListener:
     def connected(self) -> bool:
         return bool(self._client.is_connected())
 
-    @property
-    def heard(self) -> list[Heard]:
-        return events(json.loads(message.string) for message in list(self._kept.all))
+    def heard(self, ids: Container[str]) -> list[Heard]:
+        return events((json.loads(message.string) for message in list(self._kept.all)), ids)
 
     def close(self) -> None:
         self._client.stop()
 
 
-def events(records: Iterable[dict[str, Any]]) -> list[Heard]:
-    """Those that are events of the journal: what only says that the feed stalls has no index."""
-    return [(r["organ"], r["state"], r["start_s"]) for r in records if r["index"] is not None]
+def events(records: Iterable[dict[str, Any]], ids: Container[str]) -> list[Heard]:
+    """Those that have the id of an event: the begin and the end of the run have none. An outage that is told before its
+    event comes again where an event of before it came in between: then its place is the last one."""
+    last = {}
+    for record in records:
+        if record["id"] in ids:
+            last.pop(record["id"], None)
+            last[record["id"]] = record["organ"], record["state"], record["start_s"]
+    return list(last.values())
 
 
 class Tree:
@@ -406,15 +410,16 @@ def compare(
     report.add("damage of the journal", journal.damage.summary or "none", not journal.damage.summary)
     report.add("latency, ms (p50, p95, p99)", [round(ms, 1) for ms in closing_record.latency_ms or ()])
 
+    organs = journal.opening.organs
     told = [(each.number, each.record) for each in entries if isinstance(each.record, Event)]
     stopped = min(e.number for e in entries if isinstance(e.record, FeedChange) and e.record.state == "stopped")
     every = [heard_of(event) for _, event in told]
     report.add("events in the journal", len(every), bool(every))
-    report.add("heard by MQTT", *same(mqtt.heard, every))
-    report.add("heard by OpenIGTLink", *same(igtl.heard, every))
     lines = [json.loads(line) for line in (out / "stdout.jsonl").read_text(encoding="ascii").splitlines()]
     report.add("read from stdout", *same([(r["organ"], r["state"], r["start_s"]) for r in lines], every))
     ids = [record["id"] for record in lines]
+    for name, listener in (("MQTT", mqtt), ("OpenIGTLink", igtl)):
+        report.add(f"heard by {name}", *same(by_organ(listener.heard(ids), organs), by_organ(every, organs)))
     report.add("ids on stdout", len(set(ids)), len(set(ids)) == len(every))
     said = [text for topic, text in mqtt.got if topic == "soak/availability"]
     report.add("availability by MQTT", said, said == ["online", "offline"])
@@ -422,7 +427,6 @@ def compare(
     # The pages were looked at when the last picture had come, and the end of the run had not.
     last_s = float(journal.raw.table().time_s[-1])
     before = [heard_of(event) for number, event in told if number < stopped and event.start_s < last_s]
-    organs = journal.opening.organs
     listed = presences(before, organs)
     for number, page in enumerate(seen, 1):
         report.add(f"heard by page {number}", *same(by_organ(page.heard, organs), by_organ(before, organs)))
