@@ -32,6 +32,16 @@ def test_no_page_holds_two_versions_of_a_line() -> None:
     assert marks.search("a\n=======\nb\n")
 
 
+def test_every_field_of_a_message_is_described() -> None:
+    text = (DOCS / "live.md").read_text(encoding="utf-8").partition("### What a message holds")[2].partition("\n## ")[0]
+    described = {name for row in re.findall(r"^\| (`.*?) \| (?:both|events|states) \|", text, re.MULTILINE)
+                 for name in re.findall(r"`(.*?)`", row)}  # fmt: skip
+    fields = [
+        json.loads((DOCS / "schema" / f"{one}.schema.json").read_text())["required"] for one in ("event", "state")
+    ]
+    assert described == {*fields[0], *fields[1]}
+
+
 def commands() -> list[str]:
     import typer
 

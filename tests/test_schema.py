@@ -27,6 +27,8 @@ from seqcls.gate import GateOptions
 from seqcls.geometry import Geometry, Region
 from seqcls.journal import RunSummary, resume
 from seqcls.live.notify import event_json
+from seqcls.live.snapshot import LiveView, OrganView
+from seqcls.live.state_changes import StateChanges
 from seqcls.models.file import ModelHeader
 from seqcls.models.trained_on import TrainedOn
 from seqcls.types import Event, FrameCounts
@@ -67,6 +69,21 @@ def evaluation_json(folder: Path) -> list[Any]:
 
 def event_lines(folder: Path) -> list[Any]:
     return [json.loads(event_json(Event("liver", "unknown", 0.5, 5, 0.7, "black"), datetime.now(timezone.utc)))]
+
+
+def state_lines(folder: Path) -> list[Any]:
+    """Told by an event, and before the first state is known."""
+    lines: list[Any] = []
+    changes = StateChanges(lambda organ, line: lines.append(json.loads(line)))
+    organ = OrganView("liver", "unknown", 0.0, None, 0.5, 0.35, (), (), 0, "feed connecting")
+    view = LiveView(
+        source="feed", feed="connecting", last_frame_s=0.0, now_s=0.0, organs=(organ,), frame_counts=FrameCounts(),
+        rate_hz=0.0, latency_ms=(math.nan, math.nan, math.nan),
+    )  # fmt: skip
+    changes.view(view)
+    changes.event(Event("liver", "present", 0.5, 5, 0.7))
+    changes.view(replace(view, now_s=0.8, organs=(replace(organ, state="present", score=0.75),)))
+    return lines
 
 
 def journal_lines(folder: Path) -> list[Any]:
@@ -114,6 +131,7 @@ WRITTEN: dict[str, Callable[[Path], list[Any]]] = {
     "journal-record": journal_lines,
     "model-header": header_json,
     "parity": parity_json,
+    "state": state_lines,
     "timeline": timeline_json,
 }
 

@@ -219,6 +219,7 @@ class LiveSession:
                 arrival_s, item = arrival
                 if isinstance(item, Frame):
                     self._arrived_s[item.index] = arrival_s
+                    self._shift_s = self._shift_s if feed.shift_s is None else feed.shift_s
                     if self._has_region(item):
                         catch_up = max(0.0, catch_up - 0.5)
                     else:  # it waits for the search
@@ -348,7 +349,6 @@ class LiveSession:
             self._rates.popleft()
         (first_s, first), (last_s, last) = self._rates[0], self._rates[-1]
         state, reason = self._state
-        self._shift_s = self._shift_s if feed.shift_s is None else feed.shift_s
         if feed.last_arrival_s is not None and feed.last_end_s is not None:
             self._last_frame_s, self._known_s = feed.last_arrival_s + self._shift_s, feed.last_end_s
         unknown_since_s = self._unknown_since_s(state)
