@@ -26,7 +26,7 @@ from seqcls.errors import ModelError, UsageError
 from seqcls.intervals import Hysteresis, IntervalOptions
 from seqcls.novelty import LIMIT, SMOOTHING
 from seqcls.preprocess import PreprocessedFrame
-from seqcls.smoothing import SmoothingOptions, open_smoother
+from seqcls.smoothing import SmoothingOptions, open_smoother, smooth_windows
 from seqcls.types import TIME_TOLERANCE_S, FrameScore, Gap
 
 Floats = NDArray[np.float32]
@@ -144,12 +144,12 @@ class AdaptiveScorer:
             undecided: list[tuple[int, int]] = []
             wanted: set[int] = set()
             if unlike is not None and (high[:, -1] >= LIMIT).any():
-                undecided, (is_unlike,) = unlike.trial(buffer.items, low[:, -1:], high[:, -1:], bounded_s, closing)
+                undecided, is_unlike = unlike.trial(buffer.time_s, low[:, -1:], high[:, -1:], bounded_s)
                 wanted = self._narrowing(unlike, undecided, high[:, -1:] - low[:, -1:])
-                low[is_unlike, :-1] = high[is_unlike, :-1] = np.nan
+                low[is_unlike[:, 0], :-1] = high[is_unlike[:, 0], :-1] = np.nan
+            scores = low[:, : organs.count], high[:, : organs.count]
             if not undecided:
-                scores = low[:, : organs.count], high[:, : organs.count]
-                undecided, _ = organs.trial(buffer.items, *scores, bounded_s - organs.ahead_s, closing)
+                undecided, _ = organs.trial(buffer.time_s, *scores, bounded_s - organs.ahead_s)
                 wanted = self._narrowing(organs, undecided, scores[1] - scores[0])
             if not wanted:
                 break
@@ -158,8 +158,8 @@ class AdaptiveScorer:
         count = len(buffer.items) if closing else buffer.settled(bounded_s - organs.ahead_s - organs.behind_s)
         if unlike is not None:
             count = count if closing else min(count, buffer.settled(bounded_s - unlike.behind_s))
-            unlike.advance(buffer.items[:count], low[:count, -1:], high[:count, -1:])
-        organs.advance(buffer.items[:count], low[:count, : organs.count], high[:count, : organs.count])
+            unlike.advance(buffer.time_s, low[:, -1:], high[:, -1:], bounded_s, count)
+        organs.advance(buffer.time_s, *scores, bounded_s - organs.ahead_s, count)
         yield from buffer.release(count)
 
     def _narrowing(self, bounds: _Bounds, undecided: Sequence[tuple[int, int]], width: Floats) -> set[int]:
@@ -184,65 +184,63 @@ class AdaptiveScorer:
 class _Bounds:
     """Smoothing and hysteresis of the lower bounds and the upper ones, side by side as 2 K organs.
 
-    count: K. behind_s, ahead_s: see ``reach_s``.
+    count: K. behind_s, ahead_s: see ``reach_s``. Rows are those of the buffer: time_s (rows,), low and high (rows, K),
+    NaN where there is no score.
     """
 
     def __init__(self, smoothing: SmoothingOptions, intervals: Sequence[IntervalOptions]) -> None:
         self.count = len(intervals)
         self.behind_s, self.ahead_s = reach_s(smoothing)
-        self._smoother = open_smoother(smoothing)
+        self._smoothing = smoothing
+        self._filter = open_smoother(smoothing)
         self._hysteresis = [Hysteresis(options) for options in (*intervals, *intervals)]
-
-    def advance(self, items: Sequence[PreprocessedFrame | Gap], low: Floats, high: Floats) -> None:
-        """Take items for good."""
-        for smoothed in self._push(items, low, high):
-            self._states(smoothed)
+        # (rows, 2 K) states of the first rows, which the filter and hysteresis have behind them.
+        self._taken = np.zeros((0, 2 * self.count), np.bool_)
 
     def trial(
-        self, items: Sequence[PreprocessedFrame | Gap], low: Floats, high: Floats, horizon_s: float, closing: bool
+        self, time_s: NDArray[np.float64], low: Floats, high: Floats, horizon_s: float
     ) -> tuple[list[tuple[int, int]], Bools]:
-        """Row and organ of the first frame of every stretch up to the horizon on which the bounds disagree; and (K,
-        rows) the states by the lower bounds, False where there is none. Changes nothing."""
-        trial = copy.deepcopy(self)
-        rows = {item.index: row for row, item in enumerate(items) if isinstance(item, PreprocessedFrame)}
-        found: list[tuple[int, int]] = []
-        lower, apart = np.zeros((self.count, len(items)), np.bool_), np.zeros(self.count, np.bool_)
-        for smoothed in trial._push(items, low, high, closing=closing):
-            if smoothed.time_s > horizon_s:
-                break
-            states = trial._states(smoothed)
-            if states is None or isinstance(smoothed, Gap):
-                continue
-            differ = states[: self.count] != states[self.count :]
-            row = rows.get(smoothed.index)  # else it was released in an earlier block, settled
-            if row is not None:
-                lower[:, row] = states[: self.count]
-                if (differ & ~apart).any():
-                    found += [(row, int(column)) for column in np.flatnonzero(differ & ~apart)]
-            apart = differ
-        return found, lower
+        """Row and organ of the first frame of every stretch up to the horizon on which the bounds disagree; and (rows,
+        K) the states by the lower bounds, False where there is none. Changes nothing."""
+        trial = copy.copy(self)
+        trial._filter, trial._hysteresis = copy.deepcopy(self._filter), [copy.copy(each) for each in self._hysteresis]
+        states = trial._states(time_s, low, high, int(np.searchsorted(time_s, horizon_s, side="right")))
+        lower, differ = states[:, : self.count], states[:, : self.count] != states[:, self.count :]
+        begins = differ.copy()
+        begins[1:] &= ~differ[:-1]
+        return [(int(row), int(column)) for row, column in zip(*np.nonzero(begins), strict=True)], lower
 
-    def _push(
-        self, items: Sequence[PreprocessedFrame | Gap], low: Floats, high: Floats, *, closing: bool = False
-    ) -> Iterator[FrameScore | Gap]:
+    def advance(self, time_s: NDArray[np.float64], low: Floats, high: Floats, horizon_s: float, released: int) -> None:
+        """Take rows for good, before the first ``released`` ones are let go: up to the horizon, where windows are
+        settled; those alone by a filter whose memory a better bound may still change."""
+        is_recursive = self._smoothing.kind in ("exponential", "hmm")
+        until = released if is_recursive else int(np.searchsorted(time_s, horizon_s, side="right"))
+        self._taken = self._states(time_s, low, high, until)[released : max(until, len(self._taken))]
+
+    def _states(self, time_s: NDArray[np.float64], low: Floats, high: Floats, until: int) -> Bools:
+        """(rows, 2 K) whether the smoothed bounds count as presence, False from row ``until`` on."""
         both = np.concatenate([low, high], axis=1)
-        for row, item in enumerate(items):
-            if isinstance(item, PreprocessedFrame):
-                own = None if np.isnan(both[row, 0]) else both[row]
-                yield from self._smoother.push(FrameScore(item.index, item.time_s, item.duration_s, own))
-            else:
-                yield from self._smoother.push(item)
-        if closing:
-            yield from self._smoother.finish()
+        scored = ~np.isnan(both[:, 0])
+        if self._smoothing.kind in ("mean", "median"):
+            both[scored] = smooth_windows(time_s[scored], both[scored], self._smoothing)
+        states = np.zeros(both.shape, np.bool_)
+        states[: len(self._taken)] = self._taken
+        for row in range(len(self._taken), until):
+            at_s, own = float(time_s[row]), both[row]
+            if not scored[row]:
+                for each in self._hysteresis:
+                    each.mark_unknown(at_s)
+                continue
+            if self._smoothing.kind in ("exponential", "hmm"):
+                own = self._filtered(at_s, own)
+            states[row] = [each.update(score, at_s) for each, score in zip(self._hysteresis, own.tolist(), strict=True)]
+        return states
 
-    def _states(self, smoothed: FrameScore | Gap) -> Bools | None:
-        """(2 K,) whether the smoothed bounds count as presence; None where there is no score."""
-        if isinstance(smoothed, Gap) or smoothed.scores is None:
-            for hysteresis in self._hysteresis:
-                hysteresis.mark_unknown(smoothed.time_s)
-            return None
-        pairs = zip(self._hysteresis, smoothed.scores, strict=True)
-        return np.array([hysteresis.update(float(score), smoothed.time_s) for hysteresis, score in pairs])
+    def _filtered(self, at_s: float, own: Floats) -> Floats:
+        """What a filter that answers at once makes of the next row."""
+        (item,) = self._filter.push(FrameScore(0, at_s, 0.0, own))
+        assert isinstance(item, FrameScore) and item.scores is not None, "a score comes back"
+        return item.scores
 
 
 class _Buffer:
@@ -259,7 +257,7 @@ class _Buffer:
     def __init__(self, organs: int, margins: Floats, step_s: float) -> None:
         self._organs, self._margins, self._step_s = organs, margins, step_s
         self.items: list[PreprocessedFrame | Gap] = []
-        self._time_s = np.zeros(0)
+        self.time_s = np.zeros(0)
         self._groups = np.zeros(0, np.int64)
         self._looks = np.zeros((0, _AREAS[0] * _AREAS[1]), np.float32)
         self._scores = np.zeros((0, len(margins)), np.float32)
@@ -282,7 +280,7 @@ class _Buffer:
             scores.append(scores[last] if repeats else nothing)
             looks.append(cv2.resize(item.image, _AREAS, interpolation=cv2.INTER_AREA).astype(np.float32).ravel())
             last = row
-        self._time_s = np.maximum.accumulate([*self._time_s, *(item.time_s for item in items)])
+        self.time_s = np.maximum.accumulate([*self.time_s, *(item.time_s for item in items)])
         self._groups, self._scores = np.array(groups), np.array(scores, np.float32)
         self._looks = np.array(looks)
         self._measured = np.append(self._measured, np.zeros(len(items), np.bool_))
@@ -311,7 +309,7 @@ class _Buffer:
 
     def _is_near(self, before: int, after: int) -> bool:
         """Whether two rows next to each other among the known ones may be so far apart; ``after`` may be the end."""
-        apart_s = self._time_s[min(after, len(self.items) - 1)] - self._time_s[before] - TIME_TOLERANCE_S
+        apart_s = self.time_s[min(after, len(self.items) - 1)] - self.time_s[before] - TIME_TOLERANCE_S
         if apart_s <= self._step_s or apart_s > STILL_STEPS * self._step_s:
             return bool(apart_s <= self._step_s)
         changes = np.abs(self._looks[before + 1 : after] - self._looks[before]).mean(axis=1)
@@ -327,14 +325,14 @@ class _Buffer:
         """Until when every scorable row lies between known ones."""
         known, rows = self._known, np.flatnonzero(self._groups)
         if rows.size == 0 or known[rows[-1]]:
-            return float(self._time_s[-1])
-        return float(self._time_s[known].max(initial=-math.inf))
+            return float(self.time_s[-1])
+        return float(self.time_s[known].max(initial=-math.inf))
 
     def bounds(self) -> tuple[Floats, Floats]:
         """Lower and upper bounds (rows, K) of all scores, equal where known; NaN for rows that are not scorable."""
         before, after = self._neighbours()
         pair = np.stack([self._scores[before], self._scores[after]])
-        apart = (self._time_s[after] - self._time_s[before]) / max(self._step_s, TIME_TOLERANCE_S)
+        apart = (self.time_s[after] - self.time_s[before]) / max(self._step_s, TIME_TOLERANCE_S)
         spread = np.minimum(apart, 1).astype(np.float32)[:, None] * self._margins
         low, high = np.clip(pair.min(axis=0) - spread, 0, 1), np.clip(pair.max(axis=0) + spread, 0, 1)
         known = np.flatnonzero(self._known)
@@ -347,14 +345,14 @@ class _Buffer:
     def gaps(self, start_s: float, end_s: float) -> list[list[int]]:
         """Stretches of neighbouring scorable rows of unknown score within [start_s, end_s]."""
         known = self._known
-        within = (self._time_s >= start_s - TIME_TOLERANCE_S) & (self._time_s <= end_s + TIME_TOLERANCE_S)
+        within = (self.time_s >= start_s - TIME_TOLERANCE_S) & (self.time_s <= end_s + TIME_TOLERANCE_S)
         rows = np.flatnonzero(within & (self._groups > 0) & ~known)
         known_before = np.cumsum(known)[rows]
         return [rows[known_before == count].tolist() for count in np.unique(known_before)]
 
     def settled(self, until_s: float) -> int:
         """How many rows, up to a time, are not needed any more: the known row before an unknown one still is."""
-        known, count = self._known, int(np.searchsorted(self._time_s, until_s, side="right"))
+        known, count = self._known, int(np.searchsorted(self.time_s, until_s, side="right"))
         following = np.flatnonzero(self._groups[count:])
         if following.size == 0 or known[count + following[0]]:
             return count
@@ -363,8 +361,8 @@ class _Buffer:
     def release(self, count: int) -> Iterator[FrameScore | Gap]:
         """Give back the first rows; unknown scores are drawn in a straight line between the known ones beside them."""
         before, after = self._neighbours()
-        length_s = np.maximum(self._time_s[after] - self._time_s[before], TIME_TOLERANCE_S)
-        part = np.clip((self._time_s - self._time_s[before]) / length_s, 0, 1).astype(np.float32)[:, None]
+        length_s = np.maximum(self.time_s[after] - self.time_s[before], TIME_TOLERANCE_S)
+        part = np.clip((self.time_s - self.time_s[before]) / length_s, 0, 1).astype(np.float32)[:, None]
         line = (1 - part) * self._scores[before] + part * self._scores[after]
         line[before == after] = self._scores[before][before == after]
         for row, item in enumerate(self.items[:count]):
@@ -377,7 +375,7 @@ class _Buffer:
                 scores = None if own is None else own[: self._organs]
                 yield FrameScore(item.index, item.time_s, item.duration_s, scores, item.reason, measured, novelty)
         del self.items[:count]
-        self._time_s, self._groups = self._time_s[count:], self._groups[count:]
+        self.time_s, self._groups = self.time_s[count:], self._groups[count:]
         self._looks, self._scores, self._measured = self._looks[count:], self._scores[count:], self._measured[count:]
 
     def _neighbours(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

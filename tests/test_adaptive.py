@@ -229,7 +229,7 @@ def test_a_flash_is_seen_between_two_frames_that_are_alike() -> None:
         assert sum(organ == "liver" and state == "present" for organ, state, *_ in found) == 7
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 10**9), count=st.integers(1, 300), likely=st.sampled_from([0.3, 0.5, 0.7]))
 def test_the_same_frames_are_unlike_training_as_of_every_frame(seed: int, count: int, likely: float) -> None:
     smoothing, step_s = SmoothingOptions(), 0.24
