@@ -88,7 +88,7 @@ class ReconnectingSource(OneWay):
                 problem = _reason(error)
                 if isinstance(error, FinalError) and self._last is None:
                     raise FinalError(problem)
-                self._broke(problem)
+                problem = self._broke(problem)
                 if self._last is not None:  # what is missing so far, at once: nobody must go on believing what was true
                     yield from self._missing(self._clock() - self._began_s)
                 reader.stop()
@@ -142,7 +142,8 @@ class ReconnectingSource(OneWay):
             self._on_state("running", "")
         elif last is not None:
             if time_s - last.time_s > self._timing.stall_s:  # nobody looked, or it would have been told before
-                self._broken = self._why_hole(last.time_s + self._began_s, came_s)
+                own = self._stood_still(last.time_s + self._began_s, came_s)
+                self._broken = STOOD_STILL if own else f"no frame within {self._timing.stall_s:g} s"
                 self._breaks += 1
                 yield from self._missing(time_s)
                 self._broken = ""
@@ -154,12 +155,10 @@ class ReconnectingSource(OneWay):
         self._delivered += 1
         yield self._last
 
-    def _why_hole(self, start_s: float, end_s: float) -> str:
-        """Why there is no frame in between, by the clock, although the connection stood."""
+    def _stood_still(self, start_s: float, end_s: float) -> bool:
+        """Whether this computer did for the greater part of that time, by the clock."""
         still_s = min(end_s, self._silence.stood_still[1]) - max(start_s, self._silence.stood_still[0])
-        if end_s - start_s - max(0.0, still_s) > self._timing.stall_s:
-            return f"no frame within {self._timing.stall_s:g} s"
-        return STOOD_STILL
+        return still_s > (end_s - start_s) / 2
 
     def _missing(self, end_s: float) -> Iterator[Gap]:
         """From the end of the last frame, or of the gap after it."""
@@ -176,11 +175,15 @@ class ReconnectingSource(OneWay):
             self._gaps.append(Gap(start_s, end_s, self._broken))
         yield Gap(start_s, end_s, self._broken)
 
-    def _broke(self, problem: str) -> None:
+    def _broke(self, problem: str) -> str:
+        """What it is said to be: a connection that a sleep of this computer has cost is not the feed's fault."""
         if not self._broken:
+            if self._last is not None and self._stood_still(self._last.time_s + self._began_s, self._clock()):
+                problem = STOOD_STILL
             self._broken = problem  # what comes after it, until frames come again, only follows from it
             self._breaks += 1
         self._on_state("stalled", problem)
+        return problem
 
     def _pause(self) -> None:
         until_s = self._clock() + self._delay_s

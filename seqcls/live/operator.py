@@ -76,7 +76,7 @@ class Operator:
 
     def _failed(self, error: Exception) -> None:
         self._lost += 1
-        self.incomplete = f"{count_of(self._lost, 'snapshot')} not written ({one_line(error)})"
+        self.incomplete = f"{count_of(self._lost, 'snapshot')} not written ({one_line(error.__cause__ or error)})"
         self._notify(f"no snapshot: {one_line(error)}")
 
     @staticmethod

@@ -177,17 +177,18 @@ def test_a_hole_that_nobody_saw_is_a_gap() -> None:
 
 
 class Stopped(World):
-    """From ``at_s`` seconds on nothing of this computer runs for 3 s; what comes meanwhile waits."""
+    """From ``at_s`` seconds on nothing of this computer runs for a while; what comes meanwhile waits."""
 
-    def __init__(self, scripts: Sequence[Script], at_s: float) -> None:
+    def __init__(self, scripts: Sequence[Script], at_s: float, pause_s: float = 3.0) -> None:
         super().__init__(scripts)
         self._at_s: float | None = 100 + at_s
+        self._pause_s = pause_s
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
         if self._at_s is None or self.now_s + seconds < self._at_s:
             return super().wait(event, seconds)
         if not super().wait(event, self._at_s - self.now_s):
-            self.now_s, self._at_s = self._at_s + 3.0, None
+            self.now_s, self._at_s = self._at_s + self._pause_s, None
         return event.is_set()
 
 
@@ -205,12 +206,21 @@ def test_this_computers_own_pause_costs_no_connection(at_s: float) -> None:
 
 
 def test_after_its_own_pause_this_computer_waits_as_long_as_was_left() -> None:
-    """Half a second without a frame, 3 s of pause, and a second and a half without a frame: that is a stall."""
-    world = Stopped([(EVEN, "silence"), ([0.0], "silence")], at_s=1.5)
+    """Half a second without a frame, 1 s of pause, and a second and a half without a frame: that is a stall."""
+    world = Stopped([(EVEN, "silence"), ([0.0], "silence")], at_s=1.5, pause_s=1.0)
     items = take(world.watched(), 11)
     assert [reason for *_, reason in gaps_in(items)] == ["no frame within 2 s"]
     (stalled_s,) = (at_s for at_s, state, _ in world.states if state == "stalled")
-    assert 6.0 - 0.25 <= stalled_s <= 6.25
+    assert 4.0 - 0.25 <= stalled_s <= 4.25
+
+
+def test_a_connection_that_a_long_sleep_has_cost_is_not_the_feeds_fault() -> None:
+    """Ten minutes; then nothing comes any more, the connection is given up, and another takes its place."""
+    world = Stopped([(EVEN, "silence"), ([0.0, 0.1], "silence")], at_s=1.1, pause_s=600.0)
+    items = take(world.watched(), 12)
+    ((start_s, end_s, reason),) = gaps_in(items)
+    assert reason == STOOD_STILL and start_s == pytest.approx(1.1) and 601 < end_s < 604.6
+    assert {r for _, state, r in world.states if state in ("stalled", "retrying")} == {STOOD_STILL}
 
 
 def test_a_consumer_that_takes_its_time_is_no_silence_of_the_feed() -> None:
