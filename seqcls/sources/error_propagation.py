@@ -8,9 +8,6 @@ from typing import Any
 
 from seqcls.sources.timestamps import MAX_REORDER
 
-#: Of a frame that shows what a fault before it left.
-FOLLOWS = "predicted from a damaged picture"
-
 #: Nothing is predicted from a frame of these codecs that is itself predicted from both sides (a B picture).
 _B_PICTURES_ARE_ENDS = frozenset({"mpeg1video", "mpeg2video", "mpeg4"})
 
@@ -25,6 +22,7 @@ class ErrorPropagation:
         self._b_pictures_are_ends = codec in _B_PICTURES_ARE_ENDS
         self._faults: set[int] = set()  # their times in ticks, for as long as there is no key frame behind them
         self._at_next_packet = self._at_unknown = self._key_came = False
+        self._latest: int | None = None  # of the frames shown so far
 
     def judged(self, frames: Iterator[Any], is_damaged: Callable[[Any], bool]) -> Iterator[tuple[Any, bool, bool]]:
         """Each frame, whether it is damaged, and whether another spoils it. A B picture waits for the one behind it: it
@@ -63,7 +61,9 @@ class ErrorPropagation:
             if not (is_b and self._b_pictures_are_ends):
                 self.lost(pts)
             return False
-        if frame.key_frame:
+        is_late = pts is not None and self._latest is not None and pts < self._latest
+        self._latest = self._latest if pts is None or is_late else pts
+        if frame.key_frame and not is_late:  # one of long ago ends nothing
             self._faults = {tick for tick in self._faults if pts is not None and tick >= pts}
             self._at_unknown = self._at_unknown and not self._key_came
             return self._at_unknown

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from seqcls.sources.packet_clock import PacketClock
 from seqcls.text.wording import count_of
 from seqcls.types import Frame, Gap
 
@@ -32,6 +33,12 @@ EMPTY_PACKET_BYTES = 8
 #: Why a frame is unknown that came behind those shown after it: where packets are lost, a decoder loses its order.
 OUT_OF_ORDER = "out of order"
 
+#: Why a frame is unknown that cannot be read as it was stored.
+DAMAGED = "damaged picture"
+
+#: Why frames are unknown that are predicted from a damaged one, or from one that is lost.
+FOLLOWS = "predicted from a damaged picture"
+
 #: Why frames are unknown behind damage in which the packets' clock leapt so often that it tells nothing any more.
 NO_TIME, _SHATTERED = "its time is not known", 4
 
@@ -40,9 +47,6 @@ _DOUBT = 4 * MAX_REORDER
 
 #: Frames in a row that have their own times end the sorting: only a few times were out of order.
 _IN_ORDER = 2 * MAX_REORDER
-
-#: Behind damage a clock is believed to be set anew when so many packets are of the new one.
-_MIN_SET_ANEW = 2
 
 _RECENT = 9
 
@@ -53,6 +57,7 @@ class _PendingImage:
     duration: int
     image: Any
     damaged: str
+    is_key: bool
 
 
 class Clock:
@@ -85,7 +90,7 @@ class Clock:
         self._base, self._strict, self._zero, self._late = base, strict, zero, 0
         self._stated_start, self._first = start is not None, 0 if start is None else start
         self._origin: int | None = None
-        self._offset = 0
+        self._packets = PacketClock()
         self._pending: deque[_PendingImage] = deque()
         self._last_emitted: int | None = None
         self._distances: deque[int] = deque([max(1, period)], maxlen=_RECENT)
@@ -94,11 +99,8 @@ class Clock:
         self._last_reliable: int | None = None  # the last time that was not made up
         self._made_up = 0
         self.late, self._is_late = 0, False
-        self._furthest: int | None = None  # of the packets, as they say it; and the one before it leapt
-        self._before_leap: int | None = None
-        self._since_leap = self._offset_before = 0
-        self._set_anew: set[int] | None = None  # times of packets since they jumped back
-        self._in_order = self._leaps = 0
+        self._in_order = 0
+        self._behind_loss = False  # and before a key frame
         self._depth = 0  # most times that waited where nothing was lost
 
     @property
@@ -134,57 +136,52 @@ class Clock:
     def packet(self, tick: int | None, size: int) -> None:
         """A packet is about to be decoded; a frame with its time should come of it."""
         if tick is not None and size > EMPTY_PACKET_BYTES:
-            self._follow(tick)
-            self._waiting[tick + self._offset] = None
+            in_doubt = self._doubt_left > 0
+            leapt = self._packets.follow(tick, MAX_REORDER * self.period, in_doubt=in_doubt)
+            if leapt and in_doubt and self._packets.leaps == _SHATTERED:
+                self.alarms.append(f"the times of the file are damaged: from {self.last_s:.2f} s on nobody knows them")
+            self._waiting[tick + self._packets.offset] = None
             if len(self._waiting) > 512:
                 del self._waiting[next(iter(self._waiting))]
 
-    def _follow(self, tick: int) -> None:
-        """Notice where the packets' own clock is set back, but for a single one with a wrong time."""
-        reach, furthest, before = MAX_REORDER * self.period, self._furthest, self._before_leap
-        if furthest is None or abs(tick - furthest) <= reach:
-            self._furthest = tick if furthest is None else max(furthest, tick)
-            self._since_leap += 1
-        elif before is not None and abs(tick - before) <= reach and self._since_leap < _MIN_SET_ANEW:
-            self._furthest, self._before_leap, self._set_anew = max(before, tick), None, None
-            self._offset = self._offset_before
-        else:
-            self._leap()
-            self._furthest, self._before_leap, self._since_leap = tick, furthest, 1
-            self._offset_before = self._offset
-            self._set_anew = set() if tick < furthest else None
-        if self._set_anew is not None:
-            self._set_anew.add(tick)
-            if len(self._set_anew) > 512:
-                self._set_anew = None
+    def distrust(self) -> None:
+        """The container is known to be damaged: where the rate was regular, a late frame is proof of a loss."""
+        self._strict = True
 
-    def _leap(self) -> None:
-        if not self._doubt_left:
-            return
-        self._leaps += 1
-        if self._leaps == _SHATTERED:
-            self.alarms.append(f"the times of the file are damaged: from {self.last_s:.2f} s on nobody knows them")
+    def spoil(self, tick: int) -> None:
+        """The frame with this time is damaged, if it is the last one that was taken."""
+        if self._pending and self._pending[-1].tick == tick + self._packets.offset:
+            self._pending[-1].damaged = DAMAGED
 
     def trouble(self) -> None:
         """Something was lost about here; threads in the decoder make "here" a little vague."""
         self._trouble_left = self._doubt_left = _DOUBT
 
     def add(
-        self, tick: int | None, duration: int | None, image: Any, damaged: str, follows: str = ""
+        self,
+        tick: int | None,
+        duration: int | None,
+        image: Any,
+        damaged: str,
+        *,
+        follows: bool = False,
+        key: bool = False,
     ) -> Iterator[Frame | Gap]:
         """The next frame; yields those before it whose times are certain now, and the gaps between them. damaged: what
-        is wrong with it; follows: what it has of another that is damaged."""
+        is wrong with it; follows: it is predicted from a damaged one; key: it is predicted from none."""
         if damaged:
             self._doubt_left = _DOUBT
         self._is_late = False
         stamp = self._stamp(tick)
         reason = damaged
-        if not damaged and self._leaps >= _SHATTERED:
+        if not damaged and self._packets.leaps >= _SHATTERED:
             reason = NO_TIME
         elif not damaged and self._is_late:
             reason = OUT_OF_ORDER
+        elif not damaged and follows:
+            reason = FOLLOWS
         own = 0 if duration is None else duration
-        self._pending.append(_PendingImage(stamp, own, image, reason if reason else follows))
+        self._pending.append(_PendingImage(stamp, own, image, reason, key and not self._is_late))
         while len(self._pending) > 1 and not self._must_wait():
             yield from self._emit(self._pending.popleft(), self._pending[0].tick)
         self._trouble_left = max(0, self._trouble_left - 1)
@@ -216,7 +213,7 @@ class Clock:
     def _left_behind(self, tick: int) -> list[int]:
         """Times of packets behind the last frame of which none came. Where packets are damaged, so may their times be:
         those that follow each other are believed, and no lone one hours away."""
-        reach = MAX_REORDER * self.period if self._leaps or self._doubt_left else LEAP_S / self._base
+        reach = MAX_REORDER * self.period if self._packets.leaps or self._doubt_left else LEAP_S / self._base
         left: list[int] = []
         for waiting in sorted(self._waiting):
             if waiting - (left[-1] if left else tick) > reach:
@@ -232,7 +229,7 @@ class Clock:
             self.unstamped += 1
             self._made_up += 1
             return self._next(last)
-        tick = raw + self._offset
+        tick = raw + self._packets.offset
         self._waiting.pop(tick, None)
         if last is None:
             self._last_reliable = tick
@@ -261,7 +258,7 @@ class Clock:
         is_near = last - tick <= MAX_REORDER * self.period
         if is_near and not self._doubt_left:
             return self._sort(tick)
-        if not is_near and self._is_set_anew(raw):
+        if not is_near and self._packets.was_set_back(raw, in_doubt=self._doubt_left > 0):
             return self._continue(last, tick, "back")
         self._is_late = True
         self.late += 1
@@ -280,19 +277,11 @@ class Clock:
         self._last_reliable, self._made_up = tick, 0
         return True
 
-    def _is_set_anew(self, raw: int) -> bool:
-        """Whether the packets, too, say that the clock was set back. Where they say nothing, it is believed."""
-        if self._furthest is None:
-            return True
-        least = _MIN_SET_ANEW if self._doubt_left else 1
-        return self._set_anew is not None and raw in self._set_anew and len(self._set_anew) >= least
-
     def _continue(self, last: int, tick: int, way: str) -> int:
         """The clock was set anew in the middle: count on from the frame before."""
         self.alarms.append(f"the clip's clock jumps {way} at {self._time_s(last):.2f} s; counted on from there")
-        self._offset += self._next(last) - tick
+        self._packets.go_on(self._next(last) - tick)
         self._waiting.clear()
-        self._set_anew = None
         self._last_reliable, self._made_up = self._next(last), 0
         return self._next(last)
 
@@ -379,7 +368,9 @@ class Clock:
                 yield self._gap(begin, pending.tick, len(lost))
         time_s = self._time_s(pending.tick)
         end_s = self._time_s(pending.tick + length)
-        yield Frame(self.delivered, time_s, end_s - time_s, pending.image, pending.damaged)
+        self._behind_loss = self._behind_loss and not pending.is_key
+        reason = pending.damaged if pending.damaged or not self._behind_loss else FOLLOWS
+        yield Frame(self.delivered, time_s, end_s - time_s, pending.image, reason)
         self.delivered += 1
         self.end_s = max(self.end_s, end_s)
         self._last_emitted = pending.tick
@@ -388,7 +379,7 @@ class Clock:
         missing = max(1, round((end - start) / self.period))
         count = max(lost, missing) if self._strict or not lost else lost
         reason = f"{count_of(count, 'frame')} lost"
-        self._trouble_left = 0
+        self._trouble_left, self._behind_loss = 0, True
         end_s = self._time_s(end)
         self.end_s = max(self.end_s, end_s)
         return Gap(self._time_s(start), end_s, reason)

@@ -15,12 +15,12 @@ from seqcls.sources.base import Clip, few, require_regular_file, require_sane_si
 from seqcls.sources.container import examine
 from seqcls.sources.container_bytes import Structure
 from seqcls.sources.decoder_log import decoder_messages
-from seqcls.sources.error_propagation import FOLLOWS, ErrorPropagation
+from seqcls.sources.error_propagation import ErrorPropagation
 from seqcls.sources.packet_budget import PacketBudget
 from seqcls.sources.pixel_aspect import pixel_aspect, square_size
 from seqcls.sources.sniff import DEMUXERS, is_archive, kind_of
 from seqcls.sources.stated_times import stated_times
-from seqcls.sources.timestamps import EMPTY_PACKET_BYTES, LEAP_S, MAX_REORDER, Clock
+from seqcls.sources.timestamps import DAMAGED, EMPTY_PACKET_BYTES, LEAP_S, MAX_REORDER, Clock
 from seqcls.sources.video_open import choose_stream, open_container, strict_decoder, strictness
 from seqcls.text.foreign_text import for_name
 from seqcls.text.wording import count_of
@@ -46,6 +46,9 @@ _MARKED_PACKETS = ("packet marked as damaged by the container", "packets marked 
 
 #: Codecs of which every packet shows a frame, however small it is.
 _NEVER_EMPTY = ("h264", "hevc", "av1", "vp9")
+
+#: FFmpeg passes over what is damaged in these without a word.
+_SKIPS_SILENTLY = ("asf",)
 
 #: FFmpeg looks for streams in a file's first 7 seconds and 5 MB; here in so many microseconds and bytes.
 _LOOK_FAR = {"analyzeduration": "600000000", "probesize": "100000000"}
@@ -89,6 +92,7 @@ class VideoSource(Clip):
         self._ends_by_edit = False  # whether an edit list ends the clip before its track
         self._index = AviIndex(path, self._stream.index) if self._demuxer == "avi" else None
         self._reported: set[int] = set()  # times of packets that the decoder found damaged without giving them up
+        self._latest_packet: int | None = None  # its time
         self._clock, self._propagation = self._make_clock(), ErrorPropagation(self._decoder.name)
 
     def _describe(self) -> SourceInfo:
@@ -151,6 +155,9 @@ class VideoSource(Clip):
         from seqcls.sources.pixels import bgr, gray
 
         image_of, clock, aspect = bgr if self._color else gray, self._clock, self.info.pixel_aspect
+        structure = examine(self._path, self._demuxer) if self._demuxer in _SKIPS_SILENTLY else None
+        if structure is not None and structure.flaw:
+            clock.distrust()
         for decoded, damaged, spoilt in self._propagation.judged(self._decoded(), self._is_damaged):
             if self._closed:
                 return
@@ -162,11 +169,16 @@ class VideoSource(Clip):
             if not self._shape:  # now it is known whether the images are turned
                 self.info = replace(self.info, width=image.shape[1], height=image.shape[0])
             self._watch_size(image, f"{clock.end_s:.2f} s")
-            unknown = "damaged picture" if damaged else ""
-            yield from clock.add(self._tick(decoded), decoded.duration, image, unknown, FOLLOWS if spoilt else "")
+            unknown = DAMAGED if damaged else ""
+            tick, key = self._tick(decoded), decoded.key_frame
+            yield from clock.add(tick, decoded.duration, image, unknown, follows=spoilt, key=key)
         if self._closed:
             return
-        structure = examine(self._path, self._demuxer)
+        structure = examine(self._path, self._demuxer) if structure is None else structure
+        declared_s = self._stated.end_s
+        ends_early = structure.truncated or (declared_s is not None and declared_s - clock.last_s > 3 * clock.period_s)
+        if structure.flaw and ends_early and self._latest_packet is not None:
+            clock.spoil(self._latest_packet)  # it may lie across the place at which reading ended
         yield from clock.finish(self._held_until(structure))
         yield from self._check_the_end(structure)
 
@@ -210,6 +222,7 @@ class VideoSource(Clip):
                 return
             except Exception as error:
                 self._trouble(error)
+                self._lose_packets()
                 failures += 1
                 demux = self._container.demux()
                 continue
@@ -219,13 +232,14 @@ class VideoSource(Clip):
                 end = None
                 continue
             if self._demuxer == "matroska" and end is not None and packet.pos is not None and packet.pos - end > 1024:
-                self._lose()  # bytes were skipped to find the next packet
+                self._lose_packets()  # bytes were skipped to find the next packet
             end = packet.pos + packet.size if packet.pos is not None else None
             self._packets_read += 1
             if self._index is not None and (doubtful := self._index.count(packet, self._packets_read - 1)):
                 self._reported.update(doubtful)
                 if self._index.is_behind_a_loss:
-                    self._lose()
+                    self._lose_packets()
+            self._latest_packet = packet.dts if packet.pts is None else packet.pts
             yield packet
 
     def _decode(self, packet: Any) -> list[Any]:
@@ -254,6 +268,14 @@ class VideoSource(Clip):
         what = one_line(error)
         self._errors[f"decoding error ({what})", f"decoding errors ({what})"] += 1
         self._lose(about)
+
+    def _lose_packets(self) -> None:
+        """Packets are missing before the next one; of the one before them a part may be."""
+        if self._latest_packet is not None:
+            self._reported.add(self._latest_packet)
+            self._clock.spoil(self._latest_packet)
+            self._propagation.lost(self._latest_packet)
+        self._lose()
 
     def _lose(self, about: int | None = None) -> None:
         """Frames about here are missing, and those that are predicted from them spoilt."""

@@ -138,6 +138,38 @@ def test_a_damaged_time_at_the_end_does_not_make_the_clip_last_hours() -> None:
     assert isinstance(gap, Gap) and (gap.start_s, gap.end_s, gap.reason) == (0.4, 0.44, "1 frame lost")
 
 
+def test_frames_behind_a_gap_are_unknown_up_to_a_key_frame() -> None:
+    """Packets 3 to 5 give no frame; 6 and 7 are predicted from them, 8 is a key frame. One of long ago is none."""
+    for keys, unknown in (((0, 8), [6, 7]), ((), [6, 7, 8, 9]), (range(10), [])):
+        clock, items = Clock(MS, 40, 0), list[Frame | Gap]()
+        for n in range(10):
+            clock.packet(40 * n, 100)
+            if n not in (3, 4, 5):
+                items += clock.add(40 * n, 40, IMAGE, "", key=n in keys)
+        items += clock.finish()
+        follows = [round(f.time_s / 0.04) for f in items if isinstance(f, Frame) and "predicted from" in f.damaged]
+        assert follows == unknown and sum(isinstance(item, Gap) for item in items) == 1
+
+
+def test_a_container_that_is_known_to_be_damaged_makes_a_late_frame_a_loss() -> None:
+    for is_known in (True, False):
+        clock = Clock(MS, 40, 0)
+        if is_known:
+            clock.distrust()
+        items, _ = run([*range(0, 480, 40), 600, 640], clock=clock)
+        gaps = [(item.start_s, item.end_s) for item in items if isinstance(item, Gap)]
+        assert gaps == ([(0.48, 0.6)] if is_known else [])
+
+
+def test_the_frame_across_a_break_is_damaged() -> None:
+    clock, items = Clock(MS, 40, 0), list[Frame | Gap]()
+    for tick in (0, 40, 80):
+        items += clock.add(tick, 40, IMAGE, "")
+    clock.spoil(40)  # is out of its hands
+    clock.spoil(80)
+    assert [f.damaged for f in [*items, *clock.finish()] if isinstance(f, Frame)] == ["", "", "damaged picture"]
+
+
 def damaged_run(ticks: Sequence[int], *, damaged: int, packets: Sequence[int]) -> tuple[list[Frame | Gap], Clock]:
     """The frame at ``damaged`` is marked by the decoder; the packets came long before."""
     clock, items = Clock(MS, 40, None), list[Frame | Gap]()
