@@ -90,10 +90,10 @@ def _stands_for(entry: Entry, same: Mapping[str, str]) -> str:
 
 
 def _missing(entry: Entry, failed: Mapping[str, str], stands_for: str, not_reached: str, reason: str) -> list[str]:
-    if stands_for:
-        return [entry.path, "", "skipped", f"holds the same as {stands_for}", "", "", ""]
     if entry.path in failed:
         return [entry.path, "", "failed", failed[entry.path], "", "", ""]
+    if stands_for:
+        return [entry.path, "", "skipped", f"holds the same as {stands_for}", "", "", ""]
     return [entry.path, "", not_reached, reason, "", "", ""]
 
 

@@ -13,6 +13,7 @@ from seqcls.text.wording import count_of
 
 if TYPE_CHECKING:
     from seqcls.archive.attempts import AttemptLog
+    from seqcls.archive.commit import Commit
     from seqcls.archive.manifest import Entry, Manifest, Unit
     from seqcls.archive.shard import Shard
     from seqcls.cli.run_clips import ClipRun
@@ -101,6 +102,7 @@ def planned(
 ) -> Plan:
     """Results of another kind that stand in the place of a clip's cost that clip."""
     from seqcls.archive.commit import fault_of, is_run, read_commit
+    from seqcls.exports import remove_run
     from seqcls.exports.run_folders import COMMIT
 
     plan, runs = Plan([], [], set(), {}, 0, 0), manifest.runs
@@ -108,9 +110,19 @@ def planned(
     with console.progress("reading results", len(units), "clips") if verify else nullcontext(_silent) as advance:
         for number, unit in enumerate(units, 1):
             entry, folder = unit.entry, run.root / unit.entry.folder
-            if entry.same_as:
-                continue
             commit = read_commit(folder)
+            if entry.same_as:
+                if (
+                    commit is not None
+                    and commit.path == entry.path
+                    and not commit.is_of(entry.path, entry.content, entry.whole)
+                ):  # results of what it held before, which no other clip stands for
+                    if run.overwrite:
+                        (folder / COMMIT).unlink(missing_ok=True)
+                        remove_run(folder)
+                    else:
+                        _note_change(plan, entry, commit)
+                continue
             if run.overwrite or commit is None:
                 if not run.overwrite and is_run(folder) and not (folder / COMMIT).exists():
                     why = f"{entry.folder}/ in the output holds a run without clip.json: delete it, or add --overwrite"
@@ -122,13 +134,7 @@ def planned(
             elif commit.run not in runs or not commit.is_whole:
                 plan.replaces.add(entry.path)
             elif not commit.is_of(entry.path, entry.content, entry.whole):
-                if entry.content:
-                    plan.changed[entry.path] = why = (
-                        f"has changed since its results were written: delete {entry.folder}/ in the output, or add"
-                        " --overwrite"
-                    )
-                    console.fail(f"{entry.path}: {why}")
-                else:  # it cannot be read now, but was: its results stand
+                if not _note_change(plan, entry, commit):  # it cannot be read now, but was: its results stand
                     done += 1
                 continue
             elif verify and (fault := fault_of(folder, commit)):
@@ -147,6 +153,17 @@ def planned(
                 (plan.last if entry.path in log.died else plan.todo).append(unit)
             advance(number)
     return replace(plan, done=done, set_aside=set_aside)
+
+
+def _note_change(plan: Plan, entry: Entry, commit: Commit) -> bool:
+    """Whether a clip holds something else than when its results were written; then they are not touched."""
+    if not entry.content or commit.is_of(entry.path, entry.content, entry.whole):
+        return False
+    plan.changed[entry.path] = why = (
+        f"has changed since its results were written: delete {entry.folder}/ in the output, or add --overwrite"
+    )
+    console.fail(f"{entry.path}: {why}")
+    return True
 
 
 def tell(plan: Plan, clips: int, same: int, shard: Shard | None) -> None:

@@ -267,6 +267,22 @@ def test_a_clip_that_was_run_into_the_folder_before_is_no_answer_for_all(
         assert refused.code == 1 and "out holds the results of many clips" in one_line(refused)
 
 
+def test_a_clip_that_becomes_a_copy_of_another_leaves_no_old_results_unsaid(
+    seqcls: Seqcls, model: str, read: list[str]
+) -> None:
+    bright_clip(Path("clips/a.mp4"), [True] * 4)
+    bright_clip(Path("clips/b.mp4"), [True] * 6)
+    command = ("run", "clips", "-m", model, "-o", "out")
+    assert seqcls(*command).code == 0
+    Path("clips/b.mp4").write_bytes(Path("clips/a.mp4").read_bytes())
+    changed = seqcls(*command)
+    assert changed.code == 1 and "b.mp4: has changed since its results were written" in one_line(changed)
+    assert rows()["b.mp4"][0] == "failed" and "1 clip changed since" in seqcls("export", "out").err
+    again = seqcls(*command, "--overwrite")
+    assert again.code == 0 and rows()["b.mp4"] == ("skipped", "holds the same as a.mp4")
+    assert not Path("out/b/clip.json").exists() and not Path("out/b/timeline.json").exists()
+
+
 def test_what_has_no_timeline_is_told_by_all_that_read_timelines(
     seqcls: Seqcls, model: str, read: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
