@@ -18,8 +18,8 @@ from seqcls.models.file import ModelHeader
 #: What to compute in. ``auto`` resolves to one of the others by the kind of processor. int8 is for convolutions: what
 #: is between and behind them stays in fp32.
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
-#: So many calls with a single image in a row make it a live feed.
-LIVE_AFTER = 4
+#: So many calls with a single image in a row make it a live feed; adaptive sampling was seen to make 8.
+LIVE_AFTER = 12
 #: A .safetensors model's two parts.
 Parts = tuple[ModelHeader, Mapping[str, NDArray[Any]]]
 #: (n, S, S) uint8 to (n, K) float32 raw logits, followed by D features where the model tells the novelty.
