@@ -29,7 +29,7 @@ from seqcls.datasets.labels import read_labels
 from seqcls.demo import TRAINING
 from seqcls.evaluation.metrics import frame_metrics
 from seqcls.geometry import Geometry
-from seqcls.phantom import STEM, write_labels, write_sweep
+from seqcls.phantom import write_labels, write_sweep
 from seqcls.training.crossvalidation import score_frames
 from seqcls.training.embedding import embed
 from seqcls.training.options import AugmentOptions, TrainOptions
@@ -40,7 +40,7 @@ FIRST_UNSEEN = 1000
 SIZE = 64
 _NONE = np.empty(0, np.int64)
 NETWORK = TrainOptions(
-    weights=str(STEM),
+    weights="early",
     frozen_stages=2,
     label_smoothing=0.0,
     epochs=6,

@@ -48,7 +48,7 @@ from seqcls.evaluation.organ_metrics import OrganMetrics
 from seqcls.exports import write_run
 from seqcls.geometry import Geometry
 from seqcls.models.file import write_model
-from seqcls.phantom import STEM, SweepOptions, write_labels, write_sweep
+from seqcls.phantom import SweepOptions, write_labels, write_sweep
 from seqcls.review.clips import clips_to_review
 from seqcls.review.server import ReviewServer
 from seqcls.review.session import ReviewSession
@@ -67,7 +67,7 @@ def model_of(
     geometry = Geometry(size=SIZE)
     extract(clips, folder / f"{name}-data", ExtractOptions(geometry=geometry, validation=0.0, overwrite=True))
     options = TrainOptions(
-        weights=str(STEM) if weights == "demo" else weights,
+        weights="early" if weights == "demo" else weights,
         frozen_stages=0 if weights == "none" else 2,
         epochs=epochs,
         lr=lr,

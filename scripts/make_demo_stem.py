@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch.nn.functional import binary_cross_entropy_with_logits, smooth_l1_loss
 
-from seqcls.demo import STEM
 from seqcls.geometry import Geometry
+from seqcls.models.file import EARLY_LAYERS
 from seqcls.models.resnet import GrayResNet
 from seqcls.phantom import ORGANS, SweepOptions, write_sweep
 from seqcls.phantom.sweep import Session
@@ -115,7 +115,7 @@ def save(model: GrayResNet, path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-o", "--output", type=Path, default=STEM)
+    parser.add_argument("-o", "--output", type=Path, default=EARLY_LAYERS)
     parser.add_argument("--patients", type=int, default=694)
     parser.add_argument("--steps", type=int, default=2160)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")

@@ -19,7 +19,6 @@ from pathlib import Path
 
 import numpy as np
 
-from seqcls import demo
 from seqcls.datasets.clip_files import match_clips
 from seqcls.datasets.dataset import FrameSet, frames_from_clips
 from seqcls.datasets.labels import ClipLabels, read_labels, with_patients
@@ -67,7 +66,7 @@ def for_training(clips: Clips) -> FrameSet:
 def figures(frames: FrameSet, unseen: FrameSet, samples: int, seed: int) -> dict[str, dict[str, float]]:
     """Per organ of a model trained on ``frames``: AUROC and accuracy on frames of patients that it has not seen."""
     options = TrainOptions(
-        weights=str(demo.STEM),
+        weights="early",
         frozen_stages=2,
         epochs=4,
         samples_per_epoch=samples,

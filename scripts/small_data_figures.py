@@ -56,7 +56,6 @@ from torch.optim.swa_utils import update_bn
 from seqcls.datasets.clip_files import match_clips
 from seqcls.datasets.dataset import FrameSet
 from seqcls.datasets.labels import ClipLabels, read_labels, with_patients
-from seqcls.demo import STEM
 from seqcls.files.output_lock import only_writer
 from seqcls.geometry import Geometry
 from seqcls.layouts import with_layouts
@@ -122,8 +121,8 @@ class Protocol:
 
 #: Small images and few steps, from the early layers that the demo starts from.
 REDUCED = Protocol(
-    size=64, weights=str(STEM), epochs=3, samples_per_epoch=128, batch_size=16, every=8, norm_batches=4,
-    pretrain_steps=60, phantom_size=64, phantom_weights=str(STEM), phantom_frozen=2, phantom_epochs=4,
+    size=64, weights="early", epochs=3, samples_per_epoch=128, batch_size=16, every=8, norm_batches=4,
+    pretrain_steps=60, phantom_size=64, phantom_weights="early", phantom_frozen=2, phantom_epochs=4,
     phantom_samples=256, phantom_augment=0.15, patients=24, tuned=6, unseen=12, train_rate_hz=4.0, rate_hz=12.5,
     duration_s=12.0, phantom_trainings=("full",), phantom_weights_scored=("ema", "mean"),
 )  # fmt: skip

@@ -25,7 +25,7 @@ from seqcls.datasets.dataset import FrameSet, frames_from_clips
 from seqcls.datasets.labels import read_labels
 from seqcls.demo import TRAINING
 from seqcls.geometry import Geometry
-from seqcls.phantom import STEM, write_labels, write_sweep
+from seqcls.phantom import write_labels, write_sweep
 from seqcls.training.options import TrainOptions
 from seqcls.training.search import SearchOptions, search
 from seqcls.training.search_files import DATABASE, write_search
@@ -33,7 +33,7 @@ from seqcls.training.search_space import default_space, narrowed
 from seqcls.training.study import Trial
 
 FIRST_UNSEEN = 1000
-OPTIONS = TrainOptions(weights=str(STEM), samples_per_epoch=128, epochs=6, device="cpu", precision="fp32")
+OPTIONS = TrainOptions(weights="early", samples_per_epoch=128, epochs=6, device="cpu", precision="fp32")
 SPACE = narrowed(default_space(OPTIONS), ["size=48,64", "epochs=2..10"])
 
 

@@ -25,7 +25,7 @@ from seqcls.exports import write_run
 from seqcls.exports.timeline_png import write_picture
 from seqcls.geometry import Geometry
 from seqcls.models.file import write_model
-from seqcls.phantom import STEM, SweepOptions, write_labels, write_sweep
+from seqcls.phantom import SweepOptions, write_labels, write_sweep
 from seqcls.timeline import Timeline
 from seqcls.training.epoch import Epoch
 from seqcls.training.options import AugmentOptions, TrainOptions
@@ -66,7 +66,7 @@ class DemoOptions:
     def training(self) -> TrainOptions:
         """How it trains."""
         return TrainOptions(
-            weights=str(STEM),
+            weights="early",
             frozen_stages=2,
             epochs=self.epochs,
             samples_per_epoch=self.samples_per_epoch,

@@ -73,7 +73,7 @@ IMPORTS: dict[str, set[str]] = {
     "pictures": {"text", "errors", "files", "types", "smoothing", "sources", "timeline", "adaptive", "detector"},
     "review": {"cores", "text", "errors", "files", "local_server", "types", "intervals", "geometry", "sources", "gate", "keepable", "timeline", "preprocess", "rendering", "exports", "journal", "report", "cv2"},
     "convert": {"text", "third_party", "errors", "files", "types", "smoothing", "novelty", "models", "postprocess", "engines", "datasets", "reprocess", "evaluation"},
-    "training": {"palette", "text", "third_party", "errors", "files", "phantom", "types", "intervals", "smoothing", "novelty", "models", "postprocess", "timeline", "datasets", "reprocess", "evaluation", "cv2", "safetensors", "scipy", "torch"},
+    "training": {"palette", "text", "third_party", "errors", "files", "types", "intervals", "smoothing", "novelty", "models", "postprocess", "timeline", "datasets", "reprocess", "evaluation", "cv2", "safetensors", "scipy", "torch"},
     "demo": {"phantom", "geometry", "models", "timeline", "datasets", "detector", "exports", "evaluation", "convert", "training"},
 }  # fmt: skip
 COMMAND_LINE = {"cli", "__main__"}  # may import everything, and alone typer and rich

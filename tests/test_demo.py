@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from seqcls.demo import STEM, UNSEEN, DemoOptions, demo
+from seqcls.demo import UNSEEN, DemoOptions, demo
 from seqcls.exports import read_run
-from seqcls.models.file import read_model
+from seqcls.models.file import EARLY_LAYERS, read_model
 from seqcls.phantom import SweepOptions
 
 SWEEP = SweepOptions(patient=UNSEEN, width=160, height=120, duration_s=14.0, rate_hz=2.0)
@@ -54,9 +54,9 @@ def test_the_demo_makes_everything_and_compares(tmp_path: Path, monkeypatch: pyt
     assert unseen == {f"phantom-{UNSEEN}"}
     header, tensors = read_model(tmp_path / "demo/neck.safetensors")
     assert header.organs == ("thyroid", "trachea")
-    assert header.training["weights"] == "stem.safetensors weights, new from layer3 on"
+    assert header.training["weights"] == "early layers that come with seqcls, new from layer3 on"
     assert header.training["options"]["precision"] == "fp32"
-    early = load_file(STEM)
+    early = load_file(EARLY_LAYERS)
     assert len(early) == 50 and all(np.array_equal(tensors[name], value) for name, value in early.items())
     truth = result.evaluation.clips[0]
     assert truth.codes.shape == (80, 2) and {-1, 0, 1} == set(truth.codes.ravel().tolist())

@@ -12,7 +12,7 @@ from seqcls.cli import console, options, tables
 from seqcls.errors import DataError, UsageError
 from seqcls.files.output_lock import only_writer
 from seqcls.text.wording import count_of
-from seqcls.training.options import SIZE_PRETRAINED, SIZE_SCRATCH, TrainOptions
+from seqcls.training.options import TrainOptions, default_size
 
 if TYPE_CHECKING:
     from seqcls.training.search import SearchResult
@@ -102,7 +102,7 @@ def search_command(asked: Asked) -> None:
                 space,
                 folder / DATABASE,
                 chosen,
-                size=SIZE_SCRATCH if train_options.weights == "none" else SIZE_PRETRAINED,
+                size=default_size(train_options.weights),
                 on_trial=lines,
                 on_step=console.notify,
                 should_stop=should_stop,

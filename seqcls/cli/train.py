@@ -23,7 +23,14 @@ from seqcls.models.twin import twin_files
 from seqcls.text.wording import count_of, size_of
 from seqcls.training.checkpoints import FOLDER, Checkpoints
 from seqcls.training.epoch_logs import TABLE, EpochTable, each_of
-from seqcls.training.options import SIZE_PRETRAINED, SIZE_SCRATCH, AugmentOptions, TrainOptions
+from seqcls.training.options import (
+    NAMED_WEIGHTS,
+    SIZE_PRETRAINED,
+    SIZE_SCRATCH,
+    AugmentOptions,
+    TrainOptions,
+    default_size,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,11 +79,14 @@ def train(
         DATA("FILE", "Who is for training, for validation, and in which fold: from `seqcls split`.", "--split"),
     ] = None,
     weights: Annotated[
-        str, TRAINING("auto|imagenet|none|FILE", "Where to start. auto: imagenet if downloaded before, else none.")
+        str,
+        TRAINING("auto|imagenet|early|none|FILE", "Where to start. auto: imagenet if downloaded before, else early."),
     ] = _T.weights,
     size: Annotated[
         int | None,
-        TRAINING("PIXELS", f"Side of the image. Default: {SIZE_PRETRAINED}; {SIZE_SCRATCH} without weights.", min=32),
+        TRAINING(
+            "PIXELS", f"Side of the image. Default: {SIZE_PRETRAINED}; {SIZE_SCRATCH} from early or none.", min=32
+        ),
     ] = None,
     epochs: Annotated[int, TRAINING("N", "More where the curves still rise at the end.", min=1)] = _T.epochs,
     patience: Annotated[
@@ -156,7 +166,7 @@ def train(
         if kept is not None and folds is not None:
             kept.parts("groups" if folds == "groups" else int(folds))
         train_options = resolve_weights(train_options)
-        side = size if size is not None else SIZE_SCRATCH if train_options.weights == "none" else SIZE_PRETRAINED
+        side = default_size(train_options.weights) if size is None else size
         if not processes.is_first:
             processes.wait()  # until the first one has read and checked the frames, and kept for all what takes long
         beside = data if data.is_dir() else data.parent
@@ -263,14 +273,14 @@ def resolve_weights(train_options: TrainOptions) -> TrainOptions:
     """Decide `auto` before the images are read, because their size depends on it; refuse a file that will not do."""
     from seqcls.models.resnet import build, read_weights
 
-    if train_options.weights not in ("auto", "imagenet", "none"):
+    if train_options.weights not in NAMED_WEIGHTS:
         read_weights(Path(train_options.weights))
     if train_options.weights != "auto":
         return train_options
     _, origin = build(1, weights="auto")
-    if origin.startswith("random"):
+    if origin.startswith("early"):
         console.notify(f"starting from {origin}")
-        return replace(train_options, weights="none")
+        return replace(train_options, weights="early")
     return replace(train_options, weights="imagenet")
 
 

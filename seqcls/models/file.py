@@ -44,6 +44,9 @@ MAX_MEAN, MAX_STD = 10, 1000
 MAX_SLOPE, MAX_SHIFT = 1000, 1000
 #: The first convolution of an imported network whose second plane is of ones, see ``imported``; others have one plane.
 STEM_OF_TWO = (64, 2, 7, 7)
+#: conv1 to layer2, which learned from synthetic sweeps (``scripts/make_demo_stem.py``): where a training starts that
+#: has no other weights, and what the data checks compare images by.
+EARLY_LAYERS = Path(__file__).parent / "early_layers.safetensors"
 #: Of every weight, its distance from 0: those of trained networks lie below 100, and the largest are variances.
 MAX_WEIGHT = 1_000_000
 _DIGEST = re.compile("[0-9a-f]{64}")

@@ -31,7 +31,7 @@ from seqcls.errors import EngineError, ModelError, UsageError, one_line
 from seqcls.files import on_disk
 from seqcls.models.bfloat16 import fast_bfloat16
 from seqcls.models.checkpoint import read_safetensors
-from seqcls.models.file import GRAY_MEAN, GRAY_STD, misfit, resnet18_shapes
+from seqcls.models.file import EARLY_LAYERS, GRAY_MEAN, GRAY_STD, misfit, resnet18_shapes
 from seqcls.models.networks import are_several
 from seqcls.novelty import STAGES
 from seqcls.third_party import library
@@ -110,10 +110,10 @@ def _stem(planes: int) -> nn.Conv2d:
 def build(outputs: int, *, weights: str | Path = "none", seed: int = 0) -> tuple[GrayResNet, str]:
     """A network of K outputs and one line about where its weights come from.
 
-    weights: ``imagenet`` (downloaded once by torchvision), ``none`` (random, by ``seed``), ``auto`` (the first where it
-    was downloaded before, else the second; asks no network), or a .safetensors: a seqcls model or the state dict of a
-    torchvision ResNet-18. A last layer of another size starts anew, and so do the layers behind those of a file that
-    holds early layers alone.
+    weights: ``imagenet`` (downloaded once by torchvision), ``early`` (EARLY_LAYERS), ``none`` (random, by ``seed``),
+    ``auto`` (the first where it was downloaded before, else the second; asks no network), or a .safetensors: a seqcls
+    model or the state dict of a torchvision ResNet-18. A last layer of another size starts anew, and so do the layers
+    behind those of a file that holds early layers alone.
     Raises ModelError where weights were asked for and cannot be had.
     """
     with torch.random.fork_rng(devices=[]):
@@ -123,12 +123,14 @@ def build(outputs: int, *, weights: str | Path = "none", seed: int = 0) -> tuple
     try:
         if weights in ("imagenet", "auto"):
             origin = start_from(model, _imagenet(download=weights == "imagenet"), "ImageNet")
+        elif weights == "early":
+            origin = _start_early(model)
         elif weights != "none":
             origin = start_from(model, read_weights(Path(weights)), Path(weights).name)
     except ModelError as error:
         if weights != "auto":
             raise
-        origin = f"random weights, because {error}"
+        origin = f"{_start_early(model)}, because {error}"
     return model.to(memory_format=torch.channels_last), origin
 
 
@@ -154,6 +156,11 @@ def gray_weights(state: dict[str, Tensor], mean: float, std: float) -> dict[str,
     shift = weight.sum(dim=(2, 3)) @ ((mean - channel_mean) / channel_std)  # (64,)
     folded["bn1.running_mean"] = state["bn1.running_mean"].float() - shift
     return folded
+
+
+def _start_early(model: GrayResNet) -> str:
+    origin = start_from(model, read_weights(EARLY_LAYERS), "early")
+    return origin.replace("early weights", "early layers that come with seqcls")
 
 
 def start_from(model: GrayResNet, state: dict[str, Tensor], name: str) -> str:

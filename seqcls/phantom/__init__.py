@@ -7,18 +7,12 @@ measure of how well anything works on patients.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from seqcls.phantom.anatomy import ORGANS
 from seqcls.phantom.sweep import PhantomFrame, SweepOptions, sweep
 from seqcls.phantom.video import SweepTruth, TruthSpan, write_labels, write_sweep
 
-#: Early layers that learned from such sweeps, for `seqcls demo` and for the data checks.
-STEM = Path(__file__).parent / "stem.safetensors"
-
 __all__ = [
     "ORGANS",
-    "STEM",
     "PhantomFrame",
     "SweepOptions",
     "SweepTruth",

@@ -1,9 +1,9 @@
 """What early layers see in an image: embeddings to compare frames by, before anything was learned from them.
 
-The layers are those that `seqcls demo` starts from (conv1 to layer2, made by ``scripts/make_demo_stem.py``): they lie
-in the package, so the checks ask no network and do not depend on what a training starts from. They compute in bfloat16
-where that is fast, which turns an embedding by 1.3 degrees at most (cosine 0.9997, on the real clips, with the same
-findings); the checks ask for angles of 25 degrees.
+The layers are those that lie in the package (conv1 to layer2, made by ``scripts/make_demo_stem.py``), so the checks ask
+no network and do not depend on what a training starts from. They compute in bfloat16 where that is fast, which turns an
+embedding by 1.3 degrees at most (cosine 0.9997, on the real clips, with the same findings); the checks ask for angles
+of 25 degrees.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 
 from seqcls.models.resnet import build, choose_precision
-from seqcls.phantom import STEM
 
 #: Side of the images that are embedded; 1,200 a second on one core in bfloat16, half as many in float32.
 SIZE = 64
@@ -26,7 +25,7 @@ _PARTS = 2
 
 def embed(images: NDArray[np.uint8], on_progress: Callable[[int], None] | None = None) -> NDArray[np.float32]:
     """(N, S, S) uint8 -> (N, 512) float32; ``on_progress`` is called with the number of images done."""
-    net = build(1, weights=STEM)[0].eval()
+    net = build(1, weights="early")[0].eval()
     layers = net.net
     out = np.zeros((len(images), 128 * _PARTS * _PARTS), np.float32)
     dtype = choose_precision("auto", torch.device("cpu"))

@@ -21,7 +21,7 @@ from seqcls.text.wording import count_of
 from seqcls.training.calibration import fit_calibration, has_enough_evidence, operating_point
 from seqcls.training.operating_point import Tuned, mean_event_f1, tune, tuning_record
 from seqcls.training.operating_search import TuneOptions
-from seqcls.training.options import TrainOptions
+from seqcls.training.options import NAMED_WEIGHTS, TrainOptions
 from seqcls.training.sampler import Indices
 from seqcls.training.scored_clips import clips_of_frames
 
@@ -92,7 +92,7 @@ def trained_on(frames: FrameSet, rows: Indices, held_out: Indices, options: Trai
         digests = [frames.digests[clip] for clip in clips if clip in frames.digests]
         own.append(TrainedOn.of(frames.hash, (frames.images[row] for row in part), digests, patients, role))
     before: tuple[TrainedOn, ...] = ()
-    if options.weights not in ("auto", "imagenet", "none"):
+    if options.weights not in NAMED_WEIGHTS:
         with contextlib.suppress(ModelError):  # weights of another program, or early layers alone
             before = read_header(options.weights).trained_on
     return together(own, before)

@@ -13,8 +13,15 @@ Schedule = Literal["cosine", "constant"]
 Loss = Literal["bce", "focal"]
 Fingerprints = Literal["all", "no-names", "none"]
 
-#: Side of the square image: what ImageNet networks were trained at, and what random weights learn fastest from.
+#: Side of the square image: what ImageNet networks were trained at, and what others learn fastest from.
 SIZE_PRETRAINED, SIZE_SCRATCH = 224, 112
+#: Weights that are no path of a file.
+NAMED_WEIGHTS = ("auto", "imagenet", "early", "none")
+
+
+def default_size(weights: str) -> int:
+    """Side of the images of a training that starts from these; of ``auto``, once that is decided."""
+    return SIZE_SCRATCH if weights in ("early", "none") else SIZE_PRETRAINED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +110,9 @@ class TrainOptions:
     """Stop after so many epochs without a better validation, 0 never. In a cross-validation the first folds say how
     many epochs are enough for the others, and for a model without validation (``plateau``)."""
     weights: str = "auto"
-    """``auto`` (ImageNet's where they were downloaded before, else none), ``imagenet``, ``none``, or the path of a
-    safetensors file; it may hold early layers alone."""
+    """``auto`` (ImageNet's where they were downloaded before, else early), ``imagenet``, ``early`` (layers that come
+    with seqcls and learned from synthetic sweeps), ``none``, or the path of a safetensors file; it may hold early
+    layers alone."""
     device: str = "auto"
     precision: str = "auto"
     seed: int = 0

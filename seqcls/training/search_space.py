@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import get_args
 
 from seqcls.errors import UsageError
-from seqcls.training.options import SIZE_PRETRAINED, SIZE_SCRATCH, Loss, Optimizer, TrainOptions
+from seqcls.training.options import SIZE_PRETRAINED, SIZE_SCRATCH, Loss, Optimizer, TrainOptions, default_size
 
 Value = float | str
 #: By name: least and greatest that may be asked for, and whether it is a whole number.
@@ -70,7 +70,8 @@ class Parameter:
 
 def default_space(options: TrainOptions) -> dict[str, Parameter]:
     """What is searched where nothing is stated; sizes are around what the weights begin well from."""
-    sizes = (64, 96, SIZE_SCRATCH) if options.weights == "none" else (SIZE_SCRATCH, 160, SIZE_PRETRAINED)
+    small = default_size(options.weights) == SIZE_SCRATCH
+    sizes = (64, 96, SIZE_SCRATCH) if small else (SIZE_SCRATCH, 160, SIZE_PRETRAINED)
     return {
         "epochs": Parameter(name="epochs", low=4, high=24),
         "lr": Parameter(name="lr", low=1e-4, high=5e-3),

@@ -22,7 +22,7 @@ from seqcls.training.batches import BatchesState
 from seqcls.training.checkpoint_file import Checkpoint
 from seqcls.training.epoch import Epoch, epoch_from
 from seqcls.training.optimizer import lr_factor, open_optimizer
-from seqcls.training.options import TrainOptions
+from seqcls.training.options import NAMED_WEIGHTS, TrainOptions
 from seqcls.training.process_group import Processes
 from seqcls.training.sampler import Indices, Sampler
 
@@ -168,7 +168,7 @@ def batches_state(kept: Checkpoint, rank: int) -> BatchesState | None:
 def start_digest(options: TrainOptions) -> str:
     """SHA-256 of the file whose weights the training starts from, "" where it starts from none."""
     path = on_disk(options.weights)
-    return file_digest(path) if options.weights not in ("auto", "imagenet", "none") and path.is_file() else ""
+    return file_digest(path) if options.weights not in NAMED_WEIGHTS and path.is_file() else ""
 
 
 def weights_digest(model: GrayResNet) -> str:

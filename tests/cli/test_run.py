@@ -21,11 +21,10 @@ from support.fakes import detector
 from seqcls.files.output_lock import only_writer
 from seqcls.models.file import write_model
 from seqcls.models.untrained import random_model
-from seqcls.phantom import STEM
 from seqcls.sources.decoder_child import STALL_S, DecoderChild, Reading
 
 #: With which 15 steps find every frame of the drawn clips; early layers that learned before save half of the work.
-LEARN = ["--epochs", "8", "--batch-size", "32", "--lr", "0.002", "--weights", str(STEM), "--set", "frozen_stages=2"]
+LEARN = ["--epochs", "8", "--batch-size", "32", "--lr", "0.002", "--weights", "early", "--set", "frozen_stages=2"]
 
 
 @pytest.fixture(scope="module")

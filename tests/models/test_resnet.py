@@ -13,11 +13,10 @@ import torch
 from safetensors.torch import save_file
 from torchvision.models import ResNet18_Weights, resnet18
 
-from seqcls.demo import STEM
 from seqcls.errors import EngineError, ModelError, UsageError
 from seqcls.geometry import Geometry
 from seqcls.models import resnet as module
-from seqcls.models.file import ModelHeader, resnet18_shapes, write_model
+from seqcls.models.file import EARLY_LAYERS, ModelHeader, resnet18_shapes, write_model
 from seqcls.models.resnet import IMAGENET_MEAN, IMAGENET_STD, GrayResNet, build, choose_device, choose_precision
 
 SIZE = 64
@@ -130,7 +129,7 @@ def test_imagenet_weights_are_downloaded_when_asked_for_and_used_when_they_are_h
         {"progress": False, "check_hash": True, "weights_only": True, "timeout": module.DOWNLOAD_TIMEOUT_S}
     ]
     assert socket.getdefaulttimeout() is None
-    assert build(1, weights="auto")[1].startswith("random weights") and len(asked) == 1
+    assert build(1, weights="auto")[1].startswith("early layers") and len(asked) == 1
     kept = tmp_path / "hub/checkpoints" / Path(ResNet18_Weights.IMAGENET1K_V1.url).name
     kept.parent.mkdir(parents=True)
     kept.touch()
@@ -151,8 +150,11 @@ def test_auto_asks_no_network_and_says_what_it_starts_from(monkeypatch: pytest.M
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(ResNet18_Weights, "get_state_dict", None)
     net, said = build(1, weights="auto", seed=4)
-    assert said.startswith("random weights, because the ImageNet weights are not on this computer; weights=imagenet")
-    assert np.array_equal(net.tensors()["conv1.weight"], build(1, seed=4)[0].tensors()["conv1.weight"])
+    assert said.startswith(
+        "early layers that come with seqcls, new from layer3 on, because the ImageNet weights are not"
+    )
+    early = build(1, weights="early", seed=4)[0].tensors()
+    assert all(np.array_equal(value, early[name]) for name, value in net.tensors().items())
 
 
 def test_a_file_of_early_layers_leaves_the_others_random(tmp_path: Path) -> None:
@@ -176,10 +178,10 @@ def test_a_file_of_early_layers_leaves_the_others_random(tmp_path: Path) -> None
         build(2, weights=tmp_path / "hole.safetensors")
 
 
-def test_the_early_layers_of_the_demo_come_with_the_package() -> None:
-    net, said = build(2, weights=STEM, seed=7)
-    assert said == "stem.safetensors weights, new from layer3 on"
-    assert STEM.stat().st_size == 1_369_288  # 2 x 674,880 of convolutions, 4 x 3,840 of norms, 4,168 of names
+def test_early_layers_come_with_the_package() -> None:
+    net, said = build(2, weights="early", seed=7)
+    assert said == "early layers that come with seqcls, new from layer3 on"
+    assert EARLY_LAYERS.stat().st_size == 1_369_288  # 2 x 674,880 of convolutions, 4 x 3,840 of norms, 4,168 of names
     assert np.isfinite(net.tensors()["layer2.1.bn2.running_var"]).all()
     assert np.array_equal(
         net.tensors()["layer3.0.conv1.weight"], build(2, seed=7)[0].tensors()["layer3.0.conv1.weight"]
