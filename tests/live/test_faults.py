@@ -13,7 +13,10 @@ size change                           test_the_size_of_the_picture_changes, feed
 frozen feed                           test_a_feed_that_repeats_one_picture_is_unknown
 kill -9 at 50 random moments          journal/test_resume.py (the journal's writer),
                                       test_killed_at_any_moment_and_gone_on_with (the whole program)
-disk full                             test_a_full_disk_has_its_own_exit_code, journal/test_writer.py
+disk full                             test_a_full_disk_has_its_own_exit_code, journal/test_writer.py; of recording, clips,
+                                      snapshots, waiting events, stdout and results: cli/test_live.py, recording/,
+                                      test_operator.py, test_queued_sink.py, test_notify.py
+this computer stands still or sleeps  feeds/test_reconnect.py, feeds/test_openigtlink_client.py, test_steady_clock.py
 Ctrl-C once, SIGTERM, closed terminal test_one_signal_ends_the_run_in_order
 Ctrl-C twice                          test_a_second_ctrl_c_ends_a_run_that_hangs
 closed stdout                         test_a_closed_stdout_costs_the_events_and_not_the_run
