@@ -45,6 +45,9 @@ WEBHOOK_QUEUE, COMMAND_QUEUE = "webhook.queue", "on-event.queue"
 #: While the model is loaded, how often is looked whether it is, and how often is said that it is not.
 _LOOK_S, _STILL_S = 0.1, 5.0
 
+#: From so many seconds on, the wait for the ultrasound region is told beside the latency, of which it is a part.
+_LONG_WAIT_S = 0.1
+
 #: How many messages are printed once more when the dashboard that showed them is gone.
 _MAX_KEPT = 20
 
@@ -192,6 +195,7 @@ def _watch(
     incomplete = [writer.incomplete for writer in writers if writer.incomplete]
     before = 0 if resumed is None else resumed.journal.frame_counts.received
     came = summary.frame_counts.received > before
+    _tell_latency(session, summary)
     return _conclude(folder, journal.path, summary, run_options.where, came=came, incomplete=incomplete)
 
 
@@ -317,6 +321,15 @@ def _list_recordings(recorder: Recorder | None, clips: PresenceClips | None, fol
         console.notify(f"{count_of(count, 'clip')} of presences in {folder / 'clips'}")
 
 
+def _tell_latency(session: LiveSession, summary: RunSummary) -> None:
+    assert summary.latency_ms is not None, "a live run measures it"
+    if math.isnan(summary.latency_ms[0]):
+        return
+    waited = f"{count_of(session.searched, 'frame')} waited up to {session.searched_s:.1f} s for the ultrasound region"
+    search = f"; {waited}" if session.searched_s >= _LONG_WAIT_S else ""
+    console.notify(f"latency from arrival to decision: {tables.percentiles(summary.latency_ms)}{search}")
+
+
 def _show(timeline: Timeline) -> None:
     tables.show_timeline(console.results() if is_terminal(sys.stdout) else console.messages(), timeline)
 
@@ -335,9 +348,6 @@ def _conclude(
     not take so far. Raises DiskFullError, after all else is said, where it did not take everything."""
     from seqcls.cli.results import write_from_journal
 
-    assert summary.latency_ms is not None, "a live run measures it"
-    if not math.isnan(summary.latency_ms[0]):
-        console.notify(f"latency from arrival to decision: {tables.percentiles(summary.latency_ms)}")
     lacking, again = list(incomplete), "free space"
     if summary.frame_counts.received:
         try:

@@ -138,6 +138,9 @@ class LiveSession:
         ]
         self._latency = LatencyMeter()
         self._arrived_s: dict[int, float] = {}
+        self._searching: set[int] = set()  # frames that wait for the region
+        #: How many frames waited for the ultrasound region to be found, and how long one did at most, in seconds.
+        self.searched, self.searched_s = 0, 0.0
         self._classified = self._rejected = 0
         self._shift_s = self._before_s - clock()  # from the clock to the time of the run
         self._ends_s = clock() + options.duration_s
@@ -222,7 +225,8 @@ class LiveSession:
                     self._shift_s = self._shift_s if feed.shift_s is None else feed.shift_s
                     if self._has_region(item):
                         catch_up = max(0.0, catch_up - 0.5)
-                    else:  # it waits for the search
+                    else:
+                        self._searching.add(item.index)
                         catch_up = min(catch_up + 1.0, CATCH_UP)
                     feed.allow(max(0, math.ceil(catch_up) - 1))  # the last of them ends the search
                     if self._paused:
@@ -265,7 +269,11 @@ class LiveSession:
             self._rejected += bool(item.reason)
             self._classified += not item.reason
             if item.index in self._arrived_s:
-                self._latency.add(self._clock() - self._arrived_s.pop(item.index))
+                took_s = self._clock() - self._arrived_s.pop(item.index)
+                self._latency.add(took_s)
+                if item.index in self._searching:
+                    self._searching.remove(item.index)
+                    self.searched, self.searched_s = self.searched + 1, max(self.searched_s, took_s)
             for column, history in enumerate(self._histories):
                 history.scored(self._process.latest, column, coming=self._process.builders[column].coming)
         self._emit(events)

@@ -230,6 +230,7 @@ def test_frames_that_come_while_the_first_ones_are_scored_are_caught_up_with(
         replace(made, engine=engine), Replay(feed()), options=options, on_taken=took, on_view=views.append
     )
     counts = session.run().frame_counts
+    assert session.searched == 24 * len(sizes) and not session._searching
     first = 39 * len(sizes) + 40
     assert seen[:first] == list(range(first)), "none of those is dropped"
     searching = [view.frame_counts.received for view in views if view.frame_counts.classified < 24]
@@ -519,6 +520,27 @@ def test_where_no_region_is_found_no_picture_is_shown_and_that_is_said() -> None
 def test_impossible_options(wrong: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         LiveOptions(**wrong)  # type: ignore[arg-type]
+
+
+def test_what_frames_wait_for_the_region_is_part_of_the_latency() -> None:
+    """24 at 25 frames/s: the first one 0.92 s, the last one not at all."""
+    now, taken = [100.0], threading.Semaphore(0)
+    made = detector(organs=("liver",))
+    made = replace(made, header=replace(made.header, geometry=replace(made.header.geometry, region="auto")))
+
+    def feed() -> Iterator[Frame | Gap]:
+        options = SweepOptions(patient=3, width=160, height=120, rate_hz=25, duration_s=1.04, overlay=False)
+        for index, picture in enumerate(sweep(options)):
+            now[0] = 100.0 + index / 25
+            yield Frame(index, index / 25, 0.04, picture.image)
+            assert taken.acquire(timeout=20)
+
+    session = LiveSession(
+        made, Replay(feed()), options=EVERY, on_taken=lambda frame: taken.release(), clock=lambda: now[0]
+    )
+    p50, p95, _ = session.run().latency_ms or (0, 0, 0)
+    assert session.searched == 24 and session.searched_s == pytest.approx(0.92, abs=0.041)
+    assert p50 == pytest.approx(440, abs=60) and p95 == pytest.approx(880, abs=60)  # of 26, 2 did not wait
 
 
 def test_latency_is_from_arrival_to_decision() -> None:
