@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.errors import UsageError, one_line
+from seqcls.feeds.connection import STOOD_STILL_S
 from seqcls.feeds.openigtlink_writing import image_message, string_message
 from seqcls.live.background import Notify, nothing
 from seqcls.live.snapshot import LiveView
@@ -26,6 +27,7 @@ from seqcls.types import Event
 MAX_CLIENTS = 32
 #: A client that takes nothing for so long, or for which so much waits, is dropped.
 SLOW_S, SLOW_BYTES = 5.0, 8_000_000
+_LOOK_EVERY_S = 0.5
 #: Name of the device that sends the image; states are sent by one named after the organ.
 IMAGE_DEVICE = "seqcls image"
 
@@ -59,6 +61,7 @@ class IgtlServer:
         self._newest: NDArray[np.uint8] | None = None
         self._clients: list[_Client] = []
         self._last: dict[str, bytes] = {}
+        self._now_s = clock()  # of the last look
         self._closing = threading.Event()
         self._waking, self._woken = socket.socketpair()
         self._selector = selectors.DefaultSelector()
@@ -105,7 +108,7 @@ class IgtlServer:
     def _serve(self) -> None:
         try:
             while not self._closing.is_set():
-                for key, _ in self._selector.select(0.5):
+                for key, _ in self._looked():
                     if key.fileobj is self._listening:
                         self._accept()
                     elif key.fileobj is self._woken:
@@ -125,6 +128,16 @@ class IgtlServer:
             for each in (self._listening, self._waking, self._woken):
                 each.close()
 
+    def _looked(self) -> list[tuple[selectors.SelectorKey, int]]:
+        """What there is to do, within half a second. What this computer stood still for counts against no client: it
+        may have stood still with it."""
+        ready = self._selector.select(_LOOK_EVERY_S)
+        before_s, self._now_s = self._now_s, self._clock()
+        if (late_s := self._now_s - before_s - _LOOK_EVERY_S) > STOOD_STILL_S:
+            for client in self._clients:
+                client.took_s += late_s
+        return ready
+
     def _accept(self) -> None:
         with suppress(OSError):
             accepted, _ = self._listening.accept()
@@ -132,7 +145,7 @@ class IgtlServer:
                 accepted.close()
                 return
             accepted.setblocking(False)
-            client = _Client(accepted, bytearray(b"".join(self._last.values())), self._clock())
+            client = _Client(accepted, bytearray(b"".join(self._last.values())), self._now_s)
             self._clients.append(client)
             self._selector.register(accepted, selectors.EVENT_READ, client)
 
@@ -162,11 +175,11 @@ class IgtlServer:
 
     def _send(self, client: _Client) -> None:
         if not client.waiting:
-            client.took_s = self._clock()
+            client.took_s = self._now_s
             return
         try:
             del client.waiting[: client.socket.send(client.waiting)]
-            client.took_s = self._clock()
+            client.took_s = self._now_s
         except BlockingIOError:
             pass
         except OSError:
@@ -174,7 +187,7 @@ class IgtlServer:
             return
         interest = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.waiting else 0)
         self._selector.modify(client.socket, interest, client)
-        if len(client.waiting) > SLOW_BYTES or self._clock() - client.took_s > SLOW_S:
+        if len(client.waiting) > SLOW_BYTES or self._now_s - client.took_s > SLOW_S:
             self.dropped += 1
             if self.dropped == 1:
                 self._notify("OpenIGTLink: a client is too slow and is dropped; the run goes on")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 import time
 from contextlib import closing
 from dataclasses import replace
@@ -54,9 +55,22 @@ def test_a_client_that_takes_nothing_is_dropped_with_one_line() -> None:
             server.view(large)
             until(lambda: server._clients and server._clients[0].waiting)
 
-            def is_dropped() -> bool:
-                now_s[0] += 6.0  # the system's own buffers may have taken some more
+            def passed(seconds: float) -> None:
+                """That it was, and that the server has looked after that."""
+                looks, look = threading.Event(), server._looked
+                server._looked = lambda: (looks.set(), look())[1]  # type: ignore[method-assign, func-returns-value]
+                now_s[0] += seconds
                 server._wake()
+                assert looks.wait(20)
+                server._wake()
+                server._looked = look  # type: ignore[method-assign]
+
+            for _ in range(3):
+                passed(60.0)  # this computer stood still
+            assert server._clients and not said
+
+            def is_dropped() -> bool:
+                passed(0.4)  # the system's own buffers may have taken some more
                 return not server._clients
 
             until(is_dropped)
