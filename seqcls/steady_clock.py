@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 import time
 
+#: Of Linux and macOS: of the latter CLOCK_MONOTONIC counts sleep, other than elsewhere.
+_CLOCK = getattr(time, {"linux": "CLOCK_BOOTTIME", "darwin": "CLOCK_MONOTONIC"}.get(sys.platform, ""), None)
+
 
 def steady_s() -> float:
     """Seconds since some moment, the same for every process of the machine.
@@ -12,18 +15,4 @@ def steady_s() -> float:
     ``time.monotonic`` stands still on Linux and macOS while the machine sleeps: that would take no time, and nothing
     would tell of it.
     """
-    return _now_s()
-
-
-if sys.platform == "linux":
-
-    def _now_s() -> float:
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-elif sys.platform == "darwin":
-
-    def _now_s() -> float:
-        return time.clock_gettime(time.CLOCK_MONOTONIC)  # other than elsewhere it counts sleep, too
-
-else:
-    _now_s = time.monotonic
+    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
