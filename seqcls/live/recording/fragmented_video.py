@@ -171,10 +171,18 @@ class SegmentedVideoWriter:
         self._part.write(image, time_s, duration_s)
 
     def close(self) -> None:
-        """End the file that is open; an image after that begins a new one."""
+        """End the file that is open; an image after that begins a new one. A file of no byte is not kept."""
         part, self._part = self._part, None
-        if part is not None:
+        if part is None:
+            return
+        try:
             part.close()
+        finally:
+            path = self.parts[-1].path
+            with suppress(OSError):
+                if path.stat().st_size == 0:
+                    path.unlink()
+                    self.parts.pop()
 
     def part_path(self, number: int) -> Path:
         """The name of a part, counted from 1."""

@@ -335,6 +335,7 @@ def test_a_full_disk_ends_the_recording_and_nothing_else(
     assert recorder.recorded + recorder.dropped == 80 and recorder.dropped > 0
     stopped = recorder.failed.partition(": ")[0]
     missing = f"{recorder.dropped} of 80 frames are not in it"
+    assert [part.path for part in recorder.parts] == list(tmp_path.iterdir()) and len(recorder.parts) == bool(room)
     assert recorder.incomplete == f"{stopped} (No space left on device): {missing}"
     if room > 1000:
         shown, report = read(tmp_path / f"a{suffix}")
