@@ -25,7 +25,7 @@ from seqcls.training.checkpoints import Checkpoints
 from seqcls.training.epoch import Epoch
 from seqcls.training.fold_scores import FoldScores, write_fold_scores
 from seqcls.training.options import TrainOptions
-from seqcls.training.plateau import MIN_FOLDS, enough_epochs, watched_rows
+from seqcls.training.plateau import MIN_FOLDS, enough_epochs, watched_rows, why_all
 from seqcls.training.prediction import predict
 from seqcls.training.sampler import Indices
 from seqcls.training.train import TrainResult, train
@@ -148,6 +148,9 @@ def cross_validate(
         for k, rows in enumerate(known.T)
     ]
     metrics_of, auroc_of, accuracy_of = zip(*pooled, strict=True)
+    epochs = enough_epochs(courses, options.patience) if options.patience and not interrupted else None
+    if options.patience and not interrupted and epochs is None:
+        notes.append(why_all(courses, options.patience))
     for k, rows in enumerate(known.T):
         notes.append(chance_message(frames.organs[k], frames.targets[rows, k], frames.clip[rows], auroc_of[k]))
     return CrossValidation(
@@ -157,7 +160,7 @@ def cross_validate(
         metrics=metrics_of,
         auroc=auroc_of,
         accuracy=accuracy_of,
-        epochs=enough_epochs(courses, options.patience) if options.patience and not interrupted else None,
+        epochs=epochs,
         notes=tuple(filter(None, notes)),
         interrupted=interrupted,
     )

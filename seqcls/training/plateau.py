@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from seqcls.datasets.dataset import FrameSet
+from seqcls.text.wording import count_of
 from seqcls.training.epoch import Epoch, quality
 from seqcls.training.sampler import Indices, evenly
 
@@ -35,7 +36,7 @@ def enough_epochs(courses: Sequence[Sequence[Epoch]], patience: int, *, folds: i
     courses: of each fold its epochs, all as many. None where fewer than ``folds`` of them have an AUROC, and where the
     courses gain to the end.
     """
-    telling = [course for course in courses if course and not math.isnan(course[-1].auroc)]
+    telling = _telling(courses)
     if len(telling) < folds:
         return None
     best: Epoch | None = None
@@ -47,3 +48,15 @@ def enough_epochs(courses: Sequence[Sequence[Epoch]], patience: int, *, folds: i
         elif mean.number - best.number >= patience:
             return best.number
     return None
+
+
+def why_all(courses: Sequence[Sequence[Epoch]], patience: int) -> str:
+    """For the user, where ``enough_epochs`` gives None."""
+    if not _telling(courses):
+        return "no fold left out patients of both states, so nothing says how many epochs are enough: all are trained"
+    return f"patients left out were never {count_of(patience, 'epoch')} without gain, so all epochs are trained"
+
+
+def _telling(courses: Sequence[Sequence[Epoch]]) -> list[Sequence[Epoch]]:
+    """Those with an AUROC."""
+    return [course for course in courses if course and not math.isnan(course[-1].auroc)]

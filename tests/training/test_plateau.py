@@ -19,7 +19,7 @@ from seqcls.training import train as training
 from seqcls.training.checkpoints import Checkpoints
 from seqcls.training.crossvalidation import CrossValidation, cross_validate
 from seqcls.training.epoch import Epoch
-from seqcls.training.plateau import enough_epochs, watched_rows
+from seqcls.training.plateau import enough_epochs, watched_rows, why_all
 from seqcls.training.prediction import Judgement
 
 
@@ -45,6 +45,7 @@ def test_a_fold_of_one_state_does_not_count_and_a_lower_loss_is_a_gain() -> None
     falls = course((1.0, 0.4), (1.0, 0.3), (1.0, 0.31), (1.0, 0.32))
     assert enough_epochs([nothing, falls], 2) == enough_epochs([falls], 2) == 2
     assert enough_epochs([nothing, falls], 2, folds=2) is None and enough_epochs([nothing], 1) is None
+    assert why_all([nothing], 1).startswith("no fold left out patients of both states")
 
 
 def test_labelled_frames_of_every_clip_are_watched(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,9 +75,12 @@ def test_who_was_watched_goes_on_to_the_end_and_the_others_by_them(monkeypatch: 
     frames = frame_set(clips=8, frames=6).of_organs(["disc"])
     outcome = cross_validate(frames, replace(QUICK, patience=2))
     assert asked == [(4, ["p0"]), (4, ["p1"]), (2, []), (2, [])] and outcome.epochs == 2
+    patient = cross_validate(frames, replace(QUICK, patience=3))
+    assert patient.epochs is None
+    assert "patients left out were never 3 epochs without gain, so all epochs are trained" in patient.notes
     asked.clear()
     outcome = cross_validate(frames, QUICK)
-    assert asked == [(4, [])] * 4 and outcome.epochs is None
+    assert asked == [(4, [])] * 4 and outcome.epochs is None and not any("epochs" in note for note in outcome.notes)
 
 
 class KilledError(Exception):
