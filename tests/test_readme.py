@@ -77,7 +77,7 @@ def test_the_commands_run_in_order(
     """In this process, as the tests of the command line do: a start of its own for each would take a minute."""
     monkeypatch.chdir(workplace)
     monkeypatch.delenv("SEQCLS_MODEL", raising=False)
-    monkeypatch.setattr("seqcls.cli.review.stops_cleanly", lambda: nullcontext(lambda: True))  # as after Ctrl-C
+    monkeypatch.setattr("seqcls.cli.review.stops_cleanly", lambda *_: nullcontext(lambda: True))  # as after Ctrl-C
     monkeypatch.setattr("seqcls.training.operating_search.MIN_EVENTS", 3)  # its clips are few
     monkeypatch.setattr(
         "seqcls.convert.make_twin.make_twin", lambda *_: (None, "no twin in this test")

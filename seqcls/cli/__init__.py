@@ -14,7 +14,7 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -149,6 +149,12 @@ def _silence_libraries() -> None:
 
 def main() -> None:
     """Entry point: errors raised on purpose become one line on stderr and their exit code."""
+    loud = sys.argv[1:2] == ["run"] and not {"-h", "--help", "-q", "--quiet"} & set(sys.argv)
+    with console.starting() if loud else nullcontext():
+        _main()
+
+
+def _main() -> None:
     set_libraries()  # before any of them is loaded
     _silence_libraries()
     if any("://" in argument or argument.startswith("--on-event") for argument in sys.argv):

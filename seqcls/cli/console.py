@@ -34,6 +34,9 @@ _quiet: list[bool] = []
 #: Where messages are kept instead of being printed, in a process whose parent prints them.
 _kept: list[list[str]] = []
 
+#: What says that a command starts, as long as nothing else was said.
+_starting: list[threading.Timer] = []
+
 #: Called with how much is done and, where it has become known, the new total.
 Advance = Callable[[int], None]
 PLAIN_EVERY_S = 5.0
@@ -117,6 +120,7 @@ def kept_messages() -> Iterator[list[str]]:
 
 def notify(text: str) -> None:
     """One line on stderr."""
+    _has_started()
     if _kept:
         _kept[-1].append(in_flags(text))
     elif not _quiet:
@@ -125,10 +129,12 @@ def notify(text: str) -> None:
 
 def fail(text: str) -> None:
     """One line on stderr about what went wrong, also where all else is quiet."""
+    _has_started()
     messages().print(f"seqcls: {in_flags(text)}")
 
 
 def warn(text: str) -> None:
+    _has_started()
     if _kept:
         _kept[-1].append(f"warning: {in_flags(text)}")
     elif not _quiet:
@@ -136,15 +142,22 @@ def warn(text: str) -> None:
 
 
 @contextmanager
-def said_when_slow(text: str, after_s: float = 0.4) -> Iterator[None]:
-    """Around work that takes seconds on a busy computer, and hardly any time else: then one line says so."""
-    timer = threading.Timer(after_s, notify, [text])
+def starting(after_s: float = 0.3) -> Iterator[None]:
+    """Around a command of which nothing is seen for seconds on a busy computer: unless another message comes first, one
+    line says that it starts."""
+    timer = threading.Timer(after_s, notify, ["starting"])
     timer.daemon = True
+    _starting.append(timer)
     timer.start()
     try:
         yield
     finally:
-        timer.cancel()
+        _has_started()
+
+
+def _has_started() -> None:
+    while _starting:
+        _starting.pop().cancel()
 
 
 def in_flags(text: str) -> str:
@@ -246,15 +259,15 @@ def files_progress(total: int, unit: str = "clips") -> Iterator[FilesProgress]:
 
 
 @contextmanager
-def stops_cleanly() -> Iterator[Callable[[], bool]]:
+def stops_cleanly(kept: str = "") -> Iterator[Callable[[], bool]]:
     """Yield a function that says whether to stop: True after Ctrl-C, SIGTERM or a closed terminal. A second one of
-    these interrupts at once."""
+    these interrupts at once, with what is ``kept`` and how to go on as its message."""
     asked = False
 
     def on_signal(signal_number: int, frame: FrameType | None) -> None:
         nonlocal asked
         if asked:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(*[f"interrupted; {kept}"] * bool(kept))
         asked = True
         with suppress(OSError):  # the terminal is gone
             notify("stopping cleanly and keeping what is done (Ctrl-C again stops at once)")

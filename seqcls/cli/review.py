@@ -76,7 +76,7 @@ def review(
     hide = str if pseudonyms is None else pseudonyms.hide
     stated = secret(PAGE_TOKEN)
     with ExitStack() as stack:
-        should_stop = stack.enter_context(stops_cleanly())
+        should_stop = stack.enter_context(stops_cleanly("every edit so far is kept"))
         try:
             session = ReviewSession(found, folder, reader, organs=names, blind=blind, whole=whole, hide=hide)
         except ValueError as error:

@@ -159,20 +159,19 @@ def run(
     given = locals()
     if quiet:
         console.be_quiet()
-    with console.said_when_slow("starting"):  # of all that comes before the first line, this takes longest
-        from seqcls.adaptive import SamplingOptions
-        from seqcls.algebra.where import require_expressions
-        from seqcls.archive.shard import Shard
-        from seqcls.cores import decoding
-        from seqcls.detector import load
-        from seqcls.engines import open_engine
-        from seqcls.engines.lazy import begin_opening
-        from seqcls.feeds.open import is_live
-        from seqcls.gate import GateOptions
-        from seqcls.sources.isolated import DecoderPool
-        from seqcls.sources.memory import require_rate
-        from seqcls.sources.redact import redact
-        from seqcls.sources.remote import is_remote
+    from seqcls.adaptive import SamplingOptions
+    from seqcls.algebra.where import require_expressions
+    from seqcls.archive.shard import Shard
+    from seqcls.cores import decoding
+    from seqcls.detector import load
+    from seqcls.engines import open_engine
+    from seqcls.engines.lazy import begin_opening
+    from seqcls.feeds.open import is_live
+    from seqcls.gate import GateOptions
+    from seqcls.sources.isolated import DecoderPool
+    from seqcls.sources.memory import require_rate
+    from seqcls.sources.redact import redact
+    from seqcls.sources.remote import is_remote
 
     if fps is not None:
         require_rate(fps)

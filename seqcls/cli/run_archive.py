@@ -145,7 +145,7 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
         tell(plan, len(own), same, asked.shard)
         work = ClipWork(run, manifest, plan)
         with (
-            console.stops_cleanly() as should_stop,
+            console.stops_cleanly("the clips that are done are kept: the same command goes on") as should_stop,
             console.files_progress(len(plan.todo) + len(plan.last)) as progress,
         ):
             shows = len(own) <= MAX_SHOWN

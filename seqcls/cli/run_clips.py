@@ -77,7 +77,11 @@ def run_clip(run: ClipRun, found: Findings, folder: Path) -> int:
 
     (source,) = found.sources
     extra: list[str] = []
-    with console.stops_cleanly() as should_stop, closing(started(run, iter(found.sources), should_stop)) as running:
+    kept = "nothing was kept of this clip: repeat the command; one Ctrl-C alone would keep what was read"
+    with (
+        console.stops_cleanly(kept) as should_stop,
+        closing(started(run, iter(found.sources), should_stop)) as running,
+    ):
         _, analysis = next(running)
         console.notify(f"engine {run.detector.engine.description}")
         if analysis is None:

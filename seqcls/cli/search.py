@@ -92,7 +92,7 @@ def search_command(asked: Asked) -> None:
         space = narrowed(default_space(train_options), asked.spaces)
         clips = known_clips(asked.data, asked.labels, asked.patients, asked.organs)
         with (
-            console.stops_cleanly() as should_stop,
+            console.stops_cleanly("the trials that ended are kept: the same command goes on") as should_stop,
             console.progress("trials", chosen.trials, "trials") as advance,
         ):
             lines = _Lines(advance)

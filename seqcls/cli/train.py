@@ -186,7 +186,8 @@ def train(
         frames = found.frames
         if not resume:
             checkpoints.remove()
-        with console.stops_cleanly() as should_stop, curves or nullcontext():
+        kept_epochs = "the epochs that ended are kept: repeat the command with --resume to go on"
+        with console.stops_cleanly(kept_epochs) as should_stop, curves or nullcontext():
             unseen = None
             if folds is not None:
                 unseen, train_options = cross_validate(found, train_options, folds, folder, should_stop, checkpoints)

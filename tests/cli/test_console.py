@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import pytest
 from support.timelines import timeline
 
+from seqcls.cli import console
 from seqcls.cli.console import rate_text, timeline_in_flags
 from seqcls.types import SourceReport
 
@@ -31,3 +33,20 @@ def test_what_is_written_speaks_of_flags() -> None:
     assert flagged.warnings == ("unknown there (--no-novelty scores them all the same)",)
     assert flagged.report.reasons == ("state the rate by --fps NUMBER",)
     assert flagged.source.details == (("times from", "state the rate by --fps NUMBER"),)
+
+
+def test_a_command_that_is_slow_to_say_anything_says_that_it_starts(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said, is_said = list[str](), threading.Event()
+    with monkeypatch.context() as patch:
+        patch.setattr(console, "notify", lambda text: (said.append(text), is_said.set()))
+        with console.starting(after_s=0.0):
+            assert is_said.wait(60)
+    assert said == ["starting"]
+    for say in (console.notify, console.warn, console.fail, lambda _: None):
+        with console.starting(after_s=60.0):
+            (timer,) = console._starting
+            say("something else")
+        timer.join(60)  # it was cancelled
+    assert "starting" not in capsys.readouterr().err

@@ -18,7 +18,7 @@ from seqcls.review.server import ReviewServer
 
 @pytest.fixture(autouse=True)
 def _ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seqcls.cli.review.stops_cleanly", lambda: nullcontext(lambda: True))
+    monkeypatch.setattr("seqcls.cli.review.stops_cleanly", lambda *_: nullcontext(lambda: True))
     monkeypatch.setattr("seqcls.cli.review.webbrowser.open", lambda _: True)
     monkeypatch.setattr("seqcls.sources.isolated.DecoderPool.warm", lambda *_: None)  # few of these decode anything
 

@@ -356,7 +356,7 @@ def test_an_interrupted_run_keeps_what_was_read(
     asked: Counter[str] = Counter()  # by thread: the clip after this one is being read already
 
     @contextlib.contextmanager
-    def after_thirty_frames() -> Iterator[Callable[[], bool]]:
+    def after_thirty_frames(*_: str) -> Iterator[Callable[[], bool]]:
         def should_stop() -> bool:
             asked[str(threading.get_ident())] += 1
             return max(asked.values()) > 30

@@ -101,7 +101,7 @@ def test_whoever_stops_it_keeps_the_timeline_and_nothing_half_written(
     asked: list[bool] = []
 
     @contextmanager
-    def stops() -> Iterator[Callable[[], bool]]:
+    def stops(*_: str) -> Iterator[Callable[[], bool]]:
         yield lambda: bool(asked)
 
     def write_overlay(*arguments: object, on_progress: Callable[[int], None], **more: object) -> None:

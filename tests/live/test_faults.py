@@ -274,17 +274,17 @@ def test_each_of_these_signals_asks_a_run_to_stop(name: str) -> None:
         "from seqcls.cli import console\n"
         f"number = signal.{name}\n"
         "signal.signal(number, signal.default_int_handler)\n"  # whoever started these tests may have it ignored
-        "with console.stops_cleanly() as should_stop:\n"
+        "with console.stops_cleanly('what is done is kept') as should_stop:\n"
         "    assert not should_stop()\n"
         "    signal.raise_signal(number)\n"
         "    assert should_stop()\n"
         "    try:\n"
         "        signal.raise_signal(number)\n"
-        "    except KeyboardInterrupt:\n"
-        "        print('interrupted at once')\n"
+        "    except KeyboardInterrupt as stop:\n"
+        "        print(stop)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[2])
-    assert done.returncode == 0 and done.stdout == "interrupted at once\n", done.stderr
+    assert done.returncode == 0 and done.stdout == "interrupted; what is done is kept\n", done.stderr
 
 
 @needs_signals
