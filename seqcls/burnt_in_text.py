@@ -7,6 +7,7 @@ like letters: of about one height, beside each other in a row. Dark text is foun
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -33,9 +34,11 @@ _MOVES = 8
 _LIT = 24
 #: Letters: height in pixels, and of the region's at most; width by height, of one and of several that touch.
 _MIN_HEIGHT, _MAX_PART, _MAX_WIDTH, _MAX_JOINED = 5, 0.15, 1.6, 6.0
-_MIN_LETTERS = 3
-#: Where images are too few for a window: in 1 to 8 images of 38 clips of speckle up to 3 looked like letters, never 4.
-_MIN_LETTERS_OF_FEW = 4
+#: A row of three may be speckle that stays bright for a moment: in 2,310 windows of 38 clips it was two times, and in 5
+#: images one time in 50; four it never was. Three have to stay for half a window more, or two in another window.
+_MIN_LETTERS, _SURE_LETTERS, _MORE_IMAGES = 3, 4, 6
+#: Rows of three, and of two, that are remembered: a run may last for days.
+_MAX_DOUBTFUL, _MAX_WEAK = 50, 200
 #: More would take long to be put into rows; a page of so many letters is seen to be one.
 _MAX_PARTS = 500
 
@@ -82,7 +85,10 @@ class BurntInText:
         """Whether nothing can be said, since hardly anything moved, or there were too few images."""
         self._inside = None if mask is None else mask > 0
         self._window: list[tuple[Image, float]] = []
-        self._before: Sequence[tuple[Image, float]] = ()
+        self._before: list[tuple[Image, float]] = []
+        self._is_doubtful = self._is_first = False  # of the window before: rows of three that may go on; none before it
+        self._doubtful: deque[TextBox] = deque(maxlen=_MAX_DOUBTFUL)
+        self._weak: deque[TextBox] = deque(maxlen=_MAX_WEAK)
         self._last_s = 0.0
 
     def add(self, image: Image, time_s: float) -> None:
@@ -94,19 +100,24 @@ class BurntInText:
         self._last_s = time_s
         is_whole = len(window) >= _IMAGES and time_s - window[0][1] >= _SECONDS
         if is_whole or len(window) >= _MOST_IMAGES:
-            self._look(window)
-            self._window, self._before = [], window[1 - _IMAGES :]
+            self._judge(window)
+            self._window, self._before = [], window
 
     def finish(self) -> None:
-        """Look at what is left. In a few images speckle stays bright here and there: with the images before them there
-        are enough, and what may have come after those has to have more letters."""
-        window, before, self._window, self._before = self._window, self._before, [], ()
-        lacking = _IMAGES - len(window)
-        if window and before and lacking > 0:
-            self._look([*before[-lacking:], *window])
-            self._look(window, _MIN_LETTERS_OF_FEW)
-        elif window:
-            self._look(window)
+        """Look at what is left, together with what came before it: a few images are too little by themselves."""
+        left, before, self._window, self._before = self._window, self._before, [], []
+        if not before:
+            self._note(self._rows(left, _MIN_LETTERS) if left else [])
+            return
+        if self._is_doubtful and (self._is_first or len(left) >= _MORE_IMAGES):
+            self._note(self._rows([*before, *left[:_MORE_IMAGES]], _MIN_LETTERS))
+        if left:
+            both, lacking = [*before, *left], max(0, _IMAGES - len(left))
+            self._note(self._rows(left, _SURE_LETTERS))
+            self._note(self._rows(both[-len(left) - lacking :], _SURE_LETTERS))
+            self._note(self._rows(both[-len(left) - lacking - _MORE_IMAGES :], _MIN_LETTERS))
+        if len(left) >= _MORE_IMAGES:
+            self._doubt(left, self._rows(left, _MIN_LETTERS))
 
     def warnings(self) -> list[str]:
         """For a person."""
@@ -121,7 +132,30 @@ class BurntInText:
             return ["hardly anything moves: text inside the region cannot be told from speckle, look for names"]
         return []
 
-    def _look(self, window: Sequence[tuple[Image, float]], least: int = _MIN_LETTERS) -> None:
+    def _judge(self, window: list[tuple[Image, float]]) -> None:
+        """Note the rows of a whole window that are sure, and those of three that stay for longer."""
+        before = self._before
+        if self._is_doubtful:
+            self._note(self._rows([*before, *window[:_MORE_IMAGES]], _MIN_LETTERS))
+        self._is_doubtful, self._is_first = False, not before
+        if rows := self._rows(window, _MIN_LETTERS):
+            sure = self._rows(window, _SURE_LETTERS)
+            self._note(sure)
+            self._is_doubtful = len(sure) < len(rows)
+        self._doubt(window, rows)
+        if self._is_doubtful and before:
+            self._note(self._rows([*before[-_MORE_IMAGES:], *window], _MIN_LETTERS))
+
+    def _doubt(self, window: Sequence[tuple[Image, float]], rows: Sequence[TextBox]) -> None:
+        """Note rows of three in whose place another window has two letters or more, and remember what there is."""
+        weak = self._rows(window, _MIN_LETTERS - 1)
+        self._note([row for row in rows if any(_touch(row, box) for box in self._weak)])
+        self._note([row for row in self._doubtful if any(_touch(row, box) for box in weak)])
+        self._doubtful.extend(rows)
+        self._weak.extend(weak)
+
+    def _rows(self, window: Sequence[tuple[Image, float]], least: int) -> list[TextBox]:
+        """Rows of ``least`` letters or more that stand still in all of these images."""
         darkest = np.asarray(np.minimum.reduce([image for image, _ in window]), np.uint8)
         brightest = np.asarray(np.maximum.reduce([image for image, _ in window]), np.uint8)
         moved = np.asarray(cv2.absdiff(brightest, darkest), np.uint8)
@@ -132,17 +166,22 @@ class BurntInText:
         if self._inside is not None:
             negative[~self._inside] = 0
         dark = written_lines(negative, moved, _DARK_CONTRAST, least)
-        for x0, y0, x1, y1 in (*written_lines(darkest, moved, least=least), *dark):
-            self._note(TextBox(x0, y0, x1, y1, window[0][1], window[-1][1]))
+        lines = [*written_lines(darkest, moved, least=least), *dark]
+        return [TextBox(*line, window[0][1], window[-1][1]) for line in lines]
 
-    def _note(self, box: TextBox) -> None:
-        """Add a box, as one with those that it touches."""
-        apart = [b for b in self.found if not (b.x0 < box.x1 and box.x0 < b.x1 and b.y0 < box.y1 and box.y0 < b.y1)]
-        same = [box, *(b for b in self.found if b not in apart)]
-        left, top = min(b.x0 for b in same), min(b.y0 for b in same)
-        right, bottom = max(b.x1 for b in same), max(b.y1 for b in same)
-        first_s, last_s = min(b.start_s for b in same), max(b.end_s for b in same)
-        self.found = [*apart, TextBox(left, top, right, bottom, first_s, last_s)]
+    def _note(self, boxes: Sequence[TextBox]) -> None:
+        """Add boxes, each as one with those that it touches."""
+        for box in boxes:
+            apart = [b for b in self.found if not _touch(b, box)]
+            same = [box, *(b for b in self.found if b not in apart)]
+            left, top = min(b.x0 for b in same), min(b.y0 for b in same)
+            right, bottom = max(b.x1 for b in same), max(b.y1 for b in same)
+            first_s, last_s = min(b.start_s for b in same), max(b.end_s for b in same)
+            self.found = [*apart, TextBox(left, top, right, bottom, first_s, last_s)]
+
+
+def _touch(one: TextBox, other: TextBox) -> bool:
+    return one.x0 < other.x1 and other.x0 < one.x1 and one.y0 < other.y1 and other.y0 < one.y1
 
 
 def written_lines(

@@ -117,17 +117,40 @@ def marked(images: Image, letters: int, first: int) -> Image:
 
 
 @pytest.mark.parametrize(
-    ("letters", "first", "start_s"),
-    [(3, 13, None), (4, 13, 1.3), (3, 6, 0.6), (3, 0, 0.0)],
-    ids=["as speckle may look for a moment", "more than speckle", "for twelve images", "all the time"],
+    ("images", "letters", "first", "last", "found_s"),
+    [
+        (18, 3, 13, 18, None),
+        (18, 4, 13, 18, 1.3),
+        (18, 3, 6, 18, None),
+        (18, 3, 0, 18, 0.0),
+        (26, 3, 0, 13, None),
+        (26, 4, 0, 13, 0.0),
+        (26, 3, 0, 19, 0.0),
+        (26, 3, 7, 26, 0.7),
+        (39, 3, 7, 32, 0.7),
+        (13, 3, 0, 13, 0.0),
+        (9, 3, 0, 9, 0.0),
+    ],
 )
-def test_what_is_left_at_the_end_is_looked_at_with_what_came_before(
-    letters: int, first: int, start_s: float | None
+def test_three_letters_have_to_stay_for_longer_than_speckle_does(
+    images: int, letters: int, first: int, last: int, found_s: float | None
 ) -> None:
-    """Of 18 images 13 are a window, and 5 are left: too few to tell speckle that stays bright from three letters."""
-    images, mask = ultrasound()
-    found = looked_at(marked(images[:18], letters, first), mask).found
-    assert [box.start_s for box in found] == ([] if start_s is None else [pytest.approx(start_s)])
+    """Windows are of 13 images; three letters are found from 18 or 19 on, four at once. A clip that holds no more is
+    judged by what it holds."""
+    drawn, mask = ultrasound()
+    shown = np.concatenate([drawn, drawn[::-1]])[:images].copy()
+    shown[:last] = marked(shown[:last], letters, first)
+    found = looked_at(shown, mask).found
+    assert [box.start_s for box in found] == ([] if found_s is None else [pytest.approx(found_s)])
+
+
+@pytest.mark.parametrize(("first", "again", "is_found"), [(3, 3, True), (3, 2, True), (2, 3, True), (3, 0, False)])
+def test_three_letters_are_text_where_two_are_seen_in_another_window(first: int, again: int, is_found: bool) -> None:
+    """For 13 images at the beginning and for 13 at the end of 52: four windows, none of which the next confirms."""
+    drawn, mask = ultrasound()
+    shown = np.concatenate([drawn, drawn[::-1]])[:52].copy()
+    shown[:13], shown[39:] = marked(shown[:13], first, 0), marked(shown[39:], again, 0)
+    assert bool(looked_at(shown, mask).found) == is_found
 
 
 def test_a_clock_that_goes_back_again_and_again_is_looked_at_too() -> None:
