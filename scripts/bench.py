@@ -185,7 +185,9 @@ def on_gpu(clip: Path, model: Path, images: Any, facts: Facts) -> list[bench.Cas
 
 def shell(folder: Path, model: Path, facts: Facts) -> None:
     """From the shell, in processor time, which other programs disturb less: start-up, and a 10 s clip against importing
-    what it cannot do without and the engine's own time on its frames."""
+    what it cannot do without, the engine's own time on its frames, and decoding them."""
+    from bench_steady import decode, inside
+
     clip = folder / "ten-seconds.mp4"
     if not clip.exists():
         write_sweep(clip, SweepOptions(patient=3, width=1024, height=768, rate_hz=30.0, duration_s=10.0))
@@ -210,12 +212,16 @@ def shell(folder: Path, model: Path, facts: Facts) -> None:
         detector.engine.scores(images[start : start + 16])
     engine_s = time.process_time() - began_s
     facts[f"{detector.engine.description}, {len(images)} frames"] = f"{engine_s:.2f} s"
+    decoding_s = inside(lambda: decode(clip)).cpu_s
+    facts[f"decoding, {len(images)} frames"] = f"{decoding_s:.2f} s"
     out = str(folder / "shell")
     for sampling in ("every", "adaptive"):
         run = ("-m", "seqcls", "run", str(clip), "-m", str(model), "-o", out, "--overwrite", "--sampling", sampling)
         took_s = timed(*run)
-        times = took_s / (imports_s + engine_s)
-        facts[f"a 10 s clip, {model.name}, {sampling}"] = f"{took_s:.2f} s, {times:.2f} times imports and engine"
+        times, with_decoding = took_s / (imports_s + engine_s), took_s / (imports_s + engine_s + decoding_s)
+        facts[f"a 10 s clip, {model.name}, {sampling}"] = (
+            f"{took_s:.2f} s, {times:.2f} times imports and engine, {with_decoding:.2f} times these and decoding"
+        )
 
 
 MEMORY = """
