@@ -69,7 +69,7 @@ def inside(work: Callable[[], object]) -> Took:
 def plain(clip: Path, folder: Path) -> Took:
     """The plain loop over its first frames, for one frame.
 
-    Its threads wait asleep, which they do not by themselves: what they spend on waiting is a quarter of its processor
+    Its threads wait asleep, which they do not by themselves: what they spend on waiting is a fifth of its processor
     time on an idle machine, and five times all else where other programs run.
     """
     script = [str(Path(__file__).with_name("plain_loop.py"))]
