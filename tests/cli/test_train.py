@@ -13,11 +13,12 @@ from support.commands import TRAIN, Seqcls, Trained, one_line
 from support.networks import needs
 from support.tensorboard import events
 
-from seqcls.cli.train import EpochLines
+from seqcls.cli.train import EpochLines, resolve_weights
 from seqcls.datasets.split_file import read_split
 from seqcls.errors import OutputError
 from seqcls.models.file import read_header
 from seqcls.training.epoch import Epoch
+from seqcls.training.options import TrainOptions, default_size
 
 
 def test_training_straight_from_clips_and_cross_validation(
@@ -108,6 +109,17 @@ def test_wrong_usage_exits_with_2(seqcls: Seqcls, arguments: list[str], message:
 def test_wrong_folds(seqcls: Seqcls, trained: Trained) -> None:
     done = seqcls("train", trained.data, "--weights", "none", "--folds", "one")
     assert done.code == 2 and "--folds takes 2 or more" in one_line(done)
+
+
+def test_auto_is_early_layers_where_imagenets_weights_are_not_here(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    assert resolve_weights(TrainOptions()).weights == "early" and default_size("early") == 112
+    said = capsys.readouterr().err
+    assert said.startswith("starting from early layers that come with seqcls, new from layer3 on, because the ImageNet")
+    assert "--weights imagenet downloads them once" in said
+    assert resolve_weights(TrainOptions(weights="none")).weights == "none"
 
 
 def test_a_disk_without_room_is_named_before_a_frame_is_read(
