@@ -48,17 +48,20 @@ def write_summary(
     runs, without = manifest.runs, {**failed, **changed}
     same = {entry.path: entry.same_as for entry in manifest.entries if entry.same_as}
     for entry in manifest.entries:
-        commit = None if entry.same_as or entry.path in without else read_commit(root / entry.folder)
+        commit = None if entry.path in without else read_commit(root / entry.folder)
         gone = asked is not None and entry.path not in asked
+        stands_for = _stands_for(entry, same)
+        # Of a clip that holds the same as another, its own results of before may be there: searches answer from them.
         if commit is not None and commit.run in runs and commit.path == entry.path:
-            row, seconds = _committed(entry, commit, _KEPT if gone else ""), commit.seconds
+            besides = _KEPT if gone else f"holds the same as {stands_for}" if stands_for else ""
+            row, seconds = _committed(entry, commit, besides), commit.seconds
             organs.update(dict.fromkeys(seconds))
             folders.append(entry.folder)
             counts["partly unknown"] += commit.coverage < 1
             counts["with warnings"] += bool(commit.warnings)
         else:
             left = ("skipped", _NOT_ASKED) if gone else (not_reached or "interrupted", reason)
-            row, seconds = _missing(entry, without, _stands_for(entry, same), *left), {}
+            row, seconds = _missing(entry, without, stands_for, *left), {}
             row[1] = entry.folder if entry.path in changed else ""
         rows.append((row, seconds))
         counts[row[2]] += 1

@@ -334,8 +334,8 @@ def _write_index(run: ClipRun, manifest: Manifest) -> None:
     assert run.pages is not None
     there = []
     for entry in manifest.entries:
-        commit = None if entry.same_as else read_commit(run.root / entry.folder)
-        if commit is not None and commit.duration_s is not None:
+        commit = read_commit(run.root / entry.folder)
+        if commit is not None and commit.path == entry.path and commit.duration_s is not None:
             there.append(run.root / entry.folder)
             with suppress(SeqclsError):
                 run.pages.add_earlier(there[-1])

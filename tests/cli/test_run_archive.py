@@ -24,6 +24,23 @@ def rows(folder: str = "out") -> dict[str, tuple[str, str]]:
         return {row["path"]: (row["status"], row["reason"]) for row in csv.DictReader(stream)}
 
 
+#: What summary.csv says of clips that are not asked for.
+KEPT = "not among the clips of this run: its results are kept"
+
+
+def pages(folder: str = "out") -> list[str]:
+    """The clips that the index of a run has, those that have failed too."""
+    index = re.search(r'id="clips-data">(.*?)</script>', Path(folder, "report.html").read_text(encoding="utf-8"))
+    assert index is not None
+    return sorted(one["title"] for one in json.loads(index[1])["clips"])
+
+
+def intervals_of(folder: str) -> list[str]:
+    """The clips of intervals.csv."""
+    with Path(folder, "intervals.csv").open(encoding="utf-8", newline="") as stream:
+        return sorted({row["file"] for row in csv.DictReader(stream)})
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     """What the results are, without the manifest, which holds the times of the clips' files."""
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "manifest.json"]
@@ -278,9 +295,33 @@ def test_a_clip_that_becomes_a_copy_of_another_leaves_no_old_results_unsaid(
     changed = seqcls(*command)
     assert changed.code == 1 and "b.mp4: has changed since its results were written" in one_line(changed)
     assert rows()["b.mp4"][0] == "failed" and "1 clip changed since" in seqcls("export", "out").err
+    Path("clips/b.mp4").unlink()
+    assert seqcls(*command, "--report").code == 0
+    assert "2 runs exported, 0 failed\n" in seqcls("export", "out", "--overwrite").err
+    assert rows() == {"a.mp4": ("done", ""), "b.mp4": ("done", KEPT)}, "as searches answer from them"
+    assert pages() == ["a.mp4", "b.mp4"] and intervals_of("out") == ["a.mp4", "b.mp4"]
+    Path("clips/b.mp4").write_bytes(Path("clips/a.mp4").read_bytes())
+    assert seqcls(*command, "--report").code == 1 and pages() == ["a.mp4", "b.mp4"], "its page is not hidden"
     again = seqcls(*command, "--overwrite")
     assert again.code == 0 and rows()["b.mp4"] == ("skipped", "holds the same as a.mp4")
     assert not Path("out/b/clip.json").exists() and not Path("out/b/timeline.json").exists()
+
+
+def test_results_of_a_clip_that_holds_the_same_as_another_are_counted(
+    seqcls: Seqcls, model: str, read: list[str]
+) -> None:
+    """Both were done, each while the other was not asked for."""
+    bright_clip(Path("b/clips/b.mp4"), [True] * 4)
+    bright_clip(Path("a/clips/a.mp4"), [False] * 4)
+    Path("a/clips/a.mp4").write_bytes(Path("b/clips/b.mp4").read_bytes())
+    os.utime("a/clips/a.mp4", ns=(0, 0))  # else it would be taken for a new name of the other
+    for clips in ("a", "b"):
+        assert seqcls("run", f"{clips}/clips", "-m", model, "-o", "out").code == 0
+    assert rows() == {"b.mp4": ("done", ""), "a.mp4": ("done", KEPT)}
+    Path("b/clips/a.mp4").hardlink_to("a/clips/a.mp4")
+    assert seqcls("run", "b/clips", "-m", model, "-o", "out").code == 0 and read == ["a.mp4", "b.mp4"]
+    assert rows() == {"a.mp4": ("done", ""), "b.mp4": ("done", "holds the same as a.mp4")}
+    assert intervals_of("out") == ["a.mp4", "b.mp4"]
 
 
 def test_what_has_no_timeline_is_told_by_all_that_read_timelines(
@@ -329,7 +370,7 @@ def test_a_renamed_clip_is_not_done_again(seqcls: Seqcls, model: str, read: list
         assert rows() == {
             "b.mp4": ("done", ""),
             "c.mp4": ("skipped", "holds the same as a.mp4"),
-            "a.mp4": ("done", "not among the clips of this run: its results are kept"),
+            "a.mp4": ("done", KEPT),
         }
     assert "2 runs replayed" in seqcls("replay", "out").err
 
