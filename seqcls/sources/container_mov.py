@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 from seqcls.sources.container_bytes import FileBytes, Structure, breaks_at, ends_early
 
@@ -26,13 +27,19 @@ def walk_mov(data: FileBytes) -> Structure:
         if (length == 0 and kind.isalnum()) or (kind == bytes(4) and _whole(boxes)):
             return _counted(data, boxes)  # to the end of the file; or padding behind a whole clip
         if length < header or not kind.isalnum():
-            return _counted(data, boxes) if _whole(boxes) else breaks_at(position)
+            return _and_more(_counted(data, boxes), size - position) if _whole(boxes) else breaks_at(position)
+        if kind in (b"ftyp", b"moov") and _whole(boxes):  # files that were written one behind the other
+            return _and_more(_counted(data, boxes), size - position)
         if position + length > size:
             whole = _whole(boxes) and kind not in (b"moov", b"mdat")
             return _counted(data, boxes) if whole else ends_early(position + length, size)
         boxes.append((kind, position + header, position + length))
         position += length
     return _counted(data, boxes) if position == size or _whole(boxes) else ends_early(position + 8, size)
+
+
+def _and_more(clip: Structure, length: int) -> Structure:
+    return replace(clip, remark=f"{length:,} bytes behind the clip belong to no part of it, and are not read")
 
 
 def _whole(boxes: list[_Box]) -> bool:

@@ -33,11 +33,8 @@ EMPTY_PACKET_BYTES = 8
 #: Why a frame is unknown that came behind those shown after it: where packets are lost, a decoder loses its order.
 OUT_OF_ORDER = "out of order"
 
-#: Why a frame is unknown that cannot be read as it was stored.
-DAMAGED = "damaged picture"
-
-#: Why frames are unknown that are predicted from a damaged one, or from one that is lost.
-FOLLOWS = "predicted from a damaged picture"
+#: Why frames are unknown: one cannot be read as it was stored; others are predicted from such a one, or a lost one.
+DAMAGED, FOLLOWS = "damaged picture", "predicted from a damaged picture"
 
 #: Why frames are unknown behind damage in which the packets' clock leapt so often that it tells nothing any more.
 NO_TIME, _SHATTERED = "its time is not known", 4
@@ -48,7 +45,7 @@ _DOUBT = 4 * MAX_REORDER
 #: Frames in a row that have their own times end the sorting: only a few times were out of order.
 _IN_ORDER = 2 * MAX_REORDER
 
-_RECENT = 9
+_RECENT, _MOST_ODD = 9, 2
 
 
 @dataclass(slots=True)
@@ -64,8 +61,10 @@ class Clock:
     """One run's clock. ``base`` is seconds per tick, ``period`` the nominal ticks per frame, ``start`` the first tick.
 
     ``zero``: the tick at which the clip's time is 0; the first frame's where it is None. A track may start late.
-    ``strict``: the rate does not vary in this container, so a late frame alone is proof of a loss.
-    ``stated_durations``: every frame's own duration is meant, however long.
+    ``strict``: the rate does not vary in this container, so a late frame alone is proof of a loss, and nothing tells
+    where a packet ends, so that the last frame before a loss may lack a part.
+    ``stated_durations``: every frame's own duration is meant, however long. ``borrowed``: so many frames behind a gap
+    may have the time of another, so that none of them, a key frame neither, is known to be what stands there.
     ``alarms`` are reasons to distrust the clip, ``notes`` are repairs that cost nothing.
     """
 
@@ -78,6 +77,7 @@ class Clock:
         zero: int | None = None,
         strict: bool = False,
         stated_durations: bool = False,
+        borrowed: int = 0,
     ) -> None:
         self.delivered = 0
         self.start_s = 0.0
@@ -101,6 +101,7 @@ class Clock:
         self.late, self._is_late = 0, False
         self._in_order = 0
         self._behind_loss = False  # and before a key frame
+        self._borrowed, self._borrowed_left = borrowed, 0
         self._depth = 0  # most times that waited where nothing was lost
 
     @property
@@ -340,6 +341,7 @@ class Clock:
             proved = proved or bool(lost) or (self._regular and self._strict)
         if proved and distance > LATE * min(own, self.period):
             own = own if own < distance else self.period  # what the packet says of it was damaged, too
+            pending.damaged = pending.damaged or (DAMAGED if self._strict else "")
             yield from self._place(pending, own)
             yield self._gap(pending.tick + own, following, len(lost))
         else:
@@ -350,7 +352,10 @@ class Clock:
 
     @property
     def _regular(self) -> bool:
-        return len(self._distances) == _RECENT and max(self._distances) <= 1.1 * min(self._distances)
+        """Lately, but for one or two distances that damage has changed."""
+        period, recent = self.period, self._distances
+        odd = sum(not 0.9 * period <= distance <= 1.1 * period for distance in recent)
+        return len(recent) == _RECENT and odd <= (_MOST_ODD if self._doubt_left else 0)
 
     def _place(self, pending: _PendingImage, length: int) -> Iterator[Frame | Gap]:
         """Emit the frame; the first one decides where the clip begins."""
@@ -368,7 +373,9 @@ class Clock:
                 yield self._gap(begin, pending.tick, len(lost))
         time_s = self._time_s(pending.tick)
         end_s = self._time_s(pending.tick + length)
-        self._behind_loss = self._behind_loss and not pending.is_key
+        if pending.is_key and not pending.damaged and not self._borrowed_left:
+            self._behind_loss = False
+        self._borrowed_left = max(0, self._borrowed_left - 1)
         reason = pending.damaged if pending.damaged or not self._behind_loss else FOLLOWS
         yield Frame(self.delivered, time_s, end_s - time_s, pending.image, reason)
         self.delivered += 1
@@ -379,7 +386,7 @@ class Clock:
         missing = max(1, round((end - start) / self.period))
         count = max(lost, missing) if self._strict or not lost else lost
         reason = f"{count_of(count, 'frame')} lost"
-        self._trouble_left, self._behind_loss = 0, True
+        self._trouble_left, self._behind_loss, self._borrowed_left = 0, True, self._borrowed
         end_s = self._time_s(end)
         self.end_s = max(self.end_s, end_s)
         return Gap(self._time_s(start), end_s, reason)

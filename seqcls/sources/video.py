@@ -47,6 +47,9 @@ _MARKED_PACKETS = ("packet marked as damaged by the container", "packets marked 
 #: Codecs of which every packet shows a frame, however small it is.
 _NEVER_EMPTY = ("h264", "hevc", "av1", "vp9")
 
+#: Not every picture of an MPEG program stream has a time of its own. Behind a loss so many are given those of others.
+_BORROWED = 3
+
 #: FFmpeg passes over what is damaged in these without a word.
 _SKIPS_SILENTLY = ("asf",)
 
@@ -143,7 +146,8 @@ class VideoSource(Clip):
         # In AVI, which has no times, FFmpeg counts them behind what reordering holds back: they count from the first.
         zero = None if self._demuxer == "avi" else stated.zero
         period, gif = round(1 / (rate * base)), self._demuxer == "gif"
-        return Clock(base, period, stated.start, zero=zero, strict=strict, stated_durations=gif)
+        most = _BORROWED if self._demuxer == "mpeg" else 0
+        return Clock(base, period, stated.start, zero=zero, strict=strict, stated_durations=gif, borrowed=most)
 
     def _items(self) -> Iterator[Frame | Gap]:
         try:
@@ -156,7 +160,7 @@ class VideoSource(Clip):
 
         image_of, clock, aspect = bgr if self._color else gray, self._clock, self.info.pixel_aspect
         structure = examine(self._path, self._demuxer) if self._demuxer in _SKIPS_SILENTLY else None
-        if structure is not None and structure.flaw:
+        if structure is not None and (structure.flaw or structure.unknown):
             clock.distrust()
         for decoded, damaged, spoilt in self._propagation.judged(self._decoded(), self._is_damaged):
             if self._closed:
@@ -188,6 +192,7 @@ class VideoSource(Clip):
         return decoded.is_corrupt or self._tick(decoded) in self._reported
 
     def _tick(self, decoded: Any) -> int | None:
+        """The time of a frame, or of a packet."""
         if self._demuxer == "mpegvideo" and None not in (decoded.pts, decoded.dts):
             return int(max(decoded.pts, decoded.dts))  # of MPEG-1 the first image has the time of the one before it
         tick: int | None = decoded.pts if decoded.pts is not None else decoded.dts
@@ -195,9 +200,12 @@ class VideoSource(Clip):
 
     def _decoded(self) -> Iterator[Any]:
         for packet in self._packets():
-            if packet.is_corrupt:
+            if packet.is_corrupt:  # a piece of it is missing, or what was before it
                 self._errors[_MARKED_PACKETS] += 1
                 self._lose()
+                if (tick := self._tick(packet)) is not None:
+                    self._reported.add(tick)
+                    self._propagation.lost(tick)
             self._ends_by_edit = packet.is_discard
             if not packet.is_discard:
                 if not self._packets_seen and packet.size > EMPTY_PACKET_BYTES:
@@ -239,7 +247,7 @@ class VideoSource(Clip):
                 self._reported.update(doubtful)
                 if self._index.is_behind_a_loss:
                     self._lose_packets()
-            self._latest_packet = packet.dts if packet.pts is None else packet.pts
+            self._latest_packet = self._tick(packet)
             yield packet
 
     def _decode(self, packet: Any) -> list[Any]:

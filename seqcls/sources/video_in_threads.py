@@ -58,7 +58,10 @@ class VideoInThreads(OneWay):
                 break
             yield item
             given += 1
-        if self._closed or (source.is_calm and source.report().verdict in ("complete", "unknown")):
+        else:
+            if source.is_calm and source.report().verdict in ("complete", "unknown"):
+                return
+        if self._closed:
             return
         source.close()
         self._source = self._open()

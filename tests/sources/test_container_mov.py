@@ -61,6 +61,15 @@ def test_frames_are_counted_by_the_tables(data: bytes, frames: int | None, tmp_p
     assert (found.flaw, found.frames) == ("", frames)
 
 
+@pytest.mark.parametrize("more", [movie(), box(b"ftyp", bytes(8)) + movie(), b"no box at all"])
+def test_what_lies_behind_a_clip_is_told_of(more: bytes, tmp_path: Path) -> None:
+    """As `cat a.mp4 b.mp4` makes it: a player shows the first one alone."""
+    (tmp_path / "a.mp4").write_bytes(movie() + more)
+    found = examine(tmp_path / "a.mp4", "mov")
+    assert (found.flaw, found.frames) == ("", 50)
+    assert found.remark == f"{len(more)} bytes behind the clip belong to no part of it, and are not read"
+
+
 def test_zeros_over_the_boxes_of_a_fragment_are_no_box_that_fills_the_file(tmp_path: Path) -> None:
     data = movie(count=0) + fragment(1, 12) + fragment(1, 12)
     at = data.rindex(b"moof") - 4

@@ -161,6 +161,29 @@ def test_a_container_that_is_known_to_be_damaged_makes_a_late_frame_a_loss() -> 
         assert gaps == ([(0.48, 0.6)] if is_known else [])
 
 
+def test_frames_with_borrowed_times_end_nothing() -> None:
+    """In an MPEG program stream: 3 to 5 are lost; the key frame 7 may be any, 10 is what it says. The last one before the
+    hole may lack a part."""
+    clock, items = Clock(MS, 40, 0, strict=True, borrowed=3), list[Frame | Gap]()
+    for n in range(12):
+        clock.packet(40 * n, 100)
+        if n not in (3, 4, 5):
+            items += clock.add(40 * n, 40, IMAGE, "", key=n in (0, 7, 10))
+    items += clock.finish()
+    reasons = {round(f.time_s / 0.04): f.damaged.split()[0] for f in items if isinstance(f, Frame) and f.damaged}
+    assert reasons == {2: "damaged", 6: "predicted", 7: "predicted", 8: "predicted", 9: "predicted"}
+
+
+def test_behind_damage_one_odd_distance_does_not_hide_a_hole() -> None:
+    """A frame out of order lies 20 ms from its neighbour; 440 to 600 are missing."""
+    for damaged in (True, False):
+        clock, items = Clock(MS, 40, 0, strict=True), list[Frame | Gap]()
+        for tick in (*range(0, 320, 40), 340, 360, 400, 640, 680):
+            items += clock.add(tick, 40, IMAGE, "damaged picture" * (damaged and tick == 340))
+        items += clock.finish()
+        assert [(i.start_s, i.end_s) for i in items if isinstance(i, Gap)] == ([(0.44, 0.64)] if damaged else [])
+
+
 def test_the_frame_across_a_break_is_damaged() -> None:
     clock, items = Clock(MS, 40, 0), list[Frame | Gap]()
     for tick in (0, 40, 80):
