@@ -181,11 +181,13 @@ def listed(
     *,
     on_clip: Looked | None = None,
     verify: bool = False,
+    has_changed: Callable[[Entry], bool] = lambda entry: False,
 ) -> list[Unit]:
     """The clips of a run, each with what it holds and its own folder.
 
     ``named``: the same sources as the run names them. ``before``: of the run that goes on: its clips keep their
     folders, and are not read again as long as nobody has written to them, unless ``verify`` has all bytes read.
+    ``has_changed``: whether results lie there of what a clip held before; such a clip stands for no other.
     """
     known = {} if before is None else {entry.path: entry for entry in before.entries}
     folders = _folders(named, known)
@@ -201,7 +203,7 @@ def listed(
         units.append(Unit(Entry(path=path, folder=folder, content=content, stamp=mark, whole=whole), source))
         if on_clip is not None:
             on_clip(number)
-    return _each_content_once(units, known)
+    return _each_content_once(units, known, has_changed)
 
 
 def with_earlier(units: Iterable[Unit], before: Manifest | None) -> tuple[Entry, ...]:
@@ -244,7 +246,9 @@ def _parents(folder: str) -> list[str]:
     return ["/".join(parts[:count]) for count in range(1, len(parts))]
 
 
-def _each_content_once(units: Sequence[Unit], known: Mapping[str, Entry]) -> list[Unit]:
+def _each_content_once(
+    units: Sequence[Unit], known: Mapping[str, Entry], has_changed: Callable[[Entry], bool]
+) -> list[Unit]:
     """Of clips that hold the same one stands for all: one that did so before, else the first."""
     groups: dict[str, list[int]] = {}
     for number, unit in enumerate(units):
@@ -255,14 +259,21 @@ def _each_content_once(units: Sequence[Unit], known: Mapping[str, Entry]) -> lis
         if len(group) == 1:
             continue
         group.sort(key=lambda number: not _stood_alone(units[number].entry, known))
-        firsts: dict[str, int] = {}
+        alike: dict[str, list[int]] = {}
         for number in group:
             unit = units[number]
             # Beginning and end are alike; only these few are read whole.
-            first = firsts.setdefault(f"{bool(unit.source.unrelated)} {whole_digest(unit.source)}", number)
-            if first != number:
-                same = replace(unit.entry, same_as=units[first].entry.path)
-                made[number] = Unit(same, unit.source)
+            alike.setdefault(f"{bool(unit.source.unrelated)} {whole_digest(unit.source)}", []).append(number)
+        for numbers in alike.values():
+            if len(numbers) == 1:
+                continue
+            first = next((number for number in numbers if not has_changed(units[number].entry)), None)
+            if first is None:
+                continue
+            for number in numbers:
+                if number != first:
+                    same = replace(units[number].entry, same_as=units[first].entry.path)
+                    made[number] = Unit(same, units[number].source)
     return made
 
 

@@ -53,7 +53,7 @@ def write_summary(
         stands_for = _stands_for(entry, same)
         # Of a clip that holds the same as another, its own results of before may be there: searches answer from them.
         if commit is not None and commit.run in runs and commit.path == entry.path:
-            besides = _KEPT if gone else f"holds the same as {stands_for}" if stands_for else ""
+            besides = _KEPT if gone else _same(stands_for, failed) if stands_for else ""
             row, seconds = _committed(entry, commit, besides), commit.seconds
             organs.update(dict.fromkeys(seconds))
             folders.append(entry.folder)
@@ -61,7 +61,9 @@ def write_summary(
             counts["with warnings"] += bool(commit.warnings)
         else:
             left = ("skipped", _NOT_ASKED) if gone else (not_reached or "interrupted", reason)
-            row, seconds = _missing(entry, without, stands_for, *left), {}
+            if stands_for and stands_for not in changed:  # of what it holds now there are no results
+                left = "skipped", _same(stands_for, failed)
+            row, seconds = _missing(entry, without, *left), {}
             row[1] = entry.folder if entry.path in changed else ""
         rows.append((row, seconds))
         counts[row[2]] += 1
@@ -92,12 +94,14 @@ def _stands_for(entry: Entry, same: Mapping[str, str]) -> str:
     return found
 
 
-def _missing(entry: Entry, failed: Mapping[str, str], stands_for: str, not_reached: str, reason: str) -> list[str]:
+def _same(stands_for: str, failed: Container[str]) -> str:
+    return f"holds the same as {stands_for}{', which has failed' if stands_for in failed else ''}"
+
+
+def _missing(entry: Entry, failed: Mapping[str, str], status: str, reason: str) -> list[str]:
     if entry.path in failed:
-        return [entry.path, "", "failed", failed[entry.path], "", "", ""]
-    if stands_for:
-        return [entry.path, "", "skipped", f"holds the same as {stands_for}", "", "", ""]
-    return [entry.path, "", not_reached, reason, "", "", ""]
+        status, reason = "failed", failed[entry.path]
+    return [entry.path, "", status, reason, "", "", ""]
 
 
 def _with_seconds(row: list[str], seconds: Mapping[str, float | None], organs: Mapping[str, None]) -> list[str]:

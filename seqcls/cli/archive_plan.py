@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,6 +57,23 @@ def known_by_other_names(root: Path, units: Sequence[Unit], before: Manifest | N
                 unit = replace(unit, entry=replace(entry, same_as=other.path))
         found.append(unit)
     return found
+
+
+def holds_results_of_before(root: Path, before: Manifest | None) -> Callable[[Entry], bool]:
+    """Whether a clip has results of this run, but of something else than it holds now: these stay, and it waits."""
+    from seqcls.archive.commit import read_commit
+
+    if before is None:
+        return lambda entry: False
+    runs = before.runs
+
+    def asked(entry: Entry) -> bool:
+        commit = read_commit(root / entry.folder)
+        if commit is None or commit.run not in runs or not commit.is_whole:
+            return False
+        return not commit.is_of(entry.path, entry.content, entry.whole)
+
+    return asked
 
 
 def manifest_of_commits(root: Path, options: dict[str, Any]) -> Manifest | None:

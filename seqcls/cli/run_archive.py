@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from seqcls.cli import console, tables
 from seqcls.cli.archive_plan import (
     drop_single,
+    holds_results_of_before,
     known_by_other_names,
     manifest_of_commits,
     planned,
@@ -120,7 +121,14 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
         drop_single(root)
     named = found.sources if run.names is None else [run.names.source(each) for each in found.sources]
     with console.progress("looking at clips", len(found.sources), "clips") as advance:
-        units = listed(found.sources, named, before, on_clip=advance, verify=asked.verify)
+        units = listed(
+            found.sources,
+            named,
+            before,
+            on_clip=advance,
+            verify=asked.verify,
+            has_changed=holds_results_of_before(root, None if run.overwrite else before),
+        )
     before = before if before is None or not is_lost else _remade(run, units, before)
     units = units if run.overwrite else known_by_other_names(root, units, before)
     manifest = _empty(options) if before is None or before.differences(options) else before

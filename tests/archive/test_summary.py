@@ -87,3 +87,21 @@ def test_rows_name_the_clip_that_has_the_results_and_clips_that_are_gone(tmp_pat
         ("skipped", "holds the same as old.mp4"),
         ("skipped", "holds the same as old.mp4"),
     ]
+
+
+def test_a_row_says_where_nobody_has_the_results_of_what_it_holds(tmp_path: Path) -> None:
+    entries = (
+        Entry(path="a.mp4", folder="a", content="a"),
+        Entry(path="b.mp4", folder="b", content="a", same_as="a.mp4"),
+        Entry(path="gone.mp4", folder="gone", content="y", same_as="y.mp4"),
+        Entry(path="y.mp4", folder="y", content="y"),
+    )
+    asked = {"a.mp4", "b.mp4", "y.mp4"}
+    failed, changed = {"a.mp4": "no video"}, {"y.mp4": "has changed"}
+    write_summary(tmp_path, Manifest(options={}, entries=entries), failed, changed=changed, asked=asked)
+    assert [(row["status"], row["reason"]) for row in rows(tmp_path / SUMMARY)] == [
+        ("failed", "no video"),
+        ("skipped", "holds the same as a.mp4, which has failed"),
+        ("skipped", "not among the clips of this run, and without results of its kind"),
+        ("failed", "has changed"),
+    ]

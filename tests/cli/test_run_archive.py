@@ -307,6 +307,28 @@ def test_a_clip_that_becomes_a_copy_of_another_leaves_no_old_results_unsaid(
     assert not Path("out/b/clip.json").exists() and not Path("out/b/timeline.json").exists()
 
 
+def test_a_changed_clip_stands_for_no_other(seqcls: Seqcls, model: str, read: list[str]) -> None:
+    """Its folder has the results of something else, and nobody else's would ever be made."""
+    bright_clip(Path("clips/y.mp4"), [True] * 4)
+    command = ("run", "clips", "-m", model, "-o", "out")
+    assert seqcls(*command).code == 0
+    bright_clip(Path("clips/y.mp4"), [True] * 6)
+    assert seqcls(*command).code == 1 and rows()["y.mp4"][0] == "failed"
+    for name in ("zz", "a0"):  # one behind, one before it
+        Path(f"clips/{name}.mp4").write_bytes(Path("clips/y.mp4").read_bytes())
+    read.clear()
+    for _ in range(2):
+        assert seqcls(*command).code == 1 and read == ["a0.mp4"]
+        assert rows().pop("y.mp4")[1].startswith("has changed since")
+        assert {path: row for path, row in rows().items() if path != "y.mp4"} == {
+            "a0.mp4": ("done", ""), "zz.mp4": ("skipped", "holds the same as a0.mp4"),
+        }  # fmt: skip
+    shutil.rmtree("out/y")
+    for _ in range(2):
+        assert seqcls(*command).code == 0 and read == ["a0.mp4"]
+        assert rows()["y.mp4"] == ("skipped", "holds the same as a0.mp4") == rows()["zz.mp4"]
+
+
 def test_results_of_a_clip_that_holds_the_same_as_another_are_counted(
     seqcls: Seqcls, model: str, read: list[str]
 ) -> None:
