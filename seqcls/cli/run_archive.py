@@ -132,11 +132,7 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
     before = before if before is None or not is_lost else _remade(run, units, before)
     units = units if run.overwrite else known_by_other_names(root, units, before)
     manifest = _empty(options) if before is None or before.differences(options) else before
-    part = (
-        ""
-        if asked.shard is None or (before is not None and not is_lost and before.part != str(asked.shard))
-        else str(asked.shard)
-    )
+    part = _part_of(asked.shard, before, is_lost=is_lost)
     manifest = replace(manifest, part=part, entries=with_earlier(units, before))
     sweep_folders(root, manifest.entries)
     with closing(AttemptLog(root)) as log:
@@ -197,7 +193,8 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
             "not_reached": "skipped",
             "reason": f"not run: {count_of(outcome.failed, 'clip')} failed before (--max-errors)",
         }
-        entries = [one for one in manifest.entries if asked.shard is None or asked.shard.takes(one.path)]
+        # A part that is done into the folder of other clips leaves their rows.
+        entries = [one for one in manifest.entries if not part or asked.shard is None or asked.shard.takes(one.path)]
         ours = replace(manifest, entries=tuple(entries))
         shown_now = {unit.entry.path for unit in own}
         counts = write_summary(
@@ -280,6 +277,17 @@ def _remade(run: ClipRun, units: Sequence[Unit], made: Manifest) -> Manifest:
         )
     console.warn(f"manifest.json is gone or torn: made again from the results of {count_of(len(made.entries), 'clip')}")
     return made
+
+
+def _part_of(shard: Shard | None, before: Manifest | None, *, is_lost: bool) -> str:
+    """Whose folder it is: that of this part, or "" where clips of other parts have results here, too."""
+    if shard is None or before is None:
+        is_own = True
+    elif is_lost:
+        is_own = all(shard.takes(entry.path) for entry in before.entries)
+    else:
+        is_own = before.part == str(shard)
+    return str(shard) if shard is not None and is_own else ""
 
 
 def _empty(options: dict[str, Any]) -> Manifest:

@@ -238,6 +238,21 @@ def test_parts_on_several_machines_are_together_one_run(seqcls: Seqcls, model: s
         assert seqcls(*command).code == 0
     assert sorted(read) == ["a.mp4", "b.mp4", "c.mp4", "p/d.mp4", "p/e.mp4"], "each once"
     assert parts == {name: data for name, data in whole.items() if "/" in name} and part_rows == whole_rows
+    first = contents(Path("parts/1")).keys()
+    for into, lost in (("out", False), ("out", True), ("parts/1", False)):  # of a whole run, and of another part
+        if lost:
+            Path(into, "manifest.json").unlink()
+        assert seqcls("run", "clips", "-m", model, "-o", into, "--shard", "2/2").code == 0
+        after = rows(into)
+        assert {path for path, (status, _) in after.items() if status != "skipped"} == {
+            f"{name.removesuffix('/clip.json')}.mp4" for name in contents(Path(into)) if name.endswith("/clip.json")
+        }
+        assert {reason for path, (_, reason) in after.items() if path in ours or after[path][0] == "skipped"} <= {
+            "", "holds the same as a.mp4", "not among the clips of this run, and without results of its kind",
+        }  # fmt: skip
+        assert json.loads(Path(into, "manifest.json").read_bytes()).get("part", "") == ""
+    assert first < contents(Path("parts/1")).keys() and len(rows("parts/1")) == 6
+    assert seqcls("run", "clips", "-m", model, "-o", "out").code == 0 and rows() == whole_rows
     wrong = seqcls("run", "clips", "-m", model, "-o", "out", "--shard", "3/2")
     assert wrong.code == 2 and "--shard 3/2: the part is from 1 to the number of parts" in one_line(wrong)
 
