@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -77,23 +76,26 @@ def archive_index(folder: Path, on_progress: Callable[[int], None] | None = None
     """
     require_libraries()
     began_ns, not_kept = _now_on(folder) if keep else (0, "")
-    results = _results(folder)
+    unread: list[tuple[str, str]] = []
+    results = _results(folder, unread)
     lacking = shortfall(folder, [one.folder for one in results.values()])
     if not results:
+        if unread:
+            raise DataError(f"{unread[0][0]} in {folder} cannot be read: {unread[0][1]}")
         if lacking.missing:
             raise DataError(f"no clip of {folder} has a timeline: summary.csv there says why")
         raise DataError(f"no run in {folder}: make some with `seqcls run CLIPS -o DIR`")
     before = _read_pair(folder)
     same = set() if before is None else _unchanged(before[0], results, (folder / CLIPS).stat().st_mtime_ns)
     if before is not None and len(same) == len(results) == before[0].num_rows:
-        return ArchiveIndex(*before, shortfall=lacking)
-    clips, intervals, unread = _read(sorted(set(results) - same), results, on_progress)
+        return ArchiveIndex(*before, tuple(unread), shortfall=lacking)
+    clips, intervals, torn = _read(sorted(set(results) - same), results, on_progress)
     if before is not None and same:
         clips, intervals = (_with_kept(old, new, same) for old, new in zip(before, (clips, intervals), strict=True))
     clips, intervals = _numbered(clips, intervals)
     if keep and not not_kept:
         not_kept = _write_pair(folder, clips, intervals, began_ns)
-    return ArchiveIndex(clips, intervals, tuple(unread), not_kept, lacking)
+    return ArchiveIndex(clips, intervals, (*unread, *torn), not_kept, lacking)
 
 
 def _now_on(folder: Path) -> tuple[int, str]:
@@ -105,14 +107,24 @@ def _now_on(folder: Path) -> tuple[int, str]:
         return 0, one_line(error)
 
 
-def _results(folder: Path) -> dict[str, _Result]:
+def _results(folder: Path, unread: list[tuple[str, str]]) -> dict[str, _Result]:
+    """By their runs; ``unread`` gets the folders that cannot be read, and why."""
     found: dict[str, _Result] = {}
-    for place in runs_in(folder):
-        with suppress(FileNotFoundError):  # replaced at this moment
+
+    def fail(place: Path, why: str) -> None:
+        unread.append((whole_characters(for_name(place.relative_to(folder).as_posix())), why))
+
+    for place in runs_in(folder, fail):
+        try:
             state = os.stat(f"{place}/{TIMELINE}")  # noqa: PTH116 - a path made for each of 100,000 takes as long again
-            run = whole_characters(for_name(place.relative_to(folder).as_posix()))
-            # A copy keeps the time of what it is of, but not that of its own place on the disk.
-            found[run] = _Result(run, place, state.st_size, max(state.st_mtime_ns, state.st_ctime_ns))
+        except FileNotFoundError:  # replaced at this moment
+            continue
+        except OSError as error:
+            fail(place, one_line(error))
+            continue
+        run = whole_characters(for_name(place.relative_to(folder).as_posix()))
+        # A copy keeps the time of what it is of, but not that of its own place on the disk.
+        found[run] = _Result(run, place, state.st_size, max(state.st_mtime_ns, state.st_ctime_ns))
     return found
 
 

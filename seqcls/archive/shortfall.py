@@ -21,7 +21,7 @@ from seqcls.archive.manifest import read_plain
 from seqcls.archive.shard import Shard
 from seqcls.archive.summary import SUMMARY
 from seqcls.errors import OutputError, UsageError
-from seqcls.exports.run_folders import holds_many
+from seqcls.exports.run_folders import holds_many, locked
 from seqcls.files.named_files import open_regular
 from seqcls.text.foreign_text import for_terminal, from_csv
 from seqcls.text.wording import count_of
@@ -118,8 +118,8 @@ def _left(root: Path, runs: Collection[str]) -> Iterator[tuple[Mapping[str, Any]
                 path, str(entry.get("content", "")), str(entry.get("whole", ""))
             ):
                 yield entry, "changed", reason
-        elif entry.get("same_as") or not takes(path):
-            continue
+        elif entry.get("same_as") or not takes(path) or locked(Path(place)):
+            continue  # of a folder that cannot be read whoever looks for runs says so
         elif path in failed:
             yield entry, "failed", failed[path].reason
         elif status in _WITHOUT:

@@ -120,7 +120,7 @@ def planned(
     """Results of another kind that stand in the place of a clip's cost that clip."""
     from seqcls.archive.commit import fault_of, is_run, read_commit
     from seqcls.exports import remove_run
-    from seqcls.exports.run_folders import COMMIT
+    from seqcls.exports.run_folders import COMMIT, locked
 
     plan, runs = Plan([], [], set(), {}, 0, 0), manifest.runs
     done = set_aside = 0
@@ -128,6 +128,12 @@ def planned(
         for number, unit in enumerate(units, 1):
             entry, folder = unit.entry, run.root / unit.entry.folder
             commit = read_commit(folder)
+            if commit is None and (why := locked(folder)):
+                plan.changed[entry.path] = why = (
+                    f"{entry.folder}/ in the output cannot be read ({why}): allow it, or move that folder away"
+                )
+                console.fail(f"{entry.path}: {why}")
+                continue
             if entry.same_as:
                 if (
                     commit is not None

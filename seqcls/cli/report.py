@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -23,6 +24,7 @@ from seqcls.cli.results import (
     read_run_with_progress,
     require_finished,
     require_named_by_nobody,
+    tell_unread,
 )
 from seqcls.errors import DataError, GeometryError, SeqclsError, SourceError, UsageError, one_line
 from seqcls.files import is_file, make_folder
@@ -66,7 +68,8 @@ def report(
     from seqcls.report.thumbnails import THUMBNAIL
 
     names = options.pseudonyms(hash_names, [] if clip is None else [clip], [folder, output, model])
-    runs = _runs(folder)
+    unread: dict[Path, str] = {}
+    runs = _runs(folder, unread)
     target = output if output is not None else (folder if folder.is_dir() else folder.parent) / NAME
     header = None if model is None else read_header(model)
     alone = runs == [folder]
@@ -77,7 +80,7 @@ def report(
     else:
         if is_same_place(target.parent, folder):
             require_named_by_nobody(folder, runs, names)
-        hide_runs(names, folder, runs)
+        hide_runs(names, folder, [*runs, *unread])
         homes = [run if names is None else target.parent / place_of(run, folder, names) for run in runs]
         pages = [target, *(home / name for home in homes for name in (NAME, THUMBNAIL))]
     with only_writer(target, is_folder=False):
@@ -86,14 +89,17 @@ def report(
             write_page(runs[0], target, clip, header, names)
             failed = False
         else:
-            failed = _write_many(folder, dict(zip(runs, homes, strict=True)), target, header, names)
+            failed = _write_many(folder, dict(zip(runs, homes, strict=True)), target, header, names, unread)
     print(for_terminal(str(target)))  # noqa: T201  # the result of this command is the path
     if failed:
         raise typer.Exit(1)
 
 
-def _runs(folder: Path) -> list[Path]:
-    """The runs at a place: itself, or those below it. Raises DataError where there is none."""
+def _runs(folder: Path, unread: dict[Path, str]) -> list[Path]:
+    """The runs at a place: itself, or those below it. ``unread`` gets folders that cannot be read, and why.
+
+    Raises DataError where there is none.
+    """
     from seqcls.exports import RUN_ENDS
     from seqcls.exports.run_folders import holds_many, runs_in
 
@@ -103,8 +109,8 @@ def _runs(folder: Path) -> list[Path]:
     if not folder.is_dir() or (not many and any((folder / name).is_file() for name in RUN_ENDS)):
         return [folder]
     require_finished(folder)
-    found = runs_in(folder)
-    if not found and not many:
+    found = runs_in(folder, unread.__setitem__)
+    if not found and not many and not unread:
         raise DataError(f"no run in {folder}: make one with `seqcls run CLIP -o DIR`")
     return found
 
@@ -258,10 +264,15 @@ def beside(timeline: Timeline, page: Path, checked: Path | None = None) -> str:
 
 
 def _write_many(
-    folder: Path, homes: dict[Path, Path], target: Path, header: ModelHeader | None, names: Pseudonyms | None
+    folder: Path,
+    homes: dict[Path, Path],
+    target: Path,
+    header: ModelHeader | None,
+    names: Pseudonyms | None,
+    unread: Mapping[Path, str],
 ) -> bool:
     """A page for each run that can be read, and the index, which has the clips without a timeline, too; whether there
-    were runs that cannot be read. ``homes``: the folder of each run's page."""
+    were runs that cannot be read. ``homes``: the folder of each run's page; ``unread``: folders that cannot be read."""
     from seqcls.archive.shortfall import shortfall
     from seqcls.report.index import ClipSummary, summary_of, write_index
     from seqcls.report.thumbnails import THUMBNAIL
@@ -289,12 +300,16 @@ def _write_many(
                     made = replace(made, facts={**made.facts, "note": console.shown(lacking.changed[run])})
                 clips.append(made)
             advance(number)
+    tell_unread(unread, names)
+    for run, why in unread.items():
+        list_clip(run.relative_to(folder).as_posix(), f"its folder cannot be read: {why}")
     for one in lacking.missing:
         list_clip(one.path, one.why)
     write_index(count_of(len(clips), "clip"), clips, target)
     more = f"; besides {lacking}" if str(lacking) else ""
-    console.notify(f"{count_of(len(homes) - failures.count, 'report')} written, {failures.count} failed{more}")
-    return failures.count > 0
+    failed = failures.count + len(unread)
+    console.notify(f"{count_of(len(homes) - failures.count, 'report')} written, {failed} failed{more}")
+    return failed > 0
 
 
 def link_to(page: Path, index: Path) -> str:

@@ -74,8 +74,8 @@ def export(
     there = [path.name for path in places.values() if path.name in ("intervals.csv", "timeline.json")]
     if output is None and there and not overwrite:
         raise UsageError(f"a run has {' and '.join(there)} already, which its folder holds; name another place with -o")
-    runs = _runs_at(folder, names)
-    if runs in ([], [folder]):
+    runs, unread = _runs_at(folder, names)
+    if runs in ([], [folder]) and not unread:
         _export(folder, target, places, clip, times, names, overwrite=overwrite)
         return
     if clip is not None or times is not None:
@@ -101,9 +101,10 @@ def export(
     for run, own, inside in work:
         with failures.reported():
             _export(run, own, inside, None, None, names, overwrite=overwrite)
-    console.notify(f"{count_of(len(runs) - failures.count, 'run')} exported, {failures.count} failed")
+    failed = failures.count + unread
+    console.notify(f"{count_of(len(runs) - failures.count, 'run')} exported, {failed} failed")
     tell_shortfall(folder, runs)
-    if failures.count:
+    if failed:
         raise typer.Exit(1)
 
 
@@ -214,9 +215,9 @@ def replay(
             write_with_progress(timeline, target)
         return timeline
 
-    runs = _runs_at(folder, names) if folder.is_dir() and _journal_at(folder) is None else []
+    runs, unread = _runs_at(folder, names) if folder.is_dir() and _journal_at(folder) is None else ([], 0)
     with only_writer(output, is_folder=True):
-        if runs in ([], [folder]):
+        if runs in ([], [folder]) and not unread:
             if output is not None:
                 require_not_of_many(output)
                 options.check_outputs(output / "timeline.json", overwrite=overwrite)
@@ -231,8 +232,8 @@ def replay(
             for run, own in places:
                 with failures.reported():
                     verdicts.append(replayed(run, own, shows=len(runs) <= MAX_SHOWN).report.verdict)
-            failed = failures.count
-            console.notify(f"{count_of(len(runs) - failed, 'run')} replayed, {failed} failed")
+            failed = failures.count + unread
+            console.notify(f"{count_of(len(runs) - failures.count, 'run')} replayed, {failed} failed")
             tell_shortfall(folder, runs)
     console.notify("nothing was written: add -o DIR to keep this timeline" if output is None else f"wrote {output}")
     if failed:
@@ -241,18 +242,29 @@ def replay(
         raise typer.Exit(3)
 
 
-def _runs_at(folder: Path, names: Pseudonyms | None) -> list[Path]:
-    """As ``runs_in``; what they are called is hidden from now on.
+def _runs_at(folder: Path, names: Pseudonyms | None) -> tuple[list[Path], int]:
+    """As ``runs_in``; what they are called is hidden from now on. And how many folders cannot be read, which is said.
 
     Raises DataError for a folder of many clips of which none has a timeline yet.
     """
     from seqcls.exports.run_folders import holds_many, runs_in
 
-    runs = runs_in(folder)
-    if not runs and holds_many(folder):
+    unread: dict[Path, str] = {}
+    runs = runs_in(folder, unread.__setitem__)
+    if not runs and not unread and holds_many(folder):
         raise DataError(f"no clip of {folder} has a timeline: summary.csv there says why")
-    hide_runs(names, folder, runs)
-    return runs
+    hide_runs(names, folder, [*runs, *unread])
+    tell_unread(unread, names)
+    if unread and not runs:
+        raise DataError(f"{folder} has no run that can be read")
+    return runs, len(unread)
+
+
+def tell_unread(unread: Mapping[Path, str], names: Pseudonyms | None) -> None:
+    """Folders in which there may be runs, and that cannot be read, each with the reason."""
+    for folder, why in unread.items():
+        text = f"{folder} cannot be read: {why}"
+        console.fail(text if names is None else names.hide(text))
 
 
 def hide_runs(names: Pseudonyms | None, folder: Path, runs: Sequence[Path]) -> None:

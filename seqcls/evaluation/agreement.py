@@ -136,7 +136,10 @@ class _Compared:
 def read_reading(path: str | Path) -> Reading:
     """A label file, a run's folder, or a folder of runs. Raises DataError."""
     path = Path(path)
-    runs = runs_in(path)
+    unread: dict[Path, str] = {}
+    runs = runs_in(path, unread.__setitem__)
+    for folder, why in unread.items():
+        raise DataError(f"{folder} cannot be read: {why}")
     if path.is_dir() and not runs:
         raise DataError(f"{path} holds no run and no runs: name a label file, or the folder that `seqcls run` wrote")
     if path.is_dir() or path.name == TIMELINE:

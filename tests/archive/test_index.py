@@ -40,9 +40,11 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         runs.append(folder.name)
         return original(folder)
 
-    def as_written(folder: Path) -> Any:
-        stated = {run: one.folder.joinpath("timeline.json").stat().st_mtime_ns for run, one in results(folder).items()}
-        return {run: replace(one, changed_ns=stated[run]) for run, one in results(folder).items()}
+    def as_written(folder: Path, unread: Any) -> Any:
+        stated = {
+            run: one.folder.joinpath("timeline.json").stat().st_mtime_ns for run, one in results(folder, unread).items()
+        }
+        return {run: replace(one, changed_ns=stated[run]) for run, one in results(folder, unread).items()}
 
     monkeypatch.setattr(module, "read_run_facts", counted)
     monkeypatch.setattr(module, "_results", as_written)

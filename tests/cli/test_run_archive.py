@@ -47,6 +47,25 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
+def lock(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a folder without any permission is for who may not do everything."""
+
+    def refusing(name: str) -> None:
+        asks = getattr(os, name)
+
+        def ask(path=".", *of, **more):  # type: ignore[no-untyped-def]
+            if isinstance(path, (str, os.PathLike)):
+                full = Path.cwd() / path
+                if folder in full.parents or (full == folder and name == "scandir"):
+                    raise PermissionError(13, "Permission denied", os.fspath(path))
+            return asks(path, *of, **more)
+
+        monkeypatch.setattr(f"os.{name}", ask)
+
+    for name in ("scandir", "stat", "open"):
+        refusing(name)
+
+
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The clips that are opened to be run, without those that are looked into for screens."""
@@ -393,6 +412,33 @@ def test_what_has_no_timeline_is_told_by_all_that_read_timelines(
         assert f"2 of 2 clips; besides {lacking}" in seqcls("find", "out", "node").err
     Path("out/summary.csv").unlink()  # as a program that was killed leaves it
     assert "2 failed, 2 not done" in seqcls("report", "out", "--overwrite").err
+
+
+def test_results_that_cannot_be_read_cost_their_clip_and_are_named_by_all(
+    seqcls: Seqcls, model: str, read: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for length, name in enumerate(("a", "p/b"), 4):
+        bright_clip(Path(f"clips/{name}.mp4"), [True] * length)
+    command = ("run", "clips", "-m", model, "-o", "out")
+    assert seqcls(*command).code == 0
+    bright_clip(Path("clips/c.mp4"), [True] * 6)
+    lock(Path("out/p/b").resolve(), monkeypatch)
+    read.clear()
+    done = seqcls(*command)
+    why = "p/b/ in the output cannot be read (Permission denied): allow it, or move that folder away"
+    assert done.code == 1 and one_line(done) == f"seqcls: p/b.mp4: {why}" and read == ["c.mp4"], done.err
+    assert rows() == {"a.mp4": ("done", ""), "c.mp4": ("done", ""), "p/b.mp4": ("failed", why)}
+    for again in (("report", "out"), ("export", "out"), ("replay", "out")):
+        done = seqcls(*again)
+        assert done.code == 1 and one_line(done) == "seqcls: out/p/b cannot be read: Permission denied", done.err
+        assert ("2 reports written, 1 failed\n" in done.err) == (again[0] == "report") and "besides" not in done.err
+    assert pages() == ["a.mp4", "c.mp4", "p/b"]
+    compared = seqcls("agree", "out", "out")
+    assert compared.code == 1 and "out/p/b cannot be read: Permission denied" in compared.err
+    if find_spec("duckdb") and find_spec("pyarrow"):
+        for _ in range(2):
+            done = seqcls("find", "out", "node")
+            assert done.code == 1 and "left out: p/b: Permission denied" in done.err and "2 of 2 clips\n" in done.err
 
 
 def test_a_renamed_clip_is_not_done_again(seqcls: Seqcls, model: str, read: list[str]) -> None:
