@@ -158,7 +158,11 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
                 progress.one_more()
                 if error is not None:
                     with progress.printing():
-                        console.fail(str(error) if unit.source.remote is None else _words(run, unit, error))
+                        console.fail(
+                            str(error)
+                            if unit.source.remote is None
+                            else f"{unit.entry.path}: {_words(run, unit, error)}"
+                        )
 
             @cache  # once, also where clips are tried again
             def began() -> None:  # not before: the engine is opened while the first clips are read
@@ -327,8 +331,16 @@ def _is_to_blame(unit: Unit, error: SeqclsError) -> bool:
 
 
 def _words(run: ClipRun, unit: Unit, error: SeqclsError) -> str:
-    """Of an error, for files: it names nobody."""
-    text = without_folders(str(error))
+    """Of an error, for files: it names nobody, and not the clip itself, whose name stands beside it."""
+    from seqcls.sources.redact import redact
+
+    text, remote = str(error), unit.source.remote
+    own = [unit.entry.path, unit.source.path, *([] if remote is None else [redact(remote.url)])]
+    for name in (*own, unit.source.spec, *(one.rpartition("/")[2] for one in own)):
+        if name and text.startswith(f"{name}: "):
+            text = text.removeprefix(f"{name}: ")
+            break
+    text = without_folders(text)
     return console.in_flags(text if run.names is None else run.names.hide(text))
 
 
