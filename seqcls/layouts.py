@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ from seqcls.geometry import Geometry, Layout, Region, RegionFinder, overlap
 from seqcls.geometry.geometry import MAX_LAYOUTS
 from seqcls.geometry.layout import is_like
 from seqcls.sources import Source, open_source
+from seqcls.sources.remote import NotFetchedError
 from seqcls.types import Frame
 
 FORMAT = 1
@@ -68,10 +68,13 @@ def find_layouts(clips: Sequence[Opener], geometry: Geometry, threads: int = 1) 
 def _look_twice(opened: Opener, geometry: Geometry) -> _Look | None:
     """None also for a clip that cannot be read. Where the network or the decoding process failed once, all clips would
     get other regions than in a run in which nothing did."""
-    with suppress(SeqclsError):
-        return _look(opened, geometry)
-    with suppress(SeqclsError):
-        return _look(opened, geometry)
+    for _ in range(2):
+        try:
+            return _look(opened, geometry)
+        except NotFetchedError:  # after tries of its own
+            return None
+        except SeqclsError:
+            continue
     return None
 
 

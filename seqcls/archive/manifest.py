@@ -195,11 +195,13 @@ def listed(
     for number, (source, name, folder) in enumerate(zip(sources, named, folders, strict=True), 1):
         path, mark = for_name(name.path), stamp(source)
         old = known.get(path)
-        if old is not None and mark and old.stamp == mark and not verify:
+        if old is not None and old.content and mark and old.stamp == mark and not verify:
             content, whole = old.content, old.whole
         else:
             content = content_digest(source)
-            whole = unseen_digest(source) if old is not None and content and content == old.content else ""
+            is_known = old is not None and content and content == old.content
+            # Of an object that does not come just now its store still says whether it was written.
+            whole = unseen_digest(source) if is_known or (not content and source.remote is not None) else ""
         units.append(Unit(Entry(path=path, folder=folder, content=content, stamp=mark, whole=whole), source))
         if on_clip is not None:
             on_clip(number)

@@ -13,7 +13,6 @@ from seqcls.text.wording import count_of
 
 if TYPE_CHECKING:
     from seqcls.archive.attempts import AttemptLog
-    from seqcls.archive.commit import Commit
     from seqcls.archive.manifest import Entry, Manifest, Unit
     from seqcls.archive.shard import Shard
     from seqcls.cli.run_clips import ClipRun
@@ -144,7 +143,7 @@ def planned(
                         (folder / COMMIT).unlink(missing_ok=True)
                         remove_run(folder)
                     else:
-                        _note_change(plan, entry, commit)
+                        _note_change(plan, entry)
                 continue
             if run.overwrite or commit is None:
                 if not run.overwrite and is_run(folder) and not (folder / COMMIT).exists():
@@ -157,8 +156,7 @@ def planned(
             elif commit.run not in runs or not commit.is_whole:
                 plan.replaces.add(entry.path)
             elif not commit.is_of(entry.path, entry.content, entry.whole):
-                if not _note_change(plan, entry, commit):  # it cannot be read now, but was: its results stand
-                    done += 1
+                _note_change(plan, entry)
                 continue
             elif verify and (fault := fault_of(folder, commit)):
                 console.warn(f"{entry.path}: {fault}; it is done again")
@@ -178,15 +176,12 @@ def planned(
     return replace(plan, done=done, set_aside=set_aside)
 
 
-def _note_change(plan: Plan, entry: Entry, commit: Commit) -> bool:
-    """Whether a clip holds something else than when its results were written; then they are not touched."""
-    if not entry.content or commit.is_of(entry.path, entry.content, entry.whole):
-        return False
+def _note_change(plan: Plan, entry: Entry) -> None:
+    """A clip holds something else than when its results were written, which are not touched."""
     plan.changed[entry.path] = why = (
         f"has changed since its results were written: delete {entry.folder}/ in the output, or add --overwrite"
     )
     console.fail(f"{entry.path}: {why}")
-    return True
 
 
 def tell(plan: Plan, clips: int, same: int, shard: Shard | None) -> None:

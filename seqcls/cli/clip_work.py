@@ -174,7 +174,8 @@ class ClipWork:
             done = commit_of(
                 timelines,
                 path=entry.path,
-                content=entry.content,
+                content=entry.content
+                or timelines[0].provenance.source_digest,  # it could not be read when it was listed
                 whole=unseen_digest(unit.source),
                 run=self.manifest.run,
                 is_clip=is_clip,

@@ -310,7 +310,13 @@ def _with_layouts(
     known = set() if before is None or not manifest.known else {entry.path for entry in before.entries}
     geometry = run.detector.header.geometry
     geometry = replace(geometry, layouts=(*geometry.layouts, *manifest.layouts))
-    fresh = [unit for unit in units if unit.entry.path not in known and not unit.source.unrelated]
+    fresh = [
+        unit
+        for unit in units
+        if unit.entry.path not in known
+        and not unit.source.unrelated
+        and (unit.source.remote is None or unit.entry.content)  # what did not come just now holds nobody up again
+    ]
     if fresh or not manifest.known:
         threads = 1 if run.pool is None else cores()  # a child each
         found = find_layouts([partial(run.open, unit.source) for unit in fresh], geometry, threads)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -32,6 +32,9 @@ WAITS_S = (1.0, 4.0)
 MAX_WAIT_S = 120.0
 #: Azure's library hands over up to 32 MB at a time.
 _IN_LARGE_PARTS = frozenset({"az", "abfs", "abfss"})
+#: What libraries call an answer that is shorter than it says, and our word for it.
+_CUT_SHORT = frozenset({"ClientPayloadError", "ContentLengthError", "IncompleteRead", "IncompleteReadError"})
+_PART = "only a part came"
 _T = TypeVar("_T")
 
 
@@ -90,9 +93,13 @@ def _mark(facts: dict[str, Any]) -> str:
 
 
 def remote_digest(remote: Remote) -> str:
-    """As ``clip_digest``, without fetching the whole; "" where it cannot be read."""
+    """As ``clip_digest``, without fetching the whole; "" where it does not come at once.
+
+    All other clips wait for this one meanwhile, so it is asked for once, and each end has a window of ``least_rate``:
+    what does not come is fetched, or fails, when its turn has come.
+    """
     try:
-        return tried(remote.url, lambda: _digest(remote))
+        return tried(remote.url, lambda: _digest(remote), waits_s=())
     except SourceError:
         return ""
 
@@ -100,12 +107,14 @@ def remote_digest(remote: Remote) -> str:
 def _digest(remote: Remote) -> str:
     system, path = _opened(remote.url)
     digest = hashlib.sha256(str(remote.size).encode())
+    ends: dict[int, bytes] = {}  # of a small object both are the same
     for place in (0, max(0, remote.size - LOOKED_AT)):
-        end = min(remote.size, place + LOOKED_AT)
-        part = _asked(system, "cat_file", path, start=place, end=end, brings=end - place)
-        if len(part) != min(LOOKED_AT, remote.size - place):
-            raise OSError("a part of it did not come")
-        digest.update(part)
+        if place not in ends:
+            end = min(remote.size, place + LOOKED_AT)
+            ends[place] = _asked(system, "cat_file", path, start=place, end=end)
+            if len(ends[place]) != end - place:
+                raise OSError(_PART)
+        digest.update(ends[place])
     return digest.hexdigest()
 
 
@@ -162,7 +171,7 @@ def _fetch(remote: Remote, copy: Path) -> None:
     came = None if remote.url.partition("://")[0].lower() in _IN_LARGE_PARTS else lambda: _size(copy)
     _asked(system, "get_file", path, str(copy), brings=remote.size, came=came)
     if copy.stat().st_size != remote.size:
-        raise OSError(f"{copy.stat().st_size} of {remote.size} bytes came")
+        raise OSError(f"only {copy.stat().st_size} of {remote.size} bytes came")
     _require_listed(remote, system, path)  # else its parts may be of two versions
 
 
@@ -206,10 +215,17 @@ def _opened(spec: str) -> tuple[Any, str]:
     return system, str(path)
 
 
-def tried(spec: str, work: Callable[[], _T], wait: Callable[[float], None] | None = None) -> _T:
-    """What does not come is waited for, and asked for again; what is forbidden or not there is not."""
+def tried(
+    spec: str,
+    work: Callable[[], _T],
+    wait: Callable[[float], None] | None = None,
+    *,
+    waits_s: Sequence[float] | None = None,
+) -> _T:
+    """What does not come is waited for, and asked for again; what is forbidden or not there is not. ``waits_s``: before
+    each further try; None for WAITS_S."""
     name, began_s = redact(spec), time.monotonic()
-    for wait_s in (*WAITS_S, None):
+    for wait_s in (*(WAITS_S if waits_s is None else waits_s), None):
         try:
             return work()
         except SourceError:
@@ -221,7 +237,19 @@ def tried(spec: str, work: Callable[[], _T], wait: Callable[[float], None] | Non
         except Exception as error:  # libraries of object stores raise their own kinds
             if wait_s is None or time.monotonic() - began_s >= MAX_WAIT_S:
                 raise NotFetchedError(
-                    f"{name}: cannot be fetched ({one_line(error)}); run the same command again"
+                    f"{name}: cannot be fetched ({_why(error)}); run the same command again"
                 ) from error
             (time.sleep if wait is None else wait)(wait_s)
     raise AssertionError("unreachable")
+
+
+def _why(error: Exception) -> str:
+    """In words that a person understands."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if type(cause).__name__ in _CUT_SHORT:
+            return _PART
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, (TypeError, AttributeError, LookupError)):  # its library fell over what the store said
+        return "the store's answer cannot be understood, as when it refuses: check the credentials"
+    return one_line(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -107,13 +108,40 @@ def test_what_does_not_come_is_asked_for_again(faults: list[Fault], source: Foun
     assert faulty.faults["/a.mp4"] == [] and len(faulty.asked) == len(faults) + 1
 
 
-@pytest.mark.parametrize("fault", ["half", "broken", "busy"])
-def test_what_never_comes_costs_the_clip(fault: str, source: FoundSource, faulty: FaultyS3) -> None:
+@pytest.mark.parametrize(
+    ("fault", "why"), [("half", "only a part came"), ("broken", "InternalError"), ("busy", "SlowDown|reduce")]
+)
+def test_what_never_comes_costs_the_clip(fault: str, why: str, source: FoundSource, faulty: FaultyS3) -> None:
     faulty.faults["/a.mp4"] = [fault, "..."]
     faulty.asked.clear()
-    with pytest.raises(NotFetchedError, match=r"a\.mp4: cannot be fetched .*run the same command again"):
+    with pytest.raises(
+        NotFetchedError, match=rf"a\.mp4: cannot be fetched \(.*({why}).*\); run the same command again"
+    ):
         open_found(source)
     assert len(faulty.asked) == 3
+
+
+def test_a_look_that_does_not_come_is_not_made_again(source: FoundSource, faulty: FaultyS3) -> None:
+    """All other clips wait for it."""
+    assert source.remote is not None
+    for fault in ("busy", "half"):
+        faulty.faults["/a.mp4"] = [fault]
+        faulty.asked.clear()
+        assert content_digest(source) == "" and len(faulty.asked) == 1
+
+
+def test_what_a_library_makes_of_an_odd_answer_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """s3fs raises this for a refusal with a checksum."""
+
+    def refused() -> None:
+        raise TypeError("a bytes-like object is required, not 'AioStreamingChecksumBody'")
+
+    with pytest.raises(NotFetchedError) as told:
+        tried("s3://b/a.mp4", refused, lambda _: None)
+    assert str(told.value) == (
+        "s3://b/a.mp4: cannot be fetched (the store's answer cannot be understood, as when it refuses: check the"
+        " credentials); run the same command again"
+    )
 
 
 @pytest.mark.parametrize(
@@ -206,7 +234,7 @@ def test_faults_of_the_store_cost_clips_and_not_the_run(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("seqcls.cli.run.SANDBOX_FROM", 1_000_000)
     monkeypatch.setattr("seqcls.detector.load", lambda *_, **__: detector(organs=("node",)))
-    for number, name in enumerate(("good", "half", "forbidden", "gone", "busy"), 4):
+    for number, name in enumerate(("good", "half", "forbidden", "gone", "busy", "late"), 4):
         bright_clip(tmp_path / "made.mp4", [True] * number)
         bucket.pipe_file(f"clips/y/{name}.mp4", (tmp_path / "made.mp4").read_bytes())
 
@@ -223,10 +251,18 @@ def test_faults_of_the_store_cost_clips_and_not_the_run(
             return code, {row["path"]: row["status"] for row in csv.DictReader(stream)}
 
     bad = ("half", "forbidden", "gone", "busy")
-    listing = expand(["s3://clips/y"]).sources  # what is listed is looked into, at both ends, and that works
-    assert len(listing) == 5
-    faulty.faults |= {f"/y/{name}.mp4": ["", "", name, "..."] for name in bad}
+    listing = expand(["s3://clips/y"]).sources  # what is listed is looked into, and that works
+    assert len(listing) == 6
+    faulty.faults |= {f"/y/{name}.mp4": ["", name, "..."] for name in bad}
+    faulty.faults["/y/late.mp4"] = ["busy"]  # it cannot be looked into
     code, status = run()
-    assert code == 1 and status == {"good.mp4": "done", **dict.fromkeys((f"{name}.mp4" for name in bad), "failed")}
+    well = ("good.mp4", "late.mp4")
+    assert code == 1 and status == dict.fromkeys(well, "done") | dict.fromkeys((f"{one}.mp4" for one in bad), "failed")
+    made = [json.loads(Path(f"out/{name}/clip.json").read_bytes())["content"] for name in ("late", "good")]
+    assert made == [content_digest(one) for name in ("late", "good") for one in listing if one.path == f"{name}.mp4"]
     faulty.faults.clear()
     assert run() == (0, dict.fromkeys(status, "done")), "nothing of it was the clips' fault"
+    assert all(one["content"] for one in json.loads(Path("out/manifest.json").read_bytes())["clips"]), "looked at again"
+    faulty.faults["/y/late.mp4"] = ["busy"]
+    bucket.pipe_file("clips/y/late.mp4", (tmp_path / "made.mp4").read_bytes()[::-1])
+    assert run() == (1, dict.fromkeys(status, "done") | {"late.mp4": "failed"}), "the store says that it was written"
