@@ -27,6 +27,12 @@ MAX_WAITING = 16
 #: Reason of a hole that was not the feed's.
 STOOD_STILL = "this computer stood still, or was too busy to look"
 
+#: Reason of images that waited while nobody looked: they come in a burst behind the hole, in which they were seen.
+HELD_BACK = "held back in the gap before it"
+
+#: Images that follow each other in less than this share of the usual distance come in a burst.
+_BURST = 0.5
+
 FIRST_DURATION_S = 1 / 30
 _DISTANCES = 15
 _MIN_DURATION_S = 0.001  # frames that come in one burst still last a while each
@@ -43,8 +49,9 @@ class ReconnectingSource(OneWay):
     process was stopped, the machine slept or was far too busy) is no silence of the feed: the connection is kept, and
     the Gap says whose pause it was. Frame times are seconds from the start of the
     iteration, by the device's clock where it states times and can be relied on (see ``SenderClock``), else those of
-    arrival. A break is a Gap from the end of the last frame to the first frame after it. A FinalError ends the
-    iteration, and is raised from it, as long as no frame has come: what once worked is tried again.
+    arrival. A break is a Gap from the end of the last frame to the first frame after it. What waited while nobody
+    looked comes in a burst behind the gap, with times that are none of its own, and is damaged: HELD_BACK. A
+    FinalError ends the iteration, and is raised from it, as long as no frame has come: what once worked is tried again.
 
     ``on_state(state, reason)`` is called in the iterating thread; names and reasons hold no credentials.
     """
@@ -71,6 +78,7 @@ class ReconnectingSource(OneWay):
         self._last: Frame | None = None
         self._since_s: float | None = None  # time of the connection's first frame
         self._distances: deque[float] = deque(maxlen=_DISTANCES)
+        self._burst_s: float | None = None  # the usual distance, as long as what comes is of a burst behind a hole
         self._broken = ""
         self._silence = Silence(self._clock)
         self._delivered = self._breaks = 0
@@ -135,7 +143,7 @@ class ReconnectingSource(OneWay):
         last, came_s = self._last, self._sender.time_s(arrival.arrival_s, arrival.device_time_s)
         time_s = max(came_s - self._began_s, 0.0 if last is None else last.time_s)
         if self._since_s is None:
-            self._since_s = came_s
+            self._since_s, self._burst_s = came_s, None
             if self._broken:
                 yield from self._missing(time_s)
                 self._broken = ""
@@ -147,13 +155,22 @@ class ReconnectingSource(OneWay):
                 self._breaks += 1
                 yield from self._missing(time_s)
                 self._broken = ""
-            self._distances.append(time_s - last.time_s)
+                self._burst_s = self._usual_s
+            elif self._burst_s is not None and time_s - last.time_s >= _BURST * self._burst_s:
+                self._burst_s = None
+            if self._burst_s is None:
+                self._distances.append(time_s - last.time_s)
         if came_s - self._since_s >= HEALTHY_S:
             self._delay_s = self._timing.backoff_s[0]
-        duration_s = max(statistics.median(self._distances), _MIN_DURATION_S) if self._distances else FIRST_DURATION_S
-        self._last = Frame(self._delivered, time_s, duration_s, arrival.image, arrival.damaged)
+        damaged = HELD_BACK if self._burst_s is not None else arrival.damaged
+        self._last = Frame(self._delivered, time_s, self._usual_s, arrival.image, damaged)
         self._delivered += 1
         yield self._last
+
+    @property
+    def _usual_s(self) -> float:
+        """From one frame to the next, lately."""
+        return max(statistics.median(self._distances), _MIN_DURATION_S) if self._distances else FIRST_DURATION_S
 
     def _stood_still(self, start_s: float, end_s: float) -> bool:
         """Whether this computer did for the greater part of that time, by the clock."""

@@ -12,7 +12,7 @@ from support.feeds import DEADLINE_S, nothing_left, take  # noqa: F401 - a fixtu
 
 from seqcls.errors import FinalError, SourceError
 from seqcls.feeds.connection import Arrival, Connection, FeedTiming
-from seqcls.feeds.reconnect import FIRST_DURATION_S, MAX_WAITING, STOOD_STILL, ReconnectingSource
+from seqcls.feeds.reconnect import FIRST_DURATION_S, HELD_BACK, MAX_WAITING, STOOD_STILL, ReconnectingSource
 from seqcls.steady_clock import steady_s
 from seqcls.types import FeedState, Frame, Gap
 
@@ -174,6 +174,21 @@ def test_a_hole_that_nobody_saw_is_a_gap() -> None:
     (gap,) = gaps_in(items)
     assert gap[1:] == (4.2, "no frame within 2 s") and 0.2 < gap[0] <= 0.3 and isinstance(items[2], Gap)
     assert "interrupted once" in source.report().reasons[1]
+
+
+def test_images_that_waited_in_a_hole_have_no_time_of_their_own() -> None:
+    """At 10 images/s this computer stands still for 4 s: 30 images that waited come within 30 ms, then they come as
+    they are made. Those of the burst show what was in the hole, and are unknown."""
+    source = World([]).watched()
+    source._began_s = 100.0
+    before, burst = [0.1 * k for k in range(1, 16)], [5.5 + 0.001 * k for k in range(30)]
+    after = [5.6 + 0.1 * k for k in range(5)]
+    times = [*before, *burst, *after]
+    items = [item for at in times for item in source._take(Arrival(100.0 + at, np.zeros((8, 8), np.uint8)))]
+    frames = frames_in(items)
+    assert [f.time_s for f in frames] == pytest.approx(times) and len(gaps_in(items)) == 1
+    assert [f.damaged for f in frames] == [""] * 15 + [HELD_BACK] * 30 + [""] * 5
+    assert frames[-1].duration_s == pytest.approx(0.1)
 
 
 class Stopped(World):
