@@ -91,6 +91,7 @@ class IgtlServer:
         """Send what can be sent at once, and end. May be called again."""
         if self._closing.is_set():
             return
+        self._changes.end()
         self._closing.set()
         self._wake()
         self._thread.join(5.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import socket
 import ssl
 import threading
@@ -87,9 +88,10 @@ class MqttStates:
     """Publishes each change of state, retained, at least once; reconnects by itself, and the run never waits.
 
     Topics: ``PREFIX/availability`` is online or offline, also when the process dies (last will); ``PREFIX/ORGAN/state``
-    holds what ``StateChanges`` passes on. When the broker is back, what waited is published in order, ``MAX_QUEUED``
-    messages at most, and then the last state of each organ where the broker does not hold that. ``left_out`` counts
-    what there was no room for. ``client`` makes paho's client. Raises UsageError where paho-mqtt is not installed.
+    holds what ``StateChanges`` passes on. After each connection, what waited is published in order, ``MAX_QUEUED``
+    messages at most, then the last state of each organ where the broker does not hold that, and only then online: the
+    states of a run that crashed are never taken for those of this one. ``left_out`` counts what there was no room for.
+    ``client`` makes paho's client. Raises UsageError where paho-mqtt is not installed.
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class MqttStates:
         self._early: set[int] = set()
         self._confirmed: dict[str, str] = {}
         self._may_lack = False
+        self._has_states = False  # whether every organ's state of this run is known here: from the first view on
         self._availability = f"{target.prefix}/availability"
         self._changes = StateChanges(self._publish)
         self._client = _paho_client() if client is None else client()
@@ -132,6 +135,9 @@ class MqttStates:
     def view(self, view: LiveView) -> None:
         """The run as people are shown it now."""
         self._changes.view(view)
+        if not self._has_states:
+            self._has_states = True
+            self._catch_up()
 
     def close(self) -> None:
         """Say that nobody watches any more, within some seconds, and end. May be called again."""
@@ -139,6 +145,7 @@ class MqttStates:
             return
         self._closed = True
         if self._client.is_connected():
+            self._changes.end()
             said = self._client.publish(self._availability, "offline", qos=1, retain=True)
             said.wait_for_publish(_CLOSE_S)
         self._client.disconnect()
@@ -181,10 +188,10 @@ class MqttStates:
     def _catch_up(self) -> None:
         """What the broker lacks once all that waited is there: it forgot states, or there was no room for the last."""
         with self._lock:
-            if not self._may_lack or self._waiting or self._away:
+            if not self._may_lack or not self._has_states or self._waiting or self._away:
                 return
             self._may_lack = False
-            wanted = {"": "online", **self._changes.latest}
+            wanted = {**self._changes.latest, "": "online"}
             lacking = [one for one in wanted.items() if self._confirmed.get(one[0]) != one[1]]
         for organ, line in lacking:
             self._publish(organ, line)
@@ -199,7 +206,9 @@ class MqttStates:
         with self._lock:
             self._confirmed.clear()  # by another broker, perhaps, or by one that forgets when it is stopped
             self._may_lack = True
-        self._publish("", "online")
+        if not self._has_states:
+            self._publish("", "offline")  # that of a run whose end the broker has not noticed yet may be there
+        self._catch_up()
 
     def _disconnected(self, client: Any, userdata: object, flags: object, reason: Any, properties: object) -> None:
         if not self._closed:
@@ -236,4 +245,6 @@ def _paho_client() -> Any:
         mqtt = library("paho.mqtt.client")
     except ImportError:
         raise UsageError("--mqtt needs paho-mqtt: pip install 'seqcls[mqtt]'") from None
-    return mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+    # One name for all connections of a run: the broker ends the one before it, and publishes its last will, when the
+    # next one comes, and not a minute later over its "online".
+    return mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=f"seqcls-{secrets.token_hex(8)}")

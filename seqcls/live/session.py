@@ -191,6 +191,7 @@ class LiveSession:
             if self._journal is not None:
                 self._journal.write(*self._resumed.pending)
             self._emit(self._resumed.pending)
+        self._show(None, now=True)  # receivers hold no state of a run before, however long the first frame takes
         feed = FrameQueue(
             shifted(self._source, first_index, self._before_s),
             keep=self._options.keep,
@@ -336,28 +337,29 @@ class LiveSession:
         self._show(feed, now=True)
         return summary
 
-    def _frame_counts(self, feed: FrameQueue) -> FrameCounts:
+    def _frame_counts(self, feed: FrameQueue | None) -> FrameCounts:
         """So far, with what earlier sessions of a resumed run count."""
         before = self._before
         return FrameCounts(
-            received=before.received + feed.received,
+            received=before.received + (0 if feed is None else feed.received),
             classified=before.classified + self._classified,
             skipped=before.skipped,
-            dropped=before.dropped + feed.dropped,
+            dropped=before.dropped + (0 if feed is None else feed.dropped),
             rejected=before.rejected + self._rejected,
         )
 
-    def _show(self, feed: FrameQueue, *, now: bool = False) -> None:
+    def _show(self, feed: FrameQueue | None, *, now: bool = False) -> None:
+        """``feed``: None before anything is asked of the source."""
         clock_s = self._clock()
         if self._on_view is None or (clock_s - self._shown_s < self._options.view_every_s and not now):
             return
         self._shown_s = clock_s
-        self._rates.append((clock_s, feed.received))
+        self._rates.append((clock_s, 0 if feed is None else feed.received))
         while clock_s - self._rates[0][0] > _RATE_OVER_S:
             self._rates.popleft()
         (first_s, first), (last_s, last) = self._rates[0], self._rates[-1]
         state, reason = self._state
-        if feed.last_arrival_s is not None and feed.last_end_s is not None:
+        if feed is not None and feed.last_arrival_s is not None and feed.last_end_s is not None:
             self._last_frame_s, self._known_s = feed.last_arrival_s + self._shift_s, feed.last_end_s
         unknown_since_s = self._unknown_since_s(state)
         storage = self._storage()

@@ -63,6 +63,13 @@ class StateChanges:
                     self._known[event.organ] = event.state, event.start_s, identity
                 self._pass_on(event, identity, None)
 
+    def end(self) -> None:
+        """Nobody watches any more: what receivers hold is unknown, also where the run could not say so itself."""
+        for organ, (state, *_) in list(self._told.items()):
+            if state != "unknown":
+                event = Event(organ, "unknown", self._now_s, 0, self._now_s, "feed stopped")
+                self._pass_on(event, unknown_id(organ, self._now_s, self._run), None)
+
     def _shown(self, organ: OrganView, view: LiveView) -> tuple[Event, str]:
         """What the snapshot shows of the organ, as an event would tell it, and its id."""
         reason = organ.reason

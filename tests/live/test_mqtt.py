@@ -79,14 +79,15 @@ def test_the_last_states_are_published_again_when_the_broker_is_back() -> None:
     states._failed(fake, None)
     assert fake.published() == [("ward/1/left%2Fliver/state", "present")]
     states._connected(fake, *CONNECTED)
-    assert fake.published() == [("ward/1/availability", "online")]  # paho sends what waited itself
-    fake.confirm(states, 1, 2)
+    assert fake.published() == []  # paho sends what waited itself
+    fake.confirm(states, 1, 1)
+    assert fake.published() == [("ward/1/availability", "online")]
+    fake.confirm(states, 2, 2)
     assert fake.published() == []
     states._disconnected(fake, *CONNECTED)
     states._connected(fake, *CONNECTED)  # a broker that forgot: the state is told again, once
-    fake.confirm(states, 3, 3)
-    assert fake.published() == [("ward/1/availability", "online"), ("ward/1/left%2Fliver/state", "present")]
-    fake.confirm(states, 4, 4)
+    assert fake.published() == [("ward/1/left%2Fliver/state", "present"), ("ward/1/availability", "online")]
+    fake.confirm(states, 3, 4)
     assert fake.published() == []
     there = "MQTT mqtts://host:8883 is there again"
     assert said == [
@@ -106,15 +107,43 @@ def test_what_there_is_no_room_for_is_said_and_the_last_state_follows() -> None:
         states.event(Event("liver", state, float(index), index, index + 0.5))  # type: ignore[arg-type]
         states.view(NOTHING)
     assert fake.published() == [("seqcls/liver/state", "present"), ("seqcls/liver/state", "absent")]
-    states._connected(fake, *CONNECTED)  # no room for "online" either
+    states._connected(fake, *CONNECTED)
     fake.confirm(states, 1, 2)
-    assert fake.published() == [("seqcls/availability", "online"), ("seqcls/liver/state", "unknown")]
+    assert fake.published() == [("seqcls/liver/state", "unknown"), ("seqcls/availability", "online")]
     assert states.left_out == 2
     states.close()
     assert said == [
         "MQTT mqtt://host:1883 is away for too long: changes are left out",
         "MQTT mqtt://host:1883: 3 changes of state not delivered",  # the last one is not confirmed
     ]
+
+
+@pytest.mark.parametrize("early", [True, False], ids=["there before the run begins", "there later"])
+def test_online_comes_after_the_first_states_of_this_run_and_the_end_leaves_none_known(early: bool) -> None:
+    """The broker may hold those of a run that crashed, and its "online", too."""
+    fake = Fake()
+    states = MqttStates(MqttTarget.parse("mqtt://host"), client=lambda: fake)
+    topics = [f"seqcls/{organ}/state" for organ in ("liver", "spleen")]
+    if early:
+        states._connected(fake, *CONNECTED)
+        assert fake.published() == [("seqcls/availability", "offline")]
+        fake.confirm(states, 1, 1)
+    count = fake.count
+    begun = [replace(VIEW.organs[0], organ=organ, state="unknown", reason="not begun") for organ in ("liver", "spleen")]
+    states.view(replace(VIEW, feed="connecting", now_s=0.0, organs=(*begun,)))
+    assert fake.published() == [(topic, "unknown") for topic in topics]
+    if not early:
+        states._connected(fake, *CONNECTED)
+    fake.confirm(states, count + 1, count + 1)
+    assert fake.published() == []
+    fake.confirm(states, count + 2, count + 2)
+    assert fake.published() == [("seqcls/availability", "online")]
+    states.event(Event("liver", "present", 5.5, 165, 6.75))
+    states.view(NOTHING)
+    fake.calls.clear()
+    fake.is_connected = lambda: True  # type: ignore[attr-defined]
+    states.close()  # without a last view, as after an error
+    assert fake.published() == [("seqcls/liver/state", "unknown"), ("seqcls/availability", "offline")]
 
 
 def test_no_two_organs_share_a_topic() -> None:

@@ -79,6 +79,25 @@ def test_a_change_is_told_with_the_score_of_its_own_time() -> None:
     assert scores["absent"] and all(score == pytest.approx(0.1, abs=0.02) for score in scores["absent"])
 
 
+def test_every_organ_is_told_as_unknown_before_the_source_is_asked_for_anything() -> None:
+    said: list[tuple[str, str]] = []
+    first = threading.Event()
+
+    def feed() -> Iterator[Frame | Gap]:
+        assert first.wait(20)
+        yield from frames([0.9] * 5)
+
+    def tell(organ: str, line: str) -> None:
+        said.append((organ, json.loads(line)["state"]))
+        if len(said) == 2:
+            first.set()
+
+    changes = StateChanges(tell)
+    options = replace(EVERY, view_every_s=1000.0)
+    LiveSession(detector(), Replay(feed()), options=options, sinks=[changes.event], on_view=changes.view).run()
+    assert said[:2] == [(organ, "unknown") for organ in detector().organs]
+
+
 def test_an_outage_a_pause_and_the_end_are_one_message_each_with_the_start_and_id_of_the_event() -> None:
     """Shown at once, long before the event is certain: 20 frames, an outage of 2 s, 10 frames, 10 that are paused, 10."""
     said: list[dict[str, Any]] = []

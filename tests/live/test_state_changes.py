@@ -106,3 +106,16 @@ def test_a_resumed_run_knows_what_was_known_before() -> None:
     changes.view(STALLED)
     (message,) = passed
     assert (message["last_known"], message["last_known_s"]) == ("present", 5.5)
+
+
+def test_an_end_without_a_last_view_leaves_nothing_known() -> None:
+    passed: list[dict[str, object]] = []
+    changes = changes_to(passed)
+    changes.end()
+    assert passed == []
+    changes.view(VIEW)
+    changes.end()
+    changes.end()
+    (message,) = passed[1:]
+    assert (message["state"], message["start_s"], message["reason"]) == ("unknown", 5.0, "feed stopped")
+    assert (message["last_known"], message["last_known_s"]) == ("absent", 1.0)
