@@ -13,7 +13,7 @@ import typer
 from seqcls.cli import console, options
 from seqcls.cli.console import stops_cleanly
 from seqcls.cli.options import INPUT, OUTPUT, Panel
-from seqcls.cli.results import require_finished
+from seqcls.cli.results import require_finished, tell_unread
 from seqcls.credentials import PAGE_TOKEN, secret
 from seqcls.errors import UsageError
 from seqcls.text.wording import count_of
@@ -68,6 +68,9 @@ def review(
     pseudonyms = options.pseudonyms(hash_names, [*places, *([] if clips is None else [clips])])
     require_finished(*places)
     found = clips_to_review(places, clips, pseudonyms)
+    unread: dict[Path, str] = {}
+    if any([runs_in(place, unread.__setitem__) for place in places]):  # a list: each is asked
+        tell_unread(unread, pseudonyms)
     folder = output
     if folder is None:
         root = places[0] if len(places) == 1 and runs_in(places[0]) else None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.commands import Seqcls, one_line
@@ -46,6 +48,22 @@ def test_clips_that_are_gone_are_told(seqcls: Seqcls, tmp_path: Path) -> None:
     write_review_run(tmp_path / "run", "gone.mp4", node="..P")
     done = seqcls("review", "run")
     assert done.code == 0 and "gone.mp4 cannot be found: name the folder of the clips by --clips" in done.err
+
+
+def test_runs_that_cannot_be_read_are_told(seqcls: Seqcls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_review_run(tmp_path / "runs" / "a", "gone.mp4", node="..P")
+    (tmp_path / "runs" / "b").mkdir()
+    scan = os.scandir
+
+    def refusing(path: Any) -> Any:
+        if isinstance(path, str) and Path(path) == Path("runs/b"):  # a number: what clears up
+            raise PermissionError(13, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr("os.scandir", refusing)
+    done = seqcls("review", "runs")
+    assert done.code == 0 and "1 clip to review" in done.err
+    assert one_line(done) == "seqcls: runs/b cannot be read: Permission denied"
 
 
 def test_a_token_of_ones_own_is_not_printed(seqcls: Seqcls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
