@@ -45,6 +45,8 @@ _INTERRUPTED = "interrupted"
 #: The frames that waited for the ultrasound region are scored at once. So many that come meanwhile may wait too, above
 #: the usual limit; with every second frame that is taken later it is one less.
 CATCH_UP = RegionFinder.USABLE_FRAMES
+#: Reason of a stretch in which a connection was waited for that never came, nor failed.
+NO_FRAME_YET = "no frame yet"
 _NOT_FOUND = "no ultrasound region found: the whole image is scored, none of it shown or recorded; state the region"
 _FOUND = "the ultrasound region is found"
 
@@ -148,6 +150,7 @@ class LiveSession:
         self._rates: deque[tuple[float, int]] = deque()
         self._frame: Frame | None = None
         self._state: tuple[FeedState, str] = ("connecting", "")
+        self._outage = ""  # why the stretch that the source told of last is missing, until a frame comes
         self._region_found = True
         self._messages: deque[str] = deque(maxlen=MESSAGES)
         self._began = datetime.now(timezone.utc).astimezone().isoformat(timespec="seconds")
@@ -221,6 +224,7 @@ class LiveSession:
             arrival = feed.get(0.0 if stopping else self._options.view_every_s)
             if arrival is not None:
                 arrival_s, item = arrival
+                self._outage = item.reason if isinstance(item, Gap) else ""
                 if isinstance(item, Frame):
                     self._arrived_s[item.index] = arrival_s
                     self._shift_s = self._shift_s if feed.shift_s is None else feed.shift_s
@@ -242,9 +246,20 @@ class LiveSession:
                         self._show(feed)  # nothing else would for as long as the search takes
                 yield item
             elif stopping or feed.ended:
+                yield from self._outage_until_now(feed) if stopping else ()
                 return
             else:
                 self._show(feed)
+
+    def _outage_until_now(self, feed: FrameQueue) -> Iterator[Gap]:
+        """The rest of an outage during which somebody ends the run: the source told of it up to its last try."""
+        state, reason = self._state
+        start_s = max(self._preprocessor.end_s, self._before_end_s)
+        end_s = min(self._clock(), self._ends_s) + self._shift_s
+        frames_come = state == "running" or (state == "stopped" and not self._outage)
+        if frames_come or end_s <= start_s or not self._frame_counts(feed).received:
+            return
+        yield Gap(start_s, end_s, self._outage or reason or NO_FRAME_YET)
 
     def _has_region(self, frame: Frame) -> bool:
         """Whether the region in use is one of images of this size."""

@@ -429,6 +429,71 @@ def test_feed_states_are_journalled_and_shown(tmp_path: Path) -> None:
     assert views[-1].feed == "stopped" and all(organ.state == "unknown" for organ in views[-1].organs)
 
 
+@pytest.mark.parametrize(("duration_s", "end_s"), [(1e9, 20.0), (15.0, 15.0)], ids=["stopped", "duration"])
+def test_an_outage_that_a_run_ends_in_lasts_until_its_end(duration_s: float, end_s: float, tmp_path: Path) -> None:
+    """2 s of frames, a try that failed 4.5 s after the start, and nothing more until somebody stops the run after 20 s."""
+    made, now, stop, told = detector(organs=("liver",)), [100.0], threading.Event(), Told()
+    info = SourceInfo(name="probe", kind="stream")
+    journal = create_journal(tmp_path / "j", organs=made.organs, provenance=made.provenance, source=info)
+
+    def feed() -> Iterator[Frame | Gap]:
+        for frame in frames([0.9] * 20):
+            assert isinstance(frame, Frame)
+            now[0] = 100.0 + frame.time_s
+            yield frame
+        session.feed_state("stalled", "no frame within 2 s")
+        yield Gap(2.0, 4.5, "no frame within 2 s")
+        session.feed_state("retrying", "refused")
+        now[0] = 120.0
+        stop.set()
+        assert source.closed.wait(20)
+
+    source = Replay(feed())
+    session = LiveSession(
+        made, source, options=replace(EVERY, duration_s=duration_s), journal=journal, sinks=[told.event],
+        should_stop=stop.is_set, clock=lambda: now[0],
+    )  # fmt: skip
+    assert session.run().end_s == pytest.approx(end_s)
+    timeline = read_journal(tmp_path / "j").timeline()
+    assert timeline.end_s == pytest.approx(end_s)
+    spans = [(one.state, one.start_s, one.end_s, one.reason) for one in timeline.intervals]
+    assert spans == [
+        ("present", 0.0, pytest.approx(2.0), ""),
+        ("unknown", pytest.approx(2.0), pytest.approx(end_s), "no frame within 2 s"),
+    ]
+    assert [event.state for event in told] == ["present", "unknown"]
+
+
+def test_a_resumed_run_to_which_nothing_comes_is_unknown_until_its_end(tmp_path: Path) -> None:
+    made, now, info = detector(organs=("liver",)), [100.0], SourceInfo(name="probe", kind="stream")
+    journal = create_journal(
+        tmp_path / "j", organs=made.organs, provenance=made.provenance, source=info,
+        wall=lambda: datetime.fromtimestamp(1000, timezone.utc), monotonic=lambda: 0.0,
+    )  # fmt: skip
+    journal.write(FrameScore(0, 0.0, 1.0, np.array([0.9], np.float32)))
+    journal.close()
+    resumed = resume(tmp_path / "j", wall=lambda: datetime.fromtimestamp(1011, timezone.utc))
+    stop = threading.Event()
+
+    def feed() -> Iterator[Frame | Gap]:
+        session.feed_state("retrying", "refused")
+        now[0] = 109.0
+        stop.set()
+        assert source.closed.wait(20)
+        yield from ()
+
+    source = Replay(feed())
+    session = LiveSession(
+        made, source, options=EVERY, journal=resumed.writer, resumed=resumed, should_stop=stop.is_set,
+        clock=lambda: now[0],
+    )  # fmt: skip
+    assert session.run().end_s == pytest.approx(resumed.time_s + 9.0)
+    gaps = read_journal(tmp_path / "j").timeline().gaps
+    assert (gaps[-1].start_s, gaps[-1].end_s, gaps[-1].reason) == (
+        pytest.approx(resumed.time_s), pytest.approx(resumed.time_s + 9.0), "refused",
+    )  # fmt: skip
+
+
 def outage_views(tmp_path: Path, before: int, resumed: bool = False) -> tuple[list[LiveView], list[float]]:
     """A feed that fails again and again after so many frames, 28 s long, and when it was tried; by a clock of its own."""
     made, now, tried, views = detector(organs=("liver",)), [50.0], [], []
