@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from seqcls.intervals import IntervalOptions
 from seqcls.live.snapshot import OrganView, Span
-from seqcls.types import Event, FeedState, FrameScore
+from seqcls.types import TIME_TOLERANCE_S, Event, FeedState, FrameScore
 
 #: How much of the past is shown.
 TRACE_S, SPANS_S = 60.0, 300.0
@@ -30,6 +30,7 @@ class OrganHistory:
         self._latest: list[Span] = []
         self._present_s = 0.0  # of the presences that have ended
         self._seen_s = 0.0  # until when frames are scored
+        self._missed_s = 0.0  # when the latest stretch without frames ended
 
     def scored(self, smoothed: FrameScore | None, column: int, *, coming: bool = False) -> None:
         """The newest smoothed frame; the same one may come again. ``coming``: see ``OrganView``."""
@@ -37,7 +38,8 @@ class OrganHistory:
             return
         self._seen_s = max(self._seen_s, smoothed.time_s + smoothed.duration_s)
         score = None if smoothed.scores is None else float(smoothed.scores[column])
-        self._now = replace(self._now, score=score, coming=coming)
+        if smoothed.time_s >= self._missed_s - TIME_TOLERANCE_S:  # that of before an outage is none of now
+            self._now = replace(self._now, score=score, coming=coming)
         if self._trace and smoothed.time_s - self._trace[-1][0] < _POINT_EVERY_S - 0.001:  # its times are in whole ms
             return
         self._trace.append((round(smoothed.time_s, 3), None if score is None else round(score, 3)))
@@ -45,6 +47,11 @@ class OrganHistory:
             self._trace.popleft()
         while self._spans and (self._spans[0].end_s or smoothed.time_s) < smoothed.time_s - SPANS_S:
             self._spans.popleft()
+
+    def missed(self, until_s: float) -> None:
+        """A stretch without frames that lasted until then, or lasts on."""
+        self._missed_s = max(self._missed_s, until_s)
+        self._now = replace(self._now, score=None, coming=False)
 
     def changed(self, event: Event) -> None:
         """A change of state that is certain."""
@@ -60,7 +67,6 @@ class OrganHistory:
             since_s=event.start_s,
             reason=event.reason,
             presences=self._now.presences + is_present,
-            score=None if event.state == "unknown" else self._now.score,  # that of before an outage is none of now
         )
 
     def ended(self, end_s: float) -> None:
@@ -83,6 +89,6 @@ class OrganHistory:
             present_s=self._present_s + (max(0.0, self._seen_s - self._latest[-1].start_s) if grows else 0.0),
         )
         if unknown_since_s is None:
-            return view
+            return replace(view, score=None) if view.state == "unknown" else view
         reason = "paused" if feed == "running" else f"feed {feed}"
         return replace(view, state="unknown", since_s=unknown_since_s, score=None, coming=False, reason=reason)

@@ -191,6 +191,8 @@ class LiveSession:
             first_index = self._resumed.journal.next_index
             self._remember(self._resumed.journal.emitted)
             self._recall(self._resumed)
+            for history in self._histories:
+                history.missed(self._before_s)
             if self._journal is not None:
                 self._journal.write(*self._resumed.pending)
             self._emit(self._resumed.pending)
@@ -292,6 +294,9 @@ class LiveSession:
                     self.searched, self.searched_s = self.searched + 1, max(self.searched_s, took_s)
             for column, history in enumerate(self._histories):
                 history.scored(self._process.latest, column, coming=self._process.builders[column].coming)
+        else:
+            for history in self._histories:
+                history.missed(item.end_s)
         self._emit(events)
         self._show(feed, now=bool(events))  # who tells of a change takes the score from what is shown
 

@@ -56,6 +56,8 @@ class StateChanges:
             self._know(event)
             self._pass_on(event, event_id(event, self._run), event.index)
         for organ in view.organs:
+            if organ.score is None:
+                self._scores.pop(organ.organ, None)  # that of before an outage is none of now
             told, *_ = self._told.get(organ.organ, (None,))
             if told != organ.state:
                 event, identity = self._shown(organ, view)

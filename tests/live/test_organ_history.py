@@ -23,6 +23,25 @@ def test_what_is_shown_is_unknown_without_a_running_feed() -> None:
     assert (shown.state, shown.since_s, shown.reason) == ("unknown", 2.0, "paused")
 
 
+@pytest.mark.parametrize("bridged", [True, False])
+def test_no_score_of_before_an_outage_stands_there_afterwards_and_none_beside_unknown(bridged: bool) -> None:
+    history, before = OrganHistory("liver", IntervalOptions()), FrameScore(20, 2.0, 0.1, np.array([0.9], np.float32))
+    history.scored(before, 0)
+    assert history.view("running").score is None, "unknown: not begun"
+    history.changed(Event("liver", "present", 1.0, 10, 1.3))
+    assert history.view("running").score == pytest.approx(0.9)
+    history.missed(5.0)
+    if not bridged:
+        history.changed(Event("liver", "unknown", 2.1, 21, 5.0, "no frame within 2 s"))
+    history.scored(before, 0, coming=True)  # the newest that is decided, as long as the smoother looks ahead
+    shown = history.view("running")
+    assert (shown.score, shown.coming) == (None, False)
+    history.scored(FrameScore(21, 5.0, 0.1, np.array([0.02], np.float32)), 0)
+    assert history.view("running").score == (pytest.approx(0.02) if bridged else None)
+    history.changed(Event("liver", "absent", 5.0, 21, 5.3))
+    assert history.view("running").score == pytest.approx(0.02)
+
+
 def test_spans_follow_the_events() -> None:
     history = OrganHistory("liver", IntervalOptions())
     for state, start_s in (("present", 1.0), ("absent", 3.0), ("unknown", 4.5)):

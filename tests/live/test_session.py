@@ -494,6 +494,18 @@ def test_a_resumed_run_to_which_nothing_comes_is_unknown_until_its_end(tmp_path:
     )  # fmt: skip
 
 
+def test_after_an_outage_no_score_of_before_it_is_shown() -> None:
+    """What is decided late, 0.5 s after its frame, is 0.9 before the outage and 0.1 after it."""
+    views: list[LiveView] = []
+    late = [replace(f, time_s=f.time_s + 6.0) for f in frames([0.1] * 20) if isinstance(f, Frame)]
+    feed = Replay([*frames([0.9] * 20), Gap(2.0, 6.0, "no frame within 2 s"), *late])
+    made = detector(organs=("liver",), smoothing=SmoothingOptions(kind="mean", look_ahead_s=0.5))
+    LiveSession(made, feed, options=replace(EVERY, view_every_s=1e-9), on_view=views.append).run()
+    shown = [(view.organs[0].state, view.organs[0].score) for view in views if view.organs[0].score is not None]
+    assert {state for state, _ in shown} == {"present", "absent"}
+    assert all(score == pytest.approx(0.9 if state == "present" else 0.1, abs=0.02) for state, score in shown)
+
+
 def outage_views(tmp_path: Path, before: int, resumed: bool = False) -> tuple[list[LiveView], list[float]]:
     """A feed that fails again and again after so many frames, 28 s long, and when it was tried; by a clock of its own."""
     made, now, tried, views = detector(organs=("liver",)), [50.0], [], []

@@ -90,11 +90,12 @@ def test_an_outage_is_told_again_with_its_start_and_id_where_its_reason_or_what_
 def test_a_state_that_holds_again_after_a_bridged_outage_is_that_of_its_event() -> None:
     passed: list[dict[str, object]] = []
     changes = changes_to(passed)
-    held = replace(VIEW.organs[0], state="present", since_s=5.5)
+    held = replace(VIEW.organs[0], state="present", since_s=5.5, score=0.75)
     changes.event(PRESENT)
     changes.view(replace(VIEW, now_s=6.75, organs=(held,)))
     changes.view(STALLED)
-    changes.view(replace(VIEW, now_s=9.5, organs=(held,)))
+    changes.view(replace(VIEW, now_s=9.5, organs=(replace(held, score=None),)))  # no frame is decided yet
+    assert [each["score"] for each in passed] == [0.75, None, None]
     assert [each["state"] for each in passed] == ["present", "unknown", "present"]
     assert passed[0]["id"] == passed[2]["id"] == event_id(PRESENT, "run 1") and passed[2]["start_s"] == 5.5
 
