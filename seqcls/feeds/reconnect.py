@@ -11,7 +11,7 @@ from typing import Literal
 
 from seqcls.bounded_queue import BoundedQueue
 from seqcls.errors import FinalError, SourceError, one_line
-from seqcls.feeds.connection import DEFAULT_TIMING, Arrival, Connection, FeedTiming, OnState, Silence
+from seqcls.feeds.connection import DEFAULT_TIMING, STOOD_STILL_S, Arrival, Connection, FeedTiming, OnState, Silence
 from seqcls.feeds.sender_clock import SenderClock
 from seqcls.files.without_folders import without_folders
 from seqcls.sources.base import OneWay
@@ -149,17 +149,18 @@ class ReconnectingSource(OneWay):
                 self._broken = ""
             self._on_state("running", "")
         elif last is not None:
-            if time_s - last.time_s > self._timing.stall_s:  # nobody looked, or it would have been told before
-                own = self._stood_still(last.time_s + self._began_s, came_s)
+            apart_s = time_s - last.time_s
+            own = apart_s > STOOD_STILL_S and self._stood_still(last.time_s + self._began_s, came_s)
+            if own or apart_s > self._timing.stall_s:  # nobody looked, or it would have been told before
                 self._broken = STOOD_STILL if own else f"no frame within {self._timing.stall_s:g} s"
                 self._breaks += 1
                 yield from self._missing(time_s)
                 self._broken = ""
                 self._burst_s = self._usual_s
-            elif self._burst_s is not None and time_s - last.time_s >= _BURST * self._burst_s:
+            elif self._burst_s is not None and apart_s >= _BURST * self._burst_s:
                 self._burst_s = None
             if self._burst_s is None:
-                self._distances.append(time_s - last.time_s)
+                self._distances.append(apart_s)
         if came_s - self._since_s >= HEALTHY_S:
             self._delay_s = self._timing.backoff_s[0]
         damaged = HELD_BACK if self._burst_s is not None else arrival.damaged

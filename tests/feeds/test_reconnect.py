@@ -207,6 +207,17 @@ class Stopped(World):
         return event.is_set()
 
 
+def test_a_short_pause_of_this_computer_is_a_gap_too() -> None:
+    """1.5 s, in which a feed may be silent: but here nobody looked, and what waited comes at once."""
+    world = Stopped([([*EVEN, 1.7, 2.0, 2.3, 2.65, 2.7, 2.8, 2.9], "silence")], 1.05, 1.5)
+    items = take(world.watched(), 17)
+    frames = frames_in(items)
+    assert gaps_in(items) == [(pytest.approx(1.1), pytest.approx(2.55), STOOD_STILL)]
+    assert [f.damaged for f in frames[10:]] == [HELD_BACK] * 3 + [""] * 4
+    short = take(Stopped([([*EVEN, 1.2, 1.3, 1.5, 1.6], "silence")], 1.05, 0.4).watched(), 14)
+    assert not gaps_in(short) and not any(f.damaged for f in frames_in(short))
+
+
 @pytest.mark.parametrize("at_s", [1.05, 1.3, 2.9], ids=["at once", "after a look", "just before the end of the wait"])
 def test_this_computers_own_pause_costs_no_connection(at_s: float) -> None:
     """Ten frames, and 3 s in which nobody could look; the next ones wait in the socket, or come just after it."""
