@@ -94,6 +94,27 @@ class EventQueue:
         with self._lock:
             return int(self._file.execute(_COUNT).fetchone()[0])
 
+    def keep(self) -> int:
+        """Write what waits in memory alone into the file after all, where that can be written again; how many of the
+        events that wait are not in it."""
+        with self._lock:
+            if self.path is None or not self.failed:
+                return 0
+            rows = self._file.execute("SELECT number, id, put_s, line FROM event").fetchall()
+            wait = {identity for _, identity, _, line in rows if line is not None}
+            try:
+                with contextlib.closing(_opened(str(self.path))) as file:
+                    kept = "SELECT id FROM event WHERE line IS NOT NULL"
+                    try:
+                        with file:
+                            file.executemany("INSERT OR REPLACE INTO event VALUES (?, ?, ?, ?)", rows)
+                        self.failed = ""
+                    except sqlite3.Error:
+                        pass
+                    return len(wait - {identity for (identity,) in file.execute(kept)})
+            except sqlite3.Error:
+                return len(wait)
+
     def close(self) -> None:
         """Give the file up; what waits is there again when it is opened anew."""
         with self._lock:

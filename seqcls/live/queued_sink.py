@@ -88,12 +88,15 @@ class QueuedSink:
             self._queue.close()
 
     def _conclude(self) -> None:
-        waiting, path = self._queue.waiting, self._queue.path
+        waiting, path, lacking = self._queue.waiting, self._queue.path, self._queue.keep()
         if waiting and path is not None and not self._queue.failed:
             self._notify(f"{self._name}: {count_of(waiting, 'event')} not delivered yet in {path}: --resume goes on")
             waiting = 0
         if waiting and path is not None:
-            self.incomplete = f"{self._name}: {count_of(waiting, 'event')} that waited not kept ({self._queue.failed})"
+            self.incomplete = (
+                f"{self._name}: {count_of(waiting, 'event')} not delivered, {lacking} of them not kept in {path}"
+                f" ({self._queue.failed}); --resume delivers what it and the journal have"
+            )
         if missing := waiting + self.lost:
             self._notify(f"{self._name}: {missing} of {missing + self.delivered} events were not delivered")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from seqcls.errors import OutputError
-from seqcls.live.event_queue import EventQueue, remove_queue, waiting_in
+from seqcls.live.event_queue import EventQueue, Waiting, remove_queue, waiting_in
 
 
 class Clock:
@@ -82,6 +82,39 @@ def test_a_file_that_fails_is_given_up_for_memory(tmp_path: Path) -> None:
     again = EventQueue(tmp_path / "a.queue")
     assert taken(again) == ["a"]  # delivered twice rather than never
     again.close()
+
+
+def test_what_waits_in_memory_is_written_once_there_is_room_again_and_else_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """a to d; the file fails before c; b is delivered meanwhile."""
+
+    def full(name: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(name)
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    for room in (True, False):
+        path = tmp_path / f"{room}.queue"
+        queue = EventQueue(path)
+        for identity in "ab":
+            queue.put(identity, identity)
+        assert queue.keep() == 0, "nothing failed"
+        queue._file.execute("PRAGMA query_only = ON")
+        for identity in "cd":
+            queue.put(identity, identity)
+        second = Waiting(2, 0.0, "b")
+        queue.remove(second)
+        if room:
+            assert queue.keep() == 0 and not queue.failed
+        else:
+            monkeypatch.setattr("seqcls.live.event_queue._opened", full)
+            assert queue.keep() == 2 and queue.failed, "a is in the file"
+        queue.close()
+        if room:
+            again = EventQueue(path)
+            assert taken(again) == ["a", "c", "d"] and not again.put("b", "b"), "b is not delivered again"
+            again.close()
 
 
 def test_what_waits_in_a_file_is_counted_without_making_one(tmp_path: Path) -> None:

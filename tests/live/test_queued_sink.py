@@ -7,7 +7,7 @@ import threading
 from datetime import datetime, timezone
 from pathlib import Path
 
-from seqcls.live.event_queue import EventQueue
+from seqcls.live.event_queue import EventQueue, waiting_in
 from seqcls.live.queued_sink import QueuedSink
 from seqcls.types import Event
 
@@ -65,9 +65,28 @@ def test_events_that_wait_in_memory_alone_because_the_disk_is_full_are_not_kept(
         sink = Receiver(queue, said, there=there)
         sink.event(Event("liver", "unknown", 0.0, 0, 0.0, "x" * 100_000))
         assert sink.asked.wait(60)
+        path = tmp_path / f"{there}.queue"
+        path.unlink()
+        path.mkdir()  # it cannot be written at the end either
         sink.close()
-        lost = "receiver: 1 event that waited not kept (database or disk is full)"
+        lost = (
+            f"receiver: 1 event not delivered, 1 of them not kept in {path} (database or disk is full); --resume delivers"
+            " what it and the journal have"
+        )
         assert sink.incomplete == ("" if there else lost) and sink.delivered == there
+
+
+def test_events_that_waited_while_the_disk_was_full_are_kept_once_it_is_not(tmp_path: Path) -> None:
+    path, said = tmp_path / "a.queue", list[str]()
+    queue = EventQueue(path)
+    with queue._file:
+        queue._file.execute("PRAGMA max_page_count = 1")
+    sink = Receiver(queue, said, there=False)
+    sink.event(Event("liver", "unknown", 0.0, 0, 0.0, "x" * 100_000))
+    assert sink.asked.wait(60)
+    sink.close()
+    assert sink.incomplete == "" and waiting_in(path) == 1
+    assert said[-1] == f"receiver: 1 event not delivered yet in {path}: --resume goes on"
 
 
 def test_what_is_dropped_is_counted_at_the_end() -> None:
