@@ -157,7 +157,7 @@ def _watch(
             if resumed is None:
                 each.begin(journal.session)
             else:
-                each.begin(resumed.journal.sessions[0], resumed.journal.emitted)
+                each.begin(resumed.journal.sessions[0], resumed.journal.emitted, resumed.pending)
         meter = StorageMeter(journal.path, recorder, clips, notify=notify)
         stack.callback(meter.close)
         meter.start()

@@ -70,6 +70,17 @@ class EventQueue:
             self.dropped += self._change(f"UPDATE event SET line = NULL WHERE number IN ({beyond})", (self._most,))
             return True
 
+    def has(self, identity: str) -> bool:
+        """Whether an event of this id was taken."""
+        with self._lock:
+            return self._file.execute("SELECT 1 FROM event WHERE id = ?", (identity,)).fetchone() is not None
+
+    def skip(self, identity: str) -> None:
+        """An event of this id is not to be delivered: as if it had been."""
+        with self._lock:
+            row = (identity, self._now())
+            self._change("INSERT OR IGNORE INTO event(id, put_s, line) VALUES (?, ?, NULL)", row)
+
     def first(self) -> Waiting | None:
         """The oldest that waits, once those that are too old are dropped."""
         with self._lock:

@@ -72,8 +72,8 @@ class IgtlServer:
         self._thread = threading.Thread(target=self._serve, name="seqcls-igtl", daemon=True)
         self._thread.start()
 
-    def begin(self, run: str, emitted: Iterable[Event] = ()) -> None:
-        """As ``StateChanges.begin``."""
+    def begin(self, run: str, emitted: Iterable[Event] = (), pending: Iterable[Event] = ()) -> None:
+        """As ``StateChanges.begin``; ``pending`` is of no use here."""
         self._changes.begin(run, emitted)
 
     def event(self, event: Event) -> None:

@@ -124,8 +124,8 @@ class MqttStates:
         self._client.connect_async(target.host, target.port)
         self._client.loop_start()
 
-    def begin(self, run: str, emitted: Iterable[Event] = ()) -> None:
-        """As ``StateChanges.begin``."""
+    def begin(self, run: str, emitted: Iterable[Event] = (), pending: Iterable[Event] = ()) -> None:
+        """As ``StateChanges.begin``; ``pending`` is of no use here."""
         self._changes.begin(run, emitted)
 
     def event(self, event: Event) -> None:

@@ -94,8 +94,8 @@ class _BackgroundSink:
             else ""
         )
 
-    def begin(self, run: str, emitted: Iterable[Event] = ()) -> None:
-        """``run``: its id, from which those of the events are made; ``emitted`` is of no use here."""
+    def begin(self, run: str, emitted: Iterable[Event] = (), pending: Iterable[Event] = ()) -> None:
+        """``run``: its id, from which those of the events are made; the others are of no use here."""
         self._run = run
 
     def event(self, event: Event) -> None:

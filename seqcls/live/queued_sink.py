@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -10,7 +11,7 @@ from datetime import datetime
 from seqcls.journal.writer import Wall
 from seqcls.live.background import BackgroundWorker, Notify
 from seqcls.live.event_queue import EventQueue
-from seqcls.live.notify import MAX_WAITING, NotDeliveredError, event_json, why
+from seqcls.live.notify import MAX_WAITING, NotDeliveredError, event_id, event_json, why
 from seqcls.text.wording import count_of
 from seqcls.types import Event
 
@@ -55,12 +56,26 @@ class QueuedSink:
         """Events that were refused or dropped."""
         return self.refused + self._queue.dropped + self._storing.dropped
 
-    def begin(self, run: str, emitted: Iterable[Event] = ()) -> None:
+    def begin(self, run: str, emitted: Iterable[Event] = (), pending: Iterable[Event] = ()) -> None:
         """``run``: its id, from which those of the events are made. ``emitted``: the events of a resumed run so far;
-        what of them a kill kept from the queue is put into it now."""
+        what of them a kill kept from the queue is put into it now. ``pending``: those that the run will begin with.
+
+        Both in the order of their starts: what is certain only now, a stretch that a full disk left unrecorded, may
+        have begun before what was told then. What began before the newest that the queue has taken is left out: for
+        its receiver time never goes back."""
         self._run = run
-        for event in emitted if self._queue.continues else ():
-            self._store((event, self._wall()))
+        if not self._queue.continues:
+            return
+        earlier, later = list(emitted), list(pending)
+        newest: dict[str, float] = {}
+        for event in earlier:
+            if self._queue.has(event_id(event, run)):
+                newest[event.organ] = max(event.start_s, newest.get(event.organ, -math.inf))
+        for event in sorted([*earlier, *later], key=lambda event: event.start_s):
+            if event in later and event.start_s < newest.get(event.organ, -math.inf):
+                self._queue.skip(event_id(event, run))
+            else:
+                self._store((event, self._wall()))
 
     def event(self, event: Event) -> None:
         """Queue the event for delivery."""

@@ -7,9 +7,11 @@ import threading
 from datetime import datetime, timezone
 from pathlib import Path
 
+import pytest
+
 from seqcls.live.event_queue import EventQueue, waiting_in
 from seqcls.live.queued_sink import QueuedSink
-from seqcls.types import Event
+from seqcls.types import Event, State
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 
@@ -55,6 +57,36 @@ def test_a_kill_loses_no_event_and_changes_no_id(tmp_path: Path) -> None:
     third.begin("run1", [event(k) for k in range(6)])
     third.close()
     assert third.got == []
+
+
+@pytest.mark.parametrize("delivered", [False, True])
+def test_what_becomes_certain_only_now_is_told_in_order(delivered: bool, tmp_path: Path) -> None:
+    """The disk was full from 6 to 11 s: what was told of 11 and 17 s is in the journal, what is unknown between becomes
+    certain with --resume. A receiver that has had the event of 17 s is not told of 6 s afterwards."""
+
+    def change(state: State, start_s: float, organ: str = "liver") -> Event:
+        return Event(organ, state, start_s, round(25 * start_s), start_s + 0.5)
+
+    first_s, told = change("present", 2.0), [change("present", 11.4), change("absent", 17.0)]
+    pending = [
+        change("unknown", 6.0),
+        change("unknown", 6.0, "spleen"),
+        change("present", 11.6),
+        change("unknown", 20.0),
+    ]
+    first = Receiver(EventQueue(tmp_path / "a.queue"), [], there=delivered)
+    first.begin("run1")
+    for event in [first_s, *(told if delivered else ())]:
+        first.event(event)
+    assert first.asked.wait(60)
+    first.close()
+    second = Receiver(EventQueue(tmp_path / "a.queue"), [], there=True)
+    second.begin("run1", [first_s, *told], pending)
+    for event in pending:  # as the run does
+        second.event(event)
+    second.close()
+    got = [index for index, _ in second.got]
+    assert got == ([150, 500] if delivered else [50, 150, 150, 285, 290, 425, 500])
 
 
 def test_events_that_wait_in_memory_alone_because_the_disk_is_full_are_not_kept(tmp_path: Path) -> None:
