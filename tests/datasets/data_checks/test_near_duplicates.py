@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 
 import cv2
@@ -64,3 +65,16 @@ def test_blocks_give_what_one_block_gives(monkeypatch: pytest.MonkeyPatch) -> No
     parts = find_twins(images, groups, groups * 0)
     pairs = [sorted(zip(one.first.tolist(), one.second.tolist(), strict=True)) for one in (whole, parts)]
     assert pairs[0] == pairs[1] and {(i, i + 16) for i in range(16)} <= set(pairs[0])
+
+
+def test_many_pairs_take_little_memory() -> None:
+    """Of frames that are all alike there are many times as many pairs: their embeddings are compared part by part."""
+    features = np.random.default_rng(0).standard_normal((50, 512)).astype(np.float32)
+    first, second = (np.random.default_rng(seed).integers(0, 50, 60_000) for seed in (1, 2))
+    tracemalloc.start()
+    found = module._cosine(features, first, second)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    one, other = features[first[-1]], features[second[-1]]
+    assert found[-1] == pytest.approx(one @ other / np.linalg.norm(one) / np.linalg.norm(other), abs=1e-6)
+    assert most < 80e6, "all at once 250 MB"
