@@ -44,6 +44,22 @@ def secret_lines(file: Path) -> list[str]:
     return text.rstrip("\r\n").splitlines()
 
 
+def stated_lines(option: str, stated: str, example: str) -> list[str]:
+    """The lines of what an option states, which is an address itself or a file that holds it. Raises UsageError,
+    without what was stated: it may be an address all the same, and a secret."""
+    if "://" in stated:
+        return [stated]
+    try:
+        there = Path(stated).exists()
+    except (OSError, ValueError):  # too long for a name
+        there = False
+    if not there:
+        raise UsageError(
+            f"{option}: no such file, and no address: write {example}, or name a file with it on its first line"
+        )
+    return secret_lines(Path(stated))
+
+
 def kept_token(file: Path) -> str:
     """The token on the first line of the file, which is made where it is not there: its owner's alone. Raises
     UsageError where others can read it, or it cannot be read or made."""

@@ -11,10 +11,9 @@ import threading
 import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from seqcls.credentials import MQTT, secret, secret_lines
+from seqcls.credentials import MQTT, secret, stated_lines
 from seqcls.errors import UsageError
 from seqcls.live.background import Notify, nothing
 from seqcls.live.snapshot import LiveView
@@ -80,7 +79,7 @@ def mqtt_target(stated: str | None, environ: Mapping[str, str] = os.environ) -> 
         if not lines:
             return None
     else:
-        lines = [stated] if "://" in stated else secret_lines(Path(stated))
+        lines = stated_lines("--mqtt", stated, "mqtt://host/topic")
     return MqttTarget.parse(lines[0].strip() if lines else "")
 
 

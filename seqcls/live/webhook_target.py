@@ -6,9 +6,8 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from seqcls.credentials import WEBHOOK, WEBHOOK_HEADER, secret, secret_lines
+from seqcls.credentials import WEBHOOK, WEBHOOK_HEADER, secret, stated_lines
 from seqcls.errors import UsageError
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")  # a token of RFC 9110
@@ -32,10 +31,9 @@ def webhook_target(stated: str | None, environ: Mapping[str, str] = os.environ) 
     """
     if stated is None:
         lines, where = secret(WEBHOOK, environ).splitlines(), f"${WEBHOOK}"
-    elif "://" in stated:
-        lines, where = [stated], "the webhook"
     else:
-        lines, where = secret_lines(Path(stated)), "the file of the webhook"
+        lines = stated_lines("--webhook", stated, "https://host/path")
+        where = "the webhook" if "://" in stated else "the file of the webhook"
         if not lines:
             raise UsageError(f"{where} is empty: write the address on its first line")
     if not lines:

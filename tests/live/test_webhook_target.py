@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from seqcls.errors import UsageError
+from seqcls.live.mqtt import mqtt_target
 from seqcls.live.webhook_target import WebhookTarget, webhook_target
 
 URL = "https://hooks.example/T0/secret"
@@ -37,8 +38,22 @@ def test_a_header_that_is_none_is_refused_without_it(header: str) -> None:
 def test_what_the_connection_decides_cannot_be_stated(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="states content-length"):
         webhook_target(URL, {"SEQCLS_WEBHOOK_HEADER": "content-length: 0"})
+    (tmp_path / "binary").write_bytes(b"\xff")
     with pytest.raises(UsageError, match="cannot be read"):
-        webhook_target(str(tmp_path / "absent"), {})
+        webhook_target(str(tmp_path / "binary"), {})
     (tmp_path / "empty").write_text("\n")
     with pytest.raises(UsageError, match="is empty"):
         webhook_target(str(tmp_path / "empty"), {})
+
+
+@pytest.mark.parametrize("stated", ["nothere", "hooks.example:8080/T0/secret", "secret" * 100, "secret\x00"])
+def test_what_is_neither_a_file_nor_an_address_is_called_so_and_not_shown(stated: str) -> None:
+    for read, option, example in (
+        (webhook_target, "--webhook", "https://host/path"),
+        (mqtt_target, "--mqtt", "mqtt://host/topic"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            read(stated, {})
+        assert str(caught.value) == (
+            f"{option}: no such file, and no address: write {example}, or name a file with it on its first line"
+        )
