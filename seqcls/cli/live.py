@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from seqcls.cli import console, tables
 from seqcls.cli.live_displays import LastingStderr, full_screen, is_terminal, open_displays, open_terminal
-from seqcls.cli.live_journal import begin_journal, require_same_run
+from seqcls.cli.live_journal import begin_journal, require_place, require_same_run
 from seqcls.cli.live_options import LiveRunOptions, parse_checklist, parse_send_igtl, session_options
 from seqcls.cli.results import remedy
 from seqcls.credentials import open_to_others, secret_files
@@ -93,6 +93,7 @@ def _watch(
 
     if run_options.resume and not (folder / JOURNAL_NAME).is_file():
         raise OutputError(f"{folder} holds no {JOURNAL_NAME} to continue; leave --resume out to start a new run")
+    require_place(folder / JOURNAL_NAME, run_options)
     running: list[LiveSession] = []  # the session, once there is one: sources report their state before
 
     def on_state(state: FeedState, reason: str) -> None:

@@ -52,6 +52,9 @@ class LastingStderr:
             return
         try:
             getattr(stream, name)(*arguments)
+        except RuntimeError:  # a signal came while this stream was written: what is said of it goes past its buffer
+            with suppress(OSError, ValueError):
+                os.write(stream.fileno(), "".join(arguments).encode(errors="replace"))
         except (OSError, ValueError):
             self._stream = None
             with suppress(OSError, ValueError, AttributeError), Path(os.devnull).open("wb") as nothing:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqcls.cli import console
-from seqcls.errors import UsageError
+from seqcls.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from seqcls.cli.live_options import LiveRunOptions
@@ -28,11 +28,12 @@ def begin_journal(
 
     provenance = replace(_stated(detector, model, spec), engine=detector.engine.description)
     if not run_options.resume:
+        require_place(path, run_options)
+        if path.exists():
+            AppendFile(path, create=False).close()  # refuses one that another run is writing
         if run_options.overwrite:
-            if path.exists():
-                AppendFile(path, create=False).close()  # refuses one that another run is writing
             remove_run(path.parent)
-            path.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         return create_journal(path, organs=detector.organs, source=info, provenance=provenance), None
 
     def accept(opening: Opening) -> None:
@@ -42,6 +43,18 @@ def begin_journal(
     missed_s = 0.0 if resumed.gap is None else resumed.gap.end_s - resumed.gap.start_s
     console.notify(f"continuing {path} after {missed_s:.1f} s without a recording")
     return resumed.writer, resumed
+
+
+def require_place(path: Path, run_options: LiveRunOptions) -> None:
+    """Raise OutputError where a new run would stand in the place of another's frames, DataError where what is there is
+    no journal. One to which no frame ever came, of a wrong address, say, is in nobody's way."""
+    from seqcls.journal import holds_frames
+
+    if not (run_options.resume or run_options.overwrite) and path.exists() and holds_frames(path):
+        raise OutputError(
+            f"{path} is there already: add --resume to go on with that run or --overwrite to begin anew, or choose"
+            " another place"
+        )
 
 
 def require_same_run(detector: Detector, model: Path, spec: str, info: SourceInfo, path: Path) -> None:

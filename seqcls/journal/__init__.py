@@ -11,7 +11,7 @@ resumed = resume("run.journal")                                  # go on after a
 from __future__ import annotations
 
 from seqcls.journal.format import NOT_RECORDED, Action, Close, FeedChange, Opening, Record, Resume, RunSummary
-from seqcls.journal.reader import Damage, is_unfinished, read_opening
+from seqcls.journal.reader import Damage, holds_frames, is_unfinished, read_opening
 from seqcls.journal.rebuild import Journal, read_journal
 from seqcls.journal.resume import Resumption, resume
 from seqcls.journal.writer import JournalWriter, create_journal
@@ -34,6 +34,7 @@ __all__ = [
     "Resumption",
     "RunSummary",
     "create_journal",
+    "holds_frames",
     "is_unfinished",
     "read_journal",
     "read_opening",

@@ -122,6 +122,18 @@ def read_opening(path: str | Path) -> Opening | None:
     return first.record if isinstance(first, Entry) and isinstance(first.record, Opening) else None
 
 
+def holds_frames(path: str | Path) -> bool:
+    """Whether a run's frames, or what is left of them, are in the journal; it is read up to the first. Raises
+    DataError."""
+    path = Path(path)
+    with open_journal(path) as stream:
+        reader = JournalReader(path, stream)
+        for block in reader.blocks():
+            if isinstance(block, Frames) or isinstance(block.record, (FrameScore, Gap)):
+                return True
+        return reader.damage != Damage()
+
+
 def is_unfinished(path: Path) -> bool:
     """Whether a journal is there that was begun and not closed, as a crash leaves it; its end alone is read."""
     if not path.is_file():

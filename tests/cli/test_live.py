@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from support.commands import Seqcls, bright_clip, one_line
 from support.fakes import BrightnessEngine, detector
 
 from seqcls.cli import live
+from seqcls.cli.live_displays import LastingStderr
 from seqcls.engines import Engine
 from seqcls.engines.lazy import LazyEngine
 from seqcls.errors import EngineError
@@ -174,6 +176,23 @@ def test_a_feed_that_never_came_is_no_success(seqcls: Seqcls, model: str) -> Non
     assert again.code == 3 and again.err.splitlines()[-1].startswith("seqcls: no frame came: ")
 
 
+def test_a_run_without_a_frame_is_in_nobodys_way_and_one_with_frames_is_kept(
+    seqcls: Seqcls, model: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    bright_clip(tmp_path / "clip.mp4", [True] * 3)
+    play = ("run", "clip.mp4", "-m", model, "-o", "out", "--realtime", "--keep", "every")
+    assert seqcls("run", "igtl://127.0.0.1:1", *play[2:5], "out", "--duration", "0.3").code == 3
+    assert seqcls(*play).code == 0, "the right source, in the folder of the wrong one"
+    for name in ("timeline.json", "intervals.csv", "scores.csv", "timeline.png"):
+        Path("out", name).unlink()
+    before, loaded = Path("out/run.journal").read_bytes(), request.getfixturevalue("loads")
+    Path("out/webhook.queue").write_text("waits")
+    kept = seqcls(*play)
+    assert kept.code == 1 and loaded == []
+    assert "add --resume to go on with that run or --overwrite to begin anew" in one_line(kept)
+    assert Path("out/run.journal").read_bytes() == before and Path("out/webhook.queue").exists()
+
+
 def test_the_page_keeps_its_address_with_a_token_file(seqcls: Seqcls, model: str) -> None:
     live = ("run", "igtl://127.0.0.1:1", "-m", model, "--duration", "0.3", "--serve", "--token", "page.token")
     opened = [re.findall("open (http://.*)", seqcls(*live, "-o", name).err) for name in ("a", "b")]
@@ -266,6 +285,22 @@ def test_a_start_says_what_is_going_on_and_what_is_next(seqcls: Seqcls, loads: l
         "opening the feed igtl://127.0.0.1:1; Ctrl-C ends the run",
     ]
     assert loads == ["loaded"] and done.code == 3
+
+
+def test_a_signal_while_a_message_is_written_ends_no_run(tmp_path: Path) -> None:
+    """What the handler says then is said, past the buffer that the interrupted write holds."""
+
+    class Busy(io.StringIO):
+        def write(self, text: str) -> int:
+            raise RuntimeError("reentrant call inside <_io.BufferedWriter name=2>")
+
+        def fileno(self) -> int:
+            return kept.fileno()
+
+    with (tmp_path / "stderr").open("wb") as kept:
+        stderr = LastingStderr(Busy())
+        assert stderr.write("stopping cleanly\n") == 17
+    assert (tmp_path / "stderr").read_text() == "stopping cleanly\n"
 
 
 def test_a_model_that_is_slow_to_load_is_waited_for_in_words(
