@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -75,11 +75,33 @@ def _filled(state: State, share: float) -> tuple[str, str]:
     return glyphs[min(len(glyphs), max(1, round(share * len(glyphs)))) - 1], ink
 
 
+class _Fitting(Table):
+    """Where the screen is too narrow for its figures, its rows stand one below the other, each figure with its name."""
+
+    words = 1
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        # Less the blanks behind the last column.
+        if self.__rich_measure__(console, options.update(width=10_000)).minimum - 2 <= options.max_width:
+            yield from super().__rich_console__(console, options)
+            return
+        heads = [str(column.header) for column in self.columns]
+        for row in zip(*(list(column.cells) for column in self.columns), strict=True):
+            cells = [cell if isinstance(cell, Text) else Text(str(cell)) for cell in row]
+            line = Text(" ").join(cells[: self.words])
+            for head, cell in zip(heads[self.words :], cells[self.words :], strict=True):
+                if cell.plain:
+                    line.append_text(Text.assemble(", ", (head, "bright_black"), " ", cell))
+            line.overflow = "fold"
+            yield line
+
+
 def table(heads: Sequence[str], rows: Iterable[Sequence[str | Text]], *, words: int = 1, title: str = "") -> Table:
     """The first ``words`` columns hold words, the others figures. What cells hold is taken literally."""
-    shown = Table(
+    shown = _Fitting(
         title=title if title else None, title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="bold"
     )
+    shown.words = words
     for column, head in enumerate(heads):
         shown.add_column(head, justify="left" if column < words else "right")
     for row in rows:
@@ -101,31 +123,32 @@ def truth_strips(clip: ClipTruth, width: int) -> RenderableType:
     """What was there, beside what was found: one line each per organ; `·` is not labelled."""
     import numpy as np
 
-    grid, cells = _grid(clip.timeline, width)
+    grid, cells, says = _grid(clip.timeline, width)
     for column, organ in enumerate(clip.timeline.organs):
         truth = Text()
         for codes in np.array_split(clip.codes[:, column], cells):
             labelled, present = int(np.count_nonzero(codes != -1)), int(np.count_nonzero(codes == 1))
             glyph, _ = _filled("present" if present else "absent", present / max(1, labelled))
             truth.append(*(glyph, "green" if present else "bright_black") if labelled else ("·", "bright_black"))
-        grid.add_row(literal(organ, "bold"), _strip(clip.timeline, organ, cells), "found")
-        grid.add_row("", truth, "truth")
+        grid.add_row(literal(organ, "bold"), _strip(clip.timeline, organ, cells), *["found"] * says)
+        grid.add_row("", truth, *["truth"] * says)
     return grid
 
 
 def timeline_strips(timeline: Timeline, width: int) -> RenderableType:
     """All organs' strips over one time axis."""
-    grid, cells = _grid(timeline, width)
+    grid, cells, says = _grid(timeline, width)
     for organ in timeline.organs:
         present = timeline.of(organ, "present")
         present_s, length_s = sum(i.duration_s for i in present), timeline.end_s - timeline.start_s
         share = present_s / length_s if length_s > 0 else float(bool(present))
         unknown = all(i.state == "unknown" for i in timeline.of(organ))
         said = "unknown" if unknown else f"{present_s:.2f} s {share:4.0%}"
-        grid.add_row(literal(organ, "bold"), _strip(timeline, organ, cells), said)
+        grid.add_row(literal(organ, "bold"), _strip(timeline, organ, cells), *[said] * says)
     left, middle, right = (clock(timeline.start_s + (timeline.end_s - timeline.start_s) * part) for part in (0, 0.5, 1))
-    line = left + middle.center(max(0, cells - len(left) - len(right))) + right
-    grid.add_row("", Text(line[:cells], style="bright_black"), "")
+    room = cells - len(left) - len(right)
+    line = left + (middle if room > len(middle) + 1 else "").center(max(1, room)) + right
+    grid.add_row("", Text(next(t for t in (line, left, "") if len(t) <= cells), style="bright_black"))
     return grid
 
 
@@ -136,14 +159,19 @@ def _strip(timeline: Timeline, organ: str, cells: int) -> Text:
     return strip(spans, timeline.start_s, end_s, cells)
 
 
-def _grid(timeline: Timeline, width: int) -> tuple[Table, int]:
-    """For names, strips and a figure each; and how many cells a strip has between the others."""
+def _grid(timeline: Timeline, width: int) -> tuple[Table, int, bool]:
+    """For names, strips and a figure each; how many cells a strip has between the others; and whether there is room for
+    the figures, which stand in the table, too. On a narrow screen there is none, and names are broken."""
     names = max(literal(organ).cell_len for organ in timeline.organs) + 2
     grid = Table.grid(padding=(0, 1))
-    grid.add_column(width=names)
+    narrow = width < names + 16 + 20
+    names = min(names, max(4, width // 2)) if narrow else names
+    grid.add_column(width=names, overflow="fold")
     grid.add_column(no_wrap=True)
+    if narrow:
+        return grid, max(4, width - names - 1), False
     grid.add_column(justify="right")
-    return grid, max(20, width - names - 16)
+    return grid, width - names - 16, True
 
 
 def interval_table(timeline: Timeline, most: int = MAX_ROWS) -> RenderableType:

@@ -40,7 +40,7 @@ def test_presences_of_a_cell_add_up_and_one_that_grows_fills_it() -> None:
 
 def test_the_truth_is_filled_alike() -> None:
     """Forty frames in twenty cells: both, one or none of two present, and one of two where the other has no label."""
-    made = timeline(**{"o" * 70: "." * 40})
+    made = timeline(**{"o" * 62: "." * 40})
     codes = np.array([[1], [1], [1], [0], [0], [0], [1], [-1], [-1], [-1]] + [[0]] * 30, np.int8)
     rows = shown(tables.truth_strips(ClipTruth(made, "clip.mp4", "P1", codes), 100)).splitlines()
     assert next(row for row in rows if "truth" in row).split()[0] == "█▄─█·" + "─" * 15
@@ -108,6 +108,19 @@ def test_reasons_are_short_grouped_and_counted_and_name_no_address() -> None:
     with narrow.capture() as captured:
         narrow.print(tables.interval_table(made))
     assert "host" not in captured.get() and len(captured.get().splitlines()) < 20
+
+
+@pytest.mark.parametrize("width", [100, 60, 40, 24, 16])
+def test_on_a_narrow_screen_nothing_is_cut(width: int) -> None:
+    made = timeline(liver="..PPPP..??", kidney="PPP....PPP")
+    console = Console(width=width)
+    with console.capture() as captured:
+        tables.show_timeline(console, made)
+    text = captured.get()
+    assert all(len(line.rstrip()) <= width for line in text.splitlines()) and "…" not in text
+    flat = "".join(text.split())
+    for each in (*made.of("liver", "present"), *made.of("kidney", "present"), *made.of("liver", "unknown")):
+        assert tables.clock(each.start_s) in flat and tables.clock(each.end_s) in flat
 
 
 def test_nothing_in_view_is_said_of_what_is_known() -> None:
