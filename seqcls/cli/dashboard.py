@@ -315,7 +315,7 @@ class Screen:
         score = f"   {self._score(organ)}"
         shape = f"{SHAPES[self._state(organ)]} "
         name = shape + self._shortened(organ.organ, max(8, width - len(shape + score)))
-        rest = f"   {organ.presences} x present, {organ.present_s:.1f} s in all"
+        rest = f"   {organ.presences} x present, {organ.present_s:.2f} s in all"
         if organ.wanted_s is not None:
             rest = f"   {'□' if organ.missing_s else '✓'}{rest}"
         if self._holds:

@@ -41,7 +41,7 @@ def begin_journal(
 
     resumed = resume_journal(path, accept=accept)
     missed_s = 0.0 if resumed.gap is None else resumed.gap.end_s - resumed.gap.start_s
-    console.notify(f"continuing {path} after {missed_s:.1f} s without a recording")
+    console.notify(f"continuing {path} after {missed_s:.2f} s without a recording")
     return resumed.writer, resumed
 
 

@@ -203,19 +203,28 @@ class Journal:
             ),
         )
 
+    def _not_recorded_s(self) -> float:
+        """As the states have it: each such stretch lasts until there is a frame again, or another reason."""
+        missing = [gap for gap in self.gaps if gap.reason == NOT_RECORDED]
+        if not missing:
+            return 0.0
+        begins_s = np.sort([*self.raw.table().time_s, *(gap.start_s for gap in self.gaps), self.end_s])
+        next_s = begins_s[np.searchsorted(begins_s, [gap.end_s - TIME_TOLERANCE_S for gap in missing])]
+        return float(np.sum(next_s - [gap.start_s for gap in missing]))
+
     def _verdict(self) -> Verdict:
         if self.closed is None:
             return "truncated"
         return "damaged" if self.damage.summary else self.closed.verdict
 
     def _reasons(self) -> tuple[str, ...]:
-        missing_s = sum(gap.end_s - gap.start_s for gap in self.gaps if gap.reason == NOT_RECORDED)
+        missing_s = self._not_recorded_s()
         found = (
             ""
             if self.closed is not None
             else "the recording ended without being closed (crash, kill, power cut or a full disk)",
             f"the journal is damaged: {self.damage.summary}" if self.damage.summary else "",
-            f"{missing_s:.1f} s in between were not recorded" if missing_s else "",
+            f"{missing_s:.2f} s in between were not recorded" if missing_s else "",
         )
         before = () if self.closed is None else self.closed.reasons
         return (*before, *(reason for reason in found if reason))

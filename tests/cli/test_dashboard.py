@@ -372,7 +372,7 @@ def test_a_checklist_says_what_is_left_to_see() -> None:
     seen = replace(LIVER, wanted_s=2.0, present_s=36.5)
     left = replace(seen, organ="trachea", present_s=1.25)
     rows = "\n".join(screen(replace(VIEW, organs=(seen, left)), 120, 40))
-    assert "still to see: trachea 0.8 s" in rows and "✓   3 x present, 36.5 s in all" in rows and "□   3 x" in rows
+    assert "still to see: trachea 0.8 s" in rows and "✓   3 x present, 36.50 s in all" in rows and "□   3 x" in rows
     assert "checklist complete" in "\n".join(screen(replace(VIEW, organs=(seen,)), 80, 24))
 
 

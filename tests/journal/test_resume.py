@@ -196,6 +196,22 @@ def test_time_goes_on_by_the_clock_on_the_wall_but_never_back(tmp_path: Path, la
     assert (resumed.gap is None) == (gap_s == 0)
 
 
+def test_what_was_not_recorded_lasts_until_there_is_a_frame_again_as_in_the_table(tmp_path: Path) -> None:
+    """Frames until 0.5 s, gone on with at 3.5 s, the first frame at 4.25 s: 3.75 s, which is also the unknown stretch."""
+    clock = Clock()
+    with begin(tmp_path / "j", clock) as writer:
+        write_frames(writer, clock, range(5))
+        writer.state("stalled")
+    clock.now_s += 3.0
+    resumed = resume(tmp_path / "j", monotonic=lambda: 3.0, wall=clock.wall)
+    resumed.writer.write(frame(5, 4.25), frame(6, 4.35))
+    resumed.writer.close()
+    timeline = read_journal(tmp_path / "j").timeline()
+    (unknown,) = {(each.start_s, each.end_s) for each in timeline.intervals if each.state == "unknown"}
+    assert unknown == (pytest.approx(0.5), 4.25)
+    assert timeline.report.reasons[-1] == "3.75 s in between were not recorded"
+
+
 def test_a_finished_run_can_be_gone_on_with(small: Path, tmp_path: Path) -> None:
     (tmp_path / "j").write_bytes(small.read_bytes())
     clock = Clock(50.0)

@@ -104,7 +104,7 @@ def test_every_number_on_the_screen_is_that_of_the_journal(run: tuple[Path, Live
     assert organ.present_s == pytest.approx(sum(i.duration_s for i in liver), abs=0.11)  # the last one grows
     assert [(s.start_s, s.end_s) for s in organ.latest[:-1]] == [(i.start_s, i.end_s) for i in liver[:-1]]
     assert (
-        f"3 x present, {organ.present_s:.1f} s in all" in screen and page["organs"][0]["present_s"] == organ.present_s
+        f"3 x present, {organ.present_s:.2f} s in all" in screen and page["organs"][0]["present_s"] == organ.present_s
     )
     assert "0:00:02–0:00:04  0:00:06–0:00:08  0:00:09–now" in screen
     assert len(page["organs"][0]["latest"]) == 3

@@ -111,7 +111,7 @@ def test_recording_acts_checklist_and_what_is_coming(chromium: browser.Browser) 
         chromium.until("document.getElementById('storage').dataset.rec", lambda rec: rec == "yes")
         assert chromium.evaluate(TEXT.format("checklist")) == view.checklist == "still to see: trachea 1.5 s"
         counts = chromium.evaluate("[...document.querySelectorAll('.count')].map((one) => one.textContent).join('|')")
-        assert counts == "☑ 60 × present, 12.5 s in all|☐ 0 × present, 0.5 s in all"
+        assert counts == "☑ 60 × present, 12.50 s in all|☐ 0 × present, 0.50 s in all"
         signs = "[...document.querySelectorAll('.coming')].map((sign) => getComputedStyle(sign).display).join()"
         chromium.until(signs, lambda shown: shown == "none,block")
         assert chromium.evaluate("intervals.children.length") == 20

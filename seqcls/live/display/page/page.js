@@ -239,7 +239,7 @@ function showOrgan(card, organ, now) {
   const held = `for ${span(view.now_s - organ.since_s)}`;
   put(part("why"), !now.trusted ? now.word : organ.reason ? `${held}, ${organ.reason}` : held);
   const wanted = organ.wanted_s === null ? "" : organ.missing_s ? "☐ " : "☑ ";
-  put(part("count"), `${wanted}${organ.presences} × present, ${number(organ.present_s, 1)} s in all`);
+  put(part("count"), `${wanted}${organ.presences} × present, ${number(organ.present_s, 2)} s in all`);
   card.dataset.coming = now.trusted && organ.coming ? "yes" : "no";
   draw(part, organ, now);
 }
