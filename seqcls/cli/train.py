@@ -188,7 +188,7 @@ def train(
             checkpoints.remove()
         kept_epochs = "the epochs that ended are kept: repeat the command with --resume to go on"
         with console.stops_cleanly(kept_epochs) as should_stop, curves or nullcontext():
-            unseen = None
+            unseen, result = None, None
             if folds is not None:
                 unseen, train_options = cross_validate(found, train_options, folds, folder, should_stop, checkpoints)
             if not should_stop():
@@ -206,6 +206,9 @@ def train(
                         processes=processes,
                         leaked=found.leaked,
                     )
+                if not result.steps:
+                    console.notify("interrupted before the first step: nothing is learned, and no model is written")
+                    raise typer.Exit(130)
                 remove_history(folder, scores=folds is None)
                 _write(output, result, checkpoints)
                 write_history(result.history, folder)
@@ -217,6 +220,8 @@ def train(
             if should_stop():
                 if checkpoints.exist():
                     console.notify("repeat the command with --resume to go on from here")
+                elif result is not None and result.interrupted:
+                    console.notify("no checkpoint could be kept: with --resume, the training begins anew")
                 raise typer.Exit(130)
         checkpoints.remove()
 
@@ -234,8 +239,8 @@ def _write(output: Path, result: TrainResult, checkpoints: Checkpoints) -> None:
 
 
 def goes_on(checkpoints: Checkpoints, output: Path, *, resume: bool, overwrite: bool) -> bool:
-    """Whether an unfinished training is taken up. Raises UsageError, and OutputError where one lies that nobody has
-    said what to do with, or where there is nothing but a model that is finished."""
+    """Whether an unfinished training is taken up, or its model replaced. Raises UsageError, and OutputError where one
+    lies that nobody has said what to do with, or where there is nothing but a model that is finished."""
     if resume and overwrite:
         raise UsageError("--resume goes on with what is there, --overwrite begins anew: give one of them")
     if checkpoints.exist():
@@ -246,7 +251,12 @@ def goes_on(checkpoints: Checkpoints, output: Path, *, resume: bool, overwrite: 
             )
         return resume
     if resume and output.exists():
-        raise OutputError(f"{output} is complete, there is nothing to resume: add --overwrite to train anew")
+        from seqcls.models.file import read_header
+
+        if read_header(output).training.get("interrupted") is not True:
+            raise OutputError(f"{output} is complete, there is nothing to resume: add --overwrite to train anew")
+        console.notify(f"{output} is of an interrupted training without checkpoints: the training begins anew")
+        return True
     if resume:
         console.notify("nothing to resume: the training begins")
     return False

@@ -40,6 +40,7 @@ class Fitted:
     history: tuple[Epoch, ...]
     best: int  # number of the epoch whose weights these are; 0 when stopped before one was scored or the last ended
     interrupted: bool
+    steps: int  # done in all; 0: nothing was learned
 
 
 def fit(
@@ -94,9 +95,9 @@ def fit(
     if interrupted and state.step:
         _keep(state, checkpoints)
     if not processes.is_first:
-        return Fitted({}, tuple(state.history), state.best_epoch, interrupted)
+        return Fitted({}, tuple(state.history), state.best_epoch, interrupted, state.step)
     tensors = _with_norms(state, frames, still, options).tensors() if state.best is None else state.best
-    return Fitted(tensors, tuple(state.history), state.best_epoch, interrupted)
+    return Fitted(tensors, tuple(state.history), state.best_epoch, interrupted, state.step)
 
 
 def _learn(state: TrainingState, batch: Batch, options: TrainOptions) -> None:

@@ -39,7 +39,8 @@ class TrainResult:
     """A trained model and how it came about.
 
     index: (V,) rows of the frame set that were held out; scores: (V, K) float32, calibrated; metrics: per organ over
-    them, None without validation. messages: for the user.
+    them, None without validation. messages: for the user. steps: done in all; 0: it was interrupted before the first,
+    and the tensors are those that it began with.
     """
 
     header: ModelHeader
@@ -50,6 +51,7 @@ class TrainResult:
     metrics: tuple[FrameMetrics, ...] | None
     messages: tuple[str, ...]
     interrupted: bool
+    steps: int
 
     @property
     def best_epoch(self) -> int:
@@ -149,6 +151,7 @@ def train(
         metrics=metrics_by_organ(frames, held_out, scores, header) if len(held_out) else None,
         messages=(f"started from {start}", *messages, *doubts, *told),
         interrupted=fitted.interrupted,
+        steps=fitted.steps,
     )
 
 

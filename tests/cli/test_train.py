@@ -183,6 +183,51 @@ def test_ctrl_c_ends_a_training_cleanly(seqcls: Seqcls, trained: Trained, monkey
     assert not Path("m-training/checkpoints").exists()
 
 
+SHORT = (*TRAIN, "--epochs", "2", "--samples-per-epoch", "16")
+
+
+def test_before_the_first_step_no_model_is_written(
+    seqcls: Seqcls, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny_network.stand_in(monkeypatch.setattr)
+
+    def press(*arguments: object) -> int:
+        signal.raise_signal(signal.SIGINT)
+        return 2
+
+    with monkeypatch.context() as patch:
+        patch.setattr("seqcls.cli.train.total_steps", press)
+        done = seqcls("train", trained.data, "-o", "m.safetensors", *SHORT)
+    assert done.code == 130 and "before the first step: nothing is learned" in done.err and not done.out
+    assert not Path("m.safetensors").exists()
+    resumed = seqcls("train", trained.data, "-o", "m.safetensors", *SHORT, "--resume")
+    assert resumed.code == 0 and "nothing to resume: the training begins" in resumed.err, resumed.err
+    assert read_header("m.safetensors").training["epochs"] == 2
+
+
+def test_an_interrupted_model_without_checkpoints_is_not_complete(
+    seqcls: Seqcls, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny_network.stand_in(monkeypatch.setattr)
+    show = EpochLines.__call__
+
+    def show_and_press(lines: EpochLines, epoch: Epoch) -> None:
+        show(lines, epoch)
+        signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EpochLines, "__call__", show_and_press)
+        patch.setattr("seqcls.training.checkpoints.Checkpoints.save", lambda *_: None)
+        done = seqcls("train", trained.data, "-o", "m.safetensors", *SHORT)
+    assert done.code == 130 and "no checkpoint could be kept: with --resume, the training begins anew" in done.err
+    training = read_header("m.safetensors").training
+    assert (training["epochs"], training["interrupted"]) == (1, True)
+    resumed = seqcls("train", trained.data, "-o", "m.safetensors", *SHORT, "--resume")
+    assert resumed.code == 0 and "interrupted training without checkpoints: the training begins anew" in resumed.err
+    training = read_header("m.safetensors").training
+    assert (training["epochs"], training["interrupted"]) == (2, False)
+
+
 def test_the_second_start_neither_reads_nor_checks(
     seqcls: Seqcls, trained: Trained, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
