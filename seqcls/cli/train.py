@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -18,6 +18,7 @@ from seqcls.cli.train_settings import with_settings
 from seqcls.cli.training_data import known_clips, load
 from seqcls.errors import DataError, OutputError, UsageError
 from seqcls.files.disk_room import free_bytes, require_room
+from seqcls.files.json_text import json_line, parse_json
 from seqcls.files.output_lock import only_writer
 from seqcls.models.twin import twin_files
 from seqcls.text.wording import count_of, size_of
@@ -48,6 +49,8 @@ TRAINING = Panel("Training: where the validation figures are poor")
 AUGMENTATION = Panel("Augmentation: more for few patients, less where it hides what matters")
 #: On the disk: the model (45 MB) and its twin (11 MB); and the last two checkpoints (225 MB each) with the next one.
 MODEL_BYTES, CHECKPOINTS_BYTES = 60_000_000, 700_000_000
+#: What the header of a model says of the training that made it, for --resume.
+BEGUN_WITH = "begun_with"
 SPEED = Panel("Speed: where training takes too long")
 _T = TrainOptions()
 _A = AugmentOptions()
@@ -152,11 +155,14 @@ def train(
             curves = None if tensorboard is None else _curves(tensorboard / output.stem)
         else:
             console.be_quiet()
+        import numpy as np
+
         from seqcls.datasets.frame_table import CACHE_FOLDER
         from seqcls.datasets.split_file import read_split
         from seqcls.training.plots import remove_history, write_history
         from seqcls.training.train import train as train_frames
         from seqcls.training.train import train_along
+        from seqcls.training.training_state import bound_to, record_of
 
         # Of clips: frames have the names that `extract` gave them. A flag of its own would be one too many.
         key = "" if labels is None else os.environ.get(options.HASH_NAMES, "")
@@ -179,6 +185,10 @@ def train(
             with console.stops_cleanly() as should_stop:
                 interrupted = train_along(found.frames, train_options, processes, should_stop=should_stop)
             raise typer.Exit(130 if interrupted else 0)
+        rows, held_out = (np.flatnonzero(found.frames.split == name) for name in ("train", "validation"))
+        begun_with = record_of(bound_to(found.frames, rows, held_out, train_options, processes.count))
+        if resume and output.exists() and not checkpoints.exist():
+            require_unfinished(output, begun_with)
         check.warn_of(found)
         report = check.write_check(found, folder)
         if not allow_leakage:
@@ -210,7 +220,7 @@ def train(
                     console.notify("interrupted before the first step: nothing is learned, and no model is written")
                     raise typer.Exit(130)
                 remove_history(folder, scores=folds is None)
-                _write(output, result, checkpoints)
+                _write(output, result, begun_with, checkpoints)
                 write_history(result.history, folder)
                 if curves is not None and result.metrics is not None:
                     curves.add_figures(result.best_epoch, frames.organs, result.metrics)
@@ -226,12 +236,13 @@ def train(
         checkpoints.remove()
 
 
-def _write(output: Path, result: TrainResult, checkpoints: Checkpoints) -> None:
-    """The model. Raises OutputError, which says how it can still be had."""
+def _write(output: Path, result: TrainResult, begun_with: Mapping[str, Any], checkpoints: Checkpoints) -> None:
+    """The model, and which training it is of. Raises OutputError, which says how it can still be had."""
     from seqcls.models.file import write_model
 
     try:
-        write_model(output, result.header, result.tensors)
+        header = replace(result.header, training={**result.header.training, BEGUN_WITH: dict(begun_with)})
+        write_model(output, header, result.tensors)
     except OutputError as error:
         if checkpoints.exist():
             raise OutputError(f"{error}; or make room there, and repeat the command with resume=True") from error
@@ -240,7 +251,7 @@ def _write(output: Path, result: TrainResult, checkpoints: Checkpoints) -> None:
 
 def goes_on(checkpoints: Checkpoints, output: Path, *, resume: bool, overwrite: bool) -> bool:
     """Whether an unfinished training is taken up, or its model replaced. Raises UsageError, and OutputError where one
-    lies that nobody has said what to do with, or where there is nothing but a model that is finished."""
+    lies that nobody has said what to do with."""
     if resume and overwrite:
         raise UsageError("--resume goes on with what is there, --overwrite begins anew: give one of them")
     if checkpoints.exist():
@@ -251,15 +262,27 @@ def goes_on(checkpoints: Checkpoints, output: Path, *, resume: bool, overwrite: 
             )
         return resume
     if resume and output.exists():
-        from seqcls.models.file import read_header
-
-        if read_header(output).training.get("interrupted") is not True:
-            raise OutputError(f"{output} is complete, there is nothing to resume: add --overwrite to train anew")
-        console.notify(f"{output} is of an interrupted training without checkpoints: the training begins anew")
-        return True
+        return True  # whether it is finished is known once the frames are: see ``require_unfinished``
     if resume:
         console.notify("nothing to resume: the training begins")
     return False
+
+
+def require_unfinished(output: Path, begun_with: Mapping[str, Any]) -> None:
+    """Of a model without checkpoints, for --resume: raises OutputError unless this very training made it and was
+    interrupted. begun_with: what it would be trained with now."""
+    from seqcls.models.file import read_header
+    from seqcls.training.checkpoints import difference
+
+    training = read_header(output).training
+    was, anew = training.get(BEGUN_WITH), "add --overwrite to train anew"
+    if not isinstance(was, Mapping):
+        raise OutputError(f"{output} does not say which training made it, there is nothing to resume: {anew}")
+    if differs := difference(dict(was), parse_json(json_line(begun_with))):
+        raise OutputError(f"{output} is of another training ({differs}), there is nothing to resume: {anew}")
+    if training.get("interrupted") is not True:
+        raise OutputError(f"{output} is complete, there is nothing to resume: {anew}")
+    console.notify(f"{output} is of an interrupted training without checkpoints: the training begins anew")
 
 
 def _curves(folder: Path) -> TensorBoardLog:

@@ -83,7 +83,7 @@ class ModelHeader:
     regions: tuple[Region, ...] = ()
     """The different ultrasound regions of the training clips."""
     training: Mapping[str, object] = field(default_factory=dict)
-    """Summary for people, which no code reads."""
+    """Summary for people; of it, code reads only which training made the model and whether it was interrupted."""
     trained_on: tuple[TrainedOn, ...] = field(default=(), metadata=at_most(MAX_SETS))
     """Marks of the clips, frames and patients that it was trained and validated on, and of those of the model that it
     started from; for ``trained_on.seen_in_training``. Empty where not known."""

@@ -126,9 +126,9 @@ class Checkpoints:
             except (ValueError, KeyError) as error:
                 self.on_message(f"{path} is damaged ({error}): taking the one before it, if there is one")
                 continue
-            if difference := _difference(was, self._bound):
+            if differs := difference(was, self._bound):
                 raise UsageError(
-                    f"the unfinished training in {self.folder} is another one: {difference}; repeat its command with"
+                    f"the unfinished training in {self.folder} is another one: {differs}; repeat its command with"
                     " resume=True, or begin anew with overwrite=True"
                 )
             yield checkpoint
@@ -149,11 +149,11 @@ class Checkpoints:
         return sorted(found)
 
 
-def _difference(was: Any, now: Any, place: str = "") -> str:
+def difference(was: Any, now: Any, place: str = "") -> str:
     """The first of what differs, as ``epochs was 12, now 20``; "" where nothing does."""
     if isinstance(was, dict) and isinstance(now, dict):
         names = dict.fromkeys([*was, *now])
-        inside = (_difference(was.get(name), now.get(name), f"{place}.{name}" if place else name) for name in names)
+        inside = (difference(was.get(name), now.get(name), f"{place}.{name}" if place else name) for name in names)
         return next(filter(None, inside), "")
     if was == now:
         return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -155,6 +156,12 @@ def bound_to(
         "seqcls": f"{__version__}, checkpoint format {FORMAT}",
         "PyTorch": torch.__version__,
     }
+
+
+def record_of(bound: Mapping[str, Any]) -> dict[str, Any]:
+    """``bound_to`` as a model's header keeps it. A model travels: of the file that it started from there is the name
+    alone."""
+    return {**bound, "weights": Path(bound["weights"]).name}
 
 
 def batches_state(kept: Checkpoint, rank: int) -> BatchesState | None:

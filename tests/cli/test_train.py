@@ -226,6 +226,17 @@ def test_an_interrupted_model_without_checkpoints_is_not_complete(
     assert resumed.code == 0 and "interrupted training without checkpoints: the training begins anew" in resumed.err
     training = read_header("m.safetensors").training
     assert (training["epochs"], training["interrupted"]) == (2, False)
+    before = Path("m.safetensors").read_bytes()
+    complete = seqcls("train", trained.data, "-o", "m.safetensors", *SHORT, "--resume")
+    assert complete.code == 1 and "is complete, there is nothing to resume" in one_line(complete)
+    # A training with --overwrite that was killed before its first checkpoint has left the model of another one.
+    other = seqcls("train", trained.data, "-o", "m.safetensors", *SHORT, "--seed", "7", "--resume")
+    assert other.code == 1 and "of another training (seed was 1, now 7), there is nothing to" in one_line(other)
+    foreign = shutil.copy(trained.model, "foreign.safetensors")
+    unknown = seqcls("train", trained.data, "-o", foreign, *SHORT, "--resume")
+    assert unknown.code == 1 and "does not say which training made it" in one_line(unknown)
+    assert Path("m.safetensors").read_bytes() == before
+    assert Path(foreign).read_bytes() == trained.model.read_bytes()
 
 
 def test_the_second_start_neither_reads_nor_checks(
