@@ -150,16 +150,20 @@ class Checkpoints:
 
 
 def difference(was: Any, now: Any, place: str = "") -> str:
-    """The first of what differs, as ``epochs was 12, now 20``; "" where nothing does."""
+    """The first of what differs, in the order of ``now``, as ``epochs was 12, now 20``; "" where nothing does. Of what
+    is kept as a digest nobody could tell more than that it differs."""
     if isinstance(was, dict) and isinstance(now, dict):
-        names = dict.fromkeys([*was, *now])
+        names = dict.fromkeys([*now, *was])
         inside = (difference(was.get(name), now.get(name), f"{place}.{name}" if place else name) for name in names)
         return next(filter(None, inside), "")
     if was == now:
         return ""
-    return f"{place} was {_short(was)}, now {_short(now)}"
+    if any(isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) for value in (was, now)):
+        return f"the {place} changed"
+    return f"{place} {'were' if isinstance(now, list) else 'was'} {_short(was)}, now {_short(now)}"
 
 
 def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json_line(value)
-    return f"{text[:12]}..." if re.fullmatch("[0-9a-f]{64}", text) else text[:60]
+    if isinstance(value, list):
+        return ", ".join(map(str, value))[:60]
+    return (value if isinstance(value, str) else json_line(value))[:60]

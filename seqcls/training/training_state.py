@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from seqcls import __version__
@@ -28,7 +29,9 @@ from seqcls.training.process_group import Processes
 from seqcls.training.sampler import Indices, Sampler
 
 #: Of what ``TrainingState.checkpoint`` makes.
-FORMAT = 3
+FORMAT = 4
+#: In ``bound_to``.
+PATIENTS = "patients of the frames"
 
 
 class TrainingState:
@@ -139,29 +142,36 @@ class TrainingState:
 def bound_to(
     frames: FrameSet, rows: Indices, held_out: Indices, options: TrainOptions, processes: int = 1
 ) -> dict[str, Any]:
-    """All that makes a training the same one, by names that a person understands."""
+    """All that makes a training the same one, by names that a person understands. What explains most comes first:
+    other organs are other labels, too."""
     device = choose_device(options.device)
-    digest = hashlib.sha256()
-    for part in (rows, held_out, np.where(frames.mask, frames.targets, -1).astype(np.int8), frames.mask):
-        digest.update(f"{part.shape}".encode() + np.ascontiguousarray(part).tobytes())
+    labels = np.where(frames.mask, np.where(frames.mask, frames.targets, 0), -1).astype(np.int8)
     plain = asdict(replace(options, device=device.type, precision=str(choose_precision(options.precision, device))))
     return {
-        "data": frames.hash,
-        "choice of frames": digest.hexdigest(),
+        "seqcls": f"{__version__}, checkpoint format {FORMAT}",
+        "PyTorch": torch.__version__,
         "organs": list(frames.organs),
         "geometry": frames.geometry.to_dict(),
         "processes": processes,
         **plain,
         "content of the weights": start_digest(options),
-        "seqcls": f"{__version__}, checkpoint format {FORMAT}",
-        "PyTorch": torch.__version__,
+        "data": frames.hash,
+        "clips of the frames": _digest(_bytes_of(frames.clip)),
+        PATIENTS: _digest(_bytes_of(frames.patient)),
+        "times of the frames": _digest(frames.time_s.astype("<f8").tobytes()),
+        "labels": _digest(f"{labels.shape}".encode(), labels.tobytes()),
+        "choice of frames": _digest(
+            *(f"{len(part)} ".encode() + part.astype("<i8").tobytes() for part in (rows, held_out))
+        ),
     }
 
 
 def record_of(bound: Mapping[str, Any]) -> dict[str, Any]:
     """``bound_to`` as a model's header keeps it. A model travels: of the file that it started from there is the name
-    alone."""
-    return {**bound, "weights": Path(bound["weights"]).name}
+    alone, and nothing by which a patient's name could be guessed where marks of patients are not wanted."""
+    left_out = () if bound["fingerprints"] == "all" else (PATIENTS,)
+    kept = {name: value for name, value in bound.items() if name not in left_out}
+    return {**kept, "weights": Path(bound["weights"]).name}
 
 
 def batches_state(kept: Checkpoint, rank: int) -> BatchesState | None:
@@ -184,6 +194,14 @@ def weights_digest(model: GrayResNet) -> str:
     for value in model.state_dict().values():
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
+
+
+def _digest(*parts: bytes) -> str:
+    return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+def _bytes_of(names: NDArray[np.str_]) -> bytes:
+    return "\n".join(names.tolist()).encode("utf-8", "surrogatepass")
 
 
 def _named(part: str, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
