@@ -137,7 +137,9 @@ def train(
     if not data.exists():  # before weights are asked for
         raise DataError(f"{data}: no such file or folder; check the name")
     folder = output.with_name(f"{output.stem}-training")
-    checkpoints = Checkpoints(folder / FOLDER, resume=resume, on_message=console.warn)
+    # Scores of a command with folds are no part of one without, though the frames are the same.
+    command = {"folds": "none" if folds is None else folds}
+    checkpoints = Checkpoints(folder / FOLDER, resume=resume, command=command, on_message=console.warn)
     from seqcls.training.process_group import joined
 
     with joined(device) as processes, only_writer(output if processes.is_first else None, is_folder=False):
@@ -186,7 +188,7 @@ def train(
                 interrupted = train_along(found.frames, train_options, processes, should_stop=should_stop)
             raise typer.Exit(130 if interrupted else 0)
         rows, held_out = (np.flatnonzero(found.frames.split == name) for name in ("train", "validation"))
-        begun_with = record_of(bound_to(found.frames, rows, held_out, train_options, processes.count))
+        begun_with = record_of(command | bound_to(found.frames, rows, held_out, train_options, processes.count))
         if resume and output.exists() and not checkpoints.exist():
             require_unfinished(output, begun_with)
         check.warn_of(found)
@@ -260,6 +262,8 @@ def goes_on(checkpoints: Checkpoints, output: Path, *, resume: bool, overwrite: 
                 f"{checkpoints.folder} holds an unfinished training: add --resume to go on with it, or --overwrite to"
                 " begin anew"
             )
+        if resume:
+            checkpoints.require_command()
         return resume
     if resume and output.exists():
         return True  # whether it is finished is known once the frames are: see ``require_unfinished``

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -35,8 +36,8 @@ _NAME = re.compile(r"(?P<name>[a-z]+\d*)-(?P<step>\d{8})\.safetensors")
 class Checkpoints:
     """Of one training, ``name``; others of the same command lie in the same folder.
 
-    resume: whether what lies there is taken up; else it is replaced once there is something newer. on_message: gets
-    lines for the user.
+    resume: whether what lies there is taken up; else it is replaced once there is something newer. command: what all
+    trainings of the command have in common and ``bound_to`` does not know. on_message: gets lines for the user.
     """
 
     def __init__(
@@ -45,26 +46,40 @@ class Checkpoints:
         *,
         name: str = "model",
         resume: bool = False,
+        command: Mapping[str, str] = MappingProxyType({}),
         on_message: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.folder, self.name, self.resume, self.on_message = folder, name, resume, on_message
+        self.command = dict(command)
         self._bound: Mapping[str, Any] = {}
         self._took_s, self._ended_s = FIRST_S, time.monotonic()
 
     def of_fold(self, number: int) -> Checkpoints:
         """Those of a round of cross-validation."""
-        return Checkpoints(self.folder, name=f"fold{number}", resume=self.resume, on_message=self.on_message)
+        return Checkpoints(
+            self.folder, name=f"fold{number}", resume=self.resume, command=self.command, on_message=self.on_message
+        )
 
     def exist(self) -> bool:
         """Whether something that was not finished lies there, of this training or of its folds."""
         return any(True for _ in self._files(""))
+
+    def require_command(self) -> None:
+        """Raise UsageError where what lies there, of any of its trainings, is of a command with another ``command``."""
+        for _, path in sorted(self._files(""), key=lambda file: file[1].stat().st_size):
+            try:
+                was = read_checkpoint(path).facts["bound"]
+            except (ValueError, KeyError):
+                continue  # a damaged one is named by who takes it up
+            self._require({name: was[name] for name in self.command if name in was}, self.command)
+            return
 
     def begin(self, bound: Mapping[str, Any]) -> Checkpoint | None:
         """The newest that is whole, None where there is none or nothing is to be taken up.
 
         bound: what it must have been written with (``bound_to``). Raises UsageError where that was something else.
         """
-        self._bound, self._ended_s = parse_json(json_line(bound)), time.monotonic()
+        self._bound, self._ended_s = self._known(bound), time.monotonic()
         if not self.resume:
             remove_files([path for _, path in self._files("") if path.name.startswith(f"{self.name}-")])
             return None
@@ -92,7 +107,7 @@ class Checkpoints:
     def keep_scores(self, scores: NDArray[np.float32], course: Sequence[Epoch], bound: Mapping[str, Any]) -> None:
         """What came of a fold instead of what led to it: (T, K) scores of the frames left out, and its epochs. Where
         that fails, the training goes on."""
-        self._bound = parse_json(json_line(bound))
+        self._bound = self._known(bound)
         try:
             found = Checkpoint(
                 step=0, tensors={"scores": scores}, facts={"course": [asdict(epoch) for epoch in course]}
@@ -104,7 +119,7 @@ class Checkpoints:
 
     def scores(self, bound: Mapping[str, Any]) -> tuple[NDArray[np.float32], tuple[Epoch, ...]] | None:
         """What ``keep_scores`` was given. Raises UsageError as ``begin``."""
-        self._bound = parse_json(json_line(bound))
+        self._bound = self._known(bound)
         paths = [self._scores_path()] if self.resume and self._scores_path().is_file() else []
         found = next(self._whole(paths), None)
         if found is None:
@@ -126,12 +141,18 @@ class Checkpoints:
             except (ValueError, KeyError) as error:
                 self.on_message(f"{path} is damaged ({error}): taking the one before it, if there is one")
                 continue
-            if differs := difference(was, self._bound):
-                raise UsageError(
-                    f"the unfinished training in {self.folder} is another one: {differs}; repeat its command with"
-                    " resume=True, or begin anew with overwrite=True"
-                )
+            self._require(was, self._bound)
             yield checkpoint
+
+    def _require(self, was: Any, now: Any) -> None:
+        if differs := difference(was, now):
+            raise UsageError(
+                f"the unfinished training in {self.folder} is another one: {differs}; repeat its command with"
+                " resume=True, or begin anew with overwrite=True"
+            )
+
+    def _known(self, bound: Mapping[str, Any]) -> Any:
+        return parse_json(json_line({**self.command, **bound}))
 
     def _with_bound(self, checkpoint: Checkpoint) -> Checkpoint:
         return replace(checkpoint, facts={**checkpoint.facts, "bound": self._bound})

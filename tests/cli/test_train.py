@@ -175,6 +175,8 @@ def test_ctrl_c_ends_a_training_cleanly(seqcls: Seqcls, trained: Trained, monkey
     assert refused.code == 1 and "holds an unfinished training: add --resume" in one_line(refused)
     refused = seqcls("train", trained.data, "-o", "m.safetensors", *TRAIN, "--epochs", "3", "--resume")
     assert refused.code == 2 and "epochs was 100000, now 3; repeat its command with --resume" in one_line(refused)
+    refused = seqcls("train", trained.data, "-o", "m.safetensors", *TRAIN, *endless, "--folds", "2", "--resume")
+    assert refused.code == 2 and "folds was none, now 2; repeat its command" in one_line(refused)
     refused = seqcls("train", trained.data, "-o", "m.safetensors", *TRAIN, *endless, "--resume", "--overwrite")
     assert refused.code == 2 and "give one of them" in one_line(refused)
     monkeypatch.setattr(EpochLines, "__call__", show)
@@ -287,6 +289,14 @@ def test_a_stopped_training_is_resumed(seqcls: Seqcls, trained: Trained, monkeyp
         patch.setattr(EpochLines, "__call__", show_and_press)
         stopped = seqcls("train", trained.data, "-o", "m.safetensors", *short, "--tensorboard", "curves")
     assert stopped.code == 130 and Path("m-training/checkpoints").is_dir()
+    kept = sorted(path.name for path in Path("m-training/checkpoints").iterdir())
+    assert kept[:2] == ["fold1-00000000.safetensors", "fold2-00000000.safetensors"]
+    with monkeypatch.context() as patch:
+        patch.setattr("seqcls.cli.train.load", None)  # before a frame is read
+        for folds, now in (((), "none"), (("--folds", "3"), "3"), (("--folds", "groups"), "groups")):
+            refused = seqcls("train", trained.data, "-o", "m.safetensors", *short[:-2], *folds, "--resume")
+            assert refused.code == 2 and f"is another one: folds was 2, now {now};" in one_line(refused)
+    assert sorted(path.name for path in Path("m-training/checkpoints").iterdir()) == kept
     resumed = seqcls("train", trained.data, "-o", "m.safetensors", *short, "--tensorboard", "curves", "--resume")
     assert resumed.code == 0, resumed.err
     assert resumed.out == whole.out and " 1/3" in resumed.err and " 3/3" in resumed.err
