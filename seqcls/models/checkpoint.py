@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -35,6 +37,8 @@ _STEM, _BODY = "conv1.weight", ("bn1.weight", "layer1.0.conv1.weight")
 _SAVE = "where it was made, `torch.save(model.state_dict(), 'weights.pth')` saves the weights alone"
 _FOREIGN = re.compile(r"GLOBAL ([\w.]{1,80})")
 _SHOWN = 3
+#: How the files of torch.save begin.
+_ZIP = b"PK\x03\x04"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,6 +91,7 @@ def _unpickled(path: Path) -> object:
                 raise ModelError(
                     f"{path} has more than the {MAX_BYTES >> 20} MB that a checkpoint of a ResNet-18 can have; {_SAVE}"
                 )
+            _require_whole(stream, path)
             stream.seek(0)
             warnings.simplefilter("ignore")  # of the way in which older versions of PyTorch wrote
             return torch.load(stream, map_location="cpu", weights_only=True)
@@ -101,6 +106,23 @@ def _unpickled(path: Path) -> object:
         else:
             why = f"holds more than plain tensors ({foreign[1]}), which could run code: it cannot be imported safely"
         raise ModelError(f"{path} {why}; {_SAVE}") from error
+
+
+def _require_whole(stream: BinaryIO, path: Path) -> None:
+    """Raise ModelError where a part of a zip file, which `torch.save` writes, is not what its checksum says: PyTorch
+    does not look, and would load other weights."""
+    stream.seek(0)
+    if stream.read(len(_ZIP)) != _ZIP:
+        return  # older versions of PyTorch wrote no zip file, and no checksum
+    with zipfile.ZipFile(stream) as archive:
+        if (size := sum(part.file_size for part in archive.infolist())) > MAX_BYTES:
+            raise ModelError(
+                f"{path} unpacks to {size >> 20} MB, more than a checkpoint of a ResNet-18 can have; {_SAVE}"
+            )
+        if part := archive.testzip():
+            raise ModelError(
+                f"{path} is damaged: its {part[:60]} is not what its checksum says; copy it again, or save it anew"
+            )
 
 
 def _searched(content: object) -> Checkpoint | None:

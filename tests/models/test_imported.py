@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -320,9 +321,17 @@ def test_weights_to_start_from_are_as_they_were(tmp_path: Path, two: torch.nn.Mo
         }
 
 
-def test_files_that_are_none(tmp_path: Path, old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_are_none(tmp_path: Path, old: Path, two: torch.nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ModelError, match=r"no weights at .*gone.pth"):
         import_checkpoint(tmp_path / "gone.pth", options())
+    bias = two.state_dict()["fc.bias"].numpy().tobytes()
+    content = old.read_bytes()
+    assert content.count(bias) == 1
+    flipped = tmp_path / "flipped.pth"
+    flipped.write_bytes(content.replace(bias, bytes([bias[0] ^ 1]) + bias[1:]))
+    for of_file in (lambda: import_checkpoint(flipped, options()), lambda: import_weights(flipped)):
+        with pytest.raises(ModelError, match=r"flipped.pth is damaged: its .*/data/\d+ is not what its checksum says"):
+            of_file()
     cut = tmp_path / "cut.pth"
     cut.write_bytes(old.read_bytes()[:100_000])
     with pytest.raises(ModelError, match="no whole PyTorch checkpoint of tensors, or is damaged"):
@@ -337,6 +346,10 @@ def test_files_that_are_none(tmp_path: Path, old: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("seqcls.models.checkpoint.MAX_BYTES", 1 << 20)
     with pytest.raises(ModelError, match="more than the 1 MB"):
         import_checkpoint(old, options())
+    with zipfile.ZipFile(tmp_path / "bomb.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb/data.pkl", bytes(3 << 20))
+    with pytest.raises(ModelError, match="unpacks to 3 MB"):
+        import_checkpoint(tmp_path / "bomb.pth", options())
 
 
 @pytest.mark.parametrize(
