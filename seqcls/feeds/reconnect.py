@@ -103,6 +103,9 @@ class ReconnectingSource(OneWay):
                 self._on_state("retrying", problem)
                 self._pause()
         finally:
+            if self._broken and self._last is not None:  # ended in an outage, which lasts until now
+                known_s = max(self._last.time_s + self._last.duration_s, self._gaps[-1].end_s if self._gaps else 0.0)
+                self._missing_s += max(0.0, self._clock() - self._began_s - known_s)
             if self._reader is not None:
                 self._reader.stop()
             self._on_state("stopped", "")
@@ -217,7 +220,7 @@ class ReconnectingSource(OneWay):
             reasons = [f"no frame came: {self._broken}" if self._broken else "no frame came: still connecting"]
         elif self._breaks:
             times = "once" if self._breaks == 1 else f"{self._breaks} times"
-            reasons.append(f"interrupted {times}, {self._missing_s:.1f} s in all")
+            reasons.append(f"interrupted {times}, {self._missing_s:.2f} s in all")
         return SourceReport("unknown", tuple(reasons), self._delivered, tuple(self._gaps))
 
     def close(self) -> None:

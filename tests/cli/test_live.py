@@ -244,7 +244,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (["--record", "x.avi"], "cannot record as x.avi"),
         (["--mqtt", "http://broker"], "--mqtt takes mqtt://HOST:PORT/TOPIC"),
         (["--webhook", "ftp://host"], "the webhook address must look like https://host/path"),
-        (["--webhook", "none.txt"], "none.txt: the credentials cannot be read"),
+        (["--webhook", "none.txt"], "--webhook: no such file, and no address"),
         (["--on-event", "no-such-program"], "no-such-program, was not found"),
         (["--send-igtl", "70000"], "0 to 65535"),
         (["--serve", "--token", "short.token"], "16 to 200"),

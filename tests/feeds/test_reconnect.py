@@ -308,8 +308,21 @@ def test_a_break_costs_no_frame_that_came_before_it(end: str, reason: str) -> No
     assert gaps_in(items) == [(1.1, 1.6, reason), (2.6, 3.6, reason)]
     assert [s for _, s, _ in world.states if s in ("stalled", "retrying")] == ["stalled", "retrying"] * 2
     report = source.report()
-    assert report.verdict == "unknown" and "interrupted 2 times, 1.5 s in all" in report.reasons
+    assert report.verdict == "unknown" and "interrupted 2 times, 1.50 s in all" in report.reasons
     assert list(report.gaps) == [item for item in items if isinstance(item, Gap)]
+
+
+def test_an_outage_in_which_watching_ends_lasts_until_then() -> None:
+    """The last frame ends at 1.1 s, the feed never comes back, and watching ends at 9 s."""
+    world = World([(EVEN, "end"), *[((), "refuse")] * 9])
+    source = world.watched()
+    items = iter(source)
+    while not isinstance(next(items), Gap):
+        pass
+    world.now_s = 109.0
+    source.close()
+    assert list(items) == []
+    assert "interrupted once, 7.90 s in all" in source.report().reasons
 
 
 def test_twenty_breaks_lose_no_frame_and_leave_a_gap_each() -> None:
