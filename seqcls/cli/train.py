@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from seqcls.datasets.data_checks import DataCheck
     from seqcls.datasets.dataset import FrameSet
+    from seqcls.evaluation.metrics import Estimate
     from seqcls.training.crossvalidation import Fold
     from seqcls.training.epoch import Epoch
     from seqcls.training.tensorboard_log import TensorBoardLog
@@ -352,6 +353,13 @@ def show_result(result: TrainResult, frames: FrameSet) -> None:
         out.print(f"{organ}: presence begins at {interval.onset:.2f}, ends below {interval.offset:.2f}")
 
 
+def _range(estimate: Estimate, unit: str) -> str:
+    """The interval, nothing where there are too few groups for one: that is said once a line."""
+    from seqcls.evaluation.metrics import refusal
+
+    return "" if refusal(estimate.groups, unit) else tables.range_of(estimate, unit)
+
+
 def cross_validate(
     checked: DataCheck,
     train_options: TrainOptions,
@@ -367,6 +375,7 @@ def cross_validate(
     many epochs as the folds say are enough, where that was asked for and no validation will say so.
     """
     from seqcls.datasets.data_checks import WRONG_LABEL, check_labels
+    from seqcls.evaluation.metrics import refusal
     from seqcls.training import crossvalidation
     from seqcls.training.embedding import embed
 
@@ -401,8 +410,9 @@ def cross_validate(
     out.print(tables.frame_table(f"cross-validation by {result.unit}, pooled", frames.organs, result.metrics))
     for name, area, share in zip(frames.organs, result.auroc, result.accuracy, strict=True):
         out.print(
-            f"{name}: AUROC {area.value:.4f}{tables.range_of(area, result.unit)}, accuracy {share.value:.4f}"
-            f"{tables.range_of(share, result.unit)} (95 % intervals over {count_of(area.groups, result.unit)})",
+            f"{name}: AUROC {area.value:.4f}{_range(area, result.unit)}, accuracy {share.value:.4f}"
+            f"{_range(share, result.unit)} (95 % intervals"
+            f" {refusal(area.groups, result.unit) or f'over {count_of(area.groups, result.unit)}'})",
         )
     for note in result.notes:
         console.warn(note)

@@ -179,9 +179,14 @@ def difference(was: Any, now: Any, place: str = "") -> str:
         return next(filter(None, inside), "")
     if was == now:
         return ""
-    if any(isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) for value in (was, now)):
+    if is_digest(was) or is_digest(now):
         return f"the {place} changed"
     return f"{place} {'were' if isinstance(now, list) else 'was'} {_short(was)}, now {_short(now)}"
+
+
+def is_digest(value: Any) -> bool:
+    """Whether it is a SHA-256, which says nothing to a person."""
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
 
 
 def _short(value: Any) -> str:

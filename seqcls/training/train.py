@@ -21,7 +21,7 @@ from seqcls.models.file import ModelHeader, Tensors
 from seqcls.models.resnet import build, choose_device
 from seqcls.training.batches import training_batches
 from seqcls.training.checkpoint_file import Checkpoint
-from seqcls.training.checkpoints import Checkpoints
+from seqcls.training.checkpoints import Checkpoints, is_digest
 from seqcls.training.epoch import Epoch
 from seqcls.training.fit import fit
 from seqcls.training.header import chance_messages, logits_of, make_header, metrics_by_organ, trained_on
@@ -179,8 +179,9 @@ def _begin_together(state: TrainingState, bound: Mapping[str, Any], kept: Checkp
     for rank, other in enumerate(processes.gathered(dict(bound))):
         for name, value in other.items():
             if value != bound[name]:
+                own = "" if is_digest(value) else f": {str(value)[:40]}, not {str(bound[name])[:40]}"
                 raise DataError(
-                    f"process {rank} trains on something else ({name}: {str(value)[:40]}, not {str(bound[name])[:40]}):"
+                    f"process {rank} trains on something else ({name}{own}):"
                     " start all with the same command, and give all the same files"
                 )
     begin = processes.from_first(lambda: state.checkpoint([]) if kept is None else kept)

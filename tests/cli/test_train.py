@@ -46,6 +46,7 @@ def test_training_straight_from_clips_and_cross_validation(
     )
     assert done.code == 0, done.err
     assert "left out P1: node AUROC" in done.out and "cross-validation by patient" in done.out
+    assert done.out.count("n/a: 3 patients; an interval needs 10") == 1 and "intervals over" not in done.out
     for name in ("cross-validation.csv", "history.csv", "learning-curves.png"):
         assert (Path("m-training") / name).is_file()
     header = read_header("m.safetensors")

@@ -154,6 +154,9 @@ def test_what_does_not_fit_is_refused() -> None:
 
     with pytest.raises(DataError, match=r"process 1 trains on something else \(data: other, not abc\)"):
         together(2, work)
+    other = replace(FRAMES, patient=FRAMES.patient[::-1])
+    with pytest.raises(DataError, match=r"process 1 trains on something else \(patients of the frames\): start"):
+        together(2, work)
 
 
 def test_processes_that_drift_apart_end(monkeypatch: pytest.MonkeyPatch) -> None:
