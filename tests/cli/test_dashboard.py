@@ -11,7 +11,7 @@ from rich.console import Console
 
 import seqcls
 from seqcls.cli import big_letters as letters
-from seqcls.cli import dashboard, tables
+from seqcls.cli import dashboard, last_minute, tables
 from seqcls.live.snapshot import LiveView, OrganView, Span, Storage
 from seqcls.types import FrameCounts, State
 
@@ -308,12 +308,12 @@ def test_figures_of_a_day_are_shown_whole_or_not_at_all(width: int) -> None:
 
 def test_intervals_so_far() -> None:
     whole = "0:00:07–0:00:12  0:01:40–0:02:10  0:04:35–now"
-    assert dashboard.intervals(LIVER, len(whole)).plain == whole
-    assert dashboard.intervals(LIVER, len(whole) - 1).plain == "… 0:01:40–0:02:10  0:04:35–now"
-    assert dashboard.intervals(LIVER, 29).plain == "… 0:04:35–now"
-    assert dashboard.intervals(replace(LIVER, presences=4), 99).plain == f"… {whole}"
-    assert dashboard.intervals(LIVER, 99, holds=False).plain.endswith("  0:04:35–?")
-    assert dashboard.intervals(replace(LIVER, presences=0, latest=()), 99).plain == "none so far"
+    assert last_minute.intervals(LIVER, len(whole)).plain == whole
+    assert last_minute.intervals(LIVER, len(whole) - 1).plain == "… 0:01:40–0:02:10  0:04:35–now"
+    assert last_minute.intervals(LIVER, 29).plain == "… 0:04:35–now"
+    assert last_minute.intervals(replace(LIVER, presences=4), 99).plain == f"… {whole}"
+    assert last_minute.intervals(LIVER, 99, holds=False).plain.endswith("  0:04:35–?")
+    assert last_minute.intervals(replace(LIVER, presences=0, latest=()), 99).plain == "none so far"
     assert whole in "\n".join(screen(replace(VIEW, organs=(LIVER,) * 2), 80, 24))
     stalled = replace(VIEW, feed="stalled", organs=(LIVER,) * 2)
     assert "0:04:35–?" in "\n".join(screen(stalled, 80, 24))
@@ -324,14 +324,14 @@ def test_score_and_state_follow_one_axis() -> None:
     spans = (Span("absent", 0.0, 260.0), Span("unknown", 260.0, 270.0), Span("absent", 270.0, 280.0), Span("present", 280.0, None))  # fmt: skip
     organ = replace(LIVER, spans=spans)
     past = organ.past(300.0, 300.0)
-    assert dashboard.trace(organ, past, 300.0, 12).plain == "▁▁▁▁░░▁▁▇▇▇▇"
+    assert last_minute.trace(organ, past, 300.0, 12).plain == "▁▁▁▁░░▁▁▇▇▇▇"
     assert tables.strip(past, 240.0, 300.0, 12).plain == "────░░──████"
-    assert dashboard.trace(organ, past, 300.0, 12, 2).plain.split("\n") == ["    ░░  ▆▆▆▆", "▂▂▂▂░░▂▂████"]
+    assert last_minute.trace(organ, past, 300.0, 12, 2).plain.split("\n") == ["    ░░  ▆▆▆▆", "▂▂▂▂░░▂▂████"]
     short = replace(
         organ, spans=(Span("absent", 0.0, 290.0), Span("present", 290.0, 290.7), Span("absent", 290.7, None))
     )
     assert tables.strip(short.past(300.0, 300.0), 240.0, 300.0, 12).plain == "──────────▁─"
-    assert dashboard.axis(30) == "60 s ago──── 30 s ─────────now" and dashboard.axis(5) == "──now"
+    assert last_minute.axis(30) == "60 s ago──── 30 s ─────────now" and last_minute.axis(5) == "──now"
     rows = screen(replace(VIEW, organs=(organ,)), 80, 24)
     ends = [len(row.rstrip(" │")) for row in rows if row.startswith(("│ score", "│ state"))]
     assert ends == [78, 78] and any("60 s ago" in row for row in rows)
@@ -344,7 +344,7 @@ def test_what_was_missing_is_hatched_whole(last_s: float, cells: int) -> None:
         LIVER, trace=tuple((t, 0.1) for t, _ in LIVER.trace if t < last_s), spans=(Span("absent", 0.0, None),)
     )
     past = organ.past(300.0, last_s)
-    for drawn in (dashboard.trace(organ, past, 300.0, 12), tables.strip(past, 240.0, 300.0, 12)):
+    for drawn in (last_minute.trace(organ, past, 300.0, 12), tables.strip(past, 240.0, 300.0, 12)):
         assert drawn.plain.endswith("░" * cells) and (cells == 12 or drawn.plain[-cells - 1] not in "░ ")
     assert organ.past(300.0, last_s)[-1].end_s in (None, 300.0)
 
@@ -353,7 +353,7 @@ def test_a_feed_that_never_came_is_hatched_since_watching_began() -> None:
     never = replace(LIVER, spans=(), trace=(), state="unknown", score=None)
     past = never.past(15.0, 0.0)
     assert (
-        dashboard.trace(never, past, 15.0, 12).plain == tables.strip(past, -45.0, 15.0, 12).plain == " " * 9 + "░" * 3
+        last_minute.trace(never, past, 15.0, 12).plain == tables.strip(past, -45.0, 15.0, 12).plain == " " * 9 + "░" * 3
     )
     view = replace(VIEW, feed="connecting", last_frame_s=0.0, now_s=13.0, frame_counts=FrameCounts(), organs=(never,))
     assert "no frame yet, 13 s, feed connecting" in screen(view, 80, 24)[0]
