@@ -33,7 +33,8 @@ from seqcls.intervals import IntervalOptions
 from seqcls.journal import create_journal, read_journal
 from seqcls.live.background import nothing
 from seqcls.live.malloc import share_one_pool
-from seqcls.live.session import LiveOptions, LiveSession
+from seqcls.live.options import LiveOptions
+from seqcls.live.session import LiveSession
 from seqcls.live.snapshot import LiveView
 from seqcls.models.file import ModelHeader
 from seqcls.phantom import SweepOptions, sweep

@@ -88,7 +88,8 @@ def _watch(
     from seqcls.live.background import nothing
     from seqcls.live.operator import SNAPSHOTS, Operator
     from seqcls.live.recording.storage_meter import StorageMeter
-    from seqcls.live.session import LiveSession, warm_up
+    from seqcls.live.session import LiveSession
+    from seqcls.live.warm_up import warm_up
     from seqcls.pseudonyms import RenamedSource
 
     if run_options.resume and not (folder / JOURNAL_NAME).is_file():

@@ -13,7 +13,7 @@ from seqcls.errors import UsageError
 from seqcls.feeds.camera_options import AS_IT_IS, CameraOptions
 
 if TYPE_CHECKING:
-    from seqcls.live.session import LiveOptions
+    from seqcls.live.options import LiveOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +109,7 @@ def refuse_for_clips(run_options: LiveRunOptions) -> None:
 
 def session_options(run_options: LiveRunOptions) -> LiveOptions:
     """What the session itself takes. Raises UsageError, also for an address of the page that cannot be right."""
-    from seqcls.live.session import LiveOptions
+    from seqcls.live.options import LiveOptions
 
     if run_options.duration is not None and not run_options.duration > 0:
         raise UsageError(f"--duration takes seconds above 0, not {run_options.duration:g}")

@@ -10,23 +10,24 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqcls.detector import Detector
-from seqcls.errors import UsageError, one_line
+from seqcls.errors import one_line
 from seqcls.files.without_folders import without_folders
 from seqcls.gate import Gate
 from seqcls.geometry import Region, RegionFinder
 from seqcls.journal import JournalWriter, Resumption, RunSummary
 from seqcls.keepable import keepable
 from seqcls.live.background import nothing
-from seqcls.live.frame_queue import FrameQueue, Keep, shifted
+from seqcls.live.frame_queue import FrameQueue, shifted
 from seqcls.live.latency import LatencyMeter
 from seqcls.live.operator import PAUSED, Operator
+from seqcls.live.options import LiveOptions
 from seqcls.live.organ_history import TRACE_S, OrganHistory
 from seqcls.live.snapshot import LiveView, Storage
 from seqcls.postprocess import PostProcess
@@ -38,8 +39,6 @@ from seqcls.types import Event, FeedState, Frame, FrameCounts, FrameScore, Gap
 
 #: How many messages are kept for showing.
 MESSAGES = 5
-#: Single images scored before the feed begins.
-WARM_UPS = 8
 _RATE_OVER_S = 5.0
 _INTERRUPTED = "interrupted"
 #: The frames that waited for the ultrasound region are scored at once. So many that come meanwhile may wait too, above
@@ -49,37 +48,6 @@ CATCH_UP = RegionFinder.USABLE_FRAMES
 NO_FRAME_YET = "no frame yet"
 _NOT_FOUND = "no ultrasound region found: the whole image is scored, none of it shown or recorded; state the region"
 _FOUND = "the ultrasound region is found"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveOptions:
-    """keep: drop the oldest waiting frame when more than ``waiting`` wait, or make the source wait.
-
-    view_every_s: time between snapshots for people. duration_s: when to stop by oneself. with_image: whether snapshots
-    carry the newest frame's image.
-    """
-
-    keep: Keep = "latest"
-    waiting: int = 8
-    view_every_s: float = 0.1
-    duration_s: float = math.inf
-    with_image: bool = False
-
-    def __post_init__(self) -> None:
-        if self.keep not in ("latest", "every"):
-            raise UsageError(f"keep must be latest or every, not {self.keep!r}")
-        if self.waiting < 1:
-            raise UsageError(f"at least 1 frame must be allowed to wait, not {self.waiting}")
-        for name in ("view_every_s", "duration_s"):
-            if not getattr(self, name) > 0:
-                raise UsageError(f"{name} must be above 0 seconds, not {getattr(self, name)}")
-
-
-def warm_up(detector: Detector) -> None:
-    """Score some images before the feed begins: engines compile, and choose how to score single ones, at the first."""
-    size = detector.header.geometry.size
-    for _ in range(WARM_UPS):
-        detector.engine.scores(np.zeros((1, size, size), np.uint8))
 
 
 class LiveSession:

@@ -23,7 +23,7 @@ from seqcls.engines import Engine
 from seqcls.engines.lazy import LazyEngine
 from seqcls.errors import EngineError
 from seqcls.files.output_lock import only_writer
-from seqcls.live.session import WARM_UPS
+from seqcls.live.warm_up import WARM_UPS
 
 
 def test_a_clip_played_live_gives_the_clips_timeline(

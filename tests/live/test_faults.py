@@ -59,7 +59,8 @@ from seqcls.errors import OutputError, UsageError
 from seqcls.feeds.open import open_live
 from seqcls.gate import GateOptions
 from seqcls.journal import NOT_RECORDED, create_journal, read_journal
-from seqcls.live.session import LiveOptions, LiveSession
+from seqcls.live.options import LiveOptions
+from seqcls.live.session import LiveSession
 from seqcls.live.snapshot import LiveView
 from seqcls.timeline import Timeline
 from seqcls.types import Event, FrameCounts, FrameScore, Gap, SourceInfo

@@ -24,7 +24,8 @@ from seqcls.errors import UsageError
 from seqcls.journal import Action, create_journal, read_journal
 from seqcls.live.display.publisher import view_json
 from seqcls.live.operator import PAUSED, SNAPSHOTS, Operator
-from seqcls.live.session import LiveOptions, LiveSession
+from seqcls.live.options import LiveOptions
+from seqcls.live.session import LiveSession
 from seqcls.live.snapshot import LiveView
 from seqcls.types import Frame, Gap, SourceInfo
 

@@ -22,7 +22,8 @@ from seqcls.errors import EngineError, UsageError
 from seqcls.journal import create_journal, read_journal, resume
 from seqcls.live.frame_queue import DROPPED
 from seqcls.live.notify import event_id
-from seqcls.live.session import LiveOptions, LiveSession
+from seqcls.live.options import LiveOptions
+from seqcls.live.session import LiveSession
 from seqcls.live.snapshot import LiveView, Storage
 from seqcls.live.state_changes import StateChanges
 from seqcls.phantom import SweepOptions, sweep

@@ -17,7 +17,8 @@ from support.simulator import RATE_HZ, Picture, detector, phantom
 
 from seqcls.feeds.open import open_live
 from seqcls.journal import create_journal, read_journal
-from seqcls.live.session import LiveOptions, LiveSession
+from seqcls.live.options import LiveOptions
+from seqcls.live.session import LiveSession
 from seqcls.phantom import ORGANS
 from seqcls.postprocess import RawScores
 from seqcls.reprocess import post_process
