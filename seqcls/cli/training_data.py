@@ -48,6 +48,7 @@ def load(
     """Frames from a folder or straight from clips, with warnings about what a person should know of them. ``cache``:
     the folder in which many frames are kept for the next time."""
     from seqcls.datasets.dataset import LEFT_OUT, frames_from_clips, load_frames
+    from seqcls.datasets.frame_cache import ARE_KEPT
     from seqcls.datasets.kept_split import with_split
     from seqcls.geometry import Geometry
 
@@ -66,7 +67,7 @@ def load(
     unreadable = () if frames.facts is None else frames.facts.unreadable
     for message in frames.messages:
         if not (unreadable and message.startswith(LEFT_OUT)):  # the checks name them all
-            console.warn(message)
+            (console.notify if ARE_KEPT in message else console.warn)(message)
     frames = frames if not organs else frames.of_organs(organs)
     held = int((frames.split == "validation").sum())
     trained = len(frames.split) - held

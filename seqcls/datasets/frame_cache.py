@@ -38,6 +38,8 @@ from seqcls.geometry import Geometry, Region
 
 #: Of the files; to be raised, too, where an image file becomes another image than before.
 FORMAT = 2
+#: In the message of a cache that was written: nothing to be warned of.
+ARE_KEPT = "frames are kept in"
 #: From either on: smaller sets are read in seconds, and leave no files behind.
 MIN_FRAMES, MIN_BYTES = 2000, 64 << 20
 #: Images whose hash is compared at every start.
@@ -152,7 +154,7 @@ class FrameCache:
                 old.unlink(missing_ok=True)
         size = self._temporary.stat().st_size
         self.messages.append(
-            f"{len(self._state):,} frames are kept in {self._folder} ({size / 1e9:.1f} GB), so that the next start"
+            f"{len(self._state):,} {ARE_KEPT} {self._folder} ({size / 1e9:.1f} GB), so that the next start"
             " takes seconds; it can be removed at any time, and cache=False does without"
         )
         return _mapped(self._temporary, self._shape)
