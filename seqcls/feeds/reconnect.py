@@ -217,7 +217,8 @@ class ReconnectingSource(OneWay):
     def report(self) -> SourceReport:
         reasons = ["a feed has no end; this is when watching stopped"]
         if self._last is None:
-            reasons = [f"no frame came: {self._broken}" if self._broken else "no frame came: still connecting"]
+            waiting = "the source was asked, and sent nothing yet; is it the right address, and does it send images?"
+            reasons = [f"no frame came: {self._broken or waiting}"]
         elif self._breaks:
             times = "once" if self._breaks == 1 else f"{self._breaks} times"
             reasons.append(f"interrupted {times}, {self._missing_s:.2f} s in all")
