@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from seqcls.cli import check, console, options, tables
 from seqcls.cli.options import OUTPUT, Panel
+from seqcls.cli.train_resume import goes_on, require_unfinished, write_result
 from seqcls.cli.train_settings import with_settings
 from seqcls.cli.training_data import known_clips, load
-from seqcls.errors import DataError, OutputError, UsageError
+from seqcls.errors import DataError, UsageError
 from seqcls.files.disk_room import free_bytes, require_room
-from seqcls.files.json_text import json_line, parse_json
 from seqcls.files.output_lock import only_writer
 from seqcls.models.twin import twin_files
 from seqcls.text.wording import count_of, size_of
@@ -50,8 +50,6 @@ TRAINING = Panel("Training: where the validation figures are poor")
 AUGMENTATION = Panel("Augmentation: more for few patients, less where it hides what matters")
 #: On the disk: the model (45 MB) and its twin (11 MB); and the last two checkpoints (225 MB each) with the next one.
 MODEL_BYTES, CHECKPOINTS_BYTES = 60_000_000, 700_000_000
-#: What the header of a model says of the training that made it, for --resume.
-BEGUN_WITH = "begun_with"
 SPEED = Panel("Speed: where training takes too long")
 _T = TrainOptions()
 _A = AugmentOptions()
@@ -223,7 +221,7 @@ def train(
                     console.notify("interrupted before the first step: nothing is learned, and no model is written")
                     raise typer.Exit(130)
                 remove_history(folder, scores=folds is None)
-                _write(output, result, begun_with, checkpoints)
+                write_result(output, result, begun_with, checkpoints)
                 write_history(result.history, folder)
                 if curves is not None and result.metrics is not None:
                     curves.add_figures(result.best_epoch, frames.organs, result.metrics)
@@ -237,57 +235,6 @@ def train(
                     console.notify("no checkpoint could be kept: with --resume, the training begins anew")
                 raise typer.Exit(130)
         checkpoints.remove()
-
-
-def _write(output: Path, result: TrainResult, begun_with: Mapping[str, Any], checkpoints: Checkpoints) -> None:
-    """The model, and which training it is of. Raises OutputError, which says how it can still be had."""
-    from seqcls.models.file import write_model
-
-    try:
-        header = replace(result.header, training={**result.header.training, BEGUN_WITH: dict(begun_with)})
-        write_model(output, header, result.tensors)
-    except OutputError as error:
-        if checkpoints.exist():
-            raise OutputError(f"{error}; or make room there, and repeat the command with resume=True") from error
-        raise
-
-
-def goes_on(checkpoints: Checkpoints, output: Path, *, resume: bool, overwrite: bool) -> bool:
-    """Whether an unfinished training is taken up, or its model replaced. Raises UsageError, and OutputError where one
-    lies that nobody has said what to do with."""
-    if resume and overwrite:
-        raise UsageError("--resume goes on with what is there, --overwrite begins anew: give one of them")
-    if checkpoints.exist():
-        if not (resume or overwrite):
-            raise OutputError(
-                f"{checkpoints.folder} holds an unfinished training: add --resume to go on with it, or --overwrite to"
-                " begin anew"
-            )
-        if resume:
-            checkpoints.require_command()
-        return resume
-    if resume and output.exists():
-        return True  # whether it is finished is known once the frames are: see ``require_unfinished``
-    if resume:
-        console.notify("nothing to resume: the training begins")
-    return False
-
-
-def require_unfinished(output: Path, begun_with: Mapping[str, Any]) -> None:
-    """Of a model without checkpoints, for --resume: raises OutputError unless this very training made it and was
-    interrupted. begun_with: what it would be trained with now."""
-    from seqcls.models.file import read_header
-    from seqcls.training.checkpoints import difference
-
-    training = read_header(output).training
-    was, anew = training.get(BEGUN_WITH), "add --overwrite to train anew"
-    if not isinstance(was, Mapping):
-        raise OutputError(f"{output} does not say which training made it, there is nothing to resume: {anew}")
-    if differs := difference(dict(was), parse_json(json_line(begun_with))):
-        raise OutputError(f"{output} is of another training ({differs}), there is nothing to resume: {anew}")
-    if training.get("interrupted") is not True:
-        raise OutputError(f"{output} is complete, there is nothing to resume: {anew}")
-    console.notify(f"{output} is of an interrupted training without checkpoints: the training begins anew")
 
 
 def _curves(folder: Path) -> TensorBoardLog:
