@@ -100,6 +100,7 @@ class LiveSession:
             self._before, self._before_s, self._before_end_s = before.frame_counts, resumed.time_s, before.end_s
         self._last_frame_s = 0.0 if resumed is None else resumed.last_frame_s
         self._known_s = self._last_frame_s  # until when frames came
+        self._pause_end_s = -math.inf  # the last of them
         self._paused_s: float | None = None  # when the first frame was taken that a person had paused
         self._preprocessor = Preprocessor(detector.header.geometry, detector.gate, source.info.region)
         wanted_s = {} if checklist is None else checklist
@@ -206,9 +207,10 @@ class LiveSession:
                     feed.allow(max(0, math.ceil(catch_up) - 1))  # the last of them ends the search
                     if self._paused:
                         self._paused_s = item.time_s if self._paused_s is None else self._paused_s
+                        self._pause_end_s = item.time_s
                         item, self._frame = replace(item, damaged=PAUSED), None
                     else:
-                        self._frame, self._paused_s = item, None
+                        self._frame = item
                         self._on_taken(item)
                     if self._state[0] == "connecting":
                         self.feed_state("running")
@@ -260,8 +262,11 @@ class LiveSession:
                 if item.index in self._searching:
                     self._searching.remove(item.index)
                     self.searched, self.searched_s = self.searched + 1, max(self.searched_s, took_s)
+            latest = self._process.latest
+            if not self._paused and latest is not None and latest.time_s > self._pause_end_s:
+                self._paused_s = None  # decided behind it: a state of before it must not come back meanwhile
             for column, history in enumerate(self._histories):
-                history.scored(self._process.latest, column, coming=self._process.builders[column].coming)
+                history.scored(latest, column, coming=self._process.builders[column].coming)
         else:
             for history in self._histories:
                 history.missed(item.end_s)
@@ -379,7 +384,7 @@ class LiveSession:
 
     def _unknown_since_s(self, state: FeedState) -> float | None:
         """Since when nothing is known, because no frames come or a person has paused; None while something is."""
-        paused_s = self._paused_s if self._paused else None
+        paused_s = self._paused_s
         if state == "running":
             return paused_s
         return self._known_s if paused_s is None else min(self._known_s, paused_s)

@@ -150,6 +150,43 @@ def test_an_outage_a_pause_and_the_end_are_one_message_each_with_the_start_and_i
     assert all(one["time_s"] >= one["start_s"] and one["delay_s"] >= 0 for one in said)
 
 
+def test_a_pause_shorter_than_the_look_ahead_is_told_once() -> None:
+    """Frames 20 to 22 are paused; the smoother decides 5 frames late, so that the newest decision is one of before the
+    pause for a while behind it, and must not be told again."""
+    said, views = list[tuple[str, float]](), list[LiveView]()
+    taken, seen, operator = threading.Semaphore(0), threading.Condition(), SimpleNamespace(paused=False)
+
+    def tell(_: str, line: str) -> None:
+        one = json.loads(line)
+        said.append((one["state"], one["start_s"]))
+
+    def on_view(view: LiveView) -> None:
+        changes.view(view)
+        with seen:
+            views.append(view)
+            seen.notify_all()
+
+    def feed() -> Iterator[Frame | Gap]:
+        for index, frame in enumerate(frames([0.9] * 50)):
+            assert isinstance(frame, Frame)
+            operator.paused = 20 <= index < 23
+            yield frame
+            if not operator.paused:
+                assert taken.acquire(timeout=20)
+                continue
+            with seen:
+                assert seen.wait_for(lambda: views[-1].frame_counts.rejected == index - 19, 20)  # noqa: B023
+
+    changes = StateChanges(tell)
+    late = SmoothingOptions(kind="mean", window_s=1.1, look_ahead_s=0.5)
+    LiveSession(
+        detector(organs=("liver",), smoothing=late), Replay(feed()), options=replace(EVERY, view_every_s=1e-9),
+        sinks=[changes.event], on_view=on_view, on_taken=lambda frame: taken.release(),
+        operator=operator,  # type: ignore[arg-type]
+    ).run()  # fmt: skip
+    assert said[1:-1] == [("present", 0.0), ("unknown", 2.0), ("present", 2.3)]
+
+
 def test_the_delay_of_a_change_is_from_the_time_of_the_frame_that_made_it_certain() -> None:
     """A busy machine: the first frame is looked at when it comes, and the fourth one 0.5 s late."""
     now, said = [100.0], list[dict[str, Any]]()
