@@ -12,7 +12,7 @@ from seqcls.bounded_queue import BoundedQueue
 from seqcls.live.background import nothing
 from seqcls.pauses import LONG_S
 from seqcls.steady_clock import steady_s
-from seqcls.types import TIME_TOLERANCE_S, Frame, Gap
+from seqcls.types import TIME_TOLERANCE_S, Frame, FrameCounts, Gap
 
 Keep = Literal["latest", "every"]
 #: Reason of stretches in which no frame was scored, although frames came.
@@ -137,3 +137,13 @@ def shifted(source: Iterable[Frame | Gap], shift_index: int, shift_s: float) -> 
         else:
             index, time_s = item.index + shift_index, item.time_s + shift_s
             yield Frame(index, time_s, item.duration_s, item.image, item.damaged)
+
+
+def drop_warnings(counts: FrameCounts, problem: str) -> tuple[str, ...]:
+    """What a person should know of dropped frames; after a problem some were dropped for another reason."""
+    if problem or not counts.dropped:
+        return ()
+    return (
+        f"{counts.dropped} of {counts.received} frames were dropped, because this computer could not keep up;"
+        " keep=every lets the source wait",
+    )

@@ -24,7 +24,7 @@ from seqcls.geometry import Region, RegionFinder
 from seqcls.journal import JournalWriter, Resumption, RunSummary
 from seqcls.keepable import keepable
 from seqcls.live.background import nothing
-from seqcls.live.frame_queue import FrameQueue, shifted
+from seqcls.live.frame_queue import FrameQueue, drop_warnings, shifted
 from seqcls.live.latency import LatencyMeter
 from seqcls.live.operator import PAUSED, Operator
 from seqcls.live.options import LiveOptions
@@ -318,7 +318,7 @@ class LiveSession:
             reasons=(problem, *report.reasons) if problem else report.reasons,
             warnings=(
                 *self._preprocessor.warnings(self._detector.header.regions),
-                *_drop_warnings(frame_counts, problem),
+                *drop_warnings(frame_counts, problem),
             ),
             regions=tuple(self._preprocessor.regions),
             latency_ms=self._latency.percentiles_ms(),
@@ -395,13 +395,3 @@ class LiveSession:
         if frame is None or region is None or not self._has_region(frame):
             return None
         return keepable(frame.image, region, self._detector.gate)
-
-
-def _drop_warnings(counts: FrameCounts, problem: str) -> tuple[str, ...]:
-    """After a problem some were dropped for another reason."""
-    if problem or not counts.dropped:
-        return ()
-    return (
-        f"{counts.dropped} of {counts.received} frames were dropped, because this computer could not keep up;"
-        " keep=every lets the source wait",
-    )

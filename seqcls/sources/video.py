@@ -229,7 +229,7 @@ class VideoSource(Clip):
             except StopIteration:
                 return
             except Exception as error:
-                self._trouble(error)
+                self._count(error)
                 self._lose_packets()
                 failures += 1
                 demux = self._container.demux()
@@ -273,9 +273,12 @@ class VideoSource(Clip):
         return decoded
 
     def _trouble(self, error: Exception, about: int | None = None) -> None:
+        self._count(error)
+        self._lose(about)
+
+    def _count(self, error: Exception) -> None:
         what = one_line(error)
         self._errors[f"decoding error ({what})", f"decoding errors ({what})"] += 1
-        self._lose(about)
 
     def _lose_packets(self) -> None:
         """Packets are missing before the next one; of the one before them a part may be."""
