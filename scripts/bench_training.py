@@ -6,9 +6,10 @@ and, as a part of bench.py, the rate against the plain loop of plain_loop.py.
         --against CHECKOUT --way '--progressive 0.75' --seeds 3 -- --size 64     # clips to model, and its accuracy
 
 CHECKOUT is a folder that holds another version of seqcls (`git worktree add CHECKOUT COMMIT`). What follows `--` goes
-to every `seqcls train`; a --way, which may be repeated, to one more of this version. All take turns, in processes of
-their own, and are compared in processor time, which other programs disturb less, and by the clock. Frames that an
-earlier start has kept in CLIPS (.seqcls-cache) are removed before each. An empty --sizes leaves out the steps.
+to every `seqcls train`; a --way, which may be repeated, to one of this version instead of its defaults. All take turns,
+in processes of their own, and are compared in processor time, which other programs disturb less, and by the clock.
+Frames that an earlier start has kept in CLIPS (.seqcls-cache) are removed before each. An empty --sizes leaves out the
+steps. --timed 1 trains without folds, for the time from clips to model, with the first seed alone.
 """
 
 from __future__ import annotations
@@ -220,21 +221,29 @@ def fold_figures(model: Path) -> tuple[float, float]:
     return float(np.mean(areas)), float(np.mean(right))
 
 
-def clips_to_model(out: Path, ways: dict[str, Way], data: Sequence[str], seeds: int, folds: str) -> list[str]:
-    """Lines: time from clips to model in each way, without and with cross-validation, and its accuracy."""
+def clips_to_model(
+    out: Path, ways: dict[str, Way], data: Sequence[str], seeds: int, folds: str, timed: int
+) -> list[str]:
+    """Lines: time from clips to model in each way, without and with cross-validation, and its accuracy. ``timed``: with
+    so many of the seeds without cross-validation, too."""
     plain: dict[str, list[Took]] = {name: [] for name in ways}
     figures: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for seed in range(seeds):
         for number, (name, way) in enumerate(ways.items()):
             model = out / f"way{number}" / f"seed{seed}.safetensors"
             model.parent.mkdir(parents=True, exist_ok=True)
-            plain[name].append(trained(way, model, data, seed, folds=None))
+            if seed < timed:
+                plain[name].append(trained(way, model, data, seed, folds=None))
+                alone = plain[name][-1]
+                show(
+                    f"seed {seed}, {name}: clips to model {alone.clock_s:.0f} s, {alone.processor_s:.0f} s of processor"
+                    " time"
+                )
             whole = trained(way, model, data, seed, folds=folds)
             figures[name].append(fold_figures(model))
             show(
-                f"seed {seed}, {name}: clips to model {plain[name][-1].clock_s:.0f} s,"
-                f" {plain[name][-1].processor_s:.0f} s of processor time; with folds {whole.clock_s:.0f} s,"
-                f" {whole.processor_s:.0f} s; AUROC {figures[name][-1][0]:.4f}, accuracy {figures[name][-1][1]:.4f}"
+                f"seed {seed}, {name}: with folds {whole.clock_s:.0f} s, {whole.processor_s:.0f} s of processor time;"
+                f" AUROC {figures[name][-1][0]:.4f}, accuracy {figures[name][-1][1]:.4f}"
             )
     lines = []
     for name in ways:
@@ -345,11 +354,12 @@ def main(arguments: argparse.Namespace) -> None:
     if arguments.clips is not None:
         data = [str(arguments.clips.resolve()), "--labels", str(arguments.labels.resolve())]
         data += [] if arguments.patients is None else ["--patients", arguments.patients]
-        data += ["--weights", "none", *arguments.options]
+        data += arguments.options
         here = Path(__file__).resolve().parent.parent
-        ways = {"this": Way(here), **{f"this {way}": Way(here, tuple(shlex.split(way))) for way in arguments.way}}
+        ways = {" ".join(["this", *shlex.split(way)]): Way(here, tuple(shlex.split(way))) for way in arguments.way or [""]}
         ways |= {} if arguments.against is None else {"other": Way(arguments.against.resolve())}
-        for line in clips_to_model(arguments.output, ways, data, arguments.seeds, arguments.folds):
+        timed = arguments.seeds if arguments.timed is None else arguments.timed
+        for line in clips_to_model(arguments.output, ways, data, arguments.seeds, arguments.folds, timed):
             show(line)
 
 
@@ -366,8 +376,9 @@ if __name__ == "__main__":
     parser.add_argument("--labels", type=Path)
     parser.add_argument("--patients")
     parser.add_argument("--against", type=Path)
-    parser.add_argument("--way", action="append", default=[], help="options of one more training of this version")
+    parser.add_argument("--way", action="append", help="options of this version; may be repeated. Default: none")
     parser.add_argument("--folds", default="groups", help="as for `seqcls train`")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--timed", type=int, help="so many seeds without folds, too. Default: all")
     parser.add_argument("options", nargs="*", help="after --: for `seqcls train`")
     main(parser.parse_args())

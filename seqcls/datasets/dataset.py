@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from seqcls.datasets.folder_images import read_images
-from seqcls.datasets.frame_cache import FrameCache, is_worth_it
+from seqcls.datasets.frame_cache import IS_OUT_OF_DATE, FrameCache, is_worth_it
 from seqcls.datasets.frame_facts import Seen, facts_of, lit_share, look_at
 from seqcls.datasets.frame_set import FrameSet, frame_set_of, require_labelled
 from seqcls.datasets.frame_table import (
@@ -89,6 +89,8 @@ def load_frames(
         made, told = _of_folder(root, geometry, skip_corrupt, progress, for_training, cache)
         if kept is not None:
             kept.keep(made)
+            # Where the images are out of date, too, one line says so.
+            told += [one for one in kept.messages if not (IS_OUT_OF_DATE in one and IS_OUT_OF_DATE in " ".join(told))]
         made = replace(made, messages=(*told, *made.messages))
     return with_split_beside(made, root / SPLIT_FILE) if (root / SPLIT_FILE).is_file() else made
 

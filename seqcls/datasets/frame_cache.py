@@ -40,6 +40,8 @@ from seqcls.geometry import Geometry, Region
 FORMAT = 2
 #: In the message of a cache that was written: nothing to be warned of.
 ARE_KEPT = "frames are kept in"
+#: In the message of a cache that no longer holds.
+IS_OUT_OF_DATE = "is out of date"
 #: From either on: smaller sets are read in seconds, and leave no files behind.
 MIN_FRAMES, MIN_BYTES = 2000, 64 << 20
 #: Images whose hash is compared at every start.
@@ -88,7 +90,7 @@ class FrameCache:
             with self._index.open("rb") as stream, np.load(stream, allow_pickle=False) as index:
                 return self._checked({name: index[name] for name in index.files})
         except Exception as error:  # of a damaged file NumPy and zipfile raise whatever they come upon
-            self.messages.append(f"{self._folder} is out of date ({one_line(error)}): the frames are read anew")
+            self.messages.append(f"{self._folder} {IS_OUT_OF_DATE} ({one_line(error)}): the frames are read anew")
             return None
 
     def _checked(self, found: dict[str, NDArray[Any]]) -> Cached:

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls import __version__
-from seqcls.datasets.frame_cache import SAMPLE, marks_of
+from seqcls.datasets.frame_cache import IS_OUT_OF_DATE, SAMPLE, marks_of
 from seqcls.datasets.frame_facts import FrameFacts
 from seqcls.datasets.frame_set import FrameSet
 from seqcls.datasets.frame_table import CACHE_FOLDER
@@ -65,7 +65,7 @@ class KeptSet:
             with self._path.open("rb") as stream, np.load(stream, allow_pickle=False) as found:
                 return self._checked({name: found[name] for name in found.files})
         except Exception as error:  # of a damaged file NumPy and zipfile raise whatever they come upon
-            self.messages.append(f"{self._path.parent} is out of date ({one_line(error)}): the frames are read anew")
+            self.messages.append(f"{self._path.parent} {IS_OUT_OF_DATE} ({one_line(error)}): the set is made anew")
             return None
 
     def _checked(self, found: dict[str, NDArray[Any]]) -> FrameSet:

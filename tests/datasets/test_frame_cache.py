@@ -77,7 +77,7 @@ def test_the_second_start_reads_no_frame_and_gives_the_same(root: Path, monkeypa
 
 
 @pytest.mark.parametrize(
-    "change", ["content", "touched", "new", "gone", "size", "images", "header", "version", "index"]
+    "change", ["content", "touched", "new", "gone", "size", "images", "header", "version", "index", "set"]
 )
 def test_a_cache_that_does_not_hold_any_more_is_not_taken(root: Path, change: str) -> None:
     load(root)
@@ -108,11 +108,16 @@ def test_a_cache_that_does_not_hold_any_more_is_not_taken(root: Path, change: st
         content = bytearray(index.read_bytes())
         content[content.index(b"PK\x01\x02") + 6] = 173
         index.write_bytes(content)
+    elif change == "set":  # the images still hold, and are taken
+        kept = next((root / CACHE_FOLDER).glob("folder-*.npz"))
+        kept.write_bytes(kept.read_bytes()[:1000])
+        told = "the set is made anew"
     else:
         index = only_frames(root)
         index.write_bytes(index.read_bytes()[:-200])
     found = load_frames(root, geometry, skip_corrupt=True, cache=True)
     assert any(told in message for message in found.messages), found.messages
+    assert sum("out of date" in message for message in found.messages) == (change != "size")  # one line for both files
     alike(load_frames(root, geometry, skip_corrupt=True), found)
     again = load_frames(root, geometry, skip_corrupt=True, cache=True)
     assert not any("out of date" in message for message in again.messages)
