@@ -356,7 +356,9 @@ def main(arguments: argparse.Namespace) -> None:
         data += [] if arguments.patients is None else ["--patients", arguments.patients]
         data += arguments.options
         here = Path(__file__).resolve().parent.parent
-        ways = {" ".join(["this", *shlex.split(way)]): Way(here, tuple(shlex.split(way))) for way in arguments.way or [""]}
+        ways = {
+            " ".join(["this", *shlex.split(way)]): Way(here, tuple(shlex.split(way))) for way in arguments.way or [""]
+        }
         ways |= {} if arguments.against is None else {"other": Way(arguments.against.resolve())}
         timed = arguments.seeds if arguments.timed is None else arguments.timed
         for line in clips_to_model(arguments.output, ways, data, arguments.seeds, arguments.folds, timed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +46,18 @@ class Asked:
     device: str
     output: Path | None
     overwrite: bool
+
+    @property
+    def inputs(self) -> list[str]:
+        """What is learned from, as `train` is told it."""
+        stated = (
+            ("labels", self.labels),
+            ("patients", self.patients),
+            ("split", self.split),
+            ("layouts", self.layouts),
+        )
+        named = [part for name, value in stated if value is not None for part in (f"--{name}", str(value))]
+        return [str(self.data), *named, *(part for name in self.organs for part in ("--organ", name))]
 
 
 def search_command(asked: Asked) -> None:
@@ -108,7 +121,7 @@ def search_command(asked: Asked) -> None:
                 should_stop=should_stop,
             )
         paths = write_search(result, space, train_options, folder)
-        show_search(result, train_options)
+        show_search(result, train_options, asked.inputs)
         console.notify(f"wrote {', '.join(path.name for path in paths)} into {folder}")
         if result.interrupted:
             console.notify("interrupted: the same command goes on")
@@ -132,7 +145,7 @@ class _Lines:
         self._advance(done)
 
 
-def show_search(result: SearchResult, train_options: TrainOptions) -> None:
+def show_search(result: SearchResult, train_options: TrainOptions, inputs: Sequence[str]) -> None:
     """The best trials, what mattered, the comparison, and the command that trains with the best."""
     from seqcls.training.search_space import NAMES, command_of
 
@@ -154,7 +167,7 @@ def show_search(result: SearchResult, train_options: TrainOptions) -> None:
         seeds = count_of(len(compared.best), "seed")
         out.print(f"on {where}, mean of {seeds}: defaults {means[0]:.4f}, best {means[1]:.4f}")
         out.print(compared.verdict)
-    out.print(command_of(result.best.values, train_options))
+    out.print(command_of(result.best.values, train_options, inputs), soft_wrap=True)  # to be copied as it is
 
 
 def _shown(value: float | str) -> str:

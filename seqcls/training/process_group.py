@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -27,6 +28,8 @@ T = TypeVar("T")
 #: The others wait so long for the first process, which alone checks the frames, validates and writes.
 TIMEOUT = timedelta(hours=2)
 _NAMES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+#: Where in its own source PyTorch was when something failed; it says nothing to who trains.
+_PLACE = re.compile(r"\[[^]\s]*\.(?:cc|cpp|h|hpp):\d+\] ")
 
 
 class Processes:
@@ -180,6 +183,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
+        because = _PLACE.sub("", one_line(error, max_chars=400))
         raise EngineError(
-            f"the other processes cannot be reached, or one has ended (its own message says why): {one_line(error)}"
+            f"the other processes cannot be reached, or one has ended (its own message says why): {because}"
         ) from error

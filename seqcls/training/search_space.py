@@ -6,8 +6,10 @@ A range is written ``1e-4..3e-3`` (of lr in logarithms), a choice ``64,112`` or 
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import get_args
 
 from seqcls.errors import UsageError
@@ -161,22 +163,29 @@ def record_of(space: Mapping[str, Parameter]) -> dict[str, object]:
 _FLAGS = ("weights", "samples_per_epoch", "batch_size", "device")
 
 
-def command_of(values: Mapping[str, Value], options: TrainOptions) -> str:
-    """The `seqcls train` that trains with these values. The data and the weights' folder are left to be filled in."""
+def command_of(values: Mapping[str, Value], options: TrainOptions, inputs: Sequence[str] | None = None) -> str:
+    """The `seqcls train` that trains with these values, for a shell.
+
+    inputs: the data and the options that say what is learned from. None: for a file, which holds no folders, so the
+    data and the weights' folder are left to be filled in.
+    """
     plain = TrainOptions()
+    if inputs is None:
+        inputs, options = ("DATA",), replace(options, weights=Path(options.weights).name)
     flags = [
         f"--{name.replace('_', '-')} {_shown(values[name])}"
         for name in ("size", "epochs", "lr", "optimizer", "loss", "augment")
     ]
     for name in _FLAGS:
         if getattr(options, name) != getattr(plain, name):
-            flags.append(f"--{name.replace('_', '-')} {getattr(options, name)}")
+            flags.append(f"--{name.replace('_', '-')} {shlex.quote(str(getattr(options, name)))}")
     rare = {name: value for name, value in asdict(options).items() if name not in (*values, *_FLAGS)}
     usual = asdict(plain)
     rare |= {name: value for name, value in asdict(options.augment).items() if name != "strength"}
     usual |= asdict(plain.augment)
-    changed_too = [f"--set {name}={_shown(value)}" for name, value in rare.items() if value != usual[name]]
-    return " ".join(["seqcls train DATA", *flags, f"--set frozen_stages={values['frozen_stages']}", *changed_too])
+    flags.append(f"--set frozen_stages={values['frozen_stages']}")
+    flags += [f"--set {name}={_shown(value)}" for name, value in rare.items() if value != usual[name]]
+    return " ".join(["seqcls train", *map(shlex.quote, inputs), *flags])
 
 
 def _shown(value: Value) -> str:

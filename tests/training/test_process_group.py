@@ -175,6 +175,12 @@ def test_one_that_has_ended_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         together(2, work, timeout_s=0.5)
 
 
+def test_where_in_its_source_a_library_failed_is_left_out() -> None:
+    told = r"says why\): Read error \[127\.0\.0\.1\]:5: reset"
+    with pytest.raises(EngineError, match=told), process_group._told():
+        raise RuntimeError("[/__w/pytorch/third_party/gloo/gloo/pair.cc:545] Read error [127.0.0.1]:5: reset")
+
+
 def test_who_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in process_group._NAMES:
         monkeypatch.delenv(name, raising=False)

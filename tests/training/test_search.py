@@ -238,6 +238,12 @@ def test_the_space() -> None:
         "seqcls train DATA --size 112 --epochs 12 --lr 0.003 --optimizer sgd --loss bce --augment 1 "
         "--samples-per-epoch 64 --set frozen_stages=0"
     )
+    elsewhere = TrainOptions(weights="/home/me/start one.safetensors")
+    assert " --weights 'start one.safetensors' " in command_of(values, elsewhere)
+    assert command_of(values, elsewhere, ["my data", "--organ", "disc"]).startswith(
+        "seqcls train 'my data' --organ disc --size 112 "
+    )
+    assert " --weights '/home/me/start one.safetensors' " in command_of(values, elsewhere, ["my data"])
     own = TrainOptions(weight_decay=0.01, augment=replace(TrainOptions().augment, cutout=0.2))
     assert command_of(values, own).endswith(" --set frozen_stages=0 --set weight_decay=0.01 --set cutout=0.2")
 
