@@ -152,13 +152,13 @@ class Driver:
     max_errors: int | None = None
     """Of these many that fail the rest is left; None for no bound."""
 
-    def drive(self, units: Iterable[Unit], last: Iterable[Unit] = ()) -> Outcome:
-        """Each of ``units``, then ``last``: these one by one, alone.
+    def drive(self, units: Iterable[Unit], last: Iterable[Unit] = (), *, failed: int = 0) -> Outcome:
+        """Each of ``units``, then ``last``: these one by one, alone. ``failed``: how many have failed already.
 
         What fails is tried again once all others are done, or as soon as there may be too many. Raises OutputError
         where nothing more can be written: the next clip would meet the same.
         """
-        outcome = Outcome()
+        outcome = Outcome(failed=failed)
         waiting = _Waiting(units, self.log)
         while not (waiting.is_empty or self._is_over(outcome)):
             again = self._first(waiting, outcome)

@@ -57,6 +57,11 @@ class Entry:
         """All that is known of what it holds."""
         return f"{self.content} {self.whole}".rstrip()
 
+    @property
+    def was_there(self) -> bool:
+        """Whether it was ever found: else it has no results, and may have been a name written wrongly."""
+        return bool(self.content or self.stamp)
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:
@@ -189,13 +194,15 @@ def listed(
     folders, and are not read again as long as nobody has written to them, unless ``verify`` has all bytes read.
     ``has_changed``: whether results lie there of what a clip held before; such a clip stands for no other.
     """
-    known = {} if before is None else {entry.path: entry for entry in before.entries}
+    known = {} if before is None else {entry.path: entry for entry in before.entries if entry.was_there}
     folders = _folders(named, known)
     units = []
     for number, (source, name, folder) in enumerate(zip(sources, named, folders, strict=True), 1):
         path, mark = for_name(name.path), stamp(source)
         old = known.get(path)
-        if old is not None and old.content and mark and old.stamp == mark and not verify:
+        if source.fault:
+            content, mark, whole = "", "" if old is None else old.stamp, ""
+        elif old is not None and old.content and mark and old.stamp == mark and not verify:
             content, whole = old.content, old.whole
         else:
             content = content_digest(source)
@@ -212,7 +219,8 @@ def with_earlier(units: Iterable[Unit], before: Manifest | None) -> tuple[Entry,
     """The entries of these clips, and of those that were there before and are not asked for now."""
     entries = [unit.entry for unit in units]
     now = {entry.path for entry in entries}
-    return (*entries, *(entry for entry in (before.entries if before is not None else ()) if entry.path not in now))
+    earlier = () if before is None else before.entries
+    return (*entries, *(entry for entry in earlier if entry.path not in now and entry.was_there))
 
 
 def _folders(named: Sequence[FoundSource], known: Mapping[str, Entry]) -> list[str]:

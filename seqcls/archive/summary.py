@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
@@ -64,7 +65,7 @@ def write_summary(
             if stands_for and stands_for not in changed:  # of what it holds now there are no results
                 left = "skipped", _same(stands_for, failed)
             row, seconds = _missing(entry, without, *left), {}
-            row[1] = entry.folder if entry.path in changed else ""
+            row[1] = entry.folder if entry.path in changed and os.path.lexists(root / entry.folder) else ""
         rows.append((row, seconds))
         counts[row[2]] += 1
     _write_intervals(root, folders)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqcls.cli import console
+from seqcls.errors import SeqclsError, SourceError
+from seqcls.files.without_folders import without_folders
 from seqcls.text.wording import count_of
 
 if TYPE_CHECKING:
@@ -127,6 +129,11 @@ def planned(
         for number, unit in enumerate(units, 1):
             entry, folder = unit.entry, run.root / unit.entry.folder
             commit = read_commit(folder)
+            is_there = commit is not None and commit.run in runs and commit.is_whole and not run.overwrite
+            if unit.source.fault and not is_there:
+                plan.changed[entry.path] = words(run, unit, SourceError(unit.source.fault))
+                console.fail(unit.source.fault)
+                continue
             if commit is None and (why := locked(folder)):
                 plan.changed[entry.path] = why = (
                     f"{entry.folder}/ in the output cannot be read ({why}): allow it, or move that folder away"
@@ -174,6 +181,20 @@ def planned(
                 (plan.last if entry.path in log.died else plan.todo).append(unit)
             advance(number)
     return replace(plan, done=done, set_aside=set_aside)
+
+
+def words(run: ClipRun, unit: Unit, error: SeqclsError) -> str:
+    """Of an error, for files: it names nobody, and not the clip itself, whose name stands beside it."""
+    from seqcls.sources.redact import redact
+
+    text, remote = str(error), unit.source.remote
+    own = [unit.entry.path, unit.source.path, *([] if remote is None else [redact(remote.url)])]
+    for name in (*own, unit.source.spec, *(one.rpartition("/")[2] for one in own)):
+        if name and text.startswith(f"{name}: "):
+            text = text.removeprefix(f"{name}: ")
+            break
+    text = without_folders(text)
+    return console.in_flags(text if run.names is None else run.names.hide(text))
 
 
 def _note_change(plan: Plan, entry: Entry) -> None:

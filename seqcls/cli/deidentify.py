@@ -50,7 +50,7 @@ def deidentify(
     geometry = Geometry(region=options.parse_region(region), layouts=options.known_layouts(layouts))
     given = options.pseudonyms(hash_names, clips, [output, mapping, layouts])
     names = Pseudonyms() if given is None else given
-    found, has_unread = _found(clips, given)
+    found = _found(clips, given)
     is_file = output.suffix.lower() in (".mp4", ".dcm")
     if is_file:
         to = _form_of(output, to, found)
@@ -76,21 +76,19 @@ def deidentify(
                 console.notify(f"wrote {mapping}: it says whose clips these are, keep it apart from them")
         if len(found) > 1:
             console.notify(f"{len(found) - failures.count} of {len(found)} done, {failures.count} failed; {output}")
-        failed = failures.count or has_unread
-        if failed or incomplete:
-            raise typer.Exit(1 if failed else 3)
+        if failures.count or incomplete:
+            raise typer.Exit(1 if failures.count else 3)
 
 
-def _found(clips: Sequence[str], names: Pseudonyms | None) -> tuple[list[FoundSource], bool]:
-    """Clips and single images; whether there are folders that cannot be listed."""
+def _found(clips: Sequence[str], names: Pseudonyms | None) -> list[FoundSource]:
+    """Clips and single images."""
     from seqcls.sources import expand
     from seqcls.sources.found import singles
 
     with console.progress("looking for clips", None, "files") as advance:
         findings = expand(clips, on_file=advance)
     options.show_aside(findings, names)
-    found = [one for source in findings.sources for one in (singles(source) if source.unrelated else (source,))]
-    return found, bool(findings.aside.unread)
+    return [one for source in findings.sources for one in (singles(source) if source.unrelated else (source,))]
 
 
 def _form_of(output: Path, to: str | None, found: Sequence[FoundSource]) -> str:

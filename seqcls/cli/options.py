@@ -187,8 +187,6 @@ def pseudonyms(
 def show_aside(found: Findings, names: Pseudonyms | None) -> None:
     """What a search left aside, on stderr; from now on its sources are hidden by their pseudonyms."""
     if names is None:
-        for line in found.aside.unread:
-            console.fail(line)
         if str(found.aside):
             console.notify(str(found.aside))
         return
@@ -199,8 +197,6 @@ def show_aside(found: Findings, names: Pseudonyms | None) -> None:
     left = sum(found.aside.reasons.values()) + sum(found.aside.suffixes.values())
     if left:
         console.notify(f"left aside: {count_of(left, 'file')}; without --hash-names it is said which and why")
-    if found.aside.unread:
-        console.fail(f"{count_of(len(found.aside.unread), 'folder')} cannot be listed; check the permissions")
 
 
 def picked(kind: type[_Options], given: Mapping[str, Any], **more: Any) -> _Options:

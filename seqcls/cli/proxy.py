@@ -65,9 +65,8 @@ def proxy(
                 _show(done, root)
         if len(found) > 1:
             console.notify(f"{len(found) - failures.count} of {len(found)} done, {failures.count} failed; {root}")
-        failed = failures.count or findings.aside.unread
-        if failed or incomplete:
-            raise typer.Exit(1 if failed else 3)
+        if failures.count or incomplete:
+            raise typer.Exit(1 if failures.count else 3)
 
 
 def _targets(output: Path | None, folders: list[str]) -> tuple[Path, list[tuple[Path, Path]]]:

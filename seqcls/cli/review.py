@@ -67,7 +67,7 @@ def review(
 
     pseudonyms = options.pseudonyms(hash_names, [*places, *([] if clips is None else [clips])])
     require_finished(*places)
-    found = clips_to_review(places, clips, pseudonyms)
+    found = clips_to_review(places, clips, pseudonyms, console.fail)
     unread: dict[Path, str] = {}
     if any([runs_in(place, unread.__setitem__) for place in places]):  # a list: each is asked
         tell_unread(unread, pseudonyms)

@@ -18,6 +18,7 @@ from seqcls.cli.archive_plan import (
     planned,
     sweep_folders,
     tell,
+    words,
 )
 from seqcls.cli.clip_work import ClipWork, nothing, passes_of
 from seqcls.cli.output_folders import results_in
@@ -26,7 +27,6 @@ from seqcls.cli.results import MAX_SHOWN
 from seqcls.cli.run_clips import ClipRun
 from seqcls.cores import cores
 from seqcls.errors import OutputError, SeqclsError, UsageError
-from seqcls.files.without_folders import without_folders
 from seqcls.text.wording import count_of
 
 if TYPE_CHECKING:
@@ -55,6 +55,11 @@ class ArchiveOptions:
     def __post_init__(self) -> None:
         if self.max_errors is not None and self.max_errors < 1:
             raise UsageError(f"--max-errors takes a number from 1 on, not {self.max_errors}")
+
+    def takes(self, unit: Unit) -> bool:
+        """Whether a clip is done here. What cannot be found is told by every part: on the machines of others it may be
+        there, and of a folder nobody knows which clips lie in it."""
+        return self.shard is None or bool(unit.source.fault) or self.shard.takes(unit.entry.path)
 
     def refuse_for_one(self) -> None:
         """Raise UsageError where something was asked for that only many clips have."""
@@ -136,7 +141,7 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
     manifest = replace(manifest, part=part, entries=with_earlier(units, before))
     sweep_folders(root, manifest.entries)
     with closing(AttemptLog(root)) as log:
-        own = [unit for unit in units if asked.shard is None or asked.shard.takes(unit.entry.path)]
+        own = [unit for unit in units if asked.takes(unit)]
         plan = planned(run, own, manifest, log, verify=asked.verify, retry=asked.retry)
         if (plan.todo or plan.last) and asked.cluster is None:
             begin_opening(run.detector.engine)
@@ -161,7 +166,7 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
                         console.fail(
                             str(error)
                             if unit.source.remote is None
-                            else f"{unit.entry.path}: {_words(run, unit, error)}"
+                            else f"{unit.entry.path}: {words(run, unit, error)}"
                         )
 
             @cache  # once, also where clips are tried again
@@ -183,13 +188,14 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
                     second=passes.second,
                     log=log,
                     run=manifest.run,
-                    words=partial(_words, run),
+                    words=partial(words, run),
                     is_to_blame=_is_to_blame,
                     on_end=ended,
                     should_stop=should_stop,
                     max_errors=asked.max_errors,
                 )
-                outcome = driver.drive(plan.todo, plan.last)
+                lost = sum(bool(unit.source.fault) and unit.entry.path in plan.changed for unit in own)
+                outcome = driver.drive(plan.todo, plan.last, failed=lost)
                 pace = passes.pace()
             interrupted = should_stop()
         failed = {path: one.reason for path, one in log.failed.items()}
@@ -198,9 +204,13 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
             "reason": f"not run: {count_of(outcome.failed, 'clip')} failed before (--max-errors)",
         }
         # A part that is done into the folder of other clips leaves their rows.
-        entries = [one for one in manifest.entries if not part or asked.shard is None or asked.shard.takes(one.path)]
-        ours = replace(manifest, entries=tuple(entries))
         shown_now = {unit.entry.path for unit in own}
+        entries = [
+            one
+            for one in manifest.entries
+            if not part or asked.shard is None or one.path in shown_now or asked.shard.takes(one.path)
+        ]
+        ours = replace(manifest, entries=tuple(entries))
         counts = write_summary(
             root,
             ours,
@@ -217,7 +227,7 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
     console.notify(f"{done} of {len(entries)} done, {counts['failed']} failed{tables.run_facts(counts)}; {root}")
     if interrupted:
         return 130
-    if counts["failed"] or found.aside.unread or outcome.stopped_by_errors:
+    if counts["failed"] or outcome.stopped_by_errors:
         return 1
     return 3 if counts["truncated"] or counts["damaged"] else 0
 
@@ -315,6 +325,7 @@ def _with_layouts(
         for unit in units
         if unit.entry.path not in known
         and not unit.source.unrelated
+        and not unit.source.fault
         and (unit.source.remote is None or unit.entry.content)  # what did not come just now holds nobody up again
     ]
     if fresh or not manifest.known:
@@ -334,20 +345,6 @@ def _is_to_blame(unit: Unit, error: SeqclsError) -> bool:
     from seqcls.sources.remote import NotFetchedError
 
     return not isinstance(error, (OutputBusyError, NotFetchedError)) and stamp(unit.source) == unit.entry.stamp
-
-
-def _words(run: ClipRun, unit: Unit, error: SeqclsError) -> str:
-    """Of an error, for files: it names nobody, and not the clip itself, whose name stands beside it."""
-    from seqcls.sources.redact import redact
-
-    text, remote = str(error), unit.source.remote
-    own = [unit.entry.path, unit.source.path, *([] if remote is None else [redact(remote.url)])]
-    for name in (*own, unit.source.spec, *(one.rpartition("/")[2] for one in own)):
-        if name and text.startswith(f"{name}: "):
-            text = text.removeprefix(f"{name}: ")
-            break
-    text = without_folders(text)
-    return console.in_flags(text if run.names is None else run.names.hide(text))
 
 
 def _show(printing: Callable[[], Any], source: FoundSource, timelines: list[Timeline]) -> None:

@@ -105,8 +105,6 @@ def run_clip(run: ClipRun, found: Findings, folder: Path) -> int:
         console.notify(f"wrote {folder}: {'pictures.csv, scores.csv' if source.unrelated else clip}")
     if interrupted:
         return 130
-    if found.aside.unread:
-        return 1
     return 3 if any(one.report.verdict in ("truncated", "damaged") for one in timelines) else 0
 
 

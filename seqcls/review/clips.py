@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,12 +42,16 @@ class ReviewClip:
 
 
 def clips_to_review(
-    places: Sequence[Path], clips: Path | None = None, names: Pseudonyms | None = None
+    places: Sequence[Path],
+    clips: Path | None = None,
+    names: Pseudonyms | None = None,
+    on_fault: Callable[[str], object] = str,
 ) -> tuple[ReviewClip, ...]:
     """Of folders that `seqcls run` wrote, of one clip or of many, or of clips themselves.
 
     ``clips``: where the clips of the runs are; by default where they were when the run began. ``names``: pseudonyms for
-    the titles; the runs may have been made with these, too. Raises DataError, SourceError.
+    the titles; the runs may have been made with these, too. ``on_fault``: called with the reason for each name or
+    folder that cannot be read, where others can. Raises DataError, SourceError.
     """
     runs = [run for place in places for run in runs_in(place)]
     if runs:
@@ -56,7 +60,10 @@ def clips_to_review(
         found = _of_runs(runs, clips, names)
     else:
         findings = expand([str(place) for place in places])
-        found = [ReviewClip(_shown(one.path, names), one) for one in findings.sources if one.path and not one.unrelated]
+        for fault in (one.fault for one in findings.sources if one.fault):
+            on_fault(fault)
+        whole = [one for one in findings.sources if one.path and not one.unrelated and not one.fault]
+        found = [ReviewClip(_shown(one.path, names), one) for one in whole]
         if not found:
             raise DataError("there is no clip to review there; single images have no timeline")
     titles = [clip.title for clip in found]

@@ -61,6 +61,8 @@ def open_found(
 ) -> Source:
     """Open what ``expand`` found, as ``open_source`` does; ``levels``: see ``ImageSequence``."""
     source: Source
+    if found.fault:
+        raise SourceError(found.fault)
     if found.remote is not None:
 
         def opens(copy: Path) -> Source:
@@ -111,6 +113,8 @@ def _answers(asks: Callable[[], bool], otherwise: bool = False) -> bool:
 def _only_clip_in(folder: Path, rate_hz: float | None, color: bool, threads: int) -> Source:
     """The clip in the folder or below it. Raises SourceError where there are several, or none."""
     found = expand([str(folder)]).sources
+    if fault := next((one.fault for one in found if one.fault), ""):  # another clip may lie there
+        raise SourceError(fault)
     if len(found) > 1:
         raise SourceError(f"{folder}: holds {count_of(len(found), 'clip')}; name one of them, such as {found[0].path}")
     (one,) = found

@@ -14,8 +14,6 @@ class Aside:
     """Of files that are no clip and no image, by suffix."""
     reasons: Counter[str] = field(default_factory=Counter)
     """Of everything else."""
-    unread: list[str] = field(default_factory=list)
-    """Folders that could not be listed, each with its reason: clips may lie in them."""
 
     def __str__(self) -> str:
         """One line for a person; empty where nothing was left aside."""

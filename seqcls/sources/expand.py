@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import os
 import stat
@@ -47,13 +46,16 @@ def expand(specs: Sequence[str], *, each: bool | None = None, on_file: Looked | 
     unless it is named. Patterns are expanded here because not every shell does. Of several files named one by one,
     those that hold no clip by their nature (a DICOMDIR, a report) are left aside.
 
+    Names of which nothing is found, and folders that cannot be listed, are sources with a ``fault``: where others are
+    found they cost themselves.
+
     Args:
         specs: files, folders, patterns, lists of names (``@files.txt``), addresses of object stores (``s3://``), and
             numbers of cameras and addresses of feeds.
         each: True takes every set of images for single ones, False for a clip; None decides by names, sizes and times.
         on_file: called with the number of files looked at so far.
 
-    Raises SourceError, naming what is missing.
+    Raises SourceError where nothing can be opened, naming what is missing.
     """
     return _Search(each, on_file).run([str(spec) for spec in specs])
 
@@ -69,35 +71,37 @@ class _Search:
         asked: list[Asked] = []
         found: list[tuple[int, list[FoundSource]]] = []
         live: list[FoundSource] = []
-        names = list(with_lists(specs))
-        for spec, is_listed in names:
+        names = [name for spec in specs for name in _names(spec)]
+        for spec, is_listed, fault in names:
             require_named(spec)
             path = on_disk(spec)
-            if is_remote(spec) and not path.exists():
-                found.append((len(asked), self._remote(spec)))
-                asked.append(Asked(place_of(spec), [one.spec for one in found[-1][1]] != [spec]))
-                continue
-            if is_listed and "://" in spec and not exists(path):
+            is_object = is_remote(spec) and not exists(path)
+            if is_listed and "://" in spec and not (is_object or exists(path)):
                 raise SourceError(f"{redact(spec)}: is a feed, and a list names clips; run it by itself")
             # Addresses and cameras are refused where they are opened, without secrets.
-            if not is_listed and not exists(path) and (spec.isdecimal() or "://" in spec):
+            if not (is_listed or is_object or fault) and not exists(path) and (spec.isdecimal() or "://" in spec):
                 live.append(FoundSource(spec=spec))
                 continue
             try:
-                one, sources = self._of_spec(spec if spec.isascii() else str(path), path, alone=len(names) == 1)
-            except (SourceError, OSError):
-                if not is_listed:
-                    raise
-                one, sources = Asked(path, False), [FoundSource(spec=spec)]  # it costs itself when it is opened
+                if fault:
+                    raise SourceError(fault)
+                if is_object:
+                    one, sources = self._remote(spec)
+                else:
+                    one, sources = self._of_spec(spec if spec.isascii() else str(path), path, alone=len(names) == 1)
+            except SourceError as error:
+                place = place_of(spec) if is_object else path
+                one, sources = Asked(place, False), [FoundSource(spec=spec, fault=str(error))]
             found.append((len(asked), sources))
             asked.append(one)
+        _require_one([source for _, sources in found for source in sources], live)
         fronts = labels(asked) if asked else []
         placed = [
             with_path(source, fronts[number], _below(asked[number], source))
             for number, sources in found
             for source in sources
         ]
-        may_grow = any(is_listed for _, is_listed in names) or any(
+        may_grow = any(is_listed for _, is_listed, _ in names) or any(
             _is_place(asked[number], source) for number, sources in found for source in sources
         )
         sources, again = each_once(placed)
@@ -117,8 +121,14 @@ class _Search:
             return Asked(path, False), [FoundSource(spec=spec)]
         if glob.has_magic(spec):
             return self._matching(spec)
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError, ValueError):
-            path.stat()  # whatever else keeps it from being found is told as it is
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            pass
+        except OSError as error:  # whatever else keeps it from being found is told as it is
+            raise SourceError(
+                f"{spec}: cannot be looked at ({one_line(error)}); check the name and its permissions"
+            ) from None
         raise SourceError(f"{spec}: no such file or folder; check the name")
 
     def _of_file(self, spec: str, path: Path, *, alone: bool) -> tuple[Asked, list[FoundSource]]:
@@ -137,7 +147,7 @@ class _Search:
             source = replace(source, study=facts.study, series=facts.series, instance=facts.instance)
         return Asked(path, False), [source]
 
-    def _remote(self, spec: str) -> list[FoundSource]:
+    def _remote(self, spec: str) -> tuple[Asked, list[FoundSource]]:
         """The clips below an address, by their names; what is named itself is one in any case."""
         kept = []
         for one in listed(spec):
@@ -148,7 +158,7 @@ class _Search:
                 self._aside.suffixes[Path(one.name).suffix.lower()] += 1
         if not kept:
             raise SourceError(f"{redact(spec)}: holds no clip; name a folder with mp4, mpeg, DICOM or the like in it")
-        return kept
+        return Asked(place_of(spec), [one.spec for one in kept] != [spec]), kept
 
     def _in_folder(self, folder: Path) -> list[FoundSource]:
         sources = sorted(self._walk(folder), key=lambda source: natural(source.spec))
@@ -162,13 +172,11 @@ class _Search:
     def _matching(self, pattern: str) -> tuple[Asked, list[FoundSource]]:
         unread: dict[Path, OSError] = {}
         names = sorted(matching(pattern, unread), key=natural)
-        for folder, error in unread.items():
-            self._cannot_list(folder, error)
-        if not names:
+        sources = [_unlisted(folder, error) for folder, error in unread.items()]
+        if not names and not sources:
             raise SourceError(f"{pattern}: nothing fits this pattern; check the folder and the suffix{self._told()}")
         fixed = on_disk(_fixed_part(pattern))
         files: dict[Path, list[Path]] = {}
-        sources: list[FoundSource] = []
         recursive, named = "**" in pattern, frozenset(Path(pattern).parts)
         for path in map(Path, names):
             if os.path.isdir(path):  # noqa: PTH112 - as above
@@ -214,16 +222,13 @@ class _Search:
             except FileNotFoundError:
                 self._aside.reasons["folders that vanished"] += 1
             except OSError as error:  # what was listed before it counts
-                self._cannot_list(folder, error)
+                yield _unlisted(folder, error)
             if inside and is_extracted(names):
                 self._aside.reasons["folders of frames that `extract` wrote"] += len(inside)
             else:
                 waiting += ((path, is_run(names)) for path in inside)
             kept = self._without_made(files, names, in_run)
             yield from self._sorted_out(kept, str(folder), in_result=is_run(names))
-
-    def _cannot_list(self, folder: Path, error: OSError) -> None:
-        self._aside.unread.append(f"{folder}: cannot be listed ({one_line(error)}); check its permissions")
 
     def _without_made(
         self, files: Sequence[Path], names: Collection[str], in_run: bool, named: Collection[str] = ()
@@ -261,7 +266,7 @@ class _Search:
                     videos += 1
             elif kind:
                 clips.append(FoundSource(spec=str(path)))
-                videos += kind not in ("stack", "gif")
+                videos += kind not in ("stack", "gif", "unreadable")
         if images:
             if videos:
                 self._aside.reasons["images beside clips"] += len(images)
@@ -278,9 +283,9 @@ class _Search:
             self._aside.reasons[reason] += 1
             return ""
         kind = self._kind(path)
-        if kind == "unreadable":
+        if kind == "unreadable" and (path.suffix or path.name.startswith(".")):
             self._aside.reasons["files that cannot be read"] += 1
-            return ""
+            return ""  # without a suffix it may be a DICOM file, and is reported when it is opened
         if path.name.startswith("."):
             if kind:
                 self._aside.reasons["hidden files"] += 1
@@ -326,8 +331,27 @@ class _Search:
         return "each=True" if self._each else ""
 
     def _told(self) -> str:
-        told = "; ".join([*self._aside.unread[:1], *([str(self._aside)] if str(self._aside) else [])])
-        return f" ({told})" if told else ""
+        return f" ({self._aside})" if str(self._aside) else ""
+
+
+def _names(spec: str) -> Iterator[tuple[str, bool, str]]:
+    """As ``with_lists``, each with what keeps it from being read."""
+    try:
+        yield from ((name, is_listed, "") for name, is_listed in with_lists([spec]))
+    except SourceError as error:
+        yield spec, False, str(error)
+
+
+def _require_one(found: Sequence[FoundSource], live: Sequence[FoundSource]) -> None:
+    """Raise SourceError where there are sources and none of them can be opened."""
+    faults = [source.fault for source in found if source.fault]
+    if faults and len(faults) == len(found) and not live:
+        raise SourceError(faults[0] if len(faults) == 1 else f"{faults[0]} (and {len(faults) - 1} more like it)")
+
+
+def _unlisted(folder: Path, error: OSError) -> FoundSource:
+    fault = f"{folder}: cannot be listed ({one_line(error)}); check its permissions"
+    return FoundSource(spec=str(folder), fault=fault)
 
 
 def _why_no_file(path: Path) -> str:

@@ -47,6 +47,8 @@ class FoundSource:
     """The DICOM files of one image each that are this clip."""
     remote: Remote | None = None
     """Of a clip in an object store: it is fetched when it is opened."""
+    fault: str = ""
+    """Why it cannot be opened, in one line: a name that is not found, a folder that cannot be listed."""
 
 
 def files_of(source: FoundSource) -> Iterator[Path]:

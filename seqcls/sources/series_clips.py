@@ -21,7 +21,7 @@ def join_series(sources: Sequence[FoundSource], *, each: bool | None) -> tuple[l
     for source in sources:
         if source.instance is not None and source.series and each is not True:
             groups.setdefault((Path(source.spec).parent, source.study, source.series), []).append(source)
-    in_folder = Counter(Path(source.spec).parent for source in sources)
+    in_folder = Counter(Path(source.spec).parent for source in sources if not source.fault)
     joined: dict[str, FoundSource | None] = {}  # by the spec of a file: its clip, None behind the first of its files
     alone: Counter[str] = Counter()
     for (folder, _, _), group in groups.items():

@@ -54,5 +54,9 @@ def test_of_several_each_has_a_folder_and_a_broken_one_stops_none(seqcls: Seqcls
     assert "1 of 2 done, 1 failed" in done.err and not any(
         word in done.out + done.err for word in ("Doe", "Roe", "SCAN")
     )
+    clip = clips / "Doe Jane" / "SCAN 1.avi"
+    missing = seqcls("proxy", clip, "Gone Roe.mp4", "-o", "one", "--hash-names", "key")
+    assert missing.code == 1 and "1 of 2 done, 1 failed" in missing.err and "Roe" not in missing.err
+    assert one_line(missing).endswith(": no such file or folder; check the name")
     one = seqcls("proxy", clips, "-o", "one.mp4")
     assert one.code == 2 and "is one file, and there are 2 clips" in one_line(one)

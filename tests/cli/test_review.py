@@ -73,6 +73,13 @@ def test_a_token_of_ones_own_is_not_printed(seqcls: Seqcls, tmp_path: Path, monk
     assert done.code == 0 and TOKEN not in done.err and "token=$SEQCLS_PAGE_TOKEN" in done.err
 
 
+def test_a_clip_that_is_not_found_is_named_and_the_others_are_there(seqcls: Seqcls, tmp_path: Path) -> None:
+    write_numbered(tmp_path / "a.mp4", 3)
+    done = seqcls("review", "a.mp4", "gone.mp4")
+    assert done.code == 0 and "1 clip to review" in done.err
+    assert one_line(done) == "seqcls: gone.mp4: no such file or folder; check the name"
+
+
 @pytest.mark.parametrize(
     "arguments, code, message",
     [

@@ -15,7 +15,6 @@ from support.clips import stills
 from support.commands import Seqcls, bright_clip, one_line
 
 from seqcls.engines import Engine
-from seqcls.errors import SourceError
 from seqcls.geometry import Layout, Region
 
 
@@ -174,24 +173,23 @@ def test_a_clip_that_failed_twice_is_left_until_somebody_asks(
     assert seqcls(*command).code == 0 and not Path("out/attempts.jsonl").exists()
 
 
-def test_too_many_errors_and_what_only_many_clips_have(
-    seqcls: Seqcls, model: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_many_errors_and_what_only_many_clips_have(seqcls: Seqcls, model: str) -> None:
     bright_clip(Path("x.mp4"), [True] * 4)
     Path("list").write_text("none.mp4\nx.mp4\n")
-    monkeypatch.setattr("seqcls.sources.isolated.DecoderPool.open", lambda self, source, **more: refuse(source.path))
-
-    def refuse(path: str) -> None:
-        raise SourceError(f"{path}: no such file")
-
     done = seqcls("run", "@list", "-m", model, "-o", "out", "--max-errors", "1")
     assert done.code == 1 and rows() == {
-        "none.mp4": ("failed", "no such file"),
+        "none.mp4": ("failed", "no such file or folder; check the name"),
         "x.mp4": ("skipped", "not run: 1 clip failed before (--max-errors)"),
     }
     done = seqcls("run", "@list", "-m", model, "-o", "out")
     assert done.code == 1 and "failed twice before" not in done.err, "it may be there next time"
     assert rows()["x.mp4"][0] == "done"
+    Path("z.mp4").write_text("no video at all")
+    bright_clip(Path("y.mp4"), [True] * 5)
+    Path("list").write_text("z.mp4\ny.mp4\nx.mp4\n")
+    done = seqcls("run", "@list", "-m", model, "-o", "out", "--max-errors", "1")
+    assert done.code == 1 and [status for status, _ in rows().values()] == ["failed", "skipped", "done"]
+    assert rows()["y.mp4"][1] == "not run: 1 clip failed before (--max-errors)"
     for option in (["--verify"], ["--retry"], ["--max-errors", "3"], ["--shard", "1/2"]):
         done = seqcls("run", "x.mp4", "-m", model, *option)
         assert done.code == 2 and f"{option[0]} is for several clips" in one_line(done)
@@ -275,6 +273,41 @@ def test_parts_on_several_machines_are_together_one_run(seqcls: Seqcls, model: s
     assert seqcls("run", "clips", "-m", model, "-o", "out").code == 0 and rows() == whole_rows
     wrong = seqcls("run", "clips", "-m", model, "-o", "out", "--shard", "3/2")
     assert wrong.code == 2 and "--shard 3/2: the part is from 1 to the number of parts" in one_line(wrong)
+
+
+def test_what_is_not_found_costs_itself_alone_and_each_part_says_so(
+    seqcls: Seqcls, model: str, read: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for length, name in enumerate(("a", "b", "p/c", "p/deep/d"), 4):
+        bright_clip(Path(f"clips/{name}.mp4"), [True] * length)
+    gone, nothing = (
+        "no such file or folder; check the name",
+        "nothing fits this pattern; check the folder and the suffix",
+    )
+    named = ("clips/a.mp4", "gone.mp4", "none/*.mp4", "clips/b.mp4")
+    done = seqcls("run", *named, "-m", model, "-o", "named")
+    assert done.code == 1 and "2 of 4 done, 2 failed" in done.err and f"seqcls: gone.mp4: {gone}\n" in done.err
+    assert rows("named") == {
+        "a.mp4": ("done", ""), "gone.mp4": ("failed", gone), "*.mp4": ("failed", nothing), "b.mp4": ("done", ""),
+    }  # fmt: skip
+    done = seqcls("run", "gone.mp4", "none.mp4", "-m", model, "-o", "none")
+    assert done.code == 1 and one_line(done) == f"seqcls: gone.mp4: {gone} (and 1 more like it)"
+    assert not Path("none").exists(), "nothing at all can be done"
+
+    with monkeypatch.context() as locked:
+        lock(Path("clips/p").resolve(), locked)
+        why = "cannot be listed (Permission denied); check its permissions"
+        done = seqcls("run", "clips", "-m", model, "-o", "out")
+        assert done.code == 1 and one_line(done) == f"seqcls: clips/p: {why}" and "2 of 3 done, 1 failed" in done.err
+        assert rows() == {"a.mp4": ("done", ""), "b.mp4": ("done", ""), "p": ("failed", why)}
+        for part in ("1/2", "2/2"):  # nobody knows which clips lie there
+            assert seqcls("run", "clips", "-m", model, "-o", f"parts/{part[0]}", "--shard", part).code == 1
+            assert rows(f"parts/{part[0]}")["p"] == ("failed", why)
+    read.clear()
+    assert seqcls("run", "clips", "-m", model, "-o", "out").code == 0 and read == ["p/c.mp4", "p/deep/d.mp4"]
+    assert list(rows()) == ["a.mp4", "b.mp4", "p/c.mp4", "p/deep/d.mp4"] and Path("out/p/c/clip.json").is_file()
+    Path("clips/b.mp4").unlink()
+    assert seqcls("run", "clips/a.mp4", "clips/b.mp4", "-m", model, "-o", "named").code == 0, "its results are there"
 
 
 def test_more_clips_may_lengthen_the_names_of_those_before(seqcls: Seqcls, model: str, read: list[str]) -> None:
