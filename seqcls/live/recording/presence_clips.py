@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -14,10 +15,12 @@ from seqcls.gate import GateOptions
 from seqcls.live.background import Notify, nothing
 from seqcls.live.recording.fragmented_video import (
     Image,
+    Kept,
     RecordedVideo,
     SegmentedVideoWriter,
 )
 from seqcls.live.recording.recorder import GATE, QUEUE_BYTES, BackgroundRecording
+from seqcls.live.recording.second_try import SecondTry
 from seqcls.text.wording import count_of
 from seqcls.types import TIME_TOLERANCE_S, Event, Frame
 
@@ -68,6 +71,10 @@ class _Ring:
             self.held_bytes -= old.image.nbytes
             self.forgotten_s = old.time_s
 
+    def clear(self) -> None:
+        self.frames.clear()
+        self.held_bytes = 0
+
     def since(self, time_s: float) -> list[Frame]:
         return [frame for frame in self.frames if frame.time_s >= time_s - TIME_TOLERANCE_S]
 
@@ -79,7 +86,7 @@ class PresenceClips(BackgroundRecording):
     until that end was certain where that is later. Its own clock begins at 0 with its first frame. Frames of the past
     are held in memory, at most ``ring_bytes`` of them and no older than ``reach_s`` before the longest pre-roll; where
     that is too little the pre-roll shrinks and ``notify`` says so. ``dropped`` counts the frames that no clip can
-    contain.
+    contain. ``begun`` is told of each clip and its organ, as by ``SegmentedVideoWriter``.
 
     Feed ``frame`` and ``event`` from one thread. Raises OutputError where the folder cannot be written.
     """
@@ -94,7 +101,9 @@ class PresenceClips(BackgroundRecording):
         gate: GateOptions = GATE,
         notify: Notify = nothing,
         ring_bytes: int = RING_BYTES,
+        begun: Callable[[RecordedVideo, str], bool] = lambda part, organ: True,
         queue_bytes: int = QUEUE_BYTES,
+        again: SecondTry | None = None,
     ) -> None:
         self._folder = require_writable(folder)
         self._earlier = tuple(sorted(self._folder.glob("*.mp4")))  # of the run that this one goes on with
@@ -104,7 +113,9 @@ class PresenceClips(BackgroundRecording):
         self._videos: list[SegmentedVideoWriter] = []
         self._shrunk = False
         self._presences = self._whole = 0
-        super().__init__("clips", gate=gate, notify=notify, queue_bytes=queue_bytes)
+        self._begun = begun
+        again = SecondTry(self._folder) if again is None else again
+        super().__init__("clips", again, gate=gate, notify=notify, queue_bytes=queue_bytes)
 
     @property
     def parts(self) -> tuple[RecordedVideo, ...]:
@@ -133,7 +144,7 @@ class PresenceClips(BackgroundRecording):
 
     def _change(self, event: Event) -> None:
         self._presences += event.state == "present"
-        if self.failed:
+        if self.failed and self._try_s is None:
             return
         for clip in self._open:
             if clip.organ == event.organ and clip.until_s == float("inf"):
@@ -150,14 +161,15 @@ class PresenceClips(BackgroundRecording):
                 f"a clip of {event.organ} begins {past[0].time_s - wanted_s:.1f} s late:"
                 f" the frames before are no longer held ({self._ring.held_bytes >> 20} MiB are)"
             )
-        video = SegmentedVideoWriter(self._folder / clip_name(event.organ, event.start_s))
+        path = self._folder / clip_name(event.organ, event.start_s)
+        video = SegmentedVideoWriter(path, lambda part: self._begun(part, event.organ))
         self._videos.append(video)
         self._open.append(_Clip(event.organ, video, past))
 
     def _end_files(self) -> None:
         ending, self._open = self._open, []
         if self.failed:
-            self._ring.frames.clear()  # nothing is written any more
+            self._ring.clear()  # nothing is written any more
         with contextlib.ExitStack() as ends:  # one that fails does not keep the others from their end
             for clip in ending:
                 ends.callback(clip.video.close)
@@ -166,5 +178,19 @@ class PresenceClips(BackgroundRecording):
         self._whole += 0 if self.failed else len(ending)
 
     @property
+    def _kept(self) -> Kept:
+        each = [video.kept for video in self._videos]
+        return Kept(
+            sum(kept.images for kept in each),
+            sum(kept.size_bytes for kept in each),
+            sum(kept.seconds for kept in each),
+        )
+
+    def _went_well(self) -> bool:
+        """The past is kept for the next presence, which may be long in coming."""
+        return True
+
+    @property
     def _missing(self) -> str:
-        return f"of {count_of(self._presences, 'presence')} {self._presences - self._whole} have no whole clip"
+        without = self._presences - self._whole
+        return f"of {count_of(self._presences, 'presence')} {without} {'has' if without == 1 else 'have'} no whole clip"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from seqcls.errors import OutputError
+from seqcls.files.disk_room import free_bytes
 from seqcls.live.background import Notify, nothing
 from seqcls.live.recording.presence_clips import PresenceClips
 from seqcls.live.recording.recorder import Recorder
@@ -18,11 +19,6 @@ from seqcls.text.wording import duration_of, size_of
 EVERY_S = 1.0
 #: The rate of writing is that of the last minute; less than a few seconds say nothing of it.
 _RATE_OVER_S, _LEAST_S = 60.0, 5.0
-
-
-def free_bytes(folder: Path) -> int:
-    """Of the disk under the folder."""
-    return shutil.disk_usage(folder).free
 
 
 class StorageMeter:
@@ -65,7 +61,7 @@ class StorageMeter:
         written = _size(recorded) + _size(clips)
         try:
             free = min(self._free_bytes(folder) for folder in {path.parent for path in (self._journal, *recorded[:1])})
-        except OSError:  # a disk that was taken away: whoever writes there says so
+        except OutputError:  # a disk that was taken away: whoever writes there says so
             return
         if not written and (self._recorder is not None or self._clips is not None):
             self._written.clear()  # the rate of a recording begins with it: until then the journal alone grows

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import io
+import itertools
 import os
 import subprocess
 import sys
@@ -23,9 +24,10 @@ from support.media import draw, numbers, read_number
 from seqcls.errors import OutputError, UsageError
 from seqcls.geometry import Region
 from seqcls.live.recording import fragmented_video
-from seqcls.live.recording.fragmented_video import FragmentedVideoWriter, SegmentedVideoWriter
+from seqcls.live.recording.fragmented_video import FragmentedVideoWriter, RecordedVideo, SegmentedVideoWriter
 from seqcls.live.recording.presence_clips import PresenceClips, clip_name
 from seqcls.live.recording.recorder import Recorder
+from seqcls.live.recording.second_try import ROOM_BYTES, SecondTry
 from seqcls.sources import open_source
 from seqcls.types import Event, Frame, Gap, SourceReport
 
@@ -48,6 +50,13 @@ def steady(count: int, rate_hz: float = 25.0) -> list[float]:
 
 def plain(number: int, time_s: float) -> Frame:
     return Frame(number, time_s, 0.04, draw(number, noise=0))
+
+
+def noisy(number: int, time_s: float) -> Frame:
+    """Takes some 10 kB of a recording."""
+    frame = plain(number, time_s)
+    frame.image[:] = np.maximum(frame.image, np.random.default_rng(number).integers(0, 90, frame.image.shape))
+    return frame
 
 
 def screen(number: int, time_s: float) -> Frame:
@@ -262,12 +271,30 @@ def test_at_every_moment_the_file_is_readable_but_for_the_last_second(tmp_path: 
     assert whole_number(frames) == list(range(60)) and report.verdict == "complete"
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_recording_can_be_read_from_its_second_image_on(tmp_path: Path, suffix: str) -> None:
+    """Key frames at images 0, 1, 2, 4, 8 and 16 (0.64 s), then every half a second: at 29 (1.16 s)."""
+    part = FragmentedVideoWriter(tmp_path / f"a{suffix}", draw(0, noise=90), 0.0)
+    for k in range(30):
+        part.write(draw(k, noise=90), k / 25, 0.04)
+        if (count := {1: 1, 2: 2, 3: 2, 4: 4, 7: 4, 8: 8, 15: 8, 16: 16, 24: 16, 29: 29}.get(k)) is not None:
+            frames, report = read(tmp_path / f"a{suffix}")
+            assert (len(frames), part.kept, part.kept_until_s) == (
+                count,
+                count,
+                count / 25,
+            ) and report.verdict == "truncated"
+    part.close()
+    assert part.kept == len(read(tmp_path / f"a{suffix}")[0]) == 30 and part.kept_until_s == pytest.approx(1.2)
+
+
 CHILD = """
 import sys, time
 from pathlib import Path
 from support.media import draw
 from seqcls.geometry import Region
 from seqcls.live.recording.recorder import Recorder
+from seqcls.live.recording.second_try import ROOM_BYTES, SecondTry
 from seqcls.types import Frame
 
 recorder = Recorder(Path(sys.argv[1]))
@@ -326,21 +353,79 @@ def test_a_full_disk_ends_the_recording_and_nothing_else(
 ) -> None:
     small_disk(monkeypatch, room)
     said: list[str] = []
-    frames = [plain(k, k / 25) for k in range(80)]
-    for frame in frames:
-        frame.image[:] = np.maximum(frame.image, np.random.default_rng(frame.index).integers(0, 90, frame.image.shape))
+    frames = [noisy(k, k / 25) for k in range(80)]
     recorder = record(tmp_path / f"a{suffix}", frames, notify=said.append)
     assert "No space left" in recorder.failed and "\n" not in recorder.failed
     assert said == [recorder.failed]
-    assert recorder.recorded + recorder.dropped == 80 and recorder.dropped > 0
     stopped = recorder.failed.partition(": ")[0]
-    missing = f"{recorder.dropped} of 80 frames are not in it"
-    assert [part.path for part in recorder.parts] == list(tmp_path.iterdir()) and len(recorder.parts) == bool(room)
+    assert [part.path for part in recorder.parts] == list(tmp_path.iterdir()) and len(recorder.parts) == (room > 1000)
+    shown, report = read(tmp_path / f"a{suffix}") if room > 1000 else ([], None)
+    missing = f"{80 - len(shown)} of 80 frames are not in it"
     assert recorder.incomplete == f"{stopped} (No space left on device): {missing}"
-    if room > 1000:
-        shown, report = read(tmp_path / f"a{suffix}")
-        assert whole_number(shown) == list(range(len(shown))) and len(shown) >= 12
+    assert (recorder.recorded, recorder.dropped) == (len(shown), 80 - len(shown))
+    if report is not None:
+        assert whole_number(shown) == list(range(len(shown))) and len(shown) >= 8
         assert report.verdict == "truncated"
+
+
+def test_a_recording_that_a_full_disk_stopped_goes_on_in_a_new_part_once_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock that is a second later at each look: one when writing fails, one with each frame that comes after. The
+    disk is asked after 5, 10 and 15 s, and has room for a minute of recording the third time."""
+    rooms, free, looks, said = iter([60_000, 10_000_000]), iter([0, ROOM_BYTES - 1, ROOM_BYTES]), itertools.count(), []
+
+    def opened(path: Path) -> FullDisk:
+        file = FullDisk(path, "xb")
+        file.room = next(rooms)
+        return file
+
+    monkeypatch.setattr(fragmented_video, "open_new", opened)
+    frames = [noisy(k, k / 25) for k in range(100)]
+    again = SecondTry(tmp_path, free_bytes=lambda folder: next(free), clock=lambda: float(next(looks)))
+    told: list[str] = []
+
+    def begun(part: RecordedVideo) -> bool:
+        told.append(part.path.name)
+        return len(told) != 2
+
+    recorder = record(tmp_path / "a.mp4", frames, notify=said.append, again=again, begun=begun)
+    first, second = (read(part.path)[0] for part in recorder.parts)
+    assert whole_number(first) == list(range(8)), "images 8 to 15 are the fragment that image 16 ends, and do not fit"
+    assert whole_number(second) == list(range(31, 100)) and [part.start_s for part in recorder.parts] == [0.0, 1.24]
+    assert recorder.failed == "" and recorder.recorded == 8 + 69
+    why = "No space left on device"
+    assert recorder.incomplete == (
+        f"the recording stopped at 0.6 s ({why}) and went on at 1.2 s: 23 of 100 frames are not in it"
+    )
+    assert said == [
+        f"the recording stopped at 0.6 s: {why}; what was written before can be read",
+        "writing the recording goes on at 1.2 s in a-2.mp4: 0.9 s before are not in it",
+    ]
+    assert told == ["a.mp4", "a-2.mp4", "a-2.mp4"], "whoever could not take it is told again"
+
+
+def test_a_disk_that_takes_nothing_is_asked_less_and_less_often(tmp_path: Path) -> None:
+    """It says that it has room for a minute at 2 MB/s, and each try fails after a second; then one lasts a minute."""
+    now, free = [100.0], [119_999_999]
+    again = SecondTry(tmp_path, free_bytes=lambda folder: free[0], clock=lambda: now[0])
+
+    def waits() -> float:
+        again.stopped()
+        began_s = now[0]
+        while not again.is_due(lambda: 2e6):
+            now[0] += 1.0
+        return now[0] - began_s
+
+    again.stopped()
+    now[0] += 5.0
+    assert not again.is_due(lambda: 2e6), "119,999,999 bytes are less than a minute"
+    free[0] += 1
+    found = [waits()]
+    for lasts_s in (1.0, 1.0, 1.0, 1.0, 1.0, 60.0):
+        now[0] += lasts_s
+        found.append(waits())
+    assert found == [5.0, 10.0, 20.0, 40.0, 60.0, 60.0, 5.0]
 
 
 class Gate:
@@ -350,6 +435,7 @@ class Gate:
         monkeypatch.setattr(fragmented_video, "FragmentedVideoWriter", self)
         self.go, self.busy = threading.Event(), threading.Event()
         self.written: list[int | None] = []
+        self.kept = 0
 
     def __call__(self, path: Path, first: NDArray[np.uint8], start_s: float) -> Gate:
         return self
@@ -538,6 +624,34 @@ def test_a_full_disk_ends_the_clips_and_nothing_else(tmp_path: Path, monkeypatch
     frames = [Frame(k, t, 0.04, draw(k, noise=60)) for k, t in enumerate(steady(100))]
     clips = clips_of(tmp_path, frames, events, notify=said.append)
     assert "No space left" in clips.failed and said == [clips.failed]
+
+
+def test_clips_begin_again_once_there_is_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is full in the first presence, has room from the fifth frame after that on, and the second is whole."""
+    rooms, looks, said = iter([40_000, 10_000_000]), itertools.count(), list[str]()
+
+    def opened(path: Path) -> FullDisk:
+        file = FullDisk(path, "xb")
+        file.room = next(rooms)
+        return file
+
+    monkeypatch.setattr(fragmented_video, "open_new", opened)
+    events = [present("thyroid", 0.2, 0.4), gone("thyroid", 1.6, 1.8), present("thyroid", 3.0, 3.2)]
+    frames = [noisy(k, t) for k, t in enumerate(steady(100))]
+    again = SecondTry(tmp_path, free_bytes=lambda folder: ROOM_BYTES, clock=lambda: float(next(looks)))
+    told: list[tuple[str, str]] = []
+
+    def begun(part: RecordedVideo, organ: str) -> bool:
+        told.append((part.path.name, organ))
+        return True
+
+    clips = clips_of(tmp_path, frames, events, pre_roll_s=0.4, notify=said.append, again=again, begun=begun)
+    assert whole_number(read(tmp_path / "thyroid-00-00-03.000.mp4")[0]) == list(range(65, 100))
+    stopped_s = float(said[0].removeprefix("the clips stopped at ").partition(" s")[0])
+    assert said[1:] == [f"writing the clips goes on at {stopped_s + 0.2:.1f} s"] and clips.failed == ""
+    assert clips.incomplete.endswith(f" and went on at {stopped_s + 0.2:.1f} s: of 2 presences 1 has no whole clip")
+    assert told == [("thyroid-00-00-00.200.mp4", "thyroid"), ("thyroid-00-00-03.000.mp4", "thyroid")]
+    assert clips._ring.held_bytes == sum(frame.image.nbytes for frame in clips._ring.frames)
 
 
 def test_slow_clips_cost_frames_and_no_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

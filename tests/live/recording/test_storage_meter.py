@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from seqcls.errors import OutputError
 from seqcls.live.recording.presence_clips import PresenceClips
 from seqcls.live.recording.recorder import Recorder
 from seqcls.live.recording.storage_meter import StorageMeter
@@ -110,7 +111,7 @@ def test_a_disk_that_is_gone_leaves_what_was_known(tmp_path: Path) -> None:
     before = disk.measured(0.0)
 
     def gone(folder: Path) -> int:
-        raise OSError
+        raise OutputError
 
     disk.meter._free_bytes = gone
     assert disk.measured(1.0) is before
