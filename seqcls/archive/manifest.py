@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from seqcls.archive.result_key import content_digest, run_key, stamp, unseen_digest, whole_digest
+from seqcls.archive.result_key import content_digests, run_key, stamp, unseen_digest, whole_digest
 from seqcls.errors import OutputError, one_line
 from seqcls.exports.run_folders import MANIFEST
 from seqcls.files import write_text
@@ -49,6 +49,8 @@ class Entry:
     whole: str = ""
     """Digest of all that it holds, where it has been written to since it was first listed and ``content``, which does
     not see the middle of a large file, is still the same."""
+    rewritten: bool = False
+    """Whether it held something else when it was first listed: another part may have results of that."""
     same_as: str = ""
     """The path of another clip of the run that holds the same, and stands for both."""
 
@@ -196,23 +198,36 @@ def listed(
     """
     known = {} if before is None else {entry.path: entry for entry in before.entries if entry.was_there}
     folders = _folders(named, known)
+    paths, marks = [for_name(name.path) for name in named], list(map(stamp, sources))
+
+    def is_unwritten(number: int) -> bool:
+        old, mark = known.get(paths[number]), marks[number]
+        return old is not None and bool(old.content) and bool(mark) and old.stamp == mark and not verify
+
     units = []
-    for number, (source, name, folder) in enumerate(zip(sources, named, folders, strict=True), 1):
-        path, mark = for_name(name.path), stamp(source)
-        old = known.get(path)
-        if source.fault:
-            content, mark, whole = "", "" if old is None else old.stamp, ""
-        elif old is not None and old.content and mark and old.stamp == mark and not verify:
-            content, whole = old.content, old.whole
-        else:
-            content = content_digest(source)
-            is_known = old is not None and content and content == old.content
-            # Of an object that does not come just now its store still says whether it was written.
-            whole = unseen_digest(source) if is_known or (not content and source.remote is not None) else ""
-        units.append(Unit(Entry(path=path, folder=folder, content=content, stamp=mark, whole=whole), source))
-        if on_clip is not None:
-            on_clip(number)
+    to_read = [source for number, source in enumerate(sources) if not (source.fault or is_unwritten(number))]
+    with closing(content_digests(to_read)) as contents:
+        for number, (source, path, folder, mark) in enumerate(zip(sources, paths, folders, marks, strict=True)):
+            old, entry = known.get(path), Entry(path=path, folder=folder, stamp=mark)
+            if source.fault:
+                entry = replace(entry, stamp="" if old is None else old.stamp)
+            elif old is not None and is_unwritten(number):
+                entry = replace(entry, content=old.content, whole=old.whole, rewritten=old.rewritten)
+            else:
+                entry = _read(entry, source, next(contents), old)
+            units.append(Unit(entry, source))
+            if on_clip is not None:
+                on_clip(number + 1)
     return _each_content_once(units, known, has_changed)
+
+
+def _read(entry: Entry, source: FoundSource, content: str, old: Entry | None) -> Entry:
+    """With what the clip holds now. ``old``: what was known of it."""
+    is_known = old is not None and bool(content) and content == old.content
+    # Of an object that does not come just now its store still says whether it was written.
+    whole = unseen_digest(source) if is_known or (not content and source.remote is not None) else ""
+    rewritten = old is not None and (old.rewritten if is_known else bool(content and old.content))
+    return replace(entry, content=content, whole=whole, rewritten=rewritten)
 
 
 def with_earlier(units: Iterable[Unit], before: Manifest | None) -> tuple[Entry, ...]:

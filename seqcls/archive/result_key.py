@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from seqcls.files.named_files import open_regular
 from seqcls.geometry import Layout
 from seqcls.sources.clip_digest import LOOKED_AT, clip_digest
 from seqcls.sources.found import FoundSource, files_of
-from seqcls.sources.remote import remote_digest
+from seqcls.sources.remote import remote_digest, remote_digests
 
 #: Raised whenever the same clip, model and options give other results than before.
 RESULT_FORMAT = 1
@@ -43,6 +43,14 @@ def content_digest(source: FoundSource) -> str:
     if not all(digests):
         return ""
     return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
+
+
+def content_digests(sources: Sequence[FoundSource]) -> Generator[str, None, None]:
+    """As ``content_digest`` of each, in their order; objects of a store are looked at side by side. Close it in any
+    case."""
+    with closing(remote_digests([one.remote for one in sources if one.remote is not None])) as remote:
+        for source in sources:
+            yield content_digest(source) if source.remote is None else next(remote)
 
 
 def whole_digest(source: FoundSource) -> str:

@@ -60,8 +60,11 @@ def known_by_other_names(root: Path, units: Sequence[Unit], before: Manifest | N
     return found
 
 
-def holds_results_of_before(root: Path, before: Manifest | None) -> Callable[[Entry], bool]:
-    """Whether a clip has results of this run, but of something else than it holds now: these stay, and it waits."""
+def holds_results_of_before(root: Path, before: Manifest | None, shard: Shard | None) -> Callable[[Entry], bool]:
+    """Whether a clip has results of this run, but of something else than it holds now: these stay, and it waits.
+
+    The results of other parts lie elsewhere: there each clip that was ever changed may be such a one.
+    """
     from seqcls.archive.commit import read_commit
 
     if before is None:
@@ -71,7 +74,7 @@ def holds_results_of_before(root: Path, before: Manifest | None) -> Callable[[En
     def asked(entry: Entry) -> bool:
         commit = read_commit(root / entry.folder)
         if commit is None or commit.run not in runs or not commit.is_whole:
-            return False
+            return entry.rewritten and shard is not None and not shard.takes(entry.path)
         return not commit.is_of(entry.path, entry.content, entry.whole)
 
     return asked

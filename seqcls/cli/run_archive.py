@@ -132,8 +132,10 @@ def run_archive(run: ClipRun, found: Findings, options: dict[str, Any], asked: A
             before,
             on_clip=advance,
             verify=asked.verify,
-            has_changed=holds_results_of_before(root, None if run.overwrite else before),
+            has_changed=holds_results_of_before(root, None if run.overwrite else before, asked.shard),
         )
+    if run.overwrite:
+        units = [replace(unit, entry=replace(unit.entry, rewritten=False)) for unit in units]
     before = before if before is None or not is_lost else _remade(run, units, before)
     units = units if run.overwrite else known_by_other_names(root, units, before)
     manifest = _empty(options) if before is None or before.differences(options) else before

@@ -7,8 +7,10 @@ A fault of the network costs a wait, then the clip, never the run; so does a ser
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -32,6 +34,10 @@ WAITS_S = (1.0, 4.0)
 MAX_WAIT_S = 120.0
 #: Azure's library hands over up to 32 MB at a time.
 _IN_LARGE_PARTS = frozenset({"az", "abfs", "abfss"})
+#: A list of which nobody sees how far it is may take ten minutes, as if it had so many bytes.
+_LIST_BYTES = 5_400_000
+#: Objects that are looked at side by side: most of the time of one is waiting, and of one that trickles all.
+_LOOKS = 8
 #: What libraries call an answer that is shorter than it says, and our word for it.
 _CUT_SHORT = frozenset({"ClientPayloadError", "ContentLengthError", "IncompleteRead", "IncompleteReadError"})
 _PART = "only a part came"
@@ -69,7 +75,7 @@ def place_of(url: str) -> Path:
 
 def listed(spec: str) -> list[Remote]:
     """The objects below an address, or the one that it names. Raises SourceError."""
-    files = tried(spec, lambda: _found(spec))
+    files = tried(spec, lambda: _found(spec), what="listed")
     if not files:
         raise SourceError(f"{redact(spec)}: holds nothing; check the address and the credentials")
     return files
@@ -79,11 +85,36 @@ def _found(spec: str) -> list[Remote]:
     system, path = _opened(spec)
     system.invalidate_cache()
     scheme = spec.partition("://")[0]
+    with _pages_of(system) as came:
+        found = _asked(system, "find", path, detail=True, brings=_LIST_BYTES, came=came)
     return [
         Remote(f"{scheme}://{name.lstrip('/')}", int(facts["size"] or 0), _mark(facts))
-        for name, facts in sorted(system.find(path, detail=True).items())
+        for name, facts in sorted(found.items())
         if facts.get("type") == "file"
     ]
+
+
+@contextmanager
+def _pages_of(system: Any) -> Iterator[Callable[[], int] | None]:
+    """For ``at_least``: S3 hands a list over in pages of a thousand objects, each of which is enough for a window.
+    None for other stores, which do not show them."""
+    if not hasattr(system, "set_session"):
+        yield None
+        return
+    from fsspec.asyn import sync
+
+    sync(system.loop, system.set_session)
+    events, pages = system.s3.meta.events, 0
+
+    def count(**_: Any) -> None:
+        nonlocal pages
+        pages += 1
+
+    events.register("after-call.s3", count)
+    try:
+        yield lambda: pages * 10**9
+    finally:
+        events.unregister("after-call.s3", count)
 
 
 def _mark(facts: dict[str, Any]) -> str:
@@ -102,6 +133,31 @@ def remote_digest(remote: Remote) -> str:
         return tried(remote.url, lambda: _digest(remote), waits_s=())
     except SourceError:
         return ""
+
+
+def remote_digests(remotes: Sequence[Remote]) -> Generator[str, None, None]:
+    """As ``remote_digest`` of each, in their order; some are looked at side by side. Close it in any case."""
+    looks = [Future[str]() for _ in remotes]
+    waiting, lock = iter(list(zip(remotes, looks, strict=True))), threading.Lock()
+
+    def look() -> None:
+        while True:
+            with lock:
+                remote, found = next(waiting, (None, None))
+            if remote is None or found is None or not found.set_running_or_notify_cancel():
+                return
+            try:
+                found.set_result(remote_digest(remote))
+            except BaseException as error:
+                found.set_exception(error)
+
+    for _ in range(min(_LOOKS, len(remotes))):  # nobody who ends the program waits for these
+        threading.Thread(target=look, name="seqcls-look", daemon=True).start()
+    try:
+        yield from (found.result() for found in looks)
+    finally:
+        for found in looks:
+            found.cancel()
 
 
 def _digest(remote: Remote) -> str:
@@ -221,9 +277,10 @@ def tried(
     wait: Callable[[float], None] | None = None,
     *,
     waits_s: Sequence[float] | None = None,
+    what: str = "fetched",
 ) -> _T:
     """What does not come is waited for, and asked for again; what is forbidden or not there is not. ``waits_s``: before
-    each further try; None for WAITS_S."""
+    each further try; None for WAITS_S. ``what``: is to be done."""
     name, began_s = redact(spec), time.monotonic()
     for wait_s in (*(WAITS_S if waits_s is None else waits_s), None):
         try:
@@ -237,7 +294,7 @@ def tried(
         except Exception as error:  # libraries of object stores raise their own kinds
             if wait_s is None or time.monotonic() - began_s >= MAX_WAIT_S:
                 raise NotFetchedError(
-                    f"{name}: cannot be fetched ({_why(error)}); run the same command again"
+                    f"{name}: cannot be {what} ({_why(error)}); run the same command again"
                 ) from error
             (time.sleep if wait is None else wait)(wait_s)
     raise AssertionError("unreachable")

@@ -94,7 +94,7 @@ def test_a_clip_is_read_again_only_when_it_was_written_to(tmp_path: Path, monkey
     put(tmp_path, "a.mp4", "b.mp4")
     first = manifest_of(tmp_path)
     read: list[str] = []
-    monkeypatch.setattr("seqcls.archive.manifest.content_digest", lambda source: read.append(source.path) or "new")
+    monkeypatch.setattr("seqcls.archive.result_key.content_digest", lambda source: read.append(source.path) or "new")
     put(tmp_path, "b.mp4", content="longer than it was before")
     second = manifest_of(tmp_path, first)
     assert read == ["b.mp4"] and [entry.content for entry in second.entries] == [first.entries[0].content, "new"]

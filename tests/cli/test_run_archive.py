@@ -275,6 +275,29 @@ def test_parts_on_several_machines_are_together_one_run(seqcls: Seqcls, model: s
     assert wrong.code == 2 and "--shard 3/2: the part is from 1 to the number of parts" in one_line(wrong)
 
 
+def test_a_changed_clip_of_another_part_stands_for_none_here(seqcls: Seqcls, model: str, read: list[str]) -> None:
+    from seqcls.archive.shard import Shard
+
+    ours, theirs = (
+        [f"{name}.mp4" for name in "abcdefgh" if Shard.parse(f"{part}/2").takes(f"{name}.mp4")] for part in "12"
+    )
+    old, new = theirs[0], ours[-1]
+    bright_clip(Path("clips", old), [True] * 4)
+    bright_clip(Path("clips", ours[0]), [True] * 5)
+    run = ("run", "clips", "-m", model)
+    parts = [(*run, "-o", f"parts/{part}", "--shard", f"{part}/2") for part in "12"]
+    assert [seqcls(*part).code for part in parts] == [0, 0]
+    bright_clip(Path("clips", old), [True] * 6)
+    Path("clips", new).write_bytes(Path("clips", old).read_bytes())
+    assert seqcls(*parts[0]).code == 0 and rows("parts/1") == {ours[0]: ("done", ""), new: ("done", "")}
+    shutil.rmtree(Path("parts/1", new.removesuffix(".mp4")))  # as if that run had not come so far
+    read.clear()
+    assert seqcls(*parts[0]).code == 0 and read == [new]
+    assert seqcls(*parts[1]).code == 1 and "has changed since" in rows("parts/2")[old][1]
+    assert [seqcls(*part, "--overwrite").code for part in parts] == [0, 0]
+    assert rows("parts/1")[new] == ("done", "") and rows("parts/2")[old] == ("skipped", f"holds the same as {new}")
+
+
 def test_what_is_not_found_costs_itself_alone_and_each_part_says_so(
     seqcls: Seqcls, model: str, read: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

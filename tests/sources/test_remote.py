@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from support.commands import bright_clip
 from support.fakes import detector
 from support.s3_faults import Fault, FaultyS3
 
-from seqcls.archive.result_key import content_digest, stamp
+from seqcls.archive.result_key import content_digest, content_digests, stamp
 from seqcls.errors import SourceError
 from seqcls.sources import expand, open_found
 from seqcls.sources.clip_digest import clip_digest
@@ -128,6 +130,51 @@ def test_a_look_that_does_not_come_is_not_made_again(source: FoundSource, faulty
         faulty.faults["/a.mp4"] = [fault]
         faulty.asked.clear()
         assert content_digest(source) == "" and len(faulty.asked) == 1
+
+
+def test_objects_are_looked_at_side_by_side(bucket: Any, faulty: FaultyS3, clip: Path) -> None:
+    """Each that trickles costs its minute beside the others."""
+    for name in ("1.mp4", "2.mp4", "3.mp4"):
+        bucket.pipe_file(f"clips/z/{name}", clip.read_bytes())
+    sources = [*expand(["s3://clips/z"]).sources, *expand([str(clip)]).sources]
+    meeting = threading.Barrier(3)
+    faulty.faults |= {f"/z/{number}.mp4": [lambda: meeting.wait(20)] for number in (1, 2, 3)}
+    with closing(content_digests(sources)) as found:
+        assert list(found) == [clip_digest(str(clip))] * 4 and not meeting.broken
+    faulty.faults["/z/2.mp4"] = ["busy"]
+    with closing(content_digests(sources)) as found:
+        assert [bool(one) for one in found] == [True, False, True, True]
+
+
+def test_a_list_that_does_not_come_is_left(bucket: Any, faulty: FaultyS3, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqcls.sources.least_rate.WINDOW_S", 0.2)
+    faulty.faults["?list"] = ["trickle", "..."]
+    with pytest.raises(SourceError) as told:
+        expand(["s3://clips/x"])
+    faulty.faults.clear()
+    assert str(told.value) == (
+        "s3://clips/x: cannot be listed (fewer than 10 kB/s came for 0.2 s); run the same command again"
+    )
+
+
+def test_a_long_list_comes_by_pages_each_of_which_is_enough(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = []
+
+    async def counting(work: Any, size: int, came: Any) -> Any:
+        pages.append(came())
+        found = await work
+        pages.append(came())
+        return found
+
+    monkeypatch.setattr("seqcls.sources.remote.at_least", counting)
+    for number in range(3):
+        bucket.pipe_file(f"clips/w/{number}.mp4", b"clip")
+    whole = type(bucket)._list_pages
+    monkeypatch.setattr(
+        "s3fs.S3FileSystem._list_pages", lambda self, method, **of: whole(self, method, **of | {"MaxKeys": 2})
+    )
+    assert len(expand(["s3://clips/w"]).sources) == 3
+    assert pages == [0, 2 * 10**9], "of two objects each"
 
 
 def test_what_a_library_makes_of_an_odd_answer_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:

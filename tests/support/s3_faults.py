@@ -21,7 +21,7 @@ _ANSWERS = {
 
 
 class FaultyS3:
-    """``faults``: by the end of an object's name, what happens to the next requests for it, one after the other; a list
+    """``faults``: by the end of an object's name, "?list" for those of a bucket, what happens to the next requests for it, one after the other; a list
     whose last entry is "..." repeats the one before for ever. ``asked``: the objects that were asked for."""
 
     def __init__(self, host: str, port: int) -> None:
@@ -83,11 +83,9 @@ class FaultyS3:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def _fault(self, path: str) -> Fault:
-        name = path.partition("?")[0]
+        name = "?list" if "list-type" in path else path.partition("?")[0]
         faults = next((left for end, left in self.faults.items() if name.endswith(end)), None)
-        if "list-type" in path:
-            return ""
-        self.asked.append(name)
+        self.asked += [] if name == "?list" else [name]
         if not faults:
             return ""
         return faults[0] if faults[1:] == ["..."] else faults.pop(0)
