@@ -191,6 +191,10 @@ class Pseudonyms:
             scores=replace(scores, reason=tuple(reasons[reason] for reason in scores.reason)),
             report=self.report(timeline.report),
             warnings=tuple(map(self.hide, timeline.warnings)),
+            provenance=replace(
+                timeline.provenance,
+                videos=tuple(replace(each, file=self.hide(each.file)) for each in timeline.provenance.videos),
+            ),
         )
 
     def labels(self, labels: ClipLabels) -> ClipLabels:

@@ -65,6 +65,18 @@ class NoveltyUse:
     """On which frames that was."""
 
 
+@dataclass(frozen=True, slots=True)
+class VideoPart:
+    """A video that a live run wrote of its feed."""
+
+    file: str
+    """Its path in the run's folder, or its name where it lies elsewhere."""
+    start_s: float = field(metadata=between(-MAX_TIME_S, MAX_TIME_S))
+    """Where its first image lies in the run, in seconds."""
+    organ: str = ""
+    """The organ whose presence it shows; empty for the recording of the feed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
     """Which model, engine and options gave a timeline. Empty or None is what is not known."""
@@ -99,6 +111,8 @@ class Provenance:
     """The ultrasound regions found, in order."""
     latency_ms: tuple[float, float, float] | None = field(default=None, metadata=between(0, 1e3 * MAX_TIME_S))
     """50th, 95th and 99th percentile from a frame's arrival to the decision, of a live run; NaN where no frame came."""
+    videos: tuple[VideoPart, ...] = ()
+    """Of a live run: its recording and its clips of presences."""
     sessions: tuple[str, ...] = ()
     """Of a run that kept a journal: the ids of its sessions."""
     began: str = ""

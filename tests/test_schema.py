@@ -31,6 +31,7 @@ from seqcls.live.snapshot import LiveView, OrganView
 from seqcls.live.state_changes import StateChanges
 from seqcls.models.file import ModelHeader
 from seqcls.models.trained_on import TrainedOn
+from seqcls.timeline import VideoPart
 from seqcls.types import Event, FrameCounts
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "schema"
@@ -46,7 +47,9 @@ def validator(name: str) -> Draft202012Validator:
 
 
 def timeline_json(folder: Path) -> list[Any]:
-    write_timeline_json(detector(gate=True).analyze(frames([0.1, None, 0.9, 0.9, 0.9, 0.9, 0.2])), folder / "t.json")
+    timeline = detector(gate=True).analyze(frames([0.1, None, 0.9, 0.9, 0.9, 0.9, 0.2]))
+    videos = (VideoPart("feed.mp4", 0.8), VideoPart("clips/liver-00-00-00.200.mp4", 0.0, "liver"))
+    write_timeline_json(replace(timeline, provenance=replace(timeline.provenance, videos=videos)), folder / "t.json")
     return [json.loads((folder / "t.json").read_text(encoding="utf-8"))]
 
 
@@ -90,6 +93,8 @@ def journal_lines(folder: Path) -> list[Any]:
     path, clock = write_small(folder / "small"), Clock(50.0)
     resumed = resume(path, monotonic=clock.monotonic, wall=clock.wall)
     resumed.writer.state("stalled", "no frame within 2 s")
+    resumed.writer.action("snapshot", 50.5, "snapshot-00-00-50.500.png")
+    resumed.writer.video("feed.mp4", 50.25)
     counts = FrameCounts(received=6, classified=5, rejected=1)
     resumed.writer.finish(
         RunSummary(
@@ -148,7 +153,7 @@ def test_what_is_written_is_what_the_schema_says(name: str, tmp_path: Path) -> N
         for wrong in wrongs(body):
             assert not validator(name).is_valid(wrong), wrong
     if name == "journal-record":
-        kinds = {"open", "frame", "gap", "event", "state", "resume", "close"}
+        kinds = {"open", "frame", "gap", "event", "state", "action", "video", "resume", "close"}
         assert {body["kind"] for body in bodies} == kinds
 
 

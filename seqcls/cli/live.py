@@ -10,12 +10,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, redirect_stderr
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
 from seqcls.cli import console, tables
-from seqcls.cli.live_displays import LastingStderr, full_screen, is_terminal, open_displays, open_terminal
+from seqcls.cli.live_displays import LastingStderr, full_screen, how_to_go_on, is_terminal, open_displays, open_terminal
 from seqcls.cli.live_journal import begin_journal, require_place, require_same_run
 from seqcls.cli.live_options import LiveRunOptions, parse_checklist, parse_send_igtl, session_options
+from seqcls.cli.live_recordings import CLIPS, clips_told, list_recordings, recorders
 from seqcls.cli.results import remedy
 from seqcls.credentials import open_to_others, secret_files
 from seqcls.errors import DiskFullError, NoFramesError, OutputError, SeqclsError, is_of_the_disk, one_line
@@ -24,14 +25,11 @@ from seqcls.text.wording import count_of
 if TYPE_CHECKING:
     from seqcls.detector import Detector
     from seqcls.engines import Engine
-    from seqcls.gate import GateOptions
-    from seqcls.journal import RunSummary
+    from seqcls.journal import JournalWriter, RunSummary
     from seqcls.live.igtl_server import IgtlServer
     from seqcls.live.mqtt import MqttStates
     from seqcls.live.notify import JsonLines
     from seqcls.live.queued_sink import QueuedSink
-    from seqcls.live.recording.presence_clips import PresenceClips
-    from seqcls.live.recording.recorder import Recorder
     from seqcls.live.session import LiveSession
     from seqcls.live.snapshot import LiveView
     from seqcls.pseudonyms import Pseudonyms
@@ -84,7 +82,7 @@ def _watch(
 ) -> int:
     """As ``watch``; ``latest`` holds the last snapshot, once there is one."""
     from seqcls.feeds.open import open_live
-    from seqcls.journal import JOURNAL_NAME
+    from seqcls.journal import JOURNAL_NAME, PAUSED
     from seqcls.live.background import nothing
     from seqcls.live.operator import SNAPSHOTS, Operator
     from seqcls.live.recording.storage_meter import StorageMeter
@@ -137,7 +135,8 @@ def _watch(
         if names is not None:
             source = RenamedSource(source, names)
         sinks = [stack.enter_context(closing(sink)) for sink in _sinks(folder, run_options, notify)]
-        recorder, clips = _recorders(folder, run_options, detector.gate, notify)
+        opened: list[JournalWriter] = []  # once all else is
+        recorder, clips = recorders(folder, run_options, detector.gate, notify, opened)
         for writer in (recorder, clips):
             if writer is not None:
                 stack.callback(writer.close)
@@ -155,6 +154,7 @@ def _watch(
         # After everything that may refuse to begin: a journal that holds nothing would be in the next one's way.
         journal, resumed = begin_journal(detector, model, spec, source.info, folder / JOURNAL_NAME, run_options)
         stack.callback(journal.close)
+        opened.append(journal)
         for each in (*sinks, *receivers):
             if resumed is None:
                 each.begin(journal.session)
@@ -163,13 +163,22 @@ def _watch(
         meter = StorageMeter(journal.path, recorder, clips, notify=notify)
         stack.callback(meter.close)
         meter.start()
-        operator = Operator(folder / SNAPSHOTS, journal=journal, notify=notify)
+        paused = resumed is not None and resumed.journal.paused
+        operator = Operator(folder / SNAPSHOTS, paused=paused, journal=journal, notify=notify)
         stack.callback(operator.close)
         displays.shown.append(open_terminal(stack, kept, displays, act))
 
         def on_event(event: Event) -> None:
+            assert clips is not None, "else nobody asks"
             clips.settle(session.region)
             clips.event(event)
+
+        def end() -> None:
+            for writer in (recorder, clips):
+                if writer is not None:
+                    writer.settle(session.region)
+                    writer.close()
+            operator.close()
 
         session = LiveSession(
             detector,
@@ -181,6 +190,7 @@ def _watch(
             on_view=displays.show,
             on_frame=nothing if recorder is None else lambda frame: recorder.frame(frame, session.region),
             on_taken=nothing if clips is None else lambda frame: clips.frame(frame, session.region),
+            on_end=end,
             should_stop=lambda: should_stop() or displays.closed(),
             storage=lambda: meter.latest,
             operator=operator,
@@ -188,17 +198,22 @@ def _watch(
         )
         running.append(session)
         stack.callback(running.clear)  # from here on nobody draws messages
+        if paused:
+            notify(f"{PAUSED} as before: nothing is scored or recorded until {how_to_go_on(run_options)}")
         summary = session.run()
-        for writer in (recorder, clips):
-            if writer is not None:
-                writer.settle(session.region)
-    _list_recordings(recorder, clips, folder)
+    list_recordings(recorder, folder, () if resumed is None else resumed.journal.videos)
     writers = [each for each in (journal, recorder, clips, operator, *sinks) if each is not None]
     incomplete = [writer.incomplete for writer in writers if writer.incomplete]
     before = 0 if resumed is None else resumed.journal.frame_counts.received
     came = summary.frame_counts.received > before
     _tell_latency(session, summary)
-    return _conclude(folder, journal.path, summary, run_options.where, came=came, incomplete=incomplete)
+
+    def show(timeline: Timeline) -> None:
+        tables.show_timeline(console.results() if is_terminal(sys.stdout) else console.messages(), timeline)
+        if clips is not None:
+            console.notify(clips_told(clips.files, folder / CLIPS, timeline))
+
+    return _conclude(folder, journal.path, summary, run_options.where, show, came=came, incomplete=incomplete)
 
 
 def _kept(folder: Path, latest: Sequence[LiveView]) -> str:
@@ -297,32 +312,6 @@ def _receivers(run_options: LiveRunOptions, notify: Callable[[str], None]) -> It
         yield states
 
 
-def _recorders(
-    folder: Path, run_options: LiveRunOptions, gate: GateOptions, notify: Callable[[str], None]
-) -> tuple[Any, Any]:
-    recorder = clips = None
-    if run_options.record is not None:
-        from seqcls.live.recording.recorder import Recorder
-
-        recorder = Recorder(run_options.record, resume=run_options.resume, gate=gate, notify=notify)
-    if run_options.clips:
-        from seqcls.live.recording.presence_clips import PresenceClips
-
-        clips = PresenceClips(folder / "clips", gate=gate, notify=notify)
-    return recorder, clips
-
-
-def _list_recordings(recorder: Recorder | None, clips: PresenceClips | None, folder: Path) -> None:
-    """Which files there are, and where in the timeline each part of a recording begins."""
-    for part in () if recorder is None else recorder.parts:
-        console.notify(f"recorded {part.path}, whose 0 is {part.start_s:.2f} s of the run")
-    if recorder is not None and not recorder.parts and not recorder.failed:
-        console.warn("nothing was recorded: there was no frame that could be kept")
-    if clips is not None:
-        count = len(clips.files)
-        console.notify(f"{count_of(count, 'clip')} of presences in {folder / 'clips'}")
-
-
 def _tell_latency(session: LiveSession, summary: RunSummary) -> None:
     assert summary.latency_ms is not None, "a live run measures it"
     if math.isnan(summary.latency_ms[0]):
@@ -332,15 +321,12 @@ def _tell_latency(session: LiveSession, summary: RunSummary) -> None:
     console.notify(f"latency from arrival to decision: {tables.percentiles(summary.latency_ms)}{search}")
 
 
-def _show(timeline: Timeline) -> None:
-    tables.show_timeline(console.results() if is_terminal(sys.stdout) else console.messages(), timeline)
-
-
 def _conclude(
     folder: Path,
     journal: Path,
     summary: RunSummary,
     expressions: Sequence[str],
+    show: Callable[[Timeline], None],
     *,
     came: bool,
     incomplete: Sequence[str],
@@ -353,7 +339,7 @@ def _conclude(
     lacking, again = list(incomplete), "free space"
     if summary.frame_counts.received:
         try:
-            write_from_journal(journal, folder, expressions, _show)
+            write_from_journal(journal, folder, expressions, show)
             files = f"{journal.name}, intervals.csv, scores.csv, timeline.json, timeline.png"
             console.notify(f"wrote {folder}: {files}")
         except NoFramesError:  # the disk took none of them

@@ -71,6 +71,14 @@ def full_screen() -> bool:
     return sys.stderr.isatty() and not console.messages().is_dumb_terminal
 
 
+def how_to_go_on(run_options: LiveRunOptions) -> str:
+    """What ends a pause, for a person."""
+    keys = full_screen() and is_terminal(sys.stdin)
+    if keys or run_options.show or run_options.serve is not None:
+        return "p or the button for it is pressed"
+    return "somebody goes on, for which this run has nothing: end it, and add --serve or --show"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Displays:
     """What was opened; ``show`` gives each a snapshot. closed: whether a person closed the window. address: the page's,

@@ -10,6 +10,7 @@ import typer
 
 from seqcls.cli import console, options, tables
 from seqcls.cli.failures import Failures
+from seqcls.cli.live_recordings import tell_recordings
 from seqcls.cli.options import INTERVALS, OUTPUT
 from seqcls.cli.output_folders import require_not_of_many
 from seqcls.errors import DataError, UsageError
@@ -211,6 +212,7 @@ def replay(
         timeline = console.timeline_in_flags(_hashed(add_organs(timeline, *where or ()), names))
         if shows:
             tables.show_timeline(console.results(), timeline)
+            tell_recordings(timeline.provenance.videos, place if place.is_dir() else place.parent)
         if target is not None:
             write_with_progress(timeline, target)
         return timeline

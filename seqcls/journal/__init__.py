@@ -10,7 +10,18 @@ resumed = resume("run.journal")                                  # go on after a
 
 from __future__ import annotations
 
-from seqcls.journal.format import NOT_RECORDED, Action, Close, FeedChange, Opening, Record, Resume, RunSummary
+from seqcls.journal.format import (
+    NOT_RECORDED,
+    PAUSED,
+    Action,
+    Close,
+    FeedChange,
+    Opening,
+    Record,
+    Resume,
+    RunSummary,
+    Video,
+)
 from seqcls.journal.reader import Damage, holds_frames, is_unfinished, read_opening
 from seqcls.journal.rebuild import Journal, read_journal
 from seqcls.journal.resume import Resumption, resume
@@ -22,6 +33,7 @@ JOURNAL_NAME = "run.journal"
 __all__ = [
     "JOURNAL_NAME",
     "NOT_RECORDED",
+    "PAUSED",
     "Action",
     "Close",
     "Damage",
@@ -33,6 +45,7 @@ __all__ = [
     "Resume",
     "Resumption",
     "RunSummary",
+    "Video",
     "create_journal",
     "holds_frames",
     "is_unfinished",

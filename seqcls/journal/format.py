@@ -8,14 +8,14 @@ A line is the CRC-32 of the JSON as 8 lower-case hex digits, a blank, the JSON i
 
     n      its number in the file, from 0; a number that is missing is a record that was lost
     at     seconds on the monotonic clock since its session began (the `open` or `resume` record before it)
-    kind   open | frame | gap | event | state | action | resume | close
+    kind   open | frame | gap | event | state | action | video | resume | close
 
 and the fields of the record of that kind below, as they are named there; lists stand for tuples. Scores are float32
 and times XX in URLs, and the values in their queries, never reach the file.
 
-``format`` counts up when a reader of the old one would go wrong. 2 had no `action`; 1 had the options beside
-``provenance`` instead of in it, ``regions`` and ``latency_ms`` of `close` in a ``provenance``, and ``frame_counts`` was
-called ``ledger``.
+``format`` counts up when a reader of the old one would go wrong. 3 had no `video`, 2 no `action`; 1 had the options
+beside ``provenance`` instead of in it, ``regions`` and ``latency_ms`` of `close` in a ``provenance``, and
+``frame_counts`` was called ``ledger``.
 """
 
 from __future__ import annotations
@@ -47,11 +47,13 @@ from seqcls.types import (
     require_organs,
 )
 
-FORMAT = 3
+FORMAT = 4
 #: A longer line is no record: what a reader must hold at once.
 MAX_LINE_BYTES = 1 << 20
 #: Reason of the stretches that are missing from a journal.
 NOT_RECORDED = "not recorded"
+#: Reason of the frames that came while a person had paused the run.
+PAUSED = "paused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -85,6 +87,21 @@ class Action:
     action: str
     time_s: float
     file: str
+    wall: str
+    monotonic_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """`video`: the first image of a video file, that at ``start_s`` of the run, can be read from it.
+
+    ``file`` is its path in the run's folder, or its name where it lies elsewhere; ``organ`` the one whose presence it
+    shows, empty for the recording of the feed.
+    """
+
+    file: str
+    start_s: float
+    organ: str
     wall: str
     monotonic_s: float
 
@@ -124,7 +141,7 @@ class Close(RunSummary):
     monotonic_s: float
 
 
-Record = Opening | FrameScore | Gap | Event | FeedChange | Action | Resume | Close
+Record = Opening | FrameScore | Gap | Event | FeedChange | Action | Video | Resume | Close
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,7 +156,7 @@ class Entry:
 
 _KINDS: dict[str, type[Record]] = {
     "open": Opening, "frame": FrameScore, "gap": Gap, "event": Event, "state": FeedChange, "action": Action,
-    "resume": Resume, "close": Close,
+    "video": Video, "resume": Resume, "close": Close,
 }  # fmt: skip
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 #: A score may be anything that a model of somebody's own gave.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -11,7 +12,7 @@ import numpy as np
 
 from seqcls.errors import DataError, NoFramesError
 from seqcls.intervals import IntervalOptions, one_per_organ
-from seqcls.journal.format import NOT_RECORDED, Close, Entry, Opening, Resume
+from seqcls.journal.format import NOT_RECORDED, PAUSED, Action, Close, Entry, Opening, Resume, Video
 from seqcls.journal.reader import Damage, JournalReader, open_journal
 from seqcls.journal.scored_frames import Frames
 from seqcls.novelty import with_novelty
@@ -19,11 +20,13 @@ from seqcls.pauses import with_pauses
 from seqcls.postprocess import RawScores
 from seqcls.reprocess import post_process
 from seqcls.smoothing import SmoothingOptions
-from seqcls.timeline import Timeline
+from seqcls.timeline import Timeline, VideoPart
 from seqcls.types import TIME_TOLERANCE_S, Event, FrameCounts, FrameScore, Gap, SourceReport, Verdict
 
 #: Called with the bytes read so far, and all there are.
 Progress = Callable[[int, int], None]
+#: The times of frames and of acts come from two clocks; so much later is later on both.
+_SURELY_LATER_S = 1.0
 
 
 def read_journal(path: str | Path, on_progress: Progress | None = None) -> Journal:
@@ -55,7 +58,7 @@ class Journal:
     of them has last_number. raw: the items in stream order, with the gaps where nothing was recorded. emitted: the
     events that the run recorded itself. session_items: how many items came before the last session. start_s (None:
     nothing yet), end_s: of all items. seen_at_s, seen_s: the time of day (seconds since 1970) and the stream time of
-    the last one.
+    the last one. videos: what was recorded of it.
     """
 
     def __init__(self, path: Path, opening: Opening) -> None:
@@ -74,12 +77,25 @@ class Journal:
         self.next_index = 0
         self.seen_at_s: float | None = None
         self.seen_s = 0.0
+        self.videos: list[VideoPart] = []
         self._session_began_s = 0.0
         self._dropped = 0
+        self._paused, self._paused_at_s = False, -math.inf
 
     @property
     def sessions(self) -> tuple[str, ...]:
         return tuple(self._sessions)
+
+    @property
+    def paused(self) -> bool:
+        """Whether a person had paused the run when it ended. The frames say so where a full disk did not take the act;
+        some that came before it may have been scored after it."""
+        table = self.raw.table()
+        if not len(table.time_s) or table.time_s[-1] <= self._paused_at_s:
+            return self._paused
+        if table.reason[-1] == PAUSED:
+            return True
+        return self._paused and float(table.time_s[-1]) < self._paused_at_s + _SURELY_LATER_S
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
@@ -121,6 +137,11 @@ class Journal:
             self.seen_at_s, self.seen_s = self._session_began_s + entry.at_s, record.end_s
         elif isinstance(record, Event):
             self.emitted.append(record)
+        elif isinstance(record, Action):
+            if record.action in ("pause", "continue"):
+                self._paused, self._paused_at_s = record.action == "pause", record.time_s
+        elif isinstance(record, Video):
+            self.videos.append(VideoPart(record.file, record.start_s, record.organ))
         elif isinstance(record, Close):
             if entry.after_damage:
                 self.miss(record.end_s)
@@ -198,6 +219,7 @@ class Journal:
                 novelty=known,
                 regions=() if closed is None else closed.regions,
                 latency_ms=None if closed is None else closed.latency_ms,
+                videos=tuple(self.videos),
                 sessions=self.sessions,
                 began=opening.wall,
             ),

@@ -18,7 +18,18 @@ from typing import Any
 import seqcls
 from seqcls.errors import DiskFullError, one_line
 from seqcls.journal.append_file import AppendFile
-from seqcls.journal.format import MAX_LINE_BYTES, Action, Close, FeedChange, Opening, Record, Resume, RunSummary, encode
+from seqcls.journal.format import (
+    MAX_LINE_BYTES,
+    Action,
+    Close,
+    FeedChange,
+    Opening,
+    Record,
+    Resume,
+    RunSummary,
+    Video,
+    encode,
+)
 from seqcls.steady_clock import steady_s
 from seqcls.text.wording import count_of
 from seqcls.timeline import Provenance
@@ -86,6 +97,15 @@ class JournalWriter:
     def action(self, action: str, time_s: float, file: str = "") -> bool:
         """Append what a person did: see ``Action``."""
         return self._write((Action(action, time_s, file, **self.stamp()),))
+
+    def video(self, file: str, start_s: float, organ: str = "") -> bool:
+        """Append that there is a video file: see ``Video``."""
+        return self._write((Video(file, start_s, organ, **self.stamp()),))
+
+    @property
+    def takes_more(self) -> bool:
+        """Whether the disk took the last record, as far as was tried."""
+        return self._retry_s is None and not self._closed
 
     def finish(self, summary: RunSummary) -> bool:
         """Append that the run ended and what it came to, and close."""

@@ -21,12 +21,12 @@ from seqcls.errors import one_line
 from seqcls.files.without_folders import without_folders
 from seqcls.gate import Gate
 from seqcls.geometry import Region, RegionFinder
-from seqcls.journal import JournalWriter, Resumption, RunSummary
+from seqcls.journal import PAUSED, JournalWriter, Resumption, RunSummary
 from seqcls.keepable import keepable
 from seqcls.live.background import nothing
 from seqcls.live.frame_queue import FrameQueue, drop_warnings, shifted
 from seqcls.live.latency import LatencyMeter
-from seqcls.live.operator import PAUSED, Operator
+from seqcls.live.operator import Operator
 from seqcls.live.options import LiveOptions
 from seqcls.live.organ_history import TRACE_S, OrganHistory
 from seqcls.live.snapshot import LiveView, Storage
@@ -55,7 +55,8 @@ class LiveSession:
 
     ``sinks`` get every event as soon as it is certain, and never raise. ``feed_state`` and ``notify`` may be called
     from any thread. ``on_frame`` gets every frame that arrives, in the reading thread; ``on_taken`` those that are not
-    dropped, in the thread of ``run``, before their events. ``operator`` says whether the run is paused: then frames are
+    dropped, in the thread of ``run``, before their events; ``on_end`` is called once all is told, before the journal is
+    closed. ``operator`` says whether the run is paused: then frames are
     unknown, and no image is shown or passed on. ``checklist``: how many seconds an organ is to be in view in all.
     """
 
@@ -71,6 +72,7 @@ class LiveSession:
         on_view: Callable[[LiveView], None] | None = None,
         on_frame: Callable[[Frame], None] = nothing,
         on_taken: Callable[[Frame], None] = nothing,
+        on_end: Callable[[], None] = nothing,
         should_stop: Callable[[], bool] = lambda: False,
         storage: Callable[[], Storage | None] = lambda: None,
         operator: Operator | None = None,
@@ -85,6 +87,7 @@ class LiveSession:
         self._on_view = on_view
         self._on_frame = on_frame
         self._on_taken = on_taken
+        self._on_end = on_end
         self._should_stop = should_stop
         self._storage, self._operator = storage, operator
         self._clock = clock
@@ -324,9 +327,12 @@ class LiveSession:
             latency_ms=self._latency.percentiles_ms(),
         )
         self.feed_state("stopped", problem)
-        if self._journal is not None:
-            self._journal.write(*events)
-            self._journal.finish(summary)
+        try:
+            self._on_end()
+        finally:
+            if self._journal is not None:
+                self._journal.write(*events)
+                self._journal.finish(summary)
         self._show(feed, now=True)
         return summary
 

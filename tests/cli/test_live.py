@@ -22,7 +22,11 @@ from seqcls.cli.live_displays import LastingStderr
 from seqcls.engines import Engine
 from seqcls.engines.lazy import LazyEngine
 from seqcls.errors import EngineError
+from seqcls.exports import read_run
 from seqcls.files.output_lock import only_writer
+from seqcls.journal import Action
+from seqcls.journal.format import decode, encode
+from seqcls.journal.writer import utc_now
 from seqcls.live.warm_up import WARM_UPS
 
 
@@ -57,15 +61,18 @@ def test_a_live_run_that_was_cut_off_goes_on(seqcls: Seqcls, model: str, tmp_pat
     bright_clip(tmp_path / "clip.mp4", [True] * 12)
     play = ("run", "clip.mp4", "-m", model, "-o", "out", "--realtime", "--keep", "every")
     assert seqcls(*play, "--resume").code == 1  # nothing to go on with
-    whole = seqcls(*play, "--sampling", "adaptive")
+    whole = seqcls(*play, "--sampling", "adaptive", "--record", "out/feed.mp4")
     assert whole.code == 0 and "a live run scores every frame that it takes" in whole.err
     journal = Path("out/run.journal")
     kept = journal.read_bytes().splitlines(keepends=True)[:-4]  # as a power cut may leave it
-    journal.write_bytes(b"".join(kept) + b"12345678 {")
+    last = decode(kept[-1].rstrip(), 1)
+    pause = Action("pause", 60.0, "", utc_now().isoformat(), 0.0)  # and nobody went on
+    journal.write_bytes(b"".join(kept) + encode(last.number + 1, last.at_s, pause) + b"12345678 {")
     for name in ("timeline.json", "intervals.csv", "scores.csv", "timeline.png"):
         Path("out", name).unlink()
     torn = seqcls("replay", "out")
-    assert torn.code == 3
+    recorded = f"recorded {Path('out/feed.mp4')}, whose 0 is 0.00 s of the run\n"
+    assert torn.code == 3 and recorded in torn.err
     again = seqcls(*play)
     assert again.code == 1 and "out holds an unfinished run: add --resume" in one_line(again)
     other = seqcls(*play, "--resume", "--onset", "0.9")
@@ -75,8 +82,12 @@ def test_a_live_run_that_was_cut_off_goes_on(seqcls: Seqcls, model: str, tmp_pat
     assert wrong.code == 2 and "another source (clip.mp4)" in one_line(wrong)
     region = seqcls(*play, "--resume", "--region", "0,0,16,16")
     assert region.code == 2 and "another region" in one_line(region)
-    done = seqcls(*play, "--resume")
-    assert done.code == 0 and "continuing" in done.err
+    done = seqcls(*play, "--resume", "--record", "out/feed.mp4")
+    assert done.code == 0 and "continuing" in done.err and recorded in done.err
+    assert "paused as before: nothing is scored or recorded until somebody goes on, for which this run has" in done.err
+    assert not Path("out/feed-2.mp4").exists() and {i.reason for i in read_run("out").of("node", "unknown")} == {
+        "not recorded", "paused",
+    }  # fmt: skip
     body = json.loads(Path("out/timeline.json").read_text(encoding="utf-8"))
     assert body["frame_counts"]["received"] > 12
     assert any(gap["reason"] == "not recorded" for gap in body["report"]["gaps"])

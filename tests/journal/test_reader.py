@@ -31,6 +31,7 @@ from seqcls.journal import (
     reader,
     resume,
 )
+from seqcls.journal.format import FORMAT
 from seqcls.types import Event, FrameCounts, Gap
 
 
@@ -273,12 +274,12 @@ def test_two_journals_in_one_file_are_not_mixed(small: Path, tmp_path: Path) -> 
 def test_what_is_no_journal_is_said_in_one_line(small: Path, tmp_path: Path) -> None:
     lines = small.read_bytes().splitlines(keepends=True)
     opening = json.loads(lines[0][9:])
-    newer = sealed(json.dumps({**opening, "format": 4, "seqcls": "9.9", "organs": 7}).encode())
+    newer = sealed(json.dumps({**opening, "format": FORMAT + 1, "seqcls": "9.9", "organs": 7}).encode())
     made = opening["provenance"]
     short = sealed(json.dumps({**opening, "provenance": {**made, "intervals": {}}}).encode())
     odd = sealed(json.dumps({**opening, "provenance": {**made, "smoothing": {"kind": "magic"}}}).encode())
     cases = {
-        "newer": (newer, "seqcls 9.9 in journal format 4"), "empty": (b"", "first record"), "headless": (b"".join(lines[1:]), "first record"),
+        "newer": (newer, f"seqcls 9.9 in journal format {FORMAT + 1}"), "empty": (b"", "first record"), "headless": (b"".join(lines[1:]), "first record"),
         "crowd": (sealed(json.dumps({**opening, "organs": [f"o{k}" for k in range(101)]}).encode()), "101 organs are more than the 100"),
         "short": (short, "first record"), "odd": (odd, "first record"), "text": (b"hello\n", "first record"),
     }  # fmt: skip

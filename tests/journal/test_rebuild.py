@@ -39,6 +39,7 @@ from seqcls.journal import (
 )
 from seqcls.postprocess import PostProcess
 from seqcls.smoothing import SmoothingOptions
+from seqcls.timeline import VideoPart
 from seqcls.types import TIME_TOLERANCE_S, Event, Frame, FrameCounts, FrameScore, Gap, ScoreTable
 
 CHOICES = [
@@ -265,3 +266,42 @@ def test_nothing_recorded_is_said(tmp_path: Path) -> None:
         writer.state("connecting")
     with pytest.raises(NoFramesError, match="before the first frame"):
         read_journal(tmp_path / "j").timeline()
+
+
+@pytest.mark.parametrize(
+    ("acts", "frames", "paused"),
+    [
+        ([], [(5.0, "")], False),
+        ([("pause", 3.0)], [(2.9, "")], True),
+        ([("pause", 3.0)], [(3.2, "")], True),  # it had come before
+        ([("pause", 3.0)], [(2.9, ""), (3.1, "paused")], True),
+        ([("pause", 3.0), ("continue", 4.0)], [(3.9, "paused")], False),  # decided after it
+        ([("pause", 3.0), ("continue", 4.0)], [(3.9, "paused"), (4.1, "")], False),
+        ([("mark", 2.0)], [(2.9, ""), (3.1, "paused")], True),  # a full disk took no pause
+        ([("pause", 3.0)], [(3.1, "paused"), (9.0, "black")], False),  # nor that it ended
+    ],
+)
+def test_whether_a_run_was_paused_when_it_ended(
+    tmp_path: Path, acts: list[tuple[str, float]], frames: list[tuple[float, str]], paused: bool
+) -> None:
+    with begin(tmp_path / "j", Clock()) as writer:
+        for act, time_s in acts:
+            writer.action(act, time_s)
+        for index, (time_s, reason) in enumerate(frames):
+            writer.write(frame(index, time_s, reason=reason))
+    assert read_journal(tmp_path / "j").paused is paused
+    clock = Clock(20.0)
+    resumed = resume(tmp_path / "j", monotonic=clock.monotonic, wall=clock.wall)
+    resumed.writer.close()
+    assert resumed.journal.paused is paused, "the gap changes nothing"
+
+
+def test_a_run_knows_its_videos_whatever_ends_it(tmp_path: Path) -> None:
+    with begin(tmp_path / "j", Clock()) as writer:
+        assert writer.takes_more and writer.video("feed.mp4", 0.25)
+        writer.write(frame(0))
+        assert writer.video("clips/liver-00-00-03.000.mp4", 1.0, "liver")
+    assert not writer.takes_more
+    assert read_journal(tmp_path / "j").timeline().provenance.videos == (
+        VideoPart("feed.mp4", 0.25), VideoPart("clips/liver-00-00-03.000.mp4", 1.0, "liver"),
+    )  # fmt: skip

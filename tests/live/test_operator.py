@@ -17,13 +17,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 from support.fakes import Replay, detector, frames
-from support.journals import records_of
+from support.journals import Clock, begin, records_of
 
 from seqcls.cli import dashboard, tables
 from seqcls.errors import UsageError
-from seqcls.journal import Action, create_journal, read_journal
+from seqcls.journal import PAUSED, Action, create_journal, read_journal
 from seqcls.live.display.publisher import view_json
-from seqcls.live.operator import PAUSED, SNAPSHOTS, Operator
+from seqcls.live.operator import SNAPSHOTS, Operator
 from seqcls.live.options import LiveOptions
 from seqcls.live.session import LiveSession
 from seqcls.live.snapshot import LiveView
@@ -83,11 +83,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, LiveView, LiveV
 
     options = LiveOptions(keep="every", view_every_s=1e-9)
     session = LiveSession(
-        made, Replay(source()), options=options, journal=journal, operator=operator, on_view=on_view,
+        made, Replay(source()), options=options, journal=journal, operator=operator, on_view=on_view, on_end=operator.close,
         checklist={"liver": 5.0, "kidney": 60.0}, clock=lambda: now[0] + next(tick),
     )  # fmt: skip
     session.run()
-    operator.close()
     return folder, views[85], views[-1]
 
 
@@ -147,13 +146,31 @@ def test_a_snapshot_that_the_disk_does_not_take_is_said_at_once_and_at_the_end(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     said: list[str] = []
-    operator = Operator(tmp_path, notify=said.append)
-    assert not operator.incomplete
-    monkeypatch.setattr("seqcls.live.operator.atomic_path", full)
-    operator.act("snapshot", 1.0, lambda: np.zeros((4, 4), np.uint8))
-    operator.close()
-    assert "no snapshot: No space left on device" in said
+    with begin(tmp_path / "j", Clock()) as journal:
+        operator = Operator(tmp_path, journal=journal, notify=said.append)
+        assert not operator.incomplete
+        with monkeypatch.context() as patch:
+            patch.setattr("seqcls.live.operator.atomic_path", full)
+            operator.act("snapshot", 1.0, lambda: np.zeros((4, 4), np.uint8))
+            operator.close()
+    assert said == ["no snapshot: No space left on device"]
     assert operator.incomplete == "1 snapshot not written (No space left on device)"
+    assert not [record for record in records_of(tmp_path / "j") if isinstance(record, Action)]
+
+
+def test_what_the_journal_cannot_take_is_said(tmp_path: Path) -> None:
+    said: list[str] = []
+    journal = begin(tmp_path / "j", Clock())
+    operator = Operator(tmp_path / "s", journal=journal, notify=said.append)
+    journal.close()
+    operator.act("mark", 1.0, lambda: None)
+    operator.act("snapshot", 2.0, lambda: np.zeros((4, 4), np.uint8))
+    operator.close()
+    assert said == [
+        "mark 1 at 0:00:01, which the journal could not take",
+        "snapshot snapshot-00-00-02.000.png at 0:00:02, which the journal could not take",
+    ]
+    assert (tmp_path / "s" / "snapshot-00-00-02.000.png").is_file()
 
 
 def test_what_a_person_did_is_journalled_at_its_time(run: tuple[Path, LiveView, LiveView]) -> None:
