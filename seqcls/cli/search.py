@@ -13,7 +13,7 @@ from seqcls.cli import console, options, tables
 from seqcls.errors import DataError, UsageError
 from seqcls.files.output_lock import only_writer
 from seqcls.text.wording import count_of
-from seqcls.training.options import TrainOptions, default_size
+from seqcls.training.options import TrainOptions, default_size, options_from
 
 if TYPE_CHECKING:
     from seqcls.training.search import SearchResult
@@ -41,8 +41,8 @@ class Asked:
     layouts: Path | None
     settings: list[str]
     weights: str
-    samples_per_epoch: int
-    batch_size: int
+    samples_per_epoch: int | None
+    batch_size: int | None
     device: str
     output: Path | None
     overwrite: bool
@@ -63,20 +63,14 @@ class Asked:
 def search_command(asked: Asked) -> None:
     """Search, or go on with a search, and show what came of it."""
     from seqcls.cli.train import resolve_weights
-    from seqcls.cli.train_settings import with_settings
+    from seqcls.cli.train_settings import stated_over
     from seqcls.cli.training_data import known_clips, load
     from seqcls.training.search_space import NAMES, default_space, narrowed
 
     if not asked.data.exists():
         raise DataError(f"{asked.data}: no such file or folder; check the name")
-    train_options = with_settings(
-        TrainOptions(
-            weights=asked.weights, samples_per_epoch=asked.samples_per_epoch, batch_size=asked.batch_size,
-            device=asked.device,
-        ),
-        asked.settings,
-        searched=NAMES,
-    )  # fmt: skip
+    given = {name: getattr(asked, name) for name in ("samples_per_epoch", "batch_size", "device")}
+    train_options = stated_over(TrainOptions(weights=asked.weights), given, asked.settings, searched=NAMES)
     narrowed(default_space(train_options), asked.spaces)
     folder = asked.output if asked.output is not None else Path(f"{asked.data.resolve().name}-study")
     if folder.resolve().is_relative_to(asked.data.resolve()):
@@ -101,7 +95,8 @@ def search_command(asked: Asked) -> None:
         if asked.overwrite:
             for name in (DATABASE, *FILES):
                 (folder / name).unlink(missing_ok=True)
-        train_options = resolve_weights(train_options)
+        start = options_from(resolve_weights(asked.weights))
+        train_options = stated_over(start, given, asked.settings, searched=NAMES)
         space = narrowed(default_space(train_options), asked.spaces)
         clips = known_clips(asked.data, asked.labels, asked.patients, asked.organs)
         with (

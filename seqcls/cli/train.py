@@ -15,7 +15,7 @@ import typer
 from seqcls.cli import check, console, options, tables
 from seqcls.cli.options import OUTPUT, Panel
 from seqcls.cli.train_resume import goes_on, require_unfinished, write_result
-from seqcls.cli.train_settings import with_settings
+from seqcls.cli.train_settings import stated_over
 from seqcls.cli.training_data import known_clips, load
 from seqcls.errors import DataError, UsageError
 from seqcls.files.disk_room import free_bytes, require_room
@@ -31,6 +31,7 @@ from seqcls.training.options import (
     AugmentOptions,
     TrainOptions,
     default_size,
+    options_from,
 )
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ AUGMENTATION = Panel("Augmentation: more for few patients, less where it hides w
 #: On the disk: the model (45 MB) and its twin (11 MB); and the last two checkpoints (225 MB each) with the next one.
 MODEL_BYTES, CHECKPOINTS_BYTES = 60_000_000, 700_000_000
 SPEED = Panel("Speed: where training takes too long")
-_T = TrainOptions()
+_T, _E = TrainOptions(), options_from("early")
 _A = AugmentOptions()
 
 
@@ -95,10 +96,22 @@ def train(
         int,
         TRAINING("N", "Stop after so many epochs without gain, with --folds on patients left out; 0: never.", min=0),
     ] = _T.patience,
-    batch_size: Annotated[int, TRAINING("N", "Images per step; fewer where memory runs out.", min=2)] = _T.batch_size,
+    batch_size: Annotated[
+        int | None,
+        TRAINING(
+            "N",
+            f"Images per step. Default: {_T.batch_size}; {_E.batch_size} from early. Less needs less memory.",
+            min=2,
+        ),
+    ] = None,
     samples_per_epoch: Annotated[
-        int, TRAINING("N", "Images in an epoch, drawn evenly; 0: each once. Fewer for a quick try.", min=0)
-    ] = _T.samples_per_epoch,
+        int | None,
+        TRAINING(
+            "N",
+            f"Images in an epoch; 0: each once. Default: {_T.samples_per_epoch}; {_E.samples_per_epoch} from early.",
+            min=0,
+        ),
+    ] = None,
     lr: Annotated[float, TRAINING("RATE", "Highest learning rate; lower where the loss jumps.", "--lr")] = _T.lr,
     optimizer: Annotated[str, TRAINING("adamw|adam|sgd", "How the weights move.")] = _T.optimizer,
     loss: Annotated[str, TRAINING("bce|focal", "focal where hard frames are rare.")] = _T.loss,
@@ -125,9 +138,9 @@ def train(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Fine-tune ResNet-18 on labelled frames or clips; calibrate; choose the operating point; save one file."""
-    given = locals()
-    train_options = options.picked(TrainOptions, given, augment=AugmentOptions(strength=augment, flip=flip))
-    train_options = with_settings(train_options, settings or [])
+    given = locals() | {"augment": AugmentOptions(strength=augment, flip=flip)}
+    settings = settings or []
+    stated_over(TrainOptions(weights=weights), given, settings)  # what is wrong is refused before anything is loaded
     if folds not in (None, "groups") and not (folds.isdigit() and int(folds) >= 2):
         raise UsageError(f"--folds takes 2 or more, or 'groups', not {folds!r}")
     if output.suffix != ".safetensors":
@@ -144,7 +157,6 @@ def train(
     with joined(device) as processes, only_writer(output if processes.is_first else None, is_folder=False):
         if processes.count > 1 and folds is not None:
             raise UsageError("--folds trains in one process: cross-validate without torchrun")
-        processes.part_of(batch_size)
         if processes.is_first:
             going_on = goes_on(checkpoints, output, resume=resume, overwrite=overwrite)
             options.check_outputs(output, *twin_files(output), overwrite=overwrite or going_on)
@@ -172,7 +184,8 @@ def train(
         kept = None if split is None else read_split(split)
         if kept is not None and folds is not None:
             kept.parts("groups" if folds == "groups" else int(folds))
-        train_options = resolve_weights(train_options)
+        train_options = stated_over(options_from(resolve_weights(weights)), given, settings)
+        processes.part_of(train_options.batch_size)
         side = default_size(train_options.weights) if size is None else size
         if not processes.is_first:
             processes.wait()  # until the first one has read and checked the frames, and kept for all what takes long
@@ -255,19 +268,19 @@ def _leave_twin(model: Path, frames: FrameSet, *, interrupted: bool) -> None:
     console.notify(line)
 
 
-def resolve_weights(train_options: TrainOptions) -> TrainOptions:
+def resolve_weights(weights: str) -> str:
     """Decide `auto` before the images are read, because their size depends on it; refuse a file that will not do."""
     from seqcls.models.resnet import build, read_weights
 
-    if train_options.weights not in NAMED_WEIGHTS:
-        read_weights(Path(train_options.weights))
-    if train_options.weights != "auto":
-        return train_options
+    if weights not in NAMED_WEIGHTS:
+        read_weights(Path(weights))
+    if weights != "auto":
+        return weights
     _, origin = build(1, weights="auto")
     if origin.startswith("early"):
         console.notify(f"starting from {origin}")
-        return replace(train_options, weights="early")
-    return replace(train_options, weights="imagenet")
+        return "early"
+    return "imagenet"
 
 
 def total_steps(frames: FrameSet, train_options: TrainOptions) -> int:

@@ -1,8 +1,9 @@
-"""``--set NAME=VALUE`` of `train` and of a search over its options: what is too rare for a flag of its own."""
+"""The options of training from the command line of `train`, and of a search over them: what is stated by flags and, too
+rare for a flag of its own, by ``--set NAME=VALUE``, over the defaults of where it starts."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, replace
 
 from seqcls.cli.options import changed, parse_settings
@@ -22,8 +23,17 @@ FLAGS = {field.name: f"--{field.name.replace('_', '-')}" for field in fields(Tra
 }
 
 
-def with_settings(options: TrainOptions, parts: Sequence[str], *, searched: Collection[str] = ()) -> TrainOptions:
-    """The options with each ``NAME=VALUE`` of --set. searched: names over which a search goes. Raises UsageError."""
+def stated_over(
+    start: TrainOptions, given: Mapping[str, object], settings: Sequence[str], *, searched: Collection[str] = ()
+) -> TrainOptions:
+    """``start`` with what the command line states: ``given`` by the name of a field, None where it says nothing, and
+    each NAME=VALUE of --set. The weights stay. searched: names over which a search goes. Raises UsageError."""
+    named = {one.name: given[one.name] for one in fields(TrainOptions) if given.get(one.name) is not None}
+    options = replace(start, **{**named, "weights": start.weights})  # type: ignore[arg-type]
+    return _with_settings(options, settings, searched)
+
+
+def _with_settings(options: TrainOptions, parts: Sequence[str], searched: Collection[str]) -> TrainOptions:
     stated = parse_settings(parts, (*RARE, *RARE_AUGMENT), "--set", flags=FLAGS)
     for name in stated:
         if name in searched:

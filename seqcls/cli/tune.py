@@ -73,7 +73,9 @@ def tune(
     settings: Annotated[
         list[str] | None, SEARCH("NAME=VALUE", "Of all trainings, as for `train`; may be repeated.", "--set")
     ] = None,
-    weights: Annotated[str | None, SEARCH("auto|imagenet|none|FILE", "Where trainings start, as for `train`.")] = None,
+    weights: Annotated[
+        str | None, SEARCH("auto|imagenet|early|none|FILE", "Where trainings start, as for `train`.")
+    ] = None,
     samples_per_epoch: Annotated[int | None, SEARCH("N", "As for `train`; fewer search faster.", min=0)] = None,
     batch_size: Annotated[int | None, SEARCH("N", "As for `train`.", min=2)] = None,
     device: options.Device = "auto",
@@ -141,8 +143,8 @@ def tune(
             layouts=layouts,
             settings=settings or [],
             weights=_T.weights if weights is None else weights,
-            samples_per_epoch=_T.samples_per_epoch if samples_per_epoch is None else samples_per_epoch,
-            batch_size=_T.batch_size if batch_size is None else batch_size,
+            samples_per_epoch=samples_per_epoch,
+            batch_size=batch_size,
             device=device,
             output=output,
             overwrite=overwrite,

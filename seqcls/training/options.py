@@ -75,7 +75,8 @@ class AugmentOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainOptions:
-    """How a network is trained; the defaults are for a small data set and random or ImageNet weights."""
+    """How a network is trained; the defaults are for a small data set and random or ImageNet weights, those of
+    ``options_from`` for others, too."""
 
     epochs: int = 12
     samples_per_epoch: int = 1024
@@ -146,3 +147,13 @@ def _require(options: Any, name: str, *, least: float = 0, most: float = math.in
     if not (math.isfinite(value) and least <= value <= most and value < below):
         upper = f" and below {below:g}" if below < math.inf else f" and at most {most:g}" if most < math.inf else ""
         raise UsageError(f"{name} must be {least:g} or more{upper}, not {value}")
+
+
+#: Where a training starts from the early layers that come with seqcls, half of the images are enough, and those layers
+#: may stay as they are (measured: docs/benchmarks.md, "Training").
+_FROM_EARLY = TrainOptions(weights="early", batch_size=16, samples_per_epoch=512, frozen_stages=2)
+
+
+def options_from(weights: str) -> TrainOptions:
+    """What `seqcls train` takes by default when it starts from these weights; of ``auto``, once that is decided."""
+    return _FROM_EARLY if weights == "early" else TrainOptions(weights=weights)

@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import get_args
 
 from seqcls.errors import UsageError
-from seqcls.training.options import SIZE_PRETRAINED, SIZE_SCRATCH, Loss, Optimizer, TrainOptions, default_size
+from seqcls.training.options import (
+    SIZE_PRETRAINED,
+    SIZE_SCRATCH,
+    Loss,
+    Optimizer,
+    TrainOptions,
+    default_size,
+    options_from,
+)
 
 Value = float | str
 #: By name: least and greatest that may be asked for, and whether it is a whole number.
@@ -169,7 +177,7 @@ def command_of(values: Mapping[str, Value], options: TrainOptions, inputs: Seque
     inputs: the data and the options that say what is learned from. None: for a file, which holds no folders, so the
     data and the weights' folder are left to be filled in.
     """
-    plain = TrainOptions()
+    plain = replace(options_from(options.weights), weights=TrainOptions().weights)
     if inputs is None:
         inputs, options = ("DATA",), replace(options, weights=Path(options.weights).name)
     flags = [

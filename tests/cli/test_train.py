@@ -14,11 +14,12 @@ from support.networks import needs
 from support.tensorboard import events
 
 from seqcls.cli.train import EpochLines, resolve_weights
+from seqcls.cli.train_settings import stated_over
 from seqcls.datasets.split_file import read_split
 from seqcls.errors import OutputError
 from seqcls.models.file import read_header
 from seqcls.training.epoch import Epoch
-from seqcls.training.options import TrainOptions, default_size
+from seqcls.training.options import TrainOptions, default_size, options_from
 
 
 def test_training_straight_from_clips_and_cross_validation(
@@ -116,11 +117,22 @@ def test_auto_is_early_layers_where_imagenets_weights_are_not_here(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    assert resolve_weights(TrainOptions()).weights == "early" and default_size("early") == 112
+    assert resolve_weights("auto") == "early" and default_size("early") == 112
     said = capsys.readouterr().err
     assert said.startswith("starting from early layers that come with seqcls, new from layer3 on, because the ImageNet")
     assert "--weights imagenet downloads them once" in said
-    assert resolve_weights(TrainOptions(weights="none")).weights == "none"
+    assert resolve_weights("none") == "none"
+
+
+def test_early_layers_take_half_of_the_images_and_stay_unless_it_is_stated() -> None:
+    early, none = options_from("early"), options_from("none")
+    assert (early.batch_size, early.samples_per_epoch, early.frozen_stages) == (16, 512, 2)
+    assert none == TrainOptions(weights="none")
+    assert (none.batch_size, none.samples_per_epoch, none.frozen_stages) == (32, 1024, 0)
+    assert early.steps_per_epoch(10_000) == none.steps_per_epoch(10_000) == 32
+    given = {"batch_size": None, "samples_per_epoch": 1024, "epochs": 12, "weights": "auto", "labels": "of no matter"}
+    found = stated_over(early, given, ["frozen_stages=0"])
+    assert found == TrainOptions(weights="early", batch_size=16, samples_per_epoch=1024)
 
 
 def test_a_disk_without_room_is_named_before_a_frame_is_read(
