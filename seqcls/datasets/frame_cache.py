@@ -14,11 +14,11 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import cv2
 import numpy as np
@@ -48,6 +48,7 @@ MIN_FRAMES, MIN_BYTES = 2000, 64 << 20
 SAMPLE = 64
 
 Image = NDArray[np.uint8]
+T = TypeVar("T")
 
 
 class Cached(NamedTuple):
@@ -84,14 +85,7 @@ class FrameCache:
 
     def read(self) -> Cached | None:
         """What was kept, None where there is nothing, or nothing that still holds; ``messages`` then say why."""
-        if not self._index.is_file():
-            return None
-        try:
-            with self._index.open("rb") as stream, np.load(stream, allow_pickle=False) as index:
-                return self._checked({name: index[name] for name in index.files})
-        except Exception as error:  # of a damaged file NumPy and zipfile raise whatever they come upon
-            self.messages.append(f"{self._folder} {IS_OUT_OF_DATE} ({one_line(error)}): the frames are read anew")
-            return None
+        return read_kept(self._index, self._checked, self.messages, "the frames are read anew")
 
     def _checked(self, found: dict[str, NDArray[Any]]) -> Cached:
         facts = parse_json(found["facts"].tobytes())
@@ -160,6 +154,21 @@ class FrameCache:
             " takes seconds; it can be removed at any time, and cache=False does without"
         )
         return _mapped(self._temporary, self._shape)
+
+
+def read_kept(
+    path: Path, checked: Callable[[dict[str, NDArray[Any]]], T], messages: list[str], otherwise: str
+) -> T | None:
+    """What ``checked`` makes of the arrays of an .npz in a cache's folder. None where there is none, or where it
+    is damaged or ``checked`` raises; a message then says why, and what is done ``otherwise``."""
+    if not path.is_file():
+        return None
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as found:
+            return checked({name: found[name] for name in found.files})
+    except Exception as error:  # of a damaged file NumPy and zipfile raise whatever they come upon
+        messages.append(f"{path.parent} {IS_OUT_OF_DATE} ({one_line(error)}): {otherwise}")
+        return None
 
 
 def marks_of(images: Image) -> NDArray[np.uint8]:

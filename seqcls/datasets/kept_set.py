@@ -24,13 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcls import __version__
-from seqcls.datasets.frame_cache import IS_OUT_OF_DATE, SAMPLE, marks_of
+from seqcls.datasets.frame_cache import SAMPLE, marks_of, read_kept
 from seqcls.datasets.frame_facts import FrameFacts
 from seqcls.datasets.frame_set import FrameSet
 from seqcls.datasets.frame_table import CACHE_FOLDER
 from seqcls.datasets.image_rows import ImageRows
 from seqcls.datasets.labels import ClipLabels
-from seqcls.errors import OutputError, one_line
+from seqcls.errors import OutputError
 from seqcls.files import atomic_path
 from seqcls.files.json_record import record_from
 from seqcls.files.json_text import json_line, parse_json
@@ -59,14 +59,7 @@ class KeptSet:
 
     def read(self) -> FrameSet | None:
         """What was kept, None where there is nothing, or nothing that still holds; ``messages`` then say why."""
-        if not self._path.is_file():
-            return None
-        try:
-            with self._path.open("rb") as stream, np.load(stream, allow_pickle=False) as found:
-                return self._checked({name: found[name] for name in found.files})
-        except Exception as error:  # of a damaged file NumPy and zipfile raise whatever they come upon
-            self.messages.append(f"{self._path.parent} {IS_OUT_OF_DATE} ({one_line(error)}): the set is made anew")
-            return None
+        return read_kept(self._path, self._checked, self.messages, "the set is made anew")
 
     def _checked(self, found: dict[str, NDArray[Any]]) -> FrameSet:
         about = parse_json(found["about"].tobytes())
