@@ -36,8 +36,8 @@ class EventQueue:
     At most ``most`` events wait, none longer than ``oldest_s`` by the clock ``now`` (seconds since 1970); beyond that
     the oldest are dropped, and counted in ``dropped``: what holds now matters more than what held before.
 
-    A file that can no longer be written (a full disk) is given up: what waits goes on waiting in memory, and
-    ``failed`` says why. Raises OutputError where the file cannot be used at all.
+    A file that can no longer be written (a full disk) is given up until ``keep``: what waits goes on waiting in memory,
+    and ``failed`` says why. Raises OutputError where the file cannot be used at all.
     """
 
     def __init__(
@@ -106,25 +106,28 @@ class EventQueue:
             return int(self._file.execute(_COUNT).fetchone()[0])
 
     def keep(self) -> int:
-        """Write what waits in memory alone into the file after all, where that can be written again; how many of the
-        events that wait are not in it."""
+        """Write what waits in memory alone into the file after all, and go on there, where that can be written again;
+        how many of the events that wait are not in it."""
         with self._lock:
             if self.path is None or not self.failed:
                 return 0
             rows = self._file.execute("SELECT number, id, put_s, line FROM event").fetchall()
             wait = {identity for _, identity, _, line in rows if line is not None}
             try:
-                with contextlib.closing(_opened(str(self.path))) as file:
-                    kept = "SELECT id FROM event WHERE line IS NOT NULL"
-                    try:
-                        with file:
-                            file.executemany("INSERT OR REPLACE INTO event VALUES (?, ?, ?, ?)", rows)
-                        self.failed = ""
-                    except sqlite3.Error:
-                        pass
-                    return len(wait - {identity for (identity,) in file.execute(kept)})
+                file = _opened(str(self.path))
             except sqlite3.Error:
                 return len(wait)
+            try:
+                with file:
+                    file.executemany("INSERT OR REPLACE INTO event VALUES (?, ?, ?, ?)", rows)
+            except sqlite3.Error:
+                with contextlib.closing(file), contextlib.suppress(sqlite3.Error):
+                    kept = file.execute("SELECT id FROM event WHERE line IS NOT NULL").fetchall()
+                    return len(wait - {identity for (identity,) in kept})
+                return len(wait)
+            self._file.close()
+            self._file, self.failed = file, ""
+            return 0
 
     def close(self) -> None:
         """Give the file up; what waits is there again when it is opened anew."""

@@ -12,10 +12,12 @@ from seqcls.journal.writer import Wall
 from seqcls.live.background import BackgroundWorker, Notify
 from seqcls.live.event_queue import EventQueue
 from seqcls.live.notify import MAX_WAITING, NotDeliveredError, event_id, event_json, why
+from seqcls.steady_clock import steady_s
 from seqcls.text.wording import count_of
 from seqcls.types import Event
 
-#: Seconds until an event that did not arrive is tried again; the last one holds for all further tries.
+#: Seconds until what did not arrive, or did not go into the file, is tried again; the last one holds for all further
+#: tries.
 PAUSES_S = (0.5, 2.0, 8.0, 30.0)
 
 
@@ -26,7 +28,8 @@ class RefusedError(NotDeliveredError):
 class QueuedSink:
     """Delivers one event after another, each at least once: it is tried until it arrives, those after it wait.
 
-    Every event has an id, the same for each try. They wait in ``queue``. One thread writes into it, another delivers:
+    Every event has an id, the same for each try. They wait in ``queue``; where its file fails, in memory until that can
+    be written again, which is tried as often as an event. One thread writes into it, another delivers:
     neither a slow disk nor a slow receiver holds up the run. ``pause`` waits so many seconds between tries.
     """
 
@@ -42,6 +45,7 @@ class QueuedSink:
         self._run = ""
         self._full = self._closed = False
         self._notified: set[str] = set()
+        self._file_tries, self._file_s = 0, 0.0  # of the file that failed, and when it is tried again
         self._ending, self._stopping, self._more = threading.Event(), threading.Event(), threading.Event()
         self._pause = self._ending.wait if pause is None else pause
         word = name.split()[0]
@@ -119,8 +123,6 @@ class QueuedSink:
         line = event_json(*item, self._run)
         self._queue.put(json.loads(line)["id"], line)
         self._more.set()
-        if self._queue.failed:
-            self._once(f"{self._name}: events wait in memory alone, their file failed: {self._queue.failed}")
 
     def _not_stored(self, error: Exception) -> None:
         self.refused += 1
@@ -135,13 +137,14 @@ class QueuedSink:
         tries = 0
         while not self._stopping.is_set():
             self._more.clear()
+            wait_s = self._mend()
             item = self._queue.first()
             if self._queue.dropped:
                 self._once(f"{self._name} is away for too long: the oldest events are dropped")
             if item is None:
                 if self._ending.is_set():
                     return
-                self._more.wait()
+                self._more.wait(wait_s)
                 continue
             try:
                 self._deliver(item.line)
@@ -163,6 +166,27 @@ class QueuedSink:
                 if tries:
                     self._notify(f"{self._name} takes events again")
                 tries = 0
+
+    def _mend(self) -> float | None:
+        """Seconds until the file that failed is to be tried again, once that is done where it is time; None while there
+        is none."""
+        now_s = steady_s()
+        if not self._queue.failed:
+            self._file_tries = 0
+            return None
+        if not self._file_tries:
+            self._notify(f"{self._name}: events wait in memory alone, their file failed: {self._queue.failed}")
+        elif now_s < self._file_s:
+            return self._file_s - now_s
+        else:
+            self._queue.keep()
+            if not self._queue.failed:
+                self._file_tries = 0
+                self._notify(f"{self._name}: events wait in their file again")
+                return None
+        pause_s = PAUSES_S[min(self._file_tries, len(PAUSES_S) - 1)]
+        self._file_tries, self._file_s = self._file_tries + 1, now_s + pause_s
+        return pause_s
 
     def _deliver(self, line: str) -> None:
         """Raises RefusedError for what is not to be tried again, and anything else where it is."""

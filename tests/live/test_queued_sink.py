@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
+from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
+from seqcls.live import event_queue
 from seqcls.live.event_queue import EventQueue, waiting_in
 from seqcls.live.queued_sink import QueuedSink
 from seqcls.types import Event, State
@@ -32,6 +36,16 @@ class Receiver(QueuedSink):
         if not self.there:
             raise OSError(111, "Connection refused")
         self.got.append((json.loads(line)["index"], json.loads(line)["id"]))
+
+
+class Away(QueuedSink):
+    """Takes nothing, and is asked all the time."""
+
+    def __init__(self, queue: EventQueue, notify: Callable[[str], None]) -> None:
+        super().__init__("receiver", 60.0, notify, lambda: NOON, queue, lambda pause_s: self._ending.wait(0.001))
+
+    def _deliver(self, line: str) -> None:
+        raise OSError(111, "Connection refused")
 
 
 def test_a_kill_loses_no_event_and_changes_no_id(tmp_path: Path) -> None:
@@ -119,6 +133,41 @@ def test_events_that_waited_while_the_disk_was_full_are_kept_once_it_is_not(tmp_
     sink.close()
     assert sink.incomplete == "" and waiting_in(path) == 1
     assert said[-1] == f"receiver: 1 event not delivered yet in {path}: --resume goes on"
+
+
+def test_a_file_that_a_full_disk_did_not_take_is_tried_again_during_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its receiver is away all the time, and the first try of the file finds no room either: what waits is safe from a
+    kill long before the end, and no further event is needed for that."""
+    monkeypatch.setattr("seqcls.live.queued_sink.PAUSES_S", (0.0, 0.001))
+    path, said, kept = tmp_path / "a.queue", list[str](), threading.Event()
+    queue, opened, tries = EventQueue(path), event_queue._opened, []
+
+    def notify(message: str) -> None:
+        said.append(message)
+        if message.endswith("again"):
+            kept.set()
+
+    def small(name: str) -> sqlite3.Connection:
+        file = opened(name)
+        if name == str(path):
+            tries.append(name)
+            if len(tries) < 3:
+                file.execute("PRAGMA query_only = ON")
+        return file
+
+    monkeypatch.setattr(event_queue, "_opened", small)
+    queue._file.execute("PRAGMA query_only = ON")  # as a disk without room: it can be read, not written
+    with closing(Away(queue, notify)) as sink:
+        sink.event(event(1))
+        assert kept.wait(60) and waiting_in(path) == 1 and len(tries) == 3
+    assert sorted(said[:3]) == [
+        "receiver Connection refused; events wait, the run goes on",
+        "receiver: events wait in memory alone, their file failed: attempt to write a readonly database",
+        "receiver: events wait in their file again",
+    ]
+    assert waiting_in(path) == 1 and sink.incomplete == ""
 
 
 def test_what_is_dropped_is_counted_at_the_end() -> None:
