@@ -6,6 +6,7 @@ notified in one line, the first time and, with a count, at the end.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -74,11 +75,12 @@ class _BackgroundSink:
         self._name, self._close_s, self._notify, self._wall = name, close_s, notify, wall
         self._run = ""
         self._failures = 0
-        self._full = self._closed = False
+        self._failing = self._full = self._closed = False
         self._stopping = threading.Event()
         self._worker: BackgroundWorker[tuple[Event, datetime]] = BackgroundWorker(
-            name.split()[0], self._work, limit=MAX_WAITING, failed=self._fail, interrupt=self._interrupt
-        )
+            name.split()[0], self._work, limit=MAX_WAITING, failed=self._fail, finish=self._finish,
+            interrupt=self._interrupt,
+        )  # fmt: skip
 
     @property
     def lost(self) -> int:
@@ -90,7 +92,7 @@ class _BackgroundSink:
         """What is missing at the end because a disk took no more; empty where nothing is."""
         return (
             f"{self.lost} of {self.lost + self.delivered} events not on {self._name} ({self._disk})"
-            if self._disk
+            if self._disk and self.lost
             else ""
         )
 
@@ -119,6 +121,9 @@ class _BackgroundSink:
     def _work(self, item: tuple[Event, datetime]) -> None:
         self._deliver(item[0], event_json(*item, self._run))
         self.delivered += 1
+        if self._failing:
+            self._failing = False
+            self._notify(f"{self._name} takes events again")
 
     def _deliver(self, event: Event, line: str) -> None:
         """Raises NotDeliveredError, or anything else, when the event did not arrive."""
@@ -126,23 +131,31 @@ class _BackgroundSink:
 
     def _fail(self, error: Exception) -> None:
         self._failures += 1
-        if self._failures == 1:
+        if not self._failing:
+            self._failing = True
             reason = str(error) if isinstance(error, NotDeliveredError) else why(error)
             self._notify(f"{self._name} {reason}; the run goes on")
+
+    def _finish(self) -> None:
+        """The last thing that the thread does."""
 
     def _interrupt(self) -> None:
         self._stopping.set()
 
 
 class JsonLines(_BackgroundSink):
-    """One line of JSON per event on ``stream`` (stdout), written at once. Silent once the stream is closed."""
+    """One line of JSON per event on ``stream`` (stdout), written at once.
+
+    Silent once the stream is closed. Where the disk behind it is full, each event is tried, and a line of which a part
+    went in is ended first.
+    """
 
     def __init__(
         self, stream: TextIO | None = None, *, notify: Notify = nothing, wall: Wall = utc_now,
         close_s: float = 4.0,
     ) -> None:  # fmt: skip
         self._stream = sys.stdout if stream is None else stream
-        self._gone = False
+        self._gone, self._rest = False, b""
         self._descriptor = _descriptor_of(self._stream)
         super().__init__("stdout", close_s, notify, wall)
 
@@ -152,8 +165,8 @@ class JsonLines(_BackgroundSink):
         try:
             self._write(line + "\n")
         except (OSError, ValueError, AttributeError) as error:  # closed on the other side, here, or never there
-            self._gone = True
-            self._disk = why(error) if is_of_the_disk(error) else ""
+            self._gone = not is_of_the_disk(error)
+            self._disk = "" if self._gone else why(error)
             raise NotDeliveredError(f"takes no more events ({why(error)})") from None
 
     def _write(self, line: str) -> None:
@@ -163,9 +176,22 @@ class JsonLines(_BackgroundSink):
             return
         # Past the stream's buffer: a reader that stopped reading would block us inside of its lock, and Python aborts
         # at exit when a thread holds that.
-        left = line.encode("ascii")
-        while left:
-            left = left[os.write(self._descriptor, left) :]
+        torn, length = bool(self._rest), len(line)
+        left = self._rest + line.encode("ascii")
+        try:
+            while left:
+                left = left[os.write(self._descriptor, left) :]
+        finally:
+            before = len(left) - length  # of the line before
+            self._rest = b"" if before == 0 else left[:before] if before > 0 else left
+            if torn and before <= 0:
+                self._failures -= 1
+                self.delivered += 1
+
+    def _finish(self) -> None:
+        if self._rest:
+            with contextlib.suppress(OSError):
+                self._write("")
 
 
 def _descriptor_of(stream: TextIO) -> int | None:

@@ -9,8 +9,10 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 from support.events import LOST, NOON, PRESENT, no_thread_is_left, noon  # noqa: F401 - a fixture
@@ -87,6 +89,46 @@ def test_a_full_disk_behind_stdout_is_what_the_end_says() -> None:
             outlet.event(PRESENT)
         outlet.close()
         assert outlet.incomplete == said
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_a_line_that_a_full_disk_cut_is_ended_once_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, again: bool
+) -> None:
+    """Of five events the first goes in, of the second 10 bytes, of the third and the fourth none; then there is room,
+    for the fifth as well, or only at the end."""
+    room, said, write = [0], list[str](), os.write
+    events = [replace(PRESENT, index=k) for k in range(5)]
+    lines = [event_json(event, NOON) + "\n" for event in events]
+
+    def limited(descriptor: int, data: bytes) -> int:
+        if descriptor != out.fileno():
+            return write(descriptor, data)
+        fits = data[: room[0]]
+        if not fits:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        room[0] -= len(fits)
+        return write(descriptor, fits)
+
+    with (tmp_path / "out").open("w") as out:
+        monkeypatch.setattr("seqcls.live.notify.os.write", limited)
+        room[0] = len(lines[0]) + 10
+        outlet = JsonLines(out, notify=said.append, wall=noon)
+        for event in events[:4]:
+            outlet.event(event)
+        until(lambda: outlet.delivered + outlet.lost == 4)
+        room[0] = 10_000
+        if again:
+            outlet.event(events[4])
+        outlet.close()
+    whole = [0, 1, 4] if again else [0, 1]
+    assert (tmp_path / "out").read_text() == "".join(lines[k] for k in whole)
+    assert (outlet.delivered, outlet.lost) == (len(whole), 2)
+    full = "No space left on device"
+    told = ["stdout takes events again"] if again else []
+    assert said[:-1] == [f"stdout takes no more events ({full}); the run goes on", *told]
+    assert said[-1] == f"stdout: 2 of {len(whole) + 2} events were not delivered"
+    assert outlet.incomplete == f"2 of {len(whole) + 2} events not on stdout ({full})"
 
 
 def test_a_stdout_that_is_closed_or_absent_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
