@@ -14,13 +14,14 @@ import PIL.Image
 from numpy.typing import NDArray
 
 import seqcls
-from seqcls.exports.dicom_objects import Subject, now, save, subject_of
 from seqcls.exports.timeline_png import write_picture
 from seqcls.files.temporaries import temporary_folder
 from seqcls.timeline import Timeline
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
+
+    from seqcls.exports.dicom_objects import Subject
 
 #: Secondary Capture Image Storage.
 SOP_CLASS = "1.2.840.10008.5.1.4.1.1.7"
@@ -30,6 +31,8 @@ _SERIES_NUMBER = 9801
 def write_dicom_picture(timeline: Timeline, path: str | Path, clip: Path | None = None) -> None:
     """``clip``: the DICOM file that was run, whose patient and study it joins. Raises OutputError, and UsageError for
     a clip that the run is not of."""
+    from seqcls.exports.dicom_objects import save, subject_of  # it reads DICOM clips, which few runs are of
+
     subject = subject_of(timeline, clip)
     tags = picture_tags(subject)
     image = _drawn(replace(timeline, thumbnails=()), Path(path).parent)
@@ -54,6 +57,8 @@ def picture_tags(subject: Subject) -> Dataset:
     """All but the pixels, and what describes these."""
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.uid import PYDICOM_ROOT_UID, UID, ExplicitVRLittleEndian
+
+    from seqcls.exports.dicom_objects import now
 
     tags = Dataset()
     tags.update(subject.tags)

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 import seqcls
 from seqcls.errors import OutputError, one_line
-from seqcls.exports.dicom_objects import Subject, save, subject_of
 from seqcls.exports.dicom_picture import picture_tags
 from seqcls.exports.marks import Mark, marks
 from seqcls.text.foreign_text import for_dicom
@@ -28,6 +27,8 @@ from seqcls.timeline import Timeline
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
+
+    from seqcls.exports.dicom_objects import Subject
 
 #: Codes of SNOMED CT (CID 6300 and others) for organs by which models are named.
 ORGANS = {
@@ -68,6 +69,8 @@ def write_dicom_report(timeline: Timeline, path: str | Path, clip: Path | None =
 
     Needs highdicom. Raises OutputError, and UsageError for a clip that the run is not of.
     """
+    from seqcls.exports.dicom_objects import save, subject_of  # as in dicom_picture
+
     shown = marks(timeline)
     if len(shown) > MAX_GROUPS:
         raise OutputError(f"{len(shown):,} stretches are more than the {MAX_GROUPS:,} of a report; export --to csv")

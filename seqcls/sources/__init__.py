@@ -9,8 +9,6 @@ from pathlib import Path
 from seqcls.errors import SourceError
 from seqcls.files import on_disk
 from seqcls.sources.base import Source, require_named, require_regular_file
-from seqcls.sources.dicom import open_dicom
-from seqcls.sources.dicom_series import DicomSeries
 from seqcls.sources.expand import expand
 from seqcls.sources.found import FoundSource, of_copy
 from seqcls.sources.image_sequence import ImageSequence, NoImageError
@@ -70,6 +68,8 @@ def open_found(
 
         return FetchedSource(found.remote, opens)
     if found.files is not None:
+        from seqcls.sources.dicom_series import DicomSeries
+
         source = DicomSeries(found.path.rsplit("/", 1)[-1], found.files, rate_hz=rate_hz, color=color)
     elif not found.images:
         source = open_source(found.spec, rate_hz=rate_hz, color=color, threads=threads)
@@ -94,6 +94,8 @@ def _open(path: Path, rate_hz: float | None, color: bool, threads: int) -> Sourc
     require_regular_file(path)
     kind = kind_of(path)
     if kind == "dicom":
+        from seqcls.sources.dicom import open_dicom  # a quarter of all that reads clips, which a video need not know
+
         return open_dicom(path, rate_hz=rate_hz, color=color)
     if kind == "image":
         return ImageSequence(path, rate_hz=rate_hz, color=color)
@@ -119,6 +121,8 @@ def _only_clip_in(folder: Path, rate_hz: float | None, color: bool, threads: int
         raise SourceError(f"{folder}: holds {count_of(len(found), 'clip')}; name one of them, such as {found[0].path}")
     (one,) = found
     if one.files is not None:
+        from seqcls.sources.dicom_series import DicomSeries
+
         return DicomSeries(one.path.rsplit("/", 1)[-1], one.files, rate_hz=rate_hz, color=color)
     if one.images:
         return ImageSequence(Path(one.spec), images=one.images, rate_hz=rate_hz, color=color)

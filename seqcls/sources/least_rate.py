@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -19,14 +18,17 @@ class TooSlowError(OSError):
 
 
 async def at_least(
-    work: Coroutine[Any, Any, _T], size: int, came: Callable[[], int] | None = None, wait: Any = asyncio.wait
+    work: Coroutine[Any, Any, _T], size: int, came: Callable[[], int] | None = None, wait: Any = None
 ) -> _T:
     """What ``work`` gives, which brings ``size`` bytes.
 
     ``came``: how many of them are here, asked after each window; None where nobody knows before all are: then all of
-    them must come at the least rate, one window more allowed for. ``wait``: as ``asyncio.wait``. Raises TooSlowError,
-    and has ``work`` cancelled then.
+    them must come at the least rate, one window more allowed for. ``wait``: ``asyncio.wait`` where it is None. Raises
+    TooSlowError, and has ``work`` cancelled then.
     """
+    import asyncio  # it brings the whole of ssl, and every clip would pay for it
+
+    wait = asyncio.wait if wait is None else wait
     task = asyncio.ensure_future(work)
     before, left_s = 0, WINDOW_S + size / LEAST_BYTES_PER_S
     try:
