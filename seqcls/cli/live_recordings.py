@@ -59,7 +59,8 @@ def list_recordings(recorder: Recorder | None, folder: Path, before: Iterable[Vi
     for part in () if recorder is None else recorder.parts:
         _tell(part.path, part.start_s)
     if recorder is not None and not recorder.parts and not recorder.failed:
-        console.warn("nothing was recorded: there was no frame that could be kept")
+        why = "there was no frame that could be kept" if recorder.received else "no frame came, or the run was paused"
+        console.warn(f"nothing was recorded: {why}")
 
 
 def tell_recordings(videos: Iterable[VideoPart], folder: Path, *files: Path) -> None:

@@ -166,16 +166,15 @@ class BackgroundRecording:
             self._goes_on(self._try_s)
 
     def _fail(self, error: Exception) -> None:
-        of_the_disk, why = is_of_the_disk(error), one_line(error)
+        why = one_line(error)
         tried, self._try_s = self._try_s is not None, None
         if self.failed and not tried:
             return
         if not self.failed:
-            self._stops.append(_Stop(self._place, why, of_the_disk))
+            self._stops.append(_Stop(self._place, why, is_of_the_disk(error)))
             self.failed = f"the {self._name} stopped {self._place}: {why}; what was written before can be read"
             self._notify(self.failed)
-        if of_the_disk:
-            self._again.stopped()
+        self._again.stopped()
         with contextlib.suppress(Exception):  # the same error again
             self._end_files()
         self._count()
