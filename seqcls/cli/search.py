@@ -127,17 +127,21 @@ class _Lines:
     """One line per trial on stderr."""
 
     def __init__(self, advance: console.Advance) -> None:
-        self._advance, self._best = advance, float("-inf")
+        self._advance = advance
 
-    def __call__(self, trial: Trial, done: int) -> None:
+    def __call__(self, trial: Trial, before: Sequence[Trial]) -> None:
         from seqcls.training.search_space import NAMES
 
         found = f"AUROC {trial.auroc:.4f}" if trial.state == "complete" else trial.state
-        is_best = trial.state == "complete" and trial.auroc > self._best
-        self._best = max(self._best, trial.auroc) if trial.state == "complete" else self._best
+        mark = "  best" if is_best(trial, before) else ""
         values = ", ".join(f"{name} {_shown(trial.values[name])}" for name in NAMES)
-        console.notify(f"trial {trial.number}: {found}{'  best' if is_best else ''}; {values}; {trial.seconds:.0f} s")
-        self._advance(done)
+        console.notify(f"trial {trial.number}: {found}{mark}; {values}; {trial.seconds:.0f} s")
+        self._advance(len(before) + 1)
+
+
+def is_best(trial: Trial, before: Sequence[Trial]) -> bool:
+    """Whether it is complete, and better than all complete ones ``before``."""
+    return trial.state == "complete" and all(trial.auroc > one.auroc for one in before if one.state == "complete")
 
 
 def show_search(result: SearchResult, train_options: TrainOptions, inputs: Sequence[str]) -> None:

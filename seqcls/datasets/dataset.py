@@ -38,6 +38,7 @@ from seqcls.datasets.labelled_frames import LabelledClip, groups_of
 from seqcls.datasets.labels import ClipLabels
 from seqcls.datasets.split import hold_out
 from seqcls.datasets.split_file import Split
+from seqcls.datasets.table_folders import contradictions
 from seqcls.errors import DataError
 from seqcls.files import nfc
 from seqcls.geometry import Geometry, Region
@@ -106,6 +107,7 @@ def _of_folder(
         require_both_states(rows, organs, f"{root}: ", messages)
     by_clip, digests, regions = dict[str, Region](), dict[str, str](), list[Region]()
     if extracted:
+        messages += contradictions(root, rows)
         geometry, by_clip, digests = read_description(root, geometry.size)
         regions = list(by_clip.values())
     frame_cache = None

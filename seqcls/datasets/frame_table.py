@@ -133,7 +133,7 @@ def read_tree(root: Path) -> tuple[list[Row], list[str]]:
     if (root / "dataset.json").is_file():
         # The images are crops already: searching them for the ultrasound region once more would crop them again.
         raise DataError(f"{root / 'frames.csv'} is missing beside dataset.json; extract the clips again")
-    tops = [(folder, _SPLITS[folder.name.lower()]) for folder in _folders(root) if folder.name.lower() in _SPLITS]
+    tops = side_folders(root)
     rows = []
     others = Aside()
     aside = [folder for folder in _folders(root) if tops and folder.name.lower() not in _SPLITS]
@@ -141,13 +141,12 @@ def read_tree(root: Path) -> tuple[list[Row], list[str]]:
         if loose := images_in(top, Aside()):
             others.reasons["images in no folder of a state"] += len(loose)
         for folder in _folders(top):
-            match = _FOLDER.match(nfc(folder.name))
-            if match is None:
+            state = state_of_folder(folder)
+            if state is None:
                 aside.append(folder)
                 continue
-            organ = re.sub(r"[_\s-]+", " ", match["organ"]).strip().lower()
+            organ, present = state
             require_fit(organ, str(folder))
-            present = match["state"].lower() == "present"
             aside += _folders(folder)
             files = images_in(folder, others)
             if not files:
@@ -166,6 +165,22 @@ def read_tree(root: Path) -> tuple[list[Row], list[str]]:
         raise DataError(f"{root} holds no frames in a layout that seqcls knows; expected {LAYOUT}{why}")
     messages += alike_organs([(row.split, organ, present) for row in rows for organ, present in row.states])
     return rows, [*messages, *([f"{root}: {others}"] if str(others) else [])]
+
+
+def side_folders(root: Path) -> list[tuple[Path, str]]:
+    """Those named after a side of the split, each with its side."""
+    return [(folder, _SPLITS[folder.name.lower()]) for folder in _folders(root) if folder.name.lower() in _SPLITS]
+
+
+def state_of_folder(folder: Path) -> tuple[str, bool] | None:
+    """The organ that a folder is named after and whether it is present there; None of other names."""
+    match = _FOLDER.match(nfc(folder.name))
+    return None if match is None else (organ_of_folder(match["organ"]), match["state"].lower() == "present")
+
+
+def organ_of_folder(name: str) -> str:
+    """An organ as names of folders tell it: in small letters, with one blank between words."""
+    return re.sub(r"[_\s-]+", " ", nfc(name)).strip().lower()
 
 
 def _left_aside(folder: Path, root: Path) -> str:

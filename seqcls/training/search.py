@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from seqcls.training.search_parts import Parts, Rows, divided
 from seqcls.training.search_space import NAMES, Parameter, Value, changed, defaults_of, record_of
 from seqcls.training.study import Kept, Trial, distribution, ended, importance, open_study, put_back, quiet_optuna
 from seqcls.training.train import train
-from seqcls.training.training_state import start_digest
+from seqcls.training.training_state import of_frames, start_digest
 
 #: Points of a training at which its AUROC so far is compared with other trials, whatever the number of epochs.
 POINTS = 5
@@ -121,14 +121,15 @@ def search(
     chosen: SearchOptions,
     *,
     size: int,
-    on_trial: Callable[[Trial, int], None] | None = None,
+    on_trial: Callable[[Trial, Sequence[Trial]], None] | None = None,
     on_step: Callable[[str], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> SearchResult:
     """Go on until there are ``chosen.trials``, or begin. load: the frames at a side in pixels. size: of the defaults.
 
-    on_trial gets every trial that ends and how many there are. Raises UsageError where Optuna is missing or the study
-    in ``database`` is of other data, another space or other options, DataError where too little can be left out.
+    on_trial gets every trial that ends and those before it, of earlier runs, too. Raises UsageError where Optuna is
+    missing or the study in ``database`` is of other data, another space or other options, DataError where too little
+    can be left out.
     """
     frames = _Loaded(load)
     defaults = defaults_of(space, options, size)
@@ -139,7 +140,7 @@ def search(
     if not searched:
         raise UsageError("nothing is left to search: every parameter is fixed to one value")
     about = {
-        "data": first.hash,
+        **of_frames(first),
         "organs": list(first.organs),
         "space": record_of(space),
         "folds": chosen.folds,
@@ -178,7 +179,7 @@ def search(
                 study.tell(asked, statistics.mean(asked.user_attrs["folds"]))
             done = ended(study)
             if on_trial is not None:
-                on_trial(done[-1], len(done))
+                on_trial(done[-1], done[:-1])
         trials = tuple(ended(study))
         complete = [trial for trial in trials if trial.state == "complete"]
         if not complete:

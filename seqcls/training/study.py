@@ -73,7 +73,7 @@ def open_study(optuna: Any, database: Path, about: Mapping[str, Any], *, trials:
         raise OutputError(f"{database} cannot be used as a study ({one_line(error)}); choose another folder") from error
     plain = json.loads(json.dumps(about))
     for name, value in plain.items():
-        if name in kept and kept[name] != value:
+        if (name in kept or begun) and kept.get(name) != value:
             raise UsageError(
                 f"{database} is a study with other {name}: the same command goes on with it; name another folder, or"
                 " add overwrite=True to begin anew"

@@ -145,7 +145,6 @@ def bound_to(
     """All that makes a training the same one, by names that a person understands. What explains most comes first:
     other organs are other labels, too."""
     device = choose_device(options.device)
-    labels = np.where(frames.mask, np.where(frames.mask, frames.targets, 0), -1).astype(np.int8)
     plain = asdict(replace(options, device=device.type, precision=str(choose_precision(options.precision, device))))
     return {
         "seqcls": f"{__version__}, checkpoint format {FORMAT}",
@@ -155,14 +154,22 @@ def bound_to(
         "processes": processes,
         **plain,
         "content of the weights": start_digest(options),
+        **of_frames(frames),
+        "choice of frames": _digest(
+            *(f"{len(part)} ".encode() + part.astype("<i8").tobytes() for part in (rows, held_out))
+        ),
+    }
+
+
+def of_frames(frames: FrameSet) -> dict[str, Any]:
+    """What is learned from, by names that a person understands: with anything else figures are others."""
+    labels = np.where(frames.mask, np.where(frames.mask, frames.targets, 0), -1).astype(np.int8)
+    return {
         "data": frames.hash,
         "clips of the frames": _digest(_bytes_of(frames.clip)),
         PATIENTS: _digest(_bytes_of(frames.patient)),
         "times of the frames": _digest(frames.time_s.astype("<f8").tobytes()),
         "labels": _digest(f"{labels.shape}".encode(), labels.tobytes()),
-        "choice of frames": _digest(
-            *(f"{len(part)} ".encode() + part.astype("<i8").tobytes() for part in (rows, held_out))
-        ),
     }
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 from support.commands import Seqcls, Trained, one_line
 from support.networks import needs
+
+from seqcls.cli.search import is_best
+from seqcls.training.search_space import NAMES
+from seqcls.training.study import Trial
 
 QUICK = ["--weights", "none", "--samples-per-epoch", "16", "--batch-size", "8", "--folds", "2"]
 SPACE = [part for one in ("size=32", "epochs=1", "frozen_stages=4", "optimizer=adamw") for part in ("--search", one)]
@@ -26,6 +31,17 @@ def test_a_search_goes_on_with_the_same_command(seqcls: Seqcls, trained: Trained
     assert str(trained.data.parent) not in Path("study/study.json").read_text()
     other = seqcls(*search, "--search", "loss=bce")
     assert other.code == 2 and "study with other space" in one_line(other) and "--overwrite" in one_line(other)
+
+
+def test_the_best_is_so_among_trials_of_earlier_runs_too() -> None:
+    def trial(number: int, auroc: float, state: str = "complete") -> Trial:
+        return Trial(
+            number=number, state=state, auroc=auroc, folds=(), values=dict.fromkeys(NAMES, 1), seconds=1, reason=""
+        )
+
+    first, pruned = trial(0, 0.51), trial(1, math.nan, "pruned")
+    assert is_best(first, ()) and is_best(trial(2, 0.52), (first, pruned))
+    assert not is_best(trial(2, 0.5), (first, pruned)) and not is_best(pruned, ())
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,11 @@ def frames_of(side: int = 32, split: str = "") -> FrameSet:
     return frames if split == "kept" else replace(frames, split=np.full(len(frames.split), "train"))
 
 
+def with_fewer_patients(frames: FrameSet) -> FrameSet:
+    """The same files and labels; other folds."""
+    return replace(frames, patient=np.where(frames.patient == "p5", "p4", frames.patient))
+
+
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[TrainOptions]:
     """In place of training: the AUROC of every epoch is better the nearer lr lies to 2e-3, and the seed adds a little."""
@@ -83,9 +88,10 @@ def test_the_first_trial_is_the_defaults_and_a_better_one_is_found(tmp_path: Pat
 def test_a_killed_search_goes_on(tmp_path: Path, trained: list[TrainOptions], monkeypatch: pytest.MonkeyPatch) -> None:
     ended: list[int] = []
 
-    def kill(trial: Any, done: int) -> None:
+    def kill(trial: Any, before: Any) -> None:
         ended.append(trial.number)
-        if done == 2:
+        assert all(one.number < trial.number for one in before)
+        if len(before) == 1:
             real = module.train
 
             def dies(*_: Any, **__: Any) -> Any:
@@ -139,6 +145,7 @@ def test_other_weights_of_the_same_name_are_another_study(tmp_path: Path, traine
     ("change", "reason"),
     [
         ({"load": lambda side: replace(frames_of(side), hash="other")}, "study with other data"),
+        ({"load": lambda side: with_fewer_patients(frames_of(side))}, "study with other patients of the frames"),
         ({"space": narrowed(SPACE, ["lr=1e-3..2e-3"])}, "study with other space"),
         ({"folds": 3}, "study with other folds"),
     ],
