@@ -16,6 +16,7 @@ from seqcls.sources.container import examine
 from seqcls.sources.container_bytes import Structure
 from seqcls.sources.decoder_log import decoder_messages
 from seqcls.sources.error_propagation import ErrorPropagation
+from seqcls.sources.moved_tables import FilledFile, Loss, find_loss
 from seqcls.sources.packet_budget import PacketBudget
 from seqcls.sources.pixel_aspect import pixel_aspect, square_size
 from seqcls.sources.sniff import DEMUXERS, is_archive, kind_of
@@ -43,6 +44,7 @@ FALLBACK_RATE = Fraction(25)
 
 _MARKED_FRAMES = ("frame that the decoder marks as damaged", "frames that the decoder marks as damaged")
 _MARKED_PACKETS = ("packet marked as damaged by the container", "packets marked as damaged by the container")
+_CUT_PACKETS = ("packet of which bytes are missing", "packets of which bytes are missing")
 
 #: Codecs of which every packet shows a frame, however small it is.
 _NEVER_EMPTY = ("h264", "hevc", "av1", "vp9")
@@ -77,17 +79,26 @@ class VideoSource(Clip):
             raise SourceError(
                 f"{path}: is no clip that seqcls reads; save it as mp4, mov, mkv, webm, avi, mpeg, ts, gif or DICOM"
             )
-        self._container = open_container(path, self._demuxer, rate_hz)
+        self._loss: Loss | None = None
+        self._filled: FilledFile | None = None
+        try:
+            self._container = open_container(path, self._demuxer, rate_hz)
+        except SourceError:
+            self._loss = self._find_loss() if self._demuxer == "mov" else None
+            if self._loss is None:
+                raise
+            self._filled = FilledFile(path, self._loss.start, self._loss.count)
+            self._container = open_container(path, self._demuxer, rate_hz, file=self._filled)
         try:
             self._stream = choose_stream(self._container, path)
             if self._stream.codec_context.width == 0:  # its first packet may lie far behind those of the sound
                 self._container.close()
-                self._container = open_container(path, self._demuxer, rate_hz, _LOOK_FAR)
+                self._container = open_container(path, self._demuxer, rate_hz, _LOOK_FAR, file=self._filled)
                 self._stream = choose_stream(self._container, path)
             self._stated = stated_times(self._container, self._stream)
             self.info = self._describe()
         except BaseException:
-            self._container.close()
+            self.close()
             raise
         self._errors: Counter[tuple[str, str]] = Counter()  # what is counted: one of it, several
         self._packets_seen = self._packets_read = 0
@@ -97,6 +108,15 @@ class VideoSource(Clip):
         self._reported: set[int] = set()  # times of packets that the decoder found damaged without giving them up
         self._latest_packet: int | None = None  # its time
         self._clock, self._propagation = self._make_clock(), ErrorPropagation(self._decoder.name)
+
+    def _find_loss(self) -> Loss | None:
+        """What is missing of an MP4 that FFmpeg does not open, where what is left can be read. Raises SourceError."""
+
+        def opens(filled: FilledFile) -> tuple[Any, Any]:
+            container = open_container(self._path, self._demuxer, None, file=filled)
+            return container, choose_stream(container, self._path)
+
+        return find_loss(self._path, opens)
 
     def _describe(self) -> SourceInfo:
         stream, context = self._stream, self._stream.codec_context
@@ -178,13 +198,20 @@ class VideoSource(Clip):
             yield from clock.add(tick, decoded.duration, image, unknown, follows=spoilt, key=key)
         if self._closed:
             return
-        structure = examine(self._path, self._demuxer) if structure is None else structure
+        structure = self._structure() if structure is None else structure
         declared_s = self._stated.end_s
         ends_early = structure.truncated or (declared_s is not None and declared_s - clock.last_s > 3 * clock.period_s)
         if structure.flaw and ends_early and self._latest_packet is not None:
             clock.spoil(self._latest_packet)  # it may lie across the place at which reading ended
         yield from clock.finish(self._held_until(structure))
         yield from self._check_the_end(structure)
+
+    def _structure(self) -> Structure:
+        if self._loss is not None:
+            return Structure(
+                f"{self._loss.count:,} bytes are missing from its middle, behind byte {self._loss.start:,}"
+            )
+        return examine(self._path, self._demuxer)
 
     def _is_damaged(self, decoded: Any) -> bool:
         if decoded.is_corrupt:
@@ -248,6 +275,10 @@ class VideoSource(Clip):
                 if self._index.is_behind_a_loss:
                     self._lose_packets()
             self._latest_packet = self._tick(packet)
+            if self._loss is not None and self._loss.touches(packet):
+                self._errors[_CUT_PACKETS] += 1
+                self._lose(self._latest_packet)
+                continue
             yield packet
 
     def _decode(self, packet: Any) -> list[Any]:
@@ -379,6 +410,8 @@ class VideoSource(Clip):
     def close(self) -> None:
         super().close()
         self._container.close()
+        if self._filled is not None:
+            self._filled.close()
 
 
 def _are_fields(count: int, frames: int) -> bool:

@@ -43,12 +43,18 @@ def metadata_errors() -> dict[str, Any]:
 
 
 def open_container(
-    path: Path, demuxer: str, rate_hz: float | None, more: Mapping[str, str] = MappingProxyType({})
+    path: Path,
+    demuxer: str,
+    rate_hz: float | None,
+    more: Mapping[str, str] = MappingProxyType({}),
+    *,
+    file: Any = None,
 ) -> Any:
+    """``file``: read in place of the one at ``path``. Raises SourceError."""
     import av
 
     # An absolute path cannot be taken for a protocol such as "concat:".
-    target: Any = os.path.abspath(path)  # noqa: PTH100 - Path.resolve would follow links
+    target: Any = os.path.abspath(path) if file is None else file  # noqa: PTH100 - Path.resolve would follow links
     options = {"protocol_whitelist": "file", "max_pixels": str(MAX_PIXELS), **more}
     if demuxer in BARE_STREAMS and rate_hz is not None:
         options["framerate"] = f"{rate_hz:.6f}"

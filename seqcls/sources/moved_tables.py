@@ -1,0 +1,178 @@
+"""An MP4 from whose middle bytes are missing. Its tables stand at its end, nearer to the front than it says, and FFmpeg
+does not find them: it refuses the file. What lies before and behind the loss is there all the same.
+
+FFmpeg is given the file with zeros in place of what is missing: then everything lies where the tables say.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from seqcls.files.named_files import open_regular
+from seqcls.sources.container_bytes import BLOCK_BYTES, FileBytes
+
+#: Boxes that may stand behind the tables of a clip, or before its images.
+_AROUND = frozenset({b"ftyp", b"free", b"skip", b"wide", b"uuid", b"udta", b"meta", b"mfra"})
+#: How a stream begins each image, for codecs that state no lengths.
+_BEGINS = {"mpeg4": b"\0\0\1", "mjpeg": b"\xff\xd8", "prores": b"icpf"}
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Bytes that are missing. ``start``, ``end``: where they were, with what cannot be trusted around them: positions
+    as the tables count. ``count``: how many they are."""
+
+    start: int
+    end: int
+    count: int
+
+    def touches(self, packet: Any) -> bool:
+        """Whether a packet may lack some of them."""
+        return packet.pos is not None and packet.pos < self.end and packet.pos + packet.size > self.start
+
+
+class FilledFile(io.RawIOBase):
+    """A file with ``count`` zeros at ``place``. Close it in any case."""
+
+    def __init__(self, path: Path, place: int, count: int) -> None:
+        self._file: BinaryIO = open_regular(path)
+        self._place, self._count = place, count
+        self._size, self._at = self._file.seek(0, io.SEEK_END) + count, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = max(0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence])
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        size = max(0, min(self._size - self._at, size if size >= 0 else self._size))
+        behind = self._at >= self._place + self._count
+        if behind or self._at < self._place:
+            size = size if behind else min(size, self._place - self._at)
+            self._file.seek(self._at - (self._count if behind else 0))
+            data = self._file.read(size)
+        else:
+            data = bytes(min(size, self._place + self._count - self._at))
+        self._at += len(data)
+        return data
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def missing_bytes(path: Path) -> tuple[int, int]:
+    """How many bytes are missing before the tables of an MP4, and where these stand; (0, 0) where that is not so."""
+    with open_regular(path) as stream:
+        data = FileBytes(stream, stream.seek(0, io.SEEK_END))
+        try:
+            return _displaced(data)
+        except (struct.error, ValueError, IndexError):
+            return 0, 0
+
+
+def _displaced(data: FileBytes) -> tuple[int, int]:
+    position = 0
+    while True:
+        length, kind = data.unpack(">I4s", position)
+        if length == 1:
+            (length,) = data.unpack(">Q", position + 8)
+        if kind == b"mdat" and length >= 16:
+            break
+        if kind not in _AROUND or length < 8:
+            return 0, 0
+        position += length
+    tables = _tables(data, position + 8)
+    missing = position + length - tables
+    return (missing, tables) if tables and 0 < missing < length else (0, 0)
+
+
+def _tables(data: FileBytes, begin: int) -> int:
+    """Where the box of tables begins that ends, with those behind it, where the file does; 0 where there is none."""
+    end = len(data)
+    while end > begin:
+        start = max(begin, end - BLOCK_BYTES)
+        block = data.read(start, end - start + 11)
+        at = len(block)
+        while (at := block.rfind(b"moov", 0, at)) >= 0:
+            if block[at + 8 : at + 12] == b"mvhd" and _ends_with_file(data, start + at - 4):
+                return start + at - 4
+        end = start
+    return 0
+
+
+def _ends_with_file(data: FileBytes, position: int) -> bool:
+    first = True
+    while position + 8 <= len(data):
+        length, kind = data.unpack(">I4s", position)
+        if length < 8 or not (first or kind in _AROUND):
+            return False
+        position, first = position + length, False
+    return position == len(data)
+
+
+def find_loss(path: Path, opens: Callable[[FilledFile], Any]) -> Loss | None:
+    """What is missing of an MP4 that cannot be opened; None where that is not its fault, or where its codec does not
+    show where images begin. Reads the whole file. ``opens``: gives the container and the stream to be read.
+
+    Raises SourceError as ``opens`` does.
+    """
+    count, tables = missing_bytes(path)
+    if not count:
+        return None
+    with FilledFile(path, tables, count) as filled:
+        container, stream = opens(filled)
+        with container:
+            looks = looks_whole(stream.codec_context)
+            if looks is None:
+                return None
+            start: int | None = None
+            for packet in container.demux(stream):
+                if packet.pos is None or packet.size == 0:
+                    continue
+                if not looks(bytes(packet)):  # the first one behind the loss; the one before may lack its end
+                    return Loss(packet.pos if start is None else start, packet.pos + count, count)
+                start = packet.pos
+    return Loss(tables, tables + count, count)
+
+
+def looks_whole(context: Any) -> Callable[[bytes], bool] | None:
+    """Whether a packet of this codec begins, and where it states lengths ends, as an image does; None where nobody
+    can tell."""
+    extra = context.extradata or b""
+    if context.name == "h264" and len(extra) > 4 and extra[0] == 1:
+        return _filled_by_units((extra[4] & 3) + 1)
+    if context.name == "hevc" and len(extra) > 21 and extra[0] == 1:
+        return _filled_by_units((extra[21] & 3) + 1)
+    if (begin := _BEGINS.get(context.name)) is not None:
+        at = 4 if context.name == "prores" else 0
+        return lambda data: data.startswith(begin, at)
+    return None
+
+
+def _filled_by_units(width: int) -> Callable[[bytes], bool]:
+    """Units of H.264 and HEVC, each behind its length in so many bytes, fill a packet."""
+
+    def looks(data: bytes) -> bool:
+        at = 0
+        while at + width < len(data):
+            length = int.from_bytes(data[at : at + width], "big")
+            if length == 0 or data[at + width] & 0x80:  # a bit that is never set
+                return False
+            at += width + length
+        return at == len(data)
+
+    return looks
