@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from seqcls.errors import SourceError
 from seqcls.files.named_files import open_regular
 from seqcls.sources.container_bytes import BLOCK_BYTES, FileBytes
+from seqcls.sources.packet_budget import PacketBudget
 
 #: Boxes that may stand behind the tables of a clip, or before its images.
 _AROUND = frozenset({b"ftyp", b"free", b"skip", b"wide", b"uuid", b"udta", b"meta", b"mfra"})
@@ -97,7 +99,8 @@ def _displaced(data: FileBytes) -> tuple[int, int]:
         position += length
     tables = _tables(data, position + 8)
     missing = position + length - tables
-    return (missing, tables) if tables and 0 < missing < length else (0, 0)
+    # Nobody looks for half a clip: what is filled in can be read, and takes memory.
+    return (missing, tables) if tables and 0 < missing < min(length, len(data)) else (0, 0)
 
 
 def _tables(data: FileBytes, begin: int) -> int:
@@ -128,7 +131,7 @@ def find_loss(path: Path, opens: Callable[[FilledFile], Any]) -> Loss | None:
     """What is missing of an MP4 that cannot be opened; None where that is not its fault, or where its codec does not
     show where images begin. Reads the whole file. ``opens``: gives the container and the stream to be read.
 
-    Raises SourceError as ``opens`` does.
+    Raises SourceError as ``opens`` does, and where the tables lead to the same bytes again and again.
     """
     count, tables = missing_bytes(path)
     if not count:
@@ -140,12 +143,19 @@ def find_loss(path: Path, opens: Callable[[FilledFile], Any]) -> Loss | None:
             if looks is None:
                 return None
             start: int | None = None
-            for packet in container.demux(stream):
-                if packet.pos is None or packet.size == 0:
-                    continue
-                if not looks(bytes(packet)):  # the first one behind the loss; the one before may lack its end
-                    return Loss(packet.pos if start is None else start, packet.pos + count, count)
-                start = packet.pos
+            budget = PacketBudget(path.name, path.stat().st_size, "mov")
+            try:
+                for packet in container.demux(stream):
+                    budget.take(packet.size)
+                    if packet.pos is None or packet.size == 0:
+                        continue
+                    if not looks(bytes(packet)):  # the first one behind the loss; the one before may lack its end
+                        return Loss(packet.pos if start is None else start, packet.pos + count, count)
+                    start = packet.pos
+            except SourceError:
+                raise
+            except Exception:  # FFmpeg's errors: it is damaged otherwise, too
+                return None
     return Loss(tables, tables + count, count)
 
 

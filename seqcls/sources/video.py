@@ -114,7 +114,11 @@ class VideoSource(Clip):
 
         def opens(filled: FilledFile) -> tuple[Any, Any]:
             container = open_container(self._path, self._demuxer, None, file=filled)
-            return container, choose_stream(container, self._path)
+            try:
+                return container, choose_stream(container, self._path)
+            except SourceError:
+                container.close()
+                raise
 
         return find_loss(self._path, opens)
 

@@ -75,6 +75,7 @@ def test_what_else_cannot_be_opened_is_refused(tmp_path: Path) -> None:
         "ends early": data[:-100],
         "no tables": data[:moov],
         "more than it ever held": data[:at] + struct.pack(">I", moov - at) + data[at + 4 :] + b"\0\0\0\x08blub",
+        "more missing than is left": data[:at] + struct.pack(">I", moov - at + len(data)) + data[at + 4 :],
         "no clip": data[:at] + struct.pack(">I", 4) + data[at + 4 :],
     }
     assert length == moov - at + count
