@@ -162,7 +162,7 @@ class BackgroundRecording:
     def _finish(self) -> None:
         self._place = "at its end"
         self._end_files()
-        if self._try_s is not None and self._went_well():
+        if self._try_s is not None and math.isfinite(self._try_s) and self._went_well():
             self._goes_on(self._try_s)
 
     def _fail(self, error: Exception) -> None:

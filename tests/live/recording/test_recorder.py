@@ -59,6 +59,12 @@ def noisy(number: int, time_s: float) -> Frame:
     return frame
 
 
+def menu(number: int, time_s: float) -> Frame:
+    image = np.full((HEIGHT, WIDTH), 60, np.uint8)
+    image[10:100:6, 8:150:2] = 255  # strokes one pixel wide
+    return Frame(number, time_s, 0.04, image)
+
+
 def screen(number: int, time_s: float) -> Frame:
     """A numbered picture in the middle of a screen that is white outside: the burnt-in names."""
     image = np.full(SCREEN[::-1], 255, np.uint8)
@@ -199,14 +205,12 @@ def test_without_ultrasound_nothing_is_recorded_and_that_is_said(tmp_path: Path)
     nothing = Region(0, 0, WIDTH, HEIGHT, WIDTH, HEIGHT, kind="none", confidence=0.0)
     notes: list[str] = []
     recorder = Recorder(tmp_path / "feed.mp4", notify=notes.append)
-    menu = np.full((HEIGHT, WIDTH), 60, np.uint8)
-    menu[10:100:6, 8:150:2] = 255  # strokes one pixel wide
     for number in range(3):
         recorder.frame(plain(number, number * 0.04), None)
     for number in range(3, 6):
         recorder.frame(plain(number, number * 0.04), nothing)
     for number in range(6, 10):
-        recorder.frame(Frame(number, number * 0.04, 0.04, menu), FULL)
+        recorder.frame(menu(number, number * 0.04), FULL)
     for number in range(10, 12):
         recorder.frame(plain(number, number * 0.04), FULL)
     recorder.close()
@@ -652,6 +656,16 @@ def test_clips_begin_again_once_there_is_room(tmp_path: Path, monkeypatch: pytes
     assert clips.incomplete.endswith(f" and went on at {stopped_s + 0.2:.1f} s: of 2 presences 1 has no whole clip")
     assert told == [("thyroid-00-00-00.200.mp4", "thyroid"), ("thyroid-00-00-03.000.mp4", "thyroid")]
     assert clips._ring.held_bytes == sum(frame.image.nbytes for frame in clips._ring.frames)
+
+
+def test_clips_to_which_nothing_more_came_do_not_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is room again, and a menu until the end."""
+    small_disk(monkeypatch, 40_000)
+    looks, said, free = itertools.count(), list[str](), [ROOM_BYTES]
+    frames = [noisy(k, t) if k < 40 else menu(k, t) for k, t in enumerate(steady(60))]
+    again = SecondTry(tmp_path, free_bytes=lambda folder: free.pop(), clock=lambda: next(looks) / 5)
+    clips = clips_of(tmp_path, frames, [present("thyroid", 0.2, 1.0)], notify=said.append, again=again)
+    assert said == [clips.failed] and not free, "it was asked, after the 25 frames of 5 s"
 
 
 def test_slow_clips_cost_frames_and_no_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
