@@ -327,11 +327,12 @@ class LiveSession:
             latency_ms=self._latency.percentiles_ms(),
         )
         self.feed_state("stopped", problem)
+        if self._journal is not None:
+            self._journal.write(*events)
         try:
             self._on_end()
         finally:
             if self._journal is not None:
-                self._journal.write(*events)
                 self._journal.finish(summary)
         self._show(feed, now=True)
         return summary

@@ -15,7 +15,7 @@ kill -9 at 50 random moments          journal/test_resume.py (the journal's writ
                                       test_killed_at_any_moment_and_gone_on_with (the whole program)
 disk full                             test_a_full_disk_has_its_own_exit_code, journal/test_writer.py; of recording, clips,
                                       snapshots, waiting events, stdout and results: cli/test_live.py, recording/,
-                                      test_operator.py, test_queued_sink.py, test_notify.py; and room again: ibid.
+                                      test_operator.py, test_queued_sink.py, test_notify.py, each with room again later
 killed while paused                   cli/test_live.py, journal/test_rebuild.py
 this computer stands still or sleeps  feeds/test_reconnect.py, feeds/test_openigtlink_client.py, test_steady_clock.py
 Ctrl-C once, SIGTERM, closed terminal test_one_signal_ends_the_run_in_order
