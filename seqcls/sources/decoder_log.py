@@ -14,6 +14,7 @@ from typing import Any
 _DAMAGE = re.compile(
     r"CRC mismatch|LZW decode failed|Could not find ref with POC|Error constructing the frame RPS"
     r"|invalid undecodable NALU|ignoring overflow|dc overflow|error while decoding MB|damaged|corrupt"
+    r"|mismatching checksum"
 )
 #: Numbers and checksums differ from image to image.
 _NUMBERS = re.compile(r"\b0x[0-9a-fA-F]+\b|\b[0-9A-F]{8}\b|-?\b\d+\b")

@@ -15,8 +15,10 @@ from typing import Any, BinaryIO
 
 from seqcls.errors import SourceError
 from seqcls.files.named_files import open_regular
-from seqcls.sources.container_bytes import BLOCK_BYTES, FileBytes
+from seqcls.sources.container_bytes import BLOCK_BYTES, FileBytes, Structure
+from seqcls.sources.nal_units import fills, length_bytes
 from seqcls.sources.packet_budget import PacketBudget
+from seqcls.sources.video_open import choose_stream, open_container
 
 #: Boxes that may stand behind the tables of a clip, or before its images.
 _AROUND = frozenset({b"ftyp", b"free", b"skip", b"wide", b"uuid", b"udta", b"meta", b"mfra"})
@@ -32,6 +34,11 @@ class Loss:
     start: int
     end: int
     count: int
+
+    @property
+    def structure(self) -> Structure:
+        """What that says of the clip."""
+        return Structure(f"{self.count:,} bytes are missing from its middle, behind byte {self.start:,}")
 
     def touches(self, packet: Any) -> bool:
         """Whether a packet may lack some of them."""
@@ -127,62 +134,43 @@ def _ends_with_file(data: FileBytes, position: int) -> bool:
     return position == len(data)
 
 
-def find_loss(path: Path, opens: Callable[[FilledFile], Any]) -> Loss | None:
+def find_loss(path: Path) -> Loss | None:
     """What is missing of an MP4 that cannot be opened; None where that is not its fault, or where its codec does not
-    show where images begin. Reads the whole file. ``opens``: gives the container and the stream to be read.
+    show where images begin. Reads it up to there.
 
-    Raises SourceError as ``opens`` does, and where the tables lead to the same bytes again and again.
+    Raises SourceError where it cannot be opened otherwise either, or its tables lead to the same bytes again and again.
     """
     count, tables = missing_bytes(path)
     if not count:
         return None
-    with FilledFile(path, tables, count) as filled:
-        container, stream = opens(filled)
-        with container:
-            looks = looks_whole(stream.codec_context)
-            if looks is None:
-                return None
-            start: int | None = None
-            budget = PacketBudget(path.name, path.stat().st_size, "mov")
-            try:
-                for packet in container.demux(stream):
-                    budget.take(packet.size)
-                    if packet.pos is None or packet.size == 0:
-                        continue
-                    if not looks(bytes(packet)):  # the first one behind the loss; the one before may lack its end
-                        return Loss(packet.pos if start is None else start, packet.pos + count, count)
-                    start = packet.pos
-            except SourceError:
-                raise
-            except Exception:  # FFmpeg's errors: it is damaged otherwise, too
-                return None
+    with FilledFile(path, tables, count) as filled, open_container(path, "mov", None, file=filled) as container:
+        stream = choose_stream(container, path)
+        looks = looks_whole(stream.codec_context)
+        if looks is None:
+            return None
+        start: int | None = None
+        budget = PacketBudget(path.name, path.stat().st_size, "mov")
+        try:
+            for packet in container.demux(stream):
+                budget.take(packet.size)
+                if packet.pos is None or packet.size == 0:
+                    continue
+                if not looks(bytes(packet)):  # the first one behind the loss; the one before may lack its end
+                    return Loss(packet.pos if start is None else start, packet.pos + count, count)
+                start = packet.pos
+        except SourceError:
+            raise
+        except Exception:  # FFmpeg's errors: it is damaged otherwise, too
+            return None
     return Loss(tables, tables + count, count)
 
 
 def looks_whole(context: Any) -> Callable[[bytes], bool] | None:
     """Whether a packet of this codec begins, and where it states lengths ends, as an image does; None where nobody
     can tell."""
-    extra = context.extradata or b""
-    if context.name == "h264" and len(extra) > 4 and extra[0] == 1:
-        return _filled_by_units((extra[4] & 3) + 1)
-    if context.name == "hevc" and len(extra) > 21 and extra[0] == 1:
-        return _filled_by_units((extra[21] & 3) + 1)
+    if width := length_bytes(context):
+        return fills(width)
     if (begin := _BEGINS.get(context.name)) is not None:
         at = 4 if context.name == "prores" else 0
         return lambda data: data.startswith(begin, at)
     return None
-
-
-def _filled_by_units(width: int) -> Callable[[bytes], bool]:
-    """Units of H.264 and HEVC, each behind its length in so many bytes, fill a packet."""
-
-    def looks(data: bytes) -> bool:
-        at = 0
-        while at + width < len(data):
-            length = int.from_bytes(data[at : at + width], "big")
-            if length == 0 or data[at + width] & 0x80:  # a bit that is never set
-                return False
-            at += width + length
-        return at == len(data)
-
-    return looks

@@ -17,6 +17,7 @@ from seqcls.sources.container_bytes import Structure
 from seqcls.sources.decoder_log import decoder_messages
 from seqcls.sources.error_propagation import ErrorPropagation
 from seqcls.sources.moved_tables import FilledFile, Loss, find_loss
+from seqcls.sources.nal_units import zeroed
 from seqcls.sources.packet_budget import PacketBudget
 from seqcls.sources.pixel_aspect import pixel_aspect, square_size
 from seqcls.sources.sniff import DEMUXERS, is_archive, kind_of
@@ -44,6 +45,7 @@ FALLBACK_RATE = Fraction(25)
 
 _MARKED_FRAMES = ("frame that the decoder marks as damaged", "frames that the decoder marks as damaged")
 _MARKED_PACKETS = ("packet marked as damaged by the container", "packets marked as damaged by the container")
+_ZEROED_PACKETS = ("packet of which a part is zeros", "packets of which a part is zeros")
 _CUT_PACKETS = ("packet of which bytes are missing", "packets of which bytes are missing")
 
 #: Codecs of which every packet shows a frame, however small it is.
@@ -84,7 +86,7 @@ class VideoSource(Clip):
         try:
             self._container = open_container(path, self._demuxer, rate_hz)
         except SourceError:
-            self._loss = self._find_loss() if self._demuxer == "mov" else None
+            self._loss = find_loss(path) if self._demuxer == "mov" else None
             if self._loss is None:
                 raise
             self._filled = FilledFile(path, self._loss.start, self._loss.count)
@@ -108,19 +110,7 @@ class VideoSource(Clip):
         self._reported: set[int] = set()  # times of packets that the decoder found damaged without giving them up
         self._latest_packet: int | None = None  # its time
         self._clock, self._propagation = self._make_clock(), ErrorPropagation(self._decoder.name)
-
-    def _find_loss(self) -> Loss | None:
-        """What is missing of an MP4 that FFmpeg does not open, where what is left can be read. Raises SourceError."""
-
-        def opens(filled: FilledFile) -> tuple[Any, Any]:
-            container = open_container(self._path, self._demuxer, None, file=filled)
-            try:
-                return container, choose_stream(container, self._path)
-            except SourceError:
-                container.close()
-                raise
-
-        return find_loss(self._path, opens)
+        self._zeroed = zeroed(self._stream.codec_context)
 
     def _describe(self) -> SourceInfo:
         stream, context = self._stream, self._stream.codec_context
@@ -202,20 +192,15 @@ class VideoSource(Clip):
             yield from clock.add(tick, decoded.duration, image, unknown, follows=spoilt, key=key)
         if self._closed:
             return
-        structure = self._structure() if structure is None else structure
+        if self._loss is not None:
+            structure = self._loss.structure
+        structure = examine(self._path, self._demuxer) if structure is None else structure
         declared_s = self._stated.end_s
         ends_early = structure.truncated or (declared_s is not None and declared_s - clock.last_s > 3 * clock.period_s)
         if structure.flaw and ends_early and self._latest_packet is not None:
             clock.spoil(self._latest_packet)  # it may lie across the place at which reading ended
         yield from clock.finish(self._held_until(structure))
         yield from self._check_the_end(structure)
-
-    def _structure(self) -> Structure:
-        if self._loss is not None:
-            return Structure(
-                f"{self._loss.count:,} bytes are missing from its middle, behind byte {self._loss.start:,}"
-            )
-        return examine(self._path, self._demuxer)
 
     def _is_damaged(self, decoded: Any) -> bool:
         if decoded.is_corrupt:
@@ -234,15 +219,16 @@ class VideoSource(Clip):
             if packet.is_corrupt:  # a piece of it is missing, or what was before it
                 self._errors[_MARKED_PACKETS] += 1
                 self._lose()
-                if (tick := self._tick(packet)) is not None:
-                    self._reported.add(tick)
-                    self._propagation.lost(tick)
+                self._spoil(self._tick(packet))
             self._ends_by_edit = packet.is_discard
             if not packet.is_discard:
                 if not self._packets_seen and packet.size > EMPTY_PACKET_BYTES:
                     self._check_the_start(packet)
                 self._clock.packet(packet.pts, packet.size)
                 self._packets_seen += packet.size > EMPTY_PACKET_BYTES or self.info.codec in _NEVER_EMPTY
+            if self._zeroed is not None and self._zeroed(bytes(packet)):
+                self._errors[_ZEROED_PACKETS] += 1
+                self._spoil(self._tick(packet))
             self._propagation.packet(packet)
             yield from self._decode(packet)
         for _ in range(0 if self._closed else MAX_FAILURES):  # an error while flushing leaves more to flush
@@ -302,10 +288,15 @@ class VideoSource(Clip):
             if messages:
                 about = packet.pts if packet is not None and packet.pts is not None else None
                 stamps = [frame.pts for frame in decoded if frame.pts is not None] if about is None else [about]
-                self._reported.update(stamps)
                 for stamp in stamps:
-                    self._propagation.lost(stamp)
+                    self._spoil(stamp)
         return decoded
+
+    def _spoil(self, tick: int | None) -> None:
+        """The frame of this time, or of this packet, is damaged."""
+        if tick is not None:
+            self._reported.add(tick)
+            self._propagation.lost(tick)
 
     def _trouble(self, error: Exception, about: int | None = None) -> None:
         self._count(error)
@@ -318,9 +309,8 @@ class VideoSource(Clip):
     def _lose_packets(self) -> None:
         """Packets are missing before the next one; of the one before them a part may be."""
         if self._latest_packet is not None:
-            self._reported.add(self._latest_packet)
             self._clock.spoil(self._latest_packet)
-            self._propagation.lost(self._latest_packet)
+        self._spoil(self._latest_packet)
         self._lose()
 
     def _lose(self, about: int | None = None) -> None:
