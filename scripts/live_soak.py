@@ -309,7 +309,7 @@ def soaked(stack: ExitStack, arguments: argparse.Namespace, out: Path, report: R
     time.sleep(1.0)  # all that was sent is scored, and the feed does not count as silent yet
     for page in pages:
         page.evaluate("document.getElementById('all').click()")
-    time.sleep(0.2)
+        page.until("whole !== null && document.getElementById('all').textContent === 'newest'")
     seen = [Seen.of(page) for page in pages]
     run.send_signal(signal.SIGINT)
     code = run.wait(60)

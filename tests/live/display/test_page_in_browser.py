@@ -41,6 +41,15 @@ INTERVALS = (
 )
 SEEN = "document.body.dataset.trusted"
 NOTE = "document.getElementById('picture-note').textContent"
+#: The next answer to what asks for all presences is lost.
+LOSE_PRESENCES = """
+void (window.fetch = ((real) => (path, how) => {
+  if (path !== "/presences") return real(path, how);
+  window.fetch = real;
+  window.lost = true;
+  return Promise.reject(new TypeError("lost"));
+})(window.fetch))
+"""
 LOST_FOR = "document.getElementById('feed-for').textContent"
 
 
@@ -115,6 +124,11 @@ def test_recording_acts_checklist_and_what_is_coming(chromium: browser.Browser) 
         signs = "[...document.querySelectorAll('.coming')].map((sign) => getComputedStyle(sign).display).join()"
         chromium.until(signs, lambda shown: shown == "none,block")
         assert chromium.evaluate("intervals.children.length") == 20
+        chromium.evaluate(LOSE_PRESENCES)
+        chromium.evaluate("document.getElementById('all').click()")
+        chromium.until(
+            "window.lost === true && document.getElementById('all').getAttribute('aria-pressed') === 'false'"
+        )
         chromium.evaluate("document.getElementById('all').click()")
         chromium.until("intervals.children.length", lambda shown: shown == 60)
         chromium.evaluate("document.querySelector('[data-act=mark]').click()")

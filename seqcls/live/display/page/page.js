@@ -172,7 +172,7 @@ async function fetchWhole() {
 at("all").addEventListener("click", async () => {
   const pressed = at("all").getAttribute("aria-pressed") !== "true";
   at("all").setAttribute("aria-pressed", String(pressed));
-  if (pressed) await fetchWhole().catch(() => {});
+  if (pressed) await fetchWhole().catch(() => at("all").setAttribute("aria-pressed", "false")); // the next press tries again
   else whole = null;
   show();
 });
