@@ -1,5 +1,5 @@
-"""An MP4 from whose middle bytes are missing. Its tables stand at its end, nearer to the front than it says, and FFmpeg
-does not find them: it refuses the file. What lies before and behind the loss is there all the same.
+"""An MP4 from whose middle bytes are missing. What lies behind them is nearer to the front than it says. Mostly its
+tables are, which FFmpeg does not find then: it refuses the file. Where they stand in front, it reads at wrong places.
 
 FFmpeg is given the file with zeros in place of what is missing: then everything lies where the tables say.
 """
@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from seqcls.errors import SourceError
 from seqcls.files.named_files import open_regular
 from seqcls.sources.container_bytes import BLOCK_BYTES, FileBytes, Structure
 from seqcls.sources.nal_units import fills, length_bytes
@@ -84,7 +83,8 @@ class FilledFile(io.RawIOBase):
 
 
 def missing_bytes(path: Path) -> tuple[int, int]:
-    """How many bytes are missing before the tables of an MP4, and where these stand; (0, 0) where that is not so."""
+    """How many bytes of its images an MP4 lacks, and where in it these should have ended; (0, 0) where all are there.
+    Whether they are missing in the middle, or at the end of a file whose tables stand in front, is not known yet."""
     with open_regular(path) as stream:
         data = FileBytes(stream, stream.seek(0, io.SEEK_END))
         try:
@@ -94,20 +94,23 @@ def missing_bytes(path: Path) -> tuple[int, int]:
 
 
 def _displaced(data: FileBytes) -> tuple[int, int]:
-    position = 0
+    position, in_front = 0, False
     while True:
         length, kind = data.unpack(">I4s", position)
         if length == 1:
             (length,) = data.unpack(">Q", position + 8)
         if kind == b"mdat" and length >= 16:
             break
-        if kind not in _AROUND or length < 8:
+        in_front |= kind == b"moov"
+        if kind not in {*_AROUND, b"moov"} or length < 8:
             return 0, 0
         position += length
-    tables = _tables(data, position + 8)
-    missing = position + length - tables
+    end = position + length
+    if not in_front and data.read(end + 4, 4) == b"moov":
+        return 0, 0
+    last = len(data) if in_front else _tables(data, position + 8)
     # Nobody looks for half a clip: what is filled in can be read, and takes memory.
-    return (missing, tables) if tables and 0 < missing < min(length, len(data)) else (0, 0)
+    return (end - last, last) if last and 0 < end - last < min(length, len(data)) else (0, 0)
 
 
 def _tables(data: FileBytes, begin: int) -> int:
@@ -135,34 +138,46 @@ def _ends_with_file(data: FileBytes, position: int) -> bool:
 
 
 def find_loss(path: Path) -> Loss | None:
-    """What is missing of an MP4 that cannot be opened; None where that is not its fault, or where its codec does not
-    show where images begin. Reads it up to there.
-
-    Raises SourceError where it cannot be opened otherwise either, or its tables lead to the same bytes again and again.
-    """
-    count, tables = missing_bytes(path)
-    if not count:
+    """What is missing in the middle of an MP4; None where nothing is, or where its codec does not show where images
+    begin. Where something is missing it is read up to there."""
+    try:
+        count, last = missing_bytes(path)
+        if not count:
+            return None
+        with FilledFile(path, last, count) as filled, open_container(path, "mov", None, file=filled) as container:
+            stream = choose_stream(container, path)
+            looks = looks_whole(stream.codec_context)
+            if looks is None:
+                return None
+            found, is_proven = _loss(path, container.demux(stream), looks, count)
+        if is_proven is None and last < path.stat().st_size:  # nothing lies behind it but the tables
+            return Loss(last, last + count, count) if found is None else found
+        return found if is_proven else None
+    except Exception:  # FFmpeg's errors: it is damaged otherwise, too, which is told where it is opened
         return None
-    with FilledFile(path, tables, count) as filled, open_container(path, "mov", None, file=filled) as container:
-        stream = choose_stream(container, path)
-        looks = looks_whole(stream.codec_context)
-        if looks is None:
-            return None
-        start: int | None = None
-        budget = PacketBudget(path.name, path.stat().st_size, "mov")
-        try:
-            for packet in container.demux(stream):
-                budget.take(packet.size)
-                if packet.pos is None or packet.size == 0:
-                    continue
-                if not looks(bytes(packet)):  # the first one behind the loss; the one before may lack its end
-                    return Loss(packet.pos if start is None else start, packet.pos + count, count)
-                start = packet.pos
-        except SourceError:
-            raise
-        except Exception:  # FFmpeg's errors: it is damaged otherwise, too
-            return None
-    return Loss(tables, tables + count, count)
+
+
+def _loss(
+    path: Path, packets: Iterable[Any], looks: Callable[[bytes], bool], count: int
+) -> tuple[Loss | None, bool | None]:
+    """Where ``count`` bytes are missing, and whether packets behind lie so much nearer to the front; None where there
+    are none: then the file may end early. ``packets``: from where the tables say."""
+    before: int | None = None
+    loss: Loss | None = None
+    budget = PacketBudget(path.name, path.stat().st_size, "mov")
+    for packet in packets:
+        budget.take(packet.size)
+        if packet.pos is None or packet.size == 0:
+            continue
+        if loss is None and looks(bytes(packet)):
+            before = packet.pos
+        elif loss is None:  # the first one behind the loss; the one before may lack its end
+            loss = Loss(packet.pos if before is None else before, packet.pos + count, count)
+        elif packet.pos >= loss.end:
+            with open_regular(path) as stream:
+                stream.seek(packet.pos - count)
+                return loss, looks(stream.read(packet.size))
+    return loss, None
 
 
 def looks_whole(context: Any) -> Callable[[bytes], bool] | None:

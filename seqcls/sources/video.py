@@ -16,7 +16,7 @@ from seqcls.sources.container import examine
 from seqcls.sources.container_bytes import Structure
 from seqcls.sources.decoder_log import decoder_messages
 from seqcls.sources.error_propagation import ErrorPropagation
-from seqcls.sources.moved_tables import FilledFile, Loss, find_loss
+from seqcls.sources.moved_tables import FilledFile, find_loss
 from seqcls.sources.nal_units import zeroed
 from seqcls.sources.packet_budget import PacketBudget
 from seqcls.sources.pixel_aspect import pixel_aspect, square_size
@@ -81,16 +81,9 @@ class VideoSource(Clip):
             raise SourceError(
                 f"{path}: is no clip that seqcls reads; save it as mp4, mov, mkv, webm, avi, mpeg, ts, gif or DICOM"
             )
-        self._loss: Loss | None = None
-        self._filled: FilledFile | None = None
-        try:
-            self._container = open_container(path, self._demuxer, rate_hz)
-        except SourceError:
-            self._loss = find_loss(path) if self._demuxer == "mov" else None
-            if self._loss is None:
-                raise
-            self._filled = FilledFile(path, self._loss.start, self._loss.count)
-            self._container = open_container(path, self._demuxer, rate_hz, file=self._filled)
+        self._loss = find_loss(path) if self._demuxer == "mov" else None
+        self._filled = None if self._loss is None else FilledFile(path, self._loss.start, self._loss.count)
+        self._container = open_container(path, self._demuxer, rate_hz, file=self._filled)
         try:
             self._stream = choose_stream(self._container, path)
             if self._stream.codec_context.width == 0:  # its first packet may lie far behind those of the sound

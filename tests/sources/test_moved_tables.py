@@ -12,7 +12,7 @@ from support.media import draw, read_number
 
 from seqcls.errors import SourceError
 from seqcls.sources import open_source
-from seqcls.sources.moved_tables import FilledFile, missing_bytes
+from seqcls.sources.moved_tables import FilledFile, find_loss, missing_bytes
 from seqcls.types import Frame, Gap
 
 #: 40 frames at 10/s; of the predicted ones each tenth is a key frame.
@@ -21,6 +21,7 @@ CODECS = {
     "h264.mp4": ("libx264", {"g": "10", "bf": "0", "sc_threshold": "0"}),
     "mpeg4.mp4": ("mpeg4", {"g": "10", "bf": "0", "sc_threshold": "0"}),
     "mjpeg.mov": ("mjpeg", {}),
+    "front.mp4": ("mpeg4", {"g": "10", "bf": "0", "sc_threshold": "0"}),  # the tables stand in front
 }
 
 
@@ -30,6 +31,17 @@ def cut(folder: Path, name: str, first: int, last: int, *, start: int = -4, end:
     path = folder / name
     pixels = "yuvj420p" if codec == "mjpeg" else "yuv420p"
     write_video(path, map(draw, range(FRAMES)), codec=codec, pixels=pixels, options=options)
+    if name == "front.mp4":
+        path.rename(path.with_suffix(".whole"))
+        with (
+            av.open(str(path.with_suffix(".whole"))) as whole,
+            av.open(str(path), "w", options={"movflags": "faststart"}) as moved,
+        ):
+            stream = moved.add_stream_from_template(whole.streams.video[0])
+            for packet in whole.demux(video=0):
+                if packet.dts is not None:
+                    packet.stream = stream
+                    moved.mux(packet)
     with av.open(str(path)) as container:
         places = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
     place, size = places[first]
@@ -39,11 +51,12 @@ def cut(folder: Path, name: str, first: int, last: int, *, start: int = -4, end:
     return path, ends - begins
 
 
-@pytest.mark.parametrize(("name", "spoilt"), [("h264.mp4", 4), ("mpeg4.mp4", 4), ("mjpeg.mov", 0)])
+@pytest.mark.parametrize(("name", "spoilt"), [("h264.mp4", 4), ("mpeg4.mp4", 4), ("mjpeg.mov", 0), ("front.mp4", 4)])
 def test_frames_before_and_behind_a_loss_are_read(tmp_path: Path, name: str, spoilt: int) -> None:
     path, count = cut(tmp_path, name, 13, 15)
-    with pytest.raises(av.error.FFmpegError):
-        av.open(str(path))
+    if name != "front.mp4":
+        with pytest.raises(av.error.FFmpegError):
+            av.open(str(path))
     with open_source(path) as source:
         items, report = list(source), source.report()
     good = [item for item in items if isinstance(item, Frame) and not item.damaged]
@@ -62,6 +75,15 @@ def test_a_loss_in_the_first_packet_and_one_in_the_last(tmp_path: Path) -> None:
         with open_source(path) as source:
             found = [read_number(item.image) for item in source if isinstance(item, Frame) and not item.damaged]
         assert found == list(good), first
+
+
+def test_an_end_that_is_missing_is_no_loss_in_the_middle(tmp_path: Path) -> None:
+    path, count = cut(tmp_path, "front.mp4", 30, 32)
+    assert missing_bytes(path) == (count, path.stat().st_size) and find_loss(path) is not None
+    path.write_bytes(path.read_bytes()[:-5000])
+    assert missing_bytes(path)[0] == count + 5000 and find_loss(path) is None
+    whole = path.with_suffix(".whole")
+    assert missing_bytes(whole) == (0, 0) and find_loss(whole) is None
 
 
 def test_what_else_cannot_be_opened_is_refused(tmp_path: Path) -> None:
