@@ -24,6 +24,10 @@ State = Literal["present", "absent", "unknown"]
 Verdict = Literal["complete", "truncated", "damaged", "interrupted", "unknown"]
 FeedState = Literal["connecting", "running", "stalled", "retrying", "stopped"]
 
+#: Where PyTorch computes, and in which numbers; ``auto`` is decided there.
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+
 #: Durations are compared with this tolerance: PTS in 1/90000 s units do not add up exactly in float seconds.
 TIME_TOLERANCE_S = 1e-6
 #: No time lies further from 0: up to here float64 tells times apart to that tolerance. It is 126 years, also of a clock

@@ -5,8 +5,8 @@
 
 The first number stands for all that decides how a file becomes an image: geometry, versions of the readers. A cache is
 taken only if every file still has its name, size and time of change, and a sample of the images its hash; then digests
-of files are those of the first reading. With anything else all frames are read anew. A file that was changed without
-another size or time is not noticed.
+of files are those of the first reading. With anything else all frames are read anew. Where the system alone has noted a
+change (ctime: a file was renamed, copied, or its time put back), the files are compared by their SHA-256 first.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import hashlib
 import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
@@ -29,15 +30,18 @@ from seqcls import __version__
 from seqcls.datasets.frame_facts import Seen
 from seqcls.datasets.frame_table import CACHE_FOLDER, Row
 from seqcls.datasets.image_rows import ImageRows
-from seqcls.errors import OutputError, one_line
+from seqcls.errors import OutputError, SeqclsError, one_line
 from seqcls.files import atomic_path
 from seqcls.files.json_record import record_from
 from seqcls.files.json_text import json_line, parse_json
+from seqcls.files.named_files import read_regular
 from seqcls.files.output_lock import only_writer
 from seqcls.geometry import Geometry, Region
+from seqcls.sources.images import MAX_IMAGE_BYTES
+from seqcls.text.wording import size_of
 
 #: Of the files; to be raised, too, where an image file becomes another image than before.
-FORMAT = 2
+FORMAT = 3
 #: In the message of a cache that was written: nothing to be warned of.
 ARE_KEPT = "frames are kept in"
 #: In the message of a cache that no longer holds.
@@ -75,6 +79,7 @@ class FrameCache:
         self._names = "\n".join(row.path.relative_to(root).as_posix() for row in rows).encode(
             "utf-8", "surrogateescape"
         )
+        self._paths = [row.path for row in rows]
         self._state = _state_of(rows)
         self._shape = (len(rows), geometry.size, geometry.size)
         versions = {"seqcls": __version__, "cv2": cv2.__version__, "PIL": PIL.__version__}
@@ -87,12 +92,28 @@ class FrameCache:
         """What was kept, None where there is nothing, or nothing that still holds; ``messages`` then say why."""
         return read_kept(self._index, self._checked, self.messages, "the frames are read anew")
 
+    def _require_unchanged(self, found: dict[str, NDArray[Any]]) -> None:
+        """Raises ValueError where a file is another than it was. Of files that were touched the new times are kept."""
+        differs = found["state"] != self._state
+        if changed := int(differs[:, :2].any(axis=1).sum()):
+            raise ValueError(f"{changed:,} of {len(self._state):,} files have changed")
+        # What could not be read as an image has no digest, and is left out as before.
+        touched = np.flatnonzero(differs[:, 2] & found["digests"].any(axis=1))
+        if not differs.any():
+            return
+        with ThreadPoolExecutor(4) as pool:
+            now = pool.map(_digest_of, [self._paths[row] for row in touched])
+            was = (found["digests"][row].tobytes() for row in touched)
+            if changed := sum(one != other for one, other in zip(now, was, strict=True)):
+                raise ValueError(f"{changed:,} of {len(self._state):,} files have changed")
+        with suppress(OutputError), atomic_path(self._index) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, **(found | {"state": self._state}))  # type: ignore[arg-type]
+
     def _checked(self, found: dict[str, NDArray[Any]]) -> Cached:
         facts = parse_json(found["facts"].tobytes())
         if facts["key"] != self._key or found["names"].tobytes() != self._names:
             raise ValueError("other files than before")
-        if changed := int((found["state"] != self._state).any(axis=1).sum()):
-            raise ValueError(f"{changed:,} of {len(self._state):,} files have changed")
+        self._require_unchanged(found)
         images = _mapped(self._folder / facts["images"], self._shape)
         sample = np.unique(np.linspace(0, len(images) - 1, SAMPLE).astype(int))
         if not np.array_equal(found["marks"][sample], marks_of(images[sample])):
@@ -150,7 +171,7 @@ class FrameCache:
                 old.unlink(missing_ok=True)
         size = self._temporary.stat().st_size
         self.messages.append(
-            f"{len(self._state):,} {ARE_KEPT} {self._folder} ({size / 1e9:.1f} GB), so that the next start"
+            f"{len(self._state):,} {ARE_KEPT} {self._folder} ({size_of(size)}), so that the next start"
             " takes seconds; it can be removed at any time, and cache=False does without"
         )
         return _mapped(self._temporary, self._shape)
@@ -178,15 +199,23 @@ def marks_of(images: Image) -> NDArray[np.uint8]:
 
 
 def _state_of(rows: Sequence[Row]) -> NDArray[np.int64]:
-    """(N, 2): size and time of change of each file; -1 where there is none."""
-    state = np.full((len(rows), 2), -1, np.int64)
+    """(N, 3): size, time of change, and when the system noted a change, of each file; -1 where there is none."""
+    state = np.full((len(rows), 3), -1, np.int64)
     for at, row in enumerate(rows):
         try:
             status = os.stat(row.path)  # noqa: PTH116 - twice as fast, 300,000 times
-            state[at] = status.st_size, status.st_mtime_ns
+            state[at] = status.st_size, status.st_mtime_ns, status.st_ctime_ns
         except OSError:
             continue
     return state
+
+
+def _digest_of(path: Path) -> bytes:
+    """SHA-256 of a file as ``keep`` writes it, zeros where it cannot be read."""
+    try:
+        return hashlib.sha256(read_regular(path, MAX_IMAGE_BYTES)).digest()
+    except (SeqclsError, OSError):
+        return bytes(32)
 
 
 def _allocated(path: Path, shape: tuple[int, ...]) -> Image:

@@ -4,8 +4,9 @@
     .seqcls-cache/clips-0123456789abcdef.npz     of clips; the images lie in clips-0123456789abcdef-89abcdef.npy
 
 The number stands for the options that decide what is made of the files, and for the versions of what reads them. Of a
-folder every file must have its name, size and time of change, of clips each its whole content, and the labels must be
-the same. Of the images a sample is compared by hash. With anything else the set is made anew.
+folder every file must have its name, size and times of change (the system's own, too, which renaming and copying move),
+of clips each its whole content, and the labels must be the same. Of the images a sample is compared by hash. With
+anything else the set is made anew.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from seqcls.files.named_files import open_regular
 from seqcls.geometry import Geometry, Region
 
 #: To be raised where the same files become another set than before.
-FORMAT = 1
+FORMAT = 2
 #: Fields of ``FrameSet`` and of ``FrameFacts`` that are arrays.
 _ARRAYS = ("targets", "mask", "clip", "patient", "split", "time_s", "scanner", "site")
 _FACTS = ("name", "width", "height", "colour", "ultrasound", "found")
@@ -151,7 +152,7 @@ def _marks(images: ImageRows) -> NDArray[np.uint8]:
 
 
 def _tree_state(root: Path) -> str:
-    """A hash of the names, sizes and times of change of all files below ``root``, but for the cache; "" where one
+    """A hash of the names, sizes and both times of change of all files below ``root``, but for the cache; "" where one
     cannot be asked for them."""
     digest, left, known = hashlib.blake2b(digest_size=32), [str(root)], set[tuple[int, int]]()
     try:
@@ -172,7 +173,9 @@ def _tree_state(root: Path) -> str:
                     left.append(entry.path)
                     lines.append(entry.name)
                 else:
-                    lines.append(f"{entry.name}\0{status.st_mode}\0{status.st_size}\0{status.st_mtime_ns}")
+                    lines.append(
+                        f"{entry.name}\0{status.st_mode}\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ctime_ns}"
+                    )
             digest.update("\n".join(lines).encode("utf-8", "surrogateescape") + b"\0\0")
     except OSError:
         return ""

@@ -35,6 +35,7 @@ from seqcls.models.file import EARLY_LAYERS, GRAY_MEAN, GRAY_STD, misfit, resnet
 from seqcls.models.networks import are_several
 from seqcls.novelty import STAGES
 from seqcls.third_party import library
+from seqcls.types import DEVICES, PRECISIONS
 
 resnets = library("torchvision.models")
 
@@ -43,8 +44,6 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 _OFFLINE = "start without them (weights=none), or from a file (weights=FILE)"
 #: A server that is silent for this long counts as absent.
 DOWNLOAD_TIMEOUT_S = 10.0
-DEVICES = ("auto", "cpu", "cuda", "mps")
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
 
 class GrayResNet(nn.Module):

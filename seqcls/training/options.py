@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from seqcls.errors import UsageError
+from seqcls.types import DEVICES, PRECISIONS
 
 Optimizer = Literal["adamw", "adam", "sgd"]
 Schedule = Literal["cosine", "constant"]
@@ -135,11 +136,12 @@ class TrainOptions:
             _require(self, name, least=0, below=1)
         if not (math.isfinite(self.lr) and self.lr > 0):
             raise UsageError(f"lr must be above 0, not {self.lr}")
-        for name, kind in (
-            ("optimizer", Optimizer), ("schedule", Schedule), ("loss", Loss), ("fingerprints", Fingerprints),
+        for name, known in (
+            ("optimizer", get_args(Optimizer)), ("schedule", get_args(Schedule)), ("loss", get_args(Loss)),
+            ("fingerprints", get_args(Fingerprints)), ("device", DEVICES), ("precision", PRECISIONS),
         ):  # fmt: skip
-            if getattr(self, name) not in get_args(kind):
-                raise UsageError(f"unknown {name} {getattr(self, name)!r}: choose one of {', '.join(get_args(kind))}")
+            if getattr(self, name) not in known:
+                raise UsageError(f"unknown {name} {getattr(self, name)!r}: choose one of {', '.join(known)}")
 
 
 def _require(options: Any, name: str, *, least: float = 0, most: float = math.inf, below: float = math.inf) -> None:

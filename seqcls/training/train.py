@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from seqcls.datasets.data_checks.leakage import leaked_rows
 from seqcls.datasets.dataset import FrameSet
-from seqcls.errors import DataError
+from seqcls.errors import DataError, UsageError, one_line
 from seqcls.evaluation.metrics import FrameMetrics
 from seqcls.models.file import ModelHeader, Tensors
 from seqcls.models.resnet import build, choose_device
@@ -97,7 +97,7 @@ def train(
     bound = bound_to(frames, rows, held_out, options, processes.count)
     kept = None if checkpoints is None else checkpoints.begin(bound)
     if kept is not None:
-        state.restore(kept)
+        _restore(state, kept)
     _begin_together(state, bound, kept)
     with quick_convolutions():
         fitted = fit(
@@ -168,6 +168,17 @@ def train_along(
     with quick_convolutions():
         fitted = fit(state, batches, frames, held_out, options, on_epoch=None, on_step=None, should_stop=should_stop)
     return fitted.interrupted
+
+
+def _restore(state: TrainingState, kept: Checkpoint) -> None:
+    """Take it up. Raises UsageError where it holds something else than was written, though its hash is right."""
+    try:
+        state.restore(kept)
+    except (LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"the checkpoint of step {kept.step} is not what seqcls wrote ({one_line(error)}): remove it to go on from"
+            " the one before, or add overwrite=True to begin anew"
+        ) from error
 
 
 def _begin_together(state: TrainingState, bound: Mapping[str, Any], kept: Checkpoint | None = None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +145,10 @@ def bound_to(
     """All that makes a training the same one, by names that a person understands. What explains most comes first:
     other organs are other labels, too."""
     device = choose_device(options.device)
-    plain = asdict(replace(options, device=device.type, precision=str(choose_precision(options.precision, device))))
+    plain = asdict(options) | {
+        "device": device.type,
+        "precision": str(choose_precision(options.precision, device)),
+    }
     return {
         "seqcls": f"{__version__}, checkpoint format {FORMAT}",
         "PyTorch": torch.__version__,
@@ -182,9 +185,11 @@ def record_of(bound: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def batches_state(kept: Checkpoint, rank: int) -> BatchesState | None:
-    """Where the batches of this process stand, None before the first."""
+    """Where the batches of this process stand, None before the first. Raises ValueError where that is not told."""
     if not kept.step:
         return None
+    if not isinstance(kept.facts["sampler"], Mapping):
+        raise ValueError("it does not say where the sampler stands")
     changes = torch.from_numpy(kept.tensors["batches/changes"][rank])
     return BatchesState(step=kept.step, sampler=kept.facts["sampler"], changes=changes)
 

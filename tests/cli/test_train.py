@@ -99,6 +99,8 @@ def test_an_output_that_cannot_be(seqcls: Seqcls, tmp_path: Path) -> None:
         (["--lr", "-1"], "lr must be above 0"),
         (["--optimizer", "luck"], "--optimizer takes one of adamw, adam, sgd, not 'luck'"),
         (["--set", "luck=1"], "--set does not know 'luck=1'; it takes NAME=VALUE with one of weight_decay,"),
+        (["--set", "precision=fp8"], "unknown precision 'fp8': choose one of auto, fp32, bf16, fp16"),
+        (["--device", "tpu"], "--device takes one of auto, cpu, cuda, mps, not 'tpu'"),
         (["--set", "shadow=2"], "shadow must be 0 or more and at most 1, not 2.0"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",

@@ -125,6 +125,48 @@ def test_a_cache_that_does_not_hold_any_more_is_not_taken(root: Path, change: st
     assert len(list((root / CACHE_FOLDER).glob("*.npy"))) == len(stale)  # none is left over
 
 
+def swap(one: Path, other: Path) -> None:
+    """Their contents, each keeping its name and what it says of itself."""
+    aside = one.with_name("aside")
+    one.rename(aside)
+    other.rename(one)
+    aside.rename(other)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows notes no renaming")
+def test_files_that_changed_places_are_noticed_and_files_that_were_copied_are_taken(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of one size and time, as some programs unpack them."""
+    folder = root / "train/disc present"
+    for number, level in enumerate((60, 200)):
+        cv2.imwrite(str(folder / f"flat_{number:06d}.bmp"), np.full((60, 80), level, np.uint8))
+    images = sorted(root.rglob("*.png")) + sorted(root.rglob("*.bmp"))
+    for path in images:
+        os.utime(path, ns=(10**18, 10**18))
+    load(root)
+    for path in images:  # as a copy with its times has them
+        os.utime(path, ns=(10**18, 10**18))
+    no_reading(monkeypatch)
+    copied = load(root)
+    assert not any("files have changed" in message for message in copied.messages)
+    kept = dict(np.load(next((root / CACHE_FOLDER).glob("frames-*.npz"))))
+    assert (kept["state"][:, 2] == [path.stat().st_ctime_ns for path in images_of(root, kept)]).all()
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "MIN_FRAMES", 10)
+    swap(folder / "flat_000000.bmp", folder / "flat_000001.bmp")
+    for path in images:
+        os.utime(path, ns=(10**18, 10**18))
+    found = load(root)
+    assert any("2 of 15 files have changed" in message for message in found.messages), found.messages
+    alike(load(root, cache=False), found)
+
+
+def images_of(root: Path, kept: dict[str, np.ndarray]) -> list[Path]:  # type: ignore[type-arg]
+    """In the order of a cache."""
+    return [root / name for name in kept["names"].tobytes().decode().split("\n")]
+
+
 def test_a_few_frames_leave_no_file(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MIN_FRAMES", 14)
     load(root)

@@ -179,6 +179,18 @@ def test_one_that_may_not_be_read_is_not_taken_for_damaged(tmp_path: Path, monke
     assert names(tmp_path) == ["model-00000002.safetensors"]
 
 
+@pytest.mark.parametrize(("name", "value"), [("history", None), ("sampler", []), ("lr", []), ("schedule", 3)])
+def test_one_that_somebody_wrote_is_refused_in_a_line(tmp_path: Path, name: str, value: object) -> None:
+    with pytest.raises(KilledError):
+        train(FRAMES, PLAIN, on_step=dies_at(3), checkpoints=Checkpoints(tmp_path))
+    path = tmp_path / "model-00000002.safetensors"
+    known = checkpoint_file.read_checkpoint(path)
+    checkpoint_file.write_checkpoint(path, replace(known, facts={**known.facts, name: value}))
+    with pytest.raises(UsageError, match=r"checkpoint of step 2 is not what seqcls wrote \(.*overwrite=True"):
+        train(FRAMES, PLAIN, checkpoints=Checkpoints(tmp_path, resume=True))
+    assert names(tmp_path) == ["model-00000002.safetensors"]
+
+
 def test_other_weights_under_the_same_name_are_another_training(tmp_path: Path) -> None:
     start = tmp_path / "start.safetensors"
     start.write_bytes(b"one")
