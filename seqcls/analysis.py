@@ -167,7 +167,10 @@ class Run:
             frame_counts=frame_counts,
             report=report,
             warnings=with_novelty(
-                with_pauses(prepared.warnings(self._detector.header.regions), scores, report.gaps), scores
+                with_pauses(
+                    (*self._detector.caveats, *prepared.warnings(self._detector.header.regions)), scores, report.gaps
+                ),
+                scores,
             ),
             provenance=self._provenance(),
             thumbnails=tuple(prepared.thumbnails.kept),

@@ -24,6 +24,7 @@ from seqcls.engines.lazy import LazyEngine
 from seqcls.errors import ModelError, NoFramesError, UsageError
 from seqcls.gate import GateOptions
 from seqcls.intervals import IntervalOptions, one_per_organ
+from seqcls.models.about import caveats
 from seqcls.models.embedding import Embedder
 from seqcls.models.file import ModelHeader, read_header
 from seqcls.preprocess import with_region
@@ -71,6 +72,11 @@ class Detector:
     def organs(self) -> tuple[str, ...]:
         """Names of the organs that the model knows, in the order of its outputs."""
         return self.header.organs
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """What every timeline says of the model's training, where there is something to be careful of."""
+        return caveats(self.header)
 
     @property
     def uses_novelty(self) -> bool:

@@ -105,6 +105,14 @@ def test_a_stretch_unlike_the_training_is_told() -> None:
     assert "unlike training" in {i.reason for i in fewer.of("liver")} and fewer.frame_counts.skipped > 0
 
 
+def test_a_model_that_is_half_trained_says_so_in_every_timeline() -> None:
+    whole = detector()
+    half = replace(whole, header=replace(whole.header, training={"interrupted": True, "epochs": 1}))
+    told = half.analyze(frames([0.9] * 10)).warnings
+    assert told[:1] == half.caveats and "training was interrupted" in told[0]
+    assert whole.caveats == () and whole.analyze(frames([0.9] * 10)).warnings == told[1:]
+
+
 def test_live_events_come_as_soon_as_they_are_certain() -> None:
     seen: list[int] = []
 

@@ -204,6 +204,8 @@ def run(
         exact=exact,
         lazy=True,
     )
+    for caveat in detector.caveats if watched else ():  # a clip's timeline says it, that of a feed at its end
+        console.warn(caveat)
     if not watched and len(sources) == 1 and is_file(Path(sources[0])):
         # Of many clips none may be left to be done; of a feed all else is opened first.
         begin_opening(detector.engine)

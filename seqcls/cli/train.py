@@ -91,7 +91,12 @@ def train(
             "PIXELS", f"Side of the image. Default: {SIZE_PRETRAINED}; {SIZE_SCRATCH} from early or none.", min=32
         ),
     ] = None,
-    epochs: Annotated[int, TRAINING("N", "More where the curves still rise at the end.", min=1)] = _T.epochs,
+    epochs: Annotated[
+        int | None,
+        TRAINING(
+            "N", f"More where the curves still rise at the end. Default: {_T.epochs}; {_E.epochs} from early.", min=1
+        ),
+    ] = None,
     patience: Annotated[
         int,
         TRAINING("N", "Stop after so many epochs without gain, with --folds on patients left out; 0: never.", min=0),
@@ -108,7 +113,8 @@ def train(
         int | None,
         TRAINING(
             "N",
-            f"Images in an epoch; 0: each once. Default: {_T.samples_per_epoch}; {_E.samples_per_epoch} from early.",
+            "Images in an epoch; 0: as many as there are."
+            f" Default: {_T.samples_per_epoch}; {_E.samples_per_epoch} from early.",
             min=0,
         ),
     ] = None,

@@ -54,6 +54,11 @@ class FrameSet:
         """Whether the images lie in a file and not in memory."""
         return isinstance(self.images, ImageRows)
 
+    @property
+    def group_name(self) -> str:
+        """What ``patient`` names: "patient", or "clip" where nobody stated patients and names of images are gone by."""
+        return "patient" if self.facts is None or self.facts.clips == "stated" else "clip"
+
     def of_rows(self, rows: NDArray[np.int64]) -> FrameSet:
         """These frames only, in this order."""
         columns = ("targets", "mask", "clip", "patient", "split", "time_s")

@@ -174,7 +174,7 @@ def side_folders(root: Path) -> list[tuple[Path, str]]:
 
 def state_of_folder(folder: Path) -> tuple[str, bool] | None:
     """The organ that a folder is named after and whether it is present there; None of other names."""
-    match = _FOLDER.match(nfc(folder.name))
+    match = _FOLDER.match(nfc(folder.name).strip())  # a blank at its end is seen by nobody
     return None if match is None else (organ_of_folder(match["organ"]), match["state"].lower() == "present")
 
 

@@ -320,6 +320,7 @@ class LiveSession:
             verdict="interrupted" if problem == _INTERRUPTED else "unknown" if problem else report.verdict,
             reasons=(problem, *report.reasons) if problem else report.reasons,
             warnings=(
+                *self._detector.caveats,
                 *self._preprocessor.warnings(self._detector.header.regions),
                 *drop_warnings(frame_counts, problem),
             ),

@@ -102,7 +102,7 @@ def training_facts(header: ModelHeader) -> Facts:
         value = training.get(name)
         if isinstance(value, (int, float, str)) and not isinstance(value, bool):
             facts.append((title, f"{value:.3f}" if isinstance(value, float) else str(value)))
-    return facts
+    return [*facts, *(("take care", caveat) for caveat in caveats(header))]
 
 
 def _numbers(record: Mapping[str, object], name: str) -> str:
@@ -114,6 +114,16 @@ def _states(counts: object) -> str:
     if not isinstance(counts, Mapping):
         return ""
     return ", ".join(f"{counts[s]:,} {s}" for s in ("present", "absent") if isinstance(counts.get(s), int))
+
+
+def caveats(header: ModelHeader) -> tuple[str, ...]:
+    """What whoever runs the model should know of its training."""
+    if header.training.get("interrupted") is not True:
+        return ()
+    epochs, options = header.training.get("epochs"), header.training.get("options")
+    asked = options.get("epochs") if isinstance(options, Mapping) else None
+    after = f" after {epochs} of {asked} epochs" if isinstance(epochs, int) and isinstance(asked, int) else ""
+    return (f"the model's training was interrupted{after}: train it to its end before its figures count",)
 
 
 def training_options(header: ModelHeader) -> Facts:

@@ -167,13 +167,15 @@ def cross_validate(
 
 
 def grouping(frames: FrameSet) -> tuple[str, NDArray[np.str_]]:
-    """The unit that is left out as a whole, and each frame's: the patient, or the clip where there is one patient.
+    """The unit that is left out as a whole, and each frame's: the patient, or the clip where there is one patient or
+    nobody stated who is who.
 
     Those of the kept split where there is one.
     """
     if frames.kept_split is not None:
         return frames.kept_split.unit, frames.kept_split.groups_of(frames.patient, frames.clip)
-    return grouping_of(frames.patient, frames.clip)
+    unit, groups = grouping_of(frames.patient, frames.clip)
+    return unit if frames.group_name == "patient" else "clip", groups
 
 
 def split_groups(

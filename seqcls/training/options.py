@@ -151,9 +151,9 @@ def _require(options: Any, name: str, *, least: float = 0, most: float = math.in
         raise UsageError(f"{name} must be {least:g} or more{upper}, not {value}")
 
 
-#: Where a training starts from the early layers that come with seqcls, half of the images are enough, and those layers
-#: may stay as they are (measured: docs/benchmarks.md, "Training").
-_FROM_EARLY = TrainOptions(weights="early", batch_size=16, samples_per_epoch=512, frozen_stages=2)
+#: Where a training starts from the early layers that come with seqcls, a third of the images is enough (measured:
+#: docs/benchmarks.md, "Training").
+_FROM_EARLY = TrainOptions(weights="early", epochs=8, batch_size=16, samples_per_epoch=512)
 
 
 def options_from(weights: str) -> TrainOptions:

@@ -99,9 +99,9 @@ def narrowed(space: Mapping[str, Parameter], texts: Sequence[str]) -> dict[str, 
     for text in texts:
         name, equals, value = (part.strip() for part in text.partition("="))
         if name not in NAMES or not equals or not value:
-            raise UsageError(f"search takes NAME=RANGE with one of {', '.join(NAMES)}, not {text!r}")
+            raise UsageError(f"--search takes NAME=RANGE with one of {', '.join(NAMES)}, not {text!r}")
         if name in stated:
-            raise UsageError(f"search states {name} twice; leave one out")
+            raise UsageError(f"--search states {name} twice; leave one out")
         stated.add(name)
         found[name] = _words(name, value) if name in _WORDS else _numbers(name, value)
     return found
@@ -110,22 +110,22 @@ def narrowed(space: Mapping[str, Parameter], texts: Sequence[str]) -> dict[str, 
 def _words(name: str, text: str) -> Parameter:
     choices = tuple(part.strip() for part in text.split(","))
     if len({*choices}) < len(choices) or not {*choices} <= {*_WORDS[name]}:
-        raise UsageError(f"search {name} takes one or more of {', '.join(_WORDS[name])}, not {text!r}")
+        raise UsageError(f"--search {name} takes one or more of {', '.join(_WORDS[name])}, not {text!r}")
     return Parameter(name=name, choices=choices)
 
 
 def _numbers(name: str, text: str) -> Parameter:
     low, dots, high = text.partition("..")
     if high.startswith("."):  # 1..2 has two dots; of three, the last would begin a number
-        raise UsageError(f"search {name} has a dot too many: {text!r}; write LOW..HIGH, as 0.0001..0.001")
+        raise UsageError(f"--search {name} has a dot too many: {text!r}; write LOW..HIGH, as 0.0001..0.001")
     parts = [low, high] if dots else text.split(",")
     values = [_number(name, part) for part in parts]
     if dots:
         if values[0] > values[1]:
-            raise UsageError(f"search {name} begins above its end: {text!r}")
+            raise UsageError(f"--search {name} begins above its end: {text!r}")
         return Parameter(name=name, low=values[0], high=values[1])
     if len({*values}) < len(values):
-        raise UsageError(f"search {name} has a value twice: {text!r}")
+        raise UsageError(f"--search {name} has a value twice: {text!r}")
     return Parameter(name=name, choices=tuple(int(one) if _BOUNDS[name][2] else one for one in values))
 
 
@@ -137,7 +137,7 @@ def _number(name: str, text: str) -> float:
         value = math.nan
     if not least <= value <= greatest or (whole and value != int(value)):
         kind = "whole numbers" if whole else "numbers"
-        raise UsageError(f"search {name} takes {kind} from {least:g} to {greatest:g}, not {text.strip()!r}")
+        raise UsageError(f"--search {name} takes {kind} from {least:g} to {greatest:g}, not {text.strip()!r}")
     return value
 
 

@@ -52,7 +52,7 @@ def test_the_best_is_so_among_trials_of_earlier_runs_too() -> None:
         (["data", "--max-delay", "0.5"], 2, "--max-delay is for a MODEL, and data is no .safetensors; leave it out"),
         (["data", "clips", "-l", "l.csv"], 2, "CLIPS is for a MODEL"),
         (["gone"], 1, "gone: no such file or folder"),
-        ([".", "--search", "momentum=1"], 2, "search takes NAME=RANGE"),
+        ([".", "--search", "momentum=1"], 2, "--search takes NAME=RANGE"),
         ([".", "--timeout", "-1", "-o", "../study"], 2, "timeout must be above 0"),
         ([".", "-o", "study"], 2, "study lies within the data: name another folder with -o"),
         ([".", "--set", "frozen_stages=2"], 2, "frozen_stages is searched: fix it with --search frozen_stages=2"),

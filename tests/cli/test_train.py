@@ -126,15 +126,15 @@ def test_auto_is_early_layers_where_imagenets_weights_are_not_here(
     assert resolve_weights("none") == "none"
 
 
-def test_early_layers_take_half_of_the_images_and_stay_unless_it_is_stated() -> None:
+def test_early_layers_take_a_third_of_the_images_unless_it_is_stated() -> None:
     early, none = options_from("early"), options_from("none")
-    assert (early.batch_size, early.samples_per_epoch, early.frozen_stages) == (16, 512, 2)
-    assert none == TrainOptions(weights="none")
-    assert (none.batch_size, none.samples_per_epoch, none.frozen_stages) == (32, 1024, 0)
+    assert (early.epochs, early.batch_size, early.samples_per_epoch) == (8, 16, 512)
+    assert none == TrainOptions(weights="none") and options_from("imagenet") == TrainOptions(weights="imagenet")
+    assert (none.epochs, none.batch_size, none.samples_per_epoch) == (12, 32, 1024)
     assert early.steps_per_epoch(10_000) == none.steps_per_epoch(10_000) == 32
     given = {"batch_size": None, "samples_per_epoch": 1024, "epochs": 12, "weights": "auto", "labels": "of no matter"}
-    found = stated_over(early, given, ["frozen_stages=0"])
-    assert found == TrainOptions(weights="early", batch_size=16, samples_per_epoch=1024)
+    found = stated_over(early, given, ["frozen_stages=2"])
+    assert found == TrainOptions(weights="early", batch_size=16, samples_per_epoch=1024, frozen_stages=2)
 
 
 def test_a_disk_without_room_is_named_before_a_frame_is_read(

@@ -8,7 +8,7 @@ from support.novelties import reference
 
 from seqcls.geometry import Geometry, Region
 from seqcls.intervals import IntervalOptions
-from seqcls.models.about import facts_of, training_options
+from seqcls.models.about import caveats, facts_of, training_options
 from seqcls.models.file import ModelHeader
 from seqcls.models.operating_curve import OperatingPoint
 from seqcls.models.trained_on import TrainedOn
@@ -44,6 +44,17 @@ def test_a_model_that_says_much() -> None:
     assert found["tuned: node"] == "1 operating point, event F1 up to 0.770" and "tuned: liver" not in found
     assert found["regions trained on"].endswith("and 2 more") and found["trained on: liver"] == "5 present, 7 absent"
     assert found["seen in training"].startswith("marks of 1 data set") and found["node"].startswith("onset 0.4")
+
+
+def test_an_interrupted_training_is_told() -> None:
+    training = {"interrupted": True, "epochs": 1, "options": {"epochs": 3}}
+    told = "the model's training was interrupted after 1 of 3 epochs: train it to its end before its figures count"
+    assert flat(replace(HEADER, training=training))["take care"] == told
+    assert caveats(replace(HEADER, training=training)) == (told,) and caveats(HEADER) == ()
+    assert caveats(replace(HEADER, training={**training, "interrupted": "yes", "options": 3})) == ()
+    assert caveats(replace(HEADER, training={"interrupted": True, "options": 3}))[0].startswith(
+        "the model's training was"
+    )
 
 
 def test_a_mean_names_its_networks() -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from seqcls.datasets.data_checks import balance as balances
 from seqcls.datasets.data_checks.balance import Balance, Part
 from seqcls.datasets.data_checks.finding import Finding, first_of
-from seqcls.datasets.data_checks.leakage import contradictions, leakage, leaked_rows, same_clips, twins_of
+from seqcls.datasets.data_checks.leakage import contradictions, leakage, leaked_rows, lone_images, same_clips, twins_of
 from seqcls.datasets.data_checks.learning_curve import expectation
 from seqcls.datasets.data_checks.near_duplicates import Floats
 from seqcls.datasets.data_checks.odd_frames import SetAside, odd_frames
@@ -127,6 +127,7 @@ def check_frames(
         *leakage(left, twins),
         *contradictions(left, twins),
         *same_clips(left, twins),
+        *lone_images(left),
         *balances.few_frames(balance, left),
     ]
     independent: list[tuple[str, float, float, float]] = []
@@ -141,7 +142,7 @@ def check_frames(
         found.append(_of_aside(aside))
     found += balances.advice(balance, left)
     found += [
-        Finding("advice", "how many patients", expectation(one.organ, one.patients_present))
+        Finding("advice", "how many patients", expectation(one.organ, one.patients_present, left.group_name))
         for one in balance
         if one.split == "train" and (left.facts is None or left.facts.clips != "unknown")
     ]

@@ -26,6 +26,10 @@ MAX_LISTED = 200
 SAME_CLIP, MIN_TWINS = 0.5, 3
 
 
+#: Names tell no clips where so large a share of so many images is in clips of so few, as a sweep has more.
+MOSTLY_LONE, MIN_IMAGES, MAX_LONE = 0.5, 10, 2
+
+
 def twins_of(frames: FrameSet, features: Floats | None = None) -> Twins:
     """Frames that show the same, of different clips or on different sides of the split."""
     both = np.char.add(np.char.add(frames.split, "\0"), frames.clip)
@@ -94,6 +98,23 @@ def same_clips(frames: FrameSet, twins: Twins) -> Iterator[Finding]:
         wanted = (frames.clip[within.first] == one) & (frames.clip[within.second] == other)
         wanted |= (frames.clip[within.first] == other) & (frames.clip[within.second] == one)
         yield Finding("look", "one clip under two names", text, *_listed(frames, within.where(wanted)))
+
+
+def lone_images(frames: FrameSet) -> Iterator[Finding]:
+    """Names of images that tell of no clips, so that nearly each would be a clip of its own, and a patient."""
+    if frames.facts is None or frames.facts.clips != "read from names":
+        return
+    clips, of_clip, counts = np.unique(frames.clip, return_inverse=True, return_counts=True)
+    lone = np.flatnonzero(counts[of_clip] <= MAX_LONE)
+    if len(frames.clip) < MIN_IMAGES or len(lone) < MOSTLY_LONE * len(frames.clip):
+        return
+    names = [name_of(frames, row) for row in lone[:MAX_LISTED].tolist()]
+    text = (
+        f"{len(lone):,} of {count_of(len(frames.clip), 'image')} are in a clip of {MAX_LONE} images at most, as their"
+        f" names tell it ({count_of(len(clips), 'clip')} in all), and each clip counts as a patient: {first_of(names)}."
+        " Where several show one sweep, folds and figures leak: name them CLIP_NUMBER, as neck01_000123.png"
+    )
+    yield Finding("look", "names that tell no clip", text, tuple((name, "") for name in names))
 
 
 def contradictions(frames: FrameSet, twins: Twins) -> Iterator[Finding]:

@@ -22,11 +22,12 @@ MEASURED: tuple[tuple[int, float, float], ...] = (
 ENOUGH = 0.95
 
 
-def expectation(organ: str, patients: int) -> str:
-    """One sentence: where so many patients that show an organ stand on the curve, and how many more helped there."""
+def expectation(organ: str, patients: int, unit: str = "patient") -> str:
+    """One sentence: where so many patients that show an organ stand on the curve, and how many more helped there.
+    ``unit``: what stands for a patient where nobody stated them."""
     fewest, most = MEASURED[0][0], MEASURED[-1][0]
     here = max((point for point in MEASURED if point[0] <= max(patients, fewest)), key=lambda point: point[0])
-    shown = f"{count_of(patients, 'patient')} to learn {organ} from"
+    shown = f"{count_of(patients, unit)} to learn {organ} from"
     if patients >= most:
         return f"{shown}: as many as the learning curve was measured up to ({most}); what more bring is not known"
     further = [point for point in MEASURED if point[0] > max(patients, here[0])]

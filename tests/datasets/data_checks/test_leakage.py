@@ -10,7 +10,14 @@ import pytest
 from support.scenes import frame_set, scenes
 
 from seqcls.datasets.data_checks.finding import Finding
-from seqcls.datasets.data_checks.leakage import contradictions, leakage, leaked_rows, same_clips, twins_of
+from seqcls.datasets.data_checks.leakage import (
+    contradictions,
+    leakage,
+    leaked_rows,
+    lone_images,
+    same_clips,
+    twins_of,
+)
 from seqcls.datasets.dataset import FrameSet
 
 
@@ -51,6 +58,25 @@ def test_names_of_images_name_a_patient_only_with_a_number(name: str, named: boo
     same = np.full(len(frames.clip), name)
     found = [one.kind for one in leaks(replace(frames, clip=same, patient=same, facts=facts))]
     assert found == ["clip on both sides"] * named
+
+
+def named(frames: FrameSet, clips: list[str]) -> FrameSet:
+    assert frames.facts is not None
+    names = np.array(clips)
+    return replace(frames, clip=names, patient=names, facts=replace(frames.facts, clips="read from names"))
+
+
+def test_names_by_which_each_image_is_a_clip_are_told() -> None:
+    """96 images: 95 are a clip each, as ``neck00_000003_crop.png`` has them; with 3 of a clip none is."""
+    frames = scenes()
+    count = len(frames.clip)
+    (one,) = lone_images(named(frames, [f"neck_{max(1, at):06d}_crop" for at in range(count)]))
+    assert one.level == "look" and one.kind == "names that tell no clip"
+    told = f"{count} of {count} images are in a clip of 2 images at most, as their names tell it ({count - 1} clips"
+    assert told in one.text and "CLIP_NUMBER" in one.text
+    assert not [*lone_images(named(frames, [f"neck{at // 3}" for at in range(count)])), *lone_images(frames)]
+    few = named(frames, [f"neck{at}" for at in range(count)]).of_rows(np.arange(9))
+    assert not [*lone_images(few)] and few.group_name == "clip" and frames.group_name == "patient"
 
 
 def test_a_copy_encoded_again_is_named_with_its_twin() -> None:
