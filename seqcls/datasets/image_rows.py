@@ -18,6 +18,8 @@ Image = NDArray[np.uint8]
 #: Bytes that may be mapped before they are given back. With each image that is looked at Linux maps up to so many, if
 #: they lie in its cache: a huge page.
 MAX_MAPPED, AROUND = 256 << 20, 2 << 20
+#: Images that are copied before it is looked at how many are mapped.
+AT_A_TIME = 64
 #: Of the blocks that all images are gone through in.
 BLOCK_BYTES = 16 << 20
 
@@ -50,13 +52,21 @@ class ImageRows:
         return len(self.rows)
 
     def __getitem__(self, key: Any) -> Image:
-        own = self.images[self.rows[key]]
-        found = np.array(own) if own.ndim < 3 else np.asarray(own)  # several are a copy already
-        self._looked_at += max(found.nbytes, AROUND * (1 if found.ndim < 3 else len(found)))
+        wanted = self.rows[key]
+        rows = np.ravel(wanted)
+        found = np.empty((len(rows), *self.images.shape[1:]), np.uint8)
+        for start in range(0, len(rows), AT_A_TIME):  # scattered ones map far more than they have
+            part = rows[start : start + AT_A_TIME]
+            found[start : start + AT_A_TIME] = self.images[part]
+            self._count(len(part))
+        return cast(Image, found.reshape(*np.shape(wanted), *self.images.shape[1:]))
+
+    def _count(self, images: int) -> None:
+        """So many more were looked at."""
+        self._looked_at += images * max(AROUND, int(np.prod(self.images.shape[1:])))
         if self._looked_at > MAX_MAPPED:
             give_back(self.images)
             self._looked_at = 0
-        return found
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.asarray(self.images[self.rows], dtype)

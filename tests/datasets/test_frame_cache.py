@@ -238,3 +238,17 @@ def test_what_was_looked_at_does_not_stay_in_memory(
     assert sum(int(image.sum()) for image in rows) == images.sum()
     assert np.array_equal(rows[np.arange(64)[::-1]], images[::-1])
     assert (resident_kb() < 2048) == given_back
+
+
+def test_many_scattered_rows_are_copied_part_by_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """64 rows, 8 at a time, each of which counts as 2 MB: with 10 MB allowed they are given back after each part."""
+    images = np.random.default_rng(0).integers(0, 256, (64, 4, 4), np.uint8)
+    np.save(tmp_path / "a.npy", images)
+    given = list[int]()
+    monkeypatch.setattr(image_rows, "give_back", lambda images: given.append(1))
+    monkeypatch.setattr(image_rows, "AT_A_TIME", 8)
+    monkeypatch.setattr(image_rows, "MAX_MAPPED", 10 << 20)
+    rows, order = ImageRows(np.load(tmp_path / "a.npy", mmap_mode="r"), np.arange(64)), np.arange(64)[::-1]
+    assert np.array_equal(rows[order], images[order]) and len(given) == 8
+    assert np.array_equal(rows[order.reshape(8, 8)], images[order.reshape(8, 8)])
+    assert np.array_equal(rows[order > 60], images[order > 60]) and rows[5:5].shape == (0, 4, 4)
