@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from seqcls.reprocess import replay
     from seqcls.smoothing import SmoothingOptions
     from seqcls.sources import Source, open_source
-    from seqcls.timeline import NoveltyUse, Provenance, Sampling, Timeline
+    from seqcls.timeline import NoveltyUse, Provenance, Sampling, Timeline, VideoPart
     from seqcls.timemap import TimeMap
     from seqcls.types import (
         Event,
@@ -120,6 +120,7 @@ _MODULES = {
     "Timeline": "timeline",
     "TrainedOn": "models.trained_on",
     "Verdict": "types",
+    "VideoPart": "timeline",
     "export": "exports",
     "load": "detector",
     "open_live": "feeds.open",
@@ -180,6 +181,7 @@ __all__ = [  # noqa: RUF022 - what one begins with comes first
     "SourceReport",
     "Provenance",
     "Sampling",
+    "VideoPart",
     "State",
     "Verdict",
     "FeedState",
