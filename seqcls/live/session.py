@@ -56,8 +56,8 @@ class LiveSession:
     ``sinks`` get every event as soon as it is certain, and never raise. ``feed_state`` and ``notify`` may be called
     from any thread. ``on_frame`` gets every frame that arrives, in the reading thread; ``on_taken`` those that are not
     dropped, in the thread of ``run``, before their events; ``on_end`` is called once all is told, before the journal is
-    closed. ``operator`` says whether the run is paused: then frames are
-    unknown, and no image is shown or passed on. ``checklist``: how many seconds an organ is to be in view in all.
+    closed. ``operator`` says whether the run is paused: then frames are unknown, and no image is shown or passed on.
+    ``checklist``: how many seconds an organ is to be in view in all.
     """
 
     def __init__(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -123,12 +122,13 @@ def test_intervals_are_those_of_the_sweep_offline(play: Play, tmp_path: Path) ->
     first_s = live.scores.time_s[0]
     late_s = live.scores.time_s[: last + 1] - first_s - np.arange(last + 1) / RATE_HZ
     assert np.abs(late_s).max() < 2.0
-    # An edge moves by no more pictures than times were moved against each other, and one.
-    moved = math.ceil(np.ptp(late_s) * RATE_HZ)
+    # An edge moves by one picture at most, as long as times were moved against each other by less than two; else by no
+    # more pictures than they were (drawn at random 150 times each: 0 below one picture, 1 at two, 2 at three).
+    moved = int(np.ptp(late_s) * RATE_HZ)
     if moved < SHORTEST:
         assert [one[:2] for one in found] == [one[:2] for one in nominal]
         edges = np.subtract([one[2:] for one in found], [one[2:] for one in nominal])
-        assert np.abs(edges).max() <= 1 + moved, (found, nominal, late_s)
+        assert np.abs(edges).max() <= max(1, moved), (found, nominal, late_s)
 
 
 def test_what_is_dropped_is_declared_and_moves_an_edge_by_no_more(tmp_path: Path) -> None:
